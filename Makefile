@@ -1,0 +1,40 @@
+# make train   set up and train the default model on the bundled corpus, ending with a sample
+# make test    lint, types and every test
+# A second call does no set-up work again: the stamps below are newer than what they depend on.
+
+PYTHON ?= python3
+BIN := .venv/bin
+INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
+
+.PHONY: train test lint types clean
+
+train: .venv/.installed
+	$(BIN)/lstmctl train
+	@printf '\nA sample:\n\n'
+	@$(BIN)/lstmctl generate --prompt 'I grew up in ' --length 400 --temperature 0.6
+
+test: lint types
+	$(BIN)/python -m pytest -n 2
+
+lint: .venv/.development
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: .venv/.development
+	$(BIN)/mypy
+
+.venv/bin/python:
+	$(PYTHON) -m venv .venv
+
+# torch first and by its pinned version alone, so that no resolver weighs other builds of it.
+.venv/.installed: pyproject.toml constraints.txt | .venv/bin/python
+	$(INSTALL) "$$(grep '^torch==' constraints.txt)"
+	$(INSTALL) -e .
+	touch $@
+
+.venv/.development: .venv/.installed
+	$(INSTALL) -e '.[development]'
+	touch $@
+
+clean:
+	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache

@@ -1,0 +1,41 @@
+"""lstmctl: train, use, explain and honestly compare recurrent networks.
+
+    import lstmctl
+
+    run = lstmctl.train("travellers", ["training.budget=300k characters"])
+    print(run.metrics["test"]["nats_per_character"])
+    print(run.generate("I grew up in ", length=200)[0].text)
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from lstmctl.api import Run, load_run, resume, train
+    from lstmctl.decoding import Sampling
+    from lstmctl.errors import LstmctlError
+
+_HOMES = {
+    "LstmctlError": "lstmctl.errors",
+    "Run": "lstmctl.api",
+    "Sampling": "lstmctl.decoding",
+    "load_run": "lstmctl.api",
+    "resume": "lstmctl.api",
+    "train": "lstmctl.api",
+}
+
+__all__ = ["LstmctlError", "Run", "Sampling", "load_run", "resume", "train"]
+
+
+def __getattr__(name: str) -> Any:
+    """Import on first use: `import lstmctl` alone, as the command line does, must not cost torch's start-up."""
+    if name in _HOMES:
+        from importlib import import_module
+
+        return getattr(import_module(_HOMES[name]), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,26 @@
+"""Where the bundled configs and data lie.
+
+In a wheel they are inside the package, under `_bundled/`; in a checkout (an editable install) they are beside it,
+where people look for them. This is the only place that knows.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+_PACKAGE = Path(__file__).resolve().parent
+
+
+def configs() -> Path:
+    """Folder of the bundled configs."""
+    return _folder("configs")
+
+
+def data() -> Path:
+    """Folder of the bundled data."""
+    return _folder("data")
+
+
+def _folder(name: str) -> Path:
+    packaged = _PACKAGE / "_bundled" / name
+    return packaged if packaged.is_dir() else _PACKAGE.parent / name

@@ -1,0 +1,82 @@
+"""Names that stand for classes, and how a name becomes a class.
+
+A table maps a plain name to ``"module:Class"``. Anything written with a colon is a user's own class; importing it
+runs code that is not ours, so callers ask for consent (`--trust`) before they come here.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import importlib.util
+import inspect
+import sys
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TypeVar
+
+from lstmctl.errors import ConfigError
+
+CELLS: Mapping[str, str] = {
+    "rnn": "lstmctl.cells.rnn:RNN",
+    "lstm": "lstmctl.cells.lstm:LSTM",
+    "gru": "lstmctl.cells.gru:GRU",
+    "feedforward": "lstmctl.cells.feedforward:FeedForward",
+}
+TASKS: Mapping[str, str] = {
+    "language-model": "lstmctl.tasks.language_model:LanguageModel",
+}
+
+Class = TypeVar("Class")
+
+
+def is_user_class(name: str) -> bool:
+    """Whether `name` is a user's own ``module:Class`` and not a name from a table."""
+    return ":" in name
+
+
+def resolve(name: str, table: Mapping[str, str], base: type[Class], folders: Iterable[Path] = ()) -> type[Class]:
+    """The class that `name` stands for, which must be a subclass of `base`.
+
+    Args:
+        name: a key of `table`, or a user's ``module:Class``.
+        table: plain names to ``module:Class``.
+        base: what the class must derive from.
+        folders: where a user's module file is looked for, in order, before the installed packages.
+
+    Raises:
+        ConfigError: the name is unknown, its module cannot be imported, or its class is not a `base`.
+    """
+    if not is_user_class(name) and name not in table:
+        raise ConfigError(f"`{name}` is not known; known are {', '.join(table)}, or your own `module:Class`")
+    module_name, _, class_name = table.get(name, name).partition(":")
+    try:
+        module = _import(module_name, folders) if is_user_class(name) else importlib.import_module(module_name)
+    except Exception as error:
+        raise ConfigError(
+            f"`{name}` cannot be imported: {type(error).__name__}: {error}",
+            hint=f"put {module_name}.py beside the config or into the current folder",
+        ) from error
+    found = getattr(module, class_name, None)
+    if not (isinstance(found, type) and issubclass(found, base)):
+        raise ConfigError(f"`{name}` must name a subclass of {base.__module__}.{base.__qualname__}")
+    return found
+
+
+def source_hash(cls: type) -> str:
+    """SHA-256 of the file that defines `cls`, so that a run notices when a user's code changed."""
+    return hashlib.sha256(Path(inspect.getfile(cls)).read_bytes()).hexdigest()
+
+
+def _import(module_name: str, folders: Iterable[Path]) -> object:
+    for folder in folders:
+        path = folder / f"{module_name}.py"
+        if path.is_file():
+            spec = importlib.util.spec_from_file_location(module_name, path)
+            assert spec is not None
+            assert spec.loader is not None
+            module = importlib.util.module_from_spec(spec)
+            sys.modules[module_name] = module
+            spec.loader.exec_module(module)
+            return module
+    return importlib.import_module(module_name)
