@@ -1,0 +1,26 @@
+"""The config: read strictly, checked as a whole, every error at once and with its place in the file.
+
+    bytes ── reading ──> plain data ── overrides ──> checking (schema, then rules) ──> Settings ── writing ──> YAML
+             scalars                                 fields, wording
+
+`schema` is the only home of defaults. Nothing here imports torch or numpy, or runs code that a config names.
+"""
+
+from lstmctl.config.budget import Budget
+from lstmctl.config.examples import bundled_text, list_bundled
+from lstmctl.config.loading import LoadedConfig, derive, from_mapping, load
+from lstmctl.config.schema import Settings, json_schema
+from lstmctl.config.writing import dump
+
+__all__ = [
+    "Budget",
+    "LoadedConfig",
+    "Settings",
+    "bundled_text",
+    "derive",
+    "dump",
+    "from_mapping",
+    "json_schema",
+    "list_bundled",
+    "load",
+]

@@ -1,0 +1,61 @@
+"""How long to train, as people write it: `2000 steps`, `10 epochs`, `3M characters`, `90 seconds`."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from decimal import Decimal
+
+# Targets that enter the loss, by what a task calls them; a task accepts some of these nouns only.
+TARGETS = ("characters", "symbols", "bytes", "windows", "sequences")
+UNITS = ("steps", "epochs", *TARGETS, "seconds")
+
+_SECONDS = {"minutes": 60, "hours": 3600}
+_SUFFIXES = {"": 1, "k": 10**3, "M": 10**6, "G": 10**9}
+_FORM = re.compile(r"([0-9]{1,20}(?:\.[0-9]{1,20})?) ?([kMG]?) +([a-z]+)")
+_MOST = 2**53  # whole numbers are exact in a float up to here
+_EXAMPLES = "write an amount and a noun, such as `2000 steps`, `10 epochs`, `3M characters` or `90 seconds`"
+
+
+@dataclass(frozen=True)
+class Budget:
+    """An amount of training. `unit` is one of UNITS; epochs and seconds may be fractions, all else is whole."""
+
+    amount: float
+    unit: str
+
+    @classmethod
+    def parse(cls, text: str) -> Budget:
+        """The budget that `text` names.
+
+        Raises ValueError that says what would be right.
+        """
+        match = _FORM.fullmatch(text.strip())
+        if match is None:
+            raise ValueError(f'"{text[:40]}" is not a budget; {_EXAMPLES} (k, M and G are allowed after the number)')
+        number, suffix, noun = match.groups()
+        unit = noun if noun.endswith("s") else noun + "s"
+        amount = Decimal(number) * _SUFFIXES[suffix]
+        if unit in _SECONDS:
+            amount, unit = amount * _SECONDS[unit], "seconds"
+        if unit not in UNITS:
+            raise ValueError(f"`{noun}` is no measure of training; one of {', '.join((*UNITS, *_SECONDS))}")
+        if amount <= 0 or amount > _MOST:
+            raise ValueError(f"`{number}{suffix} {noun}` is out of range; above 0 and at most {_MOST}")
+        if unit not in ("epochs", "seconds") and amount != int(amount):
+            raise ValueError(f"`{number}{suffix} {noun}` is not a whole number of {unit}")
+        return cls(float(amount), unit)
+
+    def __str__(self) -> str:
+        for suffix in ("G", "M", "k"):
+            short = f"{self.amount / _SUFFIXES[suffix]:.12g}"
+            if (
+                self.amount >= max(_SUFFIXES[suffix], 10_000)
+                and self.unit != "seconds"
+                and re.fullmatch(r"[0-9]{1,4}(\.[0-9]{1,2})?", short)
+            ):
+                text = f"{short}{suffix} {self.unit}"
+                if Budget.parse(text) == self:
+                    return text
+        number = str(int(self.amount)) if self.amount == int(self.amount) else f"{Decimal(repr(self.amount)):f}"
+        return f"{number} {self.unit}"

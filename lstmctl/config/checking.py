@@ -1,0 +1,114 @@
+"""Plain data to `Settings`, or every problem in it at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from pydantic import ValidationError
+
+from lstmctl.config.fields import did_you_mean
+from lstmctl.config.reading import Path
+from lstmctl.config.rules import Found, broken_rules
+from lstmctl.config.schema import DEFAULT_TASK, SECTIONS, SOURCES, TASKS, Section, Settings
+from lstmctl.config.wording import allowed, shortened, shown, wrong
+
+
+def check(values: Mapping[str, object]) -> tuple[Settings | None, list[Found]]:
+    """The settings that `values` give, or None and what is wrong with which key."""
+    problems: list[Found] = []
+    valid: dict[str, Section] = {}
+    for name in SECTIONS:
+        section, found = _section(name, values)
+        problems += [((name, *path), text) for path, text in found]
+        if section is not None:
+            valid[name] = section
+    top = {key: value for key, value in values.items() if key not in SECTIONS}
+    # A broken section must not hide what is wrong beside it, so a stand-in takes its place here.
+    whole, found = _validated(Settings, {"data": SOURCES["text"].model_construct(), **valid, **top})
+    problems += [*found, *broken_rules(valid)]
+    return (whole if not problems else None), problems
+
+
+def _section(name: str, values: Mapping[str, object]) -> tuple[Section | None, list[Found]]:
+    raw = values.get(name, {})
+    if name == "data" and name not in values:
+        return None, [((), f"missing; name a source, such as `data: {{text: FILE}}` ({_sources()})")]
+    if not isinstance(raw, dict):
+        return None, [
+            ((), ("empty" if raw is None else f"{shown(raw)} is not a section") + "; give it keys, or leave it out")
+        ]
+    if name == "task":
+        return _task(raw)
+    if name == "data":
+        return _data(raw)
+    return _validated(Settings.model_fields[name].annotation, raw)  # type: ignore[arg-type]
+
+
+def _task(raw: dict[str, object]) -> tuple[Section | None, list[Found]]:
+    kind = raw.get("type", DEFAULT_TASK)
+    if not isinstance(kind, str) or kind not in TASKS:
+        near = did_you_mean(kind, list(TASKS)) if isinstance(kind, str) else ""
+        return None, [(("type",), f"{shown(kind)} is not a task; {near}one of {', '.join(TASKS)}")]
+    return _validated(TASKS[kind], raw)
+
+
+def _data(raw: dict[str, object]) -> tuple[Section | None, list[Found]]:
+    named = [key for key in raw if key in SOURCES]
+    if len(named) > 1:
+        return None, [((named[1],), f"a second source beside data.{named[0]}; exactly one of {_sources()}")]
+    if named:
+        return _validated(SOURCES[named[0]], raw)
+    # With no source known, which other keys are right cannot be told; all but one candidate stay unjudged.
+    fields = {field for source in SOURCES.values() for field in source.model_fields}
+    unknown = [key for key in raw if key not in fields]
+    if unknown:
+        return None, [((key,), _unknown(key, sorted(fields)) + f"the sources are {_sources()}") for key in unknown]
+    return None, [((), f"names no source; exactly one of {_sources()}")]
+
+
+def _sources() -> str:
+    return ", ".join(f"data.{source}" for source in SOURCES)
+
+
+def _unknown(key: str, known: list[str]) -> str:
+    return f"unknown key; {did_you_mean(key, known)}"
+
+
+def _validated(cls: type[Section], raw: Mapping[Any, object]) -> tuple[Any, list[Found]]:
+    foreign = [key for key in raw if not isinstance(key, str)]  # only a mapping from Python can hold one
+    if foreign:
+        return None, [((), f"{shown(key)} as a key; keys are text") for key in foreign]
+    try:
+        return cls.model_validate(raw), []
+    except ValidationError as error:
+        return None, list(_worded(cls, raw, error))
+
+
+def _worded(cls: type[Section], raw: Mapping[str, object], error: ValidationError) -> Iterator[Found]:
+    """One problem a key; pydantic gives one for every alternative of a union."""
+    properties = cls.model_json_schema()["properties"]
+    seen: set[str] = set()
+    for detail in error.errors(include_url=False):
+        key = str(detail["loc"][0])
+        if key in seen:
+            continue
+        seen.add(key)
+        if detail["type"] == "extra_forbidden":
+            known = list(cls.model_fields)
+            near = did_you_mean(key, known)
+            yield (key,), "unknown key; " + (near.rstrip() if near else f"one of {', '.join(known)}")
+        elif detail["type"] == "missing":
+            yield (key,), f"missing; {allowed(properties[key])}"
+        elif detail["type"] == "value_error":
+            yield (key,), str(detail["ctx"]["error"])
+        else:
+            value = raw[key]
+            choices = properties[key].get("enum", [])
+            near = did_you_mean(value, choices) if isinstance(value, str) else ""
+            yield (key,), f"{wrong(value, properties[key])}; {near}{allowed(properties[key], value)}"
+
+
+def locate(path: Path) -> str:
+    """A key as messages name it: `model.hidden`."""
+    return ".".join(shortened(str(part)) for part in path)

@@ -1,0 +1,186 @@
+"""Field types of the schema whose rules pydantic has no word for, each with its own wording and JSON Schema.
+
+A validator here raises ValueError with the whole text of the problem: what is wrong; what is allowed.
+"""
+
+from __future__ import annotations
+
+import datetime
+import difflib
+import math
+import re
+from typing import Annotated, Any
+
+from pydantic import Field, PlainSerializer, PlainValidator, WithJsonSchema
+
+from lstmctl.config.budget import Budget
+from lstmctl.config.wording import shown
+from lstmctl.registry import CELLS, is_user_class
+
+_USER_CLASS = r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*:[A-Za-z_]\w*"
+_DEVICE = r"auto|cpu|cuda|cuda:[0-9]{1,3}|mps"
+_LONE_SURROGATE = re.compile("[\ud800-\udfff]")  # no file in UTF-8 can hold one, config.yaml included
+_MOST_LEVELS = 16
+_LARGEST = 2**63 - 1
+
+
+def did_you_mean(word: str, known: list[str]) -> str:
+    """`did you mean …? ` when `word` is near one of `known`, else nothing."""
+    near = difflib.get_close_matches(word.lower(), known, n=1, cutoff=0.6)
+    return f"did you mean {near[0]}? " if near else ""
+
+
+def _budget(value: object) -> Budget:
+    if isinstance(value, Budget):
+        return value
+    if isinstance(value, str):
+        return Budget.parse(value)
+    raise ValueError(f"{shown(value)} is not a budget; write an amount and a noun, such as `2000 steps`")
+
+
+def _cell(value: object) -> str:
+    known = ", ".join(CELLS)
+    if not isinstance(value, str):
+        raise ValueError(f"{shown(value)} names no cell; one of {known}, or your own `module:Class`")
+    if is_user_class(value):
+        if not re.fullmatch(_USER_CLASS, value):
+            raise ValueError(f'"{value}" is not of the form `module:Class`; for example `my_cells:MyCell`')
+    elif value not in CELLS:
+        near = did_you_mean(value, list(CELLS))
+        raise ValueError(f'"{value}" is no known cell; {near}one of {known}, or your own `module:Class`')
+    return value
+
+
+def _device(value: object) -> str:
+    if not isinstance(value, str) or not re.fullmatch(_DEVICE, value):
+        raise ValueError(f"{shown(value)} is no device; one of auto, cpu, cuda, cuda:0 (any number), mps")
+    return value
+
+
+def _paths(value: object) -> tuple[str, ...]:
+    paths = [value] if isinstance(value, str) else value
+    if not isinstance(paths, list | tuple) or not all(isinstance(path, str) for path in paths):
+        raise ValueError(f"{shown(value)} is not a path; a file, a folder, or a list of them")
+    if not paths:
+        raise ValueError("an empty list; name at least one file or folder")
+    for path in paths:
+        if not path.strip() or "\0" in path or _LONE_SURROGATE.search(path):
+            raise ValueError(f"{shown(path)} is not a path; a file, a folder, or a list of them")
+    return tuple(paths)
+
+
+_SPLIT = "2 or 3 fractions that sum to 1 such as [0.8, 0.1, 0.1], or 2 or 3 whole counts of symbols"
+
+
+def _split(value: object) -> tuple[float, ...] | tuple[int, ...]:
+    if not isinstance(value, list | tuple):
+        raise ValueError(f"{shown(value)} is not a split; {_SPLIT}")
+    if any(isinstance(part, str) and _is_date(part) for part in value):
+        raise ValueError(f"dates split series; a text is split by position: {_SPLIT}")
+    if not all(isinstance(part, int | float) and not isinstance(part, bool) for part in value):
+        raise ValueError(f"every part is a number; {_SPLIT}")
+    if len(value) not in (2, 3):
+        raise ValueError(f"{len(value)} {'part' if len(value) == 1 else 'parts'}; {_SPLIT}")
+    if not all(0 < part <= _LARGEST for part in value):  # NaN compares as false and is refused too
+        raise ValueError(f"every part is above 0; {_SPLIT}")
+    if all(isinstance(part, int) for part in value):
+        return tuple(int(part) for part in value)
+    if not math.isclose(math.fsum(value), 1.0, abs_tol=1e-6):
+        raise ValueError(f"the fractions sum to {math.fsum(value):.6g}, not 1; {_SPLIT}")
+    return tuple(float(part) for part in value)
+
+
+def _is_date(text: str) -> bool:
+    try:
+        datetime.datetime.fromisoformat(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _betas(value: object) -> tuple[float, float]:
+    allowed = "two numbers, each of at least 0 and below 1, such as [0.9, 0.99]"
+    parts = list(value) if isinstance(value, list | tuple) else []
+    if len(parts) != 2 or not all(type(part) in (int, float) and 0 <= part < 1 for part in parts):
+        raise ValueError(f"{shown(value)} is not allowed; {allowed}")
+    return float(parts[0]), float(parts[1])
+
+
+def _options(value: object) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise ValueError(f"{shown(value)} is not a section; keys and values that the cell understands")
+    _check_plain(value, 0)
+    return dict(value)
+
+
+def _check_plain(value: object, level: int) -> None:
+    if level > _MOST_LEVELS:
+        raise ValueError(f"nested more than {_MOST_LEVELS} levels deep")
+    if isinstance(value, dict):
+        for key, child in value.items():
+            if not isinstance(key, str):
+                raise ValueError(f"{shown(key)} as a key; keys are text")
+            _check_plain(child, level + 1)
+    elif isinstance(value, list | tuple):
+        for child in value:
+            _check_plain(child, level + 1)
+    elif isinstance(value, str) and _LONE_SURROGATE.search(value):
+        raise ValueError(f"{shown(value)} cannot be written as UTF-8")
+    elif isinstance(value, float) and not math.isfinite(value):
+        raise ValueError(f"{shown(value)} is not a finite number")
+    elif isinstance(value, int) and abs(value) > _LARGEST:
+        raise ValueError("a whole number beyond 2^63")
+    elif not isinstance(value, None | bool | int | float | str):
+        raise ValueError(f"{shown(value)} is not plain data")
+
+
+BudgetField = Annotated[
+    Budget,
+    PlainValidator(_budget),
+    PlainSerializer(str, return_type=str),
+    WithJsonSchema({"type": "string", "examples": ["2000 steps", "10 epochs", "3M characters", "90 seconds"]}),
+]
+Cell = Annotated[
+    str,
+    PlainValidator(_cell),
+    WithJsonSchema({"anyOf": [{"enum": list(CELLS)}, {"type": "string", "pattern": f"^{_USER_CLASS}$"}]}),
+]
+Device = Annotated[str, PlainValidator(_device), WithJsonSchema({"type": "string", "pattern": f"^({_DEVICE})$"})]
+Paths = Annotated[
+    tuple[str, ...],
+    PlainValidator(_paths),
+    PlainSerializer(lambda paths: paths[0] if len(paths) == 1 else list(paths)),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "string", "minLength": 1},
+                {"type": "array", "items": {"type": "string", "minLength": 1}, "minItems": 1},
+            ]
+        }
+    ),
+]
+Split = Annotated[
+    tuple[float, ...] | tuple[int, ...],
+    PlainValidator(_split),
+    PlainSerializer(list),
+    WithJsonSchema({"type": "array", "items": {"type": "number", "exclusiveMinimum": 0}, "minItems": 2, "maxItems": 3}),
+]
+Betas = Annotated[
+    tuple[float, float],
+    PlainValidator(_betas),
+    PlainSerializer(list),
+    WithJsonSchema(
+        {
+            "type": "array",
+            "items": {"type": "number", "minimum": 0, "exclusiveMaximum": 1},
+            "minItems": 2,
+            "maxItems": 2,
+        }
+    ),
+]
+Options = Annotated[dict[str, Any], PlainValidator(_options), WithJsonSchema({"type": "object"})]
+
+
+Fraction = Annotated[float, Field(ge=0, le=1)]
+BelowOne = Annotated[float, Field(ge=0, lt=1)]
+AtLeastOne = Annotated[int, Field(ge=1, le=2**31 - 1)]

@@ -1,0 +1,161 @@
+"""From a config's name, file or mapping, with overrides, to checked settings."""
+
+from __future__ import annotations
+
+import copy
+import difflib
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from lstmctl.config import overrides as command_line
+from lstmctl.config.checking import check, locate
+from lstmctl.config.examples import bundled_names, bundled_path
+from lstmctl.config.reading import MOST_BYTES, Document, read
+from lstmctl.config.reading import Path as KeyPath
+from lstmctl.config.schema import Settings
+from lstmctl.config.wording import inert
+from lstmctl.errors import ConfigError
+from lstmctl.registry import is_user_class
+
+
+@dataclass(frozen=True)
+class LoadedConfig:
+    """Checked settings, and where they came from."""
+
+    settings: Settings
+    name: str  # for the run's folder
+    folder: Path | None  # relative data paths are looked for here first; None for stdin and mappings
+
+
+def load(source: str, overrides: Sequence[str] = (), *, trust: bool = False) -> LoadedConfig:
+    """The settings of `source`: a path, the name of a bundled config, or `-` for stdin.
+
+    `overrides` (`KEY=VALUE`) win over the file, and the file over the defaults. Nothing is imported, but a cell of
+    the user's own that the file names needs `trust`; one in an override is consent by itself.
+
+    Raises ConfigError with every problem at once.
+    """
+    content, label, name, folder = _content(source)
+    try:
+        document = read(content, label)
+    except ConfigError as error:
+        # The file cannot be read into keys, but a typo on the command line can still be told.
+        raise ConfigError([*error.problems, *_parsed(overrides)[1]]) from None
+    settings = _settled(document, label, overrides, trust=trust)
+    return LoadedConfig(settings, name, folder)
+
+
+def from_mapping(values: Mapping[str, Any], overrides: Sequence[str] = ()) -> Settings:
+    """The settings of a mapping shaped like a config file. Code that names a cell of its own is trusted to.
+
+    Raises ConfigError with every problem at once.
+    """
+    return _settled(Document(copy.deepcopy(dict(values)), {}), None, overrides, trust=True)
+
+
+def derive(settings: Settings, overrides: Sequence[str]) -> Settings:
+    """`settings` with `overrides` laid over them, checked again.
+
+    Raises ConfigError with every problem at once.
+    """
+    return from_mapping(settings.model_dump(mode="json"), overrides)
+
+
+def _settled(document: Document, label: str | None, overrides: Sequence[str], *, trust: bool) -> Settings:
+    values = document.value
+    assert isinstance(values, dict)
+    located: list[tuple[tuple[int, int, int], str]] = []  # (order, line)
+    origins: dict[KeyPath, tuple[int, str]] = {}
+    parsed, unreadable = _parsed(overrides)
+    located += [((1, index, 0), text) for index, text in enumerate(unreadable)]
+    for index, override in enumerate(parsed):
+        try:
+            command_line.apply(values, override)
+        except ConfigError as error:
+            located.append(((1, index, 0), error.problems[0]))
+        else:
+            origins[override.path] = (index, override.label)
+    settings, problems = check(values)
+    hint = None
+    cell = values["model"].get("cell") if isinstance(values.get("model"), dict) else None
+    if (
+        isinstance(cell, str)
+        and is_user_class(cell)
+        and not trust
+        and not _origin(("model", "cell"), origins, document)
+    ):
+        problems.append(
+            (("model", "cell"), f'"{cell}" would import code that this file names; trust it, or do not run it')
+        )
+        hint = "add `--trust` if you know that code"
+    for path, text in problems:
+        key = locate(path)
+        body = f"{key} — {text}" if key else text
+        origin = _origin(path, origins, document)
+        if origin is not None:
+            located.append(((1, origin[0], 0), f"{origin[1]}  {body}"))
+        elif label is None:
+            located.append(((0, 0, 0), body))
+        else:
+            line, column = _position(document, path, text)
+            located.append(((0, line, column), f"{label}:{line}:{column}  {body}"))
+    if located:
+        raise ConfigError([inert(line) for _, line in sorted(located, key=lambda entry: entry[0])], hint=hint)
+    assert settings is not None
+    return settings
+
+
+def _parsed(overrides: Sequence[str]) -> tuple[list[command_line.Override], list[str]]:
+    parsed, problems = [], []
+    for text in overrides:
+        try:
+            parsed.append(command_line.parse(text))
+        except ConfigError as error:
+            problems += error.problems
+    return parsed, problems
+
+
+def _origin(path: KeyPath, origins: Mapping[KeyPath, tuple[int, str]], document: Document) -> tuple[int, str] | None:
+    """The override that set `path` or a section around it, or made a section that the file does not have."""
+    for length in range(len(path), 0, -1):
+        if path[:length] in origins:
+            return origins[path[:length]]
+    inside = [origin for key, origin in origins.items() if path and key[: len(path)] == path]
+    return inside[0] if inside and path not in document.places else None
+
+
+def _position(document: Document, path: KeyPath, text: str) -> tuple[int, int]:
+    """Where the file says `path`: its key when the key is wrong, else its value; failing that, the section's key."""
+    for length in range(len(path), 0, -1):
+        place = document.places.get(path[:length])
+        if place is not None:
+            position = place.key if text.startswith(("unknown", "missing")) or length < len(path) else place.value
+            return position.line, position.column
+    return 1, 1
+
+
+def _content(source: str) -> tuple[bytes, str, str, Path | None]:
+    """Bytes, label for messages, name and folder of `source`."""
+    if source == "-":
+        if sys.stdin is None:
+            raise ConfigError("stdin  closed; pipe a config into it, or name a file")
+        return sys.stdin.buffer.read(MOST_BYTES + 1), "stdin", "stdin", None
+    path = Path(source)
+    try:
+        if path.exists() and not path.is_dir():
+            with path.open("rb") as file:
+                return file.read(MOST_BYTES + 1), source, path.stem, path.parent
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"{inert(source)}  cannot be read: {getattr(error, 'strerror', None) or error}") from None
+    names = bundled_names()
+    name = source.removesuffix(".yaml")
+    if name in names:
+        bundled = bundled_path(name)
+        return bundled.read_bytes(), f"{name} (bundled)", name, bundled.parent
+    near = difflib.get_close_matches(Path(name).name, names, n=3)
+    wrong = "is a folder, not a config" if path.is_dir() else "neither a file nor a bundled config"
+    meant = f"did you mean {' or '.join(near)}?" if near else f"bundled are {', '.join(names)}"
+    raise ConfigError(f"{inert(source)}  {wrong}; {meant}", hint="see them with `lstmctl config list`")

@@ -1,0 +1,85 @@
+"""`KEY=VALUE` from the command line, laid over what the file says."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from lstmctl.config.reading import Path, read_value
+from lstmctl.config.schema import DEFAULT_TASK, SOURCES, TASKS
+from lstmctl.config.wording import inert
+from lstmctl.errors import ConfigError
+
+_KEY = re.compile(r"[A-Za-z_][\w-]*(?:\.[A-Za-z_][\w-]*)*")
+
+
+@dataclass(frozen=True)
+class Override:
+    """One `KEY=VALUE`, read."""
+
+    text: str
+    path: Path
+    value: object
+
+    @property
+    def label(self) -> str:
+        """How messages locate it."""
+        return f"command line: {self.text}"
+
+
+def parse(text: str) -> Override:
+    """The override that `text` is.
+
+    Raises ConfigError for anything that is not `KEY=VALUE` with a YAML value on one line.
+    """
+    key, equals, value = text.partition("=")
+    label = f"command line: {text}"
+    if not equals or not _KEY.fullmatch(key):
+        raise ConfigError(f"{inert(label)}  not of the form KEY=VALUE; for example `model.hidden=256`")
+    return Override(text, tuple(key.split(".")), read_value(value, label))
+
+
+def apply(values: dict[str, Any], override: Override) -> None:
+    """Set the override's key in `values`, in place.
+
+    Raises ConfigError when a key on its way holds a plain value.
+    """
+    _give_way(values, override)
+    section: Any = values
+    for depth, part in enumerate(override.path[:-1], start=1):
+        if section.get(part) is None:
+            section[part] = {}
+        section = section[part]
+        if not isinstance(section, dict):
+            name = ".".join(str(step) for step in override.path[:depth])
+            raise ConfigError(f"{override.label}  {name} — not a section; set it as a whole, `{name}=VALUE`")
+    section[override.path[-1]] = override.value
+
+
+def _give_way(values: dict[str, Any], override: Override) -> None:
+    """Naming another source, or another task, drops the keys that only the one before it understands."""
+    name, *rest = override.path
+    section = values.get(str(name))
+    if not isinstance(section, dict):
+        return
+    if name == "data" and len(rest) == 1 and rest[0] in SOURCES:
+        before = [SOURCES[key] for key in section if key in SOURCES and key != rest[0]]
+        drop(section, _fields(before), _fields([SOURCES[str(rest[0])]]))
+    elif name == "task" and rest == ["type"] and override.value in TASKS:
+        before_task = section.get("type", DEFAULT_TASK)
+        if before_task in TASKS:
+            drop(section, _fields([TASKS[before_task]]), _fields([TASKS[str(override.value)]]))
+
+
+def _fields(classes: Iterable[Any]) -> set[str]:
+    return {name for cls in classes for name in cls.model_fields}
+
+
+def drop(section: dict[str, Any], old: set[str], new: set[str]) -> list[str]:
+    """Remove from `section`, in place, the keys of `old` that are not of `new`; which they were."""
+    gone = [key for key in section if key in old - new]
+    for key in gone:
+        del section[key]
+    return gone

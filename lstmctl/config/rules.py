@@ -1,0 +1,73 @@
+"""Rules between fields: the second pass, over the sections that are valid by themselves.
+
+A rule names the sections it reads; it is left out when one of them is broken, so that the errors of the others are
+still all shown.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from lstmctl.config.reading import Path
+
+Found = tuple[Path, str]  # the key to blame, and what is wrong with it
+
+
+def broken_rules(sections: Mapping[str, Any]) -> Iterator[Found]:
+    """Every rule that the valid `sections` break."""
+    for needed, rule in RULES:
+        if all(name in sections for name in needed):
+            yield from rule(*(sections[name] for name in needed))
+
+
+def _source_fits_task(task: Any, data: Any) -> Iterator[Found]:
+    if data.source not in task.sources:
+        takes = ", ".join(f"data.{source}" for source in task.sources)
+        yield ("data", data.source), f"task.type {task.type} does not read data.{data.source}; it takes {takes}"
+
+
+def _budget_noun_fits_task(task: Any, data: Any, training: Any) -> Iterator[Found]:
+    counted = (*task.nouns, "symbols", "bytes") if getattr(data, "symbols", None) == "bytes" else task.nouns
+    nouns = ("steps", "epochs", "seconds", *counted)
+    unit = training.budget.unit
+    if unit not in nouns:
+        yield (
+            ("training", "budget"),
+            f"task.type {task.type} on data.{data.source} does not count {unit}; one of {', '.join(nouns)}",
+        )
+
+
+def _direction_fits_task(task: Any, model: Any) -> Iterator[Found]:
+    if task.causal and model.direction == "bidirectional":
+        yield (
+            ("model", "direction"),
+            f"bidirectional would read the symbols that task.type {task.type} has to predict; only forward",
+        )
+
+
+def _accumulate_divides_batch(training: Any) -> Iterator[Found]:
+    if training.batch % training.accumulate:
+        yield (
+            ("training", "accumulate"),
+            f"{training.accumulate} does not divide training.batch {training.batch}; a divisor of it",
+        )
+
+
+def _residual_joins_equal_widths(model: Any) -> Iterator[Found]:
+    width = model.hidden * (2 if model.direction == "bidirectional" else 1)
+    if model.residual and model.layers == 1 and model.embedding != width:
+        yield (
+            ("model", "residual"),
+            f"true joins nothing: one layer, {model.embedding} wide at its input and {width} at its output; "
+            f"model.layers of at least 2, or model.embedding {width}",
+        )
+
+
+RULES: tuple[tuple[tuple[str, ...], Callable[..., Iterator[Found]]], ...] = (
+    (("task", "data"), _source_fits_task),
+    (("task", "data", "training"), _budget_noun_fits_task),
+    (("task", "model"), _direction_fits_task),
+    (("training",), _accumulate_divides_batch),
+    (("model",), _residual_joins_equal_widths),
+)

@@ -1,0 +1,27 @@
+"""Settings as YAML that loads back to equal settings."""
+
+from __future__ import annotations
+
+from lstmctl.config import scalars
+from lstmctl.config.schema import Settings
+
+
+def dump(settings: Settings) -> str:
+    """The resolved config: every key, sections as blocks, lists and a cell's options in one line each."""
+    lines: list[str] = []
+    for name, value in settings.model_dump(mode="json").items():
+        if isinstance(value, dict):
+            lines.append(f"{name}:")
+            lines += [f"  {key}: {_inline(entry)}" for key, entry in value.items()]
+        else:
+            lines.append(f"{name}: {_inline(value)}")
+    return "\n".join(lines) + "\n"
+
+
+def _inline(value: object) -> str:
+    if isinstance(value, list):
+        return "[" + ", ".join(_inline(part) for part in value) + "]"
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{_inline(key)}: {_inline(entry)}" for key, entry in value.items()) + "}"
+    assert value is None or isinstance(value, bool | int | float | str)
+    return scalars.write(value)
