@@ -1,0 +1,31 @@
+"""The memoryless baseline: what recurrence adds is what this cell lacks.
+
+    h = tanh(W x + b)
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from lstmctl.cells.cell import Cell, Options, State, Step
+
+
+class FeedForward(Cell):
+    """h = tanh(W x + b): nothing is carried from step to step."""
+
+    states = ()
+
+    def __init__(self, inputs: int, hidden: int, options: Options) -> None:
+        super().__init__(inputs, hidden, options)
+        self.linear = nn.Linear(inputs, hidden)
+
+    def project(self, input: Tensor) -> Tensor:
+        return self.linear(input)
+
+    def step(self, projected: Tensor, state: State) -> Step:
+        return Step(torch.tanh(projected), (), {})
+
+    def sequence(self, input: Tensor, state: State, mask: Tensor | None = None) -> tuple[Tensor, State]:
+        """All steps at once, since none depends on another."""
+        return torch.tanh(self.project(input)), ()

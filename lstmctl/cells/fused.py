@@ -1,0 +1,74 @@
+"""Cells whose weights live in a `torch.nn` module, so that a fused kernel and `step` read the same numbers."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from lstmctl.cells.cell import Cell, Options, State
+
+
+class FusedCell(Cell):
+    """A cell that a single-layer `torch.nn` recurrent module computes for whole sequences.
+
+    Gate order and the two bias vectors are those of `torch.nn`. Which kernel serves a call is torch's choice: cuDNN on
+    a GPU; on a CPU oneDNN for the LSTM in float32 and bfloat16, one small operation after another for the rest.
+    """
+
+    module: ClassVar[type[nn.RNNBase]]
+
+    def __init__(self, inputs: int, hidden: int, options: Options, **settings: str) -> None:
+        super().__init__(inputs, hidden, options)
+        self.kernel = self.module(inputs, hidden, **settings)
+
+    @property
+    def recurrent_weight(self) -> Tensor:
+        """U, (number of gates · hidden, hidden)."""
+        weight = self.kernel.weight_hh_l0
+        assert isinstance(weight, Tensor)
+        return weight
+
+    @property
+    def recurrent_bias(self) -> Tensor:
+        """b′, (number of gates · hidden,)."""
+        bias = self.kernel.bias_hh_l0
+        assert isinstance(bias, Tensor)
+        return bias
+
+    def initialise(self, generator: torch.Generator) -> None:
+        """Input weights uniform in ±√(3/inputs), so that their products have unit variance for inputs of unit variance;
+        recurrent weights orthogonal for each gate (Saxe, McClelland & Ganguli 2014); biases zero."""
+        with torch.no_grad():
+            bound = (3 / self.inputs) ** 0.5
+            input_weight, input_bias = self.kernel.weight_ih_l0, self.kernel.bias_ih_l0
+            assert isinstance(input_weight, Tensor)
+            assert isinstance(input_bias, Tensor)
+            input_weight.uniform_(-bound, bound, generator=generator)
+            for gate in self.recurrent_weight.split(self.hidden):
+                nn.init.orthogonal_(gate, generator=generator)
+            input_bias.zero_()
+            self.recurrent_bias.zero_()
+
+    def project(self, input: Tensor) -> Tensor:
+        """W x + b for every gate, (…, inputs) → (…, number of gates · hidden)."""
+        weight, bias = self.kernel.weight_ih_l0, self.kernel.bias_ih_l0
+        assert isinstance(weight, Tensor)
+        assert isinstance(bias, Tensor)
+        return functional.linear(input, weight, bias)
+
+    def recur(self, hidden: Tensor) -> Tensor:
+        """U h + b′ for every gate, (batch, hidden) → (batch, number of gates · hidden)."""
+        return functional.linear(hidden, self.recurrent_weight, self.recurrent_bias)
+
+    def sequence(self, input: Tensor, state: State, mask: Tensor | None = None) -> tuple[Tensor, State]:
+        """All steps in time, by the fused kernel where no step is masked."""
+        if mask is not None:
+            return super().sequence(input, state, mask)
+        # torch.nn wants a leading axis of layers, which is always 1 here, and a bare tensor for a single state.
+        before = tuple(part.unsqueeze(0).contiguous() for part in state)
+        output, after = self.kernel(input, before if len(before) > 1 else before[0])
+        after = after if isinstance(after, tuple) else (after,)
+        return output, tuple(part.squeeze(0) for part in after)

@@ -1,0 +1,30 @@
+"""Which kernel serves a cell's sequences: asked of torch itself, not guessed from the settings."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch.utils._python_dispatch import TorchDispatchMode
+
+KERNELS = {"mkldnn_rnn_layer": "oneDNN", "_cudnn_rnn": "cuDNN", "miopen_rnn": "MIOpen"}
+
+
+class _Operations(TorchDispatchMode):
+    """Remembers the names of the operations that run inside it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.names: set[str] = set()
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        self.names.add(func.overloadpacket.__name__)
+        return func(*args, **(kwargs or {}))
+
+
+def kernel_used(run: Callable[[], object]) -> str:
+    """The name of the recurrent kernel that `run()` reaches: oneDNN, cuDNN, MIOpen, or `stepwise` for none of them."""
+    with _Operations() as operations, torch.no_grad():
+        run()
+    return next((name for operation, name in KERNELS.items() if operation in operations.names), "stepwise")

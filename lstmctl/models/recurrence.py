@@ -1,0 +1,149 @@
+"""A stack of recurrent layers. Dropout, normalisation and residual sums sit between the cells, never inside them,
+so that a cell's fused kernel and its `step` compute the same network."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from lstmctl.cells.cell import Cell
+from lstmctl.protocols import ModelState
+
+
+class StackStep(NamedTuple):
+    """What one step of a whole stack gives."""
+
+    output: Tensor
+    """(batch, outputs)."""
+    state: ModelState
+    gates: list[dict[str, Tensor]]
+    """For each layer, every gate (batch, hidden)."""
+
+
+class Dropout(nn.Module):
+    """Dropout of whole features: a fresh mask at every step in time, or one mask for a whole window (variational; Gal &
+    Ghahramani 2016)."""
+
+    def __init__(self, probability: float, variational: bool) -> None:
+        super().__init__()
+        self.probability, self.variational = probability, variational
+
+    def forward(self, input: Tensor) -> Tensor:  # (time, batch, features) -> the same
+        if not self.training or self.probability == 0:
+            return input
+        shape = (1, *input.shape[1:]) if self.variational else input.shape
+        keep = 1 - self.probability
+        return input * torch.empty(shape, dtype=input.dtype, device=input.device).bernoulli_(keep).div_(keep)
+
+
+class Recurrence(nn.Module):
+    """Layers of cells.
+
+    Each layer's cell is followed, in this order, by a residual sum where its width equals its input's, layer norm and
+    dropout. Both directions of a bidirectional layer are concatenated; a layer's state then holds the forward cell's
+    states and after them the backward cell's.
+
+    Args:
+        make_cell: builds a cell for a number of inputs.
+        inputs: features of the first layer's input.
+        layers: at least 1.
+        dropout: probability of dropping a feature after each layer, in [0, 1).
+        variational: one dropout mask for all steps of a window.
+        layer_norm: normalise each layer's output (Ba, Kiros & Hinton 2016).
+        residual: add a layer's input to its output (He et al. 2016).
+        bidirectional: a second cell in each layer reads the sequence backwards (Schuster & Paliwal 1997).
+    """
+
+    def __init__(
+        self,
+        make_cell: Callable[[int], Cell],
+        inputs: int,
+        layers: int,
+        *,
+        dropout: float = 0.0,
+        variational: bool = False,
+        layer_norm: bool = False,
+        residual: bool = False,
+        bidirectional: bool = False,
+    ) -> None:
+        super().__init__()
+        self.residual = residual
+        self.forward_cells, self.backward_cells = nn.ModuleList(), nn.ModuleList()
+        self.norms = nn.ModuleList()
+        self.dropout = Dropout(dropout, variational)
+        width = inputs
+        for _ in range(layers):
+            cell = make_cell(width)
+            self.forward_cells.append(cell)
+            if bidirectional:
+                self.backward_cells.append(make_cell(width))
+            width = cell.hidden * (2 if bidirectional else 1)
+            self.norms.append(nn.LayerNorm(width) if layer_norm else nn.Identity())
+        self.outputs = width
+
+    def initialise(self, generator: torch.Generator) -> None:
+        """Draw every cell's weights from `generator`; the norms start as identity."""
+        for cell in [*self.forward_cells, *self.backward_cells]:
+            assert isinstance(cell, Cell)
+            cell.initialise(generator)
+
+    def initial_state(self, batch: int, like: Tensor) -> ModelState:
+        """Zeros for every layer, on the device and in the precision of `like`."""
+        return tuple(
+            tuple(part for cell in cells for part in cell.initial_state(batch, like)) for cells, _ in self._layers()
+        )
+
+    def forward(self, input: Tensor, state: ModelState, mask: Tensor | None = None) -> tuple[Tensor, ModelState]:
+        """Whole sequences: (time, batch, inputs) to outputs (time, batch, outputs) and the state after them.
+
+        `mask` (time, batch) is True where a step counts; see `Cell.sequence`.
+        """
+        after: list[tuple[Tensor, ...]] = []
+        for (cells, norm), before in zip(self._layers(), state, strict=True):
+            carried = len(before) // len(cells)
+            output, now = cells[0].sequence(input, before[:carried], mask)
+            if len(cells) == 2:
+                flipped_mask = None if mask is None else mask.flip(0)
+                backward, last = cells[1].sequence(input.flip(0), before[carried:], flipped_mask)
+                output, now = torch.cat([output, backward.flip(0)], dim=-1), (*now, *last)
+            input = self.dropout(norm(self._with_residual(input, output)))
+            after.append(now)
+        return input, tuple(after)
+
+    def step(self, input: Tensor, state: ModelState) -> StackStep:
+        """One step in time, (batch, inputs), through all layers; a stack that also reads backwards has none."""
+        if self.backward_cells:
+            raise TypeError("a bidirectional recurrence cannot go step by step: it reads the whole sequence first")
+        after, gates = [], []
+        for ((cell,), norm), before in zip(self._layers(), state, strict=True):
+            output, now, open_gates = cell.step(cell.project(input), before)
+            input = norm(self._with_residual(input, output))
+            after.append(now)
+            gates.append(open_gates)
+        return StackStep(input, tuple(after), gates)
+
+    def _with_residual(self, input: Tensor, output: Tensor) -> Tensor:
+        return input + output if self.residual and input.shape[-1] == output.shape[-1] else output
+
+    def _layers(self) -> list[tuple[list[Cell], nn.Module]]:
+        layers: list[tuple[list[Cell], nn.Module]] = []
+        for index, norm in enumerate(self.norms):
+            cells = [modules[index] for modules in (self.forward_cells, self.backward_cells) if len(modules)]
+            layers.append(([cell for cell in cells if isinstance(cell, Cell)], norm))
+        return layers
+
+
+def reset_lanes(state: ModelState, reset: Tensor | None) -> ModelState:
+    """The state with the lanes that `reset` (batch,) marks set to zero."""
+    if reset is None:
+        return state
+    keep = (~reset).unsqueeze(-1)
+    return tuple(tuple(part * keep for part in layer) for layer in state)
+
+
+def detach(state: ModelState) -> ModelState:
+    """The state as plain numbers: gradients end here."""
+    return tuple(tuple(part.detach() for part in layer) for layer in state)

@@ -1,0 +1,77 @@
+"""Input map → recurrence → head: the network of most tasks. Larger architectures are composed of these."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from lstmctl.models.recurrence import Recurrence, StackStep
+from lstmctl.protocols import ModelState
+
+
+class TiedHead(nn.Module):
+    """Scores symbols by the embedding that also reads them (Press & Wolf 2017), after a projection to its width."""
+
+    def __init__(self, inputs: int, embedding: nn.Embedding) -> None:
+        super().__init__()
+        self.projection = nn.Linear(inputs, embedding.embedding_dim, bias=False)
+        self.bias = nn.Parameter(torch.zeros(embedding.num_embeddings))
+        self._embedding = (embedding,)  # in a tuple, so that its weight is not registered a second time
+
+    def forward(self, input: Tensor) -> Tensor:  # (…, inputs) -> (…, symbols)
+        return functional.linear(self.projection(input), self._embedding[0].weight, self.bias)
+
+
+class SequenceModel(nn.Module):
+    """Symbols in, scores of symbols out, a recurrence between them.
+
+    Args:
+        symbols: how many distinct symbols there are, read and predicted.
+        embedding: features of each symbol's embedding, which are the recurrence's inputs.
+        recurrence: the stack between.
+        tie_embedding: predict with the embedding's own weights.
+    """
+
+    def __init__(self, symbols: int, embedding: int, recurrence: Recurrence, *, tie_embedding: bool = False) -> None:
+        super().__init__()
+        self.input_map = nn.Embedding(symbols, embedding)
+        self.recurrence = recurrence
+        self.head = TiedHead(recurrence.outputs, self.input_map) if tie_embedding else nn.Linear(recurrence.outputs, symbols)
+
+    def initialise(self, generator: torch.Generator) -> None:
+        """Draw all weights from `generator`: embeddings with unit variance (of a whole row, when tied), the head uniform
+        in ±1/√inputs."""
+        with torch.no_grad():
+            tied = isinstance(self.head, TiedHead)
+            self.input_map.weight.normal_(std=self.input_map.embedding_dim**-0.5 if tied else 1.0, generator=generator)
+            self.recurrence.initialise(generator)
+            for name, parameter in self.head.named_parameters():
+                if name.endswith("weight"):
+                    parameter.uniform_(-(parameter.shape[1] ** -0.5), parameter.shape[1] ** -0.5, generator=generator)
+                else:
+                    parameter.zero_()
+
+    def initial_state(self, batch: int) -> ModelState:
+        """Zeros for `batch` lanes, on the model's device and in its precision."""
+        return self.recurrence.initial_state(batch, self.input_map.weight)
+
+    def forward(self, input: Tensor, state: ModelState, mask: Tensor | None = None) -> tuple[Tensor, ModelState]:
+        """Scores of the next symbol after every step: (time, batch) to logits (time, batch, symbols), and the state."""
+        features, state = self.features(input, state, mask)
+        return self.head(features), state
+
+    def features(self, input: Tensor, state: ModelState, mask: Tensor | None = None) -> tuple[Tensor, ModelState]:
+        """What the head sees, (time, batch, outputs), and the state after the last step."""
+        output, state = self.recurrence(self.input_map(input), state, mask)
+        return output, state
+
+    def step(self, input: Tensor, state: ModelState) -> StackStep:
+        """One symbol a lane, (batch,), to logits (batch, symbols), the state, and every gate."""
+        step = self.recurrence.step(self.input_map(input), state)
+        return step._replace(output=self.head(step.output))
+
+
+def count_parameters(model: nn.Module) -> int:
+    """All trainable numbers of a model."""
+    return sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
