@@ -1,0 +1,1 @@
+"""Corpora and tables: found, checked, encoded once into one array, split by position."""

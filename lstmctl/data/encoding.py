@@ -1,0 +1,143 @@
+"""Symbols and numbers: a text as an array of small integers, and back."""
+
+from __future__ import annotations
+
+import codecs
+import unicodedata
+from collections.abc import Mapping
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lstmctl.errors import RunError
+
+PUNCTUATION = {"‘": "'", "’": "'", "“": '"', "”": '"', "–": "-", "—": "-", "…": "."}
+Symbols = NDArray[np.unsignedinteger[Any]]
+
+
+class UnknownSymbolError(ValueError):
+    """A text holds a symbol that the encoding has no number for."""
+
+    def __init__(self, symbol: str, position: int) -> None:
+        super().__init__(f"{symbol!r} (U+{ord(symbol):04X}) at position {position}")
+        self.symbol, self.position = symbol, position
+
+
+class TextEncoding:
+    """A vocabulary: Unicode characters in code point order, or the 256 bytes.
+
+    Args:
+        kind: what a symbol is.
+        symbols: the distinct characters in order; for bytes they are given by the kind.
+    """
+
+    def __init__(self, kind: Literal["characters", "bytes"], symbols: str = "") -> None:
+        self.kind, self.symbols = kind, symbols
+        self._numbers = {symbol: number for number, symbol in enumerate(symbols)}
+        self._code_points = np.array([ord(symbol) for symbol in symbols], dtype=np.uint32)
+
+    @classmethod
+    def of(cls, text: str) -> TextEncoding:
+        """The vocabulary of all characters that occur in `text`."""
+        return cls("characters", "".join(chr(point) for point in np.unique(_code_points(text))))
+
+    def __len__(self) -> int:
+        return 256 if self.kind == "bytes" else len(self.symbols)
+
+    def __contains__(self, symbol: str) -> bool:
+        return self.kind == "bytes" or symbol in self._numbers
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, TextEncoding) and (self.kind, self.symbols) == (other.kind, other.symbols)
+
+    def __hash__(self) -> int:
+        return hash((self.kind, self.symbols))
+
+    def encode(self, text: str) -> Symbols:
+        """The numbers of a text's symbols; characters beyond Unicode's plane of text (lone surrogates) become bytes.
+
+        Raises:
+            UnknownSymbolError: naming the first symbol without a number, and its position counted from 0.
+        """
+        if self.kind == "bytes":
+            return np.frombuffer(text.encode("utf-8", "surrogateescape"), dtype=np.uint8)
+        points = _code_points(text)
+        numbers = np.searchsorted(self._code_points, points)
+        numbers[numbers == len(self._code_points)] = 0
+        unknown = np.flatnonzero(self._code_points[numbers] != points) if len(self) else np.arange(len(points))
+        if len(unknown):
+            raise UnknownSymbolError(text[unknown[0]], int(unknown[0]))
+        return numbers.astype(smallest_integer(len(self)))
+
+    def decode(self, numbers: Symbols) -> str:
+        """The text of an array of numbers; bytes that are not UTF-8 show as U+FFFD."""
+        if self.kind == "bytes":
+            return numbers.astype(np.uint8).tobytes().decode("utf-8", "replace")
+        return self._code_points[numbers].astype("<u4").tobytes().decode("utf-32-le")
+
+    def nearest(self, symbol: str) -> str:
+        """The known symbol that comes nearest to `symbol`: itself, without its accents, in the other case, else a space,
+        else the first known one. In bytes every symbol is known."""
+        if symbol in self:
+            return symbol
+        plain = unicodedata.normalize("NFKD", PUNCTUATION.get(symbol, symbol))[:1]
+        variants = (plain, plain.swapcase(), " ", self.symbols[0])
+        return next(variant for variant in variants if variant and variant in self)
+
+    def decoder(self) -> StreamDecoder:
+        """For numbers that arrive one by one."""
+        return StreamDecoder(self)
+
+    def name(self, number: int) -> str:
+        """A symbol as a person may read it in a table: itself, or its escape."""
+        if self.kind == "bytes":
+            return f"0x{number:02x}" if not 32 < number < 127 else chr(number)
+        symbol = self.symbols[number]
+        return symbol if symbol.isprintable() and not symbol.isspace() else ascii(symbol)[1:-1].replace(" ", "space")
+
+    def to_json(self) -> dict[str, Any]:
+        """What `encoding.json` holds."""
+        symbols = {} if self.kind == "bytes" else {"symbols": list(self.symbols)}
+        return {"format": 1, "kind": self.kind, **symbols}
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> TextEncoding:
+        """An encoding as `to_json` wrote it.
+
+        Raises:
+            RunError: it is not one.
+        """
+        symbols = data.get("symbols", [])
+        sound = isinstance(symbols, list) and all(isinstance(symbol, str) and len(symbol) == 1 for symbol in symbols)
+        if data.get("format") != 1 or data.get("kind") not in ("characters", "bytes") or not sound:
+            raise RunError("encoding.json is not a text encoding of format 1")
+        if sorted(set(symbols)) != symbols or (data["kind"] == "characters" and not symbols):
+            raise RunError("encoding.json must list its symbols once each, in code point order")
+        return cls(data["kind"], "".join(symbols))
+
+
+class StreamDecoder:
+    """Turns numbers into text as they come; in bytes, a character shows once its last byte is there."""
+
+    def __init__(self, encoding: TextEncoding) -> None:
+        self._encoding = encoding
+        self._bytes = codecs.getincrementaldecoder("utf-8")("replace")
+
+    def __call__(self, number: int) -> str:
+        if self._encoding.kind == "bytes":
+            return self._bytes.decode(bytes([number]))
+        return self._encoding.symbols[number]
+
+    def end(self) -> str:
+        """What is left when nothing follows: an unfinished character shows as U+FFFD."""
+        return self._bytes.decode(b"", final=True) if self._encoding.kind == "bytes" else ""
+
+
+def smallest_integer(count: int) -> type[np.unsignedinteger[Any]]:
+    """The smallest unsigned integer type that holds 0 … count − 1."""
+    return np.uint8 if count <= 2**8 else np.uint16 if count <= 2**16 else np.uint32
+
+
+def _code_points(text: str) -> NDArray[np.uint32]:
+    return np.frombuffer(text.encode("utf-32-le", "surrogatepass"), dtype="<u4").astype(np.uint32, copy=False)

@@ -1,0 +1,93 @@
+"""Where data is looked for: beside the config, the current folder, the bundled data, the download cache."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterable
+from pathlib import Path
+
+from lstmctl import bundled
+from lstmctl.errors import DataError
+
+
+def cache_folder() -> Path:
+    """Where downloads are kept: `LSTMCTL_CACHE`, or lstmctl's folder in the user's cache."""
+    chosen = os.environ.get("LSTMCTL_CACHE")
+    if chosen:
+        return Path(chosen)
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "lstmctl"
+
+
+def search_folders(config_folder: Path | None) -> list[Path]:
+    """The folders a relative name is looked for in, first match first."""
+    folders = [config_folder, Path.cwd(), bundled.data(), cache_folder()]
+    return [folder for folder in folders if folder is not None]
+
+
+def locate(name: str, config_folder: Path | None) -> Path:
+    """The file or folder that `name` means in a config.
+
+    Raises:
+        DataError: nothing of that name is in any of the folders; each is listed.
+    """
+    path = Path(name).expanduser()
+    candidates = [path] if path.is_absolute() else [folder / path for folder in search_folders(config_folder)]
+    for candidate in candidates:
+        if candidate.exists():
+            return candidate
+    looked = ", ".join(dict.fromkeys(str(candidate.parent) for candidate in candidates))
+    raise DataError(
+        f"`{name}` does not exist; looked in {looked}",
+        hint=f"put the file into one of these folders, or say where it is: data.text=PATH/{path.name}",
+    )
+
+
+def portable_name(name: str, found: Path) -> str:
+    """How a run's own config names what was found: bundled data by its plain name, all else by its absolute path."""
+    return name if found.is_relative_to(bundled.data()) and not Path(name).is_absolute() else str(found.resolve())
+
+
+def text_files(path: Path) -> list[Path]:
+    """The files that a path stands for: itself, or every `.txt` file below it, sorted by path.
+
+    Raises:
+        DataError: it is neither a file nor a folder, or a folder without any text file.
+    """
+    if path.is_dir():
+        files = sorted(file for file in path.rglob("*.txt") if file.is_file() and not _hidden(file.relative_to(path)))
+        if not files:
+            raise DataError(f"{path} is a folder without any .txt file")
+        return files
+    return [path]
+
+
+def read_bytes(path: Path) -> bytes:
+    """All bytes of a regular file.
+
+    Raises:
+        DataError: it is missing, not a regular file, or may not be read.
+    """
+    try:
+        mode = path.stat().st_mode
+        if not stat.S_ISREG(mode):
+            raise DataError(f"{path} is not a regular file ({stat.filemode(mode)[0]}); give a text file or a folder")
+        return path.read_bytes()
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error.strerror}") from error
+
+
+def require_files(files: Iterable[Path]) -> list[Path]:
+    """The files, each once, in the order given.
+
+    Raises:
+        DataError: there is none.
+    """
+    unique = list(dict.fromkeys(files))
+    if not unique:
+        raise DataError("data.text names no file")
+    return unique
+
+
+def _hidden(path: Path) -> bool:
+    return any(part.startswith(".") for part in path.parts)

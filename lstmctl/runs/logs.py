@@ -1,0 +1,71 @@
+"""Append-only logs of a run, cut back to where a checkpoint knows them when the run goes on."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, Self
+
+from lstmctl.errors import RunError
+from lstmctl.runs.storage import disk_errors
+
+
+class Log:
+    """A file that grows by whole lines; `offset` is where the next one starts."""
+
+    def __init__(self, path: Path, offset: int = 0) -> None:
+        """Open for appending at `offset` bytes, dropping what stands after it.
+
+        Raises:
+            RunError: the file is shorter than `offset`.
+            ResourceError: it cannot be written.
+        """
+        self.path = path
+        with disk_errors(path):
+            self._file = path.open("ab")
+            size = self._file.tell()
+            if size < offset:
+                self._file.close()
+                raise RunError(f"{path} has {size:,} bytes, but the checkpoint was written when it had {offset:,}")
+            self._file.truncate(offset)
+            self._file.seek(offset)
+        self.offset = offset
+
+    def append(self, text: str) -> None:
+        """Write `text` and pass it to the system at once.
+
+        Raises:
+            ResourceError: the disk is full or the folder is gone.
+        """
+        content = text.encode("utf-8", "replace")
+        with disk_errors(self.path, len(content)):
+            self._file.write(content)
+            self._file.flush()
+        self.offset += len(content)
+
+    def append_json(self, data: Mapping[str, Any]) -> None:
+        """`append` for one JSON object on a line of its own."""
+        self.append(json.dumps(data, ensure_ascii=False) + "\n")
+
+    def close(self) -> None:
+        self._file.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def read_json_lines(path: Path) -> Iterator[dict[str, Any]]:
+    """The objects of a log; a last line that a kill cut short is left out, and a missing file has none."""
+    if not path.exists():
+        return
+    with path.open("rb") as file:
+        for line in file:
+            try:
+                row = json.loads(line)
+            except ValueError:
+                return
+            yield row

@@ -1,0 +1,96 @@
+"""Writing files so that a crash, a kill or a full disk leaves either the old content or the new, never half."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from lstmctl.errors import ResourceError
+
+FULL = {errno.ENOSPC, errno.EFBIG, errno.EDQUOT}
+
+
+@contextmanager
+def disk_errors(path: Path, size: int | None = None) -> Iterator[None]:
+    """Name the path, and the size where known, when the system refuses to write.
+
+    Raises:
+        ResourceError: in place of any OSError inside.
+    """
+    try:
+        yield
+    except OSError as error:
+        needed = f" ({size:,} bytes needed)" if size is not None else ""
+        hint = "free some space, or move the runs: LSTMCTL_RUNS=FOLDER" if error.errno in FULL else None
+        raise ResourceError(f"{path} cannot be written{needed}: {error.strerror or error}", hint=hint) from error
+
+
+def write_synced(path: Path, content: bytes) -> None:
+    """Write a new file and wait until the disk has it."""
+    with path.open("xb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def replace_file(path: Path, content: bytes) -> None:
+    """Put `content` at `path` in one step: readers see the old file or the new one.
+
+    Raises:
+        ResourceError: the disk is full or the folder is gone; the old file stands.
+    """
+    with disk_errors(path, len(content)):
+        temporary = path.with_name(f".{path.name}.tmp-{os.getpid()}")
+        temporary.unlink(missing_ok=True)
+        try:
+            write_synced(temporary, content)
+            temporary.replace(path)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
+        sync_folder(path.parent)
+
+
+def replace_json(path: Path, data: Mapping[str, Any]) -> None:
+    """`replace_file` for a JSON object, indented for people."""
+    replace_file(path, (json.dumps(data, indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode())
+
+
+def link_or_copy(source: Path, target: Path) -> None:
+    """Make `target` the same file as `source` in one step; a copy where the file system has no hard links.
+
+    Raises:
+        ResourceError: neither can be made.
+    """
+    with disk_errors(target):
+        temporary = target.with_name(f".{target.name}.tmp-{os.getpid()}")
+        temporary.unlink(missing_ok=True)
+        try:
+            os.link(source, temporary)
+        except OSError:
+            shutil.copyfile(source, temporary)
+        temporary.replace(target)
+
+
+def sync_folder(folder: Path) -> None:
+    """Wait until the disk has a folder's list of names."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Delete what an interrupted write left behind; only the holder of a run's lock may call this."""
+    for leftover in folder.glob(".*.tmp-*"):
+        if leftover.is_dir() and not leftover.is_symlink():
+            shutil.rmtree(leftover, ignore_errors=True)
+        else:
+            leftover.unlink(missing_ok=True)
