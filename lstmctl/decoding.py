@@ -1,0 +1,142 @@
+"""From scores to symbols: truncation, temperature, penalties, and the loop that feeds choices back.
+
+Everything here works on tensors (batch, symbols) and knows no vocabulary.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol
+
+import torch
+from torch import Tensor
+
+from lstmctl.errors import UsageError
+from lstmctl.models.sequence_model import SequenceModel
+from lstmctl.protocols import ModelState
+
+PENALTY_REACH = 64
+"""How many of the latest symbols a repetition penalty looks back on."""
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """How the next symbol is chosen from a distribution.
+
+    Args:
+        temperature: divides the scores; 0 takes the most probable symbol.
+        top_k: keep only so many of the most probable symbols; None keeps all (Fan, Lewis & Dauphin 2018).
+        top_p: keep the fewest symbols whose probabilities reach this sum, in (0, 1] (Holtzman et al. 2020).
+        min_p: keep symbols at least so probable relative to the most probable one, in [0, 1] (Nguyen et al. 2024).
+        repetition_penalty: above 1 makes the latest 64 symbols less likely (Keskar et al. 2019).
+
+    Raises:
+        UsageError: a value is out of range.
+    """
+
+    temperature: float = 1.0
+    top_k: int | None = None
+    top_p: float = 1.0
+    min_p: float = 0.0
+    repetition_penalty: float = 1.0
+
+    def __post_init__(self) -> None:
+        for sound, rule in (
+            (0 <= self.temperature < float("inf"), f"temperature must be 0 or more, not {self.temperature}"),
+            (self.top_k is None or self.top_k >= 1, f"top-k must be 1 or more, not {self.top_k}"),
+            (0 < self.top_p <= 1, f"top-p must be above 0 and at most 1, not {self.top_p}"),
+            (0 <= self.min_p <= 1, f"min-p must be from 0 to 1, not {self.min_p}"),
+            (
+                0 < self.repetition_penalty < float("inf"),
+                f"repetition penalty must be above 0 (1 for none), not {self.repetition_penalty}",
+            ),
+        ):
+            if not sound:
+                raise UsageError(rule)
+
+
+def choose(logits: Tensor, sampling: Sampling, recent: Tensor, generator: torch.Generator) -> Tensor:
+    """One symbol a lane: scores (batch, symbols) to (batch,).
+
+    `recent` (count, batch) are the symbols that a repetition penalty applies to. A lane draws one uniform number, so
+    what it gets does not depend on which symbols were cut away in others.
+    """
+    if sampling.repetition_penalty != 1 and len(recent):
+        seen = logits.gather(1, recent.t())
+        seen = torch.where(seen > 0, seen / sampling.repetition_penalty, seen * sampling.repetition_penalty)
+        logits = logits.scatter(1, recent.t(), seen)
+    if sampling.temperature == 0:
+        return logits.argmax(dim=1)
+    probabilities, symbols = (logits / sampling.temperature).double().softmax(dim=1).sort(dim=1, descending=True)
+    keep = torch.ones_like(probabilities, dtype=torch.bool)
+    if sampling.top_k is not None:
+        keep[:, sampling.top_k :] = False
+    keep &= probabilities.cumsum(dim=1) - probabilities < sampling.top_p
+    keep &= probabilities >= sampling.min_p * probabilities[:, :1]
+    keep[:, 0] = True
+    cumulative = (probabilities * keep).cumsum(dim=1)
+    drawn = torch.rand(len(logits), 1, generator=generator, dtype=torch.float64).to(logits.device)
+    rank = torch.searchsorted(cumulative, drawn * cumulative[:, -1:], right=True)
+    last = keep.sum(dim=1, keepdim=True) - 1
+    return symbols.gather(1, rank.minimum(last)).squeeze(1)
+
+
+class Predictor(Protocol):
+    """Something that has read lanes of symbols and says what may come next."""
+
+    def read(self, symbols: Tensor) -> Tensor:
+        """Read further symbols (time, batch); scores of the one after them, (batch, symbols)."""
+        ...
+
+
+class StreamPredictor:
+    """Carries the recurrent state: whole prompts by the fused kernel, single symbols by `step`."""
+
+    def __init__(self, model: SequenceModel, lanes: int) -> None:
+        self.model = model
+        self.state: ModelState = model.initial_state(lanes)
+
+    def read(self, symbols: Tensor) -> Tensor:
+        if len(symbols) == 1:
+            step = self.model.step(symbols[0], self.state)
+            self.state = step.state
+            return step.output
+        features, self.state = self.model.features(symbols, self.state)
+        output: Tensor = self.model.head(features[-1])
+        return output
+
+
+class WindowPredictor:
+    """Reads the last `window` symbols afresh each time, as a model that learned on separate windows did."""
+
+    def __init__(self, model: SequenceModel, lanes: int, window: int) -> None:
+        self.model, self.window = model, window
+        self.seen = torch.empty(0, lanes, dtype=torch.long)
+
+    def read(self, symbols: Tensor) -> Tensor:
+        self.seen = torch.cat([self.seen.to(symbols.device), symbols])[-self.window :]
+        features, _ = self.model.features(self.seen, self.model.initial_state(symbols.shape[1]))
+        output: Tensor = self.model.head(features[-1])
+        return output
+
+
+class Choice(NamedTuple):
+    """One more symbol in every lane."""
+
+    symbols: Tensor
+    """(batch,)"""
+    probabilities: Tensor
+    """(batch,) the model's own probability of each, before temperature and truncation."""
+
+
+@torch.no_grad()
+def continuations(predictor: Predictor, prompt: Tensor, sampling: Sampling, generator: torch.Generator) -> Iterator[Choice]:
+    """Symbols that follow `prompt` (time, batch), one by one without end."""
+    logits = predictor.read(prompt)
+    recent = prompt[-PENALTY_REACH:]
+    while True:
+        chosen = choose(logits, sampling, recent, generator)
+        yield Choice(chosen, logits.softmax(dim=1).gather(1, chosen.unsqueeze(1)).squeeze(1))
+        recent = torch.cat([recent, chosen.unsqueeze(0)])[-PENALTY_REACH:]
+        logits = predictor.read(chosen.unsqueeze(0))

@@ -1,0 +1,170 @@
+"""Predict the next symbol of a text: at every position (many-to-many), or after a window (many-to-one).
+
+The figure is the cross-entropy in nats a symbol: the mean of −ln p(symbol | what came before).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from lstmctl.cells.cell import Cell, checked_options
+from lstmctl.config.schema import LanguageModel as LanguageModelSettings
+from lstmctl.config.schema import Model as ModelSettings
+from lstmctl.data.encoding import TextEncoding
+from lstmctl.decoding import Predictor, Sampling, StreamPredictor, WindowPredictor, continuations
+from lstmctl.errors import DataError
+from lstmctl.metrics import Metric, bits
+from lstmctl.models.recurrence import Recurrence
+from lstmctl.models.sequence_model import SequenceModel
+from lstmctl.protocols import Batch, Batches, Loss, ModelState, Totals
+from lstmctl.tasks.windows import Lanes, ShuffledWindows, cold, spread, streamed
+
+COLD_WINDOW = 64
+"""Symbols in each window of the cold figure."""
+MOST_WINDOWS = 10_000
+"""How many windows a many-to-one model is scored on at most."""
+PROGRESS_LANES = 32
+PREVIEW = Sampling(temperature=0.8)
+PREVIEW_LENGTH = 240
+
+
+@dataclass(frozen=True)
+class Pass:
+    """One way of scoring a text."""
+
+    name: str
+    """Appended to the figures' names; empty for the headline."""
+    batches: Iterable[Batch]
+    windows: int
+
+
+class LanguageModel:
+    """The task `language-model`.
+
+    Args:
+        settings: the config's `task`.
+        encoding: the vocabulary.
+        window: `training.window`; what a many-to-one model reads before it predicts.
+    """
+
+    def __init__(self, settings: LanguageModelSettings, encoding: TextEncoding, window: int) -> None:
+        self.encoding, self.window = encoding, window
+        self.many_to_one = settings.shape == "many-to-one"
+        self.symbol = "byte" if encoding.kind == "bytes" else "character"
+
+    @property
+    def unit(self) -> str:
+        return f"{self.symbol}s"
+
+    @property
+    def primary(self) -> Metric:
+        return Metric(f"nats_per_{self.symbol}")
+
+    def model(self, settings: ModelSettings, cell: type[Cell], generator: torch.Generator) -> SequenceModel:
+        """A freshly initialised network.
+
+        Raises:
+            ConfigError: the cell refuses `model.options`.
+        """
+        options = checked_options(cell, settings.options)
+        recurrence = Recurrence(
+            lambda inputs: cell(inputs, settings.hidden, options),
+            settings.embedding,
+            settings.layers,
+            dropout=settings.dropout,
+            variational=settings.variational_dropout,
+            layer_norm=settings.layer_norm,
+            residual=settings.residual,
+        )
+        model = SequenceModel(
+            len(self.encoding), settings.embedding, recurrence, tie_embedding=settings.tie_embedding
+        )
+        model.initialise(generator)
+        return model
+
+    def training_order(self, symbols: Tensor, batch: int, seed: int) -> Batches:
+        """The order in which the training part (length,) is read.
+
+        Raises:
+            DataError: it is too short for one step.
+        """
+        if self.many_to_one:
+            return ShuffledWindows(symbols, batch, self.window, seed)
+        return Lanes(symbols, batch, self.window, seed)
+
+    def progress(self, symbols: Tensor) -> Iterator[Batch]:
+        """A quick look at a held-out part while training goes on: in lanes, so a little colder than the reported figure."""
+        self.require(symbols)
+        if self.many_to_one:
+            return spread(symbols, self.window, 256, MOST_WINDOWS // 5)
+        return streamed(symbols, max(1, min(PROGRESS_LANES, len(symbols) // (2 * COLD_WINDOW))), 256)
+
+    def passes(self, symbols: Tensor) -> list[Pass]:
+        """What a reported score is made of: one stream from a zero state, and windows each from a zero state.
+
+        A many-to-one model is scored on windows alone, at most 10,000 spread evenly.
+        """
+        self.require(symbols)
+        if self.many_to_one:
+            count = len(symbols) - self.window
+            windows = len(range(0, count, max(1, -(-count // MOST_WINDOWS))))
+            return [Pass("", spread(symbols, self.window, 256, MOST_WINDOWS), windows)]
+        windows = (len(symbols) - 1) // COLD_WINDOW
+        passes = [Pass("", streamed(symbols, 1, 4096), 1)]
+        return [*passes, Pass("_cold", cold(symbols, COLD_WINDOW, 64), windows)] if windows else passes
+
+    def require(self, symbols: Tensor) -> None:
+        """Raises DataError when a part is too short to be scored."""
+        needed = self.window + 1 if self.many_to_one else 2
+        if len(symbols) < needed:
+            raise DataError(f"a part of {len(symbols)} {self.unit} is too short to score; {needed} are needed")
+
+    def initial_state(self, model: nn.Module, batch: Batch) -> ModelState:
+        assert isinstance(model, SequenceModel)
+        return model.initial_state(batch.lanes)
+
+    def loss(self, model: nn.Module, batch: Batch, state: ModelState) -> Loss:
+        logits, state = self._predict(model, batch, state)
+        loss = functional.cross_entropy(logits.flatten(0, -2).float(), batch.target.flatten(), reduction="sum")
+        return Loss(loss, batch.units, state)
+
+    def score(self, model: nn.Module, batch: Batch, state: ModelState) -> tuple[Totals, ModelState]:
+        loss = self.loss(model, batch, state)
+        return {"nats": loss.sum.double().item(), "symbols": float(loss.count)}, loss.state
+
+    def metrics(self, totals: Totals) -> dict[str, float]:
+        nats = totals["nats"] / totals["symbols"]
+        return {f"nats_per_{self.symbol}": nats, f"bits_per_{self.symbol}": bits(nats)}
+
+    def baselines(self, symbols: Tensor) -> dict[str, dict[str, float]]:
+        """What is reached without learning: every symbol equally likely."""
+        return {"uniform": self.metrics({"nats": math.log(len(self.encoding)) * len(symbols), "symbols": len(symbols)})}
+
+    def predictor(self, model: SequenceModel, lanes: int) -> Predictor:
+        """What generation asks for the next symbol: carried state, or for many-to-one the last window."""
+        return WindowPredictor(model, lanes, self.window) if self.many_to_one else StreamPredictor(model, lanes)
+
+    @property
+    def start(self) -> int:
+        """The symbol that stands before a text without a prompt: a line break, else a space, else the first."""
+        if self.encoding.kind == "bytes":
+            return ord("\n")
+        return next((self.encoding.symbols.index(mark) for mark in "\n " if mark in self.encoding), 0)
+
+    def sample(self, model: nn.Module, generator: torch.Generator) -> str:
+        assert isinstance(model, SequenceModel)
+        prompt = torch.full((1, 1), self.start, device=model.input_map.weight.device)
+        decode = self.encoding.decoder()
+        choices = continuations(self.predictor(model, 1), prompt, PREVIEW, generator)
+        return "".join(decode(int(next(choices).symbols)) for _ in range(PREVIEW_LENGTH))
+
+    def _predict(self, model: nn.Module, batch: Batch, state: ModelState) -> tuple[Tensor, ModelState]:
+        assert isinstance(model, SequenceModel)
+        features, state = model.features(batch.input, state, batch.mask)
+        return model.head(features[-1] if self.many_to_one else features), state

@@ -1,0 +1,138 @@
+"""Orders in which a text is read: fixed lanes for carried state, shuffled windows for single predictions.
+
+Each is a pure function of the seed and the step number, and the same for every cell.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import lru_cache
+
+import torch
+from torch import Tensor
+
+from lstmctl.errors import DataError
+from lstmctl.protocols import Batch
+from lstmctl.seeds import stream
+
+
+class Lanes:
+    """Truncated back-propagation through time with carried state (Williams & Peng 1990; Mikolov et al. 2010).
+
+    The text is read as a ring, cut into `batch` lanes of equal length that advance side by side, `window` symbols a
+    step. Each epoch turns the ring by a random angle, so windows do not always begin at the same places. A lane that
+    has passed the text's end starts from zero at its next window.
+
+    Args:
+        symbols: (length,) the training part.
+        batch: lanes.
+        window: symbols a lane advances in one step.
+        seed: of the run.
+
+    Raises:
+        DataError: the lanes are shorter than a window; sizes that fit are named.
+    """
+
+    def __init__(self, symbols: Tensor, batch: int, window: int, seed: int) -> None:
+        self.symbols, self.batch, self.window, self.seed = symbols, batch, window, seed
+        self.lane_length = len(symbols) // batch
+        self.steps_per_epoch = self.lane_length // window
+        self.units_per_step = batch * window
+        if self.steps_per_epoch == 0:
+            raise too_short(len(symbols), batch, window, batch * window)
+        lanes = torch.arange(batch) * self.lane_length
+        self._offsets = (torch.arange(window + 1).unsqueeze(1) + lanes).to(symbols.device)
+
+    def __getitem__(self, step: int) -> Batch:
+        epoch, position = divmod(step, self.steps_per_epoch)
+        length = len(self.symbols)
+        start = self._rotation(epoch) + position * self.window
+        text = self.symbols[(self._offsets + start) % length].long()
+        return Batch(text[:-1], text[1:], fresh=position == 0, reset=self._wrapped(start) if position else None)
+
+    def _rotation(self, epoch: int) -> int:
+        return stream(self.seed, "order", epoch) % len(self.symbols)
+
+    def _wrapped(self, start: int) -> Tensor | None:
+        """The lane whose last window began before the text's end and whose next begins after it."""
+        length = len(self.symbols)
+        starts = [start + lane * self.lane_length for lane in range(self.batch)]
+        wrapped = [now // length != (now - self.window) // length for now in starts]
+        return torch.tensor(wrapped, device=self.symbols.device) if any(wrapped) else None
+
+
+class ShuffledWindows:
+    """Every window of the text once an epoch, in random order, each from a zero state; the target is the symbol after it.
+
+    Args:
+        symbols: (length,) the training part.
+        batch: windows in one step.
+        window: symbols read before the prediction.
+        seed: of the run.
+
+    Raises:
+        DataError: the text has fewer windows than a batch; sizes that fit are named.
+    """
+
+    def __init__(self, symbols: Tensor, batch: int, window: int, seed: int) -> None:
+        self.symbols, self.batch, self.seed = symbols, batch, seed
+        self.count = len(symbols) - window
+        self.steps_per_epoch = self.count // batch
+        self.units_per_step = batch
+        if self.steps_per_epoch <= 0:
+            raise too_short(len(symbols), batch, window, batch + window)
+        self._offsets = torch.arange(window + 1, device=symbols.device).unsqueeze(1)
+        self._order = lru_cache(maxsize=1)(self._shuffle)
+
+    def __getitem__(self, step: int) -> Batch:
+        epoch, position = divmod(step, self.steps_per_epoch)
+        starts = self._order(epoch)[position * self.batch : (position + 1) * self.batch]
+        text = self.symbols[self._offsets + starts].long()
+        return Batch(text[:-1], text[-1], fresh=True)
+
+    def _shuffle(self, epoch: int) -> Tensor:
+        generator = torch.Generator().manual_seed(stream(self.seed, "order", epoch))
+        return torch.randperm(self.count, generator=generator).to(self.symbols.device)
+
+
+def streamed(symbols: Tensor, lanes: int, window: int) -> Iterator[Batch]:
+    """All of a text for evaluation, in `lanes` that carry state from a zero start: each symbol but every lane's first
+    is a target once. One lane is the whole text as one stream."""
+    length = (len(symbols) - 1) // lanes
+    starts = torch.arange(lanes, device=symbols.device) * length
+    for position in range(0, length, window):
+        stop = min(position + window, length)
+        offsets = torch.arange(position, stop + 1, device=symbols.device).unsqueeze(1)
+        text = symbols[offsets + starts].long()
+        yield Batch(text[:-1], text[1:], fresh=position == 0)
+
+
+def cold(symbols: Tensor, window: int, batch: int) -> Iterator[Batch]:
+    """Windows side by side without overlap, each from a zero state, every symbol after its first a target; the rest at
+    the end, shorter than a window, is left out."""
+    count = (len(symbols) - 1) // window
+    offsets = torch.arange(window + 1, device=symbols.device).unsqueeze(1)
+    for first in range(0, count, batch):
+        starts = torch.arange(first, min(first + batch, count), device=symbols.device) * window
+        text = symbols[offsets + starts].long()
+        yield Batch(text[:-1], text[1:], fresh=True)
+
+
+def spread(symbols: Tensor, window: int, batch: int, most: int) -> Iterator[Batch]:
+    """At most `most` windows at equal distances over the text, each with the symbol after it as its only target."""
+    count = len(symbols) - window
+    starts = torch.arange(0, count, max(1, -(-count // most)), device=symbols.device)
+    offsets = torch.arange(window + 1, device=symbols.device).unsqueeze(1)
+    for first in range(0, len(starts), batch):
+        text = symbols[offsets + starts[first : first + batch]].long()
+        yield Batch(text[:-1], text[-1], fresh=True)
+
+
+def too_short(length: int, batch: int, window: int, needed: int) -> DataError:
+    """The error for a training part that does not fill one step, with settings that would fit."""
+    fitting = next((size for size in (16, 8, 4, 2, 1) if size < batch and size * window <= length), None)
+    hint = f"training.batch={fitting} would fit" if fitting else f"training.batch=1 training.window={max(1, length // 2)} would fit"
+    return DataError(
+        f"the training part has {length:,} symbols, but training.batch={batch} with training.window={window} needs {needed:,}",
+        hint=hint,
+    )

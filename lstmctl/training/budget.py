@@ -1,0 +1,49 @@
+"""A budget in whole steps, whatever it was given in."""
+
+from __future__ import annotations
+
+import copy
+import math
+import time
+from collections.abc import Callable
+
+from torch import nn
+
+from lstmctl.config.budget import Budget
+from lstmctl.protocols import Batches
+from lstmctl.training.trainer import Trainer
+
+CALIBRATION_SHARE = 0.03
+"""Part of a time budget spent on finding out how long a step takes."""
+EVALUATION_RESERVE = 0.1
+"""Part of a time budget left for evaluations, samples and checkpoints."""
+TRIAL_STEPS = 3
+
+
+def steps_within(
+    budget: Budget, batches: Batches, model: nn.Module, make_trainer: Callable[[nn.Module, int], Trainer]
+) -> int:
+    """How many steps a budget stands for, at least 1.
+
+    Targets and epochs are counted out; seconds by timing steps on a copy of the model that is then thrown away.
+    """
+    match budget.unit:
+        case "steps":
+            return int(budget.amount)
+        case "epochs":
+            return max(1, round(budget.amount * batches.steps_per_epoch))
+        case "seconds":
+            return _steps_in(budget.amount, make_trainer(copy.deepcopy(model), 10**9))
+        case _:
+            return max(1, math.ceil(budget.amount / batches.units_per_step))
+
+
+def _steps_in(seconds: float, trainer: Trainer) -> int:
+    trainer.model.train()
+    trainer.make_steps(TRIAL_STEPS)  # the first steps also allocate and compile
+    started, made = time.perf_counter(), 0
+    while made < TRIAL_STEPS or time.perf_counter() - started < CALIBRATION_SHARE * seconds:
+        trainer.make_steps(1)
+        made += 1
+    each = (time.perf_counter() - started) / made
+    return max(1, int(seconds * (1 - CALIBRATION_SHARE - EVALUATION_RESERVE) / each))

@@ -1,0 +1,62 @@
+"""Where to compute, with how many threads, and what makes it repeatable."""
+
+from __future__ import annotations
+
+import os
+
+import torch
+
+from lstmctl.errors import ConfigError
+
+
+def choose_device(name: str) -> torch.device:
+    """The device a config asks for; `auto` takes a GPU where there is one.
+
+    Raises:
+        ConfigError: there is no such device here; those found are named.
+    """
+    found = available_devices()
+    if name == "auto":
+        return torch.device("cuda:0" if "cuda:0" in found else "cpu")
+    wanted = "cuda:0" if name == "cuda" else name
+    if wanted not in found:
+        raise ConfigError(f"device — {name} is not on this machine; found: {', '.join(found)}", hint="device=auto takes what is there")
+    return torch.device(wanted)
+
+
+def available_devices() -> list[str]:
+    """Names of the devices on this machine."""
+    devices = ["cpu", *(f"cuda:{index}" for index in range(torch.cuda.device_count()))]
+    return [*devices, "mps"] if torch.backends.mps.is_available() else devices
+
+
+def choose_threads(wanted: int | str) -> int:
+    """Set and return the number of threads that torch computes with on the CPU; `auto` keeps torch's own choice, one a core."""
+    threads = torch.get_num_threads() if wanted == "auto" else int(wanted)
+    torch.set_num_threads(threads)
+    return threads
+
+
+def make_repeatable(device: torch.device) -> dict[str, str]:
+    """Make the same inputs give the same bits on `device`, and say by which settings.
+
+    A CPU needs none. On CUDA, cuBLAS wants a fixed workspace (set before its first use), cuDNN its deterministic
+    algorithms, and torch refuses operations that have none.
+    """
+    if device.type != "cuda":
+        return {}
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    torch.use_deterministic_algorithms(True)
+    torch.backends.cudnn.benchmark = False
+    return {
+        "CUBLAS_WORKSPACE_CONFIG": os.environ["CUBLAS_WORKSPACE_CONFIG"],
+        "deterministic_algorithms": "true",
+        "cudnn_benchmark": "false",
+    }
+
+
+def device_name(device: torch.device) -> str:
+    """What a person would call the device."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    return f"{device.type}, {torch.get_num_threads()} threads" if device.type == "cpu" else device.type

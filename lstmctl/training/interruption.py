@@ -1,0 +1,46 @@
+"""Ctrl-C and SIGTERM: the first asks for an orderly end after the step, the second stops at once."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from types import FrameType
+from typing import Any, Self
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+class Interruption:
+    """Catches signals inside its context and gives the former handlers back after.
+
+    Calling it tells whether to stop. Outside a main thread, where handlers cannot be set, it never does.
+    """
+
+    def __init__(self) -> None:
+        self.signal: int | None = None
+        self._former: dict[int, Any] = {}
+
+    def __call__(self) -> bool:
+        return self.signal is not None
+
+    def __enter__(self) -> Self:
+        if threading.current_thread() is threading.main_thread():
+            self._former = {number: signal.signal(number, self._handle) for number in SIGNALS}
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._former.items():
+            signal.signal(number, handler)
+        self._former = {}
+
+    def _handle(self, number: int, frame: FrameType | None) -> None:
+        if self.signal is not None:
+            stop_now(number)
+        self.signal = number
+
+
+def stop_now(number: int) -> None:
+    """End as the system's own handling of a signal would, but through Python, so that temporary files are removed."""
+    if number == signal.SIGINT:
+        raise KeyboardInterrupt
+    raise SystemExit(128 + number)

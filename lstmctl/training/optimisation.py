@@ -1,0 +1,105 @@
+"""Optimizers, schedules, clipping, and a running average of the weights."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor, nn
+
+from lstmctl.config.schema import Training
+
+
+def build_optimizer(model: nn.Module, settings: Training) -> torch.optim.Optimizer:
+    """The optimizer that a config names, over all weights of `model`. Matrices decay; biases and norms do not.
+
+    The learning rate is set before each step from `learning_rate`, a pure function of the step number.
+    """
+    decayed = [parameter for parameter in model.parameters() if parameter.dim() >= 2]
+    others = [parameter for parameter in model.parameters() if parameter.dim() < 2]
+    groups = [
+        {"params": decayed, "weight_decay": settings.weight_decay},
+        {"params": others, "weight_decay": 0.0},
+    ]
+    rate = settings.learning_rate
+    fused = all(parameter.device.type in ("cuda", "cpu") for parameter in model.parameters())
+    match settings.optimizer:
+        case "adamw":
+            return torch.optim.AdamW(groups, lr=rate, betas=settings.betas, fused=fused)
+        case "adam":
+            return torch.optim.Adam(groups, lr=rate, betas=settings.betas, fused=fused)
+        case "sgd":
+            return torch.optim.SGD(groups, lr=rate, momentum=settings.momentum)
+        case "rmsprop":
+            return torch.optim.RMSprop(groups, lr=rate, momentum=settings.momentum)
+
+
+def learning_rate(settings: Training, step: int, steps: int) -> float:
+    """The rate of step number `step` of `steps`, counted from 0.
+
+    It rises linearly over `warm_up` steps, then follows the schedule from the peak down to `final_fraction` of it,
+    which is reached as the budget ends, right after the last step.
+    """
+    warm_up = min(settings.warm_up, steps)
+    if step < warm_up:
+        return settings.learning_rate * (step + 1) / warm_up
+    progress = (step - warm_up) / max(1, steps - warm_up)
+    match settings.schedule:
+        case "constant":
+            share = 1.0
+        case "linear":
+            share = 1 - progress
+        case "cosine":
+            share = (1 + math.cos(math.pi * progress)) / 2
+    return settings.learning_rate * (settings.final_fraction + (1 - settings.final_fraction) * share)
+
+
+def clip_gradients(parameters: list[nn.Parameter], largest: float | None) -> Tensor:
+    """Scale all gradients so that their joint norm is at most `largest` (Pascanu, Mikolov & Bengio 2013); the norm
+    before, a tensor of no dimensions, so that a GPU need not be waited for."""
+    gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
+    norm = nn.utils.get_total_norm(gradients)
+    if largest is not None:
+        nn.utils.clip_grads_with_norm_(parameters, largest, norm)
+    return norm
+
+
+class WeightAverage:
+    """An exponential moving average of a model's weights (Polyak & Juditsky 1992).
+
+    Early on, when few steps have been made, the average follows faster: after n steps the decay is at most
+    (1 + n) / (10 + n).
+    """
+
+    def __init__(self, model: nn.Module, decay: float) -> None:
+        self.model, self.decay, self.updates = model, decay, 0
+        self.weights = {name: weight.detach().clone() for name, weight in model.state_dict().items()}
+
+    def update(self) -> None:
+        """Take the model's weights of now into the average."""
+        decay = min(self.decay, (1 + self.updates) / (10 + self.updates))
+        self.updates += 1
+        now = self.model.state_dict()
+        torch._foreach_lerp_(list(self.weights.values()), [now[name] for name in self.weights], 1 - decay)
+
+    def load(self, weights: Mapping[str, Tensor], updates: int) -> None:
+        """Go on from a saved average."""
+        for name, weight in self.weights.items():
+            weight.copy_(weights[name])
+        self.updates = updates
+
+
+@contextmanager
+def averaged(model: nn.Module, average: WeightAverage | None) -> Iterator[None]:
+    """The model with its averaged weights inside this context, and with its own again after."""
+    if average is None:
+        yield
+        return
+    own = {name: weight.detach().clone() for name, weight in model.state_dict().items()}
+    model.load_state_dict(average.weights)
+    try:
+        yield
+    finally:
+        model.load_state_dict(own)

@@ -1,0 +1,60 @@
+"""Training with its run folder: logs what happens, and writes a checkpoint wherever the trainer offers one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+
+from lstmctl.records import Evaluated, Event, Sampled, Saved, SavePoint, Stepped
+from lstmctl.runs.checkpoint import Snapshot
+from lstmctl.runs.folder import RunFolder
+from lstmctl.runs.logs import Log
+from lstmctl.training.trainer import Trainer
+
+METRICS, SAMPLES = "metrics.jsonl", "samples.txt"
+
+
+def record(
+    trainer: Trainer, folder: RunFolder, resumed_from: Snapshot | None, should_stop: Callable[[], bool]
+) -> Iterator[Event]:
+    """The trainer's events, each after it is on the disk, with a `Saved` after each `SavePoint`.
+
+    A run that goes on cuts its logs back to where its checkpoint knows them, so nothing stands in them twice.
+
+    Raises:
+        ResourceError: the disk is full or the folder is gone; every earlier checkpoint stands.
+    """
+    offsets = resumed_from.progress["logs"] if resumed_from is not None else {}
+    if resumed_from is not None:
+        progress = {key: value for key, value in resumed_from.progress.items() if key != "logs"}
+        trainer.load(replace(resumed_from, progress=progress))
+    with (
+        Log(folder.path / METRICS, offsets.get(METRICS, 0)) as metrics,
+        Log(folder.path / SAMPLES, offsets.get(SAMPLES, 0)) as samples,
+    ):
+        for event in trainer.events(should_stop):
+            match event:
+                case Stepped():
+                    metrics.append_json(
+                        {
+                            "step": event.step,
+                            "units": event.units,
+                            "loss": event.loss,
+                            "learning_rate": event.learning_rate,
+                            "gradient_norm": event.gradient_norm,
+                            "seconds": round(event.seconds, 3),
+                        }
+                    )
+                case Evaluated():
+                    metrics.append_json({"step": event.step, "validation": dict(event.metrics), "best": event.best})
+                case Sampled():
+                    samples.append(f"── step {event.step}\n{event.text}\n\n")
+                case SavePoint():
+                    snapshot = trainer.snapshot()
+                    logs = {METRICS: metrics.offset, SAMPLES: samples.offset}
+                    snapshot = replace(snapshot, progress={**snapshot.progress, "logs": logs})
+                    path = folder.checkpoints.write(snapshot, best=event.best)
+                    yield event
+                    yield Saved(event.step, path)
+                    continue
+            yield event

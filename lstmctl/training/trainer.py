@@ -1,0 +1,302 @@
+"""The training loop: a generator of events that holds all mutable state of a run.
+
+Who listens decides what to do: show, log, save. At a `SavePoint` the state is consistent, and `snapshot` gives all of
+it; a trainer that `load`s it goes on to the same bits. Everything random is a pure function of the seed and the step,
+so no generator has to be saved.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+
+from lstmctl.config.schema import Training
+from lstmctl.errors import DivergedError, RunError
+from lstmctl.models.recurrence import detach, reset_lanes
+from lstmctl.protocols import Batch, Batches, ModelState, Task
+from lstmctl.records import Evaluated, Event, Finished, Sampled, SavePoint, Started, Stepped
+from lstmctl.runs.checkpoint import Snapshot
+from lstmctl.seeds import stream
+from lstmctl.training.evaluation import evaluating, total
+from lstmctl.training.optimisation import WeightAverage, averaged, build_optimizer, clip_gradients, learning_rate
+from lstmctl.training.precision import autocast
+
+REPORTS = 400
+"""How often at least a run reports its loss."""
+EVALUATIONS = 10
+SECONDS_BETWEEN_SAVES = 300.0
+
+
+@dataclass
+class Progress:
+    """The numbers among the state of a run; all of them go into a checkpoint."""
+
+    step: int = 0
+    units: int = 0
+    seconds: float = 0.0
+    loss_count: int = 0
+    """Targets since the last report."""
+    best: float | None = None
+    best_step: int = 0
+    evaluations_since_best: int = 0
+
+
+class Trainer:
+    """Trains a model on a task.
+
+    Args:
+        model: on its device, in its precision; trained in place.
+        task: loss and figures.
+        batches: the order, as a function of the step.
+        validation: gives the held-out batches, or None for no evaluation.
+        settings: the config's `training`.
+        steps: the budget in steps.
+        precision: what was chosen for `settings.precision`.
+        seed: of the run.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        task: Task,
+        batches: Batches,
+        validation: Callable[[], Iterable[Batch]] | None,
+        settings: Training,
+        *,
+        steps: int,
+        precision: str,
+        seed: int,
+    ) -> None:
+        self.model, self.task, self.batches, self.validation = model, task, batches, validation
+        self.settings, self.steps, self.precision, self.seed = settings, steps, precision, seed
+        self.parameters = list(model.parameters())
+        self.device = self.parameters[0].device
+        self.optimizer = build_optimizer(model, settings)
+        self.average = WeightAverage(model, settings.average) if settings.average is not None else None
+        self.progress = Progress()
+        self.carried: ModelState | None = None
+        # Sums stay on the device: asking a GPU for a number at every step would make it wait.
+        self._losses = torch.zeros((), dtype=torch.float64, device=self.device)
+
+    def events(self, should_stop: Callable[[], bool] = lambda: False) -> Iterator[Event]:
+        """Train from where the state is to the end of the budget.
+
+        `should_stop` is asked after every step; when it says so, a last `SavePoint` and `Finished` follow.
+
+        Raises:
+            DivergedError: a loss or gradient is not finite; the weights are as before that step.
+        """
+        progress, settings = self.progress, self.settings
+        report_every = max(1, self.steps // REPORTS)
+        evaluate_every = _every(settings.evaluate_every, math.ceil(self.steps / EVALUATIONS))
+        sample_every = _every(settings.sample_every, evaluate_every)
+        save_every = _every(settings.save_every, evaluate_every)
+        yield Started(progress.step, self.steps, self.task.unit, self.batches.units_per_step)
+        if progress.step == 0:
+            yield SavePoint(0, best=False, final=False)  # a disk that is full or read-only shows before any work is done
+        self.model.train()
+        saved_at = time.monotonic()
+        best = False
+        while not (over := self._over()):
+            norm, rate = self._step()
+            step, last = progress.step, progress.step == self.steps
+            if step % report_every == 0 or last:
+                yield self._report(rate, norm)
+            if self.validation is not None and (step % evaluate_every == 0 or last):
+                evaluated = self._evaluate(self.validation())
+                best = best or evaluated.best
+                yield evaluated
+            if step % sample_every == 0 or last:
+                yield Sampled(step, self._sample())
+            ending = self._over() is not None
+            stop = should_stop() and not ending
+            if ending or stop or step % save_every == 0 or best or time.monotonic() - saved_at > SECONDS_BETWEEN_SAVES:
+                self._check_weights()
+                yield SavePoint(step, best=best, final=ending)
+                saved_at, best = time.monotonic(), False
+            if stop:
+                yield Finished(step, "interrupted")
+                return
+        yield Finished(progress.step, over)
+
+    def make_steps(self, count: int) -> None:
+        """Make steps without events and wait until the device has made them: what a trial of the speed needs."""
+        for _ in range(count):
+            norm, _ = self._step()
+            float(norm)
+
+    def snapshot(self) -> Snapshot:
+        """All state, copied to the CPU; what `load` needs to go on to the same bits."""
+        progress = {**asdict(self.progress), "loss_sum": float(self._losses)}
+        tensors: dict[str, Tensor] = {}
+        for index, values in self.optimizer.state_dict()["state"].items():
+            tensors |= {f"optimizer/{index}/{name}": value for name, value in values.items() if value is not None}
+        for layer, parts in enumerate(self.carried or ()):
+            tensors |= {f"carried/{layer}/{index}": part for index, part in enumerate(parts)}
+        if self.average is not None:
+            progress["average_updates"] = self.average.updates
+        return Snapshot(
+            step=progress.pop("step"),
+            weights=_on_cpu(self.model.state_dict()),
+            averaged=None if self.average is None else _on_cpu(self.average.weights),
+            state=_on_cpu(tensors),
+            progress=progress,
+        )
+
+    def load(self, snapshot: Snapshot) -> None:
+        """Take over a snapshot's state.
+
+        Raises:
+            RunError: it is of another model or optimizer.
+        """
+        load_weights(self.model, snapshot.weights)
+        progress = dict(snapshot.progress)
+        updates = progress.pop("average_updates", None)
+        if (self.average is None) != (snapshot.averaged is None):
+            raise RunError("the checkpoint and the config disagree about training.average")
+        if self.average is not None and snapshot.averaged is not None:
+            self.average.load(snapshot.averaged, updates)
+        self._losses.fill_(progress.pop("loss_sum"))
+        self.progress = Progress(step=snapshot.step, **progress)
+        optimizer: dict[int, dict[str, Tensor]] = {}
+        carried: dict[int, dict[int, Tensor]] = {}
+        for key, value in snapshot.state.items():
+            kind, outer, inner = key.split("/")
+            if kind == "optimizer":
+                optimizer.setdefault(int(outer), {})[inner] = value
+            else:
+                carried.setdefault(int(outer), {})[int(inner)] = value.to(self.device)
+        groups = self.optimizer.state_dict()["param_groups"]
+        self.optimizer.load_state_dict({"state": optimizer, "param_groups": groups})
+        self.carried = (
+            tuple(tuple(part for _, part in sorted(parts.items())) for _, parts in sorted(carried.items())) or None
+        )
+
+    def _over(self) -> Literal["budget", "patience"] | None:
+        """Why training is over, or None while it is not."""
+        if self.progress.step >= self.steps:
+            return "budget"
+        patience = self.settings.patience
+        return "patience" if patience is not None and self.progress.evaluations_since_best >= patience else None
+
+    def _step(self) -> tuple[Tensor, float]:
+        """One update of the weights; the gradient's norm before clipping, and the learning rate."""
+        step = self.progress.step
+        started = time.perf_counter()
+        batch = self.batches[step]
+        if batch.fresh or self.carried is None:
+            self.carried = self.task.initial_state(self.model, batch)
+        self.carried = reset_lanes(self.carried, batch.reset)
+        with torch.random.fork_rng(self._generators()):
+            torch.manual_seed(stream(self.seed, "dropout", step))
+            losses, count = self._backward(batch)
+        norm = clip_gradients(self.parameters, self.settings.clip)
+        if self.device.type == "cpu" and not (math.isfinite(float(losses)) and math.isfinite(float(norm))):
+            raise self._diverged(step + 1, float(losses) / count, float(norm))
+        rate = learning_rate(self.settings, step, self.steps)
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+        self.optimizer.step()
+        self.optimizer.zero_grad(set_to_none=True)
+        if self.average is not None:
+            self.average.update()
+        self._losses += losses
+        self.progress.loss_count += count
+        self.progress.units += count
+        self.progress.step += 1
+        self.progress.seconds += time.perf_counter() - started
+        return norm, rate
+
+    def _backward(self, batch: Batch) -> tuple[Tensor, int]:
+        """Gradients of the mean loss over the batch, in as many parts as the config asks; the loss's sum and count."""
+        assert self.carried is not None
+        count = batch.units
+        lanes = batch.lanes // self.settings.accumulate
+        states: list[ModelState] = []
+        losses = torch.zeros((), dtype=torch.float64, device=self.device)
+        for start in range(0, batch.lanes, lanes):
+            part = batch.part(start, start + lanes) if lanes < batch.lanes else batch
+            before = tuple(tuple(tensor[start : start + lanes] for tensor in layer) for layer in self.carried)
+            with autocast(self.precision, self.device):
+                loss = self.task.loss(self.model, part, before)
+            (loss.sum / count).backward()
+            losses += loss.sum.detach()
+            states.append(detach(loss.state))
+        self.carried = tuple(
+            tuple(torch.cat(parts) if len(parts) > 1 else parts[0] for parts in zip(*layers, strict=True))
+            for layers in zip(*states, strict=True)
+        )
+        return losses, count
+
+    def _report(self, rate: float, norm: Tensor) -> Stepped:
+        progress = self.progress
+        loss = float(self._losses) / progress.loss_count
+        if not math.isfinite(loss):
+            raise self._diverged(progress.step, loss, float(norm))
+        progress.loss_count = 0
+        self._losses.zero_()
+        return Stepped(progress.step, loss, rate, float(norm), progress.units, progress.seconds)
+
+    def _evaluate(self, batches: Iterable[Batch]) -> Evaluated:
+        """Score the weights that would be used, averaged where the config asks, in the training precision."""
+        with averaged(self.model, self.average), autocast(self.precision, self.device):
+            metrics = self.task.metrics(total(self.model, self.task, batches))
+        progress, value = self.progress, metrics[self.task.primary.name]
+        best = self.task.primary.better(value, progress.best)
+        if best:
+            progress.best, progress.best_step, progress.evaluations_since_best = value, progress.step, 0
+        else:
+            progress.evaluations_since_best += 1
+        return Evaluated(progress.step, metrics, best)
+
+    def _sample(self) -> str:
+        generator = torch.Generator().manual_seed(stream(self.seed, "sampling", self.progress.step))
+        with averaged(self.model, self.average), evaluating(self.model):
+            return self.task.sample(self.model, generator)
+
+    def _check_weights(self) -> None:
+        """On a GPU a step does not wait to see whether it was finite, so a checkpoint is looked at before it is made."""
+        if self.device.type != "cpu" and not all(bool(weight.isfinite().all()) for weight in self.parameters):
+            raise self._diverged(self.progress.step, float(self._losses), math.nan)
+
+    def _diverged(self, step: int, loss: float, norm: float) -> DivergedError:
+        return DivergedError(
+            f"training diverged at step {step}: loss {loss:.4g}, gradient norm {norm:.4g}",
+            hint="a smaller training.learning_rate or training.clip often helps, or training.precision=float32",
+        )
+
+    def _generators(self) -> list[Any]:
+        return [self.device] if self.device.type == "cuda" else []
+
+
+def load_weights(model: nn.Module, weights: Mapping[str, Tensor]) -> None:
+    """Put saved weights into a model.
+
+    Raises:
+        RunError: naming the first that is missing, left over or of another shape.
+    """
+    own = model.state_dict()
+    for name, weight in own.items():
+        if name not in weights:
+            raise RunError(f"the checkpoint has no weight {name}: it is of another architecture")
+        if weights[name].shape != weight.shape:
+            raise RunError(
+                f"the checkpoint's {name} has shape {tuple(weights[name].shape)}, the model's {tuple(weight.shape)}"
+            )
+    if extra := sorted(set(weights) - set(own)):
+        raise RunError(f"the checkpoint has a weight {extra[0]} that the model lacks: it is of another architecture")
+    model.load_state_dict(dict(weights))
+
+
+def _on_cpu(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {name: tensor.detach().to("cpu", copy=True).contiguous() for name, tensor in tensors.items()}
+
+
+def _every(wanted: int | str, automatic: int) -> int:
+    return max(1, automatic if wanted == "auto" else int(wanted))
