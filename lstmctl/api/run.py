@@ -1,0 +1,237 @@
+"""A finished or stopped run, ready for use."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from lstmctl import registry
+from lstmctl.api.assembly import build_model, build_task, find_cell, open_data, part_of
+from lstmctl.config import Settings, load
+from lstmctl.data.encoding import UnknownSymbolError
+from lstmctl.data.text import TextCorpus, open_text
+from lstmctl.decoding import Sampling, continuations
+from lstmctl.errors import DataError, RunError, UsageError
+from lstmctl.models.sequence_model import SequenceModel, count_parameters
+from lstmctl.records import Evaluation, Generated
+from lstmctl.runs.folder import RunFolder, find_run, runs_root
+from lstmctl.seeds import stream
+from lstmctl.tasks.language_model import LanguageModel
+from lstmctl.training.evaluation import total
+from lstmctl.training.trainer import load_weights
+
+
+def load_run(name: str | Path | None = None, *, trust: bool = False) -> Run:
+    """Open a run: a folder, a name under the runs folder, or by default the newest that has a saved model.
+
+    Args:
+        trust: allow a run whose cell is a user's own class to import that class.
+
+    Raises:
+        RunError: there is no such run, or it is damaged.
+        ConfigError: its cell needs `trust`.
+    """
+    return Run(find_run(str(name) if name is not None else None, runs_root()), trust=trust)
+
+
+class Run:
+    """A run on the disk.
+
+    The model is read when it is first needed, from the best checkpoint where a test part was kept apart, else from the
+    last; it is on the CPU, in float32.
+    """
+
+    def __init__(self, folder: RunFolder, *, trust: bool = False) -> None:
+        self.folder = folder
+        self.info: dict[str, Any] = folder.info()
+        self.settings: Settings = load(str(folder.config_path()), trust=trust).settings
+
+    @property
+    def path(self) -> Path:
+        return self.folder.path
+
+    @property
+    def name(self) -> str:
+        return self.folder.name
+
+    @property
+    def status(self) -> str:
+        """`running`, `finished`, `interrupted`, `diverged`, `failed`, or `stopped` for a run that was killed."""
+        status = str(self.info.get("status"))
+        return "stopped" if status == "running" and not self.folder.is_held() else status
+
+    @property
+    def metrics(self) -> dict[str, dict[str, float] | None]:
+        """The final figures by part: `validation`, and `test` (None where there is no test part)."""
+        return self.info.get("metrics", {})
+
+    @cached_property
+    def task(self) -> LanguageModel:
+        return build_task(self.settings, self.folder.encoding())
+
+    @cached_property
+    def model(self) -> SequenceModel:
+        """The network with the run's weights.
+
+        Raises:
+            RunError: no checkpoint is sound, or the cell's source changed since.
+        """
+        cell = find_cell(self.settings, self.path)
+        recorded = self.info.get("cell_source")
+        if recorded is not None and registry.source_hash(cell) != recorded:
+            raise RunError(f"the source of {self.settings.model.cell} is not the one {self.name} was trained with")
+        model = build_model(self.settings, self.task, cell, "float32")
+        snapshot = self.folder.checkpoints.read(self.info.get("headline", "last"))
+        load_weights(model, snapshot.best_weights)
+        return model.eval()
+
+    @property
+    def parameters(self) -> int:
+        """All trainable numbers of the model."""
+        return count_parameters(self.model)
+
+    def evaluate(self, split: str = "validation", text: str | Path | None = None) -> Evaluation:
+        """Score the run, in float32.
+
+        Args:
+            split: the part of the run's own data: training, validation or test.
+            text: a file or folder to score instead, all of it.
+
+        Raises:
+            DataError: the data is missing, has changed or is too short, or has symbols the run does not know.
+        """
+        corpus = self._corpus() if text is None else self._foreign(str(text))
+        if text is not None:
+            split = "validation"
+        if split not in corpus.parts:
+            raise UsageError(f"{self.name} has no {split} part; it has {', '.join(corpus.parts)}")
+        symbols = part_of(corpus, split, torch.device("cpu"))
+        metrics: dict[str, float] = {}
+        windows = 0
+        for one in self.task.passes(symbols):
+            figures = self.task.metrics(total(self.model, self.task, one.batches))
+            primary = self.task.primary.name
+            metrics |= figures if not one.name else {primary + one.name: figures[primary]}
+            windows = one.windows
+        return Evaluation(
+            str(self.path), split if text is None else str(text), metrics, self.task.baselines(symbols), windows
+        )
+
+    def generate(
+        self,
+        prompt: str = "",
+        *,
+        length: int = 400,
+        count: int = 1,
+        sampling: Sampling | None = None,
+        stop: str | None = None,
+        seed: int | None = None,
+        replace_unknown: bool = False,
+    ) -> list[Generated]:
+        """Continue a text, `count` times side by side.
+
+        Args:
+            prompt: what stands before; empty starts a new text.
+            length: symbols to write at most.
+            sampling: temperature and truncation; plain sampling by default.
+            stop: end a text before this string.
+            seed: of the draws; the run's own by default.
+            replace_unknown: put known symbols in place of those in the prompt that the run never saw.
+
+        Raises:
+            UsageError: the prompt has an unknown symbol, or a setting is out of range.
+        """
+        texts = [_Text(stop) for _ in range(count)]
+        for step in self.stream(prompt, length=length, count=count, sampling=sampling, seed=seed, replace_unknown=replace_unknown):
+            for text, (symbol, probability) in zip(texts, step, strict=True):
+                text.add(symbol, probability)
+            if all(text.stopped for text in texts):
+                break
+        return [text.finished(prompt) for text in texts]
+
+    def stream(
+        self,
+        prompt: str = "",
+        *,
+        length: int = 400,
+        count: int = 1,
+        sampling: Sampling | None = None,
+        seed: int | None = None,
+        replace_unknown: bool = False,
+    ) -> Iterator[list[tuple[str, float]]]:
+        """`generate`, symbol by symbol: at each step the next piece of every text, with its probability.
+
+        In bytes, a piece is empty until a character is complete.
+        """
+        if length < 0:
+            raise UsageError(f"length must be 0 or more, not {length}")
+        if count < 1:
+            raise UsageError(f"count must be 1 or more, not {count}")
+        task, model = self.task, self.model
+        numbers = self._encode(prompt, replace_unknown)
+        read = torch.tensor(numbers or [task.start]).unsqueeze(1).expand(-1, count)
+        seed = self.settings.seed if seed is None else seed
+        generator = torch.Generator().manual_seed(stream(seed, "sampling"))
+        choices = continuations(task.predictor(model, count), read, sampling or Sampling(), generator)
+        decoders = [task.encoding.decoder() for _ in range(count)]
+        for position in range(length):
+            choice = next(choices)
+            pieces = [decode(number) for decode, number in zip(decoders, choice.symbols.tolist(), strict=True)]
+            if position == length - 1:
+                pieces = [piece + decode.end() for piece, decode in zip(pieces, decoders, strict=True)]
+            yield list(zip(pieces, choice.probabilities.tolist(), strict=True))
+
+    def _encode(self, prompt: str, replace_unknown: bool) -> list[int]:
+        encoding = self.task.encoding
+        if replace_unknown:
+            prompt = "".join(encoding.nearest(symbol) for symbol in prompt)
+        try:
+            return [int(number) for number in encoding.encode(prompt)]
+        except UnknownSymbolError as error:
+            raise UsageError(
+                f"the prompt holds {error} (counted from 0), which {self.name} never saw in training",
+                hint="--replace-unknown puts the nearest known symbol in its place",
+            ) from error
+
+    def _corpus(self) -> TextCorpus:
+        corpus = open_data(self.settings, self.path)
+        known = self.info.get("data", {}).get("sha256")
+        if corpus.fingerprint["sha256"] != known:
+            raise DataError(
+                f"{', '.join(corpus.names)} has changed since {self.name} was trained: "
+                f"SHA-256 {corpus.fingerprint['sha256'][:12]}…, then {str(known)[:12]}…",
+                hint="give the text as a file to score it as it is: lstmctl evaluate RUN FILE",
+            )
+        return corpus
+
+    def _foreign(self, text: str) -> TextCorpus:
+        return open_text(text, self.settings.data.symbols, None, None, encoding=self.task.encoding)
+
+
+class _Text:
+    """One text as it grows."""
+
+    def __init__(self, stop: str | None) -> None:
+        self.stop, self.stopped = stop, False
+        self.symbols: list[str] = []
+        self.probabilities: list[float] = []
+        self.text = ""
+
+    def add(self, symbol: str, probability: float) -> None:
+        if self.stopped:
+            return
+        self.symbols.append(symbol)
+        self.probabilities.append(probability)
+        self.text += symbol
+        if self.stop and self.text.endswith(self.stop):
+            self.text, self.stopped = self.text[: -len(self.stop)], True
+
+    def finished(self, prompt: str) -> Generated:
+        return Generated(
+            prompt, self.text, tuple(self.symbols), tuple(self.probabilities), "stop" if self.stopped else "length"
+        )
+
