@@ -1,10 +1,10 @@
 """lstmctl: train, use, explain and honestly compare recurrent networks.
 
-    import lstmctl
+import lstmctl
 
-    run = lstmctl.train("travellers", ["training.budget=300k characters"])
-    print(run.metrics["test"]["nats_per_character"])
-    print(run.generate("I grew up in ", length=200)[0].text)
+run = lstmctl.train("travellers", ["training.budget=300k characters"])
+print(run.metrics["test"]["nats_per_character"])
+print(run.generate("I grew up in ", length=200)[0].text)
 """
 
 from __future__ import annotations

@@ -131,7 +131,9 @@ class Choice(NamedTuple):
 
 
 @torch.no_grad()
-def continuations(predictor: Predictor, prompt: Tensor, sampling: Sampling, generator: torch.Generator) -> Iterator[Choice]:
+def continuations(
+    predictor: Predictor, prompt: Tensor, sampling: Sampling, generator: torch.Generator
+) -> Iterator[Choice]:
     """Symbols that follow `prompt` (time, batch), one by one without end."""
     logits = predictor.read(prompt)
     recent = prompt[-PENALTY_REACH:]

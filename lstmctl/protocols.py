@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, fields, replace
-from typing import Protocol, Self
+from typing import Any, Protocol, Self
 
 import torch
 from torch import Tensor, nn
@@ -53,11 +53,13 @@ class Batch:
 
     def part(self, start: int, stop: int) -> Self:
         """The lanes `start` to `stop` alone."""
-        tensors = {f.name: value for f in fields(self) if isinstance(value := getattr(self, f.name), Tensor)}
         # The batch axis is the second of all that has time, and the only one of what has none.
-        return replace(
-            self, **{name: t[start:stop] if t.dim() == 1 else t[:, start:stop] for name, t in tensors.items()}
-        )
+        parts: dict[str, Any] = {
+            field.name: value[start:stop] if value.dim() == 1 else value[:, start:stop]
+            for field in fields(self)
+            if isinstance(value := getattr(self, field.name), Tensor)
+        }
+        return replace(self, **parts)
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """The Python interface: what the command line calls, and notebooks may."""
 
 from lstmctl.api.run import Run, load_run
-from lstmctl.api.train import resume, train
+from lstmctl.api.training import command_line, resume, train
 
-__all__ = ["Run", "load_run", "resume", "train"]
+__all__ = ["Run", "command_line", "load_run", "resume", "train"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -11,15 +10,15 @@ import torch
 
 from lstmctl import registry
 from lstmctl.api.assembly import build_model, build_task, find_cell, open_data, part_of
+from lstmctl.api.writing import Writing
 from lstmctl.config import Settings, load
 from lstmctl.data.encoding import UnknownSymbolError
 from lstmctl.data.text import TextCorpus, open_text
-from lstmctl.decoding import Sampling, continuations
+from lstmctl.decoding import Sampling
 from lstmctl.errors import DataError, RunError, UsageError
 from lstmctl.models.sequence_model import SequenceModel, count_parameters
 from lstmctl.records import Evaluation, Generated
 from lstmctl.runs.folder import RunFolder, find_run, runs_root
-from lstmctl.seeds import stream
 from lstmctl.tasks.language_model import LanguageModel
 from lstmctl.training.evaluation import total
 from lstmctl.training.trainer import load_weights
@@ -67,7 +66,7 @@ class Run:
     @property
     def metrics(self) -> dict[str, dict[str, float] | None]:
         """The final figures by part: `validation`, and `test` (None where there is no test part)."""
-        return self.info.get("metrics", {})
+        return dict(self.info.get("metrics", {}))
 
     @cached_property
     def task(self) -> LanguageModel:
@@ -121,7 +120,11 @@ class Run:
             str(self.path), split if text is None else str(text), metrics, self.task.baselines(symbols), windows
         )
 
-    def generate(
+    def generate(self, prompt: str = "", **settings: Any) -> list[Generated]:
+        """Continue a text; `settings` are those of `write`."""
+        return self.write(prompt, **settings).finish()
+
+    def write(
         self,
         prompt: str = "",
         *,
@@ -131,12 +134,13 @@ class Run:
         stop: str | None = None,
         seed: int | None = None,
         replace_unknown: bool = False,
-    ) -> list[Generated]:
-        """Continue a text, `count` times side by side.
+    ) -> Writing:
+        """Texts that continue `prompt`, to be taken symbol by symbol (`steps`) or whole (`finish`).
 
         Args:
             prompt: what stands before; empty starts a new text.
             length: symbols to write at most.
+            count: texts to write side by side.
             sampling: temperature and truncation; plain sampling by default.
             stop: end a text before this string.
             seed: of the draws; the run's own by default.
@@ -145,45 +149,17 @@ class Run:
         Raises:
             UsageError: the prompt has an unknown symbol, or a setting is out of range.
         """
-        texts = [_Text(stop) for _ in range(count)]
-        for step in self.stream(prompt, length=length, count=count, sampling=sampling, seed=seed, replace_unknown=replace_unknown):
-            for text, (symbol, probability) in zip(texts, step, strict=True):
-                text.add(symbol, probability)
-            if all(text.stopped for text in texts):
-                break
-        return [text.finished(prompt) for text in texts]
-
-    def stream(
-        self,
-        prompt: str = "",
-        *,
-        length: int = 400,
-        count: int = 1,
-        sampling: Sampling | None = None,
-        seed: int | None = None,
-        replace_unknown: bool = False,
-    ) -> Iterator[list[tuple[str, float]]]:
-        """`generate`, symbol by symbol: at each step the next piece of every text, with its probability.
-
-        In bytes, a piece is empty until a character is complete.
-        """
-        if length < 0:
-            raise UsageError(f"length must be 0 or more, not {length}")
-        if count < 1:
-            raise UsageError(f"count must be 1 or more, not {count}")
-        task, model = self.task, self.model
-        numbers = self._encode(prompt, replace_unknown)
-        read = torch.tensor(numbers or [task.start]).unsqueeze(1).expand(-1, count)
-        seed = self.settings.seed if seed is None else seed
-        generator = torch.Generator().manual_seed(stream(seed, "sampling"))
-        choices = continuations(task.predictor(model, count), read, sampling or Sampling(), generator)
-        decoders = [task.encoding.decoder() for _ in range(count)]
-        for position in range(length):
-            choice = next(choices)
-            pieces = [decode(number) for decode, number in zip(decoders, choice.symbols.tolist(), strict=True)]
-            if position == length - 1:
-                pieces = [piece + decode.end() for piece, decode in zip(pieces, decoders, strict=True)]
-            yield list(zip(pieces, choice.probabilities.tolist(), strict=True))
+        return Writing(
+            self.task,
+            self.model,
+            prompt,
+            self._encode(prompt, replace_unknown),
+            length=length,
+            count=count,
+            sampling=sampling or Sampling(),
+            stop=stop,
+            seed=self.settings.seed if seed is None else seed,
+        )
 
     def _encode(self, prompt: str, replace_unknown: bool) -> list[int]:
         encoding = self.task.encoding
@@ -210,28 +186,3 @@ class Run:
 
     def _foreign(self, text: str) -> TextCorpus:
         return open_text(text, self.settings.data.symbols, None, None, encoding=self.task.encoding)
-
-
-class _Text:
-    """One text as it grows."""
-
-    def __init__(self, stop: str | None) -> None:
-        self.stop, self.stopped = stop, False
-        self.symbols: list[str] = []
-        self.probabilities: list[float] = []
-        self.text = ""
-
-    def add(self, symbol: str, probability: float) -> None:
-        if self.stopped:
-            return
-        self.symbols.append(symbol)
-        self.probabilities.append(probability)
-        self.text += symbol
-        if self.stop and self.text.endswith(self.stop):
-            self.text, self.stopped = self.text[: -len(self.stop)], True
-
-    def finished(self, prompt: str) -> Generated:
-        return Generated(
-            prompt, self.text, tuple(self.symbols), tuple(self.probabilities), "stop" if self.stopped else "length"
-        )
-

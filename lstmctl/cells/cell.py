@@ -28,7 +28,7 @@ class Step(NamedTuple):
     """Every gate by its name in the equations, (batch, hidden) each."""
 
 
-class Options(BaseModel):
+class CellOptions(BaseModel):
     """A cell's own settings, `model.options` in a config. A cell without any uses this empty one."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
@@ -48,14 +48,14 @@ class Cell(nn.Module):
 
     states: ClassVar[tuple[str, ...]] = ("hidden",)
     gates: ClassVar[tuple[str, ...]] = ()
-    Options: ClassVar[type[Options]] = Options
+    Options: ClassVar[type[CellOptions]] = CellOptions
 
-    def __init__(self, inputs: int, hidden: int, options: Options) -> None:
+    def __init__(self, inputs: int, hidden: int, options: CellOptions) -> None:
         super().__init__()
         self.inputs, self.hidden, self.options = inputs, hidden, options
 
     def initialise(self, generator: torch.Generator) -> None:
-        """Draw all weights afresh from `generator` alone. By default matrices are uniform in ±1/√columns, the rest 0."""
+        """Draw all weights from `generator` alone; by default matrices uniform in ±1/√columns, the rest zero."""
         with torch.no_grad():
             for parameter in self.parameters():
                 if parameter.dim() < 2:
@@ -98,7 +98,7 @@ class Cell(nn.Module):
         return torch.stack(outputs), state
 
 
-def checked_options(cell: type[Cell], options: dict[str, object]) -> Options:
+def checked_options(cell: type[Cell], options: dict[str, object]) -> CellOptions:
     """`model.options` as the cell's own schema reads them.
 
     Raises:

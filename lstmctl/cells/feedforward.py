@@ -1,6 +1,6 @@
 """The memoryless baseline: what recurrence adds is what this cell lacks.
 
-    h = tanh(W x + b)
+h = tanh(W x + b)
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from lstmctl.cells.cell import Cell, Options, State, Step
+from lstmctl.cells.cell import Cell, CellOptions, State, Step
 
 
 class FeedForward(Cell):
@@ -16,12 +16,13 @@ class FeedForward(Cell):
 
     states = ()
 
-    def __init__(self, inputs: int, hidden: int, options: Options) -> None:
+    def __init__(self, inputs: int, hidden: int, options: CellOptions) -> None:
         super().__init__(inputs, hidden, options)
         self.linear = nn.Linear(inputs, hidden)
 
     def project(self, input: Tensor) -> Tensor:
-        return self.linear(input)
+        projected: Tensor = self.linear(input)
+        return projected
 
     def step(self, projected: Tensor, state: State) -> Step:
         return Step(torch.tanh(projected), (), {})

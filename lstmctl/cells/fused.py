@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from lstmctl.cells.cell import Cell, Options, State
+from lstmctl.cells.cell import Cell, CellOptions, State
 
 
 class FusedCell(Cell):
@@ -18,11 +16,9 @@ class FusedCell(Cell):
     a GPU; on a CPU oneDNN for the LSTM in float32 and bfloat16, one small operation after another for the rest.
     """
 
-    module: ClassVar[type[nn.RNNBase]]
-
-    def __init__(self, inputs: int, hidden: int, options: Options, **settings: str) -> None:
-        super().__init__(inputs, hidden, options)
-        self.kernel = self.module(inputs, hidden, **settings)
+    def __init__(self, kernel: nn.RNNBase, options: CellOptions) -> None:
+        super().__init__(kernel.input_size, kernel.hidden_size, options)
+        self.kernel = kernel
 
     @property
     def recurrent_weight(self) -> Tensor:
@@ -47,7 +43,7 @@ class FusedCell(Cell):
             assert isinstance(input_weight, Tensor)
             assert isinstance(input_bias, Tensor)
             input_weight.uniform_(-bound, bound, generator=generator)
-            for gate in self.recurrent_weight.split(self.hidden):
+            for gate in torch.split(self.recurrent_weight, self.hidden):
                 nn.init.orthogonal_(gate, generator=generator)
             input_bias.zero_()
             self.recurrent_bias.zero_()

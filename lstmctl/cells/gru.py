@@ -14,7 +14,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from lstmctl.cells.cell import State, Step
+from lstmctl.cells.cell import CellOptions, State, Step
 from lstmctl.cells.fused import FusedCell
 
 
@@ -22,7 +22,9 @@ class GRU(FusedCell):
     """h' = (1 − z) ⊙ n + z ⊙ h."""
 
     gates = ("r", "z", "n")
-    module = nn.GRU
+
+    def __init__(self, inputs: int, hidden: int, options: CellOptions) -> None:
+        super().__init__(nn.GRU(inputs, hidden), options)
 
     def step(self, projected: Tensor, state: State) -> Step:
         (hidden,) = state

@@ -19,11 +19,11 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from lstmctl.cells.cell import Options, State, Step
+from lstmctl.cells.cell import CellOptions, State, Step
 from lstmctl.cells.fused import FusedCell
 
 
-class LSTMOptions(Options):
+class LSTMOptions(CellOptions):
     """`forget_bias`: what the two biases of the forget gate sum to at the start (1: remember by default)."""
 
     forget_bias: float = 1.0
@@ -34,11 +34,10 @@ class LSTM(FusedCell):
 
     states = ("hidden", "cell")
     gates = ("i", "f", "g", "o")
-    module = nn.LSTM
-    Options: ClassVar[type[Options]] = LSTMOptions
+    Options: ClassVar[type[CellOptions]] = LSTMOptions
 
     def __init__(self, inputs: int, hidden: int, options: LSTMOptions) -> None:
-        super().__init__(inputs, hidden, options)
+        super().__init__(nn.LSTM(inputs, hidden), options)
         self.forget_bias = options.forget_bias
 
     def initialise(self, generator: torch.Generator) -> None:

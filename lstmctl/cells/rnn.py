@@ -14,11 +14,11 @@ from typing import ClassVar, Literal
 import torch
 from torch import Tensor, nn
 
-from lstmctl.cells.cell import Options, State, Step
+from lstmctl.cells.cell import CellOptions, State, Step
 from lstmctl.cells.fused import FusedCell
 
 
-class RNNOptions(Options):
+class RNNOptions(CellOptions):
     """`nonlinearity`: tanh, or relu (Le, Jaitly & Hinton 2015)."""
 
     nonlinearity: Literal["tanh", "relu"] = "tanh"
@@ -27,11 +27,10 @@ class RNNOptions(Options):
 class RNN(FusedCell):
     """h' = tanh(W x + b + U h + b′)."""
 
-    module = nn.RNN
-    Options: ClassVar[type[Options]] = RNNOptions
+    Options: ClassVar[type[CellOptions]] = RNNOptions
 
     def __init__(self, inputs: int, hidden: int, options: RNNOptions) -> None:
-        super().__init__(inputs, hidden, options, nonlinearity=options.nonlinearity)
+        super().__init__(nn.RNN(inputs, hidden, nonlinearity=options.nonlinearity), options)
         self.activation = torch.relu if options.nonlinearity == "relu" else torch.tanh
 
     def step(self, projected: Tensor, state: State) -> Step:

@@ -77,8 +77,9 @@ class TextEncoding:
         return self._code_points[numbers].astype("<u4").tobytes().decode("utf-32-le")
 
     def nearest(self, symbol: str) -> str:
-        """The known symbol that comes nearest to `symbol`: itself, without its accents, in the other case, else a space,
-        else the first known one. In bytes every symbol is known."""
+        """The known symbol nearest to `symbol`: itself, without accents, in the other case, a space, the first.
+
+        In bytes every symbol is known."""
         if symbol in self:
             return symbol
         plain = unicodedata.normalize("NFKD", PUNCTUATION.get(symbol, symbol))[:1]
@@ -88,6 +89,10 @@ class TextEncoding:
     def decoder(self) -> StreamDecoder:
         """For numbers that arrive one by one."""
         return StreamDecoder(self)
+
+    def name_of(self, number: int) -> str:
+        """A symbol as JSON holds it: the character itself, or for bytes its escape (`\\x0a`)."""
+        return f"\\x{number:02x}" if self.kind == "bytes" else self.symbols[number]
 
     def name(self, number: int) -> str:
         """A symbol as a person may read it in a table: itself, or its escape."""

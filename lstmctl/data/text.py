@@ -92,7 +92,9 @@ def open_text(
         raise DataError(f"{what} is empty")
     numbers, encoding = _encode(bytes(joined), symbols, encoding, what)
     if len(np.unique(numbers)) < 2:
-        raise DataError(f"{what} has one distinct symbol only, {encoding.name(int(numbers[0]))}; there is nothing to predict")
+        raise DataError(
+            f"{what} has one distinct symbol only, {encoding.name(int(numbers[0]))}; there is nothing to predict"
+        )
     return TextCorpus(
         symbols=numbers,
         encoding=encoding,

@@ -37,11 +37,12 @@ class SequenceModel(nn.Module):
         super().__init__()
         self.input_map = nn.Embedding(symbols, embedding)
         self.recurrence = recurrence
-        self.head = TiedHead(recurrence.outputs, self.input_map) if tie_embedding else nn.Linear(recurrence.outputs, symbols)
+        self.head = (
+            TiedHead(recurrence.outputs, self.input_map) if tie_embedding else nn.Linear(recurrence.outputs, symbols)
+        )
 
     def initialise(self, generator: torch.Generator) -> None:
-        """Draw all weights from `generator`: embeddings with unit variance (of a whole row, when tied), the head uniform
-        in ±1/√inputs."""
+        """Draw all weights from `generator`: embeddings of unit variance (a row's, when tied), a head in ±1/√inputs."""
         with torch.no_grad():
             tied = isinstance(self.head, TiedHead)
             self.input_map.weight.normal_(std=self.input_map.embedding_dim**-0.5 if tied else 1.0, generator=generator)

@@ -73,12 +73,11 @@ class Checkpoints:
             return {}
         except (OSError, ValueError) as error:
             raise RunError(f"{path} cannot be read: {error}") from error
-        sound = isinstance(pointers, dict) and all(
+        if not isinstance(pointers, dict) or not all(
             name in ("last", "previous", "best") and type(step) is int and step >= 0 for name, step in pointers.items()
-        )
-        if not sound:
+        ):
             raise RunError(f"{path} must name whole steps for last, previous and best")
-        return pointers
+        return dict(pointers)
 
     def write(self, snapshot: Snapshot, *, best: bool) -> Path:
         """Publish a snapshot, point to it, and drop what no pointer names any more.
@@ -216,7 +215,9 @@ def read_contents(path: Path) -> dict[str, bytes]:
     if not isinstance(files, dict) or type(manifest.get("format")) is not int:
         raise RunError(f"{manifest_path} is damaged: it lists no files")
     if manifest["format"] > FORMAT:
-        raise RunError(f"{manifest_path} has format {manifest['format']}, made by a newer lstmctl; this one reads {FORMAT}")
+        raise RunError(
+            f"{manifest_path} has format {manifest['format']}, made by a newer lstmctl; this one reads {FORMAT}"
+        )
     if not set(FILES) - {"averaged.safetensors"} <= set(files) <= set(FILES):
         raise RunError(f"{manifest_path} names unexpected files: {', '.join(sorted(set(files) ^ set(FILES)))}")
     if raw != _canonical(manifest):

@@ -9,7 +9,7 @@ import re
 import socket
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -52,7 +52,7 @@ class RunFolder:
             raise RunError(f"{self.path / 'run.json'} states no format: not a run of lstmctl")
         if info["format"] > FORMAT:
             raise RunError(
-                f"{self.path / 'run.json'} has format {info['format']}, made by a newer lstmctl; this one reads {FORMAT}"
+                f"{self.path / 'run.json'} has format {info['format']} of a newer lstmctl; this one reads {FORMAT}"
             )
         return info
 
@@ -141,7 +141,9 @@ def claim(root: Path, stem: str) -> RunFolder:
     """
     with disk_errors(root):
         root.mkdir(parents=True, exist_ok=True)
-        taken = [int(match[1]) for path in root.iterdir() if (match := re.fullmatch(rf"{re.escape(stem)}-(\d+)", path.name))]
+        taken = [
+            int(match[1]) for path in root.iterdir() if (match := re.fullmatch(rf"{re.escape(stem)}-(\d+)", path.name))
+        ]
         number = max(taken, default=0) + 1
         while True:
             path = root / f"{stem}-{number:03d}"
@@ -162,7 +164,7 @@ def list_runs(root: Path) -> list[RunFolder]:
 
 
 def find_run(name: str | None, root: Path) -> RunFolder:
-    """The run that a user means: a folder, a name under `root`, or the newest (`latest`, or None) that has a checkpoint.
+    """The run that a user means: a folder, a name under `root`, or (`latest`, None) the newest with a saved model.
 
     Raises:
         RunError: there is none; near-miss names are suggested.
@@ -187,7 +189,7 @@ def find_run(name: str | None, root: Path) -> RunFolder:
 
 def now() -> str:
     """The time, to the second, with its zone."""
-    return datetime.now(timezone.utc).isoformat(timespec="seconds")
+    return datetime.now(UTC).isoformat(timespec="seconds")
 
 
 def _started(folder: RunFolder) -> str:

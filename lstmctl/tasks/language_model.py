@@ -82,9 +82,7 @@ class LanguageModel:
             layer_norm=settings.layer_norm,
             residual=settings.residual,
         )
-        model = SequenceModel(
-            len(self.encoding), settings.embedding, recurrence, tie_embedding=settings.tie_embedding
-        )
+        model = SequenceModel(len(self.encoding), settings.embedding, recurrence, tie_embedding=settings.tie_embedding)
         model.initialise(generator)
         return model
 
@@ -99,7 +97,7 @@ class LanguageModel:
         return Lanes(symbols, batch, self.window, seed)
 
     def progress(self, symbols: Tensor) -> Iterator[Batch]:
-        """A quick look at a held-out part while training goes on: in lanes, so a little colder than the reported figure."""
+        """A quick look at a held-out part during training: in lanes, so a little colder than the reported figure."""
         self.require(symbols)
         if self.many_to_one:
             return spread(symbols, self.window, 256, MOST_WINDOWS // 5)

@@ -62,7 +62,7 @@ class Lanes:
 
 
 class ShuffledWindows:
-    """Every window of the text once an epoch, in random order, each from a zero state; the target is the symbol after it.
+    """Every window of the text once an epoch, shuffled, each from a zero state; its target is the symbol after it.
 
     Args:
         symbols: (length,) the training part.
@@ -131,8 +131,13 @@ def spread(symbols: Tensor, window: int, batch: int, most: int) -> Iterator[Batc
 def too_short(length: int, batch: int, window: int, needed: int) -> DataError:
     """The error for a training part that does not fill one step, with settings that would fit."""
     fitting = next((size for size in (16, 8, 4, 2, 1) if size < batch and size * window <= length), None)
-    hint = f"training.batch={fitting} would fit" if fitting else f"training.batch=1 training.window={max(1, length // 2)} would fit"
+    hint = (
+        f"training.batch={fitting} would fit"
+        if fitting
+        else f"training.batch=1 training.window={max(1, length // 2)} would fit"
+    )
     return DataError(
-        f"the training part has {length:,} symbols, but training.batch={batch} with training.window={window} needs {needed:,}",
+        f"the training part has {length:,} symbols, but training.batch={batch} with training.window={window} "
+        f"needs {needed:,}",
         hint=hint,
     )

@@ -6,12 +6,15 @@ import copy
 import math
 import time
 from collections.abc import Callable
+from typing import TypeVar
 
 from torch import nn
 
 from lstmctl.config.budget import Budget
 from lstmctl.protocols import Batches
 from lstmctl.training.trainer import Trainer
+
+Model = TypeVar("Model", bound=nn.Module)
 
 CALIBRATION_SHARE = 0.03
 """Part of a time budget spent on finding out how long a step takes."""
@@ -20,9 +23,7 @@ EVALUATION_RESERVE = 0.1
 TRIAL_STEPS = 3
 
 
-def steps_within(
-    budget: Budget, batches: Batches, model: nn.Module, make_trainer: Callable[[nn.Module, int], Trainer]
-) -> int:
+def steps_within(budget: Budget, batches: Batches, model: Model, make_trainer: Callable[[Model, int], Trainer]) -> int:
     """How many steps a budget stands for, at least 1.
 
     Targets and epochs are counted out; seconds by timing steps on a copy of the model that is then thrown away.

@@ -20,7 +20,9 @@ def choose_device(name: str) -> torch.device:
         return torch.device("cuda:0" if "cuda:0" in found else "cpu")
     wanted = "cuda:0" if name == "cuda" else name
     if wanted not in found:
-        raise ConfigError(f"device — {name} is not on this machine; found: {', '.join(found)}", hint="device=auto takes what is there")
+        raise ConfigError(
+            f"device — {name} is not on this machine; found: {', '.join(found)}", hint="device=auto takes what is there"
+        )
     return torch.device(wanted)
 
 
@@ -31,7 +33,7 @@ def available_devices() -> list[str]:
 
 
 def choose_threads(wanted: int | str) -> int:
-    """Set and return the number of threads that torch computes with on the CPU; `auto` keeps torch's own choice, one a core."""
+    """Set and return the number of CPU threads to compute with; `auto` keeps torch's own choice, one a core."""
     threads = torch.get_num_threads() if wanted == "auto" else int(wanted)
     torch.set_num_threads(threads)
     return threads

@@ -99,7 +99,9 @@ class Trainer:
         save_every = _every(settings.save_every, evaluate_every)
         yield Started(progress.step, self.steps, self.task.unit, self.batches.units_per_step)
         if progress.step == 0:
-            yield SavePoint(0, best=False, final=False)  # a disk that is full or read-only shows before any work is done
+            yield SavePoint(
+                0, best=False, final=False
+            )  # a disk that is full or read-only shows before any work is done
         self.model.train()
         saved_at = time.monotonic()
         best = False
@@ -261,7 +263,7 @@ class Trainer:
             return self.task.sample(self.model, generator)
 
     def _check_weights(self) -> None:
-        """On a GPU a step does not wait to see whether it was finite, so a checkpoint is looked at before it is made."""
+        """A GPU's step does not wait to see whether it was finite, so weights are looked at before they are saved."""
         if self.device.type != "cpu" and not all(bool(weight.isfinite().all()) for weight in self.parameters):
             raise self._diverged(self.progress.step, float(self._losses), math.nan)
 

@@ -145,7 +145,10 @@ def resume(
     """
     if refused := [text for text in overrides if text.partition("=")[0].strip() not in RESUMABLE_OVERRIDES]:
         raise ConfigError(
-            [f"command line: {text}  cannot change when a run goes on; only {', '.join(RESUMABLE_OVERRIDES)} can" for text in refused],
+            [
+                f"command line: {text}  cannot change when a run goes on; only {', '.join(RESUMABLE_OVERRIDES)} can"
+                for text in refused
+            ],
             hint=f"lstmctl train --init-from {name} starts a new run from its weights",
         )
     run = load_run(name, trust=trust)
@@ -238,7 +241,14 @@ def assemble(
         "platform": platform.platform(),
     }
     return Assembled(
-        settings, cell, corpus, task, model, make_trainer(model, steps), Choices(str(device), precision, threads, kernel, steps), facts
+        settings,
+        cell,
+        corpus,
+        task,
+        model,
+        make_trainer(model, steps),
+        Choices(str(device), precision, threads, kernel, steps),
+        facts,
     )
 
 
@@ -283,7 +293,9 @@ def _status_on_failure(folder: RunFolder) -> Iterator[None]:
         status = {DivergedError: "diverged", KeyboardInterrupt: "interrupted", SystemExit: "interrupted"}
         stands = _last_step(folder)
         try:
-            folder.update(status=status.get(type(error), "failed"), ended=now(), problem=str(error) or type(error).__name__)
+            folder.update(
+                status=status.get(type(error), "failed"), ended=now(), problem=str(error) or type(error).__name__
+            )
         except (ResourceError, RunError, OSError) as second:  # the disk that failed the run may fail this too
             log.debug("run.json was not updated: %s", second)
         if isinstance(error, (DivergedError, ResourceError)) and stands is not None:
@@ -303,11 +315,15 @@ def memory_errors() -> Iterator[None]:
         yield
     except (MemoryError, torch.OutOfMemoryError, RuntimeError) as error:
         lines = str(error).splitlines() or [type(error).__name__]
-        if isinstance(error, RuntimeError) and not isinstance(error, torch.OutOfMemoryError) and "memory" not in lines[0]:
+        if (
+            isinstance(error, RuntimeError)
+            and not isinstance(error, torch.OutOfMemoryError)
+            and "memory" not in lines[0]
+        ):
             raise
         raise ResourceError(
             f"the memory is not enough: {lines[0]}",
-            hint="a smaller training.batch, training.window or model.hidden needs less; training.accumulate splits a batch",
+            hint="a smaller training.batch, training.window or model.hidden needs less; so does training.accumulate=2",
         ) from error
 
 
@@ -325,7 +341,8 @@ def _write_inputs(folder: RunFolder, assembled: Assembled) -> None:
 def _start_from(model: SequenceModel, task: LanguageModel, source: Run) -> None:
     if source.task.encoding != task.encoding:
         raise RunError(
-            f"{source.name} has another vocabulary ({len(source.task.encoding)} symbols) than this data ({len(task.encoding)})",
+            f"{source.name} has another vocabulary ({len(source.task.encoding)} symbols) "
+            f"than this data ({len(task.encoding)})",
             hint="its weights stand for its own symbols; train on text with the same ones",
         )
     load_weights(model, source.model.state_dict())
@@ -354,7 +371,9 @@ def _warn_of_changes(info: Mapping[str, Any], facts: Mapping[str, Any]) -> None:
             log.warning("%s was %s and is %s: the result may differ in its last bits", key, info.get(key), facts[key])
     for name, was in info.get("versions", {}).items():
         if was != facts["versions"].get(name):
-            log.warning("%s was %s and is %s: the result may differ in its last bits", name, was, facts["versions"].get(name))
+            log.warning(
+                "%s was %s and is %s: the result may differ in its last bits", name, was, facts["versions"].get(name)
+            )
 
 
 def _last_step(folder: RunFolder) -> int | None:
@@ -367,4 +386,3 @@ def _last_step(folder: RunFolder) -> int | None:
 def command_line() -> str:
     """How this process was started, as a person would type it."""
     return shlex.join(["lstmctl", *sys.argv[1:]])
-

@@ -1,0 +1,1 @@
+"""The command line: one short file a verb. Bodies import what they use, so that help and completion stay quick."""

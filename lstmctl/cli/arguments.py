@@ -1,0 +1,95 @@
+"""What the verbs share in reading their arguments, and completing them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from lstmctl.errors import UsageError
+
+
+def split_arguments(arguments: Sequence[str] | None, what: str) -> tuple[str | None, list[str]]:
+    """The one plain argument, if any, and the overrides: an argument with `=` in it is an override.
+
+    Raises:
+        UsageError: there are two plain arguments.
+    """
+    plain = [argument for argument in arguments or () if "=" not in argument]
+    overrides = [argument for argument in arguments or () if "=" in argument]
+    if len(plain) > 1:
+        raise UsageError(
+            f"one {what} is expected, not {len(plain)}: {', '.join(plain)}", hint="settings are written KEY=VALUE"
+        )
+    return (plain[0] if plain else None), overrides
+
+
+def complete_config(incomplete: str) -> list[str]:
+    """Bundled configs and, once their section is typed, config keys."""
+    from lstmctl.config.examples import bundled_names
+
+    keys = _keys() if "." in incomplete or incomplete in ("s", "d") else []
+    return [word for word in [*bundled_names(), *keys] if word.startswith(incomplete)]
+
+
+def complete_run(incomplete: str) -> list[str]:
+    """Names of runs."""
+    from lstmctl.runs.folder import list_runs, runs_root
+
+    names = ["latest", *(folder.name for folder in list_runs(runs_root()))]
+    return [name for name in names if name.startswith(incomplete)]
+
+
+def _keys() -> list[str]:
+    from pydantic import BaseModel
+
+    from lstmctl.config.schema import Settings
+
+    keys = []
+    for name, field in Settings.model_fields.items():
+        section = field.annotation
+        inner = section.model_fields if isinstance(section, type) and issubclass(section, BaseModel) else None
+        keys += [f"{name}="] if inner is None else [f"{name}.{key}=" for key in inner]
+    return keys
+
+
+ConfigArguments = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="[CONFIG] [KEY=VALUE …]",
+        help="A file, the name of a bundled config, or - for stdin; then settings that win over it.",
+        autocompletion=complete_config,
+        show_default=False,
+    ),
+]
+RunArgument = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="[RUN]",
+        help="A run's folder, its name, or latest (the default: the newest that has a saved model).",
+        autocompletion=complete_run,
+        show_default=False,
+    ),
+]
+Trust = Annotated[bool, typer.Option("--trust", help="Allow the config or run to import the code that it names.")]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object to stdout (docs/json.md).")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")]
+
+
+def read_text_argument(path: str) -> str:
+    """The text of a file, or of stdin for `-`, as UTF-8.
+
+    Raises:
+        UsageError: it cannot be read as text.
+    """
+    import sys
+
+    try:
+        content = sys.stdin.buffer.read() if path == "-" else Path(path).read_bytes()
+        return content.decode("utf-8")
+    except OSError as error:
+        raise UsageError(f"{path} cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{path} is not UTF-8 at byte offset {error.start}") from error

@@ -1,0 +1,89 @@
+"""`lstmctl config list/show/copy/check/schema`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from lstmctl.cli.arguments import ConfigArguments, Json, Trust, complete_config, split_arguments
+
+app = typer.Typer(help="Start from an example, check your own.", no_args_is_help=True, rich_markup_mode=None)
+
+Name = Annotated[str, typer.Argument(metavar="NAME", help="A bundled config.", autocompletion=complete_config)]
+
+
+@app.command("list", epilog="Examples:\n\n\b\n  lstmctl config list\n  lstmctl config list --json")
+def list_(json: Json = False) -> None:
+    """The bundled configs, each with what it shows."""
+    from lstmctl.cli import output
+    from lstmctl.config import list_bundled
+    from lstmctl.reporting import console
+
+    configs = list_bundled()
+    if json:
+        output.write_json({"configs": [{"name": name, "shows": shows} for name, shows in configs]})
+        return
+    console.print_table("", ["config", "shows"], [list(row) for row in configs], stdout=True)
+
+
+@app.command(
+    epilog="Examples:\n\n\b\n  lstmctl config show travellers\n  lstmctl config show travellers model.cell=gru"
+)
+def show(arguments: ConfigArguments = None, trust: Trust = False) -> None:
+    """A config with every default filled in, ready to run; without overrides a bundled one as it is written."""
+    from lstmctl.cli import output
+    from lstmctl.config import bundled_text, dump, load
+    from lstmctl.config.examples import bundled_names
+
+    config, overrides = split_arguments(arguments, "CONFIG")
+    config = config or "travellers"
+    if not overrides and config in bundled_names():
+        output.write(bundled_text(config))
+        return
+    output.write(dump(load(config, overrides, trust=trust).settings))
+
+
+@app.command(epilog="Examples:\n\n\b\n  lstmctl config copy travellers my.yaml")
+def copy(
+    name: Name, file: Annotated[str | None, typer.Argument(metavar="[FILE]", help="Default: NAME.yaml here.")] = None
+) -> None:
+    """Copy a bundled config to change it; an existing file is left alone."""
+    from pathlib import Path
+
+    from lstmctl.config import bundled_text
+    from lstmctl.errors import UsageError
+    from lstmctl.reporting import console
+
+    text = bundled_text(name)
+    target = Path(file or f"{name.removesuffix('.yaml')}.yaml")
+    try:
+        with target.open("x", encoding="utf-8") as opened:
+            opened.write(text)
+    except FileExistsError as error:
+        raise UsageError(f"{target} exists already", hint="give another FILE, or remove it first") from error
+    except OSError as error:
+        raise UsageError(f"{target} cannot be written: {error.strerror}") from error
+    console.say(f"{target} written; run it with: lstmctl train {target}")
+
+
+@app.command(epilog="Examples:\n\n\b\n  lstmctl config check travellers\n  lstmctl config check my.yaml seed=3")
+def check(arguments: ConfigArguments = None, trust: Trust = False) -> None:
+    """Find everything that is wrong with a config, without running it."""
+    from lstmctl.config import load
+    from lstmctl.reporting import console
+
+    config, overrides = split_arguments(arguments, "CONFIG")
+    load(config or "travellers", overrides, trust=trust)
+    console.say(f"{config or 'travellers'} is sound")
+
+
+@app.command(epilog="Examples:\n\n\b\n  lstmctl config schema > schema.json")
+def schema() -> None:
+    """JSON Schema of a config, for editors."""
+    import json
+
+    from lstmctl.cli import output
+    from lstmctl.config import json_schema
+
+    output.write(json.dumps(json_schema(), indent=2, ensure_ascii=False) + "\n")

@@ -1,0 +1,84 @@
+"""`lstmctl generate`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from lstmctl.cli.arguments import Json, RunArgument, Trust, read_text_argument
+
+EXAMPLES = """\
+Examples:
+
+\b
+  lstmctl generate --prompt 'I grew up in '
+  lstmctl generate latest --length 1000 --temperature 0.6 --seed 1
+  echo 'The market ' | lstmctl generate --prompt-file - --stop '.' --count 3
+"""
+
+
+def generate(
+    run: RunArgument = None,
+    prompt: Annotated[str | None, typer.Option(help="Text to continue; none starts a new text.")] = None,
+    prompt_file: Annotated[
+        str | None, typer.Option(metavar="FILE", help="Read the prompt from a file, or - for stdin.")
+    ] = None,
+    length: Annotated[int, typer.Option(help="Symbols to write at most.")] = 400,
+    temperature: Annotated[float, typer.Option(help="Below 1 is safer, above 1 bolder, 0 always the likeliest.")] = 0.8,
+    top_k: Annotated[int | None, typer.Option(help="Choose among so many of the likeliest symbols.")] = None,
+    top_p: Annotated[float, typer.Option(help="Choose among the likeliest symbols that reach this sum.")] = 1.0,
+    min_p: Annotated[float, typer.Option(help="Leave out what is less likely than this share of the likeliest.")] = 0.0,
+    repetition_penalty: Annotated[float, typer.Option(help="Above 1 avoids the latest 64 symbols.")] = 1.0,
+    stop: Annotated[str | None, typer.Option(help="End before this string.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Of the draws; default: the run's.", show_default=False)] = None,
+    count: Annotated[int, typer.Option(help="Texts to write, side by side.")] = 1,
+    replace_unknown: Annotated[
+        bool, typer.Option("--replace-unknown", help="Put known symbols in place of those the run never saw.")
+    ] = False,
+    trust: Trust = False,
+    json: Json = False,
+) -> None:
+    """Write text with a trained run, symbol by symbol to stdout, after its prompt.
+
+    Several texts are separated by a line of three dashes.
+    """
+    from lstmctl import api
+    from lstmctl.cli import output
+    from lstmctl.decoding import Sampling
+    from lstmctl.errors import UsageError
+
+    if prompt is not None and prompt_file is not None:
+        raise UsageError("give either --prompt or --prompt-file")
+    given = read_text_argument(prompt_file) if prompt_file is not None else prompt or ""
+    sampling = Sampling(temperature, top_k, top_p, min_p, repetition_penalty)
+    opened = api.load_run(run, trust=trust)
+    writing = opened.write(
+        given, length=length, count=count, sampling=sampling, stop=stop, seed=seed, replace_unknown=replace_unknown
+    )
+    if count == 1 and not json:
+        output.write(given)
+        for pieces in writing.steps():
+            output.write(pieces[0])
+        output.write("\n")
+        return
+    texts = writing.finish()
+    if json:
+        output.write_json(
+            {
+                "run": str(opened.path),
+                "settings": {**vars(sampling), "length": length, "stop": stop, "seed": writing.seed},
+                "texts": [
+                    {
+                        "prompt": text.prompt,
+                        "text": text.text,
+                        "stopped": text.stopped,
+                        "symbols": list(text.symbols),
+                        "probabilities": list(text.probabilities),
+                    }
+                    for text in texts
+                ],
+            }
+        )
+        return
+    output.write("\n---\n".join(text.prompt + text.text for text in texts) + "\n")

@@ -1,0 +1,98 @@
+"""The door: registers the verbs, and turns every error into its message and exit code."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from typing import Annotated
+
+import typer
+
+from lstmctl.cli import config, data, evaluate, generate, runs, train
+from lstmctl.errors import LstmctlError
+
+app = typer.Typer(
+    name="lstmctl",
+    help="Train, use, explain and honestly compare recurrent networks.",
+    epilog="Two commands to start with:  lstmctl train   then   lstmctl generate --prompt 'I grew up in '",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command(epilog=train.EXAMPLES)(train.train)
+app.command(epilog=generate.EXAMPLES)(generate.generate)
+app.command(epilog=evaluate.EXAMPLES)(evaluate.evaluate)
+app.add_typer(runs.app, name="runs")
+app.add_typer(config.app, name="config")
+app.add_typer(data.app, name="data")
+
+DEBUG = "LSTMCTL_DEBUG"
+
+
+def show_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        print(f"lstmctl {version('lstmctl')}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    debug: Annotated[bool, typer.Option("--debug", help="Show a traceback with an error.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version.", callback=show_version, is_eager=True)
+    ] = False,
+) -> None:
+    if debug:
+        os.environ[DEBUG] = "1"
+
+
+def main() -> None:
+    """Run the command line and end the process with the exit code of `lstmctl.errors`."""
+    for stream in (sys.stdout, sys.stderr):
+        if stream is not None and hasattr(stream, "reconfigure"):
+            # A console that lacks a character shows its escape instead of stopping the program.
+            stream.reconfigure(errors="backslashreplace")
+    logging.basicConfig(handlers=[_Warnings()], level=logging.WARNING)
+    sys.exit(_run())
+
+
+def _run() -> int:
+    from lstmctl.reporting import console
+
+    try:
+        app()
+    except SystemExit as error:
+        return error.code if isinstance(error.code, int) else 1
+    except LstmctlError as error:
+        if os.environ.get(DEBUG):
+            raise
+        console.error(error.messages, error.hint)
+        return error.exit_code
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        # Whoever read our output has seen enough. Python flushes stdout once more at exit: let that go nowhere.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except Exception as error:
+        if os.environ.get(DEBUG):
+            raise
+        console.error(
+            [f"unexpected {type(error).__name__}: {error}"],
+            "this is a fault of lstmctl; `lstmctl --debug …` shows where, please report it with `lstmctl --version`",
+        )
+        return 1
+    return 0
+
+
+class _Warnings(logging.Handler):
+    """Warnings of ours, and of the libraries, as `warning: …` lines."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        from lstmctl.reporting import console
+
+        console.warning(record.getMessage())

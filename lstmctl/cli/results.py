@@ -1,0 +1,51 @@
+"""How a trained run is told: for people, and as JSON."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from lstmctl.reporting import console
+
+if TYPE_CHECKING:
+    from lstmctl.api import Run
+
+
+def trained_json(run: Run) -> dict[str, Any]:
+    """The object of `train --json`."""
+    info = run.info
+    keys = ("cell", "parameters", "rate", "precision", "device", "kernel", "steps", "step")
+    return {
+        "run": str(run.path),
+        "status": run.status,
+        **{key: info.get(key) for key in keys},
+        "seconds": info.get("training_seconds"),
+        "metrics": {"validation": None, "test": None, **run.metrics},
+    }
+
+
+def show_trained(run: Run, *, quiet: bool) -> None:
+    """What a person wants to know at the end of training, on stderr."""
+    if run.status == "interrupted":
+        console.say(f"Stopped at step {run.info['step']:,} of {run.info['steps']:,} and saved. To go on:")
+        console.say(f"  lstmctl train --resume {run.path}")
+        return
+    if quiet:
+        return
+    info = run.info
+    rows = [
+        [part, *(f"{figures[name]:.4f}" if name in figures else "" for name in _names(run))]
+        for part, figures in run.metrics.items()
+        if figures
+    ]
+    chosen = "best on validation" if info.get("headline") == "best" else "last"
+    console.print_table(f"{run.name}: {chosen} weights", ["", *(name.replace("_", " ") for name in _names(run))], rows)
+    console.say(
+        f"{info['parameters']:,} parameters · {info['rate']:,.0f} {info['units']}/s · {info['training_seconds']:.0f} s "
+        f"training · {info['precision']} on {info['device_name']}, kernel {info['kernel']}"
+    )
+    console.say(f"{run.path / 'report.html'}")
+    console.say(f"Next: lstmctl generate {run.path} --prompt '…'")
+
+
+def _names(run: Run) -> list[str]:
+    return list(dict.fromkeys(name for figures in run.metrics.values() if figures for name in figures))

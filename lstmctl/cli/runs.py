@@ -1,0 +1,58 @@
+"""`lstmctl runs list` and `lstmctl runs show`."""
+
+from __future__ import annotations
+
+import typer
+
+from lstmctl.cli.arguments import Json, RunArgument
+
+app = typer.Typer(help="Look at runs.", no_args_is_help=True, rich_markup_mode=None)
+
+
+@app.command("list", epilog="Examples:\n\n\b\n  lstmctl runs list\n  lstmctl runs list --json")
+def list_(json: Json = False) -> None:
+    """All runs, oldest first, with their status and figures."""
+    from lstmctl.cli import output
+    from lstmctl.reporting import console
+    from lstmctl.runs.folder import list_runs, runs_root
+    from lstmctl.runs.summary import summarise
+
+    rows = [summarise(folder) for folder in list_runs(runs_root())]
+    if json:
+        output.write_json({"runs": rows})
+        return
+    if not rows:
+        console.say(f"no runs under {runs_root()}; `lstmctl train` makes the first")
+        return
+    columns = ["run", "status", "cell", "parameters", "step", "primary", "started"]
+    console.print_table("", columns, [[_cell(row[column]) for column in columns] for row in rows], stdout=True)
+
+
+@app.command(epilog="Examples:\n\n\b\n  lstmctl runs show\n  lstmctl runs show latest --json")
+def show(run: RunArgument = None, json: Json = False) -> None:
+    """Everything `run.json` knows of a run."""
+    from lstmctl.cli import output
+    from lstmctl.reporting import console
+    from lstmctl.runs.folder import find_run, runs_root
+
+    folder = find_run(run, runs_root())
+    info = folder.info()
+    if json:
+        output.write_json({"run": str(folder.path), "info": info})
+        return
+    rows = [[key, _cell(value)] for key, value in info.items() if value not in (None, {}, [])]
+    console.print_table(str(folder.path), ["", ""], rows, stdout=True)
+
+
+def _cell(value: object) -> str:
+    if isinstance(value, dict):
+        return "  ".join(f"{key}: {_cell(inner)}" for key, inner in value.items() if inner is not None)
+    if isinstance(value, list):
+        return ", ".join(map(_cell, value))
+    if isinstance(value, float):
+        return f"{value:,.4f}" if abs(value) < 100 else f"{value:,.0f}"
+    return (
+        f"{value:,}"
+        if isinstance(value, int) and not isinstance(value, bool)
+        else str(value if value is not None else "")
+    )

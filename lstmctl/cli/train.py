@@ -1,0 +1,67 @@
+"""`lstmctl train`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from lstmctl.cli.arguments import ConfigArguments, Json, Quiet, Trust, complete_run, split_arguments
+
+EXAMPLES = """\
+Examples:
+
+\b
+  lstmctl train
+  lstmctl train travellers model.cell=gru model.hidden=128
+  lstmctl train --resume latest
+"""
+
+
+def train(
+    arguments: ConfigArguments = None,
+    resume: Annotated[
+        str | None,
+        typer.Option(metavar="RUN", help="Go on exactly where a run stopped.", autocompletion=complete_run),
+    ] = None,
+    init_from: Annotated[
+        str | None,
+        typer.Option(metavar="RUN", help="Start from a run's weights, in a new run.", autocompletion=complete_run),
+    ] = None,
+    allow_data_change: Annotated[
+        bool, typer.Option("--allow-data-change", help="With --resume: go on although the data changed.")
+    ] = False,
+    trust: Trust = False,
+    quiet: Quiet = False,
+    json: Json = False,
+) -> None:
+    """Train a network; with no config, an LSTM on the bundled text.
+
+    Ctrl-C finishes the step, saves, and prints the command that resumes.
+    """
+    from lstmctl import api
+    from lstmctl.cli import output
+    from lstmctl.cli.results import show_trained, trained_json
+    from lstmctl.errors import UsageError
+    from lstmctl.reporting.live import TrainingDisplay
+
+    config, overrides = split_arguments(arguments, "CONFIG")
+    if resume is not None and (config is not None or init_from is not None):
+        raise UsageError("--resume goes on with a run's own config; give neither a CONFIG nor --init-from with it")
+    with TrainingDisplay(quiet=quiet) as display:
+        if resume is not None:
+            run = api.resume(resume, overrides, trust=trust, allow_data_change=allow_data_change, observe=display)
+        else:
+            run = api.train(
+                config or "travellers",
+                overrides,
+                init_from=init_from,
+                trust=trust,
+                observe=display,
+                command=api.command_line(),
+            )
+    if json:
+        output.write_json(trained_json(run))
+    show_trained(run, quiet=quiet)
+    if run.status == "interrupted":
+        raise typer.Exit(128 + int(run.info["signal"]))

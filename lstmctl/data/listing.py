@@ -1,0 +1,43 @@
+"""What there is, and what is in it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from lstmctl import bundled
+from lstmctl.data.locating import cache_folder
+from lstmctl.data.text import TextCorpus
+
+
+def known_files() -> list[dict[str, Any]]:
+    """Data that a config may name without a path: the bundled files and those in the download cache."""
+    found = []
+    for where, folder, pattern in (("bundled", bundled.data(), "*.txt"), ("cache", cache_folder(), "*")):
+        paths = sorted(folder.glob(pattern)) if folder.is_dir() else []
+        found += [{"name": path.name, "bytes": path.stat().st_size, "where": where} for path in paths if path.is_file()]
+    return found
+
+
+def describe(corpus: TextCorpus, window: int) -> dict[str, Any]:
+    """A corpus's size, its symbols from frequent to rare, its parts, and training's first window with its target."""
+    counts = np.bincount(corpus.symbols, minlength=len(corpus.encoding))
+    order = [int(number) for number in np.argsort(-counts, kind="stable") if counts[number]]
+    training = corpus.part("training")[: window + 1]
+    return {
+        "files": list(corpus.names),
+        "bytes": corpus.fingerprint["bytes"],
+        "sha256": corpus.fingerprint["sha256"],
+        "length": len(corpus),
+        "parts": {name: {"start": start, "length": stop - start} for name, (start, stop) in corpus.parts.items()},
+        "symbols": [
+            {
+                "symbol": corpus.encoding.name(number),
+                "count": int(counts[number]),
+                "share": round(float(counts[number]) / len(corpus), 6),
+            }
+            for number in order
+        ],
+        "window": {"input": corpus.encoding.decode(training[:-1]), "target": corpus.encoding.decode(training[1:])},
+    }

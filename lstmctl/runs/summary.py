@@ -1,0 +1,34 @@
+"""A run in one line."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from lstmctl.errors import RunError
+from lstmctl.runs.folder import RunFolder
+
+
+def summarise(folder: RunFolder) -> dict[str, Any]:
+    """Name, path, status, what it is, how far it came, and its headline figure; a damaged run says so as its status."""
+    empty = dict.fromkeys(("cell", "parameters", "step", "primary", "started"))
+    try:
+        info = folder.info()
+    except RunError:
+        return {"run": folder.name, "path": str(folder.path), "status": "damaged", **empty}
+    status = info.get("status")
+    if status == "running" and not folder.is_held():
+        status = "stopped"
+    metrics = info.get("metrics") or {}
+    figures = metrics.get("test") or metrics.get("validation") or {}
+    primary = next(((name, value) for name, value in figures.items()), None)
+    done, steps = info.get("step"), info.get("steps")
+    return {
+        "run": folder.name,
+        "path": str(folder.path),
+        "status": status,
+        "cell": info.get("cell"),
+        "parameters": info.get("parameters"),
+        "step": f"{done:,}/{steps:,}" if done is not None and steps is not None else None,
+        "primary": f"{primary[1]:.4f} {primary[0]}" if primary else None,
+        "started": info.get("started"),
+    }
