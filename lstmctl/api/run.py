@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from lstmctl import registry
 from lstmctl.api.assembly import build_model, build_task, find_cell, open_data, part_of
@@ -104,11 +105,13 @@ class Run:
             DataError: the data is missing, has changed or is too short, or has symbols the run does not know.
         """
         corpus = self._corpus() if text is None else self._foreign(str(text))
-        if text is not None:
-            split = "validation"
-        if split not in corpus.parts:
-            raise UsageError(f"{self.name} has no {split} part; it has {', '.join(corpus.parts)}")
-        symbols = part_of(corpus, split, torch.device("cpu"))
+        part = split if text is None else "validation"
+        if part not in corpus.parts:
+            raise UsageError(f"{self.name} has no {part} part; it has {', '.join(corpus.parts)}")
+        return self.score(part_of(corpus, part, torch.device("cpu")), split if text is None else str(text))
+
+    def score(self, symbols: Tensor, split: str) -> Evaluation:
+        """Score the run on symbols (length,) of its own encoding; `split` is what to call them."""
         metrics: dict[str, float] = {}
         windows = 0
         for one in self.task.passes(symbols):
@@ -116,9 +119,7 @@ class Run:
             primary = self.task.primary.name
             metrics |= figures if not one.name else {primary + one.name: figures[primary]}
             windows = one.windows
-        return Evaluation(
-            str(self.path), split if text is None else str(text), metrics, self.task.baselines(symbols), windows
-        )
+        return Evaluation(str(self.path), split, metrics, self.task.baselines(symbols), windows)
 
     def generate(self, prompt: str = "", **settings: Any) -> list[Generated]:
         """Continue a text; `settings` are those of `write`."""

@@ -278,7 +278,8 @@ def _run(folder: RunFolder, assembled: Assembled, snapshot: Snapshot | None, obs
         metrics: dict[str, Any] = {"validation": None, "test": None}
         for part in metrics:
             if part in assembled.corpus.parts:
-                metrics[part] = dict(run.evaluate(part).metrics)
+                symbols = part_of(assembled.corpus, part, torch.device("cpu"))
+                metrics[part] = dict(run.score(symbols, part).metrics)
         folder.update(status="finished", stopped_by=finished.reason, metrics=metrics, **{**facts, "ended": now()})
         write_report(folder.path)
     return Run(folder, trust=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Literal
 
 import torch
 
@@ -101,8 +102,8 @@ class _Text:
         return self._show(len(self.text))
 
     def generated(self, prompt: str) -> Generated:
-        stopped = "stop" if self.stopped else "length"
-        return Generated(prompt, self.text, tuple(self.symbols), tuple(self.probabilities), stopped)
+        ended: Literal["length", "stop"] = "stop" if self.stopped else "length"
+        return Generated(prompt, self.text, tuple(self.symbols), tuple(self.probabilities), ended)
 
     def _show(self, upto: int) -> str:
         piece = self.text[self.shown : upto]

@@ -58,7 +58,7 @@ def _keys() -> list[str]:
 ConfigArguments = Annotated[
     list[str] | None,
     typer.Argument(
-        metavar="[CONFIG] [KEY=VALUE …]",
+        metavar="CONFIG|KEY=VALUE",
         help="A file, the name of a bundled config, or - for stdin; then settings that win over it.",
         autocompletion=complete_config,
         show_default=False,
@@ -67,7 +67,7 @@ ConfigArguments = Annotated[
 RunArgument = Annotated[
     str | None,
     typer.Argument(
-        metavar="[RUN]",
+        metavar="RUN",
         help="A run's folder, its name, or latest (the default: the newest that has a saved model).",
         autocompletion=complete_run,
         show_default=False,

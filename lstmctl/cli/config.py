@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Annotated
 
 import typer
@@ -24,7 +25,7 @@ def list_(json: Json = False) -> None:
     if json:
         output.write_json({"configs": [{"name": name, "shows": shows} for name, shows in configs]})
         return
-    console.print_table("", ["config", "shows"], [list(row) for row in configs], stdout=True)
+    console.print_table("", ["config", "shows"], [list(row) for row in configs], stream=sys.stdout)
 
 
 @app.command(
@@ -46,7 +47,7 @@ def show(arguments: ConfigArguments = None, trust: Trust = False) -> None:
 
 @app.command(epilog="Examples:\n\n\b\n  lstmctl config copy travellers my.yaml")
 def copy(
-    name: Name, file: Annotated[str | None, typer.Argument(metavar="[FILE]", help="Default: NAME.yaml here.")] = None
+    name: Name, file: Annotated[str | None, typer.Argument(metavar="FILE", help="Default: NAME.yaml here.")] = None
 ) -> None:
     """Copy a bundled config to change it; an existing file is left alone."""
     from pathlib import Path
@@ -64,7 +65,7 @@ def copy(
         raise UsageError(f"{target} exists already", hint="give another FILE, or remove it first") from error
     except OSError as error:
         raise UsageError(f"{target} cannot be written: {error.strerror}") from error
-    console.say(f"{target} written; run it with: lstmctl train {target}")
+    console.write_line(f"{target} written; run it with: lstmctl train {target}")
 
 
 @app.command(epilog="Examples:\n\n\b\n  lstmctl config check travellers\n  lstmctl config check my.yaml seed=3")
@@ -75,7 +76,7 @@ def check(arguments: ConfigArguments = None, trust: Trust = False) -> None:
 
     config, overrides = split_arguments(arguments, "CONFIG")
     load(config or "travellers", overrides, trust=trust)
-    console.say(f"{config or 'travellers'} is sound")
+    console.write_line(f"{config or 'travellers'} is sound")
 
 
 @app.command(epilog="Examples:\n\n\b\n  lstmctl config schema > schema.json")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import typer
 
 from lstmctl.cli.arguments import ConfigArguments, Json, split_arguments
@@ -21,7 +23,7 @@ def list_(json: Json = False) -> None:
         output.write_json({"data": files})
         return
     rows = [[file["name"], f"{file['bytes']:,}", file["where"]] for file in files]
-    console.print_table("", ["name", "bytes", "where"], rows, stdout=True)
+    console.print_table("", ["name", "bytes", "where"], rows, stream=sys.stdout)
 
 
 @app.command(
@@ -43,15 +45,15 @@ def show(arguments: ConfigArguments = None, json: Json = False) -> None:
     if json:
         output.write_json(facts)
         return
-    console.say(f"{', '.join(facts['files'])}: {facts['bytes']:,} bytes, {facts['length']:,} {data.symbols}")
+    console.write_line(f"{', '.join(facts['files'])}: {facts['bytes']:,} bytes, {facts['length']:,} {data.symbols}")
     parts = [[name, f"{part['length']:,}", f"{part['start']:,}"] for name, part in facts["parts"].items()]
-    console.print_table("parts", ["part", "length", "starts at"], parts, stdout=True)
+    console.print_table("parts", ["part", "length", "starts at"], parts, stream=sys.stdout)
     symbols = [[row["symbol"], f"{row['count']:,}", f"{row['share']:.2%}"] for row in facts["symbols"]]
-    console.print_table(f"{len(symbols)} symbols", ["symbol", "count", "share"], symbols, stdout=True)
+    console.print_table(f"{len(symbols)} symbols", ["symbol", "count", "share"], symbols, stream=sys.stdout)
     window = facts["window"]
     console.print_table(
         "one window of the training part",
         ["input", "target"],
         [[repr(window["input"]), repr(window["target"])]],
-        stdout=True,
+        stream=sys.stdout,
     )

@@ -20,12 +20,15 @@ Examples:
 
 def evaluate(
     run: RunArgument = None,
-    file: Annotated[str | None, typer.Argument(metavar="[FILE]", help="Score this text or folder instead.")] = None,
+    file: Annotated[str | None, typer.Argument(metavar="FILE", help="Score this text or folder instead.")] = None,
     split: Annotated[str, typer.Option(help="Part of its own data: training, validation or test.")] = "validation",
     trust: Trust = False,
     json: Json = False,
 ) -> None:
-    """Score a run: one stream from a zero state, and windows of 64 symbols each from a zero state (cold)."""
+    """Score a run on held-out text.
+
+    The figures: one stream from a zero state, and (cold) windows of 64 symbols, each from a zero state.
+    """
     from lstmctl import api
     from lstmctl.cli import output
     from lstmctl.reporting import console

@@ -39,9 +39,9 @@ def generate(
     trust: Trust = False,
     json: Json = False,
 ) -> None:
-    """Write text with a trained run, symbol by symbol to stdout, after its prompt.
+    """Write text with a trained run.
 
-    Several texts are separated by a line of three dashes.
+    The prompt and what follows go to stdout, symbol by symbol. Several texts are separated by a line of three dashes.
     """
     from lstmctl import api
     from lstmctl.cli import output

@@ -26,8 +26,8 @@ def trained_json(run: Run) -> dict[str, Any]:
 def show_trained(run: Run, *, quiet: bool) -> None:
     """What a person wants to know at the end of training, on stderr."""
     if run.status == "interrupted":
-        console.say(f"Stopped at step {run.info['step']:,} of {run.info['steps']:,} and saved. To go on:")
-        console.say(f"  lstmctl train --resume {run.path}")
+        console.write_line(f"Stopped at step {run.info['step']:,} of {run.info['steps']:,} and saved. To go on:")
+        console.write_line(f"  lstmctl train --resume {run.path}")
         return
     if quiet:
         return
@@ -39,12 +39,12 @@ def show_trained(run: Run, *, quiet: bool) -> None:
     ]
     chosen = "best on validation" if info.get("headline") == "best" else "last"
     console.print_table(f"{run.name}: {chosen} weights", ["", *(name.replace("_", " ") for name in _names(run))], rows)
-    console.say(
+    console.write_line(
         f"{info['parameters']:,} parameters · {info['rate']:,.0f} {info['units']}/s · {info['training_seconds']:.0f} s "
         f"training · {info['precision']} on {info['device_name']}, kernel {info['kernel']}"
     )
-    console.say(f"{run.path / 'report.html'}")
-    console.say(f"Next: lstmctl generate {run.path} --prompt '…'")
+    console.write_line(f"{run.path / 'report.html'}")
+    console.write_line(f"Next: lstmctl generate {run.path} --prompt '…'")
 
 
 def _names(run: Run) -> list[str]:

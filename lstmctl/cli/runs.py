@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import typer
 
 from lstmctl.cli.arguments import Json, RunArgument
@@ -22,10 +24,10 @@ def list_(json: Json = False) -> None:
         output.write_json({"runs": rows})
         return
     if not rows:
-        console.say(f"no runs under {runs_root()}; `lstmctl train` makes the first")
+        console.write_line(f"no runs under {runs_root()}; `lstmctl train` makes the first")
         return
     columns = ["run", "status", "cell", "parameters", "step", "primary", "started"]
-    console.print_table("", columns, [[_cell(row[column]) for column in columns] for row in rows], stdout=True)
+    console.print_table("", columns, [[_cell(row[column]) for column in columns] for row in rows], stream=sys.stdout)
 
 
 @app.command(epilog="Examples:\n\n\b\n  lstmctl runs show\n  lstmctl runs show latest --json")
@@ -41,7 +43,7 @@ def show(run: RunArgument = None, json: Json = False) -> None:
         output.write_json({"run": str(folder.path), "info": info})
         return
     rows = [[key, _cell(value)] for key, value in info.items() if value not in (None, {}, [])]
-    console.print_table(str(folder.path), ["", ""], rows, stdout=True)
+    console.print_table(str(folder.path), ["", ""], rows, stream=sys.stdout)
 
 
 def _cell(value: object) -> str:

@@ -1,0 +1,59 @@
+"""What every test may rely on: an empty folder of its own to work in, and a text to learn from."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(autouse=True, scope="session")
+def one_thread() -> None:
+    """Networks this small lose more by waiting for a second thread than they gain."""
+    import torch
+
+    torch.set_num_threads(1)
+
+
+@pytest.fixture(autouse=True)
+def empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The current folder is empty, and nothing of the user's environment reaches a test."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("LSTMCTL_RUNS", "LSTMCTL_CACHE", "LSTMCTL_DEBUG", "NO_COLOR"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("LSTMCTL_CACHE", str(tmp_path / "cache"))
+    return tmp_path
+
+
+def sentences(count: int) -> str:
+    """Some English of a small grammar: learnable, and the same every time."""
+    draw = random.Random(5)
+    names, verbs, things = ("Ann", "Bob", "Cyr"), ("sees", "likes", "finds"), ("a tree", "the sea", "two birds")
+    return "".join(f"{draw.choice(names)} {draw.choice(verbs)} {draw.choice(things)}.\n" for _ in range(count))
+
+
+@pytest.fixture
+def text_file(tmp_path: Path) -> Path:
+    """About 8,000 characters of text."""
+    path = tmp_path / "small.txt"
+    path.write_text(sentences(450), encoding="utf-8")
+    return path
+
+
+CONFIG = """\
+task: {{type: language-model, shape: {shape}}}
+data: {{text: small.txt}}
+model: {{cell: {cell}, hidden: 12, layers: 2, embedding: 8, dropout: 0.1}}
+training: {{budget: 60 steps, batch: 4, window: 16, learning_rate: 1e-2, average: 0.9, evaluate_every: 12,
+  save_every: 7, sample_every: 30, precision: float32}}
+threads: 1
+"""
+
+
+@pytest.fixture
+def small_config(text_file: Path) -> Path:
+    """A config that trains within a second on `text_file`."""
+    path = text_file.parent / "small.yaml"
+    path.write_text(CONFIG.format(cell="lstm", shape="many-to-many"), encoding="utf-8")
+    return path
