@@ -1,0 +1,198 @@
+"""Messages and tables for people, on stderr: safe for any terminal, encoding and pipe.
+
+Errors and warnings cost no import of rich. Whatever stands in a file's name or content is made `inert` before it is
+shown, and a stream that is closed, full or unable to show a character never turns a message into a traceback.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import sys
+from collections.abc import Sequence
+from typing import IO, TYPE_CHECKING, Literal, TextIO, cast
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+PLAIN = str.maketrans(
+    {"—": "-", "–": "-", "…": "...", "×": "x", "·": "|", "→": "->", "±": "+-", "“": '"', "”": '"', "‘": "'", "’": "'"}
+)
+"""What stands in for our own marks where an encoding lacks them."""
+BOLD_RED, BOLD_YELLOW, BOLD_CYAN, RESET = "\x1b[1;31m", "\x1b[1;33m", "\x1b[1;36m", "\x1b[0m"
+DUMB = ("dumb", "unknown")
+SHORT = 12
+"""Characters of a table's cell that is never folded."""
+
+
+def inert(text: str) -> str:
+    """`text` as one line that cannot drive a terminal.
+
+    Control characters, escape sequences, line breaks, marks that turn the direction of writing and halves of
+    characters are written as Python escapes: `\\x1b`, `\\n`, `\\u202e`.
+    """
+    if text.isprintable():
+        return text
+    return "".join(part if part.isprintable() else part.encode("unicode_escape").decode("ascii") for part in text)
+
+
+def encodable(text: str, encoding: str | None, errors: str = "backslashreplace") -> str:
+    """`text` with what `encoding` cannot express replaced: our own marks by plain ones, the rest as `errors` says."""
+    encoding = encoding or "utf-8"
+    try:
+        text.encode(encoding)
+    except UnicodeEncodeError:
+        return text.translate(PLAIN).encode(encoding, errors).decode(encoding)
+    except LookupError:  # an encoding Python does not know
+        return text.translate(PLAIN).encode("ascii", errors).decode("ascii")
+    return text
+
+
+def is_terminal(stream: TextIO | None) -> bool:
+    """Whether `stream` is a terminal that can move its cursor."""
+    if stream is None or os.environ.get("TERM", "").lower() in DUMB:
+        return False
+    try:
+        return stream.isatty()
+    except (OSError, ValueError):  # closed
+        return False
+
+
+def wants_colour(stream: TextIO | None) -> bool:
+    """Whether colour may be written: a terminal, and no `NO_COLOR` in the environment."""
+    return is_terminal(stream) and not os.environ.get("NO_COLOR")
+
+
+def write_line(text: str, stream: TextIO | None = None) -> None:
+    """Write `text` and a line break to `stream` (stderr by default) at once; a closed or broken stream is ignored."""
+    Tolerant(stream if stream is not None else sys.stderr).write(text + "\n")
+
+
+def error(messages: str | Sequence[str], hint: str | None = None, *, stream: TextIO | None = None) -> None:
+    """Write one `error: …` line for each message, then `hint: …` where there is one, to stderr."""
+    stream = stream if stream is not None else sys.stderr
+    for message in [messages] if isinstance(messages, str) else messages:
+        _labelled("error", BOLD_RED, message, stream)
+    if hint:
+        _labelled("hint", BOLD_CYAN, hint, stream)
+
+
+def warning(message: str, *, stream: TextIO | None = None) -> None:
+    """Write one `warning: …` line to stderr."""
+    _labelled("warning", BOLD_YELLOW, message, stream if stream is not None else sys.stderr)
+
+
+def console(stream: TextIO | None = None) -> Console:
+    """A rich console on stderr (or `stream`) that takes text as it is: no markup, no emoji codes, no highlighting."""
+    from rich.console import Console
+
+    stream = stream if stream is not None else sys.stderr
+    return Console(
+        file=cast(IO[str], Tolerant(stream)),
+        force_terminal=is_terminal(stream),
+        markup=False,
+        emoji=False,
+        highlight=False,
+    )
+
+
+def print_table(
+    title: str, columns: Sequence[str], rows: Sequence[Sequence[object]], *, stream: TextIO | None = None
+) -> None:
+    """Write a table to stderr: fitted to the width of a terminal, else in plain aligned columns that are never cut.
+
+    Columns of numbers stand to the right; None is an empty cell; columns that all lack a name get no heading.
+
+    Raises:
+        OSError: `stream` is stdout and its disk is full.
+    """
+    stream = stream if stream is not None else sys.stderr
+    cells = [["" if value is None else inert(str(value)) for value in row] for row in rows]
+    numeric = [all(_is_number(row[index]) for row in cells) and bool(cells) for index in range(len(columns))]
+    if not is_terminal(stream):
+        write_line("\n".join(_plain_table(title, columns, cells, numeric)), stream)
+        return
+    from rich.table import Table
+    from rich.text import Text
+
+    shown = console(stream)
+    heading = Text(encodable(inert(title), shown.encoding), style="bold") if title else None
+    table = Table(
+        title=heading, title_justify="left", box=None, padding=(0, 2, 0, 0), pad_edge=False, show_header=any(columns)
+    )
+    for index, (name, right) in enumerate(zip(columns, numeric, strict=True)):
+        # Long names are folded where the terminal is narrow; what is short stays whole.
+        longest = max([len(name), *(len(row[index]) for row in cells)])
+        justify: Literal["right", "left"] = "right" if right else "left"
+        header = Text(encodable(inert(name), shown.encoding))
+        table.add_column(header, justify=justify, overflow="fold", min_width=min(longest, SHORT), header_style="cyan")
+    for row in cells:
+        table.add_row(*(Text(encodable(cell, shown.encoding)) for cell in row))
+    shown.print(table)
+
+
+class Tolerant(io.TextIOBase):
+    """A stream that writes what it can: characters outside the encoding are replaced, a broken stream is ignored."""
+
+    def __init__(self, stream: TextIO | None) -> None:
+        self._stream = stream
+
+    @property
+    def encoding(self) -> str:  # type: ignore[override]  # typeshed declares a plain attribute
+        return getattr(self._stream, "encoding", None) or "utf-8"
+
+    def write(self, text: str) -> int:
+        if self._stream is not None:
+            try:
+                self._stream.write(encodable(text, self.encoding))
+                self._stream.flush()
+            except BrokenPipeError:
+                self._let_go()
+            except (OSError, ValueError):  # a full disk, a closed stream
+                if self._stream is sys.stdout:
+                    raise  # there it is the result that would be lost
+        return len(text)
+
+    def _let_go(self) -> None:
+        """Whoever read has seen enough: what Python still flushes at its exit goes nowhere."""
+        try:
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, self.fileno())
+            os.close(nowhere)
+        except (OSError, ValueError):  # not a stream of the system's
+            pass
+
+    def isatty(self) -> bool:
+        return is_terminal(self._stream)
+
+    def fileno(self) -> int:
+        if self._stream is None:
+            raise OSError("there is no stream")
+        return self._stream.fileno()
+
+
+def _labelled(label: str, colour: str, message: str, stream: TextIO | None) -> None:
+    mark = f"{colour}{label}:{RESET}" if wants_colour(stream) else f"{label}:"
+    write_line(f"{mark} {inert(message)}", stream)
+
+
+def _plain_table(
+    title: str, columns: Sequence[str], cells: Sequence[Sequence[str]], numeric: Sequence[bool]
+) -> list[str]:
+    widths = [max(len(name), *(len(row[index]) for row in cells), 0) for index, name in enumerate(columns)]
+    lines = [inert(title)] if title else []
+    for row in [list(columns), *cells] if any(columns) else cells:
+        aligned = zip(row, widths, numeric, strict=True)
+        lines.append("  ".join(text.rjust(w) if right else text.ljust(w) for text, w, right in aligned).rstrip())
+    return lines
+
+
+def _is_number(text: str) -> bool:
+    """Whether a cell reads as a figure, with its unit or sign of thousands; an empty cell does not speak against it."""
+    if not text:
+        return True
+    try:
+        float(text.split()[0].replace(",", "").rstrip("%"))
+    except (ValueError, IndexError):
+        return False
+    return True

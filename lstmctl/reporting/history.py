@@ -1,0 +1,141 @@
+"""What a run folder's files say about its training, read leniently: a report is wanted of a broken run too."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from itertools import zip_longest
+from pathlib import Path
+from typing import Any
+
+from lstmctl.errors import RunError
+
+SAMPLE_HEADING = re.compile(r"^── step (\d+)$", re.MULTILINE)
+
+
+@dataclass(frozen=True, slots=True)
+class LossPoint:
+    """The training loss as it was reported at one step."""
+
+    step: int
+    units: int
+    """Targets that entered the loss so far."""
+    loss: float
+    """Mean since the report before, in the task's own unit."""
+    learning_rate: float
+
+
+@dataclass(frozen=True, slots=True)
+class EvaluationPoint:
+    """The figures of the validation part at one step."""
+
+    step: int
+    units: int
+    metrics: Mapping[str, float]
+    best: bool
+    """Whether it was the best until then."""
+
+
+@dataclass(frozen=True)
+class History:
+    """One run: its facts, its curves and its samples."""
+
+    name: str
+    info: Mapping[str, Any]
+    """`run.json`."""
+    losses: list[LossPoint] = field(default_factory=list)
+    evaluations: list[EvaluationPoint] = field(default_factory=list)
+    samples: list[tuple[int, str]] = field(default_factory=list)
+    """Step and text, in the order of training."""
+    config: str = ""
+    """`config.yaml`."""
+
+    @property
+    def unit(self) -> str:
+        """What the budget counts, in the plural: `characters`."""
+        return str(self.info.get("units") or "units")
+
+    @property
+    def primary(self) -> str | None:
+        """The name of the figure that decides, or None where nothing was ever scored."""
+        return next((name for point in self.evaluations for name in point.metrics), None)
+
+    @property
+    def best(self) -> EvaluationPoint | None:
+        """The last evaluation that was the best until then."""
+        return next((point for point in reversed(self.evaluations) if point.best), None)
+
+
+def read_history(run: Path) -> History:
+    """Everything a run folder says; missing logs are empty ones.
+
+    Raises:
+        RunError: `run.json` is missing or damaged, or a file cannot be read.
+    """
+    path = run / "run.json"
+    try:
+        info = json.loads(path.read_bytes())
+        metrics, samples, config = (_text(run / name) for name in ("metrics.jsonl", "samples.txt", "config.yaml"))
+    except FileNotFoundError as error:
+        raise RunError(f"{path} is missing: not a run of lstmctl") from error
+    except (OSError, ValueError, RecursionError) as error:
+        raise RunError(f"{path} cannot be read: {error}") from error
+    if not isinstance(info, dict):
+        raise RunError(f"{path} must hold a JSON object")
+    losses, evaluations = _read_metrics(metrics, info)
+    return History(run.resolve().name, info, losses, evaluations, list(_samples(samples)), config)
+
+
+def _read_metrics(log: str, info: Mapping[str, Any]) -> tuple[list[LossPoint], list[EvaluationPoint]]:
+    losses: list[LossPoint] = []
+    evaluations: list[EvaluationPoint] = []
+    known: dict[int, int] = {}
+    per_step = info.get("units_per_step")
+    for row in _rows(log):
+        step = row.get("step")
+        if not isinstance(step, int):
+            continue
+        if _is_finite(row.get("loss")):
+            units = row["units"] if isinstance(row.get("units"), int) else step
+            known[step] = units
+            rate = row["learning_rate"] if _is_finite(row.get("learning_rate")) else math.nan
+            losses.append(LossPoint(step, units, float(row["loss"]), float(rate)))
+        elif isinstance(row.get("validation"), dict):
+            metrics = {str(name): float(value) for name, value in row["validation"].items() if _is_finite(value)}
+            # Evaluations fall between reports of the loss as well; only those rows count the units.
+            units = known.get(step, step * per_step if isinstance(per_step, int) else step)
+            if metrics:
+                evaluations.append(EvaluationPoint(step, units, metrics, row.get("best") is True))
+    return losses, evaluations
+
+
+def _rows(log: str) -> Iterator[dict[str, Any]]:
+    """The objects of a log, line by line; what a kill left half-written is passed over."""
+    for line in log.split("\n"):
+        try:
+            row = json.loads(line)
+        except (ValueError, RecursionError):
+            continue
+        if isinstance(row, dict):
+            yield row
+
+
+def _samples(text: str) -> Iterator[tuple[int, str]]:
+    headings = list(SAMPLE_HEADING.finditer(text))
+    for heading, following in zip_longest(headings, headings[1:]):
+        end = following.start() if following else len(text)
+        yield int(heading[1]), text[heading.end() : end].strip("\n")
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_bytes().decode("utf-8", "replace")
+    except FileNotFoundError:
+        return ""
+
+
+def _is_finite(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)

@@ -1,0 +1,208 @@
+"""The curves of a run, drawn with matplotlib for a paper and for a page."""
+
+from __future__ import annotations
+
+import io
+import math
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lstmctl.reporting.history import History, read_history
+from lstmctl.reporting.quantities import figure, metric_words, short_count, smoothed
+from lstmctl.reporting.writing import replace_file
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+# Okabe and Ito's palette: told apart by every kind of colour vision, and in grey print by lightness.
+TRAINING, VALIDATION, LEARNING_RATE = "#0072b2", "#d55e00", "#009e73"
+INK = "#010203"
+"""The colour of text and axes for a page: nothing else has it, so it can be replaced in the finished SVG."""
+PAGE_COLOURS = {
+    INK: "currentColor",
+    TRAINING: "var(--training, #0072b2)",
+    VALIDATION: "var(--validation, #d55e00)",
+    LEARNING_RATE: "var(--learning-rate, #009e73)",
+}
+SAME_UNIT_AS_LOSS = ("nats_per_", "mse")
+"""Metrics that begin so are in the loss's own unit and share its axis."""
+PAPER_WIDTH = 6.5
+"""Inches: the width of a text column."""
+
+
+def write_curves(run: Path) -> list[Path]:
+    """Write `plots/curves.svg` and `plots/curves.png` (200 dots per inch) in a run folder, on white.
+
+    Returns:
+        The files; none where the run has no curve yet.
+
+    Raises:
+        RunError: the folder cannot be read.
+        ResourceError: the disk is full or the folder is gone.
+    """
+    history = read_history(run)
+    if not has_curves(history):
+        return []
+    paths = [run / "plots" / "curves.svg", run / "plots" / "curves.png"]
+    for path in paths:
+        replace_file(path, _rendered(history, path.suffix[1:], PAPER_WIDTH, "black", white=True, text_as="path"))
+    return paths
+
+
+def inline_curves(history: History, *, width: float = PAPER_WIDTH, identity: str = "curves") -> str:
+    """The curves as an `<svg>` element that takes the colours of the page around it, light or dark.
+
+    Args:
+        width: in inches; text keeps its size, so a narrow figure is for a narrow screen.
+        identity: begins every id inside, so that several figures fit on one page.
+
+    Returns:
+        The element, or nothing where the run has no curve yet.
+    """
+    if not has_curves(history):
+        return ""
+    svg = _rendered(history, "svg", width, INK, white=False, text_as="none").decode()
+    svg = svg[svg.index("<svg") :].strip()
+    for drawn, shown in PAGE_COLOURS.items():
+        svg = svg.replace(drawn, shown)
+    svg = re.sub(r'(\bid="|url\(#|href="#)', rf"\g<1>{identity}-", svg)
+    opening = svg[: svg.index(">")]
+    box = re.search(r'viewBox="[^"]*"', opening)
+    assert box is not None
+    words = _description(history).replace("&", "&amp;").replace('"', "&quot;").replace("<", "&lt;")
+    names = 'xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink"'
+    return f'<svg {names} {box[0]} class="{identity}" role="img" aria-label="{words}"' + svg[len(opening) :]
+
+
+def has_curves(history: History) -> bool:
+    """Whether there is anything to draw."""
+    return bool(history.losses or history.evaluations)
+
+
+def _rendered(history: History, kind: str, width: float, ink: str, *, white: bool, text_as: str) -> bytes:
+    """The figure's file; `text_as` is `path` (the same everywhere) or `none` (the reader's own fonts)."""
+    import matplotlib
+
+    style: Any = {
+        "svg.fonttype": text_as,
+        "svg.hashsalt": "lstmctl",  # the same curves give the same file
+        "font.family": "DejaVu Sans" if text_as == "path" else "sans-serif",
+        "font.size": 9,
+        "axes.edgecolor": ink,
+        "axes.facecolor": "white" if white else "none",
+        "axes.labelcolor": ink,
+        "text.color": ink,
+        "text.parse_math": False,
+        "xtick.color": ink,
+        "ytick.color": ink,
+        "axes.spines.top": False,
+        "axes.spines.right": False,
+    }
+    metadata = {"Software": None} if kind == "png" else dict.fromkeys(("Creator", "Date", "Format", "Type"))
+    buffer = io.BytesIO()
+    with matplotlib.rc_context():
+        matplotlib.rcdefaults()  # a reader's own matplotlibrc changes nothing
+        matplotlib.rcParams.update(style)
+        drawing = _draw(history, width, ink)
+        drawing.savefig(buffer, format=kind, dpi=200, facecolor=style["axes.facecolor"], metadata=metadata)
+    return buffer.getvalue()
+
+
+def _draw(history: History, width: float, ink: str) -> Figure:
+    from matplotlib.figure import Figure
+    from matplotlib.ticker import FuncFormatter, MaxNLocator
+
+    primary = history.primary
+    shared = primary is None or primary.startswith(SAME_UNIT_AS_LOSS)
+    heights = [3.0, 1.0] if shared else [2.4, 2.4, 1.0]
+    drawing = Figure(figsize=(width, sum(heights) + 0.4), layout="constrained")
+    grid = drawing.add_gridspec(len(heights), 1, height_ratios=heights)
+    panels: list[Axes] = []
+    for row in range(len(heights)):
+        panels.append(drawing.add_subplot(grid[row], sharex=panels[0] if panels else None))
+    _training_loss(panels[0], history)
+    _validation(panels[0 if shared else 1], history)
+    _learning_rate(panels[-1], history)
+    loss_unit = metric_words(primary) if primary is not None and shared else "loss"
+    panels[0].set_ylabel(loss_unit)
+    if not shared and primary is not None:
+        panels[1].set_ylabel(metric_words(primary))
+    for panel in panels:
+        panel.grid(color=ink, alpha=0.12, linewidth=0.6)
+        panel.set_axisbelow(True)
+        panel.tick_params(labelbottom=panel is panels[-1])
+        if panel.get_legend_handles_labels()[0]:
+            panel.legend(frameon=False, loc="best")
+    panels[-1].set_ylabel("learning rate" if width > 4.5 else "rate")
+    panels[-1].set_xlabel(f"{history.unit} seen")
+    panels[-1].set_xlim(left=0)
+    panels[-1].set_ylim(bottom=0)
+    panels[-1].yaxis.set_major_locator(MaxNLocator(3))
+    panels[-1].yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    panels[-1].xaxis.set_major_locator(MaxNLocator(6 if width > 4.5 else 3))
+    panels[-1].xaxis.set_major_formatter(FuncFormatter(lambda value, _: short_count(value)))
+    drawing.align_ylabels(panels)
+    return drawing
+
+
+def _training_loss(panel: Axes, history: History) -> None:
+    if not history.losses:
+        return
+    units = [point.units for point in history.losses]
+    losses = [point.loss for point in history.losses]
+    panel.plot(units, losses, color=TRAINING, alpha=0.4, linewidth=0.8, marker="." if len(units) == 1 else None)
+    # Over a few hundredths of the run: enough to see through the noise, too little to lose the bend at the start.
+    # Forwards and backwards, so that the line does not lag behind.
+    memory = len(losses) / 80
+    backwards = smoothed(losses[::-1], memory)[::-1]
+    means = [(before + after) / 2 for before, after in zip(smoothed(losses, memory), backwards, strict=True)]
+    panel.plot(units, means, color=TRAINING, linewidth=1.6, label="training, smoothed")
+    _leave_out_start(
+        panel, losses, [point.metrics.get(history.primary or "", -math.inf) for point in history.evaluations]
+    )
+
+
+def _leave_out_start(panel: Axes, losses: list[float], validation: list[float]) -> None:
+    """Let the axis begin below the few first losses of a long run, which would press all others flat."""
+    ordered = sorted(losses)
+    if len(ordered) < 40:
+        return
+    low, high = ordered[0], max([ordered[math.ceil(0.99 * (len(ordered) - 1))], *validation])
+    if ordered[-1] - low > 1.5 * (high - low) > 0:
+        low = min([low, *(value for value in validation if math.isfinite(value))])
+        panel.set_ylim(low - 0.05 * (high - low), high + 0.1 * (high - low))
+
+
+def _validation(panel: Axes, history: History) -> None:
+    name = history.primary
+    points = [point for point in history.evaluations if name in point.metrics]
+    if name is None or not points:
+        return
+    units = [point.units for point in points]
+    values = [point.metrics[name] for point in points]
+    panel.plot(units, values, color=VALIDATION, linewidth=1.4, marker="o", markersize=3.5, label="validation")
+    best = history.best
+    if best is not None and name in best.metrics:
+        label = f"best: {figure(best.metrics[name])} at step {best.step:,}"
+        style: dict[str, Any] = {"linestyle": "none", "marker": "*", "markersize": 12, "zorder": 5}
+        panel.plot([best.units], [best.metrics[name]], color=VALIDATION, label=label, **style)
+
+
+def _learning_rate(panel: Axes, history: History) -> None:
+    units = [point.units for point in history.losses]
+    rates = [point.learning_rate for point in history.losses]
+    panel.plot(units, rates, color=LEARNING_RATE, linewidth=1.2, marker="." if len(units) == 1 else None)
+
+
+def _description(history: History) -> str:
+    """The figure in words, for those who do not see it."""
+    parts = [f"Curves over the {history.unit} seen."]
+    if history.losses:
+        parts.append(f"Training loss from {figure(history.losses[0].loss)} to {figure(history.losses[-1].loss)}.")
+    best, primary = history.best, history.primary
+    if best is not None and primary is not None and primary in best.metrics:
+        value = figure(best.metrics[primary])
+        parts.append(f"Best validation: {value} {metric_words(primary)} at step {best.step:,}.")
+    return " ".join(parts)

@@ -1,0 +1,104 @@
+"""Numbers as people read them: counts, rates, times and the names of figures."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Sequence
+from itertools import pairwise
+
+SPARKS = "▁▂▃▄▅▆▇█"
+ASCII_SPARKS = "_.:-=+*#"
+UPPER_CASE = ("mse", "mae", "rmse", "smape", "mase")
+
+
+def count(value: float) -> str:
+    """A whole number with its thousands apart: `61,200`."""
+    return f"{round(value):,}" if math.isfinite(value) else str(value)
+
+
+def short_count(value: float) -> str:
+    """About two or three digits: `512`, `6.2k`, `62k`, `1.3M`."""
+    if not math.isfinite(value):
+        return str(value)
+    for size, letter in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
+        # Half a thousandth below the border, rounding would write 1000k for 1.0M.
+        if value >= size * 0.9995:
+            scaled = value / size
+            return f"{scaled:.1f}{letter}" if scaled < 9.95 else f"{scaled:.0f}{letter}"
+    return f"{value:.0f}"
+
+
+def duration(seconds: float) -> str:
+    """A time as a clock shows it: `0:42`, `1:02:03`, `2 d 3:04:05`."""
+    if not math.isfinite(seconds) or seconds < 0:
+        return "?"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    days, hours = divmod(hours, 24)
+    clock = f"{hours}:{minutes:02d}:{rest:02d}" if hours or days else f"{minutes}:{rest:02d}"
+    return f"{days} d {clock}" if days else clock
+
+
+def size(amount: float) -> str:
+    """An amount of storage in decimal units: `1.04 MB`."""
+    for unit, factor in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
+        if amount >= factor:
+            return f"{amount / factor:.3g} {unit}"
+    return f"{amount:.0f} bytes"
+
+
+def figure(value: float) -> str:
+    """A loss or metric: four significant digits, three decimals where they say enough."""
+    if not math.isfinite(value):
+        return str(value)
+    return f"{value:.3f}" if value == 0 or 0.1 <= abs(value) < 1000 else f"{value:.4g}"
+
+
+def metric_words(name: str) -> str:
+    """A metric's name in words: `nats_per_character_cold` as `nats per character, cold`."""
+    stem, _, ending = name.rpartition("_")
+    if name.startswith("coverage_") and ending.isdigit():
+        return f"coverage of {ending} % intervals"
+    if ending in ("cold", "scaled") and stem:
+        return f"{metric_words(stem)}, {ending}"
+    words = [word.upper() if word in UPPER_CASE else word for word in name.split("_")]
+    return " ".join("sMAPE" if word == "SMAPE" else word for word in words)
+
+
+def sparkline(values: Sequence[float], width: int, *, ascii_only: bool = False) -> str:
+    """The course of `values` in at most `width` characters; values that are not finite are left out."""
+    marks = ASCII_SPARKS if ascii_only else SPARKS
+    means = thinned([value for value in values if math.isfinite(value)], width)
+    if not means:
+        return ""
+    low, high = min(means), max(means)
+    span = high - low
+    if span == 0:
+        return marks[0] * len(means)
+    return "".join(marks[min(len(marks) - 1, int((value - low) / span * len(marks)))] for value in means)
+
+
+def thinned(values: Sequence[float], width: int) -> list[float]:
+    """`values` as at most `width` means of neighbours."""
+    if width <= 0:
+        return []
+    if len(values) <= width:
+        return list(values)
+    edges = [round(index * len(values) / width) for index in range(width + 1)]
+    return [statistics.fmean(values[start:stop]) for start, stop in pairwise(edges)]
+
+
+def smoothed(values: Sequence[float], memory: float) -> list[float]:
+    """Running means that forget: a value's weight falls to 1/e within `memory` later ones.
+
+    The first values are not pulled to zero: every mean is divided by the weights it has seen.
+    """
+    keep = math.exp(-1 / memory) if memory > 0 else 0.0
+    total = weight = 0.0
+    means = []
+    for value in values:
+        if math.isfinite(value):
+            total, weight = keep * total + value, keep * weight + 1
+        means.append(total / weight if weight else math.nan)
+    return means

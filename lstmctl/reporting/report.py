@@ -1,0 +1,260 @@
+"""`report.html`: one file that says what a run was, what it reached and what it writes."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any, TypeGuard
+
+from lstmctl.reporting import page
+from lstmctl.reporting.history import History, read_history
+from lstmctl.reporting.plots import inline_curves, write_curves
+from lstmctl.reporting.quantities import count, duration, figure, metric_words, short_count, size
+from lstmctl.reporting.writing import replace_file
+
+SAMPLES_SHOWN = 4
+NARROW_WIDTH = 3.6
+"""Inches of the figure for a phone."""
+MEANING = {
+    "cold": "“cold”: every window from a state of zeros, instead of one stream through the whole part",
+    "scaled": "“scaled”: in standard deviations of the training part",
+}
+
+
+def write_report(run: Path) -> Path:
+    """Write `report.html` and `plots/` in a run folder, from the files in it; a run that was broken off has one too.
+
+    Returns:
+        The page.
+
+    Raises:
+        RunError: the folder is not that of a run, or cannot be read.
+        ResourceError: the disk is full or the folder cannot be written; an older report stands.
+    """
+    history = read_history(run)
+    write_curves(run)
+    path = run / "report.html"
+    replace_file(path, report(history).encode())
+    return path
+
+
+def report(history: History) -> str:
+    """The page, as one self-contained HTML document."""
+    parts = [
+        _heading(history),
+        page.section("Results", _cards(history), _how_scored(history)),
+        page.section("Curves", _curves(history), page.folded("Every evaluation", _evaluations(history))),
+        page.section("Samples as training went on", *_samples(history)),
+        page.section("What was trained", page.facts(_model(history))),
+        page.section("Data", page.facts(_data(_mapping(history.info.get("data"))))),
+        page.section("Config", _config(history)),
+        page.section("How it was run", _command(history), page.facts(_circumstances(history.info))),
+    ]
+    return page.page(history.name, parts)
+
+
+def _heading(history: History) -> str:
+    info = history.info
+    status = str(info.get("status") or "unknown")
+    step, steps = info.get("step"), info.get("steps")
+    if step is None and history.losses:
+        step = history.losses[-1].step
+    about = [f"{_number(step)} of {_number(steps)} steps"] if step is not None and steps is not None else []
+    if info.get("stopped_by") == "patience":
+        about.append("stopped early, as the validation figure no longer improved")
+    if started := _time(info.get("started")):
+        about.append(started)
+    badge = f'<span class="status {page.text(status)}">{page.text(status)}</span>'
+    problem = info.get("problem")
+    return (
+        f"<header>\n<h1>{page.text(history.name)}</h1>\n"
+        f'<p>{badge} <span class="soft">{page.text(" · ".join(about))}</span></p>\n'
+        + (f"<p>{page.text(problem)}</p>\n" if problem else "")
+        + "</header>"
+    )
+
+
+def _cards(history: History) -> str:
+    """A card for each scored part; while there is no final score, the best evaluation on the way."""
+    final = _mapping(history.info.get("metrics"))
+    scored = [(part, _figures(metrics)) for part in ("test", "validation") if (metrics := _mapping(final.get(part)))]
+    scored += [(part, _figures(_mapping(final[part]))) for part in final if part not in ("test", "validation")]
+    cards = [_card(str(part), figures) for part, figures in scored if figures]
+    if not cards and history.evaluations:
+        point = history.best or history.evaluations[-1]
+        kind = "best" if history.best else "last"
+        cards = [_card(f"validation on the way, {kind} (step {point.step:,})", _figures(point.metrics))]
+    if not cards:
+        return '<p class="soft">No part was scored.</p>'
+    return '<div class="cards">\n' + "\n".join(cards) + "\n</div>"
+
+
+def _card(title: str, figures: Mapping[str, float]) -> str:
+    (name, value), *others = figures.items()
+    items = "".join(f"<li>{figure(other)} {page.text(metric_words(key))}</li>" for key, other in others)
+    return (
+        f'<div class="card"><h3>{page.text(title)}</h3>\n'
+        f'<div class="figure">{figure(value)}</div><div>{page.text(metric_words(name))}</div>'
+        + (f"\n<ul>{items}</ul>" if items else "")
+        + "</div>"
+    )
+
+
+def _how_scored(history: History) -> str:
+    notes: list[str] = []
+    headline = history.info.get("headline")
+    metrics = _mapping(history.info.get("metrics"))
+    names = {str(name) for part in metrics.values() for name in _mapping(part)}
+    if headline == "best" and names:
+        best = history.best
+        where = f" (step {best.step:,})" if best else ""
+        notes.append(f"Scored with the weights that were best on the validation part{where}.")
+    elif headline == "last" and names:
+        notes.append("Scored with the last weights: none were chosen on the part that is reported.")
+    notes += [f"{words}." for ending, words in MEANING.items() if any(name.endswith(f"_{ending}") for name in names)]
+    return f'<p class="soft">{page.text(" ".join(notes))}</p>' if notes else ""
+
+
+def _curves(history: History) -> str:
+    wide = inline_curves(history, identity="wide")
+    if not wide:
+        return '<p class="soft">Training left no curve.</p>'
+    return f"<figure>\n{wide}\n{inline_curves(history, width=NARROW_WIDTH, identity='narrow')}\n</figure>"
+
+
+def _evaluations(history: History) -> str:
+    names = list(dict.fromkeys(name for point in history.evaluations for name in point.metrics))
+    rows = []
+    for point in history.evaluations:
+        values = [figure(point.metrics[name]) if name in point.metrics else "" for name in names]
+        rows.append([f"{point.step:,}", f"{point.units:,}", *values, "best so far" if point.best else ""])
+    return page.table(["step", history.unit, *(metric_words(name) for name in names), ""], rows)
+
+
+def _samples(history: History) -> list[str]:
+    parts = []
+    for step, sample in spread(history.samples, SAMPLES_SHOWN):
+        parts += [
+            f'<p class="soft">after step {step:,}</p>',
+            page.preformatted(sample, prose=True) or "<p>Nothing.</p>",
+        ]
+    return parts
+
+
+def spread(samples: Sequence[tuple[int, str]], most: int) -> list[tuple[int, str]]:
+    """At most `most` of `samples`, evenly over their order, the first and the last among them."""
+    if len(samples) <= most:
+        return list(samples)
+    return [samples[round(index * (len(samples) - 1) / (most - 1))] for index in range(most)]
+
+
+def _model(history: History) -> list[tuple[str, object]]:
+    info, chosen = history.info, _config_values(history.config, ("hidden", "layers", "embedding", "optimizer"))
+    rate = info.get("rate")
+    seconds = info.get("training_seconds")
+    return [
+        ("task", ", ".join(str(info[key]) for key in ("task", "shape") if info.get(key))),
+        ("cell", info.get("cell")),
+        ("cell's source, SHA-256", info.get("cell_source")),
+        ("hidden units", chosen.get("hidden")),
+        ("layers", chosen.get("layers")),
+        ("embedding", chosen.get("embedding")),
+        ("parameters", _number(info.get("parameters"))),
+        ("kernel", info.get("kernel")),
+        ("precision", info.get("precision")),
+        ("optimizer", chosen.get("optimizer")),
+        ("steps", _number(info.get("steps"))),
+        (f"{history.unit} a step", _number(info.get("units_per_step"))),
+        (f"{history.unit} trained on", _number(info.get("units_trained"))),
+        ("time in training steps", duration(seconds) if _is_number(seconds) else None),
+        ("rate", f"{short_count(rate)} {history.unit} per second" if _is_number(rate) else None),
+        ("device", info.get("device_name") or info.get("device")),
+        ("threads", info.get("threads")),
+        ("seed", info.get("seed")),
+        ("started from the weights of", info.get("initialised_from")),
+    ]
+
+
+def _data(data: Mapping[str, Any]) -> list[tuple[str, object]]:
+    files = data.get("files")
+    parts = ", ".join(f"{name} {_number(length)}" for name, length in _mapping(data.get("parts")).items())
+    return [
+        ("files", ", ".join(map(str, files)) if isinstance(files, list) else files),
+        ("size", size(data["bytes"]) if _is_number(data.get("bytes")) else None),
+        ("symbols", _number(data.get("symbols"))),
+        ("vocabulary", _number(data.get("vocabulary"))),
+        ("parts", parts),
+        ("SHA-256", data.get("sha256")),
+    ]
+
+
+def _circumstances(info: Mapping[str, Any]) -> list[tuple[str, object]]:
+    resumed = info.get("resumed")
+    goings_on = [_mapping(entry) for entry in resumed] if isinstance(resumed, list) else []
+    return [
+        ("started", _time(info.get("started"))),
+        ("ended", _time(info.get("ended"))),
+        (
+            "resumed",
+            "; ".join(f"{_time(entry.get('at'))}, at step {_number(entry.get('step'))}" for entry in goings_on),
+        ),
+        ("platform", info.get("platform")),
+        ("versions", ", ".join(f"{name} {number}" for name, number in _mapping(info.get("versions")).items())),
+        ("set so that it repeats", ", ".join(f"{k} {v}" for k, v in _mapping(info.get("repeatable_by")).items())),
+    ]
+
+
+def _command(history: History) -> str:
+    command = history.info.get("command")
+    return page.preformatted(str(command)) if command else ""
+
+
+def _config(history: History) -> str:
+    if not history.config.strip():
+        return ""
+    note = (
+        '<p class="soft">With every default spelled out; as <code>config.yaml</code> in the folder it runs again.</p>'
+    )
+    return note + page.preformatted(history.config.rstrip("\n"))
+
+
+def _config_values(config: str, names: Sequence[str]) -> dict[str, str]:
+    """The values of some keys of the resolved config, whose lines are all `key: value`."""
+    values: dict[str, str] = {}
+    for line in config.splitlines():
+        key, colon, value = line.strip().partition(": ")
+        if colon and key in names and value.strip():
+            values.setdefault(key, value.strip())
+    return values
+
+
+def _figures(metrics: Mapping[str, Any]) -> dict[str, float]:
+    return {str(name): float(value) for name, value in metrics.items() if _is_number(value)}
+
+
+def _mapping(value: object) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
+
+
+def _is_number(value: object) -> TypeGuard[int | float]:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _number(value: object) -> str | None:
+    if value is None:
+        return None
+    return count(value) if _is_number(value) else str(value)
+
+
+def _time(value: object) -> str | None:
+    """A time as `run.json` has it, in a form for people."""
+    if not value:
+        return None
+    try:
+        moment = datetime.fromisoformat(str(value))
+    except ValueError:
+        return str(value)
+    zone = "UTC" if moment.utcoffset() == timedelta() else moment.strftime("%z")
+    return f"{moment:%Y-%m-%d %H:%M:%S} {zone}".strip()

@@ -1,0 +1,233 @@
+"""The live display: plain lines where there is no terminal, a display that never breaks where there is one."""
+
+from __future__ import annotations
+
+import io
+import re
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from rich.text import Text
+
+from lstmctl.records import Evaluated, Finished, Sampled, SavePoint, Started, Stepped
+from lstmctl.reporting.live import TrainingDisplay
+
+NewScreen = Callable[..., Any]
+
+
+class Clock:
+    """Seconds that pass only when told to."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def stepped(step: int, loss: float, units: int, seconds: float) -> Stepped:
+    return Stepped(step, loss, learning_rate=0.004, gradient_norm=0.25, units=units, seconds=seconds)
+
+
+def frame(display: TrainingDisplay) -> list[str]:
+    """The lines of the display as it stands, as plain text."""
+    return [line.plain for line in display.render().renderables if isinstance(line, Text)]
+
+
+def test_elsewhere_than_in_a_terminal_each_evaluation_is_one_plain_line(new_screen: NewScreen) -> None:
+    screen, clock = new_screen(), Clock()
+    with TrainingDisplay(screen, clock=clock) as display:
+        display(Started(0, 2930, "characters", 1024))
+        clock.now += 5
+        display(stepped(293, 1.832, 293 * 1024, 293 * 1024 / 61200))
+        display(Evaluated(293, {"nats_per_character": 1.79, "bits_per_character": 2.58}, best=True))
+        display(Sampled(293, "not shown"))
+        display(SavePoint(293, best=True, final=False))
+        display(Evaluated(294, {"nats_per_character": 1.8}, best=False))
+        display(Finished(294, "interrupted"))
+    first, second = screen.text.splitlines()
+    assert first == (
+        "step 293/2930  10 %  loss 1.832  validation 1.790 nats_per_character (best)  61,200 characters/s  0:45 left"
+    )
+    assert second.startswith(
+        "step 294/2930  10 %  loss 1.832  validation 1.800 nats_per_character  61,200 characters/s"
+    )
+    assert screen.text.isascii()
+
+
+def test_what_is_not_known_yet_is_left_out(new_screen: NewScreen) -> None:
+    screen = new_screen()
+    with TrainingDisplay(screen, primary="accuracy") as display:
+        display(Started(0, 10, "windows", 8))
+        display(Evaluated(0, {"loss": 2.0, "accuracy": 0.5}, best=True))
+    assert screen.text == "step 0/10  0 %  validation 0.500 accuracy (best)\n"
+
+
+def test_quiet_shows_nothing_anywhere(new_screen: NewScreen) -> None:
+    for screen in (new_screen(), new_screen(terminal=True)):
+        with TrainingDisplay(screen, quiet=True) as display:
+            display(Started(0, 10, "characters", 64))
+            display(stepped(1, 2.0, 64, 1.0))
+            display(Evaluated(1, {"nats_per_character": 2.0}, best=True))
+        assert screen.text == ""
+
+
+def test_a_dumb_terminal_gets_plain_lines(new_screen: NewScreen, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "dumb")
+    screen = new_screen(terminal=True)
+    with TrainingDisplay(screen) as display:
+        display(Started(0, 10, "characters", 64))
+        display(Evaluated(5, {"nats_per_character": 2.0}, best=False))
+    assert screen.text == "step 5/10  50 %  validation 2.000 nats_per_character  0:00 left\n"
+
+
+def test_a_resumed_run_is_timed_by_this_session_alone(new_screen: NewScreen) -> None:
+    clock = Clock()
+    display = TrainingDisplay(new_screen(), quiet=True, clock=clock)
+    display(Started(500, 1000, "characters", 100))
+    assert display.progress.rate is None
+    assert display.progress.seconds_left is None
+    clock.now += 10
+    display(stepped(550, 1.0, 55_000, 7000.0))
+    # One report: how much of its 7000 seconds was in this session, nobody knows.
+    assert display.progress.rate is None
+    assert display.progress.seconds_left == pytest.approx(450 * 10 / 50)
+    clock.now += 10
+    display(stepped(600, 1.0, 60_000, 7008.0))
+    assert display.progress.rate == pytest.approx(5000 / 8)
+    assert display.progress.seconds_left == pytest.approx(400 * 20 / 100)
+    clock.now += 30
+    assert display.progress.seconds_left == pytest.approx(50)
+
+
+def test_the_rate_follows_the_last_reports(new_screen: NewScreen) -> None:
+    display = TrainingDisplay(new_screen(), quiet=True)
+    display(Started(0, 1000, "characters", 100))
+    seconds = 0.0
+    for step in range(1, 101):
+        seconds += 1.0 if step <= 50 else 10.0
+        display(stepped(step, 1.0, step * 100, seconds))
+    assert display.progress.rate == pytest.approx(10)
+
+
+def test_the_smoothed_loss_starts_at_the_first_and_passes_over_what_is_not_finite(new_screen: NewScreen) -> None:
+    display = TrainingDisplay(new_screen(), quiet=True)
+    display(Started(0, 10, "characters", 64))
+    display(stepped(1, 4.0, 64, 1.0))
+    assert display.progress.loss == 4.0
+    display(stepped(2, float("nan"), 128, 2.0))
+    assert display.progress.loss == 4.0
+    display(stepped(3, 2.0, 192, 3.0))
+    assert display.progress.loss == pytest.approx((0.9 * 4 + 2) / 1.9)
+
+
+def test_many_losses_are_thinned(new_screen: NewScreen) -> None:
+    display = TrainingDisplay(new_screen(), quiet=True)
+    display(Started(0, 10_000, "characters", 64))
+    for step in range(1, 5001):
+        display(stepped(step, float(step), step * 64, float(step)))
+    assert len(display.progress.losses) <= 2048
+    assert display.progress.losses == sorted(display.progress.losses)
+
+
+SAMPLE = "[bold]He [/nope] said\x1b[31m “no” — 漢字漢字漢字\tto\r\nthe captain :smile: " + "and the ship went on " * 10
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "ascii", "cp1252"])
+@pytest.mark.parametrize("columns", [30, 60, 120])
+def test_a_terminal_shows_everything_within_its_width(
+    new_screen: NewScreen, encoding: str, columns: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(columns))
+    screen = new_screen(encoding, terminal=True)
+    with TrainingDisplay(screen, title="sea [red]lstm", clock=Clock()) as display:
+        display(Started(0, 200, "characters", 64))
+        for step in range(1, 101):
+            display(stepped(step, 4.0 - step / 50, step * 64, step / 100))
+        display(Evaluated(90, {"nats_per_character": 1.5}, best=True))
+        display(Evaluated(100, {"nats_per_character": 1.75}, best=False))
+        display(Sampled(100, SAMPLE))
+        lines = frame(display)
+        deadline = time.monotonic() + 20
+        while "[/nope]" not in screen.text and time.monotonic() < deadline:
+            time.sleep(0.02)  # the display draws itself, some times a second
+        drawn = io.StringIO()
+        from rich.console import Console
+
+        Console(file=drawn, width=columns, legacy_windows=False).print(display.render())
+    assert max(Text(line).cell_len for line in drawn.getvalue().splitlines()) < columns
+    whole = "\n".join(lines)
+    for part in (
+        "sea [red]lstm",
+        "step 100/200",
+        "50 %",
+        "validation 1.750",
+        "best 1.500 at step 90",
+        "6.4k characters/s",
+    ):
+        assert part in whole
+    assert "learning rate 0.004" in whole
+    assert "gradient norm 0.25" in whole
+    assert "[bold]He [/nope]" in whole
+    assert "\\x1b[31m" in whole
+    if encoding == "utf-8":
+        assert "█" in whole
+    else:
+        assert ("█" in whole, "─" in whole, "│" in whole) == (False, False, False)
+        assert "#" in whole
+    # What reached the screen: no escape sequence of the sample's own, and nothing the encoding lacks.
+    assert "\x1b[31m “" not in screen.text
+    assert "[/nope]" in screen.text
+
+
+def test_no_color_means_none(new_screen: NewScreen, monkeypatch: pytest.MonkeyPatch) -> None:
+    def written() -> str:
+        screen = new_screen(terminal=True)
+        with TrainingDisplay(screen) as display:
+            display(Started(0, 10, "characters", 64))
+            display(stepped(5, 2.0, 320, 1.0))
+            display(Evaluated(5, {"nats_per_character": 2.0}, best=True))
+        return screen.text
+
+    colour = re.compile(r"\x1b\[[0-9;]*3[0-7]m")
+    assert colour.search(written())
+    monkeypatch.setenv("NO_COLOR", "1")
+    assert not colour.search(written())
+
+
+def test_the_last_picture_says_how_it_ended_and_shows_no_sample(new_screen: NewScreen) -> None:
+    screen = new_screen(terminal=True)
+    with TrainingDisplay(screen) as display:
+        display(Started(0, 10, "characters", 64))
+        display(stepped(10, 2.0, 640, 1.0))
+        display(Sampled(10, "once upon a time"))
+        display(Finished(10, "budget"))
+        assert any("once upon" in line for line in frame(display))
+    last = screen.text.rpartition("step 10/10")[2]
+    assert "100 %  done" in last
+    assert "once upon" not in last
+
+
+def test_before_training_begins_it_says_so(new_screen: NewScreen) -> None:
+    with TrainingDisplay(new_screen(terminal=True)) as display:
+        assert frame(display) == ["preparing"]
+
+
+def test_a_low_terminal_shows_no_sample(new_screen: NewScreen, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LINES", "8")
+    with TrainingDisplay(new_screen(terminal=True)) as display:
+        display(Started(0, 10, "characters", 64))
+        display(Sampled(1, "once upon a time"))
+        assert not any("once upon" in line for line in frame(display))
+
+
+def test_a_stream_that_closes_does_not_stop_the_training(new_screen: NewScreen) -> None:
+    for terminal in (False, True):
+        screen = new_screen(terminal=terminal)
+        with TrainingDisplay(screen) as display:
+            display(Started(0, 10, "characters", 64))
+            screen.close()
+            display(Evaluated(5, {"nats_per_character": 2.0}, best=True))
+        assert display.progress.step == 5
