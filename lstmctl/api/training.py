@@ -30,7 +30,7 @@ from lstmctl.records import Event, Finished
 from lstmctl.reporting.report import write_report
 from lstmctl.runs.checkpoint import Snapshot
 from lstmctl.runs.folder import RunFolder, claim, now, runs_root
-from lstmctl.runs.storage import replace_file, replace_json
+from lstmctl.storage import replace_file, replace_json
 from lstmctl.tasks.language_model import LanguageModel
 from lstmctl.training.budget import steps_within
 from lstmctl.training.device import choose_device, choose_threads, device_name, make_repeatable
@@ -273,6 +273,7 @@ def _run(folder: RunFolder, assembled: Assembled, snapshot: Snapshot | None, obs
         }
         if finished.reason == "interrupted":
             folder.update(status="interrupted", signal=interruption.signal, **facts)
+            write_report(folder.path)
             return Run(folder, trust=True)
         run = Run(folder, trust=True)
         metrics: dict[str, Any] = {"validation": None, "test": None}

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from lstmctl.reporting.history import History, read_history
 from lstmctl.reporting.quantities import figure, metric_words, short_count, smoothed
-from lstmctl.reporting.writing import replace_file
+from lstmctl.storage import disk_errors, replace_file
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -47,6 +47,8 @@ def write_curves(run: Path) -> list[Path]:
         return []
     paths = [run / "plots" / "curves.svg", run / "plots" / "curves.png"]
     for path in paths:
+        with disk_errors(path.parent):
+            path.parent.mkdir(exist_ok=True)
         replace_file(path, _rendered(history, path.suffix[1:], PAPER_WIDTH, "black", white=True, text_as="path"))
     return paths
 

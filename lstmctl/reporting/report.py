@@ -12,7 +12,7 @@ from lstmctl.reporting import page
 from lstmctl.reporting.history import History, read_history
 from lstmctl.reporting.plots import inline_curves, write_curves
 from lstmctl.reporting.quantities import count, duration, figure, metric_words, short_count, size
-from lstmctl.reporting.writing import replace_file
+from lstmctl.storage import replace_file
 
 SAMPLES_SHOWN = 4
 NARROW_WIDTH = 3.6

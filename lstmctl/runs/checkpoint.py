@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lstmctl.errors import RunError
-from lstmctl.runs.storage import disk_errors, link_or_copy, replace_json, sync_folder, write_synced
+from lstmctl.storage import disk_errors, link_or_copy, replace_json, sync_folder, write_synced
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -15,7 +15,7 @@ from typing import Any
 
 from lstmctl.errors import RunError
 from lstmctl.runs.checkpoint import Checkpoints
-from lstmctl.runs.storage import disk_errors, remove_leftovers, replace_json
+from lstmctl.storage import disk_errors, remove_leftovers, replace_json
 
 FORMAT = 1
 

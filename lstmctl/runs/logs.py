@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from lstmctl.errors import RunError
-from lstmctl.runs.storage import disk_errors
+from lstmctl.storage import disk_errors
 
 
 class Log:

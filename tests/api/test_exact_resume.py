@@ -107,7 +107,9 @@ def test_a_finished_run_has_nothing_to_resume(small_config: Path) -> None:
 
 def test_a_second_interrupt_stops_at_once_and_loses_nothing_saved(small_config: Path) -> None:
     process = subprocess.Popen(
-        command(str(small_config), "training.budget=2M steps", "training.save_every=50"), stderr=subprocess.PIPE, text=True
+        command(str(small_config), "training.budget=2M steps", "training.save_every=50"),
+        stderr=subprocess.PIPE,
+        text=True,
     )
     pointers = Path("runs/small-lstm-001/checkpoints/pointers.json")
     while not pointers.exists() or json.loads(pointers.read_text())["last"] < 50:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import resource
 from collections.abc import Callable
 from html.parser import HTMLParser
 from pathlib import Path
@@ -183,18 +184,16 @@ def test_a_folder_that_is_no_run_is_refused(tmp_path: Path, content: str | None,
         write_report(tmp_path)
 
 
-def test_an_older_report_stands_until_the_new_one_is_whole(make_run: MakeRun, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_older_report_stands_until_the_new_one_is_whole(make_run: MakeRun) -> None:
     run = make_run(metrics="")
     (run / "report.html").write_text("old")
-
-    def full(path: Path, content: bytes) -> int:
-        with path.open("wb") as file:
-            file.write(content[:10])
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(Path, "write_bytes", full)
-    with pytest.raises(ResourceError, match=r"report\.html cannot be written .* bytes\): No space left on device"):
-        write_report(run)
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, limits[1]))
+    try:
+        with pytest.raises(ResourceError, match=r"report\.html cannot be written \(.* bytes needed\): File too large"):
+            write_report(run)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     assert (run / "report.html").read_text() == "old"
     assert not list(run.glob(".*.tmp-*"))
 
