@@ -68,7 +68,9 @@ def choose(logits: Tensor, sampling: Sampling, recent: Tensor, generator: torch.
         logits = logits.scatter(1, recent.t(), seen)
     if sampling.temperature == 0:
         return logits.argmax(dim=1)
-    probabilities, symbols = (logits / sampling.temperature).double().softmax(dim=1).sort(dim=1, descending=True)
+    # Relative to the largest score and in float64, so that no temperature, however small, overflows.
+    scores = (logits - logits.amax(dim=1, keepdim=True)).double() / sampling.temperature
+    probabilities, symbols = scores.softmax(dim=1).sort(dim=1, descending=True, stable=True)
     keep = torch.ones_like(probabilities, dtype=torch.bool)
     if sampling.top_k is not None:
         keep[:, sampling.top_k :] = False

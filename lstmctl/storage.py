@@ -72,10 +72,15 @@ def link_or_copy(source: Path, target: Path) -> None:
         temporary = target.with_name(f".{target.name}.tmp-{os.getpid()}")
         temporary.unlink(missing_ok=True)
         try:
-            os.link(source, temporary)
-        except OSError:
-            shutil.copyfile(source, temporary)
-        temporary.replace(target)
+            try:
+                os.link(source, temporary)
+            except OSError:
+                shutil.copyfile(source, temporary)
+            temporary.replace(target)
+        finally:
+            temporary.unlink(
+                missing_ok=True
+            )  # still there where both names were of one file already: rename does nothing
 
 
 def sync_folder(folder: Path) -> None:

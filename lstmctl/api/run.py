@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import cached_property
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from torch import Tensor
 from lstmctl import registry
 from lstmctl.api.assembly import build_model, build_task, find_cell, open_data, part_of
 from lstmctl.api.writing import Writing
+from lstmctl.cells.cell import Cell
 from lstmctl.config import Settings, load
 from lstmctl.data.encoding import UnknownSymbolError
 from lstmctl.data.text import TextCorpus, open_text
@@ -80,11 +82,7 @@ class Run:
         Raises:
             RunError: no checkpoint is sound, or the cell's source changed since.
         """
-        cell = find_cell(self.settings, self.path)
-        recorded = self.info.get("cell_source")
-        if recorded is not None and registry.source_hash(cell) != recorded:
-            raise RunError(f"the source of {self.settings.model.cell} is not the one {self.name} was trained with")
-        model = build_model(self.settings, self.task, cell, "float32")
+        model = build_model(self.settings, self.task, self._find_cell(), "float32")
         snapshot = self.folder.checkpoints.read(self.info.get("headline", "last"))
         load_weights(model, snapshot.best_weights)
         return model.eval()
@@ -161,6 +159,18 @@ class Run:
             stop=stop,
             seed=self.settings.seed if seed is None else seed,
         )
+
+    def _find_cell(self) -> type[Cell]:
+        name, recorded = self.settings.model.cell, self.info.get("cell_source")
+        kept = self.path / f"{name.partition(':')[0]}.py"
+        changed = RunError(f"the source of {name} is not the one {self.name} was trained with")
+        # What the run keeps is looked at before any of it runs.
+        if recorded is not None and kept.is_file() and sha256(kept.read_bytes()).hexdigest() != recorded:
+            raise changed
+        cell = find_cell(self.settings, self.path)
+        if recorded is not None and registry.source_hash(cell) != recorded:
+            raise changed
+        return cell
 
     def _encode(self, prompt: str, replace_unknown: bool) -> list[int]:
         encoding = self.task.encoding

@@ -29,12 +29,12 @@ from lstmctl.protocols import Batch
 from lstmctl.records import Event, Finished
 from lstmctl.reporting.report import write_report
 from lstmctl.runs.checkpoint import Snapshot
-from lstmctl.runs.folder import RunFolder, claim, now, runs_root
+from lstmctl.runs.folder import RunFolder, claim, next_order, now, runs_root
 from lstmctl.storage import replace_file, replace_json
 from lstmctl.tasks.language_model import LanguageModel
 from lstmctl.training.budget import steps_within
 from lstmctl.training.device import choose_device, choose_threads, device_name, make_repeatable
-from lstmctl.training.interruption import Interruption
+from lstmctl.training.interruption import Interruption, termination_as_exit
 from lstmctl.training.precision import autocast, choose_precision
 from lstmctl.training.recorder import record
 from lstmctl.training.trainer import Trainer, load_weights
@@ -102,7 +102,7 @@ def train(
         loaded = LoadedConfig(from_mapping(config, overrides), "config", None)
     else:
         loaded = load(str(config), overrides, trust=trust)
-    with memory_errors():
+    with termination_as_exit(), memory_errors():
         assembled = assemble(loaded.settings, loaded.folder, None, init_from=init_from, trust=trust)
         folder = claim(runs_root(), f"{loaded.name}-{loaded.settings.model.cell.rpartition(':')[2].lower()}")
         with folder.locked():
@@ -111,6 +111,7 @@ def train(
                 command=command or "lstmctl.train",
                 config=loaded.name,
                 started=now(),
+                order=next_order(folder.path.parent),
                 initialised_from=init_from,
                 **assembled.facts,
             )
@@ -156,7 +157,7 @@ def resume(
         return run
     folder, info = run.folder, run.info
     settings = derive(run.settings, overrides) if overrides else run.settings
-    with folder.locked(), memory_errors():
+    with termination_as_exit(), folder.locked(), memory_errors():
         try:
             choices = Choices(**{key: info[key] for key in Choices.__dataclass_fields__})
         except KeyError as error:
@@ -189,7 +190,7 @@ def assemble(
     if init_from is not None:
         _start_from(model, task, load_run(init_from, trust=trust))
     model.to(device)
-    batches = task.training_order(part_of(corpus, "training", device), settings.training.batch, settings.seed)
+    batches = task.training_order(part_of(corpus, "training", device), settings.training, settings.seed)
     validation_part = part_of(corpus, "validation", device)
 
     def one_pass() -> None:

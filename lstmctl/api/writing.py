@@ -52,6 +52,7 @@ class Writing:
         if stop == "":
             raise UsageError("the stop string must not be empty")
         self.prompt, self.length, self.seed = prompt, length, seed
+        self._written = 0
         self._texts = [_Text(task.encoding.decoder(), stop) for _ in range(count)]
         read = torch.tensor(numbers or [task.start]).unsqueeze(1).expand(-1, count)
         generator = torch.Generator().manual_seed(stream(seed, "sampling"))
@@ -61,16 +62,17 @@ class Writing:
     def steps(self) -> Iterator[list[str]]:
         """Symbol by symbol, what each text may show now: nothing while it could still turn out to be the stop string,
         or a part of a character."""
-        for _ in range(self.length):
+        for _ in range(self._written, self.length):
             if all(text.stopped for text in self._texts):
                 return
             choice = next(self._choices)
+            self._written += 1
             chosen = zip(self._texts, choice.symbols.tolist(), choice.probabilities.tolist(), strict=True)
             yield [text.add(number, self._name(number), probability) for text, number, probability in chosen]
         yield [text.end() for text in self._texts]
 
     def finish(self) -> list[Generated]:
-        """Write to the end."""
+        """Write to the end, from wherever `steps` is."""
         for _ in self.steps():
             pass
         return [text.generated(self.prompt) for text in self._texts]

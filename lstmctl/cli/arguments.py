@@ -86,6 +86,8 @@ def read_text_argument(path: str) -> str:
     """
     import sys
 
+    if path == "-" and sys.stdin is None:
+        raise UsageError("stdin is closed; pipe the text into it, or name a file")
     try:
         content = sys.stdin.buffer.read() if path == "-" else Path(path).read_bytes()
         return content.decode("utf-8")

@@ -5,12 +5,13 @@ from __future__ import annotations
 import logging
 import os
 import sys
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from lstmctl.cli import config, data, evaluate, generate, runs, train
-from lstmctl.errors import LstmctlError
+from lstmctl.cli import config, data, evaluate, generate, output, runs, train
+from lstmctl.errors import LstmctlError, ResourceError, UsageError
+from lstmctl.storage import FULL
 
 app = typer.Typer(
     name="lstmctl",
@@ -64,7 +65,8 @@ def _run() -> int:
     from lstmctl.reporting import console
 
     try:
-        app()
+        code = app(prog_name="lstmctl", standalone_mode=False)
+        return code if isinstance(code, int) else 0
     except SystemExit as error:
         return error.code if isinstance(error.code, int) else 1
     except LstmctlError as error:
@@ -75,14 +77,31 @@ def _run() -> int:
     except KeyboardInterrupt:
         return 130
     except Exception as error:
+        if isinstance(error, typer.BadParameter.__bases__):  # Typer's UsageError, which it does not export
+            return _show_usage_error(error)
         if os.environ.get(DEBUG):
             raise
+        if isinstance(error, OSError) and error.errno in FULL:  # files name themselves; this is stdout
+            output.let_go()
+            console.error([f"stdout cannot be written: {error.strerror}"], "free some space")
+            return ResourceError.exit_code
         console.error(
             [f"unexpected {type(error).__name__}: {error}"],
             "this is a fault of lstmctl; `lstmctl --debug …` shows where, please report it with `lstmctl --version`",
         )
         return 1
-    return 0
+
+
+def _show_usage_error(error: Any) -> int:
+    from lstmctl.reporting import console
+
+    message = error.format_message()
+    if type(error).__name__ == "NoArgsIsHelpError":
+        console.write_line(message)
+    else:
+        command = error.ctx.command_path if error.ctx is not None else "lstmctl"
+        console.error([message[:1].lower() + message[1:].rstrip(".")], f"{command} --help shows what it takes")
+    return UsageError.exit_code
 
 
 class _Warnings(logging.Handler):

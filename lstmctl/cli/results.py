@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import TYPE_CHECKING, Any
 
+from lstmctl.registry import is_user_class
 from lstmctl.reporting import console
 
 if TYPE_CHECKING:
@@ -27,7 +29,7 @@ def show_trained(run: Run, *, quiet: bool) -> None:
     """What a person wants to know at the end of training, on stderr."""
     if run.status == "interrupted":
         console.write_line(f"Stopped at step {run.info['step']:,} of {run.info['steps']:,} and saved. To go on:")
-        console.write_line(f"  lstmctl train --resume {run.path}")
+        console.write_line(f"  lstmctl train --resume {_named(run)}")
         return
     if quiet:
         return
@@ -44,7 +46,12 @@ def show_trained(run: Run, *, quiet: bool) -> None:
         f"training · {info['precision']} on {info['device_name']}, kernel {info['kernel']}"
     )
     console.write_line(f"{run.path / 'report.html'}")
-    console.write_line(f"Next: lstmctl generate {run.path} --prompt '…'")
+    console.write_line(f"Next: lstmctl generate {_named(run)} --prompt '…'")
+
+
+def _named(run: Run) -> str:
+    """A run as it is typed: quoted where it must be, and with consent where it names code."""
+    return shlex.quote(str(run.path)) + (" --trust" if is_user_class(run.settings.model.cell) else "")
 
 
 def _names(run: Run) -> list[str]:

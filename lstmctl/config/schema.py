@@ -97,6 +97,11 @@ class Training(Section):
     )
     batch: AtLeastOne = Field(default=32, description="Sequences side by side in one step")
     window: AtLeastOne = Field(default=64, description="Symbols a language model reads in one step (time steps)")
+    state_reset: BelowOne = Field(
+        default=0.01,
+        description="Chance that a lane starts a window from a zero state instead of the one carried to it, so that a "
+        "text's first symbols are practised too (many-to-many language models)",
+    )
     learning_rate: Annotated[float, Field(gt=0)] = Field(default=4e-3, description="Peak step size of the optimizer")
     schedule: Literal["constant", "linear", "cosine"] = Field(
         default="linear",

@@ -55,13 +55,16 @@ class TextEncoding:
         return hash((self.kind, self.symbols))
 
     def encode(self, text: str) -> Symbols:
-        """The numbers of a text's symbols; characters beyond Unicode's plane of text (lone surrogates) become bytes.
+        """The numbers of a text's symbols; in bytes, what Python could not decode (U+DC80 … U+DCFF) is its byte again.
 
         Raises:
             UnknownSymbolError: naming the first symbol without a number, and its position counted from 0.
         """
         if self.kind == "bytes":
-            return np.frombuffer(text.encode("utf-8", "surrogateescape"), dtype=np.uint8)
+            try:
+                return np.frombuffer(text.encode("utf-8", "surrogateescape"), dtype=np.uint8)
+            except UnicodeEncodeError as error:  # half of a character
+                raise UnknownSymbolError(text[error.start], error.start) from error
         points = _code_points(text)
         numbers = np.searchsorted(self._code_points, points)
         numbers[numbers == len(self._code_points)] = 0

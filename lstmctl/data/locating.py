@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 
 from lstmctl import bundled
@@ -29,13 +30,18 @@ def locate(name: str, config_folder: Path | None) -> Path:
     """The file or folder that `name` means in a config.
 
     Raises:
-        DataError: nothing of that name is in any of the folders; each is listed.
+        DataError: nothing of that name is in any of the folders (each is listed), or one may not be looked into.
     """
-    path = Path(name).expanduser()
+    path = Path(name)
+    with suppress(RuntimeError):  # a `~` without a home is a name like any other
+        path = path.expanduser()
     candidates = [path] if path.is_absolute() else [folder / path for folder in search_folders(config_folder)]
     for candidate in candidates:
-        if candidate.exists():
-            return candidate
+        try:
+            if candidate.exists():
+                return candidate
+        except OSError as error:  # a folder on the way may not be entered, or the name is too long
+            raise DataError(f"{candidate} cannot be read: {error.strerror}") from error
     looked = ", ".join(dict.fromkeys(str(candidate.parent) for candidate in candidates))
     raise DataError(
         f"`{name}` does not exist; looked in {looked}",

@@ -20,6 +20,7 @@ from lstmctl.errors import DataError
 
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 SIGNATURES = {
+    b"\xff\xfe\x00\x00": "UTF-32",
     b"\xff\xfe": "UTF-16",
     b"\xfe\xff": "UTF-16",
     b"\x1f\x8b": "gzip",
@@ -82,9 +83,9 @@ def open_text(
     for file in files:
         content = read_bytes(file)
         if symbols == "characters":
-            content = content.removeprefix(BYTE_ORDER_MARK)
             check_utf8(content, file)
-        if joined and not joined.endswith((b"\n", b"\r")):
+            content = content.removeprefix(BYTE_ORDER_MARK)
+        if joined and content and not joined.endswith((b"\n", b"\r")):
             joined += b"\n"
         joined += content
     what = ", ".join(map(str, files[:3])) + (", …" if len(files) > 3 else "")
@@ -111,12 +112,15 @@ def check_utf8(content: bytes, file: Path) -> None:
     Raises:
         DataError: with what the file seems to be instead, or the byte offset and line of the first wrong byte.
     """
-    for signature, kind in SIGNATURES.items():
-        if content.startswith(signature):
-            raise DataError(f"{file} is {kind}, not UTF-8 text", hint=f"convert it to UTF-8 first, or {BYTES_HINT}")
+    if _is_bare_utf16(content[:1000]):
+        raise _other_kind(file, "UTF-16")
     try:
         content.decode("utf-8")
     except UnicodeDecodeError as error:
+        # Some signatures are letters, so they speak only where the content is not text anyway.
+        for signature, kind in SIGNATURES.items():
+            if content.startswith(signature):
+                raise _other_kind(file, kind) from error
         line = content.count(b"\n", 0, error.start) + 1
         raise DataError(
             f"{file}: line {line}, byte offset {error.start}: 0x{content[error.start]:02x} is not UTF-8",
@@ -125,6 +129,16 @@ def check_utf8(content: bytes, file: Path) -> None:
 
 
 BYTES_HINT = "train on bytes: data.symbols=bytes"
+
+
+def _is_bare_utf16(start: bytes) -> bool:
+    """Whether a file begins as plain letters in UTF-16 without a byte order mark do: every second byte is zero."""
+    halves = start[0::2], start[1::2]
+    return len(start) >= 16 and any(not any(half) for half in halves) and any(all(half) for half in halves)
+
+
+def _other_kind(file: Path, kind: str) -> DataError:
+    return DataError(f"{file} is {kind}, not UTF-8 text", hint=f"convert it to UTF-8 first, or {BYTES_HINT}")
 
 
 def _encode(

@@ -20,6 +20,7 @@ import logging
 import os
 import re
 import shutil
+import stat
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 FORMAT = 1
+LARGEST_MANIFEST = 100_000
 FILES = ("weights.safetensors", "averaged.safetensors", "state.safetensors", "state.json")
 
 
@@ -59,6 +61,8 @@ class Checkpoints:
 
     def __init__(self, run: Path) -> None:
         self.run, self.folder = run, run / "checkpoints"
+        self._standing: int | None = None
+        """The step that this object last read as `last`, or wrote: known to be sound, and part of this history."""
 
     def pointers(self) -> dict[str, int]:
         """The steps that `last`, `previous` and `best` name; empty when there is no checkpoint.
@@ -71,7 +75,7 @@ class Checkpoints:
             pointers = json.loads(path.read_bytes())
         except FileNotFoundError:
             return {}
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, RecursionError) as error:
             raise RunError(f"{path} cannot be read: {error}") from error
         if not isinstance(pointers, dict) or not all(
             name in ("last", "previous", "best") and type(step) is int and step >= 0 for name, step in pointers.items()
@@ -87,13 +91,14 @@ class Checkpoints:
         """
         path = self.folder / f"step-{snapshot.step}"
         pointers = self._pointers_or_none()
-        if not self._is_sound(snapshot.step):
+        # A folder of this step that a killed process left, or that is damaged, is of another history: its log offsets
+        # need not be those of now.
+        if self._standing != snapshot.step:
             contents = _contents(snapshot)
             with disk_errors(path, sum(map(len, contents.values()))):
                 self._publish(path, contents)
-        if pointers.get("last") != snapshot.step:
-            pointers["previous"] = pointers.get("last", snapshot.step)
-        pointers["last"] = snapshot.step
+            pointers["previous"] = pointers.get("last", snapshot.step) if self._standing is None else self._standing
+        pointers["last"] = self._standing = snapshot.step
         if best or "best" not in pointers:
             pointers["best"] = snapshot.step
         replace_json(self.folder / "pointers.json", pointers)
@@ -122,6 +127,8 @@ class Checkpoints:
             except RunError as error:
                 problems.append(str(error))
                 continue
+            if name == "last":
+                self._standing = step
             for problem in problems:
                 log.warning("%s; using step %d instead", problem, step)
             return snapshot
@@ -149,13 +156,6 @@ class Checkpoints:
         except RunError:
             return {}
 
-    def _is_sound(self, step: int) -> bool:
-        try:
-            read_contents(self.folder / f"step-{step}")
-        except RunError:
-            return False
-        return True
-
     def _publish(self, path: Path, contents: Mapping[str, bytes]) -> None:
         self.folder.mkdir(exist_ok=True)
         temporary = self.folder / f".{path.name}.tmp-{os.getpid()}"
@@ -165,7 +165,7 @@ class Checkpoints:
             for name, content in contents.items():
                 write_synced(temporary / name, content)
             sync_folder(temporary)
-            shutil.rmtree(path, ignore_errors=True)  # only ever a damaged one: a sound step is not written again
+            shutil.rmtree(path, ignore_errors=True)  # of another history, or damaged; no pointer needs it
             temporary.rename(path)
         except BaseException:
             shutil.rmtree(temporary, ignore_errors=True)
@@ -185,9 +185,14 @@ def read_checkpoint(path: Path) -> Snapshot:
         RunError: a file is missing, damaged or not what the manifest says.
     """
     contents = read_contents(path)
-    progress = json.loads(contents["state.json"])
+    try:
+        progress = json.loads(contents["state.json"])
+    except (ValueError, RecursionError) as error:
+        raise RunError(f"{path / 'state.json'} is damaged: {error}") from error
+    if not isinstance(progress, dict) or type(step := progress.pop("step", None)) is not int:
+        raise RunError(f"{path / 'state.json'} is damaged: it states no step")
     return Snapshot(
-        step=progress.pop("step"),
+        step=step,
         weights=_tensors(contents["weights.safetensors"], path / "weights.safetensors"),
         averaged=_tensors(contents["averaged.safetensors"], path / "averaged.safetensors")
         if "averaged.safetensors" in contents
@@ -204,8 +209,10 @@ def read_contents(path: Path) -> dict[str, bytes]:
         RunError: a file is missing, damaged or not what the manifest says.
     """
     manifest_path = path / "manifest.json"
+    if path.is_symlink():
+        raise RunError(f"{path} is a link; a checkpoint is a plain folder")
     try:
-        raw = _regular_bytes(manifest_path, limit=100_000)
+        raw = _plain_bytes(manifest_path)
         manifest = json.loads(raw)
     except FileNotFoundError as error:
         raise RunError(f"{manifest_path} is missing: not a complete checkpoint") from error
@@ -220,35 +227,43 @@ def read_contents(path: Path) -> dict[str, bytes]:
         )
     if not set(FILES) - {"averaged.safetensors"} <= set(files) <= set(FILES):
         raise RunError(f"{manifest_path} names unexpected files: {', '.join(sorted(set(files) ^ set(FILES)))}")
-    if raw != _canonical(manifest):
+    for name, entry in files.items():
+        if (
+            not isinstance(entry, dict)
+            or set(entry) != {"bytes", "sha256"}
+            or type(entry["bytes"]) is not int
+            or type(entry["sha256"]) is not str
+        ):
+            raise RunError(f"{manifest_path} is damaged: no size and SHA-256 for {name}")
+    if raw != _canonical({"format": manifest["format"], "files": files}):
         raise RunError(f"{manifest_path} is damaged: it is not as it was written")
     return {name: _verified(path / name, entry) for name, entry in files.items()}
 
 
-def _verified(path: Path, entry: object) -> bytes:
-    if not isinstance(entry, dict) or not isinstance(entry.get("bytes"), int):
-        raise RunError(f"{path.parent / 'manifest.json'} is damaged: no size for {path.name}")
+def _verified(path: Path, entry: Mapping[str, Any]) -> bytes:
     try:
-        size = path.lstat().st_size
-        if size != entry["bytes"]:
-            raise RunError(f"{path} is damaged: {size:,} bytes, expected {entry['bytes']:,}")
-        content = _regular_bytes(path, limit=size)
+        content = _plain_bytes(path, entry["bytes"])
     except OSError as error:
         raise RunError(f"{path} cannot be read: {error.strerror or error}") from error
-    if hashlib.sha256(content).hexdigest() != entry.get("sha256"):
+    if hashlib.sha256(content).hexdigest() != entry["sha256"]:
         raise RunError(f"{path} is damaged: its SHA-256 is not the one in the manifest")
     return content
 
 
-def _regular_bytes(path: Path, limit: int) -> bytes:
-    """A plain file's bytes: links lead out of the run folder and are refused."""
-    if path.is_symlink():
-        raise RunError(f"{path} is a link; a checkpoint holds plain files only")
+def _plain_bytes(path: Path, size: int | None = None) -> bytes:
+    """The bytes of a file that is of the stated size, else small.
+
+    A link leads out of the run folder and a pipe may never end, so neither is followed.
+    """
+    status = path.lstat()
+    if not stat.S_ISREG(status.st_mode):
+        raise RunError(f"{path} is a link or no file; a checkpoint holds plain files only")
+    if size is not None and status.st_size != size:
+        raise RunError(f"{path} is damaged: {status.st_size:,} bytes, expected {size:,}")
+    if size is None and status.st_size > LARGEST_MANIFEST:
+        raise RunError(f"{path} is damaged: larger than {LARGEST_MANIFEST:,} bytes")
     with path.open("rb") as file:
-        content = file.read(limit + 1)
-    if len(content) > limit:
-        raise RunError(f"{path} is damaged: larger than {limit:,} bytes")
-    return content
+        return file.read(status.st_size)
 
 
 def _contents(snapshot: Snapshot) -> dict[str, bytes]:
@@ -281,5 +296,5 @@ def _tensors(content: bytes, path: Path) -> dict[str, Tensor]:
 
     try:
         return load(content)
-    except (SafetensorError, ValueError, KeyError) as error:
+    except (SafetensorError, ValueError, KeyError, TypeError, RuntimeError, OverflowError) as error:
         raise RunError(f"{path} is damaged: {error}") from error

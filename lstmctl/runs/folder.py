@@ -7,9 +7,11 @@ import json
 import os
 import re
 import socket
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from io import FileIO
 from pathlib import Path
 from typing import Any
 
@@ -90,19 +92,17 @@ class RunFolder:
         """
         path = self.path / "lock"
         with disk_errors(path):
-            file = path.open("a+")
+            file = path.open("a+b", buffering=0)
         with file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
+            if not _lock(file):
                 file.seek(0)
-                holder = file.read().strip() or "an unknown process"
-                raise RunError(f"{self.path} is in use by {holder}", hint="wait for it, or stop it") from None
-            file.truncate(0)
-            file.write(f"process {os.getpid()} on {socket.gethostname()}")
-            file.flush()
-            for folder in (self.path, self.path / "checkpoints"):
-                remove_leftovers(folder)
+                holder = file.read().decode("utf-8", "replace").strip() or "an unknown process"
+                raise RunError(f"{self.path} is in use by {holder}", hint="wait for it, or stop it")
+            with disk_errors(path):
+                file.truncate(0)
+                file.write(f"process {os.getpid()} on {socket.gethostname()}".encode())
+                for folder in (self.path, self.path / "checkpoints"):
+                    remove_leftovers(folder)
             try:
                 yield
             finally:
@@ -133,6 +133,18 @@ class RunFolder:
         return data
 
 
+def _lock(file: FileIO) -> bool:
+    """Take a lock file for writing. `is_held` holds it for a moment too, so one refusal says nothing yet."""
+    for attempt in range(10):
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            time.sleep(0.01 * attempt)
+        else:
+            return True
+    return False
+
+
 def claim(root: Path, stem: str) -> RunFolder:
     """Make `root`/`stem`-NNN with the first free number; two processes never get the same.
 
@@ -160,7 +172,12 @@ def list_runs(root: Path) -> list[RunFolder]:
     if not root.is_dir():
         return []
     folders = [RunFolder(path) for path in root.iterdir() if (path / "run.json").is_file()]
-    return sorted(folders, key=lambda folder: (_started(folder), folder.name))
+    return sorted(folders, key=lambda folder: (*_order(folder), folder.name))
+
+
+def next_order(root: Path) -> int:
+    """A number above that of every run below `root`: the order of runs, whatever the clock says."""
+    return max((_order(folder)[0] for folder in list_runs(root)), default=0) + 1
 
 
 def find_run(name: str | None, root: Path) -> RunFolder:
@@ -192,9 +209,11 @@ def now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
-def _started(folder: RunFolder) -> str:
+def _order(folder: RunFolder) -> tuple[int, str]:
+    """A run's number, and its time for two that began at once."""
     try:
         info: Mapping[str, Any] = folder.info()
     except RunError:
-        return ""
-    return str(info.get("started", ""))
+        return 0, ""
+    order = info.get("order")
+    return order if type(order) is int else 0, str(info.get("started", ""))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Self
@@ -23,13 +24,13 @@ class Log:
         """
         self.path = path
         with disk_errors(path):
-            self._file = path.open("ab")
+            # Without a buffer: what a full disk refused must not be tried again when the file is closed.
+            self._file = path.open("ab", buffering=0)
             size = self._file.tell()
             if size < offset:
                 self._file.close()
                 raise RunError(f"{path} has {size:,} bytes, but the checkpoint was written when it had {offset:,}")
             self._file.truncate(offset)
-            self._file.seek(offset)
         self.offset = offset
 
     def append(self, text: str) -> None:
@@ -39,14 +40,24 @@ class Log:
             ResourceError: the disk is full or the folder is gone.
         """
         content = text.encode("utf-8", "replace")
+        rest = memoryview(content)
         with disk_errors(self.path, len(content)):
-            self._file.write(content)
-            self._file.flush()
+            while rest:  # a disk that is almost full takes a part
+                rest = rest[self._file.write(rest) :]
         self.offset += len(content)
 
     def append_json(self, data: Mapping[str, Any]) -> None:
         """`append` for one JSON object on a line of its own."""
         self.append(json.dumps(data, ensure_ascii=False) + "\n")
+
+    def sync(self) -> None:
+        """Wait until the disk has every line, so that no checkpoint counts bytes that a power failure may take.
+
+        Raises:
+            ResourceError: the disk cannot take them.
+        """
+        with disk_errors(self.path):
+            os.fsync(self._file.fileno())
 
     def close(self) -> None:
         self._file.close()
@@ -66,6 +77,8 @@ def read_json_lines(path: Path) -> Iterator[dict[str, Any]]:
         for line in file:
             try:
                 row = json.loads(line)
-            except ValueError:
+            except (ValueError, RecursionError):
+                return
+            if not isinstance(row, dict):
                 return
             yield row

@@ -16,6 +16,7 @@ from torch.nn import functional
 from lstmctl.cells.cell import Cell, checked_options
 from lstmctl.config.schema import LanguageModel as LanguageModelSettings
 from lstmctl.config.schema import Model as ModelSettings
+from lstmctl.config.schema import Training as TrainingSettings
 from lstmctl.data.encoding import TextEncoding
 from lstmctl.decoding import Predictor, Sampling, StreamPredictor, WindowPredictor, continuations
 from lstmctl.errors import DataError
@@ -86,15 +87,15 @@ class LanguageModel:
         model.initialise(generator)
         return model
 
-    def training_order(self, symbols: Tensor, batch: int, seed: int) -> Batches:
+    def training_order(self, symbols: Tensor, training: TrainingSettings, seed: int) -> Batches:
         """The order in which the training part (length,) is read.
 
         Raises:
             DataError: it is too short for one step.
         """
         if self.many_to_one:
-            return ShuffledWindows(symbols, batch, self.window, seed)
-        return Lanes(symbols, batch, self.window, seed)
+            return ShuffledWindows(symbols, training.batch, self.window, seed)
+        return Lanes(symbols, training.batch, self.window, seed, training.state_reset)
 
     def progress(self, symbols: Tensor) -> Iterator[Batch]:
         """A quick look at a held-out part during training: in lanes, so a little colder than the reported figure."""
@@ -121,7 +122,12 @@ class LanguageModel:
         """Raises DataError when a part is too short to be scored."""
         needed = self.window + 1 if self.many_to_one else 2
         if len(symbols) < needed:
-            raise DataError(f"a part of {len(symbols)} {self.unit} is too short to score; {needed} are needed")
+            hint = "give it a larger share in data.split, or more text"
+            if self.many_to_one and len(symbols) > 1:
+                hint = f"training.window={len(symbols) - 1} would fit; or {hint}"
+            raise DataError(
+                f"a part of {len(symbols)} {self.unit} is too short to score; {needed} are needed", hint=hint
+            )
 
     def initial_state(self, model: nn.Module, batch: Batch) -> ModelState:
         assert isinstance(model, SequenceModel)

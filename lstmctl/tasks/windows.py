@@ -5,7 +5,7 @@ Each is a pure function of the seed and the step number, and the same for every 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import lru_cache
 
 import torch
@@ -21,25 +21,28 @@ class Lanes:
 
     The text is read as a ring, cut into `batch` lanes of equal length that advance side by side, `window` symbols a
     step. Each epoch turns the ring by a random angle, so windows do not always begin at the same places. A lane that
-    has passed the text's end starts from zero at its next window.
+    has passed the text's end starts from zero at its next window; so does any lane now and then, by chance, because a
+    text that is generated later starts from zero too (Melis, Dyer & Blunsom 2018 drop the state in the same way).
 
     Args:
         symbols: (length,) the training part.
         batch: lanes.
         window: symbols a lane advances in one step.
         seed: of the run.
+        state_reset: chance that a lane starts a window from zero.
 
     Raises:
         DataError: the lanes are shorter than a window; sizes that fit are named.
     """
 
-    def __init__(self, symbols: Tensor, batch: int, window: int, seed: int) -> None:
+    def __init__(self, symbols: Tensor, batch: int, window: int, seed: int, state_reset: float = 0.0) -> None:
         self.symbols, self.batch, self.window, self.seed = symbols, batch, window, seed
+        self.state_reset = state_reset
         self.lane_length = len(symbols) // batch
         self.steps_per_epoch = self.lane_length // window
         self.units_per_step = batch * window
         if self.steps_per_epoch == 0:
-            raise too_short(len(symbols), batch, window, batch * window)
+            raise too_short(len(symbols), batch, window, lambda batch, window: batch * window)
         lanes = torch.arange(batch) * self.lane_length
         self._offsets = (torch.arange(window + 1).unsqueeze(1) + lanes).to(symbols.device)
 
@@ -48,17 +51,20 @@ class Lanes:
         length = len(self.symbols)
         start = self._rotation(epoch) + position * self.window
         text = self.symbols[(self._offsets + start) % length].long()
-        return Batch(text[:-1], text[1:], fresh=position == 0, reset=self._wrapped(start) if position else None)
+        return Batch(text[:-1], text[1:], fresh=position == 0, reset=self._reset(step, start) if position else None)
 
     def _rotation(self, epoch: int) -> int:
         return stream(self.seed, "order", epoch) % len(self.symbols)
 
-    def _wrapped(self, start: int) -> Tensor | None:
-        """The lane whose last window began before the text's end and whose next begins after it."""
+    def _reset(self, step: int, start: int) -> Tensor | None:
+        """The lane whose last window began before the text's end and whose next begins after it, and those drawn."""
         length = len(self.symbols)
         starts = [start + lane * self.lane_length for lane in range(self.batch)]
-        wrapped = [now // length != (now - self.window) // length for now in starts]
-        return torch.tensor(wrapped, device=self.symbols.device) if any(wrapped) else None
+        marked = torch.tensor([now // length != (now - self.window) // length for now in starts])
+        if self.state_reset:
+            generator = torch.Generator().manual_seed(stream(self.seed, "reset", step))
+            marked |= torch.rand(self.batch, generator=generator) < self.state_reset
+        return marked.to(self.symbols.device) if marked.any() else None
 
 
 class ShuffledWindows:
@@ -80,7 +86,7 @@ class ShuffledWindows:
         self.steps_per_epoch = self.count // batch
         self.units_per_step = batch
         if self.steps_per_epoch <= 0:
-            raise too_short(len(symbols), batch, window, batch + window)
+            raise too_short(len(symbols), batch, window, lambda batch, window: batch + window)
         self._offsets = torch.arange(window + 1, device=symbols.device).unsqueeze(1)
         self._order = lru_cache(maxsize=1)(self._shuffle)
 
@@ -128,16 +134,21 @@ def spread(symbols: Tensor, window: int, batch: int, most: int) -> Iterator[Batc
         yield Batch(text[:-1], text[-1], fresh=True)
 
 
-def too_short(length: int, batch: int, window: int, needed: int) -> DataError:
-    """The error for a training part that does not fill one step, with settings that would fit."""
-    fitting = next((size for size in (16, 8, 4, 2, 1) if size < batch and size * window <= length), None)
-    hint = (
-        f"training.batch={fitting} would fit"
-        if fitting
-        else f"training.batch=1 training.window={max(1, length // 2)} would fit"
-    )
+def too_short(length: int, batch: int, window: int, needed: Callable[[int, int], int]) -> DataError:
+    """The error for a training part that does not fill one step, with settings that would fit.
+
+    `needed` gives the symbols of one step for a batch and a window."""
+    smaller = [2**power for power in range(batch.bit_length(), -1, -1) if 2**power < batch]
+    fitting = next((size for size in smaller if needed(size, window) <= length), None)
+    shorter = max(1, length // 2)
+    if fitting is not None:
+        hint = f"training.batch={fitting} would fit"
+    elif needed(1, shorter) <= length:
+        hint = f"training.batch=1 training.window={shorter} would fit"
+    else:
+        hint = "give it a larger share in data.split, or more text"
     return DataError(
         f"the training part has {length:,} symbols, but training.batch={batch} with training.window={window} "
-        f"needs {needed:,}",
+        f"needs {needed(batch, window):,}",
         hint=hint,
     )

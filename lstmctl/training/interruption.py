@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import signal
 import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from types import FrameType
 from typing import Any, Self
 
@@ -29,14 +31,31 @@ class Interruption:
         return self
 
     def __exit__(self, *_: object) -> None:
-        for number, handler in self._former.items():
-            signal.signal(number, handler)
+        _restore(self._former)
         self._former = {}
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
         if self.signal is not None:
             stop_now(number)
         self.signal = number
+
+
+@contextmanager
+def termination_as_exit() -> Iterator[None]:
+    """SIGTERM ends this context through Python, as SIGINT does by itself, so that temporary files are removed."""
+    former: dict[int, Any] = {}
+    if threading.current_thread() is threading.main_thread():
+        former = {signal.SIGTERM: signal.signal(signal.SIGTERM, lambda number, _: stop_now(number))}
+    try:
+        yield
+    finally:
+        _restore(former)
+
+
+def _restore(former: Mapping[int, Any]) -> None:
+    for number, handler in former.items():
+        if handler is not None:  # one that was not set from Python cannot be set from it either
+            signal.signal(number, handler)
 
 
 def stop_now(number: int) -> None:

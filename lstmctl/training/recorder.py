@@ -51,6 +51,8 @@ def record(
                     samples.append(f"── step {event.step}\n{event.text}\n\n")
                 case SavePoint():
                     snapshot = trainer.snapshot()
+                    metrics.sync()
+                    samples.sync()
                     logs = {METRICS: metrics.offset, SAMPLES: samples.offset}
                     snapshot = replace(snapshot, progress={**snapshot.progress, "logs": logs})
                     path = folder.checkpoints.write(snapshot, best=event.best)

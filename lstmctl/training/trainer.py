@@ -158,6 +158,14 @@ class Trainer:
             RunError: it is of another model or optimizer.
         """
         load_weights(self.model, snapshot.weights)
+        try:
+            self._load_state(snapshot)
+        except (KeyError, ValueError, TypeError, AttributeError) as error:
+            raise RunError(
+                f"the checkpoint of step {snapshot.step} holds no state of this training: {error}"
+            ) from error
+
+    def _load_state(self, snapshot: Snapshot) -> None:
         progress = dict(snapshot.progress)
         updates = progress.pop("average_updates", None)
         if (self.average is None) != (snapshot.averaged is None):
@@ -250,6 +258,8 @@ class Trainer:
         with averaged(self.model, self.average), autocast(self.precision, self.device):
             metrics = self.task.metrics(total(self.model, self.task, batches))
         progress, value = self.progress, metrics[self.task.primary.name]
+        if not math.isfinite(value):
+            raise self._diverged(progress.step, value, math.nan)
         best = self.task.primary.better(value, progress.best)
         if best:
             progress.best, progress.best_step, progress.evaluations_since_best = value, progress.step, 0
@@ -263,8 +273,9 @@ class Trainer:
             return self.task.sample(self.model, generator)
 
     def _check_weights(self) -> None:
-        """A GPU's step does not wait to see whether it was finite, so weights are looked at before they are saved."""
-        if self.device.type != "cpu" and not all(bool(weight.isfinite().all()) for weight in self.parameters):
+        """No checkpoint holds what has diverged: a step too long can end in weights that are not finite, and a GPU's
+        step does not wait to see whether its loss was."""
+        if not all(bool(numbers.isfinite().all()) for numbers in (*self.parameters, self._losses)):
             raise self._diverged(self.progress.step, float(self._losses), math.nan)
 
     def _diverged(self, step: int, loss: float, norm: float) -> DivergedError:

@@ -54,7 +54,7 @@ def trainer_of(settings: Settings, steps: int = 25) -> Trainer:
     return Trainer(
         model,
         task,
-        task.training_order(numbers[:split], settings.training.batch, settings.seed),
+        task.training_order(numbers[:split], settings.training, settings.seed),
         lambda: task.progress(numbers[split:]),
         settings.training,
         steps=steps,

@@ -1,0 +1,74 @@
+"""`import lstmctl`: what it offers, and what it costs."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import lstmctl
+from lstmctl.records import Evaluated, Event, Finished, Saved, Started, Stepped
+
+
+def test_everything_promised_is_there_and_nothing_else() -> None:
+    assert sorted(lstmctl.__all__) == dir(lstmctl) == sorted(lstmctl._HOMES)
+    for name in lstmctl.__all__:
+        assert inspect.isclass(getattr(lstmctl, name)) or inspect.isfunction(getattr(lstmctl, name))
+        assert getattr(lstmctl, name).__doc__
+    with pytest.raises(AttributeError, match="module 'lstmctl' has no attribute 'nothing'"):
+        _ = lstmctl.nothing
+
+
+def test_type_checkers_see_the_same_names() -> None:
+    tree = ast.parse(Path(lstmctl.__file__).read_text(encoding="utf-8"))
+    guarded = [node for node in tree.body if isinstance(node, ast.If)]
+    named = [
+        alias.name for node in guarded for line in node.body if isinstance(line, ast.ImportFrom) for alias in line.names
+    ]
+    assert sorted(named) == sorted(lstmctl.__all__)
+
+
+def test_importing_it_imports_nothing_heavy() -> None:
+    code = "import lstmctl, sys; print(*sorted({'torch', 'numpy', 'pydantic', 'yaml', 'rich'} & set(sys.modules)))"
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
+    assert result.stdout == "\n"
+    code = "import lstmctl, sys; lstmctl.train; print('torch' in sys.modules)"
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
+    assert result.stdout == "True\n"
+
+
+def test_a_notebook_can_train_from_a_mapping_and_watch(text_file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    config = {
+        "data": {"text": str(text_file)},
+        "model": {"cell": "gru", "hidden": 8, "embedding": 4},
+        "training": {"budget": "4 steps", "batch": 2, "window": 8, "precision": "float32"},
+    }
+    events: list[Event] = []
+    run = lstmctl.train(config, ["training.evaluate_every=2", "seed=5"], observe=events.append)
+    assert run.info["seed"] == 5
+    assert run.info["command"] == "lstmctl.train"
+    assert [event.step for event in events if isinstance(event, Stepped)] == [1, 2, 3, 4]
+    assert [event.step for event in events if isinstance(event, Evaluated)] == [2, 4]
+    assert isinstance(events[0], Started)
+    assert isinstance(events[-1], Finished)
+    assert all(event.path.name == f"step-{event.step}" for event in events if isinstance(event, Saved))
+    assert capsys.readouterr() == ("", "")
+    assert config["training"]["budget"] == "4 steps"  # type: ignore[index]
+    assert lstmctl.resume(run.path).metrics == run.metrics
+
+
+def test_errors_are_the_packages_own(text_file: Path) -> None:
+    for attempt in (
+        lambda: lstmctl.train({"data": {"text": "missing.txt"}}),
+        lambda: lstmctl.train({"data": {"text": str(text_file)}, "model": {"cell": "none"}}),
+        lambda: lstmctl.train("no-such-config"),
+        lambda: lstmctl.load_run("no-such-run"),
+        lambda: lstmctl.resume("no-such-run"),
+        lambda: lstmctl.Sampling(temperature=-1),
+    ):
+        with pytest.raises(lstmctl.LstmctlError):
+            attempt()

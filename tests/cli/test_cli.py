@@ -1,0 +1,432 @@
+"""The commands as a person or a script meets them: examples, exit codes, messages, streams."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import re
+import shlex
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+import typer
+
+from lstmctl import bundled, train
+from lstmctl.cli.main import app, main
+from lstmctl.errors import LstmctlError
+
+RUNS_HINT = "lstmctl runs list shows what there is"
+TINY = [
+    "data.split=[2000, 500, 500]",
+    "model.hidden=8",
+    "model.embedding=4",
+    "training.budget=3 steps",
+    "training.batch=2",
+    "training.window=8",
+    "training.sample_every=3",
+    "training.precision=float32",
+    "threads=1",
+]
+
+
+class Result(NamedTuple):
+    code: int
+    out: str
+    err: str
+
+
+Command = Callable[..., Result]
+
+
+@pytest.fixture
+def lstmctl(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
+    """The command in this process: its arguments, and what stdin holds."""
+
+    def run(*arguments: str, stdin: str = "") -> Result:
+        monkeypatch.setattr(sys, "argv", ["lstmctl", *arguments])
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin.encode())))
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as ended:
+            main()
+        assert isinstance(ended.value.code, int)
+        return Result(ended.value.code, *capsys.readouterr())
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small trained run of the bundled text."""
+    root = tmp_path_factory.mktemp("finished") / "runs"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("LSTMCTL_RUNS", str(root))
+        train("travellers", TINY)
+    return root
+
+
+@pytest.fixture
+def runs(finished: Path) -> Path:
+    """That run, in the current folder."""
+    shutil.copytree(finished, "runs")
+    return Path("runs")
+
+
+def process(*arguments: str, **settings: Any) -> subprocess.CompletedProcess[bytes]:
+    """The command as a process of its own."""
+    environment = {**os.environ, **settings.pop("env", {})}
+    line = [sys.executable, "-m", "lstmctl", *arguments]
+    return subprocess.run(line, capture_output=True, timeout=120, check=False, env=environment, **settings)
+
+
+def commands() -> Iterator[tuple[str, Any]]:
+    """Every command's words and itself, groups included."""
+    todo: list[tuple[str, Any]] = [("", typer.main.get_command(app))]
+    while todo:
+        words, command = todo.pop()
+        yield words, command
+        todo += [(f"{words} {name}".strip(), inner) for name, inner in getattr(command, "commands", {}).items()]
+
+
+def examples() -> list[str]:
+    lines = [line.strip() for _, command in commands() for line in (command.epilog or "").splitlines()]
+    return [line for line in lines if re.match(r"(echo .*\| )?lstmctl", line)]
+
+
+@pytest.mark.parametrize("words", [words for words, _ in commands()])
+def test_every_command_has_help_that_ends_with_examples(words: str, lstmctl: Command) -> None:
+    result = lstmctl(*words.split(), "--help")
+    assert (result.code, result.err) == (0, "")
+    assert result.out.startswith(f"Usage: lstmctl {words}".strip())
+    assert lstmctl(*words.split(), "-h") == result
+    if words not in ("", "runs", "config", "data"):
+        told = result.out.partition("\n  Examples:\n")[2].split("\n")
+        assert any(line.strip().startswith(f"lstmctl {words}") for line in told), result.out
+
+
+def test_there_are_examples() -> None:
+    assert len(examples()) > 12
+
+
+@pytest.mark.parametrize("line", examples())
+def test_every_example_runs(line: str, lstmctl: Command, runs: Path) -> None:
+    text = (bundled.data() / "travellers.txt").read_text(encoding="utf-8")[:4000]
+    Path("my-text.txt").write_text(text, encoding="utf-8")
+    if " config copy" not in line:
+        lstmctl("config", "copy", "travellers", "my.yaml")
+    stdin = ""
+    if " | " in line:
+        before, _, line = line.partition(" | ")
+        stdin = " ".join(shlex.split(before)[1:]) + "\n"
+    words = shlex.split(line.partition(" > ")[0])
+    assert words[0] == "lstmctl"
+    if words[1] == "train" and "--resume" not in words:
+        words += TINY
+    result = lstmctl(*words[1:], stdin=stdin)
+    assert result.code == 0, result.err
+    assert result.out or words[1] in ("train", "evaluate") or words[1:3] in (["config", "copy"], ["config", "check"])
+    if "--json" in words or words[1:3] == ["config", "schema"]:
+        json.loads(result.out)
+
+
+def test_training_says_nothing_on_stdout(lstmctl: Command) -> None:
+    result = lstmctl("train", *TINY)
+    assert (result.code, result.out) == (0, "")
+    lines = [line for line in result.err.splitlines() if line.startswith("step ")]
+    assert [line.split()[1] for line in lines] == ["1/3", "2/3", "3/3"]
+    assert "Next: lstmctl generate runs/travellers-lstm-001 --prompt '…'" in result.err
+    quiet = lstmctl("train", "--quiet", *TINY)
+    assert quiet == Result(0, "", "")
+
+
+def test_training_in_json_is_one_object(lstmctl: Command) -> None:
+    result = lstmctl("train", "--json", *TINY, "data.split=[2000, 500]")
+    told = json.loads(result.out)
+    assert result.out.count("\n") == 1
+    assert next(iter(told)) == "format"
+    assert {
+        "run",
+        "status",
+        "cell",
+        "parameters",
+        "seconds",
+        "rate",
+        "precision",
+        "device",
+        "kernel",
+        "metrics",
+    } <= set(told)
+    assert told["format"] == 1
+    assert (told["run"], told["status"], told["cell"]) == ("runs/travellers-lstm-001", "finished", "lstm")
+    assert set(told["metrics"]) == {"validation", "test"}
+    assert told["metrics"]["test"] is None
+    assert set(told["metrics"]["validation"]) == {
+        "nats_per_character",
+        "bits_per_character",
+        "nats_per_character_cold",
+    }
+
+
+def test_evaluating_in_json_is_one_object(lstmctl: Command, runs: Path) -> None:
+    told = json.loads(lstmctl("evaluate", "latest", "--split", "test", "--json").out)
+    assert list(told) == ["format", "run", "split", "metrics", "baselines", "windows"]
+    known = json.loads((runs / "travellers-lstm-001/run.json").read_text())
+    assert told["metrics"] == known["metrics"]["test"]
+    assert (told["split"], told["windows"], list(told["baselines"])) == ("test", 7, ["uniform"])
+
+
+def test_generating_in_json_is_one_object(lstmctl: Command, runs: Path) -> None:
+    arguments = ["generate", "--prompt", "The ", "--length", "9", "--count", "2", "--seed", "4"]
+    told = json.loads(lstmctl(*arguments, "--json").out)
+    assert told["format"] == 1
+    assert told["settings"]["seed"] == 4
+    assert [len(text["text"]) for text in told["texts"]] == [9, 9]
+    assert lstmctl(*arguments).out == "\n---\n".join("The " + text["text"] for text in told["texts"]) + "\n"
+    assert lstmctl(*arguments[:-4], "--seed", "4").out.startswith("The ")
+
+
+def test_stdout_holds_what_was_asked_for_and_nothing_else(lstmctl: Command, runs: Path) -> None:
+    for arguments in (["generate", "--length", "5"], ["runs", "list"], ["config", "list"], ["data", "list"]):
+        result = lstmctl(*arguments)
+        assert (result.code, result.err) == (0, "")
+        assert result.out.endswith("\n")
+    assert len(lstmctl("generate", "--length", "5").out) == 6
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "errors", "hint"),
+    [
+        (["train", "--nope"], 2, ["no such option: --nope"], "lstmctl train --help shows what it takes"),
+        (["nosuch"], 2, ["no such command 'nosuch'"], "lstmctl --help shows what it takes"),
+        (
+            ["train", "a", "b", "seed=1"],
+            2,
+            ["one CONFIG is expected, not 2: a, b"],
+            "settings are written KEY=VALUE",
+        ),
+        (
+            ["train", "travellers", "--resume", "latest"],
+            2,
+            ["--resume goes on with a run's own config; give neither a CONFIG nor --init-from with it"],
+            None,
+        ),
+        (
+            ["train", "device=cuda:7"],
+            2,
+            ["device — cuda:7 is not on this machine; found: {devices}"],
+            "device=auto takes what is there",
+        ),
+        (
+            ["train", "data.text=missing.txt"],
+            3,
+            ["`missing.txt` does not exist; looked in {configs}, {here}, {data}, {here}/cache"],
+            "put the file into one of these folders, or say where it is: data.text=PATH/missing.txt",
+        ),
+        (["train", "--resume", "nosuch"], 4, ["no run `nosuch`, neither as a folder nor under runs"], RUNS_HINT),
+        (["generate", "--top-k", "0"], 2, ["top-k must be 1 or more, not 0"], None),
+        (["generate", "--prompt", "a", "--prompt-file", "-"], 2, ["give either --prompt or --prompt-file"], None),
+        (["generate", "--prompt-file", "missing"], 2, ["missing cannot be read: No such file or directory"], None),
+        (["generate"], 4, ["no run with a saved model under runs"], "train one first: lstmctl train"),
+        (["runs", "show", "nosuch"], 4, ["no run `nosuch`, neither as a folder nor under runs"], RUNS_HINT),
+        (
+            ["config", "copy", "travellers", "there.yaml"],
+            2,
+            ["there.yaml exists already"],
+            "give another FILE, or remove it first",
+        ),
+    ],
+)
+def test_an_error_is_told_in_whole_lines_with_its_exit_code(
+    arguments: list[str], code: int, errors: list[str], hint: str | None, lstmctl: Command
+) -> None:
+    from lstmctl.training.device import available_devices
+
+    Path("there.yaml").touch()
+    places = {
+        "configs": bundled.configs(),
+        "data": bundled.data(),
+        "here": Path.cwd(),
+        "devices": ", ".join(available_devices()),
+    }
+    lines = [f"error: {error.format(**places)}" for error in errors] + ([f"hint: {hint}"] if hint else [])
+    assert lstmctl(*arguments) == Result(code, "", "\n".join(lines) + "\n")
+    assert not Path("runs").exists()
+
+
+def test_every_mistake_in_a_config_is_told_at_once(lstmctl: Command) -> None:
+    result = lstmctl("config", "check", "travellers", "model.hiden=5", "training.batch=0", "seed=x")
+    assert result.code == 2
+    lines = result.err.splitlines()
+    assert [line.split("  ")[0] for line in lines if line.startswith("error: ")] == [
+        "error: command line: model.hiden=5",
+        "error: command line: training.batch=0",
+        "error: command line: seed=x",
+    ]
+
+
+def test_a_prompt_with_unknown_symbols_names_them(lstmctl: Command, runs: Path) -> None:
+    result = lstmctl("generate", "--prompt", "I am Zoé")
+    assert result == Result(
+        2,
+        "",
+        "error: the prompt holds 'é' (U+00E9) at position 7 (counted from 0), which travellers-lstm-001 never saw in "
+        "training\nhint: --replace-unknown puts the nearest known symbol in its place\n",
+    )
+    result = lstmctl("generate", "--prompt", "I am Zoé", "--replace-unknown", "--length", "3")
+    assert (result.code, len(result.out)) == (0, 12)
+
+
+def test_no_command_shows_the_help(lstmctl: Command) -> None:
+    for words in ([], ["runs"], ["config"], ["data"]):
+        result = lstmctl(*words)
+        assert (result.code, result.out) == (2, "")
+        assert result.err == lstmctl(*words, "--help").out
+
+
+def test_a_traceback_is_for_those_who_ask(lstmctl: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LSTMCTL_DEBUG", "")  # so that --debug does not outlast this test
+    monkeypatch.setattr(sys, "argv", ["lstmctl", "--debug", "generate"])
+    with pytest.raises(LstmctlError, match="no run with a saved model"):
+        main()
+
+
+def test_runs_can_live_elsewhere(lstmctl: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LSTMCTL_RUNS", str(tmp_path / "far/away"))
+    before = set(tmp_path.iterdir())
+    assert lstmctl("train", "--quiet", *TINY).code == 0
+    assert [path.name for path in (tmp_path / "far/away").iterdir()] == ["travellers-lstm-001"]
+    assert {path.name for path in set(tmp_path.iterdir()) - before} == {"far"}
+    assert lstmctl("generate", "travellers-lstm-001", "--length", "2").code == 0
+
+
+def test_an_interrupted_run_prints_the_command_that_resumes(lstmctl: Command, tmp_path: Path) -> None:
+    """Typed as it must be: quoted, and with consent where the run names code."""
+    cell = "from lstmctl.cells.gru import GRU\n\n\nclass Mine(GRU):\n    pass\n"
+    (tmp_path / "my_cell.py").write_text(cell)
+    line = [sys.executable, "-m", "lstmctl", "train", *TINY, "training.budget=2M steps", "model.cell=my_cell:Mine"]
+    environment = {**os.environ, "LSTMCTL_RUNS": "my runs"}
+    started = subprocess.Popen(line, stderr=subprocess.PIPE, text=True, env=environment)
+    log = Path("my runs/travellers-mine-001/samples.txt")
+    while not (log.exists() and log.stat().st_size):
+        assert started.poll() is None
+        time.sleep(0.01)
+    started.send_signal(signal.SIGINT)
+    _, err = started.communicate(timeout=60)
+    assert started.returncode == 130
+    typed = shlex.split(next(text for text in err.splitlines() if text.strip().startswith("lstmctl train --resume")))
+    assert typed == ["lstmctl", "train", "--resume", "my runs/travellers-mine-001", "--trust"]
+
+
+def test_whoever_reads_only_the_beginning_is_served(runs: Path) -> None:
+    line = f"{shlex.quote(sys.executable)} -m lstmctl generate --length 3000 | head -c 5; echo ${{PIPESTATUS[0]}}"
+    result = subprocess.run(["bash", "-c", line], capture_output=True, text=True, timeout=120, check=False)
+    assert result.stderr == ""
+    assert re.fullmatch(r"(?s).{5}0\n", result.stdout)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full")
+@pytest.mark.parametrize("arguments", [["config", "show", "travellers"], ["config", "list"]])
+def test_a_full_disk_behind_stdout_is_told(arguments: list[str]) -> None:
+    with Path("/dev/full").open("w") as full:
+        line = [sys.executable, "-m", "lstmctl", *arguments]
+        result = subprocess.run(line, stdout=full, stderr=subprocess.PIPE, text=True, timeout=60, check=False)
+    assert result.stderr == "error: stdout cannot be written: No space left on device\nhint: free some space\n"
+    assert result.returncode == 6
+
+
+@pytest.mark.parametrize(
+    "environment",
+    [
+        {"LANG": "C", "LC_ALL": "C", "TERM": "dumb"},
+        {"LC_ALL": "POSIX", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"},
+        {"PYTHONIOENCODING": "cp1252"},
+    ],
+)
+def test_poor_terminals_are_no_reason_to_stop(environment: dict[str, str]) -> None:
+    Path("small.txt").write_text("“Zoé” — 漢字 👩 a b\n" * 60, encoding="utf-8")
+    config = f"data: {{text: {Path('small.txt').resolve()}, split: [0.5, 0.3, 0.2]}}\n"
+    result = process("train", "-", *TINY[1:], input=config.encode(), env=environment)
+    assert (result.returncode, result.stdout) == (0, b""), result.stderr
+    assert b"Traceback" not in result.stderr
+    line = ["generate", "latest", "--length", "40", "--temperature", "100"]
+    result = process(*line, env=environment)
+    assert (result.returncode, result.stderr) == (0, b"")
+    shown = result.stdout.decode(environment.get("PYTHONIOENCODING", "utf-8"))
+    assert len(shown) > 40
+
+
+def test_an_empty_stdin_is_told(lstmctl: Command) -> None:
+    result = lstmctl("train", "-", stdin="")
+    assert result == Result(2, "", "error: stdin  the file is empty; a config needs at least `data: {text: FILE}`\n")
+
+
+def test_an_empty_prompt_file_starts_a_new_text(lstmctl: Command, runs: Path) -> None:
+    assert lstmctl("generate", "--prompt-file", "-", "--length", "4").code == 0
+    assert lstmctl("generate", "--prompt-file", "-", "--length", "4") == lstmctl("generate", "--length", "4")
+    Path("latin").write_bytes(b"caf\xe9")
+    result = lstmctl("generate", "--prompt-file", "latin")
+    assert result == Result(2, "", "error: latin is not UTF-8 at byte offset 3\n")
+
+
+def test_closed_streams_are_no_reason_to_stop(runs: Path) -> None:
+    python = shlex.quote(sys.executable)
+    line = f"{python} -m lstmctl config show travellers >&-; echo $?; {python} -m lstmctl train - <&-; echo $?"
+    result = subprocess.run(["bash", "-c", line], capture_output=True, text=True, timeout=60, check=False)
+    assert result.stdout == "0\n2\n"
+    assert result.stderr == "error: stdin  closed; pipe a config into it, or name a file\n"
+
+
+@pytest.mark.parametrize("words", ["--help", "train --help", "runs list", "config list", "config check travellers"])
+def test_looking_around_imports_nothing_heavy(words: str) -> None:
+    code = (
+        "import sys\n"
+        "from lstmctl.cli.main import main\n"
+        "try:\n    main()\n"
+        "except SystemExit as end:\n    assert end.code == 0\n"
+        "heavy = {'torch', 'numpy', 'polars', 'matplotlib', 'scipy', 'safetensors'}\n"
+        "print('imported:', *sorted(heavy & set(sys.modules)))\n"
+    )
+    line = [sys.executable, "-c", code, *words.split()]
+    result = subprocess.run(line, capture_output=True, text=True, timeout=60, check=True)
+    assert result.stdout.splitlines()[-1] == "imported:"
+
+
+def test_the_module_and_the_script_are_one_command() -> None:
+    script = Path(sys.executable).with_name("lstmctl")
+    module = process("config", "list")
+    assert (module.returncode, module.stderr) == (0, b"")
+    if not script.exists():
+        pytest.skip("the package is not installed with its script")
+    assert subprocess.run([script, "config", "list"], capture_output=True, check=True).stdout == module.stdout
+
+
+def test_two_at_once_get_folders_of_their_own() -> None:
+    line = [sys.executable, "-m", "lstmctl", "train", "--json", *TINY]
+    both = [subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for _ in range(2)]
+    told = [json.loads(one.communicate(timeout=120)[0]) for one in both]
+    assert {one["run"] for one in told} == {"runs/travellers-lstm-001", "runs/travellers-lstm-002"}
+    assert told[0]["metrics"] == told[1]["metrics"]
+
+
+def test_a_run_folder_that_vanishes_is_told() -> None:
+    settings = [*TINY, "training.budget=2M steps", "training.save_every=50"]
+    line = [sys.executable, "-m", "lstmctl", "train", "--quiet", *settings]
+    started = subprocess.Popen(line, stderr=subprocess.PIPE, text=True)
+    run = Path("runs/travellers-lstm-001")
+    while not (run / "checkpoints/step-50").exists():
+        assert started.poll() is None
+        time.sleep(0.005)
+    run.rename("moved")
+    shutil.rmtree("moved")
+    _, err = started.communicate(timeout=60)
+    assert started.returncode == 6, err
+    assert re.match(r"error: runs/travellers-lstm-001\S* cannot be written.*: No such file or directory\n", err)
+    assert "Traceback" not in err
+    assert not run.exists()

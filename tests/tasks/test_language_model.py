@@ -1,0 +1,180 @@
+"""Scores of a language model against plain arithmetic."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from torch import Tensor
+
+from lstmctl.cells.cell import Cell
+from lstmctl.config import from_mapping
+from lstmctl.config.schema import Training
+from lstmctl.data.encoding import TextEncoding
+from lstmctl.errors import DataError
+from lstmctl.models.sequence_model import SequenceModel
+from lstmctl.protocols import Batch
+from lstmctl.registry import CELLS, resolve
+from lstmctl.tasks.language_model import COLD_WINDOW, MOST_WINDOWS, LanguageModel
+from lstmctl.training.evaluation import total
+
+TEXT = "a bird sang in the tall tree, and the cat looked up at it. " * 5
+ENCODING = TextEncoding.of(TEXT)
+NUMBERS = torch.from_numpy(ENCODING.encode(TEXT))
+WINDOW = 7
+
+
+def made(
+    cell: str, shape: str = "many-to-many", encoding: TextEncoding = ENCODING
+) -> tuple[LanguageModel, SequenceModel]:
+    settings = from_mapping(
+        {
+            "task": {"type": "language-model", "shape": shape},
+            "data": {"text": "unused.txt"},
+            "model": {"cell": cell, "hidden": 9, "layers": 2, "embedding": 6, "dropout": 0.5},
+            "training": {"window": WINDOW, "batch": 2},
+        }
+    )
+    task = LanguageModel(settings.task, encoding, WINDOW)
+    return task, task.model(settings.model, resolve(cell, CELLS, Cell), torch.Generator().manual_seed(3))
+
+
+def one_by_one(model: SequenceModel, symbols: Tensor) -> list[float]:
+    """−ln p of every symbol but the first, in float64, by single steps from a zero state."""
+    state = model.initial_state(1)
+    nats = []
+    for now, following in zip(symbols[:-1].long(), symbols[1:].tolist(), strict=True):
+        step = model.step(now.unsqueeze(0), state)
+        state = step.state
+        nats.append(-float(step.output.log_softmax(dim=1)[0, following]))
+    return nats
+
+
+def mean(values: list[float]) -> float:
+    return math.fsum(values) / len(values)
+
+
+@pytest.mark.parametrize("cell", list(CELLS))
+def test_a_score_is_the_mean_of_single_predictions(cell: str) -> None:
+    task, model = made(cell)
+    warm, cold = (task.metrics(total(model, task, one.batches)) for one in task.passes(NUMBERS))
+    model.double().eval()
+    with torch.no_grad():
+        stream = one_by_one(model, NUMBERS)
+        windows = [
+            one_by_one(model, NUMBERS[start : start + COLD_WINDOW + 1])
+            for start in range(0, len(NUMBERS) - COLD_WINDOW, COLD_WINDOW)
+        ]
+    assert len(stream) == len(NUMBERS) - 1
+    assert warm["nats_per_character"] == pytest.approx(mean(stream), abs=1e-5)
+    assert warm["bits_per_character"] == pytest.approx(mean(stream) / math.log(2), abs=1e-5)
+    assert len(windows) == 4
+    assert cold["nats_per_character"] == pytest.approx(mean([nats for part in windows for nats in part]), abs=1e-5)
+    if cell != "feedforward":
+        assert abs(warm["nats_per_character"] - cold["nats_per_character"]) > 2e-5
+
+
+@pytest.mark.parametrize("cell", list(CELLS))
+def test_a_many_to_one_score_is_the_mean_over_windows(cell: str) -> None:
+    task, model = made(cell, "many-to-one")
+    (one,) = task.passes(NUMBERS)
+    figures = task.metrics(total(model, task, one.batches))
+    model.double().eval()
+    with torch.no_grad():
+        last = [one_by_one(model, NUMBERS[at : at + WINDOW + 1])[-1] for at in range(len(NUMBERS) - WINDOW)]
+    assert one.windows == len(last)
+    assert figures["nats_per_character"] == pytest.approx(mean(last), abs=1e-5)
+
+
+def test_progress_in_one_lane_equals_the_reported_figure() -> None:
+    task, model = made("lstm")
+    short = NUMBERS[:200]
+    reported = total(model, task, task.passes(short)[0].batches)
+    assert total(model, task, task.progress(short)) == pytest.approx(reported, rel=1e-6)
+
+
+@pytest.mark.parametrize("symbols", ["characters", "bytes"])
+def test_without_learning_every_symbol_costs_the_logarithm_of_their_number(symbols: str) -> None:
+    encoding = ENCODING if symbols == "characters" else TextEncoding("bytes")
+    task, model = made("gru", encoding=encoding)
+    noun = symbols.removesuffix("s")
+    uniform = task.baselines(NUMBERS)["uniform"]
+    assert uniform[f"nats_per_{noun}"] == pytest.approx(math.log(len(encoding)), rel=1e-12)
+    assert uniform[f"bits_per_{noun}"] == pytest.approx(math.log2(len(encoding)), rel=1e-12)
+    for parameter in model.head.parameters():
+        torch.nn.init.zeros_(parameter)
+    figures = task.metrics(total(model, task, task.passes(NUMBERS)[0].batches))
+    assert figures[f"nats_per_{noun}"] == pytest.approx(math.log(len(encoding)), rel=1e-6)
+    assert task.primary.name == f"nats_per_{noun}"
+    assert task.unit == symbols
+
+
+@pytest.mark.parametrize("shape", ["many-to-many", "many-to-one"])
+def test_the_loss_is_the_sum_over_its_targets(shape: str) -> None:
+    task, model = made("lstm", shape)
+    batch = task.training_order(NUMBERS, Training(batch=4, window=WINDOW), seed=0)[0]
+    model.eval()
+    loss = task.loss(model, batch, task.initial_state(model, batch))
+    logits, _ = model(batch.input, model.initial_state(4))
+    predicted = logits[-1] if shape == "many-to-one" else logits
+    chosen = predicted.log_softmax(dim=-1).gather(-1, batch.target.unsqueeze(-1))
+    assert loss.count == chosen.numel() == (4 if shape == "many-to-one" else 4 * WINDOW)
+    assert loss.sum.item() == pytest.approx(-chosen.sum().item(), rel=1e-6)
+
+
+def test_scoring_uses_no_dropout_and_leaves_the_model_in_training() -> None:
+    task, model = made("lstm")
+    model.train()
+    first, second = (total(model, task, task.passes(NUMBERS)[0].batches) for _ in range(2))
+    assert first == second
+    assert model.training
+
+
+def test_many_windows_are_thinned_out_evenly() -> None:
+    task, _ = made("rnn", "many-to-one")
+    for length in (MOST_WINDOWS + WINDOW, MOST_WINDOWS + WINDOW + 1, 3 * MOST_WINDOWS + 5):
+        (one,) = task.passes(torch.zeros(length, dtype=torch.long))
+        batches: list[Batch] = list(one.batches)
+        assert sum(batch.lanes for batch in batches) == one.windows <= MOST_WINDOWS
+
+
+@pytest.mark.parametrize(
+    ("shape", "length", "message", "hint"),
+    [
+        ("many-to-many", 1, "a part of 1 characters is too short to score; 2 are needed", None),
+        (
+            "many-to-one",
+            7,
+            "a part of 7 characters is too short to score; 8 are needed",
+            "training.window=6 would fit; or give it a larger share in data.split, or more text",
+        ),
+        ("many-to-one", 1, "a part of 1 characters is too short to score; 8 are needed", None),
+    ],
+)
+def test_a_part_too_short_to_score_is_refused(shape: str, length: int, message: str, hint: str | None) -> None:
+    task, _ = made("rnn", shape)
+    for score in (task.progress, task.passes):
+        with pytest.raises(DataError) as caught:
+            score(NUMBERS[:length])
+        assert str(caught.value) == message
+        assert caught.value.hint == (hint or "give it a larger share in data.split, or more text")
+        score(NUMBERS[: length + 1 if length > 1 else 8])
+
+
+@pytest.mark.parametrize(("text", "start"), [("a b\nc", "\n"), ("a b c", " "), ("abc", "a")])
+def test_a_text_without_a_prompt_begins_after_a_line_break_if_there_is_one(text: str, start: str) -> None:
+    encoding = TextEncoding.of(text)
+    task, _ = made("rnn", encoding=encoding)
+    assert encoding.symbols[task.start] == start
+    assert made("rnn", encoding=TextEncoding("bytes"))[0].start == 10
+
+
+@pytest.mark.parametrize("shape", ["many-to-many", "many-to-one"])
+def test_a_sample_depends_on_its_generator_alone(shape: str) -> None:
+    task, model = made("gru", shape)
+    model.eval()
+    samples = [task.sample(model, torch.Generator().manual_seed(seed)) for seed in (1, 1, 2)]
+    assert samples[0] == samples[1] != samples[2]
+    assert len(samples[0]) == 240
+    assert set(samples[0]) <= set(TEXT)
