@@ -78,7 +78,7 @@ def choose(logits: Tensor, sampling: Sampling, recent: Tensor, generator: torch.
     keep &= probabilities >= sampling.min_p * probabilities[:, :1]
     keep[:, 0] = True
     cumulative = (probabilities * keep).cumsum(dim=1)
-    drawn = torch.rand(len(logits), 1, generator=generator, dtype=torch.float64).to(logits.device)
+    drawn = torch.rand(len(logits), 1, generator=generator, dtype=torch.float64)
     rank = torch.searchsorted(cumulative, drawn * cumulative[:, -1:], right=True)
     last = keep.sum(dim=1, keepdim=True) - 1
     return symbols.gather(1, rank.minimum(last)).squeeze(1)
@@ -140,7 +140,8 @@ def continuations(
     logits = predictor.read(prompt)
     recent = prompt[-PENALTY_REACH:]
     while True:
-        chosen = choose(logits, sampling, recent, generator)
+        # Chosen on the CPU: it is little work, and CUDA has no repeatable cumulative sum.
+        chosen = choose(logits.cpu(), sampling, recent.cpu(), generator).to(logits.device)
         yield Choice(chosen, logits.softmax(dim=1).gather(1, chosen.unsqueeze(1)).squeeze(1))
         recent = torch.cat([recent, chosen.unsqueeze(0)])[-PENALTY_REACH:]
         logits = predictor.read(chosen.unsqueeze(0))

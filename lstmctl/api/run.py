@@ -27,28 +27,29 @@ from lstmctl.training.evaluation import total
 from lstmctl.training.trainer import load_weights
 
 
-def load_run(name: str | Path | None = None, *, trust: bool = False) -> Run:
+def load_run(name: str | Path | None = None, *, trust: bool = False, device: str = "cpu") -> Run:
     """Open a run: a folder, a name under the runs folder, or by default the newest that has a saved model.
 
     Args:
         trust: allow a run whose cell is a user's own class to import that class.
+        device: where to compute; a run made on a GPU works on a CPU.
 
     Raises:
         RunError: there is no such run, or it is damaged.
         ConfigError: its cell needs `trust`.
     """
-    return Run(find_run(str(name) if name is not None else None, runs_root()), trust=trust)
+    return Run(find_run(str(name) if name is not None else None, runs_root()), trust=trust, device=device)
 
 
 class Run:
     """A run on the disk.
 
     The model is read when it is first needed, from the best checkpoint where a test part was kept apart, else from the
-    last; it is on the CPU, in float32.
+    last; it computes in float32.
     """
 
-    def __init__(self, folder: RunFolder, *, trust: bool = False) -> None:
-        self.folder = folder
+    def __init__(self, folder: RunFolder, *, trust: bool = False, device: str = "cpu") -> None:
+        self.folder, self.device = folder, torch.device(device)
         self.info: dict[str, Any] = folder.info()
         self.settings: Settings = load(str(folder.config_path()), trust=trust).settings
 
@@ -82,10 +83,10 @@ class Run:
         Raises:
             RunError: no checkpoint is sound, or the cell's source changed since.
         """
-        model = build_model(self.settings, self.task, self._find_cell(), "float32")
+        model = build_model(self.settings, self.task, self.cell, "float32")
         snapshot = self.folder.checkpoints.read(self.info.get("headline", "last"))
         load_weights(model, snapshot.best_weights)
-        return model.eval()
+        return model.to(self.device).eval()
 
     @property
     def parameters(self) -> int:
@@ -106,7 +107,7 @@ class Run:
         part = split if text is None else "validation"
         if part not in corpus.parts:
             raise UsageError(f"{self.name} has no {part} part; it has {', '.join(corpus.parts)}")
-        return self.score(part_of(corpus, part, torch.device("cpu")), split if text is None else str(text))
+        return self.score(part_of(corpus, part, self.device), split if text is None else str(text))
 
     def score(self, symbols: Tensor, split: str) -> Evaluation:
         """Score the run on symbols (length,) of its own encoding; `split` is what to call them."""
@@ -160,7 +161,13 @@ class Run:
             seed=self.settings.seed if seed is None else seed,
         )
 
-    def _find_cell(self) -> type[Cell]:
+    @cached_property
+    def cell(self) -> type[Cell]:
+        """The class of the run's cell.
+
+        Raises:
+            RunError: its source is not the one the run was trained with.
+        """
         name, recorded = self.settings.model.cell, self.info.get("cell_source")
         kept = self.path / f"{name.partition(':')[0]}.py"
         changed = RunError(f"the source of {name} is not the one {self.name} was trained with")

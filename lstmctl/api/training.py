@@ -103,7 +103,9 @@ def train(
     else:
         loaded = load(str(config), overrides, trust=trust)
     with termination_as_exit(), memory_errors():
-        assembled = assemble(loaded.settings, loaded.folder, None, init_from=init_from, trust=trust)
+        cell = find_cell(loaded.settings, loaded.folder)
+        source = load_run(init_from, trust=trust) if init_from is not None else None
+        assembled = assemble(loaded.settings, loaded.folder, cell, source=source)
         folder = claim(runs_root(), f"{loaded.name}-{loaded.settings.model.cell.rpartition(':')[2].lower()}")
         with folder.locked():
             folder.update(
@@ -162,7 +164,7 @@ def resume(
             choices = Choices(**{key: info[key] for key in Choices.__dataclass_fields__})
         except KeyError as error:
             raise RunError(f"{folder.path / 'run.json'} lacks {error}: it stopped before training began") from error
-        assembled = assemble(settings, folder.path, choices, trust=trust)
+        assembled = assemble(settings, folder.path, run.cell, choices=choices)
         _check_data(info.get("data", {}), assembled.corpus, allow=allow_data_change)
         _warn_of_changes(info, assembled.facts)
         snapshot = folder.checkpoints.read("last")
@@ -173,22 +175,32 @@ def resume(
 def assemble(
     settings: Settings,
     config_folder: Path | None,
-    choices: Choices | None,
+    cell: type[Cell],
     *,
-    init_from: str | None = None,
-    trust: bool = False,
+    choices: Choices | None = None,
+    source: Run | None = None,
 ) -> Assembled:
-    """Build everything a run needs; `choices` are those of the run that goes on, None for a new one."""
+    """Build everything a run needs.
+
+    Args:
+        settings, config_folder, cell: of the run.
+        choices: those of the run that goes on; None for a new one.
+        source: a run whose weights to start from.
+
+    Raises:
+        ConfigError, DataError, RunError: a part of it cannot be had as it is asked for.
+    """
     device = choose_device(choices.device if choices else settings.device)
     threads = choose_threads(choices.threads if choices else settings.threads)
     repeatable_by = make_repeatable(device)
-    cell = find_cell(settings, config_folder)
     corpus = open_data(settings, config_folder)
     task = build_task(settings, corpus.encoding)
+    for name in corpus.parts:
+        task.require(part_of(corpus, name, torch.device("cpu")))
     precision = choices.precision if choices else settings.training.precision
     model = build_model(settings, task, cell, "float32" if precision == "auto" else precision)
-    if init_from is not None:
-        _start_from(model, task, load_run(init_from, trust=trust))
+    if source is not None:
+        _start_from(model, task, source)
     model.to(device)
     batches = task.training_order(part_of(corpus, "training", device), settings.training, settings.seed)
     validation_part = part_of(corpus, "validation", device)
@@ -276,11 +288,11 @@ def _run(folder: RunFolder, assembled: Assembled, snapshot: Snapshot | None, obs
             folder.update(status="interrupted", signal=interruption.signal, **facts)
             write_report(folder.path)
             return Run(folder, trust=True)
-        run = Run(folder, trust=True)
+        run = Run(folder, trust=True, device=assembled.choices.device)
         metrics: dict[str, Any] = {"validation": None, "test": None}
         for part in metrics:
             if part in assembled.corpus.parts:
-                symbols = part_of(assembled.corpus, part, torch.device("cpu"))
+                symbols = part_of(assembled.corpus, part, run.device)
                 metrics[part] = dict(run.score(symbols, part).metrics)
         folder.update(status="finished", stopped_by=finished.reason, metrics=metrics, **{**facts, "ended": now()})
         write_report(folder.path)
@@ -301,6 +313,8 @@ def _status_on_failure(folder: RunFolder) -> Iterator[None]:
             )
         except (ResourceError, RunError, OSError) as second:  # the disk that failed the run may fail this too
             log.debug("run.json was not updated: %s", second)
+        if isinstance(error, KeyboardInterrupt | SystemExit) and stands is not None:
+            log.warning("stopped at once; to go on: lstmctl train --resume %s", shlex.quote(str(folder.path)))
         if isinstance(error, (DivergedError, ResourceError)) and stands is not None:
             kept = f"the checkpoint of step {stands} in {folder.path} stands"
             error.hint = f"{kept}; {error.hint}" if error.hint else kept
@@ -344,8 +358,7 @@ def _write_inputs(folder: RunFolder, assembled: Assembled) -> None:
 def _start_from(model: SequenceModel, task: LanguageModel, source: Run) -> None:
     if source.task.encoding != task.encoding:
         raise RunError(
-            f"{source.name} has another vocabulary ({len(source.task.encoding)} symbols) "
-            f"than this data ({len(task.encoding)})",
+            f"{source.name} has another vocabulary than this data: {source.task.encoding.difference(task.encoding)}",
             hint="its weights stand for its own symbols; train on text with the same ones",
         )
     load_weights(model, source.model.state_dict())

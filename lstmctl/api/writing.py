@@ -54,7 +54,8 @@ class Writing:
         self.prompt, self.length, self.seed = prompt, length, seed
         self._written = 0
         self._texts = [_Text(task.encoding.decoder(), stop) for _ in range(count)]
-        read = torch.tensor(numbers or [task.start]).unsqueeze(1).expand(-1, count)
+        device = model.input_map.weight.device
+        read = torch.tensor(numbers or [task.start], device=device).unsqueeze(1).expand(-1, count)
         generator = torch.Generator().manual_seed(stream(seed, "sampling"))
         self._choices = continuations(task.predictor(model, count), read, sampling, generator)
         self._name = task.encoding.name_of

@@ -79,6 +79,15 @@ class TextEncoding:
             return numbers.astype(np.uint8).tobytes().decode("utf-8", "replace")
         return self._code_points[numbers].astype("<u4").tobytes().decode("utf-32-le")
 
+    def difference(self, other: TextEncoding) -> str:
+        """In words, where two vocabularies first differ."""
+        if self.kind != other.kind:
+            return f"{self.kind}, not {other.kind}"
+        lacking = [symbol for symbol in other.symbols if symbol not in self]
+        surplus = [symbol for symbol in self.symbols if symbol not in other]
+        sides = [("lacks", lacking), ("has besides", surplus)]
+        return "; ".join(f"it {verb} {', '.join(map(repr, found[:5]))}" for verb, found in sides if found)
+
     def nearest(self, symbol: str) -> str:
         """The known symbol nearest to `symbol`: itself, without accents, in the other case, a space, the first.
 
