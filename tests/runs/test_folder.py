@@ -1,0 +1,184 @@
+"""Run folders: claimed by number, found by name, held by a lock that ends with its holder."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from lstmctl.errors import ResourceError, RunError
+from lstmctl.runs.folder import RunFolder, claim, find_run, list_runs, next_order, runs_root
+from lstmctl.runs.summary import summarise
+
+HOLD = """
+import sys, time
+from pathlib import Path
+from lstmctl.runs.folder import RunFolder
+with RunFolder(Path(sys.argv[1])).locked():
+    print("held", flush=True)
+    sys.stdin.read()
+"""
+
+
+def made(root: Path, name: str, *, saved: bool = True, **facts: object) -> RunFolder:
+    """A run folder as training leaves it, as far as finding it goes."""
+    path = root / name
+    path.mkdir(parents=True)
+    folder = RunFolder(path)
+    folder.update(status="finished", order=next_order(root), **facts)
+    if saved:
+        (path / "last.safetensors").write_bytes(b"")
+    return folder
+
+
+def claim_some(root: Path, count: int) -> list[str]:
+    return [claim(root, "small-lstm").name for _ in range(count)]
+
+
+def test_processes_that_claim_at_once_get_different_numbers(tmp_path: Path) -> None:
+    root = tmp_path / "runs"
+    with multiprocessing.get_context("spawn").Pool(3) as pool:
+        names = [name for got in pool.starmap(claim_some, [(root, 20)] * 3) for name in got]
+    assert sorted(names) == [f"small-lstm-{number:03d}" for number in range(1, 61)]
+
+
+def test_numbers_go_on_after_the_highest_and_per_stem(tmp_path: Path) -> None:
+    for name in ("a-lstm-002", "a-lstm-1041", "a-lstm-x", "a-lstm-003-copy", "b-a-lstm-2000"):
+        (tmp_path / name).mkdir()
+    assert claim(tmp_path, "a-lstm").name == "a-lstm-1042"
+    assert claim(tmp_path, "a.lstm").name == "a.lstm-001"
+
+
+def test_a_root_that_cannot_be_made_is_a_resource_error(tmp_path: Path) -> None:
+    (tmp_path / "runs").write_text("a file")
+    with pytest.raises(ResourceError, match="runs cannot be written"):
+        claim(tmp_path / "runs", "a")
+
+
+def test_the_root_is_where_the_environment_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert runs_root() == Path("runs")
+    monkeypatch.setenv("LSTMCTL_RUNS", "elsewhere")
+    assert runs_root() == Path("elsewhere")
+
+
+def test_runs_are_found_by_folder_by_name_and_as_the_latest(tmp_path: Path) -> None:
+    root = tmp_path / "runs"
+    first, second = made(root, "small-lstm-001"), made(root, "small-gru-001")
+    made(root, "small-rnn-001", saved=False)
+    assert find_run(str(first.path), root).path == first.path
+    assert find_run("small-lstm-001", root).path == first.path
+    assert find_run("latest", root).path == second.path
+    assert find_run(None, root).path == second.path
+
+
+def test_a_near_miss_is_named(tmp_path: Path) -> None:
+    made(tmp_path, "small-lstm-001")
+    with pytest.raises(RunError, match="no run `small-lsmt-001`, neither as a folder nor under") as caught:
+        find_run("small-lsmt-001", tmp_path)
+    assert caught.value.hint == "did you mean small-lstm-001?"
+    with pytest.raises(RunError) as caught:
+        find_run("zzz", tmp_path)
+    assert caught.value.hint == "lstmctl runs list shows what there is"
+
+
+def test_no_run_and_no_run_folder_are_told_apart(tmp_path: Path) -> None:
+    with pytest.raises(RunError, match="no run with a saved model under"):
+        find_run("latest", tmp_path / "none")
+    (tmp_path / "plain").mkdir()
+    with pytest.raises(RunError, match=r"is a folder without run\.json: not a run of lstmctl"):
+        find_run(str(tmp_path / "plain"), tmp_path / "none")
+
+
+def test_order_is_that_of_starting_even_when_the_clock_goes_back(tmp_path: Path) -> None:
+    for name, started in (("b-1", "2026-03-03T10:00:00"), ("a-1", "2025-01-01T00:00:00"), ("c-1", "2025-06-01")):
+        made(tmp_path, name, started=started)
+    assert [folder.name for folder in list_runs(tmp_path)] == ["b-1", "a-1", "c-1"]
+    assert find_run("latest", tmp_path).name == "c-1"
+
+
+def test_runs_without_an_order_come_first_by_their_time_and_damaged_ones_do_not_hide_the_rest(tmp_path: Path) -> None:
+    made(tmp_path, "new")
+    for name, started in (("old-b", "2025-02-01"), ("old-a", "2025-01-01")):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "run.json").write_text(json.dumps({"format": 1, "started": started}))
+    (tmp_path / "broken").mkdir()
+    (tmp_path / "broken" / "run.json").write_text("{")
+    assert [folder.name for folder in list_runs(tmp_path)] == ["broken", "old-a", "old-b", "new"]
+    assert summarise(RunFolder(tmp_path / "broken"))["status"] == "damaged"
+
+
+@pytest.mark.parametrize("content", ["", "[1]", "{}", '{"format": "1"}', '{"a":' * 100_000, "\x00"])
+def test_a_damaged_run_json_is_named(tmp_path: Path, content: str) -> None:
+    (tmp_path / "run.json").write_text(content)
+    with pytest.raises(RunError, match=r"run\.json"):
+        RunFolder(tmp_path).info()
+
+
+def test_a_newer_format_is_refused_with_both_numbers(tmp_path: Path) -> None:
+    (tmp_path / "run.json").write_text('{"format": 9}')
+    with pytest.raises(RunError, match=r"run\.json has format 9 of a newer lstmctl; this one reads 1") as caught:
+        RunFolder(tmp_path).info()
+    assert caught.value.exit_code == 4
+    with pytest.raises(RunError, match="format 9"):
+        RunFolder(tmp_path).update(status="finished")  # and is not overwritten
+    assert json.loads((tmp_path / "run.json").read_text()) == {"format": 9}
+
+
+def test_facts_are_kept_until_they_are_set_again(tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path)
+    folder.update(status="running", seed=3)
+    folder.update(status="finished")
+    assert folder.info() == {"format": 1, "status": "finished", "seed": 3}
+
+
+def test_a_lock_names_its_holder_and_ends_with_it(tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path)
+    folder.update(status="running")
+    holder = subprocess.Popen(
+        [sys.executable, "-c", HOLD, str(tmp_path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    with holder:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == "held\n"
+        assert folder.is_held()
+        assert summarise(folder)["status"] == "running"
+        with (
+            pytest.raises(RunError, match=f"{tmp_path} is in use by process {holder.pid} on ") as caught,
+            folder.locked(),
+        ):
+            pass
+        assert caught.value.exit_code == 4
+        holder.kill()
+    assert not folder.is_held()
+    assert summarise(folder)["status"] == "stopped"
+    with folder.locked():
+        assert folder.is_held()
+    assert not folder.is_held()
+
+
+def look(path: Path, times: int) -> None:
+    for _ in range(times):
+        RunFolder(path).is_held()
+
+
+def test_looking_whether_a_run_is_held_does_not_keep_it_from_being_held(tmp_path: Path) -> None:
+    (tmp_path / "lock").touch()
+    watcher = multiprocessing.get_context("spawn").Process(target=look, args=(tmp_path, 20_000))
+    watcher.start()
+    taken = 0
+    while watcher.is_alive():
+        with RunFolder(tmp_path).locked():
+            taken += 1
+    watcher.join()
+    assert watcher.exitcode == 0
+    assert taken > 10
+
+
+def test_a_run_that_never_was_locked_is_not_held(tmp_path: Path) -> None:
+    assert not RunFolder(tmp_path).is_held()
+    with pytest.raises(ResourceError, match="lock cannot be written"), RunFolder(tmp_path / "gone").locked():
+        pass

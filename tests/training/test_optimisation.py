@@ -1,0 +1,107 @@
+"""Schedules by hand, clipping against torch's own, the running average against its definition."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from torch import nn
+
+from lstmctl.config.schema import Training
+from lstmctl.training.optimisation import WeightAverage, averaged, build_optimizer, clip_gradients, learning_rate
+
+EXPECTED = {
+    # schedule, final_fraction: rates of steps 0-8 of 8, with a peak of 8 and 2 steps of warm-up; step 8 is the end
+    ("constant", 0.0): [4, 8, 8, 8, 8, 8, 8, 8, 8],
+    ("constant", 0.25): [4, 8, 8, 8, 8, 8, 8, 8, 8],
+    ("linear", 0.0): [4, 8, 8, 8 * 5 / 6, 8 * 4 / 6, 4, 8 * 2 / 6, 8 / 6, 0],
+    ("linear", 0.25): [4, 8, 8, 7, 6, 5, 4, 3, 2],
+    ("cosine", 0.0): [4, 8, *(4 + 4 * math.cos(math.pi * k / 6) for k in range(7))],
+    ("cosine", 0.5): [4, 8, *(6 + 2 * math.cos(math.pi * k / 6) for k in range(7))],
+}
+
+
+@pytest.mark.parametrize(("schedule", "final_fraction"), EXPECTED)
+def test_rates_by_hand(schedule: str, final_fraction: float) -> None:
+    settings = Training(learning_rate=8.0, warm_up=2, schedule=schedule, final_fraction=final_fraction)
+    rates = [learning_rate(settings, step, 8) for step in range(9)]
+    assert rates == pytest.approx(EXPECTED[schedule, final_fraction], abs=1e-12)
+
+
+@pytest.mark.parametrize("schedule", ["linear", "cosine"])
+@pytest.mark.parametrize("steps", [1, 7, 400])
+@pytest.mark.parametrize("warm_up", [0, 3])
+def test_a_schedule_ends_exactly_with_the_budget(schedule: str, steps: int, warm_up: int) -> None:
+    settings = Training(learning_rate=0.5, warm_up=warm_up, schedule=schedule, final_fraction=0.1)
+    rates = [learning_rate(settings, step, steps) for step in range(steps)]
+    assert max(rates) == pytest.approx(0.5)
+    assert all(later <= earlier for earlier, later in zip(rates[warm_up:], rates[warm_up + 1 :], strict=False))
+    assert all(rate > 0.05 for rate in rates)
+    if steps > warm_up:
+        assert learning_rate(settings, steps, steps) == pytest.approx(0.05)
+
+
+def test_a_warm_up_longer_than_the_budget_reaches_the_peak() -> None:
+    settings = Training(learning_rate=1.0, warm_up=100)
+    assert [learning_rate(settings, step, 4) for step in range(4)] == [0.25, 0.5, 0.75, 1.0]
+
+
+@pytest.mark.parametrize("largest", [0.001, 1.0, 1000.0, None])
+def test_clipping_is_torchs_own(largest: float | None) -> None:
+    torch.manual_seed(1)
+    ours, theirs = nn.LSTM(3, 5), nn.LSTM(3, 5)
+    theirs.load_state_dict(ours.state_dict())
+    for module in (ours, theirs):
+        (module(torch.ones(4, 2, 3))[0].sum() * 10).backward()
+    ours.bias_hh_l0.grad = theirs.bias_hh_l0.grad = None  # a weight without a gradient is passed over
+    expected = nn.utils.clip_grad_norm_(theirs.parameters(), math.inf if largest is None else largest)
+    norm = clip_gradients(list(ours.parameters()), largest)
+    assert torch.equal(norm, expected)
+    assert 1.0 < float(norm) < 1000.0  # so that one limit binds and another does not
+    for a, b in zip(ours.parameters(), theirs.parameters(), strict=True):
+        assert (a.grad is None) == (b.grad is None)
+        assert a.grad is None or torch.equal(a.grad, b.grad)
+
+
+def test_a_running_average_by_hand() -> None:
+    model = nn.Linear(1, 1, bias=False)
+    model.weight.data.fill_(10.0)
+    average = WeightAverage(model, 0.15)
+    expected = 10.0
+    for count, weight in enumerate((20.0, -4.0, 7.0, 1.0)):
+        model.weight.data.fill_(weight)
+        average.update()
+        decay = min(0.15, (1 + count) / (10 + count))  # 1/10, then 0.15: 2/11 is more
+        expected = decay * expected + (1 - decay) * weight
+        assert float(average.weights["weight"]) == pytest.approx(expected, rel=1e-6)
+    assert average.updates == 4
+
+
+def test_a_model_has_its_own_weights_again_after_the_average() -> None:
+    model = nn.Linear(2, 2)
+    average = WeightAverage(model, 0.9)
+    model.weight.data.fill_(3.0)
+    with averaged(model, average):
+        assert torch.equal(model.weight, average.weights["weight"])
+    assert bool((model.weight == 3.0).all())
+    with pytest.raises(RuntimeError), averaged(model, average):
+        model(torch.ones(1, 5))  # of the wrong width
+    assert bool((model.weight == 3.0).all())
+    assert not bool((average.weights["weight"] == 3.0).any())
+    with averaged(model, None):
+        assert bool((model.weight == 3.0).all())
+
+
+@pytest.mark.parametrize("name", ["adamw", "adam", "sgd", "rmsprop"])
+def test_matrices_decay_and_biases_do_not(name: str) -> None:
+    model = nn.Linear(3, 2)
+    optimizer = build_optimizer(model, Training(optimizer=name, weight_decay=0.1, learning_rate=0.5, betas=(0.8, 0.95)))
+    groups = [(group["weight_decay"], [p.dim() for p in group["params"]]) for group in optimizer.param_groups]
+    assert groups == [(0.1, [2]), (0.0, [1])]
+    assert type(optimizer).__name__.lower() == name
+    assert all(group["lr"] == 0.5 for group in optimizer.param_groups)
+    if name.startswith("adam"):
+        assert optimizer.param_groups[0]["betas"] == (0.8, 0.95)
+    else:
+        assert optimizer.param_groups[0]["momentum"] == 0.9
