@@ -108,19 +108,3 @@ class Generated:
     probabilities: tuple[float, ...]
     """The model's own probability of each symbol, before temperature and truncation."""
     stopped: Literal["length", "stop"]
-
-
-@dataclass(frozen=True, slots=True)
-class RunSummary:
-    """One line of `runs list`."""
-
-    name: str
-    path: Path
-    status: str
-    task: str
-    cell: str
-    parameters: int | None
-    step: int | None
-    steps: int | None
-    metrics: Mapping[str, float]
-    started: str

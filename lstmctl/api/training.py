@@ -4,73 +4,33 @@ from __future__ import annotations
 
 import inspect
 import logging
-import platform
 import shlex
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
-from importlib.metadata import version
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from lstmctl import registry
-from lstmctl.api.assembly import build_model, build_task, find_cell, open_data, part_of
+from lstmctl.api.assembly import find_cell, part_of
+from lstmctl.api.failures import memory_errors, status_on_failure
+from lstmctl.api.preparation import Assembled, Choices, assemble
 from lstmctl.api.run import Run, load_run
-from lstmctl.cells.cell import Cell
-from lstmctl.cells.kernels import kernel_used
-from lstmctl.config import LoadedConfig, Settings, derive, dump, from_mapping, load
+from lstmctl.config import LoadedConfig, derive, dump, from_mapping, load
 from lstmctl.data.text import TextCorpus
-from lstmctl.errors import ConfigError, DivergedError, ResourceError, RunError
-from lstmctl.models.sequence_model import SequenceModel, count_parameters
-from lstmctl.protocols import Batch
+from lstmctl.errors import ConfigError, RunError
 from lstmctl.records import Event, Finished
 from lstmctl.reporting.report import write_report
 from lstmctl.runs.checkpoint import Snapshot
 from lstmctl.runs.folder import RunFolder, claim, next_order, now, runs_root
 from lstmctl.storage import replace_file, replace_json
-from lstmctl.tasks.language_model import LanguageModel
-from lstmctl.training.budget import steps_within
-from lstmctl.training.device import choose_device, choose_threads, device_name, make_repeatable
 from lstmctl.training.interruption import Interruption, termination_as_exit
-from lstmctl.training.precision import autocast, choose_precision
 from lstmctl.training.recorder import record
-from lstmctl.training.trainer import Trainer, load_weights
 
 log = logging.getLogger(__name__)
 
 Observer = Callable[[Event], None]
 RESUMABLE_OVERRIDES = ("training.save_every", "training.sample_every", "data.text")
 """What may change when a run goes on: nothing that moves a weight."""
-VERSIONS = ("lstmctl", "torch", "numpy", "safetensors")
-
-
-@dataclass(frozen=True)
-class Choices:
-    """What `auto` became: decided once, recorded in `run.json`, and kept when the run goes on."""
-
-    device: str
-    precision: str
-    threads: int
-    kernel: str
-    steps: int
-
-
-@dataclass
-class Assembled:
-    """All parts of a run, ready to train."""
-
-    settings: Settings
-    cell: type[Cell]
-    corpus: TextCorpus
-    task: LanguageModel
-    model: SequenceModel
-    trainer: Trainer
-    choices: Choices
-    facts: dict[str, Any]
-    """For `run.json`."""
 
 
 def train(
@@ -167,108 +127,17 @@ def resume(
         assembled = assemble(settings, folder.path, run.cell, choices=choices)
         _check_data(info.get("data", {}), assembled.corpus, allow=allow_data_change)
         _warn_of_changes(info, assembled.facts)
-        snapshot = folder.checkpoints.read("last")
-        folder.update(status="running", resumed=[*info.get("resumed", []), {"at": now(), "step": snapshot.step}])
+        # A run that was killed before its first checkpoint starts again from nothing, which is where it was.
+        snapshot = folder.checkpoints.read("last") if folder.checkpoints.steps_on_disk() else None
+        step = snapshot.step if snapshot is not None else 0
+        folder.update(status="running", resumed=[*info.get("resumed", []), {"at": now(), "step": step}])
         return _run(folder, assembled, snapshot, observe)
-
-
-def assemble(
-    settings: Settings,
-    config_folder: Path | None,
-    cell: type[Cell],
-    *,
-    choices: Choices | None = None,
-    source: Run | None = None,
-) -> Assembled:
-    """Build everything a run needs.
-
-    Args:
-        settings, config_folder, cell: of the run.
-        choices: those of the run that goes on; None for a new one.
-        source: a run whose weights to start from.
-
-    Raises:
-        ConfigError, DataError, RunError: a part of it cannot be had as it is asked for.
-    """
-    device = choose_device(choices.device if choices else settings.device)
-    threads = choose_threads(choices.threads if choices else settings.threads)
-    repeatable_by = make_repeatable(device)
-    corpus = open_data(settings, config_folder)
-    task = build_task(settings, corpus.encoding)
-    for name in corpus.parts:
-        task.require(part_of(corpus, name, torch.device("cpu")))
-    precision = choices.precision if choices else settings.training.precision
-    model = build_model(settings, task, cell, "float32" if precision == "auto" else precision)
-    if source is not None:
-        _start_from(model, task, source)
-    model.to(device)
-    batches = task.training_order(part_of(corpus, "training", device), settings.training, settings.seed)
-    validation_part = part_of(corpus, "validation", device)
-
-    def one_pass() -> None:
-        batch = batches[0]
-        task.loss(model, batch, task.initial_state(model, batch)).sum.backward()
-        model.zero_grad(set_to_none=True)
-
-    precision = choose_precision(precision, device, one_pass)
-
-    def make_trainer(trained: SequenceModel, steps: int) -> Trainer:
-        return Trainer(
-            trained,
-            task,
-            batches,
-            lambda: task.progress(validation_part),
-            settings.training,
-            steps=steps,
-            precision=precision,
-            seed=settings.seed,
-        )
-
-    steps = choices.steps if choices else steps_within(settings.training.budget, batches, model, make_trainer)
-    kernel = choices.kernel if choices else _kernel(model, task, batches[0], precision, device)
-    facts = {
-        "device": str(device),
-        "device_name": device_name(device),
-        "precision": precision,
-        "threads": threads,
-        "kernel": kernel,
-        "repeatable_by": repeatable_by,
-        "seed": settings.seed,
-        "steps": steps,
-        "units": task.unit,
-        "units_per_step": batches.units_per_step,
-        "steps_per_epoch": batches.steps_per_epoch,
-        "task": settings.task.type,
-        "shape": settings.task.shape,
-        "cell": settings.model.cell,
-        "cell_source": registry.source_hash(cell) if registry.is_user_class(settings.model.cell) else None,
-        "parameters": count_parameters(model),
-        "headline": "best" if "test" in corpus.parts else "last",
-        "data": {
-            **corpus.fingerprint,
-            "files": list(corpus.names),
-            "vocabulary": len(corpus.encoding),
-            "parts": {name: stop - start for name, (start, stop) in corpus.parts.items()},
-        },
-        "versions": {"python": platform.python_version(), **{name: version(name) for name in VERSIONS}},
-        "platform": platform.platform(),
-    }
-    return Assembled(
-        settings,
-        cell,
-        corpus,
-        task,
-        model,
-        make_trainer(model, steps),
-        Choices(str(device), precision, threads, kernel, steps),
-        facts,
-    )
 
 
 def _run(folder: RunFolder, assembled: Assembled, snapshot: Snapshot | None, observe: Observer) -> Run:
     """Train to the end or to an interruption, then score and report."""
     finished: Finished | None = None
-    with _status_on_failure(folder):
+    with status_on_failure(folder), memory_errors():
         with Interruption() as interruption:
             for event in record(assembled.trainer, folder, snapshot, interruption):
                 if isinstance(event, Finished):
@@ -299,51 +168,6 @@ def _run(folder: RunFolder, assembled: Assembled, snapshot: Snapshot | None, obs
     return Run(folder, trust=True)
 
 
-@contextmanager
-def _status_on_failure(folder: RunFolder) -> Iterator[None]:
-    """Note in `run.json` how a run ended, when it did not end well, and name the checkpoint that stands."""
-    try:
-        yield
-    except BaseException as error:
-        status = {DivergedError: "diverged", KeyboardInterrupt: "interrupted", SystemExit: "interrupted"}
-        stands = _last_step(folder)
-        try:
-            folder.update(
-                status=status.get(type(error), "failed"), ended=now(), problem=str(error) or type(error).__name__
-            )
-        except (ResourceError, RunError, OSError) as second:  # the disk that failed the run may fail this too
-            log.debug("run.json was not updated: %s", second)
-        if isinstance(error, KeyboardInterrupt | SystemExit) and stands is not None:
-            log.warning("stopped at once; to go on: lstmctl train --resume %s", shlex.quote(str(folder.path)))
-        if isinstance(error, (DivergedError, ResourceError)) and stands is not None:
-            kept = f"the checkpoint of step {stands} in {folder.path} stands"
-            error.hint = f"{kept}; {error.hint}" if error.hint else kept
-        raise
-
-
-@contextmanager
-def memory_errors() -> Iterator[None]:
-    """Say plainly that the memory is not enough.
-
-    Raises:
-        ResourceError: in place of what torch and Python raise.
-    """
-    try:
-        yield
-    except (MemoryError, torch.OutOfMemoryError, RuntimeError) as error:
-        lines = str(error).splitlines() or [type(error).__name__]
-        if (
-            isinstance(error, RuntimeError)
-            and not isinstance(error, torch.OutOfMemoryError)
-            and "memory" not in lines[0]
-        ):
-            raise
-        raise ResourceError(
-            f"the memory is not enough: {lines[0]}",
-            hint="a smaller training.batch, training.window or model.hidden needs less; so does training.accumulate=2",
-        ) from error
-
-
 def _write_inputs(folder: RunFolder, assembled: Assembled) -> None:
     names = list(assembled.corpus.names)
     settings = assembled.settings.model_dump(mode="json")
@@ -353,21 +177,6 @@ def _write_inputs(folder: RunFolder, assembled: Assembled) -> None:
     if registry.is_user_class(settings["model"]["cell"]):
         source = Path(inspect.getfile(assembled.cell))
         replace_file(folder.path / source.name, source.read_bytes())
-
-
-def _start_from(model: SequenceModel, task: LanguageModel, source: Run) -> None:
-    if source.task.encoding != task.encoding:
-        raise RunError(
-            f"{source.name} has another vocabulary than this data: {source.task.encoding.difference(task.encoding)}",
-            hint="its weights stand for its own symbols; train on text with the same ones",
-        )
-    load_weights(model, source.model.state_dict())
-
-
-def _kernel(model: SequenceModel, task: LanguageModel, batch: Batch, precision: str, device: torch.device) -> str:
-    few = Batch(batch.input[:2], batch.target[:2] if batch.target.dim() > 1 else batch.target, fresh=True)
-    with autocast(precision, device):
-        return kernel_used(lambda: task.loss(model, few, task.initial_state(model, few)))
 
 
 def _check_data(known: Mapping[str, Any], corpus: TextCorpus, *, allow: bool) -> None:
@@ -390,13 +199,6 @@ def _warn_of_changes(info: Mapping[str, Any], facts: Mapping[str, Any]) -> None:
             log.warning(
                 "%s was %s and is %s: the result may differ in its last bits", name, was, facts["versions"].get(name)
             )
-
-
-def _last_step(folder: RunFolder) -> int | None:
-    try:
-        return folder.checkpoints.pointers().get("last")
-    except RunError:
-        return None
 
 
 def command_line() -> str:

@@ -3,7 +3,8 @@ so that a cell's fused kernel and its `step` compute the same network."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import torch
@@ -35,8 +36,19 @@ class Dropout(nn.Module):
         if not self.training or self.probability == 0:
             return input
         shape = (1, *input.shape[1:]) if self.variational else input.shape
-        keep = 1 - self.probability
-        return input * torch.empty(shape, dtype=input.dtype, device=input.device).bernoulli_(keep).div_(keep)
+        return input * _mask(shape, 1 - self.probability, input)
+
+
+def _mask(shape: Sequence[int], keep: float, like: Tensor) -> Tensor:
+    """1/keep with probability `keep`, else 0, in the type and on the device of `like`."""
+    if like.device.type != "cpu":
+        return torch.empty(shape, dtype=like.dtype, device=like.device).bernoulli_(keep).div_(keep)
+    # The CPU's generator works in 64 bits. Four masks from each of its draws, at a resolution of 2⁻¹⁶, take a third of
+    # the time of `bernoulli_`, which was a sixth of a training step.
+    count = math.prod(shape)
+    draws = torch.empty(-(-count // 4), dtype=torch.int64).random_(-(2**63), None).view(torch.int16)[:count]
+    kept = round(keep * 2**16)
+    return (draws < kept - 2**15).to(like.dtype).mul_(2**16 / kept).view(shape)
 
 
 class Recurrence(nn.Module):

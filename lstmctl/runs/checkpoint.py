@@ -141,12 +141,13 @@ class Checkpoints:
         except RunError as error:
             log.warning("%s; looking through the folder instead", error)
             pointers = {}
-        on_disk = sorted(self._steps_on_disk(), reverse=True)
+        on_disk = sorted(self.steps_on_disk(), reverse=True)
         wanted = [pointers[key] for key in (name, "last", "previous") if key in pointers]
         newest = [step for step in on_disk if step <= max(wanted, default=on_disk[0] if on_disk else 0)]
         return list(dict.fromkeys([*wanted, *newest]))
 
-    def _steps_on_disk(self) -> list[int]:
+    def steps_on_disk(self) -> list[int]:
+        """The steps that have a checkpoint folder, sound or not."""
         found = (re.fullmatch(r"step-(\d+)", path.name) for path in self.folder.glob("step-*"))
         return [int(match[1]) for match in found if match]
 
@@ -173,7 +174,7 @@ class Checkpoints:
         sync_folder(self.folder)
 
     def _prune(self, keep: set[int]) -> None:
-        for step in self._steps_on_disk():
+        for step in self.steps_on_disk():
             if step not in keep:
                 shutil.rmtree(self.folder / f"step-{step}", ignore_errors=True)
 

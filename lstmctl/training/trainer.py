@@ -31,6 +31,8 @@ REPORTS = 400
 """How often at least a run reports its loss."""
 EVALUATIONS = 10
 SECONDS_BETWEEN_SAVES = 300.0
+LARGEST_LOSS = 1e9
+"""A mean loss beyond this is on no way back, finite or not."""
 
 
 @dataclass
@@ -207,7 +209,7 @@ class Trainer:
             torch.manual_seed(stream(self.seed, "dropout", step))
             losses, count = self._backward(batch)
         norm = clip_gradients(self.parameters, self.settings.clip)
-        if self.device.type == "cpu" and not (math.isfinite(float(losses)) and math.isfinite(float(norm))):
+        if self.device.type == "cpu" and not (_is_sane(float(losses) / count) and math.isfinite(float(norm))):
             raise self._diverged(step + 1, float(losses) / count, float(norm))
         rate = learning_rate(self.settings, step, self.steps)
         for group in self.optimizer.param_groups:
@@ -247,7 +249,7 @@ class Trainer:
     def _report(self, rate: float, norm: Tensor) -> Stepped:
         progress = self.progress
         loss = float(self._losses) / progress.loss_count
-        if not math.isfinite(loss):
+        if not _is_sane(loss):
             raise self._diverged(progress.step, loss, float(norm))
         progress.loss_count = 0
         self._losses.zero_()
@@ -305,6 +307,10 @@ def load_weights(model: nn.Module, weights: Mapping[str, Tensor]) -> None:
     if extra := sorted(set(weights) - set(own)):
         raise RunError(f"the checkpoint has a weight {extra[0]} that the model lacks: it is of another architecture")
     model.load_state_dict(dict(weights))
+
+
+def _is_sane(loss: float) -> bool:
+    return loss < LARGEST_LOSS  # NaN compares as false
 
 
 def _on_cpu(tensors: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -96,6 +97,14 @@ def test_stopped_again_and_again_equals_undisturbed(small_config: Path) -> None:
         process.wait()
     train("--resume", str(run))
     assert result_of(run) == result_of(Path("runs/small-lstm-001"))
+
+
+def test_a_run_without_any_checkpoint_starts_again(small_config: Path) -> None:
+    run = interrupt(small_config, "lstm", signal.SIGKILL, after=1)
+    shutil.rmtree(run / "checkpoints")
+    train("--resume", str(run))
+    train(str(small_config), *SETTINGS)
+    assert result_of(run) == result_of(Path("runs/small-lstm-002"))
 
 
 def test_a_finished_run_has_nothing_to_resume(small_config: Path) -> None:

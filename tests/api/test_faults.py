@@ -297,6 +297,7 @@ def test_a_read_only_runs_folder(small_config: Path, small_disk: Path, monkeypat
 @pytest.mark.parametrize(
     "settings",
     [
+        ["training.learning_rate=1e20"],
         ["training.learning_rate=1e38", "training.optimizer=rmsprop"],
         ["training.learning_rate=1e39"],
         ["training.learning_rate=1e39", "training.evaluate_every=1", "training.average=null"],

@@ -1,0 +1,163 @@
+"""Everything a run needs, built and checked before its first step; and what `auto` became on this machine."""
+
+from __future__ import annotations
+
+import platform
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from lstmctl import registry
+from lstmctl.api.assembly import build_model, build_task, open_data, part_of
+from lstmctl.api.run import Run
+from lstmctl.cells.cell import Cell
+from lstmctl.cells.kernels import kernel_used
+from lstmctl.config import Settings
+from lstmctl.data.text import TextCorpus
+from lstmctl.errors import RunError
+from lstmctl.models.sequence_model import SequenceModel, count_parameters
+from lstmctl.protocols import Batch
+from lstmctl.tasks.language_model import LanguageModel
+from lstmctl.training.budget import steps_within
+from lstmctl.training.device import choose_device, choose_threads, device_name, make_repeatable
+from lstmctl.training.precision import autocast, choose_precision
+from lstmctl.training.trainer import Trainer, load_weights
+
+VERSIONS = ("lstmctl", "torch", "numpy", "safetensors")
+
+
+@dataclass(frozen=True)
+class Choices:
+    """What `auto` became: decided once, recorded in `run.json`, and kept when the run goes on."""
+
+    device: str
+    precision: str
+    threads: int
+    kernel: str
+    steps: int
+
+
+@dataclass
+class Assembled:
+    """All parts of a run, ready to train."""
+
+    settings: Settings
+    cell: type[Cell]
+    corpus: TextCorpus
+    task: LanguageModel
+    model: SequenceModel
+    trainer: Trainer
+    choices: Choices
+    facts: dict[str, Any]
+    """For `run.json`."""
+
+
+def assemble(
+    settings: Settings,
+    config_folder: Path | None,
+    cell: type[Cell],
+    *,
+    choices: Choices | None = None,
+    source: Run | None = None,
+) -> Assembled:
+    """Build everything a run needs.
+
+    Args:
+        settings, config_folder, cell: of the run.
+        choices: those of the run that goes on; None for a new one.
+        source: a run whose weights to start from.
+
+    Raises:
+        ConfigError, DataError, RunError: a part of it cannot be had as it is asked for.
+    """
+    device = choose_device(choices.device if choices else settings.device)
+    threads = choose_threads(choices.threads if choices else settings.threads)
+    repeatable_by = make_repeatable(device)
+    corpus = open_data(settings, config_folder)
+    task = build_task(settings, corpus.encoding)
+    for name in corpus.parts:
+        task.require(part_of(corpus, name, torch.device("cpu")))
+    precision = choices.precision if choices else settings.training.precision
+    model = build_model(settings, task, cell, "float32" if precision == "auto" else precision)
+    if source is not None:
+        _start_from(model, task, source)
+    model.to(device)
+    batches = task.training_order(part_of(corpus, "training", device), settings.training, settings.seed)
+    validation_part = part_of(corpus, "validation", device)
+
+    def one_pass() -> None:
+        batch = batches[0]
+        task.loss(model, batch, task.initial_state(model, batch)).sum.backward()
+        model.zero_grad(set_to_none=True)
+
+    precision = choose_precision(precision, device, one_pass)
+
+    def make_trainer(trained: SequenceModel, steps: int) -> Trainer:
+        return Trainer(
+            trained,
+            task,
+            batches,
+            lambda: task.progress(validation_part),
+            settings.training,
+            steps=steps,
+            precision=precision,
+            seed=settings.seed,
+        )
+
+    steps = choices.steps if choices else steps_within(settings.training.budget, batches, model, make_trainer)
+    kernel = choices.kernel if choices else _kernel(model, task, batches[0], precision, device)
+    facts = {
+        "device": str(device),
+        "device_name": device_name(device),
+        "precision": precision,
+        "threads": threads,
+        "kernel": kernel,
+        "repeatable_by": repeatable_by,
+        "seed": settings.seed,
+        "steps": steps,
+        "units": task.unit,
+        "units_per_step": batches.units_per_step,
+        "steps_per_epoch": batches.steps_per_epoch,
+        "task": settings.task.type,
+        "shape": settings.task.shape,
+        "cell": settings.model.cell,
+        "cell_source": registry.source_hash(cell) if registry.is_user_class(settings.model.cell) else None,
+        "parameters": count_parameters(model),
+        "headline": "best" if "test" in corpus.parts else "last",
+        "data": {
+            **corpus.fingerprint,
+            "files": list(corpus.names),
+            "vocabulary": len(corpus.encoding),
+            "parts": {name: stop - start for name, (start, stop) in corpus.parts.items()},
+        },
+        "versions": {"python": platform.python_version(), **{name: version(name) for name in VERSIONS}},
+        "platform": platform.platform(),
+    }
+    return Assembled(
+        settings,
+        cell,
+        corpus,
+        task,
+        model,
+        make_trainer(model, steps),
+        Choices(str(device), precision, threads, kernel, steps),
+        facts,
+    )
+
+
+def _start_from(model: SequenceModel, task: LanguageModel, source: Run) -> None:
+    if source.task.encoding != task.encoding:
+        raise RunError(
+            f"{source.name} has another vocabulary than this data: {source.task.encoding.difference(task.encoding)}",
+            hint="its weights stand for its own symbols; train on text with the same ones",
+        )
+    load_weights(model, source.model.state_dict())
+
+
+def _kernel(model: SequenceModel, task: LanguageModel, batch: Batch, precision: str, device: torch.device) -> str:
+    few = Batch(batch.input[:2], batch.target[:2] if batch.target.dim() > 1 else batch.target, fresh=True)
+    with autocast(precision, device):
+        return kernel_used(lambda: task.loss(model, few, task.initial_state(model, few)))
