@@ -78,14 +78,14 @@ def assemble(
     repeatable_by = make_repeatable(device)
     corpus = open_data(settings, config_folder)
     task = build_task(settings, corpus.encoding)
-    for name in corpus.parts:
-        task.require(part_of(corpus, name, torch.device("cpu")))
     precision = choices.precision if choices else settings.training.precision
     model = build_model(settings, task, cell, "float32" if precision == "auto" else precision)
     if source is not None:
         _start_from(model, task, source)
     model.to(device)
     batches = task.training_order(part_of(corpus, "training", device), settings.training, settings.seed)
+    for name in set(corpus.parts) - {"training"}:  # better now than when all training is done
+        task.require(part_of(corpus, name, torch.device("cpu")))
     validation_part = part_of(corpus, "validation", device)
 
     def one_pass() -> None:
