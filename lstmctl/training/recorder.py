@@ -55,7 +55,9 @@ def record(
                     samples.sync()
                     logs = {METRICS: metrics.offset, SAMPLES: samples.offset}
                     snapshot = replace(snapshot, progress={**snapshot.progress, "logs": logs})
-                    path = folder.checkpoints.write(snapshot, best=event.best)
+                    # Before the first evaluation nothing is known to be better than the newest weights.
+                    best = event.best or trainer.progress.best is None
+                    path = folder.checkpoints.write(snapshot, best=best)
                     yield event
                     yield Saved(event.step, path)
                     continue

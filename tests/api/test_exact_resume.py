@@ -107,6 +107,14 @@ def test_a_run_without_any_checkpoint_starts_again(small_config: Path) -> None:
     assert result_of(run) == result_of(Path("runs/small-lstm-002"))
 
 
+def test_before_the_first_evaluation_the_newest_weights_are_the_best(small_config: Path) -> None:
+    run = interrupt(small_config, "lstm", signal.SIGINT, after=3)
+    pointers = json.loads((run / "checkpoints/pointers.json").read_text())
+    evaluated = any("validation" in row for row in (run / "metrics.jsonl").read_text().splitlines())
+    assert pointers["last"] > 0
+    assert evaluated or pointers["best"] == pointers["last"]
+
+
 def test_a_finished_run_has_nothing_to_resume(small_config: Path) -> None:
     train(str(small_config))
     before = result_of(Path("runs/small-lstm-001"))
