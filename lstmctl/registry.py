@@ -35,6 +35,11 @@ def is_user_class(name: str) -> bool:
     return ":" in name
 
 
+def cell_name(name: str) -> str:
+    """A cell's name as a part of file names: a user's ``module:Class`` by its class, in small letters."""
+    return name.rpartition(":")[2].lower()
+
+
 def resolve(name: str, table: Mapping[str, str], base: type[Class], folders: Iterable[Path] = ()) -> type[Class]:
     """The class that `name` stands for, which must be a subclass of `base`.
 

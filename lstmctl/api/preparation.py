@@ -19,7 +19,7 @@ from lstmctl.config import Settings
 from lstmctl.data.text import TextCorpus
 from lstmctl.errors import RunError
 from lstmctl.models.sequence_model import SequenceModel, count_parameters
-from lstmctl.protocols import Batch
+from lstmctl.protocols import Batch, Batches
 from lstmctl.tasks.language_model import LanguageModel
 from lstmctl.training.budget import steps_within
 from lstmctl.training.device import choose_device, choose_threads, device_name, make_repeatable
@@ -31,13 +31,11 @@ VERSIONS = ("lstmctl", "torch", "numpy", "safetensors")
 
 @dataclass(frozen=True)
 class Choices:
-    """What `auto` became: decided once, recorded in `run.json`, and kept when the run goes on."""
+    """What `auto` became: decided once, recorded in `run.json`, kept when the run goes on or others are compared."""
 
     device: str
     precision: str
     threads: int
-    kernel: str
-    steps: int
 
 
 @dataclass
@@ -50,6 +48,7 @@ class Assembled:
     task: LanguageModel
     model: SequenceModel
     trainer: Trainer
+    batches: Batches
     choices: Choices
     facts: dict[str, Any]
     """For `run.json`."""
@@ -61,13 +60,15 @@ def assemble(
     cell: type[Cell],
     *,
     choices: Choices | None = None,
+    steps: int | None = None,
     source: Run | None = None,
 ) -> Assembled:
     """Build everything a run needs.
 
     Args:
         settings, config_folder, cell: of the run.
-        choices: those of the run that goes on; None for a new one.
+        choices: those of the run that goes on, or of the comparison it belongs to; None to make them.
+        steps: of the run that goes on; None to find out what the budget stands for.
         source: a run whose weights to start from.
 
     Raises:
@@ -107,14 +108,14 @@ def assemble(
             seed=settings.seed,
         )
 
-    steps = choices.steps if choices else steps_within(settings.training.budget, batches, model, make_trainer)
-    kernel = choices.kernel if choices else _kernel(model, task, batches[0], precision, device)
+    if steps is None:
+        steps = steps_within(settings.training.budget, batches, model, make_trainer)
     facts = {
         "device": str(device),
         "device_name": device_name(device),
         "precision": precision,
         "threads": threads,
-        "kernel": kernel,
+        "kernel": _kernel(model, task, batches[0], precision, device),
         "repeatable_by": repeatable_by,
         "seed": settings.seed,
         "steps": steps,
@@ -143,7 +144,8 @@ def assemble(
         task,
         model,
         make_trainer(model, steps),
-        Choices(str(device), precision, threads, kernel, steps),
+        batches,
+        Choices(str(device), precision, threads),
         facts,
     )
 

@@ -19,10 +19,12 @@ from lstmctl.config import LoadedConfig, derive, dump, from_mapping, load
 from lstmctl.data.text import TextCorpus
 from lstmctl.errors import ConfigError, RunError
 from lstmctl.records import Event, Finished
+from lstmctl.registry import cell_name
 from lstmctl.reporting.report import write_report
 from lstmctl.runs.checkpoint import Snapshot
 from lstmctl.runs.folder import RunFolder, claim, next_order, now, runs_root
 from lstmctl.storage import replace_file, replace_json
+from lstmctl.training.device import peak_memory
 from lstmctl.training.interruption import Interruption, termination_as_exit
 from lstmctl.training.recorder import record
 
@@ -66,19 +68,27 @@ def train(
         cell = find_cell(loaded.settings, loaded.folder)
         source = load_run(init_from, trust=trust) if init_from is not None else None
         assembled = assemble(loaded.settings, loaded.folder, cell, source=source)
-        folder = claim(runs_root(), f"{loaded.name}-{loaded.settings.model.cell.rpartition(':')[2].lower()}")
-        with folder.locked():
-            folder.update(
-                status="running",
-                command=command or "lstmctl.train",
-                config=loaded.name,
-                started=now(),
-                order=next_order(folder.path.parent),
-                initialised_from=init_from,
-                **assembled.facts,
-            )
-            _write_inputs(folder, assembled)
-            return _run(folder, assembled, None, observe)
+        folder = claim(runs_root(), f"{loaded.name}-{cell_name(loaded.settings.model.cell)}")
+        facts = {"config": loaded.name, "initialised_from": init_from}
+        return begin(folder, assembled, observe, command=command or "lstmctl.train", **facts)
+
+
+def begin(folder: RunFolder, assembled: Assembled, observe: Observer, *, command: str, **facts: Any) -> Run:
+    """Train what is assembled from its first step, in a folder that is there and holds no run yet.
+
+    Args:
+        folder, assembled: the place and the parts of the run.
+        observe: called with every event.
+        command: how a person started this, for `run.json`; so are `facts`.
+
+    Raises:
+        RunError, DivergedError, ResourceError: see `train`.
+    """
+    with folder.locked():
+        order = next_order(folder.path.parent)
+        folder.update(status="running", command=command, started=now(), order=order, **facts, **assembled.facts)
+        _write_inputs(folder, assembled)
+        return _run(folder, assembled, None, observe)
 
 
 def resume(
@@ -122,9 +132,10 @@ def resume(
     with termination_as_exit(), folder.locked(), memory_errors():
         try:
             choices = Choices(**{key: info[key] for key in Choices.__dataclass_fields__})
+            steps = int(info["steps"])
         except KeyError as error:
             raise RunError(f"{folder.path / 'run.json'} lacks {error}: it stopped before training began") from error
-        assembled = assemble(settings, folder.path, run.cell, choices=choices)
+        assembled = assemble(settings, folder.path, run.cell, choices=choices, steps=steps)
         _check_data(info.get("data", {}), assembled.corpus, allow=allow_data_change)
         _warn_of_changes(info, assembled.facts)
         # A run that was killed before its first checkpoint starts again from nothing, which is where it was.
@@ -151,6 +162,7 @@ def _run(folder: RunFolder, assembled: Assembled, snapshot: Snapshot | None, obs
             "units_trained": progress.units,
             "training_seconds": round(progress.seconds, 2),
             "rate": round(rate, 1),
+            "peak_memory": max(peak_memory(assembled.choices.device), folder.info().get("peak_memory") or 0),
             "ended": now(),
         }
         if finished.reason == "interrupted":

@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-import fcntl
-import json
 import os
-import re
-import socket
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from io import FileIO
 from pathlib import Path
 from typing import Any
 
 from lstmctl.errors import RunError
 from lstmctl.runs.checkpoint import Checkpoints
-from lstmctl.storage import disk_errors, remove_leftovers, replace_json
+from lstmctl.runs.place import claim_folder, is_locked, locked, read_json
+from lstmctl.storage import remove_leftovers, replace_json
 
 FORMAT = 1
 
@@ -49,7 +44,7 @@ class RunFolder:
         Raises:
             RunError: it is missing, damaged or of a newer format.
         """
-        info = self._json("run.json")
+        info = read_json(self.path / "run.json")
         if type(info.get("format")) is not int:
             raise RunError(f"{self.path / 'run.json'} states no format: not a run of lstmctl")
         if info["format"] > FORMAT:
@@ -70,7 +65,7 @@ class RunFolder:
         Raises:
             RunError: it is missing or damaged.
         """
-        return self._json("encoding.json")
+        return read_json(self.path / "encoding.json")
 
     def config_path(self) -> Path:
         """The resolved config.
@@ -85,64 +80,14 @@ class RunFolder:
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Hold the run for writing. The system frees the lock however the holder ends.
-
-        Raises:
-            RunError: another process holds it; it is named.
-        """
-        path = self.path / "lock"
-        with disk_errors(path):
-            file = path.open("a+b", buffering=0)
-        with file:
-            if not _lock(file):
-                file.seek(0)
-                holder = file.read().decode("utf-8", "replace").strip() or "an unknown process"
-                raise RunError(f"{self.path} is in use by {holder}", hint="wait for it, or stop it")
-            with disk_errors(path):
-                file.truncate(0)
-                file.write(f"process {os.getpid()} on {socket.gethostname()}".encode())
-                for folder in (self.path, self.path / "checkpoints"):
-                    remove_leftovers(folder)
-            try:
-                yield
-            finally:
-                with disk_errors(path):
-                    file.truncate(0)
+        """Hold the run for writing; see `lock.locked`."""
+        with locked(self.path):
+            remove_leftovers(self.path / "checkpoints")
+            yield
 
     def is_held(self) -> bool:
         """Whether a process holds the lock now."""
-        try:
-            with (self.path / "lock").open("r") as file:
-                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
-        except OSError:
-            return False
-        return False
-
-    def _json(self, name: str) -> dict[str, Any]:
-        path = self.path / name
-        try:
-            data = json.loads(path.read_bytes())
-        except FileNotFoundError as error:
-            raise RunError(f"{path} is missing: not a run of lstmctl") from error
-        except (OSError, ValueError, RecursionError) as error:
-            raise RunError(f"{path} cannot be read: {error}") from error
-        if not isinstance(data, dict):
-            raise RunError(f"{path} must hold a JSON object")
-        return data
-
-
-def _lock(file: FileIO) -> bool:
-    """Take a lock file for writing. `is_held` holds it for a moment too, so one refusal says nothing yet."""
-    for attempt in range(10):
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            time.sleep(0.01 * attempt)
-        else:
-            return True
-    return False
+        return is_locked(self.path)
 
 
 def claim(root: Path, stem: str) -> RunFolder:
@@ -151,20 +96,7 @@ def claim(root: Path, stem: str) -> RunFolder:
     Raises:
         ResourceError: the folder cannot be made.
     """
-    with disk_errors(root):
-        root.mkdir(parents=True, exist_ok=True)
-        taken = [
-            int(match[1]) for path in root.iterdir() if (match := re.fullmatch(rf"{re.escape(stem)}-(\d+)", path.name))
-        ]
-        number = max(taken, default=0) + 1
-        while True:
-            path = root / f"{stem}-{number:03d}"
-            try:
-                path.mkdir()
-            except FileExistsError:
-                number += 1
-                continue
-            return RunFolder(path)
+    return RunFolder(claim_folder(root, stem))
 
 
 def list_runs(root: Path) -> list[RunFolder]:
