@@ -9,10 +9,10 @@ import lstmctl
 
 PACKAGE = Path(lstmctl.__file__).parent
 FLOORS = [
-    ["errors", "records", "metrics", "seeds", "registry", "bundled", "storage"],
-    ["config", "cells", "data", "runs", "reporting"],
+    ["errors", "records", "metrics", "statistics", "seeds", "registry", "bundled", "storage"],
+    ["config", "cells", "data", "baselines", "runs", "reporting"],
     ["protocols", "models", "decoding", "tasks", "training"],
-    ["api"],
+    ["api", "comparison"],
     ["cli", "__main__"],
 ]
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
@@ -20,10 +20,12 @@ FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
 ARROWS = {
     "registry": {"errors"},
     "storage": {"errors"},
+    "statistics": {"records"},
     "models": {"protocols"},
     "decoding": {"protocols", "models"},
     "tasks": {"protocols", "models", "decoding"},
     "training": {"protocols", "models"},
+    "comparison": {"api"},
     "__main__": {"cli"},
 }
 HEAVY = {"rich": {"reporting"}, "matplotlib": {"reporting"}, "typer": {"cli"}}
