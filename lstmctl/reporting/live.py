@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 import math
-import sys
 import time
 from collections import deque
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Self, TextIO
+from typing import TYPE_CHECKING, TextIO
 
 from lstmctl.records import Evaluated, Event, Finished, Sampled, Started, Stepped
-from lstmctl.reporting.console import console, encodable, inert, is_terminal, write_line
+from lstmctl.reporting.console import encodable, inert, write_line
+from lstmctl.reporting.display import Display, bar
 from lstmctl.reporting.quantities import count, duration, figure, metric_words, short_count, sparkline
 
 if TYPE_CHECKING:
-    from rich.console import Console, Group
-    from rich.live import Live
     from rich.text import Text
 
-REFRESHES = 4
-"""A second: enough for a clock, and its drawing stays far below a per cent of the time."""
 RATE_REPORTS = 20
 """The rate is that of so many reports, so that it follows a machine that slows down."""
 LOSS_MEMORY = 0.9
@@ -27,8 +23,6 @@ LOSSES_KEPT = 2048
 SAMPLE_LINES = 3
 ROWS_WITHOUT_SAMPLE = 12
 """Below so many rows of a terminal no sample is shown."""
-NARROWEST, WIDEST = 20, 100
-"""The columns a display uses at least and at most."""
 
 
 class Progress:
@@ -49,7 +43,7 @@ class Progress:
         self._total = self._weight = 0.0
         self._measured: deque[tuple[int, float]] = deque(maxlen=RATE_REPORTS + 1)
         self._first_step = 0
-        self._began = self._last = clock()
+        self._created = self._began = self._last = clock()
 
     def take(self, event: Event) -> None:
         """Add one event."""
@@ -83,13 +77,26 @@ class Progress:
         return (later_units - units) / (later_seconds - seconds) if later_seconds > seconds else None
 
     @property
-    def seconds_left(self) -> float | None:
-        """Until the last step, at the pace of this session with its evaluations; None before its first report."""
+    def pace(self) -> float | None:
+        """Seconds per step in this session, its evaluations among them; None before its first report."""
         made = self.step - self._first_step
-        if made <= 0:
-            return 0.0 if self.steps and self.step >= self.steps else None
-        pace = (self._last - self._began) / made
-        return max(0.0, pace * (self.steps - self.step) - (self.clock() - self._last))
+        return (self._last - self._began) / made if made > 0 else None
+
+    @property
+    def seconds_left(self) -> float | None:
+        """Until the last step, at that pace; None where it is not known."""
+        if self.finished is not None or (self.steps and self.step >= self.steps):
+            return 0.0
+        pace = self.pace
+        return None if pace is None else max(0.0, pace * (self.steps - self.step) - (self.clock() - self._last))
+
+    @property
+    def seconds_in_all(self) -> float | None:
+        """From the preparation to the end, had the whole run been made in this session; None where not known."""
+        pace, left = self.pace, self.seconds_left
+        if left is None or (pace is None and self._first_step):
+            return None
+        return self.clock() - self._created + left + (pace or 0.0) * self._first_step
 
     @property
     def share(self) -> float:
@@ -117,7 +124,7 @@ class Progress:
         self.step, self._last = step, self.clock()
 
 
-class TrainingDisplay:
+class TrainingDisplay(Display):
     """Shows a training run while it goes; call it with every event, inside its `with` block.
 
     In a terminal the display is redrawn in place. Elsewhere each evaluation is one plain line. Nothing it does can fail
@@ -140,34 +147,9 @@ class TrainingDisplay:
         title: str | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.stream = stream if stream is not None else sys.stderr
-        self.quiet, self.title = quiet, title
+        super().__init__(stream, quiet=quiet)
+        self.title = title
         self.progress = Progress(primary, clock)
-        self._live: Live | None = None
-        self._console: Console | None = None
-
-    def __enter__(self) -> Self:
-        if not self.quiet and is_terminal(self.stream):
-            from rich.live import Live
-
-            self._console = console(self.stream)
-            # stdout belongs to what was asked for: the display must not take it over.
-            self._live = Live(
-                get_renderable=self.render,
-                console=self._console,
-                refresh_per_second=REFRESHES,
-                redirect_stdout=False,
-                redirect_stderr=self.stream is sys.stderr,
-                vertical_overflow="crop",
-            )
-            self._live.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self._live is not None:
-            self.progress.sample = None  # what stays on the screen is the outcome
-            self._live.stop()
-            self._live = None
 
     def __call__(self, event: Event) -> None:
         """Take in one event of the run."""
@@ -189,15 +171,9 @@ class TrainingDisplay:
             parts.append(f"{duration(now.seconds_left)} left")
         return inert("  ".join(parts))
 
-    def render(self) -> Group:
-        """The display as it stands now, no line wider than the terminal."""
-        from rich.console import Group
+    def lines(self, width: int, rows: int, ascii_only: bool) -> list[Text]:
         from rich.text import Text
 
-        assert self._console is not None
-        size, ascii_only = self._console.size, not self._draws_blocks()
-        # The last column stays free: some terminals wrap as soon as it is written.
-        width = max(NARROWEST, min(WIDEST, size.width - 1))
         now = self.progress
         lines = [Text(inert(self.title), style="bold")] if self.title else []
         lines.append(self._bar(width, ascii_only))
@@ -205,20 +181,12 @@ class TrainingDisplay:
         if now.losses:
             lines.append(Text(sparkline(now.losses, min(width, 60), ascii_only=ascii_only), style="cyan"))
         sample = now.sample  # read once: the display draws in a thread of its own
-        if sample is not None and size.height >= ROWS_WITHOUT_SAMPLE:
+        if sample is not None and rows >= ROWS_WITHOUT_SAMPLE:
             lines += self._sample(sample, width, ascii_only)
-        for line in lines:
-            line.truncate(width, overflow="crop")
-            line.no_wrap, line.overflow = True, "crop"
-        return Group(*lines)
+        return lines
 
-    def _draws_blocks(self) -> bool:
-        assert self._console is not None
-        try:
-            "▁█━─│".encode(self._console.encoding)
-        except (UnicodeEncodeError, LookupError):
-            return False
-        return True
+    def settle(self) -> None:
+        self.progress.sample = None  # what stays on the screen is the outcome
 
     def _bar(self, width: int, ascii_only: bool) -> Text:
         from rich.text import Text
@@ -234,10 +202,7 @@ class TrainingDisplay:
         elif left is not None:
             after += f"  {duration(left)} left"
         room = min(40, width - len(before) - len(after))
-        done, todo = ("#", "-") if ascii_only else ("━", "─")
-        filled = round(room * now.share)
-        bar = [(done * filled, "green"), (todo * (room - filled), "dim")] if room >= 4 else []
-        return Text.assemble((before, "bold"), *bar, after)
+        return Text.assemble((before, "bold"), *bar(room, now.share, ascii_only=ascii_only), after)
 
     def _facts(self) -> list[Text]:
         from rich.text import Text
