@@ -8,16 +8,28 @@ import numpy as np
 
 from lstmctl import bundled
 from lstmctl.data.locating import cache_folder
+from lstmctl.data.sources import KNOWN
 from lstmctl.data.text import TextCorpus
 
 
 def known_files() -> list[dict[str, Any]]:
-    """Data that a config may name without a path: the bundled files and those in the download cache."""
+    """Data that a config may name without a path, bundled or in the download cache; then what can be downloaded.
+
+    Hidden files are left out: a download that was killed may have left one.
+    """
     found = []
     for where, folder, pattern in (("bundled", bundled.data(), "*.txt"), ("cache", cache_folder(), "*")):
         paths = sorted(folder.glob(pattern)) if folder.is_dir() else []
-        found += [{"name": path.name, "bytes": path.stat().st_size, "where": where} for path in paths if path.is_file()]
-    return found
+        found += [
+            {"name": path.name, "bytes": path.stat().st_size, "where": where}
+            for path in paths
+            if path.is_file() and not path.name.startswith(".")
+        ]
+    return found + [
+        {"name": name, "bytes": source.size, "where": "download"}
+        for name, source in KNOWN.items()
+        if not (cache_folder() / source.file).exists()
+    ]
 
 
 def describe(corpus: TextCorpus, window: int) -> dict[str, Any]:

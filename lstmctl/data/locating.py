@@ -9,6 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from lstmctl import bundled
+from lstmctl.data.sources import find_known
 from lstmctl.errors import DataError
 
 
@@ -45,7 +46,8 @@ def locate(name: str, config_folder: Path | None) -> Path:
     looked = ", ".join(dict.fromkeys(str(candidate.parent) for candidate in candidates))
     raise DataError(
         f"`{name}` does not exist; looked in {looked}",
-        hint=f"put the file into one of these folders, or say where it is: data.text=PATH/{path.name}",
+        hint=_download_hint(name, path)
+        or f"put the file into one of these folders, or say where it is: data.text=PATH/{path.name}",
     )
 
 
@@ -93,6 +95,15 @@ def require_files(files: Iterable[Path]) -> list[Path]:
     if not unique:
         raise DataError("data.text names no file")
     return unique
+
+
+def _download_hint(name: str, path: Path) -> str | None:
+    """The command that fetches what was not found, if it is known; else None."""
+    known = find_known(path.name)
+    if known is None:
+        return None
+    # What comes is found by its plain name in the cache, not by a path of the user's.
+    return f"lstmctl data download {known.name}" + ("" if name == known.file else f", then name it {known.file}")
 
 
 def _hidden(path: Path) -> bool:

@@ -51,6 +51,21 @@ def test_a_missing_file_tells_where_it_was_looked_for(tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [
+        ("tinyshakespeare.txt", "lstmctl data download tinyshakespeare"),
+        ("ETTh1.csv", "lstmctl data download ETTh1"),
+        ("etth1", "lstmctl data download ETTh1, then name it ETTh1.csv"),
+        ("books/tinyshakespeare.txt", "lstmctl data download tinyshakespeare, then name it tinyshakespeare.txt"),
+    ],
+)
+def test_what_can_be_downloaded_is_said_to_be(name: str, hint: str) -> None:
+    with pytest.raises(DataError, match="does not exist; looked in") as caught:
+        locate(name, None)
+    assert caught.value.hint == hint
+
+
 def test_a_folder_that_is_two_places_at_once_is_told_once(tmp_path: Path) -> None:
     with pytest.raises(DataError) as caught:
         locate("missing.txt", Path.cwd())
