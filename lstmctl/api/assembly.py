@@ -11,7 +11,7 @@ from torch import Tensor
 
 from lstmctl import registry
 from lstmctl.cells.cell import Cell
-from lstmctl.config import Settings
+from lstmctl.config import Settings, from_mapping
 from lstmctl.data.encoding import TextEncoding
 from lstmctl.data.text import TextCorpus, open_text
 from lstmctl.errors import ConfigError
@@ -31,6 +31,13 @@ def open_data(settings: Settings, config_folder: Path | None) -> TextCorpus:
     """
     data = settings.data
     return open_text(data.text, data.symbols, data.split, config_folder)
+
+
+def portable(settings: Settings, corpus: TextCorpus) -> Settings:
+    """`settings` that name their data so that it is found from any folder."""
+    values = settings.model_dump(mode="json")
+    values["data"]["text"] = list(corpus.names)
+    return from_mapping(values)
 
 
 def build_task(settings: Settings, encoding: Mapping[str, Any] | TextEncoding) -> LanguageModel:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
@@ -12,6 +13,7 @@ from torch import Tensor
 
 from lstmctl import registry
 from lstmctl.api.assembly import build_model, build_task, find_cell, open_data, part_of
+from lstmctl.api.references import references
 from lstmctl.api.writing import Writing
 from lstmctl.cells.cell import Cell
 from lstmctl.config import Settings, load
@@ -107,7 +109,8 @@ class Run:
         part = split if text is None else "validation"
         if part not in corpus.parts:
             raise UsageError(f"{self.name} has no {part} part; it has {', '.join(corpus.parts)}")
-        return self.score(part_of(corpus, part, self.device), split if text is None else str(text))
+        evaluation = self.score(part_of(corpus, part, self.device), split if text is None else str(text))
+        return replace(evaluation, baselines=references(corpus, self.task, part))
 
     def score(self, symbols: Tensor, split: str) -> Evaluation:
         """Score the run on symbols (length,) of its own encoding; `split` is what to call them."""
@@ -118,7 +121,7 @@ class Run:
             primary = self.task.primary.name
             metrics |= figures if not one.name else {primary + one.name: figures[primary]}
             windows = one.windows
-        return Evaluation(str(self.path), split, metrics, self.task.baselines(symbols), windows)
+        return Evaluation(str(self.path), split, metrics, {}, windows)
 
     def generate(self, prompt: str = "", **settings: Any) -> list[Generated]:
         """Continue a text; `settings` are those of `write`."""

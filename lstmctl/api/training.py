@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from lstmctl import registry
-from lstmctl.api.assembly import find_cell, part_of
+from lstmctl.api.assembly import find_cell, part_of, portable
 from lstmctl.api.failures import memory_errors, status_on_failure
 from lstmctl.api.preparation import Assembled, Choices, assemble
 from lstmctl.api.run import Run, load_run
@@ -181,14 +181,11 @@ def _run(folder: RunFolder, assembled: Assembled, snapshot: Snapshot | None, obs
 
 
 def _write_inputs(folder: RunFolder, assembled: Assembled) -> None:
-    names = list(assembled.corpus.names)
-    settings = assembled.settings.model_dump(mode="json")
-    settings["data"]["text"] = names[0] if len(names) == 1 else names
-    replace_file(folder.path / "config.yaml", dump(from_mapping(settings)).encode())
-    replace_json(folder.path / "encoding.json", assembled.corpus.encoding.to_json())
-    if registry.is_user_class(settings["model"]["cell"]):
+    if registry.is_user_class(assembled.settings.model.cell):
         source = Path(inspect.getfile(assembled.cell))
         replace_file(folder.path / source.name, source.read_bytes())
+    replace_file(folder.path / "config.yaml", dump(portable(assembled.settings, assembled.corpus)).encode())
+    replace_json(folder.path / "encoding.json", assembled.corpus.encoding.to_json())
 
 
 def _check_data(known: Mapping[str, Any], corpus: TextCorpus, *, allow: bool) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 
 from lstmctl.errors import RunError
 from lstmctl.runs.checkpoint import Checkpoints
+from lstmctl.runs.comparisons import PLAN
 from lstmctl.runs.place import claim_folder, is_locked, locked, read_json
 from lstmctl.storage import remove_leftovers, replace_json
 
@@ -127,6 +128,12 @@ def find_run(name: str | None, root: Path) -> RunFolder:
     for path in (root / name, Path(name)):
         if (path / "run.json").is_file():
             return RunFolder(path)
+    for path in (root / name, Path(name)):
+        if (path / PLAN).is_file():
+            runs = ", ".join(folder.name for folder in list_runs(path)[:3])
+            raise RunError(
+                f"{path} is a comparison; name one of its runs", hint=f"{path}/NAME, with {runs or 'none yet'}"
+            )
     if Path(name).is_dir():
         raise RunError(f"{name} is a folder without run.json: not a run of lstmctl")
     from difflib import get_close_matches

@@ -5,7 +5,6 @@ The figure is the cross-entropy in nats a symbol: the mean of −ln p(symbol | w
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
@@ -145,10 +144,6 @@ class LanguageModel:
     def metrics(self, totals: Totals) -> dict[str, float]:
         nats = totals["nats"] / totals["symbols"]
         return {f"nats_per_{self.symbol}": nats, f"bits_per_{self.symbol}": bits(nats)}
-
-    def baselines(self, symbols: Tensor) -> dict[str, dict[str, float]]:
-        """What is reached without learning: every symbol equally likely."""
-        return {"uniform": self.metrics({"nats": math.log(len(self.encoding)) * len(symbols), "symbols": len(symbols)})}
 
     def predictor(self, model: SequenceModel, lanes: int) -> Predictor:
         """What generation asks for the next symbol: carried state, or for many-to-one the last window."""

@@ -39,12 +39,17 @@ def steps_within(budget: Budget, batches: Batches, model: Model, make_trainer: C
             return max(1, math.ceil(budget.amount / batches.units_per_step))
 
 
-def _steps_in(seconds: float, trainer: Trainer) -> int:
+def seconds_a_step(trainer: Trainer, trial: float) -> float:
+    """How long a step takes, from steps made for `trial` seconds after a few to warm up; the trainer is used up."""
     trainer.model.train()
     trainer.make_steps(TRIAL_STEPS)  # the first steps also allocate and compile
     started, made = time.perf_counter(), 0
-    while made < TRIAL_STEPS or time.perf_counter() - started < CALIBRATION_SHARE * seconds:
+    while made < TRIAL_STEPS or time.perf_counter() - started < trial:
         trainer.make_steps(1)
         made += 1
-    each = (time.perf_counter() - started) / made
+    return (time.perf_counter() - started) / made
+
+
+def _steps_in(seconds: float, trainer: Trainer) -> int:
+    each = seconds_a_step(trainer, CALIBRATION_SHARE * seconds)
     return max(1, int(seconds * (1 - CALIBRATION_SHARE - EVALUATION_RESERVE) / each))
