@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from lstmctl.api import Run, load_run, resume, train
+    from lstmctl.comparison import compare
     from lstmctl.decoding import Sampling
     from lstmctl.errors import LstmctlError
 
@@ -20,12 +21,13 @@ _HOMES = {
     "LstmctlError": "lstmctl.errors",
     "Run": "lstmctl.api",
     "Sampling": "lstmctl.decoding",
+    "compare": "lstmctl.comparison",
     "load_run": "lstmctl.api",
     "resume": "lstmctl.api",
     "train": "lstmctl.api",
 }
 
-__all__ = ["LstmctlError", "Run", "Sampling", "load_run", "resume", "train"]
+__all__ = ["LstmctlError", "Run", "Sampling", "compare", "load_run", "resume", "train"]
 
 
 def __getattr__(name: str) -> Any:

@@ -33,11 +33,17 @@ def sentences(count: int) -> str:
     return "".join(f"{draw.choice(names)} {draw.choice(verbs)} {draw.choice(things)}.\n" for _ in range(count))
 
 
+@pytest.fixture(scope="session")
+def text() -> str:
+    """About 8,000 characters."""
+    return sentences(450)
+
+
 @pytest.fixture
-def text_file(tmp_path: Path) -> Path:
-    """About 8,000 characters of text."""
+def text_file(tmp_path: Path, text: str) -> Path:
+    """That text in a file."""
     path = tmp_path / "small.txt"
-    path.write_text(sentences(450), encoding="utf-8")
+    path.write_text(text, encoding="utf-8")
     return path
 
 

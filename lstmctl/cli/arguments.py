@@ -42,6 +42,23 @@ def complete_run(incomplete: str) -> list[str]:
     return [name for name in names if name.startswith(incomplete)]
 
 
+def complete_comparison(incomplete: str) -> list[str]:
+    """Names of comparisons."""
+    from lstmctl.runs.comparisons import list_comparisons
+    from lstmctl.runs.folder import runs_root
+
+    names = ["latest", *(folder.name for folder in list_comparisons(runs_root()))]
+    return [name for name in names if name.startswith(incomplete)]
+
+
+def complete_cell(incomplete: str) -> list[str]:
+    """Names of cells and, once their section is typed, config keys."""
+    from lstmctl.registry import CELLS
+
+    keys = _keys() if "." in incomplete else []
+    return [word for word in [*CELLS, *keys] if word.startswith(incomplete)]
+
+
 def _keys() -> list[str]:
     from pydantic import BaseModel
 

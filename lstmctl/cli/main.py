@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from lstmctl.cli import config, data, evaluate, generate, output, runs, train
+from lstmctl.cli import compare, config, data, evaluate, generate, output, runs, train
 from lstmctl.errors import LstmctlError, ResourceError, UsageError
 from lstmctl.storage import FULL
 
@@ -24,6 +24,7 @@ app = typer.Typer(
 )
 app.command(epilog=train.EXAMPLES)(train.train)
 app.command(epilog=generate.EXAMPLES)(generate.generate)
+app.command(epilog=compare.EXAMPLES)(compare.compare)
 app.command(epilog=evaluate.EXAMPLES)(evaluate.evaluate)
 app.add_typer(runs.app, name="runs")
 app.add_typer(config.app, name="config")

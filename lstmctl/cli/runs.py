@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from typing import Any
 
 import typer
 
@@ -13,21 +14,26 @@ app = typer.Typer(help="Look at runs.", no_args_is_help=True, rich_markup_mode=N
 
 @app.command("list", epilog="Examples:\n\n\b\n  lstmctl runs list\n  lstmctl runs list --json")
 def list_(json: Json = False) -> None:
-    """All runs, oldest first, with their status and figures."""
+    """All runs, oldest first, with their status and figures; then all comparisons."""
     from lstmctl.cli import output
     from lstmctl.reporting import console
+    from lstmctl.runs.comparisons import list_comparisons, summarise_comparison
     from lstmctl.runs.folder import list_runs, runs_root
     from lstmctl.runs.summary import summarise
 
     rows = [summarise(folder) for folder in list_runs(runs_root())]
+    comparisons = [summarise_comparison(folder) for folder in list_comparisons(runs_root())]
     if json:
-        output.write_json({"runs": rows})
+        output.write_json({"runs": rows, "comparisons": comparisons})
         return
-    if not rows:
+    if not rows and not comparisons:
         console.write_line(f"no runs under {runs_root()}; `lstmctl train` makes the first")
         return
     columns = ["run", "status", "cell", "parameters", "step", "primary", "started"]
-    console.print_table("", columns, [[_cell(row[column]) for column in columns] for row in rows], stream=sys.stdout)
+    _print(columns, rows)
+    if rows and comparisons:
+        console.write_line("", sys.stdout)
+    _print(["comparison", "status", "arms", "runs"], comparisons)
 
 
 @app.command(epilog="Examples:\n\n\b\n  lstmctl runs show\n  lstmctl runs show latest --json")
@@ -44,6 +50,14 @@ def show(run: RunArgument = None, json: Json = False) -> None:
         return
     rows = [[key, _cell(value)] for key, value in info.items() if value not in (None, {}, [])]
     console.print_table(str(folder.path), ["", ""], rows, stream=sys.stdout)
+
+
+def _print(columns: list[str], rows: list[dict[str, Any]]) -> None:
+    from lstmctl.reporting import console
+
+    if rows:
+        cells = [[_cell(row[column]) for column in columns] for row in rows]
+        console.print_table("", columns, cells, stream=sys.stdout)
 
 
 def _cell(value: object) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from html import escape
 
 from lstmctl.reporting.console import inert
@@ -10,10 +10,14 @@ from lstmctl.reporting.console import inert
 STYLE = """
 :root { color-scheme: light dark;
   --paper: #ffffff; --ink: #1b1f24; --soft: #59636e; --line: #d5dae0; --card: #f5f7f9;
-  --training: #0072b2; --validation: #d55e00; --learning-rate: #00805c; }
+  --training: #0072b2; --validation: #d55e00; --learning-rate: #00805c;
+  --arm-1: #0072b2; --arm-2: #d55e00; --arm-3: #00805c; --arm-4: #b0578c; --arm-5: #a86f00; --arm-6: #2b8fc9;
+  --arm-7: #4d4d4d; }
 @media (prefers-color-scheme: dark) { :root {
   --paper: #14171b; --ink: #e4e8ec; --soft: #9aa5b1; --line: #333a42; --card: #1d2126;
-  --training: #56b4e9; --validation: #f28e3c; --learning-rate: #2fc296; } }
+  --training: #56b4e9; --validation: #f28e3c; --learning-rate: #2fc296;
+  --arm-1: #4a9fe0; --arm-2: #f28e3c; --arm-3: #2fc296; --arm-4: #e39ac6; --arm-5: #f0c04a; --arm-6: #a3d8f7;
+  --arm-7: #c3c9d0; } }
 * { box-sizing: border-box; }
 body { margin: 0 auto; padding: 1.5rem 1rem 4rem; max-width: 58rem; background: var(--paper); color: var(--ink);
   font: 1rem/1.55 system-ui, -apple-system, "Segoe UI", Roboto, "Liberation Sans", sans-serif; }
@@ -29,16 +33,21 @@ p { margin: .5rem 0; overflow-wrap: anywhere; }
 .card { background: var(--card); border: 1px solid var(--line); border-radius: .5rem; padding: .75rem 1rem; }
 .card h3 { margin: 0; font-size: .9rem; font-weight: 600; color: var(--soft); }
 .card .figure { font-size: 1.9rem; line-height: 1.3; font-variant-numeric: tabular-nums; }
+.card pre { margin-bottom: 0; padding: 0; border: 0; }
+.card.arm { border-left: .3rem solid var(--arm, var(--line)); }
+.lead { font-size: 1.1rem; }
+.warning { padding-left: .75rem; border-left: .2rem solid var(--validation); }
 .card ul { list-style: none; margin: .25rem 0 0; padding: 0; font-size: .9rem; }
-figure { margin: 0; }
+figure { margin: .75rem 0; }
 figure svg { display: block; width: 100%; height: auto; }
 figure svg text { font-family: system-ui, sans-serif; }
 .narrow { display: none !important; }
 @media (max-width: 34rem) { .narrow { display: block !important; } .wide { display: none !important; } }
 .box { overflow-x: auto; max-width: 100%; }
 table { border-collapse: collapse; font-size: .92rem; font-variant-numeric: tabular-nums; }
-th, td { padding: .3rem .9rem .3rem 0; text-align: left; vertical-align: top; border-bottom: 1px solid var(--line); }
-td.number, th.number { text-align: right; white-space: nowrap; }
+th, td { padding: .3rem .9rem .3rem 0; text-align: left; vertical-align: top; border-bottom: 1px solid var(--line);
+  white-space: nowrap; }
+td.number, th.number { text-align: right; }
 dl { display: grid; grid-template-columns: minmax(7rem, max-content) minmax(0, 1fr); gap: .3rem 1.25rem; margin: 0;
   font-size: .95rem; }
 dt { color: var(--soft); } dd { margin: 0; overflow-wrap: anywhere; }
@@ -75,13 +84,15 @@ def facts(pairs: Iterable[tuple[str, object]]) -> str:
     return "<dl>\n" + "\n".join(rows) + "\n</dl>" if rows else ""
 
 
-def table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A table of figures that scrolls in its own box where the screen is narrow."""
+def table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, words: Container[str] = ()) -> str:
+    """A table of figures that scrolls in its own box where the screen is narrow; columns of `words` stand left."""
     if not rows:
         return ""
-    head = "".join(f'<th class="number" scope="col">{text(name)}</th>' for name in columns)
+    kinds = ["" if name in words else ' class="number"' for name in columns]
+    head = "".join(f'<th{kind} scope="col">{text(name)}</th>' for name, kind in zip(columns, kinds, strict=True))
     body = "\n".join(
-        "<tr>" + "".join(f'<td class="number">{text(cell)}</td>' for cell in row) + "</tr>" for row in rows
+        "<tr>" + "".join(f"<td{kind}>{text(cell)}</td>" for cell, kind in zip(row, kinds, strict=True)) + "</tr>"
+        for row in rows
     )
     return f'<div class="box" tabindex="0"><table>\n<tr>{head}</tr>\n{body}\n</table></div>'
 

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import io
 import math
-import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from lstmctl.reporting.drawing import PAPER_WIDTH, inline_plot, ruled, write_plot
 from lstmctl.reporting.history import History, read_history
 from lstmctl.reporting.quantities import figure, metric_words, short_count, smoothed
-from lstmctl.storage import disk_errors, replace_file
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -18,18 +16,13 @@ if TYPE_CHECKING:
 
 # Okabe and Ito's palette: told apart by every kind of colour vision, and in grey print by lightness.
 TRAINING, VALIDATION, LEARNING_RATE = "#0072b2", "#d55e00", "#009e73"
-INK = "#010203"
-"""The colour of text and axes for a page: nothing else has it, so it can be replaced in the finished SVG."""
 PAGE_COLOURS = {
-    INK: "currentColor",
     TRAINING: "var(--training, #0072b2)",
     VALIDATION: "var(--validation, #d55e00)",
     LEARNING_RATE: "var(--learning-rate, #009e73)",
 }
 SAME_UNIT_AS_LOSS = ("nats_per_", "mse")
 """Metrics that begin so are in the loss's own unit and share its axis."""
-PAPER_WIDTH = 6.5
-"""Inches: the width of a text column."""
 
 
 def write_curves(run: Path) -> list[Path]:
@@ -45,12 +38,7 @@ def write_curves(run: Path) -> list[Path]:
     history = read_history(run)
     if not has_curves(history):
         return []
-    paths = [run / "plots" / "curves.svg", run / "plots" / "curves.png"]
-    for path in paths:
-        with disk_errors(path.parent):
-            path.parent.mkdir(exist_ok=True)
-        replace_file(path, _rendered(history, path.suffix[1:], PAPER_WIDTH, "black", white=True, text_as="path"))
-    return paths
+    return write_plot(run, "curves", lambda width, ink: _draw(history, width, ink))
 
 
 def inline_curves(history: History, *, width: float = PAPER_WIDTH, identity: str = "curves") -> str:
@@ -65,51 +53,18 @@ def inline_curves(history: History, *, width: float = PAPER_WIDTH, identity: str
     """
     if not has_curves(history):
         return ""
-    svg = _rendered(history, "svg", width, INK, white=False, text_as="none").decode()
-    svg = svg[svg.index("<svg") :].strip()
-    for drawn, shown in PAGE_COLOURS.items():
-        svg = svg.replace(drawn, shown)
-    svg = re.sub(r'(\bid="|url\(#|href="#)', rf"\g<1>{identity}-", svg)
-    opening = svg[: svg.index(">")]
-    box = re.search(r'viewBox="[^"]*"', opening)
-    assert box is not None
-    words = _description(history).replace("&", "&amp;").replace('"', "&quot;").replace("<", "&lt;")
-    names = 'xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink"'
-    return f'<svg {names} {box[0]} class="{identity}" role="img" aria-label="{words}"' + svg[len(opening) :]
+    return inline_plot(
+        lambda width, ink: _draw(history, width, ink),
+        PAGE_COLOURS,
+        _description(history),
+        width=width,
+        identity=identity,
+    )
 
 
 def has_curves(history: History) -> bool:
     """Whether there is anything to draw."""
     return bool(history.losses or history.evaluations)
-
-
-def _rendered(history: History, kind: str, width: float, ink: str, *, white: bool, text_as: str) -> bytes:
-    """The figure's file; `text_as` is `path` (the same everywhere) or `none` (the reader's own fonts)."""
-    import matplotlib
-
-    style: Any = {
-        "svg.fonttype": text_as,
-        "svg.hashsalt": "lstmctl",  # the same curves give the same file
-        "font.family": "DejaVu Sans" if text_as == "path" else "sans-serif",
-        "font.size": 9,
-        "axes.edgecolor": ink,
-        "axes.facecolor": "white" if white else "none",
-        "axes.labelcolor": ink,
-        "text.color": ink,
-        "text.parse_math": False,
-        "xtick.color": ink,
-        "ytick.color": ink,
-        "axes.spines.top": False,
-        "axes.spines.right": False,
-    }
-    metadata = {"Software": None} if kind == "png" else dict.fromkeys(("Creator", "Date", "Format", "Type"))
-    buffer = io.BytesIO()
-    with matplotlib.rc_context():
-        matplotlib.rcdefaults()  # a reader's own matplotlibrc changes nothing
-        matplotlib.rcParams.update(style)
-        drawing = _draw(history, width, ink)
-        drawing.savefig(buffer, format=kind, dpi=200, facecolor=style["axes.facecolor"], metadata=metadata)
-    return buffer.getvalue()
 
 
 def _draw(history: History, width: float, ink: str) -> Figure:
@@ -132,8 +87,7 @@ def _draw(history: History, width: float, ink: str) -> Figure:
     if not shared and primary is not None:
         panels[1].set_ylabel(metric_words(primary))
     for panel in panels:
-        panel.grid(color=ink, alpha=0.12, linewidth=0.6)
-        panel.set_axisbelow(True)
+        ruled(panel, ink)
         panel.tick_params(labelbottom=panel is panels[-1])
         if panel.get_legend_handles_labels()[0]:
             panel.legend(frameon=False, loc="best")

@@ -128,11 +128,16 @@ def test_every_example_runs(line: str, lstmctl: Command, runs: Path) -> None:
         stdin = " ".join(shlex.split(before)[1:]) + "\n"
     words = shlex.split(line.partition(" > ")[0])
     assert words[0] == "lstmctl"
-    if words[1] == "train" and "--resume" not in words:
+    if words[1] in ("train", "compare") and "--resume" not in words:
         words += TINY
+    if words[1] == "compare":
+        words += ["--seeds", "1"]
+        if "--resume" in words:
+            assert lstmctl("compare", "rnn", "lstm", "--seeds", "1", *TINY).code == 0
     result = lstmctl(*words[1:], stdin=stdin)
     assert result.code == 0, result.err
-    assert result.out or words[1] in ("train", "evaluate") or words[1:3] in (["config", "copy"], ["config", "check"])
+    quiet = ("train", "evaluate", "compare", "config copy", "config check")
+    assert result.out or words[1] in quiet or " ".join(words[1:3]) in quiet
     if "--json" in words or words[1:3] == ["config", "schema"]:
         json.loads(result.out)
 
@@ -180,7 +185,7 @@ def test_evaluating_in_json_is_one_object(lstmctl: Command, runs: Path) -> None:
     assert list(told) == ["format", "run", "split", "metrics", "baselines", "windows"]
     known = json.loads((runs / "travellers-lstm-001/run.json").read_text())
     assert told["metrics"] == known["metrics"]["test"]
-    assert (told["split"], told["windows"], list(told["baselines"])) == ("test", 7, ["uniform"])
+    assert (told["split"], told["windows"], list(told["baselines"])) == ("test", 7, ["uniform", "n-gram"])
 
 
 def test_generating_in_json_is_one_object(lstmctl: Command, runs: Path) -> None:

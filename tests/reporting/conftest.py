@@ -1,16 +1,22 @@
-"""A run folder with real logs, made by hand so that every number in it is known."""
+"""A run folder with real logs and a comparison, made by hand so that every number in them is known."""
 
 from __future__ import annotations
 
 import io
+import itertools
 import json
-from collections.abc import Callable
+import math
+import statistics
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from lstmctl.records import ArmResult, Comparison, CurvePoint, Difference, Metrics, RunResult
+
 MakeRun = Callable[..., Path]
+MakeComparison = Callable[..., Comparison]
 
 
 class Screen(io.TextIOWrapper):
@@ -102,3 +108,154 @@ def curve() -> list[dict[str, Any]]:
             metrics = {"nats_per_character": values[step], "bits_per_character": values[step] * 1.4427}
             rows.append({"step": step, "validation": metrics, "best": step != 100})
     return rows
+
+
+ARMS = {
+    "rnn": {"value": 1.712, "rate": 152_300.0, "kernel": "stepwise", "parameters": 86_420, "hidden": 248},
+    "lstm": {"value": 1.584, "rate": 83_366.0, "kernel": "oneDNN", "parameters": 86_591, "hidden": 112},
+    "gru": {"value": 1.571, "rate": 31_050.0, "kernel": "stepwise", "parameters": 86_733, "hidden": 132},
+}
+SEEDS_MOVE = (0.0, 0.012, -0.009, 0.004, -0.003)
+UNITS = 1_048_576
+SAMPLE = "The king shall have the hand of me,\nAnd in the world I will not be so free.\n"
+
+
+def learning_curve(end: float, rate: float, points: int = 24) -> tuple[CurvePoint, ...]:
+    """From 3.3 down to `end`, fast at first."""
+    seen = [UNITS * number // points for number in range(1, points + 1)]
+    values = [end + (3.3 - end) * math.exp(-7 * (units / UNITS) ** 0.6) for units in seen]
+    return tuple(CurvePoint(units, units / rate, value) for units, value in zip(seen, values, strict=True))
+
+
+def run_result(arm: str, seed: int, *, diverged: bool) -> RunResult:
+    facts: dict[str, Any] = ARMS[arm]
+    value, rate = facts["value"] + SEEDS_MOVE[seed], facts["rate"] * (1 + SEEDS_MOVE[seed])
+    curve = learning_curve(value - 0.02, rate)
+    test = {"nats_per_character": value, "bits_per_character": value * 1.4427, "nats_per_character_cold": value + 0.1}
+    validation = {"nats_per_character": value - 0.02, "bits_per_character": (value - 0.02) * 1.4427}
+    none: dict[str, Metrics | None] = {"validation": None, "test": None}
+    return RunResult(
+        name=f"{arm}-seed-{seed}",
+        seed=seed,
+        status="diverged" if diverged else "finished",
+        value=None if diverged else value,
+        metrics=none if diverged else {"validation": validation, "test": test},
+        curve=curve[:5] if diverged else curve,
+        units=curve[5].units if diverged else UNITS,
+        seconds=None if diverged else UNITS / rate,
+        rate=None if diverged else rate,
+        peak_memory=None if diverged else 512_000_000 + seed,
+    )
+
+
+@pytest.fixture
+def make_comparison(tmp_path: Path) -> MakeComparison:
+    """`make_comparison(…)`: rnn, lstm and gru over three seeds; the folder is made.
+
+    `names` stand in place of the arms' own; `diverged` are runs such as `rnn-seed-1`; `tuned` adds a grid of three
+    learning rates. All else is a field of the record.
+    """
+
+    def make(
+        seeds: Sequence[int] = (0, 1, 2),
+        *,
+        names: Sequence[str] = tuple(ARMS),
+        diverged: Sequence[str] = (),
+        tuned: bool = False,
+        **fields: Any,
+    ) -> Comparison:
+        folder = tmp_path / "sea-comparison-001"
+        folder.mkdir(exist_ok=True)
+        arms = tuple(arm_result(arm, name, seeds, diverged, tuned=tuned) for arm, name in zip(ARMS, names, strict=True))
+        facts: dict[str, Any] = {
+            "path": str(folder),
+            "config": "sea",
+            "overrides": ("training.budget=1M characters",),
+            "command": "lstmctl compare rnn lstm gru --config sea 'training.budget=1M characters'",
+            "primary": "nats_per_character",
+            "lower_is_better": True,
+            "split": "test",
+            "unit": "characters",
+            "units": UNITS,
+            "seeds": tuple(seeds),
+            "match": "parameters",
+            "target": 86_591,
+            "jobs": 1,
+            "confidence": 0.95,
+            "baselines": {
+                "uniform": {"nats_per_character": 4.1744, "bits_per_character": 6.0224},
+                "n-gram": {"nats_per_character": 1.9471, "order": 4.0},
+            },
+            "level": 1.6933,
+            "arms": arms,
+            "tests": tuple(difference(a, b) for a, b in itertools.combinations(arms, 2)),
+            "statement": "Over 3 seeds, on this data: lstm is better than rnn by 0.128 nats per character; "
+            "no difference was shown between lstm and gru.",
+            "machine": {
+                "device_name": "cpu, 2 threads",
+                "precision": "bfloat16",
+                "threads": 2,
+                "platform": "Linux",
+                "versions": {"torch": "2.13.0"},
+            },
+            "data": {
+                "files": ["sea.txt"],
+                "bytes": 1_115_394,
+                "vocabulary": 65,
+                "parts": {"training": 892_315, "validation": 111_539, "test": 111_540},
+                "sha256": "ab" * 32,
+            },
+            **fields,
+        }
+        return Comparison(**facts)
+
+    return make
+
+
+def arm_result(arm: str, name: str, seeds: Sequence[int], diverged: Sequence[str], *, tuned: bool) -> ArmResult:
+    facts: dict[str, Any] = ARMS[arm]
+    runs = tuple(run_result(arm, seed, diverged=f"{arm}-seed-{seed}" in diverged) for seed in seeds)
+    values = [run.value for run in runs if run.value is not None]
+    mean = statistics.fmean(values) if values else None
+    half = 0.026 if mean is not None and len(values) > 1 else None
+    rates = (1e-3, 3e-3, 1e-2)
+    chosen = {"training.learning_rate": 3e-3} if tuned else {}
+    reached = {"rnn": 6.876, "lstm": 2.41, "gru": 6.13}[arm]
+    return ArmResult(
+        name=name,
+        cell=arm,
+        settings={"model.hidden": facts["hidden"], **chosen},
+        chosen=chosen,
+        tuning=tuple(
+            (
+                {"training.learning_rate": rate},
+                None if rate == 1e-2 and arm == "rnn" else facts["value"] + 10 * abs(rate - 3e-3),
+            )
+            for rate in (rates if tuned else ())
+        ),
+        parameters=facts["parameters"],
+        deviation=facts["parameters"] / 86_591 - 1,
+        steps=1024,
+        kernel=facts["kernel"],
+        runs=runs,
+        mean=mean,
+        low=None if mean is None or half is None else mean - half,
+        high=None if mean is None or half is None else mean + half,
+        seconds=UNITS / facts["rate"] if values else None,
+        rate=facts["rate"] if values else None,
+        peak_memory=512_000_000 if values else None,
+        seconds_to_level=reached if values else None,
+        sample=f"{arm} {SAMPLE}" if values else "",
+        status="finished" if len(values) == len(runs) else "partly diverged" if values else "diverged",
+    )
+
+
+def difference(a: ArmResult, b: ArmResult) -> Difference:
+    if a.mean is None or b.mean is None:
+        return Difference(a.name, b.name, None, None, None, None, "paired")
+    gap = a.mean - b.mean
+    if a.low is None or b.low is None:
+        return Difference(a.name, b.name, gap, None, None, None, "paired")
+    paired = a.status == b.status == "finished"
+    p = 0.0004 if gap > 0.1 else 0.182
+    return Difference(a.name, b.name, gap, gap - 0.021, gap + 0.021, p, "paired" if paired else "welch")

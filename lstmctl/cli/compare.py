@@ -1,0 +1,132 @@
+"""`lstmctl compare`."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+from lstmctl.cli.arguments import Json, Quiet, Trust, complete_cell, complete_comparison, complete_config
+
+EXAMPLES = """\
+Examples:
+
+\b
+  lstmctl compare rnn lstm
+  lstmctl compare rnn lstm gru --config next-character --seeds 5 --jobs 2 threads=1
+  lstmctl compare lstm --arm "wide: lstm model.hidden=512" --match hidden training.learning_rate=2e-3
+  lstmctl compare lstm gru --tune training.learning_rate=4e-3,8e-3 --table latex
+  lstmctl compare --resume latest --seeds 5
+"""
+
+
+class Match(StrEnum):
+    """What is made equal between arms."""
+
+    parameters = "parameters"
+    hidden = "hidden"
+    time = "time"
+
+
+class TableForm(StrEnum):
+    """How a table is written."""
+
+    markdown = "markdown"
+    latex = "latex"
+
+
+def compare(
+    arguments: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="CELL|KEY=VALUE",
+            help="Cells to compare; then settings that hold for every arm.",
+            autocompletion=complete_cell,
+            show_default=False,
+        ),
+    ] = None,
+    arm: Annotated[
+        list[str] | None,
+        typer.Option(metavar='"NAME: CELL [KEY=VALUE …]"', help="A further arm with settings of its own; repeatable."),
+    ] = None,
+    config: Annotated[
+        str | None,
+        typer.Option(
+            metavar="CONFIG",
+            help="A file, a bundled config, or - for stdin; by default travellers with 1M characters a run.",
+            autocompletion=complete_config,
+        ),
+    ] = None,
+    seeds: Annotated[
+        int | None, typer.Option(help="Runs of each arm, each from a seed of its own. [default: 3]")
+    ] = None,
+    match: Annotated[
+        Match | None,
+        typer.Option(
+            help="Make parameters (by width), hidden (width) or time (of training) equal. [default: parameters]"
+        ),
+    ] = None,
+    tune: Annotated[
+        list[str] | None,
+        typer.Option(metavar="KEY=VALUE,VALUE", help="Try these on every arm, choose on validation; repeatable."),
+    ] = None,
+    jobs: Annotated[int, typer.Option(help="Runs at once; the figures stay the same, their times do not compare.")] = 1,
+    resume: Annotated[
+        str | None,
+        typer.Option(
+            metavar="COMPARISON",
+            help="Go on with one that was stopped; with --seeds, add seeds to it.",
+            autocompletion=complete_comparison,
+        ),
+    ] = None,
+    table: Annotated[TableForm | None, typer.Option(help="Print the table in this form to stdout.")] = None,
+    trust: Trust = False,
+    quiet: Quiet = False,
+    json: Json = False,
+) -> None:
+    """Train several cells under one budget over several seeds, and say how they differ.
+
+    Every arm reads the same data in the same order. Ctrl-C saves and prints the command that goes on.
+    """
+    from lstmctl import api, comparison
+    from lstmctl.cli import output
+    from lstmctl.errors import UsageError
+    from lstmctl.reporting import comparison_tables
+    from lstmctl.reporting.console import write_line
+    from lstmctl.reporting.live_comparison import ComparisonDisplay
+
+    if json and table is not None:
+        raise UsageError("--json and --table both write to stdout; give one of them")
+    if resume is not None and (arguments or arm or tune or config is not None or match is not None):
+        raise UsageError("--resume goes on with a comparison's own plan; only --seeds and --jobs go with it")
+    cells = [argument for argument in arguments or () if "=" not in argument]
+    overrides = [argument for argument in arguments or () if "=" in argument]
+    try:
+        with ComparisonDisplay(quiet=quiet) as display:
+            if resume is not None:
+                result = comparison.resume_comparison(resume, seeds=seeds, jobs=jobs, trust=trust, observe=display)
+            else:
+                result = comparison.compare(
+                    cells,
+                    config,
+                    overrides,
+                    arms=arm or (),
+                    seeds=3 if seeds is None else seeds,
+                    match=(match or Match.parameters).value,
+                    tune=tune or (),
+                    jobs=jobs,
+                    trust=trust,
+                    observe=display,
+                    command=api.command_line(),
+                )
+    except comparison.Interrupted as interrupted:
+        write_line("Stopped and saved. To go on:")
+        write_line(f"  {interrupted.again}")
+        raise typer.Exit(128 + interrupted.signal) from None
+    if json:
+        output.write_json(comparison.as_json(result))
+    elif table is not None:
+        output.write(getattr(comparison_tables, table.value)(result))
+    if not quiet:
+        comparison_tables.show_comparison(result)

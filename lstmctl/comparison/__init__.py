@@ -1,0 +1,7 @@
+"""Training several arms under one budget over several seeds, and saying how they differ."""
+
+from lstmctl.comparison.comparing import compare, resume_comparison
+from lstmctl.comparison.execution import Interrupted
+from lstmctl.comparison.results import as_json
+
+__all__ = ["Interrupted", "as_json", "compare", "resume_comparison"]

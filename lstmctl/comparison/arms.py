@@ -1,0 +1,119 @@
+"""What is compared: arms as they are typed, and the grid that tuning tries on each of them."""
+
+from __future__ import annotations
+
+import difflib
+import itertools
+import re
+import shlex
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from lstmctl.errors import UsageError
+from lstmctl.registry import CELLS, cell_name, is_user_class
+
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,39}")
+OWN = ("model.", "training.")
+"""Where an arm may differ; all else is the same for every arm, or its figures could not be compared."""
+SHARED = {
+    "model.cell": "the arm's first word is its cell",
+    "training.budget": "every arm has the same budget; `--match time` gives all the same time",
+}
+EXAMPLE = '--arm "wide: lstm model.hidden=512"'
+
+
+@dataclass(frozen=True)
+class Arm:
+    """One side of a comparison: a name, a cell, and the settings that it has of its own."""
+
+    name: str
+    cell: str
+    overrides: tuple[str, ...] = ()
+
+
+def arms_of(cells: Sequence[str], texts: Sequence[str]) -> list[Arm]:
+    """The arms that are typed: cells by their names, then those of `--arm`.
+
+    Raises:
+        UsageError: one is not an arm, there are fewer than two, or two have one name.
+    """
+    arms = [Arm(cell_name(_known(cell)), cell) for cell in cells] + [parse_arm(text) for text in texts]
+    if len(arms) < 2:
+        given = f"only {arms[0].name}" if arms else "none"
+        raise UsageError(
+            f"a comparison needs two arms, and there is {given}", hint=f"lstmctl compare rnn lstm, or {EXAMPLE}"
+        )
+    names: set[str] = set()
+    for arm in arms:
+        # Runs are folders, and some file systems take `A` and `a` for one name.
+        if arm.name.lower() in names:
+            raise UsageError(f"two arms are called {arm.name}", hint=f"give one a name of its own: {EXAMPLE}")
+        names.add(arm.name.lower())
+    return arms
+
+
+def parse_arm(text: str) -> Arm:
+    """The arm that `NAME: CELL [KEY=VALUE …]` describes.
+
+    Raises:
+        UsageError: `text` is not of that form, or sets what all arms share.
+    """
+    form = f"`NAME: CELL [KEY=VALUE …]`, for example {EXAMPLE}"
+    name, colon, rest = text.partition(":")
+    name = name.strip()
+    try:
+        words = shlex.split(rest)
+    except ValueError as error:
+        raise UsageError(f"--arm `{text}`: {error}; {form}") from error
+    if not colon or not words or "=" in words[0]:
+        raise UsageError(f"--arm `{text}` is not of the form {form}")
+    if not NAME.fullmatch(name):
+        raise UsageError(
+            f"--arm `{text}`: `{name}` is not a name; letters, digits, `_`, `.` and `-`, at most 40 of them", hint=form
+        )
+    for word in words[1:]:
+        _check_own(word, f"--arm `{text}`")
+    return Arm(name, _known(words[0]), tuple(words[1:]))
+
+
+def parse_grid(texts: Sequence[str]) -> list[tuple[str, ...]]:
+    """Every combination of what `KEY=VALUE,VALUE,…` name, as overrides; one empty point where nothing is tuned.
+
+    Raises:
+        UsageError: a text is not of that form, or tunes what all arms share.
+    """
+    axes: list[list[str]] = []
+    keys: set[str] = set()
+    for text in texts:
+        key, _, values = text.partition("=")
+        _check_own(text, f"--tune {text}")
+        choices = list(dict.fromkeys(value.strip() for value in values.split(",") if value.strip()))
+        if len(choices) < 2 or key in keys:
+            raise UsageError(
+                f"--tune {text}: give each key once, with two values or more",
+                hint="--tune training.learning_rate=1e-3,3e-3",
+            )
+        keys.add(key)
+        axes.append([f"{key}={choice}" for choice in choices])
+    return list(itertools.product(*axes))
+
+
+def _known(cell: str) -> str:
+    if is_user_class(cell) or cell in CELLS:
+        return cell
+    close = difflib.get_close_matches(cell, CELLS, n=2)
+    hint = f"did you mean {' or '.join(close)}?" if close else f"a config is given as --config {cell}"
+    raise UsageError(f"`{cell}` is no cell; known are {', '.join(CELLS)}, or your own `module:Class`", hint=hint)
+
+
+def _check_own(override: str, where: str) -> None:
+    key, equals, _ = override.partition("=")
+    if not equals:
+        raise UsageError(f"{where}: `{override}` is not of the form KEY=VALUE")
+    if key in SHARED:
+        raise UsageError(f"{where}: {key} cannot be an arm's own; {SHARED[key]}")
+    if not key.startswith(OWN):
+        raise UsageError(
+            f"{where}: {key} is the same for all arms; an arm's own are model.… and training.…",
+            hint=f"give it to the whole comparison: lstmctl compare … {override}",
+        )

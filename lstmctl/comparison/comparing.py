@@ -1,0 +1,212 @@
+"""A comparison from its command to its report, and taken up again where it was stopped."""
+
+from __future__ import annotations
+
+import logging
+import os
+import shlex
+from collections.abc import Mapping, Sequence
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from lstmctl.api.assembly import find_cell, open_data
+from lstmctl.api.failures import memory_errors
+from lstmctl.comparison.arms import arms_of, parse_grid
+from lstmctl.comparison.execution import FINAL, Interrupted, Observer, execute, status_of
+from lstmctl.comparison.plan import Match, Plan, read_plan, write_plan
+from lstmctl.comparison.planning import MOST_SEEDS, keep_sources, make_plan
+from lstmctl.comparison.results import as_json, choose, gather
+from lstmctl.config import LoadedConfig, from_mapping, load
+from lstmctl.errors import LstmctlError, RunError, UsageError
+from lstmctl.records import Comparison, Planned
+from lstmctl.registry import source_hash
+from lstmctl.reporting.comparison_page import write_comparison
+from lstmctl.reporting.comparison_words import DEVIATION_TO_WARN_OF
+from lstmctl.runs.comparisons import RESULT, find_comparison
+from lstmctl.runs.folder import runs_root
+from lstmctl.runs.place import claim_folder, locked
+from lstmctl.storage import replace_json
+from lstmctl.training.interruption import termination_as_exit
+
+log = logging.getLogger(__name__)
+
+DEFAULT = ("travellers", ("training.budget=1M characters",))
+"""Without a config: the bundled text, and so much of it that six runs take minutes."""
+
+
+def compare(
+    cells: Sequence[str],
+    config: str | Path | Mapping[str, Any] | None = None,
+    overrides: Sequence[str] = (),
+    *,
+    arms: Sequence[str] = (),
+    seeds: int = 3,
+    match: Match = "parameters",
+    tune: Sequence[str] = (),
+    jobs: int = 1,
+    trust: bool = False,
+    observe: Observer = lambda event: None,
+    command: str | None = None,
+) -> Comparison:
+    """Train every arm under one budget over several seeds, in a new folder with a report.
+
+    Args:
+        cells: names of cells, each an arm.
+        config: a file, the name of a bundled config, `-` for stdin, a mapping like a config; by default the bundled
+            text with a small budget.
+        overrides: `KEY=VALUE` for every arm.
+        arms: further arms, `NAME: CELL KEY=VALUE …`.
+        seeds: how many, from the config's own on.
+        match: what is made equal: `parameters` (each arm takes the width that comes nearest to the config's own cell),
+            `hidden`, or `time` (each arm trains as long as the config's own cell takes for its budget).
+        tune: `KEY=VALUE,VALUE`, tried on every arm with a seed of its own; the best on validation is compared.
+        jobs: runs at once; the figures do not depend on it.
+        trust: allow the config to name code to import.
+        observe: called with every event.
+        command: how a person started this.
+
+    Raises:
+        UsageError, ConfigError, DataError, RunError, ResourceError: see `lstmctl.errors`.
+        Interrupted: Ctrl-C or SIGTERM; what was trained is saved.
+    """
+    planned_arms, grid = arms_of(cells, arms), parse_grid(tune)
+    _check_jobs(jobs, match)
+    if config is None:
+        config, overrides = DEFAULT[0], [*DEFAULT[1], *overrides]
+    if isinstance(config, Mapping):
+        loaded = LoadedConfig(from_mapping(config, overrides), "config", None)
+    else:
+        loaded = load(str(config), overrides, trust=trust)
+    with termination_as_exit(), memory_errors():
+        plan = make_plan(
+            loaded,
+            planned_arms,
+            grid,
+            seeds=seeds,
+            match=match,
+            overrides=overrides,
+            command=command or "lstmctl.compare",
+        )
+        folder = claim_folder(runs_root(), f"{loaded.name}-comparison")
+        with locked(folder):
+            keep_sources(folder, plan, loaded.folder)
+            return _complete(folder, plan, jobs, observe)
+
+
+def resume_comparison(
+    name: str | Path,
+    *,
+    seeds: int | None = None,
+    jobs: int = 1,
+    trust: bool = False,
+    observe: Observer = lambda event: None,
+) -> Comparison:
+    """Go on with a comparison that was stopped; no finished run is made again.
+
+    Args:
+        name: a folder, a name under the runs folder, or `latest`.
+        seeds: more than it was planned with, to narrow the intervals; None for as many.
+        jobs, trust, observe: see `compare`.
+
+    Raises:
+        RunError: there is none, another process holds it, it is damaged, or its data or a cell changed.
+        UsageError: fewer seeds than it has.
+        Interrupted: Ctrl-C or SIGTERM; what was trained is saved.
+    """
+    folder = find_comparison(str(name), runs_root())
+    plan = read_plan(folder, trust=trust)
+    _check_jobs(jobs, plan.match)
+    if seeds is not None and not len(plan.seeds) <= seeds <= MOST_SEEDS:
+        raise UsageError(
+            f"--seeds {seeds}: {folder.name} has {len(plan.seeds)} already; as many or more, up to {MOST_SEEDS}"
+        )
+    with termination_as_exit(), locked(folder), memory_errors():
+        _check_unchanged(folder, plan)
+        if seeds is not None:
+            first = plan.seeds[0]
+            plan = plan.model_copy(update={"seeds": tuple(range(first, first + seeds))})
+        return _complete(folder, plan, jobs, observe)
+
+
+def _complete(folder: Path, plan: Plan, jobs: int, observe: Observer) -> Comparison:
+    """Make what is missing, and report."""
+    plan = plan.model_copy(update={"jobs": max(jobs, plan.jobs)})
+    (folder / RESULT).unlink(missing_ok=True)
+    write_plan(folder, plan)
+    _warn(plan, jobs)
+    runs = [*plan.tuning_runs, *plan.runs(dict.fromkeys((arm.name for arm in plan.arms), 0))]
+    finished = tuple(run.name for run in runs if status_of(folder, run) in FINAL)
+    observe(Planned(tuple(run.name for run in runs), finished))
+    again = _command_to_resume(folder, plan, jobs)
+    try:
+        execute(folder, plan, plan.tuning_runs, jobs=jobs, observe=observe)
+        execute(folder, plan, plan.runs(choose(folder, plan)), jobs=jobs, observe=observe)
+    except Interrupted as interrupted:
+        interrupted.again = again
+        raise
+    except LstmctlError as error:
+        kept = f"what is finished stands; to go on: {again}"
+        error.hint = f"{error.hint}; {kept}" if error.hint else kept
+        raise
+    comparison = gather(folder, plan)
+    write_comparison(comparison)
+    replace_json(folder / RESULT, {"format": 1, **as_json(comparison)})
+    return comparison
+
+
+def _command_to_resume(folder: Path, plan: Plan, jobs: int) -> str:
+    """What a person types to go on, with consent where the plan names code."""
+    words = ["lstmctl", "compare", "--resume", str(folder)]
+    trust = any(arm.cell_source for arm in plan.arms)
+    return shlex.join([*words, *(["--jobs", str(jobs)] if jobs > 1 else []), *(["--trust"] if trust else [])])
+
+
+def _check_jobs(jobs: int, match: Match) -> None:
+    if jobs < 1:
+        raise UsageError(f"--jobs {jobs}: 1 or more")
+    if match == "time" and jobs > 1:
+        raise UsageError("--match time needs --jobs 1: runs that share a machine slow each other down")
+
+
+def _warn(plan: Plan, jobs: int) -> None:
+    for arm in plan.arms:
+        parameters = arm.candidates[0].parameters
+        if plan.target is not None and abs(parameters / plan.target - 1) > DEVIATION_TO_WARN_OF:
+            log.warning(
+                "%s has %s parameters, %+.1f %% from the %s to match",
+                arm.name,
+                f"{parameters:,}",
+                100 * (parameters / plan.target - 1),
+                f"{plan.target:,}",
+            )
+    cores = os.cpu_count() or 1
+    if jobs > 1 and plan.device == "cpu" and jobs * plan.threads > cores:
+        log.warning(
+            "%d runs at once with %d threads each share %d cores; threads=%d would suit them better",
+            jobs,
+            plan.threads,
+            cores,
+            max(1, cores // jobs),
+        )
+
+
+def _check_unchanged(folder: Path, plan: Plan) -> None:
+    """Half of the runs on other data, or with another cell, would make no comparison."""
+    settings = plan.arms[0].candidates[0].settings
+    corpus = open_data(settings, folder)
+    if corpus.fingerprint["sha256"] != plan.data.get("sha256"):
+        raise RunError(
+            f"{', '.join(corpus.names)} changed since {folder.name} was planned: SHA-256 "
+            f"{corpus.fingerprint['sha256'][:12]}…, then {str(plan.data.get('sha256'))[:12]}…",
+            hint="put the old data back, or begin a new comparison",
+        )
+    for arm in plan.arms:
+        if arm.cell_source is None:
+            continue
+        kept = folder / f"{arm.cell.partition(':')[0]}.py"
+        # What lies there is looked at before any of it runs.
+        if kept.is_file() and sha256(kept.read_bytes()).hexdigest() != arm.cell_source:
+            raise RunError(f"{kept} is not the source that {folder.name} was planned with")
+        if source_hash(find_cell(arm.candidates[0].settings, folder)) != arm.cell_source:
+            raise RunError(f"the source of {arm.cell} is not the one that {folder.name} was planned with")

@@ -1,0 +1,189 @@
+"""The runs of a plan, each in a process of its own, some at once."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import subprocess
+import sys
+import tempfile
+import threading
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from queue import Empty, SimpleQueue
+from signal import SIGTERM
+from typing import IO, Any
+
+from lstmctl.comparison.messages import error_of, event_of
+from lstmctl.comparison.plan import Plan, PlannedRun
+from lstmctl.errors import LstmctlError, ResourceError, RunError
+from lstmctl.records import ComparisonEvent, RunBegan, RunEnded, RunEvent
+from lstmctl.runs.folder import RunFolder
+from lstmctl.training.interruption import Interruption
+
+log = logging.getLogger(__name__)
+
+Observer = Callable[[ComparisonEvent], None]
+FINAL = ("finished", "diverged")
+"""A run in one of these states is never made again: it would come out the same."""
+PATIENCE = 0.2
+"""Seconds between looks at whether to stop."""
+
+
+class Interrupted(Exception):  # noqa: N818  # no error: someone asked for it
+    """A signal asked for an end; every run was saved."""
+
+    def __init__(self, signal: int) -> None:
+        super().__init__(f"signal {signal}")
+        self.signal = signal
+        self.again = ""
+        """The command that goes on."""
+
+
+@dataclass
+class _Process:
+    run: PlannedRun
+    process: subprocess.Popen[str]
+    errors: IO[str]
+    """What it wrote to stderr: nothing, unless it failed in a way that nobody foresaw."""
+    failure: LstmctlError | None = None
+
+
+def status_of(folder: Path, run: PlannedRun) -> str | None:
+    """How far a planned run has come; None where it has not begun."""
+    path = RunFolder(folder / run.name)
+    return str(path.info().get("status")) if (path.path / "run.json").is_file() else None
+
+
+def value_of(folder: Path, run: PlannedRun, plan: Plan, split: str | None = None) -> float | None:
+    """The primary figure of a run on `split` (the reported part by default); None unless it finished."""
+    info = RunFolder(folder / run.name).info()
+    if info.get("status") != "finished":
+        return None
+    figures = info.get("metrics", {}).get(split or plan.split) or {}
+    value = figures.get(plan.primary)
+    return None if value is None else float(value)
+
+
+def execute(folder: Path, plan: Plan, runs: Sequence[PlannedRun], *, jobs: int, observe: Observer) -> None:
+    """Make all `runs` that are not made yet, at most `jobs` at once. A run that diverges is no failure.
+
+    Raises:
+        Interrupted: Ctrl-C or SIGTERM; the runs that were going have been saved.
+        LstmctlError: what befell the first run that failed; those that were going beside it have been saved.
+    """
+    pending = deque(run for run in runs if status_of(folder, run) not in FINAL)
+    active: dict[str, _Process] = {}
+    told: SimpleQueue[tuple[str, dict[str, Any] | None]] = SimpleQueue()
+    failure: LstmctlError | None = None
+    stopping = False
+    environment = _environment(plan.threads * jobs)
+    with Interruption() as interruption:
+        try:
+            while active or (pending and failure is None and not interruption()):
+                while pending and len(active) < jobs and failure is None and not interruption():
+                    run = pending.popleft()
+                    active[run.name] = _start(folder, run, told, environment)
+                    observe(RunBegan(run.name))
+                if (interruption() or failure is not None) and not stopping:
+                    stopping = True
+                    for process in active.values():
+                        process.process.send_signal(SIGTERM)
+                try:
+                    name, message = told.get(timeout=PATIENCE)
+                except Empty:
+                    continue
+                if message is not None:
+                    _hear(active[name], message, observe)
+                    continue
+                ended = active.pop(name)
+                if (problem := _problem(folder, ended, stopping=stopping)) is not None:
+                    failure = failure or problem
+                    continue
+                info = RunFolder(folder / name).info()
+                value = value_of(folder, ended.run, plan)
+                observe(RunEnded(name, str(info["status"]), plan.primary, value, info.get("training_seconds")))
+        finally:
+            for process in active.values():  # only after a second Ctrl-C, or a fault of ours
+                process.process.kill()
+                process.process.wait()
+    if failure is not None:
+        raise failure
+    if interruption.signal is not None:
+        raise Interrupted(interruption.signal)
+
+
+def _start(
+    folder: Path, run: PlannedRun, told: SimpleQueue[tuple[str, dict[str, Any] | None]], environment: dict[str, str]
+) -> _Process:
+    errors = tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace")  # noqa: SIM115  # closed by `_problem`
+    # -P: a file in the current folder that is called like a library must not take its place.
+    command = [sys.executable, "-P", "-m", "lstmctl.comparison.worker"]
+    process = subprocess.Popen(
+        [*command, str(folder), run.name, run.arm, str(run.candidate), str(run.seed)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=errors,
+        text=True,
+        encoding="utf-8",
+        env=environment,
+        start_new_session=True,  # Ctrl-C reaches the comparison alone, which tells its runs
+    )
+
+    def listen() -> None:
+        assert process.stdout is not None
+        for line in process.stdout:
+            try:
+                message = json.loads(line)
+            except ValueError:
+                continue  # something a user's cell printed, or half a line of a process that was killed
+            if isinstance(message, dict):
+                told.put((run.name, message))
+        process.wait()
+        told.put((run.name, None))
+
+    threading.Thread(target=listen, daemon=True).start()
+    return _Process(run, process, errors)
+
+
+def _hear(process: _Process, message: dict[str, Any], observe: Observer) -> None:
+    name = process.run.name
+    if (event := event_of(message)) is not None:
+        observe(RunEvent(name, event))
+    elif message.get("kind") == "warning":
+        log.warning("%s: %s", name, message.get("text"))
+    elif message.get("kind") == "error":
+        process.failure = error_of(message, name)
+
+
+def _problem(folder: Path, ended: _Process, *, stopping: bool) -> LstmctlError | None:
+    """What went wrong in a process that has ended, if anything did."""
+    code, name = ended.process.returncode, ended.run.name
+    for stream in (ended.process.stdin, ended.process.stdout):
+        assert stream is not None
+        stream.close()
+    with ended.errors as errors:
+        errors.seek(0)
+        last = errors.read().strip().splitlines()[-1:]
+    if ended.failure is not None:
+        return ended.failure
+    status = status_of(folder, ended.run)
+    if (code == 0 and status in FINAL) or stopping:
+        return None
+    if code == -9:
+        return ResourceError(
+            f"{name} was killed from outside",
+            hint="most often the memory was not enough: fewer --jobs, or a smaller model",
+        )
+    return RunError(f"{name} ended with exit code {code} and status {status}" + "".join(f": {line}" for line in last))
+
+
+def _environment(threads: int) -> dict[str, str]:
+    """Where more threads compute than there are cores, those that wait must not keep a core busy."""
+    environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
+    if threads > (os.cpu_count() or 1):
+        environment["OMP_WAIT_POLICY"] = "passive"
+    return environment

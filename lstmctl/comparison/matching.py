@@ -1,0 +1,49 @@
+"""The width that gives a cell about as many parameters as another has."""
+
+from __future__ import annotations
+
+from functools import cache
+
+import torch
+
+from lstmctl.api.assembly import build_model
+from lstmctl.cells.cell import Cell
+from lstmctl.config import Settings
+from lstmctl.models.sequence_model import count_parameters
+from lstmctl.tasks.language_model import LanguageModel
+
+
+def with_parameters(settings: Settings, task: LanguageModel, cell: type[Cell], target: int) -> Settings:
+    """`settings` with the `model.hidden` whose model comes nearest to `target` trainable numbers.
+
+    Raises:
+        ConfigError: the cell refuses `model.options`.
+    """
+
+    @cache
+    def parameters(hidden: int) -> int:
+        return parameters_of(_with_hidden(settings, hidden), task, cell)
+
+    # The count grows with the width: first a width that has enough, then halving the gap below it.
+    enough = 1
+    while parameters(enough) < target:
+        enough *= 2
+    low, high = enough // 2, enough
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (middle, high) if parameters(middle) < target else (low, middle)
+    nearest = min((width for width in (low, high) if width), key=lambda width: abs(parameters(width) - target))
+    return _with_hidden(settings, nearest)
+
+
+def parameters_of(settings: Settings, task: LanguageModel, cell: type[Cell]) -> int:
+    """All trainable numbers of the model that `settings` describe; it is built without its memory where that works."""
+    try:
+        with torch.device("meta"):
+            return count_parameters(build_model(settings, task, cell, "float32"))
+    except (NotImplementedError, RuntimeError):  # a user's cell may look at its values
+        return count_parameters(build_model(settings, task, cell, "float32"))
+
+
+def _with_hidden(settings: Settings, hidden: int) -> Settings:
+    return settings.model_copy(update={"model": settings.model.model_copy(update={"hidden": hidden})})

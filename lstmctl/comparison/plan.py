@@ -1,0 +1,166 @@
+"""A comparison's plan: every run that belongs to it, fixed before the first begins and kept in `plan.json`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from lstmctl.config import Settings
+from lstmctl.errors import ConfigError, RunError
+from lstmctl.registry import is_user_class
+from lstmctl.runs.comparisons import PLAN
+from lstmctl.runs.place import read_json
+from lstmctl.storage import replace_file
+
+Match = Literal["parameters", "hidden", "time"]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Candidate(_Part):
+    """An arm at one point of the tuning grid; the only one, at no point, where nothing is tuned."""
+
+    point: Mapping[str, Any]
+    """What tuning tries here, by dotted key."""
+    settings: Settings
+    """The whole config but for the seed."""
+    parameters: int
+
+
+class PlannedArm(_Part):
+    """One side of a comparison, with everything its runs need."""
+
+    name: str
+    cell: str
+    own: Mapping[str, Any]
+    """The settings that `--arm` gave it, by dotted key."""
+    cell_source: str | None
+    """SHA-256 of a user's own cell; it lies beside the plan."""
+    candidates: tuple[Candidate, ...]
+
+
+class Plan(_Part):
+    """Arms, seeds, and what all of them share."""
+
+    format: Literal[1] = 1
+    config: str
+    overrides: tuple[str, ...]
+    command: str
+    match: Match
+    target: int | None
+    """Parameters to match."""
+    seeds: tuple[int, ...]
+    tuning_seed: int
+    device: str
+    precision: str
+    threads: int
+    jobs: int = 1
+    """The most runs that ever went at once: above one, no times are comparable."""
+    unit: str
+    units: int
+    """Targets of one run of the config's own cell."""
+    primary: str
+    lower_is_better: bool
+    split: Literal["test", "validation"]
+    data: Mapping[str, Any]
+    arms: tuple[PlannedArm, ...]
+
+    def arm(self, name: str) -> PlannedArm:
+        """The arm called `name`."""
+        return next(arm for arm in self.arms if arm.name == name)
+
+    @property
+    def tuning_runs(self) -> list[PlannedRun]:
+        """The runs that choose among candidates; none where nothing is tuned."""
+        return [
+            PlannedRun(f"{arm.name}-tuning-{index + 1}", arm.name, index, self.tuning_seed)
+            for arm in self.arms
+            if len(arm.candidates) > 1
+            for index in range(len(arm.candidates))
+        ]
+
+    def settings(self, run: PlannedRun) -> Settings:
+        """The whole config of a run.
+
+        Where no test part is kept apart, the validation part is what is reported, and nothing may be chosen on it: runs
+        of tuning then learn from the training part but for its last tenth, and are scored on that.
+        """
+        settings = self.arm(run.arm).candidates[run.candidate].settings
+        if run.seed == self.tuning_seed and self.split == "validation":
+            training = int(self.data["parts"]["training"])
+            inner = training // 10
+            data = settings.data.model_copy(update={"split": (training - inner, inner)})
+            settings = settings.model_copy(update={"data": data})
+        return settings.model_copy(update={"seed": run.seed})
+
+    def runs(self, chosen: Mapping[str, int]) -> list[PlannedRun]:
+        """The runs that are compared, seed by seed, so that what is there of a broken-off comparison is balanced.
+
+        Args:
+            chosen: the candidate of each arm.
+        """
+        return [
+            PlannedRun(f"{arm.name}-seed-{seed}", arm.name, chosen[arm.name], seed)
+            for seed in self.seeds
+            for arm in self.arms
+        ]
+
+
+@dataclass(frozen=True)
+class PlannedRun:
+    """One run of a plan."""
+
+    name: str
+    """Of its folder."""
+    arm: str
+    candidate: int
+    seed: int
+
+
+def write_plan(folder: Path, plan: Plan) -> None:
+    """Put `plan.json` into a comparison's folder, in one step.
+
+    Raises:
+        ResourceError: the disk is full or the folder is gone.
+    """
+    replace_file(folder / PLAN, (plan.model_dump_json(indent=2) + "\n").encode())
+
+
+def read_plan(folder: Path, *, trust: bool) -> Plan:
+    """The plan of a comparison.
+
+    Raises:
+        RunError: it is missing, damaged, or of a newer format.
+        ConfigError: it names code of a user's own, and `trust` was not given.
+    """
+    path = folder / PLAN
+    form = read_json(path).get("format")
+    if isinstance(form, int) and form > 1:
+        raise RunError(f"{path} has format {form} of a newer lstmctl; this one reads 1")
+    try:
+        plan = Plan.model_validate_json(path.read_bytes())
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise RunError(f"{path} is damaged: {'.'.join(map(str, first['loc']))}: {first['msg']}") from error
+    named = [candidate.settings.model.cell for arm in plan.arms for candidate in arm.candidates]
+    if (own := next(filter(is_user_class, named), None)) and not trust:
+        raise ConfigError(
+            f'{path}: "{own}" would import code that this file names; trust it, or do not run it',
+            hint="add `--trust` if you know that code",
+        )
+    return plan
+
+
+def dotted(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """A nested mapping as dotted keys and plain values."""
+    for key, value in values.items():
+        if isinstance(value, Mapping) and value:
+            yield from dotted(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value

@@ -1,0 +1,182 @@
+"""From arms and a config to a plan: widths matched, budgets counted out, everything checked before the first run."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from lstmctl import registry
+from lstmctl.api.assembly import find_cell, portable
+from lstmctl.api.preparation import Assembled, Choices, assemble
+from lstmctl.cells.cell import Cell
+from lstmctl.comparison.arms import Arm
+from lstmctl.comparison.matching import with_parameters
+from lstmctl.comparison.plan import Candidate, Match, Plan, PlannedArm, dotted
+from lstmctl.config import LoadedConfig, Settings, derive
+from lstmctl.errors import ConfigError, UsageError
+from lstmctl.models.sequence_model import count_parameters
+from lstmctl.seeds import stream
+from lstmctl.storage import replace_file
+from lstmctl.training.budget import seconds_a_step
+
+MOST_SEEDS = 1000
+TRIAL_SECONDS = 2.0
+"""Spent on each arm to learn how long its steps take, where time is what is matched."""
+
+
+@dataclass(frozen=True)
+class _Draft:
+    """A candidate on its way into the plan."""
+
+    arm: Arm
+    cell: type[Cell]
+    point: Mapping[str, Any]
+    settings: Settings
+    parameters: int
+    assembled: Assembled
+
+
+def make_plan(
+    loaded: LoadedConfig,
+    arms: Sequence[Arm],
+    grid: Sequence[tuple[str, ...]],
+    *,
+    seeds: int,
+    match: Match,
+    overrides: Sequence[str],
+    command: str,
+) -> Plan:
+    """Decide every run of a comparison.
+
+    The config's own cell sets the measure: its parameters at `model.hidden` are what the others are matched to, and
+    what its budget stands for, in targets, is what every arm gets (or in seconds, where time is matched). Every arm is
+    built once and tried, so that what cannot work is known before anything is trained.
+
+    Raises:
+        UsageError: two arms are the same, or `seeds` is out of range.
+        ConfigError, DataError, ResourceError: an arm, or the config, cannot be had as it is asked for.
+    """
+    if not 1 <= seeds <= MOST_SEEDS:
+        raise UsageError(f"--seeds {seeds}: from 1 to {MOST_SEEDS}; 3 or more give intervals one can use")
+    base = loaded.settings
+    reference = assemble(base, loaded.folder, find_cell(base, loaded.folder), steps=1)
+    target = count_parameters(reference.model) if match == "parameters" else None
+    drafts = [_draft(loaded, arm, point, reference, target) for arm in arms for point in grid]
+    _refuse_twins(drafts)
+    choices = _shared_choices(base, reference, drafts)
+    # Only now is it known in which numbers the arms compute, and so how long a step takes.
+    reference = assemble(base, loaded.folder, reference.cell, choices=_own_choices(base, choices))
+    steps = int(reference.facts["steps"])
+    units = steps * reference.batches.units_per_step
+    if match == "time":
+        seconds = steps * _seconds_a_step(loaded, base, reference.cell, choices)
+        drafts = [_timed(loaded, draft, choices, seconds) for draft in drafts]
+    else:
+        drafts = [_budgeted(draft, units) for draft in drafts]
+    planned = [_planned(arm, [draft for draft in drafts if draft.arm is arm], base) for arm in arms]
+    return Plan(
+        config=loaded.name,
+        overrides=tuple(overrides),
+        command=command,
+        match=match,
+        target=target,
+        seeds=tuple(range(base.seed, base.seed + seeds)),
+        tuning_seed=stream(base.seed, "tuning"),
+        device=choices.device,
+        precision=choices.precision,
+        threads=choices.threads,
+        unit=reference.task.unit,
+        units=units,
+        primary=reference.task.primary.name,
+        lower_is_better=reference.task.primary.lower_is_better,
+        split="test" if "test" in reference.corpus.parts else "validation",
+        data=reference.facts["data"],
+        arms=tuple(planned),
+    )
+
+
+def keep_sources(folder: Path, plan: Plan, config_folder: Path | None) -> None:
+    """Copy the file of every user's own cell beside the plan, so that the runs need nothing from elsewhere."""
+    for arm in plan.arms:
+        if registry.is_user_class(arm.cell):
+            source = Path(inspect.getfile(find_cell(arm.candidates[0].settings, config_folder)))
+            replace_file(folder / source.name, source.read_bytes())
+
+
+def _draft(loaded: LoadedConfig, arm: Arm, point: tuple[str, ...], reference: Assembled, target: int | None) -> _Draft:
+    base = loaded.settings
+    overrides = [f"model.cell={arm.cell}", *arm.overrides, *point]
+    if arm.cell != base.model.cell and not any(text.startswith("model.options") for text in overrides):
+        overrides.insert(1, "model.options={}")  # those of the config are for the config's cell
+    try:
+        settings = portable(derive(base, overrides), reference.corpus)
+        cell = find_cell(settings, loaded.folder)
+        if target is not None and not any(text.startswith("model.hidden=") for text in overrides):
+            settings = with_parameters(settings, reference.task, cell, target)
+        assembled = assemble(settings, loaded.folder, cell, steps=1)
+    except ConfigError as error:
+        raise ConfigError([f"{arm.name}: {problem}" for problem in error.problems], hint=error.hint) from error
+    own = dict(dotted(settings.model_dump(mode="json")))
+    keys = [text.partition("=")[0] for text in point]
+    chosen = {key: own.get(key) for key in keys}
+    return _Draft(arm, cell, chosen, settings, count_parameters(assembled.model), assembled)
+
+
+def _refuse_twins(drafts: Sequence[_Draft]) -> None:
+    for index, draft in enumerate(drafts):
+        for other in drafts[:index]:
+            if draft.settings == other.settings and draft.arm is not other.arm:
+                raise UsageError(
+                    f"{other.arm.name} and {draft.arm.name} are the same arm: their settings do not differ",
+                    hint="a comparison of an arm with itself shows nothing; give one a setting of its own",
+                )
+
+
+def _shared_choices(base: Settings, reference: Assembled, drafts: Sequence[_Draft]) -> Choices:
+    """What `auto` becomes for every arm: bfloat16 only where it is faster for each of them."""
+    tried = {draft.assembled.choices.precision for draft in drafts if draft.settings.training.precision == "auto"}
+    shared = tried.pop() if len(tried) == 1 else "float32"
+    precision = shared if base.training.precision == "auto" else base.training.precision
+    return replace(reference.choices, precision=precision)
+
+
+def _own_choices(settings: Settings, choices: Choices) -> Choices:
+    """The shared choices, but in the numbers that `settings` ask for by name."""
+    named = settings.training.precision
+    return choices if named == "auto" else replace(choices, precision=named)
+
+
+def _budgeted(draft: _Draft, units: int) -> _Draft:
+    return replace(draft, settings=derive(draft.settings, [f"training.budget={units} {draft.assembled.task.unit}"]))
+
+
+def _timed(loaded: LoadedConfig, draft: _Draft, choices: Choices, seconds: float) -> _Draft:
+    each = _seconds_a_step(loaded, draft.settings, draft.cell, choices)
+    return _budgeted(draft, max(1, round(seconds / each)) * draft.assembled.batches.units_per_step)
+
+
+def _seconds_a_step(loaded: LoadedConfig, settings: Settings, cell: type[Cell], choices: Choices) -> float:
+    own = _own_choices(settings, choices)
+    return seconds_a_step(assemble(settings, loaded.folder, cell, choices=own, steps=10**9).trainer, TRIAL_SECONDS)
+
+
+def _planned(arm: Arm, drafts: Sequence[_Draft], base: Settings) -> PlannedArm:
+    before = dict(dotted(base.model_dump(mode="json")))
+    after = dict(dotted(drafts[0].settings.model_dump(mode="json")))
+    own = {
+        key: after[key] for key in after if after[key] != before.get(key) and key.startswith(("model.", "training."))
+    }
+    for key in ("model.cell", "training.budget", *drafts[0].point):
+        own.pop(key, None)
+    return PlannedArm(
+        name=arm.name,
+        cell=arm.cell,
+        own={"model.hidden": after["model.hidden"], **own},
+        cell_source=registry.source_hash(drafts[0].cell) if registry.is_user_class(arm.cell) else None,
+        candidates=tuple(
+            Candidate(point=draft.point, settings=draft.settings, parameters=draft.parameters) for draft in drafts
+        ),
+    )

@@ -1,0 +1,248 @@
+"""From the runs on the disk to what a comparison came to."""
+
+from __future__ import annotations
+
+import bisect
+import logging
+import statistics
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from lstmctl.api import load_run
+from lstmctl.api.assembly import build_task, open_data
+from lstmctl.api.references import references
+from lstmctl.comparison.execution import value_of
+from lstmctl.comparison.plan import Candidate, Plan, PlannedArm, PlannedRun
+from lstmctl.comparison.statement import statement
+from lstmctl.decoding import Sampling
+from lstmctl.metrics import Metric
+from lstmctl.records import ArmResult, Comparison, CurvePoint, RunResult
+from lstmctl.runs.folder import RunFolder
+from lstmctl.runs.logs import read_json_lines
+from lstmctl.statistics import compare_all, interval
+
+log = logging.getLogger(__name__)
+
+CONFIDENCE = 0.95
+SAMPLE_LENGTH = 300
+SAMPLE_TEMPERATURE = 0.8
+MACHINE = ("device_name", "precision", "threads", "platform", "versions")
+ORDER = ("batch", "accumulate", "window", "state_reset")
+"""Settings of the training that decide, with the seed, what is read when."""
+
+
+def choose(folder: Path, plan: Plan) -> dict[str, int]:
+    """The candidate of each arm that is best on validation; the first, where none finished or nothing was tuned."""
+    metric = Metric(plan.primary, plan.lower_is_better)
+    chosen = {arm.name: 0 for arm in plan.arms}
+    best: dict[str, float] = {}
+    for run in plan.tuning_runs:
+        value = value_of(folder, run, plan, "validation")
+        if value is not None and metric.better(value, best.get(run.arm)):
+            best[run.arm], chosen[run.arm] = value, run.candidate
+    return chosen
+
+
+def gather(folder: Path, plan: Plan) -> Comparison:
+    """Everything that the runs of a finished comparison say, and what follows from it.
+
+    Raises:
+        RunError: a run is missing or damaged.
+        DataError: the data is gone, or has changed.
+    """
+    chosen = choose(folder, plan)
+    runs = plan.runs(chosen)
+    results = {run.name: _run_result(folder, run, plan) for run in runs}
+    of_arm = {arm.name: tuple(results[run.name] for run in runs if run.arm == arm.name) for arm in plan.arms}
+    level = _worst_final_level(of_arm.values(), plan)
+    arms = [
+        _arm_result(folder, plan, arm, arm.candidates[chosen[arm.name]], of_arm[arm.name], level) for arm in plan.arms
+    ]
+    tests = compare_all(
+        {arm.name: arm.values for arm in arms}, lambda a, b: _same_order(plan, chosen, a, b), CONFIDENCE
+    )
+    baselines = _baselines(folder, plan)
+    return Comparison(
+        path=str(folder),
+        config=plan.config,
+        overrides=plan.overrides,
+        command=plan.command,
+        primary=plan.primary,
+        lower_is_better=plan.lower_is_better,
+        split=plan.split,
+        unit=plan.unit,
+        units=plan.units,
+        seeds=plan.seeds,
+        match=plan.match,
+        target=plan.target,
+        jobs=plan.jobs,
+        confidence=CONFIDENCE,
+        baselines=baselines,
+        level=level,
+        arms=tuple(arms),
+        tests=tuple(tests),
+        statement=statement(plan, arms, tests, baselines, CONFIDENCE),
+        machine=_machine(folder, runs),
+        data=plan.data,
+    )
+
+
+def as_json(comparison: Comparison) -> dict[str, Any]:
+    """A comparison as the object of `compare --json` (docs/json.md)."""
+    facts = asdict(comparison)
+    for arm, result in zip(facts["arms"], comparison.arms, strict=True):
+        arm["values"] = list(result.values)
+        arm["tuning"] = [{"point": dict(point), "value": value} for point, value in result.tuning]
+    return {"report": str(Path(facts.pop("path")) / "report.html"), **facts}
+
+
+def _run_result(folder: Path, run: PlannedRun, plan: Plan) -> RunResult:
+    path = RunFolder(folder / run.name)
+    info = path.info()
+    curve = _curve(path, plan.primary)
+    return RunResult(
+        name=run.name,
+        seed=run.seed,
+        status=str(info["status"]),
+        value=value_of(folder, run, plan),
+        metrics=info.get("metrics") or {"validation": None, "test": None},
+        curve=curve,
+        units=int(info.get("units_trained") or (curve[-1].units if curve else 0)),
+        seconds=info.get("training_seconds"),
+        rate=info.get("rate"),
+        peak_memory=info.get("peak_memory"),
+    )
+
+
+def _curve(run: RunFolder, primary: str) -> tuple[CurvePoint, ...]:
+    """The evaluations on the way; targets and seconds until each follow from the reports of the loss around it."""
+    rows = list(read_json_lines(run.path / "metrics.jsonl"))
+    steps, units, seconds = [0], [0.0], [0.0]
+    for row in rows:
+        if "units" in row:
+            steps.append(row["step"])
+            units.append(row["units"])
+            seconds.append(row["seconds"])
+    return tuple(
+        CurvePoint(round(_between(row["step"], steps, units)), _between(row["step"], steps, seconds), figure)
+        for row in rows
+        if (figure := row.get("validation", {}).get(primary)) is not None
+    )
+
+
+def _between(at: float, known: Sequence[float], values: Sequence[float]) -> float:
+    """The value at `at` on the line through the neighbours of it that are known; beyond the last, the last."""
+    after = bisect.bisect_left(known, at)
+    if after == len(known):
+        return values[-1]
+    if known[after] == at or after == 0:
+        return values[after]
+    share = (at - known[after - 1]) / (known[after] - known[after - 1])
+    return values[after - 1] + share * (values[after] - values[after - 1])
+
+
+def _worst_final_level(arms: Iterable[Sequence[RunResult]], plan: Plan) -> float | None:
+    """Where the worst arm's validation figure ends up, as the mean over its finished runs."""
+    ends = []
+    for runs in arms:
+        last = [run.curve[-1].value for run in runs if run.status == "finished" and run.curve]
+        if last:
+            ends.append(statistics.fmean(last))
+    if not ends:
+        return None
+    return max(ends) if plan.lower_is_better else min(ends)
+
+
+def seconds_to(level: float, curve: Sequence[CurvePoint], *, lower_is_better: bool) -> float | None:
+    """The training time at which a curve first is as good as `level`, on a line between evaluations."""
+    sign = 1.0 if lower_is_better else -1.0
+    before: CurvePoint | None = None
+    for point in curve:
+        if sign * point.value <= sign * level:
+            if before is None or before.value == point.value:
+                return point.seconds
+            share = (before.value - level) / (before.value - point.value)
+            return before.seconds + share * (point.seconds - before.seconds)
+        before = point
+    return None
+
+
+def _arm_result(
+    folder: Path,
+    plan: Plan,
+    arm: PlannedArm,
+    candidate: Candidate,
+    runs: tuple[RunResult, ...],
+    level: float | None,
+) -> ArmResult:
+    summary = interval([run.value for run in runs if run.value is not None], CONFIDENCE)
+    finished = [run for run in runs if run.status == "finished"]
+    info = RunFolder(folder / runs[0].name).info()
+    reached = [
+        None if level is None else seconds_to(level, run.curve, lower_is_better=plan.lower_is_better)
+        for run in finished
+    ]
+    times = [time for time in reached if time is not None]
+    tuning = [run for run in plan.tuning_runs if run.arm == arm.name]
+    diverged = len(runs) - len(finished)
+    return ArmResult(
+        name=arm.name,
+        cell=arm.cell,
+        settings={**arm.own, **candidate.point, "model.hidden": candidate.settings.model.hidden},
+        chosen=candidate.point,
+        tuning=tuple(
+            (arm.candidates[run.candidate].point, value_of(folder, run, plan, "validation")) for run in tuning
+        ),
+        parameters=candidate.parameters,
+        deviation=None if plan.target is None else candidate.parameters / plan.target - 1,
+        steps=int(info["steps"]),
+        kernel=info.get("kernel"),
+        runs=runs,
+        mean=summary.mean,
+        low=summary.low,
+        high=summary.high,
+        seconds=_median([run.seconds for run in finished]),
+        rate=_median([run.rate for run in finished]),
+        peak_memory=max((run.peak_memory for run in finished if run.peak_memory), default=None),
+        seconds_to_level=statistics.fmean(times) if times and len(times) == len(reached) else None,
+        sample=_sample(folder, finished),
+        status="finished" if not diverged else "partly diverged" if finished else "diverged",
+    )
+
+
+def _median(values: Sequence[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return statistics.median(known) if known else None
+
+
+def _sample(folder: Path, finished: Sequence[RunResult]) -> str:
+    if not finished:
+        return ""
+    run = load_run(folder / finished[0].name, trust=True)
+    return run.generate(length=SAMPLE_LENGTH, sampling=Sampling(temperature=SAMPLE_TEMPERATURE))[0].text
+
+
+def _same_order(plan: Plan, chosen: Mapping[str, int], a: str, b: str) -> bool:
+    """Whether two arms read the same data in the same order, so that runs of one seed are a pair."""
+    one, other = (plan.arm(name).candidates[chosen[name]].settings.training for name in (a, b))
+    return all(getattr(one, key) == getattr(other, key) for key in ORDER)
+
+
+def _baselines(folder: Path, plan: Plan) -> dict[str, dict[str, float]]:
+    settings = plan.arms[0].candidates[0].settings
+    corpus = open_data(settings, folder)
+    return references(corpus, build_task(settings, corpus.encoding), plan.split)
+
+
+def _machine(folder: Path, runs: Sequence[PlannedRun]) -> dict[str, Any]:
+    """Where the first run was made; a warning where another was made elsewhere, or by other versions."""
+    machines = []
+    for run in runs:
+        info = RunFolder(folder / run.name).info()
+        machines.append({key: info.get(key) for key in MACHINE})
+    for key in MACHINE:
+        if key != "precision" and any(machine[key] != machines[0][key] for machine in machines):
+            log.warning("the runs were not all made with the same %s: their times do not compare", key)
+    return machines[0]

@@ -1,0 +1,85 @@
+"""What a comparison showed and what it did not, in plain words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from lstmctl.comparison.plan import Plan
+from lstmctl.records import ArmResult, Difference, Metrics
+
+SIGNIFICANT = 0.05
+
+
+def statement(
+    plan: Plan,
+    arms: Sequence[ArmResult],
+    tests: Sequence[Difference],
+    baselines: Mapping[str, Metrics],
+    confidence: float,
+) -> str:
+    """One sentence on the differences, and one each where something else must be known to read them."""
+    figure = plan.primary.replace("_", " ")
+    count = len(plan.seeds)
+    parts = [f"Over {count} seeds, on this data: " if count > 1 else "One seed, on this data: "]
+    parts.append(
+        "; ".join(_differences(plan, tests, figure, confidence)) if count > 1 else _one_seed(plan, arms, figure)
+    )
+    parts.append(".")
+    for arm in arms:
+        lost = [str(run.seed) for run in arm.runs if run.value is None]
+        if lost:
+            parts.append(
+                f" {arm.name} diverged on {'every seed' if len(lost) == count else 'seed ' + ', '.join(lost)}."
+            )
+    parts += _baselines(plan, arms, baselines)
+    return "".join(parts)
+
+
+def _differences(plan: Plan, tests: Sequence[Difference], figure: str, confidence: float) -> list[str]:
+    shown, open_ = [], []
+    for test in tests:
+        if test.difference is None:
+            continue
+        if test.p is None or test.low is None or test.high is None:
+            open_.append(f"{test.a} and {test.b}")
+        elif test.p < SIGNIFICANT:
+            a_is_better = (test.difference < 0) == plan.lower_is_better
+            better, worse = (test.a, test.b) if a_is_better else (test.b, test.a)
+            low, high = sorted((abs(test.low), abs(test.high)))
+            if test.low * test.high < 0:  # the adjusted test and the plain interval may differ a little at the border
+                low = -low
+            shown.append(
+                f"{better} is better than {worse} by {abs(test.difference):.3f} {figure} "
+                f"({100 * confidence:g} % interval {low:.3f} to {high:.3f}, {_p(test.p)})"
+            )
+        else:
+            open_.append(f"{test.a} and {test.b} ({test.low:+.3f} to {test.high:+.3f}, {_p(test.p)})")
+    if open_:
+        shown.append("no difference was shown between " + ", ".join(open_))
+    return shown or ["no two arms can be compared"]
+
+
+def _one_seed(plan: Plan, arms: Sequence[ArmResult], figure: str) -> str:
+    scored = [(arm.mean, arm.name) for arm in arms if arm.mean is not None]
+    if not scored:
+        return "no arm came to a figure"
+    value, name = min(scored) if plan.lower_is_better else max(scored)
+    return f"{name} came out best, at {value:.3f} {figure}, but nothing is known of how far seeds move the figures"
+
+
+def _baselines(plan: Plan, arms: Sequence[ArmResult], baselines: Mapping[str, Metrics]) -> list[str]:
+    """Arms that do not beat the best baseline are told so."""
+    known = [(metrics[plan.primary], name) for name, metrics in baselines.items() if plan.primary in metrics]
+    if not known:
+        return []
+    value, name = min(known) if plan.lower_is_better else max(known)
+    sign = 1 if plan.lower_is_better else -1
+    losing = [arm.name for arm in arms if arm.mean is not None and sign * arm.mean >= sign * value]
+    if not losing:
+        return []
+    verb = "does" if len(losing) == 1 else "do"
+    return [f" {' and '.join(losing)} {verb} not beat the {name} baseline ({value:.3f})."]
+
+
+def _p(p: float) -> str:
+    return "p < 0.001" if p < 0.001 else f"p = {p:.3f}"

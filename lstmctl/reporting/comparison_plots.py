@@ -1,0 +1,449 @@
+"""The figures of a comparison: how the arms learnt, where they ended up, and how far they are apart."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lstmctl.records import ArmResult, Comparison, CurvePoint
+from lstmctl.reporting.comparison_words import (
+    DIVERGED,
+    baselines,
+    better_words,
+    decimals,
+    difference_words,
+    fixed,
+    is_decided,
+    mean_words,
+    not_comparable,
+    percent,
+    primary_words,
+)
+from lstmctl.reporting.console import inert
+from lstmctl.reporting.drawing import PAPER_WIDTH, inline_plot, ruled, write_plot
+from lstmctl.reporting.quantities import short_count
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+# Okabe and Ito's palette, without the yellow that is lost on white, and with a grey for the black of the axes.
+COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#4d4d4d")
+LINES: tuple[Any, ...] = ("-", "--", "-.", ":", (0, (6, 1, 1, 1, 1, 1)))
+MARKERS = ("o", "s", "^", "D", "v", "P")
+# 7 colours, 5 lines and 6 markers have no factor in common: the first 210 arms all differ, in grey print by two things.
+PAGE_COLOURS = {colour: f"var(--arm-{number}, {colour})" for number, colour in enumerate(COLOURS, 1)}
+LONGEST_NAME = 24
+SQUEEZED = 5.0
+"""Where one arm goes on so many times longer than another, the axis is logarithmic."""
+FARTHEST = 3.0
+"""A baseline that would make the arms' own range smaller than one in so many is named instead of drawn."""
+SMALL = 7.5
+"""Points of the words inside a figure."""
+WIDE = 4.5
+"""Inches from which two panels stand side by side."""
+
+
+@dataclass(frozen=True)
+class Plot:
+    """One of the figures."""
+
+    draw: Callable[[Comparison, float, str], Figure]
+    """Of a width in inches, with axes in a colour."""
+    words: Callable[[Comparison], str]
+    """The same for those who do not see it."""
+    exists: Callable[[Comparison], bool]
+    """Whether there is anything to draw."""
+
+
+def write_plots(comparison: Comparison) -> list[Path]:
+    """Write `plots/NAME.svg` and `.png` in the comparison's folder, for each of `PLOTS` that has something to show.
+
+    Raises:
+        ResourceError: the disk is full or the folder is gone.
+    """
+
+    def write(name: str, plot: Plot) -> list[Path]:
+        return write_plot(Path(comparison.path), name, lambda width, ink: plot.draw(comparison, width, ink))
+
+    return [path for name, plot in PLOTS.items() if plot.exists(comparison) for path in write(name, plot)]
+
+
+def inline_comparison_plot(comparison: Comparison, name: str, *, width: float = PAPER_WIDTH, shown: str = "") -> str:
+    """One of `PLOTS` as an `<svg>` element in the page's colours, or nothing where there is nothing to draw.
+
+    Args:
+        width: in inches.
+        shown: the element's class; with `name` it begins every id inside.
+    """
+    plot = PLOTS[name]
+    if not plot.exists(comparison):
+        return ""
+    return inline_plot(
+        lambda width, ink: plot.draw(comparison, width, ink),
+        PAGE_COLOURS,
+        plot.words(comparison),
+        width=width,
+        identity=f"{name}-{shown}" if shown else name,
+        shown=shown,
+    )
+
+
+def mean_curve(arm: ArmResult) -> list[CurvePoint]:
+    """The mean over an arm's finished runs, evaluation by evaluation, as far as each of them goes."""
+    curves = [_finite(run.curve) for run in arm.runs if run.status != DIVERGED and run.curve]
+    return [
+        CurvePoint(
+            round(statistics.fmean(point.units for point in points)),
+            statistics.fmean(point.seconds for point in points),
+            statistics.fmean(point.value for point in points),
+        )
+        for points in zip(*curves, strict=False)
+    ]
+
+
+# ── learning curves ──
+
+
+def _draw_curves(comparison: Comparison, width: float, ink: str) -> Figure:
+    from matplotlib.figure import Figure
+
+    beside = width >= WIDE
+    columns = _legend_columns(comparison, width)
+    legend = 0.19 * math.ceil(len(comparison.arms) / columns)
+    drawing = Figure(figsize=(width, legend + (3.1 if beside else 5.3)), layout="constrained")
+    by_units, by_time = drawing.subplots(*((1, 2) if beside else (2, 1)), sharey=True)
+    longest = max(point.seconds for arm in comparison.arms for run in arm.runs for point in run.curve)
+    unit, seconds = ("s", 1.0) if longest < 600 else ("min", 60.0) if longest < 10_800 else ("h", 3600.0)
+    _curves_panel(by_units, comparison, ink, lambda point: point.units)
+    _curves_panel(by_time, comparison, ink, lambda point: point.seconds / seconds)
+    _limit_view(by_units, comparison)
+    _baseline_lines(by_units, comparison, ink)
+    _level_line(by_time, comparison, ink, seconds)
+    by_units.set_xlabel(f"{comparison.unit} seen")
+    reason = f" ({not_comparable(comparison)})".replace(": ", ":\n") if not_comparable(comparison) else ""
+    by_time.set_xlabel(f"training time in {unit}{reason}" + _level_note(comparison))
+    for panel in (by_units, *(() if beside else (by_time,))):
+        panel.set_ylabel(f"{primary_words(comparison)}, validation")
+    handles, labels = by_units.get_legend_handles_labels()
+    drawing.legend(handles, labels, loc="outside upper center", ncols=columns, frameon=False, handlelength=3)
+    return drawing
+
+
+def _curves_panel(panel: Axes, comparison: Comparison, ink: str, place: Callable[[CurvePoint], float]) -> None:
+    """One line an arm over `place`, its seeds as thin lines behind it, and a cross where a run diverged."""
+    ends = []
+    for number, arm in enumerate(comparison.arms):
+        colour = COLOURS[number % len(COLOURS)]
+        mean = mean_curve(arm)
+        for run in arm.runs:
+            points = _finite(run.curve)
+            if len(arm.runs) > 1 or run.status == DIVERGED:
+                panel.plot(*_line(points, place), color=colour, linewidth=0.7, alpha=0.4)
+            if run.status == DIVERGED and points:
+                panel.plot(*_line(points[-1:], place), color=colour, marker="x", markersize=6, linestyle="none")
+        every = max(1, len(mean) // 6)
+        panel.plot(
+            *_line(mean, place),
+            color=colour,
+            linewidth=1.6,
+            linestyle=LINES[number % len(LINES)],
+            marker=MARKERS[number % len(MARKERS)],
+            markersize=4,
+            markevery=(number % every, every),
+            label=_name(arm),
+        )
+        ends += [place(mean[-1])] if mean and place(mean[-1]) > 0 else []
+    ruled(panel, ink)
+    _scale(panel, ends)
+
+
+def _scale(panel: Axes, ends: Sequence[float]) -> None:
+    """An axis from zero, or a logarithmic one where it would squeeze some arm into its first part."""
+    from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
+
+    if ends and max(ends) > SQUEEZED * min(ends):
+        panel.set_xscale("log")
+        panel.xaxis.set_major_locator(LogLocator(subs=(1, 3), numticks=8))
+        panel.xaxis.set_minor_formatter(NullFormatter())
+    else:
+        panel.set_xlim(left=0)
+        panel.xaxis.set_major_locator(MaxNLocator(4))
+    panel.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}" if value < 10 else short_count(value)))
+
+
+def _limit_view(panel: Axes, comparison: Comparison) -> None:
+    """Leave out the steep beginning where it would press all that follows flat.
+
+    The view begins where the worst arm stands after a tenth of its way.
+    """
+    means = [mean for arm in comparison.arms if (mean := mean_curve(arm))]
+    if not means:
+        return
+    sign = 1.0 if comparison.lower_is_better else -1.0
+    runs = [run.curve for arm in comparison.arms for run in arm.runs if run.status != DIVERGED]
+    badness = [sign * point.value for curve in runs for point in _finite(curve)]
+    best, worst = min(badness), max(badness)
+    tenth = max(sign * next(p.value for p in mean if p.units >= 0.1 * mean[-1].units) for mean in means)
+    if worst - best > 1.5 * (tenth - best) > 0:
+        worst = tenth
+    margin = 0.06 * (worst - best or abs(best) or 1.0)
+    ends = sign * (best - margin), sign * (worst + margin)
+    panel.set_ylim(min(ends), max(ends))
+
+
+def _baseline_lines(panel: Axes, comparison: Comparison, ink: str) -> None:
+    """The baselines that fall into view, each with its name at the right."""
+    low, high = panel.get_ylim()
+    before = -math.inf
+    for name, value in sorted(baselines(comparison), key=lambda pair: pair[1]):
+        if low < value < high:
+            panel.axhline(value, color=ink, alpha=0.6, linewidth=0.9, linestyle=(0, (2, 2)))
+            # Two lines close to each other have their names on different sides.
+            above = value - before > 0.07 * (high - low)
+            label = f"{_short(name)} {fixed(value, decimals(comparison))} ({comparison.split})"
+            _inside(panel, label, value, above=above)
+            before = value
+
+
+def _level_line(panel: Axes, comparison: Comparison, ink: str, seconds: float) -> None:
+    """The level that the time is taken to, and where each arm's mean time to it lies."""
+    low, high = panel.get_ylim()
+    if comparison.level is None or not low < comparison.level < high or not _level_note(comparison):
+        return
+    panel.axhline(comparison.level, color=ink, alpha=0.45, linewidth=0.7)
+    for number, arm in enumerate(comparison.arms):
+        if arm.seconds_to_level is not None:
+            panel.plot(
+                [arm.seconds_to_level / seconds],
+                [comparison.level],
+                color=COLOURS[number % len(COLOURS)],
+                marker=MARKERS[number % len(MARKERS)],
+                markersize=8,
+                markerfacecolor="none",
+                markeredgewidth=1.3,
+                linestyle="none",
+            )
+
+
+def _level_note(comparison: Comparison) -> str:
+    """What the marks on the level are, where some arm has one."""
+    if comparison.level is None or all(arm.seconds_to_level is None for arm in comparison.arms):
+        return ""
+    return f"\nlarge open marks: time to {fixed(comparison.level, decimals(comparison))}"
+
+
+def _inside(panel: Axes, words: str, height: float, *, above: bool = True) -> None:
+    """Words at the right, on or under a line."""
+    panel.annotate(
+        words,
+        (1.0, height),
+        xycoords=panel.get_yaxis_transform(),
+        xytext=(-2, 2 if above else -2),
+        textcoords="offset points",
+        ha="right",
+        va="bottom" if above else "top",
+        fontsize=SMALL,
+    )
+
+
+def _legend_columns(comparison: Comparison, width: float) -> int:
+    """How many arms' names fit beside each other above the panels."""
+    longest = 0.75 + 0.075 * max(len(_name(arm)) for arm in comparison.arms)
+    return max(1, min(len(comparison.arms), int(width / longest)))
+
+
+# ── final figures ──
+
+
+def _draw_figures(comparison: Comparison, width: float, ink: str) -> Figure:
+    drawing, panel = _rows(width, len(comparison.arms), 0.36)
+    left, right = _range_of_arms(comparison)
+    for number, arm in enumerate(comparison.arms):
+        colour = COLOURS[number % len(COLOURS)]
+        values = [value for value in arm.values if value is not None]
+        panel.plot(values, [number + 0.2] * len(values), color=colour, alpha=0.7, marker=".", linestyle="none")
+        if arm.mean is not None:
+            marker = MARKERS[number % len(MARKERS)]
+            _interval(panel, arm.mean, arm.low, arm.high, number - 0.14, colour, marker, filled=True)
+    places = decimals(comparison)
+    levels = sorted(baselines(comparison), key=lambda pair: pair[1])
+    reaches = {name: max(right, value) - min(left, value) for name, value in levels}
+    near = [(name, value) for name, value in levels if reaches[name] <= FARTHEST * (right - left)]
+    outside = [f"{_short(name)} {fixed(value, places)}" for name, value in levels if (name, value) not in near]
+    for number, (name, value) in enumerate(near):
+        panel.axvline(value, color=ink, alpha=0.6, linewidth=0.9, linestyle=(0, (2, 2)))
+        panel.annotate(
+            _short(name),
+            (value, 1.0),
+            xycoords=panel.get_xaxis_transform(),
+            xytext=(0, 2 + 10 * (number % 2)),  # names of neighbours at two heights
+            textcoords="offset points",
+            ha="center",
+            va="bottom",
+            fontsize=SMALL,
+        )
+    panel.margins(x=0.08)
+    panel.set_yticks(range(len(comparison.arms)), [_name_and_losses(arm) for arm in comparison.arms])
+    lines = [f"{primary_words(comparison)}, {comparison.split} part", f"({better_words(comparison)})"]
+    _below(drawing, width, [*lines, *_wrapped("not in view: ", outside, width)])
+    ruled(panel, ink, "x")
+    return drawing
+
+
+def _range_of_arms(comparison: Comparison) -> tuple[float, float]:
+    ends = [
+        value
+        for arm in comparison.arms
+        for value in (*arm.values, arm.low, arm.high)
+        if value is not None and math.isfinite(value)
+    ]
+    left, right = min(ends), max(ends)
+    # One arm with one seed has no range of its own: a tenth of its figure stands for it.
+    return (left, right) if right > left else (left - 0.05 * abs(left), right + 0.05 * abs(right))
+
+
+# ── differences ──
+
+
+def _draw_differences(comparison: Comparison, width: float, ink: str) -> Figure:
+    names = [(_short(test.a), _short(test.b)) for test in comparison.tests]
+    folded = max(len(a) + len(b) for a, b in names) > (24 if width >= WIDE else 12)
+    drawing, panel = _rows(width, len(names), 0.42 if folded else 0.3)
+    panel.axvline(0, color=ink, linewidth=0.9)
+    for number, test in enumerate(comparison.tests):
+        if test.difference is None:
+            _inside(panel, DIVERGED, number)
+            continue
+        decided = is_decided(comparison, test)
+        _interval(panel, test.difference, test.low, test.high, number, COLOURS[0], "o", filled=decided)
+    panel.margins(x=0.08)
+    panel.set_yticks(range(len(names)), [f"{a}{chr(10) if folded else ' '}− {b}" for a, b in names])
+    first, second = ("first", "second") if comparison.lower_is_better else ("second", "first")
+    sides = f"← the {first} is better · the {second} is better →"
+    interval = f"({percent(comparison.confidence)} interval)"
+    _below(drawing, width, [f"difference in {primary_words(comparison)}", interval, sides])
+    ruled(panel, ink, "x")
+    return drawing
+
+
+# ── what they share ──
+
+
+def _rows(width: float, count: int, height: float) -> tuple[Figure, Axes]:
+    """An empty panel with a row for each of `count`, the first on top."""
+    from matplotlib.figure import Figure
+    from matplotlib.ticker import MaxNLocator
+
+    drawing = Figure(figsize=(width, height * count + 1.0), layout="constrained")
+    panel = drawing.add_subplot()
+    panel.set_ylim(count - 0.45, -0.55)
+    panel.tick_params(axis="y", length=0)
+    panel.xaxis.set_major_locator(MaxNLocator(6 if width >= WIDE else 4))
+    return drawing, panel
+
+
+def _below(drawing: Figure, width: float, words: Sequence[str]) -> None:
+    """The name and unit of the axis, then what else must be said; under the whole figure, as names may take half of it.
+
+    The first two stand in one line where there is room.
+    """
+    first, second, *others = words
+    name = f"{first} {second}" if width >= WIDE else f"{first}\n{second}"
+    drawing.supxlabel("\n".join([name, *others]), fontsize="medium")
+
+
+def _interval(
+    panel: Axes,
+    value: float,
+    low: float | None,
+    high: float | None,
+    row: float,
+    colour: str,
+    marker: str,
+    *,
+    filled: bool,
+) -> None:
+    """A figure with the bar of its interval, where it has one."""
+    if low is not None and high is not None:
+        panel.plot([low, high], [row, row], color=colour, linewidth=1.6, marker="|", markersize=6)
+    panel.plot(
+        [value],
+        [row],
+        color=colour,
+        marker=marker,
+        markersize=6,
+        markerfacecolor=colour if filled else "none",
+        linestyle="none",
+    )
+
+
+def _line(points: Iterable[CurvePoint], place: Callable[[CurvePoint], float]) -> tuple[list[float], list[float]]:
+    points = list(points)
+    return [place(point) for point in points], [point.value for point in points]
+
+
+def _finite(curve: Iterable[CurvePoint]) -> list[CurvePoint]:
+    return [point for point in curve if math.isfinite(point.value)]
+
+
+def _name(arm: ArmResult) -> str:
+    """An arm's name for a legend, which drops names that begin with `_`."""
+    name = _short(arm.name) + (f" ({DIVERGED})" if arm.mean is None else "")
+    return f" {name}" if name.startswith("_") else name
+
+
+def _name_and_losses(arm: ArmResult) -> str:
+    lost = sum(value is None for value in arm.values)
+    return _name(arm) + (f"\n{lost} of {len(arm.values)} {DIVERGED}" if 0 < lost < len(arm.values) else "")
+
+
+def _short(name: str) -> str:
+    shown = inert(name)
+    return shown if len(shown) <= LONGEST_NAME else shown[: LONGEST_NAME - 1] + "…"
+
+
+def _wrapped(opening: str, words: Sequence[str], width: float) -> list[str]:
+    """`words` after `opening`, one line of the figure's width or one line each."""
+    line = opening + ", ".join(words)
+    if not words:
+        return []
+    return [line] if len(line) < 15 * width else [opening.strip(), *words]
+
+
+def _words_on_curves(comparison: Comparison) -> str:
+    places = decimals(comparison)
+    ends = [
+        f"{arm.name} ends at {fixed(mean[-1].value, places)}" if (mean := mean_curve(arm)) else f"{arm.name} diverged"
+        for arm in comparison.arms
+    ]
+    return (
+        f"Learning curves on validation in {primary_words(comparison)}, over {comparison.unit} seen and over training "
+        f"time: {'; '.join(map(inert, ends))}."
+    )
+
+
+def _words_on_figures(comparison: Comparison) -> str:
+    places = decimals(comparison)
+    arms = [f"{inert(arm.name)} {mean_words(arm, places)}" for arm in comparison.arms]
+    return f"{primary_words(comparison)} on the {comparison.split} part: {'; '.join(arms)}."
+
+
+def _words_on_differences(comparison: Comparison) -> str:
+    places = decimals(comparison)
+    pairs = [f"{inert(test.a)} minus {inert(test.b)} {difference_words(test, places)}" for test in comparison.tests]
+    return f"Differences in {primary_words(comparison)}: {'; '.join(pairs)}."
+
+
+PLOTS = {
+    "curves": Plot(_draw_curves, _words_on_curves, lambda it: any(run.curve for arm in it.arms for run in arm.runs)),
+    "figures": Plot(_draw_figures, _words_on_figures, lambda it: any(arm.mean is not None for arm in it.arms)),
+    "differences": Plot(
+        _draw_differences, _words_on_differences, lambda it: any(test.difference is not None for test in it.tests)
+    ),
+}
+"""The figures by the names of their files."""

@@ -1,0 +1,274 @@
+"""A comparison as tables: the same rows in a terminal, in Markdown, in LaTeX and on a page; and every run as CSV."""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Iterable, Sequence
+from csv import writer
+from dataclasses import dataclass, replace
+from typing import TextIO
+
+from lstmctl.records import ArmResult, Comparison, Difference
+from lstmctl.reporting.comparison_words import (
+    DIVERGED,
+    baselines,
+    better_words,
+    circumstances,
+    decimals,
+    difference_words,
+    fixed,
+    level_time_words,
+    level_words,
+    machine_words,
+    mean_words,
+    metric,
+    metric_names,
+    not_comparable,
+    p_words,
+    parameter_words,
+    percent,
+    primary_words,
+    runs,
+    settings_words,
+    time_words,
+    value_words,
+    warnings_on_costs,
+    warnings_on_differences,
+    warnings_on_figures,
+)
+from lstmctl.reporting.console import inert, print_table, write_line
+from lstmctl.reporting.quantities import count, short_count, size
+
+WORDS = ("arm", "arms", "cell", "settings", "each seed", "kernel", "test")
+"""Columns that are read as words, from the left; all others are figures."""
+FOLDED_FROM = 24
+"""Characters of a cell that does not stand in one line of a paper's table."""
+MARKDOWN = {mark: f"\\{mark}" for mark in "\\|*_`~$"} | {"<": "&lt;", ">": "&gt;", "&": "&amp;"}
+LATEX = {mark: f"\\{mark}" for mark in "&%$#_{}"} | {
+    "\\": r"\textbackslash{}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "<": r"\textless{}",
+    ">": r"\textgreater{}",
+    "|": r"\textbar{}",
+    '"': "''",
+    # Behind the end of a row these two would be taken for its options.
+    "[": "{[}",
+    "*": "{*}",
+}
+NEGATIVE = re.compile(r"(?<![\w.-])-(?=\d)")
+"""The sign of a number, not a hyphen inside of a name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """One table, ready to be shown in any form."""
+
+    name: str
+    """`figures`, `costs` or `differences`."""
+    title: str
+    about: str
+    """What a reader must know who has nothing but the table."""
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    beneath: tuple[tuple[str, ...], ...] = ()
+    """Rows of another kind, under a rule: the baselines."""
+    notes: tuple[str, ...] = ()
+    """What speaks against taking the figures as they stand."""
+
+
+def tables(comparison: Comparison) -> tuple[Table, ...]:
+    """All tables of a comparison; differences only where there are two arms."""
+    return (figures(comparison), *([differences(comparison)] if comparison.tests else []), costs(comparison))
+
+
+def figures(comparison: Comparison) -> Table:
+    """What each arm reached, with the baselines beneath."""
+    places = decimals(comparison)
+    named_as_cells = all(arm.name == arm.cell for arm in comparison.arms)
+
+    def row(arm: ArmResult) -> tuple[str, ...]:
+        cell = "" if named_as_cells else arm.cell
+        seeds = ", ".join(value_words(value, places) for value in arm.values)
+        return (arm.name, cell, parameter_words(arm), mean_words(arm, places), seeds)
+
+    return _without_empty_columns(
+        Table(
+            "figures",
+            f"{primary_words(comparison).capitalize()} on the {comparison.split} part, {better_words(comparison)}",
+            f"Mean over seeds with its {percent(comparison.confidence)} interval, on this corpus alone. "
+            + circumstances(comparison),
+            ("arm", "cell", "parameters", f"mean [{percent(comparison.confidence)} interval]", "each seed"),
+            tuple(row(arm) for arm in comparison.arms),
+            tuple((name, "", "", fixed(value, places), "") for name, value in baselines(comparison)),
+            tuple(warnings_on_figures(comparison)),
+        )
+    )
+
+
+def differences(comparison: Comparison) -> Table:
+    """Every two arms against each other."""
+    places = decimals(comparison)
+
+    def row(test: Difference) -> tuple[str, ...]:
+        kind = "" if test.p is None else test.test
+        return (f"{test.a} minus {test.b}", difference_words(test, places), p_words(test.p), kind)
+
+    return _without_empty_columns(
+        Table(
+            "differences",
+            f"Differences in {primary_words(comparison)} on the {comparison.split} part",
+            f"A {'negative' if comparison.lower_is_better else 'positive'} difference speaks for the first arm, over "
+            "seeds and on this corpus alone. Each interval is that of its pair by itself; p is adjusted for all pairs, "
+            f"and a difference counts as shown where it is below {1 - comparison.confidence:g}.",
+            ("arms", f"difference [{percent(comparison.confidence)} interval]", "adjusted p", "test"),
+            tuple(map(row, comparison.tests)),
+            notes=tuple(warnings_on_differences(comparison)),
+        )
+    )
+
+
+def costs(comparison: Comparison) -> Table:
+    """What each arm was given and what it took."""
+    mark = "*" if not_comparable(comparison) else ""
+    about = "Rate and time are medians over seeds, of training steps alone; memory is the peak of the largest run."
+
+    def row(arm: ArmResult) -> tuple[str, ...]:
+        rate = "" if arm.rate is None else f"{short_count(arm.rate)}/s"
+        memory = "" if arm.peak_memory is None else size(arm.peak_memory)
+        lost = arm.status == DIVERGED
+        time = DIVERGED if lost else time_words(arm.seconds)
+        to_level = "" if lost else level_time_words(comparison, arm)
+        return (
+            arm.name,
+            settings_words(arm.settings),
+            count(arm.steps),
+            rate,
+            time,
+            to_level,
+            memory,
+            arm.kernel or "",
+        )
+
+    return _without_empty_columns(
+        Table(
+            "costs",
+            f"Settings and cost, rate in {comparison.unit} a second",
+            " ".join(filter(None, [about, level_words(comparison), machine_words(comparison)])),
+            ("arm", "settings", "steps", f"rate{mark}", f"time{mark}", f"to level{mark}", "memory", "kernel"),
+            tuple(row(arm) for arm in comparison.arms),
+            notes=tuple(warnings_on_costs(comparison)),
+        )
+    )
+
+
+def show_comparison(comparison: Comparison, *, stream: TextIO | None = None) -> None:
+    """Write the tables, what speaks against them, and the statement to stderr or `stream`.
+
+    Raises:
+        OSError: `stream` is stdout and its disk is full.
+    """
+    for table in tables(comparison):
+        print_table(table.title, table.columns, (*table.rows, *table.beneath), stream=stream)
+        for note in table.notes:
+            write_line(inert(note), stream)
+        write_line("", stream)
+    write_line(inert(comparison.statement), stream)
+
+
+def markdown(comparison: Comparison) -> str:
+    """The tables and the statement in Markdown."""
+    parts = []
+    for table in tables(comparison):
+        caption = f"**{_in_markdown(table.title)}.** {_in_markdown(' '.join([table.about, *table.notes]))}"
+        rule = _markdown_row("---" if name in WORDS else "---:" for name in table.columns)
+        heading, *rows = (_markdown_row(map(_in_markdown, row)) for row in _all_rows(table))
+        parts.append("\n".join([caption, "", heading, rule, *rows]))
+    return "\n\n".join([*parts, _in_markdown(comparison.statement)]) + "\n"
+
+
+def latex(comparison: Comparison) -> str:
+    """The tables in LaTeX, for the package booktabs; the statement stands in a comment."""
+    lines = [
+        r"% Needs \usepackage{booktabs} in the preamble. Names outside of Latin script need LuaLaTeX or XeLaTeX.",
+        f"% Made by: {inert(comparison.command)}",
+        f"% {inert(comparison.statement)}",
+    ]
+    for table in tables(comparison):
+        caption = " ".join([f"{table.title}.", table.about, *table.notes])
+        heading, *rows = (f"    {' & '.join(map(_in_latex, row))} \\\\" for row in _all_rows(table))
+        first = len(table.rows)
+        longest = [max(map(len, cells)) for cells in zip(*_all_rows(table), strict=True)]
+        lines += [
+            "",
+            r"\begin{table}",
+            r"  \centering",
+            rf"  \caption{{{_in_latex(caption)}}}",
+            rf"  \label{{tab:{table.name}}}",
+            rf"  \small\begin{{tabular}}{{{''.join(map(_latex_kind, table.columns, longest))}}}",
+            r"    \toprule",
+            heading,
+            r"    \midrule",
+            *rows[:first],
+            *([r"    \midrule", *rows[first:]] if table.beneath else []),
+            r"    \bottomrule",
+            r"  \end{tabular}",
+            r"\end{table}",
+        ]
+    return "\n".join(lines) + "\n"
+
+
+def csv(comparison: Comparison) -> str:
+    """Every figure of every run, one row a run, unrounded; a run that diverged has its row and no figures."""
+    names = metric_names(comparison)
+    text = io.StringIO()
+    rows = writer(text, lineterminator="\n")
+    rows.writerow(
+        ["arm", "cell", "seed", "run", "status", "parameters", "deviation", "steps", "units"]
+        + [f"{part}_{name}" for part, name in names]
+        + ["seconds", "rate", "peak_memory", "kernel", "times"]
+    )
+    times = not_comparable(comparison) or "comparable"
+    for arm, run in runs(comparison):
+        row = [arm.name, arm.cell, run.seed, run.name, run.status, arm.parameters, arm.deviation, arm.steps, run.units]
+        row += [metric(run, part, name) for part, name in names]
+        row += [run.seconds, run.rate, run.peak_memory, arm.kernel, times]
+        rows.writerow([inert(value) if isinstance(value, str) else value for value in row])
+    return text.getvalue()
+
+
+def _all_rows(table: Table) -> tuple[tuple[str, ...], ...]:
+    return (table.columns, *table.rows, *table.beneath)
+
+
+def _without_empty_columns(table: Table) -> Table:
+    """The table without the columns in which no row says anything."""
+    said = [any(cells) for cells in zip(*table.rows, *table.beneath, strict=True)]
+
+    def kept(row: Sequence[str]) -> tuple[str, ...]:
+        return tuple(cell for cell, keep in zip(row, said, strict=True) if keep)
+
+    return replace(
+        table,
+        columns=kept(table.columns),
+        rows=tuple(map(kept, table.rows)),
+        beneath=tuple(map(kept, table.beneath)),
+    )
+
+
+def _markdown_row(cells: Iterable[str]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def _in_markdown(text: str) -> str:
+    return "".join(MARKDOWN.get(mark, mark) for mark in inert(text)).replace("](", "\\](")
+
+
+def _latex_kind(column: str, longest: int) -> str:
+    """Figures stand right, words left; long cells, such as those of many seeds, are folded."""
+    return "r" if column not in WORDS else "p{3.2cm}" if longest > FOLDED_FROM else "l"
+
+
+def _in_latex(text: str) -> str:
+    return NEGATIVE.sub("$-$", "".join(LATEX.get(mark, mark) for mark in inert(text)))

@@ -1,0 +1,247 @@
+"""How each fact of a comparison is worded: said once here, the same in every table, figure and page."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from lstmctl.records import ArmResult, Comparison, Difference, RunResult
+from lstmctl.reporting.quantities import count, duration, metric_words
+
+DEVIATION_TO_WARN_OF = 0.02
+"""Parameters further from the target than this, relative, speak against the match."""
+DIVERGED = "diverged"
+MOST_PLACES = 5
+MATCHES = {
+    "parameters": "each arm's width gives it about {target} parameters",
+    "hidden": "widths are as given, so parameters differ",
+    "time": "every arm trains for about the same time, so steps differ",
+}
+
+
+def runs(comparison: Comparison) -> Iterator[tuple[ArmResult, RunResult]]:
+    """Every run with its arm, in order."""
+    return ((arm, run) for arm in comparison.arms for run in arm.runs)
+
+
+def metric_names(comparison: Comparison) -> list[tuple[str, str]]:
+    """Part and name of every final figure that some run has; the reported part's first."""
+    found = [
+        (part, name) for _, run in runs(comparison) for part, metrics in run.metrics.items() for name in metrics or ()
+    ]
+    return sorted(dict.fromkeys(found), key=lambda item: item[0] != comparison.split)
+
+
+def metric(run: RunResult, part: str, name: str) -> float | None:
+    """One final figure of a run, or None where it has none."""
+    return (run.metrics.get(part) or {}).get(name)
+
+
+def baselines(comparison: Comparison) -> list[tuple[str, float]]:
+    """Name and primary figure of what needs no recurrent network; `uniform` is marked as the level of chance."""
+    return [
+        (f"{name} (chance)" if name == "uniform" else name, metrics[comparison.primary])
+        for name, metrics in comparison.baselines.items()
+        if comparison.primary in metrics
+    ]
+
+
+def decimals(comparison: Comparison) -> int:
+    """Places that give four digits to the smallest figure and two to the narrowest interval; at most 5."""
+    values = [abs(value) for arm in comparison.arms for value in arm.values if value]
+    ends = [(arm.low, arm.high) for arm in comparison.arms] + [(test.low, test.high) for test in comparison.tests]
+    widths = [high - low for low, high in ends if low is not None and high is not None and high > low]
+    needed = [3 - _magnitude(min(values))] if values else [3]
+    needed += [1 - _magnitude(min(widths))] if widths else []
+    return max(0, min(MOST_PLACES, max(needed)))
+
+
+def fixed(value: float, places: int, *, signed: bool = False) -> str:
+    """A figure with as many places as its neighbours have: `1.512`, or `+0.120`."""
+    return f"{value:{'+' if signed else ''},.{places}f}"
+
+
+def value_words(value: float | None, places: int) -> str:
+    """A seed's figure, or that it diverged."""
+    return DIVERGED if value is None else fixed(value, places)
+
+
+def mean_words(arm: ArmResult, places: int) -> str:
+    """An arm's mean with its interval: `1.512 [1.498, 1.526]`."""
+    return DIVERGED if arm.mean is None else f"{fixed(arm.mean, places)} {interval_words(arm, places)}"
+
+
+def difference_words(test: Difference, places: int) -> str:
+    """A difference with its interval: `-0.120 [-0.143, -0.097]`."""
+    if test.difference is None:
+        return DIVERGED
+    return f"{fixed(test.difference, places, signed=True)} {interval_words(test, places)}"
+
+
+def interval_words(result: ArmResult | Difference, places: int) -> str:
+    """An interval in brackets, or that there is none."""
+    if result.low is None or result.high is None:
+        # An arm has none only where one seed is left; a difference also where its seeds do not spread at all.
+        return "(one seed: no interval)" if isinstance(result, ArmResult) else "(no interval)"
+    signed = isinstance(result, Difference)
+    return f"[{fixed(result.low, places, signed=signed)}, {fixed(result.high, places, signed=signed)}]"
+
+
+def is_decided(comparison: Comparison, test: Difference) -> bool:
+    """Whether a difference was shown, at the level of the intervals, with all pairs taken into account."""
+    return test.p is not None and test.p < 1 - comparison.confidence
+
+
+def p_words(p: float | None) -> str:
+    """A probability to three places; nothing where there is none."""
+    return "" if p is None else "<0.001" if p < 0.001 else f"{p:.3f}"
+
+
+def parameter_words(arm: ArmResult) -> str:
+    """An arm's parameters, and how far they are from the target: `348,988 (+0.1 %)`."""
+    return count(arm.parameters) + ("" if arm.deviation is None else f" ({percent(arm.deviation, signed=True)})")
+
+
+def is_off_target(arm: ArmResult) -> bool:
+    """Whether an arm's parameters are too far from the target for a match."""
+    return arm.deviation is not None and abs(arm.deviation) > DEVIATION_TO_WARN_OF
+
+
+def time_words(seconds: float | None) -> str:
+    """A time with its unit: `42.3 s`, `1:36 min`, `1:02:03 h`; nothing where there is none."""
+    if seconds is None:
+        return ""
+    # From 59.95 on, one place would write 60.0 s for what is a minute.
+    return f"{seconds:.1f} s" if seconds < 59.95 else f"{duration(seconds)} {'min' if seconds < 3599.5 else 'h'}"
+
+
+def level_time_words(comparison: Comparison, arm: ArmResult) -> str:
+    """The time until the level, `never`, or nothing where there is no level."""
+    if comparison.level is None:
+        return ""
+    return time_words(arm.seconds_to_level) or "never"
+
+
+def settings_words(settings: Mapping[str, Any]) -> str:
+    """Settings by the last part of their names: `hidden=256 learning_rate=0.004`."""
+    return " ".join(f"{name.rpartition('.')[2]}={value}" for name, value in settings.items())
+
+
+def percent(share: float, *, signed: bool = False) -> str:
+    """A share in per cent: `95 %`, or `+0.1 %`."""
+    return f"{100 * share:+.1f} %" if signed else f"{100 * share:g} %"
+
+
+def primary_words(comparison: Comparison) -> str:
+    """The primary figure's name in words: `nats per character`."""
+    return metric_words(comparison.primary)
+
+
+def better_words(comparison: Comparison) -> str:
+    """Which way is better."""
+    return "lower is better" if comparison.lower_is_better else "higher is better"
+
+
+def seeds_words(comparison: Comparison) -> str:
+    """`seed 0`, or `seeds 0, 1, 2`."""
+    return f"seed{'s' if len(comparison.seeds) > 1 else ''} {', '.join(map(str, comparison.seeds))}"
+
+
+def budget_words(comparison: Comparison) -> str:
+    """How much each run trains."""
+    units = f"{count(comparison.units)} {comparison.unit}"
+    if comparison.match == "time":
+        return f"training for as long as the config's own cell takes for {units}"
+    return f"training on {units}"
+
+
+def match_words(comparison: Comparison) -> str:
+    """What is held equal between the arms."""
+    target = "equally many" if comparison.target is None else count(comparison.target)
+    return MATCHES[comparison.match].format(target=target)
+
+
+def names_words(names: list[str]) -> str:
+    """Names in a row: `rnn, lstm and gru`."""
+    return " and ".join(filter(None, [", ".join(names[:-1]), names[-1]])) if names else ""
+
+
+def file_words(comparison: Comparison) -> str:
+    """The files that were learnt from."""
+    files = comparison.data.get("files")
+    return ", ".join(map(str, files)) if isinstance(files, list | tuple) else str(files or "")
+
+
+def circumstances(comparison: Comparison) -> str:
+    """What a reader of the figures must know of how they came about, in one sentence."""
+    files = file_words(comparison)
+    return (
+        f"Config {comparison.config}{f' on {files}' if files else ''}; {seeds_words(comparison)}; "
+        f"{budget_words(comparison)}; {match_words(comparison)}."
+    )
+
+
+def level_words(comparison: Comparison) -> str:
+    """What the time to the level waits for, in a sentence."""
+    if comparison.level is None:
+        return ""
+    level = fixed(comparison.level, decimals(comparison))
+    return (
+        f"To level: mean training time until validation is at {level} {primary_words(comparison)}, "
+        "which is where the worst arm ends up."
+    )
+
+
+def machine_words(comparison: Comparison) -> str:
+    """The device and the precision, as far as they are known."""
+    known = [str(comparison.machine[key]) for key in ("device_name", "precision") if comparison.machine.get(key)]
+    return f"Machine: {', '.join(known)}." if known else ""
+
+
+def not_comparable(comparison: Comparison) -> str:
+    """Why times say nothing here, or nothing where they do."""
+    return f"not comparable: {comparison.jobs} runs at once shared the machine" if comparison.jobs > 1 else ""
+
+
+def warnings_on_figures(comparison: Comparison) -> Iterator[str]:
+    """What speaks against taking the figures as they stand."""
+    for arm in comparison.arms:
+        finished = sum(value is not None for value in arm.values)
+        if 0 < finished < len(arm.values):
+            yield (
+                f"{arm.name}: {len(arm.values) - finished} of {len(arm.values)} runs diverged; "
+                f"the mean is over the {finished} that did not, and flatters the arm."
+            )
+    if off := [
+        f"{arm.name} {percent(arm.deviation or 0, signed=True)}" for arm in comparison.arms if is_off_target(arm)
+    ]:
+        yield (
+            f"More than {percent(DEVIATION_TO_WARN_OF)} from the target of parameters: {', '.join(off)}; "
+            "sizes are only nearly the same."
+        )
+
+
+def warnings_on_differences(comparison: Comparison) -> Iterator[str]:
+    """Why some differences cannot be judged."""
+    if any(test.difference is not None and test.low is None for test in comparison.tests):
+        yield (
+            "No interval: it takes two seeds that both arms finished, and some spread between them. "
+            "Without one, nothing is shown."
+        )
+
+
+def warnings_on_costs(comparison: Comparison) -> Iterator[str]:
+    """What speaks against comparing rates and times."""
+    if reason := not_comparable(comparison):
+        yield f"* {reason}."
+    if len({arm.kernel for arm in comparison.arms if arm.kernel}) > 1:
+        on_cpu = str(comparison.machine.get("device_name", "")).startswith("cpu")
+        yield "Kernels differ, so rates compare code as much as cells" + (
+            ": on a CPU only the LSTM has a fused kernel." if on_cpu else "."
+        )
+
+
+def _magnitude(value: float) -> int:
+    """The power of ten of the first digit: 0 for 1.5, -2 for 0.028."""
+    return math.floor(math.log10(value)) if 0 < value < math.inf else 0

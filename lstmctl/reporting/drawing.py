@@ -1,0 +1,106 @@
+"""How every figure is drawn: one style and the same bytes each time for a paper, the page's own colours for a page."""
+
+from __future__ import annotations
+
+import io
+import re
+import warnings
+from collections.abc import Callable, Mapping
+from html import escape
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from lstmctl.storage import disk_errors, replace_file
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+Draw = Callable[[float, str], "Figure"]
+"""Draws a figure of a width in inches, with text and axes in a colour."""
+
+INK = "#010203"
+"""The colour of text and axes for a page: nothing else has it, so it can be replaced in the finished SVG."""
+PAPER_WIDTH = 6.5
+"""Inches: the width of a text column."""
+
+
+def write_plot(folder: Path, name: str, draw: Draw) -> list[Path]:
+    """Write `plots/NAME.svg` and `plots/NAME.png` (200 dots per inch) in `folder`, on white.
+
+    Returns:
+        The two files.
+
+    Raises:
+        ResourceError: the disk is full or the folder is gone.
+    """
+    paths = [folder / "plots" / f"{name}.svg", folder / "plots" / f"{name}.png"]
+    for path in paths:
+        with disk_errors(path.parent):
+            path.parent.mkdir(exist_ok=True)
+        replace_file(path, _rendered(draw, path.suffix[1:], PAPER_WIDTH, "black", white=True, text_as="path"))
+    return paths
+
+
+def inline_plot(
+    draw: Draw, colours: Mapping[str, str], words: str, *, width: float, identity: str, shown: str = ""
+) -> str:
+    """A figure as an `<svg>` element that takes the colours of the page around it, light or dark.
+
+    Args:
+        colours: what stands in the page for each colour that is drawn, beside the ink.
+        words: the figure for those who do not see it.
+        width: in inches; text keeps its size, so a narrow figure is for a narrow screen.
+        identity: begins every id inside, so that several figures fit on one page.
+        shown: the element's class, such as `wide` or `narrow`; `identity` by default.
+    """
+    svg = _rendered(draw, "svg", width, INK, white=False, text_as="none").decode()
+    svg = svg[svg.index("<svg") :].strip()
+    for drawn, on_page in {INK: "currentColor", **colours}.items():
+        svg = svg.replace(drawn, on_page)
+    svg = re.sub(r'(\bid="|url\(#|href="#)', rf"\g<1>{identity}-", svg)
+    opening = svg[: svg.index(">")]
+    box = re.search(r'viewBox="[^"]*"', opening)
+    assert box is not None
+    names = 'xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink"'
+    return (
+        f'<svg {names} {box[0]} class="{shown or identity}" role="img" aria-label="{escape(words)}"'
+        + svg[len(opening) :]
+    )
+
+
+def ruled(panel: Axes, ink: str, axis: Literal["both", "x", "y"] = "both") -> None:
+    """Faint lines behind what is drawn."""
+    panel.grid(color=ink, alpha=0.12, linewidth=0.6, axis=axis)
+    panel.set_axisbelow(True)
+
+
+def _rendered(draw: Draw, kind: str, width: float, ink: str, *, white: bool, text_as: str) -> bytes:
+    """The figure's file; `text_as` is `path` (the same everywhere) or `none` (the reader's own fonts)."""
+    import matplotlib
+
+    style: Any = {
+        "svg.fonttype": text_as,
+        "svg.hashsalt": "lstmctl",  # the same figure gives the same file
+        "font.family": "DejaVu Sans" if text_as == "path" else "sans-serif",
+        "font.size": 9,
+        "axes.edgecolor": ink,
+        "axes.facecolor": "white" if white else "none",
+        "axes.labelcolor": ink,
+        "text.color": ink,
+        "text.parse_math": False,
+        "xtick.color": ink,
+        "ytick.color": ink,
+        "axes.spines.top": False,
+        "axes.spines.right": False,
+    }
+    metadata = {"Software": None} if kind == "png" else dict.fromkeys(("Creator", "Date", "Format", "Type"))
+    buffer = io.BytesIO()
+    with matplotlib.rc_context(), warnings.catch_warnings():
+        # A name in a script that the font lacks is drawn as boxes: nothing a reader of the terminal could act on.
+        warnings.filterwarnings("ignore", message=r"Glyph .* missing from")
+        matplotlib.rcdefaults()  # a reader's own matplotlibrc changes nothing
+        matplotlib.rcParams.update(style)
+        drawing = draw(width, ink)
+        drawing.savefig(buffer, format=kind, dpi=200, facecolor=style["axes.facecolor"], metadata=metadata)
+    return buffer.getvalue()

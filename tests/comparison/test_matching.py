@@ -1,0 +1,66 @@
+"""The width that is chosen is the nearest there is."""
+
+from __future__ import annotations
+
+import pytest
+
+from lstmctl import registry
+from lstmctl.cells.cell import Cell
+from lstmctl.comparison.matching import parameters_of, with_parameters
+from lstmctl.config import Settings, derive, load
+from lstmctl.data.encoding import TextEncoding
+from lstmctl.tasks.language_model import LanguageModel
+
+SYMBOLS = "abcdefghijklmnopqrstuvwxyz .\n"
+
+
+def of(settings: Settings) -> tuple[LanguageModel, type[Cell]]:
+    task = LanguageModel(settings.task, TextEncoding.of(SYMBOLS), settings.training.window)
+    return task, registry.resolve(settings.model.cell, registry.CELLS, Cell)
+
+
+def test_the_count_is_that_of_the_equations() -> None:
+    settings = derive(load("travellers").settings, ["model.hidden=10", "model.embedding=4"])
+    symbols, hidden, embedding = len(set(SYMBOLS)), 10, 4
+    for cell, gates in (("rnn", 1), ("gru", 3), ("lstm", 4)):
+        own = derive(settings, [f"model.cell={cell}"])
+        recurrence = gates * (hidden * embedding + hidden * hidden + 2 * hidden)
+        expected = symbols * embedding + recurrence + hidden * symbols + symbols
+        assert parameters_of(own, *of(own)) == expected
+
+
+@pytest.mark.parametrize("cell", ["rnn", "lstm", "gru", "feedforward"])
+@pytest.mark.parametrize("layers", [1, 3])
+@pytest.mark.parametrize("tied", [False, True])
+def test_no_other_width_is_nearer(cell: str, layers: int, tied: bool) -> None:
+    overrides = [f"model.cell={cell}", f"model.layers={layers}", f"model.tie_embedding={str(tied).lower()}"]
+    settings = derive(load("travellers").settings, overrides)
+    task, found = of(settings)
+    target = 54_321
+    matched = with_parameters(settings, task, found, target)
+    width = matched.model.hidden
+    assert matched.model_copy(update={"model": settings.model}) == settings
+    distances = {
+        near: abs(parameters_of(derive(settings, [f"model.hidden={near}"]), task, found) - target)
+        for near in (width - 1, width, width + 1)
+    }
+    assert min(distances, key=lambda near: distances[near]) == width
+
+
+def test_a_target_below_the_smallest_model_gets_the_smallest() -> None:
+    settings = load("travellers").settings
+    assert with_parameters(settings, *of(settings), 1).model.hidden == 1
+
+
+class Peeking(registry.resolve("rnn", registry.CELLS, Cell)):  # type: ignore[misc]  # a class found by its name
+    """A cell that looks at a value while it is built, which a model without memory does not have."""
+
+    def __init__(self, inputs: int, hidden: int, options: object) -> None:
+        super().__init__(inputs, hidden, options)
+        assert next(self.parameters()).sum().item() is not None
+
+
+def test_a_cell_that_looks_at_its_values_is_counted_too() -> None:
+    settings = derive(load("travellers").settings, ["model.cell=rnn", "model.hidden=20"])
+    task, plain = of(settings)
+    assert parameters_of(settings, task, Peeking) == parameters_of(settings, task, plain)

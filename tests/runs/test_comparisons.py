@@ -1,0 +1,74 @@
+"""Comparisons found by name, told in one line, and not taken for runs."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lstmctl.errors import RunError
+from lstmctl.runs.comparisons import find_comparison, list_comparisons, summarise_comparison
+from lstmctl.runs.folder import find_run, list_runs
+from lstmctl.runs.place import locked
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """Two comparisons, the first of them finished, and a plain folder."""
+    plan = {"arms": [{"name": "rnn"}, {"name": "wide"}], "seeds": [0, 1, 2]}
+    for name in ("a-comparison-001", "a-comparison-002", "other"):
+        (tmp_path / name).mkdir()
+        if name != "other":
+            (tmp_path / name / "plan.json").write_text(json.dumps(plan))
+    (tmp_path / "a-comparison-001" / "comparison.json").write_text("{}")
+    return tmp_path
+
+
+def test_a_comparison_is_found_by_path_by_name_and_as_the_latest(root: Path) -> None:
+    first, second = root / "a-comparison-001", root / "a-comparison-002"
+    assert list_comparisons(root) == [first, second]
+    assert find_comparison("a-comparison-001", root) == first
+    assert find_comparison(str(second), Path("elsewhere")) == second
+    (first / "plan.json").touch()
+    assert find_comparison("latest", root) == first
+
+
+def test_what_is_not_there_gets_the_nearest_name(root: Path) -> None:
+    with pytest.raises(RunError) as caught:
+        find_comparison("a-comparison-01", root)
+    assert caught.value.hint is not None
+    assert "a-comparison-001" in caught.value.hint
+    with pytest.raises(RunError, match="no comparison under"):
+        find_comparison("latest", root / "other")
+
+
+def test_a_line_says_what_is_compared_and_how_far_it_came(root: Path) -> None:
+    def told(name: str) -> dict[str, Any]:
+        return summarise_comparison(root / name)
+
+    assert told("a-comparison-001") == {
+        "comparison": "a-comparison-001",
+        "path": str(root / "a-comparison-001"),
+        "status": "finished",
+        "arms": ["rnn", "wide"],
+        "runs": 6,
+    }
+    assert told("a-comparison-002")["status"] == "stopped"
+    with locked(root / "a-comparison-002"):
+        assert told("a-comparison-002")["status"] == "running"
+    (root / "a-comparison-002" / "plan.json").write_text('{"arms": 3}')
+    assert told("a-comparison-002")["status"] == "damaged"
+
+
+def test_a_comparison_is_no_run_and_names_those_inside_it(root: Path) -> None:
+    assert list_runs(root) == []
+    inner = root / "a-comparison-001" / "rnn-seed-0"
+    inner.mkdir()
+    (inner / "run.json").write_text('{"format": 1}')
+    with pytest.raises(RunError, match="is a comparison; name one of its runs") as caught:
+        find_run("a-comparison-001", root)
+    assert caught.value.hint is not None
+    assert "rnn-seed-0" in caught.value.hint
+    assert find_run("a-comparison-001/rnn-seed-0", root).path == inner
