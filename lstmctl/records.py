@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from statistics import fmean
 from typing import Any, Literal
 
 Metrics = Mapping[str, float]
@@ -172,7 +173,7 @@ class ArmResult:
     peak_memory: int | None
     """Medians over the runs (the largest, for memory)."""
     seconds_to_level: float | None
-    """Mean training time until validation is as good as the worst arm's ends up; None where a run never is."""
+    """Training time until the mean validation curve is as good as the worst arm's ends up; None where it never is."""
     sample: str
     """What the first finished run makes of an empty page."""
     status: str
@@ -182,6 +183,19 @@ class ArmResult:
     def values(self) -> tuple[float | None, ...]:
         """The primary figure of each seed."""
         return tuple(run.value for run in self.runs)
+
+    @property
+    def curve(self) -> tuple[CurvePoint, ...]:
+        """The mean over the runs that did not diverge, evaluation by evaluation, as far as each of them goes."""
+        curves = [run.curve for run in self.runs if run.status != "diverged"]
+        return tuple(
+            CurvePoint(
+                points[0].units,
+                fmean(point.seconds for point in points),
+                fmean(point.value for point in points),
+            )
+            for points in zip(*curves, strict=False)
+        )
 
 
 @dataclass(frozen=True, slots=True)

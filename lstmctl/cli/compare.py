@@ -54,7 +54,7 @@ def compare(
         str | None,
         typer.Option(
             metavar="CONFIG",
-            help="A file, a bundled config, or - for stdin; by default travellers with 1M characters a run.",
+            help="A file, a bundled config, or - for stdin; by default travellers with 2M characters a run.",
             autocompletion=complete_config,
         ),
     ] = None,

@@ -6,7 +6,7 @@ import bisect
 import logging
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -56,10 +56,11 @@ def gather(folder: Path, plan: Plan) -> Comparison:
     runs = plan.runs(chosen)
     results = {run.name: _run_result(folder, run, plan) for run in runs}
     of_arm = {arm.name: tuple(results[run.name] for run in runs if run.arm == arm.name) for arm in plan.arms}
-    level = _worst_final_level(of_arm.values(), plan)
-    arms = [
-        _arm_result(folder, plan, arm, arm.candidates[chosen[arm.name]], of_arm[arm.name], level) for arm in plan.arms
-    ]
+    arms = [_arm_result(folder, plan, arm, arm.candidates[chosen[arm.name]], of_arm[arm.name]) for arm in plan.arms]
+    level = _worst_final_level(arms, lower_is_better=plan.lower_is_better)
+    if level is not None:
+        lower = plan.lower_is_better
+        arms = [replace(arm, seconds_to_level=seconds_to(level, arm.curve, lower_is_better=lower)) for arm in arms]
     tests = compare_all(
         {arm.name: arm.values for arm in arms}, lambda a, b: _same_order(plan, chosen, a, b), CONFIDENCE
     )
@@ -143,16 +144,10 @@ def _between(at: float, known: Sequence[float], values: Sequence[float]) -> floa
     return values[after - 1] + share * (values[after] - values[after - 1])
 
 
-def _worst_final_level(arms: Iterable[Sequence[RunResult]], plan: Plan) -> float | None:
-    """Where the worst arm's validation figure ends up, as the mean over its finished runs."""
-    ends = []
-    for runs in arms:
-        last = [run.curve[-1].value for run in runs if run.status == "finished" and run.curve]
-        if last:
-            ends.append(statistics.fmean(last))
-    if not ends:
-        return None
-    return max(ends) if plan.lower_is_better else min(ends)
+def _worst_final_level(arms: Iterable[ArmResult], *, lower_is_better: bool) -> float | None:
+    """Where the worst arm's mean curve ends."""
+    ends = [arm.curve[-1].value for arm in arms if arm.curve]
+    return (max if lower_is_better else min)(ends, default=None)
 
 
 def seconds_to(level: float, curve: Sequence[CurvePoint], *, lower_is_better: bool) -> float | None:
@@ -175,16 +170,10 @@ def _arm_result(
     arm: PlannedArm,
     candidate: Candidate,
     runs: tuple[RunResult, ...],
-    level: float | None,
 ) -> ArmResult:
     summary = interval([run.value for run in runs if run.value is not None], CONFIDENCE)
     finished = [run for run in runs if run.status == "finished"]
     info = RunFolder(folder / runs[0].name).info()
-    reached = [
-        None if level is None else seconds_to(level, run.curve, lower_is_better=plan.lower_is_better)
-        for run in finished
-    ]
-    times = [time for time in reached if time is not None]
     tuning = [run for run in plan.tuning_runs if run.arm == arm.name]
     diverged = len(runs) - len(finished)
     return ArmResult(
@@ -206,7 +195,7 @@ def _arm_result(
         seconds=_median([run.seconds for run in finished]),
         rate=_median([run.rate for run in finished]),
         peak_memory=max((run.peak_memory for run in finished if run.peak_memory), default=None),
-        seconds_to_level=statistics.fmean(times) if times and len(times) == len(reached) else None,
+        seconds_to_level=None,
         sample=_sample(folder, finished),
         status="finished" if not diverged else "partly diverged" if finished else "diverged",
     )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import statistics
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -93,19 +92,6 @@ def inline_comparison_plot(comparison: Comparison, name: str, *, width: float = 
     )
 
 
-def mean_curve(arm: ArmResult) -> list[CurvePoint]:
-    """The mean over an arm's finished runs, evaluation by evaluation, as far as each of them goes."""
-    curves = [_finite(run.curve) for run in arm.runs if run.status != DIVERGED and run.curve]
-    return [
-        CurvePoint(
-            round(statistics.fmean(point.units for point in points)),
-            statistics.fmean(point.seconds for point in points),
-            statistics.fmean(point.value for point in points),
-        )
-        for points in zip(*curves, strict=False)
-    ]
-
-
 # ── learning curves ──
 
 
@@ -139,7 +125,7 @@ def _curves_panel(panel: Axes, comparison: Comparison, ink: str, place: Callable
     ends = []
     for number, arm in enumerate(comparison.arms):
         colour = COLOURS[number % len(COLOURS)]
-        mean = mean_curve(arm)
+        mean = arm.curve
         for run in arm.runs:
             points = _finite(run.curve)
             if len(arm.runs) > 1 or run.status == DIVERGED:
@@ -181,7 +167,7 @@ def _limit_view(panel: Axes, comparison: Comparison) -> None:
 
     The view begins where the worst arm stands after a tenth of its way.
     """
-    means = [mean for arm in comparison.arms if (mean := mean_curve(arm))]
+    means = [mean for arm in comparison.arms if (mean := arm.curve)]
     if not means:
         return
     sign = 1.0 if comparison.lower_is_better else -1.0
@@ -418,7 +404,7 @@ def _wrapped(opening: str, words: Sequence[str], width: float) -> list[str]:
 def _words_on_curves(comparison: Comparison) -> str:
     places = decimals(comparison)
     ends = [
-        f"{arm.name} ends at {fixed(mean[-1].value, places)}" if (mean := mean_curve(arm)) else f"{arm.name} diverged"
+        f"{arm.name} ends at {fixed(mean[-1].value, places)}" if (mean := arm.curve) else f"{arm.name} diverged"
         for arm in comparison.arms
     ]
     return (

@@ -188,7 +188,7 @@ def level_words(comparison: Comparison) -> str:
         return ""
     level = fixed(comparison.level, decimals(comparison))
     return (
-        f"To level: mean training time until validation is at {level} {primary_words(comparison)}, "
+        f"To level: training time until the mean validation curve is at {level} {primary_words(comparison)}, "
         "which is where the worst arm ends up."
     )
 

@@ -20,7 +20,6 @@ from lstmctl.reporting.comparison_plots import (
     MARKERS,
     PLOTS,
     inline_comparison_plot,
-    mean_curve,
     write_plots,
 )
 
@@ -107,8 +106,8 @@ def test_the_mean_is_taken_evaluation_by_evaluation_over_what_finished(make_comp
     runs = [dataclasses.replace(run, curve=curve) for run, curve in zip(arm.runs, curves, strict=True)]
     runs[2] = dataclasses.replace(runs[2], status="diverged")
     arm = dataclasses.replace(arm, runs=tuple(runs))
-    assert mean_curve(arm) == [CurvePoint(10, 2.0, 3.5), CurvePoint(20, 4.0, 2.5)]
-    assert mean_curve(dataclasses.replace(arm, runs=(runs[2],))) == []
+    assert arm.curve == (CurvePoint(10, 2.0, 3.5), CurvePoint(20, 4.0, 2.5))
+    assert dataclasses.replace(arm, runs=(runs[2],)).curve == ()
 
 
 def test_each_seed_is_a_thin_line_and_a_diverged_run_ends_in_a_cross(make_comparison: MakeComparison) -> None:

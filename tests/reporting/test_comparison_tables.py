@@ -151,7 +151,7 @@ def test_a_level_that_an_arm_does_not_reach_is_never(make_comparison: MakeCompar
     arms = (dataclasses.replace(comparison.arms[0], seconds_to_level=None), *comparison.arms[1:])
     table = costs(dataclasses.replace(comparison, arms=arms))
     assert [row[table.columns.index("to level")] for row in table.rows] == ["never", "2.4 s", "6.1 s"]
-    assert "validation is at 1.693 nats per character, which is where the worst arm ends up" in table.about
+    assert "validation curve is at 1.693 nats per character, which is where the worst arm ends up" in table.about
 
 
 def test_higher_is_better_turns_the_sign_that_speaks_for_the_first(make_comparison: MakeComparison) -> None:
