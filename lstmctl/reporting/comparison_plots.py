@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from lstmctl.records import ArmResult, Comparison, CurvePoint
 from lstmctl.reporting.comparison_words import (
@@ -192,7 +192,8 @@ def _baseline_lines(panel: Axes, comparison: Comparison, ink: str) -> None:
             # Two lines close to each other have their names on different sides.
             above = value - before > 0.07 * (high - low)
             label = f"{_short(name)} {fixed(value, decimals(comparison))} ({comparison.split})"
-            _inside(panel, label, value, above=above)
+            # The curves come from far off on the left, and end near each other on the right.
+            _inside(panel, label, value, above=above, side="left")
             before = value
 
 
@@ -223,15 +224,17 @@ def _level_note(comparison: Comparison) -> str:
     return f"\nlarge open marks: time to {fixed(comparison.level, decimals(comparison))}"
 
 
-def _inside(panel: Axes, words: str, height: float, *, above: bool = True) -> None:
-    """Words at the right, on or under a line."""
+def _inside(
+    panel: Axes, words: str, height: float, *, above: bool = True, side: Literal["left", "right"] = "right"
+) -> None:
+    """Words at one side, on or under a line."""
     panel.annotate(
         words,
-        (1.0, height),
+        (0.0 if side == "left" else 1.0, height),
         xycoords=panel.get_yaxis_transform(),
-        xytext=(-2, 2 if above else -2),
+        xytext=(3 if side == "left" else -2, 2 if above else -2),
         textcoords="offset points",
-        ha="right",
+        ha=side,
         va="bottom" if above else "top",
         fontsize=SMALL,
     )
