@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -130,3 +131,4 @@ def compare(
         output.write(getattr(comparison_tables, table.value)(result))
     if not quiet:
         comparison_tables.show_comparison(result)
+        write_line(f"\n{Path(result.path) / 'report.html'}")
