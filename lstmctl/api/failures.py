@@ -10,6 +10,7 @@ from contextlib import contextmanager
 import torch
 
 from lstmctl.errors import DivergedError, ResourceError, RunError
+from lstmctl.reporting.report import write_report
 from lstmctl.runs.folder import RunFolder, now
 
 log = logging.getLogger(__name__)
@@ -27,6 +28,8 @@ def status_on_failure(folder: RunFolder) -> Iterator[None]:
             folder.update(
                 status=status.get(type(error), "failed"), ended=now(), problem=str(error) or type(error).__name__
             )
+            if isinstance(error, DivergedError):  # how it came to that is worth a look
+                write_report(folder.path)
         except (ResourceError, RunError, OSError) as second:  # the disk that failed the run may fail this too
             log.debug("run.json was not updated: %s", second)
         if isinstance(error, KeyboardInterrupt | SystemExit) and stands is not None:

@@ -31,6 +31,8 @@ def statement(
             parts.append(
                 f" {arm.name} diverged on {'every seed' if len(lost) == count else 'seed ' + ', '.join(lost)}."
             )
+    if plan.match != "parameters" and len({arm.parameters for arm in arms}) > 1:
+        parts.append(f" Parameters differ: {', '.join(f'{arm.name} {arm.parameters:,}' for arm in arms)}.")
     parts += _baselines(plan, arms, baselines)
     return "".join(parts)
 

@@ -1,0 +1,93 @@
+"""What is said of a comparison: no more than was shown."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+import pytest
+
+from lstmctl.comparison.plan import Plan
+from lstmctl.comparison.statement import statement
+from lstmctl.records import ArmResult, Difference, RunResult
+
+
+def arm(name: str, *values: float | None, parameters: int = 1000) -> ArmResult:
+    """An arm of which only the figures matter here."""
+    known = [value for value in values if value is not None]
+    runs = tuple(
+        RunResult(f"{name}-seed-{seed}", seed, "x", value, {}, (), 0, None, None, None)
+        for seed, value in enumerate(values)
+    )
+    facts: dict[str, Any] = dict.fromkeys(ArmResult.__dataclass_fields__)
+    mean = sum(known) / len(known) if known else None
+    return ArmResult(**{**facts, "name": name, "runs": runs, "mean": mean, "parameters": parameters})
+
+
+def said(
+    arms: list[ArmResult],
+    tests: list[Difference],
+    *,
+    baselines: dict[str, dict[str, float]] | None = None,
+    lower_is_better: bool = True,
+    match: str = "parameters",
+) -> str:
+    plan = Plan.model_construct(
+        primary="nats_per_character",
+        lower_is_better=lower_is_better,
+        seeds=tuple(range(len(arms[0].runs))),
+        match=cast(Any, match),
+    )
+    return statement(plan, arms, tests, baselines or {}, 0.95)
+
+
+def pair(difference: float, low: float | None, high: float | None, p: float | None) -> Difference:
+    return Difference("rnn", "lstm", difference, low, high, p, "paired")
+
+
+ARMS = [arm("rnn", 1.6, 1.7), arm("lstm", 1.5, 1.5)]
+
+
+def test_a_difference_that_was_shown_names_the_better_arm_with_its_interval() -> None:
+    better = "lstm is better than rnn by 0.150 nats per character (95 % interval 0.100 to 0.200, p = 0.010)."
+    assert said(ARMS, [pair(0.15, 0.1, 0.2, 0.01)]) == f"Over 2 seeds, on this data: {better}"
+    swapped = said(ARMS, [pair(0.15, 0.1, 0.2, 0.01)], lower_is_better=False)
+    assert "rnn is better than lstm by 0.150" in swapped
+    below = said(ARMS, [pair(-0.15, -0.2, -0.1, 0.0001)])
+    assert "rnn is better than lstm by 0.150 nats per character (95 % interval 0.100 to 0.200, p < 0.001)" in below
+
+
+def test_one_that_was_not_shown_is_left_open() -> None:
+    text = said(ARMS, [pair(0.15, -0.1, 0.4, 0.2)])
+    assert text == (
+        "Over 2 seeds, on this data: no difference was shown between rnn and lstm (-0.100 to +0.400, p = 0.200)."
+    )
+    assert "no difference was shown between rnn and lstm." in said(ARMS, [pair(0.15, None, None, None)])
+
+
+def test_one_seed_shows_nothing_about_seeds() -> None:
+    text = said([arm("rnn", 1.6), arm("lstm", 1.5)], [pair(0.1, None, None, None)])
+    assert text == (
+        "One seed, on this data: lstm came out best, at 1.500 nats per character, "
+        "but nothing is known of how far seeds move the figures."
+    )
+
+
+@pytest.mark.parametrize(
+    ("values", "told"), [((None, None), "rnn diverged on every seed."), ((1.6, None), "rnn diverged on seed 1.")]
+)
+def test_what_diverged_is_named(values: tuple[float | None, ...], told: str) -> None:
+    assert said([arm("rnn", *values), ARMS[1]], []).endswith(f"no two arms can be compared. {told}")
+
+
+def test_arms_that_a_count_of_symbols_beats_are_told_so() -> None:
+    levels = {"uniform": {"nats_per_character": 4.0}, "n-gram": {"nats_per_character": 1.55, "order": 6.0}}
+    assert said(ARMS, [], baselines=levels).endswith(" rnn does not beat the n-gram baseline (1.550).")
+    worse = {**levels, "n-gram": {"nats_per_character": 1.4}}
+    assert said(ARMS, [], baselines=worse).endswith(" rnn and lstm do not beat the n-gram baseline (1.400).")
+    assert "baseline" not in said(ARMS, [], baselines={"uniform": {"nats_per_character": 4.0}})
+
+
+def test_sizes_that_were_not_matched_are_told() -> None:
+    arms = [ARMS[0], arm("lstm", 1.5, 1.5, parameters=4000)]
+    assert said(arms, [], match="hidden").endswith(" Parameters differ: rnn 1,000, lstm 4,000.")
+    assert "Parameters" not in said(arms, [])
