@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import re
 import resource
 import sys
+from pathlib import Path
 
 import torch
 
@@ -70,5 +72,12 @@ def peak_memory(device: str) -> int:
     """The most memory taken so far, in bytes: allocated on a GPU, else by the whole process."""
     if device.startswith("cuda"):
         return int(torch.cuda.max_memory_allocated(device))
+    try:
+        # Of this program alone; what `getrusage` tells of begins at the peak of the process that started this one.
+        peak = re.search(r"VmHWM:\s*(\d+) kB", Path("/proc/self/status").read_text(encoding="ascii", errors="replace"))
+    except OSError:  # not Linux
+        peak = None
+    if peak is not None:
+        return int(peak[1]) * 1024
     most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return most if sys.platform == "darwin" else most * 1024

@@ -317,6 +317,7 @@ def test_divergence_is_named_and_no_checkpoint_holds_it(small_config: Path, sett
     assert f"the checkpoint of step {saved[-1]} in {RUN} stands" in str(caught.value.hint)
     assert load_run(RUN).status == "diverged"
     assert "diverged" in load_run(RUN).info["problem"]
+    assert "diverged at step" in (RUN / "report.html").read_text()
     assert assert_sound(RUN) == saved[-1]
     for name in ("last", "best"):
         assert all(bool(weight.isfinite().all()) for weight in load_file(RUN / f"{name}.safetensors").values())
