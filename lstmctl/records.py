@@ -144,6 +144,8 @@ class RunResult:
     """Targets a second."""
     peak_memory: int | None
     """Bytes: of the whole process on a CPU, of what was allocated on a GPU."""
+    stopped_early: bool = False
+    """Whether patience ended it before its budget did."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -55,6 +55,8 @@ def resolve(name: str, table: Mapping[str, str], base: type[Class], folders: Ite
     if not is_user_class(name) and name not in table:
         raise ConfigError(f"`{name}` is not known; known are {', '.join(table)}, or your own `module:Class`")
     module_name, _, class_name = table.get(name, name).partition(":")
+    if module_name == "__main__":
+        raise ConfigError(f"`{name}` cannot be found by another process; put the class into a module of its own")
     try:
         module = _import(module_name, folders) if is_user_class(name) else importlib.import_module(module_name)
     except Exception as error:
@@ -63,9 +65,22 @@ def resolve(name: str, table: Mapping[str, str], base: type[Class], folders: Ite
             hint=f"put {module_name}.py beside the config or into the current folder",
         ) from error
     found = getattr(module, class_name, None)
+    if found is None:
+        raise ConfigError(f"`{name}`: the module {module_name} has no `{class_name}`")
     if not (isinstance(found, type) and issubclass(found, base)):
         raise ConfigError(f"`{name}` must name a subclass of {base.__module__}.{base.__qualname__}")
+    if found.__module__ != module_name:  # its source is kept with a run, and must be that of the class
+        raise ConfigError(f"`{name}` is defined in another module; name it there: `{found.__module__}:{class_name}`")
     return found
+
+
+def source_file(name: str) -> Path | None:
+    """The file to keep of a user's class that was resolved: a single module's; None for one of an installed package."""
+    module_name = name.partition(":")[0]
+    if not is_user_class(name) or "." in module_name:
+        return None
+    file = getattr(sys.modules[module_name], "__file__", None)
+    return Path(file) if file is not None else None
 
 
 def source_hash(cls: type) -> str:

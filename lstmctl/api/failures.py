@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import logging
 import shlex
+import sys
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import torch
 
-from lstmctl.errors import DivergedError, ResourceError, RunError
+from lstmctl.errors import ConfigError, DivergedError, LstmctlError, ResourceError, RunError
+from lstmctl.registry import is_user_class
 from lstmctl.reporting.report import write_report
 from lstmctl.runs.folder import RunFolder, now
 
@@ -28,10 +32,13 @@ def status_on_failure(folder: RunFolder) -> Iterator[None]:
             folder.update(
                 status=status.get(type(error), "failed"), ended=now(), problem=str(error) or type(error).__name__
             )
-            if isinstance(error, DivergedError):  # how it came to that is worth a look
-                write_report(folder.path)
         except (ResourceError, RunError, OSError) as second:  # the disk that failed the run may fail this too
             log.debug("run.json was not updated: %s", second)
+        if isinstance(error, DivergedError):  # how it came to that is worth a look
+            try:
+                write_report(folder.path)
+            except Exception as second:  # whatever it is, that the run diverged matters more
+                log.debug("no report was written: %s", second)
         if isinstance(error, KeyboardInterrupt | SystemExit) and stands is not None:
             log.warning("stopped at once; to go on: lstmctl train --resume %s", shlex.quote(str(folder.path)))
         if isinstance(error, (DivergedError, ResourceError)) and stands is not None:
@@ -61,6 +68,30 @@ def memory_errors() -> Iterator[None]:
             f"the memory is not enough: {lines[0]}",
             hint="a smaller training.batch, training.window or model.hidden needs less; so does training.accumulate=2",
         ) from error
+
+
+@contextmanager
+def cell_faults(cell: str) -> Iterator[None]:
+    """Name a user's own cell where its code raises something, with the last line of it that was reached.
+
+    Raises:
+        ConfigError: in place of what the cell raised. What our own cells raise is left as it is.
+    """
+    try:
+        yield
+    except (LstmctlError, torch.OutOfMemoryError, MemoryError):
+        raise
+    except Exception as error:
+        file = sys.modules.get(cell.partition(":")[0])
+        lines = [
+            frame
+            for frame in traceback.extract_tb(error.__traceback__)
+            if frame.filename == getattr(file, "__file__", 0)
+        ]
+        if not is_user_class(cell) or not lines:
+            raise
+        where = f"{Path(lines[-1].filename).name}:{lines[-1].lineno}"
+        raise ConfigError(f"model.cell — {cell} failed at {where}: {type(error).__name__}: {error}") from error
 
 
 def _last_step(folder: RunFolder) -> int | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import logging
 import shlex
 import sys
@@ -12,7 +11,7 @@ from typing import Any
 
 from lstmctl import registry
 from lstmctl.api.assembly import find_cell, part_of, portable
-from lstmctl.api.failures import memory_errors, status_on_failure
+from lstmctl.api.failures import cell_faults, memory_errors, status_on_failure
 from lstmctl.api.preparation import Assembled, Choices, assemble
 from lstmctl.api.run import Run, load_run
 from lstmctl.config import LoadedConfig, derive, dump, from_mapping, load
@@ -64,7 +63,7 @@ def train(
         loaded = LoadedConfig(from_mapping(config, overrides), "config", None)
     else:
         loaded = load(str(config), overrides, trust=trust)
-    with termination_as_exit(), memory_errors():
+    with termination_as_exit(), memory_errors(), cell_faults(loaded.settings.model.cell):
         cell = find_cell(loaded.settings, loaded.folder)
         source = load_run(init_from, trust=trust) if init_from is not None else None
         assembled = assemble(loaded.settings, loaded.folder, cell, source=source)
@@ -129,7 +128,7 @@ def resume(
         return run
     folder, info = run.folder, run.info
     settings = derive(run.settings, overrides) if overrides else run.settings
-    with termination_as_exit(), folder.locked(), memory_errors():
+    with termination_as_exit(), folder.locked(), memory_errors(), cell_faults(settings.model.cell):
         try:
             choices = Choices(**{key: info[key] for key in Choices.__dataclass_fields__})
             steps = int(info["steps"])
@@ -181,8 +180,7 @@ def _run(folder: RunFolder, assembled: Assembled, snapshot: Snapshot | None, obs
 
 
 def _write_inputs(folder: RunFolder, assembled: Assembled) -> None:
-    if registry.is_user_class(assembled.settings.model.cell):
-        source = Path(inspect.getfile(assembled.cell))
+    if source := registry.source_file(assembled.settings.model.cell):
         replace_file(folder.path / source.name, source.read_bytes())
     replace_file(folder.path / "config.yaml", dump(portable(assembled.settings, assembled.corpus)).encode())
     replace_json(folder.path / "encoding.json", assembled.corpus.encoding.to_json())

@@ -88,11 +88,12 @@ def compare(
 ) -> None:
     """Train several cells under one budget over several seeds, and say how they differ.
 
-    Every arm reads the same data in the same order. Ctrl-C saves and prints the command that goes on.
+    Every arm reads the same data in the same order. Tables go to stderr, --table and --json to stdout. Ctrl-C saves
+    and prints the command that goes on.
     """
     from lstmctl import api, comparison
     from lstmctl.cli import output
-    from lstmctl.errors import UsageError
+    from lstmctl.errors import DivergedError, UsageError
     from lstmctl.reporting import comparison_tables
     from lstmctl.reporting.console import write_line
     from lstmctl.reporting.live_comparison import ComparisonDisplay
@@ -100,7 +101,7 @@ def compare(
     if json and table is not None:
         raise UsageError("--json and --table both write to stdout; give one of them")
     if resume is not None and (arguments or arm or tune or config is not None or match is not None):
-        raise UsageError("--resume goes on with a comparison's own plan; only --seeds and --jobs go with it")
+        raise UsageError("--resume goes on with a comparison's own plan; of what is planned, only --seeds can be more")
     cells = [argument for argument in arguments or () if "=" not in argument]
     overrides = [argument for argument in arguments or () if "=" in argument]
     try:
@@ -132,3 +133,5 @@ def compare(
     if not quiet:
         comparison_tables.show_comparison(result)
         write_line(f"\n{Path(result.path) / 'report.html'}")
+    if all(one.status == "diverged" for one in result.arms):
+        raise typer.Exit(DivergedError.exit_code)

@@ -13,6 +13,8 @@ from lstmctl.errors import UsageError
 from lstmctl.registry import CELLS, cell_name, is_user_class
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,39}")
+COMMA = re.compile(r",(?![^\[{]*[\]}])")
+"""Not one inside of brackets."""
 OWN = ("model.", "training.")
 """Where an arm may differ; all else is the same for every arm, or its figures could not be compared."""
 SHARED = {
@@ -87,7 +89,7 @@ def parse_grid(texts: Sequence[str]) -> list[tuple[str, ...]]:
     for text in texts:
         key, _, values = text.partition("=")
         _check_own(text, f"--tune {text}")
-        choices = list(dict.fromkeys(value.strip() for value in values.split(",") if value.strip()))
+        choices = list(dict.fromkeys(value.strip() for value in COMMA.split(values) if value.strip()))
         if len(choices) < 2 or key in keys:
             raise UsageError(
                 f"--tune {text}: give each key once, with two values or more",
@@ -114,6 +116,6 @@ def _check_own(override: str, where: str) -> None:
         raise UsageError(f"{where}: {key} cannot be an arm's own; {SHARED[key]}")
     if not key.startswith(OWN):
         raise UsageError(
-            f"{where}: {key} is the same for all arms; an arm's own are model.… and training.…",
-            hint=f"give it to the whole comparison: lstmctl compare … {override}",
+            f"{where}: an arm's own settings are model.… and training.…, not {key}",
+            hint="what all arms share is given once, beside the cells: lstmctl compare rnn lstm KEY=VALUE",
         )

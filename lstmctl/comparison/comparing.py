@@ -18,7 +18,7 @@ from lstmctl.comparison.plan import Match, Plan, read_plan, write_plan
 from lstmctl.comparison.planning import MOST_SEEDS, keep_sources, make_plan
 from lstmctl.comparison.results import as_json, choose, gather
 from lstmctl.config import LoadedConfig, from_mapping, load
-from lstmctl.errors import LstmctlError, RunError, UsageError
+from lstmctl.errors import DataError, LstmctlError, RunError, UsageError
 from lstmctl.records import Comparison, Planned
 from lstmctl.registry import source_hash
 from lstmctl.reporting.comparison_page import write_comparison
@@ -34,6 +34,10 @@ log = logging.getLogger(__name__)
 DEFAULT = ("travellers", ("training.budget=2M characters", "training.learning_rate=6e-3"))
 """Without a config: the bundled text, so much of it that six runs take minutes, and a learning rate between what suits
 the vanilla RNN best there (4e-3) and what suits the LSTM and the GRU (8e-3); see docs/benchmarks.md."""
+
+
+FEW = 500
+"""Symbols of a reported part below which a warning is due."""
 
 
 def compare(
@@ -91,7 +95,7 @@ def compare(
         )
         folder = claim_folder(runs_root(), f"{loaded.name}-comparison")
         with locked(folder):
-            keep_sources(folder, plan, loaded.folder)
+            keep_sources(folder, plan)
             return _complete(folder, plan, jobs, observe)
 
 
@@ -116,28 +120,29 @@ def resume_comparison(
         Interrupted: Ctrl-C or SIGTERM; what was trained is saved.
     """
     folder = find_comparison(str(name), runs_root())
-    plan = read_plan(folder, trust=trust)
-    _check_jobs(jobs, plan.match)
-    if seeds is not None and not len(plan.seeds) <= seeds <= MOST_SEEDS:
-        raise UsageError(
-            f"--seeds {seeds}: {folder.name} has {len(plan.seeds)} already; as many or more, up to {MOST_SEEDS}"
-        )
     with termination_as_exit(), locked(folder), memory_errors():
-        _check_unchanged(folder, plan)
+        plan = read_plan(folder, trust=trust)
+        _check_jobs(jobs, plan.match)
         if seeds is not None:
+            if not len(plan.seeds) <= seeds <= MOST_SEEDS:
+                raise UsageError(
+                    f"--seeds {seeds}: {folder.name} has {len(plan.seeds)} already; as many or more, up to {MOST_SEEDS}"
+                )
             first = plan.seeds[0]
             plan = plan.model_copy(update={"seeds": tuple(range(first, first + seeds))})
+        _check_unchanged(folder, plan)
         return _complete(folder, plan, jobs, observe)
 
 
 def _complete(folder: Path, plan: Plan, jobs: int, observe: Observer) -> Comparison:
     """Make what is missing, and report."""
-    plan = plan.model_copy(update={"jobs": max(jobs, plan.jobs)})
-    (folder / RESULT).unlink(missing_ok=True)
-    write_plan(folder, plan)
-    _warn(plan, jobs)
     runs = [*plan.tuning_runs, *plan.runs(dict.fromkeys((arm.name for arm in plan.arms), 0))]
     finished = tuple(run.name for run in runs if status_of(folder, run) in FINAL)
+    if pending := len(runs) - len(finished):
+        (folder / RESULT).unlink(missing_ok=True)
+        plan = plan.model_copy(update={"jobs": max(min(jobs, pending), plan.jobs)})
+        _warn(plan, jobs)
+    write_plan(folder, plan)
     observe(Planned(tuple(run.name for run in runs), finished))
     again = _command_to_resume(folder, plan, jobs)
     try:
@@ -181,6 +186,9 @@ def _warn(plan: Plan, jobs: int) -> None:
                 100 * (parameters / plan.target - 1),
                 f"{plan.target:,}",
             )
+    scored = int(plan.data["parts"][plan.split])
+    if scored < FEW:
+        log.warning("the %s part has %d %s only: what is measured on it says little", plan.split, scored, plan.unit)
     cores = os.cpu_count() or 1
     if jobs > 1 and plan.device == "cpu" and jobs * plan.threads > cores:
         log.warning(
@@ -194,14 +202,11 @@ def _warn(plan: Plan, jobs: int) -> None:
 
 def _check_unchanged(folder: Path, plan: Plan) -> None:
     """Half of the runs on other data, or with another cell, would make no comparison."""
-    settings = plan.arms[0].candidates[0].settings
-    corpus = open_data(settings, folder)
-    if corpus.fingerprint["sha256"] != plan.data.get("sha256"):
-        raise RunError(
-            f"{', '.join(corpus.names)} changed since {folder.name} was planned: SHA-256 "
-            f"{corpus.fingerprint['sha256'][:12]}…, then {str(plan.data.get('sha256'))[:12]}…",
-            hint="put the old data back, or begin a new comparison",
-        )
+    try:
+        corpus = open_data(plan.arms[0].candidates[0].settings, folder)
+    except DataError as error:
+        raise DataError(str(error), hint="put it back where it was when the comparison was planned") from error
+    plan.require_same_data(corpus.fingerprint)
     for arm in plan.arms:
         if arm.cell_source is None:
             continue

@@ -11,6 +11,7 @@ import tempfile
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from queue import Empty, SimpleQueue
@@ -22,6 +23,7 @@ from lstmctl.comparison.plan import Plan, PlannedRun
 from lstmctl.errors import LstmctlError, ResourceError, RunError
 from lstmctl.records import ComparisonEvent, RunBegan, RunEnded, RunEvent
 from lstmctl.runs.folder import RunFolder
+from lstmctl.storage import disk_errors
 from lstmctl.training.interruption import Interruption
 
 log = logging.getLogger(__name__)
@@ -51,6 +53,11 @@ class _Process:
     """What it wrote to stderr: nothing, unless it failed in a way that nobody foresaw."""
     failure: LstmctlError | None = None
 
+    def close(self) -> None:
+        for stream in (self.process.stdin, self.process.stdout, self.errors):
+            assert stream is not None
+            stream.close()
+
 
 def status_of(folder: Path, run: PlannedRun) -> str | None:
     """How far a planned run has come; None where it has not begun."""
@@ -58,12 +65,12 @@ def status_of(folder: Path, run: PlannedRun) -> str | None:
     return str(path.info().get("status")) if (path.path / "run.json").is_file() else None
 
 
-def value_of(folder: Path, run: PlannedRun, plan: Plan, split: str | None = None) -> float | None:
-    """The primary figure of a run on `split` (the reported part by default); None unless it finished."""
+def value_of(folder: Path, run: PlannedRun, plan: Plan) -> float | None:
+    """The primary figure of a run on the part that is reported, for tuning on validation; None unless it finished."""
     info = RunFolder(folder / run.name).info()
     if info.get("status") != "finished":
         return None
-    figures = info.get("metrics", {}).get(split or plan.split) or {}
+    figures = info.get("metrics", {}).get("validation" if run.for_tuning else plan.split) or {}
     value = figures.get(plan.primary)
     return None if value is None else float(value)
 
@@ -103,13 +110,21 @@ def execute(folder: Path, plan: Plan, runs: Sequence[PlannedRun], *, jobs: int, 
                 if (problem := _problem(folder, ended, stopping=stopping)) is not None:
                     failure = failure or problem
                     continue
+                if status_of(folder, ended.run) is None:
+                    continue  # stopped before it had begun
                 info = RunFolder(folder / name).info()
                 value = value_of(folder, ended.run, plan)
                 observe(RunEnded(name, str(info["status"]), plan.primary, value, info.get("training_seconds")))
+        except Exception:  # of whoever observes: let the runs save first
+            for process in active.values():
+                process.process.send_signal(SIGTERM)
+                process.process.wait()
+            raise
         finally:
-            for process in active.values():  # only after a second Ctrl-C, or a fault of ours
+            for process in active.values():  # after a second Ctrl-C
                 process.process.kill()
                 process.process.wait()
+                process.close()
     if failure is not None:
         raise failure
     if interruption.signal is not None:
@@ -119,31 +134,34 @@ def execute(folder: Path, plan: Plan, runs: Sequence[PlannedRun], *, jobs: int, 
 def _start(
     folder: Path, run: PlannedRun, told: SimpleQueue[tuple[str, dict[str, Any] | None]], environment: dict[str, str]
 ) -> _Process:
-    errors = tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace")  # noqa: SIM115  # closed by `_problem`
     # -P: a file in the current folder that is called like a library must not take its place.
     command = [sys.executable, "-P", "-m", "lstmctl.comparison.worker"]
-    process = subprocess.Popen(
-        [*command, str(folder), run.name, run.arm, str(run.candidate), str(run.seed)],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=errors,
-        text=True,
-        encoding="utf-8",
-        env=environment,
-        start_new_session=True,  # Ctrl-C reaches the comparison alone, which tells its runs
-    )
+    tuning = "tuning" if run.for_tuning else ""
+    with disk_errors(Path(tempfile.gettempdir())), ExitStack() as undo:
+        errors = undo.enter_context(tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace"))
+        process = subprocess.Popen(
+            [*command, str(folder), run.name, run.arm, str(run.candidate), str(run.seed), tuning],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            text=True,
+            encoding="utf-8",
+            errors="replace",
+            env=environment,
+            start_new_session=True,  # Ctrl-C reaches the comparison alone, which tells its runs
+        )
+        undo.pop_all()
 
     def listen() -> None:
         assert process.stdout is not None
-        for line in process.stdout:
-            try:
-                message = json.loads(line)
-            except ValueError:
-                continue  # something a user's cell printed, or half a line of a process that was killed
-            if isinstance(message, dict):
-                told.put((run.name, message))
-        process.wait()
-        told.put((run.name, None))
+        try:
+            for line in process.stdout:
+                with suppress(ValueError):  # half a line, of a process that was killed
+                    if isinstance(message := json.loads(line), dict):
+                        told.put((run.name, message))
+        finally:
+            process.wait()
+            told.put((run.name, None))
 
     threading.Thread(target=listen, daemon=True).start()
     return _Process(run, process, errors)
@@ -162,12 +180,9 @@ def _hear(process: _Process, message: dict[str, Any], observe: Observer) -> None
 def _problem(folder: Path, ended: _Process, *, stopping: bool) -> LstmctlError | None:
     """What went wrong in a process that has ended, if anything did."""
     code, name = ended.process.returncode, ended.run.name
-    for stream in (ended.process.stdin, ended.process.stdout):
-        assert stream is not None
-        stream.close()
-    with ended.errors as errors:
-        errors.seek(0)
-        last = errors.read().strip().splitlines()[-1:]
+    ended.errors.seek(0)
+    last = ended.errors.read().strip().splitlines()[-1:]
+    ended.close()
     if ended.failure is not None:
         return ended.failure
     status = status_of(folder, ended.run)
@@ -183,7 +198,7 @@ def _problem(folder: Path, ended: _Process, *, stopping: bool) -> LstmctlError |
 
 def _environment(threads: int) -> dict[str, str]:
     """Where more threads compute than there are cores, those that wait must not keep a core busy."""
-    environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
+    environment = dict(os.environ)
     if threads > (os.cpu_count() or 1):
         environment["OMP_WAIT_POLICY"] = "passive"
     return environment

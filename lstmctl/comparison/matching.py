@@ -9,6 +9,7 @@ import torch
 from lstmctl.api.assembly import build_model
 from lstmctl.cells.cell import Cell
 from lstmctl.config import Settings
+from lstmctl.errors import ConfigError
 from lstmctl.models.sequence_model import count_parameters
 from lstmctl.tasks.language_model import LanguageModel
 
@@ -17,12 +18,18 @@ def with_parameters(settings: Settings, task: LanguageModel, cell: type[Cell], t
     """`settings` with the `model.hidden` whose model comes nearest to `target` trainable numbers.
 
     Raises:
-        ConfigError: the cell refuses `model.options`.
+        ConfigError: the cell refuses `model.options`, or a width on the way.
     """
 
     @cache
     def parameters(hidden: int) -> int:
-        return parameters_of(_with_hidden(settings, hidden), task, cell)
+        try:
+            return parameters_of(_with_hidden(settings, hidden), task, cell)
+        except (ValueError, AssertionError) as error:
+            raise ConfigError(
+                f"model.hidden — {settings.model.cell} cannot be {hidden} wide, so no width can be matched: {error}",
+                hint="set the arm's own model.hidden, which is then kept, or --match hidden",
+            ) from error
 
     # The count grows with the width: first a width that has enough, then halving the gap below it.
     enough = 1

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-import sys
+import os
 import threading
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, get_args
 
@@ -14,15 +15,27 @@ from lstmctl.errors import ConfigError, LstmctlError
 from lstmctl.records import Event
 
 EVENTS = {kind.__name__: kind for kind in get_args(Event)}
-_ONE_AT_A_TIME = threading.Lock()
 
 
-def send(message: Mapping[str, Any]) -> None:
-    """Write a message to stdout at once."""
-    line = json.dumps(message, ensure_ascii=True, default=str) + "\n"
-    with _ONE_AT_A_TIME:
-        sys.stdout.write(line)
-        sys.stdout.flush()
+class Channel:
+    """The way to the process that started this one: its stdout, taken from all else that would write there."""
+
+    def __init__(self) -> None:
+        self._stream = os.fdopen(os.dup(1), "w", encoding="utf-8")
+        os.dup2(2, 1)  # what a user's cell or a library prints is no message
+        self._one_at_a_time = threading.Lock()
+
+    def send(self, message: Mapping[str, Any]) -> None:
+        """Write a message at once."""
+        line = json.dumps(message, ensure_ascii=True, default=str) + "\n"
+        with self._one_at_a_time:
+            self._stream.write(line)
+            self._stream.flush()
+
+
+def told(event: Event) -> dict[str, Any]:
+    """An event as a message."""
+    return {"kind": type(event).__name__, **asdict(event)}
 
 
 def event_of(message: Mapping[str, Any]) -> Event | None:

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from lstmctl.api.references import held_out
+from lstmctl.comparison.arms import NAME
 from lstmctl.config import Settings
 from lstmctl.errors import ConfigError, RunError
 from lstmctl.registry import is_user_class
@@ -36,13 +38,17 @@ class Candidate(_Part):
 class PlannedArm(_Part):
     """One side of a comparison, with everything its runs need."""
 
-    name: str
-    cell: str
+    name: Annotated[str, Field(pattern=f"^(?:{NAME.pattern})$")]
     own: Mapping[str, Any]
-    """The settings that `--arm` gave it, by dotted key."""
+    """Its width, and what else it has of its own against the config, by dotted key."""
     cell_source: str | None
     """SHA-256 of a user's own cell; it lies beside the plan."""
-    candidates: tuple[Candidate, ...]
+    candidates: Annotated[tuple[Candidate, ...], Field(min_length=1)]
+
+    @property
+    def cell(self) -> str:
+        """The name of its cell."""
+        return self.candidates[0].settings.model.cell
 
 
 class Plan(_Part):
@@ -79,25 +85,28 @@ class Plan(_Part):
     def tuning_runs(self) -> list[PlannedRun]:
         """The runs that choose among candidates; none where nothing is tuned."""
         return [
-            PlannedRun(f"{arm.name}-tuning-{index + 1}", arm.name, index, self.tuning_seed)
+            PlannedRun(f"{arm.name}-tuning-{index + 1}", arm.name, index, self.tuning_seed, for_tuning=True)
             for arm in self.arms
             if len(arm.candidates) > 1
             for index in range(len(arm.candidates))
         ]
 
     def settings(self, run: PlannedRun) -> Settings:
-        """The whole config of a run.
-
-        Where no test part is kept apart, the validation part is what is reported, and nothing may be chosen on it: runs
-        of tuning then learn from the training part but for its last tenth, and are scored on that.
-        """
+        """The whole config of a run."""
         settings = self.arm(run.arm).candidates[run.candidate].settings
-        if run.seed == self.tuning_seed and self.split == "validation":
-            training = int(self.data["parts"]["training"])
-            inner = training // 10
-            data = settings.data.model_copy(update={"split": (training - inner, inner)})
-            settings = settings.model_copy(update={"data": data})
+        if run.for_tuning:
+            settings = for_tuning(settings, self.data["parts"])
         return settings.model_copy(update={"seed": run.seed})
+
+    def require_same_data(self, fingerprint: Mapping[str, Any]) -> None:
+        """Raises RunError where data is not that which the plan was made for: it would make no comparison."""
+        planned, found = (str(facts.get("sha256")) for facts in (self.data, fingerprint))
+        if found != planned:
+            raise RunError(
+                f"{', '.join(self.data.get('files', []))} changed since the comparison was planned: "
+                f"SHA-256 {found[:12]}…, planned with {planned[:12]}…",
+                hint="put the old data back, or begin a new comparison",
+            )
 
     def runs(self, chosen: Mapping[str, int]) -> list[PlannedRun]:
         """The runs that are compared, seed by seed, so that what is there of a broken-off comparison is balanced.
@@ -121,6 +130,25 @@ class PlannedRun:
     arm: str
     candidate: int
     seed: int
+    for_tuning: bool = False
+
+
+def for_tuning(settings: Settings, parts: Mapping[str, int]) -> Settings:
+    """`settings` for a run that chooses among candidates, and so never sees the part that is reported.
+
+    With a test part that is the test part. Without one, the validation part is reported, and tuning learns from the
+    training part but for its last stretch and is scored on that.
+
+    Args:
+        settings: of the run.
+        parts: the length of each part of the data.
+    """
+    training, validation = int(parts["training"]), int(parts["validation"])
+    if "test" not in parts:
+        validation = held_out(training)
+        training -= validation
+    data = settings.data.model_copy(update={"split": (training, validation)})
+    return settings.model_copy(update={"data": data})
 
 
 def write_plan(folder: Path, plan: Plan) -> None:

@@ -2,27 +2,30 @@
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import reduce
 from pathlib import Path
 from typing import Any
 
 from lstmctl import registry
 from lstmctl.api.assembly import find_cell, portable
+from lstmctl.api.failures import cell_faults
 from lstmctl.api.preparation import Assembled, Choices, assemble
 from lstmctl.cells.cell import Cell
 from lstmctl.comparison.arms import Arm
 from lstmctl.comparison.matching import with_parameters
-from lstmctl.comparison.plan import Candidate, Match, Plan, PlannedArm, dotted
+from lstmctl.comparison.plan import Candidate, Match, Plan, PlannedArm, dotted, for_tuning
 from lstmctl.config import LoadedConfig, Settings, derive
-from lstmctl.errors import ConfigError, UsageError
+from lstmctl.errors import ConfigError, LstmctlError, UsageError
 from lstmctl.models.sequence_model import count_parameters
 from lstmctl.seeds import stream
 from lstmctl.storage import replace_file
 from lstmctl.training.budget import seconds_a_step
 
 MOST_SEEDS = 1000
+LARGEST_SEED = 2**63 - 1
 TRIAL_SECONDS = 2.0
 """Spent on each arm to learn how long its steps take, where time is what is matched."""
 
@@ -36,7 +39,9 @@ class _Draft:
     point: Mapping[str, Any]
     settings: Settings
     parameters: int
-    assembled: Assembled
+    precision: str
+    """What `auto` became for it alone."""
+    units_per_step: int
 
 
 def make_plan(
@@ -62,9 +67,11 @@ def make_plan(
     if not 1 <= seeds <= MOST_SEEDS:
         raise UsageError(f"--seeds {seeds}: from 1 to {MOST_SEEDS}; 3 or more give intervals one can use")
     base = loaded.settings
+    if base.seed + seeds > LARGEST_SEED:
+        raise UsageError(f"--seeds {seeds}: from seed {base.seed} on, these go beyond {LARGEST_SEED}")
     reference = assemble(base, loaded.folder, find_cell(base, loaded.folder), steps=1)
     target = count_parameters(reference.model) if match == "parameters" else None
-    drafts = [_draft(loaded, arm, point, reference, target) for arm in arms for point in grid]
+    drafts = [_draft(loaded, arm, point, reference, target, tuned=len(grid) > 1) for arm in arms for point in grid]
     _refuse_twins(drafts)
     choices = _shared_choices(base, reference, drafts)
     # Only now is it known in which numbers the arms compute, and so how long a step takes.
@@ -73,9 +80,11 @@ def make_plan(
     units = steps * reference.batches.units_per_step
     if match == "time":
         seconds = steps * _seconds_a_step(loaded, base, reference.cell, choices)
-        drafts = [_timed(loaded, draft, choices, seconds) for draft in drafts]
+        budgets = [_units_within(loaded, draft, choices, seconds) for draft in drafts]
     else:
-        drafts = [_budgeted(draft, units) for draft in drafts]
+        budgets = [units] * len(drafts)
+    unit = reference.task.unit
+    drafts = [_budgeted(draft, f"{budget} {unit}") for draft, budget in zip(drafts, budgets, strict=True)]
     planned = [_planned(arm, [draft for draft in drafts if draft.arm is arm], base) for arm in arms]
     return Plan(
         config=loaded.name,
@@ -88,7 +97,7 @@ def make_plan(
         device=choices.device,
         precision=choices.precision,
         threads=choices.threads,
-        unit=reference.task.unit,
+        unit=unit,
         units=units,
         primary=reference.task.primary.name,
         lower_is_better=reference.task.primary.lower_is_better,
@@ -98,31 +107,60 @@ def make_plan(
     )
 
 
-def keep_sources(folder: Path, plan: Plan, config_folder: Path | None) -> None:
-    """Copy the file of every user's own cell beside the plan, so that the runs need nothing from elsewhere."""
+def keep_sources(folder: Path, plan: Plan) -> None:
+    """Copy the file of every user's own cell beside the plan, so that the runs find it from any folder."""
     for arm in plan.arms:
-        if registry.is_user_class(arm.cell):
-            source = Path(inspect.getfile(find_cell(arm.candidates[0].settings, config_folder)))
+        if source := registry.source_file(arm.cell):
             replace_file(folder / source.name, source.read_bytes())
 
 
-def _draft(loaded: LoadedConfig, arm: Arm, point: tuple[str, ...], reference: Assembled, target: int | None) -> _Draft:
-    base = loaded.settings
-    overrides = [f"model.cell={arm.cell}", *arm.overrides, *point]
-    if arm.cell != base.model.cell and not any(text.startswith("model.options") for text in overrides):
-        overrides.insert(1, "model.options={}")  # those of the config are for the config's cell
+@contextmanager
+def _of(arm: Arm) -> Iterator[None]:
+    """Put an arm's name before what is wrong with it."""
     try:
+        with cell_faults(arm.cell):
+            yield
+    except ConfigError as error:
+        raise ConfigError([f"{arm.name}: {problem}" for problem in error.problems], hint=error.hint) from error
+    except LstmctlError as error:
+        raise type(error)(f"{arm.name}: {error}", hint=error.hint) from error
+
+
+def _draft(
+    loaded: LoadedConfig, arm: Arm, point: tuple[str, ...], reference: Assembled, target: int | None, *, tuned: bool
+) -> _Draft:
+    base = loaded.settings
+    # The config's options are for the config's cell; what an arm says itself comes after and wins.
+    fresh = ["model.options={}"] if arm.cell != base.model.cell else []
+    overrides = [f"model.cell={arm.cell}", *fresh, *arm.overrides, *point]
+    with _of(arm):
         settings = portable(derive(base, overrides), reference.corpus)
+        if settings.training.patience is not None and "test" not in reference.corpus.parts:
+            raise ConfigError(
+                "training.patience — would end runs by the part that is reported, for data.split has no test part",
+                hint="give data.split three parts, or training.patience=null",
+            )
         cell = find_cell(settings, loaded.folder)
         if target is not None and not any(text.startswith("model.hidden=") for text in overrides):
             settings = with_parameters(settings, reference.task, cell, target)
+        if tuned:
+            assemble(for_tuning(settings, reference.facts["data"]["parts"]), loaded.folder, cell, steps=1)
         assembled = assemble(settings, loaded.folder, cell, steps=1)
-    except ConfigError as error:
-        raise ConfigError([f"{arm.name}: {problem}" for problem in error.problems], hint=error.hint) from error
-    own = dict(dotted(settings.model_dump(mode="json")))
-    keys = [text.partition("=")[0] for text in point]
-    chosen = {key: own.get(key) for key in keys}
-    return _Draft(arm, cell, chosen, settings, count_parameters(assembled.model), assembled)
+    model = settings.model_dump(mode="json")
+    chosen = {key: reduce(lambda section, part: section[part], key.split("."), model) for key in map(_key, point)}
+    return _Draft(
+        arm,
+        cell,
+        chosen,
+        settings,
+        count_parameters(assembled.model),
+        assembled.choices.precision,
+        assembled.batches.units_per_step,
+    )
+
+
+def _key(override: str) -> str:
+    return override.partition("=")[0]
 
 
 def _refuse_twins(drafts: Sequence[_Draft]) -> None:
@@ -137,7 +175,7 @@ def _refuse_twins(drafts: Sequence[_Draft]) -> None:
 
 def _shared_choices(base: Settings, reference: Assembled, drafts: Sequence[_Draft]) -> Choices:
     """What `auto` becomes for every arm: bfloat16 only where it is faster for each of them."""
-    tried = {draft.assembled.choices.precision for draft in drafts if draft.settings.training.precision == "auto"}
+    tried = {draft.precision for draft in drafts if draft.settings.training.precision == "auto"}
     shared = tried.pop() if len(tried) == 1 else "float32"
     precision = shared if base.training.precision == "auto" else base.training.precision
     return replace(reference.choices, precision=precision)
@@ -149,18 +187,22 @@ def _own_choices(settings: Settings, choices: Choices) -> Choices:
     return choices if named == "auto" else replace(choices, precision=named)
 
 
-def _budgeted(draft: _Draft, units: int) -> _Draft:
-    return replace(draft, settings=derive(draft.settings, [f"training.budget={units} {draft.assembled.task.unit}"]))
+def _budgeted(draft: _Draft, budget: str) -> _Draft:
+    with _of(draft.arm):
+        return replace(draft, settings=derive(draft.settings, [f"training.budget={budget}"]))
 
 
-def _timed(loaded: LoadedConfig, draft: _Draft, choices: Choices, seconds: float) -> _Draft:
-    each = _seconds_a_step(loaded, draft.settings, draft.cell, choices)
-    return _budgeted(draft, max(1, round(seconds / each)) * draft.assembled.batches.units_per_step)
+def _units_within(loaded: LoadedConfig, draft: _Draft, choices: Choices, seconds: float) -> int:
+    """The targets that an arm gets through in `seconds` of training."""
+    with _of(draft.arm):
+        each = _seconds_a_step(loaded, draft.settings, draft.cell, choices)
+    return max(1, round(seconds / each)) * draft.units_per_step
 
 
 def _seconds_a_step(loaded: LoadedConfig, settings: Settings, cell: type[Cell], choices: Choices) -> float:
+    still = derive(settings, ["training.learning_rate=1e-9"])  # an arm that would diverge is timed all the same
     own = _own_choices(settings, choices)
-    return seconds_a_step(assemble(settings, loaded.folder, cell, choices=own, steps=10**9).trainer, TRIAL_SECONDS)
+    return seconds_a_step(assemble(still, loaded.folder, cell, choices=own, steps=10**9).trainer, TRIAL_SECONDS)
 
 
 def _planned(arm: Arm, drafts: Sequence[_Draft], base: Settings) -> PlannedArm:
@@ -173,7 +215,6 @@ def _planned(arm: Arm, drafts: Sequence[_Draft], base: Settings) -> PlannedArm:
         own.pop(key, None)
     return PlannedArm(
         name=arm.name,
-        cell=arm.cell,
         own={"model.hidden": after["model.hidden"], **own},
         cell_source=registry.source_hash(drafts[0].cell) if registry.is_user_class(arm.cell) else None,
         candidates=tuple(

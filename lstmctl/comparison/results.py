@@ -19,6 +19,7 @@ from lstmctl.comparison.statement import statement
 from lstmctl.decoding import Sampling
 from lstmctl.metrics import Metric
 from lstmctl.records import ArmResult, Comparison, CurvePoint, RunResult
+from lstmctl.registry import is_user_class
 from lstmctl.runs.folder import RunFolder
 from lstmctl.runs.logs import read_json_lines
 from lstmctl.statistics import compare_all, interval
@@ -29,7 +30,7 @@ CONFIDENCE = 0.95
 SAMPLE_LENGTH = 300
 SAMPLE_TEMPERATURE = 0.8
 MACHINE = ("device_name", "precision", "threads", "platform", "versions")
-ORDER = ("batch", "accumulate", "window", "state_reset")
+ORDER = ("batch", "window", "state_reset")
 """Settings of the training that decide, with the seed, what is read when."""
 
 
@@ -39,7 +40,7 @@ def choose(folder: Path, plan: Plan) -> dict[str, int]:
     chosen = {arm.name: 0 for arm in plan.arms}
     best: dict[str, float] = {}
     for run in plan.tuning_runs:
-        value = value_of(folder, run, plan, "validation")
+        value = value_of(folder, run, plan)
         if value is not None and metric.better(value, best.get(run.arm)):
             best[run.arm], chosen[run.arm] = value, run.candidate
     return chosen
@@ -49,8 +50,8 @@ def gather(folder: Path, plan: Plan) -> Comparison:
     """Everything that the runs of a finished comparison say, and what follows from it.
 
     Raises:
-        RunError: a run is missing or damaged.
-        DataError: the data is gone, or has changed.
+        RunError: a run is missing or damaged, or the data has changed.
+        DataError: the data is gone.
     """
     chosen = choose(folder, plan)
     runs = plan.runs(chosen)
@@ -114,6 +115,7 @@ def _run_result(folder: Path, run: PlannedRun, plan: Plan) -> RunResult:
         seconds=info.get("training_seconds"),
         rate=info.get("rate"),
         peak_memory=info.get("peak_memory"),
+        stopped_early=info.get("stopped_by") == "patience",
     )
 
 
@@ -179,11 +181,9 @@ def _arm_result(
     return ArmResult(
         name=arm.name,
         cell=arm.cell,
-        settings={**arm.own, **candidate.point, "model.hidden": candidate.settings.model.hidden},
+        settings={**arm.own, "model.hidden": candidate.settings.model.hidden, **candidate.point},
         chosen=candidate.point,
-        tuning=tuple(
-            (arm.candidates[run.candidate].point, value_of(folder, run, plan, "validation")) for run in tuning
-        ),
+        tuning=tuple((arm.candidates[run.candidate].point, value_of(folder, run, plan)) for run in tuning),
         parameters=candidate.parameters,
         deviation=None if plan.target is None else candidate.parameters / plan.target - 1,
         steps=int(info["steps"]),
@@ -196,7 +196,7 @@ def _arm_result(
         rate=_median([run.rate for run in finished]),
         peak_memory=max((run.peak_memory for run in finished if run.peak_memory), default=None),
         seconds_to_level=None,
-        sample=_sample(folder, finished),
+        sample=_sample(folder, finished, trust=is_user_class(arm.cell)),
         status="finished" if not diverged else "partly diverged" if finished else "diverged",
     )
 
@@ -206,10 +206,10 @@ def _median(values: Sequence[float | None]) -> float | None:
     return statistics.median(known) if known else None
 
 
-def _sample(folder: Path, finished: Sequence[RunResult]) -> str:
+def _sample(folder: Path, finished: Sequence[RunResult], *, trust: bool) -> str:
     if not finished:
         return ""
-    run = load_run(folder / finished[0].name, trust=True)
+    run = load_run(folder / finished[0].name, trust=trust)
     return run.generate(length=SAMPLE_LENGTH, sampling=Sampling(temperature=SAMPLE_TEMPERATURE))[0].text
 
 
@@ -222,6 +222,7 @@ def _same_order(plan: Plan, chosen: Mapping[str, int], a: str, b: str) -> bool:
 def _baselines(folder: Path, plan: Plan) -> dict[str, dict[str, float]]:
     settings = plan.arms[0].candidates[0].settings
     corpus = open_data(settings, folder)
+    plan.require_same_data(corpus.fingerprint)
     return references(corpus, build_task(settings, corpus.encoding), plan.split)
 
 

@@ -7,8 +7,6 @@ from collections.abc import Mapping, Sequence
 from lstmctl.comparison.plan import Plan
 from lstmctl.records import ArmResult, Difference, Metrics
 
-SIGNIFICANT = 0.05
-
 
 def statement(
     plan: Plan,
@@ -33,6 +31,9 @@ def statement(
             )
     if plan.match != "parameters" and len({arm.parameters for arm in arms}) > 1:
         parts.append(f" Parameters differ: {', '.join(f'{arm.name} {arm.parameters:,}' for arm in arms)}.")
+    early = [arm.name for arm in arms if any(run.stopped_early for run in arm.runs)]
+    if early:
+        parts.append(f" Patience ended runs of {' and '.join(early)} before their budget.")
     parts += _baselines(plan, arms, baselines)
     return "".join(parts)
 
@@ -44,12 +45,10 @@ def _differences(plan: Plan, tests: Sequence[Difference], figure: str, confidenc
             continue
         if test.p is None or test.low is None or test.high is None:
             open_.append(f"{test.a} and {test.b}")
-        elif test.p < SIGNIFICANT:
+        elif test.p < 1 - confidence:
             a_is_better = (test.difference < 0) == plan.lower_is_better
             better, worse = (test.a, test.b) if a_is_better else (test.b, test.a)
             low, high = sorted((abs(test.low), abs(test.high)))
-            if test.low * test.high < 0:  # the adjusted test and the plain interval may differ a little at the border
-                low = -low
             shown.append(
                 f"{better} is better than {worse} by {abs(test.difference):.3f} {figure} "
                 f"({100 * confidence:g} % interval {low:.3f} to {high:.3f}, {_p(test.p)})"

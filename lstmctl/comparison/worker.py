@@ -1,4 +1,4 @@
-"""One run of a comparison in a process of its own: `python -m lstmctl.comparison.worker FOLDER RUN ARM CANDIDATE SEED`.
+"""One run of a comparison in a process of its own: `python -m lstmctl.comparison.worker …`.
 
 A process a run keeps the runs apart: memory is measured for each, one that is killed takes no other with it, and
 several can go at once. The process tells what happens as JSON lines on stdout, and ends at once when its stdin closes,
@@ -12,17 +12,19 @@ import os
 import shutil
 import sys
 import threading
-from dataclasses import asdict
+from collections.abc import Callable
 from pathlib import Path
 
 from lstmctl.api.assembly import find_cell
-from lstmctl.api.failures import memory_errors
+from lstmctl.api.failures import cell_faults, memory_errors
 from lstmctl.api.preparation import Choices, assemble
+from lstmctl.api.run import load_run
 from lstmctl.api.training import begin, resume
-from lstmctl.comparison import messages
+from lstmctl.comparison.messages import Channel, failure, told
 from lstmctl.comparison.plan import Plan, PlannedRun, read_plan
-from lstmctl.errors import DivergedError, LstmctlError
+from lstmctl.errors import DivergedError, LstmctlError, RunError
 from lstmctl.records import Event
+from lstmctl.registry import is_user_class
 from lstmctl.runs.folder import RunFolder
 from lstmctl.storage import disk_errors
 from lstmctl.training.interruption import termination_as_exit
@@ -30,43 +32,49 @@ from lstmctl.training.interruption import termination_as_exit
 
 def main(folder: Path, planned: PlannedRun) -> int:
     """Make or go on with a run of the comparison in `folder`; the exit code of `lstmctl.errors`."""
+    channel = Channel()
+    logging.basicConfig(handlers=[_Warnings(channel)], level=logging.WARNING)
+    sys.path.append(str(Path.cwd()))  # where a user's package may lie; behind all else, so that it hides nothing
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    logging.basicConfig(handlers=[_Warnings()], level=logging.WARNING)
     try:
         # The process that started this one has the consent to import what the plan names.
-        make_run(folder, read_plan(folder, trust=True), planned)
+        make_run(folder, read_plan(folder, trust=True), planned, lambda event: channel.send(told(event)))
     except DivergedError:
         return 0  # the run's folder says so, and the comparison goes on
     except LstmctlError as error:
-        messages.send(messages.failure(error))
+        channel.send(failure(error))
         return error.exit_code
     return 0
 
 
-def make_run(folder: Path, plan: Plan, planned: PlannedRun) -> None:
+def make_run(folder: Path, plan: Plan, planned: PlannedRun, observe: Callable[[Event], None]) -> None:
     """Train a planned run, from its beginning or from where it was stopped.
 
     Raises:
         DivergedError: it diverged.
-        DataError, RunError, ResourceError: see `api.train`.
+        RunError: what is there is not what was planned, or the data or the cell changed since.
+        DataError, ResourceError: see `api.train`.
     """
     run = RunFolder(folder / planned.name)
+    settings = plan.settings(planned)
+    own_cell = is_user_class(settings.model.cell)
     if (run.path / "encoding.json").is_file():  # the last of what a run begins with
-        resume(run.path, trust=True, observe=_tell)
+        # The plan's cell was consented to; a config that names another one was not.
+        if load_run(run.path, trust=own_cell).settings != settings:
+            raise RunError(f"{run.config_path()} is not what was planned", hint=f"remove {run.path} to make it anew")
+        resume(run.path, trust=own_cell, observe=observe)
         return
     with disk_errors(run.path):
         shutil.rmtree(run.path, ignore_errors=True)  # of a process killed before it wrote anything of worth
         run.path.mkdir()
-    settings = plan.settings(planned)
     precision = plan.precision if settings.training.precision == "auto" else settings.training.precision
-    with termination_as_exit(), memory_errors():
+    with termination_as_exit(), memory_errors(), cell_faults(settings.model.cell):
         cell = find_cell(settings, folder)
         assembled = assemble(settings, folder, cell, choices=Choices(plan.device, precision, plan.threads))
-        begin(run, assembled, _tell, command=plan.command, config=plan.config, arm=planned.arm)
-
-
-def _tell(event: Event) -> None:
-    messages.send({"kind": type(event).__name__, **asdict(event)})
+        plan.require_same_data(assembled.facts["data"])
+        if assembled.facts["cell_source"] != plan.arm(planned.arm).cell_source:
+            raise RunError(f"the source of {settings.model.cell} changed since the comparison was planned")
+        begin(run, assembled, observe, command=plan.command, config=plan.config, arm=planned.arm)
 
 
 def _end_with_parent() -> None:
@@ -76,10 +84,14 @@ def _end_with_parent() -> None:
 
 
 class _Warnings(logging.Handler):
+    def __init__(self, channel: Channel) -> None:
+        super().__init__()
+        self.channel = channel
+
     def emit(self, record: logging.LogRecord) -> None:
-        messages.send({"kind": "warning", "text": record.getMessage()})
+        self.channel.send({"kind": "warning", "text": record.getMessage()})
 
 
 if __name__ == "__main__":
-    where, name, arm, candidate, seed = sys.argv[1:]
-    sys.exit(main(Path(where), PlannedRun(name, arm, int(candidate), int(seed))))
+    where, name, arm, candidate, seed, tuning = sys.argv[1:]
+    sys.exit(main(Path(where), PlannedRun(name, arm, int(candidate), int(seed), for_tuning=tuning == "tuning")))

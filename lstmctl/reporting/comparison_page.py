@@ -174,9 +174,10 @@ def _tuning(comparison: Comparison) -> str:
         return ""
     about = "Every arm was given the same grid, with a seed that is none of those compared. "
     if comparison.split == "validation":
-        about += "The best on validation was taken, and the same part is reported: its figures flatter what was tuned."
+        about += "Here validation is the last tenth of the training part, kept out of it for this; "
+        about += "the part that is reported was not looked at."
     else:
-        about += f"The best on validation was taken; the {comparison.split} part was never looked at."
+        about += f"The best on validation was taken; the {comparison.split} part was not looked at."
     columns = ["arm", "settings", f"{primary_words(comparison)}, validation", ""]
     return f'<p class="soft">{page.text(about)}</p>\n{page.table(columns, rows, words=("arm", "settings", ""))}'
 

@@ -26,8 +26,9 @@ def runs(comparison: Comparison) -> Iterator[tuple[ArmResult, RunResult]]:
 
 
 def metric_names(comparison: Comparison) -> list[tuple[str, str]]:
-    """Part and name of every final figure that some run has; the reported part's first."""
-    found = [
+    """Part and name of every final figure that some run has, and of the primary one in any case; it is the first."""
+    found = [(comparison.split, comparison.primary)]
+    found += [
         (part, name) for _, run in runs(comparison) for part, metrics in run.metrics.items() for name in metrics or ()
     ]
     return sorted(dict.fromkeys(found), key=lambda item: item[0] != comparison.split)

@@ -11,7 +11,7 @@ from typing import Any
 
 from lstmctl.errors import RunError
 from lstmctl.runs.checkpoint import Checkpoints
-from lstmctl.runs.comparisons import PLAN
+from lstmctl.runs.comparisons import PLAN, list_comparisons
 from lstmctl.runs.place import claim_folder, is_locked, locked, read_json
 from lstmctl.storage import remove_leftovers, replace_json
 
@@ -81,7 +81,7 @@ class RunFolder:
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Hold the run for writing; see `lock.locked`."""
+        """Hold the run for writing; see `place.locked`."""
         with locked(self.path):
             remove_leftovers(self.path / "checkpoints")
             yield
@@ -122,7 +122,10 @@ def find_run(name: str | None, root: Path) -> RunFolder:
     if name in (None, "latest"):
         usable = [folder for folder in list_runs(root) if (folder.path / "last.safetensors").is_file()]
         if not usable:
-            raise RunError(f"no run with a saved model under {root}", hint="train one first: lstmctl train")
+            hint = "train one first: lstmctl train"
+            if inner := [run for folder in list_comparisons(root) for run in list_runs(folder)]:
+                hint = f"or name one that was compared, such as {inner[-1].path}"
+            raise RunError(f"no run with a saved model under {root}", hint=hint)
         return usable[-1]
     assert name is not None
     for path in (root / name, Path(name)):

@@ -65,7 +65,8 @@ def device_name(device: torch.device) -> str:
     """What a person would call the device."""
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
-    return f"{device.type}, {torch.get_num_threads()} threads" if device.type == "cpu" else device.type
+    threads = torch.get_num_threads()
+    return f"cpu, {threads} thread{'s' if threads > 1 else ''}" if device.type == "cpu" else device.type
 
 
 def peak_memory(device: str) -> int:

@@ -35,8 +35,8 @@ def test_an_arm_of_a_users_own_class_keeps_its_colon() -> None:
         (["rnn"], ["../x: lstm"], "`../x` is not a name"),
         (["rnn"], ["a: lstm 'x"], "No closing quotation"),
         (["rnn"], ["a: lstm wide"], "`wide` is not of the form KEY=VALUE"),
-        (["rnn"], ["a: lstm data.text=b.txt"], "data.text is the same for all arms"),
-        (["rnn"], ["a: lstm seed=3"], "seed is the same for all arms"),
+        (["rnn"], ["a: lstm data.text=b.txt"], "an arm's own settings are model.… and training.…, not data.text"),
+        (["rnn"], ["a: lstm seed=3"], "an arm's own settings are model.… and training.…, not seed"),
         (["rnn"], ["a: lstm model.cell=gru"], "the arm's first word is its cell"),
         (["rnn"], ["a: lstm training.budget=9 steps"], "training.budget cannot be an arm's own"),
     ],
@@ -65,6 +65,10 @@ def test_a_grid_is_every_combination_in_order() -> None:
         ("training.learning_rate=3e-3", "model.dropout=0.2"),
     ]
     assert parse_grid([]) == [()]
+    assert parse_grid(["training.betas=[0.9, 0.99],[0.8, 0.9]"]) == [
+        ("training.betas=[0.9, 0.99]",),
+        ("training.betas=[0.8, 0.9]",),
+    ]
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import inspect
 import json
 import math
 import os
@@ -18,10 +19,14 @@ from typing import Any
 import pytest
 
 from lstmctl.api import load_run
+from lstmctl.api.preparation import assemble
 from lstmctl.comparison import Interrupted, as_json, compare, resume_comparison
+from lstmctl.comparison.arms import arms_of, parse_grid
 from lstmctl.comparison.plan import read_plan
+from lstmctl.comparison.planning import make_plan
+from lstmctl.config import load
 from lstmctl.errors import ConfigError, DataError, RunError, UsageError
-from lstmctl.records import Comparison, ComparisonEvent, Planned, RunBegan, RunEnded, RunEvent, Started, Stepped
+from lstmctl.records import Comparison, ComparisonEvent, Planned, RunBegan, RunEnded, RunEvent, Saved, Started, Stepped
 from lstmctl.runs.place import locked
 
 Undisturbed = tuple[Comparison, dict[str, Any], list[ComparisonEvent]]
@@ -87,14 +92,16 @@ def test_the_arms_differ_in_cell_and_width_alone_and_nothing_else(undisturbed: U
 
 
 def test_runs_of_one_seed_read_the_same_and_those_of_another_do_not(undisturbed: Undisturbed) -> None:
-    result, left, _ = undisturbed
-    infos = [load_run(Path(result.path) / run).info for run in RUNS]
-    assert [info["seed"] for info in infos] == [0, 0, 1, 1, 2, 2]
-    assert {(info["steps"], info["units_per_step"], info["data"]["sha256"]) for info in infos} == {
-        (40, 64, infos[0]["data"]["sha256"])
-    }
-    first = [left[name]["rows"][0]["loss"] for name in RUNS]
-    assert len(set(first)) == len(first)
+    result, _, _ = undisturbed
+    read = {}
+    for name in RUNS:
+        run = load_run(Path(result.path) / name)
+        assert (run.info["seed"], run.info["steps"], run.info["units_per_step"]) == (int(name[-1]), 40, 64)
+        batches = assemble(run.settings, None, run.cell, steps=1).batches
+        read[name] = [batches[step].input.tolist() for step in (0, 1, 39)]
+    for seed in "012":
+        assert read[f"rnn-seed-{seed}"] == read[f"lstm-seed-{seed}"]
+    assert read["rnn-seed-0"] != read["rnn-seed-1"] != read["rnn-seed-2"]
 
 
 def test_the_result_is_what_the_runs_say(undisturbed: Undisturbed) -> None:
@@ -182,29 +189,54 @@ def test_no_run_outlives_a_comparison_that_is_killed(config: Path) -> None:
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_a_signal_saves_and_names_the_command_that_goes_on(
-    number: int, code: int, undisturbed: Undisturbed, config: Path, left_by: LeftBy
+def test_a_signal_saves_and_the_command_it_names_goes_on_to_the_same_end(
+    number: int, code: int, config: Path, left_by: LeftBy
 ) -> None:
-    process = lstmctl("rnn", "lstm", "--seeds", "1", "training.budget=100000 steps", "--config", str(config))
+    longer = ["training.budget=600 steps", "training.evaluate_every=200", "training.save_every=20"]
+    process = lstmctl("rnn", "lstm", "--seeds", "1", *longer, "--config", str(config), "--quiet")
     wait_for(lambda: (FOLDER / "rnn-seed-0" / "last.safetensors").is_file())
     process.send_signal(number)
     _, told = process.communicate(timeout=60)
     assert process.returncode == code
     assert told.splitlines()[-2:] == ["Stopped and saved. To go on:", f"  lstmctl compare --resume {FOLDER}"]
     assert statuses(FOLDER) == {"interrupted": 1}
+    if number == signal.SIGINT:
+        resume_comparison(FOLDER)
+        whole = compare(["rnn", "lstm"], config, longer, seeds=1)
+        assert left_by(FOLDER) == left_by(Path(whole.path))
+
+
+def test_a_signal_before_a_run_has_begun_is_no_error(config: Path) -> None:
+    def stop(event: ComparisonEvent) -> None:
+        if isinstance(event, RunBegan):
+            os.kill(os.getpid(), signal.SIGINT)
+
+    with pytest.raises(Interrupted):
+        compare(["rnn", "lstm"], config, jobs=2, observe=stop)
+    assert not statuses(FOLDER)["running"]
+
+
+def test_whoever_observes_may_fail_and_the_runs_are_saved(config: Path) -> None:
+    def fail(event: ComparisonEvent) -> None:
+        if isinstance(event, RunEvent) and isinstance(event.event, Saved):
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        compare(["rnn", "lstm"], config, ["training.budget=100000 steps"], observe=fail)
+    assert statuses(FOLDER) == {"interrupted": 1}
 
 
 def test_more_seeds_are_added_to_those_there_are(undisturbed: Undisturbed, config: Path, left_by: LeftBy) -> None:
     compare(["rnn", "lstm"], config, seeds=1)
     events: list[ComparisonEvent] = []
-    result = resume_comparison(FOLDER, seeds=3, observe=events.append)
-    assert begun(events) == RUNS[2:]
+    result = resume_comparison(FOLDER, seeds=2, observe=events.append)
+    assert begun(events) == RUNS[2:4]
     assert isinstance(events[0], Planned)
     assert events[0].finished == tuple(RUNS[:2])
-    assert left_by(FOLDER) == undisturbed[1]
-    assert result.seeds == (0, 1, 2)
-    with pytest.raises(UsageError, match="has 3 already"):
-        resume_comparison(FOLDER, seeds=2)
+    assert left_by(FOLDER) == {name: undisturbed[1][name] for name in RUNS[:4]}
+    assert result.seeds == (0, 1)
+    with pytest.raises(UsageError, match="has 2 already"):
+        resume_comparison(FOLDER, seeds=1)
     events.clear()
     again = resume_comparison("latest", observe=events.append)
     assert begun(events) == []
@@ -223,6 +255,7 @@ def test_an_arm_that_diverges_is_shown_and_not_made_again(config: Path) -> None:
     assert "wild diverged on every seed." in result.statement
     (test,) = result.tests
     assert (test.difference, test.p) == (None, None)
+    assert (FOLDER / "wild-seed-0" / "report.html").is_file()
     events.clear()
     resume_comparison(FOLDER, observe=events.append)
     assert begun(events) == []
@@ -232,6 +265,7 @@ def test_tuning_chooses_on_validation_by_a_seed_of_its_own(config: Path) -> None
     result = compare(["rnn", "lstm"], config, seeds=1, tune=["training.learning_rate=1e-2,1e-6"])
     plan = read_plan(FOLDER, trust=False)
     assert plan.tuning_seed not in plan.seeds
+    assert load_run(FOLDER / "rnn-tuning-1").metrics["test"] is None
     for arm in result.arms:
         assert dict(arm.chosen) == {"training.learning_rate": 0.01}
         assert arm.settings["training.learning_rate"] == 0.01
@@ -244,12 +278,15 @@ def test_tuning_chooses_on_validation_by_a_seed_of_its_own(config: Path) -> None
 
 
 def test_nothing_is_tuned_on_the_part_that_is_reported(config: Path) -> None:
-    overrides = ["data.split=[0.9, 0.1]", "training.budget=2 steps"]
-    result = compare(["rnn", "lstm"], config, overrides, seeds=1, tune=["training.learning_rate=1e-2,1e-6"])
-    assert result.split == "validation"
-    parts = load_run(FOLDER / "rnn-seed-0").info["data"]["parts"]
-    tuned = load_run(FOLDER / "rnn-tuning-1").info["data"]["parts"]
-    assert tuned == {"training": parts["training"] - parts["training"] // 10, "validation": parts["training"] // 10}
+    for split, inner in (("[6000, 1000, 500]", (6000, 1000)), ("[6000, 1000]", (5400, 600))):
+        loaded = load(str(config), [f"data.split={split}"])
+        grid = parse_grid(["training.learning_rate=1e-2,1e-6"])
+        plan = make_plan(loaded, arms_of(["rnn", "lstm"], []), grid, seeds=1, match="hidden", overrides=(), command="")
+        assert len(plan.tuning_runs) == 4
+        assert {plan.settings(run).data.split for run in plan.tuning_runs} == {inner}
+        assert {plan.settings(run).data.split for run in plan.runs({"rnn": 0, "lstm": 1})} == {
+            loaded.settings.data.split
+        }
 
 
 def test_one_seed_has_no_interval_and_says_so(config: Path) -> None:
@@ -260,15 +297,44 @@ def test_one_seed_has_no_interval_and_says_so(config: Path) -> None:
     assert "nothing is known of how far seeds move the figures" in result.statement
 
 
-def test_time_is_matched_by_the_budget_each_arm_gets(config: Path) -> None:
-    arms = ["wide: lstm model.hidden=200"]
-    result = compare(["lstm"], config, ["training.budget=200 steps"], arms=arms, seeds=1, match="time")
-    small, wide = result.arms
-    assert small.settings["model.hidden"] == 12
-    assert wide.steps < small.steps
-    assert (small.deviation, wide.deviation) == (None, None)
+def test_time_is_matched_by_the_budget_each_arm_gets(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # The clock is all that is not real here: a step of each model takes a millisecond for each of its units.
+    monkeypatch.setattr(
+        "lstmctl.comparison.planning.seconds_a_step",
+        lambda trainer, trial: trainer.model.recurrence.outputs / 1000,
+    )
+    arms = ["wide: lstm model.hidden=48", "wild: lstm training.learning_rate=1e30 training.clip=null"]
+    result = compare(["lstm"], config, arms=arms, seeds=1, match="time")
+    assert [arm.steps for arm in result.arms] == [40, 10, 40]
+    assert [arm.deviation for arm in result.arms] == [None, None, None]
+    assert [arm.status for arm in result.arms] == ["finished", "finished", "diverged"]
     with pytest.raises(UsageError, match="--match time needs --jobs 1"):
         compare(["rnn", "lstm"], config, match="time", jobs=2)
+
+
+@pytest.mark.parametrize(
+    ("chosen", "asked", "shared"),
+    [
+        (("bfloat16", "bfloat16"), "auto", "bfloat16"),
+        (("bfloat16", "float32"), "auto", "float32"),
+        (("bfloat16", "bfloat16"), "float64", "float64"),
+    ],
+)
+def test_all_arms_compute_in_the_same_numbers(
+    chosen: tuple[str, str], asked: str, shared: str, config: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # What a trial of the speed says on another machine.
+    monkeypatch.setattr(
+        "lstmctl.api.preparation.choose_precision",
+        lambda wanted, device, step: (
+            wanted if wanted != "auto" else chosen["LSTM" in repr(inspect.getclosurevars(step).nonlocals["model"])]
+        ),
+    )
+    loaded = load(str(config), [f"training.precision={asked}"])
+    arms = arms_of(["rnn", "lstm"], ["exact: lstm training.precision=float64 model.hidden=5"])
+    plan = make_plan(loaded, arms, [()], seeds=1, match="hidden", overrides=(), command="")
+    assert plan.precision == shared
+    assert [arm.candidates[0].settings.training.precision for arm in plan.arms] == [asked, asked, "float64"]
 
 
 def test_equal_widths_stay_equal_and_batches_of_another_size_see_as_much(config: Path) -> None:
@@ -294,19 +360,75 @@ def test_a_users_own_cell_needs_consent_when_the_comparison_goes_on(config: Path
         resume_comparison(FOLDER, trust=True)
 
 
-def test_two_comparisons_never_share_a_folder(config: Path) -> None:
+def test_a_config_of_a_run_that_names_other_code_is_not_believed(config: Path) -> None:
+    compare(["rnn", "lstm"], config, ["training.budget=2 steps"], seeds=1)
+    run = FOLDER / "rnn-seed-0"
+    (run / "evil.py").write_text(f"open({str(Path.cwd() / 'ran')!r}, 'w').close()\n" + CELL)
+    (run / "config.yaml").write_text((run / "config.yaml").read_text().replace("cell: rnn", "cell: evil:Mine"))
+    with pytest.raises(ConfigError, match="would import code"):
+        resume_comparison(FOLDER)
+    info = json.loads((run / "run.json").read_text())
+    (run / "run.json").write_text(json.dumps({**info, "status": "interrupted"}))
+    with pytest.raises(ConfigError, match="would import code"):
+        resume_comparison(FOLDER)
+    assert not Path("ran").exists()
+
+
+def test_a_run_that_is_not_what_was_planned_is_not_gone_on_with(config: Path) -> None:
+    compare(["rnn", "lstm"], config, ["training.budget=2 steps"], seeds=1)
+    run = FOLDER / "rnn-seed-0"
+    info = json.loads((run / "run.json").read_text())
+    (run / "run.json").write_text(json.dumps({**info, "status": "interrupted"}))
+    (run / "config.yaml").write_text((run / "config.yaml").read_text().replace("clip: 1.0", "clip: 9.0"))
+    with pytest.raises(RunError, match=r"config\.yaml is not what was planned"):
+        resume_comparison(FOLDER)
+
+
+def test_data_that_changes_between_two_runs_ends_the_comparison(config: Path, text_file: Path) -> None:
+    def change(event: ComparisonEvent) -> None:
+        if isinstance(event, RunEnded):
+            text_file.write_text(text_file.read_text().replace("Ann", "Amy"))
+
+    with pytest.raises(RunError, match=r"lstm-seed-0: .*small\.txt changed since the comparison was planned"):
+        compare(["rnn", "lstm"], config, ["training.budget=2 steps"], seeds=1, observe=change)
+
+
+def test_what_a_cell_prints_is_no_message(config: Path) -> None:
+    noise = "import os, sys\nos.write(1, b'\\xff\\n')\nprint('ä', end='')\n"
+    Path("cells.py").write_text(noise + CELL)
+    result = compare(["rnn", "cells:Mine"], config, ["training.budget=2 steps", "model.layers=2"], seeds=1)
+    assert all(arm.status == "finished" for arm in result.arms)
+
+
+def test_a_cell_that_fails_is_named_with_its_line(config: Path) -> None:
+    Path("cells.py").write_text(CELL.replace("pass", "def sequence(self, *a, **k):\n        raise KeyError('x')"))
+    with pytest.raises(ConfigError, match=r"mine: model.cell — cells:Mine failed at cells.py:\d+: KeyError: 'x'"):
+        compare(["cells:Mine", "rnn"], config, seeds=1)
+
+
+def test_stopping_by_the_part_that_is_reported_is_refused(config: Path) -> None:
+    overrides = ["data.split=[0.9, 0.1]", "training.patience=2"]
+    with pytest.raises(ConfigError, match=r"training\.patience — would end runs by the part that is reported"):
+        compare(["rnn", "lstm"], config, overrides)
+    result = compare(["lstm"], config, arms=["short: rnn training.patience=1 training.learning_rate=0.5"], seeds=1)
+    assert ("Patience ended runs of short" in result.statement) == (result.arms[1].runs[0].units < 2560)
+
+
+def test_two_processes_never_share_a_folder(config: Path) -> None:
     compare(["rnn", "lstm"], config, ["training.budget=2 steps"], seeds=1)
     with locked(FOLDER), pytest.raises(RunError, match=f"{FOLDER} is in use by process {os.getpid()}"):
         resume_comparison(FOLDER, seeds=2)
-    again = compare(["rnn", "lstm"], config, ["training.budget=2 steps"], seeds=1)
-    assert Path(again.path) == Path("runs/small-comparison-002")
 
 
 def test_changed_data_ends_a_comparison_that_would_go_on(config: Path, text_file: Path) -> None:
     compare(["rnn", "lstm"], config, ["training.budget=2 steps"], seeds=1)
     text_file.write_text(text_file.read_text().replace("Ann", "Amy"))
-    with pytest.raises(RunError, match="changed since small-comparison-001 was planned"):
+    with pytest.raises(RunError, match=r"small\.txt changed since the comparison was planned"):
         resume_comparison(FOLDER, seeds=2)
+    text_file.unlink()
+    with pytest.raises(DataError) as caught:
+        resume_comparison(FOLDER, seeds=2)
+    assert caught.value.hint == "put it back where it was when the comparison was planned"
 
 
 @pytest.mark.parametrize(
@@ -368,7 +490,7 @@ main()
 def test_a_full_disk_ends_with_what_is_there_and_goes_on_later(
     undisturbed: Undisturbed, config: Path, left_by: LeftBy
 ) -> None:
-    arguments = ["rnn", "lstm", "--config", str(config), "--quiet"]
+    arguments = ["rnn", "lstm", "--seeds", "1", "--config", str(config), "--quiet"]
     command = [sys.executable, "-c", DISK_FULL, "9000", *arguments]  # a plan fits, a checkpoint does not
     result = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
     assert result.returncode == 6, result.stderr
@@ -376,7 +498,7 @@ def test_a_full_disk_ends_with_what_is_there_and_goes_on_later(
     assert f"to go on: lstmctl compare --resume {FOLDER}" in result.stderr
     assert "Traceback" not in result.stderr
     resume_comparison(FOLDER)
-    assert left_by(FOLDER) == undisturbed[1]
+    assert left_by(FOLDER) == {name: undisturbed[1][name] for name in RUNS[:2]}
 
 
 def test_a_run_killed_alone_stops_the_comparison_with_its_name(config: Path) -> None:
