@@ -66,7 +66,7 @@ def resolve(name: str, table: Mapping[str, str], base: type[Class], folders: Ite
         ) from error
     found = getattr(module, class_name, None)
     if found is None:
-        raise ConfigError(f"`{name}`: the module {module_name} has no `{class_name}`")
+        raise ConfigError(f"`{name}` names no class: the module {module_name} has no `{class_name}`")
     if not (isinstance(found, type) and issubclass(found, base)):
         raise ConfigError(f"`{name}` must name a subclass of {base.__module__}.{base.__qualname__}")
     if found.__module__ != module_name:  # its source is kept with a run, and must be that of the class

@@ -268,13 +268,28 @@ def test_changed_code_is_refused_before_it_runs(
     ("cell", "problem"),
     [
         ("missing_cell:MyCell", "cannot be imported: ModuleNotFoundError: No module named 'missing_cell'"),
-        ("my_cell:Other", "must name a subclass of lstmctl.cells.cell.Cell"),
+        ("my_cell:Other", "names no class: the module my_cell has no `Other`"),
+        ("again:MyCell", "is defined in another module; name it there: `my_cell:MyCell`"),
+        ("__main__:MyCell", "cannot be found by another process; put the class into a module of its own"),
         ("my_cell:Step", "must name a subclass of lstmctl.cells.cell.Cell"),
     ],
 )
-def test_what_is_no_cell_is_refused(small_config: Path, own_cell: Path, cell: str, problem: str) -> None:
+def test_what_is_no_cell_is_refused(
+    small_config: Path, own_cell: Path, cell: str, problem: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own_cell.with_name("again.py").write_text("from my_cell import MyCell\n")
+    monkeypatch.syspath_prepend(own_cell.parent)
     error = refused(ConfigError, train, small_config, [*QUICK, f"model.cell={cell}"])
     assert str(error) == f"model.cell — `{cell}` {problem}"
+
+
+def test_a_cell_that_fails_is_named_with_its_line(small_config: Path, own_cell: Path) -> None:
+    own_cell.write_text(
+        CELL.replace("{word}", "imported") + "\n    def sequence(self, *a, **k):\n        raise KeyError(3)\n"
+    )
+    error = refused(ConfigError, train, small_config, [*QUICK, "model.cell=my_cell:MyCell"])
+    line = own_cell.read_text().count("\n")
+    assert str(error) == f"model.cell — my_cell:MyCell failed at my_cell.py:{line}: KeyError: 3"
 
 
 def test_runs_that_are_none_are_refused(run: Run, tmp_path: Path) -> None:
