@@ -92,7 +92,7 @@ RunArgument = Annotated[
 ]
 Trust = Annotated[bool, typer.Option("--trust", help="Allow the config or run to import the code that it names.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object to stdout (docs/json.md).")]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress, and no tables.")]
 
 
 def read_text_argument(path: str) -> str:

@@ -55,7 +55,8 @@ def compare(
         str | None,
         typer.Option(
             metavar="CONFIG",
-            help="A file, a bundled config, or - for stdin; by default travellers with 2M characters a run.",
+            help="A file, a bundled config, or - for stdin; by default travellers, with 2M characters a run and a "
+            "learning rate of 6e-3.",
             autocompletion=complete_config,
         ),
     ] = None,

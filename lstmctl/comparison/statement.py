@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 
 from lstmctl.comparison.plan import Plan
@@ -49,9 +50,11 @@ def _differences(plan: Plan, tests: Sequence[Difference], figure: str, confidenc
             a_is_better = (test.difference < 0) == plan.lower_is_better
             better, worse = (test.a, test.b) if a_is_better else (test.b, test.a)
             low, high = sorted((abs(test.low), abs(test.high)))
+            # Two digits of a small difference, three places of any other.
+            places = max(3, 1 - math.floor(math.log10(abs(test.difference))))
             shown.append(
-                f"{better} is better than {worse} by {abs(test.difference):.3f} {figure} "
-                f"({100 * confidence:g} % interval {low:.3f} to {high:.3f}, {_p(test.p)})"
+                f"{better} is better than {worse} by {abs(test.difference):.{places}f} {figure} "
+                f"({100 * confidence:g} % interval {low:.{places}f} to {high:.{places}f}, {_p(test.p)})"
             )
         else:
             open_.append(f"{test.a} and {test.b} ({test.low:+.3f} to {test.high:+.3f}, {_p(test.p)})")

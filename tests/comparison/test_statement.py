@@ -56,6 +56,11 @@ def test_a_difference_that_was_shown_names_the_better_arm_with_its_interval() ->
     assert "rnn is better than lstm by 0.150 nats per character (95 % interval 0.100 to 0.200, p < 0.001)" in below
 
 
+def test_a_small_difference_is_not_rounded_to_nothing() -> None:
+    text = said(ARMS, [pair(0.00042, 0.0001, 0.00074, 0.02)])
+    assert "better than rnn by 0.00042 nats per character (95 % interval 0.00010 to 0.00074, p = 0.020)" in text
+
+
 def test_one_that_was_not_shown_is_left_open() -> None:
     text = said(ARMS, [pair(0.15, -0.1, 0.4, 0.2)])
     assert text == (
