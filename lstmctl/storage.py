@@ -1,4 +1,4 @@
-"""Writing files so that a crash, a kill or a full disk leaves either the old content or the new, never half."""
+"""Files, read with clear errors, and written so that a crash or a full disk leaves the old content or the new."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from lstmctl.errors import ResourceError
+from lstmctl.errors import ResourceError, RunError
 
 FULL = {errno.ENOSPC, errno.EFBIG, errno.EDQUOT}
 
@@ -55,6 +55,23 @@ def replace_file(path: Path, content: bytes) -> None:
             temporary.unlink(missing_ok=True)
             raise
         sync_folder(path.parent)
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """The JSON object in a file of a run or a comparison.
+
+    Raises:
+        RunError: it is missing or damaged.
+    """
+    try:
+        data = json.loads(path.read_bytes())
+    except FileNotFoundError as error:
+        raise RunError(f"{path} is missing: not a run of lstmctl") from error
+    except (OSError, ValueError, RecursionError) as error:
+        raise RunError(f"{path} cannot be read: {error}") from error
+    if not isinstance(data, dict):
+        raise RunError(f"{path} must hold a JSON object")
+    return data
 
 
 def replace_json(path: Path, data: Mapping[str, Any]) -> None:

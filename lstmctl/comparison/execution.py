@@ -10,7 +10,7 @@ import sys
 import tempfile
 import threading
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -59,15 +59,23 @@ class _Process:
             stream.close()
 
 
+def info_of(folder: Path, run: PlannedRun) -> dict[str, Any]:
+    """What `run.json` says of a planned run; nothing where it has not begun."""
+    path = RunFolder(folder / run.name)
+    return path.info() if (path.path / "run.json").is_file() else {}
+
+
 def status_of(folder: Path, run: PlannedRun) -> str | None:
     """How far a planned run has come; None where it has not begun."""
-    path = RunFolder(folder / run.name)
-    return str(path.info().get("status")) if (path.path / "run.json").is_file() else None
+    return info_of(folder, run).get("status")
 
 
-def value_of(folder: Path, run: PlannedRun, plan: Plan) -> float | None:
-    """The primary figure of a run on the part that is reported, for tuning on validation; None unless it finished."""
-    info = RunFolder(folder / run.name).info()
+def value_of(info: Mapping[str, Any], run: PlannedRun, plan: Plan) -> float | None:
+    """The primary figure of a run on the part that is reported, for tuning on validation; None unless it finished.
+
+    Args:
+        info: its `run.json`.
+    """
     if info.get("status") != "finished":
         return None
     figures = info.get("metrics", {}).get("validation" if run.for_tuning else plan.split) or {}
@@ -104,17 +112,15 @@ def execute(folder: Path, plan: Plan, runs: Sequence[PlannedRun], *, jobs: int, 
                 except Empty:
                     continue
                 if message is not None:
-                    _hear(active[name], message, observe)
+                    _hear(active[name], message, observe, stopping=stopping)
                     continue
                 ended = active.pop(name)
                 if (problem := _problem(folder, ended, stopping=stopping)) is not None:
                     failure = failure or problem
                     continue
-                if status_of(folder, ended.run) is None:
-                    continue  # stopped before it had begun
-                info = RunFolder(folder / name).info()
-                value = value_of(folder, ended.run, plan)
-                observe(RunEnded(name, str(info["status"]), plan.primary, value, info.get("training_seconds")))
+                if info := info_of(folder, ended.run):  # none where it was stopped before it had begun
+                    value = value_of(info, ended.run, plan)
+                    observe(RunEnded(name, str(info["status"]), plan.primary, value, info.get("training_seconds")))
         except Exception:  # of whoever observes: let the runs save first
             for process in active.values():
                 process.process.send_signal(SIGTERM)
@@ -167,11 +173,11 @@ def _start(
     return _Process(run, process, errors)
 
 
-def _hear(process: _Process, message: dict[str, Any], observe: Observer) -> None:
+def _hear(process: _Process, message: dict[str, Any], observe: Observer, *, stopping: bool) -> None:
     name = process.run.name
     if (event := event_of(message)) is not None:
         observe(RunEvent(name, event))
-    elif message.get("kind") == "warning":
+    elif message.get("kind") == "warning" and not stopping:  # one that stops tells how to go on with it alone
         log.warning("%s: %s", name, message.get("text"))
     elif message.get("kind") == "error":
         process.failure = error_of(message, name)

@@ -15,8 +15,7 @@ from lstmctl.config import Settings
 from lstmctl.errors import ConfigError, RunError
 from lstmctl.registry import is_user_class
 from lstmctl.runs.comparisons import PLAN
-from lstmctl.runs.place import read_json
-from lstmctl.storage import replace_file
+from lstmctl.storage import read_json, replace_file
 
 Match = Literal["parameters", "hidden", "time"]
 

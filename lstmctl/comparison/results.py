@@ -13,7 +13,7 @@ from typing import Any
 from lstmctl.api import load_run
 from lstmctl.api.assembly import build_task, open_data
 from lstmctl.api.references import references
-from lstmctl.comparison.execution import value_of
+from lstmctl.comparison.execution import info_of, value_of
 from lstmctl.comparison.plan import Candidate, Plan, PlannedArm, PlannedRun
 from lstmctl.comparison.statement import statement
 from lstmctl.decoding import Sampling
@@ -40,7 +40,7 @@ def choose(folder: Path, plan: Plan) -> dict[str, int]:
     chosen = {arm.name: 0 for arm in plan.arms}
     best: dict[str, float] = {}
     for run in plan.tuning_runs:
-        value = value_of(folder, run, plan)
+        value = value_of(info_of(folder, run), run, plan)
         if value is not None and metric.better(value, best.get(run.arm)):
             best[run.arm], chosen[run.arm] = value, run.candidate
     return chosen
@@ -55,9 +55,12 @@ def gather(folder: Path, plan: Plan) -> Comparison:
     """
     chosen = choose(folder, plan)
     runs = plan.runs(chosen)
-    results = {run.name: _run_result(folder, run, plan) for run in runs}
-    of_arm = {arm.name: tuple(results[run.name] for run in runs if run.arm == arm.name) for arm in plan.arms}
-    arms = [_arm_result(folder, plan, arm, arm.candidates[chosen[arm.name]], of_arm[arm.name]) for arm in plan.arms]
+    infos = {run.name: RunFolder(folder / run.name).info() for run in runs}
+    arms = []
+    for arm in plan.arms:
+        results = tuple(_run_result(folder, run, plan, infos[run.name]) for run in runs if run.arm == arm.name)
+        candidate = arm.candidates[chosen[arm.name]]
+        arms.append(_arm_result(folder, plan, arm, candidate, results, infos[results[0].name]))
     level = _worst_final_level(arms, lower_is_better=plan.lower_is_better)
     if level is not None:
         lower = plan.lower_is_better
@@ -86,7 +89,7 @@ def gather(folder: Path, plan: Plan) -> Comparison:
         arms=tuple(arms),
         tests=tuple(tests),
         statement=statement(plan, arms, tests, baselines, CONFIDENCE),
-        machine=_machine(folder, runs),
+        machine=_machine(list(infos.values())),
         data=plan.data,
     )
 
@@ -100,15 +103,13 @@ def as_json(comparison: Comparison) -> dict[str, Any]:
     return {"report": str(Path(facts.pop("path")) / "report.html"), **facts}
 
 
-def _run_result(folder: Path, run: PlannedRun, plan: Plan) -> RunResult:
-    path = RunFolder(folder / run.name)
-    info = path.info()
-    curve = _curve(path, plan.primary)
+def _run_result(folder: Path, run: PlannedRun, plan: Plan, info: Mapping[str, Any]) -> RunResult:
+    curve = _curve(folder / run.name, plan.primary)
     return RunResult(
         name=run.name,
         seed=run.seed,
         status=str(info["status"]),
-        value=value_of(folder, run, plan),
+        value=value_of(info, run, plan),
         metrics=info.get("metrics") or {"validation": None, "test": None},
         curve=curve,
         units=int(info.get("units_trained") or (curve[-1].units if curve else 0)),
@@ -119,9 +120,9 @@ def _run_result(folder: Path, run: PlannedRun, plan: Plan) -> RunResult:
     )
 
 
-def _curve(run: RunFolder, primary: str) -> tuple[CurvePoint, ...]:
+def _curve(run: Path, primary: str) -> tuple[CurvePoint, ...]:
     """The evaluations on the way; targets and seconds until each follow from the reports of the loss around it."""
-    rows = list(read_json_lines(run.path / "metrics.jsonl"))
+    rows = list(read_json_lines(run / "metrics.jsonl"))
     steps, units, seconds = [0], [0.0], [0.0]
     for row in rows:
         if "units" in row:
@@ -172,10 +173,11 @@ def _arm_result(
     arm: PlannedArm,
     candidate: Candidate,
     runs: tuple[RunResult, ...],
+    info: Mapping[str, Any],
 ) -> ArmResult:
+    """`info` is the `run.json` of its first run; steps and kernel are those of all."""
     summary = interval([run.value for run in runs if run.value is not None], CONFIDENCE)
     finished = [run for run in runs if run.status == "finished"]
-    info = RunFolder(folder / runs[0].name).info()
     tuning = [run for run in plan.tuning_runs if run.arm == arm.name]
     diverged = len(runs) - len(finished)
     return ArmResult(
@@ -183,7 +185,9 @@ def _arm_result(
         cell=arm.cell,
         settings={**arm.own, "model.hidden": candidate.settings.model.hidden, **candidate.point},
         chosen=candidate.point,
-        tuning=tuple((arm.candidates[run.candidate].point, value_of(folder, run, plan)) for run in tuning),
+        tuning=tuple(
+            (arm.candidates[run.candidate].point, value_of(info_of(folder, run), run, plan)) for run in tuning
+        ),
         parameters=candidate.parameters,
         deviation=None if plan.target is None else candidate.parameters / plan.target - 1,
         steps=int(info["steps"]),
@@ -226,13 +230,10 @@ def _baselines(folder: Path, plan: Plan) -> dict[str, dict[str, float]]:
     return references(corpus, build_task(settings, corpus.encoding), plan.split)
 
 
-def _machine(folder: Path, runs: Sequence[PlannedRun]) -> dict[str, Any]:
+def _machine(infos: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """Where the first run was made; a warning where another was made elsewhere, or by other versions."""
-    machines = []
-    for run in runs:
-        info = RunFolder(folder / run.name).info()
-        machines.append({key: info.get(key) for key in MACHINE})
+    first = {key: infos[0].get(key) for key in MACHINE}
     for key in MACHINE:
-        if key != "precision" and any(machine[key] != machines[0][key] for machine in machines):
+        if key != "precision" and any(info.get(key) != first[key] for info in infos):
             log.warning("the runs were not all made with the same %s: their times do not compare", key)
-    return machines[0]
+    return first

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from lstmctl.errors import RunError
+from lstmctl.storage import read_json
 
 SAMPLE_HEADING = re.compile(r"^── step (\d+)$", re.MULTILINE)
 
@@ -75,16 +76,8 @@ def read_history(run: Path) -> History:
     Raises:
         RunError: `run.json` is missing or damaged, or a file cannot be read.
     """
-    path = run / "run.json"
-    try:
-        info = json.loads(path.read_bytes())
-        metrics, samples, config = (_text(run / name) for name in ("metrics.jsonl", "samples.txt", "config.yaml"))
-    except FileNotFoundError as error:
-        raise RunError(f"{path} is missing: not a run of lstmctl") from error
-    except (OSError, ValueError, RecursionError) as error:
-        raise RunError(f"{path} cannot be read: {error}") from error
-    if not isinstance(info, dict):
-        raise RunError(f"{path} must hold a JSON object")
+    info = read_json(run / "run.json")
+    metrics, samples, config = (_text(run / name) for name in ("metrics.jsonl", "samples.txt", "config.yaml"))
     losses, evaluations = _read_metrics(metrics, info)
     return History(run.resolve().name, info, losses, evaluations, list(_samples(samples)), config)
 
@@ -135,6 +128,8 @@ def _text(path: Path) -> str:
         return path.read_bytes().decode("utf-8", "replace")
     except FileNotFoundError:
         return ""
+    except OSError as error:
+        raise RunError(f"{path} cannot be read: {error}") from error
 
 
 def _is_finite(value: object) -> bool:

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from lstmctl.errors import RunError
-from lstmctl.runs.place import is_locked, read_json
+from lstmctl.runs.place import is_locked
+from lstmctl.storage import read_json
 
 PLAN, RESULT = "plan.json", "comparison.json"
 

@@ -12,8 +12,8 @@ from typing import Any
 from lstmctl.errors import RunError
 from lstmctl.runs.checkpoint import Checkpoints
 from lstmctl.runs.comparisons import PLAN, list_comparisons
-from lstmctl.runs.place import claim_folder, is_locked, locked, read_json
-from lstmctl.storage import remove_leftovers, replace_json
+from lstmctl.runs.place import claim_folder, is_locked, locked
+from lstmctl.storage import read_json, remove_leftovers, replace_json
 
 FORMAT = 1
 

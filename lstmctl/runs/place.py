@@ -1,9 +1,8 @@
-"""A folder on the disk as a place to work in: claimed by number, held by a lock, its JSON read with clear errors."""
+"""A folder on the disk as a place to work in: claimed by number, held by a lock."""
 
 from __future__ import annotations
 
 import fcntl
-import json
 import os
 import re
 import socket
@@ -12,7 +11,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from io import FileIO
 from pathlib import Path
-from typing import Any
 
 from lstmctl.errors import RunError
 from lstmctl.storage import disk_errors, remove_leftovers
@@ -76,23 +74,6 @@ def is_locked(folder: Path) -> bool:
     except OSError:
         return False
     return False
-
-
-def read_json(path: Path) -> dict[str, Any]:
-    """The JSON object in a file.
-
-    Raises:
-        RunError: it is missing or damaged.
-    """
-    try:
-        data = json.loads(path.read_bytes())
-    except FileNotFoundError as error:
-        raise RunError(f"{path} is missing: not a run of lstmctl") from error
-    except (OSError, ValueError, RecursionError) as error:
-        raise RunError(f"{path} cannot be read: {error}") from error
-    if not isinstance(data, dict):
-        raise RunError(f"{path} must hold a JSON object")
-    return data
 
 
 def _lock(file: FileIO) -> bool:
