@@ -33,9 +33,7 @@ log = logging.getLogger(__name__)
 
 DEFAULT = ("travellers", ("training.budget=2M characters", "training.learning_rate=6e-3"))
 """Without a config: the bundled text, so much of it that six runs take minutes, and a learning rate between what suits
-the vanilla RNN best there (4e-3) and what suits the LSTM and the GRU (8e-3); see docs/benchmarks.md."""
-
-
+the vanilla RNN and the GRU there (4e-3) and what suits the LSTM (8e-3); see docs/benchmarks.md."""
 FEW = 500
 """Symbols of a reported part below which a warning is due."""
 
