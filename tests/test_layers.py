@@ -10,8 +10,8 @@ import lstmctl
 PACKAGE = Path(lstmctl.__file__).parent
 FLOORS = [
     ["errors", "records", "metrics", "statistics", "seeds", "registry", "bundled", "storage"],
-    ["config", "cells", "data", "baselines", "runs", "reporting"],
-    ["protocols", "models", "decoding", "tasks", "training"],
+    ["config", "cells", "data", "baselines", "intervals", "runs", "reporting"],
+    ["protocols", "models", "decoding", "scoring", "tasks", "training"],
     ["api", "comparison"],
     ["cli", "__main__"],
 ]
@@ -23,8 +23,9 @@ ARROWS = {
     "statistics": {"records"},
     "models": {"protocols"},
     "decoding": {"protocols", "models"},
-    "tasks": {"protocols", "models", "decoding"},
-    "training": {"protocols", "models"},
+    "scoring": {"protocols"},
+    "tasks": {"protocols", "models", "decoding", "scoring"},
+    "training": {"protocols", "models", "scoring"},
     "comparison": {"api"},
     "__main__": {"cli"},
 }

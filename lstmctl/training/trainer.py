@@ -22,8 +22,8 @@ from lstmctl.models.recurrence import detach, reset_lanes
 from lstmctl.protocols import Batch, Batches, ModelState, Task
 from lstmctl.records import Evaluated, Event, Finished, Sampled, SavePoint, Started, Stepped
 from lstmctl.runs.checkpoint import Snapshot
+from lstmctl.scoring import evaluating, total
 from lstmctl.seeds import stream
-from lstmctl.training.evaluation import evaluating, total
 from lstmctl.training.optimisation import WeightAverage, averaged, build_optimizer, clip_gradients, learning_rate
 from lstmctl.training.precision import autocast
 

@@ -11,7 +11,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from lstmctl import baselines
 from lstmctl.baselines import NGram, ngram, uniform
 from lstmctl.errors import DataError
 
@@ -173,7 +172,7 @@ def test_one_symbol_has_nothing_before_it() -> None:
 
 
 def test_only_the_last_symbols_of_a_long_text_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(baselines, "LONGEST_TRAINING", 6)
+    monkeypatch.setattr("lstmctl.baselines.text.LONGEST_TRAINING", 6)
     long, short = text(3, 3, 3, 0, 1, 0, 1, 0, 2), text(0, 1, 0, 1, 0, 2)
     stream = text(3, 3, 0, 2, 1)
     assert NGram(long, VOCABULARY, 2).nats(stream).tolist() == NGram(short, VOCABULARY, 2).nats(stream).tolist()

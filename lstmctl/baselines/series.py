@@ -1,0 +1,295 @@
+"""What time series can be forecast by without a network: repetition, a straight line, and one linear map.
+
+All take histories of shape (windows, lookback, channels), where NaN is a missing value and is replaced by the last
+known one before it, or 0 where there is none; and all give forecasts of shape (windows, horizon, channels) in the
+floating-point type and the unit of the history.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+from numpy.typing import NDArray
+
+DEFAULT_PENALTIES = tuple(float(10.0**exponent) for exponent in np.arange(-4, 2.25, 0.25))
+"""From none worth the name to far too much, for values scaled to a spread of 1."""
+MOST_WINDOWS = 50_000
+"""Windows that a fit sums one by one at most; so many take seconds at a lookback and a horizon of 720."""
+LONG_RUN = 128
+"""Consecutive windows from which on it is faster to slide along them than to sum them one by one."""
+
+Floats = NDArray[np.floating[Any]]
+Sums = NDArray[np.float64]
+Origins = NDArray[np.int64]
+
+
+def last_value(history: Floats, horizon: int) -> Floats:
+    """The last known value at every step."""
+    return _filled(history)[:, -1:].repeat(horizon, axis=1)
+
+
+def seasonal_naive(history: Floats, horizon: int, season: int) -> Floats:
+    """The last whole season, over and over.
+
+    Args:
+        history: (windows, lookback, channels).
+        horizon: steps ahead.
+        season: rows that it takes the series to repeat.
+
+    Raises:
+        ValueError: the season is shorter than one row, or longer than the history.
+    """
+    lookback = history.shape[1]
+    if not 1 <= season <= lookback:
+        raise ValueError(f"a season must have 1 to {lookback} rows, the length of the history, not {season}")
+    return _filled(history)[:, lookback - season + np.arange(horizon) % season]
+
+
+def drift(history: Floats, horizon: int) -> Floats:
+    """The straight line through the first and the last value (Hyndman and Athanasopoulos, Forecasting, section 5.2).
+
+    Where the history begins with missing values, its first known one stands in for the first, at its own place. One
+    known value makes a level line.
+    """
+    lookback = history.shape[1]
+    filled = _filled(history)
+    start = np.argmax(~np.isnan(history), axis=1, keepdims=True)
+    first, last = np.take_along_axis(filled, start, axis=1), filled[:, -1:]
+    slope = (last - first) / np.maximum(lookback - 1 - start, 1)
+    steps = np.arange(1, horizon + 1)[:, np.newaxis]
+    forecast: Floats = (last + slope * steps).astype(history.dtype)
+    return forecast
+
+
+@dataclass(frozen=True, eq=False)
+class Ridge:
+    """One linear map from what a channel was to what it will be, the same for all channels.
+
+    A history enters less its last value, and that is added to what comes out: the level needs not be learnt. This is
+    the one-layer NLinear (Zeng et al. 2023, Are transformers effective for time series forecasting?) without intercept,
+    fitted in closed form.
+    """
+
+    weights: NDArray[np.float64]
+    """(lookback, horizon)"""
+    penalty: float
+    lookback: int
+    """Rows that it looks at, the last ones of a history."""
+
+    def forecast(self, history: Floats) -> Floats:
+        """Forecasts of as many steps as the map was fitted to.
+
+        Args:
+            history: (windows, `lookback` or more, channels) in the unit of the values it was fitted to.
+
+        Returns:
+            (windows, horizon, channels)
+
+        Raises:
+            ValueError: the history is shorter than the lookback.
+        """
+        if history.shape[1] < self.lookback:
+            raise ValueError(f"a history must have at least {self.lookback} rows, not {history.shape[1]}")
+        # Filled before it is cut: a value before the lookback is better than none.
+        columns = np.swapaxes(_filled(history)[:, -self.lookback :], 1, 2)
+        last = columns[..., -1:]
+        # One large product is several times as fast as one of a few channels for every window.
+        differences = (columns - last).reshape(-1, self.lookback) @ self.weights.astype(history.dtype)
+        forecast = differences.reshape(*last.shape[:2], self.weights.shape[1]) + last
+        return np.ascontiguousarray(np.swapaxes(forecast, 1, 2))
+
+
+def fit_ridge(
+    values: Floats,
+    training: Origins,
+    validation: Origins,
+    *,
+    lookbacks: Sequence[int],
+    horizon: int,
+    penalties: Sequence[float] = DEFAULT_PENALTIES,
+    most_windows: int = MOST_WINDOWS,
+) -> Ridge:
+    """The linear map whose lookback and penalty do best on validation windows; the shorter of two that are equal.
+
+    With X the histories and Y the labels of all n training windows of all channels, each less the last value of its
+    history, the weights W of one lookback and one penalty minimise
+
+        |Y - X W|² / n + penalty |W|²,    so that    W = (X'X / n + penalty I)⁻¹ X'Y / n
+
+    (Hoerl and Kennard 1970, Ridge regression). The mean squared error of a step weighs against its own weights, however
+    many steps there are. One eigendecomposition of X'X serves all penalties of a lookback, and the products of the
+    longest lookback hold those of the shorter ones.
+
+    All lookbacks are fitted to and compared on the same windows. A missing value before the origin is replaced by the
+    last known one; a window with one among its labels, or with none known at its beginning, is left out.
+
+    Args:
+        values: (rows, channels), scaled; NaN where missing.
+        training: (windows,) the row of each window's first label, as many rows after the first as the longest lookback.
+        validation: (windows,) likewise.
+        lookbacks: to choose from.
+        horizon: steps ahead.
+        penalties: to choose from, above 0.
+        most_windows: windows, of which each channel has its own, that are summed one by one at most; of more, ones
+            evenly spread over the table stand for all. Those in a long run of consecutive origins do not count: there
+            every window enters at little cost.
+
+    Raises:
+        ValueError: a window reaches beyond the table, no window of a part is complete, or a penalty is not above 0.
+    """
+    if not min(penalties) > 0:
+        raise ValueError(f"penalties must be above 0, not {min(penalties):g}")
+    longest = max(lookbacks)
+    fitted = _moments(values, training, longest, horizon, most_windows)
+    held_out = _moments(values, validation, longest, horizon, most_windows)
+    best = Ridge(np.zeros((longest, horizon)), float("inf"), longest)
+    least = np.inf
+    for lookback in sorted(lookbacks):
+        past, future = slice(longest - lookback, longest), slice(longest, None)
+        eigenvalues, vectors = np.linalg.eigh(fitted[past, past])
+        # All that a penalty needs, in the basis where it only shrinks: with d = 1 / (eigenvalue + penalty) the weights
+        # are V diag(d) V'X'Y, and the squared error on validation is |Y|² - 2 tr(W'X'Y) + tr(W'X'X W).
+        shared = vectors.T @ fitted[past, future]
+        linear = np.einsum("ih,ih->i", shared, vectors.T @ held_out[past, future])
+        quadratic = (shared @ shared.T) * (vectors.T @ held_out[past, past] @ vectors)
+        for penalty in penalties:
+            # The last value less itself is always 0, and so is one eigenvalue: only the penalty keeps this finite.
+            shrunk = 1 / (eigenvalues + penalty)
+            error = float(shrunk @ quadratic @ shrunk - 2 * (shrunk @ linear))
+            if error < least:
+                least = error
+                best = Ridge((vectors * shrunk) @ shared, penalty, lookback)
+    return best
+
+
+def gather(values: Floats, origins: Origins, lookback: int, horizon: int) -> tuple[Floats, Floats]:
+    """Windows of a table, ready for the baselines above.
+
+    Args:
+        values: (rows, channels).
+        origins: (windows,) the row of each window's first label.
+        lookback: rows before it.
+        horizon: rows from it on; 0 for none.
+
+    Returns:
+        The histories (windows, lookback, channels) and the labels (windows, horizon, channels).
+
+    Raises:
+        ValueError: a window reaches beyond the table.
+    """
+    _check(values, origins, lookback, horizon)
+    if not len(origins):
+        return values[:0].reshape(0, lookback, values.shape[1]), values[:0].reshape(0, horizon, values.shape[1])
+    windows = np.swapaxes(sliding_window_view(values, lookback + horizon, axis=0)[origins - lookback], 1, 2)
+    return windows[:, :lookback], windows[:, lookback:]
+
+
+def _filled(history: Floats) -> Floats:
+    """Missing values replaced by the last known one before them, along the second last axis; 0 where there is none."""
+    missing = np.isnan(history)
+    if not missing.any():
+        return history
+    places = np.arange(history.shape[-2])[:, np.newaxis]
+    last_known = np.maximum.accumulate(np.where(missing, 0, places), axis=-2)
+    return np.nan_to_num(np.take_along_axis(history, last_known, axis=-2), nan=0.0, posinf=np.inf, neginf=-np.inf)
+
+
+def _check(values: Floats, origins: Origins, lookback: int, horizon: int) -> None:
+    if len(origins) and not (origins.min() >= lookback and origins.max() + horizon <= len(values)):
+        raise ValueError(
+            f"origins must lie from {lookback} to {len(values) - horizon} in a table of {len(values)} rows, "
+            f"not from {origins.min()} to {origins.max()}"
+        )
+
+
+def _moments(values: Floats, origins: Origins, lookback: int, horizon: int, most_windows: int) -> Sums:
+    """The mean over windows of the outer product of each with itself, its last known value taken off.
+
+    (lookback + horizon, lookback + horizon): X'X / n above, left, X'Y / n beside it and Y'Y / n below.
+    """
+    _check(values, origins, lookback, horizon)
+    origins = np.sort(origins)
+    missing = np.isnan(values)
+    begun = np.where(missing.all(axis=0), len(values), np.argmin(missing, axis=0))
+    before = np.concatenate([np.zeros((1, values.shape[1]), np.int64), np.cumsum(missing, axis=0)])
+    complete = (before[origins + horizon] == before[origins]) & (begun <= origins[:, np.newaxis] - lookback)
+    if not complete.any():
+        raise ValueError(f"no window of {lookback} and {horizon} rows is complete")
+    # A constant taken off a channel leaves every window less its last value as it was, but for less to round.
+    filled = _filled(values).astype(np.float64)
+    columns: Sums = filled - filled.mean(axis=0)
+
+    width = lookback + horizon
+    total = np.zeros((width, width))
+    # Channels that have all windows go together. Of windows that stand alone, (first row, channel).
+    whole = complete.all(axis=0)
+    groups = [whole, *(np.arange(len(whole)) == channel for channel in np.flatnonzero(~whole))]
+    alone: list[tuple[Origins, int]] = []
+    for group in groups:
+        channels = np.flatnonzero(group)
+        if not len(channels):
+            continue
+        starts = origins[complete[:, channels[0]]] - lookback
+        for run in np.split(starts, np.flatnonzero(np.diff(starts) != 1) + 1):
+            if len(run) >= LONG_RUN:
+                total += _slide(columns[run[0] : run[-1] + width, channels], len(run))
+            elif len(run):
+                alone += [(run, int(channel)) for channel in channels]
+    total += _sum_alone(columns, alone, width, most_windows)
+
+    # From the products of windows to those of windows less their last value.
+    last = lookback - 1
+    total = total - total[:, last : last + 1] - total[last : last + 1] + total[last, last]
+    mean: Sums = total / np.count_nonzero(complete)
+    return mean
+
+
+def _slide(columns: Sums, windows: int) -> Sums:
+    """The sum of outer products of `windows` windows in a row, over all channels.
+
+    The product of the rows i + 1 and j + 1 of all windows is that of i and j, without the first window's and with what
+    comes in after the last one's. So only the first line needs to look at all of them.
+
+    Args:
+        columns: (width + windows - 1, channels)
+
+    Returns:
+        (width, width)
+    """
+    width = len(columns) - windows + 1
+    total = np.empty((width, width))
+    total[0] = sum(np.correlate(column, column[:windows], "valid") for column in columns.T)
+    total[:, 0] = total[0]
+    first, after = columns[: width - 1], columns[windows:]
+    for row in range(width - 1):
+        total[row + 1, 1:] = total[row, :-1] + after @ after[row] - first @ first[row]
+    return total
+
+
+def _sum_alone(columns: Sums, runs: list[tuple[Origins, int]], width: int, most_windows: int) -> Sums:
+    """The sum of outer products, one by one; of more than `most_windows`, as many evenly spread stand for all.
+
+    Args:
+        columns: (rows, channels)
+        runs: the first rows of windows, and their channel.
+        width: rows of a window.
+    """
+    total = np.zeros((width, width))
+    if not runs:
+        return total
+    starts = np.concatenate([run for run, _ in runs])
+    channels = np.repeat([channel for _, channel in runs], [len(run) for run, _ in runs])
+    count = len(starts)
+    if count > most_windows:
+        # Channel after channel: across them, a stride that is a multiple of their number would see only one.
+        chosen = np.lexsort((starts, channels))[np.linspace(0, count - 1, most_windows).round().astype(np.int64)]
+        starts, channels = starts[chosen], channels[chosen]
+    windows = sliding_window_view(columns, width, axis=0)
+    for place in range(0, len(starts), 4096):
+        part = windows[starts[place : place + 4096], channels[place : place + 4096]]
+        total += part.T @ part
+    return total * (count / len(starts))

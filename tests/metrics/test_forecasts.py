@@ -1,0 +1,203 @@
+"""Figures of forecasts against cases worked out by hand."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from lstmctl.metrics.forecasts import by_channel, by_step, figures, totals
+
+NAN = np.nan
+Floats = NDArray[np.float64]
+
+# Two windows of two steps and two channels; the second channel has no naive error.
+SPREAD, CENTRE, NAIVE = np.array([[[2.0, 10]]]), np.array([[[1.0, 0]]]), np.array([[[4, NAN]]])
+TRUTH = np.array([[[1, 0], [2, NAN]], [[3, NAN], [NAN, 0.5]]])
+POINT = np.array([[[0.0, 0], [4, 1]], [[3, 1], [5, 1]]])
+WIDE = 1_000.0
+
+
+def interval(low: float, high: float, shape: tuple[int, ...] = (1, 1, 1)) -> Floats:
+    return np.broadcast_to(np.array([low, high]), (*shape, 1, 2))
+
+
+def score(truth: Floats, point: Floats, intervals: Floats | None = None, *levels: float) -> dict[str, Floats]:
+    return totals(truth, point, intervals, levels, spread=SPREAD, centre=CENTRE, naive_error=NAIVE)
+
+
+def single(truth: float, intervals: Floats | None, *levels: float, point: float = 0.0) -> dict[str, float]:
+    """Figures of one value of one channel, with spread 2."""
+    one = np.ones((1, 1, 1))
+    return figures(totals(truth * one, point * one, intervals, levels, spread=2 * one, centre=0 * one, naive_error=one))
+
+
+def test_totals_of_the_point_forecast() -> None:
+    """Errors of channel 0 are 1 and 0 at step 1, 2 at step 2; of channel 1 0 at step 1, 0.5 at step 2.
+
+    In original units truth and point are 3 and 1, 5 and 9, 7 and 7; and 0 and 0, 5 and 10. The terms of sMAPE are
+    200 * 2 / 4, 200 * 4 / 14 and 0; and 0, as both are 0, and 200 * 5 / 15.
+    """
+    expected = {
+        "count": [[2, 1], [1, 1]],
+        "squared_scaled": [[1, 4], [0, 0.25]],
+        "absolute_scaled": [[1, 2], [0, 0.5]],
+        "squared": [[4, 16], [0, 25]],
+        "absolute": [[2, 4], [0, 5]],
+        "percentage": [[100, 800 / 14], [0, 1000 / 15]],
+        "ratio": [[0.5, 1], [0, 0]],
+        "ratio_count": [[2, 1], [0, 0]],
+    }
+    found = score(TRUTH, POINT)
+    assert set(found) == set(expected)
+    for name, sums in expected.items():
+        assert found[name].dtype == np.float64
+        assert found[name] == pytest.approx(np.array(sums)), name
+
+
+def test_figures_of_the_point_forecast() -> None:
+    """Five values. Channels have mean absolute errors 6 / 3 and 5 / 2, and mean squared errors 20 / 3 and 25 / 2."""
+    found = figures(score(TRUTH, POINT))
+    assert list(found) == ["mse_scaled", "mae_scaled", "mae", "rmse", "smape", "mase"]
+    assert found["mse_scaled"] == pytest.approx(5.25 / 5)
+    assert found["mae_scaled"] == pytest.approx(3.5 / 5)
+    assert found["mae"] == pytest.approx(2.25)
+    assert found["rmse"] == pytest.approx((2.581989 + 3.535534) / 2, abs=1e-6)
+    assert found["smape"] == pytest.approx((100 + 57.142857 + 66.666667) / 5)
+    assert found["mase"] == pytest.approx(1.5 / 3)
+
+
+def test_figures_of_each_channel() -> None:
+    found = by_channel(score(TRUTH, POINT), ["load", "oil"])
+    assert list(found) == ["load", "oil"]
+    assert found["load"]["mae"] == pytest.approx(2)
+    assert found["load"]["rmse"] == pytest.approx(2.581989, abs=1e-6)
+    assert found["load"]["mase"] == pytest.approx(0.5)
+    assert found["oil"]["mse_scaled"] == pytest.approx(0.125)
+    assert found["oil"]["mae"] == pytest.approx(2.5)
+    assert "mase" not in found["oil"]
+    with pytest.raises(ValueError):
+        by_channel(score(TRUTH, POINT), ["load"])
+
+
+def test_figures_of_each_step() -> None:
+    """Step 1 has the errors 1, 0 and 0, step 2 the errors 2 and 0.5."""
+    first, second = by_step(score(TRUTH, POINT))
+    assert first["mse_scaled"] == pytest.approx(1 / 3)
+    assert first["mae"] == pytest.approx((1 + 0) / 2)
+    assert second["mse_scaled"] == pytest.approx(4.25 / 2)
+    assert second["rmse"] == pytest.approx((4 + 5) / 2)
+
+
+def test_batches_add_up() -> None:
+    intervals = np.stack([POINT - 1, POINT + 1], axis=-1)[..., np.newaxis, :]
+    summed: Counter[str] = Counter()
+    for window in (slice(0, 1), slice(1, 2)):
+        summed.update(score(TRUTH[window], POINT[window], intervals[window], 0.8))
+    whole = score(TRUTH, POINT, intervals, 0.8)
+    assert list(summed) == list(whole)
+    for name in whole:
+        assert summed[name] == pytest.approx(whole[name])
+
+
+def test_each_window_may_have_its_own_scale() -> None:
+    """Errors 1 and 1 with spreads 2 and 3, naive errors 4 and none."""
+    ones = np.ones((2, 1, 1))
+    found = figures(
+        totals(
+            ones,
+            0 * ones,
+            None,
+            (),
+            spread=np.array([2.0, 3]).reshape(2, 1, 1),
+            centre=0 * ones,
+            naive_error=np.array([4, 0.0]).reshape(2, 1, 1),
+        )
+    )
+    assert (found["mae_scaled"], found["mae"], found["mase"]) == pytest.approx((1, 2.5, 0.5))
+
+
+def test_an_interval_that_holds_the_truth() -> None:
+    """Truth 1, point 0, quantiles 0.1 at -1 and 0.9 at 1.5: losses 0.1 * 2, 0.5 * 1 and 0.1 * 0.5, or 0.25 on average.
+
+    All are scaled; the spread is 2.
+    """
+    found = single(1, interval(-1, 1.5), 0.8)
+    assert list(found)[6:] == ["pinball", "pinball_scaled", "coverage_80", "width_80", "width_scaled_80"]
+    assert found["pinball_scaled"] == pytest.approx(0.25)
+    assert found["pinball"] == pytest.approx(0.5)
+    assert found["coverage_80"] == 1
+    assert (found["width_80"], found["width_scaled_80"]) == (5, 2.5)
+
+
+@pytest.mark.parametrize(("truth", "pinball"), [(2, 2.65 / 3), (-2, 2.15 / 3)])
+def test_an_interval_that_misses_the_truth(truth: float, pinball: float) -> None:
+    """From -1 to 0.5. Above: 0.1 * 3 + 0.5 * 2 + 0.9 * 1.5, or 2.65; below: 0.9 * 1 + 0.5 * 2 + 0.1 * 2.5, or 2.15."""
+    found = single(truth, interval(-1, 0.5), 0.8)
+    assert found["pinball_scaled"] == pytest.approx(pinball)
+    assert found["coverage_80"] == 0
+
+
+@pytest.mark.parametrize(("truth", "covered"), [(-1, 1), (0.5, 1), (-1.001, 0), (0.501, 0)])
+def test_the_ends_belong_to_an_interval(truth: float, covered: float) -> None:
+    assert single(truth, interval(-1, 0.5), 0.8)["coverage_80"] == covered
+
+
+def test_levels_in_their_order() -> None:
+    """Two levels and the point, all 0 where the truth is 1: the mean of 0.25, 0.75, 0.0125, 0.9875 and 0.5."""
+    both = np.zeros((1, 1, 1, 2, 2))
+    found = single(1, both, 0.5, 0.975)
+    assert [name for name in found if name.startswith("coverage")] == ["coverage_50", "coverage_97.5"]
+    assert found["pinball_scaled"] == pytest.approx(2.5 / 5)
+    both[..., 1, :] = [-WIDE, WIDE]
+    found = single(1, both, 0.5, 0.975)
+    assert (found["coverage_50"], found["coverage_97.5"]) == (0, 1)
+    assert (found["width_scaled_50"], found["width_scaled_97.5"]) == (0, 2 * WIDE)
+
+
+def test_what_is_missing_counts_in_no_interval() -> None:
+    """Two of channel 0's three known values lie within 1 of the point, and so do both of channel 1.
+
+    Widths of 2 scaled are 4 and 20 in original units.
+    """
+    intervals = np.stack([POINT - 1, POINT + 1], axis=-1)[..., np.newaxis, :]
+    found = figures(score(TRUTH, POINT, intervals, 0.8))
+    assert found["coverage_80"] == pytest.approx(4 / 5)
+    assert (found["width_80"], found["width_scaled_80"]) == pytest.approx((12, 2))
+
+
+def test_an_infinite_interval_covers_at_an_infinite_price() -> None:
+    found = single(1, interval(-np.inf, np.inf), 0.8)
+    assert (found["coverage_80"], found["width_80"], found["pinball"]) == (1, np.inf, np.inf)
+
+
+def test_a_channel_without_data_has_no_figures_and_no_part_in_them() -> None:
+    truth = TRUTH.copy()
+    truth[..., 1] = NAN
+    summed = score(truth, POINT)
+    found = figures(summed)
+    assert (found["mae"], found["mae_scaled"]) == pytest.approx((2, 1))
+    assert by_channel(summed, ["load", "oil"])["oil"] == {}
+    assert figures(score(np.full_like(TRUTH, NAN), POINT)) == {}
+
+
+def test_a_forecast_that_is_no_number_is_seen() -> None:
+    """But not where the truth is missing."""
+    point = POINT.copy()
+    point[1, 1, 0] = NAN
+    assert figures(score(TRUTH, point)) == figures(score(TRUTH, POINT))
+    point[0, 1, 0] = NAN
+    first, second = by_step(score(TRUTH, point))
+    assert np.isfinite(first["mae"])
+    assert np.isnan(second["mae"])
+    assert np.isnan(figures(score(TRUTH, point))["mse_scaled"])
+
+
+def test_sums_of_single_precision_are_exact_enough() -> None:
+    """A million errors of 0.1 in float32 are summed in float64, not float32, which would be off by a thousandth."""
+    truth = np.full((1_000_000, 1, 1), 0.1, np.float32)
+    one = np.ones((1, 1, 1))
+    sums = totals(truth, 0 * truth, None, (), spread=one, centre=0 * one, naive_error=one)
+    assert sums["absolute"].item() == pytest.approx(1_000_000 * float(np.float32(0.1)), rel=1e-9)
