@@ -12,9 +12,9 @@ from pathlib import Path
 
 import numpy as np
 
-from lstmctl.api.references import held_out
 from lstmctl.baselines import NGram, ngram, uniform
 from lstmctl.data.encoding import TextEncoding
+from lstmctl.data.splitting import held_out
 
 ORDERS = range(1, 13)
 

@@ -18,8 +18,8 @@ from lstmctl.metrics import Metric
 ModelState = tuple[tuple[Tensor, ...], ...]
 """What a recurrence carries: for each layer, one (batch, hidden) tensor for each of its cell's states."""
 
-Totals = dict[str, float]
-"""Sums over what was scored; those of several batches add up, whatever their sizes."""
+Totals = dict[str, Any]
+"""Sums over what was scored, numbers or arrays; those of several batches add up, whatever their sizes."""
 
 
 @dataclass(frozen=True)

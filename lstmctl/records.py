@@ -86,6 +86,19 @@ Event = Started | Stepped | Evaluated | Sampled | SavePoint | Saved | Finished
 
 
 @dataclass(frozen=True, slots=True)
+class Score:
+    """Figures of one model, or of one baseline, on one part of the data."""
+
+    metrics: Metrics
+    windows: int
+    """Windows of the cold figure, or of the task."""
+    by_channel: Mapping[str, Metrics] = field(default_factory=dict)
+    """Of forecasts: the figures of every channel by its name."""
+    by_step: tuple[Metrics, ...] = ()
+    """Of forecasts: the figures of every step of the horizon."""
+
+
+@dataclass(frozen=True, slots=True)
 class Evaluation:
     """A run's score on one part of its data."""
 
@@ -95,7 +108,12 @@ class Evaluation:
     baselines: Mapping[str, Metrics]
     windows: int
     """Windows of the cold figure, or of the task."""
-    settings: Mapping[str, Any] = field(default_factory=dict)
+    by_channel: Mapping[str, Mapping[str, Metrics]] = field(default_factory=dict)
+    """Of forecasts: for `run` and each baseline, the figures of every channel by its name."""
+    by_step: Mapping[str, tuple[Metrics, ...]] = field(default_factory=dict)
+    """Of forecasts: for `run` and each baseline, the figures of every step of the horizon."""
+    notes: tuple[str, ...] = ()
+    """What one must know to read the figures, in whole sentences."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +127,47 @@ class Generated:
     probabilities: tuple[float, ...]
     """The model's own probability of each symbol, before temperature and truncation."""
     stopped: Literal["length", "stop"]
+
+
+@dataclass(frozen=True, slots=True)
+class SeriesForecast:
+    """How one series goes on after its last known row, in its own units."""
+
+    series: str
+    """Its `unique_id`: the column of a wide table, the id of a long one, or both as `id/column`."""
+    times: tuple[str, ...]
+    """Of the horizon: dates as `2018-06-26 20:00:00` (without the time of day where all fall on midnight), or whole
+    numbers."""
+    point: tuple[float, ...]
+    intervals: Mapping[int, tuple[tuple[float, ...], tuple[float, ...]]]
+    """For each level in percent the lower and the upper ends; empty for a forecast without intervals."""
+    history_times: tuple[str, ...] = ()
+    history: tuple[float | None, ...] = ()
+    """The rows before, oldest first; None where a value is missing."""
+    actual: tuple[float | None, ...] = ()
+    """What came, where it is known already."""
+    paths: tuple[tuple[float, ...], ...] = ()
+    """Sample paths, each through the whole horizon."""
+
+
+@dataclass(frozen=True, slots=True)
+class Backtest:
+    """Forecasts from many origins in order of time, each from what was known by then."""
+
+    run: str
+    split: str
+    origins: int
+    """For each series."""
+    stride: int
+    """Rows from one origin to the next."""
+    refit: bool
+    """Whether a network was trained anew for each origin, on all rows before it."""
+    scores: Mapping[str, Score]
+    """`calibrated`: with intervals as the run has them; `adaptive`: with intervals that follow what was revealed."""
+    cutoffs: tuple[str, ...]
+    """Of each forecast: the last row before it."""
+    forecasts: tuple[SeriesForecast, ...]
+    """With adaptive intervals, and with what came."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,6 +25,7 @@ CELLS: Mapping[str, str] = {
 }
 TASKS: Mapping[str, str] = {
     "language-model": "lstmctl.tasks.language_model:LanguageModel",
+    "forecast": "lstmctl.tasks.forecast:Forecast",
 }
 
 Class = TypeVar("Class")

@@ -7,48 +7,55 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import nn
 
 from lstmctl import registry
 from lstmctl.cells.cell import Cell
 from lstmctl.config import Settings, from_mapping
-from lstmctl.data.encoding import TextEncoding
-from lstmctl.data.text import TextCorpus, open_text
 from lstmctl.errors import ConfigError
-from lstmctl.models.sequence_model import SequenceModel
 from lstmctl.seeds import stream
-from lstmctl.tasks.language_model import LanguageModel
+from lstmctl.tasks.problem import Corpus, Problem
 
 PRECISIONS = {"float32": torch.float32, "bfloat16": torch.float32, "float64": torch.float64}
 """The type of the weights: bfloat16 computes in it, but keeps float32 weights."""
 
 
-def open_data(settings: Settings, config_folder: Path | None) -> TextCorpus:
-    """The corpus that a config names, found and checked.
+def problem_class(settings: Settings) -> type[Problem]:
+    """The class of `task.type`."""
+    return registry.resolve(settings.task.type, registry.TASKS, Problem)  # type: ignore[type-abstract]
+
+
+def open_data(settings: Settings, config_folder: Path | None) -> Corpus:
+    """The data that a config names, found and checked.
 
     Raises:
-        DataError: see `open_text`.
+        DataError: it is not there, or cannot be used as it is.
     """
-    data = settings.data
-    return open_text(data.text, data.symbols, data.split, config_folder)
+    corpus: Corpus = problem_class(settings).open(settings, config_folder)
+    return corpus
 
 
-def portable(settings: Settings, corpus: TextCorpus) -> Settings:
+def portable(settings: Settings, corpus: Corpus) -> Settings:
     """`settings` that name their data so that it is found from any folder."""
     values = settings.model_dump(mode="json")
-    values["data"]["text"] = list(corpus.names)
+    values["data"][settings.data.source] = list(corpus.names)
     return from_mapping(values)
 
 
-def build_task(settings: Settings, encoding: Mapping[str, Any] | TextEncoding) -> LanguageModel:
-    """The task that a config names, from its encoding alone.
+def build_task(settings: Settings, corpus: Corpus) -> Problem:
+    """The problem that a config poses on its data."""
+    return problem_class(settings).of(settings, corpus)
+
+
+def restore_task(
+    settings: Settings, encoding: Mapping[str, Any], calibration: Mapping[str, Any] | None = None
+) -> Problem:
+    """The problem of a run, without its data.
 
     Raises:
-        RunError: the encoding is damaged.
+        RunError: the encoding or the calibration is damaged.
     """
-    if not isinstance(encoding, TextEncoding):
-        encoding = TextEncoding.from_json(encoding)
-    return LanguageModel(settings.task, encoding, settings.training.window)
+    return problem_class(settings).restored(settings, encoding, calibration)
 
 
 def find_cell(settings: Settings, config_folder: Path | None) -> type[Cell]:
@@ -65,7 +72,7 @@ def find_cell(settings: Settings, config_folder: Path | None) -> type[Cell]:
         raise ConfigError([f"model.cell — {problem}" for problem in error.problems], hint=error.hint) from error
 
 
-def build_model(settings: Settings, task: LanguageModel, cell: type[Cell], precision: str) -> SequenceModel:
+def build_model(settings: Settings, task: Problem, cell: type[Cell], precision: str) -> nn.Module:
     """A freshly initialised network on the CPU, drawn from the seed's own stream in float32 whatever the precision.
 
     Raises:
@@ -73,9 +80,3 @@ def build_model(settings: Settings, task: LanguageModel, cell: type[Cell], preci
     """
     generator = torch.Generator().manual_seed(stream(settings.seed, "initialisation"))
     return task.model(settings.model, cell, generator).to(PRECISIONS[precision])
-
-
-def part_of(corpus: TextCorpus, name: str, device: torch.device) -> Tensor:
-    """One part of a corpus as a tensor (length,) on `device`, in the corpus's own small integers."""
-    symbols = torch.from_numpy(corpus.part(name).copy())
-    return symbols.to(device)

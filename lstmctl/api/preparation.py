@@ -9,18 +9,18 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import nn
 
 from lstmctl import registry
-from lstmctl.api.assembly import build_model, build_task, open_data, part_of
+from lstmctl.api.assembly import build_model, build_task, open_data
 from lstmctl.api.run import Run
 from lstmctl.cells.cell import Cell
 from lstmctl.cells.kernels import kernel_used
 from lstmctl.config import Settings
-from lstmctl.data.text import TextCorpus
 from lstmctl.errors import RunError
-from lstmctl.models.sequence_model import SequenceModel, count_parameters
+from lstmctl.models.sequence_model import count_parameters
 from lstmctl.protocols import Batch, Batches
-from lstmctl.tasks.language_model import LanguageModel
+from lstmctl.tasks.problem import Corpus, Problem
 from lstmctl.training.budget import steps_within
 from lstmctl.training.device import choose_device, choose_threads, device_name, make_repeatable
 from lstmctl.training.precision import autocast, choose_precision
@@ -44,9 +44,9 @@ class Assembled:
 
     settings: Settings
     cell: type[Cell]
-    corpus: TextCorpus
-    task: LanguageModel
-    model: SequenceModel
+    corpus: Corpus
+    task: Problem
+    model: nn.Module
     trainer: Trainer
     batches: Batches
     choices: Choices
@@ -78,16 +78,16 @@ def assemble(
     threads = choose_threads(choices.threads if choices else settings.threads)
     repeatable_by = make_repeatable(device)
     corpus = open_data(settings, config_folder)
-    task = build_task(settings, corpus.encoding)
+    task = build_task(settings, corpus)
     precision = choices.precision if choices else settings.training.precision
     model = build_model(settings, task, cell, "float32" if precision == "auto" else precision)
     if source is not None:
         _start_from(model, task, source)
     model.to(device)
-    batches = task.training_order(part_of(corpus, "training", device), settings.training, settings.seed)
+    batches = task.training_order(task.part(corpus, "training", device), settings.training, settings.seed)
     for name in set(corpus.parts) - {"training"}:  # better now than when all training is done
-        task.require(part_of(corpus, name, torch.device("cpu")))
-    validation_part = part_of(corpus, "validation", device)
+        task.require(task.part(corpus, name, torch.device("cpu")))
+    validation_part = task.part(corpus, "validation", device)
 
     def one_pass() -> None:
         batch = batches[0]
@@ -96,7 +96,7 @@ def assemble(
 
     precision = choose_precision(precision, device, one_pass)
 
-    def make_trainer(trained: SequenceModel, steps: int) -> Trainer:
+    def make_trainer(trained: nn.Module, steps: int) -> Trainer:
         return Trainer(
             trained,
             task,
@@ -131,8 +131,7 @@ def assemble(
         "data": {
             **corpus.fingerprint,
             "files": list(corpus.names),
-            "vocabulary": len(corpus.encoding),
-            "parts": {name: stop - start for name, (start, stop) in corpus.parts.items()},
+            **task.facts(corpus),
         },
         "versions": {"python": platform.python_version(), **{name: version(name) for name in VERSIONS}},
         "platform": platform.platform(),
@@ -150,16 +149,17 @@ def assemble(
     )
 
 
-def _start_from(model: SequenceModel, task: LanguageModel, source: Run) -> None:
-    if source.task.encoding != task.encoding:
+def _start_from(model: nn.Module, task: Problem, source: Run) -> None:
+    if type(source.task) is not type(task):
+        raise RunError(f"{source.name} was trained on another task: {source.settings.task.type}")
+    if difference := task.difference(source.task):
         raise RunError(
-            f"{source.name} has another vocabulary than this data: {source.task.encoding.difference(task.encoding)}",
-            hint="its weights stand for its own symbols; train on text with the same ones",
+            f"{source.name} has {difference}", hint="its weights stand for its own data; train on data of the same kind"
         )
     load_weights(model, source.model.state_dict())
 
 
-def _kernel(model: SequenceModel, task: LanguageModel, batch: Batch, precision: str, device: torch.device) -> str:
-    few = Batch(batch.input[:2], batch.target[:2] if batch.target.dim() > 1 else batch.target, fresh=True)
+def _kernel(model: nn.Module, task: Problem, batch: Batch, precision: str, device: torch.device) -> str:
+    few = batch.part(0, 1)
     with autocast(precision, device):
         return kernel_used(lambda: task.loss(model, few, task.initial_state(model, few)))

@@ -2,37 +2,38 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import nn
 
 from lstmctl import registry
-from lstmctl.api.assembly import build_model, build_task, find_cell, open_data, part_of
-from lstmctl.api.references import references
+from lstmctl.api import backtesting, forecasting
+from lstmctl.api.assembly import build_model, find_cell, open_data, restore_task
 from lstmctl.api.writing import Writing
 from lstmctl.cells.cell import Cell
 from lstmctl.config import Settings, load
 from lstmctl.data.encoding import UnknownSymbolError
-from lstmctl.data.text import TextCorpus, open_text
 from lstmctl.decoding import Sampling
 from lstmctl.errors import DataError, RunError, UsageError
 from lstmctl.models.sequence_model import SequenceModel, count_parameters
-from lstmctl.records import Evaluation, Generated
+from lstmctl.records import Backtest, Evaluation, Generated, Score, SeriesForecast
 from lstmctl.runs.folder import RunFolder, find_run, runs_root
 from lstmctl.tasks.language_model import LanguageModel
-from lstmctl.training.evaluation import total
+from lstmctl.tasks.problem import Corpus, Problem
 from lstmctl.training.trainer import load_weights
 
 
-def load_run(name: str | Path | None = None, *, trust: bool = False, device: str = "cpu") -> Run:
+def load_run(
+    name: str | Path | None = None, *, task: str | None = None, trust: bool = False, device: str = "cpu"
+) -> Run:
     """Open a run: a folder, a name under the runs folder, or by default the newest that has a saved model.
 
     Args:
+        task: where no run is named, the newest of this task is preferred.
         trust: allow a run whose cell is a user's own class to import that class.
         device: where to compute; a run made on a GPU works on a CPU.
 
@@ -40,7 +41,8 @@ def load_run(name: str | Path | None = None, *, trust: bool = False, device: str
         RunError: there is no such run, or it is damaged.
         ConfigError: its cell needs `trust`.
     """
-    return Run(find_run(str(name) if name is not None else None, runs_root()), trust=trust, device=device)
+    folder = find_run(str(name) if name is not None else None, runs_root(), task)
+    return Run(folder, trust=trust, device=device)
 
 
 class Run:
@@ -75,11 +77,16 @@ class Run:
         return dict(self.info.get("metrics", {}))
 
     @cached_property
-    def task(self) -> LanguageModel:
-        return build_task(self.settings, self.folder.encoding())
+    def task(self) -> Problem:
+        """What the run learnt, rebuilt without its data.
+
+        Raises:
+            RunError: its encoding is missing or damaged.
+        """
+        return restore_task(self.settings, self.folder.encoding(), self.folder.calibration())
 
     @cached_property
-    def model(self) -> SequenceModel:
+    def model(self) -> nn.Module:
         """The network with the run's weights.
 
         Raises:
@@ -95,33 +102,54 @@ class Run:
         """All trainable numbers of the model."""
         return count_parameters(self.model)
 
-    def evaluate(self, split: str = "validation", text: str | Path | None = None) -> Evaluation:
-        """Score the run, in float32.
+    def evaluate(self, split: str = "validation", file: str | Path | None = None) -> Evaluation:
+        """Score the run, in float32, with simple baselines beside it.
 
         Args:
             split: the part of the run's own data: training, validation or test.
-            text: a file or folder to score instead, all of it.
+            file: a file or folder to score instead, all of it.
 
         Raises:
-            DataError: the data is missing, has changed or is too short, or has symbols the run does not know.
+            DataError: the data is missing, has changed or is too short, or has what the run does not know.
         """
-        corpus = self._corpus() if text is None else self._foreign(str(text))
-        part = split if text is None else "validation"
+        corpus = self.corpus() if file is None else self.task.read([str(file)])
+        part = split if file is None else "validation"
         if part not in corpus.parts:
             raise UsageError(f"{self.name} has no {part} part; it has {', '.join(corpus.parts)}")
-        evaluation = self.score(part_of(corpus, part, self.device), split if text is None else str(text))
-        return replace(evaluation, baselines=references(corpus, self.task, part))
+        return self.evaluation(corpus, part, split if file is None else str(file))
 
-    def score(self, symbols: Tensor, split: str) -> Evaluation:
-        """Score the run on symbols (length,) of its own encoding; `split` is what to call them."""
-        metrics: dict[str, float] = {}
-        windows = 0
-        for one in self.task.passes(symbols):
-            figures = self.task.metrics(total(self.model, self.task, one.batches))
-            primary = self.task.primary.name
-            metrics |= figures if not one.name else {primary + one.name: figures[primary]}
-            windows = one.windows
-        return Evaluation(str(self.path), split, metrics, {}, windows)
+    def evaluation(self, corpus: Corpus, part: str, called: str) -> Evaluation:
+        """Score the run on one part of data that is encoded as its own, with simple baselines beside it; `called` is
+        the part's name in the result."""
+        scores = {"run": self.score(corpus, part), **self.task.references(corpus, part)}
+        return Evaluation(
+            run=str(self.path),
+            split=called,
+            metrics=scores["run"].metrics,
+            baselines={name: score.metrics for name, score in scores.items() if name != "run"},
+            windows=scores["run"].windows,
+            by_channel={name: score.by_channel for name, score in scores.items() if score.by_channel},
+            by_step={name: score.by_step for name, score in scores.items() if score.by_step},
+            notes=self.task.notes,
+        )
+
+    def score(self, corpus: Corpus, part: str) -> Score:
+        """Score the run alone."""
+        return self.task.evaluate(self.model, self.task.part(corpus, part, self.device))
+
+    def forecast(self, file: str | Path | None = None) -> list[SeriesForecast]:
+        """How every series goes on; see `forecasting.forecast`."""
+        return forecasting.forecast(self, None if file is None else str(file))
+
+    def sample_paths(
+        self, file: str | Path | None = None, *, count: int = 1, seed: int | None = None
+    ) -> list[SeriesForecast]:
+        """Ways in which every series may go on; see `forecasting.sample_paths`."""
+        return forecasting.sample_paths(self, None if file is None else str(file), count=count, seed=seed)
+
+    def backtest(self, **settings: Any) -> Backtest:
+        """Forecast from many origins of the held-out part; see `backtesting.backtest`."""
+        return backtesting.backtest(self, **settings)
 
     def generate(self, prompt: str = "", **settings: Any) -> list[Generated]:
         """Continue a text; `settings` are those of `write`."""
@@ -152,11 +180,14 @@ class Run:
         Raises:
             UsageError: the prompt has an unknown symbol, or a setting is out of range.
         """
+        task, model = self.task, self.model
+        if not isinstance(task, LanguageModel) or not isinstance(model, SequenceModel):
+            raise UsageError(f"{self.name} does not write text: its task is {self.settings.task.type}")
         return Writing(
-            self.task,
-            self.model,
+            task,
+            model,
             prompt,
-            self._encode(prompt, replace_unknown),
+            self._encode(task, prompt, replace_unknown),
             length=length,
             count=count,
             sampling=sampling or Sampling(),
@@ -182,8 +213,8 @@ class Run:
             raise changed
         return cell
 
-    def _encode(self, prompt: str, replace_unknown: bool) -> list[int]:
-        encoding = self.task.encoding
+    def _encode(self, task: LanguageModel, prompt: str, replace_unknown: bool) -> list[int]:
+        encoding = task.encoding
         if replace_unknown:
             prompt = "".join(encoding.nearest(symbol) for symbol in prompt)
         try:
@@ -194,16 +225,18 @@ class Run:
                 hint="--replace-unknown puts the nearest known symbol in its place",
             ) from error
 
-    def _corpus(self) -> TextCorpus:
+    def corpus(self) -> Corpus:
+        """The run's own data.
+
+        Raises:
+            DataError: it is missing or has changed.
+        """
         corpus = open_data(self.settings, self.path)
         known = self.info.get("data", {}).get("sha256")
         if corpus.fingerprint["sha256"] != known:
             raise DataError(
                 f"{', '.join(corpus.names)} has changed since {self.name} was trained: "
                 f"SHA-256 {corpus.fingerprint['sha256'][:12]}…, then {str(known)[:12]}…",
-                hint="give the text as a file to score it as it is: lstmctl evaluate RUN FILE",
+                hint="give the file itself to score it as it is: lstmctl evaluate RUN FILE",
             )
         return corpus
-
-    def _foreign(self, text: str) -> TextCorpus:
-        return open_text(text, self.settings.data.symbols, None, None, encoding=self.task.encoding)

@@ -6,23 +6,26 @@ import logging
 import shlex
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from lstmctl import registry
-from lstmctl.api.assembly import find_cell, part_of, portable
+from lstmctl.api.assembly import find_cell, portable
 from lstmctl.api.failures import cell_faults, memory_errors, status_on_failure
+from lstmctl.api.forecasting import examples
 from lstmctl.api.preparation import Assembled, Choices, assemble
 from lstmctl.api.run import Run, load_run
 from lstmctl.config import LoadedConfig, derive, dump, from_mapping, load
-from lstmctl.data.text import TextCorpus
+from lstmctl.data.series import SeriesCorpus
 from lstmctl.errors import ConfigError, RunError
 from lstmctl.records import Event, Finished
 from lstmctl.registry import cell_name
 from lstmctl.reporting.report import write_report
 from lstmctl.runs.checkpoint import Snapshot
-from lstmctl.runs.folder import RunFolder, claim, next_order, now, runs_root
+from lstmctl.runs.folder import CALIBRATION, EVALUATION, RunFolder, claim, next_order, now, runs_root
 from lstmctl.storage import replace_file, replace_json
+from lstmctl.tasks.problem import Corpus
 from lstmctl.training.device import peak_memory
 from lstmctl.training.interruption import Interruption, termination_as_exit
 from lstmctl.training.recorder import record
@@ -30,7 +33,7 @@ from lstmctl.training.recorder import record
 log = logging.getLogger(__name__)
 
 Observer = Callable[[Event], None]
-RESUMABLE_OVERRIDES = ("training.save_every", "training.sample_every", "data.text")
+RESUMABLE_OVERRIDES = ("training.save_every", "training.sample_every", "data.text", "data.series")
 """What may change when a run goes on: nothing that moves a weight."""
 
 
@@ -169,14 +172,28 @@ def _run(folder: RunFolder, assembled: Assembled, snapshot: Snapshot | None, obs
             write_report(folder.path)
             return Run(folder, trust=True)
         run = Run(folder, trust=True, device=assembled.choices.device)
+        calibration = run.task.calibrate(run.model, run.task.part(assembled.corpus, "validation", run.device))
+        if calibration is not None:
+            replace_json(folder.path / CALIBRATION, calibration)
         metrics: dict[str, Any] = {"validation": None, "test": None}
         for part in metrics:
             if part in assembled.corpus.parts:
-                symbols = part_of(assembled.corpus, part, run.device)
-                metrics[part] = dict(run.score(symbols, part).metrics)
+                metrics[part] = dict(run.score(assembled.corpus, part).metrics)
+        if "arm" not in run.info:  # a comparison counts the baselines once for all its runs
+            replace_json(folder.path / EVALUATION, _evaluated(run, assembled.corpus))
         folder.update(status="finished", stopped_by=finished.reason, metrics=metrics, **{**facts, "ended": now()})
         write_report(folder.path)
     return Run(folder, trust=True)
+
+
+def _evaluated(run: Run, corpus: Corpus) -> dict[str, Any]:
+    """`evaluation.json`: the reported part, with simple baselines beside the figures."""
+    part = "test" if "test" in corpus.parts else "validation"
+    facts = asdict(run.evaluation(corpus, part, part))
+    facts.pop("run")
+    if isinstance(corpus, SeriesCorpus):
+        facts["examples"] = [asdict(example) for example in examples(run, corpus, part)]
+    return {"format": 1, "primary": run.task.primary.name, **facts}
 
 
 def _write_inputs(folder: RunFolder, assembled: Assembled) -> None:
@@ -186,7 +203,7 @@ def _write_inputs(folder: RunFolder, assembled: Assembled) -> None:
     replace_json(folder.path / "encoding.json", assembled.corpus.encoding.to_json())
 
 
-def _check_data(known: Mapping[str, Any], corpus: TextCorpus, *, allow: bool) -> None:
+def _check_data(known: Mapping[str, Any], corpus: Corpus, *, allow: bool) -> None:
     if corpus.fingerprint["sha256"] == known.get("sha256") or allow:
         return
     raise RunError(

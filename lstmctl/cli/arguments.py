@@ -90,6 +90,16 @@ RunArgument = Annotated[
         show_default=False,
     ),
 ]
+TABLES = (".csv", ".tsv", ".parquet")
+
+
+def run_and_table(run: str | None, file: str | None) -> tuple[str | None, str | None]:
+    """A table in the place of the run is the table: the run is then the newest."""
+    if run is not None and file is None and run.lower().endswith(TABLES):
+        return None, run
+    return run, file
+
+
 Trust = Annotated[bool, typer.Option("--trust", help="Allow the config or run to import the code that it names.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object to stdout (docs/json.md).")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress, and no tables.")]

@@ -37,6 +37,7 @@ def show(arguments: ConfigArguments = None, json: Json = False) -> None:
     """What a config's data holds: size, symbols with their frequencies, the parts, and one example window."""
     from lstmctl.cli import output
     from lstmctl.config import load
+    from lstmctl.config.schema import TextData
     from lstmctl.data.listing import describe
     from lstmctl.data.text import open_text
     from lstmctl.reporting import console
@@ -44,6 +45,7 @@ def show(arguments: ConfigArguments = None, json: Json = False) -> None:
     config, overrides = split_arguments(arguments, "CONFIG")
     loaded = load(config or "travellers", overrides, trust=True)
     data = loaded.settings.data
+    assert isinstance(data, TextData)
     corpus = open_text(data.text, data.symbols, data.split, loaded.folder)
     facts = describe(corpus, loaded.settings.training.window)
     if json:

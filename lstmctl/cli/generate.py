@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from lstmctl.cli.arguments import Json, RunArgument, Trust, read_text_argument
+
+if TYPE_CHECKING:
+    from lstmctl.api import Run
 
 EXAMPLES = """\
 Examples:
@@ -39,9 +42,10 @@ def generate(
     trust: Trust = False,
     json: Json = False,
 ) -> None:
-    """Write text with a trained run.
+    """Write text with a trained run, or draw sample paths from a forecaster.
 
     The prompt and what follows go to stdout, symbol by symbol. Several texts are separated by a line of three dashes.
+    Of a forecaster, a table of --count sample paths for each series.
     """
     from lstmctl import api
     from lstmctl.cli import output
@@ -52,7 +56,12 @@ def generate(
         raise UsageError("give either --prompt or --prompt-file")
     given = read_text_argument(prompt_file) if prompt_file is not None else prompt or ""
     sampling = Sampling(temperature, top_k, top_p, min_p, repetition_penalty)
-    opened = api.load_run(run, trust=trust)
+    opened = api.load_run(run, task="language-model", trust=trust)
+    if opened.settings.task.type == "forecast":
+        if given:
+            raise UsageError(f"{opened.name} forecasts series, and takes no prompt")
+        _write_paths(opened, count, seed, json=json)
+        return
     writing = opened.write(
         given, length=length, count=count, sampling=sampling, stop=stop, seed=seed, replace_unknown=replace_unknown
     )
@@ -82,3 +91,20 @@ def generate(
         )
         return
     output.write("\n---\n".join(text.prompt + text.text for text in texts) + "\n")
+
+
+def _write_paths(run: Run, count: int, seed: int | None, *, json: bool) -> None:
+    from dataclasses import asdict
+
+    from lstmctl.cli import output
+    from lstmctl.data.forecast_table import as_csv
+    from lstmctl.registry import cell_name
+
+    model = cell_name(run.settings.model.cell)
+    forecasts = run.sample_paths(count=count, seed=seed)
+    if json:
+        output.write_json(
+            {"run": str(run.path), "model": model, "forecasts": [asdict(forecast) for forecast in forecasts]}
+        )
+    else:
+        output.write(as_csv(forecasts, model))

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from lstmctl.cli import compare, config, data, evaluate, generate, output, runs, train
+from lstmctl.cli import backtest, compare, config, data, evaluate, forecast, generate, output, runs, train
 from lstmctl.errors import LstmctlError, ResourceError, UsageError
 from lstmctl.storage import FULL
 
@@ -26,6 +26,8 @@ app.command(epilog=train.EXAMPLES)(train.train)
 app.command(epilog=generate.EXAMPLES)(generate.generate)
 app.command(epilog=compare.EXAMPLES)(compare.compare)
 app.command(epilog=evaluate.EXAMPLES)(evaluate.evaluate)
+app.command(epilog=forecast.EXAMPLES)(forecast.forecast)
+app.command(epilog=backtest.EXAMPLES)(backtest.backtest)
 app.add_typer(runs.app, name="runs")
 app.add_typer(config.app, name="config")
 app.add_typer(data.app, name="data")

@@ -11,6 +11,11 @@ from lstmctl.reporting import console
 if TYPE_CHECKING:
     from lstmctl.api import Run
 
+NEXT = {
+    "language-model": "lstmctl generate {run} --prompt '…'",
+    "forecast": "lstmctl forecast {run} --output forecast.csv --plot forecast.png",
+}
+
 
 def trained_json(run: Run) -> dict[str, Any]:
     """The object of `train --json`."""
@@ -46,7 +51,7 @@ def show_trained(run: Run, *, quiet: bool) -> None:
         f"training · {info['precision']} on {info['device_name']}, kernel {info['kernel']}"
     )
     console.write_line(f"{run.path / 'report.html'}")
-    console.write_line(f"Next: lstmctl generate {_named(run)} --prompt '…'")
+    console.write_line(f"Next: {NEXT[run.settings.task.type].format(run=_named(run))}")
 
 
 def _named(run: Run) -> str:

@@ -11,10 +11,10 @@ from lstmctl.cells.cell import Cell
 from lstmctl.config import Settings
 from lstmctl.errors import ConfigError
 from lstmctl.models.sequence_model import count_parameters
-from lstmctl.tasks.language_model import LanguageModel
+from lstmctl.tasks.problem import Problem
 
 
-def with_parameters(settings: Settings, task: LanguageModel, cell: type[Cell], target: int) -> Settings:
+def with_parameters(settings: Settings, task: Problem, cell: type[Cell], target: int) -> Settings:
     """`settings` with the `model.hidden` whose model comes nearest to `target` trainable numbers.
 
     Raises:
@@ -43,7 +43,7 @@ def with_parameters(settings: Settings, task: LanguageModel, cell: type[Cell], t
     return _with_hidden(settings, nearest)
 
 
-def parameters_of(settings: Settings, task: LanguageModel, cell: type[Cell]) -> int:
+def parameters_of(settings: Settings, task: Problem, cell: type[Cell]) -> int:
     """All trainable numbers of the model that `settings` describe; it is built without its memory where that works."""
     try:
         with torch.device("meta"):

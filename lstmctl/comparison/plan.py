@@ -9,10 +9,10 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from lstmctl.api.references import held_out
 from lstmctl.comparison.arms import NAME
 from lstmctl.config import Settings
-from lstmctl.errors import ConfigError, RunError
+from lstmctl.data.splitting import held_out
+from lstmctl.errors import ConfigError, RunError, UsageError
 from lstmctl.registry import is_user_class
 from lstmctl.runs.comparisons import PLAN
 from lstmctl.storage import read_json, replace_file
@@ -94,7 +94,7 @@ class Plan(_Part):
         """The whole config of a run."""
         settings = self.arm(run.arm).candidates[run.candidate].settings
         if run.for_tuning:
-            settings = for_tuning(settings, self.data["parts"])
+            settings = for_tuning(settings, self.data)
         return settings.model_copy(update={"seed": run.seed})
 
     def require_same_data(self, fingerprint: Mapping[str, Any]) -> None:
@@ -132,7 +132,7 @@ class PlannedRun:
     for_tuning: bool = False
 
 
-def for_tuning(settings: Settings, parts: Mapping[str, int]) -> Settings:
+def for_tuning(settings: Settings, data: Mapping[str, Any]) -> Settings:
     """`settings` for a run that chooses among candidates, and so never sees the part that is reported.
 
     With a test part that is the test part. Without one, the validation part is reported, and tuning learns from the
@@ -140,8 +140,14 @@ def for_tuning(settings: Settings, parts: Mapping[str, int]) -> Settings:
 
     Args:
         settings: of the run.
-        parts: the length of each part of the data.
+        data: what `run.json` says of the data.
+
+    Raises:
+        UsageError: its series differ in length, so no counts of rows fit all of them.
     """
+    parts = data.get("rows", data["parts"])
+    if parts is None:
+        raise UsageError("--tune needs series of equal length, to leave out of each what is reported")
     training, validation = int(parts["training"]), int(parts["validation"])
     if "test" not in parts:
         validation = held_out(training)

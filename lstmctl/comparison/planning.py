@@ -144,7 +144,7 @@ def _draft(
         if target is not None and not any(text.startswith("model.hidden=") for text in overrides):
             settings = with_parameters(settings, reference.task, cell, target)
         if tuned:
-            assemble(for_tuning(settings, reference.facts["data"]["parts"]), loaded.folder, cell, steps=1)
+            assemble(for_tuning(settings, reference.facts["data"]), loaded.folder, cell, steps=1)
         assembled = assemble(settings, loaded.folder, cell, steps=1)
     model = settings.model_dump(mode="json")
     chosen = {key: reduce(lambda section, part: section[part], key.split("."), model) for key in map(_key, point)}

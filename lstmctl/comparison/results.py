@@ -10,25 +10,24 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from lstmctl.api import load_run
 from lstmctl.api.assembly import build_task, open_data
-from lstmctl.api.references import references
 from lstmctl.comparison.execution import info_of, value_of
 from lstmctl.comparison.plan import Candidate, Plan, PlannedArm, PlannedRun
 from lstmctl.comparison.statement import statement
-from lstmctl.decoding import Sampling
 from lstmctl.metrics import Metric
 from lstmctl.records import ArmResult, Comparison, CurvePoint, RunResult
 from lstmctl.registry import is_user_class
 from lstmctl.runs.folder import RunFolder
 from lstmctl.runs.logs import read_json_lines
+from lstmctl.seeds import stream
 from lstmctl.statistics import compare_all, interval
 
 log = logging.getLogger(__name__)
 
 CONFIDENCE = 0.95
-SAMPLE_LENGTH = 300
-SAMPLE_TEMPERATURE = 0.8
 MACHINE = ("device_name", "precision", "threads", "platform", "versions")
 ORDER = ("batch", "window", "state_reset")
 """Settings of the training that decide, with the seed, what is read when."""
@@ -214,7 +213,7 @@ def _sample(folder: Path, finished: Sequence[RunResult], *, trust: bool) -> str:
     if not finished:
         return ""
     run = load_run(folder / finished[0].name, trust=trust)
-    return run.generate(length=SAMPLE_LENGTH, sampling=Sampling(temperature=SAMPLE_TEMPERATURE))[0].text
+    return run.task.sample(run.model, torch.Generator().manual_seed(stream(run.settings.seed, "sampling")))
 
 
 def _same_order(plan: Plan, chosen: Mapping[str, int], a: str, b: str) -> bool:
@@ -227,7 +226,8 @@ def _baselines(folder: Path, plan: Plan) -> dict[str, dict[str, float]]:
     settings = plan.arms[0].candidates[0].settings
     corpus = open_data(settings, folder)
     plan.require_same_data(corpus.fingerprint)
-    return references(corpus, build_task(settings, corpus.encoding), plan.split)
+    references = build_task(settings, corpus).references(corpus, plan.split)
+    return {name: dict(score.metrics) for name, score in references.items()}
 
 
 def _machine(infos: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

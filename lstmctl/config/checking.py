@@ -19,6 +19,8 @@ def check(values: Mapping[str, object]) -> tuple[Settings | None, list[Found]]:
     problems: list[Found] = []
     valid: dict[str, Section] = {}
     for name in SECTIONS:
+        if name == "training" and "task" in valid:
+            values = _with_budget(values, valid["task"])
         section, found = _section(name, values)
         problems += [((name, *path), text) for path, text in found]
         if section is not None:
@@ -28,6 +30,14 @@ def check(values: Mapping[str, object]) -> tuple[Settings | None, list[Found]]:
     whole, found = _validated(Settings, {"data": SOURCES["text"].model_construct(), **valid, **top})
     problems += [*found, *broken_rules(valid)]
     return (whole if not problems else None), problems
+
+
+def _with_budget(values: Mapping[str, object], task: Any) -> Mapping[str, object]:
+    """`values` with the task's own budget where the config names none."""
+    training = values.get("training", {})
+    if not isinstance(training, dict) or "budget" in training:
+        return values
+    return {**values, "training": {**training, "budget": task.budget}}
 
 
 def _section(name: str, values: Mapping[str, object]) -> tuple[Section | None, list[Found]]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import datetime
 import difflib
+import itertools
 import math
 import re
 from typing import Annotated, Any
@@ -90,6 +91,59 @@ def _split(value: object) -> tuple[float, ...] | tuple[int, ...]:
     return tuple(float(part) for part in value)
 
 
+_SERIES_SPLIT = (
+    "2 or 3 fractions that sum to 1 such as [0.7, 0.1, 0.2], 2 or 3 whole counts of rows, or the dates at which the "
+    "validation part and the test part begin, and perhaps the one at which the test part ends"
+)
+
+
+def _series_split(value: object) -> tuple[float, ...] | tuple[int, ...] | tuple[str, ...]:
+    if not isinstance(value, list | tuple):
+        raise ValueError(f"{shown(value)} is not a split; {_SERIES_SPLIT}")
+    if not any(isinstance(part, str) for part in value):
+        return _split(value)
+    if wrong := next((part for part in value if not isinstance(part, str) or not _is_date(part)), None):
+        raise ValueError(f"{shown(wrong)} is not a date such as 2017-07-01 or 2017-07-01T12:00; {_SERIES_SPLIT}")
+    if len(value) not in (1, 2, 3):
+        raise ValueError(f"{len(value)} dates; {_SERIES_SPLIT}")
+    dates = [datetime.datetime.fromisoformat(part) for part in value]
+    if len({date.tzinfo is None for date in dates}) > 1:
+        raise ValueError("some dates name a time zone and some do not")
+    if any(later <= earlier for earlier, later in itertools.pairwise(dates)):
+        raise ValueError("the dates are not in order of time")
+    return tuple(value)
+
+
+def _names(value: object) -> tuple[str, ...]:
+    names = [value] if isinstance(value, str) else value
+    if not isinstance(names, list | tuple) or not all(isinstance(name, str) and name for name in names):
+        raise ValueError(f"{shown(value)} names no column; one name, or a list of them")
+    if twice := next((name for index, name in enumerate(names) if name in names[:index]), None):
+        raise ValueError(f'"{twice}" twice')
+    return tuple(names)
+
+
+CALENDAR = ("hour", "weekday", "day-of-month", "month", "day-of-year")
+
+
+def _calendar(value: object) -> tuple[str, ...]:
+    names = _names(value)
+    if wrong := next((name for name in names if name not in CALENDAR), None):
+        raise ValueError(
+            f'"{wrong}" is no feature of dates; {did_you_mean(wrong, list(CALENDAR))}{", ".join(CALENDAR)}'
+        )
+    return names
+
+
+def _levels(value: object) -> tuple[int, ...]:
+    allowed = "whole percentages from 1 to 99, each once, such as [80, 90]"
+    if not isinstance(value, list | tuple) or not all(type(level) is int and 1 <= level <= 99 for level in value):
+        raise ValueError(f"{shown(value)} is not allowed; {allowed}")
+    if not value or len(set(value)) < len(value):
+        raise ValueError(f"{shown(list(value))} is not allowed; {allowed}")
+    return tuple(sorted(value))
+
+
 def _is_date(text: str) -> bool:
     try:
         datetime.datetime.fromisoformat(text)
@@ -164,6 +218,39 @@ Split = Annotated[
     PlainValidator(_split),
     PlainSerializer(list),
     WithJsonSchema({"type": "array", "items": {"type": "number", "exclusiveMinimum": 0}, "minItems": 2, "maxItems": 3}),
+]
+SeriesSplit = Annotated[
+    tuple[float, ...] | tuple[int, ...] | tuple[str, ...],
+    PlainValidator(_series_split),
+    PlainSerializer(list),
+    WithJsonSchema(
+        {
+            "type": "array",
+            "items": {"anyOf": [{"type": "number", "exclusiveMinimum": 0}, {"type": "string"}]},
+            "minItems": 1,
+            "maxItems": 3,
+        }
+    ),
+]
+Names = Annotated[
+    tuple[str, ...],
+    PlainValidator(_names),
+    PlainSerializer(list),
+    WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]}),
+]
+Calendar = Annotated[
+    tuple[str, ...],
+    PlainValidator(_calendar),
+    PlainSerializer(list),
+    WithJsonSchema({"type": "array", "items": {"enum": list(CALENDAR)}, "uniqueItems": True}),
+]
+Levels = Annotated[
+    tuple[int, ...],
+    PlainValidator(_levels),
+    PlainSerializer(list),
+    WithJsonSchema(
+        {"type": "array", "items": {"type": "integer", "minimum": 1, "maximum": 99}, "minItems": 1, "uniqueItems": True}
+    ),
 ]
 Betas = Annotated[
     tuple[float, float],

@@ -64,10 +64,45 @@ def _residual_joins_equal_widths(model: Any) -> Iterator[Found]:
         )
 
 
+def _segment_divides(task: Any) -> Iterator[Found]:
+    if task.type != "forecast":
+        return
+    spans = ("lookback", "horizon") if task.shape == "many-to-many" else ("lookback",)
+    for span in spans:
+        length = getattr(task, span)
+        if length % task.segment:
+            fitting = max(size for size in range(1, task.segment) if length % size == 0)
+            yield (
+                ("task", "segment"),
+                f"{task.segment} does not divide task.{span} {length}; a divisor of it, such as {fitting}",
+            )
+
+
+def _for_forecasts_alone(task: Any, model: Any) -> Iterator[Found]:
+    if task.type == "forecast":
+        if model.tie_embedding:
+            yield ("model", "tie_embedding"), "true ties symbols to the output; a forecast has none"
+        return
+    for key, plain in (("linear", False), ("ensemble", 1)):
+        if getattr(model, key) != plain:
+            yield ("model", key), f"belongs to forecasts; task.type {task.type} has no use for it"
+
+
+def _linear_is_direct(task: Any, model: Any) -> Iterator[Found]:
+    if task.type == "forecast" and model.linear and task.shape == "many-to-many" and task.decoding != "parallel":
+        yield (
+            ("model", "linear"),
+            f"true maps to the whole horizon at once, which task.decoding {task.decoding} does not; parallel, or false",
+        )
+
+
 RULES: tuple[tuple[tuple[str, ...], Callable[..., Iterator[Found]]], ...] = (
     (("task", "data"), _source_fits_task),
     (("task", "data", "training"), _budget_noun_fits_task),
     (("task", "model"), _direction_fits_task),
     (("training",), _accumulate_divides_batch),
     (("model",), _residual_joins_equal_widths),
+    (("task",), _segment_divides),
+    (("task", "model"), _for_forecasts_alone),
+    (("task", "model"), _linear_is_direct),
 )

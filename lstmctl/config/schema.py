@@ -17,11 +17,15 @@ from lstmctl.config.fields import (
     BelowOne,
     Betas,
     BudgetField,
+    Calendar,
     Cell,
     Device,
     Fraction,
+    Levels,
+    Names,
     Options,
     Paths,
+    SeriesSplit,
     Split,
 )
 
@@ -37,12 +41,60 @@ class LanguageModel(Section):
 
     sources: ClassVar[tuple[str, ...]] = ("text",)
     nouns: ClassVar[tuple[str, ...]] = ("characters",)
+    budget: ClassVar[str] = "3M characters"  # where the config names none
     causal: ClassVar[bool] = True  # a prediction must not see what comes after it
 
     type: Literal["language-model"] = Field(default="language-model", description="What is learnt")
     shape: Literal["many-to-many", "many-to-one"] = Field(
         default="many-to-many",
         description="many-to-many predicts after every symbol; many-to-one reads a window and predicts the next symbol",
+    )
+
+
+class Forecast(Section):
+    """Predict how time series go on."""
+
+    sources: ClassVar[tuple[str, ...]] = ("series",)
+    nouns: ClassVar[tuple[str, ...]] = ("windows",)
+    budget: ClassVar[str] = "10 epochs"
+    causal: ClassVar[bool] = True
+
+    type: Literal["forecast"] = Field(default="forecast", description="What is learnt")
+    shape: Literal["many-to-many", "many-to-one"] = Field(
+        default="many-to-many",
+        description="many-to-one forecasts from the last state alone; many-to-many makes steps through the horizon",
+    )
+    decoding: Literal["parallel", "recursive", "encoder-decoder"] = Field(
+        default="parallel",
+        description="How many-to-many goes through the horizon: every segment at once from the last state, one after "
+        "the other on its own forecasts, or by a second recurrence that starts from the last state",
+    )
+    lookback: AtLeastOne = Field(default=96, description="Rows a forecast is made from (time steps)")
+    horizon: AtLeastOne = Field(default=24, description="Rows a forecast is made for (time steps)")
+    segment: AtLeastOne = Field(
+        default=1, description="Rows that make one step of the recurrence; divides lookback, and a many-to-many horizon"
+    )
+    channels: Literal["independent", "joint"] = Field(
+        default="independent",
+        description="Whether each target column is a sequence of its own, by the same weights, or all are one",
+    )
+    loss: Literal["mse", "mae", "huber", "quantile", "gaussian", "student-t"] = Field(
+        default="mse",
+        description="What training minimises: a point forecast's error, or the misfit of quantiles or a distribution",
+    )
+    normalisation: Literal["last", "window", "none"] = Field(
+        default="last",
+        description="What is taken out of each window and put back: its last value, its mean and deviation, or nothing",
+    )
+    levels: Levels = Field(default=(80, 90), description="Intervals to forecast, in percent")
+    calibration: Literal["separate", "shared", "none"] = Field(
+        default="separate",
+        description="Rows that calibrate the intervals: the second half of the validation part (its first half then "
+        "chooses the weights), all of it (shared with that choice), or none",
+    )
+    season: AtLeastOne | Literal["auto"] = Field(
+        default="auto",
+        description="Rows after which the series repeat, for the seasonal baseline and MASE; auto goes by the step",
     )
 
 
@@ -60,9 +112,55 @@ class TextData(Section):
     )
 
 
+class SeriesData(Section):
+    """A table of time series, one row a time (and series)."""
+
+    source: ClassVar[str] = "series"
+
+    series: Paths = Field(
+        description="A CSV, TSV or Parquet file: wide (a date, then a column a series) or long (unique_id, ds, y)"
+    )
+    time: str | None = Field(default=None, description="Column of dates or whole numbers; null to recognise it")
+    id: str | None = Field(default=None, description="Column that names each row's series; null to recognise it")
+    targets: Names | None = Field(
+        default=None, description="Columns to forecast; null for every column of numbers with no other use"
+    )
+    past: Names = Field(default=(), description="Columns that help but are known only up to now")
+    known: Names = Field(default=(), description="Columns that are known in advance, over the horizon too")
+    static: Names = Field(default=(), description="Columns that never change within a series")
+    calendar: Calendar = Field(
+        default=(), description="Features made of the dates, each as sine and cosine; known in advance"
+    )
+    step: str = Field(
+        default="auto",
+        description="Time between rows: auto, `15 minutes`, `1 hour`, `1 day`, `business days`, `1 month`, `1 row` …",
+    )
+    date_format: str | None = Field(
+        default=None, description="How dates are written, such as %d.%m.%Y %H:%M; null to recognise it"
+    )
+    separator: Literal["auto", ",", ";", "\t", "|"] = Field(default="auto", description="Between columns")
+    decimal: Literal["auto", ".", ","] = Field(default="auto", description="Before the fraction of a number")
+    order: Literal["error", "sort"] = Field(default="error", description="What to do with rows out of order")
+    duplicates: Literal["error", "first", "last", "mean"] = Field(
+        default="error", description="What to do with several rows of one time"
+    )
+    missing: Literal["error", "forward-fill", "interpolate", "mask"] = Field(
+        default="error",
+        description="What to do with missing values and missing rows; mask tells the network and leaves them unscored",
+    )
+    scaler: Literal["standard", "robust", "min-max", "none"] = Field(
+        default="standard", description="How each series is scaled, by its training rows alone"
+    )
+    split: SeriesSplit = Field(
+        default=(0.7, 0.1, 0.2),
+        description="Training, validation and (optional) test part, in order of time: fractions that sum to 1, whole "
+        "counts of rows (an unused tail is allowed), or the dates at which the later parts begin",
+    )
+
+
 # The alternatives of two sections: `task` by its `type`, `data` by the source key it holds.
-AnyTask = LanguageModel
-AnyData = TextData
+AnyTask = Annotated[LanguageModel | Forecast, Field(discriminator="type")]
+AnyData = TextData | SeriesData
 
 
 class Model(Section):
@@ -81,6 +179,12 @@ class Model(Section):
     variational_dropout: bool = Field(default=False, description="Drop the same units at every time step of a window")
     layer_norm: bool = Field(default=False, description="Normalise the output of every layer")
     residual: bool = Field(default=False, description="Add each layer's input to its output, where the widths agree")
+    linear: bool = Field(
+        default=False, description="Add a linear map from lookback to horizon beside the recurrence (forecasts)"
+    )
+    ensemble: AtLeastOne = Field(
+        default=1, description="Networks trained side by side whose forecasts are averaged (forecasts)"
+    )
     direction: Literal["forward", "bidirectional"] = Field(
         default="forward",
         description="Read forward, or in both directions (not for tasks that predict what comes next)",
@@ -93,9 +197,13 @@ class Training(Section):
 
     budget: BudgetField = Field(
         default=Budget(3e6, "characters"),
-        description="How long: steps, epochs, targets that enter the loss (characters), or seconds; k, M, G allowed",
+        description="How long: steps, epochs, targets that enter the loss (characters; windows of a forecast, by "
+        "default 10 epochs), or seconds; k, M, G allowed",
     )
-    batch: AtLeastOne = Field(default=32, description="Sequences side by side in one step")
+    batch: AtLeastOne = Field(
+        default=32,
+        description="Sequences side by side in one step (windows, each with all its channels, of a forecast)",
+    )
     window: AtLeastOne = Field(default=64, description="Symbols a language model reads in one step (time steps)")
     state_reset: BelowOne = Field(
         default=0.01,
@@ -165,12 +273,8 @@ class Settings(Section):
     )
 
 
-def _alternatives(annotation: Any) -> tuple[Any, ...]:
-    return get_args(annotation) or (annotation,)
-
-
-TASKS: dict[str, type[Section]] = {task.model_fields["type"].default: task for task in _alternatives(AnyTask)}
-SOURCES: dict[str, type[Section]] = {data.source: data for data in _alternatives(AnyData)}
+TASKS: dict[str, type[Section]] = {task.model_fields["type"].default: task for task in get_args(get_args(AnyTask)[0])}
+SOURCES: dict[str, type[Section]] = {data.source: data for data in get_args(AnyData)}
 DEFAULT_TASK = next(iter(TASKS))
 SECTIONS = ("task", "data", "model", "training")
 

@@ -11,6 +11,9 @@ from lstmctl.data.locating import cache_folder
 from lstmctl.data.sources import KNOWN
 from lstmctl.data.text import TextCorpus
 
+DATA = (".txt", ".csv")
+"""Endings of bundled data; what else lies there made or describes it."""
+
 
 def known_files() -> list[dict[str, Any]]:
     """Data that a config may name without a path, bundled or in the download cache; then what can be downloaded.
@@ -18,12 +21,12 @@ def known_files() -> list[dict[str, Any]]:
     Hidden files are left out: a download that was killed may have left one.
     """
     found = []
-    for where, folder, pattern in (("bundled", bundled.data(), "*.txt"), ("cache", cache_folder(), "*")):
-        paths = sorted(folder.glob(pattern)) if folder.is_dir() else []
+    for where, folder in (("bundled", bundled.data()), ("cache", cache_folder())):
+        paths = sorted(folder.iterdir()) if folder.is_dir() else []
         found += [
             {"name": path.name, "bytes": path.stat().st_size, "where": where}
             for path in paths
-            if path.is_file() and not path.name.startswith(".")
+            if path.is_file() and not path.name.startswith(".") and (where == "cache" or path.suffix in DATA)
         ]
     return found + [
         {"name": name, "bytes": source.size, "where": "download"}

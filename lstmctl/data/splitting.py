@@ -8,6 +8,13 @@ from collections.abc import Sequence
 from lstmctl.errors import DataError
 
 PARTS = ("training", "validation", "test")
+HELD_OUT = 0.1
+"""Share of the training part, at its end, on which choices are made that must not see any other part."""
+
+
+def held_out(training: int) -> int:
+    """How many of the last symbols or rows of a training part of so many are held out of it to choose on."""
+    return int(HELD_OUT * training)
 
 
 def split_positions(length: int, split: Sequence[float] | Sequence[int]) -> dict[str, tuple[int, int]]:

@@ -16,6 +16,7 @@ from lstmctl.runs.place import claim_folder, is_locked, locked
 from lstmctl.storage import read_json, remove_leftovers, replace_json
 
 FORMAT = 1
+CALIBRATION, EVALUATION = "calibration.json", "evaluation.json"
 
 
 def runs_root() -> Path:
@@ -27,8 +28,9 @@ class RunFolder:
     """One run on the disk.
 
     Files: `config.yaml` (resolved; runs again as it is), `run.json` (facts and status), `encoding.json` (what the task
-    needs to be rebuilt without its data), `metrics.jsonl`, `samples.txt`, `checkpoints/`, `best.safetensors` and
-    `last.safetensors` (for people and other programs), `plots/`, `report.html`.
+    needs to be rebuilt without its data), `calibration.json` (how wide a forecast's intervals are), `evaluation.json`
+    (the figures of the reported part beside simple baselines), `metrics.jsonl`, `samples.txt`, `checkpoints/`,
+    `best.safetensors` and `last.safetensors` (for people and other programs), `plots/`, `report.html`.
     """
 
     def __init__(self, path: Path) -> None:
@@ -67,6 +69,15 @@ class RunFolder:
             RunError: it is missing or damaged.
         """
         return read_json(self.path / "encoding.json")
+
+    def calibration(self) -> dict[str, Any] | None:
+        """`calibration.json`; None where the run has none, or none yet.
+
+        Raises:
+            RunError: it is damaged.
+        """
+        path = self.path / CALIBRATION
+        return read_json(path) if path.is_file() else None
 
     def config_path(self) -> Path:
         """The resolved config.
@@ -113,8 +124,9 @@ def next_order(root: Path) -> int:
     return max((_order(folder)[0] for folder in list_runs(root)), default=0) + 1
 
 
-def find_run(name: str | None, root: Path) -> RunFolder:
-    """The run that a user means: a folder, a name under `root`, or (`latest`, None) the newest with a saved model.
+def find_run(name: str | None, root: Path, task: str | None = None) -> RunFolder:
+    """The run that a user means: a folder, a name under `root`, or (`latest`, None) the newest with a saved model, of
+    the task if there is one.
 
     Raises:
         RunError: there is none; near-miss names are suggested.
@@ -126,7 +138,7 @@ def find_run(name: str | None, root: Path) -> RunFolder:
             if inner := [run for folder in list_comparisons(root) for run in list_runs(folder)]:
                 hint = f"or name one that was compared, such as {inner[-1].path}"
             raise RunError(f"no run with a saved model under {root}", hint=hint)
-        return usable[-1]
+        return next((folder for folder in reversed(usable) if folder.info().get("task") == task), usable[-1])
     assert name is not None
     for path in (root / name, Path(name)):
         if (path / "run.json").is_file():

@@ -5,24 +5,34 @@ The figure is the cross-entropy in nats a symbol: the mean of −ln p(symbol | w
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from lstmctl.baselines import NGram, ngram, uniform
 from lstmctl.cells.cell import Cell, checked_options
+from lstmctl.config import Settings
 from lstmctl.config.schema import LanguageModel as LanguageModelSettings
 from lstmctl.config.schema import Model as ModelSettings
+from lstmctl.config.schema import TextData
 from lstmctl.config.schema import Training as TrainingSettings
 from lstmctl.data.encoding import TextEncoding
+from lstmctl.data.splitting import held_out
+from lstmctl.data.text import TextCorpus, open_text
 from lstmctl.decoding import Predictor, Sampling, StreamPredictor, WindowPredictor, continuations
 from lstmctl.errors import DataError
 from lstmctl.metrics import Metric, bits
 from lstmctl.models.recurrence import Recurrence
 from lstmctl.models.sequence_model import SequenceModel
 from lstmctl.protocols import Batch, Batches, Loss, ModelState, Totals
+from lstmctl.records import Score
+from lstmctl.scoring import total
+from lstmctl.tasks.problem import Problem
 from lstmctl.tasks.windows import Lanes, ShuffledWindows, cold, spread, streamed
 
 COLD_WINDOW = 64
@@ -44,7 +54,7 @@ class Pass:
     windows: int
 
 
-class LanguageModel:
+class LanguageModel(Problem):
     """The task `language-model`.
 
     Args:
@@ -57,6 +67,40 @@ class LanguageModel:
         self.encoding, self.window = encoding, window
         self.many_to_one = settings.shape == "many-to-one"
         self.symbol = "byte" if encoding.kind == "bytes" else "character"
+
+    @staticmethod
+    def open(settings: Settings, config_folder: Path | None) -> TextCorpus:
+        data = settings.data
+        assert isinstance(data, TextData)
+        return open_text(data.text, data.symbols, data.split, config_folder)
+
+    @classmethod
+    def of(cls, settings: Settings, corpus: TextCorpus) -> Self:
+        assert isinstance(settings.task, LanguageModelSettings)
+        return cls(settings.task, corpus.encoding, settings.training.window)
+
+    @classmethod
+    def restored(
+        cls, settings: Settings, encoding: Mapping[str, Any], calibration: Mapping[str, Any] | None = None
+    ) -> Self:
+        assert isinstance(settings.task, LanguageModelSettings)
+        return cls(settings.task, TextEncoding.from_json(encoding), settings.training.window)
+
+    def read(self, files: Sequence[str]) -> TextCorpus:
+        return open_text(files, self.encoding.kind, None, None, encoding=self.encoding)
+
+    def difference(self, other: Self) -> str | None:
+        if self.encoding == other.encoding:
+            return None
+        return f"another vocabulary than this data: {other.encoding.difference(self.encoding)}"
+
+    def facts(self, corpus: TextCorpus) -> dict[str, Any]:
+        parts = {name: stop - start for name, (start, stop) in corpus.parts.items()}
+        return {"vocabulary": len(corpus.encoding), "parts": parts}
+
+    def part(self, corpus: TextCorpus, name: str, device: torch.device) -> Tensor:
+        """One part as a tensor (length,), in the corpus's own small integers."""
+        return torch.from_numpy(corpus.part(name).copy()).to(device)
 
     @property
     def unit(self) -> str:
@@ -116,6 +160,31 @@ class LanguageModel:
         windows = (len(symbols) - 1) // COLD_WINDOW
         passes = [Pass("", streamed(symbols, 1, 4096), 1)]
         return [*passes, Pass("_cold", cold(symbols, COLD_WINDOW, 64), windows)] if windows else passes
+
+    def evaluate(self, model: nn.Module, symbols: Tensor) -> Score:
+        metrics: dict[str, float] = {}
+        windows = 0
+        for one in self.passes(symbols):
+            figures = self.metrics(total(model, self, one.batches))
+            metrics |= figures if not one.name else {self.primary.name + one.name: figures[self.primary.name]}
+            windows = one.windows
+        return Score(metrics, windows)
+
+    def references(self, corpus: TextCorpus, split: str) -> dict[str, Score]:
+        """`uniform` gives every symbol the same probability: the chance level. `n-gram` counts the training part (see
+        `baselines.NGram`), its order chosen on the end of it; it is left out where that is what is scored. Both read
+        the part as one stream."""
+        symbols = corpus.part(split)
+        vocabulary = len(corpus.encoding)
+        found = {"uniform": Score(self.metrics({"nats": uniform(vocabulary), "symbols": 1.0}), 1)}
+        training = corpus.part("training") if "training" in corpus.parts else symbols[:0]
+        inner = len(training) - held_out(len(training))
+        if split != "training" and len(training) - inner > 1 and len(symbols) > 1:
+            order = ngram(training[:inner], training[inner:], vocabulary).order
+            nats = NGram(training, vocabulary, order).nats(symbols)
+            figures = self.metrics({"nats": float(nats.sum()), "symbols": float(len(nats))})
+            found["n-gram"] = Score({**figures, "order": float(order)}, 1)
+        return found
 
     def require(self, symbols: Tensor) -> None:
         """Raises DataError when a part is too short to be scored."""

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from lstmctl.api.assembly import build_task
-from lstmctl.api.references import held_out, references
 from lstmctl.baselines import NGram
 from lstmctl.config import load
+from lstmctl.data.splitting import held_out
 from lstmctl.data.text import TextCorpus, open_text
 
 
@@ -21,7 +21,8 @@ def corpus(text_file: Path) -> TextCorpus:
 
 
 def found(corpus: TextCorpus, split: str) -> dict[str, Any]:
-    return references(corpus, build_task(load("travellers").settings, corpus.encoding), split)
+    references = build_task(load("travellers").settings, corpus).references(corpus, split)
+    return {name: score.metrics for name, score in references.items()}
 
 
 def test_the_chance_level_is_the_logarithm_of_the_number_of_symbols(corpus: TextCorpus) -> None:

@@ -61,6 +61,7 @@ def test_the_run_folder_holds_what_it_should(run: Run) -> None:
         "config.yaml",
         "run.json",
         "encoding.json",
+        "evaluation.json",
         "metrics.jsonl",
         "samples.txt",
         "best.safetensors",
@@ -102,7 +103,7 @@ def test_a_copy_without_its_corpus_still_works(run: Run, text_file: Path, tmp_pa
     other.write_text(validation)
     moved = load_run(tmp_path / "far/away")
     assert moved.generate("Bob ", length=20) == text
-    evaluation = moved.evaluate(text=other)
+    evaluation = moved.evaluate(file=other)
     assert evaluation.metrics == moved.metrics["validation"]
     assert evaluation.split == str(other)
     error = refused(DataError, moved.evaluate)
@@ -113,13 +114,13 @@ def test_data_that_changed_is_not_scored_as_if_it_had_not(run: Run, text_file: P
     text_file.write_text(text_file.read_text() + "Ann.\n")
     error = refused(DataError, run.evaluate)
     assert str(error).startswith(f"{text_file} has changed since {run.name} was trained: SHA-256 ")
-    assert error.hint == "give the text as a file to score it as it is: lstmctl evaluate RUN FILE"
+    assert error.hint == "give the file itself to score it as it is: lstmctl evaluate RUN FILE"
 
 
 def test_text_with_symbols_it_never_saw_cannot_be_scored(run: Run, tmp_path: Path) -> None:
     other = tmp_path / "other.txt"
     other.write_text("Ann sees\na Zebra.\n")
-    error = refused(DataError, run.evaluate, text=other)
+    error = refused(DataError, run.evaluate, file=other)
     assert str(error) == f"{other}: line 2: the run's vocabulary has no 'Z' (U+005A) at position 11"
 
 

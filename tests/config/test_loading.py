@@ -134,7 +134,7 @@ def test_a_pipe_is_read_like_a_file(tmp_path: Path) -> None:
     [
         ("traveler", "traveler  neither a file nor a bundled config; did you mean travellers?"),
         ("configs/travelers.yaml", "neither a file nor a bundled config; did you mean travellers?"),
-        ("zzz", "zzz  neither a file nor a bundled config; bundled are next-character, "),
+        ("zzz", "zzz  neither a file nor a bundled config; bundled are energy, etth1, next-character, "),
         ("a\0b", "a\\x00b  "),
         ("x" * 5000, "cannot be read: File name too long"),
     ],

@@ -28,7 +28,7 @@ def test_a_near_miss_is_named(problems: Problems) -> None:  # 3
     assert problems(DATA + "model: {hiden: 3}\n") == ["my.yaml:2:9  model.hiden — unknown key; did you mean hidden?"]
     assert problems(DATA + "model: {zzz: 3}\n") == [
         "my.yaml:2:9  model.zzz — unknown key; one of cell, hidden, layers, embedding, tie_embedding, dropout, "
-        "variational_dropout, layer_norm, residual, direction, options"
+        "variational_dropout, layer_norm, residual, linear, ensemble, direction, options"
     ]
 
 
@@ -101,7 +101,7 @@ def test_exponents_are_numbers() -> None:  # 4
             "task.shape=one-to-many",
             '"one-to-many" is not allowed; did you mean many-to-many? one of many-to-many, many-to-one',
         ),
-        ("task.type=forecasts", '"forecasts" is not a task; one of language-model'),
+        ("task.type=forecasts", '"forecasts" is not a task; did you mean forecast? one of language-model, forecast'),
     ],
 )
 def test_a_wrong_value_is_told_with_what_is_allowed(override: str, problem: str) -> None:
@@ -142,10 +142,16 @@ def test_a_split_is_fractions_or_counts(split: str, value: tuple[float, ...]) ->
 @pytest.mark.parametrize(
     ("content", "problem"),
     [
-        ("seed: 1\n", "my.yaml:1:1  data — missing; name a source, such as `data: {text: FILE}` (data.text)"),
-        ("data: {symbols: bytes}\n", "my.yaml:1:7  data — names no source; exactly one of data.text"),
-        ("data: {txt: a}\n", "my.yaml:1:8  data.txt — unknown key; did you mean text? the sources are data.text"),
-        ("data: {series: a}\n", "my.yaml:1:8  data.series — unknown key; the sources are data.text"),
+        (
+            "seed: 1\n",
+            "my.yaml:1:1  data — missing; name a source, such as `data: {text: FILE}` (data.text, data.series)",
+        ),
+        ("data: {symbols: bytes}\n", "my.yaml:1:7  data — names no source; exactly one of data.text, data.series"),
+        (
+            "data: {txt: a}\n",
+            "my.yaml:1:8  data.txt — unknown key; did you mean text? the sources are data.text, data.series",
+        ),
+        ("data: {table: a}\n", "my.yaml:1:8  data.table — unknown key; the sources are data.text, data.series"),
         ("data: a.txt\n", 'my.yaml:1:7  data — "a.txt" is not a section; give it keys, or leave it out'),
         (DATA + "model:\n", "my.yaml:2:7  model — empty; give it keys, or leave it out"),
         (DATA + "model: 3\n", "my.yaml:2:8  model — 3 is not a section; give it keys, or leave it out"),
@@ -223,4 +229,4 @@ def test_settings_are_frozen_and_closed() -> None:
 def test_the_schemas_tasks_are_those_of_the_registry() -> None:
     from lstmctl.config import schema
 
-    assert set(schema.TASKS) <= set(TASKS)
+    assert set(schema.TASKS) == set(TASKS)

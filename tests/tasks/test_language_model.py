@@ -16,8 +16,8 @@ from lstmctl.errors import DataError
 from lstmctl.models.sequence_model import SequenceModel
 from lstmctl.protocols import Batch
 from lstmctl.registry import CELLS, resolve
+from lstmctl.scoring import total
 from lstmctl.tasks.language_model import COLD_WINDOW, MOST_WINDOWS, LanguageModel
-from lstmctl.training.evaluation import total
 
 TEXT = "a bird sang in the tall tree, and the cat looked up at it. " * 5
 ENCODING = TextEncoding.of(TEXT)

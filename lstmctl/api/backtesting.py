@@ -1,0 +1,201 @@
+"""Backtests: forecasts from rolling origins, with one network for all of them or one trained anew for each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from lstmctl.api import forecasting
+from lstmctl.api.assembly import build_model
+from lstmctl.config import Settings, derive
+from lstmctl.data.series import SeriesCorpus
+from lstmctl.errors import UsageError
+from lstmctl.intervals import interval_scores, run_adaptive, widened
+from lstmctl.records import Backtest, Event, SeriesForecast
+from lstmctl.scoring import evaluating
+from lstmctl.tasks.forecast import Floats, Forecast, windows_first
+from lstmctl.tasks.series_windows import SeriesBatch, SeriesPart
+
+if TYPE_CHECKING:
+    from lstmctl.api.run import Run
+
+
+@dataclass
+class _Fold:
+    """Windows forecast by one network."""
+
+    task: Forecast
+    corpus: SeriesCorpus
+    batch: SeriesBatch
+    origins: NDArray[np.int64]
+    point: Tensor
+    """(horizon, batch, channels), scaled."""
+    uncalibrated: Tensor
+    """(horizon, batch, channels, levels, 2)."""
+    calibrated: Tensor | None
+    scores: Floats
+    """Of the rows that calibrated this network, (windows, horizon, channels, levels)."""
+
+
+def backtest(
+    run: Run,
+    *,
+    split: str | None = None,
+    windows: int | None = None,
+    stride: int | None = None,
+    refit: bool = False,
+    observe: Callable[[Event], None] = lambda event: None,
+) -> Backtest:
+    """Forecast from origins that roll through a part of the run's data.
+
+    Args:
+        run: a forecaster.
+        split: the part; by default the one that is reported: test where there is one.
+        windows: the last so many origins of each series; by default all.
+        stride: rows between them; by default the horizon, so that no row is forecast twice.
+        refit: for each origin train a network anew, on all rows before it but for as many as the validation part has,
+            which then choose its weights. It takes as long as the run took, for each.
+        observe: called with every event of such trainings.
+
+    Raises:
+        UsageError: the run does not forecast, or a setting is out of range.
+        DataError: the run's data is missing or has changed.
+    """
+    task = forecasting.forecaster(run)
+    corpus = run.corpus()
+    assert isinstance(corpus, SeriesCorpus)
+    split = split or ("test" if "test" in corpus.parts else "validation")
+    if split not in ("validation", "test") or split not in corpus.parts:
+        raise UsageError(f"{run.name} has no {split} part to test on; validation or test is meant")
+    stride = stride or task.settings.horizon
+    if stride < 1 or (windows is not None and windows < 1):
+        raise UsageError("the stride and the number of windows must be 1 or more")
+    part = task.part(corpus, split, run.device)
+    numbers = _numbers(part, stride, windows)
+    if refit:
+        folds = list(_refitted(run, corpus, part, numbers, observe))
+    else:
+        folds = [_fold(task, run.model, corpus, part, numbers)]
+    return _told(run, split, stride, folds, refit=refit)
+
+
+def _numbers(part: SeriesPart, stride: int, windows: int | None) -> Tensor:
+    """The windows of a backtest: in each series every `stride`-th, counted back from its last."""
+    chosen, before = [], 0
+    for count in part.counts.tolist():
+        own = range(count - 1, -1, -stride)[: windows or count]
+        chosen += [before + number for number in reversed(own)]
+        before += count
+    return torch.tensor(chosen, device=part.rows.device)
+
+
+def _fold(task: Forecast, model: nn.Module, corpus: SeriesCorpus, part: SeriesPart, numbers: Tensor) -> _Fold:
+    scores = task.calibration_scores(model, task.part(corpus, "validation", part.rows.device))
+    batch = part.windows(numbers)
+    points, spans = [], []
+    with torch.no_grad(), evaluating(model):
+        for start in range(0, batch.lanes, forecasting.LANES):
+            point, uncalibrated = task.uncalibrated(model, batch.part(start, start + forecasting.LANES))
+            points.append(point)
+            spans.append(uncalibrated)
+    point, uncalibrated = torch.cat(points, dim=1), torch.cat(spans, dim=1)
+    calibrated = None
+    if task.calibration is not None:
+        ends = widened(windows_first(uncalibrated), task.calibration)
+        calibrated = torch.from_numpy(np.ascontiguousarray(ends)).transpose(0, 1)
+    origins = part.origins(numbers)[0].cpu().numpy()
+    return _Fold(task, corpus, batch, origins, point, uncalibrated, calibrated, scores)
+
+
+def _refitted(
+    run: Run, corpus: SeriesCorpus, part: SeriesPart, numbers: Tensor, observe: Callable[[Event], None]
+) -> Iterator[_Fold]:
+    from lstmctl.api.preparation import Choices, assemble
+
+    if len(corpus.table.ids) > 1:
+        raise UsageError("--refit takes one series; with several, each ends its training rows at a row of its own")
+    choices = Choices(**{key: run.info[key] for key in Choices.__dataclass_fields__})
+    validation = int(np.diff(corpus.parts["validation"])[0, 0])
+    for number in numbers:
+        origin = int(part.origins(number.view(1))[0])
+        settings = _until(run.settings, origin - validation, validation, len(corpus.table.times) - origin)
+        assembled = assemble(settings, run.path, run.cell, choices=choices)
+        trainer, best = assembled.trainer, None
+        for event in trainer.events():
+            observe(event)
+            if getattr(event, "best", False):
+                best = trainer.snapshot().best_weights
+        task, model = assembled.task, build_model(settings, assembled.task, run.cell, "float32")
+        assert isinstance(task, Forecast)
+        assert isinstance(assembled.corpus, SeriesCorpus)
+        model.load_state_dict(dict(best or trainer.snapshot().best_weights))
+        model.to(run.device).eval()
+        task.calibrate(model, task.part(assembled.corpus, "validation", run.device))
+        test = task.part(assembled.corpus, "test", run.device)
+        yield _fold(task, model, assembled.corpus, test, torch.zeros(1, dtype=torch.int64, device=run.device))
+
+
+def _until(settings: Settings, training: int, validation: int, rest: int) -> Settings:
+    """A config whose test part begins at a row."""
+    return derive(settings, [f"data.split=[{training}, {validation}, {rest}]"])
+
+
+def _told(run: Run, split: str, stride: int, folds: list[_Fold], *, refit: bool) -> Backtest:
+    task = folds[0].task
+    point = torch.cat([fold.point for fold in folds], dim=1)
+    uncalibrated = np.concatenate([windows_first(fold.uncalibrated) for fold in folds])
+    truth = np.concatenate([windows_first(fold.batch.target) for fold in folds])
+    series = torch.cat([fold.batch.series for fold in folds if fold.batch.series is not None]).cpu().numpy()
+    origins = np.concatenate([fold.origins for fold in folds])
+    offsets = _adaptive(task, truth, uncalibrated, series, origins, folds[0].scores)
+    adaptive = widened(uncalibrated, offsets)
+    sums: dict[str, dict[str, NDArray[np.float64]]] = {"calibrated": {}, "adaptive": {}}
+    forecasts: list[SeriesForecast] = []
+    start = 0
+    for fold in folds:
+        stop = start + fold.batch.lanes
+        spans = {
+            "calibrated": None if fold.calibrated is None else windows_first(fold.calibrated),
+            "adaptive": adaptive[start:stop],
+        }
+        for kind, own in spans.items():
+            for key, value in fold.task.sums(fold.batch, windows_first(fold.point), own).items():
+                sums[kind][key] = sums[kind].get(key, 0) + value
+        ends = torch.from_numpy(np.ascontiguousarray(adaptive[start:stop])).transpose(0, 1)
+        forecasts += forecasting.series_forecasts(
+            fold.task, fold.corpus.table, fold.batch, fold.origins, fold.point, ends
+        )
+        start = stop
+    return Backtest(
+        run=str(run.path),
+        split=split,
+        origins=int(np.bincount(series).max()),
+        stride=stride,
+        refit=refit,
+        scores={kind: task.as_score(own, point.shape[1]) for kind, own in sums.items()},
+        cutoffs=tuple(forecast.history_times[-1] for forecast in forecasts),
+        forecasts=tuple(forecasts),
+    )
+
+
+def _adaptive(
+    task: Forecast,
+    truth: Floats,
+    uncalibrated: Floats,
+    series: NDArray[np.int64],
+    origins: NDArray[np.int64],
+    calibration: Floats,
+) -> NDArray[np.float64]:
+    """Offsets (windows, horizon, channels, levels), each from what was revealed of its own series before."""
+    scores = interval_scores(truth, uncalibrated)
+    offsets = np.empty(scores.shape)
+    for one in np.unique(series):
+        own = series == one
+        offsets[own] = run_adaptive(scores[own], origins[own], calibration, task.shares)
+    return offsets

@@ -1,0 +1,172 @@
+"""What is done with a forecaster: forecasts beyond a table's end, sample paths, and backtests."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from lstmctl.data.series import SeriesCorpus, Table
+from lstmctl.errors import UsageError
+from lstmctl.records import SeriesForecast
+from lstmctl.scoring import evaluating
+from lstmctl.seeds import stream
+from lstmctl.tasks.forecast import Forecast
+from lstmctl.tasks.series_windows import SeriesBatch
+
+if TYPE_CHECKING:
+    from lstmctl.api.run import Run
+
+HISTORIES = 3
+"""A picture shows so many horizons of what was before."""
+EXAMPLES = 3
+LANES = 256
+"""Series forecast at once."""
+
+
+def forecaster(run: Run) -> Forecast:
+    """The task of a run that forecasts.
+
+    Raises:
+        UsageError: it does something else.
+    """
+    if not isinstance(run.task, Forecast):
+        raise UsageError(
+            f"{run.name} does not forecast: its task is {run.settings.task.type}",
+            hint="lstmctl train energy trains a forecaster; lstmctl runs list shows what there is",
+        )
+    return run.task
+
+
+def forecast(run: Run, file: str | None = None) -> list[SeriesForecast]:
+    """How every series goes on after its last row.
+
+    Args:
+        run: a forecaster.
+        file: a newer table; by default the end of the one it was trained on, which the run keeps.
+
+    Raises:
+        UsageError: the run does not forecast.
+        DataError: the table cannot be used, or what must be known in advance ends too soon.
+    """
+    task = forecaster(run)
+    corpus = task.read([file]) if file is not None else None
+    batch, last = task.tail(run.device, corpus)
+    point, intervals = _in_parts(task, run.model, batch)
+    table = task.encoding.tail if corpus is None else corpus.table
+    return series_forecasts(task, table, batch, last + 1, point, intervals)
+
+
+def sample_paths(run: Run, file: str | None = None, *, count: int, seed: int | None = None) -> list[SeriesForecast]:
+    """Ways in which every series may go on, drawn from the joint distribution of the horizon.
+
+    Raises:
+        UsageError: the run has no joint distribution; the message says what would have one.
+    """
+    task = forecaster(run)
+    if not task.has_joint_distribution:
+        settings = task.settings
+        way = settings.shape if settings.shape == "many-to-one" else f"task.decoding={settings.decoding}"
+        raise UsageError(
+            f"{run.name} has no joint distribution to draw from: with {way} and task.loss={settings.loss} it says how "
+            "sure it is of each step, not how the steps hang together",
+            hint="train with task.decoding=recursive or encoder-decoder and task.loss=gaussian or student-t",
+        )
+    if count < 1:
+        raise UsageError(f"count must be 1 or more, not {count}")
+    corpus = task.read([file]) if file is not None else None
+    batch, last = task.tail(run.device, corpus)
+    generator = torch.Generator().manual_seed(stream(run.settings.seed if seed is None else seed, "sampling"))
+    with torch.no_grad(), evaluating(run.model):
+        paths = task.paths(run.model, batch, count, generator)
+        point, intervals = task.forecasts(run.model, batch)
+    table = task.encoding.tail if corpus is None else corpus.table
+    forecasts = series_forecasts(task, table, batch, last + 1, point, intervals)
+    drawn = _unscaled(task, batch, paths).flatten(2).permute(2, 0, 1).tolist()
+    return [replace(one, paths=tuple(map(tuple, own))) for one, own in zip(forecasts, drawn, strict=True)]
+
+
+def examples(run: Run, corpus: SeriesCorpus, split: str) -> list[SeriesForecast]:
+    """A few windows of a part, evenly spread over its first series, beside what came."""
+    task = forecaster(run)
+    part = task.part(corpus, split, run.device)
+    count = int(part.counts[part.counts > 0][0])
+    numbers = torch.linspace(0, count - 1, min(count, EXAMPLES), device=run.device).round().long()
+    batch = part.windows(numbers)
+    with torch.no_grad(), evaluating(run.model):
+        point, intervals = task.forecasts(run.model, batch)
+    return series_forecasts(task, corpus.table, batch, part.origins(numbers)[0].cpu().numpy(), point, intervals)
+
+
+def _in_parts(task: Forecast, model: nn.Module, batch: SeriesBatch) -> tuple[Tensor, Tensor | None]:
+    """Forecasts of many series, some at a time."""
+    points, spans = [], []
+    with torch.no_grad(), evaluating(model):
+        for start in range(0, batch.lanes, LANES):
+            point, intervals = task.forecasts(model, batch.part(start, start + LANES))
+            points.append(point)
+            if intervals is not None:
+                spans.append(intervals)
+    return torch.cat(points, dim=1), torch.cat(spans, dim=1) if spans else None
+
+
+def _unscaled(task: Forecast, batch: SeriesBatch, values: Tensor) -> Tensor:
+    """Scaled values (…, batch, channels) in the series' own units, in float64."""
+    assert batch.series is not None
+    series = batch.series.cpu().numpy()
+    spread, centre = (torch.from_numpy(array[series]) for array in (task.encoding.spread, task.encoding.centre))
+    return values.double().cpu() * spread + centre
+
+
+def series_forecasts(
+    task: Forecast,
+    table: Table,
+    batch: SeriesBatch,
+    origins: NDArray[np.int64],
+    point: Tensor,
+    intervals: Tensor | None,
+) -> list[SeriesForecast]:
+    """One a window and channel, in order; `origins` (batch,) are rows of `table`, one past its end for what is yet to
+    come."""
+    assert batch.series is not None
+    encoding, settings = task.encoding, task.settings
+    step, horizon, targets = encoding.step, settings.horizon, len(encoding.targets)
+    points = _unscaled(task, batch, point)
+    ends = None if intervals is None else _unscaled(task, batch, intervals.movedim(-2, 0).movedim(-1, 0))
+    found = []
+    for lane, origin in enumerate(map(int, origins)):
+        series = int(batch.series[lane])
+        own = table.ids.index(encoding.ids[series])
+        begin, end = int(table.bounds[own]), int(table.ends[own])
+        start = max(begin, origin - min(settings.lookback, HISTORIES * horizon))
+        times = tuple(step.text(int(time)) for time in step.times_after(int(table.times[origin - 1]), horizon))
+        history_times = tuple(step.text(int(time)) for time in table.times[start:origin])
+        for target in range(targets):
+            spans: Mapping[int, Any] = {}
+            if ends is not None:
+                spans = {
+                    level: tuple(tuple(ends[side, place, :, lane, target].tolist()) for side in (0, 1))
+                    for place, level in enumerate(settings.levels)
+                }
+            after = table.targets[origin : min(end, origin + horizon), target]
+            found.append(
+                SeriesForecast(
+                    series=encoding.channels[series * targets + target],
+                    times=times,
+                    point=tuple(points[:, lane, target].tolist()),
+                    intervals=spans,
+                    history_times=history_times,
+                    history=_plain(table.targets[start:origin, target]),
+                    actual=_plain(after) if len(after) == horizon else (),
+                )
+            )
+    return found
+
+
+def _plain(values: NDArray[np.float64]) -> tuple[float | None, ...]:
+    return tuple(None if np.isnan(value) else float(value) for value in values)

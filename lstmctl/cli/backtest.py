@@ -1,0 +1,105 @@
+"""`lstmctl backtest`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from lstmctl.cli.arguments import Json, Quiet, RunArgument, Trust
+
+if TYPE_CHECKING:
+    from lstmctl.records import Backtest
+
+EXAMPLES = """\
+Examples:
+
+\b
+  lstmctl backtest
+  lstmctl backtest latest --stride 1 --output backtest.csv
+  lstmctl backtest latest --windows 3 --refit
+"""
+
+
+def backtest(
+    run: RunArgument = None,
+    split: Annotated[
+        str | None, typer.Option(help="Part of its data: validation or test; default: test where there is one.")
+    ] = None,
+    windows: Annotated[
+        int | None, typer.Option(help="The last so many origins of each series; default: all.", show_default=False)
+    ] = None,
+    stride: Annotated[
+        int | None, typer.Option(help="Rows from one origin to the next; default: the horizon.", show_default=False)
+    ] = None,
+    refit: Annotated[bool, typer.Option("--refit", help="Train anew for each origin, on the rows before it.")] = False,
+    output: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write every forecast to a .csv or .parquet file.")
+    ] = None,
+    trust: Trust = False,
+    quiet: Quiet = False,
+    json: Json = False,
+) -> None:
+    """Forecast from origins that roll through held-out rows, each from what was known by then.
+
+    Two kinds of intervals are scored: those of the run, and adaptive ones, which widen and narrow with what was
+    revealed before each origin.
+    """
+    from lstmctl import api
+    from lstmctl.cli import output as stdout
+    from lstmctl.data.forecast_table import check_ending, write_forecast_table
+    from lstmctl.registry import cell_name
+    from lstmctl.reporting import console
+    from lstmctl.reporting.live import TrainingDisplay
+
+    if output is not None:
+        check_ending(output)
+    opened = api.load_run(run, task="forecast", trust=trust)
+    with TrainingDisplay(quiet=quiet or not refit) as display:
+        result = opened.backtest(split=split, windows=windows, stride=stride, refit=refit, observe=display)
+    if output is not None:
+        write_forecast_table(output, result.forecasts, cell_name(opened.settings.model.cell), result.cutoffs)
+        console.write_line(str(output))
+    if json:
+        stdout.write_json(
+            {
+                "run": result.run,
+                "split": result.split,
+                "origins": result.origins,
+                "stride": result.stride,
+                "refit": result.refit,
+                "metrics": {kind: dict(score.metrics) for kind, score in result.scores.items()},
+                "by_channel": {
+                    kind: {name: dict(figures) for name, figures in score.by_channel.items()}
+                    for kind, score in result.scores.items()
+                },
+            }
+        )
+    elif not quiet:
+        _show(result)
+
+
+def _show(result: Backtest) -> None:
+    import sys
+
+    from lstmctl.reporting import console
+    from lstmctl.reporting.quantities import figure, metric_words
+
+    names = list(result.scores["adaptive"].metrics)
+    rows = [
+        [kind, *(figure(score.metrics[name]) if name in score.metrics else "" for name in names)]
+        for kind, score in result.scores.items()
+    ]
+    refit = "trained anew for each" if result.refit else "one network"
+    title = f"{result.run} on {result.split}: {result.origins:,} origins, {result.stride:,} rows apart, {refit}"
+    console.print_table(title, ["intervals", *map(metric_words, names)], rows, stream=sys.stdout)
+    levels = [name for name in names if name.startswith(("coverage_", "width_")) and "scaled" not in name]
+    channels = result.scores["adaptive"].by_channel
+    if len(channels) > 1:
+        rows = [
+            [channel, kind, *(figure(score.by_channel[channel].get(name, float("nan"))) for name in levels)]
+            for channel in channels
+            for kind, score in result.scores.items()
+        ]
+        console.print_table("by channel", ["channel", "intervals", *map(metric_words, levels)], rows, stream=sys.stdout)

@@ -1,0 +1,69 @@
+"""`lstmctl forecast`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from lstmctl.cli.arguments import Json, RunArgument, Trust, run_and_table
+
+EXAMPLES = """\
+Examples:
+
+\b
+  lstmctl forecast
+  lstmctl forecast latest newer.csv --output forecast.csv --plot forecast.png
+  lstmctl forecast latest --output forecast.parquet --json
+"""
+
+
+def forecast(
+    run: RunArgument = None,
+    file: Annotated[
+        str | None,
+        typer.Argument(metavar="FILE", help="Forecast beyond the end of this table; default: of the one trained on."),
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write the table to a .csv or .parquet file, not to stdout.")
+    ] = None,
+    plot: Annotated[Path | None, typer.Option(metavar="FILE", help="Draw the forecasts, as .png or .svg.")] = None,
+    trust: Trust = False,
+    json: Json = False,
+) -> None:
+    """Forecast what comes after the last row of a table.
+
+    The table has a row for each series and time: unique_id, ds, the forecast by the name of the cell, and the ends of
+    its intervals (gru-lo-90, gru-hi-90), all in the units of the data. FILE needs no target beyond its end; columns
+    that are known in advance go on in rows of their own.
+    """
+    from dataclasses import asdict
+
+    from lstmctl import api
+    from lstmctl.cli import output as stdout
+    from lstmctl.data.forecast_table import as_csv, check_ending, write_forecast_table
+    from lstmctl.registry import cell_name
+    from lstmctl.reporting import console
+    from lstmctl.reporting.forecast_plots import check_picture, write_forecasts
+
+    run, file = run_and_table(run, file)
+    if output is not None:
+        check_ending(output)
+    if plot is not None:
+        check_picture(plot)
+    opened = api.load_run(run, task="forecast", trust=trust)
+    forecasts = opened.forecast(file)
+    model = cell_name(opened.settings.model.cell)
+    if plot is not None:
+        write_forecasts(plot, forecasts, title=f"{opened.name}: {model}")
+        console.write_line(str(plot))
+    if output is not None:
+        write_forecast_table(output, forecasts, model)
+        console.write_line(str(output))
+    if json:
+        stdout.write_json(
+            {"run": str(opened.path), "model": model, "forecasts": [asdict(forecast) for forecast in forecasts]}
+        )
+    elif output is None:
+        stdout.write(as_csv(forecasts, model))

@@ -1,0 +1,334 @@
+"""From a window of rows to the rows after it: segments, a recurrence over them, and a way through the horizon.
+
+A window's rows are cut into segments of `segment` rows; each segment, through a linear map and a ReLU, is one step of
+the recurrence. So a lookback of 720 rows in segments of 24 is 30 steps, not 720 (Lin et al. 2023, SegRNN).
+
+The ways through the horizon:
+
+- `last`: a linear map from the last state to all rows at once.
+- `parallel`: each segment of the horizon has a query, made of its position, its channel and what is known of it in
+  advance; the *same* recurrence makes one step on each query from the last state. All queries go at once (Lin et al.
+  2023).
+- `recursive`: the same recurrence goes on, segment after segment, each made from the forecast of the one before.
+- `encoder-decoder`: a second recurrence goes on from the last state in that way (Sutskever, Vinyals & Le 2014).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from lstmctl.models.likelihoods import Likelihood
+from lstmctl.models.recurrence import Recurrence
+from lstmctl.protocols import ModelState
+
+Decoding = Literal["last", "parallel", "recursive", "encoder-decoder"]
+Feedback = Callable[[Tensor], Tensor]
+"""From outputs (rows, lanes, channels a sequence, outputs) to the values fed back."""
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """Of a window."""
+
+    lookback: int
+    horizon: int
+    segment: int
+    channels: int
+    past: int = 0
+    known: int = 0
+    static: int = 0
+
+
+class Window(NamedTuple):
+    """What a forecast is made from; values are normalised, and 0 where they are missing."""
+
+    values: Tensor
+    """(lookback, batch, channels)."""
+    seen: Tensor | None
+    """(lookback, batch, channels), 1 where a value is there; None where all are."""
+    past: Tensor
+    """(lookback, batch, past)."""
+    known: Tensor
+    """(lookback + horizon, batch, known)."""
+    static: Tensor
+    """(1, batch, static)."""
+
+    def repeated(self, times: int) -> Window:
+        """All windows, one after the other, so many times."""
+        seen = None if self.seen is None else self.seen.repeat(1, times, 1)
+        values, past, known, static = (
+            part.repeat(1, times, 1) for part in (self.values, self.past, self.known, self.static)
+        )
+        return Window(values, seen, past, known, static)
+
+
+class Forecaster(nn.Module):
+    """One network.
+
+    Args:
+        sizes: of the windows.
+        make_recurrence: builds a stack for a number of inputs.
+        embedding: width of a segment's vector.
+        decoding: the way through the horizon.
+        likelihood: what the outputs mean.
+        joint: read all channels as one sequence; otherwise each is a sequence of its own, by the same weights.
+        linear: add a linear map from lookback to horizon, the same for all channels.
+        masked: tell the network which values are there.
+    """
+
+    def __init__(
+        self,
+        sizes: Sizes,
+        make_recurrence: Callable[[int], Recurrence],
+        embedding: int,
+        decoding: Decoding,
+        likelihood: Likelihood,
+        *,
+        joint: bool,
+        linear: bool,
+        masked: bool,
+    ) -> None:
+        super().__init__()
+        self.sizes, self.decoding, self.likelihood, self.masked = sizes, decoding, likelihood, masked
+        self.sequences = 1 if joint else sizes.channels
+        """Sequences that one window becomes."""
+        self.width = sizes.channels if joint else 1
+        """Channels in each of them."""
+        rows, known = sizes.segment, sizes.known
+        self.input_map = nn.Linear(rows * (self.width * (2 if masked else 1) + sizes.past + known), embedding)
+        self.static_map = nn.Linear(sizes.static, embedding, bias=False) if sizes.static else None
+        self.recurrence = make_recurrence(embedding)
+        hidden = self.recurrence.outputs
+        self.decoder: Recurrence | None = None
+        if decoding == "encoder-decoder":
+            self.decoder = make_recurrence(embedding)
+            self.decoder_map = nn.Linear(rows * (self.width + known), embedding)
+        elif decoding == "parallel":
+            self.position = nn.Parameter(torch.empty(sizes.horizon // rows, embedding))
+            self.future_map = nn.Linear(rows * known, embedding, bias=False) if known else None
+        elif decoding == "last":
+            self.future_map = nn.Linear(sizes.horizon * known, hidden, bias=False) if known else None
+        # Who am I: without it one set of weights could not treat its channels differently.
+        vector = hidden if decoding == "last" else embedding
+        self.channel = nn.Parameter(torch.empty(self.sequences, vector)) if self.sequences > 1 else None
+        reach = sizes.horizon if decoding == "last" else rows
+        self.head = nn.Linear(hidden, reach * self.width * likelihood.outputs)
+        self.linear = nn.Linear(sizes.lookback, sizes.horizon) if linear else None
+
+    def initialise(self, generator: torch.Generator) -> None:
+        """Draw all weights from `generator`: maps uniform in ±1/√inputs, vectors normal with a deviation of 0.02, the
+        linear map zero."""
+        with torch.no_grad():
+            for recurrence in (self.recurrence, self.decoder):
+                if recurrence is not None:
+                    recurrence.initialise(generator)
+            for module in self.children():
+                if not isinstance(module, nn.Linear):
+                    continue
+                if module is self.linear:
+                    module.weight.zero_()
+                else:
+                    bound = module.in_features**-0.5
+                    module.weight.uniform_(-bound, bound, generator=generator)
+                if module.bias is not None:
+                    module.bias.zero_()
+            for parameter in self._parameters.values():
+                if parameter is not None:
+                    parameter.normal_(std=0.02, generator=generator)
+
+    def forward(self, window: Window, target: Tensor | None = None) -> Tensor:
+        """Outputs (horizon, batch, channels, outputs), in the window's normalised space.
+
+        `target` (horizon, batch, channels), normalised and without gaps, is what `recursive` and `encoder-decoder` go
+        on from in place of their own forecasts (teacher forcing; Williams & Zipser 1989).
+        """
+        if self.decoding == "last":
+            outputs = self._from_last(window)
+        elif self.decoding == "parallel":
+            outputs = self._from_queries(window)
+        elif target is not None:
+            outputs = self._forced(window, target)
+        else:
+            outputs = self.roll_out(window, lambda outputs: self.likelihood.point(self._normalised(outputs)))
+        return self._with_linear(outputs, window)
+
+    def roll_out(self, window: Window, feedback: Feedback) -> Tensor:
+        """Outputs as `forward` has them, one segment after another, each made from what `feedback` made of the one
+        before."""
+        output, state = self._encode(window)
+        known = self._lanes(window.known[self.sizes.lookback :])
+        rows = self.sizes.segment
+        decoder = self.recurrence if self.decoder is None else self.decoder
+        values = self._lanes_of_values(window.values[-rows:])
+        segments = []
+        for start in range(0, self.sizes.horizon, rows):
+            if start or self.decoder is not None:
+                output, state = decoder(self._fed_back(values, known, start, window), state)
+            outputs = self._read_head(output[-1], rows)
+            segments.append(outputs)
+            values = feedback(outputs)
+        return self._batched(torch.cat(segments))
+
+    def _encode(self, window: Window) -> tuple[Tensor, ModelState]:
+        """The recurrence over the lookback: its outputs (segments, lanes, hidden) and the state after them."""
+        # What goes on by itself is told with each segment what is known of the next one: that is what it forecasts.
+        ahead = self.sizes.segment if self.decoding == "recursive" else 0
+        embedded = self._embed(window, window.values, window.seen, window.known[ahead : ahead + self.sizes.lookback])
+        output, state = self.recurrence(embedded, self._zeros(embedded))
+        return output, state
+
+    def _zeros(self, embedded: Tensor) -> ModelState:
+        return self.recurrence.initial_state(embedded.shape[1], self.input_map.weight)
+
+    def _embed(self, window: Window, values: Tensor, seen: Tensor | None, known: Tensor) -> Tensor:
+        """Rows (rows, batch, …) to vectors of their segments (segments, lanes, embedding)."""
+        features = [self._lanes_of_values(values)]
+        if seen is not None:
+            features.append(self._lanes_of_values(seen.to(values)))
+        if self.sizes.past:
+            past = functional.pad(window.past, (0, 0, 0, 0, 0, max(0, len(values) - len(window.past))))
+            features.append(self._lanes(past[: len(values)]))
+        if self.sizes.known:
+            features.append(self._lanes(known))
+        embedded = torch.relu(self.input_map(self._segments(torch.cat(features, dim=-1))))
+        return embedded + self._context(window)
+
+    def _context(self, window: Window) -> Tensor | float:
+        """What is the same at every step: the static features, and for what goes on by itself its channel."""
+        context: Tensor | float = 0.0
+        if self.static_map is not None:
+            context = context + self._lanes(self.static_map(window.static))
+        if self.channel is not None and self.decoding in ("recursive", "encoder-decoder"):
+            context = context + self.channel.repeat(window.values.shape[1], 1)
+        return context
+
+    def _from_last(self, window: Window) -> Tensor:
+        output, _ = self._encode(window)
+        last = output[-1]
+        if self.future_map is not None:
+            future = window.known[self.sizes.lookback :].transpose(0, 1).flatten(1)
+            last = last + self._lanes(self.future_map(future).unsqueeze(0))[0]
+        if self.channel is not None:
+            last = last + self.channel.repeat(window.values.shape[1], 1)
+        return self._batched(self._read_head(last, self.sizes.horizon))
+
+    def _from_queries(self, window: Window) -> Tensor:
+        _, state = self._encode(window)
+        batch = window.values.shape[1]
+        queries = self.position.unsqueeze(1)
+        if self.channel is not None:
+            queries = queries + self.channel.repeat(batch, 1)
+        if self.future_map is not None:
+            future = self._segments(self._lanes(window.known[self.sizes.lookback :]))
+            queries = queries + self.future_map(future)
+        queries = queries + self._context(window)
+        count, lanes = len(self.position), batch * self.sequences
+        queries = queries.expand(count, lanes, -1).reshape(1, count * lanes, -1)
+        copies = tuple(tuple(part.repeat(count, 1) for part in layer) for layer in state)
+        output, _ = self.recurrence(queries, copies)
+        outputs = self._read_head(output[0], self.sizes.segment)  # (rows, segments · lanes, width, outputs)
+        outputs = outputs.unflatten(1, (count, lanes)).transpose(0, 1).flatten(0, 1)
+        return self._batched(outputs)
+
+    def _forced(self, window: Window, target: Tensor) -> Tensor:
+        rows, lookback = self.sizes.segment, self.sizes.lookback
+        count = self.sizes.horizon // rows
+        if self.decoder is None:
+            values = torch.cat([window.values, target[:-rows]])
+            seen = window.seen
+            if seen is not None:
+                seen = torch.cat([seen.to(values), torch.ones_like(target[:-rows])])
+            embedded = self._embed(window, values, seen, window.known[rows:])
+            output, _ = self.recurrence(embedded, self._zeros(embedded))
+            output = output[-count:]
+        else:
+            _, state = self._encode(window)
+            values = self._lanes_of_values(torch.cat([window.values[-rows:], target[:-rows]]))
+            known = self._lanes(window.known[lookback:])
+            embedded = torch.relu(self.decoder_map(self._segments(torch.cat([values, known], dim=-1))))
+            output, _ = self.decoder(embedded + self._context(window), state)
+        outputs = self._read_head(output.flatten(0, 1), rows)
+        outputs = outputs.unflatten(1, (count, -1)).transpose(0, 1).flatten(0, 1)
+        return self._batched(outputs)
+
+    def _fed_back(self, values: Tensor, known: Tensor, start: int, window: Window) -> Tensor:
+        """The input (1, lanes, embedding) of the step that forecasts the rows from `start` on: what came before it."""
+        rows = self.sizes.segment
+        if self.decoder is not None:
+            features = torch.cat([values, known[start : start + rows]], dim=-1)
+            return torch.relu(self.decoder_map(self._segments(features))) + self._context(window)
+        parts = [values]
+        if self.masked:
+            parts.append(torch.ones_like(values))
+        if self.sizes.past:  # nobody knows it there; 0 is its mean over the training rows
+            parts.append(values.new_zeros(*values.shape[:2], self.sizes.past))
+        if self.sizes.known:
+            parts.append(known[start : start + rows])
+        return torch.relu(self.input_map(self._segments(torch.cat(parts, dim=-1)))) + self._context(window)
+
+    def _read_head(self, hidden: Tensor, rows: int) -> Tensor:
+        """(lanes, hidden) to (rows, lanes, width, outputs)."""
+        outputs: Tensor = self.head(hidden)
+        return outputs.view(len(hidden), rows, self.width, self.likelihood.outputs).movedim(1, 0)
+
+    def _normalised(self, outputs: Tensor) -> tuple[Tensor, ...]:
+        plain = outputs.new_zeros(())
+        return self.likelihood.read(outputs, plain, plain + 1)
+
+    def _with_linear(self, outputs: Tensor, window: Window) -> Tensor:
+        if self.linear is None:
+            return outputs
+        mapped = self.linear(window.values.permute(1, 2, 0)).permute(2, 0, 1).unsqueeze(-1)
+        values = self.likelihood.locations
+        return torch.cat([outputs[..., :values] + mapped, outputs[..., values:]], dim=-1)
+
+    # A lane is a sequence: window after window, and in each, where channels are independent, channel after channel.
+
+    def _lanes(self, shared: Tensor) -> Tensor:
+        """(rows, batch, features), the same for all channels of a window, to (rows, lanes, features)."""
+        return shared if self.sequences == 1 else shared.repeat_interleave(self.sequences, dim=1)
+
+    def _lanes_of_values(self, values: Tensor) -> Tensor:
+        """(rows, batch, channels) to (rows, lanes, width)."""
+        return values.reshape(len(values), -1, self.width)
+
+    def _batched(self, outputs: Tensor) -> Tensor:
+        """(rows, lanes, width, outputs) to (rows, batch, channels, outputs)."""
+        return outputs.reshape(len(outputs), -1, self.sizes.channels, outputs.shape[-1])
+
+    def _segments(self, rows: Tensor) -> Tensor:
+        """(rows, lanes, features) to (segments, lanes, segment · features)."""
+        segment = self.sizes.segment
+        return rows.view(len(rows) // segment, segment, *rows.shape[1:]).transpose(1, 2).flatten(2)
+
+
+class Ensemble(nn.Module):
+    """Networks that differ in their initial weights alone, trained side by side (Lakshminarayanan, Pritzel & Blundell
+    2017). One is an ensemble too.
+
+    Args:
+        make_member: builds a network.
+        count: how many.
+    """
+
+    def __init__(self, make_member: Callable[[], Forecaster], count: int) -> None:
+        super().__init__()
+        self.members = nn.ModuleList(make_member() for _ in range(count))
+
+    def each(self) -> list[Forecaster]:
+        return [member for member in self.members if isinstance(member, Forecaster)]
+
+    def initialise(self, generator: torch.Generator) -> None:
+        """Draw the weights of one member after the other."""
+        for member in self.each():
+            member.initialise(generator)
+
+    def forward(self, window: Window, target: Tensor | None = None) -> list[Tensor]:
+        """The outputs of each member; see `Forecaster.forward`."""
+        return [member(window, target) for member in self.each()]

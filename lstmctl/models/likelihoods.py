@@ -1,0 +1,220 @@
+"""What a forecast's outputs mean: a value, quantiles, or a distribution; each with its loss.
+
+Outputs are (…, outputs), one row of numbers for each value to forecast. `read` turns them into parameters in the space
+of the targets, given what was taken out of the window: value = normalised · scale + shift.
+"""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from functools import lru_cache
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+Parameters = tuple[Tensor, ...]
+
+SMALLEST_SCALE = 1e-4
+"""Of a distribution, in standard deviations of the training rows: a density may not grow without bound."""
+HUBER_DELTA = 1.0
+
+
+class Likelihood(ABC):
+    """How outputs become a forecast, and how far off it is."""
+
+    outputs: int
+    """Numbers for each value to forecast."""
+    locations: int
+    """How many of them, from the first on, are values; a linear map beside the network adds to those."""
+    has_intervals = False
+    """Whether it says by itself how sure it is."""
+    has_samples = False
+    """Whether values can be drawn from it, one after another."""
+
+    @abstractmethod
+    def read(self, outputs: Tensor, shift: Tensor, scale: Tensor) -> Parameters:
+        """Outputs (…, outputs) to parameters (…) each; `shift` and `scale` broadcast against (…)."""
+
+    @abstractmethod
+    def loss(self, parameters: Parameters, target: Tensor) -> Tensor:
+        """The loss of each value, (…)."""
+
+    @abstractmethod
+    def point(self, parameters: Parameters) -> Tensor:
+        """One value, (…)."""
+
+    def quantiles(self, parameters: Parameters, probabilities: Sequence[float]) -> Tensor:
+        """(…, probabilities)."""
+        raise TypeError(f"{type(self).__name__} says nothing of quantiles")
+
+    def sample(self, parameters: Parameters, generator: torch.Generator) -> Tensor:
+        """One draw, (…)."""
+        raise TypeError(f"{type(self).__name__} has nothing to draw from")
+
+
+class Point(Likelihood):
+    """A single value. Squared errors make it the mean, absolute errors the median, Huber's (1964) something between."""
+
+    outputs = locations = 1
+
+    def __init__(self, kind: str) -> None:
+        self.kind = kind
+
+    def read(self, outputs: Tensor, shift: Tensor, scale: Tensor) -> Parameters:
+        return (outputs[..., 0] * scale + shift,)
+
+    def loss(self, parameters: Parameters, target: Tensor) -> Tensor:
+        (value,) = parameters
+        match self.kind:
+            case "mse":
+                return (value - target).square()
+            case "mae":
+                return (value - target).abs()
+            case _:
+                return functional.huber_loss(value, target, reduction="none", delta=HUBER_DELTA)
+
+    def point(self, parameters: Parameters) -> Tensor:
+        return parameters[0]
+
+
+class Quantiles(Likelihood):
+    """The median and both ends of every interval, each by its pinball loss (Koenker & Bassett 1978).
+
+    Args:
+        levels: of the intervals, in percent.
+    """
+
+    has_intervals = True
+
+    def __init__(self, levels: Sequence[int]) -> None:
+        ends = {(100 - level) / 200 for level in levels}
+        self.probabilities = sorted({0.5, *ends, *(1 - end for end in ends)})
+        self.outputs = self.locations = len(self.probabilities)
+
+    def read(self, outputs: Tensor, shift: Tensor, scale: Tensor) -> Parameters:
+        return (outputs * scale.unsqueeze(-1) + shift.unsqueeze(-1),)
+
+    def loss(self, parameters: Parameters, target: Tensor) -> Tensor:
+        error = target.unsqueeze(-1) - parameters[0]
+        probabilities = error.new_tensor(self.probabilities)
+        return torch.maximum(probabilities * error, (probabilities - 1) * error).mean(-1)
+
+    def point(self, parameters: Parameters) -> Tensor:
+        return parameters[0][..., self.probabilities.index(0.5)]
+
+    def quantiles(self, parameters: Parameters, probabilities: Sequence[float]) -> Tensor:
+        """Those that were trained alone; sorted, for nothing keeps trained quantiles from crossing (Chernozhukov,
+        Fernández-Val & Galichon 2010)."""
+        ordered = parameters[0].sort(-1).values
+        return ordered[..., [self._index(probability) for probability in probabilities]]
+
+    def _index(self, probability: float) -> int:
+        return next(i for i, known in enumerate(self.probabilities) if math.isclose(known, probability))
+
+
+class Gaussian(Likelihood):
+    """A normal distribution; the second output is its deviation before softplus."""
+
+    outputs, locations = 2, 1
+    has_intervals = has_samples = True
+
+    def read(self, outputs: Tensor, shift: Tensor, scale: Tensor) -> Parameters:
+        return outputs[..., 0] * scale + shift, functional.softplus(outputs[..., 1]) * scale + SMALLEST_SCALE
+
+    def loss(self, parameters: Parameters, target: Tensor) -> Tensor:
+        mean, deviation = parameters
+        return 0.5 * math.log(2 * math.pi) + deviation.log() + 0.5 * ((target - mean) / deviation).square()
+
+    def point(self, parameters: Parameters) -> Tensor:
+        return parameters[0]
+
+    def quantiles(self, parameters: Parameters, probabilities: Sequence[float]) -> Tensor:
+        mean, deviation = parameters
+        standard: Tensor = torch.special.ndtri(torch.tensor(probabilities, dtype=torch.float64)).to(mean)
+        return mean.unsqueeze(-1) + deviation.unsqueeze(-1) * standard
+
+    def sample(self, parameters: Parameters, generator: torch.Generator) -> Tensor:
+        mean, deviation = parameters
+        draws = torch.randn(mean.shape, generator=generator).to(mean)
+        return mean + deviation * draws
+
+
+class StudentT(Likelihood):
+    """Student's t distribution, for errors with heavy tails: location, scale and degrees of freedom above 2."""
+
+    outputs, locations = 3, 1
+    has_intervals = has_samples = True
+
+    def read(self, outputs: Tensor, shift: Tensor, scale: Tensor) -> Parameters:
+        location = outputs[..., 0] * scale + shift
+        return location, functional.softplus(outputs[..., 1]) * scale + SMALLEST_SCALE, 2 + _freedom(outputs[..., 2])
+
+    def loss(self, parameters: Parameters, target: Tensor) -> Tensor:
+        location, scale, freedom = parameters
+        standard = (target - location) / scale
+        return (
+            torch.lgamma(freedom / 2)
+            - torch.lgamma((freedom + 1) / 2)
+            + 0.5 * (math.pi * freedom).log()
+            + scale.log()
+            + (freedom + 1) / 2 * torch.log1p(standard.square() / freedom)
+        )
+
+    def point(self, parameters: Parameters) -> Tensor:
+        return parameters[0]
+
+    def quantiles(self, parameters: Parameters, probabilities: Sequence[float]) -> Tensor:
+        location, scale, freedom = parameters
+        standard = torch.stack([_t_quantile(probability, freedom) for probability in probabilities], dim=-1)
+        return location.unsqueeze(-1) + scale.unsqueeze(-1) * standard
+
+    def sample(self, parameters: Parameters, generator: torch.Generator) -> Tensor:
+        """A normal draw over the root of a chi-squared one by its degrees of freedom."""
+        location, scale, freedom = parameters
+        normal = torch.randn(location.shape, generator=generator)
+        shape = freedom.detach().float().cpu() / 2
+        chi_squared = 2 * torch._standard_gamma(shape, generator=generator)
+        return location + scale * (normal * (2 * shape / chi_squared).sqrt()).to(location)
+
+
+def likelihood(loss: str, levels: Sequence[int]) -> Likelihood:
+    """What `task.loss` names."""
+    match loss:
+        case "quantile":
+            return Quantiles(levels)
+        case "gaussian":
+            return Gaussian()
+        case "student-t":
+            return StudentT()
+        case _:
+            return Point(loss)
+
+
+MOST_FREEDOM = 200.0
+"""Beyond so many degrees of freedom Student's t is a normal distribution to three digits."""
+
+
+def _freedom(output: Tensor) -> Tensor:
+    return functional.softplus(output).clamp(0.05, MOST_FREEDOM)
+
+
+@lru_cache
+def _t_table(probability: float) -> tuple[Tensor, Tensor]:
+    """Logarithms of degrees of freedom above 2, and the quantile at each."""
+    from scipy.stats import t
+
+    logarithms = torch.linspace(math.log(0.05), math.log(MOST_FREEDOM), 400, dtype=torch.float64)
+    return logarithms, torch.from_numpy(t.ppf(probability, 2 + logarithms.exp().numpy()))
+
+
+def _t_quantile(probability: float, freedom: Tensor) -> Tensor:
+    """The quantile for each of many degrees of freedom, on lines through a table (relative error below 1e-4)."""
+    logarithms, quantiles = (tensor.to(freedom.device) for tensor in _t_table(probability))
+    at = (freedom.double() - 2).clamp(0.05, MOST_FREEDOM).log()
+    index = torch.searchsorted(logarithms, at.contiguous()).clamp(1, len(logarithms) - 1)
+    low, high = logarithms[index - 1], logarithms[index]
+    share = (at - low) / (high - low)
+    return (quantiles[index - 1] + share * (quantiles[index] - quantiles[index - 1])).to(freedom)

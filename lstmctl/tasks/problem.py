@@ -1,0 +1,165 @@
+"""What a task is to the rest of the program: its data, its network, its order, its figures and its baselines."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Protocol, Self
+
+import torch
+from torch import nn
+
+from lstmctl.cells.cell import Cell
+from lstmctl.config import Settings
+from lstmctl.config.schema import Model as ModelSettings
+from lstmctl.config.schema import Training as TrainingSettings
+from lstmctl.metrics import Metric
+from lstmctl.protocols import Batch, Batches, Loss, ModelState, Totals
+from lstmctl.records import Score
+
+Part = Any
+"""One part of the data on its device, in whatever form its task reads: nobody else looks inside."""
+
+
+class Encoding(Protocol):
+    """What turns data into numbers and back; a run keeps it as `encoding.json`."""
+
+    def to_json(self) -> dict[str, Any]: ...
+
+
+class Corpus(Protocol):
+    """Data found and checked. Its module in `data` says what else it holds."""
+
+    @property
+    def encoding(self) -> Encoding: ...
+    @property
+    def parts(self) -> Mapping[str, Any]:
+        """Training, validation and, where there are three, test."""
+        ...
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """How a run's own config names the files, so that it runs again from another folder."""
+        ...
+
+    @property
+    def fingerprint(self) -> dict[str, Any]:
+        """`sha256` and sizes."""
+        ...
+
+
+class Problem(ABC):
+    """A sequence problem from end to end: one class a task of the config, named in `registry.TASKS`.
+
+    It is built from a config and an encoding alone. What training sees of it is `protocols.Task`.
+    """
+
+    @staticmethod
+    @abstractmethod
+    def open(settings: Settings, config_folder: Path | None) -> Any:
+        """The data that a config names: a `Corpus`.
+
+        Raises:
+            DataError: nothing is found, or it cannot be used as it is.
+        """
+
+    @classmethod
+    @abstractmethod
+    def of(cls, settings: Settings, corpus: Any) -> Self:
+        """The problem that a config poses on data just opened."""
+
+    @classmethod
+    @abstractmethod
+    def restored(
+        cls, settings: Settings, encoding: Mapping[str, Any], calibration: Mapping[str, Any] | None = None
+    ) -> Self:
+        """The problem of a run, without its data.
+
+        Args:
+            settings, encoding: of the run.
+            calibration: what `calibrate` gave at the end of its training.
+
+        Raises:
+            RunError: the encoding or the calibration is damaged.
+        """
+
+    @abstractmethod
+    def read(self, files: Sequence[str]) -> Any:
+        """Other data, encoded as this problem's own: a `Corpus` with one part, `validation`.
+
+        Raises:
+            DataError: it is not there, or holds what the encoding does not know.
+        """
+
+    @abstractmethod
+    def difference(self, other: Self) -> str | None:
+        """How another problem's weights would mean something else here; None where they mean the same."""
+
+    @abstractmethod
+    def facts(self, corpus: Any) -> dict[str, Any]:
+        """What `run.json` says of the data, beside its fingerprint and files; `parts` holds the length of each."""
+
+    @abstractmethod
+    def model(self, settings: ModelSettings, cell: type[Cell], generator: torch.Generator) -> nn.Module:
+        """A freshly initialised network.
+
+        Raises:
+            ConfigError: the cell refuses `model.options`.
+        """
+
+    @abstractmethod
+    def part(self, corpus: Any, name: str, device: torch.device) -> Part:
+        """One part of the data, on a device."""
+
+    @abstractmethod
+    def require(self, part: Part) -> None:
+        """Raises DataError when a part is too short to be scored."""
+
+    @abstractmethod
+    def training_order(self, part: Part, training: TrainingSettings, seed: int) -> Batches:
+        """The order in which the training part is read.
+
+        Raises:
+            DataError: it is too short for one step.
+        """
+
+    @abstractmethod
+    def progress(self, part: Part) -> Iterable[Batch]:
+        """A look at the validation part during training; it decides which weights are best."""
+
+    @abstractmethod
+    def evaluate(self, model: nn.Module, part: Part) -> Score:
+        """The figures that are reported of a part."""
+
+    def calibrate(self, model: nn.Module, part: Part) -> dict[str, Any] | None:
+        """Once training is over, learn from the validation part how sure to be; what a run keeps of it, or None."""
+        return None
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What one must know to read its figures, in whole sentences."""
+        return ()
+
+    @abstractmethod
+    def references(self, corpus: Any, split: str) -> dict[str, Score]:
+        """Figures of simple baselines on one part, by name: what is reached without a network."""
+
+    # What `protocols.Task` asks for.
+
+    @property
+    @abstractmethod
+    def primary(self) -> Metric: ...
+    @property
+    @abstractmethod
+    def unit(self) -> str: ...
+    @abstractmethod
+    def initial_state(self, model: nn.Module, batch: Batch) -> ModelState: ...
+    @abstractmethod
+    def loss(self, model: nn.Module, batch: Batch, state: ModelState) -> Loss: ...
+    @abstractmethod
+    def score(self, model: nn.Module, batch: Batch, state: ModelState) -> tuple[Totals, ModelState]: ...
+    @abstractmethod
+    def metrics(self, totals: Totals) -> dict[str, float]: ...
+    @abstractmethod
+    def sample(self, model: nn.Module, generator: torch.Generator) -> str: ...

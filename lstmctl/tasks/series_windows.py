@@ -1,0 +1,143 @@
+"""Windows of time series: gathered from one tensor by their origins, never copied out beforehand.
+
+An origin is the row of a window's first label. A part's windows have all their labels inside the part, while their
+inputs may reach back into the part before; so how many there are does not depend on the lookback, except in training.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import Self
+
+import torch
+from torch import Tensor
+
+from lstmctl.protocols import Batch
+from lstmctl.seeds import stream
+
+MOST_VALUES = 2_000_000
+"""In a batch that is only scored: so many fit into a processor's cache or a small GPU."""
+
+
+@dataclass(frozen=True)
+class SeriesBatch(Batch):
+    """Windows side by side. `input` (lookback, batch, channels) and `target` (horizon, batch, channels) are scaled, and
+    NaN where a value is missing."""
+
+    past: Tensor | None = None
+    """(lookback, batch, past)."""
+    known: Tensor | None = None
+    """(lookback + horizon, batch, known)."""
+    static: Tensor | None = None
+    """(1, batch, static)."""
+    series: Tensor | None = None
+    """(batch,), which series each window is of."""
+
+    @property
+    def units(self) -> int:
+        return self.lanes
+
+
+@dataclass(frozen=True)
+class SeriesPart:
+    """One part of a table of series, on a device, and where its windows are."""
+
+    values: Tensor
+    """(rows, channels), scaled; NaN where missing."""
+    past: Tensor
+    """(rows, past)."""
+    known: Tensor
+    """(rows, known)."""
+    static: Tensor
+    """(series, static)."""
+    begins: Tensor
+    """(series,), each series' first row."""
+    rows: Tensor
+    """(series, 2), start and stop of the part in each series."""
+    lookback: int
+    horizon: int
+    name: str = "validation"
+
+    @property
+    def first(self) -> Tensor:
+        """(series,), the first origin in each."""
+        return torch.maximum(self.rows[:, 0], self.begins + self.lookback)
+
+    @property
+    def counts(self) -> Tensor:
+        """(series,), windows in each."""
+        return (self.rows[:, 1] - self.horizon - self.first + 1).clamp(min=0)
+
+    def __len__(self) -> int:
+        return int(self.counts.sum())
+
+    def half(self, which: int) -> Self:
+        """The first (0) or the second (1) half of the rows: no label is in both."""
+        middle = self.rows.sum(1) // 2
+        start, stop = (self.rows[:, 0], middle) if which == 0 else (middle, self.rows[:, 1])
+        return replace(self, rows=torch.stack([start, stop], dim=1))
+
+    def origins(self, windows: Tensor) -> tuple[Tensor, Tensor]:
+        """The rows of the first labels of windows by their numbers, and the series each is of."""
+        ends = self.counts.cumsum(0)
+        series = torch.searchsorted(ends, windows, right=True)
+        before = ends[series] - self.counts[series]
+        return self.first[series] + windows - before, series
+
+    def windows(self, numbers: Tensor) -> SeriesBatch:
+        """Windows by their numbers (batch,), from 0 in order of series and time."""
+        origins, series = self.origins(numbers)
+        rows = origins + torch.arange(-self.lookback, self.horizon, device=origins.device).unsqueeze(1)
+        values = self.values[rows]
+        return SeriesBatch(
+            input=values[: self.lookback],
+            target=values[self.lookback :],
+            fresh=True,
+            past=self.past[rows[: self.lookback]],
+            known=self.known[rows],
+            static=self.static[series].unsqueeze(0),
+            series=series,
+        )
+
+    def scored(self, most: int | None = None) -> Iterator[SeriesBatch]:
+        """All windows in order, or at most so many, evenly spread."""
+        total = len(self)
+        every = 1 if most is None else max(1, -(-total // most))
+        numbers = torch.arange(0, total, every, device=self.rows.device)
+        values = (self.lookback + self.horizon) * (self.values.shape[1] + self.known.shape[1] + self.past.shape[1])
+        for batch in numbers.split(max(1, min(1024, MOST_VALUES // values))):
+            yield self.windows(batch)
+
+
+class ShuffledOrigins:
+    """Every window once an epoch, in an order drawn anew for each; one epoch follows the other without a break, so that
+    none is left out where a batch does not divide their number.
+
+    Args:
+        part: the training part.
+        batch: windows in a step.
+        seed: of the run.
+    """
+
+    def __init__(self, part: SeriesPart, batch: int, seed: int) -> None:
+        self.part, self.batch, self.seed = part, batch, seed
+        self.count = len(part)
+        self.units_per_step = batch
+        self.steps_per_epoch = max(1, round(self.count / batch))
+        self._order = lru_cache(maxsize=2)(self._shuffle)
+
+    def __getitem__(self, step: int) -> SeriesBatch:
+        numbers: list[Tensor] = []
+        start, stop = step * self.batch, (step + 1) * self.batch
+        while start < stop:
+            epoch, position = divmod(start, self.count)
+            taken = min(stop - start, self.count - position)
+            numbers.append(self._order(epoch)[position : position + taken])
+            start += taken
+        return self.part.windows(torch.cat(numbers) if len(numbers) > 1 else numbers[0])
+
+    def _shuffle(self, epoch: int) -> Tensor:
+        generator = torch.Generator().manual_seed(stream(self.seed, "order", epoch))
+        return torch.randperm(self.count, generator=generator).to(self.part.rows.device)
