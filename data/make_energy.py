@@ -35,6 +35,7 @@ SEED = 1888  # Of twenty that were looked at: the last tenth has ordinary weathe
 START = datetime.datetime(2022, 1, 1)
 DAYS = 730
 HOURS = 24 * DAYS
+HOURS_AHEAD = 7 * 24  # Beyond the last load, of which only the calendar is known.
 HOURS_A_YEAR = 365.25 * 24
 
 SCALE = 82.0  # Megawatts that a profile of 1 stands for.
@@ -305,13 +306,16 @@ def explain(town: Town) -> None:
 
 
 def write(folder: Path) -> None:
-    """Write the table."""
+    """Write the table: the two years, and the calendar of the week after them with load and temperature left empty."""
     town = generate(SEED)
     rows = ["date,load,temperature,holiday"]
     for hour in range(HOURS):
         date = START + datetime.timedelta(hours=hour)
         temperature = round(float(town.temperature[hour]), 1) + 0.0  # Never "-0.0".
         rows.append(f"{date:%Y-%m-%d %H:%M:%S},{town.load[hour]:.2f},{temperature:.1f},{int(town.holiday[hour])}")
+    for hour in range(HOURS, HOURS + HOURS_AHEAD):
+        date = START + datetime.timedelta(hours=hour)
+        rows.append(f"{date:%Y-%m-%d %H:%M:%S},,,{int(is_holiday(date.date()))}")
     folder.joinpath("energy.csv").write_bytes(("\n".join(rows) + "\n").encode("ascii"))
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import datetime
+import math
 import random
 from pathlib import Path
 
@@ -62,4 +64,36 @@ def small_config(text_file: Path) -> Path:
     """A config that trains within a second on `text_file`."""
     path = text_file.parent / "small.yaml"
     path.write_text(CONFIG.format(cell="lstm", shape="many-to-many"), encoding="utf-8")
+    return path
+
+
+SERIES_CONFIG = """\
+task: {type: forecast, lookback: 12, horizon: 4, segment: 2, season: 6, levels: [80], loss: mse}
+data: {series: small.csv, split: [0.6, 0.2, 0.2]}
+model: {cell: gru, hidden: 12, embedding: 8, dropout: 0.1}
+training: {budget: 40 steps, batch: 16, learning_rate: 1e-2, average: 0.9, evaluate_every: 10, save_every: 7,
+  sample_every: 20, precision: float32}
+threads: 1
+"""
+
+
+def write_waves(path: Path, rows: int = 400) -> Path:
+    """A table of two columns, `a` and `b`, with a season of six rows and some noise; its hours begin with 2020."""
+    draw = random.Random(7)
+    start = datetime.datetime(2020, 1, 1)
+    lines = ["date,a,b"]
+    for row in range(rows):
+        wave = math.sin(2 * math.pi * row / 6)
+        a, b = 10 + 3 * wave + draw.gauss(0, 0.3), -5 + wave + 0.01 * row + draw.gauss(0, 0.1)
+        lines.append(f"{start + datetime.timedelta(hours=row)},{a:.6f},{b:.6f}")
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return path
+
+
+@pytest.fixture
+def series_config(tmp_path: Path) -> Path:
+    """A config that trains a forecaster within a second or two, on `small.csv` beside it."""
+    write_waves(tmp_path / "small.csv")
+    path = tmp_path / "waves.yaml"
+    path.write_text(SERIES_CONFIG, encoding="utf-8")
     return path

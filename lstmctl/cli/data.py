@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -10,7 +11,10 @@ import typer
 from lstmctl.cli.arguments import ConfigArguments, Json, Quiet, split_arguments
 
 if TYPE_CHECKING:
+    from lstmctl.config import LoadedConfig
     from lstmctl.data.downloading import Downloaded
+    from lstmctl.data.series import SeriesCorpus
+    from lstmctl.reporting.forecast_plots import SeriesCourse
 
 app = typer.Typer(help="Look at data, and get more.", no_args_is_help=True, rich_markup_mode=None)
 
@@ -31,19 +35,42 @@ def list_(json: Json = False) -> None:
 
 
 @app.command(
-    epilog="Examples:\n\n\b\n  lstmctl data show travellers\n  lstmctl data show travellers data.text=my-text.txt"
+    epilog="Examples:\n\n\b\n  lstmctl data show travellers\n  lstmctl data show travellers data.text=my-text.txt\n"
+    "  lstmctl data show energy --plot series.png"
 )
-def show(arguments: ConfigArguments = None, json: Json = False) -> None:
-    """What a config's data holds: size, symbols with their frequencies, the parts, and one example window."""
-    from lstmctl.cli import output
+def show(
+    arguments: ConfigArguments = None,
+    plot: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Draw the series with their parts, as .png or .svg.")
+    ] = None,
+    json: Json = False,
+) -> None:
+    """What a config's data holds, its parts, and one example window.
+
+    Of a text: its size and its symbols with their frequencies. Of series: rows, step, what was missing and what was
+    done about it, the windows of each part, and which rows the scaler saw.
+    """
     from lstmctl.config import load
+    from lstmctl.config.schema import TextData
+    from lstmctl.errors import UsageError
+
+    config, overrides = split_arguments(arguments, "CONFIG")
+    loaded = load(config or "travellers", overrides, trust=True)
+    if not isinstance(loaded.settings.data, TextData):
+        _show_series(loaded, plot, json=json)
+    elif plot is not None:
+        raise UsageError("--plot draws series; this config has a text")
+    else:
+        _show_text(loaded, json=json)
+
+
+def _show_text(loaded: LoadedConfig, *, json: bool) -> None:
+    from lstmctl.cli import output
     from lstmctl.config.schema import TextData
     from lstmctl.data.listing import describe
     from lstmctl.data.text import open_text
     from lstmctl.reporting import console
 
-    config, overrides = split_arguments(arguments, "CONFIG")
-    loaded = load(config or "travellers", overrides, trust=True)
     data = loaded.settings.data
     assert isinstance(data, TextData)
     corpus = open_text(data.text, data.symbols, data.split, loaded.folder)
@@ -63,6 +90,91 @@ def show(arguments: ConfigArguments = None, json: Json = False) -> None:
         [[repr(window["input"]), repr(window["target"])]],
         stream=sys.stdout,
     )
+
+
+MOST_CHANNELS = 20
+"""In a table for people; --json has them all."""
+
+
+def _show_series(loaded: LoadedConfig, plot: Path | None, *, json: bool) -> None:
+    from lstmctl.cli import output
+    from lstmctl.config.schema import Forecast, SeriesData
+    from lstmctl.data.listing import describe_series
+    from lstmctl.data.series import Layout, open_series
+    from lstmctl.reporting import console
+    from lstmctl.reporting.forecast_plots import write_series
+    from lstmctl.reporting.quantities import figure, sparkline
+
+    data, task = loaded.settings.data, loaded.settings.task
+    assert isinstance(data, SeriesData)
+    assert isinstance(task, Forecast)
+    layout = Layout(**data.model_dump(exclude={"series"}))
+    lookback, horizon = task.lookback, task.horizon
+    corpus = open_series(data.series, layout, loaded.folder, lookback=lookback, horizon=horizon, season=task.season)
+    facts = describe_series(corpus, lookback, horizon)
+    if plot is not None:
+        write_series(plot, _courses(corpus))
+        console.write_line(str(plot))
+    if json:
+        output.write_json(facts)
+        return
+    console.write_line(
+        f"{', '.join(facts['files'])}: {facts['bytes']:,} bytes, {facts['rows']:,} rows, {facts['series']:,} series, "
+        f"{facts['start']} to {facts['end']}, step {facts['step']}, season {facts['season']:,} rows"
+    )
+    parts = [
+        [name, f"{part['rows']:,}", part["first"], part["last"], f"{part['windows']:,}"]
+        for name, part in facts["parts"].items()
+    ]
+    console.print_table("parts", ["part", "rows", "from", "to", "windows"], parts, stream=sys.stdout)
+    scaler = facts["scaler"]
+    channels = [
+        [row["channel"], figure(row["centre"]), figure(row["spread"])] for row in scaler["channels"][:MOST_CHANNELS]
+    ]
+    more = len(scaler["channels"]) - len(channels)
+    title = f"channels, and their {scaler['name']} scaler by {scaler['rows']}" + (f" ({more:,} more)" if more else "")
+    console.print_table(title, ["channel", "centre", "spread"], channels, stream=sys.stdout)
+    used = [f"{name}: {', '.join(columns)}" for name, columns in facts["covariates"].items() if columns]
+    for line in [*used, *facts["notes"]]:
+        console.write_line(console.inert(line))
+    if window := facts["window"]:
+        rows = [
+            [
+                name,
+                f"{window[name]['first']} to {window[name]['last']}",
+                sparkline([value for value in window[name]["values"] if value is not None], 40),
+                ", ".join("missing" if value is None else figure(value) for value in window[name]["values"][-3:]),
+            ]
+            for name in ("input", "labels")
+        ]
+        console.print_table(
+            f"one window of the training part: {window['channel']}",
+            ["", "rows", "course", "last"],
+            rows,
+            stream=sys.stdout,
+        )
+
+
+def _courses(corpus: SeriesCorpus) -> list[SeriesCourse]:
+    """Every series and column, to be drawn."""
+    from lstmctl.reporting.forecast_plots import SeriesCourse
+
+    table, encoding = corpus.table, corpus.encoding
+    courses = []
+    for series in range(len(table.ids)):
+        begin, end = int(table.bounds[series]), int(table.ends[series])
+        rows_of_times = table.times[begin:end].tolist()
+        times = rows_of_times if encoding.step.is_index else [encoding.step.moment(time) for time in rows_of_times]
+        parts = {
+            name: (int(rows[series, 0]) - begin, int(rows[series, 1]) - begin) for name, rows in corpus.parts.items()
+        }
+        for column in range(len(encoding.targets)):
+            name = encoding.channels[series * len(encoding.targets) + column]
+            values = tuple(None if value != value else value for value in table.targets[begin:end, column].tolist())
+            courses.append(SeriesCourse(name, times, values, parts))
+        if len(courses) > MOST_CHANNELS:
+            break
+    return courses
 
 
 def complete_known(incomplete: str) -> list[str]:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Annotated
 
 import typer
 
-from lstmctl.cli.arguments import Json, RunArgument, Trust
+from lstmctl.cli.arguments import TABLES, Json, RunArgument, Trust, run_and_table
 
 EXAMPLES = """\
 Examples:
@@ -15,25 +16,32 @@ Examples:
   lstmctl evaluate
   lstmctl evaluate latest --split test --json
   lstmctl evaluate latest my-text.txt
+  lstmctl evaluate latest newer.csv
 """
 
 
 def evaluate(
     run: RunArgument = None,
-    file: Annotated[str | None, typer.Argument(metavar="FILE", help="Score this text or folder instead.")] = None,
+    file: Annotated[
+        str | None, typer.Argument(metavar="FILE", help="Score this text, folder or table instead.")
+    ] = None,
     split: Annotated[str, typer.Option(help="Part of its own data: training, validation or test.")] = "validation",
     trust: Trust = False,
     json: Json = False,
 ) -> None:
-    """Score a run on held-out text.
+    """Score a run on data it did not learn from, with simple baselines beside it.
 
-    The figures: one stream from a zero state, and (cold) windows of 64 symbols, each from a zero state.
+    Text: one stream from a zero state, and (cold) windows of 64 symbols, each from a zero state. Forecasts: every
+    window, overall, by channel and by step of the horizon.
     """
     from lstmctl import api
     from lstmctl.cli import output
     from lstmctl.reporting import console
+    from lstmctl.reporting.evaluation_tables import show_evaluation
 
-    evaluation = api.load_run(run, trust=trust).evaluate(split, file)
+    run, file = run_and_table(run, file)
+    opened = api.load_run(run, task="forecast" if file and file.endswith(TABLES) else None, trust=trust)
+    evaluation = opened.evaluate(split, file)
     if json:
         output.write_json(
             {
@@ -42,8 +50,17 @@ def evaluate(
                 "metrics": dict(evaluation.metrics),
                 "baselines": {name: dict(metrics) for name, metrics in evaluation.baselines.items()},
                 "windows": evaluation.windows,
+                **(
+                    {"by_channel": evaluation.by_channel, "by_step": evaluation.by_step}
+                    if evaluation.by_channel
+                    else {}
+                ),
+                "notes": list(evaluation.notes),
             }
         )
+        return
+    if evaluation.by_channel:
+        show_evaluation(evaluation, opened.task.primary.name, stream=sys.stdout)
         return
     rows = [["run", *(f"{value:.4f}" for value in evaluation.metrics.values())]]
     for name, metrics in evaluation.baselines.items():

@@ -45,13 +45,11 @@ def forecast(
     from lstmctl.data.forecast_table import as_csv, check_ending, write_forecast_table
     from lstmctl.registry import cell_name
     from lstmctl.reporting import console
-    from lstmctl.reporting.forecast_plots import check_picture, write_forecasts
+    from lstmctl.reporting.forecast_plots import write_forecasts
 
     run, file = run_and_table(run, file)
     if output is not None:
         check_ending(output)
-    if plot is not None:
-        check_picture(plot)
     opened = api.load_run(run, task="forecast", trust=trust)
     forecasts = opened.forecast(file)
     model = cell_name(opened.settings.model.cell)

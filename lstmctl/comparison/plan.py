@@ -152,8 +152,8 @@ def for_tuning(settings: Settings, data: Mapping[str, Any]) -> Settings:
     if "test" not in parts:
         validation = held_out(training)
         training -= validation
-    data = settings.data.model_copy(update={"split": (training, validation)})
-    return settings.model_copy(update={"data": data})
+    inner = settings.data.model_copy(update={"split": (training, validation)})
+    return settings.model_copy(update={"data": inner})
 
 
 def write_plan(folder: Path, plan: Plan) -> None:

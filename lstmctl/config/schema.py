@@ -123,7 +123,8 @@ class SeriesData(Section):
     time: str | None = Field(default=None, description="Column of dates or whole numbers; null to recognise it")
     id: str | None = Field(default=None, description="Column that names each row's series; null to recognise it")
     targets: Names | None = Field(
-        default=None, description="Columns to forecast; null for every column of numbers with no other use"
+        default=None,
+        description="Columns to forecast; null for `y` of a long table, else every column of numbers with no other use",
     )
     past: Names = Field(default=(), description="Columns that help but are known only up to now")
     known: Names = Field(default=(), description="Columns that are known in advance, over the horizon too")

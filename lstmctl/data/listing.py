@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -10,6 +10,9 @@ from lstmctl import bundled
 from lstmctl.data.locating import cache_folder
 from lstmctl.data.sources import KNOWN
 from lstmctl.data.text import TextCorpus
+
+if TYPE_CHECKING:  # a list of files need not wait for what reads tables
+    from lstmctl.data.series import SeriesCorpus
 
 DATA = (".txt", ".csv")
 """Endings of bundled data; what else lies there made or describes it."""
@@ -55,4 +58,69 @@ def describe(corpus: TextCorpus, window: int) -> dict[str, Any]:
             for number in order
         ],
         "window": {"input": corpus.encoding.decode(training[:-1]), "target": corpus.encoding.decode(training[1:])},
+    }
+
+
+def describe_series(corpus: SeriesCorpus, lookback: int, horizon: int) -> dict[str, Any]:
+    """A table's size, step, parts and scales, and training's first window with its labels."""
+    table, encoding = corpus.table, corpus.encoding
+    text = encoding.step.text
+    parts = {}
+    for name, rows in corpus.parts.items():
+        start, stop = (int(edge) for edge in rows[0])
+        parts[name] = {
+            "rows": int(np.diff(rows).sum()),
+            "first": text(int(table.times[start])) if stop > start else None,
+            "last": text(int(table.times[stop - 1])) if stop > start else None,
+            "windows": int(corpus.origins(name)[1].sum()),
+        }
+    return {
+        "files": list(corpus.names),
+        "bytes": corpus.fingerprint["bytes"],
+        "sha256": corpus.fingerprint["sha256"],
+        "rows": len(table.times),
+        "series": len(table.ids),
+        "channels": list(encoding.channels),
+        "step": str(encoding.step),
+        "season": encoding.season,
+        "start": text(int(table.times[table.bounds[:-1]].min())),
+        "end": text(int(table.times[table.bounds[1:] - 1].max())),
+        "parts": parts,
+        "covariates": {
+            "past": list(encoding.past),
+            "known": list(encoding.known),
+            "static": list(encoding.static),
+            "calendar": list(encoding.calendar),
+        },
+        "scaler": {
+            "name": encoding.scaler,
+            "rows": encoding.rows_used,
+            "channels": [
+                {"channel": channel, "centre": float(centre), "spread": float(spread)}
+                for channel, centre, spread in zip(
+                    encoding.channels, encoding.centre.flat, encoding.spread.flat, strict=True
+                )
+            ],
+        },
+        "notes": list(corpus.notes),
+        "window": _first_window(corpus, lookback, horizon),
+    }
+
+
+def _first_window(corpus: SeriesCorpus, lookback: int, horizon: int) -> dict[str, Any] | None:
+    """Training's first window: times and values of its first channel, in original units; null where missing."""
+    first, counts = corpus.origins("training")
+    if not counts.any():
+        return None
+    series = int(np.argmax(counts > 0))
+    origin = int(first[series])
+    spans = {"input": slice(origin - lookback, origin), "labels": slice(origin, origin + horizon)}
+    channel = corpus.encoding.channels[series * len(corpus.encoding.targets)]
+    return {"channel": channel} | {
+        name: {
+            "first": corpus.encoding.step.text(int(corpus.table.times[span][0])),
+            "last": corpus.encoding.step.text(int(corpus.table.times[span][-1])),
+            "values": [None if np.isnan(value) else float(value) for value in corpus.table.targets[span, 0]],
+        }
+        for name, span in spans.items()
     }

@@ -27,8 +27,8 @@ def search_folders(config_folder: Path | None) -> list[Path]:
     return [folder for folder in folders if folder is not None]
 
 
-def locate(name: str, config_folder: Path | None) -> Path:
-    """The file or folder that `name` means in a config.
+def locate(name: str, config_folder: Path | None, key: str = "data.text") -> Path:
+    """The file or folder that `name` means in a config, where `key` holds it.
 
     Raises:
         DataError: nothing of that name is in any of the folders (each is listed), or one may not be looked into.
@@ -47,7 +47,7 @@ def locate(name: str, config_folder: Path | None) -> Path:
     raise DataError(
         f"`{name}` does not exist; looked in {looked}",
         hint=_download_hint(name, path)
-        or f"put the file into one of these folders, or say where it is: data.text=PATH/{path.name}",
+        or f"put the file into one of these folders, or say where it is: {key}=PATH/{path.name}",
     )
 
 
@@ -77,12 +77,28 @@ def read_bytes(path: Path) -> bytes:
         DataError: it is missing, not a regular file, or may not be read.
     """
     try:
-        mode = path.stat().st_mode
-        if not stat.S_ISREG(mode):
-            raise DataError(f"{path} is not a regular file ({stat.filemode(mode)[0]}); give a text file or a folder")
+        check_regular(path, "a text file or a folder")
         return path.read_bytes()
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error.strerror}") from error
+
+
+def check_regular(path: Path, wanted: str) -> None:
+    """Refuse what is not a regular file, such as a pipe that would never end.
+
+    Args:
+        path: what was named.
+        wanted: what to give instead.
+
+    Raises:
+        DataError: it is missing, not a regular file, or may not be looked at.
+    """
+    try:
+        mode = path.stat().st_mode
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error.strerror}") from error
+    if not stat.S_ISREG(mode):
+        raise DataError(f"{path} is not a regular file ({stat.filemode(mode)[0]}); give {wanted}")
 
 
 def require_files(files: Iterable[Path]) -> list[Path]:

@@ -124,7 +124,7 @@ class Forecast(Problem):
 
     def difference(self, other: Self) -> str | None:
         for key in ("targets", "past", "known", "static", "calendar"):
-            own, others = getattr(self.encoding, key), getattr(other.encoding, key)
+            own, others = (tuple(getattr(encoding, key)) for encoding in (self.encoding, other.encoding))
             if own != others:
                 return (
                     f"other {key} columns than this data: {', '.join(others) or 'none'}, not {', '.join(own) or 'none'}"
@@ -256,11 +256,13 @@ class Forecast(Problem):
         return self.sums(batch, windows_first(point), None if intervals is None else windows_first(intervals)), ()
 
     def metrics(self, totals: Totals) -> dict[str, float]:
-        return figures(totals)
+        """All figures; first the one that decides."""
+        found = figures(totals)
+        return {name: found[name] for name in (self.primary.name, *found) if name in found}
 
     def sample(self, model: nn.Module, generator: torch.Generator) -> str:
         """How the first series goes on after its last row, in the height of a line."""
-        batch, _ = self.tail(next(model.parameters()).device)
+        batch, _ = self.tail(next(model.parameters()).device, strict=False)
         lines = []
         with torch.no_grad(), evaluating(model):
             point = self.uncalibrated(model, batch.part(0, 1))[0]
@@ -340,11 +342,14 @@ class Forecast(Problem):
         """Whether sample paths can be drawn."""
         return self.likelihood.has_samples and self.decoding in ("recursive", "encoder-decoder")
 
-    def tail(self, device: torch.device, corpus: SeriesCorpus | None = None) -> tuple[SeriesBatch, NDArray[np.int64]]:
+    def tail(
+        self, device: torch.device, corpus: SeriesCorpus | None = None, *, strict: bool = True
+    ) -> tuple[SeriesBatch, NDArray[np.int64]]:
         """The last window of every series, to forecast what comes after the end of a table; and its last row in it.
 
         Args:
             corpus: a newer table; by default the end of the one the run was trained on.
+            strict: refuse what is not known far enough in advance; otherwise its mean stands in for it.
 
         Raises:
             DataError: a series is shorter than the lookback, or what must be known in advance ends too soon.
@@ -360,18 +365,19 @@ class Forecast(Problem):
                 raise DataError(
                     f"{what} has {end - begin:,} rows; a forecast is made from task.lookback={settings.lookback:,}"
                 )
-            if encoding.known and stop - end < settings.horizon:
-                there = encoding.step.text(int(table.times[stop - 1]))
+            there = scaled.known[end : min(stop, end + settings.horizon), : len(encoding.known)]
+            given = _rows_given(there)
+            if strict and encoding.known and given < settings.horizon:
+                last = encoding.step.text(int(table.times[end + given - 1]))
                 raise DataError(
                     f"{', '.join(encoding.known)} must be known for {settings.horizon:,} rows after the last "
-                    f"{', '.join(encoding.targets)} of {what}, but ends {stop - end:,} rows after it, at {there}",
+                    f"{', '.join(encoding.targets)} of {what}, but ends {given:,} rows after it, at {last}",
                     hint="append rows with these columns alone, or train without data.known",
                 )
             rows.append(np.arange(end - settings.lookback, end))
             times = encoding.step.times_after(int(table.times[end - 1]), settings.horizon)
-            ahead = np.empty((settings.horizon, len(encoding.known)))
-            if encoding.known:
-                ahead[:] = scaled.known[end : end + settings.horizon, : len(encoding.known)]
+            ahead = np.zeros((settings.horizon, len(encoding.known)))
+            ahead[:given] = there[:given]
             known.append(np.concatenate([ahead, calendar_features(times, encoding.calendar, encoding.step)], axis=1))
         taken = np.stack(rows, axis=1)
         series = [encoding.ids.index(name) for name in table.ids]
@@ -442,6 +448,16 @@ class Forecast(Problem):
     # Scores and baselines.
 
     def evaluate(self, model: nn.Module, part: SeriesPart) -> Score:
+        """Every window.
+
+        Raises:
+            DataError: there is none.
+        """
+        if len(part) == 0:
+            raise DataError(
+                f"no series is long enough for one window: task.lookback={part.lookback:,} and "
+                f"task.horizon={part.horizon:,} rows"
+            )
         return self.as_score(total(model, self, part.scored()), len(part))
 
     def references(self, corpus: SeriesCorpus, split: str) -> dict[str, Score]:
@@ -495,7 +511,7 @@ class Forecast(Problem):
     def as_score(self, sums: Totals, windows: int) -> Score:
         """The figures that follow from such sums."""
         names = self.encoding.targets
-        return Score(figures(sums), windows, by_channel(sums, names), by_step(sums))
+        return Score(self.metrics(sums), windows, by_channel(sums, names), by_step(sums))
 
     def sums(self, batch: SeriesBatch, point: Floats, intervals: Floats | None) -> Totals:
         """What `metrics.forecasts` adds up of forecasts (batch, horizon, channels), however they were made."""
@@ -591,7 +607,7 @@ def _taken_out(values: Tensor, seen: Tensor | None, kind: str) -> tuple[Tensor, 
 
 def windows_first(tensor: Tensor) -> Floats:
     """(rows, batch, …) to an array (batch, rows, …)."""
-    array: Floats = tensor.float().transpose(0, 1).cpu().numpy()
+    array: Floats = tensor.detach().float().transpose(0, 1).cpu().numpy()
     return array
 
 
@@ -605,6 +621,12 @@ def _rows_of_each(corpus: SeriesCorpus) -> dict[str, int] | None:
     if any(len(different) > 1 for different in lengths.values()):
         return None
     return {name: int(same[0]) for name, same in lengths.items()}
+
+
+def _rows_given(known: Floats) -> int:
+    """How many of the first rows lack nothing."""
+    lacking = np.isnan(known).any(axis=1)
+    return int(np.argmax(lacking)) if lacking.any() else len(known)
 
 
 class _Identity:

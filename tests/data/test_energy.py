@@ -24,7 +24,7 @@ def maker() -> dict[str, Any]:
 @pytest.fixture(scope="module")
 def rows() -> list[dict[str, str]]:
     with (DATA / "energy.csv").open(encoding="ascii", newline="") as file:
-        return list(csv.DictReader(file))
+        return [row for row in csv.DictReader(file) if row["load"]]
 
 
 @pytest.fixture(scope="module")
@@ -89,6 +89,15 @@ def test_two_years_of_hours_without_gap_or_repetition(
     assert {row["holiday"] for row in rows} == {"0", "1"}
     start = datetime.datetime(2022, 1, 1)
     assert dates == [start + datetime.timedelta(hours=hour) for hour in range(17_520)]
+
+
+def test_the_calendar_goes_on_for_a_week() -> None:
+    with (DATA / "energy.csv").open(encoding="ascii", newline="") as file:
+        ahead = list(csv.DictReader(file))[17_520:]
+    start = datetime.datetime(2024, 1, 1)
+    assert [row["date"] for row in ahead] == [str(start + datetime.timedelta(hours=hour)) for hour in range(168)]
+    assert {(row["load"], row["temperature"]) for row in ahead} == {("", "")}
+    assert [row["holiday"] for row in ahead] == ["1"] * 24 + ["0"] * 144  # New Year
 
 
 def test_load_and_temperature_are_plausible(load: Floats, temperature: Floats) -> None:

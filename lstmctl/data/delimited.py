@@ -1,0 +1,379 @@
+"""Tables as delimited text: what separates the columns, where a line is wrong, and columns as texts or numbers.
+
+Numbers are parsed by polars all at once. Only where that fails is a column read again as text to find the culprit.
+Every record is one line, so that a row always has a line number.
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from lstmctl.data.dates import is_date
+from lstmctl.data.text import BYTE_ORDER_MARK
+from lstmctl.errors import DataError
+
+SEPARATORS = (",", ";", "\t", "|")
+MISSING = {"", "na", "n/a", "#n/a", "nan", "null", "none", "nil", "."}
+"""Words that stand for a missing value, in small letters."""
+MISSING_WORDS = ["NA", "N/A", "n/a", "#N/A", "NaN", "nan", "NAN", "null", "NULL", "None", "none"]
+"""The usual ones as they are written, for the fast way; other spellings are understood by the slow one."""
+LARGEST = 1e37
+"""Beyond this a network's numbers (float32) overflow soon."""
+BLOCK = 1 << 23
+"""Bytes looked at in one go."""
+SAMPLED = 200
+"""Rows from which columns, separator and decimal sign are recognised."""
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
+_COMMA_NUMBER = re.compile(r"[+-]?\d*,\d+([eE][+-]?\d+)?")
+# A crash inside polars is no ordinary exception, but for a file that caused it, it is an error like any other.
+POLARS_ERRORS: tuple[type[BaseException], ...] = (
+    pl.exceptions.PolarsError,
+    pl.exceptions.PanicException,
+    ValueError,
+    OSError,
+)
+
+
+class DelimitedSheet:
+    """A CSV or TSV file whose every line has the header's number of fields."""
+
+    unit = "line"
+
+    def __init__(self, path: Path, separator: str, decimal: str) -> None:
+        """Check the whole file once.
+
+        Args:
+            path: a regular file.
+            separator: one of `SEPARATORS`, or auto.
+            decimal: `.`, `,` or auto.
+
+        Raises:
+            DataError: it is not such a file; with the line, and what would be right.
+        """
+        self.path = path
+        self.notes: list[str] = []
+        with path.open("rb") as file:
+            head = file.read(1 << 18)
+            # Line ends of one carriage return, as old spreadsheets write them, are turned into the usual ones.
+            self._content = None if b"\n" in head or b"\r" not in head else head + file.read()
+        if self._content is not None:
+            self._content = re.sub(b"\r\n?", b"\n", self._content)
+            head = self._content[: 1 << 18]
+        lines = self._first_lines(head)
+        self._header_line = next((number for number, line in enumerate(lines) if line.strip()), -1) + 1
+        if self._header_line == 0:
+            raise DataError(f"{path} is empty")
+        lines = lines[self._header_line - 1 :]
+        self.separator = _separator(lines) if separator == "auto" else separator
+        header, *sample = self._fields(lines)
+        self._sample = [row for row in sample if any(field.strip() for field in row)][:SAMPLED]
+        self._width = len(header)
+        self.names = self._names(header)
+        self.decimal = self._decimal() if decimal == "auto" else decimal
+        self.lines = self._check()
+        """(rows,) the line of each row, counted from 1; the header is usually line 1."""
+
+    @property
+    def rows(self) -> int:
+        """Rows with any content."""
+        return len(self.lines)
+
+    def kind(self, column: int) -> str:
+        """What a column seems to hold by its first rows: whole, number, date, text, or empty."""
+        values = [row[column].strip() for row in self._sample if column < len(row)]
+        values = [value for value in values if value.casefold() not in MISSING]
+        if not values:
+            return "empty"
+        # A slip in one row must not change a column's use: it is to be found and named as what it is.
+        if sum(map(is_date, values)) > len(values) / 2:
+            return "date"
+        numbers = [value for value in values if self._is_number(value)]
+        if not numbers:
+            return "text"
+        return "whole" if all(re.fullmatch(r"[+-]?\d{1,18}", value) for value in numbers) else "number"
+
+    def texts(self, column: int) -> pl.Series:
+        """(rows,) a column as it is written, without blanks around."""
+        return self._read([column], pl.String)[0].to_series().fill_null("").str.strip_chars()
+
+    def numbers(self, columns: Sequence[int]) -> NDArray[np.float64]:
+        """(rows, columns) float64, with NaN where a value is missing.
+
+        Raises:
+            DataError: something is no number, or too large; with line, column and value.
+        """
+        values = np.empty((self.rows, len(columns)))
+        if not columns:
+            return values
+        frames = None
+        if self.decimal == ".":
+            try:
+                frames = self._read(columns, pl.Float64)
+            except DataError:  # found and named below
+                frames = None
+        for index, column in enumerate(columns):
+            read = None if frames is None else frames[index].to_series()
+            values[:, index] = self._careful(column) if read is None else read.to_numpy()
+            self._check_size(values[:, index], column)
+        return values
+
+    def place(self, row: int) -> str:
+        """Where a row is, for messages."""
+        return f"{self.path}: line {self.lines[row]}"
+
+    def fingerprint(self) -> dict[str, object]:
+        """SHA-256 and size in bytes of the file as it was checked."""
+        return {"sha256": self._sha256, "bytes": self._bytes}
+
+    def _first_lines(self, head: bytes) -> list[str]:
+        """The first lines, without the last where it may be cut off."""
+        if b"\0" in head:
+            raise DataError(f"{self.path} holds zero bytes, as UTF-16 and binary files do", hint=_CONVERT)
+        if len(head) >= 1 << 18 and b"\n" in head:
+            head = head[: head.rindex(b"\n")]
+        text = head.removeprefix(BYTE_ORDER_MARK).decode("utf-8", "replace")
+        return [line.removesuffix("\r") for line in text.split("\n")[: 10 * SAMPLED]]
+
+    def _fields(self, lines: list[str]) -> list[list[str]]:
+        try:
+            rows = [next(csv.reader([line], delimiter=self.separator), []) for line in lines]
+        except csv.Error as error:
+            raise DataError(f"{self.path} is no table that can be read: {error}") from error
+        return [[field.strip() for field in row] for row in rows]
+
+    def _names(self, header: list[str]) -> tuple[str, ...]:
+        """The columns' names, with a stand-in for those without."""
+        if len(header) < 2:
+            others = [other for other in SEPARATORS if other in header[0] and other != self.separator]
+            raise DataError(
+                f"{self.path}: line {self._header_line}: one column only, `{header[0][:40]}`",
+                hint=f"the columns seem to be separated otherwise: data.separator={_shown(others[0])}"
+                if others
+                else "a table has a column of dates and at least one of numbers, with a header that names them",
+            )
+        if date := next((name for name in header if is_date(name)), None):
+            raise DataError(
+                f"{self.path}: line {self._header_line}: `{date}` stands where a column's name should be",
+                hint="put a header line before the data, such as "
+                + self.separator.join(["date", *(f"series{number}" for number in range(1, len(header)))][:4]),
+            )
+        if all(not name or self._is_number(name) for name in header):
+            raise DataError(
+                f"{self.path}: line {self._header_line} holds numbers where the columns' names should be",
+                hint="put a header line before the data, such as " + self.separator.join(["date", "value"]),
+            )
+        names = [name or f"column {number}" for number, name in enumerate(header, start=1)]
+        if twice := next((name for index, name in enumerate(names) if name in names[:index]), None):
+            raise DataError(f"{self.path}: line {self._header_line}: two columns are named `{twice}`; rename one")
+        self.unnamed = {number for number, name in enumerate(header) if not name}
+        return tuple(names)
+
+    def _decimal(self) -> str:
+        """A comma where more numbers of the first rows have one than a point."""
+        if self.separator == ",":
+            return "."
+        fields = [field for row in self._sample for field in row]
+        commas = sum(_COMMA_NUMBER.fullmatch(field) is not None for field in fields)
+        points = sum(re.fullmatch(r"[+-]?\d+\.\d+", field) is not None for field in fields)
+        return "," if commas > points else "."
+
+    def _is_number(self, text: str) -> bool:
+        return bool(_NUMBER.fullmatch(text) or _COMMA_NUMBER.fullmatch(text))
+
+    def _check(self) -> NDArray[np.int64]:
+        """Look at every line: encoding, quotation marks and number of fields; keep the lines that hold anything."""
+        digest = hashlib.sha256()
+        kept: list[NDArray[np.int64]] = []
+        line, size, empty = 0, 0, 0
+        self._quoted = False
+        self._blank: list[NDArray[np.int64]] = []
+        for block in self._blocks():
+            self._check_text(block, line, size)
+            digest.update(block)
+            size += len(block)
+            starts, blank = self._check_fields(block, line)
+            numbers = np.arange(line + 1, line + 1 + len(starts), dtype=np.int64)
+            empty += int(blank[numbers > self._header_line].sum())
+            kept.append(numbers[~blank & (numbers > self._header_line)])
+            line += len(starts)
+        self._sha256, self._bytes, self._lines = digest.hexdigest(), size, line
+        if self._content is not None:
+            # The checksum is that of the file, not of what was made of it.
+            content = self.path.read_bytes()
+            self._sha256, self._bytes = hashlib.sha256(content).hexdigest(), len(content)
+        lines = np.concatenate(kept) if kept else np.empty(0, dtype=np.int64)
+        if empty:
+            inner = np.setdiff1d(np.arange(self._header_line + 1, line + 1), lines)
+            self.notes.append(f"{empty} empty {'line' if empty == 1 else 'lines'} left out, first line {inner[0]}")
+        return lines
+
+    def _blocks(self) -> Iterator[bytes]:
+        """The file in blocks of whole lines."""
+        if self._content is not None:
+            yield self._content
+            return
+        rest = b""
+        with self.path.open("rb") as file:
+            while read := file.read(BLOCK):
+                cut = read.rfind(b"\n") + 1
+                if cut:
+                    yield rest + read[:cut]
+                    rest = read[cut:]
+                else:
+                    rest += read
+        if rest:
+            yield rest
+
+    def _check_text(self, block: bytes, line: int, offset: int) -> None:
+        if b"\0" in block:
+            found = line + 1 + block.count(b"\n", 0, block.index(b"\0"))
+            raise DataError(f"{self.path}: line {found} holds a zero byte, as binary files do", hint=_CONVERT)
+        if block.isascii():
+            return
+        try:
+            block.decode("utf-8")
+        except UnicodeDecodeError as error:
+            found = line + 1 + block.count(b"\n", 0, error.start)
+            wrong = f"byte offset {offset + error.start}: 0x{block[error.start]:02x}"
+            raise DataError(
+                f"{self.path}: line {found}, {wrong} is not UTF-8",
+                hint=f"convert it, say from Latin-1: iconv -f latin1 -t utf-8 {self.path.name}",
+            ) from error
+
+    def _check_fields(self, block: bytes, line: int) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+        """Where each line of a block starts, and which lines are empty or hold separators alone."""
+        codes = np.frombuffer(block, dtype=np.uint8)
+        ends = np.flatnonzero(codes == ord("\n"))
+        if not block.endswith(b"\n"):
+            ends = np.append(ends, len(codes))
+        starts = np.concatenate([[0], ends[:-1] + 1])
+        separators = np.flatnonzero(codes == ord(self.separator))
+        if b'"' in block:
+            self._quoted = True
+            quotes = np.flatnonzero(codes == ord('"'))
+            before = np.searchsorted(quotes, starts)
+            counts = np.diff(np.append(before, len(quotes)))
+            if np.any(counts % 2):
+                found = line + 1 + int(np.argmax(counts % 2))
+                raise DataError(
+                    f"{self.path}: line {found}: a quotation mark is not closed on its line",
+                    hint='write each row on one line, and a quotation mark inside of quotes as ""',
+                )
+            # Every line has an even number, so the count before a separator says whether it is inside of quotes.
+            separators = separators[np.searchsorted(quotes, separators) % 2 == 0]
+        fields = np.diff(np.append(np.searchsorted(separators, starts), len(separators))) + 1
+        lengths = ends - starts
+        carriage = np.zeros(len(ends), dtype=np.int64)
+        carriage[lengths > 0] = codes[ends[lengths > 0] - 1] == ord("\r")
+        blank = lengths - carriage == fields - 1
+        for wrong in np.flatnonzero((fields != self._width) & ~blank):
+            number = line + 1 + int(wrong)
+            if number < self._header_line or not block[starts[wrong] : ends[wrong]].strip(b" \t\r\xef\xbb\xbf"):
+                blank[wrong] = True
+                continue
+            others = [other for other in SEPARATORS if other != self.separator]
+            text = block[starts[wrong] : ends[wrong]].decode("utf-8", "replace")
+            otherwise = next((other for other in others if text.count(other) == self._width - 1), None)
+            hint = "a number with a decimal comma needs another separator or quotes" if self.separator == "," else None
+            raise DataError(
+                f"{self.path}: line {number}: {fields[wrong]} {'field' if fields[wrong] == 1 else 'fields'}, "
+                f"but the header (line {self._header_line}) has {self._width}",
+                hint=f"this line is separated otherwise; one for all: data.separator={_shown(self.separator)}"
+                if otherwise
+                else hint,
+            )
+        return starts, blank
+
+    def _read(self, columns: Sequence[int], kind: type[pl.DataType]) -> list[pl.DataFrame]:
+        """Columns of the rows that hold anything, each a frame, as texts or as numbers."""
+        schema = {f"c{column}": kind if column in columns else pl.String for column in range(self._width)}
+        try:
+            frame = pl.read_csv(
+                self.path if self._content is None else self._content,
+                has_header=False,
+                skip_lines=self._header_line,
+                schema=schema,
+                columns=sorted(columns),
+                separator=self.separator,
+                quote_char='"' if self._quoted else None,
+                null_values=MISSING_WORDS if kind == pl.Float64 else None,
+                glob=False,
+            )
+        except POLARS_ERRORS as error:
+            first = str(error).split("\n", 1)[0]
+            raise DataError(f"{self.path} is no table that can be read: {first}") from error
+        below = self._lines - self._header_line
+        if frame.height != below:
+            raise DataError(
+                f"{self.path}: {below:,} lines below the header, but {frame.height:,} rows were read",
+                hint='quotation marks inside of fields may be the cause; write them as "" within quotes',
+            )
+        if len(self.lines) != below:
+            frame = frame[pl.Series(self.lines - self._header_line - 1)]
+        return [frame.select(f"c{column}") for column in columns]
+
+    def _careful(self, column: int) -> NDArray[np.float64]:
+        """One column as numbers, by way of its texts."""
+        texts = self.texts(column)
+        missing = texts.is_null() | texts.str.to_lowercase().is_in(list(MISSING))
+        written = texts
+        wrong = pl.repeat(False, len(texts), eager=True)
+        if self.decimal == ",":
+            # `1.234` may be a thousand and more here, so a point is no decimal point.
+            wrong = texts.str.contains(".", literal=True)
+            written = texts.str.replace(",", ".", literal=True)
+        numbers = written.cast(pl.Float64, strict=False)
+        bad = ((numbers.is_null() | wrong) & ~missing).arg_true()
+        if len(bad):
+            value = str(texts[int(bad[0])])
+            raise DataError(
+                f"{self.place(int(bad[0]))}, column `{self.names[column]}`: `{value[:40]}` is not a number",
+                hint=self._number_hint(value, column),
+            )
+        return numbers.set(missing, None).to_numpy()
+
+    def _check_size(self, values: NDArray[np.float64], column: int) -> None:
+        with np.errstate(invalid="ignore"):
+            large = np.abs(values) > LARGEST
+        if large.any():
+            row = int(np.argmax(large))
+            raise DataError(
+                f"{self.place(row)}, column `{self.names[column]}`: {values[row]:g} is "
+                + ("infinite" if np.isinf(values[row]) else "too large to learn from"),
+                hint="correct it, or leave it empty and write data.missing=interpolate",
+            )
+
+    def _number_hint(self, value: str, column: int) -> str:
+        if self.decimal == "." and _COMMA_NUMBER.fullmatch(value):
+            return 'numbers with a decimal comma: data.decimal=","' + (
+                ', and data.separator=";" with a file that is separated so' if self.separator == "," else ""
+            )
+        if self.decimal == "," and _NUMBER.fullmatch(value):
+            return 'numbers with a decimal point: data.decimal="."; thousands are written without a sign between'
+        return (
+            "correct it, leave it empty and write data.missing=interpolate, or leave the column "
+            f"`{self.names[column]}` out: data.targets=[…]"
+        )
+
+
+_CONVERT = "convert it to UTF-8 first; from a spreadsheet, save it as CSV"
+
+
+def _separator(lines: list[str]) -> str:
+    """What separates the columns: as often in the first rows as in the header; else what the header has most of."""
+    sample = [re.sub(r'"[^"]*"', "", line) for line in lines[:SAMPLED] if line.strip()]
+    counts = {separator: [line.count(separator) for line in sample] for separator in SEPARATORS}
+    steady = [separator for separator, found in counts.items() if found[0] and len(set(found)) == 1]
+    return max(steady or SEPARATORS, key=lambda separator: counts[separator][0])
+
+
+def _shown(separator: str) -> str:
+    return '"\\t"' if separator == "\t" else f'"{separator}"'

@@ -1,0 +1,360 @@
+"""Rows in order and on regular times: sorted, single, gaps found, and what is missing filled.
+
+Filling looks ahead inside of one part alone, so that no training row depends on a later part.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lstmctl.data.tables import Rows
+from lstmctl.data.timesteps import MONTHS, Step, are_month_ends, date_text
+from lstmctl.errors import DataError
+
+Indices = NDArray[np.int64]
+FILL_HINT = "data.missing=interpolate (or forward-fill) fills them, data.missing=mask leaves them unscored"
+MOST_MISSING = 10
+"""Missing rows for each present one beyond which the step, not the rows, is taken to be wrong."""
+
+
+def put_in_order(rows: Rows, order: str, duplicates: str) -> Indices:
+    """Put rows series by series in order of time, each time once; in place.
+
+    Args:
+        rows: as the file has them.
+        order: error or sort.
+        duplicates: error, first, last or mean.
+
+    Returns:
+        (series + 1,) where each series begins.
+
+    Raises:
+        DataError: rows are out of order or twice where that is an error; with both lines.
+    """
+    if np.any(np.diff(rows.series) < 0):
+        _take(rows, np.argsort(rows.series, kind="stable"))
+    same = np.diff(rows.series) == 0
+    back = np.flatnonzero(same & (np.diff(rows.times) < 0))
+    if len(back):
+        if order == "error":
+            first = int(back[np.argmin(rows.lines[back + 1])])
+            raise DataError(
+                f"{rows.place(first + 1)}: {_series(rows, first)}{_time(rows, first + 1)} comes after "
+                f"{_time(rows, first)} ({rows.unit} {rows.lines[first]})",
+                hint=f"data.order=sort sorts the rows{_several(rows)}",
+            )
+        _take(rows, np.lexsort((rows.lines, rows.times, rows.series)))
+        rows.notes.append(f"rows sorted by time: {len(back):,} came after a later one")
+        same = np.diff(rows.series) == 0
+    twice = np.flatnonzero(same & (np.diff(rows.times) == 0))
+    if len(twice):
+        if duplicates == "error":
+            first = int(twice[np.argmin(rows.lines[twice + 1])])
+            raise DataError(
+                f"{rows.place(first + 1)}: {_series(rows, first)}{_time(rows, first)} is there twice, "
+                f"first in {rows.unit} {rows.lines[first]}",
+                hint=f"data.duplicates=first (or last, mean) keeps one{_several(rows)}",
+            )
+        line, time = rows.lines[twice[0] + 1], _time(rows, int(twice[0]))
+        rows.notes.append(
+            f"{len(twice):,} {'row' if len(twice) == 1 else 'rows'} of a time that was there before: "
+            f"{duplicates} kept, first at {time} ({rows.unit} {line})"
+        )
+        _merge(rows, twice, duplicates)
+    return np.searchsorted(rows.series, np.arange(len(rows.ids) + 1)).astype(np.int64)
+
+
+def find_step(rows: Rows, bounds: Indices, step: str) -> Step:
+    """The step as the config says it, or by the longest series.
+
+    Raises:
+        DataError: it is none, does not suit the column of times, or one row is too few to tell.
+    """
+    lengths = np.diff(bounds)
+    longest = int(np.argmax(lengths))
+    times = rows.times[bounds[longest] : bounds[longest + 1]]
+    if step == "auto":
+        if len(times) < 2:
+            what = "each series" if len(rows.ids) > 1 else "the table"
+            raise DataError(
+                f"{rows.path}: {what} has one row only; a series needs more",
+                hint=f"`{rows.columns.id}` is taken to name the series; another column: data.id=NAME"
+                if rows.columns.id
+                else "a wide table has a row a time and a column a series",
+            )
+        return Step.infer(times, rows.is_index)
+    parsed = Step.parse(step)
+    if rows.is_index and not parsed.is_index:
+        raise DataError(
+            f"{rows.path}: data.step is `{parsed}`, but column `{rows.columns.time}` holds whole numbers, not dates",
+            hint='data.step="1 row", or how dates are written: data.date_format="%Y%m%d"',
+        )
+    if parsed.unit == "months" and are_month_ends(times) and len(times) > 1:
+        return Step(parsed.count * MONTHS[parsed.unit], "month ends")
+    return parsed
+
+
+def number_rows(rows: Rows, bounds: Indices, step: Step) -> None:
+    """Put row numbers, from 1 in each series, in the place of dates, which then serve for the order alone; in place."""
+    starts = np.repeat(bounds[:-1], np.diff(bounds))
+    rows.times = (np.arange(len(rows.times), dtype=np.int64) - starts + 1) * step.count
+    rows.is_index = True
+
+
+def insert_missing(rows: Rows, bounds: Indices, step: Step, missing: str) -> Indices:
+    """Give every regular time between a series' first and last a row, NaN and without a line; in place.
+
+    Returns:
+        (series + 1,) where each series begins now.
+
+    Raises:
+        DataError: a time is none of the regular ones, or rows are missing where that is an error.
+    """
+    grids, places, gaps = [], [], []
+    for start, stop in itertools.pairwise(bounds):
+        times = rows.times[start:stop]
+        first, last = int(times[0]), int(times[-1])
+        if step.count_between(first, last) > MOST_MISSING * len(times) + 1000:
+            raise DataError(
+                f"{rows.path}: {_series(rows, int(start))}{len(times):,} rows from {step.text(first)} to "
+                f"{step.text(last)} are few for a step of {step}: most rows would be missing",
+                hint=_step_hint(rows),
+            )
+        grid = step.expected(first, last)
+        if not len(grid) or grid[0] != first:
+            raise DataError(
+                f"{rows.place(int(start))}: {_series(rows, int(start))}{_time(rows, int(start))} cannot be one of "
+                f"{'the ' if step.unit in ('business days', 'month ends') else 'the times with a step of '}{step}",
+                hint=_step_hint(rows),
+            )
+        if len(grid) == len(times) and np.array_equal(grid, times):
+            found = np.arange(len(times))
+        else:
+            found = np.searchsorted(grid, times)
+            off = np.flatnonzero(grid[np.minimum(found, len(grid) - 1)] != times)
+            if len(off):
+                raise _off_step(rows, int(start + off[0]), step, int(start))
+            after = np.flatnonzero(np.diff(found) > 1)
+            gaps += [(int(start + row), int(found[row + 1] - found[row] - 1)) for row in after[:1]]
+        grids.append(grid)
+        places.append(found)
+    lengths = np.array([len(grid) for grid in grids], dtype=np.int64)
+    count = int(lengths.sum()) - len(rows.times)
+    if not count:
+        return bounds
+    row, size = min(gaps, key=lambda gap: rows.lines[gap[0]])
+    where = f"after {step.text(int(rows.times[row]))}"
+    if missing == "error":
+        raise DataError(
+            f"{rows.place(row)}: {_series(rows, row)}{size:,} {'row is' if size == 1 else 'rows are'} missing {where}; "
+            f"the next is {step.text(int(rows.times[row + 1]))}, and the step {step}"
+            + (f" ({count:,} missing in all)" if count > size else ""),
+            hint=f"{FILL_HINT}; {_step_hint(rows)}",
+        )
+    done = "left unscored" if missing == "mask" else "filled"
+    rows.notes.append(
+        f"{count:,} missing {'row' if count == 1 else 'rows'} {done} ({missing}), first {where} "
+        f"({rows.unit} {rows.lines[row]})"
+    )
+    new = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+    target = np.concatenate([start + place for start, place in zip(new[:-1], places, strict=True)])
+    rows.times = np.concatenate(grids)
+    rows.series = np.repeat(np.arange(len(lengths)), lengths)
+    lines = np.zeros(new[-1], dtype=np.int64)
+    lines[target] = rows.lines
+    rows.lines = lines
+    for use, values in rows.values.items():
+        spread = np.full((new[-1], values.shape[1]), np.nan)
+        spread[target] = values
+        rows.values[use] = spread
+    return new
+
+
+def observed_ends(rows: Rows, bounds: Indices) -> Indices:
+    """(series,) the row after the last one of each series that has any target."""
+    targets = rows.values["targets"]
+    row = np.arange(1, len(targets) + 1)
+    row[np.isnan(targets).all(axis=1)] = 0
+    return np.maximum(np.maximum.reduceat(row, bounds[:-1]), bounds[:-1]).astype(np.int64)
+
+
+def static_values(rows: Rows, bounds: Indices, missing: str) -> NDArray[np.float64]:
+    """(series, static columns) the one value of each series.
+
+    Raises:
+        DataError: a series has several, or none where that is an error.
+    """
+    values = rows.values["static"]
+    if not values.shape[1]:
+        return np.empty((len(rows.ids), 0))
+    low = np.fmin.reduceat(values, bounds[:-1], axis=0)
+    high = np.fmax.reduceat(values, bounds[:-1], axis=0)
+    for series, column in np.argwhere(low < high)[:1]:
+        name, start = rows.columns.static[column], int(bounds[series])
+        block = values[start : bounds[series + 1], column]
+        first = int(np.argmax(~np.isnan(block)))
+        row = start + int(np.argmax(~np.isnan(block) & (block != block[first])))
+        raise DataError(
+            f"{rows.place(row)}, column `{name}`: {_series(rows, row)}{values[row, column]:g}, but "
+            f"{block[first]:g} before; a static column has one value a series",
+            hint=f"name it as data.known=[{name}] or data.past=[{name}] instead",
+        )
+    for series, column in np.argwhere(np.isnan(low))[:1]:
+        if missing != "mask":
+            raise DataError(
+                f"{rows.place(int(bounds[series]))}, column `{rows.columns.static[column]}`: "
+                f"{_series(rows, int(bounds[series]))}no value in any row",
+                hint="write it, leave the column out of data.static, or take the mean for it: data.missing=mask",
+            )
+    return np.asarray(low)
+
+
+def fill(rows: Rows, bounds: Indices, ends: Indices, parts: Mapping[str, Indices], step: Step, missing: str) -> None:
+    """Fill missing targets and covariates of observed rows, in place; rows that were inserted are not noted again.
+
+    `interpolate` draws a line between neighbours of one part; what has no later neighbour there keeps the last value,
+    as `forward-fill` does everywhere. Looking back across a part's start is allowed: the past is known.
+
+    Args:
+        rows: in order and on regular times.
+        bounds: (series + 1,) where each series begins.
+        ends: (series,) the row after each series' last observed one.
+        parts: (series, 2) start and stop of each part.
+        step: how times are written in messages.
+        missing: error, forward-fill, interpolate or mask.
+
+    Raises:
+        DataError: a value is missing where that is an error, or there is none before it to fill it with.
+    """
+    lengths = np.diff(bounds)
+    observed = np.arange(len(rows.times)) < np.repeat(ends, lengths)
+    for use in ("targets", "past", "known"):
+        names: Sequence[str] = getattr(rows.columns, use)
+        for column, name in enumerate(names):
+            values = rows.values[use][:, column]
+            holes = np.flatnonzero(np.isnan(values) & observed)
+            if not len(holes):
+                continue
+            written = holes[rows.lines[holes] > 0]
+            if len(written):
+                _note_missing(rows, written, name, step, missing)
+            if missing == "mask":
+                continue
+            for series in np.unique(rows.series[holes]):
+                start, end = int(bounds[series]), int(ends[series])
+                block = values[start:end]
+                if missing == "interpolate":
+                    for first, stop in _segments(parts, int(series), start, end):
+                        _interpolate(block[first - start : stop - start])
+                _carry_forward(block)
+                if np.isnan(block[0]):
+                    raise _nothing_before(rows, block, start, name, step)
+
+
+def _segments(parts: Mapping[str, Indices], series: int, start: int, end: int) -> list[tuple[int, int]]:
+    """The parts of one series, and an unused tail."""
+    edges = sorted({start, end, *(int(edge) for part in parts.values() for edge in part[series])})
+    return list(itertools.pairwise(edges))
+
+
+def _interpolate(block: NDArray[np.float64]) -> None:
+    """Fill between neighbours, in place; not before the first nor after the last."""
+    known = np.flatnonzero(~np.isnan(block))
+    if len(known) < 2:
+        return
+    inner = np.arange(known[0], known[-1] + 1)
+    holes = inner[np.isnan(block[inner])]
+    block[holes] = np.interp(holes, known, block[known])
+
+
+def _carry_forward(block: NDArray[np.float64]) -> None:
+    """Fill with the last value before, in place; what has none stays missing."""
+    source = np.where(np.isnan(block), 0, np.arange(len(block)))
+    block[:] = block[np.maximum.accumulate(source)]
+
+
+def _nothing_before(rows: Rows, block: NDArray[np.float64], start: int, name: str, step: Step) -> DataError:
+    known = ~np.isnan(block)
+    count = int(np.argmax(known)) if known.any() else len(block)
+    until = (
+        f"before {step.text(int(rows.times[start + count]))} ({rows.unit} {rows.lines[start + count]})"
+        if known.any()
+        else "in any row"
+    )
+    return DataError(
+        f"{rows.path}, column `{name}`: {_series(rows, start)}no value {until}, so that "
+        f"{count:,} {'row has' if count == 1 else 'rows have'} nothing to be filled with",
+        hint="data.missing=mask leaves them unscored; or delete those rows, or leave the column out: data.targets=[…]",
+    )
+
+
+def _note_missing(rows: Rows, holes: Indices, name: str, step: Step, missing: str) -> None:
+    row = int(holes[np.argmin(rows.lines[holes])])
+    time = step.text(int(rows.times[row]))
+    if missing == "error":
+        raise DataError(
+            f"{rows.place(row)}, column `{name}`: {_series(rows, row)}no value at {time}"
+            + (f" ({len(holes):,} missing in all)" if len(holes) > 1 else ""),
+            hint=FILL_HINT,
+        )
+    done = "left unscored" if missing == "mask" else "filled"
+    rows.notes.append(
+        f"{len(holes):,} missing {'value' if len(holes) == 1 else 'values'} of `{name}` {done} ({missing}), "
+        f"first at {time} ({rows.unit} {rows.lines[row]})"
+    )
+
+
+def _merge(rows: Rows, twice: Indices, keep: str) -> None:
+    """One row for each run of rows of one time; `twice` are those whose next row has the same time."""
+    starts = np.setdiff1d(np.arange(len(rows.times)), twice + 1)
+    if keep == "last":
+        _take(rows, np.setdiff1d(np.arange(len(rows.times)), twice))
+        return
+    means = {}
+    if keep == "mean":
+        for use, values in rows.values.items():
+            known = ~np.isnan(values)
+            counts = np.add.reduceat(known.astype(np.float64), starts, axis=0)
+            sums = np.add.reduceat(np.where(known, values, 0.0), starts, axis=0)
+            means[use] = np.divide(sums, counts, out=np.full_like(sums, np.nan), where=counts > 0)
+    _take(rows, starts)
+    rows.values.update(means)
+
+
+def _take(rows: Rows, chosen: Indices) -> None:
+    rows.series, rows.times, rows.lines = rows.series[chosen], rows.times[chosen], rows.lines[chosen]
+    for use, values in rows.values.items():
+        rows.values[use] = values[chosen]
+
+
+def _off_step(rows: Rows, row: int, step: Step, start: int) -> DataError:
+    return DataError(
+        f"{rows.place(row)}: {_series(rows, row)}{_time(rows, row)} is no whole number of steps of {step} after "
+        f"{_time(rows, start)} ({rows.unit} {rows.lines[start]})",
+        hint=_step_hint(rows),
+    )
+
+
+def _step_hint(rows: Rows) -> str:
+    return (
+        'another step: data.step="2 rows"'
+        if rows.is_index
+        else 'another step: data.step="15 minutes"; or data.step="1 row" takes the rows as they come'
+    )
+
+
+def _series(rows: Rows, row: int) -> str:
+    """`series a: `, or nothing in a wide table."""
+    return f"series `{rows.ids[rows.series[row]]}`: " if rows.columns.id is not None else ""
+
+
+def _several(rows: Rows) -> str:
+    return "" if rows.columns.id is not None else "; if the rows belong to several series, data.id=NAME"
+
+
+def _time(rows: Rows, row: int) -> str:
+    return str(rows.times[row]) if rows.is_index else date_text(int(rows.times[row]))

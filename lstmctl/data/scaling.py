@@ -1,0 +1,70 @@
+"""The centre and spread of a column: scaled = (value − centre) / spread.
+
+All in float64, over the rows it is given alone; what is missing there does not count.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+NORMAL_QUARTILES = 1.349
+"""Distance between the quartiles of a normal distribution, in standard deviations."""
+
+
+@dataclass(frozen=True)
+class Scale:
+    """One column's centre and spread, and what is odd about it."""
+
+    centre: float
+    spread: float
+    remark: str | None = None
+
+
+def fit_scale(scaler: str, values: NDArray[np.float64]) -> Scale:
+    """The scale of one column.
+
+    `standard` takes mean and population standard deviation; `robust` the median and the distance between the
+    quartiles over 1.349, which is the standard deviation of a normal distribution; `min-max` the least value and the
+    range; `none` leaves values as they are. A spread is never 0: a constant column gets 1.
+
+    Args:
+        scaler: standard, robust, min-max or none.
+        values: (rows,) with NaN where missing.
+    """
+    if scaler == "none":
+        return Scale(0.0, 1.0)
+    seen = values[~np.isnan(values)]
+    if not len(seen):
+        return Scale(0.0, 1.0, "has no value in its training rows and is left unscaled")
+    low, high = float(seen.min()), float(seen.max())
+    # Asked of the values: the deviation of many equal ones need not come out as 0.
+    if low == high:
+        return Scale(low, 1.0, f"is constant ({low:g}) in its training rows; its spread is taken as 1")
+    if scaler == "min-max":
+        return _sound(low, high - low)
+    if scaler == "robust":
+        lower, middle, upper = (float(part) for part in np.quantile(seen, [0.25, 0.5, 0.75]))
+        if upper > lower:
+            return _sound(middle, (upper - lower) / NORMAL_QUARTILES)
+        remark = "has half of its training rows equal; its spread is the standard deviation"
+        return _sound(middle, float(np.std(seen)), remark)
+    return _sound(float(np.mean(seen)), float(np.std(seen)))
+
+
+def _sound(centre: float, spread: float, remark: str | None = None) -> Scale:
+    if spread > np.finfo(np.float32).tiny:
+        return Scale(centre, spread, remark)
+    return Scale(centre, 1.0, "varies too little in its training rows to be scaled; its spread is taken as 1")
+
+
+def naive_error(values: NDArray[np.float64], season: int) -> float:
+    """Mean |value − value a season before|, over the rows that have both; NaN where there is none, or it is 0."""
+    if len(values) <= season:
+        return float("nan")
+    differences = np.abs(values[season:] - values[:-season])
+    known = differences[~np.isnan(differences)]
+    error = float(np.mean(known)) if len(known) else 0.0
+    return error if error > 0 else float("nan")

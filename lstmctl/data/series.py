@@ -1,0 +1,391 @@
+"""Time series from a table: found, read, put on regular times, split by time, filled and scaled, without a leak.
+
+Every step that looks at values (scales, filling) looks at no row of a later part.
+"""
+
+from __future__ import annotations
+
+import datetime
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lstmctl.data.calendar import calendar_features
+from lstmctl.data.locating import locate, portable_name
+from lstmctl.data.regular import (
+    fill,
+    find_step,
+    insert_missing,
+    number_rows,
+    observed_ends,
+    put_in_order,
+    static_values,
+)
+from lstmctl.data.series_encoding import Scales, SeriesEncoding, fit_scales
+from lstmctl.data.series_table import Scaled, Table
+from lstmctl.data.splitting import PARTS, split_positions
+from lstmctl.data.tables import Rows, Wanted, open_sheet, read_rows
+from lstmctl.data.timesteps import Step, Times
+from lstmctl.errors import DataError
+
+__all__ = ["Layout", "Scaled", "SeriesCorpus", "SeriesEncoding", "Table", "open_series"]
+
+Indices = NDArray[np.int64]
+SHOWN = 3
+"""Series that a note names; of the others it gives the number."""
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How a table is read; the keys are those of the config's `data` section (all but `series`)."""
+
+    time: str | None = None
+    id: str | None = None
+    targets: tuple[str, ...] | None = None
+    past: tuple[str, ...] = ()
+    known: tuple[str, ...] = ()
+    static: tuple[str, ...] = ()
+    calendar: tuple[str, ...] = ()
+    step: str = "auto"
+    date_format: str | None = None
+    separator: str = "auto"
+    decimal: str = "auto"
+    order: str = "error"
+    duplicates: str = "error"
+    missing: str = "error"
+    scaler: str = "standard"
+    split: tuple[float, ...] | tuple[int, ...] | tuple[str, ...] = (0.7, 0.1, 0.2)
+
+
+@dataclass(frozen=True, eq=False)
+class SeriesCorpus:
+    """Series in original units, with what is needed to scale them and to know them again."""
+
+    table: Table
+    encoding: SeriesEncoding
+    parts: dict[str, Indices]
+    """(series, 2) start and stop row of each part in each series, of observed rows alone."""
+    lookback: int
+    horizon: int
+    names: tuple[str, ...]
+    """How a run's own config names the file, so that it runs again from another folder."""
+    fingerprint: dict[str, Any]
+    """Size in bytes and SHA-256 of the file, and its rows."""
+    notes: tuple[str, ...]
+    """In words, what was found and done."""
+
+    def scaled(self) -> Scaled:
+        """The table as a network sees it."""
+        return self.encoding.scaled(self.table)
+
+    def origins(self, part: str) -> tuple[Indices, Indices]:
+        """(series,) the first origin and the number of windows of each series in one part.
+
+        An origin is the row of a window's first label: its input is the `lookback` rows before, its labels are the
+        `horizon` rows from there on. Labels never leave the part; inputs may reach back into the part before.
+        """
+        start, stop = self.parts[part].T
+        first = np.maximum(start, self.table.bounds[:-1] + self.lookback)
+        return first, np.maximum(0, stop - self.horizon - first + 1)
+
+    def require_windows(self, part: str) -> None:
+        """Refuse a part without any window.
+
+        Raises:
+            DataError: it has none; with the rows it has and needs.
+        """
+        first, counts = self.origins(part)
+        if counts.any():
+            return
+        start, stop = self.parts[part].T
+        best = int(np.argmax(stop - self.horizon - first))  # the series that is nearest to having one
+        have, need = int(stop[best] - start[best]), int(max(first[best] - start[best], 0) + self.horizon)
+        whose = f" of series `{self.table.ids[best]}`, the longest," if len(self.table.ids) > 1 else ""
+        reads = f"task.lookback {self.lookback} and " if need > self.horizon else ""
+        lookback = "task.lookback, " if need > self.horizon else ""
+        raise DataError(
+            f"{self.names[0]}: the {part} part{whose} has {have:,} rows, but {reads}task.horizon {self.horizon} "
+            f"take {need:,} for one window",
+            hint=f"a smaller {lookback}task.horizon, a larger share in data.split, or more rows",
+        )
+
+
+def open_series(
+    files: str | Sequence[str],
+    layout: Layout,
+    config_folder: Path | None,
+    *,
+    lookback: int,
+    horizon: int,
+    season: int | Literal["auto"] = "auto",
+    encoding: SeriesEncoding | None = None,
+) -> SeriesCorpus:
+    """Find, read, check, split and fill a table of series.
+
+    Args:
+        files: the name of one file.
+        layout: how it is read.
+        config_folder: where the name is looked for first.
+        lookback: rows of a window's input.
+        horizon: rows of its labels.
+        season: rows after which the series repeat, or auto to go by the step.
+        encoding: a run's own, for data the run has not seen: columns, step, scales and calendar are then the run's,
+            all rows are one part, `validation`, and future rows may lack the targets. A part without windows is not
+            refused then, as forecasts need none.
+
+    Raises:
+        DataError: nothing is found, or it cannot be used as it is; the message says where and what would be right.
+    """
+    named = [files] if isinstance(files, str) else list(files)
+    if len(named) != 1:
+        raise DataError(
+            f"data.series names {len(named)} files, but series are read from one",
+            hint="join them into one table: the same header once, and a column that names the series",
+        )
+    path = locate(named[0], config_folder, "data.series")
+    sheet = open_sheet(path, layout.separator, layout.decimal)
+    rows = read_rows(sheet, _wanted(layout, encoding))
+    del sheet
+    _check_known(rows, encoding)
+    bounds = put_in_order(rows, layout.order, layout.duplicates)
+    step = encoding.step if encoding is not None else find_step(rows, bounds, layout.step)
+    _check_times(rows, encoding)
+    calendar = encoding.calendar if encoding is not None else layout.calendar
+    dates = rows.times
+    if step.is_index and not rows.is_index:
+        number_rows(rows, bounds, step)
+        rows.notes.append(f"`{rows.columns.time}` gives the order alone: data.step is `{step}`")
+        ends = observed_ends(rows, bounds)
+        parts = _parts(rows, bounds, ends, dates, layout, encoding, is_dated=True)
+    else:
+        bounds = insert_missing(rows, bounds, step, layout.missing)
+        ends = observed_ends(rows, bounds)
+        parts = _parts(rows, bounds, ends, rows.times, layout, encoding, is_dated=not rows.is_index)
+    del dates
+    calendar_features(rows.times[:0], calendar, step)  # refused now, not when training has begun
+    table = Table(
+        ids=rows.ids,
+        bounds=bounds,
+        ends=ends,
+        times=rows.times,
+        targets=rows.values["targets"],
+        past=rows.values["past"],
+        known=rows.values["known"],
+        static=static_values(rows, bounds, layout.missing),
+    )
+    if encoding is None:
+        every = step.season() if season == "auto" else season
+        # Scales come first: of what was observed, before anything is filled.
+        scales = fit_scales(table, parts["training"], layout.scaler, every, _channels(rows))
+        fill(rows, bounds, ends, parts, step, layout.missing)
+        encoding = _encoding(rows, table, parts["training"], scales, layout, step, every, lookback, horizon)
+        corpus = _corpus(table, encoding, parts, lookback, horizon, named[0], path, rows)
+        for part in parts:
+            corpus.require_windows(part)
+        return corpus
+    fill(rows, bounds, ends, parts, step, layout.missing)
+    return _corpus(table, encoding, parts, lookback, horizon, named[0], path, rows)
+
+
+def _wanted(layout: Layout, encoding: SeriesEncoding | None) -> Wanted:
+    source: Layout | SeriesEncoding = layout if encoding is None else encoding
+    return Wanted(
+        time=source.time,
+        id=source.id,
+        targets=source.targets,
+        past=source.past,
+        known=source.known,
+        static=source.static,
+        date_format=layout.date_format,
+        is_run=encoding is not None,
+    )
+
+
+def _check_known(rows: Rows, encoding: SeriesEncoding | None) -> None:
+    """Every series is one that the run was trained on."""
+    if encoding is None:
+        return
+    unknown = [name for name in rows.ids if name not in set(encoding.ids)]
+    if unknown:
+        row = int(np.argmax(rows.series == rows.ids.index(unknown[0])))
+        more = f" (and {len(unknown) - 1:,} more)" if len(unknown) > 1 else ""
+        raise DataError(
+            f"{rows.place(row)}: series `{unknown[0]}`{more} is unknown to the run, which has no scale for it",
+            hint=f"the run knows {', '.join(encoding.ids[:SHOWN])}{', …' if len(encoding.ids) > SHOWN else ''}",
+        )
+
+
+def _check_times(rows: Rows, encoding: SeriesEncoding | None) -> None:
+    if encoding is not None and rows.is_index and not encoding.step.is_index:
+        raise DataError(
+            f"{rows.place(0)}: column `{rows.columns.time}` holds whole numbers, but the run's step is {encoding.step}",
+            hint='dates without signs between need their format: data.date_format="%Y%m%d"',
+        )
+
+
+def _parts(
+    rows: Rows,
+    bounds: Indices,
+    ends: Indices,
+    times: Times,
+    layout: Layout,
+    encoding: SeriesEncoding | None,
+    *,
+    is_dated: bool,
+) -> dict[str, Indices]:
+    """(series, 2) start and stop of each part; in order of time, each series for itself."""
+    starts = bounds[:-1]
+    if encoding is not None:
+        return {"validation": np.stack([starts, ends], axis=1)}
+    split = layout.split
+    lengths = ends - starts
+    if not lengths.any():
+        raise DataError(
+            f"{rows.path}: no row has a value of {', '.join(f'`{name}`' for name in rows.columns.targets)}",
+            hint="name the columns to forecast: data.targets=[…]",
+        )
+    if any(isinstance(share, str) for share in split):
+        if not is_dated:
+            raise DataError(
+                f"{rows.path}: data.split gives dates, but column `{rows.columns.time}` holds whole numbers",
+                hint="split by counts of rows or by fractions: data.split=[0.7, 0.1, 0.2]",
+            )
+        moments = np.array([_moment(str(share)) for share in split])
+        edges = np.stack(
+            [start + np.searchsorted(times[start:end], moments) for start, end in zip(starts, ends, strict=True)]
+        )
+        if len(split) < len(PARTS):
+            edges = np.concatenate([edges, ends[:, None]], axis=1)
+    else:
+        numbers = [share for share in split if not isinstance(share, str)]
+        if len(rows.ids) == 1:
+            found = split_positions(int(lengths[0]), numbers)
+            return {name: starts[:, None] + np.array([part], dtype=np.int64) for name, part in found.items()}
+        sums = [sum(numbers[: part + 1]) for part in range(len(numbers))]
+        if all(isinstance(share, int) for share in numbers):
+            edges = starts[:, None] + np.minimum(lengths[:, None], np.array(sums, dtype=np.int64))
+        else:
+            # The small constant keeps 0.8 + 0.1 from falling a hair short of a whole number.
+            shares = [[math.floor(share * int(length) + 1e-6) for share in sums[:-1]] for length in lengths]
+            edges = starts[:, None] + np.array(shares, dtype=np.int64)
+            edges = np.concatenate([edges, ends[:, None]], axis=1)
+    edges = np.concatenate([starts[:, None], edges], axis=1).astype(np.int64)
+    return {name: edges[:, part : part + 2] for part, name in enumerate(PARTS[: edges.shape[1] - 1])}
+
+
+def _moment(text: str) -> int:
+    """A date of the config as microseconds by the table's own clock.
+
+    Raises:
+        DataError: it is no date, or names a time zone.
+    """
+    try:
+        moment = datetime.datetime.fromisoformat(text)
+    except ValueError as error:
+        raise DataError(f"data.split `{text}` is no date such as 2017-07-01 or 2017-07-01T12:00") from error
+    if moment.tzinfo is not None:
+        raise DataError(
+            f"data.split `{text}` names a time zone, but times are taken by the table's own clock",
+            hint=f"write it by that clock: {moment.replace(tzinfo=None).isoformat()}",
+        )
+    return (moment - datetime.datetime(1970, 1, 1)) // datetime.timedelta(microseconds=1)
+
+
+def _channels(rows: Rows) -> list[str]:
+    """A name for every series and target, series-major."""
+    if rows.columns.id is None:
+        return list(rows.columns.targets)
+    return [f"{series}/{column}" for series in rows.ids for column in rows.columns.targets]
+
+
+def _encoding(
+    rows: Rows,
+    table: Table,
+    training: Indices,
+    scales: Scales,
+    layout: Layout,
+    step: Step,
+    season: int,
+    lookback: int,
+    horizon: int,
+) -> SeriesEncoding:
+    columns = rows.columns
+    return SeriesEncoding(
+        **{field.name: getattr(scales, field.name) for field in fields(scales)},
+        ids=rows.ids,
+        targets=columns.targets,
+        past=columns.past,
+        known=columns.known,
+        static=columns.static,
+        time=columns.time,
+        id=columns.id,
+        step=step,
+        calendar=layout.calendar,
+        scaler=layout.scaler,
+        season=season,
+        rows_used=_rows_used(table, training, step),
+        tail=table.tail(lookback, horizon),
+    )
+
+
+def _rows_used(table: Table, training: Indices, step: Step) -> str:
+    """In words, which rows the scales come from."""
+    used = training[training[:, 1] > training[:, 0]]
+    if not len(used):
+        return "no rows"
+    first = step.text(int(table.times[used[:, 0]].min()))
+    last = step.text(int(table.times[used[:, 1] - 1].max()))
+    if len(table.ids) == 1:
+        return f"rows 1 to {used[0, 1]:,} ({first} to {last})"
+    return f"{int(np.diff(used).sum()):,} training rows of {len(used):,} series ({first} to {last})"
+
+
+def _corpus(
+    table: Table,
+    encoding: SeriesEncoding,
+    parts: dict[str, Indices],
+    lookback: int,
+    horizon: int,
+    name: str,
+    path: Path,
+    rows: Rows,
+) -> SeriesCorpus:
+    found = SeriesCorpus(
+        table=table,
+        encoding=encoding,
+        parts=parts,
+        lookback=lookback,
+        horizon=horizon,
+        names=(portable_name(name, path),),
+        fingerprint=rows.fingerprint,
+        notes=(),
+    )
+    return replace(found, notes=(*rows.notes, *_remarks(found)))
+
+
+def _remarks(corpus: SeriesCorpus) -> list[str]:
+    """What a user may not expect: future rows, and series without a training window."""
+    table, remarks = corpus.table, []
+    future = table.bounds[1:] - table.ends
+    if future.any():
+        series = int(np.argmax(future > 0))
+        first = corpus.encoding.step.text(int(table.times[table.ends[series]]))
+        count = int(future.sum())
+        many = "row" if count == 1 else "rows"
+        remarks.append(f"{count:,} future {many}, without targets, from {first} on")
+    if "training" in corpus.parts and len(table.ids) > 1:
+        counts = corpus.origins("training")[1]
+        short = np.flatnonzero(counts == 0)
+        if len(short) and len(short) < len(counts):
+            lengths = np.diff(corpus.parts["training"])[short, 0]
+            named = [f"{table.ids[series]} ({length:,})" for series, length in zip(short, lengths, strict=True)]
+            remarks.append(
+                f"{len(short):,} of {len(counts):,} series have too few training rows for a window "
+                f"({corpus.lookback + corpus.horizon:,}): " + ", ".join(named[:SHOWN] + ["…"] * (len(short) > SHOWN))
+            )
+    return remarks

@@ -1,0 +1,292 @@
+"""What a run keeps of its series: columns, step and scales, and the last rows to forecast from."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lstmctl.data.calendar import PHASES, calendar_features
+from lstmctl.data.scaling import fit_scale, naive_error
+from lstmctl.data.series_table import Scaled, Table
+from lstmctl.data.timesteps import UNITS, Step
+from lstmctl.errors import RunError
+
+log = logging.getLogger(__name__)
+
+CHUNK = 1 << 18
+"""Rows scaled in one go."""
+WARNED = 5
+"""Remarks on scales that are logged one by one."""
+
+
+@dataclass(frozen=True, eq=False)
+class Scales:
+    """Centres and spreads from training rows: scaled = (value − centre) / spread."""
+
+    centre: NDArray[np.float64]
+    """(series, targets)"""
+    spread: NDArray[np.float64]
+    """(series, targets) never 0"""
+    naive_error: NDArray[np.float64]
+    """(series, targets) mean |value − value a season before|; NaN where unknown, never 0."""
+    past_centre: NDArray[np.float64]
+    """(series, past columns)"""
+    past_spread: NDArray[np.float64]
+    known_centre: NDArray[np.float64]
+    """(series, known columns)"""
+    known_spread: NDArray[np.float64]
+    static_centre: NDArray[np.float64]
+    """(static columns,)"""
+    static_spread: NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class SeriesEncoding(Scales):
+    """How numbers of a table become a network's, and back."""
+
+    ids: tuple[str, ...]
+    targets: tuple[str, ...]
+    past: tuple[str, ...]
+    known: tuple[str, ...]
+    static: tuple[str, ...]
+    time: str | None
+    """Name of the column of times."""
+    id: str | None
+    """Name of the column that names the series; None for a wide table."""
+    step: Step
+    calendar: tuple[str, ...]
+    scaler: str
+    season: int
+    """Rows after which the series repeat."""
+    rows_used: str
+    """In words, the rows that scales were computed from."""
+    tail: Table
+    """The last rows of each series, for forecasts without the data."""
+
+    @property
+    def channels(self) -> tuple[str, ...]:
+        """The name of every series and target: the column, the series, or both."""
+        if self.id is None:
+            return self.targets
+        if len(self.targets) == 1:
+            return self.ids
+        return tuple(f"{series}/{column}" for series in self.ids for column in self.targets)
+
+    def scaled(self, table: Table) -> Scaled:
+        """A table as a network sees it, each series by its own scale.
+
+        Raises:
+            KeyError: the table holds a series that is unknown here; `open_series` has refused it before.
+        """
+        number = {series: index for index, series in enumerate(self.ids)}
+        rows = len(table.times)
+        values = np.empty((rows, len(self.targets)), dtype=np.float32)
+        past = np.empty((rows, len(self.past)), dtype=np.float32)
+        known = np.empty((rows, len(self.known) + 2 * len(self.calendar)), dtype=np.float32)
+        static = np.empty((len(table.ids), len(self.static)), dtype=np.float32)
+        columns = len(self.known)
+        # A value without any scale (data.scaler=none) may be too large for float32; it is then infinite, and said so
+        # by the training that meets it.
+        with np.errstate(over="ignore"):
+            for series, name in enumerate(table.ids):
+                own, end = number[name], table.ends[series]
+                for start in range(int(table.bounds[series]), int(table.bounds[series + 1]), CHUNK):
+                    part = slice(start, min(start + CHUNK, int(table.bounds[series + 1])))
+                    values[part] = (table.targets[part] - self.centre[own]) / self.spread[own]
+                    helps = (table.past[part] - self.past_centre[own]) / self.past_spread[own]
+                    past[part] = np.where(np.isnan(helps), 0.0, helps)
+                    helps = (table.known[part] - self.known_centre[own]) / self.known_spread[own]
+                    observed = np.arange(part.start, part.stop)[:, None] < end
+                    known[part, :columns] = np.where(np.isnan(helps) & observed, 0.0, helps)
+            facts = (table.static - self.static_centre) / self.static_spread
+            static[:] = np.where(np.isnan(facts), 0.0, facts)
+        if self.calendar:
+            for start in range(0, rows, CHUNK):
+                part = slice(start, start + CHUNK)
+                known[part, columns:] = calendar_features(table.times[part], self.calendar, self.step)
+        return Scaled(values, past, known, static)
+
+    def to_json(self) -> dict[str, Any]:
+        """What `encoding.json` holds; NaN is null, and every other number is written exactly."""
+        plain: dict[str, Any] = {"format": 1, "kind": "series"}
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if isinstance(value, Table):
+                value = {part.name: _plain(getattr(value, part.name)) for part in fields(value)}
+            plain[field.name] = str(value) if isinstance(value, Step) else _plain(value)
+        return plain
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> SeriesEncoding:
+        """An encoding as `to_json` wrote it.
+
+        Raises:
+            RunError: it is not one; the message names the key.
+        """
+        if data.get("format") != 1 or data.get("kind") != "series":
+            raise RunError("encoding.json is not a series encoding of format 1")
+        names = {key: _names(data, key) for key in ("ids", "targets", "past", "known", "static", "calendar")}
+        series, targets = len(names["ids"]), len(names["targets"])
+        if not series or not targets or not set(names["calendar"]) <= PHASES.keys():
+            raise _damaged("ids" if not series else "targets" if not targets else "calendar")
+        shapes = {
+            **dict.fromkeys(("centre", "spread", "naive_error"), (series, targets)),
+            **dict.fromkeys(("past_centre", "past_spread"), (series, len(names["past"]))),
+            **dict.fromkeys(("known_centre", "known_spread"), (series, len(names["known"]))),
+            **dict.fromkeys(("static_centre", "static_spread"), (len(names["static"]),)),
+        }
+        arrays = {key: _numbers(data, key, shape, optional=key == "naive_error") for key, shape in shapes.items()}
+        for key, array in arrays.items():
+            if (key.endswith("spread") or key == "naive_error") and np.any(array <= 0):
+                raise _damaged(key)
+        season = data.get("season")
+        if type(season) is not int or season < 1:
+            raise _damaged("season")
+        return cls(
+            ids=names["ids"],
+            targets=names["targets"],
+            past=names["past"],
+            known=names["known"],
+            static=names["static"],
+            time=_text(data, "time", optional=True),
+            id=_text(data, "id", optional=True),
+            step=_step(data),
+            calendar=names["calendar"],
+            scaler=_text(data, "scaler") or "",
+            season=season,
+            rows_used=_text(data, "rows_used") or "",
+            tail=_table(data, names),
+            **arrays,
+        )
+
+
+def fit_scales(table: Table, training: NDArray[np.int64], scaler: str, season: int, names: list[str]) -> Scales:
+    """Scales from training rows, and from nothing else.
+
+    Args:
+        table: before anything missing is filled, so that observed values alone count.
+        training: (series, 2) start and stop of each series' training rows.
+        scaler: of the targets; covariates are always standardised.
+        season: rows between the two values of the naive error.
+        names: of the channels, series-major, for remarks.
+    """
+    series, targets = len(table.ids), table.targets.shape[1]
+    centre, spread, naive = (np.empty((series, targets)) for _ in range(3))
+    helpers = {use: np.empty((2, series, values.shape[1])) for use, values in _covariates(table).items()}
+    remarks = []
+    for own, (start, stop) in enumerate(training):
+        for column in range(targets):
+            values = np.ascontiguousarray(table.targets[start:stop, column])
+            scale = fit_scale(scaler, values)
+            centre[own, column], spread[own, column] = scale.centre, scale.spread
+            naive[own, column] = naive_error(values, season)
+            if scale.remark:
+                remarks.append(f"`{names[own * targets + column]}` {scale.remark}")
+        for use, block in _covariates(table).items():
+            for column in range(block.shape[1]):
+                scale = fit_scale("standard", np.ascontiguousarray(block[start:stop, column]))
+                helpers[use][:, own, column] = scale.centre, scale.spread
+    for remark in remarks[:WARNED]:
+        log.warning("%s", remark)
+    if len(remarks) > WARNED:
+        log.warning("and %d more series or columns like these", len(remarks) - WARNED)
+    facts = [fit_scale("standard", table.static[:, column]) for column in range(table.static.shape[1])]
+    return Scales(
+        centre=centre,
+        spread=spread,
+        naive_error=naive,
+        past_centre=helpers["past"][0],
+        past_spread=helpers["past"][1],
+        known_centre=helpers["known"][0],
+        known_spread=helpers["known"][1],
+        static_centre=np.array([fact.centre for fact in facts]),
+        static_spread=np.array([fact.spread for fact in facts]),
+    )
+
+
+def _covariates(table: Table) -> dict[str, NDArray[np.float64]]:
+    return {"past": table.past, "known": table.known}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, np.ndarray):
+        if value.dtype == np.float64 and np.isnan(value).any():
+            holes = value.astype(object)
+            holes[np.isnan(value)] = None
+            return holes.tolist()
+        return value.tolist()
+    return list(value) if isinstance(value, tuple) else value
+
+
+def _damaged(key: str) -> RunError:
+    return RunError(f"encoding.json is damaged at `{key}`")
+
+
+def _names(data: Mapping[str, Any], key: str) -> tuple[str, ...]:
+    value = data.get(key)
+    if not isinstance(value, list) or not all(isinstance(name, str) for name in value) or len(set(value)) < len(value):
+        raise _damaged(key)
+    return tuple(value)
+
+
+def _text(data: Mapping[str, Any], key: str, *, optional: bool = False) -> str | None:
+    value = data.get(key)
+    if not isinstance(value, str) and not (optional and value is None):
+        raise _damaged(key)
+    return value
+
+
+def _step(data: Mapping[str, Any]) -> Step:
+    found = str(data.get("step")).split(" ", 1)
+    count, unit = (found[0], found[-1]) if found[0].isdecimal() else ("1", " ".join(found))
+    unit = next((name for name in UNITS if unit in (name, name.removesuffix("s"))), "")
+    if not unit or int(count) < 1:
+        raise _damaged("step")
+    return Step(int(count), unit)
+
+
+def _numbers(
+    data: Mapping[str, Any], key: str, shape: tuple[int, ...], *, optional: bool = False, whole: bool = False
+) -> NDArray[Any]:
+    """An array of exactly that shape; null is NaN where that may be."""
+    try:
+        # NumPy would also take texts, truth values and fractions for numbers, or for whole ones.
+        kinds = {type(item) for item in np.array(data.get(key), dtype=object).flat}
+        if not kinds <= ({int} if whole else {int, float, type(None)}):
+            raise _damaged(key)
+        array = np.array(data.get(key), dtype=np.int64 if whole else np.float64)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise _damaged(key) from error
+    if 0 in shape and array.size == 0:
+        array = array.reshape(shape)
+    if array.shape != shape or (not whole and (np.isinf(array).any() or (not optional and np.isnan(array).any()))):
+        raise _damaged(key)
+    return array
+
+
+def _table(data: Mapping[str, Any], names: Mapping[str, tuple[str, ...]]) -> Table:
+    tail = data.get("tail")
+    if not isinstance(tail, dict) or not isinstance(tail.get("times"), list):
+        raise _damaged("tail")
+    if _names(tail, "ids") != names["ids"]:
+        raise _damaged("tail.ids")
+    series, rows = len(names["ids"]), len(tail["times"])
+    bounds = _numbers(tail, "bounds", (series + 1,), whole=True)
+    ends = _numbers(tail, "ends", (series,), whole=True)
+    if bounds[0] != 0 or bounds[-1] != rows or np.any(ends < bounds[:-1]) or np.any(ends > bounds[1:]):
+        raise _damaged("tail.bounds")
+    return Table(
+        ids=names["ids"],
+        bounds=bounds,
+        ends=ends,
+        times=_numbers(tail, "times", (rows,), whole=True),
+        targets=_numbers(tail, "targets", (rows, len(names["targets"])), optional=True),
+        past=_numbers(tail, "past", (rows, len(names["past"])), optional=True),
+        known=_numbers(tail, "known", (rows, len(names["known"])), optional=True),
+        static=_numbers(tail, "static", (series, len(names["static"])), optional=True),
+    )

@@ -1,0 +1,197 @@
+"""The time between two rows: read, recognised, written, and counted on beyond the last row.
+
+Times are whole microseconds since 1970-01-01 as the table's own clock shows them, or the table's own whole numbers
+where the step counts rows.
+"""
+
+from __future__ import annotations
+
+import datetime
+import re
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lstmctl.errors import DataError
+
+Times = NDArray[np.int64]
+
+DAY = 86_400_000_000  # microseconds
+SPANS = {
+    "microseconds": 1,
+    "milliseconds": 1_000,
+    "seconds": 1_000_000,
+    "minutes": 60_000_000,
+    "hours": 3_600_000_000,
+    "days": DAY,
+    "weeks": 7 * DAY,
+}
+"""Units that last equally long each time, in microseconds."""
+MONTHS = {"months": 1, "month ends": 1, "years": 12}
+"""Units that go by the calendar, in months."""
+UNITS = (*SPANS, "business days", *MONTHS, "rows")
+SHORT = {"s": "seconds", "sec": "seconds", "min": "minutes", "h": "hours", "d": "days", "quarters": "months"}
+EXAMPLES = "15 minutes, 1 hour, 1 day, business days, 1 week, 1 month, month ends, 1 year, 1 row"
+
+
+@dataclass(frozen=True)
+class Step:
+    """So many of a unit, such as 15 minutes; `month ends` are the last days of months, whatever their number."""
+
+    count: int
+    unit: str
+
+    @classmethod
+    def parse(cls, text: str) -> Step:
+        """A step as a config writes it; without a number it is one.
+
+        Raises:
+            DataError: it is not one; the message lists examples.
+        """
+        found = re.fullmatch(r"\s*(\d{1,9})?\s*([a-z]+(?: [a-z]+)?)\s*", text.casefold())
+        unit = "" if found is None else found[2]
+        plural = next((name for name in (*UNITS, *SHORT) if unit in (name, name.removesuffix("s"))), None)
+        count = 0 if found is None else int(found[1] or 1) * (3 if plural == "quarters" else 1)
+        if plural is None or count < 1:
+            raise DataError(
+                f"data.step `{text}` is no time between rows", hint=f"write one such as {EXAMPLES}, or auto"
+            )
+        return cls(count, SHORT.get(plural, plural))
+
+    @classmethod
+    def infer(cls, times: Times, is_index: bool) -> Step:
+        """The commonest distance between neighbours.
+
+        Args:
+            times: (rows,) at least two, each once, ascending.
+            is_index: whether they are whole numbers, not dates.
+        """
+        steps, counts = np.unique(np.diff(times), return_counts=True)
+        span = int(steps[np.argmax(counts)])
+        if is_index:
+            return cls(span, "rows")
+        if steps[0] >= 28 * DAY and (by_month := cls._by_month(times)) is not None:
+            return by_month
+        if span == DAY and times[-1] - times[0] >= 7 * DAY and not np.any(_weekday(times) >= 5):
+            return cls(1, "business days")
+        unit = next(unit for unit in reversed(SPANS) if span % SPANS[unit] == 0)
+        return cls(span // SPANS[unit], unit)
+
+    @classmethod
+    def _by_month(cls, times: Times) -> Step | None:
+        """The commonest number of months between times that are all of one day and clock time, or all month ends."""
+        if len(np.unique(times % DAY)) > 1:
+            return None
+        steps, counts = np.unique(np.diff(_month(times)), return_counts=True)
+        count = int(steps[np.argmax(counts)])
+        if len(np.unique(_day_of_month(times))) == 1:
+            return cls(count // 12, "years") if count % 12 == 0 else cls(count, "months")
+        return cls(count, "month ends") if are_month_ends(times) else None
+
+    def __str__(self) -> str:
+        if self.count == 1 and self.unit in ("business days", "month ends"):
+            return self.unit
+        return f"{self.count} {self.unit.removesuffix('s') if self.count == 1 else self.unit}"
+
+    @property
+    def is_index(self) -> bool:
+        """Whether times are whole numbers, not dates."""
+        return self.unit == "rows"
+
+    def times_after(self, last: int, count: int) -> Times:
+        """(count,) the times that follow `last`."""
+        return self._after(last, np.arange(1, count + 1, dtype=np.int64))
+
+    def expected(self, first: int, last: int) -> Times:
+        """The regular times from `first` on that are not after `last`."""
+        grid = self._after(first, np.arange(self.count_between(first, last) + 2, dtype=np.int64))
+        return grid[grid <= last]
+
+    def count_between(self, first: int, last: int) -> int:
+        """About how many steps fit between two times: never too few, at most one too many."""
+        if self.is_index:
+            return (last - first) // self.count
+        if self.unit == "business days":
+            return int((last - first) // DAY * 5 // 7 + 5) // self.count + 1
+        if self.unit in MONTHS:
+            return int((last - first) // (28 * DAY)) // (self.count * MONTHS[self.unit]) + 1
+        return (last - first) // (self.count * SPANS[self.unit])
+
+    def season(self) -> int:
+        """Rows after which series of this step usually repeat; 1 where nothing is usual.
+
+        A day for steps below a day, a week for days, a year for weeks and months.
+        """
+        if self.unit == "business days":
+            return 5 if self.count == 1 else 1
+        if self.unit in MONTHS:
+            return _whole(12, self.count * MONTHS[self.unit])
+        if self.unit in ("rows", "weeks"):
+            return _whole(52, self.count) if self.unit == "weeks" else 1
+        if self.unit == "days":
+            return _whole(7, self.count)
+        return _whole(DAY, self.count * SPANS[self.unit])
+
+    def text(self, time: int) -> str:
+        """A time as people write it, without the clock for midnights of daily or rarer steps; or the number."""
+        if self.is_index:
+            return str(time)
+        whole_days = self.unit in ("days", "weeks", "business days", *MONTHS)
+        return date_text(time, clock=not whole_days or time % DAY != 0)
+
+    def moment(self, time: int) -> datetime.datetime:
+        """A time as Python has it.
+
+        Raises:
+            TypeError: the rows are numbered, not dated.
+        """
+        if self.is_index:
+            raise TypeError("numbered rows have no date")
+        return datetime.datetime(1970, 1, 1) + datetime.timedelta(microseconds=time)
+
+    def _after(self, start: int, steps: Times) -> Times:
+        """The times so many steps after `start`."""
+        if self.is_index:
+            return np.asarray(start + self.count * steps)
+        if self.unit in SPANS:
+            return np.asarray(start + self.count * SPANS[self.unit] * steps)
+        moment = np.datetime64(start, "us")
+        day = moment.astype("datetime64[D]")
+        clock = start % DAY
+        if self.unit == "business days":
+            days = np.busday_offset(day, self.count * steps, roll="backward")
+        else:
+            month = day.astype("datetime64[M]") + steps * (self.count * MONTHS[self.unit])
+            ends = (month + 1).astype("datetime64[D]") - 1
+            kept = month.astype("datetime64[D]") + (day - day.astype("datetime64[M]").astype("datetime64[D]"))
+            days = ends if self.unit == "month ends" else np.minimum(kept, ends)
+        return np.asarray(days.astype("datetime64[us]").astype(np.int64) + clock)
+
+
+def date_text(time: int, *, clock: bool = True) -> str:
+    """`2018-06-26 20:00:00`, with the fraction of a second where there is one, or the date alone."""
+    whole = str(np.datetime64(time, "us")).replace("T", " ").removesuffix(".000000")
+    return whole if clock else whole.split(" ")[0]
+
+
+def are_month_ends(times: Times) -> bool:
+    """Whether every time falls on the last day of its month."""
+    return bool(np.all(_month(times + DAY) != _month(times)))
+
+
+def _whole(length: int, step: int) -> int:
+    return length // step if length % step == 0 else 1
+
+
+def _weekday(times: Times) -> Times:
+    return np.asarray((times // DAY + 3) % 7)  # 1970-01-01 was a Thursday; Monday is 0
+
+
+def _month(times: Times) -> Times:
+    return np.asarray(times.view("datetime64[us]").astype("datetime64[M]").astype(np.int64))
+
+
+def _day_of_month(times: Times) -> Times:
+    days = times.view("datetime64[us]").astype("datetime64[D]")
+    return np.asarray((days - days.astype("datetime64[M]").astype("datetime64[D]")).astype(np.int64))

@@ -1,0 +1,272 @@
+"""A forecaster from its training to its use: forecasts, paths, backtests, resume."""
+
+from __future__ import annotations
+
+import datetime
+import json
+import os
+import shutil
+import signal
+from pathlib import Path
+
+import numpy as np
+import polars
+import pytest
+
+import lstmctl
+from lstmctl.api import Run, load_run, resume, train
+from lstmctl.data.forecast_table import as_csv, write_forecast_table
+from lstmctl.errors import DataError, LstmctlError, RunError, UsageError
+from lstmctl.records import Event, SeriesForecast, Stepped
+from tests.conftest import write_waves
+
+QUICK = ["training.budget=20 steps"]
+
+
+@pytest.fixture
+def run(series_config: Path) -> Run:
+    return train(series_config, QUICK)
+
+
+def refused(kind: type[LstmctlError], attempt: object, *arguments: object, **settings: object) -> LstmctlError:
+    with pytest.raises(kind) as caught:
+        attempt(*arguments, **settings)  # type: ignore[operator]
+    return caught.value
+
+
+def plain(forecasts: list[SeriesForecast]) -> list[tuple[object, ...]]:
+    return [(one.series, one.times, one.point, dict(one.intervals)) for one in forecasts]
+
+
+def test_a_forecast_goes_on_after_the_last_row_in_the_tables_units(run: Run, tmp_path: Path) -> None:
+    forecasts = run.forecast()
+    assert [one.series for one in forecasts] == ["a", "b"]
+    after = datetime.datetime(2020, 1, 1) + datetime.timedelta(hours=400)
+    assert forecasts[0].times == tuple(str(after + datetime.timedelta(hours=hour)) for hour in range(4))
+    table = polars.read_csv(tmp_path / "small.csv")
+    for one in forecasts:
+        values = table[one.series].to_list()
+        assert one.history == pytest.approx(values[-12:], abs=1e-9)
+        assert one.history_times[-1] == str(after - datetime.timedelta(hours=1))
+        assert min(values) - 3 < min(one.point) <= max(one.point) < max(values) + 3
+        low, high = one.intervals[80]
+        assert all(below <= value <= above for below, value, above in zip(low, one.point, high, strict=True))
+        assert one.actual == ()
+
+
+def test_it_needs_neither_its_data_nor_its_place(run: Run, tmp_path: Path) -> None:
+    before = plain(run.forecast())
+    shutil.copytree(run.path, tmp_path / "far/away")
+    shutil.rmtree(run.path)
+    (tmp_path / "small.csv").unlink()
+    assert plain(load_run(tmp_path / "far/away").forecast()) == before
+
+
+def test_it_goes_on_from_a_newer_table(run: Run, tmp_path: Path) -> None:
+    newer = write_waves(tmp_path / "newer.csv", 500)
+    forecasts = run.forecast(newer)
+    after = datetime.datetime(2020, 1, 1) + datetime.timedelta(hours=500)
+    assert forecasts[0].times[0] == str(after)
+    # Rows beyond the last target need no value.
+    with newer.open("a") as file:
+        for hour in range(3):
+            file.write(f"{after + datetime.timedelta(hours=hour)},,\n")
+    assert plain(run.forecast(newer)) == plain(forecasts)
+    short = write_waves(tmp_path / "short.csv", 11)
+    error = refused(DataError, run.forecast, short)
+    assert str(error) == "the table has 11 rows; a forecast is made from task.lookback=12"
+
+
+def with_known(path: Path, rows: int, ahead: int) -> None:
+    """Add a column that is known in advance, for so many rows beyond the last target."""
+    write_waves(path, rows)
+    lines = path.read_text().splitlines()
+    lines = [f"{lines[0]},open", *(f"{line},{row % 6}" for row, line in enumerate(lines[1:]))]
+    start = datetime.datetime(2020, 1, 1)
+    lines += [f"{start + datetime.timedelta(hours=row)},,,{row % 6}" for row in range(rows, rows + ahead)]
+    path.write_text("\n".join(lines) + "\n")
+
+
+def test_what_is_known_in_advance_must_reach_far_enough(series_config: Path, tmp_path: Path) -> None:
+    with_known(tmp_path / "small.csv", 400, 4)
+    run = train(series_config, [*QUICK, "data.known=open"])
+    whole = run.forecast()
+    assert len(whole[0].point) == 4
+    with_known(tmp_path / "newer.csv", 400, 3)
+    error = refused(DataError, run.forecast, tmp_path / "newer.csv")
+    assert str(error) == (
+        "open must be known for 4 rows after the last a, b of the table, but ends 3 rows after it, "
+        "at 2020-01-17 18:00:00"
+    )
+    assert error.hint == "append rows with these columns alone, or train without data.known"
+    lines = (tmp_path / "small.csv").read_text().splitlines()
+    (tmp_path / "newer.csv").write_text("\n".join([*lines[:-1], lines[-1][:-1] + "0"]) + "\n")
+    changed = run.forecast(tmp_path / "newer.csv")
+    assert changed[0].point != whole[0].point
+
+
+def test_the_table_of_a_forecast(run: Run, tmp_path: Path) -> None:
+    forecasts = run.forecast()
+    lines = as_csv(forecasts, "gru").splitlines()
+    assert lines[0] == "unique_id,ds,gru,gru-lo-80,gru-hi-80"
+    assert len(lines) == 1 + 2 * 4
+    assert lines[1].split(",")[:2] == ["a", forecasts[0].times[0]]
+    assert float(lines[1].split(",")[2]) == forecasts[0].point[0]
+    write_forecast_table(tmp_path / "out.parquet", forecasts, "gru")
+    frame = polars.read_parquet(tmp_path / "out.parquet")
+    assert frame["ds"].dtype == polars.Datetime
+    assert frame["gru-hi-80"].to_list() == [*forecasts[0].intervals[80][1], *forecasts[1].intervals[80][1]]
+    error = refused(UsageError, write_forecast_table, tmp_path / "out.xlsx", forecasts, "gru")
+    assert "name a file that ends in .csv or .parquet" in str(error)
+
+
+def test_a_run_holds_its_figures_beside_the_baselines(run: Run) -> None:
+    kept = json.loads((run.path / "evaluation.json").read_text())
+    assert kept["split"] == "test"
+    assert kept["primary"] == "mse_scaled"
+    assert list(kept["baselines"]) == ["last value", "seasonal naive", "drift", "ridge"]
+    assert kept["metrics"] == run.metrics["test"]
+    evaluation = run.evaluate("test")
+    assert dict(evaluation.metrics) == kept["metrics"]
+    assert {name: dict(figures) for name, figures in evaluation.baselines.items()} == kept["baselines"]
+    assert kept["windows"] == evaluation.windows == 77
+    assert list(evaluation.by_channel["run"]) == ["a", "b"]
+    assert len(evaluation.by_step["ridge"]) == 4
+    example = kept["examples"][0]
+    assert len(example["actual"]) == len(example["point"]) == 4
+    assert run.info["data"]["windows"] == {"training": 225, "validation": 77, "test": 77}
+
+
+def test_another_table_is_scored_whole(run: Run, tmp_path: Path) -> None:
+    evaluation = run.evaluate(file=write_waves(tmp_path / "newer.csv", 100))
+    assert evaluation.windows == 100 - 12 - 4 + 1
+    assert list(evaluation.baselines) == ["last value", "seasonal naive", "drift"]
+
+
+def test_sample_paths_are_for_those_who_have_them(run: Run, series_config: Path) -> None:
+    error = refused(UsageError, run.sample_paths, count=2)
+    assert "has no joint distribution to draw from" in str(error)
+    assert "task.decoding=recursive" in str(error.hint)
+    error = refused(UsageError, run.generate, "x")
+    assert "does not write text: its task is forecast" in str(error)
+    drawing = train(series_config, [*QUICK, "task.decoding=recursive", "task.loss=student-t"])
+    one, other = drawing.sample_paths(count=3, seed=1), drawing.sample_paths(count=3, seed=1)
+    assert [forecast.paths for forecast in one] == [forecast.paths for forecast in other]
+    assert len(one[0].paths) == 3
+    assert drawing.sample_paths(count=3, seed=2)[0].paths != one[0].paths
+    lines = as_csv(one, "gru").splitlines()
+    assert lines[0].endswith("gru-path-1,gru-path-2,gru-path-3")
+
+
+@pytest.mark.parametrize("cell", ["rnn", "lstm"])
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        ["task.shape=many-to-one", "task.horizon=1"],
+        ["task.shape=many-to-one"],
+        ["task.decoding=recursive", "task.loss=huber"],
+        ["task.decoding=encoder-decoder", "task.loss=gaussian", "task.channels=joint"],
+        ["task.loss=quantile", "task.normalisation=window", "model.linear=true", "model.ensemble=2"],
+        ["task.segment=1", "task.normalisation=none", "data.targets=a", "data.past=b", "data.calendar=[hour,weekday]"],
+    ],
+)
+def test_every_shape_trains_and_forecasts(series_config: Path, cell: str, overrides: list[str]) -> None:
+    run = train(series_config, ["training.budget=4 steps", f"model.cell={cell}", *overrides])
+    forecasts = run.forecast()
+    assert all(np.isfinite(one.point).all() and np.isfinite(one.intervals[80]).all() for one in forecasts)
+    assert run.metrics["test"] is not None
+    assert run.status == "finished"
+
+
+def test_a_run_stopped_by_a_signal_goes_on_to_the_same_bits(series_config: Path) -> None:
+    whole = train(series_config, ["task.loss=quantile"])
+
+    def stop(event: Event) -> None:
+        if isinstance(event, Stepped) and event.step == 23:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    half = train(series_config, ["task.loss=quantile"], observe=stop)
+    assert half.status == "interrupted"
+    done = resume(half.name)
+    for name in ("best.safetensors", "last.safetensors", "calibration.json", "evaluation.json"):
+        assert (done.path / name).read_bytes() == (whole.path / name).read_bytes(), name
+    assert done.metrics == whole.metrics
+
+
+def test_changed_rows_stop_a_resume(series_config: Path, tmp_path: Path) -> None:
+    def stop(event: Event) -> None:
+        if isinstance(event, Stepped) and event.step == 9:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    half = train(series_config, observe=stop)
+    write_waves(tmp_path / "small.csv", 401)
+    assert "changed since the run began" in str(refused(RunError, resume, half.name))
+
+
+def test_weights_go_to_tables_with_the_same_columns_alone(run: Run, series_config: Path) -> None:
+    again = train(series_config, QUICK, init_from=run.name)
+    assert again.info["initialised_from"] == run.name
+    error = refused(RunError, train, series_config, [*QUICK, "data.targets=a"], init_from=run.name)
+    assert str(error) == f"{run.name} has other targets columns than this data: a, b, not a"
+
+
+def test_a_backtest_rolls_through_the_test_rows(run: Run) -> None:
+    result = run.backtest()
+    assert (result.split, result.stride, result.refit) == ("test", 4, False)
+    assert result.origins == 20  # 77 windows, every fourth, the last one among them
+    assert result.cutoffs[-1] == str(datetime.datetime(2020, 1, 1) + datetime.timedelta(hours=395))
+    assert len(result.forecasts) == 40
+    # All windows, one row apart: the point forecasts are those that `evaluate` scores.
+    every = run.backtest(stride=1)
+    assert every.origins == 77
+    evaluation = run.evaluate("test")
+    for name in ("mse_scaled", "mase", "coverage_80"):
+        assert every.scores["calibrated"].metrics[name] == pytest.approx(evaluation.metrics[name], rel=1e-6)
+    assert 0 < every.scores["adaptive"].metrics["coverage_80"] < 1
+    assert len(run.backtest(windows=3).forecasts) == 6
+
+
+def test_what_comes_later_moves_no_earlier_interval(series_config: Path, tmp_path: Path) -> None:
+    """The second half of the test rows is replaced; what was forecast of the first stays as it was."""
+    run = train(series_config, QUICK)
+    lines = (tmp_path / "small.csv").read_text().splitlines()
+    before = run.backtest(stride=1).forecasts
+    draw = np.random.default_rng(1)
+    moved = [f"{line.split(',')[0]},{draw.normal(0, 50):.3f},{draw.normal(0, 50):.3f}" for line in lines[361:]]
+    (tmp_path / "small.csv").write_text("\n".join([*lines[:361], *moved]) + "\n")
+    again = train(series_config, QUICK)
+    after = again.backtest(stride=1).forecasts
+    assert run.metrics["validation"] == again.metrics["validation"]
+    # Windows come one a row, each as two forecasts; the last whose rows all lie before row 360 is that of row 356.
+    same = 2 * (360 - 320)
+    assert plain(list(before[:same])) == plain(list(after[:same]))
+    assert plain(list(before[same + 8 :])) != plain(list(after[same + 8 :]))
+
+
+def test_refitting_trains_anew_on_what_came_before(run: Run) -> None:
+    steps: list[int] = []
+    result = run.backtest(windows=2, refit=True, observe=lambda event: steps.append(getattr(event, "step", -1)))
+    assert result.refit
+    assert result.origins == 2
+    assert len(result.forecasts) == 4
+    assert max(steps) == 20
+    assert plain(list(result.forecasts)) != plain(list(run.backtest(windows=2).forecasts))
+
+
+def test_backtests_of_what_is_not_there(run: Run, series_config: Path) -> None:
+    assert "has no training part to test on" in str(refused(UsageError, run.backtest, split="training"))
+    assert "must be 1 or more" in str(refused(UsageError, run.backtest, stride=-1))
+    assert "must be 1 or more" in str(refused(UsageError, run.backtest, windows=0))
+
+
+def test_a_text_model_does_not_forecast(small_config: Path) -> None:
+    run = lstmctl.train(small_config, ["training.budget=2 steps"])
+    error = refused(UsageError, run.forecast)
+    assert str(error) == f"{run.name} does not forecast: its task is language-model"
+
+
+def test_the_newest_forecaster_is_meant_where_none_is_named(run: Run, small_config: Path) -> None:
+    text = lstmctl.train(small_config, ["training.budget=2 steps"])
+    assert load_run().name == text.name
+    assert load_run(task="forecast").name == run.name
+    assert load_run(task="language-model").name == text.name

@@ -1,0 +1,451 @@
+"""Tables of series: what is read, where parts and windows lie, and what is kept of them."""
+
+from __future__ import annotations
+
+import json
+import logging
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+
+from lstmctl.data.listing import describe_series
+from lstmctl.data.series import Layout, SeriesCorpus, SeriesEncoding, open_series
+from lstmctl.errors import DataError, RunError
+
+ETTH1 = Path(__file__).parents[2].parent / "shared" / "data" / "ETTh1.csv"
+
+
+def hours(count: int, start: str = "2020-01-01") -> list[str]:
+    """`2020-01-01 00:00:00` and so on."""
+    times = np.datetime64(start, "s") + np.arange(count) * np.timedelta64(3600, "s")
+    return [str(time).replace("T", " ") for time in times]
+
+
+def days(count: int, start: str = "2020-01-01") -> list[str]:
+    return [str(np.datetime64(start) + day) for day in range(count)]
+
+
+def swapped(count: int, form: str) -> list[str]:
+    """Days in another order of year, month and day."""
+    return [form.format(*day.split("-")) for day in days(count)]
+
+
+def read(content: str, lookback: int = 2, horizon: int = 1, name: str = "a.csv", **settings: Any) -> SeriesCorpus:
+    Path(name).write_text(content, encoding="utf-8")
+    encoding = settings.pop("encoding", None)
+    season = settings.pop("season", "auto")
+    layout = Layout(**settings)
+    return open_series(name, layout, Path.cwd(), lookback=lookback, horizon=horizon, season=season, encoding=encoding)
+
+
+def wide(dates: list[str], *columns: list[Any], names: str = "abcdefg") -> str:
+    header = ",".join(["date", *names[: len(columns)]])
+    rows = zip(dates, *columns, strict=True)
+    return "\n".join([header, *(",".join(map(str, row)) for row in rows)]) + "\n"
+
+
+def texts(corpus: SeriesCorpus) -> list[str]:
+    return [corpus.encoding.step.text(int(time)) for time in corpus.table.times]
+
+
+def test_a_wide_table_is_read_with_its_own_values_and_times() -> None:
+    corpus = read(wide(hours(20), list(range(20)), [value / 2 for value in range(20)]))
+    assert corpus.table.ids == ("",)
+    assert corpus.encoding.channels == ("a", "b")
+    assert corpus.encoding.time == "date"
+    assert (str(corpus.encoding.step), corpus.encoding.season) == ("1 hour", 24)
+    np.testing.assert_array_equal(corpus.table.targets[:, 1], np.arange(20) / 2)
+    assert texts(corpus)[-1] == "2020-01-01 19:00:00"
+    assert {name: part.tolist() for name, part in corpus.parts.items()} == {
+        "training": [[0, 14]],
+        "validation": [[14, 16]],
+        "test": [[16, 20]],
+    }
+    assert corpus.encoding.rows_used == "rows 1 to 14 (2020-01-01 00:00:00 to 2020-01-01 13:00:00)"
+    assert corpus.notes == ()
+
+
+def test_windows_lie_where_their_labels_stay_in_the_part() -> None:
+    corpus = read(wide(days(100), list(range(100))), lookback=10, horizon=5, split=(60, 20, 15))
+    assert {
+        name: tuple(map(int, (*first, *count))) for name in corpus.parts for first, count in [corpus.origins(name)]
+    } == {
+        "training": (10, 46),
+        "validation": (60, 16),
+        "test": (80, 11),
+    }
+
+
+def test_etth1_has_the_windows_of_its_protocol() -> None:
+    if not ETTH1.exists():
+        pytest.skip("ETTh1.csv is not there; `lstmctl data download ETTh1` fetches it")
+    layout = Layout(split=(8640, 2880, 2880))
+    corpus = open_series(str(ETTH1), layout, None, lookback=720, horizon=96)
+    assert [int(corpus.origins(part)[1].sum()) for part in corpus.parts] == [7825, 2785, 2785]
+    assert corpus.encoding.rows_used == "rows 1 to 8,640 (2016-07-01 00:00:00 to 2017-06-25 23:00:00)"
+    column = pl.read_csv(ETTH1)["OT"].to_numpy()[:8640]
+    assert corpus.encoding.centre[0, 6] == pytest.approx(column.mean(), rel=1e-14)
+    assert corpus.encoding.spread[0, 6] == pytest.approx(column.std(), rel=1e-14)
+    assert corpus.encoding.season == 24
+    assert corpus.encoding.naive_error[0, 6] == pytest.approx(np.abs(column[24:] - column[:-24]).mean(), rel=1e-14)
+
+
+@pytest.mark.parametrize(
+    ("scaler", "centre", "spread"),
+    [
+        ("standard", 5.0, math.sqrt(10)),
+        ("robust", 5.0, 4 / 1.349),
+        ("min-max", 1.0, 9.0),
+        ("none", 0.0, 1.0),
+    ],
+)
+def test_scalers_use_training_rows_alone(scaler: str, centre: float, spread: float) -> None:
+    values = [1, 3, 5, 7, 10, 4, 1000, 2000, 3000, 4000]
+    expected = np.array(values[:5], dtype=np.float64)
+    corpus = read(wide(days(10), values), split=(5, 3, 2), scaler=scaler)
+    if scaler == "standard":
+        centre, spread = float(expected.mean()), float(expected.std())
+    assert corpus.encoding.centre[0, 0] == pytest.approx(centre)
+    assert corpus.encoding.spread[0, 0] == pytest.approx(spread)
+    scaled = (np.array(values) - corpus.encoding.centre[0, 0]) / corpus.encoding.spread[0, 0]
+    np.testing.assert_array_equal(corpus.scaled().values[:, 0], scaled.astype(np.float32))
+
+
+def test_a_constant_column_gets_spread_1_and_a_warning(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.WARNING):
+        corpus = read(wide(days(20), [0.1] * 20))
+    assert corpus.encoding.spread[0, 0] == 1
+    assert np.all(corpus.scaled().values == 0)
+    assert np.isnan(corpus.encoding.naive_error).all()
+    assert caplog.messages == ["`a` is constant (0.1) in its training rows; its spread is taken as 1"]
+
+
+@pytest.mark.parametrize("missing", ["error", "forward-fill", "interpolate", "mask"])
+def test_later_rows_never_reach_earlier_ones(missing: str) -> None:
+    """Test rows replaced by noise leave every bit of what comes before as it is; so do gaps at a part's border."""
+    draw = np.random.default_rng(3)
+    values = draw.normal(size=(60, 3))
+    if missing != "error":
+        values[[5, 6, 29, 30, 31, 44, 45], 0] = np.nan
+        values[[12, 44], 1] = np.nan
+    noise = values.copy()
+    noise[45:] = draw.normal(1e6, 1e5, size=(15, 3))
+    found = []
+    for table in (values, noise):
+        columns = [["" if np.isnan(value) else repr(float(value)) for value in column] for column in table.T]
+        found.append(
+            read(wide(days(60), *columns), split=(30, 15, 15), missing=missing, targets=("a", "b"), known=("c",))
+        )
+    one, other = found
+    for key in ("centre", "spread", "naive_error", "known_centre", "known_spread"):
+        assert getattr(one.encoding, key).tobytes() == getattr(other.encoding, key).tobytes(), key
+    assert one.table.targets[:45].tobytes() == other.table.targets[:45].tobytes()
+    assert one.scaled().values[:45].tobytes() == other.scaled().values[:45].tobytes()
+    # The last gap of training has a later neighbour in the file, but none in its part.
+    if missing in ("forward-fill", "interpolate"):
+        assert one.table.targets[29, 0] == values[28, 0]
+
+
+def test_interpolation_draws_a_line_inside_of_a_part() -> None:
+    values = [0, "", "", 6, 8, 10, 12, 14, "NA", 18, 20, 22, 24, 26, 28, 30]
+    corpus = read(wide(days(16), values), split=(8, 4, 4), missing="interpolate")
+    np.testing.assert_array_equal(corpus.table.targets[:10, 0], [0, 2, 4, 6, 8, 10, 12, 14, 14, 18])
+    assert corpus.notes == ("3 missing values of `a` filled (interpolate), first at 2020-01-02 (line 3)",)
+
+
+def test_scales_count_what_was_observed_not_what_was_filled() -> None:
+    values = [0, "", "", "", "", 9, 3, 4, 5, 6, 7, 8]
+    corpus = read(wide(days(12), values), split=(8, 2, 2), missing="forward-fill")
+    assert corpus.encoding.centre[0, 0] == pytest.approx(np.mean([0, 9, 3, 4]))
+
+
+def test_missing_rows_are_inserted() -> None:
+    dates = [*hours(5), *hours(15, "2020-01-01T07")]
+    corpus = read(wide(dates, list(range(20))), missing="forward-fill")
+    assert corpus.notes == ("2 missing rows filled (forward-fill), first after 2020-01-01 04:00:00 (line 6)",)
+    np.testing.assert_array_equal(corpus.table.targets[3:9, 0], [3, 4, 4, 4, 5, 6])
+    assert texts(corpus) == hours(22)
+    masked = read(wide(dates, list(range(20))), missing="mask")
+    assert np.isnan(masked.table.targets[5:7]).all()
+    assert np.isnan(masked.scaled().values[5:7]).all()
+
+
+def test_missing_covariates_are_their_mean_under_mask() -> None:
+    known = [1, 2, "", *range(4, 21)]
+    corpus = read(wide(days(20), list(range(20)), known), targets=("a",), known=("b",), missing="mask")
+    assert corpus.scaled().known[2, 0] == 0
+
+
+def test_long_tables_hold_series_of_different_lengths() -> None:
+    rows = [f"b,{date},{number}" for number, date in enumerate(days(30))]
+    rows += [f"a,{date},{100 + number}" for number, date in enumerate(days(12, "2020-02-01"))]
+    rows += [f"short,{date},7{number}" for number, date in enumerate(days(3))]
+    corpus = read("unique_id,ds,y\n" + "\n".join(rows) + "\n", lookback=4, horizon=2)
+    assert corpus.table.ids == corpus.encoding.channels == ("b", "a", "short")
+    assert corpus.table.bounds.tolist() == [0, 30, 42, 45]
+    assert corpus.parts["training"].tolist() == [[0, 21], [30, 38], [42, 44]]
+    assert corpus.encoding.centre[:, 0].tolist() == [10, 103.5, 70.5]
+    first, counts = corpus.origins("training")
+    assert (first.tolist(), counts.tolist()) == ([4, 34, 46], [16, 3, 0])
+    assert corpus.notes == ("1 of 3 series have too few training rows for a window (6): short (2)",)
+    scaled = corpus.scaled().values
+    np.testing.assert_allclose(scaled[30:38].mean(), 0, atol=1e-6)
+
+
+def test_interleaved_series_are_put_together() -> None:
+    rows = [
+        f"{date},{name},{number + shift}"
+        for number, date in enumerate(days(20))
+        for name, shift in (("x", 0), ("y", 50))
+    ]
+    corpus = read("timestamp,item_id,target\n" + "\n".join(rows))
+    assert corpus.table.ids == ("x", "y")
+    np.testing.assert_array_equal(corpus.table.targets[:, 0], [*range(20), *range(50, 70)])
+    assert corpus.encoding.id == "item_id"
+    assert corpus.encoding.targets == ("target",)
+
+
+def test_static_columns_have_one_value_a_series() -> None:
+    rows = [
+        f"{name},{date},{number},{size}" for name, size in (("x", 1), ("y", 3)) for number, date in enumerate(days(20))
+    ]
+    table = "id,ds,y,size\n" + "\n".join(rows)
+    corpus = read(table, static=("size",))
+    assert corpus.table.static.tolist() == [[1], [3]]
+    assert corpus.scaled().static.tolist() == [[-1], [1]]
+    with pytest.raises(DataError, match=r"a\.csv: line 6, column `size`: series `x`: 9, but 1 before"):
+        read(table.replace("x,2020-01-05,4,1", "x,2020-01-05,4,9"), static=("size",))
+
+
+def test_future_rows_carry_known_columns_alone() -> None:
+    values = [*range(20), "", "", ""]
+    corpus = read(wide(days(23), values, list(range(23))), targets=("a",), known=("b",), horizon=2)
+    assert corpus.table.ends.tolist() == [20]
+    assert corpus.parts["test"].tolist() == [[16, 20]]
+    assert corpus.notes == ("3 future rows, without targets, from 2020-01-21 on",)
+    tail = corpus.encoding.tail
+    assert tail.targets[:, 0].tolist()[:2] == [18, 19]
+    assert np.isnan(tail.targets[2:]).all()
+    assert tail.known[:, 0].tolist() == [18, 19, 20, 21]
+    assert tail.ends.tolist() == [2]
+
+
+def test_a_spreadsheets_export_is_read() -> None:
+    rows = [f"{day:02}.01.2020 00:00;{day},5;{day}" for day in range(1, 32)]
+    content = "\ufeffDatum;Absatz;Tage;\r\n" + "".join(f"{row};\r\n" for row in rows) + ";;;\r\n"
+    corpus = read(content, targets=("Absatz",))
+    assert corpus.encoding.time == "Datum"
+    assert corpus.table.targets[:3, 0].tolist() == [1.5, 2.5, 3.5]
+    assert texts(corpus)[:2] == ["2020-01-01", "2020-01-02"]
+    assert corpus.notes == ("1 empty line left out, first line 33",)
+    assert read(content).encoding.targets == ("Absatz", "Tage")
+
+
+def test_tabs_quotes_and_missing_words_are_understood() -> None:
+    rows = [f'"{date}"\t"{number}"\t{"n/a" if number == 3 else number}' for number, date in enumerate(days(20))]
+    corpus = read('"date"\t"a, b"\tc\n' + "\n".join(rows), name="a.tsv", missing="interpolate")
+    assert corpus.encoding.targets == ("a, b", "c")
+    assert corpus.table.targets[3].tolist() == [3, 3]
+
+
+@pytest.mark.parametrize(
+    ("dates", "meant", "step"),
+    [
+        (swapped(45, "{2}/{1}/{0}"), "2020-02-14", "1 day"),
+        (swapped(45, "{1}/{2}/{0}"), "2020-02-14", "1 day"),
+        (
+            [f"{day:02}/01/2020 {hour:02}:00" for day in range(1, 10) for hour in range(24)],
+            "2020-01-09 23:00:00",
+            "1 hour",
+        ),
+        ([f"1.{month}.{year}" for year in (2020, 2021) for month in range(1, 13)], "2021-12-01", "1 month"),
+        ([f"{year}-{month:02}" for year in (2020, 2021) for month in range(1, 13)], "2021-12-01", "1 month"),
+        ([f"{day:%Y%m%d}" for day in map(np.datetime64, days(40)) for day in [day.item()]], "2020-02-09", "1 day"),
+        ([f"{time}Z" for time in hours(30)], "2020-01-02 05:00:00", "1 hour"),
+        ([f"{time.replace(' ', 'T')}.500+02:00" for time in hours(30)], "2020-01-02 05:00:00.500000", "1 hour"),
+        ([f"{day} 1:00 PM" for day in days(20)], "2020-01-20 13:00:00", "1 day"),
+    ],
+)
+def test_dates_are_recognised(dates: list[str], meant: str, step: str) -> None:
+    """Day and month are told apart by what gives regular steps."""
+    corpus = read(wide(dates, list(range(len(dates)))))
+    assert (texts(corpus)[-1], str(corpus.encoding.step)) == (meant, step)
+
+
+def test_a_format_says_how_dates_are_written() -> None:
+    dates = [f"{day} Jan 20" for day in range(1, 21)]
+    corpus = read(wide(dates, list(range(20))), date_format="%d %b %y")
+    assert texts(corpus)[-1] == "2020-01-20"
+    years = read(wide([str(year) for year in range(1980, 2010)], list(range(30))), date_format="%Y")
+    assert (texts(years)[-1], str(years.encoding.step)) == ("2009-01-01", "1 year")
+
+
+def test_whole_numbers_are_an_index() -> None:
+    corpus = read("t,a\n" + "".join(f"{2 * row},{row}\n" for row in range(20)))
+    assert (str(corpus.encoding.step), corpus.encoding.season) == ("2 rows", 1)
+    assert texts(corpus)[-1] == "38"
+    assert corpus.encoding.rows_used == "rows 1 to 14 (0 to 26)"
+    with pytest.raises(DataError, match=r"data\.calendar hour needs dates, but the rows are numbered"):
+        read("t,a\n" + "".join(f"{row},{row}\n" for row in range(20)), calendar=("hour",))
+
+
+def test_irregular_dates_are_taken_row_by_row_on_request() -> None:
+    dates = ["2020-01-01", "2020-01-02", "2020-01-05", "2020-01-09", *days(20, "2020-02-01")]
+    corpus = read(wide(dates, list(range(24))), step="1 row", split=("2020-02-05", "2020-02-10"))
+    assert texts(corpus)[-1] == "24"
+    assert corpus.parts["training"].tolist() == [[0, 8]]
+    assert corpus.notes == ("`date` gives the order alone: data.step is `1 row`",)
+
+
+def test_dates_split_too() -> None:
+    corpus = read(wide(days(31), list(range(31))), split=("2020-01-20", "2020-01-25T00:00", "2020-01-30"))
+    assert {name: part.tolist() for name, part in corpus.parts.items()} == {
+        "training": [[0, 19]],
+        "validation": [[19, 24]],
+        "test": [[24, 29]],
+    }
+
+
+def test_rows_are_sorted_and_merged_on_request() -> None:
+    dates = days(20)
+    dates[3], dates[4] = dates[4], dates[3]
+    corpus = read(wide(dates, list(range(20))), order="sort")
+    assert corpus.table.targets[:6, 0].tolist() == [0, 1, 2, 4, 3, 5]
+    assert corpus.notes == ("rows sorted by time: 1 came after a later one",)
+    twice = [*days(5), "2020-01-05", *days(15, "2020-01-06")]
+    for keep, value in (("first", 4), ("last", 5), ("mean", 4.5)):
+        corpus = read(wide(twice, list(range(21))), duplicates=keep)
+        assert corpus.table.targets[3:6, 0].tolist() == [3, value, 6]
+        assert corpus.notes == (
+            f"1 row of a time that was there before: {keep} kept, first at 2020-01-05 00:00:00 (line 7)",
+        )
+
+
+def test_parquet_is_read() -> None:
+    moments = pl.Series(days(20)).str.to_datetime("%Y-%m-%d")
+    frame = pl.DataFrame({"ds": moments, "y": [float(row) if row != 3 else None for row in range(20)]})
+    frame.write_parquet("a.parquet")
+    corpus = open_series("a.parquet", Layout(missing="interpolate"), None, lookback=2, horizon=1)
+    assert corpus.table.targets[2:5, 0].tolist() == [2, 3, 4]
+    assert texts(corpus)[-1] == "2020-01-20"
+    assert corpus.notes == ("1 missing value of `y` filled (interpolate), first at 2020-01-04 (row 4)",)
+    long = pl.DataFrame({"item_id": [1] * 20 + [2] * 20, "date": days(20) * 2, "target": list(range(40))})
+    long.write_parquet("b.parquet")
+    assert open_series("b.parquet", Layout(), None, lookback=2, horizon=1).table.ids == ("1", "2")
+    pl.DataFrame({"ds": days(3), "y": [[1.0], [2.0], [3.0]]}).write_parquet("c.parquet")
+    with pytest.raises(DataError, match=r"c\.parquet, column `y` holds list values, not plain ones"):
+        open_series("c.parquet", Layout(), None, lookback=2, horizon=1)
+
+
+def full_encoding() -> SeriesEncoding:
+    rows = [
+        f"{name},{date},{number / 7 if number != 3 else ''},{number * number},{number % 3},{size}"
+        for name, size in (("x", 0.1), ("y", 3))
+        for number, date in enumerate(hours(30))
+    ]
+    table = "id,ds,load,wind,holiday,size\n" + "\n".join(rows)
+    return read(
+        table,
+        targets=("load",),
+        past=("wind",),
+        known=("holiday",),
+        static=("size",),
+        calendar=("hour", "weekday"),
+        missing="mask",
+        season=3,
+        lookback=4,
+        horizon=2,
+    ).encoding
+
+
+def test_an_encoding_survives_json_to_the_last_bit() -> None:
+    encoding = full_encoding()
+    assert encoding.season == 3
+    again = SeriesEncoding.from_json(json.loads(json.dumps(encoding.to_json(), allow_nan=False)))
+    assert again.to_json() == encoding.to_json()
+    for key in ("centre", "spread", "naive_error", "past_centre", "known_spread", "static_spread"):
+        assert getattr(again, key).tobytes() == getattr(encoding, key).tobytes(), key
+    assert again.tail.targets.tobytes() == encoding.tail.targets.tobytes()
+    assert again.scaled(again.tail).known.tobytes() == encoding.scaled(encoding.tail).known.tobytes()
+    assert (again.step, again.channels) == (encoding.step, ("x", "y"))
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("format", 2),
+        ("kind", "characters"),
+        ("ids", []),
+        ("ids", ["x", "x"]),
+        ("targets", None),
+        ("centre", [[1.0]]),
+        ("centre", [[None], [1.0]]),
+        ("spread", [[0.0], [1.0]]),
+        ("spread", [["a"], [1.0]]),
+        ("spread", [["2.0"], [1.0]]),
+        ("spread", [[True], [1.0]]),
+        ("spread", [[1.0], [1.0, 2.0]]),
+        ("naive_error", [[0.0], [1.0]]),
+        ("season", 0),
+        ("season", "24"),
+        ("step", "1 moon"),
+        ("step", None),
+        ("calendar", ["noon"]),
+        ("tail", None),
+        ("tail", {}),
+        ("tail", {"ids": ["x", "y"], "times": [1], "bounds": [0, 0.5, 1], "ends": [0, 1]}),
+        ("tail", {"ids": ["x", "y"], "times": [1], "bounds": [0, 2, 1], "ends": [2, 1]}),
+    ],
+)
+def test_a_damaged_encoding_is_refused(key: str, value: object) -> None:
+    with pytest.raises(RunError, match=r"encoding\.json"):
+        SeriesEncoding.from_json({**full_encoding().to_json(), key: value})
+
+
+def test_new_data_is_scaled_as_the_runs_own() -> None:
+    first = read(wide(days(30), list(range(30)), [1, 2] * 15), targets=("a",), known=("b",), calendar=("month",))
+    content = wide(days(5, "2020-01-31"), [30, 31, 32, "", ""], [1, 2, 1, 2, 1])
+    new = read(content, name="new.csv", encoding=first.encoding, scaler="min-max", lookback=2, horizon=2)
+    assert new.encoding is first.encoding
+    assert {name: part.tolist() for name, part in new.parts.items()} == {"validation": [[0, 3]]}
+    expected = (np.array([30, 31, 32]) - first.encoding.centre[0, 0]) / first.encoding.spread[0, 0]
+    np.testing.assert_array_equal(new.scaled().values[:3, 0], expected.astype(np.float32))
+    assert new.scaled().known.shape == (5, 3)
+    with pytest.raises(
+        DataError, match=r"the validation part has 3 rows, but task\.lookback 2 and task\.horizon 2 take 4"
+    ):
+        new.require_windows("validation")
+    future = read("date,b\n2020-01-31,1\n", name="f.csv", encoding=first.encoding, lookback=2, horizon=1)
+    assert future.table.ends.tolist() == [0]
+    assert np.isnan(future.table.targets).all()
+    with pytest.raises(DataError, match=r"f\.csv has no column `b`, which the run's data\.known names"):
+        read("date,a\n2020-01-31,1\n", name="f.csv", encoding=first.encoding)
+
+
+def test_a_series_the_run_does_not_know_is_named() -> None:
+    encoding = full_encoding()
+    content = "id,ds,load,wind,holiday,size\nz,2020-01-01 00:00:00,1,1,1,1\n"
+    with pytest.raises(DataError, match=r"line 2: series `z` is unknown to the run") as caught:
+        read(content, encoding=encoding)
+    assert caught.value.hint == "the run knows x, y"
+    known = read(content.replace("z,", "y,"), encoding=encoding)
+    assert known.scaled().values[0, 0] == np.float32((1 - encoding.centre[1, 0]) / encoding.spread[1, 0])
+
+
+def test_a_corpus_is_described() -> None:
+    corpus = read(wide(days(30), list(range(30)), [5, 6] * 15), targets=("a",), past=("b",), lookback=3, horizon=2)
+    found = describe_series(corpus, 3, 2)
+    assert json.loads(json.dumps(found)) == found
+    assert found["parts"]["validation"] == {"rows": 3, "first": "2020-01-22", "last": "2020-01-24", "windows": 2}
+    assert (found["start"], found["end"], found["step"]) == ("2020-01-01", "2020-01-30", "1 day")
+    assert found["window"] == {
+        "channel": "a",
+        "input": {"first": "2020-01-01", "last": "2020-01-03", "values": [0, 1, 2]},
+        "labels": {"first": "2020-01-04", "last": "2020-01-05", "values": [3, 4]},
+    }
+    assert found["scaler"]["channels"][0]["centre"] == 10
+    assert found["covariates"]["past"] == ["b"]

@@ -1,0 +1,281 @@
+"""The task `forecast`: what is taken out of a window, what is lost, what baselines and intervals come to."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from lstmctl.api.assembly import build_model, build_task, find_cell, open_data, restore_task
+from lstmctl.config import load
+from lstmctl.data.series import SeriesCorpus
+from lstmctl.errors import DataError, RunError
+from lstmctl.models.forecaster import Ensemble
+from lstmctl.scoring import total
+from lstmctl.tasks.forecast import Forecast, _taken_out, windows_first
+from lstmctl.tasks.series_windows import SeriesPart
+
+CPU = torch.device("cpu")
+Posed = tuple[Forecast, SeriesCorpus, Ensemble]
+
+
+def pose(config: Path, *overrides: str) -> Posed:
+    settings = load(str(config), overrides).settings
+    corpus = open_data(settings, config.parent)
+    task = build_task(settings, corpus)
+    model = build_model(settings, task, find_cell(settings, None), "float32").eval()
+    assert isinstance(corpus, SeriesCorpus)
+    assert isinstance(task, Forecast)
+    assert isinstance(model, Ensemble)
+    return task, corpus, model
+
+
+def silence(model: Ensemble) -> None:
+    """Make every output zero, so that what comes out is what was taken out of the window."""
+    with torch.no_grad():
+        for member in model.each():
+            member.head.weight.zero_()
+            member.head.bias.zero_()
+
+
+def batch_of(task: Forecast, corpus: SeriesCorpus, part: str = "test") -> Any:
+    return next(iter(task.part(corpus, part, CPU).scored()))
+
+
+def test_a_network_that_says_nothing_repeats_the_last_value(series_config: Path) -> None:
+    task, corpus, model = pose(series_config)
+    silence(model)
+    batch = batch_of(task, corpus)
+    point, intervals = task.forecasts(model, batch)
+    assert intervals is None
+    assert torch.equal(point, batch.input[-1:].expand_as(point))
+    score = task.evaluate(model, task.part(corpus, "test", CPU))
+    reference = task.references(corpus, "test")["last value"]
+    for name in ("mse_scaled", "mae_scaled", "mae", "rmse", "smape", "mase"):
+        assert score.metrics[name] == pytest.approx(reference.metrics[name], rel=1e-5)
+    assert score.windows == reference.windows == 400 // 5 - 4 + 1
+
+
+def test_figures_are_in_scaled_space_and_in_the_tables_own_units(series_config: Path) -> None:
+    task, corpus, model = pose(series_config)
+    silence(model)
+    values, start = corpus.table.targets, 320
+    errors = np.array(
+        [values[origin + step] - values[origin - 1] for origin in range(start, 397) for step in range(4)]
+    ).reshape(-1, 4, 2)
+    score = task.evaluate(model, task.part(corpus, "test", CPU))
+    deviation = values[:240].std(axis=0)
+    assert score.metrics["mse_scaled"] == pytest.approx(((errors / deviation) ** 2).mean(), rel=1e-5)
+    assert score.metrics["mae"] == pytest.approx(np.abs(errors).mean(), rel=1e-5)
+    assert score.by_channel["b"]["mae"] == pytest.approx(np.abs(errors[..., 1]).mean(), rel=1e-5)
+    assert score.by_step[2]["mae"] == pytest.approx(np.abs(errors[:, 2]).mean(), rel=1e-5)
+    naive = np.abs(values[6:240] - values[:234]).mean(axis=0)
+    assert score.metrics["mase"] == pytest.approx((np.abs(errors) / naive).mean(), rel=1e-5)
+
+
+def test_the_loss_is_the_mean_error_of_each_window(series_config: Path) -> None:
+    for loss, expected in (("mse", lambda e: e.square()), ("mae", lambda e: e.abs())):
+        task, corpus, model = pose(series_config, f"task.loss={loss}")
+        batch = batch_of(task, corpus)
+        point, _ = task.uncalibrated(model, batch)
+        found = task.loss(model, batch, ())
+        assert found.count == batch.lanes
+        assert found.sum.item() == pytest.approx(expected(point - batch.target).mean().item() * batch.lanes, rel=1e-5)
+
+
+@pytest.mark.parametrize("loss", ["mse", "quantile", "student-t"])
+@pytest.mark.parametrize("decoding", ["parallel", "recursive", "encoder-decoder"])
+def test_missing_values_touch_neither_loss_nor_figures(series_config: Path, decoding: str, loss: str) -> None:
+    """Whatever stands in the file in the place of a value that is missing, nothing changes."""
+    lines = (series_config.parent / "small.csv").read_text().splitlines()
+    for row in (50, 51, 52, 201, 330, 331, 345):
+        date, a, _ = lines[row + 1].split(",")
+        lines[row + 1] = f"{date},{a},"
+    (series_config.parent / "small.csv").write_text("\n".join(lines) + "\n")
+    overrides = [f"task.decoding={decoding}", f"task.loss={loss}", "data.missing=mask"]
+    task, corpus, model = pose(series_config, *overrides)
+    batch = batch_of(task, corpus)
+    assert batch.target.isnan().any()
+    assert batch.input.isnan().any()
+    loss_now = task.loss(model, batch, ()).sum
+    loss_now.backward()
+    assert bool(loss_now.isfinite())
+    assert all(bool(weight.grad.isfinite().all()) for weight in model.parameters() if weight.grad is not None)
+    seen = int((~batch.target.isnan()).sum())
+    with torch.no_grad():
+        totals = task.score(model, batch, ())[0]
+    assert totals["count"].sum() == seen < batch.target.numel()
+
+
+def test_what_is_taken_out_of_windows_by_hand() -> None:
+    values = torch.tensor([1.0, 2.0, 6.0]).view(3, 1, 1)
+    shift, scale = _taken_out(values, None, "last")
+    assert (shift.item(), scale.item()) == (6.0, 1.0)
+    shift, scale = _taken_out(values, None, "window")
+    assert shift.item() == 3.0
+    assert scale.item() == pytest.approx((14 / 3 + 1e-5) ** 0.5)
+    shift, scale = _taken_out(values, None, "none")
+    assert (shift.item(), scale.item()) == (0.0, 1.0)
+    gap = torch.tensor([1.0, 3.0, float("nan")]).view(3, 1, 1)
+    seen = ~gap.isnan()
+    assert _taken_out(gap, seen, "last")[0].item() == 3.0
+    shift, scale = _taken_out(gap, seen, "window")
+    assert shift.item() == 2.0
+    assert scale.item() == pytest.approx((1 + 1e-5) ** 0.5)
+    nothing = torch.full((3, 1, 1), float("nan"))
+    assert _taken_out(nothing, ~nothing.isnan(), "last")[0].item() == 0.0
+
+
+def test_the_halves_of_the_validation_part_choose_and_calibrate(series_config: Path) -> None:
+    """What lies in the second half moves no choice, and what lies in the first moves no interval."""
+    task, corpus, model = pose(series_config)
+    silence(model)
+    part = task.part(corpus, "validation", CPU)
+    choosing = task.metrics(total(model, task, task.progress(part)))["mse_scaled"]
+    task.calibrate(model, part)
+    offsets = task.calibration
+    assert offsets is not None
+    values = part.values.clone()
+    values[240:276] += torch.randn(36, 2)  # the last four rows of the first half are inputs of the second
+    moved = SeriesPart(**{**vars(part), "values": values})
+    assert task.metrics(total(model, task, task.progress(moved)))["mse_scaled"] != choosing
+    rows = part.half(1).rows[0].tolist()
+    assert rows == [280, 320]
+    first = values.clone()
+    first[: 280 - 12] += 1.0
+    task.calibrate(model, SeriesPart(**{**vars(part), "values": first}))
+    assert np.array_equal(task.calibration, offsets)
+    second = part.values.clone()
+    second[290:] += torch.randn(len(second) - 290, 2)
+    changed = SeriesPart(**{**vars(part), "values": second})
+    assert task.metrics(total(model, task, task.progress(changed)))["mse_scaled"] == choosing
+    task.calibrate(model, changed)
+    assert not np.array_equal(task.calibration, offsets)
+
+
+def test_calibrated_intervals_cover_what_calibrated_them(series_config: Path) -> None:
+    for loss in ("mse", "quantile", "gaussian"):
+        task, corpus, model = pose(series_config, f"task.loss={loss}", "task.calibration=shared")
+        part = task.part(corpus, "validation", CPU)
+        kept = task.calibrate(model, part)
+        assert kept is not None
+        assert kept["windows"] == len(part) == 77
+        coverage = task.evaluate(model, part).metrics["coverage_80"]
+        # Of 77 scores at each step the 63rd: 0.818, and at most one more where two are equal.
+        assert 0.80 <= coverage <= 0.84
+
+
+def test_without_calibration_a_point_has_no_interval_and_quantiles_their_own(series_config: Path) -> None:
+    task, corpus, model = pose(series_config, "task.calibration=none")
+    assert task.calibrate(model, task.part(corpus, "validation", CPU)) is None
+    assert task.forecasts(model, batch_of(task, corpus))[1] is None
+    task, corpus, model = pose(series_config, "task.calibration=none", "task.loss=quantile")
+    intervals = task.forecasts(model, batch_of(task, corpus))[1]
+    assert intervals is not None
+    assert bool((intervals[..., 0] <= intervals[..., 1]).all())
+    assert task.notes == ("The intervals are the network's own: nothing calibrated them.",)
+
+
+def test_too_short_a_validation_part_is_refused_before_training(series_config: Path) -> None:
+    task, corpus, _ = pose(series_config, "data.split=[300, 7, 50]")
+    with pytest.raises(
+        DataError, match=r"half of the validation part holds no window of task\.horizon=4 rows"
+    ) as error:
+        task.require(task.part(corpus, "validation", CPU))
+    assert "task.calibration=shared" in str(error.value.hint)
+    task.require(task.part(corpus, "test", CPU))
+    task, corpus, _ = pose(series_config, "data.split=[300, 7, 50]", "task.calibration=shared")
+    task.require(task.part(corpus, "validation", CPU))
+
+
+def test_baselines_stand_beside_on_the_same_windows(series_config: Path) -> None:
+    task, corpus, _ = pose(series_config)
+    found = task.references(corpus, "test")
+    assert list(found) == ["last value", "seasonal naive", "drift", "ridge"]
+    assert {score.windows for score in found.values()} == {77}
+    assert all("coverage_80" in score.metrics and len(score.by_step) == 4 for score in found.values())
+    # The season is what these series are made of.
+    assert found["ridge"].metrics["mse_scaled"] < found["seasonal naive"].metrics["mse_scaled"]
+    assert found["seasonal naive"].metrics["mse_scaled"] < found["last value"].metrics["mse_scaled"] / 3
+    longer, corpus, _ = pose(series_config, "task.season=24")
+    assert "seasonal naive" not in longer.references(corpus, "test")
+    assert any("longer than the lookback" in note for note in longer.notes)
+
+
+def test_noise_in_the_test_rows_moves_nothing_before(series_config: Path) -> None:
+    """Scaler, encoding but for its last rows, training windows and validation figures, to the bit."""
+    task, corpus, model = pose(series_config)
+    path = series_config.parent / "small.csv"
+    lines = path.read_text().splitlines()
+    draw = np.random.default_rng(0)
+    for row in range(320, 400):
+        date = lines[row + 1].split(",")[0]
+        lines[row + 1] = f"{date},{draw.normal(0, 99):.3f},{draw.normal(0, 99):.3f}"
+    path.write_text("\n".join(lines) + "\n")
+    noisy, other, _ = pose(series_config)
+    assert np.array_equal(noisy.encoding.centre, task.encoding.centre)
+    assert np.array_equal(noisy.encoding.spread, task.encoding.spread)
+    assert np.array_equal(noisy.encoding.naive_error, task.encoding.naive_error)
+    for name in ("training", "validation"):
+        mine, theirs = task.part(corpus, name, CPU), noisy.part(other, name, CPU)
+        assert task.evaluate(model, mine) == noisy.evaluate(model, theirs)
+        assert task.references(corpus, name) == noisy.references(other, name)
+    assert task.evaluate(model, task.part(corpus, "test", CPU)) != noisy.evaluate(model, noisy.part(other, "test", CPU))
+
+
+@pytest.mark.parametrize("decoding", ["recursive", "encoder-decoder"])
+@pytest.mark.parametrize("loss", ["gaussian", "student-t"])
+def test_sample_paths_hang_together(series_config: Path, decoding: str, loss: str) -> None:
+    task, corpus, model = pose(series_config, f"task.decoding={decoding}", f"task.loss={loss}")
+    batch = batch_of(task, corpus).part(0, 3)
+    with torch.no_grad():
+        paths = task.paths(model, batch, 50, torch.Generator().manual_seed(1))
+        again = task.paths(model, batch, 50, torch.Generator().manual_seed(1))
+    assert paths.shape == (50, 4, 3, 2)
+    assert torch.equal(paths, again)
+    assert float(paths.std(0).min()) > 0
+    point, intervals = task.forecasts(model, batch)
+    assert intervals is not None
+    inside = (paths >= intervals[..., 0, 0]) & (paths <= intervals[..., 0, 1])
+    assert float(inside.float().mean()) == pytest.approx(0.8, abs=0.05)
+    assert point.shape == (4, 3, 2)
+
+
+def test_an_ensemble_forecasts_the_mean_of_its_members(series_config: Path) -> None:
+    task, corpus, model = pose(series_config, "model.ensemble=3")
+    batch = batch_of(task, corpus)
+    window, shift, scale = task._window(batch)
+    each = [task.likelihood.point(task.likelihood.read(outputs, shift, scale)) for outputs in model(window)]
+    assert len(each) == 3
+    assert torch.allclose(task.forecasts(model, batch)[0], torch.stack(each).mean(0), atol=1e-6)
+
+
+def test_it_is_restored_without_its_data(series_config: Path) -> None:
+    task, corpus, model = pose(series_config, "task.loss=quantile")
+    calibration = task.calibrate(model, task.part(corpus, "validation", CPU))
+    settings = load(str(series_config), ["task.loss=quantile"]).settings
+    restored = restore_task(settings, task.encoding.to_json(), calibration)
+    assert isinstance(restored, Forecast)
+    batch = batch_of(task, corpus)
+    for mine, theirs in zip(task.forecasts(model, batch), restored.forecasts(model, batch), strict=True):
+        assert mine is not None
+        assert theirs is not None
+        assert torch.equal(mine, theirs)
+    with pytest.raises(RunError, match=r"calibration\.json holds offsets \(1, 1, 1\); \(4, 2, 1\) are right"):
+        restore_task(settings, task.encoding.to_json(), {"offsets": [[[1.0]]]})
+    with pytest.raises(RunError, match=r"calibration\.json is damaged"):
+        restore_task(settings, task.encoding.to_json(), {"offsets": "none"})
+
+
+def test_a_look_at_the_forecast_is_a_line_a_channel(series_config: Path) -> None:
+    task, _, model = pose(series_config)
+    lines = task.sample(model, torch.Generator()).splitlines()
+    assert [line.split("  ")[1] for line in lines] == ["a", "b"]
+    assert all(line.count("→") == 1 for line in lines)
+
+
+def test_windows_first_turns_the_axes() -> None:
+    assert windows_first(torch.zeros(4, 3, 2)).shape == (3, 4, 2)
