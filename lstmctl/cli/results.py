@@ -7,9 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 from lstmctl.registry import is_user_class
 from lstmctl.reporting import console
+from lstmctl.reporting.evaluation_tables import beats, overall
+from lstmctl.reporting.stored_evaluation import read_evaluation
 
 if TYPE_CHECKING:
     from lstmctl.api import Run
+    from lstmctl.reporting.stored_evaluation import StoredEvaluation
 
 NEXT = {
     "language-model": "lstmctl generate {run} --prompt '…'",
@@ -39,19 +42,43 @@ def show_trained(run: Run, *, quiet: bool) -> None:
     if quiet:
         return
     info = run.info
-    rows = [
-        [part, *(f"{figures[name]:.4f}" if name in figures else "" for name in _names(run))]
-        for part, figures in run.metrics.items()
-        if figures
-    ]
-    chosen = "best on validation" if info.get("headline") == "best" else "last"
-    console.print_table(f"{run.name}: {chosen} weights", ["", *(name.replace("_", " ") for name in _names(run))], rows)
+    stored = read_evaluation(run.path)
+    if stored is not None and stored.evaluation.by_step:
+        _show_forecaster(run, stored)
+    else:
+        _show_figures(run)
+    if stored is not None and (verdict := beats(stored.evaluation, stored.primary, stored.lower_is_better)):
+        console.write_line(console.inert(verdict))
     console.write_line(
         f"{info['parameters']:,} parameters · {info['rate']:,.0f} {info['units']}/s · {info['training_seconds']:.0f} s "
         f"training · {info['precision']} on {info['device_name']}, kernel {info['kernel']}"
     )
     console.write_line(f"{run.path / 'report.html'}")
     console.write_line(f"Next: {NEXT[run.settings.task.type].format(run=_named(run))}")
+
+
+def _weights(run: Run) -> str:
+    return f"{'best on validation' if run.info.get('headline') == 'best' else 'last'} weights"
+
+
+def _show_figures(run: Run) -> None:
+    """All figures of every part."""
+    rows = [
+        [part, *(f"{figures[name]:.4f}" if name in figures else "" for name in _names(run))]
+        for part, figures in run.metrics.items()
+        if figures
+    ]
+    columns = ["", *(name.replace("_", " ") for name in _names(run))]
+    console.print_table(f"{run.name}: {_weights(run)}", columns, rows)
+
+
+def _show_forecaster(run: Run, stored: StoredEvaluation) -> None:
+    """A forecaster has too many figures for the width of a terminal, and means something beside its baselines alone."""
+    table = overall(stored.evaluation, stored.primary, lower_is_better=stored.lower_is_better)
+    if table is not None:
+        console.print_table(f"{run.name}, {_weights(run)}, {table.title}", table.columns, table.rows)
+    for note in stored.evaluation.notes:
+        console.write_line(console.inert(note))
 
 
 def _named(run: Run) -> str:

@@ -83,9 +83,29 @@ def _for_forecasts_alone(task: Any, model: Any) -> Iterator[Found]:
         if model.tie_embedding:
             yield ("model", "tie_embedding"), "true ties symbols to the output; a forecast has none"
         return
-    for key, plain in (("linear", False), ("ensemble", 1)):
+    for key, plain in (("linear", False), ("channel_embedding", True), ("ensemble", 1)):
         if getattr(model, key) != plain:
             yield ("model", key), f"belongs to forecasts; task.type {task.type} has no use for it"
+
+
+def _shortens_forecasts_alone(task: Any, training: Any) -> Iterator[Found]:
+    if task.type != "forecast" and training.shorten:
+        yield ("training", "shorten"), f"belongs to forecasts; task.type {task.type} has no use for it"
+
+
+def _symmetry_has_no_paths(task: Any) -> Iterator[Found]:
+    if (
+        task.type == "forecast"
+        and task.symmetry == "odd"
+        and task.shape == "many-to-many"
+        and task.decoding != "parallel"
+        and task.loss in ("gaussian", "student-t")
+    ):
+        yield (
+            ("task", "symmetry"),
+            f"odd averages two forecasts, but task.decoding {task.decoding} with task.loss {task.loss} draws paths; "
+            "none",
+        )
 
 
 def _linear_is_direct(task: Any, model: Any) -> Iterator[Found]:
@@ -105,4 +125,6 @@ RULES: tuple[tuple[tuple[str, ...], Callable[..., Iterator[Found]]], ...] = (
     (("task",), _segment_divides),
     (("task", "model"), _for_forecasts_alone),
     (("task", "model"), _linear_is_direct),
+    (("task", "training"), _shortens_forecasts_alone),
+    (("task",), _symmetry_has_no_paths),
 )

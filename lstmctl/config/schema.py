@@ -86,6 +86,11 @@ class Forecast(Section):
         default="last",
         description="What is taken out of each window and put back: its last value, its mean and deviation, or nothing",
     )
+    symmetry: Literal["none", "odd"] = Field(
+        default="none",
+        description="odd: the mirror of a window has the mirror of its forecast; windows are mirrored at random in "
+        "training, and a forecast is the mean of the window's and of its mirror's",
+    )
     levels: Levels = Field(default=(80, 90), description="Intervals to forecast, in percent")
     calibration: Literal["separate", "shared", "none"] = Field(
         default="separate",
@@ -183,6 +188,9 @@ class Model(Section):
     linear: bool = Field(
         default=False, description="Add a linear map from lookback to horizon beside the recurrence (forecasts)"
     )
+    channel_embedding: bool = Field(
+        default=True, description="Tell the network which of several independent channels it forecasts (forecasts)"
+    )
     ensemble: AtLeastOne = Field(
         default=1, description="Networks trained side by side whose forecasts are averaged (forecasts)"
     )
@@ -210,6 +218,11 @@ class Training(Section):
         default=0.01,
         description="Chance that a lane starts a window from a zero state instead of the one carried to it, so that a "
         "text's first symbols are practised too (many-to-many language models)",
+    )
+    shorten: Fraction = Field(
+        default=0.0,
+        description="Chance that a window's oldest segments are hidden, in a number drawn evenly (forecasts); what is "
+        "learnt then leans less on the distant past",
     )
     learning_rate: Annotated[float, Field(gt=0)] = Field(default=4e-3, description="Peak step size of the optimizer")
     schedule: Literal["constant", "linear", "cosine"] = Field(

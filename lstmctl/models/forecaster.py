@@ -80,6 +80,7 @@ class Forecaster(nn.Module):
         joint: read all channels as one sequence; otherwise each is a sequence of its own, by the same weights.
         linear: add a linear map from lookback to horizon, the same for all channels.
         masked: tell the network which values are there.
+        channel_embedding: tell it which of several independent channels it forecasts.
     """
 
     def __init__(
@@ -93,6 +94,7 @@ class Forecaster(nn.Module):
         joint: bool,
         linear: bool,
         masked: bool,
+        channel_embedding: bool = True,
     ) -> None:
         super().__init__()
         self.sizes, self.decoding, self.likelihood, self.masked = sizes, decoding, likelihood, masked
@@ -114,16 +116,16 @@ class Forecaster(nn.Module):
             self.future_map = nn.Linear(rows * known, embedding, bias=False) if known else None
         elif decoding == "last":
             self.future_map = nn.Linear(sizes.horizon * known, hidden, bias=False) if known else None
-        # Who am I: without it one set of weights could not treat its channels differently.
-        vector = hidden if decoding == "last" else embedding
-        self.channel = nn.Parameter(torch.empty(self.sequences, vector)) if self.sequences > 1 else None
+        self.channel = None
+        if channel_embedding and self.sequences > 1:
+            self.channel = nn.Parameter(torch.empty(self.sequences, hidden if decoding == "last" else embedding))
         reach = sizes.horizon if decoding == "last" else rows
         self.head = nn.Linear(hidden, reach * self.width * likelihood.outputs)
         self.linear = nn.Linear(sizes.lookback, sizes.horizon) if linear else None
 
     def initialise(self, generator: torch.Generator) -> None:
-        """Draw all weights from `generator`: maps uniform in ±1/√inputs, vectors normal with a deviation of 0.02, the
-        linear map zero."""
+        """Draw all weights from `generator`: maps uniform in ±1/√inputs, vectors standard normal as embeddings are
+        (near zero where they are added to a state), the linear map zero."""
         with torch.no_grad():
             for recurrence in (self.recurrence, self.decoder):
                 if recurrence is not None:
@@ -140,7 +142,7 @@ class Forecaster(nn.Module):
                     module.bias.zero_()
             for parameter in self._parameters.values():
                 if parameter is not None:
-                    parameter.normal_(std=0.02, generator=generator)
+                    parameter.normal_(std=0.02 if self.decoding == "last" else 1.0, generator=generator)
 
     def forward(self, window: Window, target: Tensor | None = None) -> Tensor:
         """Outputs (horizon, batch, channels, outputs), in the window's normalised space.

@@ -39,6 +39,10 @@ class Likelihood(ABC):
         """Outputs (…, outputs) to parameters (…) each; `shift` and `scale` broadcast against (…)."""
 
     @abstractmethod
+    def mirrored(self, outputs: Tensor) -> Tensor:
+        """What the outputs for a window say of its mirror, whose values all have the other sign; (…, outputs)."""
+
+    @abstractmethod
     def loss(self, parameters: Parameters, target: Tensor) -> Tensor:
         """The loss of each value, (…)."""
 
@@ -65,6 +69,9 @@ class Point(Likelihood):
 
     def read(self, outputs: Tensor, shift: Tensor, scale: Tensor) -> Parameters:
         return (outputs[..., 0] * scale + shift,)
+
+    def mirrored(self, outputs: Tensor) -> Tensor:
+        return -outputs
 
     def loss(self, parameters: Parameters, target: Tensor) -> Tensor:
         (value,) = parameters
@@ -97,6 +104,9 @@ class Quantiles(Likelihood):
     def read(self, outputs: Tensor, shift: Tensor, scale: Tensor) -> Parameters:
         return (outputs * scale.unsqueeze(-1) + shift.unsqueeze(-1),)
 
+    def mirrored(self, outputs: Tensor) -> Tensor:
+        return -outputs.flip(-1)  # below becomes above
+
     def loss(self, parameters: Parameters, target: Tensor) -> Tensor:
         error = target.unsqueeze(-1) - parameters[0]
         probabilities = error.new_tensor(self.probabilities)
@@ -123,6 +133,9 @@ class Gaussian(Likelihood):
 
     def read(self, outputs: Tensor, shift: Tensor, scale: Tensor) -> Parameters:
         return outputs[..., 0] * scale + shift, functional.softplus(outputs[..., 1]) * scale + SMALLEST_SCALE
+
+    def mirrored(self, outputs: Tensor) -> Tensor:
+        return torch.cat([-outputs[..., :1], outputs[..., 1:]], dim=-1)
 
     def loss(self, parameters: Parameters, target: Tensor) -> Tensor:
         mean, deviation = parameters
@@ -151,6 +164,9 @@ class StudentT(Likelihood):
     def read(self, outputs: Tensor, shift: Tensor, scale: Tensor) -> Parameters:
         location = outputs[..., 0] * scale + shift
         return location, functional.softplus(outputs[..., 1]) * scale + SMALLEST_SCALE, 2 + _freedom(outputs[..., 2])
+
+    def mirrored(self, outputs: Tensor) -> Tensor:
+        return torch.cat([-outputs[..., :1], outputs[..., 1:]], dim=-1)
 
     def loss(self, parameters: Parameters, target: Tensor) -> Tensor:
         location, scale, freedom = parameters

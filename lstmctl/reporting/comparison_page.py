@@ -15,13 +15,14 @@ from lstmctl.reporting.comparison_words import (
     better_words,
     budget_words,
     decimals,
-    file_words,
     fixed,
     interval_words,
+    is_forecast,
     match_words,
     metric,
     metric_names,
     names_words,
+    on_part,
     parameter_words,
     percent,
     primary_words,
@@ -31,10 +32,12 @@ from lstmctl.reporting.comparison_words import (
     time_words,
     value_words,
 )
+from lstmctl.reporting.data_facts import data_facts, data_notes
+from lstmctl.reporting.drawing import NARROW_WIDTH
 from lstmctl.reporting.quantities import count, figure, metric_words, short_count, size
-from lstmctl.reporting.report import NARROW_WIDTH
 from lstmctl.storage import replace_file
 
+HOW_EACH_GOES_ON = "How each goes on after the last row"
 HOW_TO_READ = {
     "figures": "Each dot is a run, each bar the interval of its arm's mean. The interval tells how far the mean would "
     "move with other seeds, on this corpus and with these settings; it says nothing of other corpora.",
@@ -44,6 +47,15 @@ HOW_TO_READ = {
     "several lanes at once, so these figures differ a little from the final ones. The steep beginning is left out of "
     "view where it would press the rest flat.",
 }
+HOW_TO_READ_FORECASTS = {
+    "figures": "Each dot is a run, each bar the interval of its arm's mean. The interval tells how far the mean would "
+    "move with other seeds, on these series and with these settings; it says nothing of other series.",
+    "differences": HOW_TO_READ["differences"],
+    "curves": "The mean over seeds as a thick line, each seed as a thin one. On the way only the windows that choose "
+    "the weights are scored, before intervals are calibrated, so these figures differ a little from the final ones. "
+    "The steep beginning is left out of view where it would press the rest flat.",
+}
+"""The same where the arms forecast series."""
 
 
 def write_comparison(comparison: Comparison) -> Path:
@@ -80,9 +92,11 @@ def report(comparison: Comparison) -> str:
         page.section("Learning curves", _plot(comparison, "curves")),
         page.section("Settings and cost", _warnings(shown["costs"]), _table(shown["costs"])),
         page.section("Tuning", _tuning(comparison)),
-        page.section("What each writes of an empty page", _samples(comparison)),
+        page.section(
+            HOW_EACH_GOES_ON if is_forecast(comparison) else "What each writes of an empty page", _samples(comparison)
+        ),
         page.section("The same for every arm", page.facts(_shared(comparison))),
-        page.section("Data", page.facts(_data(comparison))),
+        page.section("Data", page.facts(data_facts(comparison.data)), data_notes(comparison.data)),
         page.section("Repeat it", _files(), page.preformatted(comparison.command), page.facts(_machine(comparison))),
         page.section("Every run", _runs(comparison)),
     ]
@@ -95,7 +109,7 @@ def _title(comparison: Comparison) -> str:
 
 def _heading(comparison: Comparison) -> str:
     about = [
-        f"{primary_words(comparison)} on the {comparison.split} part, {better_words(comparison)}",
+        f"{on_part(comparison)}, {better_words(comparison)}",
         seeds_words(comparison),
         budget_words(comparison),
     ]
@@ -147,7 +161,8 @@ def _plot(comparison: Comparison, name: str) -> str:
     if not wide:
         return ""
     narrow = inline_comparison_plot(comparison, name, width=NARROW_WIDTH, shown="narrow")
-    return f'<figure>\n{wide}\n{narrow}\n</figure>\n<p class="soft">{page.text(HOW_TO_READ[name])}</p>'
+    how = (HOW_TO_READ_FORECASTS if is_forecast(comparison) else HOW_TO_READ)[name]
+    return f'<figure>\n{wide}\n{narrow}\n</figure>\n<p class="soft">{page.text(how)}</p>'
 
 
 def _differences(comparison: Comparison, table: Table | None) -> list[str]:
@@ -184,13 +199,16 @@ def _tuning(comparison: Comparison) -> str:
 
 def _samples(comparison: Comparison) -> str:
     cards = []
+    # A course drawn in a line would be broken by wrapping it, and needs the whole width.
+    drawn = is_forecast(comparison)
     for number, arm in enumerate(comparison.arms):
         sample = (
-            page.preformatted(arm.sample, prose=True) or f"<p>{'Nothing.' if arm.mean is not None else DIVERGED}</p>"
+            page.preformatted(arm.sample, prose=not drawn)
+            or f"<p>{'Nothing.' if arm.mean is not None else DIVERGED}</p>"
         )
         style = f"--arm: var(--arm-{number % len(COLOURS) + 1})"
         cards.append(f'<div class="card arm" style="{style}"><h3>{page.text(arm.name)}</h3>\n{sample}</div>')
-    return '<div class="cards">\n' + "\n".join(cards) + "\n</div>"
+    return f'<div class="cards{" whole" if drawn else ""}">\n' + "\n".join(cards) + "\n</div>"
 
 
 def _shared(comparison: Comparison) -> list[tuple[str, object]]:
@@ -202,18 +220,6 @@ def _shared(comparison: Comparison) -> list[tuple[str, object]]:
         ("matched by", f"{comparison.match}: {match_words(comparison)}"),
         ("runs at once", comparison.jobs),
         ("reported part", comparison.split),
-    ]
-
-
-def _data(comparison: Comparison) -> list[tuple[str, object]]:
-    data = comparison.data
-    parts = data.get("parts") or {}
-    return [
-        ("files", file_words(comparison)),
-        ("size", size(data["bytes"]) if data.get("bytes") else None),
-        ("vocabulary", count(data["vocabulary"]) if data.get("vocabulary") else None),
-        ("parts", ", ".join(f"{name} {count(length)}" for name, length in parts.items())),
-        ("SHA-256", data.get("sha256")),
     ]
 
 

@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from textwrap import wrap
 from typing import TYPE_CHECKING, Any, Literal
 
 from lstmctl.records import ArmResult, Comparison, CurvePoint
@@ -19,11 +20,21 @@ from lstmctl.reporting.comparison_words import (
     is_decided,
     mean_words,
     not_comparable,
+    on_part,
     percent,
     primary_words,
 )
 from lstmctl.reporting.console import inert
-from lstmctl.reporting.drawing import PAPER_WIDTH, inline_plot, ruled, write_plot
+from lstmctl.reporting.drawing import (
+    PAPER_WIDTH,
+    SMALL,
+    WIDE,
+    inline_plot,
+    legend_name,
+    ruled,
+    shortened,
+    write_plot,
+)
 from lstmctl.reporting.quantities import short_count
 
 if TYPE_CHECKING:
@@ -36,15 +47,14 @@ LINES: tuple[Any, ...] = ("-", "--", "-.", ":", (0, (6, 1, 1, 1, 1, 1)))
 MARKERS = ("o", "s", "^", "D", "v", "P")
 # 7 colours, 5 lines and 6 markers have no factor in common: the first 210 arms all differ, in grey print by two things.
 PAGE_COLOURS = {colour: f"var(--arm-{number}, {colour})" for number, colour in enumerate(COLOURS, 1)}
-LONGEST_NAME = 24
 SQUEEZED = 5.0
 """Where one arm goes on so many times longer than another, the axis is logarithmic."""
 FARTHEST = 3.0
 """A baseline that would make the arms' own range smaller than one in so many is named instead of drawn."""
-SMALL = 7.5
-"""Points of the words inside a figure."""
-WIDE = 4.5
-"""Inches from which two panels stand side by side."""
+LETTER = 0.062
+"""Inches of a small letter, on average."""
+BELOW_A_PANEL = 38
+"""Characters of a line under one of two panels."""
 
 
 @dataclass(frozen=True)
@@ -108,9 +118,10 @@ def _draw_curves(comparison: Comparison, width: float, ink: str) -> Figure:
     _curves_panel(by_units, comparison, ink, lambda point: point.units)
     _curves_panel(by_time, comparison, ink, lambda point: point.seconds / seconds)
     _limit_view(by_units, comparison)
-    _baseline_lines(by_units, comparison, ink)
+    named = _baseline_lines(by_units, comparison, ink)
+    drawing.set_figheight(drawing.get_figheight() + 0.15 * named.count("\n"))
     _level_line(by_time, comparison, ink, seconds)
-    by_units.set_xlabel(f"{comparison.unit} seen")
+    by_units.set_xlabel(f"{comparison.unit} seen{named}")
     reason = f" ({not_comparable(comparison)})".replace(": ", ":\n") if not_comparable(comparison) else ""
     by_time.set_xlabel(f"training time in {unit}{reason}" + _level_note(comparison))
     for panel in (by_units, *(() if beside else (by_time,))):
@@ -182,19 +193,26 @@ def _limit_view(panel: Axes, comparison: Comparison) -> None:
     panel.set_ylim(min(ends), max(ends))
 
 
-def _baseline_lines(panel: Axes, comparison: Comparison, ink: str) -> None:
-    """The baselines that fall into view, each with its name at the right."""
+def _baseline_lines(panel: Axes, comparison: Comparison, ink: str) -> str:
+    """The baselines that fall into view; returns their names and figures, where more than one is to be named.
+
+    One is named on its line. Names of several would cover each other's lines, so they stand below.
+    """
     low, high = panel.get_ylim()
-    before = -math.inf
-    for name, value in sorted(baselines(comparison), key=lambda pair: pair[1]):
-        if low < value < high:
-            panel.axhline(value, color=ink, alpha=0.6, linewidth=0.9, linestyle=(0, (2, 2)))
-            # Two lines close to each other have their names on different sides.
-            above = value - before > 0.07 * (high - low)
-            label = f"{_short(name)} {fixed(value, decimals(comparison))} ({comparison.split})"
-            # The curves come from far off on the left, and end near each other on the right.
-            _inside(panel, label, value, above=above, side="left")
-            before = value
+    places = decimals(comparison)
+    inside = sorted((value, f"{shortened(name)} {fixed(value, places)}") for name, value in baselines(comparison))
+    inside = [(value, words) for value, words in inside if low < value < high]
+    for value, _ in inside:
+        panel.axhline(value, color=ink, alpha=0.6, linewidth=0.9, linestyle=(0, (2, 2)))
+    if len(inside) == 1:
+        # The curves come from far off on the left, and end near each other on the right.
+        _inside(panel, f"{inside[0][1]} ({comparison.split})", inside[0][0], side="left")
+    if len(inside) < 2:
+        return ""
+    # No line ends between a name and its figure: these blanks are none to break at.
+    named = ", ".join(words.replace(" ", "\xa0") for _, words in inside)
+    lines = wrap(f"dotted, {comparison.split}: {named}", BELOW_A_PANEL)
+    return "".join(f"\n{line}" for line in lines).replace("\xa0", " ")
 
 
 def _level_line(panel: Axes, comparison: Comparison, ink: str, seconds: float) -> None:
@@ -263,14 +281,18 @@ def _draw_figures(comparison: Comparison, width: float, ink: str) -> Figure:
     levels = sorted(baselines(comparison), key=lambda pair: pair[1])
     reaches = {name: max(right, value) - min(left, value) for name, value in levels}
     near = [(name, value) for name, value in levels if reaches[name] <= FARTHEST * (right - left)]
-    outside = [f"{_short(name)} {fixed(value, places)}" for name, value in levels if (name, value) not in near]
-    for number, (name, value) in enumerate(near):
+    outside = [f"{shortened(name)} {fixed(value, places)}" for name, value in levels if (name, value) not in near]
+    for _, value in near:
         panel.axvline(value, color=ink, alpha=0.6, linewidth=0.9, linestyle=(0, (2, 2)))
+    names = [(shortened(name), value) for name, value in near]
+    span = max([right, *(value for _, value in near)]) - min([left, *(value for _, value in near)])
+    room = width - 0.5 - 0.075 * max(len(_name(arm)) for arm in comparison.arms)
+    for (name, value), row in zip(names, rows_of_names(names, span / max(room, 1.0)), strict=True):
         panel.annotate(
-            _short(name),
+            name,
             (value, 1.0),
             xycoords=panel.get_xaxis_transform(),
-            xytext=(0, 2 + 10 * (number % 2)),  # names of neighbours at two heights
+            xytext=(0, 2 + 10 * row),
             textcoords="offset points",
             ha="center",
             va="bottom",
@@ -282,6 +304,22 @@ def _draw_figures(comparison: Comparison, width: float, ink: str) -> Figure:
     _below(drawing, width, [*lines, *_wrapped("not in view: ", outside, width)])
     ruled(panel, ink, "x")
     return drawing
+
+
+def rows_of_names(names: Sequence[tuple[str, float]], inch: float) -> list[int]:
+    """For names centred over ascending values the lowest rows in which none runs into another.
+
+    Args:
+        inch: how much of the axis an inch is.
+    """
+    ends: list[float] = []
+    rows = []
+    for name, value in names:
+        half = 0.5 * inch * (LETTER * len(name) + 0.1)
+        row = next((row for row, end in enumerate(ends) if end <= value - half), len(ends))
+        ends[row:] = [value + half] if row == len(ends) else [value + half, *ends[row + 1 :]]
+        rows.append(row)
+    return rows
 
 
 def _range_of_arms(comparison: Comparison) -> tuple[float, float]:
@@ -300,7 +338,7 @@ def _range_of_arms(comparison: Comparison) -> tuple[float, float]:
 
 
 def _draw_differences(comparison: Comparison, width: float, ink: str) -> Figure:
-    names = [(_short(test.a), _short(test.b)) for test in comparison.tests]
+    names = [(shortened(test.a), shortened(test.b)) for test in comparison.tests]
     folded = max(len(a) + len(b) for a, b in names) > (24 if width >= WIDE else 12)
     drawing, panel = _rows(width, len(names), 0.42 if folded else 0.3)
     panel.axvline(0, color=ink, linewidth=0.9)
@@ -381,19 +419,13 @@ def _finite(curve: Iterable[CurvePoint]) -> list[CurvePoint]:
 
 
 def _name(arm: ArmResult) -> str:
-    """An arm's name for a legend, which drops names that begin with `_`."""
-    name = _short(arm.name) + (f" ({DIVERGED})" if arm.mean is None else "")
-    return f" {name}" if name.startswith("_") else name
+    """An arm's name for a legend."""
+    return legend_name(shortened(arm.name) + (f" ({DIVERGED})" if arm.mean is None else ""))
 
 
 def _name_and_losses(arm: ArmResult) -> str:
     lost = sum(value is None for value in arm.values)
     return _name(arm) + (f"\n{lost} of {len(arm.values)} {DIVERGED}" if 0 < lost < len(arm.values) else "")
-
-
-def _short(name: str) -> str:
-    shown = inert(name)
-    return shown if len(shown) <= LONGEST_NAME else shown[: LONGEST_NAME - 1] + "…"
 
 
 def _wrapped(opening: str, words: Sequence[str], width: float) -> list[str]:
@@ -419,7 +451,7 @@ def _words_on_curves(comparison: Comparison) -> str:
 def _words_on_figures(comparison: Comparison) -> str:
     places = decimals(comparison)
     arms = [f"{inert(arm.name)} {mean_words(arm, places)}" for arm in comparison.arms]
-    return f"{primary_words(comparison)} on the {comparison.split} part: {'; '.join(arms)}."
+    return f"{on_part(comparison)}: {'; '.join(arms)}."
 
 
 def _words_on_differences(comparison: Comparison) -> str:

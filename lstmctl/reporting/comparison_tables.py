@@ -25,12 +25,13 @@ from lstmctl.reporting.comparison_words import (
     metric,
     metric_names,
     not_comparable,
+    on_part,
     p_words,
     parameter_words,
     percent,
-    primary_words,
     runs,
     settings_words,
+    these,
     time_words,
     value_words,
     warnings_on_costs,
@@ -86,6 +87,7 @@ def tables(comparison: Comparison) -> tuple[Table, ...]:
 def figures(comparison: Comparison) -> Table:
     """What each arm reached, with the baselines beneath."""
     places = decimals(comparison)
+    words = on_part(comparison)
     named_as_cells = all(arm.name == arm.cell for arm in comparison.arms)
 
     def row(arm: ArmResult) -> tuple[str, ...]:
@@ -96,8 +98,8 @@ def figures(comparison: Comparison) -> Table:
     return _without_empty_columns(
         Table(
             "figures",
-            f"{primary_words(comparison).capitalize()} on the {comparison.split} part, {better_words(comparison)}",
-            f"Mean over seeds with its {percent(comparison.confidence)} interval, on this corpus alone. "
+            f"{words[:1].upper()}{words[1:]}, {better_words(comparison)}",
+            f"Mean over seeds with its {percent(comparison.confidence)} interval, on {these(comparison)} alone. "
             + circumstances(comparison),
             ("arm", "cell", "parameters", f"mean [{percent(comparison.confidence)} interval]", "each seed"),
             tuple(row(arm) for arm in comparison.arms),
@@ -118,10 +120,10 @@ def differences(comparison: Comparison) -> Table:
     return _without_empty_columns(
         Table(
             "differences",
-            f"Differences in {primary_words(comparison)} on the {comparison.split} part",
+            f"Differences in {on_part(comparison)}",
             f"A {'negative' if comparison.lower_is_better else 'positive'} difference speaks for the first arm, over "
-            "seeds and on this corpus alone. Each interval is that of its pair by itself; p is adjusted for all pairs, "
-            f"and a difference counts as shown where it is below {1 - comparison.confidence:g}.",
+            f"seeds and on {these(comparison)} alone. Each interval is that of its pair by itself; p is adjusted for "
+            f"all pairs, and a difference counts as shown where it is below {1 - comparison.confidence:g}.",
             ("arms", f"difference [{percent(comparison.confidence)} interval]", "adjusted p", "test"),
             tuple(map(row, comparison.tests)),
             notes=tuple(warnings_on_differences(comparison)),

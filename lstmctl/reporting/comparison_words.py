@@ -13,11 +13,23 @@ DEVIATION_TO_WARN_OF = 0.02
 """Parameters further from the target than this, relative, speak against the match."""
 DIVERGED = "diverged"
 MOST_PLACES = 5
+FORECAST_FIGURES = ("mse_scaled", "mae_scaled", "pinball_scaled")
+"""What decides between forecasts."""
 MATCHES = {
     "parameters": "each arm's width gives it about {target} parameters",
     "hidden": "widths are as given, so parameters differ",
     "time": "every arm trains for about the same time, so steps differ",
 }
+
+
+def is_forecast(comparison: Comparison) -> bool:
+    """Whether the arms learnt how series go on, not how a text does."""
+    return comparison.primary in FORECAST_FIGURES
+
+
+def these(comparison: Comparison) -> str:
+    """What was learnt from, and nothing beyond it: a corpus of text, or series."""
+    return "these series" if is_forecast(comparison) else "this corpus"
 
 
 def runs(comparison: Comparison) -> Iterator[tuple[ArmResult, RunResult]]:
@@ -137,6 +149,12 @@ def percent(share: float, *, signed: bool = False) -> str:
 def primary_words(comparison: Comparison) -> str:
     """The primary figure's name in words: `nats per character`."""
     return metric_words(comparison.primary)
+
+
+def on_part(comparison: Comparison) -> str:
+    """The primary figure and where it was taken: `nats per character on the test part`."""
+    words = primary_words(comparison)
+    return f"{words}{',' if ',' in words else ''} on the {comparison.split} part"
 
 
 def better_words(comparison: Comparison) -> str:

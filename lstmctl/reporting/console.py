@@ -107,6 +107,7 @@ def print_table(
         OSError: `stream` is stdout and its disk is full.
     """
     stream = stream if stream is not None else sys.stderr
+    columns = [inert(name) for name in columns]
     cells = [["" if value is None else inert(str(value)) for value in row] for row in rows]
     numeric = [all(_is_number(row[index]) for row in cells) and bool(cells) for index in range(len(columns))]
     if not is_terminal(stream):
@@ -124,7 +125,7 @@ def print_table(
         # Long names are folded where the terminal is narrow; what is short stays whole.
         longest = max([len(name), *(len(row[index]) for row in cells)])
         justify: Literal["right", "left"] = "right" if right else "left"
-        header = Text(encodable(inert(name), shown.encoding))
+        header = Text(encodable(name, shown.encoding))
         table.add_column(header, justify=justify, overflow="fold", min_width=min(longest, SHORT), header_style="cyan")
     for row in cells:
         table.add_row(*(Text(encodable(cell, shown.encoding)) for cell in row))
@@ -188,11 +189,11 @@ def _plain_table(
 
 
 def _is_number(text: str) -> bool:
-    """Whether a cell reads as a figure, with its unit or sign of thousands; an empty cell does not speak against it."""
+    """Whether a cell reads as a figure, with its unit, sign of thousands or mark; an empty cell is not against it."""
     if not text:
         return True
     try:
-        float(text.split()[0].replace(",", "").rstrip("%"))
+        float(text.removeprefix("* ").split()[0].replace(",", "").rstrip("%"))
     except (ValueError, IndexError):
         return False
     return True

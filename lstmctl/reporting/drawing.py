@@ -10,6 +10,8 @@ from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from lstmctl.errors import UsageError
+from lstmctl.reporting.console import inert
 from lstmctl.storage import disk_errors, replace_file
 
 if TYPE_CHECKING:
@@ -23,6 +25,13 @@ INK = "#010203"
 """The colour of text and axes for a page: nothing else has it, so it can be replaced in the finished SVG."""
 PAPER_WIDTH = 6.5
 """Inches: the width of a text column."""
+NARROW_WIDTH = 3.6
+"""Inches of the figure for a phone."""
+WIDE = 4.5
+"""Inches from which two panels stand side by side."""
+SMALL = 7.5
+"""Points of the words inside a figure."""
+LONGEST_NAME = 24
 
 
 def write_plot(folder: Path, name: str, draw: Draw) -> list[Path]:
@@ -38,8 +47,22 @@ def write_plot(folder: Path, name: str, draw: Draw) -> list[Path]:
     for path in paths:
         with disk_errors(path.parent):
             path.parent.mkdir(exist_ok=True)
-        replace_file(path, _rendered(draw, path.suffix[1:], PAPER_WIDTH, "black", white=True, text_as="path"))
+        write_figure(path, draw)
     return paths
+
+
+def write_figure(path: Path, draw: Draw) -> Path:
+    """Write one figure on white, as a PNG (200 dots per inch) or an SVG by the end of its name.
+
+    Raises:
+        UsageError: the name ends in neither.
+        ResourceError: the disk is full or the folder is not there.
+    """
+    kind = path.suffix[1:].lower()
+    if kind not in ("png", "svg"):
+        raise UsageError(f"a figure is a .png or a .svg file, and {path.name} is neither")
+    replace_file(path, _rendered(draw, kind, PAPER_WIDTH, "black", white=True, text_as="path"))
+    return path
 
 
 def inline_plot(
@@ -64,7 +87,7 @@ def inline_plot(
     assert box is not None
     names = 'xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink"'
     return (
-        f'<svg {names} {box[0]} class="{shown or identity}" role="img" aria-label="{escape(words)}"'
+        f'<svg {names} {box[0]} class="{shown or identity}" role="img" aria-label="{escape(inert(words))}"'
         + svg[len(opening) :]
     )
 
@@ -73,6 +96,17 @@ def ruled(panel: Axes, ink: str, axis: Literal["both", "x", "y"] = "both") -> No
     """Faint lines behind what is drawn."""
     panel.grid(color=ink, alpha=0.12, linewidth=0.6, axis=axis)
     panel.set_axisbelow(True)
+
+
+def shortened(name: str, most: int = LONGEST_NAME) -> str:
+    """A name as a figure has room for it, in one line."""
+    shown = inert(name)
+    return shown if len(shown) <= most else shown[: most - 1] + "…"
+
+
+def legend_name(name: str) -> str:
+    """A name for a legend, which would drop it where it begins with `_`."""
+    return f" {name}" if name.startswith("_") else name
 
 
 def _rendered(draw: Draw, kind: str, width: float, ink: str, *, white: bool, text_as: str) -> bytes:

@@ -12,9 +12,20 @@ from pathlib import Path
 from typing import Any
 
 from lstmctl.errors import RunError
+from lstmctl.reporting.stored_evaluation import StoredEvaluation, read_evaluation
 from lstmctl.storage import read_json
 
 SAMPLE_HEADING = re.compile(r"^── step (\d+)$", re.MULTILINE)
+
+PRIMARY_OF_LOSS = {
+    "mse": "mse_scaled",
+    "mae": "mae_scaled",
+    "huber": "mae_scaled",
+    "quantile": "pinball_scaled",
+    "gaussian": "pinball_scaled",
+    "student-t": "pinball_scaled",
+}
+"""The figure that decides where a forecasting run was trained on a loss: it is not the first of those logged."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +64,8 @@ class History:
     """Step and text, in the order of training."""
     config: str = ""
     """`config.yaml`."""
+    evaluation: StoredEvaluation | None = None
+    """`evaluation.json`; None where the run has none, or a damaged one."""
 
     @property
     def unit(self) -> str:
@@ -61,13 +74,34 @@ class History:
 
     @property
     def primary(self) -> str | None:
-        """The name of the figure that decides, or None where nothing was ever scored."""
-        return next((name for point in self.evaluations for name in point.metrics), None)
+        """The name of the figure that decides, or None where nothing was scored on the way."""
+        scored = list(dict.fromkeys(name for point in self.evaluations for name in point.metrics))
+        told = self.evaluation.primary if self.evaluation else PRIMARY_OF_LOSS.get(self.loss or "")
+        return told if told in scored else next(iter(scored), None)
+
+    @property
+    def loss(self) -> str | None:
+        """What a forecasting run minimised, such as `quantile`; None where its config does not say."""
+        return self.settings("loss").get("loss")
+
+    @property
+    def is_forecast(self) -> bool:
+        """Whether the run learnt how series go on."""
+        return self.info.get("task") == "forecast"
 
     @property
     def best(self) -> EvaluationPoint | None:
         """The last evaluation that was the best until then."""
         return next((point for point in reversed(self.evaluations) if point.best), None)
+
+    def settings(self, *names: str) -> dict[str, str]:
+        """The values of some keys of the resolved config, whose lines are all `key: value`."""
+        values: dict[str, str] = {}
+        for line in self.config.splitlines():
+            key, colon, value = line.strip().partition(": ")
+            if colon and key in names and value.strip():
+                values.setdefault(key, value.strip())
+        return values
 
 
 def read_history(run: Path) -> History:
@@ -79,7 +113,8 @@ def read_history(run: Path) -> History:
     info = read_json(run / "run.json")
     metrics, samples, config = (_text(run / name) for name in ("metrics.jsonl", "samples.txt", "config.yaml"))
     losses, evaluations = _read_metrics(metrics, info)
-    return History(run.resolve().name, info, losses, evaluations, list(_samples(samples)), config)
+    name, evaluation = run.resolve().name, read_evaluation(run)
+    return History(name, info, losses, evaluations, list(_samples(samples)), config, evaluation)
 
 
 def _read_metrics(log: str, info: Mapping[str, Any]) -> tuple[list[LossPoint], list[EvaluationPoint]]:

@@ -11,7 +11,16 @@ from typing import TYPE_CHECKING, TextIO
 from lstmctl.records import Evaluated, Event, Finished, Sampled, Started, Stepped
 from lstmctl.reporting.console import encodable, inert, write_line
 from lstmctl.reporting.display import Display, bar
-from lstmctl.reporting.quantities import count, duration, figure, metric_words, short_count, sparkline
+from lstmctl.reporting.quantities import (
+    count,
+    duration,
+    figure,
+    fitted_course,
+    is_course,
+    metric_words,
+    short_count,
+    sparkline,
+)
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -21,6 +30,8 @@ RATE_REPORTS = 20
 LOSS_MEMORY = 0.9
 LOSSES_KEPT = 2048
 SAMPLE_LINES = 3
+ROWS_LEFT_FREE = 4
+"""Of a terminal, under a sample of several lines."""
 ROWS_WITHOUT_SAMPLE = 12
 """Below so many rows of a terminal no sample is shown."""
 
@@ -166,7 +177,8 @@ class TrainingDisplay(Display):
         if (primary := now.primary_of(event)) is not None:
             parts.append(f"validation {figure(primary[1])} {primary[0]}" + (" (best)" if event.best else ""))
         if now.rate is not None:
-            parts.append(f"{count(now.rate)} {now.unit}/s")
+            rate = count(now.rate) if now.rate >= 10 else short_count(now.rate)
+            parts.append(f"{rate} {now.unit}/s")
         if now.seconds_left is not None:
             parts.append(f"{duration(now.seconds_left)} left")
         return inert("  ".join(parts))
@@ -182,7 +194,8 @@ class TrainingDisplay(Display):
             lines.append(Text(sparkline(now.losses, min(width, 60), ascii_only=ascii_only), style="cyan"))
         sample = now.sample  # read once: the display draws in a thread of its own
         if sample is not None and rows >= ROWS_WITHOUT_SAMPLE:
-            lines += self._sample(sample, width, ascii_only)
+            room = max(SAMPLE_LINES, rows - len(lines) - ROWS_LEFT_FREE)
+            lines += self._sample(sample, width, room, ascii_only)
         return lines
 
     def settle(self) -> None:
@@ -228,16 +241,34 @@ class TrainingDisplay(Display):
             fact("gradient norm", f"{now.gradient_norm:.3g}", style="")
         return facts
 
-    def _sample(self, sample: Sampled, width: int, ascii_only: bool) -> list[Text]:
+    def _sample(self, sample: Sampled, width: int, room: int, ascii_only: bool) -> list[Text]:
         from rich.text import Text
 
         assert self._console is not None
         edge = "| " if ascii_only else "│ "
+        if is_course(sample.text):
+            return self._courses(sample, width, room, ascii_only)
         flat = " ".join(sample.text.split())
         text = Text(encodable(inert(flat), self._console.encoding, "replace"))
         wrapped = text.wrap(self._console, width - len(edge))[:SAMPLE_LINES]
         heading = Text(f"what it writes at step {count(sample.step)}", style="dim")
         return [heading, *(Text.assemble((edge, "dim"), (line.plain, "dim italic")) for line in wrapped)]
+
+    def _courses(self, sample: Sampled, width: int, room: int, ascii_only: bool) -> list[Text]:
+        """How the channels of a series go on, each in a line of its own, as many as there is room for."""
+        from rich.text import Text
+
+        assert self._console is not None
+        edge = "| " if ascii_only else "│ "
+        lines = [inert(line) for line in sample.text.strip("\n").split("\n")]
+        shown = lines if len(lines) <= room else lines[: room - 1]
+        fitted = [
+            encodable(fitted_course(line, width - len(edge), ascii_only=ascii_only), self._console.encoding, "replace")
+            for line in shown
+        ]
+        drawn = [Text.assemble((edge, "dim"), (line, "cyan")) for line in fitted]
+        more = [Text(f"and {count(len(lines) - len(shown))} more", style="dim")] if len(lines) > len(shown) else []
+        return [Text(f"how the series goes on, at step {count(sample.step)}", style="dim"), *drawn, *more]
 
 
 def _filled(facts: list[Text], width: int) -> list[Text]:

@@ -33,6 +33,7 @@ p { margin: .5rem 0; overflow-wrap: anywhere; }
 .card { background: var(--card); border: 1px solid var(--line); border-radius: .5rem; padding: .75rem 1rem; }
 .card h3 { margin: 0; font-size: .9rem; font-weight: 600; color: var(--soft); }
 .card .figure { font-size: 1.9rem; line-height: 1.3; font-variant-numeric: tabular-nums; }
+.cards.whole { grid-template-columns: minmax(0, 1fr); }
 .card pre { margin-bottom: 0; padding: 0; border: 0; }
 .card.arm { border-left: .3rem solid var(--arm, var(--line)); }
 .lead { font-size: 1.1rem; }

@@ -6,7 +6,8 @@ import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lstmctl.reporting.drawing import PAPER_WIDTH, inline_plot, ruled, write_plot
+from lstmctl.reporting.console import inert
+from lstmctl.reporting.drawing import PAPER_WIDTH, inline_plot, ruled, shortened, write_plot
 from lstmctl.reporting.history import History, read_history
 from lstmctl.reporting.quantities import figure, metric_words, short_count, smoothed
 
@@ -21,8 +22,8 @@ PAGE_COLOURS = {
     VALIDATION: "var(--validation, #d55e00)",
     LEARNING_RATE: "var(--learning-rate, #009e73)",
 }
-SAME_UNIT_AS_LOSS = ("nats_per_", "mse")
-"""Metrics that begin so are in the loss's own unit and share its axis."""
+SAME_UNIT_AS_LOSS = {"mse_scaled": "mse", "mae_scaled": "mae", "pinball_scaled": "quantile"}
+"""The loss that is in a figure's own unit, so that both share an axis. A text's loss is in the nats of its figure."""
 
 
 def write_curves(run: Path) -> list[Path]:
@@ -67,12 +68,19 @@ def has_curves(history: History) -> bool:
     return bool(history.losses or history.evaluations)
 
 
+def has_unit_of_loss(primary: str | None, loss: str | None) -> bool:
+    """Whether the primary figure is in the unit of the training loss."""
+    if primary is None or primary.startswith("nats_per_"):
+        return True
+    return loss is not None and SAME_UNIT_AS_LOSS.get(primary) == loss
+
+
 def _draw(history: History, width: float, ink: str) -> Figure:
     from matplotlib.figure import Figure
     from matplotlib.ticker import FuncFormatter, MaxNLocator
 
     primary = history.primary
-    shared = primary is None or primary.startswith(SAME_UNIT_AS_LOSS)
+    shared = has_unit_of_loss(primary, history.loss)
     heights = [3.0, 1.0] if shared else [2.4, 2.4, 1.0]
     drawing = Figure(figsize=(width, sum(heights) + 0.4), layout="constrained")
     grid = drawing.add_gridspec(len(heights), 1, height_ratios=heights)
@@ -82,17 +90,18 @@ def _draw(history: History, width: float, ink: str) -> Figure:
     _training_loss(panels[0], history)
     _validation(panels[0 if shared else 1], history)
     _learning_rate(panels[-1], history)
-    loss_unit = metric_words(primary) if primary is not None and shared else "loss"
+    loss_name = "loss" if history.loss is None else f"loss ({shortened(history.loss)})"
+    loss_unit = inert(metric_words(primary)) if primary is not None and shared else loss_name
     panels[0].set_ylabel(loss_unit)
     if not shared and primary is not None:
-        panels[1].set_ylabel(metric_words(primary))
+        panels[1].set_ylabel(inert(metric_words(primary)))
     for panel in panels:
         ruled(panel, ink)
         panel.tick_params(labelbottom=panel is panels[-1])
         if panel.get_legend_handles_labels()[0]:
             panel.legend(frameon=False, loc="best")
     panels[-1].set_ylabel("learning rate" if width > 4.5 else "rate")
-    panels[-1].set_xlabel(f"{history.unit} seen")
+    panels[-1].set_xlabel(f"{shortened(history.unit)} seen")
     panels[-1].set_xlim(left=0)
     panels[-1].set_ylim(bottom=0)
     panels[-1].yaxis.set_major_locator(MaxNLocator(3))

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import math
+import re
 import statistics
 from collections.abc import Sequence
 from itertools import pairwise
 
 SPARKS = "▁▂▃▄▅▆▇█"
 ASCII_SPARKS = "_.:-=+*#"
+LEAST_KNOWN = 3
+"""Marks of a course before its forecast, however narrow the line is."""
+INTERVAL = re.compile(r"(coverage|width)(_scaled)?_(\d+(?:\.\d+)?)")
+"""Names of figures of intervals; the number is how much they are to cover, in percent."""
 UPPER_CASE = ("mse", "mae", "rmse", "smape", "mase")
 
 
@@ -18,9 +23,11 @@ def count(value: float) -> str:
 
 
 def short_count(value: float) -> str:
-    """About two or three digits: `512`, `6.2k`, `62k`, `1.3M`."""
+    """About two or three digits: `0.4`, `3.2`, `512`, `6.2k`, `62k`, `1.3M`."""
     if not math.isfinite(value):
         return str(value)
+    if 0 < value < 9.95 and value != int(value):
+        return f"{value:.2g}"
     for size, letter in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
         # Half a thousandth below the border, rounding would write 1000k for 1.0M.
         if value >= size * 0.9995:
@@ -57,13 +64,41 @@ def figure(value: float) -> str:
 
 def metric_words(name: str) -> str:
     """A metric's name in words: `nats_per_character_cold` as `nats per character, cold`."""
+    if interval := INTERVAL.fullmatch(name):
+        return f"{interval[1]} of {interval[3]} % intervals" + (", scaled" if interval[2] else "")
     stem, _, ending = name.rpartition("_")
-    if name.startswith("coverage_") and ending.isdigit():
-        return f"coverage of {ending} % intervals"
     if ending in ("cold", "scaled") and stem:
         return f"{metric_words(stem)}, {ending}"
     words = [word.upper() if word in UPPER_CASE else word for word in name.split("_")]
     return " ".join("sMAPE" if word == "SMAPE" else word for word in words)
+
+
+def is_course(text: str) -> bool:
+    """Whether `text` is lines of sparklines, as a forecasting run's samples are: `▁▂▃ → ▅▆▇  OT`."""
+    parts = [line.partition(" → ") for line in text.strip("\n").split("\n")]
+    return all(
+        arrow and not before.strip(SPARKS) and (before + after)[:1] in tuple(SPARKS) for before, arrow, after in parts
+    )
+
+
+def fitted_course(line: str, width: int, *, ascii_only: bool = False) -> str:
+    """A line of a sample, `▁▂▃ → ▅▆▇  OT`, in at most `width` characters, those marks replaced that ASCII lacks.
+
+    What is known goes first, from its oldest on; then the end of the name; what is forecast stays as long as it can.
+    """
+    before, _, rest = line.partition(" → ")
+    after, _, name = rest.partition("  ")
+    arrow, cut = (" -> ", "...") if ascii_only else (" → ", "…")
+    room = width - len(arrow) - len(after) - len(name) - 2
+    if room < LEAST_KNOWN:
+        shown = max(len(cut), len(name) + min(0, room - LEAST_KNOWN))
+        name = name if len(name) <= shown else name[: shown - len(cut)] + cut
+        room = width - len(arrow) - len(after) - len(name) - 2
+    before = before[max(0, len(before) - max(LEAST_KNOWN, room)) :]
+    course = f"{before}{arrow}{after}"
+    if ascii_only:
+        course = course.translate(str.maketrans(SPARKS, ASCII_SPARKS))
+    return f"{course}  {name}"[:width].rstrip()
 
 
 def sparkline(values: Sequence[float], width: int, *, ascii_only: bool = False) -> str:

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any, TypeGuard
+from typing import Any
 
 from lstmctl.reporting import page
+from lstmctl.reporting.data_facts import data_facts, data_notes, is_number, number
+from lstmctl.reporting.drawing import NARROW_WIDTH
+from lstmctl.reporting.evaluation_page import beside_baselines, forecast_sections, write_evaluation_plots
 from lstmctl.reporting.history import History, read_history
 from lstmctl.reporting.plots import inline_curves, write_curves
-from lstmctl.reporting.quantities import count, duration, figure, metric_words, short_count, size
+from lstmctl.reporting.quantities import duration, figure, metric_words, short_count
 from lstmctl.storage import replace_file
 
 SAMPLES_SHOWN = 4
-NARROW_WIDTH = 3.6
-"""Inches of the figure for a phone."""
+FORECAST_SETTINGS = ("loss", "lookback", "horizon", "segment", "decoding", "normalisation")
 MEANING = {
     "cold": "“cold”: every window from a state of zeros, instead of one stream through the whole part",
     "scaled": "“scaled”: in standard deviations of the training part",
@@ -35,6 +36,7 @@ def write_report(run: Path) -> Path:
     """
     history = read_history(run)
     write_curves(run)
+    write_evaluation_plots(run, history.evaluation)
     path = run / "report.html"
     replace_file(path, report(history).encode())
     return path
@@ -42,13 +44,15 @@ def write_report(run: Path) -> Path:
 
 def report(history: History) -> str:
     """The page, as one self-contained HTML document."""
+    data = _mapping(history.info.get("data"))
     parts = [
         _heading(history),
-        page.section("Results", _cards(history), _how_scored(history)),
+        page.section("Results", _cards(history), _how_scored(history), beside_baselines(history.evaluation)),
+        *forecast_sections(history.evaluation),
         page.section("Curves", _curves(history), page.folded("Every evaluation", _evaluations(history))),
         page.section("Samples as training went on", *_samples(history)),
         page.section("What was trained", page.facts(_model(history))),
-        page.section("Data", page.facts(_data(_mapping(history.info.get("data"))))),
+        page.section("Data", page.facts(data_facts(data)), data_notes(data)),
         page.section("Config", _config(history)),
         page.section("How it was run", _command(history), page.facts(_circumstances(history.info))),
     ]
@@ -61,7 +65,7 @@ def _heading(history: History) -> str:
     step, steps = info.get("step"), info.get("steps")
     if step is None and history.losses:
         step = history.losses[-1].step
-    about = [f"{_number(step)} of {_number(steps)} steps"] if step is not None and steps is not None else []
+    about = [f"{number(step)} of {number(steps)} steps"] if step is not None and steps is not None else []
     if info.get("stopped_by") == "patience":
         about.append("stopped early, as the validation figure no longer improved")
     if started := _time(info.get("started")):
@@ -79,13 +83,15 @@ def _heading(history: History) -> str:
 def _cards(history: History) -> str:
     """A card for each scored part; while there is no final score, the best evaluation on the way."""
     final = _mapping(history.info.get("metrics"))
-    scored = [(part, _figures(metrics)) for part in ("test", "validation") if (metrics := _mapping(final.get(part)))]
-    scored += [(part, _figures(_mapping(final[part]))) for part in final if part not in ("test", "validation")]
+    parts = [*(part for part in ("test", "validation") if final.get(part)), *final]
+    scored = [(part, _figures(_mapping(final[part]), history.primary)) for part in dict.fromkeys(parts)]
     cards = [_card(str(part), figures) for part, figures in scored if figures]
     if not cards and history.evaluations:
         point = history.best or history.evaluations[-1]
         kind = "best" if history.best else "last"
-        cards = [_card(f"validation on the way, {kind} (step {point.step:,})", _figures(point.metrics))]
+        cards = [
+            _card(f"validation on the way, {kind} (step {point.step:,})", _figures(point.metrics, history.primary))
+        ]
     if not cards:
         return '<p class="soft">No part was scored.</p>'
     return '<div class="cards">\n' + "\n".join(cards) + "\n</div>"
@@ -138,7 +144,8 @@ def _samples(history: History) -> list[str]:
     for step, sample in spread(history.samples, SAMPLES_SHOWN):
         parts += [
             f'<p class="soft">after step {step:,}</p>',
-            page.preformatted(sample, prose=True) or "<p>Nothing.</p>",
+            # A course drawn in a line would be broken by wrapping it.
+            page.preformatted(sample, prose=not history.is_forecast) or "<p>Nothing.</p>",
         ]
     return parts
 
@@ -151,42 +158,30 @@ def spread(samples: Sequence[tuple[int, str]], most: int) -> list[tuple[int, str
 
 
 def _model(history: History) -> list[tuple[str, object]]:
-    info, chosen = history.info, _config_values(history.config, ("hidden", "layers", "embedding", "optimizer"))
+    info, chosen = history.info, history.settings("hidden", "layers", "embedding", "optimizer", *FORECAST_SETTINGS)
     rate = info.get("rate")
     seconds = info.get("training_seconds")
     return [
         ("task", ", ".join(str(info[key]) for key in ("task", "shape") if info.get(key))),
+        *((name, chosen.get(name)) for name in FORECAST_SETTINGS if history.is_forecast),
         ("cell", info.get("cell")),
         ("cell's source, SHA-256", info.get("cell_source")),
         ("hidden units", chosen.get("hidden")),
         ("layers", chosen.get("layers")),
         ("embedding", chosen.get("embedding")),
-        ("parameters", _number(info.get("parameters"))),
+        ("parameters", number(info.get("parameters"))),
         ("kernel", info.get("kernel")),
         ("precision", info.get("precision")),
         ("optimizer", chosen.get("optimizer")),
-        ("steps", _number(info.get("steps"))),
-        (f"{history.unit} a step", _number(info.get("units_per_step"))),
-        (f"{history.unit} trained on", _number(info.get("units_trained"))),
-        ("time in training steps", duration(seconds) if _is_number(seconds) else None),
-        ("rate", f"{short_count(rate)} {history.unit} per second" if _is_number(rate) else None),
+        ("steps", number(info.get("steps"))),
+        (f"{history.unit} a step", number(info.get("units_per_step"))),
+        (f"{history.unit} trained on", number(info.get("units_trained"))),
+        ("time in training steps", duration(seconds) if is_number(seconds) else None),
+        ("rate", f"{short_count(rate)} {history.unit} per second" if is_number(rate) else None),
         ("device", info.get("device_name") or info.get("device")),
         ("threads", info.get("threads")),
         ("seed", info.get("seed")),
         ("started from the weights of", info.get("initialised_from")),
-    ]
-
-
-def _data(data: Mapping[str, Any]) -> list[tuple[str, object]]:
-    files = data.get("files")
-    parts = ", ".join(f"{name} {_number(length)}" for name, length in _mapping(data.get("parts")).items())
-    return [
-        ("files", ", ".join(map(str, files)) if isinstance(files, list) else files),
-        ("size", size(data["bytes"]) if _is_number(data.get("bytes")) else None),
-        ("symbols", _number(data.get("symbols"))),
-        ("vocabulary", _number(data.get("vocabulary"))),
-        ("parts", parts),
-        ("SHA-256", data.get("sha256")),
     ]
 
 
@@ -198,7 +193,7 @@ def _circumstances(info: Mapping[str, Any]) -> list[tuple[str, object]]:
         ("ended", _time(info.get("ended"))),
         (
             "resumed",
-            "; ".join(f"{_time(entry.get('at'))}, at step {_number(entry.get('step'))}" for entry in goings_on),
+            "; ".join(f"{_time(entry.get('at'))}, at step {number(entry.get('step'))}" for entry in goings_on),
         ),
         ("platform", info.get("platform")),
         ("versions", ", ".join(f"{name} {number}" for name, number in _mapping(info.get("versions")).items())),
@@ -220,32 +215,14 @@ def _config(history: History) -> str:
     return note + page.preformatted(history.config.rstrip("\n"))
 
 
-def _config_values(config: str, names: Sequence[str]) -> dict[str, str]:
-    """The values of some keys of the resolved config, whose lines are all `key: value`."""
-    values: dict[str, str] = {}
-    for line in config.splitlines():
-        key, colon, value = line.strip().partition(": ")
-        if colon and key in names and value.strip():
-            values.setdefault(key, value.strip())
-    return values
-
-
-def _figures(metrics: Mapping[str, Any]) -> dict[str, float]:
-    return {str(name): float(value) for name, value in metrics.items() if _is_number(value)}
+def _figures(metrics: Mapping[str, Any], primary: str | None) -> dict[str, float]:
+    """Those that are numbers, the primary one first."""
+    known = {str(name): float(value) for name, value in metrics.items() if is_number(value)}
+    return dict(sorted(known.items(), key=lambda item: item[0] != primary))
 
 
 def _mapping(value: object) -> Mapping[str, Any]:
     return value if isinstance(value, Mapping) else {}
-
-
-def _is_number(value: object) -> TypeGuard[int | float]:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-
-
-def _number(value: object) -> str | None:
-    if value is None:
-        return None
-    return count(value) if _is_number(value) else str(value)
 
 
 def _time(value: object) -> str | None:

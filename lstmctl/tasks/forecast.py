@@ -64,6 +64,7 @@ class Forecast(Problem):
         encoding: columns, step, scaler and the last rows of every series.
         layout: how a table is read.
         calibration: by how much intervals are widened, (horizon, channels, levels), scaled; None before calibration.
+        shorten: the config's `training.shorten`.
     """
 
     def __init__(
@@ -72,8 +73,10 @@ class Forecast(Problem):
         encoding: SeriesEncoding,
         layout: Layout,
         calibration: Floats | None = None,
+        shorten: float = 0.0,
     ) -> None:
         self.settings, self.encoding, self.layout, self.calibration = settings, encoding, layout, calibration
+        self.shorten = shorten
         self.likelihood: Likelihood = likelihood(settings.loss, settings.levels)
         self.decoding: Decoding = "last" if settings.shape == "many-to-one" else settings.decoding
         self.masked = layout.missing == "mask"
@@ -95,7 +98,8 @@ class Forecast(Problem):
     def of(cls, settings: Settings, corpus: SeriesCorpus) -> Self:
         assert isinstance(settings.task, ForecastSettings)
         assert isinstance(settings.data, SeriesData)
-        return cls(settings.task, corpus.encoding, Layout(**settings.data.model_dump(exclude={"series"})))
+        layout = Layout(**settings.data.model_dump(exclude={"series"}))
+        return cls(settings.task, corpus.encoding, layout, shorten=settings.training.shorten)
 
     @classmethod
     def restored(
@@ -214,6 +218,7 @@ class Forecast(Problem):
                 joint=task.channels == "joint",
                 linear=settings.linear,
                 masked=self.masked,
+                channel_embedding=settings.channel_embedding,
             )
 
         model = Ensemble(member, settings.ensemble)
@@ -231,6 +236,8 @@ class Forecast(Problem):
         assert isinstance(batch, SeriesBatch)
         window, shift, scale = self._window(batch)
         target = batch.target
+        if model.training:
+            window, target = self._augmented(window, target, shift)
         seen = ~target.isnan() if self.masked else None
         # What a distribution is trained on is the likelihood of what came, so what came is also what it goes on from.
         forced = None
@@ -299,7 +306,7 @@ class Forecast(Problem):
             spans = paths.quantile(at, dim=0).movedim(0, -1)
             return paths.mean(0), spans.reshape(*spans.shape[:-1], count, 2)
         window, shift, scale = self._window(batch)
-        read = [self.likelihood.read(outputs.float(), shift, scale) for outputs in model(window)]
+        read = [self.likelihood.read(outputs, shift, scale) for outputs in self._outputs(model, window)]
         point = torch.stack([self.likelihood.point(parameters) for parameters in read]).mean(0)
         if not self.likelihood.has_intervals:
             return point, point[..., None, None].expand(*point.shape, count, 2)
@@ -566,6 +573,31 @@ class Forecast(Problem):
     def _widened(self, spans: Tensor, offsets: Floats) -> Tensor:
         ends = widened(windows_first(spans), offsets)
         return torch.from_numpy(np.ascontiguousarray(ends)).to(spans).transpose(0, 1)
+
+    def _augmented(self, window: Window, target: Tensor, shift: Tensor) -> tuple[Window, Tensor]:
+        """Windows as training sees them: mirrored by chance where forecasts are odd, and some of them shortened."""
+        lookback, batch, channels = window.values.shape
+        if self.settings.symmetry == "odd":
+            each = 1 if self.settings.channels == "joint" else channels
+            sign = torch.where(torch.rand(1, batch, each) < 0.5, -1.0, 1.0).to(window.values)
+            window, target = window._replace(values=window.values * sign), shift + sign * (target - shift)
+        if self.shorten:
+            segments = lookback // self.settings.segment
+            hidden = (torch.rand(batch) * segments).long() * (torch.rand(batch) < self.shorten)
+            kept = torch.arange(lookback).unsqueeze(1) >= hidden * self.settings.segment
+            mask = kept.unsqueeze(-1).to(window.values)
+            seen = None if window.seen is None else window.seen * mask
+            window = window._replace(values=window.values * mask, past=window.past * mask, seen=seen)
+        return window, target
+
+    def _outputs(self, model: nn.Module, window: Window) -> list[Tensor]:
+        """The outputs of each member, in the numbers that figures are computed in."""
+        found: list[Tensor] = [outputs.float() for outputs in model(window)]
+        if self.settings.symmetry == "none":
+            return found
+        mirror = window._replace(values=-window.values)
+        others = [self.likelihood.mirrored(outputs.float()) for outputs in model(mirror)]
+        return [(own + other) / 2 for own, other in zip(found, others, strict=True)]
 
     def _window(self, batch: SeriesBatch) -> tuple[Window, Tensor, Tensor]:
         """What the network sees, and the shift and scale (1, batch, channels) that were taken out of it."""

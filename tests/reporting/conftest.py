@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
 import itertools
 import json
@@ -13,10 +14,11 @@ from typing import Any
 
 import pytest
 
-from lstmctl.records import ArmResult, Comparison, CurvePoint, Difference, Metrics, RunResult
+from lstmctl.records import ArmResult, Comparison, CurvePoint, Difference, Metrics, RunResult, SeriesForecast
 
 MakeRun = Callable[..., Path]
 MakeComparison = Callable[..., Comparison]
+MakeForecast = Callable[..., SeriesForecast]
 
 
 class Screen(io.TextIOWrapper):
@@ -259,3 +261,168 @@ def difference(a: ArmResult, b: ArmResult) -> Difference:
     paired = a.status == b.status == "finished"
     p = 0.0004 if gap > 0.1 else 0.182
     return Difference(a.name, b.name, gap, gap - 0.021, gap + 0.021, p, "paired" if paired else "welch")
+
+
+@pytest.fixture
+def make_forecast() -> MakeForecast:
+    """`make_forecast(series, horizon=…, …)`: 60 hours of history, then a forecast with two intervals and what came.
+
+    All else is a field of the record.
+    """
+
+    def make(series: str = "OT", horizon: int = 4, **fields: Any) -> SeriesForecast:
+        hours = [f"2018-06-{26 + hour // 24:02} {hour % 24:02}:00:00" for hour in range(60 + horizon)]
+        point = tuple(10.0 + step for step in range(horizon))
+        facts: dict[str, Any] = {
+            "series": series,
+            "times": tuple(hours[60:]),
+            "point": point,
+            "intervals": {
+                level: (tuple(value - level / 40 for value in point), tuple(value + level / 40 for value in point))
+                for level in (80, 95)
+            },
+            "history_times": tuple(hours[:60]),
+            "history": tuple(9.0 + math.sin(hour / 4) for hour in range(60)),
+            "actual": tuple(value + 0.5 for value in point),
+            **fields,
+        }
+        return SeriesForecast(**facts)
+
+    return make
+
+
+def forecast_figures(times_as_bad: float, *, unit: float = 1.0) -> dict[str, float]:
+    """Figures of a forecast as `metrics.forecasts` names them; `unit` is how large the series' own unit is."""
+    bad = times_as_bad
+    return {
+        "mse_scaled": 0.369 * bad,
+        "mae_scaled": 0.398 * bad,
+        "mae": 2.61 * bad * unit,
+        "rmse": 4.02 * bad * unit,
+        "smape": 46.2 * bad,
+        "mase": 0.91 * bad,
+        "pinball": 0.81 * bad * unit,
+        "pinball_scaled": 0.124 * bad,
+        "coverage_80": 0.793,
+        "width_80": 7.9 * unit,
+        "width_scaled_80": 1.31,
+    }
+
+
+MODELS = {"run": 1.0, "last value": 3.1, "seasonal naive": 1.37, "drift": 9.3, "ridge": 1.08}
+
+
+@pytest.fixture
+def stored_evaluation(make_forecast: MakeForecast) -> dict[str, Any]:
+    """`evaluation.json` of a run that beats its four baselines: two channels, four steps, two examples."""
+    return {
+        "format": 1,
+        "split": "test",
+        "primary": "mse_scaled",
+        "metrics": forecast_figures(1.0),
+        "baselines": {name: forecast_figures(bad) for name, bad in MODELS.items() if name != "run"},
+        "by_channel": {
+            name: {"HUFL": forecast_figures(0.8 * bad), "OT": forecast_figures(1.2 * bad, unit=1000.0)}
+            for name, bad in MODELS.items()
+        },
+        "by_step": {name: [forecast_figures(bad * (1 + step)) for step in range(4)] for name, bad in MODELS.items()},
+        "notes": ["The rows that chose the weights calibrated the intervals."],
+        "windows": 2785,
+        "examples": [dataclasses.asdict(make_forecast(name)) for name in ("HUFL", "OT")],
+    }
+
+
+@pytest.fixture
+def make_forecast_run(make_run: MakeRun, stored_evaluation: dict[str, Any]) -> MakeRun:
+    """`make_forecast_run(loss=…, evaluation=…)`: a finished run of 100 steps that forecasts two channels.
+
+    `evaluation` is the content of `evaluation.json`: what stands in the fixture by default, none for None.
+    """
+
+    def make(loss: str = "mse", evaluation: Any = ..., **facts: Any) -> Path:
+        rows: list[dict[str, Any]] = []
+        for step in range(10, 101, 10):
+            rows.append({"step": step, "units": step * 32, "loss": 0.4 + 1 / step, "learning_rate": 0.003})
+            rows.append({"step": step, "validation": forecast_figures(1 + 1 / step), "best": True})
+        described: dict[str, Any] = {
+            "task": "forecast",
+            "shape": "many-to-many",
+            "units": "windows",
+            "units_per_step": 32,
+            "data": {
+                "files": ["ETTh1.csv"],
+                "bytes": 2_589_657,
+                "sha256": "ab" * 32,
+                "rows": 17_420,
+                "series": 1,
+                "channels": ["HUFL", "OT"],
+                "step": "1 hour",
+                "season": 24,
+                "scaled_by": "rows 0 to 8,639",
+                "parts": {"training": 8640, "validation": 2880, "test": 2880},
+                "windows": {"training": 8521, "validation": 2785, "test": 2785},
+                "notes": ["12 missing values were filled."],
+            },
+        }
+        config = (
+            f"format: 1\ntask:\n  type: forecast\n  lookback: 96\n  horizon: 24\n  loss: {loss}\nmodel:\n  hidden: 64\n"
+        )
+        run = make_run(metrics=rows, samples=f"── step 100\n{COURSE}\n\n", config=config, **{**described, **facts})
+        info = json.loads((run / "run.json").read_text(encoding="utf-8"))
+        info["metrics"] = {"validation": forecast_figures(1.1), "test": forecast_figures(1.0)}
+        (run / "run.json").write_text(json.dumps(info), encoding="utf-8")
+        evaluation = stored_evaluation if evaluation is ... else evaluation
+        if evaluation is not None:
+            text = evaluation if isinstance(evaluation, str) else json.dumps(evaluation)
+            (run / "evaluation.json").write_text(text, encoding="utf-8")
+        return run
+
+    return make
+
+
+COURSE = "▁▂▃▄▅▆▇█▇▆▅▄▃▂▁▂▃▄▅▆ → ▇█▇▆▅▄▃▂▁▂  HUFL\n▁▁▁▁▂▂▂▂▃▃▃▃▄▄▄▄▅▅▅▅ → ▅▅▅▅▆▆▆▆▇▇  OT"
+
+
+@pytest.fixture
+def make_forecast_comparison(make_comparison: MakeComparison) -> MakeComparison:
+    """`make_forecast_comparison(…)`: `make_comparison` of runs that forecast, beside four baselines."""
+
+    def make(**fields: Any) -> Comparison:
+        comparison = make_comparison(
+            **{
+                "primary": "mse_scaled",
+                "unit": "windows",
+                "baselines": {
+                    name: {"mse_scaled": value}
+                    for name, value in {
+                        "last value": 1.75,
+                        "seasonal naive": 1.735,
+                        "drift": 1.742,
+                        "ridge": 1.6,
+                    }.items()
+                },
+                "data": {
+                    "files": ["ETTh1.csv"],
+                    "series": 1,
+                    "channels": ["HUFL", "OT"],
+                    "step": "1 hour",
+                    "season": 24,
+                },
+                **fields,
+            }
+        )
+        arms = tuple(
+            dataclasses.replace(
+                arm,
+                sample=COURSE,
+                runs=tuple(
+                    dataclasses.replace(run, metrics={"test": {"mse_scaled": run.value, "coverage_80": 0.8}})
+                    for run in arm.runs
+                    if run.value is not None
+                ),
+            )
+            for arm in comparison.arms
+        )
+        return dataclasses.replace(comparison, arms=arms)
+
+    return make

@@ -245,3 +245,31 @@ def test_an_older_report_stands_until_the_new_one_is_whole(make_comparison: Make
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     assert path.read_text() == "old"
     assert not list(path.parent.rglob(".*.tmp-*"))
+
+
+def test_a_comparison_of_forecasts_speaks_of_series(make_forecast_comparison: MakeComparison) -> None:
+    comparison = make_forecast_comparison()
+    page = outline(comparison)
+    for part in (
+        "MSE, scaled, on the test part, lower is better · seeds 0, 1, 2 · training on 1,048,576 windows",
+        "to compare with, without a network 1.750 last value 1.735 seasonal naive 1.742 drift 1.600 ridge",
+        "on these series and with these settings; it says nothing of other series",
+        "On the way only the windows that choose the weights are scored",
+        "How each goes on after the last row rnn ▁▂▃▄▅▆▇█",
+        "series 1 channels 2: HUFL, OT step 1 hour season 24 rows",
+        "run status windows seen",
+    ):
+        assert part in page.text
+    for word in ("corpus", "corpora", "empty page", "character"):
+        assert word not in page.text.replace(comparison.statement, "").replace(comparison.command, "").replace(
+            comparison.overrides[0], ""
+        )
+    assert '<pre tabindex="0">\n▁▂▃▄▅▆▇█' in report(comparison)
+    assert "cards whole" in page.of("class")
+
+
+def test_a_comparison_of_text_does_not_speak_of_series(make_comparison: MakeComparison) -> None:
+    page = outline(make_comparison())
+    assert "What each writes of an empty page" in page.text
+    assert "series" not in page.text
+    assert "cards whole" not in page.of("class")

@@ -20,6 +20,7 @@ from lstmctl.reporting.comparison_plots import (
     MARKERS,
     PLOTS,
     inline_comparison_plot,
+    rows_of_names,
     write_plots,
 )
 
@@ -250,3 +251,41 @@ def test_seeds_that_do_not_move_the_figure_are_drawn(make_comparison: MakeCompar
     (panel,) = panels(same, "figures")
     left, right = panel.get_xlim()
     assert left < 1.712 < right
+
+
+def test_several_baselines_are_named_below_the_curves(make_forecast_comparison: MakeComparison) -> None:
+    comparison = make_forecast_comparison()
+    by_units, _ = panels(comparison, "curves")
+    assert by_units.get_xlabel() == (
+        "windows seen\ndotted, test: ridge 1.600,\nseasonal naive 1.735, drift 1.742,\nlast value 1.750"
+    )
+    assert list(by_units.texts) == []
+    assert sorted(line.get_ydata()[0] for line in by_units.lines if line.get_alpha() == 0.6) == [
+        1.6,
+        1.735,
+        1.742,
+        1.75,
+    ]
+
+
+@pytest.mark.parametrize("width", [6.5, 3.6])
+def test_names_of_close_baselines_stand_above_each_other(
+    make_forecast_comparison: MakeComparison, width: float
+) -> None:
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    drawing = PLOTS["figures"].draw(make_forecast_comparison(), width, "black")
+    canvas: Any = FigureCanvasAgg(drawing)
+    canvas.draw()
+    names = drawing.axes[0].texts
+    assert [name.get_text() for name in names] == ["ridge", "seasonal naive", "drift", "last value"]
+    boxes = [name.get_window_extent() for name in names]
+    assert not [(a, b) for number, a in enumerate(boxes) for b in boxes[:number] if a.overlaps(b)]
+    frame = drawing.bbox
+    assert all(frame.x0 <= box.x0 and box.x1 <= frame.x1 and box.y1 <= frame.y1 for box in boxes)
+
+
+def test_names_take_the_lowest_row_that_is_free() -> None:
+    assert rows_of_names([("ab", 0.0), ("cd", 0.1), ("ef", 0.2), ("gh", 5.0)], 1.0) == [0, 1, 2, 0]
+    assert rows_of_names([("ab", 0.0), ("cd", 0.3)], 1.0) == [0, 0]
+    assert rows_of_names([], 1.0) == []

@@ -12,7 +12,16 @@ from typing import Any
 import pytest
 
 from lstmctl.records import Comparison, Difference
-from lstmctl.reporting.comparison_tables import costs, csv, differences, figures, latex, markdown, show_comparison
+from lstmctl.reporting.comparison_tables import (
+    costs,
+    csv,
+    differences,
+    figures,
+    latex,
+    markdown,
+    show_comparison,
+    tables,
+)
 from lstmctl.reporting.comparison_words import decimals, percent, time_words
 
 MakeComparison = Callable[..., Comparison]
@@ -277,3 +286,20 @@ def test_shares_are_in_per_cent() -> None:
 
 def rows_of(text: str) -> list[dict[str, str]]:
     return list(csv_format.DictReader(io.StringIO(text)))
+
+
+def test_a_comparison_of_forecasts_in_tables(make_forecast_comparison: MakeComparison) -> None:
+    reached, apart, taken = tables(make_forecast_comparison())
+    assert reached.title == "MSE, scaled, on the test part, lower is better"
+    assert "on these series alone" in reached.about
+    assert [row[0] for row in reached.beneath] == ["last value", "seasonal naive", "drift", "ridge"]
+    assert apart.title == "Differences in MSE, scaled, on the test part"
+    assert "on these series alone" in apart.about
+    assert taken.title == "Settings and cost, rate in windows a second"
+
+
+def test_a_comparison_of_text_speaks_of_its_corpus(make_comparison: MakeComparison) -> None:
+    reached, apart, _ = tables(make_comparison())
+    assert reached.title == "Nats per character on the test part, lower is better"
+    assert "on this corpus alone" in reached.about
+    assert "on this corpus alone" in apart.about

@@ -231,3 +231,53 @@ def test_a_stream_that_closes_does_not_stop_the_training(new_screen: NewScreen) 
             screen.close()
             display(Evaluated(5, {"nats_per_character": 2.0}, best=True))
         assert display.progress.step == 5
+
+
+COURSES = "\n".join(f"▁▂▃▄▅▆▇█▁▂▃▄▅▆▇█▁▂▃▄▅▆▇ → ▅▆▇█▇▆▅▄▃▂▃▄▅  channel {number}" for number in range(7))
+
+
+@pytest.mark.parametrize("columns", [30, 60, 120])
+def test_courses_of_series_keep_a_line_each(
+    new_screen: NewScreen, columns: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(columns))
+    with TrainingDisplay(new_screen(terminal=True), clock=Clock()) as display:
+        display(Started(0, 200, "windows", 32))
+        display(stepped(40, 0.5, 1280, 400.0))
+        display(Sampled(40, COURSES))
+        lines = frame(display)
+    assert "3.2 windows/s" in "\n".join(lines)
+    heading = next(place for place, line in enumerate(lines) if line.startswith("how the series goes on, at "))
+    courses = lines[heading + 1 :]
+    assert len(courses) == 7
+    assert all(line.startswith("│ ") and "→ ▅▆▇█▇▆▅▄▃▂▃" in line and len(line) < columns for line in courses)
+    assert [line.endswith(f"channel {number}") for number, line in enumerate(courses)] == [columns > 30] * 7
+
+
+def test_courses_of_series_in_ascii(new_screen: NewScreen) -> None:
+    with TrainingDisplay(new_screen("ascii", terminal=True), clock=Clock()) as display:
+        display(Started(0, 200, "windows", 32))
+        display(Sampled(40, COURSES))
+        lines = frame(display)
+    assert "| _.:-=+*#_.:-=+*#_.:-=+* -> =+*#*+=-:.:-=  channel 0" in lines
+    assert "\n".join(lines).isascii()
+
+
+def test_more_courses_than_rows_are_counted(new_screen: NewScreen, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LINES", "12")
+    with TrainingDisplay(new_screen(terminal=True), clock=Clock()) as display:
+        display(Started(0, 200, "windows", 32))
+        display(Sampled(40, f"{COURSES}\n{COURSES}"))
+        lines = frame(display)
+    assert len([line for line in lines if "→" in line]) == 6
+    assert lines[-1] == "and 8 more"
+    assert len(lines) < 12
+
+
+def test_a_slow_rate_is_not_rounded_to_nothing(new_screen: NewScreen) -> None:
+    screen = new_screen()
+    with TrainingDisplay(screen, clock=Clock()) as display:
+        display(Started(0, 200, "windows", 32))
+        display(stepped(1, 0.5, 32, 80.0))
+        display(Evaluated(1, {"mse_scaled": 0.5}, best=True))
+    assert "0.4 windows/s" in screen.text

@@ -9,6 +9,8 @@ import pytest
 from lstmctl.reporting.quantities import (
     duration,
     figure,
+    fitted_course,
+    is_course,
     metric_words,
     short_count,
     size,
@@ -22,6 +24,10 @@ from lstmctl.reporting.quantities import (
     ("value", "shown"),
     [
         (0, "0"),
+        (0.42, "0.42"),
+        (3.42, "3.4"),
+        (9.97, "10"),
+        (7, "7"),
         (512, "512"),
         (999.4, "999"),
         (999.6, "1.0k"),
@@ -72,6 +78,14 @@ def test_sizes() -> None:
         ("mse_scaled", "MSE, scaled"),
         ("smape", "sMAPE"),
         ("coverage_80", "coverage of 80 % intervals"),
+        ("coverage_97.5", "coverage of 97.5 % intervals"),
+        ("width_80", "width of 80 % intervals"),
+        ("width_scaled_95", "width of 95 % intervals, scaled"),
+        ("pinball", "pinball"),
+        ("pinball_scaled", "pinball, scaled"),
+        ("mae_scaled", "MAE, scaled"),
+        ("rmse", "RMSE"),
+        ("mase", "MASE"),
         ("macro_f1", "macro f1"),
     ],
 )
@@ -97,3 +111,34 @@ def test_smoothing_forgets_at_the_stated_pace_and_starts_at_the_first_value() ->
     keep = math.exp(-1 / 4)
     assert smoothed([4.0, 2.0], 4) == pytest.approx([4, (4 * keep + 2) / (keep + 1)])
     assert smoothed([1.0, math.nan, 3.0], 0) == [1.0, 1.0, 3.0]
+
+
+COURSE = "▁▂▃▄▅▆▇█▁▂ → ▅▆▇█▇▆  oil temperature"
+
+
+def test_a_course_is_told_from_text() -> None:
+    assert is_course(COURSE)
+    assert is_course(f"{COURSE}\n{COURSE}\n")
+    assert is_course(" → ▅▆▇  OT")
+    for text in ("", "a → b", "▁▂▃", f"{COURSE}\nand words", "words → ▅▆▇  OT"):
+        assert not is_course(text)
+
+
+@pytest.mark.parametrize(
+    ("width", "shown"),
+    [
+        (60, "▁▂▃▄▅▆▇█▁▂ → ▅▆▇█▇▆  oil temperature"),
+        (30, "▇█▁▂ → ▅▆▇█▇▆  oil temperature"),
+        (24, "█▁▂ → ▅▆▇█▇▆  oil tempe…"),
+        (12, "█▁▂ → ▅▆▇█▇▆"),
+    ],
+)
+def test_a_course_loses_its_oldest_part_first_and_its_forecast_last(width: int, shown: str) -> None:
+    fitted = fitted_course(COURSE, width)
+    assert fitted == shown
+    assert len(fitted) <= width
+
+
+def test_a_course_in_ascii() -> None:
+    assert fitted_course(COURSE, 60, ascii_only=True) == "_.:-=+*#_. -> =+*#*+  oil temperature"
+    assert fitted_course(COURSE, 24, ascii_only=True).isascii()

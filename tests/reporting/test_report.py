@@ -8,15 +8,20 @@ import resource
 from collections.abc import Callable
 from html.parser import HTMLParser
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 from xml.etree import ElementTree
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from lstmctl.errors import ResourceError, RunError
-from lstmctl.reporting.history import read_history
+from lstmctl.reporting.history import History, read_history
 from lstmctl.reporting.plots import inline_curves, write_curves
-from lstmctl.reporting.report import spread, write_report
+from lstmctl.reporting.quantities import metric_words
+from lstmctl.reporting.report import report, spread, write_report
+from lstmctl.reporting.stored_evaluation import read_evaluation
 
 SVG = "{http://www.w3.org/2000/svg}"
 VOID = {"meta", "link", "br"}
@@ -266,3 +271,209 @@ def test_the_samples_shown_are_spread_from_the_first_to_the_last() -> None:
 def test_samples_keep_their_own_lines(make_run: MakeRun) -> None:
     run = make_run(samples="── step 5\n\n  indented\n\nnew paragraph\n\n── step 6\n\n\n")
     assert read_history(run).samples == [(5, "  indented\n\nnew paragraph"), (6, "")]
+
+
+def without_figures(run: Path) -> str:
+    """The words of the page that stand outside of the figures."""
+    content = re.sub(r"<svg.*?</svg>", "", write_report(run).read_text(encoding="utf-8"), flags=re.DOTALL)
+    return Outline(content).text
+
+
+def test_a_forecasting_run_stands_beside_its_baselines(make_forecast_run: MakeRun) -> None:
+    run = make_forecast_run()
+    outline(run)
+    text = without_figures(run)
+    for part in (
+        "test 0.369 MSE, scaled 0.398 MAE, scaled",
+        "It beats every baseline: 0.3690 MSE, scaled, the best of them 0.3985 (ridge).",
+        "Beside the baselines: test, 2,785 windows run last value seasonal naive drift ridge "
+        "MSE, scaled * 0.3690 1.1439 0.5055 3.4317 0.3985",
+        "coverage of 80 % 0.793",
+        "* the best of its row. The rows that chose the weights calibrated the intervals.",
+        "Forecasts Windows of the test part, in the series' own units. Intervals over the whole part: "
+        "those of 80 % cover 79.3 % and are 7.9 wide, as a mean over channels.",
+        "Error by step As a table step run last value seasonal naive drift ridge 1 * 0.3690",
+        "By channel channel MSE, scaled MAE MASE coverage of 80 % HUFL run * 0.2952",
+        "OT run * 0.4428 3,132",
+        "task forecast, many-to-many loss mse lookback 96 horizon 24",
+        "series 1 channels 2: HUFL, OT step 1 hour season 24 rows "
+        "rows in each part training 8,640, validation 2,880, test 2,880 "
+        "windows in each part training 8,521, validation 2,785, test 2,785 scaled by rows 0 to 8,639",
+        "12 missing values were filled.",
+    ):
+        assert part in text
+    assert text.index("Beside the baselines") < text.index("Forecasts Windows") < text.index("Curves")
+    assert 'class="warning"' not in (run / "report.html").read_text(encoding="utf-8")
+    assert {path.name for path in (run / "plots").iterdir()} == {
+        f"{name}.{kind}" for name in ("curves", "forecasts", "steps") for kind in ("png", "svg")
+    }
+
+
+def test_a_forecasting_run_shows_example_windows_and_errors_by_step(make_forecast_run: MakeRun) -> None:
+    page = outline(make_forecast_run())
+    labels = [attributes["aria-label"] or "" for tag, attributes in page.elements if "aria-label" in attributes]
+    assert [label.split(":")[0] for label in labels] == [
+        "How 2 series go on. HUFL",
+        "How 2 series go on. HUFL",
+        "MSE, scaled by step of the horizon",
+        "MSE, scaled by step of the horizon",
+        "Curves over the windows seen. Training loss from 0.500 to 0.410. Best validation",
+        "Curves over the windows seen. Training loss from 0.500 to 0.410. Best validation",
+    ]
+    assert "ridge from 0.399 to 1.594" in labels[2]
+    for word in ("what came", "95 % interval", "2018-Jun-28", "seasonal naive", "step of the horizon"):
+        assert word in page.text
+
+
+def test_a_run_that_loses_against_a_baseline_is_told_so(
+    make_forecast_run: MakeRun, stored_evaluation: dict[str, Any]
+) -> None:
+    stored_evaluation["metrics"]["mse_scaled"] = 0.41
+    run = make_forecast_run(evaluation=stored_evaluation)
+    write_report(run)
+    assert (
+        '<p class="warning">It does not beat ridge (0.3985 MSE, scaled, the run 0.4100): use that, or train longer.</p>'
+        in (run / "report.html").read_text(encoding="utf-8")
+    )
+
+
+def test_one_channel_has_no_table_of_channels(make_forecast_run: MakeRun, stored_evaluation: dict[str, Any]) -> None:
+    for channels in stored_evaluation["by_channel"].values():
+        del channels["HUFL"]
+    text = without_figures(make_forecast_run(evaluation=stored_evaluation))
+    assert "By channel" not in text
+    assert "are 7.9 wide." in text
+
+
+@pytest.mark.parametrize("evaluation", [None, "{", "[]", {"format": 1}, {"format": 1, "metrics": {"mse_scaled": 0.3}}])
+def test_without_a_sound_evaluation_the_rest_of_the_report_stands(make_forecast_run: MakeRun, evaluation: Any) -> None:
+    text = outline(make_forecast_run(evaluation=evaluation)).text
+    assert "test 0.369 MSE, scaled" in text
+    assert "Beside the baselines" not in text
+    assert "Forecasts" not in text
+
+
+def test_samples_of_a_forecast_are_not_wrapped(make_forecast_run: MakeRun, make_run: MakeRun) -> None:
+    content = write_report(make_forecast_run()).read_text(encoding="utf-8")
+    assert '<pre tabindex="0">\n▁▂▃▄▅▆▇█▇▆▅▄▃▂▁▂▃▄▅▆ → ▇█▇▆▅▄▃▂▁▂  HUFL\n▁▁▁▁' in content
+
+
+def test_a_text_run_has_its_baselines_beside_its_figures(make_run: MakeRun) -> None:
+    run = make_run()
+    evaluation = {
+        "format": 1,
+        "split": "validation",
+        "primary": "nats_per_character",
+        "metrics": {"nats_per_character": 1.25, "bits_per_character": 1.803},
+        "baselines": {
+            "uniform": {"nats_per_character": 4.1744, "bits_per_character": 6.0224},
+            "n-gram": {"nats_per_character": 1.9471, "order": 4.0},
+        },
+        "notes": [],
+        "windows": 12,
+    }
+    (run / "evaluation.json").write_text(json.dumps(evaluation))
+    text = outline(run).text
+    assert "It beats every baseline: 1.250 nats per character, the best of them 1.947 (n-gram)." in text
+    assert (
+        "Beside the baselines: validation, 12 windows run uniform n-gram nats per character * 1.250 4.174 1.947 "
+        "bits per character * 1.803 6.022" in text
+    )
+    assert "Forecasts" not in text
+    assert "order" not in text
+
+
+@pytest.mark.parametrize(
+    ("loss", "primary", "shared"),
+    [
+        ("mse", "mse_scaled", True),
+        ("mae", "mae_scaled", True),
+        ("huber", "mae_scaled", False),
+        ("quantile", "pinball_scaled", True),
+        ("gaussian", "pinball_scaled", False),
+        ("student-t", "pinball_scaled", False),
+    ],
+)
+def test_validation_shares_the_axis_of_a_loss_in_its_unit_alone(
+    make_forecast_run: MakeRun, loss: str, primary: str, shared: bool
+) -> None:
+    history = read_history(make_forecast_run(loss, evaluation=None))
+    assert (history.loss, history.primary) == (loss, primary)
+    root = ElementTree.fromstring(inline_curves(history))
+    words = {"".join(element.itertext()).strip() for element in root.iter(f"{SVG}text")}
+    assert metric_words(primary) in words
+    assert (f"loss ({loss})" in words) != shared
+
+
+def test_the_figure_that_decides_is_the_one_that_the_evaluation_names(
+    make_forecast_run: MakeRun, stored_evaluation: dict[str, Any]
+) -> None:
+    stored_evaluation["primary"] = "mae_scaled"
+    run = make_forecast_run("gaussian", evaluation=stored_evaluation)
+    assert read_history(run).primary == "mae_scaled"
+    assert "test 0.398 MAE, scaled 0.369 MSE, scaled" in outline(run).text
+
+
+EVIL = "<script>alert('1')</script>&amp;\x1b[31m\u202e\"><b onload=x>"
+
+
+def test_no_name_or_note_of_a_forecast_becomes_markup(
+    make_forecast_run: MakeRun, stored_evaluation: dict[str, Any]
+) -> None:
+    stored_evaluation["notes"] = [EVIL]
+    stored_evaluation["split"] = EVIL
+    stored_evaluation["baselines"][EVIL] = stored_evaluation["baselines"]["ridge"]
+    stored_evaluation["metrics"][f"z{EVIL}"] = 1.0
+    for model in ("by_channel", "by_step"):
+        stored_evaluation[model][EVIL] = stored_evaluation[model]["ridge"]
+    for channels in stored_evaluation["by_channel"].values():
+        channels[EVIL] = channels["OT"]
+    stored_evaluation["examples"][0]["series"] = EVIL
+    stored_evaluation["examples"][1]["times"] = [EVIL] * 4
+    data = {"channels": [EVIL], "step": EVIL, "season": EVIL, "scaled_by": EVIL, "notes": [EVIL], "series": EVIL}
+    run = make_forecast_run(EVIL, evaluation=stored_evaluation, data=data)
+    page = outline(run)
+    content = (run / "report.html").read_text(encoding="utf-8")
+    assert "<script" not in content
+    assert "<b onload" not in content
+    assert "\x1b" not in content
+    assert "\u202e" not in content
+    assert page.text.count("alert('1')") > 12
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(name=st.text(st.characters(codec="utf-8"), min_size=1, max_size=30), note=st.text(st.characters(codec="utf-8")))
+def test_no_channel_or_note_can_add_an_element(stored_evaluation: dict[str, Any], name: str, note: str) -> None:
+    def elements(channel: str, noted: str) -> list[str]:
+        stored = {**stored_evaluation, "notes": [noted], "examples": []}
+        figures = stored_evaluation["metrics"]
+        stored["by_channel"] = {"run": {channel: figures, "another": figures}, "ridge": {channel: figures}}
+        stored["by_step"] = {}
+        stored["examples"] = []
+        info = {"task": "forecast", "data": {"channels": [channel], "notes": [noted]}}
+        with TemporaryDirectory() as folder:
+            (Path(folder) / "evaluation.json").write_text(json.dumps(stored), encoding="utf-8")
+            history = History("run", info, evaluation=read_evaluation(Path(folder)))
+        return [tag for tag, _ in Outline(report(history)).elements]
+
+    assert elements(name, f"n{note}") == elements("OT", "a note")
+
+
+def test_nothing_from_a_file_becomes_markup_in_a_figure(
+    make_forecast_run: MakeRun, stored_evaluation: dict[str, Any]
+) -> None:
+    name = f"mse_{EVIL}"
+    stored_evaluation["primary"] = name
+    stored_evaluation["metrics"][name] = 1.0
+    for steps in stored_evaluation["by_step"].values():
+        for step in steps:
+            step[name] = 1.0
+    run = make_forecast_run(EVIL, evaluation=stored_evaluation, units=EVIL)
+    rows = (run / "metrics.jsonl").read_text().replace('"mse_scaled"', json.dumps(name))
+    (run / "metrics.jsonl").write_text(rows)
+    outline(run)
+    assert read_history(run).primary == name
+    content = (run / "report.html").read_text(encoding="utf-8")
+    assert "<script" not in content
+    assert "\x1b" not in content
+    assert "\u202e" not in content

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -279,3 +280,67 @@ def test_a_look_at_the_forecast_is_a_line_a_channel(series_config: Path) -> None
 
 def test_windows_first_turns_the_axes() -> None:
     assert windows_first(torch.zeros(4, 3, 2)).shape == (3, 4, 2)
+
+
+@pytest.mark.parametrize("loss", ["mse", "quantile", "gaussian"])
+def test_an_odd_forecaster_gives_the_mirror_of_a_windows_forecast_for_its_mirror(
+    series_config: Path, loss: str
+) -> None:
+    task, corpus, model = pose(series_config, "task.symmetry=odd", f"task.loss={loss}")
+    batch = batch_of(task, corpus)
+    last = batch.input[-1:]
+    mirror = replace(batch, input=2 * last - batch.input)
+    (point, spans), (other, others) = task.uncalibrated(model, batch), task.uncalibrated(model, mirror)
+    assert torch.allclose(point - last, last - other, atol=1e-5)
+    if loss != "mse":  # the low end of one is the high end of the other
+        around = last[..., None, None]
+        assert torch.allclose(spans - around, around - others.flip(-1), atol=1e-5)
+    plain, corpus, model = pose(series_config, f"task.loss={loss}")
+    assert not torch.allclose(plain.uncalibrated(model, batch)[0] - last, last - plain.uncalibrated(model, mirror)[0])
+
+
+def test_training_mirrors_windows_with_their_labels(series_config: Path) -> None:
+    task, corpus, model = pose(series_config, "task.symmetry=odd")
+    batch = batch_of(task, corpus)
+    window, shift, _ = task._window(batch)
+    torch.manual_seed(0)
+    seen, target = task._augmented(window, batch.target, shift)
+    sign = seen.values[0] / window.values[0]
+    assert set(sign.unique().tolist()) == {-1.0, 1.0}
+    assert torch.allclose(seen.values, window.values * sign)
+    assert torch.allclose(target - shift, (batch.target - shift) * sign, atol=1e-5)
+    model.train()
+    silence(model)
+    # A network that says nothing errs as much on a mirror.
+    assert task.loss(model, batch, ()).sum.item() == pytest.approx(
+        ((shift - batch.target) ** 2).mean().item() * batch.lanes, rel=1e-5
+    )
+
+
+def test_shortened_windows_lose_whole_segments_from_the_oldest_on(series_config: Path) -> None:
+    task, corpus, model = pose(series_config, "training.shorten=0.5")
+    batch = batch_of(task, corpus)
+    window, shift, _ = task._window(batch)
+    torch.manual_seed(0)
+    shorter, target = task._augmented(window, batch.target, shift)
+    assert torch.equal(target, batch.target)
+    hidden = (shorter.values == 0).all(-1) & (window.values != 0).all(-1)
+    counts = hidden.sum(0)
+    assert set(counts.tolist()) == {0, 2, 4, 6, 8, 10}
+    assert bool((counts == 0).sum() > len(counts) / 3)
+    for lane, count in enumerate(counts.tolist()):
+        assert bool(hidden[:count, lane].all())
+        assert torch.equal(shorter.values[count:, lane], window.values[count:, lane])
+    with torch.no_grad():
+        assert torch.equal(task.forecasts(model, batch)[0], pose(series_config)[0].forecasts(model, batch)[0])
+
+
+def test_the_network_may_not_be_told_which_channel_it_forecasts(series_config: Path) -> None:
+    task, corpus, model = pose(series_config, "model.channel_embedding=false")
+    batch = batch_of(task, corpus)
+    twice = replace(batch, input=batch.input[..., :1].expand_as(batch.input))
+    point, _ = task.uncalibrated(model, twice)
+    assert torch.equal(point[..., 0], point[..., 1])
+    task, corpus, model = pose(series_config)
+    point, _ = task.uncalibrated(model, twice)
+    assert not torch.equal(point[..., 0], point[..., 1])

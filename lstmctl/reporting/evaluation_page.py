@@ -1,0 +1,113 @@
+"""The parts of a run's page that come from `evaluation.json`: baselines, example forecasts, and errors."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from lstmctl.reporting import page
+from lstmctl.reporting.comparison_tables import Table
+from lstmctl.reporting.drawing import NARROW_WIDTH, write_plot
+from lstmctl.reporting.evaluation_tables import beats, beats_all, by_channel, by_step, overall
+from lstmctl.reporting.forecast_plots import (
+    MOST_PANELS,
+    draw_forecasts,
+    draw_steps,
+    has_steps,
+    inline_forecasts,
+    inline_steps,
+)
+from lstmctl.reporting.quantities import INTERVAL, count
+from lstmctl.reporting.stored_evaluation import StoredEvaluation
+
+MOST_CHANNELS = 400
+WORDS = ("", "channel")
+"""Columns of a table that are read as words; all others are figures."""
+
+
+def write_evaluation_plots(run: Path, stored: StoredEvaluation | None) -> list[Path]:
+    """Write `plots/forecasts` and `plots/steps` (.svg and .png) in a run folder, as far as there is anything to draw.
+
+    Raises:
+        ResourceError: the disk is full or the folder is gone.
+    """
+    if stored is None:
+        return []
+    written = []
+    if examples := stored.examples[:MOST_PANELS]:
+        written += write_plot(run, "forecasts", lambda width, ink: draw_forecasts(examples, width, ink))
+    steps, primary = stored.evaluation.by_step, stored.primary
+    if has_steps(steps, primary):
+        written += write_plot(run, "steps", lambda width, ink: draw_steps(steps, primary, width, ink))
+    return written
+
+
+def beside_baselines(stored: StoredEvaluation | None) -> str:
+    """Whether the run beats its baselines, and every figure beside theirs; nothing where there are none."""
+    if stored is None or not stored.evaluation.baselines:
+        return ""
+    evaluation, primary, lower = stored.evaluation, stored.primary, stored.lower_is_better
+    opening = "<p>" if beats_all(evaluation, primary, lower) else '<p class="warning">'
+    verdict = beats(evaluation, primary, lower)
+    parts = [f"{opening}{page.text(verdict)}</p>"] if verdict else []
+    windows = f", {count(evaluation.windows)} windows" if evaluation.windows else ""
+    parts.append(f"<h3>Beside the baselines: {page.text(evaluation.split)}{windows}</h3>")
+    parts.append(_table(overall(evaluation, primary, lower_is_better=lower)))
+    parts += [f'<p class="soft">{page.text(note)}</p>' for note in evaluation.notes]
+    return "\n".join(part for part in parts if part)
+
+
+def forecast_sections(stored: StoredEvaluation | None) -> list[str]:
+    """Sections on forecasts: examples, errors by step and by channel; empty ones where nothing is known."""
+    if stored is None:
+        return []
+    evaluation, primary, lower = stored.evaluation, stored.primary, stored.lower_is_better
+    wide = inline_steps(evaluation.by_step, primary, identity="steps-wide", shown="wide")
+    narrow = inline_steps(evaluation.by_step, primary, width=NARROW_WIDTH, identity="steps-narrow", shown="narrow")
+    return [
+        page.section("Forecasts", _examples(stored)),
+        page.section(
+            "Error by step",
+            f"<figure>\n{wide}\n{narrow}\n</figure>" if wide else "",
+            page.folded("As a table", _table(by_step(evaluation, primary, lower_is_better=lower))),
+        ),
+        page.section(
+            "By channel",
+            _table(by_channel(evaluation, primary, lower_is_better=lower, most=MOST_CHANNELS)),
+        ),
+    ]
+
+
+def _examples(stored: StoredEvaluation) -> str:
+    examples = stored.examples[:MOST_PANELS]
+    if not examples:
+        return ""
+    wide = inline_forecasts(examples, identity="forecasts-wide", shown="wide")
+    narrow = inline_forecasts(examples, width=NARROW_WIDTH, identity="forecasts-narrow", shown="narrow")
+    about = f"Windows of the {stored.evaluation.split} part, in the series' own units. {_coverage(stored)}"
+    return f'<p class="soft">{page.text(about.strip())}</p>\n<figure>\n{wide}\n{narrow}\n</figure>'
+
+
+def _coverage(stored: StoredEvaluation) -> str:
+    """What the intervals are worth over the whole part, which a few windows cannot show."""
+    said = []
+    metrics = stored.evaluation.metrics
+    for name, share in metrics.items():
+        interval = INTERVAL.fullmatch(name)
+        if interval and interval[1] == "coverage":
+            width = metrics.get(f"width_{interval[3]}")
+            wide = "" if width is None else f" and are {width:.4g} wide"
+            said.append(f"those of {interval[3]} % cover {100 * share:.1f} %{wide}")
+    if not said:
+        return ""
+    words = " and ".join(filter(None, [", ".join(said[:-1]), said[-1]]))
+    channels = len(stored.evaluation.by_channel.get("run", {}))
+    mean = ", as a mean over channels" if channels > 1 and "wide" in words else ""
+    return f"Intervals over the whole part: {words}{mean}."
+
+
+def _table(table: Table | None) -> str:
+    if table is None:
+        return ""
+    beneath = " ".join(filter(None, [table.about, *table.notes]))
+    about = f'\n<p class="soft">{page.text(beneath)}</p>' if beneath else ""
+    return f"{page.table(table.columns, table.rows, words=WORDS)}{about}"

@@ -1,0 +1,66 @@
+"""The axis of time in a figure: dates, or whole numbers that count rows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+
+@dataclass(frozen=True, slots=True)
+class Moments:
+    """Times as places on an axis."""
+
+    places: list[float]
+    are_dates: bool
+
+
+def moments(times: Sequence[datetime | int | str]) -> Moments:
+    """Times as places on an axis; what is neither a whole number nor a date is counted from 0, as all the others.
+
+    Args:
+        times: whole numbers or dates, as such or in words: `12`, `2018-06-26`, `2018-06-26 20:00:00`.
+    """
+    try:
+        return Moments([float(int(time)) for time in times], are_dates=False)  # type: ignore[arg-type]
+    except (TypeError, ValueError, OverflowError):
+        pass  # dates
+    try:
+        dates = [time if isinstance(time, datetime) else datetime.fromisoformat(str(time)) for time in times]
+    except ValueError:
+        return Moments([float(place) for place in range(len(times))], are_dates=False)
+    from matplotlib.dates import date2num
+
+    # The clock that the table shows is what is drawn, whatever its zone.
+    places = date2num([date.replace(tzinfo=None) for date in dates])  # type: ignore[no-untyped-call]
+    return Moments([float(place) for place in places], are_dates=True)
+
+
+def label_times(panel: Axes, *, are_dates: bool, most: int) -> None:
+    """Put at most about `most` labels under a panel: dates that say each thing once, or whole numbers."""
+    from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
+    from matplotlib.ticker import FuncFormatter, MaxNLocator
+
+    if are_dates:
+        # With fewer than 5 there are spans, such as 40 hours, for which it knows no interval.
+        locator = AutoDateLocator(minticks=most // 2, maxticks=max(5, most))  # type: ignore[no-untyped-call]
+        panel.xaxis.set_major_locator(locator)
+        panel.xaxis.set_major_formatter(ConciseDateFormatter(locator))  # type: ignore[no-untyped-call]
+        panel.xaxis.get_offset_text().set_fontsize("small")
+    else:
+        panel.xaxis.set_major_locator(MaxNLocator(most, integer=True))
+        panel.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
+
+
+def label_values(panel: Axes, *, most: int = 4) -> None:
+    """Put values in their own digits beside a panel, as an offset or a power of ten would have to be added up."""
+    from matplotlib.ticker import MaxNLocator, ScalarFormatter
+
+    formatter = ScalarFormatter(useOffset=False)
+    formatter.set_powerlimits((-5, 7))
+    panel.yaxis.set_major_locator(MaxNLocator(most))
+    panel.yaxis.set_major_formatter(formatter)

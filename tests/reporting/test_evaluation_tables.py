@@ -1,0 +1,164 @@
+"""A run's figures beside its baselines': what is best is marked, and what is worse than a baseline is said."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lstmctl.records import Evaluation
+from lstmctl.reporting.evaluation_tables import beats, beats_all, evaluation_tables, show_evaluation
+from lstmctl.reporting.stored_evaluation import read_evaluation
+
+NewScreen = Callable[..., Any]
+
+
+@pytest.fixture
+def evaluation(tmp_path: Path, stored_evaluation: dict[str, Any]) -> Evaluation:
+    (tmp_path / "evaluation.json").write_text(json.dumps(stored_evaluation))
+    stored = read_evaluation(tmp_path)
+    assert stored is not None
+    return stored.evaluation
+
+
+def with_run(evaluation: Evaluation, **metrics: float) -> Evaluation:
+    return dataclasses.replace(evaluation, metrics={**evaluation.metrics, **metrics})
+
+
+def test_every_figure_stands_beside_that_of_every_baseline(evaluation: Evaluation) -> None:
+    table = evaluation_tables(evaluation, "mse_scaled")[0]
+    assert table.columns == ("", "run", "last value", "seasonal naive", "drift", "ridge")
+    assert table.title == "on test, 2,785 windows"
+    rows = {row[0]: row[1:] for row in table.rows}
+    assert rows["MSE, scaled"] == ("* 0.3690", "1.1439", "0.5055", "3.4317", "0.3985")
+    assert rows["sMAPE"] == ("* 46.20", "143.22", "63.29", "429.66", "49.90")
+    # A wide interval is not better or worse by itself, and as many rows covered is no competition.
+    assert rows["coverage of 80 %"] == ("0.793",) * 5
+    assert rows["width of 80 %, scaled"] == ("1.310",) * 5
+    assert len(rows) == 11
+
+
+def test_the_figure_that_decides_stands_first(evaluation: Evaluation) -> None:
+    tables = evaluation_tables(evaluation, "pinball_scaled")
+    assert tables[0].rows[0][:2] == ("pinball, scaled", "* 0.1240")
+    assert tables[1].columns[2] == "pinball, scaled"
+    assert tables[2].title == "pinball, scaled by step of the horizon"
+
+
+def test_each_channel_has_the_run_and_its_best_baseline(evaluation: Evaluation) -> None:
+    others = dict(evaluation.by_channel)
+    others["last value"] = {**others["last value"], "OT": {**others["last value"]["OT"], "mse_scaled": 0.1}}
+    table = evaluation_tables(dataclasses.replace(evaluation, by_channel=others), "mse_scaled")[1]
+    assert table.columns == ("channel", "", "MSE, scaled", "MAE", "MASE", "coverage of 80 %")
+    assert [row[:3] for row in table.rows] == [
+        ("HUFL", "run", "* 0.2952"),
+        ("", "ridge", "0.3188"),
+        ("OT", "run", "0.4428"),
+        ("", "last value", "* 0.1000"),
+    ]
+    # In its own unit a channel has its own digits.
+    assert [row[3] for row in table.rows] == ["2.088", "2.255", "3,132", "9,709"]
+
+
+def test_of_many_channels_the_first_are_shown_and_the_others_counted(evaluation: Evaluation) -> None:
+    figures = evaluation.by_channel["run"]["OT"]
+    many = {name: {f"c{number}": figures for number in range(321)} for name in ("run", "ridge")}
+    table = evaluation_tables(dataclasses.replace(evaluation, by_channel=many), "mse_scaled")[1]
+    assert [row[0] for row in table.rows][::2] == [f"c{number}" for number in range(12)]
+    assert table.notes == ("and 309 more channels, in --json",)
+    one = dataclasses.replace(evaluation, by_channel={"run": {"OT": figures}})
+    assert [table.name for table in evaluation_tables(one, "mse_scaled")] == ["overall", "steps"]
+
+
+def test_steps_are_spread_from_the_first_to_the_last(evaluation: Evaluation) -> None:
+    steps = {name: tuple({"mse_scaled": 1.0 + step} for step in range(96)) for name in ("run", "ridge")}
+    table = evaluation_tables(dataclasses.replace(evaluation, by_step=steps), "mse_scaled")[-1]
+    assert [row[0] for row in table.rows] == ["1", "20", "39", "58", "77", "96"]
+    assert table.columns == ("step", "run", "ridge")
+    assert table.rows[0] == ("1", "* 1.000", "* 1.000")
+    short = evaluation_tables(evaluation, "mse_scaled")[-1]
+    assert [row[0] for row in short.rows] == ["1", "2", "3", "4"]
+    single = dataclasses.replace(evaluation, by_step={"run": ({"mse_scaled": 1.0},)})
+    assert [table.name for table in evaluation_tables(single, "mse_scaled")] == ["overall", "channels"]
+
+
+def test_what_is_not_known_is_empty_and_what_is_not_a_number_is_never_the_best(evaluation: Evaluation) -> None:
+    broken = dataclasses.replace(
+        with_run(evaluation, mse_scaled=math.nan),
+        baselines={"ridge": {"mse_scaled": 0.4}, "drift": {"mse_scaled": 0.5}, "order": {}},
+    )
+    row = evaluation_tables(broken, "mse_scaled")[0].rows[0]
+    assert row == ("MSE, scaled", "nan", "* 0.4000", "0.5000", "")
+    assert beats(broken, "mse_scaled") == (
+        "It does not beat ridge (0.4000 MSE, scaled, the run nan): use that, or train longer."
+    )
+    assert evaluation_tables(dataclasses.replace(broken, metrics={}), "mse_scaled")[0].name != "overall"
+
+
+def test_a_run_is_told_whether_it_beats_the_best_baseline(evaluation: Evaluation) -> None:
+    assert beats(evaluation, "mse_scaled") == (
+        "It beats every baseline: 0.3690 MSE, scaled, the best of them 0.3985 (ridge)."
+    )
+    assert beats(with_run(evaluation, mse_scaled=0.41), "mse_scaled") == (
+        "It does not beat ridge (0.3985 MSE, scaled, the run 0.4100): use that, or train longer."
+    )
+    equal = with_run(evaluation, mse_scaled=evaluation.baselines["ridge"]["mse_scaled"])
+    assert not beats_all(equal, "mse_scaled")
+    assert beats(dataclasses.replace(evaluation, baselines={}), "mse_scaled") is None
+    assert beats(evaluation, "accuracy") is None
+
+
+def test_where_more_is_better_the_highest_is_the_best(evaluation: Evaluation) -> None:
+    scores = dataclasses.replace(
+        evaluation, metrics={"accuracy": 0.8}, baselines={"majority": {"accuracy": 0.6}, "trees": {"accuracy": 0.9}}
+    )
+    table = evaluation_tables(scores, "accuracy", lower_is_better=False)[0]
+    assert table.rows[0] == ("accuracy", "0.8000", "0.6000", "* 0.9000")
+    verdict = beats(scores, "accuracy", lower_is_better=False)
+    assert verdict is not None
+    assert verdict.startswith("It does not beat trees (0.9000 accuracy")
+
+
+def test_the_tables_are_printed_with_notes_and_the_verdict_within_80_columns(
+    evaluation: Evaluation, new_screen: NewScreen
+) -> None:
+    screen = new_screen()
+    show_evaluation(evaluation, "mse_scaled", stream=screen)
+    lines = screen.text.splitlines()
+    assert lines[0].endswith(" on test, 2,785 windows")
+    assert lines[2] == "MSE, scaled            * 0.3690      1.1439          0.5055  3.4317  0.3985"
+    assert max(map(len, lines)) <= 80
+    assert lines[-3:] == [
+        "* the best of its row, or by channel of the two",
+        "The rows that chose the weights calibrated the intervals.",
+        "It beats every baseline: 0.3690 MSE, scaled, the best of them 0.3985 (ridge).",
+    ]
+
+
+def test_a_terminal_keeps_the_figures_whole(evaluation: Evaluation, new_screen: NewScreen) -> None:
+    screen = new_screen(terminal=True)
+    show_evaluation(evaluation, "mse_scaled", stream=screen)
+    for figure in ("* 0.3690", "1.1439", "0.5055", "3.4317", "0.3985", "429.66", "* 3,132"):
+        assert (figure in screen.text) == (figure != "* 3,132")
+    assert "3,132" in screen.text
+
+
+def test_names_cannot_drive_a_terminal(evaluation: Evaluation, new_screen: NewScreen) -> None:
+    evil = "a\x1b[2J\nb"
+    named = dataclasses.replace(
+        evaluation,
+        run=evil,
+        notes=(evil,),
+        baselines={evil: evaluation.baselines["ridge"]},
+        by_channel={"run": {evil: evaluation.metrics, "OT": evaluation.metrics}},
+    )
+    for terminal in (False, True):
+        screen = new_screen(terminal=terminal)
+        show_evaluation(named, "mse_scaled", stream=screen)
+        assert "\x1b[2J" not in screen.text
+        assert screen.text.count("a\\x1b[2J\\nb") >= 5
