@@ -84,10 +84,12 @@ def assemble(
     if source is not None:
         _start_from(model, task, source)
     model.to(device)
-    batches = task.training_order(task.part(corpus, "training", device), settings.training, settings.seed)
+    training_part, validation_part = (task.part(corpus, name, device) for name in ("training", "validation"))
+    batches = task.training_order(training_part, settings.training, settings.seed)
     for name in set(corpus.parts) - {"training"}:  # better now than when all training is done
         task.require(task.part(corpus, name, torch.device("cpu")))
-    validation_part = task.part(corpus, "validation", device)
+    if source is None:
+        task.prepare(model, training_part, validation_part)
 
     def one_pass() -> None:
         batch = batches[0]

@@ -83,7 +83,7 @@ def _for_forecasts_alone(task: Any, model: Any) -> Iterator[Found]:
         if model.tie_embedding:
             yield ("model", "tie_embedding"), "true ties symbols to the output; a forecast has none"
         return
-    for key, plain in (("linear", False), ("channel_embedding", True), ("ensemble", 1)):
+    for key, plain in (("linear", False), ("ridge", 0.0), ("channel_embedding", True), ("ensemble", 1)):
         if getattr(model, key) != plain:
             yield ("model", key), f"belongs to forecasts; task.type {task.type} has no use for it"
 
@@ -93,19 +93,15 @@ def _shortens_forecasts_alone(task: Any, training: Any) -> Iterator[Found]:
         yield ("training", "shorten"), f"belongs to forecasts; task.type {task.type} has no use for it"
 
 
-def _symmetry_has_no_paths(task: Any) -> Iterator[Found]:
-    if (
-        task.type == "forecast"
-        and task.symmetry == "odd"
-        and task.shape == "many-to-many"
-        and task.decoding != "parallel"
-        and task.loss in ("gaussian", "student-t")
-    ):
-        yield (
-            ("task", "symmetry"),
-            f"odd averages two forecasts, but task.decoding {task.decoding} with task.loss {task.loss} draws paths; "
-            "none",
-        )
+def _paths_are_not_averaged(task: Any, model: Any) -> Iterator[Found]:
+    if task.type != "forecast" or task.shape != "many-to-many" or task.decoding == "parallel":
+        return
+    draws = f"but task.decoding {task.decoding} with task.loss {task.loss} draws paths"
+    if task.loss in ("gaussian", "student-t"):
+        if task.symmetry == "odd":
+            yield ("task", "symmetry"), f"odd averages two forecasts, {draws}; none"
+        if model.ridge:
+            yield ("model", "ridge"), f"{model.ridge:g} averages two forecasts, {draws}; 0"
 
 
 def _linear_is_direct(task: Any, model: Any) -> Iterator[Found]:
@@ -126,5 +122,5 @@ RULES: tuple[tuple[tuple[str, ...], Callable[..., Iterator[Found]]], ...] = (
     (("task", "model"), _for_forecasts_alone),
     (("task", "model"), _linear_is_direct),
     (("task", "training"), _shortens_forecasts_alone),
-    (("task",), _symmetry_has_no_paths),
+    (("task", "model"), _paths_are_not_averaged),
 )

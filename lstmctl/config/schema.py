@@ -188,6 +188,11 @@ class Model(Section):
     linear: bool = Field(
         default=False, description="Add a linear map from lookback to horizon beside the recurrence (forecasts)"
     )
+    ridge: Fraction = Field(
+        default=0.0,
+        description="Share of the forecast that a ridge regression from lookback to horizon gives, and the network the "
+        "rest: the mean of two kinds of forecast errs less than either where they are about equally good (forecasts)",
+    )
     channel_embedding: bool = Field(
         default=True, description="Tell the network which of several independent channels it forecasts (forecasts)"
     )

@@ -312,16 +312,22 @@ class Forecaster(nn.Module):
 
 class Ensemble(nn.Module):
     """Networks that differ in their initial weights alone, trained side by side (Lakshminarayanan, Pritzel & Blundell
-    2017). One is an ensemble too.
+    2017), and beside them, if it is asked for, one linear map that is not trained but fitted. One network alone is an
+    ensemble too.
 
     Args:
         make_member: builds a network.
         count: how many.
+        ridge: lookback and horizon of the linear map, or None for none.
     """
 
-    def __init__(self, make_member: Callable[[], Forecaster], count: int) -> None:
+    ridge: Tensor | None
+    """(lookback, horizon), from what a window's rows are above its last one to what comes above it."""
+
+    def __init__(self, make_member: Callable[[], Forecaster], count: int, ridge: tuple[int, int] | None = None) -> None:
         super().__init__()
         self.members = nn.ModuleList(make_member() for _ in range(count))
+        self.register_buffer("ridge", None if ridge is None else torch.zeros(ridge))
 
     def each(self) -> list[Forecaster]:
         return [member for member in self.members if isinstance(member, Forecaster)]

@@ -17,7 +17,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from lstmctl.baselines.series import drift, fit_ridge, last_value, seasonal_naive
+from lstmctl.baselines.series import Ridge, drift, fit_ridge, last_value, seasonal_naive
 from lstmctl.cells.cell import Cell, checked_options
 from lstmctl.config import Settings
 from lstmctl.config.schema import Forecast as ForecastSettings
@@ -65,6 +65,7 @@ class Forecast(Problem):
         layout: how a table is read.
         calibration: by how much intervals are widened, (horizon, channels, levels), scaled; None before calibration.
         shorten: the config's `training.shorten`.
+        ridge: the config's `model.ridge`.
     """
 
     def __init__(
@@ -74,9 +75,10 @@ class Forecast(Problem):
         layout: Layout,
         calibration: Floats | None = None,
         shorten: float = 0.0,
+        ridge: float = 0.0,
     ) -> None:
         self.settings, self.encoding, self.layout, self.calibration = settings, encoding, layout, calibration
-        self.shorten = shorten
+        self.shorten, self.ridge = shorten, ridge
         self.likelihood: Likelihood = likelihood(settings.loss, settings.levels)
         self.decoding: Decoding = "last" if settings.shape == "many-to-one" else settings.decoding
         self.masked = layout.missing == "mask"
@@ -99,7 +101,9 @@ class Forecast(Problem):
         assert isinstance(settings.task, ForecastSettings)
         assert isinstance(settings.data, SeriesData)
         layout = Layout(**settings.data.model_dump(exclude={"series"}))
-        return cls(settings.task, corpus.encoding, layout, shorten=settings.training.shorten)
+        return cls(
+            settings.task, corpus.encoding, layout, shorten=settings.training.shorten, ridge=settings.model.ridge
+        )
 
     @classmethod
     def restored(
@@ -108,7 +112,7 @@ class Forecast(Problem):
         assert isinstance(settings.task, ForecastSettings)
         assert isinstance(settings.data, SeriesData)
         layout = Layout(**settings.data.model_dump(exclude={"series"}))
-        task = cls(settings.task, SeriesEncoding.from_json(encoding), layout)
+        task = cls(settings.task, SeriesEncoding.from_json(encoding), layout, ridge=settings.model.ridge)
         if calibration is not None:
             try:
                 offsets = np.array(calibration["offsets"], dtype=np.float64)
@@ -221,9 +225,24 @@ class Forecast(Problem):
                 channel_embedding=settings.channel_embedding,
             )
 
-        model = Ensemble(member, settings.ensemble)
+        model = Ensemble(member, settings.ensemble, (task.lookback, task.horizon) if settings.ridge else None)
         model.initialise(generator)
         return model
+
+    def prepare(self, model: nn.Module, training: SeriesPart, validation: SeriesPart) -> None:
+        """Fit the ridge regression that stands beside the network.
+
+        Raises:
+            DataError: so many values are missing that there is nothing to fit it to.
+        """
+        assert isinstance(model, Ensemble)
+        if model.ridge is None:
+            return
+        fitted = self._fit_ridge(training, validation)
+        if fitted is None:
+            raise DataError("model.ridge has nothing to be fitted to: no window is complete", hint="model.ridge=0")
+        # It may look at fewer rows than the network: those before count for nothing.
+        model.ridge[-fitted.lookback :] = torch.from_numpy(fitted.weights).to(model.ridge)
 
     def training_order(self, part: SeriesPart, training: TrainingSettings, seed: int) -> ShuffledOrigins:
         return ShuffledOrigins(part, training.batch, seed)
@@ -308,10 +327,22 @@ class Forecast(Problem):
         window, shift, scale = self._window(batch)
         read = [self.likelihood.read(outputs, shift, scale) for outputs in self._outputs(model, window)]
         point = torch.stack([self.likelihood.point(parameters) for parameters in read]).mean(0)
+        # The ridge regression moves the whole forecast; how wide its intervals are is the network's to say.
+        moved = self._by_ridge(model, batch, point)
         if not self.likelihood.has_intervals:
-            return point, point[..., None, None].expand(*point.shape, count, 2)
+            return moved, moved[..., None, None].expand(*point.shape, count, 2)
         spans = torch.stack([self.likelihood.quantiles(parameters, self._ends) for parameters in read]).mean(0)
-        return point, spans.reshape(*spans.shape[:-1], count, 2)
+        return moved, spans.reshape(*spans.shape[:-1], count, 2) + (moved - point)[..., None, None]
+
+    def _by_ridge(self, model: nn.Module, batch: SeriesBatch, point: Tensor) -> Tensor:
+        """The mean of a point and of what the ridge regression forecasts, weighed as the config has it."""
+        assert isinstance(model, Ensemble)
+        if model.ridge is None:
+            return point
+        last, _ = _taken_out(batch.input, ~batch.input.isnan() if self.masked else None, "last")
+        above = (batch.input - last).nan_to_num()
+        ridge = torch.einsum("lbc,lh->hbc", above, model.ridge.to(above)) + last
+        return torch.lerp(point, ridge.to(point), self.ridge)
 
     def paths(self, model: nn.Module, batch: SeriesBatch, count: int, generator: torch.Generator) -> Tensor:
         """Draws from the joint distribution of the horizon, (count, horizon, batch, channels), scaled; in an ensemble
@@ -481,18 +512,7 @@ class Forecast(Problem):
         whole = set(corpus.parts) == {"validation"}
         if not whole:
             training, validation = (self.part(corpus, name, cpu) for name in ("training", "validation"))
-            shares = range(1, RIDGE_LOOKBACKS + 1)
-            try:
-                ridge = fit_ridge(
-                    training.values.numpy(),
-                    _origins(training),
-                    _origins(self._choosing(validation)),
-                    lookbacks=sorted({max(1, lookback * share // RIDGE_LOOKBACKS) for share in shares}),
-                    horizon=horizon,
-                )
-            except ValueError:  # with so many values missing, no window is whole
-                log.warning("no ridge baseline: no window of the training or the validation part is complete")
-            else:
+            if (ridge := self._fit_ridge(training, validation)) is not None:
                 baselines["ridge"] = ridge.forecast
         part = self.part(corpus, split, cpu)
         found = {}
@@ -514,6 +534,22 @@ class Forecast(Problem):
                     sums[key] = sums.get(key, 0) + value
             found[name] = self.as_score(sums, len(part))
         return found
+
+    def _fit_ridge(self, training: SeriesPart, validation: SeriesPart) -> Ridge | None:
+        """Lookback and penalty chosen on the rows that choose the weights; None where no window is complete."""
+        lookback = self.settings.lookback
+        shares = range(1, RIDGE_LOOKBACKS + 1)
+        try:
+            return fit_ridge(
+                training.values.cpu().numpy(),
+                _origins(training),
+                _origins(self._choosing(validation)),
+                lookbacks=sorted({max(1, lookback * share // RIDGE_LOOKBACKS) for share in shares}),
+                horizon=self.settings.horizon,
+            )
+        except ValueError:
+            log.warning("no ridge regression: no window of the training or the validation part is complete")
+            return None
 
     def as_score(self, sums: Totals, windows: int) -> Score:
         """The figures that follow from such sums."""
@@ -644,7 +680,7 @@ def windows_first(tensor: Tensor) -> Floats:
 
 
 def _origins(part: SeriesPart) -> NDArray[np.int64]:
-    return part.origins(torch.arange(len(part)))[0].numpy()
+    return part.origins(torch.arange(len(part), device=part.rows.device))[0].cpu().numpy()
 
 
 def _rows_of_each(corpus: SeriesCorpus) -> dict[str, int] | None:

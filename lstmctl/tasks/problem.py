@@ -116,6 +116,9 @@ class Problem(ABC):
     def require(self, part: Part) -> None:
         """Raises DataError when a part is too short to be scored."""
 
+    def prepare(self, model: nn.Module, training: Part, validation: Part) -> None:  # noqa: B027
+        """Put into a new network, before its first step, what is computed from the data and not learnt."""
+
     @abstractmethod
     def training_order(self, part: Part, training: TrainingSettings, seed: int) -> Batches:
         """The order in which the training part is read.

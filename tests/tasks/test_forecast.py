@@ -344,3 +344,36 @@ def test_the_network_may_not_be_told_which_channel_it_forecasts(series_config: P
     task, corpus, model = pose(series_config)
     point, _ = task.uncalibrated(model, twice)
     assert not torch.equal(point[..., 0], point[..., 1])
+
+
+def test_a_ridge_regression_beside_the_network_has_its_share(series_config: Path) -> None:
+    """With a network that says nothing the forecast lies between the last value and the ridge baseline's."""
+    task, corpus, model = pose(series_config, "model.ridge=0.25")
+    assert model.ridge is not None
+    assert model.ridge.abs().max() == 0
+    silence(model)
+    parts = [task.part(corpus, name, CPU) for name in ("training", "validation")]
+    task.prepare(model, *parts)
+    batch = batch_of(task, corpus)
+    fitted = task._fit_ridge(*parts)
+    assert fitted is not None
+    baseline = torch.from_numpy(fitted.forecast(windows_first(batch.input))).transpose(0, 1)
+    point, _ = task.uncalibrated(model, batch)
+    assert torch.allclose(point, 0.75 * batch.input[-1:] + 0.25 * baseline, atol=1e-5)
+    # The network alone is trained: what the ridge says is no business of its loss.
+    assert task.loss(model, batch, ()).sum.item() == pytest.approx(
+        ((batch.input[-1:] - batch.target) ** 2).mean().item() * batch.lanes, rel=1e-5
+    )
+    assert "ridge" in model.state_dict()
+    whole, corpus, model = pose(series_config, "model.ridge=1.0")
+    whole.prepare(model, *parts)
+    score = whole.evaluate(model, whole.part(corpus, "test", CPU))
+    reference = whole.references(corpus, "test")["ridge"]
+    assert score.metrics["mse_scaled"] == pytest.approx(reference.metrics["mse_scaled"], rel=1e-5)
+    quantile, corpus, model = pose(series_config, "model.ridge=0.5", "task.loss=quantile")
+    _, before = quantile.uncalibrated(model, batch)
+    quantile.prepare(model, *parts)
+    _, after = quantile.uncalibrated(model, batch)
+    width = (before[..., 1] - before[..., 0], after[..., 1] - after[..., 0])
+    assert torch.allclose(*width, atol=1e-5)
+    assert not torch.allclose(before, after, atol=1e-3)
