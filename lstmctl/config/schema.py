@@ -19,6 +19,7 @@ from lstmctl.config.fields import (
     BudgetField,
     Calendar,
     Cell,
+    Counts,
     Device,
     Fraction,
     Levels,
@@ -198,6 +199,10 @@ class Model(Section):
     )
     ensemble: AtLeastOne = Field(
         default=1, description="Networks trained side by side whose forecasts are averaged (forecasts)"
+    )
+    lookbacks: Counts = Field(
+        default=(),
+        description="Rows that an ensemble's networks look back, in turn; empty for task.lookback each (forecasts)",
     )
     direction: Literal["forward", "bidirectional"] = Field(
         default="forward",

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Self
@@ -212,9 +213,9 @@ class Forecast(Problem):
                 residual=settings.residual,
             )
 
-        def member() -> Forecaster:
+        def member(lookback: int) -> Forecaster:
             return Forecaster(
-                sizes,
+                replace(sizes, lookback=lookback),
                 recurrence,
                 settings.embedding,
                 self.decoding,
@@ -225,7 +226,9 @@ class Forecast(Problem):
                 channel_embedding=settings.channel_embedding,
             )
 
-        model = Ensemble(member, settings.ensemble, (task.lookback, task.horizon) if settings.ridge else None)
+        turns = settings.lookbacks or (task.lookback,)
+        lookbacks = [turns[index % len(turns)] for index in range(settings.ensemble)]
+        model = Ensemble(member, lookbacks, (task.lookback, task.horizon) if settings.ridge else None)
         model.initialise(generator)
         return model
 
@@ -361,7 +364,7 @@ class Forecast(Problem):
             share = count * (index + 1) // len(members) - count * index // len(members)
             if share == 0:
                 continue
-            many = window.repeated(share)
+            many = window.last(member.sizes.lookback).repeated(share)
             plain = shift.new_zeros(())
             values: list[Tensor] = []
 
