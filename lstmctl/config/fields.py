@@ -135,12 +135,6 @@ def _calendar(value: object) -> tuple[str, ...]:
     return names
 
 
-def _counts(value: object) -> tuple[int, ...]:
-    if not isinstance(value, list | tuple) or not all(type(count) is int and 1 <= count < 2**31 for count in value):
-        raise ValueError(f"{shown(value)} is not allowed; a list of whole numbers from 1 on, such as [336, 720]")
-    return tuple(value)
-
-
 def _levels(value: object) -> tuple[int, ...]:
     allowed = "whole percentages from 1 to 99, each once, such as [80, 90]"
     if not isinstance(value, list | tuple) or not all(type(level) is int and 1 <= level <= 99 for level in value):
@@ -257,12 +251,6 @@ Levels = Annotated[
     WithJsonSchema(
         {"type": "array", "items": {"type": "integer", "minimum": 1, "maximum": 99}, "minItems": 1, "uniqueItems": True}
     ),
-]
-Counts = Annotated[
-    tuple[int, ...],
-    PlainValidator(_counts),
-    PlainSerializer(list),
-    WithJsonSchema({"type": "array", "items": {"type": "integer", "minimum": 1}}),
 ]
 Betas = Annotated[
     tuple[float, float],

@@ -83,13 +83,7 @@ def _for_forecasts_alone(task: Any, model: Any) -> Iterator[Found]:
         if model.tie_embedding:
             yield ("model", "tie_embedding"), "true ties symbols to the output; a forecast has none"
         return
-    for key, plain in (
-        ("linear", False),
-        ("ridge", 0.0),
-        ("channel_embedding", True),
-        ("ensemble", 1),
-        ("lookbacks", ()),
-    ):
+    for key, plain in (("linear", False), ("ridge", 0.0), ("channel_embedding", True), ("ensemble", 1)):
         if getattr(model, key) != plain:
             yield ("model", key), f"belongs to forecasts; task.type {task.type} has no use for it"
 
@@ -110,23 +104,6 @@ def _paths_are_not_averaged(task: Any, model: Any) -> Iterator[Found]:
             yield ("model", "ridge"), f"{model.ridge:g} averages two forecasts, {draws}; 0"
 
 
-def _lookbacks_fit(task: Any, model: Any) -> Iterator[Found]:
-    if task.type != "forecast" or not model.lookbacks:
-        return
-    for rows in model.lookbacks:
-        if rows > task.lookback or rows % task.segment:
-            yield (
-                ("model", "lookbacks"),
-                f"{rows} is no multiple of task.segment {task.segment} up to task.lookback {task.lookback}",
-            )
-    if len(model.lookbacks) > model.ensemble:
-        yield (
-            ("model", "lookbacks"),
-            f"{len(model.lookbacks)} for {model.ensemble} network{'s' if model.ensemble > 1 else ''}; "
-            f"model.ensemble={len(model.lookbacks)} would use them all",
-        )
-
-
 def _linear_is_direct(task: Any, model: Any) -> Iterator[Found]:
     if task.type == "forecast" and model.linear and task.shape == "many-to-many" and task.decoding != "parallel":
         yield (
@@ -144,7 +121,6 @@ RULES: tuple[tuple[tuple[str, ...], Callable[..., Iterator[Found]]], ...] = (
     (("task",), _segment_divides),
     (("task", "model"), _for_forecasts_alone),
     (("task", "model"), _linear_is_direct),
-    (("task", "model"), _lookbacks_fit),
     (("task", "training"), _shortens_forecasts_alone),
     (("task", "model"), _paths_are_not_averaged),
 )

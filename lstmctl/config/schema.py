@@ -19,7 +19,6 @@ from lstmctl.config.fields import (
     BudgetField,
     Calendar,
     Cell,
-    Counts,
     Device,
     Fraction,
     Levels,
@@ -199,10 +198,6 @@ class Model(Section):
     )
     ensemble: AtLeastOne = Field(
         default=1, description="Networks trained side by side whose forecasts are averaged (forecasts)"
-    )
-    lookbacks: Counts = Field(
-        default=(),
-        description="Rows that an ensemble's networks look back, in turn; empty for task.lookback each (forecasts)",
     )
     direction: Literal["forward", "bidirectional"] = Field(
         default="forward",

@@ -15,7 +15,7 @@ The ways through the horizon:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
@@ -58,12 +58,6 @@ class Window(NamedTuple):
     """(lookback + horizon, batch, known)."""
     static: Tensor
     """(1, batch, static)."""
-
-    def last(self, rows: int) -> Window:
-        """The same with the last so many rows of the lookback alone."""
-        left_out = len(self.values) - rows
-        seen = None if self.seen is None else self.seen[left_out:]
-        return Window(self.values[left_out:], seen, self.past[left_out:], self.known[left_out:], self.static)
 
     def repeated(self, times: int) -> Window:
         """All windows, one after the other, so many times."""
@@ -317,24 +311,22 @@ class Forecaster(nn.Module):
 
 
 class Ensemble(nn.Module):
-    """Networks that differ in their initial weights, and perhaps in how far they look back, trained side by side
-    (Lakshminarayanan, Pritzel & Blundell 2017); and beside them, if it is asked for, one linear map that is not trained
-    but fitted. One network alone is an ensemble too.
+    """Networks that differ in their initial weights alone, trained side by side (Lakshminarayanan, Pritzel & Blundell
+    2017), and beside them, if it is asked for, one linear map that is not trained but fitted. One network alone is an
+    ensemble too.
 
     Args:
-        make_member: builds a network that looks back so many rows.
-        lookbacks: of each network.
+        make_member: builds a network.
+        count: how many.
         ridge: lookback and horizon of the linear map, or None for none.
     """
 
     ridge: Tensor | None
     """(lookback, horizon), from what a window's rows are above its last one to what comes above it."""
 
-    def __init__(
-        self, make_member: Callable[[int], Forecaster], lookbacks: Sequence[int], ridge: tuple[int, int] | None = None
-    ) -> None:
+    def __init__(self, make_member: Callable[[], Forecaster], count: int, ridge: tuple[int, int] | None = None) -> None:
         super().__init__()
-        self.members = nn.ModuleList(map(make_member, lookbacks))
+        self.members = nn.ModuleList(make_member() for _ in range(count))
         self.register_buffer("ridge", None if ridge is None else torch.zeros(ridge))
 
     def each(self) -> list[Forecaster]:
@@ -347,4 +339,4 @@ class Ensemble(nn.Module):
 
     def forward(self, window: Window, target: Tensor | None = None) -> list[Tensor]:
         """The outputs of each member; see `Forecaster.forward`."""
-        return [member(window.last(member.sizes.lookback), target) for member in self.each()]
+        return [member(window, target) for member in self.each()]

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Self
@@ -213,9 +212,9 @@ class Forecast(Problem):
                 residual=settings.residual,
             )
 
-        def member(lookback: int) -> Forecaster:
+        def member() -> Forecaster:
             return Forecaster(
-                replace(sizes, lookback=lookback),
+                sizes,
                 recurrence,
                 settings.embedding,
                 self.decoding,
@@ -226,9 +225,7 @@ class Forecast(Problem):
                 channel_embedding=settings.channel_embedding,
             )
 
-        turns = settings.lookbacks or (task.lookback,)
-        lookbacks = [turns[index % len(turns)] for index in range(settings.ensemble)]
-        model = Ensemble(member, lookbacks, (task.lookback, task.horizon) if settings.ridge else None)
+        model = Ensemble(member, settings.ensemble, (task.lookback, task.horizon) if settings.ridge else None)
         model.initialise(generator)
         return model
 
@@ -364,7 +361,7 @@ class Forecast(Problem):
             share = count * (index + 1) // len(members) - count * index // len(members)
             if share == 0:
                 continue
-            many = window.last(member.sizes.lookback).repeated(share)
+            many = window.repeated(share)
             plain = shift.new_zeros(())
             values: list[Tensor] = []
 

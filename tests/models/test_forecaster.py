@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 import torch
 from torch import Tensor
@@ -157,25 +155,13 @@ def test_the_linear_map_starts_at_nothing_and_adds_to_values_alone(decoding: Dec
 
 
 def test_members_of_an_ensemble_differ_and_one_member_is_the_network_itself() -> None:
-    ensemble = Ensemble(lambda lookback: forecaster(), [12, 12])
+    ensemble = Ensemble(forecaster, 2)
     ensemble.initialise(torch.Generator().manual_seed(0))
     first, second = ensemble(window())
     alone = forecaster()
     alone.initialise(torch.Generator().manual_seed(0))
     assert torch.equal(first, alone(window()))
     assert (first - second).abs().min() > 0
-
-
-def test_members_may_look_back_less() -> None:
-    """The oldest rows are not seen by the member that looks back nine rows, and are by the other."""
-    ensemble = Ensemble(lambda rows: forecaster(sizes=replace(SIZES, lookback=rows)), [9, 12])
-    given = window()
-    values = given.values.clone()
-    values[:3] += 1
-    before, after = ensemble(given), ensemble(given._replace(values=values, known=given.known))
-    assert torch.equal(before[0], after[0])
-    assert not torch.equal(before[1], after[1])
-    assert torch.equal(before[0], ensemble.each()[0](given.last(9)))
 
 
 def test_quantiles_are_trained_to_their_shares() -> None:
