@@ -34,7 +34,8 @@ def main() -> None:
         for name, score in task.references(corpus, "test").items():
             figures = score.metrics
             print(
-                f"{horizon:>7}  {score.windows:>7,}  {name:<15} {figures['mse_scaled']:7.4f} {figures['mae_scaled']:7.4f}"
+                f"{horizon:>7}  {score.windows:>7,}  {name:<15} "
+                f"{figures['mse_scaled']:7.4f} {figures['mae_scaled']:7.4f}"
             )
         part = task.part(corpus, "test", torch.device("cpu"))
         kept = len(part) // BATCH * BATCH
