@@ -1,7 +1,7 @@
 """Forecasts of ETTh1 by the published protocol, over horizons, cells and seeds.
 
-python benchmarks/etth1.py [--data ETTh1.csv] [--recipe network network-and-ridge ensemble-and-ridge] [--horizons 96 192 336 720]
-                           [--cells gru lstm rnn] [--seeds 3] [--threads 2] [KEY=VALUE …]
+python benchmarks/etth1.py [--data ETTh1.csv] [--recipe network network-and-ridge ensemble-and-ridge]
+                           [--horizons 96 192 336 720] [--cells gru lstm rnn] [--seeds 3] [--threads 2] [KEY=VALUE …]
 python benchmarks/etth1.py --select [--data ETTh1.csv]
 
 Every run is `lstmctl train etth1` with the settings in CHOSEN, which were chosen by the validation error alone; the
@@ -24,7 +24,7 @@ NETWORK: dict[int, list[str]] = {
     336: ["task.lookback=336"],
     720: ["task.lookback=336"],
 }
-SHARE: dict[int, float] = {96: 0.0, 192: 0.1, 336: 0.35, 720: 0.25}
+SHARE: dict[int, float] = {96: 0.0, 192: 0.25, 336: 0.5, 720: 0.35}
 """Of the ridge regression."""
 CHOSEN: dict[str, dict[int, list[str]]] = {
     "network": NETWORK,

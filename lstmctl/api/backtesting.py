@@ -14,16 +14,20 @@ from torch import Tensor, nn
 from lstmctl.api import forecasting
 from lstmctl.api.assembly import build_model
 from lstmctl.config import Settings, derive
-from lstmctl.data.series import SeriesCorpus
+from lstmctl.data.series import SeriesCorpus, Table
 from lstmctl.errors import UsageError
 from lstmctl.intervals import interval_scores, run_adaptive, widened
-from lstmctl.records import Backtest, Event, SeriesForecast
+from lstmctl.records import Backtest, Evaluated, Event, SeriesForecast
 from lstmctl.scoring import evaluating
 from lstmctl.tasks.forecast import Floats, Forecast, windows_first
 from lstmctl.tasks.series_windows import SeriesBatch, SeriesPart
+from lstmctl.training.trainer import load_weights
 
 if TYPE_CHECKING:
     from lstmctl.api.run import Run
+
+FEWEST = 20
+"""Calibration windows of a series below which those of all series start its adaptive intervals."""
 
 
 @dataclass
@@ -31,16 +35,20 @@ class _Fold:
     """Windows forecast by one network."""
 
     task: Forecast
-    corpus: SeriesCorpus
+    table: Table
     batch: SeriesBatch
+    """Without its inputs."""
     origins: NDArray[np.int64]
     point: Tensor
     """(horizon, batch, channels), scaled."""
     uncalibrated: Tensor
     """(horizon, batch, channels, levels, 2)."""
-    calibrated: Tensor | None
+    calibrated: Floats | None
+    """(batch, horizon, channels, levels, 2)."""
     scores: Floats
     """Of the rows that calibrated this network, (windows, horizon, channels, levels)."""
+    scored_series: NDArray[np.int64]
+    """(windows,), the series of each."""
 
 
 def backtest(
@@ -56,7 +64,8 @@ def backtest(
 
     Args:
         run: a forecaster.
-        split: the part; by default the one that is reported: test where there is one.
+        split: the part; by default the one that is reported: test where there is one. Of the validation part the first
+            half calibrates and the second is forecast.
         windows: the last so many origins of each series; by default all.
         stride: rows between them; by default the horizon, so that no row is forecast twice.
         refit: for each origin train a network anew, on all rows before it but for as many as the validation part has,
@@ -77,11 +86,21 @@ def backtest(
     if stride < 1 or (windows is not None and windows < 1):
         raise UsageError("the stride and the number of windows must be 1 or more")
     part = task.part(corpus, split, run.device)
+    calibrating = task.part(corpus, "validation", run.device)
+    if split == "validation":  # what calibrates must have passed before what is forecast
+        calibrating, part = part.half(0), part.half(1)
+    else:
+        calibrating = task.calibrating(calibrating)
+    for one, what in ((part, "forecast"), (calibrating, "calibrate by")):
+        if len(one) == 0:
+            raise UsageError(
+                f"{run.name} has too few {split} rows to {what}; task.horizon={part.horizon:,} of them are one"
+            )
     numbers = _numbers(part, stride, windows)
     if refit:
         folds = list(_refitted(run, corpus, part, numbers, observe))
     else:
-        folds = [_fold(task, run.model, corpus, part, numbers)]
+        folds = [_fold(task, run.model, corpus, part, numbers, calibrating, fresh=split == "validation")]
     return _told(run, split, stride, folds, refit=refit)
 
 
@@ -95,22 +114,42 @@ def _numbers(part: SeriesPart, stride: int, windows: int | None) -> Tensor:
     return torch.tensor(chosen, device=part.rows.device)
 
 
-def _fold(task: Forecast, model: nn.Module, corpus: SeriesCorpus, part: SeriesPart, numbers: Tensor) -> _Fold:
-    scores = task.calibration_scores(model, task.part(corpus, "validation", part.rows.device))
-    batch = part.windows(numbers)
-    points, spans = [], []
+def _fold(
+    task: Forecast,
+    model: nn.Module,
+    corpus: SeriesCorpus,
+    part: SeriesPart,
+    numbers: Tensor,
+    calibrating: SeriesPart,
+    *,
+    fresh: bool,
+) -> _Fold:
+    """Forecasts of some windows; `fresh` calibrates the run's own kind of intervals by `calibrating` too, where rows
+    that are forecast now had calibrated them."""
+    scores, scored_series = task.calibration_scores(model, calibrating)
+    batches, points, spans = [], [], []
     with torch.no_grad(), evaluating(model):
-        for start in range(0, batch.lanes, forecasting.LANES):
-            point, uncalibrated = task.uncalibrated(model, batch.part(start, start + forecasting.LANES))
+        for some in numbers.split(forecasting.LANES):
+            batch = part.windows(some)
+            point, uncalibrated = task.uncalibrated(model, batch)
+            batches.append(batch)
             points.append(point)
             spans.append(uncalibrated)
     point, uncalibrated = torch.cat(points, dim=1), torch.cat(spans, dim=1)
-    calibrated = None
-    if task.calibration is not None:
-        ends = widened(windows_first(uncalibrated), task.calibration)
-        calibrated = torch.from_numpy(np.ascontiguousarray(ends)).transpose(0, 1)
+    offsets = task.offsets(scores) if fresh and task.calibration is not None else task.calibration
+    calibrated: Floats | None = None
+    if offsets is not None:
+        calibrated = widened(windows_first(uncalibrated), offsets)
+    elif task.likelihood.has_intervals:
+        calibrated = windows_first(uncalibrated)
+    labels = SeriesBatch(
+        input=point.new_empty(0, len(numbers)),
+        target=torch.cat([batch.target for batch in batches], dim=1),
+        fresh=True,
+        series=torch.cat([batch.series for batch in batches if batch.series is not None]),
+    )
     origins = part.origins(numbers)[0].cpu().numpy()
-    return _Fold(task, corpus, batch, origins, point, uncalibrated, calibrated, scores)
+    return _Fold(task, corpus.table, labels, origins, point, uncalibrated, calibrated, scores, scored_series)
 
 
 def _refitted(
@@ -124,21 +163,27 @@ def _refitted(
     validation = int(np.diff(corpus.parts["validation"])[0, 0])
     for number in numbers:
         origin = int(part.origins(number.view(1))[0])
-        settings = _until(run.settings, origin - validation, validation, len(corpus.table.times) - origin)
+        if origin <= validation:
+            raise UsageError(
+                f"--refit leaves nothing to train on before row {origin:,}: the {validation:,} before it choose weights"
+            )
+        settings = _until(run.settings, origin - validation, validation, int(corpus.table.ends[0]) - origin)
         assembled = assemble(settings, run.path, run.cell, choices=choices)
         trainer, best = assembled.trainer, None
         for event in trainer.events():
             observe(event)
-            if getattr(event, "best", False):
+            if isinstance(event, Evaluated) and event.best:
                 best = trainer.snapshot().best_weights
         task, model = assembled.task, build_model(settings, assembled.task, run.cell, "float32")
         assert isinstance(task, Forecast)
         assert isinstance(assembled.corpus, SeriesCorpus)
-        model.load_state_dict(dict(best or trainer.snapshot().best_weights))
+        load_weights(model, best or trainer.snapshot().best_weights)
         model.to(run.device).eval()
-        task.calibrate(model, task.part(assembled.corpus, "validation", run.device))
+        learnt = task.part(assembled.corpus, "validation", run.device)
+        task.calibrate(model, learnt)
         test = task.part(assembled.corpus, "test", run.device)
-        yield _fold(task, model, assembled.corpus, test, torch.zeros(1, dtype=torch.int64, device=run.device))
+        first = torch.zeros(1, dtype=torch.int64, device=run.device)
+        yield _fold(task, model, assembled.corpus, test, first, task.calibrating(learnt), fresh=False)
 
 
 def _until(settings: Settings, training: int, validation: int, rest: int) -> Settings:
@@ -153,24 +198,18 @@ def _told(run: Run, split: str, stride: int, folds: list[_Fold], *, refit: bool)
     truth = np.concatenate([windows_first(fold.batch.target) for fold in folds])
     series = torch.cat([fold.batch.series for fold in folds if fold.batch.series is not None]).cpu().numpy()
     origins = np.concatenate([fold.origins for fold in folds])
-    offsets = _adaptive(task, truth, uncalibrated, series, origins, folds[0].scores)
+    offsets = _adaptive(task, truth, uncalibrated, series, origins, folds[0])
     adaptive = widened(uncalibrated, offsets)
     sums: dict[str, dict[str, NDArray[np.float64]]] = {"calibrated": {}, "adaptive": {}}
     forecasts: list[SeriesForecast] = []
     start = 0
     for fold in folds:
-        stop = start + fold.batch.lanes
-        spans = {
-            "calibrated": None if fold.calibrated is None else windows_first(fold.calibrated),
-            "adaptive": adaptive[start:stop],
-        }
-        for kind, own in spans.items():
-            for key, value in fold.task.sums(fold.batch, windows_first(fold.point), own).items():
+        stop = start + fold.point.shape[1]
+        for kind, spans in (("calibrated", fold.calibrated), ("adaptive", adaptive[start:stop])):
+            for key, value in fold.task.sums(fold.batch, windows_first(fold.point), spans).items():
                 sums[kind][key] = sums[kind].get(key, 0) + value
         ends = torch.from_numpy(np.ascontiguousarray(adaptive[start:stop])).transpose(0, 1)
-        forecasts += forecasting.series_forecasts(
-            fold.task, fold.corpus.table, fold.batch, fold.origins, fold.point, ends
-        )
+        forecasts += forecasting.series_forecasts(fold.task, fold.table, fold.batch, fold.origins, fold.point, ends)
         start = stop
     return Backtest(
         run=str(run.path),
@@ -190,12 +229,18 @@ def _adaptive(
     uncalibrated: Floats,
     series: NDArray[np.int64],
     origins: NDArray[np.int64],
-    calibration: Floats,
+    fold: _Fold,
 ) -> NDArray[np.float64]:
-    """Offsets (windows, horizon, channels, levels), each from what was revealed of its own series before."""
+    """Offsets (windows, horizon, channels, levels), each from what was revealed of its own series before; where too
+    little was, from what the widest interval of its level takes."""
     scores = interval_scores(truth, uncalibrated)
     offsets = np.empty(scores.shape)
     for one in np.unique(series):
         own = series == one
-        offsets[own] = run_adaptive(scores[own], origins[own], calibration, task.shares)
-    return offsets
+        before = fold.scores[fold.scored_series == one]
+        offsets[own] = run_adaptive(
+            scores[own], origins[own], before if len(before) >= FEWEST else fold.scores, task.shares
+        )
+    known = np.isfinite(offsets)
+    widest = np.where(known, offsets, -np.inf).max((0, 1, 2))
+    return np.where(known, offsets, np.where(np.isfinite(widest), widest, 0))

@@ -138,10 +138,11 @@ def series_forecasts(
     step, horizon, targets = encoding.step, settings.horizon, len(encoding.targets)
     points = _unscaled(task, batch, point)
     ends = None if intervals is None else _unscaled(task, batch, intervals.movedim(-2, 0).movedim(-1, 0))
+    owns = {name: place for place, name in enumerate(table.ids)}
     found = []
     for lane, origin in enumerate(map(int, origins)):
         series = int(batch.series[lane])
-        own = table.ids.index(encoding.ids[series])
+        own = owns[encoding.ids[series]]
         begin, end = int(table.bounds[own]), int(table.ends[own])
         start = max(begin, origin - min(settings.lookback, HISTORIES * horizon))
         times = tuple(step.text(int(time)) for time in step.times_after(int(table.times[origin - 1]), horizon))

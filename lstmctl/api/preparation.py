@@ -88,7 +88,7 @@ def assemble(
     batches = task.training_order(training_part, settings.training, settings.seed)
     for name in set(corpus.parts) - {"training"}:  # better now than when all training is done
         task.require(task.part(corpus, name, torch.device("cpu")))
-    if source is None:
+    if source is None and steps is None:  # a run that begins; one that goes on has what it once computed
         task.prepare(model, training_part, validation_part)
 
     def one_pass() -> None:

@@ -130,7 +130,7 @@ class Run:
             windows=scores["run"].windows,
             by_channel={name: score.by_channel for name, score in scores.items() if score.by_channel},
             by_step={name: score.by_step for name, score in scores.items() if score.by_step},
-            notes=self.task.notes,
+            notes=self.task.notes(part if called == part else "", chosen=self.info.get("headline") == "best"),
         )
 
     def score(self, corpus: Corpus, part: str) -> Score:

@@ -106,7 +106,7 @@ def resume(
     Args:
         name: a folder, a name under the runs folder, or `latest`.
         overrides: only what moves no weight: `training.save_every`, `training.sample_every`, and where the same data
-            now lies, `data.text`.
+            now lies, `data.text` or `data.series`.
         trust: allow the run to name code to import.
         allow_data_change: go on although the data is not the same; the result is then not that of one run.
         observe: called with every event.

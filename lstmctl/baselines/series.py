@@ -112,6 +112,7 @@ def fit_ridge(
     horizon: int,
     penalties: Sequence[float] = DEFAULT_PENALTIES,
     most_windows: int = MOST_WINDOWS,
+    begins: Origins | None = None,
 ) -> Ridge:
     """The linear map whose lookback and penalty do best on validation windows; the shorter of two that are equal.
 
@@ -134,6 +135,8 @@ def fit_ridge(
         lookbacks: to choose from.
         horizon: steps ahead.
         penalties: to choose from, above 0.
+        begins: (series,) where several series lie under each other, the first row of each, ascending; nothing is filled
+            from one to the next.
         most_windows: windows, of which each channel has its own, that are summed one by one at most; of more, ones
             evenly spread over the table stand for all. Those in a long run of consecutive origins do not count: there
             every window enters at little cost.
@@ -144,8 +147,9 @@ def fit_ridge(
     if not min(penalties) > 0:
         raise ValueError(f"penalties must be above 0, not {min(penalties):g}")
     longest = max(lookbacks)
-    fitted = _moments(values, training, longest, horizon, most_windows)
-    held_out = _moments(values, validation, longest, horizon, most_windows)
+    begins = np.zeros(1, np.int64) if begins is None else begins
+    fitted = _moments(values, training, longest, horizon, most_windows, begins)
+    held_out = _moments(values, validation, longest, horizon, most_windows, begins)
     best = Ridge(np.zeros((longest, horizon)), float("inf"), longest)
     least = np.inf
     for lookback in sorted(lookbacks):
@@ -166,28 +170,6 @@ def fit_ridge(
     return best
 
 
-def gather(values: Floats, origins: Origins, lookback: int, horizon: int) -> tuple[Floats, Floats]:
-    """Windows of a table, ready for the baselines above.
-
-    Args:
-        values: (rows, channels).
-        origins: (windows,) the row of each window's first label.
-        lookback: rows before it.
-        horizon: rows from it on; 0 for none.
-
-    Returns:
-        The histories (windows, lookback, channels) and the labels (windows, horizon, channels).
-
-    Raises:
-        ValueError: a window reaches beyond the table.
-    """
-    _check(values, origins, lookback, horizon)
-    if not len(origins):
-        return values[:0].reshape(0, lookback, values.shape[1]), values[:0].reshape(0, horizon, values.shape[1])
-    windows = np.swapaxes(sliding_window_view(values, lookback + horizon, axis=0)[origins - lookback], 1, 2)
-    return windows[:, :lookback], windows[:, lookback:]
-
-
 def _filled(history: Floats) -> Floats:
     """Missing values replaced by the last known one before them, along the second last axis; 0 where there is none."""
     missing = np.isnan(history)
@@ -206,7 +188,7 @@ def _check(values: Floats, origins: Origins, lookback: int, horizon: int) -> Non
         )
 
 
-def _moments(values: Floats, origins: Origins, lookback: int, horizon: int, most_windows: int) -> Sums:
+def _moments(values: Floats, origins: Origins, lookback: int, horizon: int, most_windows: int, begins: Origins) -> Sums:
     """The mean over windows of the outer product of each with itself, its last known value taken off.
 
     (lookback + horizon, lookback + horizon): X'X / n above, left, X'Y / n beside it and Y'Y / n below.
@@ -214,13 +196,24 @@ def _moments(values: Floats, origins: Origins, lookback: int, horizon: int, most
     _check(values, origins, lookback, horizon)
     origins = np.sort(origins)
     missing = np.isnan(values)
-    begun = np.where(missing.all(axis=0), len(values), np.argmin(missing, axis=0))
+    series = np.searchsorted(begins, origins - lookback, side="right") - 1
+    spans = [slice(int(start), int(stop)) for start, stop in zip(begins, [*begins[1:], len(values)], strict=True)]
+    # (series, channels): the first row of each with a known value.
+    begun = np.stack(
+        [
+            span.start + np.where(missing[span].all(axis=0), len(values), np.argmin(missing[span], axis=0))
+            for span in spans
+        ]
+    )
     before = np.concatenate([np.zeros((1, values.shape[1]), np.int64), np.cumsum(missing, axis=0)])
-    complete = (before[origins + horizon] == before[origins]) & (begun <= origins[:, np.newaxis] - lookback)
+    complete = (before[origins + horizon] == before[origins]) & (begun[series] <= origins[:, np.newaxis] - lookback)
     if not complete.any():
         raise ValueError(f"no window of {lookback} and {horizon} rows is complete")
     # A constant taken off a channel leaves every window less its last value as it was, but for less to round.
-    filled = _filled(values).astype(np.float64)
+    filled = values.astype(np.float64)
+    if missing.any():
+        for span in spans:
+            filled[span] = _filled(filled[span])
     columns: Sums = filled - filled.mean(axis=0)
 
     width = lookback + horizon

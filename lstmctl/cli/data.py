@@ -108,7 +108,7 @@ def _show_series(loaded: LoadedConfig, plot: Path | None, *, json: bool) -> None
     data, task = loaded.settings.data, loaded.settings.task
     assert isinstance(data, SeriesData)
     assert isinstance(task, Forecast)
-    layout = Layout(**data.model_dump(exclude={"series"}))
+    layout = Layout.of(data.model_dump())
     lookback, horizon = task.lookback, task.horizon
     corpus = open_series(data.series, layout, loaded.folder, lookback=lookback, horizon=horizon, season=task.season)
     facts = describe_series(corpus, lookback, horizon)

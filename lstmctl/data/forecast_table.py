@@ -72,7 +72,8 @@ def _times(text: polars.Series) -> polars.Series:
     numbers = text.cast(polars.Int64, strict=False)
     if not numbers.null_count():
         return numbers
-    return text.str.to_datetime("%Y-%m-%d" if text.str.len_chars().max() == len("2018-06-26") else "%Y-%m-%d %H:%M:%S")
+    days = text.str.len_chars().max() == len("2018-06-26")
+    return text.str.to_datetime("%Y-%m-%d" if days else "%Y-%m-%d %H:%M:%S%.f")
 
 
 def check_ending(path: Path) -> None:

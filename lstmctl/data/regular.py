@@ -216,8 +216,9 @@ def static_values(rows: Rows, bounds: Indices, missing: str) -> NDArray[np.float
 def fill(rows: Rows, bounds: Indices, ends: Indices, parts: Mapping[str, Indices], step: Step, missing: str) -> None:
     """Fill missing targets and covariates of observed rows, in place; rows that were inserted are not noted again.
 
-    `interpolate` draws a line between neighbours of one part; what has no later neighbour there keeps the last value,
-    as `forward-fill` does everywhere. Looking back across a part's start is allowed: the past is known.
+    `interpolate` draws a line between neighbours, in training rows alone: in rows that are scored it would tell a
+    window what comes after it. All else keeps the last value, as `forward-fill` does everywhere. Looking back across a
+    part's start is allowed: the past is known.
 
     Args:
         rows: in order and on regular times.
@@ -248,17 +249,11 @@ def fill(rows: Rows, bounds: Indices, ends: Indices, parts: Mapping[str, Indices
                 start, end = int(bounds[series]), int(ends[series])
                 block = values[start:end]
                 if missing == "interpolate":
-                    for first, stop in _segments(parts, int(series), start, end):
-                        _interpolate(block[first - start : stop - start])
+                    first, stop = parts["training"][series] if "training" in parts else (start, start)
+                    _interpolate(block[first - start : stop - start])
                 _carry_forward(block)
                 if np.isnan(block[0]):
                     raise _nothing_before(rows, block, start, name, step)
-
-
-def _segments(parts: Mapping[str, Indices], series: int, start: int, end: int) -> list[tuple[int, int]]:
-    """The parts of one series, and an unused tail."""
-    edges = sorted({start, end, *(int(edge) for part in parts.values() for edge in part[series])})
-    return list(itertools.pairwise(edges))
 
 
 def _interpolate(block: NDArray[np.float64]) -> None:

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import datetime
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -60,6 +60,11 @@ class Layout:
     missing: str = "error"
     scaler: str = "standard"
     split: tuple[float, ...] | tuple[int, ...] | tuple[str, ...] = (0.7, 0.1, 0.2)
+
+    @classmethod
+    def of(cls, values: Mapping[str, Any]) -> Self:
+        """What a config's `data` section says of it."""
+        return cls(**{field.name: values[field.name] for field in fields(cls)})
 
 
 @dataclass(frozen=True, eq=False)
@@ -210,7 +215,8 @@ def _check_known(rows: Rows, encoding: SeriesEncoding | None) -> None:
     """Every series is one that the run was trained on."""
     if encoding is None:
         return
-    unknown = [name for name in rows.ids if name not in set(encoding.ids)]
+    known = set(encoding.ids)
+    unknown = [name for name in rows.ids if name not in known]
     if unknown:
         row = int(np.argmax(rows.series == rows.ids.index(unknown[0])))
         more = f" (and {len(unknown) - 1:,} more)" if len(unknown) > 1 else ""

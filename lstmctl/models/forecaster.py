@@ -147,7 +147,7 @@ class Forecaster(nn.Module):
     def forward(self, window: Window, target: Tensor | None = None) -> Tensor:
         """Outputs (horizon, batch, channels, outputs), in the window's normalised space.
 
-        `target` (horizon, batch, channels), normalised and without gaps, is what `recursive` and `encoder-decoder` go
+        `target` (horizon, batch, channels), normalised, NaN where missing, is what `recursive` and `encoder-decoder` go
         on from in place of their own forecasts (teacher forcing; Williams & Zipser 1989).
         """
         if self.decoding == "last":
@@ -241,11 +241,12 @@ class Forecaster(nn.Module):
     def _forced(self, window: Window, target: Tensor) -> Tensor:
         rows, lookback = self.sizes.segment, self.sizes.lookback
         count = self.sizes.horizon // rows
+        there, target = ~target.isnan(), target.nan_to_num()
         if self.decoder is None:
             values = torch.cat([window.values, target[:-rows]])
             seen = window.seen
             if seen is not None:
-                seen = torch.cat([seen.to(values), torch.ones_like(target[:-rows])])
+                seen = torch.cat([seen.to(values), there[:-rows].to(values)])
             embedded = self._embed(window, values, seen, window.known[rows:])
             output, _ = self.recurrence(embedded, self._zeros(embedded))
             output = output[-count:]

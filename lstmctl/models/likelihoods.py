@@ -54,8 +54,8 @@ class Likelihood(ABC):
         """(…, probabilities)."""
         raise TypeError(f"{type(self).__name__} says nothing of quantiles")
 
-    def sample(self, parameters: Parameters, generator: torch.Generator) -> Tensor:
-        """One draw, (…)."""
+    def sample(self, parameters: Parameters, noise: tuple[Tensor, Tensor]) -> Tensor:
+        """One draw, (…), from two independent uniform ones in (0, 1) that broadcast against (…)."""
         raise TypeError(f"{type(self).__name__} has nothing to draw from")
 
 
@@ -113,7 +113,7 @@ class Quantiles(Likelihood):
         return torch.maximum(probabilities * error, (probabilities - 1) * error).mean(-1)
 
     def point(self, parameters: Parameters) -> Tensor:
-        return parameters[0][..., self.probabilities.index(0.5)]
+        return parameters[0].sort(-1).values[..., self.probabilities.index(0.5)]
 
     def quantiles(self, parameters: Parameters, probabilities: Sequence[float]) -> Tensor:
         """Those that were trained alone; sorted, for nothing keeps trained quantiles from crossing (Chernozhukov,
@@ -149,10 +149,11 @@ class Gaussian(Likelihood):
         standard: Tensor = torch.special.ndtri(torch.tensor(probabilities, dtype=torch.float64)).to(mean)
         return mean.unsqueeze(-1) + deviation.unsqueeze(-1) * standard
 
-    def sample(self, parameters: Parameters, generator: torch.Generator) -> Tensor:
+    def sample(self, parameters: Parameters, noise: tuple[Tensor, Tensor]) -> Tensor:
+        """By the polar method (Box & Muller 1958)."""
         mean, deviation = parameters
-        draws = torch.randn(mean.shape, generator=generator).to(mean)
-        return mean + deviation * draws
+        radius, angle = noise
+        return mean + deviation * (-2 * radius.log()).sqrt() * (2 * math.pi * angle).cos()
 
 
 class StudentT(Likelihood):
@@ -187,13 +188,12 @@ class StudentT(Likelihood):
         standard = torch.stack([_t_quantile(probability, freedom) for probability in probabilities], dim=-1)
         return location.unsqueeze(-1) + scale.unsqueeze(-1) * standard
 
-    def sample(self, parameters: Parameters, generator: torch.Generator) -> Tensor:
-        """A normal draw over the root of a chi-squared one by its degrees of freedom."""
+    def sample(self, parameters: Parameters, noise: tuple[Tensor, Tensor]) -> Tensor:
+        """By the polar method for Student's t, exact for any degrees of freedom (Bailey 1994)."""
         location, scale, freedom = parameters
-        normal = torch.randn(location.shape, generator=generator)
-        shape = freedom.detach().float().cpu() / 2
-        chi_squared = 2 * torch._standard_gamma(shape, generator=generator)
-        return location + scale * (normal * (2 * shape / chi_squared).sqrt()).to(location)
+        radius, angle = noise
+        spread = (freedom * torch.expm1(-2 / freedom * radius.log())).sqrt()
+        return location + scale * spread * (2 * math.pi * angle).cos()
 
 
 def likelihood(loss: str, levels: Sequence[int]) -> Likelihood:

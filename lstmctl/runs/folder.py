@@ -138,6 +138,8 @@ def find_run(name: str | None, root: Path, task: str | None = None) -> RunFolder
             if inner := [run for folder in list_comparisons(root) for run in list_runs(folder)]:
                 hint = f"or name one that was compared, such as {inner[-1].path}"
             raise RunError(f"no run with a saved model under {root}", hint=hint)
+        if task is None:
+            return usable[-1]
         return next((folder for folder in reversed(usable) if folder.info().get("task") == task), usable[-1])
     assert name is not None
     for path in (root / name, Path(name)):

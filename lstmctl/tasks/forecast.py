@@ -31,7 +31,7 @@ from lstmctl.errors import DataError, RunError
 from lstmctl.intervals import conformal_offsets, interval_scores, quantile_offsets, widened
 from lstmctl.metrics import Metric
 from lstmctl.metrics.forecasts import by_channel, by_step, figures, totals
-from lstmctl.models.forecaster import Decoding, Ensemble, Forecaster, Sizes, Window
+from lstmctl.models.forecaster import Decoding, Ensemble, Feedback, Forecaster, Sizes, Window
 from lstmctl.models.likelihoods import Likelihood, likelihood
 from lstmctl.models.recurrence import Recurrence
 from lstmctl.protocols import Batch, Loss, ModelState, Totals
@@ -91,7 +91,7 @@ class Forecast(Problem):
         data, task = settings.data, settings.task
         assert isinstance(data, SeriesData)
         assert isinstance(task, ForecastSettings)
-        layout = Layout(**data.model_dump(exclude={"series"}))
+        layout = Layout.of(data.model_dump())
         return open_series(
             data.series, layout, config_folder, lookback=task.lookback, horizon=task.horizon, season=task.season
         )
@@ -100,7 +100,7 @@ class Forecast(Problem):
     def of(cls, settings: Settings, corpus: SeriesCorpus) -> Self:
         assert isinstance(settings.task, ForecastSettings)
         assert isinstance(settings.data, SeriesData)
-        layout = Layout(**settings.data.model_dump(exclude={"series"}))
+        layout = Layout.of(settings.data.model_dump())
         return cls(
             settings.task, corpus.encoding, layout, shorten=settings.training.shorten, ridge=settings.model.ridge
         )
@@ -111,7 +111,7 @@ class Forecast(Problem):
     ) -> Self:
         assert isinstance(settings.task, ForecastSettings)
         assert isinstance(settings.data, SeriesData)
-        layout = Layout(**settings.data.model_dump(exclude={"series"}))
+        layout = Layout.of(settings.data.model_dump())
         task = cls(settings.task, SeriesEncoding.from_json(encoding), layout, ridge=settings.model.ridge)
         if calibration is not None:
             try:
@@ -164,17 +164,28 @@ class Forecast(Problem):
             static,
             torch.from_numpy(corpus.table.bounds[:-1]).to(device),
             torch.from_numpy(corpus.parts[name]).to(device),
+            torch.from_numpy(self._places(corpus.table.ids)).to(device),
             self.settings.lookback,
             self.settings.horizon,
             name,
         )
 
+    def _places(self, ids: Sequence[str]) -> NDArray[np.int64]:
+        """Which of the run's series each of a table's is."""
+        places = {name: place for place, name in enumerate(self.encoding.ids)}
+        return np.array([places[name] for name in ids], dtype=np.int64)
+
     def require(self, part: SeriesPart) -> None:
-        """Raises DataError where the validation part is too short to be halved; a part without a window was refused
-        when it was opened."""
-        if part.name == "validation":
-            self._calibrating(part)
-            self._choosing(part)
+        """Raises DataError where the validation part is too short to be halved, or a part holds no known value; one
+        without a window was refused when it was opened."""
+        parts = [self._choosing(part), self.calibrating(part)] if part.name == "validation" else [part]
+        for one in parts:
+            if self.masked and not any(bool(batch.target.isfinite().any()) for batch in one.scored()):
+                raise DataError(
+                    f"no value of {', '.join(self.encoding.targets)} is known in the {part.name} part, so there is "
+                    "nothing to score",
+                    hint="give it another share in data.split",
+                )
 
     # Training.
 
@@ -253,23 +264,23 @@ class Forecast(Problem):
     def loss(self, model: nn.Module, batch: Batch, state: ModelState) -> Loss:
         """The mean over steps, channels and members, summed over windows; missing values count nowhere."""
         assert isinstance(batch, SeriesBatch)
-        window, shift, scale = self._window(batch)
-        target = batch.target
+        window, shift, scale = self._window(model, batch)
+        target = batch.target.to(shift)
         if model.training:
             window, target = self._augmented(window, target, shift)
         seen = ~target.isnan() if self.masked else None
         # What a distribution is trained on is the likelihood of what came, so what came is also what it goes on from.
         forced = None
         if self.likelihood.has_samples and self.decoding in ("recursive", "encoder-decoder"):
-            forced = ((target - shift) / scale).nan_to_num()
+            forced = (target - shift) / scale
         losses = []
         for outputs in model(window, forced):
-            each = self.likelihood.loss(self.likelihood.read(outputs.float(), shift, scale), target.nan_to_num())
+            each = self.likelihood.loss(self.likelihood.read(_full(outputs), shift, scale), target.nan_to_num())
             if seen is None:
-                losses.append(each.mean())
+                losses.append(each.mean((0, 2)))
             else:
-                losses.append(torch.where(seen, each, 0).sum() / seen.sum().clamp(min=1))
-        return Loss(torch.stack(losses).mean() * batch.lanes, batch.lanes, ())
+                losses.append(torch.where(seen, each, 0).sum((0, 2)) / seen.sum((0, 2)).clamp(min=1))
+        return Loss(torch.stack(losses).mean(0).sum(), batch.lanes, ())
 
     def progress(self, part: SeriesPart) -> Iterator[SeriesBatch]:
         """The windows that choose the weights: all of the validation part, or its first half where the second is kept
@@ -288,7 +299,7 @@ class Forecast(Problem):
 
     def sample(self, model: nn.Module, generator: torch.Generator) -> str:
         """How the first series goes on after its last row, in the height of a line."""
-        batch, _ = self.tail(next(model.parameters()).device, strict=False)
+        batch, _ = self.tail(next(model.parameters()).device, preview=True)
         lines = []
         with torch.no_grad(), evaluating(model):
             point = self.uncalibrated(model, batch.part(0, 1))[0]
@@ -324,7 +335,7 @@ class Forecast(Problem):
             at = torch.tensor(self._ends, dtype=paths.dtype, device=paths.device)
             spans = paths.quantile(at, dim=0).movedim(0, -1)
             return paths.mean(0), spans.reshape(*spans.shape[:-1], count, 2)
-        window, shift, scale = self._window(batch)
+        window, shift, scale = self._window(model, batch)
         read = [self.likelihood.read(outputs, shift, scale) for outputs in self._outputs(model, window)]
         point = torch.stack([self.likelihood.point(parameters) for parameters in read]).mean(0)
         # The ridge regression moves the whole forecast; how wide its intervals are is the network's to say.
@@ -339,9 +350,9 @@ class Forecast(Problem):
         assert isinstance(model, Ensemble)
         if model.ridge is None:
             return point
-        last, _ = _taken_out(batch.input, ~batch.input.isnan() if self.masked else None, "last")
-        above = (batch.input - last).nan_to_num()
-        ridge = torch.einsum("lbc,lh->hbc", above, model.ridge.to(above)) + last
+        filled = _carried_forward(batch.input) if self.masked else batch.input
+        last = filled[-1:]
+        ridge = torch.einsum("lbc,lh->hbc", filled - last, model.ridge.to(filled)) + last
         return torch.lerp(point, ridge.to(point), self.ridge)
 
     def paths(self, model: nn.Module, batch: SeriesBatch, count: int, generator: torch.Generator) -> Tensor:
@@ -354,26 +365,37 @@ class Forecast(Problem):
         if not self.has_joint_distribution:
             raise TypeError("only a distribution that is forecast step by step has sample paths")
         assert isinstance(model, Ensemble)
-        window, shift, scale = self._window(batch)
+        window, shift, scale = self._window(model, batch)
         drawn = []
         members = model.each()
         for index, member in enumerate(members):
             share = count * (index + 1) // len(members) - count * index // len(members)
             if share == 0:
                 continue
-            many = window.repeated(share)
-            plain = shift.new_zeros(())
             values: list[Tensor] = []
-
-            def draw(outputs: Tensor, values: list[Tensor] = values, plain: Tensor = plain) -> Tensor:
-                sampled = self.likelihood.sample(self.likelihood.read(outputs.float(), plain, plain + 1), generator)
-                values.append(sampled)
-                return sampled
-
-            member.roll_out(many, draw)
+            member.roll_out(
+                window.repeated(share), self._drawing(share, batch.lanes, member.sequences, generator, values)
+            )
             lanes = torch.cat(values).reshape(self.settings.horizon, share, batch.lanes, -1).movedim(1, 0)
             drawn.append(lanes * scale + shift)
         return torch.cat(drawn)
+
+    def _drawing(
+        self, share: int, batch: int, sequences: int, generator: torch.Generator, values: list[Tensor]
+    ) -> Feedback:
+        """What feeds draws back, and keeps them. The noise of a path is the same for every window: what is drawn for
+        one does not depend on those beside it."""
+
+        def draw(outputs: Tensor) -> Tensor:
+            outputs = _full(outputs)
+            shape = (2, len(outputs), share, 1, sequences, outputs.shape[2])
+            noise = torch.rand(shape, generator=generator, dtype=torch.float64).clamp(min=1e-12)
+            radius, angle = noise.expand(-1, -1, -1, batch, -1, -1).flatten(2, 4).to(outputs)
+            plain = outputs.new_zeros(())
+            values.append(self.likelihood.sample(self.likelihood.read(outputs, plain, plain + 1), (radius, angle)))
+            return values[-1]
+
+        return draw
 
     @property
     def has_joint_distribution(self) -> bool:
@@ -381,31 +403,39 @@ class Forecast(Problem):
         return self.likelihood.has_samples and self.decoding in ("recursive", "encoder-decoder")
 
     def tail(
-        self, device: torch.device, corpus: SeriesCorpus | None = None, *, strict: bool = True
+        self, device: torch.device, corpus: SeriesCorpus | None = None, *, preview: bool = False
     ) -> tuple[SeriesBatch, NDArray[np.int64]]:
         """The last window of every series, to forecast what comes after the end of a table; and its last row in it.
+        Series shorter than the lookback are left out, with a warning.
 
         Args:
             corpus: a newer table; by default the end of the one the run was trained on.
-            strict: refuse what is not known far enough in advance; otherwise its mean stands in for it.
+            preview: the first series alone, with its mean for what is not known far enough in advance.
 
         Raises:
-            DataError: a series is shorter than the lookback, or what must be known in advance ends too soon.
+            DataError: every series is shorter than the lookback, or what must be known in advance ends too soon.
         """
         table = self.encoding.tail if corpus is None else corpus.table
         scaled = self.encoding.scaled(table)
         settings, encoding = self.settings, self.encoding
+        long_enough = np.flatnonzero(table.ends - table.bounds[:-1] >= settings.lookback)
+        if not len(long_enough):
+            longest = int((table.ends - table.bounds[:-1]).max())
+            raise DataError(
+                f"{'the longest series' if table.ids[1:] else 'the table'} has {longest:,} rows; "
+                f"a forecast is made from task.lookback={settings.lookback:,}"
+            )
+        if preview:
+            long_enough = long_enough[:1]
+        elif short := len(table.ids) - len(long_enough):
+            log.warning("%d series of fewer than %d rows are not forecast", short, settings.lookback)
         rows, known = [], []
-        for index, name in enumerate(table.ids):
-            begin, end, stop = int(table.bounds[index]), int(table.ends[index]), int(table.bounds[index + 1])
-            what = name or "the table"
-            if end - begin < settings.lookback:
-                raise DataError(
-                    f"{what} has {end - begin:,} rows; a forecast is made from task.lookback={settings.lookback:,}"
-                )
+        for index in long_enough:
+            end, stop = int(table.ends[index]), int(table.bounds[index + 1])
+            what = table.ids[index] or "the table"
             there = scaled.known[end : min(stop, end + settings.horizon), : len(encoding.known)]
             given = _rows_given(there)
-            if strict and encoding.known and given < settings.horizon:
+            if not preview and encoding.known and given < settings.horizon:
                 last = encoding.step.text(int(table.times[end + given - 1]))
                 raise DataError(
                     f"{', '.join(encoding.known)} must be known for {settings.horizon:,} rows after the last "
@@ -418,7 +448,7 @@ class Forecast(Problem):
             ahead[:given] = there[:given]
             known.append(np.concatenate([ahead, calendar_features(times, encoding.calendar, encoding.step)], axis=1))
         taken = np.stack(rows, axis=1)
-        series = [encoding.ids.index(name) for name in table.ids]
+        series = self._places([table.ids[index] for index in long_enough])
         inputs = torch.from_numpy(scaled.values[taken]).to(device)
         return SeriesBatch(
             input=inputs,
@@ -428,9 +458,9 @@ class Forecast(Problem):
             known=torch.from_numpy(
                 np.concatenate([scaled.known[taken], np.stack(known, axis=1).astype(np.float32)])
             ).to(device),
-            static=torch.from_numpy(scaled.static).to(device).unsqueeze(0),
-            series=torch.tensor(series, device=device),
-        ), table.ends - 1
+            static=torch.from_numpy(scaled.static[long_enough]).to(device).unsqueeze(0),
+            series=torch.from_numpy(series).to(device),
+        ), table.ends[long_enough] - 1
 
     # Intervals.
 
@@ -439,35 +469,42 @@ class Forecast(Problem):
         Patterson & Candès 2019). Rows that chose the weights are left out, unless the config shares them."""
         if self.settings.calibration == "none":
             return None
-        scores = self.calibration_scores(model, part)
-        self.calibration = self._offsets(scores)
+        scores, _ = self.calibration_scores(model, self.calibrating(part))
+        self.calibration = self.offsets(scores)
         if self.calibration is None:
             return None
         return {"offsets": self.calibration.tolist(), "windows": len(scores), "rows": self.settings.calibration}
 
-    def calibration_scores(self, model: nn.Module, part: SeriesPart) -> Floats:
-        """How far the truth lay outside of each uncalibrated interval, (windows, horizon, channels, levels), over the
-        rows of the validation part that are kept for it."""
-        scores = []
+    def calibrating(self, part: SeriesPart) -> SeriesPart:
+        """The rows of the validation part that are kept for calibration."""
+        return self._half(part, 1) if self.settings.calibration == "separate" else part
+
+    def calibration_scores(self, model: nn.Module, part: SeriesPart) -> tuple[Floats, NDArray[np.int64]]:
+        """How far the truth lay outside of each uncalibrated interval, (windows, horizon, channels, levels), and the
+        series of each window; in order of series and time."""
+        scores, series = [], []
         with torch.no_grad(), evaluating(model):
-            for batch in self._calibrating(part).scored(self._most_calibration):
+            for batch in part.scored(self._most_calibration):
+                assert batch.series is not None
                 _, spans = self.uncalibrated(model, batch)
                 scores.append(interval_scores(windows_first(batch.target), windows_first(spans)))
-        return np.concatenate(scores)
+                series.append(batch.series.cpu().numpy())
+        return np.concatenate(scores), np.concatenate(series)
 
-    @property
-    def notes(self) -> tuple[str, ...]:
+    def notes(self, part: str, *, chosen: bool) -> tuple[str, ...]:
         settings = self.settings
+        rows = "the second half of the validation part" if settings.calibration == "separate" else "the validation part"
+        chose = "the first half" if settings.calibration == "separate" else "the same rows"
         found = []
-        if self.calibration is None:
-            if self.likelihood.has_intervals:
-                found.append("The intervals are the network's own: nothing calibrated them.")
-        elif settings.calibration == "shared":
-            found.append("The intervals were calibrated on the rows that also chose the weights.")
-        else:
+        if self.calibration is not None:
+            weights = f"; {chose} chose the weights" if chosen else ""
+            found.append(f"The intervals were calibrated on {rows}{weights}.")
+        elif self.likelihood.has_intervals:
+            found.append("The intervals are the network's own: nothing calibrated them.")
+        if part == "validation":
+            also = "their coverage here is what it was made to be, and " if self.calibration is not None else ""
             found.append(
-                "The intervals were calibrated on the second half of the validation part; the first half chose the "
-                "weights."
+                f"These are rows that choices were made on: {also}the ridge regression was chosen on them too."
             )
         if self.encoding.season > settings.lookback:
             found.append(
@@ -475,13 +512,26 @@ class Forecast(Problem):
             )
         return tuple(found)
 
-    def _offsets(self, scores: Floats) -> Floats | None:
-        """By how much to widen; None, with a warning, where too few windows can tell."""
-        offsets = np.asarray((conformal_offsets if scores.ndim == 3 else quantile_offsets)(scores, self.shares))
-        if np.isfinite(offsets).all():
-            return offsets
-        log.warning("%d windows are too few to calibrate intervals of %d %%", len(scores), max(self.settings.levels))
-        return None
+    def offsets(self, scores: Floats) -> Floats | None:
+        """By how much to widen; None, with a warning, where too few windows can tell.
+
+        Args:
+            scores: (windows, horizon, channels), or with levels behind.
+        """
+        found = np.asarray((conformal_offsets if scores.ndim == 3 else quantile_offsets)(scores, self.shares))
+        known = np.isfinite(found)
+        if known.all():
+            return found
+        whole = np.asarray(known.all((0, 2)))
+        lacking = [name for name, own in zip(self.encoding.targets, whole, strict=True) if not own]
+        if not known.any((0, 1)).all():
+            log.warning(
+                "%d windows are too few to calibrate intervals of %d %%", len(scores), max(self.settings.levels)
+            )
+            return None
+        log.warning("too few known values of %s to calibrate by: it takes the widest of the others", ", ".join(lacking))
+        widest = np.where(known, found, -np.inf).max((0, 1))
+        return np.where(known, found, widest)
 
     # Scores and baselines.
 
@@ -521,9 +571,9 @@ class Forecast(Problem):
             if not whole and self.settings.calibration != "none":
                 scores = [
                     np.abs(windows_first(batch.target) - forecast(windows_first(batch.input)))
-                    for batch in self._calibrating(validation).scored(self._most_calibration)
+                    for batch in self.calibrating(validation).scored(self._most_calibration)
                 ]
-                offsets = self._offsets(np.concatenate(scores))
+                offsets = self.offsets(np.concatenate(scores))
             sums: dict[str, Any] = {}
             for batch in part.scored():
                 point = forecast(windows_first(batch.input))
@@ -546,6 +596,7 @@ class Forecast(Problem):
                 _origins(self._choosing(validation)),
                 lookbacks=sorted({max(1, lookback * share // RIDGE_LOOKBACKS) for share in shares}),
                 horizon=self.settings.horizon,
+                begins=training.begins.cpu().numpy(),
             )
         except ValueError:
             log.warning("no ridge regression: no window of the training or the validation part is complete")
@@ -593,9 +644,6 @@ class Forecast(Problem):
     def _choosing(self, part: SeriesPart) -> SeriesPart:
         return self._half(part, 0) if self.settings.calibration == "separate" else part
 
-    def _calibrating(self, part: SeriesPart) -> SeriesPart:
-        return self._half(part, 1) if self.settings.calibration == "separate" else part
-
     def _half(self, part: SeriesPart, which: int) -> SeriesPart:
         half = part.half(which)
         if len(half) == 0:
@@ -628,30 +676,46 @@ class Forecast(Problem):
 
     def _outputs(self, model: nn.Module, window: Window) -> list[Tensor]:
         """The outputs of each member, in the numbers that figures are computed in."""
-        found: list[Tensor] = [outputs.float() for outputs in model(window)]
+        found: list[Tensor] = [_full(outputs) for outputs in model(window)]
         if self.settings.symmetry == "none":
             return found
         mirror = window._replace(values=-window.values)
-        others = [self.likelihood.mirrored(outputs.float()) for outputs in model(mirror)]
+        others = [self.likelihood.mirrored(_full(outputs)) for outputs in model(mirror)]
         return [(own + other) / 2 for own, other in zip(found, others, strict=True)]
 
-    def _window(self, batch: SeriesBatch) -> tuple[Window, Tensor, Tensor]:
-        """What the network sees, and the shift and scale (1, batch, channels) that were taken out of it."""
+    def _window(self, model: nn.Module, batch: SeriesBatch) -> tuple[Window, Tensor, Tensor]:
+        """What the network sees, and the shift and scale (1, batch, channels) that were taken out of it, all in the
+        numbers of its weights."""
         assert batch.past is not None
         assert batch.known is not None
         assert batch.static is not None
-        values = batch.input
+        dtype = next(model.parameters()).dtype
+        values = batch.input.to(dtype)
         seen = ~values.isnan() if self.masked else None
         shift, scale = _taken_out(values, seen, self.settings.normalisation)
         normalised = (values - shift) / scale
-        if seen is not None:
-            normalised = normalised.nan_to_num()
-        dtype = values.dtype
-        return (
-            Window(normalised, None if seen is None else seen.to(dtype), batch.past, batch.known, batch.static),
-            shift,
-            scale,
+        if seen is None:
+            return (
+                Window(normalised, None, batch.past.to(dtype), batch.known.to(dtype), batch.static.to(dtype)),
+                shift,
+                scale,
+            )
+        window = Window(
+            normalised.nan_to_num(), seen.to(dtype), batch.past.to(dtype), batch.known.to(dtype), batch.static.to(dtype)
         )
+        return window, shift, scale
+
+
+def _full(outputs: Tensor) -> Tensor:
+    """Outputs in the numbers that figures are computed in."""
+    return outputs.float() if outputs.dtype == torch.bfloat16 else outputs
+
+
+def _carried_forward(values: Tensor) -> Tensor:
+    """(rows, batch, channels) with the last known value in the place of a missing one; 0 where there is none before."""
+    rows = torch.arange(len(values), device=values.device).view(-1, 1, 1)
+    last = torch.where(values.isnan(), 0, rows).cummax(0).values
+    return values.gather(0, last).nan_to_num()
 
 
 def _taken_out(values: Tensor, seen: Tensor | None, kind: str) -> tuple[Tensor, Tensor]:

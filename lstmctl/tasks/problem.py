@@ -139,9 +139,9 @@ class Problem(ABC):
         """Once training is over, learn from the validation part how sure to be; what a run keeps of it, or None."""
         return None
 
-    @property
-    def notes(self) -> tuple[str, ...]:
-        """What one must know to read its figures, in whole sentences."""
+    def notes(self, part: str, *, chosen: bool) -> tuple[str, ...]:
+        """What one must know to read figures of a part, in whole sentences; `chosen`, whether the validation part chose
+        among weights."""
         return ()
 
     @abstractmethod

@@ -33,7 +33,7 @@ class SeriesBatch(Batch):
     static: Tensor | None = None
     """(1, batch, static)."""
     series: Tensor | None = None
-    """(batch,), which series each window is of."""
+    """(batch,), which of the run's series each window is of."""
 
     @property
     def units(self) -> int:
@@ -56,6 +56,8 @@ class SeriesPart:
     """(series,), each series' first row."""
     rows: Tensor
     """(series, 2), start and stop of the part in each series."""
+    places: Tensor
+    """(series,), which of the run's series each is: a table may hold some of them."""
     lookback: int
     horizon: int
     name: str = "validation"
@@ -98,7 +100,7 @@ class SeriesPart:
             past=self.past[rows[: self.lookback]],
             known=self.known[rows],
             static=self.static[series].unsqueeze(0),
-            series=series,
+            series=self.places[series],
         )
 
     def scored(self, most: int | None = None) -> Iterator[SeriesBatch]:

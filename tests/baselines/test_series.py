@@ -11,7 +11,6 @@ from lstmctl.baselines.series import (
     Ridge,
     drift,
     fit_ridge,
-    gather,
     last_value,
     seasonal_naive,
 )
@@ -19,6 +18,12 @@ from lstmctl.baselines.series import (
 NAN = np.nan
 Floats = NDArray[np.float64]
 Origins = NDArray[np.int64]
+
+
+def gather(values: Floats, origins: Origins, lookback: int, horizon: int) -> tuple[Floats, Floats]:
+    """The histories (windows, lookback, channels) and labels (windows, horizon, channels) of windows of a table."""
+    rows = origins[:, np.newaxis] + np.arange(-lookback, horizon)
+    return values[rows[:, :lookback]], values[rows[:, lookback:]]
 
 
 def one(*values: float) -> Floats:
@@ -321,23 +326,3 @@ def test_forecasts_have_the_type_of_the_history(type_: type[np.floating]) -> Non
 def test_penalties_ascend_from_nearly_none() -> None:
     assert list(DEFAULT_PENALTIES) == sorted(DEFAULT_PENALTIES)
     assert (DEFAULT_PENALTIES[0], DEFAULT_PENALTIES[-1]) == pytest.approx((1e-4, 100))
-
-
-def test_gather() -> None:
-    values = np.array([[0, 0], [1, 10], [2, 20], [3, 30], [4, 40]], np.float64)
-    history, labels = gather(values, np.array([3, 2]), 2, 1)
-    assert history.tolist() == [[[1, 10], [2, 20]], [[0, 0], [1, 10]]]
-    assert labels.tolist() == [[[3, 30]], [[2, 20]]]
-
-
-def test_gather_at_the_end_of_the_table() -> None:
-    values = np.arange(5.0)[:, np.newaxis]
-    history, labels = gather(values, np.array([5]), 2, 0)
-    assert history.ravel().tolist() == [3, 4]
-    assert labels.shape == (1, 0, 1)
-    with pytest.raises(ValueError, match="origins must lie from 2 to 4 in a table of 5 rows, not from 1 to 3"):
-        gather(values, np.array([1, 3]), 2, 1)
-    with pytest.raises(ValueError, match="not from 2 to 5"):
-        gather(values, np.array([2, 5]), 2, 1)
-    history, labels = gather(values, np.array([], np.int64), 2, 1)
-    assert (history.shape, labels.shape) == ((0, 2, 1), (0, 1, 1))

@@ -203,7 +203,8 @@ def test_densities_are_those_of_scipy() -> None:
         found = family.quantiles(parameters, [0.05, 0.5, 0.95])[0].numpy()
         assert found == pytest.approx(known.ppf([0.05, 0.5, 0.95]), rel=2e-4)
         many = tuple(parameter[:1].expand(200_000) for parameter in parameters)
-        draws = family.sample(many, torch.Generator().manual_seed(0))
+        noise = torch.rand(2, 200_000, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+        draws = family.sample(many, (noise[0], noise[1]))
         assert float((draws < float(known.ppf(0.9))).double().mean()) == pytest.approx(0.9, abs=0.005)
 
 
@@ -218,5 +219,5 @@ def test_a_likelihood_without_quantiles_or_draws_says_so() -> None:
     with pytest.raises(TypeError, match="quantiles"):
         Point("mse").quantiles((torch.zeros(1),), [0.5])
     with pytest.raises(TypeError, match="draw"):
-        Quantiles([80]).sample((torch.zeros(1, 3),), torch.Generator())
+        Quantiles([80]).sample((torch.zeros(1, 3),), (torch.ones(1), torch.ones(1)))
     assert Gaussian.has_samples

@@ -177,7 +177,7 @@ def test_without_calibration_a_point_has_no_interval_and_quantiles_their_own(ser
     intervals = task.forecasts(model, batch_of(task, corpus))[1]
     assert intervals is not None
     assert bool((intervals[..., 0] <= intervals[..., 1]).all())
-    assert task.notes == ("The intervals are the network's own: nothing calibrated them.",)
+    assert task.notes("test", chosen=True) == ("The intervals are the network's own: nothing calibrated them.",)
 
 
 def test_too_short_a_validation_part_is_refused_before_training(series_config: Path) -> None:
@@ -203,7 +203,7 @@ def test_baselines_stand_beside_on_the_same_windows(series_config: Path) -> None
     assert found["seasonal naive"].metrics["mse_scaled"] < found["last value"].metrics["mse_scaled"] / 3
     longer, corpus, _ = pose(series_config, "task.season=24")
     assert "seasonal naive" not in longer.references(corpus, "test")
-    assert any("longer than the lookback" in note for note in longer.notes)
+    assert any("longer than the lookback" in note for note in longer.notes("test", chosen=True))
 
 
 def test_noise_in_the_test_rows_moves_nothing_before(series_config: Path) -> None:
@@ -233,9 +233,9 @@ def test_sample_paths_hang_together(series_config: Path, decoding: str, loss: st
     task, corpus, model = pose(series_config, f"task.decoding={decoding}", f"task.loss={loss}")
     batch = batch_of(task, corpus).part(0, 3)
     with torch.no_grad():
-        paths = task.paths(model, batch, 50, torch.Generator().manual_seed(1))
-        again = task.paths(model, batch, 50, torch.Generator().manual_seed(1))
-    assert paths.shape == (50, 4, 3, 2)
+        paths = task.paths(model, batch, 400, torch.Generator().manual_seed(1))
+        again = task.paths(model, batch, 400, torch.Generator().manual_seed(1))
+    assert paths.shape == (400, 4, 3, 2)
     assert torch.equal(paths, again)
     assert float(paths.std(0).min()) > 0
     point, intervals = task.forecasts(model, batch)
@@ -248,7 +248,7 @@ def test_sample_paths_hang_together(series_config: Path, decoding: str, loss: st
 def test_an_ensemble_forecasts_the_mean_of_its_members(series_config: Path) -> None:
     task, corpus, model = pose(series_config, "model.ensemble=3")
     batch = batch_of(task, corpus)
-    window, shift, scale = task._window(batch)
+    window, shift, scale = task._window(model, batch)
     each = [task.likelihood.point(task.likelihood.read(outputs, shift, scale)) for outputs in model(window)]
     assert len(each) == 3
     assert torch.allclose(task.forecasts(model, batch)[0], torch.stack(each).mean(0), atol=1e-6)
@@ -302,7 +302,7 @@ def test_an_odd_forecaster_gives_the_mirror_of_a_windows_forecast_for_its_mirror
 def test_training_mirrors_windows_with_their_labels(series_config: Path) -> None:
     task, corpus, model = pose(series_config, "task.symmetry=odd")
     batch = batch_of(task, corpus)
-    window, shift, _ = task._window(batch)
+    window, shift, _ = task._window(model, batch)
     torch.manual_seed(0)
     seen, target = task._augmented(window, batch.target, shift)
     sign = seen.values[0] / window.values[0]
@@ -320,7 +320,7 @@ def test_training_mirrors_windows_with_their_labels(series_config: Path) -> None
 def test_shortened_windows_lose_whole_segments_from_the_oldest_on(series_config: Path) -> None:
     task, corpus, model = pose(series_config, "training.shorten=0.5")
     batch = batch_of(task, corpus)
-    window, shift, _ = task._window(batch)
+    window, shift, _ = task._window(model, batch)
     torch.manual_seed(0)
     shorter, target = task._augmented(window, batch.target, shift)
     assert torch.equal(target, batch.target)

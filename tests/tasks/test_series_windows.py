@@ -17,6 +17,7 @@ def part(lookback: int = 3, horizon: int = 2) -> SeriesPart:
         static=torch.tensor([[1.0], [2.0]]),
         begins=torch.tensor([0, 10]),
         rows=torch.tensor([[4, 10], [12, 18]]),
+        places=torch.tensor([5, 3]),
         lookback=lookback,
         horizon=horizon,
     )
@@ -44,7 +45,7 @@ def test_a_window_holds_its_rows() -> None:
     assert batch.static is not None
     assert batch.static.tolist() == [[[1], [2]]]
     assert batch.series is not None
-    assert batch.series.tolist() == [0, 1]
+    assert batch.series.tolist() == [5, 3]  # as the run knows them
     assert batch.units == batch.lanes == 2
     second = batch.part(1, 2)
     assert second.input[..., 0].T.tolist() == [[13, 14, 15]]
