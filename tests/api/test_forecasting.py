@@ -270,3 +270,64 @@ def test_the_newest_forecaster_is_meant_where_none_is_named(run: Run, small_conf
     assert load_run().name == text.name
     assert load_run(task="forecast").name == run.name
     assert load_run(task="language-model").name == text.name
+
+
+@pytest.mark.parametrize("decoding", ["parallel", "recursive", "encoder-decoder"])
+def test_doubles_train_too(series_config: Path, decoding: str) -> None:
+    overrides = ["training.budget=2 steps", "training.precision=float64", f"task.decoding={decoding}"]
+    run = train(series_config, [*overrides, "task.loss=gaussian"])
+    assert run.info["precision"] == "float64"
+    assert run.status == "finished"
+
+
+def test_a_series_too_short_to_forecast_holds_nobody_up(series_config: Path, tmp_path: Path) -> None:
+    start = datetime.datetime(2020, 1, 1)
+    rows = [f"long,{start + datetime.timedelta(hours=row)},{row % 6}" for row in range(200)]
+    rows += [f"short,{start + datetime.timedelta(hours=row)},{row % 6}" for row in range(8)]
+    (tmp_path / "small.csv").write_text("\n".join(["unique_id,ds,y", *rows]) + "\n")
+    run = train(series_config, QUICK)
+    assert [one.series for one in run.forecast()] == ["long"]
+
+
+def test_a_backtest_trained_anew_sees_the_rows_before_alone(
+    series_config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each fold's training and validation rows end where its forecast begins, future rows or not."""
+    from lstmctl.api import preparation
+
+    with_known(tmp_path / "small.csv", 400, 6)
+    run = train(series_config, [*QUICK, "data.known=open"])
+    seen: list[dict[str, int]] = []
+    assemble = preparation.assemble
+
+    def noted(*arguments: object, **settings: object) -> object:
+        assembled = assemble(*arguments, **settings)  # type: ignore[arg-type]
+        seen.append({name: int(rows[0, 1]) for name, rows in assembled.corpus.parts.items()})  # type: ignore[attr-defined]
+        return assembled
+
+    monkeypatch.setattr(preparation, "assemble", noted)
+    result = run.backtest(windows=2, refit=True)
+    assert result.origins == 2
+    assert seen == [
+        {"training": 392 - 80, "validation": 392, "test": 400},
+        {"training": 396 - 80, "validation": 396, "test": 400},
+    ]
+
+
+def test_a_backtest_of_validation_rows_calibrates_on_earlier_ones(run: Run) -> None:
+    result = run.backtest(split="validation", stride=1)
+    assert result.origins == 40 - 4 + 1
+    assert result.cutoffs[0] == str(datetime.datetime(2020, 1, 1) + datetime.timedelta(hours=279))
+    assert run.info["data"]["windows"]["validation"] == 77
+
+
+def test_uncalibrated_quantiles_are_scored_as_they_are(series_config: Path) -> None:
+    run = train(series_config, [*QUICK, "task.loss=quantile", "task.calibration=none"])
+    assert "coverage_80" in run.backtest().scores["calibrated"].metrics
+
+
+def test_notes_say_what_the_rows_have_seen(run: Run) -> None:
+    assert run.evaluate("test").notes == (
+        "The intervals were calibrated on the second half of the validation part; the first half chose the weights.",
+    )
+    assert any("choices were made on" in note for note in run.evaluate("validation").notes)

@@ -377,3 +377,118 @@ def test_a_ridge_regression_beside_the_network_has_its_share(series_config: Path
     width = (before[..., 1] - before[..., 0], after[..., 1] - after[..., 0])
     assert torch.allclose(*width, atol=1e-5)
     assert not torch.allclose(before, after, atol=1e-3)
+
+
+def two_series(path: Path) -> None:
+    """A long table: `low` around 10 for 300 hours, `high` around 1000, ten times as restless, for 260."""
+    draw = np.random.default_rng(3)
+    start = np.datetime64("2020-01-01T00:00:00")
+    lines = ["unique_id,ds,y"]
+    for name, rows, level, size in (("low", 300, 10, 1), ("high", 260, 1000, 10)):
+        for row in range(rows):
+            wave = np.sin(2 * np.pi * row / 6)
+            lines.append(f"{name},{start + np.timedelta64(row, 'h')},{level + size * (wave + draw.normal(0, 0.3)):.5f}")
+    path.write_text("\n".join(lines) + "\n")
+
+
+def test_a_file_with_some_of_the_series_is_scored_by_their_own_scales(series_config: Path, tmp_path: Path) -> None:
+    two_series(tmp_path / "small.csv")
+    task, corpus, model = pose(series_config, "task.calibration=shared")
+    assert task.encoding.ids == ("low", "high")
+    lines = (tmp_path / "small.csv").read_text().splitlines()
+    (tmp_path / "high.csv").write_text(
+        "\n".join([lines[0], *(line for line in lines if line.startswith("high"))]) + "\n"
+    )
+    other = task.read([str(tmp_path / "high.csv")])
+    found = task.evaluate(model, task.part(other, "validation", CPU))
+    part = task.part(corpus, "training", CPU)
+    whole = SeriesPart(**{**vars(part), "rows": torch.tensor([[0, 0], [300, 560]])})
+    assert found.metrics["mae"] == pytest.approx(task.evaluate(model, whole).metrics["mae"], rel=1e-5)
+    assert found.metrics["mae"] > 3  # it moves by about 10
+
+
+def test_several_series_are_windows_of_their_own(series_config: Path, tmp_path: Path) -> None:
+    two_series(tmp_path / "small.csv")
+    task, corpus, model = pose(series_config, "task.calibration=shared")
+    part = task.part(corpus, "training", CPU)
+    assert len(part) == (180 - 12 - 4 + 1) + (156 - 12 - 4 + 1)
+    scores, series = task.calibration_scores(model, task.part(corpus, "validation", CPU))
+    assert series.tolist() == [0] * (60 - 3) + [1] * (52 - 3)
+    assert len(scores) == len(series)
+    references = task.references(corpus, "test")
+    assert references["ridge"].windows == references["last value"].windows == 57 + 49
+
+
+def test_paths_of_a_window_do_not_depend_on_its_neighbours(series_config: Path) -> None:
+    task, corpus, model = pose(series_config, "task.decoding=recursive", "task.loss=student-t")
+    batch = batch_of(task, corpus)
+    together, _ = task.forecasts(model, batch.part(0, 4))
+    for lane in range(4):
+        alone, _ = task.forecasts(model, batch.part(lane, lane + 1))
+        assert torch.allclose(alone[:, 0], together[:, lane], atol=1e-5)
+
+
+def test_the_ridge_beside_a_network_is_the_ridge_baseline_where_values_are_missing_too(series_config: Path) -> None:
+    lines = (series_config.parent / "small.csv").read_text().splitlines()
+    draw = np.random.default_rng(0)
+    for row in draw.choice(np.arange(20, 400), 40, replace=False):
+        date, a, _ = lines[row + 1].split(",")
+        lines[row + 1] = f"{date},{a},"
+    (series_config.parent / "small.csv").write_text("\n".join(lines) + "\n")
+    task, corpus, model = pose(series_config, "model.ridge=1.0", "data.missing=mask")
+    task.prepare(model, *(task.part(corpus, name, CPU) for name in ("training", "validation")))
+    score = task.evaluate(model, task.part(corpus, "test", CPU))
+    assert score.metrics["mse_scaled"] == pytest.approx(
+        task.references(corpus, "test")["ridge"].metrics["mse_scaled"], rel=1e-4
+    )
+
+
+def test_accumulated_losses_are_those_of_the_whole_batch(series_config: Path) -> None:
+    lines = (series_config.parent / "small.csv").read_text().splitlines()
+    for row in range(330, 360):
+        date, a, _ = lines[row + 1].split(",")
+        lines[row + 1] = f"{date},{a},"
+    (series_config.parent / "small.csv").write_text("\n".join(lines) + "\n")
+    task, corpus, model = pose(series_config, "data.missing=mask")
+    batch = batch_of(task, corpus)
+    half = batch.lanes // 2
+    parts = [task.loss(model, part, ()).sum for part in (batch.part(0, half), batch.part(half, batch.lanes))]
+    assert sum(part.item() for part in parts) == pytest.approx(task.loss(model, batch, ()).sum.item(), rel=1e-5)
+
+
+def test_a_part_without_a_known_value_is_refused(series_config: Path) -> None:
+    lines = (series_config.parent / "small.csv").read_text().splitlines()
+    for row in range(240, 320):
+        lines[row + 1] = f"{lines[row + 1].split(',')[0]},,"
+    (series_config.parent / "small.csv").write_text("\n".join(lines) + "\n")
+    task, corpus, _ = pose(series_config, "data.missing=mask")
+    with pytest.raises(DataError, match="no value of a, b is known in the validation part"):
+        task.require(task.part(corpus, "validation", CPU))
+    task.require(task.part(corpus, "test", CPU))
+
+
+def test_a_channel_that_nothing_calibrates_takes_the_widest_of_the_others(
+    series_config: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    task, _, _ = pose(series_config)
+    scores = np.abs(np.random.default_rng(0).normal(size=(50, 4, 2, 1)))
+    scores[:, :, 1] = np.nan
+    offsets = task.offsets(scores)
+    assert offsets is not None
+    assert np.isfinite(offsets).all()
+    assert (offsets[:, 1] == offsets[:, 0].max()).all()
+    assert "too few known values of b to calibrate by" in caplog.text
+    assert task.offsets(scores[:3]) is None
+    assert "3 windows are too few to calibrate intervals of 80 %" in caplog.text
+
+
+def test_interpolation_looks_ahead_in_training_rows_alone(series_config: Path) -> None:
+    lines = (series_config.parent / "small.csv").read_text().splitlines()
+    for row in (100, 350):
+        date, a, _ = lines[row + 1].split(",")
+        lines[row + 1] = f"{date},{a},"
+    (series_config.parent / "small.csv").write_text("\n".join(lines) + "\n")
+    _, corpus, _ = pose(series_config, "data.missing=interpolate")
+    b = corpus.table.targets[:, 1]
+    assert b[100] == pytest.approx((b[99] + b[101]) / 2)
+    assert b[350] == b[349]
