@@ -84,22 +84,28 @@ def _show(result: Backtest) -> None:
     import sys
 
     from lstmctl.reporting import console
-    from lstmctl.reporting.quantities import figure, metric_words
+    from lstmctl.reporting.quantities import metric_words
 
     names = list(result.scores["adaptive"].metrics)
     rows = [
-        [kind, *(figure(score.metrics[name]) if name in score.metrics else "" for name in names)]
-        for kind, score in result.scores.items()
+        [metric_words(name), *(_shown(score.metrics.get(name)) for score in result.scores.values())] for name in names
     ]
     refit = "trained anew for each" if result.refit else "one network"
     title = f"{result.run} on {result.split}: {result.origins:,} origins, {result.stride:,} rows apart, {refit}"
-    console.print_table(title, ["intervals", *map(metric_words, names)], rows, stream=sys.stdout)
+    console.print_table(title, ["", *(f"{kind} intervals" for kind in result.scores)], rows, stream=sys.stdout)
     levels = [name for name in names if name.startswith(("coverage_", "width_")) and "scaled" not in name]
     channels = result.scores["adaptive"].by_channel
     if len(channels) > 1:
         rows = [
-            [channel, kind, *(figure(score.by_channel[channel].get(name, float("nan"))) for name in levels)]
+            [channel, kind, *(_shown(score.by_channel[channel].get(name)) for name in levels)]
             for channel in channels
             for kind, score in result.scores.items()
         ]
-        console.print_table("by channel", ["channel", "intervals", *map(metric_words, levels)], rows, stream=sys.stdout)
+        columns = [name.replace("_", " ") + " %" for name in levels]
+        console.print_table("by channel", ["channel", "intervals", *columns], rows, stream=sys.stdout)
+
+
+def _shown(value: float | None) -> str:
+    from lstmctl.reporting.quantities import figure
+
+    return "" if value is None else figure(value)

@@ -1,0 +1,377 @@
+"""Forecasting from the command line, as a person with a table of their own meets it."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+import shlex
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from lstmctl import train
+from lstmctl.cli.main import main
+
+FEW = ["training.budget=3 steps"]
+FILLS = "hint: data.missing=interpolate (or forward-fill) fills them, data.missing=mask leaves them unscored"
+
+
+class Result(NamedTuple):
+    code: int
+    out: str
+    err: str
+
+
+Command = Callable[..., Result]
+
+
+@pytest.fixture
+def lstmctl(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
+    """The command in this process."""
+
+    def run(*arguments: str) -> Result:
+        monkeypatch.setattr(sys, "argv", ["lstmctl", *arguments])
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO()))
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as ended:
+            main()
+        assert isinstance(ended.value.code, int)
+        return Result(ended.value.code, *capsys.readouterr())
+
+    return run
+
+
+@pytest.fixture
+def waves(series_config: Path) -> list[str]:
+    """The lines of the table that `series_config` reads: a header, then 400 hours of `a` and `b`."""
+    return (series_config.parent / "small.csv").read_text(encoding="utf-8").splitlines()
+
+
+@pytest.fixture
+def run(series_config: Path) -> str:
+    """A small trained forecaster."""
+    train(series_config, FEW)
+    return "waves-gru-001"
+
+
+def write(name: str, lines: list[str]) -> None:
+    Path(name).write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+
+
+def changed(lines: list[str], number: int, line: str) -> list[str]:
+    """The lines with another one in the place of line `number`, counted from 1."""
+    return [*lines[: number - 1], line, *lines[number:]]
+
+
+def table(text: str) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(text)))
+
+
+def test_a_forecast_is_a_table_of_the_next_rows(lstmctl: Command, run: str) -> None:
+    result = lstmctl("forecast", run)
+    assert (result.code, result.err) == (0, "")
+    rows = table(result.out)
+    assert list(rows[0]) == ["unique_id", "ds", "gru", "gru-lo-80", "gru-hi-80"]
+    hours = [f"2020-01-17 {hour}:00:00" for hour in (16, 17, 18, 19)]
+    assert [(row["unique_id"], row["ds"]) for row in rows] == [(name, hour) for name in "ab" for hour in hours]
+    assert all(float(row["gru-lo-80"]) <= float(row["gru"]) <= float(row["gru-hi-80"]) for row in rows)
+    assert lstmctl("forecast", run, "--output", "ahead.csv", "--plot", "ahead.svg").code == 0
+    assert Path("ahead.csv").read_text(encoding="utf-8") == result.out
+    assert "<svg" in Path("ahead.svg").read_text(encoding="utf-8")
+    told = json.loads(lstmctl("forecast", run, "--json").out)
+    assert [row["point"] for row in told["forecasts"]] == [
+        [float(row["gru"]) for row in rows if row["unique_id"] == name] for name in "ab"
+    ]
+
+
+def test_a_table_that_grew_is_forecast_from_its_new_end(lstmctl: Command, run: str, waves: list[str]) -> None:
+    grown = [f"2020-01-17 {hour}:00:00,{10 + hour % 3},{-5 + hour % 2}" for hour in range(16, 22)]
+    write("newer.csv", waves + grown)
+    result = lstmctl("forecast", "latest", "newer.csv")
+    assert (result.code, result.err) == (0, "")
+    newer = table(result.out)
+    assert [row["ds"] for row in newer[:4]] == [
+        "2020-01-17 22:00:00",
+        "2020-01-17 23:00:00",
+        "2020-01-18 00:00:00",
+        "2020-01-18 01:00:00",
+    ]
+    # The columns are found by their names, wherever they stand.
+    swapped = [",".join((date, b, a)) for date, a, b in (line.split(",") for line in waves + grown)]
+    write("swapped.csv", swapped)
+    assert lstmctl("forecast", "latest", "swapped.csv").out == result.out
+    told = json.loads(lstmctl("evaluate", "latest", "newer.csv", "--json").out)
+    assert told["windows"] == 406 - 12 - 4 + 1
+
+
+def test_a_table_without_the_columns_of_the_run_is_refused(lstmctl: Command, run: str, waves: list[str]) -> None:
+    write("other.csv", [line.rpartition(",")[0] for line in waves])
+    for command in ("forecast", "evaluate"):
+        result = lstmctl(command, run, "other.csv")
+        assert (result.code, result.out) == (3, "")
+        assert re.fullmatch(
+            r"error: \S*other\.csv has no column `b`, which the run's data\.targets names\n"
+            r"hint: its columns: `date`, `a`\n",
+            result.err,
+        )
+
+
+def test_a_table_shorter_than_the_lookback_is_refused(lstmctl: Command, run: str, waves: list[str]) -> None:
+    write("short.csv", [waves[0], *waves[-11:]])
+    result = lstmctl("forecast", run, "short.csv")
+    assert (result.code, result.out) == (3, "")
+    assert "11 rows; a forecast is made from task.lookback=12" in result.err.splitlines()[0]
+
+
+def test_a_spreadsheet_of_the_continent_is_read_as_it_is(
+    lstmctl: Command, series_config: Path, waves: list[str]
+) -> None:
+    lines = ["Datum;a;b"]
+    for date, *values in (line.split(",") for line in waves[1:]):
+        day = f"{date[8:10]}.{date[5:7]}.{date[:4]} {date[11:16]}"
+        lines.append(";".join([day, *(value.replace(".", ",") for value in values)]))
+    Path("export.csv").write_bytes("".join(f"{line}\r\n" for line in [*lines, ";;"]).encode("utf-8-sig"))
+    shown = [
+        json.loads(lstmctl("data", "show", str(series_config), f"data.series={name}", "--json").out)
+        for name in ("small.csv", "export.csv")
+    ]
+    for key in ("parts", "channels", "step", "windows", "rows"):
+        assert shown[0].get(key) == shown[1].get(key)
+    forecasts = []
+    for name in ("small.csv", "export.csv"):
+        assert lstmctl("train", "-q", str(series_config), f"data.series={name}", *FEW).code == 0
+        forecasts.append(lstmctl("forecast").out)
+    assert forecasts[0] == forecasts[1]
+
+
+def test_long_tables_hold_series_of_several_lengths(lstmctl: Command, series_config: Path, waves: list[str]) -> None:
+    rows = [line.split(",") for line in waves[1:]]
+    write(
+        "long.csv",
+        ["unique_id,ds,y", *(f"{n},{row[0]},{row[1]}" for n, end in (("x", 300), ("y", 200)) for row in rows[:end])],
+    )
+    assert lstmctl("train", "-q", str(series_config), "data.series=long.csv", *FEW).code == 0
+    told = table(lstmctl("forecast").out)
+    assert [(row["unique_id"], row["ds"]) for row in told[::4]] == [
+        ("x", "2020-01-13 12:00:00"),
+        ("y", "2020-01-09 08:00:00"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("change", "error", "hint"),
+    [
+        ("2020-01-02 15:00:00,1,2,3", "line 41: 4 fields, but the header (line 1) has 3", "a number with a decimal"),
+        ("2020-01-02 15:00:00,1", "line 41: 2 fields, but the header (line 1) has 3", ""),
+        ("2020-01-02 15:00:00,,2", "line 41, column `a`: no value at 2020-01-02 15:00:00", FILLS[6:]),
+        ("2020-01-02 15:00:00,1,NaN", "line 41, column `b`: no value at 2020-01-02 15:00:00", FILLS[6:]),
+        ("2020-01-02 15:00:00,inf,2", "line 41, column `a`: inf is infinite", "correct it"),
+        ('2020-01-02 15:00:00,"1,5",2', "line 41, column `a`: `1,5` is not a number", "numbers with a decimal comma"),
+        ("2020-01-02 15:00:00,closed,2", "line 41, column `a`: `closed` is not a number", "correct it"),
+        ("2020-01-02 14:00:00,1,2", "line 41: 2020-01-02 14:00:00 is there twice, first in line 40", "data.duplicates="),
+        ("2020-01-01 14:30:00,1,2", "line 41: 2020-01-01 14:30:00 comes after 2020-01-02 14:00:00 (line 40)", "data.order="),
+        ("2020-02-30 15:00:00,1,2", "line 41, column `date`: `2020-02-30 15:00:00` is no date that exists", "correct"),
+        ("02.01.2020 15:00,1,2", "line 41, column `date`: `02.01.2020 15:00` does not fit %Y-%m-%d", "write all dates in one"),
+        ("2020-01-02T15:00:00Z,1,2", "line 41, column `date`: `2020-01-02T15:00:00Z` names a time zone", "convert all dates"),
+    ],
+)  # fmt: skip
+def test_a_bad_row_is_told_with_its_line_and_column(
+    change: str, error: str, hint: str, lstmctl: Command, series_config: Path, waves: list[str]
+) -> None:
+    write("small.csv", changed(waves, 41, change))
+    result = lstmctl("train", str(series_config), *FEW)
+    assert (result.code, result.out) == (3, "")
+    lines = result.err.splitlines()
+    assert lines[0].startswith(f"error: small.csv: {error}")
+    assert lines[1].startswith(f"hint: {hint}")
+    assert len(lines) == 2
+    assert not Path("runs").exists()
+
+
+def test_missing_rows_are_an_error_until_it_is_said_what_to_do(
+    lstmctl: Command, series_config: Path, waves: list[str]
+) -> None:
+    write("small.csv", waves[:100] + waves[105:])
+    result = lstmctl("train", str(series_config), *FEW)
+    assert (result.code, result.out) == (3, "")
+    assert result.err.startswith("error: small.csv: line 101: 5 rows are missing after 2020-01-05 02:00:00")
+    for way in ("interpolate", "forward-fill", "mask"):
+        assert lstmctl("train", "-q", str(series_config), f"data.missing={way}", *FEW) == Result(0, "", "")
+
+
+@pytest.mark.parametrize(
+    ("content", "error"),
+    [
+        (b"", "small.csv is empty"),
+        (b"date,a\n", "small.csv has a header but no rows"),
+        (b"date,a\n2020-01-01,1\n", "small.csv: the table has one row only; a series needs more"),
+        (b"2020-01-01,1\n2020-01-02,2\n", "small.csv: line 1: `2020-01-01` stands where a column's name should be"),
+        (b"x,a\n1.5,1\n1.25,2\n", "small.csv: no column of dates was recognised among `x`, `a`"),
+        (b"day,when,a\n2020-01-01,2020-01-01,1\n2020-01-02,2020-01-02,2\n", "small.csv: column `when` holds dates"),
+        ("date,a\n2020-01-01,1\n".encode("utf-16"), "small.csv is UTF-16, not a table in UTF-8"),
+        ("Datum,Größe\n".encode("latin-1"), "small.csv: line 1, byte offset 8: 0xf6 is not UTF-8"),
+        (b"PK\x03\x04 what a spreadsheet holds", "small.csv is zip, not a table in UTF-8"),
+    ],
+)
+def test_a_file_that_is_no_table_is_told(content: bytes, error: str, lstmctl: Command, series_config: Path) -> None:
+    Path("small.csv").write_bytes(content)
+    for command in (["train"], ["data", "show"]):
+        result = lstmctl(*command, str(series_config))
+        assert (result.code, result.out) == (3, "")
+        assert result.err.startswith(f"error: {error}")
+        assert len(result.err.splitlines()) <= 2
+
+
+def test_a_missing_file_is_looked_for_and_told(lstmctl: Command, series_config: Path) -> None:
+    result = lstmctl("train", str(series_config), "data.series=nosuch.csv")
+    assert (result.code, result.out) == (3, "")
+    assert result.err.startswith("error: `nosuch.csv` does not exist; looked in ")
+    Path("nosuch.csv").mkdir()
+    result = lstmctl("train", str(series_config), "data.series=nosuch.csv")
+    assert (result.code, result.out) == (3, "")
+    assert result.err.startswith("error: nosuch.csv is not a regular file")
+
+
+def test_a_constant_column_is_warned_of_and_learnt_without_nan(
+    lstmctl: Command, series_config: Path, waves: list[str]
+) -> None:
+    write("small.csv", [waves[0], *(f"{line.rpartition(',')[0]},5" for line in waves[1:])])
+    result = lstmctl("train", "--json", str(series_config), *FEW)
+    assert result.code == 0
+    assert "warning: `b` is constant (5) in its training rows; its spread is taken as 1\n" in result.err
+    assert "NaN" not in result.out
+    json.loads(result.out, parse_constant=pytest.fail)
+    assert "nan" not in lstmctl("forecast").out.lower()
+
+
+@pytest.mark.parametrize(
+    ("setting", "code", "error"),
+    [
+        ("task.lookback=0", 2, "task.lookback — 0 is too small"),
+        ("task.segment=5", 2, "task.segment — 5 does not divide task.lookback 12"),
+        ("data.text=some.txt", 2, "data.text — task.type forecast does not read data.text; it takes data.series"),
+        ("training.budget=3M characters", 2, "training.budget — task.type forecast on data.series does not count char"),
+        ("model.direction=bidirectional", 2, "model.direction — bidirectional would read"),
+        ("data.split=[0.5, 0.6]", 2, "data.split — the fractions sum to 1.1, not 1"),
+        ("data.calendar=holiday", 2, 'data.calendar — "holiday" is no feature of dates; hour, weekday'),
+        ("task.levels=[100]", 2, "task.levels — [100] is not allowed; whole percentages"),
+        ("model.tie_embedding=true", 2, "model.tie_embedding — true ties symbols to the output; a forecast has none"),
+        ("data.targets=[a, nope]", 3, "small.csv has no column `nope`, which data.targets names"),
+        ("data.separator=;", 3, "small.csv: line 1: one column only, `date,a,b`"),
+        ("data.split=[0.98, 0.01, 0.01]", 3, "small.csv: the validation part has 4 rows"),  # see below: horizon 6
+        ("data.split=[15, 200]", 3, "small.csv: the training part has 15 rows, but task.lookback 12 and task.horizon 6"),
+    ],
+)  # fmt: skip
+def test_a_setting_that_cannot_be_is_told(
+    setting: str, code: int, error: str, lstmctl: Command, series_config: Path
+) -> None:
+    result = lstmctl("train", str(series_config), "task.horizon=6", "data.calendar=hour", setting)
+    assert (result.code, result.out) == (code, "")
+    first = result.err.splitlines()[0]
+    assert first.startswith("error: ")
+    assert error in first
+    if code == 2:
+        assert first.startswith(f"error: command line: {setting}  ")
+    assert "Traceback" not in result.err
+    assert not Path("runs").exists()
+
+
+def test_what_is_known_ahead_must_reach_over_the_horizon(
+    lstmctl: Command, series_config: Path, waves: list[str]
+) -> None:
+    settings = ["data.targets=a", "data.known=b", *FEW]
+    ahead = [f"2020-01-17 {hour}:00:00,,{hour}" for hour in range(16, 20)]
+    write("small.csv", waves + ahead[:3])
+    assert lstmctl("train", "-q", str(series_config), *settings).code == 0
+    result = lstmctl("forecast")
+    assert (result.code, result.out) == (3, "")
+    assert "b must be known for 4 rows after the last a" in result.err.splitlines()[0]
+    assert "ends 3 rows after it, at 2020-01-17 18:00:00" in result.err.splitlines()[0]
+    assert result.err.splitlines()[1].startswith("hint: append rows with these columns alone")
+    write("full.csv", waves + ahead)
+    result = lstmctl("forecast", "latest", "full.csv")
+    assert (result.code, len(table(result.out))) == (0, 4)
+
+
+def test_a_part_that_is_not_there_is_told(lstmctl: Command, series_config: Path) -> None:
+    assert lstmctl("train", "-q", str(series_config), "data.split=[0.7, 0.3]", *FEW).code == 0
+    for command in ("evaluate", "backtest"):
+        result = lstmctl(command, "latest", "--split", "test")
+        assert (result.code, result.out) == (2, "")
+        assert result.err.startswith("error: waves-gru-001 has no test part")
+    assert lstmctl("backtest", "latest", "--windows", "1", "-q").code == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error"),
+    [
+        (["forecast", "--output", "x.xlsx"], "x.xlsx ends in no known way; name a file that ends in .csv or .parquet"),
+        (["backtest", "--output", "x.xlsx"], "x.xlsx ends in no known way; name a file that ends in .csv or .parquet"),
+        (["forecast", "--plot", "x.gif"], "a figure is a .png or a .svg file, and x.gif is neither"),
+        (["generate"], "waves-gru-001 has no joint distribution to draw from"),
+        (["generate", "--prompt", "x"], "waves-gru-001 forecasts series, and takes no prompt"),
+        (["evaluate", "--split", "nonsense"], "waves-gru-001 has no nonsense part; it has training, validation, test"),
+        (["backtest", "--windows", "0"], "the stride and the number of windows must be 1 or more"),
+        (["backtest", "--stride", "-1"], "the stride and the number of windows must be 1 or more"),
+    ],
+)
+def test_a_request_that_a_forecaster_cannot_serve_is_told(
+    arguments: list[str], error: str, lstmctl: Command, run: str
+) -> None:
+    result = lstmctl(*arguments)
+    assert (result.code, result.out) == (2, "")
+    assert result.err.startswith(f"error: {error}")
+    assert not list(Path().glob("x.*"))
+
+
+def test_a_text_run_does_not_forecast(lstmctl: Command, small_config: Path) -> None:
+    assert lstmctl("train", "-q", str(small_config), *FEW).code == 0
+    for command in ("forecast", "backtest"):
+        result = lstmctl(command, "small-lstm-001")
+        assert (result.code, result.out) == (2, "")
+        assert result.err.startswith("error: small-lstm-001 does not forecast: its task is language-model\nhint: ")
+
+
+@pytest.mark.parametrize("name", ["encoding.json", "calibration.json"])
+def test_a_damaged_run_is_told_by_its_file(name: str, lstmctl: Command, run: str) -> None:
+    path = Path("runs") / run / name
+    whole = path.read_bytes()
+    for content in (whole[: len(whole) // 2], b"", b"[1, 2]"):
+        path.write_bytes(content)
+        for command in ("forecast", "evaluate", "backtest"):
+            result = lstmctl(command, run)
+            assert (result.code, result.out) == (4, "")
+            assert re.match(rf"error: runs/{run}/{name} (cannot be read|must hold a JSON object)", result.err)
+            assert "Traceback" not in result.err
+    path.write_bytes(whole)
+    assert lstmctl("forecast", run).code == 0
+
+
+def test_an_interrupted_forecaster_goes_on(lstmctl: Command, series_config: Path) -> None:
+    # A small network leaves little room between an interrupt and the end: the budget is only cut for the second half.
+    line = [sys.executable, "-m", "lstmctl", "train", str(series_config), "training.budget=600 steps"]
+    started = subprocess.Popen(line, stderr=subprocess.PIPE, text=True)
+    log = Path("runs/waves-gru-001/samples.txt")
+    while not (log.exists() and log.stat().st_size):
+        assert started.poll() is None
+        time.sleep(0.005)
+    started.send_signal(signal.SIGINT)
+    _, err = started.communicate(timeout=60)
+    assert started.returncode == 130, err
+    typed = shlex.split(next(text for text in err.splitlines() if text.strip().startswith("lstmctl train --resume")))
+    assert typed == ["lstmctl", "train", "--resume", "runs/waves-gru-001"]
+    whole = shutil.copytree("runs/waves-gru-001", "kept")
+    assert lstmctl(*typed[1:], "-q") == Result(0, "", "")
+    told = json.loads(Path("runs/waves-gru-001/run.json").read_text(encoding="utf-8"))
+    assert (told["status"], told["step"]) == ("finished", 600)
+    assert json.loads((Path(whole) / "run.json").read_text(encoding="utf-8"))["status"] != "finished"
+    assert len(table(lstmctl("forecast").out)) == 8
