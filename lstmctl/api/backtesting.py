@@ -82,7 +82,7 @@ def backtest(
     split = split or ("test" if "test" in corpus.parts else "validation")
     if split not in ("validation", "test") or split not in corpus.parts:
         raise UsageError(f"{run.name} has no {split} part to test on; validation or test is meant")
-    stride = stride or task.settings.horizon
+    stride = task.settings.horizon if stride is None else stride
     if stride < 1 or (windows is not None and windows < 1):
         raise UsageError("the stride and the number of windows must be 1 or more")
     part = task.part(corpus, split, run.device)

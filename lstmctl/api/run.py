@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
@@ -17,14 +18,18 @@ from lstmctl.api.writing import Writing
 from lstmctl.cells.cell import Cell
 from lstmctl.config import Settings, load
 from lstmctl.data.encoding import UnknownSymbolError
+from lstmctl.data.series import SeriesCorpus
 from lstmctl.decoding import Sampling
 from lstmctl.errors import DataError, RunError, UsageError
 from lstmctl.models.sequence_model import SequenceModel, count_parameters
 from lstmctl.records import Backtest, Evaluation, Generated, Score, SeriesForecast
-from lstmctl.runs.folder import RunFolder, find_run, runs_root
+from lstmctl.runs.folder import CALIBRATION, RunFolder, find_run, runs_root
+from lstmctl.tasks.forecast import Forecast
 from lstmctl.tasks.language_model import LanguageModel
 from lstmctl.tasks.problem import Corpus, Problem
 from lstmctl.training.trainer import load_weights
+
+log = logging.getLogger(__name__)
 
 
 def load_run(
@@ -83,7 +88,10 @@ class Run:
         Raises:
             RunError: its encoding is missing or damaged.
         """
-        return restore_task(self.settings, self.folder.encoding(), self.folder.calibration())
+        calibration = self.folder.calibration()
+        if calibration is None and self.info.get("calibrated"):
+            raise RunError(f"{self.path / CALIBRATION} is missing: without it the intervals are not those of the run")
+        return restore_task(self.settings, self.folder.encoding(), calibration)
 
     @cached_property
     def model(self) -> nn.Module:
@@ -116,6 +124,10 @@ class Run:
         part = split if file is None else "validation"
         if part not in corpus.parts:
             raise UsageError(f"{self.name} has no {part} part; it has {', '.join(corpus.parts)}")
+        if file is not None and isinstance(corpus, SeriesCorpus) and isinstance(self.task, Forecast):
+            overlap = self.task.overlap(corpus)
+            if overlap is not None:
+                log.warning(overlap)
         return self.evaluation(corpus, part, split if file is None else str(file))
 
     def evaluation(self, corpus: Corpus, part: str, called: str) -> Evaluation:

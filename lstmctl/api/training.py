@@ -175,6 +175,7 @@ def _run(folder: RunFolder, assembled: Assembled, snapshot: Snapshot | None, obs
         calibration = run.task.calibrate(run.model, run.task.part(assembled.corpus, "validation", run.device))
         if calibration is not None:
             replace_json(folder.path / CALIBRATION, calibration)
+            folder.update(calibrated=True)
         metrics: dict[str, Any] = {"validation": None, "test": None}
         for part in metrics:
             if part in assembled.corpus.parts:

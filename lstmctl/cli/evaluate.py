@@ -25,7 +25,9 @@ def evaluate(
     file: Annotated[
         str | None, typer.Argument(metavar="FILE", help="Score this text, folder or table instead.")
     ] = None,
-    split: Annotated[str, typer.Option(help="Part of its own data: training, validation or test.")] = "validation",
+    split: Annotated[
+        str | None, typer.Option(help="Part of its own data: training, validation (the default) or test.")
+    ] = None,
     trust: Trust = False,
     json: Json = False,
 ) -> None:
@@ -36,12 +38,15 @@ def evaluate(
     """
     from lstmctl import api
     from lstmctl.cli import output
+    from lstmctl.errors import UsageError
     from lstmctl.reporting import console
     from lstmctl.reporting.evaluation_tables import show_evaluation
 
     run, file = run_and_table(run, file)
     opened = api.load_run(run, task="forecast" if file and file.endswith(TABLES) else None, trust=trust)
-    evaluation = opened.evaluate(split, file)
+    if split is not None and file is not None:
+        raise UsageError("--split is a part of the run's own data; give it or a FILE")
+    evaluation = opened.evaluate(split or "validation", file)
     if json:
         output.write_json(
             {

@@ -58,8 +58,9 @@ def generate(
     sampling = Sampling(temperature, top_k, top_p, min_p, repetition_penalty)
     opened = api.load_run(run, task="language-model", trust=trust)
     if opened.settings.task.type == "forecast":
-        if given:
-            raise UsageError(f"{opened.name} forecasts series, and takes no prompt")
+        asked = (given, length, temperature, top_k, top_p, min_p, repetition_penalty, stop, replace_unknown)
+        if asked != ("", 400, 0.8, None, 1.0, 0.0, 1.0, None, False):
+            raise UsageError(f"{opened.name} forecasts series: it takes --count and --seed, and nothing for text")
         _write_paths(opened, count, seed, json=json)
         return
     writing = opened.write(

@@ -101,7 +101,10 @@ def _series_split(value: object) -> tuple[float, ...] | tuple[int, ...] | tuple[
     if not isinstance(value, list | tuple):
         raise ValueError(f"{shown(value)} is not a split; {_SERIES_SPLIT}")
     if not any(isinstance(part, str) for part in value):
-        return _split(value)
+        try:
+            return _split(value)
+        except ValueError as error:
+            raise ValueError(str(error).replace(_SPLIT, _SERIES_SPLIT)) from error
     if wrong := next((part for part in value if not isinstance(part, str) or not _is_date(part)), None):
         raise ValueError(f"{shown(wrong)} is not a date such as 2017-07-01 or 2017-07-01T12:00; {_SERIES_SPLIT}")
     if len(value) not in (1, 2, 3):

@@ -15,6 +15,10 @@ from lstmctl.errors import ConfigError
 _KEY = re.compile(r"[A-Za-z_][\w-]*(?:\.[A-Za-z_][\w-]*)*")
 
 
+PLAIN_MARKS = (",", "|", ";", "\t")
+"""What separates columns; alone, none of it is a value in YAML's own sense."""
+
+
 @dataclass(frozen=True)
 class Override:
     """One `KEY=VALUE`, read."""
@@ -38,7 +42,20 @@ def parse(text: str) -> Override:
     label = f"command line: {text}"
     if not equals or not _KEY.fullmatch(key):
         raise ConfigError(f"{inert(label)}  not of the form KEY=VALUE; for example `model.hidden=256`")
-    return Override(text, tuple(key.split(".")), read_value(value, label))
+    return Override(text, tuple(key.split(".")), _value(value, label))
+
+
+def _value(text: str, label: str) -> object:
+    """What a value means as YAML. A shell takes the quotes off `data.date_format="%d.%m.%Y"`; so what is no YAML, and
+    opens no list, mapping or quotes either, is the text that it looks like."""
+    if text in PLAIN_MARKS:
+        return text
+    try:
+        return read_value(text, label)
+    except ConfigError:
+        if text.startswith(("%", ",")):
+            return text
+        raise
 
 
 def apply(values: dict[str, Any], override: Override) -> None:

@@ -42,7 +42,7 @@ def _direction_fits_task(task: Any, model: Any) -> Iterator[Found]:
     if task.causal and model.direction == "bidirectional":
         yield (
             ("model", "direction"),
-            f"bidirectional would read the symbols that task.type {task.type} has to predict; only forward",
+            f"bidirectional would read what task.type {task.type} has to predict; only forward",
         )
 
 
@@ -104,6 +104,15 @@ def _paths_are_not_averaged(task: Any, model: Any) -> Iterator[Found]:
             yield ("model", "ridge"), f"{model.ridge:g} averages two forecasts, {draws}; 0"
 
 
+def _decoding_goes_through_a_horizon(task: Any) -> Iterator[Found]:
+    if task.type == "forecast" and task.shape == "many-to-one" and task.decoding != "parallel":
+        yield (
+            ("task", "decoding"),
+            f"{task.decoding} makes steps through the horizon, which task.shape many-to-one does not; "
+            "task.shape many-to-many, or leave it out",
+        )
+
+
 def _linear_is_direct(task: Any, model: Any) -> Iterator[Found]:
     if task.type == "forecast" and model.linear and task.shape == "many-to-many" and task.decoding != "parallel":
         yield (
@@ -119,6 +128,7 @@ RULES: tuple[tuple[tuple[str, ...], Callable[..., Iterator[Found]]], ...] = (
     (("training",), _accumulate_divides_batch),
     (("model",), _residual_joins_equal_widths),
     (("task",), _segment_divides),
+    (("task",), _decoding_goes_through_a_horizon),
     (("task", "model"), _for_forecasts_alone),
     (("task", "model"), _linear_is_direct),
     (("task", "training"), _shortens_forecasts_alone),

@@ -151,7 +151,7 @@ def insert_missing(rows: Rows, bounds: Indices, step: Step, missing: str) -> Ind
     if missing == "error":
         raise DataError(
             f"{rows.place(row)}: {_series(rows, row)}{size:,} {'row is' if size == 1 else 'rows are'} missing {where}; "
-            f"the next is {step.text(int(rows.times[row + 1]))}, and the step {step}"
+            f"the next is {step.text(int(rows.times[row + 1]))}, and the step is {step}"
             + (f" ({count:,} missing in all)" if count > size else ""),
             hint=f"{FILL_HINT}; {_step_hint(rows)}",
         )
@@ -338,7 +338,7 @@ def _step_hint(rows: Rows) -> str:
     return (
         'another step: data.step="2 rows"'
         if rows.is_index
-        else 'another step: data.step="15 minutes"; or data.step="1 row" takes the rows as they come'
+        else 'data.step="1 row" takes the rows as they come; or name the step that is right, such as data.step="1 day"'
     )
 
 

@@ -115,7 +115,7 @@ class SeriesCorpus:
         lookback = "task.lookback, " if need > self.horizon else ""
         raise DataError(
             f"{self.names[0]}: the {part} part{whose} has {have:,} rows, but {reads}task.horizon {self.horizon} "
-            f"take {need:,} for one window",
+            f"{'take' if reads else 'takes'} {need:,} for one window",
             hint=f"a smaller {lookback}task.horizon, a larger share in data.split, or more rows",
         )
 
@@ -270,7 +270,11 @@ def _parts(
     else:
         numbers = [share for share in split if not isinstance(share, str)]
         if len(rows.ids) == 1:
-            found = split_positions(int(lengths[0]), numbers)
+            try:
+                found = split_positions(int(lengths[0]), numbers)
+            except DataError as error:
+                hint = "fewer rows for its parts in data.split, or more rows in the table"
+                raise DataError(f"{rows.path}: {error} rows", hint=hint) from error
             return {name: starts[:, None] + np.array([part], dtype=np.int64) for name, part in found.items()}
         sums = [sum(numbers[: part + 1]) for part in range(len(numbers))]
         if all(isinstance(share, int) for share in numbers):

@@ -125,8 +125,8 @@ def next_order(root: Path) -> int:
 
 
 def find_run(name: str | None, root: Path, task: str | None = None) -> RunFolder:
-    """The run that a user means: a folder, a name under `root`, or (`latest`, None) the newest with a saved model, of
-    the task if there is one.
+    """The run that a user means: a folder, a name under `root`, `latest` for the newest with a saved model, or None for
+    the newest of a task, if there is one.
 
     Raises:
         RunError: there is none; near-miss names are suggested.
@@ -138,7 +138,7 @@ def find_run(name: str | None, root: Path, task: str | None = None) -> RunFolder
             if inner := [run for folder in list_comparisons(root) for run in list_runs(folder)]:
                 hint = f"or name one that was compared, such as {inner[-1].path}"
             raise RunError(f"no run with a saved model under {root}", hint=hint)
-        if task is None:
+        if task is None or name == "latest":
             return usable[-1]
         return next((folder for folder in reversed(usable) if folder.info().get("task") == task), usable[-1])
     assert name is not None

@@ -121,14 +121,32 @@ class Forecast(Problem):
             expected = (settings.task.horizon, len(task.encoding.targets), len(settings.task.levels))
             if offsets.shape != expected:
                 raise RunError(f"calibration.json holds offsets {offsets.shape}; {expected} are right")
+            if not np.isfinite(offsets).all():
+                raise RunError("calibration.json is damaged: it holds offsets that are no finite numbers")
             task.calibration = offsets
         return task
 
     def read(self, files: Sequence[str]) -> SeriesCorpus:
         settings = self.settings
-        return open_series(
-            files, self.layout, None, lookback=settings.lookback, horizon=settings.horizon, encoding=self.encoding
-        )
+        spans = {"lookback": settings.lookback, "horizon": settings.horizon}
+        try:
+            corpus = open_series(files, self.layout, None, **spans, encoding=self.encoding)
+        except DataError as error:  # settings are the run's: here only the file can change
+            hint = "mend the file" + (
+                f"; or train on it with what its config may say: {error.hint}" if error.hint else ""
+            )
+            raise DataError(str(error), hint=hint) from error
+        return corpus
+
+    def overlap(self, corpus: SeriesCorpus) -> str | None:
+        """In a sentence, how far a table reaches back into the one the run was trained on; None where it does not."""
+        begins = corpus.table.times[corpus.table.bounds[:-1]]
+        ends = dict(zip(self.encoding.tail.ids, self.encoding.tail.times[self.encoding.tail.ends - 1], strict=True))
+        for name, begin in zip(corpus.table.ids, begins, strict=True):
+            if begin <= ends[name]:
+                until = self.encoding.step.text(int(ends[name]))
+                return f"Rows up to {until} are of the table the run was trained on: it may have learnt from them."
+        return None
 
     def difference(self, other: Self) -> str | None:
         for key in ("targets", "past", "known", "static", "calendar"):
@@ -418,12 +436,14 @@ class Forecast(Problem):
         table = self.encoding.tail if corpus is None else corpus.table
         scaled = self.encoding.scaled(table)
         settings, encoding = self.settings, self.encoding
+        where = "the run's own table" if corpus is None else corpus.names[0]
         long_enough = np.flatnonzero(table.ends - table.bounds[:-1] >= settings.lookback)
         if not len(long_enough):
             longest = int((table.ends - table.bounds[:-1]).max())
             raise DataError(
-                f"{'the longest series' if table.ids[1:] else 'the table'} has {longest:,} rows; "
-                f"a forecast is made from task.lookback={settings.lookback:,}"
+                f"{where}: {'the longest series' if table.ids[1:] else 'the table'} has {longest:,} rows; "
+                f"a forecast is made from task.lookback={settings.lookback:,}",
+                hint="give it the rows before as well",
             )
         if preview:
             long_enough = long_enough[:1]
@@ -432,7 +452,7 @@ class Forecast(Problem):
         rows, known = [], []
         for index in long_enough:
             end, stop = int(table.ends[index]), int(table.bounds[index + 1])
-            what = table.ids[index] or "the table"
+            what = table.ids[index] or where
             there = scaled.known[end : min(stop, end + settings.horizon), : len(encoding.known)]
             given = _rows_given(there)
             if not preview and encoding.known and given < settings.horizon:

@@ -74,7 +74,7 @@ def test_it_goes_on_from_a_newer_table(run: Run, tmp_path: Path) -> None:
     assert plain(run.forecast(newer)) == plain(forecasts)
     short = write_waves(tmp_path / "short.csv", 11)
     error = refused(DataError, run.forecast, short)
-    assert str(error) == "the table has 11 rows; a forecast is made from task.lookback=12"
+    assert str(error) == f"{short}: the table has 11 rows; a forecast is made from task.lookback=12"
 
 
 def with_known(path: Path, rows: int, ahead: int) -> None:
@@ -95,7 +95,7 @@ def test_what_is_known_in_advance_must_reach_far_enough(series_config: Path, tmp
     with_known(tmp_path / "newer.csv", 400, 3)
     error = refused(DataError, run.forecast, tmp_path / "newer.csv")
     assert str(error) == (
-        "open must be known for 4 rows after the last a, b of the table, but ends 3 rows after it, "
+        f"open must be known for 4 rows after the last a, b of {tmp_path / 'newer.csv'}, but ends 3 rows after it, "
         "at 2020-01-17 18:00:00"
     )
     assert error.hint == "append rows with these columns alone, or train without data.known"
@@ -256,6 +256,7 @@ def test_refitting_trains_anew_on_what_came_before(run: Run) -> None:
 def test_backtests_of_what_is_not_there(run: Run, series_config: Path) -> None:
     assert "has no training part to test on" in str(refused(UsageError, run.backtest, split="training"))
     assert "must be 1 or more" in str(refused(UsageError, run.backtest, stride=-1))
+    assert "must be 1 or more" in str(refused(UsageError, run.backtest, stride=0))
     assert "must be 1 or more" in str(refused(UsageError, run.backtest, windows=0))
 
 
@@ -270,6 +271,7 @@ def test_the_newest_forecaster_is_meant_where_none_is_named(run: Run, small_conf
     assert load_run().name == text.name
     assert load_run(task="forecast").name == run.name
     assert load_run(task="language-model").name == text.name
+    assert load_run("latest", task="forecast").name == text.name
 
 
 @pytest.mark.parametrize("decoding", ["parallel", "recursive", "encoder-decoder"])
@@ -324,6 +326,23 @@ def test_a_backtest_of_validation_rows_calibrates_on_earlier_ones(run: Run) -> N
 def test_uncalibrated_quantiles_are_scored_as_they_are(series_config: Path) -> None:
     run = train(series_config, [*QUICK, "task.loss=quantile", "task.calibration=none"])
     assert "coverage_80" in run.backtest().scores["calibrated"].metrics
+
+
+def test_a_calibration_that_is_gone_or_no_number_is_told(run: Run) -> None:
+    path = run.path / "calibration.json"
+    kept = json.loads(path.read_text())
+    kept["offsets"][0][0][0] = None
+    path.write_text(json.dumps(kept))
+    error = refused(RunError, load_run(run.name).forecast)
+    assert str(error) == "calibration.json is damaged: it holds offsets that are no finite numbers"
+    path.unlink()
+    error = refused(RunError, load_run(run.name).forecast)
+    assert "calibration.json is missing" in str(error)
+
+
+def test_a_file_with_learnt_rows_is_told(run: Run, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    run.evaluate(file=write_waves(tmp_path / "newer.csv", 500))
+    assert "Rows up to 2020-01-17 15:00:00 are of the table the run was trained on" in caplog.text
 
 
 def test_notes_say_what_the_rows_have_seen(run: Run) -> None:

@@ -21,6 +21,7 @@ from lstmctl import bundled
 from lstmctl.config import Budget, bundled_text, derive, dump, from_mapping, json_schema, list_bundled, load
 from lstmctl.config.examples import bundled_names
 from lstmctl.config.overrides import drop
+from lstmctl.config.schema import SeriesData
 from lstmctl.errors import ConfigError
 
 Problems = Callable[..., list[str]]
@@ -344,3 +345,13 @@ def test_loading_imports_neither_torch_nor_numpy() -> None:
     environment = {**os.environ, "PYTHONPATH": str(root)}
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment, check=False)
     assert (result.stdout, result.stderr) == ("[]\n", "")
+
+
+def test_what_a_shell_took_the_quotes_off_is_read_as_it_was_meant() -> None:
+    overrides = ["task.type=forecast", "data.series=x.csv", "data.decimal=,", "data.separator=|"]
+    settings = load("travellers", [*overrides, "data.date_format=%d/%m/%Y %H:%M", "training.budget=2 epochs"]).settings
+    assert isinstance(settings.data, SeriesData)
+    assert (settings.data.decimal, settings.data.separator) == (",", "|")
+    assert settings.data.date_format == "%d/%m/%Y %H:%M"
+    with pytest.raises(ConfigError):
+        load("travellers", ["data.split=[0.5"])

@@ -82,13 +82,13 @@ def refused(content: str | bytes, name: str = "a.csv", **layout: Any) -> DataErr
         ),
         (
             table().replace("2020-01-05,4,8\n2020-01-06,5,10\n", ""),
-            "line 5: 2 rows are missing after 2020-01-04; the next is 2020-01-07, and the step 1 day",
+            "line 5: 2 rows are missing after 2020-01-04; the next is 2020-01-07, and the step is 1 day",
             "data.missing=interpolate",
         ),
         (
             "date,a\n" + "".join(f"2020-01-01 00:{minute:02}:00,1\n" for minute in (0, 10, 20, 27, 37)),
             "line 5: 2020-01-01 00:27:00 is no whole number of steps of 10 minutes after 2020-01-01 00:00:00 (line 2)",
-            'data.step="15 minutes"',
+            'data.step="1 row" takes the rows as they come',
         ),
         (
             "date,a\n2020-01-01 00:00:00,1\n2020-01-01 00:00:01,2\n2023-01-01 00:00:00,2\n",
