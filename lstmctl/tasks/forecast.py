@@ -132,9 +132,9 @@ class Forecast(Problem):
         try:
             corpus = open_series(files, self.layout, None, **spans, encoding=self.encoding)
         except DataError as error:  # settings are the run's: here only the file can change
-            hint = "mend the file" + (
-                f"; or train on it with what its config may say: {error.hint}" if error.hint else ""
-            )
+            if error.hint is None or "data." not in error.hint:
+                raise
+            hint = f"mend the file; or train on it with what a config may say: {error.hint}"
             raise DataError(str(error), hint=hint) from error
         return corpus
 

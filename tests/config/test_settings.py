@@ -166,8 +166,7 @@ def test_one_mistake_in_a_section_is_one_error(problems: Problems, content: str,
     [
         (
             ["model.direction=bidirectional"],
-            "model.direction — bidirectional would read the symbols that "
-            "task.type language-model has to predict; only forward",
+            "model.direction — bidirectional would read what task.type language-model has to predict; only forward",
         ),
         (
             ["training.budget=5k windows"],
