@@ -10,28 +10,21 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lstmctl.data.calendar import calendar_features
 from lstmctl.data.locating import locate, portable_name
-from lstmctl.data.regular import (
-    fill,
-    find_step,
-    insert_missing,
-    number_rows,
-    observed_ends,
-    put_in_order,
-    static_values,
-)
 from lstmctl.data.series_encoding import Scales, SeriesEncoding, fit_scales
 from lstmctl.data.series_table import Scaled, Table
 from lstmctl.data.splitting import PARTS, split_positions
-from lstmctl.data.tables import Rows, Wanted, open_sheet, read_rows
 from lstmctl.data.timesteps import Step, Times
 from lstmctl.errors import DataError
+
+if TYPE_CHECKING:
+    from lstmctl.data.tables import Rows, Wanted
 
 __all__ = ["Layout", "Scaled", "SeriesCorpus", "SeriesEncoding", "Table", "open_series"]
 
@@ -146,6 +139,18 @@ def open_series(
     Raises:
         DataError: nothing is found, or it cannot be used as it is; the message says where and what would be right.
     """
+    # Reading brings polars in, a quarter of a second that no text and no forecast without a file should wait for.
+    from lstmctl.data.regular import (
+        fill,
+        find_step,
+        insert_missing,
+        number_rows,
+        observed_ends,
+        put_in_order,
+        static_values,
+    )
+    from lstmctl.data.tables import open_sheet, read_rows
+
     named = [files] if isinstance(files, str) else list(files)
     if len(named) != 1:
         raise DataError(
@@ -198,6 +203,8 @@ def open_series(
 
 
 def _wanted(layout: Layout, encoding: SeriesEncoding | None) -> Wanted:
+    from lstmctl.data.tables import Wanted
+
     source: Layout | SeriesEncoding = layout if encoding is None else encoding
     return Wanted(
         time=source.time,

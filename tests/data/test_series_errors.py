@@ -220,7 +220,7 @@ def test_nothing_to_fill_with_is_refused() -> None:
 @pytest.mark.parametrize(
     ("content", "kind"),
     [
-        (gzip.compress(b"date,a\n2020-01-01,1\n"), "gzip"),
+        (gzip.compress(b"date,a\n2020-01-01,1\n", mtime=0), "gzip"),
         (b"PK\x03\x04" + bytes(30), "zip"),
         ("date,a\n2020-01-01,1\n".encode("utf-16"), "UTF-16"),
     ],
