@@ -84,7 +84,16 @@ def undisturbed(small_config: Path) -> dict[str, Any]:
 
 
 def test_kills_at_any_point_of_a_save_leave_a_valid_checkpoint_and_the_same_end() -> None:
-    command = [sys.executable, str(BENCHMARKS / "kill_sweep.py"), "--kills", "25", "--steps", "40"]
+    command = [
+        sys.executable,
+        str(BENCHMARKS / "kill_sweep.py"),
+        "--kills",
+        "25",
+        "--steps",
+        "40",
+        "--longest",
+        "0.015",
+    ]
     result = subprocess.run(command, capture_output=True, text=True, timeout=280, check=False)
     assert result.returncode == 0, result.stdout + result.stderr
     counts = re.search(r"kills (\d+), of these within a save (\d+), unsound checkpoints 0\n", result.stdout)
