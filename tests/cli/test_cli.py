@@ -22,6 +22,7 @@ import typer
 from lstmctl import bundled, train
 from lstmctl.cli.main import app, main
 from lstmctl.errors import LstmctlError
+from tests.conftest import write_waves
 
 RUNS_HINT = "lstmctl runs list shows what there is"
 TINY = [
@@ -117,7 +118,7 @@ def test_there_are_examples() -> None:
 
 
 @pytest.mark.parametrize("line", examples())
-def test_every_example_runs(line: str, lstmctl: Command, runs: Path) -> None:
+def test_every_example_runs(line: str, lstmctl: Command, runs: Path, series_config: Path) -> None:
     text = (bundled.data() / "travellers.txt").read_text(encoding="utf-8")[:4000]
     Path("my-text.txt").write_text(text, encoding="utf-8")
     if " config copy" not in line:
@@ -128,6 +129,9 @@ def test_every_example_runs(line: str, lstmctl: Command, runs: Path) -> None:
         stdin = " ".join(shlex.split(before)[1:]) + "\n"
     words = shlex.split(line.partition(" > ")[0])
     assert words[0] == "lstmctl"
+    if words[1] in ("forecast", "backtest") or "newer.csv" in words:
+        assert lstmctl("train", str(series_config), "training.budget=3 steps").code == 0
+        write_waves(Path("newer.csv"), 450)
     if words[1] in ("train", "compare") and "--resume" not in words:
         words += TINY
     if words[1] == "compare":
@@ -136,7 +140,7 @@ def test_every_example_runs(line: str, lstmctl: Command, runs: Path) -> None:
             assert lstmctl("compare", "rnn", "lstm", "--seeds", "1", *TINY).code == 0
     result = lstmctl(*words[1:], stdin=stdin)
     assert result.code == 0, result.err
-    quiet = ("train", "evaluate", "compare", "config copy", "config check")
+    quiet = ("train", "evaluate", "compare", "forecast", "config copy", "config check")
     assert result.out or words[1] in quiet or " ".join(words[1:3]) in quiet
     if "--json" in words or words[1:3] == ["config", "schema"]:
         json.loads(result.out)
