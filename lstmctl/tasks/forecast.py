@@ -33,6 +33,7 @@ from lstmctl.metrics import Metric
 from lstmctl.metrics.forecasts import by_channel, by_step, figures, totals
 from lstmctl.models.forecaster import Decoding, Ensemble, Feedback, Forecaster, Sizes, Window
 from lstmctl.models.likelihoods import Likelihood, likelihood
+from lstmctl.models.normalisation import carried_forward, taken_out
 from lstmctl.models.recurrence import Recurrence
 from lstmctl.protocols import Batch, Loss, ModelState, Totals
 from lstmctl.records import Score
@@ -368,7 +369,7 @@ class Forecast(Problem):
         assert isinstance(model, Ensemble)
         if model.ridge is None:
             return point
-        filled = _carried_forward(batch.input) if self.masked else batch.input
+        filled = carried_forward(batch.input) if self.masked else batch.input
         last = filled[-1:]
         ridge = torch.einsum("lbc,lh->hbc", filled - last, model.ridge.to(filled)) + last
         return torch.lerp(point, ridge.to(point), self.ridge)
@@ -712,7 +713,7 @@ class Forecast(Problem):
         dtype = next(model.parameters()).dtype
         values = batch.input.to(dtype)
         seen = ~values.isnan() if self.masked else None
-        shift, scale = _taken_out(values, seen, self.settings.normalisation)
+        shift, scale = taken_out(values, seen, self.settings.normalisation)
         normalised = (values - shift) / scale
         if seen is None:
             return (
@@ -729,32 +730,6 @@ class Forecast(Problem):
 def _full(outputs: Tensor) -> Tensor:
     """Outputs in the numbers that figures are computed in."""
     return outputs.float() if outputs.dtype == torch.bfloat16 else outputs
-
-
-def _carried_forward(values: Tensor) -> Tensor:
-    """(rows, batch, channels) with the last known value in the place of a missing one; 0 where there is none before."""
-    rows = torch.arange(len(values), device=values.device).view(-1, 1, 1)
-    last = torch.where(values.isnan(), 0, rows).cummax(0).values
-    return values.gather(0, last).nan_to_num()
-
-
-def _taken_out(values: Tensor, seen: Tensor | None, kind: str) -> tuple[Tensor, Tensor]:
-    """Shift and scale (1, batch, channels) of windows (rows, batch, channels) whose missing values `seen` tells."""
-    one = values.new_ones(1, *values.shape[1:])
-    if kind == "none":
-        return torch.zeros_like(one), one
-    if kind == "last":
-        if seen is None:
-            return values[-1:], one
-        rows = torch.arange(len(values), device=values.device).view(-1, 1, 1)
-        last = torch.where(seen, rows, -1).amax(0, keepdim=True)
-        return values.nan_to_num().gather(0, last.clamp(min=0)) * (last >= 0), one
-    if seen is None:
-        return values.mean(0, keepdim=True), (values.var(0, keepdim=True, correction=0) + 1e-5).sqrt()
-    count = seen.sum(0, keepdim=True).clamp(min=1)
-    mean = values.nan_to_num().sum(0, keepdim=True) / count
-    variance = torch.where(seen, (values.nan_to_num() - mean).square(), 0).sum(0, keepdim=True) / count
-    return mean, (variance + 1e-5).sqrt()
 
 
 def windows_first(tensor: Tensor) -> Floats:

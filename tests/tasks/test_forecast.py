@@ -15,8 +15,9 @@ from lstmctl.config import load
 from lstmctl.data.series import SeriesCorpus
 from lstmctl.errors import DataError, RunError
 from lstmctl.models.forecaster import Ensemble
+from lstmctl.models.normalisation import taken_out
 from lstmctl.scoring import total
-from lstmctl.tasks.forecast import Forecast, _taken_out, windows_first
+from lstmctl.tasks.forecast import Forecast, windows_first
 from lstmctl.tasks.series_windows import SeriesPart
 
 CPU = torch.device("cpu")
@@ -113,21 +114,21 @@ def test_missing_values_touch_neither_loss_nor_figures(series_config: Path, deco
 
 def test_what_is_taken_out_of_windows_by_hand() -> None:
     values = torch.tensor([1.0, 2.0, 6.0]).view(3, 1, 1)
-    shift, scale = _taken_out(values, None, "last")
+    shift, scale = taken_out(values, None, "last")
     assert (shift.item(), scale.item()) == (6.0, 1.0)
-    shift, scale = _taken_out(values, None, "window")
+    shift, scale = taken_out(values, None, "window")
     assert shift.item() == 3.0
     assert scale.item() == pytest.approx((14 / 3 + 1e-5) ** 0.5)
-    shift, scale = _taken_out(values, None, "none")
+    shift, scale = taken_out(values, None, "none")
     assert (shift.item(), scale.item()) == (0.0, 1.0)
     gap = torch.tensor([1.0, 3.0, float("nan")]).view(3, 1, 1)
     seen = ~gap.isnan()
-    assert _taken_out(gap, seen, "last")[0].item() == 3.0
-    shift, scale = _taken_out(gap, seen, "window")
+    assert taken_out(gap, seen, "last")[0].item() == 3.0
+    shift, scale = taken_out(gap, seen, "window")
     assert shift.item() == 2.0
     assert scale.item() == pytest.approx((1 + 1e-5) ** 0.5)
     nothing = torch.full((3, 1, 1), float("nan"))
-    assert _taken_out(nothing, ~nothing.isnan(), "last")[0].item() == 0.0
+    assert taken_out(nothing, ~nothing.isnan(), "last")[0].item() == 0.0
 
 
 def test_the_halves_of_the_validation_part_choose_and_calibrate(series_config: Path) -> None:

@@ -1,0 +1,32 @@
+"""What is taken out of a window before a network sees it, and what stands in for its missing values."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+
+def carried_forward(values: Tensor) -> Tensor:
+    """(rows, batch, channels) with the last known value in the place of a missing one; 0 where there is none before."""
+    rows = torch.arange(len(values), device=values.device).view(-1, 1, 1)
+    last = torch.where(values.isnan(), 0, rows).cummax(0).values
+    return values.gather(0, last).nan_to_num()
+
+
+def taken_out(values: Tensor, seen: Tensor | None, kind: str) -> tuple[Tensor, Tensor]:
+    """Shift and scale (1, batch, channels) of windows (rows, batch, channels) whose missing values `seen` tells."""
+    one = values.new_ones(1, *values.shape[1:])
+    if kind == "none":
+        return torch.zeros_like(one), one
+    if kind == "last":
+        if seen is None:
+            return values[-1:], one
+        rows = torch.arange(len(values), device=values.device).view(-1, 1, 1)
+        last = torch.where(seen, rows, -1).amax(0, keepdim=True)
+        return values.nan_to_num().gather(0, last.clamp(min=0)) * (last >= 0), one
+    if seen is None:
+        return values.mean(0, keepdim=True), (values.var(0, keepdim=True, correction=0) + 1e-5).sqrt()
+    count = seen.sum(0, keepdim=True).clamp(min=1)
+    mean = values.nan_to_num().sum(0, keepdim=True) / count
+    variance = torch.where(seen, (values.nan_to_num() - mean).square(), 0).sum(0, keepdim=True) / count
+    return mean, (variance + 1e-5).sqrt()
