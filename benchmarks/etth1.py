@@ -15,6 +15,7 @@ import argparse
 import os
 import platform
 import statistics
+from dataclasses import replace
 from importlib.metadata import version
 
 HORIZONS = (96, 192, 336, 720)
@@ -95,7 +96,7 @@ def select(horizons: list[int], shared: list[str]) -> None:
         assert isinstance(task, Forecast)
         part = task.part(corpus, "validation", torch.device("cpu"))
         for share in SHARES:
-            task.ridge = share
+            task.predictor = replace(task.predictor, ridge=share)
             validation = task.evaluate(run.model, part).metrics["mse_scaled"]
             print(f"| {horizon} | {' '.join(NETWORK[horizon])} model.ridge={share} | {validation:.4f} |", flush=True)
 

@@ -16,11 +16,12 @@ from lstmctl.api.assembly import build_model
 from lstmctl.config import Settings, derive
 from lstmctl.data.series import SeriesCorpus, Table
 from lstmctl.errors import UsageError
-from lstmctl.intervals import interval_scores, run_adaptive, widened
+from lstmctl.intervals import Floats, interval_scores, run_adaptive, widened
 from lstmctl.records import Backtest, Evaluated, Event, SeriesForecast
 from lstmctl.scoring import evaluating
-from lstmctl.tasks.forecast import Floats, Forecast, windows_first
-from lstmctl.tasks.series_windows import SeriesBatch, SeriesPart
+from lstmctl.tasks.forecast import Forecast
+from lstmctl.tasks.interval_calibration import calibrated_offsets, calibration_rows, calibration_scores
+from lstmctl.tasks.series_windows import SeriesBatch, SeriesPart, windows_first
 from lstmctl.training.trainer import load_weights
 
 if TYPE_CHECKING:
@@ -90,7 +91,7 @@ def backtest(
     if split == "validation":  # what calibrates must have passed before what is forecast
         calibrating, part = part.half(0), part.half(1)
     else:
-        calibrating = task.calibrating(calibrating)
+        calibrating = calibration_rows(calibrating, task.settings.calibration)
     for one, what in ((part, "forecast"), (calibrating, "calibrate by")):
         if len(one) == 0:
             raise UsageError(
@@ -126,17 +127,19 @@ def _fold(
 ) -> _Fold:
     """Forecasts of some windows; `fresh` calibrates the run's own kind of intervals by `calibrating` too, where rows
     that are forecast now had calibrated them."""
-    scores, scored_series = task.calibration_scores(model, calibrating)
+    scores, scored_series = calibration_scores(model, calibrating, task.predictor)
     batches, points, spans = [], [], []
     with torch.no_grad(), evaluating(model):
         for some in numbers.split(forecasting.LANES):
             batch = part.windows(some)
-            point, uncalibrated = task.uncalibrated(model, batch)
+            point, uncalibrated = task.predictor.uncalibrated(model, batch)
             batches.append(batch)
             points.append(point)
             spans.append(uncalibrated)
     point, uncalibrated = torch.cat(points, dim=1), torch.cat(spans, dim=1)
-    offsets = task.offsets(scores) if fresh and task.calibration is not None else task.calibration
+    offsets = task.calibration
+    if fresh and offsets is not None:
+        offsets = calibrated_offsets(scores, task.settings.levels, task.encoding.targets)
     calibrated: Floats | None = None
     if offsets is not None:
         calibrated = widened(windows_first(uncalibrated), offsets)
@@ -183,7 +186,8 @@ def _refitted(
         task.calibrate(model, learnt)
         test = task.part(assembled.corpus, "test", run.device)
         first = torch.zeros(1, dtype=torch.int64, device=run.device)
-        yield _fold(task, model, assembled.corpus, test, first, task.calibrating(learnt), fresh=False)
+        calibrating = calibration_rows(learnt, task.settings.calibration)
+        yield _fold(task, model, assembled.corpus, test, first, calibrating, fresh=False)
 
 
 def _until(settings: Settings, training: int, validation: int, rest: int) -> Settings:

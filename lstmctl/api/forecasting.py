@@ -17,6 +17,7 @@ from lstmctl.records import SeriesForecast
 from lstmctl.scoring import evaluating
 from lstmctl.seeds import stream
 from lstmctl.tasks.forecast import Forecast
+from lstmctl.tasks.last_windows import last_windows
 from lstmctl.tasks.series_windows import SeriesBatch
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ def forecast(run: Run, file: str | None = None) -> list[SeriesForecast]:
     """
     task = forecaster(run)
     corpus = task.read([file]) if file is not None else None
-    batch, last = task.tail(run.device, corpus)
+    batch, last = last_windows(task.encoding, task.settings, run.device, corpus)
     point, intervals = _in_parts(task, run.model, batch)
     table = task.encoding.tail if corpus is None else corpus.table
     return series_forecasts(task, table, batch, last + 1, point, intervals)
@@ -69,7 +70,7 @@ def sample_paths(run: Run, file: str | None = None, *, count: int, seed: int | N
         UsageError: the run has no joint distribution; the message says what would have one.
     """
     task = forecaster(run)
-    if not task.has_joint_distribution:
+    if not task.predictor.has_joint_distribution:
         settings = task.settings
         way = settings.shape if settings.shape == "many-to-one" else f"task.decoding={settings.decoding}"
         raise UsageError(
@@ -80,10 +81,10 @@ def sample_paths(run: Run, file: str | None = None, *, count: int, seed: int | N
     if count < 1:
         raise UsageError(f"count must be 1 or more, not {count}")
     corpus = task.read([file]) if file is not None else None
-    batch, last = task.tail(run.device, corpus)
+    batch, last = last_windows(task.encoding, task.settings, run.device, corpus)
     generator = torch.Generator().manual_seed(stream(run.settings.seed if seed is None else seed, "sampling"))
     with torch.no_grad(), evaluating(run.model):
-        paths = task.paths(run.model, batch, count, generator)
+        paths = task.predictor.paths(run.model, batch, count, generator)
         point, intervals = task.forecasts(run.model, batch)
     table = task.encoding.tail if corpus is None else corpus.table
     forecasts = series_forecasts(task, table, batch, last + 1, point, intervals)
@@ -164,6 +165,7 @@ def series_forecasts(
                     history_times=history_times,
                     history=_plain(table.targets[start:origin, target]),
                     actual=_plain(after) if len(after) == horizon else (),
+                    zone=table.zone,
                 )
             )
     return found

@@ -32,7 +32,9 @@ from lstmctl.models.sequence_model import SequenceModel
 from lstmctl.protocols import Batch, Batches, Loss, ModelState, Totals
 from lstmctl.records import Score
 from lstmctl.scoring import total
+from lstmctl.tasks.inspected import Inspected
 from lstmctl.tasks.problem import Problem
+from lstmctl.tasks.text_properties import text_properties
 from lstmctl.tasks.windows import Lanes, ShuffledWindows, cold, spread, streamed
 
 COLD_WINDOW = 64
@@ -231,6 +233,37 @@ class LanguageModel(Problem):
         decode = self.encoding.decoder()
         choices = continuations(self.predictor(model, 1), prompt, PREVIEW, generator)
         return "".join(decode(int(next(choices).symbols)) for _ in range(PREVIEW_LENGTH))
+
+    def inspected(self, model: nn.Module, symbols: Tensor, *, steps: int, lanes: int) -> Inspected:
+        assert isinstance(model, SequenceModel)
+        self.require(symbols)
+        if self.many_to_one:
+            lanes, steps = max(1, lanes * steps // self.window), self.window
+        steps = min(steps, len(symbols) - 1)
+        latest = len(symbols) - 1 - steps
+        starts = torch.linspace(0, latest, min(lanes, latest + 1), device=symbols.device).long()
+        places = starts + torch.arange(steps + 1, device=symbols.device).unsqueeze(1)
+        text = symbols[places].long()
+        encoding = self.encoding
+
+        def loss(outputs: Tensor, state: ModelState) -> Tensor:
+            return functional.cross_entropy(model.head(outputs[-1]), text[-1], reduction="none")
+
+        def properties() -> dict[str, Tensor]:
+            # Of bytes, those of ASCII mean in Latin-1 what they mean in UTF-8.
+            known = [chr(byte) for byte in range(256)] if encoding.kind == "bytes" else encoding.symbols
+            found = text_properties(symbols.cpu().numpy(), known)
+            return {name: torch.from_numpy(values).to(symbols.device)[places[:-1]] for name, values in found.items()}
+
+        return Inspected(
+            recurrence=model.recurrence,
+            input=model.input_map(text[:-1]),
+            symbols=tuple(encoding.name_of(number) for number in text[:-1, 0].tolist()),
+            step=f"{self.symbol}s",
+            loss=loss,
+            properties=properties,
+            carried=not self.many_to_one,
+        )
 
     def _predict(self, model: nn.Module, batch: Batch, state: ModelState) -> tuple[Tensor, ModelState]:
         assert isinstance(model, SequenceModel)

@@ -14,9 +14,11 @@ from lstmctl.cells.cell import Cell
 from lstmctl.config import Settings
 from lstmctl.config.schema import Model as ModelSettings
 from lstmctl.config.schema import Training as TrainingSettings
+from lstmctl.errors import UsageError
 from lstmctl.metrics import Metric
 from lstmctl.protocols import Batch, Batches, Loss, ModelState, Totals
-from lstmctl.records import Score
+from lstmctl.records import Prediction, Score
+from lstmctl.tasks.inspected import Inspected
 
 Part = Any
 """One part of the data on its device, in whatever form its task reads: nobody else looks inside."""
@@ -147,6 +149,45 @@ class Problem(ABC):
     @abstractmethod
     def references(self, corpus: Any, split: str) -> dict[str, Score]:
         """Figures of simple baselines on one part, by name: what is reached without a network."""
+
+    @property
+    def reads_texts(self) -> bool:
+        """Whether a sequence is a text."""
+        return True
+
+    def of_texts(self, texts: Sequence[str]) -> Any:
+        """Texts that a person gives, as a corpus's own `part` would be, without anything known of what is to be told.
+
+        Raises:
+            UsageError: the task does not read single texts, or one holds a symbol that the encoding lacks.
+        """
+        raise UsageError(f"{type(self).__name__} does not read single texts")
+
+    def predictions(self, model: nn.Module, part: Any, device: torch.device) -> list[Prediction]:
+        """What the network tells of each sequence of a corpus's own `part`, in their order.
+
+        Raises:
+            UsageError: the task tells nothing of sequences.
+        """
+        raise UsageError(f"{type(self).__name__} does not tell anything of single sequences")
+
+    def inspected(self, model: nn.Module, part: Part, *, steps: int, lanes: int) -> Inspected:
+        """The network's recurrence and what runs through it when it reads a part: what `lstmctl inspect` looks into.
+
+        The lanes begin at even distances over the part, the first with it; each starts from a zero state, as the task
+        has it. A task whose windows are shorter than `steps` gives whole windows, and so many more of them that about
+        as much is read; a part that is shorter gives what it has. Whatever stands before the recurrence (embedding,
+        normalisation, segments) is in the input already, and what stands behind it (the head) is in the loss.
+
+        Args:
+            steps: of each lane, at most.
+            lanes: how many.
+
+        Raises:
+            DataError: the part is too short.
+            UsageError: the task has no recurrence that goes step by step.
+        """
+        raise UsageError(f"{type(self).__name__} has nothing to inspect: it shows no recurrence of its own")
 
     # What `protocols.Task` asks for.
 

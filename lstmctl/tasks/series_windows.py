@@ -6,14 +6,17 @@ inputs may reach back into the part before; so how many there are does not depen
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Self
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
+from lstmctl.intervals import Floats
 from lstmctl.protocols import Batch
 from lstmctl.seeds import stream
 
@@ -143,3 +146,19 @@ class ShuffledOrigins:
     def _shuffle(self, epoch: int) -> Tensor:
         generator = torch.Generator().manual_seed(stream(self.seed, "order", epoch))
         return torch.randperm(self.count, generator=generator).to(self.part.rows.device)
+
+
+def places(ids: Sequence[str], all_ids: Sequence[str]) -> NDArray[np.int64]:
+    """(series,), at which place among the run's series `all_ids` each of a table's `ids` stands.
+
+    Raises:
+        KeyError: one is not among them; `open_series` has refused it before.
+    """
+    found = {name: place for place, name in enumerate(all_ids)}
+    return np.array([found[name] for name in ids], dtype=np.int64)
+
+
+def windows_first(tensor: Tensor) -> Floats:
+    """(rows, batch, …) to an array (batch, rows, …)."""
+    array: Floats = tensor.detach().float().transpose(0, 1).cpu().numpy()
+    return array

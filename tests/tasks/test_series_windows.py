@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from lstmctl.tasks.series_windows import SeriesPart, ShuffledOrigins
+from lstmctl.tasks.series_windows import SeriesPart, ShuffledOrigins, places, windows_first
 
 
 def part(lookback: int = 3, horizon: int = 2) -> SeriesPart:
@@ -94,3 +94,11 @@ def test_a_batch_may_hold_more_than_an_epoch() -> None:
     order = ShuffledOrigins(part(), batch=20, seed=0)
     assert order.steps_per_epoch == 1
     assert order[0].lanes == 20
+
+
+def test_windows_first_turns_the_axes() -> None:
+    assert windows_first(torch.zeros(4, 3, 2)).shape == (3, 4, 2)
+
+
+def test_a_table_with_some_of_the_series_has_their_places() -> None:
+    assert places(("c", "a"), ("a", "b", "c")).tolist() == [2, 0]

@@ -1,0 +1,38 @@
+"""Windows as training sees them: some are mirrored, some lose their oldest rows."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from lstmctl.config.schema import Forecast as ForecastSettings
+from lstmctl.models.forecaster import Window
+
+
+def augmented(
+    window: Window, target: Tensor, shift: Tensor, settings: ForecastSettings, shorten: float
+) -> tuple[Window, Tensor]:
+    """Windows mirrored by chance where forecasts are odd, and some of them shortened; with their labels.
+
+    It draws from torch's global generator, which the trainer sets by the step.
+
+    Args:
+        window: normalised.
+        target: (horizon, batch, channels), scaled.
+        shift: (1, batch, channels), what was taken out of each window; its labels are mirrored around it.
+        settings: the config's `task`.
+        shorten: the share of windows that lose some whole segments, from the oldest on.
+    """
+    lookback, batch, channels = window.values.shape
+    if settings.symmetry == "odd":
+        each = 1 if settings.channels == "joint" else channels
+        sign = torch.where(torch.rand(1, batch, each) < 0.5, -1.0, 1.0).to(window.values)
+        window, target = window._replace(values=window.values * sign), shift + sign * (target - shift)
+    if shorten:
+        segments = lookback // settings.segment
+        hidden = (torch.rand(batch) * segments).long() * (torch.rand(batch) < shorten)
+        kept = torch.arange(lookback).unsqueeze(1) >= hidden * settings.segment
+        mask = kept.unsqueeze(-1).to(window.values)
+        seen = None if window.seen is None else window.seen * mask
+        window = window._replace(values=window.values * mask, past=window.past * mask, seen=seen)
+    return window, target

@@ -1,0 +1,140 @@
+"""Intervals made as wide as the rows of the validation part say they should be (conformal prediction).
+
+The rows that calibrate are not those that chose the weights, unless the config shares them (`task.calibration`).
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from lstmctl.errors import DataError, RunError
+from lstmctl.intervals import Floats, conformal_offsets, interval_scores, quantile_offsets, widened
+from lstmctl.scoring import evaluating
+from lstmctl.tasks.series_baselines import Baseline
+from lstmctl.tasks.series_predictor import MOST_WINDOWS_OF_PATHS, SeriesPredictor
+from lstmctl.tasks.series_windows import SeriesBatch, SeriesPart, windows_first
+
+log = logging.getLogger(__name__)
+
+Rows = Literal["separate", "shared", "none"]
+"""`task.calibration`."""
+
+MOST_WINDOWS = 20_000
+"""Windows that calibrate intervals: more would not move a quantile."""
+MOST_NUMBERS = 100_000_000
+"""Scores of all windows, steps, channels and levels that there is memory for."""
+
+
+def choosing_rows(validation: SeriesPart, rows: Rows) -> SeriesPart:
+    """The rows of the validation part that choose: all, or the first half where the second is kept for calibration.
+
+    Raises:
+        DataError: a half holds no window.
+    """
+    return _half(validation, 0) if rows == "separate" else validation
+
+
+def calibration_rows(validation: SeriesPart, rows: Rows) -> SeriesPart:
+    """The rows of the validation part that are kept for calibration.
+
+    Raises:
+        DataError: a half holds no window.
+    """
+    return _half(validation, 1) if rows == "separate" else validation
+
+
+def calibration_scores(
+    model: nn.Module, part: SeriesPart, predictor: SeriesPredictor
+) -> tuple[Floats, NDArray[np.int64]]:
+    """How far the truth lay outside of each uncalibrated interval, (windows, horizon, channels, levels), and the
+    series of each window; in order of series and time."""
+    scores, series = [], []
+    with torch.no_grad(), evaluating(model):
+        for batch in _calibrating(part, predictor):
+            assert batch.series is not None
+            _, spans = predictor.uncalibrated(model, batch)
+            scores.append(interval_scores(windows_first(batch.target), windows_first(spans)))
+            series.append(batch.series.cpu().numpy())
+    return np.concatenate(scores), np.concatenate(series)
+
+
+def baseline_scores(baseline: Baseline, part: SeriesPart, predictor: SeriesPredictor) -> Floats:
+    """How far the truth lay from a baseline's point forecasts, (windows, horizon, channels), in the windows that
+    calibrate the predictor's intervals."""
+    return np.concatenate(
+        [
+            np.abs(windows_first(batch.target) - baseline(windows_first(batch.input)))
+            for batch in _calibrating(part, predictor)
+        ]
+    )
+
+
+def calibrated_offsets(scores: Floats, levels: Sequence[int], targets: Sequence[str]) -> Floats | None:
+    """By how much to widen, (horizon, channels, levels), scaled; None, with a warning, where too few windows can tell.
+
+    Args:
+        scores: (windows, horizon, channels), or with levels behind.
+        levels: in percent, ascending.
+        targets: names of the channels.
+    """
+    shares = [level / 100 for level in levels]
+    found = np.asarray((conformal_offsets if scores.ndim == 3 else quantile_offsets)(scores, shares))
+    known = np.isfinite(found)
+    if known.all():
+        return found
+    whole = np.asarray(known.all((0, 2)))
+    lacking = [name for name, own in zip(targets, whole, strict=True) if not own]
+    if not known.any((0, 1)).all():
+        log.warning("%d windows are too few to calibrate intervals of %d %%", len(scores), max(levels))
+        return None
+    log.warning("too few known values of %s to calibrate by: it takes the widest of the others", ", ".join(lacking))
+    widest = np.where(known, found, -np.inf).max((0, 1))
+    return np.where(known, found, widest)
+
+
+def stored_offsets(calibration: Mapping[str, Any], shape: tuple[int, int, int]) -> Floats:
+    """The offsets (horizon, channels, levels) that `calibration.json` holds.
+
+    Raises:
+        RunError: it is damaged, or its offsets are of another shape.
+    """
+    try:
+        offsets = np.array(calibration["offsets"], dtype=np.float64)
+    except (KeyError, TypeError, ValueError) as error:
+        raise RunError("calibration.json is damaged") from error
+    if offsets.shape != shape:
+        raise RunError(f"calibration.json holds offsets {offsets.shape}; {shape} are right")
+    if not np.isfinite(offsets).all():
+        raise RunError("calibration.json is damaged: it holds offsets that are no finite numbers")
+    return offsets
+
+
+def widened_intervals(intervals: Tensor, offsets: Floats) -> Tensor:
+    """Intervals (horizon, batch, channels, levels, 2), each end moved outwards by (horizon, channels, levels)."""
+    ends = widened(windows_first(intervals), offsets)
+    return torch.from_numpy(np.ascontiguousarray(ends)).to(intervals).transpose(0, 1)
+
+
+def _calibrating(part: SeriesPart, predictor: SeriesPredictor) -> Iterator[SeriesBatch]:
+    """Fewer windows where each takes many paths, and never more numbers than memory is there for."""
+    numbers = part.horizon * part.values.shape[1] * len(predictor.settings.levels)
+    most = MOST_WINDOWS_OF_PATHS if predictor.has_joint_distribution else MOST_WINDOWS
+    return part.scored(max(100, min(most, MOST_NUMBERS // numbers)))
+
+
+def _half(part: SeriesPart, which: int) -> SeriesPart:
+    half = part.half(which)
+    if len(half) == 0:
+        raise DataError(
+            f"half of the validation part holds no window of task.horizon={part.horizon:,} rows",
+            hint="task.calibration=shared calibrates on the rows that choose the weights, =none not at all; "
+            "or give the validation part a larger share in data.split",
+        )
+    return half

@@ -1,0 +1,95 @@
+"""The last window of every series, to forecast what comes after the end of a table."""
+
+from __future__ import annotations
+
+import logging
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from lstmctl.config.schema import Forecast as ForecastSettings
+from lstmctl.data.calendar import calendar_features
+from lstmctl.data.series import SeriesCorpus
+from lstmctl.data.series_encoding import SeriesEncoding
+from lstmctl.errors import DataError
+from lstmctl.intervals import Floats
+from lstmctl.tasks.series_windows import SeriesBatch, places
+
+log = logging.getLogger(__name__)
+
+
+def last_windows(
+    encoding: SeriesEncoding,
+    settings: ForecastSettings,
+    device: torch.device,
+    corpus: SeriesCorpus | None = None,
+    *,
+    preview: bool = False,
+) -> tuple[SeriesBatch, NDArray[np.int64]]:
+    """The last window of every series, its labels NaN, and the table's row (batch,) at which each ends. Series shorter
+    than the lookback are left out, with a warning.
+
+    Args:
+        encoding: the run's.
+        settings: the config's `task`.
+        device: where the windows are to be.
+        corpus: a newer table; by default the end of the one the run was trained on.
+        preview: the first series alone, with its mean for what is not known far enough in advance.
+
+    Raises:
+        DataError: every series is shorter than the lookback, or what must be known in advance ends too soon.
+    """
+    table = encoding.tail if corpus is None else corpus.table
+    scaled = encoding.scaled(table)
+    where = "the run's own table" if corpus is None else corpus.names[0]
+    long_enough = np.flatnonzero(table.ends - table.bounds[:-1] >= settings.lookback)
+    if not len(long_enough):
+        longest = int((table.ends - table.bounds[:-1]).max())
+        raise DataError(
+            f"{where}: {'the longest series' if table.ids[1:] else 'the table'} has {longest:,} rows; "
+            f"a forecast is made from task.lookback={settings.lookback:,}",
+            hint="give it the rows before as well",
+        )
+    if preview:
+        long_enough = long_enough[:1]
+    elif short := len(table.ids) - len(long_enough):
+        log.warning("%d series of fewer than %d rows are not forecast", short, settings.lookback)
+    rows, known = [], []
+    for index in long_enough:
+        end, stop = int(table.ends[index]), int(table.bounds[index + 1])
+        what = table.ids[index] or where
+        there = scaled.known[end : min(stop, end + settings.horizon), : len(encoding.known)]
+        given = _rows_given(there)
+        if not preview and encoding.known and given < settings.horizon:
+            last = encoding.step.text(int(table.times[end + given - 1]))
+            raise DataError(
+                f"{', '.join(encoding.known)} must be known for {settings.horizon:,} rows after the last "
+                f"{', '.join(encoding.targets)} of {what}, but ends {given:,} rows after it, at {last}",
+                hint="append rows with these columns alone, or train without data.known",
+            )
+        rows.append(np.arange(end - settings.lookback, end))
+        times = encoding.step.times_after(int(table.times[end - 1]), settings.horizon)
+        ahead = np.zeros((settings.horizon, len(encoding.known)))
+        ahead[:given] = there[:given]
+        known.append(np.concatenate([ahead, calendar_features(times, encoding.calendar, encoding.step)], axis=1))
+    taken = np.stack(rows, axis=1)
+    series = places([table.ids[index] for index in long_enough], encoding.ids)
+    inputs = torch.from_numpy(scaled.values[taken]).to(device)
+    return SeriesBatch(
+        input=inputs,
+        target=inputs.new_full((settings.horizon, len(rows), len(encoding.targets)), torch.nan),
+        fresh=True,
+        past=torch.from_numpy(scaled.past[taken]).to(device),
+        known=torch.from_numpy(np.concatenate([scaled.known[taken], np.stack(known, axis=1).astype(np.float32)])).to(
+            device
+        ),
+        static=torch.from_numpy(scaled.static[long_enough]).to(device).unsqueeze(0),
+        series=torch.from_numpy(series).to(device),
+    ), table.ends[long_enough] - 1
+
+
+def _rows_given(known: Floats) -> int:
+    """How many of the first rows lack nothing."""
+    lacking = np.isnan(known).any(axis=1)
+    return int(np.argmax(lacking)) if lacking.any() else len(known)

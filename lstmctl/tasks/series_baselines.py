@@ -1,0 +1,79 @@
+"""Forecasts of a part's windows that need no network, to stand beside a network's."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from lstmctl.baselines.series import Ridge, drift, fit_ridge, last_value, seasonal_naive
+from lstmctl.intervals import Floats, widened
+from lstmctl.tasks.series_windows import SeriesBatch, SeriesPart, windows_first
+
+log = logging.getLogger(__name__)
+
+Baseline = Callable[[Floats], Floats]
+"""From histories (windows, lookback, channels) to forecasts (windows, horizon, channels), scaled."""
+
+RIDGE_LOOKBACKS = 8
+"""The ridge baseline chooses among the lookback and so many even parts of it."""
+
+
+def repeating_baselines(lookback: int, horizon: int, season: int) -> dict[str, Baseline]:
+    """What goes on as a window ends, by name: last value, seasonal naive, drift. Those that need a longer lookback are
+    left out.
+
+    Args:
+        lookback, horizon: rows of a window.
+        season: rows after which the series repeat.
+    """
+    found: dict[str, Baseline] = {"last value": lambda history: last_value(history, horizon)}
+    if 1 < season <= lookback:
+        found["seasonal naive"] = lambda history: seasonal_naive(history, horizon, season)
+    if lookback > 1:
+        found["drift"] = lambda history: drift(history, horizon)
+    return found
+
+
+def ridge_baseline(training: SeriesPart, choosing: SeriesPart) -> Ridge | None:
+    """A ridge regression from lookback to horizon, fitted to the windows of the training part; its lookback and penalty
+    are chosen on those of `choosing`. None, with a warning, where no window is complete."""
+    lookback = training.lookback
+    shares = range(1, RIDGE_LOOKBACKS + 1)
+    try:
+        return fit_ridge(
+            training.values.cpu().numpy(),
+            _origins(training),
+            _origins(choosing),
+            lookbacks=sorted({max(1, lookback * share // RIDGE_LOOKBACKS) for share in shares}),
+            horizon=training.horizon,
+            begins=training.begins.cpu().numpy(),
+        )
+    except ValueError:
+        log.warning("no ridge regression: no window of the training or the validation part is complete")
+        return None
+
+
+def baseline_forecasts(
+    baseline: Baseline, part: SeriesPart, offsets: Floats | None
+) -> Iterator[tuple[SeriesBatch, Floats, Floats | None]]:
+    """All windows of a part, with the points (batch, horizon, channels) and the intervals (batch, horizon, channels,
+    levels, 2) of a baseline, scaled.
+
+    Args:
+        offsets: (horizon, channels, levels), how far intervals reach to either side; None for no intervals.
+    """
+    for batch in part.scored():
+        point = baseline(windows_first(batch.input))
+        if offsets is None:
+            yield batch, point, None
+        else:
+            both_ends = np.repeat(point[..., None, None], offsets.shape[-1], -2).repeat(2, -1)
+            yield batch, point, widened(both_ends, offsets)
+
+
+def _origins(part: SeriesPart) -> NDArray[np.int64]:
+    return part.origins(torch.arange(len(part), device=part.rows.device))[0].cpu().numpy()

@@ -1,0 +1,66 @@
+"""What a forecaster's recurrence reads: the segments of the windows' lookback, through its first member."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from lstmctl.data.series_encoding import SeriesEncoding
+from lstmctl.models.forecaster import Ensemble
+from lstmctl.protocols import ModelState
+from lstmctl.tasks.inspected import Inspected
+from lstmctl.tasks.series_predictor import SeriesPredictor
+from lstmctl.tasks.series_windows import SeriesPart
+
+
+def inspected_windows(
+    predictor: SeriesPredictor, encoding: SeriesEncoding, model: nn.Module, part: SeriesPart, amount: int
+) -> Inspected:
+    """Windows evenly spread over a part, each a lane, or a lane a channel where channels are independent.
+
+    A lane's loss is that of its forecast, the mean over the horizon; missing values count nowhere. What goes on after
+    the lookback, by queries or segment after segment, is part of the loss and not of what is shown.
+
+    Args:
+        amount: about how many steps to read in all.
+    """
+    assert isinstance(model, Ensemble)
+    member = model.each()[0]
+    segment, rows = member.sizes.segment, member.sizes.lookback
+    segments = rows // segment
+    count = min(len(part), max(1, amount // (segments * member.sequences)))
+    batch = part.windows(torch.linspace(0, len(part) - 1, count, device=part.rows.device).long())
+    window, shift, scale = predictor.window(model, batch)
+    target = batch.target.to(shift)
+
+    def loss(outputs: Tensor, state: ModelState) -> Tensor:
+        read = predictor.read(member.after_lookback(window, outputs, state), shift, scale)
+        seen = ~target.isnan()
+        each = torch.where(seen, predictor.likelihood.loss(read, target.nan_to_num()), 0)
+        if member.sequences == 1:
+            return each.sum((0, 2)) / seen.sum((0, 2)).clamp(min=1)
+        return (each.sum(0) / seen.sum(0).clamp(min=1)).flatten()
+
+    def properties() -> dict[str, Tensor]:
+        means = window.values.unflatten(0, (segments, segment)).mean(1)  # (segments, batch, channels)
+        lanes = member.sequences
+        if lanes == 1:
+            found = {f"{name}, mean of the segment": means[..., place] for place, name in enumerate(encoding.targets)}
+        else:
+            found = {"its channel, mean of the segment": means.flatten(1)}
+        phases = [f"{name}, {side}" for name in encoding.calendar for side in ("sine", "cosine")]
+        begins = window.known[:rows:segment].repeat_interleave(lanes, dim=1)
+        found |= {name: begins[..., place] for place, name in enumerate([*encoding.known, *phases])}
+        position = torch.arange(segments, device=means.device).unsqueeze(1)
+        found["position in the window"] = position.expand(segments, means.shape[1] * lanes).to(means)
+        return found
+
+    return Inspected(
+        recurrence=member.recurrence,
+        input=member.lookback(window),
+        symbols=tuple(f"−{rows - place * segment}" for place in range(segments)),
+        step=f"segments of {segment:,} rows, by their first row counted from the first one to forecast",
+        loss=loss,
+        properties=properties,
+        carried=False,
+    )

@@ -1,0 +1,153 @@
+"""From a network and windows to what it forecasts of them: points, intervals and sample paths, in scaled space.
+
+Level and scale are taken out of each window before the network and put back after it (`task.normalisation`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from lstmctl.config.schema import Forecast as ForecastSettings
+from lstmctl.models.forecaster import Decoding, Ensemble, Feedback, Window
+from lstmctl.models.likelihoods import Likelihood, Parameters
+from lstmctl.models.normalisation import carried_forward, taken_out
+from lstmctl.tasks.series_windows import SeriesBatch
+
+PATHS = 100
+"""Sample paths from which quantiles are taken where a forecast is made step by step."""
+MOST_WINDOWS_OF_PATHS = 512
+"""Windows that choose weights or calibrate intervals, where every one of them takes many paths."""
+
+
+@dataclass(frozen=True)
+class SeriesPredictor:
+    """How the outputs of a network are read."""
+
+    settings: ForecastSettings
+    """The config's `task`."""
+    likelihood: Likelihood
+    """What the outputs mean."""
+    decoding: Decoding
+    masked: bool
+    """Values may be missing, and the network is told which."""
+    ridge: float
+    """The config's `model.ridge`: the share of the linear map that stands beside the network."""
+
+    @property
+    def has_joint_distribution(self) -> bool:
+        """Whether sample paths can be drawn."""
+        return self.likelihood.has_samples and self.decoding in ("recursive", "encoder-decoder")
+
+    def uncalibrated(self, model: nn.Module, batch: SeriesBatch) -> tuple[Tensor, Tensor]:
+        """Points (horizon, batch, channels) and intervals (horizon, batch, channels, levels, 2), scaled: those of the
+        likelihood, or the point at both ends where it has none.
+
+        What is drawn step by step has the quantiles of its sample paths. An ensemble's points and intervals are the
+        means of its members'.
+        """
+        count = len(self.settings.levels)
+        # The low and the high end of each interval, one after the other.
+        ends = [share for level in self.settings.levels for share in ((100 - level) / 200, (100 + level) / 200)]
+        if self.has_joint_distribution:
+            paths = self.paths(model, batch, PATHS, torch.Generator().manual_seed(0))
+            at = torch.tensor(ends, dtype=paths.dtype, device=paths.device)
+            spans = paths.quantile(at, dim=0).movedim(0, -1)
+            return paths.mean(0), spans.reshape(*spans.shape[:-1], count, 2)
+        window, shift, scale = self.window(model, batch)
+        read = [self.read(outputs, shift, scale) for outputs in self._outputs(model, window)]
+        point = torch.stack([self.likelihood.point(parameters) for parameters in read]).mean(0)
+        # The ridge regression moves the whole forecast; how wide its intervals are is the network's to say.
+        moved = self._by_ridge(model, batch, point)
+        if not self.likelihood.has_intervals:
+            return moved, moved[..., None, None].expand(*point.shape, count, 2)
+        spans = torch.stack([self.likelihood.quantiles(parameters, ends) for parameters in read]).mean(0)
+        return moved, spans.reshape(*spans.shape[:-1], count, 2) + (moved - point)[..., None, None]
+
+    def paths(self, model: nn.Module, batch: SeriesBatch, count: int, generator: torch.Generator) -> Tensor:
+        """Draws from the joint distribution of the horizon, (count, horizon, batch, channels), scaled; in an ensemble
+        each member draws its share.
+
+        Raises:
+            TypeError: there is none, as nothing is drawn that the next step could go on from.
+        """
+        if not self.has_joint_distribution:
+            raise TypeError("only a distribution that is forecast step by step has sample paths")
+        assert isinstance(model, Ensemble)
+        window, shift, scale = self.window(model, batch)
+        drawn = []
+        members = model.each()
+        for index, member in enumerate(members):
+            share = count * (index + 1) // len(members) - count * index // len(members)
+            if share == 0:
+                continue
+            values: list[Tensor] = []
+            member.roll_out(
+                window.repeated(share), self._drawing(share, batch.lanes, member.sequences, generator, values)
+            )
+            lanes = torch.cat(values).reshape(self.settings.horizon, share, batch.lanes, -1).movedim(1, 0)
+            drawn.append(lanes * scale + shift)
+        return torch.cat(drawn)
+
+    def window(self, model: nn.Module, batch: SeriesBatch) -> tuple[Window, Tensor, Tensor]:
+        """What the network sees, and the shift and scale (1, batch, channels) that were taken out of it, all in the
+        numbers of its weights."""
+        assert batch.past is not None
+        assert batch.known is not None
+        assert batch.static is not None
+        dtype = next(model.parameters()).dtype
+        values = batch.input.to(dtype)
+        seen = ~values.isnan() if self.masked else None
+        shift, scale = taken_out(values, seen, self.settings.normalisation)
+        normalised = (values - shift) / scale
+        covariates = (batch.past.to(dtype), batch.known.to(dtype), batch.static.to(dtype))
+        if seen is None:
+            return Window(normalised, None, *covariates), shift, scale
+        return Window(normalised.nan_to_num(), seen.to(dtype), *covariates), shift, scale
+
+    def read(self, outputs: Tensor, shift: Tensor, scale: Tensor) -> Parameters:
+        """The likelihood's parameters, scaled, by the outputs (horizon, batch, channels, outputs) of a window."""
+        return self.likelihood.read(_full(outputs), shift, scale)
+
+    def _outputs(self, model: nn.Module, window: Window) -> list[Tensor]:
+        """The outputs of each member, in the numbers that figures are computed in."""
+        found: list[Tensor] = [_full(outputs) for outputs in model(window)]
+        if self.settings.symmetry == "none":
+            return found
+        mirror = window._replace(values=-window.values)
+        others = [self.likelihood.mirrored(_full(outputs)) for outputs in model(mirror)]
+        return [(own + other) / 2 for own, other in zip(found, others, strict=True)]
+
+    def _by_ridge(self, model: nn.Module, batch: SeriesBatch, point: Tensor) -> Tensor:
+        """The mean of a point and of what the ridge regression forecasts, weighed as the config has it."""
+        assert isinstance(model, Ensemble)
+        if model.ridge is None:
+            return point
+        filled = carried_forward(batch.input) if self.masked else batch.input
+        last = filled[-1:]
+        ridge = torch.einsum("lbc,lh->hbc", filled - last, model.ridge.to(filled)) + last
+        return torch.lerp(point, ridge.to(point), self.ridge)
+
+    def _drawing(
+        self, share: int, batch: int, sequences: int, generator: torch.Generator, values: list[Tensor]
+    ) -> Feedback:
+        """What feeds draws back, and keeps them. The noise of a path is the same for every window: what is drawn for
+        one does not depend on those beside it."""
+
+        def draw(outputs: Tensor) -> Tensor:
+            outputs = _full(outputs)
+            shape = (2, len(outputs), share, 1, sequences, outputs.shape[2])
+            noise = torch.rand(shape, generator=generator, dtype=torch.float64).clamp(min=1e-12)
+            radius, angle = noise.expand(-1, -1, -1, batch, -1, -1).flatten(2, 4).to(outputs)
+            plain = outputs.new_zeros(())
+            values.append(self.likelihood.sample(self.likelihood.read(outputs, plain, plain + 1), (radius, angle)))
+            return values[-1]
+
+        return draw
+
+
+def _full(outputs: Tensor) -> Tensor:
+    """Outputs in the numbers that figures are computed in."""
+    return outputs.float() if outputs.dtype == torch.bfloat16 else outputs
