@@ -9,10 +9,21 @@ import lstmctl
 
 PACKAGE = Path(lstmctl.__file__).parent
 FLOORS = [
-    ["errors", "records", "metrics", "statistics", "seeds", "registry", "bundled", "storage"],
+    [
+        "errors",
+        "records",
+        "findings",
+        "metrics",
+        "statistics",
+        "seeds",
+        "registry",
+        "bundled",
+        "storage",
+        "step_grammar",
+    ],
     ["config", "cells", "data", "baselines", "intervals", "runs", "reporting"],
     ["protocols", "models", "decoding", "scoring", "tasks", "training"],
-    ["api", "comparison"],
+    ["api", "comparison", "inspection"],
     ["cli", "__main__"],
 ]
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
@@ -27,6 +38,7 @@ ARROWS = {
     "tasks": {"protocols", "models", "decoding", "scoring"},
     "training": {"protocols", "models", "scoring"},
     "comparison": {"api"},
+    "inspection": {"api"},
     "__main__": {"cli"},
 }
 HEAVY = {"rich": {"reporting"}, "matplotlib": {"reporting"}, "typer": {"cli"}}

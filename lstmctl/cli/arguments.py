@@ -15,8 +15,9 @@ def split_arguments(arguments: Sequence[str] | None, what: str) -> tuple[str | N
     """The one plain argument, if any, and the overrides: an argument with `=` in it is an override.
 
     Raises:
-        UsageError: there are two plain arguments.
+        UsageError: there are two plain arguments, or a budget that lacks its quotes.
     """
+    check_budget_is_quoted(arguments or ())
     plain = [argument for argument in arguments or () if "=" not in argument]
     overrides = [argument for argument in arguments or () if "=" in argument]
     if len(plain) > 1:
@@ -24,6 +25,33 @@ def split_arguments(arguments: Sequence[str] | None, what: str) -> tuple[str | N
             f"one {what} is expected, not {len(plain)}: {', '.join(plain)}", hint="settings are written KEY=VALUE"
         )
     return (plain[0] if plain else None), overrides
+
+
+def check_budget_is_quoted(arguments: Sequence[str]) -> None:
+    """Without quotes, a shell makes two or three arguments of `training.budget=3M characters`.
+
+    Raises:
+        UsageError: it did.
+    """
+    import shlex
+
+    from lstmctl.config.budget import Budget
+
+    for place, argument in enumerate(arguments):
+        if not argument.startswith("training.budget="):
+            continue
+        for count in (1, 2):
+            following = list(arguments[place + 1 : place + 1 + count])
+            whole = " ".join([argument, *following])
+            try:
+                Budget.parse(whole.removeprefix("training.budget="))
+            except ValueError:
+                continue
+            if following:
+                raise UsageError(
+                    f"`{' '.join(following)}` stands apart from `{argument}`, as an argument of its own",
+                    hint=f"quote it, since a shell parts words at spaces: {shlex.quote(whole)}",
+                )
 
 
 def complete_config(incomplete: str) -> list[str]:

@@ -8,7 +8,15 @@ from typing import Annotated
 
 import typer
 
-from lstmctl.cli.arguments import Json, Quiet, Trust, complete_cell, complete_comparison, complete_config
+from lstmctl.cli.arguments import (
+    Json,
+    Quiet,
+    Trust,
+    check_budget_is_quoted,
+    complete_cell,
+    complete_comparison,
+    complete_config,
+)
 
 EXAMPLES = """\
 Examples:
@@ -103,6 +111,7 @@ def compare(
         raise UsageError("--json and --table both write to stdout; give one of them")
     if resume is not None and (arguments or arm or tune or config is not None or match is not None):
         raise UsageError("--resume goes on with a comparison's own plan; of what is planned, only --seeds can be more")
+    check_budget_is_quoted(arguments or ())
     cells = [argument for argument in arguments or () if "=" not in argument]
     overrides = [argument for argument in arguments or () if "=" in argument]
     try:

@@ -38,7 +38,7 @@ def list_(json: Json = False) -> None:
 
 @app.command(epilog="Examples:\n\n\b\n  lstmctl runs show\n  lstmctl runs show latest --json")
 def show(run: RunArgument = None, json: Json = False) -> None:
-    """Everything `run.json` knows of a run."""
+    """What `run.json` knows of a run: its facts, its data and its figures; --json has all of it as it is."""
     from lstmctl.cli import output
     from lstmctl.reporting import console
     from lstmctl.runs.folder import find_run, runs_root
@@ -48,8 +48,36 @@ def show(run: RunArgument = None, json: Json = False) -> None:
     if json:
         output.write_json({"run": str(folder.path), "info": info})
         return
-    rows = [[key, _cell(value)] for key, value in info.items() if value not in (None, {}, [])]
+    apart = {key: info[key] for key in ("data", "metrics") if isinstance(info.get(key), dict)}
+    rows = [[key, _cell(value)] for key, value in info.items() if value not in (None, {}, []) and key not in apart]
     console.print_table(str(folder.path), ["", ""], rows, stream=sys.stdout)
+    _show_data(apart.get("data", {}))
+    _show_metrics(apart.get("metrics", {}))
+
+
+def _show_data(data: dict[str, Any]) -> None:
+    from lstmctl.reporting import console
+    from lstmctl.reporting.data_facts import data_facts
+
+    rows = [[name, str(value)] for name, value in data_facts(data) if value not in (None, "")]
+    notes = data.get("notes")
+    rows += [["note", str(note)] for note in notes] if isinstance(notes, list) else []
+    if rows:
+        console.write_line("", sys.stdout)
+        console.print_table("data", ["", ""], rows, stream=sys.stdout)
+
+
+def _show_metrics(metrics: dict[str, Any]) -> None:
+    """A figure a row, a part a column."""
+    from lstmctl.reporting import console
+    from lstmctl.reporting.quantities import metric_words
+
+    parts = {part: figures for part, figures in metrics.items() if isinstance(figures, dict)}
+    names = dict.fromkeys(name for figures in parts.values() for name in figures)
+    if names:
+        rows = [[metric_words(name), *(_cell(figures.get(name)) for figures in parts.values())] for name in names]
+        console.write_line("", sys.stdout)
+        console.print_table("metrics", ["", *parts], rows, stream=sys.stdout)
 
 
 def _print(columns: list[str], rows: list[dict[str, Any]]) -> None:
@@ -62,7 +90,7 @@ def _print(columns: list[str], rows: list[dict[str, Any]]) -> None:
 
 def _cell(value: object) -> str:
     if isinstance(value, dict):
-        return "  ".join(f"{key}: {_cell(inner)}" for key, inner in value.items() if inner is not None)
+        return ", ".join(f"{key} {_cell(inner)}" for key, inner in value.items() if inner is not None)
     if isinstance(value, list):
         return ", ".join(map(_cell, value))
     if isinstance(value, float):

@@ -13,14 +13,17 @@ from lstmctl.config.rules import Found, broken_rules
 from lstmctl.config.schema import DEFAULT_TASK, SECTIONS, SOURCES, TASKS, Section, Settings
 from lstmctl.config.wording import allowed, shortened, shown, wrong
 
+OWN_DEFAULTS = {"budget": "task", "precision": "data"}
+"""Keys of `training`, and the section whose class may have its own default for each, in an attribute of that name."""
+
 
 def check(values: Mapping[str, object]) -> tuple[Settings | None, list[Found]]:
     """The settings that `values` give, or None and what is wrong with which key."""
     problems: list[Found] = []
     valid: dict[str, Section] = {}
     for name in SECTIONS:
-        if name == "training" and "task" in valid:
-            values = _with_budget(values, valid["task"])
+        if name == "training":
+            values = _with_own_defaults(values, valid)
         section, found = _section(name, values)
         problems += [((name, *path), text) for path, text in found]
         if section is not None:
@@ -32,12 +35,14 @@ def check(values: Mapping[str, object]) -> tuple[Settings | None, list[Found]]:
     return (whole if not problems else None), problems
 
 
-def _with_budget(values: Mapping[str, object], task: Any) -> Mapping[str, object]:
-    """`values` with the task's own budget where the config names none."""
+def _with_own_defaults(values: Mapping[str, object], valid: Mapping[str, Section]) -> Mapping[str, object]:
+    """`values` with the defaults of training that the task and the source have of their own, where the config names
+    none."""
     training = values.get("training", {})
-    if not isinstance(training, dict) or "budget" in training:
+    if not isinstance(training, dict):
         return values
-    return {**values, "training": {**training, "budget": task.budget}}
+    own = {key: getattr(valid[name], key) for key, name in OWN_DEFAULTS.items() if hasattr(valid.get(name), key)}
+    return {**values, "training": {**own, **training}}
 
 
 def _section(name: str, values: Mapping[str, object]) -> tuple[Section | None, list[Found]]:
@@ -65,10 +70,12 @@ def _task(raw: dict[str, object]) -> tuple[Section | None, list[Found]]:
 
 def _data(raw: dict[str, object]) -> tuple[Section | None, list[Found]]:
     named = [key for key in raw if key in SOURCES]
-    if len(named) > 1:
+    # `text` is a source, and a column of a table.
+    owners = [key for key in named if set(named) <= {key, *SOURCES[key].model_fields}]
+    if len(named) > 1 and len(owners) != 1:
         return None, [((named[1],), f"a second source beside data.{named[0]}; exactly one of {_sources()}")]
     if named:
-        return _validated(SOURCES[named[0]], raw)
+        return _validated(SOURCES[owners[0]], raw)
     # With no source known, which other keys are right cannot be told; all but one candidate stay unjudged.
     fields = {field for source in SOURCES.values() for field in source.model_fields}
     unknown = [key for key in raw if key not in fields]

@@ -17,6 +17,8 @@ from pydantic import Field, PlainSerializer, PlainValidator, WithJsonSchema
 from lstmctl.config.budget import Budget
 from lstmctl.config.wording import shown
 from lstmctl.registry import CELLS, is_user_class
+from lstmctl.step_grammar import EXAMPLES as STEP_EXAMPLES
+from lstmctl.step_grammar import read_step
 
 _USER_CLASS = r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*:[A-Za-z_]\w*"
 _DEVICE = r"auto|cpu|cuda|cuda:[0-9]{1,3}|mps"
@@ -124,6 +126,12 @@ def _names(value: object) -> tuple[str, ...]:
     if twice := next((name for index, name in enumerate(names) if name in names[:index]), None):
         raise ValueError(f'"{twice}" twice')
     return tuple(names)
+
+
+def _step(value: object) -> str:
+    if not isinstance(value, str) or (value != "auto" and read_step(value) is None):
+        raise ValueError(f"{shown(value)} is no time between rows; auto, or one such as {STEP_EXAMPLES}")
+    return value
 
 
 CALENDAR = ("hour", "weekday", "day-of-month", "month", "day-of-year")
@@ -246,6 +254,9 @@ Calendar = Annotated[
     PlainValidator(_calendar),
     PlainSerializer(list),
     WithJsonSchema({"type": "array", "items": {"enum": list(CALENDAR)}, "uniqueItems": True}),
+]
+TimeStep = Annotated[
+    str, PlainValidator(_step), WithJsonSchema({"type": "string", "examples": ["auto", *STEP_EXAMPLES.split(", ")]})
 ]
 Levels = Annotated[
     tuple[int, ...],

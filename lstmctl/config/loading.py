@@ -71,6 +71,7 @@ def _settled(document: Document, label: str | None, overrides: Sequence[str], *,
     origins: dict[KeyPath, tuple[int, str]] = {}
     parsed, unreadable = _parsed(overrides)
     located += [((1, index, 0), text) for index, text in enumerate(unreadable)]
+    command_line.give_way_to_cell(values, parsed)
     for index, override in enumerate(parsed):
         try:
             command_line.apply(values, override)

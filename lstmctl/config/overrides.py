@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from lstmctl.config.reading import Path, read_value
-from lstmctl.config.schema import DEFAULT_TASK, SOURCES, TASKS
+from lstmctl.config.schema import DEFAULT_TASK, READ_BY, SOURCES, TASKS, Model
 from lstmctl.config.wording import inert
 from lstmctl.errors import ConfigError
 
@@ -79,15 +79,30 @@ def _give_way(values: dict[str, Any], override: Override) -> None:
     """Naming another source, or another task, drops the keys that only the one before it understands."""
     name, *rest = override.path
     section = values.get(str(name))
-    if not isinstance(section, dict):
-        return
-    if name == "data" and len(rest) == 1 and rest[0] in SOURCES:
+    if name == "data" and isinstance(section, dict) and len(rest) == 1 and rest[0] in SOURCES:
         before = [SOURCES[key] for key in section if key in SOURCES and key != rest[0]]
         drop(section, _fields(before), _fields([SOURCES[str(rest[0])]]))
     elif name == "task" and rest == ["type"] and override.value in TASKS:
-        before_task = section.get("type", DEFAULT_TASK)
-        if before_task in TASKS:
-            drop(section, _fields([TASKS[before_task]]), _fields([TASKS[str(override.value)]]))
+        task_before = section.get("type", DEFAULT_TASK) if isinstance(section, dict) else DEFAULT_TASK
+        if task_before in TASKS:
+            _give_way_to_task(values, task_before, str(override.value))
+
+
+def _give_way_to_task(values: dict[str, Any], before: str, after: str) -> None:
+    if isinstance(values.get("task"), dict):
+        drop(values["task"], _fields([TASKS[before]]), _fields([TASKS[after]]))
+    for (name, key), tasks in READ_BY.items():
+        if before in tasks and after not in tasks and isinstance(values.get(name), dict):
+            drop(values[name], {key}, set())
+
+
+def give_way_to_cell(values: dict[str, Any], overrides: Iterable[Override]) -> None:
+    """Naming another cell drops the options of the one before, in place, before any of `overrides` is applied; options
+    that they give are for the cell that they name."""
+    named = [override.value for override in overrides if override.path == ("model", "cell")]
+    model = values.get("model")
+    if named and isinstance(model, dict) and named[-1] != model.get("cell", Model.model_fields["cell"].default):
+        drop(model, {"options"}, set())
 
 
 def _fields(classes: Iterable[Any]) -> set[str]:

@@ -7,9 +7,12 @@ still all shown.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from typing import Any
 
 from lstmctl.config.reading import Path
+from lstmctl.config.schema import READ_BY
+from lstmctl.config.wording import shown
 
 Found = tuple[Path, str]  # the key to blame, and what is wrong with it
 
@@ -22,9 +25,27 @@ def broken_rules(sections: Mapping[str, Any]) -> Iterator[Found]:
 
 
 def _source_fits_task(task: Any, data: Any) -> Iterator[Found]:
-    if data.source not in task.sources:
+    if data.source == "synthetic":
+        if task.type != (fitting := data.tasks[data.synthetic]):
+            yield (
+                ("task", "type"),
+                f"data.synthetic {data.synthetic} is a {fitting} problem, not {task.type}; task: {{type: {fitting}}}",
+            )
+    elif data.source not in task.sources:
         takes = ", ".join(f"data.{source}" for source in task.sources)
         yield ("data", data.source), f"task.type {task.type} does not read data.{data.source}; it takes {takes}"
+
+
+def _a_column_has_one_use(data: Any) -> Iterator[Found]:
+    if data.source != "series":
+        return
+    uses: dict[str, str] = {}
+    for key in ("time", "id", "targets", "past", "known", "static"):
+        named = getattr(data, key) or ()
+        for name in (named,) if isinstance(named, str) else named:
+            if name in uses:
+                yield ("data", key), f"{shown(name)} is named by data.{uses[name]} too; a column has one use"
+            uses.setdefault(name, key)
 
 
 def _budget_noun_fits_task(task: Any, data: Any, training: Any) -> Iterator[Found]:
@@ -78,19 +99,18 @@ def _segment_divides(task: Any) -> Iterator[Found]:
             )
 
 
-def _for_forecasts_alone(task: Any, model: Any) -> Iterator[Found]:
-    if task.type == "forecast":
-        if model.tie_embedding:
-            yield ("model", "tie_embedding"), "true ties symbols to the output; a forecast has none"
-        return
-    for key, plain in (("linear", False), ("ridge", 0.0), ("channel_embedding", True), ("ensemble", 1)):
-        if getattr(model, key) != plain:
-            yield ("model", key), f"belongs to forecasts; task.type {task.type} has no use for it"
+def _task_reads_what_is_set(name: str, task: Any, section: Any) -> Iterator[Found]:
+    """A default is let pass: a run's own config names every key, read or not."""
+    for (where, key), tasks in READ_BY.items():
+        if where == name and task.type not in tasks and getattr(section, key) != _default(section, key):
+            yield (
+                (name, key),
+                f"task.type {task.type} has no use for it, task.type {' or '.join(tasks)} has; leave it out",
+            )
 
 
-def _shortens_forecasts_alone(task: Any, training: Any) -> Iterator[Found]:
-    if task.type != "forecast" and training.shorten:
-        yield ("training", "shorten"), f"belongs to forecasts; task.type {task.type} has no use for it"
+def _default(section: Any, key: str) -> object:
+    return type(section).model_fields[key].get_default(call_default_factory=True)
 
 
 def _paths_are_not_averaged(task: Any, model: Any) -> Iterator[Found]:
@@ -123,14 +143,15 @@ def _linear_is_direct(task: Any, model: Any) -> Iterator[Found]:
 
 RULES: tuple[tuple[tuple[str, ...], Callable[..., Iterator[Found]]], ...] = (
     (("task", "data"), _source_fits_task),
+    (("data",), _a_column_has_one_use),
     (("task", "data", "training"), _budget_noun_fits_task),
     (("task", "model"), _direction_fits_task),
     (("training",), _accumulate_divides_batch),
     (("model",), _residual_joins_equal_widths),
     (("task",), _segment_divides),
     (("task",), _decoding_goes_through_a_horizon),
-    (("task", "model"), _for_forecasts_alone),
+    (("task", "model"), partial(_task_reads_what_is_set, "model")),
+    (("task", "training"), partial(_task_reads_what_is_set, "training")),
     (("task", "model"), _linear_is_direct),
-    (("task", "training"), _shortens_forecasts_alone),
     (("task", "model"), _paths_are_not_averaged),
 )

@@ -2,7 +2,8 @@
 
 To add a task: one class here, and its name in `AnyTask`. To add a source of data: one class whose field named like
 its `source` is required, and its name in `AnyData`. A task says itself which sources it takes and in which nouns its
-budget counts. Rules between fields are in `rules`.
+budget counts; which keys of the other sections only some tasks read is in `READ_BY`. Rules between fields are in
+`rules`.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from lstmctl.config.fields import (
     Paths,
     SeriesSplit,
     Split,
+    TimeStep,
 )
 
 
@@ -103,6 +105,77 @@ class Forecast(Section):
     )
 
 
+class Classification(Section):
+    """Tell the class of a sequence."""
+
+    sources: ClassVar[tuple[str, ...]] = ("table", "synthetic")
+    nouns: ClassVar[tuple[str, ...]] = ("sequences",)
+    budget: ClassVar[str] = "10 epochs"
+    causal: ClassVar[bool] = False  # a sequence is there as a whole
+
+    type: Literal["classification"] = Field(default="classification", description="What is learnt")
+    shape: Literal["many-to-one"] = Field(default="many-to-one", description="One label for a whole sequence")
+    class_weights: Literal["none", "balanced"] = Field(
+        default="none",
+        description="balanced: a sequence weighs in the loss as its class is rare, so that all classes weigh the same",
+    )
+
+
+class Regression(Section):
+    """Tell a number, or several, from a sequence."""
+
+    sources: ClassVar[tuple[str, ...]] = ("table", "synthetic")
+    nouns: ClassVar[tuple[str, ...]] = ("sequences",)
+    budget: ClassVar[str] = "10 epochs"
+    causal: ClassVar[bool] = False
+
+    type: Literal["regression"] = Field(default="regression", description="What is learnt")
+    shape: Literal["many-to-one"] = Field(default="many-to-one", description="Numbers for a whole sequence")
+    loss: Literal["mse", "mae", "huber"] = Field(default="mse", description="What training minimises")
+
+
+class Tagging(Section):
+    """Tell a label at every step of a sequence."""
+
+    sources: ClassVar[tuple[str, ...]] = ("table", "synthetic")
+    nouns: ClassVar[tuple[str, ...]] = ("sequences",)
+    budget: ClassVar[str] = "10 epochs"
+    causal: ClassVar[bool] = False
+
+    type: Literal["tagging"] = Field(default="tagging", description="What is learnt")
+    shape: Literal["many-to-many"] = Field(default="many-to-many", description="A label for every step")
+    class_weights: Literal["none", "balanced"] = Field(
+        default="none",
+        description="balanced: a step weighs in the loss as its label is rare, so that all labels weigh the same",
+    )
+
+
+class Transduction(Section):
+    """Write one text for another, by an encoder and a decoder."""
+
+    sources: ClassVar[tuple[str, ...]] = ("pairs",)
+    nouns: ClassVar[tuple[str, ...]] = ("sequences",)
+    budget: ClassVar[str] = "10 epochs"
+    causal: ClassVar[bool] = False  # direction is the encoder's
+
+    type: Literal["transduction"] = Field(default="transduction", description="What is learnt")
+    shape: Literal["many-to-many"] = Field(
+        default="many-to-many", description="A whole text is read, then another of any length is written"
+    )
+
+
+class GenerationFromLabel(Section):
+    """Write a text for a label."""
+
+    sources: ClassVar[tuple[str, ...]] = ("table",)
+    nouns: ClassVar[tuple[str, ...]] = ("sequences",)
+    budget: ClassVar[str] = "10 epochs"
+    causal: ClassVar[bool] = True
+
+    type: Literal["generation-from-label"] = Field(default="generation-from-label", description="What is learnt")
+    shape: Literal["one-to-many"] = Field(default="one-to-many", description="One label to a text of any length")
+
+
 class TextData(Section):
     """One or more text files, read in order as one text."""
 
@@ -137,7 +210,7 @@ class SeriesData(Section):
     calendar: Calendar = Field(
         default=(), description="Features made of the dates, each as sine and cosine; known in advance"
     )
-    step: str = Field(
+    step: TimeStep = Field(
         default="auto",
         description="Time between rows: auto, `15 minutes`, `1 hour`, `1 day`, `business days`, `1 month`, `1 row` …",
     )
@@ -164,9 +237,89 @@ class SeriesData(Section):
     )
 
 
+class TableData(Section):
+    """A table of labelled sequences: a row a text, or a row a frame."""
+
+    source: ClassVar[str] = "table"
+
+    table: Paths = Field(description="A CSV, TSV or Parquet file: a row a text with its label, or a row a frame")
+    text: str | None = Field(
+        default=None, description="Column of texts, each a sequence of characters; null for `text`, if there is one"
+    )
+    sequence: str | None = Field(
+        default=None,
+        description="Column that names the sequence of each frame, in rows that follow each other; null for `sequence`",
+    )
+    features: Names | None = Field(
+        default=None, description="Columns of the numbers of a frame; null for every column with no other use"
+    )
+    label: Names | None = Field(
+        default=None,
+        description="Column of labels, or columns of numbers (regression); null for `label`, `labels` or `target`. A "
+        "text's characters have labels of one character each, or as many labels with spaces between (tagging)",
+    )
+    window: AtLeastOne | None = Field(
+        default=None,
+        description="Frames in a sequence, where one long recording has no column of sequences: it is cut into windows",
+    )
+    stride: AtLeastOne | None = Field(
+        default=None, description="Frames from one such window to the next; null for windows side by side"
+    )
+    separator: Literal["auto", ",", ";", "\t", "|"] = Field(default="auto", description="Between columns")
+    decimal: Literal["auto", ".", ","] = Field(default="auto", description="Before the fraction of a number")
+    scaler: Literal["standard", "min-max", "none"] = Field(
+        default="standard", description="How features, and numbers to tell, are scaled, by the training part alone"
+    )
+    split: Split = Field(
+        default=(0.8, 0.1, 0.1),
+        description="Training, validation and (optional) test part, in order of position: fractions that sum to 1, "
+        "or whole counts of sequences (an unused tail is allowed)",
+    )
+
+
+class PairsData(Section):
+    """Pairs of texts, a line each: what is read, a tab, what is to be written."""
+
+    source: ClassVar[str] = "pairs"
+
+    pairs: Paths = Field(description="A text file with a pair a line: what is read, a tab, what is to be written")
+    split: Split = Field(
+        default=(0.8, 0.1, 0.1),
+        description="Training, validation and (optional) test part, in order of position: fractions that sum to 1, "
+        "or whole counts of pairs (an unused tail is allowed)",
+    )
+
+
+class SyntheticData(Section):
+    """A test of long memory: sequences drawn by the program, new ones at every step of training."""
+
+    source: ClassVar[str] = "synthetic"
+    tasks: ClassVar[dict[str, str]] = {
+        "adding": "regression",
+        "multiplication": "regression",
+        "temporal-order": "classification",
+        "temporal-order-4": "classification",
+        "first-symbol": "classification",
+        "copy": "tagging",
+        "reber": "tagging",
+    }
+    precision: ClassVar[str] = "float32"  # bfloat16 would lose the small increments of a long memory
+
+    synthetic: Literal[
+        "adding", "multiplication", "temporal-order", "temporal-order-4", "first-symbol", "copy", "reber"
+    ] = Field(description="Which test; see data/synthetic.py for each")
+    length: AtLeastOne = Field(
+        default=100, description="Steps of a sequence; of copy, the delay; of reber, the least number of symbols"
+    )
+    held_out: AtLeastOne = Field(default=2000, description="Sequences of the validation part, and of the test part")
+
+
 # The alternatives of two sections: `task` by its `type`, `data` by the source key it holds.
-AnyTask = Annotated[LanguageModel | Forecast, Field(discriminator="type")]
-AnyData = TextData | SeriesData
+AnyTask = Annotated[
+    LanguageModel | Forecast | Classification | Regression | Tagging | Transduction | GenerationFromLabel,
+    Field(discriminator="type"),
+]
+AnyData = TextData | SeriesData | TableData | PairsData | SyntheticData
 
 
 class Model(Section):
@@ -178,7 +331,9 @@ class Model(Section):
     hidden: AtLeastOne = Field(default=256, description="Width of the hidden state, in units")
     layers: AtLeastOne = Field(default=1, description="Recurrent layers stacked on each other")
     embedding: AtLeastOne = Field(default=64, description="Width of the vector that stands for one symbol, in units")
-    tie_embedding: bool = Field(default=False, description="Predict with the vectors that also read the symbols")
+    tie_embedding: bool = Field(
+        default=False, description="Predict with the vectors that also read the symbols (language models)"
+    )
     dropout: BelowOne = Field(
         default=0.0, description="Chance that a feature is dropped between layers and before the output"
     )
@@ -202,6 +357,10 @@ class Model(Section):
     direction: Literal["forward", "bidirectional"] = Field(
         default="forward",
         description="Read forward, or in both directions (not for tasks that predict what comes next)",
+    )
+    attention: bool = Field(
+        default=False,
+        description="Let the decoder look back at every step of the encoder (transduction; Luong, Pham & Manning 2015)",
     )
     options: Options = Field(default_factory=dict, description="Settings of the cell itself, checked by the cell")
 
@@ -296,6 +455,18 @@ TASKS: dict[str, type[Section]] = {task.model_fields["type"].default: task for t
 SOURCES: dict[str, type[Section]] = {data.source: data for data in get_args(AnyData)}
 DEFAULT_TASK = next(iter(TASKS))
 SECTIONS = ("task", "data", "model", "training")
+READ_BY: dict[tuple[str, str], tuple[str, ...]] = {
+    ("model", "tie_embedding"): ("language-model",),
+    ("model", "linear"): ("forecast",),
+    ("model", "ridge"): ("forecast",),
+    ("model", "channel_embedding"): ("forecast",),
+    ("model", "ensemble"): ("forecast",),
+    ("model", "attention"): ("transduction",),
+    ("training", "window"): ("language-model",),
+    ("training", "state_reset"): ("language-model",),
+    ("training", "shorten"): ("forecast",),
+}
+"""The tasks that read a key of `model` or `training`; every task reads a key that is not here."""
 
 
 def json_schema() -> dict[str, Any]:

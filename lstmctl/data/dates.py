@@ -35,6 +35,8 @@ class Reading:
     format: str
     times: Times
     """(rows,) microseconds since 1970-01-01 by the table's own clock."""
+    zone: str
+    """How far that clock is from UTC, as `+02:00` or `Z`; empty where the dates name no zone."""
 
 
 def is_date(text: str) -> bool:
@@ -88,7 +90,7 @@ def read_dates(
             f"{place(0)}, column `{column}`: `{first[:40]}` is not written as dates usually are",
             hint=f"say how: {EXAMPLE}; or name another column of dates: data.time=NAME",
         )
-    texts, formats = _without_zone(texts, formats, place, column)
+    texts, formats, zone = _without_zone(texts, formats, place, column)
     readings, failures = [], []
     for form in formats:
         parsed = _parse(texts, form)
@@ -96,7 +98,8 @@ def read_dates(
         if len(wrong):
             failures.append((int(wrong[0]), form))
         else:
-            readings.append(Reading(form.replace("%.f", ""), parsed.to_physical().to_numpy().astype(np.int64)))
+            times = parsed.to_physical().to_numpy().astype(np.int64)
+            readings.append(Reading(form.replace("%.f", ""), times, zone))
     if not readings:
         raise _misfit(texts, place, column, max(failures), given=date_format is not None)
     if len(readings) > 1:
@@ -114,12 +117,12 @@ def read_dates(
 
 def _without_zone(
     texts: pl.Series, formats: tuple[str, ...], place: Callable[[int], str], column: str
-) -> tuple[pl.Series, tuple[str, ...]]:
-    """The texts by their own clock, where all name one and the same zone."""
+) -> tuple[pl.Series, tuple[str, ...], str]:
+    """The texts by their own clock, and the zone that all of them name, if any."""
     first = str(texts[0])
     asked = any("%z" in form or "%Z" in form for form in formats)
     if not re.search(ZONE, first) or not (asked or re.search(r":\d{2}(\.\d+)?" + ZONE, first)):
-        return texts, formats
+        return texts, formats, ""
     zones = texts.str.extract(ZONE, 1)
     other = zones.ne_missing(pl.Series([zones[0]])).arg_true()
     if len(other):
@@ -129,7 +132,8 @@ def _without_zone(
             hint="convert all dates to one zone, such as UTC",
         )
     formats = tuple(re.sub(r"\s?%[zZ]", "", form) for form in formats)
-    return texts.str.replace(ZONE, ""), formats
+    zone = re.sub(r"^(UTC|GMT)$", "Z", re.sub(r"^([+-]\d{2})(\d{2})$", r"\1:\2", str(zones[0])))
+    return texts.str.replace(ZONE, ""), formats, zone
 
 
 def _parse(texts: pl.Series, form: str) -> pl.Series:

@@ -17,6 +17,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from lstmctl.data.dates import is_date
+from lstmctl.data.purposes import SERIES, Purpose
 from lstmctl.data.text import BYTE_ORDER_MARK
 from lstmctl.errors import DataError
 
@@ -33,6 +34,8 @@ SAMPLED = 200
 """Rows from which columns, separator and decimal sign are recognised."""
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 _COMMA_NUMBER = re.compile(r"[+-]?\d*,\d+([eE][+-]?\d+)?")
+_THOUSANDS = ",.'\u2019 \u00a0\u202f"
+"""Signs that stand between thousands somewhere in the world; which of them is the decimal sign is no matter here."""
 # A crash inside polars is no ordinary exception, but for a file that caused it, it is an error like any other.
 POLARS_ERRORS: tuple[type[BaseException], ...] = (
     pl.exceptions.PolarsError,
@@ -47,18 +50,19 @@ class DelimitedSheet:
 
     unit = "line"
 
-    def __init__(self, path: Path, separator: str, decimal: str) -> None:
+    def __init__(self, path: Path, separator: str, decimal: str, purpose: Purpose = SERIES) -> None:
         """Check the whole file once.
 
         Args:
             path: a regular file.
             separator: one of `SEPARATORS`, or auto.
             decimal: `.`, `,` or auto.
+            purpose: what it is read for, as far as errors say what would be right.
 
         Raises:
             DataError: it is not such a file; with the line, and what would be right.
         """
-        self.path = path
+        self.path, self._purpose = path, purpose
         self.notes: list[str] = []
         with path.open("rb") as file:
             head = file.read(1 << 18)
@@ -151,13 +155,13 @@ class DelimitedSheet:
 
     def _names(self, header: list[str]) -> tuple[str, ...]:
         """The columns' names, with a stand-in for those without."""
-        if len(header) < 2:
+        if len(header) < self._purpose.columns:
             others = [other for other in SEPARATORS if other in header[0] and other != self.separator]
             raise DataError(
                 f"{self.path}: line {self._header_line}: one column only, `{header[0][:40]}`",
                 hint=f"the columns seem to be separated otherwise: data.separator={_shown(others[0])}"
                 if others
-                else "a table has a column of dates and at least one of numbers, with a header that names them",
+                else f"a table has {self._purpose.holds}",
             )
         if date := next((name for name in header if is_date(name)), None):
             raise DataError(
@@ -168,7 +172,7 @@ class DelimitedSheet:
         if all(not name or self._is_number(name) for name in header):
             raise DataError(
                 f"{self.path}: line {self._header_line} holds numbers where the columns' names should be",
-                hint="put a header line before the data, such as " + self.separator.join(["date", "value"]),
+                hint="put a header line before the data, such as " + self.separator.join(self._purpose.header),
             )
         names = [name or f"column {number}" for number, name in enumerate(header, start=1)]
         if twice := next((name for index, name in enumerate(names) if name in names[:index]), None):
@@ -186,7 +190,12 @@ class DelimitedSheet:
         return "," if commas > points else "."
 
     def _is_number(self, text: str) -> bool:
-        return bool(_NUMBER.fullmatch(text) or _COMMA_NUMBER.fullmatch(text))
+        # One with thousands apart is to be refused as a number, with what to do about it, not taken for text.
+        return bool(
+            _NUMBER.fullmatch(text)
+            or _COMMA_NUMBER.fullmatch(text)
+            or any(_without_thousands(text, decimal) for decimal in ".,")
+        )
 
     def _check(self) -> NDArray[np.int64]:
         """Look at every line: encoding, quotation marks and number of fields; keep the lines that hold anything."""
@@ -282,7 +291,7 @@ class DelimitedSheet:
             others = [other for other in SEPARATORS if other != self.separator]
             text = block[starts[wrong] : ends[wrong]].decode("utf-8", "replace")
             otherwise = next((other for other in others if text.count(other) == self._width - 1), None)
-            hint = "a number with a decimal comma needs another separator or quotes" if self.separator == "," else None
+            hint = self._purpose.comma if self.separator == "," else None
             raise DataError(
                 f"{self.path}: line {number}: {fields[wrong]} {'field' if fields[wrong] == 1 else 'fields'}, "
                 f"but the header (line {self._header_line}) has {self._width}",
@@ -335,7 +344,8 @@ class DelimitedSheet:
         if len(bad):
             value = str(texts[int(bad[0])])
             raise DataError(
-                f"{self.place(int(bad[0]))}, column `{self.names[column]}`: `{value[:40]}` is not a number",
+                f"{self.place(int(bad[0]))}, column `{self.names[column]}`: `{value[:40]}` is not a number"
+                + (f"; `{self.decimal}` is taken as the decimal sign" if self._is_number(value) else ""),
                 hint=self._number_hint(value, column),
             )
         return numbers.set(missing, None).to_numpy()
@@ -348,23 +358,38 @@ class DelimitedSheet:
             raise DataError(
                 f"{self.place(row)}, column `{self.names[column]}`: {values[row]:g} is "
                 + ("infinite" if np.isinf(values[row]) else "too large to learn from"),
-                hint="correct it, or leave it empty and write data.missing=interpolate",
+                hint=self._purpose.correct,
             )
 
     def _number_hint(self, value: str, column: int) -> str:
+        remedies = []
+        if plain := _without_thousands(value, self.decimal):
+            remedies.append(f"remove the thousands separators: {plain}")
         if self.decimal == "." and _COMMA_NUMBER.fullmatch(value):
-            return 'numbers with a decimal comma: data.decimal=","' + (
-                ', and data.separator=";" with a file that is separated so' if self.separator == "," else ""
+            remedies.append(
+                'numbers with a decimal comma: data.decimal=","'
+                + (', and data.separator=";" with a file that is separated so' if self.separator == "," else "")
             )
         if self.decimal == "," and _NUMBER.fullmatch(value):
-            return 'numbers with a decimal point: data.decimal="."; thousands are written without a sign between'
-        return (
-            "correct it, leave it empty and write data.missing=interpolate, or leave the column "
-            f"`{self.names[column]}` out: data.targets=[…]"
-        )
+            remedies.append('numbers with a decimal point: data.decimal="."')
+        if remedies:
+            return "; or, for ".join(remedies)
+        other = "." if self.decimal == "," else ","
+        if plain := _without_thousands(value, other):
+            return f'remove the thousands separators, {plain}, and say what the decimal sign is: data.decimal="{other}"'
+        correct = self._purpose.correct.replace(", or ", ", ", 1)
+        return f"{correct}, or leave the column `{self.names[column]}` out: {self._purpose.choose}"
 
 
 _CONVERT = "convert it to UTF-8 first; from a spreadsheet, save it as CSV"
+
+
+def _without_thousands(text: str, decimal: str) -> str | None:
+    """A number without the signs between its thousands; None where it has none, or is no number with that decimal
+    sign."""
+    signs = re.escape(_THOUSANDS.replace(decimal, ""))
+    grouped = re.fullmatch(rf"[+-]?\d{{1,3}}([{signs}])\d{{3}}(?:\1\d{{3}})*(?:{re.escape(decimal)}\d+)?", text)
+    return None if grouped is None else text.replace(grouped[1], "")
 
 
 def _separator(lines: list[str]) -> str:

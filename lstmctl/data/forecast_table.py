@@ -19,16 +19,19 @@ def forecast_columns(
     forecasts: Sequence[SeriesForecast], model: str, cutoffs: Sequence[str] = ()
 ) -> dict[str, list[object]]:
     """Columns `unique_id`, `ds`, of a backtest `cutoff`, `y` where what came is known, `<model>` and, for each level,
-    `<model>-lo-90` and `<model>-hi-90`; where a forecast has sample paths, `<model>-path-1` and so on."""
+    `<model>-lo-90` and `<model>-hi-90`; where a forecast has sample paths, `<model>-path-1` and so on. Times name the
+    zone where the table's own did."""
     columns: dict[str, list[object]] = {"unique_id": [], "ds": []}
     if cutoffs:
-        columns["cutoff"] = [cutoff for cutoff, one in zip(cutoffs, forecasts, strict=True) for _ in one.times]
+        columns["cutoff"] = [
+            _zoned(cutoff, one.zone) for cutoff, one in zip(cutoffs, forecasts, strict=True) for _ in one.times
+        ]
     if any(forecast.actual for forecast in forecasts):
         columns["y"] = []
     columns[model] = []
     for forecast in forecasts:
         columns["unique_id"] += [forecast.series] * len(forecast.times)
-        columns["ds"] += forecast.times
+        columns["ds"] += [_zoned(time, forecast.zone) for time in forecast.times]
         columns[model] += forecast.point
         if "y" in columns:
             columns["y"] += forecast.actual or [None] * len(forecast.times)
@@ -38,6 +41,13 @@ def forecast_columns(
         for index, path in enumerate(forecast.paths):
             columns.setdefault(f"{model}-path-{index + 1}", []).extend(path)
     return columns
+
+
+def _zoned(time: str, zone: str) -> str:
+    """A time with its zone, which belongs to a time of day."""
+    if not zone:
+        return time
+    return f"{time}{zone}" if " " in time else f"{time} 00:00:00{zone}"
 
 
 def as_csv(forecasts: Sequence[SeriesForecast], model: str) -> str:
@@ -50,8 +60,8 @@ def as_csv(forecasts: Sequence[SeriesForecast], model: str) -> str:
 def write_forecast_table(
     path: Path, forecasts: Sequence[SeriesForecast], model: str, cutoffs: Sequence[str] = ()
 ) -> None:
-    """The table as a file, by its ending: CSV, or Parquet with real dates. `cutoffs` are the last rows before each
-    forecast of a backtest.
+    """The table as a file, by its ending: CSV, or Parquet with real dates, in UTC where they have a zone. `cutoffs`
+    are the last rows before each forecast of a backtest.
 
     Raises:
         UsageError: the ending is neither.
@@ -72,6 +82,8 @@ def _times(text: polars.Series) -> polars.Series:
     numbers = text.cast(polars.Int64, strict=False)
     if not numbers.null_count():
         return numbers
+    if text.str.contains(r"(Z|[+-]\d{2}:\d{2})$").all():
+        return text.str.replace("Z$", "+00:00").str.to_datetime("%Y-%m-%d %H:%M:%S%.f%:z", time_zone="UTC")
     days = text.str.len_chars().max() == len("2018-06-26")
     return text.str.to_datetime("%Y-%m-%d" if days else "%Y-%m-%d %H:%M:%S%.f")
 

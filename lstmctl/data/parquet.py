@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from lstmctl.data.dates import is_date
 from lstmctl.data.delimited import BLOCK, LARGEST, POLARS_ERRORS, SAMPLED
+from lstmctl.data.purposes import SERIES, Purpose
 from lstmctl.errors import DataError
 
 SIGNATURE = b"PAR1"
@@ -22,13 +23,13 @@ class ParquetSheet:
 
     unit = "row"
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, purpose: Purpose = SERIES) -> None:
         """Read the columns' names and types.
 
         Raises:
             DataError: it is no Parquet file, or a column holds lists, structures or objects.
         """
-        self.path = path
+        self.path, self._purpose = path, purpose
         self.notes: list[str] = []
         self.unnamed: set[int] = set()
         digest, self._bytes = hashlib.sha256(), 0
@@ -68,7 +69,8 @@ class ParquetSheet:
         return "date" if first and all(is_date(text) for text in first) else "text"
 
     def texts(self, column: int) -> pl.Series:
-        """(rows,) a column as texts, empty where there is none; moments as `2016-07-01 05:00:00`."""
+        """(rows,) a column as texts, empty where there is none; moments as `2016-07-01 05:00:00`, and `+02:00` where
+        they have a zone."""
         values = self._column(column)
         kind = self._kinds[column]
         if isinstance(kind, pl.Datetime) and kind.time_zone is not None:
@@ -79,9 +81,8 @@ class ParquetSheet:
                     f"{self.place(row)}, column `{self.names[column]}`: the clock of {kind.time_zone} was changed here",
                     hint="convert all dates to one zone, such as UTC",
                 )
-            values = values.dt.replace_time_zone(None)
         if isinstance(kind, pl.Datetime):
-            values = values.dt.strftime("%Y-%m-%d %H:%M:%S%.6f")
+            values = values.dt.strftime("%Y-%m-%d %H:%M:%S%.6f" + ("" if kind.time_zone is None else "%:z"))
         return values.cast(pl.String).fill_null("").str.strip_chars()
 
     def numbers(self, columns: Sequence[int]) -> NDArray[np.float64]:
@@ -95,7 +96,7 @@ class ParquetSheet:
             if self.kind(column) not in ("whole", "number", "empty"):
                 raise DataError(
                     f"{self.path}, column `{self.names[column]}` holds {self._kinds[column]}, not numbers",
-                    hint="store it as numbers, or name the columns to forecast: data.targets=[…]",
+                    hint=f"store it as numbers, or leave it out: {self._purpose.choose}",
                 )
             values[:, index] = self._column(column).cast(pl.Float64).to_numpy()
             with np.errstate(invalid="ignore"):
@@ -105,7 +106,7 @@ class ParquetSheet:
                 what = "infinite" if np.isinf(values[row, index]) else "too large to learn from"
                 raise DataError(
                     f"{self.place(row)}, column `{self.names[column]}`: {values[row, index]:g} is {what}",
-                    hint="correct it, or leave it empty and write data.missing=interpolate",
+                    hint=self._purpose.correct,
                 )
         return values
 

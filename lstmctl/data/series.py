@@ -91,6 +91,35 @@ class SeriesCorpus:
         first = np.maximum(start, self.table.bounds[:-1] + self.lookback)
         return first, np.maximum(0, stop - self.horizon - first + 1)
 
+    def known_too_short(self) -> str | None:
+        """In a sentence, that columns known in advance end before a horizon after the last target does, so that
+        nothing can be forecast from the table as it is; None where they reach over it.
+
+        Series shorter than a lookback count nowhere: they are not forecast anyway.
+        """
+        table, names = self.table, self.encoding.known
+        if not names:
+            return None
+        given = []
+        for end, stop in zip(table.ends, table.bounds[1:], strict=True):
+            ahead = table.known[end : min(stop, end + self.horizon)]
+            lacking = np.isnan(ahead).any(axis=1)
+            given.append(int(np.argmax(lacking)) if lacking.any() else len(ahead))
+        forecast = np.flatnonzero(table.ends - table.bounds[:-1] >= self.lookback)
+        short = [given[series] for series in forecast if given[series] < self.horizon]
+        if not short:
+            return None
+        columns, targets = (", ".join(f"`{name}`" for name in used) for used in (names, self.encoding.targets))
+        whose = f" in {len(short):,} of {len(given):,} series" if len(given) > 1 else ""
+        least = min(short)
+        reach = f"for {least:,} {'row' if least == 1 else 'rows'} only" if least else "for no row"
+        many = "row" if self.horizon == 1 else "rows"
+        return (
+            f"{columns} {'are' if len(names) > 1 else 'is'} known {reach} after the last {targets}{whose}: `forecast` "
+            f"will need {self.horizon:,} {many} with {'these columns' if len(names) > 1 else 'this column'} alone "
+            "appended"
+        )
+
     def require_windows(self, part: str) -> None:
         """Refuse a part without any window.
 
@@ -187,6 +216,7 @@ def open_series(
         past=rows.values["past"],
         known=rows.values["known"],
         static=static_values(rows, bounds, layout.missing),
+        zone="" if step.is_index else rows.zone,
     )
     if encoding is None:
         every = step.season() if season == "auto" else season
@@ -386,7 +416,7 @@ def _corpus(
 
 
 def _remarks(corpus: SeriesCorpus) -> list[str]:
-    """What a user may not expect: future rows, and series without a training window."""
+    """What a user may not expect: future rows or a lack of them, and series without a training window."""
     table, remarks = corpus.table, []
     future = table.bounds[1:] - table.ends
     if future.any():
@@ -395,6 +425,8 @@ def _remarks(corpus: SeriesCorpus) -> list[str]:
         count = int(future.sum())
         many = "row" if count == 1 else "rows"
         remarks.append(f"{count:,} future {many}, without targets, from {first} on")
+    if "training" in corpus.parts and (lack := corpus.known_too_short()):
+        remarks.append(lack)
     if "training" in corpus.parts and len(table.ids) > 1:
         counts = corpus.origins("training")[1]
         short = np.flatnonzero(counts == 0)

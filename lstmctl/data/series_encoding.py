@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 from lstmctl.data.calendar import PHASES, calendar_features
 from lstmctl.data.scaling import fit_scale, naive_error
 from lstmctl.data.series_table import Scaled, Table
-from lstmctl.data.timesteps import UNITS, Step
+from lstmctl.data.timesteps import Step
 from lstmctl.errors import RunError
+from lstmctl.step_grammar import UNITS
 
 log = logging.getLogger(__name__)
 
@@ -289,4 +290,5 @@ def _table(data: Mapping[str, Any], names: Mapping[str, tuple[str, ...]]) -> Tab
         past=_numbers(tail, "past", (rows, len(names["past"])), optional=True),
         known=_numbers(tail, "known", (rows, len(names["known"])), optional=True),
         static=_numbers(tail, "static", (series, len(names["static"])), optional=True),
+        zone=_text(tail, "zone", optional=True) or "",  # runs of before it was kept have none
     )

@@ -30,6 +30,8 @@ class Table:
     """(rows, known columns)"""
     static: NDArray[np.float64]
     """(series, static columns)"""
+    zone: str = ""
+    """How far the table's clock is from UTC, as `+02:00` or `Z`; empty where it does not say, or rows are numbered."""
 
     def tail(self, lookback: int, horizon: int) -> Table:
         """The last `lookback` observed rows of each series, and up to `horizon` future rows."""
@@ -46,6 +48,7 @@ class Table:
             past=self.past[rows],
             known=self.known[rows],
             static=self.static,
+            zone=self.zone,
         )
 
 

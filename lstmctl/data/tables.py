@@ -16,6 +16,7 @@ from lstmctl.data.dates import read_dates
 from lstmctl.data.delimited import MISSING, DelimitedSheet
 from lstmctl.data.locating import check_regular
 from lstmctl.data.parquet import SIGNATURE, ParquetSheet
+from lstmctl.data.purposes import SERIES, Purpose
 from lstmctl.data.text import SIGNATURES
 from lstmctl.data.timesteps import Step, Times
 from lstmctl.errors import DataError
@@ -73,6 +74,8 @@ class Rows:
     times: Times
     """(rows,) microseconds since 1970-01-01 by the table's own clock, or whole numbers."""
     is_index: bool
+    zone: str
+    """How far that clock is from UTC, as `+02:00` or `Z`; empty where the table does not say."""
     lines: NDArray[np.int64]
     """(rows,) where each row is in the file."""
     values: dict[str, Numbers]
@@ -88,25 +91,25 @@ class Rows:
         return f"{self.path}: {self.unit} {self.lines[row]}"
 
 
-def open_sheet(path: Path, separator: str = "auto", decimal: str = "auto") -> Sheet:
+def open_sheet(path: Path, separator: str = "auto", decimal: str = "auto", purpose: Purpose = SERIES) -> Sheet:
     """A CSV, TSV or Parquet file, by its content.
 
     Raises:
         DataError: it is missing, no regular file, of another kind, or not a table; the message says where.
     """
-    check_regular(path, "a table of series")
+    check_regular(path, purpose.what)
     try:
         with path.open("rb") as file:
             start = file.read(16)
         if start.startswith(SIGNATURE):
-            return ParquetSheet(path)
+            return ParquetSheet(path, purpose)
         if path.suffix.lower() == ".parquet" and start:
             raise DataError(f"{path} is no Parquet file, whatever its name says")
         for signature, kind in SIGNATURES.items():
             if start.startswith(signature) and not (signature.isascii() and signature.isalpha()):
                 spreadsheet = "; a spreadsheet is saved as CSV" if kind == "zip" else ""
                 raise DataError(f"{path} is {kind}, not a table in UTF-8", hint=f"unpack or convert it{spreadsheet}")
-        return DelimitedSheet(path, separator, decimal)
+        return DelimitedSheet(path, separator, decimal, purpose)
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error.strerror}") from error
 
@@ -136,7 +139,7 @@ def read_rows(sheet: Sheet, wanted: Wanted) -> Rows:
         raise DataError(f"{sheet.path} has a header but no rows")
     columns = _recognise(sheet, wanted)
     ids, series = _series(sheet, columns)
-    times, is_index = _times(sheet, columns, wanted.date_format, series)
+    times, is_index, zone = _times(sheet, columns, wanted.date_format, series)
     absent = wanted.is_run and not any(name in sheet.names for name in columns.targets)
     values: dict[str, Numbers] = {}
     for use in ("targets", "past", "known", "static"):
@@ -151,6 +154,7 @@ def read_rows(sheet: Sheet, wanted: Wanted) -> Rows:
         series=series,
         times=times,
         is_index=is_index,
+        zone=zone,
         lines=sheet.lines,
         values=values,
         path=sheet.path,
@@ -172,6 +176,8 @@ def _recognise(sheet: Sheet, wanted: Wanted) -> Columns:
     targets = wanted.targets
     if targets is None:
         targets = _find_targets(sheet, free, is_long=series is not None)
+    elif not wanted.is_run and (unused := [name for name in free if not _is_row_number(sheet, name)]):
+        sheet.notes.append(f"{_listed(unused)} not used; data.past and data.known may name columns of numbers")
     return Columns(time, series, targets, wanted.past, wanted.known, wanted.static)
 
 
@@ -186,8 +192,7 @@ def _named(wanted: Wanted) -> Iterator[tuple[str, tuple[str, ...]]]:
 
 
 def _check_named(sheet: Sheet, wanted: Wanted) -> None:
-    """Every column that is named is there, and named for one use alone."""
-    uses: dict[str, str] = {}
+    """Every column that is named is there."""
     present = wanted.targets is not None and any(name in sheet.names for name in wanted.targets)
     for key, names in _named(wanted):
         if wanted.is_run and not present and key in ("targets", "past"):
@@ -201,9 +206,6 @@ def _check_named(sheet: Sheet, wanted: Wanted) -> None:
                     f"{sheet.path} has no column `{name}`, which {whose} names{similar}",
                     hint=f"its columns: {_listed(sheet.names)}",
                 )
-            if name in uses:
-                raise DataError(f"column `{name}` is named by data.{uses[name]} and by data.{key}; leave it in one")
-            uses[name] = key
 
 
 def _find_time(sheet: Sheet, free: list[str], date_format: str | None) -> str:
@@ -260,8 +262,7 @@ def _find_targets(sheet: Sheet, free: list[str], *, is_long: bool) -> tuple[str,
             )
         return (main[0],)
     for name in free:
-        column = sheet.names.index(name)
-        if column in sheet.unnamed and kinds[name] in ("empty", "whole"):
+        if _is_row_number(sheet, name):
             sheet.notes.append(f"{name} has no name and is left out")
         elif name.casefold() in ID_NAMES and kinds[name] == "whole" and not is_long:
             sheet.notes.append(f"`{name}` has another number in every row and is left out")
@@ -281,6 +282,12 @@ def _find_targets(sheet: Sheet, free: list[str], *, is_long: bool) -> tuple[str,
     return tuple(numeric)
 
 
+def _is_row_number(sheet: Sheet, name: str) -> bool:
+    """Whether a column has no name and no numbers but whole ones: programs write row numbers like that."""
+    column = sheet.names.index(name)
+    return column in sheet.unnamed and sheet.kind(column) in ("empty", "whole")
+
+
 def _series(sheet: Sheet, columns: Columns) -> tuple[tuple[str, ...], NDArray[np.int64]]:
     if columns.id is None:
         return ("",), np.zeros(sheet.rows, dtype=np.int64)
@@ -296,8 +303,10 @@ def _series(sheet: Sheet, columns: Columns) -> tuple[tuple[str, ...], NDArray[np
     return tuple(names), numbers.to_numpy().astype(np.int64)
 
 
-def _times(sheet: Sheet, columns: Columns, date_format: str | None, series: NDArray[np.int64]) -> tuple[Times, bool]:
-    """Each row's time, and whether it is a whole number."""
+def _times(
+    sheet: Sheet, columns: Columns, date_format: str | None, series: NDArray[np.int64]
+) -> tuple[Times, bool, str]:
+    """Each row's time, whether it is a whole number, and the zone of the dates."""
     column = sheet.names.index(columns.time)
     kind = sheet.kind(column)
     texts = sheet.texts(column)
@@ -311,7 +320,7 @@ def _times(sheet: Sheet, columns: Columns, date_format: str | None, series: NDAr
         if _are_days(texts.head(200)):
             date_format = "%Y%m%d"
         else:
-            return _whole_numbers(sheet, columns.time, texts), True
+            return _whole_numbers(sheet, columns.time, texts), True, ""
 
     def is_regular(times: Times) -> bool:
         unique = np.unique(times[series == series[0]])
@@ -323,7 +332,8 @@ def _times(sheet: Sheet, columns: Columns, date_format: str | None, series: NDAr
             return False
         return np.array_equal(step.expected(first, last), unique)
 
-    return read_dates(texts, sheet.place, columns.time, date_format, is_regular).times, False
+    reading = read_dates(texts, sheet.place, columns.time, date_format, is_regular)
+    return reading.times, False, reading.zone
 
 
 def _are_days(texts: pl.Series) -> bool:

@@ -7,13 +7,13 @@ where the step counts rows.
 from __future__ import annotations
 
 import datetime
-import re
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lstmctl.errors import DataError
+from lstmctl.step_grammar import EXAMPLES, read_step
 
 Times = NDArray[np.int64]
 
@@ -30,9 +30,6 @@ SPANS = {
 """Units that last equally long each time, in microseconds."""
 MONTHS = {"months": 1, "month ends": 1, "years": 12}
 """Units that go by the calendar, in months."""
-UNITS = (*SPANS, "business days", *MONTHS, "rows")
-SHORT = {"s": "seconds", "sec": "seconds", "min": "minutes", "h": "hours", "d": "days", "quarters": "months"}
-EXAMPLES = "15 minutes, 1 hour, 1 day, business days, 1 week, 1 month, month ends, 1 year, 1 row"
 
 
 @dataclass(frozen=True)
@@ -49,15 +46,12 @@ class Step:
         Raises:
             DataError: it is not one; the message lists examples.
         """
-        found = re.fullmatch(r"\s*(\d{1,9})?\s*([a-z]+(?: [a-z]+)?)\s*", text.casefold())
-        unit = "" if found is None else found[2]
-        plural = next((name for name in (*UNITS, *SHORT) if unit in (name, name.removesuffix("s"))), None)
-        count = 0 if found is None else int(found[1] or 1) * (3 if plural == "quarters" else 1)
-        if plural is None or count < 1:
+        found = read_step(text)
+        if found is None:
             raise DataError(
                 f"data.step `{text}` is no time between rows", hint=f"write one such as {EXAMPLES}, or auto"
             )
-        return cls(count, SHORT.get(plural, plural))
+        return cls(*found)
 
     @classmethod
     def infer(cls, times: Times, is_index: bool) -> Step:

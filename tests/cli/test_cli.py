@@ -108,7 +108,7 @@ def test_every_command_has_help_that_ends_with_examples(words: str, lstmctl: Com
     assert (result.code, result.err) == (0, "")
     assert result.out.startswith(f"Usage: lstmctl {words}".strip())
     assert lstmctl(*words.split(), "-h") == result
-    if words not in ("", "runs", "config", "data"):
+    if words not in ("", "inspect", "runs", "config", "data"):
         told = result.out.partition("\n  Examples:\n")[2].split("\n")
         assert any(line.strip().startswith(f"lstmctl {words}") for line in told), result.out
 
@@ -118,7 +118,7 @@ def test_there_are_examples() -> None:
 
 
 @pytest.mark.parametrize("line", examples())
-def test_every_example_runs(line: str, lstmctl: Command, runs: Path, series_config: Path) -> None:
+def test_every_example_runs(line: str, lstmctl: Command, runs: Path, series_config: Path, places_config: Path) -> None:
     text = (bundled.data() / "travellers.txt").read_text(encoding="utf-8")[:4000]
     Path("my-text.txt").write_text(text, encoding="utf-8")
     if " config copy" not in line:
@@ -132,6 +132,8 @@ def test_every_example_runs(line: str, lstmctl: Command, runs: Path, series_conf
     if words[1] in ("forecast", "backtest") or "newer.csv" in words:
         assert lstmctl("train", str(series_config), "training.budget=3 steps").code == 0
         write_waves(Path("newer.csv"), 450)
+    if "--label" in words:
+        assert lstmctl("train", str(places_config)).code == 0
     if words[1] in ("train", "compare") and "--resume" not in words:
         words += TINY
     if words[1] == "compare":
@@ -220,6 +222,24 @@ def test_stdout_holds_what_was_asked_for_and_nothing_else(lstmctl: Command, runs
             2,
             ["one CONFIG is expected, not 2: a, b"],
             "settings are written KEY=VALUE",
+        ),
+        (
+            ["train", "travellers", "training.budget=3M", "characters", "seed=1"],
+            2,
+            ["`characters` stands apart from `training.budget=3M`, as an argument of its own"],
+            "quote it, since a shell parts words at spaces: 'training.budget=3M characters'",
+        ),
+        (
+            ["compare", "rnn", "lstm", "seed=1", "training.budget=90", "second"],
+            2,
+            ["`second` stands apart from `training.budget=90`, as an argument of its own"],
+            "quote it, since a shell parts words at spaces: 'training.budget=90 second'",
+        ),
+        (
+            ["config", "check", "training.budget=3", "M", "characters"],
+            2,
+            ["`M characters` stands apart from `training.budget=3`, as an argument of its own"],
+            "quote it, since a shell parts words at spaces: 'training.budget=3 M characters'",
         ),
         (
             ["train", "travellers", "--resume", "latest"],

@@ -264,7 +264,8 @@ def test_a_constant_column_is_warned_of_and_learnt_without_nan(
         ("data.split=[0.5, 0.6]", 2, "data.split — the fractions sum to 1.1, not 1"),
         ("data.calendar=holiday", 2, 'data.calendar — "holiday" is no feature of dates; hour, weekday'),
         ("task.levels=[100]", 2, "task.levels — [100] is not allowed; whole percentages"),
-        ("model.tie_embedding=true", 2, "model.tie_embedding — true ties symbols to the output; a forecast has none"),
+        ("model.tie_embedding=true", 2, "model.tie_embedding — task.type forecast has no use for it, task.type lan"),
+        ("data.step=fortnight", 2, 'data.step — "fortnight" is no time between rows; auto, or one such as 15 minutes'),
         ("data.targets=[a, nope]", 3, "small.csv has no column `nope`, which data.targets names"),
         ("data.separator=;", 3, "small.csv: line 1: one column only, `date,a,b`"),
         ("data.split=[0.98, 0.01, 0.01]", 3, "small.csv: the validation part has 4 rows"),
@@ -286,12 +287,19 @@ def test_a_setting_that_cannot_be_is_told(
 
 
 def test_what_is_known_ahead_must_reach_over_the_horizon(
-    lstmctl: Command, series_config: Path, waves: list[str]
+    lstmctl: Command, series_config: Path, waves: list[str], caplog: pytest.LogCaptureFixture
 ) -> None:
     settings = ["data.targets=a", "data.known=b", *FEW]
     ahead = [f"2020-01-17 {hour}:00:00,,{hour}" for hour in range(16, 20)]
     write("small.csv", waves + ahead[:3])
+    lack = (
+        "`b` is known for 3 rows only after the last `a`: `forecast` will need 4 rows with this column alone appended"
+    )
     assert lstmctl("train", "-q", "waves.yaml", *settings).code == 0
+    assert [record.getMessage() for record in caplog.records].count(lack) == 1
+    assert lack in Path("runs/waves-gru-001/report.html").read_text(encoding="utf-8").replace("&#x27;", "'")
+    shown = lstmctl("data", "show", "waves.yaml", *settings)
+    assert (shown.out + shown.err).count(lack) == 1
     result = lstmctl("forecast")
     assert (result.code, result.out) == (3, "")
     assert "b must be known for 4 rows after the last a" in result.err.splitlines()[0]
@@ -300,6 +308,37 @@ def test_what_is_known_ahead_must_reach_over_the_horizon(
     write("full.csv", waves + ahead)
     result = lstmctl("forecast", "latest", "full.csv")
     assert (result.code, len(table(result.out))) == (0, 4)
+
+
+def test_a_runs_data_and_figures_are_shown_in_rows_of_their_own(lstmctl: Command, series_config: Path) -> None:
+    assert lstmctl("train", "-q", "waves.yaml", "data.targets=a", *FEW).code == 0
+    info = json.loads(Path("runs/waves-gru-001/run.json").read_text(encoding="utf-8"))
+    result = lstmctl("runs", "show")
+    assert result.code == 0
+    lines = result.out.splitlines()
+    assert max(len(line) for line in lines if not line.startswith("files ")) <= 100  # a path is as long as it is
+    facts, data, metrics = (lines[start + 1 :] for start in (0, lines.index("data"), lines.index("metrics")))
+    assert any(re.fullmatch(r"versions +python .*, numpy [0-9.]+, .*", line) for line in facts)
+    assert any(re.fullmatch("channels +1: a", line) for line in data)
+    assert any(re.fullmatch("note +`b` not used; .*", line) for line in data)
+    assert metrics[0].split() == ["validation", "test"]
+    scored = {line[:36].strip(): line[36:].split() for line in metrics[1:]}
+    assert len(scored) == len(info["metrics"]["test"])
+    expected = [f"{info['metrics'][part]['mae']:.4f}" for part in ("validation", "test")]
+    assert scored["MAE"] == expected
+
+
+def test_forecasts_keep_the_offset_of_the_dates(lstmctl: Command, series_config: Path, waves: list[str]) -> None:
+    zoned = [re.sub(r"(:\d{2}),", r"\1+02:00,", line, count=1) for line in waves]
+    write("small.csv", zoned)
+    assert lstmctl("train", "-q", "waves.yaml", *FEW).code == 0
+    expected = [f"2020-01-17 {hour}:00:00+02:00" for hour in range(16, 20)]
+    assert [row["ds"] for row in table(lstmctl("forecast").out)][:4] == expected
+    write("newer.csv", [line.replace("+02:00", "Z") for line in zoned])  # its own clock goes on, not that of the run
+    assert table(lstmctl("forecast", "latest", "newer.csv").out)[0]["ds"] == "2020-01-17 16:00:00Z"
+    assert lstmctl("backtest", "-q", "--windows", "1", "--output", "backtest.csv").code == 0
+    first = table(Path("backtest.csv").read_text(encoding="utf-8"))[0]
+    assert (first["cutoff"], first["ds"]) == ("2020-01-17 11:00:00+02:00", "2020-01-17 12:00:00+02:00")
 
 
 def test_a_part_that_is_not_there_is_told(lstmctl: Command, series_config: Path) -> None:

@@ -133,9 +133,9 @@ def test_a_pipe_is_read_like_a_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("source", "message"),
     [
-        ("traveler", "traveler  neither a file nor a bundled config; did you mean travellers?"),
+        ("traveler", "traveler  neither a file nor a bundled config; did you mean travellers"),
         ("configs/travelers.yaml", "neither a file nor a bundled config; did you mean travellers?"),
-        ("zzz", "zzz  neither a file nor a bundled config; bundled are energy, etth1, next-character, "),
+        ("zzz", "zzz  neither a file nor a bundled config; bundled are adding, "),
         ("a\0b", "a\\x00b  "),
         ("x" * 5000, "cannot be read: File name too long"),
     ],

@@ -8,13 +8,14 @@ import pytest
 from pydantic import ValidationError
 
 from lstmctl.config import from_mapping
-from lstmctl.config.schema import Settings, Training
+from lstmctl.config.schema import SeriesData, Settings, Training
 from lstmctl.errors import ConfigError
 from lstmctl.registry import TASKS
 
 Problems = Callable[..., list[str]]
 
 DATA = "data: {text: a.txt}\n"
+SOURCES = "data.text, data.series, data.table, data.pairs, data.synthetic"
 
 
 def only_problem(*overrides: str) -> str:
@@ -28,7 +29,8 @@ def test_a_near_miss_is_named(problems: Problems) -> None:  # 3
     assert problems(DATA + "model: {hiden: 3}\n") == ["my.yaml:2:9  model.hiden — unknown key; did you mean hidden?"]
     assert problems(DATA + "model: {zzz: 3}\n") == [
         "my.yaml:2:9  model.zzz — unknown key; one of cell, hidden, layers, embedding, tie_embedding, dropout, "
-        "variational_dropout, layer_norm, residual, linear, ridge, channel_embedding, ensemble, direction, options"
+        "variational_dropout, layer_norm, residual, linear, ridge, channel_embedding, ensemble, direction, attention, "
+        "options"
     ]
 
 
@@ -101,7 +103,11 @@ def test_exponents_are_numbers() -> None:  # 4
             "task.shape=one-to-many",
             '"one-to-many" is not allowed; did you mean many-to-many? one of many-to-many, many-to-one',
         ),
-        ("task.type=forecasts", '"forecasts" is not a task; did you mean forecast? one of language-model, forecast'),
+        (
+            "task.type=forecasts",
+            '"forecasts" is not a task; did you mean forecast? one of language-model, forecast, classification, '
+            "regression, tagging, transduction, generation-from-label",
+        ),
     ],
 )
 def test_a_wrong_value_is_told_with_what_is_allowed(override: str, problem: str) -> None:
@@ -144,14 +150,17 @@ def test_a_split_is_fractions_or_counts(split: str, value: tuple[float, ...]) ->
     [
         (
             "seed: 1\n",
-            "my.yaml:1:1  data — missing; name a source, such as `data: {text: FILE}` (data.text, data.series)",
+            f"my.yaml:1:1  data — missing; name a source, such as `data: {{text: FILE}}` ({SOURCES})",
         ),
-        ("data: {symbols: bytes}\n", "my.yaml:1:7  data — names no source; exactly one of data.text, data.series"),
+        ("data: {symbols: bytes}\n", "my.yaml:1:7  data — names no source; exactly one of " + SOURCES),
         (
             "data: {txt: a}\n",
-            "my.yaml:1:8  data.txt — unknown key; did you mean text? the sources are data.text, data.series",
+            "my.yaml:1:8  data.txt — unknown key; did you mean text? the sources are " + SOURCES,
         ),
-        ("data: {table: a}\n", "my.yaml:1:8  data.table — unknown key; the sources are data.text, data.series"),
+        (
+            "data: {tables: a}\n",
+            "my.yaml:1:8  data.tables — unknown key; did you mean table? the sources are " + SOURCES,
+        ),
         ("data: a.txt\n", 'my.yaml:1:7  data — "a.txt" is not a section; give it keys, or leave it out'),
         (DATA + "model:\n", "my.yaml:2:7  model — empty; give it keys, or leave it out"),
         (DATA + "model: 3\n", "my.yaml:2:8  model — 3 is not a section; give it keys, or leave it out"),
@@ -214,6 +223,115 @@ def test_a_rule_between_fields_is_told_beside_a_broken_section(problems: Problem
         "my.yaml:3:19  training.batch",
         "my.yaml:4:7  seed",
     ]
+
+
+TABLE = {"task": {"type": "forecast"}, "data": {"series": "a.csv"}}
+
+
+@pytest.mark.parametrize(
+    ("config", "override", "problem"),
+    [
+        (config, override, f"task.type {task} has no use for it, task.type {other} has; leave it out")
+        for config, task, other, overrides in (
+            (
+                TABLE,
+                "forecast",
+                "language-model",
+                ["training.window=32", "training.state_reset=0.0", "model.tie_embedding=true"],
+            ),
+            (
+                {"data": {"text": "a.txt"}},
+                "language-model",
+                "forecast",
+                [
+                    "model.linear=true",
+                    "model.ridge=0.5",
+                    "model.channel_embedding=false",
+                    "model.ensemble=2",
+                    "training.shorten=1.0",
+                ],
+            ),
+        )
+        for override in overrides
+    ],
+)
+def test_a_key_that_the_task_does_not_read_is_refused(config: dict[str, object], override: str, problem: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        from_mapping(config, [override])
+    assert caught.value.problems == [f"command line: {override}  {override.partition('=')[0]} — {problem}"]
+
+
+def test_a_key_that_the_task_does_not_read_is_told_at_its_place_beside_a_broken_section(problems: Problems) -> None:
+    content = "task: {type: forecast}\ndata: {series: a.csv}\nmodel: {hidden: 0}\ntraining: {batch: 8, window: 32}\n"
+    assert [problem.partition(",")[0] for problem in problems(content)] == [
+        "my.yaml:3:17  model.hidden — 0 is too small; a whole number of at least 1",
+        "my.yaml:4:30  training.window — task.type forecast has no use for it",
+    ]
+
+
+@pytest.mark.parametrize("config", [TABLE, {"data": {"text": "a.txt"}}])
+def test_a_resolved_config_names_keys_that_its_task_does_not_read_and_loads(config: dict[str, object]) -> None:
+    settings = from_mapping(config)
+    resolved = settings.model_dump(mode="json")
+    assert {"window", "state_reset", "shorten"} <= resolved["training"].keys()
+    assert from_mapping(resolved) == settings
+
+
+STEPS = "auto, or one such as 15 minutes, 1 hour, 1 day, business days, 1 week, 1 month, month ends, 1 year, 1 row"
+
+
+@pytest.mark.parametrize(("step", "said"), [("fortnight", '"fortnight"'), ("3", "3"), ("0 days", '"0 days"')])
+def test_a_wrong_step_is_told_with_what_is_allowed(step: str, said: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        from_mapping(TABLE, [f"data.step={step}", "model.hidden=0"])
+    assert caught.value.problems == [
+        f"command line: data.step={step}  data.step — {said} is no time between rows; {STEPS}",
+        "command line: model.hidden=0  model.hidden — 0 is too small; a whole number of at least 1",
+    ]
+
+
+@pytest.mark.parametrize("step", ["auto", "30 min", "business days"])
+def test_a_step_is_kept_as_it_is_written(step: str) -> None:
+    data = from_mapping(TABLE, [f"data.step={step}"]).data
+    assert isinstance(data, SeriesData)
+    assert data.step == step
+
+
+def test_a_column_with_two_uses_is_told_beside_other_errors(problems: Problems) -> None:
+    content = (
+        "task: {type: forecast}\ndata: {series: a.csv, targets: [u, v], known: v, id: w, static: [w, v]}\n"
+        "model: {hidden: 0}\n"
+    )
+    assert problems(content) == [
+        'my.yaml:2:47  data.known — "v" is named by data.targets too; a column has one use',
+        'my.yaml:2:65  data.static — "w" is named by data.id too; a column has one use',
+        'my.yaml:2:65  data.static — "v" is named by data.targets too; a column has one use',
+        "my.yaml:3:17  model.hidden — 0 is too small; a whole number of at least 1",
+    ]
+
+
+def test_another_task_on_the_command_line_drops_what_only_the_one_before_reads() -> None:
+    text = {"data": {"text": "a"}, "model": {"hidden": 8, "tie_embedding": True}, "training": {"window": 32}}
+    changed = from_mapping(text, ["task.type=forecast", "data.series=a.csv"])
+    assert (changed.model.hidden, changed.model.tie_embedding, changed.training.window) == (8, False, 64)
+    with pytest.raises(ConfigError, match=r"training\.window — task\.type forecast has no use for it"):
+        from_mapping(text, ["task.type=forecast", "data.series=a.csv", "training.window=16"])
+
+
+def test_the_keys_that_not_every_task_reads_are_those_whose_description_says_so() -> None:
+    from lstmctl.config import schema
+
+    sections = {"model": schema.Model, "training": schema.Training}
+    for (name, key), tasks in schema.READ_BY.items():
+        assert key in sections[name].model_fields
+        assert tasks
+        assert set(tasks) < set(schema.TASKS)
+    for name, section in sections.items():
+        for key, field in section.model_fields.items():
+            if "(forecasts)" in (field.description or ""):
+                assert schema.READ_BY[name, key] == ("forecast",)
+            if "language model" in (field.description or ""):
+                assert "language-model" in schema.READ_BY[name, key]
 
 
 def test_settings_are_frozen_and_closed() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import math
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +43,7 @@ def read(content: str, lookback: int = 2, horizon: int = 1, name: str = "a.csv",
     return open_series(name, layout, Path.cwd(), lookback=lookback, horizon=horizon, season=season, encoding=encoding)
 
 
-def wide(dates: list[str], *columns: list[Any], names: str = "abcdefg") -> str:
+def wide(dates: list[str], *columns: Iterable[Any], names: str = "abcdefg") -> str:
     header = ",".join(["date", *names[: len(columns)]])
     rows = zip(dates, *columns, strict=True)
     return "\n".join([header, *(",".join(map(str, row)) for row in rows)]) + "\n"
@@ -227,11 +228,95 @@ def test_future_rows_carry_known_columns_alone() -> None:
     assert corpus.table.ends.tolist() == [20]
     assert corpus.parts["test"].tolist() == [[16, 20]]
     assert corpus.notes == ("3 future rows, without targets, from 2020-01-21 on",)
+    assert corpus.known_too_short() is None
     tail = corpus.encoding.tail
     assert tail.targets[:, 0].tolist()[:2] == [18, 19]
     assert np.isnan(tail.targets[2:]).all()
     assert tail.known[:, 0].tolist() == [18, 19, 20, 21]
     assert tail.ends.tolist() == [2]
+
+
+@pytest.mark.parametrize(
+    ("known", "horizon", "note"),
+    [
+        ([*range(20)], 2, "`b` is known for no row after the last `a`: `forecast` will need 2 rows with this column"),
+        ([*range(21)], 1, None),
+        ([*range(21)], 2, "`b` is known for 1 row only after the last `a`: `forecast` will need 2 rows with this"),
+        ([*range(20), "", 21], 2, "`b` is known for no row after the last `a`: `forecast` will need 2 rows with this"),
+        ([*range(22)], 3, "`b` is known for 2 rows only after the last `a`: `forecast` will need 3 rows with this"),
+    ],
+)
+def test_known_columns_that_end_too_soon_for_a_forecast_are_noted(
+    known: list[object], horizon: int, note: str | None
+) -> None:
+    count = len(known)
+    table = wide(days(count), [*range(20), *[""] * (count - 20)], known)
+    corpus = read(table, targets=("a",), known=("b",), horizon=horizon, split=(14, 3, 3))
+    found = corpus.known_too_short()
+    assert (found is None) == (note is None)
+    if note is not None:
+        assert found is not None
+        assert found.startswith(note)
+        assert corpus.notes[-1] == found
+
+
+def test_known_columns_must_reach_over_the_horizon_in_every_series_that_is_forecast() -> None:
+    lengths = {"x": (20, 3), "y": (20, 1), "z": (1, 0)}  # observed rows and future rows; z is too short for a forecast
+    rows = [
+        f"{name},{date},{number if number < observed else ''},{number}"
+        for name, (observed, future) in lengths.items()
+        for number, date in enumerate(days(observed + future))
+    ]
+    corpus = read("id,ds,y,b\n" + "\n".join(rows), known=("b",), horizon=3, split=(14, 3, 3))
+    assert corpus.known_too_short() == (
+        "`b` is known for 1 row only after the last `y` in 1 of 3 series: `forecast` will need 3 rows with this column "
+        "alone appended"
+    )
+
+
+@pytest.mark.parametrize(
+    ("written", "zone"),
+    [
+        ("+02:00", "+02:00"),
+        ("-0330", "-03:30"),
+        ("Z", "Z"),
+        (" UTC", "Z"),
+        ("", ""),
+    ],
+)
+def test_an_offset_from_utc_is_kept_with_the_tables_own_clock(written: str, zone: str) -> None:
+    corpus = read(wide([time + written for time in hours(20)], range(20)))
+    assert texts(corpus)[0] == "2020-01-01 00:00:00"
+    assert (corpus.table.zone, corpus.encoding.tail.zone) == (zone, zone)
+    again = SeriesEncoding.from_json(json.loads(json.dumps(corpus.encoding.to_json())))
+    assert again.tail.zone == zone
+    numbered = read(wide([time + written for time in hours(20)], range(20)), step="1 row")
+    assert numbered.table.zone == ""
+
+
+def test_an_encoding_of_before_offsets_were_kept_is_read() -> None:
+    kept = read(wide(hours(20), range(20))).encoding.to_json()
+    del kept["tail"]["zone"]
+    assert SeriesEncoding.from_json(kept).tail.zone == ""
+
+
+@pytest.mark.parametrize(("name", "zone"), [("Etc/GMT-2", "+02:00"), ("UTC", "+00:00")])
+def test_a_parquet_files_zone_is_kept_as_its_offset(name: str, zone: str) -> None:
+    moments = pl.Series(hours(20)).str.to_datetime("%Y-%m-%d %H:%M:%S").dt.replace_time_zone(name)
+    pl.DataFrame({"date": moments, "a": range(20)}).write_parquet("a.parquet")
+    corpus = open_series("a.parquet", Layout(), None, lookback=2, horizon=1)
+    assert (texts(corpus)[0], corpus.table.zone) == ("2020-01-01 00:00:00", zone)
+
+
+def test_columns_without_a_use_are_noted_where_targets_are_named() -> None:
+    table = "date,a,b,c,text,\n" + "".join(f"{date},{n},{n},{n},x,{n}\n" for n, date in enumerate(days(20)))
+    assert read(table, targets=("a",), past=("b",)).notes == (
+        "`c`, `text` not used; data.past and data.known may name columns of numbers",
+    )
+    assert read(table.replace(",text,", ",t,"), targets=("a", "b"), past=("c",)).notes == (
+        "`t` not used; data.past and data.known may name columns of numbers",
+    )
+    assert read(wide(days(20), range(20), range(20)), targets=("a",), past=("b",)).notes == ()
 
 
 def test_a_spreadsheets_export_is_read() -> None:
@@ -241,7 +326,10 @@ def test_a_spreadsheets_export_is_read() -> None:
     assert corpus.encoding.time == "Datum"
     assert corpus.table.targets[:3, 0].tolist() == [1.5, 2.5, 3.5]
     assert texts(corpus)[:2] == ["2020-01-01", "2020-01-02"]
-    assert corpus.notes == ("1 empty line left out, first line 33",)
+    assert corpus.notes == (
+        "1 empty line left out, first line 33",
+        "`Tage` not used; data.past and data.known may name columns of numbers",
+    )
     assert read(content).encoding.targets == ("Absatz", "Tage")
 
 

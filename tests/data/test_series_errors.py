@@ -55,6 +55,36 @@ def refused(content: str | bytes, name: str = "a.csv", **layout: Any) -> DataErr
         # numbers
         (table((6, "2020-01-05,x,8")), "line 6, column `a`: `x` is not a number", "data.missing=interpolate"),
         (table((6, '2020-01-05,"1,5",8')), "line 6, column `a`: `1,5` is not a number", 'data.decimal=","'),
+        (
+            table((6, '2020-01-05,4,"1,000.5"')),
+            "line 6, column `b`: `1,000.5` is not a number; `.` is taken as the decimal sign",
+            "remove the thousands separators: 1000.5",
+        ),
+        (  # or a decimal comma: nobody can tell
+            table((6, '2020-01-05,4,"1,000"')),
+            "line 6, column `b`: `1,000` is not a number; `.` is taken as the decimal sign",
+            'remove the thousands separators: 1000; or, for numbers with a decimal comma: data.decimal=","',
+        ),
+        (
+            table((6, "2020-01-05,4,-1 234 567")),
+            "line 6, column `b`: `-1 234 567` is not a number",
+            "remove the thousands separators: -1234567",
+        ),
+        (  # all of a column
+            "date,a\n" + "".join(f'{day},"{number + 1},234.5"\n' for number, day in enumerate(DAYS)),
+            "line 2, column `a`: `1,234.5` is not a number; `.` is taken as the decimal sign",
+            "remove the thousands separators: 1234.5",
+        ),
+        (
+            "date;a\n" + "".join(f"{day};{number},5\n" for number, day in enumerate(DAYS)) + "2020-01-31;1.234,5\n",
+            "line 32, column `a`: `1.234,5` is not a number; `,` is taken as the decimal sign",
+            "remove the thousands separators: 1234,5",
+        ),
+        (
+            "date;a\n" + "".join(f"{day};{number}.234,5\n" for number, day in enumerate(DAYS)),
+            "line 2, column `a`: `0.234,5` is not a number; `.` is taken as the decimal sign",
+            'remove the thousands separators, 0234,5, and say what the decimal sign is: data.decimal=","',
+        ),
         (table((6, "2020-01-05,4,inf")), "line 6, column `b`: inf is infinite", "data.missing=interpolate"),
         (table((6, "2020-01-05,4,-1e300")), "line 6, column `b`: -1e+300 is too large to learn from", "correct it"),
         (
@@ -151,7 +181,6 @@ def test_bad_tables_are_refused_with_place_and_remedy(content: str, message: str
     [
         ({"time": "dat"}, "has no column `dat`, which data.time names; did you mean `date`?", "`date`, `a`, `b`"),
         ({"targets": ("A",)}, "has no column `A`, which data.targets names", "`date`, `a`, `b`"),
-        ({"targets": ("a",), "past": ("a",)}, "column `a` is named by data.targets and by data.past", None),
         ({"separator": ";"}, "line 1: one column only, `date,a,b`", 'data.separator=","'),
         (
             {"date_format": "%d.%m.%Y"},
