@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from lstmctl.data.dates import is_date
 from lstmctl.data.purposes import SERIES, Purpose
+from lstmctl.data.quotation import misquoted_line
 from lstmctl.data.text import BYTE_ORDER_MARK
 from lstmctl.errors import DataError
 
@@ -209,6 +210,7 @@ class DelimitedSheet:
             digest.update(block)
             size += len(block)
             starts, blank = self._check_fields(block, line)
+            self._check_quotation(block, line)
             numbers = np.arange(line + 1, line + 1 + len(starts), dtype=np.int64)
             empty += int(blank[numbers > self._header_line].sum())
             kept.append(numbers[~blank & (numbers > self._header_line)])
@@ -300,6 +302,17 @@ class DelimitedSheet:
                 else hint,
             )
         return starts, blank
+
+    def _check_quotation(self, block: bytes, line: int) -> None:
+        # Others would be read as more fields than they have, or fewer.
+        if b'"' not in block:
+            return
+        found = misquoted_line(block.removeprefix(BYTE_ORDER_MARK), self.separator, self._width)
+        if found is not None:
+            raise DataError(
+                f"{self.path}: line {line + found}: quotation marks enclose a part of a field, not all of it",
+                hint='put the whole field between them, and write one inside as ""',
+            )
 
     def _read(self, columns: Sequence[int], kind: type[pl.DataType]) -> list[pl.DataFrame]:
         """Columns of the rows that hold anything, each a frame, as texts or as numbers."""

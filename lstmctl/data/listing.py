@@ -12,9 +12,11 @@ from lstmctl.data.sources import KNOWN
 from lstmctl.data.text import TextCorpus
 
 if TYPE_CHECKING:  # a list of files need not wait for what reads tables
+    from lstmctl.data.pairs import PairsCorpus
+    from lstmctl.data.sequences import SequenceCorpus
     from lstmctl.data.series import SeriesCorpus
 
-DATA = (".txt", ".csv")
+DATA = (".txt", ".csv", ".tsv")
 """Endings of bundled data; what else lies there made or describes it."""
 
 
@@ -104,6 +106,66 @@ def describe_series(corpus: SeriesCorpus, lookback: int, horizon: int) -> dict[s
         },
         "notes": list(corpus.notes),
         "window": _first_window(corpus, lookback, horizon),
+    }
+
+
+def describe_sequences(corpus: SequenceCorpus) -> dict[str, Any]:
+    """Labelled sequences: how many, how long, what is told of them, and training's first."""
+    encoding, training = corpus.encoding, corpus.part("training")
+    parts = {}
+    for name, (start, stop) in corpus.parts.items():
+        lengths = corpus.part(name).lengths
+        parts[name] = {
+            "sequences": stop - start,
+            "shortest": int(lengths.min()),
+            "median": float(np.median(lengths)),
+            "longest": int(lengths.max()),
+        }
+    counts: dict[str, dict[str, int]] = {}
+    for name in corpus.parts if encoding.labels else ():
+        part = corpus.part(name)
+        told = np.concatenate([np.atleast_1d(part.target(number)) for number in range(len(part))])
+        counted = np.bincount(told[told >= 0], minlength=len(encoding.labels))
+        counts[name] = dict(zip(encoding.labels, counted.tolist(), strict=True))
+    symbols = encoding.symbols
+    shown = training.input(0)
+    target = training.target(0)
+    labels = encoding.labels
+    return {
+        "files": list(corpus.names),
+        "sha256": corpus.fingerprint["sha256"],
+        "parts": parts,
+        "vocabulary": None if symbols is None else "".join(symbols.name_of(number) for number in range(len(symbols))),
+        "features": [] if encoding.features is None else list(encoding.features.names),
+        "outputs": [] if encoding.outputs is None else list(encoding.outputs.names),
+        "labels": counts,
+        "notes": list(corpus.notes),
+        "example": {
+            "input": shown.tolist() if symbols is None else symbols.decode(shown),
+            "target": [labels[number] if number >= 0 else None for number in np.atleast_1d(target).tolist()]
+            if labels
+            else np.atleast_1d(target).tolist(),
+        },
+    }
+
+
+def describe_pairs(corpus: PairsCorpus) -> dict[str, Any]:
+    """Pairs of texts: how many, how long, and training's first."""
+    parts = {}
+    for name, (start, stop) in corpus.parts.items():
+        spans = {"read": corpus.sources.lengths[start:stop], "written": corpus.targets.lengths[start:stop]}
+        parts[name] = {"pairs": stop - start} | {what: int(lengths.max()) for what, lengths in spans.items()}
+    encoding = corpus.encoding
+    return {
+        "files": list(corpus.names),
+        "sha256": corpus.fingerprint["sha256"],
+        "parts": parts,
+        "vocabularies": {"read": len(encoding.source), "written": len(encoding.target)},
+        "notes": list(corpus.notes),
+        "example": {
+            "input": encoding.source.decode(corpus.sources.text(0)),
+            "target": encoding.target.decode(corpus.targets.text(0)),
+        },
     }
 
 

@@ -106,25 +106,31 @@ def open_text(
     )
 
 
-def check_utf8(content: bytes, file: Path) -> None:
+def check_utf8(content: bytes, file: Path, *, or_bytes: bool = True) -> None:
     """Refuse what is not UTF-8 text.
+
+    Args:
+        content: of the file.
+        file: its path, for messages.
+        or_bytes: whether it could be read as bytes instead.
 
     Raises:
         DataError: with what the file seems to be instead, or the byte offset and line of the first wrong byte.
     """
     if _is_bare_utf16(content[:1000]):
-        raise _other_kind(file, "UTF-16")
+        raise _other_kind(file, "UTF-16", or_bytes)
     try:
         content.decode("utf-8")
     except UnicodeDecodeError as error:
         # Some signatures are letters, so they speak only where the content is not text anyway.
         for signature, kind in SIGNATURES.items():
             if content.startswith(signature):
-                raise _other_kind(file, kind) from error
+                raise _other_kind(file, kind, or_bytes) from error
         line = content.count(b"\n", 0, error.start) + 1
         raise DataError(
             f"{file}: line {line}, byte offset {error.start}: 0x{content[error.start]:02x} is not UTF-8",
-            hint=f"convert it, say from Latin-1: iconv -f latin1 -t utf-8 {file.name}; or {BYTES_HINT}",
+            hint=f"convert it, say from Latin-1: iconv -f latin1 -t utf-8 {file.name}"
+            + (f"; or {BYTES_HINT}" if or_bytes else ""),
         ) from error
 
 
@@ -137,8 +143,9 @@ def _is_bare_utf16(start: bytes) -> bool:
     return len(start) >= 16 and any(not any(half) for half in halves) and any(all(half) for half in halves)
 
 
-def _other_kind(file: Path, kind: str) -> DataError:
-    return DataError(f"{file} is {kind}, not UTF-8 text", hint=f"convert it to UTF-8 first, or {BYTES_HINT}")
+def _other_kind(file: Path, kind: str, or_bytes: bool) -> DataError:
+    hint = "convert it to UTF-8 first" + (f", or {BYTES_HINT}" if or_bytes else "")
+    return DataError(f"{file} is {kind}, not UTF-8 text", hint=hint)
 
 
 def _encode(

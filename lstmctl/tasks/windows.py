@@ -5,7 +5,7 @@ Each is a pure function of the seed and the step number, and the same for every 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
 
 import torch
@@ -65,6 +65,27 @@ class Lanes:
             generator = torch.Generator().manual_seed(stream(self.seed, "reset", step))
             marked |= torch.rand(self.batch, generator=generator) < self.state_reset
         return marked.to(self.symbols.device) if marked.any() else None
+
+
+class GrowingLanes:
+    """Lanes whose windows double from stage to stage, each of as many steps: short distances come before long ones.
+
+    Every step reads as many symbols; so a stage of windows half as long has twice as many lanes.
+
+    Args:
+        stages: the lanes of each stage, those of the shortest windows first.
+        steps: in all; beyond them the last stage goes on.
+    """
+
+    def __init__(self, stages: Sequence[Lanes], steps: int) -> None:
+        self.stages, self.steps = stages, steps
+        self.units_per_step, self.steps_per_epoch = stages[-1].units_per_step, stages[-1].steps_per_epoch
+
+    def __getitem__(self, step: int) -> Batch:
+        count = len(self.stages)
+        stage = min(step * count // self.steps, count - 1)
+        begins = -(-stage * self.steps // count)
+        return self.stages[stage][step - begins]
 
 
 class ShuffledWindows:

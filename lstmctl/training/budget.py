@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import math
 import time
 from collections.abc import Callable
 from typing import TypeVar
@@ -28,15 +27,9 @@ def steps_within(budget: Budget, batches: Batches, model: Model, make_trainer: C
 
     Targets and epochs are counted out; seconds by timing steps on a copy of the model that is then thrown away.
     """
-    match budget.unit:
-        case "steps":
-            return int(budget.amount)
-        case "epochs":
-            return max(1, round(budget.amount * batches.steps_per_epoch))
-        case "seconds":
-            return _steps_in(budget.amount, make_trainer(copy.deepcopy(model), 10**9))
-        case _:
-            return max(1, math.ceil(budget.amount / batches.units_per_step))
+    if budget.unit == "seconds":
+        return _steps_in(budget.amount, make_trainer(copy.deepcopy(model), 10**9))
+    return budget.steps(batches.units_per_step, batches.steps_per_epoch)
 
 
 def seconds_a_step(trainer: Trainer, trial: float) -> float:

@@ -13,7 +13,7 @@ from torch import Tensor
 from lstmctl.errors import DataError
 from lstmctl.protocols import Batch
 from lstmctl.seeds import stream
-from lstmctl.tasks.windows import Lanes, ShuffledWindows, cold, spread, streamed
+from lstmctl.tasks.windows import GrowingLanes, Lanes, ShuffledWindows, cold, spread, streamed
 
 SIZES = [(100, 4, 5), (103, 4, 5), (103, 7, 4), (64, 1, 64), (50, 50, 1), (97, 3, 10)]
 
@@ -204,3 +204,15 @@ def test_lanes_are_reset_by_chance_as_often_as_asked_and_the_same_every_time() -
     for step in (7, 100, 200):
         assert (order[step].reset is None) == (again[step].reset is None)
         assert order[step].reset is None or torch.equal(order[step].reset, again[step].reset)
+
+
+def test_growing_windows_double_in_stages_of_equal_length_and_read_as_much_a_step() -> None:
+    symbols = torch.arange(1000)
+    stages = [Lanes(symbols, 8, 4, 0), Lanes(symbols, 4, 8, 0), Lanes(symbols, 2, 16, 0)]
+    order = GrowingLanes(stages, steps=10)
+    shapes = [tuple(order[step].input.shape) for step in range(11)]
+    assert shapes == [(4, 8)] * 4 + [(8, 4)] * 3 + [(16, 2)] * 4
+    assert {order[step].units for step in range(10)} == {32} == {order.units_per_step}
+    # Each stage begins afresh and then goes on, window after window.
+    assert [order[step].fresh for step in range(10)] == [True, *[False] * 3, True, *[False] * 2, True, *[False] * 2]
+    assert torch.equal(order[5].input, stages[1][1].input)

@@ -1,0 +1,211 @@
+"""What a table tells of its sequences: labels as class numbers, or numbers, for a whole sequence or for each step."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lstmctl.data.labelled_columns import listed
+from lstmctl.data.labelled_rows import Cut
+from lstmctl.data.scaling import fit_scale
+from lstmctl.data.sequences import UNLABELLED, Numbers
+from lstmctl.errors import DataError
+
+if TYPE_CHECKING:
+    from lstmctl.data.tables import Sheet
+
+Floats = NDArray[np.float64]
+Texts = NDArray[np.object_]
+Parts = Mapping[str, tuple[int, int]]
+SHOWN = 12
+"""Labels that a note counts; of the others it gives the number."""
+
+
+@dataclass(frozen=True)
+class Labels:
+    """Labels as they are written, one for each sequence or for each step."""
+
+    values: Texts
+    """(sequences,) or (steps,)."""
+    rows: NDArray[np.int64]
+    """The row of each."""
+    by_step: bool
+    column: str
+
+    def span(self, cut: Cut, start: int, stop: int) -> tuple[int, int]:
+        """Where the labels of sequences `start` to `stop` are."""
+        return cut.steps(start, stop) if self.by_step else (start, stop)
+
+
+def sequence_labels(sheet: Sheet, column: int, cut: Cut) -> Labels:
+    """A label for every sequence: that of its last row, which is that of all its rows but in windows.
+
+    Raises:
+        DataError: a label is missing, or differs within a sequence; with the line.
+    """
+    written = _written(sheet, column, cut)
+    if cut.agrees:
+        _check_constant(sheet, column, cut, written)
+    return Labels(written[cut.rows], cut.rows, False, sheet.names[column])
+
+
+def frame_labels(sheet: Sheet, column: int, cut: Cut) -> Labels:
+    """A label for every row.
+
+    Raises:
+        DataError: a label is missing; with the line.
+    """
+    return Labels(_written(sheet, column, cut), np.arange(sheet.rows), True, sheet.names[column])
+
+
+def character_labels(sheet: Sheet, column: int, texts: list[str], cut: Cut) -> Labels:
+    """A label for every character: one character each, or as many words.
+
+    Raises:
+        DataError: a label is missing, or there are more or fewer than characters; with the line and both numbers.
+    """
+    written = _written(sheet, column, cut)
+    found: list[str] = []
+    for row, (text, label) in enumerate(zip(texts, written, strict=True)):
+        several = label.split()
+        # One character of text may have a label of several, without a space that would tell.
+        labels = several if len(several) > 1 or len(text) == 1 else list(label)
+        if len(labels) != len(text):
+            raise DataError(
+                f"{sheet.place(row)}, column `{sheet.names[column]}`: {len(labels):,} "
+                f"{'label' if len(labels) == 1 else 'labels'} for {len(text):,} characters",
+                hint="write one character for each character of the text, or as many words with a space between; "
+                "blanks around a text do not count",
+            )
+        found += labels
+    return Labels(np.array(found, dtype=object), np.repeat(cut.rows, cut.lengths), True, sheet.names[column])
+
+
+def class_numbers(
+    sheet: Sheet, labels: Labels, cut: Cut, parts: Parts, known: tuple[str, ...] | None
+) -> tuple[NDArray[np.int64], tuple[str, ...]]:
+    """The class number of every label, and the classes in order: those of the training part, or a run's own.
+
+    Raises:
+        DataError: there is one class alone, or a later part has a label that is none of them; with its line.
+    """
+    classes = known
+    if classes is None:
+        start, stop = labels.span(cut, *parts["training"])
+        classes = tuple(sorted(set(labels.values[start:stop])))
+        if len(classes) < 2:
+            raise DataError(
+                f"{sheet.path}, column `{labels.column}`: every label of the training part is `{classes[0]}`; there is "
+                "nothing to tell apart",
+                hint="give rows of at least two labels, shuffled, so that every part has all of them",
+            )
+    numbers = {label: number for number, label in enumerate(classes)}
+    found = np.array([numbers.get(label, UNLABELLED) for label in labels.values], dtype=np.int64)
+    for part, (first, last) in parts.items():
+        start, stop = labels.span(cut, first, last)
+        unknown = np.flatnonzero(found[start:stop] == UNLABELLED)
+        if len(unknown):
+            place = start + int(unknown[0])
+            where = f"{sheet.place(int(labels.rows[place]))}, column `{labels.column}`: `{labels.values[place]}`"
+            if known is not None:
+                raise DataError(f"{where} is no label of the run", hint=f"the run knows {listed(classes)}")
+            raise DataError(
+                f"{where} is a label of the {part} part that the training part never has",
+                hint=f"correct it, or shuffle the rows, so that every part has all labels; training has "
+                f"{listed(classes)}",
+            )
+    return found, classes
+
+
+def sequence_numbers(sheet: Sheet, columns: tuple[int, ...], cut: Cut) -> Floats:
+    """(sequences, columns) the numbers of every sequence: those of its last row, as of all its rows but in windows.
+
+    Raises:
+        DataError: a number is missing, is none, or differs within a sequence; with line and column.
+    """
+    values = frame_numbers(sheet, columns, cut)
+    if cut.agrees:
+        for index, column in enumerate(columns):
+            _check_constant(sheet, column, cut, values[:, index])
+    return values[cut.rows]
+
+
+def frame_numbers(sheet: Sheet, columns: tuple[int, ...], cut: Cut) -> Floats:
+    """(rows, columns) of numbers, none of them missing.
+
+    Raises:
+        DataError: one is missing or is no number; with line and column.
+    """
+    values = sheet.numbers(columns)
+    missing = np.isnan(values)
+    if missing.any():
+        row, index = (int(number) for number in np.argwhere(missing)[0])
+        raise DataError(
+            f"{sheet.place(row)}, column `{sheet.names[columns[index]]}`: no number",
+            hint="fill it in, or delete the row" if len(cut.first_rows) == sheet.rows else "fill it in",
+        )
+    return values
+
+
+def fit_numbers(sheet: Sheet, names: tuple[str, ...], scaler: str, values: Floats) -> Numbers:
+    """The scale of each column (rows, columns), of the rows it is given alone; what is odd about one is noted."""
+    scales = [fit_scale(scaler, column) for column in values.T]
+    for name, scale in zip(names, scales, strict=True):
+        if scale.remark is not None:
+            sheet.notes.append(f"`{name}` {scale.remark}.")
+    return Numbers(names, tuple(scale.centre for scale in scales), tuple(scale.spread for scale in scales))
+
+
+def is_blank(sheet: Sheet, columns: tuple[int, ...]) -> bool:
+    """Whether no row has anything in any of the columns."""
+    return all(bool((sheet.texts(column) == "").all()) for column in columns)
+
+
+def counted(labels: Labels, cut: Cut, parts: Parts) -> str:
+    """In a sentence, how often each label occurs in all parts."""
+    found: Counter[str] = Counter()
+    for part in parts.values():
+        start, stop = labels.span(cut, *part)
+        found.update(labels.values[start:stop])
+    named = [f"{label} {count:,}" for label, count in found.most_common(SHOWN)]
+    more = f" and {len(found) - SHOWN} labels more" if len(found) > SHOWN else ""
+    return f"{'Steps' if labels.by_step else 'Sequences'} by label: {', '.join(named)}{more}."
+
+
+def _written(sheet: Sheet, column: int, cut: Cut) -> Texts:
+    """(rows,) a column of labels, none of them empty."""
+    written = np.array([str(text) for text in sheet.texts(column)], dtype=object)
+    empty = np.flatnonzero(written == "")
+    if len(empty):
+        raise DataError(
+            f"{sheet.place(int(empty[0]))}, column `{sheet.names[column]}`: no label",
+            hint="write it, or delete the row" if len(cut.first_rows) == sheet.rows else "write it",
+        )
+    return written
+
+
+def _check_constant(sheet: Sheet, column: int, cut: Cut, values: Texts | Floats) -> None:
+    """Every row of a sequence says the same."""
+    changed = values[1:] != values[:-1]
+    changed[cut.starts[1:] - 1] = False  # from one sequence to the next
+    found = np.flatnonzero(changed)
+    if len(found):
+        row = int(found[0]) + 1
+        name = cut.names[int(np.searchsorted(cut.starts, row, side="right")) - 1]
+        is_number = isinstance(values[row], float)
+        here, before = (f"{value:g}" if is_number else value for value in (values[row], values[row - 1]))
+        raise DataError(
+            f"{sheet.place(row)}, column `{sheet.names[column]}`: `{here}`, but `{before}` before it, "
+            f"and both in sequence `{name}`",
+            hint=f"write one {'number' if is_number else 'label'} in all rows of a sequence; "
+            + (
+                "or data.window, of whose rows the last tells"
+                if is_number
+                else "a label for each row is task.type=tagging"
+            ),
+        )

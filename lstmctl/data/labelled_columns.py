@@ -1,0 +1,196 @@
+"""The use of each column of a table of labelled sequences, as a config says or by name and content."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Any, Self
+
+from lstmctl.data.sequences import SequenceEncoding
+from lstmctl.errors import DataError
+
+if TYPE_CHECKING:
+    from lstmctl.data.tables import Sheet
+
+TEXT_NAMES = ("text",)
+SEQUENCE_NAMES = ("sequence",)
+LABEL_NAMES = ("label", "labels", "target")
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How a table of labelled sequences is read; the keys are those of the config's `data` section but `table`."""
+
+    text: str | None = None
+    sequence: str | None = None
+    features: tuple[str, ...] | None = None
+    label: tuple[str, ...] | None = None
+    window: int | None = None
+    stride: int | None = None
+    separator: str = "auto"
+    decimal: str = "auto"
+    scaler: str = "standard"
+    split: tuple[float, ...] | tuple[int, ...] = (0.8, 0.1, 0.1)
+
+    @classmethod
+    def of(cls, values: Mapping[str, Any]) -> Self:
+        """What a config's `data` section says of it."""
+        found: dict[str, Any] = {field.name: values[field.name] for field in fields(cls)}
+        for name, value in found.items():
+            if isinstance(value, list):
+                found[name] = tuple(value)
+        return cls(**found)
+
+
+@dataclass(frozen=True)
+class Columns:
+    """The use of each column, by number."""
+
+    text: int | None
+    sequence: int | None
+    features: tuple[int, ...]
+    labels: tuple[int, ...]
+    """Empty where the table does not tell what is to be told."""
+
+
+def find_columns(sheet: Sheet, layout: Layout, task: str, encoding: SequenceEncoding | None) -> Columns:
+    """The use of each column; what is left out is noted in `sheet.notes`.
+
+    Args:
+        sheet: the table.
+        layout: what a config says.
+        task: as the config names it.
+        encoding: a run's own: then its features are what is read, and labels may be absent.
+
+    Raises:
+        DataError: a column that is named is not there or has two uses, or no use can be told; with what would be right.
+    """
+    _check_named(sheet, layout, encoding)
+    labels = _labels(sheet, layout, task, encoding)
+    text = _text(sheet, layout, encoding)
+    if text is not None:
+        _note_unused(sheet, {text, *labels})
+        return Columns(text, None, (), labels)
+    sequence = _named_or(sheet, layout.sequence, SEQUENCE_NAMES)
+    _check_cut(sheet, layout, sequence)
+    if encoding is not None:
+        assert encoding.features is not None
+        features = tuple(sheet.names.index(name) for name in encoding.features.names)
+    elif layout.features is not None:
+        features = tuple(sheet.names.index(name) for name in layout.features)
+    else:
+        features = _numeric(sheet, {*labels, *([] if sequence is None else [sequence])})
+    _note_unused(sheet, {*features, *labels, *([] if sequence is None else [sequence])})
+    return Columns(None, sequence, features, labels)
+
+
+def _uses(layout: Layout) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """The keys of a config that name columns, with the columns."""
+    yield "text", () if layout.text is None else (layout.text,)
+    yield "sequence", () if layout.sequence is None else (layout.sequence,)
+    yield "features", layout.features or ()
+    yield "label", layout.label or ()
+
+
+def _check_named(sheet: Sheet, layout: Layout, encoding: SequenceEncoding | None) -> None:
+    """Every column that is named is there, and has one use."""
+    features = () if encoding is None or encoding.features is None else encoding.features.names
+    absent = encoding is not None and not any(name in sheet.names for name in layout.label or ())
+    used: dict[str, str] = {}
+    for key, names in (*_uses(layout), ("features", features if layout.features is None else ())):
+        for name in names:
+            if name in used:
+                raise DataError(f"column `{name}` is named by data.{used[name]} and by data.{key}; leave it in one")
+            used[name] = key
+            if name not in sheet.names and not (key == "label" and absent):
+                near = difflib.get_close_matches(name, sheet.names)
+                similar = f"; did you mean {' or '.join(f'`{other}`' for other in near)}?" if near else ""
+                whose = "the run's data" if encoding is not None else "data"
+                raise DataError(
+                    f"{sheet.path} has no column `{name}`, which {whose}.{key} names{similar}",
+                    hint=f"its columns: {listed(sheet.names)}",
+                )
+    if layout.text is not None and (layout.sequence or layout.features or layout.window):
+        frames = "sequence" if layout.sequence else "features" if layout.features else "window"
+        raise DataError(
+            f"data.text says that every row is a text, but data.{frames} that every row is a frame; leave one out"
+        )
+
+
+def _labels(sheet: Sheet, layout: Layout, task: str, encoding: SequenceEncoding | None) -> tuple[int, ...]:
+    if layout.label is not None:
+        if task != "regression" and len(layout.label) > 1:
+            raise DataError(
+                f"data.label names {len(layout.label)} columns, but task.type {task} reads one of labels",
+                hint=f"name one: data.label={layout.label[0]}; several are numbers of task.type regression",
+            )
+        return tuple(sheet.names.index(name) for name in layout.label if name in sheet.names)
+    names = LABEL_NAMES if encoding is None or encoding.outputs is None else encoding.outputs.names
+    found = _named_or(sheet, None, names)
+    if found is None and encoding is None:
+        raise DataError(
+            f"{sheet.path} has no column of labels: none is named {', '.join(LABEL_NAMES[:-1])} or {LABEL_NAMES[-1]}",
+            hint=f"say which it is: data.label=NAME; its columns: {listed(sheet.names)}",
+        )
+    return () if found is None else (found,)
+
+
+def _text(sheet: Sheet, layout: Layout, encoding: SequenceEncoding | None) -> int | None:
+    if encoding is not None and encoding.symbols is None:
+        return None
+    if layout.sequence or layout.features or layout.window:
+        return None
+    found = _named_or(sheet, layout.text, TEXT_NAMES)
+    if found is None and encoding is not None:
+        raise DataError(
+            f"{sheet.path} has no column `{TEXT_NAMES[0]}`, which the run reads",
+            hint=f"its columns: {listed(sheet.names)}",
+        )
+    return found
+
+
+def _named_or(sheet: Sheet, name: str | None, recognised: tuple[str, ...]) -> int | None:
+    """The column of that name, or else the first that is called like one of those; None where there is none."""
+    if name is not None:
+        return sheet.names.index(name)
+    places = {found.casefold(): number for number, found in reversed(list(enumerate(sheet.names)))}
+    return next((places[wanted.casefold()] for wanted in recognised if wanted.casefold() in places), None)
+
+
+def _check_cut(sheet: Sheet, layout: Layout, sequence: int | None) -> None:
+    if sequence is None and layout.window is None:
+        raise DataError(
+            f"{sheet.path} has neither a column of texts nor one that names the sequence of each row",
+            hint="say which it is: data.text=NAME or data.sequence=NAME; or cut the rows, one recording, into windows: "
+            f"data.window=50; its columns: {listed(sheet.names)}",
+        )
+    if layout.stride is not None and layout.window is None:
+        raise DataError("data.stride goes from window to window, but there is no data.window; write both, or neither")
+
+
+def _numeric(sheet: Sheet, taken: set[int]) -> tuple[int, ...]:
+    """Every column of numbers that has no other use and a name."""
+    found = tuple(
+        number
+        for number in range(len(sheet.names))
+        if number not in taken and number not in sheet.unnamed and sheet.kind(number) in ("number", "whole")
+    )
+    if not found:
+        raise DataError(
+            f"{sheet.path} has no column of numbers besides labels and sequences",
+            hint=f"name the columns of a frame: data.features=[NAME]; its columns: {listed(sheet.names)}",
+        )
+    return found
+
+
+def _note_unused(sheet: Sheet, used: set[int]) -> None:
+    unused = [name for number, name in enumerate(sheet.names) if number not in used]
+    if unused:
+        columns = "Column" if len(unused) == 1 else "Columns"
+        sheet.notes.append(f"{columns} {listed(unused)} {'is' if len(unused) == 1 else 'are'} not used.")
+
+
+def listed(names: tuple[str, ...] | list[str]) -> str:
+    """Names for a message: the first eight, and how many more there are."""
+    return ", ".join(f"`{name}`" for name in names[:8]) + (f" and {len(names) - 8} more" if len(names) > 8 else "")

@@ -1,0 +1,161 @@
+"""Which rows of a table make a sequence: a text a row, or the frames of one name or of one window."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lstmctl.data.encoding import Symbols, TextEncoding, UnknownSymbolError, smallest_integer
+from lstmctl.data.sequences import LONGEST
+from lstmctl.errors import DataError
+
+if TYPE_CHECKING:
+    from lstmctl.data.tables import Sheet
+
+Indices = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Cut:
+    """Sequences as stretches of steps, and where they are in the table."""
+
+    starts: Indices
+    lengths: Indices
+    """(sequences,) in steps: characters or rows."""
+    rows: Indices
+    """(sequences,) the row that tells a sequence's label: its text's own, or its last frame's."""
+    first_rows: Indices
+    """(sequences,) the first row."""
+    names: tuple[str, ...] = ()
+    agrees: bool = False
+    """Whether all rows of a sequence have to tell the same."""
+
+    def steps(self, start: int, stop: int) -> tuple[int, int]:
+        """First step, and the step after the last, of sequences `start` to `stop`, in order and none of them empty."""
+        if start == stop:
+            return 0, 0
+        return int(self.starts[start]), int((self.starts + self.lengths)[start:stop].max())
+
+
+def text_rows(sheet: Sheet, column: int) -> tuple[list[str], Cut]:
+    """The texts of a column, and one sequence for each.
+
+    Raises:
+        DataError: a text is empty or longer than a sequence may be; with its line.
+    """
+    texts = [str(text) for text in sheet.texts(column)]
+    lengths = np.array([len(text) for text in texts], dtype=np.int64)
+    empty = np.flatnonzero(lengths == 0)
+    if len(empty):
+        raise DataError(
+            f"{sheet.place(int(empty[0]))}, column `{sheet.names[column]}`: the text is empty",
+            hint="write it, or delete the row",
+        )
+    rows = np.arange(len(texts), dtype=np.int64)
+    cut = Cut(np.cumsum(lengths) - lengths, lengths, rows, rows)
+    check_lengths(sheet, cut, "characters", "cut it into several rows")
+    return texts, cut
+
+
+def encode_texts(
+    sheet: Sheet, texts: list[str], cut: Cut, encoding: TextEncoding | None
+) -> tuple[Symbols, TextEncoding]:
+    """The symbol numbers (steps,) of all texts, by their own vocabulary or a run's.
+
+    Raises:
+        DataError: a run's vocabulary has no such character; with line, character, and its place in the text.
+    """
+    joined = "".join(texts)
+    if encoding is None:
+        encoding = TextEncoding.of(joined)
+    try:
+        return encoding.encode(joined).astype(smallest_integer(len(encoding)), copy=False), encoding
+    except UnknownSymbolError as error:
+        row = int(np.searchsorted(cut.starts, error.position, side="right")) - 1
+        found = UnknownSymbolError(error.symbol, error.position - int(cut.starts[row]))
+        raise DataError(
+            f"{sheet.place(row)}: the run's vocabulary has no {found}",
+            hint="the run was trained without that character; write the text with those it knows",
+        ) from error
+
+
+def named_rows(sheet: Sheet, column: int) -> Cut:
+    """A sequence for every name in a column, of rows that follow each other.
+
+    Raises:
+        DataError: a name is missing, or comes again after others; with the line.
+    """
+    names = np.array([str(name) for name in sheet.texts(column)], dtype=object)
+    empty = np.flatnonzero(names == "")
+    if len(empty):
+        raise DataError(
+            f"{sheet.place(int(empty[0]))}, column `{sheet.names[column]}`: no sequence is named",
+            hint="name it, or delete the row",
+        )
+    starts = np.concatenate([[0], np.flatnonzero(names[1:] != names[:-1]) + 1]).astype(np.int64)
+    seen: dict[str, int] = {}
+    for start in starts:
+        name = str(names[start])
+        if name in seen:
+            raise DataError(
+                f"{sheet.place(int(start))}, column `{sheet.names[column]}`: sequence `{name}` goes on here, but other "
+                f"rows stand between it and its begin ({sheet.unit} {sheet.lines[seen[name]]})",
+                hint="rows of one sequence follow each other: sort them, or give a new sequence a new name",
+            )
+        seen[name] = int(start)
+    lengths = np.diff(np.append(starts, len(names))).astype(np.int64)
+    return Cut(starts, lengths, starts + lengths - 1, starts, tuple(seen), agrees=True)
+
+
+def one_recording(sheet: Sheet) -> Cut:
+    """All rows as one sequence."""
+    rows = sheet.rows
+    return Cut(np.array([0]), np.array([rows]), np.array([rows - 1]), np.array([0]), ("",))
+
+
+def cut_windows(sheet: Sheet, cut: Cut, window: int, stride: int) -> Cut:
+    """Windows of `window` rows of each sequence, one every `stride` rows; they hold no frames of their own.
+
+    Raises:
+        DataError: no sequence is long enough for one.
+    """
+    counts = np.maximum(0, (cut.lengths - window) // stride + 1)
+    if not counts.any():
+        raise DataError(
+            f"{sheet.path}: the longest sequence has {cut.lengths.max():,} rows, but data.window {window:,} takes more",
+            hint=f"data.window={cut.lengths.max()} would fit once; or give more rows",
+        )
+    owners = np.repeat(np.arange(len(counts)), counts)
+    order = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
+    starts = (cut.starts[owners] + order * stride).astype(np.int64)
+    ends = starts + window - 1
+    names = tuple(
+        f"{cut.names[owner]}{': ' if cut.names[owner] else ''}{sheet.unit}s {sheet.lines[first]} to {sheet.lines[last]}"
+        for owner, first, last in zip(owners, starts, ends, strict=True)
+    )
+    covered = np.minimum(cut.lengths, np.where(counts > 0, (counts - 1) * stride + window, 0))
+    if stride <= window and (left := int((cut.lengths - covered).sum())):
+        sheet.notes.append(
+            f"{left:,} {'row makes' if left == 1 else 'rows make'} no whole window of {window:,} and "
+            f"{'is' if left == 1 else 'are'} left out."
+        )
+    return Cut(starts, np.full(len(starts), window, dtype=np.int64), ends, starts, names)
+
+
+def check_lengths(sheet: Sheet, cut: Cut, unit: str, remedy: str) -> None:
+    """Refuse a sequence that is too long to be learnt from as a whole.
+
+    Raises:
+        DataError: with the line at which it begins, and its length.
+    """
+    long = np.flatnonzero(cut.lengths > LONGEST)
+    if len(long):
+        first = int(long[0])
+        raise DataError(
+            f"{sheet.place(int(cut.first_rows[first]))}: a sequence of {cut.lengths[first]:,} {unit}, but one may have "
+            f"{LONGEST:,} at most",
+            hint=remedy,
+        )

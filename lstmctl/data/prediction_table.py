@@ -1,0 +1,49 @@
+"""What a run tells of sequences, as a table to hand on."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Sequence
+
+from lstmctl.records import Prediction
+
+
+def as_csv(predictions: Sequence[Prediction], *, texts: bool) -> str:
+    """One row a sequence, or where frames have labels one a frame.
+
+    Columns: `text` or `sequence`; then `label` and `probability`; `labels` of a text's characters, joined where each
+    is one character and else with spaces between; `step` and `label` of frames; the names of the numbers; `output`.
+
+    Args:
+        predictions: all of one run.
+        texts: whether the sequences are texts.
+    """
+    written = io.StringIO()
+    table = csv.writer(written, lineterminator="\n")
+    name = "text" if texts else "sequence"
+    table.writerow([name, *_columns(predictions[0], texts=texts)] if predictions else [name])
+    for prediction in predictions:
+        table.writerows([prediction.sequence, *row] for row in _rows(prediction, texts=texts))
+    return written.getvalue()
+
+
+def _columns(prediction: Prediction, *, texts: bool) -> list[str]:
+    if prediction.label is not None:
+        return ["label", "probability"]
+    if prediction.labels:
+        return ["labels"] if texts else ["step", "label"]
+    return ["output"] if prediction.text is not None else list(prediction.numbers)
+
+
+def _rows(prediction: Prediction, *, texts: bool) -> list[list[object]]:
+    if prediction.label is not None:
+        return [[prediction.label, f"{prediction.probabilities[prediction.label]:.4f}"]]
+    if prediction.labels:
+        if not texts:
+            return [[step, label] for step, label in enumerate(prediction.labels, start=1)]
+        single = all(len(label) == 1 for label in prediction.labels)
+        return [[("" if single else " ").join(prediction.labels)]]
+    if prediction.text is not None:
+        return [[prediction.text]]
+    return [[repr(value) for value in prediction.numbers.values()]]

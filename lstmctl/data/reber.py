@@ -1,0 +1,74 @@
+"""Strings of the embedded Reber grammar.
+
+A string is B, then T or P, then an inner string of the Reber grammar, then the same T or P again, then E. Inside stands
+
+    B (T S* X | P T* V) … E
+
+as `FOLLOWERS` has it: at every inner state two symbols are equally likely. What comes last but one was settled at the
+second symbol, and nothing in between tells of it (A. Cleeremans, D. Servan-Schreiber & J. McClelland, "Finite State
+Automata and Simple Recurrent Networks", Neural Computation 1 (1989); S. Hochreiter & J. Schmidhuber 1997, experiment
+1). For a longer lag the inner string starts again from its B, in place of its E, until the whole is long enough; so E
+is followed by the T or P alone, and a network that remembers has no doubt about it.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lstmctl.data.encoding import TextEncoding
+from lstmctl.data.sequences import Sequences
+
+SYMBOLS = TextEncoding("characters", "BEPSTVX")
+SHORTEST = 9
+"""Symbols of the shortest string, such as BTBTXSETE."""
+
+# The inner grammar. At state s, choice c writes a symbol and goes on to a state; START has a single choice, and END
+# is where E or, of a string that is too short, the next B is due.
+START, END = 0, 6
+FOLLOWERS = (("B", "B"), ("T", "P"), ("S", "X"), ("T", "V"), ("X", "S"), ("P", "V"))
+NEXT_STATES = np.array([(1, 1), (2, 3), (2, 4), (3, 5), (3, 6), (4, 6)])
+WRITTEN = np.array([SYMBOLS.encode("".join(pair)) for pair in FOLLOWERS])
+
+
+def draw_reber(length: int, count: int, random: np.random.Generator) -> Sequences:
+    """Strings as inputs, and at each of their steps the next symbol as the label.
+
+    `scored` is True at the one step whose successor has to equal the string's second symbol.
+
+    Args:
+        length: least number of symbols of a string; up to `SHORTEST` the classical grammar.
+        count: strings.
+        random: is drawn from.
+    """
+    begin, end = SYMBOLS.encode("BE")
+    remembered = random.choice(SYMBOLS.encode("TP"), count)
+    columns: list[NDArray[np.uint8]] = [np.full(count, begin), remembered]
+    state = np.full(count, START)
+    inner = np.full(count, 0)
+    running = np.full(count, True)
+    while running.any():
+        # Of a string: B, T or P, the inner part with its E, T or P, E.
+        due = running & (state == END)
+        over = due & (len(columns) + 3 >= length)
+        state[state == END] = START
+        choice = random.integers(0, 2, count)
+        symbols = np.where(over, end, WRITTEN[state, choice])
+        state = NEXT_STATES[state, choice]
+        columns.append(np.where(running, symbols, end).astype(np.uint8))
+        inner += running
+        running &= ~over
+    symbols = np.stack([*columns, *[np.full(count, end)] * 2], axis=1)
+    last, rows = inner + 2, np.arange(count)  # where the remembered symbol stands again
+    symbols[rows, last] = remembered
+    symbols[rows, last + 1] = end
+    steps = last + 1  # the last symbol has no successor
+    place = np.arange(symbols.shape[1] - 1)
+    kept = place < steps[:, None]
+    return Sequences.joined(
+        symbols[:, :-1][kept],
+        steps.astype(np.int64),
+        symbols[:, 1:][kept].astype(np.int64),
+        by_step=True,
+        scored=(place == last[:, None] - 1)[kept],
+    )

@@ -1,0 +1,262 @@
+"""Tests of long memory, drawn by the program: what a network has to remember over how many steps is known exactly.
+
+Most are from S. Hochreiter & J. Schmidhuber, "Long Short-Term Memory", Neural Computation 9 (1997), here "the paper".
+
+adding: frames of a value, uniform in [0, 1], and a marker. One value in the first half and one in the second are
+    marked; their sum is to be told at the end (the paper's experiment 4, there of values in [−1, 1], and scaled).
+multiplication: the same with the product (experiment 5).
+temporal-order: E, then symbols a to d at random with three that count among them, each X or Y, then B. Which of the 8
+    orders it was is to be told at the end (experiment 6b). They stand anywhere from 10 to 20, 33 to 43 and 66 to 76
+    hundredths of the length.
+temporal-order-4: four symbols that count and 16 classes, from 10 to 20, 30 to 40, 50 to 60 and 70 to 80 hundredths.
+first-symbol: +1 or −1, then Gaussian noise of mean 0 and deviation 0.2 on the same channel. The sign is to be told at
+    the end (Y. Bengio, P. Simard & P. Frasconi, "Learning Long-Term Dependencies with Gradient Descent is Difficult",
+    IEEE Transactions on Neural Networks 5 (1994); the paper's experiment 3a, there with variance 0.2).
+copy: 10 symbols out of 8, `length` blanks, a marker, and 10 blanks at which the symbols are to be told in their order
+    (A. Graves, G. Wayne & I. Danihelka, "Neural Turing Machines" (2014); in this form M. Arjovsky, A. Shah & Y. Bengio,
+    "Unitary Evolution Recurrent Neural Networks" (2016), one blank longer). Before them a blank is to be told.
+reber: the next symbol of strings of the embedded Reber grammar; see `reber`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import product
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lstmctl.data.encoding import TextEncoding
+from lstmctl.data.reber import SYMBOLS as REBER_SYMBOLS
+from lstmctl.data.reber import draw_reber
+from lstmctl.data.sequences import Numbers, SequenceEncoding, Sequences
+from lstmctl.errors import DataError
+from lstmctl.seeds import stream
+
+VERSION = 1
+"""Of the drawing: counts up whenever the same seed draws something else."""
+LONGEST = 100_000
+NOISE = 0.2
+"""Standard deviation, of first-symbol."""
+COPIED = 10
+"""Symbols to copy."""
+PLACES = {
+    "temporal-order": ((10, 20), (33, 43), (66, 76)),
+    "temporal-order-4": ((10, 20), (30, 40), (50, 60), (70, 80)),
+}
+"""First and last place of each symbol that counts, in hundredths of the length."""
+
+ORDER_SYMBOLS = TextEncoding("characters", "BEXYabcd")
+COPY_SYMBOLS = TextEncoding("characters", ":_abcdefgh")
+MARKER, BLANK = 0, 1
+
+
+def draw(problem: str, length: int, count: int, random: np.random.Generator) -> Sequences:
+    """`count` sequences of a problem, `length` as `SyntheticCorpus` has it."""
+    return PROBLEMS[problem].draw(problem, length, count, random)
+
+
+def _draw_marked(problem: str, length: int, count: int, random: np.random.Generator) -> Sequences:
+    frames = np.zeros((count, length, 2), np.float32)
+    frames[..., 0] = random.random((count, length), dtype=np.float32)
+    rows = np.arange(count)
+    places = random.integers(0, length // 2, count), random.integers(length // 2, length, count)
+    for place in places:
+        frames[rows, place, 1] = 1
+    first, second = (frames[rows, place, 0] for place in places)
+    targets = first + second if problem == "adding" else first * second
+    return Sequences.joined(frames.reshape(-1, 2), _equal(length, count), targets[:, None])
+
+
+def _draw_temporal_order(problem: str, length: int, count: int, random: np.random.Generator) -> Sequences:
+    places, rows = PLACES[problem], np.arange(count)
+    relevant = random.integers(0, 2, (count, len(places)))
+    distractors = ORDER_SYMBOLS.encode("abcd")
+    symbols = distractors[random.integers(0, len(distractors), (count, length))]
+    for (first, last), told in zip(places, relevant.T, strict=True):
+        place = random.integers(first * length // 100, last * length // 100, count, endpoint=True)
+        symbols[rows, place] = ORDER_SYMBOLS.encode("XY")[told]
+    symbols[:, 0], symbols[:, -1] = ORDER_SYMBOLS.encode("EB")
+    classes = relevant @ (1 << np.arange(len(places))[::-1])
+    return Sequences.joined(symbols.ravel(), _equal(length, count), classes)
+
+
+def _draw_first_symbol(problem: str, length: int, count: int, random: np.random.Generator) -> Sequences:
+    classes = random.integers(0, 2, count)
+    frames = random.standard_normal((count, length), dtype=np.float32) * np.float32(NOISE)
+    frames[:, 0] = 2 * classes - 1
+    return Sequences.joined(frames.reshape(-1, 1), _equal(length, count), classes)
+
+
+def _draw_copy(problem: str, length: int, count: int, random: np.random.Generator) -> Sequences:
+    steps = COPIED + length + 1 + COPIED
+    symbols = np.full((count, steps), BLANK, np.uint8)
+    symbols[:, :COPIED] = random.integers(BLANK + 1, len(COPY_SYMBOLS), (count, COPIED))
+    symbols[:, COPIED + length] = MARKER
+    labels = np.zeros((count, steps), np.int64)  # the blank is label 0, and the symbols follow it as they do there
+    labels[:, -COPIED:] = symbols[:, :COPIED] - BLANK
+    scored = np.broadcast_to(np.arange(steps) >= steps - COPIED, (count, steps))
+    return Sequences.joined(symbols.ravel(), _equal(steps, count), labels.ravel(), by_step=True, scored=scored.ravel())
+
+
+def _draw_reber(problem: str, length: int, count: int, random: np.random.Generator) -> Sequences:
+    return draw_reber(length, count, random)
+
+
+def _equal(length: int, count: int) -> NDArray[np.int64]:
+    return np.full(count, length, np.int64)
+
+
+@dataclass(frozen=True)
+class Level:
+    """What a figure says about a problem."""
+
+    metric: str
+    chance: float
+    """What a network reaches that has learnt all but to remember."""
+    solved: float
+    """A network that is better than this has solved the problem."""
+    lower_is_better: bool
+
+    def is_solved(self, value: float) -> bool:
+        """Whether a figure of the metric is beyond `solved`."""
+        return value < self.solved if self.lower_is_better else value > self.solved
+
+
+@dataclass(frozen=True)
+class _Problem:
+    draw: Callable[[str, int, int, np.random.Generator], Sequences]
+    encoding: SequenceEncoding
+    shortest: int
+    level: Level
+
+
+def _numbers(*names: str) -> Numbers:
+    return Numbers(names, (0.0,) * len(names), (1.0,) * len(names))
+
+
+def _marked(output: str, chance: float) -> _Problem:
+    encoding = SequenceEncoding(features=_numbers("value", "marker"), outputs=_numbers(output))
+    return _Problem(_draw_marked, encoding, 2, Level("mse", chance, 0.06 * chance, lower_is_better=True))
+
+
+def _accuracy(chance: float) -> Level:
+    return Level("accuracy", chance, 0.99, lower_is_better=False)
+
+
+def _temporal_order(problem: str) -> _Problem:
+    labels = tuple("".join(symbols) for symbols in product("XY", repeat=len(PLACES[problem])))
+    encoding = SequenceEncoding(symbols=ORDER_SYMBOLS, labels=labels)
+    return _Problem(_draw_temporal_order, encoding, 10, _accuracy(1 / len(labels)))
+
+
+PROBLEMS = {
+    "adding": _marked("sum", 1 / 6),
+    "multiplication": _marked("product", 7 / 144),
+    "temporal-order": _temporal_order("temporal-order"),
+    "temporal-order-4": _temporal_order("temporal-order-4"),
+    "first-symbol": _Problem(
+        _draw_first_symbol, SequenceEncoding(features=_numbers("value"), labels=("-1", "+1")), 2, _accuracy(1 / 2)
+    ),
+    "copy": _Problem(
+        _draw_copy,
+        SequenceEncoding(symbols=COPY_SYMBOLS, labels=tuple(COPY_SYMBOLS.symbols[BLANK:])),
+        1,
+        _accuracy(1 / 8),
+    ),
+    "reber": _Problem(
+        _draw_reber,
+        SequenceEncoding(symbols=REBER_SYMBOLS, labels=tuple(REBER_SYMBOLS.symbols)),
+        1,
+        _accuracy(1 / 2),
+    ),
+}
+
+
+def levels(problem: str) -> Level:
+    """The figure that a problem is judged by, what chance gives, and from where on it is solved.
+
+    Who remembers nothing does best to tell the mean of the numbers, and errs by their variance: of a sum of two uniform
+    numbers 2/12 = 1/6; of their product (1/3)² − (1/2)⁴ = 7/144. Classes are equally frequent, so chance is 1 over
+    their number: 8 and 16 orders, 2 signs, 8 symbols at each of the steps that count of copy, and 2 symbols (T or P) at
+    the step that counts of reber. None of it depends on the length.
+
+    A mean squared error counts as solved below 6 % of that by chance, which for adding is 0.01, the training error that
+    the paper stopped at; an accuracy above 0.99.
+    """
+    return PROBLEMS[problem].level
+
+
+@dataclass(frozen=True)
+class SyntheticCorpus:
+    """A problem's sequences: held-out parts that are the same for every run, and new ones for every training step."""
+
+    problem: str
+    length: int
+    """Steps of a sequence; of copy, the delay; of reber, the least number of symbols."""
+    held_out: int
+    """Sequences of each part."""
+
+    @property
+    def encoding(self) -> SequenceEncoding:
+        return PROBLEMS[self.problem].encoding
+
+    @property
+    def level(self) -> Level:
+        return levels(self.problem)
+
+    @property
+    def parts(self) -> dict[str, tuple[int, int]]:
+        """Start and stop of each part, in sequences. The training part is for scores; `fresh` is what trains."""
+        names = ("training", "validation", "test")
+        return {name: (index * self.held_out, (index + 1) * self.held_out) for index, name in enumerate(names)}
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return (self.problem,)
+
+    @property
+    def fingerprint(self) -> dict[str, Any]:
+        """SHA-256 of what is drawn, in words, and the number of sequences in all parts."""
+        what = f"{self.problem}, length {self.length}, version {VERSION}"
+        return {
+            "sha256": hashlib.sha256(what.encode()).hexdigest(),
+            "sequences": self.held_out * len(self.parts),
+        }
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What is chance, and what counts as solved, in a sentence."""
+        level = self.level
+        name, side = ("mean squared error", "below") if level.lower_is_better else ("accuracy", "above")
+        return (
+            f"Without remembering anything, the {name} of {self.problem} is {level.chance:.3g}; "
+            f"{side} {level.solved:.2g} it counts as solved.",
+        )
+
+    def part(self, name: str) -> Sequences:
+        """The sequences of one part, drawn from a stream of its own that no run's seed moves."""
+        return self._drawn(self.held_out, stream(0, f"synthetic {name}"))
+
+    def fresh(self, count: int, seed: int) -> Sequences:
+        """`count` new sequences for one step of training, a pure function of the seed."""
+        return self._drawn(count, seed)
+
+    def _drawn(self, count: int, seed: int) -> Sequences:
+        return draw(self.problem, self.length, count, np.random.default_rng(seed))
+
+
+def open_synthetic(problem: str, length: int, held_out: int) -> SyntheticCorpus:
+    """A problem's corpus.
+
+    Raises:
+        DataError: the length is too short for the problem, or beyond `LONGEST`.
+    """
+    shortest = PROBLEMS[problem].shortest
+    if not shortest <= length <= LONGEST:
+        fault = "short" if length < shortest else "long"
+        raise DataError(f"data.length {length} is too {fault} for {problem}; {shortest} to {LONGEST:,} is right")
+    return SyntheticCorpus(problem, length, held_out)

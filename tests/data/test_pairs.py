@@ -1,0 +1,149 @@
+"""Pairs of texts: each half as numbers, and what is refused, with its line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from lstmctl.data.pairs import PairsCorpus, PairsEncoding, Texts, open_pairs
+from lstmctl.errors import DataError, RunError
+
+PAIRS = "one\t1\ntwo\t2\nthree\t3\nfour\t4\n"
+
+
+def pairs(content: str | bytes, *, encoding: PairsEncoding | None = None) -> PairsCorpus:
+    Path("a.tsv").write_bytes(content if isinstance(content, bytes) else content.encode())
+    return open_pairs("a.tsv", (0.5, 0.5), Path.cwd(), encoding=encoding)
+
+
+def refused(content: str | bytes, *, encoding: PairsEncoding | None = None) -> DataError:
+    with pytest.raises(DataError) as caught:
+        pairs(content, encoding=encoding)
+    return caught.value
+
+
+def texts(found: Texts, corpus: PairsCorpus, side: str) -> list[str]:
+    encoding = getattr(corpus.encoding, side)
+    return [encoding.decode(found.text(index)) for index in range(len(found))]
+
+
+def test_a_line_is_a_pair() -> None:
+    corpus = pairs(PAIRS)
+    assert len(corpus) == 4
+    assert texts(corpus.sources, corpus, "source") == ["one", "two", "three", "four"]
+    assert texts(corpus.targets, corpus, "target") == ["1", "2", "3", "4"]
+    assert corpus.encoding.source.symbols == "efhnortuw"
+    assert corpus.encoding.target.symbols == "1234"
+    assert corpus.sources.starts.tolist() == [0, 3, 6, 11]
+    assert corpus.sources.lengths.tolist() == [3, 3, 5, 4]
+    assert corpus.parts == {"training": (0, 2), "validation": (2, 4)}
+    assert corpus.fingerprint["pairs"] == 4
+    assert corpus.fingerprint["bytes"] == len(PAIRS)
+    assert corpus.is_labelled
+    assert corpus.notes == ("Sources have 3 to 5 characters.", "Targets have 1 characters.")
+
+
+def test_a_part_is_its_sources_and_targets() -> None:
+    corpus = pairs(PAIRS)
+    sources, targets = corpus.part("validation")
+    assert texts(sources, corpus, "source") == ["three", "four"]
+    assert texts(targets, corpus, "target") == ["3", "4"]
+    assert sources.symbols is corpus.sources.symbols
+
+
+def test_line_ends_blanks_and_a_mark_at_the_start_do_not_count() -> None:
+    corpus = pairs(b"\xef\xbb\xbf one \t1\r\n\r\ntwo\t 2 \r\n\n")
+    assert texts(corpus.sources, corpus, "source") == ["one", "two"]
+    assert texts(corpus.targets, corpus, "target") == ["1", "2"]
+    assert "2 empty lines are left out." in corpus.notes
+
+
+def test_signs_that_only_some_take_for_line_ends_are_characters() -> None:
+    corpus = pairs("a\u2028b\tc\x0bd\ne\tf\n")
+    assert texts(corpus.sources, corpus, "source") == ["a\u2028b", "e"]
+
+
+def test_several_files_follow_each_other() -> None:
+    Path("a.tsv").write_text("a\tb", encoding="utf-8")
+    Path("b.tsv").write_text("c\td\n", encoding="utf-8")
+    corpus = open_pairs(["b.tsv", "a.tsv"], (1, 1), Path.cwd())
+    assert texts(corpus.sources, corpus, "source") == ["c", "a"]
+    assert corpus.names == (str(Path("b.tsv").resolve()), str(Path("a.tsv").resolve()))
+    assert corpus.fingerprint["bytes"] == 7
+
+
+def test_sources_that_come_again_in_another_part_are_told() -> None:
+    corpus = pairs("a\tb\nc\td\na\tb\ne\tf\n")
+    assert corpus.notes[-1] == "1 of the 2 sources of the validation part are in the training part too."
+
+
+@pytest.mark.parametrize(
+    ("content", "message", "hint"),
+    [
+        ("a\tb\nc d\n", ": line 2: no tab", "a line is what is read, a tab, what is to be written"),
+        ("a\tb\nc\td\te\n", ": line 2: 2 tabs, but a pair has one", "write others as spaces"),
+        ("a\tb\n\td\n", ": line 2: nothing stands before the tab", "complete it"),
+        ("a\tb\n\nc\t \n", ": line 3: nothing stands after the tab", "or delete the line"),
+        ("", " holds no pair", "a line is what is read"),
+        ("a\tb\n", ": data.split leaves no training part of 1 pairs; give", "more pairs"),
+        (b"a\tb\ncaf\xe9\td\n", ": line 2, byte offset 7: 0xe9 is not UTF-8", "iconv -f latin1 -t utf-8 a.tsv"),
+        (f"a\tb\n{'c' * 100_001}\td\n", ": line 2: a text of 100,001 characters, but one may have 100,000", "several"),
+    ],
+)
+def test_what_is_wrong_is_named_with_its_line(content: str | bytes, message: str, hint: str) -> None:
+    error = refused(content)
+    assert str(error).startswith(f"{Path('a.tsv').resolve()}{message}")
+    assert hint in str(error.hint)
+    assert "data.symbols" not in str(error.hint)
+
+
+def test_a_run_reads_another_file_as_one_part() -> None:
+    own = pairs(PAIRS)
+    corpus = pairs("four\t1\nhot\t33\n", encoding=own.encoding)
+    assert corpus.parts == {"validation": (0, 2)}
+    assert corpus.encoding == own.encoding
+    assert corpus.targets.symbols.tolist() == [0, 2, 2]
+
+
+def test_a_run_reads_sources_without_a_target() -> None:
+    corpus = pairs("four\nhot\t33\nnot\n", encoding=pairs(PAIRS).encoding)
+    assert texts(corpus.sources, corpus, "source") == ["four", "hot", "not"]
+    assert corpus.targets.lengths.tolist() == [0, 2, 0]
+    assert not corpus.is_labelled
+    assert "2 sources have no target." in corpus.notes
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("one\t1\ntax\t2\n", "line 2: the run's source vocabulary has no 'a' (U+0061) at position 1"),
+        ("one\ntwo\t22\nfour\t419\n", "line 3: the run's target vocabulary has no '9' (U+0039) at position 2"),
+    ],
+)
+def test_a_character_unknown_to_the_run_is_located(content: str, message: str) -> None:
+    assert str(refused(content, encoding=pairs(PAIRS).encoding)).endswith(message)
+
+
+def test_a_missing_half_is_refused_where_a_run_reads_too() -> None:
+    assert "line 1: nothing stands after the tab" in str(refused("one\t\n", encoding=pairs(PAIRS).encoding))
+
+
+def test_an_encoding_is_the_same_after_a_journey_through_json() -> None:
+    encoding = pairs(PAIRS).encoding
+    again = PairsEncoding.from_json(encoding.to_json())
+    assert again == encoding
+    assert again.difference(encoding) is None
+
+
+def test_encodings_differ_by_either_half() -> None:
+    one, other = pairs("a\tb\nc\td\n").encoding, pairs("a\tb\nx\td\n").encoding
+    assert one.difference(other) == "another source vocabulary than this data: it lacks 'c'; it has besides 'x'"
+    other = pairs("a\tb\nc\tx\n").encoding
+    assert one.difference(other) == "another target vocabulary than this data: it lacks 'd'; it has besides 'x'"
+
+
+@pytest.mark.parametrize("data", [{}, {"format": 1, "source": {}}, {"format": 2, "source": {}, "target": {}}])
+def test_what_is_no_encoding_of_pairs_is_refused(data: dict[str, object]) -> None:
+    with pytest.raises(RunError, match=r"not an encoding of pairs of format 1"):
+        PairsEncoding.from_json(data)
