@@ -96,6 +96,10 @@ class Score:
     """Of forecasts: the figures of every channel by its name."""
     by_step: tuple[Metrics, ...] = ()
     """Of forecasts: the figures of every step of the horizon."""
+    by_label: Mapping[str, Metrics] = field(default_factory=dict)
+    """Of labels: precision, recall, F1 and the number of true cases of each."""
+    confusion: tuple[tuple[int, ...], ...] = ()
+    """Of labels: how often each true one (row) was told as each (column), in the order of `by_label`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +118,10 @@ class Evaluation:
     """Of forecasts: for `run` and each baseline, the figures of every step of the horizon."""
     notes: tuple[str, ...] = ()
     """What one must know to read the figures, in whole sentences."""
+    by_label: Mapping[str, Metrics] = field(default_factory=dict)
+    """Of labels: precision, recall, F1 and the number of true cases of each, of the run alone."""
+    confusion: tuple[tuple[int, ...], ...] = ()
+    """Of labels: how often each true one (row) was told as each (column), in the order of `by_label`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +134,26 @@ class Generated:
     symbols: tuple[str, ...]
     probabilities: tuple[float, ...]
     """The model's own probability of each symbol, before temperature and truncation."""
-    stopped: Literal["length", "stop"]
+    stopped: Literal["length", "stop", "end"]
+    """Because it is as long as was asked for, at the stop string, or at an end that the run put itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """What a run tells of one sequence."""
+
+    sequence: str
+    """The text that was read, or the name of a sequence of frames."""
+    label: str | None = None
+    """Of the whole sequence."""
+    probabilities: Mapping[str, float] = field(default_factory=dict)
+    """Of every label of the whole sequence."""
+    labels: tuple[str, ...] = ()
+    """One for each step."""
+    numbers: Mapping[str, float] = field(default_factory=dict)
+    """Of a regression, in the units of the data."""
+    text: str | None = None
+    """What was written for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +175,8 @@ class SeriesForecast:
     """What came, where it is known already."""
     paths: tuple[tuple[float, ...], ...] = ()
     """Sample paths, each through the whole horizon."""
+    zone: str = ""
+    """How far the clock of all these times is from UTC, as `+02:00` or `Z`; empty where the table did not say."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -313,6 +342,23 @@ class Comparison:
 
 
 @dataclass(frozen=True, slots=True)
+class Sweep:
+    """The same comparison made for every value of one setting."""
+
+    path: str
+    """Its folder."""
+    config: str
+    """The config's name."""
+    command: str
+    key: str
+    """The setting, dotted: `data.length`."""
+    values: tuple[Any, ...]
+    """As the config has them, in the order in which they were asked for."""
+    comparisons: tuple[Comparison, ...]
+    """One for each value. All have the same arms, the same primary figure and the same part that is reported."""
+
+
+@dataclass(frozen=True, slots=True)
 class Planned:
     """A comparison begins, or goes on."""
 
@@ -320,6 +366,8 @@ class Planned:
     """Names of all runs, in order, those of tuning among them."""
     finished: tuple[str, ...]
     """Those that need nothing more, as they were finished before."""
+    title: str = ""
+    """Which comparison of a sweep it is: `data.length=50 (1 of 4)`; empty for one by itself."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,6 +26,11 @@ CELLS: Mapping[str, str] = {
 TASKS: Mapping[str, str] = {
     "language-model": "lstmctl.tasks.language_model:LanguageModel",
     "forecast": "lstmctl.tasks.forecast:Forecast",
+    "classification": "lstmctl.tasks.classification:Classification",
+    "regression": "lstmctl.tasks.regression:Regression",
+    "tagging": "lstmctl.tasks.tagging:Tagging",
+    "transduction": "lstmctl.tasks.transduction:Transduction",
+    "generation-from-label": "lstmctl.tasks.generation_from_label:GenerationFromLabel",
 }
 
 Class = TypeVar("Class")

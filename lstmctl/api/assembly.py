@@ -37,8 +37,11 @@ def open_data(settings: Settings, config_folder: Path | None) -> Corpus:
 
 def portable(settings: Settings, corpus: Corpus) -> Settings:
     """`settings` that name their data so that it is found from any folder."""
+    source = settings.data.source
+    if not isinstance(getattr(settings.data, source), tuple):  # not files, but drawn by the program
+        return settings
     values = settings.model_dump(mode="json")
-    values["data"][settings.data.source] = list(corpus.names)
+    values["data"][source] = list(corpus.names)
     return from_mapping(values)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
@@ -14,18 +15,17 @@ from torch import nn
 from lstmctl import registry
 from lstmctl.api import backtesting, forecasting
 from lstmctl.api.assembly import build_model, find_cell, open_data, restore_task
-from lstmctl.api.writing import Writing
+from lstmctl.api.writing import Writing, author
 from lstmctl.cells.cell import Cell
 from lstmctl.config import Settings, load
-from lstmctl.data.encoding import UnknownSymbolError
+from lstmctl.data.encoding import TextEncoding, UnknownSymbolError
 from lstmctl.data.series import SeriesCorpus
 from lstmctl.decoding import Sampling
 from lstmctl.errors import DataError, RunError, UsageError
-from lstmctl.models.sequence_model import SequenceModel, count_parameters
-from lstmctl.records import Backtest, Evaluation, Generated, Score, SeriesForecast
+from lstmctl.models.sequence_model import count_parameters
+from lstmctl.records import Backtest, Evaluation, Generated, Prediction, Score, SeriesForecast
 from lstmctl.runs.folder import CALIBRATION, RunFolder, find_run, runs_root
 from lstmctl.tasks.forecast import Forecast
-from lstmctl.tasks.language_model import LanguageModel
 from lstmctl.tasks.problem import Corpus, Problem
 from lstmctl.training.trainer import load_weights
 
@@ -142,6 +142,8 @@ class Run:
             windows=scores["run"].windows,
             by_channel={name: score.by_channel for name, score in scores.items() if score.by_channel},
             by_step={name: score.by_step for name, score in scores.items() if score.by_step},
+            by_label=scores["run"].by_label,
+            confusion=scores["run"].confusion,
             notes=self.task.notes(part if called == part else "", chosen=self.info.get("headline") == "best"),
         )
 
@@ -163,6 +165,22 @@ class Run:
         """Forecast from many origins of the held-out part; see `backtesting.backtest`."""
         return backtesting.backtest(self, **settings)
 
+    def predict(self, file: str | Path | None = None, *, texts: Sequence[str] = ()) -> list[Prediction]:
+        """What the run tells of sequences: labels, numbers, or another text.
+
+        Args:
+            file: a table, or a file of pairs, of which only what is read needs to be there.
+            texts: single texts instead.
+
+        Raises:
+            DataError: the file is missing, or has what the run does not know.
+            UsageError: neither or both are given, or the run's task tells nothing of sequences.
+        """
+        if (file is None) == (not texts):
+            raise UsageError("give either a FILE or --text")
+        part = self.task.of_texts(texts) if file is None else self.task.read([str(file)]).part("validation")
+        return self.task.predictions(self.model, part, self.device)
+
     def generate(self, prompt: str = "", **settings: Any) -> list[Generated]:
         """Continue a text; `settings` are those of `write`."""
         return self.write(prompt, **settings).finish()
@@ -171,6 +189,7 @@ class Run:
         self,
         prompt: str = "",
         *,
+        label: str | None = None,
         length: int = 400,
         count: int = 1,
         sampling: Sampling | None = None,
@@ -182,6 +201,7 @@ class Run:
 
         Args:
             prompt: what stands before; empty starts a new text.
+            label: what the text is written for, by a run of generation-from-label; it may end before `length`.
             length: symbols to write at most.
             count: texts to write side by side.
             sampling: temperature and truncation; plain sampling by default.
@@ -190,16 +210,15 @@ class Run:
             replace_unknown: put known symbols in place of those in the prompt that the run never saw.
 
         Raises:
-            UsageError: the prompt has an unknown symbol, or a setting is out of range.
+            UsageError: the prompt has an unknown symbol, the label is unknown or lacking, a setting is out of range, or
+                the run's task writes no text.
         """
-        task, model = self.task, self.model
-        if not isinstance(task, LanguageModel) or not isinstance(model, SequenceModel):
-            raise UsageError(f"{self.name} does not write text: its task is {self.settings.task.type}")
+        writes = author(self, label)
         return Writing(
-            task,
-            model,
+            writes,
             prompt,
-            self._encode(task, prompt, replace_unknown),
+            self._encode(writes.encoding, prompt, replace_unknown),
+            device=self.device,
             length=length,
             count=count,
             sampling=sampling or Sampling(),
@@ -225,8 +244,7 @@ class Run:
             raise changed
         return cell
 
-    def _encode(self, task: LanguageModel, prompt: str, replace_unknown: bool) -> list[int]:
-        encoding = task.encoding
+    def _encode(self, encoding: TextEncoding, prompt: str, replace_unknown: bool) -> list[int]:
         if replace_unknown:
             prompt = "".join(encoding.nearest(symbol) for symbol in prompt)
         try:

@@ -70,6 +70,8 @@ def train(
         cell = find_cell(loaded.settings, loaded.folder)
         source = load_run(init_from, trust=trust) if init_from is not None else None
         assembled = assemble(loaded.settings, loaded.folder, cell, source=source)
+        if isinstance(assembled.corpus, SeriesCorpus) and (lack := assembled.corpus.known_too_short()):
+            log.warning("%s", lack)
         folder = claim(runs_root(), f"{loaded.name}-{cell_name(loaded.settings.model.cell)}")
         facts = {"config": loaded.name, "initialised_from": init_from}
         return begin(folder, assembled, observe, command=command or "lstmctl.train", **facts)
@@ -194,7 +196,8 @@ def _evaluated(run: Run, corpus: Corpus) -> dict[str, Any]:
     facts.pop("run")
     if isinstance(corpus, SeriesCorpus):
         facts["examples"] = [asdict(example) for example in examples(run, corpus, part)]
-    return {"format": 1, "primary": run.task.primary.name, **facts}
+    primary = run.task.primary
+    return {"format": 1, "primary": primary.name, "lower_is_better": primary.lower_is_better, **facts}
 
 
 def _write_inputs(folder: RunFolder, assembled: Assembled) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -47,21 +47,25 @@ def show(
 ) -> None:
     """What a config's data holds, its parts, and one example window.
 
-    Of a text: its size and its symbols with their frequencies. Of series: rows, step, what was missing and what was
+    Of a text: its size and its symbols with their frequencies. Of labelled sequences and pairs: how many, how long, and
+    the labels of each part. Of series: rows, step, what was missing and what was
     done about it, the windows of each part, and which rows the scaler saw.
     """
     from lstmctl.config import load
-    from lstmctl.config.schema import TextData
+    from lstmctl.config.schema import SeriesData, TextData
     from lstmctl.errors import UsageError
 
     config, overrides = split_arguments(arguments, "CONFIG")
     loaded = load(config or "travellers", overrides, trust=True)
-    if not isinstance(loaded.settings.data, TextData):
+    data = loaded.settings.data
+    if isinstance(data, SeriesData):
         _show_series(loaded, plot, json=json)
     elif plot is not None:
-        raise UsageError("--plot draws series; this config has a text")
-    else:
+        raise UsageError(f"--plot draws series; this config has data.{data.source}")
+    elif isinstance(data, TextData):
         _show_text(loaded, json=json)
+    else:
+        _show_sequences(loaded, json=json)
 
 
 def _show_text(loaded: LoadedConfig, *, json: bool) -> None:
@@ -90,6 +94,38 @@ def _show_text(loaded: LoadedConfig, *, json: bool) -> None:
         [[repr(window["input"]), repr(window["target"])]],
         stream=sys.stdout,
     )
+
+
+def _show_sequences(loaded: LoadedConfig, *, json: bool) -> None:
+    from lstmctl.api.assembly import open_data
+    from lstmctl.cli import output
+    from lstmctl.data.listing import describe_pairs, describe_sequences
+    from lstmctl.data.pairs import PairsCorpus
+    from lstmctl.reporting import console
+
+    corpus: Any = open_data(loaded.settings, loaded.folder)
+    facts: dict[str, Any] = describe_pairs(corpus) if isinstance(corpus, PairsCorpus) else describe_sequences(corpus)
+    if json:
+        output.write_json(facts)
+        return
+    console.write_line(", ".join(facts["files"]))
+    first = next(iter(facts["parts"].values()))
+    rows = [[name, *part.values()] for name, part in facts["parts"].items()]
+    console.print_table("parts", ["part", *first], rows, stream=sys.stdout)
+    if counts := facts.get("labels"):
+        labels = [[label, *(part[label] for part in counts.values())] for label in next(iter(counts.values()))]
+        console.print_table("labels", ["label", *counts], labels[:MOST_CHANNELS], stream=sys.stdout)
+    for line in facts["notes"]:
+        console.write_line(console.inert(line))
+    example = [[_in_short(facts["example"]["input"]), _in_short(facts["example"]["target"])]]
+    console.print_table("the first of the training part", ["input", "target"], example, stream=sys.stdout)
+
+
+def _in_short(value: str | list[Any]) -> str:
+    if isinstance(value, str):
+        return repr(value)
+    words = [str(item) for item in value[:4]]
+    return ", ".join([*words, "…"] if len(value) > len(words) else words)
 
 
 MOST_CHANNELS = 20

@@ -34,7 +34,7 @@ def evaluate(
     """Score a run on data it did not learn from, with simple baselines beside it.
 
     Text: one stream from a zero state, and (cold) windows of 64 symbols, each from a zero state. Forecasts: every
-    window, overall, by channel and by step of the horizon.
+    window, overall, by channel and by step of the horizon. Labels: every sequence, overall and by label.
     """
     from lstmctl import api
     from lstmctl.cli import output
@@ -60,12 +60,14 @@ def evaluate(
                     if evaluation.by_channel
                     else {}
                 ),
+                **({"by_label": evaluation.by_label, "confusion": evaluation.confusion} if evaluation.by_label else {}),
                 "notes": list(evaluation.notes),
             }
         )
         return
-    if evaluation.by_channel:
-        show_evaluation(evaluation, opened.task.primary.name, stream=sys.stdout)
+    primary = opened.task.primary
+    if opened.settings.task.type != "language-model":
+        show_evaluation(evaluation, primary.name, lower_is_better=primary.lower_is_better, stream=sys.stdout)
         return
     rows = [["run", *(f"{value:.4f}" for value in evaluation.metrics.values())]]
     for name, metrics in evaluation.baselines.items():

@@ -9,7 +9,20 @@ from typing import Annotated, Any
 
 import typer
 
-from lstmctl.cli import backtest, compare, config, data, evaluate, forecast, generate, output, runs, train
+from lstmctl.cli import (
+    backtest,
+    compare,
+    config,
+    data,
+    evaluate,
+    forecast,
+    generate,
+    inspect,
+    output,
+    predict,
+    runs,
+    train,
+)
 from lstmctl.errors import LstmctlError, ResourceError, UsageError
 from lstmctl.storage import FULL
 
@@ -28,6 +41,8 @@ app.command(epilog=compare.EXAMPLES)(compare.compare)
 app.command(epilog=evaluate.EXAMPLES)(evaluate.evaluate)
 app.command(epilog=forecast.EXAMPLES)(forecast.forecast)
 app.command(epilog=backtest.EXAMPLES)(backtest.backtest)
+app.command(epilog=predict.EXAMPLES)(predict.predict)
+app.add_typer(inspect.app, name="inspect")
 app.add_typer(runs.app, name="runs")
 app.add_typer(config.app, name="config")
 app.add_typer(data.app, name="data")

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 NEXT = {
     "language-model": "lstmctl generate {run} --prompt '…'",
     "forecast": "lstmctl forecast {run} --output forecast.csv --plot forecast.png",
+    "generation-from-label": "lstmctl generate {run} --label '…'",
 }
 
 
@@ -43,8 +44,8 @@ def show_trained(run: Run, *, quiet: bool) -> None:
         return
     info = run.info
     stored = read_evaluation(run.path)
-    if stored is not None and stored.evaluation.by_step:
-        _show_forecaster(run, stored)
+    if stored is not None and run.settings.task.type != "language-model":
+        _show_evaluated(run, stored)
     else:
         _show_figures(run)
     if stored is not None and (verdict := beats(stored.evaluation, stored.primary, stored.lower_is_better)):
@@ -54,7 +55,16 @@ def show_trained(run: Run, *, quiet: bool) -> None:
         f"training · {info['precision']} on {info['device_name']}, kernel {info['kernel']}"
     )
     console.write_line(f"{run.path / 'report.html'}")
-    console.write_line(f"Next: {NEXT[run.settings.task.type].format(run=_named(run))}")
+    console.write_line(f"Next: {_next(run)}")
+
+
+def _next(run: Run) -> str:
+    task, data = run.settings.task.type, run.settings.data.source
+    if data == "synthetic":
+        return f"lstmctl inspect gradients {_named(run)}"
+    if task in NEXT:
+        return NEXT[task].format(run=_named(run))
+    return f"lstmctl predict {_named(run)} FILE"
 
 
 def _weights(run: Run) -> str:
@@ -72,8 +82,9 @@ def _show_figures(run: Run) -> None:
     console.print_table(f"{run.name}: {_weights(run)}", columns, rows)
 
 
-def _show_forecaster(run: Run, stored: StoredEvaluation) -> None:
-    """A forecaster has too many figures for the width of a terminal, and means something beside its baselines alone."""
+def _show_evaluated(run: Run, stored: StoredEvaluation) -> None:
+    """Figures that mean something beside those of the baselines alone, of which there may be too many for the width of
+    a terminal."""
     table = overall(stored.evaluation, stored.primary, lower_is_better=stored.lower_is_better)
     if table is not None:
         console.print_table(f"{run.name}, {_weights(run)}, {table.title}", table.columns, table.rows)

@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 
 from lstmctl.comparison.plan import Plan
+from lstmctl.metrics import SOLVED, Metric
 from lstmctl.records import ArmResult, Difference, Metrics
 
 
@@ -35,6 +36,7 @@ def statement(
     early = [arm.name for arm in arms if any(run.stopped_early for run in arm.runs)]
     if early:
         parts.append(f" Patience ended runs of {' and '.join(early)} before their budget.")
+    parts += _solved(plan, arms, baselines)
     parts += _baselines(plan, arms, baselines)
     return "".join(parts)
 
@@ -71,9 +73,26 @@ def _one_seed(plan: Plan, arms: Sequence[ArmResult], figure: str) -> str:
     return f"{name} came out best, at {value:.3f} {figure}, but nothing is known of how far seeds move the figures"
 
 
+def _solved(plan: Plan, arms: Sequence[ArmResult], baselines: Mapping[str, Metrics]) -> list[str]:
+    """On how many seeds each arm solved a test of long memory."""
+    level = baselines.get(SOLVED, {}).get(plan.primary)
+    if level is None:
+        return []
+    metric = Metric(plan.primary, plan.lower_is_better)
+    found = []
+    for arm in arms:
+        solved = sum(value is not None and metric.reaches(value, level) for value in arm.values)
+        found.append(f"{arm.name} on {solved or 'none'} of {len(arm.values)} seeds")
+    return [f" Solved ({plan.primary.replace('_', ' ')} of {level:.3g} or better) by {', '.join(found)}."]
+
+
 def _baselines(plan: Plan, arms: Sequence[ArmResult], baselines: Mapping[str, Metrics]) -> list[str]:
     """Arms that do not beat the best baseline are told so."""
-    known = [(metrics[plan.primary], name) for name, metrics in baselines.items() if plan.primary in metrics]
+    known = [
+        (metrics[plan.primary], name)
+        for name, metrics in baselines.items()
+        if plan.primary in metrics and name != SOLVED
+    ]
     if not known:
         return []
     value, name = min(known) if plan.lower_is_better else max(known)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass
 from decimal import Decimal
@@ -45,6 +46,22 @@ class Budget:
         if unit not in ("epochs", "seconds") and amount != int(amount):
             raise ValueError(f"`{number}{suffix} {noun}` is not a whole number of {unit}")
         return cls(float(amount), unit)
+
+    def steps(self, units_per_step: int, steps_per_epoch: int) -> int:
+        """The whole steps, at least 1, that are counted out by steps, epochs or targets.
+
+        Raises:
+            ValueError: it is a time.
+        """
+        match self.unit:
+            case "steps":
+                return int(self.amount)
+            case "epochs":
+                return max(1, round(self.amount * steps_per_epoch))
+            case "seconds":
+                raise ValueError(f"{self} is counted out by no step")
+            case _:
+                return max(1, math.ceil(self.amount / units_per_step))
 
     def __str__(self) -> str:
         for suffix in ("G", "M", "k"):

@@ -67,6 +67,30 @@ def _direction_fits_task(task: Any, model: Any) -> Iterator[Found]:
         )
 
 
+def _windows_double(task: Any, training: Any) -> Iterator[Found]:
+    first, window = training.first_window, training.window
+    if first is None or task.type != "language-model":
+        return
+    if task.shape != "many-to-many":
+        yield (
+            ("training", "first_window"),
+            f"task.shape {task.shape} reads separate windows of one length; leave it out",
+        )
+    stages = max(0, (window // first).bit_length() - 1)
+    if first * 2**stages != window:
+        fitting = ", ".join(str(window >> halvings) for halvings in range(1, 5) if window % 2**halvings == 0)
+        yield (
+            ("training", "first_window"),
+            f"{first} does not double to training.window {window}; {fitting or 'leave it out'}",
+        )
+    if training.budget.unit == "seconds":
+        yield (
+            ("training", "budget"),
+            f"{training.budget} has no stages that are known in advance, which training.first_window needs; "
+            "characters, steps or epochs",
+        )
+
+
 def _accumulate_divides_batch(training: Any) -> Iterator[Found]:
     if training.batch % training.accumulate:
         yield (
@@ -147,6 +171,7 @@ RULES: tuple[tuple[tuple[str, ...], Callable[..., Iterator[Found]]], ...] = (
     (("task", "data", "training"), _budget_noun_fits_task),
     (("task", "model"), _direction_fits_task),
     (("training",), _accumulate_divides_batch),
+    (("task", "training"), _windows_double),
     (("model",), _residual_joins_equal_widths),
     (("task",), _segment_divides),
     (("task",), _decoding_goes_through_a_horizon),

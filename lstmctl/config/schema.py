@@ -378,6 +378,11 @@ class Training(Section):
         description="Sequences side by side in one step (windows, each with all its channels, of a forecast)",
     )
     window: AtLeastOne = Field(default=64, description="Symbols a language model reads in one step (time steps)")
+    first_window: AtLeastOne | None = Field(
+        default=None,
+        description="Windows begin so short and double until `window`, in stages of equal length, with as many symbols "
+        "a step in each: what is near is learnt before what is far (many-to-many language models)",
+    )
     state_reset: BelowOne = Field(
         default=0.01,
         description="Chance that a lane starts a window from a zero state instead of the one carried to it, so that a "
@@ -463,6 +468,7 @@ READ_BY: dict[tuple[str, str], tuple[str, ...]] = {
     ("model", "ensemble"): ("forecast",),
     ("model", "attention"): ("transduction",),
     ("training", "window"): ("language-model",),
+    ("training", "first_window"): ("language-model",),
     ("training", "state_reset"): ("language-model",),
     ("training", "shorten"): ("forecast",),
 }

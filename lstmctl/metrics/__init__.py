@@ -5,6 +5,9 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+SOLVED = "solved"
+"""Stands among the baselines of a test of long memory: the figure from which on it counts as solved."""
+
 
 @dataclass(frozen=True, slots=True)
 class Metric:
@@ -20,6 +23,10 @@ class Metric:
         if than is None:
             return True
         return value < than if self.lower_is_better else value > than
+
+    def reaches(self, value: float, level: float) -> bool:
+        """Whether `value` is at `level` or better."""
+        return math.isfinite(value) and (value <= level if self.lower_is_better else value >= level)
 
 
 def bits(nats: float) -> float:

@@ -125,6 +125,41 @@ class Recurrence(nn.Module):
             after.append(now)
         return input, tuple(after)
 
+    def whole(self, input: Tensor, lengths: Tensor) -> Tensor:
+        """Whole sequences of different lengths, each from a zero state, both directions by their kernels.
+
+        A step behind a sequence's end touches nothing before it going forward; going backward, each sequence is turned
+        round within its own length, so that such steps come last there too.
+
+        Args:
+            input: (time, batch, inputs), padded behind the ends by whatever is finite.
+            lengths: (batch,), each from 1 to time.
+
+        Returns:
+            Outputs (time, batch, outputs), zero behind the ends.
+        """
+        time = torch.arange(len(input), device=input.device).unsqueeze(1)
+        counts = (time < lengths).unsqueeze(-1)
+        turned = torch.where(time < lengths, lengths - 1 - time, time).unsqueeze(-1)
+        state = self.initial_state(input.shape[1], input)
+        for (cells, norm), before in zip(self._layers(), state, strict=True):
+            carried = len(before) // len(cells)
+            output, _ = cells[0].sequence(input, before[:carried])
+            if len(cells) == 2:
+                backward, _ = cells[1].sequence(input.take_along_dim(turned, 0), before[carried:])
+                output = torch.cat([output, backward.take_along_dim(turned, 0)], dim=-1)
+            input = self.dropout(norm(self._with_residual(input, output)))
+        return input * counts
+
+    def summary(self, output: Tensor, lengths: Tensor) -> Tensor:
+        """What has read all of a sequence, (batch, outputs): the forward cell's output at its end, and a backward
+        cell's at its start. `output` is that of `whole`."""
+        last = output.take_along_dim((lengths - 1).view(1, -1, 1), 0)[0]
+        if not self.backward_cells:
+            return last
+        half = self.outputs // 2
+        return torch.cat([last[:, :half], output[0, :, half:]], dim=-1)
+
     def step(self, input: Tensor, state: ModelState) -> StackStep:
         """One step in time, (batch, inputs), through all layers; a stack that also reads backwards has none."""
         if self.backward_cells:

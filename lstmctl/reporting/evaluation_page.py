@@ -7,7 +7,7 @@ from pathlib import Path
 from lstmctl.reporting import page
 from lstmctl.reporting.comparison_tables import Table
 from lstmctl.reporting.drawing import NARROW_WIDTH, write_plot
-from lstmctl.reporting.evaluation_tables import beats, beats_all, by_channel, by_step, overall
+from lstmctl.reporting.evaluation_tables import beats, beats_all, by_channel, by_label, by_step, overall, scored
 from lstmctl.reporting.forecast_plots import (
     MOST_PANELS,
     draw_forecasts,
@@ -16,16 +16,18 @@ from lstmctl.reporting.forecast_plots import (
     inline_forecasts,
     inline_steps,
 )
-from lstmctl.reporting.quantities import INTERVAL, count
+from lstmctl.reporting.label_plots import draw_confusion, has_confusion, inline_confusion
+from lstmctl.reporting.quantities import INTERVAL
 from lstmctl.reporting.stored_evaluation import StoredEvaluation
 
 MOST_CHANNELS = 400
-WORDS = ("", "channel")
+WORDS = ("", "channel", "label")
 """Columns of a table that are read as words; all others are figures."""
 
 
 def write_evaluation_plots(run: Path, stored: StoredEvaluation | None) -> list[Path]:
-    """Write `plots/forecasts` and `plots/steps` (.svg and .png) in a run folder, as far as there is anything to draw.
+    """Write `plots/forecasts`, `plots/steps` and `plots/confusion` (.svg and .png) in a run folder, as far as there is
+    anything to draw.
 
     Raises:
         ResourceError: the disk is full or the folder is gone.
@@ -35,6 +37,8 @@ def write_evaluation_plots(run: Path, stored: StoredEvaluation | None) -> list[P
     written = []
     if examples := stored.examples[:MOST_PANELS]:
         written += write_plot(run, "forecasts", lambda width, ink: draw_forecasts(examples, width, ink))
+    if has_confusion(stored.evaluation):
+        written += write_plot(run, "confusion", lambda width, ink: draw_confusion(stored.evaluation, width, ink))
     steps, primary = stored.evaluation.by_step, stored.primary
     if has_steps(steps, primary):
         written += write_plot(run, "steps", lambda width, ink: draw_steps(steps, primary, width, ink))
@@ -49,7 +53,7 @@ def beside_baselines(stored: StoredEvaluation | None) -> str:
     opening = "<p>" if beats_all(evaluation, primary, lower) else '<p class="warning">'
     verdict = beats(evaluation, primary, lower)
     parts = [f"{opening}{page.text(verdict)}</p>"] if verdict else []
-    windows = f", {count(evaluation.windows)} windows" if evaluation.windows else ""
+    windows = f", {scored(evaluation)}" if evaluation.windows else ""
     parts.append(f"<h3>Beside the baselines: {page.text(evaluation.split)}{windows}</h3>")
     parts.append(_table(overall(evaluation, primary, lower_is_better=lower)))
     parts += [f'<p class="soft">{page.text(note)}</p>' for note in evaluation.notes]
@@ -75,6 +79,17 @@ def forecast_sections(stored: StoredEvaluation | None) -> list[str]:
             _table(by_channel(evaluation, primary, lower_is_better=lower, most=MOST_CHANNELS)),
         ),
     ]
+
+
+def label_section(stored: StoredEvaluation | None) -> str:
+    """The confusion matrix and every label's rates; nothing where there are no labels."""
+    if stored is None or not stored.evaluation.by_label:
+        return ""
+    evaluation = stored.evaluation
+    wide = inline_confusion(evaluation, identity="confusion-wide", shown="wide")
+    narrow = inline_confusion(evaluation, width=NARROW_WIDTH, identity="confusion-narrow", shown="narrow")
+    figures = f"<figure>\n{wide}\n{narrow}\n</figure>" if wide else ""
+    return page.section("By label", figures, _table(by_label(evaluation, most=MOST_CHANNELS)))
 
 
 def _examples(stored: StoredEvaluation) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
 from typing import TextIO
 
+from lstmctl.metrics import SOLVED, Metric
 from lstmctl.records import Evaluation, Metrics
 from lstmctl.reporting.comparison_tables import Table
 from lstmctl.reporting.console import inert, print_table, write_line
@@ -19,10 +20,13 @@ BEST = "* "
 MARK_MEANING = "* the best of its row"
 STEPS_SHOWN = 6
 MOST_CHANNELS = 12
+MOST_LABELS = 20
 CHANNEL_FIGURES = ("mse_scaled", "mae", "mase")
 """Beside the primary figure: a scaled error, one in the channel's own units, and one against the naive forecast."""
-ERRORS = ("mse_", "mae", "rmse", "smape", "mase", "pinball", "nats_per_", "bits_per_")
+ERRORS = ("mse_", "mae", "rmse", "smape", "mase", "pinball", "nats_per_", "bits_per_", "character_error_rate")
 """Figures that begin so are better the lower they are; how wide an interval should be is no such question."""
+RATES = ("accuracy", "macro_f1", "exact_match", "r2")
+"""Figures that are better the higher they are."""
 MOST_PLACES = 5
 SHARE_PLACES = 3
 
@@ -41,6 +45,7 @@ def evaluation_tables(
         overall(evaluation, primary, lower_is_better=lower_is_better),
         by_channel(evaluation, primary, lower_is_better=lower_is_better, most=most_channels),
         by_step(evaluation, primary, lower_is_better=lower_is_better),
+        by_label(evaluation),
     ]
     return [table for table in tables if table is not None]
 
@@ -58,11 +63,17 @@ def overall(evaluation: Evaluation, primary: str, *, lower_is_better: bool = Tru
     rows = []
     for name in names:
         values = [metrics.get(name) for metrics in models.values()]
-        lower = lower_is_better if name == primary else _has_best(name) or None
+        lower = lower_is_better if name == primary else _lower_is_better(name)
         rows.append((short_words(name), *_cells(values, lower, _fixed_places(name))))
-    windows = f", {count(evaluation.windows)} windows" if evaluation.windows else ""
+    windows = f", {scored(evaluation)}" if evaluation.windows else ""
     about = f"{MARK_MEANING}." if len(models) > 1 else ""
     return Table("overall", f"on {evaluation.split}{windows}", about, ("", *models), tuple(rows))
+
+
+def scored(evaluation: Evaluation) -> str:
+    """How much was scored, in words: `2,785 windows`, `150 sequences`."""
+    whole = any(name in RATES for name in evaluation.metrics)
+    return f"{count(evaluation.windows)} {'sequences' if whole else 'windows'}"
 
 
 def by_channel(
@@ -130,6 +141,26 @@ def by_step(evaluation: Evaluation, primary: str, *, lower_is_better: bool = Tru
     )
 
 
+def by_label(evaluation: Evaluation, most: int = MOST_LABELS) -> Table | None:
+    """Precision, recall and F1 of every label, the frequent ones first; none where there are no labels."""
+    if not evaluation.by_label:
+        return None
+    labels = sorted(evaluation.by_label.items(), key=lambda label: -label[1]["count"])
+    rows = [
+        (label, *(f"{rates[name]:.3f}" for name in ("precision", "recall", "f1")), count(rates["count"]))
+        for label, rates in labels[:most]
+    ]
+    notes = (f"and {count(len(labels) - most)} more labels, in --json",) if len(labels) > most else ()
+    return Table(
+        "labels",
+        "by label",
+        "",
+        ("label", "precision", "recall", "F1", "cases"),
+        tuple(rows),
+        notes=notes,
+    )
+
+
 def show_evaluation(
     evaluation: Evaluation, primary: str, *, lower_is_better: bool = True, stream: TextIO | None = None
 ) -> None:
@@ -157,6 +188,10 @@ def beats(evaluation: Evaluation, primary: str, lower_is_better: bool = True) ->
     """Whether the run is better than every baseline on its primary figure, in a sentence; None where nothing tells."""
     if primary not in evaluation.metrics:
         return None
+    if (level := evaluation.baselines.get(SOLVED, {}).get(primary)) is not None:
+        solved = Metric(primary, lower_is_better).reaches(evaluation.metrics[primary], level)
+        shown, needed = _aligned([evaluation.metrics[primary], level])
+        return f"{'Solved' if solved else 'Not solved'}: {shown} {metric_words(primary)}; {needed} or better is solved."
     best = best_of(evaluation.baselines, primary, lower_is_better=lower_is_better)
     if best is None:
         return None
@@ -192,8 +227,9 @@ def short_words(name: str) -> str:
     return metric_words(name).replace(" intervals", "") if interval else metric_words(name)
 
 
-def _has_best(name: str) -> bool:
-    return name.startswith(ERRORS)
+def _lower_is_better(name: str) -> bool | None:
+    """None of a figure that is neither the better the lower nor the better the higher it is."""
+    return True if name.startswith(ERRORS) else False if name in RATES else None
 
 
 def _cells(values: Sequence[float | None], lower_is_better: bool | None, places: int | None = None) -> list[str]:

@@ -10,7 +10,12 @@ from typing import Any
 from lstmctl.reporting import page
 from lstmctl.reporting.data_facts import data_facts, data_notes, is_number, number
 from lstmctl.reporting.drawing import NARROW_WIDTH
-from lstmctl.reporting.evaluation_page import beside_baselines, forecast_sections, write_evaluation_plots
+from lstmctl.reporting.evaluation_page import (
+    beside_baselines,
+    forecast_sections,
+    label_section,
+    write_evaluation_plots,
+)
 from lstmctl.reporting.history import History, read_history
 from lstmctl.reporting.plots import inline_curves, write_curves
 from lstmctl.reporting.quantities import duration, figure, metric_words, short_count
@@ -49,6 +54,7 @@ def report(history: History) -> str:
         _heading(history),
         page.section("Results", _cards(history), _how_scored(history), beside_baselines(history.evaluation)),
         *forecast_sections(history.evaluation),
+        label_section(history.evaluation),
         page.section("Curves", _curves(history), page.folded("Every evaluation", _evaluations(history))),
         page.section("Samples as training went on", *_samples(history)),
         page.section("What was trained", page.facts(_model(history))),

@@ -59,6 +59,8 @@ def read_evaluation(run: Path) -> StoredEvaluation | None:
                 for model, steps in _mapping(data.get("by_step")).items()
                 if isinstance(steps, list)
             },
+            by_label={label: _metrics(rates) for label, rates in _mapping(data.get("by_label")).items()},
+            confusion=_counts(data.get("confusion"), len(_mapping(data.get("by_label")))),
             notes=tuple(map(str, notes)) if isinstance(notes, list) else (),
         ),
         primary if isinstance(primary, str) and primary in metrics else next(iter(metrics)),
@@ -89,6 +91,18 @@ def _forecast(data: object) -> SeriesForecast | None:
         return None
     whole = len(forecast.times) == len(point) and len(forecast.history_times) == len(forecast.history)
     return forecast if point and whole and len(forecast.actual) in (0, len(point)) else None
+
+
+def _counts(rows: object, labels: int) -> tuple[tuple[int, ...], ...]:
+    """A square of counts; none where it is not one."""
+    found = (
+        tuple(
+            tuple(count for count in row if type(count) is int and count >= 0) for row in rows if isinstance(row, list)
+        )
+        if isinstance(rows, list)
+        else ()
+    )
+    return found if len(found) == labels and all(len(row) == labels for row in found) else ()
 
 
 def _floats(values: Any, length: int) -> tuple[float, ...]:

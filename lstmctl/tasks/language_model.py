@@ -35,7 +35,7 @@ from lstmctl.scoring import total
 from lstmctl.tasks.inspected import Inspected
 from lstmctl.tasks.problem import Problem
 from lstmctl.tasks.text_properties import text_properties
-from lstmctl.tasks.windows import Lanes, ShuffledWindows, cold, spread, streamed
+from lstmctl.tasks.windows import GrowingLanes, Lanes, ShuffledWindows, cold, spread, streamed
 
 COLD_WINDOW = 64
 """Symbols in each window of the cold figure."""
@@ -140,7 +140,15 @@ class LanguageModel(Problem):
         """
         if self.many_to_one:
             return ShuffledWindows(symbols, training.batch, self.window, seed)
-        return Lanes(symbols, training.batch, self.window, seed, training.state_reset)
+        first = training.first_window or self.window
+        stages = []
+        for doublings in reversed(range((self.window // first).bit_length())):
+            sizes = training.batch << doublings, self.window >> doublings
+            stages.append(Lanes(symbols, *sizes, seed, training.state_reset))
+        last = stages[-1]
+        if len(stages) == 1:
+            return last
+        return GrowingLanes(stages, training.budget.steps(last.units_per_step, last.steps_per_epoch))
 
     def progress(self, symbols: Tensor) -> Iterator[Batch]:
         """A quick look at a held-out part during training: in lanes, so a little colder than the reported figure."""

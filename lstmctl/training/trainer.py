@@ -116,8 +116,8 @@ class Trainer:
                 evaluated = self._evaluate(self.validation())
                 best = best or evaluated.best
                 yield evaluated
-            if step % sample_every == 0 or last:
-                yield Sampled(step, self._sample())
+            if (step % sample_every == 0 or last) and (text := self._sample()):
+                yield Sampled(step, text)
             ending = self._over() is not None
             stop = should_stop() and not ending
             if ending or stop or step % save_every == 0 or best or time.monotonic() - saved_at > SECONDS_BETWEEN_SAVES:

@@ -96,3 +96,19 @@ def test_sizes_that_were_not_matched_are_told() -> None:
     arms = [ARMS[0], arm("lstm", 1.5, 1.5, parameters=4000)]
     assert said(arms, [], match="hidden").endswith(" Parameters differ: rnn 1,000, lstm 4,000.")
     assert "Parameters" not in said(arms, [])
+
+
+def test_a_test_of_long_memory_is_told_as_solved_or_not_seed_by_seed() -> None:
+    arms = [arm("rnn", 0.17, 0.16), arm("lstm", 0.009, 0.01), arm("gru", 0.3, None)]
+    levels = {"chance": {"nats_per_character": 0.167}, "solved": {"nats_per_character": 0.01}}
+    text = said(arms, [], baselines=levels)
+    expected = "rnn on none of 2 seeds, lstm on 2 of 2 seeds, gru on none of 2 seeds."
+    assert f" Solved (nats per character of 0.01 or better) by {expected}" in text
+    # What is not solved need not be worse than chance.
+    assert text.endswith(" gru does not beat the chance baseline (0.167).")
+
+
+def test_solved_is_at_least_the_level_where_more_is_better() -> None:
+    levels = {"chance": {"nats_per_character": 0.5}, "solved": {"nats_per_character": 0.99}}
+    text = said([arm("rnn", 0.6, 0.99)], [], baselines=levels, lower_is_better=False)
+    assert "by rnn on 1 of 2 seeds." in text

@@ -347,3 +347,24 @@ def test_the_schemas_tasks_are_those_of_the_registry() -> None:
     from lstmctl.config import schema
 
     assert set(schema.TASKS) == set(TASKS)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "key", "problem"),
+    [
+        (["training.first_window=48"], "training.first_window", "48 does not double to training.window 64; 32, 16, 8, 4"),
+        (["training.first_window=128"], "training.first_window", "128 does not double to training.window 64"),
+        (
+            ["training.first_window=16", "training.budget=30 seconds"],
+            "training.budget",
+            "30 seconds has no stages that are known in advance",
+        ),
+        (
+            ["training.first_window=16", "task.shape=many-to-one"],
+            "training.first_window",
+            "task.shape many-to-one reads separate windows of one length",
+        ),
+    ],
+)
+def test_windows_that_do_not_grow_in_stages_are_refused(overrides: list[str], key: str, problem: str) -> None:
+    assert only_problem(*overrides).startswith(f"{key} — {problem}")

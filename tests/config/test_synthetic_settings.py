@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import get_args
 
 import numpy as np
 import pytest
 
-from lstmctl.config import from_mapping
+from lstmctl.config import bundled_text, from_mapping, load
 from lstmctl.config.budget import Budget
 from lstmctl.config.schema import SyntheticData
-from lstmctl.data.synthetic import PROBLEMS, draw
+from lstmctl.data.synthetic import PROBLEMS, draw, levels
 from lstmctl.errors import ConfigError
 
 Problems = Callable[..., list[str]]
@@ -92,3 +93,16 @@ def test_another_cell_on_the_command_line_drops_the_options_of_the_one_before() 
         "longest_memory": 200,
         "forget_bias": 2,
     }
+
+
+@pytest.mark.parametrize("problem", PROBLEMS)
+def test_each_problem_has_a_bundled_config_that_states_its_levels(problem: str) -> None:
+    data = load(problem).settings.data
+    assert isinstance(data, SyntheticData)
+    assert data.synthetic == problem
+    told = re.search(r"(0\.\d+) without memory \(chance\), solved (above|below) (0\.\d+)\.", bundled_text(problem))
+    assert told is not None
+    level = levels(problem)
+    assert float(told[1]) == pytest.approx(level.chance, rel=1e-3)
+    assert float(told[3]) == pytest.approx(level.solved, rel=1e-2)
+    assert told[2] == ("below" if level.lower_is_better else "above")

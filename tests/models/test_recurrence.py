@@ -112,3 +112,35 @@ def test_a_tied_head_shares_the_embeddings_weight() -> None:
     logits.sum().backward()
     assert model.input_map.weight.grad is not None
     assert model.input_map.weight.grad[5].abs().sum() > 0  # a symbol never read still learns from the head
+
+
+@pytest.mark.parametrize("name", ALL)
+@pytest.mark.parametrize("bidirectional", [False, True])
+def test_sequences_of_different_lengths_are_each_read_as_if_alone(name: str, bidirectional: bool) -> None:
+    recurrence = stack(name, bidirectional=bidirectional, layer_norm=True)
+    lengths = torch.tensor([4, 7, 1, 5])
+    input = torch.randn(7, 4, 5, dtype=torch.float64)
+    output = recurrence.whole(input, lengths)
+    summary = recurrence.summary(output, lengths)
+    for lane, length in enumerate(lengths.tolist()):
+        alone, _ = recurrence(input[:length, lane : lane + 1], recurrence.initial_state(1, input))
+        torch.testing.assert_close(output[:length, lane], alone[:, 0], rtol=1e-12, atol=1e-12)
+        assert not output[length:, lane].any()
+        half = alone.shape[-1] // 2
+        expected = torch.cat([alone[-1, 0, :half], alone[0, 0, half:]]) if bidirectional else alone[-1, 0]
+        torch.testing.assert_close(summary[lane], expected, rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_what_stands_behind_an_end_moves_no_bit_and_has_no_gradient(name: str) -> None:
+    recurrence = stack(name, bidirectional=True)
+    lengths = torch.tensor([4, 7, 1])
+    input = torch.randn(7, 3, 5, dtype=torch.float64, requires_grad=True)
+    padded = torch.arange(7).unsqueeze(1) >= lengths
+    other = torch.where(padded.unsqueeze(-1), 1e3, input.detach())
+    output = recurrence.whole(input, lengths)
+    assert torch.equal(output, recurrence.whole(other, lengths))
+    (output.square().sum() + recurrence.summary(output, lengths).sum()).backward()
+    assert input.grad is not None
+    assert not input.grad[padded].any()
+    assert input.grad[~padded].any()

@@ -162,3 +162,35 @@ def test_names_cannot_drive_a_terminal(evaluation: Evaluation, new_screen: NewSc
         show_evaluation(named, "mse_scaled", stream=screen)
         assert "\x1b[2J" not in screen.text
         assert screen.text.count("a\\x1b[2J\\nb") >= 5
+
+
+LABELLED = Evaluation(
+    run="runs/intents-lstm-001",
+    split="test",
+    metrics={"accuracy": 0.75, "macro_f1": 0.6, "nats_per_sequence": 0.5},
+    baselines={"majority": {"accuracy": 0.5, "macro_f1": 0.3}},
+    windows=40,
+    by_label={
+        "off": {"precision": 0.5, "recall": 1.0, "f1": 2 / 3, "count": 10.0},
+        "on": {"precision": 1.0, "recall": 2 / 3, "f1": 0.8, "count": 30.0},
+    },
+    confusion=((10, 0), (10, 20)),
+)
+
+
+def test_labels_have_a_table_with_the_frequent_ones_first() -> None:
+    overall, labels = evaluation_tables(LABELLED, "accuracy", lower_is_better=False)
+    assert overall.title == "on test, 40 sequences"
+    assert overall.rows[0] == ("accuracy", "* 0.7500", "0.5000")
+    assert labels.columns == ("label", "precision", "recall", "F1", "cases")
+    assert labels.rows == (("on", "1.000", "0.667", "0.800", "30"), ("off", "0.500", "1.000", "0.667", "10"))
+
+
+def test_a_test_of_long_memory_is_solved_or_not() -> None:
+    levels = {"chance": {"mse": 0.167}, "solved": {"mse": 0.01}}
+    for value, verdict in ((0.004, "Solved"), (0.01, "Solved"), (0.0101, "Not solved"), (math.nan, "Not solved")):
+        evaluation = dataclasses.replace(LABELLED, metrics={"mse": value}, baselines=levels)
+        said = beats(evaluation, "mse")
+        assert said is not None
+        assert said.startswith(f"{verdict}: ")
+        assert said.endswith(" or better is solved.")

@@ -1,0 +1,103 @@
+"""What can be told of sequences without a network, in closed form.
+
+A bag is what a sequence holds, whatever its order: the share of every symbol, and the logarithm of its length; of
+frames the mean, the deviation, the least and the largest of every feature. Labels are told from it by ridge regression
+to one column a class (the largest wins), numbers by ridge regression to themselves.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[Any]
+PENALTY = 1e-2
+"""Of the ridge regression, on features of unit variance, for the mean of the squares."""
+
+
+class Labelled(Protocol):
+    """Sequences in one array, and what is to be told of each; see `data.sequences.Sequences`."""
+
+    @property
+    def inputs(self) -> Array:
+        """(steps,) symbol numbers, or (steps, features)."""
+        ...
+
+    @property
+    def starts(self) -> Array: ...
+    @property
+    def lengths(self) -> Array: ...
+    @property
+    def targets(self) -> Array:
+        """Class numbers, below 0 where there is none, for each sequence or each step; numbers (sequences, outputs)."""
+        ...
+
+
+def majority(classes: Array) -> int:
+    """The most frequent class number; the smallest of several."""
+    return int(np.bincount(classes[classes >= 0]).argmax())
+
+
+def bag_of_steps(training: Labelled, scored: Labelled, inputs: int, labels: int) -> Array:
+    """A class number for each scored sequence, (sequences,), from what it holds.
+
+    Args:
+        training, scored: to learn from, and to tell of.
+        inputs: distinct symbols, or features.
+        labels: classes.
+    """
+    known = training.targets >= 0
+    scores = _ridge(_bags(training, inputs)[known], np.eye(labels)[training.targets[known]], _bags(scored, inputs))
+    classes: Array = scores.argmax(1)
+    return classes
+
+
+def numbers_from_bags(training: Labelled, scored: Labelled, inputs: int) -> Array:
+    """Numbers (sequences, outputs) for each scored sequence, from what it holds."""
+    known = ~np.isnan(training.targets).any(1)
+    return _ridge(_bags(training, inputs)[known], training.targets[known], _bags(scored, inputs))
+
+
+def label_of_each_step(training: Labelled, scored: Labelled, inputs: int, labels: int) -> Array:
+    """A class number (steps,) for each step of the scored sequences' arrays, from that step alone: the most frequent
+    label of its symbol, or ridge regression from its frame."""
+    where = np.zeros(len(training.inputs), bool)
+    for start, length in zip(training.starts, training.lengths, strict=True):
+        where[start : start + length] = True
+    where &= training.targets >= 0
+    if training.inputs.ndim == 1:
+        counts = np.zeros((inputs, labels), np.int64)
+        np.add.at(counts, (training.inputs[where], training.targets[where]), 1)
+        # A symbol that training never saw has the most frequent label of all.
+        counts = np.where(counts.any(1, keepdims=True), counts, counts.sum(0))
+        told: Array = counts.argmax(1)[scored.inputs]
+    else:
+        told = _ridge(training.inputs[where], np.eye(labels)[training.targets[where]], scored.inputs).argmax(1)
+    return told
+
+
+def _bags(sequences: Labelled, inputs: int) -> Array:
+    spans = zip(sequences.starts, sequences.lengths, strict=True)
+    each = [sequences.inputs[start : start + length] for start, length in spans]
+    if sequences.inputs.ndim == 1:
+        shares = np.stack([np.bincount(symbols, minlength=inputs) / len(symbols) for symbols in each])
+    else:
+        parts = [[frames.mean(0), frames.std(0), frames.min(0), frames.max(0)] for frames in each]
+        shares = np.array(parts).reshape(len(each), -1)
+    return np.column_stack([shares, np.log(sequences.lengths)])
+
+
+def _ridge(features: Array, targets: Array, scored: Array) -> Array:
+    """Ridge regression with a free constant (Hoerl & Kennard 1970): W = (X'X / n + λ I)⁻¹ X'Y / n on features of mean 0
+    and variance 1."""
+    centre, spread = features.mean(0), features.std(0)
+    spread = np.where(spread > 0, spread, 1)
+    scaled = (features - centre) / spread
+    mean = targets.mean(0)
+    count = len(scaled)
+    gram = scaled.T @ scaled / count + PENALTY * np.eye(scaled.shape[1])
+    weights = np.linalg.solve(gram, scaled.T @ (targets - mean) / count)
+    found: Array = (scored - centre) / spread @ weights + mean
+    return found

@@ -1,0 +1,65 @@
+"""`lstmctl predict`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from lstmctl.cli.arguments import Json, RunArgument, Trust, run_and_table
+
+EXAMPLES = """\
+Examples:
+
+\b
+  lstmctl predict latest --text 'please switch the lamp on, not the radio'
+  lstmctl predict latest new.csv --output labelled.csv
+"""
+
+
+def predict(
+    run: RunArgument = None,
+    file: Annotated[
+        str | None,
+        typer.Argument(metavar="FILE", help="A table as in training, or a file of texts to write others for."),
+    ] = None,
+    text: Annotated[
+        list[str] | None, typer.Option(help="A single text instead; may be given several times, - reads lines.")
+    ] = None,
+    output: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the CSV there, not to stdout.")] = None,
+    trust: Trust = False,
+    json: Json = False,
+) -> None:
+    """Tell labels, numbers or another text from sequences.
+
+    The table has a row for each text with its label and the label's probability, with a label for each of its
+    characters, with its numbers, or with the text that was written for it; for sequences of frames a row each, or, of
+    labels for every frame, a row a frame. What is to be told need not be in FILE.
+    """
+    from dataclasses import asdict
+
+    from lstmctl import api
+    from lstmctl.cli import output as stdout
+    from lstmctl.cli.arguments import read_text_argument
+    from lstmctl.data.prediction_table import as_csv
+    from lstmctl.reporting import console
+    from lstmctl.storage import replace_file
+
+    run, file = run_and_table(run, file)
+    lines = [line for one in text or () for line in (read_text_argument("-").splitlines() if one == "-" else [one])]
+    opened = api.load_run(run, trust=trust)
+    predictions = opened.predict(file, texts=lines)
+    if json:
+        rows = [
+            {key: value for key, value in asdict(prediction).items() if value or key == "sequence"}
+            for prediction in predictions
+        ]
+        stdout.write_json({"run": str(opened.path), "predictions": rows})
+        return
+    table = as_csv(predictions, texts=opened.task.reads_texts)
+    if output is None:
+        stdout.write(table)
+    else:
+        replace_file(output, table.encode())
+        console.write_line(str(output))

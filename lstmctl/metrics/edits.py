@@ -1,0 +1,54 @@
+"""How far what was written is from what was to be written, in edits of single symbols."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Array = NDArray[Any]
+
+
+def edit_distances(told: Array, told_lengths: Array, truth: Array, truth_lengths: Array) -> Array:
+    """The least number of symbols to insert, delete or replace that makes one text of another (Levenshtein 1966).
+
+    All pairs go side by side, one symbol of `told` after the other, through the rows of Wagner & Fischer's table
+    (1974).
+
+    Args:
+        told, truth: (pairs, symbols) numbers; what stands behind a text's end does not matter.
+        told_lengths, truth_lengths: (pairs,), from 0.
+
+    Returns:
+        (pairs,).
+    """
+    import numpy as np
+
+    columns = np.arange(truth.shape[1] + 1)
+    row = np.broadcast_to(columns, (len(truth), len(columns))).copy()
+    ends = row.copy()  # of each pair, the row after its last symbol
+    for place in range(int(told_lengths.max(initial=0))):
+        following = np.empty_like(row)
+        following[:, 0] = place + 1
+        replaced = row[:, :-1] + (told[:, place : place + 1] != truth)
+        following[:, 1:] = np.minimum(row[:, 1:] + 1, replaced)
+        # To insert costs one more than the column before: the least over all columns before, each so far away.
+        row = np.minimum.accumulate(following - columns, axis=1) + columns
+        ends = np.where((told_lengths > place)[:, None], row, ends)
+    distances: Array = np.take_along_axis(ends, truth_lengths[:, None], axis=1)[:, 0]
+    return distances
+
+
+def text_edit_distances(told: list[str], truth: list[str]) -> Array:
+    """`edit_distances` between texts, in characters."""
+    import numpy as np
+
+    def rows(texts: list[str]) -> tuple[Array, Array]:
+        lengths = np.array([len(text) for text in texts], np.int64)
+        points = np.frombuffer("".join(texts).encode("utf-32-le", "surrogatepass"), dtype="<u4")
+        filled = np.zeros((len(texts), int(lengths.max(initial=0))), np.int64)
+        filled[np.arange(filled.shape[1]) < lengths[:, None]] = points
+        return filled, lengths
+
+    return edit_distances(*rows(told), *rows(truth))

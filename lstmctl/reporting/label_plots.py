@@ -1,0 +1,87 @@
+"""The confusion matrix as a picture: which labels are taken for which."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lstmctl.records import Evaluation
+from lstmctl.reporting.console import inert
+from lstmctl.reporting.drawing import PAPER_WIDTH, SMALL, inline_plot, shortened, write_figure
+from lstmctl.reporting.quantities import short_count
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+MOST_LABELS = 24
+"""More would leave no room for their names; the most frequent are shown."""
+MOST_WRITTEN = 12
+"""Labels up to which each field holds its count."""
+LONGEST_LABEL = 14
+SHADE = (0.0, 0.447, 0.698)  # the blue of Okabe and Ito's palette, from clear to full
+
+
+def write_confusion(path: Path, evaluation: Evaluation) -> Path:
+    """Write the picture as a .png or .svg.
+
+    Raises:
+        UsageError: the name ends in neither.
+        ResourceError: the disk is full or the folder is not there.
+    """
+    return write_figure(path, lambda width, ink: draw_confusion(evaluation, width, ink))
+
+
+def inline_confusion(evaluation: Evaluation, *, identity: str, shown: str, width: float = PAPER_WIDTH) -> str:
+    """The picture as an `<svg>` element for a page; nothing where there is none."""
+    if not has_confusion(evaluation):
+        return ""
+    words = "How often each true label (row) was told as each label (column)."
+    draw = lambda inches, ink: draw_confusion(evaluation, inches, ink)  # noqa: E731
+    return inline_plot(draw, {}, words, width=width, identity=identity, shown=shown)
+
+
+def has_confusion(evaluation: Evaluation) -> bool:
+    """Whether there are two labels at least, and their counts."""
+    return len(evaluation.confusion) > 1
+
+
+def draw_confusion(evaluation: Evaluation, width: float, ink: str) -> Figure:
+    """A field for each pair of labels, shaded by the share of the true label's cases (its row sums to 1).
+
+    Labels stand in order of their frequency; the counts are written in where there is room.
+    """
+    from matplotlib.figure import Figure
+
+    labels = list(evaluation.by_label)
+    totals = [sum(row) for row in evaluation.confusion]
+    order = sorted(range(len(labels)), key=lambda label: -totals[label])[:MOST_LABELS]
+    counts = [[evaluation.confusion[row][column] for column in order] for row in order]
+    shares = [[value / max(1, totals[row]) for value in line] for row, line in zip(order, counts, strict=True)]
+    names = [shortened(inert(labels[label]), LONGEST_LABEL) for label in order]
+    side = min(width, 1.6 + 0.42 * len(order))
+    figure = Figure(figsize=(width, side * 0.86), layout="constrained")
+    panel = figure.add_subplot()
+    fields = [[(*SHADE, share) for share in line] for line in shares]
+    panel.imshow(fields, aspect="equal", interpolation="nearest")
+    steep = len(order) > 4 or max(map(len, names)) > 5
+    panel.set_xticks(
+        range(len(order)),
+        names,
+        fontsize=SMALL,
+        rotation=45 if steep else 0,
+        ha="right" if steep else "center",
+        rotation_mode="anchor" if steep else "default",
+    )
+    panel.set_yticks(range(len(order)), names, fontsize=SMALL)
+    panel.set_xlabel("told", color=ink)
+    panel.set_ylabel("true", color=ink)
+    panel.tick_params(length=0)
+    for edge in panel.spines.values():
+        edge.set_alpha(0.25)
+    if len(order) <= MOST_WRITTEN:
+        for row, line in enumerate(counts):
+            for column, value in enumerate(line):
+                if value:
+                    colour = "white" if shares[row][column] > 0.55 else ink
+                    panel.text(column, row, short_count(value), ha="center", va="center", fontsize=SMALL, color=colour)
+    return figure

@@ -1,0 +1,87 @@
+"""Tell the class of a sequence: many-to-one.
+
+The loss is the cross-entropy of the class, in nats a sequence.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from lstmctl.baselines.labels import bag_of_steps, majority
+from lstmctl.data.sequences import UNLABELLED, Sequences
+from lstmctl.errors import DataError
+from lstmctl.metrics import Metric
+from lstmctl.metrics.labels import by_label, confusion, figures
+from lstmctl.protocols import Batch, Loss, ModelState, Totals
+from lstmctl.records import Prediction, Score
+from lstmctl.tasks.labelled_sequences import LabelledSequences
+
+
+class Classification(LabelledSequences):
+    """The task `classification`."""
+
+    @property
+    def outputs(self) -> int:
+        return len(self.encoding.labels)
+
+    @property
+    def primary(self) -> Metric:
+        return Metric("accuracy", lower_is_better=False)
+
+    def loss(self, model: nn.Module, batch: Batch, state: ModelState) -> Loss:
+        answers = self.answers(model, batch)
+        weights = None if self.weights is None else self.weights.to(answers)
+        each = functional.cross_entropy(answers, batch.target, weights, reduction="none")
+        return Loss(each.sum(), batch.units, ())
+
+    def score(self, model: nn.Module, batch: Batch, state: ModelState) -> tuple[Totals, ModelState]:
+        answers = self.answers(model, batch)
+        known = batch.target != UNLABELLED
+        nats = functional.cross_entropy(answers[known], batch.target[known], reduction="sum")
+        counts = confusion(batch.target[known].cpu().numpy(), answers[known].argmax(-1).cpu().numpy(), self.outputs)
+        return {"confusion": counts, "nats": nats.double().item()}, ()
+
+    def metrics(self, totals: Totals) -> dict[str, float]:
+        count = totals["confusion"].sum()
+        if not count:
+            raise DataError("no label is known, so there is nothing to score")
+        return {**figures(totals["confusion"]), "nats_per_sequence": totals["nats"] / float(count)}
+
+    def as_score(self, sums: Mapping[str, Any], sequences: int) -> Score:
+        counts = sums["confusion"]
+        return Score(
+            self.metrics(dict(sums)),
+            sequences,
+            by_label=by_label(counts, self.encoding.labels),
+            confusion=tuple(tuple(int(count) for count in row) for row in counts),
+        )
+
+    def baselines(self, training: Sequences, scored: Sequences) -> dict[str, Score]:
+        """The most frequent class, and a linear map of what a sequence holds, whatever its order."""
+        known = scored.targets != UNLABELLED
+        found = {}
+        told = {
+            "majority": np.full(len(scored), majority(training.targets)),
+            "bag of " + ("characters" if self.encoding.symbols is not None else "frames"): bag_of_steps(
+                training, scored, self.encoding.inputs, self.outputs
+            ),
+        }
+        for name, classes in told.items():
+            counts = confusion(scored.targets[known], classes[known], self.outputs)
+            found[name] = Score(figures(counts), len(scored))
+        return found
+
+    def prediction(self, sequences: Sequences, number: int, answer: Tensor) -> Prediction:
+        shares = torch.softmax(answer.double(), -1).tolist()
+        labels = self.encoding.labels
+        return Prediction(
+            self.shown(sequences, number),
+            label=labels[int(answer.argmax())],
+            probabilities=dict(zip(labels, shares, strict=True)),
+        )

@@ -1,0 +1,249 @@
+"""What classification, regression and tagging share: sequences of any lengths that are read whole."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from lstmctl.cells.cell import Cell, checked_options
+from lstmctl.config import Settings
+from lstmctl.config.schema import Model as ModelSettings
+from lstmctl.config.schema import SyntheticData, TableData
+from lstmctl.config.schema import Training as TrainingSettings
+from lstmctl.data.encoding import UnknownSymbolError
+from lstmctl.data.labelled_table import Layout, open_table
+from lstmctl.data.sequences import UNLABELLED, SequenceCorpus, SequenceEncoding, Sequences
+from lstmctl.data.synthetic import SyntheticCorpus, open_synthetic
+from lstmctl.errors import UsageError
+from lstmctl.metrics import SOLVED
+from lstmctl.models.recurrence import Recurrence
+from lstmctl.models.sequence_labeller import SequenceLabeller
+from lstmctl.protocols import Batch, Batches, ModelState
+from lstmctl.records import Prediction, Score
+from lstmctl.scoring import evaluating, total
+from lstmctl.tasks.problem import Problem
+from lstmctl.tasks.sequence_batches import ByLength, Drawn, SequenceBatch, SequencePart
+
+MOST_PROGRESS = 2000
+"""Sequences of a look on the way."""
+
+
+class LabelledSequences(Problem):
+    """A problem whose answer belongs to a whole sequence, or to each of its steps.
+
+    Args:
+        settings: of the whole run.
+        encoding: of inputs and answers.
+        weights: (labels,) how much each label weighs in the loss; None where all weigh the same.
+    """
+
+    by_step = False
+    """Whether there is an answer for every step."""
+
+    def __init__(self, settings: Settings, encoding: SequenceEncoding, weights: Tensor | None = None) -> None:
+        self.settings, self.encoding, self.weights = settings, encoding, weights
+
+    # Data.
+
+    @staticmethod
+    def open(settings: Settings, config_folder: Path | None) -> SequenceCorpus:
+        data = settings.data
+        if isinstance(data, SyntheticData):
+            return open_synthetic(data.synthetic, data.length, data.held_out)
+        assert isinstance(data, TableData)
+        return open_table(data.table, Layout.of(data.model_dump()), settings.task.type, config_folder)
+
+    @classmethod
+    def of(cls, settings: Settings, corpus: SequenceCorpus) -> Self:
+        weights = None
+        if getattr(settings.task, "class_weights", "none") == "balanced":
+            weights = cls.balanced(corpus)
+        return cls(settings, corpus.encoding, weights)
+
+    @classmethod
+    def restored(
+        cls, settings: Settings, encoding: Mapping[str, Any], calibration: Mapping[str, Any] | None = None
+    ) -> Self:
+        return cls(settings, SequenceEncoding.from_json(encoding))
+
+    def read(self, files: Sequence[str]) -> SequenceCorpus:
+        data = self.settings.data
+        if not isinstance(data, TableData):
+            raise UsageError("sequences of this run are drawn by the program; it takes no file")
+        layout = Layout.of(data.model_dump())
+        return open_table(files, layout, self.settings.task.type, None, encoding=self.encoding)
+
+    def difference(self, other: Self) -> str | None:
+        return self.encoding.difference(other.encoding)
+
+    def facts(self, corpus: SequenceCorpus) -> dict[str, Any]:
+        encoding = self.encoding
+        inputs = "vocabulary" if encoding.symbols is not None else "features"
+        told = {"labels": list(encoding.labels)} if encoding.labels else {}
+        if encoding.outputs is not None:
+            told = {"outputs": list(encoding.outputs.names)}
+        parts = {name: stop - start for name, (start, stop) in corpus.parts.items()}
+        return {inputs: encoding.inputs, **told, "parts": parts, "notes": list(corpus.notes)}
+
+    def part(self, corpus: SequenceCorpus, name: str, device: torch.device) -> SequencePart:
+        return SequencePart.of(corpus.part(name), device)
+
+    def require(self, part: SequencePart) -> None:
+        pass  # a part that is empty was refused when it was opened
+
+    # Training.
+
+    @property
+    def unit(self) -> str:
+        return "sequences"
+
+    @property
+    @abstractmethod
+    def outputs(self) -> int:
+        """Scores, or numbers, of one answer."""
+
+    def model(self, settings: ModelSettings, cell: type[Cell], generator: torch.Generator) -> SequenceLabeller:
+        options = checked_options(cell, settings.options)
+        symbols = None if self.encoding.symbols is None else len(self.encoding.symbols)
+        recurrence = Recurrence(
+            lambda inputs: cell(inputs, settings.hidden, options),
+            self.encoding.inputs if symbols is None else settings.embedding,
+            settings.layers,
+            dropout=settings.dropout,
+            variational=settings.variational_dropout,
+            layer_norm=settings.layer_norm,
+            residual=settings.residual,
+            bidirectional=settings.direction == "bidirectional",
+        )
+        model = SequenceLabeller(symbols, settings.embedding, recurrence, self.outputs, by_step=self.by_step)
+        model.initialise(generator)
+        return model
+
+    def training_order(self, part: SequencePart, training: TrainingSettings, seed: int) -> Batches:
+        data = self.settings.data
+        if isinstance(data, SyntheticData):
+            corpus = open_synthetic(data.synthetic, data.length, data.held_out)
+            return Drawn(corpus.fresh, training.batch, seed, part.starts.device, epoch=data.held_out)
+        return ByLength(part, training.batch, seed)
+
+    def initial_state(self, model: nn.Module, batch: Batch) -> ModelState:
+        return ()  # every sequence starts from zero
+
+    def progress(self, part: SequencePart) -> Iterator[SequenceBatch]:
+        return part.first(MOST_PROGRESS).scored_batches()
+
+    def answers(self, model: nn.Module, batch: Batch) -> Tensor:
+        """What the network gives, (batch, outputs) or (time, batch, outputs), in the numbers that figures are computed
+        in."""
+        assert isinstance(batch, SequenceBatch)
+        found: Tensor = model(batch.input, batch.lengths)
+        return found.float() if found.dtype == torch.bfloat16 else found
+
+    def evaluate(self, model: nn.Module, part: SequencePart) -> Score:
+        """Every sequence.
+
+        Raises:
+            DataError: nothing is known of what is to be told.
+        """
+        return self.as_score(total(model, self, part.scored_batches()), len(part))
+
+    @classmethod
+    def balanced(cls, corpus: SequenceCorpus) -> Tensor:
+        """Weights (labels,), in inverse proportion to how often each label occurs in the training part; the mean over
+        its answers is 1 (King & Zeng 2001)."""
+        sequences = corpus.part("training")
+        told = sequences.targets
+        if cls.by_step:
+            told = np.concatenate([sequences.target(number) for number in range(len(sequences))])
+        counts = np.bincount(told[told >= 0], minlength=len(corpus.encoding.labels))
+        return torch.from_numpy(counts.sum() / (len(counts) * np.maximum(counts, 1))).float()
+
+    @abstractmethod
+    def as_score(self, sums: Mapping[str, Any], sequences: int) -> Score:
+        """The figures that follow from such sums."""
+
+    def notes(self, part: str, *, chosen: bool) -> tuple[str, ...]:
+        if part == "validation":
+            return ("These are sequences that choices were made on.",) if chosen else ()
+        return ()
+
+    def references(self, corpus: SequenceCorpus, split: str) -> dict[str, Score]:
+        """Chance and the level that counts as solved, for sequences drawn by the program; else what is reached without
+        a network: see `baselines.labels`."""
+        if isinstance(corpus, SyntheticCorpus):
+            level = corpus.level
+            return {
+                "chance": Score({level.metric: level.chance}, 0),
+                SOLVED: Score({level.metric: level.solved}, 0),
+            }
+        if "training" not in corpus.parts:
+            return {}
+        return self.baselines(corpus.part("training"), corpus.part(split))
+
+    @abstractmethod
+    def baselines(self, training: Sequences, scored: Sequences) -> dict[str, Score]:
+        """Figures of simple baselines, learnt from the training part."""
+
+    # Use.
+
+    @property
+    def reads_texts(self) -> bool:
+        return self.encoding.symbols is not None
+
+    def of_texts(self, texts: Sequence[str]) -> Sequences:
+        symbols = self.encoding.symbols
+        if symbols is None:
+            raise UsageError(
+                f"this run reads frames of {', '.join(self._features)}, not text", hint="give it a table of frames"
+            )
+        found = []
+        for text in texts:
+            if not text:
+                raise UsageError("an empty text has nothing to tell")
+            try:
+                found.append(symbols.encode(text))
+            except UnknownSymbolError as error:
+                raise UsageError(f"the text holds {error} (counted from 0), which the run never saw") from error
+        lengths = np.array([len(one) for one in found], np.int64)
+        inputs = np.concatenate(found)
+        if self.encoding.outputs is not None:
+            targets: Any = np.full((len(found), len(self.encoding.outputs.names)), np.nan)
+        else:
+            targets = np.full(len(inputs) if self.by_step else len(found), UNLABELLED)
+        return Sequences.joined(inputs, lengths, targets, by_step=self.by_step)
+
+    @property
+    def _features(self) -> tuple[str, ...]:
+        return () if self.encoding.features is None else self.encoding.features.names
+
+    @torch.no_grad()
+    def predictions(self, model: nn.Module, part: Sequences, device: torch.device) -> list[Prediction]:
+        found: dict[int, Prediction] = {}
+        with evaluating(model):
+            for chosen, batch in SequencePart.of(part, device).in_order():
+                answers = self.answers(model, batch)
+                assert batch.lengths is not None
+                for lane, number in enumerate(chosen.tolist()):
+                    own = answers[: int(batch.lengths[lane]), lane] if self.by_step else answers[lane]
+                    found[number] = self.prediction(part, number, own.cpu())
+        return [found[number] for number in range(len(part))]
+
+    @abstractmethod
+    def prediction(self, sequences: Sequences, number: int, answer: Tensor) -> Prediction:
+        """One answer, (outputs,) or (length, outputs), in words."""
+
+    def shown(self, sequences: Sequences, number: int) -> str:
+        """A sequence as people see it: its text, or its name."""
+        if self.encoding.symbols is not None:
+            return self.encoding.symbols.decode(sequences.input(number))
+        return sequences.names[number] if sequences.names else str(number + 1)
+
+    def sample(self, model: nn.Module, generator: torch.Generator) -> str:
+        """Nothing is written: what there is to see of the model are its figures."""
+        return ""

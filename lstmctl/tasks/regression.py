@@ -1,0 +1,98 @@
+"""Tell numbers from a sequence: many-to-one.
+
+The loss is taken on scaled numbers; figures are in the units of the data.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from lstmctl.baselines.labels import numbers_from_bags
+from lstmctl.config.schema import Regression as RegressionSettings
+from lstmctl.data.sequences import Numbers, Sequences
+from lstmctl.errors import DataError
+from lstmctl.metrics import Metric
+from lstmctl.metrics.numbers import figures, totals
+from lstmctl.protocols import Batch, Loss, ModelState, Totals
+from lstmctl.records import Prediction, Score
+from lstmctl.tasks.labelled_sequences import LabelledSequences
+
+LOSSES: dict[str, Callable[..., Tensor]] = {
+    "mse": functional.mse_loss,
+    "mae": functional.l1_loss,
+    "huber": functional.huber_loss,
+}
+
+
+class Regression(LabelledSequences):
+    """The task `regression`."""
+
+    @property
+    def numbers(self) -> Numbers:
+        assert self.encoding.outputs is not None
+        return self.encoding.outputs
+
+    @property
+    def outputs(self) -> int:
+        return len(self.numbers.names)
+
+    @property
+    def primary(self) -> Metric:
+        assert isinstance(self.settings.task, RegressionSettings)
+        return Metric("mse" if self.settings.task.loss == "mse" else "mae")
+
+    def loss(self, model: nn.Module, batch: Batch, state: ModelState) -> Loss:
+        assert isinstance(self.settings.task, RegressionSettings)
+        answers = self.answers(model, batch)
+        target = self._scaled(batch.target[0]).to(answers)
+        each = LOSSES[self.settings.task.loss](answers, target, reduction="none").mean(-1)
+        return Loss(each.sum(), batch.units, ())
+
+    def score(self, model: nn.Module, batch: Batch, state: ModelState) -> tuple[Totals, ModelState]:
+        told = self._unscaled(self.answers(model, batch))
+        truth = batch.target[0]
+        known = ~truth.isnan()
+        return dict(totals(truth[known].cpu().numpy(), told[known].cpu().numpy())), ()
+
+    def metrics(self, totals: Totals) -> dict[str, float]:
+        if not totals["count"]:
+            raise DataError("no number is known, so there is nothing to score")
+        found = figures(totals)
+        return {self.primary.name: found[self.primary.name], **found}
+
+    def as_score(self, sums: Mapping[str, Any], sequences: int) -> Score:
+        return Score(self.metrics(dict(sums)), sequences)
+
+    def baselines(self, training: Sequences, scored: Sequences) -> dict[str, Score]:
+        """The mean of the training part, and a linear map of what a sequence holds, whatever its order."""
+        bag = "bag of " + ("characters" if self.encoding.symbols is not None else "frames")
+        told = {
+            "mean": np.broadcast_to(np.nanmean(training.targets, axis=0), scored.targets.shape),
+            bag: numbers_from_bags(training, scored, self.encoding.inputs),
+        }
+        known = ~np.isnan(scored.targets)
+        return {
+            name: self.as_score(totals(scored.targets[known], numbers[known]), len(scored))
+            for name, numbers in told.items()
+        }
+
+    def prediction(self, sequences: Sequences, number: int, answer: Tensor) -> Prediction:
+        numbers = self._unscaled(answer).tolist()
+        return Prediction(self.shown(sequences, number), numbers=dict(zip(self.numbers.names, numbers, strict=True)))
+
+    def _scaled(self, values: Tensor) -> Tensor:
+        centre, spread = (
+            torch.tensor(part, device=values.device) for part in (self.numbers.centre, self.numbers.spread)
+        )
+        return (values - centre) / spread
+
+    def _unscaled(self, values: Tensor) -> Tensor:
+        numbers = self.numbers
+        centre, spread = (torch.tensor(part, dtype=torch.float64) for part in (numbers.centre, numbers.spread))
+        return values.double() * spread.to(values.device) + centre.to(values.device)

@@ -1,0 +1,109 @@
+"""Tell a label at every step of a sequence: many-to-many, aligned.
+
+The loss is the cross-entropy of the labels, in nats a label; every sequence weighs the same, whatever its length.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from torch import Tensor, nn
+from torch.nn import functional
+
+from lstmctl.baselines.labels import label_of_each_step, majority
+from lstmctl.data.sequences import UNLABELLED, Sequences
+from lstmctl.errors import DataError
+from lstmctl.metrics import Metric
+from lstmctl.metrics.labels import by_label, confusion, figures
+from lstmctl.protocols import Batch, Loss, ModelState, Totals
+from lstmctl.records import Prediction, Score
+from lstmctl.tasks.labelled_sequences import LabelledSequences
+from lstmctl.tasks.sequence_batches import SequenceBatch
+
+
+class Tagging(LabelledSequences):
+    """The task `tagging`."""
+
+    by_step = True
+
+    @property
+    def outputs(self) -> int:
+        return len(self.encoding.labels)
+
+    @property
+    def primary(self) -> Metric:
+        return Metric("accuracy", lower_is_better=False)
+
+    def loss(self, model: nn.Module, batch: Batch, state: ModelState) -> Loss:
+        answers = self.answers(model, batch)
+        weights = None if self.weights is None else self.weights.to(answers)
+        each = functional.cross_entropy(
+            answers.flatten(0, 1), batch.target.flatten(), weights, ignore_index=UNLABELLED, reduction="none"
+        )
+        labels = (batch.target != UNLABELLED).sum(0).clamp(min=1)
+        return Loss((each.view_as(batch.target).sum(0) / labels).sum(), batch.units, ())
+
+    def score(self, model: nn.Module, batch: Batch, state: ModelState) -> tuple[Totals, ModelState]:
+        assert isinstance(batch, SequenceBatch)
+        answers = self.answers(model, batch)
+        counted = batch.target != UNLABELLED
+        if batch.counts is not None:
+            counted &= batch.counts
+        right = (answers.argmax(-1) == batch.target) | ~counted
+        nats = functional.cross_entropy(answers[counted], batch.target[counted], reduction="sum")
+        told = answers[counted].argmax(-1).cpu().numpy()
+        return {
+            "confusion": confusion(batch.target[counted].cpu().numpy(), told, self.outputs),
+            "nats": nats.double().item(),
+            "whole": float(right.all(0).sum()),
+            "sequences": float(batch.lanes),
+        }, ()
+
+    def metrics(self, totals: Totals) -> dict[str, float]:
+        """`exact_match` is the share of sequences whose every label is right."""
+        count = totals["confusion"].sum()
+        if not count:
+            raise DataError("no label is known, so there is nothing to score")
+        return {
+            **figures(totals["confusion"]),
+            "exact_match": totals["whole"] / totals["sequences"],
+            "nats_per_label": totals["nats"] / float(count),
+        }
+
+    def as_score(self, sums: Mapping[str, Any], sequences: int) -> Score:
+        counts = sums["confusion"]
+        return Score(
+            self.metrics(dict(sums)),
+            sequences,
+            by_label=by_label(counts, self.encoding.labels),
+            confusion=tuple(tuple(int(count) for count in row) for row in counts),
+        )
+
+    def baselines(self, training: Sequences, scored: Sequences) -> dict[str, Score]:
+        """The most frequent label, and the label that each step has by itself: the most frequent one of its character,
+        or a linear map of its frame."""
+        truth, places = _labels(scored)
+        known = truth != UNLABELLED
+        alone = label_of_each_step(training, scored, self.encoding.inputs, self.outputs)
+        told = {
+            "majority": np.full(len(truth), majority(_labels(training)[0])),
+            "character alone" if self.encoding.symbols is not None else "frame alone": alone[places],
+        }
+        return {
+            name: Score(figures(confusion(truth[known], labels[known], self.outputs)), len(scored))
+            for name, labels in told.items()
+        }
+
+    def prediction(self, sequences: Sequences, number: int, answer: Tensor) -> Prediction:
+        told = answer.argmax(-1).tolist()
+        return Prediction(self.shown(sequences, number), labels=tuple(self.encoding.labels[one] for one in told))
+
+
+def _labels(sequences: Sequences) -> tuple[Any, Any]:
+    """The label of every step of every sequence, and where that step lies."""
+    places = np.concatenate(
+        [np.arange(start, start + length) for start, length in zip(sequences.starts, sequences.lengths, strict=True)]
+    )
+    return sequences.targets[places], places
