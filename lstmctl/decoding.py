@@ -13,6 +13,8 @@ import torch
 from torch import Tensor
 
 from lstmctl.errors import UsageError
+from lstmctl.models.conditional_model import ConditionalModel
+from lstmctl.models.encoder_decoder import EncoderDecoder
 from lstmctl.models.sequence_model import SequenceModel
 from lstmctl.protocols import ModelState
 
@@ -121,6 +123,65 @@ class WindowPredictor:
         features, _ = self.model.features(self.seen, self.model.initial_state(symbols.shape[1]))
         output: Tensor = self.model.head(features[-1])
         return output
+
+
+class LabelPredictor:
+    """Knows the label of each lane, and begins its text by itself: what it reads is what is written so far."""
+
+    def __init__(self, model: ConditionalModel, labels: Tensor) -> None:
+        self.model, self.labels = model, labels
+        self.state: ModelState = model.initial_state(len(labels))
+        self._ahead = labels.new_full((1, len(labels)), model.mark)
+
+    def read(self, symbols: Tensor) -> Tensor:
+        symbols, self._ahead = torch.cat([self._ahead, symbols]), self._ahead[:0]
+        if len(symbols) == 1:
+            step = self.model.step(symbols[0], self.labels, self.state)
+            self.state = step.state
+            return step.output
+        scores: Tensor
+        scores, self.state = self.model(symbols, self.labels, self.state)
+        return scores[-1]
+
+
+class SourcePredictor:
+    """Has read the source of each lane, and begins its target by itself: what it reads is what is written so far."""
+
+    def __init__(self, model: EncoderDecoder, source: Tensor, lengths: Tensor) -> None:
+        self.model, self.encoded = model, model.encode(source, lengths)
+        self.state: ModelState = model.initial_state(self.encoded)
+        self._ahead = source.new_full((1, source.shape[1]), model.mark)
+
+    def read(self, symbols: Tensor) -> Tensor:
+        symbols, self._ahead = torch.cat([self._ahead, symbols]), self._ahead[:0]
+        for symbol in symbols:
+            step = self.model.step(symbol, self.encoded, self.state)
+            self.state = step.state
+        return step.output
+
+
+@torch.no_grad()
+def greedy(predictor: Predictor, nothing: Tensor, end: int, most: int) -> tuple[Tensor, Tensor]:
+    """The likeliest symbol after those before it, again and again until every lane has ended.
+
+    Args:
+        predictor: begins a text by itself.
+        nothing: (0, batch), what is written at first.
+        end: the symbol that ends a text.
+        most: symbols to write at most, from 1.
+
+    Returns:
+        What was written, (time, batch), of which that from a lane's end on means nothing; and the lengths (batch,).
+    """
+    written = [nothing]
+    lengths = nothing.new_full((nothing.shape[1],), most)
+    for length in range(most):
+        chosen = predictor.read(written[-1]).argmax(-1)
+        lengths = torch.where(chosen == end, lengths.clamp(max=length), lengths)
+        if bool((lengths <= length).all()):
+            break
+        written.append(chosen.unsqueeze(0))
+    return torch.cat(written), lengths
 
 
 class Choice(NamedTuple):

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from lstmctl.api.writing import Writing
+from lstmctl.api.writing import Author, Writing
 from lstmctl.cells.cell import Cell
 from lstmctl.config import from_mapping
 from lstmctl.data.encoding import TextEncoding
@@ -170,7 +170,8 @@ def made(
 def written(task: LanguageModel, model: SequenceModel, prompt: str = "ab", **settings: object) -> Writing:
     defaults: dict[str, object] = {"length": 40, "count": 1, "sampling": Sampling(), "stop": None, "seed": 1}
     numbers = task.encoding.encode(prompt).tolist()
-    return Writing(task, model, prompt, numbers, **{**defaults, **settings})  # type: ignore[arg-type]
+    author = Author(task.encoding, lambda lanes: task.predictor(model, lanes), (task.start,), None)
+    return Writing(author, prompt, numbers, device=torch.device("cpu"), **{**defaults, **settings})  # type: ignore[arg-type]
 
 
 def reference(task: LanguageModel, model: SequenceModel, symbols: Tensor, prompt: int) -> Tensor:

@@ -2,26 +2,72 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Literal
+import shlex
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
 
 import torch
 
-from lstmctl.data.encoding import StreamDecoder
-from lstmctl.decoding import Sampling, continuations
+from lstmctl.data.encoding import StreamDecoder, TextEncoding
+from lstmctl.decoding import LabelPredictor, Predictor, Sampling, continuations
 from lstmctl.errors import UsageError
+from lstmctl.models.conditional_model import ConditionalModel
 from lstmctl.models.sequence_model import SequenceModel
 from lstmctl.records import Generated
 from lstmctl.seeds import stream
+from lstmctl.tasks.generation_from_label import GenerationFromLabel
 from lstmctl.tasks.language_model import LanguageModel
+
+if TYPE_CHECKING:
+    from lstmctl.api.run import Run
+
+
+@dataclass(frozen=True)
+class Author:
+    """What a run writes with."""
+
+    encoding: TextEncoding
+    predictor: Callable[[int], Predictor]
+    """Makes, for so many texts, what says which symbol may come next."""
+    start: tuple[int, ...]
+    """Symbols that are read where there is no prompt."""
+    end: int | None
+    """The number that ends a text without being a symbol of it; None where texts have no end of their own."""
+
+
+def author(run: Run, label: str | None) -> Author:
+    """What a run writes with; `label` is what a text is to be written for, where that is its task.
+
+    Raises:
+        UsageError: the task does not write text, or writes it for a label that is not given or not known.
+    """
+    task, model = run.task, run.model
+    if isinstance(task, GenerationFromLabel) and isinstance(model, ConditionalModel):
+        if label is None:
+            first = shlex.quote(task.encoding.labels[0])
+            raise UsageError(
+                f"{run.name} writes a text for a label, and none is given",
+                hint=f"say which, such as --label {first}; its labels are {task.known_labels()}",
+            )
+        number = torch.tensor([task.label_number(label)], device=model.head.weight.device)
+        return Author(task.symbols, lambda lanes: LabelPredictor(model, number.expand(lanes)), (), model.mark)
+    if isinstance(task, LanguageModel) and isinstance(model, SequenceModel):
+        if label is not None:
+            raise UsageError(
+                f"{run.name} writes text for no label: its task is language-model", hint="leave out --label"
+            )
+        return Author(task.encoding, lambda lanes: task.predictor(model, lanes), (task.start,), None)
+    raise UsageError(f"{run.name} does not write text: its task is {run.settings.task.type}")
 
 
 class Writing:
     """Several texts that continue one prompt, side by side.
 
     Args:
-        task, model: of the run.
+        author: of the run.
         prompt: for the record; `numbers` are its symbols.
+        device: of the network.
         length: symbols to write at most.
         count: texts.
         sampling: how symbols are chosen.
@@ -34,11 +80,11 @@ class Writing:
 
     def __init__(
         self,
-        task: LanguageModel,
-        model: SequenceModel,
+        author: Author,
         prompt: str,
         numbers: list[int],
         *,
+        device: torch.device,
         length: int,
         count: int,
         sampling: Sampling,
@@ -53,24 +99,22 @@ class Writing:
             raise UsageError("the stop string must not be empty")
         self.prompt, self.length, self.seed = prompt, length, seed
         self._written = 0
-        self._texts = [_Text(task.encoding.decoder(), stop) for _ in range(count)]
-        device = model.input_map.weight.device
-        read = torch.tensor(numbers or [task.start], device=device).unsqueeze(1).expand(-1, count)
+        self._texts = [_Text(author, stop) for _ in range(count)]
+        read = torch.tensor(numbers or author.start, dtype=torch.long, device=device).unsqueeze(1).expand(-1, count)
         generator = torch.Generator().manual_seed(stream(seed, "sampling"))
-        self._choices = continuations(task.predictor(model, count), read, sampling, generator)
-        self._name = task.encoding.name_of
+        self._choices = continuations(author.predictor(count), read, sampling, generator)
 
     def steps(self) -> Iterator[list[str]]:
         """Symbol by symbol, what each text may show now: nothing while it could still turn out to be the stop string,
         or a part of a character."""
         for _ in range(self._written, self.length):
-            if all(text.stopped for text in self._texts):
+            if all(text.ended for text in self._texts):
                 return
             choice = next(self._choices)
             self._written += 1
             chosen = zip(self._texts, choice.symbols.tolist(), choice.probabilities.tolist(), strict=True)
-            yield [text.add(number, self._name(number), probability) for text, number, probability in chosen]
-        yield [text.end() for text in self._texts]
+            yield [text.add(number, probability) for text, number, probability in chosen]
+        yield [text.close() for text in self._texts]
 
     def finish(self) -> list[Generated]:
         """Write to the end, from wherever `steps` is."""
@@ -82,31 +126,35 @@ class Writing:
 class _Text:
     """One text as it grows."""
 
-    def __init__(self, decode: StreamDecoder, stop: str | None) -> None:
-        self.decode, self.stop, self.stopped = decode, stop or "", False
+    def __init__(self, author: Author, stop: str | None) -> None:
+        self.decode: StreamDecoder = author.encoding.decoder()
+        self.name_of, self.stop, self.end = author.encoding.name_of, stop or "", author.end
+        self.ended: Literal["stop", "end"] | None = None
         self.text = ""
         self.shown = 0
         self.symbols: list[str] = []
         self.probabilities: list[float] = []
 
-    def add(self, number: int, symbol: str, probability: float) -> str:
-        if self.stopped:
+    def add(self, number: int, probability: float) -> str:
+        if self.ended:
             return ""
-        self.symbols.append(symbol)
+        if number == self.end:
+            self.text, self.ended = self.text + self.decode.end(), "end"
+            return self._show(len(self.text))
+        self.symbols.append(self.name_of(number))
         self.probabilities.append(probability)
         self.text += self.decode(number)
         if self.stop and self.stop in self.text:
-            self.text, self.stopped = self.text[: self.text.index(self.stop)], True
-        return self._show(len(self.text) if self.stopped else len(self.text) - self._may_be_stop())
+            self.text, self.ended = self.text[: self.text.index(self.stop)], "stop"
+        return self._show(len(self.text) if self.ended else len(self.text) - self._may_be_stop())
 
-    def end(self) -> str:
-        if not self.stopped:
+    def close(self) -> str:
+        if not self.ended:
             self.text += self.decode.end()
         return self._show(len(self.text))
 
     def generated(self, prompt: str) -> Generated:
-        ended: Literal["length", "stop"] = "stop" if self.stopped else "length"
-        return Generated(prompt, self.text, tuple(self.symbols), tuple(self.probabilities), ended)
+        return Generated(prompt, self.text, tuple(self.symbols), tuple(self.probabilities), self.ended or "length")
 
     def _show(self, upto: int) -> str:
         piece = self.text[self.shown : upto]

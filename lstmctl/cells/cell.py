@@ -43,11 +43,14 @@ class Cell(nn.Module):
     Attributes:
         states: names of the carried tensors, in order; empty for a cell without memory.
         gates: names of what `step` reports in `Step.gates`.
+        keeps: the gate that a unit's last state is multiplied with on its way into the next one, such as `f` in
+            c' = f ⊙ c + …: how long the unit keeps what it holds follows from it; None where there is no such gate.
         Options: schema of `model.options`.
     """
 
     states: ClassVar[tuple[str, ...]] = ("hidden",)
     gates: ClassVar[tuple[str, ...]] = ()
+    keeps: ClassVar[str | None] = None
     Options: ClassVar[type[CellOptions]] = CellOptions
 
     def __init__(self, inputs: int, hidden: int, options: CellOptions) -> None:

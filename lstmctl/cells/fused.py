@@ -2,11 +2,23 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import torch
+from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional
 
 from lstmctl.cells.cell import Cell, CellOptions, State
+
+LongestMemory = Annotated[int, Field(ge=3)] | None
+"""An option of cells with a gate that keeps, in steps."""
+
+
+def memory_biases(longest: int, units: int, generator: torch.Generator) -> Tensor:
+    """Biases (units,) of a gate that keeps, log u with u uniform in 1 … longest − 1, so that at the start a unit keeps
+    what it holds for about 1 + u steps (Tallec & Ollivier, "Can Recurrent Neural Networks Warp Time?", ICLR 2018)."""
+    return torch.empty(units).uniform_(1, longest - 1, generator=generator).log_()
 
 
 class FusedCell(Cell):

@@ -11,20 +11,38 @@ after the recurrent product, as cuDNN and PyTorch do. Three quarters of an LSTM'
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import torch
 from torch import Tensor, nn
 
 from lstmctl.cells.cell import CellOptions, State, Step
-from lstmctl.cells.fused import FusedCell
+from lstmctl.cells.fused import FusedCell, LongestMemory, memory_biases
+
+
+class GRUOptions(CellOptions):
+    """`longest_memory`: start the biases of the update gate, which keeps, for memories of up to so many steps, by
+    `fused.memory_biases`; None for zeros."""
+
+    longest_memory: LongestMemory = None
 
 
 class GRU(FusedCell):
     """h' = (1 − z) ⊙ n + z ⊙ h."""
 
     gates = ("r", "z", "n")
+    keeps = "z"
+    Options: ClassVar[type[CellOptions]] = GRUOptions
 
-    def __init__(self, inputs: int, hidden: int, options: CellOptions) -> None:
+    def __init__(self, inputs: int, hidden: int, options: GRUOptions) -> None:
         super().__init__(nn.GRU(inputs, hidden), options)
+        self.longest_memory = options.longest_memory
+
+    def initialise(self, generator: torch.Generator) -> None:
+        super().initialise(generator)
+        if self.longest_memory is not None:
+            with torch.no_grad():
+                self.recurrent_bias.chunk(3)[1].copy_(memory_biases(self.longest_memory, self.hidden, generator))
 
     def step(self, projected: Tensor, state: State) -> Step:
         (hidden,) = state

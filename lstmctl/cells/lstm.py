@@ -17,16 +17,31 @@ from __future__ import annotations
 from typing import ClassVar
 
 import torch
+from pydantic import ValidationInfo, field_validator
 from torch import Tensor, nn
 
 from lstmctl.cells.cell import CellOptions, State, Step
-from lstmctl.cells.fused import FusedCell
+from lstmctl.cells.fused import FusedCell, LongestMemory, memory_biases
 
 
 class LSTMOptions(CellOptions):
-    """`forget_bias`: what the two biases of the forget gate sum to at the start (1: remember by default)."""
+    """How the gates' biases start.
+
+    `forget_bias`: what the two biases of the forget gate sum to (1: remember by default).
+
+    `longest_memory`: in its place, biases for memories of up to so many steps: those of the forget gate by
+    `fused.memory_biases`, those of the input gate their negatives.
+    """
 
     forget_bias: float = 1.0
+    longest_memory: LongestMemory = None
+
+    @field_validator("longest_memory")
+    @classmethod
+    def _alone(cls, value: int | None, others: ValidationInfo) -> int | None:
+        if value is not None and others.data.get("forget_bias", 1.0) != 1.0:
+            raise ValueError("takes the place of forget_bias; set one of them")
+        return value
 
 
 class LSTM(FusedCell):
@@ -34,16 +49,22 @@ class LSTM(FusedCell):
 
     states = ("hidden", "cell")
     gates = ("i", "f", "g", "o")
+    keeps = "f"
     Options: ClassVar[type[CellOptions]] = LSTMOptions
 
     def __init__(self, inputs: int, hidden: int, options: LSTMOptions) -> None:
         super().__init__(nn.LSTM(inputs, hidden), options)
-        self.forget_bias = options.forget_bias
+        self.forget_bias, self.longest_memory = options.forget_bias, options.longest_memory
 
     def initialise(self, generator: torch.Generator) -> None:
         super().initialise(generator)
         with torch.no_grad():
-            self.recurrent_bias.chunk(4)[1].fill_(self.forget_bias)
+            input_bias, forget_bias, _, _ = self.recurrent_bias.chunk(4)
+            if self.longest_memory is None:
+                forget_bias.fill_(self.forget_bias)
+            else:
+                forget_bias.copy_(memory_biases(self.longest_memory, self.hidden, generator))
+                input_bias.copy_(-forget_bias)
 
     def step(self, projected: Tensor, state: State) -> Step:
         hidden, cell = state

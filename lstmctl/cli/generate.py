@@ -18,6 +18,7 @@ Examples:
   lstmctl generate --prompt 'I grew up in '
   lstmctl generate latest --length 1000 --temperature 0.6 --seed 1
   echo 'The market ' | lstmctl generate --prompt-file - --stop '.' --count 3
+  lstmctl generate --label france --count 5
 """
 
 
@@ -27,6 +28,7 @@ def generate(
     prompt_file: Annotated[
         str | None, typer.Option(metavar="FILE", help="Read the prompt from a file, or - for stdin.")
     ] = None,
+    label: Annotated[str | None, typer.Option(help="What to write a text for, with a run that learnt that.")] = None,
     length: Annotated[int, typer.Option(help="Symbols to write at most.")] = 400,
     temperature: Annotated[float, typer.Option(help="Below 1 is safer, above 1 bolder, 0 always the likeliest.")] = 0.8,
     top_k: Annotated[int | None, typer.Option(help="Choose among so many of the likeliest symbols.")] = None,
@@ -45,7 +47,8 @@ def generate(
     """Write text with a trained run, or draw sample paths from a forecaster.
 
     The prompt and what follows go to stdout, symbol by symbol. Several texts are separated by a line of three dashes.
-    Of a forecaster, a table of --count sample paths for each series.
+    With --label, the newest run that writes for labels is taken, and a text ends where the run ends it. Of a
+    forecaster, a table of --count sample paths for each series.
     """
     from lstmctl import api
     from lstmctl.cli import output
@@ -56,15 +59,22 @@ def generate(
         raise UsageError("give either --prompt or --prompt-file")
     given = read_text_argument(prompt_file) if prompt_file is not None else prompt or ""
     sampling = Sampling(temperature, top_k, top_p, min_p, repetition_penalty)
-    opened = api.load_run(run, task="language-model", trust=trust)
+    opened = api.load_run(run, task="language-model" if label is None else "generation-from-label", trust=trust)
     if opened.settings.task.type == "forecast":
-        asked = (given, length, temperature, top_k, top_p, min_p, repetition_penalty, stop, replace_unknown)
-        if asked != ("", 400, 0.8, None, 1.0, 0.0, 1.0, None, False):
+        asked = (given, label, length, temperature, top_k, top_p, min_p, repetition_penalty, stop, replace_unknown)
+        if asked != ("", None, 400, 0.8, None, 1.0, 0.0, 1.0, None, False):
             raise UsageError(f"{opened.name} forecasts series: it takes --count and --seed, and nothing for text")
         _write_paths(opened, count, seed, json=json)
         return
     writing = opened.write(
-        given, length=length, count=count, sampling=sampling, stop=stop, seed=seed, replace_unknown=replace_unknown
+        given,
+        label=label,
+        length=length,
+        count=count,
+        sampling=sampling,
+        stop=stop,
+        seed=seed,
+        replace_unknown=replace_unknown,
     )
     if count == 1 and not json:
         output.write(given)
@@ -77,7 +87,13 @@ def generate(
         output.write_json(
             {
                 "run": str(opened.path),
-                "settings": {**vars(sampling), "length": length, "stop": stop, "seed": writing.seed},
+                "settings": {
+                    **vars(sampling),
+                    "label": label,
+                    "length": length,
+                    "stop": stop,
+                    "seed": writing.seed,
+                },
                 "texts": [
                     {
                         "prompt": text.prompt,

@@ -150,20 +150,28 @@ class Forecaster(nn.Module):
         `target` (horizon, batch, channels), normalised, NaN where missing, is what `recursive` and `encoder-decoder` go
         on from in place of their own forecasts (teacher forcing; Williams & Zipser 1989).
         """
+        if target is not None and self.decoding in ("recursive", "encoder-decoder"):
+            return self._with_linear(self._forced(window, target), window)
+        return self.after_lookback(window, *self._encode(window))
+
+    def after_lookback(self, window: Window, output: Tensor, state: ModelState) -> Tensor:
+        """The outputs of `forward` from what the recurrence made of the lookback: its outputs (segments, lanes, hidden)
+        and the state after them."""
         if self.decoding == "last":
-            outputs = self._from_last(window)
+            outputs = self._from_last(window, output[-1])
         elif self.decoding == "parallel":
-            outputs = self._from_queries(window)
-        elif target is not None:
-            outputs = self._forced(window, target)
+            outputs = self._from_queries(window, state)
         else:
-            outputs = self.roll_out(window, lambda outputs: self.likelihood.point(self._normalised(outputs)))
+            point = self.likelihood.point
+            outputs = self._go_on(window, output, state, lambda outputs: point(self._normalised(outputs)))
         return self._with_linear(outputs, window)
 
     def roll_out(self, window: Window, feedback: Feedback) -> Tensor:
         """Outputs as `forward` has them, one segment after another, each made from what `feedback` made of the one
         before."""
-        output, state = self._encode(window)
+        return self._go_on(window, *self._encode(window), feedback)
+
+    def _go_on(self, window: Window, output: Tensor, state: ModelState, feedback: Feedback) -> Tensor:
         known = self._lanes(window.known[self.sizes.lookback :])
         rows = self.sizes.segment
         decoder = self.recurrence if self.decoder is None else self.decoder
@@ -179,11 +187,16 @@ class Forecaster(nn.Module):
 
     def _encode(self, window: Window) -> tuple[Tensor, ModelState]:
         """The recurrence over the lookback: its outputs (segments, lanes, hidden) and the state after them."""
-        # What goes on by itself is told with each segment what is known of the next one: that is what it forecasts.
-        ahead = self.sizes.segment if self.decoding == "recursive" else 0
-        embedded = self._embed(window, window.values, window.seen, window.known[ahead : ahead + self.sizes.lookback])
+        embedded = self.lookback(window)
         output, state = self.recurrence(embedded, self._zeros(embedded))
         return output, state
+
+    def lookback(self, window: Window) -> Tensor:
+        """What the recurrence reads of a window, (segments, lanes, embedding); lanes are window after window, and in
+        each, where channels are independent, channel after channel."""
+        # What goes on by itself is told with each segment what is known of the next one: that is what it forecasts.
+        ahead = self.sizes.segment if self.decoding == "recursive" else 0
+        return self._embed(window, window.values, window.seen, window.known[ahead : ahead + self.sizes.lookback])
 
     def _zeros(self, embedded: Tensor) -> ModelState:
         return self.recurrence.initial_state(embedded.shape[1], self.input_map.weight)
@@ -210,9 +223,7 @@ class Forecaster(nn.Module):
             context = context + self.channel.repeat(window.values.shape[1], 1)
         return context
 
-    def _from_last(self, window: Window) -> Tensor:
-        output, _ = self._encode(window)
-        last = output[-1]
+    def _from_last(self, window: Window, last: Tensor) -> Tensor:
         if self.future_map is not None:
             future = window.known[self.sizes.lookback :].transpose(0, 1).flatten(1)
             last = last + self._lanes(self.future_map(future).unsqueeze(0))[0]
@@ -220,8 +231,7 @@ class Forecaster(nn.Module):
             last = last + self.channel.repeat(window.values.shape[1], 1)
         return self._batched(self._read_head(last, self.sizes.horizon))
 
-    def _from_queries(self, window: Window) -> Tensor:
-        _, state = self._encode(window)
+    def _from_queries(self, window: Window, state: ModelState) -> Tensor:
         batch = window.values.shape[1]
         queries = self.position.unsqueeze(1)
         if self.channel is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 import re
 import warnings
 from collections.abc import Callable, Mapping
@@ -32,6 +33,7 @@ WIDE = 4.5
 SMALL = 7.5
 """Points of the words inside a figure."""
 LONGEST_NAME = 24
+SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
 def write_plot(folder: Path, name: str, draw: Draw) -> list[Path]:
@@ -96,6 +98,24 @@ def ruled(panel: Axes, ink: str, axis: Literal["both", "x", "y"] = "both") -> No
     """Faint lines behind what is drawn."""
     panel.grid(color=ink, alpha=0.12, linewidth=0.6, axis=axis)
     panel.set_axisbelow(True)
+
+
+def label_powers(panel: Axes) -> None:
+    """Powers of ten beside a panel whose axis is logarithmic and has its limits, in plain characters: what stands in a
+    figure is not read as mathematics. Where there are few of them, 2 and 5 stand between."""
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
+
+    low, high = panel.get_ylim()
+    decades = math.log10(high / low)
+
+    def named(value: float, _: object) -> str:
+        power = math.log10(value) if value > 0 else 0.0
+        whole = math.isclose(power, round(power), abs_tol=1e-9)
+        return f"10{str(round(power)).translate(SUPERSCRIPTS)}" if whole and decades >= 3 else f"{value:g}"
+
+    panel.yaxis.set_major_locator(LogLocator(10, subs=(1,) if decades >= 3 else (1, 2, 5), numticks=9))
+    panel.yaxis.set_minor_locator(NullLocator())
+    panel.yaxis.set_major_formatter(FuncFormatter(named))
 
 
 def shortened(name: str, most: int = LONGEST_NAME) -> str:

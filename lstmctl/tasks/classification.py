@@ -40,6 +40,9 @@ class Classification(LabelledSequences):
         each = functional.cross_entropy(answers, batch.target, weights, reduction="none")
         return Loss(each.sum(), batch.units, ())
 
+    def losses(self, answers: Tensor, target: Tensor) -> Tensor:
+        return functional.cross_entropy(answers, target.long(), reduction="none")
+
     def score(self, model: nn.Module, batch: Batch, state: ModelState) -> tuple[Totals, ModelState]:
         answers = self.answers(model, batch)
         known = batch.target != UNLABELLED

@@ -27,9 +27,11 @@ from lstmctl.models.sequence_labeller import SequenceLabeller
 from lstmctl.protocols import Batch, Batches, ModelState
 from lstmctl.records import Prediction, Score
 from lstmctl.scoring import evaluating, total
+from lstmctl.tasks.inspected import Inspected
 from lstmctl.tasks.problem import Problem
 from lstmctl.tasks.sequence_batches import ByLength, Drawn, SequenceBatch, SequencePart
 
+SYMBOLS_TRACKED = 12
 MOST_PROGRESS = 2000
 """Sequences of a look on the way."""
 
@@ -191,6 +193,56 @@ class LabelledSequences(Problem):
         """Figures of simple baselines, learnt from the training part."""
 
     # Use.
+
+    @abstractmethod
+    def losses(self, answers: Tensor, target: Tensor) -> Tensor:
+        """The loss of each answer, (batch,), of answers (batch, outputs) to targets (batch,) or (batch, outputs)."""
+
+    def inspected(self, model: nn.Module, part: SequencePart, *, steps: int, lanes: int) -> Inspected:
+        """Lanes are the last steps of sequences that are long enough: half of all are, where `steps` is longer than
+        that. A lane's loss is that of its answer at the end."""
+        assert isinstance(model, SequenceLabeller)
+        length = min(steps, int(part.lengths.median()))
+        long_enough = (part.lengths >= length).nonzero().flatten()
+        spread = torch.linspace(0, len(long_enough) - 1, min(lanes, len(long_enough)), device=part.lengths.device)
+        chosen = long_enough[spread.long()]
+        ends = part.starts[chosen] + part.lengths[chosen]
+        places = ends - length + torch.arange(length, device=ends.device).unsqueeze(1)
+        read = part.inputs[places]
+        weights = model.head.weight
+        input = read.to(weights) if read.is_floating_point() else model.input_map(read.long())
+        target = part.targets[ends - 1] if self.by_step else part.targets[chosen]
+        known = target >= 0 if not target.is_floating_point() else ~target.isnan().any(-1)
+        filled = torch.where(known.view(-1, *[1] * (target.dim() - 1)), target, 0)
+        symbols = self.encoding.symbols
+
+        def loss(outputs: Tensor, state: ModelState) -> Tensor:
+            # Where nothing is known of the answer, no gradient comes from it.
+            each = self.losses(model.head(outputs[-1]), filled)
+            return torch.where(known, each, 0)
+
+        def properties() -> dict[str, Tensor]:
+            position = torch.arange(length, device=ends.device).unsqueeze(1).expand(-1, len(chosen)).to(weights)
+            if symbols is not None:
+                # Each distinct symbol by itself, the frequent ones: a text of labels is seldom prose.
+                counts = torch.bincount(read.long().flatten(), minlength=len(symbols))
+                frequent = counts.argsort(descending=True, stable=True)[:SYMBOLS_TRACKED].tolist()
+                found = {f"is {symbols.name(number)}": (read == number).to(weights) for number in frequent}
+            else:
+                found = {name: input[..., place] for place, name in enumerate(self._features)}
+            return {**found, "position": position}
+
+        return Inspected(
+            recurrence=model.recurrence,
+            input=input,
+            symbols=tuple(symbols.name_of(number) for number in read[:, 0].tolist())
+            if symbols is not None
+            else tuple(str(step + 1) for step in range(length)),
+            step="characters" if symbols is not None else "frames",
+            loss=loss,
+            properties=properties,
+            carried=False,
+        )
 
     @property
     def reads_texts(self) -> bool:

@@ -48,11 +48,13 @@ class Regression(LabelledSequences):
         return Metric("mse" if self.settings.task.loss == "mse" else "mae")
 
     def loss(self, model: nn.Module, batch: Batch, state: ModelState) -> Loss:
-        assert isinstance(self.settings.task, RegressionSettings)
         answers = self.answers(model, batch)
-        target = self._scaled(batch.target[0]).to(answers)
-        each = LOSSES[self.settings.task.loss](answers, target, reduction="none").mean(-1)
-        return Loss(each.sum(), batch.units, ())
+        return Loss(self.losses(answers, batch.target[0]).sum(), batch.units, ())
+
+    def losses(self, answers: Tensor, target: Tensor) -> Tensor:
+        assert isinstance(self.settings.task, RegressionSettings)
+        scaled = self._scaled(target).to(answers)
+        return LOSSES[self.settings.task.loss](answers, scaled, reduction="none").mean(-1)
 
     def score(self, model: nn.Module, batch: Batch, state: ModelState) -> tuple[Totals, ModelState]:
         told = self._unscaled(self.answers(model, batch))

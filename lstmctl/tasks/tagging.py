@@ -45,6 +45,9 @@ class Tagging(LabelledSequences):
         labels = (batch.target != UNLABELLED).sum(0).clamp(min=1)
         return Loss((each.view_as(batch.target).sum(0) / labels).sum(), batch.units, ())
 
+    def losses(self, answers: Tensor, target: Tensor) -> Tensor:
+        return functional.cross_entropy(answers, target.long(), reduction="none")
+
     def score(self, model: nn.Module, batch: Batch, state: ModelState) -> tuple[Totals, ModelState]:
         assert isinstance(batch, SequenceBatch)
         answers = self.answers(model, batch)

@@ -199,5 +199,39 @@ def test_options_are_checked_by_the_cells_own_schema() -> None:
     with pytest.raises(ConfigError) as error:
         make("lstm", 2, 2, forget_bais=2.0)
     assert error.value.problems == [
-        "model.options.forget_bais — extra inputs are not permitted; options of LSTM: forget_bias"
+        "model.options.forget_bais — extra inputs are not permitted; options of LSTM: forget_bias, longest_memory"
     ]
+
+
+@pytest.mark.parametrize("name", ["lstm", "gru"])
+def test_a_longest_memory_spreads_what_the_keeping_gate_starts_from(name: str) -> None:
+    """Tallec & Ollivier 2018: with a bias log u, u uniform in 1 … T − 1, the gate keeps u/(1 + u) of what a unit holds
+    at each step, which is a memory of 1 + u steps. In torch's order the keeping gate is the second of both cells."""
+    cls = registry.resolve(name, registry.CELLS, Cell)
+    cell = cls(3, 300, checked_options(cls, {"longest_memory": 500}))
+    cell.initialise(torch.Generator().manual_seed(0))
+    first, keeping, *others = (cell.kernel.bias_ih_l0 + cell.kernel.bias_hh_l0).detach().split(300)
+    spread = keeping.exp()
+    assert 1 <= spread.min() < 20
+    assert 480 < spread.max() <= 499
+    assert spread.mean().item() == pytest.approx(250, abs=5 * (498 / 12**0.5) / 300**0.5)
+    gates = {"lstm": ("i", "f"), "gru": ("r", "z")}[name]
+    assert cell.gates[:2] == gates
+    torch.testing.assert_close(first, -keeping if name == "lstm" else torch.zeros(300))
+    assert all(not bias.any() for bias in others)
+    # An input of zeros from a zero state opens the gate as its bias says.
+    step = cell.step(cell.project(torch.zeros(1, 3)), cell.initial_state(1, torch.zeros(1)))
+    torch.testing.assert_close(step.gates[gates[1]][0].detach(), spread / (1 + spread))
+
+
+def test_a_longest_memory_takes_the_place_of_the_forget_bias() -> None:
+    with pytest.raises(ConfigError) as error:
+        make("lstm", 2, 2, forget_bias=2.0, longest_memory=100)
+    assert error.value.problems == [
+        "model.options.longest_memory — value error, takes the place of forget_bias; set one of them; "
+        "options of LSTM: forget_bias, longest_memory"
+    ]
+    with pytest.raises(
+        ConfigError, match=r"model\.options\.longest_memory — input should be greater than or equal to 3"
+    ):
+        make("gru", 2, 2, longest_memory=2)

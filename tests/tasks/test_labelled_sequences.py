@@ -17,6 +17,7 @@ from lstmctl.cells.cell import Cell
 from lstmctl.config import from_mapping
 from lstmctl.errors import DataError, UsageError
 from lstmctl.tasks.classification import Classification
+from lstmctl.tasks.sequence_batches import SequencePart
 
 MODEL = {"cell": "gru", "hidden": 16, "embedding": 8}
 TRAINING = {"budget": "150 steps", "batch": 16, "learning_rate": 1e-2, "precision": "float32"}
@@ -205,3 +206,28 @@ def test_a_synthetic_run_is_scored_against_chance_and_the_solved_level() -> None
     assert evaluation.baselines == {"chance": {"accuracy": 0.5}, "solved": {"accuracy": 0.99}}
     assert evaluation.metrics["accuracy"] == 1
     assert run.settings.training.precision == "float32"
+
+
+def test_what_is_inspected_are_the_last_steps_of_sequences_that_are_long_enough(regressor: lstmctl.Run) -> None:
+    task, model = regressor.task, regressor.model
+    part = task.part(regressor.corpus(), "training", torch.device("cpu"))
+    shown = task.inspected(model, part, steps=3, lanes=10)
+    assert shown.input.shape == (3, 10, 3 - 1)
+    long_enough = [number for number in range(len(part)) if part.lengths[number] >= 3]
+    first, last = long_enough[0], long_enough[-1]
+    for lane, number in ((0, first), (9, last)):
+        end = int(part.starts[number] + part.lengths[number])
+        assert torch.equal(shown.input[:, lane], part.inputs[end - 3 : end])
+    outputs, state = shown.recurrence(shown.input, shown.recurrence.initial_state(10, shown.input))
+    loss = shown.loss(outputs, state)
+    expected = task.losses(model.head(outputs[-1])[:1], part.targets[[first]])
+    torch.testing.assert_close(loss[0], expected[0])
+    assert set(shown.properties()) == {"a", "b", "position"}
+
+
+def test_an_answer_that_is_not_known_has_no_loss_to_inspect(tagger: lstmctl.Run) -> None:
+    part = SequencePart.of(tagger.task.of_texts(["abCab"]), torch.device("cpu"))
+    shown = tagger.task.inspected(tagger.model, part, steps=9, lanes=4)
+    assert shown.symbols == ("a", "b", "C", "a", "b")
+    outputs, state = shown.recurrence(shown.input, shown.recurrence.initial_state(1, shown.input))
+    assert shown.loss(outputs, state).tolist() == [0]

@@ -1,0 +1,250 @@
+"""`lstmctl inspect gates`, `memory`, `gradients` and `recall`."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from lstmctl.cli.arguments import Json, RunArgument, Trust, complete_run, run_and_table
+
+if TYPE_CHECKING:
+    from lstmctl.api import Run
+
+app = typer.Typer(help="Look into a trained network.", no_args_is_help=True, rich_markup_mode=None)
+
+Plot = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE",
+        help="Draw it there, as .png or .svg; default: plots/inspect-….png in the run's folder.",
+        show_default=False,
+    ),
+]
+Split = Annotated[
+    str | None,
+    typer.Option(help="Part of its own data to read; default: test where there is one, else validation."),
+]
+File = Annotated[str | None, typer.Argument(metavar="FILE", help="Read this text, folder or table instead.")]
+
+
+@app.command(
+    epilog="""\
+Examples:
+
+\b
+  lstmctl inspect gates
+  lstmctl inspect gates latest --text 'I grew up in Sweden. "Hello," he said.' --units 1,3,5
+  lstmctl inspect gates latest my-text.txt --layer 1 --plot gates.svg
+"""
+)
+def gates(
+    run: RunArgument = None,
+    file: File = None,
+    text: Annotated[str | None, typer.Option(help="Read this text instead.", show_default=False)] = None,
+    split: Split = None,
+    layer: Annotated[
+        int | None, typer.Option(help="The layer to show, from 1; default: the last.", show_default=False)
+    ] = None,
+    units: Annotated[
+        str | None,
+        typer.Option(metavar="N,N…", help="Units to show, from 0; default: the 64 that vary most.", show_default=False),
+    ] = None,
+    symbols: Annotated[int, typer.Option(help="Steps to show.")] = 100,
+    plot: Plot = None,
+    trust: Trust = False,
+    json: Json = False,
+) -> None:
+    """Show every gate and state of a layer over an input, and name the units that track something in it.
+
+    A unit is found by its correlation with a property of the text (position in the line, inside quotes, …) on the
+    first half of 5,000 symbols, and reported by that on the second half.
+    """
+    from lstmctl import inspection
+    from lstmctl.cli import output
+    from lstmctl.cli.inspection_json import gates_json
+    from lstmctl.reporting.gate_plots import write_gates
+    from lstmctl.reporting.inspection_tables import show_gates
+
+    run, file = run_and_table(run, file)
+    opened = _opened(run, trust, file)
+    found = inspection.inspect_gates(
+        opened, text=text, file=file, split=split, layer=layer, units=_numbers(units), symbols=symbols
+    )
+    _draw(opened, "gates", plot, lambda path: write_gates(path, found))
+    if json:
+        output.write_json(gates_json(found))
+    else:
+        show_gates(found, stream=sys.stdout)
+
+
+@app.command(
+    epilog="""\
+Examples:
+
+\b
+  lstmctl inspect memory
+  lstmctl inspect memory latest my-text.txt --plot memory.png --json
+"""
+)
+def memory(
+    run: RunArgument = None,
+    file: File = None,
+    split: Split = None,
+    steps: Annotated[int, typer.Option(help="Steps to read.")] = 5000,
+    plot: Plot = None,
+    trust: Trust = False,
+    json: Json = False,
+) -> None:
+    """Tell how long each unit keeps what it holds, and how often its gates are shut or open.
+
+    A time constant is −1/ln of the geometric mean of the gate that keeps the state: the steps in which it shrinks to
+    1/e. A vanilla network has no such gate: it is told by the spectral radius of its recurrent matrix.
+    """
+    from lstmctl import inspection
+    from lstmctl.cli import output
+    from lstmctl.cli.inspection_json import memory_json
+    from lstmctl.reporting.inspection_plots import has_memory, write_memory
+    from lstmctl.reporting.inspection_tables import show_memory
+
+    run, file = run_and_table(run, file)
+    opened = _opened(run, trust, file)
+    found = inspection.inspect_memory(opened, file=file, split=split, steps=steps)
+    if has_memory(found):
+        _draw(opened, "memory", plot, lambda path: write_memory(path, found))
+    if json:
+        output.write_json(memory_json(found))
+    else:
+        show_memory(found, stream=sys.stdout)
+
+
+@app.command(
+    epilog="""\
+Examples:
+
+\b
+  lstmctl inspect gradients
+  lstmctl inspect gradients latest latest --steps 50 --plot gradients.png
+  lstmctl inspect gradients latest --initial
+"""
+)
+def gradients(
+    runs: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="RUN …",
+            help="Runs to look into, drawn together; default: the newest.",
+            autocompletion=complete_run,
+            show_default=False,
+        ),
+    ] = None,
+    steps: Annotated[int, typer.Option(help="How far to go back.")] = 100,
+    positions: Annotated[int, typer.Option(help="Times from which to go back, spread over the data.")] = 64,
+    initial: Annotated[bool, typer.Option("--initial", help="Take the networks as they were before training.")] = False,
+    layer: Annotated[
+        int | None, typer.Option(help="The layer to draw, from 1; default: the last.", show_default=False)
+    ] = None,
+    split: Split = None,
+    plot: Plot = None,
+    trust: Trust = False,
+    json: Json = False,
+) -> None:
+    """Measure how the gradient fades on its way back: the norm of d loss(t) / d state(t − k) over k.
+
+    Reported are the rate (by what a step multiplies it, fitted over all k) and the half-life in steps.
+    """
+    from lstmctl import api, inspection
+    from lstmctl.cli import output
+    from lstmctl.cli.inspection_json import gradients_json
+    from lstmctl.errors import UsageError
+    from lstmctl.reporting.inspection_plots import courses_of, write_gradients
+    from lstmctl.reporting.inspection_tables import show_gradients
+
+    named: list[str | None] = [*runs] if runs else [None]
+    opened = [api.load_run(name, trust=trust) for name in named]
+    found = [
+        inspection.inspect_gradients(one, steps=steps, positions=positions, split=split, initial=initial)
+        for one in opened
+    ]
+    carrying = [one for one in found if one.courses]
+    if layer is not None and any(not courses_of(one, layer) for one in carrying):
+        raise UsageError(f"there is no layer {layer} in every run")
+    if carrying:
+        _draw(opened[0], "gradients", plot, lambda path: write_gradients(path, carrying, layer))
+    if json:
+        output.write_json(gradients_json(found))
+    else:
+        show_gradients(found, stream=sys.stdout)
+
+
+@app.command(
+    epilog="""\
+Examples:
+
+\b
+  lstmctl inspect recall
+  lstmctl inspect recall latest --split validation --plot recall.png
+"""
+)
+def recall(
+    run: RunArgument = None,
+    split: Split = None,
+    kind: Annotated[
+        str | None,
+        typer.Option(help="Of dependencies; default: what the table has most of.", show_default=False),
+    ] = None,
+    plot: Plot = None,
+    trust: Trust = False,
+    json: Json = False,
+) -> None:
+    """Ask how much of what was said before a run recalls, by the distance to it.
+
+    It needs a text of which the distances are known: the bundled travellers, or one with NAME-dependencies.csv beside
+    it (docs/inspecting.md).
+    """
+    from lstmctl import inspection
+    from lstmctl.cli import output
+    from lstmctl.cli.inspection_json import recall_json
+    from lstmctl.reporting.inspection_plots import write_recall
+    from lstmctl.reporting.inspection_tables import show_recall
+
+    opened = _opened(run, trust)
+    found = inspection.inspect_recall(opened, split=split, kind=kind)
+    _draw(opened, "recall", plot, lambda path: write_recall(path, found))
+    if json:
+        output.write_json(recall_json(found))
+    else:
+        show_recall(found, stream=sys.stdout)
+
+
+def _opened(run: str | None, trust: bool, file: str | None = None) -> Run:
+    from lstmctl import api
+    from lstmctl.cli.arguments import TABLES
+
+    return api.load_run(run, task="forecast" if file and file.lower().endswith(TABLES) else None, trust=trust)
+
+
+def _numbers(units: str | None) -> list[int]:
+    from lstmctl.errors import UsageError
+
+    try:
+        return [int(unit) for unit in units.split(",")] if units is not None else []
+    except ValueError as error:
+        raise UsageError(f"--units are whole numbers with commas between, such as 3,17,40, not `{units}`") from error
+
+
+def _draw(run: Run, what: str, plot: Path | None, write: Callable[[Path], object]) -> None:
+    """Draw where it was asked for, or into the run's folder, and tell where on stderr."""
+    from lstmctl.reporting import console
+    from lstmctl.storage import disk_errors
+
+    path = plot
+    if path is None:
+        path = run.path / "plots" / f"inspect-{what}.png"
+        with disk_errors(path.parent):
+            path.parent.mkdir(exist_ok=True)
+    write(path)
+    console.write_line(str(path))

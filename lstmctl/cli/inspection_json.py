@@ -1,0 +1,98 @@
+"""What `lstmctl inspect … --json` prints (docs/json.md)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+from lstmctl.findings import GateFindings, GradientFindings, MemoryFindings, RecallFindings
+
+
+def gates_json(findings: GateFindings) -> dict[str, Any]:
+    """The object of `inspect gates --json`."""
+    return {
+        **asdict(findings.about),
+        "layer": findings.layer,
+        "layers": findings.layers,
+        "hidden": findings.hidden,
+        "units": list(findings.units),
+        "symbols": list(findings.symbols),
+        "step": findings.step,
+        "panels": [{"name": panel.name, "kind": panel.kind, "values": panel.values} for panel in findings.panels],
+        "tracked": [
+            {
+                "property": one.what,
+                "layer": one.layer,
+                "state": one.state,
+                "unit": one.unit,
+                "chosen": one.chosen,
+                "correlation": one.correlation,
+                "tracks": one.tracks,
+            }
+            for one in findings.tracked
+        ],
+        "tracked_in": findings.tracked_in,
+        "examined": findings.examined,
+        "candidates": findings.candidates,
+        "notes": list(findings.notes),
+    }
+
+
+def memory_json(findings: MemoryFindings) -> dict[str, Any]:
+    """The object of `inspect memory --json`; a time constant without an end is null."""
+    return {
+        **asdict(findings.about),
+        "steps": findings.steps,
+        "layers": [
+            {
+                "layer": layer.layer,
+                "keeping_gate": layer.keeping_gate,
+                "time_constants": [_finite(value) for value in layer.time_constants],
+                "quartiles": None if layer.quartiles is None else [_finite(value) for value in layer.quartiles],
+                "saturation": [asdict(gate) for gate in layer.saturation],
+                "spectrum": None if layer.spectrum is None else asdict(layer.spectrum),
+            }
+            for layer in findings.layers
+        ],
+        "notes": list(findings.notes),
+    }
+
+
+def gradients_json(findings: Sequence[GradientFindings]) -> dict[str, Any]:
+    """The object of `inspect gradients --json`."""
+    return {
+        "runs": [
+            {
+                **asdict(one.about),
+                "weights": one.weights,
+                "positions": one.positions,
+                "steps": one.steps,
+                "window": one.window,
+                "courses": [
+                    {**asdict(course), "half_life": course.half_life, "doubling_time": course.doubling_time}
+                    for course in one.courses
+                ],
+                "notes": list(one.notes),
+            }
+            for one in findings
+        ]
+    }
+
+
+def recall_json(findings: RecallFindings) -> dict[str, Any]:
+    """The object of `inspect recall --json`."""
+    *bins, everything = findings.bins
+    return {
+        **asdict(findings.about),
+        "kind": findings.kind,
+        "candidates": list(findings.candidates),
+        "chance": findings.chance,
+        "bins": [asdict(one) for one in bins],
+        "all": asdict(everything),
+    }
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None

@@ -1,0 +1,153 @@
+"""How the gradient fades or grows on its way back through time.
+
+For one loss at a time t, the norm of d loss(t) / d state(t − k) is followed over k = 0 … K. In a vanilla network it is
+moved by a product of k Jacobians Uᵀ diag(1 − h²), which vanishes or explodes (Hochreiter 1991; Bengio, Simard &
+Frasconi 1994; Pascanu, Mikolov & Bengio 2013); in an LSTM the cell state has a path that multiplies by the forget gate
+alone (Hochreiter & Schmidhuber 1997; Gers, Schmidhuber & Cummins 2000).
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from lstmctl.api import Run
+from lstmctl.api.assembly import build_model
+from lstmctl.errors import UsageError
+from lstmctl.findings import GradientCourse, GradientFindings
+from lstmctl.inspection.passages import about, held_out
+from lstmctl.inspection.trace import trace
+from lstmctl.models.recurrence import Recurrence
+from lstmctl.protocols import ModelState
+
+STEPS = 100
+POSITIONS = 64
+SMALLEST = 1e-300
+"""Norms are counted in float64 down to here: what is smaller is not fitted."""
+
+
+class Place(NamedTuple):
+    """A state of a layer, counted from 0."""
+
+    layer: int
+    state: str
+
+
+def inspect_gradients(
+    run: Run, *, steps: int = STEPS, positions: int = POSITIONS, split: str | None = None, initial: bool = False
+) -> GradientFindings:
+    """Follow a run's gradient back in time, on data it did not learn from.
+
+    Everything is computed in float64, so that a norm of 10⁻⁵⁰ is not taken for zero. Where the task carries its state
+    from window to window, as a language model does, each lane has read as many steps before the first one that counts.
+
+    Args:
+        steps: K, the farthest step back; fewer where the task's windows are shorter.
+        positions: times t, evenly spread over the data; each is a lane of one batch.
+        split: the part to read; by default the test part, or the validation part where there is none.
+        initial: take the network as it was freshly initialised.
+
+    Raises:
+        UsageError: `steps` or `positions` is below 1, or the network cannot be read step by step.
+        DataError: the run's data is missing or has changed.
+    """
+    for name, value in (("steps", steps), ("positions", positions)):
+        if value < 1:
+            raise UsageError(f"{name} must be 1 or more, not {value}")
+    passage = held_out(run, split)
+    model = build_model(run.settings, run.task, run.cell, "float32").to(run.device) if initial else run.model
+    model = copy.deepcopy(model).double().eval()
+    # As many steps before those that count, so that a carried state is there when they begin.
+    shown = run.task.inspected(model, passage.part, steps=2 * steps + 1, lanes=positions)
+    reach = min(steps, len(shown.input) - 1)
+    norms = gradient_norms(shown.recurrence, shown.input, shown.loss, reach)
+    notes = []
+    if reach < steps:
+        notes.append(f"An input of this task has {len(shown.input):,} steps: k ends at {reach:,}.")
+    if not norms:
+        notes.append("The cell carries no state, so no gradient goes back in time: it learns from each step alone.")
+    return GradientFindings(
+        about=about(run, passage.source),
+        weights="initial" if initial else "trained",
+        positions=shown.input.shape[1],
+        steps=reach,
+        window=run.settings.training.window if shown.carried else None,
+        courses=tuple(_course(place, values) for place, values in norms.items()),
+        notes=tuple(notes),
+    )
+
+
+def gradient_norms(
+    recurrence: Recurrence, input: Tensor, loss: Callable[[Tensor, ModelState], Tensor], steps: int
+) -> dict[Place, Tensor]:
+    """The norm of d loss(t) / d state(t − k) for k = 0 … `steps`, where t is the last step of the input.
+
+    A state's gradient is the total derivative, by every path that leaves it: for the LSTM's c also the one through h of
+    the same step, as in the equations of back-propagation through time. Lanes do not touch each other, so one backward
+    pass of their sum gives the gradient of each.
+
+    Args:
+        input: (time, batch, features); the first time − 1 − `steps` steps are read without being differentiated.
+        loss: from the outputs (time, batch, outputs) and the state after the last step to (batch,).
+        steps: at most time − 1.
+
+    Returns:
+        For each state of each layer, (steps + 1, batch), k rising; empty where nothing is carried.
+    """
+    lead = len(input) - 1 - steps
+    before, outputs = recurrence.initial_state(input.shape[1], input), []
+    with torch.no_grad():
+        if lead:
+            earlier = trace(recurrence, input[:lead], before)
+            before, outputs = earlier.after, earlier.outputs
+    with torch.enable_grad():
+        kept = trace(recurrence, input[lead:], before)
+        places = [Place(layer, name) for layer, states in enumerate(kept.states) for name in states]
+        wanted = [value for layer, name in places for value in kept.states[layer][name]]
+        if not wanted:
+            return {}
+        total = loss(torch.stack([*outputs, *kept.outputs]), kept.after).sum()
+        found = torch.autograd.grad(total, wanted, allow_unused=True)  # what no path leaves has the gradient 0
+    norms = [torch.zeros(input.shape[1]).to(input) if gradient is None else _norm(gradient) for gradient in found]
+    each = [norms[start : start + steps + 1] for start in range(0, len(norms), steps + 1)]
+    return {place: torch.stack(values).flip(0) for place, values in zip(places, each, strict=True)}
+
+
+def fitted_rate(norms: list[float]) -> float | None:
+    """By what a norm is multiplied with each further k: e to the slope of ln(norm) over k, by least squares.
+
+    Zeros, and what is below 10⁻³⁰⁰, are left out; None where fewer than two are left.
+    """
+    known = [(k, math.log(norm)) for k, norm in enumerate(norms) if norm > SMALLEST]
+    if len(known) < 2:
+        return None
+    k, logarithms = np.array(known).T
+    return float(np.exp(np.polyfit(k, logarithms, 1)[0]))
+
+
+def _norm(gradient: Tensor) -> Tensor:
+    """(batch, hidden) to (batch,), without squaring what is so small that its square would be 0."""
+    largest = gradient.abs().amax(dim=-1, keepdim=True).clamp(min=torch.finfo(gradient.dtype).tiny)
+    norms: Tensor = largest[..., 0] * (gradient / largest).norm(dim=-1)
+    return norms
+
+
+def _course(place: Place, norms: Tensor) -> GradientCourse:
+    """Sum up the positions of (steps + 1, batch)."""
+    logarithms = norms.clamp(min=SMALLEST).log()
+    low, high = torch.quantile(norms, torch.tensor([0.25, 0.75]).to(norms), dim=1)
+    means = logarithms.mean(1).exp().tolist()
+    return GradientCourse(
+        layer=place.layer + 1,
+        state=place.state,
+        norms=tuple(means),
+        low=tuple(low.tolist()),
+        high=tuple(high.tolist()),
+        rate=fitted_rate(means),
+    )

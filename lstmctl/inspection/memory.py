@@ -1,0 +1,127 @@
+"""How long each unit keeps what it holds, and how often its gates are shut or open."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from lstmctl.api import Run
+from lstmctl.cells.cell import Cell
+from lstmctl.cells.rnn import RNN, RNNOptions
+from lstmctl.errors import UsageError
+from lstmctl.findings import LayerMemory, MemoryFindings, Saturation, Spectrum
+from lstmctl.inspection.passages import about, from_file, held_out
+from lstmctl.inspection.trace import cells_of, trace
+
+STEPS = 5000
+SHUT, OPEN = 0.1, 0.9
+RELU = RNNOptions(nonlinearity="relu")
+
+
+@torch.no_grad()
+def inspect_memory(
+    run: Run, *, file: str | None = None, split: str | None = None, steps: int = STEPS
+) -> MemoryFindings:
+    """Time constants and saturation of every layer's units, over a stretch of data.
+
+    Args:
+        file: what to read; by default the beginning of the run's own held-out data.
+        split: the part of that data; the test part where there is one, else the validation part.
+        steps: how many to read.
+
+    Raises:
+        UsageError: `file` and `split` are both given, or `steps` is below 1.
+        DataError: the data or the file is missing or unfit.
+    """
+    if file is not None and split is not None:
+        raise UsageError("--split is a part of the run's own data; give it or a FILE")
+    if steps < 1:
+        raise UsageError(f"steps must be 1 or more, not {steps}")
+    passage = held_out(run, split) if file is None else from_file(run, file)
+    shown = run.task.inspected(run.model, passage.part, steps=steps, lanes=1)
+    read = trace(shown.recurrence, shown.input)
+    cells = cells_of(shown.recurrence)
+    layers = [
+        _layer(number, cell, {name: torch.stack(values) for name, values in gates.items()})
+        for number, (cell, gates) in enumerate(zip(cells, read.gates, strict=True), 1)
+    ]
+    return MemoryFindings(
+        about=about(run, passage.source),
+        steps=shown.input.shape[0] * shown.input.shape[1],
+        layers=tuple(layers),
+        notes=tuple(_notes(cells[0], layers)),
+    )
+
+
+def time_constants(gate: Tensor) -> Tensor:
+    """−1/ln f̄ for each unit, where f̄ is the geometric mean of the keeping gate (time, batch, hidden) in [0, 1].
+
+    What a unit held is multiplied by Π f on its way, and after so many steps by e⁻¹ in the mean. It is infinite where
+    the gate was exactly 1 throughout, and 0 where it was exactly 0 once.
+    """
+    return 1 / gate.double().log().mean((0, 1)).abs()
+
+
+def saturation(name: str, gate: Tensor) -> Saturation:
+    """Shares of steps with a gate (time, batch, hidden) below 0.1 and above 0.9, for each unit."""
+    left, right = (gate < SHUT).double().mean((0, 1)), (gate > OPEN).double().mean((0, 1))
+    return Saturation(name, tuple(left.tolist()), tuple(right.tolist()))
+
+
+def spectrum(recurrent: Tensor) -> Spectrum:
+    """Of a recurrent matrix U (hidden, hidden), in float64."""
+    values = torch.linalg.eigvals(recurrent.double())
+    return Spectrum(
+        radius=float(values.abs().max()),
+        largest_singular_value=float(torch.linalg.matrix_norm(recurrent.double(), 2)),
+        eigenvalues=tuple(zip(values.real.tolist(), values.imag.tolist(), strict=True)),
+    )
+
+
+def _layer(number: int, cell: Cell, gates: dict[str, Tensor]) -> LayerMemory:
+    constants: tuple[float, ...] = ()
+    quartiles = None
+    # A user's cell may name a gate that it does not report, or one that leaves [0, 1]: then there is no such constant.
+    keeping = cell.keeps if cell.keeps in gates and _is_share(gates[cell.keeps]) else None
+    if keeping is not None:
+        found = time_constants(gates[keeping])
+        constants = tuple(found.tolist())
+        # By rank, not between two values: between a number and infinity there is nothing.
+        low, median, high = found.quantile(torch.tensor([0.25, 0.5, 0.75]).double(), interpolation="nearest").tolist()
+        quartiles = (low, median, high)
+    return LayerMemory(
+        layer=number,
+        keeping_gate=keeping,
+        time_constants=constants,
+        quartiles=quartiles,
+        saturation=tuple(saturation(name, gate) for name, gate in gates.items() if _is_share(gate)),
+        spectrum=spectrum(cell.recurrent_weight) if isinstance(cell, RNN) else None,
+    )
+
+
+def _is_share(gate: Tensor) -> bool:
+    return bool((gate >= 0).all() and (gate <= 1).all())
+
+
+def _notes(cell: Cell, layers: list[LayerMemory]) -> list[str]:
+    """What must be said of a cell that keeps nothing by a gate."""
+    if not cell.states:
+        return ["This cell carries nothing from step to step: it has no memory to measure."]
+    if any(layer.keeping_gate for layer in layers):
+        return []
+    notes = ["This cell has no gate that keeps its state, so its units have no time constant of their own."]
+    for layer in layers:
+        if layer.spectrum is not None:
+            radius = layer.spectrum.radius
+            fate = "fades" if radius < 1 else "grows" if radius > 1 else "stays"
+            linear = "Where every unit is active" if cell.options == RELU else "At h = 0, where the slope of tanh is 1"
+            beyond = (
+                "units at rest pass nothing on."
+                if cell.options == RELU
+                else "where units saturate, the slope 1 − h² is below 1 and it fades faster."
+            )
+            notes.append(
+                f"Layer {layer.layer}: U has spectral radius {radius:.3f}. {linear}, a trace of the past {fate}: it is "
+                f"multiplied by {radius:.3f} a step in the long run; {beyond}"
+            )
+    return notes

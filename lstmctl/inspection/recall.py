@@ -1,0 +1,168 @@
+"""How well a run recalls what was said before, by the distance over which it has to remember."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Sequence
+from itertools import pairwise
+
+import torch
+from torch import Tensor
+
+from lstmctl.api import Run
+from lstmctl.data.dependencies import Dependency, dependencies_beside, read_dependencies
+from lstmctl.data.text import TextCorpus
+from lstmctl.errors import DataError, UsageError
+from lstmctl.findings import RecallBin, RecallFindings
+from lstmctl.inspection.passages import about
+from lstmctl.models.sequence_model import SequenceModel
+from lstmctl.protocols import ModelState
+from lstmctl.tasks.language_model import LanguageModel
+
+EDGES = (0, 10, 30, 60, 160, 300, 1000, 10_000, 10**12)
+"""Of the bins of distances, in symbols."""
+QUESTIONS = 16
+"""Answered side by side, each with all its candidates."""
+
+
+@torch.no_grad()
+def inspect_recall(run: Run, *, split: str | None = None, kind: str | None = None) -> RecallFindings:
+    """Ask a run, at every place of its held-out text where something said before is said again, what comes.
+
+    The run reads the part as one stream from a zero state. At each place it chooses among all answers of the training
+    part by the probability it gives to the whole word, p(w₁) p(w₂ | w₁) …; the probabilities of the candidates are
+    brought to the sum 1. Only answers whose first mention is in the part too are asked for.
+
+    Args:
+        split: the part; the test part where there is one, else the validation part.
+        kind: of dependencies; by default the one the table has most of.
+
+    Raises:
+        UsageError: nobody knows the distances in the run's data, it reads no text as a stream, or there is no such
+            part.
+        DataError: the data is missing or has changed, the table does not fit it, or the part asks for nothing.
+    """
+    task, model = run.task, run.model
+    if not isinstance(task, LanguageModel) or not isinstance(model, SequenceModel):
+        raise UsageError(
+            f"{run.name} does not read text: its task is {run.settings.task.type}",
+            hint="lstmctl inspect gradients tells for any run how far back it can learn",
+        )
+    if task.many_to_one:
+        raise UsageError(
+            f"{run.name} reads separate windows of {task.window} {task.unit}: what came before them it cannot recall"
+        )
+    corpus = run.corpus()
+    assert isinstance(corpus, TextCorpus)
+    path = dependencies_beside(corpus)
+    if path is None:
+        raise UsageError(
+            f"nobody knows what is recalled in {', '.join(corpus.names)}: there is no table of dependencies beside it",
+            hint="the bundled travellers has one; docs/inspecting.md says what the table of your own text holds; "
+            "lstmctl inspect gradients needs none",
+        )
+    part = split or ("test" if "test" in corpus.parts else "validation")
+    if part not in corpus.parts:
+        raise UsageError(f"{run.name} has no {part} part; it has {', '.join(corpus.parts)}")
+    known = read_dependencies(path, corpus, kind)
+    training = Counter(one.answer for one in known if one.stop <= corpus.parts["training"][1])
+    begin, end = corpus.parts[part]
+    asked = [one for one in known if begin <= one.first and begin < one.start and one.stop <= end]
+    asked = sorted((one for one in asked if one.answer in training), key=lambda one: one.start)
+    if not asked:
+        raise DataError(
+            f"the {part} part of {run.name} recalls nothing that was said in it",
+            hint="--split names another part, or give it a larger share in data.split",
+        )
+    candidates = tuple(sorted(training))
+    probabilities = recalled(task, model, corpus, begin, asked, candidates)
+    frequent = training.most_common(1)[0][0]
+    bins = [
+        summed_up(nearest, farthest, asked, probabilities, candidates, frequent)
+        for nearest, farthest in pairwise(EDGES)
+        if any(nearest <= one.distance < farthest for one in asked)
+    ]
+    bins.append(summed_up(EDGES[0], EDGES[-1], asked, probabilities, candidates, frequent))
+    return RecallFindings(about(run, f"the {part} part"), asked[0].kind, candidates, tuple(bins))
+
+
+def recalled(
+    task: LanguageModel,
+    model: SequenceModel,
+    corpus: TextCorpus,
+    begin: int,
+    asked: Sequence[Dependency],
+    candidates: Sequence[str],
+) -> Tensor:
+    """The probability of each candidate at each place, (asked, candidates); each row sums to 1.
+
+    Args:
+        begin: where the stream begins, in symbols of the corpus.
+        asked: in the order of their places, all behind `begin`.
+    """
+    device = model.input_map.weight.device
+    symbols = torch.from_numpy(corpus.symbols[begin : asked[-1].stop].copy()).long().to(device)
+    words = [torch.from_numpy(task.encoding.encode(word).copy()).long().to(device) for word in candidates]
+    state, position = model.initial_state(1), 0
+    before: list[tuple[Tensor, ModelState]] = []
+    for one in asked:
+        logits, state = model(symbols[position : one.start - begin, None], state)
+        position = one.start - begin
+        before.append((logits[-1, 0].log_softmax(-1), state))
+    found = [_of_words(model, words, before[start : start + QUESTIONS]) for start in range(0, len(before), QUESTIONS)]
+    return torch.cat(found).double().softmax(-1)
+
+
+def _of_words(model: SequenceModel, words: Sequence[Tensor], before: Sequence[tuple[Tensor, ModelState]]) -> Tensor:
+    """ln p of each whole word, (places, words), after the scores and states `before` it."""
+    padded = torch.nn.utils.rnn.pad_sequence(list(words))
+    first = torch.stack([scores for scores, _ in before])[:, padded[0]]
+    copies = tuple(
+        tuple(torch.cat(parts).repeat_interleave(len(words), dim=0) for parts in zip(*layers, strict=True))
+        for layers in zip(*(state for _, state in before), strict=True)
+    )
+    logits, _ = model(padded.repeat(1, len(before)), copies)
+    following = logits.log_softmax(-1)[:-1].gather(-1, padded[1:].repeat(1, len(before)).unsqueeze(-1)).squeeze(-1)
+    lengths = torch.tensor([len(word) for word in words], device=padded.device)
+    inside = torch.arange(1, len(padded), device=padded.device).unsqueeze(1) < lengths
+    scores: Tensor = first + (following * inside.repeat(1, len(before))).sum(0).view(len(before), len(words))
+    return scores
+
+
+def summed_up(
+    nearest: int,
+    beyond: int,
+    asked: Sequence[Dependency],
+    probabilities: Tensor,
+    candidates: Sequence[str],
+    frequent: str,
+) -> RecallBin:
+    """The answers whose distance lies in [nearest, beyond)."""
+    rows = [row for row, one in enumerate(asked) if nearest <= one.distance < beyond]
+    members = [asked[row] for row in rows]
+    places = torch.tensor([candidates.index(one.answer) for one in members], device=probabilities.device)
+    of_these = probabilities[rows]
+    right = int((of_these.argmax(-1) == places).sum())
+    low, high = wilson(right, len(rows))
+    named = [one.last_named == one.answer for one in members if one.last_named is not None]
+    distances = [one.distance for one in members]
+    return RecallBin(
+        nearest=min(distances),
+        farthest=max(distances),
+        answers=len(rows),
+        right=right / len(rows),
+        low=low,
+        high=high,
+        probability=float(of_these.gather(1, places.unsqueeze(1)).mean()),
+        last_named=sum(named) / len(named) if named else None,
+        most_frequent=sum(one.answer == frequent for one in members) / len(rows),
+    )
+
+
+def wilson(right: int, of: int, z: float = 1.959964) -> tuple[float, float]:
+    """Ends of the interval of a share (E. B. Wilson 1927, Probable inference, the law of succession, and statistical
+    inference), at 95 % by default."""
+    share, scale = right / of, 1 + z**2 / of
+    centre, reach = share + z**2 / (2 * of), z * math.sqrt(share * (1 - share) / of + z**2 / (4 * of**2))
+    return max(0.0, (centre - reach) / scale), min(1.0, (centre + reach) / scale)

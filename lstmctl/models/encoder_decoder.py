@@ -1,0 +1,170 @@
+"""One text read by an encoder, another written by a decoder, of whatever lengths.
+
+The encoder reads the source (Sutskever, Vinyals & Le 2014, Sequence to sequence learning with neural networks). Its
+summary of all it has read is the decoder's initial state, through a linear map and tanh, and enters every step of the
+decoder beside the symbol before, as in Cho et al. 2014 (Learning phrase representations using RNN encoder-decoder for
+statistical machine translation): so a decoder without memory knows the source as well.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from lstmctl.models.recurrence import Recurrence, StackStep
+from lstmctl.protocols import ModelState
+
+
+class Attention(nn.Module):
+    """A look back at every step of the encoder: global attention by the "general" score (Luong, Pham & Manning 2015,
+    Effective approaches to attention-based neural machine translation).
+
+    With h the decoder's output at a step, and s̄ the encoder's outputs,
+
+        a = softmax over the source's steps of (h · W_a s̄),  c = Σ a s̄,  h̃ = tanh(W_c [c; h])
+
+    Args:
+        decoder: outputs of the decoder; h̃ is as wide.
+        encoder: outputs of the encoder.
+    """
+
+    def __init__(self, decoder: int, encoder: int) -> None:
+        super().__init__()
+        self.score = nn.Linear(decoder, encoder, bias=False)  # W_a, applied to h, of which there is one a step
+        self.combine = nn.Linear(encoder + decoder, decoder, bias=False)
+
+    def forward(self, decoded: Tensor, encoded: Tensor, counts: Tensor) -> tuple[Tensor, Tensor]:
+        """All steps of the decoder at once.
+
+        Args:
+            decoded: (time, batch, decoder).
+            encoded: (source time, batch, encoder).
+            counts: (source time, batch), False behind a source's end.
+
+        Returns:
+            h̃ (time, batch, decoder), and the weights a (time, batch, source time), 0 behind a source's end.
+        """
+        scores = torch.einsum("tbe,sbe->tbs", self.score(decoded), encoded)
+        weights = scores.masked_fill(~counts.t(), -torch.inf).softmax(-1)
+        context = torch.einsum("tbs,sbe->tbe", weights, encoded)
+        return torch.tanh(self.combine(torch.cat([context, decoded], dim=-1))), weights
+
+
+class Encoded(NamedTuple):
+    """Sources that have been read."""
+
+    output: Tensor
+    """(source time, batch, outputs), zero behind the ends."""
+    counts: Tensor
+    """(source time, batch), False behind the ends."""
+    summary: Tensor
+    """(batch, outputs)."""
+
+
+class EncoderDecoder(nn.Module):
+    """Scores of the next symbol of a target, given its source and what is written of it so far.
+
+    One number, `mark`, stands outside the target's vocabulary: where it is read, a text begins, and where it is
+    written, it ends.
+
+    Args:
+        source_symbols, target_symbols: how many distinct symbols there are on either side.
+        embedding: features of each symbol's embedding, on either side; the encoder's inputs.
+        encoder: reads the source, in one direction or in both.
+        decoder: writes the target; its inputs are an embedding and the encoder's outputs.
+        attention: let the decoder look back at every step of the encoder.
+    """
+
+    longest_target: Tensor
+    """Symbols of the longest target in training, a number of no dimensions; greedy decoding goes no further than
+    `limit`, which follows from it."""
+
+    def __init__(
+        self,
+        source_symbols: int,
+        target_symbols: int,
+        embedding: int,
+        encoder: Recurrence,
+        decoder: Recurrence,
+        *,
+        attention: bool = False,
+    ) -> None:
+        super().__init__()
+        self.mark = target_symbols
+        self.source_map = nn.Embedding(source_symbols, embedding)
+        self.target_map = nn.Embedding(target_symbols + 1, embedding)
+        self.encoder, self.decoder = encoder, decoder
+        states = decoder.initial_state(1, self.target_map.weight)
+        self.widths = [part.shape[1] for layer in states for part in layer]
+        self.bridge = nn.Linear(encoder.outputs, sum(self.widths)) if self.widths else None
+        self.attention = Attention(decoder.outputs, encoder.outputs) if attention else None
+        self.head = nn.Linear(decoder.outputs, target_symbols + 1)
+        # In floating point, since an average of the weights takes it along.
+        self.register_buffer("longest_target", torch.zeros(()))
+
+    def initialise(self, generator: torch.Generator) -> None:
+        """Draw all weights from `generator`: embeddings of unit variance, linear maps in ±1/√inputs, biases zero."""
+        with torch.no_grad():
+            for embedding in (self.source_map, self.target_map):
+                embedding.weight.normal_(generator=generator)
+            self.encoder.initialise(generator)
+            self.decoder.initialise(generator)
+            attention = () if self.attention is None else (self.attention.score, self.attention.combine)
+            for linear in (self.bridge, *attention, self.head):
+                if linear is None:
+                    continue
+                bound = linear.in_features**-0.5
+                linear.weight.uniform_(-bound, bound, generator=generator)
+                if linear.bias is not None:
+                    linear.bias.zero_()
+
+    @property
+    def limit(self) -> int:
+        """Symbols that are written at most: enough for twice the longest target of training."""
+        return 2 * int(self.longest_target) + 10
+
+    def encode(self, source: Tensor, lengths: Tensor) -> Encoded:
+        """Read sources (source time, batch), padded behind their ends, of `lengths` (batch,) from 1."""
+        output = self.encoder.whole(self.source_map(source), lengths)
+        counts = torch.arange(len(source), device=source.device).unsqueeze(1) < lengths
+        return Encoded(output, counts, self.encoder.summary(output, lengths))
+
+    def initial_state(self, encoded: Encoded) -> ModelState:
+        """The decoder's state before its first step: tanh of a linear map of the summary, added to where its cells
+        start by themselves."""
+        start = self.decoder.initial_state(len(encoded.summary), self.target_map.weight)
+        if self.bridge is None:
+            return start
+        parts = iter(torch.tanh(self.bridge(encoded.summary)).split(self.widths, dim=-1))
+        return tuple(tuple(part + next(parts) for part in layer) for layer in start)
+
+    def forward(self, source: Tensor, lengths: Tensor, read: Tensor) -> Tensor:
+        """Scores of the symbol after each that the decoder reads.
+
+        Args:
+            source: (source time, batch), padded behind the ends.
+            lengths: (batch,) of the sources.
+            read: (time, batch), `mark` and then what is written.
+
+        Returns:
+            (time, batch, target symbols + 1), the last of them for `mark`.
+        """
+        encoded = self.encode(source, lengths)
+        output, _ = self.decoder(self._inputs(read, encoded), self.initial_state(encoded))
+        return self._scores(output, encoded)
+
+    def step(self, read: Tensor, encoded: Encoded, state: ModelState) -> StackStep:
+        """One symbol a lane, (batch,), to scores (batch, target symbols + 1), the state, and every gate."""
+        step = self.decoder.step(self._inputs(read.unsqueeze(0), encoded)[0], state)
+        return step._replace(output=self._scores(step.output.unsqueeze(0), encoded)[0])
+
+    def _inputs(self, read: Tensor, encoded: Encoded) -> Tensor:
+        return torch.cat([self.target_map(read), encoded.summary.expand(len(read), -1, -1)], dim=-1)
+
+    def _scores(self, output: Tensor, encoded: Encoded) -> Tensor:
+        if self.attention is not None:
+            output, _ = self.attention(output, encoded.output, encoded.counts)
+        scores: Tensor = self.head(output)
+        return scores

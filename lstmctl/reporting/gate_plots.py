@@ -1,0 +1,113 @@
+"""Heat maps of gates and states over what a network reads."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lstmctl.findings import GateFindings, Panel
+from lstmctl.reporting.console import inert
+from lstmctl.reporting.drawing import SMALL, write_figure
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+# Both can be told apart by the colour-blind, and in grey print by their brightness.
+SHARES, SIGNED = "cividis", "RdBu_r"
+MARKS = {"\n": "⏎", "\\x0a": "⏎", " ": "·", "\\x20": "·", "\t": "→", "\\x09": "→"}
+"""How symbols that leave no mark are shown; those of bytes are named by their escapes."""
+CANDIDATES, STATES = ("g", "n"), ("hidden", "cell")
+MOST_LABELS = 16
+"""Units named beside a panel."""
+NARROW = 0.085
+"""Inches of one symbol at least, below which its letter would run into the next."""
+LONGEST_MARK = 2
+"""Characters of a mark that stands upright."""
+
+
+def write_gates(path: Path, findings: GateFindings) -> Path:
+    """Write every gate and state of a layer over an input, one panel each, as a PNG or an SVG by the end of the name.
+
+    Raises:
+        UsageError: the name ends in neither `.png` nor `.svg`.
+        ResourceError: the disk is full or the folder is not there.
+    """
+    return write_figure(path, lambda width, ink: draw_gates(findings, width, ink))
+
+
+def draw_gates(findings: GateFindings, width: float, ink: str) -> Figure:
+    """The figure of `write_gates`; it grows beyond a width in inches where its symbols need the room."""
+    from matplotlib.figure import Figure
+
+    panels, marks = findings.panels, [mark(symbol) for symbol in findings.symbols]
+    height = min(1.5, max(0.55, 0.022 * len(findings.units) + 0.35))
+    width = max(width, 1.6 + NARROW * len(marks))
+    drawing = Figure(figsize=(width, 0.9 + (height + 0.28) * len(panels)), layout="constrained")
+    axes = drawing.subplots(len(panels), 1, sharex=True, squeeze=False)[:, 0]
+    for axis, panel in zip(axes, panels, strict=True):
+        _heat_map(drawing, axis, panel, findings.units, len(marks))
+    _label_symbols(axes[-1], marks)
+    axes[-1].set_xlabel(inert(findings.step), fontsize=SMALL)
+    many = "" if findings.layers == 1 else f", layer {findings.layer} of {findings.layers}"
+    shown = len(findings.units)
+    of_all = f"all {shown} units" if shown == findings.hidden else f"{shown} of {findings.hidden} units"
+    drawing.suptitle(
+        f"{inert(findings.about.cell)}{many}: {of_all} reading {inert(findings.about.source)}", fontsize=10
+    )
+    return drawing
+
+
+def mark(symbol: str) -> str:
+    """A symbol as it stands under a picture: what leaves no mark gets one, what drives a terminal its escape."""
+    return MARKS.get(symbol) or inert(symbol)
+
+
+def _heat_map(drawing: Figure, axis: Axes, panel: Panel, units: Sequence[int], steps: int) -> None:
+    low, high = (0.0, 1.0) if panel.is_share else _around_zero(panel)
+    image = axis.imshow(
+        panel.values,
+        aspect="auto",
+        interpolation="nearest",
+        cmap=SHARES if panel.is_share else SIGNED,
+        vmin=low,
+        vmax=high,
+        extent=(-0.5, steps - 0.5, len(units) - 0.5, -0.5),
+    )
+    bar = drawing.colorbar(image, ax=axis, pad=0.01, fraction=0.025, aspect=12, ticks=[low, (low + high) / 2, high])
+    bar.ax.tick_params(labelsize=SMALL - 1, length=2)
+    bar.ax.set_yticklabels([f"{tick:.3g}" for tick in (low, (low + high) / 2, high)])
+    bar.outline.set_linewidth(0.5)
+    axis.set_title(_title(panel), loc="left", fontsize=SMALL + 0.5, pad=2)
+    axis.set_ylabel("unit", fontsize=SMALL)
+    every = math.ceil(len(units) / MOST_LABELS) if len(units) > MOST_LABELS else 1
+    # As many names as the panel has lines of print.
+    every = max(every, math.ceil(len(units) / 9))
+    axis.set_yticks(range(0, len(units), every), [str(unit) for unit in units[::every]], fontsize=SMALL - 2)
+    axis.tick_params(axis="both", length=1.5)
+
+
+def _title(panel: Panel) -> str:
+    """What a panel shows. What a tanh gives is no gate, although the cell reports it among them."""
+    name = inert(panel.name)
+    if panel.kind == "gate":
+        return f"gate {name}" if panel.is_share else f"candidate {name}" if name in CANDIDATES else name
+    return f"{name} state" if name in STATES else name
+
+
+def _around_zero(panel: Panel) -> tuple[float, float]:
+    """Symmetric ends, so that 0 has the colour in the middle: those of all but the largest thousandth."""
+    sizes = sorted(abs(value) for row in panel.values for value in row if math.isfinite(value))
+    end = sizes[min(len(sizes) - 1, round(0.999 * len(sizes)))] if sizes else 1.0
+    return (-end, end) if end > 0 else (-1.0, 1.0)
+
+
+def _label_symbols(axis: Axes, marks: Sequence[str]) -> None:
+    """Every symbol under its step; what is longer stands aslant where there are many."""
+    long = max(map(len, marks), default=0) > LONGEST_MARK
+    every = math.ceil(len(marks) / 24) if long else 1
+    axis.set_xticks(range(0, len(marks), every), marks[::every])
+    rotation = 60 if long and len(marks) > 12 else 0
+    axis.tick_params(axis="x", labelsize=SMALL, labelrotation=rotation, labelfontfamily="DejaVu Sans Mono")

@@ -1,0 +1,289 @@
+"""Pictures of memory, gradients and recall."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lstmctl.findings import GradientCourse, GradientFindings, LayerMemory, MemoryFindings, RecallFindings
+from lstmctl.reporting.comparison_plots import COLOURS, LINES, MARKERS
+from lstmctl.reporting.console import inert
+from lstmctl.reporting.drawing import SMALL, label_powers, legend_name, ruled, shortened, write_figure
+from lstmctl.reporting.inspection_tables import run_names
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+Draw = Callable[["Axes", LayerMemory, str], None]
+
+DASHES = (0, (2.2, 1.0))
+SMALLEST_DRAWN = 1e-30
+"""Below it a gradient is nothing: the axis would be all of its fall."""
+
+
+def write_gradients(path: Path, findings: Sequence[GradientFindings], layer: int | None = None) -> Path:
+    """Write how gradients fade, one line a run and state, as a PNG or an SVG by the end of the name.
+
+    Args:
+        layer: from 1; by default each run's last.
+
+    Raises:
+        ValueError: no run carries a state that has a gradient.
+        UsageError: the name ends in neither `.png` nor `.svg`.
+        ResourceError: the disk is full or the folder is not there.
+    """
+    if not any(one.courses for one in findings):
+        raise ValueError("there is no gradient to draw")
+    return write_figure(path, lambda width, ink: draw_gradients(findings, width, ink, layer))
+
+
+def draw_gradients(findings: Sequence[GradientFindings], width: float, ink: str, layer: int | None = None) -> Figure:
+    """The figure of `write_gradients`, of a width in inches with text and axes in a colour."""
+    from matplotlib.figure import Figure
+    from matplotlib.ticker import MaxNLocator
+
+    drawing = Figure(figsize=(width, 3.3 + 0.19 * len(findings)), layout="constrained")
+    panel = drawing.add_subplot()
+    smallest = math.inf
+    for number, (one, name) in enumerate(zip(findings, run_names(findings), strict=True)):
+        for state, course in enumerate(courses_of(one, layer)):
+            k = range(len(course.norms))
+            colour, line = COLOURS[number % len(COLOURS)], LINES[state % len(LINES)]
+            low, norms, high = (
+                [value if value > SMALLEST_DRAWN else math.nan for value in values]
+                for values in (course.low, course.norms, course.high)
+            )
+            panel.fill_between(k, low, high, color=colour, alpha=0.15, linewidth=0)
+            panel.plot(
+                k,
+                norms,
+                color=colour,
+                linestyle=line,
+                linewidth=1.6,
+                marker=MARKERS[number % len(MARKERS)],
+                markersize=4,
+                markevery=(number * 2, max(1, len(norms) // 8)),
+                label=legend_name(f"{name}, {inert(course.state)}: {pace_words(course)}"),
+            )
+            smallest = min([smallest, *(value for value in norms + low if value == value)])
+    panel.set_yscale("log")
+    panel.set_ylim(bottom=smallest / 1.5)
+    label_powers(panel)
+    windows = {one.window for one in findings if one.window is not None}
+    if len(windows) == 1 and (window := windows.pop()) <= max(one.steps for one in findings):
+        panel.axvline(window - 1, color=ink, alpha=0.4, linewidth=0.8, linestyle=DASHES)
+        panel.text(
+            window - 1,
+            0.98,
+            " training went no farther back",
+            transform=panel.get_xaxis_transform(),
+            fontsize=SMALL,
+            va="top",
+        )
+    panel.xaxis.set_major_locator(MaxNLocator(8, integer=True))
+    panel.set_xlabel("k, steps back in time")
+    at = "" if all(len(_layers(one)) < 2 for one in findings) else f", {_layer_words(layer)}"
+    panel.set_ylabel(f"‖∂ loss(t) / ∂ state(t − k)‖{at}")
+    panel.margins(x=0.01)
+    ruled(panel, ink)
+    drawing.legend(loc="outside upper left", ncols=1, frameon=False, handlelength=3, fontsize=SMALL + 1)
+    return drawing
+
+
+def courses_of(findings: GradientFindings, layer: int | None) -> list[GradientCourse]:
+    """Those of one layer, by default the last."""
+    wanted = layer or max(_layers(findings), default=0)
+    return [course for course in findings.courses if course.layer == wanted]
+
+
+def pace_words(course: GradientCourse) -> str:
+    """How fast a gradient fades: `halves in 5.0 steps`."""
+    if course.half_life is not None:
+        return f"halves in {course.half_life:.1f} steps"
+    if course.doubling_time is not None:
+        return f"doubles in {course.doubling_time:.1f} steps"
+    return "neither fades nor grows" if course.rate is not None else "nothing goes back"
+
+
+def write_memory(path: Path, findings: MemoryFindings) -> Path:
+    """Write time constants and saturation, a row of panels a layer, as a PNG or an SVG by the end of the name.
+
+    Raises:
+        ValueError: the cell has neither gates nor a recurrent matrix to show.
+        UsageError: the name ends in neither `.png` nor `.svg`.
+        ResourceError: the disk is full or the folder is not there.
+    """
+    if not has_memory(findings):
+        raise ValueError("there is no memory to draw")
+    return write_figure(path, lambda width, ink: draw_memory(findings, width, ink))
+
+
+def has_memory(findings: MemoryFindings) -> bool:
+    """Whether there is anything to draw."""
+    return any(layer.saturation or layer.spectrum for layer in findings.layers)
+
+
+def draw_memory(findings: MemoryFindings, width: float, ink: str) -> Figure:
+    """The figure of `write_memory`, of a width in inches with text and axes in a colour."""
+    from matplotlib.figure import Figure
+
+    drawn = [layer for layer in findings.layers if layer.saturation or layer.spectrum]
+    rows: list[list[tuple[Draw, LayerMemory]]] = []
+    for layer in drawn:
+        row: list[tuple[Draw, LayerMemory]] = []
+        if layer.time_constants:
+            row.append((_constants, layer))
+        if layer.saturation:
+            row.append((_saturation, layer))
+        if layer.spectrum is not None:
+            row.append((_eigenvalues, layer))
+        rows.append(row)
+    columns = max(map(len, rows))
+    drawing = Figure(figsize=(width if columns > 1 else 0.6 * width, 0.4 + 2.8 * len(rows)), layout="constrained")
+    axes = drawing.subplots(len(rows), columns, squeeze=False)
+    for number, row in enumerate(rows):
+        for column in range(columns):
+            panel = axes[number, column]
+            if column >= len(row):
+                panel.set_axis_off()
+                continue
+            draw, layer = row[column]
+            draw(panel, layer, ink)
+            if column == 0 and len(findings.layers) > 1:
+                panel.set_title(f"layer {layer.layer}", loc="left", fontsize="medium")
+    drawing.suptitle(
+        f"{inert(findings.about.cell)} over {findings.steps:,} steps of {inert(findings.about.source)}", fontsize=10
+    )
+    return drawing
+
+
+def _constants(panel: Axes, layer: LayerMemory, ink: str) -> None:
+    """The share of units that keep what they hold no longer than so many steps."""
+    from matplotlib.ticker import FuncFormatter, NullFormatter
+
+    known = sorted(value for value in layer.time_constants if math.isfinite(value) and value > 0)
+    total = len(layer.time_constants)
+    below = sum(value == 0 for value in layer.time_constants)
+    shares = [100 * (below + place) / total for place in range(1, len(known) + 1)]
+    panel.step(known, shares, where="post", color=COLOURS[0], linewidth=1.6)
+    panel.set_xscale("log")
+    panel.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,g}"))
+    panel.xaxis.set_minor_formatter(NullFormatter())
+    panel.set_ylim(0, 102)
+    panel.set_xlabel(f"time constant of {layer.keeping_gate}, steps")
+    panel.set_ylabel("units that keep no longer, %")
+    assert layer.quartiles is not None
+    median = layer.quartiles[1]
+    if math.isfinite(median) and median > 0:
+        panel.axvline(median, color=ink, alpha=0.5, linewidth=0.8, linestyle=DASHES)
+        panel.text(median, 3, f" median {median:.2g}", fontsize=SMALL)
+    ruled(panel, ink)
+
+
+def _saturation(panel: Axes, layer: LayerMemory, ink: str) -> None:
+    """Each unit's gates by how often they are open and shut."""
+    panel.plot([0, 100], [100, 0], color=ink, alpha=0.3, linewidth=0.7)
+    for number, gate in enumerate(layer.saturation):
+        panel.plot(
+            [100 * share for share in gate.right],
+            [100 * share for share in gate.left],
+            linestyle="none",
+            marker=MARKERS[number % len(MARKERS)],
+            markersize=3.2,
+            markerfacecolor="none",
+            markeredgewidth=0.7,
+            color=COLOURS[number % len(COLOURS)],
+            alpha=0.75,
+            label=legend_name(inert(gate.gate)),
+        )
+    panel.set_xlim(-2, 102)
+    panel.set_ylim(-2, 102)
+    panel.set_aspect("equal")
+    panel.set_xlabel("steps with the gate above 0.9, %")
+    panel.set_ylabel("below 0.1, %")
+    panel.legend(
+        loc="upper right", frameon=False, handletextpad=0.2, fontsize=SMALL + 1, title="gate", title_fontsize=SMALL
+    )
+    ruled(panel, ink)
+
+
+def _eigenvalues(panel: Axes, layer: LayerMemory, ink: str) -> None:
+    """The eigenvalues of U in the plane, with the circle inside which a trace of the past fades."""
+    from matplotlib.patches import Circle
+
+    assert layer.spectrum is not None
+    real, imaginary = zip(*layer.spectrum.eigenvalues, strict=True)
+    panel.add_patch(Circle((0, 0), 1, fill=False, edgecolor=ink, linewidth=1.2, linestyle=DASHES, zorder=3))
+    panel.plot(real, imaginary, linestyle="none", marker="o", markersize=3, markerfacecolor="none", color=COLOURS[0])
+    end = 1.08 * max(1.0, layer.spectrum.radius)
+    panel.set_xlim(-end, end)
+    panel.set_ylim(-end, end)
+    panel.set_aspect("equal")
+    panel.set_xlabel(f"eigenvalues of U, real part\nspectral radius {layer.spectrum.radius:.2f}; dashed: 1")
+    panel.set_ylabel("imaginary part")
+    ruled(panel, ink)
+
+
+def write_recall(path: Path, findings: RecallFindings) -> Path:
+    """Write how much is recalled by distance, as a PNG or an SVG by the end of the name.
+
+    Raises:
+        UsageError: the name ends in neither `.png` nor `.svg`.
+        ResourceError: the disk is full or the folder is not there.
+    """
+    return write_figure(path, lambda width, ink: draw_recall(findings, width, ink))
+
+
+def draw_recall(findings: RecallFindings, width: float, ink: str) -> Figure:
+    """The figure of `write_recall`, of a width in inches with text and axes in a colour."""
+    from matplotlib.figure import Figure
+
+    bins = findings.bins[:-1]
+    places = range(len(bins))
+    drawing = Figure(figsize=(width, 3.3), layout="constrained")
+    panel = drawing.add_subplot()
+    named = [100 * one.last_named if one.last_named is not None else math.nan for one in bins]
+    lines = [
+        ("this run", [100 * one.right for one in bins]),
+        ("last named", named),
+        ("most frequent", [100 * one.most_frequent for one in bins]),
+        ("uniform (chance)", [100 * findings.chance] * len(bins)),
+    ]
+    for number, (name, values) in enumerate(lines):
+        if all(math.isnan(value) for value in values):
+            continue
+        panel.plot(
+            places,
+            values,
+            color=COLOURS[number],
+            linestyle=LINES[number],
+            marker=MARKERS[number],
+            markersize=4.5,
+            linewidth=1.9 if number == 0 else 1.2,
+            zorder=3 if number == 0 else 2,
+            label=name,
+        )
+    reach = [
+        [100 * (one.right - one.low) for one in bins],
+        [100 * (one.high - one.right) for one in bins],
+    ]
+    panel.errorbar(places, lines[0][1], yerr=reach, color=COLOURS[0], linewidth=1, capsize=3, fmt="none", zorder=3)
+    panel.set_xticks(places, [f"{one.nearest:,}–{one.farthest:,}\n{one.answers:,} answers" for one in bins])
+    panel.set_xlabel("symbols from the last reminder to the answer; bars: 95 % interval")
+    panel.set_ylabel(f"{shortened(findings.kind)} right, %")
+    panel.set_ylim(-3, 103)
+    panel.margins(x=0.08)
+    ruled(panel, ink, "y")
+    drawing.legend(loc="outside upper left", ncols=4, frameon=False, handlelength=2.6, columnspacing=1.2)
+    return drawing
+
+
+def _layers(findings: GradientFindings) -> set[int]:
+    return {course.layer for course in findings.courses}
+
+
+def _layer_words(layer: int | None) -> str:
+    return "last layer" if layer is None else f"layer {layer}"

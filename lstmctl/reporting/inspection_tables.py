@@ -1,0 +1,176 @@
+"""Tables of what a look into a run finds, on any stream."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import PurePath
+from typing import TextIO
+
+from lstmctl.findings import TRACKS, GateFindings, GradientFindings, MemoryFindings, RecallFindings, Subject
+from lstmctl.reporting.console import inert, print_table, write_line
+from lstmctl.reporting.quantities import figure
+
+
+def show_gates(findings: GateFindings, *, stream: TextIO) -> None:
+    """For each property of what is read the unit that goes along with it best."""
+    rows = [
+        [
+            one.what,
+            one.layer,
+            one.state,
+            one.unit,
+            _signed(one.chosen),
+            "" if one.correlation is None else _signed(one.correlation),
+            "tracks" if one.tracks else "",
+        ]
+        for one in findings.tracked
+    ]
+    title = f"{_name(findings.about)}: units that track something in {findings.tracked_in}"
+    if rows:
+        columns = ["property", "layer", "state", "unit", "r, first half", "r, second half", ""]
+        print_table(title, columns, rows, stream=stream)
+        write_line(
+            f"{findings.examined:,} steps. Each unit is the best of {findings.candidates:,} states on the first half; "
+            f"the second half, which did not choose it, says whether it tracks (|r| ≥ {TRACKS}).",
+            stream,
+        )
+    _write_notes(findings.notes, stream)
+
+
+def show_memory(findings: MemoryFindings, *, stream: TextIO) -> None:
+    """Time constants of each layer, and saturation of each gate."""
+    title = f"{_name(findings.about)}: memory over {findings.steps:,} steps of {findings.about.source}"
+    constants = [
+        [layer.layer, layer.keeping_gate, *map(_steps, layer.quartiles), _steps(layer.longest or 0.0)]
+        for layer in findings.layers
+        if layer.quartiles is not None
+    ]
+    if constants:
+        columns = ["layer", "gate that keeps", "time constant: lower quartile", "median", "upper quartile", "longest"]
+        print_table(title, columns, constants, stream=stream)
+        write_line("", stream)
+    saturation = [
+        [
+            layer.layer,
+            gate.gate,
+            _percent(sum(gate.left) / len(gate.left)),
+            _percent(sum(gate.right) / len(gate.right)),
+            sum(share > 0.5 for share in gate.left),
+            sum(share > 0.5 for share in gate.right),
+        ]
+        for layer in findings.layers
+        for gate in layer.saturation
+    ]
+    if saturation:
+        columns = ["layer", "gate", "below 0.1", "above 0.9", "units mostly below 0.1", "units mostly above 0.9"]
+        print_table("" if constants else title, columns, saturation, stream=stream)
+    spectra = [
+        [layer.layer, figure(layer.spectrum.radius), figure(layer.spectrum.largest_singular_value)]
+        for layer in findings.layers
+        if layer.spectrum is not None
+    ]
+    if spectra:
+        print_table(title, ["layer", "spectral radius of U", "largest singular value"], spectra, stream=stream)
+    _write_notes(findings.notes, stream)
+
+
+def show_gradients(findings: Sequence[GradientFindings], *, stream: TextIO) -> None:
+    """How fast each state's gradient fades."""
+    rows = [
+        [
+            name,
+            course.layer,
+            course.state,
+            "" if course.rate is None else f"{course.rate:.3f}",
+            _pace(course.half_life),
+            "" if course.doubling_time is None else f"{course.doubling_time:.1f}",
+            *(_left(course.norms, k) for k in _distances(findings)),
+        ]
+        for one, name in zip(findings, run_names(findings), strict=True)
+        for course in one.courses
+    ]
+    if rows:
+        left = [f"left at k = {k}" for k in _distances(findings)]
+        positions = ", ".join(dict.fromkeys(f"{one.positions:,}" for one in findings))
+        source = ", ".join(dict.fromkeys(one.about.source for one in findings))
+        title = f"gradient of the loss at t by the state at t − k, at {positions} positions of {source}"
+        columns = ["run", "layer", "state", "rate a step", "half-life", "doubling", *left]
+        if all(course.doubling_time is None for one in findings for course in one.courses):
+            columns.remove("doubling")
+            rows = [[*row[:5], *row[6:]] for row in rows]
+        print_table(title, columns, rows, stream=stream)
+    for one, name in zip(findings, run_names(findings), strict=True):
+        _write_notes([note if len(findings) == 1 else f"{name}: {note}" for note in one.notes], stream)
+
+
+def show_recall(findings: RecallFindings, *, stream: TextIO) -> None:
+    """What is right by distance, beside what needs no memory."""
+    *bins, _ = findings.bins
+    rows = [
+        [
+            f"{one.nearest:,}–{one.farthest:,}" if place < len(bins) else "all",
+            f"{one.answers:,}",
+            f"{_percent(one.right)} [{100 * one.low:.0f}, {100 * one.high:.0f}]",
+            _percent(one.probability),
+            "" if one.last_named is None else _percent(one.last_named),
+            _percent(one.most_frequent),
+            _percent(findings.chance),
+        ]
+        for place, one in enumerate(findings.bins)
+    ]
+    title = (
+        f"{_name(findings.about)}: recall of the {findings.kind} in {findings.about.source}, "
+        f"of {len(findings.candidates)} candidates"
+    )
+    columns = ["distance", "answers", "right [95 %]", "probability", "last named", "most frequent", "uniform"]
+    print_table(title, columns, rows, stream=stream)
+
+
+def run_names(findings: Sequence[GradientFindings]) -> list[str]:
+    """Each run's name, with its cell where the name does not say it, and `initial` where it was not trained."""
+    names = []
+    for one in findings:
+        name = _name(one.about)
+        name += "" if one.about.cell in name else f" ({inert(one.about.cell)})"
+        names.append(name + (", initial" if one.weights == "initial" else ""))
+    counts = Counter(names)
+    # Runs of two folders may share a name; then the folder says which is which.
+    return [name if counts[name] == 1 else inert(one.about.run) for name, one in zip(names, findings, strict=True)]
+
+
+def _name(about: Subject) -> str:
+    return inert(PurePath(about.run).name)
+
+
+def _write_notes(notes: Sequence[str], stream: TextIO) -> None:
+    for note in notes:
+        write_line(inert(note), stream)
+
+
+def _signed(value: float) -> str:
+    return f"{value:+.2f}"
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.1f} %"
+
+
+def _steps(value: float) -> str:
+    return "∞" if math.isinf(value) else f"{value:,.1f}"
+
+
+def _pace(half_life: float | None) -> str:
+    return "∞" if half_life is None else f"{half_life:,.1f}"
+
+
+def _distances(findings: Sequence[GradientFindings]) -> list[int]:
+    """Where to say how much is left: a few places within the shortest course."""
+    shortest = min((one.steps for one in findings if one.courses), default=0)
+    return sorted({k for k in (10, 50, shortest) if 0 < k <= shortest})
+
+
+def _left(norms: Sequence[float], k: int) -> str:
+    """The norm at k as a share of that at 0."""
+    return f"{norms[k] / norms[0]:.1e}" if norms[0] > 0 else ""

@@ -1,0 +1,245 @@
+"""Write a text for a label: one-to-many.
+
+The figure is the cross-entropy in nats a symbol, the end of a text being one of them: the mean of
+−ln p(symbol | label, what came before).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional
+
+from lstmctl.baselines import NGram, ngram, uniform
+from lstmctl.cells.cell import Cell, checked_options
+from lstmctl.config import Settings
+from lstmctl.config.schema import Model as ModelSettings
+from lstmctl.config.schema import TableData
+from lstmctl.config.schema import Training as TrainingSettings
+from lstmctl.data.encoding import TextEncoding
+from lstmctl.data.labelled_table import LabelledTable, Layout, open_table
+from lstmctl.data.sequences import UNLABELLED, SequenceEncoding, Sequences
+from lstmctl.data.splitting import held_out
+from lstmctl.decoding import LabelPredictor, Sampling, continuations
+from lstmctl.errors import DataError, UsageError
+from lstmctl.metrics import Metric, bits
+from lstmctl.models.conditional_model import ConditionalModel
+from lstmctl.models.recurrence import Recurrence
+from lstmctl.protocols import Batch, Batches, Loss, ModelState, Totals
+from lstmctl.records import Score
+from lstmctl.scoring import total
+from lstmctl.tasks.problem import Problem
+from lstmctl.tasks.sequence_batches import ByLength, SequenceBatch, SequencePart
+from lstmctl.tasks.teacher_forcing import teacher_forced
+
+MOST_PROGRESS = 2000
+"""Texts of a look on the way."""
+PREVIEWS = 3
+PREVIEW = Sampling(temperature=0.8)
+PREVIEW_LENGTH = 80
+
+
+class GenerationFromLabel(Problem):
+    """The task `generation-from-label`.
+
+    Args:
+        settings: of the whole run.
+        encoding: of texts and labels.
+        typical_length: the mean length of a training text, its end included; only training needs it.
+    """
+
+    def __init__(self, settings: Settings, encoding: SequenceEncoding, typical_length: float = 1.0) -> None:
+        self.settings, self.encoding, self.typical_length = settings, encoding, typical_length
+
+    # Data.
+
+    @staticmethod
+    def open(settings: Settings, config_folder: Path | None) -> LabelledTable:
+        data = settings.data
+        assert isinstance(data, TableData)
+        return open_table(data.table, Layout.of(data.model_dump()), settings.task.type, config_folder)
+
+    @classmethod
+    def of(cls, settings: Settings, corpus: LabelledTable) -> Self:
+        return cls(settings, corpus.encoding, float(corpus.part("training").lengths.mean()) + 1)
+
+    @classmethod
+    def restored(
+        cls, settings: Settings, encoding: Mapping[str, Any], calibration: Mapping[str, Any] | None = None
+    ) -> Self:
+        return cls(settings, SequenceEncoding.from_json(encoding))
+
+    def read(self, files: Sequence[str]) -> LabelledTable:
+        data = self.settings.data
+        assert isinstance(data, TableData)
+        layout = Layout.of(data.model_dump())
+        return open_table(files, layout, self.settings.task.type, None, encoding=self.encoding)
+
+    def difference(self, other: Self) -> str | None:
+        return self.encoding.difference(other.encoding)
+
+    def facts(self, corpus: LabelledTable) -> dict[str, Any]:
+        return {
+            "vocabulary": len(self.symbols),
+            "labels": list(self.encoding.labels),
+            "parts": {name: stop - start for name, (start, stop) in corpus.parts.items()},
+            "notes": list(corpus.notes),
+        }
+
+    def part(self, corpus: LabelledTable, name: str, device: torch.device) -> SequencePart:
+        return SequencePart.of(corpus.part(name), device)
+
+    def require(self, part: SequencePart) -> None:
+        """Raises DataError where a text has no label: then there is nothing to tell its symbols from."""
+        lacking = int((part.targets == UNLABELLED).sum())
+        if lacking:
+            raise DataError(
+                f"{lacking:,} of {len(part):,} texts have no label, from which their symbols are to be told",
+                hint="give each a label, or leave it out",
+            )
+
+    @property
+    def symbols(self) -> TextEncoding:
+        """The vocabulary."""
+        assert self.encoding.symbols is not None
+        return self.encoding.symbols
+
+    # Training.
+
+    @property
+    def unit(self) -> str:
+        return "sequences"
+
+    @property
+    def primary(self) -> Metric:
+        return Metric("nats_per_character")
+
+    def model(self, settings: ModelSettings, cell: type[Cell], generator: torch.Generator) -> ConditionalModel:
+        options = checked_options(cell, settings.options)
+        recurrence = Recurrence(
+            lambda inputs: cell(inputs, settings.hidden, options),
+            2 * settings.embedding,
+            settings.layers,
+            dropout=settings.dropout,
+            variational=settings.variational_dropout,
+            layer_norm=settings.layer_norm,
+            residual=settings.residual,
+        )
+        model = ConditionalModel(len(self.symbols), len(self.encoding.labels), settings.embedding, recurrence)
+        model.initialise(generator)
+        return model
+
+    def training_order(self, part: SequencePart, training: TrainingSettings, seed: int) -> Batches:
+        return ByLength(part, training.batch, seed)
+
+    def initial_state(self, model: nn.Module, batch: Batch) -> ModelState:
+        return ()  # every text starts from zero
+
+    def loss(self, model: nn.Module, batch: Batch, state: ModelState) -> Loss:
+        # Over a constant, and not over each text's own length: so every symbol weighs the same, as in the figure.
+        return Loss(self._nats(model, batch).sum() / self.typical_length, batch.units, ())
+
+    def _nats(self, model: nn.Module, batch: Batch) -> Tensor:
+        """(time, batch) −ln p of every symbol and of the end; 0 behind the end."""
+        assert isinstance(model, ConditionalModel)
+        assert isinstance(batch, SequenceBatch)
+        assert batch.lengths is not None
+        read, told = teacher_forced(batch.input, batch.lengths, model.mark)
+        scores, _ = model(read, batch.target, model.initial_state(batch.lanes))
+        scores = scores.flatten(0, 1)
+        scores = scores.float() if scores.dtype == torch.bfloat16 else scores
+        nats = functional.cross_entropy(scores, told.flatten(), ignore_index=UNLABELLED, reduction="none")
+        return nats.view_as(told)
+
+    # Figures.
+
+    def progress(self, part: SequencePart) -> Iterator[SequenceBatch]:
+        return part.first(MOST_PROGRESS).scored_batches()
+
+    def score(self, model: nn.Module, batch: Batch, state: ModelState) -> tuple[Totals, ModelState]:
+        assert isinstance(batch, SequenceBatch)
+        assert batch.lengths is not None
+        nats = self._nats(model, batch).double().sum().item()
+        return {"nats": nats, "symbols": float(batch.lengths.sum()) + batch.lanes}, ()
+
+    def metrics(self, totals: Totals) -> dict[str, float]:
+        nats = totals["nats"] / totals["symbols"]
+        return {"nats_per_character": nats, "bits_per_character": bits(nats)}
+
+    def evaluate(self, model: nn.Module, part: SequencePart) -> Score:
+        """Every text.
+
+        Raises:
+            DataError: a text has no label.
+        """
+        self.require(part)
+        return Score(self.metrics(total(model, self, part.scored_batches())), len(part))
+
+    def notes(self, part: str, *, chosen: bool) -> tuple[str, ...]:
+        if part == "validation":
+            return ("These are texts that choices were made on.",) if chosen else ()
+        return ()
+
+    def references(self, corpus: LabelledTable, split: str) -> dict[str, Score]:
+        """What is reached without a network, and without the label.
+
+        `uniform` gives every symbol the same probability: the chance level. `n-gram` counts the training part (see
+        `baselines.NGram`), one text after the other with an end between them, its order chosen on the end of it; it is
+        left out where that is what is scored.
+        """
+        vocabulary = len(self.symbols) + 1
+        scored = _joined(corpus.part(split), vocabulary - 1)
+        count = len(scored) - 1
+        texts = len(corpus.part(split))
+        chance = self.metrics({"nats": uniform(vocabulary) * count, "symbols": float(count)})
+        found = {"uniform": Score(chance, texts)}
+        if "training" in corpus.parts and split != "training":
+            training = _joined(corpus.part("training"), vocabulary - 1)
+            inner = len(training) - held_out(len(training))
+            if len(training) - inner > 1:
+                order = ngram(training[:inner], training[inner:], vocabulary).order
+                nats = NGram(training, vocabulary, order).nats(scored)
+                figures = self.metrics({"nats": float(nats.sum()), "symbols": float(len(nats))})
+                found["n-gram"] = Score({**figures, "order": float(order)}, texts)
+        return found
+
+    # Use.
+
+    def label_number(self, label: str) -> int:
+        """Raises UsageError where there is no such label, with those there are."""
+        try:
+            return self.encoding.labels.index(label)
+        except ValueError as error:
+            raise UsageError(f"there is no label `{label}`", hint=f"its labels are {self.known_labels()}") from error
+
+    def known_labels(self) -> str:
+        """The labels as a message names them."""
+        labels = self.encoding.labels
+        more = f" and {len(labels) - 20} more" if len(labels) > 20 else ""
+        return ", ".join(labels[:20]) + more
+
+    def sample(self, model: nn.Module, generator: torch.Generator) -> str:
+        """A line each for a few labels."""
+        assert isinstance(model, ConditionalModel)
+        chosen = torch.randperm(len(self.encoding.labels), generator=generator)[:PREVIEWS]
+        labels = chosen.to(model.head.weight.device)
+        choices = continuations(LabelPredictor(model, labels), labels.new_empty(0, len(labels)), PREVIEW, generator)
+        written = torch.stack([next(choices).symbols for _ in range(PREVIEW_LENGTH)]).t().cpu().numpy()
+        lines = []
+        for label, symbols in zip(chosen.tolist(), written, strict=True):
+            ends = np.flatnonzero(symbols == model.mark)
+            text = self.symbols.decode(symbols[: ends[0]] if len(ends) else symbols)
+            lines.append(f"{self.encoding.labels[label]}: {text}")
+        return "\n".join(lines)
+
+
+def _joined(texts: Sequences, end: int) -> NDArray[np.int64]:
+    """(length,) the texts one after the other, an end before the first and after each."""
+    edge = np.array([end])
+    return np.concatenate([edge, *(part for number in range(len(texts)) for part in (texts.input(number), edge))])

@@ -1,0 +1,279 @@
+"""Write one text for another: many-to-many, by an encoder and a decoder.
+
+The loss is the cross-entropy of the target's symbols and of its end, in nats a symbol; every pair weighs the same,
+whatever its length.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from lstmctl.baselines.pairs import nearest_source
+from lstmctl.cells.cell import Cell, checked_options
+from lstmctl.config import Settings
+from lstmctl.config.schema import Model as ModelSettings
+from lstmctl.config.schema import PairsData
+from lstmctl.config.schema import Training as TrainingSettings
+from lstmctl.data.encoding import TextEncoding, UnknownSymbolError
+from lstmctl.data.pairs import PairsCorpus, PairsEncoding, Texts, open_pairs
+from lstmctl.data.sequences import UNLABELLED
+from lstmctl.decoding import SourcePredictor, greedy
+from lstmctl.errors import DataError, UsageError
+from lstmctl.metrics import Metric
+from lstmctl.metrics.edits import edit_distances, text_edit_distances
+from lstmctl.models.encoder_decoder import EncoderDecoder
+from lstmctl.models.recurrence import Recurrence
+from lstmctl.protocols import Batch, Batches, Loss, ModelState, Totals
+from lstmctl.records import Prediction, Score
+from lstmctl.scoring import evaluating, total
+from lstmctl.tasks.pair_batches import PairBatch, PairsPart
+from lstmctl.tasks.problem import Problem
+from lstmctl.tasks.sequence_batches import ByLength
+from lstmctl.tasks.teacher_forcing import teacher_forced
+
+MOST_PROGRESS = 1000
+"""Pairs of a look on the way."""
+
+
+class Transduction(Problem):
+    """The task `transduction`.
+
+    Args:
+        settings: of the whole run.
+        encoding: the two vocabularies.
+    """
+
+    def __init__(self, settings: Settings, encoding: PairsEncoding) -> None:
+        self.settings, self.encoding = settings, encoding
+
+    # Data.
+
+    @staticmethod
+    def open(settings: Settings, config_folder: Path | None) -> PairsCorpus:
+        data = settings.data
+        assert isinstance(data, PairsData)
+        return open_pairs(data.pairs, data.split, config_folder)
+
+    @classmethod
+    def of(cls, settings: Settings, corpus: PairsCorpus) -> Self:
+        return cls(settings, corpus.encoding)
+
+    @classmethod
+    def restored(
+        cls, settings: Settings, encoding: Mapping[str, Any], calibration: Mapping[str, Any] | None = None
+    ) -> Self:
+        return cls(settings, PairsEncoding.from_json(encoding))
+
+    def read(self, files: Sequence[str]) -> PairsCorpus:
+        assert isinstance(self.settings.data, PairsData)
+        return open_pairs(files, self.settings.data.split, None, encoding=self.encoding)
+
+    def difference(self, other: Self) -> str | None:
+        return self.encoding.difference(other.encoding)
+
+    def facts(self, corpus: PairsCorpus) -> dict[str, Any]:
+        return {
+            "vocabulary": len(self.encoding.source),
+            "target_vocabulary": len(self.encoding.target),
+            "parts": {name: stop - start for name, (start, stop) in corpus.parts.items()},
+            "notes": list(corpus.notes),
+        }
+
+    def part(self, corpus: PairsCorpus, name: str, device: torch.device) -> PairsPart:
+        return PairsPart.of(*corpus.part(name), device)
+
+    def require(self, part: PairsPart) -> None:
+        pass  # a part that is empty was refused when it was opened
+
+    # Training.
+
+    @property
+    def unit(self) -> str:
+        return "sequences"
+
+    @property
+    def primary(self) -> Metric:
+        return Metric("exact_match", lower_is_better=False)
+
+    def model(self, settings: ModelSettings, cell: type[Cell], generator: torch.Generator) -> EncoderDecoder:
+        options = checked_options(cell, settings.options)
+
+        def recurrence(inputs: int, *, bidirectional: bool) -> Recurrence:
+            return Recurrence(
+                lambda width: cell(width, settings.hidden, options),
+                inputs,
+                settings.layers,
+                dropout=settings.dropout,
+                variational=settings.variational_dropout,
+                layer_norm=settings.layer_norm,
+                residual=settings.residual,
+                bidirectional=bidirectional,
+            )
+
+        encoder = recurrence(settings.embedding, bidirectional=settings.direction == "bidirectional")
+        model = EncoderDecoder(
+            len(self.encoding.source),
+            len(self.encoding.target),
+            settings.embedding,
+            encoder,
+            recurrence(settings.embedding + encoder.outputs, bidirectional=False),
+            attention=settings.attention,
+        )
+        model.initialise(generator)
+        return model
+
+    def prepare(self, model: nn.Module, training: PairsPart, validation: PairsPart) -> None:
+        """Tell the network how long a target may be."""
+        assert isinstance(model, EncoderDecoder)
+        model.longest_target.fill_(int(training.targets.lengths.max()))
+
+    def training_order(self, part: PairsPart, training: TrainingSettings, seed: int) -> Batches:
+        return ByLength(part, training.batch, seed)
+
+    def initial_state(self, model: nn.Module, batch: Batch) -> ModelState:
+        return ()  # every pair starts from zero
+
+    def loss(self, model: nn.Module, batch: Batch, state: ModelState) -> Loss:
+        assert isinstance(batch, PairBatch)
+        nats = self._nats(model, batch)
+        return Loss((nats.sum(0) / (batch.target_lengths + 1)).sum(), batch.units, ())
+
+    def _nats(self, model: nn.Module, batch: PairBatch) -> Tensor:
+        """(time, batch) −ln p of every symbol and of the end, given the true ones before it; 0 behind the end."""
+        assert isinstance(model, EncoderDecoder)
+        read, told = teacher_forced(batch.target, batch.target_lengths, model.mark)
+        scores = model(batch.input, batch.source_lengths, read).flatten(0, 1)
+        scores = scores.float() if scores.dtype == torch.bfloat16 else scores
+        nats = functional.cross_entropy(scores, told.flatten(), ignore_index=UNLABELLED, reduction="none")
+        return nats.view_as(told)
+
+    # Figures.
+
+    def progress(self, part: PairsPart) -> Iterator[PairBatch]:
+        return part.first(MOST_PROGRESS).scored_batches()
+
+    def score(self, model: nn.Module, batch: Batch, state: ModelState) -> tuple[Totals, ModelState]:
+        assert isinstance(batch, PairBatch)
+        lengths = batch.target_lengths.cpu().numpy()
+        written, written_lengths = self.written(model, batch)
+        edits = edit_distances(
+            written.t().cpu().numpy(), written_lengths.cpu().numpy(), batch.target.t().cpu().numpy(), lengths
+        )
+        return {
+            "nats": self._nats(model, batch).double().sum().item(),
+            "symbols": float(lengths.sum() + len(lengths)),
+            **_edit_totals(edits, lengths),
+        }, ()
+
+    def written(self, model: nn.Module, batch: PairBatch) -> tuple[Tensor, Tensor]:
+        """What the network writes for each source, at every step the likeliest symbol: numbers (time, batch), of which
+        those behind the ends mean nothing, and lengths (batch,)."""
+        assert isinstance(model, EncoderDecoder)
+        predictor = SourcePredictor(model, batch.input, batch.source_lengths)
+        return greedy(predictor, batch.input[:0], model.mark, model.limit)
+
+    def metrics(self, totals: Totals) -> dict[str, float]:
+        """`exact_match` is the share of targets written without an error, `character_error_rate` the edits that what
+        was written needs, over the symbols of the targets; `nats_per_character` is of the targets' symbols and ends,
+        each told from the true ones before it."""
+        return {**_edit_figures(totals), "nats_per_character": totals["nats"] / totals["symbols"]}
+
+    def evaluate(self, model: nn.Module, part: PairsPart) -> Score:
+        """Every pair whose target is known.
+
+        Raises:
+            DataError: there is none.
+        """
+        known = part.known()
+        if not len(known):
+            raise DataError("no target is known, so there is nothing to score")
+        return Score(self.metrics(total(model, self, known.scored_batches())), len(known))
+
+    def notes(self, part: str, *, chosen: bool) -> tuple[str, ...]:
+        if part == "validation":
+            return ("These are pairs that choices were made on.",) if chosen else ()
+        return ()
+
+    def references(self, corpus: PairsCorpus, split: str) -> dict[str, Score]:
+        """The source itself as the target, and the target of the training source that is most like it: see
+        `baselines.pairs`."""
+        sources, targets = self._as_text(corpus, split)
+        known = [number for number, text in enumerate(targets) if text]
+        sources, targets = [sources[number] for number in known], [targets[number] for number in known]
+        told = {"copy the source": sources}
+        if "training" in corpus.parts:
+            sources_seen, targets_seen = self._as_text(corpus, "training")
+            told["nearest source"] = [targets_seen[number] for number in nearest_source(sources_seen, sources)]
+        lengths = np.array([len(text) for text in targets])
+        return {
+            name: Score(_edit_figures(_edit_totals(text_edit_distances(texts, targets), lengths)), len(targets))
+            for name, texts in told.items()
+        }
+
+    def _as_text(self, corpus: PairsCorpus, part: str) -> tuple[list[str], list[str]]:
+        """Sources and targets of one part; a target that is not known is empty."""
+        sources, targets = corpus.part(part)
+        return _decoded(sources, self.encoding.source), _decoded(targets, self.encoding.target)
+
+    # Use.
+
+    def of_texts(self, texts: Sequence[str]) -> tuple[Texts, Texts]:
+        found = []
+        for text in texts:
+            if not text:
+                raise UsageError("an empty text has nothing to write another for")
+            try:
+                found.append(self.encoding.source.encode(text))
+            except UnknownSymbolError as error:
+                raise UsageError(f"the text holds {error} (counted from 0), which the run never saw") from error
+        lengths = np.array([len(symbols) for symbols in found], np.int64)
+        nothing = np.zeros_like(lengths)
+        return (
+            Texts(np.concatenate(found), np.cumsum(lengths) - lengths, lengths),
+            Texts(np.zeros(0, np.uint8), nothing, nothing),
+        )
+
+    @torch.no_grad()
+    def predictions(self, model: nn.Module, part: tuple[Texts, Texts], device: torch.device) -> list[Prediction]:
+        """What the network writes for every source, in their order; the targets may be unknown."""
+        texts: dict[int, str] = {}
+        with evaluating(model):
+            for chosen, batch in PairsPart.of(*part, device).in_order():
+                written, lengths = self.written(model, batch)
+                lanes = zip(chosen.tolist(), written.t().cpu().numpy(), lengths.tolist(), strict=True)
+                for number, symbols, length in lanes:
+                    texts[number] = self.encoding.target.decode(symbols[:length])
+        sources = _decoded(part[0], self.encoding.source)
+        return [Prediction(source, text=texts[number]) for number, source in enumerate(sources)]
+
+    def sample(self, model: nn.Module, generator: torch.Generator) -> str:
+        """Nothing is written: there is no source without the data."""
+        return ""
+
+
+def _decoded(texts: Texts, encoding: TextEncoding) -> list[str]:
+    return [encoding.decode(texts.text(number)) for number in range(len(texts))]
+
+
+def _edit_totals(edits: Any, lengths: Any) -> Totals:
+    """Sums that `_edit_figures` takes, of edits (pairs,) and the targets' lengths (pairs,)."""
+    return {
+        "right": float((edits == 0).sum()),
+        "pairs": float(len(edits)),
+        "edits": float(edits.sum()),
+        "characters": float(lengths.sum()),
+    }
+
+
+def _edit_figures(totals: Mapping[str, Any]) -> dict[str, float]:
+    return {
+        "exact_match": totals["right"] / totals["pairs"],
+        "character_error_rate": totals["edits"] / totals["characters"],
+    }

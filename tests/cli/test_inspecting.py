@@ -1,0 +1,135 @@
+"""`lstmctl inspect` as a person or a script meets it."""
+
+from __future__ import annotations
+
+import io
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from lstmctl import train
+from lstmctl.cli.main import main
+
+
+class Result(NamedTuple):
+    code: int
+    out: str
+    err: str
+
+
+Command = Callable[..., Result]
+FEW = ["training.budget=3 steps"]
+
+
+@pytest.fixture
+def lstmctl(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
+    """The command in this process."""
+
+    def run(*arguments: str) -> Result:
+        monkeypatch.setattr(sys, "argv", ["lstmctl", *arguments])
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO()))
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as ended:
+            main()
+        assert isinstance(ended.value.code, int)
+        return Result(ended.value.code, *capsys.readouterr())
+
+    return run
+
+
+@pytest.fixture
+def run(small_config: Path) -> str:
+    """A small trained LSTM."""
+    train(small_config, FEW)
+    return "small-lstm-001"
+
+
+@pytest.mark.parametrize("what", ["gates", "memory", "gradients"])
+def test_each_look_gives_a_table_and_a_picture(what: str, lstmctl: Command, run: str) -> None:
+    result = lstmctl("inspect", what)
+    picture = Path("runs", run, "plots", f"inspect-{what}.png")
+    assert (result.code, result.err) == (0, f"{picture}\n")
+    assert picture.read_bytes().startswith(b"\x89PNG")
+    assert result.out
+    told = lstmctl("inspect", what, run, "--plot", "a.svg", "--json")
+    assert (told.code, told.err) == (0, "a.svg\n")
+    assert b"<svg" in Path("a.svg").read_bytes()
+    found = json.loads(told.out)
+    assert next(iter(found)) == "format"
+    assert found["format"] == 1
+    assert told.out.count("\n") == 1
+
+
+def test_the_json_of_gates(lstmctl: Command, run: str) -> None:
+    found = json.loads(lstmctl("inspect", "gates", run, "--text", "Ann sees", "--units", "3,1", "--json").out)
+    assert (found["run"], found["cell"], found["source"]) == (f"runs/{run}", "lstm", "the text given")
+    assert (found["layer"], found["layers"], found["hidden"], found["units"]) == (2, 2, 12, [3, 1])
+    assert (found["symbols"], found["step"]) == (list("Ann sees"), "characters")
+    assert [panel["name"] for panel in found["panels"]] == ["i", "f", "g", "o", "hidden", "cell"]
+    assert [[len(row) for row in panel["values"]] for panel in found["panels"]] == [[8, 8]] * 6
+    assert set(found["tracked"][0]) == {"property", "layer", "state", "unit", "chosen", "correlation", "tracks"}
+    assert found["tracked_in"] == "the test part"
+
+
+def test_the_json_of_memory_and_gradients(lstmctl: Command, run: str) -> None:
+    (first, second) = json.loads(lstmctl("inspect", "memory", run, "--steps", "100", "--json").out)["layers"]
+    assert (first["layer"], second["keeping_gate"], first["spectrum"]) == (1, "f", None)
+    assert len(first["time_constants"]) == 12
+    assert [gate["gate"] for gate in first["saturation"]] == ["i", "f", "o"]
+    arguments = ["inspect", "gradients", run, run, "--steps", "5", "--positions", "4", "--initial", "--json"]
+    runs = json.loads(lstmctl(*arguments).out)["runs"]
+    assert len(runs) == 2
+    assert runs[0] == runs[1]
+    assert (runs[0]["weights"], runs[0]["positions"], runs[0]["steps"], runs[0]["window"]) == ("initial", 4, 5, 16)
+    course = runs[0]["courses"][-1]
+    assert (course["layer"], course["state"], len(course["norms"])) == (2, "cell", 6)
+    assert (course["half_life"] is None) == (course["rate"] >= 1)
+
+
+def test_a_forecaster_is_looked_into_by_its_segments(lstmctl: Command, series_config: Path) -> None:
+    train(series_config, FEW)
+    gates = json.loads(lstmctl("inspect", "gates", "--json").out)
+    # A lookback of 12 rows in segments of 2.
+    assert gates["symbols"] == ["−12", "−10", "−8", "−6", "−4", "−2"]
+    assert {one["property"] for one in gates["tracked"]} >= {"position in the window"}
+    found = json.loads(lstmctl("inspect", "gradients", "--steps", "50", "--json").out)["runs"][0]
+    assert (found["steps"], found["window"]) == (5, None)
+    assert lstmctl("inspect", "memory", "small.csv").code == 0
+    refused = lstmctl("inspect", "recall")
+    assert refused.code == 2
+    assert refused.err.startswith("error: waves-gru-001 does not read text: its task is forecast\nhint: ")
+    assert lstmctl("inspect", "gates", "--text", "a").code == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (["gates", "--layer", "9"], 2, "there is no layer 9; the network has 2"),
+        (["gates", "--units", "a"], 2, "--units are whole numbers with commas between, such as 3,17,40, not `a`"),
+        (["gradients", "--layer", "9"], 2, "there is no layer 9 in every run"),
+        (["memory", "--plot", "a.pdf"], 2, "a figure is a .png or a .svg file, and a.pdf is neither"),
+        (["recall"], 2, "nobody knows what is recalled in"),
+        (["gates", "small-lstm-001", "gone.txt"], 3, "`gone.txt` does not exist"),
+        (["memory", "gone"], 4, "no run `gone`"),
+    ],
+)
+def test_what_cannot_be_is_said_in_one_line(
+    arguments: list[str], code: int, message: str, lstmctl: Command, run: str
+) -> None:
+    result = lstmctl("inspect", *arguments)
+    assert (result.code, result.out) == (code, "")
+    assert message in result.err.splitlines()[0]
+    assert "Traceback" not in result.err
+
+
+def test_what_carries_nothing_says_so(lstmctl: Command, small_config: Path) -> None:
+    train(small_config, [*FEW, "model.cell=feedforward"])
+    assert lstmctl("inspect", "memory") == Result(
+        0, "This cell carries nothing from step to step: it has no memory to measure.\n", ""
+    )
+    assert "no gradient goes back in time" in lstmctl("inspect", "gradients").out
+    assert lstmctl("inspect", "gates").err.endswith("inspect-gates.png\n")
