@@ -122,6 +122,8 @@ class Evaluation:
     """Of labels: precision, recall, F1 and the number of true cases of each, of the run alone."""
     confusion: tuple[tuple[int, ...], ...] = ()
     """Of labels: how often each true one (row) was told as each (column), in the order of `by_label`."""
+    counted: str = "windows"
+    """What `windows` counts, in the plural."""
 
 
 @dataclass(frozen=True, slots=True)

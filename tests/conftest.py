@@ -67,6 +67,36 @@ def small_config(text_file: Path) -> Path:
     return path
 
 
+PLACES_CONFIG = """\
+task: {type: generation-from-label}
+data: {table: places.csv, text: place, label: country}
+model: {cell: gru, hidden: 12, embedding: 8}
+training: {budget: 30 steps, batch: 16, learning_rate: 1e-2, precision: float32}
+threads: 1
+"""
+
+
+def write_places(path: Path) -> Path:
+    """A table of made-up places with the country of each: three countries with endings of their own."""
+    draw = random.Random(6)
+    endings = {"france": ("ville", "ac"), "spain": ("illa", "ona"), "finland": ("nen", "kka")}
+    lines = ["place,country"]
+    for _ in range(200):
+        country = draw.choice(list(endings))
+        lines.append(f"{draw.choice('bdlmst')}{draw.choice('aeio')}{draw.choice(endings[country])},{country}")
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return path
+
+
+@pytest.fixture
+def places_config(tmp_path: Path) -> Path:
+    """A config that trains a generator of places within a second or two, on `places.csv` beside it."""
+    write_places(tmp_path / "places.csv")
+    path = tmp_path / "places.yaml"
+    path.write_text(PLACES_CONFIG, encoding="utf-8")
+    return path
+
+
 SERIES_CONFIG = """\
 task: {type: forecast, lookback: 12, horizon: 4, segment: 2, season: 6, levels: [80], loss: mse}
 data: {series: small.csv, split: [0.6, 0.2, 0.2]}

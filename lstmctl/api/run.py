@@ -144,6 +144,7 @@ class Run:
             by_step={name: score.by_step for name, score in scores.items() if score.by_step},
             by_label=scores["run"].by_label,
             confusion=scores["run"].confusion,
+            counted="sequences" if self.task.unit == "sequences" else "windows",
             notes=self.task.notes(part if called == part else "", chosen=self.info.get("headline") == "best"),
         )
 

@@ -27,6 +27,7 @@ def data_facts(data: Mapping[str, Any]) -> list[tuple[str, object]]:
         ("season", f"{count(season)} rows" if is_number(season) and season > 1 else "none" if season == 1 else season),
         ("symbols", number(data.get("symbols"))),
         ("vocabulary", number(data.get("vocabulary"))),
+        ("vocabulary of targets", number(data.get("target_vocabulary"))),
         ("rows in each part" if is_series else "parts", _parts(data.get("parts"))),
         ("windows in each part", _parts(data.get("windows"))),
         ("scaled by", data.get("scaled_by")),

@@ -72,8 +72,7 @@ def overall(evaluation: Evaluation, primary: str, *, lower_is_better: bool = Tru
 
 def scored(evaluation: Evaluation) -> str:
     """How much was scored, in words: `2,785 windows`, `150 sequences`."""
-    whole = any(name in RATES for name in evaluation.metrics)
-    return f"{count(evaluation.windows)} {'sequences' if whole else 'windows'}"
+    return f"{count(evaluation.windows)} {evaluation.counted}"
 
 
 def by_channel(

@@ -61,6 +61,7 @@ def read_evaluation(run: Path) -> StoredEvaluation | None:
             },
             by_label={label: _metrics(rates) for label, rates in _mapping(data.get("by_label")).items()},
             confusion=_counts(data.get("confusion"), len(_mapping(data.get("by_label")))),
+            counted="sequences" if data.get("counted") == "sequences" else "windows",
             notes=tuple(map(str, notes)) if isinstance(notes, list) else (),
         ),
         primary if isinstance(primary, str) and primary in metrics else next(iter(metrics)),

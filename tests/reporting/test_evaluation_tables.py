@@ -175,6 +175,7 @@ LABELLED = Evaluation(
         "on": {"precision": 1.0, "recall": 2 / 3, "f1": 0.8, "count": 30.0},
     },
     confusion=((10, 0), (10, 20)),
+    counted="sequences",
 )
 
 
