@@ -213,7 +213,7 @@ def recall(
 
     opened = _opened(run, trust)
     found = inspection.inspect_recall(opened, split=split, kind=kind)
-    _draw(opened, "recall", plot, lambda path: write_recall(path, found))
+    _draw(opened, "recall", plot, lambda path: write_recall(path, [found]))
     if json:
         output.write_json(recall_json(found))
     else:

@@ -227,8 +227,11 @@ def _eigenvalues(panel: Axes, layer: LayerMemory, ink: str) -> None:
     ruled(panel, ink)
 
 
-def write_recall(path: Path, findings: RecallFindings) -> Path:
-    """Write how much is recalled by distance, as a PNG or an SVG by the end of the name.
+def write_recall(path: Path, findings: Sequence[RecallFindings]) -> Path:
+    """Write how much is recalled by distance, a line a run, as a PNG or an SVG by the end of the name.
+
+    Args:
+        findings: of runs on the same data.
 
     Raises:
         UsageError: the name ends in neither `.png` nor `.svg`.
@@ -237,43 +240,39 @@ def write_recall(path: Path, findings: RecallFindings) -> Path:
     return write_figure(path, lambda width, ink: draw_recall(findings, width, ink))
 
 
-def draw_recall(findings: RecallFindings, width: float, ink: str) -> Figure:
+def draw_recall(findings: Sequence[RecallFindings], width: float, ink: str) -> Figure:
     """The figure of `write_recall`, of a width in inches with text and axes in a colour."""
     from matplotlib.figure import Figure
 
-    bins = findings.bins[:-1]
+    bins = findings[0].bins[:-1]
     places = range(len(bins))
-    drawing = Figure(figsize=(width, 3.3), layout="constrained")
+    drawing = Figure(figsize=(width, 3.3 + 0.16 * (len(findings) > 1)), layout="constrained")
     panel = drawing.add_subplot()
+    names = run_names(findings) if len(findings) > 1 else ["this run"]
+    for number, (one, name) in enumerate(zip(findings, names, strict=True)):
+        own = one.bins[:-1]
+        right = [100 * each.right for each in own]
+        reach = [
+            [100 * (each.right - each.low) for each in own],
+            [100 * (each.high - each.right) for each in own],
+        ]
+        colour, marker = COLOURS[number % len(COLOURS)], MARKERS[number % len(MARKERS)]
+        shown = legend_name(name)
+        panel.plot(places, right, color=colour, marker=marker, markersize=4.5, linewidth=1.9, zorder=3, label=shown)
+        panel.errorbar(places, right, yerr=reach, color=colour, linewidth=1, capsize=3, fmt="none", zorder=3)
     named = [100 * one.last_named if one.last_named is not None else math.nan for one in bins]
-    lines = [
-        ("this run", [100 * one.right for one in bins]),
+    others = [
         ("last named", named),
         ("most frequent", [100 * one.most_frequent for one in bins]),
-        ("uniform (chance)", [100 * findings.chance] * len(bins)),
+        ("uniform (chance)", [100 * findings[0].chance] * len(bins)),
     ]
-    for number, (name, values) in enumerate(lines):
-        if all(math.isnan(value) for value in values):
-            continue
-        panel.plot(
-            places,
-            values,
-            color=COLOURS[number],
-            linestyle=LINES[number],
-            marker=MARKERS[number],
-            markersize=4.5,
-            linewidth=1.9 if number == 0 else 1.2,
-            zorder=3 if number == 0 else 2,
-            label=name,
-        )
-    reach = [
-        [100 * (one.right - one.low) for one in bins],
-        [100 * (one.high - one.right) for one in bins],
-    ]
-    panel.errorbar(places, lines[0][1], yerr=reach, color=COLOURS[0], linewidth=1, capsize=3, fmt="none", zorder=3)
+    for number, (name, values) in enumerate(others, start=1):
+        if not all(math.isnan(value) for value in values):
+            line = LINES[number % len(LINES)]
+            panel.plot(places, values, color=ink, alpha=0.55, linestyle=line, linewidth=1.2, label=name)
     panel.set_xticks(places, [f"{one.nearest:,}–{one.farthest:,}\n{one.answers:,} answers" for one in bins])
     panel.set_xlabel("symbols from the last reminder to the answer; bars: 95 % interval")
-    panel.set_ylabel(f"{shortened(findings.kind)} right, %")
+    panel.set_ylabel(f"{shortened(findings[0].kind)} right, %")
     panel.set_ylim(-3, 103)
     panel.margins(x=0.08)
     ruled(panel, ink, "y")

@@ -128,13 +128,13 @@ def show_recall(findings: RecallFindings, *, stream: TextIO) -> None:
     print_table(title, columns, rows, stream=stream)
 
 
-def run_names(findings: Sequence[GradientFindings]) -> list[str]:
+def run_names(findings: Sequence[GradientFindings] | Sequence[RecallFindings]) -> list[str]:
     """Each run's name, with its cell where the name does not say it, and `initial` where it was not trained."""
     names = []
     for one in findings:
         name = _name(one.about)
         name += "" if one.about.cell in name else f" ({inert(one.about.cell)})"
-        names.append(name + (", initial" if one.weights == "initial" else ""))
+        names.append(name + (", initial" if isinstance(one, GradientFindings) and one.weights == "initial" else ""))
     counts = Counter(names)
     # Runs of two folders may share a name; then the folder says which is which.
     return [name if counts[name] == 1 else inert(one.about.run) for name, one in zip(names, findings, strict=True)]

@@ -223,7 +223,7 @@ def test_a_vanilla_network_is_drawn_by_its_eigenvalues() -> None:
 
 
 def test_recall_is_a_line_beside_what_needs_no_memory() -> None:
-    (panel,) = draw_recall(RECALL, 6.5, "black").axes
+    (panel,) = draw_recall([RECALL], 6.5, "black").axes
     drawn = {str(line.get_label()): list(line.get_ydata()) for line in panel.lines}  # type: ignore[arg-type]
     assert drawn["this run"] == [90, 50]
     assert drawn["last named"] == [100, 70]

@@ -86,7 +86,7 @@ def boxes(sweep: Sweep, width: float) -> tuple[Any, dict[str, Any]]:
         text, box = word.get_text(), word.get_window_extent()
         rows = text.count("\n") + 1
         if text.startswith("\n"):  # a name in a lower row: the empty rows above it are none of its own
-            box = Bbox.from_extents(box.x0, box.y0, box.x1, box.y0 + box.height / rows)
+            box = Bbox.from_extents(box.x0, box.y0, box.x1, box.y0 + box.height / rows - 1)
         if text:
             found[text] = box
     return panel, found
