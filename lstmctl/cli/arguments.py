@@ -71,11 +71,12 @@ def complete_run(incomplete: str) -> list[str]:
 
 
 def complete_comparison(incomplete: str) -> list[str]:
-    """Names of comparisons."""
-    from lstmctl.runs.comparisons import list_comparisons
+    """Names of comparisons, and of sweeps of them."""
+    from lstmctl.runs.comparisons import list_comparisons, list_sweeps
     from lstmctl.runs.folder import runs_root
 
-    names = ["latest", *(folder.name for folder in list_comparisons(runs_root()))]
+    root = runs_root()
+    names = ["latest", *(folder.name for folder in [*list_comparisons(root), *list_sweeps(root)])]
     return [name for name in names if name.startswith(incomplete)]
 
 

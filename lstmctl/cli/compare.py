@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -26,6 +26,7 @@ Examples:
   lstmctl compare rnn lstm gru --config next-character --seeds 5 --jobs 2 threads=1
   lstmctl compare lstm --arm "wide: lstm model.hidden=512" --match hidden training.learning_rate=2e-3
   lstmctl compare lstm gru --tune training.learning_rate=4e-3,8e-3 --table latex
+  lstmctl compare rnn lstm --config adding --sweep data.length=50,100,200
   lstmctl compare --resume latest --seeds 5
 """
 
@@ -81,12 +82,19 @@ def compare(
         list[str] | None,
         typer.Option(metavar="KEY=VALUE,VALUE", help="Try these on every arm, choose on validation; repeatable."),
     ] = None,
+    sweep: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="KEY=VALUE,VALUE,…",
+            help="Make a comparison for each of these values and draw what the arms reach over them.",
+        ),
+    ] = None,
     jobs: Annotated[int, typer.Option(help="Runs at once; the figures stay the same, their times do not compare.")] = 1,
     resume: Annotated[
         str | None,
         typer.Option(
             metavar="COMPARISON",
-            help="Go on with one that was stopped; with --seeds, add seeds to it.",
+            help="Go on with one that was stopped, or with a sweep; with --seeds, add seeds to it.",
             autocompletion=complete_comparison,
         ),
     ] = None,
@@ -103,45 +111,57 @@ def compare(
     from lstmctl import api, comparison
     from lstmctl.cli import output
     from lstmctl.errors import DivergedError, UsageError
-    from lstmctl.reporting import comparison_tables
+    from lstmctl.records import Comparison, Sweep
+    from lstmctl.reporting import comparison_tables, sweep_tables
     from lstmctl.reporting.console import write_line
     from lstmctl.reporting.live_comparison import ComparisonDisplay
 
     if json and table is not None:
         raise UsageError("--json and --table both write to stdout; give one of them")
-    if resume is not None and (arguments or arm or tune or config is not None or match is not None):
+    if resume is not None and (arguments or arm or tune or sweep or config is not None or match is not None):
         raise UsageError("--resume goes on with a comparison's own plan; of what is planned, only --seeds can be more")
+    if sweep and len(sweep) > 1:
+        raise UsageError("--sweep goes through one setting; give it once")
     check_budget_is_quoted(arguments or ())
     cells = [argument for argument in arguments or () if "=" not in argument]
     overrides = [argument for argument in arguments or () if "=" in argument]
+    result: Comparison | Sweep
     try:
         with ComparisonDisplay(quiet=quiet) as display:
             if resume is not None:
-                result = comparison.resume_comparison(resume, seeds=seeds, jobs=jobs, trust=trust, observe=display)
+                go_on = comparison.resume_sweep if comparison.is_sweep(resume) else comparison.resume_comparison
+                result = go_on(resume, seeds=seeds, jobs=jobs, trust=trust, observe=display)
             else:
-                result = comparison.compare(
-                    cells,
-                    config,
-                    overrides,
-                    arms=arm or (),
-                    seeds=3 if seeds is None else seeds,
-                    match=(match or Match.parameters).value,
-                    tune=tune or (),
-                    jobs=jobs,
-                    trust=trust,
-                    observe=display,
-                    command=api.command_line(),
-                )
+                asked: dict[str, Any] = {
+                    "arms": arm or (),
+                    "seeds": 3 if seeds is None else seeds,
+                    "match": (match or Match.parameters).value,
+                    "tune": tune or (),
+                    "jobs": jobs,
+                    "trust": trust,
+                    "observe": display,
+                    "command": api.command_line(),
+                }
+                if sweep:
+                    key, values = comparison.parse_sweep(sweep[0])
+                    result = comparison.sweep(cells, config, overrides, key=key, values=values, **asked)
+                else:
+                    result = comparison.compare(cells, config, overrides, **asked)
     except comparison.Interrupted as interrupted:
         write_line("Stopped and saved. To go on:")
         write_line(f"  {interrupted.again}")
         raise typer.Exit(128 + interrupted.signal) from None
+    made = result.comparisons if isinstance(result, Sweep) else (result,)
+    # What writes such a result.
+    tables: Any = sweep_tables if isinstance(result, Sweep) else comparison_tables
+    show: Any = sweep_tables.show_sweep if isinstance(result, Sweep) else comparison_tables.show_comparison
+    as_json: Any = comparison.sweep_as_json if isinstance(result, Sweep) else comparison.as_json
     if json:
-        output.write_json(comparison.as_json(result))
+        output.write_json(as_json(result))
     elif table is not None:
-        output.write(getattr(comparison_tables, table.value)(result))
+        output.write(getattr(tables, table.value)(result))
     if not quiet:
-        comparison_tables.show_comparison(result)
+        show(result)
         write_line(f"\n{Path(result.path) / 'report.html'}")
-    if all(one.status == "diverged" for one in result.arms):
+    if all(arm.status == "diverged" for one in made for arm in one.arms):
         raise typer.Exit(DivergedError.exit_code)

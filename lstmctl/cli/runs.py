@@ -14,19 +14,20 @@ app = typer.Typer(help="Look at runs.", no_args_is_help=True, rich_markup_mode=N
 
 @app.command("list", epilog="Examples:\n\n\b\n  lstmctl runs list\n  lstmctl runs list --json")
 def list_(json: Json = False) -> None:
-    """All runs, oldest first, with their status and figures; then all comparisons."""
+    """All runs, oldest first, with their status and figures; then all comparisons, and all sweeps of them."""
     from lstmctl.cli import output
     from lstmctl.reporting import console
-    from lstmctl.runs.comparisons import list_comparisons, summarise_comparison
+    from lstmctl.runs.comparisons import list_comparisons, list_sweeps, summarise_comparison, summarise_sweep
     from lstmctl.runs.folder import list_runs, runs_root
     from lstmctl.runs.summary import summarise
 
     rows = [summarise(folder) for folder in list_runs(runs_root())]
     comparisons = [summarise_comparison(folder) for folder in list_comparisons(runs_root())]
+    sweeps = [summarise_sweep(folder) for folder in list_sweeps(runs_root())]
     if json:
-        output.write_json({"runs": rows, "comparisons": comparisons})
+        output.write_json({"runs": rows, "comparisons": comparisons, "sweeps": sweeps})
         return
-    if not rows and not comparisons:
+    if not rows and not comparisons and not sweeps:
         console.write_line(f"no runs under {runs_root()}; `lstmctl train` makes the first")
         return
     columns = ["run", "status", "cell", "parameters", "step", "primary", "started"]
@@ -34,6 +35,9 @@ def list_(json: Json = False) -> None:
     if rows and comparisons:
         console.write_line("", sys.stdout)
     _print(["comparison", "status", "arms", "runs"], comparisons)
+    if sweeps and (rows or comparisons):
+        console.write_line("", sys.stdout)
+    _print(["sweep", "status", "key", "values", "arms", "runs"], sweeps)
 
 
 @app.command(epilog="Examples:\n\n\b\n  lstmctl runs show\n  lstmctl runs show latest --json")

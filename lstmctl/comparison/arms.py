@@ -33,18 +33,17 @@ class Arm:
     overrides: tuple[str, ...] = ()
 
 
-def arms_of(cells: Sequence[str], texts: Sequence[str]) -> list[Arm]:
+def arms_of(cells: Sequence[str], texts: Sequence[str], *, least: int = 2) -> list[Arm]:
     """The arms that are typed: cells by their names, then those of `--arm`.
 
     Raises:
-        UsageError: one is not an arm, there are fewer than two, or two have one name.
+        UsageError: one is not an arm, there are fewer than `least`, or two have one name.
     """
     arms = [Arm(cell_name(_known(cell)), cell) for cell in cells] + [parse_arm(text) for text in texts]
-    if len(arms) < 2:
+    if len(arms) < least:
         given = f"only {arms[0].name}" if arms else "none"
-        raise UsageError(
-            f"a comparison needs two arms, and there is {given}", hint=f"lstmctl compare rnn lstm, or {EXAMPLE}"
-        )
+        needed = "a comparison needs two arms" if least > 1 else "a sweep needs an arm"
+        raise UsageError(f"{needed}, and there is {given}", hint=f"lstmctl compare rnn lstm, or {EXAMPLE}")
     names: set[str] = set()
     for arm in arms:
         # Runs are folders, and some file systems take `A` and `a` for one name.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from lstmctl.api.assembly import find_cell, open_data
 from lstmctl.api.failures import memory_errors
 from lstmctl.comparison.arms import arms_of, parse_grid
 from lstmctl.comparison.execution import FINAL, Interrupted, Observer, execute, status_of
-from lstmctl.comparison.plan import Match, Plan, read_plan, write_plan
+from lstmctl.comparison.plan import Match, Plan, PlannedRun, read_plan, write_plan
 from lstmctl.comparison.planning import MOST_SEEDS, keep_sources, make_plan
 from lstmctl.comparison.results import as_json, choose, gather
 from lstmctl.config import LoadedConfig, from_mapping, load
@@ -74,13 +74,8 @@ def compare(
         Interrupted: Ctrl-C or SIGTERM; what was trained is saved.
     """
     planned_arms, grid = arms_of(cells, arms), parse_grid(tune)
-    _check_jobs(jobs, match)
-    if config is None:
-        config, overrides = DEFAULT[0], [*DEFAULT[1], *overrides]
-    if isinstance(config, Mapping):
-        loaded = LoadedConfig(from_mapping(config, overrides), "config", None)
-    else:
-        loaded = load(str(config), overrides, trust=trust)
+    check_jobs(jobs, match)
+    loaded, overrides = load_shared(config, overrides, trust=trust)
     with termination_as_exit(), memory_errors():
         plan = make_plan(
             loaded,
@@ -94,7 +89,8 @@ def compare(
         folder = claim_folder(runs_root(), f"{loaded.name}-comparison")
         with locked(folder):
             keep_sources(folder, plan)
-            return _complete(folder, plan, jobs, observe)
+            warn_of([plan], jobs)
+            return complete(folder, plan, jobs, observe, command_to_resume(folder, plan, jobs))
 
 
 def resume_comparison(
@@ -119,30 +115,70 @@ def resume_comparison(
     """
     folder = find_comparison(str(name), runs_root())
     with termination_as_exit(), locked(folder), memory_errors():
-        plan = read_plan(folder, trust=trust)
-        _check_jobs(jobs, plan.match)
-        if seeds is not None:
-            if not len(plan.seeds) <= seeds <= MOST_SEEDS:
-                raise UsageError(
-                    f"--seeds {seeds}: {folder.name} has {len(plan.seeds)} already; as many or more, up to {MOST_SEEDS}"
-                )
-            first = plan.seeds[0]
-            plan = plan.model_copy(update={"seeds": tuple(range(first, first + seeds))})
-        _check_unchanged(folder, plan)
-        return _complete(folder, plan, jobs, observe)
+        plan = plan_to_resume(folder, seeds=seeds, jobs=jobs, trust=trust)
+        if is_pending(folder, plan):
+            warn_of([plan], jobs)
+        return complete(folder, plan, jobs, observe, command_to_resume(folder, plan, jobs))
 
 
-def _complete(folder: Path, plan: Plan, jobs: int, observe: Observer) -> Comparison:
-    """Make what is missing, and report."""
-    runs = [*plan.tuning_runs, *plan.runs(dict.fromkeys((arm.name for arm in plan.arms), 0))]
+def load_shared(
+    config: str | Path | Mapping[str, Any] | None, overrides: Sequence[str], *, trust: bool
+) -> tuple[LoadedConfig, Sequence[str]]:
+    """What all arms share, and its overrides; see `compare`.
+
+    Raises:
+        ConfigError: every problem of the config at once.
+    """
+    if config is None:
+        config, overrides = DEFAULT[0], [*DEFAULT[1], *overrides]
+    if isinstance(config, Mapping):
+        return LoadedConfig(from_mapping(config, overrides), "config", None), overrides
+    return load(str(config), overrides, trust=trust), overrides
+
+
+def plan_to_resume(folder: Path, *, seeds: int | None, jobs: int, trust: bool) -> Plan:
+    """The plan of a comparison that goes on, once it is known that nothing it rests on has changed.
+
+    Raises:
+        RunError, DataError, UsageError, ConfigError: see `resume_comparison`.
+    """
+    plan = read_plan(folder, trust=trust)
+    check_jobs(jobs, plan.match)
+    if seeds is not None:
+        if not len(plan.seeds) <= seeds <= MOST_SEEDS:
+            raise UsageError(
+                f"--seeds {seeds}: {folder.name} has {len(plan.seeds)} already; as many or more, up to {MOST_SEEDS}"
+            )
+        first = plan.seeds[0]
+        plan = plan.model_copy(update={"seeds": tuple(range(first, first + seeds))})
+    _check_unchanged(folder, plan)
+    return plan
+
+
+def is_pending(folder: Path, plan: Plan) -> bool:
+    """Whether a run of the plan is still to be made."""
+    return any(status_of(folder, run) not in FINAL for run in _all_runs(plan))
+
+
+def complete(folder: Path, plan: Plan, jobs: int, observe: Observer, again: str) -> Comparison:
+    """Make what is missing of a comparison in its folder, and report.
+
+    Args:
+        folder: held by a lock, with the sources of users' own cells in it.
+        plan, jobs, observe: of the comparison.
+        again: the command that goes on where this is stopped.
+
+    Raises:
+        Interrupted: Ctrl-C or SIGTERM; what was trained is saved.
+        LstmctlError: what befell a run; what is finished stands.
+    """
+    runs = _all_runs(plan)
     finished = tuple(run.name for run in runs if status_of(folder, run) in FINAL)
     if pending := len(runs) - len(finished):
         (folder / RESULT).unlink(missing_ok=True)
         plan = plan.model_copy(update={"jobs": max(min(jobs, pending), plan.jobs)})
-        _warn(plan, jobs)
     write_plan(folder, plan)
     observe(Planned(tuple(run.name for run in runs), finished))
-    again = _command_to_resume(folder, plan, jobs)
     try:
         execute(folder, plan, plan.tuning_runs, jobs=jobs, observe=observe)
         execute(folder, plan, plan.runs(choose(folder, plan)), jobs=jobs, observe=observe)
@@ -159,42 +195,46 @@ def _complete(folder: Path, plan: Plan, jobs: int, observe: Observer) -> Compari
     return comparison
 
 
-def _command_to_resume(folder: Path, plan: Plan, jobs: int) -> str:
+def _all_runs(plan: Plan) -> list[PlannedRun]:
+    """With those of tuning first; which candidate is compared does not change their names."""
+    return [*plan.tuning_runs, *plan.runs(dict.fromkeys((arm.name for arm in plan.arms), 0))]
+
+
+def command_to_resume(folder: Path, plan: Plan, jobs: int) -> str:
     """What a person types to go on, with consent where the plan names code."""
     words = ["lstmctl", "compare", "--resume", str(folder)]
     trust = any(arm.cell_source for arm in plan.arms)
     return shlex.join([*words, *(["--jobs", str(jobs)] if jobs > 1 else []), *(["--trust"] if trust else [])])
 
 
-def _check_jobs(jobs: int, match: Match) -> None:
+def check_jobs(jobs: int, match: Match) -> None:
+    """Raises UsageError where so many runs cannot go at once."""
     if jobs < 1:
         raise UsageError(f"--jobs {jobs}: 1 or more")
     if match == "time" and jobs > 1:
         raise UsageError("--match time needs --jobs 1: runs that share a machine slow each other down")
 
 
-def _warn(plan: Plan, jobs: int) -> None:
+def warn_of(plans: Sequence[Plan], jobs: int) -> None:
+    """Say what speaks against what the plans will show, each thing once."""
+    for text in dict.fromkeys(text for plan in plans for text in _warnings(plan, jobs)):
+        log.warning("%s", text)
+
+
+def _warnings(plan: Plan, jobs: int) -> Iterator[str]:
     for arm in plan.arms:
         parameters = arm.candidates[0].parameters
         if plan.target is not None and abs(parameters / plan.target - 1) > DEVIATION_TO_WARN_OF:
-            log.warning(
-                "%s has %s parameters, %+.1f %% from the %s to match",
-                arm.name,
-                f"{parameters:,}",
-                100 * (parameters / plan.target - 1),
-                f"{plan.target:,}",
-            )
+            off = f"{100 * (parameters / plan.target - 1):+.1f} %"
+            yield f"{arm.name} has {parameters:,} parameters, {off} from the {plan.target:,} to match"
     scored = int(plan.data["parts"][plan.split])
     if scored < FEW:
-        log.warning("the %s part has %d %s only: what is measured on it says little", plan.split, scored, plan.unit)
+        yield f"the {plan.split} part has {scored} {plan.unit} only: what is measured on it says little"
     cores = os.cpu_count() or 1
     if jobs > 1 and plan.device == "cpu" and jobs * plan.threads > cores:
-        log.warning(
-            "%d runs at once with %d threads each share %d cores; threads=%d would suit them better",
-            jobs,
-            plan.threads,
-            cores,
-            max(1, cores // jobs),
+        yield (
+            f"{jobs} runs at once with {plan.threads} threads each share {cores} cores; "
+            f"threads={max(1, cores // jobs)} would suit them better"
         )
 
 

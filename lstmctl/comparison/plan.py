@@ -136,7 +136,8 @@ def for_tuning(settings: Settings, data: Mapping[str, Any]) -> Settings:
     """`settings` for a run that chooses among candidates, and so never sees the part that is reported.
 
     With a test part that is the test part. Without one, the validation part is reported, and tuning learns from the
-    training part but for its last stretch and is scored on that.
+    training part but for its last stretch and is scored on that. Sequences that the program draws are as they are: new
+    ones for training, and a test part drawn apart.
 
     Args:
         settings: of the run.
@@ -145,7 +146,10 @@ def for_tuning(settings: Settings, data: Mapping[str, Any]) -> Settings:
     Raises:
         UsageError: its series differ in length, so no counts of rows fit all of them.
     """
-    parts = data.get("rows", data["parts"])
+    if settings.data.source == "synthetic":
+        return settings
+    # Of series, a part's length is said for all of them together and its rows for each; elsewhere `rows` is none of it.
+    parts = data.get("rows", data["parts"]) if settings.data.source == "series" else data["parts"]
     if parts is None:
         raise UsageError("--tune needs series of equal length, to leave out of each what is reported")
     training, validation = int(parts["training"]), int(parts["validation"])

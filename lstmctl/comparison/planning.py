@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -130,10 +131,10 @@ def _draft(
     loaded: LoadedConfig, arm: Arm, point: tuple[str, ...], reference: Assembled, target: int | None, *, tuned: bool
 ) -> _Draft:
     base = loaded.settings
-    # The config's options are for the config's cell; what an arm says itself comes after and wins.
-    fresh = ["model.options={}"] if arm.cell != base.model.cell else []
-    overrides = [f"model.cell={arm.cell}", *fresh, *arm.overrides, *point]
     with _of(arm):
+        # What an arm says itself comes after and wins.
+        options = json.dumps(_options_of(arm, base, loaded))
+        overrides = [f"model.cell={arm.cell}", f"model.options={options}", *arm.overrides, *point]
         settings = portable(derive(base, overrides), reference.corpus)
         if settings.training.patience is not None and "test" not in reference.corpus.parts:
             raise ConfigError(
@@ -157,6 +158,15 @@ def _draft(
         assembled.choices.precision,
         assembled.batches.units_per_step,
     )
+
+
+def _options_of(arm: Arm, base: Settings, loaded: LoadedConfig) -> dict[str, Any]:
+    """The config's options that an arm's cell has as well: they are about what is learnt. Others are for the config's
+    own cell alone."""
+    if arm.cell == base.model.cell:
+        return dict(base.model.options)
+    cell = find_cell(derive(base, [f"model.cell={arm.cell}", "model.options={}"]), loaded.folder)
+    return {name: value for name, value in base.model.options.items() if name in cell.Options.model_fields}
 
 
 def _key(override: str) -> str:
@@ -213,6 +223,8 @@ def _planned(arm: Arm, drafts: Sequence[_Draft], base: Settings) -> PlannedArm:
     }
     for key in ("model.cell", "training.budget", *drafts[0].point):
         own.pop(key, None)
+    if own.get("model.options") == {}:  # those of the config are for its own cell: nothing that the arm sets
+        del own["model.options"]
     return PlannedArm(
         name=arm.name,
         own={"model.hidden": after["model.hidden"], **own},

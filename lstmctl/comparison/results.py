@@ -29,8 +29,9 @@ log = logging.getLogger(__name__)
 
 CONFIDENCE = 0.95
 MACHINE = ("device_name", "precision", "threads", "platform", "versions")
-ORDER = ("batch", "window", "state_reset")
-"""Settings of the training that decide, with the seed, what is read when."""
+ORDER = ("batch", "window", "first_window", "state_reset")
+"""Settings of the training that decide, with the seed, what is read when. Those that a task does not read have their
+defaults in every arm."""
 
 
 def choose(folder: Path, plan: Plan) -> dict[str, int]:

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from lstmctl.comparison.plan import Plan
 from lstmctl.metrics import SOLVED, Metric
 from lstmctl.records import ArmResult, Difference, Metrics
+from lstmctl.reporting.quantities import figure as in_digits
 
 
 def statement(
@@ -21,9 +22,12 @@ def statement(
     figure = plan.primary.replace("_", " ")
     count = len(plan.seeds)
     parts = [f"Over {count} seeds, on this data: " if count > 1 else "One seed, on this data: "]
-    parts.append(
-        "; ".join(_differences(plan, tests, figure, confidence)) if count > 1 else _one_seed(plan, arms, figure)
-    )
+    if len(arms) == 1:
+        parts.append(_one_arm(arms[0], figure, confidence))
+    else:
+        parts.append(
+            "; ".join(_differences(plan, tests, figure, confidence)) if count > 1 else _one_seed(plan, arms, figure)
+        )
     parts.append(".")
     for arm in arms:
         lost = [str(run.seed) for run in arm.runs if run.value is None]
@@ -65,12 +69,22 @@ def _differences(plan: Plan, tests: Sequence[Difference], figure: str, confidenc
     return shown or ["no two arms can be compared"]
 
 
+def _one_arm(arm: ArmResult, figure: str, confidence: float) -> str:
+    """Of a sweep that looks at one arm alone."""
+    if arm.mean is None:
+        return f"{arm.name} came to no figure"
+    if arm.low is None or arm.high is None:
+        return f"{arm.name} reaches {arm.mean:.3f} {figure}, but nothing is known of how far seeds move it"
+    interval = f"{100 * confidence:g} % interval {arm.low:.3f} to {arm.high:.3f}"
+    return f"{arm.name} reaches {arm.mean:.3f} {figure} ({interval})"
+
+
 def _one_seed(plan: Plan, arms: Sequence[ArmResult], figure: str) -> str:
     scored = [(arm.mean, arm.name) for arm in arms if arm.mean is not None]
     if not scored:
         return "no arm came to a figure"
     value, name = min(scored) if plan.lower_is_better else max(scored)
-    return f"{name} came out best, at {value:.3f} {figure}, but nothing is known of how far seeds move the figures"
+    return f"{name} came out best, at {in_digits(value)} {figure}, but nothing is known of how far seeds move the figures"
 
 
 def _solved(plan: Plan, arms: Sequence[ArmResult], baselines: Mapping[str, Metrics]) -> list[str]:
@@ -79,11 +93,16 @@ def _solved(plan: Plan, arms: Sequence[ArmResult], baselines: Mapping[str, Metri
     if level is None:
         return []
     metric = Metric(plan.primary, plan.lower_is_better)
+    what = f" Solved ({plan.primary.replace('_', ' ')} of {level:.3g} or better) by "
+    if all(len(arm.values) == 1 for arm in arms):
+        solving = [arm.name for arm in arms if arm.values[0] is not None and metric.reaches(arm.values[0], level)]
+        others = [arm.name for arm in arms if arm.name not in solving]
+        return [what + (", ".join(solving) or "none") + (f"; not by {', '.join(others)}." if others else ".")]
     found = []
     for arm in arms:
         solved = sum(value is not None and metric.reaches(value, level) for value in arm.values)
         found.append(f"{arm.name} on {solved or 'none'} of {len(arm.values)} seeds")
-    return [f" Solved ({plan.primary.replace('_', ' ')} of {level:.3g} or better) by {', '.join(found)}."]
+    return [f"{what}{', '.join(found)}."]
 
 
 def _baselines(plan: Plan, arms: Sequence[ArmResult], baselines: Mapping[str, Metrics]) -> list[str]:

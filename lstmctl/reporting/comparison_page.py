@@ -18,6 +18,7 @@ from lstmctl.reporting.comparison_words import (
     fixed,
     interval_words,
     is_forecast,
+    is_of_sequences,
     match_words,
     metric,
     metric_names,
@@ -56,6 +57,15 @@ HOW_TO_READ_FORECASTS = {
     "The steep beginning is left out of view where it would press the rest flat.",
 }
 """The same where the arms forecast series."""
+HOW_TO_READ_SEQUENCES = {
+    "figures": "Each dot is a run, each bar the interval of its arm's mean. The interval tells how far the mean would "
+    "move with other seeds, on these sequences and with these settings; it says nothing of other sequences.",
+    "differences": HOW_TO_READ["differences"],
+    "curves": "The mean over seeds as a thick line, each seed as a thin one. On the way no more than the first one or "
+    "two thousand sequences of the validation part are scored, so these figures can differ a little from the final "
+    "ones. The steep beginning is left out of view where it would press the rest flat.",
+}
+"""The same where each sequence stands for itself."""
 
 
 def write_comparison(comparison: Comparison) -> Path:
@@ -161,8 +171,9 @@ def _plot(comparison: Comparison, name: str) -> str:
     if not wide:
         return ""
     narrow = inline_comparison_plot(comparison, name, width=NARROW_WIDTH, shown="narrow")
-    how = (HOW_TO_READ_FORECASTS if is_forecast(comparison) else HOW_TO_READ)[name]
-    return f'<figure>\n{wide}\n{narrow}\n</figure>\n<p class="soft">{page.text(how)}</p>'
+    how = HOW_TO_READ_FORECASTS if is_forecast(comparison) else HOW_TO_READ
+    how = HOW_TO_READ_SEQUENCES if is_of_sequences(comparison) else how
+    return f'<figure>\n{wide}\n{narrow}\n</figure>\n<p class="soft">{page.text(how[name])}</p>'
 
 
 def _differences(comparison: Comparison, table: Table | None) -> list[str]:
@@ -198,6 +209,8 @@ def _tuning(comparison: Comparison) -> str:
 
 
 def _samples(comparison: Comparison) -> str:
+    if all(arm.mean is not None and not arm.sample for arm in comparison.arms):
+        return ""  # the task writes nothing
     cards = []
     # A course drawn in a line would be broken by wrapping it, and needs the whole width.
     drawn = is_forecast(comparison)

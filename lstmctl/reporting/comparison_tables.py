@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import io
-import re
-from collections.abc import Iterable, Sequence
 from csv import writer
-from dataclasses import dataclass, replace
 from typing import TextIO
 
 from lstmctl.records import ArmResult, Comparison, Difference
@@ -38,45 +35,18 @@ from lstmctl.reporting.comparison_words import (
     warnings_on_differences,
     warnings_on_figures,
 )
-from lstmctl.reporting.console import inert, print_table, write_line
+from lstmctl.reporting.console import inert, write_line
 from lstmctl.reporting.quantities import count, short_count, size
+from lstmctl.reporting.table_forms import (
+    WORDS,
+    Table,
+    in_latex,
+    in_markdown,
+    show_table,
+    without_empty_columns,
+)
 
-WORDS = ("arm", "arms", "cell", "settings", "each seed", "kernel", "test")
-"""Columns that are read as words, from the left; all others are figures."""
-FOLDED_FROM = 24
-"""Characters of a cell that does not stand in one line of a paper's table."""
-MARKDOWN = {mark: f"\\{mark}" for mark in "\\|*_`~$"} | {"<": "&lt;", ">": "&gt;", "&": "&amp;"}
-LATEX = {mark: f"\\{mark}" for mark in "&%$#_{}"} | {
-    "\\": r"\textbackslash{}",
-    "~": r"\textasciitilde{}",
-    "^": r"\textasciicircum{}",
-    "<": r"\textless{}",
-    ">": r"\textgreater{}",
-    "|": r"\textbar{}",
-    '"': "''",
-    # Behind the end of a row these two would be taken for its options.
-    "[": "{[}",
-    "*": "{*}",
-}
-NEGATIVE = re.compile(r"(?<![\w.-])-(?=\d)")
-"""The sign of a number, not a hyphen inside of a name."""
-
-
-@dataclass(frozen=True, slots=True)
-class Table:
-    """One table, ready to be shown in any form."""
-
-    name: str
-    """`figures`, `costs` or `differences`."""
-    title: str
-    about: str
-    """What a reader must know who has nothing but the table."""
-    columns: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
-    beneath: tuple[tuple[str, ...], ...] = ()
-    """Rows of another kind, under a rule: the baselines."""
-    notes: tuple[str, ...] = ()
-    """What speaks against taking the figures as they stand."""
+__all__ = ["WORDS", "Table", "csv", "latex", "markdown", "show_comparison", "tables"]
 
 
 def tables(comparison: Comparison) -> tuple[Table, ...]:
@@ -95,7 +65,7 @@ def figures(comparison: Comparison) -> Table:
         seeds = ", ".join(value_words(value, places) for value in arm.values)
         return (arm.name, cell, parameter_words(arm), mean_words(arm, places), seeds)
 
-    return _without_empty_columns(
+    return without_empty_columns(
         Table(
             "figures",
             f"{words[:1].upper()}{words[1:]}, {better_words(comparison)}",
@@ -117,7 +87,7 @@ def differences(comparison: Comparison) -> Table:
         kind = "" if test.p is None else test.test
         return (f"{test.a} minus {test.b}", difference_words(test, places), p_words(test.p), kind)
 
-    return _without_empty_columns(
+    return without_empty_columns(
         Table(
             "differences",
             f"Differences in {on_part(comparison)}",
@@ -153,7 +123,7 @@ def costs(comparison: Comparison) -> Table:
             arm.kernel or "",
         )
 
-    return _without_empty_columns(
+    return without_empty_columns(
         Table(
             "costs",
             f"Settings and cost, rate in {comparison.unit} a second",
@@ -172,53 +142,18 @@ def show_comparison(comparison: Comparison, *, stream: TextIO | None = None) -> 
         OSError: `stream` is stdout and its disk is full.
     """
     for table in tables(comparison):
-        print_table(table.title, table.columns, (*table.rows, *table.beneath), stream=stream)
-        for note in table.notes:
-            write_line(inert(note), stream)
-        write_line("", stream)
+        show_table(table, stream=stream)
     write_line(inert(comparison.statement), stream)
 
 
 def markdown(comparison: Comparison) -> str:
     """The tables and the statement in Markdown."""
-    parts = []
-    for table in tables(comparison):
-        caption = f"**{_in_markdown(table.title)}.** {_in_markdown(' '.join([table.about, *table.notes]))}"
-        rule = _markdown_row("---" if name in WORDS else "---:" for name in table.columns)
-        heading, *rows = (_markdown_row(map(_in_markdown, row)) for row in _all_rows(table))
-        parts.append("\n".join([caption, "", heading, rule, *rows]))
-    return "\n\n".join([*parts, _in_markdown(comparison.statement)]) + "\n"
+    return in_markdown(tables(comparison), comparison.statement)
 
 
 def latex(comparison: Comparison) -> str:
     """The tables in LaTeX, for the package booktabs; the statement stands in a comment."""
-    lines = [
-        r"% Needs \usepackage{booktabs} in the preamble. Names outside of Latin script need LuaLaTeX or XeLaTeX.",
-        f"% Made by: {inert(comparison.command)}",
-        f"% {inert(comparison.statement)}",
-    ]
-    for table in tables(comparison):
-        caption = " ".join([f"{table.title}.", table.about, *table.notes])
-        heading, *rows = (f"    {' & '.join(map(_in_latex, row))} \\\\" for row in _all_rows(table))
-        first = len(table.rows)
-        longest = [max(map(len, cells)) for cells in zip(*_all_rows(table), strict=True)]
-        lines += [
-            "",
-            r"\begin{table}",
-            r"  \centering",
-            rf"  \caption{{{_in_latex(caption)}}}",
-            rf"  \label{{tab:{table.name}}}",
-            rf"  \small\begin{{tabular}}{{{''.join(map(_latex_kind, table.columns, longest))}}}",
-            r"    \toprule",
-            heading,
-            r"    \midrule",
-            *rows[:first],
-            *([r"    \midrule", *rows[first:]] if table.beneath else []),
-            r"    \bottomrule",
-            r"  \end{tabular}",
-            r"\end{table}",
-        ]
-    return "\n".join(lines) + "\n"
+    return in_latex(tables(comparison), comparison.statement, comparison.command)
 
 
 def csv(comparison: Comparison) -> str:
@@ -238,39 +173,3 @@ def csv(comparison: Comparison) -> str:
         row += [run.seconds, run.rate, run.peak_memory, arm.kernel, times]
         rows.writerow([inert(value) if isinstance(value, str) else value for value in row])
     return text.getvalue()
-
-
-def _all_rows(table: Table) -> tuple[tuple[str, ...], ...]:
-    return (table.columns, *table.rows, *table.beneath)
-
-
-def _without_empty_columns(table: Table) -> Table:
-    """The table without the columns in which no row says anything."""
-    said = [any(cells) for cells in zip(*table.rows, *table.beneath, strict=True)]
-
-    def kept(row: Sequence[str]) -> tuple[str, ...]:
-        return tuple(cell for cell, keep in zip(row, said, strict=True) if keep)
-
-    return replace(
-        table,
-        columns=kept(table.columns),
-        rows=tuple(map(kept, table.rows)),
-        beneath=tuple(map(kept, table.beneath)),
-    )
-
-
-def _markdown_row(cells: Iterable[str]) -> str:
-    return f"| {' | '.join(cells)} |"
-
-
-def _in_markdown(text: str) -> str:
-    return "".join(MARKDOWN.get(mark, mark) for mark in inert(text)).replace("](", "\\](")
-
-
-def _latex_kind(column: str, longest: int) -> str:
-    """Figures stand right, words left; long cells, such as those of many seeds, are folded."""
-    return "r" if column not in WORDS else "p{3.2cm}" if longest > FOLDED_FROM else "l"
-
-
-def _in_latex(text: str) -> str:
-    return NEGATIVE.sub("$-$", "".join(LATEX.get(mark, mark) for mark in inert(text)))

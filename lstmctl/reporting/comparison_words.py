@@ -27,8 +27,15 @@ def is_forecast(comparison: Comparison) -> bool:
     return comparison.primary in FORECAST_FIGURES
 
 
+def is_of_sequences(comparison: Comparison) -> bool:
+    """Whether the arms read sequences that stand each for itself: a label, a number, or a text for each."""
+    return comparison.unit == "sequences"
+
+
 def these(comparison: Comparison) -> str:
-    """What was learnt from, and nothing beyond it: a corpus of text, or series."""
+    """What was learnt from, and nothing beyond it: a corpus of text, series, or sequences."""
+    if is_of_sequences(comparison):
+        return "these sequences"
     return "these series" if is_forecast(comparison) else "this corpus"
 
 

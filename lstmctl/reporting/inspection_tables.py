@@ -128,7 +128,7 @@ def show_recall(findings: RecallFindings, *, stream: TextIO) -> None:
     print_table(title, columns, rows, stream=stream)
 
 
-def run_names(findings: Sequence[GradientFindings] | Sequence[RecallFindings]) -> list[str]:
+def run_names(findings: Sequence[GradientFindings | RecallFindings]) -> list[str]:
     """Each run's name, with its cell where the name does not say it, and `initial` where it was not trained."""
     names = []
     for one in findings:

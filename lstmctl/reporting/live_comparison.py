@@ -30,6 +30,8 @@ class ComparisonProgress:
 
     def __init__(self, primary: str | None, clock: Callable[[], float]) -> None:
         self.primary, self.clock = primary, clock
+        self.title = ""
+        """Which comparison of a sweep it is; empty for one by itself."""
         self.runs: tuple[str, ...] = ()
         self.ended: set[str] = set()
         """Runs that need nothing more: finished, before or now, or diverged."""
@@ -42,8 +44,11 @@ class ComparisonProgress:
     def take(self, event: ComparisonEvent) -> None:
         """Add one event."""
         match event:
-            case Planned():
+            case Planned():  # in a sweep, one after the other
+                self.title = event.title
                 self.runs, self.ended = event.runs, set(event.finished)
+                self.diverged = set()
+                self._durations = []
             case RunBegan():
                 self.going[event.run] = Progress(self.primary, self.clock)
                 self._at_once = max(self._at_once, len(self.going))
@@ -130,7 +135,11 @@ class ComparisonDisplay(Display):
                 self._live.refresh()  # else the run would stand in both places for a moment
         elif isinstance(event, Planned) and self._live is None:
             before = f", {len(event.finished)} finished before" if event.finished else ""
-            write_line(f"{len(event.runs)} {'run' if len(event.runs) == 1 else 'runs'}{before}", self.stream)
+            title = f"{event.title}: " if event.title else ""
+            runs = f"{len(event.runs)} {'run' if len(event.runs) == 1 else 'runs'}"
+            write_line(inert(f"{title}{runs}{before}"), self.stream)
+        elif isinstance(event, Planned) and event.title and self._live is not None:
+            self._live.console.print(self._encoded(event.title), markup=False, highlight=False)
 
     def plain_line(self, event: RunEnded) -> str:
         """A run's end as one line without colour or cursor movements."""

@@ -11,7 +11,7 @@ from typing import Any
 
 from lstmctl.errors import RunError
 from lstmctl.runs.checkpoint import Checkpoints
-from lstmctl.runs.comparisons import PLAN, list_comparisons
+from lstmctl.runs.comparisons import PLAN, SWEEP, list_comparisons, list_sweeps
 from lstmctl.runs.place import claim_folder, is_locked, locked
 from lstmctl.storage import read_json, remove_leftovers, replace_json
 
@@ -135,7 +135,8 @@ def find_run(name: str | None, root: Path, task: str | None = None) -> RunFolder
         usable = [folder for folder in list_runs(root) if (folder.path / "last.safetensors").is_file()]
         if not usable:
             hint = "train one first: lstmctl train"
-            if inner := [run for folder in list_comparisons(root) for run in list_runs(folder)]:
+            compared = [folder for place in (root, *list_sweeps(root)) for folder in list_comparisons(place)]
+            if inner := [run for folder in compared for run in list_runs(folder)]:
                 hint = f"or name one that was compared, such as {inner[-1].path}"
             raise RunError(f"no run with a saved model under {root}", hint=hint)
         if task is None or name == "latest":
@@ -150,6 +151,11 @@ def find_run(name: str | None, root: Path, task: str | None = None) -> RunFolder
             runs = ", ".join(folder.name for folder in list_runs(path)[:3])
             raise RunError(
                 f"{path} is a comparison; name one of its runs", hint=f"{path}/NAME, with {runs or 'none yet'}"
+            )
+        if (path / SWEEP).is_file():
+            runs = ", ".join(str(run.path) for folder in list_comparisons(path)[:1] for run in list_runs(folder)[:3])
+            raise RunError(
+                f"{path} is a sweep of comparisons; name a run of one of them", hint=f"such as {runs or 'none yet'}"
             )
     if Path(name).is_dir():
         raise RunError(f"{name} is a folder without run.json: not a run of lstmctl")

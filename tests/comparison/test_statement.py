@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any, cast
 
 import pytest
@@ -77,6 +78,14 @@ def test_one_seed_shows_nothing_about_seeds() -> None:
     )
 
 
+def test_one_arm_of_a_sweep_is_told_by_itself() -> None:
+    alone = dataclasses.replace(arm("lstm", 1.5, 1.7), low=1.2, high=2.0)
+    text = said([alone], [])
+    assert text == "Over 2 seeds, on this data: lstm reaches 1.600 nats per character (95 % interval 1.200 to 2.000)."
+    assert said([arm("lstm", 1.5)], []).endswith("but nothing is known of how far seeds move it.")
+    assert "lstm came to no figure. lstm diverged on every seed." in said([arm("lstm", None)], [])
+
+
 @pytest.mark.parametrize(
     ("values", "told"), [((None, None), "rnn diverged on every seed."), ((1.6, None), "rnn diverged on seed 1.")]
 )
@@ -112,3 +121,10 @@ def test_solved_is_at_least_the_level_where_more_is_better() -> None:
     levels = {"chance": {"nats_per_character": 0.5}, "solved": {"nats_per_character": 0.99}}
     text = said([arm("rnn", 0.6, 0.99)], [], baselines=levels, lower_is_better=False)
     assert "by rnn on 1 of 2 seeds." in text
+
+
+def test_with_one_seed_the_arms_that_solved_it_are_named() -> None:
+    levels = {"solved": {"nats_per_character": 0.01}}
+    arms = [arm("rnn", 0.17), arm("lstm", 0.009)]
+    assert said(arms, [], baselines=levels).endswith(" by lstm; not by rnn.")
+    assert said(arms[:1], [], baselines=levels).endswith(" by none; not by rnn.")

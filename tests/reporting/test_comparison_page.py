@@ -268,6 +268,16 @@ def test_a_comparison_of_forecasts_speaks_of_series(make_forecast_comparison: Ma
     assert "cards whole" in page.of("class")
 
 
+def test_arms_that_write_nothing_have_no_place_for_it(make_comparison: MakeComparison) -> None:
+    comparison = make_comparison(unit="sequences", primary="accuracy")
+    silent = tuple(dataclasses.replace(arm, sample="") for arm in comparison.arms)
+    page = outline(dataclasses.replace(comparison, arms=silent))
+    for word in ("empty page", "corpus", "corpora", "lanes"):
+        assert word not in page.text
+    assert "it says nothing of other sequences" in page.text
+    assert "of the validation part are scored, so these figures can differ" in page.text
+
+
 def test_a_comparison_of_text_does_not_speak_of_series(make_comparison: MakeComparison) -> None:
     page = outline(make_comparison())
     assert "What each writes of an empty page" in page.text

@@ -88,6 +88,24 @@ def test_elsewhere_than_in_a_terminal_each_end_of_a_run_is_one_plain_line(new_sc
     ]
 
 
+def test_each_comparison_of_a_sweep_begins_with_its_name_and_counts_anew(new_screen: NewScreen) -> None:
+    for terminal in (False, True):
+        screen = new_screen(terminal=terminal)
+        with ComparisonDisplay(screen) as display:
+            for number in (1, 2):
+                display(Planned(RUNS[:2], (), f"data.length={number}0 ({number} of 2)"))
+                begin(display, RUNS[0])
+                display(ended(RUNS[0], "diverged", None, None))
+                assert display.progress.diverged == {RUNS[0]}
+                begin(display, RUNS[1])
+                display(ended(RUNS[1]))
+        titles = [line for line in screen.text.splitlines() if "data.length=" in line]
+        assert ["data.length=10 (1 of 2)" in titles[0], "data.length=20 (2 of 2)" in titles[-1]] == [True, True]
+        if not terminal:
+            assert titles == ["data.length=10 (1 of 2): 2 runs", "data.length=20 (2 of 2): 2 runs"]
+            assert screen.text.count("1/2  lstm-seed-0  diverged") == 2
+
+
 def test_an_interrupted_run_counts_neither_as_done_nor_as_time(new_screen: NewScreen) -> None:
     screen = new_screen()
     with ComparisonDisplay(screen) as display:

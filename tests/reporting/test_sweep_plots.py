@@ -178,7 +178,7 @@ def test_an_arm_that_diverged_has_a_cross_and_is_named_so(make_sweep: MakeSweep)
     assert "data.length\ncross: every seed diverged" in words
     rows = sweep_table(sweep).rows
     assert rows[2][1] == "diverged"
-    assert rows[3][1].endswith("1 of 3 diverged, solved on 0 of 3")
+    assert rows[3][1].endswith("] 0/3, 1 of 3 diverged")
 
 
 def test_files_are_the_same_each_time_and_the_inline_figure_has_the_colours_of_the_page(make_sweep: MakeSweep) -> None:
@@ -197,10 +197,11 @@ def test_files_are_the_same_each_time_and_the_inline_figure_has_the_colours_of_t
 
 def test_the_table_has_a_row_a_value_and_a_column_an_arm(make_sweep: MakeSweep) -> None:
     table = sweep_table(make_sweep())
+    assert table.title == "MSE on the test part by data.length, lower is better; 3/3: all seeds solved it"
     assert table.columns == ("data.length", "rnn", "lstm", "gru", "chance", "solved")
     assert [row[0] for row in table.rows] == ["50", "100", "200", "400"]
-    assert table.rows[0][1] == "0.0007 [0.0004, 0.0010], solved on 3 of 3"
-    assert table.rows[2][2].endswith("solved on 2 of 3")
+    assert table.rows[0][1] == "0.0007 [0.0004, 0.0010] 3/3"
+    assert table.rows[2][2].endswith("] 2/3")
     assert table.rows[3][4:] == ("0.1667", "0.0100")
     text = markdown(make_sweep())
     assert "| data.length | rnn | lstm | gru | chance | solved |" in text

@@ -1,0 +1,293 @@
+"""The figure of a sweep: what each arm reached over the values of the setting."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lstmctl.metrics import SOLVED
+from lstmctl.records import ArmResult, Sweep
+from lstmctl.reporting.comparison_plots import COLOURS, LINES, MARKERS, PAGE_COLOURS, rows_of_names
+from lstmctl.reporting.comparison_words import DIVERGED, better_words, fixed, on_part, primary_words
+from lstmctl.reporting.console import inert
+from lstmctl.reporting.drawing import (
+    PAPER_WIDTH,
+    SMALL,
+    WIDE,
+    inline_plot,
+    label_powers,
+    legend_name,
+    ruled,
+    shortened,
+    write_plot,
+)
+from lstmctl.reporting.quantities import short_count
+from lstmctl.reporting.sweep_words import CHANCE, arm_names, cell_words, level, places, value_name
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+BUDGET = "training.budget"
+SPREAD_TO_SQUEEZE = 8.0
+"""Values further apart than this, as a factor, stand on a logarithmic axis."""
+FIGURES_TO_SQUEEZE = 30.0
+"""The same of figures, where none is zero and lower is better: elsewhere zero is no end of the scale."""
+BESIDE = 0.014
+"""Of the axis from one arm's interval to the next one's, so that none covers another."""
+BEYOND = 0.2
+"""Of the range of all figures, that intervals may reach over it in view: few seeds make them wide, and the figures
+themselves are what is to be seen."""
+LEVEL_LINES = {CHANCE: (0, (2, 2)), SOLVED: (0, (7, 2))}
+APART = 0.075
+"""Of the axis, the least between the names of two levels."""
+NAMES_INCHES = {True: 5.2, False: 2.4}
+"""Inches of the axis of values, wide and narrow: what names at its ticks have for themselves."""
+
+
+def write_sweep_plot(sweep: Sweep) -> list[Path]:
+    """Write `plots/sweep.svg` and `.png` in the sweep's folder.
+
+    Raises:
+        ResourceError: the disk is full or the folder is gone.
+    """
+    return write_plot(Path(sweep.path), "sweep", lambda width, ink: draw_sweep(sweep, width, ink))
+
+
+def inline_sweep_plot(sweep: Sweep, *, width: float = PAPER_WIDTH, shown: str) -> str:
+    """The figure as an `<svg>` element in the page's colours.
+
+    Args:
+        width: in inches.
+        shown: the element's class; it begins every id inside.
+    """
+    return inline_plot(
+        lambda width, ink: draw_sweep(sweep, width, ink),
+        PAGE_COLOURS,
+        _words(sweep),
+        width=width,
+        identity=f"sweep-{shown}",
+        shown=shown,
+    )
+
+
+def draw_sweep(sweep: Sweep, width: float, ink: str) -> Figure:
+    """A line an arm over the values, with its intervals, every seed as a small dot, and the levels that say what a
+    figure means.
+
+    Args:
+        width: in inches.
+        ink: the colour of text and axes.
+    """
+    from matplotlib.figure import Figure
+
+    names = [legend_name(shortened(name)) for name in arm_names(sweep)]
+    columns = max(1, min(len(names), int(width / (0.75 + 0.075 * max(map(len, names))))))
+    drawing = Figure(figsize=(width, 3.3 + 0.19 * math.ceil(len(names) / columns)), layout="constrained")
+    panel = drawing.add_subplot()
+    numeric = _numbers(sweep)
+    positions = [float(place) for place in range(len(sweep.values))] if numeric is None else numeric
+    in_powers = _spans(positions, SPREAD_TO_SQUEEZE) and numeric is not None
+    if in_powers:
+        panel.set_xscale("log")
+    if _figures_in_powers(sweep):
+        panel.set_yscale("log")
+    bottom, top = _limit_view(panel, sweep)
+    beside = _beside(positions, len(names), in_powers=in_powers)
+    for number, name in enumerate(names):
+        own = [beside(position, number) for position in positions]
+        arms = [comparison.arms[number] for comparison in sweep.comparisons]
+        _draw_arm(panel, number, name, own, arms, joined=numeric is not None, bottom=bottom, top=top)
+    lost = _draw_losses(panel, sweep, positions, beside)
+    _draw_levels(panel, sweep, positions, ink)
+    _name_values(panel, sweep, positions, width, in_powers=in_powers)
+    note = f"\ncross: every seed {DIVERGED}" if lost else ""
+    panel.set_xlabel(f"{_key_words(sweep)}{note}")
+    panel.set_ylabel(f"{primary_words(sweep.comparisons[0])}, {sweep.comparisons[0].split}")
+    if panel.get_yscale() == "log":
+        label_powers(panel)
+    ruled(panel, ink)
+    handles, labels = panel.get_legend_handles_labels()
+    drawing.legend(handles, labels, loc="outside upper center", ncols=columns, frameon=False, handlelength=3)
+    return drawing
+
+
+def _numbers(sweep: Sweep) -> list[float] | None:
+    """Where the values lie on an axis; None where they are no numbers."""
+    if sweep.key == BUDGET:
+        return [float(comparison.units) for comparison in sweep.comparisons]
+    if all(isinstance(value, int | float) and not isinstance(value, bool) for value in sweep.values):
+        return [float(value) for value in sweep.values]
+    return None
+
+
+def _key_words(sweep: Sweep) -> str:
+    return f"{sweep.key}, {sweep.comparisons[0].unit}" if sweep.key == BUDGET else sweep.key
+
+
+def _spans(values: Sequence[float], factor: float) -> bool:
+    return min(values) > 0 and max(values) > factor * min(values)
+
+
+def _all_figures(sweep: Sweep) -> list[float]:
+    """Figures of every seed, and the levels: what must be in view."""
+    found = [value for comparison in sweep.comparisons for arm in comparison.arms for value in arm.values]
+    found += [level(comparison, name) for comparison in sweep.comparisons for name in LEVEL_LINES]
+    return [value for value in found if value is not None and math.isfinite(value)] or [0.0, 1.0]
+
+
+def _figures_in_powers(sweep: Sweep) -> bool:
+    return sweep.comparisons[0].lower_is_better and _spans(_all_figures(sweep), FIGURES_TO_SQUEEZE)
+
+
+def _limit_view(panel: Axes, sweep: Sweep) -> tuple[float, float]:
+    """Set the ends of the axis of figures: all of them, and as much of the intervals as leaves them room."""
+    to, back = (math.log10, lambda x: 10.0**x) if panel.get_yscale() == "log" else (float, float)
+    figures = [to(value) for value in _all_figures(sweep)]
+    low, high = min(figures), max(figures)
+    span = high - low or abs(high) or 1.0
+    arms = [arm for comparison in sweep.comparisons for arm in comparison.arms]
+    lows = [arm.low for arm in arms if arm.low is not None]
+    highs = [arm.high for arm in arms if arm.high is not None]
+    below = [to(end) if end > 0 or to is float else low - span for end in lows]
+    least = max(low - BEYOND * span, min([low, *below]))
+    most = min(high + BEYOND * span, max([high, *map(to, (end for end in highs if end > 0 or to is float))]))
+    margin = 0.05 * (most - least or span)
+    ends = back(least - margin), back(most + margin)
+    panel.set_ylim(*ends)
+    return ends
+
+
+def _beside(positions: Sequence[float], arms: int, *, in_powers: bool) -> Callable[[float, int], float]:
+    """Where an arm stands at a value: arms a little beside each other."""
+    to, back = (math.log10, lambda x: 10.0**x) if in_powers else (float, float)
+    span = to(max(positions)) - to(min(positions)) or 1.0
+
+    def place(position: float, number: int) -> float:
+        return back(to(position) + BESIDE * span * (number - (arms - 1) / 2))
+
+    return place
+
+
+def _draw_arm(
+    panel: Axes,
+    number: int,
+    name: str,
+    positions: Sequence[float],
+    arms: Sequence[ArmResult],
+    *,
+    joined: bool,
+    bottom: float,
+    top: float,
+) -> None:
+    colour = COLOURS[number % len(COLOURS)]
+    order = sorted(range(len(positions)), key=lambda index: positions[index])
+    means = [math.nan if (mean := arms[index].mean) is None else mean for index in order]
+    panel.plot(
+        [positions[index] for index in order],
+        means,
+        color=colour,
+        linewidth=1.6,
+        linestyle=LINES[number % len(LINES)] if joined else "none",
+        marker=MARKERS[number % len(MARKERS)],
+        markersize=5,
+        label=name,
+    )
+    for position, arm in zip(positions, arms, strict=True):
+        values = [value for value in arm.values if value is not None]
+        if len(arm.values) > 1:
+            panel.plot([position] * len(values), values, color=colour, alpha=0.5, marker=".", linestyle="none", ms=4)
+        if arm.low is None or arm.high is None:
+            continue
+        low, high = max(arm.low, bottom), min(arm.high, top)
+        panel.plot([position, position], [low, high], color=colour, linewidth=1.2, alpha=0.8)
+        # An end that is out of view has no mark: the line goes on.
+        ends = [end for end in (arm.low, arm.high) if bottom < end < top]
+        panel.plot([position] * len(ends), ends, color=colour, marker="_", markersize=7, linestyle="none")
+
+
+def _draw_losses(panel: Axes, sweep: Sweep, positions: Sequence[float], beside: Callable[[float, int], float]) -> bool:
+    """A cross at the worst end of the axis for every arm that came to nothing at a value; whether there is one."""
+    worst = 0.98 if sweep.comparisons[0].lower_is_better else 0.02
+    lost = False
+    for position, comparison in zip(positions, sweep.comparisons, strict=True):
+        for number, arm in enumerate(comparison.arms):
+            if arm.mean is None:
+                lost = True
+                panel.plot(
+                    [beside(position, number)],
+                    [worst],
+                    transform=panel.get_xaxis_transform(),
+                    color=COLOURS[number % len(COLOURS)],
+                    marker="x",
+                    markersize=6,
+                    linestyle="none",
+                )
+    return lost
+
+
+def _draw_levels(panel: Axes, sweep: Sweep, positions: Sequence[float], ink: str) -> None:
+    """Chance and the level from which on a test counts as solved, named beside the panel, where no curve runs."""
+    order = sorted(range(len(positions)), key=lambda index: positions[index])
+    named: list[tuple[float, str]] = []
+    for name, style in LEVEL_LINES.items():
+        found = [level(sweep.comparisons[index], name) for index in order]
+        known = [(positions[index], value) for index, value in zip(order, found, strict=True) if value is not None]
+        if not known:
+            continue
+        heights = [height for _, height in known]
+        if len(set(heights)) == 1:
+            panel.axhline(heights[0], color=ink, alpha=0.6, linewidth=0.9, linestyle=style)
+        else:
+            panel.plot([place for place, _ in known], heights, color=ink, alpha=0.6, linewidth=0.9, linestyle=style)
+        named.append((heights[-1], f"{name}\n{heights[-1]:.3g}"))
+    to_share = panel.transData + panel.transAxes.inverted()
+    shares = sorted((float(to_share.transform((positions[0], height))[1]), words) for height, words in named)
+    if len(shares) == 2 and (lacking := 2 * APART - (shares[1][0] - shares[0][0])) > 0:
+        (low, first), (high, second) = shares
+        shares = [(low - lacking / 2, first), (high + lacking / 2, second)]
+    for share, words in shares:
+        panel.annotate(
+            words,
+            (1.0, share),
+            xycoords="axes fraction",
+            xytext=(4, 0),
+            textcoords="offset points",
+            va="center",
+            fontsize=SMALL,
+            annotation_clip=False,
+        )
+
+
+def _name_values(panel: Axes, sweep: Sweep, positions: Sequence[float], width: float, *, in_powers: bool) -> None:
+    """A tick at every value, its name beneath, in a second row where it would run into its neighbour."""
+    from matplotlib.ticker import NullLocator
+
+    order = sorted(range(len(positions)), key=lambda index: positions[index])
+    names = [
+        short_count(positions[index]) if sweep.key == BUDGET else shortened(value_name(sweep.values[index]))
+        for index in order
+    ]
+    places = [positions[index] for index in order]
+    measured = [math.log10(place) for place in places] if in_powers else places
+    span = measured[-1] - measured[0] or 1.0
+    rows = rows_of_names(list(zip(names, measured, strict=True)), span / NAMES_INCHES[width >= WIDE])
+    panel.xaxis.set_minor_locator(NullLocator())
+    panel.set_xticks(places, ["\n" * row + name for name, row in zip(names, rows, strict=True)], fontsize=SMALL)
+    margin = 0.05 * span
+    ends = measured[0] - margin, measured[-1] + margin
+    panel.set_xlim(*((10.0**end for end in ends) if in_powers else ends))
+
+
+def _words(sweep: Sweep) -> str:
+    """The figure for those who do not see it."""
+    shown = places(sweep)
+    first = sweep.comparisons[0]
+    rows = []
+    for value, comparison in zip(sweep.values, sweep.comparisons, strict=True):
+        arms = [f"{inert(arm.name)} {cell_words(comparison, arm, shown)}" for arm in comparison.arms]
+        rows.append(f"at {value_name(value)} {', '.join(arms)}")
+    levels = [f"{name} {fixed(found, shown)}" for name in LEVEL_LINES if (found := level(first, name)) is not None]
+    return f"{on_part(first)} over {sweep.key}, {better_words(first)}: {'; '.join([*rows, *levels])}."
