@@ -211,3 +211,12 @@ class RecallFindings:
     def chance(self) -> float:
         """Share that is right for who draws among the candidates."""
         return 1 / len(self.candidates)
+
+
+@dataclass(frozen=True, slots=True)
+class Looks:
+    """A look inside one run of every arm of a comparison."""
+
+    gradients: tuple[GradientFindings, ...] = ()
+    recalls: tuple[RecallFindings, ...] = ()
+    """Where it is known over what distances the data has to be remembered."""

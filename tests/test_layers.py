@@ -37,7 +37,7 @@ ARROWS = {
     "scoring": {"protocols"},
     "tasks": {"protocols", "models", "decoding", "scoring"},
     "training": {"protocols", "models", "scoring"},
-    "comparison": {"api"},
+    "comparison": {"api", "inspection"},
     "inspection": {"api"},
     "__main__": {"cli"},
 }

@@ -14,6 +14,7 @@ from lstmctl.api.assembly import find_cell, open_data
 from lstmctl.api.failures import memory_errors
 from lstmctl.comparison.arms import arms_of, parse_grid
 from lstmctl.comparison.execution import FINAL, Interrupted, Observer, execute, status_of
+from lstmctl.comparison.looking import look_inside
 from lstmctl.comparison.plan import Match, Plan, PlannedRun, read_plan, write_plan
 from lstmctl.comparison.planning import MOST_SEEDS, keep_sources, make_plan
 from lstmctl.comparison.results import as_json, choose, gather
@@ -190,7 +191,7 @@ def complete(folder: Path, plan: Plan, jobs: int, observe: Observer, again: str)
         error.hint = f"{error.hint}; {kept}" if error.hint else kept
         raise
     comparison = gather(folder, plan)
-    write_comparison(comparison)
+    write_comparison(comparison, look_inside(comparison))
     replace_json(folder / RESULT, {"format": 1, **as_json(comparison)})
     return comparison
 

@@ -84,7 +84,8 @@ def _one_seed(plan: Plan, arms: Sequence[ArmResult], figure: str) -> str:
     if not scored:
         return "no arm came to a figure"
     value, name = min(scored) if plan.lower_is_better else max(scored)
-    return f"{name} came out best, at {in_digits(value)} {figure}, but nothing is known of how far seeds move the figures"
+    best = f"{in_digits(value)} {figure}"
+    return f"{name} came out best, at {best}, but nothing is known of how far seeds move the figures"
 
 
 def _solved(plan: Plan, arms: Sequence[ArmResult], baselines: Mapping[str, Metrics]) -> list[str]:

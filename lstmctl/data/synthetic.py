@@ -34,6 +34,7 @@ from lstmctl.data.reber import SYMBOLS as REBER_SYMBOLS
 from lstmctl.data.reber import draw_reber
 from lstmctl.data.sequences import Numbers, SequenceEncoding, Sequences
 from lstmctl.errors import DataError
+from lstmctl.metrics import Metric
 from lstmctl.seeds import stream
 
 VERSION = 1
@@ -118,12 +119,12 @@ class Level:
     chance: float
     """What a network reaches that has learnt all but to remember."""
     solved: float
-    """A network that is better than this has solved the problem."""
+    """A network that comes to this, or better, has solved the problem."""
     lower_is_better: bool
 
     def is_solved(self, value: float) -> bool:
-        """Whether a figure of the metric is beyond `solved`."""
-        return value < self.solved if self.lower_is_better else value > self.solved
+        """Whether a figure of the metric counts as solved."""
+        return Metric(self.metric, self.lower_is_better).reaches(value, self.solved)
 
 
 @dataclass(frozen=True)
@@ -231,10 +232,10 @@ class SyntheticCorpus:
     def notes(self) -> tuple[str, ...]:
         """What is chance, and what counts as solved, in a sentence."""
         level = self.level
-        name, side = ("mean squared error", "below") if level.lower_is_better else ("accuracy", "above")
+        name = "mean squared error" if level.lower_is_better else "accuracy"
         return (
             f"Without remembering anything, the {name} of {self.problem} is {level.chance:.3g}; "
-            f"{side} {level.solved:.2g} it counts as solved.",
+            f"{level.solved:.2g} or better counts as solved.",
         )
 
     def part(self, name: str) -> Sequences:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from urllib.parse import quote
 
+from lstmctl.findings import Looks
 from lstmctl.records import ArmResult, Comparison, RunResult
 from lstmctl.reporting import page
 from lstmctl.reporting.comparison_plots import COLOURS, inline_comparison_plot, write_plots
@@ -35,9 +36,11 @@ from lstmctl.reporting.comparison_words import (
 )
 from lstmctl.reporting.data_facts import data_facts, data_notes
 from lstmctl.reporting.drawing import NARROW_WIDTH
+from lstmctl.reporting.looks_page import look_sections, write_looks
 from lstmctl.reporting.quantities import count, figure, metric_words, short_count, size
 from lstmctl.storage import replace_file
 
+NOT_LOOKED = Looks()
 HOW_EACH_GOES_ON = "How each goes on after the last row"
 HOW_TO_READ = {
     "figures": "Each dot is a run, each bar the interval of its arm's mean. The interval tells how far the mean would "
@@ -68,8 +71,11 @@ HOW_TO_READ_SEQUENCES = {
 """The same where each sequence stands for itself."""
 
 
-def write_comparison(comparison: Comparison) -> Path:
+def write_comparison(comparison: Comparison, looks: Looks = NOT_LOOKED) -> Path:
     """Write `report.html`, `plots/`, `figures.csv`, `table.md` and `table.tex` in the comparison's folder.
+
+    Args:
+        looks: inside its runs.
 
     Returns:
         The page.
@@ -79,14 +85,15 @@ def write_comparison(comparison: Comparison) -> Path:
     """
     folder = Path(comparison.path)
     write_plots(comparison)
+    write_looks(folder, looks)
     for name, form in (("figures.csv", csv), ("table.md", markdown), ("table.tex", latex)):
         replace_file(folder / name, form(comparison).encode())
     path = folder / "report.html"
-    replace_file(path, report(comparison).encode())
+    replace_file(path, report(comparison, looks).encode())
     return path
 
 
-def report(comparison: Comparison) -> str:
+def report(comparison: Comparison, looks: Looks = NOT_LOOKED) -> str:
     """The page, as one self-contained HTML document; only the reports of the runs lie beside it."""
     shown = {table.name: table for table in tables(comparison)}
     parts = [
@@ -100,6 +107,7 @@ def report(comparison: Comparison) -> str:
         ),
         page.section("Differences", *_differences(comparison, shown.get("differences"))),
         page.section("Learning curves", _plot(comparison, "curves")),
+        *look_sections(looks),
         page.section("Settings and cost", _warnings(shown["costs"]), _table(shown["costs"])),
         page.section("Tuning", _tuning(comparison)),
         page.section(

@@ -20,6 +20,8 @@ from lstmctl.protocols import Batch, Batches, Loss, ModelState, Totals
 from lstmctl.records import Prediction, Score
 from lstmctl.tasks.inspected import Inspected
 
+NOTHING_TOLD = "this run's task has no labels, numbers or texts to tell of a sequence"
+USED_BY = "a language model writes by `lstmctl generate`, a forecaster tells by `lstmctl forecast`"
 Part = Any
 """One part of the data on its device, in whatever form its task reads: nobody else looks inside."""
 
@@ -161,7 +163,7 @@ class Problem(ABC):
         Raises:
             UsageError: the task does not read single texts, or one holds a symbol that the encoding lacks.
         """
-        raise UsageError(f"{type(self).__name__} does not read single texts")
+        raise UsageError(NOTHING_TOLD, hint=USED_BY)
 
     def predictions(self, model: nn.Module, part: Any, device: torch.device) -> list[Prediction]:
         """What the network tells of each sequence of a corpus's own `part`, in their order.
@@ -169,7 +171,7 @@ class Problem(ABC):
         Raises:
             UsageError: the task tells nothing of sequences.
         """
-        raise UsageError(f"{type(self).__name__} does not tell anything of single sequences")
+        raise UsageError(NOTHING_TOLD, hint=USED_BY)
 
     def inspected(self, model: nn.Module, part: Part, *, steps: int, lanes: int) -> Inspected:
         """The network's recurrence and what runs through it when it reads a part: what `lstmctl inspect` looks into.
@@ -187,7 +189,7 @@ class Problem(ABC):
             DataError: the part is too short.
             UsageError: the task has no recurrence that goes step by step.
         """
-        raise UsageError(f"{type(self).__name__} has nothing to inspect: it shows no recurrence of its own")
+        raise UsageError("a run of this task cannot be looked into: it shows no recurrence that goes step by step")
 
     # What `protocols.Task` asks for.
 

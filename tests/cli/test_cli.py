@@ -136,6 +136,10 @@ def test_every_example_runs(line: str, lstmctl: Command, runs: Path, series_conf
     if words[1] in ("forecast", "backtest") or "newer.csv" in words:
         assert lstmctl("train", str(series_config), "training.budget=3 steps").code == 0
         write_waves(Path("newer.csv"), 450)
+    if words[1] == "predict":
+        few = ["training.budget=1 steps", "model.hidden=4", "threads=1"]
+        assert lstmctl("train", "intents", *few).code == 0
+        Path("new.csv").write_text("text\nput the lamp out\n", encoding="utf-8")
     if "--label" in words:
         assert lstmctl("train", str(places_config)).code == 0
     if words[1] in ("train", "compare") and "--resume" not in words:

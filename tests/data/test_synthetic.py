@@ -252,10 +252,10 @@ def test_inputs_and_labels_are_within_their_encoding(problem: str) -> None:
 
 def test_a_note_states_chance_and_what_counts_as_solved() -> None:
     assert open_synthetic("adding", 100, 10).notes == (
-        "Without remembering anything, the mean squared error of adding is 0.167; below 0.01 it counts as solved.",
+        "Without remembering anything, the mean squared error of adding is 0.167; 0.01 or better counts as solved.",
     )
     assert open_synthetic("copy", 100, 10).notes == (
-        "Without remembering anything, the accuracy of copy is 0.125; above 0.99 it counts as solved.",
+        "Without remembering anything, the accuracy of copy is 0.125; 0.99 or better counts as solved.",
     )
 
 

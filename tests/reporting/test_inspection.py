@@ -17,6 +17,7 @@ from lstmctl.findings import (
     GradientCourse,
     GradientFindings,
     LayerMemory,
+    Looks,
     MemoryFindings,
     Panel,
     RecallBin,
@@ -36,6 +37,7 @@ from lstmctl.reporting.inspection_plots import (
     write_memory,
 )
 from lstmctl.reporting.inspection_tables import run_names, show_gates, show_gradients, show_memory, show_recall
+from lstmctl.reporting.looks_page import look_sections, write_looks
 
 ABOUT = Subject("/runs/a-lstm-001", "lstm", "the test part")
 GATES = GateFindings(
@@ -251,3 +253,26 @@ def test_pictures_are_png_or_svg(tmp_path: Path) -> None:
     assert not has_memory(nothing)
     with pytest.raises(ValueError, match="no memory"):
         write_memory(tmp_path / "b.png", nothing)
+
+
+def test_recall_of_several_runs_is_a_line_each() -> None:
+    other = replace(RECALL, about=replace(ABOUT, run="runs/a-gru-001", cell="gru"))
+    (panel,) = draw_recall([RECALL, other], 6.5, "black").axes
+    named = [str(line.get_label()) for line in panel.lines if not str(line.get_label()).startswith("_")]
+    assert named == ["a-lstm-001", "a-gru-001", "last named", "most frequent", "uniform (chance)"]
+
+
+def test_a_comparison_shows_what_its_runs_look_like_inside(tmp_path: Path) -> None:
+    looks = Looks((GRADIENTS,), (RECALL,))
+    told = "\n".join(look_sections(looks))
+    assert "Gradients back in time" in told
+    assert "Recall by distance" in told
+    assert told.count("<svg") == 4  # each for a wide and for a narrow page
+    written = [path.name for path in write_looks(tmp_path, looks)]
+    assert written == ["gradients.svg", "gradients.png", "recall.svg", "recall.png"]
+
+
+def test_what_cannot_be_looked_into_leaves_no_section(tmp_path: Path) -> None:
+    nothing = Looks((replace(GRADIENTS, courses=()),))
+    assert look_sections(nothing) == []
+    assert write_looks(tmp_path, nothing) == []
