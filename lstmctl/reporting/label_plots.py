@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lstmctl.records import Evaluation
 from lstmctl.reporting.console import inert
-from lstmctl.reporting.drawing import PAPER_WIDTH, SMALL, inline_plot, shortened, write_figure
+from lstmctl.reporting.drawing import PAPER_WIDTH, SMALL, inline_plot, shortened
 from lstmctl.reporting.quantities import short_count
 
 if TYPE_CHECKING:
@@ -19,16 +18,6 @@ MOST_WRITTEN = 12
 """Labels up to which each field holds its count."""
 LONGEST_LABEL = 14
 SHADE = (0.0, 0.447, 0.698)  # the blue of Okabe and Ito's palette, from clear to full
-
-
-def write_confusion(path: Path, evaluation: Evaluation) -> Path:
-    """Write the picture as a .png or .svg.
-
-    Raises:
-        UsageError: the name ends in neither.
-        ResourceError: the disk is full or the folder is not there.
-    """
-    return write_figure(path, lambda width, ink: draw_confusion(evaluation, width, ink))
 
 
 def inline_confusion(evaluation: Evaluation, *, identity: str, shown: str, width: float = PAPER_WIDTH) -> str:

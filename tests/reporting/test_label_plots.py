@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
-import pytest
-
 from lstmctl.records import Evaluation
-from lstmctl.reporting.label_plots import MOST_LABELS, draw_confusion, has_confusion, inline_confusion, write_confusion
+from lstmctl.reporting.label_plots import MOST_LABELS, draw_confusion, has_confusion, inline_confusion
 
 
 def evaluation(labels: int) -> Evaluation:
@@ -40,9 +36,3 @@ def test_many_labels_are_cut_to_the_frequent_ones_without_counts() -> None:
 def test_one_label_has_no_picture() -> None:
     assert not has_confusion(evaluation(1))
     assert inline_confusion(evaluation(1), identity="x", shown="wide") == ""
-
-
-@pytest.mark.parametrize("kind", ["png", "svg"])
-def test_it_is_written_by_the_end_of_the_name(tmp_path: Path, kind: str) -> None:
-    path = write_confusion(tmp_path / f"confusion.{kind}", evaluation(4))
-    assert path.read_bytes()[:5] == {"png": b"\x89PNG\r", "svg": b"<?xml"}[kind]
