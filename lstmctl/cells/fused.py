@@ -1,4 +1,5 @@
-"""Cells whose weights live in a `torch.nn` module, so that a fused kernel and `step` read the same numbers."""
+"""Cells whose weights live in a `torch.nn` module, so that whatever computes whole sequences and `step` read the same
+numbers."""
 
 from __future__ import annotations
 
@@ -25,7 +26,8 @@ class FusedCell(Cell):
     """A cell that a single-layer `torch.nn` recurrent module computes for whole sequences.
 
     Gate order and the two bias vectors are those of `torch.nn`. Which kernel serves a call is torch's choice: cuDNN on
-    a GPU; on a CPU oneDNN for the LSTM in float32 and bfloat16, one small operation after another for the rest.
+    a GPU; on a CPU oneDNN for the LSTM in float32 and bfloat16. Where torch has none but one small operation after
+    another, on a CPU, a subclass names its pass from `unrolled` in `unroll`.
     """
 
     def __init__(self, kernel: nn.RNNBase, options: CellOptions) -> None:
@@ -51,30 +53,47 @@ class FusedCell(Cell):
         recurrent weights orthogonal for each gate (Saxe, McClelland & Ganguli 2014); biases zero."""
         with torch.no_grad():
             bound = (3 / self.inputs) ** 0.5
-            input_weight, input_bias = self.kernel.weight_ih_l0, self.kernel.bias_ih_l0
-            assert isinstance(input_weight, Tensor)
-            assert isinstance(input_bias, Tensor)
-            input_weight.uniform_(-bound, bound, generator=generator)
+            self.input_weight.uniform_(-bound, bound, generator=generator)
             for gate in torch.split(self.recurrent_weight, self.hidden):
                 nn.init.orthogonal_(gate, generator=generator)
-            input_bias.zero_()
+            self.input_bias.zero_()
             self.recurrent_bias.zero_()
 
     def project(self, input: Tensor) -> Tensor:
         """W x + b for every gate, (…, inputs) → (…, number of gates · hidden)."""
-        weight, bias = self.kernel.weight_ih_l0, self.kernel.bias_ih_l0
+        return functional.linear(input, self.input_weight, self.input_bias)
+
+    @property
+    def input_weight(self) -> Tensor:
+        """W, (number of gates · hidden, inputs)."""
+        weight = self.kernel.weight_ih_l0
         assert isinstance(weight, Tensor)
+        return weight
+
+    @property
+    def input_bias(self) -> Tensor:
+        """b, (number of gates · hidden,)."""
+        bias = self.kernel.bias_ih_l0
         assert isinstance(bias, Tensor)
-        return functional.linear(input, weight, bias)
+        return bias
+
+    def unroll(self, input: Tensor, state: State) -> tuple[Tensor, State] | None:
+        """All steps in time on a CPU, by a pass written out; None where torch's own kernel is the faster.
+
+        Shapes are those of `sequence`.
+        """
+        return None
 
     def recur(self, hidden: Tensor) -> Tensor:
         """U h + b′ for every gate, (batch, hidden) → (batch, number of gates · hidden)."""
         return functional.linear(hidden, self.recurrent_weight, self.recurrent_bias)
 
     def sequence(self, input: Tensor, state: State, mask: Tensor | None = None) -> tuple[Tensor, State]:
-        """All steps in time, by the fused kernel where no step is masked."""
+        """All steps in time: where no step is masked by the fused kernel, or by a pass written out."""
         if mask is not None:
             return super().sequence(input, state, mask)
+        if input.device.type == "cpu" and (unrolled := self.unroll(input, state)) is not None:
+            return unrolled
         # torch.nn wants a leading axis of layers, which is always 1 here, and a bare tensor for a single state.
         before = tuple(part.unsqueeze(0).contiguous() for part in state)
         output, after = self.kernel(input, before if len(before) > 1 else before[0])

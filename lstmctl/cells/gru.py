@@ -15,7 +15,9 @@ from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
+from lstmctl.cells import unrolled
 from lstmctl.cells.cell import CellOptions, State, Step
 from lstmctl.cells.fused import FusedCell, LongestMemory, memory_biases
 
@@ -53,3 +55,11 @@ class GRU(FusedCell):
         n = torch.tanh(input_n + r * recurrent_n)
         hidden = (1 - z) * n + z * hidden
         return Step(hidden, (hidden,), {"r": r, "z": z, "n": n})
+
+    def unroll(self, input: Tensor, state: State) -> tuple[Tensor, State]:
+        recurrent_r_z, recurrent_n = self.recurrent_bias.split([2 * self.hidden, self.hidden])
+        bias = self.input_bias + functional.pad(recurrent_r_z, (0, self.hidden))
+        projected = functional.linear(input, self.input_weight, bias)
+        hidden, weight, bias_n = (part.to(projected.dtype) for part in (*state, self.recurrent_weight, recurrent_n))
+        output = unrolled.gru(projected, hidden, weight, bias_n)
+        return output, (output[-1],)

@@ -8,7 +8,8 @@ from typing import Any
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
-KERNELS = {"mkldnn_rnn_layer": "oneDNN", "_cudnn_rnn": "cuDNN", "miopen_rnn": "MIOpen"}
+KERNELS = {"mkldnn_rnn_layer": "oneDNN", "_cudnn_rnn": "cuDNN", "miopen_rnn": "MIOpen", "addmm_": "unrolled"}
+"""By an operation that nothing else here makes: the last is a step of `unrolled`, in place."""
 
 
 class _Operations(TorchDispatchMode):
@@ -24,7 +25,7 @@ class _Operations(TorchDispatchMode):
 
 
 def kernel_used(run: Callable[[], object]) -> str:
-    """The name of the recurrent kernel that `run()` reaches: oneDNN, cuDNN, MIOpen, or `stepwise` for none of them."""
+    """The recurrent kernel that `run()` reaches: oneDNN, cuDNN, MIOpen, unrolled, or `stepwise` for none of them."""
     with _Operations() as operations, torch.no_grad():
         run()
     return next((name for operation, name in KERNELS.items() if operation in operations.names), "stepwise")

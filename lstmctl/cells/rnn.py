@@ -13,7 +13,9 @@ from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
+from lstmctl.cells import unrolled
 from lstmctl.cells.cell import CellOptions, State, Step
 from lstmctl.cells.fused import FusedCell
 
@@ -37,3 +39,9 @@ class RNN(FusedCell):
         (hidden,) = state
         hidden = self.activation(projected + self.recur(hidden))
         return Step(hidden, (hidden,), {})
+
+    def unroll(self, input: Tensor, state: State) -> tuple[Tensor, State]:
+        projected = functional.linear(input, self.input_weight, self.input_bias + self.recurrent_bias)
+        hidden, weight = state[0].to(projected.dtype), self.recurrent_weight.to(projected.dtype)
+        output = unrolled.rnn(projected, hidden, weight, relu=self.activation is torch.relu)
+        return output, (output[-1],)

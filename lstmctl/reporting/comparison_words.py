@@ -262,10 +262,7 @@ def warnings_on_costs(comparison: Comparison) -> Iterator[str]:
     if reason := not_comparable(comparison):
         yield f"* {reason}."
     if len({arm.kernel for arm in comparison.arms if arm.kernel}) > 1:
-        on_cpu = str(comparison.machine.get("device_name", "")).startswith("cpu")
-        yield "Kernels differ, so rates compare code as much as cells" + (
-            ": on a CPU only the LSTM has a fused kernel." if on_cpu else "."
-        )
+        yield "Kernels differ, so rates compare code as much as cells."
 
 
 def _magnitude(value: float) -> int:

@@ -1,0 +1,201 @@
+"""Recurrences along a window with the pass backward through time written out.
+
+Automatic differentiation of a loop takes, at every step, a product for the gradient of U and an addition to it, and
+remembers a node for each small operation. Written out, a step backward is the few operations its equations have, and
+the gradient of U is one product over the whole window:
+
+    dU = Σ_t δ_tᵀ h_{t−1}            δ_t = dL / d(U h_{t−1} + …), by P. Werbos, "Backpropagation through time", 1990
+
+All shapes are time-first: (time, batch, gates · hidden) for what a step adds up, (batch, hidden) for a state. U is
+(gates · hidden, hidden), with the gates in the order of `torch.nn`. Gradients of gradients are not to be had.
+"""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import Any, cast
+
+import torch
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+_sigmoid_backward = torch.ops.aten.sigmoid_backward.grad_input
+_tanh_backward = torch.ops.aten.tanh_backward.grad_input
+_relu_backward = torch.ops.aten.threshold_backward.grad_input
+
+
+def rnn(projected: Tensor, hidden: Tensor, weight: Tensor, *, relu: bool) -> Tensor:
+    """h' = tanh(a + U h), or relu in its place.
+
+    Args:
+        projected: a = W x + b + b′, (time, batch, hidden).
+        hidden: before the first step, (batch, hidden), and in the same precision.
+        weight: U, in the same precision.
+
+    Returns:
+        All h', (time, batch, hidden).
+    """
+    return cast(Tensor, _RNN.apply(projected, hidden, weight, relu))  # type: ignore[no-untyped-call]
+
+
+def gru(projected: Tensor, hidden: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    """The equations of `lstmctl.cells.gru`.
+
+    Args:
+        projected: W x + b, (time, batch, 3 · hidden), with b′ added for r and z.
+        hidden: before the first step, (batch, hidden), and in the same precision.
+        weight, bias: U and b_n′ (hidden,), in the same precision.
+
+    Returns:
+        All h', (time, batch, hidden).
+    """
+    return cast(Tensor, _GRU.apply(projected, hidden, weight, bias))  # type: ignore[no-untyped-call]
+
+
+def lstm(projected: Tensor, hidden: Tensor, cell: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
+    """The equations of `lstmctl.cells.lstm`.
+
+    Args:
+        projected: W x + b + b′, (time, batch, 4 · hidden).
+        hidden: before the first step, (batch, hidden), and in the same precision.
+        cell: before the first step, (batch, hidden); c keeps this precision, so that a memory of many steps is not
+            rounded at each of them.
+        weight: U, in the precision of `projected`.
+
+    Returns:
+        All h', (time, batch, hidden), and the last c'.
+    """
+    return cast(tuple[Tensor, Tensor], _LSTM.apply(projected, hidden, cell, weight))  # type: ignore[no-untyped-call]
+
+
+class _RNN(torch.autograd.Function):
+    """See `rnn`."""
+
+    @staticmethod
+    def forward(ctx: Any, projected: Tensor, hidden: Tensor, weight: Tensor, relu: bool) -> Tensor:
+        hiddens = torch.cat([hidden.unsqueeze(0), projected])
+        steps, columns = hiddens.unbind(), weight.t()
+        for before, now in pairwise(steps):
+            now.addmm_(before, columns)
+            now.relu_() if relu else now.tanh_()
+        ctx.save_for_backward(hiddens, weight)
+        ctx.relu = relu
+        return hiddens[1:]
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        hiddens, weight = ctx.saved_tensors
+        errors = torch.empty_like(gradient, memory_format=torch.contiguous_format)
+        steps, given, error = hiddens.unbind(), _with_none_before(gradient), errors.unbind()
+        onward = given[-1]
+        for time in reversed(range(len(error))):
+            if ctx.relu:
+                _relu_backward(onward, steps[time + 1], 0, grad_input=error[time])
+            else:
+                _tanh_backward(onward, steps[time + 1], grad_input=error[time])
+            onward = torch.addmm(given[time], error[time], weight)
+        return errors, onward, _weight_gradient(errors, hiddens), None
+
+
+class _LSTM(torch.autograd.Function):
+    """See `lstm`."""
+
+    @staticmethod
+    def forward(ctx: Any, projected: Tensor, hidden: Tensor, cell: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
+        time, batch, width = len(projected), *hidden.shape
+        gates = projected.clone(memory_format=torch.contiguous_format)
+        hiddens, shown = projected.new_empty(time + 1, batch, width), projected.new_empty(time, batch, width)
+        cells = cell.new_empty(time + 1, batch, width)
+        hiddens[0], cells[0] = hidden, cell
+        steps, kept, columns = hiddens.unbind(), cells.unbind(), weight.t()
+        i, f, g, o = (gate.unbind() for gate in gates.chunk(4, dim=-1))
+        i_f = gates[..., : 2 * width].unbind()
+        for t, (gate, tanh) in enumerate(zip(gates.unbind(), shown.unbind(), strict=True)):
+            gate.addmm_(steps[t], columns)
+            i_f[t].sigmoid_()
+            g[t].tanh_()
+            o[t].sigmoid_()
+            torch.mul(f[t], kept[t], out=kept[t + 1]).addcmul_(i[t], g[t])
+            torch.tanh(kept[t + 1], out=tanh)
+            torch.mul(o[t], tanh, out=steps[t + 1])
+        ctx.save_for_backward(gates, hiddens, cells, shown, weight)
+        return hiddens[1:], cells[-1]
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor, onward_cell: Tensor) -> tuple[Tensor, ...]:
+        gates, hiddens, cells, shown, weight = ctx.saved_tensors
+        errors = torch.empty_like(gates)
+        i, f, g, o = (gate.unbind() for gate in gates.chunk(4, dim=-1))
+        error_i, error_f, error_g, error_o = (error.unbind() for error in errors.chunk(4, dim=-1))
+        kept, given, error, tanh = cells.unbind(), _with_none_before(gradient), errors.unbind(), shown.unbind()
+        onward, onward_cell = given[-1], onward_cell.clone()
+        product = torch.empty_like(onward)
+        for t in reversed(range(len(error))):
+            _sigmoid_backward(torch.mul(onward, tanh[t], out=product), o[t], grad_input=error_o[t])
+            _tanh_backward(torch.mul(onward, o[t], out=product), tanh[t], grad_input=product)
+            onward_cell.add_(product)
+            _sigmoid_backward(torch.mul(onward_cell, g[t], out=product), i[t], grad_input=error_i[t])
+            _sigmoid_backward(torch.mul(onward_cell, kept[t], out=product), f[t], grad_input=error_f[t])
+            _tanh_backward(torch.mul(onward_cell, i[t], out=product), g[t], grad_input=error_g[t])
+            onward_cell.mul_(f[t])
+            onward = torch.addmm(given[t], error[t], weight)
+        return errors, onward, onward_cell, _weight_gradient(errors, hiddens)
+
+
+class _GRU(torch.autograd.Function):
+    """See `gru`."""
+
+    @staticmethod
+    def forward(ctx: Any, projected: Tensor, hidden: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+        width = hidden.shape[1]
+        # Where n's projection was, the recurrent part of n is added up; it is needed on its own.
+        gates = projected.clone(memory_format=torch.contiguous_format)
+        gates[..., 2 * width :] = bias
+        candidates = projected[..., 2 * width :].clone(memory_format=torch.contiguous_format)
+        hiddens = torch.empty(len(projected) + 1, *hidden.shape, dtype=projected.dtype, device=projected.device)
+        hiddens[0] = hidden
+        steps, columns = hiddens.unbind(), weight.t()
+        r, z, recurrent = (gate.unbind() for gate in gates.chunk(3, dim=-1))
+        r_z = gates[..., : 2 * width].unbind()
+        for t, (gate, candidate) in enumerate(zip(gates.unbind(), candidates.unbind(), strict=True)):
+            gate.addmm_(steps[t], columns)
+            r_z[t].sigmoid_()
+            candidate.addcmul_(r[t], recurrent[t]).tanh_()
+            torch.lerp(candidate, steps[t], z[t], out=steps[t + 1])
+        ctx.save_for_backward(gates, candidates, hiddens, weight)
+        return hiddens[1:]
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, ...]:
+        gates, candidates, hiddens, weight = ctx.saved_tensors
+        errors, candidate_errors = torch.empty_like(gates), torch.empty_like(candidates)
+        r, z, recurrent = (gate.unbind() for gate in gates.chunk(3, dim=-1))
+        error_r, error_z, error_recurrent = (error.unbind() for error in errors.chunk(3, dim=-1))
+        steps, given, error = hiddens.unbind(), _with_none_before(gradient), errors.unbind()
+        candidate, candidate_error = candidates.unbind(), candidate_errors.unbind()
+        onward = given[-1]
+        product = torch.empty_like(onward)
+        for t in reversed(range(len(error))):
+            through = onward * z[t]
+            torch.sub(steps[t], candidate[t], out=product).mul_(onward)
+            _sigmoid_backward(product, z[t], grad_input=error_z[t])
+            _tanh_backward(torch.sub(onward, through, out=product), candidate[t], grad_input=candidate_error[t])
+            torch.mul(candidate_error[t], r[t], out=error_recurrent[t])
+            _sigmoid_backward(torch.mul(candidate_error[t], recurrent[t], out=product), r[t], grad_input=error_r[t])
+            onward = through.add_(given[t]).addmm_(error[t], weight)
+        weight_gradient, bias_gradient = _weight_gradient(errors, hiddens), errors.chunk(3, dim=-1)[2].sum((0, 1))
+        errors.chunk(3, dim=-1)[2].copy_(candidate_errors)
+        return errors, onward, weight_gradient, bias_gradient
+
+
+def _with_none_before(gradient: Tensor) -> list[Tensor]:
+    """The gradient given to h at every time, from that of the state before the first step, which has none."""
+    return [torch.zeros_like(gradient[0]), *gradient.unbind()]
+
+
+def _weight_gradient(errors: Tensor, hiddens: Tensor) -> Tensor:
+    """dU, (gates · hidden, hidden)."""
+    return errors.flatten(0, 1).t() @ hiddens[:-1].flatten(0, 1)
