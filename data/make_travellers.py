@@ -19,6 +19,7 @@ Run it without arguments to rewrite both files next to it, byte for byte as they
 
 from __future__ import annotations
 
+import argparse
 import csv
 import random
 import re
@@ -1488,9 +1489,9 @@ def generate(seed: int, size: int) -> tuple[str, list[Dependency]]:
     return "".join(paragraphs)[:-1], dependencies
 
 
-def write(folder: Path) -> None:
+def write(folder: Path, seed: int = SEED, size: int = SIZE) -> None:
     """Write the text and the table of its dependencies."""
-    text, dependencies = generate(SEED, SIZE)
+    text, dependencies = generate(seed, size)
     for dependency in dependencies:
         assert text[dependency.answer_start : dependency.answer_end] == dependency.answer
     folder.joinpath("travellers.txt").write_bytes(text.encode("ascii"))
@@ -1515,4 +1516,9 @@ def write(folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    write(Path(__file__).resolve().parent)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--to", type=Path, default=Path(__file__).resolve().parent, metavar="FOLDER")
+    parser.add_argument("--seed", type=int, default=SEED, help="another gives a text that nobody has learnt from")
+    parser.add_argument("--size", type=int, default=SIZE, help="characters, about")
+    chosen = parser.parse_args()
+    write(chosen.to, chosen.seed, chosen.size)
