@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from lstmctl.config.fields import did_you_mean
 from lstmctl.config.reading import Path
 from lstmctl.config.rules import Found, broken_rules
-from lstmctl.config.schema import DEFAULT_TASK, SECTIONS, SOURCES, TASKS, Section, Settings
+from lstmctl.config.schema import DEFAULT_TASK, SECTIONS, SOURCES, TASKS, Section, Settings, owners
 from lstmctl.config.wording import allowed, shortened, shown, wrong
 
 OWN_DEFAULTS = {"budget": "task", "precision": "data"}
@@ -70,12 +70,11 @@ def _task(raw: dict[str, object]) -> tuple[Section | None, list[Found]]:
 
 def _data(raw: dict[str, object]) -> tuple[Section | None, list[Found]]:
     named = [key for key in raw if key in SOURCES]
-    # `text` is a source, and a column of a table.
-    owners = [key for key in named if set(named) <= {key, *SOURCES[key].model_fields}]
-    if len(named) > 1 and len(owners) != 1:
+    found = owners(named)
+    if named and len(found) != 1:
         return None, [((named[1],), f"a second source beside data.{named[0]}; exactly one of {_sources()}")]
     if named:
-        return _validated(SOURCES[owners[0]], raw)
+        return _validated(SOURCES[found[0]], raw)
     # With no source known, which other keys are right cannot be told; all but one candidate stay unjudged.
     fields = {field for source in SOURCES.values() for field in source.model_fields}
     unknown = [key for key in raw if key not in fields]

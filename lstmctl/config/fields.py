@@ -193,7 +193,7 @@ def _check_plain(value: object, level: int) -> None:
         raise ValueError(f"{shown(value)} cannot be written as UTF-8")
     elif isinstance(value, float) and not math.isfinite(value):
         raise ValueError(f"{shown(value)} is not a finite number")
-    elif isinstance(value, int) and abs(value) > _LARGEST:
+    elif isinstance(value, int) and not -_LARGEST - 1 <= value <= _LARGEST:
         raise ValueError("a whole number beyond 2^63")
     elif not isinstance(value, None | bool | int | float | str):
         raise ValueError(f"{shown(value)} is not plain data")

@@ -33,8 +33,9 @@ class LoadedConfig:
 def load(source: str, overrides: Sequence[str] = (), *, trust: bool = False) -> LoadedConfig:
     """The settings of `source`: a path, the name of a bundled config, or `-` for stdin.
 
-    `overrides` (`KEY=VALUE`) win over the file, and the file over the defaults. Nothing is imported, but a cell of
-    the user's own that the file names needs `trust`; one in an override is consent by itself.
+    `overrides` (`KEY=VALUE`) win over the file, and the file over the defaults; their order matters only where two set
+    the same key: the later one counts. Nothing is imported, but a cell of the user's own that the file names needs
+    `trust`; one in an override is consent by itself.
 
     Raises ConfigError with every problem at once.
     """
@@ -71,8 +72,10 @@ def _settled(document: Document, label: str | None, overrides: Sequence[str], *,
     origins: dict[KeyPath, tuple[int, str]] = {}
     parsed, unreadable = _parsed(overrides)
     located += [((1, index, 0), text) for index, text in enumerate(unreadable)]
-    command_line.give_way_to_cell(values, parsed)
-    for index, override in enumerate(parsed):
+    command_line.give_way(values, parsed)
+    # A section comes before the keys inside it, whichever was typed first.
+    ordered = sorted(enumerate(parsed), key=lambda numbered: len(numbered[1].path))
+    for index, override in ordered:
         try:
             command_line.apply(values, override)
         except ConfigError as error:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from lstmctl.config.reading import Path, read_value
-from lstmctl.config.schema import DEFAULT_TASK, READ_BY, SOURCES, TASKS, Model
+from lstmctl.config.schema import DEFAULT_TASK, READ_BY, SOURCES, TASKS, Model, owners
 from lstmctl.config.wording import inert
 from lstmctl.errors import ConfigError
 
@@ -59,11 +59,10 @@ def _value(text: str, label: str) -> object:
 
 
 def apply(values: dict[str, Any], override: Override) -> None:
-    """Set the override's key in `values`, in place.
+    """Set the override's key in `values`, in place; of two that set the same key the later one counts.
 
     Raises ConfigError when a key on its way holds a plain value.
     """
-    _give_way(values, override)
     section: Any = values
     for depth, part in enumerate(override.path[:-1], start=1):
         if section.get(part) is None:
@@ -75,17 +74,27 @@ def apply(values: dict[str, Any], override: Override) -> None:
     section[override.path[-1]] = override.value
 
 
-def _give_way(values: dict[str, Any], override: Override) -> None:
-    """Naming another source, or another task, drops the keys that only the one before it understands."""
-    name, *rest = override.path
-    section = values.get(str(name))
-    if name == "data" and isinstance(section, dict) and len(rest) == 1 and rest[0] in SOURCES:
-        before = [SOURCES[key] for key in section if key in SOURCES and key != rest[0]]
-        drop(section, _fields(before), _fields([SOURCES[str(rest[0])]]))
-    elif name == "task" and rest == ["type"] and override.value in TASKS:
-        task_before = section.get("type", DEFAULT_TASK) if isinstance(section, dict) else DEFAULT_TASK
-        if task_before in TASKS:
-            _give_way_to_task(values, task_before, str(override.value))
+def give_way(values: dict[str, Any], overrides: Iterable[Override]) -> None:
+    """Naming another task, source or cell drops, in place, what `values` say that only the one before understands.
+
+    It comes before any of `overrides` is applied: what they give is for the task, source and cell that they name,
+    whatever their order, and is never dropped.
+    """
+    given = {override.path: override.value for override in overrides}
+    before = _task(values.get("task"))
+    after = given.get(("task", "type"), _task(given["task",]) if ("task",) in given else before)
+    if isinstance(before, str) and isinstance(after, str) and {before, after} <= TASKS.keys():
+        _give_way_to_task(values, before, after)
+        _give_way_to_source(values, [key for key in SOURCES if ("data", key) in given], TASKS[after])
+    model = values.get("model")
+    if isinstance(model, dict):
+        cell = model.get("cell", Model.model_fields["cell"].default)
+        if given.get(("model", "cell"), cell) != cell:
+            drop(model, {"options"}, set())
+
+
+def _task(section: object) -> object:
+    return section.get("type", DEFAULT_TASK) if isinstance(section, dict) else DEFAULT_TASK
 
 
 def _give_way_to_task(values: dict[str, Any], before: str, after: str) -> None:
@@ -96,13 +105,16 @@ def _give_way_to_task(values: dict[str, Any], before: str, after: str) -> None:
             drop(values[name], {key}, set())
 
 
-def give_way_to_cell(values: dict[str, Any], overrides: Iterable[Override]) -> None:
-    """Naming another cell drops the options of the one before, in place, before any of `overrides` is applied; options
-    that they give are for the cell that they name."""
-    named = [override.value for override in overrides if override.path == ("model", "cell")]
-    model = values.get("model")
-    if named and isinstance(model, dict) and named[-1] != model.get("cell", Model.model_fields["cell"].default):
-        drop(model, {"options"}, set())
+def _give_way_to_source(values: dict[str, Any], named: list[str], task: Any) -> None:
+    section = values.get("data")
+    before, after = owners(section) if isinstance(section, dict) else [], owners(named)
+    if len(before) != 1 or len(after) != 1 or before == after:
+        return
+    # `text` is a source, and a column of a table: a task that reads the table means the column.
+    if before[0] in task.sources and set(named) <= SOURCES[before[0]].model_fields.keys():
+        return
+    assert isinstance(section, dict)
+    drop(section, _fields([SOURCES[before[0]]]), _fields(SOURCES[key] for key in after) - {before[0]})
 
 
 def _fields(classes: Iterable[Any]) -> set[str]:

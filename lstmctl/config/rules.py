@@ -36,11 +36,16 @@ def _source_fits_task(task: Any, data: Any) -> Iterator[Found]:
         yield ("data", data.source), f"task.type {task.type} does not read data.{data.source}; it takes {takes}"
 
 
+COLUMNS = {
+    "series": ("time", "id", "targets", "past", "known", "static"),
+    "table": ("text", "sequence", "features", "label"),
+}
+"""The keys of a source that name columns."""
+
+
 def _a_column_has_one_use(data: Any) -> Iterator[Found]:
-    if data.source != "series":
-        return
     uses: dict[str, str] = {}
-    for key in ("time", "id", "targets", "past", "known", "static"):
+    for key in COLUMNS.get(data.source, ()):
         named = getattr(data, key) or ()
         for name in (named,) if isinstance(named, str) else named:
             if name in uses:
@@ -67,15 +72,19 @@ def _direction_fits_task(task: Any, model: Any) -> Iterator[Found]:
         )
 
 
+def _separate_windows_have_no_past(task: Any, training: Any) -> Iterator[Found]:
+    """A default is let pass, as in `_task_reads_what_is_set`."""
+    if task.type != "language-model" or task.shape == "many-to-many":
+        return
+    for key, lacking in (("first_window", "all of one length"), ("state_reset", "with no state carried to them")):
+        if getattr(training, key) != _default(training, key):
+            yield ("training", key), f"task.shape {task.shape} reads separate windows, {lacking}; leave it out"
+
+
 def _windows_double(task: Any, training: Any) -> Iterator[Found]:
     first, window = training.first_window, training.window
     if first is None or task.type != "language-model":
         return
-    if task.shape != "many-to-many":
-        yield (
-            ("training", "first_window"),
-            f"task.shape {task.shape} reads separate windows of one length; leave it out",
-        )
     stages = max(0, (window // first).bit_length() - 1)
     if first * 2**stages != window:
         fitting = ", ".join(str(window >> halvings) for halvings in range(1, 5) if window % 2**halvings == 0)
@@ -171,6 +180,7 @@ RULES: tuple[tuple[tuple[str, ...], Callable[..., Iterator[Found]]], ...] = (
     (("task", "data", "training"), _budget_noun_fits_task),
     (("task", "model"), _direction_fits_task),
     (("training",), _accumulate_divides_batch),
+    (("task", "training"), _separate_windows_have_no_past),
     (("task", "training"), _windows_double),
     (("model",), _residual_joins_equal_widths),
     (("task",), _segment_divides),

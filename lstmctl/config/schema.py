@@ -8,6 +8,7 @@ budget counts; which keys of the other sections only some tasks read is in `READ
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Annotated, Any, ClassVar, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -181,7 +182,9 @@ class TextData(Section):
 
     source: ClassVar[str] = "text"
 
-    text: Paths = Field(description="A text file, a folder of them, or a list; relative to the config, then bundled")
+    text: Paths = Field(
+        description="A text file, a folder of them, a list, or prepared text; relative to the config, then bundled"
+    )
     symbols: Literal["characters", "bytes"] = Field(default="characters", description="What one symbol is")
     split: Split = Field(
         default=(0.8, 0.1, 0.1),
@@ -473,6 +476,13 @@ READ_BY: dict[tuple[str, str], tuple[str, ...]] = {
     ("training", "shorten"): ("forecast",),
 }
 """The tasks that read a key of `model` or `training`; every task reads a key that is not here."""
+
+
+def owners(keys: Iterable[str]) -> list[str]:
+    """The sources that a `data` section of these keys may be of; one, unless two are named that exclude each other.
+    `text` is a source, and a column of a table."""
+    named = {key for key in keys if key in SOURCES}
+    return [source for source in SOURCES if source in named and named <= {source, *SOURCES[source].model_fields}]
 
 
 def json_schema() -> dict[str, Any]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from lstmctl.data.labelled_columns import listed
+from lstmctl.data.labelled_features import listed
 from lstmctl.data.labelled_rows import Cut
 from lstmctl.data.scaling import fit_scale
 from lstmctl.data.sequences import UNLABELLED, Numbers
@@ -116,10 +116,19 @@ def class_numbers(
                 raise DataError(f"{where} is no label of the run", hint=f"the run knows {listed(classes)}")
             raise DataError(
                 f"{where} is a label of the {part} part that the training part never has",
-                hint=f"correct it, or shuffle the rows, so that every part has all labels; training has "
+                hint="numbers are told by task.type=regression"
+                if all(map(_is_fraction, classes))
+                else f"correct it, or shuffle the rows, so that every part has all labels; training has "
                 f"{listed(classes)}",
             )
     return found, classes
+
+
+def _is_fraction(label: str) -> bool:
+    try:
+        return not float(label).is_integer()
+    except (ValueError, OverflowError):
+        return False
 
 
 def sequence_numbers(sheet: Sheet, columns: tuple[int, ...], cut: Cut) -> Floats:
@@ -128,6 +137,13 @@ def sequence_numbers(sheet: Sheet, columns: tuple[int, ...], cut: Cut) -> Floats
     Raises:
         DataError: a number is missing, is none, or differs within a sequence; with line and column.
     """
+    for column in columns:
+        if sheet.kind(column) in ("text", "date"):
+            raise DataError(
+                f"{sheet.place(0)}, column `{sheet.names[column]}`: `{str(sheet.texts(column)[0])[:40]}` is not a "
+                "number, which task.type regression tells",
+                hint="labels are told by task.type=classification; or name a column of numbers: data.label=NAME",
+            )
     values = frame_numbers(sheet, columns, cut)
     if cut.agrees:
         for index, column in enumerate(columns):

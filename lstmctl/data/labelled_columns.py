@@ -7,15 +7,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, Self
 
+from lstmctl.data.labelled_features import LABEL_NAMES, SEQUENCE_NAMES, TEXT_NAMES, listed, recognised_features
 from lstmctl.data.sequences import SequenceEncoding
 from lstmctl.errors import DataError
 
 if TYPE_CHECKING:
     from lstmctl.data.tables import Sheet
-
-TEXT_NAMES = ("text",)
-SEQUENCE_NAMES = ("sequence",)
-LABEL_NAMES = ("label", "labels", "target")
 
 
 @dataclass(frozen=True)
@@ -80,7 +77,7 @@ def find_columns(sheet: Sheet, layout: Layout, task: str, encoding: SequenceEnco
     elif layout.features is not None:
         features = tuple(sheet.names.index(name) for name in layout.features)
     else:
-        features = _numeric(sheet, {*labels, *([] if sequence is None else [sequence])})
+        features = recognised_features(sheet, {*labels, *([] if sequence is None else [sequence])}, sequence)
     _note_unused(sheet, {*features, *labels, *([] if sequence is None else [sequence])})
     return Columns(None, sequence, features, labels)
 
@@ -169,28 +166,8 @@ def _check_cut(sheet: Sheet, layout: Layout, sequence: int | None) -> None:
         raise DataError("data.stride goes from window to window, but there is no data.window; write both, or neither")
 
 
-def _numeric(sheet: Sheet, taken: set[int]) -> tuple[int, ...]:
-    """Every column of numbers that has no other use and a name."""
-    found = tuple(
-        number
-        for number in range(len(sheet.names))
-        if number not in taken and number not in sheet.unnamed and sheet.kind(number) in ("number", "whole")
-    )
-    if not found:
-        raise DataError(
-            f"{sheet.path} has no column of numbers besides labels and sequences",
-            hint=f"name the columns of a frame: data.features=[NAME]; its columns: {listed(sheet.names)}",
-        )
-    return found
-
-
 def _note_unused(sheet: Sheet, used: set[int]) -> None:
     unused = [name for number, name in enumerate(sheet.names) if number not in used]
     if unused:
         columns = "Column" if len(unused) == 1 else "Columns"
         sheet.notes.append(f"{columns} {listed(unused)} {'is' if len(unused) == 1 else 'are'} not used.")
-
-
-def listed(names: tuple[str, ...] | list[str]) -> str:
-    """Names for a message: the first eight, and how many more there are."""
-    return ", ".join(f"`{name}`" for name in names[:8]) + (f" and {len(names) - 8} more" if len(names) > 8 else "")

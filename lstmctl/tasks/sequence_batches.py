@@ -173,25 +173,33 @@ class ByLength(Generic[OneBatch]):
         return shuffled.to(self.part.lengths.device)
 
 
+@dataclass(frozen=True)
+class FreshSequences:
+    """Sequences without end, to train on: none is drawn before it is asked for."""
+
+    draw: Callable[[int, int], Sequences]
+    """So many sequences from a seed."""
+    epoch: int
+    """Sequences that are called an epoch."""
+    device: torch.device
+    """Where they are computed with."""
+
+
 class Drawn:
     """New sequences at every step, drawn from the seed and the step: no sequence comes twice.
 
     Args:
-        draw: so many sequences from a seed.
+        fresh: where they come from.
         batch: sequences in one step.
         seed: of the run.
-        device: where they are computed with.
-        epoch: sequences that are called an epoch.
     """
 
-    def __init__(
-        self, draw: Callable[[int, int], Sequences], batch: int, seed: int, device: torch.device, epoch: int
-    ) -> None:
-        self.draw, self.batch, self.seed, self.device = draw, batch, seed, device
+    def __init__(self, fresh: FreshSequences, batch: int, seed: int) -> None:
+        self.fresh, self.batch, self.seed = fresh, batch, seed
         self.units_per_step = batch
-        self.steps_per_epoch = max(1, epoch // batch)
+        self.steps_per_epoch = max(1, fresh.epoch // batch)
 
     def __getitem__(self, step: int) -> SequenceBatch:
-        drawn = self.draw(self.batch, stream(self.seed, "order", step))
-        part = SequencePart.of(drawn, self.device)
-        return part.batch(torch.arange(len(part), device=self.device))
+        drawn = self.fresh.draw(self.batch, stream(self.seed, "order", step))
+        part = SequencePart.of(drawn, self.fresh.device)
+        return part.batch(torch.arange(len(part), device=self.fresh.device))

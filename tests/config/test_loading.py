@@ -32,7 +32,7 @@ DATA = "data: {text: a.txt}\n"
 def test_defaults_then_file_then_command_line(tmp_path: Path) -> None:
     path = tmp_path / "mine.yaml"
     path.write_text(DATA + "model: {hidden: 100, layers: 2}\n")
-    loaded = load(str(path), ["model.hidden=7", "training.learning_rate=1e-3", "training.clip=null", "model.hidden=8"])
+    loaded = load(str(path), ["model.hidden=8", "training.learning_rate=1e-3", "training.clip=null"])
     assert (loaded.name, loaded.folder) == ("mine", tmp_path)
     model, training = loaded.settings.model, loaded.settings.training
     assert (model.hidden, model.layers, model.embedding) == (8, 2, 64)

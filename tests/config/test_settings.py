@@ -310,6 +310,17 @@ def test_a_column_with_two_uses_is_told_beside_other_errors(problems: Problems) 
     ]
 
 
+def test_a_column_of_a_table_with_two_uses_is_told(problems: Problems) -> None:
+    content = (
+        "task: {type: regression}\ndata: {table: a.csv, sequence: s, features: [u, v], label: [s, w, v]}\n"
+        "training: {budget: 3 epochs}\n"
+    )
+    assert problems(content) == [
+        'my.yaml:2:60  data.label — "s" is named by data.sequence too; a column has one use',
+        'my.yaml:2:60  data.label — "v" is named by data.features too; a column has one use',
+    ]
+
+
 def test_another_task_on_the_command_line_drops_what_only_the_one_before_reads() -> None:
     text = {"data": {"text": "a"}, "model": {"hidden": 8, "tie_embedding": True}, "training": {"window": 32}}
     changed = from_mapping(text, ["task.type=forecast", "data.series=a.csv"])
@@ -362,9 +373,16 @@ def test_the_schemas_tasks_are_those_of_the_registry() -> None:
         (
             ["training.first_window=16", "task.shape=many-to-one"],
             "training.first_window",
-            "task.shape many-to-one reads separate windows of one length",
+            "task.shape many-to-one reads separate windows, all of one length; leave it out",
+        ),
+        (
+            ["training.state_reset=0.0", "task.shape=many-to-one"],
+            "training.state_reset",
+            "task.shape many-to-one reads separate windows, with no state carried to them; leave it out",
         ),
     ],
 )
-def test_windows_that_do_not_grow_in_stages_are_refused(overrides: list[str], key: str, problem: str) -> None:
+def test_windows_that_do_not_grow_in_stages_and_states_that_are_not_carried_are_refused(
+    overrides: list[str], key: str, problem: str
+) -> None:
     assert only_problem(*overrides).startswith(f"{key} — {problem}")

@@ -116,6 +116,26 @@ def test_a_text_to_a_number() -> None:
     assert corpus.encoding.labels == ()
 
 
+def test_labels_where_numbers_are_to_be_told_are_refused_with_the_task_that_tells_them() -> None:
+    error = refused(TEXTS, REGRESSION)
+    assert "a.csv: line 2, column `label`: `x` is not a number, which task.type regression tells" in str(error)
+    assert str(error.hint).startswith("labels are told by task.type=classification")
+
+
+def test_numbers_where_labels_are_to_be_told_are_refused_with_the_task_that_tells_them() -> None:
+    rows = "".join(f"a,{row}.5\n" for row in range(4))
+    error = refused("text,label\n" + rows)
+    assert "`2.5` is a label of the validation part that the training part never has" in str(error)
+    assert error.hint == "numbers are told by task.type=regression"
+
+
+@pytest.mark.parametrize(("line", "hint"), [("b", None), ("b,c,y", "a text that holds a comma stands between")])
+def test_a_row_of_too_few_fields_is_not_told_of_commas(line: str, hint: str | None) -> None:
+    error = refused(f"text,label\na,x\n{line}\n")
+    assert "line 3: " in str(error)
+    assert error.hint is None if hint is None else str(error.hint).startswith(hint)
+
+
 def test_several_numbers_to_tell() -> None:
     corpus = table("text,p,q\na,1,5\nb,3,5\na,8,9\n", REGRESSION, split=(2, 1), label=("q", "p"))
     assert corpus.sequences.targets.tolist() == [[5, 1], [5, 3], [9, 8]]
@@ -158,6 +178,42 @@ def test_columns_without_a_use_are_told() -> None:
 
 
 # Rows of frames.
+
+
+LEAKING = "sequence,t,a,b,weight,target,id,label\n" + "".join(
+    f"{name},{row / 2},{row % 3 + 4},{row + 7},{weight},{row % 2},{row * 5 + 2},{label}\n"
+    for name, weight, label in (("s", 6.5, "x"), ("t", 7.5, "y"), ("u", 6.5, "x"), ("v", 7.5, "y"))
+    for row in range(4)
+)
+
+
+def test_a_column_of_times_names_or_labels_is_no_feature_unless_it_is_named() -> None:
+    corpus = table(LEAKING)
+    assert corpus.encoding.features is not None
+    assert corpus.encoding.features.names == ("a", "b")
+    assert corpus.notes[:5] == (
+        "`target` is called like a label, so it is no feature; data.features would take it.",
+        "`id` is called like a sequence's name, so it is no feature; data.features would take it.",
+        "`t` is called like a time and never falls, so it is no feature; data.features would take it.",
+        "`weight` is the same in all rows of a sequence, as a label is, so it is no feature; data.features would take "
+        "it.",
+        "Features of a frame: `a`, `b`.",
+    )
+    every = ("t", "a", "weight", "target", "id")
+    corpus = table(LEAKING, features=every)
+    assert corpus.encoding.features is not None
+    assert corpus.encoding.features.names == every
+
+
+def test_a_time_of_day_that_falls_within_a_sequence_is_a_feature() -> None:
+    corpus = table("sequence,hour,label\ns,23,x\ns,0,x\nt,5,y\nt,6,y\nu,1,x\nv,2,y\n")
+    assert corpus.encoding.features is not None
+    assert corpus.encoding.features.names == ("hour",)
+
+
+def test_a_table_of_times_and_labels_alone_has_no_features() -> None:
+    error = refused("sequence,t,label\ns,1,x\ns,2,x\nt,1,y\nt,2,y\n")
+    assert "has no column of numbers besides labels, sequences and times" in str(error)
 
 
 def test_rows_of_one_name_are_a_sequence() -> None:
@@ -358,7 +414,7 @@ def test_a_run_misses_its_columns() -> None:
         (
             "sequence,label\ns,x\n",
             CLASSIFICATION,
-            " has no column of numbers besides labels and",
+            " has no column of numbers besides labels, sequences and times",
             "data.features=[NAME]",
         ),
         ("a,label\n1,x\n2,y\n", CLASSIFICATION, " has neither a column of texts nor one that names", "data.window=50"),

@@ -8,7 +8,7 @@ import torch
 
 from lstmctl.data.sequences import UNLABELLED, Sequences
 from lstmctl.errors import DataError
-from lstmctl.tasks.sequence_batches import SCORED_STEPS, ByLength, Drawn, SequencePart
+from lstmctl.tasks.sequence_batches import SCORED_STEPS, ByLength, Drawn, FreshSequences, SequencePart
 
 CPU = torch.device("cpu")
 
@@ -89,7 +89,7 @@ def test_drawn_sequences_are_new_at_every_step_and_the_same_for_a_step() -> None
         values = np.random.default_rng(seed).random((count * 3, 1)).astype(np.float32)
         return Sequences.joined(values, np.full(count, 3), np.zeros((count, 1)))
 
-    order = Drawn(draw, 4, seed=0, device=CPU, epoch=100)
+    order = Drawn(FreshSequences(draw, 100, CPU), 4, seed=0)
     assert (order.units_per_step, order.steps_per_epoch) == (4, 25)
     assert order[7].input.shape == (3, 4, 1)
     assert torch.equal(order[7].input, order[7].input)

@@ -1,0 +1,95 @@
+"""Which columns of a table of frames are their features, where a config names none.
+
+A number that gives the answer away, or says where in the table a frame stands, is learnt from at once and worth nothing
+on other data. So a column is left out that is called like a label, a name or a time, or that never changes within a
+sequence, as labels do not. Each is told, and `data.features` takes it all the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lstmctl.errors import DataError
+
+if TYPE_CHECKING:
+    from lstmctl.data.tables import Sheet
+
+TEXT_NAMES = ("text",)
+SEQUENCE_NAMES = ("sequence",)
+LABEL_NAMES = ("label", "labels", "target")
+FRAME_NAMES = ("frame", "row", "sample")
+"""Beside the names of times: what counts the rows of a recording."""
+
+
+def recognised_features(sheet: Sheet, taken: set[int], sequence: int | None) -> tuple[int, ...]:
+    """Columns of numbers that have no other use, a name, and nothing of a label or a time; told in `sheet.notes`.
+
+    Args:
+        sheet: the table.
+        taken: columns with another use.
+        sequence: the column that names each row's sequence.
+
+    Raises:
+        DataError: none is left; or one holds what is no number, with its line.
+    """
+    numeric = [
+        number
+        for number in range(len(sheet.names))
+        if number not in taken and number not in sheet.unnamed and sheet.kind(number) in ("number", "whole")
+    ]
+    left_out = dict(_called_otherwise(sheet, numeric))
+    left_out |= _placed(sheet, [number for number in numeric if number not in left_out], sequence)
+    found = tuple(number for number in numeric if number not in left_out)
+    if not found:
+        raise DataError(
+            f"{sheet.path} has no column of numbers besides labels, sequences and times",
+            hint=f"name the columns of a frame: data.features=[NAME]; its columns: {listed(sheet.names)}",
+        )
+    for number, why in left_out.items():
+        sheet.notes.append(f"`{sheet.names[number]}` {why}, so it is no feature; data.features would take it.")
+    names = listed([sheet.names[number] for number in found])
+    sheet.notes.append(f"{'Feature' if len(found) == 1 else 'Features'} of a frame: {names}.")
+    return found
+
+
+def _called_otherwise(sheet: Sheet, columns: list[int]) -> Iterator[tuple[int, str]]:
+    """Those of `columns` that are called like something else than a reading, and like what."""
+    from lstmctl.data.tables import ID_NAMES
+
+    for number in columns:
+        name = sheet.names[number].casefold()
+        if name in LABEL_NAMES:
+            yield number, "is called like a label"
+        elif name in (*SEQUENCE_NAMES, *ID_NAMES) and sheet.kind(number) == "whole":
+            yield number, "is called like a sequence's name"
+
+
+def _placed(sheet: Sheet, columns: list[int], sequence: int | None) -> dict[int, str]:
+    """Those of `columns` that say where in its sequence a frame stands, or in which, and how that shows."""
+    from lstmctl.data.tables import TIME_NAMES
+
+    within, found = _within_sequences(sheet, sequence), {}
+    for number, values in zip(columns, sheet.numbers(columns).T, strict=True):
+        steps = np.diff(values)[within]
+        if sheet.names[number].casefold() in (*TIME_NAMES, *FRAME_NAMES) and (steps >= 0).all():
+            found[number] = "is called like a time and never falls"
+        elif sequence is not None and len(steps) and not steps.any():
+            found[number] = "is the same in all rows of a sequence, as a label is"
+    return found
+
+
+def _within_sequences(sheet: Sheet, sequence: int | None) -> NDArray[np.bool_]:
+    """(rows − 1,) whether a row and the next are of one sequence."""
+    if sequence is None:
+        return np.ones(sheet.rows - 1, dtype=np.bool_)
+    names = sheet.texts(sequence).to_numpy()
+    return np.asarray(names[1:] == names[:-1], dtype=np.bool_)
+
+
+def listed(names: tuple[str, ...] | list[str]) -> str:
+    """Names for a message: the first eight, and how many more there are."""
+    return ", ".join(f"`{name}`" for name in names[:8]) + (f" and {len(names) - 8} more" if len(names) > 8 else "")
