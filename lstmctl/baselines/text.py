@@ -18,6 +18,10 @@ from lstmctl.errors import DataError
 
 LONGEST_TRAINING = 20_000_000
 """Symbols an n-gram model counts at most, the last ones. So many take half a minute and 2 GB at order 8."""
+LONGEST_CHOICE = 2_000_000
+"""Symbols by which an order is chosen at most, the first ones: a tenth of the longest training."""
+SCORED_AT_ONCE = 1 << 22
+"""Symbols for which there is memory at one time."""
 
 Integers = NDArray[np.integer[Any]]
 Floats = NDArray[np.float64]
@@ -86,6 +90,15 @@ class NGram:
         """
         return self.nats_by_order(symbols, [self.order])[self.order]
 
+    def total_nats(self, symbols: Integers) -> float:
+        """The sum of `nats`, of a text that may be larger than the memory."""
+        total, overlap = 0.0, max(1, self.order - 1)
+        for start in range(0, max(1, len(symbols)), SCORED_AT_ONCE):
+            # What the first symbols of a piece are predicted from is read with it, and not counted again.
+            nats = self.nats(symbols[max(0, start - overlap) : start + SCORED_AT_ONCE])
+            total += float(nats[overlap - 1 :].sum() if start else nats.sum())
+        return total
+
     def nats_by_order(self, symbols: Integers, orders: Collection[int]) -> dict[int, Floats]:
         """`nats` of this model and of shorter ones, in one pass over the text.
 
@@ -121,7 +134,7 @@ def ngram(training: Integers, validation: Integers, vocabulary: int, orders: Ite
 
     Args:
         training: (length,) as for `NGram`.
-        validation: (length,) one stream, scored as by `NGram.nats`.
+        validation: (length,) one stream, scored as by `NGram.nats`; of more than `LONGEST_CHOICE` the first are used.
         vocabulary: how many symbols there are.
         orders: to choose from; those above the length of the training text count as that length.
 
@@ -134,7 +147,7 @@ def ngram(training: Integers, validation: Integers, vocabulary: int, orders: Ite
     wanted = list(orders)
     longest = NGram(training, vocabulary, max(wanted))
     wanted = sorted({min(order, longest.order) for order in wanted})
-    nats = longest.nats_by_order(validation, wanted)
+    nats = longest.nats_by_order(validation[:LONGEST_CHOICE], wanted)
     return longest.shortened(min(wanted, key=lambda order: float(nats[order].mean())))
 
 

@@ -1,4 +1,4 @@
-"""`lstmctl data list`, `lstmctl data show` and `lstmctl data download`."""
+"""`lstmctl data list`, `data show`, `data prepare` and `data download`."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from lstmctl.cli.arguments import ConfigArguments, Json, Quiet, split_arguments
 if TYPE_CHECKING:
     from lstmctl.config import LoadedConfig
     from lstmctl.data.downloading import Downloaded
+    from lstmctl.data.preparing import Prepared
     from lstmctl.data.series import SeriesCorpus
     from lstmctl.reporting.forecast_plots import SeriesCourse
 
@@ -211,6 +212,90 @@ def _courses(corpus: SeriesCorpus) -> list[SeriesCourse]:
         if len(courses) > MOST_CHANNELS:
             break
     return courses
+
+
+@app.command(
+    epilog="Examples:\n\n\b\n  lstmctl data prepare data.text=my-text.txt\n"
+    "  lstmctl data prepare my.yaml --to my.prepared"
+)
+def prepare(
+    arguments: ConfigArguments = None,
+    to: Annotated[
+        Path | None,
+        typer.Option(metavar="FOLDER", help="Where to; by default NAME.prepared in the current folder."),
+    ] = None,
+    quiet: Quiet = False,
+    json: Json = False,
+) -> None:
+    """Make a config's text into numbers on the disk, for text that is larger than the memory, and print the folder.
+
+    Name the folder as data.text, and a training reads from it what it needs. It is the same data to every command: a
+    run trained on the text goes on with what was prepared of it, to the same bits. The text is read twice, in little
+    memory. Ended before its end, the same command goes on where it was.
+    """
+    from lstmctl.cli import output
+    from lstmctl.config import load
+    from lstmctl.config.schema import TextData
+    from lstmctl.data.preparing import prepare as write
+    from lstmctl.errors import UsageError
+    from lstmctl.reporting.transfer import TransferBar
+    from lstmctl.training.interruption import termination_as_exit
+
+    config, overrides = split_arguments(arguments, "CONFIG")
+    loaded = load(config or "travellers", overrides, trust=True)
+    data = loaded.settings.data
+    if not isinstance(data, TextData):
+        raise UsageError(f"only text is prepared; this config has data.{data.source}")
+    with termination_as_exit(), TransferBar("preparing", quiet=quiet) as bar:
+        prepared = write(data.text, data.symbols, to, loaded.folder, watch=bar)
+    if not quiet:
+        _show_prepared(prepared)
+    if json:
+        header = prepared.header
+        output.write_json(
+            {
+                "path": str(prepared.folder),
+                "files": header.files,
+                "bytes": header.bytes,
+                "sha256": header.sha256,
+                "length": header.length,
+                "vocabulary": prepared.vocabulary,
+                "type": header.type,
+                "was_there": prepared.was_there,
+                "resumed": prepared.resumed,
+            }
+        )
+    else:
+        output.write(f"{prepared.folder}\n")
+
+
+def _show_prepared(prepared: Prepared) -> None:
+    """What was made, and what can be done with it, on stderr."""
+    import shlex
+
+    from lstmctl.reporting import console
+
+    header = prepared.header
+    if prepared.was_there:
+        console.write_line("It was there already and is the same.")
+    elif prepared.resumed:
+        console.write_line(f"An earlier attempt had done {prepared.resumed:,} bytes of it.")
+    symbols = "bytes" if header.encoding["kind"] == "bytes" else "characters"
+    console.write_line(
+        f"{header.bytes:,} bytes, {header.length:,} {symbols} of {prepared.vocabulary:,} in {header.type}, "
+        f"SHA-256 {header.sha256}"
+    )
+    settings = [f"data.text={prepared.folder}", *(["data.symbols=bytes"] if symbols == "bytes" else [])]
+    if header.length > MUCH:
+        settings.append(f"data.split=[{header.length - 2 * HELD_OUT}, {HELD_OUT}, {HELD_OUT}]")
+        console.write_line(f"To score {HELD_OUT:,} {symbols} and not a tenth of all, count the parts, as here:")
+    console.write_line(f"Next: lstmctl train {shlex.join(settings)}")
+
+
+MUCH = 50_000_000
+"""Symbols of a text, a tenth of which takes long to score."""
+HELD_OUT = 1_000_000
+"""Symbols that are proposed for each part that is scored."""
 
 
 def complete_known(incomplete: str) -> list[str]:

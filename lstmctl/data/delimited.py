@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from lstmctl.data.dates import is_date
 from lstmctl.data.purposes import SERIES, Purpose
 from lstmctl.data.quotation import misquoted_line
-from lstmctl.data.text import BYTE_ORDER_MARK
+from lstmctl.data.utf8 import BYTE_ORDER_MARK
 from lstmctl.errors import DataError
 
 SEPARATORS = (",", ";", "\t", "|")
@@ -293,7 +293,7 @@ class DelimitedSheet:
             others = [other for other in SEPARATORS if other != self.separator]
             text = block[starts[wrong] : ends[wrong]].decode("utf-8", "replace")
             otherwise = next((other for other in others if text.count(other) == self._width - 1), None)
-            hint = self._purpose.comma if self.separator == "," else None
+            hint = self._purpose.comma if self.separator == "," and fields[wrong] > self._width else None
             raise DataError(
                 f"{self.path}: line {number}: {fields[wrong]} {'field' if fields[wrong] == 1 else 'fields'}, "
                 f"but the header (line {self._header_line}) has {self._width}",

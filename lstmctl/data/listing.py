@@ -42,7 +42,7 @@ def known_files() -> list[dict[str, Any]]:
 
 def describe(corpus: TextCorpus, window: int) -> dict[str, Any]:
     """A corpus's size, its symbols from frequent to rare, its parts, and training's first window with its target."""
-    counts = np.bincount(corpus.symbols, minlength=len(corpus.encoding))
+    counts = corpus.counts()
     order = [int(number) for number in np.argsort(-counts, kind="stable") if counts[number]]
     training = corpus.part("training")[: window + 1]
     return {
@@ -111,25 +111,23 @@ def describe_series(corpus: SeriesCorpus, lookback: int, horizon: int) -> dict[s
 
 def describe_sequences(corpus: SequenceCorpus) -> dict[str, Any]:
     """Labelled sequences: how many, how long, what is told of them, and training's first."""
-    encoding, training = corpus.encoding, corpus.part("training")
-    parts = {}
-    for name, (start, stop) in corpus.parts.items():
-        lengths = corpus.part(name).lengths
-        parts[name] = {
-            "sequences": stop - start,
-            "shortest": int(lengths.min()),
-            "median": float(np.median(lengths)),
-            "longest": int(lengths.max()),
+    encoding, sequences = corpus.encoding, {name: corpus.part(name) for name in corpus.parts}
+    parts = {
+        name: {
+            "sequences": len(part),
+            "shortest": int(part.lengths.min()),
+            "median": float(np.median(part.lengths)),
+            "longest": int(part.lengths.max()),
         }
+        for name, part in sequences.items()
+    }
     counts: dict[str, dict[str, int]] = {}
-    for name in corpus.parts if encoding.labels else ():
-        part = corpus.part(name)
+    for name, part in sequences.items() if encoding.labels else ():
         told = np.concatenate([np.atleast_1d(part.target(number)) for number in range(len(part))])
         counted = np.bincount(told[told >= 0], minlength=len(encoding.labels))
         counts[name] = dict(zip(encoding.labels, counted.tolist(), strict=True))
     symbols = encoding.symbols
-    shown = training.input(0)
-    target = training.target(0)
+    shown, target = sequences["training"].input(0), sequences["training"].target(0)
     labels = encoding.labels
     return {
         "files": list(corpus.names),

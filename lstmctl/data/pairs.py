@@ -18,7 +18,7 @@ from lstmctl.data.encoding import Symbols, TextEncoding, UnknownSymbolError, sma
 from lstmctl.data.locating import locate, portable_name, read_bytes, require_files
 from lstmctl.data.sequences import LONGEST, range_in_words
 from lstmctl.data.splitting import split_positions
-from lstmctl.data.text import BYTE_ORDER_MARK, check_utf8
+from lstmctl.data.utf8 import BYTE_ORDER_MARK, check_utf8
 from lstmctl.errors import DataError, RunError
 
 SHAPE = "a line is what is read, a tab, what is to be written"

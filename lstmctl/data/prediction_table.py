@@ -20,11 +20,17 @@ def as_csv(predictions: Sequence[Prediction], *, texts: bool) -> str:
         texts: whether the sequences are texts.
     """
     written = io.StringIO()
-    table = csv.writer(written, lineterminator="\n")
+    table, quoted = (
+        csv.writer(written, lineterminator="\n", quoting=style) for style in (csv.QUOTE_MINIMAL, csv.QUOTE_ALL)
+    )
     name = "text" if texts else "sequence"
     table.writerow([name, *_columns(predictions[0], texts=texts)] if predictions else [name])
     for prediction in predictions:
-        table.writerows([prediction.sequence, *row] for row in _rows(prediction, texts=texts))
+        for row in _rows(prediction, texts=texts):
+            fields = [prediction.sequence, *row]
+            # Blanks at the ends of a field are seen, and kept by readers that trim, where it is quoted.
+            blank = any(isinstance(field, str) and field != field.strip() for field in fields)
+            (quoted if blank else table).writerow(fields)
     return written.getvalue()
 
 

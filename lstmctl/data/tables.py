@@ -17,8 +17,8 @@ from lstmctl.data.delimited import MISSING, DelimitedSheet
 from lstmctl.data.locating import check_regular
 from lstmctl.data.parquet import SIGNATURE, ParquetSheet
 from lstmctl.data.purposes import SERIES, Purpose
-from lstmctl.data.text import SIGNATURES
 from lstmctl.data.timesteps import Step, Times
+from lstmctl.data.utf8 import SIGNATURES
 from lstmctl.errors import DataError
 
 Numbers = NDArray[np.float64]

@@ -7,13 +7,28 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
+from warnings import catch_warnings, simplefilter
 
 import torch
 from torch import Tensor
 
+from lstmctl.data.encoding import Symbols
 from lstmctl.errors import DataError
 from lstmctl.protocols import Batch
 from lstmctl.seeds import stream
+from lstmctl.tasks.permutation import Permutation
+
+MOST_DRAWN = 1 << 25
+"""Windows whose order is a list of their numbers, of 256 MB at most."""
+
+
+def readable(symbols: Symbols) -> Tensor:
+    """The same numbers (length,) as a tensor, in the same memory: they may be on the disk still.
+
+    Nobody may write to it."""
+    with catch_warnings():
+        simplefilter("ignore", UserWarning)  # that what is mapped read-only cannot be written to
+        return torch.from_numpy(symbols)
 
 
 class Lanes:
@@ -113,12 +128,16 @@ class ShuffledWindows:
 
     def __getitem__(self, step: int) -> Batch:
         epoch, position = divmod(step, self.steps_per_epoch)
-        starts = self._order(epoch)[position * self.batch : (position + 1) * self.batch]
+        places = torch.arange(position * self.batch, (position + 1) * self.batch, device=self.symbols.device)
+        starts = self._order(epoch)[places]
         text = self.symbols[self._offsets + starts].long()
         return Batch(text[:-1], text[-1], fresh=True)
 
-    def _shuffle(self, epoch: int) -> Tensor:
-        generator = torch.Generator().manual_seed(stream(self.seed, "order", epoch))
+    def _shuffle(self, epoch: int) -> Tensor | Permutation:
+        seed = stream(self.seed, "order", epoch)
+        if self.count > MOST_DRAWN:
+            return Permutation(self.count, seed)
+        generator = torch.Generator().manual_seed(seed)
         return torch.randperm(self.count, generator=generator).to(self.symbols.device)
 
 

@@ -1,0 +1,287 @@
+"""Text of any size made into numbers on the disk, within little memory (see `data.prepared` for what is written).
+
+The text is read twice: for its vocabulary, then for its numbers. During the second reading it is noted again and again
+how far both files have come and what their SHA-256 is up to there, after the disk has the numbers. An attempt that was
+ended goes on from there: what was done is read once more, for its hash, but not done again.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import os
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import IO, Any, Protocol
+
+import numpy as np
+
+from lstmctl.data.encoding import TextEncoding
+from lstmctl.data.locating import locate
+from lstmctl.data.prepared import HEADER, NUMBERS, PROGRESS, Header, is_prepared, open_prepared, read_header
+from lstmctl.data.text import files_of
+from lstmctl.data.text_blocks import BLOCK, BlockEncoder, JoinedText, Kind, survey
+from lstmctl.errors import DataError, ResourceError
+from lstmctl.storage import disk_errors, remove_leftovers, replace_json
+
+NOTED_EVERY = 1 << 26
+"""Bytes of text between two notes of how far it has come."""
+
+
+class Watch(Protocol):
+    """What is told while a text is read; `data.downloading.Progress` has the same shape."""
+
+    total: float
+
+    def update(self, amount: float) -> object: ...
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """Prepared text on the disk."""
+
+    folder: Path
+    header: Header
+    was_there: bool
+    """Whether it was found, and nothing was written."""
+    resumed: int
+    """Bytes of the text that an earlier attempt had done."""
+
+    @property
+    def vocabulary(self) -> int:
+        """How many symbols there are."""
+        return len(TextEncoding.from_json(self.header.encoding))
+
+
+@dataclass(frozen=True)
+class Note:
+    """How far an attempt has come: what `progress.json` holds."""
+
+    text: list[list[Any]]
+    """Path, bytes and time of change of each file."""
+    kind: str
+    block: int
+    """Bytes read at once: what is noted is a whole number of blocks."""
+    length: int
+    """Symbols of the text."""
+    encoding: dict[str, Any]
+    """Its vocabulary, as in a run's `encoding.json`."""
+    read: int = 0
+    """Bytes of the joined text that are done."""
+    written: int = 0
+    """Bytes of the numbers made of them."""
+    read_sha256: str = hashlib.sha256().hexdigest()
+    written_sha256: str = hashlib.sha256().hexdigest()
+
+
+def prepare(
+    sources: str | Sequence[str],
+    kind: Kind,
+    folder: Path | None = None,
+    config_folder: Path | None = None,
+    *,
+    watch: Watch | None = None,
+    block: int = BLOCK,
+    noted_every: int = NOTED_EVERY,
+) -> Prepared:
+    """Make a text into numbers on the disk, or go on where an earlier attempt was ended.
+
+    Args:
+        sources: names of files or folders, as in `data.text`.
+        kind: what a symbol is.
+        folder: where to; by default in the current folder, `NAME.prepared` for the text NAME.
+        config_folder: where names are looked for first.
+        watch: told of what is read.
+        block: bytes of text to have in memory at once.
+        noted_every: bytes of text that are done anew, at most, after an attempt that was ended.
+
+    Raises:
+        DataError: the text is missing or cannot be used, or the folder holds something else.
+        ResourceError: the disk does not take it; what was done stays.
+    """
+    found = [locate(name, config_folder) for name in ([sources] if isinstance(sources, str) else sources)]
+    if prepared := next(filter(is_prepared, found), None):
+        raise DataError(f"{prepared} is prepared text already")
+    text = JoinedText(files_of(found), kind, block)
+    folder = (folder or Path(f"{found[0].stem}.prepared")).absolute()
+    if watch is not None:
+        watch.total = 2 * text.size
+    with _held(folder):
+        if (folder / HEADER).exists():
+            return _present(folder, text)
+        note = _noted(folder, text) or _surveyed(folder, text, watch)
+        resumed = note.read
+        note = _written(folder, text, note, watch, noted_every)
+        header = Header(
+            files=[str(file) for file in text.files],
+            bytes=note.read,
+            sha256=note.read_sha256,
+            encoding=note.encoding,
+            type=BlockEncoder(TextEncoding.from_json(note.encoding)).type.__name__,
+            length=note.length,
+            numbers_sha256=note.written_sha256,
+        )
+        with _disk_errors(folder):
+            replace_json(folder / HEADER, header.to_json())
+            (folder / PROGRESS).unlink()
+    return Prepared(folder, header, was_there=False, resumed=resumed)
+
+
+def _surveyed(folder: Path, text: JoinedText, watch: Watch | None) -> Note:
+    """The note of an attempt that begins."""
+    facts = survey(text, _told(watch))
+    facts.require(text)
+    note = Note(
+        text=[list(file) for file in text.identity],
+        kind=text.kind,
+        block=text.block,
+        length=facts.length,
+        encoding=facts.encoding(text.kind).to_json(),
+    )
+    with _disk_errors(folder):
+        replace_json(folder / PROGRESS, asdict(note))
+    return note
+
+
+def _noted(folder: Path, text: JoinedText) -> Note | None:
+    """How far an earlier attempt at the same text has come; None where there is none of use."""
+    try:
+        note = Note(**json.loads((folder / PROGRESS).read_bytes()))
+    except (OSError, ValueError, TypeError, RecursionError):
+        return None
+    same = note.text == [list(file) for file in text.identity] and (note.kind, note.block) == (text.kind, text.block)
+    return note if same else None
+
+
+def _written(folder: Path, text: JoinedText, begun: Note, watch: Watch | None, noted_every: int) -> Note:
+    """Write the numbers, from where the note says; the note of all of them.
+
+    A thread hashes and writes a block while the next is read and encoded.
+
+    Raises:
+        DataError: what the note is of has changed.
+    """
+    encode, told = BlockEncoder(TextEncoding.from_json(begun.encoding)), _told(watch)
+    path, number = folder / NUMBERS, np.dtype(encode.type).newbyteorder("<")
+    with (
+        _disk_errors(path, begun.length * number.itemsize),
+        path.open("r+b" if begun.read else "wb") as file,
+        ThreadPoolExecutor(1) as helper,
+    ):
+        read, noted = 0, begun.read
+        read_digest, written_digest = hashlib.sha256(), _digest(file, begun.written)
+        file.truncate(begun.written)
+
+        def put(content: bytes, numbers: memoryview | None) -> None:
+            read_digest.update(content)
+            if numbers is not None:
+                written_digest.update(numbers)
+                file.write(numbers)
+
+        def here() -> Note:
+            found = {"read_sha256": read_digest.hexdigest(), "written_sha256": written_digest.hexdigest()}
+            return replace(begun, read=read, written=file.tell(), **found)
+
+        def check() -> None:
+            if here() != begun:
+                raise DataError(f"{folder} holds a damaged beginning", hint="remove it, and prepare the text anew")
+
+        def save() -> None:
+            file.flush()
+            os.fsync(file.fileno())
+            replace_json(folder / PROGRESS, asdict(here()))
+
+        checked, doing = False, helper.submit(put, b"", None)
+        for block in text.again(begun.length):
+            is_new = read >= begun.read
+            numbers = encode(block).astype(number, copy=False).data if is_new else None
+            doing.result()
+            if is_new and not checked:
+                check()
+                checked = True
+            if read - noted >= noted_every:
+                save()
+                noted = read
+            doing = helper.submit(put, block.content, numbers)
+            read += len(block.content)
+            told(len(block.content))
+        doing.result()
+        if not checked:
+            check()
+        save()
+        return here()
+
+
+def _present(folder: Path, text: JoinedText) -> Prepared:
+    """What is there already, if it is whole and of this text.
+
+    Raises:
+        DataError: it is not.
+    """
+    header, _ = read_header(folder)
+    digest = hashlib.sha256()
+    for block in text.blocks():
+        digest.update(block.content)
+    if header.sha256 != digest.hexdigest():
+        raise DataError(
+            f"{folder} holds another text: its SHA-256 is {header.sha256[:16]}…, that of {text} "
+            f"is {digest.hexdigest()[:16]}…",
+            hint="remove it, or prepare the text elsewhere: --to FOLDER",
+        )
+    open_prepared(folder, text.kind)
+    return Prepared(folder, header, was_there=True, resumed=0)
+
+
+@contextmanager
+def _held(folder: Path) -> Iterator[None]:
+    """Make the folder and keep other processes from preparing into it; a folder that stays empty is removed.
+
+    Raises:
+        DataError: it holds something else, or another process holds it.
+    """
+    own = (HEADER, NUMBERS, PROGRESS, f".{HEADER}.tmp-", f".{PROGRESS}.tmp-")
+    with _disk_errors(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        if others := [path.name for path in sorted(folder.iterdir()) if not path.name.startswith(own)]:
+            raise DataError(f"{folder} is there and holds {others[0]}", hint="name another folder: --to FOLDER")
+        held = os.open(folder, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise DataError(f"another process prepares {folder} now") from error
+        remove_leftovers(folder)
+        yield
+    finally:
+        with suppress(OSError):
+            folder.rmdir()
+        os.close(held)
+
+
+@contextmanager
+def _disk_errors(path: Path, size: int | None = None) -> Iterator[None]:
+    """`disk_errors` with a way out that helps here."""
+    try:
+        with disk_errors(path, size):
+            yield
+    except ResourceError as error:
+        full = "free some space and give the command again: it goes on where it was; or "
+        hint = (full if error.hint else "") + "prepare the text elsewhere: --to FOLDER"
+        raise ResourceError(str(error), hint=hint) from error
+
+
+def _digest(file: IO[bytes], size: int) -> Any:
+    """The SHA-256 of the first bytes of a file, which is then at their end."""
+    digest = hashlib.sha256()
+    while size > 0 and (content := file.read(min(BLOCK, size))):
+        digest.update(content)
+        size -= len(content)
+    return digest
+
+
+def _told(watch: Watch | None) -> Callable[[int], object]:
+    return watch.update if watch is not None else lambda size: None

@@ -1,0 +1,251 @@
+"""Text files, joined and checked, a block at a time: so that a text may be larger than the memory.
+
+They are read twice: once for their vocabulary and their length (`survey`), then for their numbers (`BlockEncoder`).
+"""
+
+from __future__ import annotations
+
+import codecs
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lstmctl.data.encoding import Symbols, TextEncoding, UnknownSymbolError, smallest_integer
+from lstmctl.data.locating import check_regular
+from lstmctl.data.utf8 import BYTE_ORDER_MARK, START, check_start, not_utf8
+from lstmctl.errors import DataError
+
+Kind = Literal["characters", "bytes"]
+BLOCK = 1 << 17
+"""Bytes read at once: what is made of them still fits into a processor's cache."""
+CODE_POINTS = 0x110000
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """A piece of the joined text that cuts no character."""
+
+    content: bytes
+    text: str | None = None
+    """The same as characters; None where every byte is a symbol: in ASCII, and where symbols are bytes."""
+
+    def __len__(self) -> int:
+        """In symbols."""
+        return len(self.content if self.text is None else self.text)
+
+
+class JoinedText:
+    """Files one after the other; where one does not end with a line break, one is put between.
+
+    Args:
+        files: at least one.
+        kind: what a symbol is. Characters are read as UTF-8, strictly, each file without its byte order mark.
+        block: bytes to read at once.
+
+    Raises:
+        DataError: a file is missing, or not a regular one.
+    """
+
+    def __init__(self, files: Sequence[Path], kind: Kind, block: int = BLOCK) -> None:
+        self.files, self.kind, self.block = tuple(files), kind, block
+        self.identity = self._identity()
+        """Path, bytes and time of change, in nanoseconds, of each file."""
+
+    def __str__(self) -> str:
+        return ", ".join(map(str, self.files[:3])) + (", …" if len(self.files) > 3 else "")
+
+    @property
+    def size(self) -> int:
+        """Bytes of all files."""
+        return sum(size for _, size, _ in self.identity)
+
+    def blocks(self) -> Iterator[Block]:
+        """The whole text, in the same blocks each time.
+
+        Raises:
+            DataError: a file cannot be read, or is not UTF-8, with the byte offset and line.
+        """
+        ended = True
+        for file in self.files:
+            begun = False
+            for block in self._bytes(file) if self.kind == "bytes" else self._characters(file):
+                if not (begun or ended):
+                    yield Block(b"\n")
+                begun = True
+                ended = block.content.endswith((b"\n", b"\r"))
+                yield block
+
+    def again(self, length: int) -> Iterator[Block]:
+        """The whole text once more, which had so many symbols before.
+
+        Raises:
+            DataError: a file is no longer what it was when this object was made.
+        """
+        for block in self.blocks():
+            length -= len(block)
+            if length < 0:
+                break
+            yield block
+        changed = [now[0] for before, now in zip(self.identity, self._identity(), strict=True) if before != now]
+        if changed or length:
+            what = ", ".join(changed) or str(self)
+            raise DataError(f"{what} changed while it was read", hint="wait until it is whole, then run it again")
+
+    def unknown_symbol(self, encoding: TextEncoding) -> DataError:
+        """The error for a text of characters that an encoding does not know all of, with the place of the first."""
+        position, line = 0, 1
+        for block in self.blocks():
+            text = block.content.decode("ascii") if block.text is None else block.text
+            try:
+                encoding.encode(text)
+            except UnknownSymbolError as error:
+                line += text.count("\n", 0, error.position)
+                first = UnknownSymbolError(error.symbol, position + error.position)
+                return DataError(f"{self}: line {line}: the run's vocabulary has no {first}")
+            position, line = position + len(text), line + text.count("\n")
+        return DataError(f"{self} changed while it was read")
+
+    def _identity(self) -> list[tuple[str, int, int]]:
+        found = []
+        for file in self.files:
+            with _readable(file):
+                facts = file.stat()
+            found.append((str(file.resolve()), facts.st_size, facts.st_mtime_ns))
+        return found
+
+    def _bytes(self, file: Path) -> Iterator[Block]:
+        with _opened(file) as stream:
+            while content := stream.read(self.block):
+                yield Block(content)
+
+    def _characters(self, file: Path) -> Iterator[Block]:
+        with _opened(file) as stream:
+            start = stream.read(START)
+            check_start(start, file)
+            # Where `rest`, the beginning of a character that the last block did not hold whole, stands in the file.
+            place = len(BYTE_ORDER_MARK) if start.startswith(BYTE_ORDER_MARK) else 0
+            stream.seek(place)
+            rest = b""
+            while True:
+                piece = stream.read(self.block)
+                content = rest + piece
+                if content.isascii():
+                    text, stop = None, len(content)
+                else:
+                    try:
+                        text, stop = codecs.utf_8_decode(content, "strict", not piece)
+                    except UnicodeDecodeError as error:
+                        wrong = place + error.start
+                        line = _line_breaks(stream, wrong) + 1
+                        raise not_utf8(content[error.start], wrong, line, start, file) from error
+                if stop:
+                    yield Block(content[:stop], text)
+                if not piece:
+                    return
+                rest = content[stop:]
+                place += stop
+
+
+@dataclass(frozen=True)
+class Survey:
+    """What is known of a text before its numbers are made."""
+
+    size: int
+    """Bytes of the joined text."""
+    length: int
+    """Symbols of it."""
+    distinct: NDArray[np.intp]
+    """Code points, or bytes, that occur, in order."""
+
+    def encoding(self, kind: Kind) -> TextEncoding:
+        """The vocabulary of what occurs; that of bytes has all of them."""
+        return TextEncoding(kind, "" if kind == "bytes" else "".join(map(chr, self.distinct)))
+
+    def require(self, text: JoinedText) -> None:
+        """Raises DataError where there is nothing to learn from."""
+        if not self.length:
+            raise DataError(f"{text} is empty")
+        if len(self.distinct) < 2:
+            only = TextEncoding("bytes") if text.kind == "bytes" else self.encoding(text.kind)
+            name = only.name(int(self.distinct[0]) if text.kind == "bytes" else 0)
+            raise DataError(f"{text} has one distinct symbol only, {name}; there is nothing to predict")
+
+
+def survey(text: JoinedText, watch: Callable[[int], object] = lambda size: None) -> Survey:
+    """Read a text for its vocabulary and its length.
+
+    Args:
+        text: to read.
+        watch: told the bytes of each block.
+
+    Raises:
+        DataError: as `JoinedText.blocks`.
+    """
+    size = length = 0
+    seen = np.zeros(CODE_POINTS, dtype=bool)
+    alone = 256 if text.kind == "bytes" else 128
+    known = b""
+    for block in text.blocks():
+        size, length = size + len(block.content), length + len(block)
+        # What was met already is most of it, and quickly left out: of UTF-8 all that is left is whole characters.
+        if fresh := block.content.translate(None, delete=known):
+            seen[_points(Block(fresh, None if block.text is None else fresh.decode("utf-8")))] = True
+            known = np.flatnonzero(seen[:alone]).astype(np.uint8).tobytes()
+        watch(len(block.content))
+    return Survey(size, length, np.flatnonzero(seen))
+
+
+class BlockEncoder:
+    """Makes blocks of text that a vocabulary knows into numbers, in the smallest integer type that holds it."""
+
+    def __init__(self, encoding: TextEncoding) -> None:
+        self.kind = encoding.kind
+        self.type = smallest_integer(len(encoding))
+        points = [ord(symbol) for symbol in encoding.symbols]
+        self._numbers: NDArray[np.unsignedinteger[Any]] = np.zeros(max([*points, 255]) + 1, self.type)
+        self._numbers[points] = np.arange(len(points))
+        self._of_byte = self._numbers[:256].tobytes()
+
+    def __call__(self, block: Block) -> Symbols:
+        """(symbols,) numbers; those of symbols without one mean nothing."""
+        if self.kind == "bytes":
+            return np.frombuffer(block.content, np.uint8)
+        if block.text is None and self.type is np.uint8:
+            return np.frombuffer(block.content.translate(self._of_byte), np.uint8)
+        return self._numbers.take(_points(block), mode="clip")
+
+
+def _points(block: Block) -> NDArray[np.unsignedinteger[Any]]:
+    """The code points, or the bytes, of a block."""
+    if block.text is None:
+        return np.frombuffer(block.content, np.uint8)
+    return np.frombuffer(block.text.encode("utf-32-le"), "<u4")
+
+
+@contextmanager
+def _opened(file: Path) -> Iterator[BinaryIO]:
+    with _readable(file), file.open("rb") as stream:
+        yield stream
+
+
+@contextmanager
+def _readable(file: Path) -> Iterator[None]:
+    check_regular(file, "a text file or a folder")
+    try:
+        yield
+    except OSError as error:
+        raise DataError(f"{file} cannot be read: {error.strerror}") from error
+
+
+def _line_breaks(stream: BinaryIO, stop: int) -> int:
+    """Those among the first `stop` bytes of a file."""
+    stream.seek(0)
+    count = 0
+    while stop > 0 and (piece := stream.read(min(BLOCK, stop))):
+        count, stop = count + piece.count(b"\n"), stop - len(piece)
+    return count

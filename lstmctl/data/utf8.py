@@ -1,0 +1,73 @@
+"""What is UTF-8 text and what is not, and what it seems to be instead."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from lstmctl.errors import DataError
+
+BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+SIGNATURES = {
+    b"\xff\xfe\x00\x00": "UTF-32",
+    b"\xff\xfe": "UTF-16",
+    b"\xfe\xff": "UTF-16",
+    b"\x1f\x8b": "gzip",
+    b"PK\x03\x04": "zip",
+    b"BZh": "bzip2",
+    b"\xfd7zXZ": "xz",
+    b"\x28\xb5\x2f\xfd": "Zstandard",
+    b"%PDF": "PDF",
+}
+START = 1000
+"""Bytes of a file's beginning that tell what kind it is of."""
+BYTES_HINT = "train on bytes: data.symbols=bytes"
+
+
+def check_utf8(content: bytes, file: Path, *, or_bytes: bool = True) -> None:
+    """Refuse what is not UTF-8 text.
+
+    Args:
+        content: of the file.
+        file: its path, for messages.
+        or_bytes: whether it could be read as bytes instead.
+
+    Raises:
+        DataError: with what the file seems to be instead, or the byte offset and line of the first wrong byte.
+    """
+    check_start(content[:START], file, or_bytes=or_bytes)
+    try:
+        content.decode("utf-8")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise not_utf8(content[error.start], error.start, line, content[:START], file, or_bytes=or_bytes) from error
+
+
+def check_start(start: bytes, file: Path, *, or_bytes: bool = True) -> None:
+    """Refuse a file that begins as plain letters in UTF-16 without a byte order mark do: every second byte is zero.
+
+    Such a file would pass for UTF-8, zeros and all.
+
+    Raises:
+        DataError: it does.
+    """
+    halves = start[0::2], start[1::2]
+    if len(start) >= 16 and any(not any(half) for half in halves) and any(all(half) for half in halves):
+        raise _other_kind(file, "UTF-16", or_bytes)
+
+
+def not_utf8(byte: int, offset: int, line: int, start: bytes, file: Path, *, or_bytes: bool = True) -> DataError:
+    """The error for a file whose first wrong byte is `byte` at `offset`, counted from 0, in `line`, counted from 1."""
+    # Some signatures are letters, so they speak only where the content is not text anyway.
+    for signature, kind in SIGNATURES.items():
+        if start.startswith(signature):
+            return _other_kind(file, kind, or_bytes)
+    return DataError(
+        f"{file}: line {line}, byte offset {offset}: 0x{byte:02x} is not UTF-8",
+        hint=f"convert it, say from Latin-1: iconv -f latin1 -t utf-8 {file.name}"
+        + (f"; or {BYTES_HINT}" if or_bytes else ""),
+    )
+
+
+def _other_kind(file: Path, kind: str, or_bytes: bool) -> DataError:
+    hint = "convert it to UTF-8 first" + (f", or {BYTES_HINT}" if or_bytes else "")
+    return DataError(f"{file} is {kind}, not UTF-8 text", hint=hint)
