@@ -20,6 +20,8 @@ from lstmctl.protocols import ModelState
 
 PENALTY_REACH = 64
 """How many of the latest symbols a repetition penalty looks back on."""
+CHUNK = 4096
+"""Symbols of a long prompt that are read at once: what is kept of each step is let go after so many."""
 
 
 @dataclass(frozen=True)
@@ -106,7 +108,8 @@ class StreamPredictor:
             step = self.model.step(symbols[0], self.state)
             self.state = step.state
             return step.output
-        features, self.state = self.model.features(symbols, self.state)
+        for chunk in symbols.split(CHUNK):
+            features, self.state = self.model.features(chunk, self.state)
         output: Tensor = self.model.head(features[-1])
         return output
 

@@ -147,9 +147,9 @@ class Prediction:
     sequence: str
     """The text that was read, or the name of a sequence of frames."""
     label: str | None = None
-    """Of the whole sequence."""
+    """Of the whole sequence; of a language model, the likeliest symbol after it."""
     probabilities: Mapping[str, float] = field(default_factory=dict)
-    """Of every label of the whole sequence."""
+    """Of every label of the whole sequence, or of every symbol, the likeliest first."""
     labels: tuple[str, ...] = ()
     """One for each step."""
     numbers: Mapping[str, float] = field(default_factory=dict)

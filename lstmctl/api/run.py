@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
@@ -33,12 +33,17 @@ log = logging.getLogger(__name__)
 
 
 def load_run(
-    name: str | Path | None = None, *, task: str | None = None, trust: bool = False, device: str = "cpu"
+    name: str | Path | None = None,
+    *,
+    task: str | Sequence[Collection[str]] = (),
+    trust: bool = False,
+    device: str = "cpu",
 ) -> Run:
     """Open a run: a folder, a name under the runs folder, or by default the newest that has a saved model.
 
     Args:
-        task: where no run is named, the newest of this task is preferred.
+        task: where no run is named, the newest of this task is meant; or of groups of tasks, the newest of the first
+            group that has any.
         trust: allow a run whose cell is a user's own class to import that class.
         device: where to compute; a run made on a GPU works on a CPU.
 
@@ -46,7 +51,8 @@ def load_run(
         RunError: there is no such run, or it is damaged.
         ConfigError: its cell needs `trust`.
     """
-    folder = find_run(str(name) if name is not None else None, runs_root(), task)
+    tasks = [[task]] if isinstance(task, str) else task
+    folder = find_run(str(name) if name is not None else None, runs_root(), tasks)
     return Run(folder, trust=trust, device=device)
 
 
@@ -167,10 +173,11 @@ class Run:
         return backtesting.backtest(self, **settings)
 
     def predict(self, file: str | Path | None = None, *, texts: Sequence[str] = ()) -> list[Prediction]:
-        """What the run tells of sequences: labels, numbers, or another text.
+        """What the run tells of sequences: labels, numbers, another text, or the symbol that follows a text.
 
         Args:
-            file: a table, or a file of pairs, of which only what is read needs to be there.
+            file: a table, or a file of pairs, of which only what is read needs to be there; of a language model, a file
+                whose every line is a text.
             texts: single texts instead.
 
         Raises:
@@ -179,7 +186,7 @@ class Run:
         """
         if (file is None) == (not texts):
             raise UsageError("give either a FILE or --text")
-        part = self.task.of_texts(texts) if file is None else self.task.read([str(file)]).part("validation")
+        part = self.task.of_texts(texts) if file is None else self.task.of_file(str(file))
         return self.task.predictions(self.model, part, self.device)
 
     def generate(self, prompt: str = "", **settings: Any) -> list[Generated]:

@@ -120,10 +120,14 @@ RunArgument = Annotated[
     ),
 ]
 TABLES = (".csv", ".tsv", ".parquet")
+TELL_OF_TABLES = ("classification", "regression", "tagging", "transduction")
+TELL_OF_TEXTS = (*TELL_OF_TABLES, "language-model")
+READ_TABLES = (*TELL_OF_TABLES, "forecast", "generation-from-label")
+"""Tasks: where no run is named, the newest run that can do what is asked is meant."""
 
 
 def run_and_table(run: str | None, file: str | None) -> tuple[str | None, str | None]:
-    """A table in the place of the run is the table: the run is then the newest."""
+    """A table in the place of the run is the table: the run is then the newest that can."""
     if run is not None and file is None and run.lower().endswith(TABLES):
         return None, run
     return run, file

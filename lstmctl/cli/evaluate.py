@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from lstmctl.cli.arguments import TABLES, Json, RunArgument, Trust, run_and_table
+from lstmctl.cli.arguments import READ_TABLES, Json, RunArgument, Trust, run_and_table
 
 EXAMPLES = """\
 Examples:
@@ -43,7 +43,7 @@ def evaluate(
     from lstmctl.reporting.evaluation_tables import show_evaluation
 
     run, file = run_and_table(run, file)
-    opened = api.load_run(run, task="forecast" if file and file.endswith(TABLES) else None, trust=trust)
+    opened = api.load_run(run, task=[READ_TABLES] if file is not None else (), trust=trust)
     if split is not None and file is not None:
         raise UsageError("--split is a part of the run's own data; give it or a FILE")
     evaluation = opened.evaluate(split or "validation", file)

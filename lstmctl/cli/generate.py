@@ -21,6 +21,10 @@ Examples:
   lstmctl generate --label france --count 5
 """
 
+WRITE = (("language-model",), ("forecast", "generation-from-label"))
+WRITE_FOR_LABELS = (("generation-from-label",), ("language-model",))
+"""Tasks of the newest run that is taken where none is named; the second are there to say what else they need."""
+
 
 def generate(
     run: RunArgument = None,
@@ -47,8 +51,8 @@ def generate(
     """Write text with a trained run, or draw sample paths from a forecaster.
 
     The prompt and what follows go to stdout, symbol by symbol. Several texts are separated by a line of three dashes.
-    With --label, the newest run that writes for labels is taken, and a text ends where the run ends it. Of a
-    forecaster, a table of --count sample paths for each series.
+    Where no run is named, the newest language model is taken, or with --label the newest run that writes for labels,
+    whose texts end where it ends them. Of a forecaster, a table of --count sample paths for each series.
     """
     from lstmctl import api
     from lstmctl.cli import output
@@ -59,7 +63,7 @@ def generate(
         raise UsageError("give either --prompt or --prompt-file")
     given = read_text_argument(prompt_file) if prompt_file is not None else prompt or ""
     sampling = Sampling(temperature, top_k, top_p, min_p, repetition_penalty)
-    opened = api.load_run(run, task="language-model" if label is None else "generation-from-label", trust=trust)
+    opened = api.load_run(run, task=WRITE if label is None else WRITE_FOR_LABELS, trust=trust)
     if opened.settings.task.type == "forecast":
         asked = (given, label, length, temperature, top_k, top_p, min_p, repetition_penalty, stop, replace_unknown)
         if asked != ("", None, 400, 0.8, None, 1.0, 0.0, 1.0, None, False):

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from lstmctl.cli.arguments import Json, RunArgument, Trust, run_and_table
+from lstmctl.cli.arguments import TELL_OF_TABLES, TELL_OF_TEXTS, Json, RunArgument, Trust, run_and_table
 
 EXAMPLES = """\
 Examples:
@@ -15,6 +15,7 @@ Examples:
 \b
   lstmctl predict latest --text 'please switch the lamp on, not the radio'
   lstmctl predict latest new.csv --output labelled.csv
+  lstmctl predict travellers-lstm-001 --text 'I grew up in Greece and speak fluent ' --json
 """
 
 
@@ -22,7 +23,7 @@ def predict(
     run: RunArgument = None,
     file: Annotated[
         str | None,
-        typer.Argument(metavar="FILE", help="A table as in training, or a file of texts to write others for."),
+        typer.Argument(metavar="FILE", help="A table as in training, or a file of texts, a line each."),
     ] = None,
     text: Annotated[
         list[str] | None, typer.Option(help="A single text instead; may be given several times, - reads lines.")
@@ -31,11 +32,12 @@ def predict(
     trust: Trust = False,
     json: Json = False,
 ) -> None:
-    """Tell labels, numbers or another text from sequences.
+    """Tell labels, numbers, another text or the next symbol from sequences.
 
     The table has a row for each text with its label and the label's probability, with a label for each of its
     characters, with its numbers, or with the text that was written for it; for sequences of frames a row each, or, of
-    labels for every frame, a row a frame. What is to be told need not be in FILE.
+    labels for every frame, a row a frame. What is to be told need not be in FILE. The label that a language model tells
+    is the symbol most likely to follow the text.
     """
     from dataclasses import asdict
 
@@ -48,7 +50,7 @@ def predict(
 
     run, file = run_and_table(run, file)
     lines = [line for one in text or () for line in (read_text_argument("-").splitlines() if one == "-" else [one])]
-    opened = api.load_run(run, trust=trust)
+    opened = api.load_run(run, task=[TELL_OF_TEXTS if file is None else TELL_OF_TABLES], trust=trust)
     predictions = opened.predict(file, texts=lines)
     if json:
         rows = [

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -124,9 +124,13 @@ def next_order(root: Path) -> int:
     return max((_order(folder)[0] for folder in list_runs(root)), default=0) + 1
 
 
-def find_run(name: str | None, root: Path, task: str | None = None) -> RunFolder:
-    """The run that a user means: a folder, a name under `root`, `latest` for the newest with a saved model, or None for
-    the newest of a task, if there is one.
+def find_run(name: str | None, root: Path, tasks: Sequence[Collection[str]] = ()) -> RunFolder:
+    """The run that a user means: a folder, a name under `root`, or the newest with a saved model.
+
+    Args:
+        name: `latest` for the newest of all; None for the newest that can do what is asked.
+        root: where runs are looked for.
+        tasks: that can, in groups: the newest run of the first group that has any is meant. Without groups all can.
 
     Raises:
         RunError: there is none; near-miss names are suggested.
@@ -139,9 +143,7 @@ def find_run(name: str | None, root: Path, task: str | None = None) -> RunFolder
             if inner := [run for folder in compared for run in list_runs(folder)]:
                 hint = f"or name one that was compared, such as {inner[-1].path}"
             raise RunError(f"no run with a saved model under {root}", hint=hint)
-        if task is None or name == "latest":
-            return usable[-1]
-        return next((folder for folder in reversed(usable) if folder.info().get("task") == task), usable[-1])
+        return usable[-1] if name == "latest" or not tasks else _newest_of(tasks, usable, root)
     assert name is not None
     for path in (root / name, Path(name)):
         if (path / "run.json").is_file():
@@ -171,11 +173,36 @@ def now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
+def _newest_of(tasks: Sequence[Collection[str]], folders: Sequence[RunFolder], root: Path) -> RunFolder:
+    """The newest of the first group of tasks that any of `folders`, oldest first, is of.
+
+    Raises:
+        RunError: there is none.
+    """
+    known = [(folder, _info_or_nothing(folder).get("task")) for folder in reversed(folders)]
+    for group in tasks:
+        for folder, task in known:
+            if task in group:
+                return folder
+    *others, last = [task for group in tasks for task in group]
+    wanted = f"{', '.join(others)} or {last}" if others else last
+    newest, task = known[0]
+    raise RunError(
+        f"no run under {root} is of the task {wanted}: the newest, {newest.name}, is of the task {task or 'unknown'}",
+        hint="lstmctl config list shows what trains one",
+    )
+
+
 def _order(folder: RunFolder) -> tuple[int, str]:
     """A run's number, and its time for two that began at once."""
-    try:
-        info: Mapping[str, Any] = folder.info()
-    except RunError:
-        return 0, ""
+    info = _info_or_nothing(folder)
     order = info.get("order")
     return order if type(order) is int else 0, str(info.get("started", ""))
+
+
+def _info_or_nothing(folder: RunFolder) -> Mapping[str, Any]:
+    """`run.json`; nothing of a damaged one, so that it does not hide the other runs."""
+    try:
+        return folder.info()
+    except RunError:
+        return {}

@@ -5,6 +5,7 @@ The figure is the cross-entropy in nats a symbol: the mean of −ln p(symbol | w
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,28 +15,31 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from lstmctl.baselines import NGram, ngram, uniform
+from lstmctl.baselines import LONGEST_TRAINING, NGram, ngram, uniform
 from lstmctl.cells.cell import Cell, checked_options
 from lstmctl.config import Settings
 from lstmctl.config.schema import LanguageModel as LanguageModelSettings
 from lstmctl.config.schema import Model as ModelSettings
 from lstmctl.config.schema import TextData
 from lstmctl.config.schema import Training as TrainingSettings
-from lstmctl.data.encoding import TextEncoding
+from lstmctl.data.encoding import Symbols, TextEncoding, UnknownSymbolError
 from lstmctl.data.splitting import held_out
 from lstmctl.data.text import TextCorpus, open_text
+from lstmctl.data.text_lines import open_lines
 from lstmctl.decoding import Predictor, Sampling, StreamPredictor, WindowPredictor, continuations
-from lstmctl.errors import DataError
+from lstmctl.errors import DataError, UsageError
 from lstmctl.metrics import Metric, bits
 from lstmctl.models.recurrence import Recurrence
 from lstmctl.models.sequence_model import SequenceModel
 from lstmctl.protocols import Batch, Batches, Loss, ModelState, Totals
-from lstmctl.records import Score
-from lstmctl.scoring import total
+from lstmctl.records import Prediction, Score
+from lstmctl.scoring import evaluating, total
 from lstmctl.tasks.inspected import Inspected
 from lstmctl.tasks.problem import Problem
 from lstmctl.tasks.text_properties import text_properties
-from lstmctl.tasks.windows import GrowingLanes, Lanes, ShuffledWindows, cold, spread, streamed
+from lstmctl.tasks.windows import GrowingLanes, Lanes, ShuffledWindows, cold, readable, spread, streamed
+
+log = logging.getLogger(__name__)
 
 COLD_WINDOW = 64
 """Symbols in each window of the cold figure."""
@@ -101,8 +105,8 @@ class LanguageModel(Problem):
         return {"vocabulary": len(corpus.encoding), "parts": parts}
 
     def part(self, corpus: TextCorpus, name: str, device: torch.device) -> Tensor:
-        """One part as a tensor (length,), in the corpus's own small integers."""
-        return torch.from_numpy(corpus.part(name).copy()).to(device)
+        """One part as a tensor (length,), in the corpus's own small integers; on the CPU, in its own memory."""
+        return readable(corpus.part(name)).to(device)
 
     @property
     def unit(self) -> str:
@@ -183,7 +187,7 @@ class LanguageModel(Problem):
     def references(self, corpus: TextCorpus, split: str) -> dict[str, Score]:
         """`uniform` gives every symbol the same probability: the chance level. `n-gram` counts the training part (see
         `baselines.NGram`), its order chosen on the end of it; it is left out where that is what is scored. Both read
-        the part as one stream."""
+        the part as one stream. Of a training part too long to be counted, `counted` says how much was."""
         symbols = corpus.part(split)
         vocabulary = len(corpus.encoding)
         found = {"uniform": Score(self.metrics({"nats": uniform(vocabulary), "symbols": 1.0}), 1)}
@@ -191,9 +195,15 @@ class LanguageModel(Problem):
         inner = len(training) - held_out(len(training))
         if split != "training" and len(training) - inner > 1 and len(symbols) > 1:
             order = ngram(training[:inner], training[inner:], vocabulary).order
-            nats = NGram(training, vocabulary, order).nats(symbols)
-            figures = self.metrics({"nats": float(nats.sum()), "symbols": float(len(nats))})
-            found["n-gram"] = Score({**figures, "order": float(order)}, 1)
+            nats = NGram(training, vocabulary, order).total_nats(symbols)
+            figures = {**self.metrics({"nats": nats, "symbols": float(len(symbols) - 1)}), "order": float(order)}
+            if len(training) > LONGEST_TRAINING:
+                log.warning(
+                    "The n-gram baseline counts the last %s of the %s %s trained on.",
+                    *(f"{LONGEST_TRAINING:,}", f"{len(training):,}", self.unit),
+                )
+                figures["counted"] = float(LONGEST_TRAINING)
+            found["n-gram"] = Score(figures, 1)
         return found
 
     def require(self, symbols: Tensor) -> None:
@@ -213,7 +223,9 @@ class LanguageModel(Problem):
 
     def loss(self, model: nn.Module, batch: Batch, state: ModelState) -> Loss:
         logits, state = self._predict(model, batch, state)
-        loss = functional.cross_entropy(logits.flatten(0, -2).float(), batch.target.flatten(), reduction="sum")
+        scores = logits.flatten(0, -2)
+        scores = scores.float() if scores.dtype == torch.bfloat16 else scores
+        loss = functional.cross_entropy(scores, batch.target.flatten(), reduction="sum")
         return Loss(loss, batch.units, state)
 
     def score(self, model: nn.Module, batch: Batch, state: ModelState) -> tuple[Totals, ModelState]:
@@ -241,6 +253,39 @@ class LanguageModel(Problem):
         decode = self.encoding.decoder()
         choices = continuations(self.predictor(model, 1), prompt, PREVIEW, generator)
         return "".join(decode(int(next(choices).symbols)) for _ in range(PREVIEW_LENGTH))
+
+    def of_texts(self, texts: Sequence[str]) -> list[Symbols]:
+        found = []
+        for text in texts:
+            try:
+                found.append(self.encoding.encode(text))
+            except UnknownSymbolError as error:
+                raise UsageError(f"the text holds {error} (counted from 0), which the run never saw") from error
+        return found
+
+    def of_file(self, file: str) -> list[Symbols]:
+        """Every line is a text."""
+        return open_lines(file, self.encoding)
+
+    @torch.no_grad()
+    def predictions(self, model: nn.Module, part: Sequence[Symbols], device: torch.device) -> list[Prediction]:
+        """The symbol that follows each text: as label the likeliest, and the probabilities of all, likeliest first.
+
+        A text is read as the prompt of a generation is, by itself, so that its answer depends on no other text. An
+        empty one stands for the beginning of a text.
+        """
+        assert isinstance(model, SequenceModel)
+        names = [self.encoding.name_of(number) for number in range(len(self.encoding))]
+        found = []
+        with evaluating(model):
+            for text in part:
+                read = torch.tensor(text.tolist() or [self.start], device=device).unsqueeze(1)
+                shares = self.predictor(model, 1).read(read)[0].double().softmax(0).cpu()
+                order = shares.argsort(descending=True, stable=True)
+                likely = [names[number] for number in order.tolist()]
+                ranked = dict(zip(likely, shares[order].tolist(), strict=True))
+                found.append(Prediction(self.encoding.decode(text), label=likely[0], probabilities=ranked))
+        return found
 
     def inspected(self, model: nn.Module, symbols: Tensor, *, steps: int, lanes: int) -> Inspected:
         assert isinstance(model, SequenceModel)

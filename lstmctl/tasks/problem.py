@@ -20,8 +20,8 @@ from lstmctl.protocols import Batch, Batches, Loss, ModelState, Totals
 from lstmctl.records import Prediction, Score
 from lstmctl.tasks.inspected import Inspected
 
-NOTHING_TOLD = "this run's task has no labels, numbers or texts to tell of a sequence"
-USED_BY = "a language model writes by `lstmctl generate`, a forecaster tells by `lstmctl forecast`"
+NOTHING_TOLD = "this run's task has nothing to tell of a sequence: no label, number, text or next symbol"
+USED_BY = "a forecaster tells by `lstmctl forecast`, and what learnt to write for labels by `lstmctl generate --label`"
 Part = Any
 """One part of the data on its device, in whatever form its task reads: nobody else looks inside."""
 
@@ -120,6 +120,15 @@ class Problem(ABC):
     def require(self, part: Part) -> None:
         """Raises DataError when a part is too short to be scored."""
 
+    def check(self, corpus: Any) -> None:
+        """Raises DataError when a part that is not trained on is too short to be scored."""
+        for name in set(corpus.parts) - {"training"}:
+            self.require(self.part(corpus, name, torch.device("cpu")))
+
+    def training_part(self, corpus: Any, device: torch.device) -> Part:
+        """What `prepare` and `training_order` take: the training part, unless a task trains on something else."""
+        return self.part(corpus, "training", device)
+
     def prepare(self, model: nn.Module, training: Part, validation: Part) -> None:  # noqa: B027
         """Put into a new network, before its first step, what is computed from the data and not learnt."""
 
@@ -165,8 +174,16 @@ class Problem(ABC):
         """
         raise UsageError(NOTHING_TOLD, hint=USED_BY)
 
+    def of_file(self, file: str) -> Any:
+        """The same of a file.
+
+        Raises:
+            DataError: it is not there, or holds what the encoding does not know.
+        """
+        return self.read([file]).part("validation")
+
     def predictions(self, model: nn.Module, part: Any, device: torch.device) -> list[Prediction]:
-        """What the network tells of each sequence of a corpus's own `part`, in their order.
+        """What the network tells of each sequence that `of_texts` or `of_file` gave, in their order.
 
         Raises:
             UsageError: the task tells nothing of sequences.
@@ -177,9 +194,10 @@ class Problem(ABC):
         """The network's recurrence and what runs through it when it reads a part: what `lstmctl inspect` looks into.
 
         The lanes begin at even distances over the part, the first with it; each starts from a zero state, as the task
-        has it. A task whose windows are shorter than `steps` gives whole windows, and so many more of them that about
-        as much is read; a part that is shorter gives what it has. Whatever stands before the recurrence (embedding,
-        normalisation, segments) is in the input already, and what stands behind it (the head) is in the loss.
+        has it. A task whose windows are shorter than `steps` gives whole windows, and more of them where about that
+        much would not be read otherwise; a part that is shorter gives what it has. Whatever stands before the
+        recurrence (embedding, normalisation, segments) is in the input already, and what stands behind it (the head) is
+        in the loss.
 
         Args:
             steps: of each lane, at most.

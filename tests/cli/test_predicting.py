@@ -6,24 +6,12 @@ import csv
 import io
 import json
 import random
-import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
 
 from lstmctl import train
-from lstmctl.cli.main import main
-
-
-class Result(NamedTuple):
-    code: int
-    out: str
-    err: str
-
-
-Command = Callable[..., Result]
+from tests.conftest import Command
 
 CONFIG = """\
 task: {type: classification}
@@ -32,22 +20,6 @@ model: {cell: gru, hidden: 8, embedding: 4}
 training: {budget: 60 steps, batch: 8, learning_rate: 2e-2, precision: float32}
 threads: 1
 """
-
-
-@pytest.fixture
-def lstmctl(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
-    """The command in this process; `stdin` is what is piped into it."""
-
-    def run(*arguments: str, stdin: str = "") -> Result:
-        monkeypatch.setattr(sys, "argv", ["lstmctl", *arguments])
-        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin.encode())))
-        capsys.readouterr()
-        with pytest.raises(SystemExit) as ended:
-            main()
-        assert isinstance(ended.value.code, int)
-        return Result(ended.value.code, *capsys.readouterr())
-
-    return run
 
 
 @pytest.fixture(scope="module")
@@ -143,3 +115,77 @@ def test_showing_labelled_data(lstmctl: Command, runs: Path) -> None:
     assert sum(facts["labels"]["training"].values()) == 120
     shown = lstmctl("data", "show", str(runs.parent / "requests.yaml"))
     assert "off" in shown.out
+
+
+# The next symbol of a text, by a language model.
+
+
+@pytest.fixture
+def text_run(small_config: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The name of a language model, the only run of its folder."""
+    monkeypatch.setenv("LSTMCTL_RUNS", "texts")
+    return train(small_config).name
+
+
+@pytest.mark.parametrize("shape", ["many-to-many", "many-to-one"])
+def test_a_language_model_tells_the_symbol_that_it_would_write(
+    shape: str, lstmctl: Command, small_config: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LSTMCTL_RUNS", "texts")
+    train(small_config, [f"task.shape={shape}"])
+    texts = ["", "Ann", "Ann sees a tree.\nBob likes two birds", "Cyr finds "]
+    options = [option for text in texts for option in ("--text", text)]
+    rows = list(csv.DictReader(io.StringIO(lstmctl("predict", *options).out, newline="")))
+    told = json.loads(lstmctl("predict", *options, "--json").out)["predictions"]
+    assert [row["text"] for row in rows] == [one["sequence"] for one in told] == texts
+    for text, row, one in zip(texts, rows, told, strict=True):
+        written = lstmctl("generate", "--prompt", text, "--temperature", "0", "--length", "1", "--json").out
+        (symbol,), (probability,) = (json.loads(written)["texts"][0][key] for key in ("symbols", "probabilities"))
+        assert row["label"] == one["label"] == symbol
+        assert float(row["probability"]) == pytest.approx(probability, abs=1e-4)
+        assert one["probabilities"][symbol] == pytest.approx(probability, abs=1e-6)
+        assert sum(one["probabilities"].values()) == pytest.approx(1)
+
+
+def test_a_language_model_reads_lines_of_a_file_or_of_stdin(lstmctl: Command, text_run: str) -> None:
+    Path("lines.txt").write_text("Ann\n\nBob sees", encoding="utf-8")
+    of_file = lstmctl("predict", text_run, "lines.txt")
+    assert of_file == lstmctl("predict", "--text", "-", stdin="Ann\n\nBob sees\n")
+    assert [row["text"] for row in csv.DictReader(io.StringIO(of_file.out))] == ["Ann", "", "Bob sees"]
+    Path("lines.txt").write_text("Ann\nBob sees Z\n", encoding="utf-8")
+    refused = lstmctl("predict", text_run, "lines.txt")
+    assert (refused.code, refused.out) == (3, "")
+    assert refused.err.endswith("lines.txt: line 2: the run's vocabulary has no 'Z' (U+005A) at position 9\n")
+    refused = lstmctl("predict", "--text", "Zoe")
+    assert (refused.code, refused.out) == (2, "")
+    assert "the text holds 'Z' (U+005A) at position 0 (counted from 0), which the run never saw" in refused.err
+
+
+def test_the_newest_run_that_can_is_meant(lstmctl: Command, runs: Path, text_run: str, series_config: Path) -> None:
+    few = ["training.budget=2 steps"]
+
+    def told(*arguments: str) -> str:
+        result = lstmctl(*arguments, "--json")
+        assert result.code == 0, result.err
+        return Path(json.loads(result.out)["run"]).name
+
+    Path("new.csv").write_text("text\nb\n", encoding="utf-8")
+    refused = lstmctl("predict", "new.csv")
+    assert (refused.code, refused.out) == (4, "")
+    assert f"the newest, {text_run}, is of the task language-model" in refused.err
+    requests, series = train(runs.parent / "requests.yaml", few).name, train(series_config, few).name
+    assert told("predict", "--text", "b") == told("predict", "new.csv") == requests
+    assert told("forecast") == told("backtest") == series
+    assert told("generate", "--length", "1") == text_run
+    newer = train("small.yaml", few).name
+    assert told("predict", "--text", "b") == told("generate", "--length", "1") == newer
+    assert told("predict", "new.csv") == requests
+    assert told("evaluate", "small.csv") == series
+
+
+def test_where_no_run_can_the_newest_is_named(lstmctl: Command) -> None:
+    for command in ("generate", "forecast", "backtest"):
+        result = lstmctl(command)
+        assert (result.code, result.out) == (4, "")
+        assert result.err.startswith("error: no run under ")
+        assert "the newest, requests-gru-001, is of the task classification\nhint: " in result.err

@@ -75,6 +75,35 @@ def test_runs_are_found_by_folder_by_name_and_as_the_latest(tmp_path: Path) -> N
     assert find_run(None, root).path == second.path
 
 
+def test_the_newest_of_the_first_group_of_tasks_that_has_any_is_meant(tmp_path: Path) -> None:
+    for name, task in (("a", "classification"), ("b", "language-model"), ("c", "tagging"), ("d", "forecast")):
+        made(tmp_path, name, task=task)
+    made(tmp_path, "unsaved", task="language-model", saved=False)
+    assert find_run(None, tmp_path).name == "d"
+    assert find_run(None, tmp_path, [["language-model"]]).name == "b"
+    assert find_run(None, tmp_path, [["classification", "language-model"]]).name == "b"
+    assert find_run(None, tmp_path, [["classification"], ["language-model", "tagging"]]).name == "a"
+    assert find_run(None, tmp_path, [["transduction"], ["classification", "tagging"]]).name == "c"
+    assert find_run("latest", tmp_path, [["language-model"]]).name == "d"
+    assert find_run("c", tmp_path, [["language-model"]]).name == "c"
+    (tmp_path / "d" / "run.json").write_text("{")
+    assert find_run(None, tmp_path, [["tagging"], ["forecast"]]).name == "c"
+
+
+def test_without_a_run_of_such_a_task_the_newest_is_named(tmp_path: Path) -> None:
+    made(tmp_path, "energy-gru-003", task="forecast")
+    for tasks, wanted in (
+        ([["language-model"]], "language-model"),
+        ([["language-model"], ["tagging", "regression"]], "language-model, tagging or regression"),
+    ):
+        with pytest.raises(RunError) as caught:
+            find_run(None, tmp_path, tasks)
+        assert str(caught.value) == (
+            f"no run under {tmp_path} is of the task {wanted}: the newest, energy-gru-003, is of the task forecast"
+        )
+        assert caught.value.hint == "lstmctl config list shows what trains one"
+
+
 def test_a_near_miss_is_named(tmp_path: Path) -> None:
     made(tmp_path, "small-lstm-001")
     with pytest.raises(RunError, match="no run `small-lsmt-001`, neither as a folder nor under") as caught:

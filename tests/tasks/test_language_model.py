@@ -18,7 +18,7 @@ from lstmctl.config.schema import Training
 from lstmctl.data.encoding import TextEncoding
 from lstmctl.data.splitting import held_out
 from lstmctl.data.text import TextCorpus, open_text
-from lstmctl.errors import DataError
+from lstmctl.errors import DataError, UsageError
 from lstmctl.models.sequence_model import SequenceModel
 from lstmctl.protocols import Batch
 from lstmctl.registry import CELLS, resolve
@@ -182,6 +182,74 @@ def test_a_sample_depends_on_its_generator_alone(shape: str) -> None:
     assert samples[0] == samples[1] != samples[2]
     assert len(samples[0]) == 240
     assert set(samples[0]) <= set(TEXT)
+
+
+# What follows a text: the textbook's `hell` to `o`.
+
+
+def next_probabilities(model: SequenceModel, symbols: Tensor) -> Tensor:
+    """In float64, by single steps from a zero state."""
+    state = model.initial_state(1)
+    for symbol in symbols.long():
+        step = model.step(symbol.unsqueeze(0), state)
+        state = step.state
+    return step.output[0].softmax(0)
+
+
+@pytest.mark.parametrize("symbols", ["characters", "bytes"])
+@pytest.mark.parametrize("shape", ["many-to-many", "many-to-one"])
+def test_the_next_symbol_of_a_text_is_that_of_single_steps(
+    shape: str, symbols: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lstmctl.decoding.CHUNK", 4)
+    encoding = ENCODING if symbols == "characters" else TextEncoding("bytes")
+    task, model = made("lstm", shape, encoding)
+    texts = ["a", "the cat", "a bird sang in the tall tree"]
+    told = task.predictions(model, task.of_texts(texts), torch.device("cpu"))
+    assert [one.sequence for one in told] == texts
+    assert model.training
+    model.double().eval()
+    for text, one in zip(texts, told, strict=True):
+        read = torch.from_numpy(encoding.encode(text).copy())
+        with torch.no_grad():
+            exact = next_probabilities(model, read[-WINDOW:] if shape == "many-to-one" else read)
+        assert one.label == encoding.name_of(int(exact.argmax())) == next(iter(one.probabilities))
+        assert len(one.probabilities) == len(encoding)
+        assert list(one.probabilities.values()) == sorted(one.probabilities.values(), reverse=True)
+        for number, share in enumerate(exact.tolist()):
+            assert one.probabilities[encoding.name_of(number)] == pytest.approx(share, abs=1e-6)
+
+
+def test_an_empty_text_stands_for_the_beginning_of_one() -> None:
+    task, model = made("gru")
+    empty, blank = task.predictions(model, task.of_texts(["", " "]), torch.device("cpu"))
+    assert ENCODING.symbols[task.start] == " "
+    assert (empty.sequence, blank.sequence) == ("", " ")
+    assert empty.probabilities == blank.probabilities
+
+
+def test_an_unknown_symbol_of_a_text_is_named() -> None:
+    task, _ = made("gru")
+    with pytest.raises(UsageError) as caught:
+        task.of_texts(["a bird", "a Bird"])
+    assert str(caught.value) == "the text holds 'B' (U+0042) at position 2 (counted from 0), which the run never saw"
+
+
+def test_every_line_of_a_file_is_a_text(tmp_path: Path) -> None:
+    task, _ = made("gru")
+    path = tmp_path / "lines.txt"
+    path.write_bytes(b"\xef\xbb\xbfa bird\r\n\r\nthe cat\r\n")
+    assert [ENCODING.decode(text) for text in task.of_file(str(path))] == ["a bird", "", "the cat"]
+    path.write_bytes(b"a bird\nthe Cat")
+    with pytest.raises(DataError) as caught:
+        task.of_file(str(path))
+    assert str(caught.value) == f"{path}: line 2: the run's vocabulary has no 'C' (U+0043) at position 4"
+    path.write_bytes(b"")
+    with pytest.raises(DataError, match="is empty"):
+        task.of_file(str(path))
+    path.write_bytes(b"\xff\x00\na")
+    bytewise, _ = made("gru", encoding=TextEncoding("bytes"))
+    assert [text.tolist() for text in bytewise.of_file(str(path))] == [[255, 0], [97]]
 
 
 # The figures that stand beside every score need no network, and see nothing of what they are scored on.
