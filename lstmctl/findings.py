@@ -9,6 +9,8 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
+Direction = Literal["forward", "backward"]
+"""Which way a cell of a bidirectional network reads. Where it reads forward alone, findings say None."""
 TRACKS = 0.5
 """From this correlation on, positive or negative, a unit is said to track something."""
 
@@ -36,6 +38,7 @@ class Panel:
     """Whether all values lie in [0, 1], as those of a sigmoid do."""
     values: tuple[tuple[float, ...], ...]
     """One row a unit shown, one value a step."""
+    direction: Direction | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +55,7 @@ class Tracked:
     correlation: float | None
     """The same unit's correlation on the second half, which did not choose it; None where the property does not vary
     there."""
+    direction: Direction | None = None
 
     @property
     def tracks(self) -> bool:
@@ -108,7 +112,7 @@ class Spectrum:
 
 @dataclass(frozen=True, slots=True)
 class LayerMemory:
-    """How long one layer keeps what it holds."""
+    """How long one layer keeps what it holds, or one direction of it."""
 
     layer: int
     keeping_gate: str | None
@@ -118,6 +122,7 @@ class LayerMemory:
     quartiles: tuple[float, float, float] | None
     saturation: tuple[Saturation, ...]
     spectrum: Spectrum | None
+    direction: Direction | None = None
 
     @property
     def longest(self) -> float | None:
@@ -148,6 +153,7 @@ class GradientCourse:
     rate: float | None
     """By what the norm is multiplied with each further step back, fitted over all k; None where there is nothing to
     fit."""
+    direction: Direction | None = None
 
     @property
     def half_life(self) -> float | None:

@@ -28,6 +28,15 @@ Split = Annotated[
     str | None,
     typer.Option(help="Part of its own data to read; default: test where there is one, else validation."),
 ]
+Runs = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="RUN …",
+        help="Runs to look into, drawn together; default: the newest.",
+        autocompletion=complete_run,
+        show_default=False,
+    ),
+]
 File = Annotated[str | None, typer.Argument(metavar="FILE", help="Read this text, folder or table instead.")]
 
 
@@ -45,6 +54,9 @@ def gates(
     run: RunArgument = None,
     file: File = None,
     text: Annotated[str | None, typer.Option(help="Read this text instead.", show_default=False)] = None,
+    label: Annotated[
+        str | None, typer.Option(help="Of that text, with a run that writes for labels.", show_default=False)
+    ] = None,
     split: Split = None,
     layer: Annotated[
         int | None, typer.Option(help="The layer to show, from 1; default: the last.", show_default=False)
@@ -72,7 +84,14 @@ def gates(
     run, file = run_and_table(run, file)
     opened = _opened(run, trust, file)
     found = inspection.inspect_gates(
-        opened, text=text, file=file, split=split, layer=layer, units=_numbers(units), symbols=symbols
+        opened,
+        text=text,
+        file=file,
+        label=label,
+        split=split,
+        layer=layer,
+        units=_numbers(units),
+        symbols=symbols,
     )
     _draw(opened, "gates", plot, lambda path: write_gates(path, found))
     if json:
@@ -132,15 +151,7 @@ Examples:
 """
 )
 def gradients(
-    runs: Annotated[
-        list[str] | None,
-        typer.Argument(
-            metavar="RUN …",
-            help="Runs to look into, drawn together; default: the newest.",
-            autocompletion=complete_run,
-            show_default=False,
-        ),
-    ] = None,
+    runs: Runs = None,
     steps: Annotated[int, typer.Option(help="How far to go back.")] = 100,
     positions: Annotated[int, typer.Option(help="Times from which to go back, spread over the data.")] = 64,
     initial: Annotated[bool, typer.Option("--initial", help="Take the networks as they were before training.")] = False,
@@ -187,10 +198,15 @@ Examples:
 \b
   lstmctl inspect recall
   lstmctl inspect recall latest --split validation --plot recall.png
+  lstmctl inspect recall recall-lstm-001 recall-gru-001 --file another.txt
 """
 )
 def recall(
-    run: RunArgument = None,
+    runs: Runs = None,
+    file: Annotated[
+        str | None,
+        typer.Option(metavar="FILE", help="Read this text instead, with its table beside it.", show_default=False),
+    ] = None,
     split: Split = None,
     kind: Annotated[
         str | None,
@@ -211,20 +227,22 @@ def recall(
     from lstmctl.reporting.inspection_plots import write_recall
     from lstmctl.reporting.inspection_tables import show_recall
 
-    opened = _opened(run, trust)
-    found = inspection.inspect_recall(opened, split=split, kind=kind)
-    _draw(opened, "recall", plot, lambda path: write_recall(path, [found]))
+    named: list[str | None] = [*runs] if runs else [None]
+    opened = [_opened(name, trust) for name in named]
+    found = [inspection.inspect_recall(one, file=file, split=split, kind=kind) for one in opened]
+    _draw(opened[0], "recall", plot, lambda path: write_recall(path, found))
     if json:
         output.write_json(recall_json(found))
-    else:
-        show_recall(found, stream=sys.stdout)
+        return
+    for one in found:
+        show_recall(one, stream=sys.stdout)
 
 
 def _opened(run: str | None, trust: bool, file: str | None = None) -> Run:
     from lstmctl import api
-    from lstmctl.cli.arguments import TABLES
+    from lstmctl.cli.arguments import READ_TABLES
 
-    return api.load_run(run, task="forecast" if file and file.lower().endswith(TABLES) else None, trust=trust)
+    return api.load_run(run, task=[READ_TABLES] if file is not None else (), trust=trust)
 
 
 def _numbers(units: str | None) -> list[int]:

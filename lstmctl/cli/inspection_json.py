@@ -20,11 +20,15 @@ def gates_json(findings: GateFindings) -> dict[str, Any]:
         "units": list(findings.units),
         "symbols": list(findings.symbols),
         "step": findings.step,
-        "panels": [{"name": panel.name, "kind": panel.kind, "values": panel.values} for panel in findings.panels],
+        "panels": [
+            {"direction": panel.direction, "name": panel.name, "kind": panel.kind, "values": panel.values}
+            for panel in findings.panels
+        ],
         "tracked": [
             {
                 "property": one.what,
                 "layer": one.layer,
+                "direction": one.direction,
                 "state": one.state,
                 "unit": one.unit,
                 "chosen": one.chosen,
@@ -48,6 +52,7 @@ def memory_json(findings: MemoryFindings) -> dict[str, Any]:
         "layers": [
             {
                 "layer": layer.layer,
+                "direction": layer.direction,
                 "keeping_gate": layer.keeping_gate,
                 "time_constants": [_finite(value) for value in layer.time_constants],
                 "quartiles": None if layer.quartiles is None else [_finite(value) for value in layer.quartiles],
@@ -81,16 +86,20 @@ def gradients_json(findings: Sequence[GradientFindings]) -> dict[str, Any]:
     }
 
 
-def recall_json(findings: RecallFindings) -> dict[str, Any]:
+def recall_json(findings: Sequence[RecallFindings]) -> dict[str, Any]:
     """The object of `inspect recall --json`."""
-    *bins, everything = findings.bins
     return {
-        **asdict(findings.about),
-        "kind": findings.kind,
-        "candidates": list(findings.candidates),
-        "chance": findings.chance,
-        "bins": [asdict(one) for one in bins],
-        "all": asdict(everything),
+        "runs": [
+            {
+                **asdict(one.about),
+                "kind": one.kind,
+                "candidates": list(one.candidates),
+                "chance": one.chance,
+                "bins": [asdict(part) for part in one.bins[:-1]],
+                "all": asdict(one.bins[-1]),
+            }
+            for one in findings
+        ]
     }
 
 

@@ -16,8 +16,7 @@ from lstmctl.registry import is_user_class
 def look_inside(comparison: Comparison) -> Looks:
     """Gradients back in time, and recall by distance, of the first finished run of every arm.
 
-    What cannot be looked into is left out: a bidirectional network has no single way back in time, and of most data
-    nobody knows the distances.
+    What cannot be looked into is left out: of most data nobody knows the distances.
 
     Raises:
         RunError: a run is damaged.

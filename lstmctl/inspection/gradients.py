@@ -11,7 +11,6 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Callable
-from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -22,21 +21,19 @@ from lstmctl.api.assembly import build_model
 from lstmctl.errors import UsageError
 from lstmctl.findings import GradientCourse, GradientFindings
 from lstmctl.inspection.passages import about, held_out
-from lstmctl.inspection.trace import trace
+from lstmctl.inspection.trace import Place, Trace, trace
 from lstmctl.models.recurrence import Recurrence
 from lstmctl.protocols import ModelState
 
 STEPS = 100
 POSITIONS = 64
+BACKWARD = "A backward cell ends at the first step of the input: its k counts from there, against its reading."
+FROM_THE_MIDDLE = (
+    "The loss is that of the step in the middle of the input: k counts back from it for forward cells, and ahead of it "
+    "for backward ones."
+)
 SMALLEST = 1e-300
 """Norms are counted in float64 down to here: what is smaller is not fitted."""
-
-
-class Place(NamedTuple):
-    """A state of a layer, counted from 0."""
-
-    layer: int
-    state: str
 
 
 def inspect_gradients(
@@ -65,9 +62,11 @@ def inspect_gradients(
     model = copy.deepcopy(model).double().eval()
     # As many steps before those that count, so that a carried state is there when they begin.
     shown = run.task.inspected(model, passage.part, steps=2 * steps + 1, lanes=positions)
-    reach = min(steps, len(shown.input) - 1)
-    norms = gradient_norms(shown.recurrence, shown.input, shown.loss, reach)
-    notes = []
+    reach = min(steps, shown.reach)
+    norms = gradient_norms(shown.recurrence, shown.input, shown.loss, reach, shown.told_at)
+    notes = [*shown.notes, *shown.loss_notes]
+    if any(place.direction for place in norms):
+        notes.append(BACKWARD if shown.told_at is None else FROM_THE_MIDDLE)
     if reach < steps:
         notes.append(f"An input of this task has {len(shown.input):,} steps: k ends at {reach:,}.")
     if not norms:
@@ -84,23 +83,31 @@ def inspect_gradients(
 
 
 def gradient_norms(
-    recurrence: Recurrence, input: Tensor, loss: Callable[[Tensor, ModelState], Tensor], steps: int
+    recurrence: Recurrence,
+    input: Tensor,
+    loss: Callable[[Tensor, ModelState], Tensor],
+    steps: int,
+    told_at: int | None = None,
 ) -> dict[Place, Tensor]:
     """The norm of d loss(t) / d state(t − k) for k = 0 … `steps`, where t is the last step of the input.
+
+    A backward cell reads the other way: its last step is the first of the input, and k counts on from there.
 
     A state's gradient is the total derivative, by every path that leaves it: for the LSTM's c also the one through h of
     the same step, as in the equations of back-propagation through time. Lanes do not touch each other, so one backward
     pass of their sum gives the gradient of each.
 
     Args:
-        input: (time, batch, features); the first time − 1 − `steps` steps are read without being differentiated.
+        input: (time, batch, features).
         loss: from the outputs (time, batch, outputs) and the state after the last step to (batch,).
-        steps: at most time − 1.
+        steps: at most as many as there are.
+        told_at: the step that both directions count from, where the loss is of one step in the middle.
 
     Returns:
         For each state of each layer, (steps + 1, batch), k rising; empty where nothing is carried.
     """
-    lead = len(input) - 1 - steps
+    # What comes before is read without being differentiated; a backward cell ends there.
+    lead = 0 if recurrence.backward_cells else len(input) - 1 - steps
     before, outputs = recurrence.initial_state(input.shape[1], input), []
     with torch.no_grad():
         if lead:
@@ -108,15 +115,28 @@ def gradient_norms(
             before, outputs = earlier.after, earlier.outputs
     with torch.enable_grad():
         kept = trace(recurrence, input[lead:], before)
-        places = [Place(layer, name) for layer, states in enumerate(kept.states) for name in states]
-        wanted = [value for layer, name in places for value in kept.states[layer][name]]
+        chosen = _chosen(kept, steps, told_at)
+        wanted = [value for values in chosen.values() for value in values]
         if not wanted:
             return {}
         total = loss(torch.stack([*outputs, *kept.outputs]), kept.after).sum()
         found = torch.autograd.grad(total, wanted, allow_unused=True)  # what no path leaves has the gradient 0
     norms = [torch.zeros(input.shape[1]).to(input) if gradient is None else _norm(gradient) for gradient in found]
     each = [norms[start : start + steps + 1] for start in range(0, len(norms), steps + 1)]
-    return {place: torch.stack(values).flip(0) for place, values in zip(places, each, strict=True)}
+    return {place: torch.stack(values) for place, values in zip(chosen, each, strict=True)}
+
+
+def _chosen(kept: Trace, steps: int, told_at: int | None) -> dict[Place, list[Tensor]]:
+    """Of each state its values at k = 0 … `steps`."""
+    last = len(kept.outputs) - 1
+    chosen = {}
+    for cell in kept.cells:
+        backward = cell.direction == "backward"
+        start = told_at if told_at is not None else 0 if backward else last
+        times = [start + k if backward else start - k for k in range(steps + 1)]
+        for name, values in cell.states.items():
+            chosen[Place(cell.layer, name, cell.direction)] = [values[time] for time in times]
+    return chosen
 
 
 def fitted_rate(norms: list[float]) -> float | None:
@@ -150,4 +170,5 @@ def _course(place: Place, norms: Tensor) -> GradientCourse:
         low=tuple(low.tolist()),
         high=tuple(high.tolist()),
         rate=fitted_rate(means),
+        direction=place.direction,
     )

@@ -11,7 +11,7 @@ from lstmctl.cells.rnn import RNN, RNNOptions
 from lstmctl.errors import UsageError
 from lstmctl.findings import LayerMemory, MemoryFindings, Saturation, Spectrum
 from lstmctl.inspection.passages import about, from_file, held_out
-from lstmctl.inspection.trace import cells_of, trace
+from lstmctl.inspection.trace import CellTrace, trace
 
 STEPS = 5000
 SHUT, OPEN = 0.1, 0.9
@@ -40,16 +40,12 @@ def inspect_memory(
     passage = held_out(run, split) if file is None else from_file(run, file)
     shown = run.task.inspected(run.model, passage.part, steps=steps, lanes=1)
     read = trace(shown.recurrence, shown.input)
-    cells = cells_of(shown.recurrence)
-    layers = [
-        _layer(number, cell, {name: torch.stack(values) for name, values in gates.items()})
-        for number, (cell, gates) in enumerate(zip(cells, read.gates, strict=True), 1)
-    ]
+    layers = [_layer(cell) for cell in read.cells]
     return MemoryFindings(
         about=about(run, passage.source),
         steps=shown.input.shape[0] * shown.input.shape[1],
         layers=tuple(layers),
-        notes=tuple(_notes(cells[0], layers)),
+        notes=(*shown.notes, *_notes(read.cells[0].cell, layers)),
     )
 
 
@@ -78,7 +74,8 @@ def spectrum(recurrent: Tensor) -> Spectrum:
     )
 
 
-def _layer(number: int, cell: Cell, gates: dict[str, Tensor]) -> LayerMemory:
+def _layer(read: CellTrace) -> LayerMemory:
+    cell, gates = read.cell, {name: torch.stack(values) for name, values in read.gates.items()}
     constants: tuple[float, ...] = ()
     quartiles = None
     # A user's cell may name a gate that it does not report, or one that leaves [0, 1]: then there is no such constant.
@@ -90,12 +87,13 @@ def _layer(number: int, cell: Cell, gates: dict[str, Tensor]) -> LayerMemory:
         low, median, high = found.quantile(torch.tensor([0.25, 0.5, 0.75]).double(), interpolation="nearest").tolist()
         quartiles = (low, median, high)
     return LayerMemory(
-        layer=number,
+        layer=read.layer + 1,
         keeping_gate=keeping,
         time_constants=constants,
         quartiles=quartiles,
         saturation=tuple(saturation(name, gate) for name, gate in gates.items() if _is_share(gate)),
         spectrum=spectrum(cell.recurrent_weight) if isinstance(cell, RNN) else None,
+        direction=read.direction,
     )
 
 
@@ -113,6 +111,7 @@ def _notes(cell: Cell, layers: list[LayerMemory]) -> list[str]:
     for layer in layers:
         if layer.spectrum is not None:
             radius = layer.spectrum.radius
+            name = f"Layer {layer.layer}" + ("" if layer.direction is None else f", {layer.direction}")
             fate = "fades" if radius < 1 else "grows" if radius > 1 else "stays"
             linear = "Where every unit is active" if cell.options == RELU else "At h = 0, where the slope of tanh is 1"
             beyond = (
@@ -121,7 +120,7 @@ def _notes(cell: Cell, layers: list[LayerMemory]) -> list[str]:
                 else "where units saturate, the slope 1 − h² is below 1 and it fades faster."
             )
             notes.append(
-                f"Layer {layer.layer}: U has spectral radius {radius:.3f}. {linear}, a trace of the past {fate}: it is "
+                f"{name}: U has spectral radius {radius:.3f}. {linear}, a trace of the past {fate}: it is "
                 f"multiplied by {radius:.3f} a step in the long run; {beyond}"
             )
     return notes

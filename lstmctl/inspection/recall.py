@@ -6,6 +6,7 @@ import math
 from collections import Counter
 from collections.abc import Sequence
 from itertools import pairwise
+from pathlib import Path
 
 import torch
 from torch import Tensor
@@ -27,20 +28,22 @@ QUESTIONS = 16
 
 
 @torch.no_grad()
-def inspect_recall(run: Run, *, split: str | None = None, kind: str | None = None) -> RecallFindings:
-    """Ask a run, at every place of its held-out text where something said before is said again, what comes.
+def inspect_recall(
+    run: Run, *, file: str | Path | None = None, split: str | None = None, kind: str | None = None
+) -> RecallFindings:
+    """Ask a run, at every place of a text where something said before is said again, what comes.
 
-    The run reads the part as one stream from a zero state. At each place it chooses among all answers of the training
-    part by the probability it gives to the whole word, p(w₁) p(w₂ | w₁) …; the probabilities of the candidates are
-    brought to the sum 1. Only answers whose first mention is in the part too are asked for.
+    The run reads the text as one stream from a zero state. At each place it chooses among all answers of the training
+    part, or of the file, by the probability it gives to the whole word, p(w₁) p(w₂ | w₁) …; the probabilities of the
+    candidates are brought to the sum 1. Only answers whose first mention is in what is read are asked for.
 
     Args:
-        split: the part; the test part where there is one, else the validation part.
+        file: a text to read, with its table of dependencies beside it; by default the run's own data.
+        split: the part of that; the test part where there is one, else the validation part.
         kind: of dependencies; by default the one the table has most of.
 
     Raises:
-        UsageError: nobody knows the distances in the run's data, it reads no text as a stream, or there is no such
-            part.
+        UsageError: nobody knows the distances in the text, the run reads no text as a stream, or there is no such part.
         DataError: the data is missing or has changed, the table does not fit it, or the part asks for nothing.
     """
     task, model = run.task, run.model
@@ -53,7 +56,9 @@ def inspect_recall(run: Run, *, split: str | None = None, kind: str | None = Non
         raise UsageError(
             f"{run.name} reads separate windows of {task.window} {task.unit}: what came before them it cannot recall"
         )
-    corpus = run.corpus()
+    if file is not None and split is not None:
+        raise UsageError(f"--split names a part of the run's own data; {file} is read whole")
+    corpus = run.corpus() if file is None else task.read([str(file)])
     assert isinstance(corpus, TextCorpus)
     path = dependencies_beside(corpus)
     if path is None:
@@ -65,15 +70,17 @@ def inspect_recall(run: Run, *, split: str | None = None, kind: str | None = Non
     part = split or ("test" if "test" in corpus.parts else "validation")
     if part not in corpus.parts:
         raise UsageError(f"{run.name} has no {part} part; it has {', '.join(corpus.parts)}")
+    called = str(file) if file is not None else f"the {part} part"
     known = read_dependencies(path, corpus, kind)
-    training = Counter(one.answer for one in known if one.stop <= corpus.parts["training"][1])
+    _, learnt = corpus.parts["training" if file is None else part]
+    training = Counter(one.answer for one in known if one.stop <= learnt)
     begin, end = corpus.parts[part]
     asked = [one for one in known if begin <= one.first and begin < one.start and one.stop <= end]
     asked = sorted((one for one in asked if one.answer in training), key=lambda one: one.start)
     if not asked:
         raise DataError(
-            f"the {part} part of {run.name} recalls nothing that was said in it",
-            hint="--split names another part, or give it a larger share in data.split",
+            f"{called} recalls nothing that was said in it",
+            hint="--split names another part, or give it a larger share in data.split" if file is None else None,
         )
     candidates = tuple(sorted(training))
     probabilities = recalled(task, model, corpus, begin, asked, candidates)
@@ -84,7 +91,7 @@ def inspect_recall(run: Run, *, split: str | None = None, kind: str | None = Non
         if any(nearest <= one.distance < farthest for one in asked)
     ]
     bins.append(summed_up(EDGES[0], EDGES[-1], asked, probabilities, candidates, frequent))
-    return RecallFindings(about(run, f"the {part} part"), asked[0].kind, candidates, tuple(bins))
+    return RecallFindings(about(run, called), asked[0].kind, candidates, tuple(bins))
 
 
 def recalled(

@@ -55,13 +55,14 @@ class ConditionalModel(nn.Module):
         Returns:
             (time, batch, symbols + 1), the last of them for `mark`; and the state after the last step.
         """
-        output, state = self.recurrence(self._inputs(read, labels), state)
+        output, state = self.recurrence(self.inputs(read, labels), state)
         return self.head(output), state
 
     def step(self, read: Tensor, labels: Tensor, state: ModelState) -> StackStep:
         """One symbol a lane, (batch,), to scores (batch, symbols + 1), the state, and every gate."""
-        step = self.recurrence.step(self._inputs(read.unsqueeze(0), labels)[0], state)
+        step = self.recurrence.step(self.inputs(read.unsqueeze(0), labels)[0], state)
         return step._replace(output=self.head(step.output))
 
-    def _inputs(self, read: Tensor, labels: Tensor) -> Tensor:
+    def inputs(self, read: Tensor, labels: Tensor) -> Tensor:
+        """What the recurrence reads, (time, batch, features), of symbols (time, batch) and labels (batch,)."""
         return torch.cat([self.input_map(read), self.label_map(labels).expand(len(read), -1, -1)], dim=-1)

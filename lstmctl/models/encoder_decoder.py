@@ -127,8 +127,11 @@ class EncoderDecoder(nn.Module):
 
     def encode(self, source: Tensor, lengths: Tensor) -> Encoded:
         """Read sources (source time, batch), padded behind their ends, of `lengths` (batch,) from 1."""
-        output = self.encoder.whole(self.source_map(source), lengths)
-        counts = torch.arange(len(source), device=source.device).unsqueeze(1) < lengths
+        return self.encoded(self.encoder.whole(self.source_map(source), lengths), lengths)
+
+    def encoded(self, output: Tensor, lengths: Tensor) -> Encoded:
+        """What the decoder is told of the encoder's outputs (source time, batch, outputs), zero behind the ends."""
+        counts = torch.arange(len(output), device=output.device).unsqueeze(1) < lengths
         return Encoded(output, counts, self.encoder.summary(output, lengths))
 
     def initial_state(self, encoded: Encoded) -> ModelState:
@@ -151,7 +154,11 @@ class EncoderDecoder(nn.Module):
         Returns:
             (time, batch, target symbols + 1), the last of them for `mark`.
         """
-        encoded = self.encode(source, lengths)
+        return self.decoded(self.encode(source, lengths), read)
+
+    def decoded(self, encoded: Encoded, read: Tensor) -> Tensor:
+        """Scores of the symbol after each that the decoder reads, as `forward` gives them, of sources that have been
+        read."""
         output, _ = self.decoder(self._inputs(read, encoded), self.initial_state(encoded))
         return self._scores(output, encoded)
 

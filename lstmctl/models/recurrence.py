@@ -14,6 +14,14 @@ from lstmctl.cells.cell import Cell
 from lstmctl.protocols import ModelState
 
 
+class Layer(NamedTuple):
+    """One layer of a stack."""
+
+    cells: list[Cell]
+    """The forward one, and after it the backward one of a layer that reads in both directions."""
+    norm: nn.Module
+
+
 class StackStep(NamedTuple):
     """What one step of a whole stack gives."""
 
@@ -105,7 +113,7 @@ class Recurrence(nn.Module):
     def initial_state(self, batch: int, like: Tensor) -> ModelState:
         """Zeros for every layer, on the device and in the precision of `like`."""
         return tuple(
-            tuple(part for cell in cells for part in cell.initial_state(batch, like)) for cells, _ in self._layers()
+            tuple(part for cell in layer.cells for part in cell.initial_state(batch, like)) for layer in self.layers()
         )
 
     def forward(self, input: Tensor, state: ModelState, mask: Tensor | None = None) -> tuple[Tensor, ModelState]:
@@ -114,14 +122,14 @@ class Recurrence(nn.Module):
         `mask` (time, batch) is True where a step counts; see `Cell.sequence`.
         """
         after: list[tuple[Tensor, ...]] = []
-        for (cells, norm), before in zip(self._layers(), state, strict=True):
-            carried = len(before) // len(cells)
+        for layer, before in zip(self.layers(), state, strict=True):
+            cells, carried = layer.cells, len(before) // len(layer.cells)
             output, now = cells[0].sequence(input, before[:carried], mask)
             if len(cells) == 2:
                 flipped_mask = None if mask is None else mask.flip(0)
                 backward, last = cells[1].sequence(input.flip(0), before[carried:], flipped_mask)
                 output, now = torch.cat([output, backward.flip(0)], dim=-1), (*now, *last)
-            input = self.dropout(norm(self._with_residual(input, output)))
+            input = self.dropout(self.handed_on(layer, input, output))
             after.append(now)
         return input, tuple(after)
 
@@ -142,13 +150,13 @@ class Recurrence(nn.Module):
         counts = (time < lengths).unsqueeze(-1)
         turned = torch.where(time < lengths, lengths - 1 - time, time).unsqueeze(-1)
         state = self.initial_state(input.shape[1], input)
-        for (cells, norm), before in zip(self._layers(), state, strict=True):
-            carried = len(before) // len(cells)
+        for layer, before in zip(self.layers(), state, strict=True):
+            cells, carried = layer.cells, len(before) // len(layer.cells)
             output, _ = cells[0].sequence(input, before[:carried])
             if len(cells) == 2:
                 backward, _ = cells[1].sequence(input.take_along_dim(turned, 0), before[carried:])
                 output = torch.cat([output, backward.take_along_dim(turned, 0)], dim=-1)
-            input = self.dropout(norm(self._with_residual(input, output)))
+            input = self.dropout(self.handed_on(layer, input, output))
         return input * counts
 
     def summary(self, output: Tensor, lengths: Tensor) -> Tensor:
@@ -165,22 +173,27 @@ class Recurrence(nn.Module):
         if self.backward_cells:
             raise TypeError("a bidirectional recurrence cannot go step by step: it reads the whole sequence first")
         after, gates = [], []
-        for ((cell,), norm), before in zip(self._layers(), state, strict=True):
+        for layer, before in zip(self.layers(), state, strict=True):
+            (cell,) = layer.cells
             output, now, open_gates = cell.step(cell.project(input), before)
-            input = norm(self._with_residual(input, output))
+            input = self.handed_on(layer, input, output)
             after.append(now)
             gates.append(open_gates)
         return StackStep(input, tuple(after), gates)
 
-    def _with_residual(self, input: Tensor, output: Tensor) -> Tensor:
-        return input + output if self.residual and input.shape[-1] == output.shape[-1] else output
-
-    def _layers(self) -> list[tuple[list[Cell], nn.Module]]:
-        layers: list[tuple[list[Cell], nn.Module]] = []
+    def layers(self) -> list[Layer]:
+        """From the first, which reads the input, to the last."""
+        layers: list[Layer] = []
         for index, norm in enumerate(self.norms):
             cells = [modules[index] for modules in (self.forward_cells, self.backward_cells) if len(modules)]
-            layers.append(([cell for cell in cells if isinstance(cell, Cell)], norm))
+            layers.append(Layer([cell for cell in cells if isinstance(cell, Cell)], norm))
         return layers
+
+    def handed_on(self, layer: Layer, input: Tensor, output: Tensor) -> Tensor:
+        """What the next layer reads, dropout aside, of a layer's input and its cells' outputs, both (…, features)."""
+        summed = input + output if self.residual and input.shape[-1] == output.shape[-1] else output
+        found: Tensor = layer.norm(summed)
+        return found
 
 
 def reset_lanes(state: ModelState, reset: Tensor | None) -> ModelState:

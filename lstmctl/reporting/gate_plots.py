@@ -17,8 +17,9 @@ if TYPE_CHECKING:
 
 # Both can be told apart by the colour-blind, and in grey print by their brightness.
 SHARES, SIGNED = "cividis", "RdBu_r"
-MARKS = {"\n": "⏎", "\\x0a": "⏎", " ": "·", "\\x20": "·", "\t": "→", "\\x09": "→"}
-"""How symbols that leave no mark are shown; those of bytes are named by their escapes."""
+MARKS = {"": "⊢", "\n": "⏎", "\\x0a": "⏎", " ": "·", "\\x20": "·", "\t": "→", "\\x09": "→"}
+"""How symbols that leave no mark are shown; those of bytes are named by their escapes, and where a text
+begins stands nothing."""
 CANDIDATES, STATES = ("g", "n"), ("hidden", "cell")
 MOST_LABELS = 16
 """Units named beside a panel."""
@@ -49,7 +50,9 @@ def draw_gates(findings: GateFindings, width: float, ink: str) -> Figure:
     axes = drawing.subplots(len(panels), 1, sharex=True, squeeze=False)[:, 0]
     for axis, panel in zip(axes, panels, strict=True):
         _heat_map(drawing, axis, panel, findings.units, len(marks))
-    _label_symbols(axes[-1], marks)
+    for axis, panel, following in zip(axes, panels, [*panels[1:], None], strict=True):
+        if following is None or following.direction != panel.direction:
+            _label_symbols(axis, marks)
     axes[-1].set_xlabel(inert(findings.step), fontsize=SMALL)
     many = "" if findings.layers == 1 else f", layer {findings.layer} of {findings.layers}"
     shown = len(findings.units)
@@ -91,10 +94,10 @@ def _heat_map(drawing: Figure, axis: Axes, panel: Panel, units: Sequence[int], s
 
 def _title(panel: Panel) -> str:
     """What a panel shows. What a tanh gives is no gate, although the cell reports it among them."""
-    name = inert(panel.name)
+    name, before = inert(panel.name), "" if panel.direction is None else f"{panel.direction}, "
     if panel.kind == "gate":
-        return f"gate {name}" if panel.is_share else f"candidate {name}" if name in CANDIDATES else name
-    return f"{name} state" if name in STATES else name
+        return before + (f"gate {name}" if panel.is_share else f"candidate {name}" if name in CANDIDATES else name)
+    return before + (f"{name} state" if name in STATES else name)
 
 
 def _around_zero(panel: Panel) -> tuple[float, float]:
@@ -110,4 +113,6 @@ def _label_symbols(axis: Axes, marks: Sequence[str]) -> None:
     every = math.ceil(len(marks) / 24) if long else 1
     axis.set_xticks(range(0, len(marks), every), marks[::every])
     rotation = 60 if long and len(marks) > 12 else 0
-    axis.tick_params(axis="x", labelsize=SMALL, labelrotation=rotation, labelfontfamily="DejaVu Sans Mono")
+    axis.tick_params(
+        axis="x", labelbottom=True, labelsize=SMALL, labelrotation=rotation, labelfontfamily="DejaVu Sans Mono"
+    )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -45,11 +46,16 @@ def draw_gradients(findings: Sequence[GradientFindings], width: float, ink: str,
     from matplotlib.figure import Figure
     from matplotlib.ticker import MaxNLocator
 
-    drawing = Figure(figsize=(width, 3.3 + 0.19 * len(findings)), layout="constrained")
+    named = [
+        (name, list(courses))
+        for one, name in zip(findings, run_names(findings), strict=True)
+        for _, courses in groupby(courses_of(one, layer), lambda course: course.direction)
+    ]
+    drawing = Figure(figsize=(width, 3.3 + 0.19 * len(named)), layout="constrained")
     panel = drawing.add_subplot()
     smallest = math.inf
-    for number, (one, name) in enumerate(zip(findings, run_names(findings), strict=True)):
-        for state, course in enumerate(courses_of(one, layer)):
+    for number, (name, courses) in enumerate(named):
+        for state, course in enumerate(courses):
             k = range(len(course.norms))
             colour, line = COLOURS[number % len(COLOURS)], LINES[state % len(LINES)]
             low, norms, high = (
@@ -66,7 +72,7 @@ def draw_gradients(findings: Sequence[GradientFindings], width: float, ink: str,
                 marker=MARKERS[number % len(MARKERS)],
                 markersize=4,
                 markevery=(number * 2, max(1, len(norms) // 8)),
-                label=legend_name(f"{name}, {inert(course.state)}: {pace_words(course)}"),
+                label=legend_name(f"{name}, {_with_direction(course)}: {pace_words(course)}"),
             )
             smallest = min([smallest, *(value for value in norms + low if value == value)])
     panel.set_yscale("log")
@@ -84,7 +90,8 @@ def draw_gradients(findings: Sequence[GradientFindings], width: float, ink: str,
             va="top",
         )
     panel.xaxis.set_major_locator(MaxNLocator(8, integer=True))
-    panel.set_xlabel("k, steps back in time")
+    both = any(course.direction for _, courses in named for course in courses)
+    panel.set_xlabel("k, steps back against each cell's reading" if both else "k, steps back in time")
     at = "" if all(len(_layers(one)) < 2 for one in findings) else f", {_layer_words(layer)}"
     panel.set_ylabel(f"‖∂ loss(t) / ∂ state(t − k)‖{at}")
     panel.margins(x=0.01)
@@ -131,6 +138,7 @@ def draw_memory(findings: MemoryFindings, width: float, ink: str) -> Figure:
     from matplotlib.figure import Figure
 
     drawn = [layer for layer in findings.layers if layer.saturation or layer.spectrum]
+    several = max(layer.layer for layer in findings.layers) > 1
     rows: list[list[tuple[Draw, LayerMemory]]] = []
     for layer in drawn:
         row: list[tuple[Draw, LayerMemory]] = []
@@ -152,8 +160,10 @@ def draw_memory(findings: MemoryFindings, width: float, ink: str) -> Figure:
                 continue
             draw, layer = row[column]
             draw(panel, layer, ink)
-            if column == 0 and len(findings.layers) > 1:
-                panel.set_title(f"layer {layer.layer}", loc="left", fontsize="medium")
+            if column == 0:
+                names = [f"layer {layer.layer}"] if several else []
+                names += [layer.direction] if layer.direction is not None else []
+                panel.set_title(", ".join(names), loc="left", fontsize="medium")
     drawing.suptitle(
         f"{inert(findings.about.cell)} over {findings.steps:,} steps of {inert(findings.about.source)}", fontsize=10
     )
@@ -162,7 +172,7 @@ def draw_memory(findings: MemoryFindings, width: float, ink: str) -> Figure:
 
 def _constants(panel: Axes, layer: LayerMemory, ink: str) -> None:
     """The share of units that keep what they hold no longer than so many steps."""
-    from matplotlib.ticker import FuncFormatter, NullFormatter
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
     known = sorted(value for value in layer.time_constants if math.isfinite(value) and value > 0)
     total = len(layer.time_constants)
@@ -170,6 +180,9 @@ def _constants(panel: Axes, layer: LayerMemory, ink: str) -> None:
     shares = [100 * (below + place) / total for place in range(1, len(known) + 1)]
     panel.step(known, shares, where="post", color=COLOURS[0], linewidth=1.6)
     panel.set_xscale("log")
+    low, high = panel.get_xlim()
+    if high < 30 * low:  # powers of ten alone would be one number or none
+        panel.xaxis.set_major_locator(LogLocator(10, subs=(1, 2, 5)))
     panel.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,g}"))
     panel.xaxis.set_minor_formatter(NullFormatter())
     panel.set_ylim(0, 102)
@@ -278,6 +291,10 @@ def draw_recall(findings: Sequence[RecallFindings], width: float, ink: str) -> F
     ruled(panel, ink, "y")
     drawing.legend(loc="outside upper left", ncols=4, frameon=False, handlelength=2.6, columnspacing=1.2)
     return drawing
+
+
+def _with_direction(course: GradientCourse) -> str:
+    return inert(course.state) if course.direction is None else f"{course.direction} {inert(course.state)}"
 
 
 def _layers(findings: GradientFindings) -> set[int]:

@@ -5,12 +5,17 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Sequence
+from itertools import compress
 from pathlib import PurePath
 from typing import TextIO
 
 from lstmctl.findings import TRACKS, GateFindings, GradientFindings, MemoryFindings, RecallFindings, Subject
 from lstmctl.reporting.console import inert, print_table, write_line
 from lstmctl.reporting.quantities import figure
+
+DIRECTION, DOUBLING = "direction", "doubling"
+SELDOM = (DIRECTION, DOUBLING)
+"""Columns that are left out where they would be empty."""
 
 
 def show_gates(findings: GateFindings, *, stream: TextIO) -> None:
@@ -19,6 +24,7 @@ def show_gates(findings: GateFindings, *, stream: TextIO) -> None:
         [
             one.what,
             one.layer,
+            one.direction or "",
             one.state,
             one.unit,
             _signed(one.chosen),
@@ -29,8 +35,8 @@ def show_gates(findings: GateFindings, *, stream: TextIO) -> None:
     ]
     title = f"{_name(findings.about)}: units that track something in {findings.tracked_in}"
     if rows:
-        columns = ["property", "layer", "state", "unit", "r, first half", "r, second half", ""]
-        print_table(title, columns, rows, stream=stream)
+        columns = ["property", "layer", DIRECTION, "state", "unit", "r, first half", "r, second half", ""]
+        _print(title, columns, rows, stream)
         write_line(
             f"{findings.examined:,} steps. Each unit is the best of {findings.candidates:,} states on the first half; "
             f"the second half, which did not choose it, says whether it tracks (|r| ≥ {TRACKS}).",
@@ -43,17 +49,24 @@ def show_memory(findings: MemoryFindings, *, stream: TextIO) -> None:
     """Time constants of each layer, and saturation of each gate."""
     title = f"{_name(findings.about)}: memory over {findings.steps:,} steps of {findings.about.source}"
     constants = [
-        [layer.layer, layer.keeping_gate, *map(_steps, layer.quartiles), _steps(layer.longest or 0.0)]
+        [
+            layer.layer,
+            layer.direction or "",
+            layer.keeping_gate,
+            *map(_steps, layer.quartiles),
+            _steps(layer.longest or 0.0),
+        ]
         for layer in findings.layers
         if layer.quartiles is not None
     ]
     if constants:
-        columns = ["layer", "gate that keeps", "time constant: lower quartile", "median", "upper quartile", "longest"]
-        print_table(title, columns, constants, stream=stream)
+        quartiles = ["time constant: lower quartile", "median", "upper quartile", "longest"]
+        _print(title, ["layer", DIRECTION, "gate that keeps", *quartiles], constants, stream)
         write_line("", stream)
     saturation = [
         [
             layer.layer,
+            layer.direction or "",
             gate.gate,
             _percent(sum(gate.left) / len(gate.left)),
             _percent(sum(gate.right) / len(gate.right)),
@@ -64,15 +77,20 @@ def show_memory(findings: MemoryFindings, *, stream: TextIO) -> None:
         for gate in layer.saturation
     ]
     if saturation:
-        columns = ["layer", "gate", "below 0.1", "above 0.9", "units mostly below 0.1", "units mostly above 0.9"]
-        print_table("" if constants else title, columns, saturation, stream=stream)
+        shares = ["below 0.1", "above 0.9", "units mostly below 0.1", "units mostly above 0.9"]
+        _print("" if constants else title, ["layer", DIRECTION, "gate", *shares], saturation, stream)
     spectra = [
-        [layer.layer, figure(layer.spectrum.radius), figure(layer.spectrum.largest_singular_value)]
+        [
+            layer.layer,
+            layer.direction or "",
+            figure(layer.spectrum.radius),
+            figure(layer.spectrum.largest_singular_value),
+        ]
         for layer in findings.layers
         if layer.spectrum is not None
     ]
     if spectra:
-        print_table(title, ["layer", "spectral radius of U", "largest singular value"], spectra, stream=stream)
+        _print(title, ["layer", DIRECTION, "spectral radius of U", "largest singular value"], spectra, stream)
     _write_notes(findings.notes, stream)
 
 
@@ -82,6 +100,7 @@ def show_gradients(findings: Sequence[GradientFindings], *, stream: TextIO) -> N
         [
             name,
             course.layer,
+            course.direction or "",
             course.state,
             "" if course.rate is None else f"{course.rate:.3f}",
             _pace(course.half_life),
@@ -96,11 +115,8 @@ def show_gradients(findings: Sequence[GradientFindings], *, stream: TextIO) -> N
         positions = ", ".join(dict.fromkeys(f"{one.positions:,}" for one in findings))
         source = ", ".join(dict.fromkeys(one.about.source for one in findings))
         title = f"gradient of the loss at t by the state at t − k, at {positions} positions of {source}"
-        columns = ["run", "layer", "state", "rate a step", "half-life", "doubling", *left]
-        if all(course.doubling_time is None for one in findings for course in one.courses):
-            columns.remove("doubling")
-            rows = [[*row[:5], *row[6:]] for row in rows]
-        print_table(title, columns, rows, stream=stream)
+        columns = ["run", "layer", DIRECTION, "state", "rate a step", "half-life", DOUBLING, *left]
+        _print(title, columns, rows, stream)
     for one, name in zip(findings, run_names(findings), strict=True):
         _write_notes([note if len(findings) == 1 else f"{name}: {note}" for note in one.notes], stream)
 
@@ -138,6 +154,12 @@ def run_names(findings: Sequence[GradientFindings | RecallFindings]) -> list[str
     counts = Counter(names)
     # Runs of two folders may share a name; then the folder says which is which.
     return [name if counts[name] == 1 else inert(one.about.run) for name, one in zip(names, findings, strict=True)]
+
+
+def _print(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]], stream: TextIO) -> None:
+    """The table, without a column that says nothing of most runs where no row has anything in it."""
+    shown = [name not in SELDOM or any(row[place] != "" for row in rows) for place, name in enumerate(columns)]
+    print_table(title, list(compress(columns, shown)), [list(compress(row, shown)) for row in rows], stream=stream)
 
 
 def _name(about: Subject) -> str:

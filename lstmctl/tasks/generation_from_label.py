@@ -34,6 +34,7 @@ from lstmctl.models.recurrence import Recurrence
 from lstmctl.protocols import Batch, Batches, Loss, ModelState, Totals
 from lstmctl.records import Score
 from lstmctl.scoring import total
+from lstmctl.tasks.inspected import BEGINNING, Inspected, evenly_chosen, position, symbols_tracked
 from lstmctl.tasks.problem import Problem
 from lstmctl.tasks.sequence_batches import ByLength, SequenceBatch, SequencePart
 from lstmctl.tasks.teacher_forcing import teacher_forced
@@ -43,6 +44,7 @@ MOST_PROGRESS = 2000
 PREVIEWS = 3
 PREVIEW = Sampling(temperature=0.8)
 PREVIEW_LENGTH = 80
+LABELS_TRACKED = 12
 
 
 class GenerationFromLabel(Problem):
@@ -210,6 +212,45 @@ class GenerationFromLabel(Problem):
         return found
 
     # Use.
+
+    def inspected(self, model: nn.Module, part: SequencePart, *, steps: int, lanes: int) -> Inspected:
+        """Lanes are the first steps of texts that are long enough: half of all are, where `steps` is longer than that.
+        The first step reads no symbol but where the text begins. A lane's loss is that of the symbol that follows.
+
+        Raises:
+            DataError: a text has no label.
+        """
+        assert isinstance(model, ConditionalModel)
+        self.require(part)
+        readable = part.lengths + 1  # the beginning, and every symbol
+        length = min(steps, int(readable.median()))
+        chosen = evenly_chosen((readable >= length).nonzero().flatten(), length, steps=steps, lanes=lanes)
+        batch = part.batch(chosen)
+        assert batch.lengths is not None
+        every, told = teacher_forced(batch.input, batch.lengths, model.mark)
+        read, following, labels = every[:length], told[length - 1], batch.target
+        names = [self.symbols.name_of(number) for number in range(len(self.symbols))] + [BEGINNING]
+
+        def loss(outputs: Tensor, state: ModelState) -> Tensor:
+            return functional.cross_entropy(model.head(outputs[-1]), following, reduction="none")
+
+        def properties() -> dict[str, Tensor]:
+            frequent = torch.bincount(labels).argsort(descending=True, stable=True)[:LABELS_TRACKED].tolist()
+            told = {
+                f"label {self.encoding.labels[label]}": (labels == label).float().expand(read.shape)
+                for label in frequent
+            }
+            return {**symbols_tracked(read, self.symbols), **told, "position": position(read)}
+
+        return Inspected(
+            recurrence=model.recurrence,
+            input=model.inputs(read, labels),
+            symbols=tuple(names[number] for number in read[:, 0].tolist()),
+            step="characters",
+            loss=loss,
+            properties=properties,
+            carried=False,
+        )
 
     def label_number(self, label: str) -> int:
         """Raises UsageError where there is no such label, with those there are."""

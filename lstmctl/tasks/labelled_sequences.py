@@ -27,11 +27,10 @@ from lstmctl.models.sequence_labeller import SequenceLabeller
 from lstmctl.protocols import Batch, Batches, ModelState
 from lstmctl.records import Prediction, Score
 from lstmctl.scoring import evaluating, total
-from lstmctl.tasks.inspected import Inspected
+from lstmctl.tasks.inspected import Inspected, evenly_chosen, position, symbols_tracked
 from lstmctl.tasks.problem import Problem
-from lstmctl.tasks.sequence_batches import ByLength, Drawn, SequenceBatch, SequencePart
+from lstmctl.tasks.sequence_batches import ByLength, Drawn, FreshSequences, SequenceBatch, SequencePart
 
-SYMBOLS_TRACKED = 12
 MOST_PROGRESS = 2000
 """Sequences of a look on the way."""
 
@@ -99,6 +98,15 @@ class LabelledSequences(Problem):
     def require(self, part: SequencePart) -> None:
         pass  # a part that is empty was refused when it was opened
 
+    def check(self, corpus: SequenceCorpus) -> None:
+        pass  # as `require`; what is drawn need not be drawn for it
+
+    def training_part(self, corpus: SequenceCorpus, device: torch.device) -> SequencePart | FreshSequences:
+        """New sequences at every step, of a corpus that the program draws; else the training part."""
+        if isinstance(corpus, SyntheticCorpus):
+            return FreshSequences(corpus.fresh, corpus.held_out, device)
+        return self.part(corpus, "training", device)
+
     # Training.
 
     @property
@@ -127,11 +135,9 @@ class LabelledSequences(Problem):
         model.initialise(generator)
         return model
 
-    def training_order(self, part: SequencePart, training: TrainingSettings, seed: int) -> Batches:
-        data = self.settings.data
-        if isinstance(data, SyntheticData):
-            corpus = open_synthetic(data.synthetic, data.length, data.held_out)
-            return Drawn(corpus.fresh, training.batch, seed, part.starts.device, epoch=data.held_out)
+    def training_order(self, part: SequencePart | FreshSequences, training: TrainingSettings, seed: int) -> Batches:
+        if isinstance(part, FreshSequences):
+            return Drawn(part, training.batch, seed)
         return ByLength(part, training.batch, seed)
 
     def initial_state(self, model: nn.Module, batch: Batch) -> ModelState:
@@ -200,37 +206,36 @@ class LabelledSequences(Problem):
 
     def inspected(self, model: nn.Module, part: SequencePart, *, steps: int, lanes: int) -> Inspected:
         """Lanes are the last steps of sequences that are long enough: half of all are, where `steps` is longer than
-        that. A lane's loss is that of its answer at the end."""
+        that. A lane's loss is that of its answer at the end; where both directions are read and each step has an
+        answer, that of the step in the middle."""
         assert isinstance(model, SequenceLabeller)
         length = min(steps, int(part.lengths.median()))
-        long_enough = (part.lengths >= length).nonzero().flatten()
-        spread = torch.linspace(0, len(long_enough) - 1, min(lanes, len(long_enough)), device=part.lengths.device)
-        chosen = long_enough[spread.long()]
+        chosen = evenly_chosen((part.lengths >= length).nonzero().flatten(), length, steps=steps, lanes=lanes)
         ends = part.starts[chosen] + part.lengths[chosen]
         places = ends - length + torch.arange(length, device=ends.device).unsqueeze(1)
         read = part.inputs[places]
-        weights = model.head.weight
-        input = read.to(weights) if read.is_floating_point() else model.input_map(read.long())
-        target = part.targets[ends - 1] if self.by_step else part.targets[chosen]
+        read = read if read.is_floating_point() else read.long()
+        input = model.input_map(read.to(model.head.weight) if read.is_floating_point() else read)
+        told_at = length // 2 if self.by_step and model.recurrence.backward_cells else None
+        target = part.targets[places[-1 if told_at is None else told_at]] if self.by_step else part.targets[chosen]
         known = target >= 0 if not target.is_floating_point() else ~target.isnan().any(-1)
         filled = torch.where(known.view(-1, *[1] * (target.dim() - 1)), target, 0)
         symbols = self.encoding.symbols
 
         def loss(outputs: Tensor, state: ModelState) -> Tensor:
+            if self.by_step:
+                told = outputs[-1 if told_at is None else told_at]
+            else:
+                told = model.recurrence.summary(outputs, torch.full_like(ends, length))
             # Where nothing is known of the answer, no gradient comes from it.
-            each = self.losses(model.head(outputs[-1]), filled)
-            return torch.where(known, each, 0)
+            return torch.where(known, self.losses(model.head(told), filled), 0)
 
         def properties() -> dict[str, Tensor]:
-            position = torch.arange(length, device=ends.device).unsqueeze(1).expand(-1, len(chosen)).to(weights)
             if symbols is not None:
-                # Each distinct symbol by itself, the frequent ones: a text of labels is seldom prose.
-                counts = torch.bincount(read.long().flatten(), minlength=len(symbols))
-                frequent = counts.argsort(descending=True, stable=True)[:SYMBOLS_TRACKED].tolist()
-                found = {f"is {symbols.name(number)}": (read == number).to(weights) for number in frequent}
+                found = symbols_tracked(read, symbols)
             else:
-                found = {name: input[..., place] for place, name in enumerate(self._features)}
-            return {**found, "position": position}
+                found = {name: read[..., place] for place, name in enumerate(self._features)}
+            return {**found, "position": position(read)}
 
         return Inspected(
             recurrence=model.recurrence,
@@ -242,6 +247,7 @@ class LabelledSequences(Problem):
             loss=loss,
             properties=properties,
             carried=False,
+            told_at=told_at,
         )
 
     @property

@@ -28,16 +28,18 @@ from lstmctl.decoding import SourcePredictor, greedy
 from lstmctl.errors import DataError, UsageError
 from lstmctl.metrics import Metric
 from lstmctl.metrics.edits import edit_distances, text_edit_distances
-from lstmctl.models.encoder_decoder import EncoderDecoder
+from lstmctl.models.encoder_decoder import Encoded, EncoderDecoder
 from lstmctl.models.recurrence import Recurrence
 from lstmctl.protocols import Batch, Batches, Loss, ModelState, Totals
 from lstmctl.records import Prediction, Score
 from lstmctl.scoring import evaluating, total
+from lstmctl.tasks.inspected import Inspected, evenly_chosen, position, symbols_tracked
 from lstmctl.tasks.pair_batches import PairBatch, PairsPart
 from lstmctl.tasks.problem import Problem
 from lstmctl.tasks.sequence_batches import ByLength
 from lstmctl.tasks.teacher_forcing import teacher_forced
 
+LOOKS_BACK = "By attention, the decoder sees the output of every step: a gradient reaches each directly as well."
 MOST_PROGRESS = 1000
 """Pairs of a look on the way."""
 
@@ -145,11 +147,13 @@ class Transduction(Problem):
         nats = self._nats(model, batch)
         return Loss((nats.sum(0) / (batch.target_lengths + 1)).sum(), batch.units, ())
 
-    def _nats(self, model: nn.Module, batch: PairBatch) -> Tensor:
-        """(time, batch) −ln p of every symbol and of the end, given the true ones before it; 0 behind the end."""
+    def _nats(self, model: nn.Module, batch: PairBatch, encoded: Encoded | None = None) -> Tensor:
+        """(time, batch) −ln p of every symbol and of the end, given the true ones before it; 0 behind the end. The
+        sources are read anew unless they are given as `encoded`."""
         assert isinstance(model, EncoderDecoder)
         read, told = teacher_forced(batch.target, batch.target_lengths, model.mark)
-        scores = model(batch.input, batch.source_lengths, read).flatten(0, 1)
+        given = model(batch.input, batch.source_lengths, read) if encoded is None else model.decoded(encoded, read)
+        scores = given.flatten(0, 1)
         scores = scores.float() if scores.dtype == torch.bfloat16 else scores
         nats = functional.cross_entropy(scores, told.flatten(), ignore_index=UNLABELLED, reduction="none")
         return nats.view_as(told)
@@ -223,6 +227,40 @@ class Transduction(Problem):
         return _decoded(sources, self.encoding.source), _decoded(targets, self.encoding.target)
 
     # Use.
+
+    def inspected(self, model: nn.Module, part: PairsPart, *, steps: int, lanes: int) -> Inspected:
+        """Lanes are whole sources of one length, that which most symbols belong to, read by the encoder: a source cut
+        short has no target. A lane's loss is that of writing the target, in nats a symbol, given the true symbols
+        before each; where the target is not known, asking for it is a DataError."""
+        assert isinstance(model, EncoderDecoder)
+        pairs = part.known()
+        pairs = pairs if len(pairs) else part
+        counts = torch.bincount(pairs.sources.lengths)
+        length = int((counts * torch.arange(len(counts), device=counts.device)).argmax())
+        alike = (pairs.sources.lengths == length).nonzero().flatten()
+        batch = pairs.batch(evenly_chosen(alike, length, steps=steps, lanes=lanes))
+        encoding = self.encoding.source
+
+        def loss(outputs: Tensor, state: ModelState) -> Tensor:
+            if not batch.target_lengths.all():
+                raise DataError("no target is known, so there is no loss to follow back")
+            nats = self._nats(model, batch, model.encoded(outputs, batch.source_lengths))
+            return nats.sum(0) / (batch.target_lengths + 1)
+
+        def properties() -> dict[str, Tensor]:
+            return {**symbols_tracked(batch.input, encoding), "position": position(batch.input)}
+
+        return Inspected(
+            recurrence=model.encoder,
+            input=model.source_map(batch.input),
+            symbols=tuple(encoding.name_of(number) for number in batch.input[:, 0].tolist()),
+            step="characters of the source",
+            loss=loss,
+            properties=properties,
+            carried=False,
+            notes=("What is shown is the encoder, as it reads the source.",),
+            loss_notes=("The loss is that of writing the whole target.", *([LOOKS_BACK] if model.attention else [])),
+        )
 
     def of_texts(self, texts: Sequence[str]) -> tuple[Texts, Texts]:
         found = []

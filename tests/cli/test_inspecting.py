@@ -2,50 +2,21 @@
 
 from __future__ import annotations
 
-import io
 import json
-import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
 
 from lstmctl import train
-from lstmctl.cli.main import main
+from tests.conftest import Command, Result, Trained
 
-
-class Result(NamedTuple):
-    code: int
-    out: str
-    err: str
-
-
-Command = Callable[..., Result]
 FEW = ["training.budget=3 steps"]
 
 
 @pytest.fixture
-def lstmctl(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
-    """The command in this process."""
-
-    def run(*arguments: str) -> Result:
-        monkeypatch.setattr(sys, "argv", ["lstmctl", *arguments])
-        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO()))
-        capsys.readouterr()
-        with pytest.raises(SystemExit) as ended:
-            main()
-        assert isinstance(ended.value.code, int)
-        return Result(ended.value.code, *capsys.readouterr())
-
-    return run
-
-
-@pytest.fixture
-def run(small_config: Path) -> str:
+def run(trained: Trained) -> str:
     """A small trained LSTM."""
-    train(small_config, FEW)
-    return "small-lstm-001"
+    return trained("small", *FEW).name
 
 
 @pytest.mark.parametrize("what", ["gates", "memory", "gradients"])
@@ -71,7 +42,8 @@ def test_the_json_of_gates(lstmctl: Command, run: str) -> None:
     assert (found["symbols"], found["step"]) == (list("Ann sees"), "characters")
     assert [panel["name"] for panel in found["panels"]] == ["i", "f", "g", "o", "hidden", "cell"]
     assert [[len(row) for row in panel["values"]] for panel in found["panels"]] == [[8, 8]] * 6
-    assert set(found["tracked"][0]) == {"property", "layer", "state", "unit", "chosen", "correlation", "tracks"}
+    tracked = {"property", "layer", "direction", "state", "unit", "chosen", "correlation", "tracks"}
+    assert set(found["tracked"][0]) == tracked
     assert found["tracked_in"] == "the test part"
 
 
@@ -133,3 +105,72 @@ def test_what_carries_nothing_says_so(lstmctl: Command, small_config: Path) -> N
     )
     assert "no gradient goes back in time" in lstmctl("inspect", "gradients").out
     assert lstmctl("inspect", "gates").err.endswith("inspect-gates.png\n")
+
+
+SMALL = ["training.budget=3 steps", "model.hidden=6", "threads=1"]
+OTHER_SHAPES = {
+    "tags": ["model.layers=2"],
+    "dates": [],
+    "dates forward": ["model.direction=forward", "model.attention=false", "model.cell=lstm"],
+    "places": [],
+}
+BOTH = ["forward", "backward"]
+
+
+@pytest.mark.parametrize("shape", OTHER_SHAPES)
+def test_runs_of_every_shape_are_looked_into(shape: str, lstmctl: Command, trained: Trained) -> None:
+    name = trained(shape.split()[0], *SMALL, *OTHER_SHAPES[shape]).name
+    directions = BOTH if shape in ("tags", "dates") else [None]
+    for what in ("gates", "memory", "gradients"):
+        told = lstmctl("inspect", what, name, "--plot", "a.svg")
+        assert (told.code, told.err) == (0, "a.svg\n")
+        assert ("direction" in told.out.splitlines()[1].split()) == (directions == BOTH)
+        assert ("the encoder, as it reads the source" in told.out) == shape.startswith("dates")
+        drawn = Path("a.svg").read_bytes()
+        found = json.loads(lstmctl("inspect", what, name, "--json").out)
+        rows = {"gates": "panels", "memory": "layers", "gradients": "courses"}
+        found = found["runs"][0] if what == "gradients" else found
+        assert list(dict.fromkeys(row["direction"] for row in found[rows[what]])) == directions
+        assert len(drawn) > 10_000
+        assert Path("runs", name, "plots", f"inspect-{what}.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_text_of_every_shape(lstmctl: Command, trained: Trained) -> None:
+    tags, dates, places = (trained(name, *SMALL, *OTHER_SHAPES[name]) for name in ("tags", "dates", "places"))
+    for run, text, cell in ((tags, "Ann met Bob.", "lstm"), (dates, "5 May 1999", "gru")):
+        found = json.loads(lstmctl("inspect", "gates", run.name, "--text", text, "--json").out)
+        assert ("".join(found["symbols"]), found["cell"]) == (text, cell)
+        assert [panel["direction"] for panel in found["panels"]] == [
+            direction for direction in BOTH for _ in range(len(found["panels"]) // 2)
+        ]
+        # The backward cell has read nothing but the last symbol there, and the forward one all.
+        shorter = json.loads(lstmctl("inspect", "gates", run.name, "--text", text[-1], "--layer", "1", "--json").out)
+        longer = json.loads(lstmctl("inspect", "gates", run.name, "--text", text, "--layer", "1", "--json").out)
+        for one, other in zip(shorter["panels"], longer["panels"], strict=True):
+            same = [row[0] for row in one["values"]] == [row[-1] for row in other["values"]]
+            assert same == (one["direction"] == "backward")
+    arguments = ["inspect", "gates", places.name, "--text", "bana"]
+    found = json.loads(lstmctl(*arguments, "--label", "spain", "--json").out)
+    assert found["symbols"] == ["", *"bana"]
+    france = json.loads(lstmctl(*arguments, "--label", "france", "--json").out)
+    assert france["panels"] != found["panels"]
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "message"),
+    [
+        ("places", ["--text", "bana"], "tells the symbols of a text from its label: give it by --label"),
+        ("places", ["--text", "bana", "--label", "peru"], "there is no label `peru`"),
+        ("places", ["--text", "♥", "--label", "spain"], "the text holds '♥' (U+2665) at position 0"),
+        ("places", ["--text", "", "--label", "spain"], "the text is empty"),
+        ("places", ["--label", "spain"], "a label is that of a text"),
+        ("dates", ["--text", "♥"], "the text holds '♥' (U+2665) at position 0"),
+        ("dates", ["--text", "1", "--label", "a"], "asks for no label: its task is transduction"),
+    ],
+)
+def test_a_text_that_cannot_be_read_is_refused(
+    name: str, arguments: list[str], message: str, lstmctl: Command, trained: Trained
+) -> None:
+    result = lstmctl("inspect", "gates", trained(name, *SMALL, *OTHER_SHAPES[name]).name, *arguments)
+    assert (result.code, result.out) == (2, "")
+    assert message in result.err.splitlines()[0]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import torch
 
 from lstmctl import Run, load_run, train
 
@@ -57,7 +58,8 @@ class Runs:
             name = f"{cell.replace(':', '-')}-{shape}"
             config = self.folder / f"{name}.yaml"
             config.write_text(CONFIG.format(cell=cell, shape=shape), encoding="utf-8")
-            with pytest.MonkeyPatch.context() as patch:
+            # Whoever asks first may have switched gradients off.
+            with pytest.MonkeyPatch.context() as patch, torch.enable_grad():
                 patch.setenv("LSTMCTL_RUNS", str(self.folder / "runs"))
                 self.known[cell, shape] = train(config, trust=True).path
         return load_run(self.known[cell, shape], trust=True)

@@ -12,6 +12,7 @@ from lstmctl.errors import DataError, UsageError
 from lstmctl.findings import Tracked
 from lstmctl.inspection import inspect_gates
 from lstmctl.inspection.gates import correlations, tracking
+from lstmctl.inspection.trace import Place
 from tests.inspection.conftest import Runs
 
 
@@ -33,7 +34,7 @@ def test_the_first_half_chooses_and_the_second_half_counts() -> None:
     units = random(400, 3, seed=1)
     units[:200, 0] = wanted[:200]  # perfect where it is chosen, nothing where it counts
     units[:, 1] = wanted + random(400, seed=2)
-    (found,), steps = tracking({"a": wanted.unsqueeze(1)}, {(0, "hidden"): units})
+    (found,), steps = tracking({"a": wanted.unsqueeze(1)}, {Place(0, "hidden"): units})
     assert (found.unit, found.layer, found.state, steps) == (0, 1, "hidden", 400)
     assert found.chosen == pytest.approx(1.0)
     assert found.correlation is not None
@@ -43,8 +44,8 @@ def test_the_first_half_chooses_and_the_second_half_counts() -> None:
 
 def test_the_best_of_all_layers_and_states_is_found_whatever_its_sign() -> None:
     wanted = random(400)
-    groups = {(0, "hidden"): random(400, 3, seed=1), (1, "cell"): random(400, 3, seed=2)}
-    groups[1, "cell"][:, 2] = -wanted + 0.3 * random(400, seed=3)
+    groups = {Place(0, "hidden"): random(400, 3, seed=1), Place(1, "cell"): random(400, 3, seed=2)}
+    groups[Place(1, "cell")][:, 2] = -wanted + 0.3 * random(400, seed=3)
     flat = {"a": wanted.unsqueeze(1), "never": torch.zeros(400, 1)}
     (found,), _ = tracking(flat, groups)
     assert (found.what, found.layer, found.state, found.unit, found.tracks) == ("a", 2, "cell", 2, True)
@@ -54,7 +55,7 @@ def test_the_best_of_all_layers_and_states_is_found_whatever_its_sign() -> None:
 def test_several_lanes_are_read_one_after_the_other() -> None:
     wanted = random(10, 8)  # (time, batch)
     flat = wanted.t().flatten()
-    (found,), steps = tracking({"a": wanted}, {(0, "hidden"): torch.stack([random(80, seed=4), flat], dim=1)})
+    (found,), steps = tracking({"a": wanted}, {Place(0, "hidden"): torch.stack([random(80, seed=4), flat], dim=1)})
     assert (found.unit, steps, found.correlation) == (1, 80, pytest.approx(1.0))
 
 

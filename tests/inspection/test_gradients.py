@@ -15,7 +15,8 @@ from lstmctl.cells.rnn import RNN, RNNOptions
 from lstmctl.errors import UsageError
 from lstmctl.findings import GradientCourse
 from lstmctl.inspection import inspect_gradients
-from lstmctl.inspection.gradients import Place, fitted_rate, gradient_norms
+from lstmctl.inspection.gradients import fitted_rate, gradient_norms
+from lstmctl.inspection.trace import Place
 from lstmctl.models.recurrence import Recurrence
 from lstmctl.protocols import ModelState
 from tests.inspection.conftest import Runs
@@ -97,6 +98,36 @@ def test_lanes_do_not_touch_each_other_and_what_comes_before_is_only_read() -> N
         for lane in range(5):
             alone = gradient_norms(recurrence, input[:, lane : lane + 1], loss, 3)[place]
             torch.testing.assert_close(norms[:, lane : lane + 1], alone, rtol=1e-12, atol=0)
+
+
+@pytest.mark.parametrize("told_at", [None, 4])
+def test_each_direction_is_followed_against_its_own_reading(told_at: int | None) -> None:
+    both = Recurrence(lambda inputs: LSTM(inputs, 4, LSTMOptions()), 3, 1, bidirectional=True).double()
+    both.initialise(torch.Generator().manual_seed(1))
+    input, upstream = random(9, 2, 3), random(2, 8, seed=2)
+    lengths = torch.full((2,), 9)
+
+    def loss(outputs: Tensor, state: ModelState) -> Tensor:
+        told = both.summary(outputs, lengths) if told_at is None else outputs[told_at]
+        return (told * upstream).sum(-1)
+
+    steps = 8 if told_at is None else 4
+    found = gradient_norms(both, input, loss, steps, told_at)
+    assert {place.direction for place in found} == {"forward", "backward"}
+    # Each direction alone, on what it has read when the loss takes its output.
+    end = len(input) if told_at is None else told_at + 1
+    alone = {
+        "forward": (both.forward_cells[0], input[:end], upstream[:, :4]),
+        "backward": (both.backward_cells[0], input[told_at or 0 :].flip(0), upstream[:, 4:]),
+    }
+    for place, norms in found.items():
+        assert place.direction is not None
+        cell, own, weights = alone[place.direction]
+        assert isinstance(cell, Cell)
+        expected = gradient_norms(
+            stack(cell), own, lambda outputs, _, weights=weights: (outputs[-1] * weights).sum(-1), steps
+        )
+        torch.testing.assert_close(norms, expected[Place(0, place.state)], rtol=1e-12, atol=0)
 
 
 def test_a_norm_is_not_lost_where_its_square_is_zero() -> None:

@@ -51,7 +51,7 @@ def test_a_run_keeps_by_its_gate(cell: str, gate: str, gates: str, runs: Runs) -
         read = trace(shown.recurrence, shown.input)
     for number, layer in enumerate(found.layers):
         assert (layer.layer, layer.keeping_gate, layer.spectrum) == (number + 1, gate, None)
-        values = torch.stack(read.gates[number][gate])[:, 0].double()
+        values = torch.stack(read.cells[number].gates[gate])[:, 0].double()
         mean = values.prod(0) ** (1 / 200) if values.prod(0).min() > 0 else values.log().mean(0).exp()
         assert layer.time_constants == pytest.approx((-1 / mean.log()).tolist(), rel=1e-6)
         assert layer.quartiles is not None
@@ -61,7 +61,7 @@ def test_a_run_keeps_by_its_gate(cell: str, gate: str, gates: str, runs: Runs) -
         # The candidate is a tanh: no gate that could be shut.
         assert "".join(gate.gate for gate in layer.saturation) == gates
         for one in layer.saturation:
-            values = torch.stack(read.gates[number][one.gate])[:, 0]
+            values = torch.stack(read.cells[number].gates[one.gate])[:, 0]
             assert one.left == pytest.approx([float(share) for share in (values < 0.1).float().mean(0)])
             assert one.right == pytest.approx([float(share) for share in (values > 0.9).float().mean(0)])
 

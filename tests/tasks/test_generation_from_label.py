@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 import random
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
-from lstmctl import Run, load_run, train
+from lstmctl import load_run, train
 from lstmctl.api.assembly import build_model, build_task, find_cell, open_data
 from lstmctl.baselines import NGram
 from lstmctl.config import load
@@ -150,12 +151,8 @@ def test_baselines_see_every_symbol_and_every_end(config: Path) -> None:
     assert set(task.references(corpus, "training")) == {"uniform"}
 
 
-@pytest.fixture
-def run(config: Path) -> Run:
-    return train(config)
-
-
-def test_a_network_learns_what_goes_with_a_label(run: Run) -> None:
+def test_a_network_learns_what_goes_with_a_label(config: Path) -> None:
+    run = train(config)
     evaluation = run.evaluate("test")
     value = evaluation.metrics["nats_per_character"]
     assert value < evaluation.baselines["n-gram"]["nats_per_character"]
@@ -175,7 +172,8 @@ def test_a_network_learns_what_goes_with_a_label(run: Run) -> None:
     assert {line.partition(":")[0] for line in lines} >= {"vowel", "consonant"}
 
 
-def test_what_it_refuses(run: Run) -> None:
+def test_what_it_refuses(config: Path) -> None:
+    run = train(config, ["training.budget=1 steps"])
     with pytest.raises(UsageError, match="there is no label `digit`") as unknown:
         run.generate(label="digit")
     assert unknown.value.hint == "its labels are consonant, vowel"
@@ -189,3 +187,29 @@ def test_what_it_refuses(run: Run) -> None:
         run.evaluate(file="bare.csv")
     write([("ae", "vowel"), ("bc", "consonant")], "two.csv")
     assert run.evaluate(file="two.csv").windows == 2
+
+
+def test_what_is_inspected_are_the_first_steps_and_the_loss_of_the_symbol_that_follows(config: Path) -> None:
+    task, corpus, model = pose(config, "model.layers=2")
+    part = task.part(corpus, "validation", CPU)
+    texts = corpus.part("validation")
+    for steps in (3, 100):
+        shown = task.inspected(model, part, steps=steps, lanes=4)
+        length = min(steps, int(part.lengths.median()) + 1)
+        long_enough = [number for number in range(len(texts)) if texts.lengths[number] + 1 >= length]
+        lanes = max(4, steps // length)
+        chosen = [long_enough[int(place)] for place in torch.linspace(0, len(long_enough) - 1, lanes)]
+        assert shown.input.shape[:2] == (length, lanes)
+        assert shown.symbols[0] == ""
+        assert "".join(shown.symbols) == task.symbols.decode(texts.input(chosen[0])[: length - 1])
+        with torch.no_grad():
+            outputs, state = shown.recurrence(shown.input, model.initial_state(lanes))
+            losses = shown.loss(outputs, state).tolist()
+            nats = [one_by_one(model, texts.input(each).tolist(), int(texts.targets[each])) for each in chosen]
+        assert losses == pytest.approx([one[length - 1] for one in nats], rel=1e-6)
+        properties = shown.properties()
+        vowel = [float(texts.targets[number] == task.label_number("vowel")) for number in chosen]
+        assert properties["label vowel"].tolist() == [vowel] * length
+        assert properties["is a"][0].tolist() == [0] * lanes  # nothing is read before the first symbol
+    with pytest.raises(DataError, match="have no label"):
+        task.inspected(model, replace(part, targets=torch.full_like(part.targets, -1)), steps=3, lanes=4)

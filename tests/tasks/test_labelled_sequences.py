@@ -225,6 +225,41 @@ def test_what_is_inspected_are_the_last_steps_of_sequences_that_are_long_enough(
     assert set(shown.properties()) == {"a", "b", "position"}
 
 
+@pytest.mark.parametrize("task", ["classification", "tagging"])
+def test_the_loss_of_both_directions_is_that_of_the_networks_own_answer(task: str, folder: Path) -> None:
+    write, label = {"classification": (write_lines, "label"), "tagging": (write_tags, "tags")}[task]
+    values = config(
+        task, {"table": str(write(folder / f"{task}.csv")), "label": label}, direction="bidirectional", layers=2
+    )
+    values["training"]["budget"] = "2 steps"
+    run = lstmctl.train(values)
+    part = run.task.part(run.corpus(), "training", torch.device("cpu"))
+    shown = run.task.inspected(run.model, part, steps=5, lanes=6)
+    length = len(shown.input)
+    assert shown.told_at == (length // 2 if task == "tagging" else None)
+    assert shown.reach == ((length - 1) // 2 if task == "tagging" else length - 1)
+    outputs, state = shown.recurrence(shown.input, shown.recurrence.initial_state(6, shown.input))
+    long_enough = (part.lengths >= length).nonzero().flatten()
+    chosen = long_enough[torch.linspace(0, len(long_enough) - 1, 6).long()]
+    ends = part.starts[chosen] + part.lengths[chosen]
+    places = ends - length + torch.arange(length).unsqueeze(1)
+    answers = run.model(part.inputs[places].long(), torch.full((6,), length))
+    if task == "tagging":
+        expected = run.task.losses(answers[length // 2], part.targets[places[length // 2]])  # type: ignore[attr-defined]
+    else:
+        expected = run.task.losses(answers, part.targets[chosen])  # type: ignore[attr-defined]
+    torch.testing.assert_close(shown.loss(outputs, state), expected)
+
+
+def test_short_sequences_are_read_in_as_many_lanes_as_it_takes(tagger: lstmctl.Run) -> None:
+    part = tagger.task.part(tagger.corpus(), "training", torch.device("cpu"))
+    shown = tagger.task.inspected(tagger.model, part, steps=400, lanes=1)
+    length, lanes = shown.input.shape[:2]
+    assert length == int(part.lengths.median())
+    assert lanes == 400 // length
+    assert shown.properties()["position"].shape == (length, lanes)
+
+
 def test_an_answer_that_is_not_known_has_no_loss_to_inspect(tagger: lstmctl.Run) -> None:
     part = SequencePart.of(tagger.task.of_texts(["abCab"]), torch.device("cpu"))
     shown = tagger.task.inspected(tagger.model, part, steps=9, lanes=4)

@@ -245,3 +245,35 @@ def _texts(texts: list[str]):  # type: ignore[no-untyped-def]
     lengths = np.array([len(text) for text in texts])
     found = Texts(np.frombuffer("".join(texts).encode(), np.uint8).copy(), np.cumsum(lengths) - lengths, lengths)
     return found, found
+
+
+@pytest.mark.parametrize("overrides", [(), ("model.attention=false",), ("model.direction=bidirectional",)])
+def test_what_is_inspected_is_the_encoder_with_the_loss_of_the_whole_target(
+    overrides: tuple[str, ...], config: Path
+) -> None:
+    task, corpus, model = pose(config, *overrides)
+    part = task.part(corpus, "validation", CPU)
+    shown = task.inspected(model, part, steps=300, lanes=7)
+    assert shown.recurrence is model.encoder
+    # Of 3 to 5 letters, and most of them 5: whole sources of one length alone.
+    assert shown.input.shape[0] == 5
+    assert shown.input.shape[1] == 300 // 5
+    fives = (part.sources.lengths == 5).nonzero().flatten()
+    chosen = fives[torch.linspace(0, len(fives) - 1, 60).long()]
+    assert "".join(shown.symbols) == task.encoding.source.decode(corpus.part("validation")[0].text(int(chosen[0])))
+    with torch.no_grad():
+        outputs, state = shown.recurrence(shown.input, shown.recurrence.initial_state(60, shown.input))
+        batch = part.batch(chosen)
+        torch.testing.assert_close(shown.loss(outputs, state).sum(), task.loss(model, batch, ()).sum)
+    assert any("attention" in note for note in shown.loss_notes) == ("model.attention=false" not in overrides)
+    assert shown.properties()["is a"][:, 0].tolist() == [float(symbol == "a") for symbol in shown.symbols]
+
+
+def test_without_a_target_the_encoder_is_shown_and_no_loss(config: Path) -> None:
+    task, _, model = pose(config)
+    part = PairsPart.of(*task.of_texts(["abcdefab"]), CPU)
+    shown = task.inspected(model, part, steps=300, lanes=7)
+    assert shown.symbols == tuple("abcdefab")
+    outputs, state = shown.recurrence(shown.input, shown.recurrence.initial_state(1, shown.input))
+    with pytest.raises(DataError, match="no target is known"):
+        shown.loss(outputs, state)
