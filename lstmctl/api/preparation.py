@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import platform
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from hashlib import sha256
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -16,13 +17,14 @@ from lstmctl.api.assembly import build_model, build_task, open_data
 from lstmctl.api.run import Run
 from lstmctl.cells.cell import Cell
 from lstmctl.cells.kernels import kernel_used
-from lstmctl.config import Settings
-from lstmctl.errors import RunError
+from lstmctl.config import Settings, dump
+from lstmctl.errors import ConfigError, RunError
 from lstmctl.models.sequence_model import count_parameters
 from lstmctl.protocols import Batch, Batches
 from lstmctl.tasks.problem import Corpus, Problem
 from lstmctl.training.budget import steps_within
 from lstmctl.training.device import choose_device, choose_threads, device_name, make_repeatable
+from lstmctl.training.distributed import ALONE, Processes
 from lstmctl.training.precision import autocast, choose_precision
 from lstmctl.training.trainer import Trainer, load_weights
 
@@ -62,6 +64,7 @@ def assemble(
     choices: Choices | None = None,
     steps: int | None = None,
     source: Run | None = None,
+    processes: Processes = ALONE,
 ) -> Assembled:
     """Build everything a run needs.
 
@@ -70,33 +73,40 @@ def assemble(
         choices: those of the run that goes on, or of the comparison it belongs to; None to make them.
         steps: of the run that goes on; None to find out what the budget stands for.
         source: a run whose weights to start from.
+        processes: that train it together; what `auto` becomes is decided by the first.
 
     Raises:
         ConfigError, DataError, RunError: a part of it cannot be had as it is asked for.
     """
-    device = choose_device(choices.device if choices else settings.device)
+    _check_shares(settings, processes)
+    if choices and processes.size > 1:  # of the GPU that was recorded, only that it was one
+        choices = replace(choices, device=torch.device(choices.device).type)
+    device = choose_device(choices.device if choices else settings.device, processes.local_rank)
     threads = choose_threads(choices.threads if choices else settings.threads)
     repeatable_by = make_repeatable(device)
-    corpus = open_data(settings, config_folder)
+    corpus = processes.first_before_others(lambda: open_data(settings, config_folder))
+    cell_source = registry.source_hash(cell) if registry.is_user_class(settings.model.cell) else None
+    config = sha256(dump(settings).encode()).hexdigest()
+    facts = {"config": config, "data": corpus.fingerprint["sha256"], "cell": cell_source, "torch": version("torch")}
+    processes.check_same(facts)
     task = build_task(settings, corpus)
     precision = choices.precision if choices else settings.training.precision
     model = build_model(settings, task, cell, "float32" if precision == "auto" else precision)
     if source is not None:
         _start_from(model, task, source)
     model.to(device)
-    training_part, validation_part = (task.part(corpus, name, device) for name in ("training", "validation"))
+    training_part, validation_part = task.training_part(corpus, device), task.part(corpus, "validation", device)
     batches = task.training_order(training_part, settings.training, settings.seed)
-    for name in set(corpus.parts) - {"training"}:  # better now than when all training is done
-        task.require(task.part(corpus, name, torch.device("cpu")))
+    task.check(corpus)  # better now than when all training is done
     if source is None and steps is None:  # a run that begins; one that goes on has what it once computed
         task.prepare(model, training_part, validation_part)
 
     def one_pass() -> None:
-        batch = batches[0]
+        batch = processes.share(batches[0])
         task.loss(model, batch, task.initial_state(model, batch)).sum.backward()
         model.zero_grad(set_to_none=True)
 
-    precision = choose_precision(precision, device, one_pass)
+    precision = processes.from_first(lambda: choose_precision(precision, device, one_pass))
 
     def make_trainer(trained: nn.Module, steps: int) -> Trainer:
         return Trainer(
@@ -108,6 +118,7 @@ def assemble(
             steps=steps,
             precision=precision,
             seed=settings.seed,
+            processes=processes,
         )
 
     if steps is None:
@@ -117,6 +128,7 @@ def assemble(
         "device_name": device_name(device),
         "precision": precision,
         "threads": threads,
+        "processes": processes.size,
         "kernel": _kernel(model, task, batches[0], precision, device),
         "repeatable_by": repeatable_by,
         "seed": settings.seed,
@@ -127,7 +139,7 @@ def assemble(
         "task": settings.task.type,
         "shape": settings.task.shape,
         "cell": settings.model.cell,
-        "cell_source": registry.source_hash(cell) if registry.is_user_class(settings.model.cell) else None,
+        "cell_source": cell_source,
         "parameters": count_parameters(model),
         "headline": "best" if "test" in corpus.parts else "last",
         "data": {
@@ -149,6 +161,20 @@ def assemble(
         Choices(str(device), precision, threads),
         facts,
     )
+
+
+def _check_shares(settings: Settings, processes: Processes) -> None:
+    """Raises ConfigError when the lanes of a batch cannot be shared out evenly."""
+    training, parts = settings.training, processes.size * settings.training.accumulate
+    if training.batch % parts:
+        among = f"{processes.size} processes"
+        if training.accumulate > 1:
+            among += f" × training.accumulate {training.accumulate}"
+        fitting = [size for size in (training.batch // parts * parts, -(-training.batch // parts) * parts) if size]
+        raise ConfigError(
+            f"training.batch — {training.batch} cannot be shared out evenly among {among}",
+            hint=f"training.batch={' or '.join(map(str, fitting))} can",
+        )
 
 
 def _start_from(model: nn.Module, task: Problem, source: Run) -> None:

@@ -6,9 +6,10 @@ import logging
 import shlex
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict
+from contextlib import nullcontext
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from lstmctl import registry
 from lstmctl.api.assembly import find_cell, portable
@@ -18,17 +19,18 @@ from lstmctl.api.preparation import Assembled, Choices, assemble
 from lstmctl.api.run import Run, load_run
 from lstmctl.config import LoadedConfig, derive, dump, from_mapping, load
 from lstmctl.data.series import SeriesCorpus
-from lstmctl.errors import ConfigError, RunError
+from lstmctl.errors import ConfigError, DivergedError, RunError
 from lstmctl.records import Event, Finished
 from lstmctl.registry import cell_name
 from lstmctl.reporting.report import write_report
-from lstmctl.runs.checkpoint import Snapshot
-from lstmctl.runs.folder import CALIBRATION, EVALUATION, RunFolder, claim, next_order, now, runs_root
+from lstmctl.runs.checkpoint import Snapshot, read_checkpoint
+from lstmctl.runs.folder import CALIBRATION, EVALUATION, RunFolder, claim, list_runs, next_order, now, runs_root
 from lstmctl.storage import replace_file, replace_json
 from lstmctl.tasks.problem import Corpus
-from lstmctl.training.device import peak_memory
+from lstmctl.training.device import choose_threads, peak_memory
+from lstmctl.training.distributed import Processes, joined, launch, restarts
 from lstmctl.training.interruption import Interruption, termination_as_exit
-from lstmctl.training.recorder import record
+from lstmctl.training.recorder import follow, record
 
 log = logging.getLogger(__name__)
 
@@ -48,6 +50,9 @@ def train(
 ) -> Run:
     """Train a model and keep it in a new run folder.
 
+    Started by `torchrun`, several processes train it together. The first returns the run; the others end here. One
+    that torchrun has started anew goes on with the run that was begun before.
+
     Args:
         config: a file, the name of a bundled config, `-` for stdin, or a mapping like a config.
         overrides: `KEY=VALUE`, as on the command line.
@@ -61,20 +66,38 @@ def train(
 
     Raises:
         ConfigError, DataError, RunError, DivergedError, ResourceError: see `lstmctl.errors`.
+        SystemExit: in every process but the first.
     """
-    if isinstance(config, Mapping):
-        loaded = LoadedConfig(from_mapping(config, overrides), "config", None)
-    else:
-        loaded = load(str(config), overrides, trust=trust)
+    command = command or "lstmctl.train"
+    with joined() as processes:
+        if (begun := processes.from_first(lambda: _begun(command))) is not None:
+            return resume(begun, trust=trust, observe=observe)
+        if isinstance(config, Mapping):
+            loaded = LoadedConfig(from_mapping(config, overrides), "config", None)
+        else:
+            loaded = load(str(config), overrides, trust=trust)
+        return _begin_new(loaded, init_from, trust, observe, command, processes)
+
+
+def _begin_new(
+    loaded: LoadedConfig,
+    init_from: str | None,
+    trust: bool,
+    observe: Observer,
+    command: str,
+    processes: Processes,
+) -> Run:
     with termination_as_exit(), memory_errors(), cell_faults(loaded.settings.model.cell):
         cell = find_cell(loaded.settings, loaded.folder)
         source = load_run(init_from, trust=trust) if init_from is not None else None
-        assembled = assemble(loaded.settings, loaded.folder, cell, source=source)
+        assembled = assemble(loaded.settings, loaded.folder, cell, source=source, processes=processes)
+        if not processes.first:
+            _follow(assembled, None)
         if isinstance(assembled.corpus, SeriesCorpus) and (lack := assembled.corpus.known_too_short()):
             log.warning("%s", lack)
         folder = claim(runs_root(), f"{loaded.name}-{cell_name(loaded.settings.model.cell)}")
-        facts = {"config": loaded.name, "initialised_from": init_from}
-        return begin(folder, assembled, observe, command=command or "lstmctl.train", **facts)
+        facts = {"config": loaded.name, "initialised_from": init_from, "launch": launch()}
+        return begin(folder, assembled, observe, command=command, **facts)
 
 
 def begin(folder: RunFolder, assembled: Assembled, observe: Observer, *, command: str, **facts: Any) -> Run:
@@ -119,7 +142,20 @@ def resume(
     Raises:
         RunError: there is no such run, another process holds it, its checkpoints are damaged, or its data changed.
         ConfigError: an override would move a weight.
+        SystemExit: in every process but the first.
     """
+    with joined() as processes:
+        return _go_on(name, overrides, trust, allow_data_change, observe, processes)
+
+
+def _go_on(
+    name: str | Path,
+    overrides: Sequence[str],
+    trust: bool,
+    allow_data_change: bool,
+    observe: Observer,
+    processes: Processes,
+) -> Run:
     if refused := [text for text in overrides if text.partition("=")[0].strip() not in RESUMABLE_OVERRIDES]:
         raise ConfigError(
             [
@@ -128,24 +164,33 @@ def resume(
             ],
             hint=f"lstmctl train --init-from {name} starts a new run from its weights",
         )
-    run = load_run(name, trust=trust)
-    if run.status == "finished":
-        return run
+    # What is newest, or finished, the first process says: the others may look at another moment.
+    path, finished = processes.from_first(lambda: _found(name, trust))
+    run = load_run(path, trust=trust)
+    if finished:
+        return run if processes.first else sys.exit()
     folder, info = run.folder, run.info
     settings = derive(run.settings, overrides) if overrides else run.settings
-    with termination_as_exit(), folder.locked(), memory_errors(), cell_faults(settings.model.cell):
+    held = folder.locked() if processes.first else nullcontext()
+    with termination_as_exit(), held, memory_errors(), cell_faults(settings.model.cell):
         try:
             choices = Choices(**{key: info[key] for key in Choices.__dataclass_fields__})
             steps = int(info["steps"])
         except KeyError as error:
             raise RunError(f"{folder.path / 'run.json'} lacks {error}: it stopped before training began") from error
-        assembled = assemble(settings, folder.path, run.cell, choices=choices, steps=steps)
+        if info.get("processes", 1) != processes.size:
+            choices = replace(choices, threads=choose_threads(settings.threads))
+        assembled = assemble(settings, folder.path, run.cell, choices=choices, steps=steps, processes=processes)
         _check_data(info.get("data", {}), assembled.corpus, allow=allow_data_change)
         _warn_of_changes(info, assembled.facts)
         # A run that was killed before its first checkpoint starts again from nothing, which is where it was.
-        snapshot = folder.checkpoints.read("last") if folder.checkpoints.steps_on_disk() else None
+        snapshot = _last_checkpoint(folder, processes)
+        if not processes.first:
+            _follow(assembled, snapshot)
         step = snapshot.step if snapshot is not None else 0
-        folder.update(status="running", resumed=[*info.get("resumed", []), {"at": now(), "step": step}])
+        resumed = [*info.get("resumed", []), {"at": now(), "step": step}]
+        now_chosen = {"processes": processes.size, "threads": assembled.choices.threads}
+        folder.update(status="running", resumed=resumed, **now_chosen)
         return _run(folder, assembled, snapshot, observe)
 
 
@@ -158,6 +203,7 @@ def _run(folder: RunFolder, assembled: Assembled, snapshot: Snapshot | None, obs
                 if isinstance(event, Finished):
                     finished = event
                 observe(event)
+            assembled.trainer.processes.part()
         assert finished is not None
         progress = assembled.trainer.progress
         rate = progress.units / progress.seconds if progress.seconds else 0.0
@@ -187,6 +233,56 @@ def _run(folder: RunFolder, assembled: Assembled, snapshot: Snapshot | None, obs
         folder.update(status="finished", stopped_by=finished.reason, metrics=metrics, **{**facts, "ended": now()})
         write_report(folder.path)
     return Run(folder, trust=True)
+
+
+def _follow(assembled: Assembled, snapshot: Snapshot | None) -> NoReturn:
+    """Train beside the first process, which does all else, and end."""
+    with Interruption() as interruption:
+        follow(assembled.trainer, snapshot, interruption)
+        assembled.trainer.processes.part()
+    sys.exit(0 if interruption.signal is None else 128 + interruption.signal)
+
+
+def _begun(command: str) -> str | None:
+    """The run that this same launch of torchrun has begun already, by the same command.
+
+    Raises:
+        DivergedError: it would diverge again.
+    """
+    if (name := launch()) is None:
+        return None
+    for folder in reversed(list_runs(runs_root())):
+        try:
+            info = folder.info()
+        except RunError:  # of a damaged run nothing is known
+            continue
+        if (info.get("launch"), info.get("command")) != (name, command):
+            continue
+        if not (folder.path / "encoding.json").is_file():  # the last of what a run begins with
+            continue
+        if info.get("status") in ("finished", "diverged") and not restarts():  # the name is used for the next one
+            return None
+        if info.get("status") == "diverged":
+            raise DivergedError(
+                str(info.get("problem")), hint=f"{folder.path} is not tried again: it would be the same"
+            )
+        return str(folder.path)
+    return None
+
+
+def _found(name: str | Path, trust: bool) -> tuple[str, bool]:
+    """Where a run is, and whether it is finished."""
+    run = load_run(name, trust=trust)
+    return str(run.path), run.status == "finished"
+
+
+def _last_checkpoint(folder: RunFolder, processes: Processes) -> Snapshot | None:
+    """The newest sound one, as the first process finds it; None where there is none at all."""
+    own = folder.checkpoints.read("last") if processes.first and folder.checkpoints.steps_on_disk() else None
+    step = processes.from_first(lambda: None if own is None else own.step)
+    if step is None or own is not None:
+        return own
+    return read_checkpoint(folder.checkpoints.folder / f"step-{step}")
 
 
 def _evaluated(run: Run, corpus: Corpus) -> dict[str, Any]:
@@ -219,7 +315,7 @@ def _check_data(known: Mapping[str, Any], corpus: Corpus, *, allow: bool) -> Non
 
 def _warn_of_changes(info: Mapping[str, Any], facts: Mapping[str, Any]) -> None:
     """Say what is no longer as it was, since then the same bits are not promised."""
-    for key in ("device_name", "platform"):
+    for key in ("device_name", "platform", "processes"):
         if info.get(key) != facts[key]:
             log.warning("%s was %s and is %s: the result may differ in its last bits", key, info.get(key), facts[key])
     for name, was in info.get("versions", {}).items():

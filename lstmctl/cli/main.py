@@ -60,6 +60,7 @@ def show_version(wanted: bool) -> None:
 
 @app.callback()
 def options(
+    context: typer.Context,
     debug: Annotated[bool, typer.Option("--debug", help="Show a traceback with an error.")] = False,
     version: Annotated[
         bool, typer.Option("--version", help="Print the version.", callback=show_version, is_eager=True)
@@ -67,6 +68,12 @@ def options(
 ) -> None:
     if debug:
         os.environ[DEBUG] = "1"
+    verb, processes = context.invoked_subcommand, os.environ.get("WORLD_SIZE", "1")
+    if verb != "train" and "RANK" in os.environ and processes != "1":
+        raise UsageError(
+            f"{verb} is the work of one process, and torchrun started {processes}; only train is for several",
+            hint=f"without torchrun: lstmctl {verb} …",
+        )
 
 
 def main() -> None:
@@ -90,7 +97,8 @@ def _run() -> int:
     except LstmctlError as error:
         if os.environ.get(DEBUG):
             raise
-        console.error(error.messages, error.hint)
+        if not isinstance(error, UsageError) or _tells_of_usage():
+            console.error(error.messages, error.hint)
         return error.exit_code
     except KeyboardInterrupt:
         return 130
@@ -114,12 +122,19 @@ def _show_usage_error(error: Any) -> int:
     from lstmctl.reporting import console
 
     message = error.format_message()
+    if not _tells_of_usage():
+        return UsageError.exit_code
     if type(error).__name__ == "NoArgsIsHelpError":
         console.write_line(message)
     else:
         command = error.ctx.command_path if error.ctx is not None else "lstmctl"
         console.error([message[:1].lower() + message[1:].rstrip(".")], f"{command} --help shows what it takes")
     return UsageError.exit_code
+
+
+def _tells_of_usage() -> bool:
+    """Of several processes all meet the same error in the command line, and the first tells of it."""
+    return os.environ.get("RANK", "0") == "0"
 
 
 class _Warnings(logging.Handler):

@@ -15,6 +15,7 @@ Examples:
   lstmctl train
   lstmctl train travellers model.cell=gru model.hidden=128
   lstmctl train --resume latest
+  torchrun --nproc-per-node=2 -m lstmctl train travellers
 """
 
 
@@ -44,11 +45,12 @@ def train(
     from lstmctl.cli.results import show_trained, trained_json
     from lstmctl.errors import UsageError
     from lstmctl.reporting.live import TrainingDisplay
+    from lstmctl.training.distributed import joined
 
     config, overrides = split_arguments(arguments, "CONFIG")
     if resume is not None and (config is not None or init_from is not None):
         raise UsageError("--resume goes on with a run's own config; give neither a CONFIG nor --init-from with it")
-    with TrainingDisplay(quiet=quiet) as display:
+    with joined() as processes, TrainingDisplay(quiet=quiet or not processes.first) as display:
         if resume is not None:
             run = api.resume(resume, overrides, trust=trust, allow_data_change=allow_data_change, observe=display)
         else:

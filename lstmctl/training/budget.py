@@ -33,11 +33,17 @@ def steps_within(budget: Budget, batches: Batches, model: Model, make_trainer: C
 
 
 def seconds_a_step(trainer: Trainer, trial: float) -> float:
-    """How long a step takes, from steps made for `trial` seconds after a few to warm up; the trainer is used up."""
+    """How long a step takes, from steps made for `trial` seconds after a few to warm up; the trainer is used up.
+
+    Several processes make as many steps each, by the clock of the first."""
     trainer.model.train()
     trainer.make_steps(TRIAL_STEPS)  # the first steps also allocate and compile
     started, made = time.perf_counter(), 0
-    while made < TRIAL_STEPS or time.perf_counter() - started < trial:
+
+    def too_few() -> bool:
+        return made < TRIAL_STEPS or time.perf_counter() - started < trial
+
+    while trainer.processes.from_first(too_few):
         trainer.make_steps(1)
         made += 1
     return (time.perf_counter() - started) / made
@@ -45,4 +51,5 @@ def seconds_a_step(trainer: Trainer, trial: float) -> float:
 
 def _steps_in(seconds: float, trainer: Trainer) -> int:
     each = seconds_a_step(trainer, CALIBRATION_SHARE * seconds)
-    return max(1, int(seconds * (1 - CALIBRATION_SHARE - EVALUATION_RESERVE) / each))
+    steps = max(1, int(seconds * (1 - CALIBRATION_SHARE - EVALUATION_RESERVE) / each))
+    return trainer.processes.from_first(lambda: steps)

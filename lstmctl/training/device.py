@@ -13,13 +13,19 @@ import torch
 from lstmctl.errors import ConfigError
 
 
-def choose_device(name: str) -> torch.device:
+def choose_device(name: str, local_rank: int | None = None) -> torch.device:
     """The device a config asks for; `auto` takes a GPU where there is one.
+
+    Args:
+        name: the config's `device`.
+        local_rank: of several processes that train together, which this one is on its machine: its GPU's number.
 
     Raises:
         ConfigError: there is no such device here; those found are named.
     """
     found = available_devices()
+    if local_rank is not None:
+        return _own_device(name, local_rank, found)
     if name == "auto":
         return torch.device("cuda:0" if "cuda:0" in found else "cpu")
     wanted = "cuda:0" if name == "cuda" else name
@@ -28,6 +34,23 @@ def choose_device(name: str) -> torch.device:
             f"device — {name} is not on this machine; found: {', '.join(found)}", hint="device=auto takes what is there"
         )
     return torch.device(wanted)
+
+
+def _own_device(name: str, local_rank: int, found: list[str]) -> torch.device:
+    kind = ("cuda" if "cuda:0" in found else "cpu") if name == "auto" else name
+    if kind not in ("cpu", "cuda"):
+        raise ConfigError(
+            f"device — {name} is not for several processes; cpu is, and cuda, of which each takes the GPU of its number"
+        )
+    own = "cpu" if kind == "cpu" else f"cuda:{local_rank}"
+    if own not in found:
+        raise ConfigError(
+            f"device — there are more processes than GPUs: no {own} on this machine; found: {', '.join(found)}",
+            hint="torchrun --nproc-per-node=N starts N processes on each machine; device=cpu needs no GPU",
+        )
+    if kind == "cuda":
+        torch.cuda.set_device(local_rank)
+    return torch.device(own)
 
 
 def available_devices() -> list[str]:

@@ -25,9 +25,7 @@ def record(
         ResourceError: the disk is full or the folder is gone; every earlier checkpoint stands.
     """
     offsets = resumed_from.progress["logs"] if resumed_from is not None else {}
-    if resumed_from is not None:
-        progress = {key: value for key, value in resumed_from.progress.items() if key != "logs"}
-        trainer.load(replace(resumed_from, progress=progress))
+    _load(trainer, resumed_from)
     with (
         Log(folder.path / METRICS, offsets.get(METRICS, 0)) as metrics,
         Log(folder.path / SAMPLES, offsets.get(SAMPLES, 0)) as samples,
@@ -62,3 +60,17 @@ def record(
                     yield Saved(event.step, path)
                     continue
             yield event
+
+
+def follow(trainer: Trainer, resumed_from: Snapshot | None, should_stop: Callable[[], bool]) -> None:
+    """Train beside the process that records, and write nothing."""
+    _load(trainer, resumed_from)
+    for event in trainer.events(should_stop):
+        if isinstance(event, SavePoint):
+            trainer.snapshot()  # this process's part of it
+
+
+def _load(trainer: Trainer, snapshot: Snapshot | None) -> None:
+    if snapshot is not None:
+        progress = {key: value for key, value in snapshot.progress.items() if key != "logs"}
+        trainer.load(replace(snapshot, progress=progress))

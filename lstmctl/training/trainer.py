@@ -3,6 +3,9 @@
 Who listens decides what to do: show, log, save. At a `SavePoint` the state is consistent, and `snapshot` gives all of
 it; a trainer that `load`s it goes on to the same bits. Everything random is a pure function of the seed and the step,
 so no generator has to be saved.
+
+Of several processes that train together, each runs this loop over its own lanes, and all are after the same step when
+they meet; see `distributed`.
 """
 
 from __future__ import annotations
@@ -24,6 +27,7 @@ from lstmctl.records import Evaluated, Event, Finished, Sampled, SavePoint, Star
 from lstmctl.runs.checkpoint import Snapshot
 from lstmctl.scoring import evaluating, total
 from lstmctl.seeds import stream
+from lstmctl.training.distributed import ALONE, Agreement, Processes
 from lstmctl.training.optimisation import WeightAverage, averaged, build_optimizer, clip_gradients, learning_rate
 from lstmctl.training.precision import autocast
 
@@ -61,6 +65,7 @@ class Trainer:
         steps: the budget in steps.
         precision: what was chosen for `settings.precision`.
         seed: of the run.
+        processes: that train together; every one makes its own trainer, and calls what it calls in the same order.
     """
 
     def __init__(
@@ -74,7 +79,10 @@ class Trainer:
         steps: int,
         precision: str,
         seed: int,
+        processes: Processes = ALONE,
     ) -> None:
+        processes.take_weights(model)
+        self.processes = processes
         self.model, self.task, self.batches, self.validation = model, task, batches, validation
         self.settings, self.steps, self.precision, self.seed = settings, steps, precision, seed
         self.parameters = list(model.parameters())
@@ -89,10 +97,12 @@ class Trainer:
     def events(self, should_stop: Callable[[], bool] = lambda: False) -> Iterator[Event]:
         """Train from where the state is to the end of the budget.
 
-        `should_stop` is asked after every step; when it says so, a last `SavePoint` and `Finished` follow.
+        `should_stop` is asked after every step; when it says so, a last `SavePoint` and `Finished` follow. Of several
+        processes, only the first evaluates and samples.
 
         Raises:
             DivergedError: a loss or gradient is not finite; the weights are as before that step.
+            LstmctlError: another process ended.
         """
         progress, settings = self.progress, self.settings
         report_every = max(1, self.steps // REPORTS)
@@ -105,6 +115,7 @@ class Trainer:
                 0, best=False, final=False
             )  # a disk that is full or read-only shows before any work is done
         self.model.train()
+        agreement = Agreement(self.processes)
         saved_at = time.monotonic()
         best = False
         while not (over := self._over()):
@@ -113,14 +124,15 @@ class Trainer:
             if step % report_every == 0 or last:
                 yield self._report(rate, norm)
             if self.validation is not None and (step % evaluate_every == 0 or last):
-                evaluated = self._evaluate(self.validation())
+                evaluated = self._evaluate(self.validation)
                 best = best or evaluated.best
                 yield evaluated
-            if (step % sample_every == 0 or last) and (text := self._sample()):
+            if self.processes.first and (step % sample_every == 0 or last) and (text := self._sample()):
                 yield Sampled(step, text)
             ending = self._over() is not None
-            stop = should_stop() and not ending
-            if ending or stop or step % save_every == 0 or best or time.monotonic() - saved_at > SECONDS_BETWEEN_SAVES:
+            stop, due = agreement(step, should_stop(), time.monotonic() - saved_at > SECONDS_BETWEEN_SAVES)
+            stop = stop and not ending
+            if ending or stop or step % save_every == 0 or best or due:
                 self._check_weights()
                 yield SavePoint(step, best=best, final=ending)
                 saved_at, best = time.monotonic(), False
@@ -136,13 +148,17 @@ class Trainer:
             float(norm)
 
     def snapshot(self) -> Snapshot:
-        """All state, copied to the CPU; what `load` needs to go on to the same bits."""
+        """All state, copied to the CPU; what `load` needs to go on to the same bits, in as many processes.
+
+        Every process has to ask for it, since the carried state is gathered from all, in the order of the lanes; so it
+        can go on in another number of them.
+        """
         progress = {**asdict(self.progress), "loss_sum": float(self._losses)}
         tensors: dict[str, Tensor] = {}
         for index, values in self.optimizer.state_dict()["state"].items():
             tensors |= {f"optimizer/{index}/{name}": value for name, value in values.items() if value is not None}
         for layer, parts in enumerate(self.carried or ()):
-            tensors |= {f"carried/{layer}/{index}": part for index, part in enumerate(parts)}
+            tensors |= {f"carried/{layer}/{index}": self.processes.all_lanes(part) for index, part in enumerate(parts)}
         if self.average is not None:
             progress["average_updates"] = self.average.updates
         return Snapshot(
@@ -183,7 +199,7 @@ class Trainer:
             if kind == "optimizer":
                 optimizer.setdefault(int(outer), {})[inner] = value
             else:
-                carried.setdefault(int(outer), {})[int(inner)] = value.to(self.device)
+                carried.setdefault(int(outer), {})[int(inner)] = self.processes.own_lanes(value).to(self.device)
         groups = self.optimizer.state_dict()["param_groups"]
         self.optimizer.load_state_dict({"state": optimizer, "param_groups": groups})
         self.carried = (
@@ -201,13 +217,16 @@ class Trainer:
         """One update of the weights; the gradient's norm before clipping, and the learning rate."""
         step = self.progress.step
         started = time.perf_counter()
-        batch = self.batches[step]
+        whole = self.batches[step]
+        count = whole.units
+        batch = self.processes.share(whole)
         if batch.fresh or self.carried is None:
             self.carried = self.task.initial_state(self.model, batch)
         self.carried = reset_lanes(self.carried, batch.reset)
         with torch.random.fork_rng(self._generators()):
-            torch.manual_seed(stream(self.seed, "dropout", step))
-            losses, count = self._backward(batch)
+            torch.manual_seed(stream(self.seed, "dropout", step, *self.processes.stream))
+            losses = self._backward(batch, count)
+        losses = self.processes.add_up(self.parameters, losses)
         norm = clip_gradients(self.parameters, self.settings.clip)
         if self.device.type == "cpu" and not (_is_sane(float(losses) / count) and math.isfinite(float(norm))):
             raise self._diverged(step + 1, float(losses) / count, float(norm))
@@ -225,10 +244,9 @@ class Trainer:
         self.progress.seconds += time.perf_counter() - started
         return norm, rate
 
-    def _backward(self, batch: Batch) -> tuple[Tensor, int]:
-        """Gradients of the mean loss over the batch, in as many parts as the config asks; the loss's sum and count."""
+    def _backward(self, batch: Batch, count: int) -> Tensor:
+        """Gradients of the batch's loss over `count`, in as many parts as the config asks; the loss's sum."""
         assert self.carried is not None
-        count = batch.units
         lanes = batch.lanes // self.settings.accumulate
         states: list[ModelState] = []
         losses = torch.zeros((), dtype=torch.float64, device=self.device)
@@ -244,7 +262,7 @@ class Trainer:
             tuple(torch.cat(parts) if len(parts) > 1 else parts[0] for parts in zip(*layers, strict=True))
             for layers in zip(*states, strict=True)
         )
-        return losses, count
+        return losses
 
     def _report(self, rate: float, norm: Tensor) -> Stepped:
         progress = self.progress
@@ -255,10 +273,14 @@ class Trainer:
         self._losses.zero_()
         return Stepped(progress.step, loss, rate, float(norm), progress.units, progress.seconds)
 
-    def _evaluate(self, batches: Iterable[Batch]) -> Evaluated:
+    def _evaluate(self, validation: Callable[[], Iterable[Batch]]) -> Evaluated:
         """Score the weights that would be used, averaged where the config asks, in the training precision."""
-        with averaged(self.model, self.average), autocast(self.precision, self.device):
-            metrics = self.task.metrics(total(self.model, self.task, batches))
+
+        def figures() -> dict[str, float]:
+            with averaged(self.model, self.average), autocast(self.precision, self.device):
+                return self.task.metrics(total(self.model, self.task, validation()))
+
+        metrics = self.processes.from_first(figures)
         progress, value = self.progress, metrics[self.task.primary.name]
         if not math.isfinite(value):
             raise self._diverged(progress.step, value, math.nan)
@@ -279,6 +301,11 @@ class Trainer:
         step does not wait to see whether its loss was."""
         if not all(bool(numbers.isfinite().all()) for numbers in (*self.parameters, self._losses)):
             raise self._diverged(self.progress.step, float(self._losses), math.nan)
+        if not self.processes.have_the_same(self.parameters):
+            raise RunError(
+                f"the processes' weights differ after step {self.progress.step}",
+                hint="machines of different kinds do not compute the same; train on machines of one kind",
+            )
 
     def _diverged(self, step: int, loss: float, norm: float) -> DivergedError:
         return DivergedError(
