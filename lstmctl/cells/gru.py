@@ -62,4 +62,4 @@ class GRU(FusedCell):
         projected = functional.linear(input, self.input_weight, bias)
         hidden, weight, bias_n = (part.to(projected.dtype) for part in (*state, self.recurrent_weight, recurrent_n))
         output = unrolled.gru(projected, hidden, weight, bias_n)
-        return output, (output[-1],)
+        return output, (output[-1].clone(),)  # a view would keep every step in memory

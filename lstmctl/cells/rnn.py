@@ -44,4 +44,4 @@ class RNN(FusedCell):
         projected = functional.linear(input, self.input_weight, self.input_bias + self.recurrent_bias)
         hidden, weight = state[0].to(projected.dtype), self.recurrent_weight.to(projected.dtype)
         output = unrolled.rnn(projected, hidden, weight, relu=self.activation is torch.relu)
-        return output, (output[-1],)
+        return output, (output[-1].clone(),)  # a view would keep every step in memory

@@ -120,7 +120,7 @@ class _LSTM(torch.autograd.Function):
             torch.tanh(kept[t + 1], out=tanh)
             torch.mul(o[t], tanh, out=steps[t + 1])
         ctx.save_for_backward(gates, hiddens, cells, shown, weight)
-        return hiddens[1:], cells[-1]
+        return hiddens[1:], cells[-1].clone()
 
     @staticmethod
     @once_differentiable
