@@ -1,13 +1,21 @@
-"""What every test may rely on: an empty folder of its own to work in, and a text to learn from."""
+"""What every test may rely on: an empty folder of its own, data to learn from, runs trained once, the command."""
 
 from __future__ import annotations
 
 import datetime
+import io
 import math
 import random
+import shutil
+import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
+
+if TYPE_CHECKING:
+    from lstmctl import Run
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -59,12 +67,17 @@ threads: 1
 """
 
 
-@pytest.fixture
-def small_config(text_file: Path) -> Path:
-    """A config that trains within a second on `text_file`."""
+def write_small_config(text_file: Path) -> Path:
+    """A config that trains within a second on a text in a file."""
     path = text_file.parent / "small.yaml"
     path.write_text(CONFIG.format(cell="lstm", shape="many-to-many"), encoding="utf-8")
     return path
+
+
+@pytest.fixture
+def small_config(text_file: Path) -> Path:
+    """A config that trains within a second on `text_file`."""
+    return write_small_config(text_file)
 
 
 PLACES_CONFIG = """\
@@ -88,13 +101,18 @@ def write_places(path: Path) -> Path:
     return path
 
 
-@pytest.fixture
-def places_config(tmp_path: Path) -> Path:
+def write_places_config(folder: Path) -> Path:
     """A config that trains a generator of places within a second or two, on `places.csv` beside it."""
-    write_places(tmp_path / "places.csv")
-    path = tmp_path / "places.yaml"
+    write_places(folder / "places.csv")
+    path = folder / "places.yaml"
     path.write_text(PLACES_CONFIG, encoding="utf-8")
     return path
+
+
+@pytest.fixture
+def places_config(tmp_path: Path) -> Path:
+    """A generator of places in this test's folder."""
+    return write_places_config(tmp_path)
 
 
 SERIES_CONFIG = """\
@@ -120,10 +138,79 @@ def write_waves(path: Path, rows: int = 400) -> Path:
     return path
 
 
-@pytest.fixture
-def series_config(tmp_path: Path) -> Path:
+def write_series_config(folder: Path) -> Path:
     """A config that trains a forecaster within a second or two, on `small.csv` beside it."""
-    write_waves(tmp_path / "small.csv")
-    path = tmp_path / "waves.yaml"
+    write_waves(folder / "small.csv")
+    path = folder / "waves.yaml"
     path.write_text(SERIES_CONFIG, encoding="utf-8")
     return path
+
+
+@pytest.fixture
+def series_config(tmp_path: Path) -> Path:
+    """A forecaster in this test's folder."""
+    return write_series_config(tmp_path)
+
+
+class Trained:
+    """`trained(NAME, *overrides)`: a run of a config, trained when it is first asked for, as a copy for each test.
+
+    The copy lies where runs do and is the newest there. The data it was trained on lie in a folder that all tests
+    share: a test that changes them, or looks for them beside the config, trains a run of its own.
+    """
+
+    def __init__(self, folder: Path, text: str) -> None:
+        (folder / "small.txt").write_text(text, encoding="utf-8")
+        self.folder, self.known = folder, dict[tuple[str, ...], Path]()
+        self.configs = {
+            "small": write_small_config(folder / "small.txt"),
+            "places": write_places_config(folder),
+            "waves": write_series_config(folder),
+        }
+
+    def __call__(self, name: str, *overrides: str) -> Run:
+        from lstmctl import load_run, train
+        from lstmctl.runs.folder import RunFolder, next_order, runs_root
+
+        if (name, *overrides) not in self.known:
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setenv("LSTMCTL_RUNS", str(self.folder / f"runs-{len(self.known)}"))
+                self.known[name, *overrides] = train(self.configs.get(name, name), overrides).path
+        kept, order = self.known[name, *overrides], next_order(runs_root())
+        copy = shutil.copytree(kept, runs_root() / kept.name)
+        RunFolder(copy).update(order=order)
+        return load_run(copy)
+
+
+@pytest.fixture(scope="session")
+def trained(tmp_path_factory: pytest.TempPathFactory, text: str) -> Trained:
+    """Runs of `small`, `places`, `waves` above and of the bundled configs."""
+    return Trained(tmp_path_factory.mktemp("trained"), text)
+
+
+class Result(NamedTuple):
+    """What a command ended with and said."""
+
+    code: int
+    out: str
+    err: str
+
+
+Command = Callable[..., Result]
+
+
+@pytest.fixture
+def lstmctl(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
+    """`lstmctl(*arguments, stdin="")`: the command in this process; `stdin` is what is piped into it."""
+    from lstmctl.cli.main import main
+
+    def run(*arguments: str, stdin: str = "") -> Result:
+        monkeypatch.setattr(sys, "argv", ["lstmctl", *arguments])
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin.encode())))
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as ended:
+            main()
+        assert isinstance(ended.value.code, int)
+        return Result(ended.value.code, *capsys.readouterr())
+
+    return run

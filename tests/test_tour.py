@@ -33,6 +33,8 @@ def shortened(words: list[str]) -> list[str]:
     else:
         named = words[2] if len(words) > 2 and "=" not in words[2] else "travellers"
     words = [word.replace("=50,100,200", "=50,100") for word in words]
+    if "--sweep" in words:
+        words.remove("gru")  # the comparison before has all three, and each arm is a process for every value
     kept = [word for word in words if not word.startswith(("training.budget=", "model.hidden="))]
     return [*kept, *SHORT, *FEWER.get(named, [])]
 

@@ -6,8 +6,6 @@ import json
 import math
 import os
 import re
-import resource
-import shutil
 import signal
 import subprocess
 import sys
@@ -23,6 +21,7 @@ from safetensors.torch import load_file
 from lstmctl.api import load_run, resume, train
 from lstmctl.errors import DivergedError, ResourceError, RunError
 from lstmctl.records import Evaluated, Event, Finished, Sampled, Saved, SavePoint, Started, Stepped
+from tests.conftest import Command, write_small_config
 
 BENCHMARKS = Path(__file__).resolve().parent.parent.parent / "benchmarks"
 RUN = Path("runs/small-lstm-001")
@@ -73,14 +72,14 @@ def handlers() -> list[Any]:
     return [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
 
 
-@pytest.fixture
-def undisturbed(small_config: Path) -> dict[str, Any]:
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory, text: str) -> dict[str, Any]:
     """What the small config leaves when nothing happens to it."""
-    run = train(small_config)
-    assert run.path == RUN
-    left = left_by(RUN)
-    shutil.rmtree("runs")
-    return left
+    folder = tmp_path_factory.mktemp("undisturbed")
+    (folder / "small.txt").write_text(text, encoding="utf-8")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("LSTMCTL_RUNS", str(folder / "runs"))
+        return left_by(train(write_small_config(folder / "small.txt")).path)
 
 
 def test_kills_at_any_point_of_a_save_leave_a_valid_checkpoint_and_the_same_end() -> None:
@@ -336,10 +335,10 @@ def test_divergence_is_named_and_no_checkpoint_holds_it(small_config: Path, sett
     assert best is None or math.isfinite(best)
 
 
-def test_divergence_on_the_command_line_is_5(small_config: Path) -> None:
-    result = limited("file", resource.RLIM_INFINITY, str(small_config), "training.learning_rate=1e39")
-    assert result.returncode == 5
-    assert re.match(r"error: training diverged at step \d+: loss \S+, gradient norm \S+\nhint: ", result.stderr)
+def test_divergence_on_the_command_line_is_5(small_config: Path, lstmctl: Command) -> None:
+    result = lstmctl("train", str(small_config), "training.learning_rate=1e39", "--quiet")
+    assert result.code == 5
+    assert re.match(r"error: training diverged at step \d+: loss \S+, gradient norm \S+\nhint: ", result.err)
 
 
 @pytest.mark.parametrize(("hidden", "spare"), [(12_000, 400_000_000), (2_000_000_000, 2_000_000_000)])

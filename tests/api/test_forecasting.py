@@ -18,14 +18,14 @@ from lstmctl.api import Run, load_run, resume, train
 from lstmctl.data.forecast_table import as_csv, write_forecast_table
 from lstmctl.errors import DataError, LstmctlError, RunError, UsageError
 from lstmctl.records import Event, SeriesForecast, Stepped
-from tests.conftest import write_waves
+from tests.conftest import Trained, write_waves
 
 QUICK = ["training.budget=20 steps"]
 
 
 @pytest.fixture
-def run(series_config: Path) -> Run:
-    return train(series_config, QUICK)
+def run(trained: Trained) -> Run:
+    return trained("waves", *QUICK)
 
 
 def refused(kind: type[LstmctlError], attempt: object, *arguments: object, **settings: object) -> LstmctlError:
@@ -38,12 +38,12 @@ def plain(forecasts: list[SeriesForecast]) -> list[tuple[object, ...]]:
     return [(one.series, one.times, one.point, dict(one.intervals)) for one in forecasts]
 
 
-def test_a_forecast_goes_on_after_the_last_row_in_the_tables_units(run: Run, tmp_path: Path) -> None:
+def test_a_forecast_goes_on_after_the_last_row_in_the_tables_units(run: Run, series_config: Path) -> None:
     forecasts = run.forecast()
     assert [one.series for one in forecasts] == ["a", "b"]
     after = datetime.datetime(2020, 1, 1) + datetime.timedelta(hours=400)
     assert forecasts[0].times == tuple(str(after + datetime.timedelta(hours=hour)) for hour in range(4))
-    table = polars.read_csv(tmp_path / "small.csv")
+    table = polars.read_csv(series_config.parent / "small.csv")
     for one in forecasts:
         values = table[one.series].to_list()
         assert one.history == pytest.approx(values[-12:], abs=1e-9)
@@ -54,7 +54,8 @@ def test_a_forecast_goes_on_after_the_last_row_in_the_tables_units(run: Run, tmp
         assert one.actual == ()
 
 
-def test_it_needs_neither_its_data_nor_its_place(run: Run, tmp_path: Path) -> None:
+def test_it_needs_neither_its_data_nor_its_place(series_config: Path, tmp_path: Path) -> None:
+    run = train(series_config, QUICK)
     before = plain(run.forecast())
     shutil.copytree(run.path, tmp_path / "far/away")
     shutil.rmtree(run.path)

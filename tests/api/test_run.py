@@ -12,13 +12,14 @@ from safetensors.torch import load_file
 
 from lstmctl import LstmctlError, Run, Sampling, load_run, train
 from lstmctl.errors import ConfigError, DataError, RunError, UsageError
+from tests.conftest import Trained
 
 QUICK = ["training.budget=6 steps", "training.evaluate_every=2", "training.sample_every=6"]
 
 
 @pytest.fixture
-def run(small_config: Path) -> Run:
-    return train(small_config, QUICK)
+def run(trained: Trained) -> Run:
+    return trained("small", *QUICK)
 
 
 def refused(kind: type[LstmctlError], attempt: object, *arguments: object, **settings: object) -> LstmctlError:
@@ -27,7 +28,8 @@ def refused(kind: type[LstmctlError], attempt: object, *arguments: object, **set
     return caught.value
 
 
-def test_a_trained_run_is_opened_evaluated_and_written_with(run: Run) -> None:
+def test_a_trained_run_is_opened_evaluated_and_written_with(small_config: Path) -> None:
+    run = train(small_config, QUICK)
     opened = load_run(run.path)
     assert load_run().path == load_run("latest").path == load_run(run.name).path == run.path
     assert opened.status == "finished"
@@ -93,7 +95,8 @@ def test_its_config_runs_again_to_the_same_weights(run: Run, tmp_path: Path, mon
     assert (again.path / "config.yaml").read_bytes() == config.read_bytes()
 
 
-def test_a_copy_without_its_corpus_still_works(run: Run, text_file: Path, tmp_path: Path) -> None:
+def test_a_copy_without_its_corpus_still_works(small_config: Path, text_file: Path, tmp_path: Path) -> None:
+    run = train(small_config, QUICK)
     text = run.generate("Bob ", length=20)
     validation = text_file.read_text()[6800 : 6800 + 850]
     shutil.copytree(run.path, tmp_path / "far/away")
@@ -110,7 +113,8 @@ def test_a_copy_without_its_corpus_still_works(run: Run, text_file: Path, tmp_pa
     assert str(error).startswith(f"`{text_file}` does not exist; looked in ")
 
 
-def test_data_that_changed_is_not_scored_as_if_it_had_not(run: Run, text_file: Path) -> None:
+def test_data_that_changed_is_not_scored_as_if_it_had_not(small_config: Path, text_file: Path) -> None:
+    run = train(small_config, QUICK)
     text_file.write_text(text_file.read_text() + "Ann.\n")
     error = refused(DataError, run.evaluate)
     assert str(error).startswith(f"{text_file} has changed since {run.name} was trained: SHA-256 ")

@@ -11,42 +11,14 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
 
-from lstmctl import train
-from lstmctl.cli.main import main
+from tests.conftest import Command, Result, Trained
 
 FEW = ["training.budget=3 steps"]
 FILLS = "hint: data.missing=interpolate (or forward-fill) fills them, data.missing=mask leaves them unscored"
-
-
-class Result(NamedTuple):
-    code: int
-    out: str
-    err: str
-
-
-Command = Callable[..., Result]
-
-
-@pytest.fixture
-def lstmctl(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
-    """The command in this process."""
-
-    def run(*arguments: str) -> Result:
-        monkeypatch.setattr(sys, "argv", ["lstmctl", *arguments])
-        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO()))
-        capsys.readouterr()
-        with pytest.raises(SystemExit) as ended:
-            main()
-        assert isinstance(ended.value.code, int)
-        return Result(ended.value.code, *capsys.readouterr())
-
-    return run
 
 
 @pytest.fixture
@@ -56,10 +28,9 @@ def waves(series_config: Path) -> list[str]:
 
 
 @pytest.fixture
-def run(series_config: Path) -> str:
+def run(trained: Trained) -> str:
     """A small trained forecaster."""
-    train(series_config, FEW)
-    return "waves-gru-001"
+    return trained("waves", *FEW).name
 
 
 def write(name: str, lines: list[str]) -> None:

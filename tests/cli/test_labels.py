@@ -2,49 +2,20 @@
 
 from __future__ import annotations
 
-import io
 import json
-import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
 
 from lstmctl import train
-from lstmctl.cli.main import main
+from tests.conftest import Command, Result, Trained
 
 KNOWN = "finland, france, spain"
 
 
-class Result(NamedTuple):
-    code: int
-    out: str
-    err: str
-
-
-Command = Callable[..., Result]
-
-
 @pytest.fixture
-def lstmctl(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
-    """The command in this process."""
-
-    def run(*arguments: str) -> Result:
-        monkeypatch.setattr(sys, "argv", ["lstmctl", *arguments])
-        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO()))
-        capsys.readouterr()
-        with pytest.raises(SystemExit) as ended:
-            main()
-        assert isinstance(ended.value.code, int)
-        return Result(ended.value.code, *capsys.readouterr())
-
-    return run
-
-
-@pytest.fixture
-def run(places_config: Path) -> str:
-    return train(places_config, ["training.budget=30 epochs", "training.learning_rate=2e-2"]).name
+def run(trained: Trained) -> str:
+    return trained("places", "training.budget=30 epochs", "training.learning_rate=2e-2").name
 
 
 def test_texts_are_written_for_a_label_until_they_end(lstmctl: Command, run: str) -> None:
@@ -104,15 +75,15 @@ def test_the_newest_run_for_labels_is_found(lstmctl: Command, run: str, small_co
     ],
 )
 def test_what_is_wrong_is_said(
-    arguments: list[str], message: str, hint: str, lstmctl: Command, places_config: Path
+    arguments: list[str], message: str, hint: str, lstmctl: Command, trained: Trained
 ) -> None:
-    train(places_config, ["training.budget=3 steps"])
+    trained("places", "training.budget=3 steps")
     result = lstmctl("generate", *arguments)
     assert result == Result(2, "", f"error: {message}\nhint: {hint}\n")
 
 
-def test_a_language_model_has_no_labels(lstmctl: Command, small_config: Path) -> None:
-    train(small_config, ["training.budget=3 steps"])
+def test_a_language_model_has_no_labels(lstmctl: Command, trained: Trained) -> None:
+    trained("small", "training.budget=3 steps")
     result = lstmctl("generate", "--label", "spain")
     assert result.code == 2
     assert result.out == ""

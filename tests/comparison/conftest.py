@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -33,6 +34,19 @@ def config(text_file: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
+def compared_once(tmp_path_factory: pytest.TempPathFactory, text: str) -> tuple[Comparison, list[ComparisonEvent]]:
+    """A comparison of two arms over one seed, and its events."""
+    return _compared(tmp_path_factory.mktemp("once"), text, seeds=1)
+
+
+@pytest.fixture
+def finished(compared_once: tuple[Comparison, list[ComparisonEvent]]) -> Path:
+    """That comparison as a copy of this test's own, in `runs`."""
+    path = Path(compared_once[0].path)
+    return shutil.copytree(path, Path("runs", path.name))
+
+
+@pytest.fixture(scope="session")
 def left_by() -> Callable[[Path], dict[str, Any]]:
     """What the runs of a comparison leave, but for what time has a part in."""
     return _left_by
@@ -54,11 +68,14 @@ def _left_by(comparison: Path) -> dict[str, Any]:
 @pytest.fixture(scope="session")
 def undisturbed(tmp_path_factory: pytest.TempPathFactory, text: str) -> Undisturbed:
     """A comparison of two arms over three seeds that nothing happens to: result, what it leaves, events."""
-    folder = tmp_path_factory.mktemp("undisturbed")
+    result, events = _compared(tmp_path_factory.mktemp("undisturbed"), text, seeds=3)
+    return result, _left_by(Path(result.path)), events
+
+
+def _compared(folder: Path, text: str, seeds: int) -> tuple[Comparison, list[ComparisonEvent]]:
     (folder / "small.txt").write_text(text, encoding="utf-8")
     (folder / "small.yaml").write_text(CONFIG, encoding="utf-8")
     events: list[ComparisonEvent] = []
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("LSTMCTL_RUNS", str(folder / "runs"))
-        result = compare(["rnn", "lstm"], folder / "small.yaml", observe=events.append)
-    return result, _left_by(Path(result.path)), events
+        return compare(["rnn", "lstm"], folder / "small.yaml", seeds=seeds, observe=events.append), events

@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import subprocess
-import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -23,6 +21,7 @@ from lstmctl.records import ComparisonEvent, Planned, RunBegan, Sweep
 from lstmctl.runs.comparisons import summarise_sweep
 from lstmctl.runs.folder import find_run
 from lstmctl.runs.place import locked
+from tests.conftest import Command
 
 LeftBy = Callable[[Path], dict[str, Any]]
 
@@ -40,11 +39,6 @@ SHORT: dict[str, Any] = {
 
 def swept(cells: Sequence[str] = ("rnn", "lstm"), **changes: Any) -> Sweep:
     return sweep(cells, SHORT, **{"key": "data.length", "values": VALUES, "seeds": 1, **changes})
-
-
-def lstmctl(*arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "lstmctl", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
 
 
 def begun(events: Sequence[ComparisonEvent]) -> list[str]:
@@ -149,22 +143,22 @@ def test_a_signal_while_a_comparison_is_told_stops_before_the_next(monkeypatch: 
 
 
 def test_the_command_goes_on_with_one_and_lists_it(
-    undisturbed: tuple[Sweep, list[ComparisonEvent]], monkeypatch: pytest.MonkeyPatch
+    undisturbed: tuple[Sweep, list[ComparisonEvent]], lstmctl: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     result, _ = undisturbed
     folder = Path(result.path)
     monkeypatch.setenv("LSTMCTL_RUNS", str(folder.parent))
     told = lstmctl("compare", "--resume", "latest", "--json")
-    assert told.returncode == 0, told.stderr
-    assert json.loads(told.stdout) == {"format": 1, **json.loads(json.dumps(sweep_as_json(result)))}
-    assert "data.length=10 (2 of 2): 2 runs, 2 finished before" in told.stderr
-    assert "Accuracy on the test part by data.length" in told.stderr
+    assert told.code == 0, told.err
+    assert json.loads(told.out) == {"format": 1, **json.loads(json.dumps(sweep_as_json(result)))}
+    assert "data.length=10 (2 of 2): 2 runs, 2 finished before" in told.err
+    assert "Accuracy on the test part by data.length" in told.err
     listed = lstmctl("runs", "list")
-    assert folder.name in listed.stdout
-    assert json.loads(lstmctl("runs", "list", "--json").stdout)["sweeps"] == [summarise_sweep(folder)]
+    assert folder.name in listed.out
+    assert json.loads(lstmctl("runs", "list", "--json").out)["sweeps"] == [summarise_sweep(folder)]
     shown = lstmctl("runs", "show", folder.name)
-    assert shown.returncode == 4
-    assert "is a sweep of comparisons; name a run of one of them" in shown.stderr
+    assert shown.code == 4
+    assert "is a sweep of comparisons; name a run of one of them" in shown.err
     assert find_run(f"{folder.name}/length-5/rnn-seed-0", folder.parent).name == "rnn-seed-0"
 
 
@@ -228,10 +222,10 @@ def test_a_sweep_as_it_is_typed() -> None:
         (["--resume", "latest", "--sweep", "data.length=5,10"], "of what is planned, only --seeds can be more"),
     ],
 )
-def test_the_command_refuses_what_has_no_meaning(arguments: list[str], message: str) -> None:
+def test_the_command_refuses_what_has_no_meaning(arguments: list[str], message: str, lstmctl: Command) -> None:
     told = lstmctl("compare", *arguments)
-    assert told.returncode == 2
-    assert message in told.stderr
+    assert told.code == 2
+    assert message in told.err
 
 
 @pytest.mark.parametrize(

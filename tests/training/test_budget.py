@@ -6,13 +6,14 @@ import json
 import math
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 import torch
 from torch import nn
 
-from lstmctl.api import train
+from lstmctl.api import resume, train
 from lstmctl.config.budget import Budget
 from lstmctl.protocols import Batch
 from lstmctl.training.budget import steps_within
@@ -67,20 +68,18 @@ def test_a_run_makes_as_many_steps_and_no_more(small_config: Path, budget: str, 
 
 
 def test_seconds_become_steps_that_resume_keeps(small_config: Path) -> None:
-    def command(*arguments: str) -> list[str]:
-        return [sys.executable, "-m", "lstmctl", "train", *arguments, "--quiet"]
-
     settings = ["training.budget=2 seconds", "training.save_every=10", "training.evaluate_every=10"]
-    process = subprocess.Popen(command(str(small_config), *settings), stderr=subprocess.PIPE, text=True)
+    command = [sys.executable, "-m", "lstmctl", "train", str(small_config), *settings, "--quiet"]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
     path = Path("runs/small-lstm-001")
     while process.poll() is None and not (path / "checkpoints/step-10").exists():
-        pass
+        time.sleep(0.005)
     process.kill()
     process.communicate()
     counted = json.loads((path / "run.json").read_text())["steps"]
     assert counted > 10
     assert "budget: 2 seconds" in (path / "config.yaml").read_text()
-    subprocess.run(command("--resume", str(path)), check=True)
+    resume(path)
     info = json.loads((path / "run.json").read_text())
     assert (info["steps"], info["step"], info["status"]) == (counted, counted, "finished")
     rows = [json.loads(line) for line in (path / "metrics.jsonl").read_text().splitlines()]
