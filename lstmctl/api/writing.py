@@ -124,14 +124,14 @@ class Writing:
 
 
 class _Text:
-    """One text as it grows."""
+    """One text as it grows. What has been shown is not looked at again: a symbol costs the same however long it is."""
 
     def __init__(self, author: Author, stop: str | None) -> None:
         self.decode: StreamDecoder = author.encoding.decoder()
         self.name_of, self.stop, self.end = author.encoding.name_of, stop or "", author.end
         self.ended: Literal["stop", "end"] | None = None
-        self.text = ""
-        self.shown = 0
+        self.shown: list[str] = []
+        self.held_back = ""
         self.symbols: list[str] = []
         self.probabilities: list[float] = []
 
@@ -139,29 +139,32 @@ class _Text:
         if self.ended:
             return ""
         if number == self.end:
-            self.text, self.ended = self.text + self.decode.end(), "end"
-            return self._show(len(self.text))
+            self.ended = "end"
+            self.held_back += self.decode.end()
+            return self._show(len(self.held_back))
         self.symbols.append(self.name_of(number))
         self.probabilities.append(probability)
-        self.text += self.decode(number)
-        if self.stop and self.stop in self.text:
-            self.text, self.ended = self.text[: self.text.index(self.stop)], "stop"
-        return self._show(len(self.text) if self.ended else len(self.text) - self._may_be_stop())
+        self.held_back += self.decode(number)
+        if self.stop and self.stop in self.held_back:
+            self.ended = "stop"
+            self.held_back = self.held_back[: self.held_back.index(self.stop)]
+        return self._show(len(self.held_back) - (0 if self.ended else self._may_be_stop()))
 
     def close(self) -> str:
         if not self.ended:
-            self.text += self.decode.end()
-        return self._show(len(self.text))
+            self.held_back += self.decode.end()
+        return self._show(len(self.held_back))
 
     def generated(self, prompt: str) -> Generated:
-        return Generated(prompt, self.text, tuple(self.symbols), tuple(self.probabilities), self.ended or "length")
+        text = "".join(self.shown)
+        return Generated(prompt, text, tuple(self.symbols), tuple(self.probabilities), self.ended or "length")
 
     def _show(self, upto: int) -> str:
-        piece = self.text[self.shown : upto]
-        self.shown = max(self.shown, upto)
+        piece, self.held_back = self.held_back[:upto], self.held_back[upto:]
+        self.shown.append(piece)
         return piece
 
     def _may_be_stop(self) -> int:
         """How many of the last characters could be the beginning of the stop string."""
-        longest = min(len(self.stop) - 1, len(self.text))
-        return next((size for size in range(longest, 0, -1) if self.text.endswith(self.stop[:size])), 0)
+        longest = min(len(self.stop) - 1, len(self.held_back))
+        return next((size for size in range(longest, 0, -1) if self.held_back.endswith(self.stop[:size])), 0)

@@ -198,7 +198,7 @@ Examples:
 \b
   lstmctl inspect recall
   lstmctl inspect recall latest --split validation --plot recall.png
-  lstmctl inspect recall recall-lstm-001 recall-gru-001 --file another.txt
+  lstmctl inspect recall latest latest --kind language
 """
 )
 def recall(

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from lstmctl.config.fields import did_you_mean
 from lstmctl.config.reading import Path
-from lstmctl.config.rules import Found, broken_rules
+from lstmctl.config.rules import Found, another_source, broken_rules
 from lstmctl.config.schema import DEFAULT_TASK, SECTIONS, SOURCES, TASKS, Section, Settings, owners
 from lstmctl.config.wording import allowed, shortened, shown, wrong
 
@@ -28,6 +28,9 @@ def check(values: Mapping[str, object]) -> tuple[Settings | None, list[Found]]:
         problems += [((name, *path), text) for path, text in found]
         if section is not None:
             valid[name] = section
+    if "data" not in valid and (foreign := _foreign_source(valid.get("task"), values.get("data"))) is not None:
+        # What else is wrong there is wrong for a source that was not meant.
+        problems = [*(one for one in problems if one[0][0] != "data"), foreign]
     top = {key: value for key, value in values.items() if key not in SECTIONS}
     # A broken section must not hide what is wrong beside it, so a stand-in takes its place here.
     whole, found = _validated(Settings, {"data": SOURCES["text"].model_construct(), **valid, **top})
@@ -81,6 +84,13 @@ def _data(raw: dict[str, object]) -> tuple[Section | None, list[Found]]:
     if unknown:
         return None, [((key,), _unknown(key, sorted(fields)) + f"the sources are {_sources()}") for key in unknown]
     return None, [((), f"names no source; exactly one of {_sources()}")]
+
+
+def _foreign_source(task: Any, data: object) -> Found | None:
+    named = owners([key for key in data if key in SOURCES]) if isinstance(data, dict) and task is not None else []
+    if len(named) != 1 or named[0] in ("synthetic", *task.sources):
+        return None
+    return another_source(task, named[0])
 
 
 def _sources() -> str:

@@ -32,8 +32,13 @@ def _source_fits_task(task: Any, data: Any) -> Iterator[Found]:
                 f"data.synthetic {data.synthetic} is a {fitting} problem, not {task.type}; task: {{type: {fitting}}}",
             )
     elif data.source not in task.sources:
-        takes = ", ".join(f"data.{source}" for source in task.sources)
-        yield ("data", data.source), f"task.type {task.type} does not read data.{data.source}; it takes {takes}"
+        yield another_source(task, data.source)
+
+
+def another_source(task: Any, source: str) -> Found:
+    """That `task` does not read what `source` names."""
+    takes = ", ".join(f"data.{other}" for other in task.sources)
+    return ("data", source), f"task.type {task.type} does not read data.{source}; it takes {takes}"
 
 
 COLUMNS = {
