@@ -15,6 +15,7 @@ from torch import Tensor
 from lstmctl.errors import UsageError
 from lstmctl.models.conditional_model import ConditionalModel
 from lstmctl.models.encoder_decoder import EncoderDecoder
+from lstmctl.models.recurrence import packed
 from lstmctl.models.sequence_model import SequenceModel
 from lstmctl.protocols import ModelState
 
@@ -75,6 +76,11 @@ def choose(logits: Tensor, sampling: Sampling, recent: Tensor, generator: torch.
     # Relative to the largest score and in float64, so that no temperature, however small, overflows.
     scores = (logits - logits.amax(dim=1, keepdim=True)).double() / sampling.temperature
     probabilities, symbols = scores.softmax(dim=1).sort(dim=1, descending=True, stable=True)
+    drawn = torch.rand(len(logits), 1, generator=generator, dtype=torch.float64)
+    if (sampling.top_k, sampling.top_p, sampling.min_p) == (None, 1, 0):  # nothing is cut away
+        cumulative = probabilities.cumsum(dim=1)
+        rank = torch.searchsorted(cumulative, drawn * cumulative[:, -1:], right=True)
+        return symbols.gather(1, rank.clamp_(max=probabilities.shape[1] - 1)).squeeze(1)
     keep = torch.ones_like(probabilities, dtype=torch.bool)
     if sampling.top_k is not None:
         keep[:, sampling.top_k :] = False
@@ -82,7 +88,6 @@ def choose(logits: Tensor, sampling: Sampling, recent: Tensor, generator: torch.
     keep &= probabilities >= sampling.min_p * probabilities[:, :1]
     keep[:, 0] = True
     cumulative = (probabilities * keep).cumsum(dim=1)
-    drawn = torch.rand(len(logits), 1, generator=generator, dtype=torch.float64)
     rank = torch.searchsorted(cumulative, drawn * cumulative[:, -1:], right=True)
     last = keep.sum(dim=1, keepdim=True) - 1
     return symbols.gather(1, rank.minimum(last)).squeeze(1)
@@ -97,15 +102,21 @@ class Predictor(Protocol):
 
 
 class StreamPredictor:
-    """Carries the recurrent state: whole prompts by the fused kernel, single symbols by `step`."""
+    """Carries the recurrent state: whole prompts by the fused kernel, single symbols by `step`, with weights laid out.
 
-    def __init__(self, model: SequenceModel, lanes: int) -> None:
-        self.model = model
+    Args:
+        model: as it is now; what it learns later does not count.
+        lanes: texts side by side.
+        precision: of the products in a step, float32 or bfloat16.
+    """
+
+    def __init__(self, model: SequenceModel, lanes: int, precision: torch.dtype = torch.float32) -> None:
+        self.model, self._stepping = model, packed(model, lanes, precision)
         self.state: ModelState = model.initial_state(lanes)
 
     def read(self, symbols: Tensor) -> Tensor:
         if len(symbols) == 1:
-            step = self.model.step(symbols[0], self.state)
+            step = self._stepping.step(symbols[0], self.state)
             self.state = step.state
             return step.output
         for chunk in symbols.split(CHUNK):
@@ -131,15 +142,15 @@ class WindowPredictor:
 class LabelPredictor:
     """Knows the label of each lane, and begins its text by itself: what it reads is what is written so far."""
 
-    def __init__(self, model: ConditionalModel, labels: Tensor) -> None:
-        self.model, self.labels = model, labels
+    def __init__(self, model: ConditionalModel, labels: Tensor, precision: torch.dtype = torch.float32) -> None:
+        self.model, self.labels, self._stepping = model, labels, packed(model, len(labels), precision)
         self.state: ModelState = model.initial_state(len(labels))
         self._ahead = labels.new_full((1, len(labels)), model.mark)
 
     def read(self, symbols: Tensor) -> Tensor:
         symbols, self._ahead = torch.cat([self._ahead, symbols]), self._ahead[:0]
         if len(symbols) == 1:
-            step = self.model.step(symbols[0], self.labels, self.state)
+            step = self._stepping.step(symbols[0], self.labels, self.state)
             self.state = step.state
             return step.output
         scores: Tensor
@@ -207,5 +218,6 @@ def continuations(
         # Chosen on the CPU: it is little work, and CUDA has no repeatable cumulative sum.
         chosen = choose(logits.cpu(), sampling, recent.cpu(), generator).to(logits.device)
         yield Choice(chosen, logits.softmax(dim=1).gather(1, chosen.unsqueeze(1)).squeeze(1))
-        recent = torch.cat([recent, chosen.unsqueeze(0)])[-PENALTY_REACH:]
+        if sampling.repetition_penalty != 1:
+            recent = torch.cat([recent, chosen.unsqueeze(0)])[-PENALTY_REACH:]
         logits = predictor.read(chosen.unsqueeze(0))

@@ -10,9 +10,10 @@ from torch import Tensor
 
 from lstmctl.api.writing import Author, Writing
 from lstmctl.cells.cell import Cell
+from lstmctl.cells.packed import available
 from lstmctl.config import from_mapping
 from lstmctl.data.encoding import TextEncoding
-from lstmctl.decoding import PENALTY_REACH, Sampling, choose, continuations
+from lstmctl.decoding import PENALTY_REACH, Sampling, StreamPredictor, choose, continuations
 from lstmctl.errors import UsageError
 from lstmctl.models.sequence_model import SequenceModel
 from lstmctl.registry import CELLS, resolve
@@ -324,3 +325,22 @@ def test_continuations_need_no_more_than_a_predictor() -> None:
 
     choices = continuations(Next(), torch.tensor([[3, 0]]), Sampling(0.0), seeded())
     assert [next(choices).symbols.tolist() for _ in range(4)] == [[4, 1], [0, 2], [1, 3], [2, 4]]
+
+
+@pytest.mark.parametrize("cell", ["rnn", "lstm", "gru"])
+@pytest.mark.parametrize("lanes", [1, 5])
+def test_steps_with_packed_weights_are_those_of_the_model(cell: str, lanes: int) -> None:
+    _, model = made(cell)
+    symbols = torch.randint(len(SYMBOLS), (12, lanes), generator=seeded(3))
+    plain, state = [], model.initial_state(lanes)
+    with torch.no_grad():
+        for moment in symbols:
+            step = model.step(moment, state)
+            state = step.state
+            plain.append(step.output)
+        for precision, tolerance in ((torch.float32, 1e-5), (torch.bfloat16, 0.05)):
+            predictor = StreamPredictor(model, lanes, precision)
+            read = torch.stack([predictor.read(moment.unsqueeze(0)) for moment in symbols])
+            assert read.dtype == torch.float32
+            torch.testing.assert_close(read, torch.stack(plain), rtol=0, atol=tolerance)
+    assert (read != torch.stack(plain)).any() or not available(model.input_map.weight)  # bfloat16 rounds

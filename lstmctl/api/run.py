@@ -204,6 +204,7 @@ class Run:
         stop: str | None = None,
         seed: int | None = None,
         replace_unknown: bool = False,
+        precision: str = "float32",
     ) -> Writing:
         """Texts that continue `prompt`, to be taken symbol by symbol (`steps`) or whole (`finish`).
 
@@ -216,12 +217,13 @@ class Run:
             stop: end a text before this string.
             seed: of the draws; the run's own by default.
             replace_unknown: put known symbols in place of those in the prompt that the run never saw.
+            precision: of the products in a step, float32, or bfloat16 where that is faster.
 
         Raises:
             UsageError: the prompt has an unknown symbol, the label is unknown or lacking, a setting is out of range, or
                 the run's task writes no text.
         """
-        writes = author(self, label)
+        writes = author(self, label, precision)
         return Writing(
             writes,
             prompt,

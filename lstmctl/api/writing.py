@@ -22,6 +22,8 @@ from lstmctl.tasks.language_model import LanguageModel
 if TYPE_CHECKING:
     from lstmctl.api.run import Run
 
+PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
+
 
 @dataclass(frozen=True)
 class Author:
@@ -36,13 +38,20 @@ class Author:
     """The number that ends a text without being a symbol of it; None where texts have no end of their own."""
 
 
-def author(run: Run, label: str | None) -> Author:
-    """What a run writes with; `label` is what a text is to be written for, where that is its task.
+def author(run: Run, label: str | None, precision: str) -> Author:
+    """What a run writes with.
+
+    Args:
+        label: what a text is to be written for, where that is the run's task.
+        precision: of the products in a step, `float32` or `bfloat16`.
 
     Raises:
-        UsageError: the task does not write text, or writes it for a label that is not given or not known.
+        UsageError: the task does not write text, or writes it for a label that is not given or not known; or there is
+            no such precision.
     """
     task, model = run.task, run.model
+    if (products := PRECISIONS.get(precision)) is None:
+        raise UsageError(f"precision must be {' or '.join(PRECISIONS)}, not {precision}")
     if isinstance(task, GenerationFromLabel) and isinstance(model, ConditionalModel):
         if label is None:
             first = shlex.quote(task.encoding.labels[0])
@@ -51,13 +60,13 @@ def author(run: Run, label: str | None) -> Author:
                 hint=f"say which, such as --label {first}; its labels are {task.known_labels()}",
             )
         number = torch.tensor([task.label_number(label)], device=model.head.weight.device)
-        return Author(task.symbols, lambda lanes: LabelPredictor(model, number.expand(lanes)), (), model.mark)
+        return Author(task.symbols, lambda lanes: LabelPredictor(model, number.expand(lanes), products), (), model.mark)
     if isinstance(task, LanguageModel) and isinstance(model, SequenceModel):
         if label is not None:
             raise UsageError(
                 f"{run.name} writes text for no label: its task is language-model", hint="leave out --label"
             )
-        return Author(task.encoding, lambda lanes: task.predictor(model, lanes), (task.start,), None)
+        return Author(task.encoding, lambda lanes: task.predictor(model, lanes, products), (task.start,), None)
     raise UsageError(f"{run.name} does not write text: its task is {run.settings.task.type}")
 
 

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from lstmctl.cells.cell import Cell, CellOptions, State
+from lstmctl.cells.packed import PackedLinear, available
 
 LongestMemory = Annotated[int, Field(ge=3)] | None
 """An option of cells with a gate that keeps, in steps."""
@@ -33,6 +34,7 @@ class FusedCell(Cell):
     def __init__(self, kernel: nn.RNNBase, options: CellOptions) -> None:
         super().__init__(kernel.input_size, kernel.hidden_size, options)
         self.kernel = kernel
+        self._packed: tuple[PackedLinear, PackedLinear] | None = None
 
     @property
     def recurrent_weight(self) -> Tensor:
@@ -61,6 +63,8 @@ class FusedCell(Cell):
 
     def project(self, input: Tensor) -> Tensor:
         """W x + b for every gate, (…, inputs) → (…, number of gates · hidden)."""
+        if self._packed is not None:
+            return self._packed[0](input)
         return functional.linear(input, self.input_weight, self.input_bias)
 
     @property
@@ -77,6 +81,15 @@ class FusedCell(Cell):
         assert isinstance(bias, Tensor)
         return bias
 
+    def pack(self, lanes: int, precision: torch.dtype) -> None:
+        """Lay the weights out for steps of so many lanes, with products in `precision`. The cell is then for such steps
+        alone: they have no gradients, and a change of its weights does not show in them."""
+        if available(self.input_weight):
+            self._packed = (
+                PackedLinear(self.input_weight, self.input_bias, lanes, precision),
+                PackedLinear(self.recurrent_weight, self.recurrent_bias, lanes, precision),
+            )
+
     def unroll(self, input: Tensor, state: State) -> tuple[Tensor, State] | None:
         """All steps in time on a CPU, by a pass written out; None where torch's own kernel is the faster.
 
@@ -86,6 +99,8 @@ class FusedCell(Cell):
 
     def recur(self, hidden: Tensor) -> Tensor:
         """U h + b′ for every gate, (batch, hidden) → (batch, number of gates · hidden)."""
+        if self._packed is not None:
+            return self._packed[1](hidden)
         return functional.linear(hidden, self.recurrent_weight, self.recurrent_bias)
 
     def sequence(self, input: Tensor, state: State, mask: Tensor | None = None) -> tuple[Tensor, State]:

@@ -42,6 +42,9 @@ def generate(
     stop: Annotated[str | None, typer.Option(help="End before this string.")] = None,
     seed: Annotated[int | None, typer.Option(help="Of the draws; default: the run's.", show_default=False)] = None,
     count: Annotated[int, typer.Option(help="Texts to write, side by side.")] = 1,
+    precision: Annotated[
+        str, typer.Option(help="Of the network's products: float32, or bfloat16, which is faster.")
+    ] = "float32",
     replace_unknown: Annotated[
         bool, typer.Option("--replace-unknown", help="Put known symbols in place of those the run never saw.")
     ] = False,
@@ -66,7 +69,7 @@ def generate(
     opened = api.load_run(run, task=WRITE if label is None else WRITE_FOR_LABELS, trust=trust)
     if opened.settings.task.type == "forecast":
         asked = (given, label, length, temperature, top_k, top_p, min_p, repetition_penalty, stop, replace_unknown)
-        if asked != ("", None, 400, 0.8, None, 1.0, 0.0, 1.0, None, False):
+        if (*asked, precision) != ("", None, 400, 0.8, None, 1.0, 0.0, 1.0, None, False, "float32"):
             raise UsageError(f"{opened.name} forecasts series: it takes --count and --seed, and nothing for text")
         _write_paths(opened, count, seed, json=json)
         return
@@ -79,6 +82,7 @@ def generate(
         stop=stop,
         seed=seed,
         replace_unknown=replace_unknown,
+        precision=precision,
     )
     if count == 1 and not json:
         output.write(given)
@@ -96,6 +100,7 @@ def generate(
                     "label": label,
                     "length": length,
                     "stop": stop,
+                    "precision": precision,
                     "seed": writing.seed,
                 },
                 "texts": [

@@ -3,14 +3,16 @@ so that a cell's fused kernel and its `step` compute the same network."""
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import torch
 from torch import Tensor, nn
 
 from lstmctl.cells.cell import Cell
+from lstmctl.cells.fused import FusedCell
 from lstmctl.protocols import ModelState
 
 
@@ -20,6 +22,9 @@ class Layer(NamedTuple):
     cells: list[Cell]
     """The forward one, and after it the backward one of a layer that reads in both directions."""
     norm: nn.Module
+
+
+Model = TypeVar("Model", bound=nn.Module)
 
 
 class StackStep(NamedTuple):
@@ -93,15 +98,19 @@ class Recurrence(nn.Module):
         self.residual = residual
         self.forward_cells, self.backward_cells = nn.ModuleList(), nn.ModuleList()
         self.norms = nn.ModuleList()
+        self._layers: list[Layer] = []  # the same once more, ready for every step
         self.dropout = Dropout(dropout, variational)
         width = inputs
         for _ in range(layers):
-            cell = make_cell(width)
-            self.forward_cells.append(cell)
+            cells = [make_cell(width)]
+            self.forward_cells.append(cells[0])
             if bidirectional:
-                self.backward_cells.append(make_cell(width))
-            width = cell.hidden * (2 if bidirectional else 1)
-            self.norms.append(nn.LayerNorm(width) if layer_norm else nn.Identity())
+                cells.append(make_cell(width))
+                self.backward_cells.append(cells[1])
+            width = sum(cell.hidden for cell in cells)
+            norm = nn.LayerNorm(width) if layer_norm else nn.Identity()
+            self.norms.append(norm)
+            self._layers.append(Layer(cells, norm))
         self.outputs = width
 
     def initialise(self, generator: torch.Generator) -> None:
@@ -183,17 +192,26 @@ class Recurrence(nn.Module):
 
     def layers(self) -> list[Layer]:
         """From the first, which reads the input, to the last."""
-        layers: list[Layer] = []
-        for index, norm in enumerate(self.norms):
-            cells = [modules[index] for modules in (self.forward_cells, self.backward_cells) if len(modules)]
-            layers.append(Layer([cell for cell in cells if isinstance(cell, Cell)], norm))
-        return layers
+        return self._layers
 
     def handed_on(self, layer: Layer, input: Tensor, output: Tensor) -> Tensor:
         """What the next layer reads, dropout aside, of a layer's input and its cells' outputs, both (…, features)."""
         summed = input + output if self.residual and input.shape[-1] == output.shape[-1] else output
         found: Tensor = layer.norm(summed)
         return found
+
+
+def packed(model: Model, lanes: int, precision: torch.dtype) -> Model:
+    """A copy of a model whose cells are laid out for steps of so many lanes, and for nothing else.
+
+    Args:
+        precision: of the products that its cells make.
+    """
+    copied = copy.deepcopy(model)
+    for cell in copied.modules():
+        if isinstance(cell, FusedCell):
+            cell.pack(lanes, precision)
+    return copied
 
 
 def reset_lanes(state: ModelState, reset: Tensor | None) -> ModelState:

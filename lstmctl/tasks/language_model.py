@@ -236,9 +236,14 @@ class LanguageModel(Problem):
         nats = totals["nats"] / totals["symbols"]
         return {f"nats_per_{self.symbol}": nats, f"bits_per_{self.symbol}": bits(nats)}
 
-    def predictor(self, model: SequenceModel, lanes: int) -> Predictor:
-        """What generation asks for the next symbol: carried state, or for many-to-one the last window."""
-        return WindowPredictor(model, lanes, self.window) if self.many_to_one else StreamPredictor(model, lanes)
+    def predictor(self, model: SequenceModel, lanes: int, precision: torch.dtype = torch.float32) -> Predictor:
+        """What generation asks for the next symbol: carried state, or for many-to-one the last window.
+
+        `precision` is of the products in a step; windows are read in the model's own.
+        """
+        if self.many_to_one:
+            return WindowPredictor(model, lanes, self.window)
+        return StreamPredictor(model, lanes, precision)
 
     @property
     def start(self) -> int:

@@ -290,6 +290,9 @@ def test_a_prompt_with_unknown_symbols_names_them(lstmctl: Command, runs: Path) 
         "error: the prompt holds 'é' (U+00E9) at position 7 (counted from 0), which travellers-lstm-001 never saw in "
         "training\nhint: --replace-unknown puts the nearest known symbol in its place\n",
     )
+    refused = lstmctl("generate", "--precision", "half")
+    assert (refused.code, refused.err) == (2, "error: precision must be float32 or bfloat16, not half\n")
+    assert lstmctl("generate", "--precision", "bfloat16", "--length", "3").code == 0
     result = lstmctl("generate", "--prompt", "I am Zoé", "--replace-unknown", "--length", "3")
     assert (result.code, len(result.out)) == (0, 12)
 
