@@ -52,22 +52,6 @@ def gru(projected: Tensor, hidden: Tensor, weight: Tensor, bias: Tensor) -> Tens
     return cast(Tensor, _GRU.apply(projected, hidden, weight, bias))  # type: ignore[no-untyped-call]
 
 
-def lstm(projected: Tensor, hidden: Tensor, cell: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
-    """The equations of `lstmctl.cells.lstm`.
-
-    Args:
-        projected: W x + b + b′, (time, batch, 4 · hidden).
-        hidden: before the first step, (batch, hidden), and in the same precision.
-        cell: before the first step, (batch, hidden); c keeps this precision, so that a memory of many steps is not
-            rounded at each of them.
-        weight: U, in the precision of `projected`.
-
-    Returns:
-        All h', (time, batch, hidden), and the last c'.
-    """
-    return cast(tuple[Tensor, Tensor], _LSTM.apply(projected, hidden, cell, weight))  # type: ignore[no-untyped-call]
-
-
 class _RNN(torch.autograd.Function):
     """See `rnn`."""
 
@@ -96,52 +80,6 @@ class _RNN(torch.autograd.Function):
                 _tanh_backward(onward, steps[time + 1], grad_input=error[time])
             onward = torch.addmm(given[time], error[time], weight)
         return errors, onward, _weight_gradient(errors, hiddens), None
-
-
-class _LSTM(torch.autograd.Function):
-    """See `lstm`."""
-
-    @staticmethod
-    def forward(ctx: Any, projected: Tensor, hidden: Tensor, cell: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
-        time, batch, width = len(projected), *hidden.shape
-        gates = projected.clone(memory_format=torch.contiguous_format)
-        hiddens, shown = projected.new_empty(time + 1, batch, width), projected.new_empty(time, batch, width)
-        cells = cell.new_empty(time + 1, batch, width)
-        hiddens[0], cells[0] = hidden, cell
-        steps, kept, columns = hiddens.unbind(), cells.unbind(), weight.t()
-        i, f, g, o = (gate.unbind() for gate in gates.chunk(4, dim=-1))
-        i_f = gates[..., : 2 * width].unbind()
-        for t, (gate, tanh) in enumerate(zip(gates.unbind(), shown.unbind(), strict=True)):
-            gate.addmm_(steps[t], columns)
-            i_f[t].sigmoid_()
-            g[t].tanh_()
-            o[t].sigmoid_()
-            torch.mul(f[t], kept[t], out=kept[t + 1]).addcmul_(i[t], g[t])
-            torch.tanh(kept[t + 1], out=tanh)
-            torch.mul(o[t], tanh, out=steps[t + 1])
-        ctx.save_for_backward(gates, hiddens, cells, shown, weight)
-        return hiddens[1:], cells[-1].clone()
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, gradient: Tensor, onward_cell: Tensor) -> tuple[Tensor, ...]:
-        gates, hiddens, cells, shown, weight = ctx.saved_tensors
-        errors = torch.empty_like(gates)
-        i, f, g, o = (gate.unbind() for gate in gates.chunk(4, dim=-1))
-        error_i, error_f, error_g, error_o = (error.unbind() for error in errors.chunk(4, dim=-1))
-        kept, given, error, tanh = cells.unbind(), _with_none_before(gradient), errors.unbind(), shown.unbind()
-        onward, onward_cell = given[-1], onward_cell.clone()
-        product = torch.empty_like(onward)
-        for t in reversed(range(len(error))):
-            _sigmoid_backward(torch.mul(onward, tanh[t], out=product), o[t], grad_input=error_o[t])
-            _tanh_backward(torch.mul(onward, o[t], out=product), tanh[t], grad_input=product)
-            onward_cell.add_(product)
-            _sigmoid_backward(torch.mul(onward_cell, g[t], out=product), i[t], grad_input=error_i[t])
-            _sigmoid_backward(torch.mul(onward_cell, kept[t], out=product), f[t], grad_input=error_f[t])
-            _tanh_backward(torch.mul(onward_cell, i[t], out=product), g[t], grad_input=error_g[t])
-            onward_cell.mul_(f[t])
-            onward = torch.addmm(given[t], error[t], weight)
-        return errors, onward, onward_cell, _weight_gradient(errors, hiddens)
 
 
 class _GRU(torch.autograd.Function):

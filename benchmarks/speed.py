@@ -1,0 +1,286 @@
+"""How fast lstmctl is beside what one writes with torch alone (`yardsticks.py`), both timed in turns in one run;
+and how that compares with the table that `docs/benchmarks.md` holds.
+
+python benchmarks/speed.py [--rounds 5] [--only training generation start learning] [--text tinyshakespeare.txt]
+
+Every ratio is the yardstick's time over lstmctl's of the same round, so above 1 is faster than the yardstick; where a
+row has none, the figure is in seconds or a share. Quoted are medians, with the least and the most of all rounds.
+`learning` needs a text, by default the bundled one, and makes a single round.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+import re
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+
+import torch
+import yardsticks
+from torch import nn
+from torch.nn import functional
+
+from lstmctl import bundled
+from lstmctl.api.assembly import find_cell
+from lstmctl.api.preparation import assemble
+from lstmctl.api.training import train
+from lstmctl.config import from_mapping
+from lstmctl.decoding import Sampling
+from lstmctl.records import Finished
+from lstmctl.training.precision import autocast
+
+DOCUMENTED = Path(__file__).parent.parent / "docs" / "benchmarks.md"
+CELLS = ("rnn", "lstm", "gru")
+HIDDEN, BATCH, WINDOW = 512, 32, 64
+STEPS = 20
+SYMBOLS = 65
+GROUPS = ("training", "generation", "start", "learning")
+SLOWER = 0.9
+"""A ratio below this share of the documented one is pointed out."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """A line of the table."""
+
+    name: str
+    asked: str
+    values: Sequence[float]
+    details: str
+    unit: str = "times"
+
+    def __str__(self) -> str:
+        median, least, most = statistics.median(self.values), min(self.values), max(self.values)
+        form = {"times": "{:.2f} x", "s": "{:.2f} s", "%": "{:.1f} %", "nats": "{:.4f} nats"}[self.unit].format
+        spread = f"{form(least)} to {form(most)}" if len(self.values) > 1 else "one run"
+        return f"| {self.name} | {self.asked} | {form(median)} | {spread} | {self.details} |"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--only", nargs="+", choices=GROUPS, default=GROUPS)
+    parser.add_argument("--text", type=Path, default=bundled.data() / "travellers.txt")
+    chosen = parser.parse_args()
+    print(
+        f"{_processor()}, {torch.get_num_threads()} threads, Python {platform.python_version()}, "
+        f"torch {version('torch')}, {chosen.rounds} rounds\n"
+    )
+    print("| what | asked | median | spread | figures |\n| --- | --- | --- | --- | --- |")
+    known, slower = documented(), []
+    with tempfile.TemporaryDirectory() as folder:
+        os.environ["LSTMCTL_RUNS"] = str(Path(folder) / "runs")
+        text = Path(folder) / "text.txt"
+        letters = torch.randint(SYMBOLS, (500_000,), generator=torch.Generator().manual_seed(0)) + 48
+        text.write_text("".join(map(chr, letters.tolist())))
+        measures: dict[str, Callable[[], list[Row]]] = {
+            "training": lambda: training(text, letters - 48, chosen.rounds),
+            "generation": lambda: generation(text, chosen.rounds),
+            "start": lambda: start(text, chosen.rounds),
+            "learning": lambda: learning(chosen.text),
+        }
+        for group in chosen.only:
+            for row in measures[group]():
+                print(row, flush=True)
+                before = known.get(row.name)
+                if before and row.unit == "times" and statistics.median(row.values) < SLOWER * before:
+                    slower.append(f"{row.name}: {statistics.median(row.values):.2f} x, documented {before:.2f} x")
+    print("\n" + "\n".join(["Slower than documented:", *slower] if slower else ["Nothing is slower than documented."]))
+
+
+def documented() -> dict[str, float]:
+    """The ratios in the docs' own copy of this table, by row."""
+    rows = re.findall(r"^\| ([^|]+) \| [^|]* \| ([\d.]+) x \|", DOCUMENTED.read_text(encoding="utf-8"), re.MULTILINE)
+    return {name: float(ratio) for name, ratio in rows}
+
+
+def training(path: Path, text: torch.Tensor, rounds: int) -> list[Row]:
+    """Characters a second of the loop as `lstmctl train` runs it, of a plain loop, and of the step within ours."""
+    rows = []
+    for cell in CELLS:
+        settings = from_mapping(
+            {
+                "task": {"type": "language-model"},
+                "data": {"text": str(path), "split": [0.8, 0.2]},
+                "model": {"cell": cell, "hidden": HIDDEN, "embedding": yardsticks.EMBEDDING},
+                "training": {"budget": f"{STEPS} steps", "batch": BATCH, "window": WINDOW, "evaluate_every": 10**6},
+            }
+        )
+        assembled = assemble(settings, None, find_cell(settings, None), steps=10**6)
+        trainer = assembled.trainer
+        plain = yardsticks.training_steps(text, SYMBOLS, cell, hidden=HIDDEN, batch=BATCH, window=WINDOW)
+        bare = bare_steps(assembled.model, assembled.batches, assembled.choices.precision)
+        trainer.model.train()
+
+        def ours(trainer: object = trainer) -> None:
+            """The events of so many steps, taken as by a listener that does nothing."""
+            end = trainer.progress.step + STEPS  # type: ignore[attr-defined]
+            for event in trainer.events(lambda: trainer.progress.step >= end):  # type: ignore[attr-defined]
+                assert not isinstance(event, Finished) or event.reason == "interrupted"
+
+        def repeated(step: Callable[[], None]) -> Callable[[], None]:
+            return lambda: [step() for _ in range(STEPS)] and None
+
+        seconds = in_turns([ours, repeated(plain), repeated(bare)], rounds)
+        speeds = [STEPS * BATCH * WINDOW / statistics.median(times) for times in seconds]
+        details = f"{speeds[0]:,.0f} to {speeds[1]:,.0f} characters a second, {assembled.choices.precision}"
+        asked = "at least 1.60 x"
+        rows.append(Row(f"training, {cell} 1 x {HIDDEN}", asked, ratios(seconds[1], seconds[0]), details))
+        overhead = [100 * (ratio - 1) for ratio in ratios(seconds[0], seconds[2])]
+        rows.append(Row(f"loop over bare step, {cell}", "at most 3 %", overhead, f"bare {speeds[2]:,.0f}", "%"))
+    return rows
+
+
+def bare_steps(model: nn.Module, batches: object, precision: str) -> Callable[[], None]:
+    """Forward, backward, clipping and the optimizer of the same network in the same precision, and nothing else."""
+    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3, fused=True)
+    batch = batches[0]  # type: ignore[index]
+    state = model.initial_state(batch.lanes)  # type: ignore[operator]
+
+    def step() -> None:
+        with autocast(precision, torch.device("cpu")):
+            scores, _ = model(batch.input, state)
+            loss = functional.cross_entropy(scores.flatten(0, 1).float(), batch.target.flatten())
+        loss.backward()
+        nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimizer.step()
+        optimizer.zero_grad()
+
+    return step
+
+
+def generation(path: Path, rounds: int) -> list[Row]:
+    """Characters a second of a run of two layers, for one text and for 64, and how the cost of a symbol grows."""
+    settings = {
+        "task": {"type": "language-model"},
+        "data": {"text": str(path), "split": [0.8, 0.2]},
+        "model": {"cell": "lstm", "hidden": HIDDEN, "layers": 2, "embedding": yardsticks.EMBEDDING},
+        "training": {"budget": "1 steps", "batch": BATCH, "window": WINDOW},
+    }
+    run = train(settings)
+    rows = []
+    for count, length, asked in ((1, 1000, "at least 8.00 x"), (64, 200, "at least 3.00 x")):
+
+        def ours(count: int = count, length: int = length) -> None:
+            run.generate(length=length, count=count, sampling=Sampling(temperature=0.8))
+
+        def plain(count: int = count, length: int = length) -> None:
+            yardsticks.generate("lstm", symbols=SYMBOLS, hidden=HIDDEN, layers=2, count=count, length=length // 4)
+
+        seconds = in_turns([ours, plain], rounds)
+        speeds = count * length / statistics.median(seconds[0]), count * length / 4 / statistics.median(seconds[1])
+        name = f"generation, 2 x {HIDDEN}, {count} text{'s' if count > 1 else ''}"
+        details = f"{speeds[0]:,.0f} to {speeds[1]:,.0f} characters a second"
+        rows.append(Row(name, asked, [4 * ratio for ratio in ratios(seconds[1], seconds[0])], details))
+    reading = run.model.recurrence.state_dict().values()  # type: ignore[union-attr, operator]
+    size = sum(weight.numel() * weight.element_size() for weight in reading)
+    vector, matrix = torch.randn(HIDDEN), torch.randn(size // 4 // HIDDEN, HIDDEN)
+    (read,) = in_turns([lambda: [torch.mv(matrix, vector) for _ in range(100)] and None], rounds)
+    (own,) = in_turns([lambda: run.generate(length=1000) and None], rounds)
+    share = [100 * (a / 100) / (b / 1000) for a, b in zip(read, own, strict=True)]
+    details = f"{size / 2**20:.1f} MiB of weights in {statistics.median(read) * 1e4:.0f} microseconds a symbol"
+    rows.append(Row("reading the weights once, of a symbol's time", "", share, details, "%"))
+    writing, block, times = run.write(length=100_000).steps(), 10_000, []
+    for _ in range(10):
+        started = time.perf_counter()
+        for _ in range(block):
+            next(writing)
+        times.append(time.perf_counter() - started)
+    change = 100 * (statistics.median(times[-3:]) / statistics.median(times[:3]) - 1)
+    rows.append(Row("symbols 70,000 to 100,000 over the first 30,000", "flat", [change], "one text", "%"))
+    return rows
+
+
+def start(path: Path, rounds: int) -> list[Row]:
+    """Seconds of whole processes: help, a run of one step, a text of one symbol, and what importing torch takes."""
+    data = [f"data.text={path}", "data.split=[0.8, 0.2]", "training.budget=1 steps", "training.evaluate_every=100"]
+    lstmctl = [sys.executable, "-m", "lstmctl"]
+    commands = {
+        "python -c 'import torch'": ("", [sys.executable, "-c", "import torch"]),
+        "lstmctl --help": ("at most 0.25 s", [*lstmctl, "--help"]),
+        "lstmctl train, to its first step": ("at most 3.00 s", [*lstmctl, "train", *data]),
+        "lstmctl generate, to its first symbol": ("at most 2.50 s", [*lstmctl, "generate", "--length", "100000"]),
+    }
+    rows = []
+    for name, (asked, command) in commands.items():
+        until = {"train": b"step", "generate": b""}.get(command[3] if len(command) > 3 else "")
+        times = [_seconds(command, until) for _ in range(rounds)]
+        rows.append(Row(name, asked, times, "whole process" if until is None else "", "s"))
+    return rows
+
+
+def _seconds(command: list[str], until: bytes | None) -> float:
+    """Seconds until a process ends; or until it has printed anything that holds `until`."""
+    started = time.perf_counter()
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as process:
+        assert process.stdout is not None
+        if until is not None:
+            while (line := process.stdout.read1(65536)) and until not in line:
+                pass
+            seconds = time.perf_counter() - started
+            process.kill()
+            return seconds
+        process.stdout.read()
+    if process.returncode:
+        raise SystemExit(f"{' '.join(command)} ended with {process.returncode}")
+    return time.perf_counter() - started
+
+
+def learning(text: Path) -> list[Row]:
+    """Loss over the last tenth, and seconds of the whole process, of the preset and of a small Transformer."""
+    symbols = sorted(set(text.read_text(encoding="utf-8")))
+    numbers = {symbol: number for number, symbol in enumerate(symbols)}
+    encoded = torch.tensor([numbers[symbol] for symbol in text.read_text(encoding="utf-8")])
+    theirs = yardsticks.train_transformer(encoded, len(symbols))
+    started = time.perf_counter()
+    run = train("shakespeare-cpu", [f"data.text={text}"])
+    seconds = time.perf_counter() - started
+    metrics = run.metrics["validation"]
+    assert metrics is not None
+    details = f"cold {metrics['nats_per_character_cold']:.4f}, Transformer {theirs['nats_per_character_cold']:.4f} cold"
+    return [
+        Row(f"learning, {text.name}", "at most 1.4500 nats", [metrics["nats_per_character"]], details, "nats"),
+        Row(
+            "learning, Transformer's seconds over ours",
+            "at least 1.00 x",
+            [theirs["seconds"] / seconds],
+            f"{seconds:.1f} s, Transformer {theirs['seconds']:.1f} s",
+        ),
+    ]
+
+
+def in_turns(contenders: Sequence[Callable[[], object]], rounds: int) -> list[list[float]]:
+    """Seconds of each contender in each round, after one round that does not count."""
+    times: list[list[float]] = [[] for _ in contenders]
+    for counted in [False] + [True] * rounds:
+        for contender, seconds in zip(contenders, times, strict=True):
+            started = time.perf_counter()
+            contender()
+            if counted:
+                seconds.append(time.perf_counter() - started)
+    return times
+
+
+def ratios(above: Sequence[float], below: Sequence[float]) -> list[float]:
+    """Round by round."""
+    return [a / b for a, b in zip(above, below, strict=True)]
+
+
+def _processor() -> str:
+    found = (
+        re.search(r"model name\s*: (.+)", Path("/proc/cpuinfo").read_text()) if Path("/proc/cpuinfo").exists() else None
+    )
+    return found[1].strip() if found else platform.processor()
+
+
+if __name__ == "__main__":
+    main()
