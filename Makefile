@@ -1,12 +1,13 @@
 # make train   set up and train the default model on the bundled corpus, ending with a sample
 # make test    lint, types and every test
+# make bench   how fast everything is beside plain torch, and beside what docs/benchmarks.md says; leave the machine alone
 # A second call does no set-up work again: the stamps below are newer than what they depend on.
 
 PYTHON ?= python3
 BIN := .venv/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: train test lint types clean
+.PHONY: train test bench lint types clean
 
 train: .venv/.installed
 	$(BIN)/lstmctl train
@@ -15,6 +16,9 @@ train: .venv/.installed
 
 test: lint types
 	$(BIN)/python -m pytest -n 2
+
+bench: .venv/.installed
+	$(BIN)/python benchmarks/speed.py
 
 lint: .venv/.development
 	$(BIN)/ruff check .

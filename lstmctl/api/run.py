@@ -136,10 +136,10 @@ class Run:
                 log.warning(overlap)
         return self.evaluation(corpus, part, split if file is None else str(file))
 
-    def evaluation(self, corpus: Corpus, part: str, called: str) -> Evaluation:
+    def evaluation(self, corpus: Corpus, part: str, called: str, own: Score | None = None) -> Evaluation:
         """Score the run on one part of data that is encoded as its own, with simple baselines beside it; `called` is
-        the part's name in the result."""
-        scores = {"run": self.score(corpus, part), **self.task.references(corpus, part)}
+        the part's name in the result, and `own` the run's score, if it is known."""
+        scores = {"run": own or self.score(corpus, part), **self.task.references(corpus, part)}
         return Evaluation(
             run=str(self.path),
             split=called,

@@ -20,7 +20,7 @@ from lstmctl.api.run import Run, load_run
 from lstmctl.config import LoadedConfig, derive, dump, from_mapping, load
 from lstmctl.data.series import SeriesCorpus
 from lstmctl.errors import ConfigError, DivergedError, RunError
-from lstmctl.records import Event, Finished
+from lstmctl.records import Event, Finished, Score
 from lstmctl.registry import cell_name
 from lstmctl.reporting.report import write_report
 from lstmctl.runs.checkpoint import Snapshot, read_checkpoint
@@ -224,12 +224,11 @@ def _run(folder: RunFolder, assembled: Assembled, snapshot: Snapshot | None, obs
         if calibration is not None:
             replace_json(folder.path / CALIBRATION, calibration)
             folder.update(calibrated=True)
-        metrics: dict[str, Any] = {"validation": None, "test": None}
-        for part in metrics:
-            if part in assembled.corpus.parts:
-                metrics[part] = dict(run.score(assembled.corpus, part).metrics)
+        corpus = assembled.corpus
+        scores = {part: run.score(corpus, part) for part in ("validation", "test") if part in corpus.parts}
+        metrics = {"validation": None, "test": None, **{part: dict(score.metrics) for part, score in scores.items()}}
         if "arm" not in run.info:  # a comparison counts the baselines once for all its runs
-            replace_json(folder.path / EVALUATION, _evaluated(run, assembled.corpus))
+            replace_json(folder.path / EVALUATION, _evaluated(run, corpus, scores))
         folder.update(status="finished", stopped_by=finished.reason, metrics=metrics, **{**facts, "ended": now()})
         write_report(folder.path)
     return Run(folder, trust=True)
@@ -285,10 +284,10 @@ def _last_checkpoint(folder: RunFolder, processes: Processes) -> Snapshot | None
     return read_checkpoint(folder.checkpoints.folder / f"step-{step}")
 
 
-def _evaluated(run: Run, corpus: Corpus) -> dict[str, Any]:
+def _evaluated(run: Run, corpus: Corpus, scores: Mapping[str, Score]) -> dict[str, Any]:
     """`evaluation.json`: the reported part, with simple baselines beside the figures."""
-    part = "test" if "test" in corpus.parts else "validation"
-    facts = asdict(run.evaluation(corpus, part, part))
+    part = "test" if "test" in scores else "validation"
+    facts = asdict(run.evaluation(corpus, part, part, scores[part]))
     facts.pop("run")
     if isinstance(corpus, SeriesCorpus):
         facts["examples"] = [asdict(example) for example in examples(run, corpus, part)]
