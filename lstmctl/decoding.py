@@ -111,11 +111,13 @@ class StreamPredictor:
     """
 
     def __init__(self, model: SequenceModel, lanes: int, precision: torch.dtype = torch.float32) -> None:
-        self.model, self._stepping = model, packed(model, lanes, precision)
+        self.model, self.precision = model, precision
+        self._stepping: SequenceModel | None = None  # laid out only where a step is made, and not for a prompt alone
         self.state: ModelState = model.initial_state(lanes)
 
     def read(self, symbols: Tensor) -> Tensor:
         if len(symbols) == 1:
+            self._stepping = self._stepping or packed(self.model, symbols.shape[1], self.precision)
             step = self._stepping.step(symbols[0], self.state)
             self.state = step.state
             return step.output

@@ -29,7 +29,12 @@ QUESTIONS = 16
 
 @torch.no_grad()
 def inspect_recall(
-    run: Run, *, file: str | Path | None = None, split: str | None = None, kind: str | None = None
+    run: Run,
+    *,
+    file: str | Path | None = None,
+    split: str | None = None,
+    kind: str | None = None,
+    edges: Sequence[int] = EDGES,
 ) -> RecallFindings:
     """Ask a run, at every place of a text where something said before is said again, what comes.
 
@@ -41,6 +46,7 @@ def inspect_recall(
         file: a text to read, with its table of dependencies beside it; by default the run's own data.
         split: the part of that; the test part where there is one, else the validation part.
         kind: of dependencies; by default the one the table has most of.
+        edges: of the bins of distances, in symbols, in rising order.
 
     Raises:
         UsageError: nobody knows the distances in the text, the run reads no text as a stream, or there is no such part.
@@ -87,10 +93,10 @@ def inspect_recall(
     frequent = training.most_common(1)[0][0]
     bins = [
         summed_up(nearest, farthest, asked, probabilities, candidates, frequent)
-        for nearest, farthest in pairwise(EDGES)
+        for nearest, farthest in pairwise(edges)
         if any(nearest <= one.distance < farthest for one in asked)
     ]
-    bins.append(summed_up(EDGES[0], EDGES[-1], asked, probabilities, candidates, frequent))
+    bins.append(summed_up(edges[0], edges[-1], asked, probabilities, candidates, frequent))
     return RecallFindings(about(run, called), asked[0].kind, candidates, tuple(bins))
 
 
