@@ -15,7 +15,7 @@ from torch import Tensor
 from lstmctl.errors import UsageError
 from lstmctl.models.conditional_model import ConditionalModel
 from lstmctl.models.encoder_decoder import EncoderDecoder
-from lstmctl.models.recurrence import packed
+from lstmctl.models.recurrence import Stepper
 from lstmctl.models.sequence_model import SequenceModel
 from lstmctl.protocols import ModelState
 
@@ -73,24 +73,27 @@ def choose(logits: Tensor, sampling: Sampling, recent: Tensor, generator: torch.
         logits = logits.scatter(1, recent.t(), seen)
     if sampling.temperature == 0:
         return logits.argmax(dim=1)
-    # Relative to the largest score and in float64, so that no temperature, however small, overflows.
-    scores = (logits - logits.amax(dim=1, keepdim=True)).double() / sampling.temperature
-    probabilities, symbols = scores.softmax(dim=1).sort(dim=1, descending=True, stable=True)
+    # In float64, where no float32 overflows when it is divided by 1e-200; below that the likeliest is certain as well.
+    probabilities = (logits.double() / max(sampling.temperature, 1e-200)).softmax(dim=1)
     drawn = torch.rand(len(logits), 1, generator=generator, dtype=torch.float64)
-    if (sampling.top_k, sampling.top_p, sampling.min_p) == (None, 1, 0):  # nothing is cut away
-        cumulative = probabilities.cumsum(dim=1)
-        rank = torch.searchsorted(cumulative, drawn * cumulative[:, -1:], right=True)
-        return symbols.gather(1, rank.clamp_(max=probabilities.shape[1] - 1)).squeeze(1)
+    if (sampling.top_k, sampling.top_p, sampling.min_p) == (None, 1, 0):  # nothing is cut away: no need to sort
+        return _at(drawn, probabilities, probabilities.shape[1] - 1).squeeze(1)
+    probabilities, symbols = probabilities.sort(dim=1, descending=True, stable=True)
     keep = torch.ones_like(probabilities, dtype=torch.bool)
     if sampling.top_k is not None:
         keep[:, sampling.top_k :] = False
     keep &= probabilities.cumsum(dim=1) - probabilities < sampling.top_p
     keep &= probabilities >= sampling.min_p * probabilities[:, :1]
     keep[:, 0] = True
-    cumulative = (probabilities * keep).cumsum(dim=1)
-    rank = torch.searchsorted(cumulative, drawn * cumulative[:, -1:], right=True)
     last = keep.sum(dim=1, keepdim=True) - 1
-    return symbols.gather(1, rank.minimum(last)).squeeze(1)
+    return symbols.gather(1, _at(drawn, probabilities * keep, last)).squeeze(1)
+
+
+def _at(drawn: Tensor, probabilities: Tensor, last: Tensor | int) -> Tensor:
+    """Which column of each row (batch, 1) a number in [0, 1) falls on, where each is as wide as it is probable; none
+    after `last`, whatever rounding does."""
+    cumulative = probabilities.cumsum(dim=1)
+    return torch.searchsorted(cumulative, drawn * cumulative[:, -1:], right=True).clamp(max=last)
 
 
 class Predictor(Protocol):
@@ -112,19 +115,18 @@ class StreamPredictor:
 
     def __init__(self, model: SequenceModel, lanes: int, precision: torch.dtype = torch.float32) -> None:
         self.model, self.precision = model, precision
-        self._stepping: SequenceModel | None = None  # laid out only where a step is made, and not for a prompt alone
+        self._stepper: Stepper | None = None  # made only where a step is, and not for a prompt alone
         self.state: ModelState = model.initial_state(lanes)
 
     def read(self, symbols: Tensor) -> Tensor:
         if len(symbols) == 1:
-            self._stepping = self._stepping or packed(self.model, symbols.shape[1], self.precision)
-            step = self._stepping.step(symbols[0], self.state)
-            self.state = step.state
-            return step.output
+            self._stepper = self._stepper or self.model.stepper(symbols.shape[1], self.precision)
+            output, self.state = self._stepper(symbols[0], self.state)
+            return output
         for chunk in symbols.split(CHUNK):
             features, self.state = self.model.features(chunk, self.state)
-        output: Tensor = self.model.head(features[-1])
-        return output
+        scores: Tensor = self.model.head(features[-1])
+        return scores
 
 
 class WindowPredictor:
@@ -145,19 +147,18 @@ class LabelPredictor:
     """Knows the label of each lane, and begins its text by itself: what it reads is what is written so far."""
 
     def __init__(self, model: ConditionalModel, labels: Tensor, precision: torch.dtype = torch.float32) -> None:
-        self.model, self.labels, self._stepping = model, labels, packed(model, len(labels), precision)
+        self.model, self.labels, self._stepper = model, labels, model.stepper(labels, precision)
         self.state: ModelState = model.initial_state(len(labels))
         self._ahead = labels.new_full((1, len(labels)), model.mark)
 
     def read(self, symbols: Tensor) -> Tensor:
         symbols, self._ahead = torch.cat([self._ahead, symbols]), self._ahead[:0]
         if len(symbols) == 1:
-            step = self._stepping.step(symbols[0], self.labels, self.state)
-            self.state = step.state
-            return step.output
-        scores: Tensor
-        scores, self.state = self.model(symbols, self.labels, self.state)
-        return scores[-1]
+            scores, self.state = self._stepper(symbols[0], self.state)
+            return scores
+        every: Tensor
+        every, self.state = self.model(symbols, self.labels, self.state)
+        return every[-1]
 
 
 class SourcePredictor:
@@ -205,11 +206,16 @@ class Choice(NamedTuple):
 
     symbols: Tensor
     """(batch,)"""
-    probabilities: Tensor
-    """(batch,) the model's own probability of each, before temperature and truncation."""
+    scores: Tensor
+    """(batch, symbols) of all that might have come."""
+
+    @property
+    def probabilities(self) -> Tensor:
+        """(batch,) the model's own probability of each, before temperature and truncation."""
+        return self.scores.softmax(dim=1).gather(1, self.symbols.unsqueeze(1)).squeeze(1)
 
 
-@torch.no_grad()
+@torch.inference_mode()
 def continuations(
     predictor: Predictor, prompt: Tensor, sampling: Sampling, generator: torch.Generator
 ) -> Iterator[Choice]:
@@ -219,7 +225,7 @@ def continuations(
     while True:
         # Chosen on the CPU: it is little work, and CUDA has no repeatable cumulative sum.
         chosen = choose(logits.cpu(), sampling, recent.cpu(), generator).to(logits.device)
-        yield Choice(chosen, logits.softmax(dim=1).gather(1, chosen.unsqueeze(1)).squeeze(1))
+        yield Choice(chosen, logits)
         if sampling.repetition_penalty != 1:
             recent = torch.cat([recent, chosen.unsqueeze(0)])[-PENALTY_REACH:]
         logits = predictor.read(chosen.unsqueeze(0))

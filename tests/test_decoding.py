@@ -207,7 +207,7 @@ def test_an_empty_prompt_is_a_line_break_that_is_not_shown() -> None:
     task, model = made()
     assert written(task, model, "").finish()[0].text == written(task, model, "\n").finish()[0].text
     assert written(task, model, "").finish()[0].prompt == ""
-    assert written(task, model, "").finish()[0].text != written(task, model, "b").finish()[0].text
+    assert written(task, model, "").finish()[0].probabilities != written(task, model, "b").finish()[0].probabilities
 
 
 def test_the_same_seed_writes_the_same() -> None:

@@ -141,7 +141,7 @@ class _Text:
         self.ended: Literal["stop", "end"] | None = None
         self.shown: list[str] = []
         self.held_back = ""
-        self.symbols: list[str] = []
+        self.numbers: list[int] = []
         self.probabilities: list[float] = []
 
     def add(self, number: int, probability: float) -> str:
@@ -151,10 +151,13 @@ class _Text:
             self.ended = "end"
             self.held_back += self.decode.end()
             return self._show(len(self.held_back))
-        self.symbols.append(self.name_of(number))
+        self.numbers.append(number)
         self.probabilities.append(probability)
+        if not self.stop:  # nothing is held back, and much is saved where many texts grow
+            self.shown.append(piece := self.decode(number))
+            return piece
         self.held_back += self.decode(number)
-        if self.stop and self.stop in self.held_back:
+        if self.stop in self.held_back:
             self.ended = "stop"
             self.held_back = self.held_back[: self.held_back.index(self.stop)]
         return self._show(len(self.held_back) - (0 if self.ended else self._may_be_stop()))
@@ -166,7 +169,8 @@ class _Text:
 
     def generated(self, prompt: str) -> Generated:
         text = "".join(self.shown)
-        return Generated(prompt, text, tuple(self.symbols), tuple(self.probabilities), self.ended or "length")
+        symbols = tuple(self.name_of(number) for number in self.numbers)
+        return Generated(prompt, text, symbols, tuple(self.probabilities), self.ended or "length")
 
     def _show(self, upto: int) -> str:
         piece, self.held_back = self.held_back[:upto], self.held_back[upto:]

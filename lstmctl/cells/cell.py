@@ -5,6 +5,7 @@ Shapes use one vocabulary throughout: `time`, `batch`, `inputs`, `hidden`. Seque
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import ClassVar, NamedTuple
 
 import torch
@@ -26,6 +27,10 @@ class Step(NamedTuple):
     """What the next step sees."""
     gates: dict[str, Tensor]
     """Every gate by its name in the equations, (batch, hidden) each."""
+
+
+Stepper = Callable[[Tensor, State], tuple[Tensor, State]]
+"""One step in time for writing: what is read and the state before it, to the output (batch, hidden) and the state."""
 
 
 class CellOptions(BaseModel):
@@ -78,6 +83,23 @@ class Cell(nn.Module):
     def step(self, projected: Tensor, state: State) -> Step:
         """One step in time: `projected` (batch, any) and the state before it, to `Step`."""
         raise TypeError(f"{type(self).__name__} has no step; a cell must define one")
+
+    def stepper(self, lanes: int, precision: torch.dtype, vectors: Tensor | None = None) -> Stepper:
+        """`step` for writing, as fast as may be: without gates to look at and without gradients, of the weights as they
+        are now.
+
+        Args:
+            lanes: of the steps to come.
+            precision: of their products, float32 or bfloat16; only a hint.
+            vectors: all that is ever read, (count, inputs). A step then reads their numbers (batch,) in place of
+                features (batch, inputs).
+        """
+
+        def advance(input: Tensor, state: State) -> tuple[Tensor, State]:
+            features = input if vectors is None else vectors[input]
+            return self.step(self.project(features), state)[:2]
+
+        return advance
 
     def sequence(self, input: Tensor, state: State, mask: Tensor | None = None) -> tuple[Tensor, State]:
         """All steps in time.

@@ -3,6 +3,8 @@ numbers."""
 
 from __future__ import annotations
 
+from abc import abstractmethod
+from collections.abc import Callable
 from typing import Annotated
 
 import torch
@@ -10,8 +12,8 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional
 
-from lstmctl.cells.cell import Cell, CellOptions, State
-from lstmctl.cells.packed import PackedLinear, available
+from lstmctl.cells.cell import Cell, CellOptions, State, Stepper
+from lstmctl.cells.packed import Lookup, PackedLinear, available
 
 LongestMemory = Annotated[int, Field(ge=3)] | None
 """An option of cells with a gate that keeps, in steps."""
@@ -34,7 +36,6 @@ class FusedCell(Cell):
     def __init__(self, kernel: nn.RNNBase, options: CellOptions) -> None:
         super().__init__(kernel.input_size, kernel.hidden_size, options)
         self.kernel = kernel
-        self._packed: tuple[PackedLinear, PackedLinear] | None = None
 
     @property
     def recurrent_weight(self) -> Tensor:
@@ -63,8 +64,6 @@ class FusedCell(Cell):
 
     def project(self, input: Tensor) -> Tensor:
         """W x + b for every gate, (…, inputs) → (…, number of gates · hidden)."""
-        if self._packed is not None:
-            return self._packed[0](input)
         return functional.linear(input, self.input_weight, self.input_bias)
 
     @property
@@ -81,14 +80,33 @@ class FusedCell(Cell):
         assert isinstance(bias, Tensor)
         return bias
 
-    def pack(self, lanes: int, precision: torch.dtype) -> None:
-        """Lay the weights out for steps of so many lanes, with products in `precision`. The cell is then for such steps
-        alone: they have no gradients, and a change of its weights does not show in them."""
-        if available(self.input_weight):
-            self._packed = (
-                PackedLinear(self.input_weight, self.input_bias, lanes, precision),
-                PackedLinear(self.recurrent_weight, self.recurrent_bias, lanes, precision),
-            )
+    def stepper(self, lanes: int, precision: torch.dtype, vectors: Tensor | None = None) -> Stepper:
+        if not available(self.input_weight):
+            return super().stepper(lanes, precision, vectors)
+        return self.packed_stepper(lanes, precision, vectors)
+
+    @abstractmethod
+    def packed_stepper(self, lanes: int, precision: torch.dtype, vectors: Tensor | None) -> Stepper:
+        """`stepper`, for weights that can be packed."""
+
+    def packed_projection(self, lanes: int, precision: torch.dtype, vectors: Tensor | None) -> PackedLinear | Lookup:
+        """W x + b for every gate, of features (batch, inputs), or of numbers (batch,) where there are `vectors`."""
+        if vectors is None:
+            return PackedLinear(self.input_weight, self.input_bias, lanes, precision)
+        return Lookup(self.input_weight, self.input_bias, vectors)
+
+    def packed_sum(
+        self, lanes: int, precision: torch.dtype, vectors: Tensor | None, scale: Tensor
+    ) -> Callable[[Tensor, Tensor], Tensor]:
+        """W x + b + U h + b′ for every gate, times `scale` (number of gates · hidden,): a function of x, or of its
+        number, and h. Of features it is one product, [W U] [x; h] + (b + b′)."""
+        weights = [weight * scale.unsqueeze(1) for weight in (self.input_weight, self.recurrent_weight)]
+        bias = (self.input_bias + self.recurrent_bias) * scale
+        if vectors is None:
+            joint = PackedLinear(torch.cat(weights, dim=1), bias, lanes, precision)
+            return lambda features, hidden: joint(torch.cat([features, hidden], dim=1))
+        look_up, recur = Lookup(weights[0], bias, vectors), PackedLinear(weights[1], bias * 0, lanes, precision)
+        return lambda numbers, hidden: recur(hidden).add_(look_up(numbers))
 
     def unroll(self, input: Tensor, state: State) -> tuple[Tensor, State] | None:
         """All steps in time on a CPU, by a pass written out; None where torch's own kernel is the faster.
@@ -99,8 +117,6 @@ class FusedCell(Cell):
 
     def recur(self, hidden: Tensor) -> Tensor:
         """U h + b′ for every gate, (batch, hidden) → (batch, number of gates · hidden)."""
-        if self._packed is not None:
-            return self._packed[1](hidden)
         return functional.linear(hidden, self.recurrent_weight, self.recurrent_bias)
 
     def sequence(self, input: Tensor, state: State, mask: Tensor | None = None) -> tuple[Tensor, State]:

@@ -18,19 +18,34 @@ class PackedLinear:
         weight: W, (outputs, inputs), on a CPU.
         bias: b, (outputs,).
         rows: of the inputs to come; others work as well, more slowly.
-        precision: of the product, float32 or bfloat16; what goes in and comes out keeps its own.
+        precision: of the product, float32 or bfloat16; what goes in and comes out is float32.
     """
 
     def __init__(self, weight: Tensor, bias: Tensor, rows: int, precision: torch.dtype) -> None:
         self.precision = precision
         self.weight = torch.ops.mkldnn._reorder_linear_weight(weight.detach().to(precision).contiguous(), rows)
         self.bias = bias.detach().to(precision)
+        self._product = torch.ops.mkldnn._linear_pointwise.default
 
     def __call__(self, input: Tensor) -> Tensor:  # (rows, inputs) -> (rows, outputs)
-        product: Tensor = torch.ops.mkldnn._linear_pointwise(
-            input.to(self.precision), self.weight, self.bias, "none", [], ""
-        )
-        return product.to(input.dtype)
+        product: Tensor = self._product(input.to(self.precision), self.weight, self.bias, "none", [], "")
+        return product.float()
+
+
+class Lookup:
+    """W x + b where x is one of a few vectors, given by its number: the product with each is made once.
+
+    Args:
+        weight: W, (outputs, inputs).
+        bias: b, (outputs,).
+        vectors: all x, (count, inputs).
+    """
+
+    def __init__(self, weight: Tensor, bias: Tensor, vectors: Tensor) -> None:
+        self.table = torch.nn.functional.linear(vectors, weight, bias).detach()
+
+    def __call__(self, numbers: Tensor) -> Tensor:  # (rows,) -> (rows, outputs)
+        return self.table.index_select(0, numbers)
 
 
 def available(weight: Tensor) -> bool:

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from lstmctl.cells import unrolled
-from lstmctl.cells.cell import CellOptions, State, Step
+from lstmctl.cells.cell import CellOptions, State, Step, Stepper
 from lstmctl.cells.fused import FusedCell
 
 
@@ -39,6 +39,15 @@ class RNN(FusedCell):
         (hidden,) = state
         hidden = self.activation(projected + self.recur(hidden))
         return Step(hidden, (hidden,), {})
+
+    def packed_stepper(self, lanes: int, precision: torch.dtype, vectors: Tensor | None) -> Stepper:
+        total = self.packed_sum(lanes, precision, vectors, torch.ones_like(self.recurrent_bias))
+
+        def advance(input: Tensor, state: State) -> tuple[Tensor, State]:
+            hidden = self.activation(total(input, state[0]))
+            return hidden, (hidden,)
+
+        return advance
 
     def unroll(self, input: Tensor, state: State) -> tuple[Tensor, State]:
         projected = functional.linear(input, self.input_weight, self.input_bias + self.recurrent_bias)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from lstmctl.models.recurrence import Recurrence, StackStep
+from lstmctl.models.recurrence import Recurrence, StackStep, Stepper
 from lstmctl.protocols import ModelState
 
 
@@ -66,3 +66,13 @@ class ConditionalModel(nn.Module):
     def inputs(self, read: Tensor, labels: Tensor) -> Tensor:
         """What the recurrence reads, (time, batch, features), of symbols (time, batch) and labels (batch,)."""
         return torch.cat([self.input_map(read), self.label_map(labels).expand(len(read), -1, -1)], dim=-1)
+
+    def stepper(self, labels: Tensor, precision: torch.dtype) -> Stepper:
+        """`step` for writing, as fast as may be, in lanes of these labels (batch,); see `SequenceModel.stepper`."""
+        advance = self.recurrence.stepper(len(labels), precision)
+
+        def write(symbols: Tensor, state: ModelState) -> tuple[Tensor, ModelState]:
+            output, state = advance(self.inputs(symbols.unsqueeze(0), labels)[0], state)
+            return self.head(output), state
+
+        return write

@@ -3,16 +3,14 @@ so that a cell's fused kernel and its `step` compute the same network."""
 
 from __future__ import annotations
 
-import copy
 import math
 from collections.abc import Callable, Sequence
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from lstmctl.cells.cell import Cell
-from lstmctl.cells.fused import FusedCell
 from lstmctl.protocols import ModelState
 
 
@@ -24,7 +22,8 @@ class Layer(NamedTuple):
     norm: nn.Module
 
 
-Model = TypeVar("Model", bound=nn.Module)
+Stepper = Callable[[Tensor, ModelState], tuple[Tensor, ModelState]]
+"""One step in time for writing: what is read and the state before it, to the output (batch, outputs) and the state."""
 
 
 class StackStep(NamedTuple):
@@ -190,6 +189,27 @@ class Recurrence(nn.Module):
             gates.append(open_gates)
         return StackStep(input, tuple(after), gates)
 
+    def stepper(self, lanes: int, precision: torch.dtype, vectors: Tensor | None = None) -> Stepper:
+        """`step` for writing, as fast as may be: without gates to look at and without gradients, of the weights as they
+        are now. See `Cell.stepper`."""
+        looked_up = vectors if self.residual else None  # what a sum needs is read here, and not by the first cell
+        read = [None if self.residual else vectors] + [None] * (len(self._layers) - 1)
+        steppers = [
+            (layer, layer.cells[0].stepper(lanes, precision, known))
+            for layer, known in zip(self._layers, read, strict=True)
+        ]
+
+        def advance(input: Tensor, state: ModelState) -> tuple[Tensor, ModelState]:
+            input = input if looked_up is None else looked_up[input]
+            after = []
+            for (layer, step), before in zip(steppers, state, strict=True):
+                output, now = step(input, before)
+                input = self.handed_on(layer, input, output)
+                after.append(now)
+            return input, tuple(after)
+
+        return advance
+
     def layers(self) -> list[Layer]:
         """From the first, which reads the input, to the last."""
         return self._layers
@@ -197,21 +217,10 @@ class Recurrence(nn.Module):
     def handed_on(self, layer: Layer, input: Tensor, output: Tensor) -> Tensor:
         """What the next layer reads, dropout aside, of a layer's input and its cells' outputs, both (…, features)."""
         summed = input + output if self.residual and input.shape[-1] == output.shape[-1] else output
-        found: Tensor = layer.norm(summed)
-        return found
-
-
-def packed(model: Model, lanes: int, precision: torch.dtype) -> Model:
-    """A copy of a model whose cells are laid out for steps of so many lanes, and for nothing else.
-
-    Args:
-        precision: of the products that its cells make.
-    """
-    copied = copy.deepcopy(model)
-    for cell in copied.modules():
-        if isinstance(cell, FusedCell):
-            cell.pack(lanes, precision)
-    return copied
+        if isinstance(layer.norm, nn.Identity):  # whose call takes as long as a sum
+            return summed
+        normed: Tensor = layer.norm(summed)
+        return normed
 
 
 def reset_lanes(state: ModelState, reset: Tensor | None) -> ModelState:
