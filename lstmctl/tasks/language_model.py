@@ -6,7 +6,7 @@ The figure is the cross-entropy in nats a symbol: the mean of −ln p(symbol | w
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -35,6 +35,7 @@ from lstmctl.protocols import Batch, Batches, Loss, ModelState, Totals
 from lstmctl.records import Prediction, Score
 from lstmctl.scoring import evaluating, total
 from lstmctl.tasks.inspected import Inspected
+from lstmctl.tasks.one_stream import stream_total
 from lstmctl.tasks.problem import Problem
 from lstmctl.tasks.text_properties import text_properties
 from lstmctl.tasks.windows import GrowingLanes, Lanes, ShuffledWindows, cold, readable, spread, streamed
@@ -56,7 +57,7 @@ class Pass:
 
     name: str
     """Appended to the figures' names; empty for the headline."""
-    batches: Iterable[Batch]
+    total: Callable[[nn.Module], Totals]
     windows: int
 
 
@@ -170,16 +171,19 @@ class LanguageModel(Problem):
         if self.many_to_one:
             count = len(symbols) - self.window
             windows = len(range(0, count, max(1, -(-count // MOST_WINDOWS))))
-            return [Pass("", spread(symbols, self.window, 256, MOST_WINDOWS), windows)]
+            return [self._batched("", spread(symbols, self.window, 256, MOST_WINDOWS), windows)]
         windows = (len(symbols) - 1) // COLD_WINDOW
-        passes = [Pass("", streamed(symbols, 1, 4096), 1)]
-        return [*passes, Pass("_cold", cold(symbols, COLD_WINDOW, 64), windows)] if windows else passes
+        passes = [Pass("", lambda model: stream_total(model, self, symbols), 1)]
+        return [*passes, self._batched("_cold", cold(symbols, COLD_WINDOW, 64), windows)] if windows else passes
+
+    def _batched(self, name: str, batches: Iterable[Batch], windows: int) -> Pass:
+        return Pass(name, lambda model: total(model, self, batches), windows)
 
     def evaluate(self, model: nn.Module, symbols: Tensor) -> Score:
         metrics: dict[str, float] = {}
         windows = 0
         for one in self.passes(symbols):
-            figures = self.metrics(total(model, self, one.batches))
+            figures = self.metrics(one.total(model))
             metrics |= figures if not one.name else {self.primary.name + one.name: figures[self.primary.name]}
             windows = one.windows
         return Score(metrics, windows)

@@ -145,7 +145,11 @@ def streamed(symbols: Tensor, lanes: int, window: int) -> Iterator[Batch]:
     """All of a text for evaluation, in `lanes` that carry state from a zero start: each symbol but every lane's first
     is a target once. One lane is the whole text as one stream."""
     length = (len(symbols) - 1) // lanes
-    starts = torch.arange(lanes, device=symbols.device) * length
+    return alongside(symbols, torch.arange(lanes, device=symbols.device) * length, length, window)
+
+
+def alongside(symbols: Tensor, starts: Tensor, length: int, window: int) -> Iterator[Batch]:
+    """Lanes of `length` targets that begin at `starts` (lanes,), `window` at a time."""
     for position in range(0, length, window):
         stop = min(position + window, length)
         offsets = torch.arange(position, stop + 1, device=symbols.device).unsqueeze(1)

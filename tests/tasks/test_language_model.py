@@ -20,10 +20,10 @@ from lstmctl.data.splitting import held_out
 from lstmctl.data.text import TextCorpus, open_text
 from lstmctl.errors import DataError, UsageError
 from lstmctl.models.sequence_model import SequenceModel
-from lstmctl.protocols import Batch
 from lstmctl.registry import CELLS, resolve
 from lstmctl.scoring import total
 from lstmctl.tasks.language_model import COLD_WINDOW, MOST_WINDOWS, LanguageModel
+from lstmctl.tasks.windows import spread
 
 TEXT = "a bird sang in the tall tree, and the cat looked up at it. " * 5
 ENCODING = TextEncoding.of(TEXT)
@@ -64,7 +64,7 @@ def mean(values: list[float]) -> float:
 @pytest.mark.parametrize("cell", list(CELLS))
 def test_a_score_is_the_mean_of_single_predictions(cell: str) -> None:
     task, model = made(cell)
-    warm, cold = (task.metrics(total(model, task, one.batches)) for one in task.passes(NUMBERS))
+    warm, cold = (task.metrics(one.total(model)) for one in task.passes(NUMBERS))
     model.double().eval()
     with torch.no_grad():
         stream = one_by_one(model, NUMBERS)
@@ -85,7 +85,7 @@ def test_a_score_is_the_mean_of_single_predictions(cell: str) -> None:
 def test_a_many_to_one_score_is_the_mean_over_windows(cell: str) -> None:
     task, model = made(cell, "many-to-one")
     (one,) = task.passes(NUMBERS)
-    figures = task.metrics(total(model, task, one.batches))
+    figures = task.metrics(one.total(model))
     model.double().eval()
     with torch.no_grad():
         last = [one_by_one(model, NUMBERS[at : at + WINDOW + 1])[-1] for at in range(len(NUMBERS) - WINDOW)]
@@ -96,7 +96,7 @@ def test_a_many_to_one_score_is_the_mean_over_windows(cell: str) -> None:
 def test_progress_in_one_lane_equals_the_reported_figure() -> None:
     task, model = made("lstm")
     short = NUMBERS[:200]
-    reported = total(model, task, task.passes(short)[0].batches)
+    reported = task.passes(short)[0].total(model)
     assert total(model, task, task.progress(short)) == pytest.approx(reported, rel=1e-6)
 
 
@@ -107,7 +107,7 @@ def test_without_learning_every_symbol_costs_the_logarithm_of_their_number(symbo
     noun = symbols.removesuffix("s")
     for parameter in model.head.parameters():
         torch.nn.init.zeros_(parameter)
-    figures = task.metrics(total(model, task, task.passes(NUMBERS)[0].batches))
+    figures = task.metrics(task.passes(NUMBERS)[0].total(model))
     assert figures[f"nats_per_{noun}"] == pytest.approx(math.log(len(encoding)), rel=1e-6)
     assert figures[f"bits_per_{noun}"] == pytest.approx(math.log2(len(encoding)), rel=1e-6)
     assert task.primary.name == f"nats_per_{noun}"
@@ -130,7 +130,7 @@ def test_the_loss_is_the_sum_over_its_targets(shape: str) -> None:
 def test_scoring_uses_no_dropout_and_leaves_the_model_in_training() -> None:
     task, model = made("lstm")
     model.train()
-    first, second = (total(model, task, task.passes(NUMBERS)[0].batches) for _ in range(2))
+    first, second = (task.passes(NUMBERS)[0].total(model) for _ in range(2))
     assert first == second
     assert model.training
 
@@ -138,8 +138,9 @@ def test_scoring_uses_no_dropout_and_leaves_the_model_in_training() -> None:
 def test_many_windows_are_thinned_out_evenly() -> None:
     task, _ = made("rnn", "many-to-one")
     for length in (MOST_WINDOWS + WINDOW, MOST_WINDOWS + WINDOW + 1, 3 * MOST_WINDOWS + 5):
-        (one,) = task.passes(torch.zeros(length, dtype=torch.long))
-        batches: list[Batch] = list(one.batches)
+        symbols = torch.zeros(length, dtype=torch.long)
+        (one,) = task.passes(symbols)
+        batches = spread(symbols, WINDOW, 256, MOST_WINDOWS)
         assert sum(batch.lanes for batch in batches) == one.windows <= MOST_WINDOWS
 
 
