@@ -8,6 +8,7 @@ Everything they leave is compared bit for bit, wall-clock fields aside. Ends wit
 from __future__ import annotations
 
 import argparse
+import itertools
 import os
 import platform
 import random
@@ -15,6 +16,7 @@ import signal
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import disturbing
 import torch
@@ -26,16 +28,20 @@ def main() -> int:
     parser.add_argument("--points", type=int, default=5, help="interruptions of each cell by each signal")
     parser.add_argument("--steps", type=int, default=400)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--dropout", type=float, nargs="+", default=[0.1])
     arguments = parser.parse_args()
     torch.set_num_threads(1)
-    rows: list[tuple[str, str, list[int], int]] = []
+    rows: list[tuple[str, float, str, list[int], int]] = []
     with tempfile.TemporaryDirectory() as folder:
         os.chdir(folder)
         text = Path(folder) / "small.txt"
         disturbing.write_text(text)
-        for cell in arguments.cells:
+        for cell, dropout in itertools.product(arguments.cells, arguments.dropout):
             draw = random.Random(f"{cell} {arguments.seed}")
             config = disturbing.settings(text, cell, arguments.steps, save_every=37, evaluate_every=80)
+            config["device"] = arguments.device
+            config["model"]["dropout"] = dropout
             undisturbed = disturbing.next_run(cell)
             if disturbing.Child(disturbing.train(config)).wait() != 0:
                 return 1
@@ -43,17 +49,17 @@ def main() -> int:
             for number in (signal.SIGKILL, signal.SIGINT):
                 points = sorted(draw.randrange(1, arguments.steps - 40) for _ in range(arguments.points))
                 identical = sum(_resumed(config, cell, number, point) == expected for point in points)
-                rows.append((cell, number.name, points, identical))
+                rows.append((cell, dropout, number.name, points, identical))
         os.chdir("/")
-    print(f"torch {torch.__version__}, {os.cpu_count()} cores, {platform.machine()}, 1 thread, float32")
-    print(f"{arguments.steps} steps, saved every 37, evaluated every 80\n")
-    print("| cell | signal | after steps | identical |\n| --- | --- | --- | --- |")
-    for cell, name, points, identical in rows:
-        print(f"| {cell} | {name} | {', '.join(map(str, points))} | {identical} of {len(points)} |")
+    print(f"torch {torch.__version__}, {os.cpu_count()} cores, {platform.machine()}, {arguments.device}, 1 thread")
+    print(f"{arguments.steps} steps, saved every 37, evaluated every 80, float32\n")
+    print("| cell | dropout | signal | after steps | identical |\n| --- | --- | --- | --- | --- |")
+    for cell, dropout, name, points, identical in rows:
+        print(f"| {cell} | {dropout} | {name} | {', '.join(map(str, points))} | {identical} of {len(points)} |")
     return int(any(identical < len(points) for *_, points, identical in rows))
 
 
-def _resumed(config: dict[str, object], cell: str, number: int, point: int) -> dict[str, object]:
+def _resumed(config: dict[str, Any], cell: str, number: int, point: int) -> dict[str, object]:
     """What a run leaves that a signal stopped once it had made `point` steps, and that then was resumed."""
     run = disturbing.next_run(cell)
     child = disturbing.Child(disturbing.train(config))

@@ -37,6 +37,7 @@ from lstmctl.config import from_mapping
 from lstmctl.decoding import Sampling
 from lstmctl.records import Finished
 from lstmctl.training.precision import autocast
+from lstmctl.training.trainer import Trainer
 
 DOCUMENTED = Path(__file__).parent.parent / "docs" / "benchmarks.md"
 CELLS = ("rnn", "lstm", "gru")
@@ -60,7 +61,8 @@ class Row:
 
     def __str__(self) -> str:
         median, least, most = statistics.median(self.values), min(self.values), max(self.values)
-        form = {"times": "{:.2f} x", "s": "{:.2f} s", "%": "{:.1f} %", "nats": "{:.4f} nats"}[self.unit].format
+        forms = {"times": "{:.2f} x", "s": "{:.2f} s", "%": "{:.1f} %", "nats": "{:.4f} nats", "count": "{:.0f}"}
+        form = forms[self.unit].format
         spread = f"{form(least)} to {form(most)}" if len(self.values) > 1 else "one run"
         return f"| {self.name} | {self.asked} | {form(median)} | {spread} | {self.details} |"
 
@@ -120,17 +122,8 @@ def training(path: Path, text: torch.Tensor, rounds: int) -> list[Row]:
         plain = yardsticks.training_steps(text, SYMBOLS, cell, hidden=HIDDEN, batch=BATCH, window=WINDOW)
         bare = bare_steps(assembled.model, assembled.batches, assembled.choices.precision)
         trainer.model.train()
-
-        def ours(trainer: object = trainer) -> None:
-            """The events of so many steps, taken as by a listener that does nothing."""
-            end = trainer.progress.step + STEPS  # type: ignore[attr-defined]
-            for event in trainer.events(lambda: trainer.progress.step >= end):  # type: ignore[attr-defined]
-                assert not isinstance(event, Finished) or event.reason == "interrupted"
-
-        def repeated(step: Callable[[], None]) -> Callable[[], None]:
-            return lambda: [step() for _ in range(STEPS)] and None
-
-        seconds = in_turns([ours, repeated(plain), repeated(bare)], rounds)
+        contenders = [loop(trainer, STEPS), repeated(plain, STEPS), repeated(bare, STEPS)]
+        seconds = in_turns(contenders, rounds)
         speeds = [STEPS * BATCH * WINDOW / statistics.median(times) for times in seconds]
         details = f"{speeds[0]:,.0f} to {speeds[1]:,.0f} characters a second, {assembled.choices.precision}"
         asked = "at least 1.60 x"
@@ -138,6 +131,22 @@ def training(path: Path, text: torch.Tensor, rounds: int) -> list[Row]:
         overhead = [100 * (ratio - 1) for ratio in ratios(seconds[0], seconds[2])]
         rows.append(Row(f"loop over bare step, {cell}", "at most 3 %", overhead, f"bare {speeds[2]:,.0f}", "%"))
     return rows
+
+
+def loop(trainer: Trainer, steps: int) -> Callable[[], None]:
+    """Makes so many steps as `lstmctl train` does; their events are taken as by a listener that does nothing."""
+
+    def run() -> None:
+        end = trainer.progress.step + steps
+        for event in trainer.events(lambda: trainer.progress.step >= end):
+            assert not isinstance(event, Finished) or event.reason == "interrupted"
+
+    return run
+
+
+def repeated(step: Callable[[], None], steps: int) -> Callable[[], None]:
+    """Makes so many steps."""
+    return lambda: [step() for _ in range(steps)] and None
 
 
 def bare_steps(model: nn.Module, batches: object, precision: str) -> Callable[[], None]:

@@ -37,29 +37,81 @@ class RecurrentNetwork(nn.Module):
 
 
 def training_steps(
-    text: Tensor, symbols: int, cell: str, *, hidden: int, batch: int, window: int
+    text: Tensor,
+    symbols: int,
+    cell: str,
+    *,
+    hidden: int,
+    batch: int,
+    window: int,
+    layers: int = 1,
+    precision: str = "float32",
+    fused: bool | None = None,
 ) -> Callable[[], None]:
-    """A function that makes one ordinary step of training in float32; `text` (length,) is read in `batch` lanes."""
-    network = RecurrentNetwork(symbols, cell, hidden, 1)
-    optimizer = torch.optim.AdamW(network.parameters(), lr=2e-3)
-    lanes = text[: len(text) // batch * batch].long().view(batch, -1).t().contiguous()
-    windows = _windows(lanes, window)
+    """A function that makes one ordinary step of training, where `text` (length,) is; it is read in `batch` lanes."""
+    network = RecurrentNetwork(symbols, cell, hidden, layers).to(text.device)
+    optimizer = torch.optim.AdamW(network.parameters(), lr=2e-3, fused=fused)
+    coming = windows(text, batch, window)
     state: Any = None
 
     def step() -> None:
         nonlocal state
-        begins, read, wanted = next(windows)
-        scores, state = network(read, None if begins else state)
+        begins, read, wanted = next(coming)
+        with torch.autocast(text.device.type, torch.bfloat16, enabled=precision == "bfloat16"):
+            scores, state = network(read, None if begins else state)
         state = tuple(part.detach() for part in state) if isinstance(state, tuple) else state.detach()
         optimizer.zero_grad()
-        functional.cross_entropy(scores.flatten(0, 1), wanted.flatten()).backward()
+        functional.cross_entropy(scores.flatten(0, 1).float(), wanted.flatten()).backward()
         nn.utils.clip_grad_norm_(network.parameters(), 1.0)
         optimizer.step()
 
     return step
 
 
-def _windows(lanes: Tensor, window: int) -> Iterator[tuple[bool, Tensor, Tensor]]:
+def captured_steps(text: Tensor, symbols: int, *, hidden: int, batch: int, window: int) -> Callable[[], None]:
+    """`training_steps` of an LSTM on a GPU, recorded once as a CUDA graph that is played at every call."""
+    network = RecurrentNetwork(symbols, "lstm", hidden, 1).to(text.device)
+    optimizer = torch.optim.AdamW(network.parameters(), lr=2e-3, fused=True, capturable=True)
+    coming = windows(text, batch, window)
+    # A graph reads and writes the same memory each time.
+    state = tuple(torch.zeros(1, batch, hidden, device=text.device) for _ in range(2))
+    _, read, wanted = (part.clone() if isinstance(part, Tensor) else part for part in next(coming))
+
+    def step() -> None:
+        scores, after = network(read, state)
+        functional.cross_entropy(scores.flatten(0, 1), wanted.flatten()).backward()
+        nn.utils.clip_grad_norm_(network.parameters(), 1.0)
+        optimizer.step()
+        for part, now in zip(state, after, strict=True):
+            part.copy_(now.detach())
+
+    aside = torch.cuda.Stream()
+    aside.wait_stream(torch.cuda.current_stream())
+    with torch.cuda.stream(aside):  # where torch wants the steps before a capture to be made
+        for _ in range(10):
+            optimizer.zero_grad(set_to_none=True)
+            step()
+    torch.cuda.current_stream().wait_stream(aside)
+    optimizer.zero_grad(set_to_none=True)  # so that the graph makes gradients in memory of its own
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph):
+        step()
+
+    def play() -> None:
+        begins, now, next_ones = next(coming)
+        read.copy_(now)
+        wanted.copy_(next_ones)
+        if begins:
+            for part in state:
+                part.zero_()
+        graph.replay()
+
+    return play
+
+
+def windows(text: Tensor, batch: int, window: int) -> Iterator[tuple[bool, Tensor, Tensor]]:
+    """Whether the text begins, what is read and what is to be told, (window, batch) each, again and again."""
+    lanes = text[: len(text) // batch * batch].long().view(batch, -1).t().contiguous()
     while True:
         for start in range(0, len(lanes) - window, window):
             stop = start + window
@@ -67,10 +119,12 @@ def _windows(lanes: Tensor, window: int) -> Iterator[tuple[bool, Tensor, Tensor]
 
 
 @torch.no_grad()
-def generate(cell: str, *, symbols: int, hidden: int, layers: int, count: int, length: int) -> None:
+def generate(
+    cell: str, *, symbols: int, hidden: int, layers: int, count: int, length: int, device: str = "cpu"
+) -> None:
     """Sample `count` texts of `length` symbols side by side, a call of the network for each symbol."""
-    network = RecurrentNetwork(symbols, cell, hidden, layers).eval()
-    chosen, state = torch.zeros(1, count, dtype=torch.long), None
+    network = RecurrentNetwork(symbols, cell, hidden, layers).eval().to(device)
+    chosen, state = torch.zeros(1, count, dtype=torch.long, device=device), None
     for _ in range(length):
         scores, state = network(chosen, state)
         chosen = functional.softmax(scores[0] / 0.8, dim=-1).multinomial(1).t()

@@ -26,13 +26,13 @@ def augmented(
     lookback, batch, channels = window.values.shape
     if settings.symmetry == "odd":
         each = 1 if settings.channels == "joint" else channels
-        sign = torch.where(torch.rand(1, batch, each) < 0.5, -1.0, 1.0).to(window.values)
+        sign = torch.where(torch.rand(1, batch, each) < 0.5, -1.0, 1.0).to(window.values, non_blocking=True)
         window, target = window._replace(values=window.values * sign), shift + sign * (target - shift)
     if shorten:
         segments = lookback // settings.segment
         hidden = (torch.rand(batch) * segments).long() * (torch.rand(batch) < shorten)
         kept = torch.arange(lookback).unsqueeze(1) >= hidden * settings.segment
-        mask = kept.unsqueeze(-1).to(window.values)
+        mask = kept.unsqueeze(-1).to(window.values, non_blocking=True)
         seen = None if window.seen is None else window.seen * mask
         window = window._replace(values=window.values * mask, past=window.past * mask, seen=seen)
     return window, target

@@ -79,7 +79,7 @@ class Lanes:
         if self.state_reset:
             generator = torch.Generator().manual_seed(stream(self.seed, "reset", step))
             marked |= torch.rand(self.batch, generator=generator) < self.state_reset
-        return marked.to(self.symbols.device) if marked.any() else None
+        return marked.to(self.symbols.device, non_blocking=True) if marked.any() else None
 
 
 class GrowingLanes:

@@ -142,10 +142,11 @@ class Trainer:
         yield Finished(progress.step, over)
 
     def make_steps(self, count: int) -> None:
-        """Make steps without events and wait until the device has made them: what a trial of the speed needs."""
+        """Make steps, at least one, without events and wait until the device has made them: what a trial of the speed
+        needs."""
         for _ in range(count):
             norm, _ = self._step()
-            float(norm)
+        float(norm)
 
     def snapshot(self) -> Snapshot:
         """All state, copied to the CPU; what `load` needs to go on to the same bits, in as many processes.
@@ -266,7 +267,9 @@ class Trainer:
 
     def _report(self, rate: float, norm: Tensor) -> Stepped:
         progress = self.progress
-        loss = float(self._losses) / progress.loss_count
+        started = time.perf_counter()
+        loss = float(self._losses) / progress.loss_count  # waits for a GPU, to which a step only hands its work
+        progress.seconds += time.perf_counter() - started
         if not _is_sane(loss):
             raise self._diverged(progress.step, loss, float(norm))
         progress.loss_count = 0
