@@ -23,7 +23,7 @@ from lstmctl.models.sequence_model import count_parameters
 from lstmctl.protocols import Batch, Batches
 from lstmctl.tasks.problem import Corpus, Problem
 from lstmctl.training.budget import steps_within
-from lstmctl.training.device import choose_device, choose_threads, device_name, make_repeatable
+from lstmctl.training.device import choose_device, choose_threads, device_name, keep_freed_memory, make_repeatable
 from lstmctl.training.distributed import ALONE, Processes
 from lstmctl.training.precision import autocast, choose_precision
 from lstmctl.training.trainer import Trainer, load_weights
@@ -84,6 +84,7 @@ def assemble(
     device = choose_device(choices.device if choices else settings.device, processes.local_rank)
     threads = choose_threads(choices.threads if choices else settings.threads)
     repeatable_by = make_repeatable(device)
+    keep_freed_memory()
     corpus = processes.first_before_others(lambda: open_data(settings, config_folder))
     cell_source = registry.source_hash(cell) if registry.is_user_class(settings.model.cell) else None
     config = sha256(dump(settings).encode()).hexdigest()
