@@ -337,7 +337,7 @@ def generation(bench: Bench) -> list[Row]:
 
     kinds = ("float32", "bfloat16")
     *own, theirs = bench.in_turns(
-        *map(ours, kinds), lambda: yardsticks.generate("lstm", **shape, **much, device=str(bench.device))
+        *map(ours, kinds), yardsticks.sampler("lstm", **shape, **much, device=str(bench.device))
     )
     rows = []
     for kind, seconds in zip(kinds, own, strict=True):

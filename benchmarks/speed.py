@@ -1,5 +1,5 @@
-"""How fast lstmctl is beside what one writes with torch alone (`yardsticks.py`), both timed in turns in one run;
-and how that compares with the table that `docs/benchmarks.md` holds.
+"""How fast lstmctl is beside what one writes with torch alone (`yardsticks.py`, in processes of their own), in turns in
+one run; and how that compares with the table that `docs/benchmarks.md` holds.
 
 python benchmarks/speed.py [--rounds 5] [--only training generation start learning] [--text tinyshakespeare.txt]
 
@@ -11,6 +11,7 @@ row has none, the figure is in seconds or a share. Quoted are medians, with the 
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import platform
 import re
@@ -19,7 +20,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -43,7 +45,6 @@ DOCUMENTED = Path(__file__).parent.parent / "docs" / "benchmarks.md"
 CELLS = ("rnn", "lstm", "gru")
 HIDDEN, BATCH, WINDOW = 512, 32, 64
 STEPS = 20
-SYMBOLS = 65
 GROUPS = ("training", "generation", "start", "learning")
 SLOWER = 0.9
 """A ratio below this share of the documented one is pointed out."""
@@ -82,10 +83,10 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         os.environ["LSTMCTL_RUNS"] = str(Path(folder) / "runs")
         text = Path(folder) / "text.txt"
-        letters = torch.randint(SYMBOLS, (500_000,), generator=torch.Generator().manual_seed(0)) + 48
+        letters = torch.randint(yardsticks.SYMBOLS, (500_000,), generator=torch.Generator().manual_seed(0)) + 48
         text.write_text("".join(map(chr, letters.tolist())))
         measures: dict[str, Callable[[], list[Row]]] = {
-            "training": lambda: training(text, letters - 48, chosen.rounds),
+            "training": lambda: training(text, chosen.rounds),
             "generation": lambda: generation(text, chosen.rounds),
             "start": lambda: start(text, chosen.rounds),
             "learning": lambda: learning(chosen.text),
@@ -105,7 +106,7 @@ def documented() -> dict[str, float]:
     return {name: float(ratio) for name, ratio in rows}
 
 
-def training(path: Path, text: torch.Tensor, rounds: int) -> list[Row]:
+def training(path: Path, rounds: int) -> list[Row]:
     """Characters a second of the loop as `lstmctl train` runs it, of a plain loop, and of the step within ours."""
     rows = []
     for cell in CELLS:
@@ -119,11 +120,10 @@ def training(path: Path, text: torch.Tensor, rounds: int) -> list[Row]:
         )
         assembled = assemble(settings, None, find_cell(settings, None), steps=10**6)
         trainer = assembled.trainer
-        plain = yardsticks.training_steps(text, SYMBOLS, cell, hidden=HIDDEN, batch=BATCH, window=WINDOW)
         bare = bare_steps(assembled.model, assembled.batches, assembled.choices.precision)
         trainer.model.train()
-        contenders = [loop(trainer, STEPS), repeated(plain, STEPS), repeated(bare, STEPS)]
-        seconds = in_turns(contenders, rounds)
+        with apart("steps", cell, HIDDEN, BATCH, WINDOW, STEPS, path) as plain:
+            seconds = in_turns([loop(trainer, STEPS), plain, repeated(bare, STEPS)], rounds)
         speeds = [STEPS * BATCH * WINDOW / statistics.median(times) for times in seconds]
         details = f"{speeds[0]:,.0f} to {speeds[1]:,.0f} characters a second, {assembled.choices.precision}"
         asked = "at least 1.60 x"
@@ -142,6 +142,24 @@ def loop(trainer: Trainer, steps: int) -> Callable[[], None]:
             assert not isinstance(event, Finished) or event.reason == "interrupted"
 
     return run
+
+
+@contextmanager
+def apart(*arguments: object) -> Iterator[Callable[[], None]]:
+    """A yardstick in a process of its own, where nothing is as lstmctl has set it; each call runs it once."""
+    command = [sys.executable, yardsticks.__file__, *map(str, arguments)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        given, answered = process.stdin, process.stdout
+        assert given is not None
+        assert answered is not None
+
+        def run() -> None:
+            given.write("\n")
+            given.flush()
+            assert answered.readline() == "done\n"
+
+        yield run
+        given.close()
 
 
 def repeated(step: Callable[[], None], steps: int) -> Callable[[], None]:
@@ -183,10 +201,8 @@ def generation(path: Path, rounds: int) -> list[Row]:
             sampling = Sampling(temperature=0.8)
             return lambda: run.generate(length=length, count=count, sampling=sampling, precision=precision)
 
-        def plain(count: int = count, length: int = length) -> None:
-            yardsticks.generate("lstm", symbols=SYMBOLS, hidden=HIDDEN, layers=2, count=count, length=length // 4)
-
-        *own, theirs = in_turns([ours("float32"), ours("bfloat16"), plain], rounds)
+        with apart("sample", "lstm", HIDDEN, 2, count, length // 4) as plain:
+            *own, theirs = in_turns([ours("float32"), ours("bfloat16"), plain], rounds)
         speed = count * length / 4 / statistics.median(theirs)
         for precision, seconds in zip(("float32", "bfloat16"), own, strict=True):
             name = f"generation, 2 x {HIDDEN}, {count} text{'s' if count > 1 else ''}, {precision}"
@@ -248,15 +264,16 @@ def _seconds(command: list[str], until: bytes | None) -> float:
 
 def learning(text: Path) -> list[Row]:
     """Loss over the last tenth, and seconds of the whole process, of the preset and of a small Transformer."""
-    symbols = sorted(set(text.read_text(encoding="utf-8")))
-    numbers = {symbol: number for number, symbol in enumerate(symbols)}
-    encoded = torch.tensor([numbers[symbol] for symbol in text.read_text(encoding="utf-8")])
-    theirs = yardsticks.train_transformer(encoded, len(symbols))
-    started = time.perf_counter()
-    run = train("shakespeare-cpu", [f"data.text={text}"])
-    seconds = time.perf_counter() - started
-    metrics = run.metrics["validation"]
-    assert metrics is not None
+    commands = [
+        [sys.executable, yardsticks.__file__, "transformer", str(text)],
+        [sys.executable, "-m", "lstmctl", "train", "shakespeare-cpu", f"data.text={text}", "--quiet", "--json"],
+    ]
+    seconds, answers = [], []
+    for command in commands:
+        started = time.perf_counter()
+        answers.append(json.loads(subprocess.run(command, check=True, capture_output=True).stdout))
+        seconds.append(time.perf_counter() - started)
+    theirs, metrics = answers[0], answers[1]["metrics"]["validation"]
     details = f"cold {metrics['nats_per_character_cold']:.4f}, Transformer {theirs['nats_per_character_cold']:.4f} cold"
     return [
         Row(
@@ -269,8 +286,8 @@ def learning(text: Path) -> list[Row]:
         Row(
             "learning, Transformer's seconds over ours",
             "at least 1.00 x",
-            [theirs["seconds"] / seconds],
-            f"{seconds:.1f} s, Transformer {theirs['seconds']:.1f} s",
+            [seconds[0] / seconds[1]],
+            f"{seconds[1]:.1f} s, Transformer {seconds[0]:.1f} s, whole processes",
         ),
     ]
 

@@ -4,13 +4,22 @@ model, one that samples from it, and a small Transformer.
 The recurrent network is an embedding of 64 features, a stacked `torch.nn` module and a linear head; its loop carries
 the state from window to window, clips gradients at 1 and steps an AdamW. The Transformer has the sizes and the schedule
 of the best-known public recipe for a small text on a CPU.
+
+As a program it runs one of them in a process of its own, which nothing of lstmctl is part of:
+
+python yardsticks.py steps CELL HIDDEN BATCH WINDOW COUNT TEXT    so many steps for every line of standard input
+python yardsticks.py sample CELL HIDDEN LAYERS COUNT LENGTH       so many texts for every line of standard input
+python yardsticks.py transformer TEXT                             once, with its figures as JSON
 """
 
 from __future__ import annotations
 
+import json
 import math
+import sys
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -18,6 +27,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 EMBEDDING = 64
+SYMBOLS = 65
+"""Of the texts that are sampled, as many as tiny Shakespeare has."""
 PAST = 64
 """Characters that the Transformer sees."""
 
@@ -118,17 +129,21 @@ def windows(text: Tensor, batch: int, window: int) -> Iterator[tuple[bool, Tenso
             yield start == 0, lanes[start:stop], lanes[start + 1 : stop + 1]
 
 
-@torch.no_grad()
-def generate(
+def sampler(
     cell: str, *, symbols: int, hidden: int, layers: int, count: int, length: int, device: str = "cpu"
-) -> None:
-    """Sample `count` texts of `length` symbols side by side, a call of the network for each symbol."""
+) -> Callable[[], None]:
+    """A function that samples `count` texts of `length` symbols side by side, a call of the network for each symbol."""
     network = RecurrentNetwork(symbols, cell, hidden, layers).eval().to(device)
-    chosen, state = torch.zeros(1, count, dtype=torch.long, device=device), None
-    for _ in range(length):
-        scores, state = network(chosen, state)
-        chosen = functional.softmax(scores[0] / 0.8, dim=-1).multinomial(1).t()
-        chosen[0, 0].item()  # a person sees each symbol as it comes
+
+    @torch.no_grad()
+    def sample() -> None:
+        chosen, state = torch.zeros(1, count, dtype=torch.long, device=device), None
+        for _ in range(length):
+            scores, state = network(chosen, state)
+            chosen = functional.softmax(scores[0] / 0.8, dim=-1).multinomial(1).t()
+            chosen[0, 0].item()  # a person sees each symbol as it comes
+
+    return sample
 
 
 class Transformer(nn.Module):
@@ -197,3 +212,32 @@ def train_transformer(
 
 def _cosine(most: float, least: float, progress: float) -> float:
     return least + (most - least) * (1 + math.cos(math.pi * progress)) / 2
+
+
+def main(job: str, *given: str) -> None:
+    if job == "transformer":
+        text, symbols = _read(given[0])
+        print(json.dumps(train_transformer(text, symbols)))
+        return
+    if job == "steps":
+        cell, hidden, batch, window, count = given[0], *map(int, given[1:5])
+        text, symbols = _read(given[5])
+        step = training_steps(text, symbols, cell, hidden=hidden, batch=batch, window=window)
+        run: Callable[[], object] = lambda: [step() for _ in range(count)]  # noqa: E731
+    else:
+        cell, hidden, layers, count, length = given[0], *map(int, given[1:5])
+        run = sampler(cell, symbols=SYMBOLS, hidden=hidden, layers=layers, count=count, length=length)
+    for _ in sys.stdin:
+        run()
+        print("done", flush=True)
+
+
+def _read(path: str) -> tuple[Tensor, int]:
+    """A text as numbers (length,), and how many different ones there are."""
+    text = Path(path).read_text(encoding="utf-8")
+    numbers = {symbol: number for number, symbol in enumerate(sorted(set(text)))}
+    return torch.tensor([numbers[symbol] for symbol in text]), len(numbers)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
