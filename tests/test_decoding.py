@@ -9,12 +9,13 @@ import torch
 from torch import Tensor
 
 from lstmctl.api.writing import Author, Writing
-from lstmctl.cells.cell import Cell
+from lstmctl.cells.cell import Cell, checked_options
 from lstmctl.cells.packed import available
 from lstmctl.config import from_mapping
 from lstmctl.data.encoding import TextEncoding
 from lstmctl.decoding import PENALTY_REACH, Sampling, StreamPredictor, choose, continuations
 from lstmctl.errors import UsageError
+from lstmctl.models.recurrence import Recurrence
 from lstmctl.models.sequence_model import SequenceModel
 from lstmctl.registry import CELLS, resolve
 from lstmctl.tasks.language_model import LanguageModel
@@ -327,7 +328,7 @@ def test_continuations_need_no_more_than_a_predictor() -> None:
     assert [next(choices).symbols.tolist() for _ in range(4)] == [[4, 1], [0, 2], [1, 3], [2, 4]]
 
 
-@pytest.mark.parametrize("cell", ["rnn", "lstm", "gru"])
+@pytest.mark.parametrize("cell", ["rnn", "lstm", "gru", "feedforward"])
 @pytest.mark.parametrize("lanes", [1, 5])
 def test_steps_with_packed_weights_are_those_of_the_model(cell: str, lanes: int) -> None:
     _, model = made(cell)
@@ -343,4 +344,26 @@ def test_steps_with_packed_weights_are_those_of_the_model(cell: str, lanes: int)
             read = torch.stack([predictor.read(moment.unsqueeze(0)) for moment in symbols])
             assert read.dtype == torch.float32
             torch.testing.assert_close(read, torch.stack(plain), rtol=0, atol=tolerance)
-    assert (read != torch.stack(plain)).any() or not available(model.input_map.weight)  # bfloat16 rounds
+    assert (
+        (read != torch.stack(plain)).any() or cell == "feedforward" or not available(model.input_map.weight)
+    )  # bfloat16 rounds
+
+
+@pytest.mark.parametrize("cell", ["rnn", "lstm", "gru", "feedforward"])
+@pytest.mark.parametrize("residual", [False, True])
+@torch.no_grad()
+def test_a_stepper_goes_through_sums_and_norms_as_a_step_does(cell: str, residual: bool) -> None:
+    """The first layer's input is only looked up where nothing else needs it."""
+    chosen = resolve(cell, CELLS, Cell)
+    recurrence = Recurrence(
+        lambda inputs: chosen(inputs, 6, checked_options(chosen, {})), 6, 3, residual=residual, layer_norm=True
+    )
+    model = SequenceModel(len(SYMBOLS), 6, recurrence)
+    model.initialise(seeded(4))
+    stepper, state, plain = model.stepper(2, torch.float32), model.initial_state(2), model.initial_state(2)
+    for moment in torch.randint(len(SYMBOLS), (7, 2), generator=seeded(3)):
+        logits, state = stepper(moment, state)
+        step = model.step(moment, plain)
+        plain = step.state
+        torch.testing.assert_close(logits, step.output, rtol=0, atol=1e-5)
+    torch.testing.assert_close(state, plain, rtol=0, atol=1e-5)
