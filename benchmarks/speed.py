@@ -2,10 +2,11 @@
 one run; and how that compares with the table that `docs/benchmarks.md` holds.
 
 python benchmarks/speed.py [--rounds 5] [--only training generation start learning] [--text tinyshakespeare.txt]
+    [--seeds 3]
 
 Every ratio is the yardstick's time over lstmctl's of the same round, so above 1 is faster than the yardstick; where a
 row has none, the figure is in seconds or a share. Quoted are medians, with the least and the most of all rounds.
-`learning` needs a text, by default the bundled one, and makes a single round.
+`learning` needs a text, by default the bundled one, and makes one round a seed.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import torch
 import yardsticks
@@ -72,6 +74,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--only", nargs="+", choices=GROUPS, default=GROUPS)
+    parser.add_argument("--seeds", type=int, default=1, help="runs of `learning`")
     parser.add_argument("--text", type=Path, default=bundled.data() / "travellers.txt")
     chosen = parser.parse_args()
     print(
@@ -89,7 +92,7 @@ def main() -> None:
             "training": lambda: training(text, chosen.rounds),
             "generation": lambda: generation(text, chosen.rounds),
             "start": lambda: start(text, chosen.rounds),
-            "learning": lambda: learning(chosen.text),
+            "learning": lambda: learning(chosen.text, chosen.seeds),
         }
         for group in chosen.only:
             for row in measures[group]():
@@ -262,34 +265,36 @@ def _seconds(command: list[str], until: bytes | None) -> float:
     return time.perf_counter() - started
 
 
-def learning(text: Path) -> list[Row]:
+def learning(text: Path, seeds: int) -> list[Row]:
     """Loss over the last tenth, and seconds of the whole process, of the preset and of a small Transformer."""
-    commands = [
-        [sys.executable, yardsticks.__file__, "transformer", str(text)],
-        [sys.executable, "-m", "lstmctl", "train", "shakespeare-cpu", f"data.text={text}", "--quiet", "--json"],
-    ]
-    seconds, answers = [], []
-    for command in commands:
-        started = time.perf_counter()
-        answers.append(json.loads(subprocess.run(command, check=True, capture_output=True).stdout))
-        seconds.append(time.perf_counter() - started)
-    theirs, metrics = answers[0], answers[1]["metrics"]["validation"]
-    details = f"cold {metrics['nats_per_character_cold']:.4f}, Transformer {theirs['nats_per_character_cold']:.4f} cold"
+    theirs, limit = _finished([sys.executable, yardsticks.__file__, "transformer", str(text)])
+    command = [sys.executable, "-m", "lstmctl", "train", "shakespeare-cpu", f"data.text={text}", "--quiet", "--json"]
+    runs = [_finished([*command, f"seed={seed}"]) for seed in range(seeds)]
+    scores = [answer["metrics"]["validation"] for answer, _ in runs]
+    cold = statistics.median(score["nats_per_character_cold"] for score in scores)
+    seconds = statistics.median(taken for _, taken in runs)
     return [
         Row(
             f"learning, {text.name}",
             "at most 1.4500 nats" if "shakespeare" in text.name else "",
-            [metrics["nats_per_character"]],
-            details,
+            [score["nats_per_character"] for score in scores],
+            f"cold {cold:.4f}, Transformer {theirs['nats_per_character_cold']:.4f} cold",
             "nats",
         ),
         Row(
             "learning, Transformer's seconds over ours",
             "at least 1.00 x",
-            [seconds[0] / seconds[1]],
-            f"{seconds[1]:.1f} s, Transformer {seconds[0]:.1f} s, whole processes",
+            [limit / taken for _, taken in runs],
+            f"{seconds:.1f} s, Transformer {limit:.1f} s, whole processes",
         ),
     ]
+
+
+def _finished(command: list[str]) -> tuple[dict[str, Any], float]:
+    """What a command prints as JSON, and how long its process took."""
+    started = time.perf_counter()
+    printed = subprocess.run(command, check=True, capture_output=True).stdout
+    return json.loads(printed), time.perf_counter() - started
 
 
 def in_turns(contenders: Sequence[Callable[[], object]], rounds: int) -> list[list[float]]:

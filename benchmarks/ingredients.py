@@ -1,0 +1,78 @@
+"""What each ingredient of the preset `shakespeare-cpu` gives: the preset with one thing changed at a time.
+
+python benchmarks/ingredients.py TEXT [--only NAME ...] [--seeds 1] [-- KEY=VALUE ...]
+
+Everything is trained on the first 80 % of the text and scored on the next 10 %: the last 10 %, on which the preset's
+own figure stands, are never seen. Every row sees as many characters. Settings after `--` are for every row.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+import statistics
+import tempfile
+from pathlib import Path
+
+import torch
+
+from lstmctl import train
+
+ROWS: dict[str, list[str]] = {
+    "nothing": [],
+    "LSTM": ["model.cell=lstm"],
+    "LSTM, learning rate 4e-3": ["model.cell=lstm", "training.learning_rate=4e-3"],
+    "RNN": ["model.cell=rnn"],
+    "RNN, learning rate 2e-3": ["model.cell=rnn", "training.learning_rate=2e-3"],
+    "384 units": ["model.hidden=384"],
+    "single symbols alone": ["model.ngrams=1"],
+    "runs of up to 4 symbols": ["model.ngrams=4"],
+    "windows of 16 from the start": ["training.first_window=null"],
+    "batch 32, window 64": ["training.batch=32", "training.window=64", "training.first_window=null"],
+    "batch 64, window 32": ["training.batch=64", "training.window=32", "training.first_window=null"],
+    "learning rate 4e-3": ["training.learning_rate=4e-3"],
+    "cosine schedule": ["training.schedule=cosine"],
+    "constant learning rate": ["training.schedule=constant"],
+    "no weight average": ["training.average=null"],
+    "weight decay 0": ["training.weight_decay=0.0"],
+    "weight decay 0.1": ["training.weight_decay=0.1"],
+    "no dropout": ["model.dropout=0.0", "model.variational_dropout=false"],
+    "dropout 0.2": ["model.dropout=0.2"],
+    "dropout anew at every step": ["model.variational_dropout=false"],
+    "layer norm": ["model.layer_norm=true"],
+    "gates for memories of up to 30 steps at first": ["model.options.longest_memory=30"],
+    "float32": ["training.precision=float32"],
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("text", type=Path)
+    parser.add_argument("--only", nargs="+", choices=list(ROWS), default=list(ROWS), metavar="NAME")
+    parser.add_argument("--seeds", type=int, default=1)
+    parser.add_argument("settings", nargs="*", metavar="KEY=VALUE")
+    chosen = parser.parse_args()
+    print(f"{platform.processor()}, Python {platform.python_version()}, torch {torch.__version__}\n")
+    print("| changed | nats a character | spread | cold | seconds of training |\n| --- | --- | --- | --- | --- |")
+    with tempfile.TemporaryDirectory() as folder:
+        os.environ["LSTMCTL_RUNS"] = folder
+        inner = Path(folder) / "inner.txt"
+        whole = chosen.text.read_text(encoding="utf-8")
+        inner.write_text(whole[: int(0.9 * len(whole))], encoding="utf-8")
+        common = [f"data.text={inner}", f"data.split=[{8 / 9!r}, {1 / 9!r}]", "training.evaluate_every=1000000"]
+        for name in chosen.only:
+            runs = [
+                train("shakespeare-cpu", [*common, f"seed={seed}", *chosen.settings, *ROWS[name]])
+                for seed in range(chosen.seeds)
+            ]
+            scores = [run.metrics["validation"] or {} for run in runs]
+            nats = [score["nats_per_character"] for score in scores]
+            cold = statistics.mean(score["nats_per_character_cold"] for score in scores)
+            seconds = statistics.mean(run.info["seconds"] for run in runs)
+            spread = f"{min(nats):.4f} to {max(nats):.4f}" if len(nats) > 1 else "one seed"
+            print(f"| {name} | {statistics.mean(nats):.4f} | {spread} | {cold:.4f} | {seconds:.0f} |", flush=True)
+
+
+if __name__ == "__main__":
+    main()
