@@ -10,9 +10,10 @@ import torch
 from torch import Tensor, nn
 
 from lstmctl.config.schema import Training
+from lstmctl.training.adamw import AdamW
 
 
-def build_optimizer(model: nn.Module, settings: Training) -> torch.optim.Optimizer:
+def build_optimizer(model: nn.Module, settings: Training) -> AdamW | torch.optim.Optimizer:
     """The optimizer that a config names, over all weights of `model`. Matrices decay; biases and norms do not.
 
     The learning rate is set before each step from `learning_rate`, a pure function of the step number.
@@ -26,8 +27,10 @@ def build_optimizer(model: nn.Module, settings: Training) -> torch.optim.Optimiz
     rate = settings.learning_rate
     fused = all(parameter.device.type in ("cuda", "cpu") for parameter in model.parameters())
     match settings.optimizer:
+        case "adamw" if fused:
+            return AdamW(groups, rate, settings.betas)
         case "adamw":
-            return torch.optim.AdamW(groups, lr=rate, betas=settings.betas, fused=fused)
+            return torch.optim.AdamW(groups, lr=rate, betas=settings.betas)
         case "adam":
             return torch.optim.Adam(groups, lr=rate, betas=settings.betas, fused=fused)
         case "sgd":

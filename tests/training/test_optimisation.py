@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import math
+import subprocess
+import sys
 
 import pytest
 import torch
 from torch import nn
 
 from lstmctl.config.schema import Training
+from lstmctl.training.adamw import MOMENTS, AdamW
 from lstmctl.training.optimisation import WeightAverage, averaged, build_optimizer, clip_gradients, learning_rate
 
 EXPECTED = {
@@ -105,3 +108,69 @@ def test_matrices_decay_and_biases_do_not(name: str) -> None:
         assert optimizer.param_groups[0]["betas"] == (0.8, 0.95)
     else:
         assert optimizer.param_groups[0]["momentum"] == 0.9
+
+
+def _made(seed: int) -> tuple[nn.Module, AdamW, nn.Module, torch.optim.AdamW]:
+    """Two copies of a network, one for our AdamW and one for torch's, with matrices that decay."""
+    torch.manual_seed(seed)
+    ours, theirs = nn.LSTM(3, 5), nn.LSTM(3, 5)
+    theirs.load_state_dict(ours.state_dict())
+    settings = Training(weight_decay=0.3, learning_rate=0.02)
+    built = build_optimizer(ours, settings)
+    assert isinstance(built, AdamW)
+    matrices = [weight for weight in theirs.parameters() if weight.dim() >= 2]
+    others = [weight for weight in theirs.parameters() if weight.dim() < 2]
+    groups = [{"params": matrices, "weight_decay": 0.3}, {"params": others, "weight_decay": 0.0}]
+    return ours, built, theirs, torch.optim.AdamW(groups, lr=0.02, betas=settings.betas, fused=True)
+
+
+def _both_step(ours: nn.Module, our: AdamW, theirs: nn.Module, their: torch.optim.AdamW, number: int) -> None:
+    input = torch.randn(4, 2, 3, generator=torch.Generator().manual_seed(number))
+    for module, optimizer in ((ours, our), (theirs, their)):
+        module(input)[0].square().sum().backward()
+        if number == 2:
+            module.bias_hh_l0.grad = None  # passed over
+        for group in optimizer.param_groups:
+            group["lr"] = 0.02 / (1 + number)
+        optimizer.step()
+        optimizer.zero_grad(set_to_none=True)
+
+
+def test_adamw_is_torchs_to_the_bit_and_goes_on_from_its_state() -> None:
+    made = ours, our, theirs, their = _made(0)
+    for number in range(4):
+        _both_step(*made, number)
+    assert all(torch.equal(a, b) for a, b in zip(ours.parameters(), theirs.parameters(), strict=True))
+    again, fresh, _, _ = _made(1)
+    again.load_state_dict(theirs.state_dict())
+    fresh.load_state_dict(their.state_dict())
+    _both_step(again, fresh, theirs, their, 5)
+    assert all(torch.equal(a, b) for a, b in zip(again.parameters(), theirs.parameters(), strict=True))
+    their.load_state_dict({"state": our.state_dict()["state"], "param_groups": their.state_dict()["param_groups"]})
+
+
+def test_the_state_of_other_weights_is_refused() -> None:
+    _, our, _, _ = _made(0)
+    with pytest.raises(ValueError, match="weight 0 is not one of these"):
+        our.load_state_dict({"state": {0: {"step": torch.ones(()), **dict.fromkeys(MOMENTS, torch.zeros(2, 2))}}})
+    with pytest.raises(ValueError, match="weight 9 is not one of these"):
+        our.load_state_dict({"state": {9: {}}})
+    with pytest.raises(KeyError):
+        our.load_state_dict({"state": {0: {"momentum_buffer": torch.zeros(20, 3)}}})
+
+
+def test_training_does_not_import_the_compiler() -> None:
+    program = """
+import sys, torch
+from lstmctl.cells.kernels import kernel_used
+from lstmctl.config.schema import Training
+from lstmctl.training.optimisation import build_optimizer, clip_gradients
+model = torch.nn.LSTM(3, 4)
+assert kernel_used(lambda: model(torch.zeros(2, 1, 3))) == "oneDNN" or not torch.backends.mkldnn.is_available()
+optimizer = build_optimizer(model, Training())
+model(torch.zeros(2, 1, 3))[0].sum().backward()
+clip_gradients(list(model.parameters()), 1.0)
+optimizer.step()
+print("torch._dynamo" in sys.modules)
+"""
+    assert subprocess.run([sys.executable, "-c", program], capture_output=True, check=True).stdout == b"False\n"

@@ -110,6 +110,10 @@ def without(prefix: str) -> Callable[[Snapshot], Snapshot]:
     return lambda s: replace(s, state={key: value for key, value in s.state.items() if not key.startswith(prefix)})
 
 
+def zeroed(key: str) -> Callable[[Snapshot], Snapshot]:
+    return lambda s: replace(s, state={**s.state, key: torch.zeros_like(s.state[key])})
+
+
 def progress_reset(key: str, value: object) -> Callable[[Snapshot], Snapshot]:
     return lambda s: replace(s, progress={**s.progress, key: value})
 
@@ -118,7 +122,7 @@ def progress_reset(key: str, value: object) -> Callable[[Snapshot], Snapshot]:
     ("what", "damage"),
     [
         ("optimizer moments", without("optimizer/")),
-        ("one weight's moments", without("optimizer/2/exp_avg_sq")),
+        ("one weight's moments", zeroed("optimizer/2/exp_avg_sq")),
         ("carried state", without("carried/")),
         ("the second layer's state", without("carried/1/")),
         ("averaged weights", lambda s: replace(s, averaged=s.weights)),

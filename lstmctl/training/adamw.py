@@ -1,0 +1,91 @@
+"""AdamW without torch's compiler."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.optim.adamw import adamw
+
+MOMENTS = ("exp_avg", "exp_avg_sq")
+
+
+class AdamW:
+    """`torch.optim.AdamW` by its functional, fused form, to the same bits: I. Loshchilov & F. Hutter, "Decoupled Weight
+    Decay Regularization", ICLR 2019.
+
+    To make an optimizer of torch's imports its compiler, which takes a second and is of no use here. What is saved of
+    one can be loaded by the other.
+
+    Args:
+        groups: `params` and their `weight_decay`.
+        lr: learning rate; that of a group can be set before each step.
+        betas: decay of the two running averages.
+    """
+
+    def __init__(self, groups: Iterable[Mapping[str, Any]], lr: float, betas: tuple[float, float]) -> None:
+        self.param_groups: list[dict[str, Any]] = [{**group, "lr": lr, "betas": betas} for group in groups]
+        self.state: dict[nn.Parameter, dict[str, Tensor]] = {}
+
+    @torch.no_grad()
+    def step(self) -> None:
+        """Update every weight that has a gradient."""
+        for group in self.param_groups:
+            weights = [weight for weight in group["params"] if weight.grad is not None]
+            if not weights:
+                continue
+            for weight in weights:
+                if weight not in self.state:
+                    self.state[weight] = _first(weight)
+            states = [self.state[weight] for weight in weights]
+            adamw(
+                weights,
+                [weight.grad for weight in weights if weight.grad is not None],
+                exp_avgs=[state["exp_avg"] for state in states],
+                exp_avg_sqs=[state["exp_avg_sq"] for state in states],
+                max_exp_avg_sqs=[],
+                state_steps=[state["step"] for state in states],
+                fused=True,
+                amsgrad=False,
+                beta1=group["betas"][0],
+                beta2=group["betas"][1],
+                lr=group["lr"],
+                weight_decay=group["weight_decay"],
+                eps=1e-8,
+                maximize=False,
+            )
+
+    def zero_grad(self, set_to_none: bool = True) -> None:
+        """Let go of the gradients."""
+        for weight in self._weights():
+            weight.grad = None
+
+    def state_dict(self) -> dict[str, Any]:
+        """As torch has it: of every weight, by its number, the steps made and the averages."""
+        state = {number: self.state[weight] for number, weight in enumerate(self._weights()) if weight in self.state}
+        return {"state": state, "param_groups": self.param_groups}
+
+    def load_state_dict(self, saved: Mapping[str, Any]) -> None:
+        """Go on from `state_dict`.
+
+        Raises:
+            ValueError, KeyError: it is of other weights, or of another rule.
+        """
+        weights = list(self._weights())
+        for number, values in saved["state"].items():
+            if number >= len(weights) or any(values[name].shape != weights[number].shape for name in MOMENTS):
+                raise ValueError(f"the optimizer's weight {number} is not one of these")
+            weight = weights[number]
+            moments = {name: values[name].to(weight, copy=True) for name in MOMENTS}
+            self.state[weight] = {"step": values["step"].to(weight.device, copy=True), **moments}
+
+    def _weights(self) -> Iterable[nn.Parameter]:
+        return (weight for group in self.param_groups for weight in group["params"])
+
+
+def _first(weight: Tensor) -> dict[str, Tensor]:
+    """What is known of a weight before its first step."""
+    step = torch.zeros((), dtype=torch.float32, device=weight.device)
+    return {"step": step, **{name: torch.zeros_like(weight) for name in MOMENTS}}
