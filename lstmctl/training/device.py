@@ -71,15 +71,17 @@ def choose_threads(wanted: int | str) -> int:
 def keep_freed_memory() -> None:
     """Let the C library keep what a step frees for the next one, which asks for as much again.
 
-    glibc gives large pieces back to the system, and then the system clears every page of them anew: a fifth to a
-    quarter of a training step on a CPU. Other C libraries stay as they are.
+    glibc gives large pieces back to the system, and then the system clears every page of them anew: a fifth to a third
+    of a training step on a CPU. Other C libraries stay as they are.
     """
     if sys.platform != "linux" or platform.libc_ver()[0] != "glibc":
         return
-    trim_threshold, mmap_threshold = -1, -3  # of malloc.h: M_TRIM_THRESHOLD, M_MMAP_THRESHOLD
+    trim_threshold, mmap_max = -1, -4  # of malloc.h: M_TRIM_THRESHOLD, M_MMAP_MAX
     library = ctypes.CDLL(None)
     library.mallopt(trim_threshold, 2**31 - 1)
-    library.mallopt(mmap_threshold, 2**25)  # the most that glibc takes
+    # No piece is mapped by itself. A threshold would not do: it ends at 32 MiB, and oneDNN's workspace of an LSTM's
+    # window takes more.
+    library.mallopt(mmap_max, 0)
 
 
 def make_repeatable(device: torch.device) -> dict[str, str]:
