@@ -21,10 +21,12 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -36,9 +38,11 @@ from torch.nn import functional
 from lstmctl import bundled
 from lstmctl.api.assembly import find_cell
 from lstmctl.api.preparation import assemble
+from lstmctl.api.run import Run
 from lstmctl.api.training import train
 from lstmctl.config import from_mapping
 from lstmctl.decoding import Sampling
+from lstmctl.models.sequence_model import SequenceModel
 from lstmctl.records import Finished
 from lstmctl.training.precision import autocast
 from lstmctl.training.trainer import Trainer
@@ -46,7 +50,12 @@ from lstmctl.training.trainer import Trainer
 DOCUMENTED = Path(__file__).parent.parent / "docs" / "benchmarks.md"
 CELLS = ("rnn", "lstm", "gru")
 HIDDEN, BATCH, WINDOW = 512, 32, 64
-STEPS = 20
+STEPS = 5
+"""Timed in one turn; short, since a machine that others use too drifts from second to second."""
+TURNS = 4
+"""Of each contender in a round of training."""
+LONG = 100_000
+"""Symbols of a text whose cost is to stay the same."""
 GROUPS = ("training", "generation", "start", "learning")
 SLOWER = 0.9
 """A ratio below this share of the documented one is pointed out."""
@@ -126,8 +135,8 @@ def training(path: Path, rounds: int) -> list[Row]:
         bare = bare_steps(assembled.model, assembled.batches, assembled.choices.precision)
         trainer.model.train()
         with apart("steps", cell, HIDDEN, BATCH, WINDOW, STEPS, path) as plain:
-            seconds = in_turns([loop(trainer, STEPS), plain, repeated(bare, STEPS)], rounds)
-        speeds = [STEPS * BATCH * WINDOW / statistics.median(times) for times in seconds]
+            seconds = in_turns([loop(trainer, STEPS), plain, repeated(bare, STEPS)], rounds, TURNS)
+        speeds = [TURNS * STEPS * BATCH * WINDOW / statistics.median(times) for times in seconds]
         details = f"{speeds[0]:,.0f} to {speeds[1]:,.0f} characters a second, {assembled.choices.precision}"
         asked = "at least 1.60 x"
         rows.append(Row(f"training, {cell} 1 x {HIDDEN}", asked, ratios(seconds[1], seconds[0]), details))
@@ -189,7 +198,7 @@ def bare_steps(model: nn.Module, batches: object, precision: str) -> Callable[[]
 
 
 def generation(path: Path, rounds: int) -> list[Row]:
-    """Characters a second of a run of two layers, for one text and for 64, and how the cost of a symbol grows."""
+    """Characters a second of a run of two layers, for one text and for 64."""
     settings = {
         "task": {"type": "language-model"},
         "data": {"text": str(path), "split": [0.8, 0.2]},
@@ -211,23 +220,34 @@ def generation(path: Path, rounds: int) -> list[Row]:
             name = f"generation, 2 x {HIDDEN}, {count} text{'s' if count > 1 else ''}, {precision}"
             details = f"{count * length / statistics.median(seconds):,.0f} to {speed:,.0f} characters a second"
             rows.append(Row(name, asked, [4 * ratio for ratio in ratios(theirs, seconds)], details))
-    reading = run.model.recurrence.state_dict().values()  # type: ignore[union-attr, operator]
-    size = sum(weight.numel() * weight.element_size() for weight in reading)
-    vector, matrix = torch.randn(HIDDEN), torch.randn(size // 4 // HIDDEN, HIDDEN)
-    (read,) = in_turns([lambda: [torch.mv(matrix, vector) for _ in range(100)] and None], rounds)
-    (writing,) = in_turns([lambda: run.generate(length=1000)], rounds)
-    share = [100 * (a / 100) / (b / 1000) for a, b in zip(read, writing, strict=True)]
-    details = f"{size / 2**20:.1f} MiB of weights in {statistics.median(read) * 1e4:.0f} microseconds a symbol"
-    rows.append(Row("reading the weights once, of a symbol's time", "", share, details, "%"))
-    steps, block, times = run.write(length=100_000).steps(), 10_000, []
-    for _ in range(10):
-        started = time.perf_counter()
-        for _ in range(block):
-            next(steps)
-        times.append(time.perf_counter() - started)
-    change = 100 * (statistics.median(times[-3:]) / statistics.median(times[:3]) - 1)
-    rows.append(Row("symbols 70,000 to 100,000 over the first 30,000", "flat", [change], "one text", "%"))
-    return rows
+    return [*rows, *single_text(run, rounds)]
+
+
+def single_text(run: Run, rounds: int) -> list[Row]:
+    """What one text that is written costs a symbol: beside reading the weights once from memory, and late in a text
+    beside early in another."""
+    assert isinstance(run.model, SequenceModel)
+    size = sum(weight.numel() * weight.element_size() for weight in run.model.recurrence.parameters())
+    memory = torch.ones(2**27)  # 512 MiB, which no cache holds
+    read, write = in_turns([memory.sum, lambda: run.generate(length=1000)], rounds)
+    speeds = [memory.nbytes / seconds for seconds in read]
+    times = [size / speed / (seconds / 1000) for speed, seconds in zip(speeds, write, strict=True)]
+    each, memory_speed = statistics.median(write) * 1e3, statistics.median(speeds)
+    details = (
+        f"{size / 2**20:.1f} MiB at {memory_speed / 1e9:.1f} GB/s take {size / memory_speed * 1e6:,.0f} microseconds, "
+        f"a symbol {each * 1e3:,.0f}"
+    )
+    rows = [Row("reading the weights once from memory, of a symbol's time", "", [100 * t for t in times], details, "%")]
+    late, turns = run.write(length=LONG).steps(), 5
+    block = int(0.3 * LONG) // (turns * (rounds + 1))
+    deque(islice(late, LONG - turns * (rounds + 1) * block), maxlen=0)
+    early = run.write(length=LONG).steps()
+    seconds = in_turns(
+        [lambda: [next(late) for _ in range(block)], lambda: [next(early) for _ in range(block)]], rounds, turns
+    )
+    change = [100 * (ratio - 1) for ratio in ratios(*seconds)]
+    name = f"symbols {0.7 * LONG:,.0f} to {LONG:,} over the first {0.3 * LONG:,.0f} of another text"
+    return [*rows, Row(name, "flat", change, "one text, in turns", "%")]
 
 
 def start(path: Path, rounds: int) -> list[Row]:
@@ -297,15 +317,22 @@ def _finished(command: list[str]) -> tuple[dict[str, Any], float]:
     return json.loads(printed), time.perf_counter() - started
 
 
-def in_turns(contenders: Sequence[Callable[[], object]], rounds: int) -> list[list[float]]:
-    """Seconds of each contender in each round, after one round that does not count."""
+def in_turns(contenders: Sequence[Callable[[], object]], rounds: int, turns: int = 1) -> list[list[float]]:
+    """Seconds of each contender in each round, after one round that does not count.
+
+    In a round every contender has so many turns, one after the other's, whose seconds are added up.
+    """
     times: list[list[float]] = [[] for _ in contenders]
     for counted in [False] + [True] * rounds:
-        for contender, seconds in zip(contenders, times, strict=True):
-            started = time.perf_counter()
-            contender()
-            if counted:
-                seconds.append(time.perf_counter() - started)
+        sums = [0.0 for _ in contenders]
+        for _ in range(turns):
+            for index, contender in enumerate(contenders):
+                started = time.perf_counter()
+                contender()
+                sums[index] += time.perf_counter() - started
+        if counted:
+            for seconds, spent in zip(times, sums, strict=True):
+                seconds.append(spent)
     return times
 
 

@@ -58,8 +58,8 @@ class Lanes:
         self.units_per_step = batch * window
         if self.steps_per_epoch == 0:
             raise too_short(len(symbols), batch, window, lambda batch, window: batch * window)
-        lanes = torch.arange(batch) * self.lane_length
-        self._offsets = (torch.arange(window + 1).unsqueeze(1) + lanes).to(symbols.device)
+        self._begins = torch.arange(batch) * self.lane_length  # on the CPU, so that no step waits for a GPU
+        self._offsets = (torch.arange(window + 1).unsqueeze(1) + self._begins).to(symbols.device)
 
     def __getitem__(self, step: int) -> Batch:
         epoch, position = divmod(step, self.steps_per_epoch)
@@ -73,9 +73,7 @@ class Lanes:
 
     def _reset(self, step: int, start: int) -> Tensor | None:
         """The lane whose last window began before the text's end and whose next begins after it, and those drawn."""
-        length = len(self.symbols)
-        starts = [start + lane * self.lane_length for lane in range(self.batch)]
-        marked = torch.tensor([now // length != (now - self.window) // length for now in starts])
+        marked = (self._begins + start) % len(self.symbols) < self.window
         if self.state_reset:
             generator = torch.Generator().manual_seed(stream(self.seed, "reset", step))
             marked |= torch.rand(self.batch, generator=generator) < self.state_reset

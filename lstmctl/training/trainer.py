@@ -14,7 +14,7 @@ import math
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -27,6 +27,7 @@ from lstmctl.records import Evaluated, Event, Finished, Sampled, SavePoint, Star
 from lstmctl.runs.checkpoint import Snapshot
 from lstmctl.scoring import evaluating, total
 from lstmctl.seeds import stream
+from lstmctl.training.device import seeded
 from lstmctl.training.distributed import ALONE, Agreement, Processes
 from lstmctl.training.optimisation import WeightAverage, averaged, build_optimizer, clip_gradients, learning_rate
 from lstmctl.training.precision import autocast
@@ -224,8 +225,7 @@ class Trainer:
         if batch.fresh or self.carried is None:
             self.carried = self.task.initial_state(self.model, batch)
         self.carried = reset_lanes(self.carried, batch.reset)
-        with torch.random.fork_rng(self._generators()):
-            torch.manual_seed(stream(self.seed, "dropout", step, *self.processes.stream))
+        with seeded(self.device, stream(self.seed, "dropout", step, *self.processes.stream)):
             losses = self._backward(batch, count)
         losses = self.processes.add_up(self.parameters, losses)
         norm = clip_gradients(self.parameters, self.settings.clip)
@@ -315,9 +315,6 @@ class Trainer:
             f"training diverged at step {step}: loss {loss:.4g}, gradient norm {norm:.4g}",
             hint="a smaller training.learning_rate or training.clip often helps, or training.precision=float32",
         )
-
-    def _generators(self) -> list[Any]:
-        return [self.device] if self.device.type == "cuda" else []
 
 
 def load_weights(model: nn.Module, weights: Mapping[str, Tensor]) -> None:

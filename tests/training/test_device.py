@@ -7,6 +7,9 @@ import subprocess
 import sys
 
 import pytest
+import torch
+
+from lstmctl.training.device import seeded
 
 PEAK = """
 import sys
@@ -24,6 +27,17 @@ def test_the_peak_is_of_this_process_and_not_of_the_one_that_started_it() -> Non
     before, after = map(int, result.stdout.split())
     assert len(held) > 2 * before
     assert 250_000_000 < after - before < 700_000_000
+
+
+def test_seeded_draws_what_a_seed_gives_and_leaves_the_generator_as_it_was() -> None:
+    torch.manual_seed(7)
+    expected = torch.nn.functional.dropout(torch.ones(1000), 0.5)
+    following = torch.rand(3)
+    torch.manual_seed(7)
+    torch.nn.functional.dropout(torch.ones(1000), 0.5)
+    with seeded(torch.device("cpu"), 7):
+        assert torch.equal(torch.nn.functional.dropout(torch.ones(1000), 0.5), expected)
+    assert torch.equal(torch.rand(3), following)
 
 
 KEPT = """
