@@ -28,8 +28,6 @@ ROWS: dict[str, list[str]] = {
     "RNN": ["model.cell=rnn"],
     "RNN, learning rate 2e-3": ["model.cell=rnn", "training.learning_rate=2e-3"],
     "384 units": ["model.hidden=384"],
-    "single symbols alone": ["model.ngrams=1"],
-    "runs of up to 4 symbols": ["model.ngrams=4"],
     "windows of 16 from the start": ["training.first_window=null"],
     "batch 32, window 64": ["training.batch=32", "training.window=64", "training.first_window=null"],
     "batch 64, window 32": ["training.batch=64", "training.window=32", "training.first_window=null"],

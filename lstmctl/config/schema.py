@@ -337,11 +337,6 @@ class Model(Section):
     tie_embedding: bool = Field(
         default=False, description="Predict with the vectors that also read the symbols (language models)"
     )
-    ngrams: Annotated[int, Field(ge=1, le=8)] = Field(
-        default=1,
-        description="Symbols in the longest runs that have an embedding of their own, added to that of their last "
-        "symbol (Takase, Suzuki & Nagata 2019); 1 for single symbols alone (language models)",
-    )
     dropout: BelowOne = Field(
         default=0.0, description="Chance that a feature is dropped between layers and before the output"
     )
@@ -470,7 +465,6 @@ DEFAULT_TASK = next(iter(TASKS))
 SECTIONS = ("task", "data", "model", "training")
 READ_BY: dict[tuple[str, str], tuple[str, ...]] = {
     ("model", "tie_embedding"): ("language-model",),
-    ("model", "ngrams"): ("language-model",),
     ("model", "linear"): ("forecast",),
     ("model", "ridge"): ("forecast",),
     ("model", "channel_embedding"): ("forecast",),

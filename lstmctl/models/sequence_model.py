@@ -6,7 +6,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from lstmctl.models.ngrams import NGrams
 from lstmctl.models.recurrence import Recurrence, StackStep, Stepper
 from lstmctl.protocols import ModelState
 
@@ -32,16 +31,11 @@ class SequenceModel(nn.Module):
         embedding: features of each symbol's embedding, which are the recurrence's inputs.
         recurrence: the stack between.
         tie_embedding: predict with the embedding's own weights.
-        ngrams: symbols in the longest runs that have an embedding of their own; see `NGrams`. From 2 on, a state has
-            one part more, behind those of the layers: the symbols read last.
     """
 
-    def __init__(
-        self, symbols: int, embedding: int, recurrence: Recurrence, *, tie_embedding: bool = False, ngrams: int = 1
-    ) -> None:
+    def __init__(self, symbols: int, embedding: int, recurrence: Recurrence, *, tie_embedding: bool = False) -> None:
         super().__init__()
         self.input_map = nn.Embedding(symbols, embedding)
-        self.ngrams = NGrams(symbols, embedding, ngrams) if ngrams > 1 else None
         self.recurrence = recurrence
         self.head = (
             TiedHead(recurrence.outputs, self.input_map) if tie_embedding else nn.Linear(recurrence.outputs, symbols)
@@ -52,8 +46,6 @@ class SequenceModel(nn.Module):
         with torch.no_grad():
             tied = isinstance(self.head, TiedHead)
             self.input_map.weight.normal_(std=self.input_map.embedding_dim**-0.5 if tied else 1.0, generator=generator)
-            if self.ngrams is not None:
-                self.ngrams.initialise()
             self.recurrence.initialise(generator)
             for name, parameter in self.head.named_parameters():
                 if name.endswith("weight"):
@@ -63,18 +55,7 @@ class SequenceModel(nn.Module):
 
     def initial_state(self, batch: int) -> ModelState:
         """Zeros for `batch` lanes, on the model's device and in its precision."""
-        layers = self.recurrence.initial_state(batch, self.input_map.weight)
-        return layers if self.ngrams is None else (*layers, (self.ngrams.initial_state(batch),))
-
-    def embed(self, input: Tensor, state: ModelState) -> tuple[Tensor, ModelState, ModelState]:
-        """What the recurrence reads, (time, batch, features), of symbols (time, batch); and of a state the layers' part
-        as it is, and the rest as it is after these symbols."""
-        embedded = self.input_map(input)
-        if self.ngrams is None:
-            return embedded, state, ()
-        *layers, (before,) = state
-        added, after = self.ngrams(input, before)
-        return embedded + added, tuple(layers), ((after,),)
+        return self.recurrence.initial_state(batch, self.input_map.weight)
 
     def forward(self, input: Tensor, state: ModelState, mask: Tensor | None = None) -> tuple[Tensor, ModelState]:
         """Scores of the next symbol after every step: (time, batch) to logits (time, batch, symbols), and the state."""
@@ -83,15 +64,13 @@ class SequenceModel(nn.Module):
 
     def features(self, input: Tensor, state: ModelState, mask: Tensor | None = None) -> tuple[Tensor, ModelState]:
         """What the head sees, (time, batch, outputs), and the state after the last step."""
-        embedded, layers, rest = self.embed(input, state)
-        output, layers = self.recurrence(embedded, layers, mask)
-        return output, layers + rest
+        output, state = self.recurrence(self.input_map(input), state, mask)
+        return output, state
 
     def step(self, input: Tensor, state: ModelState) -> StackStep:
         """One symbol a lane, (batch,), to logits (batch, symbols), the state, and every gate."""
-        embedded, layers, rest = self.embed(input.unsqueeze(0), state)
-        step = self.recurrence.step(embedded[0], layers)
-        return step._replace(output=self.head(step.output), state=step.state + rest)
+        step = self.recurrence.step(self.input_map(input), state)
+        return step._replace(output=self.head(step.output))
 
     def stepper(self, lanes: int, precision: torch.dtype) -> Stepper:
         """`step` for writing, as fast as may be: symbols (batch,) and the state to logits and the state, without gates
@@ -101,17 +80,12 @@ class SequenceModel(nn.Module):
             lanes: texts side by side.
             precision: of the products, float32 or bfloat16.
         """
-        known = self.input_map.weight if self.ngrams is None else None
-        advance = self.recurrence.stepper(lanes, precision, known)
+        advance = self.recurrence.stepper(lanes, precision, self.input_map.weight)
         head = self.head.forward  # without the hooks of a module, which take half as long again
 
         def write(symbols: Tensor, state: ModelState) -> tuple[Tensor, ModelState]:
-            if known is not None:
-                output, state = advance(symbols, state)
-                return head(output), state
-            embedded, layers, rest = self.embed(symbols.unsqueeze(0), state)
-            output, layers = advance(embedded[0], layers)
-            return head(output), layers + rest
+            output, state = advance(symbols, state)
+            return head(output), state
 
         return write
 

@@ -133,13 +133,7 @@ class LanguageModel(Problem):
             layer_norm=settings.layer_norm,
             residual=settings.residual,
         )
-        model = SequenceModel(
-            len(self.encoding),
-            settings.embedding,
-            recurrence,
-            tie_embedding=settings.tie_embedding,
-            ngrams=settings.ngrams,
-        )
+        model = SequenceModel(len(self.encoding), settings.embedding, recurrence, tie_embedding=settings.tie_embedding)
         model.initialise(generator)
         return model
 
@@ -325,7 +319,7 @@ class LanguageModel(Problem):
 
         return Inspected(
             recurrence=model.recurrence,
-            input=model.embed(text[:-1], model.initial_state(text.shape[1]))[0],
+            input=model.input_map(text[:-1]),
             symbols=tuple(encoding.name_of(number) for number in text[:-1, 0].tolist()),
             step=f"{self.symbol}s",
             loss=loss,

@@ -282,7 +282,6 @@ PATH = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0")
                     "hidden": st.integers(1, 2**31 - 1),
                     "dropout": st.floats(0, 1, exclude_max=True),
                     "tie_embedding": st.booleans(),
-                    "ngrams": st.integers(1, 8),
                     "options": st.dictionaries(st.text("ab: \n1", max_size=4), PLAIN, max_size=3),
                 },
             ),
