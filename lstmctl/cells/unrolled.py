@@ -41,7 +41,8 @@ def gru(projected: Tensor, hidden: Tensor, weight: Tensor, bias: Tensor) -> Tens
     """The equations of `lstmctl.cells.gru`.
 
     Args:
-        projected: W x + b, (time, batch, 3 · hidden), with b′ added for r and z.
+        projected: W x + b, (time, batch, 3 · hidden), with b′ added for r and z. It is used up: its memory becomes that
+            of the gates.
         hidden: before the first step, (batch, hidden), and in the same precision.
         weight, bias: U and b_n′ (hidden,), in the same precision.
 
@@ -88,9 +89,9 @@ class _GRU(torch.autograd.Function):
     def forward(ctx: Any, projected: Tensor, hidden: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
         width = hidden.shape[1]
         # Where n's projection was, the recurrent part of n is added up; it is needed on its own.
-        gates = projected.clone(memory_format=torch.contiguous_format)
+        gates = projected
+        candidates = gates[..., 2 * width :].clone(memory_format=torch.contiguous_format)
         gates[..., 2 * width :] = bias
-        candidates = projected[..., 2 * width :].clone(memory_format=torch.contiguous_format)
         hiddens = torch.empty(len(projected) + 1, *hidden.shape, dtype=projected.dtype, device=projected.device)
         hiddens[0] = hidden
         steps, columns = hiddens.unbind(), weight.t()
@@ -110,12 +111,12 @@ class _GRU(torch.autograd.Function):
         gates, candidates, hiddens, weight = ctx.saved_tensors
         r, z, recurrent = gates.chunk(3, dim=-1)
         # What of the gradient of h' each error is, for all steps at once, so that a step has one multiplication left.
-        to_candidate = (1 - candidates.square()).mul_(1 - z)
+        to_candidate = _remainder(torch.addcmul(gates.new_ones(()), candidates, candidates, value=-1), z)
         errors = torch.empty_like(gates)
         error_r, error_z, error_recurrent = errors.chunk(3, dim=-1)
         torch.mul(to_candidate, r, out=error_recurrent)
-        torch.mul(error_recurrent, recurrent, out=error_r).mul_(1 - r)
-        torch.sub(hiddens[:-1], candidates, out=error_z).mul_(z).mul_(1 - z)
+        _remainder(torch.mul(error_recurrent, recurrent, out=error_r), r)
+        _remainder(torch.sub(hiddens[:-1], candidates, out=error_z).mul_(z), z)
         onwards = torch.empty_like(hiddens)
         onwards[-1] = gradient[-1]
         onward, given, keeps = onwards.unbind(), _with_none_before(gradient), z.unbind()
@@ -126,6 +127,11 @@ class _GRU(torch.autograd.Function):
         weight_gradient, bias_gradient = _weight_gradient(errors, hiddens), error_recurrent.sum((0, 1))
         torch.mul(onwards[1:], to_candidate, out=error_recurrent)  # what has come through r gives way to n's projection
         return errors, onwards[0], weight_gradient, bias_gradient
+
+
+def _remainder(whole: Tensor, gate: Tensor) -> Tensor:
+    """whole ⊙ (1 − gate), in the memory of `whole`."""
+    return whole.addcmul_(whole, gate, value=-1)
 
 
 def _with_none_before(gradient: Tensor) -> list[Tensor]:
