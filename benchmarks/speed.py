@@ -2,11 +2,11 @@
 one run; and how that compares with the table that `docs/benchmarks.md` holds.
 
 python benchmarks/speed.py [--rounds 5] [--only training generation start learning] [--text tinyshakespeare.txt]
-    [--seeds 3]
+    [--seeds 3] [--settings KEY=VALUE ...]
 
 Every ratio is the yardstick's time over lstmctl's of the same round, so above 1 is faster than the yardstick; where a
 row has none, the figure is in seconds or a share. Quoted are medians, with the least and the most of all rounds.
-`learning` needs a text, by default the bundled one, and makes one round a seed.
+`learning` needs a text, by default the bundled one, makes one round a seed, and is of the preset with such settings.
 """
 
 from __future__ import annotations
@@ -85,6 +85,7 @@ def main() -> None:
     parser.add_argument("--only", nargs="+", choices=GROUPS, default=GROUPS)
     parser.add_argument("--seeds", type=int, default=1, help="runs of `learning`")
     parser.add_argument("--text", type=Path, default=bundled.data() / "travellers.txt")
+    parser.add_argument("--settings", nargs="+", default=[], metavar="KEY=VALUE", help="of `learning`")
     chosen = parser.parse_args()
     print(
         f"{_processor()}, {torch.get_num_threads()} threads, Python {platform.python_version()}, "
@@ -101,7 +102,7 @@ def main() -> None:
             "training": lambda: training(text, chosen.rounds),
             "generation": lambda: generation(text, chosen.rounds),
             "start": lambda: start(text, chosen.rounds),
-            "learning": lambda: learning(chosen.text, chosen.seeds),
+            "learning": lambda: learning(chosen.text, chosen.seeds, chosen.settings),
         }
         for group in chosen.only:
             for row in measures[group]():
@@ -285,17 +286,17 @@ def _seconds(command: list[str], until: bytes | None) -> float:
     return time.perf_counter() - started
 
 
-def learning(text: Path, seeds: int) -> list[Row]:
+def learning(text: Path, seeds: int, settings: Sequence[str]) -> list[Row]:
     """Loss over the last tenth, and seconds of the whole process, of the preset and of a small Transformer."""
     theirs, limit = _finished([sys.executable, yardsticks.__file__, "transformer", str(text)])
-    command = [sys.executable, "-m", "lstmctl", "train", "shakespeare-cpu", f"data.text={text}", "--quiet", "--json"]
-    runs = [_finished([*command, f"seed={seed}"]) for seed in range(seeds)]
+    command = [sys.executable, "-m", "lstmctl", "train", "shakespeare-cpu", f"data.text={text}", *settings]
+    runs = [_finished([*command, f"seed={seed}", "--quiet", "--json"]) for seed in range(seeds)]
     scores = [answer["metrics"]["validation"] for answer, _ in runs]
     cold = statistics.median(score["nats_per_character_cold"] for score in scores)
     seconds = statistics.median(taken for _, taken in runs)
     return [
         Row(
-            f"learning, {text.name}",
+            " ".join(["learning,", text.name, *settings]),
             "at most 1.4500 nats" if "shakespeare" in text.name else "",
             [score["nats_per_character"] for score in scores],
             f"cold {cold:.4f}, Transformer {theirs['nats_per_character_cold']:.4f} cold",
