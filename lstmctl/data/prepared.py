@@ -6,26 +6,20 @@ holds the vocabulary, and `prepared.json`, which says what they mean. `data.prep
 
 from __future__ import annotations
 
-import hashlib
-import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from lstmctl.data import prepared_folder
 from lstmctl.data.encoding import Symbols, TextEncoding, smallest_integer
+from lstmctl.data.prepared_folder import AGAIN, HEADER, checked_blocks
 from lstmctl.data.text_blocks import Kind
 from lstmctl.errors import DataError, LstmctlError
 
-HEADER = "prepared.json"
 NUMBERS = "symbols.bin"
-PROGRESS = "progress.json"
-"""There from the second reading of the text until the header is."""
 FORMAT = 1
-BLOCK = 1 << 20
-"""Bytes checked at once."""
-AGAIN = "remove the folder, and prepare the text again: lstmctl data prepare"
 
 
 @dataclass(frozen=True)
@@ -57,34 +51,15 @@ class Header:
         return {"sha256": self.sha256, "bytes": self.bytes, "symbols": self.length}
 
 
-def is_prepared(path: Path) -> bool:
-    """Whether a folder holds prepared text, or what was begun of it."""
-    return (path / HEADER).is_file() or (path / PROGRESS).is_file()
-
-
 def read_header(folder: Path) -> tuple[Header, TextEncoding]:
     """The header of prepared text, and the vocabulary in it.
 
     Raises:
         DataError: it is missing, or not one.
     """
-    path = folder / HEADER
-    if not path.exists():
-        raise DataError(f"{folder} is not prepared to its end", hint="give `lstmctl data prepare` again: it goes on")
-    try:
-        data = json.loads(path.read_bytes())
-    except OSError as error:
-        raise DataError(f"{path} cannot be read: {error.strerror}") from error
-    except (ValueError, RecursionError) as error:
-        raise DataError(f"{path} is not JSON: {error}", hint=AGAIN) from error
-    found = data.get("format") if isinstance(data, dict) else None
-    if found != FORMAT:
-        raise DataError(f"{path} is not a header of format {FORMAT}, but of {json.dumps(found)}", hint=AGAIN)
     types = {"files": list, "bytes": int, "sha256": str, "encoding": dict, "type": str, "length": int}
-    for key, wanted in {**types, "numbers_sha256": str}.items():
-        if type(data.get(key)) is not wanted:
-            raise DataError(f"{path}: {key} is not {NAMES[wanted]}", hint=AGAIN)
-    header = Header(**{key: data[key] for key in (*types, "numbers_sha256")})
+    header = Header(**prepared_folder.read_header(folder, FORMAT, {**types, "numbers_sha256": str}))
+    path = folder / HEADER
     try:
         encoding = TextEncoding.from_json(header.encoding)
     except LstmctlError as error:
@@ -92,9 +67,6 @@ def read_header(folder: Path) -> tuple[Header, TextEncoding]:
     if header.type != np.dtype(smallest_integer(len(encoding))).name:
         raise DataError(f"{path}: type is {header.type}, which is not that of {len(encoding):,} symbols", hint=AGAIN)
     return header, encoding
-
-
-NAMES = {list: "a list", int: "a whole number", str: "a text", dict: "an object"}
 
 
 def open_prepared(
@@ -128,34 +100,15 @@ def open_prepared(
 
 def _check(path: Path, header: Header, number: np.dtype[Any], vocabulary: int) -> None:
     """Raises DataError where the numbers are not those that the header is of."""
-    wanted = header.length * number.itemsize
-    digest = hashlib.sha256()
+    expected = f"{header.length:,} numbers of {number.itemsize} byte{'s' if number.itemsize > 1 else ''}"
     place = 0
-    try:
-        size = path.stat().st_size
-        if size != wanted or not size:
+    for content in checked_blocks(path, header.length * number.itemsize, header.numbers_sha256, expected):
+        numbers = np.frombuffer(content, number)
+        if numbers.max() >= vocabulary:
+            first = int(np.argmax(numbers >= vocabulary))
             raise DataError(
-                f"{path} has {size:,} bytes; its header says {wanted:,}: {header.length:,} numbers of "
-                f"{number.itemsize} byte{'s' if number.itemsize > 1 else ''}",
+                f"{path}: number {place + first:,}, counted from 0, is {numbers[first]}, but the vocabulary of "
+                f"its header has {vocabulary:,} symbols",
                 hint=AGAIN,
             )
-        with path.open("rb") as file:
-            while content := file.read(BLOCK):
-                digest.update(content)
-                numbers = np.frombuffer(content, number)
-                if numbers.max() >= vocabulary:
-                    first = int(np.argmax(numbers >= vocabulary))
-                    raise DataError(
-                        f"{path}: number {place + first:,}, counted from 0, is {numbers[first]}, but the vocabulary of "
-                        f"its header has {vocabulary:,} symbols",
-                        hint=AGAIN,
-                    )
-                place += len(numbers)
-    except OSError as error:
-        raise DataError(f"{path} cannot be read: {error.strerror}", hint=AGAIN) from error
-    if digest.hexdigest() != header.numbers_sha256:
-        raise DataError(
-            f"{path} is not as it was prepared: its SHA-256 is {digest.hexdigest()[:16]}…, "
-            f"in its header {header.numbers_sha256[:16]}…",
-            hint=AGAIN,
-        )
+        place += len(numbers)

@@ -7,37 +7,37 @@ ended goes on from there: what was done is read once more, for its hash, but not
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import json
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import IO, Any, Protocol
+from typing import Any
 
 import numpy as np
 
 from lstmctl.data.encoding import TextEncoding
 from lstmctl.data.locating import locate
-from lstmctl.data.prepared import HEADER, NUMBERS, PROGRESS, Header, is_prepared, open_prepared, read_header
+from lstmctl.data.prepared import NUMBERS, Header, open_prepared, read_header
+from lstmctl.data.prepared_folder import (
+    HEADER,
+    PROGRESS,
+    Watch,
+    digest_of,
+    folder_errors,
+    held,
+    is_prepared,
+    told,
+)
 from lstmctl.data.text import files_of
 from lstmctl.data.text_blocks import BLOCK, BlockEncoder, JoinedText, Kind, survey
-from lstmctl.errors import DataError, ResourceError
-from lstmctl.storage import disk_errors, remove_leftovers, replace_json
+from lstmctl.errors import DataError
+from lstmctl.storage import replace_json
 
 NOTED_EVERY = 1 << 26
 """Bytes of text between two notes of how far it has come."""
-
-
-class Watch(Protocol):
-    """What is told while a text is read; `data.downloading.Progress` has the same shape."""
-
-    total: float
-
-    def update(self, amount: float) -> object: ...
 
 
 @dataclass(frozen=True)
@@ -110,7 +110,7 @@ def prepare(
     folder = (folder or Path(f"{found[0].stem}.prepared")).absolute()
     if watch is not None:
         watch.total = 2 * text.size
-    with _held(folder):
+    with held(folder, [NUMBERS]):
         if (folder / HEADER).exists():
             return _present(folder, text)
         note = _noted(folder, text) or _surveyed(folder, text, watch)
@@ -125,7 +125,7 @@ def prepare(
             length=note.length,
             numbers_sha256=note.written_sha256,
         )
-        with _disk_errors(folder):
+        with folder_errors(folder):
             replace_json(folder / HEADER, header.to_json())
             (folder / PROGRESS).unlink()
     return Prepared(folder, header, was_there=False, resumed=resumed)
@@ -133,7 +133,7 @@ def prepare(
 
 def _surveyed(folder: Path, text: JoinedText, watch: Watch | None) -> Note:
     """The note of an attempt that begins."""
-    facts = survey(text, _told(watch))
+    facts = survey(text, told(watch))
     facts.require(text)
     note = Note(
         text=[list(file) for file in text.identity],
@@ -142,7 +142,7 @@ def _surveyed(folder: Path, text: JoinedText, watch: Watch | None) -> Note:
         length=facts.length,
         encoding=facts.encoding(text.kind).to_json(),
     )
-    with _disk_errors(folder):
+    with folder_errors(folder):
         replace_json(folder / PROGRESS, asdict(note))
     return note
 
@@ -165,15 +165,15 @@ def _written(folder: Path, text: JoinedText, begun: Note, watch: Watch | None, n
     Raises:
         DataError: what the note is of has changed.
     """
-    encode, told = BlockEncoder(TextEncoding.from_json(begun.encoding)), _told(watch)
+    encode, tell = BlockEncoder(TextEncoding.from_json(begun.encoding)), told(watch)
     path, number = folder / NUMBERS, np.dtype(encode.type).newbyteorder("<")
     with (
-        _disk_errors(path, begun.length * number.itemsize),
+        folder_errors(path, begun.length * number.itemsize),
         path.open("r+b" if begun.read else "wb") as file,
         ThreadPoolExecutor(1) as helper,
     ):
         read, noted = 0, begun.read
-        read_digest, written_digest = hashlib.sha256(), _digest(file, begun.written)
+        read_digest, written_digest = hashlib.sha256(), digest_of(file, begun.written)
         file.truncate(begun.written)
 
         def put(content: bytes, numbers: memoryview | None) -> None:
@@ -208,7 +208,7 @@ def _written(folder: Path, text: JoinedText, begun: Note, watch: Watch | None, n
                 noted = read
             doing = helper.submit(put, block.content, numbers)
             read += len(block.content)
-            told(len(block.content))
+            tell(len(block.content))
         doing.result()
         if not checked:
             check()
@@ -234,54 +234,3 @@ def _present(folder: Path, text: JoinedText) -> Prepared:
         )
     open_prepared(folder, text.kind)
     return Prepared(folder, header, was_there=True, resumed=0)
-
-
-@contextmanager
-def _held(folder: Path) -> Iterator[None]:
-    """Make the folder and keep other processes from preparing into it; a folder that stays empty is removed.
-
-    Raises:
-        DataError: it holds something else, or another process holds it.
-    """
-    own = (HEADER, NUMBERS, PROGRESS, f".{HEADER}.tmp-", f".{PROGRESS}.tmp-")
-    with _disk_errors(folder):
-        folder.mkdir(parents=True, exist_ok=True)
-        if others := [path.name for path in sorted(folder.iterdir()) if not path.name.startswith(own)]:
-            raise DataError(f"{folder} is there and holds {others[0]}", hint="name another folder: --to FOLDER")
-        held = os.open(folder, os.O_RDONLY)
-    try:
-        try:
-            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise DataError(f"another process prepares {folder} now") from error
-        remove_leftovers(folder)
-        yield
-    finally:
-        with suppress(OSError):
-            folder.rmdir()
-        os.close(held)
-
-
-@contextmanager
-def _disk_errors(path: Path, size: int | None = None) -> Iterator[None]:
-    """`disk_errors` with a way out that helps here."""
-    try:
-        with disk_errors(path, size):
-            yield
-    except ResourceError as error:
-        full = "free some space and give the command again: it goes on where it was; or "
-        hint = (full if error.hint else "") + "prepare the text elsewhere: --to FOLDER"
-        raise ResourceError(str(error), hint=hint) from error
-
-
-def _digest(file: IO[bytes], size: int) -> Any:
-    """The SHA-256 of the first bytes of a file, which is then at their end."""
-    digest = hashlib.sha256()
-    while size > 0 and (content := file.read(min(BLOCK, size))):
-        digest.update(content)
-        size -= len(content)
-    return digest
-
-
-def _told(watch: Watch | None) -> Callable[[int], object]:
-    return watch.update if watch is not None else lambda size: None

@@ -1,0 +1,156 @@
+"""Folders of prepared data: a header in JSON beside files of numbers, made once, checked whenever they are opened.
+
+What such a folder holds is the matter of `data.prepared` (text) and `data.prepared_table`. While it is being made it
+has a note of how far that has come in the place of the header.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import IO, Any, Protocol
+
+from lstmctl.errors import DataError, ResourceError
+from lstmctl.storage import disk_errors, remove_leftovers
+
+HEADER = "prepared.json"
+PROGRESS = "progress.json"
+"""There from the first number that is written until the header is."""
+BLOCK = 1 << 20
+"""Bytes of a file of numbers that are read at once."""
+AGAIN = "remove the folder, and prepare it again: lstmctl data prepare"
+NAMES = {list: "a list", int: "a whole number", str: "a text", dict: "an object", bool: "true or false"}
+
+
+class Watch(Protocol):
+    """What is told while data is read; `data.downloading.Progress` has the same shape."""
+
+    total: float
+
+    def update(self, amount: float) -> object: ...
+
+
+def told(watch: Watch | None) -> Callable[[int], object]:
+    """What to call with every number of bytes that is done."""
+    return watch.update if watch is not None else lambda size: None
+
+
+def is_prepared(path: Path) -> bool:
+    """Whether a folder holds prepared data, or what was begun of it."""
+    return (path / HEADER).is_file() or (path / PROGRESS).is_file()
+
+
+def read_header(folder: Path, form: int, types: dict[str, type]) -> dict[str, Any]:
+    """What the header of a folder holds under some keys.
+
+    Args:
+        folder: one that was prepared.
+        form: the number of the header's format.
+        types: of each key.
+
+    Raises:
+        DataError: it is missing, or not such a header.
+    """
+    path = folder / HEADER
+    if not path.exists():
+        raise DataError(f"{folder} is not prepared to its end", hint="give `lstmctl data prepare` again: it goes on")
+    try:
+        data = json.loads(path.read_bytes())
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error.strerror}") from error
+    except (ValueError, RecursionError) as error:
+        raise DataError(f"{path} is not JSON: {error}", hint=AGAIN) from error
+    found = data.get("format") if isinstance(data, dict) else None
+    if found != form:
+        raise DataError(f"{path} is not a header of format {form}, but of {json.dumps(found)}", hint=AGAIN)
+    for key, wanted in types.items():
+        if type(data.get(key)) is not wanted:
+            raise DataError(f"{path}: {key} is not {NAMES[wanted]}", hint=AGAIN)
+    return {key: data[key] for key in types}
+
+
+def checked_blocks(path: Path, size: int, sha256: str, expected: str) -> Iterator[bytes]:
+    """A file of numbers, a block at a time.
+
+    Args:
+        path: the file.
+        size: its bytes, by the header.
+        sha256: its hash, by the header.
+        expected: in words, what the size comes from.
+
+    Raises:
+        DataError: its size is another, or cannot be read; or, behind the last block, its hash is another.
+    """
+    digest = hashlib.sha256()
+    try:
+        found = path.stat().st_size
+        if found != size or not found:
+            raise DataError(f"{path} has {found:,} bytes; its header says {size:,}: {expected}", hint=AGAIN)
+        with path.open("rb") as file:
+            while content := file.read(BLOCK):
+                digest.update(content)
+                yield content
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error.strerror}", hint=AGAIN) from error
+    if digest.hexdigest() != sha256:
+        raise DataError(
+            f"{path} is not as it was prepared: its SHA-256 is {digest.hexdigest()[:16]}…, "
+            f"in its header {sha256[:16]}…",
+            hint=AGAIN,
+        )
+
+
+@contextmanager
+def held(folder: Path, own: Sequence[str]) -> Iterator[None]:
+    """Make a folder and keep other processes from preparing into it; one that stays empty is removed.
+
+    Args:
+        folder: where to prepare.
+        own: the files of numbers that it may hold.
+
+    Raises:
+        DataError: it holds something else, or another process holds it.
+    """
+    known = (HEADER, PROGRESS, *own, f".{HEADER}.tmp-", f".{PROGRESS}.tmp-")
+    with folder_errors(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        if others := [path.name for path in sorted(folder.iterdir()) if not path.name.startswith(known)]:
+            raise DataError(f"{folder} is there and holds {others[0]}", hint="name another folder: --to FOLDER")
+        descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise DataError(f"another process prepares {folder} now") from error
+        remove_leftovers(folder)
+        yield
+    finally:
+        with suppress(OSError):
+            folder.rmdir()
+        os.close(descriptor)
+
+
+@contextmanager
+def folder_errors(path: Path, size: int | None = None) -> Iterator[None]:
+    """`disk_errors` with a way out that helps here."""
+    try:
+        with disk_errors(path, size):
+            yield
+    except ResourceError as error:
+        full = "free some space and give the command again: it goes on where it was; or "
+        hint = (full if error.hint else "") + "prepare it elsewhere: --to FOLDER"
+        raise ResourceError(str(error), hint=hint) from error
+
+
+def digest_of(file: IO[bytes], size: int) -> Any:
+    """The SHA-256, as hashlib has it, of the first bytes of a file, which is then at their end."""
+    digest = hashlib.sha256()
+    while size > 0 and (content := file.read(min(BLOCK, size))):
+        digest.update(content)
+        size -= len(content)
+    return digest
