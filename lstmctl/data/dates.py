@@ -29,14 +29,22 @@ EXAMPLE = 'data.date_format="%d.%m.%Y %H:%M"'
 
 
 @dataclass(frozen=True)
-class Reading:
-    """One way to read a column of dates."""
+class DateForm:
+    """How a column of dates is written."""
 
     format: str
-    times: Times
-    """(rows,) microseconds since 1970-01-01 by the table's own clock."""
+    """As polars takes it, without the zone."""
+    first: str
+    """The column's first date."""
     zone: str
-    """How far that clock is from UTC, as `+02:00` or `Z`; empty where the dates name no zone."""
+    """How far its clock is from UTC, as `+02:00` or `Z`; empty where the dates name no zone."""
+    given: bool
+    """Whether a config says the format."""
+
+    @property
+    def shown(self) -> str:
+        """The format as people write it."""
+        return self.format.replace("%.f", "")
 
 
 def is_date(text: str) -> bool:
@@ -70,7 +78,7 @@ def read_dates(
     column: str,
     date_format: str | None,
     is_regular: Callable[[Times], bool],
-) -> Reading:
+) -> tuple[Times, DateForm]:
     """Parse a column of dates, in the format given or the one recognised from its first row.
 
     Args:
@@ -80,91 +88,115 @@ def read_dates(
         date_format: as in a config, or None.
         is_regular: decides between day and month where both readings fit every row.
 
+    Returns:
+        (rows,) microseconds since 1970-01-01 by the table's own clock, and how they are written.
+
     Raises:
         DataError: a row does not fit, zones are mixed, or both readings fit equally well.
     """
-    first = str(texts[0])
+    first, given = str(texts[0]), date_format is not None
     formats = (date_format,) if date_format is not None else formats_of(first)
     if not formats:
         raise DataError(
             f"{place(0)}, column `{column}`: `{first[:40]}` is not written as dates usually are",
             hint=f"say how: {EXAMPLE}; or name another column of dates: data.time=NAME",
         )
-    texts, formats, zone = _without_zone(texts, formats, place, column)
+    zoned = _names_zone(first, formats)
+    zone = ""
+    if zoned:
+        texts = _without_zone(texts, first, place, column)
+        formats = tuple(re.sub(r"\s?%[zZ]", "", form) for form in formats)
+        found = re.search(ZONE, first)
+        assert found is not None
+        zone = re.sub(r"^(UTC|GMT)$", "Z", re.sub(r"^([+-]\d{2})(\d{2})$", r"\1:\2", found[1]))
+    forms = [DateForm(form, first, zone, given) for form in formats]
     readings, failures = [], []
-    for form in formats:
-        parsed = _parse(texts, form)
-        wrong = parsed.is_null().arg_true()
-        if len(wrong):
-            failures.append((int(wrong[0]), form))
+    for form in forms:
+        times, wrong = _parse(texts, form.format)
+        if wrong is None:
+            readings.append((times, form))
         else:
-            times = parsed.to_physical().to_numpy().astype(np.int64)
-            readings.append(Reading(form.replace("%.f", ""), times, zone))
+            failures.append((wrong, form))
     if not readings:
-        raise _misfit(texts, place, column, max(failures), given=date_format is not None)
+        row, form = max(failures, key=lambda failure: (failure[0], failure[1].format))
+        raise _misfit(texts, place, column, row, form)
     if len(readings) > 1:
-        regular = [reading for reading in readings if is_regular(reading.times)]
+        regular = [reading for reading in readings if is_regular(reading[0])]
         if len(regular) != 1:
-            both = " and ".join(reading.format for reading in readings)
+            both = " and ".join(form.shown for _, form in readings)
             raise DataError(
                 f"{place(0)}, column `{column}`: `{first}` may be read as {both}; "
                 f"every row fits both, and {'either' if regular else 'neither'} gives regular steps",
-                hint="say which: " + " or ".join(f'data.date_format="{reading.format}"' for reading in readings),
+                hint="say which: " + " or ".join(f'data.date_format="{form.shown}"' for _, form in readings),
             )
         readings = regular
     return readings[0]
 
 
-def _without_zone(
-    texts: pl.Series, formats: tuple[str, ...], place: Callable[[int], str], column: str
-) -> tuple[pl.Series, tuple[str, ...], str]:
-    """The texts by their own clock, and the zone that all of them name, if any."""
-    first = str(texts[0])
+def read_more_dates(texts: pl.Series, place: Callable[[int], str], column: str, form: DateForm) -> Times:
+    """(rows,) the times of later rows of a column whose first ones told how it is written.
+
+    Raises:
+        DataError: a row is written in another way.
+    """
+    if form.zone:
+        texts = _without_zone(texts, form.first, place, column)
+    times, wrong = _parse(texts, form.format)
+    if wrong is not None:
+        raise _misfit(texts, place, column, wrong, form)
+    return times
+
+
+def _names_zone(first: str, formats: tuple[str, ...]) -> bool:
     asked = any("%z" in form or "%Z" in form for form in formats)
-    if not re.search(ZONE, first) or not (asked or re.search(r":\d{2}(\.\d+)?" + ZONE, first)):
-        return texts, formats, ""
+    return bool(re.search(ZONE, first) and (asked or re.search(r":\d{2}(\.\d+)?" + ZONE, first)))
+
+
+def _without_zone(texts: pl.Series, first: str, place: Callable[[int], str], column: str) -> pl.Series:
+    """The texts by their own clock, all of which must name the zone that the first does."""
     zones = texts.str.extract(ZONE, 1)
-    other = zones.ne_missing(pl.Series([zones[0]])).arg_true()
+    zone = pl.Series([first]).str.extract(ZONE, 1)
+    other = zones.ne_missing(zone).arg_true()
     if len(other):
         row = int(other[0])
         raise DataError(
-            f"{place(row)}, column `{column}`: time zone {zones[row] or '(none)'}, but {zones[0]} in the first row",
+            f"{place(row)}, column `{column}`: time zone {zones[row] or '(none)'}, but {zone[0]} in the first row",
             hint="convert all dates to one zone, such as UTC",
         )
-    formats = tuple(re.sub(r"\s?%[zZ]", "", form) for form in formats)
-    zone = re.sub(r"^(UTC|GMT)$", "Z", re.sub(r"^([+-]\d{2})(\d{2})$", r"\1:\2", str(zones[0])))
-    return texts.str.replace(ZONE, ""), formats, zone
+    return texts.str.replace(ZONE, "")
 
 
-def _parse(texts: pl.Series, form: str) -> pl.Series:
-    """(rows,) moments, null where a text does not fit."""
+def _parse(texts: pl.Series, form: str) -> tuple[Times, int | None]:
+    """(rows,) times, and the first row that does not fit; None where all do."""
     if not re.search(r"%[dejDFxsc]", form):  # a month alone means its first day, a year alone its first month
         missing = "-%d" if re.search(r"%[mbBh]", form) else "-%m-%d"
         form, texts = form + missing, texts + missing.replace("%m", "01").replace("%d", "01")
     try:
-        return texts.str.strptime(pl.Datetime("us"), form, strict=False)
+        parsed = texts.str.strptime(pl.Datetime("us"), form, strict=False)
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException, ValueError):
-        return pl.repeat(None, len(texts), dtype=pl.Datetime("us"), eager=True)
+        return np.empty(0, np.int64), 0
+    wrong = parsed.is_null().arg_true()
+    if len(wrong):
+        return np.empty(0, np.int64), int(wrong[0])
+    return parsed.to_physical().to_numpy().astype(np.int64), None
 
 
-def _misfit(
-    texts: pl.Series, place: Callable[[int], str], column: str, failure: tuple[int, str], *, given: bool
-) -> DataError:
-    row, form = failure
-    shown, text = form.replace("%.f", ""), str(texts[row])
-    if given:
+def _misfit(texts: pl.Series, place: Callable[[int], str], column: str, row: int, form: DateForm) -> DataError:
+    text = str(texts[row])
+    if form.given:
         return DataError(
-            f'{place(row)}, column `{column}`: `{text[:40]}` does not fit data.date_format "{shown}"',
+            f'{place(row)}, column `{column}`: `{text[:40]}` does not fit data.date_format "{form.shown}"',
             hint="correct the row or the format, or leave data.date_format out to have it recognised",
         )
-    if row and re.search(r":\d{2}(\.\d+)?" + ZONE, text):
+    if not form.zone and re.search(r":\d{2}(\.\d+)?" + ZONE, text):
         return DataError(
             f"{place(row)}, column `{column}`: `{text[:40]}` names a time zone, but the first row does not",
             hint="convert all dates to one zone, such as UTC",
         )
-    same = bool(formats_of(text)) and form in formats_of(text)
+    same = form.format in formats_of(text)
+    first = form.first if not form.zone else re.sub(ZONE, "", form.first)
     return DataError(
         f"{place(row)}, column `{column}`: `{text[:40]}` "
-        + ("is no date that exists" if same else f"does not fit {shown}, as the first row `{texts[0]}` does"),
+        + ("is no date that exists" if same else f"does not fit {form.shown}, as the first row `{first}` does"),
         hint="correct the row" if same else f"write all dates in one format, or say which: {EXAMPLE}",
     )

@@ -10,7 +10,9 @@ import csv
 import hashlib
 import re
 from collections.abc import Iterator, Sequence
+from copy import copy
 from pathlib import Path
+from typing import Self
 
 import numpy as np
 import polars as pl
@@ -63,8 +65,49 @@ class DelimitedSheet:
         Raises:
             DataError: it is not such a file; with the line, and what would be right.
         """
+        self._recognise(path, separator, decimal, purpose)
+        digest = hashlib.sha256()
+        self.lines = self._check(digest)
+        """(rows,) the line of each row, counted from 1; the header is usually line 1."""
+        if self._content is not None:
+            # The checksum is that of the file, not of what was made of it.
+            content = self.path.read_bytes()
+            digest, self._size = hashlib.sha256(content), len(content)
+        self._sha256 = digest.hexdigest()
+        if (note := empty_lines(self.empty, self.first_empty)) is not None:
+            self.notes.append(note)
+
+    @classmethod
+    def in_blocks(
+        cls, path: Path, separator: str, decimal: str, size: int, read: int = 0, lines: int = 0
+    ) -> Iterator[tuple[Self, int, int]]:
+        """The same file as several sheets of whole lines under one header, with the bytes and lines up to each's end.
+
+        Args:
+            path: a regular file.
+            separator: one of `SEPARATORS`, or auto.
+            decimal: `.`, `,` or auto.
+            size: bytes of a block, about; a file whose lines end in one carriage return is one block.
+            read: bytes that are left out, a whole number of lines.
+            lines: how many lines these are.
+
+        Raises:
+            DataError: it is not such a file; with the line, and what would be right.
+        """
+        whole = cls.__new__(cls)
+        whole._recognise(path, separator, decimal, SERIES)
+        for block in whole._blocks(size, read):
+            part = copy(whole)
+            part._content, part._before, part._offset, part.notes = block, lines, read, []
+            part.lines = part._check(None)
+            read, lines = read + len(block), part._lines
+            yield part, read, lines
+
+    def _recognise(self, path: Path, separator: str, decimal: str, purpose: Purpose) -> None:
+        """Look at the first lines: names of columns, separator and decimal sign."""
         self.path, self._purpose = path, purpose
         self.notes: list[str] = []
+        self._before = self._offset = 0  # lines and bytes of the file that come before the content
         with path.open("rb") as file:
             head = file.read(1 << 18)
             # Line ends of one carriage return, as old spreadsheets write them, are turned into the usual ones.
@@ -83,8 +126,6 @@ class DelimitedSheet:
         self._width = len(header)
         self.names = self._names(header)
         self.decimal = self._decimal() if decimal == "auto" else decimal
-        self.lines = self._check()
-        """(rows,) the line of each row, counted from 1; the header is usually line 1."""
 
     @property
     def rows(self) -> int:
@@ -136,7 +177,7 @@ class DelimitedSheet:
 
     def fingerprint(self) -> dict[str, object]:
         """SHA-256 and size in bytes of the file as it was checked."""
-        return {"sha256": self._sha256, "bytes": self._bytes}
+        return {"sha256": self._sha256, "bytes": self._size}
 
     def _first_lines(self, head: bytes) -> list[str]:
         """The first lines, without the last where it may be cut off."""
@@ -198,42 +239,37 @@ class DelimitedSheet:
             or any(_without_thousands(text, decimal) for decimal in ".,")
         )
 
-    def _check(self) -> NDArray[np.int64]:
+    def _check(self, digest: hashlib._Hash | None) -> NDArray[np.int64]:
         """Look at every line: encoding, quotation marks and number of fields; keep the lines that hold anything."""
-        digest = hashlib.sha256()
         kept: list[NDArray[np.int64]] = []
-        line, size, empty = 0, 0, 0
+        line, size = self._before, 0
+        self.empty, self.first_empty = 0, 0
         self._quoted = False
-        self._blank: list[NDArray[np.int64]] = []
-        for block in self._blocks():
-            self._check_text(block, line, size)
-            digest.update(block)
+        for block in self._blocks(BLOCK):
+            self._check_text(block, line, self._offset + size)
+            if digest is not None:
+                digest.update(block)
             size += len(block)
             starts, blank = self._check_fields(block, line)
             self._check_quotation(block, line)
             numbers = np.arange(line + 1, line + 1 + len(starts), dtype=np.int64)
-            empty += int(blank[numbers > self._header_line].sum())
+            empty = numbers[blank & (numbers > self._header_line)]
+            if len(empty):
+                self.empty, self.first_empty = self.empty + len(empty), self.first_empty or int(empty[0])
             kept.append(numbers[~blank & (numbers > self._header_line)])
             line += len(starts)
-        self._sha256, self._bytes, self._lines = digest.hexdigest(), size, line
-        if self._content is not None:
-            # The checksum is that of the file, not of what was made of it.
-            content = self.path.read_bytes()
-            self._sha256, self._bytes = hashlib.sha256(content).hexdigest(), len(content)
-        lines = np.concatenate(kept) if kept else np.empty(0, dtype=np.int64)
-        if empty:
-            inner = np.setdiff1d(np.arange(self._header_line + 1, line + 1), lines)
-            self.notes.append(f"{empty} empty {'line' if empty == 1 else 'lines'} left out, first line {inner[0]}")
-        return lines
+        self._size, self._lines = size, line
+        return np.concatenate(kept) if kept else np.empty(0, dtype=np.int64)
 
-    def _blocks(self) -> Iterator[bytes]:
-        """The file in blocks of whole lines."""
+    def _blocks(self, size: int, start: int = 0) -> Iterator[bytes]:
+        """The content from a byte on, in blocks of whole lines."""
         if self._content is not None:
-            yield self._content
+            yield self._content[start:]
             return
         rest = b""
         with self.path.open("rb") as file:
-            while read := file.read(BLOCK):
+            file.seek(start)
+            while read := file.read(size):
                 cut = read.rfind(b"\n") + 1
                 if cut:
                     yield rest + read[:cut]
@@ -316,12 +352,13 @@ class DelimitedSheet:
 
     def _read(self, columns: Sequence[int], kind: type[pl.DataType]) -> list[pl.DataFrame]:
         """Columns of the rows that hold anything, each a frame, as texts or as numbers."""
+        above = max(0, self._header_line - self._before)
         schema = {f"c{column}": kind if column in columns else pl.String for column in range(self._width)}
         try:
             frame = pl.read_csv(
                 self.path if self._content is None else self._content,
                 has_header=False,
-                skip_lines=self._header_line,
+                skip_lines=above,
                 schema=schema,
                 columns=sorted(columns),
                 separator=self.separator,
@@ -332,14 +369,14 @@ class DelimitedSheet:
         except POLARS_ERRORS as error:
             first = str(error).split("\n", 1)[0]
             raise DataError(f"{self.path} is no table that can be read: {first}") from error
-        below = self._lines - self._header_line
+        below = self._lines - self._before - above
         if frame.height != below:
             raise DataError(
                 f"{self.path}: {below:,} lines below the header, but {frame.height:,} rows were read",
                 hint='quotation marks inside of fields may be the cause; write them as "" within quotes',
             )
         if len(self.lines) != below:
-            frame = frame[pl.Series(self.lines - self._header_line - 1)]
+            frame = frame[pl.Series(self.lines - self._before - above - 1)]
         return [frame.select(f"c{column}") for column in columns]
 
     def _careful(self, column: int) -> NDArray[np.float64]:
@@ -395,6 +432,11 @@ class DelimitedSheet:
 
 
 _CONVERT = "convert it to UTF-8 first; from a spreadsheet, save it as CSV"
+
+
+def empty_lines(count: int, first: int) -> str | None:
+    """What is told of empty lines, if there are any."""
+    return f"{count} empty {'line' if count == 1 else 'lines'} left out, first line {first}" if count else None
 
 
 def _without_thousands(text: str, decimal: str) -> str | None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from copy import copy
 from pathlib import Path
+from typing import Self
 
 import numpy as np
 import polars as pl
@@ -24,20 +26,41 @@ class ParquetSheet:
     unit = "row"
 
     def __init__(self, path: Path, purpose: Purpose = SERIES) -> None:
-        """Read the columns' names and types.
+        """Read the columns' names and types, and the file for its checksum.
 
         Raises:
             DataError: it is no Parquet file, or a column holds lists, structures or objects.
         """
-        self.path, self._purpose = path, purpose
-        self.notes: list[str] = []
-        self.unnamed: set[int] = set()
+        self._recognise(path, purpose)
+        self.lines = np.arange(1, self.rows + 1, dtype=np.int64)
         digest, self._bytes = hashlib.sha256(), 0
         with path.open("rb") as file:
             while block := file.read(BLOCK):
                 digest.update(block)
                 self._bytes += len(block)
         self._sha256 = digest.hexdigest()
+
+    @classmethod
+    def in_blocks(cls, path: Path, rows: int, read: int = 0) -> Iterator[tuple[Self, int]]:
+        """The same file as several sheets of so many rows, with the rows up to each's end; `read` are left out.
+
+        Raises:
+            DataError: as for the whole.
+        """
+        whole = cls.__new__(cls)
+        whole._recognise(path, SERIES)
+        for start in range(read, whole.rows, rows):
+            part = copy(whole)
+            part.rows, part.notes = min(rows, whole.rows - start), []
+            part._frame = whole._frame.slice(start, part.rows)
+            part.lines = np.arange(start + 1, start + part.rows + 1, dtype=np.int64)
+            yield part, start + part.rows
+
+    def _recognise(self, path: Path, purpose: Purpose) -> None:
+        """Read the columns' names and types."""
+        self.path, self._purpose = path, purpose
+        self.notes: list[str] = []
+        self.unnamed: set[int] = set()
         try:
             self._frame = pl.scan_parquet(path, glob=False)
             schema = self._frame.collect_schema()
@@ -52,7 +75,6 @@ class ParquetSheet:
                     f"{path}, column `{name}` holds {str(kind).split('(')[0].lower()} values, not plain ones",
                     hint="write one plain value a row and column: a date, a number or a name",
                 )
-        self.lines = np.arange(1, self.rows + 1, dtype=np.int64)
 
     def kind(self, column: int) -> str:
         """What a column holds: whole, number, date, text, or empty."""
@@ -112,7 +134,7 @@ class ParquetSheet:
 
     def place(self, row: int) -> str:
         """Where a row is, for messages."""
-        return f"{self.path}: row {row + 1}"
+        return f"{self.path}: row {self.lines[row]}"
 
     def fingerprint(self) -> dict[str, object]:
         """SHA-256 and size in bytes of the file."""

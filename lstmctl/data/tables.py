@@ -12,7 +12,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from lstmctl.data.dates import read_dates
+from lstmctl.data.dates import DateForm, read_dates, read_more_dates
 from lstmctl.data.delimited import MISSING, DelimitedSheet
 from lstmctl.data.locating import check_regular
 from lstmctl.data.parquet import SIGNATURE, ParquetSheet
@@ -29,6 +29,8 @@ TIME_NAMES = (
 )
 ID_NAMES = ("unique_id", "item_id", "series_id", "series", "id")
 TARGET_NAMES = ("y", "target")
+USES = ("targets", "past", "known", "static")
+"""Of columns of numbers."""
 
 
 class Sheet(Protocol):
@@ -62,11 +64,20 @@ class Columns:
     static: tuple[str, ...]
 
 
+@dataclass(frozen=True)
+class Form:
+    """How a table's rows are read; its first rows tell."""
+
+    columns: Columns
+    dates: DateForm | None
+    """How times are written; None where they are whole numbers."""
+
+
 @dataclass
 class Rows:
     """A table's rows in the file's order, whatever that is."""
 
-    columns: Columns
+    form: Form
     ids: tuple[str, ...]
     """Each series' name, in the order of first appearance; ("",) for a wide table."""
     series: NDArray[np.int64]
@@ -74,8 +85,6 @@ class Rows:
     times: Times
     """(rows,) microseconds since 1970-01-01 by the table's own clock, or whole numbers."""
     is_index: bool
-    zone: str
-    """How far that clock is from UTC, as `+02:00` or `Z`; empty where the table does not say."""
     lines: NDArray[np.int64]
     """(rows,) where each row is in the file."""
     values: dict[str, Numbers]
@@ -85,6 +94,16 @@ class Rows:
     """What `lines` counts: line or row."""
     notes: list[str]
     fingerprint: dict[str, object]
+
+    @property
+    def columns(self) -> Columns:
+        """The use of each column."""
+        return self.form.columns
+
+    @property
+    def zone(self) -> str:
+        """How far the table's clock is from UTC, as `+02:00` or `Z`; empty where it does not say."""
+        return self.form.dates.zone if self.form.dates is not None else ""
 
     def place(self, row: int) -> str:
         """Where a row is, for messages."""
@@ -136,32 +155,52 @@ def read_rows(sheet: Sheet, wanted: Wanted) -> Rows:
         DataError: a column's use cannot be told or it holds what it should not; with column, line and remedy.
     """
     if not sheet.rows:
-        raise DataError(f"{sheet.path} has a header but no rows")
-    columns = _recognise(sheet, wanted)
+        raise no_rows(sheet.path)
+    rows = read_block(sheet, wanted)
+    rows.fingerprint = {**sheet.fingerprint(), "rows": sheet.rows}
+    return rows
+
+
+def read_block(sheet: Sheet, wanted: Wanted, form: Form | None = None) -> Rows:
+    """Some rows of a table as times and numbers, without the fingerprint of all of it.
+
+    Args:
+        sheet: at least one row.
+        wanted: what is said about columns.
+        form: how rows before these were read; by default these tell.
+
+    Raises:
+        DataError: as `read_rows`.
+    """
+    columns = form.columns if form is not None else _recognise(sheet, wanted)
     ids, series = _series(sheet, columns)
-    times, is_index, zone = _times(sheet, columns, wanted.date_format, series)
+    times, dates = _times(sheet, columns, wanted.date_format, series, form)
     absent = wanted.is_run and not any(name in sheet.names for name in columns.targets)
     values: dict[str, Numbers] = {}
-    for use in ("targets", "past", "known", "static"):
+    for use in USES:
         names: tuple[str, ...] = getattr(columns, use)
         if absent and use in ("targets", "past"):
             values[use] = np.full((sheet.rows, len(names)), np.nan)
         else:
             values[use] = sheet.numbers([sheet.names.index(name) for name in names])
     return Rows(
-        columns=columns,
+        form=Form(columns, dates),
         ids=ids,
         series=series,
         times=times,
-        is_index=is_index,
-        zone=zone,
+        is_index=dates is None,
         lines=sheet.lines,
         values=values,
         path=sheet.path,
         unit=sheet.unit,
         notes=sheet.notes,
-        fingerprint={**sheet.fingerprint(), "rows": sheet.rows},
+        fingerprint={},
     )
+
+
+def no_rows(path: Path) -> DataError:
+    """The error for a table without any."""
+    return DataError(f"{path} has a header but no rows")
 
 
 def _recognise(sheet: Sheet, wanted: Wanted) -> Columns:
@@ -304,23 +343,26 @@ def _series(sheet: Sheet, columns: Columns) -> tuple[tuple[str, ...], NDArray[np
 
 
 def _times(
-    sheet: Sheet, columns: Columns, date_format: str | None, series: NDArray[np.int64]
-) -> tuple[Times, bool, str]:
-    """Each row's time, whether it is a whole number, and the zone of the dates."""
+    sheet: Sheet, columns: Columns, date_format: str | None, series: NDArray[np.int64], form: Form | None
+) -> tuple[Times, DateForm | None]:
+    """Each row's time, and how dates are written; None for whole numbers."""
     column = sheet.names.index(columns.time)
-    kind = sheet.kind(column)
     texts = sheet.texts(column)
     empty = (texts.str.to_lowercase().is_in(list(MISSING))).arg_true()
     if len(empty):
         raise DataError(
             f"{sheet.place(int(empty[0]))}, column `{columns.time}`: no time", hint="write it, or delete the row"
         )
-    if date_format is None and kind == "whole":
+    if form is not None:
+        if form.dates is None:
+            return _whole_numbers(sheet, columns.time, texts), None
+        return read_more_dates(texts, sheet.place, columns.time, form.dates), form.dates
+    if date_format is None and sheet.kind(column) == "whole":
         # Eight digits that are days, every one of them, are meant as days.
         if _are_days(texts.head(200)):
             date_format = "%Y%m%d"
         else:
-            return _whole_numbers(sheet, columns.time, texts), True, ""
+            return _whole_numbers(sheet, columns.time, texts), None
 
     def is_regular(times: Times) -> bool:
         unique = np.unique(times[series == series[0]])
@@ -332,8 +374,7 @@ def _times(
             return False
         return np.array_equal(step.expected(first, last), unique)
 
-    reading = read_dates(texts, sheet.place, columns.time, date_format, is_regular)
-    return reading.times, False, reading.zone
+    return read_dates(texts, sheet.place, columns.time, date_format, is_regular)
 
 
 def _are_days(texts: pl.Series) -> bool:
