@@ -41,14 +41,20 @@ class ParquetSheet:
         self._sha256 = digest.hexdigest()
 
     @classmethod
-    def in_blocks(cls, path: Path, rows: int, read: int = 0) -> Iterator[tuple[Self, int]]:
-        """The same file as several sheets of so many rows, with the rows up to each's end; `read` are left out.
+    def in_blocks(cls, path: Path, values: int, read: int = 0) -> Iterator[tuple[Self, int]]:
+        """The same file as several sheets, with the rows up to each's end.
+
+        Args:
+            path: a regular file.
+            values: of a sheet at most, its rows times all columns.
+            read: rows that are left out.
 
         Raises:
             DataError: as for the whole.
         """
         whole = cls.__new__(cls)
         whole._recognise(path, SERIES)
+        rows = max(1, values // len(whole.names))
         for start in range(read, whole.rows, rows):
             part = copy(whole)
             part.rows, part.notes = min(rows, whole.rows - start), []
@@ -64,7 +70,7 @@ class ParquetSheet:
         try:
             self._frame = pl.scan_parquet(path, glob=False)
             schema = self._frame.collect_schema()
-            self.rows = int(self._frame.select(pl.len()).collect().item())
+            self.rows = self.all_rows = int(self._frame.select(pl.len()).collect().item())
         except POLARS_ERRORS as error:
             raise self._unreadable(error) from error
         self.names = tuple(schema.names())

@@ -58,7 +58,7 @@ def read_header(folder: Path) -> tuple[Header, TextEncoding]:
         DataError: it is missing, or not one.
     """
     types = {"files": list, "bytes": int, "sha256": str, "encoding": dict, "type": str, "length": int}
-    header = Header(**prepared_folder.read_header(folder, FORMAT, {**types, "numbers_sha256": str}))
+    header = Header(**prepared_folder.read_header(folder, "text", FORMAT, {**types, "numbers_sha256": str}))
     path = folder / HEADER
     try:
         encoding = TextEncoding.from_json(header.encoding)

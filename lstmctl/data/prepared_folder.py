@@ -13,7 +13,7 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import IO, Any, Protocol
+from typing import IO, Any, Literal, Protocol
 
 from lstmctl.errors import DataError, ResourceError
 from lstmctl.storage import disk_errors, remove_leftovers
@@ -24,7 +24,7 @@ PROGRESS = "progress.json"
 BLOCK = 1 << 20
 """Bytes of a file of numbers that are read at once."""
 AGAIN = "remove the folder, and prepare it again: lstmctl data prepare"
-NAMES = {list: "a list", int: "a whole number", str: "a text", dict: "an object", bool: "true or false"}
+NAMES = {list: "a list", int: "a whole number", str: "a text", dict: "an object"}
 
 
 class Watch(Protocol):
@@ -45,11 +45,12 @@ def is_prepared(path: Path) -> bool:
     return (path / HEADER).is_file() or (path / PROGRESS).is_file()
 
 
-def read_header(folder: Path, form: int, types: dict[str, type]) -> dict[str, Any]:
+def read_header(folder: Path, key: Literal["text", "series"], form: int, types: dict[str, type]) -> dict[str, Any]:
     """What the header of a folder holds under some keys.
 
     Args:
         folder: one that was prepared.
+        key: of a config's `data` section, that names such folders.
         form: the number of the header's format.
         types: of each key.
 
@@ -68,10 +69,13 @@ def read_header(folder: Path, form: int, types: dict[str, type]) -> dict[str, An
     found = data.get("format") if isinstance(data, dict) else None
     if found != form:
         raise DataError(f"{path} is not a header of format {form}, but of {json.dumps(found)}", hint=AGAIN)
-    for key, wanted in types.items():
-        if type(data.get(key)) is not wanted:
-            raise DataError(f"{path}: {key} is not {NAMES[wanted]}", hint=AGAIN)
-    return {key: data[key] for key in types}
+    if (holds := data.get("holds", "text")) != key:
+        other = "a prepared table" if holds == "series" else "prepared text"
+        raise DataError(f"{folder} is {other}, which data.{key} cannot name", hint=f"data.{holds}={folder}")
+    for name, wanted in types.items():
+        if type(data.get(name)) is not wanted:
+            raise DataError(f"{path}: {name} is not {NAMES[wanted]}", hint=AGAIN)
+    return {name: data[name] for name in types}
 
 
 def checked_blocks(path: Path, size: int, sha256: str, expected: str) -> Iterator[bytes]:

@@ -11,12 +11,15 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from lstmctl.data.prepared_table import private
 from lstmctl.data.tables import Rows
-from lstmctl.data.timesteps import MONTHS, Step, are_month_ends, date_text
+from lstmctl.data.timesteps import MONTHS, Step, Times, are_month_ends, date_text
 from lstmctl.errors import DataError
 
 Indices = NDArray[np.int64]
 FILL_HINT = "data.missing=interpolate (or forward-fill) fills them, data.missing=mask leaves them unscored"
+CHUNK = 1 << 18
+"""Rows looked at in one go."""
 MOST_MISSING = 10
 """Missing rows for each present one beyond which the step, not the rows, is taken to be wrong."""
 
@@ -35,10 +38,11 @@ def put_in_order(rows: Rows, order: str, duplicates: str) -> Indices:
     Raises:
         DataError: rows are out of order or twice where that is an error; with both lines.
     """
-    if np.any(np.diff(rows.series) < 0):
+    # Neighbours are compared, not taken from each other: the rows may be many, and their differences as many numbers.
+    if np.any(rows.series[1:] < rows.series[:-1]):
         _take(rows, np.argsort(rows.series, kind="stable"))
-    same = np.diff(rows.series) == 0
-    back = np.flatnonzero(same & (np.diff(rows.times) < 0))
+    same = rows.series[1:] == rows.series[:-1]
+    back = np.flatnonzero(same & (rows.times[1:] < rows.times[:-1]))
     if len(back):
         if order == "error":
             first = int(back[np.argmin(rows.lines[back + 1])])
@@ -49,8 +53,8 @@ def put_in_order(rows: Rows, order: str, duplicates: str) -> Indices:
             )
         _take(rows, np.lexsort((rows.lines, rows.times, rows.series)))
         rows.notes.append(f"rows sorted by time: {len(back):,} came after a later one")
-        same = np.diff(rows.series) == 0
-    twice = np.flatnonzero(same & (np.diff(rows.times) == 0))
+        same = rows.series[1:] == rows.series[:-1]
+    twice = np.flatnonzero(same & (rows.times[1:] == rows.times[:-1]))
     if len(twice):
         if duplicates == "error":
             first = int(twice[np.argmin(rows.lines[twice + 1])])
@@ -100,8 +104,11 @@ def find_step(rows: Rows, bounds: Indices, step: str) -> Step:
 
 def number_rows(rows: Rows, bounds: Indices, step: Step) -> None:
     """Put row numbers, from 1 in each series, in the place of dates, which then serve for the order alone; in place."""
-    starts = np.repeat(bounds[:-1], np.diff(bounds))
-    rows.times = (np.arange(len(rows.times), dtype=np.int64) - starts + 1) * step.count
+    times = np.empty(len(rows.times), dtype=np.int64)
+    for start, stop in itertools.pairwise(bounds):
+        times[start:stop] = np.arange(1, stop - start + 1)
+    rows.times = times
+    rows.times *= step.count
     rows.is_index = True
 
 
@@ -114,9 +121,16 @@ def insert_missing(rows: Rows, bounds: Indices, step: Step, missing: str) -> Ind
     Raises:
         DataError: a time is none of the regular ones, or rows are missing where that is an error.
     """
-    grids, places, gaps = [], [], []
+    grids: list[Times] = []
+    places: list[Indices | None] = []
+    """Where each row of a series goes; None where each keeps its place."""
+    gaps = []
     for start, stop in itertools.pairwise(bounds):
         times = rows.times[start:stop]
+        if step.fits(times):  # nearly always: nothing as long as the series is made then
+            grids.append(times)
+            places.append(None)
+            continue
         first, last = int(times[0]), int(times[-1])
         if step.count_between(first, last) > MOST_MISSING * len(times) + 1000:
             raise DataError(
@@ -131,15 +145,12 @@ def insert_missing(rows: Rows, bounds: Indices, step: Step, missing: str) -> Ind
                 f"{'the ' if step.unit in ('business days', 'month ends') else 'the times with a step of '}{step}",
                 hint=_step_hint(rows),
             )
-        if len(grid) == len(times) and np.array_equal(grid, times):
-            found = np.arange(len(times))
-        else:
-            found = np.searchsorted(grid, times)
-            off = np.flatnonzero(grid[np.minimum(found, len(grid) - 1)] != times)
-            if len(off):
-                raise _off_step(rows, int(start + off[0]), step, int(start))
-            after = np.flatnonzero(np.diff(found) > 1)
-            gaps += [(int(start + row), int(found[row + 1] - found[row] - 1)) for row in after[:1]]
+        found = np.searchsorted(grid, times)
+        off = np.flatnonzero(grid[np.minimum(found, len(grid) - 1)] != times)
+        if len(off):
+            raise _off_step(rows, int(start + off[0]), step, int(start))
+        after = np.flatnonzero(np.diff(found) > 1)
+        gaps += [(int(start + row), int(found[row + 1] - found[row] - 1)) for row in after[:1]]
         grids.append(grid)
         places.append(found)
     lengths = np.array([len(grid) for grid in grids], dtype=np.int64)
@@ -161,7 +172,12 @@ def insert_missing(rows: Rows, bounds: Indices, step: Step, missing: str) -> Ind
         f"({rows.unit} {rows.lines[row]})"
     )
     new = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
-    target = np.concatenate([start + place for start, place in zip(new[:-1], places, strict=True)])
+    target = np.concatenate(
+        [
+            start + (np.arange(length) if place is None else place)
+            for start, length, place in zip(new[:-1], lengths, places, strict=True)
+        ]
+    )
     rows.times = np.concatenate(grids)
     rows.series = np.repeat(np.arange(len(lengths)), lengths)
     lines = np.zeros(new[-1], dtype=np.int64)
@@ -177,9 +193,15 @@ def insert_missing(rows: Rows, bounds: Indices, step: Step, missing: str) -> Ind
 def observed_ends(rows: Rows, bounds: Indices) -> Indices:
     """(series,) the row after the last one of each series that has any target."""
     targets = rows.values["targets"]
-    row = np.arange(1, len(targets) + 1)
-    row[np.isnan(targets).all(axis=1)] = 0
-    return np.maximum(np.maximum.reduceat(row, bounds[:-1]), bounds[:-1]).astype(np.int64)
+    ends = bounds[:-1].copy()
+    for series, (start, stop) in enumerate(itertools.pairwise(bounds.tolist())):
+        for last in range(stop, start, -CHUNK):
+            first = max(start, last - CHUNK)
+            known = np.flatnonzero(~np.isnan(targets[first:last]).all(axis=1))
+            if len(known):
+                ends[series] = first + known[-1] + 1
+                break
+    return ends
 
 
 def static_values(rows: Rows, bounds: Indices, missing: str) -> NDArray[np.float64]:
@@ -231,13 +253,11 @@ def fill(rows: Rows, bounds: Indices, ends: Indices, parts: Mapping[str, Indices
     Raises:
         DataError: a value is missing where that is an error, or there is none before it to fill it with.
     """
-    lengths = np.diff(bounds)
-    observed = np.arange(len(rows.times)) < np.repeat(ends, lengths)
     for use in ("targets", "past", "known"):
         names: Sequence[str] = getattr(rows.columns, use)
         for column, name in enumerate(names):
-            values = rows.values[use][:, column]
-            holes = np.flatnonzero(np.isnan(values) & observed)
+            holes = np.flatnonzero(np.isnan(rows.values[use][:, column]))
+            holes = holes[holes < ends[rows.series[holes]]]
             if not len(holes):
                 continue
             written = holes[rows.lines[holes] > 0]
@@ -245,6 +265,8 @@ def fill(rows: Rows, bounds: Indices, ends: Indices, parts: Mapping[str, Indices
                 _note_missing(rows, written, name, step, missing)
             if missing == "mask":
                 continue
+            rows.values[use] = private(rows.values[use])
+            values = rows.values[use][:, column]
             for series in np.unique(rows.series[holes]):
                 start, end = int(bounds[series]), int(ends[series])
                 block = values[start:end]
@@ -268,8 +290,10 @@ def _interpolate(block: NDArray[np.float64]) -> None:
 
 def _carry_forward(block: NDArray[np.float64]) -> None:
     """Fill with the last value before, in place; what has none stays missing."""
-    source = np.where(np.isnan(block), 0, np.arange(len(block)))
-    block[:] = block[np.maximum.accumulate(source)]
+    holes = np.flatnonzero(np.isnan(block))
+    begins = np.diff(holes, prepend=-2) > 1
+    before = (holes[begins] - 1)[np.cumsum(begins) - 1]
+    block[holes[before >= 0]] = block[before[before >= 0]]
 
 
 def _nothing_before(rows: Rows, block: NDArray[np.float64], start: int, name: str, step: Step) -> DataError:

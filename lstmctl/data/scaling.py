@@ -36,7 +36,8 @@ def fit_scale(scaler: str, values: NDArray[np.float64]) -> Scale:
     """
     if scaler == "none":
         return Scale(0.0, 1.0)
-    seen = values[~np.isnan(values)]
+    missing = np.isnan(values)
+    seen = values[~missing] if missing.any() else values
     if not len(seen):
         return Scale(0.0, 1.0, "has no value in its training rows and is left unscaled")
     low, high = float(seen.min()), float(seen.max())
@@ -64,7 +65,9 @@ def naive_error(values: NDArray[np.float64], season: int) -> float:
     """Mean |value − value a season before|, over the rows that have both; NaN where there is none, or it is 0."""
     if len(values) <= season:
         return float("nan")
-    differences = np.abs(values[season:] - values[:-season])
-    known = differences[~np.isnan(differences)]
+    differences = values[season:] - values[:-season]
+    np.abs(differences, out=differences)
+    missing = np.isnan(differences)
+    known = differences[~missing] if missing.any() else differences
     error = float(np.mean(known)) if len(known) else 0.0
     return error if error > 0 else float("nan")

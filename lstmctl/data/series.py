@@ -169,6 +169,8 @@ def open_series(
         DataError: nothing is found, or it cannot be used as it is; the message says where and what would be right.
     """
     # Reading brings polars in, a quarter of a second that no text and no forecast without a file should wait for.
+    from lstmctl.data.prepared_folder import is_prepared
+    from lstmctl.data.prepared_table import open_rows
     from lstmctl.data.regular import (
         fill,
         find_step,
@@ -187,9 +189,11 @@ def open_series(
             hint="join them into one table: the same header once, and a column that names the series",
         )
     path = locate(named[0], config_folder, "data.series")
-    sheet = open_sheet(path, layout.separator, layout.decimal)
-    rows = read_rows(sheet, _wanted(layout, encoding))
-    del sheet
+    wanted = wanted_columns(layout, encoding)
+    if is_prepared(path):
+        rows = open_rows(path, wanted, layout.separator, layout.decimal)
+    else:
+        rows = read_rows(open_sheet(path, layout.separator, layout.decimal), wanted)
     _check_known(rows, encoding)
     bounds = put_in_order(rows, layout.order, layout.duplicates)
     step = encoding.step if encoding is not None else find_step(rows, bounds, layout.step)
@@ -223,16 +227,18 @@ def open_series(
         # Scales come first: of what was observed, before anything is filled.
         scales = fit_scales(table, parts["training"], layout.scaler, every, _channels(rows))
         fill(rows, bounds, ends, parts, step, layout.missing)
+        table = _with_values(table, rows)
         encoding = _encoding(rows, table, parts["training"], scales, layout, step, every, lookback, horizon)
         corpus = _corpus(table, encoding, parts, lookback, horizon, named[0], path, rows)
         for part in parts:
             corpus.require_windows(part)
         return corpus
     fill(rows, bounds, ends, parts, step, layout.missing)
-    return _corpus(table, encoding, parts, lookback, horizon, named[0], path, rows)
+    return _corpus(_with_values(table, rows), encoding, parts, lookback, horizon, named[0], path, rows)
 
 
-def _wanted(layout: Layout, encoding: SeriesEncoding | None) -> Wanted:
+def wanted_columns(layout: Layout, encoding: SeriesEncoding | None = None) -> Wanted:
+    """What a config says about columns, or a run's own encoding."""
     from lstmctl.data.tables import Wanted
 
     source: Layout | SeriesEncoding = layout if encoding is None else encoding
@@ -341,6 +347,11 @@ def _moment(text: str) -> int:
             hint=f"write it by that clock: {moment.replace(tzinfo=None).isoformat()}",
         )
     return (moment - datetime.datetime(1970, 1, 1)) // datetime.timedelta(microseconds=1)
+
+
+def _with_values(table: Table, rows: Rows) -> Table:
+    """A table with the rows' values as they are now: what is mapped from a disk was not filled in place."""
+    return replace(table, targets=rows.values["targets"], past=rows.values["past"], known=rows.values["known"])
 
 
 def _channels(rows: Rows) -> list[str]:

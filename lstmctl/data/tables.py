@@ -116,21 +116,33 @@ def open_sheet(path: Path, separator: str = "auto", decimal: str = "auto", purpo
     Raises:
         DataError: it is missing, no regular file, of another kind, or not a table; the message says where.
     """
-    check_regular(path, purpose.what)
     try:
-        with path.open("rb") as file:
-            start = file.read(16)
-        if start.startswith(SIGNATURE):
+        if is_parquet(path, purpose):
             return ParquetSheet(path, purpose)
-        if path.suffix.lower() == ".parquet" and start:
-            raise DataError(f"{path} is no Parquet file, whatever its name says")
-        for signature, kind in SIGNATURES.items():
-            if start.startswith(signature) and not (signature.isascii() and signature.isalpha()):
-                spreadsheet = "; a spreadsheet is saved as CSV" if kind == "zip" else ""
-                raise DataError(f"{path} is {kind}, not a table in UTF-8", hint=f"unpack or convert it{spreadsheet}")
         return DelimitedSheet(path, separator, decimal, purpose)
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error.strerror}") from error
+
+
+def is_parquet(path: Path, purpose: Purpose = SERIES) -> bool:
+    """Whether a table is Parquet, by its content, or else delimited text.
+
+    Raises:
+        DataError: it is missing, no regular file, or of another kind.
+        OSError: it cannot be read.
+    """
+    check_regular(path, purpose.what)
+    with path.open("rb") as file:
+        start = file.read(16)
+    if start.startswith(SIGNATURE):
+        return True
+    if path.suffix.lower() == ".parquet" and start:
+        raise DataError(f"{path} is no Parquet file, whatever its name says")
+    for signature, kind in SIGNATURES.items():
+        if start.startswith(signature) and not (signature.isascii() and signature.isalpha()):
+            spreadsheet = "; a spreadsheet is saved as CSV" if kind == "zip" else ""
+            raise DataError(f"{path} is {kind}, not a table in UTF-8", hint=f"unpack or convert it{spreadsheet}")
+    return False
 
 
 @dataclass(frozen=True)

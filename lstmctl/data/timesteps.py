@@ -18,6 +18,8 @@ from lstmctl.step_grammar import EXAMPLES, read_step
 Times = NDArray[np.int64]
 
 DAY = 86_400_000_000  # microseconds
+CHUNK = 1 << 18
+"""Times looked at in one go."""
 SPANS = {
     "microseconds": 1,
     "milliseconds": 1_000,
@@ -61,7 +63,7 @@ class Step:
             times: (rows,) at least two, each once, ascending.
             is_index: whether they are whole numbers, not dates.
         """
-        steps, counts = np.unique(np.diff(times), return_counts=True)
+        steps, counts = _distances(times)
         span = int(steps[np.argmax(counts)])
         if is_index:
             return cls(span, "rows")
@@ -101,6 +103,17 @@ class Step:
         """The regular times from `first` on that are not after `last`."""
         grid = self._after(first, np.arange(self.count_between(first, last) + 2, dtype=np.int64))
         return grid[grid <= last]
+
+    def fits(self, times: Times) -> bool:
+        """Whether times (rows,) are the regular ones from the first to the last, each once."""
+        first = int(times[0])
+        return all(
+            np.array_equal(
+                times[start : start + CHUNK],
+                self._after(first, np.arange(start, min(start + CHUNK, len(times)), dtype=np.int64)),
+            )
+            for start in range(0, len(times), CHUNK)
+        )
 
     def count_between(self, first: int, last: int) -> int:
         """About how many steps fit between two times: never too few, at most one too many."""
@@ -161,6 +174,16 @@ class Step:
             kept = month.astype("datetime64[D]") + (day - day.astype("datetime64[M]").astype("datetime64[D]"))
             days = ends if self.unit == "month ends" else np.minimum(kept, ends)
         return np.asarray(days.astype("datetime64[us]").astype(np.int64) + clock)
+
+
+def _distances(times: Times) -> tuple[Times, Times]:
+    """The different distances between neighbours, ascending, and how often each is there."""
+    neighbours = range(0, max(1, len(times) - 1), CHUNK)
+    parts = [np.unique(np.diff(times[start : start + CHUNK + 1]), return_counts=True) for start in neighbours]
+    steps, places = np.unique(np.concatenate([part for part, _ in parts]), return_inverse=True)
+    counts = np.zeros(len(steps), np.int64)
+    np.add.at(counts, places, np.concatenate([part for _, part in parts]))
+    return steps, counts
 
 
 def date_text(time: int, *, clock: bool = True) -> str:

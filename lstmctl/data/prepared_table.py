@@ -1,0 +1,209 @@
+"""Prepared tables: their rows in files of numbers, which a training maps into memory instead of reading a table.
+
+A folder holds `times.bin` and `lines.bin` (int64, one a row), `series.bin` (int64, where a column names the series),
+`targets.bin`, `past.bin`, `known.bin` and `static.bin` (float64, row after row; NaN where a value is missing), all
+little-endian, and `prepared.json`, which says what they mean. The rows are those of the file, in its order: what the
+config says of order, steps, parts, scales and missing values is done when they are opened, as with any table.
+`data.preparing_table` writes it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lstmctl.data import prepared_folder
+from lstmctl.data.dates import DateForm
+from lstmctl.data.prepared_folder import AGAIN, HEADER, checked_blocks
+from lstmctl.data.tables import USES, Columns, Form, Rows, Wanted
+from lstmctl.errors import DataError
+
+FORMAT = 1
+TIMES, LINES, SERIES = "times.bin", "lines.bin", "series.bin"
+FILES = (TIMES, LINES, SERIES, *(f"{use}.bin" for use in USES))
+COLUMNS = ("time", "id", *USES)
+WRITING = ("date_format", "separator", "decimal")
+"""Keys of a config that say how a table is written; auto and null leave it to be recognised."""
+
+
+@dataclass(frozen=True)
+class Header:
+    """What `prepared.json` holds."""
+
+    file: str
+    """The table's, for people."""
+    bytes: int
+    sha256: str
+    """Of the table's file."""
+    rows: int
+    unit: str
+    """What `lines.bin` counts: line or row."""
+    said: dict[str, Any]
+    """What the config said of columns and of how the table is written, by the keys of its `data` section."""
+    found: dict[str, Any]
+    """The same keys, with what was recognised in the place of what was not said."""
+    dates: dict[str, Any]
+    """How dates are written, as `DateForm`; empty where times are whole numbers."""
+    ids: list[str]
+    notes: list[str]
+    numbers: dict[str, str]
+    """SHA-256 of each file of numbers."""
+    holds: str = "series"
+    format: int = FORMAT
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @property
+    def form(self) -> Form:
+        """How the rows were read."""
+        return form_of(self.found, self.dates)
+
+
+def form_of(found: dict[str, Any], dates: dict[str, Any]) -> Form:
+    """How rows were read, from what a header says of it."""
+    columns = Columns(found["time"], found["id"], *(tuple(found[use]) for use in USES))
+    return Form(columns, DateForm(**dates) if dates else None)
+
+
+def said_of(wanted: Wanted, separator: str, decimal: str) -> dict[str, Any]:
+    """What a config, or a run, says of columns and of how a table is written."""
+    said = {key: getattr(wanted, key) for key in (*COLUMNS, "date_format")}
+    plain = {key: list(value) if isinstance(value, tuple) else value for key, value in said.items()}
+    return {**plain, "separator": separator, "decimal": decimal}
+
+
+def widths(columns: Columns) -> dict[str, int]:
+    """How many numbers of a row each file holds."""
+    found = {TIMES: 1, LINES: 1, **({SERIES: 1} if columns.id is not None else {})}
+    return found | {f"{use}.bin": len(getattr(columns, use)) for use in USES if getattr(columns, use)}
+
+
+def number_of(file: str) -> np.dtype[Any]:
+    """The type of a file's numbers."""
+    return np.dtype("<i8" if file in (TIMES, LINES, SERIES) else "<f8")
+
+
+def read_header(folder: Path) -> Header:
+    """The header of a prepared table.
+
+    Raises:
+        DataError: it is missing, not one, or one of text.
+    """
+    types: dict[str, type] = {"file": str, "bytes": int, "sha256": str, "rows": int, "unit": str, "said": dict}
+    types |= {"found": dict, "dates": dict, "ids": list, "notes": list, "numbers": dict}
+    path = folder / HEADER
+    header = Header(**prepared_folder.read_header(folder, "series", FORMAT, types))
+    try:
+        form = header.form
+    except (KeyError, TypeError) as error:
+        raise DataError(f"{path}: found or dates is damaged", hint=AGAIN) from error
+    if not all(isinstance(name, str) for name in [*header.ids, *header.notes]) or not header.ids or header.rows < 1:
+        raise DataError(f"{path}: ids, notes or rows is damaged", hint=AGAIN)
+    if set(header.numbers) != set(widths(form.columns)):
+        raise DataError(f"{path}: numbers does not name the files of these columns", hint=AGAIN)
+    return header
+
+
+def open_rows(folder: Path, wanted: Wanted, separator: str, decimal: str) -> Rows:
+    """The rows of a prepared table, checked and mapped read-only; the same that `read_rows` gives of the table.
+
+    All files are read once, a block at a time, for their hash.
+
+    Args:
+        folder: as `data.preparing_table.prepare_table` made it.
+        wanted: what a config or a run says about columns.
+        separator: as the config has it.
+        decimal: likewise.
+
+    Raises:
+        DataError: the folder is not whole, not as it was prepared, or was prepared with other columns.
+    """
+    header = read_header(folder)
+    require_said(folder, header, said_of(wanted, separator, decimal), is_run=wanted.is_run)
+    check_numbers(folder, header)
+    form = header.form
+    mapped = {
+        file: np.memmap(folder / file, number_of(file), "r", shape=(header.rows, width))
+        for file, width in widths(form.columns).items()
+    }
+    nothing = np.zeros((), np.int64)
+    return Rows(
+        form=form,
+        ids=tuple(header.ids),
+        series=mapped[SERIES][:, 0] if SERIES in mapped else np.broadcast_to(nothing, header.rows),
+        times=mapped[TIMES][:, 0],
+        is_index=form.dates is None,
+        lines=mapped[LINES][:, 0],
+        values={use: mapped.get(f"{use}.bin", np.empty((header.rows, 0))) for use in USES},
+        path=Path(header.file),
+        unit=header.unit,
+        notes=list(header.notes),
+        fingerprint={"sha256": header.sha256, "bytes": header.bytes, "rows": header.rows},
+    )
+
+
+def private(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The same numbers for this process to change: of those that are mapped, only what it changes is copied."""
+    if values.flags.writeable or not isinstance(values, np.memmap) or values.filename is None:
+        return values
+    return np.asanyarray(np.memmap(values.filename, np.float64, "c", shape=values.shape))
+
+
+def require_said(folder: Path, header: Header, said: dict[str, Any], *, is_run: bool = False) -> None:
+    """Refuse a config or a run that would read the table otherwise.
+
+    Raises:
+        DataError: it says something else of a column, or of how the table is written.
+    """
+    for key, value in said.items():
+        then, found = header.said.get(key), header.found.get(key)
+        if key in WRITING:
+            same = value in (None, "auto", then, found) or found is None
+        elif is_run:
+            same = value == found or (key == "time" and value is None)
+        else:
+            same = value in (then, found)
+        if not same:
+            whose = "the run's" if is_run else "the config's"
+            raise DataError(
+                f"{folder} was prepared with data.{key} {_shown(then)}{_as_found(then, found)}, {whose} is "
+                f"{_shown(value)}",
+                hint="prepare the table anew, with what it is to be used for: lstmctl data prepare --to FOLDER"
+                + ("" if is_run else f"; or as it was prepared: data.{key}={_shown(then)}"),
+            )
+
+
+def check_numbers(folder: Path, header: Header) -> None:
+    """Raises DataError where the numbers are not those that the header is of."""
+    for file, width in widths(header.form.columns).items():
+        for content in _checked(folder, header, file, width):
+            if file == SERIES:
+                series = np.frombuffer(content, number_of(file))
+                if series.min() < 0 or series.max() >= len(header.ids):
+                    raise DataError(
+                        f"{folder / file}: a row is of series number {series.max()}, counted from 0, but the header "
+                        f"has {len(header.ids):,}",
+                        hint=AGAIN,
+                    )
+
+
+def _checked(folder: Path, header: Header, file: str, width: int) -> Iterator[bytes]:
+    expected = f"{header.rows:,} rows of {width} {'numbers' if width > 1 else 'number'} of 8 bytes"
+    return checked_blocks(folder / file, 8 * width * header.rows, header.numbers[file], expected)
+
+
+def _shown(value: Any) -> str:
+    """As the command line has it."""
+    if isinstance(value, list):
+        return f"[{','.join(value)}]"
+    return "null" if value is None else str(value)
+
+
+def _as_found(then: Any, found: Any) -> str:
+    return f" ({_shown(found)})" if then != found else ""

@@ -1,0 +1,353 @@
+"""A table of any size made into numbers on the disk, within little memory (see `data.prepared_table` for the numbers).
+
+The file is read once for its SHA-256 and once for its rows, a block at a time. During the second reading it is noted
+again and again how far all files have come and what their SHA-256 is up to there, after the disk has the numbers. An
+attempt that was ended goes on from there: what was written is read once more, for its hash, but nothing is done again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import IO, Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lstmctl.data.delimited import empty_lines
+from lstmctl.data.locating import check_regular, locate
+from lstmctl.data.prepared_folder import (
+    HEADER,
+    PROGRESS,
+    Watch,
+    digest_of,
+    folder_errors,
+    held,
+    is_prepared,
+    told,
+)
+from lstmctl.data.prepared_table import (
+    FILES,
+    LINES,
+    SERIES,
+    TIMES,
+    Header,
+    check_numbers,
+    form_of,
+    number_of,
+    read_header,
+    require_said,
+    said_of,
+    widths,
+)
+from lstmctl.data.purposes import SERIES as PURPOSE
+from lstmctl.data.table_blocks import Block, row_numbers, table_blocks
+from lstmctl.data.tables import USES, Columns, Form, Rows, Wanted, no_rows, read_block
+from lstmctl.errors import DataError
+from lstmctl.storage import replace_json
+
+BLOCK = 1 << 24
+"""Bytes of a table that are in memory as text at once; as numbers and dates they are some times as many."""
+NOTED_EVERY = 1 << 27
+"""Bytes of a table between two notes of how far it has come."""
+
+
+@dataclass(frozen=True)
+class PreparedTable:
+    """A prepared table on the disk."""
+
+    folder: Path
+    header: Header
+    was_there: bool
+    """Whether it was found, and nothing was written."""
+    resumed: int
+    """Rows that an earlier attempt had done."""
+
+
+@dataclass(frozen=True)
+class Note:
+    """How far an attempt has come: what `progress.json` holds."""
+
+    source: list[Any]
+    """Path, bytes, time of change and SHA-256 of the table's file."""
+    said: dict[str, Any]
+    block: int
+    """Bytes read at once: what is noted is a whole number of blocks."""
+    read: int = 0
+    """How far into the file all rows are done, as `Block.read`."""
+    lines: int = 0
+    rows: int = 0
+    empty: int = 0
+    """Empty lines up to there."""
+    first_empty: int = 0
+    found: dict[str, Any] = field(default_factory=dict)
+    """As in the header; empty as long as no row is done."""
+    dates: dict[str, Any] = field(default_factory=dict)
+    unit: str = ""
+    ids: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    largest: dict[str, int] = field(default_factory=dict)
+    """As `row_numbers` gives it."""
+    numbers: dict[str, str] = field(default_factory=dict)
+    """SHA-256 of each file of numbers up to there."""
+
+    @property
+    def form(self) -> Form | None:
+        """How rows are read, once one is."""
+        if not self.found:
+            return None
+        return form_of(self.found, self.dates)
+
+
+def prepare_table(
+    name: str,
+    wanted: Wanted,
+    separator: str = "auto",
+    decimal: str = "auto",
+    folder: Path | None = None,
+    config_folder: Path | None = None,
+    *,
+    watch: Watch | None = None,
+    block: int = BLOCK,
+    noted_every: int = NOTED_EVERY,
+) -> PreparedTable:
+    """Make a table into numbers on the disk, or go on where an earlier attempt was ended.
+
+    Args:
+        name: of a file, as in `data.series`.
+        wanted: what the config says about columns.
+        separator: of delimited text, or auto.
+        decimal: likewise.
+        folder: where to; by default in the current folder, `NAME.prepared` for the file NAME.
+        config_folder: where the name is looked for first.
+        watch: told of what is read.
+        block: bytes of the table to have in memory at once.
+        noted_every: bytes of the table that are done anew, at most, after an attempt that was ended.
+
+    Raises:
+        DataError: the table is missing or cannot be used, or the folder holds something else.
+        ResourceError: the disk does not take it; what was done stays.
+    """
+    path = locate(name, config_folder, "data.series")
+    if is_prepared(path):
+        raise DataError(f"{path} is a prepared table already")
+    folder = (folder or Path(f"{path.stem}.prepared")).absolute()
+    check_regular(path, PURPOSE.what)
+    if watch is not None:
+        watch.total = 2 * path.stat().st_size
+    with held(folder, FILES):
+        source = _source(path, watch)
+        begun = Note(source, said_of(wanted, separator, decimal), block)
+        if (folder / HEADER).exists():
+            return _present(folder, begun)
+        begun = _noted(folder, begun) or begun
+        note = _written(folder, path, wanted, begun, watch, noted_every)
+        header = Header(
+            file=str(path),
+            bytes=source[1],
+            sha256=source[3],
+            rows=note.rows,
+            unit=note.unit,
+            said=note.said,
+            found=note.found,
+            dates=note.dates,
+            ids=note.ids,
+            notes=[*filter(None, [empty_lines(note.empty, note.first_empty)]), *note.notes],
+            numbers=note.numbers,
+        )
+        with folder_errors(folder):
+            replace_json(folder / HEADER, header.to_json())
+            (folder / PROGRESS).unlink()
+    return PreparedTable(folder, header, was_there=False, resumed=begun.rows)
+
+
+def _source(path: Path, watch: Watch | None) -> list[Any]:
+    """What a table's file is known by; all of it is read."""
+    tell, digest = told(watch), hashlib.sha256()
+    try:
+        identity = _identity(path)
+        with path.open("rb") as file:
+            while content := file.read(1 << 20):
+                digest.update(content)
+                tell(len(content))
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error.strerror}") from error
+    return [*identity, digest.hexdigest()]
+
+
+def _identity(path: Path) -> list[Any]:
+    found = path.stat()
+    return [str(path), found.st_size, found.st_mtime_ns]
+
+
+def _present(folder: Path, asked: Note) -> PreparedTable:
+    """What is there already, if it is whole, and of this table and these columns.
+
+    Raises:
+        DataError: it is not.
+    """
+    header = read_header(folder)
+    if header.sha256 != asked.source[3]:
+        raise DataError(
+            f"{folder} holds another table: its SHA-256 is {header.sha256[:16]}…, that of {asked.source[0]} is "
+            f"{asked.source[3][:16]}…",
+            hint="remove it, or prepare the table elsewhere: --to FOLDER",
+        )
+    require_said(folder, header, asked.said)
+    check_numbers(folder, header)
+    return PreparedTable(folder, header, was_there=True, resumed=0)
+
+
+def _noted(folder: Path, begun: Note) -> Note | None:
+    """How far an earlier attempt at the same has come; None where there is none of use."""
+    try:
+        note = Note(**json.loads((folder / PROGRESS).read_bytes()))
+    except (OSError, ValueError, TypeError, RecursionError):
+        return None
+    same = (note.source, note.said, note.block) == (begun.source, begun.said, begun.block)
+    return note if same else None
+
+
+def _written(folder: Path, path: Path, wanted: Wanted, begun: Note, watch: Watch | None, noted_every: int) -> Note:
+    """Write the numbers, from where the note says; the note of all of them.
+
+    A thread hashes and writes the rows of a block while the next is read.
+
+    Raises:
+        DataError: the table cannot be used, or what the note is of has changed.
+    """
+    tell, size = told(watch), begun.source[1]
+    series = {name: number for number, name in enumerate(begun.ids)}
+    separator, decimal = begun.said["separator"], begun.said["decimal"]
+    done, share, noted = begun, 0.0, 0.0
+    files: NumberFiles | None = None
+    with ExitStack() as opened, ThreadPoolExecutor(1) as helper:
+        writing: Future[Any] = helper.submit(int)
+        for block in table_blocks(path, separator, decimal, begun.block, begun.read, begun.lines):
+            rows, note = _read(block, wanted, done, series)
+            if rows is not None and files is None:
+                # Not before some rows were read: a table that cannot be used leaves nothing behind.
+                files = opened.enter_context(NumberFiles(folder, rows.columns, begun))
+                files.save(begun)
+                noted = share
+            writing.result()
+            if files is not None and rows is not None:
+                if (share - noted) * size >= noted_every:
+                    files.save(done)
+                    noted = share
+                writing = helper.submit(files.put, rows)
+            tell(int(block.share * size) - int(share * size))
+            done, share = note, block.share
+        writing.result()
+        if files is None and begun.form is not None:  # killed between the last note and the header
+            files = opened.enter_context(NumberFiles(folder, begun.form.columns, begun))
+        if files is None:
+            raise no_rows(path)
+        if _identity(path) != begun.source[:3]:
+            raise DataError(f"{path} changed while it was read", hint="give the command again once it is at rest")
+        return files.save(done)
+
+
+def _read(block: Block, wanted: Wanted, before: Note, series: dict[str, int]) -> tuple[Rows | None, Note]:
+    """The rows of a block, None where it has none, and the note of all up to its end.
+
+    Args:
+        series: the number of each series met so far; new ones are added.
+    """
+    sheet = block.sheet
+    note = replace(
+        before,
+        read=block.read,
+        lines=block.lines,
+        empty=before.empty + block.empty,
+        first_empty=before.first_empty or block.first_empty,
+    )
+    if not sheet.rows:
+        return None, note
+    rows = read_block(sheet, wanted, before.form)
+    numbers = np.array([series.setdefault(name, len(series)) for name in rows.ids])
+    rows.series = numbers[rows.series]
+    if before.form is None:
+        dates = rows.form.dates
+        found = said_of(wanted, "", "") | {
+            "time": rows.columns.time,
+            "id": rows.columns.id,
+            **{use: list(getattr(rows.columns, use)) for use in USES},
+            "date_format": None if dates is None else dates.shown,
+            "separator": block.separator,
+            "decimal": block.decimal,
+        }
+        plain = {} if dates is None else asdict(dates)
+        note = replace(note, found=found, dates=plain, unit=rows.unit, notes=rows.notes)
+    return rows, replace(
+        note,
+        rows=before.rows + sheet.rows,
+        ids=before.ids if len(before.ids) == len(series) else list(series),
+        largest=row_numbers(sheet, rows.columns, wanted, None if before.form is None else before.largest),
+    )
+
+
+class NumberFiles:
+    """The files of numbers of a folder, open to be written on from where a note says.
+
+    Args:
+        folder: where they are.
+        columns: the use of each column.
+        note: what they hold; what is behind that is cut off.
+
+    Raises:
+        DataError: they do not hold what the note says.
+        ResourceError: the disk does not take them.
+    """
+
+    def __init__(self, folder: Path, columns: Columns, note: Note) -> None:
+        self.folder = folder
+        self.files: dict[str, IO[bytes]] = {}
+        self.digests: dict[str, Any] = {}
+        for name, width in widths(columns).items():
+            size = 8 * width * note.rows
+            with folder_errors(folder / name):
+                file = self.files[name] = (folder / name).open("r+b" if size else "wb")
+                self.digests[name] = digest_of(file, size)
+                is_right = file.tell() == size
+                file.truncate(size)
+            if size and not (is_right and self.digests[name].hexdigest() == note.numbers[name]):
+                self.close()
+                raise DataError(f"{folder} holds a damaged beginning", hint="remove it, and prepare the table anew")
+
+    def put(self, rows: Rows) -> None:
+        """Append rows."""
+        arrays: dict[str, NDArray[Any]] = {TIMES: rows.times, LINES: rows.lines, SERIES: rows.series}
+        arrays |= {f"{use}.bin": values for use, values in rows.values.items()}
+        for name, file in self.files.items():
+            content = np.ascontiguousarray(arrays[name], number_of(name)).data
+            self.digests[name].update(content)
+            with folder_errors(self.folder / name):
+                file.write(content)
+
+    def save(self, note: Note) -> Note:
+        """Wait until the disk has all rows, and note it; the note, with the hash of each file."""
+        noted = replace(note, numbers={name: digest.hexdigest() for name, digest in self.digests.items()})
+        for name, file in self.files.items():
+            with folder_errors(self.folder / name):
+                file.flush()
+                os.fsync(file.fileno())
+        with folder_errors(self.folder):
+            replace_json(self.folder / PROGRESS, asdict(noted))
+        return noted
+
+    def close(self) -> None:
+        for name, file in self.files.items():
+            with folder_errors(self.folder / name):
+                file.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
