@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
@@ -25,6 +25,16 @@ LONG_RUN = 128
 Floats = NDArray[np.floating[Any]]
 Sums = NDArray[np.float64]
 Origins = NDArray[np.int64]
+MOST_VALUES = 1 << 22
+"""Of a table that a fit looks at at once; they take some 25 bytes each."""
+
+
+class Rows(Protocol):
+    """An array (rows, channels), or what becomes one where it is cut."""
+
+    @property
+    def shape(self) -> tuple[int, ...]: ...
+    def __getitem__(self, rows: slice, /) -> Floats: ...
 
 
 def last_value(history: Floats, horizon: int) -> Floats:
@@ -104,7 +114,7 @@ class Ridge:
 
 
 def fit_ridge(
-    values: Floats,
+    values: Rows,
     training: Origins,
     validation: Origins,
     *,
@@ -129,7 +139,7 @@ def fit_ridge(
     last known one; a window with one among its labels, or with none known at its beginning, is left out.
 
     Args:
-        values: (rows, channels), scaled; NaN where missing.
+        values: (rows, channels), scaled; NaN where missing. An array, or what gives one when it is cut.
         training: (windows,) the row of each window's first label, as many rows after the first as the longest lookback.
         validation: (windows,) likewise.
         lookbacks: to choose from.
@@ -180,21 +190,47 @@ def _filled(history: Floats) -> Floats:
     return np.nan_to_num(np.take_along_axis(history, last_known, axis=-2), nan=0.0, posinf=np.inf, neginf=-np.inf)
 
 
-def _check(values: Floats, origins: Origins, lookback: int, horizon: int) -> None:
-    if len(origins) and not (origins.min() >= lookback and origins.max() + horizon <= len(values)):
+def _check(rows: int, origins: Origins, lookback: int, horizon: int) -> None:
+    if len(origins) and not (origins.min() >= lookback and origins.max() + horizon <= rows):
         raise ValueError(
-            f"origins must lie from {lookback} to {len(values) - horizon} in a table of {len(values)} rows, "
+            f"origins must lie from {lookback} to {rows - horizon} in a table of {rows} rows, "
             f"not from {origins.min()} to {origins.max()}"
         )
 
 
-def _moments(values: Floats, origins: Origins, lookback: int, horizon: int, most_windows: int, begins: Origins) -> Sums:
+def _moments(values: Rows, origins: Origins, lookback: int, horizon: int, most_windows: int, begins: Origins) -> Sums:
     """The mean over windows of the outer product of each with itself, its last known value taken off.
 
     (lookback + horizon, lookback + horizon): X'X / n above, left, X'Y / n beside it and Y'Y / n below.
     """
-    _check(values, origins, lookback, horizon)
-    origins = np.sort(origins)
+    rows, channels = values.shape
+    _check(rows, origins, lookback, horizon)
+    if np.any(origins[1:] < origins[:-1]):
+        origins = np.sort(origins)
+    at_once = max(1, MOST_VALUES // channels)
+    total, count = np.zeros((lookback + horizon, lookback + horizon)), 0
+    start = 0
+    while start < len(origins):
+        if rows <= at_once:
+            low, high, stop = 0, rows, len(origins)
+        else:
+            # What is missing is not filled from rows before these, so a window at their beginning may be left out.
+            stop = int(np.searchsorted(origins, origins[start] + at_once))
+            low, high = int(origins[start]) - lookback, int(origins[stop - 1]) + horizon
+        series = np.unique(np.maximum(begins - low, 0))
+        sums, found = _sums(
+            values[low:high], origins[start:stop] - low, lookback, horizon, most_windows, series[series < high - low]
+        )
+        total, count, start = total + sums, count + found, stop
+    if not count:
+        raise ValueError(f"no window of {lookback} and {horizon} rows is complete")
+    return total / count
+
+
+def _sums(
+    values: Floats, origins: Origins, lookback: int, horizon: int, most_windows: int, begins: Origins
+) -> tuple[Sums, int]:
+    """The sum of the outer products of `_moments` over windows, with their number; origins ascend."""
     missing = np.isnan(values)
     series = np.searchsorted(begins, origins - lookback, side="right") - 1
     spans = [slice(int(start), int(stop)) for start, stop in zip(begins, [*begins[1:], len(values)], strict=True)]
@@ -207,8 +243,6 @@ def _moments(values: Floats, origins: Origins, lookback: int, horizon: int, most
     )
     before = np.concatenate([np.zeros((1, values.shape[1]), np.int64), np.cumsum(missing, axis=0)])
     complete = (before[origins + horizon] == before[origins]) & (begun[series] <= origins[:, np.newaxis] - lookback)
-    if not complete.any():
-        raise ValueError(f"no window of {lookback} and {horizon} rows is complete")
     # A constant taken off a channel leaves every window less its last value as it was, but for less to round.
     filled = values.astype(np.float64)
     if missing.any():
@@ -237,8 +271,7 @@ def _moments(values: Floats, origins: Origins, lookback: int, horizon: int, most
     # From the products of windows to those of windows less their last value.
     last = lookback - 1
     total = total - total[:, last : last + 1] - total[last : last + 1] + total[last, last]
-    mean: Sums = total / np.count_nonzero(complete)
-    return mean
+    return total, int(np.count_nonzero(complete))
 
 
 def _slide(columns: Sums, windows: int) -> Sums:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from lstmctl.config import LoadedConfig
     from lstmctl.data.downloading import Downloaded
     from lstmctl.data.preparing import Prepared
+    from lstmctl.data.preparing_table import PreparedTable
     from lstmctl.data.series import SeriesCorpus
     from lstmctl.reporting.forecast_plots import SeriesCourse
 
@@ -216,6 +218,7 @@ def _courses(corpus: SeriesCorpus) -> list[SeriesCourse]:
 
 @app.command(
     epilog="Examples:\n\n\b\n  lstmctl data prepare data.text=my-text.txt\n"
+    "  lstmctl data prepare energy data.series=my-table.csv\n"
     "  lstmctl data prepare my.yaml --to my.prepared"
 )
 def prepare(
@@ -227,16 +230,16 @@ def prepare(
     quiet: Quiet = False,
     json: Json = False,
 ) -> None:
-    """Make a config's text into numbers on the disk, for text that is larger than the memory, and print the folder.
+    """Make a config's text or table of series into numbers on the disk, for data that is larger than the memory, and
+    print the folder.
 
-    Name the folder as data.text, and a training reads from it what it needs. It is the same data to every command: a
-    run trained on the text goes on with what was prepared of it, to the same bits. The text is read twice, in little
-    memory. Ended before its end, the same command goes on where it was.
+    Name the folder as data.text or data.series, and a training reads from it what it needs. It is the same data to
+    every command: a run trained on the file goes on with what was prepared of it, to the same bits. The file is read
+    twice, in little memory. Ended before its end, the same command goes on where it was.
     """
     from lstmctl.cli import output
     from lstmctl.config import load
-    from lstmctl.config.schema import TextData
-    from lstmctl.data.preparing import prepare as write
+    from lstmctl.config.schema import SeriesData, TextData
     from lstmctl.errors import UsageError
     from lstmctl.reporting.transfer import TransferBar
     from lstmctl.training.interruption import termination_as_exit
@@ -244,42 +247,67 @@ def prepare(
     config, overrides = split_arguments(arguments, "CONFIG")
     loaded = load(config or "travellers", overrides, trust=True)
     data = loaded.settings.data
-    if not isinstance(data, TextData):
-        raise UsageError(f"only text is prepared; this config has data.{data.source}")
+    if not isinstance(data, SeriesData | TextData):
+        raise UsageError(f"only text and tables of series are prepared; this config has data.{data.source}")
     with termination_as_exit(), TransferBar("preparing", quiet=quiet) as bar:
-        prepared = write(data.text, data.symbols, to, loaded.folder, watch=bar)
+        if isinstance(data, TextData):
+            from lstmctl.data.preparing import prepare as prepare_text
+
+            text = prepare_text(data.text, data.symbols, to, loaded.folder, watch=bar)
+            facts, show = _text_facts(text), partial(_show_text_prepared, text)
+        else:
+            from lstmctl.data.preparing_table import prepare_table
+            from lstmctl.data.series import Layout
+
+            table = prepare_table(data.series, Layout.of(data.model_dump()), to, loaded.folder, watch=bar)
+            others = [override for override in overrides if not override.startswith("data.series=")]
+            facts, show = _table_facts(table), partial(_show_table_prepared, table, [*filter(None, [config]), *others])
     if not quiet:
-        _show_prepared(prepared)
+        show()
     if json:
-        header = prepared.header
-        output.write_json(
-            {
-                "path": str(prepared.folder),
-                "files": header.files,
-                "bytes": header.bytes,
-                "sha256": header.sha256,
-                "length": header.length,
-                "vocabulary": prepared.vocabulary,
-                "type": header.type,
-                "was_there": prepared.was_there,
-                "resumed": prepared.resumed,
-            }
-        )
+        output.write_json(facts)
     else:
-        output.write(f"{prepared.folder}\n")
+        output.write(f"{facts['path']}\n")
 
 
-def _show_prepared(prepared: Prepared) -> None:
-    """What was made, and what can be done with it, on stderr."""
+def _text_facts(prepared: Prepared) -> dict[str, Any]:
+    header = prepared.header
+    return {
+        "path": str(prepared.folder),
+        "files": header.files,
+        "bytes": header.bytes,
+        "sha256": header.sha256,
+        "length": header.length,
+        "vocabulary": prepared.vocabulary,
+        "type": header.type,
+        "was_there": prepared.was_there,
+        "resumed": prepared.resumed,
+    }
+
+
+def _table_facts(prepared: PreparedTable) -> dict[str, Any]:
+    header = prepared.header
+    return {
+        "path": str(prepared.folder),
+        "files": [header.file],
+        "bytes": header.bytes,
+        "sha256": header.sha256,
+        "rows": header.rows,
+        "series": len(header.ids),
+        "columns": {key: header.found[key] for key in ("time", "id", "targets", "past", "known", "static")},
+        "was_there": prepared.was_there,
+        "resumed": prepared.resumed,
+    }
+
+
+def _show_text_prepared(prepared: Prepared) -> None:
+    """What was made of a text, and what can be done with it, on stderr."""
     import shlex
 
     from lstmctl.reporting import console
 
     header = prepared.header
-    if prepared.was_there:
-        console.write_line("It was there already and is the same.")
-    elif prepared.resumed:
-        console.write_line(f"An earlier attempt had done {prepared.resumed:,} bytes of it.")
+    _show_what_was_there(prepared.resumed, "bytes", was_there=prepared.was_there)
     symbols = "bytes" if header.encoding["kind"] == "bytes" else "characters"
     console.write_line(
         f"{header.bytes:,} bytes, {header.length:,} {symbols} of {prepared.vocabulary:,} in {header.type}, "
@@ -290,6 +318,39 @@ def _show_prepared(prepared: Prepared) -> None:
         settings.append(f"data.split=[{header.length - 2 * HELD_OUT}, {HELD_OUT}, {HELD_OUT}]")
         console.write_line(f"To score {HELD_OUT:,} {symbols} and not a tenth of all, count the parts, as here:")
     console.write_line(f"Next: lstmctl train {shlex.join(settings)}")
+
+
+def _show_table_prepared(prepared: PreparedTable, arguments: list[str]) -> None:
+    """What was made of a table, and what can be done with it, on stderr.
+
+    Args:
+        prepared: the table.
+        arguments: the config and the settings beside the table that it was prepared by.
+    """
+    import shlex
+
+    from lstmctl.reporting import console
+
+    header = prepared.header
+    _show_what_was_there(prepared.resumed, "rows", was_there=prepared.was_there)
+    targets = header.found["targets"]
+    named = ", ".join(targets[:MOST_CHANNELS]) + (", …" if len(targets) > MOST_CHANNELS else "")
+    console.write_line(
+        console.inert(
+            f"{header.bytes:,} bytes, {header.rows:,} rows, {len(header.ids):,} series of {named}, "
+            f"SHA-256 {header.sha256}"
+        )
+    )
+    console.write_line(f"Next: lstmctl train {shlex.join([*arguments, f'data.series={prepared.folder}'])}")
+
+
+def _show_what_was_there(resumed: int, of: str, *, was_there: bool) -> None:
+    from lstmctl.reporting import console
+
+    if was_there:
+        console.write_line("It was there already and is the same.")
+    elif resumed:
+        console.write_line(f"An earlier attempt had done {resumed:,} {of} of it.")
 
 
 MUCH = 50_000_000

@@ -199,7 +199,8 @@ class SeriesData(Section):
     source: ClassVar[str] = "series"
 
     series: Paths = Field(
-        description="A CSV, TSV or Parquet file: wide (a date, then a column a series) or long (unique_id, ds, y)"
+        description="A CSV, TSV or Parquet file: wide (a date, then a column a series) or long (unique_id, ds, y); or "
+        "a prepared table"
     )
     time: str | None = Field(default=None, description="Column of dates or whole numbers; null to recognise it")
     id: str | None = Field(default=None, description="Column that names each row's series; null to recognise it")

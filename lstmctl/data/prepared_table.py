@@ -170,12 +170,13 @@ def require_said(folder: Path, header: Header, said: dict[str, Any], *, is_run: 
         else:
             same = value in (then, found)
         if not same:
-            whose = "the run's" if is_run else "the config's"
+            whose = "the run" if is_run else "the config"
+            as_then = "" if is_run else f"; or read it as it was prepared: data.{key}={_shown(then)}"
             raise DataError(
-                f"{folder} was prepared with data.{key} {_shown(then)}{_as_found(then, found)}, {whose} is "
-                f"{_shown(value)}",
-                hint="prepare the table anew, with what it is to be used for: lstmctl data prepare --to FOLDER"
-                + ("" if is_run else f"; or as it was prepared: data.{key}={_shown(then)}"),
+                f"{folder} was prepared with data.{key}={_shown(then)}"
+                + (f" ({_shown(found)})" if then != found else "")
+                + f", but {whose} says {_shown(value)}",
+                hint=f"prepare the table anew for this use: lstmctl data prepare --to FOLDER{as_then}",
             )
 
 
@@ -203,7 +204,3 @@ def _shown(value: Any) -> str:
     if isinstance(value, list):
         return f"[{','.join(value)}]"
     return "null" if value is None else str(value)
-
-
-def _as_found(then: Any, found: Any) -> str:
-    return f" ({_shown(found)})" if then != found else ""

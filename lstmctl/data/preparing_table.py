@@ -10,6 +10,8 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from collections import deque
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field, replace
@@ -46,13 +48,16 @@ from lstmctl.data.prepared_table import (
     widths,
 )
 from lstmctl.data.purposes import SERIES as PURPOSE
+from lstmctl.data.series import Layout, one_file, wanted_columns
 from lstmctl.data.table_blocks import Block, row_numbers, table_blocks
-from lstmctl.data.tables import USES, Columns, Form, Rows, Wanted, no_rows, read_block
+from lstmctl.data.tables import Columns, Form, Rows, Wanted, no_rows, read_block
 from lstmctl.errors import DataError
 from lstmctl.storage import replace_json
 
-BLOCK = 1 << 24
-"""Bytes of a table that are in memory as text at once; as numbers and dates they are some times as many."""
+BLOCK = 1 << 22
+"""Bytes of a block of the table; as numbers and dates they are some times as many."""
+AT_ONCE = 2
+"""Blocks whose rows are read while another is checked; reading is what takes the time."""
 NOTED_EVERY = 1 << 27
 """Bytes of a table between two notes of how far it has come."""
 
@@ -105,10 +110,8 @@ class Note:
 
 
 def prepare_table(
-    name: str,
-    wanted: Wanted,
-    separator: str = "auto",
-    decimal: str = "auto",
+    files: str | Sequence[str],
+    layout: Layout,
     folder: Path | None = None,
     config_folder: Path | None = None,
     *,
@@ -119,10 +122,8 @@ def prepare_table(
     """Make a table into numbers on the disk, or go on where an earlier attempt was ended.
 
     Args:
-        name: of a file, as in `data.series`.
-        wanted: what the config says about columns.
-        separator: of delimited text, or auto.
-        decimal: likewise.
+        files: the name of one file, as in `data.series`.
+        layout: how it is read, as far as columns and dates go; all else is done when it is opened.
         folder: where to; by default in the current folder, `NAME.prepared` for the file NAME.
         config_folder: where the name is looked for first.
         watch: told of what is read.
@@ -133,16 +134,17 @@ def prepare_table(
         DataError: the table is missing or cannot be used, or the folder holds something else.
         ResourceError: the disk does not take it; what was done stays.
     """
-    path = locate(name, config_folder, "data.series")
+    path = locate(one_file(files), config_folder, "data.series")
     if is_prepared(path):
         raise DataError(f"{path} is a prepared table already")
+    wanted = wanted_columns(layout)
     folder = (folder or Path(f"{path.stem}.prepared")).absolute()
     check_regular(path, PURPOSE.what)
     if watch is not None:
         watch.total = 2 * path.stat().st_size
     with held(folder, FILES):
         source = _source(path, watch)
-        begun = Note(source, said_of(wanted, separator, decimal), block)
+        begun = Note(source, said_of(wanted, layout.separator, layout.decimal), block)
         if (folder / HEADER).exists():
             return _present(folder, begun)
         begun = _noted(folder, begun) or begun
@@ -216,7 +218,7 @@ def _noted(folder: Path, begun: Note) -> Note | None:
 def _written(folder: Path, path: Path, wanted: Wanted, begun: Note, watch: Watch | None, noted_every: int) -> Note:
     """Write the numbers, from where the note says; the note of all of them.
 
-    A thread hashes and writes the rows of a block while the next is read.
+    A thread hashes and writes the rows of a block while the next ones are read.
 
     Raises:
         DataError: the table cannot be used, or what the note is of has changed.
@@ -226,10 +228,11 @@ def _written(folder: Path, path: Path, wanted: Wanted, begun: Note, watch: Watch
     separator, decimal = begun.said["separator"], begun.said["decimal"]
     done, share, noted = begun, 0.0, 0.0
     files: NumberFiles | None = None
-    with ExitStack() as opened, ThreadPoolExecutor(1) as helper:
+    with ExitStack() as opened, ThreadPoolExecutor(AT_ONCE) as readers, ThreadPoolExecutor(1) as helper:
         writing: Future[Any] = helper.submit(int)
-        for block in table_blocks(path, separator, decimal, begun.block, begun.read, begun.lines):
-            rows, note = _read(block, wanted, done, series)
+        blocks = table_blocks(path, separator, decimal, begun.block, begun.read, begun.lines)
+        for block, rows in _read_ahead(blocks, wanted, begun.form, readers):
+            note = _after(done, block, rows, wanted, series)
             if rows is not None and files is None:
                 # Not before some rows were read: a table that cannot be used leaves nothing behind.
                 files = opened.enter_context(NumberFiles(folder, rows.columns, begun))
@@ -253,13 +256,48 @@ def _written(folder: Path, path: Path, wanted: Wanted, begun: Note, watch: Watch
         return files.save(done)
 
 
-def _read(block: Block, wanted: Wanted, before: Note, series: dict[str, int]) -> tuple[Rows | None, Note]:
-    """The rows of a block, None where it has none, and the note of all up to its end.
+def _read_ahead(
+    blocks: Iterator[Block], wanted: Wanted, form: Form | None, readers: ThreadPoolExecutor
+) -> Iterator[tuple[Block, Rows | None]]:
+    """Each block with its rows, None where it has none; some are read while those before are worked on.
+
+    Raises:
+        DataError: a block cannot be used; those before it come first.
+    """
+    waiting: deque[tuple[Block, Future[Rows | None]]] = deque()
+    wrong: DataError | None = None
+    while True:
+        try:
+            block = next(blocks, None)
+        except DataError as error:
+            block, wrong = None, error
+        if block is None:
+            break
+        if form is None and block.sheet.rows:
+            rows = read_block(block.sheet, wanted)
+            form = rows.form
+            yield block, rows
+            continue
+        waiting.append((block, readers.submit(_rows, block, wanted, form)))
+        if len(waiting) > AT_ONCE:
+            first, reading = waiting.popleft()
+            yield first, reading.result()
+    for first, reading in waiting:
+        yield first, reading.result()
+    if wrong is not None:
+        raise wrong
+
+
+def _rows(block: Block, wanted: Wanted, form: Form | None) -> Rows | None:
+    return read_block(block.sheet, wanted, form) if block.sheet.rows else None
+
+
+def _after(before: Note, block: Block, rows: Rows | None, wanted: Wanted, series: dict[str, int]) -> Note:
+    """The note of all rows up to a block's end; series are numbered as in all of the table.
 
     Args:
         series: the number of each series met so far; new ones are added.
     """
-    sheet = block.sheet
     note = replace(
         before,
         read=block.read,
@@ -267,28 +305,28 @@ def _read(block: Block, wanted: Wanted, before: Note, series: dict[str, int]) ->
         empty=before.empty + block.empty,
         first_empty=before.first_empty or block.first_empty,
     )
-    if not sheet.rows:
-        return None, note
-    rows = read_block(sheet, wanted, before.form)
+    if rows is None:
+        return note
     numbers = np.array([series.setdefault(name, len(series)) for name in rows.ids])
     rows.series = numbers[rows.series]
     if before.form is None:
         dates = rows.form.dates
-        found = said_of(wanted, "", "") | {
+        found = {
+            **said_of(wanted, "", ""),
             "time": rows.columns.time,
             "id": rows.columns.id,
-            **{use: list(getattr(rows.columns, use)) for use in USES},
+            "targets": list(rows.columns.targets),
             "date_format": None if dates is None else dates.shown,
             "separator": block.separator,
             "decimal": block.decimal,
         }
         plain = {} if dates is None else asdict(dates)
         note = replace(note, found=found, dates=plain, unit=rows.unit, notes=rows.notes)
-    return rows, replace(
+    return replace(
         note,
-        rows=before.rows + sheet.rows,
+        rows=before.rows + len(rows.times),
         ids=before.ids if len(before.ids) == len(series) else list(series),
-        largest=row_numbers(sheet, rows.columns, wanted, None if before.form is None else before.largest),
+        largest=row_numbers(block.sheet, rows.columns, wanted, None if before.form is None else before.largest),
     )
 
 

@@ -77,6 +77,11 @@ class SeriesCorpus:
     notes: tuple[str, ...]
     """In words, what was found and done."""
 
+    @property
+    def is_mapped(self) -> bool:
+        """Whether its values are on the disk still: then they are better not scaled all at once."""
+        return isinstance(self.table.targets, np.memmap)
+
     def scaled(self) -> Scaled:
         """The table as a network sees it."""
         return self.encoding.scaled(self.table)
@@ -182,13 +187,8 @@ def open_series(
     )
     from lstmctl.data.tables import open_sheet, read_rows
 
-    named = [files] if isinstance(files, str) else list(files)
-    if len(named) != 1:
-        raise DataError(
-            f"data.series names {len(named)} files, but series are read from one",
-            hint="join them into one table: the same header once, and a column that names the series",
-        )
-    path = locate(named[0], config_folder, "data.series")
+    name = one_file(files)
+    path = locate(name, config_folder, "data.series")
     wanted = wanted_columns(layout, encoding)
     if is_prepared(path):
         rows = open_rows(path, wanted, layout.separator, layout.decimal)
@@ -229,12 +229,27 @@ def open_series(
         fill(rows, bounds, ends, parts, step, layout.missing)
         table = _with_values(table, rows)
         encoding = _encoding(rows, table, parts["training"], scales, layout, step, every, lookback, horizon)
-        corpus = _corpus(table, encoding, parts, lookback, horizon, named[0], path, rows)
+        corpus = _corpus(table, encoding, parts, lookback, horizon, name, path, rows)
         for part in parts:
             corpus.require_windows(part)
         return corpus
     fill(rows, bounds, ends, parts, step, layout.missing)
-    return _corpus(_with_values(table, rows), encoding, parts, lookback, horizon, named[0], path, rows)
+    return _corpus(_with_values(table, rows), encoding, parts, lookback, horizon, name, path, rows)
+
+
+def one_file(files: str | Sequence[str]) -> str:
+    """The one file that `data.series` names.
+
+    Raises:
+        DataError: it names several.
+    """
+    named = [files] if isinstance(files, str) else list(files)
+    if len(named) != 1:
+        raise DataError(
+            f"data.series names {len(named)} files, but series are read from one",
+            hint="join them into one table: the same header once, and a column that names the series",
+        )
+    return named[0]
 
 
 def wanted_columns(layout: Layout, encoding: SeriesEncoding | None = None) -> Wanted:

@@ -19,6 +19,8 @@ from lstmctl.step_grammar import UNITS
 
 log = logging.getLogger(__name__)
 
+Places = slice | NDArray[np.int64]
+Which = int | NDArray[np.int64]
 CHUNK = 1 << 18
 """Rows scaled in one go."""
 WARNED = 5
@@ -88,29 +90,52 @@ class SeriesEncoding(Scales):
         rows = len(table.times)
         values = np.empty((rows, len(self.targets)), dtype=np.float32)
         past = np.empty((rows, len(self.past)), dtype=np.float32)
-        known = np.empty((rows, len(self.known) + 2 * len(self.calendar)), dtype=np.float32)
-        static = np.empty((len(table.ids), len(self.static)), dtype=np.float32)
-        columns = len(self.known)
-        # A value without any scale (data.scaler=none) may be too large for float32; it is then infinite, and said so
-        # by the training that meets it.
-        with np.errstate(over="ignore"):
-            for series, name in enumerate(table.ids):
-                own, end = number[name], table.ends[series]
-                for start in range(int(table.bounds[series]), int(table.bounds[series + 1]), CHUNK):
-                    part = slice(start, min(start + CHUNK, int(table.bounds[series + 1])))
-                    values[part] = (table.targets[part] - self.centre[own]) / self.spread[own]
-                    helps = (table.past[part] - self.past_centre[own]) / self.past_spread[own]
-                    past[part] = np.where(np.isnan(helps), 0.0, helps)
-                    helps = (table.known[part] - self.known_centre[own]) / self.known_spread[own]
-                    observed = np.arange(part.start, part.stop)[:, None] < end
-                    known[part, :columns] = np.where(np.isnan(helps) & observed, 0.0, helps)
-            facts = (table.static - self.static_centre) / self.static_spread
-            static[:] = np.where(np.isnan(facts), 0.0, facts)
-        if self.calendar:
-            for start in range(0, rows, CHUNK):
-                part = slice(start, start + CHUNK)
-                known[part, columns:] = calendar_features(table.times[part], self.calendar, self.step)
-        return Scaled(values, past, known, static)
+        known = np.empty((rows, self.known_width), dtype=np.float32)
+        for series, name in enumerate(table.ids):
+            for start in range(int(table.bounds[series]), int(table.bounds[series + 1]), CHUNK):
+                part = slice(start, min(start + CHUNK, int(table.bounds[series + 1])))
+                values[part] = self.scaled_targets(table, part, number[name])
+                past[part] = self.scaled_past(table, part, number[name])
+                known[part] = self.scaled_known(table, part, number[name], table.ends[series])
+        return Scaled(values, past, known, self.scaled_static(table))
+
+    @property
+    def known_width(self) -> int:
+        """Columns that are known in advance, with two for each feature of the calendar."""
+        return len(self.known) + 2 * len(self.calendar)
+
+    def scaled_targets(self, table: Table, rows: Places, series: Which) -> NDArray[np.float32]:
+        """(…, targets) of some rows, as a network sees them.
+
+        Args:
+            table: what the rows are of.
+            rows: which, (…).
+            series: the number here of the series that all are of, or of each.
+        """
+        return _float32((_at(table.targets, rows) - self.centre[series]) / self.spread[series])
+
+    def scaled_past(self, table: Table, rows: Places, series: Which) -> NDArray[np.float32]:
+        """(…, past columns) likewise."""
+        helps = (_at(table.past, rows) - self.past_centre[series]) / self.past_spread[series]
+        return _float32(np.where(np.isnan(helps), 0.0, helps))
+
+    def scaled_known(self, table: Table, rows: Places, series: Which, ends: Which) -> NDArray[np.float32]:
+        """(…, known columns + 2 · calendar features) likewise; `ends` are the table's, of the same series."""
+        helps = (_at(table.known, rows) - self.known_centre[series]) / self.known_spread[series]
+        if self.known:
+            numbers = np.arange(rows.start, rows.stop) if isinstance(rows, slice) else rows
+            observed = numbers < ends
+            helps[np.isnan(helps) & observed[..., np.newaxis]] = 0.0
+        if not self.calendar:
+            return _float32(helps)
+        times = table.times[rows]
+        features = calendar_features(times.ravel(), self.calendar, self.step)
+        return _float32(np.concatenate([helps, features.reshape(*times.shape, -1)], axis=-1))
+
+    def scaled_static(self, table: Table) -> NDArray[np.float32]:
+        """(series, static columns) likewise."""
+        facts = (table.static - self.static_centre) / self.static_spread
+        return _float32(np.where(np.isnan(facts), 0.0, facts))
 
     def to_json(self) -> dict[str, Any]:
         """What `encoding.json` holds; NaN is null, and every other number is written exactly."""
@@ -208,6 +233,19 @@ def fit_scales(table: Table, training: NDArray[np.int64], scaler: str, season: i
         static_centre=np.array([fact.centre for fact in facts]),
         static_spread=np.array([fact.spread for fact in facts]),
     )
+
+
+def _at(values: NDArray[np.float64], rows: Places) -> NDArray[np.float64]:
+    """Some rows of an array."""
+    # `take` copies whole rows, several times as fast as an array of numbers between brackets.
+    return values[rows] if isinstance(rows, slice) else np.take(values, rows, axis=0)
+
+
+def _float32(values: NDArray[np.float64]) -> NDArray[np.float32]:
+    # A value without any scale (data.scaler=none) may be too large for float32; it is then infinite, and said so by the
+    # training that meets it.
+    with np.errstate(over="ignore"):
+        return np.asarray(values, dtype=np.float32)
 
 
 def _covariates(table: Table) -> dict[str, NDArray[np.float64]]:

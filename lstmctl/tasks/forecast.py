@@ -46,6 +46,7 @@ from lstmctl.tasks.interval_calibration import (
     widened_intervals,
 )
 from lstmctl.tasks.last_windows import last_windows
+from lstmctl.tasks.mapped_columns import MappedColumns, mapped_columns
 from lstmctl.tasks.problem import Problem
 from lstmctl.tasks.series_baselines import baseline_forecasts, repeating_baselines, ridge_baseline
 from lstmctl.tasks.series_inspection import inspected_windows
@@ -82,7 +83,7 @@ class Forecast(Problem):
         self.decoding: Decoding = "last" if settings.shape == "many-to-one" else settings.decoding
         self.masked = layout.missing == "mask"
         self.predictor = SeriesPredictor(settings, self.likelihood, self.decoding, self.masked, ridge)
-        self._tensors = lru_cache(maxsize=2)(_tensors)
+        self._columns = lru_cache(maxsize=2)(_columns)
 
     # Data.
 
@@ -166,7 +167,7 @@ class Forecast(Problem):
 
     def part(self, corpus: SeriesCorpus, name: str, device: torch.device) -> SeriesPart:
         """One part, with all rows of the table: windows reach back."""
-        values, past, known, static = self._tensors(corpus, device)
+        values, past, known, static = self._columns(corpus, device)
         return SeriesPart(
             values,
             past,
@@ -447,7 +448,20 @@ def _rows_of_each(corpus: SeriesCorpus) -> dict[str, int] | None:
     return {name: int(same[0]) for name, same in lengths.items()}
 
 
-def _tensors(corpus: SeriesCorpus, device: torch.device) -> tuple[Tensor, ...]:
-    scaled = corpus.scaled()
-    arrays = (scaled.values, scaled.past, scaled.known, scaled.static)
-    return tuple(torch.from_numpy(array).to(device) for array in arrays)
+def _columns(
+    corpus: SeriesCorpus, device: torch.device
+) -> tuple[Tensor | MappedColumns, Tensor | MappedColumns, Tensor | MappedColumns, Tensor]:
+    """Targets, past and known columns (rows, …) of a table as a network sees them, and (series, static)."""
+    if not corpus.is_mapped:
+        scaled = corpus.scaled()
+        values, past, known, static = (
+            torch.from_numpy(array).to(device) for array in (scaled.values, scaled.past, scaled.known, scaled.static)
+        )
+        return values, past, known, static
+    encoding = corpus.encoding
+    columns = mapped_columns(encoding, corpus.table, places(corpus.table.ids, encoding.ids))
+    static = torch.from_numpy(encoding.scaled_static(corpus.table)).to(device)
+    if device.type == "cpu":
+        return *columns, static
+    values, past, known = (column.to(device) for column in columns)
+    return values, past, known, static

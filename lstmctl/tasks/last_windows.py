@@ -40,7 +40,8 @@ def last_windows(
     Raises:
         DataError: every series is shorter than the lookback, or what must be known in advance ends too soon.
     """
-    table = encoding.tail if corpus is None else corpus.table
+    whole = encoding.tail if corpus is None else corpus.table
+    table = whole.tail(settings.lookback, settings.horizon)  # no more of it is looked at, however long it is
     scaled = encoding.scaled(table)
     where = "the run's own table" if corpus is None else corpus.names[0]
     long_enough = np.flatnonzero(table.ends - table.bounds[:-1] >= settings.lookback)
@@ -86,7 +87,7 @@ def last_windows(
         ),
         static=torch.from_numpy(scaled.static[long_enough]).to(device).unsqueeze(0),
         series=torch.from_numpy(series).to(device),
-    ), table.ends[long_enough] - 1
+    ), whole.ends[long_enough] - 1
 
 
 def _rows_given(known: Floats) -> int:

@@ -8,9 +8,11 @@ from collections.abc import Callable, Iterator
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from lstmctl.baselines.series import Ridge, drift, fit_ridge, last_value, seasonal_naive
 from lstmctl.intervals import Floats, widened
+from lstmctl.tasks.mapped_columns import MappedColumns
 from lstmctl.tasks.series_windows import SeriesBatch, SeriesPart, windows_first
 
 log = logging.getLogger(__name__)
@@ -18,6 +20,8 @@ log = logging.getLogger(__name__)
 Baseline = Callable[[Floats], Floats]
 """From histories (windows, lookback, channels) to forecasts (windows, horizon, channels), scaled."""
 
+CHUNK = 1 << 18
+"""Windows numbered in one go."""
 RIDGE_LOOKBACKS = 8
 """The ridge baseline chooses among the lookback and so many even parts of it."""
 
@@ -45,7 +49,7 @@ def ridge_baseline(training: SeriesPart, choosing: SeriesPart) -> Ridge | None:
     shares = range(1, RIDGE_LOOKBACKS + 1)
     try:
         return fit_ridge(
-            training.values.cpu().numpy(),
+            _Rows(training.values),
             _origins(training),
             _origins(choosing),
             lookbacks=sorted({max(1, lookback * share // RIDGE_LOOKBACKS) for share in shares}),
@@ -75,5 +79,20 @@ def baseline_forecasts(
             yield batch, point, widened(both_ends, offsets)
 
 
+class _Rows:
+    """Values (rows, channels) on whatever device, as arrays where they are cut."""
+
+    def __init__(self, values: Tensor | MappedColumns) -> None:
+        self.values, self.shape = values, tuple(values.shape)
+
+    def __getitem__(self, rows: slice) -> Floats:
+        array: Floats = self.values[rows].cpu().numpy()
+        return array
+
+
 def _origins(part: SeriesPart) -> NDArray[np.int64]:
-    return part.origins(torch.arange(len(part), device=part.rows.device))[0].cpu().numpy()
+    found = np.empty(len(part), dtype=np.int64)
+    for start in range(0, len(part), CHUNK):
+        numbers = torch.arange(start, min(start + CHUNK, len(part)), device=part.rows.device)
+        found[start : start + CHUNK] = part.origins(numbers)[0].cpu().numpy()
+    return found

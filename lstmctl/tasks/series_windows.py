@@ -19,6 +19,9 @@ from torch import Tensor
 from lstmctl.intervals import Floats
 from lstmctl.protocols import Batch
 from lstmctl.seeds import stream
+from lstmctl.tasks.mapped_columns import MappedColumns
+from lstmctl.tasks.permutation import Permutation
+from lstmctl.tasks.windows import MOST_DRAWN
 
 MOST_VALUES = 2_000_000
 """In a batch that is only scored: so many fit into a processor's cache or a small GPU."""
@@ -47,11 +50,11 @@ class SeriesBatch(Batch):
 class SeriesPart:
     """One part of a table of series, on a device, and where its windows are."""
 
-    values: Tensor
+    values: Tensor | MappedColumns
     """(rows, channels), scaled; NaN where missing."""
-    past: Tensor
+    past: Tensor | MappedColumns
     """(rows, past)."""
-    known: Tensor
+    known: Tensor | MappedColumns
     """(rows, known)."""
     static: Tensor
     """(series, static)."""
@@ -135,17 +138,23 @@ class ShuffledOrigins:
 
     def __getitem__(self, step: int) -> SeriesBatch:
         numbers: list[Tensor] = []
+        device = self.part.rows.device
         start, stop = step * self.batch, (step + 1) * self.batch
         while start < stop:
             epoch, position = divmod(start, self.count)
             taken = min(stop - start, self.count - position)
-            numbers.append(self._order(epoch)[position : position + taken])
+            places = torch.arange(position, position + taken, device=device)
+            numbers.append(self._order(epoch)[places].long())
             start += taken
         return self.part.windows(torch.cat(numbers) if len(numbers) > 1 else numbers[0])
 
-    def _shuffle(self, epoch: int) -> Tensor:
-        generator = torch.Generator().manual_seed(stream(self.seed, "order", epoch))
-        return torch.randperm(self.count, generator=generator).to(self.part.rows.device)
+    def _shuffle(self, epoch: int) -> Tensor | Permutation:
+        seed = stream(self.seed, "order", epoch)
+        if self.count > MOST_DRAWN:
+            return Permutation(self.count, seed)
+        generator = torch.Generator().manual_seed(seed)
+        # The same order as of int64, in half the memory.
+        return torch.randperm(self.count, generator=generator, dtype=torch.int32).to(self.part.rows.device)
 
 
 def places(ids: Sequence[str], all_ids: Sequence[str]) -> NDArray[np.int64]:
