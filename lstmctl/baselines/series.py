@@ -25,8 +25,8 @@ LONG_RUN = 128
 Floats = NDArray[np.floating[Any]]
 Sums = NDArray[np.float64]
 Origins = NDArray[np.int64]
-MOST_VALUES = 1 << 22
-"""Of a table that a fit looks at at once; they take some 25 bytes each."""
+MOST_VALUES = 1 << 21
+"""Of a table that a fit looks at at once; they take some 40 bytes each."""
 
 
 class Rows(Protocol):

@@ -352,7 +352,8 @@ class DelimitedSheet:
 
     def _read(self, columns: Sequence[int], kind: type[pl.DataType]) -> list[pl.DataFrame]:
         """Columns of the rows that hold anything, each a frame, as texts or as numbers."""
-        above = max(0, self._header_line - self._before)
+        # Up to the first row: what polars takes for the first line must not be an empty one.
+        above = (int(self.lines[0]) if len(self.lines) else self._lines + 1) - self._before - 1
         schema = {f"c{column}": kind if column in columns else pl.String for column in range(self._width)}
         try:
             frame = pl.read_csv(

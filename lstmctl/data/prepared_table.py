@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from lstmctl.data import prepared_folder
 from lstmctl.data.dates import DateForm
+from lstmctl.data.delimited import empty_lines
 from lstmctl.data.prepared_folder import AGAIN, HEADER, checked_blocks
 from lstmctl.data.tables import USES, Columns, Form, Rows, Wanted
 from lstmctl.errors import DataError
@@ -51,6 +52,9 @@ class Header:
     """How dates are written, as `DateForm`; empty where times are whole numbers."""
     ids: list[str]
     notes: list[str]
+    """What is told of how columns were recognised."""
+    empty: list[int]
+    """How many lines hold nothing, and the first of them."""
     numbers: dict[str, str]
     """SHA-256 of each file of numbers."""
     holds: str = "series"
@@ -96,15 +100,17 @@ def read_header(folder: Path) -> Header:
         DataError: it is missing, not one, or one of text.
     """
     types: dict[str, type] = {"file": str, "bytes": int, "sha256": str, "rows": int, "unit": str, "said": dict}
-    types |= {"found": dict, "dates": dict, "ids": list, "notes": list, "numbers": dict}
+    types |= {"found": dict, "dates": dict, "ids": list, "notes": list, "empty": list, "numbers": dict}
     path = folder / HEADER
     header = Header(**prepared_folder.read_header(folder, "series", FORMAT, types))
     try:
         form = header.form
     except (KeyError, TypeError) as error:
         raise DataError(f"{path}: found or dates is damaged", hint=AGAIN) from error
-    if not all(isinstance(name, str) for name in [*header.ids, *header.notes]) or not header.ids or header.rows < 1:
-        raise DataError(f"{path}: ids, notes or rows is damaged", hint=AGAIN)
+    if not all(isinstance(name, str) for name in [*header.ids, *header.notes]) or not header.ids:
+        raise DataError(f"{path}: ids or notes is damaged", hint=AGAIN)
+    if header.rows < 1 or [type(number) for number in header.empty] != [int, int]:
+        raise DataError(f"{path}: rows or empty is damaged", hint=AGAIN)
     if set(header.numbers) != set(widths(form.columns)):
         raise DataError(f"{path}: numbers does not name the files of these columns", hint=AGAIN)
     return header
@@ -143,7 +149,7 @@ def open_rows(folder: Path, wanted: Wanted, separator: str, decimal: str) -> Row
         values={use: mapped.get(f"{use}.bin", np.empty((header.rows, 0))) for use in USES},
         path=Path(header.file),
         unit=header.unit,
-        notes=list(header.notes),
+        notes=[*filter(None, [empty_lines(*header.empty)]), *([] if wanted.is_run else header.notes)],
         fingerprint={"sha256": header.sha256, "bytes": header.bytes, "rows": header.rows},
     )
 

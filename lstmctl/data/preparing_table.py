@@ -21,7 +21,6 @@ from typing import IO, Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from lstmctl.data.delimited import empty_lines
 from lstmctl.data.locating import check_regular, locate
 from lstmctl.data.prepared_folder import (
     HEADER,
@@ -159,7 +158,8 @@ def prepare_table(
             found=note.found,
             dates=note.dates,
             ids=note.ids,
-            notes=[*filter(None, [empty_lines(note.empty, note.first_empty)]), *note.notes],
+            notes=note.notes,
+            empty=[note.empty, note.first_empty],
             numbers=note.numbers,
         )
         with folder_errors(folder):
