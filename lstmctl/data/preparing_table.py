@@ -149,7 +149,7 @@ def prepare_table(
         begun = _noted(folder, begun) or begun
         note = _written(folder, path, wanted, begun, watch, noted_every)
         header = Header(
-            file=str(path),
+            file=source[0],
             bytes=source[1],
             sha256=source[3],
             rows=note.rows,
@@ -184,7 +184,7 @@ def _source(path: Path, watch: Watch | None) -> list[Any]:
 
 def _identity(path: Path) -> list[Any]:
     found = path.stat()
-    return [str(path), found.st_size, found.st_mtime_ns]
+    return [str(path.absolute()), found.st_size, found.st_mtime_ns]
 
 
 def _present(folder: Path, asked: Note) -> PreparedTable:

@@ -60,9 +60,59 @@ def test_of_a_long_text_it_proposes_to_score_a_little(
     assert json.loads(trained.out)["status"] == "finished"
 
 
-def test_only_text_is_prepared(lstmctl: Command) -> None:
-    result = lstmctl("data", "prepare", "energy")
-    assert (result.code, result.err) == (2, "error: only text is prepared; this config has data.series\n")
+def test_a_table_is_prepared_with_what_its_config_says(lstmctl: Command, series_config: Path) -> None:
+    table, folder = series_config.parent / "small.csv", Path("small.prepared").absolute()
+    sha256, size = hashlib.sha256(table.read_bytes()).hexdigest(), table.stat().st_size
+    facts = f"{size:,} bytes, 400 rows, 1 series of a, SHA-256 {sha256}"
+    following = f"Next: lstmctl train waves.yaml 'data.targets=[a]' data.series={folder}"
+    result = lstmctl("data", "prepare", "waves.yaml", "data.targets=[a]", "data.series=small.csv")
+    assert (result.code, result.out, result.err) == (0, f"{folder}\n", f"{facts}\n{following}\n")
+    again = lstmctl("data", "prepare", "waves.yaml", "data.targets=[a]", "--json")
+    assert again.err == f"It was there already and is the same.\n{facts}\n{following}\n"
+    assert json.loads(again.out) == {
+        "format": 1,
+        "path": str(folder),
+        "files": [str(table)],
+        "bytes": size,
+        "sha256": sha256,
+        "rows": 400,
+        "series": 1,
+        "columns": {"time": "date", "id": None, "targets": ["a"], "past": [], "known": [], "static": []},
+        "was_there": True,
+        "resumed": 0,
+    }
+    words = [*shlex.split(following.removeprefix("Next: lstmctl ")), "training.budget=1 steps", "--json", "--quiet"]
+    assert json.loads(lstmctl(*words).out)["status"] == "finished"
+    shown = lstmctl("data", "show", "waves.yaml", "data.targets=[a]", f"data.series={folder}")
+    direct = lstmctl("data", "show", "waves.yaml", "data.targets=[a]")
+    assert shown.out.replace(str(folder), str(table)) == direct.out
+
+
+def test_a_config_of_other_columns_is_refused(lstmctl: Command, series_config: Path) -> None:
+    assert lstmctl("data", "prepare", "waves.yaml", "-q").code == 0
+    result = lstmctl("train", "waves.yaml", "data.series=small.prepared", "data.targets=[b]")
+    assert result.code == 3
+    assert result.err == (
+        "error: small.prepared was prepared with data.targets=null ([a,b]), but the config says [b]\n"
+        "hint: prepare the table anew for this use: lstmctl data prepare --to FOLDER; or read it as it was prepared: "
+        "data.targets=null\n"
+    )
+
+
+def test_a_wrong_line_of_a_table_is_named(lstmctl: Command, series_config: Path) -> None:
+    path = series_config.parent / "small.csv"
+    path.write_text(path.read_text() + "2020-01-17 16:00:00,1,x\n")
+    result = lstmctl("data", "prepare", "waves.yaml")
+    assert (result.code, result.out) == (3, "")
+    assert result.err.startswith("error: small.csv: line 402, column `b`: `x` is not a number\nhint: correct it, ")
+
+
+def test_only_text_and_series_are_prepared(lstmctl: Command) -> None:
+    result = lstmctl("data", "prepare", "movements")
+    assert (result.code, result.err) == (
+        2,
+        "error: only text and tables of series are prepared; this config has data.table\n",
+    )
 
 
 def test_an_unfinished_folder_says_how_to_go_on(lstmctl: Command) -> None:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
 
+from lstmctl.seeds import stream
+from lstmctl.tasks import series_windows
 from lstmctl.tasks.series_windows import SeriesPart, ShuffledOrigins, places, windows_first
 
 
@@ -102,3 +105,17 @@ def test_windows_first_turns_the_axes() -> None:
 
 def test_a_table_with_some_of_the_series_has_their_places() -> None:
     assert places(("c", "a"), ("a", "b", "c")).tolist() == [2, 0]
+
+
+def test_a_very_long_part_is_shuffled_without_a_list(monkeypatch: pytest.MonkeyPatch) -> None:
+    own = part()
+    drawn = [torch.randperm(9, generator=torch.Generator().manual_seed(stream(3, "order", epoch))) for epoch in (0, 1)]
+    order = ShuffledOrigins(own, 3, seed=3)
+    batches = [order[step].target[0, :, 0].tolist() for step in range(6)]
+    expected = torch.cat([own.windows(numbers).target[0, :, 0] for numbers in drawn])
+    assert [value for batch in batches for value in batch] == expected.tolist()  # as a list of int64 gave it
+    monkeypatch.setattr(series_windows, "MOST_DRAWN", 8)
+    computed = ShuffledOrigins(own, 3, seed=3)
+    epoch = torch.cat([computed[step].target[0, :, 0] for step in range(3)])
+    assert sorted(epoch.tolist()) == [4, 5, 6, 7, 8, 13, 14, 15, 16]
+    assert epoch.tolist() != sorted(epoch.tolist())
