@@ -1,20 +1,28 @@
-"""A table of ten million rows and ten columns (about 1 GB of CSV): how long to its first step, and how much memory.
+"""A table of ten million rows and ten columns (1.09 GB of CSV): read, and prepared by `data prepare`.
 
-python benchmarks/large_table.py [--rows 10000000] [--folder /tmp]
+    python benchmarks/large_table.py [--rows 10000000] [--folder /tmp] [--bound 500]
 
-The table is made in a temporary folder and removed again. What is timed runs in a process of its own: reading, checking
-and scaling the table, building a forecaster on it, and one step.
+The table is made in a temporary folder and removed again. Preparing runs in a process of its own whose data segment is
+bounded (RLIMIT_DATA, which counts all that it allocates, but not files that are mapped to be read); then once more,
+killed past its half and started again, which must give the same files. Then a forecaster is brought to its first step
+and past it, from the CSV and, within the same bound, from the prepared table. Last, windows and whole steps are taken
+in turn from the prepared table and from the same table in memory. `peak` is the largest resident set, with what is
+mapped of files; `own` is the largest without.
 """
 
 from __future__ import annotations
 
 import argparse
+import hashlib
+import os
 import platform
 import resource
+import signal
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
 
@@ -22,8 +30,20 @@ import numpy as np
 
 COLUMNS = 9
 BLOCK = 100_000
-FIRST_STEP = """
-import sys, time
+STEPS = """
+import re, sys, threading, time
+from pathlib import Path
+
+def memory(kind):
+    return int(re.search(kind + r":\\s*(\\d+) kB", Path("/proc/self/status").read_text())[1]) / 1024
+
+own = [0.0]
+def watch():
+    while True:
+        own[0] = max(own[0], memory("RssAnon"))
+        time.sleep(0.005)
+
+threading.Thread(target=watch, daemon=True).start()
 started = time.perf_counter()
 from lstmctl.api.assembly import find_cell
 from lstmctl.api.preparation import assemble
@@ -32,31 +52,155 @@ settings = from_mapping({
     "task": {"type": "forecast", "lookback": 96, "horizon": 24, "segment": 24},
     "data": {"series": sys.argv[1]},
     "model": {"cell": "gru", "hidden": 128, "embedding": 128},
-    "training": {"budget": "1 steps", "batch": 64},
+    "training": {"budget": "20 steps", "batch": 64, "precision": "float32"},
 })
 imported = time.perf_counter()
-assembled = assemble(settings, None, find_cell(settings, None), steps=1)
+assembled = assemble(settings, None, find_cell(settings, None))
 ready = time.perf_counter()
 assembled.trainer.make_steps(1)
-print(f"{imported - started:.1f} s imports, {ready - imported:.1f} s from the file to a trainer,", end=" ")
-print(f"{time.perf_counter() - ready:.2f} s the step; windows: {assembled.facts['data']['windows']}")
+first = time.perf_counter()
+assembled.trainer.make_steps(20)
+print(f"{imported - started:.1f} s imports, {ready - imported:.1f} s to a trainer,", end=" ")
+print(f"{first - ready:.2f} s the first step; then peak {memory('VmHWM'):,.0f} MiB, own {own[0]:,.0f} MiB")
+"""
+RATES = """
+import statistics, sys, time
+from dataclasses import replace
+import numpy as np
+import torch
+from lstmctl.api.assembly import find_cell
+from lstmctl.api.preparation import assemble
+from lstmctl.config import from_mapping
+calendar = sys.argv[2:]
+settings = from_mapping({
+    "task": {"type": "forecast", "lookback": 96, "horizon": 24, "segment": 24},
+    "data": {"series": sys.argv[1], "calendar": calendar},
+    "model": {"cell": "gru", "hidden": 128, "embedding": 128},
+    "training": {"budget": "1 steps", "batch": 64, "precision": "float32"},
+})
+assembled = assemble(settings, None, find_cell(settings, None), steps=1)
+mapped, corpus, task = assembled.batches, assembled.corpus, assembled.task
+copied = replace(corpus, table=replace(corpus.table, targets=np.array(corpus.table.targets)))
+copied = task.training_order(task.part(copied, "training", assembled.trainer.device), settings.training, settings.seed)
+for step in range(20):
+    one, other = mapped[step], copied[step]
+    assert torch.equal(one.input, other.input) and torch.equal(one.target, other.target)
+    assert torch.equal(one.known, other.known)
+
+def rate(order, first, count, work):
+    started = time.perf_counter()
+    for step in range(first, first + count):
+        work(order[step])
+    return count * order.units_per_step / (time.perf_counter() - started)
+
+def learn(batch):
+    loss = task.loss(assembled.model, batch, task.initial_state(assembled.model, batch))
+    loss.sum.backward()
+
+for name, count, work in (("windows", 200, lambda batch: None), ("steps", 25, learn)):
+    rates = {"prepared": [], "memory": []}
+    for turn in range(12):
+        pair = (("prepared", mapped), ("memory", copied))
+        for source, order in pair if turn % 2 else pair[::-1]:
+            rates[source].append(rate(order, turn * count, count, work))
+    told = ", ".join(f"{source} {statistics.median(found):,.0f}" for source, found in rates.items())
+    print(f"  windows a second, {'gathered alone' if name == 'windows' else 'in steps'}: {told}", flush=True)
 """
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rows", type=int, default=10_000_000)
-    parser.add_argument("--folder", type=Path, default=None, help="where there is room for it")
+    parser.add_argument("--folder", type=Path, default=None, help="where there is room for four times the table")
+    parser.add_argument("--bound", type=int, default=500, help="of the memory, in MB")
     chosen = parser.parse_args()
     with tempfile.TemporaryDirectory(dir=chosen.folder) as folder:
-        path = Path(folder) / "large.csv"
-        write(path, chosen.rows)
+        table, prepared, again = (Path(folder) / name for name in ("large.csv", "large.prepared", "again.prepared"))
+        write(table, chosen.rows)
+        size = table.stat().st_size
         print(f"Python {platform.python_version()}, torch {version('torch')}, polars {version('polars')}")
-        print(f"{path.stat().st_size / 1e9:.2f} GB, {chosen.rows:,} rows, {COLUMNS + 1} columns")
+        print(
+            f"{size / 1e9:.2f} GB, {chosen.rows:,} rows, {COLUMNS + 1} columns; data prepare within {chosen.bound} MB:"
+        )
+        seconds, spent, _ = measured(prepare(table, prepared), chosen.bound)
+        print(f"  {seconds:.1f} s, {size / 1e6 / seconds:.0f} MB/s; {spent}")
+        half = chosen.rows * 8 * COLUMNS // 2
+        killed, _, _ = measured(prepare(table, again), chosen.bound, lambda: size_of(again / "targets.bin") > half)
+        rest, spent, told = measured(prepare(table, again), chosen.bound)
+        print(f"  killed after {killed:.1f} s, the rest in {rest:.1f} s; {spent}. {told[0]}")
+        print(f"  the same files: {contents(prepared) == contents(again)}")
+        for path, bound in ((table, None), (prepared, chosen.bound)):
+            seconds, _, told = measured([sys.executable, "-c", STEPS, str(path)], bound)
+            print(f"{path.name}: {seconds:.1f} s in all; {' '.join(map(str.strip, told))}", flush=True)
+        for calendar in ([], ["hour", "weekday"]):
+            print(f"calendar features: {', '.join(calendar) or 'none'}", flush=True)
+            subprocess.run([sys.executable, "-c", RATES, str(prepared), *calendar], check=True)
+
+
+def prepare(table: Path, folder: Path) -> list[str]:
+    """The command that prepares a table."""
+    return [
+        sys.executable,
+        "-m",
+        "lstmctl",
+        "data",
+        "prepare",
+        "energy",
+        f"data.series={table}",
+        *PLAIN,
+        f"--to={folder}",
+    ]
+
+
+PLAIN = ["data.targets=null", "data.past=[]", "data.known=[]", "data.calendar=[]"]
+"""What the bundled config says of its own table's columns, taken back."""
+
+
+def measured(
+    line: list[str], bound: int | None, enough: Callable[[], bool] = lambda: False
+) -> tuple[float, str, list[str]]:
+    """Seconds that a command took, how it used the processor and the memory, and what it said; killed once there is
+    enough."""
+
+    def limit() -> None:
+        if bound is not None:
+            resource.setrlimit(resource.RLIMIT_DATA, (bound * 10**6, bound * 10**6))
+
+    with tempfile.TemporaryFile("w+") as said:
         started = time.perf_counter()
-        subprocess.run([sys.executable, "-c", FIRST_STEP, str(path)], check=True)
-        peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024
-        print(f"{time.perf_counter() - started:.1f} s in all, at most {peak / 2**30:.2f} GiB")
+        child = subprocess.Popen(line, preexec_fn=limit, stdout=said, stderr=said)
+        was_killed = False
+        while True:
+            # Not `child.wait`: this tells what the child alone has used.
+            process, status, used = os.wait4(child.pid, os.WNOHANG)
+            if process:
+                break
+            if not was_killed and enough():
+                child.send_signal(signal.SIGKILL)
+                was_killed = True
+            time.sleep(0.01)
+        seconds = time.perf_counter() - started
+        child.returncode = os.waitstatus_to_exitcode(status)
+        said.seek(0)
+        told = said.read().splitlines()
+    if child.returncode != (-signal.SIGKILL if was_killed else 0):
+        raise SystemExit("\n".join(told))
+    spent = f"{used.ru_utime + used.ru_stime:.1f} s of a processor, peak {used.ru_maxrss / 1024:.0f} MiB"
+    return seconds, spent, told
+
+
+def size_of(path: Path) -> int:
+    """Bytes of a file, 0 where there is none."""
+    return path.stat().st_size if path.exists() else 0
+
+
+def contents(folder: Path) -> dict[str, str]:
+    """The SHA-256 of each file of a folder."""
+    found = {}
+    for path in sorted(folder.iterdir()):
+        with path.open("rb") as file:
+            found[path.name] = hashlib.file_digest(file, "sha256").hexdigest()
+    return found
 
 
 def write(path: Path, rows: int) -> None:

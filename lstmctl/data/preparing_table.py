@@ -171,8 +171,8 @@ def prepare_table(
 def _source(path: Path, watch: Watch | None) -> list[Any]:
     """What a table's file is known by; all of it is read."""
     tell, digest = told(watch), hashlib.sha256()
+    identity = _identity(path)
     try:
-        identity = _identity(path)
         with path.open("rb") as file:
             while content := file.read(1 << 20):
                 digest.update(content)
@@ -183,7 +183,10 @@ def _source(path: Path, watch: Watch | None) -> list[Any]:
 
 
 def _identity(path: Path) -> list[Any]:
-    found = path.stat()
+    try:
+        found = path.stat()
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error.strerror}") from error
     return [str(path.absolute()), found.st_size, found.st_mtime_ns]
 
 
