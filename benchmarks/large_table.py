@@ -7,7 +7,7 @@ bounded (RLIMIT_DATA, which counts all that it allocates, but not files that are
 killed past its half and started again, which must give the same files. Then a forecaster is brought to its first step
 and past it, from the CSV and, within the same bound, from the prepared table. Last, windows and whole steps are taken
 in turn from the prepared table and from the same table in memory. `peak` is the largest resident set, with what is
-mapped of files; `own` is the largest without.
+mapped of files; `own` is the largest without. torch has one thread.
 """
 
 from __future__ import annotations
@@ -45,6 +45,8 @@ def watch():
 
 threading.Thread(target=watch, daemon=True).start()
 started = time.perf_counter()
+import torch
+torch.set_num_threads(1)
 from lstmctl.api.assembly import find_cell
 from lstmctl.api.preparation import assemble
 from lstmctl.config import from_mapping
@@ -71,6 +73,7 @@ import torch
 from lstmctl.api.assembly import find_cell
 from lstmctl.api.preparation import assemble
 from lstmctl.config import from_mapping
+torch.set_num_threads(1)
 calendar = sys.argv[2:]
 settings = from_mapping({
     "task": {"type": "forecast", "lookback": 96, "horizon": 24, "segment": 24},

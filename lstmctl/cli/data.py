@@ -218,8 +218,7 @@ def _courses(corpus: SeriesCorpus) -> list[SeriesCourse]:
 
 @app.command(
     epilog="Examples:\n\n\b\n  lstmctl data prepare data.text=my-text.txt\n"
-    "  lstmctl data prepare energy data.series=my-table.csv\n"
-    "  lstmctl data prepare my.yaml --to my.prepared"
+    "  lstmctl data prepare my.yaml --to my.prepared\n  lstmctl data prepare energy"
 )
 def prepare(
     arguments: ConfigArguments = None,
