@@ -181,6 +181,7 @@ def test_the_validation_part_chooses_lookback_and_penalty() -> None:
 def test_a_long_table_is_fitted_a_part_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
     draw = np.random.default_rng(5)
     values = np.cumsum(draw.normal(size=(3000, 2)), axis=0)
+    values[1000:1100, 1] = np.nan  # the second series begins without: nothing of the first fills it
     begins = np.array([0, 1000])
     training = np.concatenate([np.arange(8, 990), np.arange(1008, 2400)])
     settings = {"lookbacks": [3, 8], "horizon": 4, "begins": begins}
@@ -200,9 +201,6 @@ def test_a_long_table_is_fitted_a_part_at_a_time(monkeypatch: pytest.MonkeyPatch
     assert max(seen) <= 350 + 8 + 4
     assert (parts.penalty, parts.lookback) == (whole.penalty, whole.lookback)
     np.testing.assert_allclose(parts.weights, whole.weights, rtol=1e-9, atol=1e-12)
-    values[1500:1510, 1] = np.nan  # windows over it are left out, all others are not
-    holey = fit_ridge(values, training, np.arange(2410, 2990), **settings)
-    np.testing.assert_allclose(holey.weights, whole.weights, rtol=0.2, atol=0.02)
 
 
 def test_a_repeating_series_is_forecast_exactly() -> None:

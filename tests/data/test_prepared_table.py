@@ -384,6 +384,17 @@ def test_a_table_that_changed_since_is_prepared_from_its_beginning() -> None:
     same(opened("a.prepared"), opened("a.csv"))
 
 
+def test_what_is_behind_the_last_note_is_cut_off() -> None:
+    size = write(wide(1500)).stat().st_size
+    attempt(folder="whole")
+    with pytest.raises(KeyboardInterrupt):
+        attempt(2 * size - 1500)
+    with Path("a.prepared/targets.bin").open("ab") as file:
+        file.write(bytes(100_000))
+    assert attempt().resumed > 700
+    assert contents() == contents("whole")
+
+
 def test_other_columns_are_prepared_from_the_beginning() -> None:
     size = write(wide(1500)).stat().st_size
     with pytest.raises(KeyboardInterrupt):
