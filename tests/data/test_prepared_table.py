@@ -322,12 +322,6 @@ def test_a_process_that_is_killed_leaves_what_the_next_goes_on_from() -> None:
 
 def test_killed_between_the_last_note_and_the_header_it_goes_on() -> None:
     size = write(wide()).stat().st_size
-    notes: list[bytes] = []
-
-    class Keep(Stop):
-        def update(self, amount: float) -> None:
-            self.left -= int(amount)
-
     attempt()
     whole = contents()
     with pytest.raises(KeyboardInterrupt):
@@ -340,7 +334,6 @@ def test_killed_between_the_last_note_and_the_header_it_goes_on() -> None:
     Path("a.prepared/progress.json").write_text(json.dumps(note))
     assert attempt().resumed == 600
     assert contents() == whole
-    assert not notes
 
 
 FULL = """
