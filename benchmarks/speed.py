@@ -233,10 +233,10 @@ def single_text(run: Run, rounds: int) -> list[Row]:
     read, write = in_turns([memory.sum, lambda: run.generate(length=1000)], rounds)
     speeds = [memory.nbytes / seconds for seconds in read]
     times = [size / speed / (seconds / 1000) for speed, seconds in zip(speeds, write, strict=True)]
-    each, memory_speed = statistics.median(write) * 1e3, statistics.median(speeds)
+    each, memory_speed = statistics.median(write) / 1000, statistics.median(speeds)
     details = (
         f"{size / 2**20:.1f} MiB at {memory_speed / 1e9:.1f} GB/s take {size / memory_speed * 1e6:,.0f} microseconds, "
-        f"a symbol {each * 1e3:,.0f}"
+        f"a symbol {each * 1e6:,.0f}"
     )
     rows = [Row("reading the weights once from memory, of a symbol's time", "", [100 * t for t in times], details, "%")]
     late, turns = run.write(length=LONG).steps(), 5

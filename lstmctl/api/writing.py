@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING, Literal
 
 import torch
@@ -127,9 +128,22 @@ class Writing:
 
     def finish(self) -> list[Generated]:
         """Write to the end, from wherever `steps` is."""
+        if all(text.end is None and not text.stop for text in self._texts):
+            self._write_rest()
         for _ in self.steps():
             pass
         return [text.generated(self.prompt) for text in self._texts]
+
+    def _write_rest(self) -> None:
+        """All symbols that are left, of texts that nothing ends before their length: no symbol has to be looked at
+        before the next is chosen."""
+        left = islice(self._choices, self.length - self._written)
+        chosen = [(choice.symbols, choice.probabilities) for choice in left]
+        self._written = self.length
+        if chosen:
+            numbers, probabilities = (torch.stack(parts).t().tolist() for parts in zip(*chosen, strict=True))
+            for text, *own in zip(self._texts, numbers, probabilities, strict=True):
+                text.extend(*own)
 
 
 class _Text:
@@ -161,6 +175,12 @@ class _Text:
             self.ended = "stop"
             self.held_back = self.held_back[: self.held_back.index(self.stop)]
         return self._show(len(self.held_back) - (0 if self.ended else self._may_be_stop()))
+
+    def extend(self, numbers: list[int], probabilities: list[float]) -> None:
+        """What many calls of `add` would do where nothing ends the text."""
+        self.numbers += numbers
+        self.probabilities += probabilities
+        self.shown.append("".join(map(self.decode, numbers)))
 
     def close(self) -> str:
         if not self.ended:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from lstmctl.cells.packed import PackedLinear, available
 from lstmctl.models.recurrence import Recurrence, StackStep, Stepper
 from lstmctl.protocols import ModelState
 
@@ -81,7 +84,9 @@ class SequenceModel(nn.Module):
             precision: of the products, float32 or bfloat16.
         """
         advance = self.recurrence.stepper(lanes, precision, self.input_map.weight)
-        head = self.head.forward  # without the hooks of a module, which take half as long again
+        head: Callable[[Tensor], Tensor] = self.head.forward  # without a module's hooks, which take half as long again
+        if isinstance(self.head, nn.Linear) and available(self.head.weight):
+            head = PackedLinear(self.head.weight, self.head.bias, lanes, torch.float32)
 
         def write(symbols: Tensor, state: ModelState) -> tuple[Tensor, ModelState]:
             output, state = advance(symbols, state)
