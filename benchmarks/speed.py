@@ -208,7 +208,7 @@ def generation(path: Path, rounds: int) -> list[Row]:
     }
     run = train(settings)
     rows = []
-    for count, length, asked in ((1, 1000, "at least 8.00 x"), (64, 200, "at least 3.00 x")):
+    for count, length, asked in ((1, 1000, "at least 8.00 x"), (64, 400, "at least 3.00 x")):
 
         def ours(precision: str, count: int = count, length: int = length) -> Callable[[], object]:
             sampling = Sampling(temperature=0.8)

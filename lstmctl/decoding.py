@@ -202,7 +202,7 @@ def greedy(predictor: Predictor, nothing: Tensor, end: int, most: int) -> tuple[
 
 
 class Choice(NamedTuple):
-    """One more symbol in every lane."""
+    """One more symbol in every lane; or several, which all tensors then have an axis for in front."""
 
     symbols: Tensor
     """(batch,)"""
@@ -212,7 +212,7 @@ class Choice(NamedTuple):
     @property
     def probabilities(self) -> Tensor:
         """(batch,) the model's own probability of each, before temperature and truncation."""
-        return self.scores.softmax(dim=1).gather(1, self.symbols.unsqueeze(1)).squeeze(1)
+        return self.scores.softmax(dim=-1).gather(-1, self.symbols.unsqueeze(-1)).squeeze(-1)
 
 
 @torch.inference_mode()

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal
 import torch
 
 from lstmctl.data.encoding import StreamDecoder, TextEncoding
-from lstmctl.decoding import LabelPredictor, Predictor, Sampling, continuations
+from lstmctl.decoding import Choice, LabelPredictor, Predictor, Sampling, continuations
 from lstmctl.errors import UsageError
 from lstmctl.models.conditional_model import ConditionalModel
 from lstmctl.models.sequence_model import SequenceModel
@@ -23,6 +23,8 @@ from lstmctl.tasks.language_model import LanguageModel
 if TYPE_CHECKING:
     from lstmctl.api.run import Run
 
+AT_ONCE = 64
+"""Symbols of each text that are looked at together."""
 PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 
 
@@ -137,12 +139,13 @@ class Writing:
     def _write_rest(self) -> None:
         """All symbols that are left, of texts that nothing ends before their length: no symbol has to be looked at
         before the next is chosen."""
-        left = islice(self._choices, self.length - self._written)
-        chosen = [(choice.symbols, choice.probabilities) for choice in left]
-        self._written = self.length
-        if chosen:
-            numbers, probabilities = (torch.stack(parts).t().tolist() for parts in zip(*chosen, strict=True))
-            for text, *own in zip(self._texts, numbers, probabilities, strict=True):
+        while left := self.length - self._written:
+            choices = list(islice(self._choices, min(left, AT_ONCE)))
+            self._written += len(choices)
+            several = Choice(*map(torch.stack, zip(*choices, strict=True)))
+            for text, *own in zip(
+                self._texts, several.symbols.t().tolist(), several.probabilities.t().tolist(), strict=True
+            ):
                 text.extend(*own)
 
 
