@@ -1,4 +1,5 @@
-"""A window forward and backward: torch's own modules beside what the cells here run, in turns.
+"""A window forward and backward: torch's own modules beside what the cells here run, in turns, in a process that keeps
+its memory as a training does.
 
 python benchmarks/kernels.py [--hidden 512] [--batch 32] [--window 64] [--rounds 9]
 """
@@ -17,6 +18,7 @@ import torch
 from lstmctl.cells.cell import Cell, checked_options
 from lstmctl.cells.fused import FusedCell
 from lstmctl.registry import CELLS, resolve
+from lstmctl.training.device import keep_freed_memory
 from lstmctl.training.precision import autocast
 
 INPUTS = 64
@@ -29,6 +31,7 @@ def main() -> None:
     parser.add_argument("--window", type=int, default=64)
     parser.add_argument("--rounds", type=int, default=9)
     chosen = parser.parse_args()
+    keep_freed_memory()
     print(f"Python {platform.python_version()}, torch {version('torch')}, {torch.get_num_threads()} threads\n")
     print(
         "| cell | torch, float32 | torch, bfloat16 | ours, float32 | ours, bfloat16 |\n| --- | --- | --- | --- | --- |"
