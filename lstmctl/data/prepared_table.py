@@ -170,7 +170,8 @@ def require_said(folder: Path, header: Header, said: dict[str, Any], *, is_run: 
     for key, value in said.items():
         then, found = header.said.get(key), header.found.get(key)
         if key in WRITING:
-            same = value in (None, "auto", then, found) or found is None
+            # Whole numbers are no dates in any format; how columns are separated is nothing that Parquet has.
+            same = value in (None, "auto", then, found) or (found is None and key != "date_format")
         elif is_run:
             same = value == found or (key == "time" and value is None)
         else:

@@ -591,6 +591,12 @@ def test_a_config_that_reads_it_otherwise_is_refused(then: Layout, now: Layout, 
     assert key in f"{error.hint}, {message}"
 
 
+def test_whole_numbers_are_no_dates_of_a_format() -> None:
+    write("t,a\n" + "".join(f"{1700 + year},{year % 7}.5\n" for year in range(300)))
+    prepared_of()
+    assert str(refused(Layout(date_format="%Y"))).endswith("data.date_format=null, but the config says %Y")
+
+
 def test_a_config_may_say_what_was_recognised() -> None:
     write(wide())
     prepared_of()
