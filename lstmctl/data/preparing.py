@@ -105,7 +105,7 @@ def prepare(
     """
     found = [locate(name, config_folder) for name in ([sources] if isinstance(sources, str) else sources)]
     if prepared := next(filter(is_prepared, found), None):
-        raise DataError(f"{prepared} is prepared text already")
+        raise DataError(f"{prepared} is prepared data already")
     text = JoinedText(files_of(found), kind, block)
     folder = (folder or Path(f"{found[0].stem}.prepared")).absolute()
     if watch is not None:

@@ -135,7 +135,7 @@ def prepare_table(
     """
     path = locate(one_file(files), config_folder, "data.series")
     if is_prepared(path):
-        raise DataError(f"{path} is a prepared table already")
+        raise DataError(f"{path} is prepared data already")
     wanted = wanted_columns(layout)
     folder = (folder or Path(f"{path.stem}.prepared")).absolute()
     check_regular(path, PURPOSE.what)

@@ -314,7 +314,7 @@ def test_two_processes_do_not_prepare_into_one_folder() -> None:
 def test_prepared_text_is_not_prepared_again_nor_joined() -> None:
     write("one text")
     prepare("a.txt", "characters")
-    with pytest.raises(DataError, match=r"a\.prepared is prepared text already$"):
+    with pytest.raises(DataError, match=r"a\.prepared is prepared data already$"):
         prepare("a.prepared", "characters")
     with pytest.raises(DataError, match=r"data\.text names prepared text among other text$"):
         open_text(["a.prepared", "a.txt"], "characters", SPLIT, None)

@@ -552,7 +552,7 @@ def test_two_processes_do_not_prepare_into_one_folder() -> None:
 def test_text_and_tables_are_not_taken_for_each_other() -> None:
     write(wide())
     table = prepared_of().folder
-    with pytest.raises(DataError, match=r"a\.prepared is a prepared table already$"):
+    with pytest.raises(DataError, match=r"a\.prepared is prepared data already$"):
         prepared_of("a.prepared")
     with pytest.raises(DataError, match=r"a\.prepared is a prepared table, which data\.text cannot name$") as caught:
         open_text("a.prepared", "characters", (0.5, 0.5), None)
@@ -562,6 +562,8 @@ def test_text_and_tables_are_not_taken_for_each_other() -> None:
     with pytest.raises(DataError, match=r"b\.prepared is prepared text, which data\.series cannot name$") as caught:
         opened("b.prepared")
     assert caught.value.hint == f"data.text={text}"
+    with pytest.raises(DataError, match=r"b\.prepared is prepared data already$"):
+        prepared_of("b.prepared")
 
 
 # Other columns.
