@@ -126,7 +126,7 @@ def read_dates(
             both = " and ".join(form.shown for _, form in readings)
             raise DataError(
                 f"{place(0)}, column `{column}`: `{first}` may be read as {both}; "
-                f"every row fits both, and {'either' if regular else 'neither'} gives regular steps",
+                f"every row that was read fits both, and {'either' if regular else 'neither'} gives regular steps",
                 hint="say which: " + " or ".join(f'data.date_format="{form.shown}"' for _, form in readings),
             )
         readings = regular

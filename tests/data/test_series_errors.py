@@ -137,7 +137,8 @@ def refused(content: str | bytes, name: str = "a.csv", **layout: Any) -> DataErr
         ),
         (
             "date,a\n" + "".join(f"01/{day:02}/2020,1\n" for day in range(1, 12)),
-            "line 2, column `date`: `01/01/2020` may be read as %d/%m/%Y and %m/%d/%Y; every row fits both, and either",
+            "line 2, column `date`: `01/01/2020` may be read as %d/%m/%Y and %m/%d/%Y; every row that was read "
+            "fits both, and either",
             'data.date_format="%d/%m/%Y" or data.date_format="%m/%d/%Y"',
         ),
         ("t,a\n1,1\n2,2\nthree,3\n", "line 4, column `t`: `three` is no whole number", "data.time=NAME"),
