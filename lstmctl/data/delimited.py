@@ -264,7 +264,8 @@ class DelimitedSheet:
     def _blocks(self, size: int, start: int = 0) -> Iterator[bytes]:
         """The content from a byte on, in blocks of whole lines."""
         if self._content is not None:
-            yield self._content[start:]
+            if start < len(self._content):
+                yield self._content[start:]
             return
         rest = b""
         with self.path.open("rb") as file:

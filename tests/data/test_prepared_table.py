@@ -336,6 +336,17 @@ def test_killed_between_the_last_note_and_the_header_it_goes_on() -> None:
     assert contents() == whole
 
 
+def test_killed_between_note_and_header_with_line_ends_of_one_carriage_return_it_goes_on() -> None:
+    write(wide(100).replace("\n", "\r"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("lstmctl.data.preparing_table.Header", None)
+        with pytest.raises(TypeError):
+            attempt()
+    assert attempt().resumed == 100
+    attempt(folder="whole")
+    assert contents() == contents("whole")
+
+
 FULL = """
 import resource, signal, sys
 from lstmctl.data.preparing_table import prepare_table
