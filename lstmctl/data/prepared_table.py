@@ -9,7 +9,8 @@ config says of order, steps, parts, scales and missing values is done when they 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import itertools
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -70,9 +71,22 @@ class Header:
 
 
 def form_of(found: dict[str, Any], dates: dict[str, Any]) -> Form:
-    """How rows were read, from what a header says of it."""
-    columns = Columns(found["time"], found["id"], *(tuple(found[use]) for use in USES))
-    return Form(columns, DateForm(**dates) if dates else None)
+    """How rows were read, from what a header or a note says of it.
+
+    Raises:
+        ValueError: it does not say it.
+    """
+    try:
+        uses = [found[use] for use in USES]
+        names = [found["time"], "" if found["id"] is None else found["id"], *itertools.chain(*uses)]
+        form = DateForm(**dates) if dates else None
+    except (KeyError, TypeError) as error:
+        raise ValueError("a key is missing, or holds no list") from error
+    if not _are_texts(names) or not all(isinstance(use, list) for use in uses):
+        raise ValueError("a column's name is no text")
+    if form is not None and [type(value) for value in asdict(form).values()] != [str, str, str, bool]:
+        raise ValueError("how dates are written is not told in texts")
+    return Form(Columns(found["time"], found["id"], *map(tuple, uses)), form)
 
 
 def said_of(wanted: Wanted, separator: str, decimal: str) -> dict[str, Any]:
@@ -105,13 +119,13 @@ def read_header(folder: Path) -> Header:
     header = Header(**prepared_folder.read_header(folder, "series", FORMAT, types))
     try:
         form = header.form
-    except (KeyError, TypeError) as error:
+    except ValueError as error:
         raise DataError(f"{path}: found or dates is damaged", hint=AGAIN) from error
-    if not all(isinstance(name, str) for name in [*header.ids, *header.notes]) or not header.ids:
+    if not _are_texts([*header.ids, *header.notes]) or not header.ids:
         raise DataError(f"{path}: ids or notes is damaged", hint=AGAIN)
     if header.rows < 1 or [type(number) for number in header.empty] != [int, int]:
         raise DataError(f"{path}: rows or empty is damaged", hint=AGAIN)
-    if set(header.numbers) != set(widths(form.columns)):
+    if set(header.numbers) != set(widths(form.columns)) or not _are_texts(header.numbers.values()):
         raise DataError(f"{path}: numbers does not name the files of these columns", hint=AGAIN)
     return header
 
@@ -206,8 +220,12 @@ def _checked(folder: Path, header: Header, file: str, width: int) -> Iterator[by
     return checked_blocks(folder / file, 8 * width * header.rows, header.numbers[file], expected)
 
 
+def _are_texts(values: Iterable[Any]) -> bool:
+    return all(isinstance(value, str) for value in values)
+
+
 def _shown(value: Any) -> str:
     """As the command line has it."""
     if isinstance(value, list):
-        return f"[{','.join(value)}]"
+        return f"[{','.join(map(str, value))}]"
     return "null" if value is None else str(value)

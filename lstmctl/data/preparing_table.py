@@ -212,10 +212,12 @@ def _noted(folder: Path, begun: Note) -> Note | None:
     """How far an earlier attempt at the same has come; None where there is none of use."""
     try:
         note = Note(**json.loads((folder / PROGRESS).read_bytes()))
+        is_whole = all(type(value) is type(getattr(begun, key)) for key, value in vars(note).items())
+        files = widths(note.form.columns).keys() if is_whole and note.form is not None else None
     except (OSError, ValueError, TypeError, RecursionError):
         return None
     same = (note.source, note.said, note.block) == (begun.source, begun.said, begun.block)
-    return note if same else None
+    return note if same and files is not None and files == note.numbers.keys() else None
 
 
 def _written(folder: Path, path: Path, wanted: Wanted, begun: Note, watch: Watch | None, noted_every: int) -> Note:

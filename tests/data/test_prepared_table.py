@@ -347,6 +347,22 @@ def test_killed_between_note_and_header_with_line_ends_of_one_carriage_return_it
     assert contents() == contents("whole")
 
 
+def test_a_note_that_is_damaged_is_not_gone_on_from() -> None:
+    size = write(wide(1500)).stat().st_size
+    attempt(folder="whole")
+    with pytest.raises(KeyboardInterrupt):
+        attempt(2 * size - 1500)
+    note = noted()
+    damaged: list[Any] = [note | {key: None} for key in note]
+    damaged += [note | {"found": {**note["found"], key: 5}} for key in ("time", "id", "targets", "past")]
+    damaged += [note | {"dates": {"format": 5}}, note | {"numbers": {}}, note | {"found": {}}, [], None]
+    for content in damaged:
+        Path("a.prepared/progress.json").write_text(json.dumps(content))
+        assert attempt().resumed == 0
+        assert contents() == contents("whole")
+        Path("a.prepared/prepared.json").unlink()
+
+
 FULL = """
 import resource, signal, sys
 from lstmctl.data.preparing_table import prepare_table
@@ -697,3 +713,15 @@ def test_a_header_cut_anywhere_is_refused(prepared: Path) -> None:
     for other in (b"[]", b"null", b"[" * 100_000, b"1" * 10_000, b'{"format": 1, "holds": "series"}', b"\xff"):
         path.write_bytes(other)
         assert "prepared.json" in str(refused(LONG))
+
+
+@pytest.mark.parametrize("key", ["found", "dates", "numbers"])
+def test_a_header_with_values_of_another_kind_is_refused(key: str, prepared: Path) -> None:
+    path = prepared / "prepared.json"
+    header = json.loads(path.read_bytes())
+    places = set(header[key]) - {"date_format", "separator", "decimal"}
+    assert len(places) > 2
+    for place in places:
+        for value in (5, [5]):
+            path.write_text(json.dumps(header | {key: {**header[key], place: value}}))
+            assert str(refused(LONG)).startswith(str(path))
