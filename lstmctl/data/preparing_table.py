@@ -355,7 +355,8 @@ class NumberFiles:
         for name, width in widths(columns).items():
             size = 8 * width * note.rows
             with folder_errors(folder / name):
-                file = self.files[name] = (folder / name).open("r+b" if size else "wb")
+                is_there = size and (folder / name).exists()
+                file = self.files[name] = (folder / name).open("r+b" if is_there else "w+b")
                 self.digests[name] = digest_of(file, size)
                 is_right = file.tell() == size
                 file.truncate(size)

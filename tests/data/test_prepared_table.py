@@ -429,8 +429,10 @@ def test_a_beginning_that_is_damaged_is_refused(name: str) -> None:
         attempt(2 * size - 1500)
     path = Path("a.prepared") / name
     content = bytearray(path.read_bytes())
-    for damaged in (content[:500], content[:1000] + b"\xff" + content[1001:]):
-        path.write_bytes(damaged)
+    for damaged in (content[:500], content[:1000] + b"\xff" + content[1001:], None):
+        path.unlink()
+        if damaged is not None:
+            path.write_bytes(damaged)
         with pytest.raises(DataError, match=r"a\.prepared holds a damaged beginning$") as caught:
             attempt()
         assert caught.value.hint == "remove it, and prepare the table anew"
