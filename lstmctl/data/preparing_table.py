@@ -352,17 +352,22 @@ class NumberFiles:
         self.folder = folder
         self.files: dict[str, IO[bytes]] = {}
         self.digests: dict[str, Any] = {}
-        for name, width in widths(columns).items():
-            size = 8 * width * note.rows
-            with folder_errors(folder / name):
-                is_there = size and (folder / name).exists()
-                file = self.files[name] = (folder / name).open("r+b" if is_there else "w+b")
-                self.digests[name] = digest_of(file, size)
-                is_right = file.tell() == size
-                file.truncate(size)
-            if size and not (is_right and self.digests[name].hexdigest() == note.numbers[name]):
-                self.close()
-                raise DataError(f"{folder} holds a damaged beginning", hint="remove it, and prepare the table anew")
+        try:
+            for name, width in widths(columns).items():
+                self._open(name, 8 * width * note.rows, note)
+        except BaseException:
+            self.close()
+            raise
+
+    def _open(self, name: str, size: int, note: Note) -> None:
+        with folder_errors(self.folder / name):
+            is_there = size and (self.folder / name).exists()
+            file = self.files[name] = (self.folder / name).open("r+b" if is_there else "w+b")
+            self.digests[name] = digest_of(file, size)
+            is_right = file.tell() == size
+            file.truncate(size)
+        if size and not (is_right and self.digests[name].hexdigest() == note.numbers[name]):
+            raise DataError(f"{self.folder} holds a damaged beginning", hint="remove it, and prepare the table anew")
 
     def put(self, rows: Rows) -> None:
         """Append rows."""

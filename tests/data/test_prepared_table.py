@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import gc
 import json
 import os
 import random
@@ -563,6 +564,14 @@ def test_a_folder_of_other_things_is_left_alone() -> None:
     write("mine", "file")
     with pytest.raises(ResourceError, match="file cannot be written: File exists"):
         prepared_of(folder=Path("file"))
+
+
+def test_a_file_that_cannot_be_opened_leaves_no_other_open() -> None:
+    write(wide())
+    Path("a.prepared/targets.bin").mkdir(parents=True)
+    with pytest.raises(ResourceError, match=r"a\.prepared/targets\.bin cannot be written: Is a directory"):
+        prepared_of()
+    gc.collect()  # a file that is open still would be a warning now
 
 
 def test_two_processes_do_not_prepare_into_one_folder() -> None:
