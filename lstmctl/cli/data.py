@@ -14,8 +14,8 @@ from lstmctl.cli.arguments import ConfigArguments, Json, Quiet, split_arguments
 if TYPE_CHECKING:
     from lstmctl.config import LoadedConfig
     from lstmctl.data.downloading import Downloaded
-    from lstmctl.data.preparing import Prepared
     from lstmctl.data.preparing_table import PreparedTable
+    from lstmctl.data.preparing_text import Prepared
     from lstmctl.data.series import SeriesCorpus
     from lstmctl.reporting.forecast_plots import SeriesCourse
 
@@ -250,7 +250,7 @@ def prepare(
         raise UsageError(f"only text and tables of series are prepared; this config has data.{data.source}")
     with termination_as_exit(), TransferBar("preparing", quiet=quiet) as bar:
         if isinstance(data, TextData):
-            from lstmctl.data.preparing import prepare as prepare_text
+            from lstmctl.data.preparing_text import prepare_text
 
             text = prepare_text(data.text, data.symbols, to, loaded.folder, watch=bar)
             facts, show = _text_facts(text), partial(_show_text_prepared, text)

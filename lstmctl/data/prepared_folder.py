@@ -1,6 +1,6 @@
 """Folders of prepared data: a header in JSON beside files of numbers, made once, checked whenever they are opened.
 
-What such a folder holds is the matter of `data.prepared` (text) and `data.prepared_table`. While it is being made it
+What such a folder holds is the matter of `data.prepared_text` and `data.prepared_table`. While it is being made it
 has a note of how far that has come in the place of the header.
 """
 

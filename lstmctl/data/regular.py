@@ -13,13 +13,11 @@ from numpy.typing import NDArray
 
 from lstmctl.data.prepared_table import private
 from lstmctl.data.tables import Rows
-from lstmctl.data.timesteps import MONTHS, Step, Times, are_month_ends, date_text
+from lstmctl.data.timesteps import CHUNK, MONTHS, Step, Times, are_month_ends, date_text
 from lstmctl.errors import DataError
 
 Indices = NDArray[np.int64]
 FILL_HINT = "data.missing=interpolate (or forward-fill) fills them, data.missing=mask leaves them unscored"
-CHUNK = 1 << 18
-"""Rows looked at in one go."""
 MOST_MISSING = 10
 """Missing rows for each present one beyond which the step, not the rows, is taken to be wrong."""
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from lstmctl.data.calendar import PHASES, calendar_features
 from lstmctl.data.scaling import fit_scale, naive_error
 from lstmctl.data.series_table import Scaled, Table
-from lstmctl.data.timesteps import Step
+from lstmctl.data.timesteps import CHUNK, Step
 from lstmctl.errors import RunError
 from lstmctl.step_grammar import UNITS
 
@@ -21,8 +21,6 @@ log = logging.getLogger(__name__)
 
 Places = slice | NDArray[np.int64]
 Which = int | NDArray[np.int64]
-CHUNK = 1 << 18
-"""Rows scaled in one go."""
 WARNED = 5
 """Remarks on scales that are logged one by one."""
 

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 
 from lstmctl.data.encoding import Symbols, TextEncoding
 from lstmctl.data.locating import locate, portable_name, require_files, text_files
-from lstmctl.data.prepared import open_prepared
 from lstmctl.data.prepared_folder import is_prepared
+from lstmctl.data.prepared_text import open_prepared
 from lstmctl.data.splitting import split_positions
 from lstmctl.data.text_blocks import BlockEncoder, JoinedText, Kind, survey
 from lstmctl.errors import DataError

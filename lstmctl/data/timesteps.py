@@ -19,7 +19,7 @@ Times = NDArray[np.int64]
 
 DAY = 86_400_000_000  # microseconds
 CHUNK = 1 << 18
-"""Times looked at in one go."""
+"""Rows of a long table, or windows of it, that are looked at in one go."""
 SPANS = {
     "microseconds": 1,
     "milliseconds": 1_000,

@@ -11,10 +11,9 @@ from torch import Tensor
 
 from lstmctl.data.series_encoding import SeriesEncoding
 from lstmctl.data.series_table import Table
+from lstmctl.data.timesteps import CHUNK
 
 Indices = NDArray[np.int64]
-CHUNK = 1 << 18
-"""Rows that go to another device in one go."""
 
 
 class MappedColumns:

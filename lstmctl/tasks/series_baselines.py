@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from lstmctl.baselines.series import Ridge, drift, fit_ridge, last_value, seasonal_naive
+from lstmctl.data.timesteps import CHUNK
 from lstmctl.intervals import Floats, widened
 from lstmctl.tasks.mapped_columns import MappedColumns
 from lstmctl.tasks.series_windows import SeriesBatch, SeriesPart, windows_first
@@ -20,8 +21,6 @@ log = logging.getLogger(__name__)
 Baseline = Callable[[Floats], Floats]
 """From histories (windows, lookback, channels) to forecasts (windows, horizon, channels), scaled."""
 
-CHUNK = 1 << 18
-"""Windows numbered in one go."""
 RIDGE_LOOKBACKS = 8
 """The ridge baseline chooses among the lookback and so many even parts of it."""
 

@@ -15,13 +15,13 @@ from lstmctl.api.assembly import open_data
 from lstmctl.api.preparation import assemble
 from lstmctl.cells.lstm import LSTM
 from lstmctl.config import load
-from lstmctl.data.preparing import prepare
+from lstmctl.data.preparing_text import prepare_text
 from lstmctl.records import Event, Stepped
 
 
 @pytest.fixture
 def prepared(text_file: Path) -> Path:
-    return prepare(str(text_file), "characters", block=1000).folder
+    return prepare_text(str(text_file), "characters", block=1000).folder
 
 
 def state(run: Run) -> dict[str, bytes]:

@@ -19,8 +19,8 @@ import polars as pl
 import pytest
 
 from lstmctl.data import regular, timesteps
-from lstmctl.data.preparing import prepare
 from lstmctl.data.preparing_table import PreparedTable, prepare_table
+from lstmctl.data.preparing_text import prepare_text
 from lstmctl.data.series import Layout, SeriesCorpus, SeriesEncoding, open_series
 from lstmctl.data.text import open_text
 from lstmctl.errors import DataError, ResourceError
@@ -596,7 +596,7 @@ def test_text_and_tables_are_not_taken_for_each_other() -> None:
         open_text("a.prepared", "characters", (0.5, 0.5), None)
     assert caught.value.hint == f"data.series={table}"
     write("some text", "b.txt")
-    text = prepare("b.txt", "characters").folder
+    text = prepare_text("b.txt", "characters").folder
     with pytest.raises(DataError, match=r"b\.prepared is prepared text, which data\.series cannot name$") as caught:
         opened("b.prepared")
     assert caught.value.hint == f"data.text={text}"

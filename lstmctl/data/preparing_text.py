@@ -1,4 +1,4 @@
-"""Text of any size made into numbers on the disk, within little memory (see `data.prepared` for what is written).
+"""Text of any size made into numbers on the disk, within little memory (see `data.prepared_text` for what is written).
 
 The text is read twice: for its vocabulary, then for its numbers. During the second reading it is noted again and again
 how far both files have come and what their SHA-256 is up to there, after the disk has the numbers. An attempt that was
@@ -20,7 +20,6 @@ import numpy as np
 
 from lstmctl.data.encoding import TextEncoding
 from lstmctl.data.locating import locate
-from lstmctl.data.prepared import NUMBERS, Header, open_prepared, read_header
 from lstmctl.data.prepared_folder import (
     HEADER,
     PROGRESS,
@@ -31,6 +30,7 @@ from lstmctl.data.prepared_folder import (
     is_prepared,
     told,
 )
+from lstmctl.data.prepared_text import NUMBERS, Header, open_prepared, read_header
 from lstmctl.data.text import files_of
 from lstmctl.data.text_blocks import BLOCK, BlockEncoder, JoinedText, Kind, survey
 from lstmctl.errors import DataError
@@ -78,7 +78,7 @@ class Note:
     written_sha256: str = hashlib.sha256().hexdigest()
 
 
-def prepare(
+def prepare_text(
     sources: str | Sequence[str],
     kind: Kind,
     folder: Path | None = None,

@@ -1,7 +1,7 @@
 """Prepared text: its numbers in a file of their own, which a training maps into memory instead of reading it.
 
 A folder holds `symbols.bin`, the numbers one after the other, little-endian, in the smallest unsigned integer type that
-holds the vocabulary, and `prepared.json`, which says what they mean. `data.preparing` writes it.
+holds the vocabulary, and `prepared.json`, which says what they mean. `data.preparing_text` writes it.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ def open_prepared(
     All of the file is read once, a block at a time, for its hash and its largest number.
 
     Args:
-        folder: as `data.preparing.prepare` made it.
+        folder: as `data.preparing_text.prepare_text` made it.
         kind: what a symbol should be.
         known: a run's own vocabulary, for text the run has not seen.
 

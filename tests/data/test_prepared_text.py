@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from lstmctl.data.preparing import Prepared, prepare
+from lstmctl.data.preparing_text import Prepared, prepare_text
 from lstmctl.data.text import TextCorpus, open_text
 from lstmctl.errors import DataError, ResourceError
 
@@ -67,7 +67,7 @@ def refused(name: str = "a.prepared", symbols: Any = "characters") -> DataError:
 )
 def test_it_is_the_same_corpus(text: str, symbols: Any) -> None:
     write(text)
-    prepared = prepare("a.txt", symbols, block=1000)
+    prepared = prepare_text("a.txt", symbols, block=1000)
     assert (prepared.folder, prepared.was_there, prepared.resumed) == (Path("a.prepared").absolute(), False, 0)
     assert sorted(contents()) == ["prepared.json", "symbols.bin"]
     direct, mapped = opened("a.txt", symbols), opened("a.prepared", symbols)
@@ -85,7 +85,7 @@ def test_it_is_the_same_corpus(text: str, symbols: Any) -> None:
 def test_several_files_are_prepared_as_one() -> None:
     for name, content in {"1.txt": "one", "2.txt": "two\n", "3.txt": "drei"}.items():
         write(content, name)
-    prepare(["1.txt", "2.txt", "3.txt"], "characters")
+    prepare_text(["1.txt", "2.txt", "3.txt"], "characters")
     assert Path("1.prepared").is_dir()
     mapped = opened("1.prepared")
     assert mapped.encoding.decode(mapped.symbols) == "one\ntwo\ndrei"
@@ -96,7 +96,7 @@ def test_little_of_the_text_is_in_memory() -> None:
     write(long_text(200_000) * 40)
     tracemalloc.start()
     try:
-        prepare("a.txt", "characters")
+        prepare_text("a.txt", "characters")
         corpus = opened("a.prepared")
         corpus.counts()
         _, peak = tracemalloc.get_traced_memory()
@@ -123,7 +123,7 @@ class Stop:
 
 def attempt(at: int | None = None, folder: str = "a.prepared") -> Prepared:
     watch = None if at is None else Stop(at)
-    return prepare("a.txt", "characters", Path(folder), watch=watch, block=500, noted_every=2000)
+    return prepare_text("a.txt", "characters", Path(folder), watch=watch, block=500, noted_every=2000)
 
 
 def test_however_often_it_is_ended_it_gives_the_same_files() -> None:
@@ -157,7 +157,7 @@ def test_the_second_attempt_does_not_do_anew_what_was_done() -> None:
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from lstmctl.data.preparing import prepare
+from lstmctl.data.preparing_text import prepare_text
 
 class Kill:
     total, left = 0.0, int(sys.argv[1])
@@ -166,7 +166,7 @@ class Kill:
         if self.left < 0:
             os.kill(os.getpid(), signal.SIGKILL)
 
-prepare("a.txt", "characters", watch=Kill(), block=500, noted_every=2000)
+prepare_text("a.txt", "characters", watch=Kill(), block=500, noted_every=2000)
 """
 
 
@@ -187,12 +187,12 @@ def test_a_process_that_is_killed_leaves_what_the_next_goes_on_from() -> None:
 
 FULL = """
 import resource, signal, sys
-from lstmctl.data.preparing import prepare
+from lstmctl.data.preparing_text import prepare_text
 from lstmctl.errors import ResourceError
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[1]), resource.RLIM_INFINITY))
 try:
-    prepare("a.txt", "characters", block=500, noted_every=2000)
+    prepare_text("a.txt", "characters", block=500, noted_every=2000)
 except ResourceError as error:
     print(error, error.hint, sep="|")
 """
@@ -236,7 +236,7 @@ def test_a_beginning_that_is_damaged_is_refused(share: float) -> None:
                 progress[:] = [Path("a.prepared/progress.json").read_bytes()] if self.left < size else []
                 self.left -= int(amount)
 
-        prepare("a.txt", "characters", watch=Keep(2 * size), block=500, noted_every=1)
+        prepare_text("a.txt", "characters", watch=Keep(2 * size), block=500, noted_every=1)
         Path("a.prepared/prepared.json").unlink()
         Path("a.prepared/progress.json").write_bytes(progress[0])
     path = Path("a.prepared/symbols.bin")
@@ -257,7 +257,7 @@ def test_a_text_that_changes_while_it_is_prepared_is_refused() -> None:
                 os.utime("a.txt", ns=(1, 1))
 
     with pytest.raises(DataError, match=r"a\.txt changed while it was read$"):
-        prepare("a.txt", "characters", watch=Change(size + 5000), block=500)
+        prepare_text("a.txt", "characters", watch=Change(size + 5000), block=500)
     assert not Path("a.prepared/prepared.json").exists()
 
 
@@ -266,14 +266,14 @@ def test_a_text_that_changes_while_it_is_prepared_is_refused() -> None:
 
 def test_what_is_there_is_checked_and_kept() -> None:
     write("one text")
-    prepare("a.txt", "characters")
+    prepare_text("a.txt", "characters")
     before = contents()
-    assert prepare("a.txt", "characters").was_there
+    assert prepare_text("a.txt", "characters").was_there
     write("another text")
     with pytest.raises(
         DataError, match=r"a\.prepared holds another text: its SHA-256 is b94ddd8ea66566c0…, that of .*a\.txt is"
     ):
-        prepare("a.txt", "characters")
+        prepare_text("a.txt", "characters")
     assert contents() == before
 
 
@@ -282,19 +282,19 @@ def test_a_folder_of_other_things_is_left_alone() -> None:
     Path("a.prepared").mkdir()
     write("mine", "a.prepared/.notes.tmp-1")
     with pytest.raises(DataError, match=r"a\.prepared is there and holds \.notes\.tmp-1$") as caught:
-        prepare("a.txt", "characters")
+        prepare_text("a.txt", "characters")
     assert caught.value.hint == "name another folder: --to FOLDER"
     assert list(contents()) == [".notes.tmp-1"]
     write("mine", "file")
     with pytest.raises(ResourceError, match="file cannot be written: File exists"):
-        prepare("a.txt", "characters", Path("file"))
+        prepare_text("a.txt", "characters", Path("file"))
 
 
 def test_a_text_that_cannot_be_used_leaves_no_folder() -> None:
     for content, message in ((b"caf\xe9", "line 1, byte offset 3: 0xe9"), (b"", "is empty"), (b"aaa", "one distinct")):
         write(content)
         with pytest.raises(DataError, match=message):
-            prepare("a.txt", "characters")
+            prepare_text("a.txt", "characters")
         assert not Path("a.prepared").exists()
 
 
@@ -305,17 +305,17 @@ def test_two_processes_do_not_prepare_into_one_folder() -> None:
     try:
         fcntl.flock(held, fcntl.LOCK_EX)
         with pytest.raises(DataError, match=r"another process prepares .*a\.prepared now$"):
-            prepare("a.txt", "characters")
+            prepare_text("a.txt", "characters")
     finally:
         os.close(held)
-    assert not prepare("a.txt", "characters").was_there
+    assert not prepare_text("a.txt", "characters").was_there
 
 
 def test_prepared_text_is_not_prepared_again_nor_joined() -> None:
     write("one text")
-    prepare("a.txt", "characters")
+    prepare_text("a.txt", "characters")
     with pytest.raises(DataError, match=r"a\.prepared is prepared data already$"):
-        prepare("a.prepared", "characters")
+        prepare_text("a.prepared", "characters")
     with pytest.raises(DataError, match=r"data\.text names prepared text among other text$"):
         open_text(["a.prepared", "a.txt"], "characters", SPLIT, None)
 
@@ -326,7 +326,7 @@ def test_prepared_text_is_not_prepared_again_nor_joined() -> None:
 @pytest.fixture
 def prepared() -> Path:
     write(MIXED * 20)
-    return prepare("a.txt", "characters").folder
+    return prepare_text("a.txt", "characters").folder
 
 
 def edit(folder: Path, **values: Any) -> None:
