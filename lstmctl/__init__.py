@@ -11,6 +11,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from lstmctl.openmp import bound_spinning
+
 if TYPE_CHECKING:
     from lstmctl.api import Run, load_run, resume, train
     from lstmctl.comparison import compare
@@ -28,6 +30,9 @@ _HOMES = {
 }
 
 __all__ = ["LstmctlError", "Run", "Sampling", "compare", "load_run", "resume", "train"]
+
+
+bound_spinning()
 
 
 def __getattr__(name: str) -> Any:

@@ -19,6 +19,7 @@ FLOORS = [
         "registry",
         "bundled",
         "storage",
+        "openmp",
         "step_grammar",
     ],
     ["config", "cells", "data", "baselines", "intervals", "runs", "reporting"],

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 import subprocess
 import sys
 import tempfile
@@ -95,13 +94,12 @@ def execute(folder: Path, plan: Plan, runs: Sequence[PlannedRun], *, jobs: int, 
     told: SimpleQueue[tuple[str, dict[str, Any] | None]] = SimpleQueue()
     failure: LstmctlError | None = None
     stopping = False
-    environment = _environment(plan.threads * jobs)
     with Interruption() as interruption:
         try:
             while active or (pending and failure is None and not interruption()):
                 while pending and len(active) < jobs and failure is None and not interruption():
                     run = pending.popleft()
-                    active[run.name] = _start(folder, run, told, environment)
+                    active[run.name] = _start(folder, run, told)
                     observe(RunBegan(run.name))
                 if (interruption() or failure is not None) and not stopping:
                     stopping = True
@@ -137,9 +135,7 @@ def execute(folder: Path, plan: Plan, runs: Sequence[PlannedRun], *, jobs: int, 
         raise Interrupted(interruption.signal)
 
 
-def _start(
-    folder: Path, run: PlannedRun, told: SimpleQueue[tuple[str, dict[str, Any] | None]], environment: dict[str, str]
-) -> _Process:
+def _start(folder: Path, run: PlannedRun, told: SimpleQueue[tuple[str, dict[str, Any] | None]]) -> _Process:
     # -P: a file in the current folder that is called like a library must not take its place.
     command = [sys.executable, "-P", "-m", "lstmctl.comparison.worker"]
     tuning = "tuning" if run.for_tuning else ""
@@ -153,7 +149,6 @@ def _start(
             text=True,
             encoding="utf-8",
             errors="replace",
-            env=environment,
             start_new_session=True,  # Ctrl-C reaches the comparison alone, which tells its runs
         )
         undo.pop_all()
@@ -200,11 +195,3 @@ def _problem(folder: Path, ended: _Process, *, stopping: bool) -> LstmctlError |
             hint="most often the memory was not enough: fewer --jobs, or a smaller model",
         )
     return RunError(f"{name} ended with exit code {code} and status {status}" + "".join(f": {line}" for line in last))
-
-
-def _environment(threads: int) -> dict[str, str]:
-    """Where more threads compute than there are cores, those that wait must not keep a core busy."""
-    environment = dict(os.environ)
-    if threads > (os.cpu_count() or 1):
-        environment["OMP_WAIT_POLICY"] = "passive"
-    return environment
