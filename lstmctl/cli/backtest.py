@@ -46,7 +46,11 @@ def backtest(
     Two kinds of intervals are scored: those of the run, and adaptive ones, which widen and narrow with what was
     revealed before each origin.
     """
-    from lstmctl import api
+    from lstmctl.reporting.console import loading
+
+    with loading(quiet=quiet):
+        from lstmctl import api
+
     from lstmctl.cli import output as stdout
     from lstmctl.data.forecast_table import check_ending, write_forecast_table
     from lstmctl.registry import cell_name

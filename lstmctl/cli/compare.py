@@ -108,7 +108,11 @@ def compare(
     Every arm reads the same data in the same order. Tables go to stderr, --table and --json to stdout. Ctrl-C saves
     and prints the command that goes on.
     """
-    from lstmctl import api, comparison
+    from lstmctl.reporting.console import loading
+
+    with loading(quiet=quiet):
+        from lstmctl import api, comparison
+
     from lstmctl.cli import output
     from lstmctl.errors import DivergedError, UsageError
     from lstmctl.records import Comparison, Sweep

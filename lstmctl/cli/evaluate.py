@@ -36,7 +36,11 @@ def evaluate(
     Text: one stream from a zero state, and (cold) windows of 64 symbols, each from a zero state. Forecasts: every
     window, overall, by channel and by step of the horizon. Labels: every sequence, overall and by label.
     """
-    from lstmctl import api
+    from lstmctl.reporting.console import loading
+
+    with loading():
+        from lstmctl import api
+
     from lstmctl.cli import output
     from lstmctl.errors import UsageError
     from lstmctl.reporting import console

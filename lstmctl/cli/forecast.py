@@ -40,7 +40,11 @@ def forecast(
     """
     from dataclasses import asdict
 
-    from lstmctl import api
+    from lstmctl.reporting.console import loading
+
+    with loading():
+        from lstmctl import api
+
     from lstmctl.cli import output as stdout
     from lstmctl.data.forecast_table import as_csv, check_ending, write_forecast_table
     from lstmctl.registry import cell_name

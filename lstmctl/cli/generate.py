@@ -57,7 +57,11 @@ def generate(
     Where no run is named, the newest language model is taken, or with --label the newest run that writes for labels,
     whose texts end where it ends them. Of a forecaster, a table of --count sample paths for each series.
     """
-    from lstmctl import api
+    from lstmctl.reporting.console import loading
+
+    with loading():
+        from lstmctl import api
+
     from lstmctl.cli import output
     from lstmctl.decoding import Sampling
     from lstmctl.errors import UsageError

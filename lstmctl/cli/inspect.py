@@ -167,7 +167,11 @@ def gradients(
 
     Reported are the rate (by what a step multiplies it, fitted over all k) and the half-life in steps.
     """
-    from lstmctl import api, inspection
+    from lstmctl.reporting.console import loading
+
+    with loading():
+        from lstmctl import api, inspection
+
     from lstmctl.cli import output
     from lstmctl.cli.inspection_json import gradients_json
     from lstmctl.errors import UsageError
@@ -239,7 +243,11 @@ def recall(
 
 
 def _opened(run: str | None, trust: bool, file: str | None = None) -> Run:
-    from lstmctl import api
+    from lstmctl.reporting.console import loading
+
+    with loading():
+        from lstmctl import api
+
     from lstmctl.cli.arguments import READ_TABLES
 
     return api.load_run(run, task=[READ_TABLES] if file is not None else (), trust=trust)

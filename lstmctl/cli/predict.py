@@ -41,7 +41,11 @@ def predict(
     """
     from dataclasses import asdict
 
-    from lstmctl import api
+    from lstmctl.reporting.console import loading
+
+    with loading():
+        from lstmctl import api
+
     from lstmctl.cli import output as stdout
     from lstmctl.cli.arguments import read_text_argument
     from lstmctl.data.prediction_table import as_csv

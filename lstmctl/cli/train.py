@@ -40,7 +40,11 @@ def train(
 
     Ctrl-C finishes the step, saves, and prints the command that resumes.
     """
-    from lstmctl import api
+    from lstmctl.reporting.console import loading
+
+    with loading(quiet=quiet):
+        from lstmctl import api
+
     from lstmctl.cli import output
     from lstmctl.cli.results import show_trained, trained_json
     from lstmctl.errors import UsageError

@@ -9,7 +9,8 @@ from __future__ import annotations
 import io
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import IO, TYPE_CHECKING, Literal, TextIO, cast
 
 if TYPE_CHECKING:
@@ -66,6 +67,20 @@ def wants_colour(stream: TextIO | None) -> bool:
 def write_line(text: str, stream: TextIO | None = None) -> None:
     """Write `text` and a line break to `stream` (stderr by default) at once; a closed or broken stream is ignored."""
     Tolerant(stream if stream is not None else sys.stderr).write(text + "\n")
+
+
+@contextmanager
+def loading(*, quiet: bool = False) -> Iterator[None]:
+    """Show on a terminal that torch is being imported, which can take seconds; the note is erased afterwards."""
+    first = os.environ.get("RANK", "0") == "0"  # of several processes on one terminal
+    shown = first and not quiet and "torch" not in sys.modules and is_terminal(sys.stderr)
+    if shown:
+        Tolerant(sys.stderr).write("loading PyTorch")
+    try:
+        yield
+    finally:
+        if shown:
+            Tolerant(sys.stderr).write("\r\x1b[K")
 
 
 def error(messages: str | Sequence[str], hint: str | None = None, *, stream: TextIO | None = None) -> None:
