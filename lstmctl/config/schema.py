@@ -406,15 +406,16 @@ class Training(Section):
         default=20, description="Steps over which the learning rate rises from zero"
     )
     final_fraction: Fraction = Field(default=0.0, description="Part of `learning_rate` at which the schedule ends")
-    optimizer: Literal["adamw", "adam", "sgd", "rmsprop"] = Field(
-        default="adamw", description="Rule that updates the weights"
+    optimizer: Literal["adamw", "soap", "adam", "sgd", "rmsprop"] = Field(
+        default="adamw",
+        description="Rule that updates the weights; soap learns more per step than adamw, and each step takes longer",
     )
     weight_decay: Annotated[float, Field(ge=0)] = Field(
         default=0.0, description="Decay of the weights, as the optimizer has it"
     )
     momentum: BelowOne = Field(default=0.9, description="Momentum of sgd and rmsprop")
     betas: Betas = Field(
-        default=(0.9, 0.99), description="Decay of the two running averages of adamw and adam, per step"
+        default=(0.9, 0.99), description="Decay of the two running averages of adamw, soap and adam, per step"
     )
     clip: Annotated[float, Field(gt=0)] | None = Field(
         default=1.0, description="Largest norm of the gradient over all weights; null for no limit"

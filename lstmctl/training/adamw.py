@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -10,6 +10,8 @@ from torch import Tensor, nn
 from torch.optim.adamw import adamw
 
 MOMENTS = ("exp_avg", "exp_avg_sq")
+EPSILON = 1e-8
+"""Added to the root of the second moment."""
 
 
 class AdamW:
@@ -38,24 +40,33 @@ class AdamW:
                 continue
             for weight in weights:
                 if weight not in self.state:
-                    self.state[weight] = _first(weight)
-            states = [self.state[weight] for weight in weights]
-            adamw(
-                weights,
-                [weight.grad for weight in weights if weight.grad is not None],
-                exp_avgs=[state["exp_avg"] for state in states],
-                exp_avg_sqs=[state["exp_avg_sq"] for state in states],
-                max_exp_avg_sqs=[],
-                state_steps=[state["step"] for state in states],
-                fused=True,
-                amsgrad=False,
-                beta1=group["betas"][0],
-                beta2=group["betas"][1],
-                lr=group["lr"],
-                weight_decay=group["weight_decay"],
-                eps=1e-8,
-                maximize=False,
-            )
+                    self.state[weight] = self.first_state(weight)
+            self.update(weights, group)
+
+    def update(self, weights: Sequence[nn.Parameter], group: Mapping[str, Any]) -> None:
+        """Update weights of one group, all of which have a gradient and a state."""
+        states = [self.state[weight] for weight in weights]
+        adamw(
+            list(weights),
+            [weight.grad for weight in weights if weight.grad is not None],
+            exp_avgs=[state["exp_avg"] for state in states],
+            exp_avg_sqs=[state["exp_avg_sq"] for state in states],
+            max_exp_avg_sqs=[],
+            state_steps=[state["step"] for state in states],
+            fused=True,
+            amsgrad=False,
+            beta1=group["betas"][0],
+            beta2=group["betas"][1],
+            lr=group["lr"],
+            weight_decay=group["weight_decay"],
+            eps=EPSILON,
+            maximize=False,
+        )
+
+    def first_state(self, weight: nn.Parameter) -> dict[str, Tensor]:
+        """The state of a weight before its first step."""
+        step = torch.zeros((), dtype=torch.float32, device=weight.device)
+        return {"step": step, **{name: torch.zeros_like(weight) for name in MOMENTS}}
 
     def zero_grad(self, set_to_none: bool = True) -> None:
         """Let go of the gradients."""
@@ -71,21 +82,16 @@ class AdamW:
         """Go on from `state_dict`.
 
         Raises:
-            ValueError, KeyError: it is of other weights, or of another rule.
+            ValueError: it is of other weights, or of another rule.
         """
         weights = list(self._weights())
         for number, values in saved["state"].items():
-            if number >= len(weights) or any(values[name].shape != weights[number].shape for name in MOMENTS):
+            first = self.first_state(weights[number]) if number < len(weights) else {}
+            if not first or {name: value.shape for name, value in values.items()} != {
+                name: value.shape for name, value in first.items()
+            }:
                 raise ValueError(f"the optimizer's weight {number} is not one of these")
-            weight = weights[number]
-            moments = {name: values[name].to(weight, copy=True) for name in MOMENTS}
-            self.state[weight] = {"step": values["step"].to(weight.device, copy=True), **moments}
+            self.state[weights[number]] = {name: values[name].to(own, copy=True) for name, own in first.items()}
 
     def _weights(self) -> Iterable[nn.Parameter]:
         return (weight for group in self.param_groups for weight in group["params"])
-
-
-def _first(weight: Tensor) -> dict[str, Tensor]:
-    """What is known of a weight before its first step."""
-    step = torch.zeros((), dtype=torch.float32, device=weight.device)
-    return {"step": step, **{name: torch.zeros_like(weight) for name in MOMENTS}}

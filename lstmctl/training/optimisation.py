@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from lstmctl.config.schema import Training
 from lstmctl.training.adamw import AdamW
+from lstmctl.training.soap import Soap
 
 
 def build_optimizer(model: nn.Module, settings: Training) -> AdamW | torch.optim.Optimizer:
@@ -31,6 +32,8 @@ def build_optimizer(model: nn.Module, settings: Training) -> AdamW | torch.optim
             return AdamW(groups, rate, settings.betas)
         case "adamw":
             return torch.optim.AdamW(groups, lr=rate, betas=settings.betas)
+        case "soap":
+            return Soap(groups, rate, settings.betas)
         case "adam":
             return torch.optim.Adam(groups, lr=rate, betas=settings.betas, fused=fused)
         case "sgd":

@@ -71,7 +71,7 @@ def test_exponents_are_numbers() -> None:  # 4
         ("training.learning_rate=0", "0 is too small; a number above 0"),
         ("training.clip=0", "0 is too small; a number above 0 or null"),
         ("training.schedule=linaer", '"linaer" is not allowed; did you mean linear? one of constant, linear, cosine'),
-        ("training.optimizer=5", "5 is not allowed; one of adamw, adam, sgd, rmsprop"),
+        ("training.optimizer=5", "5 is not allowed; one of adamw, soap, adam, sgd, rmsprop"),
         (
             "training.betas=[0.9]",
             "[0.9] is not allowed; two numbers, each of at least 0 and below 1, such as [0.9, 0.99]",

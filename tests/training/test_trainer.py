@@ -77,7 +77,7 @@ def same(a: Snapshot, b: Snapshot) -> bool:
 
 @pytest.mark.parametrize("cell", CELL_NAMES)
 @pytest.mark.parametrize("shape", ["many-to-many", "many-to-one"])
-@pytest.mark.parametrize("optimizer", ["adamw", "sgd"])
+@pytest.mark.parametrize("optimizer", ["adamw", "soap", "sgd"])
 def test_resumed_equals_uninterrupted(cell: str, shape: str, optimizer: str) -> None:
     settings = settings_of(cell, shape=shape, optimizer=optimizer)
     whole = trainer_of(settings)
@@ -244,7 +244,7 @@ def test_weights_of_another_architecture_are_refused() -> None:
         trainer_of(settings_of("feedforward")).load(snapshot)
 
 
-@pytest.mark.parametrize("optimizer", ["adamw", "adam", "sgd", "rmsprop"])
+@pytest.mark.parametrize("optimizer", ["adamw", "soap", "adam", "sgd", "rmsprop"])
 @pytest.mark.parametrize("schedule", ["linear", "cosine", "constant"])
 def test_every_optimizer_and_schedule_learns(optimizer: str, schedule: str) -> None:
     rate = 0.1 if optimizer == "sgd" else 0.003
