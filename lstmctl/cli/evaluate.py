@@ -33,8 +33,8 @@ def evaluate(
 ) -> None:
     """Score a run on data it did not learn from, with simple baselines beside it.
 
-    Text: one stream from a zero state, and (cold) windows of 64 symbols, each from a zero state. Forecasts: every
-    window, overall, by channel and by step of the horizon. Labels: every sequence, overall and by label.
+    Text: one stream from a zero state, and (cold) windows of 64 and of 256 symbols, each from a zero state. Forecasts:
+    every window, overall, by channel and by step of the horizon. Labels: every sequence, overall and by label.
     """
     from lstmctl.reporting.console import loading
 

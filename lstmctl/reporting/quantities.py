@@ -12,6 +12,7 @@ SPARKS = "▁▂▃▄▅▆▇█"
 ASCII_SPARKS = "_.:-=+*#"
 LEAST_KNOWN = 3
 """Marks of a course before its forecast, however narrow the line is."""
+VARIANT = re.compile(r"(.+?)_(cold(?:_\d+)?|scaled)")
 INTERVAL = re.compile(r"(coverage|width)(_scaled)?_(\d+(?:\.\d+)?)")
 """Names of figures of intervals; the number is how much they are to cover, in percent."""
 UPPER_CASE = ("mse", "mae", "rmse", "smape", "mase")
@@ -66,9 +67,8 @@ def metric_words(name: str) -> str:
     """A metric's name in words: `nats_per_character_cold` as `nats per character, cold`."""
     if interval := INTERVAL.fullmatch(name):
         return f"{interval[1]} of {interval[3]} % intervals" + (", scaled" if interval[2] else "")
-    stem, _, ending = name.rpartition("_")
-    if ending in ("cold", "scaled") and stem:
-        return f"{metric_words(stem)}, {ending}"
+    if variant := VARIANT.fullmatch(name):
+        return f"{metric_words(variant[1])}, {variant[2].replace('_', ' ')}"
     words = [word.upper() if word in UPPER_CASE else word for word in name.split("_")]
     return " ".join("sMAPE" if word == "SMAPE" else word for word in words)
 

@@ -42,8 +42,9 @@ from lstmctl.tasks.windows import GrowingLanes, Lanes, ShuffledWindows, cold, re
 
 log = logging.getLogger(__name__)
 
-COLD_WINDOW = 64
-"""Symbols in each window of the cold figure."""
+COLD_WINDOWS = {"_cold": 64, "_cold_256": 256}
+"""Symbols per window of each metric over cold windows, by the end of its name; 256 is what published recipes use."""
+COLD_LANES = 64
 MOST_WINDOWS = 10_000
 """How many windows a many-to-one model is scored on at most."""
 PROGRESS_LANES = 32
@@ -160,7 +161,7 @@ class LanguageModel(Problem):
         self.require(symbols)
         if self.many_to_one:
             return spread(symbols, self.window, 256, MOST_WINDOWS // 5)
-        return streamed(symbols, max(1, min(PROGRESS_LANES, len(symbols) // (2 * COLD_WINDOW))), 256)
+        return streamed(symbols, max(1, min(PROGRESS_LANES, len(symbols) // (2 * COLD_WINDOWS["_cold"]))), 256)
 
     def passes(self, symbols: Tensor) -> list[Pass]:
         """What a reported score is made of: one stream from a zero state, and windows each from a zero state.
@@ -172,21 +173,22 @@ class LanguageModel(Problem):
             count = len(symbols) - self.window
             windows = len(range(0, count, max(1, -(-count // MOST_WINDOWS))))
             return [self._batched("", spread(symbols, self.window, 256, MOST_WINDOWS), windows)]
-        windows = (len(symbols) - 1) // COLD_WINDOW
         passes = [Pass("", lambda model: stream_total(model, self, symbols), 1)]
-        return [*passes, self._batched("_cold", cold(symbols, COLD_WINDOW, 64), windows)] if windows else passes
+        for name, window in COLD_WINDOWS.items():
+            if windows := (len(symbols) - 1) // window:
+                passes.append(self._batched(name, cold(symbols, window, COLD_LANES), windows))
+        return passes
 
     def _batched(self, name: str, batches: Iterable[Batch], windows: int) -> Pass:
         return Pass(name, lambda model: total(model, self, batches), windows)
 
     def evaluate(self, model: nn.Module, symbols: Tensor) -> Score:
         metrics: dict[str, float] = {}
-        windows = 0
-        for one in self.passes(symbols):
+        passes = self.passes(symbols)
+        for one in passes:
             figures = self.metrics(one.total(model))
             metrics |= figures if not one.name else {self.primary.name + one.name: figures[self.primary.name]}
-            windows = one.windows
-        return Score(metrics, windows)
+        return Score(metrics, max(one.windows for one in passes))
 
     def references(self, corpus: TextCorpus, split: str) -> dict[str, Score]:
         """`uniform` gives every symbol the same probability: the chance level. `n-gram` counts the training part (see

@@ -164,6 +164,7 @@ def test_training_in_json_is_one_object(lstmctl: Command) -> None:
         "nats_per_character",
         "bits_per_character",
         "nats_per_character_cold",
+        "nats_per_character_cold_256",
     }
 
 

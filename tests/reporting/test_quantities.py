@@ -75,6 +75,7 @@ def test_sizes() -> None:
     [
         ("nats_per_character", "nats per character"),
         ("nats_per_byte_cold", "nats per byte, cold"),
+        ("nats_per_character_cold_256", "nats per character, cold 256"),
         ("mse_scaled", "MSE, scaled"),
         ("smape", "sMAPE"),
         ("coverage_80", "coverage of 80 % intervals"),
