@@ -81,7 +81,7 @@ class FusedCell(Cell):
         return bias
 
     def stepper(self, lanes: int, precision: torch.dtype, vectors: Tensor | None = None) -> Stepper:
-        if not available(self.input_weight):
+        if not available(self.input_weight, precision):
             return super().stepper(lanes, precision, vectors)
         return self.packed_stepper(lanes, precision, vectors)
 

@@ -8,8 +8,14 @@ from typing import Any
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
-KERNELS = {"mkldnn_rnn_layer": "oneDNN", "_cudnn_rnn": "cuDNN", "miopen_rnn": "MIOpen", "addmm_": "unrolled"}
-"""By an operation that nothing else here makes: the last is a step of `unrolled`, in place."""
+KERNELS = {
+    "mkldnn_rnn_layer": "oneDNN",
+    "_cudnn_rnn": "cuDNN",
+    "miopen_rnn": "MIOpen",
+    "_linear_pointwise": "unrolled",
+    "addmm.out": "unrolled",
+}
+"""By an operation that nothing else here makes; the last two are a step of `unrolled`, with and without packing."""
 
 
 class _Operations(TorchDispatchMode):
@@ -25,7 +31,7 @@ class _Operations(TorchDispatchMode):
         return False
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        self.names.add(func.overloadpacket.__name__)
+        self.names |= {func.overloadpacket.__name__, func.__name__}  # `addmm` and `addmm.out`
         return func(*args, **(kwargs or {}))
 
 

@@ -7,6 +7,9 @@ where they are missing, `available` says so and the step multiplies as everywher
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import cache
+
 import torch
 from torch import Tensor
 
@@ -48,12 +51,32 @@ class Lookup:
         return self.table.index_select(0, numbers)
 
 
-def available(weight: Tensor) -> bool:
-    """Whether a weight can be packed: on a CPU, in float32, by a torch that has what it takes."""
-    return (
-        weight.device.type == "cpu"
-        and weight.dtype == torch.float32
-        and torch.backends.mkldnn.is_available()
-        and hasattr(torch.ops.mkldnn, "_reorder_linear_weight")
-        and hasattr(torch.ops.mkldnn, "_linear_pointwise")
-    )
+def sum_with_product(weight: Tensor, rows: int) -> Callable[[Tensor, Tensor, Tensor | None], Tensor]:
+    """`(sum, input, out)` to sum + input · weightᵀ, for many inputs (rows, inputs) and one weight (outputs, inputs).
+
+    The sum may be put into `out`, which may be `sum` itself, or into memory of its own: look at what is returned.
+    """
+    if weight.device.type != "cpu" or not has_kernels(weight.dtype):
+        columns = weight.t()
+        return lambda sum, input, out: torch.addmm(sum, input, columns, out=out)
+    packed = torch.ops.mkldnn._reorder_linear_weight(weight, rows)
+    operation = torch.ops.mkldnn._linear_pointwise.binary
+    return lambda sum, input, out: operation(input, sum, packed, None, "add")
+
+
+@cache
+def has_kernels(precision: torch.dtype) -> bool:
+    """Whether torch has products with packed weights for this processor, which only a trial can say."""
+    ones = torch.ones(16, 16, dtype=precision)
+    try:
+        packed = torch.ops.mkldnn._reorder_linear_weight(ones, 2)
+        product = torch.ops.mkldnn._linear_pointwise.default(ones[:2], packed, ones[0], "none", [], "")
+        total = torch.ops.mkldnn._linear_pointwise.binary(ones[:2], product, packed, None, "add")
+    except (AttributeError, RuntimeError):  # a torch without these operations, or a processor without the kernel
+        return False
+    return bool((total == 33).all())
+
+
+def available(weight: Tensor, precision: torch.dtype = torch.float32) -> bool:
+    """Whether a weight can be packed for products in a precision: in float32, on a CPU that has the kernels."""
+    return weight.device.type == "cpu" and weight.dtype == torch.float32 and has_kernels(precision)

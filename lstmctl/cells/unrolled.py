@@ -19,6 +19,8 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from lstmctl.cells.packed import sum_with_product
+
 _tanh_backward = torch.ops.aten.tanh_backward.grad_input
 _relu_backward = torch.ops.aten.threshold_backward.grad_input
 
@@ -58,10 +60,10 @@ class _RNN(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, projected: Tensor, hidden: Tensor, weight: Tensor, relu: bool) -> Tensor:
         hiddens = torch.cat([hidden.unsqueeze(0), projected])
-        steps, columns = hiddens.unbind(), weight.t()
-        for before, now in pairwise(steps):
-            now.addmm_(before, columns)
-            now.relu_() if relu else now.tanh_()
+        add_product = sum_with_product(weight, len(hidden))
+        activate = torch.ops.aten.relu.out if relu else torch.tanh
+        for before, now in pairwise(hiddens.unbind()):
+            activate(add_product(now, before, now), out=now)
         ctx.save_for_backward(hiddens, weight)
         ctx.relu = relu
         return hiddens[1:]
@@ -72,13 +74,13 @@ class _RNN(torch.autograd.Function):
         hiddens, weight = ctx.saved_tensors
         errors = torch.empty_like(gradient, memory_format=torch.contiguous_format)
         steps, given, error = hiddens.unbind(), _with_none_before(gradient), errors.unbind()
-        onward = given[-1]
+        onward, add_product = given[-1], sum_with_product(weight.t().contiguous(), gradient.shape[1])
         for time in reversed(range(len(error))):
             if ctx.relu:
                 _relu_backward(onward, steps[time + 1], 0, grad_input=error[time])
             else:
                 _tanh_backward(onward, steps[time + 1], grad_input=error[time])
-            onward = torch.addmm(given[time], error[time], weight)
+            onward = add_product(given[time], error[time], None)
         return errors, onward, _weight_gradient(errors, hiddens), None
 
 
@@ -94,12 +96,13 @@ class _GRU(torch.autograd.Function):
         gates[..., 2 * width :] = bias
         hiddens = torch.empty(len(projected) + 1, *hidden.shape, dtype=projected.dtype, device=projected.device)
         hiddens[0] = hidden
-        steps, columns = hiddens.unbind(), weight.t()
+        steps, add_product = hiddens.unbind(), sum_with_product(weight, len(hidden))
         r, z, recurrent = (gate.unbind() for gate in gates.chunk(3, dim=-1))
         r_z = gates[..., : 2 * width].unbind()
         for t, (gate, candidate) in enumerate(zip(gates.unbind(), candidates.unbind(), strict=True)):
-            gate.addmm_(steps[t], columns)
-            r_z[t].sigmoid_()
+            if (total := add_product(gate, steps[t], gate)) is not gate:
+                recurrent[t].copy_(total[:, 2 * width :])
+            torch.sigmoid(total[:, : 2 * width], out=r_z[t])
             candidate.addcmul_(r[t], recurrent[t]).tanh_()
             torch.lerp(candidate, steps[t], z[t], out=steps[t + 1])
         ctx.save_for_backward(gates, candidates, hiddens, weight)
@@ -121,9 +124,12 @@ class _GRU(torch.autograd.Function):
         onwards[-1] = gradient[-1]
         onward, given, keeps = onwards.unbind(), _with_none_before(gradient), z.unbind()
         error, by_gate = errors.unbind(), errors.unflatten(-1, (3, -1)).unbind()
+        add_product = sum_with_product(weight.t().contiguous(), gradient.shape[1])
         for t in reversed(range(len(error))):
             by_gate[t].mul_(onward[t + 1].unsqueeze(1))
-            torch.addcmul(given[t], onward[t + 1], keeps[t], out=onward[t]).addmm_(error[t], weight)
+            torch.addcmul(given[t], onward[t + 1], keeps[t], out=onward[t])
+            if (total := add_product(onward[t], error[t], onward[t])) is not onward[t]:
+                onward[t].copy_(total)
         weight_gradient, bias_gradient = _weight_gradient(errors, hiddens), error_recurrent.sum((0, 1))
         torch.mul(onwards[1:], to_candidate, out=error_recurrent)  # what has come through r gives way to n's projection
         return errors, onwards[0], weight_gradient, bias_gradient
