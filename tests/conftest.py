@@ -5,10 +5,12 @@ from __future__ import annotations
 import datetime
 import io
 import math
+import os
 import random
 import shutil
 import sys
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -16,6 +18,42 @@ import pytest
 
 if TYPE_CHECKING:
     from lstmctl import Run
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skip tests marked with something that this machine lacks."""
+    for name, (there_is, reason) in NEEDS.items():
+        if item.get_closest_marker(name) is not None and not there_is():
+            pytest.skip(reason)
+
+
+@cache
+def _multiplies_bfloat16() -> bool:
+    """Whether the kernels are there, which only a trial can say."""
+    import torch
+
+    from lstmctl.cells.packed import has_kernels
+
+    try:
+        with torch.autocast("cpu", torch.bfloat16):
+            torch.nn.LSTM(8, 8)(torch.zeros(2, 1, 8))[0].sum().backward()
+    except RuntimeError:
+        return False
+    return has_kernels(torch.bfloat16)
+
+
+def _has_gpu() -> bool:
+    import torch
+
+    return torch.cuda.is_available()
+
+
+NEEDS: dict[str, tuple[Callable[[], bool], str]] = {
+    "bfloat16": (_multiplies_bfloat16, "torch has no bfloat16 kernels for this processor"),
+    "fork": (lambda: hasattr(os, "fork"), "this system cannot fork"),
+    "gpu": (_has_gpu, "there is no GPU here"),
+}
+"""By marker: whether this machine has what is needed, and what to say where it has not."""
 
 
 @pytest.fixture(autouse=True, scope="session")

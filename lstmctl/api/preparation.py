@@ -107,7 +107,8 @@ def assemble(
         task.loss(model, batch, task.initial_state(model, batch)).sum.backward()
         model.zero_grad(set_to_none=True)
 
-    precision = processes.from_first(lambda: choose_precision(precision, device, one_pass))
+    started = steps is not None
+    precision = processes.from_first(lambda: choose_precision(precision, device, one_pass, started_elsewhere=started))
 
     def make_trainer(trained: nn.Module, steps: int) -> Trainer:
         return Trainer(

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal
 
 import torch
 
+from lstmctl.cells.packed import has_kernels
 from lstmctl.data.encoding import StreamDecoder, TextEncoding
 from lstmctl.decoding import Choice, LabelPredictor, Predictor, Sampling, continuations
 from lstmctl.errors import UsageError
@@ -19,6 +20,7 @@ from lstmctl.records import Generated
 from lstmctl.seeds import stream
 from lstmctl.tasks.generation_from_label import GenerationFromLabel
 from lstmctl.tasks.language_model import LanguageModel
+from lstmctl.training.precision import lacks_bfloat16
 
 if TYPE_CHECKING:
     from lstmctl.api.run import Run
@@ -50,11 +52,14 @@ def author(run: Run, label: str | None, precision: str) -> Author:
 
     Raises:
         UsageError: the task does not write text, or writes it for a label that is not given or not known; or there is
-            no such precision.
+            no such precision, or no kernel for it.
     """
     task, model = run.task, run.model
     if (products := PRECISIONS.get(precision)) is None:
         raise UsageError(f"precision must be {' or '.join(PRECISIONS)}, not {precision}")
+    device = next(model.parameters()).device
+    if device.type == "cpu" and products != torch.float32 and not has_kernels(products):
+        raise UsageError(lacks_bfloat16(device), hint="leave out --precision, or give --precision float32")
     if isinstance(task, GenerationFromLabel) and isinstance(model, ConditionalModel):
         if label is None:
             first = shlex.quote(task.encoding.labels[0])

@@ -201,7 +201,10 @@ class Trainer:
             if kind == "optimizer":
                 optimizer.setdefault(int(outer), {})[inner] = value
             else:
-                carried.setdefault(int(outer), {})[int(inner)] = self.processes.own_lanes(value).to(self.device)
+                own = self.processes.own_lanes(value).to(self.device)
+                if self.precision != "bfloat16":  # a run that began in it may continue without it
+                    own = own.to(self.parameters[0].dtype)
+                carried.setdefault(int(outer), {})[int(inner)] = own
         groups = self.optimizer.state_dict()["param_groups"]
         self.optimizer.load_state_dict({"state": optimizer, "param_groups": groups})
         self.carried = (

@@ -29,6 +29,7 @@ def test_without_a_gpu_it_ends_with_one_line() -> None:
     assert re.fullmatch(r"device — cuda is not on this machine; found: .*; --device cpu .*\n", result.stderr)
 
 
+@pytest.mark.bfloat16
 def test_on_a_cpu_the_groups_go_through_on_little_data() -> None:
     result = measured("--device", "cpu", "--only", "precision", "resume", "graphs", "synchronisation", "--rounds", "1")
     assert result.returncode == 0, result.stderr

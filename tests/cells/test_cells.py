@@ -63,6 +63,7 @@ def test_a_rectified_rnn_is_the_same_by_both_paths_in_values_and_gradients() -> 
         torch.testing.assert_close(fused, stepwise, rtol=1e-12, atol=1e-12)
 
 
+@pytest.mark.bfloat16
 @pytest.mark.parametrize("name", RECURRENT)
 def test_gradients_in_bfloat16_are_near_those_in_float64(name: str) -> None:
     """Each number is rounded to 8 bits, so a sum of many is off by a few hundredths of its size."""
@@ -81,6 +82,7 @@ def test_gradients_in_bfloat16_are_near_those_in_float64(name: str) -> None:
         assert (parameter.grad - theirs).norm() < 0.03 * theirs.norm(), key
 
 
+@pytest.mark.bfloat16
 @pytest.mark.parametrize("name", RECURRENT)
 def test_stepwise_is_near_fused_in_bfloat16(name: str) -> None:
     """bfloat16 keeps 8 bits: a rounding is 2⁻⁸ relative, and 16 steps of states below 1 stay within a few of those."""

@@ -315,7 +315,7 @@ def test_time_is_matched_by_the_budget_each_arm_gets(config: Path, monkeypatch: 
 @pytest.mark.parametrize(
     ("chosen", "asked", "shared"),
     [
-        (("bfloat16", "bfloat16"), "auto", "bfloat16"),
+        pytest.param(("bfloat16", "bfloat16"), "auto", "bfloat16", marks=pytest.mark.bfloat16),
         (("bfloat16", "float32"), "auto", "float32"),
         (("bfloat16", "bfloat16"), "float64", "float64"),
     ],
@@ -326,7 +326,7 @@ def test_all_arms_compute_in_the_same_numbers(
     # What a trial of the speed says on another machine.
     monkeypatch.setattr(
         "lstmctl.api.preparation.choose_precision",
-        lambda wanted, device, step: (
+        lambda wanted, device, step, **_: (
             wanted if wanted != "auto" else chosen["LSTM" in repr(inspect.getclosurevars(step).nonlocals["model"])]
         ),
     )

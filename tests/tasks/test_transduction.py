@@ -218,6 +218,7 @@ def test_the_length_of_training_bounds_what_is_written(config: Path) -> None:
     assert {len(one.text or "") for one in run.predict(texts=["abc", "abcde"])} == {20}
 
 
+@pytest.mark.bfloat16
 def test_half_precision_and_parts_of_a_batch_train(config: Path) -> None:
     run = train(config, ["training.budget=5 steps", "training.precision=bfloat16", "training.accumulate=2"])
     assert run.status == "finished"

@@ -10,12 +10,13 @@ import torch
 from safetensors.torch import load_file
 
 from lstmctl.api import resume, train
+from lstmctl.errors import ConfigError
 from lstmctl.training.precision import autocast, choose_precision
 
 CPU = torch.device("cpu")
 
 
-@pytest.mark.parametrize("wanted", ["float32", "float64", "bfloat16"])
+@pytest.mark.parametrize("wanted", ["float32", "float64"])
 def test_what_is_asked_for_is_kept_without_a_trial(wanted: str) -> None:
     def trial() -> None:
         raise AssertionError("no trial is needed")
@@ -28,12 +29,25 @@ def test_auto_is_one_of_two() -> None:
     assert choose_precision("auto", CPU, lambda: weight @ weight) in ("float32", "bfloat16")
 
 
-def test_a_trial_that_fails_in_bfloat16_means_float32() -> None:
-    def trial() -> None:
-        if torch.is_autocast_enabled("cpu"):
-            raise RuntimeError("could not create a primitive")
+def no_kernel() -> None:
+    if torch.is_autocast_enabled("cpu"):
+        raise RuntimeError("could not create a primitive")
 
-    assert choose_precision("auto", CPU, trial) == "float32"
+
+def test_without_a_kernel_auto_is_float32_and_bfloat16_is_refused() -> None:
+    assert choose_precision("auto", CPU, no_kernel) == "float32"
+    with pytest.raises(ConfigError, match=r"^training\.precision — this processor lacks"):
+        choose_precision("bfloat16", CPU, no_kernel)
+    assert choose_precision("bfloat16", CPU, no_kernel, started_elsewhere=True) == "float32"
+    assert choose_precision("bfloat16", CPU, lambda: None) == "bfloat16"
+
+
+def test_what_fails_in_float32_too_has_another_cause() -> None:
+    def broken() -> None:
+        raise RuntimeError("shapes do not fit")
+
+    with pytest.raises(RuntimeError, match="shapes do not fit"):
+        choose_precision("bfloat16", CPU, broken)
 
 
 def test_autocast_shortens_products_only_where_asked() -> None:
@@ -54,14 +68,16 @@ def test_what_auto_became_is_recorded_and_kept_on_resume(small_config: Path) -> 
     info = json.loads((path / "run.json").read_text())
     assert info["precision"] in ("float32", "bfloat16")
     assert "precision: auto" in (path / "config.yaml").read_text()
-    # Whatever it was, the other one is now recorded: resume must take what stands there and not try again.
-    other = {"float32": "bfloat16", "bfloat16": "float32"}[info["precision"]]
-    (path / "run.json").write_text(json.dumps({**info, "precision": other}))
+    # Another one is now recorded: resume must take what stands there and not try again.
+    (path / "run.json").write_text(json.dumps({**info, "precision": "float64"}))
     run = resume(path)
-    assert (run.status, run.info["precision"]) == ("finished", other)
+    assert (run.status, run.info["precision"]) == ("finished", "float64")
 
 
-@pytest.mark.parametrize(("precision", "kept"), [("float64", torch.float64), ("bfloat16", torch.float32)])
+@pytest.mark.parametrize(
+    ("precision", "kept"),
+    [("float64", torch.float64), pytest.param("bfloat16", torch.float32, marks=pytest.mark.bfloat16)],
+)
 def test_a_run_trains_in_it_and_keeps_full_weights(small_config: Path, precision: str, kept: torch.dtype) -> None:
     run = train(small_config, [f"training.precision={precision}"])
     assert run.info["precision"] == precision

@@ -1,0 +1,84 @@
+"""bfloat16 on a processor that has no kernels for it: refused in words, and runs from elsewhere can be used."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from lstmctl import train
+
+OLDER = {
+    "ONEDNN_MAX_CPU_ISA": "AVX2",
+    "DNNL_MAX_CPU_ISA": "AVX2",
+    "ATEN_CPU_CAPABILITY": "avx2",
+    "MKL_ENABLE_INSTRUCTIONS": "AVX2",
+}
+"""Limits torch's kernels to those of a processor without AVX-512."""
+
+LACKS = "this processor lacks what torch's bfloat16 kernels need (on x86: AVX-512)"
+PROGRAM = """
+import sys
+from lstmctl.cli.main import main
+for line in sys.stdin.read().splitlines():
+    sys.argv = ["lstmctl", *line.split("|")]
+    try:
+        main()
+    except SystemExit as ended:
+        print(f"{sys.argv[1]}: {ended.code}", file=sys.stderr)
+"""
+
+
+def on_an_older_processor(*commands: tuple[str, ...]) -> list[str]:
+    """What several commands, one after the other, write to stderr in one process under those limits."""
+    result = subprocess.run(
+        [sys.executable, "-c", PROGRAM],
+        input="\n".join("|".join(command) for command in commands),
+        env={**os.environ, **OLDER},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return result.stderr.splitlines()
+
+
+def test_what_cannot_be_had_is_refused_before_anything_is_written(small_config: Path) -> None:
+    train(small_config)
+    refused = ("training.precision=bfloat16", "training.budget=3 steps")
+    told = on_an_older_processor(
+        ("train", str(small_config), *refused),
+        ("compare", "rnn", "lstm", "--config", str(small_config), "--seeds", "1", *refused),
+        ("generate", "latest", "--precision", "bfloat16"),
+        ("train", str(small_config), "training.precision=auto", "training.budget=3 steps", "--quiet"),
+    )
+    assert told[:3] == [f"error: training.precision — {LACKS}", "hint: training.precision=float32 or auto", "train: 2"]
+    assert told[3:6] == [f"error: training.precision — {LACKS}", told[1], "compare: 2"]
+    assert told[6:9] == [f"error: {LACKS}", "hint: leave out --precision, or give --precision float32", "generate: 2"]
+    assert told[-1] == "train: 0"
+    assert sorted(path.name for path in Path("runs").iterdir()) == ["small-lstm-001", "small-lstm-002"]
+    assert json.loads(Path("runs/small-lstm-002/run.json").read_text())["precision"] == "float32"
+
+
+@pytest.mark.bfloat16
+def test_a_run_from_elsewhere_goes_on_and_is_used(small_config: Path) -> None:
+    def stop(event: object) -> None:
+        if type(event).__name__ == "Saved" and event.step >= 14:  # type: ignore[attr-defined]
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train(small_config, ["training.precision=bfloat16"], observe=stop)
+    told = on_an_older_processor(
+        ("generate", "latest", "--length", "5"),
+        ("evaluate", "latest", "--json"),
+        ("train", "--resume", "latest", "--quiet"),
+    )
+    assert told[:2] == ["generate: 0", "evaluate: 0"]
+    warning = f"warning: {LACKS}, so the run continues in float32; its results will differ from those of an"
+    assert told[2] == f"{warning} uninterrupted run"
+    assert told[3:] == ["train: 0"]
+    info = json.loads(Path("runs/small-lstm-001/run.json").read_text())
+    assert (info["status"], info["precision"]) == ("finished", "float32")
