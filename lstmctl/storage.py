@@ -6,6 +6,7 @@ import errno
 import json
 import os
 import shutil
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -50,11 +51,29 @@ def replace_file(path: Path, content: bytes) -> None:
         temporary.unlink(missing_ok=True)
         try:
             write_synced(temporary, content)
-            temporary.replace(path)
+            rename_over(temporary, path)
         except BaseException:
             temporary.unlink(missing_ok=True)
             raise
         sync_folder(path.parent)
+
+
+def rename_over(source: Path, target: Path) -> None:
+    """Give a file the name of another, in one step. Windows refuses while a program has the other open, so there it is
+    tried for a second: readers are quick.
+
+    Raises:
+        OSError: it cannot be renamed.
+    """
+    for attempt in reversed(range(20 if os.name == "nt" else 1)):
+        try:
+            source.replace(target)
+        except PermissionError:
+            if not attempt:
+                raise
+            time.sleep(0.05)
+        else:
+            return
 
 
 def read_json(path: Path) -> dict[str, Any]:
@@ -93,7 +112,7 @@ def link_or_copy(source: Path, target: Path) -> None:
                 os.link(source, temporary)
             except OSError:
                 shutil.copyfile(source, temporary)
-            temporary.replace(target)
+            rename_over(temporary, target)
         finally:
             temporary.unlink(
                 missing_ok=True
@@ -101,7 +120,9 @@ def link_or_copy(source: Path, target: Path) -> None:
 
 
 def sync_folder(folder: Path) -> None:
-    """Wait until the disk has a folder's list of names."""
+    """Wait until the disk has a folder's list of names; on Windows, where no folder can be opened, do nothing."""
+    if not hasattr(os, "O_DIRECTORY"):
+        return
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)

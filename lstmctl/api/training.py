@@ -219,7 +219,7 @@ def _run(folder: RunFolder, assembled: Assembled, snapshot: Snapshot | None, obs
             "units_trained": progress.units,
             "training_seconds": round(progress.seconds, 2),
             "rate": round(rate, 1),
-            "peak_memory": max(peak_memory(assembled.choices.device), folder.info().get("peak_memory") or 0),
+            "peak_memory": _larger(peak_memory(assembled.choices.device), folder.info().get("peak_memory")),
             "ended": now(),
         }
         if finished.reason == "interrupted":
@@ -300,6 +300,11 @@ def _evaluated(run: Run, corpus: Corpus, scores: Mapping[str, Score]) -> dict[st
         facts["examples"] = [asdict(example) for example in examples(run, corpus, part)]
     primary = run.task.primary
     return {"format": 1, "primary": primary.name, "lower_is_better": primary.lower_is_better, **facts}
+
+
+def _larger(one: int | None, other: int | None) -> int | None:
+    """The larger of two numbers that may be unknown."""
+    return max((number for number in (one, other) if number is not None), default=None)
 
 
 def _write_inputs(folder: RunFolder, assembled: Assembled) -> None:

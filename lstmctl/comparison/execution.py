@@ -14,7 +14,6 @@ from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from queue import Empty, SimpleQueue
-from signal import SIGTERM
 from typing import IO, Any
 
 from lstmctl.comparison.messages import error_of, event_of
@@ -52,10 +51,18 @@ class _Process:
     """What it wrote to stderr: nothing, unless it failed in a way that nobody foresaw."""
     failure: LstmctlError | None = None
 
+    def ask_to_stop(self) -> None:
+        """Let it finish its step and save. A signal would do the same, but Windows has none that can be caught."""
+        assert self.process.stdin is not None
+        with suppress(OSError):  # it has just ended
+            self.process.stdin.write("stop\n")
+            self.process.stdin.flush()
+
     def close(self) -> None:
         for stream in (self.process.stdin, self.process.stdout, self.errors):
             assert stream is not None
-            stream.close()
+            with suppress(OSError):  # what could not be written to one that has ended
+                stream.close()
 
 
 def info_of(folder: Path, run: PlannedRun) -> dict[str, Any]:
@@ -104,7 +111,7 @@ def execute(folder: Path, plan: Plan, runs: Sequence[PlannedRun], *, jobs: int, 
                 if (interruption() or failure is not None) and not stopping:
                     stopping = True
                     for process in active.values():
-                        process.process.send_signal(SIGTERM)
+                        process.ask_to_stop()
                 try:
                     name, message = told.get(timeout=PATIENCE)
                 except Empty:
@@ -121,7 +128,7 @@ def execute(folder: Path, plan: Plan, runs: Sequence[PlannedRun], *, jobs: int, 
                     observe(RunEnded(name, str(info["status"]), plan.primary, value, info.get("training_seconds")))
         except Exception:  # of whoever observes: let the runs save first
             for process in active.values():
-                process.process.send_signal(SIGTERM)
+                process.ask_to_stop()
                 process.process.wait()
             raise
         finally:
@@ -149,7 +156,9 @@ def _start(folder: Path, run: PlannedRun, told: SimpleQueue[tuple[str, dict[str,
             text=True,
             encoding="utf-8",
             errors="replace",
-            start_new_session=True,  # Ctrl-C reaches the comparison alone, which tells its runs
+            # Ctrl-C reaches the comparison alone, which asks its runs to stop.
+            start_new_session=True,
+            creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),  # the same on Windows
         )
         undo.pop_all()
 

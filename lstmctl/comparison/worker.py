@@ -1,8 +1,9 @@
 """One run of a comparison in a process of its own: `python -m lstmctl.comparison.worker …`.
 
 A process a run keeps the runs apart: memory is measured for each, one that is killed takes no other with it, and
-several can go at once. The process tells what happens as JSON lines on stdout, and ends at once when its stdin closes,
-for then whoever started it is gone; a run that was left so goes on from its last checkpoint.
+several can go at once. The process prints what happens as JSON lines on stdout. It stops in an orderly way when a line
+comes on stdin, and at once when stdin closes, because then whoever started it is gone; such a run continues later from
+its last checkpoint.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import logging
 import os
 import shutil
+import signal
 import sys
 import threading
 from collections.abc import Callable
@@ -35,7 +37,7 @@ def main(folder: Path, planned: PlannedRun) -> int:
     channel = Channel()
     logging.basicConfig(handlers=[_Warnings(channel)], level=logging.WARNING)
     sys.path.append(str(Path.cwd()))  # where a user's package may lie; behind all else, so that it hides nothing
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    threading.Thread(target=_obey_parent, daemon=True).start()
     try:
         # The process that started this one has the consent to import what the plan names.
         make_run(folder, read_plan(folder, trust=True), planned, lambda event: channel.send(told(event)))
@@ -77,9 +79,11 @@ def make_run(folder: Path, plan: Plan, planned: PlannedRun, observe: Callable[[E
         begin(run, assembled, observe, command=plan.command, config=plan.config, arm=planned.arm)
 
 
-def _end_with_parent() -> None:
-    while os.read(0, 1):  # not through sys.stdin, whose lock a waiting thread would hold when Python ends
-        pass
+def _obey_parent() -> None:
+    """Stop when a line comes, as on SIGTERM; end at once when there is nobody who could send one."""
+    while word := os.read(0, 64):  # not through sys.stdin, whose lock a waiting thread would hold when Python ends
+        if b"\n" in word:
+            signal.raise_signal(signal.SIGTERM)
     os._exit(1)
 
 

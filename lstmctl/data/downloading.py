@@ -25,7 +25,7 @@ from lstmctl import bundled
 from lstmctl.data.locating import cache_folder
 from lstmctl.data.sources import KNOWN, Source, find_known
 from lstmctl.errors import DataError, ResourceError, UsageError
-from lstmctl.storage import disk_errors, sync_folder
+from lstmctl.storage import disk_errors, rename_over, sync_folder
 
 TIMEOUT = 30.0
 """Seconds that a server may stay silent."""
@@ -142,9 +142,9 @@ def download(
                 raise DataError(f"{_shown(source.url)} is empty")
             if target.exists():
                 return _present(source, target, sha256, fetched=True)
-            with temporary.open("rb") as file:
+            with temporary.open("r+b") as file:  # Windows syncs only what it may write
                 os.fsync(file.fileno())
-            temporary.replace(target)
+            rename_over(temporary, target)
             sync_folder(folder)
         finally:
             temporary.unlink(missing_ok=True)

@@ -6,19 +6,20 @@ has a note of how far that has come in the place of the header.
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import json
-import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any, Literal, Protocol
 
+from filelock import FileLock, Timeout
+
 from lstmctl.errors import DataError, ResourceError
 from lstmctl.storage import disk_errors, remove_leftovers
 
 HEADER = "prepared.json"
+LOCK = "lock"
 PROGRESS = "progress.json"
 """There from the first number that is written until the header is."""
 BLOCK = 1 << 20
@@ -120,23 +121,24 @@ def held(folder: Path, own: Sequence[str]) -> Iterator[None]:
     Raises:
         DataError: it holds something else, or another process holds it.
     """
-    known = (HEADER, PROGRESS, *own, f".{HEADER}.tmp-", f".{PROGRESS}.tmp-")
+    known = (HEADER, PROGRESS, LOCK, *own, f".{HEADER}.tmp-", f".{PROGRESS}.tmp-")
+    lock = FileLock(folder / LOCK, timeout=0)
     with folder_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
         if others := [path.name for path in sorted(folder.iterdir()) if not path.name.startswith(known)]:
             raise DataError(f"{folder} is there and holds {others[0]}", hint="name another folder: --to FOLDER")
-        descriptor = os.open(folder, os.O_RDONLY)
-    try:
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
+            lock.acquire()
+        except Timeout as error:
             raise DataError(f"another process prepares {folder} now") from error
+    try:
         remove_leftovers(folder)
         yield
     finally:
+        lock.release()
         with suppress(OSError):
+            (folder / LOCK).unlink()
             folder.rmdir()
-        os.close(descriptor)
 
 
 @contextmanager

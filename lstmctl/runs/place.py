@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import re
 import socket
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
-from io import FileIO
+from contextlib import contextmanager, suppress
 from pathlib import Path
+
+from filelock import BaseFileLock, FileLock, Timeout
 
 from lstmctl.errors import RunError
 from lstmctl.storage import disk_errors, remove_leftovers
+
+LOCK = "lock"
+HOLDER = "holder"
+"""The name of the process that holds the lock; a file of its own, since Windows lets no one read a locked one."""
 
 
 def claim_folder(root: Path, stem: str) -> Path:
@@ -44,45 +48,45 @@ def locked(folder: Path) -> Iterator[None]:
 
     Raises:
         RunError: another process holds it; it is named.
+        ResourceError: the lock cannot be written.
     """
-    path = folder / "lock"
-    with disk_errors(path):
-        file = path.open("a+b", buffering=0)
-    with file:
-        if not _lock(file):
-            file.seek(0)
-            holder = file.read().decode("utf-8", "replace").strip() or "an unknown process"
-            raise RunError(f"{folder} is in use by {holder}", hint="wait for it, or stop it")
-        with disk_errors(path):
-            file.truncate(0)
-            file.write(f"process {os.getpid()} on {socket.gethostname()}".encode())
+    lock, holder = FileLock(folder / LOCK), folder / HOLDER
+    with disk_errors(folder / LOCK):
+        folder.stat()  # the lock would make a folder that is gone
+        # `is_locked` holds the lock for a moment too, so one refusal says nothing yet.
+        held = any(_acquire(lock, 0.01 * attempt) for attempt in range(10))
+    if not held:
+        with suppress(OSError):
+            raise RunError(f"{folder} is in use by {holder.read_text('utf-8')}", hint="wait for it, or stop it")
+        raise RunError(f"{folder} is in use by an unknown process", hint="wait for it, or stop it")
+    try:
+        with disk_errors(holder):
+            holder.write_text(f"process {os.getpid()} on {socket.gethostname()}", encoding="utf-8")
             remove_leftovers(folder)
-        try:
-            yield
-        finally:
-            with disk_errors(path):
-                file.truncate(0)
+        yield
+    finally:
+        with suppress(OSError):
+            holder.unlink()
+        lock.release()
 
 
 def is_locked(folder: Path) -> bool:
     """Whether a process holds the folder now."""
-    try:
-        with (folder / "lock").open("r") as file:
-            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    except OSError:
+    if not (folder / LOCK).is_file():
         return False
-    return False
+    lock = FileLock(folder / LOCK)
+    try:
+        free = _acquire(lock, 0)
+    except OSError:  # such as a folder on a disk that is read-only
+        return False
+    lock.release()
+    return not free
 
 
-def _lock(file: FileIO) -> bool:
-    """Take a lock file for writing. `is_locked` holds it for a moment too, so one refusal says nothing yet."""
-    for attempt in range(10):
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            time.sleep(0.01 * attempt)
-        else:
-            return True
-    return False
+def _acquire(lock: BaseFileLock, wait: float) -> bool:
+    time.sleep(wait)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        return False
+    return True

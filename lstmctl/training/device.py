@@ -6,7 +6,6 @@ import ctypes
 import os
 import platform
 import re
-import resource
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -136,8 +135,9 @@ def device_name(device: torch.device) -> str:
     return f"cpu, {threads} thread{'s' if threads > 1 else ''}" if device.type == "cpu" else device.type
 
 
-def peak_memory(device: str) -> int:
-    """The most memory taken so far, in bytes: allocated on a GPU, else by the whole process."""
+def peak_memory(device: str) -> int | None:
+    """The most memory taken so far, in bytes: allocated on a GPU, else by the whole process; None where the system
+    does not say."""
     if device.startswith("cuda"):
         return int(torch.cuda.max_memory_allocated(device))
     try:
@@ -147,5 +147,9 @@ def peak_memory(device: str) -> int:
         peak = None
     if peak is not None:
         return int(peak[1]) * 1024
+    try:
+        import resource
+    except ImportError:  # Windows
+        return None
     most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return most if sys.platform == "darwin" else most * 1024

@@ -268,9 +268,10 @@ def restarts() -> int:
 def _join(processes: Processes) -> PrefixStore:
     """Make the group, and give a store that all can reach as long as any process is there."""
     env = os.environ
-    if env.get("LOCAL_WORLD_SIZE") == env["WORLD_SIZE"]:
+    loopback = {"linux": "lo", "darwin": "lo0"}.get(sys.platform)
+    if loopback is not None and env.get("LOCAL_WORLD_SIZE") == env["WORLD_SIZE"]:
         # All are on this machine: what they say need not be heard on any network.
-        env.setdefault("GLOO_SOCKET_IFNAME", "lo0" if sys.platform == "darwin" else "lo")
+        env.setdefault("GLOO_SOCKET_IFNAME", loopback)
     hosted = env.get("TORCHELASTIC_USE_AGENT_STORE") == "True"
     # Numbers on a CPU, among them all that is decided, go by gloo whatever the weights go by.
     backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() and dist.is_nccl_available() else "gloo"

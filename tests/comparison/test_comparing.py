@@ -503,7 +503,7 @@ def test_a_full_disk_ends_with_what_is_there_and_goes_on_later(
 def test_a_run_killed_alone_stops_the_comparison_with_its_name(config: Path) -> None:
     process = lstmctl("rnn", "lstm", "training.budget=100000 steps", "--config", str(config), "--quiet")
     wait_for(lambda: (FOLDER / "rnn-seed-0" / "last.safetensors").is_file())
-    holder = int((FOLDER / "rnn-seed-0" / "lock").read_text().split()[1])
+    holder = int((FOLDER / "rnn-seed-0" / "holder").read_text().split()[1])
     os.kill(holder, signal.SIGKILL)
     _, told = process.communicate(timeout=60)
     assert process.returncode == 6

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import gc
 import json
 import os
@@ -17,6 +16,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
+from filelock import FileLock
 
 from lstmctl.data import regular, timesteps
 from lstmctl.data.preparing_table import PreparedTable, prepare_table
@@ -577,13 +577,11 @@ def test_a_file_that_cannot_be_opened_leaves_no_other_open() -> None:
 def test_two_processes_do_not_prepare_into_one_folder() -> None:
     write(wide())
     Path("a.prepared").mkdir()
-    held = os.open("a.prepared", os.O_RDONLY)
-    try:
-        fcntl.flock(held, fcntl.LOCK_EX)
-        with pytest.raises(DataError, match=r"another process prepares .*a\.prepared now$"):
-            prepared_of()
-    finally:
-        os.close(held)
+    with (
+        FileLock("a.prepared/lock"),
+        pytest.raises(DataError, match=r"another process prepares .*a\.prepared now$"),
+    ):
+        prepared_of()
     assert not prepared_of().was_there
 
 

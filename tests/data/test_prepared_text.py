@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import random
@@ -15,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from filelock import FileLock
 
 from lstmctl.data.preparing_text import Prepared, prepare_text
 from lstmctl.data.text import TextCorpus, open_text
@@ -301,13 +301,11 @@ def test_a_text_that_cannot_be_used_leaves_no_folder() -> None:
 def test_two_processes_do_not_prepare_into_one_folder() -> None:
     write("one text")
     Path("a.prepared").mkdir()
-    held = os.open("a.prepared", os.O_RDONLY)
-    try:
-        fcntl.flock(held, fcntl.LOCK_EX)
-        with pytest.raises(DataError, match=r"another process prepares .*a\.prepared now$"):
-            prepare_text("a.txt", "characters")
-    finally:
-        os.close(held)
+    with (
+        FileLock("a.prepared/lock"),
+        pytest.raises(DataError, match=r"another process prepares .*a\.prepared now$"),
+    ):
+        prepare_text("a.txt", "characters")
     assert not prepare_text("a.txt", "characters").was_there
 
 
