@@ -14,6 +14,9 @@ import statistics
 import time
 from importlib.metadata import version
 
+import torch
+from precisions import precisions
+
 from lstmctl.api.assembly import find_cell
 from lstmctl.api.preparation import assemble
 from lstmctl.config import load
@@ -28,9 +31,10 @@ def main() -> None:
     parser.add_argument("overrides", nargs="*", metavar="KEY=VALUE")
     chosen = parser.parse_args()
     print(f"Python {platform.python_version()}, torch {version('torch')}\n")
+    kinds = precisions(torch.device("cpu"))
     print("| cell | precision | threads | seconds an epoch (median, least, most) |\n| --- | --- | --- | --- |")
     for cell in ("gru", "lstm", "rnn"):
-        for precision in ("float32", "bfloat16"):
+        for precision in kinds:
             overrides = [*PUBLISHED, f"data.series={chosen.data}", f"model.cell={cell}"]
             loaded = load("etth1", [*overrides, f"training.precision={precision}", *chosen.overrides])
             assembled = assemble(loaded.settings, None, find_cell(loaded.settings, None), steps=10**9)

@@ -28,6 +28,7 @@ from typing import Any
 
 import torch
 import yardsticks
+from precisions import precisions
 from speed import CELLS, Row, in_turns, loop, ratios, repeated
 from torch import Tensor
 
@@ -104,6 +105,7 @@ class Bench:
     text: Path
     rounds: int
     size: Size
+    precisions: list[str]
 
     def config(self, cell: str, *, layers: int = 1, precision: str = "float32", **training: Any) -> dict[str, Any]:
         """Of a language model that nothing interrupts: no evaluation, sample or checkpoint before its last step."""
@@ -155,6 +157,7 @@ def main() -> None:
         f"{device_name(device)}, Python {platform.python_version()}, torch {version('torch')}, {versions}"
         f"{chosen.rounds} rounds{''.join(f', {key}={value}' for key, value in repeatable_by.items())}\n"
     )
+    kinds = precisions(device)
     print("| what | asked | median | spread | figures |\n| --- | --- | --- | --- | --- |")
     with tempfile.TemporaryDirectory() as folder:
         os.environ["LSTMCTL_RUNS"] = str(Path(folder) / "runs")
@@ -163,7 +166,7 @@ def main() -> None:
             little = text.read_text(encoding="utf-8")[:TRIAL_CHARACTERS]
             text = Path(folder) / text.name
             text.write_text(little, encoding="utf-8")
-        bench = Bench(device, text, chosen.rounds, Size() if on_gpu else TRIAL)
+        bench = Bench(device, text, chosen.rounds, Size() if on_gpu else TRIAL, kinds)
         for group in chosen.only:
             if on_gpu or group not in CUDA_ALONE:
                 for row in GROUPS[group](bench):
@@ -193,7 +196,7 @@ def learning(bench: Bench) -> list[Row]:
 def step(bench: Bench) -> list[Row]:
     """Our training loop over a plain one around torch's own modules, under the same settings of determinism."""
     size, rows = bench.size, []
-    for precision in ("float32", "bfloat16"):
+    for precision in bench.precisions:
         for cell, layers in [*((cell, 1) for cell in CELLS), ("lstm", 2)]:
             assembled = bench.assemble(bench.config(cell, layers=layers, precision=precision))
             sizes = {"hidden": size.hidden, "batch": size.batch, "window": size.window, "layers": layers}
@@ -217,7 +220,7 @@ def synchronisation(bench: Bench) -> list[Row]:
         "without lanes that start anew": ["training.state_reset=0"],
         "with everything": ["model.dropout=0.4", "training.average=0.99", "training.accumulate=2"],
     }
-    trainers = {cell: bench.assemble(bench.config(cell, precision="bfloat16")) for cell in CELLS}
+    trainers = {cell: bench.assemble(bench.config(cell, precision=bench.precisions[-1])) for cell in CELLS}
     trainers |= {f"lstm {name}": bench.assemble(bench.config("lstm"), *changes) for name, changes in varied.items()}
     for name in RAGGED:
         settings = load(name, [f"device={bench.device}", f"training.evaluate_every={NEVER}"]).settings
@@ -298,6 +301,8 @@ def precision(bench: Bench) -> list[Row]:
     }
     rows, exact = [], None
     for name, (kind, products) in ways.items():
+        if kind not in bench.precisions:
+            continue
         with multiplied(products):
             assembled = bench.assemble(bench.config("lstm", precision=kind), steps=bench.size.steps)
             events = list(assembled.trainer.events())
@@ -335,7 +340,7 @@ def generation(bench: Bench) -> list[Row]:
     def ours(kind: str) -> Callable[[], object]:
         return lambda: run.generate(**much, sampling=Sampling(temperature=0.8), precision=kind)
 
-    kinds = ("float32", "bfloat16")
+    kinds = bench.precisions
     *own, theirs = bench.in_turns(
         *map(ours, kinds), yardsticks.sampler("lstm", **shape, **much, device=str(bench.device))
     )

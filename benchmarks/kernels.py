@@ -14,6 +14,7 @@ from collections.abc import Callable
 from importlib.metadata import version
 
 import torch
+from precisions import precisions
 
 from lstmctl.cells.cell import Cell, checked_options
 from lstmctl.cells.fused import FusedCell
@@ -33,9 +34,9 @@ def main() -> None:
     chosen = parser.parse_args()
     keep_freed_memory()
     print(f"Python {platform.python_version()}, torch {version('torch')}, {torch.get_num_threads()} threads\n")
-    print(
-        "| cell | torch, float32 | torch, bfloat16 | ours, float32 | ours, bfloat16 |\n| --- | --- | --- | --- | --- |"
-    )
+    kinds = precisions(torch.device("cpu"))
+    columns = ["cell", *(f"{whose}, {kind}" for whose in ("torch", "ours") for kind in kinds)]
+    print(f"| {' | '.join(columns)} |\n| {' | '.join('---' for _ in columns)} |")
     input = torch.randn(chosen.window, chosen.batch, INPUTS)
     for name in ("rnn", "gru", "lstm"):
         kind = resolve(name, CELLS, Cell)
@@ -46,7 +47,7 @@ def main() -> None:
             _pass(cell.kernel),
             _pass(lambda x, cell=cell: cell.sequence(x, cell.initial_state(x.shape[1], x))),
         )
-        contenders = [(one, precision) for one in (theirs, ours) for precision in ("float32", "bfloat16")]
+        contenders = [(one, precision) for one in (theirs, ours) for precision in kinds]
         times: list[list[float]] = [[] for _ in contenders]
         for counted in [False, False] + [True] * chosen.rounds:
             for (run, precision), seconds in zip(contenders, times, strict=True):

@@ -74,6 +74,8 @@ class Row:
     unit: str = "times"
 
     def __str__(self) -> str:
+        if not self.values:
+            return f"| {self.name} | {self.asked} | none | none | {self.details} |"
         median, least, most = statistics.median(self.values), min(self.values), max(self.values)
         forms = {"times": "{:.2f} x", "s": "{:.2f} s", "%": "{:.1f} %", "nats": "{:.4f} nats", "count": "{:.0f}"}
         form = forms[self.unit].format
@@ -110,7 +112,7 @@ def main() -> None:
             for row in measures[group]():
                 print(row, flush=True)
                 before = known.get(row.name)
-                if before and row.unit == "times" and statistics.median(row.values) < SLOWER * before:
+                if before and row.values and row.unit == "times" and statistics.median(row.values) < SLOWER * before:
                     slower.append(f"{row.name}: {statistics.median(row.values):.2f} x, documented {before:.2f} x")
     print("\n" + "\n".join(["Slower than documented:", *slower] if slower else ["Nothing is slower than documented."]))
 
@@ -239,13 +241,18 @@ def generation(path: Path, rounds: int) -> list[Row]:
             return lambda: run.generate(length=length, count=count, sampling=sampling, precision=precision)
 
         precisions = [name for name in PRECISIONS if has_kernels(PRECISIONS[name])]
+        texts = f"{count} text{'s' if count > 1 else ''}"
         with apart("sample", "lstm", HIDDEN, 2, count, length // 4) as plain:
             *own, theirs = in_turns([*map(ours, precisions), plain], rounds)
         speed = count * length / 4 / statistics.median(theirs)
         for precision, seconds in zip(precisions, own, strict=True):
-            name = f"generation, 2 x {HIDDEN}, {count} text{'s' if count > 1 else ''}, {precision}"
+            name = f"generation, 2 x {HIDDEN}, {texts}, {precision}"
             details = f"{count * length / statistics.median(seconds):,.0f} to {speed:,.0f} characters a second"
             rows.append(Row(name, asked, [4 * ratio for ratio in ratios(theirs, seconds)], details))
+        for precision in PRECISIONS.keys() - precisions:
+            rows.append(
+                Row(f"generation, 2 x {HIDDEN}, {texts}, {precision}", "", [], "torch has no kernels for it here")
+            )
     return [*rows, *single_text(run, rounds)]
 
 

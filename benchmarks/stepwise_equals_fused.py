@@ -13,6 +13,7 @@ import os
 import platform
 
 import torch
+from precisions import precisions
 from torch import Tensor
 
 from lstmctl.cells.cell import Cell, checked_options
@@ -36,9 +37,10 @@ def main() -> None:
         f"torch {torch.__version__}, {os.cpu_count()} cores, {where}; time {arguments.time}, batch {arguments.batch}, "
         f"hidden {arguments.hidden}\n"
     )
+    kinds = precisions(device)
     print("| cell | layers | precision | kernel | values | gradients |\n| --- | --- | --- | --- | --- | --- |")
     for name in CELLS:
-        for precision in ("float64", "float32", "bfloat16"):
+        for precision in ("float64", *kinds):
             for layers in range(1, arguments.layers + 1):
                 kernel, values, gradients = _difference(name, layers, precision, device, arguments)
                 print(f"| {name} | {layers} | {precision} | {kernel} | {values:.1e} | {gradients:.1e} |")

@@ -37,7 +37,7 @@ def main() -> None:
 
 def rates(count: int, settings: dict[str, str]) -> list[float]:
     """Characters a second of `count` trainings at once, each in an empty folder."""
-    words = ["train", f"training.budget={BUDGETS[count]}", "training.precision=bfloat16", "--json", "--quiet"]
+    words = ["train", f"training.budget={BUDGETS[count]}", "--json", "--quiet"]
     words += ["data.split=[800000, 5000]"]  # little to score, which is not timed
     with tempfile.TemporaryDirectory() as folder:
         environment = {**os.environ, **settings, "LSTMCTL_RUNS": folder}

@@ -70,7 +70,8 @@ def assemble(
 
     Args:
         settings, config_folder, cell: of the run.
-        choices: those of the run that goes on, or of the comparison it belongs to; None to make them.
+        choices: those of the run that goes on, or of the comparison it belongs to; None to make them. Of these,
+            bfloat16 becomes float32 where there is no kernel for it, with a warning.
         steps: of the run that goes on; None to find out what the budget stands for.
         source: a run whose weights to start from.
         processes: that train it together; what `auto` becomes is decided by the first.
@@ -107,8 +108,8 @@ def assemble(
         task.loss(model, batch, task.initial_state(model, batch)).sum.backward()
         model.zero_grad(set_to_none=True)
 
-    started = steps is not None
-    precision = processes.from_first(lambda: choose_precision(precision, device, one_pass, started_elsewhere=started))
+    recorded = choices is not None
+    precision = processes.from_first(lambda: choose_precision(precision, device, one_pass, recorded=recorded))
 
     def make_trainer(trained: nn.Module, steps: int) -> Trainer:
         return Trainer(

@@ -11,8 +11,6 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, NoReturn
 
-import torch
-
 from lstmctl import registry
 from lstmctl.api.assembly import find_cell, portable
 from lstmctl.api.failures import cell_faults, memory_errors, status_on_failure
@@ -32,7 +30,6 @@ from lstmctl.tasks.problem import Corpus
 from lstmctl.training.device import choose_threads, peak_memory
 from lstmctl.training.distributed import Processes, joined, launch, restarts
 from lstmctl.training.interruption import Interruption, termination_as_exit
-from lstmctl.training.precision import lacks_bfloat16
 from lstmctl.training.recorder import follow, record
 
 log = logging.getLogger(__name__)
@@ -326,11 +323,6 @@ def _check_data(known: Mapping[str, Any], corpus: Corpus, *, allow: bool) -> Non
 
 def _warn_of_changes(info: Mapping[str, Any], facts: Mapping[str, Any]) -> None:
     """Say what is no longer as it was, since then the same bits are not promised."""
-    if info["precision"] != facts["precision"]:
-        log.warning(
-            "%s, so the run continues in float32; its results will differ from those of an uninterrupted run",
-            lacks_bfloat16(torch.device(facts["device"])),
-        )
     for key in ("device_name", "platform", "processes"):
         if info.get(key) != facts[key]:
             log.warning("%s was %s and is %s: the result may differ in its last bits", key, info.get(key), facts[key])

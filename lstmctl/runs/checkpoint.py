@@ -108,7 +108,8 @@ class Checkpoints:
             source = averaged if averaged.exists() else kept / "weights.safetensors"
             if source.exists():
                 link_or_copy(source, self.run / f"{name}.safetensors")
-        self._prune(set(pointers.values()))
+        with disk_errors(path):
+            self._prune(set(pointers.values()))
         return path
 
     def read(self, name: str = "last") -> Snapshot:

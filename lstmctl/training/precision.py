@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import statistics
 import time
 from collections.abc import Callable
@@ -9,7 +10,10 @@ from contextlib import AbstractContextManager, nullcontext
 
 import torch
 
+from lstmctl.cells.packed import has_kernels
 from lstmctl.errors import ConfigError
+
+log = logging.getLogger(__name__)
 
 WORTH_IT = 0.9
 """bfloat16 is taken when a step needs at most this share of float32's time."""
@@ -22,9 +26,7 @@ def autocast(precision: str, device: torch.device) -> AbstractContextManager[obj
     return nullcontext()
 
 
-def choose_precision(
-    wanted: str, device: torch.device, step: Callable[[], object], *, started_elsewhere: bool = False
-) -> str:
+def choose_precision(wanted: str, device: torch.device, step: Callable[[], object], *, recorded: bool = False) -> str:
     """The precision to compute in.
 
     Args:
@@ -32,18 +34,24 @@ def choose_precision(
         device: where `step` computes.
         step: a forward and backward pass of the network, to be tried in bfloat16. Only a trial shows whether torch has
             the kernels: a processor may name the format and lack a kernel for one layer.
-        started_elsewhere: the run has begun, maybe on another machine; it continues in float32 where it must.
+        recorded: `wanted` is that of a run or a comparison that has begun, maybe on another machine. It continues in
+            float32 where it must, with a warning.
 
     Raises:
         ConfigError: bfloat16 is asked for by name and there is no kernel for it.
     """
-    if wanted == "bfloat16" and not _computes_bfloat16(device, step):
-        if started_elsewhere:
-            return "float32"
-        raise ConfigError(f"training.precision — {lacks_bfloat16(device)}", hint="training.precision=float32 or auto")
+    if wanted == "bfloat16" and not computes_bfloat16(device, step):
+        if not recorded:
+            message = f"training.precision — {lacks_bfloat16(device)}"
+            raise ConfigError(message, hint="training.precision=float32 or auto")
+        log.warning(
+            "%s, so the run continues in float32; its results will differ from those in bfloat16",
+            lacks_bfloat16(device),
+        )
+        return "float32"
     if wanted != "auto":
         return wanted
-    if not (_multiplies_bfloat16(device) and _computes_bfloat16(device, step)):
+    if not (_multiplies_bfloat16(device) and computes_bfloat16(device, step)):
         return "float32"
     with autocast("bfloat16", device):
         shortened = _seconds(step, device)
@@ -52,28 +60,40 @@ def choose_precision(
 
 def lacks_bfloat16(device: torch.device) -> str:
     """The reason why bfloat16 cannot be had on a device."""
+    if device.type == "cpu" and not torch.backends.mkldnn.is_available():
+        return "this build of torch lacks oneDNN, which has its bfloat16 kernels"
     if device.type == "cpu":
         return "this processor lacks what torch's bfloat16 kernels need (on x86: AVX-512)"
     return f"torch has no bfloat16 kernels for this device ({device.type})"
 
 
-def _computes_bfloat16(device: torch.device, step: Callable[[], object]) -> bool:
+def computes_bfloat16(device: torch.device, step: Callable[[], object]) -> bool:
+    """Whether a device can do `step`, a forward and backward pass, in bfloat16: the pass itself is the trial.
+
+    Raises:
+        Exception: the pass fails in float32 as well.
+    """
     try:
         with autocast("bfloat16", device):
+            if not torch.is_autocast_enabled(device.type):  # an old macOS: torch warns, and computes in float32
+                return False
             step()
     except torch.OutOfMemoryError:
         raise
-    except RuntimeError:
+    except Exception:  # whatever a cell of the user's own may raise, too
         step()  # what fails in float32 as well has another cause, and raises it here
         return False
     return True
 
 
 def _multiplies_bfloat16(device: torch.device) -> bool:
+    """Whether bfloat16 may be faster: the hardware multiplies it, and torch has the kernels for that."""
     if device.type == "cuda":
-        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+        with torch.cuda.device(device):
+            return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     capabilities = torch.cpu.get_capabilities()
-    return device.type == "cpu" and any(capabilities.get(name) for name in ("avx512_bf16", "amx_bf16", "bf16"))
+    multiplies = any(capabilities.get(name) for name in ("avx512_bf16", "amx_bf16", "bf16"))
+    return device.type == "cpu" and multiplies and has_kernels(torch.bfloat16)
 
 
 def _seconds(step: Callable[[], object], device: torch.device) -> float:

@@ -38,8 +38,16 @@ def test_without_a_kernel_auto_is_float32_and_bfloat16_is_refused() -> None:
     assert choose_precision("auto", CPU, no_kernel) == "float32"
     with pytest.raises(ConfigError, match=r"^training\.precision — this processor lacks"):
         choose_precision("bfloat16", CPU, no_kernel)
-    assert choose_precision("bfloat16", CPU, no_kernel, started_elsewhere=True) == "float32"
+    assert choose_precision("bfloat16", CPU, no_kernel, recorded=True) == "float32"
     assert choose_precision("bfloat16", CPU, lambda: None) == "bfloat16"
+
+
+def test_a_cell_that_fails_in_bfloat16_alone_never_stops_auto() -> None:
+    def step() -> None:
+        if torch.is_autocast_enabled("cpu"):
+            raise TypeError("a cell of the user's own that knows no bfloat16")
+
+    assert choose_precision("auto", CPU, step) == "float32"
 
 
 def test_what_fails_in_float32_too_has_another_cause() -> None:
