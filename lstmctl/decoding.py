@@ -110,7 +110,7 @@ class StreamPredictor:
     Args:
         model: as it is now; what it learns later does not count.
         lanes: texts side by side.
-        precision: of the products in a step, float32 or bfloat16.
+        precision: of the products in a step, float32, bfloat16 or int8.
     """
 
     def __init__(self, model: SequenceModel, lanes: int, precision: torch.dtype = torch.float32) -> None:

@@ -217,7 +217,7 @@ class Run:
             stop: end a text before this string.
             seed: of the draws; the run's own by default.
             replace_unknown: put known symbols in place of those in the prompt that the run never saw.
-            precision: of the products in a step, float32, or bfloat16 where that is faster.
+            precision: of the products in a step: float32, or bfloat16 or int8, which are faster and less exact.
 
         Raises:
             UsageError: the prompt has an unknown symbol, the label is unknown or lacking, a setting is out of range, or

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 AT_ONCE = 64
 """Symbols of each text that are looked at together."""
-PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
+PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16, "int8": torch.int8}
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ def author(run: Run, label: str | None, precision: str) -> Author:
 
     Args:
         label: what a text is to be written for, where that is the run's task.
-        precision: of the products in a step, `float32` or `bfloat16`.
+        precision: of the products in a step, `float32`, `bfloat16` or `int8`.
 
     Raises:
         UsageError: the task does not write text, or writes it for a label that is not given or not known; or there is
@@ -56,10 +56,11 @@ def author(run: Run, label: str | None, precision: str) -> Author:
     """
     task, model = run.task, run.model
     if (products := PRECISIONS.get(precision)) is None:
-        raise UsageError(f"precision must be {' or '.join(PRECISIONS)}, not {precision}")
+        raise UsageError(f"precision must be float32, bfloat16 or int8, not {precision}")
     device = next(model.parameters()).device
     if device.type == "cpu" and products != torch.float32 and not has_kernels(products):
-        raise UsageError(lacks_bfloat16(device), hint="leave out --precision, or give --precision float32")
+        lack = lacks_bfloat16(device) if precision == "bfloat16" else "torch has no int8 kernels for this processor"
+        raise UsageError(lack, hint="leave out --precision, or give --precision float32")
     if isinstance(task, GenerationFromLabel) and isinstance(model, ConditionalModel):
         if label is None:
             first = shlex.quote(task.encoding.labels[0])

@@ -90,7 +90,7 @@ class Cell(nn.Module):
 
         Args:
             lanes: of the steps to come.
-            precision: of their products, float32 or bfloat16; only a hint.
+            precision: of their products, float32, bfloat16 or int8; only a hint.
             vectors: all that is ever read, (count, inputs). A step then reads their numbers (batch,) in place of
                 features (batch, inputs).
         """

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from lstmctl.cells.cell import Cell, CellOptions, State, Stepper
-from lstmctl.cells.packed import Lookup, PackedLinear, available
+from lstmctl.cells.packed import Lookup, Product, available, packed_linear
 
 LongestMemory = Annotated[int, Field(ge=3)] | None
 """An option of cells with a gate that keeps, in steps."""
@@ -89,10 +89,10 @@ class FusedCell(Cell):
     def packed_stepper(self, lanes: int, precision: torch.dtype, vectors: Tensor | None) -> Stepper:
         """`stepper`, for weights that can be packed."""
 
-    def packed_projection(self, lanes: int, precision: torch.dtype, vectors: Tensor | None) -> PackedLinear | Lookup:
+    def packed_projection(self, lanes: int, precision: torch.dtype, vectors: Tensor | None) -> Product:
         """W x + b for every gate, of features (batch, inputs), or of numbers (batch,) where there are `vectors`."""
         if vectors is None:
-            return PackedLinear(self.input_weight, self.input_bias, lanes, precision)
+            return packed_linear(self.input_weight, self.input_bias, lanes, precision)
         return Lookup(self.input_weight, self.input_bias, vectors)
 
     def packed_sum(
@@ -103,9 +103,9 @@ class FusedCell(Cell):
         weights = [weight * scale.unsqueeze(1) for weight in (self.input_weight, self.recurrent_weight)]
         bias = (self.input_bias + self.recurrent_bias) * scale
         if vectors is None:
-            joint = PackedLinear(torch.cat(weights, dim=1), bias, lanes, precision)
+            joint = packed_linear(torch.cat(weights, dim=1), bias, lanes, precision)
             return lambda features, hidden: joint(torch.cat([features, hidden], dim=1))
-        look_up, recur = Lookup(weights[0], bias, vectors), PackedLinear(weights[1], bias * 0, lanes, precision)
+        look_up, recur = Lookup(weights[0], bias, vectors), packed_linear(weights[1], bias * 0, lanes, precision)
         return lambda numbers, hidden: recur(hidden).add_(look_up(numbers))
 
     def unroll(self, input: Tensor, state: State) -> tuple[Tensor, State] | None:

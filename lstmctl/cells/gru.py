@@ -20,7 +20,7 @@ from torch.nn import functional
 from lstmctl.cells import unrolled
 from lstmctl.cells.cell import CellOptions, State, Step, Stepper
 from lstmctl.cells.fused import FusedCell, LongestMemory, memory_biases
-from lstmctl.cells.packed import PackedLinear
+from lstmctl.cells.packed import packed_linear
 
 
 class GRUOptions(CellOptions):
@@ -59,7 +59,7 @@ class GRU(FusedCell):
 
     def packed_stepper(self, lanes: int, precision: torch.dtype, vectors: Tensor | None) -> Stepper:
         project = self.packed_projection(lanes, precision, vectors)
-        recur = PackedLinear(self.recurrent_weight, self.recurrent_bias, lanes, precision)
+        recur = packed_linear(self.recurrent_weight, self.recurrent_bias, lanes, precision)
         gates = [2 * self.hidden, self.hidden]
 
         def advance(input: Tensor, state: State) -> tuple[Tensor, State]:

@@ -43,7 +43,8 @@ def generate(
     seed: Annotated[int | None, typer.Option(help="Of the draws; default: the run's.", show_default=False)] = None,
     count: Annotated[int, typer.Option(help="Texts to write, side by side.")] = 1,
     precision: Annotated[
-        str, typer.Option(help="Of the network's products: float32, or bfloat16, which is faster.")
+        str,
+        typer.Option(help="Of the network's products: float32; bfloat16 or int8, which are faster and less exact."),
     ] = "float32",
     replace_unknown: Annotated[
         bool, typer.Option("--replace-unknown", help="Put known symbols in place of those the run never saw.")

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from lstmctl.cells.packed import PackedLinear, available
+from lstmctl.cells.packed import available, packed_linear
 from lstmctl.models.recurrence import Recurrence, StackStep, Stepper
 from lstmctl.protocols import ModelState
 
@@ -81,12 +81,12 @@ class SequenceModel(nn.Module):
 
         Args:
             lanes: texts side by side.
-            precision: of the products, float32 or bfloat16.
+            precision: of the recurrence's products, float32, bfloat16 or int8; the head's stay in float32.
         """
         advance = self.recurrence.stepper(lanes, precision, self.input_map.weight)
         head: Callable[[Tensor], Tensor] = self.head.forward  # without a module's hooks, which take half as long again
         if isinstance(self.head, nn.Linear) and available(self.head.weight):
-            head = PackedLinear(self.head.weight, self.head.bias, lanes, torch.float32)
+            head = packed_linear(self.head.weight, self.head.bias, lanes, torch.float32)
 
         def write(symbols: Tensor, state: ModelState) -> tuple[Tensor, ModelState]:
             output, state = advance(symbols, state)

@@ -58,13 +58,15 @@ def test_what_cannot_be_had_is_refused_before_anything_is_written(small_config: 
         ("train", str(small_config), *refused),
         ("compare", "rnn", "lstm", "--config", str(small_config), "--seeds", "1", *refused),
         ("generate", "latest", "--precision", "bfloat16"),
+        ("generate", "latest", "--precision", "int8", "--length", "5"),
         ("compare", "rnn", "--arm", arm, "--config", str(small_config), "--seeds", "1"),
         ("train", str(small_config), "training.precision=auto", "training.budget=3 steps", "--quiet"),
     )
     assert told[:3] == [f"error: training.precision — {LACKS}", "hint: training.precision=float32 or auto", "train: 2"]
     assert told[3:6] == [f"error: training.precision — {LACKS}", told[1], "compare: 2"]
     assert told[6:9] == [f"error: {LACKS}", "hint: leave out --precision, or give --precision float32", "generate: 2"]
-    assert told[9:12] == [f"error: short: training.precision — {LACKS}", told[1], "compare: 2"]
+    assert told[9] == "generate: 0"
+    assert told[10:13] == [f"error: short: training.precision — {LACKS}", told[1], "compare: 2"]
     assert told[-1] == "train: 0"
     assert not Path("comparisons").exists()
     assert sorted(path.name for path in Path("runs").iterdir()) == ["small-lstm-001", "small-lstm-002"]
