@@ -44,7 +44,7 @@ class PackedLinear:
 
 
 class QuantisedLinear:
-    """W x + b in 8 bits: every output's weights have a scale of their own, and all inputs of a call share one.
+    """W x + b in 8 bits, with one scale per output for the weights and one per call for the inputs.
 
     W takes a quarter of float32's memory, and reading it is most of what a step does. Inputs are rounded to 7 bits:
     without AVX512-VNNI, the sums of two products of 8 bits overflow.

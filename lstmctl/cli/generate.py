@@ -44,7 +44,7 @@ def generate(
     count: Annotated[int, typer.Option(help="Texts to write, side by side.")] = 1,
     precision: Annotated[
         str,
-        typer.Option(help="Of the network's products: float32; bfloat16 or int8, which are faster and less exact."),
+        typer.Option(help="Of the products: float32, or for more speed in wide networks bfloat16 or int8."),
     ] = "float32",
     replace_unknown: Annotated[
         bool, typer.Option("--replace-unknown", help="Put known symbols in place of those the run never saw.")

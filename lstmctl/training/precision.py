@@ -68,7 +68,7 @@ def lacks_bfloat16(device: torch.device) -> str:
 
 
 def computes_bfloat16(device: torch.device, step: Callable[[], object]) -> bool:
-    """Whether a device can do `step`, a forward and backward pass, in bfloat16: the pass itself is the trial.
+    """Return True if `step`, a forward and backward pass, works in bfloat16 on a device. The pass itself is the trial.
 
     Raises:
         Exception: the pass fails in float32 as well.
@@ -87,7 +87,7 @@ def computes_bfloat16(device: torch.device, step: Callable[[], object]) -> bool:
 
 
 def _multiplies_bfloat16(device: torch.device) -> bool:
-    """Whether bfloat16 may be faster: the hardware multiplies it, and torch has the kernels for that."""
+    """Return True if bfloat16 may be faster: the hardware multiplies it, and torch has kernels for that."""
     if device.type == "cuda":
         with torch.cuda.device(device):
             return bool(torch.cuda.is_bf16_supported(including_emulation=False))

@@ -1,4 +1,4 @@
-"""Products with weights that are packed once: what they give, and how far 8 bits may be off."""
+"""Products with packed weights, and the rounding errors of those in 8 bits."""
 
 from __future__ import annotations
 
