@@ -345,7 +345,9 @@ def test_steps_with_packed_weights_are_those_of_the_model(cell: str, lanes: int)
             assert read.dtype == torch.float32
             torch.testing.assert_close(read, torch.stack(plain), rtol=0, atol=tolerance)
     assert (
-        (read != torch.stack(plain)).any() or cell == "feedforward" or not available(model.input_map.weight)
+        (read != torch.stack(plain)).any()
+        or cell == "feedforward"
+        or not available(model.input_map.weight, torch.bfloat16)
     )  # bfloat16 rounds
 
 
