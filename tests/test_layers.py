@@ -19,6 +19,7 @@ FLOORS = [
         "registry",
         "bundled",
         "storage",
+        "shell",
         "openmp",
         "step_grammar",
     ],

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import shlex
 import sys
 import traceback
 from collections.abc import Iterator
@@ -12,6 +11,7 @@ from pathlib import Path
 
 import torch
 
+from lstmctl import shell
 from lstmctl.errors import ConfigError, DivergedError, LstmctlError, ResourceError, RunError
 from lstmctl.registry import is_user_class
 from lstmctl.reporting.report import write_report
@@ -40,7 +40,7 @@ def status_on_failure(folder: RunFolder) -> Iterator[None]:
             except Exception as second:  # whatever it is, that the run diverged matters more
                 log.debug("no report was written: %s", second)
         if isinstance(error, KeyboardInterrupt | SystemExit) and stands is not None:
-            log.warning("stopped at once; to go on: lstmctl train --resume %s", shlex.quote(str(folder.path)))
+            log.warning("stopped at once; to go on: lstmctl train --resume %s", shell.join([str(folder.path)]))
         if isinstance(error, (DivergedError, ResourceError)) and stands is not None:
             kept = f"the checkpoint of step {stands} in {folder.path} stands"
             error.hint = f"{kept}; {error.hint}" if error.hint else kept

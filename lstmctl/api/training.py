@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import shlex
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
@@ -11,7 +10,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, NoReturn
 
-from lstmctl import registry
+from lstmctl import registry, shell
 from lstmctl.api.assembly import find_cell, portable
 from lstmctl.api.failures import cell_faults, memory_errors, status_on_failure
 from lstmctl.api.forecasting import examples
@@ -335,4 +334,4 @@ def _warn_of_changes(info: Mapping[str, Any], facts: Mapping[str, Any]) -> None:
 
 def command_line() -> str:
     """How this process was started, as a person would type it."""
-    return shlex.join(["lstmctl", *sys.argv[1:]])
+    return shell.join(["lstmctl", *sys.argv[1:]])

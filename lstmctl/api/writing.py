@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import islice
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Literal
 
 import torch
 
+from lstmctl import shell
 from lstmctl.cells.packed import has_kernels
 from lstmctl.data.encoding import StreamDecoder, TextEncoding
 from lstmctl.decoding import Choice, LabelPredictor, Predictor, Sampling, continuations
@@ -63,7 +63,7 @@ def author(run: Run, label: str | None, precision: str) -> Author:
         raise UsageError(lack, hint="leave out --precision, or give --precision float32")
     if isinstance(task, GenerationFromLabel) and isinstance(model, ConditionalModel):
         if label is None:
-            first = shlex.quote(task.encoding.labels[0])
+            first = shell.join([task.encoding.labels[0]])
             raise UsageError(
                 f"{run.name} writes a text for a label, and none is given",
                 hint=f"say which, such as --label {first}; its labels are {task.known_labels()}",

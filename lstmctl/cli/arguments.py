@@ -33,8 +33,7 @@ def check_budget_is_quoted(arguments: Sequence[str]) -> None:
     Raises:
         UsageError: it did.
     """
-    import shlex
-
+    from lstmctl import shell
     from lstmctl.config.budget import Budget
 
     for place, argument in enumerate(arguments):
@@ -50,7 +49,7 @@ def check_budget_is_quoted(arguments: Sequence[str]) -> None:
             if following:
                 raise UsageError(
                     f"`{' '.join(following)}` stands apart from `{argument}`, as an argument of its own",
-                    hint=f"quote it, since a shell parts words at spaces: {shlex.quote(whole)}",
+                    hint=f"quote it, since a shell parts words at spaces: {shell.join([whole])}",
                 )
 
 

@@ -301,8 +301,7 @@ def _table_facts(prepared: PreparedTable) -> dict[str, Any]:
 
 def _show_text_prepared(prepared: Prepared) -> None:
     """What was made of a text, and what can be done with it, on stderr."""
-    import shlex
-
+    from lstmctl import shell
     from lstmctl.reporting import console
 
     header = prepared.header
@@ -316,7 +315,7 @@ def _show_text_prepared(prepared: Prepared) -> None:
     if header.length > MUCH:
         settings.append(f"data.split=[{header.length - 2 * HELD_OUT}, {HELD_OUT}, {HELD_OUT}]")
         console.write_line(f"To score {HELD_OUT:,} {symbols} and not a tenth of all, count the parts, as here:")
-    console.write_line(f"Next: lstmctl train {shlex.join(settings)}")
+    console.write_line(f"Next: lstmctl train {shell.join(settings)}")
 
 
 def _show_table_prepared(prepared: PreparedTable, arguments: list[str]) -> None:
@@ -326,8 +325,7 @@ def _show_table_prepared(prepared: PreparedTable, arguments: list[str]) -> None:
         prepared: the table.
         arguments: the config and the settings beside the table that it was prepared by.
     """
-    import shlex
-
+    from lstmctl import shell
     from lstmctl.reporting import console
 
     header = prepared.header
@@ -340,7 +338,7 @@ def _show_table_prepared(prepared: PreparedTable, arguments: list[str]) -> None:
             f"SHA-256 {header.sha256}"
         )
     )
-    console.write_line(f"Next: lstmctl train {shlex.join([*arguments, f'data.series={prepared.folder}'])}")
+    console.write_line(f"Next: lstmctl train {shell.join([*arguments, f'data.series={prepared.folder}'])}")
 
 
 def _show_what_was_there(resumed: int, of: str, *, was_there: bool) -> None:
@@ -416,8 +414,7 @@ def download(
 
 def _show_downloaded(downloaded: Downloaded) -> None:
     """What came, whether it is right, and what can be done with it now, on stderr."""
-    import shlex
-
+    from lstmctl import shell
     from lstmctl.reporting import console
 
     source = downloaded.source
@@ -433,4 +430,4 @@ def _show_downloaded(downloaded: Downloaded) -> None:
     if source.config is not None:
         console.write_line(f"Next: lstmctl train {source.config}")
     elif source.name is None:
-        console.write_line(f"Next: lstmctl data show {shlex.quote(f'data.text={source.file}')}")
+        console.write_line(f"Next: lstmctl data show {shell.join([f'data.text={source.file}'])}")

@@ -15,9 +15,9 @@ EXAMPLES = """\
 Examples:
 
 \b
-  lstmctl generate --prompt 'I grew up in '
+  lstmctl generate --prompt "I grew up in "
   lstmctl generate latest --length 1000 --temperature 0.6 --seed 1
-  echo 'The market ' | lstmctl generate --prompt-file - --stop '.' --count 3
+  echo The market | lstmctl generate --prompt-file - --stop "." --count 3
   lstmctl generate --label france --count 5
 """
 

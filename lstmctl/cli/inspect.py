@@ -46,7 +46,7 @@ Examples:
 
 \b
   lstmctl inspect gates
-  lstmctl inspect gates latest --text 'I grew up in Sweden. "Hello," he said.' --units 1,3,5
+  lstmctl inspect gates latest --text "I grew up in Sweden and speak fluent Swedish." --units 1,3,5
   lstmctl inspect gates latest my-text.txt --layer 1 --plot gates.svg
 """
 )

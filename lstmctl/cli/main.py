@@ -29,7 +29,7 @@ from lstmctl.storage import FULL
 app = typer.Typer(
     name="lstmctl",
     help="Train, use, explain and honestly compare recurrent networks.",
-    epilog="Two commands to start with:  lstmctl train   then   lstmctl generate --prompt 'I grew up in '",
+    epilog='Two commands to start with:  lstmctl train   then   lstmctl generate --prompt "I grew up in "',
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,

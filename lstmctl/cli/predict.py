@@ -13,9 +13,9 @@ EXAMPLES = """\
 Examples:
 
 \b
-  lstmctl predict latest --text 'please switch the lamp on, not the radio'
+  lstmctl predict latest --text "please switch the lamp on, not the radio"
   lstmctl predict latest new.csv --output labelled.csv
-  lstmctl predict travellers-lstm-001 --text 'I grew up in Greece and speak fluent ' --json
+  lstmctl predict travellers-lstm-001 --text "I grew up in Greece and speak fluent " --json
 """
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import shlex
 from typing import TYPE_CHECKING, Any
 
+from lstmctl import shell
 from lstmctl.registry import is_user_class
 from lstmctl.reporting import console
 from lstmctl.reporting.evaluation_tables import beats, overall
@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from lstmctl.reporting.stored_evaluation import StoredEvaluation
 
 NEXT = {
-    "language-model": "lstmctl generate {run} --prompt '…'",
+    "language-model": 'lstmctl generate {run} --prompt "…"',
     "forecast": "lstmctl forecast {run} --output forecast.csv --plot forecast.png",
-    "generation-from-label": "lstmctl generate {run} --label '…'",
+    "generation-from-label": 'lstmctl generate {run} --label "…"',
 }
 
 
@@ -94,7 +94,7 @@ def _show_evaluated(run: Run, stored: StoredEvaluation) -> None:
 
 def _named(run: Run) -> str:
     """A run as it is typed: quoted where it must be, and with consent where it names code."""
-    return shlex.quote(str(run.path)) + (" --trust" if is_user_class(run.settings.model.cell) else "")
+    return shell.join([str(run.path)]) + (" --trust" if is_user_class(run.settings.model.cell) else "")
 
 
 def _names(run: Run) -> list[str]:

@@ -134,7 +134,7 @@ def test_training_says_nothing_on_stdout(lstmctl: Command) -> None:
     assert (result.code, result.out) == (0, "")
     lines = [line for line in result.err.splitlines() if line.startswith("step ")]
     assert [line.split()[1] for line in lines] == ["1/3", "2/3", "3/3"]
-    assert "Next: lstmctl generate runs/travellers-lstm-001 --prompt '…'" in result.err
+    assert 'Next: lstmctl generate runs/travellers-lstm-001 --prompt "…"' in result.err
     quiet = lstmctl("train", "--quiet", *TINY)
     assert quiet == Result(0, "", "")
 
