@@ -59,8 +59,8 @@ def replace_file(path: Path, content: bytes) -> None:
 
 
 def rename_over(source: Path, target: Path) -> None:
-    """Give a file the name of another, in one step. Windows refuses while a program has the other open, so there it is
-    tried for a second: readers are quick.
+    """Rename a file or folder in one step; a file of the new name is replaced. Windows refuses while a program has
+    either open, so there it is tried for a second: readers and virus scanners are quick.
 
     Raises:
         OSError: it cannot be renamed.

@@ -19,6 +19,7 @@ FLOORS = [
         "registry",
         "bundled",
         "storage",
+        "locks",
         "shell",
         "openmp",
         "step_grammar",
@@ -33,6 +34,7 @@ FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
 ARROWS = {
     "registry": {"errors"},
     "storage": {"errors"},
+    "locks": {"errors", "storage"},
     "statistics": {"records"},
     "models": {"protocols"},
     "decoding": {"protocols", "models"},

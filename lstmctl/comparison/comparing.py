@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import logging
 import os
-import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+from lstmctl import shell
 from lstmctl.api.assembly import find_cell, open_data
 from lstmctl.api.failures import memory_errors
 from lstmctl.comparison.arms import arms_of, parse_grid
@@ -20,13 +20,14 @@ from lstmctl.comparison.planning import MOST_SEEDS, keep_sources, make_plan
 from lstmctl.comparison.results import as_json, choose, gather
 from lstmctl.config import LoadedConfig, from_mapping, load
 from lstmctl.errors import DataError, LstmctlError, RunError, UsageError
+from lstmctl.locks import locked
 from lstmctl.records import Comparison, Planned
 from lstmctl.registry import source_hash
 from lstmctl.reporting.comparison_page import write_comparison
 from lstmctl.reporting.comparison_words import DEVIATION_TO_WARN_OF
 from lstmctl.runs.comparisons import RESULT, find_comparison
 from lstmctl.runs.folder import runs_root
-from lstmctl.runs.place import claim_folder, locked
+from lstmctl.runs.place import claim_folder
 from lstmctl.storage import replace_json
 from lstmctl.training.interruption import termination_as_exit
 
@@ -205,7 +206,7 @@ def command_to_resume(folder: Path, plan: Plan, jobs: int) -> str:
     """What a person types to go on, with consent where the plan names code."""
     words = ["lstmctl", "compare", "--resume", str(folder)]
     trust = any(arm.cell_source for arm in plan.arms)
-    return shlex.join([*words, *(["--jobs", str(jobs)] if jobs > 1 else []), *(["--trust"] if trust else [])])
+    return shell.join([*words, *(["--jobs", str(jobs)] if jobs > 1 else []), *(["--trust"] if trust else [])])
 
 
 def check_jobs(jobs: int, match: Match) -> None:

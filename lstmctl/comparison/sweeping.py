@@ -25,12 +25,13 @@ from lstmctl.comparison.planning import keep_sources, make_plan
 from lstmctl.comparison.results import as_json
 from lstmctl.config import LoadedConfig, derive
 from lstmctl.errors import ConfigError, LstmctlError, RunError, UsageError
+from lstmctl.locks import locked
 from lstmctl.records import Comparison, ComparisonEvent, Planned, Sweep
 from lstmctl.reporting.sweep_page import write_sweep
 from lstmctl.reporting.sweep_words import value_name
 from lstmctl.runs.comparisons import SWEEP, find_comparison
 from lstmctl.runs.folder import runs_root
-from lstmctl.runs.place import claim_folder, locked
+from lstmctl.runs.place import claim_folder
 from lstmctl.storage import disk_errors, read_json, replace_json
 from lstmctl.training.interruption import Interruption, termination_as_exit
 

@@ -9,17 +9,15 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any, Literal, Protocol
 
-from filelock import FileLock, Timeout
-
-from lstmctl.errors import DataError, ResourceError
-from lstmctl.storage import disk_errors, remove_leftovers
+from lstmctl.errors import DataError, ResourceError, RunError
+from lstmctl.locks import HOLDER, LOCK, locked
+from lstmctl.storage import disk_errors
 
 HEADER = "prepared.json"
-LOCK = "lock"
 PROGRESS = "progress.json"
 """There from the first number that is written until the header is."""
 BLOCK = 1 << 20
@@ -121,24 +119,26 @@ def held(folder: Path, own: Sequence[str]) -> Iterator[None]:
     Raises:
         DataError: it holds something else, or another process holds it.
     """
-    known = (HEADER, PROGRESS, LOCK, *own, f".{HEADER}.tmp-", f".{PROGRESS}.tmp-")
-    lock = FileLock(folder / LOCK, timeout=0)
-    with folder_errors(folder):
-        folder.mkdir(parents=True, exist_ok=True)
-        if others := [path.name for path in sorted(folder.iterdir()) if not path.name.startswith(known)]:
-            raise DataError(f"{folder} is there and holds {others[0]}", hint="name another folder: --to FOLDER")
+    known = (HEADER, PROGRESS, LOCK, HOLDER, *own, f".{HEADER}.tmp-", f".{PROGRESS}.tmp-")
+    with ExitStack() as lock:
+        with folder_errors(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+            if others := [path.name for path in sorted(folder.iterdir()) if not path.name.startswith(known)]:
+                raise DataError(f"{folder} is there and holds {others[0]}", hint="name another folder: --to FOLDER")
+            try:
+                lock.enter_context(locked(folder))
+            except RunError as error:
+                raise DataError(str(error), hint=error.hint) from error
         try:
-            lock.acquire()
-        except Timeout as error:
-            raise DataError(f"another process prepares {folder} now") from error
-    try:
-        remove_leftovers(folder)
-        yield
-    finally:
-        lock.release()
-        with suppress(OSError):
-            (folder / LOCK).unlink()
-            folder.rmdir()
+            yield
+        finally:
+            # A process that waits for this file notices that it is gone. Windows refuses to delete it while it is held;
+            # there filelock deletes it on release.
+            with suppress(OSError):
+                (folder / LOCK).unlink()
+            lock.close()
+            with suppress(OSError):  # not empty
+                folder.rmdir()
 
 
 @contextmanager

@@ -27,7 +27,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lstmctl.errors import RunError
-from lstmctl.storage import disk_errors, link_or_copy, replace_json, sync_folder, write_synced
+from lstmctl.storage import disk_errors, link_or_copy, rename_over, replace_json, sync_folder, write_synced
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -168,7 +168,7 @@ class Checkpoints:
                 write_synced(temporary / name, content)
             sync_folder(temporary)
             shutil.rmtree(path, ignore_errors=True)  # of another history, or damaged; no pointer needs it
-            temporary.rename(path)
+            rename_over(temporary, path)
         except BaseException:
             shutil.rmtree(temporary, ignore_errors=True)
             raise

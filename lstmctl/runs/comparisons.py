@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from lstmctl.errors import RunError
-from lstmctl.runs.place import is_locked
+from lstmctl.locks import is_locked
 from lstmctl.storage import read_json
 
 PLAN, RESULT, SWEEP = "plan.json", "comparison.json", "sweep.json"

@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from lstmctl.errors import RunError
+from lstmctl.locks import is_locked, locked
 from lstmctl.runs.checkpoint import Checkpoints
 from lstmctl.runs.comparisons import PLAN, SWEEP, list_comparisons, list_sweeps
-from lstmctl.runs.place import claim_folder, is_locked, locked
+from lstmctl.runs.place import claim_folder
 from lstmctl.storage import read_json, remove_leftovers, replace_json
 
 FORMAT = 1
@@ -92,7 +93,7 @@ class RunFolder:
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Hold the run for writing; see `place.locked`."""
+        """Hold the run for writing; see `locks.locked`."""
         with locked(self.path):
             remove_leftovers(self.path / "checkpoints")
             yield

@@ -26,8 +26,8 @@ from lstmctl.comparison.plan import read_plan
 from lstmctl.comparison.planning import make_plan
 from lstmctl.config import load
 from lstmctl.errors import ConfigError, DataError, RunError, UsageError
+from lstmctl.locks import locked
 from lstmctl.records import Comparison, ComparisonEvent, Planned, RunBegan, RunEnded, RunEvent, Saved, Started, Stepped
-from lstmctl.runs.place import locked
 
 Undisturbed = tuple[Comparison, dict[str, Any], list[ComparisonEvent]]
 LeftBy = Callable[[Path], dict[str, Any]]

@@ -17,10 +17,10 @@ from lstmctl.comparison.plan import read_plan
 from lstmctl.comparison.planning import make_plan
 from lstmctl.config import LoadedConfig, from_mapping
 from lstmctl.errors import ConfigError, DataError, RunError, UsageError
+from lstmctl.locks import locked
 from lstmctl.records import ComparisonEvent, Planned, RunBegan, Sweep
 from lstmctl.runs.comparisons import summarise_sweep
 from lstmctl.runs.folder import find_run
-from lstmctl.runs.place import locked
 from tests.conftest import Command
 
 LeftBy = Callable[[Path], dict[str, Any]]

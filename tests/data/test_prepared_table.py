@@ -16,7 +16,6 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
-from filelock import FileLock
 
 from lstmctl.data import regular, timesteps
 from lstmctl.data.preparing_table import PreparedTable, prepare_table
@@ -24,6 +23,7 @@ from lstmctl.data.preparing_text import prepare_text
 from lstmctl.data.series import Layout, SeriesCorpus, SeriesEncoding, open_series
 from lstmctl.data.text import open_text
 from lstmctl.errors import DataError, ResourceError
+from lstmctl.locks import locked
 
 
 def hours(count: int) -> list[str]:
@@ -578,10 +578,11 @@ def test_two_processes_do_not_prepare_into_one_folder() -> None:
     write(wide())
     Path("a.prepared").mkdir()
     with (
-        FileLock("a.prepared/lock"),
-        pytest.raises(DataError, match=r"another process prepares .*a\.prepared now$"),
+        locked(Path("a.prepared")),
+        pytest.raises(DataError, match=rf"a\.prepared is in use by process {os.getpid()} on ") as caught,
     ):
         prepared_of()
+    assert caught.value.hint == "wait for it, or stop it"
     assert not prepared_of().was_there
 
 

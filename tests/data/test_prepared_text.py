@@ -14,11 +14,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from filelock import FileLock
 
 from lstmctl.data.preparing_text import Prepared, prepare_text
 from lstmctl.data.text import TextCorpus, open_text
 from lstmctl.errors import DataError, ResourceError
+from lstmctl.locks import locked
 
 SPLIT = (0.5, 0.5)
 MIXED = "naïve “quotes” — and 👩\u200d👩, 日本語\r\n"
@@ -302,10 +302,11 @@ def test_two_processes_do_not_prepare_into_one_folder() -> None:
     write("one text")
     Path("a.prepared").mkdir()
     with (
-        FileLock("a.prepared/lock"),
-        pytest.raises(DataError, match=r"another process prepares .*a\.prepared now$"),
+        locked(Path("a.prepared")),
+        pytest.raises(DataError, match=rf"a\.prepared is in use by process {os.getpid()} on ") as caught,
     ):
         prepare_text("a.txt", "characters")
+    assert caught.value.hint == "wait for it, or stop it"
     assert not prepare_text("a.txt", "characters").was_there
 
 

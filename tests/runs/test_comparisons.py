@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from lstmctl.errors import RunError
+from lstmctl.locks import locked
 from lstmctl.runs.comparisons import find_comparison, list_comparisons, summarise_comparison
 from lstmctl.runs.folder import find_run, list_runs
-from lstmctl.runs.place import locked
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import multiprocessing
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -184,9 +185,49 @@ def test_a_lock_names_its_holder_and_ends_with_it(tmp_path: Path) -> None:
         holder.kill()
     assert not folder.is_held()
     assert summarise(folder)["status"] == "stopped"
+    assert (tmp_path / "holder").read_text().startswith(f"process {holder.pid} on ")
     with folder.locked():
         assert folder.is_held()
     assert not folder.is_held()
+    assert not (tmp_path / "holder").exists()
+
+
+def test_a_lock_file_of_an_earlier_version_names_nobody_and_hinders_nobody(tmp_path: Path) -> None:
+    (tmp_path / "lock").write_text("process 1 on elsewhere")  # there the name was in the file itself
+    folder = RunFolder(tmp_path)
+    assert not folder.is_held()
+    with folder.locked(), pytest.raises(RunError, match=f"is in use by process {os.getpid()} on "), folder.locked():
+        pass
+
+
+NO_LOCKS = """
+import errno, fcntl, os, sys
+from pathlib import Path
+from lstmctl.errors import ResourceError
+from lstmctl.locks import locked
+def flock(*_):
+    raise OSError(number, os.strerror(number))
+fcntl.flock = flock
+for number in (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EIO):
+    try:
+        with locked(Path(sys.argv[1])):
+            print("held")
+    except ResourceError as error:
+        print(error, "|", error.hint)
+"""
+
+
+def test_a_file_system_without_locks_is_refused_by_that_name(tmp_path: Path) -> None:
+    result = subprocess.run(
+        [sys.executable, "-c", NO_LOCKS, str(tmp_path)], capture_output=True, text=True, check=False
+    )
+    assert result.stderr == ""
+    cause = "its file system has no locks, so two processes could write there at once"
+    refused = f"{tmp_path} cannot be locked: {cause} | use a folder on another disk: LSTMCTL_RUNS=FOLDER"
+    assert result.stdout.splitlines() == [
+        *[refused] * 3,
+        f"{tmp_path / 'lock'} cannot be written: Input/output error | None",
+    ]
 
 
 def look(path: Path, times: int) -> None:
