@@ -59,7 +59,7 @@ def copy(
     text = bundled_text(name)
     target = Path(file or f"{name.removesuffix('.yaml')}.yaml")
     try:
-        with target.open("x", encoding="utf-8") as opened:
+        with target.open("x", encoding="utf-8", newline="\n") as opened:
             opened.write(text)
     except FileExistsError as error:
         raise UsageError(f"{target} exists already", hint="give another FILE, or remove it first") from error

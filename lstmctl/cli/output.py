@@ -11,6 +11,8 @@ from typing import Any
 
 import typer
 
+from lstmctl.reporting.console import is_broken_pipe
+
 
 def write(text: str) -> None:
     """Text to stdout at once, unchanged; what the terminal cannot show is escaped by it.
@@ -23,8 +25,10 @@ def write(text: str) -> None:
     try:
         sys.stdout.write(text)
         sys.stdout.flush()
-    except BrokenPipeError:  # whoever read our output has seen enough
-        let_go()
+    except OSError as error:
+        if not is_broken_pipe(error):
+            raise
+        let_go()  # whoever read our output has seen enough
         raise typer.Exit(0) from None
 
 
@@ -35,5 +39,10 @@ def let_go() -> None:
 
 
 def write_json(data: Mapping[str, Any]) -> None:
-    """One JSON object, marked with the format's version."""
-    write(json.dumps({"format": 1, **data}, ensure_ascii=False, allow_nan=False) + "\n")
+    """One JSON object, marked with the format's version; what stdout cannot encode is written as JSON's own escapes."""
+    text = json.dumps({"format": 1, **data}, ensure_ascii=False, allow_nan=False)
+    try:
+        text.encode(getattr(sys.stdout, "encoding", None) or "utf-8")
+    except UnicodeEncodeError:
+        text = json.dumps({"format": 1, **data}, allow_nan=False)
+    write(text + "\n")

@@ -6,6 +6,7 @@ shown, and a stream that is closed, full or unable to show a character never tur
 
 from __future__ import annotations
 
+import errno
 import io
 import os
 import sys
@@ -60,8 +61,18 @@ def is_terminal(stream: TextIO | None) -> bool:
 
 
 def wants_colour(stream: TextIO | None) -> bool:
-    """Whether colour may be written: a terminal, and no `NO_COLOR` in the environment."""
+    """Return whether colour may be written: to a terminal, and without `NO_COLOR` in the environment.
+
+    An old console of Windows shows colours as `←[1;31m`; Windows Terminal, which sets `WT_SESSION`, knows them.
+    """
+    if os.name == "nt" and not os.environ.get("WT_SESSION"):
+        return False
     return is_terminal(stream) and not os.environ.get("NO_COLOR")
+
+
+def is_broken_pipe(error: OSError) -> bool:
+    """Return whether a write failed because whoever read the stream has left: on Windows, an invalid argument."""
+    return isinstance(error, BrokenPipeError) or (os.name == "nt" and error.errno == errno.EINVAL)
 
 
 def write_line(text: str, stream: TextIO | None = None) -> None:
@@ -162,10 +173,10 @@ class Tolerant(io.TextIOBase):
             try:
                 self._stream.write(encodable(text, self.encoding))
                 self._stream.flush()
-            except BrokenPipeError:
-                self._let_go()
-            except (OSError, ValueError):  # a full disk, a closed stream
-                if self._stream is sys.stdout:
+            except (OSError, ValueError) as error:  # a full disk, a closed stream
+                if isinstance(error, OSError) and is_broken_pipe(error):
+                    self._let_go()
+                elif self._stream is sys.stdout:
                     raise  # there it is the result that would be lost
         return len(text)
 

@@ -136,8 +136,7 @@ def device_name(device: torch.device) -> str:
 
 
 def peak_memory(device: str) -> int | None:
-    """The most memory taken so far, in bytes: allocated on a GPU, else by the whole process; None where the system
-    does not say."""
+    """The most memory taken so far, in bytes: allocated on a GPU, else by the whole process; None on Windows."""
     if device.startswith("cuda"):
         return int(torch.cuda.max_memory_allocated(device))
     try:
@@ -147,9 +146,9 @@ def peak_memory(device: str) -> int | None:
         peak = None
     if peak is not None:
         return int(peak[1]) * 1024
-    try:
-        import resource
-    except ImportError:  # Windows
+    if sys.platform == "win32":
         return None
+    import resource
+
     most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return most if sys.platform == "darwin" else most * 1024
