@@ -33,6 +33,8 @@ CHUNK = 1 << 14
 """Bytes between two looks at the clock: small enough that a slow line still moves the bar."""
 LONGEST_NAME = 200
 """Bytes of a file's name; 255 are usual, and the temporary file beside it adds some."""
+SAFE_NAME = re.compile(r'(?!\.)(?!(?i:con|nul|aux|prn|com\d|lpt\d)(\.|$))[^/\\:*?"<>|]*[^/\\:*?"<>|. ]')
+"""Not hidden, and a name on Windows too."""
 ABANDONED = 3600.0
 """Seconds without a byte after which a temporary file is that of a download that was killed."""
 
@@ -171,7 +173,7 @@ def _file_name(url: str) -> str:
     hint = f"fetch it by other means, and put it into {cache_folder()}"
     if not name:
         raise UsageError(f"`{shown}` names no file: its path ends in nothing")
-    if name.startswith(".") or re.search(r'[/\\:*?"<>|]', name) or not name.isprintable():
+    if not SAFE_NAME.fullmatch(name) or not name.isprintable():
         raise UsageError(f"`{shown}` ends in `{name}`, which is not a safe name for a file", hint=hint)
     if len(name.encode()) > LONGEST_NAME:
         raise UsageError(f"the name of the file in `{shown}` is longer than {LONGEST_NAME} bytes", hint=hint)

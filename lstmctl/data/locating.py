@@ -63,7 +63,9 @@ def text_files(path: Path) -> list[Path]:
         DataError: it is neither a file nor a folder, or a folder without any text file.
     """
     if path.is_dir():
-        files = sorted(file for file in path.rglob("*.txt") if file.is_file() and not _hidden(file.relative_to(path)))
+        found = [file for file in path.rglob("*.txt") if file.is_file() and not _hidden(file.relative_to(path))]
+        # By exact characters: Windows itself takes `a.TXT` for a match, and sorts `a` before `B`.
+        files = sorted((file for file in found if file.suffix == ".txt"), key=lambda file: file.relative_to(path).parts)
         if not files:
             raise DataError(f"{path} is a folder without any .txt file")
         return files

@@ -247,6 +247,8 @@ def test_no_secure_connection_is_told(server: Server) -> None:
         ("https://example.org/..", "`https://example.org/..` ends in `..`, which is not a safe name for a file"),
         ("https://a.b/%2e%2e%2fc", "`https://a.b/%2e%2e%2fc` ends in `../c`, which is not a safe name for a file"),
         ("https://a.b/.hidden", "`https://a.b/.hidden` ends in `.hidden`, which is not a safe name for a file"),
+        ("https://a.b/Con.txt", "`https://a.b/Con.txt` ends in `Con.txt`, which is not a safe name for a file"),
+        ("https://a.b/c.", "`https://a.b/c.` ends in `c.`, which is not a safe name for a file"),
         ("https://a.b/c%00", "`https://a.b/c%00` ends in `c\x00`, which is not a safe name for a file"),
         (f"https://a.b/{'c' * 201}", f"the name of the file in `https://a.b/{'c' * 201}` is longer than 200 bytes"),
         ("https://a.b/travellers.txt", "travellers.txt is the name of bundled data, which would be found first"),
