@@ -26,6 +26,7 @@ lint: .venv/.development
 
 types: .venv/.development
 	$(BIN)/mypy
+	$(BIN)/mypy --platform win32 --cache-dir .mypy_cache/win32  # finds what Windows lacks
 
 .venv/bin/python:
 	$(PYTHON) -m venv .venv
