@@ -8,13 +8,16 @@ import math
 import os
 import random
 import shutil
+import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
+
+from tests import processes
 
 if TYPE_CHECKING:
     from lstmctl import Run
@@ -62,6 +65,30 @@ def one_thread() -> None:
     import torch
 
     torch.set_num_threads(1)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def interruptible() -> Iterator[None]:
+    """Ctrl-C works, here and in what is started, though a shell starts background jobs with SIGINT ignored."""
+    former = signal.getsignal(signal.SIGINT)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, former)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def quick_starts() -> Iterator[None]:
+    """The runs of comparisons start as the tests' own processes do, and all of them end with the tests."""
+    processes.start_runs_of_comparisons()
+    yield
+    processes.close()
+
+
+@pytest.fixture(autouse=True)
+def nothing_left_behind() -> Iterator[None]:
+    """Every process that a test started ends with it."""
+    yield
+    processes.end_all()
 
 
 @pytest.fixture(autouse=True)

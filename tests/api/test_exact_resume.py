@@ -19,6 +19,7 @@ from typing import Any
 
 import pytest
 
+from tests import processes
 from tests.conftest import Command
 
 Train = Callable[..., str]
@@ -70,7 +71,7 @@ def result_of(run: Path) -> dict[str, Any]:
     }
 
 
-def wait_for_rows(process: subprocess.Popen[Any], run: Path, rows: int) -> None:
+def wait_for_rows(process: processes.Process, run: Path, rows: int) -> None:
     """Return once a run's log has so many rows, or its process ended."""
     log = run / "metrics.jsonl"
     while process.poll() is None and not (log.exists() and log.read_bytes().count(b"\n") >= rows):
@@ -81,7 +82,7 @@ def interrupt(config: Path, cell: str, number: int, after: int) -> Path:
     """Start a run, send it a signal once its log has grown past `after` rows, and give its folder."""
     earlier = len(list(Path("runs").glob(f"small-{cell}-*")))
     run = Path(f"runs/small-{cell}-{earlier + 1:03d}")
-    process = subprocess.Popen(command(str(config), f"model.cell={cell}", *SETTINGS), stderr=subprocess.PIPE, text=True)
+    process = processes.start(command(str(config), f"model.cell={cell}", *SETTINGS), stderr=subprocess.PIPE, text=True)
     wait_for_rows(process, run, after)
     process.send_signal(number)
     _, errors = process.communicate(timeout=60)
@@ -109,7 +110,7 @@ def test_stopped_again_and_again_equals_undisturbed(small_config: Path, train: T
     train(str(small_config), *SETTINGS)
     run = interrupt(small_config, "lstm", signal.SIGTERM, after=20)
     for pause in (0.0, 0.05, 0.1):
-        process = subprocess.Popen(command("--resume", str(run)), stderr=subprocess.DEVNULL)
+        process = processes.start(command("--resume", str(run)), stderr=subprocess.DEVNULL)
         rows = (run / "metrics.jsonl").read_bytes().count(b"\n")
         wait_for_rows(process, run, rows + 15)
         time.sleep(pause)
@@ -143,7 +144,7 @@ def test_a_finished_run_has_nothing_to_resume(small_config: Path, train: Train) 
 
 
 def test_a_second_interrupt_stops_at_once_and_loses_nothing_saved(small_config: Path, train: Train) -> None:
-    process = subprocess.Popen(
+    process = processes.start(
         command(str(small_config), "training.budget=2M steps", "training.save_every=50"),
         stderr=subprocess.PIPE,
         text=True,
@@ -178,7 +179,7 @@ def test_only_display_and_save_settings_may_change_on_resume(small_config: Path,
 
 
 def test_a_running_run_names_its_holder(small_config: Path, train: Train) -> None:
-    process = subprocess.Popen(command(str(small_config), "training.budget=2M steps"), stderr=subprocess.DEVNULL)
+    process = processes.start(command(str(small_config), "training.budget=2M steps"), stderr=subprocess.DEVNULL)
     run = Path("runs/small-lstm-001")
     while not (run / "checkpoints/pointers.json").exists():
         assert process.poll() is None

@@ -21,6 +21,7 @@ from safetensors.torch import load_file
 from lstmctl.api import load_run, resume, train
 from lstmctl.errors import DivergedError, ResourceError, RunError
 from lstmctl.records import Evaluated, Event, Finished, Sampled, Saved, SavePoint, Started, Stepped
+from tests import processes
 from tests.conftest import Command, write_small_config
 
 BENCHMARKS = Path(__file__).resolve().parent.parent.parent / "benchmarks"
@@ -42,7 +43,7 @@ main()
 def limited(kind: str, limit: int, *arguments: str) -> subprocess.CompletedProcess[str]:
     """`lstmctl train` where no file may grow beyond `limit` bytes, or no more memory than that is to be had."""
     command = [sys.executable, "-c", LIMITED, kind, str(limit), *arguments]
-    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    return processes.run(command, capture_output=True, text=True, timeout=120, check=False)
 
 
 def left_by(run: Path) -> dict[str, Any]:
@@ -181,7 +182,7 @@ def test_a_signal_while_data_is_read_ends_with_its_code_and_leaves_nothing(
     number: int, code: int, small_config: Path, text_file: Path
 ) -> None:
     text_file.write_text(text_file.read_text() * 8_000)
-    process = subprocess.Popen(
+    process = processes.start(
         [sys.executable, "-m", "lstmctl", "train", str(small_config), "--quiet"], stderr=subprocess.PIPE, text=True
     )
     descriptors = Path(f"/proc/{process.pid}/fd")

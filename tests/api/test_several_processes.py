@@ -18,6 +18,7 @@ import pytest
 from lstmctl import api
 from lstmctl.errors import DivergedError
 from lstmctl.runs.checkpoint import Checkpoints
+from tests import processes
 from tests.conftest import Command
 
 RUN = Path("runs/small-lstm-001")
@@ -47,7 +48,7 @@ def side_by_side(*arguments: str, second: dict[str, str] | None = None) -> tuple
     for rank in range(2):
         own = {**os.environ, **shared, "RANK": str(rank), "LOCAL_RANK": str(rank), **((second or {}) if rank else {})}
         command = [sys.executable, "-m", "lstmctl", "train", *arguments]
-        started.append(subprocess.Popen(command, env=own, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True))
+        started.append(processes.start(command, env=own, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True))
     said = [process.communicate(timeout=LONGEST)[0] for process in started]
     return [process.returncode for process in started], "".join(said)
 

@@ -21,6 +21,7 @@ import typer
 from lstmctl import bundled, train
 from lstmctl.cli.main import app, main
 from lstmctl.errors import LstmctlError
+from tests import processes
 from tests.conftest import Command, Result, Trained, write_waves
 
 RUNS_HINT = "lstmctl runs list shows what there is"
@@ -334,7 +335,7 @@ def test_an_interrupted_run_prints_the_command_that_resumes(lstmctl: Command, tm
     (tmp_path / "my_cell.py").write_text(cell)
     line = [sys.executable, "-m", "lstmctl", "train", *TINY, "training.budget=2M steps", "model.cell=my_cell:Mine"]
     environment = {**os.environ, "LSTMCTL_RUNS": "my runs"}
-    started = subprocess.Popen(line, stderr=subprocess.PIPE, text=True, env=environment)
+    started = processes.start(line, stderr=subprocess.PIPE, text=True, env=environment)
     log = Path("my runs/travellers-mine-001/samples.txt")
     while not (log.exists() and log.stat().st_size):
         assert started.poll() is None
@@ -358,7 +359,7 @@ def test_whoever_reads_only_the_beginning_is_served(runs: Path) -> None:
 def test_a_full_disk_behind_stdout_is_told(arguments: list[str]) -> None:
     with Path("/dev/full").open("w") as full:
         line = [sys.executable, "-m", "lstmctl", *arguments]
-        result = subprocess.run(line, stdout=full, stderr=subprocess.PIPE, text=True, timeout=60, check=False)
+        result = processes.run(line, stdout=full, stderr=subprocess.PIPE, text=True, timeout=60, check=False)
     assert result.stderr == "error: stdout cannot be written: No space left on device\nhint: free some space\n"
     assert result.returncode == 6
 
@@ -431,7 +432,7 @@ def test_the_module_and_the_script_are_one_command() -> None:
 
 def test_two_at_once_get_folders_of_their_own() -> None:
     line = [sys.executable, "-m", "lstmctl", "train", "--json", *TINY]
-    both = [subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for _ in range(2)]
+    both = [processes.start(line, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for _ in range(2)]
     told = [json.loads(one.communicate(timeout=120)[0]) for one in both]
     assert {one["run"] for one in told} == {"runs/travellers-lstm-001", "runs/travellers-lstm-002"}
     assert told[0]["metrics"] == told[1]["metrics"]
@@ -440,7 +441,7 @@ def test_two_at_once_get_folders_of_their_own() -> None:
 def test_a_run_folder_that_vanishes_is_told() -> None:
     settings = [*TINY, "training.budget=2M steps", "training.save_every=50"]
     line = [sys.executable, "-m", "lstmctl", "train", "--quiet", *settings]
-    started = subprocess.Popen(line, stderr=subprocess.PIPE, text=True)
+    started = processes.start(line, stderr=subprocess.PIPE, text=True)
     run = Path("runs/travellers-lstm-001")
     while not (run / "checkpoints/step-50").exists():
         assert started.poll() is None

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from tests import processes
 from tests.conftest import Command, Result, Trained
 
 FEW = ["training.budget=3 steps"]
@@ -216,7 +217,7 @@ def test_a_constant_column_is_warned_of_and_learnt_without_nan(
 ) -> None:
     write("small.csv", [waves[0], *(f"{line.rpartition(',')[0]},5" for line in waves[1:])])
     line = [sys.executable, "-m", "lstmctl", "train", "--json", "waves.yaml", *FEW]
-    result = subprocess.run(line, capture_output=True, text=True, timeout=60, check=False)
+    result = processes.run(line, capture_output=True, text=True, timeout=60, check=False)
     assert result.returncode == 0, result.stderr
     assert "warning: `b` is constant (5) in its training rows; its spread is taken as 1\n" in result.stderr
     told = json.loads(result.stdout, parse_constant=pytest.fail)
@@ -370,7 +371,7 @@ def test_a_damaged_run_is_told_by_its_file(name: str, lstmctl: Command, run: str
 def test_an_interrupted_forecaster_goes_on(lstmctl: Command, series_config: Path) -> None:
     settings = ["training.budget=400 steps", "training.evaluate_every=200", "training.save_every=200"]
     line = [sys.executable, "-m", "lstmctl", "train", "waves.yaml", *settings, "training.sample_every=5"]
-    started = subprocess.Popen(line, stderr=subprocess.PIPE, text=True)
+    started = processes.start(line, stderr=subprocess.PIPE, text=True)
     log = Path("runs/waves-gru-001/samples.txt")
     while not (log.exists() and log.stat().st_size):
         assert started.poll() is None

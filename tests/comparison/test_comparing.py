@@ -28,6 +28,7 @@ from lstmctl.config import load
 from lstmctl.errors import ConfigError, DataError, RunError, UsageError
 from lstmctl.locks import locked
 from lstmctl.records import Comparison, ComparisonEvent, Planned, RunBegan, RunEnded, RunEvent, Saved, Started, Stepped
+from tests import processes
 
 Undisturbed = tuple[Comparison, dict[str, Any], list[ComparisonEvent]]
 LeftBy = Callable[[Path], dict[str, Any]]
@@ -47,9 +48,9 @@ def begun(events: list[ComparisonEvent]) -> list[str]:
     return [event.run for event in events if isinstance(event, RunBegan)]
 
 
-def lstmctl(*arguments: str) -> subprocess.Popen[str]:
+def lstmctl(*arguments: str) -> processes.Process:
     command = [sys.executable, "-m", "lstmctl", "compare", *arguments]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    return processes.start(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
 def statuses(folder: Path) -> Counter[str]:
@@ -491,7 +492,7 @@ def test_a_full_disk_ends_with_what_is_there_and_goes_on_later(
 ) -> None:
     arguments = ["rnn", "lstm", "--seeds", "1", "--config", str(config), "--quiet"]
     command = [sys.executable, "-c", DISK_FULL, "9000", *arguments]  # a plan fits, a checkpoint does not
-    result = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    result = processes.run(command, capture_output=True, text=True, timeout=120, check=False)
     assert result.returncode == 6, result.stderr
     assert "error: rnn-seed-0: " in result.stderr
     assert f"to go on: lstmctl compare --resume {FOLDER}" in result.stderr

@@ -30,6 +30,7 @@ from lstmctl.data.downloading import CHUNK, TIMEOUT, Downloaded, download, find_
 from lstmctl.data.listing import known_files
 from lstmctl.data.sources import KNOWN, Source, find_known
 from lstmctl.errors import DataError, ResourceError, UsageError
+from tests import processes
 
 CONTENT = b"".join(b"%06d A line of some text.\n" % number for number in range(3000))
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
@@ -416,7 +417,7 @@ def test_a_downloaded_text_is_found_by_its_name_and_by_its_path(server: Server) 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_in_the_middle_leaves_nothing(number: signal.Signals, server: Server, cache: Path) -> None:
     line = [sys.executable, "-m", "lstmctl", "data", "download", server.url("stalls/a.txt")]
-    started = subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    started = processes.start(line, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     while not any(path.stat().st_size for path in cache.glob(".*")):
         assert started.poll() is None
         time.sleep(0.01)
@@ -437,7 +438,7 @@ main()
 
 def test_a_full_disk_is_told_and_leaves_nothing(server: Server, cache: Path) -> None:
     line = [sys.executable, "-c", LIMITED, server.url("good/a.txt")]
-    result = subprocess.run(line, capture_output=True, text=True, timeout=60, check=False)
+    result = processes.run(line, capture_output=True, text=True, timeout=60, check=False)
     assert (result.returncode, result.stdout) == (6, "")
     assert result.stderr == (
         f"error: {cache}/a.txt cannot be written: File too large\n"

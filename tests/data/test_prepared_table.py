@@ -7,7 +7,6 @@ import json
 import os
 import random
 import signal
-import subprocess
 import sys
 import tracemalloc
 from pathlib import Path
@@ -24,6 +23,7 @@ from lstmctl.data.series import Layout, SeriesCorpus, SeriesEncoding, open_serie
 from lstmctl.data.text import open_text
 from lstmctl.errors import DataError, ResourceError
 from lstmctl.locks import locked
+from tests import processes
 
 
 def hours(count: int) -> list[str]:
@@ -312,7 +312,7 @@ def test_a_process_that_is_killed_leaves_what_the_next_goes_on_from() -> None:
     size = write(wide(1500)).stat().st_size
     attempt(folder="whole")
     for share in (0.5, 1.6):
-        killed = subprocess.run([sys.executable, "-c", KILLED, str(int(share * size))], check=False, timeout=60)
+        killed = processes.run([sys.executable, "-c", KILLED, str(int(share * size))], check=False, timeout=60)
         assert killed.returncode == -signal.SIGKILL
     error = refused()
     assert str(error) == f"{Path('a.prepared').absolute()} is not prepared to its end"
@@ -381,7 +381,7 @@ except ResourceError as error:
 def test_a_disk_that_is_full_is_named_and_what_was_done_stays() -> None:
     write(wide(1500))
     attempt(folder="whole")
-    result = subprocess.run([sys.executable, "-c", FULL, "15000"], capture_output=True, text=True, check=False)
+    result = processes.run([sys.executable, "-c", FULL, "15000"], capture_output=True, text=True, check=False)
     assert result.stderr == ""
     message, hint, code = result.stdout.strip().split("|")
     assert message == f"{Path('a.prepared/targets.bin').absolute()} cannot be written: File too large"

@@ -6,7 +6,6 @@ import json
 import os
 import random
 import signal
-import subprocess
 import sys
 import tracemalloc
 from pathlib import Path
@@ -19,6 +18,7 @@ from lstmctl.data.preparing_text import Prepared, prepare_text
 from lstmctl.data.text import TextCorpus, open_text
 from lstmctl.errors import DataError, ResourceError
 from lstmctl.locks import locked
+from tests import processes
 
 SPLIT = (0.5, 0.5)
 MIXED = "naïve “quotes” — and 👩\u200d👩, 日本語\r\n"
@@ -174,7 +174,7 @@ def test_a_process_that_is_killed_leaves_what_the_next_goes_on_from() -> None:
     size = write(long_text()).stat().st_size
     attempt(folder="whole")
     for share in (0.5, 1.3, 0.9):
-        killed = subprocess.run([sys.executable, "-c", KILLED, str(int(share * size))], check=False, timeout=60)
+        killed = processes.run([sys.executable, "-c", KILLED, str(int(share * size))], check=False, timeout=60)
         assert killed.returncode == -signal.SIGKILL
         assert (
             "is not prepared to its end" in str(refused())
@@ -201,7 +201,7 @@ except ResourceError as error:
 def test_a_disk_that_is_full_is_named_and_what_was_done_stays() -> None:
     write(long_text())
     attempt(folder="whole")
-    result = subprocess.run([sys.executable, "-c", FULL, "9000"], capture_output=True, text=True, check=False)
+    result = processes.run([sys.executable, "-c", FULL, "9000"], capture_output=True, text=True, check=False)
     assert result.stderr == ""
     message, hint = result.stdout.strip().split("|")
     assert (

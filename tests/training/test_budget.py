@@ -17,6 +17,7 @@ from lstmctl.api import resume, train
 from lstmctl.config.budget import Budget
 from lstmctl.protocols import Batch
 from lstmctl.training.budget import steps_within
+from tests import processes
 
 
 class Order:
@@ -70,7 +71,7 @@ def test_a_run_makes_as_many_steps_and_no_more(small_config: Path, budget: str, 
 def test_seconds_become_steps_that_resume_keeps(small_config: Path) -> None:
     settings = ["training.budget=2 seconds", "training.save_every=10", "training.evaluate_every=10"]
     command = [sys.executable, "-m", "lstmctl", "train", str(small_config), *settings, "--quiet"]
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    process = processes.start(command, stderr=subprocess.PIPE, text=True)
     path = Path("runs/small-lstm-001")
     while process.poll() is None and not (path / "checkpoints/step-10").exists():
         time.sleep(0.005)
