@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from typing import Any
 from lstmctl import shell
 from lstmctl.api.assembly import find_cell, open_data
 from lstmctl.api.failures import memory_errors
-from lstmctl.comparison.arms import arms_of, parse_grid
+from lstmctl.comparison.arms import Arm, arms_of, parse_grid
 from lstmctl.comparison.execution import FINAL, Interrupted, Observer, execute, status_of
 from lstmctl.comparison.looking import look_inside
 from lstmctl.comparison.plan import Match, Plan, PlannedRun, read_plan, write_plan
@@ -33,7 +34,9 @@ from lstmctl.training.interruption import termination_as_exit
 
 log = logging.getLogger(__name__)
 
-DEFAULT = ("travellers", ("training.budget=2M characters", "training.learning_rate=6e-3"))
+DEFAULT = ("travellers", ("training.budget=800k characters",))
+LEARNING_RATES = {"rnn": "7e-3", "gru": "12e-3"}
+"""Of the default comparison, for cells that the config's own does not suit; chosen on the validation part."""
 """Without a config: the bundled text, so much of it that six runs take minutes, and a learning rate between what suits
 the vanilla RNN and the GRU there (4e-3) and what suits the LSTM (8e-3); see docs/benchmarks.md."""
 FEW = 500
@@ -77,6 +80,8 @@ def compare(
     """
     planned_arms, grid = arms_of(cells, arms), parse_grid(tune)
     check_jobs(jobs, match)
+    if config is None:
+        planned_arms = suited(planned_arms, [*overrides, *tune])
     loaded, overrides = load_shared(config, overrides, trust=trust)
     with termination_as_exit(), memory_errors():
         plan = make_plan(
@@ -121,6 +126,19 @@ def resume_comparison(
         if is_pending(folder, plan):
             warn_of([plan], jobs)
         return complete(folder, plan, jobs, observe, command_to_resume(folder, plan, jobs))
+
+
+def suited(arms: Sequence[Arm], asked: Sequence[str]) -> list[Arm]:
+    """The arms of the default comparison, each at a learning rate that suits its cell, unless one is asked for."""
+    key = "training.learning_rate="
+    if any(text.startswith(key) for text in asked):
+        return list(arms)
+    return [
+        replace(arm, overrides=(*arm.overrides, key + LEARNING_RATES[arm.cell]))
+        if arm.cell in LEARNING_RATES and not any(text.startswith(key) for text in arm.overrides)
+        else arm
+        for arm in arms
+    ]
 
 
 def load_shared(

@@ -17,6 +17,7 @@ from lstmctl.comparison.comparing import (
     is_pending,
     load_shared,
     plan_to_resume,
+    suited,
     warn_of,
 )
 from lstmctl.comparison.execution import Interrupted, Observer
@@ -77,6 +78,8 @@ def sweep(
     planned_arms, grid = arms_of(cells, arms, least=1), parse_grid(tune)
     check_jobs(jobs, match)
     _check_key(key, values, overrides, planned_arms, grid)
+    if config is None:
+        planned_arms = suited(planned_arms, [*overrides, *tune, f"{key}="])
     loaded, overrides = load_shared(config, overrides, trust=trust)
 
     def plan(value: str, settings: LoadedConfig) -> Plan:

@@ -22,6 +22,7 @@ from lstmctl.api import load_run
 from lstmctl.api.preparation import assemble
 from lstmctl.comparison import Interrupted, as_json, compare, resume_comparison
 from lstmctl.comparison.arms import arms_of, parse_grid
+from lstmctl.comparison.comparing import LEARNING_RATES, suited
 from lstmctl.comparison.plan import read_plan
 from lstmctl.comparison.planning import make_plan
 from lstmctl.config import load
@@ -528,3 +529,15 @@ def test_an_interruption_is_no_error(config: Path) -> None:
     with pytest.raises(Interrupted) as caught:
         compare(["rnn", "lstm"], config, ["training.budget=100000 steps"], observe=stop)
     assert (caught.value.signal, caught.value.again) == (signal.SIGINT, f"lstmctl compare --resume {FOLDER}")
+
+
+def test_the_default_comparison_gives_each_cell_a_rate_that_suits_it_unless_one_is_asked_for() -> None:
+    arms = arms_of(["rnn", "lstm"], ["own: rnn training.learning_rate=1e-3", "wide: rnn model.hidden=600"])
+    rate = f"training.learning_rate={LEARNING_RATES['rnn']}"
+    assert [arm.overrides for arm in suited(arms, ["model.hidden=9"])] == [
+        (rate,),
+        (),
+        ("training.learning_rate=1e-3",),
+        ("model.hidden=600", rate),
+    ]
+    assert suited(arms, ["training.learning_rate=2e-3,4e-3"]) == arms

@@ -203,7 +203,7 @@ def test_bundled_configs_load_from_anywhere(tmp_path: Path, monkeypatch: pytest.
         loaded = load(name)
         assert (loaded.name, loaded.folder) == (name, bundled.configs())
         assert load(f"{name}.yaml") == loaded
-    assert load("travellers").settings.training.budget == Budget(8e6, "characters")
+    assert load("travellers").settings.training.budget == Budget(2.8e6, "characters")
     assert load("next-character").settings.task.shape == "many-to-one"
 
 
