@@ -25,7 +25,8 @@ def test_the_count_is_that_of_the_equations() -> None:
     for cell, gates in (("rnn", 1), ("gru", 3), ("lstm", 4)):
         own = derive(settings, [f"model.cell={cell}"])
         recurrence = gates * (hidden * embedding + hidden * hidden + 2 * hidden)
-        expected = symbols * embedding + recurrence + hidden * symbols + symbols
+        norm = 2 * hidden  # its gain and bias
+        expected = symbols * embedding + recurrence + norm + hidden * symbols + symbols
         assert parameters_of(own, *of(own)) == expected
 
 
