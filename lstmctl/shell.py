@@ -1,13 +1,37 @@
-"""Commands as a person types them."""
+"""Commands as a person types them, quoted the way this system's shell reads them."""
 
 from __future__ import annotations
 
 import os
+import re
 import shlex
-import subprocess
-from collections.abc import Iterable
+from collections.abc import Sequence
+
+PLAIN = re.compile(r"[\w@+=:./\\-]+", re.ASCII)
+"""Words that neither `cmd` nor PowerShell reads in a way of its own."""
 
 
-def join(words: Iterable[str]) -> str:
-    """Return words as one line to type into this system's shell, each quoted where it has to be."""
-    return subprocess.list2cmdline(words) if os.name == "nt" else shlex.join(words)
+def join(words: Sequence[str]) -> str:
+    """A command line of these words: for a POSIX shell, or on Windows with double quotes."""
+    if os.name != "nt":
+        return shlex.join(words)
+    return " ".join(word if PLAIN.fullmatch(word) else _double_quoted(word) for word in words)
+
+
+def split(text: str) -> list[str]:
+    """The words of a text, where quotes hold spaces together. On Windows a backslash is part of a path.
+
+    Raises:
+        ValueError: a quotation mark has no partner.
+    """
+    lexer = shlex.shlex(text, posix=True, punctuation_chars=False)
+    lexer.whitespace_split, lexer.commenters = True, ""
+    if os.name == "nt":
+        lexer.escape = ""
+    return list(lexer)
+
+
+def _double_quoted(word: str) -> str:
+    """By the rules of Microsoft's C runtime: backslashes count only before a quotation mark, and are doubled there."""
+    inner = re.sub(r'(\\*)("|\Z)', lambda match: match[1] * 2 + ('\\"' if match[2] else ""), word)
+    return f'"{inner}"'

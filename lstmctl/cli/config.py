@@ -87,4 +87,4 @@ def schema() -> None:
     from lstmctl.cli import output
     from lstmctl.config import json_schema
 
-    output.write(json.dumps(json_schema(), indent=2, ensure_ascii=False) + "\n")
+    output.write(json.dumps(json_schema(), indent=2) + "\n")

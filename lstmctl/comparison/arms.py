@@ -5,10 +5,10 @@ from __future__ import annotations
 import difflib
 import itertools
 import re
-import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from lstmctl import shell
 from lstmctl.errors import UsageError
 from lstmctl.registry import CELLS, cell_name, is_user_class
 
@@ -63,7 +63,7 @@ def parse_arm(text: str) -> Arm:
     name, colon, rest = text.partition(":")
     name = name.strip()
     try:
-        words = shlex.split(rest)
+        words = shell.split(rest)
     except ValueError as error:
         raise UsageError(f"--arm `{text}`: {error}; {form}") from error
     if not colon or not words or "=" in words[0]:
