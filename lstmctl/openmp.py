@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 
-BOUNDS = {"GOMP_SPINCOUNT": "300", "KMP_BLOCKTIME": "1"}
+BOUNDS = {"GOMP_SPINCOUNT": "1000", "KMP_BLOCKTIME": "1"}
 """GNU's library (torch's on Linux) in iterations; LLVM's and Intel's (on macOS and Windows) in milliseconds."""
 
 
