@@ -132,6 +132,8 @@ def legend_name(name: str) -> str:
 def _rendered(draw: Draw, kind: str, width: float, ink: str, *, white: bool, text_as: str) -> bytes:
     """The figure's file; `text_as` is `path` (the same everywhere) or `none` (the reader's own fonts)."""
     import matplotlib
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.backends.backend_svg import FigureCanvasSVG
 
     style: Any = {
         "svg.fonttype": text_as,
@@ -156,5 +158,10 @@ def _rendered(draw: Draw, kind: str, width: float, ink: str, *, white: bool, tex
         matplotlib.rcdefaults()  # a reader's own matplotlibrc changes nothing
         matplotlib.rcParams.update(style)
         drawing = draw(width, ink)
-        drawing.savefig(buffer, format=kind, dpi=200, facecolor=style["axes.facecolor"], metadata=metadata)
+        drawing.set(dpi=200, facecolor=style["axes.facecolor"])
+        # Not by `savefig`, which draws everything once more to lay it out.
+        if kind == "png":
+            FigureCanvasAgg(drawing).print_png(buffer, metadata=metadata)
+        else:
+            FigureCanvasSVG(drawing).print_svg(buffer, metadata=metadata)
     return buffer.getvalue()
