@@ -23,6 +23,10 @@ from lstmctl import train
 
 ROWS: dict[str, list[str]] = {
     "nothing": [],
+    "AdamW": ["training.optimizer=adamw"],
+    "AdamW, 2.4M characters": ["training.optimizer=adamw", "training.budget=2400k characters"],
+    "2.4M characters": ["training.budget=2400k characters"],
+    "448 units, 4.5M characters": ["model.hidden=448", "training.budget=4500k characters"],
     "LSTM": ["model.cell=lstm"],
     "LSTM, learning rate 6e-3": ["model.cell=lstm", "training.learning_rate=6e-3"],
     "RNN, learning rate 2e-3": ["model.cell=rnn", "training.learning_rate=2e-3"],

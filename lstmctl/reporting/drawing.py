@@ -160,8 +160,6 @@ def _rendered(draw: Draw, kind: str, width: float, ink: str, *, white: bool, tex
         drawing = draw(width, ink)
         drawing.set(dpi=200, facecolor=style["axes.facecolor"])
         # Not by `savefig`, which draws everything once more to lay it out.
-        if kind == "png":
-            FigureCanvasAgg(drawing).print_png(buffer, metadata=metadata)
-        else:
-            FigureCanvasSVG(drawing).print_svg(buffer, metadata=metadata)
+        canvas: Any = FigureCanvasAgg(drawing) if kind == "png" else FigureCanvasSVG(drawing)
+        (canvas.print_png if kind == "png" else canvas.print_svg)(buffer, metadata=metadata)
     return buffer.getvalue()
