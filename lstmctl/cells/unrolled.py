@@ -19,6 +19,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from lstmctl.cells.halves import in_halves
 from lstmctl.cells.packed import sum_with_product
 
 _tanh_backward = torch.ops.aten.tanh_backward.grad_input
@@ -62,8 +63,12 @@ class _RNN(torch.autograd.Function):
         hiddens = torch.cat([hidden.unsqueeze(0), projected])
         add_product = sum_with_product(weight, len(hidden))
         activate = torch.ops.aten.relu.out if relu else torch.tanh
-        for before, now in pairwise(hiddens.unbind()):
-            activate(add_product(now, before, now), out=now)
+
+        def read(lanes: slice) -> None:
+            for before, now in pairwise(hiddens[:, lanes].unbind()):
+                activate(add_product(now, before, now), out=now)
+
+        in_halves(read, hidden)
         ctx.save_for_backward(hiddens, weight)
         ctx.relu = relu
         return hiddens[1:]
@@ -73,15 +78,22 @@ class _RNN(torch.autograd.Function):
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         hiddens, weight = ctx.saved_tensors
         errors = torch.empty_like(gradient, memory_format=torch.contiguous_format)
-        steps, given, error = hiddens.unbind(), _with_none_before(gradient), errors.unbind()
-        onward, add_product = given[-1], sum_with_product(weight.t().contiguous(), gradient.shape[1])
-        for time in reversed(range(len(error))):
-            if ctx.relu:
-                _relu_backward(onward, steps[time + 1], 0, grad_input=error[time])
-            else:
-                _tanh_backward(onward, steps[time + 1], grad_input=error[time])
-            onward = add_product(given[time], error[time], None)
-        return errors, onward, _weight_gradient(errors, hiddens), None
+        first = torch.empty_like(hiddens[0])
+        add_product = sum_with_product(weight.t().contiguous(), gradient.shape[1])
+
+        def go_back(lanes: slice) -> None:
+            steps, given = hiddens[:, lanes].unbind(), _with_none_before(gradient[:, lanes])
+            onward, error = given[-1], errors[:, lanes].unbind()
+            for time in reversed(range(len(error))):
+                if ctx.relu:
+                    _relu_backward(onward, steps[time + 1], 0, grad_input=error[time])
+                else:
+                    _tanh_backward(onward, steps[time + 1], grad_input=error[time])
+                onward = add_product(given[time], error[time], None)
+            first[lanes] = onward
+
+        in_halves(go_back, first)
+        return errors, first, _weight_gradient(errors, hiddens), None
 
 
 class _GRU(torch.autograd.Function):
@@ -96,15 +108,21 @@ class _GRU(torch.autograd.Function):
         gates[..., 2 * width :] = bias
         hiddens = torch.empty(len(projected) + 1, *hidden.shape, dtype=projected.dtype, device=projected.device)
         hiddens[0] = hidden
-        steps, add_product = hiddens.unbind(), sum_with_product(weight, len(hidden))
-        r, z, recurrent = (gate.unbind() for gate in gates.chunk(3, dim=-1))
-        r_z = gates[..., : 2 * width].unbind()
-        for t, (gate, candidate) in enumerate(zip(gates.unbind(), candidates.unbind(), strict=True)):
-            if (total := add_product(gate, steps[t], gate)) is not gate:
-                recurrent[t].copy_(total[:, 2 * width :])
-            torch.sigmoid(total[:, : 2 * width], out=r_z[t])
-            candidate.addcmul_(r[t], recurrent[t]).tanh_()
-            torch.lerp(candidate, steps[t], z[t], out=steps[t + 1])
+        add_product = sum_with_product(weight, len(hidden))
+
+        def read(lanes: slice) -> None:
+            steps = hiddens[:, lanes].unbind()
+            r, z, recurrent = (gate.unbind() for gate in gates[:, lanes].chunk(3, dim=-1))
+            r_z = gates[:, lanes, : 2 * width].unbind()
+            of_steps = zip(gates[:, lanes].unbind(), candidates[:, lanes].unbind(), strict=True)
+            for t, (gate, candidate) in enumerate(of_steps):
+                if (total := add_product(gate, steps[t], gate)) is not gate:
+                    recurrent[t].copy_(total[:, 2 * width :])
+                torch.sigmoid(total[:, : 2 * width], out=r_z[t])
+                candidate.addcmul_(r[t], recurrent[t]).tanh_()
+                torch.lerp(candidate, steps[t], z[t], out=steps[t + 1])
+
+        in_halves(read, hidden)
         ctx.save_for_backward(gates, candidates, hiddens, weight)
         return hiddens[1:]
 
@@ -122,14 +140,19 @@ class _GRU(torch.autograd.Function):
         _remainder(torch.sub(hiddens[:-1], candidates, out=error_z).mul_(z), z)
         onwards = torch.empty_like(hiddens)
         onwards[-1] = gradient[-1]
-        onward, given, keeps = onwards.unbind(), _with_none_before(gradient), z.unbind()
-        error, by_gate = errors.unbind(), errors.unflatten(-1, (3, -1)).unbind()
         add_product = sum_with_product(weight.t().contiguous(), gradient.shape[1])
-        for t in reversed(range(len(error))):
-            by_gate[t].mul_(onward[t + 1].unsqueeze(1))
-            torch.addcmul(given[t], onward[t + 1], keeps[t], out=onward[t])
-            if (total := add_product(onward[t], error[t], onward[t])) is not onward[t]:
-                onward[t].copy_(total)
+
+        def go_back(lanes: slice) -> None:
+            onward, given = onwards[:, lanes].unbind(), _with_none_before(gradient[:, lanes])
+            error, keeps = errors[:, lanes].unbind(), z[:, lanes].unbind()
+            by_gate = errors[:, lanes].unflatten(-1, (3, -1)).unbind()
+            for t in reversed(range(len(error))):
+                by_gate[t].mul_(onward[t + 1].unsqueeze(1))
+                torch.addcmul(given[t], onward[t + 1], keeps[t], out=onward[t])
+                if (total := add_product(onward[t], error[t], onward[t])) is not onward[t]:
+                    onward[t].copy_(total)
+
+        in_halves(go_back, onwards[0])
         weight_gradient, bias_gradient = _weight_gradient(errors, hiddens), error_recurrent.sum((0, 1))
         torch.mul(onwards[1:], to_candidate, out=error_recurrent)  # what has come through r gives way to n's projection
         return errors, onwards[0], weight_gradient, bias_gradient
