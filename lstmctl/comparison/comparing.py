@@ -35,10 +35,10 @@ from lstmctl.training.interruption import termination_as_exit
 log = logging.getLogger(__name__)
 
 DEFAULT = ("travellers", ("training.budget=800k characters",))
+"""Config and overrides of a comparison without a config: six runs take a few minutes."""
 LEARNING_RATES = {"rnn": "7e-3", "gru": "12e-3"}
-"""Of the default comparison, for cells that the config's own does not suit; chosen on the validation part."""
-"""Without a config: the bundled text, so much of it that six runs take minutes, and a learning rate between what suits
-the vanilla RNN and the GRU there (4e-3) and what suits the LSTM (8e-3); see docs/benchmarks.md."""
+"""Learning rates of the default comparison for cells that the config's own rate does not suit, chosen on the validation
+part; see docs/benchmarks.md."""
 FEW = 500
 """Symbols of a reported part below which a warning is due."""
 
