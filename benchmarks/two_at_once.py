@@ -2,8 +2,9 @@
 
 python benchmarks/two_at_once.py [--repeats 3]
 
-Each process trains the default model for a fixed budget with as many threads as there are cores. "unbounded" is how the
-threads of OpenMP wait if lstmctl does not bound it; see `lstmctl/openmp.py`.
+Each process trains the default model for a fixed budget with as many threads as there are cores. Two trainings at once
+are two commands, two runs of `compare --jobs 2`, or the two processes of one run under torchrun, whose rate is of both
+together. "unbounded" is how the threads of OpenMP wait if lstmctl does not bound it; see `lstmctl/openmp.py`.
 """
 
 from __future__ import annotations
@@ -16,12 +17,14 @@ import statistics
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 
-BUDGET = "300k characters"
+OVERRIDES = ("training.budget=300k characters", "data.split=[800000, 5000]")
+"""Little to score, which is not timed."""
 WAITING = {"bounded (the default)": {}, "unbounded": {"KMP_BLOCKTIME": "200"}}
 """Variables of the environment; one that is set already keeps lstmctl from setting the others."""
 
@@ -34,11 +37,14 @@ def main() -> None:
         f"Python {platform.python_version()}, torch {torch.__version__}, {os.cpu_count()} cores, characters per "
         f"second, medians of {repeats} with the least and the most\n"
     )
-    print("| threads wait | alone | each of two at once | beside a busy program |\n| --- | --- | --- | --- |")
+    columns = ("threads wait", "alone", "each of two at once", "compare --jobs 2", "torchrun", "beside a busy program")
+    print(f"| {' | '.join(columns)} |\n|{' --- |' * len(columns)}")
     for name, settings in WAITING.items():
         cells = [
             [rate for _ in range(repeats) for rate in rates(1, settings)],
             [rate for _ in range(repeats) for rate in rates(2, settings)],
+            [rate for _ in range(repeats) for rate in compared(settings)],
+            [launched(settings) for _ in range(repeats)],
         ]
         with busy_program():
             cells.append([rate for _ in range(repeats) for rate in rates(1, settings)])
@@ -57,18 +63,32 @@ def busy_program() -> Iterator[None]:
 
 
 def rates(count: int, settings: dict[str, str]) -> list[float]:
-    """Characters per second of `count` trainings at once, each in an empty folder."""
-    words = ["train", f"training.budget={BUDGET}", "--json", "--quiet"]
-    words += ["data.split=[800000, 5000]"]  # little to score, which is not timed
+    """Characters per second of `count` trainings at once."""
+    command = [sys.executable, "-m", "lstmctl", "train", *OVERRIDES, "--json", "--quiet"]
+    return [result["rate"] for result in results([command] * count, settings)]
+
+
+def compared(settings: dict[str, str]) -> list[float]:
+    """Characters per second of each of two runs that a comparison trains at once."""
+    command = [sys.executable, "-m", "lstmctl", "compare", "lstm", "--seeds", "2", "--jobs", "2", *OVERRIDES]
+    command += [f"threads={os.cpu_count()}", "--json", "--quiet"]
+    return [run["rate"] for result in results([command], settings) for arm in result["arms"] for run in arm["runs"]]
+
+
+def launched(settings: dict[str, str]) -> float:
+    """Characters per second of one run in two processes."""
+    launcher = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node=2", "-m", "lstmctl"]
+    command = [*launcher, "train", *OVERRIDES, f"threads={os.cpu_count()}", "device=cpu", "--json", "--quiet"]
+    rate: float = results([command], settings)[0]["rate"]
+    return rate
+
+
+def results(commands: Sequence[list[str]], settings: dict[str, str]) -> list[dict[str, Any]]:
+    """The JSON that commands print which start at once in an empty folder of runs."""
     with tempfile.TemporaryDirectory() as folder:
         environment = {**os.environ, **settings, "LSTMCTL_RUNS": folder}
-        processes = [
-            subprocess.Popen(
-                [sys.executable, "-m", "lstmctl", *words], stdout=subprocess.PIPE, env=environment, text=True
-            )
-            for _ in range(count)
-        ]
-        return [json.loads(process.communicate()[0])["rate"] for process in processes]
+        started = [subprocess.Popen(command, stdout=subprocess.PIPE, env=environment) for command in commands]
+        return [json.loads(process.communicate()[0]) for process in started]
 
 
 if __name__ == "__main__":
