@@ -1,13 +1,20 @@
-# make train   set up and train the default model on the bundled corpus, ending with a sample
-# make test    lint, types and every test
-# make bench   how fast everything is beside plain torch, and beside what docs/benchmarks.md says; leave the machine alone
+# make train       set up and train the default model on the bundled corpus, ending with a sample
+# make test        lint, types and every test; those of kernels a second time as on a processor without AVX-512
+# make test-fast   the unit tests, in under a minute
+# make bench       how fast everything is beside plain torch, and beside what docs/benchmarks.md says; leave the machine alone
 # A second call does no set-up work again: the stamps below are newer than what they depend on.
 
 PYTHON ?= python3
 BIN := .venv/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: train test bench lint types clean
+# What torch's kernels may use on a processor without AVX-512 and bfloat16. It is read when torch is imported.
+OLDER := ONEDNN_MAX_CPU_ISA=AVX2 DNNL_MAX_CPU_ISA=AVX2 ATEN_CPU_CAPABILITY=avx2 MKL_ENABLE_INSTRUCTIONS=AVX2 \
+	FBGEMM_ENABLE_INSTRUCTIONS=AVX2
+KERNELS := tests/cells tests/models/test_recurrence.py tests/training/test_precision.py tests/training/test_soap.py \
+	tests/test_decoding.py
+
+.PHONY: train test test-fast bench lint types clean
 
 train: .venv/.installed
 	$(BIN)/lstmctl train
@@ -16,6 +23,7 @@ train: .venv/.installed
 
 test: lint types
 	$(BIN)/python -m pytest -n 2
+	$(OLDER) $(BIN)/python -m pytest -n 2 $(KERNELS)
 
 bench: .venv/.installed
 	$(BIN)/python benchmarks/speed.py
