@@ -222,7 +222,10 @@ class SeriesData(Section):
         default=None, description="How dates are written, such as %d.%m.%Y %H:%M; null to recognise it"
     )
     separator: Literal["auto", ",", ";", "\t", "|"] = Field(default="auto", description="Between columns")
-    decimal: Literal["auto", ".", ","] = Field(default="auto", description="Before the fraction of a number")
+    decimal: Literal["auto", ".", ","] = Field(
+        default="auto",
+        description="Before the fraction of a number; the other sign may then separate thousands",
+    )
     order: Literal["error", "sort"] = Field(default="error", description="What to do with rows out of order")
     duplicates: Literal["error", "first", "last", "mean"] = Field(
         default="error", description="What to do with several rows of one time"
@@ -270,7 +273,10 @@ class TableData(Section):
         default=None, description="Frames from one such window to the next; null for windows side by side"
     )
     separator: Literal["auto", ",", ";", "\t", "|"] = Field(default="auto", description="Between columns")
-    decimal: Literal["auto", ".", ","] = Field(default="auto", description="Before the fraction of a number")
+    decimal: Literal["auto", ".", ","] = Field(
+        default="auto",
+        description="Before the fraction of a number; the other sign may then separate thousands",
+    )
     scaler: Literal["standard", "min-max", "none"] = Field(
         default="standard", description="How features, and numbers to tell, are scaled, by the training part alone"
     )

@@ -51,6 +51,9 @@ def recognised_features(sheet: Sheet, taken: set[int], sequence: int | None) -> 
         )
     for number, why in left_out.items():
         sheet.notes.append(f"`{sheet.names[number]}` {why}, so it is no feature; data.features would take it.")
+    for number in found:
+        if (note := sheet.form(number).note) is not None:
+            sheet.notes.append(f"`{sheet.names[number]}` {note}.")
     names = listed([sheet.names[number] for number in found])
     sheet.notes.append(f"{'Feature' if len(found) == 1 else 'Features'} of a frame: {names}.")
     return found

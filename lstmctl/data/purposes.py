@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True)
@@ -23,6 +23,8 @@ class Purpose:
     """What to do with a field that holds a comma, where commas separate."""
     columns: int = 2
     """The least number of columns."""
+    takes_decimal: bool = True
+    """Whether a command that reads it takes `data.decimal`."""
 
 
 SERIES = Purpose(
@@ -42,3 +44,6 @@ LABELLED = Purpose(
     comma="a text that holds a comma stands between quotation marks",
     columns=1,  # texts alone may be predicted
 )
+NEWER_SERIES = replace(SERIES, takes_decimal=False)
+NEWER_LABELLED = replace(LABELLED, takes_decimal=False)
+"""Tables that a run reads after its training."""

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from lstmctl.data.calendar import calendar_features
 from lstmctl.data.locating import locate, portable_name
+from lstmctl.data.purposes import NEWER_SERIES, SERIES
 from lstmctl.data.series_encoding import Scales, SeriesEncoding, fit_scales
 from lstmctl.data.series_table import Scaled, Table
 from lstmctl.data.splitting import PARTS, split_positions
@@ -193,7 +194,8 @@ def open_series(
     if is_prepared(path):
         rows = open_rows(path, wanted, layout.separator, layout.decimal)
     else:
-        rows = read_rows(open_sheet(path, layout.separator, layout.decimal), wanted)
+        purpose = SERIES if encoding is None else NEWER_SERIES
+        rows = read_rows(open_sheet(path, layout.separator, layout.decimal, purpose), wanted)
     _check_known(rows, encoding)
     bounds = put_in_order(rows, layout.order, layout.duplicates)
     step = encoding.step if encoding is not None else find_step(rows, bounds, layout.step)

@@ -44,7 +44,7 @@ def table_blocks(path: Path, separator: str, decimal: str, size: int, read: int 
     Args:
         path: a CSV, TSV or Parquet file.
         separator: of delimited text, or auto.
-        decimal: likewise.
+        decimal: of delimited text, and of numbers stored as texts in Parquet, or auto.
         size: bytes of a block, about.
         read: where to begin: where an earlier block ended.
         lines: likewise.
@@ -54,12 +54,12 @@ def table_blocks(path: Path, separator: str, decimal: str, size: int, read: int 
     """
     try:
         if is_parquet(path):
-            for part, done in ParquetSheet.in_blocks(path, size // VALUE, read):
-                yield Block(part, done, done, done / part.all_rows)
+            for part, done in ParquetSheet.in_blocks(path, decimal, size // VALUE, read):
+                yield Block(part, done, done, done / part.all_rows, decimal=part.known_decimal)
             return
         whole = path.stat().st_size
         for sheet, done, counted in DelimitedSheet.in_blocks(path, separator, decimal, size, read, lines):
-            facts = (sheet.separator, sheet.decimal, sheet.empty, sheet.first_empty)
+            facts = (sheet.separator, sheet.known_decimal, sheet.empty, sheet.first_empty)
             yield Block(sheet, done, counted, done / whole, *facts)
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error.strerror}") from error

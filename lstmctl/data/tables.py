@@ -13,12 +13,13 @@ import polars as pl
 from numpy.typing import NDArray
 
 from lstmctl.data.dates import DateForm, read_dates, read_more_dates
-from lstmctl.data.delimited import MISSING, DelimitedSheet
+from lstmctl.data.delimited import DelimitedSheet
 from lstmctl.data.locating import check_regular
 from lstmctl.data.parquet import SIGNATURE, ParquetSheet
 from lstmctl.data.purposes import SERIES, Purpose
 from lstmctl.data.timesteps import Step, Times
 from lstmctl.data.utf8 import SIGNATURES
+from lstmctl.data.written_numbers import MISSING, ColumnForm
 from lstmctl.errors import DataError
 
 Numbers = NDArray[np.float64]
@@ -45,6 +46,9 @@ class Sheet(Protocol):
 
     @property
     def rows(self) -> int: ...
+    @property
+    def known_decimal(self) -> str | None: ...
+    def form(self, column: int) -> ColumnForm: ...
     def kind(self, column: int) -> str: ...
     def texts(self, column: int) -> pl.Series: ...
     def numbers(self, columns: Sequence[int]) -> Numbers: ...
@@ -118,7 +122,7 @@ def open_sheet(path: Path, separator: str = "auto", decimal: str = "auto", purpo
     """
     try:
         if is_parquet(path, purpose):
-            return ParquetSheet(path, purpose)
+            return ParquetSheet(path, decimal, purpose)
         return DelimitedSheet(path, separator, decimal, purpose)
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error.strerror}") from error
@@ -139,9 +143,10 @@ def is_parquet(path: Path, purpose: Purpose = SERIES) -> bool:
     if path.suffix.lower() == ".parquet" and start:
         raise DataError(f"{path} is no Parquet file, whatever its name says")
     for signature, kind in SIGNATURES.items():
-        if start.startswith(signature) and not (signature.isascii() and signature.isalpha()):
+        is_letters = signature.isascii() and signature.isalpha()
+        if start.startswith(signature) and not is_letters and not kind.startswith("UTF-"):
             spreadsheet = "; a spreadsheet is saved as CSV" if kind == "zip" else ""
-            raise DataError(f"{path} is {kind}, not a table in UTF-8", hint=f"unpack or convert it{spreadsheet}")
+            raise DataError(f"{path} is {kind}, not a table", hint=f"unpack or convert it{spreadsheet}")
     return False
 
 
@@ -187,14 +192,18 @@ def read_block(sheet: Sheet, wanted: Wanted, form: Form | None = None) -> Rows:
     columns = form.columns if form is not None else _recognise(sheet, wanted)
     ids, series = _series(sheet, columns)
     times, dates = _times(sheet, columns, wanted.date_format, series, form)
-    absent = wanted.is_run and not any(name in sheet.names for name in columns.targets)
+    places = {name: place for place, name in enumerate(sheet.names)}
+    absent = wanted.is_run and not any(name in places for name in columns.targets)
     values: dict[str, Numbers] = {}
     for use in USES:
         names: tuple[str, ...] = getattr(columns, use)
         if absent and use in ("targets", "past"):
             values[use] = np.full((sheet.rows, len(names)), np.nan)
         else:
-            values[use] = sheet.numbers([sheet.names.index(name) for name in names])
+            values[use] = sheet.numbers([places[name] for name in names])
+            if form is None and not wanted.is_run:
+                notes = {name: sheet.form(places[name]).note for name in names}
+                sheet.notes += [f"`{name}` {note}" for name, note in notes.items() if note is not None]
     return Rows(
         form=Form(columns, dates),
         ids=ids,
@@ -227,9 +236,16 @@ def _recognise(sheet: Sheet, wanted: Wanted) -> Columns:
     targets = wanted.targets
     if targets is None:
         targets = _find_targets(sheet, free, is_long=series is not None)
-    elif not wanted.is_run and (unused := [name for name in free if not _is_row_number(sheet, name)]):
+    elif not wanted.is_run and (unused := _not_row_numbers(sheet, free)):
         sheet.notes.append(f"{_listed(unused)} not used; data.past and data.known may name columns of numbers")
     return Columns(time, series, targets, wanted.past, wanted.known, wanted.static)
+
+
+def _not_row_numbers(sheet: Sheet, free: list[str]) -> list[str]:
+    """Columns without those that number the rows: programs write these without a name."""
+    unnamed = {sheet.names[place] for place in sheet.unnamed}
+    kinds = _kinds(sheet, free)
+    return [name for name in free if not (name in unnamed and kinds[name] in ("empty", "whole"))]
 
 
 def _named(wanted: Wanted) -> Iterator[tuple[str, tuple[str, ...]]]:
@@ -261,7 +277,7 @@ def _check_named(sheet: Sheet, wanted: Wanted) -> None:
 
 def _find_time(sheet: Sheet, free: list[str], date_format: str | None) -> str:
     """The column of times: one named like that with dates, else the only one with dates, else whole numbers."""
-    kinds = {name: sheet.kind(sheet.names.index(name)) for name in free}
+    kinds = _kinds(sheet, free)
     by_name = [name for name in free if name.casefold() in TIME_NAMES]
     dates = [name for name in by_name if kinds[name] == "date"]
     dates = dates or [name for name in free if kinds[name] == "date"]
@@ -303,7 +319,7 @@ def _find_id(sheet: Sheet, free: list[str]) -> str | None:
 def _find_targets(sheet: Sheet, free: list[str], *, is_long: bool) -> tuple[str, ...]:
     """Columns to forecast: `y` or `target` of a long table, else every column of numbers that has no other use."""
     numeric = []
-    kinds = {name: sheet.kind(sheet.names.index(name)) for name in free}
+    kinds = _kinds(sheet, free)
     main = [name for name in free if name.casefold() in TARGET_NAMES and kinds[name] in ("number", "whole")]
     if is_long and len(main) == 1:
         others = [name for name in free if name != main[0]]
@@ -312,8 +328,9 @@ def _find_targets(sheet: Sheet, free: list[str], *, is_long: bool) -> tuple[str,
                 f"`{main[0]}` is forecast; {_listed(others)} not used: data.past or data.known would use them"
             )
         return (main[0],)
+    useful = set(_not_row_numbers(sheet, free))
     for name in free:
-        if _is_row_number(sheet, name):
+        if name not in useful:
             sheet.notes.append(f"{name} has no name and is left out")
         elif name.casefold() in ID_NAMES and kinds[name] == "whole" and not is_long:
             sheet.notes.append(f"`{name}` has another number in every row and is left out")
@@ -333,10 +350,10 @@ def _find_targets(sheet: Sheet, free: list[str], *, is_long: bool) -> tuple[str,
     return tuple(numeric)
 
 
-def _is_row_number(sheet: Sheet, name: str) -> bool:
-    """Whether a column has no name and no numbers but whole ones: programs write row numbers like that."""
-    column = sheet.names.index(name)
-    return column in sheet.unnamed and sheet.kind(column) in ("empty", "whole")
+def _kinds(sheet: Sheet, names: Sequence[str]) -> dict[str, str]:
+    """What each of some columns holds."""
+    places = {name: place for place, name in enumerate(sheet.names)}
+    return {name: sheet.kind(places[name]) for name in names}
 
 
 def _series(sheet: Sheet, columns: Columns) -> tuple[tuple[str, ...], NDArray[np.int64]]:
@@ -409,7 +426,7 @@ def _whole_numbers(sheet: Sheet, name: str, texts: pl.Series) -> Times:
 
 
 def _example(sheet: Sheet, free: list[str]) -> str:
-    numeric = [name for name in free if sheet.kind(sheet.names.index(name)) in ("number", "whole")]
+    numeric = [name for name, kind in _kinds(sheet, free).items() if kind in ("number", "whole")]
     return f"[{', '.join(numeric[:3])}]" if numeric else "[NAME]"
 
 

@@ -188,9 +188,9 @@ def test_missing_rows_are_an_error_until_it_is_said_what_to_do(
         (b"2020-01-01,1\n2020-01-02,2\n", "small.csv: line 1: `2020-01-01` stands where a column's name should be"),
         (b"x,a\n1.5,1\n1.25,2\n", "small.csv: no column of dates was recognised among `x`, `a`"),
         (b"day,when,a\n2020-01-01,2020-01-01,1\n2020-01-02,2020-01-02,2\n", "small.csv: column `when` holds dates"),
-        ("date,a\n2020-01-01,1\n".encode("utf-16"), "small.csv is UTF-16, not a table in UTF-8"),
+        ("date,a\n2020-01-01,1\n".encode("utf-16"), "small.csv: the table has one row only; a series needs more"),
         ("Datum,Größe\n".encode("latin-1"), "small.csv: line 1, byte offset 8: 0xf6 is not UTF-8"),
-        (b"PK\x03\x04 what a spreadsheet holds", "small.csv is zip, not a table in UTF-8"),
+        (b"PK\x03\x04 what a spreadsheet holds", "small.csv is zip, not a table"),
     ],
 )
 def test_a_file_that_is_no_table_is_told(content: bytes, error: str, lstmctl: Command, series_config: Path) -> None:

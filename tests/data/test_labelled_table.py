@@ -90,8 +90,12 @@ def test_quoted_texts_keep_separators_and_quotation_marks() -> None:
     assert texts_of(corpus) == ['a "b", c', "d;e", "f\tg", "h|i"]
 
 
-def test_a_text_over_two_lines_is_refused_with_its_line() -> None:
-    assert "line 3: a quotation mark is not closed on its line" in str(refused('text,label\na,x\n"b\nc",y\n'))
+def test_a_quoted_text_may_have_several_lines() -> None:
+    content = 'text,label\na,x\n"b\n\n""c"", d",y\ne,x\n\nf\tg,"y\n"\n'
+    assert texts_of(table(content)) == ["a", 'b\n\n"c", d', "e", "f\tg"]
+    error = refused(content + "g,z,y\n")
+    assert "line 10: 3 fields, but the header (line 1) has 2" in str(error)
+    assert "line 3: a quotation mark is never closed" in str(refused('text,label\na,x\n"b\nc,y\n'))
 
 
 @pytest.mark.parametrize("line", ['"hi" there,x', 'say "a,b",x', '"a"b"c",x'])

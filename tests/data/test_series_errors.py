@@ -43,7 +43,7 @@ def refused(content: str | bytes, name: str = "a.csv", **layout: Any) -> DataErr
         (table((5, "2020-01-04,3")), "line 5: 2 fields, but the header (line 1) has 3", None),
         (table((5, "2020-01-04,3,6,9")), "line 5: 4 fields, but the header (line 1) has 3", "decimal comma"),
         (table((5, "2020-01-04;3;6")), "line 5: 1 field, but", 'one for all: data.separator=","'),
-        (table((5, '2020-01-04,"3,6')), "line 5: a quotation mark is not closed on its line", '""'),
+        (table((5, '2020-01-04,"3,6')), "line 5: a quotation mark is never closed", '""'),
         (table((1, "2019-12-31,1,2")), "line 1: `2019-12-31` stands where a column's name should be", "date,series1"),
         ("1,2\n2,3\n3,4\n", "line 1 holds numbers where the columns' names should be", "header line"),
         (table(header="date,a,a"), "line 1: two columns are named `a`", None),
@@ -54,36 +54,17 @@ def refused(content: str | bytes, name: str = "a.csv", **layout: Any) -> DataErr
         ("date,a\n2020-01-01,1\n", "the table has one row only", "a row a time"),
         # numbers
         (table((6, "2020-01-05,x,8")), "line 6, column `a`: `x` is not a number", "data.missing=interpolate"),
-        (table((6, '2020-01-05,"1,5",8')), "line 6, column `a`: `1,5` is not a number", 'data.decimal=","'),
         (
-            table((6, '2020-01-05,4,"1,000.5"')),
-            "line 6, column `b`: `1,000.5` is not a number; `.` is taken as the decimal sign",
-            "remove the thousands separators: 1000.5",
+            table((5, "2020-01-04,3.5,6"), (6, '2020-01-05,"1,5",8')),
+            "line 6, column `a`: `1,5` is not a number; `.` is taken as the decimal sign",
+            'decimal comma: data.decimal=",", and data.separator=";"',
         ),
-        (  # or a decimal comma: nobody can tell
-            table((6, '2020-01-05,4,"1,000"')),
-            "line 6, column `b`: `1,000` is not a number; `.` is taken as the decimal sign",
-            'remove the thousands separators: 1000; or, for numbers with a decimal comma: data.decimal=","',
-        ),
+        (table((6, "2020-01-05,4,(5)")), "line 6, column `b`: `(5)` is not a number", "with a minus sign: -5"),
+        (table((6, "2020-01-05,4,8 kWh")), "line 6, column `b`: `8 kWh` is not a number", "write the number alone, 8;"),
         (
-            table((6, "2020-01-05,4,-1 234 567")),
-            "line 6, column `b`: `-1 234 567` is not a number",
-            "remove the thousands separators: -1234567",
-        ),
-        (  # all of a column
-            "date,a\n" + "".join(f'{day},"{number + 1},234.5"\n' for number, day in enumerate(DAYS)),
-            "line 2, column `a`: `1,234.5` is not a number; `.` is taken as the decimal sign",
-            "remove the thousands separators: 1234.5",
-        ),
-        (
-            "date;a\n" + "".join(f"{day};{number},5\n" for number, day in enumerate(DAYS)) + "2020-01-31;1.234,5\n",
-            "line 32, column `a`: `1.234,5` is not a number; `,` is taken as the decimal sign",
-            "remove the thousands separators: 1234,5",
-        ),
-        (
-            "date;a\n" + "".join(f"{day};{number}.234,5\n" for number, day in enumerate(DAYS)),
-            "line 2, column `a`: `0.234,5` is not a number; `.` is taken as the decimal sign",
-            'remove the thousands separators, 0234,5, and say what the decimal sign is: data.decimal=","',
+            "date;a\n" + "".join(f"{day};{number},5\n" for number, day in enumerate(DAYS)) + "2020-01-31;0.234,5\n",
+            "line 32, column `a`: `0.234,5` is not a number",
+            "correct it",
         ),
         (table((6, "2020-01-05,4,inf")), "line 6, column `b`: inf is infinite", "data.missing=interpolate"),
         (table((6, "2020-01-05,4,-1e300")), "line 6, column `b`: -1e+300 is too large to learn from", "correct it"),
@@ -231,12 +212,10 @@ def test_settings_that_do_not_suit_are_refused(layout: dict[str, Any], message: 
 
 def test_a_thousands_sign_is_not_taken_for_a_decimal_point() -> None:
     rows = [f"{day};{number},5" for number, day in enumerate(DAYS)]
-    rows[20] = "2020-01-21;1.234,5"
-    error = refused("date;a\n" + "\n".join(rows))
-    assert "line 22, column `a`: `1.234,5` is not a number" in str(error)
     rows[20] = "2020-01-21;1.234"
     error = refused("date;a\n" + "\n".join(rows))
-    assert 'data.decimal="."' in str(error.hint)
+    assert "line 22, column `a`: `1.234` may be read as 1.234 or as 1234" in str(error)
+    assert error.hint == 'say which sign is the decimal one: data.decimal="." for 1.234 or data.decimal="," for 1234'
 
 
 def test_nothing_to_fill_with_is_refused() -> None:
@@ -252,18 +231,17 @@ def test_nothing_to_fill_with_is_refused() -> None:
     [
         (gzip.compress(b"date,a\n2020-01-01,1\n", mtime=0), "gzip"),
         (b"PK\x03\x04" + bytes(30), "zip"),
-        ("date,a\n2020-01-01,1\n".encode("utf-16"), "UTF-16"),
     ],
 )
 def test_other_kinds_of_file_are_named(content: bytes, kind: str) -> None:
     error = refused(content)
-    assert f"is {kind}, not a table in UTF-8" in str(error)
+    assert f"is {kind}, not a table" in str(error)
     assert "convert it" in str(error.hint)
 
 
 def test_bytes_that_are_no_text_are_located() -> None:
     assert "line 2, byte offset 7: 0xff is not UTF-8" in str(refused(b"date,a\n\xff020-01-01,1\n"))
-    assert "holds zero bytes" in str(refused("date,a\n2020-01-01,1\n".encode("utf-16-le")))
+    assert "holds zero bytes" in str(refused(b"date,a\n2020-01-01,1\0\n"))
     assert "is no Parquet file, whatever its name says" in str(refused(b"date,a\n", name="a.parquet"))
     assert "is no Parquet file that can be read" in str(refused(b"PAR1 and nothing", name="a.parquet"))
 
@@ -272,7 +250,7 @@ def test_parquet_columns_of_texts_or_mixed_clocks_are_refused() -> None:
     pl.DataFrame({"date": DAYS, "a": ["x"] * 30}).write_parquet("a.parquet")
     with pytest.raises(DataError, match=r"column `a` holds text, and has no use"):
         open_series("a.parquet", Layout(), None, lookback=2, horizon=1)
-    with pytest.raises(DataError, match=r"a\.parquet, column `a` holds String, not numbers"):
+    with pytest.raises(DataError, match=r"a\.parquet: row 1, column `a`: `x` is not a number"):
         open_series("a.parquet", Layout(targets=("a",)), None, lookback=2, horizon=1)
     moments = pl.Series(["2020-03-28", "2020-03-29", "2020-03-30"]).str.to_datetime("%Y-%m-%d")
     zoned = moments.dt.replace_time_zone("Europe/Berlin")

@@ -1,0 +1,95 @@
+"""Records of delimited text: rows whose quoted fields may hold separators and line breaks."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+def records(lines: list[str]) -> Iterator[tuple[int, str]]:
+    """Join lines into records.
+
+    Yields:
+        The number of each record's first line, counted from 0, and its text. Quotation marks of the last record may not
+        be closed.
+    """
+    start, parts, quotes = 0, list[str](), 0
+    for number, line in enumerate(lines):
+        parts.append(line)
+        quotes += line.count('"')
+        if quotes % 2 == 0:
+            yield start, "\n".join(parts)
+            start, parts, quotes = number + 1, [], 0
+    if parts:
+        yield start, "\n".join(parts)
+
+
+def fields(record: str, separator: str) -> list[str]:
+    """The fields of a record, without their quotation marks and blanks around them."""
+    if '"' not in record:
+        return [field.strip() for field in record.split(separator)]
+    found, open_parts, quotes = [], list[str](), 0
+    for part in record.split(separator):
+        open_parts.append(part)
+        quotes += part.count('"')
+        if quotes % 2 == 0:
+            found.append(separator.join(open_parts))
+            open_parts, quotes = [], 0
+    if open_parts:
+        found.append(separator.join(open_parts))
+    return [_unquoted(field).strip() for field in found]
+
+
+def _unquoted(field: str) -> str:
+    field = field.removesuffix("\r")
+    is_quoted = len(field) > 1 and field[0] == field[-1] == '"'
+    return field[1:-1].replace('""', '"') if is_quoted else field
+
+
+def outside_quotes(codes: NDArray[np.uint8], sign: str) -> NDArray[np.int64]:
+    """Where a sign stands outside of quotation marks, in text that begins outside of them."""
+    found = np.flatnonzero(codes == ord(sign))
+    quotes = np.flatnonzero(codes == ord('"'))
+    return found if not len(quotes) else found[np.searchsorted(quotes, found) % 2 == 0]
+
+
+def whole_records(content: bytes) -> int:
+    """The end of the last whole record in a text; 0 if there is none."""
+    if b'"' not in content:
+        return content.rfind(b"\n") + 1
+    ends = outside_quotes(np.frombuffer(content, dtype=np.uint8), "\n")
+    return int(ends[-1]) + 1 if len(ends) else 0
+
+
+def misquoted(block: bytes, starts: NDArray[np.int64], ends: NDArray[np.int64], separator: str) -> int | None:
+    """The first record whose quotation marks do not enclose whole fields; None if there is none.
+
+    Args:
+        block: the records.
+        starts: (records,) where each begins.
+        ends: (records,) where each ends, before the line end.
+        separator: between fields.
+    """
+    field, sign = _field(separator), re.escape(separator.encode())
+    grammar = re.compile(field + rb"(?:" + sign + field + rb")*+\r?")
+    quotes = np.flatnonzero(np.frombuffer(block, dtype=np.uint8) == ord('"'))
+    for number in np.unique(np.searchsorted(ends, quotes)):
+        if not grammar.fullmatch(block, int(starts[number]), int(ends[number])):
+            return int(number)
+    return None
+
+
+def is_unclosed(record: bytes, separator: str) -> bool:
+    """Test whether only the end of the last quoted field is missing."""
+    sign = re.escape(separator.encode())
+    return re.fullmatch(rb"(?:" + _field(separator) + sign + rb')*+"[^"]*+(?:""[^"]*+)*+', record) is not None
+
+
+def _field(separator: str) -> bytes:
+    """What a field may look like."""
+    # In quotes anything, a quotation mark as two. Without, no separator, and quotation marks in pairs, but not first.
+    plain = rb'[^"\n' + re.escape(separator.encode()) + rb"]"
+    return rb'(?:"[^"]*+(?:""[^"]*+)*+"|' + plain + rb'++(?:"' + plain + rb'*+"' + plain + rb"*+)*+|)"
