@@ -6,7 +6,7 @@ Scales and labels come from the training part alone; the vocabulary of texts fro
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -35,7 +35,7 @@ from lstmctl.data.labelled_rows import (
     text_rows,
 )
 from lstmctl.data.locating import locate, portable_name
-from lstmctl.data.purposes import LABELLED
+from lstmctl.data.purposes import LABELLED, NEWER_LABELLED
 from lstmctl.data.sequences import UNLABELLED, Array, SequenceEncoding, Sequences, range_in_words
 from lstmctl.data.splitting import split_positions
 from lstmctl.errors import DataError
@@ -105,7 +105,10 @@ def open_table(
             hint="join them into one table: the same header once, and the rows of all",
         )
     path = locate(named[0], config_folder, "data.table")
-    sheet = open_sheet(path, layout.separator, layout.decimal, LABELLED)
+    # A newer table is written as the run's own: its few rows may not say what `1.000` means.
+    known = None if encoding is None or layout.decimal != "auto" else encoding.decimal
+    purpose = LABELLED if encoding is None else NEWER_LABELLED
+    sheet = open_sheet(path, layout.separator, known or layout.decimal, purpose)
     if not sheet.rows:
         raise DataError(f"{sheet.path} has a header but no rows")
     columns = find_columns(sheet, layout, task, encoding)
@@ -117,18 +120,23 @@ def open_table(
     is_labelled = bool(columns.labels) and (encoding is None or not is_blank(sheet, columns.labels))
     texts, cut = _cut(sheet, columns, layout)
     parts: Parts = {"validation": (0, len(cut.starts))} if encoding is not None else _split(sheet, cut, layout)
-    inputs, known = _inputs(sheet, columns, cut, texts, parts, layout, encoding)
-    targets, known, remarks = _targets(sheet, columns, cut, texts, parts, layout, task, known, is_labelled)
+    inputs, fitted = _inputs(sheet, columns, cut, texts, parts, layout, encoding)
+    targets, fitted, remarks = _targets(sheet, columns, cut, texts, parts, layout, task, fitted, is_labelled)
     by_step = task == "tagging"
     return LabelledTable(
         Sequences(inputs, cut.starts, cut.lengths, targets, by_step=by_step, names=cut.names),
-        known if encoding is None else encoding,
+        replace(fitted, decimal=_decimal(sheet, columns, task)) if encoding is None else encoding,
         parts,
         (portable_name(named[0], path),),
         {**sheet.fingerprint(), "sequences": len(cut.starts), "steps": len(inputs)},
         (*(_sentence(note) for note in sheet.notes), *remarks, *_sizes(cut, texts, parts)),
         is_labelled,
     )
+
+
+def _decimal(sheet: Sheet, columns: Columns, task: str) -> str | None:
+    """The decimal sign, of a table whose numbers are read."""
+    return sheet.known_decimal if columns.features or task == "regression" else None
 
 
 def _cut(sheet: Sheet, columns: Columns, layout: Layout) -> tuple[list[str], Cut]:

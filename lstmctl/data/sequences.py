@@ -122,6 +122,8 @@ class SequenceEncoding:
     """Classes by their number; none for a regression."""
     outputs: Numbers | None = None
     """Of a regression; None for classes."""
+    decimal: str | None = None
+    """The decimal sign of the run's own table; None if it has no number that shows it."""
 
     @property
     def inputs(self) -> int:
@@ -135,7 +137,8 @@ class SequenceEncoding:
         """What `encoding.json` holds."""
         parts = {"symbols": self.symbols, "features": self.features, "outputs": self.outputs}
         told = {name: part.to_json() for name, part in parts.items() if part is not None}
-        return {"format": 1, **told, "labels": list(self.labels)}
+        decimal = {} if self.decimal is None else {"decimal": self.decimal}
+        return {"format": 1, **told, "labels": list(self.labels), **decimal}
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Self:
@@ -149,11 +152,14 @@ class SequenceEncoding:
         if data.get("format") != 1 or not sound or ("symbols" in data) == ("features" in data):
             raise RunError("encoding.json is not an encoding of labelled sequences of format 1")
         assert isinstance(labels, list)
+        if data.get("decimal") not in (None, ".", ","):
+            raise RunError("encoding.json names a decimal sign that is none")
         return cls(
             TextEncoding.from_json(data["symbols"]) if "symbols" in data else None,
             Numbers.from_json(data["features"]) if "features" in data else None,
             tuple(labels),
             Numbers.from_json(data["outputs"]) if "outputs" in data else None,
+            data.get("decimal"),
         )
 
     def difference(self, other: SequenceEncoding) -> str | None:

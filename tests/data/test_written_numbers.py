@@ -13,6 +13,7 @@ import pytest
 from lstmctl.data.labelled_table import Layout as TableLayout
 from lstmctl.data.labelled_table import open_table
 from lstmctl.data.preparing_table import prepare_table
+from lstmctl.data.sequences import SequenceEncoding
 from lstmctl.data.series import Layout, SeriesCorpus, open_series
 from lstmctl.errors import DataError
 
@@ -202,6 +203,30 @@ def test_numbers_stored_as_texts_in_parquet_are_numbers() -> None:
     assert loads("", "b.parquet", decimal=",") == AROUND
     pl.DataFrame({"date": DAYS, "load": pl.Series(["5"] * 31, dtype=pl.Categorical)}).write_parquet("b.parquet")
     assert loads("", "b.parquet") == [5.0] * 31
+
+
+def regression(values: list[str], encoding: SequenceEncoding | None = None) -> list[float] | SequenceEncoding:
+    rows = [f'ab,"{value}"' for value in values]
+    Path("a.csv").write_text("\n".join(["text,label", *rows]), encoding="utf-8")
+    corpus = open_table("a.csv", TableLayout(split=(0.5, 0.5)), "regression", None, encoding=encoding)
+    found: list[float] = corpus.sequences.targets[:, 0].tolist()
+    return found if encoding is not None else corpus.encoding
+
+
+def test_a_newer_labelled_table_has_the_runs_decimal_sign() -> None:
+    encoding = regression(["0,5", "1,25", "2,75", "3,5"])
+    assert isinstance(encoding, SequenceEncoding)
+    assert SequenceEncoding.from_json(encoding.to_json()) == encoding
+    assert regression(["1,234", "999"], encoding) == [1.234, 999.0]
+    assert regression(["1.234", "999"], encoding) == [1234.0, 999.0]
+    with pytest.raises(DataError, match=r"line 3, column `label`: `1\.000` may be read as 1\.000 or as 1000"):
+        regression(["999", "1.000", "1.001", "2"])
+    whole = regression(["1", "2", "3", "4"])
+    assert isinstance(whole, SequenceEncoding)
+    assert "decimal" not in whole.to_json()
+    with pytest.raises(DataError, match="may be read as") as caught:
+        regression(["999", "1.000"], whole)
+    assert caught.value.hint == "write 1000, or 1.000 with other digits"  # `predict` takes no data.decimal
 
 
 @pytest.mark.parametrize("sign", [".", ","])
