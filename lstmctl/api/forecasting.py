@@ -146,7 +146,8 @@ def series_forecasts(
         own = owns[encoding.ids[series]]
         begin, end = int(table.bounds[own]), int(table.ends[own])
         start = max(begin, origin - min(settings.lookback, HISTORIES * horizon))
-        times = tuple(step.text(int(time)) for time in step.times_after(int(table.times[origin - 1]), horizon))
+        following = step.times_after(int(table.times[origin - 1]), horizon, int(table.days[own]))
+        times = tuple(step.text(int(time)) for time in following)
         history_times = tuple(step.text(int(time)) for time in table.times[start:origin])
         for target in range(targets):
             spans: Mapping[int, Any] = {}

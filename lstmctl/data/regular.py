@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from lstmctl.data.prepared_table import private
 from lstmctl.data.tables import Rows
-from lstmctl.data.timesteps import CHUNK, MONTHS, Step, Times, are_month_ends, date_text
+from lstmctl.data.timesteps import CHUNK, MONTHS, Step, Times, are_month_ends, date_text, on_day
 from lstmctl.errors import DataError
 
 Indices = NDArray[np.int64]
@@ -110,8 +110,32 @@ def number_rows(rows: Rows, bounds: Indices, step: Step) -> None:
     rows.is_index = True
 
 
-def insert_missing(rows: Rows, bounds: Indices, step: Step, missing: str) -> Indices:
+def days_of_month(rows: Rows, bounds: Indices, step: Step, known: Mapping[str, int]) -> Indices:
+    """(series,) the day of the month that each series keeps to, 0 where the step has none.
+
+    Args:
+        rows: in order.
+        bounds: (series + 1,) where each series begins.
+        step: the time between them.
+        known: what earlier rows of a series told. A few new rows may tell less: 28 February may stand for the 30th.
+    """
+    days = np.zeros(len(rows.ids), dtype=np.int64)
+    if step.unit in MONTHS:
+        for series, (start, stop) in enumerate(itertools.pairwise(bounds)):
+            times, day = rows.times[start:stop], known.get(rows.ids[series], 0)
+            days[series] = day if day and on_day(times, day) else step.day_of(times)
+    return days
+
+
+def insert_missing(rows: Rows, bounds: Indices, step: Step, days: Indices, missing: str) -> Indices:
     """Give every regular time between a series' first and last a row, NaN and without a line; in place.
+
+    Args:
+        rows: in order.
+        bounds: (series + 1,) where each series begins.
+        step: the time between them.
+        days: as `days_of_month` gives them.
+        missing: error, forward-fill, interpolate or mask.
 
     Returns:
         (series + 1,) where each series begins now.
@@ -123,9 +147,9 @@ def insert_missing(rows: Rows, bounds: Indices, step: Step, missing: str) -> Ind
     places: list[Indices | None] = []
     """Where each row of a series goes; None where each keeps its place."""
     gaps = []
-    for start, stop in itertools.pairwise(bounds):
+    for (start, stop), day in zip(itertools.pairwise(bounds), days.tolist(), strict=True):
         times = rows.times[start:stop]
-        if step.fits(times):  # nearly always: nothing as long as the series is made then
+        if step.fits(times, day):  # nearly always: nothing as long as the series is made then
             grids.append(times)
             places.append(None)
             continue
@@ -136,7 +160,7 @@ def insert_missing(rows: Rows, bounds: Indices, step: Step, missing: str) -> Ind
                 f"{step.text(last)} are few for a step of {step}: most rows would be missing",
                 hint=_step_hint(rows),
             )
-        grid = step.expected(first, last)
+        grid = step.expected(first, last, day)
         if not len(grid) or grid[0] != first:
             raise DataError(
                 f"{rows.place(int(start))}: {_series(rows, int(start))}{_time(rows, int(start))} cannot be one of "

@@ -178,6 +178,7 @@ def open_series(
     from lstmctl.data.prepared_folder import is_prepared
     from lstmctl.data.prepared_table import open_rows
     from lstmctl.data.regular import (
+        days_of_month,
         fill,
         find_step,
         insert_missing,
@@ -202,13 +203,15 @@ def open_series(
     _check_times(rows, encoding)
     calendar = encoding.calendar if encoding is not None else layout.calendar
     dates = rows.times
+    known = {} if encoding is None else dict(zip(encoding.ids, encoding.tail.days.tolist(), strict=True))
+    days = days_of_month(rows, bounds, step, known)
     if step.is_index and not rows.is_index:
         number_rows(rows, bounds, step)
         rows.notes.append(f"`{rows.columns.time}` gives the order alone: data.step is `{step}`")
         ends = observed_ends(rows, bounds)
         parts = _parts(rows, bounds, ends, dates, layout, encoding, is_dated=True)
     else:
-        bounds = insert_missing(rows, bounds, step, layout.missing)
+        bounds = insert_missing(rows, bounds, step, days, layout.missing)
         ends = observed_ends(rows, bounds)
         parts = _parts(rows, bounds, ends, rows.times, layout, encoding, is_dated=not rows.is_index)
     del dates
@@ -222,6 +225,7 @@ def open_series(
         past=rows.values["past"],
         known=rows.values["known"],
         static=static_values(rows, bounds, layout.missing),
+        days=days,
         zone="" if step.is_index else rows.zone,
     )
     if encoding is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 from lstmctl.data.calendar import PHASES, calendar_features
 from lstmctl.data.scaling import fit_scale, naive_error
 from lstmctl.data.series_table import Scaled, Table
-from lstmctl.data.timesteps import CHUNK, Step
+from lstmctl.data.timesteps import CHUNK, LAST, Step
 from lstmctl.errors import RunError
 from lstmctl.step_grammar import UNITS
 
@@ -184,7 +185,7 @@ class SeriesEncoding(Scales):
             scaler=_text(data, "scaler") or "",
             season=season,
             rows_used=_text(data, "rows_used") or "",
-            tail=_table(data, names),
+            tail=_table(data, names, _step(data)),
             **arrays,
         )
 
@@ -306,7 +307,7 @@ def _numbers(
     return array
 
 
-def _table(data: Mapping[str, Any], names: Mapping[str, tuple[str, ...]]) -> Table:
+def _table(data: Mapping[str, Any], names: Mapping[str, tuple[str, ...]], step: Step) -> Table:
     tail = data.get("tail")
     if not isinstance(tail, dict) or not isinstance(tail.get("times"), list):
         raise _damaged("tail")
@@ -317,14 +318,22 @@ def _table(data: Mapping[str, Any], names: Mapping[str, tuple[str, ...]]) -> Tab
     ends = _numbers(tail, "ends", (series,), whole=True)
     if bounds[0] != 0 or bounds[-1] != rows or np.any(ends < bounds[:-1]) or np.any(ends > bounds[1:]):
         raise _damaged("tail.bounds")
+    times = _numbers(tail, "times", (rows,), whole=True)
+    # Runs of before the days were kept have none.
+    days = [step.day_of(times[start:stop]) for start, stop in itertools.pairwise(bounds)]
+    if "days" in tail:
+        days = _numbers(tail, "days", (series,), whole=True).tolist()
+    if not set(days) <= set(range(LAST + 1)):
+        raise _damaged("tail.days")
     return Table(
         ids=names["ids"],
         bounds=bounds,
         ends=ends,
-        times=_numbers(tail, "times", (rows,), whole=True),
+        times=times,
         targets=_numbers(tail, "targets", (rows, len(names["targets"])), optional=True),
         past=_numbers(tail, "past", (rows, len(names["past"])), optional=True),
         known=_numbers(tail, "known", (rows, len(names["known"])), optional=True),
         static=_numbers(tail, "static", (series, len(names["static"])), optional=True),
+        days=np.array(days, dtype=np.int64),
         zone=_text(tail, "zone", optional=True) or "",  # runs of before it was kept have none
     )

@@ -30,6 +30,8 @@ class Table:
     """(rows, known columns)"""
     static: NDArray[np.float64]
     """(series, static columns)"""
+    days: NDArray[np.int64]
+    """(series,) the day of the month that each series keeps to, as `Step.day_of` gives it."""
     zone: str = ""
     """How far the table's clock is from UTC, as `+02:00` or `Z`; empty where it does not say, or rows are numbered."""
 
@@ -48,6 +50,7 @@ class Table:
             past=self.past[rows],
             known=self.known[rows],
             static=self.static,
+            days=self.days,
             zone=self.zone,
         )
 

@@ -32,6 +32,8 @@ SPANS = {
 """Units that last equally long each time, in microseconds."""
 MONTHS = {"months": 1, "month ends": 1, "years": 12}
 """Units that go by the calendar, in months."""
+LAST = 31
+"""The day of rows that fall on the last day of every month."""
 
 
 @dataclass(frozen=True)
@@ -76,14 +78,14 @@ class Step:
 
     @classmethod
     def _by_month(cls, times: Times) -> Step | None:
-        """The commonest number of months between times that are all of one day and clock time, or all month ends."""
-        if len(np.unique(times % DAY)) > 1:
+        """The commonest number of months between times of one clock time that all fall on `usual_day`."""
+        if len(np.unique(times % DAY)) > 1 or not on_day(times, day := usual_day(times)):
             return None
         steps, counts = np.unique(np.diff(_month(times)), return_counts=True)
         count = int(steps[np.argmax(counts)])
-        if len(np.unique(_day_of_month(times))) == 1:
-            return cls(count // 12, "years") if count % 12 == 0 else cls(count, "months")
-        return cls(count, "month ends") if are_month_ends(times) else None
+        if count % 12 == 0:
+            return cls(count // 12, "years")
+        return cls(count, "month ends" if day == LAST else "months")
 
     def __str__(self) -> str:
         if self.count == 1 and self.unit in ("business days", "month ends"):
@@ -95,22 +97,34 @@ class Step:
         """Whether times are whole numbers, not dates."""
         return self.unit == "rows"
 
-    def times_after(self, last: int, count: int) -> Times:
-        """(count,) the times that follow `last`."""
-        return self._after(last, np.arange(1, count + 1, dtype=np.int64))
+    def day_of(self, times: Times) -> int:
+        """The day of the month that times (rows,) of one series keep to: see `usual_day`; 0 where the step has none."""
+        if self.unit == "month ends":
+            return LAST
+        return usual_day(times) if self.unit in MONTHS and len(times) else 0
 
-    def expected(self, first: int, last: int) -> Times:
-        """The regular times from `first` on that are not after `last`."""
-        grid = self._after(first, np.arange(self.count_between(first, last) + 2, dtype=np.int64))
+    def times_after(self, last: int, count: int, day: int = 0) -> Times:
+        """(count,) the times that follow `last`; by months and years on `day`, or the last of a month without it.
+
+        Args:
+            last: one of the series' times.
+            count: of the times.
+            day: as `day_of` gives it; by default that of `last`.
+        """
+        return self._after(last, np.arange(1, count + 1, dtype=np.int64), day)
+
+    def expected(self, first: int, last: int, day: int = 0) -> Times:
+        """The regular times from `first` on that are not after `last`; `day` as in `times_after`."""
+        grid = self._after(first, np.arange(self.count_between(first, last) + 2, dtype=np.int64), day)
         return grid[grid <= last]
 
-    def fits(self, times: Times) -> bool:
+    def fits(self, times: Times, day: int = 0) -> bool:
         """Whether times (rows,) are the regular ones from the first to the last, each once."""
         first = int(times[0])
         return all(
             np.array_equal(
                 times[start : start + CHUNK],
-                self._after(first, np.arange(start, min(start + CHUNK, len(times)), dtype=np.int64)),
+                self._after(first, np.arange(start, min(start + CHUNK, len(times)), dtype=np.int64), day),
             )
             for start in range(0, len(times), CHUNK)
         )
@@ -122,7 +136,8 @@ class Step:
         if self.unit == "business days":
             return int((last - first) // DAY * 5 // 7 + 5) // self.count + 1
         if self.unit in MONTHS:
-            return int((last - first) // (28 * DAY)) // (self.count * MONTHS[self.unit]) + 1
+            months = _month(np.array([first, last], dtype=np.int64))
+            return int(months[1] - months[0]) // (self.count * MONTHS[self.unit])
         return (last - first) // (self.count * SPANS[self.unit])
 
     def season(self) -> int:
@@ -157,8 +172,8 @@ class Step:
             raise TypeError("numbered rows have no date")
         return datetime.datetime(1970, 1, 1) + datetime.timedelta(microseconds=time)
 
-    def _after(self, start: int, steps: Times) -> Times:
-        """The times so many steps after `start`."""
+    def _after(self, start: int, steps: Times, own_day: int = 0) -> Times:
+        """The times so many steps after `start`; `own_day` as in `times_after`."""
         if self.is_index:
             return np.asarray(start + self.count * steps)
         if self.unit in SPANS:
@@ -171,7 +186,8 @@ class Step:
         else:
             month = day.astype("datetime64[M]") + steps * (self.count * MONTHS[self.unit])
             ends = (month + 1).astype("datetime64[D]") - 1
-            kept = month.astype("datetime64[D]") + (day - day.astype("datetime64[M]").astype("datetime64[D]"))
+            place = own_day - 1 if own_day else day - day.astype("datetime64[M]").astype("datetime64[D]")
+            kept = month.astype("datetime64[D]") + place
             days = ends if self.unit == "month ends" else np.minimum(kept, ends)
         return np.asarray(days.astype("datetime64[us]").astype(np.int64) + clock)
 
@@ -195,6 +211,25 @@ def date_text(time: int, *, clock: bool = True) -> str:
 def are_month_ends(times: Times) -> bool:
     """Whether every time falls on the last day of its month."""
     return bool(np.all(_month(times + DAY) != _month(times)))
+
+
+def usual_day(times: Times) -> int:
+    """The day of the month that times (rows,) keep to: `LAST` where several are all month ends.
+
+    A month without that day has its last one instead: 30 January, 29 February, 30 March. So it is the latest of all
+    days, or, where some fall on no such day, the commonest.
+    """
+    if len(times) > 1 and are_month_ends(times):
+        return LAST
+    days = _day_of_month(times) + 1
+    latest = int(days.max())
+    return latest if on_day(times, latest) else int(np.bincount(days).argmax())
+
+
+def on_day(times: Times, day: int) -> bool:
+    """Whether all times fall on a day of the month, or on the last of a month without it."""
+    days = _day_of_month(times) + 1
+    return bool(np.all((days == day) | ((days < day) & (_month(times + DAY) != _month(times)))))
 
 
 def _whole(length: int, step: int) -> int:

@@ -70,7 +70,7 @@ def last_windows(
                 hint="append rows with these columns alone, or train without data.known",
             )
         rows.append(np.arange(end - settings.lookback, end))
-        times = encoding.step.times_after(int(table.times[end - 1]), settings.horizon)
+        times = encoding.step.times_after(int(table.times[end - 1]), settings.horizon, int(table.days[index]))
         ahead = np.zeros((settings.horizon, len(encoding.known)))
         ahead[:given] = there[:given]
         known.append(np.concatenate([ahead, calendar_features(times, encoding.calendar, encoding.step)], axis=1))

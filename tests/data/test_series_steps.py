@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import assume, given
+from hypothesis import given
 from hypothesis import strategies as st
 
 from lstmctl.data.calendar import calendar_features
@@ -41,14 +41,28 @@ def moments(*texts: str) -> Times:
         (["2020-01-01", "2020-04-01", "2020-07-01"], "3 months", "2020-10-01"),
         (["2019-01-01", "2020-01-01"], "1 year", "2021-01-01"),
         (["2018-12-31", "2019-12-31", "2020-12-31"], "1 year", "2021-12-31"),
+        # a day that some months lack
+        (["2023-11-30", "2023-12-30", "2024-01-30", "2024-02-29"], "1 month", "2024-03-30"),
+        (["2023-11-29", "2023-12-29", "2024-01-29", "2024-02-29"], "1 month", "2024-03-29"),
+        (["2022-12-30", "2023-01-30", "2023-02-28"], "1 month", "2023-03-30"),
+        (["2023-02-28", "2023-03-29", "2023-04-29"], "1 month", "2023-05-29"),
+        (["2023-08-30", "2023-11-30", "2024-02-29"], "3 months", "2024-05-30"),
+        (["2022-08-30", "2023-02-28", "2023-08-30", "2024-02-29"], "6 months", "2024-08-30"),
+        (["2023-06-30", "2023-09-30"], "3 month ends", "2023-12-31"),
+        (["2020-02-29", "2021-02-28", "2022-02-28", "2023-02-28"], "1 year", "2024-02-29"),
+        (["2021-02-28", "2022-02-28", "2023-02-28"], "1 year", "2024-02-29"),
+        (["2022-02-28", "2023-02-28", "2024-02-28"], "1 year", "2025-02-28"),
+        (["2016-02-29", "2020-02-29"], "4 years", "2024-02-29"),
     ],
 )
 def test_steps_are_recognised_and_go_on(times: list[str], step: str, following: str) -> None:
     rows = moments(*times)
     found = Step.infer(rows, is_index=False)
     assert str(found) == step
-    assert found.text(int(found.times_after(int(rows[-1]), 1)[0])) == following
-    np.testing.assert_array_equal(found.expected(int(rows[0]), int(rows[-1])), rows)
+    day = found.day_of(rows)
+    assert found.text(int(found.times_after(int(rows[-1]), 1, day)[0])) == following
+    np.testing.assert_array_equal(found.expected(int(rows[0]), int(rows[-1]), day), rows)
+    assert found.fits(rows, day)
     assert Step.parse(str(found)) == found
 
 
@@ -100,14 +114,13 @@ UNITS = st.sampled_from(["minutes", "hours", "days", "weeks", "business days", "
 
 @given(UNITS, st.integers(1, 40), st.integers(0, 10**15), st.integers(0, 60))
 def test_expected_times_are_those_that_follow(unit: str, count: int, start: int, rows: int) -> None:
-    # From the 29th on, a month may lack the day.
-    assume(unit not in ("months", "years") or np.datetime64(start, "us").item().day <= 28)
     step = Step(count, unit)
-    following = step.times_after(start, rows + 1)
+    day = np.datetime64(start, "us").item().day if unit in ("months", "years") else 0
+    following = step.times_after(start, rows + 1, day)
     assert np.all(np.diff(following) > 0)
     first = int(following[0])
-    np.testing.assert_array_equal(step.times_after(first, rows), following[1:])
-    expected = step.expected(first, int(following[-1]))
+    np.testing.assert_array_equal(step.times_after(first, rows, day), following[1:])
+    expected = step.expected(first, int(following[-1]), day)
     np.testing.assert_array_equal(expected, following)
     assert rows <= step.count_between(first, int(following[-1])) <= 2 * rows + 8
 
