@@ -134,6 +134,14 @@ def _step(value: object) -> str:
     return value
 
 
+def _zone(value: object) -> str | None:
+    if value is None or value == "UTC":
+        return value
+    if not isinstance(value, str) or not re.fullmatch(r"[+-](0\d|1[0-4]):[0-5]\d", value):
+        raise ValueError(f"{shown(value)} is not a time zone; UTC, or an offset from it such as +02:00")
+    return value
+
+
 CALENDAR = ("hour", "weekday", "day-of-month", "month", "day-of-year")
 
 
@@ -257,6 +265,11 @@ Calendar = Annotated[
 ]
 TimeStep = Annotated[
     str, PlainValidator(_step), WithJsonSchema({"type": "string", "examples": ["auto", *STEP_EXAMPLES.split(", ")]})
+]
+Zone = Annotated[
+    str | None,
+    PlainValidator(_zone),
+    WithJsonSchema({"type": ["string", "null"], "examples": ["UTC", "+02:00"]}),
 ]
 Levels = Annotated[
     tuple[int, ...],

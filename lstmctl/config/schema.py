@@ -30,6 +30,7 @@ from lstmctl.config.fields import (
     SeriesSplit,
     Split,
     TimeStep,
+    Zone,
 )
 
 
@@ -202,7 +203,10 @@ class SeriesData(Section):
         description="A CSV, TSV or Parquet file: wide (a date, then a column a series) or long (unique_id, ds, y); or "
         "a prepared table"
     )
-    time: str | None = Field(default=None, description="Column of dates or whole numbers; null to recognise it")
+    time: str | None = Field(
+        default=None,
+        description="Column of dates or whole numbers, or columns joined by + (year+month+day); null to recognise it",
+    )
     id: str | None = Field(default=None, description="Column that names each row's series; null to recognise it")
     targets: Names | None = Field(
         default=None,
@@ -219,7 +223,13 @@ class SeriesData(Section):
         description="Time between rows: auto, `15 minutes`, `1 hour`, `1 day`, `business days`, `1 month`, `1 row` …",
     )
     date_format: str | None = Field(
-        default=None, description="How dates are written, such as %d.%m.%Y %H:%M; null to recognise it"
+        default=None,
+        description="How dates are written: such as %d.%m.%Y %H:%M, or seconds, milliseconds, microseconds, "
+        "nanoseconds (since 1970) or excel (days of a spreadsheet); null to recognise it",
+    )
+    zone: Zone = Field(
+        default=None,
+        description="Time zone to convert dates to, UTC or an offset such as +02:00; null keeps the table's own clock",
     )
     separator: Literal["auto", ",", ";", "\t", "|"] = Field(default="auto", description="Between columns")
     decimal: Literal["auto", ".", ","] = Field(

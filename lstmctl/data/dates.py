@@ -4,12 +4,24 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import replace
 
 import numpy as np
 import polars as pl
 
+from lstmctl.data.numbered_dates import DIGITS, EXCEL, WORDS, parse_digits, parse_word
+from lstmctl.data.table_writing import DateForm
 from lstmctl.data.timesteps import Times
+from lstmctl.data.zones import (
+    asks_for_zone,
+    has_zone,
+    offset,
+    plain_format,
+    plain_text,
+    require_zones,
+    shifts,
+    split_zones,
+)
 from lstmctl.errors import DataError
 
 DATE_FORMATS = {
@@ -23,28 +35,23 @@ DATE_FORMATS = {
     r"\d{1,2}-\d{1,2}-\d{4}": ("%d-%m-%Y", "%m-%d-%Y"),
 }
 """How dates are written, and the formats that may mean."""
-ZONE = r"\s?(Z|UTC|GMT|[+-]\d{2}:?\d{2})$"
+_MONTH = r"(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*"
+WORDED_FORMATS = {
+    r"\d{4}([ -]?)[Qq][1-4]": "%Y{}Q%q",
+    r"[Qq][1-4]([ /-]?)\d{4}": "Q%q{}%Y",
+    r"\d{4}([ -]?)W\d{2}": "%G{}W%V",
+    r"\d{4}(-?)W\d{2}-?[1-7]": "%G{0}W%V{0}%u",
+    r"\d{4}([ -]?)M\d{1,2}": "%Y{}M%m",
+    rf"(?i:{_MONTH})([ -])\d{{4}}": "%B{}%Y",
+    rf"\d{{4}}([ -])(?i:{_MONTH})": "%Y{}%B",
+    rf"\d{{1,2}}([ -])(?i:{_MONTH})[ -]\d{{4}}": "%d{0}%B{0}%Y",
+    rf"\d{{4}}([ -])(?i:{_MONTH})[ -]\d{{1,2}}": "%Y{0}%B{0}%d",
+}
+"""Quarters, ISO weeks and months by name, and their formats; `{}` is the sign between."""
 _CLOCK = re.compile(r"(?:([T ])\s*(\d{1,2}:\d{2})(:\d{2}(?:[.,]\d{1,9})?)?(\s?[AaPp][Mm])?)?")
 EXAMPLE = 'data.date_format="%d.%m.%Y %H:%M"'
-
-
-@dataclass(frozen=True)
-class DateForm:
-    """How a column of dates is written."""
-
-    format: str
-    """As polars takes it, without the zone."""
-    first: str
-    """The column's first date."""
-    zone: str
-    """How far its clock is from UTC, as `+02:00` or `Z`; empty where the dates name no zone."""
-    given: bool
-    """Whether a config says the format."""
-
-    @property
-    def shown(self) -> str:
-        """The format as people write it."""
-        return self.format.replace("%.f", "")
+ISO = "write its dates in one way that cannot be misread, such as 2024-01-31"
+"""The remedy for a table that a run reads: no setting changes how."""
 
 
 def is_date(text: str) -> bool:
@@ -54,30 +61,45 @@ def is_date(text: str) -> bool:
 
 def formats_of(text: str) -> tuple[str, ...]:
     """The formats that a date may be written in, without its zone: none, one, or two where day and month may swap."""
-    text = re.sub(r"(?<=:\d{2})(\.\d{1,9})?" + ZONE, r"\1", text.strip())
+    text = text.strip()
+    if re.fullmatch(r"[+-]?\d*[.,]?\d*", text):  # nearly always, in a table
+        return ()
+    text = plain_text(text)
+    for shape, form in WORDED_FORMATS.items():
+        if (worded := re.match(shape, text)) and (suffix := _clock_format(text[worded.end() :])) is not None:
+            return (form.format(worded[1]) + suffix,)
     found = re.match(r"[\d./-]+", text)
     if found is None:
         return ()
     dates = next((formats for shape, formats in DATE_FORMATS.items() if re.fullmatch(shape, found[0])), ())
-    clock = _CLOCK.fullmatch(text[found.end() :])
-    if not dates or clock is None:
-        return ()
+    suffix = _clock_format(text[found.end() :])
+    return () if suffix is None else tuple(date + suffix for date in dates)
+
+
+def _clock_format(text: str) -> str | None:
+    """The format of what follows a day; None if it is no time of day."""
+    clock = _CLOCK.fullmatch(text)
+    if clock is None:
+        return None
     between, minutes, seconds, half = clock.groups()
-    suffix = ""
-    if minutes:
-        hour = "%I" if half else "%H"
-        # `%.f` also fits where a second has no fraction, so whole and broken seconds may be mixed.
-        suffix = f"{between}{hour}:%M" + ("%S" and ":%S%.f" if seconds else "")
-        suffix += (" %p" if half.startswith(" ") else "%p") if half else ""
-    return tuple(date + suffix for date in dates)
+    if not minutes:
+        return ""
+    hour = "%I" if half else "%H"
+    # `%.f` also fits where a second has no fraction, so whole and broken seconds may be mixed.
+    suffix = f"{between}{hour}:%M" + ("%S" and ":%S%.f" if seconds else "")
+    return suffix + ((" %p" if half.startswith(" ") else "%p") if half else "")
 
 
 def read_dates(
     texts: pl.Series,
     place: Callable[[int], str],
     column: str,
-    date_format: str | None,
-    is_regular: Callable[[Times], bool],
+    gaps: Callable[[Times], float],
+    *,
+    date_format: str | None = None,
+    zone: str | None = None,
+    form: DateForm | None = None,
+    is_run: bool = False,
 ) -> tuple[Times, DateForm]:
     """Parse a column of dates, in the format given or the one recognised from its first row.
 
@@ -85,51 +107,60 @@ def read_dates(
         texts: (rows,) as they are written, none missing.
         place: names a row in messages.
         column: its name.
+        gaps: how many times are missing between regular ones, infinite where they are not regular; it decides between
+            day and month where both readings fit every row.
         date_format: as in a config, or None.
-        is_regular: decides between day and month where both readings fit every row.
+        zone: the one to convert all dates to; None keeps the table's own clock.
+        form: how a run's own table was written, which decides where the first row fits it.
+        is_run: whether a run reads its later rows. Dates without a zone are then by the clock of the run.
 
     Returns:
-        (rows,) microseconds since 1970-01-01 by the table's own clock, and how they are written.
+        (rows,) microseconds since 1970-01-01 by the clock of the zone, and how they are written.
 
     Raises:
         DataError: a row does not fit, zones are mixed, or both readings fit equally well.
     """
     first, given = str(texts[0]), date_format is not None
     formats = (date_format,) if date_format is not None else formats_of(first)
+    if date_format is None and form is not None and _fits(first, form.format):
+        formats = (form.format,)
     if not formats:
         raise DataError(
             f"{place(0)}, column `{column}`: `{first[:40]}` is not written as dates usually are",
-            hint=f"say how: {EXAMPLE}; or name another column of dates: data.time=NAME",
+            hint=ISO if is_run else f"say how: {EXAMPLE}; or name another column of dates: data.time=NAME",
         )
-    zoned = _names_zone(first, formats)
-    zone = ""
-    if zoned:
-        texts = _without_zone(texts, first, place, column)
-        formats = tuple(re.sub(r"\s?%[zZ]", "", form) for form in formats)
-        found = re.search(ZONE, first)
-        assert found is not None
-        zone = re.sub(r"^(UTC|GMT)$", "Z", re.sub(r"^([+-]\d{2})(\d{2})$", r"\1:\2", found[1]))
-    forms = [DateForm(form, first, zone, given) for form in formats]
+    asked = any(map(asks_for_zone, formats))
+    formats = tuple(map(plain_format, formats))
+    shown = DateForm(formats[0], first, "", given)
+    texts, ahead, shown = _by_one_clock(texts, place, column, shown, asked=asked, zone=zone, is_run=is_run)
     readings, failures = [], []
-    for form in forms:
-        times, wrong = _parse(texts, form.format)
+    for own in (replace(shown, format=form) for form in formats):
+        times, wrong = _parse(texts, own.format)
         if wrong is None:
-            readings.append((times, form))
+            readings.append((times + ahead, own))
         else:
-            failures.append((wrong, form))
+            failures.append((wrong, own))
     if not readings:
-        row, form = max(failures, key=lambda failure: (failure[0], failure[1].format))
-        raise _misfit(texts, place, column, row, form)
+        row, own = max(failures, key=lambda failure: (failure[0], failure[1].format))
+        raise _misfit(texts, place, column, row, own, is_run=is_run)
+    if len(readings) > 1 and np.array_equal(readings[0][0], readings[1][0]):  # all on a day such as 1 January
+        readings = readings[:1]
     if len(readings) > 1:
-        regular = [reading for reading in readings if is_regular(reading[0])]
-        if len(regular) != 1:
-            both = " and ".join(form.shown for _, form in readings)
+        missing = [gaps(times) for times, _ in readings]
+        rows = len(texts)
+        close = [reading for reading, count in zip(readings, missing, strict=True) if count == 0] or [
+            reading for reading, count in zip(readings, missing, strict=True) if count <= rows
+        ]
+        if len(close) != 1:
+            both = " and ".join(own.shown for _, own in readings)
             raise DataError(
                 f"{place(0)}, column `{column}`: `{first}` may be read as {both}; "
-                f"every row that was read fits both, and {'either' if regular else 'neither'} gives regular steps",
-                hint="say which: " + " or ".join(f'data.date_format="{form.shown}"' for _, form in readings),
+                f"every row that was read fits both, and {'either' if close else 'neither'} gives regular steps",
+                hint=ISO
+                if is_run
+                else "say which: " + " or ".join(f'data.date_format="{own.shown}"' for _, own in readings),
             )
-        readings = regular
+        readings = close
     return readings[0]
 
 
@@ -139,67 +170,127 @@ def read_more_dates(texts: pl.Series, place: Callable[[int], str], column: str, 
     Raises:
         DataError: a row is written in another way.
     """
-    if form.zone:
-        texts = _without_zone(texts, form.first, place, column)
+    ahead: Times | int = 0
+    if form.zone and form.format not in WORDS:
+        texts, zones = split_zones(texts, asked=not has_zone(form.first))
+        require_zones(zones, form.zone, place, column, convert=form.converted)
+        ahead = shifts(zones, form.zone) if form.converted else 0
+    elif form.converted:
+        ahead = offset(form.zone)
     times, wrong = _parse(texts, form.format)
     if wrong is not None:
         raise _misfit(texts, place, column, wrong, form)
-    return times
+    return times + ahead
 
 
-def _names_zone(first: str, formats: tuple[str, ...]) -> bool:
-    asked = any("%z" in form or "%Z" in form for form in formats)
-    return bool(re.search(ZONE, first) and (asked or re.search(r":\d{2}(\.\d+)?" + ZONE, first)))
+def _by_one_clock(
+    texts: pl.Series,
+    place: Callable[[int], str],
+    column: str,
+    form: DateForm,
+    *,
+    asked: bool,
+    zone: str | None,
+    is_run: bool,
+) -> tuple[pl.Series, Times | int, DateForm]:
+    """Dates without their zones, the microseconds to add to them, and their form with the zone that they have then.
 
-
-def _without_zone(texts: pl.Series, first: str, place: Callable[[int], str], column: str) -> pl.Series:
-    """The texts by their own clock, all of which must name the zone that the first does."""
-    zones = texts.str.extract(ZONE, 1)
-    zone = pl.Series([first]).str.extract(ZONE, 1)
-    other = zones.ne_missing(zone).arg_true()
-    if len(other):
-        row = int(other[0])
+    Raises:
+        DataError: zones are mixed and not converted, or dates are to be converted but name none.
+    """
+    if form.format in WORDS:
+        zoned = form.format != EXCEL  # counted from 1970 in UTC
+        if zoned:
+            to = zone or "Z"
+            return texts, offset(to), replace(form, zone=to, converted=zone is not None)
+    elif has_zone(form.first) or (asked and not split_zones(pl.Series([form.first]), asked=True)[1].has_nulls()):
+        texts, zones = split_zones(texts, asked=asked)
+        own = str(zones[0])
+        require_zones(zones, own, place, column, convert=zone is not None)
+        if zone is None:
+            return texts, 0, replace(form, zone=own)
+        return texts, shifts(zones, zone), replace(form, zone=zone, converted=True)
+    if zone is not None and not is_run:
         raise DataError(
-            f"{place(row)}, column `{column}`: time zone {zones[row] or '(none)'}, but {zone[0]} in the first row",
-            hint="convert all dates to one zone, such as UTC",
+            f"{place(0)}, column `{column}`: `{form.first[:40]}` names no time zone to convert from",
+            hint="leave data.zone out: times are then by the table's own clock",
         )
-    return texts.str.replace(ZONE, "")
+    return texts, 0, replace(form, zone=zone or "")
+
+
+def _fits(text: str, form: str) -> bool:
+    """Whether one date is written in a format, apart from its zone."""
+    return _parse(pl.Series([plain_text(text)]), plain_format(form))[1] is None
 
 
 def _parse(texts: pl.Series, form: str) -> tuple[Times, int | None]:
     """(rows,) times, and the first row that does not fit; None where all do."""
-    if not re.search(r"%[dejDFxsc]", form):  # a month alone means its first day, a year alone its first month
-        missing = "-%d" if re.search(r"%[mbBh]", form) else "-%m-%d"
-        form, texts = form + missing, texts + missing.replace("%m", "01").replace("%d", "01")
+    if form in WORDS:
+        return parse_word(texts, form)
+    if form in DIGITS.values():
+        return _moments(parse_digits(texts, form))
+    form, texts = _completed(form, texts)
     try:
         # Most tables have no fractions of seconds, and without them dates are read several times as fast.
         parsed = texts.str.strptime(pl.Datetime("us"), form.replace("%.f", ""), strict=False)
         if "%.f" in form and parsed.has_nulls():
             parsed = texts.str.strptime(pl.Datetime("us"), form, strict=False)
+        if parsed.has_nulls() and "%H" in form:  # by ISO 8601, a day may end at 24:00
+            midnight = texts.str.replace(r"([T ])24:00(:00)?", "${1}00:00$2")
+            late = midnight.str.strptime(pl.Datetime("us"), form, strict=False) + pl.duration(days=1)
+            parsed = pl.select(pl.when(parsed.is_null() & texts.ne(midnight)).then(late).otherwise(parsed)).to_series()
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException, ValueError):
         return np.empty(0, np.int64), 0
+    return _moments(parsed)
+
+
+def _completed(form: str, texts: pl.Series) -> tuple[str, pl.Series]:
+    """A format and its dates, with what stands for a moment that they only give a month or an hour of: the first."""
+    if "%q" in form:
+        for quarter in range(1, 5):
+            texts = texts.str.replace(f"[Qq]{quarter}", f"Q{3 * quarter - 2:02}")
+        form = form.replace("%q", "%m")
+    if "%V" in form and not re.search(r"%[uwaA]", form):
+        return form + "-%u", texts + "-1"
+    if not re.search(r"%[dejDFxscV]", form):  # a month alone means its first day, a year alone its first month
+        missing = "-%d" if re.search(r"%[mbBh]", form) else "-%m-%d"
+        form, texts = form + missing, texts + missing.replace("%m", "01").replace("%d", "01")
+    if re.search(r"%[HkIl]", form) and "%M" not in form:
+        form, texts = form + " :%M", texts + " :00"
+    return form, texts
+
+
+def _moments(parsed: pl.Series) -> tuple[Times, int | None]:
     wrong = parsed.is_null().arg_true()
     if len(wrong):
         return np.empty(0, np.int64), int(wrong[0])
     return parsed.to_physical().to_numpy().astype(np.int64), None
 
 
-def _misfit(texts: pl.Series, place: Callable[[int], str], column: str, row: int, form: DateForm) -> DataError:
+def _misfit(
+    texts: pl.Series, place: Callable[[int], str], column: str, row: int, form: DateForm, *, is_run: bool = False
+) -> DataError:
     text = str(texts[row])
     if form.given:
         return DataError(
             f'{place(row)}, column `{column}`: `{text[:40]}` does not fit data.date_format "{form.shown}"',
-            hint="correct the row or the format, or leave data.date_format out to have it recognised",
+            hint="correct the row"
+            if is_run
+            else "correct the row or the format, or leave data.date_format out to have it recognised",
         )
-    if not form.zone and re.search(r":\d{2}(\.\d+)?" + ZONE, text):
+    if not form.zone and has_zone(text):
         return DataError(
             f"{place(row)}, column `{column}`: `{text[:40]}` names a time zone, but the first row does not",
             hint="convert all dates to one zone, such as UTC",
         )
     same = form.format in formats_of(text)
-    first = form.first if not form.zone else re.sub(ZONE, "", form.first)
+    first = plain_text(form.first) if form.zone else form.first
     return DataError(
         f"{place(row)}, column `{column}`: `{text[:40]}` "
         + ("is no date that exists" if same else f"does not fit {form.shown}, as the first row `{first}` does"),
-        hint="correct the row" if same else f"write all dates in one format, or say which: {EXAMPLE}",
+        hint="correct the row"
+        if same
+        else ISO
+        if is_run
+        else f"write all dates in one format, or say which: {EXAMPLE}",
     )

@@ -17,7 +17,7 @@ from lstmctl.data.sequences import UNLABELLED, Numbers
 from lstmctl.errors import DataError
 
 if TYPE_CHECKING:
-    from lstmctl.data.tables import Sheet
+    from lstmctl.data.sheets import Sheet
 
 Floats = NDArray[np.float64]
 Texts = NDArray[np.object_]

@@ -12,7 +12,7 @@ from lstmctl.data.sequences import SequenceEncoding
 from lstmctl.errors import DataError
 
 if TYPE_CHECKING:
-    from lstmctl.data.tables import Sheet
+    from lstmctl.data.sheets import Sheet
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from lstmctl.errors import DataError
 
 if TYPE_CHECKING:
-    from lstmctl.data.tables import Sheet
+    from lstmctl.data.sheets import Sheet
 
 TEXT_NAMES = ("text",)
 SEQUENCE_NAMES = ("sequence",)
@@ -73,7 +73,7 @@ def _called_otherwise(sheet: Sheet, columns: list[int]) -> Iterator[tuple[int, s
 
 def _placed(sheet: Sheet, columns: list[int], sequence: int | None) -> dict[int, str]:
     """Those of `columns` that say where in its sequence a frame stands, or in which, and how that shows."""
-    from lstmctl.data.tables import TIME_NAMES
+    from lstmctl.data.time_columns import TIME_NAMES
 
     within, found = _within_sequences(sheet, sequence), {}
     for number, values in zip(columns, sheet.numbers(columns).T, strict=True):

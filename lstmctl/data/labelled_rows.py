@@ -13,7 +13,7 @@ from lstmctl.data.sequences import LONGEST
 from lstmctl.errors import DataError
 
 if TYPE_CHECKING:
-    from lstmctl.data.tables import Sheet
+    from lstmctl.data.sheets import Sheet
 
 Indices = NDArray[np.int64]
 

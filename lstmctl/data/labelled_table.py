@@ -41,7 +41,7 @@ from lstmctl.data.splitting import split_positions
 from lstmctl.errors import DataError
 
 if TYPE_CHECKING:
-    from lstmctl.data.tables import Sheet
+    from lstmctl.data.sheets import Sheet
 
 __all__ = ["LabelledTable", "Layout", "open_table"]
 

@@ -134,14 +134,6 @@ class ParquetSheet:
         they have a zone."""
         values = self._column(column)
         kind = self._kinds[column]
-        if isinstance(kind, pl.Datetime) and kind.time_zone is not None:
-            offsets = (values.dt.base_utc_offset() + values.dt.dst_offset()).drop_nulls()
-            if offsets.n_unique() > 1:
-                row = int(offsets.ne(offsets[0]).arg_true()[0])
-                raise DataError(
-                    f"{self.place(row)}, column `{self.names[column]}`: the clock of {kind.time_zone} was changed here",
-                    hint="convert all dates to one zone, such as UTC",
-                )
         if isinstance(kind, pl.Datetime):
             values = values.dt.strftime("%Y-%m-%d %H:%M:%S%.6f" + ("" if kind.time_zone is None else "%:z"))
         return _plain_texts(values)

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,17 +19,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lstmctl.data import prepared_folder
-from lstmctl.data.dates import DateForm
 from lstmctl.data.delimited import empty_lines
 from lstmctl.data.prepared_folder import AGAIN, HEADER, checked_blocks
-from lstmctl.data.tables import USES, Columns, Form, Rows, Wanted
+from lstmctl.data.sheets import Columns, Form, Wanted
+from lstmctl.data.table_writing import DateForm, Writing
+from lstmctl.data.tables import USES, Rows
 from lstmctl.errors import DataError
 
 FORMAT = 1
 TIMES, LINES, SERIES = "times.bin", "lines.bin", "series.bin"
 FILES = (TIMES, LINES, SERIES, *(f"{use}.bin" for use in USES))
 COLUMNS = ("time", "id", *USES)
-WRITING = ("date_format", "separator", "decimal")
+WRITING = ("date_format", "zone", "separator", "decimal")
 """Keys of a config that say how a table is written; auto and null leave it to be recognised."""
 
 
@@ -80,18 +81,21 @@ def form_of(found: dict[str, Any], dates: dict[str, Any]) -> Form:
         uses = [found[use] for use in USES]
         names = [found["time"], "" if found["id"] is None else found["id"], *itertools.chain(*uses)]
         form = DateForm(**dates) if dates else None
+        separator, decimal = found["separator"], found["decimal"]
     except (KeyError, TypeError) as error:
         raise ValueError("a key is missing, or holds no list") from error
     if not _are_texts(names) or not all(isinstance(use, list) for use in uses):
         raise ValueError("a column's name is no text")
-    if form is not None and [type(value) for value in asdict(form).values()] != [str, str, str, bool]:
+    if form is not None and [type(value) for value in asdict(form).values()] != [str, str, str, bool, bool]:
         raise ValueError("how dates are written is not told in texts")
-    return Form(Columns(found["time"], found["id"], *map(tuple, uses)), form)
+    if not _are_texts(value for value in (separator, decimal) if value is not None):
+        raise ValueError("separator or decimal is no text")
+    return Form(Columns(found["time"], found["id"], *map(tuple, uses)), Writing(separator, decimal, form))
 
 
 def said_of(wanted: Wanted, separator: str, decimal: str) -> dict[str, Any]:
     """What a config, or a run, says of columns and of how a table is written."""
-    said = {key: getattr(wanted, key) for key in (*COLUMNS, "date_format")}
+    said = {key: getattr(wanted, key) for key in (*COLUMNS, "date_format", "zone")}
     plain = {key: list(value) if isinstance(value, tuple) else value for key, value in said.items()}
     return {**plain, "separator": separator, "decimal": decimal}
 
@@ -148,6 +152,8 @@ def open_rows(folder: Path, wanted: Wanted, separator: str, decimal: str) -> Row
     require_said(folder, header, said_of(wanted, separator, decimal), is_run=wanted.is_run)
     check_numbers(folder, header)
     form = header.form
+    if wanted.date_format is not None and (dates := form.writing.dates) is not None:
+        form = replace(form, writing=replace(form.writing, dates=replace(dates, format=wanted.date_format, given=True)))
     mapped = {
         file: np.memmap(folder / file, number_of(file), "r", shape=(header.rows, width))
         for file, width in widths(form.columns).items()
@@ -158,7 +164,7 @@ def open_rows(folder: Path, wanted: Wanted, separator: str, decimal: str) -> Row
         ids=tuple(header.ids),
         series=mapped[SERIES][:, 0] if SERIES in mapped else np.broadcast_to(nothing, header.rows),
         times=mapped[TIMES][:, 0],
-        is_index=form.dates is None,
+        is_index=form.writing.dates is None,
         lines=mapped[LINES][:, 0],
         values={use: mapped.get(f"{use}.bin", np.empty((header.rows, 0))) for use in USES},
         path=Path(header.file),
@@ -183,6 +189,8 @@ def require_said(folder: Path, header: Header, said: dict[str, Any], *, is_run: 
     """
     for key, value in said.items():
         then, found = header.said.get(key), header.found.get(key)
+        if is_run and key == "zone":  # what was prepared is converted to the run's
+            continue
         if key in WRITING:
             # Whole numbers are no dates in any format; how columns are separated is nothing that Parquet has.
             same = value in (None, "auto", then, found) or (found is None and key != "date_format")

@@ -48,8 +48,9 @@ from lstmctl.data.prepared_table import (
 )
 from lstmctl.data.purposes import SERIES as PURPOSE
 from lstmctl.data.series import Layout, one_file, wanted_columns
+from lstmctl.data.sheets import Columns, Form, Wanted
 from lstmctl.data.table_blocks import Block, row_numbers, table_blocks
-from lstmctl.data.tables import Columns, Form, Rows, Wanted, no_rows, read_block
+from lstmctl.data.tables import Rows, no_rows, read_block
 from lstmctl.errors import DataError
 from lstmctl.storage import replace_json
 
@@ -315,13 +316,14 @@ def _after(before: Note, block: Block, rows: Rows | None, wanted: Wanted, series
     numbers = np.array([series.setdefault(name, len(series)) for name in rows.ids])
     rows.series = numbers[rows.series]
     if before.form is None:
-        dates = rows.form.dates
+        dates = rows.form.writing.dates
         found = {
             **said_of(wanted, "", ""),
             "time": rows.columns.time,
             "id": rows.columns.id,
             "targets": list(rows.columns.targets),
             "date_format": None if dates is None else dates.shown,
+            "zone": None if dates is None or not dates.zone else dates.zone.replace("Z", "UTC"),
             "separator": block.separator,
             "decimal": block.decimal,
         }

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 from lstmctl.data.prepared_table import private
 from lstmctl.data.tables import Rows
 from lstmctl.data.timesteps import CHUNK, MONTHS, Step, Times, are_month_ends, date_text, on_day
+from lstmctl.data.zones import offset
 from lstmctl.errors import DataError
 
 Indices = NDArray[np.int64]
@@ -68,6 +70,16 @@ def put_in_order(rows: Rows, order: str, duplicates: str) -> Indices:
         )
         _merge(rows, twice, duplicates)
     return np.searchsorted(rows.series, np.arange(len(rows.ids) + 1)).astype(np.int64)
+
+
+def convert(rows: Rows, zone: str | None) -> None:
+    """Put times by the clock of another zone; in place. Those without a zone are taken to be of that one."""
+    writing = rows.form.writing
+    if not zone or writing.dates is None or writing.dates.zone == zone:
+        return
+    if writing.dates.zone:
+        rows.times = rows.times + (offset(zone) - offset(writing.dates.zone))
+    rows.form = replace(rows.form, writing=replace(writing, dates=replace(writing.dates, zone=zone)))
 
 
 def find_step(rows: Rows, bounds: Indices, step: str) -> Step:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from lstmctl.data.calendar import calendar_features
 from lstmctl.data.locating import locate, portable_name
-from lstmctl.data.purposes import NEWER_SERIES, SERIES
+from lstmctl.data.purposes import NEWER_SERIES, SERIES, Purpose
 from lstmctl.data.series_encoding import Scales, SeriesEncoding, fit_scales
 from lstmctl.data.series_table import Scaled, Table
 from lstmctl.data.splitting import PARTS, split_positions
@@ -25,7 +25,8 @@ from lstmctl.data.timesteps import Step, Times
 from lstmctl.errors import DataError
 
 if TYPE_CHECKING:
-    from lstmctl.data.tables import Rows, Wanted
+    from lstmctl.data.sheets import Wanted
+    from lstmctl.data.tables import Rows
 
 __all__ = ["Layout", "Scaled", "SeriesCorpus", "SeriesEncoding", "Table", "open_series"]
 
@@ -47,6 +48,7 @@ class Layout:
     calendar: tuple[str, ...] = ()
     step: str = "auto"
     date_format: str | None = None
+    zone: str | None = None
     separator: str = "auto"
     decimal: str = "auto"
     order: str = "error"
@@ -178,6 +180,7 @@ def open_series(
     from lstmctl.data.prepared_folder import is_prepared
     from lstmctl.data.prepared_table import open_rows
     from lstmctl.data.regular import (
+        convert,
         days_of_month,
         fill,
         find_step,
@@ -187,16 +190,16 @@ def open_series(
         put_in_order,
         static_values,
     )
-    from lstmctl.data.tables import open_sheet, read_rows
 
     name = one_file(files)
     path = locate(name, config_folder, "data.series")
     wanted = wanted_columns(layout, encoding)
     if is_prepared(path):
         rows = open_rows(path, wanted, layout.separator, layout.decimal)
+        if wanted.is_run:
+            convert(rows, wanted.zone)
     else:
-        purpose = SERIES if encoding is None else NEWER_SERIES
-        rows = read_rows(open_sheet(path, layout.separator, layout.decimal, purpose), wanted)
+        rows = _read(path, wanted, layout, SERIES if encoding is None else NEWER_SERIES)
     _check_known(rows, encoding)
     bounds = put_in_order(rows, layout.order, layout.duplicates)
     step = encoding.step if encoding is not None else find_step(rows, bounds, layout.step)
@@ -243,6 +246,35 @@ def open_series(
     return _corpus(_with_values(table, rows), encoding, parts, lookback, horizon, name, path, rows)
 
 
+def _read(path: Path, wanted: Wanted, layout: Layout, purpose: Purpose) -> Rows:
+    """The rows of a table; what a run's own table was separated by, and its decimal sign, decide of newer ones.
+
+    A newer table that is separated otherwise is read as any other.
+
+    Raises:
+        DataError: it cannot be used; with the place and what would be right.
+    """
+    from lstmctl.data.tables import open_sheet, read_rows
+
+    separator, decimal = layout.separator, layout.decimal
+    if wanted.writing is not None:
+        separator = (separator if separator != "auto" else wanted.writing.separator) or "auto"
+        decimal = (decimal if decimal != "auto" else wanted.writing.decimal) or "auto"
+    try:
+        return read_rows(open_sheet(path, separator, decimal, purpose), wanted)
+    except DataError as error:
+        if separator == layout.separator:
+            raise
+        wrong = error
+    try:
+        rows = read_rows(open_sheet(path, purpose=purpose), wanted)
+    except DataError:
+        raise wrong from None
+    if rows.form.writing.separator == separator:
+        raise wrong
+    return rows
+
+
 def one_file(files: str | Sequence[str]) -> str:
     """The one file that `data.series` names.
 
@@ -260,7 +292,7 @@ def one_file(files: str | Sequence[str]) -> str:
 
 def wanted_columns(layout: Layout, encoding: SeriesEncoding | None = None) -> Wanted:
     """What a config says about columns, or a run's own encoding."""
-    from lstmctl.data.tables import Wanted
+    from lstmctl.data.sheets import Wanted
 
     source: Layout | SeriesEncoding = layout if encoding is None else encoding
     return Wanted(
@@ -271,7 +303,10 @@ def wanted_columns(layout: Layout, encoding: SeriesEncoding | None = None) -> Wa
         known=source.known,
         static=source.static,
         date_format=layout.date_format,
+        zone=(encoding.tail.zone if encoding is not None else "") or layout.zone,
         is_run=encoding is not None,
+        writing=encoding.writing if encoding is not None else None,
+        step=encoding.step if encoding is not None else None,
     )
 
 
@@ -291,10 +326,12 @@ def _check_known(rows: Rows, encoding: SeriesEncoding | None) -> None:
 
 
 def _check_times(rows: Rows, encoding: SeriesEncoding | None) -> None:
+    from lstmctl.data.dates import ISO
+
     if encoding is not None and rows.is_index and not encoding.step.is_index:
         raise DataError(
             f"{rows.place(0)}: column `{rows.columns.time}` holds whole numbers, but the run's step is {encoding.step}",
-            hint='dates without signs between need their format: data.date_format="%Y%m%d"',
+            hint=ISO,
         )
 
 
@@ -409,6 +446,7 @@ def _encoding(
         season=season,
         rows_used=_rows_used(table, training, step),
         tail=table.tail(lookback, horizon),
+        writing=rows.form.writing,
     )
 
 

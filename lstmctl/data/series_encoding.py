@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from lstmctl.data.calendar import PHASES, calendar_features
 from lstmctl.data.scaling import fit_scale, naive_error
 from lstmctl.data.series_table import Scaled, Table
+from lstmctl.data.table_writing import DateForm, Writing
 from lstmctl.data.timesteps import CHUNK, LAST, Step
 from lstmctl.errors import RunError
 from lstmctl.step_grammar import UNITS
@@ -69,6 +70,8 @@ class SeriesEncoding(Scales):
     """In words, the rows that scales were computed from."""
     tail: Table
     """The last rows of each series, for forecasts without the data."""
+    writing: Writing | None = None
+    """How its table was written; None in runs of before that was kept."""
 
     @property
     def channels(self) -> tuple[str, ...]:
@@ -143,6 +146,8 @@ class SeriesEncoding(Scales):
             value = getattr(self, field.name)
             if isinstance(value, Table):
                 value = {part.name: _plain(getattr(value, part.name)) for part in fields(value)}
+            if isinstance(value, Writing):
+                value = asdict(value)
             plain[field.name] = str(value) if isinstance(value, Step) else _plain(value)
         return plain
 
@@ -186,6 +191,7 @@ class SeriesEncoding(Scales):
             season=season,
             rows_used=_text(data, "rows_used") or "",
             tail=_table(data, names, _step(data)),
+            writing=_writing(data),
             **arrays,
         )
 
@@ -286,6 +292,21 @@ def _step(data: Mapping[str, Any]) -> Step:
     if not unit or int(count) < 1:
         raise _damaged("step")
     return Step(int(count), unit)
+
+
+def _writing(data: Mapping[str, Any]) -> Writing | None:
+    written = data.get("writing")
+    if written is None:
+        return None
+    try:
+        dates = None if written["dates"] is None else DateForm(**written["dates"])
+        found = Writing(written["separator"], written["decimal"], dates)
+    except (KeyError, TypeError) as error:
+        raise _damaged("writing") from error
+    texts = [found.separator or "", found.decimal or "", *([dates.format, dates.first, dates.zone] if dates else [])]
+    if not all(isinstance(text, str) for text in texts):
+        raise _damaged("writing")
+    return found
 
 
 def _numbers(

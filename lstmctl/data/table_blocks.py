@@ -13,7 +13,8 @@ import polars as pl
 
 from lstmctl.data.delimited import DelimitedSheet
 from lstmctl.data.parquet import ParquetSheet
-from lstmctl.data.tables import ID_NAMES, USES, Columns, Sheet, Wanted, is_parquet
+from lstmctl.data.sheets import Columns, Sheet, Wanted
+from lstmctl.data.tables import ID_NAMES, USES, is_parquet
 from lstmctl.errors import DataError
 
 VALUE = 16

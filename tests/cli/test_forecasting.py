@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import calendar
 import csv
 import io
 import json
@@ -306,8 +307,8 @@ def test_forecasts_keep_the_offset_of_the_dates(lstmctl: Command, series_config:
     assert lstmctl("train", "-q", "waves.yaml", *FEW).code == 0
     expected = [f"2020-01-17 {hour}:00:00+02:00" for hour in range(16, 20)]
     assert [row["ds"] for row in table(lstmctl("forecast").out)][:4] == expected
-    write("newer.csv", [line.replace("+02:00", "Z") for line in zoned])  # its own clock goes on, not that of the run
-    assert table(lstmctl("forecast", "latest", "newer.csv").out)[0]["ds"] == "2020-01-17 16:00:00Z"
+    write("newer.csv", [line.replace("+02:00", "Z") for line in zoned])  # by the clock that the run learned by
+    assert table(lstmctl("forecast", "latest", "newer.csv").out)[0]["ds"] == "2020-01-17 18:00:00+02:00"
     assert lstmctl("backtest", "-q", "--windows", "1", "--output", "backtest.csv").code == 0
     first = table(Path("backtest.csv").read_text(encoding="utf-8"))[0]
     assert (first["cutoff"], first["ds"]) == ("2020-01-17 11:00:00+02:00", "2020-01-17 12:00:00+02:00")
@@ -387,3 +388,52 @@ def test_an_interrupted_forecaster_goes_on(lstmctl: Command, series_config: Path
     told = json.loads(info.read_text(encoding="utf-8"))
     assert (told["status"], told["step"]) == ("finished", 400)
     assert len(table(lstmctl("forecast").out)) == 8
+
+
+MONTHS = """\
+task: {type: forecast, lookback: 4, horizon: 2, calibration: none}
+data: {series: months.csv, split: [20, 4, 16]}
+model: {cell: gru, hidden: 4, embedding: 4}
+training: {budget: 2 steps, batch: 8}
+"""
+
+
+def test_months_are_labelled_on_the_day_of_the_table(lstmctl: Command) -> None:
+    """The 30th: February has its last day, and March the 30th again."""
+    Path("months.yaml").write_text(MONTHS, encoding="utf-8")
+    months = [(2020 + (10 + row) // 12, (10 + row) % 12 + 1) for row in range(40)]
+    dates = [f"{year}-{month:02}-{min(30, calendar.monthrange(year, month)[1])}" for year, month in months]
+    write("months.csv", ["date,load", *(f"{date},{row % 7}" for row, date in enumerate(dates))])
+    assert lstmctl("train", "-q", "months.yaml", "data.step=1 month").code == 0
+    assert [row["ds"] for row in table(lstmctl("forecast").out)] == ["2024-03-30", "2024-04-30"]
+    assert lstmctl("backtest", "-q", "--stride", "1", "--output", "back.csv").code == 0
+    back = table(Path("back.csv").read_text(encoding="utf-8"))
+    assert ("2023-02-28", "2023-03-30") in {(row["cutoff"], row["ds"]) for row in back}
+    assert {row["ds"] for row in back} <= set(dates)
+
+
+def test_a_newer_table_is_read_by_the_rules_of_the_run(lstmctl: Command) -> None:
+    Path("months.yaml").write_text(MONTHS, encoding="utf-8")
+    dates = [f"01/{row % 12 + 1:02}/{2019 + row // 12}" for row in range(40)]
+    rows = [f"{date},{row % 7}" for row, date in enumerate(dates)]
+    write("months.csv", ["date,load", *rows])
+    assert lstmctl("train", "-q", "months.yaml").code == 0
+    write("newer.csv", ["date,load", *rows[-10:]])
+    result = lstmctl("forecast", "latest", "newer.csv")
+    assert (result.code, result.err) == (0, "")
+    assert result.out == lstmctl("forecast").out
+    assert [row["ds"] for row in table(result.out)] == ["2022-05-01", "2022-06-01"]
+    write("renamed.csv", ["date,Load", *rows])
+    renamed = lstmctl("forecast", "latest", "renamed.csv")
+    assert renamed.code == 3
+    assert "has no column `load`, which the run's data.targets names; did you mean `Load`?" in renamed.err
+
+
+def test_the_zone_of_postgresql_is_kept(lstmctl: Command) -> None:
+    Path("months.yaml").write_text(MONTHS, encoding="utf-8")
+    hours = [f"2023-01-{1 + row // 24:02} {row % 24:02}:00:00+02" for row in range(40)]
+    write("months.csv", ["date,load", *(f"{hour},{row % 7}" for row, hour in enumerate(hours))])
+    for form in ([], ["data.date_format=%Y-%m-%d %H:%M:%S%z"], ["data.date_format=%Y-%m-%d %H:%M:%S%#z"]):
+        assert lstmctl("train", "-q", "months.yaml", *form).code == 0
+        told = [row["ds"] for row in table(lstmctl("forecast").out)]
+        assert told == ["2023-01-02 16:00:00+02:00", "2023-01-02 17:00:00+02:00"]

@@ -728,7 +728,7 @@ def test_a_header_cut_anywhere_is_refused(prepared: Path) -> None:
 def test_a_header_with_values_of_another_kind_is_refused(key: str, prepared: Path) -> None:
     path = prepared / "prepared.json"
     header = json.loads(path.read_bytes())
-    places = set(header[key]) - {"date_format", "separator", "decimal"}
+    places = set(header[key]) - {"date_format", "zone", "separator", "decimal"}
     assert len(places) > 2
     for place in places:
         for value in (5, [5]):

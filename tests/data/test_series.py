@@ -507,9 +507,11 @@ def test_new_data_is_scaled_as_the_runs_own() -> None:
         DataError, match=r"the validation part has 3 rows, but task\.lookback 2 and task\.horizon 2 take 4"
     ):
         new.require_windows("validation")
-    future = read("date,b\n2020-01-31,1\n", name="f.csv", encoding=first.encoding, lookback=2, horizon=1)
+    future = read("date,a,b\n2020-01-31,,1\n", name="f.csv", encoding=first.encoding, lookback=2, horizon=1)
     assert future.table.ends.tolist() == [0]
     assert np.isnan(future.table.targets).all()
+    with pytest.raises(DataError, match=r"f\.csv has no column `a`, which the run's data\.targets names"):
+        read("date,b\n2020-01-31,1\n", name="f.csv", encoding=first.encoding)
     with pytest.raises(DataError, match=r"f\.csv has no column `b`, which the run's data\.known names"):
         read("date,a\n2020-01-31,1\n", name="f.csv", encoding=first.encoding)
 

@@ -1,0 +1,265 @@
+"""The columns of a table that hold its rows' times: found, put together, and read.
+
+Usually it is one. A date may also be spread over several, such as year, month and day; they are named together, joined
+by `+`: `year+month+day`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from lstmctl.data.dates import formats_of, read_dates, read_more_dates
+from lstmctl.data.numbered_dates import DIGITS, WORDS, numbered_format
+from lstmctl.data.sheets import Form, Sheet, Wanted, kinds_of, listed
+from lstmctl.data.table_writing import DateForm
+from lstmctl.data.timesteps import Step, Times, date_text
+from lstmctl.data.written_numbers import MISSING
+from lstmctl.errors import DataError
+
+TIME_NAMES = (
+    *("date", "ds", "time", "timestamp", "datetime", "date_time", "day", "week", "month", "quarter", "year", "period"),
+    *("hour", "minute", "index", "step", "t", "epoch", "unix", "unix_time", "unixtime"),
+)
+_ROLES = {
+    "year": ("year", "yyyy", "yr"),
+    "quarter": ("quarter", "qtr"),
+    "month": ("month", "mm", "mon", "mo"),
+    "day": ("day", "dd", "day_of_month", "dom"),
+    "hour": ("hour", "hh", "hr"),
+    "minute": ("minute", "min"),
+    "second": ("second", "sec"),
+}
+"""What columns hold a part of a date, by their names."""
+_CLOCKS = ("time", "hour", "hh", "hr", "clock")
+"""Names of columns beside one of days that hold the time of day."""
+_TRIED = 200
+"""Rows by which a column of clocks or of years is recognised."""
+
+
+def parts_of(time: str, names: Sequence[str]) -> tuple[str, ...]:
+    """The columns of times: one, or several that are joined by `+`."""
+    return (time,) if time in names else tuple(time.split("+"))
+
+
+def find_time(sheet: Sheet, free: list[str], date_format: str | None) -> str:
+    """The column of times: one named like that with dates, else the only one with dates, else whole numbers.
+
+    Args:
+        sheet: the table.
+        free: the columns that have no other use.
+        date_format: as in a config.
+
+    Raises:
+        DataError: none was recognised, or several may be meant.
+    """
+    kinds = kinds_of(sheet, free)
+    by_name = [name for name in free if name.casefold() in TIME_NAMES]
+    dates = [name for name in by_name if kinds[name] == "date"]
+    dates = dates or [name for name in free if kinds[name] == "date"]
+    if len(dates) == 1 and (clock := _clock_beside(sheet, free, kinds, dates[0])):
+        return f"{dates[0]}+{clock}"
+    if not dates and date_format is None and (spread := _spread(sheet, free, kinds)):
+        return "+".join(spread)
+    whole = [name for name in by_name if kinds[name] == "whole" or _is_numbered(sheet, name, kinds[name])]
+    candidates = dates or whole
+    if date_format is not None and by_name and not dates:  # written in an unusual way, so only the name tells
+        candidates = by_name
+    if len(candidates) == 1:
+        return candidates[0]
+    if candidates:
+        shown = " and ".join(f"`{name}`" for name in candidates[:3])
+        raise DataError(
+            f"{sheet.path}: columns {shown} may each hold the rows' times",
+            hint=f"say which: data.time={candidates[0]}; or, for one date in several columns, their names in order: "
+            "data.time=year+month+day",
+        )
+    odd = [name for name in by_name if kinds[name] == "text"]
+    raise DataError(
+        f"{sheet.path}: no column of dates was recognised among {listed(free)}",
+        hint=f'say how `{odd[0]}` is written: data.date_format="%d.%m.%Y %H:%M"'
+        if odd
+        else "name the column of dates or whole numbers: data.time=NAME",
+    )
+
+
+def read_times(
+    sheet: Sheet, time: str, wanted: Wanted, series: NDArray[np.int64], form: Form | None
+) -> tuple[Times, DateForm | None]:
+    """Each row's time, and how dates are written; None for whole numbers.
+
+    Args:
+        sheet: at least one row.
+        time: the column, or several joined by `+`.
+        wanted: what a config or a run says of it.
+        series: (rows,) the number of each row's series.
+        form: how rows before these were read; by default these tell.
+
+    Raises:
+        DataError: a row has no time, or one that does not fit.
+    """
+    texts = _texts(sheet, time)
+    if form is not None:
+        if form.writing.dates is None:
+            return _whole_numbers(sheet, time, texts), None
+        return read_more_dates(texts, sheet.place, time, form.writing.dates), form.writing.dates
+    date_format = wanted.date_format
+    parts = parts_of(time, sheet.names)
+    if date_format is None and len(parts) == 1 and sheet.kind(sheet.names.index(time)) in ("whole", "number"):
+        date_format = _plain_format(sheet, time, texts, wanted)
+        if date_format is None:
+            return _whole_numbers(sheet, time, texts), None
+
+    own = np.bincount(series).argmax()
+
+    def gaps(times: Times) -> float:
+        return missing_between(np.unique(times[series == own]), wanted.step)
+
+    times, dates = read_dates(
+        texts,
+        sheet.place,
+        time,
+        gaps,
+        date_format=date_format,
+        zone="Z" if wanted.zone == "UTC" else wanted.zone,
+        form=None if wanted.writing is None else wanted.writing.dates,
+        is_run=wanted.is_run,
+    )
+    if wanted.date_format is None and dates.format in WORDS and not wanted.is_run:
+        unit = "days of a spreadsheet" if dates.format == "excel" else f"{dates.format} since 1970"
+        sheet.notes.append(
+            f"`{time}` is read as {unit}: {texts[0]} is {date_text(int(times[0]))}{dates.zone}; "
+            'data.step="1 row" would take the rows as they come'
+        )
+    return times, dates
+
+
+def missing_between(times: Times, step: Step | None) -> float:
+    """How many times are missing between regular ones; infinite where some are not regular.
+
+    Args:
+        times: (rows,) each once, ascending.
+        step: the time between them; None to infer it.
+    """
+    if len(times) < 2:
+        return np.inf
+    if step is None or step.is_index:
+        step = Step.infer(times, is_index=False)
+    day = step.day_of(times)
+    if step.fits(times, day):
+        return 0
+    first, last = int(times[0]), int(times[-1])
+    if step.count_between(first, last) > 3 * len(times) + 10:
+        return np.inf
+    grid = step.expected(first, last, day)
+    return len(grid) - len(times) if np.isin(times, grid).all() else np.inf
+
+
+def _plain_format(sheet: Sheet, time: str, texts: pl.Series, wanted: Wanted) -> str | None:
+    """The format of times that are plain numbers; None for whole numbers that are no dates."""
+    writing = wanted.writing
+    if writing is not None and (writing.dates is None or writing.dates.format in (*WORDS, *DIGITS.values())):
+        return None if writing.dates is None else writing.dates.format
+    found = numbered_format(texts, time)
+    # Runs of before other forms were recognised took them for whole numbers, and go on so.
+    known = not wanted.is_run or writing is not None or found == DIGITS[8]
+    return found if known else None
+
+
+def _texts(sheet: Sheet, time: str) -> pl.Series:
+    """The times as they are written; those of several columns as one text, such as `2024-1-31 5:00`."""
+    parts = parts_of(time, sheet.names)
+    columns = [sheet.texts(sheet.names.index(part)) for part in parts]
+    for part, texts in zip(parts, columns, strict=True):
+        empty = (texts.str.to_lowercase().is_in(list(MISSING))).arg_true()
+        if len(empty):
+            raise DataError(
+                f"{sheet.place(int(empty[0]))}, column `{part}`: no time", hint="write it, or delete the row"
+            )
+    return columns[0] if len(columns) == 1 else _together(parts, columns)
+
+
+def _together(parts: Sequence[str], columns: list[pl.Series]) -> pl.Series:
+    """One text for each row, of columns in the order of `parts`."""
+    if formats_of(str(columns[0][0])):  # a day, and the time of day
+        day, *clock = columns
+        return _with_clock(day, clock)
+    whole = [texts.str.replace(r"^(\d+)[.,]0*$", "$1") for texts in columns]
+    roles = [_role(part) for part in parts]
+    if roles[:2] == ["year", "quarter"]:
+        return whole[0] + "-Q" + whole[1].str.replace("^[Qq]", "")
+    date = whole[0]
+    for texts in whole[1:3]:
+        date = date + "-" + texts
+    return _with_clock(date, whole[3:])
+
+
+def _with_clock(day: pl.Series, clock: list[pl.Series]) -> pl.Series:
+    """Days with the time of day: one text, or hour, minute and second."""
+    if not clock:
+        return day
+    hour, *rest = clock
+    text = day + " " + hour
+    if not rest:
+        return text + pl.select(pl.when(hour.str.contains(":")).then(pl.lit("")).otherwise(pl.lit(":00"))).to_series()
+    for texts in rest:
+        text = text + ":" + texts.str.zfill(2)
+    return text
+
+
+def _role(name: str) -> str | None:
+    return next((role for role, names in _ROLES.items() if name.casefold() in names), None)
+
+
+def _spread(sheet: Sheet, free: list[str], kinds: dict[str, str]) -> list[str]:
+    """The columns of year, month and so on that make a date together; none where they do not."""
+    found: dict[str, str] = {}
+    for name in free:
+        if (role := _role(name)) is not None and kinds[name] in ("whole", "number", "text"):
+            found.setdefault(role, name)
+    if "year" not in found or not ("month" in found or "quarter" in found):
+        return []
+    years = sheet.texts(sheet.names.index(found["year"])).head(_TRIED)
+    if not years.str.contains(r"^(1[5-9]|2[0-2])\d{2}([.,]0*)?$").all():
+        return []
+    if "month" not in found:
+        return [found["year"], found["quarter"]]
+    order = ["year", "month", "day", "hour", "minute", "second"]
+    count = next((number for number, role in enumerate(order) if role not in found), len(order))
+    return [found[role] for role in order[:count]]
+
+
+def _clock_beside(sheet: Sheet, free: list[str], kinds: dict[str, str], date: str) -> str | None:
+    """The column of the time of day beside one of days that are there several times."""
+    named = [name for name in free if name.casefold() in _CLOCKS and name != date]
+    if len(named) != 1 or sheet.rows < 2:
+        return None
+    days, clock = (sheet.texts(sheet.names.index(name)).head(_TRIED) for name in (date, named[0]))
+    if days.str.contains(":", literal=True).any():
+        return None
+    if kinds[named[0]] == "whole":
+        hours = clock.cast(pl.Int64, strict=False)
+        goes_on = (days[1:] == days[:-1]) & (hours[1:] != hours[:-1])
+        return named[0] if goes_on.any() and hours.is_between(0, 24).all() else None
+    return named[0] if clock.str.contains(r"^\d{1,2}:\d{2}(:\d{2}([.,]\d+)?)?(\s?[AaPp][Mm])?$").all() else None
+
+
+def _is_numbered(sheet: Sheet, name: str, kind: str) -> bool:
+    """Whether a column of numbers that are not all whole ones holds dates, such as 44927.5."""
+    return kind == "number" and numbered_format(sheet.texts(sheet.names.index(name)), name) is not None
+
+
+def _whole_numbers(sheet: Sheet, name: str, texts: pl.Series) -> Times:
+    numbers = texts.cast(pl.Int64, strict=False)
+    # Their differences must fit too.
+    bad = (numbers.is_null() | (numbers.abs() > 2**61)).fill_null(True).arg_true()
+    if len(bad):
+        row = int(bad[0])
+        raise DataError(
+            f"{sheet.place(row)}, column `{name}`: `{str(texts[row])[:40]}` is no whole number, as the first rows are",
+            hint="correct the row, or name another column: data.time=NAME",
+        )
+    return numbers.to_numpy().astype(np.int64)

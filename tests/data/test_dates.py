@@ -1,0 +1,297 @@
+"""Dates as tables write them: formats, zones, plain numbers, and columns of year, month and day."""
+
+from __future__ import annotations
+
+import datetime
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+
+from lstmctl.data.preparing_table import prepare_table
+from lstmctl.data.series import Layout, SeriesCorpus, SeriesEncoding, open_series
+from lstmctl.errors import DataError
+
+HOURS = [datetime.datetime(2023, 1, 1) + datetime.timedelta(hours=hour) for hour in range(60)]
+MONTHS = [datetime.date(2019 + month // 12, month % 12 + 1, 1) for month in range(60)]
+
+
+def read(rows: list[str], header: str = "date,load", *, name: str = "a.csv", **settings: Any) -> SeriesCorpus:
+    Path(name).write_text("\n".join([header, *rows]) + "\n", encoding="utf-8")
+    encoding = settings.pop("encoding", None)
+    return open_series(name, Layout(**settings), None, lookback=2, horizon=1, encoding=encoding)
+
+
+def numbered(dates: list[Any], separator: str = ",") -> list[str]:
+    return [f"{date}{separator}{row % 7}" for row, date in enumerate(dates)]
+
+
+def texts(corpus: SeriesCorpus) -> list[str]:
+    return [corpus.encoding.step.text(int(time)) for time in corpus.table.times]
+
+
+def refused(rows: list[str], **settings: Any) -> DataError:
+    with pytest.raises(DataError) as caught:
+        read(rows, **settings)
+    return caught.value
+
+
+def epoch(unit: float) -> list[int]:
+    return [int((hour - datetime.datetime(1970, 1, 1)).total_seconds() * unit) for hour in HOURS]
+
+
+HOURLY = ("2023-01-01 00:00:00", "2023-01-03 11:00:00", "1 hour")
+MONTHLY = ("2019-01-01", "2023-12-01", "1 month")
+DAILY = ("2023-01-01", "2023-03-01", "1 day")
+EXCEL_DAYS = list(range(44927, 44987))
+EXCEL_HOURS = [44927 + hour / 24 for hour in range(60)]
+
+
+@pytest.mark.parametrize(
+    ("dates", "expected", "zone"),
+    [
+        ([f"{month:%Y%m}" for month in MONTHS], MONTHLY, ""),
+        ([f"{month:%YM%m}" for month in MONTHS], MONTHLY, ""),
+        ([f"{month:%b %Y}" for month in MONTHS], MONTHLY, ""),
+        ([f"{month:%d-%b-%Y}" for month in MONTHS], MONTHLY, ""),
+        ([f"{hour:%Y%m%d%H}" for hour in HOURS], HOURLY, ""),
+        ([f"{hour:%Y%m%d%H%M}" for hour in HOURS], HOURLY, ""),
+        ([f"{hour:%Y%m%d%H%M%S}" for hour in HOURS], HOURLY, ""),
+        (epoch(1), HOURLY, "Z"),
+        (epoch(1e3), HOURLY, "Z"),
+        (epoch(1e6), HOURLY, "Z"),
+        (epoch(1e9), HOURLY, "Z"),
+        ([f"{second}.0" for second in epoch(1)], HOURLY, "Z"),
+        (EXCEL_DAYS, DAILY, ""),
+        (EXCEL_HOURS, HOURLY, ""),
+        ([f"{day:.4f}" for day in EXCEL_HOURS], HOURLY, ""),
+        ([f"{1990 + q // 4}-Q{q % 4 + 1}" for q in range(40)], ("1990-01-01", "1999-10-01", "3 months"), ""),
+        ([f"{1990 + q // 4}Q{q % 4 + 1}" for q in range(40)], ("1990-01-01", "1999-10-01", "3 months"), ""),
+        ([f"Q{q % 4 + 1} {1990 + q // 4}" for q in range(40)], ("1990-01-01", "1999-10-01", "3 months"), ""),
+        ([f"2020-W{week:02}" for week in range(1, 54)], ("2019-12-30", "2020-12-28", "1 week"), ""),
+        ([f"2020W{week:02}" for week in range(1, 54)], ("2019-12-30", "2020-12-28", "1 week"), ""),
+        ([f"2020-W{week:02}-7" for week in range(1, 54)], ("2020-01-05", "2021-01-03", "1 week"), ""),
+        # a day may end at 24:00
+        (
+            [f"2023-01-{1 + hour // 24:02} {hour % 24 + 1:02}:00" for hour in range(48)],
+            ("2023-01-01 01:00:00", "2023-01-03 00:00:00", "1 hour"),
+            "",
+        ),
+    ],
+)
+def test_dates_are_read(dates: list[Any], expected: tuple[str, str, str], zone: str) -> None:
+    corpus = read(numbered(dates))
+    assert (texts(corpus)[0], texts(corpus)[-1], str(corpus.encoding.step)) == expected
+    assert corpus.table.zone == zone
+
+
+@pytest.mark.parametrize(
+    ("word", "dates"),
+    [("seconds", range(0, 216_000, 3_600)), ("milliseconds", range(0, 216_000_000, 3_600_000))],
+)
+def test_a_word_says_what_numbers_count(word: str, dates: range) -> None:
+    corpus = read(numbered(list(dates)), date_format=word)
+    assert texts(corpus)[1] == "1970-01-01 01:00:00"
+    days = read(numbered(list(range(1, 61))), header="t,load", date_format="excel")
+    assert texts(days)[0] == "1899-12-31"
+    assert "`x` does not fit data.date_format" in str(refused([*numbered(list(dates)), "x,1"], date_format=word))
+
+
+@pytest.mark.parametrize(
+    ("name", "first"),
+    [("t", 1672531200), ("index", 202301), ("time", 44927), ("date", 1), ("date", 19358), ("date", 59945)],
+)
+def test_numbers_that_may_count_rows_stay_numbers(name: str, first: int) -> None:
+    corpus = read(numbered(list(range(first, first + 40))), header=f"{name},load")
+    assert (corpus.encoding.step.is_index, texts(corpus)[0]) == (True, str(first))
+
+
+def test_numbers_read_as_dates_are_noted() -> None:
+    (note,) = read(numbered(epoch(1))).notes
+    assert note.startswith("`date` is read as seconds since 1970: 1672531200 is 2023-01-01 00:00:00Z")
+
+
+@pytest.mark.parametrize(
+    ("header", "rows", "time", "last"),
+    [
+        (
+            "year,month,day,hour,load",
+            [f"{h.year},{h.month},{h.day},{h.hour},1" for h in HOURS],
+            "year+month+day+hour",
+            "2023-01-03 11:00:00",
+        ),
+        ("Year,Month,load", [f"{m.year},{m.month},1" for m in MONTHS], "Year+Month", "2023-12-01"),
+        ("load,mon,year", [f"1,{m:%b},{m.year}" for m in MONTHS], "year+mon", "2023-12-01"),
+        ("year,quarter,load", [f"{2000 + q // 4},{q % 4 + 1},1" for q in range(40)], "year+quarter", "2009-10-01"),
+        (
+            "year,month,day,load",
+            [f"2020,{1 + day // 28},{1 + day % 28},1" for day in range(28)],
+            "year+month+day",
+            "2020-01-28",
+        ),
+        ("date,hour,load", [f"{h:%Y-%m-%d},{h.hour},1" for h in HOURS], "date+hour", "2023-01-03 11:00:00"),
+        ("date,hour,load", [f"{h:%Y-%m-%d},{h.hour + 1},1" for h in HOURS], "date+hour", "2023-01-03 12:00:00"),
+        ("Date,Time,load", [f"{h:%d/%m/%Y},{h:%H:%M:%S},1" for h in HOURS], "Date+Time", "2023-01-03 11:00:00"),
+    ],
+)
+def test_dates_are_put_together_from_columns(header: str, rows: list[str], time: str, last: str) -> None:
+    corpus = read(rows, header=header)
+    assert (corpus.encoding.time, corpus.encoding.targets, texts(corpus)[-1]) == (time, ("load",), last)
+    named = read(rows, header=header, time=time)
+    np.testing.assert_array_equal(named.table.times, corpus.table.times)
+    newer = read(rows[-9:], header=header, name="newer.csv", encoding=corpus.encoding)
+    np.testing.assert_array_equal(newer.table.times, corpus.table.times[-9:])
+    prepare_table("a.csv", Layout(), Path("prepared"))
+    for encoding in (None, corpus.encoding):
+        prepared = open_series("prepared", Layout(), None, lookback=2, horizon=1, encoding=encoding)
+        np.testing.assert_array_equal(prepared.table.times, corpus.table.times)
+
+
+def test_an_hour_beside_days_that_are_there_once_is_a_column_like_others() -> None:
+    rows = [f"2020-01-{day:02},{day % 3},1" for day in range(1, 31)]
+    assert read(rows, header="date,hour,load").encoding.targets == ("hour", "load")
+
+
+def test_a_part_of_a_date_that_is_missing_or_wrong_is_named() -> None:
+    rows = [f"2020,{1 + day // 28},{1 + day % 28},1" for day in range(28)]
+    header = "year,month,day,load"
+    missing = refused([*rows[:5], "2020,1,,1", *rows[6:]], header=header)
+    assert "line 7, column `day`: no time" in str(missing)
+    wrong = refused([*rows[:5], "2020,13,6,1", *rows[6:]], header=header)
+    assert "line 7, column `year+month+day`: `2020-13-6` is no date that exists" in str(wrong)
+    unknown = refused(rows, header=header, time="year+month+dy")
+    assert "has no column `dy`, which data.time names; did you mean `day`?" in str(unknown)
+
+
+def test_months_are_regular_however_many() -> None:
+    for count in (127, 128, 600):
+        months = [f"01/{month % 12 + 1:02}/{1912 + month // 12}" for month in range(count)]
+        corpus = read(numbered(months))
+        assert (str(corpus.encoding.step), len(corpus.table.times)) == ("1 month", count)
+        # A gap or two leave no doubt which number is the day.
+        gaps = read(numbered([*months[:40], *months[43:]]), missing="mask")
+        assert (str(gaps.encoding.step), len(gaps.table.times)) == ("1 month", count)
+
+
+@pytest.mark.parametrize(("every", "step"), [(3, "3 months"), (12, "1 year")])
+def test_quarters_and_years_are_regular_however_many(every: int, step: str) -> None:
+    dates = [f"01/{every * row % 12 + 1:02}/{1700 + every * row // 12}" for row in range(200)]
+    assert str(read(numbered(dates)).encoding.step) == step
+
+
+@pytest.mark.parametrize(
+    ("written", "zone"),
+    [
+        *(("+02", "+02:00"), (" +02", "+02:00"), ("-0330", "-03:30"), ("+05:30", "+05:30"), ("UTC+01:00", "+01:00")),
+        *(("z", "Z"), ("GMT", "Z"), ("", "")),
+    ],
+)
+@pytest.mark.parametrize("date_format", [None, "%Y-%m-%d %H:%M:%S%z", "%Y-%m-%d %H:%M:%S%#z", "%Y-%m-%d %H:%M:%S%:z"])
+def test_a_zone_is_kept_however_it_is_written(written: str, zone: str, date_format: str | None) -> None:
+    corpus = read(numbered([f"{hour}{written}" for hour in HOURS]), date_format=date_format)
+    assert (texts(corpus)[0], corpus.table.zone) == ("2023-01-01 00:00:00", zone)
+
+
+def summer_time() -> list[str]:
+    """The hours around the change to daylight saving time in Berlin, with their offsets."""
+    moments = pl.Series([datetime.datetime(2023, 3, 25) + datetime.timedelta(hours=hour) for hour in range(60)])
+    local = moments.dt.replace_time_zone("UTC").dt.convert_time_zone("Europe/Berlin")
+    return local.dt.strftime("%Y-%m-%d %H:%M:%S%:z").to_list()
+
+
+def test_offsets_that_change_with_daylight_saving_are_named_and_converted() -> None:
+    rows = numbered(summer_time())
+    error = refused(rows)
+    assert "time zone +02:00, but +01:00 in the first row, as where clocks are set for daylight saving" in str(error)
+    assert error.hint == "data.zone=UTC converts all dates to UTC"
+    corpus = read(rows, zone="UTC")
+    assert (texts(corpus)[0], texts(corpus)[-1], corpus.table.zone) == (
+        "2023-03-25 00:00:00",
+        "2023-03-27 11:00:00",
+        "Z",
+    )
+    by_another = read(rows, zone="+01:00")
+    assert (texts(by_another)[0], by_another.table.zone) == ("2023-03-25 01:00:00", "+01:00")
+    prepare_table("a.csv", Layout(zone="UTC"), Path("prepared"), block=200)
+    prepared = open_series("prepared", Layout(zone="UTC"), None, lookback=2, horizon=1)
+    np.testing.assert_array_equal(prepared.table.times, corpus.table.times)
+    assert prepared.table.zone == "Z"
+    with pytest.raises(DataError, match=r"was prepared with data\.zone=UTC, but the config says \+01:00"):
+        open_series("prepared", Layout(zone="+01:00"), None, lookback=2, horizon=1)
+    assert "names no time zone to convert from" in str(refused(numbered(HOURS), zone="UTC"))
+
+
+def test_a_newer_table_is_converted_to_the_zone_of_the_run() -> None:
+    run = read(numbered([f"{hour}+02" for hour in HOURS])).encoding
+    for written in ("2023-03-01 10:00:00Z", "2023-03-01 12:00:00+02:00", "2023-03-01 05:00:00-0500"):
+        newer = read([f"{written},1"], encoding=run)
+        assert (texts(newer), newer.table.zone) == (["2023-03-01 12:00:00"], "+02:00")
+    mixed = read(numbered(summer_time()), encoding=run)
+    assert (texts(mixed)[0], texts(mixed)[-1]) == ("2023-03-25 02:00:00", "2023-03-27 13:00:00")
+    plain = read(["2023-03-01 12:00:00,1"], encoding=run)
+    assert (texts(plain), plain.table.zone) == (["2023-03-01 12:00:00"], "+02:00")
+    read(numbered([f"{hour}Z" for hour in HOURS]))
+    prepare_table("a.csv", Layout(), Path("prepared"))
+    prepared = open_series("prepared", Layout(), None, lookback=2, horizon=1, encoding=run)
+    assert (texts(prepared)[0], prepared.table.zone) == ("2023-01-01 02:00:00", "+02:00")
+
+
+# What a run reads later.
+
+DAY_FIRST = [f"01/{month % 12 + 1:02}/{2019 + month // 12}" for month in range(48)]
+
+
+def restored(corpus: SeriesCorpus) -> SeriesEncoding:
+    return SeriesEncoding.from_json(json.loads(json.dumps(corpus.encoding.to_json())))
+
+
+def test_a_newer_table_is_read_as_the_runs_own() -> None:
+    run = restored(read(numbered(DAY_FIRST)))
+    for dates in (DAY_FIRST[-12:], DAY_FIRST[-1:]):
+        newer = read(numbered(dates), name="newer.csv", encoding=run)
+        assert texts(newer)[-1] == "2022-12-01"
+
+
+def test_a_run_of_before_formats_were_kept_decides_by_its_step() -> None:
+    kept = read(numbered(DAY_FIRST)).encoding.to_json()
+    del kept["writing"]
+    newer = read(numbered(DAY_FIRST[-12:]), encoding=SeriesEncoding.from_json(kept))
+    assert texts(newer)[-1] == "2022-12-01"
+    whole = {**read(numbered(list(range(0, 216_000, 3_600)))).encoding.to_json(), "writing": None}
+    index = read(numbered(epoch(1)), encoding=SeriesEncoding.from_json(whole))
+    assert texts(index)[0] == "1672531200"
+
+
+def test_a_newer_table_that_cannot_be_told_is_refused_with_what_can_be_done() -> None:
+    kept = read(numbered([f"2020-01-{day:02}" for day in range(1, 31)])).encoding
+    with pytest.raises(DataError, match=r"may be read as %d/%m/%Y and %m/%d/%Y") as caught:
+        read(["02/01/2022,1"], encoding=kept)
+    assert caught.value.hint == "write its dates in one way that cannot be misread, such as 2024-01-31"
+
+
+def test_a_newer_table_has_the_separator_and_decimal_sign_of_the_run() -> None:
+    days = [f"2020-01-{day:02}" for day in range(1, 31)]
+    rows = [f"{day};{row},5" for row, day in enumerate(days)]
+    run = restored(read(rows, header="date;load, kWh", separator=";"))
+    newer = read(rows, header="date;load, kWh", encoding=run)
+    assert newer.table.targets[3, 0] == 3.5
+    # What may be a fraction elsewhere is a thousand for a run with decimal commas.
+    thousands = read([f"{day};1.234" for day in days], header="date;load, kWh", encoding=run)
+    assert thousands.table.targets[0, 0] == 1234
+    # Whole numbers tell nothing of the decimal sign.
+    whole = restored(read([f"{day};{row}" for row, day in enumerate(days)], header="date;load"))
+    assert read(rows, header="date;load", encoding=whole).table.targets[3, 0] == 3.5
+    # What is separated otherwise is read by its own.
+    plain = restored(read(rows, header="date;load"))
+    tabs = read([row.replace(";", "\t") for row in rows], header="date\tload", encoding=plain)
+    assert tabs.table.targets[3, 0] == 3.5
+
+
+@pytest.mark.parametrize("other", ["Load", "LOAD", "laod"])
+def test_a_renamed_column_of_a_newer_table_is_named(other: str) -> None:
+    run = read(numbered(DAY_FIRST)).encoding
+    with pytest.raises(DataError, match=f"has no column `load`, .* did you mean `{other}`"):
+        read(numbered(DAY_FIRST), header=f"date,{other}", encoding=run)
