@@ -6,7 +6,7 @@ import io
 import math
 import re
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -45,12 +45,14 @@ def write_plot(folder: Path, name: str, draw: Draw) -> list[Path]:
     Raises:
         ResourceError: the disk is full or the folder is gone.
     """
-    paths = [folder / "plots" / f"{name}.svg", folder / "plots" / f"{name}.png"]
-    for path in paths:
+    written = []
+    for kind, content in _rendered(draw, ("svg", "png"), PAPER_WIDTH, "black", white=True, text_as="path").items():
+        path = folder / "plots" / f"{name}.{kind}"
         with disk_errors(path.parent):
             path.parent.mkdir(exist_ok=True)
-        write_figure(path, draw)
-    return paths
+        replace_file(path, content)
+        written.append(path)
+    return written
 
 
 def write_figure(path: Path, draw: Draw) -> Path:
@@ -63,7 +65,7 @@ def write_figure(path: Path, draw: Draw) -> Path:
     kind = path.suffix[1:].lower()
     if kind not in ("png", "svg"):
         raise UsageError(f"a figure is a .png or a .svg file, and {path.name} is neither")
-    replace_file(path, _rendered(draw, kind, PAPER_WIDTH, "black", white=True, text_as="path"))
+    replace_file(path, _rendered(draw, (kind,), PAPER_WIDTH, "black", white=True, text_as="path")[kind])
     return path
 
 
@@ -79,7 +81,7 @@ def inline_plot(
         identity: begins every id inside, so that several figures fit on one page.
         shown: the element's class, such as `wide` or `narrow`; `identity` by default.
     """
-    svg = _rendered(draw, "svg", width, INK, white=False, text_as="none").decode()
+    svg = _rendered(draw, ("svg",), width, INK, white=False, text_as="none")["svg"].decode()
     svg = svg[svg.index("<svg") :].strip()
     for drawn, on_page in {INK: "currentColor", **colours}.items():
         svg = svg.replace(drawn, on_page)
@@ -129,8 +131,14 @@ def legend_name(name: str) -> str:
     return f" {name}" if name.startswith("_") else name
 
 
-def _rendered(draw: Draw, kind: str, width: float, ink: str, *, white: bool, text_as: str) -> bytes:
-    """The figure's file; `text_as` is `path` (the same everywhere) or `none` (the reader's own fonts)."""
+def _rendered(
+    draw: Draw, kinds: Sequence[str], width: float, ink: str, *, white: bool, text_as: str
+) -> dict[str, bytes]:
+    """Draw one figure and return its file of each kind, `svg` or `png`.
+
+    Args:
+        text_as: `path` (the same everywhere) or `none` (the reader's own fonts).
+    """
     import matplotlib
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.backends.backend_svg import FigureCanvasSVG
@@ -150,16 +158,22 @@ def _rendered(draw: Draw, kind: str, width: float, ink: str, *, white: bool, tex
         "axes.spines.top": False,
         "axes.spines.right": False,
     }
-    metadata = {"Software": None} if kind == "png" else dict.fromkeys(("Creator", "Date", "Format", "Type"))
-    buffer = io.BytesIO()
+    files = {}
     with matplotlib.rc_context(), warnings.catch_warnings():
         # A name in a script that the font lacks is drawn as boxes: nothing a reader of the terminal could act on.
         warnings.filterwarnings("ignore", message=r"Glyph .* missing from")
         matplotlib.rcdefaults()  # a reader's own matplotlibrc changes nothing
         matplotlib.rcParams.update(style)
         drawing = draw(width, ink)
-        drawing.set(dpi=200, facecolor=style["axes.facecolor"])
-        # Not by `savefig`, which draws everything once more to lay it out.
-        canvas: Any = FigureCanvasAgg(drawing) if kind == "png" else FigureCanvasSVG(drawing)
-        (canvas.print_png if kind == "png" else canvas.print_svg)(buffer, metadata=metadata)
-    return buffer.getvalue()
+        for kind in kinds:
+            buffer = io.BytesIO()
+            drawing.set(dpi=200, facecolor=style["axes.facecolor"])
+            # Not by `savefig`, which draws everything once more to lay it out.
+            canvas: Any = FigureCanvasAgg(drawing) if kind == "png" else FigureCanvasSVG(drawing)
+            if kind == "png":
+                canvas.print_png(buffer, metadata={"Software": None})
+            else:
+                canvas.print_svg(buffer, metadata=dict.fromkeys(("Creator", "Date", "Format", "Type")))
+            files[kind] = buffer.getvalue()
+            drawing.set_layout_engine("none")  # the first file's layout serves the others
+    return files
