@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import pytest
 
 from lstmctl import registry
@@ -10,6 +12,7 @@ from lstmctl.comparison.matching import parameters_of, with_parameters
 from lstmctl.config import Settings, derive, load
 from lstmctl.data.encoding import TextEncoding
 from lstmctl.tasks.language_model import LanguageModel
+from tests import processes
 
 SYMBOLS = "abcdefghijklmnopqrstuvwxyz .\n"
 
@@ -65,3 +68,21 @@ def test_a_cell_that_looks_at_its_values_is_counted_too() -> None:
     settings = derive(load("travellers").settings, ["model.cell=rnn", "model.hidden=20"])
     task, plain = of(settings)
     assert parameters_of(settings, task, Peeking) == parameters_of(settings, task, plain)
+
+
+COUNT = """
+import sys
+from lstmctl.comparison.arms import arms_of
+from lstmctl.comparison.planning import make_plan
+from lstmctl.config import load
+SMALL = ["data.split=[2000, 500, 500]", "model.hidden=8", "training.batch=2", "training.window=8"]
+for name, overrides in (("travellers", SMALL), ("adding", []), ("energy", [])):
+    arms = arms_of(["rnn", "lstm", "gru"], [])
+    make_plan(load(name, overrides), arms, [()], seeds=1, match="parameters", overrides=(), command="")
+    assert "torch._dynamo" not in sys.modules, name
+"""
+
+
+@pytest.mark.fork
+def test_counting_does_not_import_the_compiler() -> None:
+    processes.run([sys.executable, "-c", COUNT], check=True)
