@@ -22,12 +22,24 @@ from tests import processes
 if TYPE_CHECKING:
     from lstmctl import Run
 
+MEMORY, LEAST = Path("/dev/shm"), 4 * 2**30
+
+
+def pytest_configure() -> None:
+    """Keep the tests' folders in memory where there is room: a run waits for the disk a hundred times."""
+    if MEMORY.is_dir() and shutil.disk_usage(MEMORY).free > LEAST:
+        os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(MEMORY))
+
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Skip tests marked with something that this machine lacks."""
+    """Skip tests marked with something that this machine lacks; leave figures blank where nobody looks at them."""
     for name, (there_is, reason) in NEEDS.items():
         if item.get_closest_marker(name) is not None and not there_is():
             pytest.skip(reason)
+    if item.get_closest_marker("drawn") is None:
+        os.environ[processes.UNDRAWN] = "1"
+    else:
+        os.environ.pop(processes.UNDRAWN, None)
 
 
 @cache
@@ -78,8 +90,9 @@ def interruptible() -> Iterator[None]:
 
 @pytest.fixture(autouse=True, scope="session")
 def quick_starts() -> Iterator[None]:
-    """The runs of comparisons start as the tests' own processes do, and all of them end with the tests."""
+    """The runs of comparisons start as the tests' own processes do; all of them end with the tests."""
     processes.start_runs_of_comparisons()
+    processes.leave_figures_blank()
     yield
     processes.close()
 

@@ -12,6 +12,7 @@ Where the system has no fork, `start` is `subprocess.Popen`.
 
 from __future__ import annotations
 
+import functools
 import gc
 import importlib
 import io
@@ -41,6 +42,8 @@ CAN_FORK = hasattr(os, "fork") and sys.platform != "darwin"
 ADDRESS = "LSTMCTL_TEST_PROCESSES"
 """The environment variable with the server's socket, for processes that start processes."""
 STREAMS = ("stdin", "stdout", "stderr")
+UNDRAWN = "LSTMCTL_TEST_UNDRAWN"
+"""The environment variable that leaves figures blank, here and in forked processes."""
 
 
 class Process:
@@ -262,6 +265,23 @@ def start_runs_of_comparisons() -> None:
     execution.subprocess = SimpleNamespace(Popen=start, PIPE=subprocess.PIPE)
 
 
+def leave_figures_blank() -> None:
+    """From now on matplotlib draws no figure while `UNDRAWN` is set.
+
+    All of our code still runs. Layout and drawing by matplotlib take most of the time of a short training.
+    """
+    from matplotlib.figure import Figure
+
+    draw = Figure.draw
+
+    @functools.wraps(draw)
+    def draw_unless_told(figure: Figure, renderer: Any) -> None:
+        if UNDRAWN not in os.environ:
+            draw(figure, renderer)
+
+    Figure.draw = draw_unless_told  # type: ignore[method-assign]
+
+
 def serve(address: str) -> dict[str, Any]:
     """Fork a child for every request until stdin closes; returns in each child, with its request."""
     listener = socket.socket(socket.AF_UNIX)
@@ -376,6 +396,7 @@ def main(address: str) -> None:
     for name in ("matplotlib.backends.backend_agg", "matplotlib.backends.backend_svg", "matplotlib.figure", "polars"):
         importlib.import_module(name)
     start_runs_of_comparisons()
+    leave_figures_blank()
     gc.freeze()
     request = serve(address)
     become(request)

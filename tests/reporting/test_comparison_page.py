@@ -17,6 +17,8 @@ from lstmctl.reporting.comparison_page import report, write_comparison
 from lstmctl.reporting.comparison_tables import csv, latex, markdown
 from lstmctl.reporting.page import STYLE
 
+pytestmark = pytest.mark.drawn
+
 MakeComparison = Callable[..., Comparison]
 VOID = {"meta", "link", "br"}
 

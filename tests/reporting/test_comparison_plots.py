@@ -24,6 +24,8 @@ from lstmctl.reporting.comparison_plots import (
     write_plots,
 )
 
+pytestmark = pytest.mark.drawn
+
 SVG = "{http://www.w3.org/2000/svg}"
 MakeComparison = Callable[..., Comparison]
 

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 from matplotlib.figure import Figure
 from matplotlib.image import imread
 
 from lstmctl.reporting.drawing import write_figure, write_plot
+
+pytestmark = pytest.mark.drawn
 
 
 def test_both_files_of_a_plot_come_from_one_figure_and_look_as_each_alone(tmp_path: Path) -> None:

@@ -29,6 +29,8 @@ from lstmctl.reporting.forecast_plots import (
 )
 from lstmctl.reporting.time_axis import moments
 
+pytestmark = pytest.mark.drawn
+
 SVG = "{http://www.w3.org/2000/svg}"
 MakeForecast = Callable[..., SeriesForecast]
 # Figures are looked into by what matplotlib has, not by what it promises.

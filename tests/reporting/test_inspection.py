@@ -39,6 +39,8 @@ from lstmctl.reporting.inspection_plots import (
 from lstmctl.reporting.inspection_tables import run_names, show_gates, show_gradients, show_memory, show_recall
 from lstmctl.reporting.looks_page import look_sections, write_looks
 
+pytestmark = pytest.mark.drawn
+
 ABOUT = Subject("/runs/a-lstm-001", "lstm", "the test part")
 GATES = GateFindings(
     about=ABOUT,

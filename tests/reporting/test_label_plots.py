@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import pytest
+
 from lstmctl.records import Evaluation
 from lstmctl.reporting.label_plots import MOST_LABELS, draw_confusion, has_confusion, inline_confusion
+
+pytestmark = pytest.mark.drawn
 
 
 def evaluation(labels: int) -> Evaluation:

@@ -23,6 +23,8 @@ from lstmctl.reporting.quantities import metric_words
 from lstmctl.reporting.report import report, spread, write_report
 from lstmctl.reporting.stored_evaluation import read_evaluation
 
+pytestmark = pytest.mark.drawn
+
 SVG = "{http://www.w3.org/2000/svg}"
 VOID = {"meta", "link", "br"}
 MakeRun = Callable[..., Path]

@@ -19,6 +19,8 @@ from lstmctl.reporting.sweep_page import write_sweep
 from lstmctl.reporting.sweep_plots import draw_sweep, inline_sweep_plot, write_sweep_plot
 from lstmctl.reporting.sweep_tables import markdown, sweep_table
 
+pytestmark = pytest.mark.drawn
+
 MakeComparison = Callable[..., Comparison]
 MakeSweep = Callable[..., Sweep]
 
