@@ -53,15 +53,15 @@ def side_by_side(*arguments: str, second: dict[str, str] | None = None) -> tuple
     return [process.returncode for process in started], "".join(said)
 
 
-def launched(*arguments: str) -> subprocess.Popen[str]:
+def launched(*arguments: str) -> processes.Process | subprocess.Popen[str]:
     """Train in two processes that torchrun starts, and once more if one ends."""
     torchrun = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node=2", "--max-restarts=1", "-m"]
-    return subprocess.Popen(
+    return processes.start(
         [*torchrun, "lstmctl", "train", *arguments], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     )
 
 
-def workers(torchrun: subprocess.Popen[str]) -> dict[int, int]:
+def workers(torchrun: processes.Process | subprocess.Popen[str]) -> dict[int, int]:
     """The process of each rank, once the run's log has grown."""
     log = RUN / "metrics.jsonl"
     while not log.exists() or log.read_bytes().count(b"\n") < 60:
@@ -120,13 +120,13 @@ def test_torchrun_is_told_to_end_and_one_process_goes_on(
     small_config: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     torchrun = launched(str(small_config), "training.budget=200 steps")
-    processes = workers(torchrun)
+    both = workers(torchrun)
     torchrun.terminate()
     said, _ = torchrun.communicate(timeout=LONGEST)
     assert torchrun.returncode != 0
     assert f"lstmctl train --resume {RUN}" in said
     assert "error: " not in said
-    assert not any(Path(f"/proc/{process}").exists() for process in processes.values())
+    assert not any(Path(f"/proc/{process}").exists() for process in both.values())
     info = json.loads((RUN / "run.json").read_text())
     assert (info["status"], info["step"]) == ("interrupted", Checkpoints(RUN).read().step)
     run = api.resume(RUN)

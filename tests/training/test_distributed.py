@@ -19,6 +19,7 @@ from torch import Tensor
 from lstmctl.errors import ConfigError
 from lstmctl.training.device import choose_device
 from lstmctl.training.distributed import ALONE, Processes
+from tests import processes
 from tests.conftest import write_places, write_waves
 
 SCRIPT = Path(__file__).with_name("together.py")
@@ -62,19 +63,19 @@ def several(folder: Path, alone: Found) -> dict[int, list[Found]]:
     """What each of two processes computes that torchrun starts, and each of three that another program does."""
     command = [str(SCRIPT), str(folder)]
     launch = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node=2", *command]
-    ended([subprocess.Popen(launch, stderr=subprocess.PIPE, text=True)])
+    ended([processes.start(launch, stderr=subprocess.PIPE, text=True)])
     with socket.create_server(("localhost", 0)) as free:
         port = free.getsockname()[1]
     shared = {"WORLD_SIZE": "3", "LOCAL_WORLD_SIZE": "3", "MASTER_ADDR": "localhost", "MASTER_PORT": str(port)}
     started = []
     for rank in range(3):
         own = {**os.environ, **shared, "RANK": str(rank), "LOCAL_RANK": str(rank)}
-        started.append(subprocess.Popen([sys.executable, *command], env=own, stderr=subprocess.PIPE, text=True))
+        started.append(processes.start([sys.executable, *command], env=own, stderr=subprocess.PIPE, text=True))
     ended(started)
     return {size: [load_file(folder / f"{size}-{rank}") for rank in range(size)] for size in SIZES}
 
 
-def ended(started: Sequence[subprocess.Popen[str]]) -> None:
+def ended(started: Sequence[processes.Process | subprocess.Popen[str]]) -> None:
     """Wait for processes to end well."""
     for process in started:
         _, errors = process.communicate(timeout=300)
