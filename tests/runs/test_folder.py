@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import multiprocessing
 import os
 import subprocess
 import sys
@@ -14,6 +13,7 @@ import pytest
 from lstmctl.errors import ResourceError, RunError
 from lstmctl.runs.folder import RunFolder, claim, find_run, list_runs, next_order, runs_root
 from lstmctl.runs.summary import summarise
+from tests import processes
 
 HOLD = """
 import sys, time
@@ -36,14 +36,20 @@ def made(root: Path, name: str, *, saved: bool = True, **facts: object) -> RunFo
     return folder
 
 
-def claim_some(root: Path, count: int) -> list[str]:
-    return [claim(root, "small-lstm").name for _ in range(count)]
+CLAIM = """
+import sys
+from pathlib import Path
+from lstmctl.runs.folder import claim
+for _ in range(20):
+    print(claim(Path(sys.argv[1]), "small-lstm").name)
+"""
 
 
 def test_processes_that_claim_at_once_get_different_numbers(tmp_path: Path) -> None:
     root = tmp_path / "runs"
-    with multiprocessing.get_context("spawn").Pool(3) as pool:
-        names = [name for got in pool.starmap(claim_some, [(root, 20)] * 3) for name in got]
+    command = [sys.executable, "-c", CLAIM, str(root)]
+    started = [processes.start(command, stdout=subprocess.PIPE, text=True) for _ in range(3)]
+    names = [name for process in started for name in process.communicate(timeout=60)[0].split()]
     assert sorted(names) == [f"small-lstm-{number:03d}" for number in range(1, 61)]
 
 
@@ -168,21 +174,21 @@ def test_facts_are_kept_until_they_are_set_again(tmp_path: Path) -> None:
 def test_a_lock_names_its_holder_and_ends_with_it(tmp_path: Path) -> None:
     folder = RunFolder(tmp_path)
     folder.update(status="running")
-    holder = subprocess.Popen(
+    holder = processes.start(
         [sys.executable, "-c", HOLD, str(tmp_path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )
-    with holder:
-        assert holder.stdout is not None
-        assert holder.stdout.readline() == "held\n"
-        assert folder.is_held()
-        assert summarise(folder)["status"] == "running"
-        with (
-            pytest.raises(RunError, match=f"{tmp_path} is in use by process {holder.pid} on ") as caught,
-            folder.locked(),
-        ):
-            pass
-        assert caught.value.exit_code == 4
-        holder.kill()
+    assert holder.stdout is not None
+    assert holder.stdout.readline() == "held\n"
+    assert folder.is_held()
+    assert summarise(folder)["status"] == "running"
+    with (
+        pytest.raises(RunError, match=f"{tmp_path} is in use by process {holder.pid} on ") as caught,
+        folder.locked(),
+    ):
+        pass
+    assert caught.value.exit_code == 4
+    holder.kill()
+    holder.communicate()
     assert not folder.is_held()
     assert summarise(folder)["status"] == "stopped"
     assert (tmp_path / "holder").read_text().startswith(f"process {holder.pid} on ")
@@ -218,9 +224,7 @@ for number in (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EIO):
 
 
 def test_a_file_system_without_locks_is_refused_by_that_name(tmp_path: Path) -> None:
-    result = subprocess.run(
-        [sys.executable, "-c", NO_LOCKS, str(tmp_path)], capture_output=True, text=True, check=False
-    )
+    result = processes.run([sys.executable, "-c", NO_LOCKS, str(tmp_path)], capture_output=True, text=True, check=False)
     assert result.stderr == ""
     cause = "its file system has no locks, so two processes could write there at once"
     refused = f"{tmp_path} cannot be locked: {cause} | use a folder on another disk: LSTMCTL_RUNS=FOLDER"
@@ -230,21 +234,23 @@ def test_a_file_system_without_locks_is_refused_by_that_name(tmp_path: Path) -> 
     ]
 
 
-def look(path: Path, times: int) -> None:
-    for _ in range(times):
-        RunFolder(path).is_held()
+LOOK = """
+import sys
+from pathlib import Path
+from lstmctl.runs.folder import RunFolder
+for _ in range(2000):
+    RunFolder(Path(sys.argv[1])).is_held()
+"""
 
 
 def test_looking_whether_a_run_is_held_does_not_keep_it_from_being_held(tmp_path: Path) -> None:
     (tmp_path / "lock").touch()
-    watcher = multiprocessing.get_context("spawn").Process(target=look, args=(tmp_path, 20_000))
-    watcher.start()
+    watcher = processes.start([sys.executable, "-c", LOOK, str(tmp_path)])
     taken = 0
-    while watcher.is_alive():
+    while watcher.poll() is None:
         with RunFolder(tmp_path).locked():
             taken += 1
-    watcher.join()
-    assert watcher.exitcode == 0
+    assert watcher.returncode == 0
     assert taken > 10
 
 
