@@ -364,6 +364,19 @@ def test_a_full_disk_behind_stdout_is_told(arguments: list[str]) -> None:
     assert result.returncode == 6
 
 
+IN_TURN = """
+import json, sys
+from lstmctl.cli.main import main
+for words in json.loads(sys.argv[1]):
+    sys.argv = ["lstmctl", *words]
+    try:
+        main()
+    except SystemExit as end:
+        for stream in (sys.stdout, sys.stderr):
+            print(f"ended {end.code}", file=stream, flush=True)
+"""
+
+
 @pytest.mark.parametrize(
     "environment",
     [
@@ -375,14 +388,18 @@ def test_a_full_disk_behind_stdout_is_told(arguments: list[str]) -> None:
 def test_poor_terminals_are_no_reason_to_stop(environment: dict[str, str]) -> None:
     Path("small.txt").write_text("“Zoé” — 漢字 👩 a b\n" * 60, encoding="utf-8")
     config = f"data: {{text: {Path('small.txt').resolve()}, split: [0.5, 0.3, 0.2]}}\n"
-    result = process("train", "-", *TINY[1:], input=config.encode(), env=environment)
-    assert (result.returncode, result.stdout) == (0, b""), result.stderr
-    assert b"Traceback" not in result.stderr
-    line = ["generate", "latest", "--length", "40", "--temperature", "100"]
-    result = process(*line, env=environment)
-    assert (result.returncode, result.stderr) == (0, b"")
-    shown = result.stdout.decode(environment.get("PYTHONIOENCODING", "utf-8"))
+    lines = [["train", "-", *TINY[1:]], ["generate", "latest", "--length", "40", "--temperature", "100"]]
+    command = [sys.executable, "-c", IN_TURN, json.dumps(lines)]
+    result = subprocess.run(
+        command, input=config.encode(), capture_output=True, timeout=120, check=True, env={**os.environ, **environment}
+    )
+    trained, generated = result.stdout.split(b"ended 0\n")[:2]
+    assert trained == b""
+    shown = generated.decode(environment.get("PYTHONIOENCODING", "utf-8"))
     assert len(shown) > 40
+    told = result.stderr.split(b"ended 0\n")
+    assert b"Traceback" not in told[0]
+    assert told[1:] == [b"", b""]
 
 
 def test_an_empty_stdin_is_told(lstmctl: Command) -> None:
