@@ -15,7 +15,7 @@ from torch.nn import functional
 from lstmctl.cells.cell import Cell, CellOptions, State, Stepper
 from lstmctl.cells.packed import Lookup, Product, available, packed_linear
 
-LongestMemory = Annotated[int, Field(ge=3)] | None
+LongestMemory = Annotated[int, Field(ge=3, le=2**31 - 1)] | None
 """An option of cells with a gate that keeps, in steps."""
 
 

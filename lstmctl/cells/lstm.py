@@ -14,10 +14,10 @@ gradient passes from step to step through f alone.
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 import torch
-from pydantic import ValidationInfo, field_validator
+from pydantic import Field, ValidationInfo, field_validator
 from torch import Tensor, nn
 
 from lstmctl.cells.cell import CellOptions, State, Step, Stepper
@@ -33,7 +33,7 @@ class LSTMOptions(CellOptions):
     `fused.memory_biases`, those of the input gate their negatives.
     """
 
-    forget_bias: float = 1.0
+    forget_bias: Annotated[float, Field(ge=-1e6, le=1e6)] = 1.0
     longest_memory: LongestMemory = None
 
     @field_validator("longest_memory")

@@ -6,6 +6,7 @@ import difflib
 from pathlib import Path
 
 from lstmctl import bundled
+from lstmctl.config.wording import LONGEST_QUOTE, inert, shortened
 from lstmctl.errors import ConfigError
 
 
@@ -23,7 +24,10 @@ def bundled_path(name: str) -> Path:
     if name not in names:
         near = difflib.get_close_matches(name, names, n=3)
         meant = f"did you mean {' or '.join(near)}?" if near else f"bundled are {', '.join(names)}"
-        raise ConfigError(f"{name}  not a bundled config; {meant}", hint="see them with `lstmctl config list`")
+        raise ConfigError(
+            f"{inert(shortened(name, LONGEST_QUOTE))}  not a bundled config; {meant}",
+            hint="see them with `lstmctl config list`",
+        )
     return bundled.configs() / f"{name}.yaml"
 
 

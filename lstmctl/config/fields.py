@@ -22,7 +22,7 @@ from lstmctl.step_grammar import read_step
 
 _USER_CLASS = r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*:[A-Za-z_]\w*"
 _DEVICE = r"auto|cpu|cuda|cuda:[0-9]{1,3}|mps"
-_LONE_SURROGATE = re.compile("[\ud800-\udfff]")  # no file in UTF-8 can hold one, config.yaml included
+LONE_SURROGATE = re.compile("[\ud800-\udfff]")  # no file in UTF-8 can hold one, config.yaml included
 _MOST_LEVELS = 16
 _LARGEST = 2**63 - 1
 
@@ -47,10 +47,10 @@ def _cell(value: object) -> str:
         raise ValueError(f"{shown(value)} names no cell; one of {known}, or your own `module:Class`")
     if is_user_class(value):
         if not re.fullmatch(_USER_CLASS, value):
-            raise ValueError(f'"{value}" is not of the form `module:Class`; for example `my_cells:MyCell`')
+            raise ValueError(f"{shown(value)} is not of the form `module:Class`; for example `my_cells:MyCell`")
     elif value not in CELLS:
         near = did_you_mean(value, list(CELLS))
-        raise ValueError(f'"{value}" is no known cell; {near}one of {known}, or your own `module:Class`')
+        raise ValueError(f"{shown(value)} is no known cell; {near}one of {known}, or your own `module:Class`")
     return value
 
 
@@ -67,7 +67,7 @@ def _paths(value: object) -> tuple[str, ...]:
     if not paths:
         raise ValueError("an empty list; name at least one file or folder")
     for path in paths:
-        if not path.strip() or "\0" in path or _LONE_SURROGATE.search(path):
+        if not path.strip() or "\0" in path or LONE_SURROGATE.search(path):
             raise ValueError(f"{shown(path)} is not a path; a file, a folder, or a list of them")
     return tuple(paths)
 
@@ -124,8 +124,15 @@ def _names(value: object) -> tuple[str, ...]:
     if not isinstance(names, list | tuple) or not all(isinstance(name, str) and name for name in names):
         raise ValueError(f"{shown(value)} names no column; one name, or a list of them")
     if twice := next((name for index, name in enumerate(names) if name in names[:index]), None):
-        raise ValueError(f'"{twice}" twice')
+        raise ValueError(f"{shown(twice)} twice")
     return tuple(names)
+
+
+def _some_names(value: object) -> tuple[str, ...]:
+    names = _names(value)
+    if not names:
+        raise ValueError("an empty list; name at least one column, or leave it out")
+    return names
 
 
 def _step(value: object) -> str:
@@ -149,7 +156,7 @@ def _calendar(value: object) -> tuple[str, ...]:
     names = _names(value)
     if wrong := next((name for name in names if name not in CALENDAR), None):
         raise ValueError(
-            f'"{wrong}" is no feature of dates; {did_you_mean(wrong, list(CALENDAR))}{", ".join(CALENDAR)}'
+            f"{shown(wrong)} is no feature of dates; {did_you_mean(wrong, list(CALENDAR))}{', '.join(CALENDAR)}"
         )
     return names
 
@@ -197,7 +204,7 @@ def _check_plain(value: object, level: int) -> None:
     elif isinstance(value, list | tuple):
         for child in value:
             _check_plain(child, level + 1)
-    elif isinstance(value, str) and _LONE_SURROGATE.search(value):
+    elif isinstance(value, str) and LONE_SURROGATE.search(value):
         raise ValueError(f"{shown(value)} cannot be written as UTF-8")
     elif isinstance(value, float) and not math.isfinite(value):
         raise ValueError(f"{shown(value)} is not a finite number")
@@ -257,6 +264,12 @@ Names = Annotated[
     PlainSerializer(list),
     WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]}),
 ]
+SomeNames = Annotated[
+    tuple[str, ...],
+    PlainValidator(_some_names),
+    PlainSerializer(list),
+    WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}, "minItems": 1}]}),
+]
 Calendar = Annotated[
     tuple[str, ...],
     PlainValidator(_calendar),
@@ -297,4 +310,7 @@ Options = Annotated[dict[str, Any], PlainValidator(_options), WithJsonSchema({"t
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
 BelowOne = Annotated[float, Field(ge=0, lt=1)]
+AboveZero = Annotated[float, Field(gt=0, le=1e9)]
+AtLeastZero = Annotated[float, Field(ge=0, le=1e9)]
+"""The limits keep products of settings far from the largest number of float32."""
 AtLeastOne = Annotated[int, Field(ge=1, le=2**31 - 1)]

@@ -13,10 +13,11 @@ from typing import Any
 from lstmctl.config import overrides as command_line
 from lstmctl.config.checking import check, locate
 from lstmctl.config.examples import bundled_names, bundled_path
+from lstmctl.config.fields import LONE_SURROGATE
 from lstmctl.config.reading import MOST_BYTES, Document, read
 from lstmctl.config.reading import Path as KeyPath
 from lstmctl.config.schema import Settings
-from lstmctl.config.wording import inert
+from lstmctl.config.wording import LONGEST_QUOTE, inert, shortened, shown
 from lstmctl.errors import ConfigError
 from lstmctl.registry import is_user_class
 
@@ -92,7 +93,7 @@ def _settled(document: Document, label: str | None, overrides: Sequence[str], *,
         and not _origin(("model", "cell"), origins, document)
     ):
         problems.append(
-            (("model", "cell"), f'"{cell}" would import code that this file names; trust it, or do not run it')
+            (("model", "cell"), f"{shown(cell)} would import code that this file names; trust it, or do not run it")
         )
         hint = "add `--trust` if you know that code"
     for path, text in problems:
@@ -147,13 +148,13 @@ def _content(source: str) -> tuple[bytes, str, str, Path | None]:
         if sys.stdin is None:
             raise ConfigError("stdin  closed; pipe a config into it, or name a file")
         return sys.stdin.buffer.read(MOST_BYTES + 1), "stdin", "stdin", None
-    path = Path(source)
+    path, shown_source = Path(source), inert(shortened(source, LONGEST_QUOTE))
     try:
         if path.exists() and not path.is_dir():
             with path.open("rb") as file:
-                return file.read(MOST_BYTES + 1), source, path.stem, path.parent
+                return file.read(MOST_BYTES + 1), source, LONE_SURROGATE.sub("_", path.stem), path.parent
     except (OSError, ValueError) as error:
-        raise ConfigError(f"{inert(source)}  cannot be read: {getattr(error, 'strerror', None) or error}") from None
+        raise ConfigError(f"{shown_source}  cannot be read: {getattr(error, 'strerror', None) or error}") from None
     names = bundled_names()
     name = source.removesuffix(".yaml")
     if name in names:
@@ -162,4 +163,4 @@ def _content(source: str) -> tuple[bytes, str, str, Path | None]:
     near = difflib.get_close_matches(Path(name).name, names, n=3)
     wrong = "is a folder, not a config" if path.is_dir() else "neither a file nor a bundled config"
     meant = f"did you mean {' or '.join(near)}?" if near else f"bundled are {', '.join(names)}"
-    raise ConfigError(f"{inert(source)}  {wrong}; {meant}", hint="see them with `lstmctl config list`")
+    raise ConfigError(f"{shown_source}  {wrong}; {meant}", hint="see them with `lstmctl config list`")

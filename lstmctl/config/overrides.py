@@ -9,7 +9,7 @@ from typing import Any
 
 from lstmctl.config.reading import Path, read_value
 from lstmctl.config.schema import DEFAULT_TASK, READ_BY, SOURCES, TASKS, Model, owners
-from lstmctl.config.wording import inert
+from lstmctl.config.wording import LONGEST_QUOTE, inert, shortened
 from lstmctl.errors import ConfigError
 
 _KEY = re.compile(r"[A-Za-z_][\w-]*(?:\.[A-Za-z_][\w-]*)*")
@@ -30,7 +30,7 @@ class Override:
     @property
     def label(self) -> str:
         """How messages locate it."""
-        return f"command line: {self.text}"
+        return _label(self.text)
 
 
 def parse(text: str) -> Override:
@@ -39,10 +39,14 @@ def parse(text: str) -> Override:
     Raises ConfigError for anything that is not `KEY=VALUE` with a YAML value on one line.
     """
     key, equals, value = text.partition("=")
-    label = f"command line: {text}"
+    label = _label(text)
     if not equals or not _KEY.fullmatch(key):
         raise ConfigError(f"{inert(label)}  not of the form KEY=VALUE; for example `model.hidden=256`")
     return Override(text, tuple(key.split(".")), _value(value, label))
+
+
+def _label(text: str) -> str:
+    return f"command line: {shortened(text, LONGEST_QUOTE)}"
 
 
 def _value(text: str, label: str) -> object:
@@ -69,7 +73,7 @@ def apply(values: dict[str, Any], override: Override) -> None:
             section[part] = {}
         section = section[part]
         if not isinstance(section, dict):
-            name = ".".join(str(step) for step in override.path[:depth])
+            name = shortened(".".join(str(step) for step in override.path[:depth]), LONGEST_QUOTE)
             raise ConfigError(f"{override.label}  {name} — not a section; set it as a whole, `{name}=VALUE`")
     section[override.path[-1]] = override.value
 

@@ -14,7 +14,7 @@ from typing import Any
 import yaml
 
 from lstmctl.config import scalars
-from lstmctl.config.wording import inert, shown
+from lstmctl.config.wording import LONGEST_QUOTE, inert, shortened, shown
 from lstmctl.errors import ConfigError
 
 MOST_BYTES = 1_000_000
@@ -81,7 +81,7 @@ def read(content: bytes, name: str) -> Document:
             raise _ReadingError(f"{kind} at the top; a config is a mapping of sections such as `model:`", root.position)
     except _ReadingError as problem:
         place = f":{problem.position.line}:{problem.position.column}" if problem.position else ""
-        raise ConfigError(inert(f"{name}{place}  {problem}")) from None
+        raise ConfigError(inert(f"{name}{place}  {shortened(str(problem), LONGEST_QUOTE)}")) from None
     return _document(root)
 
 
@@ -94,7 +94,7 @@ def read_value(text: str, name: str) -> object:
         root = _compose(_decode(text.encode("utf-8", "surrogateescape")), flow_only=True)
     except _ReadingError as problem:
         column = f" (column {problem.position.column})" if problem.position else ""
-        raise ConfigError(inert(f"{name}  {problem}{column}")) from None
+        raise ConfigError(inert(f"{name}  {shortened(str(problem), LONGEST_QUOTE)}{column}")) from None
     if root is None:
         raise ConfigError(f"{inert(name)}  no value after `=`; write `null` for none")
     return _document(root).value

@@ -6,6 +6,7 @@ still all shown.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import Any
@@ -130,11 +131,17 @@ def _segment_divides(task: Any) -> Iterator[Found]:
     for span in spans:
         length = getattr(task, span)
         if length % task.segment:
-            fitting = max(size for size in range(1, task.segment) if length % size == 0)
+            fitting = _largest_divisor(length, below=task.segment)
             yield (
                 ("task", "segment"),
                 f"{task.segment} does not divide task.{span} {length}; a divisor of it, such as {fitting}",
             )
+
+
+def _largest_divisor(number: int, *, below: int) -> int:
+    """The largest divisor of `number` that is less than `below`, in about √number steps."""
+    small = [size for size in range(1, math.isqrt(number) + 1) if number % size == 0]
+    return max(size for low in small for size in (low, number // low) if size < below)
 
 
 def _task_reads_what_is_set(name: str, task: Any, section: Any) -> Iterator[Found]:

@@ -15,7 +15,9 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from lstmctl.config.budget import Budget
 from lstmctl.config.fields import (
+    AboveZero,
     AtLeastOne,
+    AtLeastZero,
     BelowOne,
     Betas,
     BudgetField,
@@ -28,6 +30,7 @@ from lstmctl.config.fields import (
     Options,
     Paths,
     SeriesSplit,
+    SomeNames,
     Split,
     TimeStep,
     Zone,
@@ -208,7 +211,7 @@ class SeriesData(Section):
         description="Column of dates or whole numbers, or columns joined by + (year+month+day); null to recognise it",
     )
     id: str | None = Field(default=None, description="Column that names each row's series; null to recognise it")
-    targets: Names | None = Field(
+    targets: SomeNames | None = Field(
         default=None,
         description="Columns to forecast; null for `y` of a long table, else every column of numbers with no other use",
     )
@@ -267,10 +270,10 @@ class TableData(Section):
         default=None,
         description="Column that names the sequence of each frame, in rows that follow each other; null for `sequence`",
     )
-    features: Names | None = Field(
+    features: SomeNames | None = Field(
         default=None, description="Columns of the numbers of a frame; null for every column with no other use"
     )
-    label: Names | None = Field(
+    label: SomeNames | None = Field(
         default=None,
         description="Column of labels, or columns of numbers (regression); null for `label`, `labels` or `target`. A "
         "text's characters have labels of one character each, or as many labels with spaces between (tagging)",
@@ -413,7 +416,7 @@ class Training(Section):
         description="Chance that a window's oldest segments are hidden, in a number drawn evenly (forecasts); what is "
         "learnt then leans less on the distant past",
     )
-    learning_rate: Annotated[float, Field(gt=0)] = Field(default=4e-3, description="Peak step size of the optimizer")
+    learning_rate: AboveZero = Field(default=4e-3, description="Peak step size of the optimizer")
     schedule: Literal["constant", "linear", "cosine"] = Field(
         default="linear",
         description="How the learning rate goes from its peak to `final_fraction` of it, over the budget",
@@ -426,14 +429,12 @@ class Training(Section):
         default="adamw",
         description="Rule that updates the weights; soap learns more per step than adamw, and each step takes longer",
     )
-    weight_decay: Annotated[float, Field(ge=0)] = Field(
-        default=0.0, description="Decay of the weights, as the optimizer has it"
-    )
+    weight_decay: AtLeastZero = Field(default=0.0, description="Decay of the weights, as the optimizer has it")
     momentum: BelowOne = Field(default=0.9, description="Momentum of sgd and rmsprop")
     betas: Betas = Field(
         default=(0.9, 0.99), description="Decay of the two running averages of adamw, soap and adam, per step"
     )
-    clip: Annotated[float, Field(gt=0)] | None = Field(
+    clip: Annotated[float, Field(gt=0, le=1e30)] | None = Field(
         default=1.0, description="Largest norm of the gradient over all weights; null for no limit"
     )
     accumulate: AtLeastOne = Field(

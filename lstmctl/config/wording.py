@@ -8,6 +8,8 @@ from typing import Any
 from lstmctl.config import scalars
 
 _LONGEST = 48
+LONGEST_QUOTE = 200
+"""Characters of an argument as a message repeats it."""
 _UNTOLD = 10**9
 _TYPES = {
     "integer": "a whole number",
@@ -27,9 +29,9 @@ def inert(text: str) -> str:
     return "".join(part if part.isprintable() else part.encode("unicode_escape").decode("ascii") for part in text)
 
 
-def shortened(text: str) -> str:
+def shortened(text: str, most: int = _LONGEST) -> str:
     """`text` cut to a part of a line."""
-    return text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"
+    return text if len(text) <= most else text[: most - 1] + "…"
 
 
 def shown(value: object) -> str:
@@ -66,15 +68,19 @@ def allowed(schema: dict[str, Any], value: object = None) -> str:
     bounds = [
         f"of at least {low:g}" if low is not None else "",
         f"above {above:g}" if above is not None else "",
-        f"at most {high}" if high is not None and (high < _UNTOLD or _beyond(value, high)) else "",
+        f"at most {_written(high)}" if high is not None and (high < _UNTOLD or _beyond(value, high)) else "",
         f"below {below:g}" if below is not None else "",
     ]
     bounds = [bound for bound in bounds if bound]
     return f"{words} {' and '.join(bounds)}" if bounds else words
 
 
+def _written(limit: float) -> str:
+    return f"{limit:g}" if isinstance(limit, float) else str(limit)
+
+
 def _beyond(value: object, limit: float) -> bool:
-    return isinstance(value, int) and value > limit
+    return isinstance(value, int | float) and limit < value < math.inf
 
 
 def wrong(value: object, schema: dict[str, Any]) -> str:

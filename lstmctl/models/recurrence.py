@@ -53,13 +53,13 @@ class Dropout(nn.Module):
 
 def _mask(shape: Sequence[int], keep: float, like: Tensor) -> Tensor:
     """1/keep with probability `keep`, else 0, in the type and on the device of `like`."""
-    if like.device.type != "cpu":
+    kept = round(keep * 2**16)
+    if like.device.type != "cpu" or kept == 0:
         return torch.empty(shape, dtype=like.dtype, device=like.device).bernoulli_(keep).div_(keep)
     # The CPU's generator works in 64 bits. Four masks from each of its draws, at a resolution of 2⁻¹⁶, take a third of
     # the time of `bernoulli_`, which was a sixth of a training step.
     count = math.prod(shape)
     draws = torch.empty(-(-count // 4), dtype=torch.int64).random_(-(2**63), None).view(torch.int16)[:count]
-    kept = round(keep * 2**16)
     return (draws < kept - 2**15).to(like.dtype).mul_(2**16 / kept).view(shape)
 
 

@@ -288,8 +288,8 @@ PATH = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0")
             "training": st.fixed_dictionaries(
                 {},
                 optional={
-                    "learning_rate": st.floats(0, exclude_min=True, allow_infinity=False),
-                    "clip": st.none() | st.floats(0, exclude_min=True, allow_infinity=False) | st.integers(1, 5),
+                    "learning_rate": st.floats(0, 1e9, exclude_min=True),
+                    "clip": st.none() | st.floats(0, 1e30, exclude_min=True) | st.integers(1, 5),
                     "betas": st.sampled_from([[0, 0.5], [0.9, 0.999]]),
                     "evaluate_every": st.just("auto") | st.integers(1, 1000),
                     "budget": st.sampled_from(["3M characters", "0.25 epochs", "7 steps", "90 seconds"]),
