@@ -377,6 +377,9 @@ def download(
         ),
     ],
     sha256: Annotated[str | None, typer.Option(metavar="HASH", help="The SHA-256 that the file must have.")] = None,
+    limit: Annotated[
+        str, typer.Option(metavar="SIZE", help="The most that is fetched, such as 500MB or 2GB.")
+    ] = "100MB",
     quiet: Quiet = False,
     json: Json = False,
 ) -> None:
@@ -388,13 +391,13 @@ def download(
     """
     from lstmctl.cli import output
     from lstmctl.data.downloading import download as fetch
-    from lstmctl.data.downloading import find_source
+    from lstmctl.data.downloading import find_source, parse_size
     from lstmctl.reporting.transfer import TransferBar
     from lstmctl.training.interruption import termination_as_exit
 
-    source = find_source(what, sha256)
+    source, most = find_source(what, sha256), parse_size(limit)
     with termination_as_exit(), TransferBar(source.file, quiet=quiet) as bar:
-        downloaded = fetch(source, progress=bar)
+        downloaded = fetch(source, progress=bar, limit=most)
     if not quiet:
         _show_downloaded(downloaded)
     if json:

@@ -8,24 +8,25 @@ knows best whether to run again.
 from __future__ import annotations
 
 import hashlib
+import http
 import http.client
 import os
 import re
 import socket
 import ssl
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, BinaryIO, NoReturn, Protocol
 from urllib.parse import unquote, urlsplit
 
 from lstmctl import bundled
 from lstmctl.data.locating import cache_folder
 from lstmctl.data.sources import KNOWN, Source, find_known
 from lstmctl.errors import DataError, ResourceError, UsageError
-from lstmctl.storage import disk_errors, rename_over, sync_folder
+from lstmctl.storage import disk_errors, rename_over, sync, sync_folder
 
 TIMEOUT = 30.0
 """Seconds that a server may stay silent."""
@@ -35,6 +36,10 @@ LONGEST_NAME = 200
 """Bytes of a file's name; 255 are usual, and the temporary file beside it adds some."""
 SAFE_NAME = re.compile(r'(?!\.)(?!(?i:con|nul|aux|prn|com\d|lpt\d)(\.|$))[^/\\:*?"<>|]*[^/\\:*?"<>|. ]')
 """Not hidden, and a name on Windows too."""
+LIMIT = 100_000_000
+"""Bytes of a file that nobody asked for at that size; a small answer can unpack to any length."""
+SIZE = re.compile(r"([0-9]{1,15}(?:\.[0-9]{1,9})?) ?([kMGT]?)B?")
+UNITS = {"": 1, "k": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
 ABANDONED = 3600.0
 """Seconds without a byte after which a temporary file is that of a download that was killed."""
 
@@ -106,8 +111,26 @@ def find_source(what: str, sha256: str | None = None, known: Mapping[str, Source
     return source
 
 
+def parse_size(text: str) -> int:
+    """Return the bytes that `500MB` or `2GB` names.
+
+    Raises:
+        UsageError: it is not a size.
+    """
+    match = SIZE.fullmatch(text.strip())
+    size = int(float(match[1]) * UNITS[match[2]]) if match else 0
+    if size < 1:
+        raise UsageError(f"`{text[:40]}` is not a size; write one such as 500MB or 2GB")
+    return size
+
+
 def download(
-    source: Source, folder: Path | None = None, *, progress: Progress | None = None, timeout: float = TIMEOUT
+    source: Source,
+    folder: Path | None = None,
+    *,
+    progress: Progress | None = None,
+    timeout: float = TIMEOUT,
+    limit: int = LIMIT,
 ) -> Downloaded:
     """Fetch a file into the cache.
 
@@ -119,12 +142,16 @@ def download(
         folder: where to; the download cache by default.
         progress: told of what comes.
         timeout: seconds that the server may stay silent.
+        limit: the most bytes that are kept.
 
     Raises:
-        DataError: the file cannot be fetched, is not what was expected, or another one has its name.
+        DataError: the file cannot be fetched, is too large, is not what was expected, or another one has its name.
         ResourceError: the folder or the disk does not take it.
     """
-    folder = (folder or cache_folder()).absolute()
+    folder = folder or cache_folder()
+    if folder is None:
+        raise ResourceError("there is no home folder to keep downloads in", hint="name one: LSTMCTL_CACHE=FOLDER")
+    folder = folder.absolute()
     target = folder / source.file
     if source.sha256 is not None and target.exists():
         return _present(source, target, source.sha256, fetched=False)
@@ -133,7 +160,7 @@ def download(
         _remove_abandoned(folder)
         temporary = folder / f".{source.file}.tmp-{os.getpid()}"
         try:
-            _fetch(source, temporary, target, progress, timeout)
+            _fetch(source, temporary, target, progress, timeout, limit)
             size, sha256 = temporary.stat().st_size, _sha256(temporary)
             if source.sha256 not in (None, sha256):
                 raise DataError(
@@ -145,7 +172,7 @@ def download(
             if target.exists():
                 return _present(source, target, sha256, fetched=True)
             with temporary.open("r+b") as file:  # Windows syncs only what it may write
-                os.fsync(file.fileno())
+                sync(file.fileno())
             rename_over(temporary, target)
             sync_folder(folder)
         finally:
@@ -170,7 +197,7 @@ def _file_name(url: str) -> str:
     if parts.scheme not in ("http", "https"):
         raise UsageError(f"`{shown}` is neither an http nor an https URL")
     name = unquote(parts.path.rpartition("/")[2])
-    hint = f"fetch it by other means, and put it into {cache_folder()}"
+    hint = f"fetch it by other means, and put it into {cache_folder() or 'the folder that LSTMCTL_CACHE names'}"
     if not name:
         raise UsageError(f"`{shown}` names no file: its path ends in nothing")
     if not SAFE_NAME.fullmatch(name) or not name.isprintable():
@@ -215,20 +242,54 @@ def _present(source: Source, target: Path, sha256: str, *, fetched: bool) -> Dow
     return Downloaded(source, target, size, sha256, fetched=fetched, was_there=True)
 
 
-def _fetch(source: Source, temporary: Path, target: Path, progress: Progress | None, timeout: float) -> None:
+class _Limited:
+    """A file that takes so many bytes and no more."""
+
+    def __init__(self, file: BinaryIO, limit: int, refuse: Callable[[], NoReturn]) -> None:
+        self.file, self.left, self.refuse = file, limit, refuse
+
+    def write(self, content: bytes) -> None:
+        self.left -= len(content)
+        if self.left < 0:
+            self.refuse()
+        self.file.write(content)
+
+    def flush(self) -> None:
+        self.file.flush()
+
+
+def _fetch(
+    source: Source, temporary: Path, target: Path, progress: Progress | None, timeout: float, limit: int
+) -> None:
     """Stream a URL into a new file.
 
     Raises:
-        DataError: anything between here and the server went wrong.
+        DataError: anything between here and the server went wrong, or there is more than `limit` bytes of it.
         OSError: the file cannot be written.
     """
     import pooch
     import requests
 
-    with ExitStack() as connections:
+    def refuse() -> NoReturn:
+        raise DataError(
+            f"{_shown(source.url)} is larger than {limit:,} bytes; nothing was kept",
+            hint="if that is right, allow more: --limit 2GB",
+        )
+
+    with ExitStack() as connections, temporary.open("wb") as file:
 
         def watch(response: Any, **_: object) -> None:
             connections.callback(response.close)
+            # An answer such as 206 holds a part of the file, or none of it.
+            if response.ok and not response.is_redirect and response.status_code != http.HTTPStatus.OK:
+                raise DataError(
+                    f"{_shown(source.url)} answered {response.status_code} {response.reason or ''}".rstrip()
+                    + " instead of 200 with the whole file; nothing was kept",
+                    hint=f"fetch it by other means and put it there: {target}",
+                )
+            length = response.headers.get("Content-Length", "")
+            if response.ok and length.isdecimal() and int(length[:20]) > limit:
+                refuse()
             # A body shorter than announced is an error; urllib3 took it for the whole before its version 2.
             response.raw.enforce_content_length = True
 
@@ -240,7 +301,7 @@ def _fetch(source: Source, temporary: Path, target: Path, progress: Progress | N
             hooks={"response": watch},
         )
         try:
-            transfer(source.url, str(temporary), None)
+            transfer(source.url, _Limited(file, limit, refuse), None)
         except (requests.RequestException, ValueError) as error:  # ValueError: a Content-Length that is no number
             raise DataError(
                 f"{_shown(source.url)} {_reason(error, timeout)}; nothing was kept",

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import stat
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -25,19 +29,32 @@ def known_files() -> list[dict[str, Any]]:
 
     Hidden files are left out: a download that was killed may have left one.
     """
-    found = []
-    for where, folder in (("bundled", bundled.data()), ("cache", cache_folder())):
-        paths = sorted(folder.iterdir()) if folder.is_dir() else []
-        found += [
-            {"name": path.name, "bytes": path.stat().st_size, "where": where}
-            for path in paths
-            if path.is_file() and not path.name.startswith(".") and (where == "cache" or path.suffix in DATA)
-        ]
+    cache = cache_folder()
+    found = [
+        {"name": path.name, "bytes": size, "where": where}
+        for where, folder in (("bundled", bundled.data()), ("cache", cache))
+        for path, size in _plain_files(folder)
+        if not path.name.startswith(".") and (where == "cache" or path.suffix in DATA)
+    ]
+    cached = {entry["name"] for entry in found if entry["where"] == "cache"}
     return found + [
         {"name": name, "bytes": source.size, "where": "download"}
         for name, source in KNOWN.items()
-        if not (cache_folder() / source.file).exists()
+        if source.file not in cached
     ]
+
+
+def _plain_files(folder: Path | None) -> Iterator[tuple[Path, int]]:
+    """Files with their sizes, by name; none of a folder that is missing or may not be read."""
+    try:
+        paths = sorted(folder.iterdir()) if folder is not None else []
+    except OSError:
+        return
+    for path in paths:
+        with suppress(OSError):  # it has just been removed
+            status = path.stat()
+            if stat.S_ISREG(status.st_mode):
+                yield path, status.st_size
 
 
 def describe(corpus: TextCorpus, window: int) -> dict[str, Any]:

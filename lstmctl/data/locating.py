@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -13,18 +13,29 @@ from lstmctl.data.sources import find_known
 from lstmctl.errors import DataError
 
 
-def cache_folder() -> Path:
-    """Where downloads are kept: `LSTMCTL_CACHE`, or lstmctl's folder in the user's cache."""
-    chosen = os.environ.get("LSTMCTL_CACHE")
-    if chosen:
+def cache_folder() -> Path | None:
+    """Return the folder of downloads: `LSTMCTL_CACHE`, or lstmctl's folder in the user's cache; None without a home."""
+    if chosen := os.environ.get("LSTMCTL_CACHE"):
         return Path(chosen)
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "lstmctl"
+    if cache := os.environ.get("XDG_CACHE_HOME"):
+        return Path(cache) / "lstmctl"
+    try:
+        return Path.home() / ".cache" / "lstmctl"
+    except RuntimeError:  # no HOME, and no user of this number
+        return None
 
 
 def search_folders(config_folder: Path | None) -> list[Path]:
     """The folders a relative name is looked for in, first match first."""
-    folders = [config_folder, Path.cwd(), bundled.data(), cache_folder()]
+    folders = [config_folder, _current_folder(), bundled.data(), cache_folder()]
     return [folder for folder in folders if folder is not None]
+
+
+def _current_folder() -> Path | None:
+    try:
+        return Path.cwd()
+    except OSError:  # it was removed
+        return None
 
 
 def locate(name: str, config_folder: Path | None, key: str = "data.text") -> Path:
@@ -52,8 +63,17 @@ def locate(name: str, config_folder: Path | None, key: str = "data.text") -> Pat
 
 
 def portable_name(name: str, found: Path) -> str:
-    """How a run's own config names what was found: bundled data by its plain name, all else by its absolute path."""
-    return name if found.is_relative_to(bundled.data()) and not Path(name).is_absolute() else str(found.resolve())
+    """How a run's own config names what was found: bundled data by its plain name, all else by its absolute path.
+
+    Raises:
+        DataError: that path is not UTF-8, as a config is.
+    """
+    if found.is_relative_to(bundled.data()) and not Path(name).is_absolute():
+        return name
+    path = str(found.resolve())
+    if not path.isprintable() and any("\ud800" <= character <= "\udfff" for character in path):
+        raise DataError(f"{path} is not UTF-8, so no config can name it", hint="rename the file or the folder")
+    return path
 
 
 def text_files(path: Path) -> list[Path]:
@@ -63,13 +83,22 @@ def text_files(path: Path) -> list[Path]:
         DataError: it is neither a file nor a folder, or a folder without any text file.
     """
     if path.is_dir():
-        found = [file for file in path.rglob("*.txt") if file.is_file() and not _hidden(file.relative_to(path))]
-        # By exact characters: Windows itself takes `a.TXT` for a match, and sorts `a` before `B`.
-        files = sorted((file for file in found if file.suffix == ".txt"), key=lambda file: file.relative_to(path).parts)
+        files = sorted(_text_files_below(path), key=lambda file: file.relative_to(path).parts)
         if not files:
             raise DataError(f"{path} is a folder without any .txt file")
         return files
     return [path]
+
+
+def _text_files_below(folder: Path) -> Iterator[Path]:
+    """Files that end in `.txt`, in exactly these characters; hidden ones, and folders that cannot be read, are left
+    out."""
+    for place, folders, names in os.walk(folder):  # it passes over what vanishes in the meantime
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        for name in names:
+            file = Path(place, name)
+            if file.suffix == ".txt" and not name.startswith(".") and os.path.isfile(file):  # noqa: PTH113
+                yield file
 
 
 def read_bytes(path: Path) -> bytes:
@@ -122,7 +151,3 @@ def _download_hint(name: str, path: Path) -> str | None:
         return None
     # What comes is found by its plain name in the cache, not by a path of the user's.
     return f"lstmctl data download {known.name}" + ("" if name == known.file else f", then name it {known.file}")
-
-
-def _hidden(path: Path) -> bool:
-    return any(part.startswith(".") for part in path.parts)

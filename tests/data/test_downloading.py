@@ -58,6 +58,13 @@ class Handler(http.server.BaseHTTPRequestHandler):
             case "packed":
                 packed = gzip.compress(CONTENT)
                 self.answer(packed, {"Content-Length": len(packed), "Content-Encoding": "gzip"})
+            case "bomb":
+                packed = gzip.compress(bytes(2_000_000))
+                self.answer(packed, {"Content-Length": len(packed), "Content-Encoding": "gzip"})
+            case "part":
+                self.answer(CONTENT[:100], {"Content-Length": 100}, HTTPStatus.PARTIAL_CONTENT)
+            case "nothing":
+                self.answer(b"", {}, HTTPStatus.NO_CONTENT)
             case "moved":
                 self.answer(b"", {"Location": "/good/elsewhere.txt", "Content-Length": 0}, HTTPStatus.FOUND)
             case "circle":
@@ -196,6 +203,8 @@ def test_a_wrong_hash_shows_both(server: Server, cache: Path) -> None:
         ("circle", "leads in a circle: too many redirects"),
         ("closes", "closed the connection without an answer"),
         ("foreign", "does not answer in HTTP"),
+        ("part", "answered 206 Partial Content instead of 200 with the whole file"),
+        ("nothing", "answered 204 No Content instead of 200 with the whole file"),
         ("stalls", "stayed silent for 0.25 seconds"),
         ("silent", "stayed silent for 0.25 seconds"),
     ],
@@ -209,6 +218,27 @@ def test_a_failure_is_told_and_leaves_nothing(
     assert str(caught.value) == f"{url} {reason}; nothing was kept"
     assert str(caught.value.hint).endswith(f"put it there: {cache}/a.txt")
     assert kept(cache) == []
+
+
+@pytest.mark.parametrize("kind", ["bomb", "good", "unmeasured"])
+def test_more_than_the_limit_is_refused_and_can_be_allowed(
+    kind: str, server: Server, cache: Path, command: Command
+) -> None:
+    url = server.url(f"{kind}/a.txt")
+    code, out, err = command(url, "--limit", "50kB")
+    assert (code, out) == (3, "")
+    assert f"error: {url} is larger than 50,000 bytes; nothing was kept" in err
+    assert "hint: if that is right, allow more: --limit 2GB" in err
+    assert kept(cache) == []
+    assert command(url, "--limit", "2 MB")[0] == 0
+    assert kept(cache) == ["a.txt"]
+
+
+@pytest.mark.parametrize("limit", ["", "0", "many", "-1", "1e3", "5 XB"])
+def test_a_malformed_limit_is_told_before_anything_is_asked(limit: str, server: Server, command: Command) -> None:
+    code, _, err = command(server.url("good/a.txt"), f"--limit={limit}")
+    assert (code, server.asked) == (2, [])
+    assert f"error: `{limit}` is not a size; write one such as 500MB or 2GB" in err
 
 
 def test_an_empty_file_is_refused(server: Server, cache: Path) -> None:
