@@ -5,17 +5,20 @@ from __future__ import annotations
 import errno
 import os
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from lstmctl.errors import ResourceError, RunError
-from lstmctl.storage import disk_errors, remove_leftovers
+from lstmctl.errors import RunError
+from lstmctl.storage import disk_errors, read_plain, remove_leftovers
 
 LOCK = "lock"
 HOLDER = "holder"
 """Names the process that holds the lock. A separate file, because on Windows a locked file cannot be read."""
-NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP}
+MARKER = "lock.held"
+"""Stands for the lock on a file system without locks."""
+NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP, errno.EINVAL}
+"""What file systems without locks answer: many of clusters and networks, and some of FUSE."""
 PATIENCE, GLANCE = 0.5, 0.03
 """Seconds to keep trying: `is_locked` takes a free lock for a moment too, so a single refusal proves nothing."""
 POLL = 0.01
@@ -28,42 +31,64 @@ def locked(folder: Path) -> Iterator[None]:
 
     Raises:
         RunError: another process holds it; the message names that process.
-        ResourceError: the folder cannot be written, or its file system has no locks.
+        ResourceError: the folder cannot be written.
     """
-    from filelock import FileLock, Timeout
+    from filelock import Timeout
 
     with disk_errors(folder / LOCK):
         folder.stat()  # filelock would make a folder that is gone
         try:
-            lock = FileLock(folder / LOCK, PATIENCE, poll_interval=POLL, fallback_to_soft=False).acquire().lock
+            release = _acquired(folder, PATIENCE)
         except Timeout as error:
-            raise RunError(f"{folder} is in use by {_holder(folder)}", hint="wait for it, or stop it") from error
-        except OSError as error:
-            if error.errno not in NO_LOCKS:
-                raise
-            raise ResourceError(
-                f"{folder} cannot be locked: its file system has no locks, so two processes could write there at once",
-                hint="use a folder on another disk: LSTMCTL_RUNS=FOLDER",
-            ) from error
+            hint = "wait for it, or stop it"
+            if (folder / MARKER).exists():  # of a process on another machine nobody here can say whether it runs
+                hint += f"; if it runs no more, remove {folder / MARKER}"
+            raise RunError(f"{folder} is in use by {_holder(folder)}", hint=hint) from error
     try:
         with disk_errors(folder / HOLDER):
-            (folder / HOLDER).write_text(f"process {os.getpid()} on {socket.gethostname()}", encoding="utf-8")
+            (folder / HOLDER).unlink(missing_ok=True)  # of a killed holder, or no plain file
+            with (folder / HOLDER).open("x", encoding="utf-8") as file:
+                file.write(f"process {os.getpid()} on {socket.gethostname()}")
             remove_leftovers(folder)
         yield
     finally:
         with suppress(OSError):  # the next holder overwrites it
             (folder / HOLDER).unlink(missing_ok=True)
-        lock.release()
+        release()
+
+
+def _acquired(folder: Path, patience: float) -> Callable[[], None]:
+    """Take the folder's lock and return what gives it back. Where the file system has no locks, a file that one process
+    alone can make stands for it; one that a killed process of this machine left is replaced.
+
+    Raises:
+        Timeout: another process holds it.
+        OSError: the folder cannot be written.
+    """
+    from filelock import FileLock, SoftFileLock
+
+    try:
+        lock = FileLock(folder / LOCK, patience, poll_interval=POLL, fallback_to_soft=False).acquire().lock
+    except OSError as error:
+        if error.errno not in NO_LOCKS:
+            raise
+        lock = SoftFileLock(folder / MARKER, patience, poll_interval=POLL).acquire().lock
+
+    def release() -> None:
+        with suppress(OSError):  # the system frees a lock, and replaces a marker, when its process ends
+            lock.release()
+
+    return release
 
 
 def is_locked(folder: Path) -> bool:
     """Return whether a process holds the folder now."""
-    from filelock import FileLock, Timeout
+    from filelock import Timeout
 
     if not (folder / LOCK).exists():
         return False
     try:
-        FileLock(folder / LOCK, GLANCE, poll_interval=POLL, fallback_to_soft=False).acquire().lock.release()
+        _acquired(folder, GLANCE)()
     except Timeout:
         return True
     except OSError:  # a folder that may only be read: rely on what the holder wrote
@@ -72,6 +97,6 @@ def is_locked(folder: Path) -> bool:
 
 
 def _holder(folder: Path) -> str:
-    with suppress(OSError):
-        return (folder / HOLDER).read_text("utf-8", "replace").strip() or "an unknown process"
+    with suppress(OSError, RunError):
+        return read_plain(folder / HOLDER)[:200].decode("utf-8", "replace").strip() or "an unknown process"
     return "an unknown process"

@@ -6,6 +6,7 @@ import errno
 import json
 import os
 import shutil
+import stat
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -15,6 +16,10 @@ from typing import Any
 from lstmctl.errors import ResourceError, RunError
 
 FULL = {errno.ENOSPC, errno.EFBIG, errno.EDQUOT}
+LARGEST_FILE = 2**29
+"""Bytes of a log or of a file in JSON; the largest that were seen have a hundredth of it."""
+NO_SYNC = {errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP}
+"""What file systems answer that cannot sync: some of networks and of FUSE."""
 
 
 @contextmanager
@@ -37,7 +42,7 @@ def write_synced(path: Path, content: bytes) -> None:
     with path.open("xb") as file:
         file.write(content)
         file.flush()
-        os.fsync(file.fileno())
+        sync(file.fileno())
 
 
 def replace_file(path: Path, content: bytes) -> None:
@@ -76,6 +81,27 @@ def rename_over(source: Path, target: Path) -> None:
             return
 
 
+def without_waiting(name: str, flags: int) -> int:
+    """An opener for `open` that does not wait for the other end of a pipe."""
+    return os.open(name, flags | getattr(os, "O_NONBLOCK", 0), 0o666)
+
+
+def read_plain(path: Path) -> bytes:
+    """Read a plain file of a run or a comparison.
+
+    Raises:
+        RunError: it is a pipe or a device, which may never end, or larger than any such file.
+        OSError: it cannot be read.
+    """
+    with open(path, "rb", opener=without_waiting) as file:
+        status = os.fstat(file.fileno())
+        if not stat.S_ISREG(status.st_mode):
+            raise RunError(f"{path} is not a plain file ({stat.filemode(status.st_mode)[0]})")
+        if status.st_size > LARGEST_FILE:
+            raise RunError(f"{path} is damaged: {status.st_size:,} bytes are more than any such file has")
+        return file.read(status.st_size)
+
+
 def read_json(path: Path) -> dict[str, Any]:
     """The JSON object in a file of a run or a comparison.
 
@@ -83,7 +109,7 @@ def read_json(path: Path) -> dict[str, Any]:
         RunError: it is missing or damaged.
     """
     try:
-        data = json.loads(path.read_bytes())
+        data = json.loads(read_plain(path))
     except FileNotFoundError as error:
         raise RunError(f"{path} is missing: not a run of lstmctl") from error
     except (OSError, ValueError, RecursionError) as error:
@@ -95,7 +121,12 @@ def read_json(path: Path) -> dict[str, Any]:
 
 def replace_json(path: Path, data: Mapping[str, Any]) -> None:
     """`replace_file` for a JSON object, indented for people."""
-    replace_file(path, (json.dumps(data, indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode())
+    text = json.dumps(data, indent=2, ensure_ascii=False, allow_nan=False)
+    try:
+        content = text.encode()
+    except UnicodeEncodeError:  # the name of a file that is not UTF-8, which JSON's own escapes keep
+        content = json.dumps(data, indent=2, allow_nan=False).encode()
+    replace_file(path, content + b"\n")
 
 
 def link_or_copy(source: Path, target: Path) -> None:
@@ -119,13 +150,26 @@ def link_or_copy(source: Path, target: Path) -> None:
             )  # still there where both names were of one file already: rename does nothing
 
 
+def sync(descriptor: int) -> None:
+    """Wait until the disk has an open file; where the file system cannot sync, do nothing.
+
+    Raises:
+        OSError: the disk cannot take it.
+    """
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in NO_SYNC:
+            raise
+
+
 def sync_folder(folder: Path) -> None:
     """Wait until the disk has a folder's list of names; on Windows, where no folder can be opened, do nothing."""
     if not hasattr(os, "O_DIRECTORY"):
         return
     descriptor = os.open(folder, os.O_RDONLY)
     try:
-        os.fsync(descriptor)
+        sync(descriptor)
     finally:
         os.close(descriptor)
 

@@ -12,7 +12,7 @@ from torch import nn
 from lstmctl import registry
 from lstmctl.cells.cell import Cell
 from lstmctl.config import Settings, from_mapping
-from lstmctl.errors import ConfigError
+from lstmctl.errors import ConfigError, RunError
 from lstmctl.seeds import stream
 from lstmctl.tasks.problem import Corpus, Problem
 
@@ -58,7 +58,10 @@ def restore_task(
     Raises:
         RunError: the encoding or the calibration is damaged.
     """
-    return problem_class(settings).restored(settings, encoding, calibration)
+    try:
+        return problem_class(settings).restored(settings, encoding, calibration)
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+        raise RunError(f"the run's encoding or calibration is damaged: {type(error).__name__}: {error}") from error
 
 
 def find_cell(settings: Settings, config_folder: Path | None) -> type[Cell]:

@@ -176,7 +176,7 @@ def _go_on(
             choices = Choices(**{key: info[key] for key in Choices.__dataclass_fields__})
             steps = int(info["steps"])
         except KeyError as error:
-            raise RunError(f"{folder.path / 'run.json'} lacks {error}: it stopped before training began") from error
+            raise RunError(f"{error}: it stopped before training began") from error
         if info.get("processes", 1) != processes.size:
             choices = replace(choices, threads=choose_threads(settings.threads))
         assembled = assemble(settings, folder.path, run.cell, choices=choices, steps=steps, processes=processes)

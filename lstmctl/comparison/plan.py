@@ -15,7 +15,7 @@ from lstmctl.data.splitting import held_out
 from lstmctl.errors import ConfigError, RunError, UsageError
 from lstmctl.registry import is_user_class
 from lstmctl.runs.comparisons import PLAN
-from lstmctl.storage import read_json, replace_file
+from lstmctl.storage import read_json, read_plain, replace_file
 
 Match = Literal["parameters", "hidden", "time"]
 
@@ -60,7 +60,7 @@ class Plan(_Part):
     match: Match
     target: int | None
     """Parameters to match."""
-    seeds: tuple[int, ...]
+    seeds: Annotated[tuple[int, ...], Field(min_length=1)]
     tuning_seed: int
     device: str
     precision: str
@@ -74,7 +74,7 @@ class Plan(_Part):
     lower_is_better: bool
     split: Literal["test", "validation"]
     data: Mapping[str, Any]
-    arms: tuple[PlannedArm, ...]
+    arms: Annotated[tuple[PlannedArm, ...], Field(min_length=1)]
 
     def arm(self, name: str) -> PlannedArm:
         """The arm called `name`."""
@@ -181,7 +181,7 @@ def read_plan(folder: Path, *, trust: bool) -> Plan:
     if isinstance(form, int) and form > 1:
         raise RunError(f"{path} has format {form} of a newer lstmctl; this one reads 1")
     try:
-        plan = Plan.model_validate_json(path.read_bytes())
+        plan = Plan.model_validate_json(read_plain(path))
     except ValidationError as error:
         first = error.errors()[0]
         raise RunError(f"{path} is damaged: {'.'.join(map(str, first['loc']))}: {first['msg']}") from error

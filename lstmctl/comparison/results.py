@@ -17,6 +17,7 @@ from lstmctl.api.assembly import build_task, open_data
 from lstmctl.comparison.execution import info_of, value_of
 from lstmctl.comparison.plan import Candidate, Plan, PlannedArm, PlannedRun
 from lstmctl.comparison.statement import statement
+from lstmctl.errors import RunError
 from lstmctl.metrics import Metric
 from lstmctl.records import ArmResult, Comparison, CurvePoint, RunResult
 from lstmctl.registry import is_user_class
@@ -104,7 +105,11 @@ def as_json(comparison: Comparison) -> dict[str, Any]:
 
 
 def _run_result(folder: Path, run: PlannedRun, plan: Plan, info: Mapping[str, Any]) -> RunResult:
-    curve = _curve(folder / run.name, plan.primary)
+    log_file = folder / run.name / "metrics.jsonl"
+    try:
+        curve = _curve(log_file, plan.primary)
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+        raise RunError(f"{log_file} is damaged: {type(error).__name__}: {error}") from error
     return RunResult(
         name=run.name,
         seed=run.seed,
@@ -120,9 +125,9 @@ def _run_result(folder: Path, run: PlannedRun, plan: Plan, info: Mapping[str, An
     )
 
 
-def _curve(run: Path, primary: str) -> tuple[CurvePoint, ...]:
+def _curve(log_file: Path, primary: str) -> tuple[CurvePoint, ...]:
     """The evaluations on the way; targets and seconds until each follow from the reports of the loss around it."""
-    rows = list(read_json_lines(run / "metrics.jsonl"))
+    rows = list(read_json_lines(log_file))
     steps, units, seconds = [0], [0.0], [0.0]
     for row in rows:
         if "units" in row:
@@ -130,7 +135,7 @@ def _curve(run: Path, primary: str) -> tuple[CurvePoint, ...]:
             units.append(row["units"])
             seconds.append(row["seconds"])
     return tuple(
-        CurvePoint(round(_between(row["step"], steps, units)), _between(row["step"], steps, seconds), figure)
+        CurvePoint(round(_between(row["step"], steps, units)), _between(row["step"], steps, seconds), float(figure))
         for row in rows
         if (figure := row.get("validation", {}).get(primary)) is not None
     )

@@ -30,7 +30,7 @@ from lstmctl.locks import locked
 from lstmctl.records import Comparison, ComparisonEvent, Planned, Sweep
 from lstmctl.reporting.sweep_page import write_sweep
 from lstmctl.reporting.sweep_words import value_name
-from lstmctl.runs.comparisons import SWEEP, find_comparison
+from lstmctl.runs.comparisons import SWEEP, are_folder_names, find_comparison
 from lstmctl.runs.folder import runs_root
 from lstmctl.runs.place import claim_folder
 from lstmctl.storage import disk_errors, read_json, replace_json
@@ -189,8 +189,7 @@ def _read(folder: Path) -> _Contents:
         raise RunError(f"{path} has format {form} of a newer lstmctl; this one reads 1")
     key, values, names = (contents.get(name) for name in ("key", "values", "comparisons"))
     match key, values, names:
-        # A name is a folder beside this file and nothing beyond it.
-        case str(), [_, *_], [*_] if len(values) == len(names) and all(Path(str(name)).name == name for name in names):
+        case str(), [_, *_], [*_] if len(values) == len(names) and are_folder_names(names):
             return _Contents(key, tuple(values), tuple(names))
     raise RunError(f"{path} is damaged: it names no comparisons")
 

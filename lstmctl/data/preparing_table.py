@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -52,7 +51,7 @@ from lstmctl.data.sheets import Columns, Form, Wanted
 from lstmctl.data.table_blocks import Block, row_numbers, table_blocks
 from lstmctl.data.tables import Rows, no_rows, read_block
 from lstmctl.errors import DataError
-from lstmctl.storage import replace_json
+from lstmctl.storage import replace_json, sync
 
 BLOCK = 1 << 22
 """Bytes of a block of the table; as numbers and dates they are some times as many."""
@@ -387,7 +386,7 @@ class NumberFiles:
         for name, file in self.files.items():
             with folder_errors(self.folder / name):
                 file.flush()
-                os.fsync(file.fileno())
+                sync(file.fileno())
         with folder_errors(self.folder):
             replace_json(self.folder / PROGRESS, asdict(noted))
         return noted

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
@@ -34,7 +33,7 @@ from lstmctl.data.prepared_text import NUMBERS, Header, open_prepared, read_head
 from lstmctl.data.text import files_of
 from lstmctl.data.text_blocks import BLOCK, BlockEncoder, JoinedText, Kind, survey
 from lstmctl.errors import DataError
-from lstmctl.storage import replace_json
+from lstmctl.storage import replace_json, sync
 
 NOTED_EVERY = 1 << 26
 """Bytes of text between two notes of how far it has come."""
@@ -192,7 +191,7 @@ def _written(folder: Path, text: JoinedText, begun: Note, watch: Watch | None, n
 
         def save() -> None:
             file.flush()
-            os.fsync(file.fileno())
+            sync(file.fileno())
             replace_json(folder / PROGRESS, asdict(here()))
 
         checked, doing = False, helper.submit(put, b"", None)

@@ -23,6 +23,8 @@ PLAIN = str.maketrans(
 """What stands in for our own marks where an encoding lacks them."""
 BOLD_RED, BOLD_YELLOW, BOLD_CYAN, RESET = "\x1b[1;31m", "\x1b[1;33m", "\x1b[1;36m", "\x1b[0m"
 DUMB = ("dumb", "unknown")
+LONGEST = 480
+"""Characters of a message."""
 SHORT = 12
 """Characters of a table's cell that is never folded."""
 
@@ -200,7 +202,14 @@ class Tolerant(io.TextIOBase):
 
 def _labelled(label: str, colour: str, message: str, stream: TextIO | None) -> None:
     mark = f"{colour}{label}:{RESET}" if wants_colour(stream) else f"{label}:"
-    write_line(f"{mark} {inert(message)}", stream)
+    write_line(f"{mark} {_shortened(inert(message))}", stream)
+
+
+def _shortened(message: str) -> str:
+    """A message with its middle left out where it is long, since it begins with a place and ends with what is right."""
+    if len(message) <= LONGEST:
+        return message
+    return f"{message[: LONGEST // 2]} … {message[-LONGEST // 2 + 3 :]}"
 
 
 def _plain_table(

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import io
 import math
+import os
 import re
+import sys
 import warnings
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import chdir
 from html import escape
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -139,6 +143,7 @@ def _rendered(
     Args:
         text_as: `path` (the same everywhere) or `none` (the reader's own fonts).
     """
+    _load_matplotlib()
     import matplotlib
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.backends.backend_svg import FigureCanvasSVG
@@ -177,3 +182,26 @@ def _rendered(
             files[kind] = buffer.getvalue()
             drawing.set_layout_engine("none")  # the first file's layout serves the others
     return files
+
+
+def _load_matplotlib() -> None:
+    """Import matplotlib, with its own defaults where the user's settings keep it from starting: a backend that is not
+    there in MPLBACKEND, or a matplotlibrc that is not UTF-8. Neither has any use here."""
+    try:
+        import matplotlib
+    except ImportError:
+        raise
+    except Exception:
+        for name in [name for name in sys.modules if name.startswith("matplotlib.")]:
+            del sys.modules[name]  # they hold on to the half that was imported
+        found = find_spec("matplotlib")
+        assert found is not None
+        assert found.origin is not None
+        backend = os.environ.pop("MPLBACKEND", None)
+        try:
+            # The current folder is the first place where it looks for a matplotlibrc, and this one has its defaults.
+            with chdir(Path(found.origin).with_name("mpl-data")):
+                import matplotlib  # noqa: F401
+        finally:
+            if backend is not None:
+                os.environ["MPLBACKEND"] = backend

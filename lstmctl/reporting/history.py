@@ -13,7 +13,7 @@ from typing import Any
 
 from lstmctl.errors import RunError
 from lstmctl.reporting.stored_evaluation import StoredEvaluation, read_evaluation
-from lstmctl.storage import read_json
+from lstmctl.storage import read_json, read_plain
 
 SAMPLE_HEADING = re.compile(r"^── step (\d+)$", re.MULTILINE)
 
@@ -160,7 +160,7 @@ def _samples(text: str) -> Iterator[tuple[int, str]]:
 
 def _text(path: Path) -> str:
     try:
-        return path.read_bytes().decode("utf-8", "replace")
+        return read_plain(path).decode("utf-8", "replace")
     except FileNotFoundError:
         return ""
     except OSError as error:

@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from lstmctl.errors import RunError
 from lstmctl.records import Evaluation, Metrics, SeriesForecast
+from lstmctl.storage import read_plain
 
 FORMAT = 1
 LARGEST = 10**300
@@ -32,8 +34,8 @@ def read_evaluation(run: Path) -> StoredEvaluation | None:
     What inside it makes no sense is left out by itself.
     """
     try:
-        data = json.loads((run / "evaluation.json").read_bytes())
-    except (OSError, ValueError, RecursionError):
+        data = json.loads(read_plain(run / "evaluation.json"))
+    except (OSError, RunError, ValueError, RecursionError):
         return None
     if not isinstance(data, dict) or data.get("format") != FORMAT:
         return None

@@ -27,7 +27,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lstmctl.errors import RunError
-from lstmctl.storage import disk_errors, link_or_copy, rename_over, replace_json, sync_folder, write_synced
+from lstmctl.storage import disk_errors, link_or_copy, read_plain, rename_over, replace_json, sync_folder, write_synced
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -72,7 +72,7 @@ class Checkpoints:
         """
         path = self.folder / "pointers.json"
         try:
-            pointers = json.loads(path.read_bytes())
+            pointers = json.loads(read_plain(path))
         except FileNotFoundError:
             return {}
         except (OSError, ValueError, RecursionError) as error:

@@ -24,6 +24,16 @@ def list_sweeps(root: Path) -> list[Path]:
     return sorted(path.parent for path in root.glob(f"*/{SWEEP}"))
 
 
+def are_folder_names(names: object) -> bool:
+    """Return whether all are names of different folders beside each other, which no path leads out of."""
+    return (
+        isinstance(names, list)
+        and all(isinstance(name, str) and name not in ("", ".", "..") for name in names)
+        and all(Path(name).name == name and "\0" not in name for name in names)
+        and len(set(names)) == len(names)
+    )
+
+
 def find_comparison(name: str, root: Path, *, or_sweep: bool = False) -> Path:
     """The folder of the comparison that a user means: a path, a name under `root`, or `latest`.
 
@@ -69,7 +79,9 @@ def summarise_sweep(folder: Path) -> dict[str, Any]:
     row |= {"key": None, "values": [], "arms": [], "runs": 0}
     try:
         plan = read_json(folder / SWEEP)
-        inner = [folder / str(name) for name in plan["comparisons"]]
+        if not are_folder_names(plan["comparisons"]):
+            return row
+        inner = [folder / name for name in plan["comparisons"]]
         told = [summarise_comparison(comparison) for comparison in inner]
         if any(one["status"] == "damaged" for one in told):
             return row

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -13,8 +14,11 @@ from lstmctl.errors import RunError
 from lstmctl.locks import is_locked, locked
 from lstmctl.runs.checkpoint import Checkpoints
 from lstmctl.runs.comparisons import PLAN, SWEEP, list_comparisons, list_sweeps
+from lstmctl.runs.facts import Facts, checked_facts
 from lstmctl.runs.place import claim_folder
 from lstmctl.storage import read_json, remove_leftovers, replace_json
+
+log = logging.getLogger(__name__)
 
 FORMAT = 1
 CALIBRATION, EVALUATION = "calibration.json", "evaluation.json"
@@ -42,11 +46,11 @@ class RunFolder:
     def name(self) -> str:
         return self.path.name
 
-    def info(self) -> dict[str, Any]:
+    def info(self) -> Facts:
         """`run.json`.
 
         Raises:
-            RunError: it is missing, damaged or of a newer format.
+            RunError: it is missing, damaged or of a newer format; so does asking for a fact that it lacks.
         """
         info = read_json(self.path / "run.json")
         if type(info.get("format")) is not int:
@@ -55,7 +59,7 @@ class RunFolder:
             raise RunError(
                 f"{self.path / 'run.json'} has format {info['format']} of a newer lstmctl; this one reads {FORMAT}"
             )
-        return info
+        return checked_facts(info, self.path / "run.json")
 
     def update(self, **facts: Any) -> None:
         """Set facts in `run.json`, in one step."""
@@ -113,11 +117,19 @@ def claim(root: Path, stem: str) -> RunFolder:
 
 
 def list_runs(root: Path) -> list[RunFolder]:
-    """All runs below `root`, oldest first."""
+    """All runs below `root`, oldest first; one that may not be read is left out, with a warning."""
     if not root.is_dir():
         return []
-    folders = [RunFolder(path) for path in root.iterdir() if (path / "run.json").is_file()]
+    folders = [RunFolder(path) for path in root.iterdir() if _is_readable_run(path)]
     return sorted(folders, key=lambda folder: (*_order(folder), folder.name))
+
+
+def _is_readable_run(path: Path) -> bool:
+    try:
+        return (path / "run.json").is_file()
+    except OSError as error:
+        log.warning("%s cannot be read and is left out: %s", path, error.strerror)
+        return False
 
 
 def next_order(root: Path) -> int:
@@ -147,8 +159,11 @@ def find_run(name: str | None, root: Path, tasks: Sequence[Collection[str]] = ()
         return usable[-1] if name == "latest" or not tasks else _newest_of(tasks, usable, root)
     assert name is not None
     for path in (root / name, Path(name)):
-        if (path / "run.json").is_file():
-            return RunFolder(path)
+        try:
+            if (path / "run.json").is_file():
+                return RunFolder(path)
+        except OSError as error:
+            raise RunError(f"{path} cannot be read: {error.strerror}") from error
     for path in (root / name, Path(name)):
         if (path / PLAN).is_file():
             runs = ", ".join(folder.name for folder in list_runs(path)[:3])

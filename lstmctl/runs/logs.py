@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Self
 
 from lstmctl.errors import RunError
-from lstmctl.storage import disk_errors
+from lstmctl.storage import disk_errors, read_plain, sync, without_waiting
 
 
 class Log:
@@ -25,7 +24,7 @@ class Log:
         self.path = path
         with disk_errors(path):
             # Without a buffer: what a full disk refused must not be tried again when the file is closed.
-            self._file = path.open("ab", buffering=0)
+            self._file = open(path, "ab", buffering=0, opener=without_waiting)  # noqa: SIM115
             size = self._file.tell()
             if size < offset:
                 self._file.close()
@@ -57,7 +56,7 @@ class Log:
             ResourceError: the disk cannot take them.
         """
         with disk_errors(self.path):
-            os.fsync(self._file.fileno())
+            sync(self._file.fileno())
 
     def close(self) -> None:
         self._file.close()
@@ -70,15 +69,22 @@ class Log:
 
 
 def read_json_lines(path: Path) -> Iterator[dict[str, Any]]:
-    """The objects of a log; a last line that a kill cut short is left out, and a missing file has none."""
-    if not path.exists():
+    """The objects of a log; a last line that a kill cut short is left out, and a missing file has none.
+
+    Raises:
+        RunError: it is a pipe or a device, or cannot be read.
+    """
+    try:
+        content = read_plain(path)
+    except FileNotFoundError:
         return
-    with path.open("rb") as file:
-        for line in file:
-            try:
-                row = json.loads(line)
-            except (ValueError, RecursionError):
-                return
-            if not isinstance(row, dict):
-                return
-            yield row
+    except OSError as error:
+        raise RunError(f"{path} cannot be read: {error.strerror}") from error
+    for line in content.splitlines():
+        try:
+            row = json.loads(line)
+        except (ValueError, RecursionError):
+            return
+        if not isinstance(row, dict):
+            return
+        yield row

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import signal
 import threading
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from types import FrameType
 from typing import Any, Self
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
+GRACE = 2.0
+"""Seconds that a process has to tidy up before a further signal counts."""
 
 
 class Interruption:
@@ -20,6 +23,7 @@ class Interruption:
 
     def __init__(self) -> None:
         self.signal: int | None = None
+        self._stop = Stop()
         self._former: dict[int, Any] = {}
 
     def __call__(self) -> bool:
@@ -36,7 +40,7 @@ class Interruption:
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
         if self.signal is not None:
-            stop_now(number)
+            self._stop(number)
         self.signal = number
 
 
@@ -44,8 +48,13 @@ class Interruption:
 def termination_as_exit() -> Iterator[None]:
     """SIGTERM ends this context through Python, as SIGINT does by itself, so that temporary files are removed."""
     former: dict[int, Any] = {}
+    stop = Stop()
+
+    def _termination(number: int, frame: FrameType | None) -> None:
+        stop(number)
+
     if threading.current_thread() is threading.main_thread():
-        former = {signal.SIGTERM: signal.signal(signal.SIGTERM, lambda number, _: stop_now(number))}
+        former = {signal.SIGTERM: signal.signal(signal.SIGTERM, _termination)}
     try:
         yield
     finally:
@@ -58,8 +67,19 @@ def _restore(former: Mapping[int, Any]) -> None:
             signal.signal(number, handler)
 
 
-def stop_now(number: int) -> None:
-    """End as the system's own handling of a signal would, but through Python, so that temporary files are removed."""
-    if number == signal.SIGINT:
-        raise KeyboardInterrupt
-    raise SystemExit(128 + number)
+class Stop:
+    """Ends as the system's own handling of a signal would, but through Python, so that temporary files are removed.
+
+    Signals that follow at once are left out: they would break off what tidies up after the first.
+    """
+
+    def __init__(self) -> None:
+        self._at = -GRACE
+
+    def __call__(self, number: int) -> None:
+        if time.monotonic() - self._at < GRACE:
+            return
+        self._at = time.monotonic()
+        if number == signal.SIGINT:
+            raise KeyboardInterrupt
+        raise SystemExit(128 + number)

@@ -180,7 +180,7 @@ class Trainer:
         load_weights(self.model, snapshot.weights)
         try:
             self._load_state(snapshot)
-        except (KeyError, ValueError, TypeError, AttributeError) as error:
+        except (KeyError, ValueError, TypeError, AttributeError, OverflowError, RuntimeError) as error:
             raise RunError(
                 f"the checkpoint of step {snapshot.step} holds no state of this training: {error}"
             ) from error

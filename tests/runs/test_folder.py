@@ -206,34 +206,6 @@ def test_a_lock_file_of_an_earlier_version_names_nobody_and_hinders_nobody(tmp_p
         pass
 
 
-NO_LOCKS = """
-import errno, fcntl, os, sys
-from pathlib import Path
-from lstmctl.errors import ResourceError
-from lstmctl.locks import locked
-def flock(*_):
-    raise OSError(number, os.strerror(number))
-fcntl.flock = flock
-for number in (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EIO):
-    try:
-        with locked(Path(sys.argv[1])):
-            print("held")
-    except ResourceError as error:
-        print(error, "|", error.hint)
-"""
-
-
-def test_a_file_system_without_locks_is_refused_by_that_name(tmp_path: Path) -> None:
-    result = processes.run([sys.executable, "-c", NO_LOCKS, str(tmp_path)], capture_output=True, text=True, check=False)
-    assert result.stderr == ""
-    cause = "its file system has no locks, so two processes could write there at once"
-    refused = f"{tmp_path} cannot be locked: {cause} | use a folder on another disk: LSTMCTL_RUNS=FOLDER"
-    assert result.stdout.splitlines() == [
-        *[refused] * 3,
-        f"{tmp_path / 'lock'} cannot be written: Input/output error | None",
-    ]
-
-
 LOOK = """
 import sys
 from pathlib import Path
