@@ -99,9 +99,10 @@ def quick_starts() -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def nothing_left_behind() -> Iterator[None]:
-    """Every process that a test started ends with it."""
+    """Every process that a test started ends with it, and Ctrl-C works again after a command."""
     yield
     processes.end_all()
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)
@@ -288,6 +289,7 @@ def lstmctl(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str])
         capsys.readouterr()
         with pytest.raises(SystemExit) as ended:
             main()
+        signal.signal(signal.SIGINT, signal.default_int_handler)
         assert isinstance(ended.value.code, int)
         return Result(ended.value.code, *capsys.readouterr())
 

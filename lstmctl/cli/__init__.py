@@ -1,1 +1,20 @@
-"""The command line: one short file a verb. Bodies import what they use, so that help and completion stay quick."""
+"""The `lstmctl` command line."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+
+PROGRAMS = ("lstmctl", "lstmctl.exe", "lstmctl-script.py")
+
+
+def _is_the_program() -> bool:
+    """Return whether this process is the command, and not a program that imports it."""
+    parts = (sys.argv or [""])[0].replace("\\", "/").split("/")
+    return parts[-1] in PROGRAMS or parts[-2:] == ["lstmctl", "__main__.py"]
+
+
+if _is_the_program() and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+    # While the command line is imported there is nothing to tidy up, and a traceback would tell nothing.
+    signal.signal(signal.SIGINT, lambda *_: os._exit(130))

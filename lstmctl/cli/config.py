@@ -53,18 +53,22 @@ def copy(
     from pathlib import Path
 
     from lstmctl.config import bundled_text
-    from lstmctl.errors import UsageError
+    from lstmctl.errors import ResourceError, UsageError
     from lstmctl.reporting import console
+    from lstmctl.storage import FULL, write_synced
 
     text = bundled_text(name)
     target = Path(file or f"{name.removesuffix('.yaml')}.yaml")
+    is_new = not target.exists()
     try:
-        with target.open("x", encoding="utf-8", newline="\n") as opened:
-            opened.write(text)
+        write_synced(target, text.encode())
     except FileExistsError as error:
         raise UsageError(f"{target} exists already", hint="give another FILE, or remove it first") from error
     except OSError as error:
-        raise UsageError(f"{target} cannot be written: {error.strerror}") from error
+        if is_new:
+            target.unlink(missing_ok=True)
+        hint = "free some space, or give a FILE on another disk" if error.errno in FULL else "give another FILE"
+        raise ResourceError(f"{target} cannot be written: {error.strerror}", hint=hint) from error
     console.write_line(f"{target} written; run it with: lstmctl train {target}")
 
 

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 import sys
+import threading
+import time
+from types import FrameType
 from typing import Annotated, Any
 
 import typer
@@ -23,8 +27,10 @@ from lstmctl.cli import (
     runs,
     train,
 )
+from lstmctl.cli.surroundings import in_words
 from lstmctl.errors import LstmctlError, ResourceError, UsageError
 from lstmctl.storage import FULL
+from lstmctl.training.interruption import GRACE, Stop
 
 app = typer.Typer(
     name="lstmctl",
@@ -54,7 +60,7 @@ def show_version(wanted: bool) -> None:
     if wanted:
         from importlib.metadata import version
 
-        print(f"lstmctl {version('lstmctl')}")
+        output.write(f"lstmctl {version('lstmctl')}\n")
         raise typer.Exit
 
 
@@ -78,12 +84,29 @@ def options(
 
 def main() -> None:
     """Run the command line and end the process with the exit code of `lstmctl.errors`."""
+    _open_standard_streams()
+    ctrl_c = _CtrlC()
+    try:
+        ctrl_c.install()
+        code = _prepared_and_run()
+        ctrl_c.leave()
+    except KeyboardInterrupt:  # one more, while the first was told
+        ctrl_c.leave()
+        code = 130
+    except MemoryError:  # too little is left for the words of an error, too
+        ctrl_c.leave()
+        os.write(2, b"error: out of memory\n")
+        code = ResourceError.exit_code
+    sys.exit(code)
+
+
+def _prepared_and_run() -> int:
     for stream in (sys.stdout, sys.stderr):
         if stream is not None and hasattr(stream, "reconfigure"):
             # A console that lacks a character shows its escape instead of stopping the program.
             stream.reconfigure(errors="backslashreplace")
     logging.basicConfig(handlers=[_Warnings()], level=logging.WARNING)
-    sys.exit(_run())
+    return _run()
 
 
 def _run() -> int:
@@ -93,7 +116,7 @@ def _run() -> int:
         code = app(prog_name="lstmctl", standalone_mode=False)
         return code if isinstance(code, int) else 0
     except SystemExit as error:
-        return error.code if isinstance(error.code, int) else 1
+        return _exit_code(error)
     except LstmctlError as error:
         if os.environ.get(DEBUG):
             raise
@@ -107,15 +130,33 @@ def _run() -> int:
             return _show_usage_error(error)
         if os.environ.get(DEBUG):
             raise
-        if isinstance(error, OSError) and error.errno in FULL:  # files name themselves; this is stdout
-            output.let_go()
-            console.error([f"stdout cannot be written: {error.strerror}"], "free some space")
-            return ResourceError.exit_code
-        console.error(
-            [f"unexpected {type(error).__name__}: {error}"],
-            "this is a fault of lstmctl; `lstmctl --debug …` shows where, please report it with `lstmctl --version`",
-        )
-        return 1
+        return _show_unexpected(error)
+
+
+def _exit_code(error: SystemExit) -> int:
+    if error.code is None:
+        return 0
+    if isinstance(error.__context__, BrokenPipeError):  # Typer ends so when whoever read its help has seen enough
+        output.let_go()
+        return 0
+    return error.code if isinstance(error.code, int) else 1
+
+
+def _show_unexpected(error: Exception) -> int:
+    from lstmctl.reporting import console
+
+    if isinstance(error, OSError) and error.errno in FULL and error.filename is None:  # files name themselves
+        output.let_go()
+        console.error([f"stdout cannot be written: {error.strerror}"], "free some space")
+        return ResourceError.exit_code
+    if (known := in_words(error)) is not None:
+        console.error(known.messages, known.hint)
+        return known.exit_code
+    console.error(
+        [f"unexpected {type(error).__name__}: {error}"],
+        "this is a fault of lstmctl; `lstmctl --debug …` shows where, please report it with `lstmctl --version`",
+    )
+    return 1
 
 
 def _show_usage_error(error: Any) -> int:
@@ -135,6 +176,39 @@ def _show_usage_error(error: Any) -> int:
 def _tells_of_usage() -> bool:
     """Of several processes all meet the same error in the command line, and the first tells of it."""
     return os.environ.get("RANK", "0") == "0"
+
+
+def _open_standard_streams() -> None:
+    """Keep files that are opened later from getting the number of a standard stream that is closed: whatever a library
+    writes there would go into them."""
+    while (opened := os.open(os.devnull, os.O_RDWR)) <= 2:
+        pass
+    os.close(opened)
+    if sys.stderr is None:
+        sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115
+
+
+class _CtrlC:
+    """Ctrl-C ends the command in order; once it ends, more of them change nothing and show nothing."""
+
+    def __init__(self) -> None:
+        self._stop = Stop()
+        self._leaving_since: float | None = None
+
+    def install(self) -> None:
+        """Handle SIGINT, unless the process was started with it ignored, or runs in a thread."""
+        if threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGINT) != signal.SIG_IGN:
+            signal.signal(signal.SIGINT, self)
+
+    def leave(self) -> None:
+        """From now on there is nothing left to interrupt."""
+        self._leaving_since = time.monotonic()
+
+    def __call__(self, number: int, frame: FrameType | None) -> None:
+        if self._leaving_since is None:
+            self._stop(number)
+        elif time.monotonic() - self._leaving_since > GRACE:
+            os._exit(130)
 
 
 class _Warnings(logging.Handler):
