@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import chain
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -54,7 +55,7 @@ def generate(
 ) -> None:
     """Write text with a trained run, or draw sample paths from a forecaster.
 
-    The prompt and what follows go to stdout, symbol by symbol. Several texts are separated by a line of three dashes.
+    The prompt and what follows go to stdout, symbol by symbol; a terminal shows control characters as escapes. Several texts are separated by a line of three dashes.
     Where no run is named, the newest language model is taken, or with --label the newest run that writes for labels,
     whose texts end where it ends them. Of a forecaster, a table of --count sample paths for each series.
     """
@@ -90,10 +91,7 @@ def generate(
         precision=precision,
     )
     if count == 1 and not json:
-        output.write(given)
-        for pieces in writing.steps():
-            output.write(pieces[0])
-        output.write("\n")
+        output.write_pieces(chain([given], (pieces[0] for pieces in writing.steps()), ["\n"]))
         return
     texts = writing.finish()
     if json:

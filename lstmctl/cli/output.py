@@ -5,21 +5,41 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from typing import Any
 
 import typer
 
-from lstmctl.reporting.console import is_broken_pipe
+from lstmctl.reporting.console import UNSAFE, harmless, is_broken_pipe, is_screen
 
 
 def write(text: str) -> None:
-    """Text to stdout at once, unchanged; what the terminal cannot show is escaped by it.
+    """Write text to stdout at once: unchanged to a file or a pipe, made `harmless` on a terminal.
 
     Raises:
         OSError: the disk that stdout goes to is full.
     """
+    _write(harmless(text) if is_screen(sys.stdout) else text)
+
+
+def write_pieces(pieces: Iterable[str]) -> None:
+    """`write` a text that grows, piece by piece, as if it were whole.
+
+    Raises:
+        OSError: the disk that stdout goes to is full.
+    """
+    on_screen, held = is_screen(sys.stdout), ""
+    for piece in pieces:
+        text = held + piece
+        # A carriage return is harmless only as a part of a line break, which the next piece may complete.
+        held = "\r" if on_screen and text.endswith("\r") else ""
+        write(text.removesuffix(held))
+    if held:
+        write(held)
+
+
+def _write(text: str) -> None:
     if sys.stdout is None:  # closed by whoever started us
         return
     try:
@@ -45,4 +65,6 @@ def write_json(data: Mapping[str, Any]) -> None:
         text.encode(getattr(sys.stdout, "encoding", None) or "utf-8")
     except UnicodeEncodeError:
         text = json.dumps({"format": 1, **data}, allow_nan=False)
+    if is_screen(sys.stdout):  # JSON has escapes of its own for what it may hold as it is
+        text = UNSAFE.sub(lambda found: json.dumps(found[0])[1:-1], text)
     write(text + "\n")

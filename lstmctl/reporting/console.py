@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import io
 import os
+import re
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -25,6 +26,8 @@ BOLD_RED, BOLD_YELLOW, BOLD_CYAN, RESET = "\x1b[1;31m", "\x1b[1;33m", "\x1b[1;36
 DUMB = ("dumb", "unknown")
 LONGEST = 480
 """Characters of a message."""
+UNSAFE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]|\r(?!\n)")
+"""What moves the cursor of a terminal, drives it, or turns the direction of writing; line breaks and tabs are text."""
 SHORT = 12
 """Characters of a table's cell that is never folded."""
 
@@ -38,6 +41,11 @@ def inert(text: str) -> str:
     if text.isprintable():
         return text
     return "".join(part if part.isprintable() else part.encode("unicode_escape").decode("ascii") for part in text)
+
+
+def harmless(text: str) -> str:
+    """`text` of any number of lines with everything that could drive a terminal written as a Python escape."""
+    return UNSAFE.sub(lambda found: found[0].encode("unicode_escape").decode("ascii"), text)
 
 
 def encodable(text: str, encoding: str | None, errors: str = "backslashreplace") -> str:
@@ -54,7 +62,12 @@ def encodable(text: str, encoding: str | None, errors: str = "backslashreplace")
 
 def is_terminal(stream: TextIO | None) -> bool:
     """Whether `stream` is a terminal that can move its cursor."""
-    if stream is None or os.environ.get("TERM", "").lower() in DUMB:
+    return is_screen(stream) and os.environ.get("TERM", "").lower() not in DUMB
+
+
+def is_screen(stream: TextIO | None) -> bool:
+    """Whether `stream` is a terminal of any kind."""
+    if stream is None:
         return False
     try:
         return stream.isatty()
@@ -78,8 +91,11 @@ def is_broken_pipe(error: OSError) -> bool:
 
 
 def write_line(text: str, stream: TextIO | None = None) -> None:
-    """Write `text` and a line break to `stream` (stderr by default) at once; a closed or broken stream is ignored."""
-    Tolerant(stream if stream is not None else sys.stderr).write(text + "\n")
+    """Write `text`, made `harmless`, and a line break to `stream` (stderr by default) at once.
+
+    A closed or broken stream is ignored.
+    """
+    Tolerant(stream if stream is not None else sys.stderr).write(harmless(text) + "\n")
 
 
 @contextmanager
@@ -202,7 +218,7 @@ class Tolerant(io.TextIOBase):
 
 def _labelled(label: str, colour: str, message: str, stream: TextIO | None) -> None:
     mark = f"{colour}{label}:{RESET}" if wants_colour(stream) else f"{label}:"
-    write_line(f"{mark} {_shortened(inert(message))}", stream)
+    Tolerant(stream).write(f"{mark} {_shortened(inert(message))}\n")
 
 
 def _shortened(message: str) -> str:

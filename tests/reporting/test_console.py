@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from lstmctl.reporting.console import console, encodable, error, inert, print_table, warning, write_line
+from lstmctl.reporting.console import console, encodable, error, harmless, inert, print_table, warning, write_line
 
 NewScreen = Callable[..., Any]
 
@@ -31,6 +31,25 @@ NewScreen = Callable[..., Any]
 )
 def test_inert_text_holds_nothing_that_moves_a_cursor(text: str, shown: str) -> None:
     assert inert(text) == shown
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("two\nlines\r\nand\ta tab", "two\nlines\r\nand\ta tab"),
+        ("one\rtwo\x1b]0;title\x07", "one\\rtwo\\x1b]0;title\\x07"),
+        ("نمی\u200cخواهم  漢\u3000字\xa0👩\u200d👩", "نمی\u200cخواهم  漢\u3000字\xa0👩\u200d👩"),
+        ("\x84\x9b2J\x7f\u2067\udcff", "\\x84\\x9b2J\\x7f\\u2067\\udcff"),
+    ],
+)
+def test_harmless_text_keeps_its_lines_and_its_letters(text: str, shown: str) -> None:
+    assert harmless(text) == shown
+
+
+def test_a_line_cannot_drive_a_terminal(new_screen: NewScreen) -> None:
+    screen = new_screen(terminal=True)
+    write_line("runs/\x1b[2J\rname", screen)
+    assert screen.text == "runs/\\x1b[2J\\rname\n"
 
 
 @pytest.mark.parametrize(
