@@ -55,9 +55,10 @@ def generate(
 ) -> None:
     """Write text with a trained run, or draw sample paths from a forecaster.
 
-    The prompt and what follows go to stdout, symbol by symbol; a terminal shows control characters as escapes. Several texts are separated by a line of three dashes.
-    Where no run is named, the newest language model is taken, or with --label the newest run that writes for labels,
-    whose texts end where it ends them. Of a forecaster, a table of --count sample paths for each series.
+    The prompt and what follows go to stdout, symbol by symbol; on a terminal, control characters are shown as escapes.
+    Several texts are separated by a line of three dashes. Where no run is named, the newest language model is taken, or
+    with --label the newest run that writes for labels, whose texts end where it ends them. Of a forecaster, a table of
+    --count sample paths for each series.
     """
     from lstmctl.reporting.console import loading
 

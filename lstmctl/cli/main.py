@@ -162,14 +162,14 @@ def _show_unexpected(error: Exception) -> int:
 def _show_usage_error(error: Any) -> int:
     from lstmctl.reporting import console
 
-    message = error.format_message()
     if not _tells_of_usage():
         return UsageError.exit_code
     if type(error).__name__ == "NoArgsIsHelpError":
-        console.write_line(message)
+        console.write_line(error.format_message())
     else:
-        command = error.ctx.command_path if error.ctx is not None else "lstmctl"
-        console.error([message[:1].lower() + message[1:].rstrip(".")], f"{command} --help shows what it takes")
+        from lstmctl.cli.usage import in_our_words
+
+        console.error(*in_our_words(error, typer.main.get_command(app), sys.argv[1:]))
     return UsageError.exit_code
 
 

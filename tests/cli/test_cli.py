@@ -24,6 +24,7 @@ from lstmctl.errors import LstmctlError
 from tests import processes
 from tests.conftest import Command, Result, Trained, write_waves
 
+GENERATE_HELP = "lstmctl generate --help shows what it takes"
 RUNS_HINT = "lstmctl runs list shows what there is"
 TINY = [
     "data.split=[2000, 500, 500]",
@@ -198,8 +199,31 @@ def test_stdout_holds_what_was_asked_for_and_nothing_else(lstmctl: Command, runs
 @pytest.mark.parametrize(
     ("arguments", "code", "errors", "hint"),
     [
-        (["train", "--nope"], 2, ["no such option: --nope"], "lstmctl train --help shows what it takes"),
-        (["nosuch"], 2, ["no such command 'nosuch'"], "lstmctl --help shows what it takes"),
+        (["train", "--nope"], 2, ["no option `--nope`"], "lstmctl train --help shows what it takes"),
+        (["train", "--resum", "latest"], 2, ["no option `--resum`"], "did you mean --resume?"),
+        (["generate", "-z"], 2, ["no option `-z`"], "lstmctl generate --help shows what it takes"),
+        (["nosuch"], 2, ["no command `nosuch`"], "lstmctl --help shows what it takes"),
+        (["trian"], 2, ["no command `trian`"], "did you mean train?"),
+        (["runs", "lst"], 2, ["no command `lst`"], "did you mean list?"),
+        (["generate", "--count", "x"], 2, ["--count: `x` is not a whole number"], GENERATE_HELP),
+        (["generate", "--count", "1.5"], 2, ["--count: `1.5` is not a whole number"], GENERATE_HELP),
+        (["generate", "--top-p", "wide"], 2, ["--top-p: `wide` is not a number"], GENERATE_HELP),
+        (
+            ["compare", "rnn", "lstm", "--match", "size"],
+            2,
+            ["--match: `size` is not one of parameters, hidden, time"],
+            "lstmctl compare --help shows what it takes",
+        ),
+        (["train", "--resume"], 2, ["--resume needs a value"], "lstmctl train --help shows what it takes"),
+        (["generate", "--json=1"], 2, ["--json takes no value"], GENERATE_HELP),
+        (
+            ["inspect", "gates", "--units"],
+            2,
+            ["--units needs a value"],
+            "lstmctl inspect gates --help shows what it takes",
+        ),
+        (["data", "download"], 2, ["NAME|URL is missing"], "lstmctl data download --help shows what it takes"),
+        (["runs", "show", "a", "b"], 2, ["too many arguments: b"], "lstmctl runs show --help shows what it takes"),
         (
             ["train", "a", "b", "seed=1"],
             2,

@@ -1,0 +1,81 @@
+"""Typer's complaints about a command line, in the words of our own errors."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from difflib import get_close_matches
+from typing import Any
+
+TYPES = {"int": "a whole number", "float": "a number", "bool": "true or false", "path": "a path"}
+"""By the beginning of the kind that pydantic names."""
+
+
+def in_our_words(error: Any, command: Any, words: Sequence[str]) -> tuple[str, str]:
+    """Return the message and the hint for a usage error of Typer's.
+
+    Args:
+        error: what Typer raised; its classes are not exported, so they are known by their names.
+        command: the whole command line, as a group of commands.
+        words: what was typed after the program's name.
+    """
+    path = _command_path(error, command, words)
+    message = _message(error)
+    if type(error).__name__ == "NoSuchOption":
+        close = [name for name in error.possibilities or () if name != "--help"]
+        close = get_close_matches(error.option_name, close, n=1, cutoff=0.7)
+    elif message.startswith("no command"):
+        close = get_close_matches(message.split("`")[1], sorted(error.ctx.command.commands), n=1)
+    else:
+        close = []
+    return message, f"did you mean {close[0]}?" if close else f"{path} --help shows what it takes"
+
+
+def _message(error: Any) -> str:
+    kind, text = type(error).__name__, str(error.format_message())
+    parameter = getattr(error, "param", None)
+    if kind == "MissingParameter" and parameter is not None:
+        return f"{_name(parameter)} is missing"
+    if kind == "BadParameter" and parameter is not None:
+        return f"{_name(parameter)}: {_problem(error)}"
+    if kind == "NoSuchOption":
+        return f"no option `{error.option_name}`"
+    if kind == "BadOptionUsage":
+        return f"{error.option_name} {'takes no value' if 'not take' in text else 'needs a value'}"
+    if found := re.fullmatch(r"No such command '(.*)'\.(?: .*)?", text, re.DOTALL):
+        return f"no command `{found[1]}`"
+    if found := re.fullmatch(r"Got unexpected extra arguments?(?:\(s\))? \((.*)\)", text, re.DOTALL):
+        return f"too many arguments: {found[1]}"
+    return text[:1].lower() + text[1:].rstrip(".")
+
+
+def _name(parameter: Any) -> str:
+    """An option as it is typed, an argument as the help calls it."""
+    if parameter.param_type_name == "option":
+        return str(max(parameter.opts, key=len))
+    return str(parameter.metavar or parameter.name.upper())
+
+
+def _problem(error: Any) -> str:
+    found: list[Any] = getattr(error.__cause__, "errors", list)()  # of pydantic
+    if not found:
+        return str(error.message).rstrip(".")
+    value, kind = found[0]["input"], str(found[0]["type"])
+    if choice := re.search(r"is not one of (.*?)\.?$", str(found[0]["msg"])):
+        listed = choice[1].replace("'", "")
+        return f"`{value}` is not one of {listed}"
+    named = next((words for start, words in TYPES.items() if kind.startswith(start)), None)
+    return f"`{value}` is not {named}" if named else f"`{value}`: {found[0]['msg']}"
+
+
+def _command_path(error: Any, command: Any, words: Sequence[str]) -> str:
+    """The command that was typed, where it shows its help."""
+    if error.ctx is not None:
+        return str(error.ctx.command_path)
+    path = ["lstmctl"]
+    for word in (word for word in words if word != "--debug"):
+        command = getattr(command, "commands", {}).get(word)
+        if command is None:
+            break
+        path.append(word)
+    return " ".join(path)
