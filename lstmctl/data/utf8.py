@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from lstmctl.data.text_encodings import conversion, convert_command
 from lstmctl.errors import DataError
 
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
@@ -52,7 +53,7 @@ def check_start(start: bytes, file: Path, *, or_bytes: bool = True) -> None:
     """
     halves = start[0::2], start[1::2]
     if len(start) >= 16 and any(not any(half) for half in halves) and any(all(half) for half in halves):
-        raise _other_kind(file, "UTF-16", or_bytes)
+        raise _other_kind(file, "UTF-16", or_bytes, "utf-16le" if all(halves[0]) else "utf-16be")
 
 
 def not_utf8(byte: int, offset: int, line: int, start: bytes, file: Path, *, or_bytes: bool = True) -> DataError:
@@ -60,14 +61,17 @@ def not_utf8(byte: int, offset: int, line: int, start: bytes, file: Path, *, or_
     # Some signatures are letters, so they speak only where the content is not text anyway.
     for signature, kind in SIGNATURES.items():
         if start.startswith(signature):
-            return _other_kind(file, kind, or_bytes)
+            return _other_kind(file, kind, or_bytes, kind.lower())
     return DataError(
         f"{file}: line {line}, byte offset {offset}: 0x{byte:02x} is not UTF-8",
-        hint=f"convert it, say from Latin-1: iconv -f latin1 -t utf-8 {file.name}"
-        + (f"; or {BYTES_HINT}" if or_bytes else ""),
+        hint=conversion(file, offset) + (f"; or {BYTES_HINT}" if or_bytes else ""),
     )
 
 
-def _other_kind(file: Path, kind: str, or_bytes: bool) -> DataError:
-    hint = "convert it to UTF-8 first" + (f", or {BYTES_HINT}" if or_bytes else "")
+def _other_kind(file: Path, kind: str, or_bytes: bool, encoding: str) -> DataError:
+    if encoding.startswith("utf"):
+        hint = f"convert it: {convert_command(file, encoding)}"
+    else:
+        hint = "take the text out of it, as a file in UTF-8"
+    hint += f"; or {BYTES_HINT}" if or_bytes else ""
     return DataError(f"{file} is {kind}, not UTF-8 text", hint=hint)

@@ -87,7 +87,7 @@ def test_sources_that_come_again_in_another_part_are_told() -> None:
         ("a\tb\n\nc\t \n", ": line 3: nothing stands after the tab", "or delete the line"),
         ("", " holds no pair", "a line is what is read"),
         ("a\tb\n", ": data.split leaves no training part of 1 pairs; give", "more pairs"),
-        (b"a\tb\ncaf\xe9\td\n", ": line 2, byte offset 7: 0xe9 is not UTF-8", "iconv -f latin1 -t utf-8 a.tsv"),
+        (b"a\tb\ncaf\xe9\td\n", ": line 2, byte offset 7: 0xe9 is not UTF-8", "iconv -f windows-1252 -t utf-8 "),
         (f"a\tb\n{'c' * 100_001}\td\n", ": line 2: a text of 100,001 characters, but one may have 100,000", "several"),
     ],
 )

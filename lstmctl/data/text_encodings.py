@@ -1,0 +1,144 @@
+"""What a text that is not UTF-8 seems to be written in, so that the hint to convert it names the right encoding."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterator
+from pathlib import Path
+
+from lstmctl import shell
+
+LOOKED_AT = 1 << 16
+"""Bytes around the first one that is not UTF-8 that are looked at."""
+LIKELY = 0.9
+"""Least share of the letters beyond ASCII that must be usual ones of a language."""
+COMMON = {  # encodings of two bytes: ranges of the pairs of their common characters and punctuation
+    "gb18030": ((0xA1A1, 0xA3FE), (0xB0A1, 0xD7F9)),
+    "big5": ((0xA140, 0xA3BF), (0xA440, 0xC67E)),
+    "euc-jp": ((0xA1A1, 0xA5F6), (0xB0A1, 0xCFD3)),
+    "euc-kr": ((0xA1A1, 0xA3FE), (0xB0A1, 0xC8FE)),
+    "shift_jis": ((0x8140, 0x8396), (0x889F, 0x9872)),
+}
+FREQUENT = frozenset("이다는에고의가을를하은지기도로사어서한리나인아자")
+"""Syllables that Korean is full of: their pairs of bytes are characters of Chinese too, but rare ones."""
+KANA = ((0x3041, 0x30FF),)
+CYRILLIC = ("windows-1251", "koi8-r")
+LATIN = ("windows-1252", "windows-1250")
+WESTERN = frozenset(
+    "áàâäãåæçéèêëíìîïñóòôöõøœúùûüýÿßÁÀÂÄÃÅÆÇÉÈÊËÍÌÎÏÑÓÒÔÖÕØŒÚÙÛÜÝ¿¡“”‘’„‚«»–—…€£§°©®™·•²³½¼µ¢¥†ºª×÷±\xa0"
+)
+CENTRAL = frozenset("ąćęłńóśźżáčďéěíňřšťúůýžľĺŕôőűöüäăâîșțşţđßĄĆĘŁŃÓŚŹŻÁČĎÉĚÍŇŘŠŤÚŮÝŽĽÔŐŰÖÜÄĂÂÎŞŢĐ“”‘’„‚«»–—…€§°\xa0")
+
+
+def encoding_of(content: bytes) -> str | None:
+    """Return the name, as iconv and Python know it, of the encoding that bytes seem to be in; None where it is unclear.
+
+    Args:
+        content: with at least one byte beyond ASCII; its last character may be cut off.
+    """
+    found = {name: _share_of_common(content, name) for name in COMMON}
+    if found["euc-kr"] >= LIKELY and _share(_decoded(content, "euc-kr"), FREQUENT) > 0.1:
+        return "euc-kr"
+    found["euc-kr"] = 0
+    best = max(found, key=lambda name: found[name])
+    if found[best] >= LIKELY:
+        return best
+    for name in CYRILLIC:
+        if _looks_cyrillic(content, name):
+            return name
+    letters = {
+        name: _share(_decoded(content, name), usual) for name, usual in zip(LATIN, (WESTERN, CENTRAL), strict=True)
+    }
+    best = max(letters, key=lambda name: letters[name])
+    return best if letters[best] >= LIKELY else None
+
+
+def conversion(file: Path, place: int) -> str:
+    """Return the hint that says how to make UTF-8 of a text file.
+
+    Args:
+        file: the text.
+        place: of its first byte that is not UTF-8.
+    """
+    begin = max(0, place - LOOKED_AT // 2)
+    try:
+        with file.open("rb") as stream:
+            stream.seek(begin)
+            content = stream.read(LOOKED_AT)
+    except OSError:  # it was read before
+        content = b""
+    if begin:  # what begins inside of a character may pass for another encoding
+        content = content[content.find(b"\n", 0, place - begin) + 1 :]
+    name = encoding_of(content)
+    if name is None:
+        return "convert it to UTF-8 from the encoding it was written in"
+    return f"it seems to be {name}: {convert_command(file, name)}"
+
+
+def convert_command(file: Path, name: str) -> str:
+    """Return the command that writes a text file anew in UTF-8, beside it."""
+    target = file.with_name(f"{file.stem}-utf8{file.suffix}")
+    return f"{shell.join(['iconv', '-f', name, '-t', 'utf-8', str(file)])} > {shell.join([str(target)])}"
+
+
+def _decoded(content: bytes, name: str) -> str | None:
+    """The text in an encoding, without a character that is cut off at the end; None where it is not in it."""
+    for end in (len(content), len(content) - 1):
+        try:
+            return content[:end].decode(name)
+        except UnicodeDecodeError:
+            continue
+    return None
+
+
+def _pairs(text: str, name: str) -> Iterator[int]:
+    for character in text:
+        if not character.isascii():
+            raw = character.encode(name)
+            yield int.from_bytes(raw, "big") if len(raw) == 2 else 0
+
+
+def _share_of_common(content: bytes, name: str) -> float:
+    """The share of the characters beyond ASCII that are common ones of the encoding's language."""
+    text = _decoded(content, name)
+    if text is None:
+        return 0.0
+    pairs = list(_pairs(text, name))
+    usual = sum(any(low <= pair <= high for low, high in COMMON[name]) for pair in pairs)
+    share = usual / max(1, len(pairs))
+    if name in ("euc-jp", "shift_jis"):  # Japanese is not written without kana; Chinese in these bytes has none
+        kana = sum(low <= ord(character) <= high for character in text for low, high in KANA)
+        return share + 0.02 if 5 * kana >= len(pairs) else 0.0
+    # Letters of Western words stand alone: of two bytes in a row they make a pair seldom.
+    return share if _in_a_row(content) else 0.0
+
+
+def _in_a_row(content: bytes) -> bool:
+    """Whether most bytes beyond ASCII stand beside another."""
+    high = [byte >= 0x80 for byte in content]
+    beside = sum(
+        here and (before or after)
+        for before, here, after in zip([False, *high], high, [*high[1:], False], strict=False)
+    )
+    return 2 * beside > sum(high)
+
+
+def _looks_cyrillic(content: bytes, name: str) -> bool:
+    """Whether most letters are Cyrillic and small: read in the wrong one of the two encodings, small ones are large."""
+    text = _decoded(content, name)
+    if text is None:
+        return False
+    letters = [character for character in text if not character.isascii() and character.isalpha()]
+    cyrillic = [character for character in letters if unicodedata.name(character, "").startswith("CYRILLIC")]
+    small = sum(character.islower() for character in cyrillic)
+    mixed = len(re.findall(r"[A-Za-z][^\W\d_A-Za-z]|[^\W\d_A-Za-z][A-Za-z]", text))  # as in Western words
+    whole = len(cyrillic) >= LIKELY * max(1, len(letters)) and 10 * mixed < len(letters)
+    return whole and 2 * small > len(cyrillic)
+
+
+def _share(text: str | None, usual: frozenset[str]) -> float:
+    if text is None:
+        return 0.0
+    beyond = [character for character in text if not character.isascii()]
+    return sum(character in usual for character in beyond) / max(1, len(beyond))
