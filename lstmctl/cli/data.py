@@ -120,6 +120,8 @@ def _show_sequences(loaded: LoadedConfig, *, json: bool) -> None:
         console.print_table("labels", ["label", *counts], labels[:MOST_CHANNELS], stream=sys.stdout)
     for line in facts["notes"]:
         console.write_line(console.inert(line))
+    for warning in getattr(corpus, "warnings", {}).values():
+        console.warning(warning)
     example = [[_in_short(facts["example"]["input"]), _in_short(facts["example"]["target"])]]
     console.print_table("the first of the training part", ["input", "target"], example, stream=sys.stdout)
 

@@ -247,6 +247,7 @@ def _warnings(plan: Plan, jobs: int) -> Iterator[str]:
         if plan.target is not None and abs(parameters / plan.target - 1) > DEVIATION_TO_WARN_OF:
             off = f"{100 * (parameters / plan.target - 1):+.1f} %"
             yield f"{arm.name} has {parameters:,} parameters, {off} from the {plan.target:,} to match"
+    yield from plan.data.get("warnings", ())
     scored = int(plan.data["parts"][plan.split])
     if scored < FEW:
         yield f"the {plan.split} part has {scored} {plan.unit} only: what is measured on it says little"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -191,6 +191,58 @@ def counted(labels: Labels, cut: Cut, parts: Parts) -> str:
     named = [f"{label} {count:,}" for label, count in found.most_common(SHOWN)]
     more = f" and {len(found) - SHOWN} labels more" if len(found) > SHOWN else ""
     return f"{'Steps' if labels.by_step else 'Sequences'} by label: {', '.join(named)}{more}."
+
+
+def missing_labels(
+    numbers: NDArray[np.int64], classes: Sequence[str], spans: Mapping[str, tuple[int, int]]
+) -> dict[str, str]:
+    """Return, by part, a sentence where it holds one label only or lacks one.
+
+    Args:
+        numbers: the class of every label, in the order of the table.
+        classes: all of them.
+        spans: where the labels of each part are.
+    """
+    found = {}
+    sorted_by_label = np.count_nonzero(np.diff(numbers)) < len(set(numbers.tolist()))
+    cause = "the table is sorted by label: " if sorted_by_label and len(spans) > 1 else ""
+    remedy = f"{cause}shuffle its rows, so that every part has all labels" if len(spans) > 1 else ""
+    for part, (start, stop) in spans.items():
+        there = set(numbers[start:stop].tolist()) - {UNLABELLED}
+        lacking = [f"`{name}`" for number, name in enumerate(classes) if number not in there]
+        where = f"the {part} part" if len(spans) > 1 else "the table"
+        if len(there) == 1:
+            says = f"{where} holds one label only, `{classes[there.pop()]}`, so its scores say little"
+        elif there and lacking:
+            shown = ", ".join(lacking[:SHOWN]) + (", …" if len(lacking) > SHOWN else "")
+            says = f"{where} lacks {len(lacking)} of {len(classes)} labels: {shown}"
+        else:
+            continue
+        found[part] = f"{says}; {remedy}" if remedy else says
+    return found
+
+
+def numbers_apart(values: Floats, names: Sequence[str], parts: Parts) -> dict[str, str]:
+    """Return, by part, a sentence where every number to tell lies outside the range of the training part.
+
+    Args:
+        values: (sequences, columns).
+        names: of the columns.
+        parts: of the sequences.
+    """
+    found: dict[str, str] = {}
+    start, stop = parts["training"]
+    low, high = values[start:stop].min(0), values[start:stop].max(0)
+    for part, (first, last) in parts.items():
+        own = values[first:last]
+        for name, apart in zip(names, ((own < low) | (own > high)).all(0), strict=True):
+            if apart:
+                found.setdefault(
+                    part,
+                    f"every `{name}` of the {part} part lies outside the range of the training part; where the order "
+                    "of the rows means nothing, shuffle them",
+                )
+    return found
 
 
 def _written(sheet: Sheet, column: int, cut: Cut) -> Texts:

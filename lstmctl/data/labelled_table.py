@@ -5,7 +5,7 @@ Scales and labels come from the training part alone; the vocabulary of texts fro
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,6 +21,8 @@ from lstmctl.data.labelled_answers import (
     frame_labels,
     frame_numbers,
     is_blank,
+    missing_labels,
+    numbers_apart,
     sequence_labels,
     sequence_numbers,
 )
@@ -65,6 +67,8 @@ class LabelledTable:
     """What was found and left out, in whole sentences."""
     is_labelled: bool
     """Whether the table tells what is to be told."""
+    warnings: Mapping[str, str]
+    """By part: a sentence where what it holds to tell does not stand for the rest."""
 
     def __len__(self) -> int:
         return len(self.sequences)
@@ -104,7 +108,7 @@ def open_table(
             f"data.table names {len(named)} files, but sequences are read from one",
             hint="join them into one table: the same header once, and the rows of all",
         )
-    path = locate(named[0], config_folder, "data.table")
+    path = locate(named[0], config_folder, "data.table" if encoding is None else None)
     # A newer table is written as the run's own: its few rows may not say what `1.000` means.
     known = None if encoding is None or layout.decimal != "auto" else encoding.decimal
     purpose = LABELLED if encoding is None else NEWER_LABELLED
@@ -122,6 +126,7 @@ def open_table(
     parts: Parts = {"validation": (0, len(cut.starts))} if encoding is not None else _split(sheet, cut, layout)
     inputs, fitted = _inputs(sheet, columns, cut, texts, parts, layout, encoding)
     targets, fitted, remarks = _targets(sheet, columns, cut, texts, parts, layout, task, fitted, is_labelled)
+    warnings = _warnings(targets, fitted, cut, parts, by_step=task == "tagging") if is_labelled else {}
     by_step = task == "tagging"
     return LabelledTable(
         Sequences(inputs, cut.starts, cut.lengths, targets, by_step=by_step, names=cut.names),
@@ -131,6 +136,7 @@ def open_table(
         {**sheet.fingerprint(), "sequences": len(cut.starts), "steps": len(inputs)},
         (*(_sentence(note) for note in sheet.notes), *remarks, *_sizes(cut, texts, parts)),
         is_labelled,
+        warnings,
     )
 
 
@@ -226,6 +232,13 @@ def _targets(
     labels = _labels(sheet, columns, cut, texts, task)
     numbers, classes = class_numbers(sheet, labels, cut, parts, encoding.labels or None)
     return numbers, SequenceEncoding(encoding.symbols, encoding.features, classes), [counted(labels, cut, parts)]
+
+
+def _warnings(targets: Array, encoding: SequenceEncoding, cut: Cut, parts: Parts, *, by_step: bool) -> dict[str, str]:
+    if encoding.outputs is not None:
+        return numbers_apart(targets, encoding.outputs.names, parts) if "training" in parts else {}
+    spans = {name: cut.steps(*part) if by_step else part for name, part in parts.items()}
+    return missing_labels(targets, encoding.labels, spans)
 
 
 def _labels(sheet: Sheet, columns: Columns, cut: Cut, texts: list[str], task: str) -> Labels:

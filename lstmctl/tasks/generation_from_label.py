@@ -35,7 +35,7 @@ from lstmctl.protocols import Batch, Batches, Loss, ModelState, Totals
 from lstmctl.records import Score
 from lstmctl.scoring import total
 from lstmctl.tasks.inspected import BEGINNING, Inspected, evenly_chosen, position, symbols_tracked
-from lstmctl.tasks.problem import Problem
+from lstmctl.tasks.problem import Problem, settings_of_the_run
 from lstmctl.tasks.sequence_batches import ByLength, SequenceBatch, SequencePart
 from lstmctl.tasks.teacher_forcing import teacher_forced
 
@@ -81,7 +81,8 @@ class GenerationFromLabel(Problem):
         data = self.settings.data
         assert isinstance(data, TableData)
         layout = Layout.of(data.model_dump())
-        return open_table(files, layout, self.settings.task.type, None, encoding=self.encoding)
+        with settings_of_the_run():
+            return open_table(files, layout, self.settings.task.type, None, encoding=self.encoding)
 
     def difference(self, other: Self) -> str | None:
         return self.encoding.difference(other.encoding)
@@ -92,6 +93,7 @@ class GenerationFromLabel(Problem):
             "labels": list(self.encoding.labels),
             "parts": {name: stop - start for name, (start, stop) in corpus.parts.items()},
             "notes": list(corpus.notes),
+            "warnings": list(corpus.warnings.values()),
         }
 
     def part(self, corpus: LabelledTable, name: str, device: torch.device) -> SequencePart:

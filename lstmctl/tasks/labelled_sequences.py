@@ -17,7 +17,7 @@ from lstmctl.config.schema import Model as ModelSettings
 from lstmctl.config.schema import SyntheticData, TableData
 from lstmctl.config.schema import Training as TrainingSettings
 from lstmctl.data.encoding import UnknownSymbolError
-from lstmctl.data.labelled_table import Layout, open_table
+from lstmctl.data.labelled_table import LabelledTable, Layout, open_table
 from lstmctl.data.sequences import UNLABELLED, SequenceCorpus, SequenceEncoding, Sequences
 from lstmctl.data.synthetic import SyntheticCorpus, open_synthetic
 from lstmctl.errors import UsageError
@@ -28,7 +28,7 @@ from lstmctl.protocols import Batch, Batches, ModelState
 from lstmctl.records import Prediction, Score
 from lstmctl.scoring import evaluating, total
 from lstmctl.tasks.inspected import Inspected, evenly_chosen, position, symbols_tracked
-from lstmctl.tasks.problem import Problem
+from lstmctl.tasks.problem import Problem, settings_of_the_run
 from lstmctl.tasks.sequence_batches import ByLength, Drawn, FreshSequences, SequenceBatch, SequencePart
 
 MOST_PROGRESS = 2000
@@ -78,7 +78,8 @@ class LabelledSequences(Problem):
         if not isinstance(data, TableData):
             raise UsageError("sequences of this run are drawn by the program; it takes no file")
         layout = Layout.of(data.model_dump())
-        return open_table(files, layout, self.settings.task.type, None, encoding=self.encoding)
+        with settings_of_the_run():
+            return open_table(files, layout, self.settings.task.type, None, encoding=self.encoding)
 
     def difference(self, other: Self) -> str | None:
         return self.encoding.difference(other.encoding)
@@ -90,7 +91,8 @@ class LabelledSequences(Problem):
         if encoding.outputs is not None:
             told = {"outputs": list(encoding.outputs.names)}
         parts = {name: stop - start for name, (start, stop) in corpus.parts.items()}
-        return {inputs: encoding.inputs, **told, "parts": parts, "notes": list(corpus.notes)}
+        found = {inputs: encoding.inputs, **told, "parts": parts, "notes": list(corpus.notes)}
+        return {**found, "warnings": list(corpus.warnings.values())} if isinstance(corpus, LabelledTable) else found
 
     def part(self, corpus: SequenceCorpus, name: str, device: torch.device) -> SequencePart:
         return SequencePart.of(corpus.part(name), device)

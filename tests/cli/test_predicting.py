@@ -189,3 +189,31 @@ def test_where_no_run_can_the_newest_is_named(lstmctl: Command) -> None:
         assert (result.code, result.out) == (4, "")
         assert result.err.startswith("error: no run under ")
         assert "the newest, requests-gru-001, is of the task classification\nhint: " in result.err
+
+
+def test_training_and_scoring_warn_of_a_table_sorted_by_label(
+    lstmctl: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("LSTMCTL_RUNS", "own runs")
+    lines = ["text,label", *(f"{'x' if row < 40 else 'y'}ab,{'on' if row < 40 else 'off'}" for row in range(80))]
+    (tmp_path / "requests.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    (tmp_path / "requests.yaml").write_text(CONFIG, encoding="utf-8")
+    (tmp_path / "new.csv").write_text("text,label\nxab,on\n", encoding="utf-8")
+    validation, test = (
+        f"the {part} part holds one label only, `off`, so its scores say little; the table is sorted by label: "
+        "shuffle its rows, so that every part has all labels"
+        for part in ("validation", "test")
+    )
+
+    def warned(*arguments: str) -> list[str]:
+        caplog.clear()
+        assert lstmctl(*arguments).code == 0
+        return [message for message in caplog.messages if "one label" in message]
+
+    quick = ["requests.yaml", "training.budget=2 steps", "--quiet"]
+    assert warned("train", *quick) == [validation, test]
+    assert warned("evaluate", "--split", "test") == [test]
+    assert warned("evaluate", "--split", "training") == []
+    assert warned("evaluate", "latest", "new.csv") == ["the table holds one label only, `on`, so its scores say little"]
+    assert warned("compare", "rnn", "gru", "--config", *quick, "--seeds", "2") == [validation, test]
+    assert f"warning: {test}\n" in lstmctl("data", "show", "requests.yaml").err

@@ -487,7 +487,7 @@ def test_a_layout_that_does_not_fit_the_columns(layout: dict[str, Any], message:
 def test_a_window_needs_so_many_rows() -> None:
     error = refused(RECORDING, window=13)
     assert str(error).endswith("the longest sequence has 12 rows, but data.window 13 takes more")
-    assert error.hint == "data.window=12 would fit once; or give more rows"
+    assert error.hint == "a smaller one, such as data.window=1; or give more rows"
 
 
 def test_a_part_of_windows_that_all_reach_into_the_part_before_is_refused() -> None:
@@ -524,3 +524,55 @@ def test_an_encoding_is_the_same_after_a_journey_through_json() -> None:
         again = SequenceEncoding.from_json(corpus.encoding.to_json())
         assert again == corpus.encoding
         assert again.difference(corpus.encoding) is None
+
+
+# Parts that do not stand for the rest.
+
+
+def rows(labels: str) -> str:
+    return "text,label\n" + "".join(f"ab{label},{label}\n" for label in labels)
+
+
+def test_a_table_sorted_by_label_is_warned_of() -> None:
+    corpus = table(rows("x" * 16 + "y" * 16), split=(0.6, 0.2, 0.2))
+    remedy = "the table is sorted by label: shuffle its rows, so that every part has all labels"
+    assert corpus.warnings == {
+        part: f"the {part} part holds one label only, `y`, so its scores say little; {remedy}"
+        for part in ("validation", "test")
+    }
+
+
+def test_a_part_that_lacks_labels_is_warned_of() -> None:
+    corpus = table(rows("xyzxyzxyxyxyzxyz"), split=(6, 6, 4))
+    assert corpus.warnings == {
+        "validation": "the validation part lacks 1 of 3 labels: `z`; shuffle its rows, so that every part has all "
+        "labels"
+    }
+    assert table(rows("xyxyxy")).warnings == {}
+
+
+def test_parts_of_tagging_and_of_windows_are_looked_at_too() -> None:
+    content = "text,label\n" + "ab,xy\nba,yx\n" * 2 + "aa,xx\n" * 4
+    corpus = table(content, TAGGING)
+    assert corpus.warnings["validation"].startswith("the validation part holds one label only, `x`")
+    recording = "a,label\n" + "".join(f"{row},{'x' if row < 8 else 'y'}\n" for row in range(24))
+    corpus = table(recording, window=4, split=(3, 3))
+    assert corpus.warnings["validation"].startswith("the validation part holds one label only, `y`")
+
+
+def test_numbers_beyond_those_of_the_training_part_are_warned_of() -> None:
+    content = "text,label\n" + "".join(f"a{'b' * (row % 3)},{row}\n" for row in range(12))
+    corpus = table(content, REGRESSION)
+    assert corpus.warnings == {
+        "validation": "every `label` of the validation part lies outside the range of the training part; where the "
+        "order of the rows means nothing, shuffle them"
+    }
+    assert table("text,label\n" + "ab,1\nb,2\nba,3\n" * 4, REGRESSION).warnings == {}
+
+
+def test_a_table_for_a_run_is_warned_of_as_a_whole() -> None:
+    known = table(TEXTS).encoding
+    assert table("text,label\nab,x\naa,x\n", encoding=known).warnings == {
+        "validation": "the table holds one label only, `x`, so its scores say little"
+    }
+    assert table("text\nab\naa\n", encoding=known).warnings == {}
