@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import platform
 from dataclasses import dataclass, replace
 from hashlib import sha256
@@ -12,7 +13,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from lstmctl import registry
+from lstmctl import registry, shell
 from lstmctl.api.assembly import build_model, build_task, open_data
 from lstmctl.api.run import Run
 from lstmctl.cells.cell import Cell
@@ -26,8 +27,16 @@ from lstmctl.training.budget import steps_within
 from lstmctl.training.device import choose_device, choose_threads, device_name, keep_freed_memory, make_repeatable
 from lstmctl.training.distributed import ALONE, Processes
 from lstmctl.training.precision import autocast, choose_precision
-from lstmctl.training.trainer import Trainer, load_weights
+from lstmctl.training.trainer import Trainer, load_weights, weights_misfit
 
+NETWORK = {
+    "task": ("shape", "decoding", "lookback", "horizon", "segment", "channels", "loss", "levels"),
+    "model": (
+        *("cell", "hidden", "layers", "embedding", "tie_embedding", "layer_norm", "linear", "channel_embedding"),
+        *("ensemble", "direction", "attention", "options"),
+    ),
+}
+"""Settings that decide which weights a network has."""
 VERSIONS = ("lstmctl", "torch", "numpy", "safetensors")
 
 
@@ -95,7 +104,7 @@ def assemble(
     precision = choices.precision if choices else settings.training.precision
     model = build_model(settings, task, cell, "float32" if precision == "auto" else precision)
     if source is not None:
-        _start_from(model, task, source)
+        _start_from(model, task, source, settings)
     model.to(device)
     training_part, validation_part = task.training_part(corpus, device), task.part(corpus, "validation", device)
     batches = task.training_order(training_part, settings.training, settings.seed)
@@ -180,14 +189,50 @@ def _check_shares(settings: Settings, processes: Processes) -> None:
         )
 
 
-def _start_from(model: nn.Module, task: Problem, source: Run) -> None:
+def _start_from(model: nn.Module, task: Problem, source: Run, settings: Settings) -> None:
+    """Begin with the weights of another run.
+
+    Raises:
+        RunError: they do not fit, or would mean something else; the message names the settings that differ.
+    """
     if type(source.task) is not type(task):
-        raise RunError(f"{source.name} was trained on another task: {source.settings.task.type}")
+        raise RunError(
+            f"{source.name} was trained with task.type={source.settings.task.type}, not {settings.task.type}",
+            hint="start from a run of the same task",
+        )
     if difference := task.difference(source.task):
         raise RunError(
             f"{source.name} has {difference}", hint="its weights stand for its own data; train on data of the same kind"
         )
-    load_weights(model, source.model.state_dict())
+    weights = source.model.state_dict()
+    misfit = weights_misfit(model, weights)
+    if misfit and (differing := _other_network(settings, source.settings)):
+        theirs = ", ".join(f"{key}={wanted}" for key, wanted, _ in differing)
+        ours = ", ".join(f"{key}={given}" for key, _, given in differing)
+        overrides = shell.join([f"{key}={wanted}" for key, wanted, _ in differing])
+        raise RunError(
+            f"the weights of {source.name} do not fit: it was trained with {theirs}, and this config has {ours}",
+            hint=f"train with its network: {overrides}",
+        )
+    if misfit:
+        raise RunError(
+            f"the weights of {source.name} do not fit: {misfit}",
+            hint=f"model.cell={settings.model.cell} makes other weights than it did then",
+        )
+    load_weights(model, weights)
+
+
+def _other_network(settings: Settings, others: Settings) -> list[tuple[str, str, str]]:
+    """The keys that decide which weights a network has and that differ: the others' value of each, and our own."""
+    found = []
+    for section, names in NETWORK.items():
+        own, their = (getattr(one, section).model_dump(mode="json") for one in (settings, others))
+        found += [
+            (f"{section}.{name}", json.dumps(their[name]).strip('"'), json.dumps(own[name]).strip('"'))
+            for name in names
+            if name in own and name in their and own[name] != their[name]
+        ]
+    return found
 
 
 def _kernel(model: nn.Module, task: Problem, batch: Batch, precision: str, device: torch.device) -> str:

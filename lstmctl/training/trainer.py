@@ -321,22 +321,29 @@ class Trainer:
 
 
 def load_weights(model: nn.Module, weights: Mapping[str, Tensor]) -> None:
-    """Put saved weights into a model.
+    """Put the weights of a run's checkpoint into the model that its config describes.
 
     Raises:
         RunError: naming the first that is missing, left over or of another shape.
     """
+    if misfit := weights_misfit(model, weights):
+        raise RunError(
+            misfit, hint="put config.yaml and encoding.json of the run back as they were when it was trained"
+        )
+    model.load_state_dict(dict(weights))
+
+
+def weights_misfit(model: nn.Module, weights: Mapping[str, Tensor]) -> str | None:
+    """Return in words how saved weights do not fit a model, by the first that does not; None where all fit."""
     own = model.state_dict()
     for name, weight in own.items():
         if name not in weights:
-            raise RunError(f"the checkpoint has no weight {name}: it is of another architecture")
+            return f"the checkpoint has no weight {name}: it is of another architecture"
         if weights[name].shape != weight.shape:
-            raise RunError(
-                f"the checkpoint's {name} has shape {tuple(weights[name].shape)}, the model's {tuple(weight.shape)}"
-            )
+            return f"the checkpoint's {name} has shape {tuple(weights[name].shape)}, the model's {tuple(weight.shape)}"
     if extra := sorted(set(weights) - set(own)):
-        raise RunError(f"the checkpoint has a weight {extra[0]} that the model lacks: it is of another architecture")
-    model.load_state_dict(dict(weights))
+        return f"the checkpoint has a weight {extra[0]} that the model lacks: it is of another architecture"
+    return None
 
 
 def _is_sane(loss: float) -> bool:
