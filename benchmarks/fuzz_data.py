@@ -1,0 +1,177 @@
+"""Give odd tables and texts to every command that reads data, and count what is not answered as it should be.
+
+Each case is made from its seed and its name, and runs in a process of its own: `data show`, a training of two steps,
+and what a run of its kind can do with its own data and with the file. A command may do its work or refuse with an
+error of ours; an unexpected error, a warning of a library, a crash or more than a minute is a fault. Ends with 1 where
+there is one.
+
+    python benchmarks/fuzz_data.py --tables 500 --texts 300
+    python benchmarks/fuzz_data.py --only table-17 --keep
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import importlib
+import os
+import pkgutil
+import random
+import re
+import shutil
+import signal
+import sys
+import tempfile
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import fuzz_tables
+import fuzz_texts
+import torch
+
+import lstmctl
+from lstmctl.cli.main import main as run_command
+
+LONGEST = 60
+"""Seconds of one case."""
+EXPECTED = (0, 2, 3, 5)
+"""Done, refused as usage or config, refused as data, or diverged."""
+FAULTS = re.compile(r"Traceback|fault of lstmctl|\w+Warning: |panicked at", re.MULTILINE)
+
+
+@dataclass
+class Outcome:
+    """What became of one case."""
+
+    name: str
+    seconds: float = 0.0
+    commands: list[tuple[str, int]] = field(default_factory=list)
+    """Each command that ended, with its exit code."""
+    faults: list[str] = field(default_factory=list)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--tables", type=int, default=500)
+    parser.add_argument("--texts", type=int, default=300)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--only", metavar="NAME", help="one case, such as table-17, and all it prints")
+    parser.add_argument("--keep", action="store_true", help="leave the folders of cases, and say where")
+    arguments = parser.parse_args()
+    for module in pkgutil.walk_packages(lstmctl.__path__, "lstmctl."):
+        if "__main__" not in module.name and "_bundled" not in module.name:
+            importlib.import_module(module.name)
+    torch.set_num_threads(1)
+    names = [f"table-{number}" for number in range(arguments.tables)]
+    names += [f"text-{number}" for number in range(arguments.texts)]
+    root = Path(tempfile.mkdtemp(prefix="fuzz-"))
+    outcomes = []
+    for name in [arguments.only] if arguments.only else names:
+        outcome = attempt(name, arguments.seed, root / name)
+        outcomes.append(outcome)
+        for fault in outcome.faults:
+            print(f"{name}: {fault}", flush=True)
+        if arguments.only:
+            print((root / name / "log.txt").read_text(errors="replace"))
+        if not arguments.keep and not outcome.faults:
+            shutil.rmtree(root / name)
+    faults = report(outcomes)
+    if arguments.keep or faults:
+        print(f"folders: {root}")
+    else:
+        shutil.rmtree(root)
+    return 1 if faults else 0
+
+
+def report(outcomes: list[Outcome]) -> int:
+    """Print the counts; return the number of faulty cases."""
+    for kind in ("table", "text"):
+        ours = [outcome for outcome in outcomes if outcome.name.startswith(kind)]
+        codes = Counter(code for outcome in ours for _, code in outcome.commands)
+        over = sum(outcome.seconds > LONGEST for outcome in ours)
+        bad = sum(bool(outcome.faults) for outcome in ours)
+        done = sum(any(verb == "train" and code == 0 for verb, code in outcome.commands) for outcome in ours)
+        commands = ", ".join(f"exit code {code}: {count:,}" for code, count in sorted(codes.items()))
+        slowest = max((outcome.seconds for outcome in ours), default=0)
+        print(f"{len(ours):,} {kind}s: {done:,} trained; commands with {commands or 'none'}; slowest {slowest:.1f} s")
+        print(f"  {bad:,} unexpected, {over:,} over {LONGEST} s")
+    return sum(bool(outcome.faults) for outcome in outcomes)
+
+
+def attempt(name: str, seed: int, folder: Path) -> Outcome:
+    """Make one case in a process of its own and run its commands."""
+    folder.mkdir()
+    started = time.monotonic()
+    if (child := os.fork()) == 0:
+        os._exit(in_child(name, seed, folder))
+    _, status = os.waitpid(child, 0)
+    outcome = Outcome(name, time.monotonic() - started)
+    log = (folder / "log.txt").read_text(errors="replace") if (folder / "log.txt").exists() else ""
+    code = os.waitstatus_to_exitcode(status)
+    if code == -signal.SIGALRM:
+        outcome.faults.append(f"over {LONGEST} s in: {log.rpartition('$ ')[2].splitlines()[0] if '$ ' in log else ''}")
+    elif code != 0:
+        outcome.faults.append(f"the process ended with {code}: {log.strip().splitlines()[-1:]}")
+    for part in re.split(r"^\$ ", log, flags=re.MULTILINE)[1:]:
+        line, _, said = part.partition("\n")
+        if ended := re.search(r"^= (-?\d+)$", said, re.MULTILINE):
+            outcome.commands.append((line.split()[0].strip("'"), int(ended[1])))
+            if int(ended[1]) not in EXPECTED:
+                problem = re.search(r"^error: .*", said, re.MULTILINE)
+                outcome.faults.append(f"{line}: exit code {ended[1]}: {problem[0] if problem else said[:200]!r}")
+        if found := FAULTS.search(said):
+            place = said[max(0, found.start() - 100) : found.end() + 200]
+            outcome.faults.append(f"{line}: {place!r}")
+    return outcome
+
+
+def in_child(name: str, seed: int, folder: Path) -> int:
+    """Make the case and run its commands; everything they print goes into the log."""
+    os.chdir(folder)
+    os.environ["LSTMCTL_RUNS"] = str(folder / "runs")
+    log = os.open("log.txt", os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+    for descriptor in (1, 2):
+        os.dup2(log, descriptor)
+    signal.signal(signal.SIGALRM, signal.SIG_DFL)  # ends the process even inside of a kernel
+    signal.alarm(LONGEST)
+    draw = random.Random(f"{seed} {name}")
+    try:
+        made = fuzz_tables.make(draw) if name.startswith("table") else fuzz_texts.make(draw)
+    except BaseException:
+        import traceback
+
+        traceback.print_exc()
+        sys.stderr.flush()
+        return 99
+    trained = command("train", *made.settings, "--quiet") if command("data", "show", *made.settings) == 0 else None
+    if trained is None:  # what cannot be shown is refused by training too
+        trained = command("train", *made.settings, "--quiet")
+    if trained == 0:
+        for arguments in made.uses:
+            command(*arguments)
+    for arguments in made.others:
+        command(*arguments)
+    return 0
+
+
+def command(*arguments: str) -> int:
+    """Run a command in this process and log it with its exit code."""
+    sys.stdout.flush()
+    print("$", *map(ascii, arguments), flush=True)
+    sys.argv = ["lstmctl", *arguments]
+    code = 0
+    try:
+        run_command()
+    except SystemExit as end:
+        code = end.code if isinstance(end.code, int) else 1
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(ValueError):
+            stream.flush()
+    print(f"\n= {code}", flush=True)
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())
