@@ -12,13 +12,14 @@ from typing import Any
 import torch
 from torch import nn
 
-from lstmctl import registry
+from lstmctl import registry, shell
 from lstmctl.api import backtesting, forecasting
 from lstmctl.api.assembly import build_model, find_cell, open_data, restore_task
 from lstmctl.api.writing import Writing, author
 from lstmctl.cells.cell import Cell
-from lstmctl.config import Settings, load
+from lstmctl.config import Settings, derive, load
 from lstmctl.data.encoding import TextEncoding, UnknownSymbolError
+from lstmctl.data.labelled_table import LabelledTable
 from lstmctl.data.series import SeriesCorpus
 from lstmctl.decoding import Sampling
 from lstmctl.errors import DataError, RunError, UsageError
@@ -38,6 +39,7 @@ def load_run(
     task: str | Sequence[Collection[str]] = (),
     trust: bool = False,
     device: str = "cpu",
+    overrides: Sequence[str] = (),
 ) -> Run:
     """Open a run: a folder, a name under the runs folder, or by default the newest that has a saved model.
 
@@ -46,14 +48,16 @@ def load_run(
             group that has any.
         trust: allow a run whose cell is a user's own class to import that class.
         device: where to compute; a run made on a GPU works on a CPU.
+        overrides: where the run's own data now is, such as `data.text=PATH`.
 
     Raises:
         RunError: there is no such run, or it is damaged.
         ConfigError: its cell needs `trust`.
+        UsageError: an override says something else.
     """
     tasks = [[task]] if isinstance(task, str) else task
     folder = find_run(str(name) if name is not None else None, runs_root(), tasks)
-    return Run(folder, trust=trust, device=device)
+    return Run(folder, trust=trust, device=device, overrides=overrides)
 
 
 class Run:
@@ -63,10 +67,20 @@ class Run:
     last; it computes in float32.
     """
 
-    def __init__(self, folder: RunFolder, *, trust: bool = False, device: str = "cpu") -> None:
+    def __init__(
+        self, folder: RunFolder, *, trust: bool = False, device: str = "cpu", overrides: Sequence[str] = ()
+    ) -> None:
         self.folder, self.device = folder, torch.device(device)
         self.info: dict[str, Any] = folder.info()
         self.settings: Settings = load(str(folder.config_path()), trust=trust).settings
+        if overrides:
+            source = f"data.{self.settings.data.source}"
+            for override in overrides:
+                if override.partition("=")[0] != source:
+                    raise UsageError(
+                        f"{override}: {self.name} is trained; only where its data now is can be said: {source}=PATH"
+                    )
+            self.settings = derive(self.settings, overrides)
 
     @property
     def path(self) -> Path:
@@ -134,6 +148,8 @@ class Run:
             overlap = self.task.overlap(corpus)
             if overlap is not None:
                 log.warning(overlap)
+        if isinstance(corpus, LabelledTable) and part in corpus.warnings:
+            log.warning("%s", corpus.warnings[part])
         return self.evaluation(corpus, part, split if file is None else str(file))
 
     def evaluation(self, corpus: Corpus, part: str, called: str, own: Score | None = None) -> Evaluation:
@@ -277,6 +293,9 @@ class Run:
             raise DataError(
                 f"{', '.join(corpus.names)} has changed since {self.name} was trained: "
                 f"SHA-256 {corpus.fingerprint['sha256'][:12]}…, then {str(known)[:12]}…",
-                hint="give the file itself to score it as it is: lstmctl evaluate RUN FILE",
+                hint="put the old data back, or score the data as it is: "
+                + shell.join(["lstmctl", "evaluate", str(self.path), *corpus.names])
+                if len(corpus.names) == 1
+                else "put the old data back",
             )
         return corpus

@@ -34,7 +34,10 @@ from lstmctl.training.recorder import follow, record
 log = logging.getLogger(__name__)
 
 Observer = Callable[[Event], None]
-RESUMABLE_OVERRIDES = ("training.save_every", "training.sample_every", "data.text", "data.series")
+RESUMABLE_OVERRIDES = (
+    *("training.save_every", "training.sample_every"),
+    *("data.text", "data.series", "data.table", "data.pairs"),
+)
 """What may change when a run goes on: nothing that moves a weight."""
 
 
@@ -94,6 +97,8 @@ def _begin_new(
             _follow(assembled, None)
         if isinstance(assembled.corpus, SeriesCorpus) and (lack := assembled.corpus.known_too_short()):
             log.warning("%s", lack)
+        for warning in assembled.facts["data"].get("warnings", ()):
+            log.warning("%s", warning)
         folder = claim(runs_root(), f"{loaded.name}-{cell_name(loaded.settings.model.cell)}")
         facts = {"config": loaded.name, "initialised_from": init_from, "launch": launch()}
         return begin(folder, assembled, observe, command=command, **facts)
@@ -130,7 +135,7 @@ def resume(
     Args:
         name: a folder, a name under the runs folder, or `latest`.
         overrides: only what moves no weight: `training.save_every`, `training.sample_every`, and where the same data
-            now lies, `data.text` or `data.series`.
+            now lies, `data.text`, `data.series`, `data.table` or `data.pairs`.
         trust: allow the run to name code to import.
         allow_data_change: go on although the data is not the same; the result is then not that of one run.
         observe: called with every event.
@@ -161,7 +166,7 @@ def _go_on(
                 f"command line: {text}  cannot change when a run goes on; only {', '.join(RESUMABLE_OVERRIDES)} can"
                 for text in refused
             ],
-            hint=f"lstmctl train --init-from {name} starts a new run from its weights",
+            hint=f"a new run starts from its weights: {_command_to_begin_anew(load_run(name, trust=trust), overrides)}",
         )
     # What is newest, or finished, the first process says: the others may look at another moment.
     path, finished = processes.from_first(lambda: _found(name, trust))
@@ -195,6 +200,10 @@ def _go_on(
         }
         folder.update(status="running", resumed=resumed, **now_chosen)
         return _run(folder, assembled, snapshot, observe)
+
+
+def _command_to_begin_anew(run: Run, overrides: Sequence[str]) -> str:
+    return shell.join(["lstmctl", "train", str(run.folder.config_path()), *overrides, "--init-from", str(run.path)])
 
 
 def _run(folder: RunFolder, assembled: Assembled, snapshot: Snapshot | None, observe: Observer) -> Run:

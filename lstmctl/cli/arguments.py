@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
@@ -130,6 +131,41 @@ def run_and_table(run: str | None, file: str | None) -> tuple[str | None, str | 
     if run is not None and file is None and run.lower().endswith(TABLES):
         return None, run
     return run, file
+
+
+MOVED = re.compile(r"data\.[a-z_]+=")
+Moved = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="KEY=VALUE",
+        help="Where the run's own data now is, if it moved, such as data.text=PATH.",
+        show_default=False,
+    ),
+]
+
+
+def without_moved(given: Sequence[str | None]) -> tuple[list[str], list[str]]:
+    """Split what is given to a run into plain arguments and overrides that say where its own data now is."""
+    there = [argument for argument in given if argument is not None]
+    moved = [argument for argument in there if MOVED.match(argument)]
+    return [argument for argument in there if argument not in moved], moved
+
+
+def run_table_and_moved(
+    run: str | None, file: str | None, moved: Sequence[str] | None
+) -> tuple[str | None, str | None, list[str]]:
+    """`run_and_table`, and overrides that say where the run's own data now is, wherever they stand.
+
+    Raises:
+        UsageError: there are too many arguments, or both a FILE and an override.
+    """
+    plain, overrides = without_moved([run, file, *(moved or ())])
+    if len(plain) > 2:
+        raise UsageError(f"a RUN and a FILE are expected, not {len(plain)} arguments: {', '.join(plain)}")
+    run, file = run_and_table(*[*plain, None, None][:2])
+    if file is not None and overrides:
+        raise UsageError(f"{file} is read instead of the run's own data; give it or {overrides[0]}")
+    return run, file, overrides
 
 
 Trust = Annotated[bool, typer.Option("--trust", help="Allow the config or run to import the code that it names.")]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lstmctl.cli.arguments import Json, Quiet, RunArgument, Trust
+from lstmctl.cli.arguments import Json, Moved, Quiet, RunArgument, Trust, without_moved
 
 if TYPE_CHECKING:
     from lstmctl.records import Backtest
@@ -24,6 +24,7 @@ Examples:
 
 def backtest(
     run: RunArgument = None,
+    moved: Moved = None,
     split: Annotated[
         str | None, typer.Option(help="Part of its data: validation or test; default: test where there is one.")
     ] = None,
@@ -53,13 +54,17 @@ def backtest(
 
     from lstmctl.cli import output as stdout
     from lstmctl.data.forecast_table import check_ending, write_forecast_table
+    from lstmctl.errors import UsageError
     from lstmctl.registry import cell_name
     from lstmctl.reporting import console
     from lstmctl.reporting.live import TrainingDisplay
 
     if output is not None:
         check_ending(output)
-    opened = api.load_run(run, task="forecast", trust=trust)
+    plain, overrides = without_moved([run, *(moved or ())])
+    if len(plain) > 1:
+        raise UsageError(f"one RUN is expected, not {len(plain)}: {', '.join(plain)}")
+    opened = api.load_run(plain[0] if plain else None, task="forecast", trust=trust, overrides=overrides)
     with TrainingDisplay(quiet=quiet or not refit) as display:
         result = opened.backtest(split=split, windows=windows, stride=stride, refit=refit, observe=display)
     if output is not None:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from lstmctl.cli.arguments import READ_TABLES, Json, RunArgument, Trust, run_and_table
+from lstmctl.cli.arguments import READ_TABLES, Json, Moved, RunArgument, Trust, run_table_and_moved
 
 EXAMPLES = """\
 Examples:
@@ -25,6 +25,7 @@ def evaluate(
     file: Annotated[
         str | None, typer.Argument(metavar="FILE", help="Score this text, folder or table instead.")
     ] = None,
+    moved: Moved = None,
     split: Annotated[
         str | None, typer.Option(help="Part of its own data: training, validation (the default) or test.")
     ] = None,
@@ -46,8 +47,8 @@ def evaluate(
     from lstmctl.reporting import console
     from lstmctl.reporting.evaluation_tables import show_evaluation
 
-    run, file = run_and_table(run, file)
-    opened = api.load_run(run, task=[READ_TABLES] if file is not None else (), trust=trust)
+    run, file, overrides = run_table_and_moved(run, file, moved)
+    opened = api.load_run(run, task=[READ_TABLES] if file is not None else (), trust=trust, overrides=overrides)
     if split is not None and file is not None:
         raise UsageError("--split is a part of the run's own data; give it or a FILE")
     evaluation = opened.evaluate(split or "validation", file)

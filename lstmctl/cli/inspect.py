@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lstmctl.cli.arguments import Json, RunArgument, Trust, complete_run, run_and_table
+from lstmctl.cli.arguments import Json, Moved, RunArgument, Trust, complete_run, run_table_and_moved, without_moved
 
 if TYPE_CHECKING:
     from lstmctl.api import Run
@@ -32,7 +32,8 @@ Runs = Annotated[
     list[str] | None,
     typer.Argument(
         metavar="RUN …",
-        help="Runs to look into, drawn together; default: the newest.",
+        help="Runs to look into, drawn together; default: the newest. data.text=PATH says where their data now is, if "
+        "it moved.",
         autocompletion=complete_run,
         show_default=False,
     ),
@@ -53,6 +54,7 @@ Examples:
 def gates(
     run: RunArgument = None,
     file: File = None,
+    moved: Moved = None,
     text: Annotated[str | None, typer.Option(help="Read this text instead.", show_default=False)] = None,
     label: Annotated[
         str | None, typer.Option(help="Of that text, with a run that writes for labels.", show_default=False)
@@ -81,8 +83,8 @@ def gates(
     from lstmctl.reporting.gate_plots import write_gates
     from lstmctl.reporting.inspection_tables import show_gates
 
-    run, file = run_and_table(run, file)
-    opened = _opened(run, trust, file)
+    run, file, overrides = run_table_and_moved(run, file, moved)
+    opened = _opened(run, trust, file, overrides)
     found = inspection.inspect_gates(
         opened,
         text=text,
@@ -112,6 +114,7 @@ Examples:
 def memory(
     run: RunArgument = None,
     file: File = None,
+    moved: Moved = None,
     split: Split = None,
     steps: Annotated[int, typer.Option(help="Steps to read.")] = 5000,
     plot: Plot = None,
@@ -129,8 +132,8 @@ def memory(
     from lstmctl.reporting.inspection_plots import has_memory, write_memory
     from lstmctl.reporting.inspection_tables import show_memory
 
-    run, file = run_and_table(run, file)
-    opened = _opened(run, trust, file)
+    run, file, overrides = run_table_and_moved(run, file, moved)
+    opened = _opened(run, trust, file, overrides)
     found = inspection.inspect_memory(opened, file=file, split=split, steps=steps)
     if has_memory(found):
         _draw(opened, "memory", plot, lambda path: write_memory(path, found))
@@ -178,8 +181,8 @@ def gradients(
     from lstmctl.reporting.inspection_plots import courses_of, write_gradients
     from lstmctl.reporting.inspection_tables import show_gradients
 
-    named: list[str | None] = [*runs] if runs else [None]
-    opened = [api.load_run(name, trust=trust) for name in named]
+    named, overrides = without_moved(runs or ())
+    opened = [api.load_run(name, trust=trust, overrides=overrides) for name in named or [None]]
     found = [
         inspection.inspect_gradients(one, steps=steps, positions=positions, split=split, initial=initial)
         for one in opened
@@ -231,8 +234,8 @@ def recall(
     from lstmctl.reporting.inspection_plots import write_recall
     from lstmctl.reporting.inspection_tables import show_recall
 
-    named: list[str | None] = [*runs] if runs else [None]
-    opened = [_opened(name, trust) for name in named]
+    named, overrides = without_moved(runs or ())
+    opened = [_opened(name, trust, None, overrides) for name in named or [None]]
     found = [inspection.inspect_recall(one, file=file, split=split, kind=kind) for one in opened]
     _draw(opened[0], "recall", plot, lambda path: write_recall(path, found))
     if json:
@@ -242,7 +245,7 @@ def recall(
         show_recall(one, stream=sys.stdout)
 
 
-def _opened(run: str | None, trust: bool, file: str | None = None) -> Run:
+def _opened(run: str | None, trust: bool, file: str | None, overrides: Sequence[str]) -> Run:
     from lstmctl.reporting.console import loading
 
     with loading():
@@ -250,7 +253,7 @@ def _opened(run: str | None, trust: bool, file: str | None = None) -> Run:
 
     from lstmctl.cli.arguments import READ_TABLES
 
-    return api.load_run(run, task=[READ_TABLES] if file is not None else (), trust=trust)
+    return api.load_run(run, task=[READ_TABLES] if file is not None else (), trust=trust, overrides=overrides)
 
 
 def _numbers(units: str | None) -> list[int]:

@@ -19,9 +19,11 @@ from lstmctl.data.dates import is_date
 from lstmctl.data.purposes import SERIES, Purpose
 from lstmctl.data.records import is_unclosed, misquoted, outside_quotes, whole_records
 from lstmctl.data.table_start import CONVERT, SAMPLED, SEPARATORS, read_start
+from lstmctl.data.text_encodings import conversion
 from lstmctl.data.utf8 import BYTE_ORDER_MARK
 from lstmctl.data.written_numbers import ColumnForm, column_form, is_number, misreading, number_form, read_numbers
 from lstmctl.errors import DataError
+from lstmctl.shell import setting
 
 MISSING_WORDS = ["NA", "N/A", "n/a", "#N/A", "NaN", "nan", "NAN", "null", "NULL", "None", "none"]
 """The usual ones as they are written, for the fast way; other spellings are understood by the slow one."""
@@ -190,7 +192,7 @@ class DelimitedSheet:
             others = [other for other in SEPARATORS if other in header[0] and other != self.separator]
             hint = f"a table has {self._purpose.holds}"
             if others:
-                hint = f"the columns seem to be separated otherwise: data.separator={_shown(others[0])}"
+                hint = f"the columns seem to be separated otherwise: {setting('data.separator', others[0])}"
             elif self._table_line is not None:
                 hint = self._table_hint()
             raise DataError(
@@ -282,7 +284,7 @@ class DelimitedSheet:
             wrong = f"byte offset {offset + error.start}: 0x{block[error.start]:02x}"
             raise DataError(
                 f"{self.path}: line {found}, {wrong} is not UTF-8",
-                hint=f"convert it, say from Latin-1: iconv -f latin1 -t utf-8 {self.path.name}",
+                hint=conversion(self.path, offset + error.start),
             ) from error
 
     def _check_records(self, block: bytes, line: int) -> tuple[NDArray[np.int64], NDArray[np.bool_], int]:
@@ -321,7 +323,7 @@ class DelimitedSheet:
         if self._table_line is not None:
             hint = self._table_hint()
         elif any(text.count(other) == self._width - 1 for other in others):
-            hint = f"this line is separated otherwise; one for all: data.separator={_shown(self.separator)}"
+            hint = f"this line is separated otherwise; one for all: {setting('data.separator', self.separator)}"
         elif text.lstrip().startswith("#"):
             hint = "comments may stand above the header alone: delete this line"
         return DataError(
@@ -405,7 +407,3 @@ class DelimitedSheet:
 def empty_lines(count: int, first: int) -> str | None:
     """What is told of empty lines, if there are any."""
     return f"{count} empty {'line' if count == 1 else 'lines'} left out, first line {first}" if count else None
-
-
-def _shown(separator: str) -> str:
-    return '"\\t"' if separator == "\t" else f'"{separator}"'

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Self
 from lstmctl.data.labelled_features import LABEL_NAMES, SEQUENCE_NAMES, TEXT_NAMES, listed, recognised_features
 from lstmctl.data.sequences import SequenceEncoding
 from lstmctl.errors import DataError
+from lstmctl.shell import setting
 
 if TYPE_CHECKING:
     from lstmctl.data.sheets import Sheet
@@ -120,7 +121,7 @@ def _labels(sheet: Sheet, layout: Layout, task: str, encoding: SequenceEncoding 
         if task != "regression" and len(layout.label) > 1:
             raise DataError(
                 f"data.label names {len(layout.label)} columns, but task.type {task} reads one of labels",
-                hint=f"name one: data.label={layout.label[0]}; several are numbers of task.type regression",
+                hint=f"name one: {setting('data.label', layout.label[0])}; several are numbers of task.type regression",
             )
         return tuple(sheet.names.index(name) for name in layout.label if name in sheet.names)
     names = LABEL_NAMES if encoding is None or encoding.outputs is None else encoding.outputs.names

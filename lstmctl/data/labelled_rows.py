@@ -126,7 +126,8 @@ def cut_windows(sheet: Sheet, cut: Cut, window: int, stride: int) -> Cut:
     if not counts.any():
         raise DataError(
             f"{sheet.path}: the longest sequence has {cut.lengths.max():,} rows, but data.window {window:,} takes more",
-            hint=f"data.window={cut.lengths.max()} would fit once; or give more rows",
+            # Every part needs windows, so a window that fits once or twice would be refused as well.
+            hint=f"a smaller one, such as data.window={max(1, cut.lengths.max() // 10)}; or give more rows",
         )
     owners = np.repeat(np.arange(len(counts)), counts)
     order = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from lstmctl import bundled
+from lstmctl import bundled, shell
 from lstmctl.data.sources import find_known
 from lstmctl.errors import DataError
 
@@ -38,8 +38,8 @@ def _current_folder() -> Path | None:
         return None
 
 
-def locate(name: str, config_folder: Path | None, key: str = "data.text") -> Path:
-    """The file or folder that `name` means in a config, where `key` holds it.
+def locate(name: str, config_folder: Path | None, key: str | None = "data.text") -> Path:
+    """The file or folder that `name` means in a config, where `key` holds it; or, without a key, on the command line.
 
     Raises:
         DataError: nothing of that name is in any of the folders (each is listed), or one may not be looked into.
@@ -54,11 +54,12 @@ def locate(name: str, config_folder: Path | None, key: str = "data.text") -> Pat
                 return candidate
         except OSError as error:  # a folder on the way may not be entered, or the name is too long
             raise DataError(f"{candidate} cannot be read: {error.strerror}") from error
+    say = shell.join([f"{key}=PATH/{path.name}"])
     looked = ", ".join(dict.fromkeys(str(candidate.parent) for candidate in candidates))
     raise DataError(
         f"`{name}` does not exist; looked in {looked}",
         hint=_download_hint(name, path)
-        or f"put the file into one of these folders, or say where it is: {key}=PATH/{path.name}",
+        or ("give its path" if key is None else f"put the file into one of these folders, or say where it is: {say}"),
     )
 
 

@@ -138,7 +138,7 @@ def open_pairs(
         DataError: nothing is found, or it cannot be used as it is; the message says where and what would be right.
     """
     named = [paths] if isinstance(paths, str) else list(paths)
-    found = [locate(name, config_folder, "data.pairs") for name in named]
+    found = [locate(name, config_folder, "data.pairs" if encoding is None else None) for name in named]
     lines, digest, size = _Lines(), hashlib.sha256(), 0
     for path in require_files(found):
         content = read_bytes(path)

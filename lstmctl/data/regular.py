@@ -17,6 +17,7 @@ from lstmctl.data.tables import Rows
 from lstmctl.data.timesteps import CHUNK, MONTHS, Step, Times, are_month_ends, date_text, on_day
 from lstmctl.data.zones import offset
 from lstmctl.errors import DataError
+from lstmctl.shell import setting
 
 Indices = NDArray[np.int64]
 FILL_HINT = "data.missing=interpolate (or forward-fill) fills them, data.missing=mask leaves them unscored"
@@ -105,7 +106,7 @@ def find_step(rows: Rows, bounds: Indices, step: str) -> Step:
     if rows.is_index and not parsed.is_index:
         raise DataError(
             f"{rows.path}: data.step is `{parsed}`, but column `{rows.columns.time}` holds whole numbers, not dates",
-            hint='data.step="1 row", or how dates are written: data.date_format="%Y%m%d"',
+            hint=f"{setting('data.step', '1 row')}, or how dates are written: {setting('data.date_format', '%Y%m%d')}",
         )
     if parsed.unit == "months" and are_month_ends(times) and len(times) > 1:
         return Step(parsed.count * MONTHS[parsed.unit], "month ends")
@@ -257,7 +258,7 @@ def static_values(rows: Rows, bounds: Indices, missing: str) -> NDArray[np.float
         raise DataError(
             f"{rows.place(row)}, column `{name}`: {_series(rows, row)}{values[row, column]:g}, but "
             f"{block[first]:g} before; a static column has one value a series",
-            hint=f"name it as data.known=[{name}] or data.past=[{name}] instead",
+            hint=f"name it as {setting('data.known', [name])} or {setting('data.past', [name])} instead",
         )
     for series, column in np.argwhere(np.isnan(low))[:1]:
         if missing != "mask":

@@ -192,7 +192,7 @@ def open_series(
     )
 
     name = one_file(files)
-    path = locate(name, config_folder, "data.series")
+    path = locate(name, config_folder, "data.series" if encoding is None else None)
     wanted = wanted_columns(layout, encoding)
     if is_prepared(path):
         rows = open_rows(path, wanted, layout.separator, layout.decimal)
@@ -360,7 +360,7 @@ def _parts(
         if not is_dated:
             raise DataError(
                 f"{rows.path}: data.split gives dates, but column `{rows.columns.time}` holds whole numbers",
-                hint="split by counts of rows or by fractions: data.split=[0.7, 0.1, 0.2]",
+                hint="split by counts of rows or by fractions: 'data.split=[0.7,0.1,0.2]'",
             )
         moments = np.array([_moment(str(share)) for share in split])
         edges = np.stack(

@@ -16,6 +16,7 @@ from lstmctl.data.parquet import ParquetSheet
 from lstmctl.data.sheets import Columns, Sheet, Wanted
 from lstmctl.data.tables import ID_NAMES, USES, is_parquet
 from lstmctl.errors import DataError
+from lstmctl.shell import setting
 
 VALUE = 16
 """Bytes of a table's block that a value is taken to be, where rows are what is counted."""
@@ -96,7 +97,7 @@ def row_numbers(sheet: Sheet, columns: Columns, wanted: Wanted, before: Mapping[
                 raise DataError(
                     f"{sheet.place(int(wrong[0]))}, column `{name}` does not rise from row to row, so that it may name "
                     "the series, although none of the first rows has the number of another",
-                    hint=f"if it names them: data.id={name}; else take the column out of the file",
+                    hint=f"if it names them: {setting('data.id', name)}; else take the column out of the file",
                 )
         last[name] = max((value for value in (values.max(),) if isinstance(value, int)), default=0)
     return last

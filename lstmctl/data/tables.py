@@ -21,6 +21,7 @@ from lstmctl.data.time_columns import find_time, parts_of, read_times
 from lstmctl.data.timesteps import Times
 from lstmctl.data.utf8 import SIGNATURES
 from lstmctl.errors import DataError
+from lstmctl.shell import setting
 
 ID_NAMES = ("unique_id", "item_id", "series_id", "series", "id")
 TARGET_NAMES = ("y", "target")
@@ -250,8 +251,12 @@ def _find_targets(sheet: Sheet, free: list[str], *, is_long: bool) -> tuple[str,
         elif kinds[name] in ("text", "date"):
             raise DataError(
                 f"{sheet.path}: column `{name}` holds {'dates' if kinds[name] == 'date' else 'text'}, and has no use",
-                hint=f"name the columns to forecast: data.targets={_example(sheet, free)}"
-                + ("" if is_long or kinds[name] == "date" else f"; or, if it names the series, data.id={name}"),
+                hint=f"name the columns to forecast: {_example(sheet, free)}"
+                + (
+                    ""
+                    if is_long or kinds[name] == "date"
+                    else f"; or, if it names the series, {setting('data.id', name)}"
+                ),
             )
         else:
             numeric.append(name)
@@ -280,4 +285,4 @@ def _series(sheet: Sheet, columns: Columns) -> tuple[tuple[str, ...], NDArray[np
 
 def _example(sheet: Sheet, free: list[str]) -> str:
     numeric = [name for name, kind in kinds_of(sheet, free).items() if kind in ("number", "whole")]
-    return f"[{', '.join(numeric[:3])}]" if numeric else "[NAME]"
+    return setting("data.targets", numeric[:3]) if numeric else "data.targets=[NAME]"

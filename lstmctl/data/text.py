@@ -79,7 +79,7 @@ def open_text(
         DataError: nothing is found, or it cannot be used as it is; the message says where and what would be right.
     """
     names = [sources] if isinstance(sources, str) else list(sources)
-    found = [locate(name, config_folder) for name in names]
+    found = [locate(name, config_folder, "data.text" if encoding is None else None) for name in names]
     if any(map(is_prepared, found)):
         if len(found) > 1:
             raise DataError("data.text names prepared text among other text", hint="prepare all of it as one")

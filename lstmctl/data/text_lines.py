@@ -21,7 +21,7 @@ def open_lines(name: str, encoding: TextEncoding) -> list[Symbols]:
         DataError: nothing is found, it is not UTF-8 where the encoding is of characters, or a line holds what the
             encoding lacks; with the line.
     """
-    return [line for path in text_files(locate(name, None)) for line in _lines(path, encoding)]
+    return [line for path in text_files(locate(name, None, None)) for line in _lines(path, encoding)]
 
 
 def _lines(path: Path, encoding: TextEncoding) -> list[Symbols]:

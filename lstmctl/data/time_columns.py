@@ -19,6 +19,7 @@ from lstmctl.data.table_writing import DateForm
 from lstmctl.data.timesteps import Step, Times, date_text
 from lstmctl.data.written_numbers import MISSING
 from lstmctl.errors import DataError
+from lstmctl.shell import setting
 
 TIME_NAMES = (
     *("date", "ds", "time", "timestamp", "datetime", "date_time", "day", "week", "month", "quarter", "year", "period"),
@@ -74,13 +75,13 @@ def find_time(sheet: Sheet, free: list[str], date_format: str | None) -> str:
         shown = " and ".join(f"`{name}`" for name in candidates[:3])
         raise DataError(
             f"{sheet.path}: columns {shown} may each hold the rows' times",
-            hint=f"say which: data.time={candidates[0]}; or, for one date in several columns, their names in order: "
+            hint=f"say which: {setting('data.time', candidates[0])}; or, for one date in several columns, their names in order: "
             "data.time=year+month+day",
         )
     odd = [name for name in by_name if kinds[name] == "text"]
     raise DataError(
         f"{sheet.path}: no column of dates was recognised among {listed(free)}",
-        hint=f'say how `{odd[0]}` is written: data.date_format="%d.%m.%Y %H:%M"'
+        hint=f"say how `{odd[0]}` is written: {setting('data.date_format', '%d.%m.%Y %H:%M')}"
         if odd
         else "name the column of dates or whole numbers: data.time=NAME",
     )

@@ -47,7 +47,7 @@ from lstmctl.tasks.interval_calibration import (
 )
 from lstmctl.tasks.last_windows import last_windows
 from lstmctl.tasks.mapped_columns import MappedColumns, mapped_columns
-from lstmctl.tasks.problem import Problem
+from lstmctl.tasks.problem import Problem, settings_of_the_run
 from lstmctl.tasks.series_baselines import baseline_forecasts, repeating_baselines, ridge_baseline
 from lstmctl.tasks.series_inspection import inspected_windows
 from lstmctl.tasks.series_predictor import MOST_WINDOWS_OF_PATHS, SeriesPredictor
@@ -122,14 +122,8 @@ class Forecast(Problem):
     def read(self, files: Sequence[str]) -> SeriesCorpus:
         settings = self.settings
         spans = {"lookback": settings.lookback, "horizon": settings.horizon}
-        try:
-            corpus = open_series(files, self.layout, None, **spans, encoding=self.encoding)
-        except DataError as error:  # settings are the run's: here only the file can change
-            if error.hint is None or "data." not in error.hint:
-                raise
-            hint = f"mend the file; or train on it with what a config may say: {error.hint}"
-            raise DataError(str(error), hint=hint) from error
-        return corpus
+        with settings_of_the_run():
+            return open_series(files, self.layout, None, **spans, encoding=self.encoding)
 
     def overlap(self, corpus: SeriesCorpus) -> str | None:
         """In a sentence, how far a table reaches back into the one the run was trained on; None where it does not."""

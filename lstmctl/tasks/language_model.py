@@ -36,7 +36,7 @@ from lstmctl.records import Prediction, Score
 from lstmctl.scoring import evaluating, total
 from lstmctl.tasks.inspected import Inspected
 from lstmctl.tasks.one_stream import stream_total
-from lstmctl.tasks.problem import Problem
+from lstmctl.tasks.problem import Problem, settings_of_the_run
 from lstmctl.tasks.text_properties import text_properties
 from lstmctl.tasks.windows import GrowingLanes, Lanes, ShuffledWindows, cold, readable, spread, streamed
 
@@ -95,7 +95,8 @@ class LanguageModel(Problem):
         return cls(settings.task, TextEncoding.from_json(encoding), settings.training.window)
 
     def read(self, files: Sequence[str]) -> TextCorpus:
-        return open_text(files, self.encoding.kind, None, None, encoding=self.encoding)
+        with settings_of_the_run():
+            return open_text(files, self.encoding.kind, None, None, encoding=self.encoding)
 
     def difference(self, other: Self) -> str | None:
         if self.encoding == other.encoding:
@@ -276,7 +277,8 @@ class LanguageModel(Problem):
 
     def of_file(self, file: str) -> list[Symbols]:
         """Every line is a text."""
-        return open_lines(file, self.encoding)
+        with settings_of_the_run():
+            return open_lines(file, self.encoding)
 
     @torch.no_grad()
     def predictions(self, model: nn.Module, part: Sequence[Symbols], device: torch.device) -> list[Prediction]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol, Self
 
@@ -14,7 +16,7 @@ from lstmctl.cells.cell import Cell
 from lstmctl.config import Settings
 from lstmctl.config.schema import Model as ModelSettings
 from lstmctl.config.schema import Training as TrainingSettings
-from lstmctl.errors import UsageError
+from lstmctl.errors import DataError, UsageError
 from lstmctl.metrics import Metric
 from lstmctl.protocols import Batch, Batches, Loss, ModelState, Totals
 from lstmctl.records import Prediction, Score
@@ -24,6 +26,24 @@ NOTHING_TOLD = "this run's task has nothing to tell of a sequence: no label, num
 USED_BY = "a forecaster tells by `lstmctl forecast`, and what learnt to write for labels by `lstmctl generate --label`"
 Part = Any
 """One part of the data on its device, in whatever form its task reads: nobody else looks inside."""
+
+
+SETTING = re.compile(r"\b(?:data|task|model|training)\.\w+=")
+
+
+@contextmanager
+def settings_of_the_run() -> Iterator[None]:
+    """Read a file for a trained run, whose settings are fixed: a hint that names another one says what it takes.
+
+    Raises:
+        DataError: as it was raised inside.
+    """
+    try:
+        yield
+    except DataError as error:
+        if error.hint and SETTING.search(error.hint):
+            error.hint = f"fix the file, or retrain with a setting that allows this: {error.hint}"
+        raise
 
 
 class Encoding(Protocol):

@@ -35,7 +35,7 @@ from lstmctl.records import Prediction, Score
 from lstmctl.scoring import evaluating, total
 from lstmctl.tasks.inspected import Inspected, evenly_chosen, position, symbols_tracked
 from lstmctl.tasks.pair_batches import PairBatch, PairsPart
-from lstmctl.tasks.problem import Problem
+from lstmctl.tasks.problem import Problem, settings_of_the_run
 from lstmctl.tasks.sequence_batches import ByLength
 from lstmctl.tasks.teacher_forcing import teacher_forced
 
@@ -75,7 +75,8 @@ class Transduction(Problem):
 
     def read(self, files: Sequence[str]) -> PairsCorpus:
         assert isinstance(self.settings.data, PairsData)
-        return open_pairs(files, self.settings.data.split, None, encoding=self.encoding)
+        with settings_of_the_run():
+            return open_pairs(files, self.settings.data.split, None, encoding=self.encoding)
 
     def difference(self, other: Self) -> str | None:
         return self.encoding.difference(other.encoding)

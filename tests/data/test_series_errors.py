@@ -42,7 +42,7 @@ def refused(content: str | bytes, name: str = "a.csv", **layout: Any) -> DataErr
         # the shape of the file
         (table((5, "2020-01-04,3")), "line 5: 2 fields, but the header (line 1) has 3", None),
         (table((5, "2020-01-04,3,6,9")), "line 5: 4 fields, but the header (line 1) has 3", "decimal comma"),
-        (table((5, "2020-01-04;3;6")), "line 5: 1 field, but", 'one for all: data.separator=","'),
+        (table((5, "2020-01-04;3;6")), "line 5: 1 field, but", "one for all: 'data.separator=\",\"'"),
         (table((5, '2020-01-04,"3,6')), "line 5: a quotation mark is never closed", '""'),
         (table((1, "2019-12-31,1,2")), "line 1: `2019-12-31` stands where a column's name should be", "date,series1"),
         ("1,2\n2,3\n3,4\n", "line 1 holds numbers where the columns' names should be", "header line"),
@@ -135,7 +135,7 @@ def refused(content: str | bytes, name: str = "a.csv", **layout: Any) -> DataErr
         (
             "date,city,a\n" + "".join(f"{day},Rome,1\n" for day in DAYS),
             "column `city` holds text, and has no use",
-            "data.targets=[a]; or, if it names the series, data.id=city",
+            "'data.targets=[a]'; or, if it names the series, data.id=city",
         ),
         ("date,city\n2020-01-01,Rome\n2020-01-02,Oslo\n", "column `city` holds text", "data.targets=[NAME]"),
         (
