@@ -198,7 +198,10 @@ class Backtest:
     cutoffs: tuple[str, ...]
     """Of each forecast: the last row before it."""
     forecasts: tuple[SeriesForecast, ...]
-    """With adaptive intervals, and with what came."""
+    """With adaptive intervals, and with what came. An infinite end stands for no interval: nothing was known by then
+    that could make one."""
+    notes: tuple[str, ...] = ()
+    """Facts that a reader needs to interpret the scores, in whole sentences."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,9 +14,10 @@ from torch import Tensor, nn
 from lstmctl.api import forecasting
 from lstmctl.api.assembly import build_model
 from lstmctl.config import Settings, derive
+from lstmctl.config.schema import Forecast as ForecastSettings
 from lstmctl.data.series import SeriesCorpus, Table
 from lstmctl.errors import UsageError
-from lstmctl.intervals import Floats, interval_scores, run_adaptive, widened
+from lstmctl.intervals import Floats, interval_scores, quantile_offsets, run_adaptive, widened
 from lstmctl.records import Backtest, Evaluated, Event, SeriesForecast
 from lstmctl.scoring import evaluating
 from lstmctl.tasks.forecast import Forecast
@@ -50,6 +51,8 @@ class _Fold:
     """Of the rows that calibrated this network, (windows, horizon, channels, levels)."""
     scored_series: NDArray[np.int64]
     """(windows,), the series of each."""
+    scored_until: NDArray[np.int64]
+    """(windows,), the time of the last label of each."""
 
 
 def backtest(
@@ -127,7 +130,7 @@ def _fold(
 ) -> _Fold:
     """Forecasts of some windows; `fresh` calibrates the run's own kind of intervals by `calibrating` too, where rows
     that are forecast now had calibrated them."""
-    scores, scored_series = calibration_scores(model, calibrating, task.predictor)
+    scores, scored_series, last_rows = calibration_scores(model, calibrating, task.predictor)
     batches, points, spans = [], [], []
     with torch.no_grad(), evaluating(model):
         for some in numbers.split(forecasting.LANES):
@@ -152,7 +155,10 @@ def _fold(
         series=torch.cat([batch.series for batch in batches if batch.series is not None]),
     )
     origins = part.origins(numbers)[0].cpu().numpy()
-    return _Fold(task, corpus.table, labels, origins, point, uncalibrated, calibrated, scores, scored_series)
+    scored_until = corpus.table.times[last_rows]
+    return _Fold(
+        task, corpus.table, labels, origins, point, uncalibrated, calibrated, scores, scored_series, scored_until
+    )
 
 
 def _refitted(
@@ -224,6 +230,7 @@ def _told(run: Run, split: str, stride: int, folds: list[_Fold], *, refit: bool)
         scores={kind: task.as_score(own, point.shape[1]) for kind, own in sums.items()},
         cutoffs=tuple(forecast.history_times[-1] for forecast in forecasts),
         forecasts=tuple(forecasts),
+        notes=() if refit else _notes(run, split),
     )
 
 
@@ -235,16 +242,52 @@ def _adaptive(
     origins: NDArray[np.int64],
     fold: _Fold,
 ) -> NDArray[np.float64]:
-    """Offsets (windows, horizon, channels, levels), each from what was revealed of its own series before; where too
-    little was, from what the widest interval of its level takes."""
+    """Return offsets (windows, horizon, channels, levels), each from what was known at its origin.
+
+    They follow the scores of the window's own series. A step of which no score is known by then has the widest offset
+    of its channel at the same origin, else the widest that the calibration rows give to any channel, else an infinite
+    one, which stands for no interval.
+    """
     scores = interval_scores(truth, uncalibrated)
     offsets = np.empty(scores.shape)
     for one in np.unique(series):
         own = series == one
-        before = fold.scores[fold.scored_series == one]
-        offsets[own] = run_adaptive(
-            scores[own], origins[own], before if len(before) >= FEWEST else fold.scores, task.shares
-        )
+        # Rows that calibrated by another series may lie in this one's future, where parts overlap in time.
+        passed = np.full(len(fold.scores), fill_value=True)
+        if not task.encoding.step.is_index:
+            passed = fold.scored_until < fold.table.times[origins[own][0]]
+        every = fold.scores[passed]
+        before = fold.scores[passed & (fold.scored_series == one)]
+        found = run_adaptive(scores[own], origins[own], before if len(before) >= FEWEST else every, task.shares)
+        from_calibration = _widest(quantile_offsets(every, task.shares)[np.newaxis], axis=(1, 2))
+        for fallback in (_widest(found, axis=1), from_calibration):
+            found = np.where(np.isfinite(found), found, fallback)
+        offsets[own] = found
+    return offsets
+
+
+def _widest(offsets: NDArray[np.float64], axis: int | tuple[int, ...]) -> NDArray[np.float64]:
+    """Return the largest finite offset over some axes, which are kept; infinite where there is none."""
     known = np.isfinite(offsets)
-    widest = np.where(known, offsets, -np.inf).max((0, 1, 2))
-    return np.where(known, offsets, np.where(np.isfinite(widest), widest, 0))
+    largest = np.where(known, offsets, -np.inf).max(axis, keepdims=True)
+    return np.where(known.any(axis, keepdims=True), largest, np.inf)
+
+
+def _notes(run: Run, split: str) -> tuple[str, ...]:
+    """Return the caveat of a backtest on rows of the validation part, the second half of which is forecast."""
+    settings = run.settings
+    assert isinstance(settings.task, ForecastSettings)
+    if split != "validation" or settings.task.calibration == "separate":
+        return ()
+    decided = {
+        "chose the weights": run.info.get("headline") == "best",
+        "decided when training stopped": settings.training.patience is not None,
+        "chose the ridge regression in the forecast": settings.model.ridge > 0,
+    }
+    done = [what for what, is_so in decided.items() if is_so]
+    if not done:
+        return ()
+    return (
+        f"The rows forecast here also {' and '.join(done)}: task.calibration={settings.task.calibration} uses all of the "
+        f"validation part for that. New rows score worse.",
+    )

@@ -83,6 +83,7 @@ def backtest(
                     kind: {name: dict(figures) for name, figures in score.by_channel.items()}
                     for kind, score in result.scores.items()
                 },
+                "notes": list(result.notes),
             }
         )
     elif not quiet:
@@ -112,6 +113,8 @@ def _show(result: Backtest) -> None:
         ]
         columns = [name.replace("_", " ") + " %" for name in levels]
         console.print_table("by channel", ["channel", "intervals", *columns], rows, stream=sys.stdout)
+    for note in result.notes:
+        console.write_line(note)
 
 
 def _shown(value: float | None) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -20,7 +21,7 @@ def forecast_columns(
 ) -> dict[str, list[object]]:
     """Columns `unique_id`, `ds`, of a backtest `cutoff`, `y` where what came is known, `<model>` and, for each level,
     `<model>-lo-90` and `<model>-hi-90`; where a forecast has sample paths, `<model>-path-1` and so on. Times name the
-    zone where the table's own did."""
+    zone where the table's own did. An interval with infinite ends is none: its cells are empty."""
     columns: dict[str, list[object]] = {"unique_id": [], "ds": []}
     if cutoffs:
         columns["cutoff"] = [
@@ -37,7 +38,8 @@ def forecast_columns(
             columns["y"] += forecast.actual or [None] * len(forecast.times)
         for level, ends in sorted(forecast.intervals.items()):
             for end, values in zip(("lo", "hi"), ends, strict=True):
-                columns.setdefault(f"{model}-{end}-{level}", []).extend(values)
+                given = (None if math.isinf(value) else value for value in values)
+                columns.setdefault(f"{model}-{end}-{level}", []).extend(given)
         for index, path in enumerate(forecast.paths):
             columns.setdefault(f"{model}-path-{index + 1}", []).extend(path)
     return columns

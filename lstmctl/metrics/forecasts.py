@@ -26,6 +26,7 @@ def totals(
     spread: Floats,
     centre: Floats,
     naive_error: Floats,
+    has_scale: NDArray[np.bool_] | None = None,
 ) -> dict[str, Sums]:
     """Sums over windows of all that `figures` needs.
 
@@ -42,18 +43,23 @@ def totals(
         covered_80, …        1 where i <= y <= o, its ends included; the number is 100 L
         width_80, …          o - i
 
-    `count` is how many values are known, and `ratio_count` how many of those have a naive error above 0. What ends in
-    `_scaled` is in scaled space, squared, absolute, pinball and width without it in original units.
+    `count` is how many values are known, and `ratio_count` how many of those have a naive error above 0.
+    `scaled_count` is how many have a scale, and the sums in scaled space are over those alone. `interval_count` is how
+    many have an interval, `interval_scaled_count` how many have both, and pinball, covered and width are over those
+    alone. What ends in `_scaled` is in scaled space, squared, absolute, pinball and width without it in original units.
 
     Args:
         truth: (windows, horizon, channels) in scaled space; NaN where missing.
         point: (windows, horizon, channels) in scaled space.
         intervals: (windows, horizon, channels, levels, 2) in scaled space, low and high end; None where there are none.
+            A value whose interval of some level is infinite at both ends has no interval.
         levels: the share that each interval is to cover, between 0 and 1.
         spread: broadcasts against (windows, 1, channels); original = scaled * spread + centre.
         centre: as `spread`.
         naive_error: as `spread`; mean absolute error of the naive forecast on the training part, in original units. NaN
             or 0 where there is none, as in a constant series.
+        has_scale: as `spread`; False where scaled space has no unit that compares with the others'. None where all
+            have one.
 
     Returns:
         (channels, horizon) each.
@@ -74,10 +80,12 @@ def totals(
     size = np.abs(truth * spread + centre) + np.abs(point * spread + centre)
     scale = np.broadcast_to(naive_error, truth.shape)
     comparable = known & (scale > 0)
+    scaled = known if has_scale is None else known & has_scale
     found = {
         "count": added(known),
-        "squared_scaled": added(error**2),
-        "absolute_scaled": added(error),
+        "scaled_count": added(scaled),
+        "squared_scaled": added(error**2, scaled),
+        "absolute_scaled": added(error, scaled),
         "squared": added((error * spread) ** 2),
         "absolute": added(error * spread),
         "percentage": added(200 * error * spread / np.where(size == 0, 1, size)),
@@ -88,16 +96,17 @@ def totals(
         return found
 
     pinball = _pinball(truth - point, 0.5)
-    spans: dict[str, Sums] = {}
+    given = known & ~np.isinf(intervals).all(-1).any(-1)
+    spans: dict[str, Sums] = {"interval_count": added(given), "interval_scaled_count": added(given & scaled)}
     for place, level in enumerate(levels):
         low, high = (intervals[..., place, end].astype(np.float64) for end in (0, 1))
         pinball += _pinball(truth - low, (1 - level) / 2) + _pinball(truth - high, (1 + level) / 2)
         name = _percent(level)
-        spans[f"covered_{name}"] = added((low <= truth) & (truth <= high))
-        spans[f"width_{name}"] = added((high - low) * spread)
-        spans[f"width_scaled_{name}"] = added(high - low)
+        spans[f"covered_{name}"] = added((low <= truth) & (truth <= high), given)
+        spans[f"width_{name}"] = added((high - low) * spread, given)
+        spans[f"width_scaled_{name}"] = added(high - low, given & scaled)
     pinball /= 1 + 2 * len(levels)
-    return found | {"pinball": added(pinball * spread), "pinball_scaled": added(pinball)} | spans
+    return found | {"pinball": added(pinball * spread, given), "pinball_scaled": added(pinball, given & scaled)} | spans
 
 
 def figures(totals: Mapping[str, Sums]) -> dict[str, float]:
@@ -122,32 +131,41 @@ def figures(totals: Mapping[str, Sums]) -> dict[str, float]:
     if not totals["count"].sum():
         return {}
     channels = {name: sums.sum(axis=1) for name, sums in totals.items()}
-    seen = channels["count"] > 0
 
     def overall(name: str, count: str = "count") -> float:
         return float(channels[name].sum() / channels[count].sum())
 
-    def each(name: str) -> Sums:
-        values: Sums = channels[name][seen] / channels["count"][seen]
+    def each(name: str, count: str = "count") -> Sums:
+        seen = channels[count] > 0
+        values: Sums = channels[name][seen] / channels[count][seen]
         return values
 
-    found = {
-        "mse_scaled": overall("squared_scaled"),
-        "mae_scaled": overall("absolute_scaled"),
+    found = {}
+    if channels["scaled_count"].any():
+        found = {
+            "mse_scaled": overall("squared_scaled", "scaled_count"),
+            "mae_scaled": overall("absolute_scaled", "scaled_count"),
+        }
+    found |= {
         "mae": float(each("absolute").mean()),
         "rmse": float(np.sqrt(each("squared")).mean()),
         "smape": overall("percentage"),
     }
     if channels["ratio_count"].any():
         found["mase"] = overall("ratio", "ratio_count")
-    if "pinball" in channels:
-        found |= {"pinball": float(each("pinball").mean()), "pinball_scaled": overall("pinball_scaled")}
+    if "pinball" not in channels or not channels["interval_count"].any():
+        return found
+    has_scaled = bool(channels["interval_scaled_count"].any())
+    found["pinball"] = float(each("pinball", "interval_count").mean())
+    if has_scaled:
+        found["pinball_scaled"] = overall("pinball_scaled", "interval_scaled_count")
     for name in channels:
         if name.startswith("covered_"):
             level = name.removeprefix("covered_")
-            found[f"coverage_{level}"] = overall(name)
-            found[f"width_{level}"] = float(each(f"width_{level}").mean())
-            found[f"width_scaled_{level}"] = overall(f"width_scaled_{level}")
+            found[f"coverage_{level}"] = overall(name, "interval_count")
+            found[f"width_{level}"] = float(each(f"width_{level}", "interval_count").mean())
+            if has_scaled:
+                found[f"width_scaled_{level}"] = overall(f"width_scaled_{level}", "interval_scaled_count")
     return found
 
 

@@ -336,7 +336,7 @@ class Forecast(Problem):
         if self.settings.calibration == "none":
             return None
         rows = calibration_rows(part, self.settings.calibration)
-        scores, _ = calibration_scores(model, rows, self.predictor)
+        scores, _, _ = calibration_scores(model, rows, self.predictor)
         self.calibration = calibrated_offsets(scores, self.settings.levels, self.encoding.targets)
         if self.calibration is None:
             return None

@@ -52,17 +52,23 @@ def calibration_rows(validation: SeriesPart, rows: Rows) -> SeriesPart:
 
 def calibration_scores(
     model: nn.Module, part: SeriesPart, predictor: SeriesPredictor
-) -> tuple[Floats, NDArray[np.int64]]:
-    """How far the truth lay outside of each uncalibrated interval, (windows, horizon, channels, levels), and the
-    series of each window; in order of series and time."""
-    scores, series = [], []
+) -> tuple[Floats, NDArray[np.int64], NDArray[np.int64]]:
+    """Score the uncalibrated intervals of the windows that calibrate, in order of series and time.
+
+    Returns:
+        (windows, horizon, channels, levels) how far the truth lay outside of each interval; (windows,) the series of
+        each window; (windows,) the row of its last label.
+    """
+    scores, series, last_rows = [], [], []
     with torch.no_grad(), evaluating(model):
         for batch in _calibrating(part, predictor):
             assert batch.series is not None
+            assert batch.origins is not None
             _, spans = predictor.uncalibrated(model, batch)
             scores.append(interval_scores(windows_first(batch.target), windows_first(spans)))
             series.append(batch.series.cpu().numpy())
-    return np.concatenate(scores), np.concatenate(series)
+            last_rows.append(batch.origins.cpu().numpy() + part.horizon - 1)
+    return np.concatenate(scores), np.concatenate(series), np.concatenate(last_rows)
 
 
 def baseline_scores(baseline: Baseline, part: SeriesPart, predictor: SeriesPredictor) -> Floats:

@@ -40,6 +40,8 @@ class SeriesBatch(Batch):
     """(1, batch, static)."""
     series: Tensor | None = None
     """(batch,), which of the run's series each window is of."""
+    origins: Tensor | None = None
+    """(batch,), the row of each window's first label."""
 
     @property
     def units(self) -> int:
@@ -107,6 +109,7 @@ class SeriesPart:
             known=self.known[rows],
             static=self.static[series].unsqueeze(0),
             series=self.places[series],
+            origins=origins,
         )
 
     def scored(self, most: int | None = None) -> Iterator[SeriesBatch]:

@@ -42,6 +42,7 @@ def test_totals_of_the_point_forecast() -> None:
     """
     expected = {
         "count": [[2, 1], [1, 1]],
+        "scaled_count": [[2, 1], [1, 1]],
         "squared_scaled": [[1, 4], [0, 0.25]],
         "absolute_scaled": [[1, 2], [0, 0.5]],
         "squared": [[4, 16], [0, 25]],
@@ -132,6 +133,39 @@ def test_an_interval_that_holds_the_truth() -> None:
     assert (found["width_80"], found["width_scaled_80"]) == (5, 2.5)
 
 
+def test_what_has_no_scale_counts_in_original_units_alone() -> None:
+    """Windows with the errors 1 and 1000, the second one's without a scale."""
+    ones, truth = np.ones((2, 1, 1)), np.array([1.0, 1000]).reshape(2, 1, 1)
+    spans = np.broadcast_to(np.array([-2.0, 2]), (2, 1, 1, 1, 2))
+    scales = {"spread": ones, "centre": 0 * ones, "naive_error": 0 * ones}
+    found = figures(totals(truth, 0 * ones, spans, [0.8], **scales, has_scale=np.array([True, False]).reshape(2, 1, 1)))
+    assert (found["mse_scaled"], found["mae_scaled"], found["mae"]) == pytest.approx((1, 1, 500.5))
+    alone = figures(totals(truth[:1], 0 * ones[:1], spans[:1], [0.8], **{key: ones[:1] for key in scales}))
+    assert found["pinball_scaled"] == alone["pinball_scaled"]
+    assert (found["coverage_80"], found["width_scaled_80"]) == (0.5, 4)
+    none = figures(totals(truth, 0 * ones, spans, [0.8], **scales, has_scale=np.zeros((2, 1, 1), bool)))
+    assert set(none) == {"mae", "rmse", "smape", "pinball", "coverage_80", "width_80"}
+
+
+def test_an_infinite_interval_is_none() -> None:
+    """Of three values one has an interval, and one has none at one of its two levels."""
+    ones = np.ones((3, 1, 1))
+    spans = np.array([[[-2.0, 2], [-3, 3]], [[-2, 2], [-np.inf, np.inf]], [[-np.inf, np.inf], [-np.inf, np.inf]]])
+    scales = {"spread": ones, "centre": 0 * ones, "naive_error": ones}
+    found = figures(totals(ones, 0 * ones, spans[:, None, None], [0.8, 0.9], **scales))
+    alone = figures(
+        totals(
+            ones[:1], 0 * ones[:1], spans[:1, None, None], [0.8, 0.9], **{key: one[:1] for key, one in scales.items()}
+        )
+    )
+    assert found == alone
+    assert "coverage_80" not in figures(
+        totals(
+            ones[1:], 0 * ones[1:], spans[1:, None, None], [0.8, 0.9], **{key: one[1:] for key, one in scales.items()}
+        )
+    )
+
+
 @pytest.mark.parametrize(("truth", "pinball"), [(2, 2.65 / 3), (-2, 2.15 / 3)])
 def test_an_interval_that_misses_the_truth(truth: float, pinball: float) -> None:
     """From -1 to 0.5. Above: 0.1 * 3 + 0.5 * 2 + 0.9 * 1.5, or 2.65; below: 0.9 * 1 + 0.5 * 2 + 0.1 * 2.5, or 2.15."""
@@ -166,11 +200,6 @@ def test_what_is_missing_counts_in_no_interval() -> None:
     found = figures(score(TRUTH, POINT, intervals, 0.8))
     assert found["coverage_80"] == pytest.approx(4 / 5)
     assert (found["width_80"], found["width_scaled_80"]) == pytest.approx((12, 2))
-
-
-def test_an_infinite_interval_covers_at_an_infinite_price() -> None:
-    found = single(1, interval(-np.inf, np.inf), 0.8)
-    assert (found["coverage_80"], found["width_80"], found["pinball"]) == (1, np.inf, np.inf)
 
 
 def test_a_channel_without_data_has_no_figures_and_no_part_in_them() -> None:

@@ -183,7 +183,7 @@ def test_several_series_are_windows_of_their_own(series_config: Path, tmp_path: 
     task, corpus, model = pose(series_config, "task.calibration=shared")
     part = task.part(corpus, "training", CPU)
     assert len(part) == (180 - 12 - 4 + 1) + (156 - 12 - 4 + 1)
-    scores, series = calibration_scores(model, task.part(corpus, "validation", CPU), task.predictor)
+    scores, series, _ = calibration_scores(model, task.part(corpus, "validation", CPU), task.predictor)
     assert series.tolist() == [0] * (60 - 3) + [1] * (52 - 3)
     assert len(scores) == len(series)
     references = task.references(corpus, "test")

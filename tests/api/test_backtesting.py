@@ -1,0 +1,117 @@
+"""Backtests: what their intervals may know, and what their scores must admit."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+
+import numpy as np
+import polars
+import pytest
+
+from lstmctl.api import train
+from lstmctl.data.forecast_table import write_forecast_table
+from lstmctl.records import Backtest, SeriesForecast
+from tests.conftest import Command, Trained
+
+QUICK = ["training.budget=20 steps"]
+MASK = [*QUICK, "data.missing=mask"]
+
+
+def rewritten(path: Path, column: str, values: dict[int, float | None]) -> None:
+    """Replace some rows of one column; None leaves its cell empty."""
+    table = polars.read_csv(path)
+    cells = table[column].to_list()
+    for row, value in values.items():
+        cells[row] = value
+    table.with_columns(polars.Series(column, cells, dtype=polars.Float64)).write_csv(path)
+
+
+def intervals(result: Backtest, series: str, count: int) -> list[dict[int, object]]:
+    return [dict(one.intervals) for one in result.forecasts if one.series == series][:count]
+
+
+def test_intervals_of_a_column_unknown_in_calibration_rows_see_nothing_later(
+    series_config: Path, tmp_path: Path
+) -> None:
+    """Column `b` has no value in the rows that calibrate; the truths of the last test rows, made wild, move no interval
+    that was given before them."""
+    path = tmp_path / "small.csv"
+    rewritten(path, "b", dict.fromkeys(range(280, 320)))
+    run = train(series_config, MASK)
+    before = run.backtest(stride=1)
+    draw = np.random.default_rng(2)
+    rewritten(path, "b", {row: float(draw.normal(0, 500)) for row in range(324, 400)})
+    again = train(series_config, MASK)
+    after = again.backtest(stride=1)
+    assert run.metrics["validation"] == again.metrics["validation"]
+    assert intervals(before, "b", 5) == intervals(after, "b", 5)
+    assert intervals(before, "b", 20) != intervals(after, "b", 20)
+
+
+def test_a_column_unknown_in_calibration_rows_begins_with_their_widest_offset(
+    series_config: Path, tmp_path: Path
+) -> None:
+    rewritten(tmp_path / "small.csv", "b", dict.fromkeys(range(280, 320)))
+    run = train(series_config, MASK)
+    first = {one.series: one for one in run.backtest(stride=1).forecasts[:2]}
+    spread = dict(zip(("a", "b"), run.task.encoding.spread[0], strict=True))  # type: ignore[attr-defined]
+
+    def widths(series: str) -> list[float]:
+        low, high = first[series].intervals[80]
+        return [(top - bottom) / spread[series] for bottom, top in zip(low, high, strict=True)]
+
+    assert widths("b") == pytest.approx([max(widths("a"))] * 4, rel=1e-5)
+
+
+def test_where_nothing_was_known_by_then_there_is_no_interval(
+    series_config: Path, tmp_path: Path, lstmctl: Command
+) -> None:
+    """Neither column has a value in the rows that calibrate: intervals begin once test rows are known."""
+    for column in ("a", "b"):
+        rewritten(tmp_path / "small.csv", column, dict.fromkeys(range(280, 320)))
+    run = train(series_config, [*MASK, "task.calibration=shared"])
+    with_some = run.backtest(stride=1).forecasts[0]
+    assert all(map(math.isfinite, with_some.intervals[80][0]))  # the first half of the validation part calibrates too
+    result = run.backtest(split="validation", stride=1)
+    assert all(map(math.isfinite, result.forecasts[0].intervals[80][0]))
+
+
+def test_an_interval_that_does_not_exist_is_empty_in_the_table(tmp_path: Path) -> None:
+    none, some = (-math.inf, 1.0), (math.inf, 2.0)
+    forecast = SeriesForecast("a", ("2020-01-01", "2020-01-02"), (0.5, 1.5), {80: (none, some)})
+    write_forecast_table(tmp_path / "a.csv", [forecast], "gru")
+    assert (tmp_path / "a.csv").read_text().splitlines()[1:] == ["a,2020-01-01,0.5,,", "a,2020-01-02,1.5,1.0,2.0"]
+
+
+@pytest.mark.parametrize("calibration", ["shared", "none"])
+def test_a_backtest_of_rows_that_chose_the_weights_says_so(
+    trained: Trained, lstmctl: Command, calibration: str
+) -> None:
+    run = trained("waves", *QUICK, f"task.calibration={calibration}", "task.loss=quantile")
+    said = (
+        f"The rows forecast here also chose the weights: task.calibration={calibration} uses all of the validation "
+        "part for that. New rows score worse."
+    )
+    assert run.backtest(split="validation").notes == (said,)
+    assert run.backtest(split="test").notes == ()
+    shown = lstmctl("backtest", run.name, "--split", "validation")
+    assert said in " ".join(shown.err.split())
+    told = json.loads(lstmctl("backtest", run.name, "--split", "validation", "--json").out)
+    assert told["notes"] == [said]
+
+
+def test_a_backtest_of_rows_kept_for_calibration_has_nothing_to_admit(trained: Trained) -> None:
+    assert trained("waves", *QUICK).backtest(split="validation").notes == ()
+
+
+def test_a_backtest_names_every_choice_its_rows_made(trained: Trained) -> None:
+    run = trained("waves", *QUICK, "task.calibration=shared", "model.ridge=0.5", "training.patience=50")
+    assert (
+        run.backtest(split="validation")
+        .notes[0]
+        .startswith(
+            "The rows forecast here also chose the weights and decided when training stopped and chose the ridge regression"
+        )
+    )
