@@ -100,6 +100,8 @@ class Score:
     """Of labels: precision, recall, F1 and the number of true cases of each."""
     confusion: tuple[tuple[int, ...], ...] = ()
     """Of labels: how often each true one (row) was told as each (column), in the order of `by_label`."""
+    notes: tuple[str, ...] = ()
+    """Of forecasts: the values that are not scored, in whole sentences."""
 
 
 @dataclass(frozen=True, slots=True)

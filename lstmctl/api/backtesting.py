@@ -15,7 +15,7 @@ from lstmctl.api import forecasting
 from lstmctl.api.assembly import build_model
 from lstmctl.config import Settings, derive
 from lstmctl.config.schema import Forecast as ForecastSettings
-from lstmctl.data.series import SeriesCorpus, Table
+from lstmctl.data.series import SeriesCorpus
 from lstmctl.errors import UsageError
 from lstmctl.intervals import Floats, interval_scores, quantile_offsets, run_adaptive, widened
 from lstmctl.records import Backtest, Evaluated, Event, SeriesForecast
@@ -37,7 +37,7 @@ class _Fold:
     """Windows forecast by one network."""
 
     task: Forecast
-    table: Table
+    corpus: SeriesCorpus
     batch: SeriesBatch
     """Without its inputs."""
     origins: NDArray[np.int64]
@@ -92,7 +92,7 @@ def backtest(
     part = task.part(corpus, split, run.device)
     calibrating = task.part(corpus, "validation", run.device)
     if split == "validation":  # what calibrates must have passed before what is forecast
-        calibrating, part = part.half(0), part.half(1)
+        calibrating, part = part.with_scale().half(0), part.half(1)
     else:
         calibrating = calibration_rows(calibrating, task.settings.calibration)
     for one, what in ((part, "forecast"), (calibrating, "calibrate by")):
@@ -134,7 +134,7 @@ def _fold(
     batches, points, spans = [], [], []
     with torch.no_grad(), evaluating(model):
         for some in numbers.split(forecasting.LANES):
-            batch = part.windows(some)
+            batch = part.observed(some)
             point, uncalibrated = task.predictor.uncalibrated(model, batch)
             batches.append(batch)
             points.append(point)
@@ -153,12 +153,18 @@ def _fold(
         target=torch.cat([batch.target for batch in batches], dim=1),
         fresh=True,
         series=torch.cat([batch.series for batch in batches if batch.series is not None]),
+        own_scale=_joined([batch.own_scale for batch in batches]),
+        unscaled=_joined([batch.unscaled for batch in batches]),
     )
     origins = part.origins(numbers)[0].cpu().numpy()
     scored_until = corpus.table.times[last_rows]
-    return _Fold(
-        task, corpus.table, labels, origins, point, uncalibrated, calibrated, scores, scored_series, scored_until
-    )
+    return _Fold(task, corpus, labels, origins, point, uncalibrated, calibrated, scores, scored_series, scored_until)
+
+
+def _joined(parts: list[Tensor | None]) -> Tensor | None:
+    """Join what all batches have, or none."""
+    there = [part for part in parts if part is not None]
+    return torch.cat(there, dim=1) if there else None
 
 
 def _refitted(
@@ -219,18 +225,21 @@ def _told(run: Run, split: str, stride: int, folds: list[_Fold], *, refit: bool)
             for key, value in fold.task.sums(fold.batch, windows_first(fold.point), spans).items():
                 sums[kind][key] = sums[kind].get(key, 0) + value
         ends = torch.from_numpy(np.ascontiguousarray(adaptive[start:stop])).transpose(0, 1)
-        forecasts += forecasting.series_forecasts(fold.task, fold.table, fold.batch, fold.origins, fold.point, ends)
+        forecasts += forecasting.series_forecasts(
+            fold.task, fold.corpus.table, fold.batch, fold.origins, fold.point, ends, fold.corpus.filled
+        )
         start = stop
+    scores = {kind: task.as_score(own, point.shape[1]) for kind, own in sums.items()}
     return Backtest(
         run=str(run.path),
         split=split,
         origins=int(np.bincount(series).max()),
         stride=stride,
         refit=refit,
-        scores={kind: task.as_score(own, point.shape[1]) for kind, own in sums.items()},
+        scores=scores,
         cutoffs=tuple(forecast.history_times[-1] for forecast in forecasts),
         forecasts=tuple(forecasts),
-        notes=() if refit else _notes(run, split),
+        notes=(*scores["adaptive"].notes, *(() if refit else _notes(run, split))),
     )
 
 
@@ -255,7 +264,7 @@ def _adaptive(
         # Rows that calibrated by another series may lie in this one's future, where parts overlap in time.
         passed = np.full(len(fold.scores), fill_value=True)
         if not task.encoding.step.is_index:
-            passed = fold.scored_until < fold.table.times[origins[own][0]]
+            passed = fold.scored_until < fold.corpus.table.times[origins[own][0]]
         every = fold.scores[passed]
         before = fold.scores[passed & (fold.scored_series == one)]
         found = run_adaptive(scores[own], origins[own], before if len(before) >= FEWEST else every, task.shares)
@@ -288,6 +297,6 @@ def _notes(run: Run, split: str) -> tuple[str, ...]:
     if not done:
         return ()
     return (
-        f"The rows forecast here also {' and '.join(done)}: task.calibration={settings.task.calibration} uses all of the "
-        f"validation part for that. New rows score worse.",
+        f"The rows forecast here also {' and '.join(done)}: task.calibration={settings.task.calibration} uses all of "
+        "the validation part for that. New rows score worse.",
     )

@@ -101,7 +101,8 @@ def examples(run: Run, corpus: SeriesCorpus, split: str) -> list[SeriesForecast]
     batch = part.windows(numbers)
     with torch.no_grad(), evaluating(run.model):
         point, intervals = task.forecasts(run.model, batch)
-    return series_forecasts(task, corpus.table, batch, part.origins(numbers)[0].cpu().numpy(), point, intervals)
+    origins = part.origins(numbers)[0].cpu().numpy()
+    return series_forecasts(task, corpus.table, batch, origins, point, intervals, corpus.filled)
 
 
 def _in_parts(task: Forecast, model: nn.Module, batch: SeriesBatch) -> tuple[Tensor, Tensor | None]:
@@ -118,9 +119,7 @@ def _in_parts(task: Forecast, model: nn.Module, batch: SeriesBatch) -> tuple[Ten
 
 def _unscaled(task: Forecast, batch: SeriesBatch, values: Tensor) -> Tensor:
     """Scaled values (…, batch, channels) in the series' own units, in float64."""
-    assert batch.series is not None
-    series = batch.series.cpu().numpy()
-    spread, centre = (torch.from_numpy(array[series]) for array in (task.encoding.spread, task.encoding.centre))
+    spread, centre = (torch.from_numpy(array) for array in task.scale_of(batch))
     return values.double().cpu() * spread + centre
 
 
@@ -131,9 +130,10 @@ def series_forecasts(
     origins: NDArray[np.int64],
     point: Tensor,
     intervals: Tensor | None,
+    filled: NDArray[np.bool_] | None = None,
 ) -> list[SeriesForecast]:
     """One a window and channel, in order; `origins` (batch,) are rows of `table`, one past its end for what is yet to
-    come."""
+    come. Where a value was `filled` (rows, channels), nothing came."""
     assert batch.series is not None
     encoding, settings = task.encoding, task.settings
     step, horizon, targets = encoding.step, settings.horizon, len(encoding.targets)
@@ -156,7 +156,10 @@ def series_forecasts(
                     level: tuple(tuple(ends[side, place, :, lane, target].tolist()) for side in (0, 1))
                     for place, level in enumerate(settings.levels)
                 }
-            after = table.targets[origin : min(end, origin + horizon), target]
+            rows = slice(origin, min(end, origin + horizon))
+            after = table.targets[rows, target]
+            if filled is not None:
+                after = np.where(filled[rows, target], np.nan, after)
             found.append(
                 SeriesForecast(
                     series=encoding.channels[series * targets + target],

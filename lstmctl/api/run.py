@@ -167,7 +167,11 @@ class Run:
             by_label=scores["run"].by_label,
             confusion=scores["run"].confusion,
             counted="sequences" if self.task.unit == "sequences" else "windows",
-            notes=self.task.notes(part if called == part else "", chosen=self.info.get("headline") == "best"),
+            notes=(
+                *_overlap_notes(corpus, part if called == part else ""),
+                *scores["run"].notes,
+                *self.task.notes(part if called == part else "", chosen=self.info.get("headline") == "best"),
+            ),
         )
 
     def score(self, corpus: Corpus, part: str) -> Score:
@@ -299,3 +303,10 @@ class Run:
                 else "put the old data back",
             )
         return corpus
+
+
+def _overlap_notes(corpus: Corpus, part: str) -> tuple[str, ...]:
+    """Say which rows of other parts lie in or after the part that is scored, where a series' rows do."""
+    if part in ("validation", "test") and isinstance(corpus, SeriesCorpus) and corpus.overlap is not None:
+        return (f"{corpus.overlap}.",)
+    return ()

@@ -95,8 +95,9 @@ def _begin_new(
         assembled = assemble(loaded.settings, loaded.folder, cell, source=source, processes=processes)
         if not processes.first:
             _follow(assembled, None)
-        if isinstance(assembled.corpus, SeriesCorpus) and (lack := assembled.corpus.known_too_short()):
-            log.warning("%s", lack)
+        if isinstance(assembled.corpus, SeriesCorpus):
+            for caveat in filter(None, [assembled.corpus.known_too_short(), assembled.corpus.overlap]):
+                log.warning("%s", caveat)
         for warning in assembled.facts["data"].get("warnings", ()):
             log.warning("%s", warning)
         folder = claim(runs_root(), f"{loaded.name}-{cell_name(loaded.settings.model.cell)}")

@@ -114,7 +114,7 @@ def _show(result: Backtest) -> None:
         columns = [name.replace("_", " ") + " %" for name in levels]
         console.print_table("by channel", ["channel", "intervals", *columns], rows, stream=sys.stdout)
     for note in result.notes:
-        console.write_line(note)
+        console.write_line(note, sys.stdout)
 
 
 def _shown(value: float | None) -> str:

@@ -151,12 +151,17 @@ def for_tuning(settings: Settings, data: Mapping[str, Any]) -> Settings:
     # Of series, a part's length is said for all of them together and its rows for each; elsewhere `rows` is none of it.
     parts = data.get("rows", data["parts"]) if settings.data.source == "series" else data["parts"]
     if parts is None:
-        raise UsageError("--tune needs series of equal length, to leave out of each what is reported")
+        raise UsageError(
+            "--tune needs as many rows of each part in every series, to leave out of each what is reported",
+            hint="series of equal length have them with data.split_by=series",
+        )
     training, validation = int(parts["training"]), int(parts["validation"])
     if "test" not in parts:
         validation = held_out(training)
         training -= validation
-    inner = settings.data.model_copy(update={"split": (training, validation)})
+    # The counts are the same in all series, wherever these were cut.
+    cut = {"split_by": "series"} if settings.data.source == "series" else {}
+    inner = settings.data.model_copy(update={"split": (training, validation), **cut})
     return settings.model_copy(update={"data": inner})
 
 

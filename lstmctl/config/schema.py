@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Annotated, Any, ClassVar, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from lstmctl.config.budget import Budget
 from lstmctl.config.fields import (
@@ -35,6 +35,12 @@ from lstmctl.config.fields import (
     TimeStep,
     Zone,
 )
+
+BEFORE_SPLIT_BY = {
+    *("series", "time", "id", "targets", "past", "known", "static", "calendar", "step", "date_format", "separator"),
+    *("decimal", "order", "duplicates", "missing", "scaler", "split"),
+}
+"""The keys of a run's `data` section, which names them all, before `split_by` was one of them."""
 
 
 class Section(BaseModel):
@@ -255,6 +261,19 @@ class SeriesData(Section):
         description="Training, validation and (optional) test part, in order of time: fractions that sum to 1, whole "
         "counts of rows (an unused tail is allowed), or the dates at which the later parts begin",
     )
+    split_by: Literal["auto", "dates", "series"] = Field(
+        default="auto",
+        description="How fractions cut several series: all at the same dates, each series by its own length, or auto: "
+        "at dates where series overlap in time",
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _keep_the_parts_of_older_runs(cls, values: Any) -> Any:
+        """Cut each series by its own length in a run from before `split_by`: its config names all the other keys."""
+        if isinstance(values, dict) and "split_by" not in values and values.keys() >= BEFORE_SPLIT_BY:
+            return {**values, "split_by": "series"}
+        return values
 
 
 class TableData(Section):

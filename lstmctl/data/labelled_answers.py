@@ -172,8 +172,8 @@ def fit_numbers(sheet: Sheet, names: tuple[str, ...], scaler: str, values: Float
     """The scale of each column (rows, columns), of the rows it is given alone; what is odd about one is noted."""
     scales = [fit_scale(scaler, column) for column in values.T]
     for name, scale in zip(names, scales, strict=True):
-        if scale.remark is not None:
-            sheet.notes.append(f"`{name}` {scale.remark}.")
+        if scale.caveat is not None:
+            sheet.notes.append(f"`{name}` {scale.caveat}.")
     return Numbers(names, tuple(scale.centre for scale in scales), tuple(scale.spread for scale in scales))
 
 

@@ -86,11 +86,11 @@ def describe_series(corpus: SeriesCorpus, lookback: int, horizon: int) -> dict[s
     text = encoding.step.text
     parts = {}
     for name, rows in corpus.parts.items():
-        start, stop = (int(edge) for edge in rows[0])
+        starts, stops = rows[rows[:, 1] > rows[:, 0]].T
         parts[name] = {
             "rows": int(np.diff(rows).sum()),
-            "first": text(int(table.times[start])) if stop > start else None,
-            "last": text(int(table.times[stop - 1])) if stop > start else None,
+            "first": text(int(table.times[starts].min())) if len(starts) else None,
+            "last": text(int(table.times[stops - 1].max())) if len(stops) else None,
             "windows": int(corpus.origins(name)[1].sum()),
         }
     return {

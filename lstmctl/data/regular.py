@@ -270,7 +270,9 @@ def static_values(rows: Rows, bounds: Indices, missing: str) -> NDArray[np.float
     return np.asarray(low)
 
 
-def fill(rows: Rows, bounds: Indices, ends: Indices, parts: Mapping[str, Indices], step: Step, missing: str) -> None:
+def fill(
+    rows: Rows, bounds: Indices, ends: Indices, parts: Mapping[str, Indices], step: Step, missing: str
+) -> NDArray[np.bool_] | None:
     """Fill missing targets and covariates of observed rows, in place; rows that were inserted are not noted again.
 
     `interpolate` draws a line between neighbours, in training rows alone: in rows that are scored it would tell a
@@ -285,9 +287,13 @@ def fill(rows: Rows, bounds: Indices, ends: Indices, parts: Mapping[str, Indices
         step: how times are written in messages.
         missing: error, forward-fill, interpolate or mask.
 
+    Returns:
+        (rows, targets) which targets were filled; None where none was.
+
     Raises:
         DataError: a value is missing where that is an error, or there is none before it to fill it with.
     """
+    filled: NDArray[np.bool_] | None = None
     for use in ("targets", "past", "known"):
         names: Sequence[str] = getattr(rows.columns, use)
         for column, name in enumerate(names):
@@ -300,6 +306,9 @@ def fill(rows: Rows, bounds: Indices, ends: Indices, parts: Mapping[str, Indices
                 _note_missing(rows, written, name, step, missing)
             if missing == "mask":
                 continue
+            if use == "targets":
+                filled = np.zeros(rows.values[use].shape, dtype=bool) if filled is None else filled
+                filled[holes, column] = True
             rows.values[use] = private(rows.values[use])
             values = rows.values[use][:, column]
             for series in np.unique(rows.series[holes]):
@@ -311,6 +320,7 @@ def fill(rows: Rows, bounds: Indices, ends: Indices, parts: Mapping[str, Indices
                 _carry_forward(block)
                 if np.isnan(block[0]):
                     raise _nothing_before(rows, block, start, name, step)
+    return filled
 
 
 def _interpolate(block: NDArray[np.float64]) -> None:

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+ROUNDING = 1e-12
+"""A range below this share of the values themselves is no more than rounding."""
 NORMAL_QUARTILES = 1.349
 """Distance between the quartiles of a normal distribution, in standard deviations."""
 
@@ -21,6 +23,13 @@ class Scale:
     centre: float
     spread: float
     remark: str | None = None
+    is_fitted: bool = True
+    """False where the values gave no spread, and 1 stands for it."""
+
+    @property
+    def caveat(self) -> str | None:
+        """Return what is odd about the column, with what is done about it."""
+        return self.remark if self.is_fitted else f"{self.remark}; its spread is taken as 1"
 
 
 def fit_scale(scaler: str, values: NDArray[np.float64]) -> Scale:
@@ -39,11 +48,13 @@ def fit_scale(scaler: str, values: NDArray[np.float64]) -> Scale:
     missing = np.isnan(values)
     seen = values[~missing] if missing.any() else values
     if not len(seen):
-        return Scale(0.0, 1.0, "has no value in its training rows and is left unscaled")
+        return Scale(0.0, 1.0, "has no value in its training rows", is_fitted=False)
     low, high = float(seen.min()), float(seen.max())
     # Asked of the values: the deviation of many equal ones need not come out as 0.
     if low == high:
-        return Scale(low, 1.0, f"is constant ({low:g}) in its training rows; its spread is taken as 1")
+        return Scale(low, 1.0, f"is constant ({low:g}) in its training rows", is_fitted=False)
+    if high - low <= ROUNDING * max(abs(low), abs(high)):
+        return _sound(float(np.mean(seen)), 0.0)
     if scaler == "min-max":
         return _sound(low, high - low)
     if scaler == "robust":
@@ -58,7 +69,7 @@ def fit_scale(scaler: str, values: NDArray[np.float64]) -> Scale:
 def _sound(centre: float, spread: float, remark: str | None = None) -> Scale:
     if spread > np.finfo(np.float32).tiny:
         return Scale(centre, spread, remark)
-    return Scale(centre, 1.0, "varies too little in its training rows to be scaled; its spread is taken as 1")
+    return Scale(centre, 1.0, "varies too little in its training rows to be scaled", is_fitted=False)
 
 
 def naive_error(values: NDArray[np.float64], season: int) -> float:

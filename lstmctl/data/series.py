@@ -5,8 +5,6 @@ Every step that looks at values (scales, filling) looks at no row of a later par
 
 from __future__ import annotations
 
-import datetime
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
@@ -19,9 +17,9 @@ from lstmctl.data.calendar import calendar_features
 from lstmctl.data.locating import locate, portable_name
 from lstmctl.data.purposes import NEWER_SERIES, SERIES, Purpose
 from lstmctl.data.series_encoding import Scales, SeriesEncoding, fit_scales
+from lstmctl.data.series_splitting import SeriesParts, split_series
 from lstmctl.data.series_table import Scaled, Table
-from lstmctl.data.splitting import PARTS, split_positions
-from lstmctl.data.timesteps import Step, Times
+from lstmctl.data.timesteps import Step
 from lstmctl.errors import DataError
 
 if TYPE_CHECKING:
@@ -56,6 +54,7 @@ class Layout:
     missing: str = "error"
     scaler: str = "standard"
     split: tuple[float, ...] | tuple[int, ...] | tuple[str, ...] = (0.7, 0.1, 0.2)
+    split_by: str = "auto"
 
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> Self:
@@ -71,6 +70,8 @@ class SeriesCorpus:
     encoding: SeriesEncoding
     parts: dict[str, Indices]
     """(series, 2) start and stop row of each part in each series, of observed rows alone."""
+    filled: NDArray[np.bool_] | None
+    """(rows, targets) which targets were missing and were filled; None where none was."""
     lookback: int
     horizon: int
     names: tuple[str, ...]
@@ -79,6 +80,10 @@ class SeriesCorpus:
     """Size in bytes and SHA-256 of the file, and its rows."""
     notes: tuple[str, ...]
     """In words, what was found and done."""
+    middle: Indices | None = None
+    """(series,) the row that halves the validation part; None where each series halves its own."""
+    overlap: str | None = None
+    """In a sentence, which rows lie in or after a later part of another series; None where none do."""
 
     @property
     def is_mapped(self) -> bool:
@@ -146,7 +151,8 @@ class SeriesCorpus:
         raise DataError(
             f"{self.names[0]}: the {part} part{whose} has {have:,} rows, but {reads}task.horizon {self.horizon} "
             f"{'take' if reads else 'takes'} {need:,} for one window",
-            hint=f"a smaller {lookback}task.horizon, a larger share in data.split, or more rows",
+            hint=f"a smaller {lookback}task.horizon, a larger share in data.split, or more rows"
+            + ("" if self.middle is None else "; or cut each series by its own length: data.split_by=series"),
         )
 
 
@@ -205,18 +211,22 @@ def open_series(
     step = encoding.step if encoding is not None else find_step(rows, bounds, layout.step)
     _check_times(rows, encoding)
     calendar = encoding.calendar if encoding is not None else layout.calendar
-    dates = rows.times
     known = {} if encoding is None else dict(zip(encoding.ids, encoding.tail.days.tolist(), strict=True))
     days = days_of_month(rows, bounds, step, known)
+    dates, is_dated = rows.times, True
     if step.is_index and not rows.is_index:
         number_rows(rows, bounds, step)
         rows.notes.append(f"`{rows.columns.time}` gives the order alone: data.step is `{step}`")
         ends = observed_ends(rows, bounds)
-        parts = _parts(rows, bounds, ends, dates, layout, encoding, is_dated=True)
     else:
         bounds = insert_missing(rows, bounds, step, days, layout.missing)
         ends = observed_ends(rows, bounds)
-        parts = _parts(rows, bounds, ends, rows.times, layout, encoding, is_dated=not rows.is_index)
+        dates, is_dated = rows.times, not rows.is_index
+    if encoding is not None:
+        cut = SeriesParts({"validation": np.stack([bounds[:-1], ends], axis=1)})
+    else:
+        cut = split_series(rows, bounds, ends, dates, layout.split, layout.split_by, is_dated=is_dated)
+    parts = cut.rows
     del dates
     calendar_features(rows.times[:0], calendar, step)  # refused now, not when training has begun
     table = Table(
@@ -234,16 +244,16 @@ def open_series(
     if encoding is None:
         every = step.season() if season == "auto" else season
         # Scales come first: of what was observed, before anything is filled.
-        scales = fit_scales(table, parts["training"], layout.scaler, every, _channels(rows))
-        fill(rows, bounds, ends, parts, step, layout.missing)
+        scales = fit_scales(table, parts["training"], layout.scaler, every, _channels(rows), lookback + horizon)
+        filled = fill(rows, bounds, ends, parts, step, layout.missing)
         table = _with_values(table, rows)
         encoding = _encoding(rows, table, parts["training"], scales, layout, step, every, lookback, horizon)
-        corpus = _corpus(table, encoding, parts, lookback, horizon, name, path, rows)
+        corpus = _corpus(table, encoding, cut, filled, lookback, horizon, name, path, rows)
         for part in parts:
             corpus.require_windows(part)
         return corpus
-    fill(rows, bounds, ends, parts, step, layout.missing)
-    return _corpus(_with_values(table, rows), encoding, parts, lookback, horizon, name, path, rows)
+    filled = fill(rows, bounds, ends, parts, step, layout.missing)
+    return _corpus(_with_values(table, rows), encoding, cut, filled, lookback, horizon, name, path, rows)
 
 
 def _read(path: Path, wanted: Wanted, layout: Layout, purpose: Purpose) -> Rows:
@@ -335,78 +345,6 @@ def _check_times(rows: Rows, encoding: SeriesEncoding | None) -> None:
         )
 
 
-def _parts(
-    rows: Rows,
-    bounds: Indices,
-    ends: Indices,
-    times: Times,
-    layout: Layout,
-    encoding: SeriesEncoding | None,
-    *,
-    is_dated: bool,
-) -> dict[str, Indices]:
-    """(series, 2) start and stop of each part; in order of time, each series for itself."""
-    starts = bounds[:-1]
-    if encoding is not None:
-        return {"validation": np.stack([starts, ends], axis=1)}
-    split = layout.split
-    lengths = ends - starts
-    if not lengths.any():
-        raise DataError(
-            f"{rows.path}: no row has a value of {', '.join(f'`{name}`' for name in rows.columns.targets)}",
-            hint="name the columns to forecast: data.targets=[…]",
-        )
-    if any(isinstance(share, str) for share in split):
-        if not is_dated:
-            raise DataError(
-                f"{rows.path}: data.split gives dates, but column `{rows.columns.time}` holds whole numbers",
-                hint="split by counts of rows or by fractions: 'data.split=[0.7,0.1,0.2]'",
-            )
-        moments = np.array([_moment(str(share)) for share in split])
-        edges = np.stack(
-            [start + np.searchsorted(times[start:end], moments) for start, end in zip(starts, ends, strict=True)]
-        )
-        if len(split) < len(PARTS):
-            edges = np.concatenate([edges, ends[:, None]], axis=1)
-    else:
-        numbers = [share for share in split if not isinstance(share, str)]
-        if len(rows.ids) == 1:
-            try:
-                found = split_positions(int(lengths[0]), numbers)
-            except DataError as error:
-                hint = "fewer rows for its parts in data.split, or more rows in the table"
-                raise DataError(f"{rows.path}: {error} rows", hint=hint) from error
-            return {name: starts[:, None] + np.array([part], dtype=np.int64) for name, part in found.items()}
-        sums = [sum(numbers[: part + 1]) for part in range(len(numbers))]
-        if all(isinstance(share, int) for share in numbers):
-            edges = starts[:, None] + np.minimum(lengths[:, None], np.array(sums, dtype=np.int64))
-        else:
-            # The small constant keeps 0.8 + 0.1 from falling a hair short of a whole number.
-            shares = [[math.floor(share * int(length) + 1e-6) for share in sums[:-1]] for length in lengths]
-            edges = starts[:, None] + np.array(shares, dtype=np.int64)
-            edges = np.concatenate([edges, ends[:, None]], axis=1)
-    edges = np.concatenate([starts[:, None], edges], axis=1).astype(np.int64)
-    return {name: edges[:, part : part + 2] for part, name in enumerate(PARTS[: edges.shape[1] - 1])}
-
-
-def _moment(text: str) -> int:
-    """A date of the config as microseconds by the table's own clock.
-
-    Raises:
-        DataError: it is no date, or names a time zone.
-    """
-    try:
-        moment = datetime.datetime.fromisoformat(text)
-    except ValueError as error:
-        raise DataError(f"data.split `{text}` is no date such as 2017-07-01 or 2017-07-01T12:00") from error
-    if moment.tzinfo is not None:
-        raise DataError(
-            f"data.split `{text}` names a time zone, but times are taken by the table's own clock",
-            hint=f"write it by that clock: {moment.replace(tzinfo=None).isoformat()}",
-        )
-    return (moment - datetime.datetime(1970, 1, 1)) // datetime.timedelta(microseconds=1)
-
-
 def _with_values(table: Table, rows: Rows) -> Table:
     """A table with the rows' values as they are now: what is mapped from a disk was not filled in place."""
     return replace(table, targets=rows.values["targets"], past=rows.values["past"], known=rows.values["known"])
@@ -465,7 +403,8 @@ def _rows_used(table: Table, training: Indices, step: Step) -> str:
 def _corpus(
     table: Table,
     encoding: SeriesEncoding,
-    parts: dict[str, Indices],
+    cut: SeriesParts,
+    filled: NDArray[np.bool_] | None,
     lookback: int,
     horizon: int,
     name: str,
@@ -475,12 +414,15 @@ def _corpus(
     found = SeriesCorpus(
         table=table,
         encoding=encoding,
-        parts=parts,
+        parts=cut.rows,
+        filled=filled,
         lookback=lookback,
         horizon=horizon,
         names=(portable_name(name, path),),
         fingerprint=rows.fingerprint,
         notes=(),
+        middle=cut.middle,
+        overlap=cut.overlap,
     )
     return replace(found, notes=(*rows.notes, *_remarks(found)))
 
@@ -497,6 +439,8 @@ def _remarks(corpus: SeriesCorpus) -> list[str]:
         remarks.append(f"{count:,} future {many}, without targets, from {first} on")
     if "training" in corpus.parts and (lack := corpus.known_too_short()):
         remarks.append(lack)
+    if corpus.overlap is not None:
+        remarks.append(corpus.overlap)
     if "training" in corpus.parts and len(table.ids) > 1:
         counts = corpus.origins("training")[1]
         short = np.flatnonzero(counts == 0)
@@ -507,4 +451,11 @@ def _remarks(corpus: SeriesCorpus) -> list[str]:
                 f"{len(short):,} of {len(counts):,} series have too few training rows for a window "
                 f"({corpus.lookback + corpus.horizon:,}): " + ", ".join(named[:SHOWN] + ["…"] * (len(short) > SHOWN))
             )
+    if "training" in corpus.parts and (unscaled := corpus.encoding.without_scale):
+        shown = ", ".join([f"`{name}`" for name in unscaled[:SHOWN]] + ["…"] * (len(unscaled) > SHOWN))
+        has, it = ("has", "it takes") if len(unscaled) == 1 else ("have", "they take")
+        remarks.append(
+            f"{shown} {has} no scale in the training rows: each window is scaled by itself, and {it} no part in "
+            "training, the choice of weights, calibration and scaled metrics"
+        )
     return remarks

@@ -5,14 +5,14 @@ from __future__ import annotations
 import itertools
 import logging
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lstmctl.data.calendar import PHASES, calendar_features
-from lstmctl.data.scaling import fit_scale, naive_error
+from lstmctl.data.scaling import Scale, fit_scale, naive_error
 from lstmctl.data.series_table import Scaled, Table
 from lstmctl.data.table_writing import DateForm, Writing
 from lstmctl.data.timesteps import CHUNK, LAST, Step
@@ -25,6 +25,9 @@ Places = slice | NDArray[np.int64]
 Which = int | NDArray[np.int64]
 WARNED = 5
 """Remarks on scales that are logged one by one."""
+LEFT_OUT = "its windows are scaled one by one, and neither training nor the choice of weights nor calibration uses it"
+FEWEST = 10
+"""Values from which a scale can be trusted in a series too short for a training window."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,6 +40,10 @@ class Scales:
     """(series, targets) never 0"""
     naive_error: NDArray[np.float64]
     """(series, targets) mean |value − value a season before|; NaN where unknown, never 0."""
+    has_scale: NDArray[np.bool_]
+    """(series, targets) False where the training rows give no scale while those of other series or columns do. Each
+    window of such a series is scaled by itself, and it takes no part in what concerns the others: training, the choice
+    of weights, calibration and scaled metrics."""
     past_centre: NDArray[np.float64]
     """(series, past columns)"""
     past_spread: NDArray[np.float64]
@@ -72,6 +79,12 @@ class SeriesEncoding(Scales):
     """The last rows of each series, for forecasts without the data."""
     writing: Writing | None = None
     """How its table was written; None in runs of before that was kept."""
+
+    @property
+    def without_scale(self) -> tuple[str, ...]:
+        """Return the channels that the training rows give no scale."""
+        lacking = np.flatnonzero(~self.has_scale)
+        return tuple(self.channels[place] for place in lacking)
 
     @property
     def channels(self) -> tuple[str, ...]:
@@ -171,6 +184,7 @@ class SeriesEncoding(Scales):
             **dict.fromkeys(("static_centre", "static_spread"), (len(names["static"]),)),
         }
         arrays = {key: _numbers(data, key, shape, optional=key == "naive_error") for key, shape in shapes.items()}
+        arrays["has_scale"] = _flags(data, "has_scale", (series, targets))
         for key, array in arrays.items():
             if (key.endswith("spread") or key == "naive_error") and np.any(array <= 0):
                 raise _damaged(key)
@@ -196,7 +210,9 @@ class SeriesEncoding(Scales):
         )
 
 
-def fit_scales(table: Table, training: NDArray[np.int64], scaler: str, season: int, names: list[str]) -> Scales:
+def fit_scales(
+    table: Table, training: NDArray[np.int64], scaler: str, season: int, names: list[str], window: int
+) -> Scales:
     """Scales from training rows, and from nothing else.
 
     Args:
@@ -205,32 +221,46 @@ def fit_scales(table: Table, training: NDArray[np.int64], scaler: str, season: i
         scaler: of the targets; covariates are always standardised.
         season: rows between the two values of the naive error.
         names: of the channels, series-major, for remarks.
+        window: rows of a window with its labels.
     """
     series, targets = len(table.ids), table.targets.shape[1]
     centre, spread, naive = (np.empty((series, targets)) for _ in range(3))
     helpers = {use: np.empty((2, series, values.shape[1])) for use, values in _covariates(table).items()}
-    remarks = []
+    has_scale = np.ones((series, targets), dtype=bool)
+    has_windows = np.zeros(series, dtype=bool)
+    odd: list[tuple[int, int, Scale]] = []
     for own, (start, stop) in enumerate(training):
         for column in range(targets):
             values = np.ascontiguousarray(table.targets[start:stop, column])
             scale = fit_scale(scaler, values)
             centre[own, column], spread[own, column] = scale.centre, scale.spread
             naive[own, column] = naive_error(values, season)
+            known = int(np.count_nonzero(~np.isnan(values)))
+            if scaler != "none" and scale.is_fitted and len(values) < window and known < FEWEST:
+                has_scale[own, column] = False
+                scale = replace(scale, remark=f"has only {known} values in its training rows")
+            elif not scale.is_fitted:
+                has_scale[own, column] = False
             if scale.remark:
-                remarks.append(f"`{names[own * targets + column]}` {scale.remark}")
+                odd.append((own, column, scale))
+        has_windows[own] = stop - start >= window
         for use, block in _covariates(table).items():
             for column in range(block.shape[1]):
                 scale = fit_scale("standard", np.ascontiguousarray(block[start:stop, column]))
                 helpers[use][:, own, column] = scale.centre, scale.spread
-    for remark in remarks[:WARNED]:
-        log.warning("%s", remark)
-    if len(remarks) > WARNED:
-        log.warning("and %d more series or columns like these", len(remarks) - WARNED)
+    if not has_scale[has_windows].any():
+        has_scale[:] = True  # there is nothing else to learn from: the spread of 1 has to do
+    for own, column, scale in odd[:WARNED]:
+        caveat = scale.caveat if has_scale[own, column] else f"{scale.remark}; {LEFT_OUT}"
+        log.warning("`%s` %s", names[own * targets + column], caveat)
+    if len(odd) > WARNED:
+        log.warning("and %d more series or columns like these", len(odd) - WARNED)
     facts = [fit_scale("standard", table.static[:, column]) for column in range(table.static.shape[1])]
     return Scales(
         centre=centre,
         spread=spread,
         naive_error=naive,
+        has_scale=has_scale,
         past_centre=helpers["past"][0],
         past_spread=helpers["past"][1],
         known_centre=helpers["known"][0],
@@ -326,6 +356,16 @@ def _numbers(
     if array.shape != shape or (not whole and (np.isinf(array).any() or (not optional and np.isnan(array).any()))):
         raise _damaged(key)
     return array
+
+
+def _flags(data: Mapping[str, Any], key: str, shape: tuple[int, ...]) -> NDArray[np.bool_]:
+    """Return truth values of exactly that shape; all true in a run made before they were kept."""
+    if key not in data:
+        return np.ones(shape, dtype=bool)
+    array = np.array(data[key], dtype=object)
+    if array.shape != shape or not all(type(item) is bool for item in array.flat):
+        raise _damaged(key)
+    return array.astype(bool)
 
 
 def _table(data: Mapping[str, Any], names: Mapping[str, tuple[str, ...]], step: Step) -> Table:

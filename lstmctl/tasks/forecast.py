@@ -35,6 +35,7 @@ from lstmctl.records import Score
 from lstmctl.reporting.quantities import sparkline
 from lstmctl.scoring import evaluating, total
 from lstmctl.tasks.augmentation import augmented
+from lstmctl.tasks.forecast_notes import left_out_notes, reading_notes
 from lstmctl.tasks.inspected import Inspected
 from lstmctl.tasks.interval_calibration import (
     baseline_scores,
@@ -162,6 +163,8 @@ class Forecast(Problem):
     def part(self, corpus: SeriesCorpus, name: str, device: torch.device) -> SeriesPart:
         """One part, with all rows of the table: windows reach back."""
         values, past, known, static = self._columns(corpus, device)
+        own = places(corpus.table.ids, self.encoding.ids)
+        unscaled = ~self.encoding.has_scale[own]
         return SeriesPart(
             values,
             past,
@@ -169,19 +172,23 @@ class Forecast(Problem):
             static,
             torch.from_numpy(corpus.table.bounds[:-1]).to(device),
             torch.from_numpy(corpus.parts[name]).to(device),
-            torch.from_numpy(places(corpus.table.ids, self.encoding.ids)).to(device),
+            torch.from_numpy(own).to(device),
             self.settings.lookback,
             self.settings.horizon,
             name,
+            None if corpus.filled is None else torch.from_numpy(corpus.filled).to(device),
+            None if corpus.middle is None or name != "validation" else torch.from_numpy(corpus.middle).to(device),
+            torch.from_numpy(unscaled).to(device) if unscaled.any() else None,
         )
 
     def require(self, part: SeriesPart) -> None:
-        """Raises DataError where the validation part is too short to be halved, or a part holds no known value; one
-        without a window was refused when it was opened."""
+        """Raises DataError where the validation part is too short to be halved, where it has windows of series without
+        a scale alone, or where a part holds no known value; one without a window was refused when it was opened."""
         rows = self.settings.calibration
         parts = [choosing_rows(part, rows), calibration_rows(part, rows)] if part.name == "validation" else [part]
         for one in parts:
-            if self.masked and not any(bool(batch.target.isfinite().any()) for batch in one.scored()):
+            has_holes = self.masked or part.filled is not None
+            if has_holes and not any(batch.has_scored_values for batch in one.scored()):
                 raise DataError(
                     f"no value of {', '.join(self.encoding.targets)} is known in the {part.name} part, so there is "
                     "nothing to score",
@@ -257,7 +264,7 @@ class Forecast(Problem):
         model.ridge[-fitted.lookback :] = torch.from_numpy(fitted.weights).to(model.ridge)
 
     def training_order(self, part: SeriesPart, training: TrainingSettings, seed: int) -> ShuffledOrigins:
-        return ShuffledOrigins(part, training.batch, seed)
+        return ShuffledOrigins(part.with_scale(), training.batch, seed)
 
     def initial_state(self, model: nn.Module, batch: Batch) -> ModelState:
         return ()  # every window starts from zero
@@ -270,6 +277,8 @@ class Forecast(Problem):
         if model.training:
             window, target = augmented(window, target, shift, self.settings, self.shorten)
         seen = ~target.isnan() if self.masked else None
+        if batch.unscaled is not None:
+            seen = ~(target.isnan() | batch.unscaled)
         # What a distribution is trained on is the likelihood of what came, so what came is also what it goes on from.
         forced = None
         if self.predictor.has_joint_distribution:
@@ -343,25 +352,14 @@ class Forecast(Problem):
         return {"offsets": self.calibration.tolist(), "windows": len(scores), "rows": self.settings.calibration}
 
     def notes(self, part: str, *, chosen: bool) -> tuple[str, ...]:
-        settings = self.settings
-        rows = "the second half of the validation part" if settings.calibration == "separate" else "the validation part"
-        chose = "the first half" if settings.calibration == "separate" else "the same rows"
-        found = []
-        if self.calibration is not None:
-            weights = f"; {chose} chose the weights" if chosen else ""
-            found.append(f"The intervals were calibrated on {rows}{weights}.")
-        elif self.likelihood.has_intervals:
-            found.append("The intervals are the network's own: nothing calibrated them.")
-        if part == "validation":
-            also = "their coverage here is what it was made to be, and " if self.calibration is not None else ""
-            found.append(
-                f"These are rows that choices were made on: {also}the ridge regression was chosen on them too."
-            )
-        if self.encoding.season > settings.lookback:
-            found.append(
-                f"No seasonal naive forecast: a season of {self.encoding.season:,} rows is longer than the lookback."
-            )
-        return tuple(found)
+        has_own = self.likelihood.has_intervals
+        return reading_notes(
+            self.settings,
+            self.encoding.season,
+            part,
+            chosen=chosen,
+            intervals="calibrated" if self.calibration is not None else "own" if has_own else "none",
+        )
 
     # Scores and baselines.
 
@@ -407,26 +405,38 @@ class Forecast(Problem):
         return found
 
     def as_score(self, sums: Totals, windows: int) -> Score:
-        """The figures that follow from such sums."""
+        """Return the metrics that follow from such sums, with what they leave out."""
         names = self.encoding.targets
-        return Score(self.metrics(sums), windows, by_channel(sums, names), by_step(sums))
+        values = windows * self.settings.horizon * len(names)
+        left_out = left_out_notes(sums, values, self.layout.missing, self.encoding.without_scale)
+        return Score(self.metrics(sums), windows, by_channel(sums, names), by_step(sums), notes=left_out)
 
     def sums(self, batch: SeriesBatch, point: Floats, intervals: Floats | None) -> Totals:
         """What `metrics.forecasts` adds up of forecasts (batch, horizon, channels), however they were made."""
         assert batch.series is not None
-        series = batch.series.cpu().numpy()
-        encoding = self.encoding
+        spread, centre = self.scale_of(batch)
         return dict(
             totals(
                 windows_first(batch.target),
                 point,
                 intervals,
                 self.shares,
-                spread=encoding.spread[series][:, None],
-                centre=encoding.centre[series][:, None],
-                naive_error=encoding.naive_error[series][:, None],
+                spread=spread[:, None],
+                centre=centre[:, None],
+                naive_error=self.encoding.naive_error[batch.series.cpu().numpy()][:, None],
+                has_scale=None if batch.unscaled is None else ~batch.unscaled.transpose(0, 1).cpu().numpy(),
             )
         )
+
+    def scale_of(self, batch: SeriesBatch) -> tuple[Floats, Floats]:
+        """Return the spread and the centre (batch, channels) that turn scaled values into the series' own units."""
+        assert batch.series is not None
+        series = batch.series.cpu().numpy()
+        spread, centre = self.encoding.spread[series], self.encoding.centre[series]
+        if batch.own_scale is None:
+            return spread, centre
+        own_centre, own_spread = batch.own_scale.double().cpu().numpy()
+        return spread * own_spread, centre + spread * own_centre
 
     @property
     def shares(self) -> list[float]:

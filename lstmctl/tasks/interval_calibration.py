@@ -36,18 +36,20 @@ def choosing_rows(validation: SeriesPart, rows: Rows) -> SeriesPart:
     """The rows of the validation part that choose: all, or the first half where the second is kept for calibration.
 
     Raises:
-        DataError: a half holds no window.
+        DataError: a half holds no window, or no series with a scale has one.
     """
-    return _half(validation, 0) if rows == "separate" else validation
+    part = _with_scale(validation)
+    return _half(part, 0) if rows == "separate" else part
 
 
 def calibration_rows(validation: SeriesPart, rows: Rows) -> SeriesPart:
     """The rows of the validation part that are kept for calibration.
 
     Raises:
-        DataError: a half holds no window.
+        DataError: a half holds no window, or no series with a scale has one.
     """
-    return _half(validation, 1) if rows == "separate" else validation
+    part = _with_scale(validation)
+    return _half(part, 1) if rows == "separate" else part
 
 
 def calibration_scores(
@@ -65,7 +67,7 @@ def calibration_scores(
             assert batch.series is not None
             assert batch.origins is not None
             _, spans = predictor.uncalibrated(model, batch)
-            scores.append(interval_scores(windows_first(batch.target), windows_first(spans)))
+            scores.append(interval_scores(_truth(part, batch), windows_first(spans)))
             series.append(batch.series.cpu().numpy())
             last_rows.append(batch.origins.cpu().numpy() + part.horizon - 1)
     return np.concatenate(scores), np.concatenate(series), np.concatenate(last_rows)
@@ -75,10 +77,7 @@ def baseline_scores(baseline: Baseline, part: SeriesPart, predictor: SeriesPredi
     """How far the truth lay from a baseline's point forecasts, (windows, horizon, channels), in the windows that
     calibrate the predictor's intervals."""
     return np.concatenate(
-        [
-            np.abs(windows_first(batch.target) - baseline(windows_first(batch.input)))
-            for batch in _calibrating(part, predictor)
-        ]
+        [np.abs(_truth(part, batch) - baseline(windows_first(batch.input))) for batch in _calibrating(part, predictor)]
     )
 
 
@@ -133,6 +132,25 @@ def _calibrating(part: SeriesPart, predictor: SeriesPredictor) -> Iterator[Serie
     numbers = part.horizon * part.values.shape[1] * len(predictor.settings.levels)
     most = MOST_WINDOWS_OF_PATHS if predictor.has_joint_distribution else MOST_WINDOWS
     return part.scored(max(100, min(most, MOST_NUMBERS // numbers)))
+
+
+def _truth(part: SeriesPart, batch: SeriesBatch) -> Floats:
+    """Return what came, (windows, horizon, channels); missing where a window without a scale would calibrate the
+    intervals of windows that have one."""
+    if batch.unscaled is None or part.unscaled is None:
+        return windows_first(batch.target)
+    shared = (~part.unscaled).any(0)
+    return windows_first(batch.target.masked_fill(batch.unscaled & shared, torch.nan))
+
+
+def _with_scale(validation: SeriesPart) -> SeriesPart:
+    part = validation.with_scale()
+    if len(validation) and not len(part):
+        raise DataError(
+            "no series with a scale has a window in the validation part, so nothing there can choose the weights",
+            hint="give the training part a larger share in data.split, so that it gives more series a scale",
+        )
+    return part
 
 
 def _half(part: SeriesPart, which: int) -> SeriesPart:

@@ -77,7 +77,7 @@ def last_windows(
     taken = np.stack(rows, axis=1)
     series = places([table.ids[index] for index in long_enough], encoding.ids)
     inputs = torch.from_numpy(scaled.values[taken]).to(device)
-    return SeriesBatch(
+    batch = SeriesBatch(
         input=inputs,
         target=inputs.new_full((settings.horizon, len(rows), len(encoding.targets)), torch.nan),
         fresh=True,
@@ -87,7 +87,11 @@ def last_windows(
         ),
         static=torch.from_numpy(scaled.static[long_enough]).to(device).unsqueeze(0),
         series=torch.from_numpy(series).to(device),
-    ), whole.ends[long_enough] - 1
+    )
+    unscaled = ~encoding.has_scale[series]
+    if unscaled.any():
+        batch = batch.scaled_by_itself(torch.from_numpy(unscaled).to(device))
+    return batch, whole.ends[long_enough] - 1
 
 
 def _rows_given(known: Floats) -> int:

@@ -43,17 +43,19 @@ def repeating_baselines(lookback: int, horizon: int, season: int) -> dict[str, B
 
 def ridge_baseline(training: SeriesPart, choosing: SeriesPart) -> Ridge | None:
     """A ridge regression from lookback to horizon, fitted to the windows of the training part; its lookback and penalty
-    are chosen on those of `choosing`. None, with a warning, where no window is complete."""
+    are chosen on those of `choosing`, filled values included. Series without a scale take no part. None, with a
+    warning, where no window is complete."""
     lookback = training.lookback
+    begins = training.begins.cpu().numpy()
     shares = range(1, RIDGE_LOOKBACKS + 1)
     try:
         return fit_ridge(
-            _Rows(training.values),
-            _origins(training),
-            _origins(choosing),
+            _Rows(training.values, begins, None if training.unscaled is None else training.unscaled.cpu().numpy()),
+            _origins(training.with_scale()),
+            _origins(choosing.with_scale()),
             lookbacks=sorted({max(1, lookback * share // RIDGE_LOOKBACKS) for share in shares}),
             horizon=training.horizon,
-            begins=training.begins.cpu().numpy(),
+            begins=begins,
         )
     except ValueError:
         log.warning("no ridge regression: no window of the training or the validation part is complete")
@@ -79,14 +81,21 @@ def baseline_forecasts(
 
 
 class _Rows:
-    """Values (rows, channels) on whatever device, as arrays where they are cut."""
+    """Values (rows, channels) on whatever device, as arrays where they are cut; missing where a series or a channel
+    has no scale: `unscaled` (series, channels), if any has none."""
 
-    def __init__(self, values: Tensor | MappedColumns) -> None:
+    def __init__(
+        self, values: Tensor | MappedColumns, begins: NDArray[np.int64], unscaled: NDArray[np.bool_] | None
+    ) -> None:
         self.values, self.shape = values, tuple(values.shape)
+        self.begins, self.unscaled = begins, unscaled
 
     def __getitem__(self, rows: slice) -> Floats:
         array: Floats = self.values[rows].cpu().numpy()
-        return array
+        if self.unscaled is None:
+            return array
+        series = np.searchsorted(self.begins, np.arange(*rows.indices(self.shape[0])), side="right") - 1
+        return np.where(self.unscaled[series], np.float32(np.nan), array)
 
 
 def _origins(part: SeriesPart) -> NDArray[np.int64]:

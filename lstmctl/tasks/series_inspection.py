@@ -29,7 +29,7 @@ def inspected_windows(
     segment, rows = member.sizes.segment, member.sizes.lookback
     segments = rows // segment
     count = min(len(part), max(1, amount // (segments * member.sequences)))
-    batch = part.windows(torch.linspace(0, len(part) - 1, count, device=part.rows.device).long())
+    batch = part.observed(torch.linspace(0, len(part) - 1, count, device=part.rows.device).long())
     window, shift, scale = predictor.window(model, batch)
     target = batch.target.to(shift)
 

@@ -23,6 +23,8 @@ from lstmctl.tasks.mapped_columns import MappedColumns
 from lstmctl.tasks.permutation import Permutation
 from lstmctl.tasks.windows import MOST_DRAWN
 
+ROUNDING = 1e-6
+"""A deviation below this share of the values themselves is no more than float32's rounding."""
 MOST_VALUES = 2_000_000
 """In a batch that is only scored: so many fit into a processor's cache or a small GPU."""
 
@@ -42,10 +44,43 @@ class SeriesBatch(Batch):
     """(batch,), which of the run's series each window is of."""
     origins: Tensor | None = None
     """(batch,), the row of each window's first label."""
+    own_scale: Tensor | None = None
+    """(2, batch, channels), the centre and the spread that were taken out of windows of series without a scale: 0 and
+    1 of the others. None where every series has a scale."""
+    unscaled: Tensor | None = None
+    """(1, batch, channels), True where scaled metrics and calibration leave a window out."""
 
     @property
     def units(self) -> int:
         return self.lanes
+
+    @property
+    def has_scored_values(self) -> bool:
+        """Whether any label enters the scaled metrics."""
+        known = self.target.isfinite()
+        return bool((known if self.unscaled is None else known & ~self.unscaled).any())
+
+    def scaled_by_itself(self, where: Tensor) -> Self:
+        """Scale some windows by the known values of their own input.
+
+        Args:
+            where: (batch, channels).
+        """
+        seen = ~self.input.isnan()
+        values = self.input.nan_to_num()
+        count = seen.sum(0, keepdim=True).clamp(min=1)
+        centre = values.sum(0, keepdim=True) / count
+        spread = (torch.where(seen, values - centre, 0).square().sum(0, keepdim=True) / count).sqrt()
+        # A window without variation leaves no more than rounding.
+        varies = spread > ROUNDING * values.abs().amax(0, keepdim=True)
+        centre = torch.where(where, centre, 0)
+        spread = torch.where(where & varies, spread, 1)
+        return replace(
+            self,
+            input=(self.input - centre) / spread,
+            target=(self.target - centre) / spread,
+            own_scale=torch.cat([centre, spread]),
+        )
 
 
 @dataclass(frozen=True)
@@ -69,6 +104,12 @@ class SeriesPart:
     lookback: int
     horizon: int
     name: str = "validation"
+    filled: Tensor | None = None
+    """(rows, channels), True where a missing value was filled; None where none was."""
+    middle: Tensor | None = None
+    """(series,), the row that halves the part at one date in all series; None where each series halves its own."""
+    unscaled: Tensor | None = None
+    """(series, channels), True where the training rows give no scale; None where all have one."""
 
     @property
     def first(self) -> Tensor:
@@ -83,9 +124,21 @@ class SeriesPart:
     def __len__(self) -> int:
         return int(self.counts.sum())
 
+    def with_scale(self) -> Self:
+        """Return the part without the windows of series that have no scale in any channel."""
+        if self.unscaled is None:
+            return self
+        dropped = self.unscaled.all(1)
+        start, stop = self.rows.T
+        rows = torch.stack([start, torch.where(dropped, start, stop)], dim=1)
+        rest = self.unscaled if bool(self.unscaled[~dropped].any()) else None
+        return replace(self, rows=rows, unscaled=rest)
+
     def half(self, which: int) -> Self:
         """The first (0) or the second (1) half of the rows: no label is in both."""
         middle = self.rows.sum(1) // 2
+        if self.middle is not None:
+            middle = torch.minimum(torch.maximum(self.middle, self.rows[:, 0]), self.rows[:, 1])
         start, stop = (self.rows[:, 0], middle) if which == 0 else (middle, self.rows[:, 1])
         return replace(self, rows=torch.stack([start, stop], dim=1))
 
@@ -96,12 +149,21 @@ class SeriesPart:
         before = ends[series] - self.counts[series]
         return self.first[series] + windows - before, series
 
+    def observed(self, numbers: Tensor) -> SeriesBatch:
+        """Return windows by their numbers as they are scored: a label that was filled is missing."""
+        batch = self.windows(numbers)
+        if self.filled is None:
+            return batch
+        assert batch.origins is not None
+        rows = batch.origins + torch.arange(self.horizon, device=batch.origins.device).unsqueeze(1)
+        return replace(batch, target=batch.target.masked_fill(self.filled[rows], torch.nan))
+
     def windows(self, numbers: Tensor) -> SeriesBatch:
         """Windows by their numbers (batch,), from 0 in order of series and time."""
         origins, series = self.origins(numbers)
         rows = origins + torch.arange(-self.lookback, self.horizon, device=origins.device).unsqueeze(1)
         values = self.values[rows]
-        return SeriesBatch(
+        batch = SeriesBatch(
             input=values[: self.lookback],
             target=values[self.lookback :],
             fresh=True,
@@ -111,6 +173,13 @@ class SeriesPart:
             series=self.places[series],
             origins=origins,
         )
+        if self.unscaled is None:
+            return batch
+        where = self.unscaled[series]
+        others = self.counts > 0
+        # Alone, such series are scored in deviations of their windows.
+        left_out = where.unsqueeze(0) if bool((~self.unscaled[others]).any()) else None
+        return replace(batch.scaled_by_itself(where), unscaled=left_out)
 
     def scored(self, most: int | None = None) -> Iterator[SeriesBatch]:
         """All windows in order, or at most so many, evenly spread."""
@@ -119,7 +188,7 @@ class SeriesPart:
         numbers = torch.arange(0, total, every, device=self.rows.device)
         values = (self.lookback + self.horizon) * (self.values.shape[1] + self.known.shape[1] + self.past.shape[1])
         for batch in numbers.split(max(1, min(1024, MOST_VALUES // values))):
-            yield self.windows(batch)
+            yield self.observed(batch)
 
 
 class ShuffledOrigins:

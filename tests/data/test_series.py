@@ -185,14 +185,20 @@ def test_long_tables_hold_series_of_different_lengths() -> None:
     rows = [f"b,{date},{number}" for number, date in enumerate(days(30))]
     rows += [f"a,{date},{100 + number}" for number, date in enumerate(days(12, "2020-02-01"))]
     rows += [f"short,{date},7{number}" for number, date in enumerate(days(3))]
-    corpus = read("unique_id,ds,y\n" + "\n".join(rows) + "\n", lookback=4, horizon=2)
+    corpus = read("unique_id,ds,y\n" + "\n".join(rows) + "\n", lookback=4, horizon=2, split_by="series")
     assert corpus.table.ids == corpus.encoding.channels == ("b", "a", "short")
     assert corpus.table.bounds.tolist() == [0, 30, 42, 45]
     assert corpus.parts["training"].tolist() == [[0, 21], [30, 38], [42, 44]]
     assert corpus.encoding.centre[:, 0].tolist() == [10, 103.5, 70.5]
     first, counts = corpus.origins("training")
     assert (first.tolist(), counts.tolist()) == ([4, 34, 46], [16, 3, 0])
-    assert corpus.notes == ("1 of 3 series have too few training rows for a window (6): short (2)",)
+    assert corpus.overlap is not None
+    assert corpus.notes == (
+        corpus.overlap,
+        "1 of 3 series have too few training rows for a window (6): short (2)",
+        "`short` has no scale in the training rows: each window is scaled by itself, and it takes no part in training, "
+        "the choice of weights, calibration and scaled metrics",
+    )
     scaled = corpus.scaled().values
     np.testing.assert_allclose(scaled[30:38].mean(), 0, atol=1e-6)
 
@@ -539,3 +545,149 @@ def test_a_corpus_is_described() -> None:
     }
     assert found["scaler"]["channels"][0]["centre"] == 10
     assert found["covariates"]["past"] == ["b"]
+
+
+def long_table(**series: tuple[str, Iterable[float]]) -> str:
+    """A long table of daily series: of each the first day and the values."""
+    lines = ["unique_id,ds,y"]
+    for name, (start, values) in series.items():
+        listed = list(values)
+        lines += [f"{name},{day},{value}" for day, value in zip(days(len(listed), start), listed, strict=True)]
+    return "\n".join(lines) + "\n"
+
+
+def waves(count: int, level: float = 30.0) -> list[float]:
+    return [level + math.sin(row) for row in range(count)]
+
+
+def first_days(corpus: SeriesCorpus, part: str) -> list[str]:
+    """The first day of a part in each series."""
+    return [corpus.encoding.step.text(int(corpus.table.times[start])) for start, _ in corpus.parts[part]]
+
+
+def test_series_that_overlap_are_cut_at_the_same_dates() -> None:
+    """Of 200 rows, 140 lie before the day on which the validation part begins in both, and 160 before the test part."""
+    corpus = read(long_table(a=("2020-01-01", waves(100)), b=("2020-01-21", waves(100))))
+    assert first_days(corpus, "validation") == ["2020-03-21", "2020-03-21"]
+    assert first_days(corpus, "test") == ["2020-03-31", "2020-03-31"]
+    assert [int(np.diff(rows).sum()) for rows in corpus.parts.values()] == [140, 20, 40]
+    assert corpus.overlap is None
+    assert corpus.middle is not None
+    assert (corpus.middle - corpus.parts["validation"][:, 0]).tolist() == [5, 5]
+
+
+def test_each_series_may_be_cut_by_its_own_length_and_what_overlaps_is_said() -> None:
+    table = long_table(a=("2020-01-01", waves(100)), b=("2020-01-21", waves(100)))
+    corpus = read(table, split_by="series")
+    assert [part.tolist() for part in corpus.parts.values()] == [
+        [[0, 70], [100, 170]],
+        [[70, 80], [170, 180]],
+        [[80, 100], [180, 200]],
+    ]
+    # `b` trains until 30 March; the test period of `a` begins on 21 March, and its validation period on 11 March.
+    assert corpus.overlap == (
+        "10 of 140 training rows lie in or after the test period of another series, 10 of 20 validation rows lie in or "
+        "after the test period of another series, 20 of 140 training rows lie in or after the validation period of "
+        "another series; data.split_by=dates cuts all series at the same dates"
+    )
+    assert corpus.overlap in corpus.notes
+    assert corpus.middle is None
+
+
+def test_counts_of_rows_say_what_overlaps() -> None:
+    corpus = read(long_table(a=("2020-01-01", waves(40)), b=("2020-01-21", waves(40))), split=(20, 10, 10))
+    assert corpus.overlap is not None
+    assert corpus.overlap.startswith("10 of 40 training rows lie in or after the test period of another series")
+    assert corpus.overlap.endswith("; dates in data.split cut all series at the same dates")
+    with pytest.raises(DataError) as caught:
+        read(long_table(a=("2020-01-01", waves(40)), b=("2020-01-21", waves(40))), split=(20, 10, 10), split_by="dates")
+    assert "data.split counts rows of each" in str(caught.value)
+
+
+def test_series_of_the_same_dates_are_cut_as_each_alone_would_be() -> None:
+    for count in (97, 100, 103):
+        table = long_table(
+            a=("2020-01-01", waves(count)), b=("2020-01-01", waves(count)), c=("2020-01-01", waves(count))
+        )
+        by_dates, by_rows = read(table, split_by="dates"), read(table, split_by="series")
+        for name, rows in by_dates.parts.items():
+            np.testing.assert_array_equal(rows, by_rows.parts[name])
+        assert by_dates.middle is not None
+        np.testing.assert_array_equal(by_dates.middle, by_dates.parts["validation"].sum(1) // 2)
+        assert by_rows.overlap is None
+
+
+def test_series_that_do_not_overlap_are_cut_by_their_own_lengths() -> None:
+    table = long_table(a=("2020-01-01", waves(50)), b=("2021-01-01", waves(50)))
+    corpus = read(table)
+    assert [int(np.diff(rows).sum()) for rows in corpus.parts.values()] == [70, 10, 20]
+    assert corpus.overlap is not None
+    assert corpus.overlap.startswith("35 of 70 training rows lie in or after the test period of another series")
+    by_dates = read(table, split_by="dates")
+    assert by_dates.overlap is None
+    assert [np.diff(rows)[:, 0].tolist() for rows in by_dates.parts.values()] == [[50, 20], [0, 10], [0, 20]]
+
+
+def test_numbered_rows_have_no_dates_in_common() -> None:
+    rows = [f"{name},{row},{row % 7}" for name, count in (("a", 100), ("b", 50)) for row in range(1, count + 1)]
+    corpus = read("unique_id,ds,y\n" + "\n".join(rows) + "\n")
+    assert corpus.parts["training"].tolist() == [[0, 70], [100, 135]]
+    assert corpus.overlap is None
+
+
+def test_rows_that_are_numbered_by_the_config_are_still_cut_at_dates() -> None:
+    corpus = read(long_table(a=("2020-01-01", waves(100)), b=("2020-01-21", waves(100))), step="1 row")
+    assert [int(np.diff(rows).sum()) for rows in corpus.parts.values()] == [140, 20, 40]
+    assert np.diff(corpus.parts["training"])[:, 0].tolist() == [80, 60]
+
+
+def test_parts_without_a_window_at_common_dates_name_the_way_out() -> None:
+    with pytest.raises(DataError) as caught:
+        read(long_table(a=("2020-01-01", waves(30)), b=("2020-01-29", waves(30))), lookback=20, horizon=9)
+    assert "data.split_by=series" in str(caught.value.hint)
+
+
+@pytest.mark.parametrize("late", [[0.0] * 43 + [6000.0 + row for row in range(57)], [0.1 + 0.2, 0.3] * 22 + [7.0] * 56])
+def test_a_series_without_a_scale_is_named_and_the_others_keep_theirs(
+    late: list[float], caplog: pytest.LogCaptureFixture
+) -> None:
+    corpus = read(long_table(a=("2020-01-01", waves(100)), b=("2020-01-01", late)), split=(0.4, 0.2, 0.4))
+    assert corpus.encoding.has_scale.tolist() == [[True], [False]]
+    assert corpus.encoding.without_scale == ("b",)
+    assert corpus.notes[-1] == (
+        "`b` has no scale in the training rows: each window is scaled by itself, and it takes no part in training, the "
+        "choice of weights, calibration and scaled metrics"
+    )
+    again = SeriesEncoding.from_json(json.loads(json.dumps(corpus.encoding.to_json())))
+    assert again.has_scale.tolist() == [[True], [False]]
+
+
+def test_a_late_series_without_training_rows_has_no_scale() -> None:
+    table = long_table(a=("2020-01-01", waves(100)), b=("2020-03-31", waves(10)), c=("2020-03-28", waves(13)))
+    corpus = read(table, split=("2020-03-31", "2020-04-04"), lookback=5)
+    # `c` has three training rows: too few for a window, and for a scale.
+    assert corpus.encoding.has_scale.tolist() == [[True], [False], [False]]
+
+
+def test_where_no_series_has_a_scale_all_are_learned_from() -> None:
+    corpus = read(long_table(a=("2020-01-01", [1.0] * 50), b=("2020-01-01", [2.0] * 50)))
+    assert corpus.encoding.has_scale.tolist() == [[True], [True]]
+    assert corpus.encoding.spread.tolist() == [[1], [1]]
+
+
+def test_a_run_from_before_scales_were_marked_has_them_all() -> None:
+    corpus = read(long_table(a=("2020-01-01", waves(50)), b=("2020-01-01", [2.0] * 50)))
+    kept = corpus.encoding.to_json()
+    del kept["has_scale"]
+    assert SeriesEncoding.from_json(kept).has_scale.all()
+    with pytest.raises(RunError):
+        SeriesEncoding.from_json(corpus.encoding.to_json() | {"has_scale": [[1], [0]]})
+
+
+@pytest.mark.parametrize("missing", ["forward-fill", "interpolate"])
+def test_what_was_filled_is_kept_apart(missing: str) -> None:
+    values = [*range(10), "", 11, "", *range(13, 20)]
+    corpus = read(wide(days(20), values, list(range(20))), missing=missing)
+    assert corpus.filled is not None
+    assert np.argwhere(corpus.filled).tolist() == [[10, 0], [12, 0]]
+    assert read(wide(days(20), list(range(20))), missing=missing).filled is None

@@ -140,7 +140,7 @@ def test_what_has_no_scale_counts_in_original_units_alone() -> None:
     scales = {"spread": ones, "centre": 0 * ones, "naive_error": 0 * ones}
     found = figures(totals(truth, 0 * ones, spans, [0.8], **scales, has_scale=np.array([True, False]).reshape(2, 1, 1)))
     assert (found["mse_scaled"], found["mae_scaled"], found["mae"]) == pytest.approx((1, 1, 500.5))
-    alone = figures(totals(truth[:1], 0 * ones[:1], spans[:1], [0.8], **{key: ones[:1] for key in scales}))
+    alone = figures(totals(truth[:1], 0 * ones[:1], spans[:1], [0.8], **dict.fromkeys(scales, ones[:1])))
     assert found["pinball_scaled"] == alone["pinball_scaled"]
     assert (found["coverage_80"], found["width_scaled_80"]) == (0.5, 4)
     none = figures(totals(truth, 0 * ones, spans, [0.8], **scales, has_scale=np.zeros((2, 1, 1), bool)))

@@ -164,7 +164,7 @@ def test_the_network_may_not_be_told_which_channel_it_forecasts(series_config: P
 
 def test_a_file_with_some_of_the_series_is_scored_by_their_own_scales(series_config: Path, tmp_path: Path) -> None:
     two_series(tmp_path / "small.csv")
-    task, corpus, model = pose(series_config, "task.calibration=shared")
+    task, corpus, model = pose(series_config, "task.calibration=shared", "data.split_by=series")
     assert task.encoding.ids == ("low", "high")
     lines = (tmp_path / "small.csv").read_text().splitlines()
     (tmp_path / "high.csv").write_text(
@@ -180,7 +180,7 @@ def test_a_file_with_some_of_the_series_is_scored_by_their_own_scales(series_con
 
 def test_several_series_are_windows_of_their_own(series_config: Path, tmp_path: Path) -> None:
     two_series(tmp_path / "small.csv")
-    task, corpus, model = pose(series_config, "task.calibration=shared")
+    task, corpus, model = pose(series_config, "task.calibration=shared", "data.split_by=series")
     part = task.part(corpus, "training", CPU)
     assert len(part) == (180 - 12 - 4 + 1) + (156 - 12 - 4 + 1)
     scores, series, _ = calibration_scores(model, task.part(corpus, "validation", CPU), task.predictor)

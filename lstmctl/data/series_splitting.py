@@ -1,0 +1,190 @@
+"""Parts of series in order of time: cut at dates that all series share, or in each series by its own rows."""
+
+from __future__ import annotations
+
+import datetime
+import itertools
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lstmctl.data.splitting import PARTS, split_positions
+from lstmctl.data.timesteps import Times
+from lstmctl.errors import DataError
+
+if TYPE_CHECKING:
+    from lstmctl.data.tables import Rows
+
+Indices = NDArray[np.int64]
+Shares = tuple[float, ...] | tuple[int, ...] | tuple[str, ...]
+EPSILON = 1e-6
+"""Keeps 0.8 + 0.1 from falling a hair short of a whole number of rows."""
+
+
+@dataclass(frozen=True, eq=False)
+class SeriesParts:
+    """Where each part begins and ends in each series."""
+
+    rows: dict[str, Indices]
+    """(series, 2) start and stop row of each part."""
+    middle: Indices | None = None
+    """(series,) the row that halves the validation part at one date in all series; None where each series halves its
+    own."""
+    overlap: str | None = None
+    """In a sentence, which rows lie in or after a later part of another series; None where none do."""
+
+
+def split_series(
+    rows: Rows, bounds: Indices, ends: Indices, times: Times, split: Shares, split_by: str, *, is_dated: bool
+) -> SeriesParts:
+    """Cut series into parts.
+
+    Args:
+        rows: of the table, for messages.
+        bounds: (series + 1,) where each series begins.
+        ends: (series,) the row after each series' last observed one.
+        times: (rows,) ascending in each series.
+        split: fractions, counts of rows, or dates.
+        split_by: how fractions cut several series: `dates`, `series`, or `auto` for dates where series overlap.
+        is_dated: whether `times` are dates.
+
+    Raises:
+        DataError: a series is too short for the counts, dates are given for whole numbers, or no row has a target.
+    """
+    starts = bounds[:-1]
+    lengths = ends - starts
+    if not lengths.any():
+        raise DataError(
+            f"{rows.path}: no row has a value of {', '.join(f'`{name}`' for name in rows.columns.targets)}",
+            hint="name the columns to forecast: data.targets=[…]",
+        )
+    shares = [share for share in split if not isinstance(share, str)]
+    are_counts = bool(shares) and all(isinstance(share, int) for share in shares)
+    if not shares and not is_dated:
+        raise DataError(
+            f"{rows.path}: data.split gives dates, but column `{rows.columns.time}` holds whole numbers",
+            hint="split by counts of rows or by fractions: data.split=[0.7, 0.1, 0.2]",
+        )
+    if shares and len(rows.ids) == 1:
+        return SeriesParts(_one_series(rows, int(starts[0]), int(lengths[0]), shares))
+    if are_counts and split_by == "dates":
+        raise DataError(
+            f"{rows.path}: data.split_by=dates cuts all series at the same dates, but data.split counts rows of each",
+            hint="give fractions or dates: data.split=[0.7, 0.1, 0.2]",
+        )
+    at_dates = split_by == "dates" or (split_by == "auto" and is_dated and _overlap(times, starts, ends))
+    if not shares:
+        moments = [_moment(str(share)) for share in split]
+        edges = [_rows_before(times, starts, ends, moment) for moment in moments]
+        edges += [ends] * (len(split) < len(PARTS))
+    elif are_counts:
+        edges = [starts + np.minimum(lengths, sum(shares[: part + 1])) for part in range(len(shares))]
+    else:
+        sums = [sum(shares[: part + 1]) for part in range(len(shares) - 1)]
+        if at_dates:
+            edges = [_cut_at_a_date(times, starts, ends, share) for share in sums]
+        else:
+            edges = [starts + np.floor(share * lengths + EPSILON).astype(np.int64) for share in sums]
+        edges.append(ends)
+    found = {
+        name: np.stack(span, axis=1) for name, span in zip(PARTS, itertools.pairwise([starts, *edges]), strict=False)
+    }
+    middle = None
+    if not are_counts and split_by != "series" and (at_dates or not shares):
+        begins, stops = found["validation"].T
+        middle = _cut_at_a_date(times, begins, stops, 0.5)
+    overlap = None
+    if is_dated:
+        cure = "data.split_by=dates cuts" if shares and not are_counts else "dates in data.split cut"
+        overlap = _overlapping(times, found, cure)
+    return SeriesParts(found, middle, overlap)
+
+
+def _one_series(rows: Rows, start: int, length: int, shares: list[float] | list[int]) -> dict[str, Indices]:
+    try:
+        found = split_positions(length, shares)
+    except DataError as error:
+        hint = "fewer rows for its parts in data.split, or more rows in the table"
+        raise DataError(f"{rows.path}: {error} rows", hint=hint) from error
+    return {name: start + np.array([part], dtype=np.int64) for name, part in found.items()}
+
+
+def _overlap(times: Times, starts: Indices, ends: Indices) -> bool:
+    """Return whether any two series share a stretch of time."""
+    there = ends > starts
+    first, last = times[starts[there]], times[ends[there] - 1]
+    order = np.argsort(first, kind="stable")
+    return bool(np.any(first[order][1:] <= np.maximum.accumulate(last[order])[:-1]))
+
+
+def _cut_at_a_date(times: Times, starts: Indices, ends: Indices, share: float) -> Indices:
+    """Return the first row of each series at or after the date before which a share of all rows lies.
+
+    Series with the same times are cut where each alone would be.
+    """
+    before = math.floor(share * int((ends - starts).sum()) + EPSILON * len(starts))
+    there = ends > starts
+    if not there.any():
+        return ends.copy()
+    low, high = int(times[starts[there]].min()), int(times[ends[there] - 1].max()) + 1
+    while low < high:  # the smallest time up to which more rows lie than that
+        middle = (low + high) // 2
+        if int((_rows_before(times, starts, ends, middle + 1) - starts).sum()) > before:
+            high = middle
+        else:
+            low = middle + 1
+    return _rows_before(times, starts, ends, low)
+
+
+def _rows_before(times: Times, starts: Indices, ends: Indices, moments: int | Indices) -> Indices:
+    """Return the first row of each series at or after a moment, by bisection in all series at once."""
+    low, high = starts.astype(np.int64), ends.astype(np.int64)
+    while (open_still := low < high).any():
+        middle = (low + high) // 2
+        before = open_still & (times[np.minimum(middle, len(times) - 1)] < moments)
+        low = np.where(before, middle + 1, low)
+        high = np.where(open_still & ~before, middle, high)
+    return low
+
+
+def _overlapping(times: Times, parts: dict[str, Indices], cure: str) -> str | None:
+    """Say how many rows lie in or after the period of a later part of another series."""
+    names, found = list(parts), []
+    for later in names[:0:-1]:
+        starts, stops = parts[later].T
+        begins = np.where(stops > starts, times[np.minimum(starts, len(times) - 1)], np.iinfo(np.int64).max)
+        if len(begins) < 2:
+            return None
+        order = np.argsort(begins, kind="stable")
+        others = np.full(len(begins), begins[order[0]])
+        others[order[0]] = begins[order[1]]
+        for earlier in names[: names.index(later)]:
+            own_starts, own_stops = parts[earlier].T
+            count = int((own_stops - _rows_before(times, own_starts, own_stops, others)).sum())
+            if count:
+                whole = int((own_stops - own_starts).sum())
+                found.append(
+                    f"{count:,} of {whole:,} {earlier} rows lie in or after the {later} period of another series"
+                )
+    return f"{', '.join(found)}; {cure} all series at the same dates" if found else None
+
+
+def _moment(text: str) -> int:
+    """A date of the config as microseconds by the table's own clock.
+
+    Raises:
+        DataError: it is no date, or names a time zone.
+    """
+    try:
+        moment = datetime.datetime.fromisoformat(text)
+    except ValueError as error:
+        raise DataError(f"data.split `{text}` is no date such as 2017-07-01 or 2017-07-01T12:00") from error
+    if moment.tzinfo is not None:
+        raise DataError(
+            f"data.split `{text}` names a time zone, but times are taken by the table's own clock",
+            hint=f"write it by that clock: {moment.replace(tzinfo=None).isoformat()}",
+        )
+    return (moment - datetime.datetime(1970, 1, 1)) // datetime.timedelta(microseconds=1)

@@ -1,0 +1,65 @@
+"""Sentences that a reader needs to interpret the scores of forecasts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+from lstmctl.config.schema import Forecast as ForecastSettings
+from lstmctl.protocols import Totals
+
+SHOWN = 3
+"""Series that a note names."""
+
+
+def reading_notes(
+    settings: ForecastSettings, season: int, part: str, *, chosen: bool, intervals: Literal["calibrated", "own", "none"]
+) -> tuple[str, ...]:
+    """Say which rows the intervals and the weights come from.
+
+    Args:
+        settings: the config's `task`.
+        season: rows after which the series repeat.
+        part: the part that was scored; empty for data of another file.
+        chosen: whether the validation part chose among weights.
+        intervals: where the intervals come from.
+    """
+    rows = "the second half of the validation part" if settings.calibration == "separate" else "the validation part"
+    chose = "the first half" if settings.calibration == "separate" else "the same rows"
+    found = []
+    if intervals == "calibrated":
+        weights = f"; {chose} chose the weights" if chosen else ""
+        found.append(f"The intervals were calibrated on {rows}{weights}.")
+    elif intervals == "own":
+        found.append("The intervals are the network's own: nothing calibrated them.")
+    if part == "validation":
+        also = "their coverage here is what it was made to be, and " if intervals == "calibrated" else ""
+        found.append(f"These are rows that choices were made on: {also}the ridge regression was chosen on them too.")
+    if season > settings.lookback:
+        found.append(f"No seasonal naive forecast: a season of {season:,} rows is longer than the lookback.")
+    return tuple(found)
+
+
+def left_out_notes(sums: Totals, values: int, missing: str, without_scale: Sequence[str]) -> tuple[str, ...]:
+    """Say how many values are not scored, and how many are left out of the scaled metrics.
+
+    Args:
+        sums: as `metrics.forecasts.totals` adds them up.
+        values: all values of all windows.
+        missing: the config's `data.missing`.
+        without_scale: the channels that the training rows give no scale.
+    """
+    known, scaled = int(sums["count"].sum()), int(sums["scaled_count"].sum())
+    found = []
+    if known < values:
+        found.append(
+            f"{values - known:,} of {values:,} values are missing in the table (data.missing={missing}) and are not "
+            "scored."
+        )
+    if scaled < known:
+        names = ", ".join([f"`{name}`" for name in without_scale[:SHOWN]] + ["…"] * (len(without_scale) > SHOWN))
+        found.append(
+            f"{known - scaled:,} of {known:,} values are of series without a scale in their training rows ({names}); "
+            "they are left out of the scaled metrics."
+        )
+    return tuple(found)
