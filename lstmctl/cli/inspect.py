@@ -182,7 +182,7 @@ def gradients(
     from lstmctl.reporting.inspection_tables import show_gradients
 
     named, overrides = without_moved(runs or ())
-    opened = [api.load_run(name, trust=trust, overrides=overrides) for name in named or [None]]
+    opened = [api.load_run(name, trust=trust, overrides=overrides) for name in _named_or_newest(named)]
     found = [
         inspection.inspect_gradients(one, steps=steps, positions=positions, split=split, initial=initial)
         for one in opened
@@ -235,7 +235,7 @@ def recall(
     from lstmctl.reporting.inspection_tables import show_recall
 
     named, overrides = without_moved(runs or ())
-    opened = [_opened(name, trust, None, overrides) for name in named or [None]]
+    opened = [_opened(name, trust, None, overrides) for name in _named_or_newest(named)]
     found = [inspection.inspect_recall(one, file=file, split=split, kind=kind) for one in opened]
     _draw(opened[0], "recall", plot, lambda path: write_recall(path, found))
     if json:
@@ -243,6 +243,10 @@ def recall(
         return
     for one in found:
         show_recall(one, stream=sys.stdout)
+
+
+def _named_or_newest(names: Sequence[str]) -> Sequence[str | None]:
+    return names or (None,)
 
 
 def _opened(run: str | None, trust: bool, file: str | None, overrides: Sequence[str]) -> Run:

@@ -75,8 +75,8 @@ def find_time(sheet: Sheet, free: list[str], date_format: str | None) -> str:
         shown = " and ".join(f"`{name}`" for name in candidates[:3])
         raise DataError(
             f"{sheet.path}: columns {shown} may each hold the rows' times",
-            hint=f"say which: {setting('data.time', candidates[0])}; or, for one date in several columns, their names in "
-            "order: data.time=year+month+day",
+            hint=f"say which: {setting('data.time', candidates[0])}; or, for one date in several columns, "
+            "their names in order: data.time=year+month+day",
         )
     odd = [name for name in by_name if kinds[name] == "text"]
     raise DataError(
