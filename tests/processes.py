@@ -28,8 +28,8 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import IO, Any
@@ -280,6 +280,17 @@ def leave_figures_blank() -> None:
             draw(figure, renderer)
 
     Figure.draw = draw_unless_told  # type: ignore[method-assign]
+
+
+@contextmanager
+def drawn() -> Iterator[None]:
+    """Draw figures meanwhile, for a fixture that several tests share."""
+    before = os.environ.pop(UNDRAWN, None)
+    try:
+        yield
+    finally:
+        if before is not None:
+            os.environ[UNDRAWN] = before
 
 
 def serve(address: str) -> dict[str, Any]:

@@ -159,7 +159,7 @@ def test_sample_paths_are_for_those_who_have_them(run: Run, series_config: Path)
     assert lines[0].endswith("gru-path-1,gru-path-2,gru-path-3")
 
 
-@pytest.mark.parametrize("cell", ["rnn", "lstm"])
+@pytest.mark.parametrize("cell", [pytest.param("rnn", marks=pytest.mark.drawn), "lstm"])
 @pytest.mark.parametrize(
     "overrides",
     [

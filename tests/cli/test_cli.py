@@ -97,7 +97,9 @@ def test_there_are_examples() -> None:
     assert len(examples()) > 12
 
 
-@pytest.mark.parametrize("line", examples())
+@pytest.mark.parametrize(
+    "line", [pytest.param(line, marks=[pytest.mark.drawn] * ("--plot" in line)) for line in examples()]
+)
 def test_every_example_runs(line: str, lstmctl: Command, runs: Path, trained: Trained) -> None:
     text = (bundled.data() / "travellers.txt").read_text(encoding="utf-8")[:4000]
     Path("my-text.txt").write_text(text, encoding="utf-8")

@@ -48,6 +48,7 @@ def table(text: str) -> list[dict[str, str]]:
     return list(csv.DictReader(io.StringIO(text)))
 
 
+@pytest.mark.drawn
 def test_a_forecast_is_a_table_of_the_next_rows(lstmctl: Command, run: str) -> None:
     result = lstmctl("forecast", run)
     assert (result.code, result.err) == (0, "")

@@ -19,6 +19,7 @@ def run(trained: Trained) -> str:
     return trained("small", *FEW).name
 
 
+@pytest.mark.drawn
 @pytest.mark.parametrize("what", ["gates", "memory", "gradients"])
 def test_each_look_gives_a_table_and_a_picture(what: str, lstmctl: Command, run: str) -> None:
     result = lstmctl("inspect", what)
@@ -117,6 +118,7 @@ OTHER_SHAPES = {
 BOTH = ["forward", "backward"]
 
 
+@pytest.mark.drawn
 @pytest.mark.parametrize("shape", OTHER_SHAPES)
 def test_runs_of_every_shape_are_looked_into(shape: str, lstmctl: Command, trained: Trained) -> None:
     name = trained(shape.split()[0], *SMALL, *OTHER_SHAPES[shape]).name

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from lstmctl import train
+from tests import processes
 from tests.conftest import Command
 
 CONFIG = """\
@@ -31,7 +32,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     lines = ["text,label", *(f"{row},{'on' if row[0] == 'x' else 'off'}" for row in rows)]
     (where / "requests.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
     (where / "requests.yaml").write_text(CONFIG, encoding="utf-8")
-    with pytest.MonkeyPatch.context() as patch:
+    with pytest.MonkeyPatch.context() as patch, processes.drawn():
         patch.setenv("LSTMCTL_RUNS", str(where / "runs"))
         train(where / "requests.yaml")
     return where / "runs"

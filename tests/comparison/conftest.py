@@ -12,6 +12,7 @@ import pytest
 
 from lstmctl.comparison import compare
 from lstmctl.records import Comparison, ComparisonEvent
+from tests import processes
 
 CONFIG = """\
 task: {type: language-model, shape: many-to-many}
@@ -76,6 +77,6 @@ def _compared(folder: Path, text: str, seeds: int) -> tuple[Comparison, list[Com
     (folder / "small.txt").write_text(text, encoding="utf-8")
     (folder / "small.yaml").write_text(CONFIG, encoding="utf-8")
     events: list[ComparisonEvent] = []
-    with pytest.MonkeyPatch.context() as patch:
+    with pytest.MonkeyPatch.context() as patch, processes.drawn():
         patch.setenv("LSTMCTL_RUNS", str(folder / "runs"))
         return compare(["rnn", "lstm"], folder / "small.yaml", seeds=seeds, observe=events.append), events

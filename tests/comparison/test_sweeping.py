@@ -21,6 +21,7 @@ from lstmctl.locks import locked
 from lstmctl.records import ComparisonEvent, Planned, RunBegan, Sweep
 from lstmctl.runs.comparisons import summarise_sweep
 from lstmctl.runs.folder import find_run
+from tests import processes
 from tests.conftest import Command
 
 LeftBy = Callable[[Path], dict[str, Any]]
@@ -50,7 +51,7 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Sweep, list[C
     """A sweep of two arms over two lengths that nothing happens to, and its events."""
     folder = tmp_path_factory.mktemp("undisturbed")
     events: list[ComparisonEvent] = []
-    with pytest.MonkeyPatch.context() as patch:
+    with pytest.MonkeyPatch.context() as patch, processes.drawn():
         patch.setenv("LSTMCTL_RUNS", str(folder / "runs"))
         return swept(observe=events.append), events
 
