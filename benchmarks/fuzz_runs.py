@@ -314,7 +314,7 @@ def odd_command(draw: random.Random, folder: Path) -> list[list[str]]:
     ]
     odd = [str(value) for value in ODD if "\0" not in str(value)]
     arguments: list[str] = []
-    for _ in range(draw.randrange(4)):
+    for _ in range(draw.randrange(4) if found.params else 0):
         option = draw.choice(found.params)
         if option.param_type_name == "argument":
             arguments.append(draw.choice(words + odd))
@@ -448,8 +448,8 @@ def run_all(counts: dict[str, int], jobs: int, seed: int, template: Path, scratc
             (scratch / f"total-{job}").write_text(json.dumps(total))
             os._exit(0)
         children.append(child)
-    for child in children:
-        os.waitpid(child, 0)
+    if any([os.waitpid(child, 0)[1] for child in children]):
+        raise SystemExit("the fuzz itself broke off")
     return sum((Counter(json.loads(path.read_text())) for path in scratch.glob("total-*")), Counter())
 
 
