@@ -12,6 +12,9 @@ from torch import nn
 from lstmctl import registry
 from lstmctl.cells.cell import Cell
 from lstmctl.config import Settings, from_mapping
+from lstmctl.data.mapping import MappedFile, mapped_files
+from lstmctl.data.series import SeriesCorpus
+from lstmctl.data.text import TextCorpus
 from lstmctl.errors import ConfigError, RunError
 from lstmctl.seeds import stream
 from lstmctl.tasks.problem import Corpus, Problem
@@ -33,6 +36,16 @@ def open_data(settings: Settings, config_folder: Path | None) -> Corpus:
     """
     corpus: Corpus = problem_class(settings).open(settings, config_folder)
     return corpus
+
+
+def files_in_use(corpus: Corpus) -> list[MappedFile]:
+    """The files that a corpus is read from while it is used; none where it is in memory."""
+    if isinstance(corpus, TextCorpus):
+        return mapped_files([corpus.symbols])
+    if isinstance(corpus, SeriesCorpus):
+        table = corpus.table
+        return mapped_files([table.targets, table.past, table.known, table.static])
+    return []
 
 
 def portable(settings: Settings, corpus: Corpus) -> Settings:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import platform
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from importlib.metadata import version
@@ -14,11 +15,12 @@ import torch
 from torch import nn
 
 from lstmctl import registry, shell
-from lstmctl.api.assembly import build_model, build_task, open_data
+from lstmctl.api.assembly import build_model, build_task, files_in_use, open_data
 from lstmctl.api.run import Run
 from lstmctl.cells.cell import Cell
 from lstmctl.cells.kernels import kernel_used
 from lstmctl.config import Settings, dump
+from lstmctl.data.mapping import MappedFile
 from lstmctl.errors import ConfigError, RunError
 from lstmctl.models.sequence_model import count_parameters
 from lstmctl.protocols import Batch, Batches
@@ -65,6 +67,31 @@ class Assembled:
     """For `run.json`."""
 
 
+class CheckedBatches:
+    """Batches gathered from mapped files, whose sizes are checked before each."""
+
+    def __init__(self, batches: Batches, files: Sequence[MappedFile]) -> None:
+        self.batches, self.files = batches, files
+        self.units_per_step, self.steps_per_epoch = batches.units_per_step, batches.steps_per_epoch
+
+    def __getitem__(self, step: int) -> Batch:
+        for file in self.files:
+            file.require_whole()
+        return self.batches[step]
+
+
+def checked(batches: Iterable[Batch], files: Sequence[MappedFile]) -> Iterator[Batch]:
+    """The batches, each gathered after a check of the sizes of the files that they come from."""
+    remaining = iter(batches)
+    while True:
+        for file in files:
+            file.require_whole()
+        try:
+            yield next(remaining)
+        except StopIteration:
+            return
+
+
 def assemble(
     settings: Settings,
     config_folder: Path | None,
@@ -107,7 +134,10 @@ def assemble(
         _start_from(model, task, source, settings)
     model.to(device)
     training_part, validation_part = task.training_part(corpus, device), task.part(corpus, "validation", device)
+    files = files_in_use(corpus)
     batches = task.training_order(training_part, settings.training, settings.seed)
+    if files:
+        batches = CheckedBatches(batches, files)
     task.check(corpus)  # better now than when all training is done
     if source is None and steps is None:  # a run that begins; one that goes on has what it once computed
         task.prepare(model, training_part, validation_part)
@@ -125,7 +155,7 @@ def assemble(
             trained,
             task,
             batches,
-            lambda: task.progress(validation_part),
+            lambda: checked(task.progress(validation_part), files),
             settings.training,
             steps=steps,
             precision=precision,

@@ -169,3 +169,18 @@ def test_a_config_names_it_from_anywhere(series_config: Path, monkeypatch: pytes
     corpus = open_data(again.settings, again.folder)
     assert isinstance(corpus, SeriesCorpus)
     assert isinstance(corpus.table.targets, np.memmap)
+
+
+@pytest.mark.parametrize("missing", ["forward-fill", "mask"])
+def test_a_file_that_becomes_shorter_while_it_trains_is_named_and_ends_no_process(
+    missing: str, series_config: Path
+) -> None:
+    folder = prepared_by(series_config, f"data.missing={missing}")
+
+    def shorten(event: Event) -> None:
+        if isinstance(event, Stepped) and event.step == 10:
+            os.truncate(folder / "targets.bin", 100)
+
+    settings = [f"data.series={folder}", f"data.missing={missing}"]
+    with pytest.raises(DataError, match=r"targets\.bin has become shorter while it was in use: 100 bytes, of "):
+        train(series_config, settings, observe=shorten)

@@ -12,11 +12,13 @@ import torch
 
 from lstmctl import Run, resume, train
 from lstmctl.api.assembly import open_data
-from lstmctl.api.preparation import assemble
+from lstmctl.api.preparation import CheckedBatches, assemble
 from lstmctl.cells.lstm import LSTM
 from lstmctl.config import load
 from lstmctl.data.preparing_text import prepare_text
+from lstmctl.errors import DataError
 from lstmctl.records import Event, Stepped
+from lstmctl.runs.folder import RunFolder
 
 
 @pytest.fixture
@@ -38,7 +40,8 @@ def test_training_copies_nothing_of_it(shape: str, small_config: Path, prepared:
         part = assembled.task.part(assembled.corpus, name, torch.device("cpu"))
         assert part.dtype == torch.uint8
         assert np.shares_memory(part.numpy(), mapped)
-    assert np.shares_memory(assembled.batches.symbols.numpy(), mapped)  # type: ignore[attr-defined]
+    assert isinstance(assembled.batches, CheckedBatches)
+    assert np.shares_memory(assembled.batches.batches.symbols.numpy(), mapped)  # type: ignore[attr-defined]
     assert assembled.batches[0].input.dtype == torch.int64
 
 
@@ -75,3 +78,17 @@ def test_a_config_names_it_from_anywhere(small_config: Path, prepared: Path, mon
     monkeypatch.chdir("elsewhere")
     again = load(str(Path("..") / run.path / "config.yaml"))
     assert isinstance(open_data(again.settings, again.folder).symbols, np.memmap)
+
+
+def test_a_file_that_becomes_shorter_while_it_trains_is_named_and_ends_no_process(
+    small_config: Path, prepared: Path
+) -> None:
+    symbols = prepared / "symbols.bin"
+
+    def shorten(event: Event) -> None:
+        if isinstance(event, Stepped) and event.step == 20:
+            os.truncate(symbols, 100)
+
+    with pytest.raises(DataError, match=f"{symbols} has become shorter while it was in use: 100 bytes, of "):
+        train(small_config, [f"data.text={prepared}"], observe=shorten)
+    assert Run(RunFolder(Path("runs/small-lstm-001"))).status == "failed"
