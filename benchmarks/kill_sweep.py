@@ -22,7 +22,8 @@ import disturbing
 import torch
 
 from lstmctl.errors import RunError
-from lstmctl.runs.checkpoint import Checkpoints, read_checkpoint
+from lstmctl.runs.checkpoint import read_checkpoint
+from lstmctl.runs.checkpoints import Checkpoints
 
 
 def main() -> int:

@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from lstmctl.errors import RunError
-from lstmctl.storage import disk_errors, read_plain, remove_leftovers
+from lstmctl.storage import disk_errors, read_plain, remove_leftovers, require_plain
 
 LOCK = "lock"
 HOLDER = "holder"
@@ -30,13 +30,15 @@ def locked(folder: Path) -> Iterator[None]:
     """Hold a folder for writing, and delete what a killed holder left half-written.
 
     Raises:
-        RunError: another process holds it; the message names that process.
+        RunError: another process holds it, and the message names that process; or its lock is a link.
         ResourceError: the folder cannot be written.
     """
     from filelock import Timeout
 
     with disk_errors(folder / LOCK):
         folder.stat()  # filelock would make a folder that is gone
+        for name in (LOCK, MARKER):
+            require_plain(folder / name)
         try:
             release = _acquired(folder, PATIENCE)
         except Timeout as error:
@@ -85,7 +87,7 @@ def is_locked(folder: Path) -> bool:
     """Return whether a process holds the folder now."""
     from filelock import Timeout
 
-    if not (folder / LOCK).exists():
+    if (folder / LOCK).is_symlink() or not (folder / LOCK).is_file():  # of a lock that leads elsewhere nobody has hold
         return False
     try:
         _acquired(folder, GLANCE)()

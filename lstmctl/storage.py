@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import errno
+import io
 import json
 import os
 import shutil
 import stat
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -129,25 +130,47 @@ def replace_json(path: Path, data: Mapping[str, Any]) -> None:
     replace_file(path, content + b"\n")
 
 
-def link_or_copy(source: Path, target: Path) -> None:
-    """Make `target` the same file as `source` in one step; a copy where the file system has no hard links.
+def require_plain(path: Path) -> None:
+    """Refuse to write to what is neither missing nor a plain file, such as a link out of the folder.
 
     Raises:
-        ResourceError: neither can be made.
+        RunError: it is a link, a folder, a pipe or a device.
     """
-    with disk_errors(target):
-        temporary = target.with_name(f".{target.name}.tmp-{os.getpid()}")
-        temporary.unlink(missing_ok=True)
-        try:
-            try:
-                os.link(source, temporary)
-            except OSError:
-                shutil.copyfile(source, temporary)
-            rename_over(temporary, target)
-        finally:
-            temporary.unlink(
-                missing_ok=True
-            )  # still there where both names were of one file already: rename does nothing
+    _require(path, stat.S_ISREG, "file")
+
+
+def require_folder(path: Path) -> None:
+    """Refuse to write into what is neither missing nor a plain folder; see `require_plain`."""
+    _require(path, stat.S_ISDIR, "folder")
+
+
+def _require(path: Path, is_wanted: Callable[[int], bool], wanted: str) -> None:
+    try:
+        mode = path.lstat().st_mode
+    except OSError:  # whoever writes there will name it
+        return
+    if not is_wanted(mode):
+        found = "a symbolic link, which may lead out of its folder" if stat.S_ISLNK(mode) else f"not a plain {wanted}"
+        raise RunError(f"{path} is {found}; nothing is written there", hint=f"replace it with a plain {wanted}")
+
+
+def open_to_append(path: Path) -> io.FileIO:
+    """Open a plain file for appending, unbuffered; made where it is missing, and never reached through a link.
+
+    A file that has another name elsewhere is first replaced by a copy, so that only this name grows.
+
+    Raises:
+        RunError: it is a link, a folder, a pipe or a device.
+        OSError: it cannot be opened.
+    """
+    require_plain(path)
+    if path.exists() and path.stat().st_nlink > 1:
+        replace_file(path, read_plain(path))
+
+    def without_links(name: str, flags: int) -> int:
+        return os.open(name, flags | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0), 0o666)
+
+    return io.FileIO(str(path), "a", opener=without_links)
 
 
 def sync(descriptor: int) -> None:
@@ -174,9 +197,14 @@ def sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
+def leftovers(folder: Path) -> list[Path]:
+    """What interrupted writes left behind in a folder."""
+    return list(folder.glob(".*.tmp-*"))
+
+
 def remove_leftovers(folder: Path) -> None:
-    """Delete what an interrupted write left behind; only the holder of a run's lock may call this."""
-    for leftover in folder.glob(".*.tmp-*"):
+    """Delete what interrupted writes left behind; only the holder of a run's lock may call this."""
+    for leftover in leftovers(folder):
         if leftover.is_dir() and not leftover.is_symlink():
             shutil.rmtree(leftover, ignore_errors=True)
         else:

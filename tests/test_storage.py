@@ -13,8 +13,16 @@ from pathlib import Path
 
 import pytest
 
-from lstmctl.errors import ResourceError
-from lstmctl.storage import disk_errors, link_or_copy, remove_leftovers, replace_file, replace_json, write_synced
+from lstmctl.errors import ResourceError, RunError
+from lstmctl.storage import (
+    disk_errors,
+    open_to_append,
+    remove_leftovers,
+    replace_file,
+    replace_json,
+    require_folder,
+    write_synced,
+)
 
 REPLACE_FOREVER = """
 import sys
@@ -68,55 +76,44 @@ def test_no_number_that_json_lacks_is_written(tmp_path: Path) -> None:
 TOO_LARGE = """
 import resource, sys
 from pathlib import Path
-from lstmctl.errors import ResourceError
+from lstmctl.errors import ResourceError, RunError
 from lstmctl import storage
 resource.setrlimit(resource.RLIMIT_FSIZE, (5_000, 5_000))
-path, source = Path(sys.argv[1]), Path(sys.argv[2])
-for write in (lambda: storage.replace_file(path, bytes(20_000)), lambda: storage.link_or_copy(source, path)):
-    try:
-        write()
-    except ResourceError as error:
-        print(error, "|", error.hint)
+try:
+    storage.replace_file(Path(sys.argv[1]), bytes(20_000))
+except ResourceError as error:
+    print(error, "|", error.hint)
 """
 
 
 def test_a_full_disk_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
     path = tmp_path / "file"
     path.write_bytes(b"old")
-    # No hard link leads from one file system to another, so that the copy is taken.
-    other = Path("/dev/shm")
-    if not other.is_dir() or other.stat().st_dev == tmp_path.stat().st_dev:
-        pytest.skip("needs a second file system")
-    source = other / f"lstmctl-test-{os.getpid()}"
-    source.write_bytes(bytes(20_000))
-    try:
-        result = subprocess.run(
-            [sys.executable, "-c", TOO_LARGE, str(path), str(source)], capture_output=True, text=True, check=False
-        )
-        assert result.stderr == ""
-        hint = "free some space, or move the runs: LSTMCTL_RUNS=FOLDER"
-        assert result.stdout.splitlines() == [
-            f"{path} cannot be written (20,000 bytes needed): File too large | {hint}",
-            f"{path} cannot be written: File too large | {hint}",
-        ]
-        assert path.read_bytes() == b"old"
-        assert [*tmp_path.iterdir()] == [path]
-        link_or_copy(source, path)
-        assert path.read_bytes() == bytes(20_000)
-    finally:
-        source.unlink()
+    result = subprocess.run([sys.executable, "-c", TOO_LARGE, str(path)], capture_output=True, text=True, check=False)
+    assert result.stderr == ""
+    hint = "free some space, or move the runs: LSTMCTL_RUNS=FOLDER"
+    assert result.stdout == f"{path} cannot be written (20,000 bytes needed): File too large | {hint}\n"
+    assert path.read_bytes() == b"old"
+    assert [*tmp_path.iterdir()] == [path]
 
 
-def test_a_link_is_replaced_without_touching_what_it_shared(tmp_path: Path) -> None:
-    first, second, target = tmp_path / "first", tmp_path / "second", tmp_path / "target"
-    first.write_bytes(b"1")
-    second.write_bytes(b"2")
-    link_or_copy(first, target)
-    assert target.stat().st_ino == first.stat().st_ino
-    link_or_copy(first, target)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["first", "second", "target"]
-    link_or_copy(second, target)
-    assert (first.read_bytes(), target.read_bytes()) == (b"1", b"2")
+def test_what_is_appended_never_goes_through_a_link_or_into_another_name(tmp_path: Path) -> None:
+    elsewhere, path = tmp_path / "elsewhere", tmp_path / "log"
+    elsewhere.write_bytes(b"theirs")
+    path.symlink_to(elsewhere)
+    with pytest.raises(RunError, match=f"{path} is a symbolic link, which may lead out of its folder"):
+        open_to_append(path)
+    path.unlink()
+    os.mkfifo(path)
+    with pytest.raises(RunError, match=f"{path} is not a plain file"):
+        open_to_append(path)
+    path.unlink()
+    path.hardlink_to(elsewhere)
+    with open_to_append(path) as file:
+        file.write(b", ours")
+    assert (elsewhere.read_bytes(), path.read_bytes()) == (b"theirs", b"theirs, ours")
+    with pytest.raises(RunError, match="is not a plain folder"):
+        require_folder(path)
 
 
 def test_a_new_file_is_never_written_over_another(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """The Python interface: what the command line calls, and notebooks may."""
 
+from lstmctl.api.resuming import resume
 from lstmctl.api.run import Run, load_run
-from lstmctl.api.training import command_line, resume, train
+from lstmctl.api.training import command_line, train
 
 __all__ = ["Run", "command_line", "load_run", "resume", "train"]

@@ -28,17 +28,17 @@ def status_on_failure(folder: RunFolder) -> Iterator[None]:
     except BaseException as error:
         status = {DivergedError: "diverged", KeyboardInterrupt: "interrupted", SystemExit: "interrupted"}
         stands = _last_step(folder)
-        try:
-            folder.update(
-                status=status.get(type(error), "failed"), ended=now(), problem=str(error) or type(error).__name__
-            )
-        except (ResourceError, RunError, OSError) as second:  # the disk that failed the run may fail this too
-            log.debug("run.json was not updated: %s", second)
+        ending = {"status": status.get(type(error), "failed"), "ended": now()}
+        ending["problem"] = str(error) or type(error).__name__
         if isinstance(error, DivergedError):  # how it came to that is worth a look
             try:
-                write_report(folder.path)
+                write_report(folder.path, ending)
             except Exception as second:  # whatever it is, that the run diverged matters more
                 log.debug("no report was written: %s", second)
+        try:
+            folder.update(**ending)
+        except (ResourceError, RunError, OSError) as second:  # the disk that failed the run may fail this too
+            log.debug("run.json was not updated: %s", second)
         if isinstance(error, KeyboardInterrupt | SystemExit) and stands is not None:
             log.warning("stopped at once; to go on: lstmctl train --resume %s", shell.join([str(folder.path)]))
         if isinstance(error, (DivergedError, ResourceError)) and stands is not None:

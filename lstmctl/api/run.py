@@ -14,7 +14,7 @@ from torch import nn
 
 from lstmctl import registry, shell
 from lstmctl.api import backtesting, forecasting
-from lstmctl.api.assembly import build_model, find_cell, open_data, restore_task
+from lstmctl.api.assembly import build_model, files_in_use, find_cell, open_data, restore_task
 from lstmctl.api.writing import Writing, author
 from lstmctl.cells.cell import Cell
 from lstmctl.config import Settings, derive, load
@@ -41,7 +41,7 @@ def load_run(
     device: str = "cpu",
     overrides: Sequence[str] = (),
 ) -> Run:
-    """Open a run: a folder, a name under the runs folder, or by default the newest that has a saved model.
+    """Open a run: a folder, a name under the runs folder, or by default the newest that has learned something.
 
     Args:
         task: where no run is named, the newest of this task is meant; or of groups of tasks, the newest of the first
@@ -81,6 +81,10 @@ class Run:
                         f"{override}: {self.name} is trained; only where its data now is can be said: {source}=PATH"
                     )
             self.settings = derive(self.settings, overrides)
+        self.step: int | None = None
+        """The training step of the weights in use; None while no weights are."""
+        self.fallback: str | None = None
+        """Why these are not the weights that the run is judged by; None where they are."""
 
     @property
     def path(self) -> Path:
@@ -121,8 +125,13 @@ class Run:
             RunError: no checkpoint is sound, or the cell's source changed since.
         """
         model = build_model(self.settings, self.task, self.cell, "float32")
-        snapshot = self.folder.checkpoints.read(self.info.get("headline", "last"))
-        load_weights(model, snapshot.best_weights)
+        weights = self.folder.checkpoints.read_weights(self.info.get("headline", "last"))
+        if self.status == "diverged":
+            log.warning(
+                "%s diverged; these are its weights of step %d, the last that were saved", self.name, weights.step
+            )
+        load_weights(model, weights.tensors)
+        self.step, self.fallback = weights.step, weights.fallback
         return model.to(self.device).eval()
 
     @property
@@ -175,7 +184,13 @@ class Run:
         )
 
     def score(self, corpus: Corpus, part: str) -> Score:
-        """Score the run alone."""
+        """Score the run alone.
+
+        Raises:
+            DataError: a file of the corpus has become shorter since it was opened.
+        """
+        for file in files_in_use(corpus):
+            file.require_whole()
         return self.task.evaluate(self.model, self.task.part(corpus, part, self.device))
 
     def forecast(self, file: str | Path | None = None) -> list[SeriesForecast]:

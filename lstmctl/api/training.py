@@ -1,44 +1,29 @@
-"""Training a run from a config, and going on with one exactly where it stopped."""
+"""Training a new run from a config."""
 
 from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import nullcontext
-from dataclasses import asdict, replace
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
-from lstmctl import registry, shell
-from lstmctl.api.assembly import find_cell, portable
-from lstmctl.api.failures import cell_faults, memory_errors, status_on_failure
-from lstmctl.api.forecasting import examples
-from lstmctl.api.preparation import Assembled, Choices, assemble
+from lstmctl import shell
+from lstmctl.api.assembly import find_cell
+from lstmctl.api.failures import cell_faults, memory_errors
+from lstmctl.api.preparation import Assembled, assemble
+from lstmctl.api.resuming import resume
 from lstmctl.api.run import Run, load_run
-from lstmctl.config import LoadedConfig, derive, dump, from_mapping, load
+from lstmctl.api.running import Observer, follow_to_end, run_to_end, write_inputs
+from lstmctl.config import LoadedConfig, from_mapping, load
 from lstmctl.data.series import SeriesCorpus
-from lstmctl.errors import ConfigError, DivergedError, RunError
-from lstmctl.records import Event, Finished, Score
+from lstmctl.errors import DivergedError, RunError
 from lstmctl.registry import cell_name
-from lstmctl.reporting.report import write_report
-from lstmctl.runs.checkpoint import Snapshot, read_checkpoint
-from lstmctl.runs.folder import CALIBRATION, EVALUATION, RunFolder, claim, list_runs, next_order, now, runs_root
-from lstmctl.storage import replace_file, replace_json
-from lstmctl.tasks.problem import Corpus
-from lstmctl.training.device import choose_threads, peak_memory
+from lstmctl.runs.folder import RunFolder, claim, list_runs, next_order, now, runs_root
 from lstmctl.training.distributed import Processes, joined, launch, restarts
-from lstmctl.training.interruption import Interruption, termination_as_exit
-from lstmctl.training.recorder import follow, record
+from lstmctl.training.interruption import termination_as_exit
 
 log = logging.getLogger(__name__)
-
-Observer = Callable[[Event], None]
-RESUMABLE_OVERRIDES = (
-    *("training.save_every", "training.sample_every"),
-    *("data.text", "data.series", "data.table", "data.pairs"),
-)
-"""What may change when a run goes on: nothing that moves a weight."""
 
 
 def train(
@@ -94,7 +79,7 @@ def _begin_new(
         source = load_run(init_from, trust=trust) if init_from is not None else None
         assembled = assemble(loaded.settings, loaded.folder, cell, source=source, processes=processes)
         if not processes.first:
-            _follow(assembled, None)
+            follow_to_end(assembled, None)
         if isinstance(assembled.corpus, SeriesCorpus):
             for caveat in filter(None, [assembled.corpus.known_too_short(), assembled.corpus.overlap]):
                 log.warning("%s", caveat)
@@ -117,142 +102,11 @@ def begin(folder: RunFolder, assembled: Assembled, observe: Observer, *, command
         RunError, DivergedError, ResourceError: see `train`.
     """
     with folder.locked():
+        write_inputs(folder, assembled)
         order = next_order(folder.path.parent)
+        # Last: a folder with this file can be resumed, whatever happens from here on.
         folder.update(status="running", command=command, started=now(), order=order, **facts, **assembled.facts)
-        _write_inputs(folder, assembled)
-        return _run(folder, assembled, None, observe)
-
-
-def resume(
-    name: str | Path,
-    overrides: Sequence[str] = (),
-    *,
-    trust: bool = False,
-    allow_data_change: bool = False,
-    observe: Observer = lambda event: None,
-) -> Run:
-    """Go on with a stopped run as if it had never stopped.
-
-    Args:
-        name: a folder, a name under the runs folder, or `latest`.
-        overrides: only what moves no weight: `training.save_every`, `training.sample_every`, and where the same data
-            now lies, `data.text`, `data.series`, `data.table` or `data.pairs`.
-        trust: allow the run to name code to import.
-        allow_data_change: go on although the data is not the same; the result is then not that of one run.
-        observe: called with every event.
-
-    Returns:
-        The run; one that was finished already comes back as it is.
-
-    Raises:
-        RunError: there is no such run, another process holds it, its checkpoints are damaged, or its data changed.
-        ConfigError: an override would move a weight.
-        SystemExit: in every process but the first.
-    """
-    with joined() as processes:
-        return _go_on(name, overrides, trust, allow_data_change, observe, processes)
-
-
-def _go_on(
-    name: str | Path,
-    overrides: Sequence[str],
-    trust: bool,
-    allow_data_change: bool,
-    observe: Observer,
-    processes: Processes,
-) -> Run:
-    if refused := [text for text in overrides if text.partition("=")[0].strip() not in RESUMABLE_OVERRIDES]:
-        raise ConfigError(
-            [
-                f"command line: {text}  cannot change when a run goes on; only {', '.join(RESUMABLE_OVERRIDES)} can"
-                for text in refused
-            ],
-            hint=f"a new run starts from its weights: {_command_to_begin_anew(load_run(name, trust=trust), overrides)}",
-        )
-    # What is newest, or finished, the first process says: the others may look at another moment.
-    path, finished = processes.from_first(lambda: _found(name, trust))
-    run = load_run(path, trust=trust)
-    if finished:
-        return run if processes.first else sys.exit()
-    folder, info = run.folder, run.info
-    settings = derive(run.settings, overrides) if overrides else run.settings
-    held = folder.locked() if processes.first else nullcontext()
-    with termination_as_exit(), held, memory_errors(), cell_faults(settings.model.cell):
-        try:
-            choices = Choices(**{key: info[key] for key in Choices.__dataclass_fields__})
-            steps = int(info["steps"])
-        except KeyError as error:
-            raise RunError(f"{error}: it stopped before training began") from error
-        if info.get("processes", 1) != processes.size:
-            choices = replace(choices, threads=choose_threads(settings.threads))
-        assembled = assemble(settings, folder.path, run.cell, choices=choices, steps=steps, processes=processes)
-        _check_data(info.get("data", {}), assembled.corpus, allow=allow_data_change)
-        _warn_of_changes(info, assembled.facts)
-        # A run that was killed before its first checkpoint starts again from nothing, which is where it was.
-        snapshot = _last_checkpoint(folder, processes)
-        if not processes.first:
-            _follow(assembled, snapshot)
-        step = snapshot.step if snapshot is not None else 0
-        resumed = [*info.get("resumed", []), {"at": now(), "step": step}]
-        now_chosen = {
-            "processes": processes.size,
-            "threads": assembled.choices.threads,
-            "precision": assembled.choices.precision,
-        }
-        folder.update(status="running", resumed=resumed, **now_chosen)
-        return _run(folder, assembled, snapshot, observe)
-
-
-def _command_to_begin_anew(run: Run, overrides: Sequence[str]) -> str:
-    return shell.join(["lstmctl", "train", str(run.folder.config_path()), *overrides, "--init-from", str(run.path)])
-
-
-def _run(folder: RunFolder, assembled: Assembled, snapshot: Snapshot | None, observe: Observer) -> Run:
-    """Train to the end or to an interruption, then score and report."""
-    finished: Finished | None = None
-    with status_on_failure(folder), memory_errors():
-        with Interruption() as interruption:
-            for event in record(assembled.trainer, folder, snapshot, interruption):
-                if isinstance(event, Finished):
-                    finished = event
-                observe(event)
-            assembled.trainer.processes.part()
-        assert finished is not None
-        progress = assembled.trainer.progress
-        rate = progress.units / progress.seconds if progress.seconds else 0.0
-        facts = {
-            "step": progress.step,
-            "units_trained": progress.units,
-            "training_seconds": round(progress.seconds, 2),
-            "rate": round(rate, 1),
-            "peak_memory": _larger(peak_memory(assembled.choices.device), folder.info().get("peak_memory")),
-            "ended": now(),
-        }
-        if finished.reason == "interrupted":
-            folder.update(status="interrupted", signal=interruption.signal, **facts)
-            write_report(folder.path)
-            return Run(folder, trust=True)
-        run = Run(folder, trust=True, device=assembled.choices.device)
-        calibration = run.task.calibrate(run.model, run.task.part(assembled.corpus, "validation", run.device))
-        if calibration is not None:
-            replace_json(folder.path / CALIBRATION, calibration)
-            folder.update(calibrated=True)
-        corpus = assembled.corpus
-        scores = {part: run.score(corpus, part) for part in ("validation", "test") if part in corpus.parts}
-        metrics = {"validation": None, "test": None, **{part: dict(score.metrics) for part, score in scores.items()}}
-        if "arm" not in run.info:  # a comparison counts the baselines once for all its runs
-            replace_json(folder.path / EVALUATION, _evaluated(run, corpus, scores))
-        folder.update(status="finished", stopped_by=finished.reason, metrics=metrics, **{**facts, "ended": now()})
-        write_report(folder.path)
-    return Run(folder, trust=True)
-
-
-def _follow(assembled: Assembled, snapshot: Snapshot | None) -> NoReturn:
-    """Train beside the first process, which does all else, and end."""
-    with Interruption() as interruption:
-        follow(assembled.trainer, snapshot, interruption)
-        assembled.trainer.processes.part()
-    sys.exit(0 if interruption.signal is None else 128 + interruption.signal)
+        return run_to_end(folder, assembled, None, observe)
 
 
 def _begun(command: str) -> str | None:
@@ -270,7 +124,7 @@ def _begun(command: str) -> str | None:
             continue
         if (info.get("launch"), info.get("command")) != (name, command):
             continue
-        if not (folder.path / "encoding.json").is_file():  # the last of what a run begins with
+        if not folder.has_begun:
             continue
         if info.get("status") in ("finished", "diverged") and not restarts():  # the name is used for the next one
             return None
@@ -280,66 +134,6 @@ def _begun(command: str) -> str | None:
             )
         return str(folder.path)
     return None
-
-
-def _found(name: str | Path, trust: bool) -> tuple[str, bool]:
-    """Where a run is, and whether it is finished."""
-    run = load_run(name, trust=trust)
-    return str(run.path), run.status == "finished"
-
-
-def _last_checkpoint(folder: RunFolder, processes: Processes) -> Snapshot | None:
-    """The newest sound one, as the first process finds it; None where there is none at all."""
-    own = folder.checkpoints.read("last") if processes.first and folder.checkpoints.steps_on_disk() else None
-    step = processes.from_first(lambda: None if own is None else own.step)
-    if step is None or own is not None:
-        return own
-    return read_checkpoint(folder.checkpoints.folder / f"step-{step}")
-
-
-def _evaluated(run: Run, corpus: Corpus, scores: Mapping[str, Score]) -> dict[str, Any]:
-    """`evaluation.json`: the reported part, with simple baselines beside the figures."""
-    part = "test" if "test" in scores else "validation"
-    facts = asdict(run.evaluation(corpus, part, part, scores[part]))
-    facts.pop("run")
-    if isinstance(corpus, SeriesCorpus):
-        facts["examples"] = [asdict(example) for example in examples(run, corpus, part)]
-    primary = run.task.primary
-    return {"format": 1, "primary": primary.name, "lower_is_better": primary.lower_is_better, **facts}
-
-
-def _larger(one: int | None, other: int | None) -> int | None:
-    """The larger of two numbers that may be unknown."""
-    return max((number for number in (one, other) if number is not None), default=None)
-
-
-def _write_inputs(folder: RunFolder, assembled: Assembled) -> None:
-    if source := registry.source_file(assembled.settings.model.cell):
-        replace_file(folder.path / source.name, source.read_bytes())
-    replace_file(folder.path / "config.yaml", dump(portable(assembled.settings, assembled.corpus)).encode())
-    replace_json(folder.path / "encoding.json", assembled.corpus.encoding.to_json())
-
-
-def _check_data(known: Mapping[str, Any], corpus: Corpus, *, allow: bool) -> None:
-    if corpus.fingerprint["sha256"] == known.get("sha256") or allow:
-        return
-    raise RunError(
-        f"{', '.join(corpus.names)} changed since the run began: SHA-256 {corpus.fingerprint['sha256'][:16]}…, "
-        f"then {str(known.get('sha256'))[:16]}…",
-        hint="put the old data back, or go on with the new: --allow-data-change",
-    )
-
-
-def _warn_of_changes(info: Mapping[str, Any], facts: Mapping[str, Any]) -> None:
-    """Say what is no longer as it was, since then the same bits are not promised."""
-    for key in ("device_name", "platform", "processes"):
-        if info.get(key) != facts[key]:
-            log.warning("%s was %s and is %s: the result may differ in its last bits", key, info.get(key), facts[key])
-    for name, was in info.get("versions", {}).items():
-        if was != facts["versions"].get(name):
-            log.warning(
-                "%s was %s and is %s: the result may differ in its last bits", name, was, facts["versions"].get(name)
-            )
 
 
 def command_line() -> str:

@@ -114,7 +114,7 @@ RunArgument = Annotated[
     str | None,
     typer.Argument(
         metavar="RUN",
-        help="A run's folder, its name, or latest (the newest that has a saved model); default: the newest that can.",
+        help="A run's folder, its name, or latest (the newest that learned something); default: the newest that can.",
         autocompletion=complete_run,
         show_default=False,
     ),

@@ -53,6 +53,7 @@ def backtest(
         from lstmctl import api
 
     from lstmctl.cli import output as stdout
+    from lstmctl.cli.results import weights_json
     from lstmctl.data.forecast_table import check_ending, write_forecast_table
     from lstmctl.errors import UsageError
     from lstmctl.registry import cell_name
@@ -84,6 +85,7 @@ def backtest(
                     for kind, score in result.scores.items()
                 },
                 "notes": list(result.notes),
+                **weights_json(opened),
             }
         )
     elif not quiet:

@@ -43,6 +43,7 @@ def evaluate(
         from lstmctl import api
 
     from lstmctl.cli import output
+    from lstmctl.cli.results import weights_json
     from lstmctl.errors import UsageError
     from lstmctl.reporting import console
     from lstmctl.reporting.evaluation_tables import show_evaluation
@@ -67,6 +68,7 @@ def evaluate(
                 ),
                 **({"by_label": evaluation.by_label, "confusion": evaluation.confusion} if evaluation.by_label else {}),
                 "notes": list(evaluation.notes),
+                **weights_json(opened),
             }
         )
         return

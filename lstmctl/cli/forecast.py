@@ -46,6 +46,7 @@ def forecast(
         from lstmctl import api
 
     from lstmctl.cli import output as stdout
+    from lstmctl.cli.results import weights_json
     from lstmctl.data.forecast_table import as_csv, check_ending, write_forecast_table
     from lstmctl.registry import cell_name
     from lstmctl.reporting import console
@@ -65,7 +66,12 @@ def forecast(
         console.write_line(str(output))
     if json:
         stdout.write_json(
-            {"run": str(opened.path), "model": model, "forecasts": [asdict(forecast) for forecast in forecasts]}
+            {
+                "run": str(opened.path),
+                "model": model,
+                "forecasts": [asdict(forecast) for forecast in forecasts],
+                **weights_json(opened),
+            }
         )
     elif output is None:
         stdout.write(as_csv(forecasts, model))

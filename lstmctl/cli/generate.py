@@ -66,6 +66,7 @@ def generate(
         from lstmctl import api
 
     from lstmctl.cli import output
+    from lstmctl.cli.results import weights_json
     from lstmctl.decoding import Sampling
     from lstmctl.errors import UsageError
 
@@ -117,6 +118,7 @@ def generate(
                     }
                     for text in texts
                 ],
+                **weights_json(opened),
             }
         )
         return
@@ -127,6 +129,7 @@ def _write_paths(run: Run, count: int, seed: int | None, *, json: bool) -> None:
     from dataclasses import asdict
 
     from lstmctl.cli import output
+    from lstmctl.cli.results import weights_json
     from lstmctl.data.forecast_table import as_csv
     from lstmctl.registry import cell_name
 
@@ -134,7 +137,12 @@ def _write_paths(run: Run, count: int, seed: int | None, *, json: bool) -> None:
     forecasts = run.sample_paths(count=count, seed=seed)
     if json:
         output.write_json(
-            {"run": str(run.path), "model": model, "forecasts": [asdict(forecast) for forecast in forecasts]}
+            {
+                "run": str(run.path),
+                "model": model,
+                "forecasts": [asdict(forecast) for forecast in forecasts],
+                **weights_json(run),
+            }
         )
     else:
         output.write(as_csv(forecasts, model))

@@ -80,6 +80,7 @@ def gates(
     from lstmctl import inspection
     from lstmctl.cli import output
     from lstmctl.cli.inspection_json import gates_json
+    from lstmctl.cli.results import weights_json
     from lstmctl.reporting.gate_plots import write_gates
     from lstmctl.reporting.inspection_tables import show_gates
 
@@ -97,7 +98,7 @@ def gates(
     )
     _draw(opened, "gates", plot, lambda path: write_gates(path, found))
     if json:
-        output.write_json(gates_json(found))
+        output.write_json({**gates_json(found), **weights_json(opened)})
     else:
         show_gates(found, stream=sys.stdout)
 
@@ -129,6 +130,7 @@ def memory(
     from lstmctl import inspection
     from lstmctl.cli import output
     from lstmctl.cli.inspection_json import memory_json
+    from lstmctl.cli.results import weights_json
     from lstmctl.reporting.inspection_plots import has_memory, write_memory
     from lstmctl.reporting.inspection_tables import show_memory
 
@@ -138,7 +140,7 @@ def memory(
     if has_memory(found):
         _draw(opened, "memory", plot, lambda path: write_memory(path, found))
     if json:
-        output.write_json(memory_json(found))
+        output.write_json({**memory_json(found), **weights_json(opened)})
     else:
         show_memory(found, stream=sys.stdout)
 
@@ -177,6 +179,7 @@ def gradients(
 
     from lstmctl.cli import output
     from lstmctl.cli.inspection_json import gradients_json
+    from lstmctl.cli.results import with_weights
     from lstmctl.errors import UsageError
     from lstmctl.reporting.inspection_plots import courses_of, write_gradients
     from lstmctl.reporting.inspection_tables import show_gradients
@@ -193,7 +196,7 @@ def gradients(
     if carrying:
         _draw(opened[0], "gradients", plot, lambda path: write_gradients(path, carrying, layer))
     if json:
-        output.write_json(gradients_json(found))
+        output.write_json(with_weights(gradients_json(found), opened))
     else:
         show_gradients(found, stream=sys.stdout)
 
@@ -231,6 +234,7 @@ def recall(
     from lstmctl import inspection
     from lstmctl.cli import output
     from lstmctl.cli.inspection_json import recall_json
+    from lstmctl.cli.results import with_weights
     from lstmctl.reporting.inspection_plots import write_recall
     from lstmctl.reporting.inspection_tables import show_recall
 
@@ -239,7 +243,7 @@ def recall(
     found = [inspection.inspect_recall(one, file=file, split=split, kind=kind) for one in opened]
     _draw(opened[0], "recall", plot, lambda path: write_recall(path, found))
     if json:
-        output.write_json(recall_json(found))
+        output.write_json(with_weights(recall_json(found), opened))
         return
     for one in found:
         show_recall(one, stream=sys.stdout)

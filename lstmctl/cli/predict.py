@@ -48,6 +48,7 @@ def predict(
 
     from lstmctl.cli import output as stdout
     from lstmctl.cli.arguments import read_text_argument
+    from lstmctl.cli.results import weights_json
     from lstmctl.data.prediction_table import as_csv
     from lstmctl.reporting import console
     from lstmctl.storage import replace_file
@@ -61,7 +62,7 @@ def predict(
             {key: value for key, value in asdict(prediction).items() if value or key == "sequence"}
             for prediction in predictions
         ]
-        stdout.write_json({"run": str(opened.path), "predictions": rows})
+        stdout.write_json({"run": str(opened.path), "predictions": rows, **weights_json(opened)})
         return
     table = as_csv(predictions, texts=opened.task.reads_texts)
     if output is None:

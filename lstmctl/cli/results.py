@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from lstmctl import shell
@@ -32,6 +33,17 @@ def trained_json(run: Run) -> dict[str, Any]:
         "seconds": info.get("training_seconds"),
         "metrics": {"validation": None, "test": None, **run.metrics},
     }
+
+
+def weights_json(run: Run) -> dict[str, Any]:
+    """Which weights a command used, for its JSON object."""
+    return {"step": run.step, "fallback": run.fallback}
+
+
+def with_weights(found: dict[str, Any], runs: Sequence[Run]) -> dict[str, Any]:
+    """The JSON object of a command about several runs, with the weights that it used of each."""
+    rows = zip(found["runs"], runs, strict=True)
+    return {**found, "runs": [{**row, **weights_json(run)} for row, run in rows]}
 
 
 def show_trained(run: Run, *, quiet: bool) -> None:

@@ -1,4 +1,4 @@
-"""`lstmctl runs list` and `lstmctl runs show`."""
+"""`lstmctl runs list`, `lstmctl runs show` and `lstmctl runs report`."""
 
 from __future__ import annotations
 
@@ -45,9 +45,9 @@ def show(run: RunArgument = None, json: Json = False) -> None:
     """What `run.json` knows of a run: its facts, its data and its figures; --json has all of it as it is."""
     from lstmctl.cli import output
     from lstmctl.reporting import console
-    from lstmctl.runs.folder import find_run, runs_root
+    from lstmctl.runs.folder import find_any, runs_root
 
-    folder = find_run(run, runs_root())
+    folder = find_any(run, runs_root())
     info = folder.info()
     if json:
         output.write_json({"run": str(folder.path), "info": info})
@@ -57,6 +57,19 @@ def show(run: RunArgument = None, json: Json = False) -> None:
     console.print_table(str(folder.path), ["", ""], rows, stream=sys.stdout)
     _show_data(apart.get("data", {}))
     _show_metrics(apart.get("metrics", {}))
+
+
+@app.command(epilog="Examples:\n\n\b\n  lstmctl runs report\n  lstmctl runs report travellers-lstm-001")
+def report(run: RunArgument = None) -> None:
+    """Write a run's report.html and plots again, from the files in its folder, and print where it is."""
+    from lstmctl.cli import output
+    from lstmctl.reporting.report import write_report
+    from lstmctl.runs.folder import find_any, runs_root
+
+    folder = find_any(run, runs_root())
+    with folder.locked():
+        path = write_report(folder.path)
+    output.write(f"{path}\n")
 
 
 def _show_data(data: dict[str, Any]) -> None:

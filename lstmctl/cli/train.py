@@ -23,7 +23,11 @@ def train(
     arguments: ConfigArguments = None,
     resume: Annotated[
         str | None,
-        typer.Option(metavar="RUN", help="Go on exactly where a run stopped.", autocompletion=complete_run),
+        typer.Option(
+            metavar="RUN",
+            help="Go on exactly where a run stopped; latest: the newest unfinished one.",
+            autocompletion=complete_run,
+        ),
     ] = None,
     init_from: Annotated[
         str | None,
@@ -31,6 +35,10 @@ def train(
     ] = None,
     allow_data_change: Annotated[
         bool, typer.Option("--allow-data-change", help="With --resume: go on although the data changed.")
+    ] = False,
+    allow_config_change: Annotated[
+        bool,
+        typer.Option("--allow-config-change", help="With --resume: go on although the config changed, or change it."),
     ] = False,
     trust: Trust = False,
     quiet: Quiet = False,
@@ -56,7 +64,14 @@ def train(
         raise UsageError("--resume goes on with a run's own config; give neither a CONFIG nor --init-from with it")
     with joined() as processes, TrainingDisplay(quiet=quiet or not processes.first) as display:
         if resume is not None:
-            run = api.resume(resume, overrides, trust=trust, allow_data_change=allow_data_change, observe=display)
+            run = api.resume(
+                resume,
+                overrides,
+                trust=trust,
+                allow_data_change=allow_data_change,
+                allow_config_change=allow_config_change,
+                observe=display,
+            )
         else:
             run = api.train(
                 config or "travellers",

@@ -20,15 +20,13 @@ from lstmctl.comparison.messages import error_of, event_of
 from lstmctl.comparison.plan import Plan, PlannedRun
 from lstmctl.errors import LstmctlError, ResourceError, RunError
 from lstmctl.records import ComparisonEvent, RunBegan, RunEnded, RunEvent
-from lstmctl.runs.folder import RunFolder
+from lstmctl.runs.folder import FINAL, RunFolder
 from lstmctl.storage import disk_errors
 from lstmctl.training.interruption import Interruption
 
 log = logging.getLogger(__name__)
 
 Observer = Callable[[ComparisonEvent], None]
-FINAL = ("finished", "diverged")
-"""A run in one of these states is never made again: it would come out the same."""
 PATIENCE = 0.2
 """Seconds between looks at whether to stop."""
 

@@ -20,15 +20,16 @@ from pathlib import Path
 from lstmctl.api.assembly import find_cell
 from lstmctl.api.failures import cell_faults, memory_errors
 from lstmctl.api.preparation import Choices, assemble
+from lstmctl.api.resuming import resume
 from lstmctl.api.run import load_run
-from lstmctl.api.training import begin, resume
+from lstmctl.api.training import begin
 from lstmctl.comparison.messages import Channel, failure, told
 from lstmctl.comparison.plan import Plan, PlannedRun, read_plan
 from lstmctl.errors import DivergedError, LstmctlError, RunError
 from lstmctl.records import Event
 from lstmctl.registry import is_user_class
 from lstmctl.runs.folder import RunFolder
-from lstmctl.storage import disk_errors
+from lstmctl.storage import disk_errors, require_folder
 from lstmctl.training.interruption import termination_as_exit
 
 
@@ -60,11 +61,13 @@ def make_run(folder: Path, plan: Plan, planned: PlannedRun, observe: Callable[[E
     run = RunFolder(folder / planned.name)
     settings = plan.settings(planned)
     own_cell = is_user_class(settings.model.cell)
-    if (run.path / "encoding.json").is_file():  # the last of what a run begins with
+    require_folder(run.path)
+    if run.has_begun:
         # The plan's cell was consented to; a config that names another one was not.
         if load_run(run.path, trust=own_cell).settings != settings:
             raise RunError(f"{run.config_path()} is not what was planned", hint=f"remove {run.path} to make it anew")
-        resume(run.path, trust=own_cell, observe=observe)
+        elsewhere = [f"device={plan.device}"] if run.info().get("device") != plan.device else []
+        resume(run.path, elsewhere, trust=own_cell, observe=observe)
         return
     with disk_errors(run.path):
         shutil.rmtree(run.path, ignore_errors=True)  # of a process killed before it wrote anything of worth

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from lstmctl.errors import UsageError
 from lstmctl.reporting.console import inert
-from lstmctl.storage import disk_errors, replace_file
+from lstmctl.storage import disk_errors, replace_file, require_folder
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -48,10 +48,12 @@ def write_plot(folder: Path, name: str, draw: Draw) -> list[Path]:
 
     Raises:
         ResourceError: the disk is full or the folder is gone.
+        RunError: `plots` is a link, which may lead out of the folder.
     """
     written = []
     for kind, content in _rendered(draw, ("svg", "png"), PAPER_WIDTH, "black", white=True, text_as="path").items():
         path = folder / "plots" / f"{name}.{kind}"
+        require_folder(path.parent)
         with disk_errors(path.parent):
             path.parent.mkdir(exist_ok=True)
         replace_file(path, content)

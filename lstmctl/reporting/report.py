@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from lstmctl.errors import RunError
 from lstmctl.reporting import page
 from lstmctl.reporting.data_facts import data_facts, data_notes, is_number, number
 from lstmctl.reporting.drawing import NARROW_WIDTH
@@ -19,8 +21,9 @@ from lstmctl.reporting.evaluation_page import (
 from lstmctl.reporting.history import History, read_history
 from lstmctl.reporting.plots import inline_curves, write_curves
 from lstmctl.reporting.quantities import duration, figure, metric_words, short_count
-from lstmctl.storage import replace_file
+from lstmctl.storage import read_plain, replace_file
 
+REPORT = "report.html"
 SAMPLES_SHOWN = 4
 FORECAST_SETTINGS = ("loss", "lookback", "horizon", "segment", "decoding", "normalisation")
 MEANING = {
@@ -29,8 +32,12 @@ MEANING = {
 }
 
 
-def write_report(run: Path) -> Path:
+def write_report(run: Path, upcoming: Mapping[str, Any] | None = None) -> Path:
     """Write `report.html` and `plots/` in a run folder, from the files in it; a run that was broken off has one too.
+
+    Args:
+        run: the folder.
+        upcoming: facts that `run.json` is about to hold, beside or in place of those there.
 
     Returns:
         The page.
@@ -40,11 +47,20 @@ def write_report(run: Path) -> Path:
         ResourceError: the disk is full or the folder cannot be written; an older report stands.
     """
     history = read_history(run)
+    history = replace(history, info={**history.info, **(upcoming or {})})
     write_curves(run)
     write_evaluation_plots(run, history.evaluation)
-    path = run / "report.html"
+    path = run / REPORT
     replace_file(path, report(history).encode())
     return path
+
+
+def has_report(run: Path, status: str) -> bool:
+    """Return whether a run folder has a report, and one that states this status."""
+    try:
+        return _badge(status).encode() in read_plain(run / REPORT)
+    except (OSError, RunError):
+        return False
 
 
 def report(history: History) -> str:
@@ -76,7 +92,7 @@ def _heading(history: History) -> str:
         about.append("stopped early, as the validation figure no longer improved")
     if started := _time(info.get("started")):
         about.append(started)
-    badge = f'<span class="status {page.text(status)}">{page.text(status)}</span>'
+    badge = _badge(status)
     problem = info.get("problem")
     return (
         f"<header>\n<h1>{page.text(history.name)}</h1>\n"
@@ -84,6 +100,10 @@ def _heading(history: History) -> str:
         + (f"<p>{page.text(problem)}</p>\n" if problem else "")
         + "</header>"
     )
+
+
+def _badge(status: str) -> str:
+    return f'<span class="status {page.text(status)}">{page.text(status)}</span>'
 
 
 def _cards(history: History) -> str:
@@ -199,12 +219,18 @@ def _circumstances(info: Mapping[str, Any]) -> list[tuple[str, object]]:
         ("ended", _time(info.get("ended"))),
         (
             "resumed",
-            "; ".join(f"{_time(entry.get('at'))}, at step {number(entry.get('step'))}" for entry in goings_on),
+            "; ".join(_resumed(entry) for entry in goings_on),
         ),
         ("platform", info.get("platform")),
         ("versions", ", ".join(f"{name} {number}" for name, number in _mapping(info.get("versions")).items())),
         ("set so that it repeats", ", ".join(f"{k} {v}" for k, v in _mapping(info.get("repeatable_by")).items())),
     ]
+
+
+def _resumed(entry: Mapping[str, Any]) -> str:
+    changed = entry.get("changed")
+    with_what = f", with changes to {', '.join(map(str, changed))}" if isinstance(changed, list) else ""
+    return f"{_time(entry.get('at'))}, at step {number(entry.get('step'))}{with_what}"
 
 
 def _command(history: History) -> str:

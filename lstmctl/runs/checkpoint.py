@@ -16,10 +16,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import logging
-import os
-import re
-import shutil
 import stat
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -27,12 +23,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lstmctl.errors import RunError
-from lstmctl.storage import disk_errors, link_or_copy, read_plain, rename_over, replace_json, sync_folder, write_synced
 
 if TYPE_CHECKING:
     from torch import Tensor
-
-log = logging.getLogger(__name__)
 
 FORMAT = 1
 LARGEST_MANIFEST = 100_000
@@ -56,135 +49,11 @@ class Snapshot:
         return self.averaged if self.averaged is not None else self.weights
 
 
-class Checkpoints:
-    """The checkpoints of one run."""
-
-    def __init__(self, run: Path) -> None:
-        self.run, self.folder = run, run / "checkpoints"
-        self._standing: int | None = None
-        """The step that this object last read as `last`, or wrote: known to be sound, and part of this history."""
-
-    def pointers(self) -> dict[str, int]:
-        """The steps that `last`, `previous` and `best` name; empty when there is no checkpoint.
-
-        Raises:
-            RunError: the pointer file is damaged.
-        """
-        path = self.folder / "pointers.json"
-        try:
-            pointers = json.loads(read_plain(path))
-        except FileNotFoundError:
-            return {}
-        except (OSError, ValueError, RecursionError) as error:
-            raise RunError(f"{path} cannot be read: {error}") from error
-        if not isinstance(pointers, dict) or not all(
-            name in ("last", "previous", "best") and type(step) is int and step >= 0 for name, step in pointers.items()
-        ):
-            raise RunError(f"{path} must name whole steps for last, previous and best")
-        return dict(pointers)
-
-    def write(self, snapshot: Snapshot, *, best: bool) -> Path:
-        """Publish a snapshot, point to it, and drop what no pointer names any more.
-
-        Raises:
-            ResourceError: it cannot be written; every earlier checkpoint stands.
-        """
-        path = self.folder / f"step-{snapshot.step}"
-        pointers = self._pointers_or_none()
-        # A folder of this step that a killed process left, or that is damaged, is of another history: its log offsets
-        # need not be those of now.
-        if self._standing != snapshot.step:
-            contents = _contents(snapshot)
-            with disk_errors(path, sum(map(len, contents.values()))):
-                self._publish(path, contents)
-            pointers["previous"] = pointers.get("last", snapshot.step) if self._standing is None else self._standing
-        pointers["last"] = self._standing = snapshot.step
-        if best or "best" not in pointers:
-            pointers["best"] = snapshot.step
-        replace_json(self.folder / "pointers.json", pointers)
-        for name in ("last", "best"):
-            kept = self.folder / f"step-{pointers[name]}"
-            averaged = kept / "averaged.safetensors"
-            source = averaged if averaged.exists() else kept / "weights.safetensors"
-            if source.exists():
-                link_or_copy(source, self.run / f"{name}.safetensors")
-        with disk_errors(path):
-            self._prune(set(pointers.values()))
-        return path
-
-    def read(self, name: str = "last") -> Snapshot:
-        """The checkpoint that a pointer names, verified; a damaged `last` falls back to `previous`, with a warning.
-
-        Raises:
-            RunError: none is sound; each is named with what is wrong.
-        """
-        candidates = self._candidates(name)
-        if not candidates:
-            raise RunError(f"{self.folder} holds no checkpoint")
-        problems: list[str] = []
-        for step in candidates:
-            try:
-                snapshot = read_checkpoint(self.folder / f"step-{step}")
-            except RunError as error:
-                problems.append(str(error))
-                continue
-            if name == "last":
-                self._standing = step
-            for problem in problems:
-                log.warning("%s; using step %d instead", problem, step)
-            return snapshot
-        raise RunError("; ".join(problems))
-
-    def _candidates(self, name: str) -> list[int]:
-        """Steps to try, best first: the one asked for, then every other on the disk, newest first."""
-        try:
-            pointers = self.pointers()
-        except RunError as error:
-            log.warning("%s; looking through the folder instead", error)
-            pointers = {}
-        on_disk = sorted(self.steps_on_disk(), reverse=True)
-        wanted = [pointers[key] for key in (name, "last", "previous") if key in pointers]
-        newest = [step for step in on_disk if step <= max(wanted, default=on_disk[0] if on_disk else 0)]
-        return list(dict.fromkeys([*wanted, *newest]))
-
-    def steps_on_disk(self) -> list[int]:
-        """The steps that have a checkpoint folder, sound or not."""
-        found = (re.fullmatch(r"step-(\d+)", path.name) for path in self.folder.glob("step-*"))
-        return [int(match[1]) for match in found if match]
-
-    def _pointers_or_none(self) -> dict[str, int]:
-        try:
-            return self.pointers()
-        except RunError:
-            return {}
-
-    def _publish(self, path: Path, contents: Mapping[str, bytes]) -> None:
-        self.folder.mkdir(exist_ok=True)
-        temporary = self.folder / f".{path.name}.tmp-{os.getpid()}"
-        shutil.rmtree(temporary, ignore_errors=True)
-        try:
-            temporary.mkdir()
-            for name, content in contents.items():
-                write_synced(temporary / name, content)
-            sync_folder(temporary)
-            shutil.rmtree(path, ignore_errors=True)  # of another history, or damaged; no pointer needs it
-            rename_over(temporary, path)
-        except BaseException:
-            shutil.rmtree(temporary, ignore_errors=True)
-            raise
-        sync_folder(self.folder)
-
-    def _prune(self, keep: set[int]) -> None:
-        for step in self.steps_on_disk():
-            if step not in keep:
-                shutil.rmtree(self.folder / f"step-{step}", ignore_errors=True)
-
-
 def read_checkpoint(path: Path) -> Snapshot:
     """One checkpoint folder as a snapshot.
 
     Raises:
-        RunError: a file is missing, damaged or not what the manifest says.
+        RunError: a file is missing, damaged or not what the manifest says; or the folder is named for another step.
     """
     contents = read_contents(path)
     try:
@@ -193,15 +62,30 @@ def read_checkpoint(path: Path) -> Snapshot:
         raise RunError(f"{path / 'state.json'} is damaged: {error}") from error
     if not isinstance(progress, dict) or type(step := progress.pop("step", None)) is not int:
         raise RunError(f"{path / 'state.json'} is damaged: it states no step")
+    if path.name != f"step-{step}":
+        raise RunError(f"{path} is the checkpoint of step {step} under another name")
     return Snapshot(
         step=step,
-        weights=_tensors(contents["weights.safetensors"], path / "weights.safetensors"),
-        averaged=_tensors(contents["averaged.safetensors"], path / "averaged.safetensors")
+        weights=tensors_of(contents["weights.safetensors"], path / "weights.safetensors"),
+        averaged=tensors_of(contents["averaged.safetensors"], path / "averaged.safetensors")
         if "averaged.safetensors" in contents
         else None,
-        state=_tensors(contents["state.safetensors"], path / "state.safetensors"),
+        state=tensors_of(contents["state.safetensors"], path / "state.safetensors"),
         progress=progress,
     )
+
+
+def read_best_weights(path: Path) -> bytes:
+    """The verified safetensors file of what evaluation and generation use: the averages where there are any.
+
+    Nothing else in the folder is read, so nothing else can keep a command from these weights.
+
+    Raises:
+        RunError: that file or the manifest is missing or damaged.
+    """
+    files = read_manifest(path)
+    name = "averaged.safetensors" if "averaged.safetensors" in files else "weights.safetensors"
+    return _verified(path / name, files[name])
 
 
 def read_contents(path: Path) -> dict[str, bytes]:
@@ -209,6 +93,15 @@ def read_contents(path: Path) -> dict[str, bytes]:
 
     Raises:
         RunError: a file is missing, damaged or not what the manifest says.
+    """
+    return {name: _verified(path / name, entry) for name, entry in read_manifest(path).items()}
+
+
+def read_manifest(path: Path) -> dict[str, dict[str, Any]]:
+    """Size and SHA-256 of each file of a checkpoint, by its name.
+
+    Raises:
+        RunError: the manifest is missing or damaged, or of a newer format.
     """
     manifest_path = path / "manifest.json"
     if path.is_symlink():
@@ -239,7 +132,7 @@ def read_contents(path: Path) -> dict[str, bytes]:
             raise RunError(f"{manifest_path} is damaged: no size and SHA-256 for {name}")
     if raw != _canonical({"format": manifest["format"], "files": files}):
         raise RunError(f"{manifest_path} is damaged: it is not as it was written")
-    return {name: _verified(path / name, entry) for name, entry in files.items()}
+    return files
 
 
 def _verified(path: Path, entry: Mapping[str, Any]) -> bytes:
@@ -268,8 +161,8 @@ def _plain_bytes(path: Path, size: int | None = None) -> bytes:
         return file.read(status.st_size)
 
 
-def _contents(snapshot: Snapshot) -> dict[str, bytes]:
-    """File names to bytes, the manifest last."""
+def contents_of(snapshot: Snapshot) -> dict[str, bytes]:
+    """The files of a checkpoint by their names, the manifest last."""
     from safetensors.torch import save
 
     contents = {"weights.safetensors": save(dict(snapshot.weights), {"format": "pt"})}
@@ -292,7 +185,12 @@ def _canonical(manifest: Mapping[str, Any]) -> bytes:
     return (json.dumps(manifest, indent=2, sort_keys=True) + "\n").encode()
 
 
-def _tensors(content: bytes, path: Path) -> dict[str, Tensor]:
+def tensors_of(content: bytes, path: Path) -> dict[str, Tensor]:
+    """The tensors in the bytes of a safetensors file.
+
+    Raises:
+        RunError: they are damaged; `path` is named.
+    """
     from safetensors import SafetensorError
     from safetensors.torch import load
 

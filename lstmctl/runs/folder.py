@@ -12,16 +12,20 @@ from typing import Any
 
 from lstmctl.errors import RunError
 from lstmctl.locks import is_locked, locked
-from lstmctl.runs.checkpoint import Checkpoints
+from lstmctl.runs.checkpoints import Checkpoints
 from lstmctl.runs.comparisons import PLAN, SWEEP, list_comparisons, list_sweeps
 from lstmctl.runs.facts import Facts, checked_facts
 from lstmctl.runs.place import claim_folder
-from lstmctl.storage import read_json, remove_leftovers, replace_json
+from lstmctl.storage import leftovers, read_json, remove_leftovers, replace_json, require_folder
 
 log = logging.getLogger(__name__)
 
 FORMAT = 1
 CALIBRATION, EVALUATION = "calibration.json", "evaluation.json"
+FOLDERS = ("checkpoints", "plots")
+"""Inside a run, where training writes."""
+FINAL = ("finished", "diverged")
+"""A run in one of these states is never made again: it would come out the same."""
 
 
 def runs_root() -> Path:
@@ -95,12 +99,29 @@ class RunFolder:
             raise RunError(f"{path} is missing")
         return path
 
+    @property
+    def has_begun(self) -> bool:
+        """Whether everything that training starts from is written: `run.json` comes last, in earlier versions
+        `encoding.json` did."""
+        return (self.path / "run.json").is_file() and (self.path / "encoding.json").is_file()
+
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Hold the run for writing; see `locks.locked`."""
+        """Hold the run for writing; see `locks.locked`.
+
+        Raises:
+            RunError: a folder in which training writes is a link, which may lead out of the run.
+        """
+        for name in FOLDERS:
+            require_folder(self.path / name)
         with locked(self.path):
-            remove_leftovers(self.path / "checkpoints")
+            for name in FOLDERS:
+                remove_leftovers(self.path / name)
             yield
+
+    def has_leftovers(self) -> bool:
+        """Return whether a killed process left temporary files here."""
+        return any(leftovers(folder) for folder in (self.path, *(self.path / name for name in FOLDERS)))
 
     def is_held(self) -> bool:
         """Whether a process holds the lock now."""
@@ -138,7 +159,9 @@ def next_order(root: Path) -> int:
 
 
 def find_run(name: str | None, root: Path, tasks: Sequence[Collection[str]] = ()) -> RunFolder:
-    """The run that a user means: a folder, a name under `root`, or the newest with a saved model.
+    """The run whose weights a user means: a folder, a name under `root`, or the newest that has learned something.
+
+    A run that diverged is found by its name alone, and so is one that has not got beyond its first weights.
 
     Args:
         name: `latest` for the newest of all; None for the newest that can do what is asked.
@@ -148,16 +171,68 @@ def find_run(name: str | None, root: Path, tasks: Sequence[Collection[str]] = ()
     Raises:
         RunError: there is none; near-miss names are suggested.
     """
-    if name in (None, "latest"):
-        usable = [folder for folder in list_runs(root) if (folder.path / "last.safetensors").is_file()]
-        if not usable:
-            hint = "train one first: lstmctl train"
-            compared = [folder for place in (root, *list_sweeps(root)) for folder in list_comparisons(place)]
-            if inner := [run for folder in compared for run in list_runs(folder)]:
-                hint = f"or name one that was compared, such as {inner[-1].path}"
-            raise RunError(f"no run with a saved model under {root}", hint=hint)
+    if name is not None and name != "latest":
+        return _named(name, root)
+    known = list_runs(root)
+    if usable := [folder for folder in known if _has_learned(folder)]:
         return usable[-1] if name == "latest" or not tasks else _newest_of(tasks, usable, root)
-    assert name is not None
+    if diverged := [folder for folder in known if _info_or_nothing(folder).get("status") == "diverged"]:
+        raise RunError(
+            f"no run under {root} has learned anything: the newest, {diverged[-1].name}, diverged",
+            hint=f"name it to use its weights all the same: {diverged[-1].name}",
+        )
+    hint = "train one first: lstmctl train"
+    compared = [folder for place in (root, *list_sweeps(root)) for folder in list_comparisons(place)]
+    if inner := [run for folder in compared for run in list_runs(folder)]:
+        hint = f"or name one that was compared, such as {inner[-1].path}"
+    raise RunError(f"no run with a saved model under {root}", hint=hint)
+
+
+def find_to_resume(name: str, root: Path) -> RunFolder:
+    """The run to go on with: a folder, a name under `root`, or for `latest` the newest that is not finished.
+
+    Where all are finished, `latest` is the newest of these, and where all diverged, the newest of all.
+
+    Raises:
+        RunError: there is none; near-miss names are suggested.
+    """
+    if name != "latest":
+        return _named(name, root)
+    known = [folder for folder in list_runs(root) if folder.has_begun]
+    statuses = {folder.path: _info_or_nothing(folder).get("status") for folder in known}
+    open_ones = [folder for folder in known if statuses[folder.path] not in FINAL]
+    finished = [folder for folder in known if statuses[folder.path] == "finished"]
+    return _newest(open_ones or finished or known, root)
+
+
+def find_any(name: str | None, root: Path) -> RunFolder:
+    """The run to look at: a folder, a name under `root`, or for `latest` and None the newest, whatever became of it.
+
+    Raises:
+        RunError: there is none; near-miss names are suggested.
+    """
+    return _newest(list_runs(root), root) if name in (None, "latest") else _named(str(name), root)
+
+
+def _newest(folders: Sequence[RunFolder], root: Path) -> RunFolder:
+    if not folders:
+        raise RunError(f"no run under {root}", hint="train one first: lstmctl train")
+    return folders[-1]
+
+
+def _has_learned(folder: RunFolder) -> bool:
+    """Whether a run has a saved model, and more than the weights it began with."""
+    status = _info_or_nothing(folder).get("status")
+    if status in ("finished", "interrupted"):
+        return (folder.path / "last.safetensors").is_file() or bool(folder.checkpoints.steps_on_disk())
+    try:
+        return status != "diverged" and folder.checkpoints.pointers().get("last", 0) > 0
+    except RunError:
+        return max(folder.checkpoints.steps_on_disk(), default=0) > 0
+
+
+def _named(name: str, root: Path) -> RunFolder:
+    """The run that is a folder, or of a name under `root`."""
     for path in (root / name, Path(name)):
         try:
             if (path / "run.json").is_file():

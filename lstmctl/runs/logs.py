@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Self
 
 from lstmctl.errors import RunError
-from lstmctl.storage import disk_errors, read_plain, sync, without_waiting
+from lstmctl.storage import disk_errors, open_to_append, read_plain, sync
 
 
 class Log:
@@ -18,14 +19,14 @@ class Log:
         """Open for appending at `offset` bytes, dropping what stands after it.
 
         Raises:
-            RunError: the file is shorter than `offset`.
+            RunError: the file is shorter than `offset`, or it is a link or no plain file.
             ResourceError: it cannot be written.
         """
         self.path = path
         with disk_errors(path):
             # Without a buffer: what a full disk refused must not be tried again when the file is closed.
-            self._file = open(path, "ab", buffering=0, opener=without_waiting)  # noqa: SIM115
-            size = self._file.tell()
+            self._file = open_to_append(path)
+            size = self._file.seek(0, os.SEEK_END)
             if size < offset:
                 self._file.close()
                 raise RunError(f"{path} has {size:,} bytes, but the checkpoint was written when it had {offset:,}")

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
+from typing import Any
 
 from lstmctl.records import Evaluated, Event, Sampled, Saved, SavePoint, Stepped
 from lstmctl.runs.checkpoint import Snapshot
@@ -12,14 +13,25 @@ from lstmctl.runs.logs import Log
 from lstmctl.training.trainer import Trainer
 
 METRICS, SAMPLES = "metrics.jsonl", "samples.txt"
+OWN = ("logs", "config")
+"""What a checkpoint holds beside the trainer's own progress."""
 
 
 def record(
-    trainer: Trainer, folder: RunFolder, resumed_from: Snapshot | None, should_stop: Callable[[], bool]
+    trainer: Trainer,
+    folder: RunFolder,
+    resumed_from: Snapshot | None,
+    should_stop: Callable[[], bool],
+    config: Mapping[str, Any],
 ) -> Iterator[Event]:
     """The trainer's events, each after it is on the disk, with a `Saved` after each `SavePoint`.
 
     A run that goes on cuts its logs back to where its checkpoint knows them, so nothing stands in them twice.
+
+    Args:
+        trainer, folder, should_stop: of the run.
+        resumed_from: the checkpoint that it goes on from.
+        config: as JSON, kept in every checkpoint, so that going on with another one is noticed.
 
     Raises:
         ResourceError: the disk is full or the folder is gone; every earlier checkpoint stands.
@@ -52,7 +64,7 @@ def record(
                     metrics.sync()
                     samples.sync()
                     logs = {METRICS: metrics.offset, SAMPLES: samples.offset}
-                    snapshot = replace(snapshot, progress={**snapshot.progress, "logs": logs})
+                    snapshot = replace(snapshot, progress={**snapshot.progress, "logs": logs, "config": config})
                     # Before the first evaluation nothing is known to be better than the newest weights.
                     best = event.best or trainer.progress.best is None
                     path = folder.checkpoints.write(snapshot, best=best)
@@ -72,5 +84,5 @@ def follow(trainer: Trainer, resumed_from: Snapshot | None, should_stop: Callabl
 
 def _load(trainer: Trainer, snapshot: Snapshot | None) -> None:
     if snapshot is not None:
-        progress = {key: value for key, value in snapshot.progress.items() if key != "logs"}
+        progress = {key: value for key, value in snapshot.progress.items() if key not in OWN}
         trainer.load(replace(snapshot, progress=progress))

@@ -17,7 +17,7 @@ import pytest
 
 from lstmctl import api
 from lstmctl.errors import DivergedError
-from lstmctl.runs.checkpoint import Checkpoints
+from lstmctl.runs.checkpoints import Checkpoints
 from tests import processes
 from tests.conftest import Command
 

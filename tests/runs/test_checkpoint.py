@@ -13,6 +13,8 @@ import shutil
 import struct
 import tracemalloc
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +25,8 @@ from hypothesis import strategies as st
 from safetensors.torch import load_file
 
 from lstmctl.errors import ResourceError, RunError
-from lstmctl.runs.checkpoint import FORMAT, Checkpoints, Snapshot, read_checkpoint, read_contents
+from lstmctl.runs.checkpoint import FORMAT, Snapshot, read_checkpoint, read_contents
+from lstmctl.runs.checkpoints import Checkpoints
 from lstmctl.runs.folder import RunFolder
 
 NAMES = ("weights.safetensors", "averaged.safetensors", "state.safetensors", "state.json", "manifest.json")
@@ -411,3 +414,75 @@ def test_a_vanished_run_folder_is_a_resource_error(checkpoints: Checkpoints) -> 
     shutil.rmtree(checkpoints.run)
     with pytest.raises(ResourceError, match=r"step-5 cannot be written \([0-9,]+ bytes needed\)"):
         checkpoints.write(snapshot_of(5), best=True)
+
+
+def test_a_reader_whose_checkpoint_is_pruned_meanwhile_reads_the_pointers_again(
+    checkpoints: Checkpoints, caplog: pytest.LogCaptureFixture
+) -> None:
+    checkpoints.write(snapshot_of(0), best=True)
+    checkpoints.write(snapshot_of(5), best=True)
+    reader = Checkpoints(checkpoints.run)
+    steps = iter((10, 15))
+
+    def read(path: Path) -> Snapshot:
+        """Two saves come between the pointers and what they name."""
+        for step in islice(steps, 2):
+            checkpoints.write(snapshot_of(step), best=True)
+        return read_checkpoint(path)
+
+    step, snapshot, problems = reader._first_sound("best", read)
+    assert (step, problems, caplog.messages) == (snapshot.step, [], [])
+    assert step == 15
+
+
+def test_a_reader_and_a_writer_at_once_see_no_damage(checkpoints: Checkpoints) -> None:
+    checkpoints.write(snapshot_of(0, width=4), best=True)
+    with ThreadPoolExecutor(1) as pool:
+        writing = pool.submit(
+            lambda: [checkpoints.write(snapshot_of(step, width=4), best=True) for step in range(1, 120)]
+        )
+        while not writing.done():
+            for name in ("best", "last"):
+                assert Checkpoints(checkpoints.run).read_weights(name).fallback is None
+        writing.result()
+
+
+def test_a_copy_under_another_step_is_refused(one: Path) -> None:
+    other = shutil.copytree(one, one.parent / "step-9")
+    with pytest.raises(RunError, match="step-9 is the checkpoint of step 3 under another name"):
+        read_checkpoint(other)
+
+
+def test_a_damaged_best_checkpoint_is_made_again_from_an_earlier_one(
+    checkpoints: Checkpoints, caplog: pytest.LogCaptureFixture
+) -> None:
+    first = checkpoints.write(snapshot_of(0), best=True)
+    kept = shutil.copytree(first, checkpoints.run / "kept")
+    for step, best in ((5, True), (10, False), (15, False)):
+        checkpoints.write(snapshot_of(step), best=best)
+    replace_bytes(checkpoints.folder / "step-5/averaged.safetensors", b"damaged")
+    with pytest.raises(RunError, match=r"averaged\.safetensors is damaged: .* no earlier one is left"):
+        Checkpoints(checkpoints.run).starting_point()
+    shutil.copytree(kept, first)
+    found = Checkpoints(checkpoints.run).starting_point()
+    assert found is not None
+    assert_same(found, snapshot_of(0))
+    assert "training goes on from step 0 to make it again" in caplog.text
+
+
+def test_lost_pointers_are_told_from_the_checkpoints(checkpoints: Checkpoints) -> None:
+    assert checkpoints.starting_point() is None
+    for step, best in ((5, True), (10, False), (15, False)):
+        snapshot = snapshot_of(step)
+        checkpoints.write(
+            Snapshot(step, snapshot.weights, None, snapshot.state, {"best": 1.5, "best_step": 5}), best=best
+        )
+    before = checkpoints.pointers()
+    for damage in (None, "{", '{"last": 15}', "{}"):
+        (checkpoints.folder / "pointers.json").unlink()
+        if damage is not None:
+            (checkpoints.folder / "pointers.json").write_text(damage)
+        found = Checkpoints(checkpoints.run).starting_point()
+        assert found is not None
+        assert found.step == 15
+        assert checkpoints.pointers() == before == {"last": 15, "previous": 10, "best": 5}

@@ -11,7 +11,16 @@ from pathlib import Path
 import pytest
 
 from lstmctl.errors import ResourceError, RunError
-from lstmctl.runs.folder import RunFolder, claim, find_run, list_runs, next_order, runs_root
+from lstmctl.runs.folder import (
+    RunFolder,
+    claim,
+    find_any,
+    find_run,
+    find_to_resume,
+    list_runs,
+    next_order,
+    runs_root,
+)
 from lstmctl.runs.summary import summarise
 from tests import processes
 
@@ -80,6 +89,24 @@ def test_runs_are_found_by_folder_by_name_and_as_the_latest(tmp_path: Path) -> N
     assert find_run("small-lstm-001", root).path == first.path
     assert find_run("latest", root).path == second.path
     assert find_run(None, root).path == second.path
+
+
+def test_a_run_that_has_learned_nothing_is_passed_over_for_its_weights_and_not_for_going_on(tmp_path: Path) -> None:
+    for name, status in (("a", "interrupted"), ("b", "finished"), ("c", "diverged"), ("d", "running"), ("e", "failed")):
+        made(tmp_path, name).update(status=status)
+        (tmp_path / name / "encoding.json").write_text("{}")
+    assert find_run("latest", tmp_path).name == find_run(None, tmp_path).name == "b"
+    assert find_run("c", tmp_path).name == "c"
+    assert find_any("latest", tmp_path).name == find_any(None, tmp_path).name == "e"
+    assert find_to_resume("latest", tmp_path).name == "e"
+    for name, ending, following in (("e", "finished", "d"), ("d", "finished", "a"), ("a", "diverged", "e")):
+        RunFolder(tmp_path / name).update(status=ending)
+        assert find_to_resume("latest", tmp_path).name == following
+    (tmp_path / "d/checkpoints").mkdir()
+    for folder in (tmp_path / "d", tmp_path / "e"):
+        RunFolder(folder).update(status="running")
+    (tmp_path / "d/checkpoints/pointers.json").write_text('{"last": 5, "previous": 0, "best": 5}')
+    assert find_run("latest", tmp_path).name == "d"
 
 
 def test_the_newest_of_the_first_group_of_tasks_that_has_any_is_meant(tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ from lstmctl.config import from_mapping
 from lstmctl.models.sequence_model import SequenceModel
 from lstmctl.protocols import Batch, Batches, Loss, ModelState
 from lstmctl.records import Evaluated, Stepped
-from lstmctl.runs.checkpoint import Checkpoints
+from lstmctl.runs.checkpoints import Checkpoints
 from lstmctl.tasks.language_model import LanguageModel
 from lstmctl.tasks.windows import ShuffledWindows
 from lstmctl.training.distributed import Processes, joined

@@ -1,0 +1,120 @@
+"""A run from where its state is to its end: trained, scored, reported."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from typing import Any, NoReturn
+
+from lstmctl import registry
+from lstmctl.api.assembly import portable
+from lstmctl.api.failures import memory_errors, status_on_failure
+from lstmctl.api.forecasting import examples
+from lstmctl.api.preparation import Assembled
+from lstmctl.api.run import Run
+from lstmctl.api.unchanged import trained_as
+from lstmctl.config import dump
+from lstmctl.data.series import SeriesCorpus
+from lstmctl.records import Event, Finished, Score
+from lstmctl.reporting.report import write_report
+from lstmctl.runs.checkpoint import Snapshot
+from lstmctl.runs.folder import CALIBRATION, EVALUATION, RunFolder, now
+from lstmctl.storage import disk_errors, replace_file, replace_json
+from lstmctl.tasks.problem import Corpus
+from lstmctl.training.device import peak_memory
+from lstmctl.training.interruption import Interruption
+from lstmctl.training.recorder import follow, record
+
+Observer = Callable[[Event], None]
+
+
+def run_to_end(folder: RunFolder, assembled: Assembled, snapshot: Snapshot | None, observe: Observer) -> Run:
+    """Train to the end or to an interruption, then score and report.
+
+    That a run is finished or interrupted is written last: whoever reads it finds the report and the figures there.
+    """
+    finished: Finished | None = None
+    with status_on_failure(folder), memory_errors():
+        with Interruption() as interruption:
+            for event in record(assembled.trainer, folder, snapshot, interruption, trained_as(assembled)):
+                if isinstance(event, Finished):
+                    finished = event
+                observe(event)
+            assembled.trainer.processes.part()
+        assert finished is not None
+        progress = assembled.trainer.progress
+        rate = progress.units / progress.seconds if progress.seconds else 0.0
+        facts = {
+            "step": progress.step,
+            "units_trained": progress.units,
+            "training_seconds": round(progress.seconds, 2),
+            "rate": round(rate, 1),
+            "peak_memory": _larger(peak_memory(assembled.choices.device), folder.info().get("peak_memory")),
+            "ended": now(),
+        }
+        folder.checkpoints.tidy()
+        if finished.reason == "interrupted":
+            _end(folder, status="interrupted", signal=interruption.signal, **facts)
+            return Run(folder, trust=True)
+        _forget_ending(folder)
+        run = Run(folder, trust=True, device=assembled.choices.device)
+        calibration = run.task.calibrate(run.model, run.task.part(assembled.corpus, "validation", run.device))
+        if calibration is not None:
+            replace_json(folder.path / CALIBRATION, calibration)
+            folder.update(calibrated=True)
+        corpus = assembled.corpus
+        scores = {part: run.score(corpus, part) for part in ("validation", "test") if part in corpus.parts}
+        metrics = {"validation": None, "test": None, **{part: dict(score.metrics) for part, score in scores.items()}}
+        if "arm" not in run.info:  # a comparison counts the baselines once for all its runs
+            replace_json(folder.path / EVALUATION, _evaluated(run, corpus, scores))
+        facts["ended"] = now()
+        _end(folder, status="finished", stopped_by=finished.reason, metrics=metrics, **facts)
+    return Run(folder, trust=True)
+
+
+def _forget_ending(folder: RunFolder) -> None:
+    """Take back what an earlier ending left: its problem, its signal, and intervals that are of other weights."""
+    left = [key for key in ("problem", "signal", "calibrated") if folder.info().get(key) is not None]
+    if left:
+        folder.update(**dict.fromkeys(left))
+    with disk_errors(folder.path / CALIBRATION):
+        (folder.path / CALIBRATION).unlink(missing_ok=True)
+
+
+def _end(folder: RunFolder, **facts: Any) -> None:
+    """Write the report, then the facts that it states."""
+    write_report(folder.path, facts)
+    folder.update(**facts)
+
+
+def follow_to_end(assembled: Assembled, snapshot: Snapshot | None) -> NoReturn:
+    """Train beside the first process, which does all else, and end."""
+    with Interruption() as interruption:
+        follow(assembled.trainer, snapshot, interruption)
+        assembled.trainer.processes.part()
+    sys.exit(0 if interruption.signal is None else 128 + interruption.signal)
+
+
+def _evaluated(run: Run, corpus: Corpus, scores: Mapping[str, Score]) -> dict[str, Any]:
+    """`evaluation.json`: the reported part, with simple baselines beside the figures."""
+    part = "test" if "test" in scores else "validation"
+    facts = asdict(run.evaluation(corpus, part, part, scores[part]))
+    facts.pop("run")
+    if isinstance(corpus, SeriesCorpus):
+        facts["examples"] = [asdict(example) for example in examples(run, corpus, part)]
+    primary = run.task.primary
+    return {"format": 1, "primary": primary.name, "lower_is_better": primary.lower_is_better, **facts}
+
+
+def _larger(one: int | None, other: int | None) -> int | None:
+    """The larger of two numbers that may be unknown."""
+    return max((number for number in (one, other) if number is not None), default=None)
+
+
+def write_inputs(folder: RunFolder, assembled: Assembled) -> None:
+    """Write what a run is built from again: the source of a user's cell, the config, the encoding."""
+    if source := registry.source_file(assembled.settings.model.cell):
+        replace_file(folder.path / source.name, source.read_bytes())
+    replace_file(folder.path / "config.yaml", dump(portable(assembled.settings, assembled.corpus)).encode())
+    replace_json(folder.path / "encoding.json", assembled.corpus.encoding.to_json())

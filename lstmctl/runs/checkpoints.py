@@ -1,0 +1,302 @@
+"""The checkpoints of one run: published whole, pointed to, read with a fallback, pruned."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import re
+import shutil
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+from lstmctl import shell
+from lstmctl.errors import RunError
+from lstmctl.runs.checkpoint import Snapshot, contents_of, read_best_weights, read_checkpoint, tensors_of
+from lstmctl.runs.exported import EXPORTED, export, is_exported
+from lstmctl.storage import (
+    disk_errors,
+    leftovers,
+    read_plain,
+    rename_over,
+    replace_json,
+    require_folder,
+    sync_folder,
+    write_synced,
+)
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+log = logging.getLogger(__name__)
+
+Found = TypeVar("Found")
+POINTERS = "pointers.json"
+MOST_ATTEMPTS = 100
+"""Attempts to read while a training moves the pointers and prunes what they named."""
+
+
+@dataclass(frozen=True)
+class Weights:
+    """What evaluation and generation use of a checkpoint."""
+
+    step: int
+    tensors: Mapping[str, Tensor]
+    fallback: str | None
+    """Why this is not the checkpoint that was asked for; None where it is."""
+
+
+class Checkpoints:
+    """The checkpoints of one run."""
+
+    def __init__(self, run: Path) -> None:
+        self.run, self.folder = run, run / "checkpoints"
+        self._standing: int | None = None
+        """The step that this object last read as `last`, or wrote: known to be sound, and part of this history."""
+        self._exported: dict[str, int] = {}
+        """The steps whose weights this object put into the files for people."""
+
+    def pointers(self) -> dict[str, int]:
+        """The steps that `last`, `previous` and `best` name; empty when there is no checkpoint.
+
+        Raises:
+            RunError: the pointer file is damaged.
+        """
+        path = self.folder / POINTERS
+        try:
+            pointers = json.loads(read_plain(path))
+        except FileNotFoundError:
+            return {}
+        except (OSError, ValueError, RecursionError) as error:
+            raise RunError(f"{path} cannot be read: {error}") from error
+        if not isinstance(pointers, dict) or not all(
+            name in ("last", "previous", "best") and type(step) is int and step >= 0 for name, step in pointers.items()
+        ):
+            raise RunError(f"{path} must name whole steps for last, previous and best")
+        return dict(pointers)
+
+    def write(self, snapshot: Snapshot, *, best: bool) -> Path:
+        """Publish a snapshot, point to it, and drop what no pointer names any more.
+
+        Raises:
+            ResourceError: it cannot be written; every earlier checkpoint stands.
+        """
+        path = self.folder / f"step-{snapshot.step}"
+        pointers = self._pointers_or_none()
+        # A folder of this step that a killed process left, or that is damaged, is of another history: its log offsets
+        # need not be those of now.
+        if self._standing != snapshot.step:
+            contents = contents_of(snapshot)
+            with disk_errors(path, sum(map(len, contents.values()))):
+                self._publish(path, contents)
+            pointers["previous"] = pointers.get("last", snapshot.step) if self._standing is None else self._standing
+        pointers["last"] = self._standing = snapshot.step
+        if best or "best" not in pointers:
+            pointers["best"] = snapshot.step
+        replace_json(self.folder / POINTERS, pointers)
+        for name in EXPORTED:
+            if self._exported.get(name) != pointers[name]:
+                self._export(name, pointers[name])
+        with disk_errors(path):
+            self._prune(set(pointers.values()))
+        return path
+
+    def read(self, name: str = "last") -> Snapshot:
+        """The checkpoint that a pointer names, verified; a damaged `last` falls back to `previous`, with a warning.
+
+        Raises:
+            RunError: none is sound; each is named with what is wrong.
+        """
+        step, snapshot, _ = self._first_sound(name, read_checkpoint)
+        if name == "last":
+            self._standing = step
+        return snapshot
+
+    def read_weights(self, name: str = "last") -> Weights:
+        """The weights for use of the checkpoint that a pointer names; no other file of it is needed.
+
+        Raises:
+            RunError: those of no checkpoint are sound; each is named with what is wrong.
+        """
+        step, tensors, problems = self._first_sound(name, lambda path: tensors_of(read_best_weights(path), path))
+        return Weights(step, tensors, "; ".join(problems) or None)
+
+    def starting_point(self) -> Snapshot | None:
+        """The checkpoint that a stopped run goes on from; None to begin from nothing, where there is none.
+
+        That is the newest sound one; or where the best one is damaged, the newest sound one before it, so that going on
+        makes it again.
+
+        Raises:
+            RunError: none is sound, or the best one is damaged and no earlier one is left.
+        """
+        if not self.steps_on_disk():
+            return None
+        snapshot = self.read("last")
+        pointers = self._pointers_or_none()
+        lost = not {"last", "best"} <= set(pointers)
+        best = _best_step(snapshot) if lost else pointers["best"]
+        if best > snapshot.step:  # going on makes it again
+            return snapshot
+        if (problem := self._problem_with(best, read_best_weights)) is None:
+            if lost:
+                earlier = [step for step in self.steps_on_disk() if step < snapshot.step]
+                pointers = {"last": snapshot.step, "previous": max(earlier, default=snapshot.step), "best": best}
+                replace_json(self.folder / POINTERS, pointers)
+            return snapshot
+        self._standing = None
+        for step in sorted(self.steps_on_disk(), reverse=True):
+            if step < best and self._problem_with(step, read_checkpoint) is None:
+                log.warning("%s; training goes on from step %d to make it again", problem, step)
+                self._standing = step
+                return read_checkpoint(self.folder / f"step-{step}")
+        raise RunError(
+            f"{problem}; it is the best checkpoint, and no earlier one is left to make it again from",
+            hint="train anew: " + shell.join(["lstmctl", "train", str(self.run / "config.yaml")]),
+        )
+
+    def is_whole(self) -> bool:
+        """Return whether the last checkpoint and the best weights are sound, and pointed to."""
+        pointers = self._pointers_or_none()
+        return {"last", "best"} <= set(pointers) and (
+            self._problem_with(pointers["last"], read_checkpoint) is None
+            and self._problem_with(pointers["best"], read_best_weights) is None
+        )
+
+    def is_tidy(self) -> bool:
+        """Return whether the files for people are as the checkpoints have it, and nothing lies here that no pointer
+        names."""
+        pointers = self._pointers_or_none()
+        return (
+            set(self.steps_on_disk()) <= set(pointers.values())
+            and not leftovers(self.folder)
+            and all(
+                self._problem_with(pointers[name], partial(self._require_exported, name)) is None
+                for name in EXPORTED
+                if name in pointers
+            )
+        )
+
+    def tidy(self) -> None:
+        """Make the files for people again where they are not as the checkpoints have it, and drop checkpoints that no
+        pointer names.
+
+        Raises:
+            ResourceError: they cannot be written.
+        """
+        pointers = self._pointers_or_none()
+        if not pointers:
+            return
+        for name in EXPORTED:
+            if name in pointers:
+                self._export(name, pointers[name])
+        if self._standing in (None, pointers.get("last")):  # else a run goes on from one that no pointer may name
+            with disk_errors(self.folder):
+                self._prune(set(pointers.values()))
+
+    def _export(self, name: str, step: int) -> None:
+        try:
+            content = read_best_weights(self.folder / f"step-{step}")
+        except RunError:  # whoever reads this checkpoint says so
+            return
+        export(self.run, name, content)
+        self._exported[name] = step
+
+    def _require_exported(self, name: str, path: Path) -> None:
+        """Raises RunError unless the file for people holds the weights of the checkpoint at `path`."""
+        if not is_exported(self.run, name, read_best_weights(path)):
+            raise RunError(f"{name}.safetensors is not as {path} has it")
+
+    def _problem_with(self, step: int, read: Callable[[Path], object]) -> RunError | None:
+        try:
+            read(self.folder / f"step-{step}")
+        except RunError as error:
+            return error
+        return None
+
+    def _first_sound(self, name: str, read: Callable[[Path], Found]) -> tuple[int, Found, list[str]]:
+        """The step and content of the first sound candidate, and what is wrong with those before it.
+
+        While a run trains, what a pointer named may be pruned before it is read. So what seems damaged counts only
+        where the pointers are still the same afterwards.
+        """
+        for attempt in range(MOST_ATTEMPTS):
+            before = self._pointer_bytes()
+            problems: list[str] = []
+            candidates = self._candidates(name)
+            for step in candidates:
+                try:
+                    found = read(self.folder / f"step-{step}")
+                except RunError as error:
+                    problems.append(str(error))
+                    if attempt + 1 < MOST_ATTEMPTS and self._pointer_bytes() != before:
+                        break
+                    continue
+                for problem in problems:
+                    log.warning("%s; using step %d instead", problem, step)
+                return step, found, problems
+            else:
+                raise RunError("; ".join(problems) if candidates else f"{self.folder} holds no checkpoint")
+        raise AssertionError("the last attempt returns or raises")
+
+    def _pointer_bytes(self) -> bytes | None:
+        try:
+            return read_plain(self.folder / POINTERS)
+        except (OSError, RunError):
+            return None
+
+    def _candidates(self, name: str) -> list[int]:
+        """Steps to try, best first: the one asked for, then every other on the disk, newest first."""
+        try:
+            pointers = self.pointers()
+        except RunError as error:
+            log.warning("%s; looking through the folder instead", error)
+            pointers = {}
+        on_disk = sorted(self.steps_on_disk(), reverse=True)
+        wanted = [pointers[key] for key in (name, "last", "previous") if key in pointers]
+        newest = [step for step in on_disk if step <= max(wanted, default=on_disk[0] if on_disk else 0)]
+        return list(dict.fromkeys([*wanted, *newest]))
+
+    def steps_on_disk(self) -> list[int]:
+        """The steps that have a checkpoint folder, sound or not."""
+        found = (re.fullmatch(r"step-(\d+)", path.name) for path in self.folder.glob("step-*"))
+        return [int(match[1]) for match in found if match]
+
+    def _pointers_or_none(self) -> dict[str, int]:
+        try:
+            return self.pointers()
+        except RunError:
+            return {}
+
+    def _publish(self, path: Path, contents: Mapping[str, bytes]) -> None:
+        require_folder(self.folder)
+        self.folder.mkdir(exist_ok=True)
+        temporary = self.folder / f".{path.name}.tmp-{os.getpid()}"
+        shutil.rmtree(temporary, ignore_errors=True)
+        try:
+            temporary.mkdir()
+            for name, content in contents.items():
+                write_synced(temporary / name, content)
+            sync_folder(temporary)
+            if path.is_symlink():
+                path.unlink()
+            shutil.rmtree(path, ignore_errors=True)  # of another history, or damaged; no pointer needs it
+            rename_over(temporary, path)
+        except BaseException:
+            shutil.rmtree(temporary, ignore_errors=True)
+            raise
+        sync_folder(self.folder)
+
+    def _prune(self, keep: set[int]) -> None:
+        for step in self.steps_on_disk():
+            if step not in keep:
+                shutil.rmtree(self.folder / f"step-{step}", ignore_errors=True)
+
+
+def _best_step(snapshot: Snapshot) -> int:
+    """The best step until a checkpoint; before the first evaluation, its own."""
+    step = snapshot.progress.get("best_step")
+    return step if type(step) is int and snapshot.progress.get("best") is not None else snapshot.step
