@@ -94,7 +94,8 @@ def compare(
         str | None,
         typer.Option(
             metavar="COMPARISON",
-            help="Go on with one that was stopped, or with a sweep; with --seeds, add seeds to it.",
+            help="Go on with one that was stopped, or with a sweep; latest: the newest unfinished one. "
+            "With --seeds, add seeds to it.",
             autocompletion=complete_comparison,
         ),
     ] = None,
@@ -122,8 +123,15 @@ def compare(
 
     if json and table is not None:
         raise UsageError("--json and --table both write to stdout; give one of them")
-    if resume is not None and (arguments or arm or tune or sweep or config is not None or match is not None):
-        raise UsageError("--resume goes on with a comparison's own plan; of what is planned, only --seeds can be more")
+    device = None
+    if resume is not None:
+        given = [argument for argument in arguments or () if not argument.startswith("device=")]
+        if given or arm or tune or sweep or config is not None or match is not None:
+            raise UsageError(
+                "--resume goes on with a comparison's own plan; of what is planned, only --seeds can be more, and "
+                "device=NAME another"
+            )
+        device = next((argument.partition("=")[2] for argument in reversed(arguments or ())), None)
     if sweep and len(sweep) > 1:
         raise UsageError("--sweep goes through one setting; give it once")
     check_budget_is_quoted(arguments or ())
@@ -133,8 +141,9 @@ def compare(
     try:
         with ComparisonDisplay(quiet=quiet) as display:
             if resume is not None:
-                go_on = comparison.resume_sweep if comparison.is_sweep(resume) else comparison.resume_comparison
-                result = go_on(resume, seeds=seeds, jobs=jobs, trust=trust, observe=display)
+                folder, is_sweep = comparison.find_to_resume(resume, seeds)
+                go_on = comparison.resume_sweep if is_sweep else comparison.resume_comparison
+                result = go_on(folder, seeds=seeds, device=device, jobs=jobs, trust=trust, observe=display)
             else:
                 asked: dict[str, Any] = {
                     "arms": arm or (),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
@@ -14,7 +15,7 @@ from lstmctl import shell
 from lstmctl.api.assembly import find_cell, open_data
 from lstmctl.api.failures import memory_errors
 from lstmctl.comparison.arms import Arm, arms_of, parse_grid
-from lstmctl.comparison.execution import FINAL, Interrupted, Observer, execute, status_of
+from lstmctl.comparison.execution import Interrupted, Observer, execute, status_of
 from lstmctl.comparison.looking import look_inside
 from lstmctl.comparison.plan import Match, Plan, PlannedRun, read_plan, write_plan
 from lstmctl.comparison.planning import MOST_SEEDS, keep_sources, make_plan
@@ -26,10 +27,11 @@ from lstmctl.records import Comparison, Planned
 from lstmctl.registry import source_hash
 from lstmctl.reporting.comparison_page import write_comparison
 from lstmctl.reporting.comparison_words import DEVIATION_TO_WARN_OF
-from lstmctl.runs.comparisons import RESULT, find_comparison
-from lstmctl.runs.folder import runs_root
+from lstmctl.runs.comparisons import RESULT, find_comparison, next_comparison_order
+from lstmctl.runs.folder import FINAL, runs_root
 from lstmctl.runs.place import claim_folder
-from lstmctl.storage import replace_json
+from lstmctl.storage import remove_leftovers, replace_json, require_folder
+from lstmctl.training.device import choose_device
 from lstmctl.training.interruption import termination_as_exit
 
 log = logging.getLogger(__name__)
@@ -93,8 +95,9 @@ def compare(
             overrides=overrides,
             command=command or "lstmctl.compare",
         )
+        plan = plan.model_copy(update={"order": next_comparison_order(runs_root())})
         folder = claim_folder(runs_root(), f"{loaded.name}-comparison")
-        with locked(folder):
+        with held(folder):
             keep_sources(folder, plan)
             warn_of([plan], jobs)
             return complete(folder, plan, jobs, observe, command_to_resume(folder, plan, jobs))
@@ -104,6 +107,7 @@ def resume_comparison(
     name: str | Path,
     *,
     seeds: int | None = None,
+    device: str | None = None,
     jobs: int = 1,
     trust: bool = False,
     observe: Observer = lambda event: None,
@@ -111,8 +115,9 @@ def resume_comparison(
     """Go on with a comparison that was stopped; no finished run is made again.
 
     Args:
-        name: a folder, a name under the runs folder, or `latest`.
+        name: a folder, a name under the runs folder, or `latest`, the newest that is not finished.
         seeds: more than it was planned with, to narrow the intervals; None for as many.
+        device: where to compute from here on; None for where it was planned.
         jobs, trust, observe: see `compare`.
 
     Raises:
@@ -120,12 +125,26 @@ def resume_comparison(
         UsageError: fewer seeds than it has.
         Interrupted: Ctrl-C or SIGTERM; what was trained is saved.
     """
-    folder = find_comparison(str(name), runs_root())
-    with termination_as_exit(), locked(folder), memory_errors():
-        plan = plan_to_resume(folder, seeds=seeds, jobs=jobs, trust=trust)
+    folder = find_comparison(str(name), runs_root(), seeds=seeds)
+    with termination_as_exit(), held(folder), memory_errors():
+        plan = plan_to_resume(folder, seeds=seeds, device=device, jobs=jobs, trust=trust)
         if is_pending(folder, plan):
             warn_of([plan], jobs)
         return complete(folder, plan, jobs, observe, command_to_resume(folder, plan, jobs))
+
+
+@contextmanager
+def held(folder: Path) -> Iterator[None]:
+    """Hold a comparison or a sweep for writing, and delete what a killed holder left half-written.
+
+    Raises:
+        RunError: another process holds it, or a folder in which it is written is a link.
+    """
+    for place in (folder, folder / "plots"):
+        require_folder(place)
+    with locked(folder):
+        remove_leftovers(folder / "plots")
+        yield
 
 
 def suited(arms: Sequence[Arm], asked: Sequence[str]) -> list[Arm]:
@@ -156,7 +175,7 @@ def load_shared(
     return load(str(config), overrides, trust=trust), overrides
 
 
-def plan_to_resume(folder: Path, *, seeds: int | None, jobs: int, trust: bool) -> Plan:
+def plan_to_resume(folder: Path, *, seeds: int | None, device: str | None, jobs: int, trust: bool) -> Plan:
     """The plan of a comparison that goes on, once it is known that nothing it rests on has changed.
 
     Raises:
@@ -171,6 +190,13 @@ def plan_to_resume(folder: Path, *, seeds: int | None, jobs: int, trust: bool) -
             )
         first = plan.seeds[0]
         plan = plan.model_copy(update={"seeds": tuple(range(first, first + seeds))})
+    if device is not None and (found := str(choose_device(device))) != plan.device:
+        log.warning(
+            "device was %s and is %s: neither times nor last bits of the runs made there and here compare",
+            plan.device,
+            found,
+        )
+        plan = plan.model_copy(update={"device": found})
     _check_unchanged(folder, plan)
     return plan
 

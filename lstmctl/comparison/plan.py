@@ -54,6 +54,8 @@ class Plan(_Part):
     """Arms, seeds, and what all of them share."""
 
     format: Literal[1] = 1
+    order: int = 0
+    """Its number among the comparisons and sweeps of a folder; 0 inside a sweep and in plans of earlier versions."""
     config: str
     overrides: tuple[str, ...]
     command: str

@@ -14,6 +14,7 @@ from lstmctl.comparison.comparing import (
     check_jobs,
     command_to_resume,
     complete,
+    held,
     is_pending,
     load_shared,
     plan_to_resume,
@@ -26,11 +27,10 @@ from lstmctl.comparison.planning import keep_sources, make_plan
 from lstmctl.comparison.results import as_json
 from lstmctl.config import LoadedConfig, derive
 from lstmctl.errors import ConfigError, LstmctlError, RunError, UsageError
-from lstmctl.locks import locked
 from lstmctl.records import Comparison, ComparisonEvent, Planned, Sweep
 from lstmctl.reporting.sweep_page import write_sweep
 from lstmctl.reporting.sweep_words import value_name
-from lstmctl.runs.comparisons import SWEEP, are_folder_names, find_comparison
+from lstmctl.runs.comparisons import REPORT, SWEEP, are_folder_names, find_comparison, next_comparison_order
 from lstmctl.runs.folder import runs_root
 from lstmctl.runs.place import claim_folder
 from lstmctl.storage import disk_errors, read_json, replace_json
@@ -104,14 +104,15 @@ def sweep(
         plans = _for_each(key, values, lambda value: plan(value, named[value]))
         _require_one_figure(key, values, plans)
         folder = claim_folder(runs_root(), f"{loaded.name}-sweep")
-        with locked(folder):
+        with held(folder):
             names = _names(key, values)
             for name, one in zip(names, plans, strict=True):
                 with disk_errors(folder / name):
                     (folder / name).mkdir()
                 keep_sources(folder / name, one)
                 write_plan(folder / name, one)
-            contents = _Contents(key, tuple(found), tuple(names))
+            contents = _Contents(key, tuple(found), tuple(names), next_comparison_order(runs_root()))
+            _write(folder, contents)
             return _complete(folder, contents, plans, jobs, observe)
 
 
@@ -119,6 +120,7 @@ def resume_sweep(
     name: str | Path,
     *,
     seeds: int | None = None,
+    device: str | None = None,
     jobs: int = 1,
     trust: bool = False,
     observe: Observer = lambda event: None,
@@ -127,27 +129,31 @@ def resume_sweep(
 
     Args:
         name: a folder, or a name under the runs folder.
-        seeds, jobs, trust, observe: see `resume_comparison`.
+        seeds, device, jobs, trust, observe: see `resume_comparison`.
 
     Raises:
         RunError: there is none, another process holds it, it is damaged, or its data or a cell changed.
         UsageError: fewer seeds than it has.
         Interrupted: Ctrl-C or SIGTERM; what was trained is saved.
     """
-    folder = find_comparison(str(name), runs_root(), or_sweep=True)
-    with termination_as_exit(), locked(folder), memory_errors():
+    folder = find_comparison(str(name), runs_root(), or_sweep=True, seeds=seeds)
+    with termination_as_exit(), held(folder), memory_errors():
         contents = _read(folder)
-        plans = [plan_to_resume(folder / one, seeds=seeds, jobs=jobs, trust=trust) for one in contents.comparisons]
+        plans = [
+            plan_to_resume(folder / one, seeds=seeds, device=device, jobs=jobs, trust=trust)
+            for one in contents.comparisons
+        ]
         return _complete(folder, contents, plans, jobs, observe)
 
 
-def is_sweep(name: str) -> bool:
-    """Whether what a user calls `name` (see `find_comparison`) is a sweep.
+def find_to_resume(name: str, seeds: int | None = None) -> tuple[Path, bool]:
+    """The folder that a user calls `name` (see `find_comparison`), and whether it is a sweep.
 
     Raises:
         RunError: there is neither a comparison nor a sweep of that name.
     """
-    return (find_comparison(name, runs_root(), or_sweep=True) / SWEEP).is_file()
+    folder = find_comparison(name, runs_root(), or_sweep=True, seeds=seeds)
+    return folder, (folder / SWEEP).is_file()
 
 
 def parse_sweep(text: str) -> tuple[str, list[str]]:
@@ -180,6 +186,8 @@ class _Contents:
     values: tuple[Any, ...]
     comparisons: tuple[str, ...]
     """Folders inside the sweep's, one for each value."""
+    order: int = 0
+    """Its number among the comparisons and sweeps of a folder; 0 in those of earlier versions."""
 
 
 def _read(folder: Path) -> _Contents:
@@ -190,19 +198,31 @@ def _read(folder: Path) -> _Contents:
     key, values, names = (contents.get(name) for name in ("key", "values", "comparisons"))
     match key, values, names:
         case str(), [_, *_], [*_] if len(values) == len(names) and are_folder_names(names):
-            return _Contents(key, tuple(values), tuple(names))
+            order = contents.get("order")
+            return _Contents(key, tuple(values), tuple(names), order if type(order) is int else 0)
     raise RunError(f"{path} is damaged: it names no comparisons")
+
+
+def _write(folder: Path, contents: _Contents) -> None:
+    replace_json(
+        folder / SWEEP,
+        {
+            "format": 1,
+            "order": contents.order,
+            "key": contents.key,
+            "values": contents.values,
+            "comparisons": contents.comparisons,
+        },
+    )
 
 
 def _complete(folder: Path, contents: _Contents, plans: Sequence[Plan], jobs: int, observe: Observer) -> Sweep:
     """Make what is missing of every comparison, one after the other, and report."""
-    # Written again when a sweep goes on, so that it is the latest.
-    replace_json(
-        folder / SWEEP,
-        {"format": 1, "key": contents.key, "values": contents.values, "comparisons": contents.comparisons},
-    )
     folders = [folder / name for name in contents.comparisons]
-    warn_of([plan for one, plan in zip(folders, plans, strict=True) if is_pending(one, plan)], jobs)
+    if pending := [plan for one, plan in zip(folders, plans, strict=True) if is_pending(one, plan)]:
+        with disk_errors(folder / REPORT):
+            (folder / REPORT).unlink(missing_ok=True)  # until it is made again, the sweep is not finished
+    warn_of(pending, jobs)
     again = command_to_resume(folder, plans[0], jobs)
     comparisons: list[Comparison] = []
     with Interruption() as interruption:
@@ -212,7 +232,7 @@ def _complete(folder: Path, contents: _Contents, plans: Sequence[Plan], jobs: in
                 stopped.again = again
                 raise stopped
             title = f"{contents.key}={value_name(contents.values[number - 1])} ({number} of {len(folders)})"
-            with locked(one):
+            with held(one):
                 comparisons.append(complete(one, plan, jobs, _titled(observe, title), again))
     result = Sweep(str(folder), plans[0].config, plans[0].command, contents.key, contents.values, tuple(comparisons))
     write_sweep(result)

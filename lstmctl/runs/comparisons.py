@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
@@ -11,17 +10,17 @@ from lstmctl.errors import RunError
 from lstmctl.locks import is_locked
 from lstmctl.storage import read_json
 
-PLAN, RESULT, SWEEP = "plan.json", "comparison.json", "sweep.json"
+PLAN, RESULT, SWEEP, REPORT = "plan.json", "comparison.json", "sweep.json", "report.html"
 
 
 def list_comparisons(root: Path) -> list[Path]:
-    """The folders of all comparisons below `root`, by name."""
-    return sorted(path.parent for path in root.glob(f"*/{PLAN}"))
+    """The folders of all comparisons below `root`, oldest first."""
+    return _in_order(root, PLAN)
 
 
 def list_sweeps(root: Path) -> list[Path]:
-    """The folders of all sweeps below `root`, by name."""
-    return sorted(path.parent for path in root.glob(f"*/{SWEEP}"))
+    """The folders of all sweeps below `root`, oldest first."""
+    return _in_order(root, SWEEP)
 
 
 def are_folder_names(names: object) -> bool:
@@ -34,25 +33,32 @@ def are_folder_names(names: object) -> bool:
     )
 
 
-def find_comparison(name: str, root: Path, *, or_sweep: bool = False) -> Path:
-    """The folder of the comparison that a user means: a path, a name under `root`, or `latest`.
+def next_comparison_order(root: Path) -> int:
+    """A number above that of every comparison and sweep below `root`: their order, whatever the clock says."""
+    return max((_order(path)[0] for path in _in_order(root, PLAN, SWEEP)), default=0) + 1
+
+
+def find_comparison(name: str, root: Path, *, or_sweep: bool = False, seeds: int | None = None) -> Path:
+    """The folder of the comparison to go on with: a path, a name under `root`, or `latest`.
 
     Args:
+        name: `latest` for the newest that is not finished; where all are, for the newest.
+        root: where comparisons are looked for.
         or_sweep: whether a sweep may be meant too.
+        seeds: a comparison with fewer counts as unfinished.
 
     Raises:
         RunError: there is none; near-miss names are suggested.
     """
     marks = (PLAN, SWEEP) if or_sweep else (PLAN,)
-    made = [path for mark in marks for path in root.glob(f"*/{mark}")]
+    known = _in_order(root, *marks)
     if name == "latest":
-        if not made:
+        if not known:
             raise RunError(f"no comparison under {root}", hint="make one: lstmctl compare rnn lstm")
-        return max(made, key=lambda path: path.stat().st_mtime_ns).parent
+        return next((path for path in reversed(known) if not _is_finished(path, seeds)), known[-1])
     for path in (root / name, Path(name)):
         if any((path / mark).is_file() for mark in marks):
             return path
-    known = sorted(path.parent for path in made)
     close = get_close_matches(Path(name).name, [path.name for path in known], n=3)
     hint = f"did you mean {' or '.join(close)}?" if close else "lstmctl runs list shows what there is"
     raise RunError(f"no comparison `{name}`, neither as a folder nor under {root}", hint=hint)
@@ -66,7 +72,7 @@ def summarise_comparison(folder: Path) -> dict[str, Any]:
         row |= {
             "arms": [str(arm["name"]) for arm in plan["arms"]],
             "runs": len(plan["arms"]) * len(plan["seeds"]),
-            "status": _status(folder, [folder / RESULT]),
+            "status": _status(folder),
         }
     except (RunError, KeyError, TypeError):
         pass
@@ -90,14 +96,50 @@ def summarise_sweep(folder: Path) -> dict[str, Any]:
             "values": list(plan["values"]),
             "arms": told[0]["arms"],
             "runs": sum(one["runs"] for one in told),
-            "status": _status(folder, [comparison / RESULT for comparison in inner]),
+            "status": _status(folder),
         }
     except (RunError, KeyError, TypeError, IndexError):
         pass
     return row
 
 
-def _status(folder: Path, results: Sequence[Path]) -> str:
+def _status(folder: Path) -> str:
     if is_locked(folder):
         return "running"
-    return "finished" if all(path.is_file() for path in results) else "stopped"
+    return "finished" if _is_finished(folder) else "stopped"
+
+
+def _is_finished(folder: Path, seeds: int | None = None) -> bool:
+    """Whether all of a comparison or a sweep is made, with so many seeds; its report is the last of it."""
+    try:
+        if not (folder / SWEEP).is_file():
+            return _is_compared(folder, seeds)
+        names = read_json(folder / SWEEP)["comparisons"]
+        if not are_folder_names(names):
+            return False
+        return (folder / REPORT).is_file() and all(_is_compared(folder / name, seeds) for name in names)
+    except (RunError, KeyError, TypeError):  # damaged: going on says so
+        return False
+
+
+def _is_compared(folder: Path, seeds: int | None) -> bool:
+    enough = seeds is None or len(read_json(folder / PLAN)["seeds"]) >= seeds
+    return enough and (folder / RESULT).is_file()
+
+
+def _in_order(root: Path, *marks: str) -> list[Path]:
+    return sorted((path.parent for mark in marks for path in root.glob(f"*/{mark}")), key=_order)
+
+
+def _order(folder: Path) -> tuple[int, int, str]:
+    """A comparison's number; for those of earlier versions, which have none, the time of their file."""
+    for mark in (SWEEP, PLAN):
+        if (folder / mark).is_file():
+            try:
+                order = read_json(folder / mark).get("order")
+            except RunError:
+                order = None
+            if type(order) is int:
+                return order, 0, folder.name
+            return 0, (folder / mark).stat().st_mtime_ns, folder.name
+    return 0, 0, folder.name

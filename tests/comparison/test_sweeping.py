@@ -82,6 +82,7 @@ def test_the_folder_holds_the_plan_the_curve_the_table_and_a_page(
     folder = Path(result.path)
     assert json.loads((folder / "sweep.json").read_text()) == {
         "format": 1,
+        "order": 1,
         "key": "data.length",
         "values": [5, 10],
         "comparisons": ["length-5", "length-10"],

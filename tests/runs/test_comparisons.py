@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,13 @@ import pytest
 
 from lstmctl.errors import RunError
 from lstmctl.locks import locked
-from lstmctl.runs.comparisons import find_comparison, list_comparisons, summarise_comparison
+from lstmctl.runs.comparisons import (
+    find_comparison,
+    list_comparisons,
+    next_comparison_order,
+    summarise_comparison,
+    summarise_sweep,
+)
 from lstmctl.runs.folder import find_run, list_runs
 
 
@@ -31,8 +38,38 @@ def test_a_comparison_is_found_by_path_by_name_and_as_the_latest(root: Path) -> 
     assert list_comparisons(root) == [first, second]
     assert find_comparison("a-comparison-001", root) == first
     assert find_comparison(str(second), Path("elsewhere")) == second
-    (first / "plan.json").touch()
-    assert find_comparison("latest", root) == first
+    assert find_comparison("latest", root) == second
+
+
+def test_latest_is_the_newest_that_is_not_finished_whatever_the_clock_says(root: Path) -> None:
+    first, second = root / "a-comparison-001", root / "a-comparison-002"
+    third, swept = root / "b-comparison-001", root / "a-sweep-001"
+    plan = json.loads((first / "plan.json").read_text())
+    assert next_comparison_order(root) == 1
+    for folder, order in ((first, 2), (second, 1), (third, 3)):
+        folder.mkdir(exist_ok=True)
+        (folder / "plan.json").write_text(json.dumps({**plan, "order": order}))
+        os.utime(folder / "plan.json", (10_000 - order, 10_000 - order))
+    assert list_comparisons(root) == [second, first, third]
+    assert next_comparison_order(root) == 4
+    (third / "comparison.json").write_text("{}")
+    assert find_comparison("latest", root) == second  # the first and the third are finished
+    (second / "comparison.json").write_text("{}")
+    assert find_comparison("latest", root) == third
+    assert find_comparison("latest", root, seeds=3) == third
+    (first / "plan.json").write_text(json.dumps({**plan, "order": 2, "seeds": [0]}))
+    assert find_comparison("latest", root, seeds=3) == first
+    inner = swept / "x-1"
+    inner.mkdir(parents=True)
+    (inner / "plan.json").write_text(json.dumps(plan))
+    (swept / "sweep.json").write_text(json.dumps({"order": 1, "key": "x", "values": [1], "comparisons": ["x-1"]}))
+    assert find_comparison("latest", root, or_sweep=True) == swept
+    (inner / "comparison.json").write_text("{}")
+    assert find_comparison("latest", root, or_sweep=True) == swept  # its report is missing
+    assert summarise_sweep(swept)["status"] == "stopped"
+    (swept / "report.html").write_text("")
+    assert find_comparison("latest", root, or_sweep=True) == third
+    assert summarise_sweep(swept)["status"] == "finished"
 
 
 def test_what_is_not_there_gets_the_nearest_name(root: Path) -> None:
