@@ -448,7 +448,8 @@ def run_all(counts: dict[str, int], jobs: int, seed: int, template: Path, scratc
             (scratch / f"total-{job}").write_text(json.dumps(total))
             os._exit(0)
         children.append(child)
-    if any([os.waitpid(child, 0)[1] for child in children]):
+    failures = [os.waitpid(child, 0)[1] for child in children]  # all of them must end
+    if any(failures):
         raise SystemExit("the fuzz itself broke off")
     return sum((Counter(json.loads(path.read_text())) for path in scratch.glob("total-*")), Counter())
 
