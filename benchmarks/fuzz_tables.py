@@ -115,8 +115,9 @@ def labelled_case(name: str, draw: random.Random) -> Case:
         ["predict", "latest", "--text", draw.choice(["ab", "é", "\x1b"])],
         ["evaluate"],
         ["evaluate", "latest", name, "--json"],
-        ["generate", "--label", draw.choice(LABELS), "--length", "20"],
     ]
+    if task == "generation-from-label":
+        uses.append(["generate", "--label", draw.choice(LABELS), "--length", "20"])
     return Case(settings, draw.sample(uses, 3))
 
 

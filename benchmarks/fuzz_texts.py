@@ -91,6 +91,8 @@ def make(draw: random.Random) -> Case:
         ["predict", "latest", names[0]],
         ["inspect", "gates", "--symbols", "10"],
     ]
+    if pairs:  # what reads one text and writes another continues none
+        uses = [use for use in uses if use[0] != "generate"]
     return Case(
         settings, draw.sample(uses, 4), [["data", "prepare", *settings, "--to", "made"]] if draw.random() < 0.2 else []
     )
