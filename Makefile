@@ -14,6 +14,10 @@ OLDER := ONEDNN_MAX_CPU_ISA=AVX2 DNNL_MAX_CPU_ISA=AVX2 ATEN_CPU_CAPABILITY=avx2 
 KERNELS := tests/cells tests/models/test_recurrence.py tests/training/test_precision.py tests/training/test_soap.py \
 	tests/test_decoding.py
 
+UNITS := tests/baselines tests/cells tests/config tests/data tests/inspection tests/metrics tests/models \
+	tests/tasks tests/test_decoding.py tests/test_intervals.py tests/test_layers.py tests/test_openmp.py \
+	tests/test_shell.py tests/test_statistics.py tests/test_step_grammar.py tests/test_storage.py
+
 .PHONY: train test test-fast bench lint types clean
 
 train: .venv/.installed
@@ -22,8 +26,11 @@ train: .venv/.installed
 	@$(BIN)/lstmctl generate --prompt 'I grew up in ' --length 400 --temperature 0.6
 
 test: lint types
-	$(BIN)/python -m pytest -n 2
+	$(BIN)/python -m pytest -n 2 --dist worksteal
 	$(OLDER) $(BIN)/python -m pytest -n 2 $(KERNELS)
+
+test-fast: .venv/.development
+	$(BIN)/python -m pytest -n 2 --dist worksteal $(UNITS)
 
 bench: .venv/.installed
 	$(BIN)/python benchmarks/speed.py

@@ -37,7 +37,7 @@ def trained_json(run: Run) -> dict[str, Any]:
 
 def weights_json(run: Run) -> dict[str, Any]:
     """Which weights a command used, for its JSON object."""
-    return {"step": run.step, "fallback": run.fallback}
+    return {"weights_step": run.step, "fallback": run.fallback}
 
 
 def with_weights(found: dict[str, Any], runs: Sequence[Run]) -> dict[str, Any]:

@@ -23,7 +23,6 @@ from lstmctl.data.zones import (
     split_zones,
 )
 from lstmctl.errors import DataError
-from lstmctl.shell import setting
 
 DATE_FORMATS = {
     r"\d{4}-\d{1,2}-\d{1,2}": ("%Y-%m-%d",),
@@ -50,7 +49,7 @@ WORDED_FORMATS = {
 }
 """Quarters, ISO weeks and months by name, and their formats; `{}` is the sign between."""
 _CLOCK = re.compile(r"(?:([T ])\s*(\d{1,2}:\d{2})(:\d{2}(?:[.,]\d{1,9})?)?(\s?[AaPp][Mm])?)?")
-EXAMPLE = setting("data.date_format", "%d.%m.%Y %H:%M")
+EXAMPLE = 'data.date_format="%d.%m.%Y %H:%M"'
 ISO = "write its dates in one way that cannot be misread, such as 2024-01-31"
 """The remedy for a table that a run reads: no setting changes how."""
 
@@ -159,7 +158,7 @@ def read_dates(
                 f"every row that was read fits both, and {'either' if close else 'neither'} gives regular steps",
                 hint=ISO
                 if is_run
-                else "say which: " + " or ".join(setting("data.date_format", own.shown) for _, own in readings),
+                else "say which: " + " or ".join(f'data.date_format="{own.shown}"' for _, own in readings),
             )
         readings = close
     return readings[0]

@@ -106,7 +106,7 @@ def find_step(rows: Rows, bounds: Indices, step: str) -> Step:
     if rows.is_index and not parsed.is_index:
         raise DataError(
             f"{rows.path}: data.step is `{parsed}`, but column `{rows.columns.time}` holds whole numbers, not dates",
-            hint=f"{setting('data.step', '1 row')}, or how dates are written: {setting('data.date_format', '%Y%m%d')}",
+            hint='data.step="1 row", or how dates are written: data.date_format="%Y%m%d"',
         )
     if parsed.unit == "months" and are_month_ends(times) and len(times) > 1:
         return Step(parsed.count * MONTHS[parsed.unit], "month ends")

@@ -66,14 +66,14 @@ def split_series(
     if not shares and not is_dated:
         raise DataError(
             f"{rows.path}: data.split gives dates, but column `{rows.columns.time}` holds whole numbers",
-            hint="split by counts of rows or by fractions: data.split=[0.7, 0.1, 0.2]",
+            hint="split by counts of rows or by fractions: 'data.split=[0.7,0.1,0.2]'",
         )
     if shares and len(rows.ids) == 1:
         return SeriesParts(_one_series(rows, int(starts[0]), int(lengths[0]), shares))
     if are_counts and split_by == "dates":
         raise DataError(
             f"{rows.path}: data.split_by=dates cuts all series at the same dates, but data.split counts rows of each",
-            hint="give fractions or dates: data.split=[0.7, 0.1, 0.2]",
+            hint="give fractions or dates: 'data.split=[0.7,0.1,0.2]'",
         )
     at_dates = split_by == "dates" or (split_by == "auto" and is_dated and _overlap(times, starts, ends))
     if not shares:

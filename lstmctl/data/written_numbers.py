@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 
 from lstmctl.data.dates import is_date
 from lstmctl.data.purposes import Purpose
-from lstmctl.shell import setting
 
 MISSING = {"", "na", "n/a", "#n/a", "nan", "null", "none", "nil", "."}
 """Words for a missing value, in lower case."""
@@ -226,9 +225,7 @@ def misreading(
             )
         if re.fullmatch(_EITHER, body) and not form.is_said:
             readings = {decimal: _plainly(sign + body, decimal) for decimal in ".,"}
-            choice = " or ".join(
-                f"{setting('data.decimal', decimal)} for {value}" for decimal, value in readings.items()
-            )
+            choice = " or ".join(f'data.decimal="{decimal}" for {value}' for decimal, value in readings.items())
             change = f"write {body.replace(',', '').replace('.', '')}, or {_plainly(body, body[-4])} with other digits"
             return (
                 f"`{text[:40]}` may be read as {readings['.']} or as {readings[',']}; nothing before it decides",
@@ -240,7 +237,7 @@ def misreading(
             kind = "comma" if other == "," else "point"
             return (
                 f"`{text[:40]}` is not a number; `{form.decimal}` is taken as the decimal sign",
-                f"numbers with a decimal {kind}: {setting('data.decimal', other)}{quoted}"
+                f'numbers with a decimal {kind}: data.decimal="{other}"{quoted}'
                 if purpose.takes_decimal
                 else f"write it with a decimal {'point' if other == ',' else 'comma'}, as the run's table does",
             )

@@ -202,7 +202,7 @@ def test_the_step_and_the_fallback_are_in_the_json(
 ) -> None:
     run = trained("small").path
     told = json.loads(lstmctl("evaluate", str(run), "--json").out)
-    assert (told["step"], told["fallback"]) == (60, None)
+    assert (told["weights_step"], told["fallback"]) == (60, None)
     for name in ("state.safetensors", "state.json", "weights.safetensors"):  # averages are what is evaluated
         os.truncate(run / f"checkpoints/step-60/{name}", 10)
     result = lstmctl("evaluate", str(run), "--json")
@@ -213,9 +213,9 @@ def test_the_step_and_the_fallback_are_in_the_json(
         result = lstmctl(*command[:verb], str(run), *command[verb:], "--json")
         assert result.code == 0, result.err
         found = json.loads(result.out)
-        assert found["step"] < 60, command
+        assert found["weights_step"] < 60, command
         assert "step-60/averaged.safetensors is damaged" in found["fallback"]
-        assert f"using step {found['step']} instead" in caplog.text
+        assert f"using step {found['weights_step']} instead" in caplog.text
         caplog.clear()
 
 
@@ -243,7 +243,7 @@ def test_a_diverged_run_is_taken_by_its_name_alone_and_with_a_warning(
 ) -> None:
     good = trained("small")
     diverged = Path("runs/small-lstm-002")
-    assert lstmctl("train", str(small_config), "training.learning_rate=1e39", "--quiet").code == 5
+    assert lstmctl("train", str(small_config), "training.learning_rate=1e9", "--quiet").code == 5
     assert json.loads((diverged / "run.json").read_text())["status"] == "diverged"
     for name in ([], ["latest"]):
         result = lstmctl("evaluate", *name, "--json")

@@ -144,7 +144,7 @@ def test_what_one_process_fails_by_ends_both_and_is_told_once(small_config: Path
 
 
 def test_what_all_processes_fail_by_is_told_by_the_first(small_config: Path) -> None:
-    codes, said = side_by_side(str(small_config), "training.learning_rate=1e20", "training.clip=null")
+    codes, said = side_by_side(str(small_config), "training.learning_rate=1e9", "training.clip=null")
     assert codes == [5, 5]
     errors = re.findall(r"^error: .*", said, re.MULTILINE)
     assert len(errors) == 1, said
@@ -173,7 +173,7 @@ def test_other_commands_are_for_one_process_and_refused_once(lstmctl: Command, m
     for rank, arguments, error in (
         ("0", ["compare", "rnn", "lstm"], "error: compare is the work of one process, and torchrun started 2"),
         ("1", ["compare", "rnn", "lstm"], ""),
-        ("0", ["train", "--nope"], "error: no such option: --nope"),
+        ("0", ["train", "--nope"], "error: no option `--nope`"),
         ("1", ["train", "--nope"], ""),
     ):
         monkeypatch.setenv("RANK", rank)

@@ -174,7 +174,17 @@ def test_training_in_json_is_one_object(lstmctl: Command) -> None:
 
 def test_evaluating_in_json_is_one_object(lstmctl: Command, runs: Path) -> None:
     told = json.loads(lstmctl("evaluate", "latest", "--split", "test", "--json").out)
-    assert list(told) == ["format", "run", "split", "metrics", "baselines", "windows", "notes"]
+    assert list(told) == [
+        "format",
+        "run",
+        "weights_step",
+        "fallback",
+        "split",
+        "metrics",
+        "baselines",
+        "windows",
+        "notes",
+    ]
     known = json.loads((runs / "travellers-lstm-001/run.json").read_text())
     assert told["metrics"] == known["metrics"]["test"]
     assert (told["split"], told["windows"], list(told["baselines"])) == ("test", 7, ["uniform", "n-gram"])
