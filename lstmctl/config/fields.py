@@ -310,7 +310,7 @@ Options = Annotated[dict[str, Any], PlainValidator(_options), WithJsonSchema({"t
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
 BelowOne = Annotated[float, Field(ge=0, lt=1)]
-AboveZero = Annotated[float, Field(gt=0, le=1e9)]
-AtLeastZero = Annotated[float, Field(ge=0, le=1e9)]
+AboveZero = Annotated[float, Field(gt=0, le=1e30)]
+AtLeastZero = Annotated[float, Field(ge=0, le=1e30)]
 """The limits keep products of settings far from the largest number of float32."""
 AtLeastOne = Annotated[int, Field(ge=1, le=2**31 - 1)]

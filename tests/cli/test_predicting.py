@@ -65,7 +65,7 @@ def test_a_table_becomes_a_table(lstmctl: Command, tmp_path: Path) -> None:
 
 def test_predictions_in_json_are_one_object(lstmctl: Command) -> None:
     told = json.loads(lstmctl("predict", "--text", "xab", "--json").out)
-    assert list(told) == ["format", "run", "weights_step", "fallback", "predictions"]
+    assert list(told) == ["format", "run", "predictions", "weights_step", "fallback"]
     (one,) = told["predictions"]
     assert list(one) == ["sequence", "label", "probabilities"]
     assert one["label"] == "on"

@@ -246,7 +246,7 @@ def test_more_seeds_are_added_to_those_there_are(undisturbed: Undisturbed, finis
 
 
 def test_an_arm_that_diverges_is_shown_and_not_made_again(config: Path) -> None:
-    arms = ["wild: rnn training.learning_rate=1e9 training.clip=null"]
+    arms = ["wild: rnn training.learning_rate=1e30 training.clip=null"]
     events: list[ComparisonEvent] = []
     result = compare(["lstm"], config, arms=arms, seeds=2, observe=events.append)
     lstm, wild = result.arms
@@ -305,7 +305,7 @@ def test_time_is_matched_by_the_budget_each_arm_gets(config: Path, monkeypatch: 
         "lstmctl.comparison.planning.seconds_a_step",
         lambda trainer, trial: trainer.model.recurrence.outputs / 1000,
     )
-    arms = ["wide: lstm model.hidden=48", "wild: lstm training.learning_rate=1e9 training.clip=null"]
+    arms = ["wide: lstm model.hidden=48", "wild: lstm training.learning_rate=1e30 training.clip=null"]
     result = compare(["lstm"], config, arms=arms, seeds=1, match="time")
     assert [arm.steps for arm in result.arms] == [40, 10, 40]
     assert [arm.deviation for arm in result.arms] == [None, None, None]

@@ -21,9 +21,9 @@ TABLE = {"task": {"type": "classification"}, "data": {"table": "a.csv"}}
         (TABLE, "data.label=[]", "data.label — an empty list; name at least one column, or leave it out"),
         (TABLE, "data.features=[]", "data.features — an empty list; name at least one column, or leave it out"),
         (FORECAST, "data.targets=[]", "data.targets — an empty list; name at least one column, or leave it out"),
-        (TEXT, "training.learning_rate=1e308", "1e+308 is too large; a number above 0 and at most 1e+09"),
+        (TEXT, "training.learning_rate=1e308", "1e+308 is too large; a number above 0 and at most 1e+30"),
         (TEXT, "training.learning_rate=0", "0 is too small; a number above 0"),
-        (TEXT, "training.weight_decay=1e308", "1e+308 is too large; a number of at least 0 and at most 1e+09"),
+        (TEXT, "training.weight_decay=1e308", "1e+308 is too large; a number of at least 0 and at most 1e+30"),
         (TEXT, "training.clip=1e308", "1e+308 is too large; a number above 0 and at most 1e+30 or null"),
         (
             FORECAST,
