@@ -16,7 +16,8 @@ KERNELS := tests/cells tests/models/test_recurrence.py tests/training/test_preci
 
 UNITS := tests/baselines tests/cells tests/config tests/data tests/inspection tests/metrics tests/models \
 	tests/tasks tests/test_decoding.py tests/test_intervals.py tests/test_layers.py tests/test_openmp.py \
-	tests/test_shell.py tests/test_statistics.py tests/test_step_grammar.py tests/test_storage.py
+	tests/test_shell.py tests/test_statistics.py tests/test_step_grammar.py tests/test_storage.py \
+	--ignore tests/data/test_prepared_table.py
 
 .PHONY: train test test-fast bench lint types clean
 
