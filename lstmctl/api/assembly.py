@@ -38,6 +38,31 @@ def open_data(settings: Settings, config_folder: Path | None) -> Corpus:
     return corpus
 
 
+class OpenedData:
+    """Opens the data of configs from one folder, each data set once, however many configs name it."""
+
+    def __init__(self, config_folder: Path | None) -> None:
+        self._config_folder = config_folder
+        self._opened: dict[str, Corpus] = {}
+
+    def of(self, settings: Settings) -> Corpus:
+        """Return the data that a config names.
+
+        Raises:
+            DataError: it is not there, or cannot be used as it is.
+        """
+        key = _data_key(settings)
+        if key not in self._opened:
+            corpus = open_data(settings, self._config_folder)
+            self._opened[key] = self._opened[_data_key(portable(settings, corpus))] = corpus
+        return self._opened[key]
+
+
+def _data_key(settings: Settings) -> str:
+    """Two configs with the same key open the same data: it depends on their `task` and `data` alone."""
+    return settings.model_dump_json(include={"task", "data"})
+
+
 def files_in_use(corpus: Corpus) -> list[MappedFile]:
     """The files that a corpus is read from while it is used; none where it is in memory."""
     if isinstance(corpus, TextCorpus):

@@ -100,6 +100,7 @@ def assemble(
     choices: Choices | None = None,
     steps: int | None = None,
     source: Run | None = None,
+    corpus: Corpus | None = None,
     processes: Processes = ALONE,
 ) -> Assembled:
     """Build everything a run needs.
@@ -110,6 +111,7 @@ def assemble(
             bfloat16 becomes float32 where there is no kernel for it, with a warning.
         steps: of the run that goes on; None to find out what the budget stands for.
         source: a run whose weights to start from.
+        corpus: the data that the settings name; None to open it.
         processes: that train it together; what `auto` becomes is decided by the first.
 
     Raises:
@@ -122,7 +124,8 @@ def assemble(
     threads = choose_threads(choices.threads if choices else settings.threads)
     repeatable_by = make_repeatable(device)
     keep_freed_memory()
-    corpus = processes.first_before_others(lambda: open_data(settings, config_folder))
+    if corpus is None:
+        corpus = processes.first_before_others(lambda: open_data(settings, config_folder))
     cell_source = registry.source_hash(cell) if registry.is_user_class(settings.model.cell) else None
     config = sha256(dump(settings).encode()).hexdigest()
     facts = {"config": config, "data": corpus.fingerprint["sha256"], "cell": cell_source, "torch": version("torch")}

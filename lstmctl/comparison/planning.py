@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from lstmctl import registry
-from lstmctl.api.assembly import find_cell, portable
+from lstmctl.api.assembly import OpenedData, find_cell, portable
 from lstmctl.api.failures import cell_faults
 from lstmctl.api.preparation import Assembled, Choices, assemble
 from lstmctl.cells.cell import Cell
@@ -50,6 +50,7 @@ def make_plan(
     arms: Sequence[Arm],
     grid: Sequence[tuple[str, ...]],
     *,
+    data: OpenedData,
     seeds: int,
     match: Match,
     overrides: Sequence[str],
@@ -59,7 +60,7 @@ def make_plan(
 
     The config's own cell sets the measure: its parameters at `model.hidden` are what the others are matched to, and
     what its budget stands for, in targets, is what every arm gets (or in seconds, where time is matched). Every arm is
-    built once and tried, so that what cannot work is known before anything is trained.
+    built once and tried, so that what cannot work is known before anything is trained; `data` is opened once for all.
 
     Raises:
         UsageError: two arms are the same, or `seeds` is out of range.
@@ -70,18 +71,20 @@ def make_plan(
     base = loaded.settings
     if base.seed + seeds > LARGEST_SEED:
         raise UsageError(f"--seeds {seeds}: from seed {base.seed} on, these go beyond {LARGEST_SEED}")
-    reference = assemble(base, loaded.folder, find_cell(base, loaded.folder), steps=1)
+    reference = assemble(base, loaded.folder, find_cell(base, loaded.folder), steps=1, corpus=data.of(base))
     target = count_parameters(reference.model) if match == "parameters" else None
-    drafts = [_draft(loaded, arm, point, reference, target, tuned=len(grid) > 1) for arm in arms for point in grid]
+    drafts = [_draft(loaded, data, arm, point, reference, target, tuned=len(grid) > 1) for arm in arms for point in grid]
     _refuse_twins(drafts)
     choices = _shared_choices(base, reference, drafts)
     # Only now is it known in which numbers the arms compute, and so how long a step takes.
-    reference = assemble(base, loaded.folder, reference.cell, choices=_own_choices(base, choices))
+    reference = assemble(
+        base, loaded.folder, reference.cell, choices=_own_choices(base, choices), corpus=data.of(base)
+    )
     steps = int(reference.facts["steps"])
     units = steps * reference.batches.units_per_step
     if match == "time":
-        seconds = steps * _seconds_a_step(loaded, base, reference.cell, choices)
-        budgets = [_units_within(loaded, draft, choices, seconds) for draft in drafts]
+        seconds = steps * _seconds_a_step(base, data, reference.cell, choices)
+        budgets = [_units_within(draft, data, choices, seconds) for draft in drafts]
     else:
         budgets = [units] * len(drafts)
     unit = reference.task.unit
@@ -128,7 +131,14 @@ def _of(arm: Arm) -> Iterator[None]:
 
 
 def _draft(
-    loaded: LoadedConfig, arm: Arm, point: tuple[str, ...], reference: Assembled, target: int | None, *, tuned: bool
+    loaded: LoadedConfig,
+    data: OpenedData,
+    arm: Arm,
+    point: tuple[str, ...],
+    reference: Assembled,
+    target: int | None,
+    *,
+    tuned: bool,
 ) -> _Draft:
     base = loaded.settings
     with _of(arm):
@@ -145,8 +155,9 @@ def _draft(
         if target is not None and not any(text.startswith("model.hidden=") for text in overrides):
             settings = with_parameters(settings, reference.task, cell, target)
         if tuned:
-            assemble(for_tuning(settings, reference.facts["data"]), loaded.folder, cell, steps=1)
-        assembled = assemble(settings, loaded.folder, cell, steps=1)
+            inner = for_tuning(settings, reference.facts["data"])
+            assemble(inner, loaded.folder, cell, steps=1, corpus=data.of(inner))
+        assembled = assemble(settings, loaded.folder, cell, steps=1, corpus=data.of(settings))
     model = settings.model_dump(mode="json")
     chosen = {key: reduce(lambda section, part: section[part], key.split("."), model) for key in map(_key, point)}
     return _Draft(
@@ -202,17 +213,18 @@ def _budgeted(draft: _Draft, budget: str) -> _Draft:
         return replace(draft, settings=derive(draft.settings, [f"training.budget={budget}"]))
 
 
-def _units_within(loaded: LoadedConfig, draft: _Draft, choices: Choices, seconds: float) -> int:
+def _units_within(draft: _Draft, data: OpenedData, choices: Choices, seconds: float) -> int:
     """The targets that an arm gets through in `seconds` of training."""
     with _of(draft.arm):
-        each = _seconds_a_step(loaded, draft.settings, draft.cell, choices)
+        each = _seconds_a_step(draft.settings, data, draft.cell, choices)
     return max(1, round(seconds / each)) * draft.units_per_step
 
 
-def _seconds_a_step(loaded: LoadedConfig, settings: Settings, cell: type[Cell], choices: Choices) -> float:
+def _seconds_a_step(settings: Settings, data: OpenedData, cell: type[Cell], choices: Choices) -> float:
     still = derive(settings, ["training.learning_rate=1e-9"])  # an arm that would diverge is timed all the same
     own = _own_choices(settings, choices)
-    return seconds_a_step(assemble(still, loaded.folder, cell, choices=own, steps=10**9).trainer, TRIAL_SECONDS)
+    assembled = assemble(still, None, cell, choices=own, steps=10**9, corpus=data.of(still))
+    return seconds_a_step(assembled.trainer, TRIAL_SECONDS)
 
 
 def _planned(arm: Arm, drafts: Sequence[_Draft], base: Settings) -> PlannedArm:

@@ -8,6 +8,7 @@ from functools import reduce
 from pathlib import Path
 from typing import Any, TypeVar
 
+from lstmctl.api.assembly import OpenedData
 from lstmctl.api.failures import memory_errors
 from lstmctl.comparison.arms import COMMA, Arm, arms_of, parse_grid
 from lstmctl.comparison.comparing import (
@@ -81,12 +82,14 @@ def sweep(
     if config is None:
         planned_arms = suited(planned_arms, [*overrides, *tune, f"{key}="])
     loaded, overrides = load_shared(config, overrides, trust=trust)
+    data = OpenedData(loaded.folder)
 
     def plan(value: str, settings: LoadedConfig) -> Plan:
         return make_plan(
             settings,
             planned_arms,
             grid,
+            data=data,
             seeds=seeds,
             match=match,
             overrides=[*overrides, f"{key}={value}"],
