@@ -116,13 +116,13 @@ def trained(problem: str, overrides: list[str], *, stop: bool) -> Outcome:
     began = time.process_time()
     for event in trainer.events():
         if isinstance(event, Evaluated) and not solved:
-            solved = level.is_solved(event.metrics[level.metric])
+            solved = level.is_solved(event.metrics[level.metric.name])
             sequences, seconds = event.step * trainer.batches.units_per_step, trainer.progress.seconds
             processor = time.process_time() - began
             if solved and stop:
                 break
     score = task.evaluate(assembled.model, task.part(corpus, "test", trainer.device))
-    return Outcome(score.metrics[level.metric], solved, sequences, seconds, processor)
+    return Outcome(score.metrics[level.metric.name], solved, sequences, seconds, processor)
 
 
 def row(problem: str, length: int, cell: str, outcomes: list[Outcome]) -> str:
@@ -137,7 +137,7 @@ def row(problem: str, length: int, cell: str, outcomes: list[Outcome]) -> str:
     finals = ", ".join(f"{outcome.final:.4f}" for outcome in outcomes)
     count = f"{sum(outcome.solved for outcome in outcomes)} of {len(outcomes)}"
     paper = f"{PAPER[problem, length]:,}" if (problem, length) in PAPER else "–"
-    cells = [problem, f"{length:,}", cell, level.metric, f"{level.chance:.4f}", finals, count]
+    cells = [problem, f"{length:,}", cell, level.metric.name, f"{level.chance:.4f}", finals, count]
     return f"| {' | '.join([*cells, sequences, seconds, processor, paper])} |"
 
 

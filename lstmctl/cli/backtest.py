@@ -95,25 +95,25 @@ def backtest(
 def _show(result: Backtest) -> None:
     import sys
 
+    from lstmctl.metrics import metric
     from lstmctl.reporting import console
-    from lstmctl.reporting.quantities import metric_words
 
     names = list(result.scores["adaptive"].metrics)
     rows = [
-        [metric_words(name), *(_shown(score.metrics.get(name)) for score in result.scores.values())] for name in names
+        [metric(name).words, *(_shown(score.metrics.get(name)) for score in result.scores.values())] for name in names
     ]
     refit = "trained anew for each" if result.refit else "one network"
     title = f"{result.run} on {result.split}: {result.origins:,} origins, {result.stride:,} rows apart, {refit}"
     console.print_table(title, ["", *(f"{kind} intervals" for kind in result.scores)], rows, stream=sys.stdout)
-    levels = [name for name in names if name.startswith(("coverage_", "width_")) and "scaled" not in name]
+    levels = [one for one in map(metric, names) if one.interval and one.unit != "scaled"]
     channels = result.scores["adaptive"].by_channel
     if len(channels) > 1:
         rows = [
-            [channel, kind, *(_shown(score.by_channel[channel].get(name)) for name in levels)]
+            [channel, kind, *(_shown(score.by_channel[channel].get(one.name)) for one in levels)]
             for channel in channels
             for kind, score in result.scores.items()
         ]
-        columns = [name.replace("_", " ") + " %" for name in levels]
+        columns = [one.short_words for one in levels]
         console.print_table("by channel", ["channel", "intervals", *columns], rows, stream=sys.stdout)
     for note in result.notes:
         console.write_line(note, sys.stdout)

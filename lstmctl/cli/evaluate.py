@@ -74,7 +74,7 @@ def evaluate(
         return
     primary = opened.task.primary
     if opened.settings.task.type != "language-model":
-        show_evaluation(evaluation, primary.name, lower_is_better=primary.lower_is_better, stream=sys.stdout)
+        show_evaluation(evaluation, primary.name, stream=sys.stdout)
         return
     rows = [["run", *(f"{value:.4f}" for value in evaluation.metrics.values())]]
     for name, metrics in evaluation.baselines.items():

@@ -60,7 +60,7 @@ def show_trained(run: Run, *, quiet: bool) -> None:
         _show_evaluated(run, stored)
     else:
         _show_figures(run)
-    if stored is not None and (verdict := beats(stored.evaluation, stored.primary, stored.lower_is_better)):
+    if stored is not None and (verdict := beats(stored.evaluation, stored.primary)):
         console.write_line(console.inert(verdict))
     console.write_line(
         f"{info['parameters']:,} parameters · {info['rate']:,.0f} {info['units']}/s · {info['training_seconds']:.0f} s "
@@ -97,7 +97,7 @@ def _show_figures(run: Run) -> None:
 def _show_evaluated(run: Run, stored: StoredEvaluation) -> None:
     """Figures that mean something beside those of the baselines alone, of which there may be too many for the width of
     a terminal."""
-    table = overall(stored.evaluation, stored.primary, lower_is_better=stored.lower_is_better)
+    table = overall(stored.evaluation, stored.primary)
     if table is not None:
         console.print_table(f"{run.name}, {_weights(run)}, {table.title}", table.columns, table.rows)
     for note in stored.evaluation.notes:

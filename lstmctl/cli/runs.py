@@ -86,13 +86,13 @@ def _show_data(data: dict[str, Any]) -> None:
 
 def _show_metrics(metrics: dict[str, Any]) -> None:
     """A figure a row, a part a column."""
+    from lstmctl.metrics import metric
     from lstmctl.reporting import console
-    from lstmctl.reporting.quantities import metric_words
 
     parts = {part: figures for part, figures in metrics.items() if isinstance(figures, dict)}
     names = dict.fromkeys(name for figures in parts.values() for name in figures)
     if names:
-        rows = [[metric_words(name), *(_cell(figures.get(name)) for figures in parts.values())] for name in names]
+        rows = [[metric(name).words, *(_cell(figures.get(name)) for figures in parts.values())] for name in names]
         console.write_line("", sys.stdout)
         console.print_table("metrics", ["", *parts], rows, stream=sys.stdout)
 

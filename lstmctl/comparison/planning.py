@@ -104,7 +104,7 @@ def make_plan(
         unit=unit,
         units=units,
         primary=reference.task.primary.name,
-        lower_is_better=reference.task.primary.lower_is_better,
+        lower_is_better=reference.task.primary.lower_is_better is not False,
         split="test" if "test" in reference.corpus.parts else "validation",
         data=reference.facts["data"],
         arms=tuple(planned),

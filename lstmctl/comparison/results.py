@@ -18,7 +18,7 @@ from lstmctl.comparison.execution import info_of, value_of
 from lstmctl.comparison.plan import Candidate, Plan, PlannedArm, PlannedRun
 from lstmctl.comparison.statement import statement
 from lstmctl.errors import RunError
-from lstmctl.metrics import Metric
+from lstmctl.metrics import Metric, metric
 from lstmctl.records import ArmResult, Comparison, CurvePoint, RunResult
 from lstmctl.registry import is_user_class
 from lstmctl.runs.folder import RunFolder
@@ -37,12 +37,12 @@ defaults in every arm."""
 
 def choose(folder: Path, plan: Plan) -> dict[str, int]:
     """The candidate of each arm that is best on validation; the first, where none finished or nothing was tuned."""
-    metric = Metric(plan.primary, plan.lower_is_better)
+    primary = metric(plan.primary)
     chosen = {arm.name: 0 for arm in plan.arms}
     best: dict[str, float] = {}
     for run in plan.tuning_runs:
         value = value_of(info_of(folder, run), run, plan)
-        if value is not None and metric.better(value, best.get(run.arm)):
+        if value is not None and primary.better(value, best.get(run.arm)):
             best[run.arm], chosen[run.arm] = value, run.candidate
     return chosen
 
@@ -62,10 +62,10 @@ def gather(folder: Path, plan: Plan) -> Comparison:
         results = tuple(_run_result(folder, run, plan, infos[run.name]) for run in runs if run.arm == arm.name)
         candidate = arm.candidates[chosen[arm.name]]
         arms.append(_arm_result(folder, plan, arm, candidate, results, infos[results[0].name]))
-    level = _worst_final_level(arms, lower_is_better=plan.lower_is_better)
+    primary = metric(plan.primary)
+    level = _worst_final_level(arms, primary)
     if level is not None:
-        lower = plan.lower_is_better
-        arms = [replace(arm, seconds_to_level=seconds_to(level, arm.curve, lower_is_better=lower)) for arm in arms]
+        arms = [replace(arm, seconds_to_level=seconds_to(level, arm.curve, primary)) for arm in arms]
     tests = compare_all(
         {arm.name: arm.values for arm in arms}, lambda a, b: _same_order(plan, chosen, a, b), CONFIDENCE
     )
@@ -76,7 +76,7 @@ def gather(folder: Path, plan: Plan) -> Comparison:
         overrides=plan.overrides,
         command=plan.command,
         primary=plan.primary,
-        lower_is_better=plan.lower_is_better,
+        lower_is_better=primary.lower_is_better is not False,
         split=plan.split,
         unit=plan.unit,
         units=plan.units,
@@ -152,18 +152,16 @@ def _between(at: float, known: Sequence[float], values: Sequence[float]) -> floa
     return values[after - 1] + share * (values[after] - values[after - 1])
 
 
-def _worst_final_level(arms: Iterable[ArmResult], *, lower_is_better: bool) -> float | None:
+def _worst_final_level(arms: Iterable[ArmResult], primary: Metric) -> float | None:
     """Where the worst arm's mean curve ends."""
-    ends = [arm.curve[-1].value for arm in arms if arm.curve]
-    return (max if lower_is_better else min)(ends, default=None)
+    return max((arm.curve[-1].value for arm in arms if arm.curve), key=lambda end: primary.sign * end, default=None)
 
 
-def seconds_to(level: float, curve: Sequence[CurvePoint], *, lower_is_better: bool) -> float | None:
+def seconds_to(level: float, curve: Sequence[CurvePoint], primary: Metric) -> float | None:
     """The training time at which a curve first is as good as `level`, on a line between evaluations."""
-    sign = 1.0 if lower_is_better else -1.0
     before: CurvePoint | None = None
     for point in curve:
-        if sign * point.value <= sign * level:
+        if primary.reaches(point.value, level):
             if before is None or before.value == point.value:
                 return point.seconds
             share = (before.value - level) / (before.value - point.value)

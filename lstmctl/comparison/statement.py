@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 
 from lstmctl.comparison.plan import Plan
-from lstmctl.metrics import SOLVED, Metric
+from lstmctl.metrics import SOLVED, metric
 from lstmctl.records import ArmResult, Difference, Metrics
 from lstmctl.reporting.quantities import figure as in_digits
 
@@ -19,7 +19,7 @@ def statement(
     confidence: float,
 ) -> str:
     """One sentence on the differences, and one each where something else must be known to read them."""
-    figure = plan.primary.replace("_", " ")
+    figure = metric(plan.primary).words
     count = len(plan.seeds)
     parts = [f"Over {count} seeds, on this data: " if count > 1 else "One seed, on this data: "]
     if len(arms) == 1:
@@ -53,7 +53,7 @@ def _differences(plan: Plan, tests: Sequence[Difference], figure: str, confidenc
         if test.p is None or test.low is None or test.high is None:
             open_.append(f"{test.a} and {test.b}")
         elif test.p < 1 - confidence:
-            a_is_better = (test.difference < 0) == plan.lower_is_better
+            a_is_better = metric(plan.primary).sign * test.difference < 0
             better, worse = (test.a, test.b) if a_is_better else (test.b, test.a)
             low, high = sorted((abs(test.low), abs(test.high)))
             # Two digits of a small difference, three places of any other.
@@ -83,7 +83,8 @@ def _one_seed(plan: Plan, arms: Sequence[ArmResult], figure: str) -> str:
     scored = [(arm.mean, arm.name) for arm in arms if arm.mean is not None]
     if not scored:
         return "no arm came to a figure"
-    value, name = min(scored) if plan.lower_is_better else max(scored)
+    sign = metric(plan.primary).sign
+    value, name = min(scored, key=lambda one: (sign * one[0], one[1]))
     best = f"{in_digits(value)} {figure}"
     return f"{name} came out best, at {best}, but nothing is known of how far seeds move the figures"
 
@@ -93,15 +94,15 @@ def _solved(plan: Plan, arms: Sequence[ArmResult], baselines: Mapping[str, Metri
     level = baselines.get(SOLVED, {}).get(plan.primary)
     if level is None:
         return []
-    metric = Metric(plan.primary, plan.lower_is_better)
-    what = f" Solved ({plan.primary.replace('_', ' ')} of {level:.3g} or better) by "
+    primary = metric(plan.primary)
+    what = f" Solved ({primary.words} of {level:.3g} or better) by "
     if all(len(arm.values) == 1 for arm in arms):
-        solving = [arm.name for arm in arms if arm.values[0] is not None and metric.reaches(arm.values[0], level)]
+        solving = [arm.name for arm in arms if arm.values[0] is not None and primary.reaches(arm.values[0], level)]
         others = [arm.name for arm in arms if arm.name not in solving]
         return [what + (", ".join(solving) or "none") + (f"; not by {', '.join(others)}." if others else ".")]
     found = []
     for arm in arms:
-        solved = sum(value is not None and metric.reaches(value, level) for value in arm.values)
+        solved = sum(value is not None and primary.reaches(value, level) for value in arm.values)
         found.append(f"{arm.name} on {solved or 'none'} of {len(arm.values)} seeds")
     return [f"{what}{', '.join(found)}."]
 
@@ -115,8 +116,8 @@ def _baselines(plan: Plan, arms: Sequence[ArmResult], baselines: Mapping[str, Me
     ]
     if not known:
         return []
-    value, name = min(known) if plan.lower_is_better else max(known)
-    sign = 1 if plan.lower_is_better else -1
+    sign = metric(plan.primary).sign
+    value, name = min(known, key=lambda one: sign * one[0])
     losing = [arm.name for arm in arms if arm.mean is not None and sign * arm.mean >= sign * value]
     if not losing:
         return []

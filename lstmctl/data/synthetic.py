@@ -34,7 +34,7 @@ from lstmctl.data.reber import SYMBOLS as REBER_SYMBOLS
 from lstmctl.data.reber import draw_reber
 from lstmctl.data.sequences import Numbers, SequenceEncoding, Sequences
 from lstmctl.errors import DataError
-from lstmctl.metrics import Metric
+from lstmctl.metrics import Metric, metric
 from lstmctl.seeds import stream
 
 VERSION = 1
@@ -115,16 +115,15 @@ def _equal(length: int, count: int) -> NDArray[np.int64]:
 class Level:
     """What a figure says about a problem."""
 
-    metric: str
+    metric: Metric
     chance: float
     """What a network reaches that has learnt all but to remember."""
     solved: float
     """A network that comes to this, or better, has solved the problem."""
-    lower_is_better: bool
 
     def is_solved(self, value: float) -> bool:
         """Whether a figure of the metric counts as solved."""
-        return Metric(self.metric, self.lower_is_better).reaches(value, self.solved)
+        return self.metric.reaches(value, self.solved)
 
 
 @dataclass(frozen=True)
@@ -141,11 +140,11 @@ def _numbers(*names: str) -> Numbers:
 
 def _marked(output: str, chance: float) -> _Problem:
     encoding = SequenceEncoding(features=_numbers("value", "marker"), outputs=_numbers(output))
-    return _Problem(_draw_marked, encoding, 2, Level("mse", chance, 0.06 * chance, lower_is_better=True))
+    return _Problem(_draw_marked, encoding, 2, Level(metric("mse"), chance, 0.06 * chance))
 
 
 def _accuracy(chance: float) -> Level:
-    return Level("accuracy", chance, 0.99, lower_is_better=False)
+    return Level(metric("accuracy"), chance, 0.99)
 
 
 def _temporal_order(problem: str) -> _Problem:
@@ -232,7 +231,7 @@ class SyntheticCorpus:
     def notes(self) -> tuple[str, ...]:
         """What is chance, and what counts as solved, in a sentence."""
         level = self.level
-        name = "mean squared error" if level.lower_is_better else "accuracy"
+        name = "mean squared error" if level.metric.lower_is_better else "accuracy"
         return (
             f"Without remembering anything, the {name} of {self.problem} is {level.chance:.3g}; "
             f"{level.solved:.2g} or better counts as solved.",

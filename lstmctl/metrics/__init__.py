@@ -1,32 +1,15 @@
-"""The figures that runs are scored by: their names, and which way is better."""
+"""What runs are scored by: the catalogue of metrics, and in a module for each kind of task how they are computed."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+
+from lstmctl.metrics.catalogue import Metric, metric
+
+__all__ = ["SOLVED", "Metric", "bits", "metric"]
 
 SOLVED = "solved"
-"""Stands among the baselines of a test of long memory: the figure from which on it counts as solved."""
-
-
-@dataclass(frozen=True, slots=True)
-class Metric:
-    """A figure's name as it stands in every table and JSON object."""
-
-    name: str
-    lower_is_better: bool = True
-
-    def better(self, value: float, than: float | None) -> bool:
-        """Whether `value` beats `than`. Anything finite beats None; NaN and Inf beat nothing."""
-        if not math.isfinite(value):
-            return False
-        if than is None:
-            return True
-        return value < than if self.lower_is_better else value > than
-
-    def reaches(self, value: float, level: float) -> bool:
-        """Whether `value` is at `level` or better."""
-        return math.isfinite(value) and (value <= level if self.lower_is_better else value >= level)
+"""The baseline of a test of long memory whose score counts as solved."""
 
 
 def bits(nats: float) -> float:

@@ -6,6 +6,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from lstmctl.findings import Looks
+from lstmctl.metrics import metric
 from lstmctl.records import ArmResult, Comparison, RunResult
 from lstmctl.reporting import page
 from lstmctl.reporting.comparison_plots import COLOURS, inline_comparison_plot, write_plots
@@ -21,7 +22,7 @@ from lstmctl.reporting.comparison_words import (
     is_forecast,
     is_of_sequences,
     match_words,
-    metric,
+    final_value,
     metric_names,
     names_words,
     on_part,
@@ -37,7 +38,7 @@ from lstmctl.reporting.comparison_words import (
 from lstmctl.reporting.data_facts import data_facts, data_notes
 from lstmctl.reporting.drawing import NARROW_WIDTH
 from lstmctl.reporting.looks_page import look_sections, write_looks
-from lstmctl.reporting.quantities import count, figure, metric_words, short_count, size
+from lstmctl.reporting.quantities import count, figure, short_count, size
 from lstmctl.storage import replace_file
 
 NOT_LOOKED = Looks()
@@ -268,10 +269,10 @@ def _runs(comparison: Comparison) -> str:
     names = metric_names(comparison)
     several = len({part for part, _ in names}) > 1
     columns = ["run", "status", f"{comparison.unit} seen", "rate", "time", "memory"]
-    columns += [f"{part}: {metric_words(name)}" if several else metric_words(name) for part, name in names]
+    columns += [f"{part}: {metric(name).words}" if several else metric(name).words for part, name in names]
     rows = []
     for _, run in runs(comparison):
-        figures = [metric(run, part, name) for part, name in names]
+        figures = [final_value(run, part, name) for part, name in names]
         rate = "" if run.rate is None else f"{short_count(run.rate)}/s"
         memory = "" if run.peak_memory is None else size(run.peak_memory)
         row = [run.name, run.status, count(run.units), rate, time_words(run.seconds), memory]

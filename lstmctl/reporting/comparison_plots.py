@@ -9,6 +9,7 @@ from pathlib import Path
 from textwrap import wrap
 from typing import TYPE_CHECKING, Any, Literal
 
+from lstmctl.metrics import metric
 from lstmctl.records import ArmResult, Comparison, CurvePoint
 from lstmctl.reporting.comparison_words import (
     DIVERGED,
@@ -181,7 +182,7 @@ def _limit_view(panel: Axes, comparison: Comparison) -> None:
     means = [mean for arm in comparison.arms if (mean := arm.curve)]
     if not means:
         return
-    sign = 1.0 if comparison.lower_is_better else -1.0
+    sign = metric(comparison.primary).sign
     runs = [run.curve for arm in comparison.arms for run in arm.runs if run.status != DIVERGED]
     badness = [sign * point.value for curve in runs for point in _finite(curve)]
     best, worst = min(badness), max(badness)
@@ -350,7 +351,7 @@ def _draw_differences(comparison: Comparison, width: float, ink: str) -> Figure:
         _interval(panel, test.difference, test.low, test.high, number, COLOURS[0], "o", filled=decided)
     panel.margins(x=0.08)
     panel.set_yticks(range(len(names)), [f"{a}{chr(10) if folded else ' '}− {b}" for a, b in names])
-    first, second = ("first", "second") if comparison.lower_is_better else ("second", "first")
+    first, second = ("first", "second") if metric(comparison.primary).sign > 0 else ("second", "first")
     sides = f"← the {first} is better · the {second} is better →"
     interval = f"({percent(comparison.confidence)} interval)"
     _below(drawing, width, [f"difference in {primary_words(comparison)}", interval, sides])

@@ -6,6 +6,7 @@ import io
 from csv import writer
 from typing import TextIO
 
+from lstmctl.metrics import metric
 from lstmctl.records import ArmResult, Comparison, Difference
 from lstmctl.reporting.comparison_words import (
     DIVERGED,
@@ -19,7 +20,7 @@ from lstmctl.reporting.comparison_words import (
     level_words,
     machine_words,
     mean_words,
-    metric,
+    final_value,
     metric_names,
     not_comparable,
     on_part,
@@ -91,7 +92,7 @@ def differences(comparison: Comparison) -> Table:
         Table(
             "differences",
             f"Differences in {on_part(comparison)}",
-            f"A {'negative' if comparison.lower_is_better else 'positive'} difference speaks for the first arm, over "
+            f"A {'negative' if metric(comparison.primary).sign > 0 else 'positive'} difference speaks for the first arm, over "
             f"seeds and on {these(comparison)} alone. Each interval is that of its pair by itself; p is adjusted for "
             f"all pairs, and a difference counts as shown where it is below {1 - comparison.confidence:g}.",
             ("arms", f"difference [{percent(comparison.confidence)} interval]", "adjusted p", "test"),
@@ -169,7 +170,7 @@ def csv(comparison: Comparison) -> str:
     times = not_comparable(comparison) or "comparable"
     for arm, run in runs(comparison):
         row = [arm.name, arm.cell, run.seed, run.name, run.status, arm.parameters, arm.deviation, arm.steps, run.units]
-        row += [metric(run, part, name) for part, name in names]
+        row += [final_value(run, part, name) for part, name in names]
         row += [run.seconds, run.rate, run.peak_memory, arm.kernel, times]
         rows.writerow([inert(value) if isinstance(value, str) else value for value in row])
     return text.getvalue()

@@ -6,15 +6,14 @@ import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from lstmctl.metrics import metric
 from lstmctl.records import ArmResult, Comparison, Difference, RunResult
-from lstmctl.reporting.quantities import count, duration, metric_words
+from lstmctl.reporting.quantities import count, duration
 
 DEVIATION_TO_WARN_OF = 0.02
 """Parameters further from the target than this, relative, speak against the match."""
 DIVERGED = "diverged"
 MOST_PLACES = 5
-FORECAST_FIGURES = ("mse_scaled", "mae_scaled", "pinball_scaled")
-"""What decides between forecasts."""
 MATCHES = {
     "parameters": "each arm's width gives it about {target} parameters",
     "hidden": "widths are as given, so parameters differ",
@@ -24,7 +23,7 @@ MATCHES = {
 
 def is_forecast(comparison: Comparison) -> bool:
     """Whether the arms learnt how series go on, not how a text does."""
-    return comparison.primary in FORECAST_FIGURES
+    return bool(metric(comparison.primary).losses)
 
 
 def is_of_sequences(comparison: Comparison) -> bool:
@@ -53,7 +52,7 @@ def metric_names(comparison: Comparison) -> list[tuple[str, str]]:
     return sorted(dict.fromkeys(found), key=lambda item: item[0] != comparison.split)
 
 
-def metric(run: RunResult, part: str, name: str) -> float | None:
+def final_value(run: RunResult, part: str, name: str) -> float | None:
     """One final figure of a run, or None where it has none."""
     return (run.metrics.get(part) or {}).get(name)
 
@@ -155,7 +154,7 @@ def percent(share: float, *, signed: bool = False) -> str:
 
 def primary_words(comparison: Comparison) -> str:
     """The primary figure's name in words: `nats per character`."""
-    return metric_words(comparison.primary)
+    return metric(comparison.primary).words
 
 
 def on_part(comparison: Comparison) -> str:
@@ -166,7 +165,7 @@ def on_part(comparison: Comparison) -> str:
 
 def better_words(comparison: Comparison) -> str:
     """Which way is better."""
-    return "lower is better" if comparison.lower_is_better else "higher is better"
+    return "lower is better" if metric(comparison.primary).sign > 0 else "higher is better"
 
 
 def seeds_words(comparison: Comparison) -> str:

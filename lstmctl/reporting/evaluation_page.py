@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from lstmctl.metrics import metric
 from lstmctl.reporting import page
 from lstmctl.reporting.comparison_tables import Table
 from lstmctl.reporting.drawing import NARROW_WIDTH, write_plot
@@ -17,7 +18,6 @@ from lstmctl.reporting.forecast_plots import (
     inline_steps,
 )
 from lstmctl.reporting.label_plots import draw_confusion, has_confusion, inline_confusion
-from lstmctl.reporting.quantities import INTERVAL
 from lstmctl.reporting.stored_evaluation import StoredEvaluation
 
 MOST_CHANNELS = 400
@@ -49,13 +49,13 @@ def beside_baselines(stored: StoredEvaluation | None) -> str:
     """Whether the run beats its baselines, and every figure beside theirs; nothing where there are none."""
     if stored is None or not stored.evaluation.baselines:
         return ""
-    evaluation, primary, lower = stored.evaluation, stored.primary, stored.lower_is_better
+    evaluation, primary = stored.evaluation, stored.primary
     opening = "<p>" if beats_all(evaluation, primary, lower) else '<p class="warning">'
     verdict = beats(evaluation, primary, lower)
     parts = [f"{opening}{page.text(verdict)}</p>"] if verdict else []
     windows = f", {scored(evaluation)}" if evaluation.windows else ""
     parts.append(f"<h3>Beside the baselines: {page.text(evaluation.split)}{windows}</h3>")
-    parts.append(_table(overall(evaluation, primary, lower_is_better=lower)))
+    parts.append(_table(overall(evaluation, primary)))
     parts += [f'<p class="soft">{page.text(note)}</p>' for note in evaluation.notes]
     return "\n".join(part for part in parts if part)
 
@@ -64,7 +64,7 @@ def forecast_sections(stored: StoredEvaluation | None) -> list[str]:
     """Sections on forecasts: examples, errors by step and by channel; empty ones where nothing is known."""
     if stored is None:
         return []
-    evaluation, primary, lower = stored.evaluation, stored.primary, stored.lower_is_better
+    evaluation, primary = stored.evaluation, stored.primary
     wide = inline_steps(evaluation.by_step, primary, identity="steps-wide", shown="wide")
     narrow = inline_steps(evaluation.by_step, primary, width=NARROW_WIDTH, identity="steps-narrow", shown="narrow")
     return [
@@ -72,11 +72,11 @@ def forecast_sections(stored: StoredEvaluation | None) -> list[str]:
         page.section(
             "Error by step",
             f"<figure>\n{wide}\n{narrow}\n</figure>" if wide else "",
-            page.folded("As a table", _table(by_step(evaluation, primary, lower_is_better=lower))),
+            page.folded("As a table", _table(by_step(evaluation, primary))),
         ),
         page.section(
             "By channel",
-            _table(by_channel(evaluation, primary, lower_is_better=lower, most=MOST_CHANNELS)),
+            _table(by_channel(evaluation, primary, most=MOST_CHANNELS)),
         ),
     ]
 
@@ -107,11 +107,11 @@ def _coverage(stored: StoredEvaluation) -> str:
     said = []
     metrics = stored.evaluation.metrics
     for name, share in metrics.items():
-        interval = INTERVAL.fullmatch(name)
-        if interval and interval[1] == "coverage":
-            width = metrics.get(f"width_{interval[3]}")
+        kind, level = metric(name).interval or ("", "")
+        if kind == "coverage":
+            width = metrics.get(f"width_{level}")
             wide = "" if width is None else f" and are {width:.4g} wide"
-            said.append(f"those of {interval[3]} % cover {100 * share:.1f} %{wide}")
+            said.append(f"those of {level} % cover {100 * share:.1f} %{wide}")
     if not said:
         return ""
     words = " and ".join(filter(None, [", ".join(said[:-1]), said[-1]]))

@@ -11,6 +11,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from lstmctl.metrics import metric
 from lstmctl.records import Metrics, SeriesForecast
 from lstmctl.reporting.comparison_plots import COLOURS, LINES, MARKERS, PAGE_COLOURS
 from lstmctl.reporting.console import inert
@@ -24,7 +25,7 @@ from lstmctl.reporting.drawing import (
     shortened,
     write_figure,
 )
-from lstmctl.reporting.quantities import count, figure, metric_words
+from lstmctl.reporting.quantities import count, figure
 from lstmctl.reporting.time_axis import Moments, label_times, label_values, moments
 
 if TYPE_CHECKING:
@@ -251,7 +252,7 @@ def inline_steps(
     return inline_plot(
         lambda width, ink: draw_steps(by_step, name, width, ink),
         PAGE_COLOURS,
-        f"{metric_words(name)} by step of the horizon: {'; '.join(ends)}.",
+        f"{metric(name).words} by step of the horizon: {'; '.join(ends)}.",
         width=width,
         identity=identity,
         shown=shown,
@@ -292,7 +293,7 @@ def draw_steps(by_step: Mapping[str, Sequence[Metrics]], name: str, width: float
     if outside:
         below += [f"leaves the view: {', '.join(outside)}"] if width >= WIDE else ["leaves the view:", *outside]
     panel.set_xlabel("\n".join(below))
-    panel.set_ylabel(inert(metric_words(name)))
+    panel.set_ylabel(inert(metric(name).words))
     panel.xaxis.set_major_locator(MaxNLocator(8 if width >= WIDE else 5, integer=True, min_n_ticks=2))
     label_values(panel, most=5)
     ruled(panel, ink)

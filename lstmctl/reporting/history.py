@@ -12,20 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from lstmctl.errors import RunError
+from lstmctl.metrics import metric
 from lstmctl.reporting.stored_evaluation import StoredEvaluation, read_evaluation
 from lstmctl.storage import read_json, read_plain
 
 SAMPLE_HEADING = re.compile(r"^── step (\d+)$", re.MULTILINE)
-
-PRIMARY_OF_LOSS = {
-    "mse": "mse_scaled",
-    "mae": "mae_scaled",
-    "huber": "mae_scaled",
-    "quantile": "pinball_scaled",
-    "gaussian": "pinball_scaled",
-    "student-t": "pinball_scaled",
-}
-"""The figure that decides where a forecasting run was trained on a loss: it is not the first of those logged."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +67,10 @@ class History:
     def primary(self) -> str | None:
         """The name of the figure that decides, or None where nothing was scored on the way."""
         scored = list(dict.fromkeys(name for point in self.evaluations for name in point.metrics))
-        told = self.evaluation.primary if self.evaluation else PRIMARY_OF_LOSS.get(self.loss or "")
+        if self.evaluation:
+            told: str | None = self.evaluation.primary
+        else:  # of a forecast it is not the first of those logged
+            told = next((one.name for one in map(metric, scored) if self.loss in one.losses), None)
         return told if told in scored else next(iter(scored), None)
 
     @property

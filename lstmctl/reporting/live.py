@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING, TextIO
 
+from lstmctl.metrics import metric
 from lstmctl.records import Evaluated, Event, Finished, Sampled, Started, Stepped
 from lstmctl.reporting.console import encodable, inert, write_line
 from lstmctl.reporting.display import Display, bar
@@ -17,7 +18,6 @@ from lstmctl.reporting.quantities import (
     figure,
     fitted_course,
     is_course,
-    metric_words,
     short_count,
     sparkline,
 )
@@ -230,7 +230,7 @@ class TrainingDisplay(Display):
             fact("loss", figure(now.loss))
         if now.evaluated is not None and (primary := now.primary_of(now.evaluated)) is not None:
             mark = " (best)" if now.evaluated.best else ""
-            fact("validation", f"{figure(primary[1])} {metric_words(primary[0])}", mark=mark)
+            fact("validation", f"{figure(primary[1])} {metric(primary[0]).words}", mark=mark)
             if not mark and now.best is not None and (best := now.primary_of(now.best)) is not None:
                 fact("best", f"{figure(best[1])} at step {count(now.best.step)}", style="green")
         if now.rate is not None:

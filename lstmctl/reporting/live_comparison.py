@@ -7,11 +7,12 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, TextIO
 
+from lstmctl.metrics import metric
 from lstmctl.records import ComparisonEvent, Planned, RunBegan, RunEnded, RunEvent
 from lstmctl.reporting.console import encodable, inert, write_line
 from lstmctl.reporting.display import SHORTEST_BAR, Display, bar
 from lstmctl.reporting.live import Progress
-from lstmctl.reporting.quantities import duration, figure, metric_words, short_count
+from lstmctl.reporting.quantities import duration, figure, short_count
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -255,7 +256,7 @@ class ComparisonDisplay(Display):
         name.truncate(max(self._name_width(self._console.size.width // 3), name.cell_len), pad=True)
         line = name.append("  ").append(event.status, STATUS_STYLES.get(event.status, ""))
         if event.value is not None:
-            line.append(f"  {figure(event.value)} {self._encoded(metric_words(event.primary))}", "not bold")
+            line.append(f"  {figure(event.value)} {self._encoded(metric(event.primary).words)}", "not bold")
         if event.seconds is not None:
             line.append(f"  trained for {duration(event.seconds)}", "not bold dim")
         return line

@@ -6,10 +6,11 @@ import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from lstmctl.metrics.catalogue import has_unit_of_loss, metric
 from lstmctl.reporting.console import inert
 from lstmctl.reporting.drawing import PAPER_WIDTH, inline_plot, ruled, shortened, write_plot
 from lstmctl.reporting.history import History, read_history
-from lstmctl.reporting.quantities import figure, metric_words, short_count, smoothed
+from lstmctl.reporting.quantities import figure, short_count, smoothed
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -22,8 +23,6 @@ PAGE_COLOURS = {
     VALIDATION: "var(--validation, #d55e00)",
     LEARNING_RATE: "var(--learning-rate, #009e73)",
 }
-SAME_UNIT_AS_LOSS = {"mse_scaled": "mse", "mae_scaled": "mae", "pinball_scaled": "quantile"}
-"""The loss that is in a figure's own unit, so that both share an axis. A text's loss is in the nats of its figure."""
 
 
 def write_curves(run: Path) -> list[Path]:
@@ -68,19 +67,12 @@ def has_curves(history: History) -> bool:
     return bool(history.losses or history.evaluations)
 
 
-def has_unit_of_loss(primary: str | None, loss: str | None) -> bool:
-    """Whether the primary figure is in the unit of the training loss."""
-    if primary is None or primary.startswith("nats_per_"):
-        return True
-    return loss is not None and SAME_UNIT_AS_LOSS.get(primary) == loss
-
-
 def _draw(history: History, width: float, ink: str) -> Figure:
     from matplotlib.figure import Figure
     from matplotlib.ticker import FuncFormatter, MaxNLocator
 
     primary = history.primary
-    shared = has_unit_of_loss(primary, history.loss)
+    shared = primary is None or has_unit_of_loss(primary, history.loss)
     heights = [3.0, 1.0] if shared else [2.4, 2.4, 1.0]
     drawing = Figure(figsize=(width, sum(heights) + 0.4), layout="constrained")
     grid = drawing.add_gridspec(len(heights), 1, height_ratios=heights)
@@ -91,10 +83,10 @@ def _draw(history: History, width: float, ink: str) -> Figure:
     _validation(panels[0 if shared else 1], history)
     _learning_rate(panels[-1], history)
     loss_name = "loss" if history.loss is None else f"loss ({shortened(history.loss)})"
-    loss_unit = inert(metric_words(primary)) if primary is not None and shared else loss_name
+    loss_unit = inert(metric(primary).words) if primary is not None and shared else loss_name
     panels[0].set_ylabel(loss_unit)
     if not shared and primary is not None:
-        panels[1].set_ylabel(inert(metric_words(primary)))
+        panels[1].set_ylabel(inert(metric(primary).words))
     for panel in panels:
         ruled(panel, ink)
         panel.tick_params(labelbottom=panel is panels[-1])
@@ -169,5 +161,5 @@ def _description(history: History) -> str:
     best, primary = history.best, history.primary
     if best is not None and primary is not None and primary in best.metrics:
         value = figure(best.metrics[primary])
-        parts.append(f"Best validation: {value} {metric_words(primary)} at step {best.step:,}.")
+        parts.append(f"Best validation: {value} {metric(primary).words} at step {best.step:,}.")
     return " ".join(parts)

@@ -12,10 +12,6 @@ SPARKS = "▁▂▃▄▅▆▇█"
 ASCII_SPARKS = "_.:-=+*#"
 LEAST_KNOWN = 3
 """Marks of a course before its forecast, however narrow the line is."""
-VARIANT = re.compile(r"(.+?)_(cold(?:_\d+)?|scaled)")
-INTERVAL = re.compile(r"(coverage|width)(_scaled)?_(\d+(?:\.\d+)?)")
-"""Names of figures of intervals; the number is how much they are to cover, in percent."""
-UPPER_CASE = ("mse", "mae", "rmse", "smape", "mase")
 
 
 def count(value: float) -> str:
@@ -61,16 +57,6 @@ def figure(value: float) -> str:
     if not math.isfinite(value):
         return str(value)
     return f"{value:.3f}" if value == 0 or 0.1 <= abs(value) < 1000 else f"{value:.4g}"
-
-
-def metric_words(name: str) -> str:
-    """A metric's name in words: `nats_per_character_cold` as `nats per character, cold`."""
-    if interval := INTERVAL.fullmatch(name):
-        return f"{interval[1]} of {interval[3]} % intervals" + (", scaled" if interval[2] else "")
-    if variant := VARIANT.fullmatch(name):
-        return f"{metric_words(variant[1])}, {variant[2].replace('_', ' ')}"
-    words = [word.upper() if word in UPPER_CASE else word for word in name.split("_")]
-    return " ".join("sMAPE" if word == "SMAPE" else word for word in words)
 
 
 def is_course(text: str) -> bool:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from lstmctl.errors import RunError
+from lstmctl.metrics import metric
 from lstmctl.reporting import page
 from lstmctl.reporting.data_facts import data_facts, data_notes, is_number, number
 from lstmctl.reporting.drawing import NARROW_WIDTH
@@ -20,16 +21,12 @@ from lstmctl.reporting.evaluation_page import (
 )
 from lstmctl.reporting.history import History, read_history
 from lstmctl.reporting.plots import inline_curves, write_curves
-from lstmctl.reporting.quantities import duration, figure, metric_words, short_count
+from lstmctl.reporting.quantities import duration, figure, short_count
 from lstmctl.storage import read_plain, replace_file
 
 REPORT = "report.html"
 SAMPLES_SHOWN = 4
 FORECAST_SETTINGS = ("loss", "lookback", "horizon", "segment", "decoding", "normalisation")
-MEANING = {
-    "cold": "“cold”: every window from a state of zeros, instead of one stream through the whole part",
-    "scaled": "“scaled”: in standard deviations of the training part",
-}
 
 
 def write_report(run: Path, upcoming: Mapping[str, Any] | None = None) -> Path:
@@ -125,10 +122,10 @@ def _cards(history: History) -> str:
 
 def _card(title: str, figures: Mapping[str, float]) -> str:
     (name, value), *others = figures.items()
-    items = "".join(f"<li>{figure(other)} {page.text(metric_words(key))}</li>" for key, other in others)
+    items = "".join(f"<li>{figure(other)} {page.text(metric(key).words)}</li>" for key, other in others)
     return (
         f'<div class="card"><h3>{page.text(title)}</h3>\n'
-        f'<div class="figure">{figure(value)}</div><div>{page.text(metric_words(name))}</div>'
+        f'<div class="figure">{figure(value)}</div><div>{page.text(metric(name).words)}</div>'
         + (f"\n<ul>{items}</ul>" if items else "")
         + "</div>"
     )
@@ -145,7 +142,7 @@ def _how_scored(history: History) -> str:
         notes.append(f"Scored with the weights that were best on the validation part{where}.")
     elif headline == "last" and names:
         notes.append("Scored with the last weights: none were chosen on the part that is reported.")
-    notes += [f"{words}." for ending, words in MEANING.items() if any(name.endswith(f"_{ending}") for name in names)]
+    notes += [f"{note}." for note in dict.fromkeys(metric(name).note for name in sorted(names)) if note]
     return f'<p class="soft">{page.text(" ".join(notes))}</p>' if notes else ""
 
 
@@ -162,7 +159,7 @@ def _evaluations(history: History) -> str:
     for point in history.evaluations:
         values = [figure(point.metrics[name]) if name in point.metrics else "" for name in names]
         rows.append([f"{point.step:,}", f"{point.units:,}", *values, "best so far" if point.best else ""])
-    return page.table(["step", history.unit, *(metric_words(name) for name in names), ""], rows)
+    return page.table(["step", history.unit, *(metric(name).words for name in names), ""], rows)
 
 
 def _samples(history: History) -> list[str]:

@@ -23,7 +23,6 @@ class StoredEvaluation:
 
     evaluation: Evaluation
     primary: str
-    lower_is_better: bool
     examples: tuple[SeriesForecast, ...]
     """Forecasts of windows of the scored part."""
 
@@ -67,7 +66,6 @@ def read_evaluation(run: Path) -> StoredEvaluation | None:
             notes=tuple(map(str, notes)) if isinstance(notes, list) else (),
         ),
         primary if isinstance(primary, str) and primary in metrics else next(iter(metrics)),
-        data.get("lower_is_better") is not False,
         tuple(forecast for forecast in forecasts if forecast is not None),
     )
 

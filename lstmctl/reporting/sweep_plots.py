@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lstmctl.metrics import SOLVED
+from lstmctl.metrics import SOLVED, metric
 from lstmctl.records import ArmResult, Sweep
 from lstmctl.reporting.comparison_plots import COLOURS, LINES, MARKERS, PAGE_COLOURS, rows_of_names
 from lstmctl.reporting.comparison_words import DIVERGED, better_words, fixed, on_part, primary_words
@@ -139,7 +139,7 @@ def _all_figures(sweep: Sweep) -> list[float]:
 
 
 def _figures_in_powers(sweep: Sweep) -> bool:
-    return sweep.comparisons[0].lower_is_better and _spans(_all_figures(sweep), FIGURES_TO_SQUEEZE)
+    return metric(sweep.comparisons[0].primary).sign > 0 and _spans(_all_figures(sweep), FIGURES_TO_SQUEEZE)
 
 
 def _limit_view(panel: Axes, sweep: Sweep) -> tuple[float, float]:
@@ -210,7 +210,7 @@ def _draw_arm(
 
 def _draw_losses(panel: Axes, sweep: Sweep, positions: Sequence[float], beside: Callable[[float, int], float]) -> bool:
     """A cross at the worst end of the axis for every arm that came to nothing at a value; whether there is one."""
-    worst = 0.98 if sweep.comparisons[0].lower_is_better else 0.02
+    worst = 0.98 if metric(sweep.comparisons[0].primary).sign > 0 else 0.02
     lost = False
     for position, comparison in zip(positions, sweep.comparisons, strict=True):
         for number, arm in enumerate(comparison.arms):

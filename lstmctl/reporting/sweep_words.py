@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from lstmctl.metrics import SOLVED, Metric
+from lstmctl.metrics import SOLVED, metric
 from lstmctl.records import ArmResult, Comparison, Sweep
 from lstmctl.reporting.comparison_words import (
     DIVERGED,
@@ -59,8 +59,8 @@ def solved(comparison: Comparison, arm: ArmResult) -> int | None:
     needed = level(comparison, SOLVED)
     if needed is None:
         return None
-    metric = Metric(comparison.primary, comparison.lower_is_better)
-    return sum(value is not None and metric.reaches(value, needed) for value in arm.values)
+    primary = metric(comparison.primary)
+    return sum(value is not None and primary.reaches(value, needed) for value in arm.values)
 
 
 def cell_words(comparison: Comparison, arm: ArmResult, shown: int) -> str:

@@ -26,6 +26,7 @@ from lstmctl.data.series_encoding import SeriesEncoding
 from lstmctl.errors import DataError
 from lstmctl.intervals import Floats
 from lstmctl.metrics import Metric
+from lstmctl.metrics.catalogue import primary_of_loss
 from lstmctl.metrics.forecasts import by_channel, by_step, figures, totals
 from lstmctl.models.forecaster import Decoding, Ensemble, Forecaster, Sizes
 from lstmctl.models.likelihoods import Likelihood, likelihood
@@ -203,9 +204,7 @@ class Forecast(Problem):
 
     @property
     def primary(self) -> Metric:
-        if self.likelihood.has_intervals:
-            return Metric("pinball_scaled")
-        return Metric("mse_scaled" if self.settings.loss == "mse" else "mae_scaled")
+        return primary_of_loss(self.settings.loss)
 
     def model(self, settings: ModelSettings, cell: type[Cell], generator: torch.Generator) -> Ensemble:
         options = checked_options(cell, settings.options)

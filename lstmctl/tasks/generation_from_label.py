@@ -28,7 +28,7 @@ from lstmctl.data.sequences import UNLABELLED, SequenceEncoding, Sequences
 from lstmctl.data.splitting import held_out
 from lstmctl.decoding import LabelPredictor, Sampling, continuations
 from lstmctl.errors import DataError, UsageError
-from lstmctl.metrics import Metric, bits
+from lstmctl.metrics import Metric, bits, metric
 from lstmctl.models.conditional_model import ConditionalModel
 from lstmctl.models.recurrence import Recurrence
 from lstmctl.protocols import Batch, Batches, Loss, ModelState, Totals
@@ -122,7 +122,7 @@ class GenerationFromLabel(Problem):
 
     @property
     def primary(self) -> Metric:
-        return Metric("nats_per_character")
+        return metric("nats_per_character")
 
     def model(self, settings: ModelSettings, cell: type[Cell], generator: torch.Generator) -> ConditionalModel:
         options = checked_options(cell, settings.options)

@@ -189,8 +189,8 @@ class LabelledSequences(Problem):
         if isinstance(corpus, SyntheticCorpus):
             level = corpus.level
             return {
-                "chance": Score({level.metric: level.chance}, 0),
-                SOLVED: Score({level.metric: level.solved}, 0),
+                "chance": Score({level.metric.name: level.chance}, 0),
+                SOLVED: Score({level.metric.name: level.solved}, 0),
             }
         if "training" not in corpus.parts:
             return {}

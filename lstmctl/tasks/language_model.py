@@ -28,7 +28,8 @@ from lstmctl.data.text import TextCorpus, open_text
 from lstmctl.data.text_lines import open_lines
 from lstmctl.decoding import Predictor, Sampling, StreamPredictor, WindowPredictor, continuations
 from lstmctl.errors import DataError, UsageError
-from lstmctl.metrics import Metric, bits
+from lstmctl.metrics import Metric, bits, metric
+from lstmctl.metrics.catalogue import COLD_WINDOWS
 from lstmctl.models.recurrence import Recurrence
 from lstmctl.models.sequence_model import SequenceModel
 from lstmctl.protocols import Batch, Batches, Loss, ModelState, Totals
@@ -42,8 +43,6 @@ from lstmctl.tasks.windows import GrowingLanes, Lanes, ShuffledWindows, cold, re
 
 log = logging.getLogger(__name__)
 
-COLD_WINDOWS = {"_cold": 64, "_cold_256": 256}
-"""Symbols per window of each metric over cold windows, by the end of its name; 256 is what published recipes use."""
 COLD_LANES = 64
 MOST_WINDOWS = 10_000
 """How many windows a many-to-one model is scored on at most."""
@@ -117,7 +116,7 @@ class LanguageModel(Problem):
 
     @property
     def primary(self) -> Metric:
-        return Metric(f"nats_per_{self.symbol}")
+        return metric(f"nats_per_{self.symbol}")
 
     def model(self, settings: ModelSettings, cell: type[Cell], generator: torch.Generator) -> SequenceModel:
         """A freshly initialised network.

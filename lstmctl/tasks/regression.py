@@ -17,7 +17,7 @@ from lstmctl.baselines.labels import numbers_from_bags
 from lstmctl.config.schema import Regression as RegressionSettings
 from lstmctl.data.sequences import Numbers, Sequences
 from lstmctl.errors import DataError
-from lstmctl.metrics import Metric
+from lstmctl.metrics import Metric, metric
 from lstmctl.metrics.numbers import figures, totals
 from lstmctl.protocols import Batch, Loss, ModelState, Totals
 from lstmctl.records import Prediction, Score
@@ -45,7 +45,7 @@ class Regression(LabelledSequences):
     @property
     def primary(self) -> Metric:
         assert isinstance(self.settings.task, RegressionSettings)
-        return Metric("mse" if self.settings.task.loss == "mse" else "mae")
+        return metric("mse" if self.settings.task.loss == "mse" else "mae")
 
     def loss(self, model: nn.Module, batch: Batch, state: ModelState) -> Loss:
         answers = self.answers(model, batch)

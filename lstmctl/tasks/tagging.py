@@ -15,7 +15,7 @@ from torch.nn import functional
 from lstmctl.baselines.labels import label_of_each_step, majority
 from lstmctl.data.sequences import UNLABELLED, Sequences
 from lstmctl.errors import DataError
-from lstmctl.metrics import Metric
+from lstmctl.metrics import Metric, metric
 from lstmctl.metrics.labels import by_label, confusion, figures
 from lstmctl.protocols import Batch, Loss, ModelState, Totals
 from lstmctl.records import Prediction, Score
@@ -34,7 +34,7 @@ class Tagging(LabelledSequences):
 
     @property
     def primary(self) -> Metric:
-        return Metric("accuracy", lower_is_better=False)
+        return metric("accuracy")
 
     def loss(self, model: nn.Module, batch: Batch, state: ModelState) -> Loss:
         answers = self.answers(model, batch)

@@ -26,7 +26,7 @@ from lstmctl.data.pairs import PairsCorpus, PairsEncoding, Texts, open_pairs
 from lstmctl.data.sequences import UNLABELLED
 from lstmctl.decoding import SourcePredictor, greedy
 from lstmctl.errors import DataError, UsageError
-from lstmctl.metrics import Metric
+from lstmctl.metrics import Metric, metric
 from lstmctl.metrics.edits import edit_distances, text_edit_distances
 from lstmctl.models.encoder_decoder import Encoded, EncoderDecoder
 from lstmctl.models.recurrence import Recurrence
@@ -103,7 +103,7 @@ class Transduction(Problem):
 
     @property
     def primary(self) -> Metric:
-        return Metric("exact_match", lower_is_better=False)
+        return metric("exact_match")
 
     def model(self, settings: ModelSettings, cell: type[Cell], generator: torch.Generator) -> EncoderDecoder:
         options = checked_options(cell, settings.options)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from lstmctl.comparison.results import seconds_to
+from lstmctl.metrics import metric
 from lstmctl.records import CurvePoint
 
 FALLING = [CurvePoint(100, 1.0, 3.0), CurvePoint(200, 2.0, 2.0), CurvePoint(300, 4.0, 1.0)]
@@ -15,16 +16,16 @@ FALLING = [CurvePoint(100, 1.0, 3.0), CurvePoint(200, 2.0, 2.0), CurvePoint(300,
     [(3.5, 1.0), (3.0, 1.0), (2.5, 1.5), (2.0, 2.0), (1.25, 3.5), (1.0, 4.0), (0.9, None)],
 )
 def test_a_level_is_reached_on_the_line_between_two_evaluations(level: float, seconds: float | None) -> None:
-    assert seconds_to(level, FALLING, lower_is_better=True) == seconds
+    assert seconds_to(level, FALLING, metric("mse")) == seconds
 
 
 def test_where_higher_is_better_the_level_is_reached_from_below() -> None:
     rising = [CurvePoint(point.units, point.seconds, -point.value) for point in FALLING]
-    assert seconds_to(-2.5, rising, lower_is_better=False) == 1.5
-    assert seconds_to(0.0, rising, lower_is_better=False) is None
+    assert seconds_to(-2.5, rising, metric("accuracy")) == 1.5
+    assert seconds_to(0.0, rising, metric("accuracy")) is None
 
 
 def test_a_curve_that_turns_counts_its_first_passing() -> None:
     curve = [CurvePoint(1, 1.0, 2.0), CurvePoint(2, 2.0, 1.0), CurvePoint(3, 3.0, 5.0), CurvePoint(4, 4.0, 1.0)]
-    assert seconds_to(1.5, curve, lower_is_better=True) == 1.5
-    assert seconds_to(1.0, [], lower_is_better=True) is None
+    assert seconds_to(1.5, curve, metric("mse")) == 1.5
+    assert seconds_to(1.0, [], metric("mse")) is None

@@ -29,12 +29,11 @@ def said(
     tests: list[Difference],
     *,
     baselines: dict[str, dict[str, float]] | None = None,
-    lower_is_better: bool = True,
+    primary: str = "nats_per_character",
     match: str = "parameters",
 ) -> str:
     plan = Plan.model_construct(
-        primary="nats_per_character",
-        lower_is_better=lower_is_better,
+        primary=primary,
         seeds=tuple(range(len(arms[0].runs))),
         match=cast(Any, match),
     )
@@ -51,7 +50,7 @@ ARMS = [arm("rnn", 1.6, 1.7), arm("lstm", 1.5, 1.5)]
 def test_a_difference_that_was_shown_names_the_better_arm_with_its_interval() -> None:
     better = "lstm is better than rnn by 0.150 nats per character (95 % interval 0.100 to 0.200, p = 0.010)."
     assert said(ARMS, [pair(0.15, 0.1, 0.2, 0.01)]) == f"Over 2 seeds, on this data: {better}"
-    swapped = said(ARMS, [pair(0.15, 0.1, 0.2, 0.01)], lower_is_better=False)
+    swapped = said(ARMS, [pair(0.15, 0.1, 0.2, 0.01)], primary="accuracy")
     assert "rnn is better than lstm by 0.150" in swapped
     below = said(ARMS, [pair(-0.15, -0.2, -0.1, 0.0001)])
     assert "rnn is better than lstm by 0.150 nats per character (95 % interval 0.100 to 0.200, p < 0.001)" in below
@@ -118,8 +117,8 @@ def test_a_test_of_long_memory_is_told_as_solved_or_not_seed_by_seed() -> None:
 
 
 def test_solved_is_at_least_the_level_where_more_is_better() -> None:
-    levels = {"chance": {"nats_per_character": 0.5}, "solved": {"nats_per_character": 0.99}}
-    text = said([arm("rnn", 0.6, 0.99)], [], baselines=levels, lower_is_better=False)
+    levels = {"chance": {"accuracy": 0.5}, "solved": {"accuracy": 0.99}}
+    text = said([arm("rnn", 0.6, 0.99)], [], baselines=levels, primary="accuracy")
     assert "by rnn on 1 of 2 seeds." in text
 
 

@@ -185,7 +185,7 @@ def test_who_remembers_nothing_comes_to_the_chance_level(problem: str) -> None:
     """Told is the best constant: the mean, or the most frequent label at each step that counts."""
     level = levels(problem)
     sequences = drawn(problem, 20, 20_000)
-    if level.metric == "mse":
+    if level.metric.name == "mse":
         targets = sequences.targets.astype(np.float64)
         errors = (targets - targets.mean()) ** 2
         assert errors.mean() == pytest.approx(level.chance, abs=5 * errors.std() / len(errors) ** 0.5)

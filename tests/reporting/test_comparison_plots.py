@@ -130,7 +130,7 @@ def test_the_steep_beginning_does_not_press_the_rest_flat(make_comparison: MakeC
 
 
 def test_a_figure_of_which_more_is_better_is_looked_at_from_the_other_side(make_comparison: MakeComparison) -> None:
-    comparison = make_comparison(lower_is_better=False)
+    comparison = make_comparison(primary="accuracy")
     arms = tuple(
         dataclasses.replace(
             arm,

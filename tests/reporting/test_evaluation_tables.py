@@ -117,9 +117,9 @@ def test_where_more_is_better_the_highest_is_the_best(evaluation: Evaluation) ->
     scores = dataclasses.replace(
         evaluation, metrics={"accuracy": 0.8}, baselines={"majority": {"accuracy": 0.6}, "trees": {"accuracy": 0.9}}
     )
-    table = evaluation_tables(scores, "accuracy", lower_is_better=False)[0]
+    table = evaluation_tables(scores, "accuracy")[0]
     assert table.rows[0] == ("accuracy", "0.8000", "0.6000", "* 0.9000")
-    verdict = beats(scores, "accuracy", lower_is_better=False)
+    verdict = beats(scores, "accuracy")
     assert verdict is not None
     assert verdict.startswith("It does not beat trees (0.9000 accuracy")
 
@@ -180,7 +180,7 @@ LABELLED = Evaluation(
 
 
 def test_labels_have_a_table_with_the_frequent_ones_first() -> None:
-    overall, labels = evaluation_tables(LABELLED, "accuracy", lower_is_better=False)
+    overall, labels = evaluation_tables(LABELLED, "accuracy")
     assert overall.title == "on test, 40 sequences"
     assert overall.rows[0] == ("accuracy", "* 0.7500", "0.5000")
     assert labels.columns == ("label", "precision", "recall", "F1", "cases")

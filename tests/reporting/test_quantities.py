@@ -11,7 +11,6 @@ from lstmctl.reporting.quantities import (
     figure,
     fitted_course,
     is_course,
-    metric_words,
     short_count,
     size,
     smoothed,
@@ -68,30 +67,6 @@ def test_figures(value: float, shown: str) -> None:
 
 def test_sizes() -> None:
     assert [size(n) for n in (12, 1500, 1040341, 2e9)] == ["12 bytes", "1.5 kB", "1.04 MB", "2 GB"]
-
-
-@pytest.mark.parametrize(
-    ("name", "words"),
-    [
-        ("nats_per_character", "nats per character"),
-        ("nats_per_byte_cold", "nats per byte, cold"),
-        ("nats_per_character_cold_256", "nats per character, cold 256"),
-        ("mse_scaled", "MSE, scaled"),
-        ("smape", "sMAPE"),
-        ("coverage_80", "coverage of 80 % intervals"),
-        ("coverage_97.5", "coverage of 97.5 % intervals"),
-        ("width_80", "width of 80 % intervals"),
-        ("width_scaled_95", "width of 95 % intervals, scaled"),
-        ("pinball", "pinball"),
-        ("pinball_scaled", "pinball, scaled"),
-        ("mae_scaled", "MAE, scaled"),
-        ("rmse", "RMSE"),
-        ("mase", "MASE"),
-        ("macro_f1", "macro f1"),
-    ],
-)
-def test_metric_names_in_words(name: str, words: str) -> None:
-    assert metric_words(name) == words
 
 
 def test_a_sparkline_runs_from_the_lowest_to_the_highest() -> None:

@@ -19,7 +19,6 @@ from hypothesis import strategies as st
 from lstmctl.errors import ResourceError, RunError
 from lstmctl.reporting.history import History, read_history
 from lstmctl.reporting.plots import inline_curves, write_curves
-from lstmctl.reporting.quantities import metric_words
 from lstmctl.reporting.report import report, spread, write_report
 from lstmctl.reporting.stored_evaluation import read_evaluation
 
@@ -403,7 +402,7 @@ def test_validation_shares_the_axis_of_a_loss_in_its_unit_alone(
     assert (history.loss, history.primary) == (loss, primary)
     root = ElementTree.fromstring(inline_curves(history))
     words = {"".join(element.itertext()).strip() for element in root.iter(f"{SVG}text")}
-    assert metric_words(primary) in words
+    assert metric(primary).words in words
     assert (f"loss ({loss})" in words) != shared
 
 

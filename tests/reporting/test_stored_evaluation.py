@@ -26,7 +26,7 @@ def read(folder: Path, content: object) -> Any:
 
 def test_everything_is_read(tmp_path: Path, stored_evaluation: Stored, make_forecast: MakeForecast) -> None:
     stored = read(tmp_path, stored_evaluation)
-    assert (stored.primary, stored.lower_is_better) == ("mse_scaled", True)
+    assert stored.primary == "mse_scaled"
     assert stored.examples == (make_forecast("HUFL"), make_forecast("OT"))
     evaluation = stored.evaluation
     assert (evaluation.split, evaluation.windows) == ("test", 2785)

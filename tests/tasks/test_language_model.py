@@ -22,7 +22,7 @@ from lstmctl.errors import DataError, UsageError
 from lstmctl.models.sequence_model import SequenceModel
 from lstmctl.registry import CELLS, resolve
 from lstmctl.scoring import total
-from lstmctl.tasks.language_model import COLD_WINDOWS, MOST_WINDOWS, LanguageModel
+from lstmctl.tasks.language_model import MOST_WINDOWS, LanguageModel
 from lstmctl.tasks.windows import spread
 
 TEXT = "a bird sang in the tall tree, and the cat looked up at it. " * 5

@@ -1,0 +1,150 @@
+"""What is known of every metric: its words, unit, direction and format. Nothing else knows a metric by its name.
+
+A name is that of an entry of `METRICS`, in which `{symbol}` is `character` or `byte`, perhaps with the ending of an
+entry of `VARIANTS`; or that of an interval's metric, such as `coverage_80` or `width_scaled_97.5`.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass, replace
+from typing import Literal
+
+Unit = Literal["nats", "bits", "share", "percent", "ratio", "original", "scaled"]
+"""`original` is that of the data, `scaled` in standard deviations of the training rows, `ratio` against a naive error,
+and `percent` runs from 0 to 100 or beyond, where a share runs from 0 to 1."""
+SHARE_PLACES = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """A metric, as every table, plot, page and JSON object has it."""
+
+    name: str
+    """In JSON, logs and CSV files."""
+    words: str
+    """In prose and as an axis label: `nats per character, cold`."""
+    unit: Unit
+    lower_is_better: bool | None = True
+    """None for one that has no better direction: an interval should be as wide as it needs to be."""
+    losses: tuple[str, ...] = ()
+    """Values of `task.loss` that make this the primary metric of a forecast; the first is in the metric's own unit."""
+    by_channel: bool = False
+    """Whether it stands beside the primary metric where each channel of a forecast has a row."""
+    note: str = ""
+    """What a reader must know to read it, as a clause."""
+    interval: tuple[str, str] | None = None
+    """Of an interval's metric: `coverage` or `width`, and the share to cover in percent, such as `80`."""
+
+    def better(self, value: float, than: float | None) -> bool:
+        """Whether `value` beats `than`. Anything finite beats None; NaN and Inf beat nothing."""
+        if not math.isfinite(value):
+            return False
+        if than is None:
+            return True
+        return self.sign * value < self.sign * than
+
+    def reaches(self, value: float, level: float) -> bool:
+        """Whether `value` is at `level` or better."""
+        return math.isfinite(value) and self.sign * value <= self.sign * level
+
+    @property
+    def sign(self) -> int:
+        """1 where lower is better and -1 where higher is: times this, every metric is better the lower it is."""
+        return -1 if self.lower_is_better is False else 1
+
+    @property
+    def short_words(self) -> str:
+        """For the head of a row or column: `width of 80 %, scaled`."""
+        return self.words if self.interval is None else self.words.replace(" intervals", "")
+
+    @property
+    def places(self) -> int | None:
+        """Decimal places of a share, which needs no more the smaller it is; None where they depend on the values."""
+        return SHARE_PLACES if self.interval is not None and self.unit == "share" else None
+
+
+HIGHER = False
+METRICS = (
+    Metric("nats_per_{symbol}", "nats per {symbol}", "nats"),
+    Metric("bits_per_{symbol}", "bits per {symbol}", "bits"),
+    Metric("nats_per_label", "nats per label", "nats"),
+    Metric("nats_per_sequence", "nats per sequence", "nats"),
+    Metric("accuracy", "accuracy", "share", HIGHER),
+    Metric("macro_f1", "macro f1", "share", HIGHER),
+    Metric("exact_match", "exact match", "share", HIGHER),
+    Metric("character_error_rate", "character error rate", "share"),
+    Metric("r2", "r2", "share", HIGHER),
+    Metric("mse", "MSE", "original"),
+    Metric("mae", "MAE", "original", by_channel=True),
+    Metric("rmse", "RMSE", "original"),
+    Metric("smape", "sMAPE", "percent"),
+    Metric("mase", "MASE", "ratio", by_channel=True),
+    Metric("mse_scaled", "MSE, scaled", "scaled", losses=("mse",), by_channel=True),
+    Metric("mae_scaled", "MAE, scaled", "scaled", losses=("mae", "huber")),
+    Metric("pinball", "pinball", "original"),
+    Metric("pinball_scaled", "pinball, scaled", "scaled", losses=("quantile", "gaussian", "student-t")),
+)
+"""In no particular order: each task says which it computes and which comes first."""
+SYMBOLS = ("character", "byte")
+COLD_WINDOWS = {"_cold": 64, "_cold_256": 256}
+"""Symbols per window of each metric over cold windows, by the end of its name; 256 is what published recipes use."""
+COLD = "“cold”: every window from a state of zeros, instead of one stream through the whole part"
+SCALED = "“scaled”: in standard deviations of the training part"
+_INTERVAL = re.compile(r"(coverage|width)(_scaled)?_(\d+(?:\.\d+)?)")
+
+
+def metric(name: str) -> Metric:
+    """Return what is known of the metric of this name.
+
+    Of a name that is not in the catalogue, as in a run of a later version, the words are the name's own, and it has no
+    better direction.
+    """
+    return _KNOWN.get(name) or _of_interval(name) or Metric(name, name.replace("_", " "), "ratio", None)
+
+
+def primary_of_loss(loss: str) -> Metric:
+    """Return the primary metric of a forecast that is trained on `task.loss`.
+
+    Raises:
+        KeyError: no metric belongs to this loss.
+    """
+    for one in _KNOWN.values():
+        if loss in one.losses:
+            return one
+    raise KeyError(loss)
+
+
+def has_unit_of_loss(name: str, loss: str | None) -> bool:
+    """Whether a primary metric is in the unit of the training loss, so that both share an axis."""
+    known = metric(name)
+    return known.unit == "nats" or (loss is not None and known.losses[:1] == (loss,))
+
+
+def _known() -> dict[str, Metric]:
+    found = {}
+    for entry in METRICS:
+        for symbol in SYMBOLS if "{symbol}" in entry.name else ("",):
+            name, words = (text.format(symbol=symbol) for text in (entry.name, entry.words))
+            one = replace(entry, name=name, words=words, note=SCALED if entry.unit == "scaled" else entry.note)
+            found[name] = one
+            for ending in COLD_WINDOWS if symbol else ():
+                suffix = ending.replace("_", " ").strip()
+                found[name + ending] = replace(
+                    one, name=name + ending, words=f"{words}, {suffix}", note=COLD if ending == "_cold" else ""
+                )
+    return found
+
+
+def _of_interval(name: str) -> Metric | None:
+    matched = _INTERVAL.fullmatch(name)
+    if matched is None:
+        return None
+    kind, scaled, level = matched.groups()
+    words = f"{kind} of {level} % intervals" + (", scaled" if scaled else "")
+    unit: Unit = "share" if kind == "coverage" else "scaled" if scaled else "original"
+    return Metric(name, words, unit, None, interval=(kind, level))
+
+
+_KNOWN = _known()
