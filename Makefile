@@ -1,6 +1,8 @@
 # make train       set up and train the default model on the bundled corpus, ending with a sample
 # make test        lint, types and every test; those of kernels a second time as on a processor without AVX-512
 # make test-fast   the unit tests, in under a minute
+# make lint, types  the style and the types alone
+# make cover       which lines the unit tests reach, as htmlcov/index.html
 # make bench       how fast everything is beside plain torch, and beside what docs/benchmarks.md says; leave the machine alone
 # A second call does no set-up work again: the stamps below are newer than what they depend on.
 
@@ -19,7 +21,10 @@ UNITS := tests/baselines tests/cells tests/config tests/data tests/inspection te
 	tests/test_shell.py tests/test_statistics.py tests/test_step_grammar.py tests/test_storage.py \
 	--ignore tests/data/test_prepared_table.py
 
-.PHONY: train test test-fast bench lint types clean
+.PHONY: help train test test-fast bench lint types cover clean
+
+help:
+	@sed -n 's/^# make /  make /p' Makefile
 
 train: .venv/.installed
 	$(BIN)/lstmctl train
@@ -35,6 +40,9 @@ test-fast: .venv/.development
 
 bench: .venv/.installed
 	$(BIN)/python benchmarks/speed.py
+
+cover: .venv/.development
+	$(BIN)/python -m pytest -n 2 --dist worksteal --cov=lstmctl --cov-report=html --cov-report=term:skip-covered $(UNITS)
 
 lint: .venv/.development
 	$(BIN)/ruff check .
