@@ -11,7 +11,7 @@ from dataclasses import dataclass, fields, replace
 from typing import Any, Protocol, Self
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from lstmctl.metrics import Metric
 
@@ -81,7 +81,10 @@ class Batches(Protocol):
 
 
 class Task(Protocol):
-    """The meaning of a sequence problem, rebuilt from a config and an encoding; it never needs the corpus."""
+    """The meaning of a sequence problem, rebuilt from a config and an encoding; it never needs the corpus.
+
+    Each task takes the network and the batches that it made itself.
+    """
 
     @property
     def primary(self) -> Metric:
@@ -93,15 +96,15 @@ class Task(Protocol):
         """What a budget counts, in the plural."""
         ...
 
-    def initial_state(self, model: nn.Module, batch: Batch) -> ModelState:
+    def initial_state(self, model: Any, batch: Any) -> ModelState:
         """The zero state for all lanes of `batch`."""
         ...
 
-    def loss(self, model: nn.Module, batch: Batch, state: ModelState) -> Loss:
+    def loss(self, model: Any, batch: Any, state: ModelState) -> Loss:
         """What training minimises."""
         ...
 
-    def score(self, model: nn.Module, batch: Batch, state: ModelState) -> tuple[Totals, ModelState]:
+    def score(self, model: Any, batch: Any, state: ModelState) -> tuple[Totals, ModelState]:
         """What evaluation adds up, and the state after the batch."""
         ...
 
@@ -109,7 +112,7 @@ class Task(Protocol):
         """The figures that follow from totals."""
         ...
 
-    def sample(self, model: nn.Module, generator: torch.Generator) -> str:
+    def sample(self, model: Any, generator: torch.Generator) -> str:
         """A short piece of what the model does, for a person to look at while it trains."""
         ...
 

@@ -12,18 +12,15 @@ from torch import nn
 from lstmctl import registry
 from lstmctl.cells.cell import Cell
 from lstmctl.config import Settings, from_mapping
-from lstmctl.data.mapping import MappedFile, mapped_files
-from lstmctl.data.series import SeriesCorpus
-from lstmctl.data.text import TextCorpus
 from lstmctl.errors import ConfigError, RunError
 from lstmctl.seeds import stream
-from lstmctl.tasks.problem import Corpus, Problem
+from lstmctl.tasks.problem import AnyProblem, Corpus, Problem
 
 PRECISIONS = {"float32": torch.float32, "bfloat16": torch.float32, "float64": torch.float64}
 """The type of the weights: bfloat16 computes in it, but keeps float32 weights."""
 
 
-def problem_class(settings: Settings) -> type[Problem]:
+def problem_class(settings: Settings) -> type[AnyProblem]:
     """The class of `task.type`."""
     return registry.resolve(settings.task.type, registry.TASKS, Problem)  # type: ignore[type-abstract]
 
@@ -63,16 +60,6 @@ def _data_key(settings: Settings) -> str:
     return settings.model_dump_json(include={"task", "data"})
 
 
-def files_in_use(corpus: Corpus) -> list[MappedFile]:
-    """The files that a corpus is read from while it is used; none where it is in memory."""
-    if isinstance(corpus, TextCorpus):
-        return mapped_files([corpus.symbols])
-    if isinstance(corpus, SeriesCorpus):
-        table = corpus.table
-        return mapped_files([table.targets, table.past, table.known, table.static])
-    return []
-
-
 def portable(settings: Settings, corpus: Corpus) -> Settings:
     """`settings` that name their data so that it is found from any folder."""
     source = settings.data.source
@@ -83,14 +70,14 @@ def portable(settings: Settings, corpus: Corpus) -> Settings:
     return from_mapping(values)
 
 
-def build_task(settings: Settings, corpus: Corpus) -> Problem:
+def build_task(settings: Settings, corpus: Corpus) -> AnyProblem:
     """The problem that a config poses on its data."""
     return problem_class(settings).of(settings, corpus)
 
 
 def restore_task(
     settings: Settings, encoding: Mapping[str, Any], calibration: Mapping[str, Any] | None = None
-) -> Problem:
+) -> AnyProblem:
     """The problem of a run, without its data.
 
     Raises:
@@ -116,7 +103,7 @@ def find_cell(settings: Settings, config_folder: Path | None) -> type[Cell]:
         raise ConfigError([f"model.cell — {problem}" for problem in error.problems], hint=error.hint) from error
 
 
-def build_model(settings: Settings, task: Problem, cell: type[Cell], precision: str) -> nn.Module:
+def build_model(settings: Settings, task: AnyProblem, cell: type[Cell], precision: str) -> nn.Module:
     """A freshly initialised network on the CPU, drawn from the seed's own stream in float32 whatever the precision.
 
     Raises:

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from lstmctl.api.trained import Trained
 from lstmctl.api import forecasting
 from lstmctl.api.assembly import build_model
+from lstmctl.api.preparation import Choices, assemble
 from lstmctl.config import Settings, derive
 from lstmctl.config.schema import Forecast as ForecastSettings
 from lstmctl.data.series import SeriesCorpus
@@ -25,8 +26,6 @@ from lstmctl.tasks.interval_calibration import calibrated_offsets, calibration_r
 from lstmctl.tasks.series_windows import SeriesBatch, SeriesPart, windows_first
 from lstmctl.training.trainer import load_weights
 
-if TYPE_CHECKING:
-    from lstmctl.api.run import Run
 
 FEWEST = 20
 """Calibration windows of a series below which those of all series start its adaptive intervals."""
@@ -56,7 +55,7 @@ class _Fold:
 
 
 def backtest(
-    run: Run,
+    run: Trained,
     *,
     split: str | None = None,
     windows: int | None = None,
@@ -168,10 +167,8 @@ def _joined(parts: list[Tensor | None]) -> Tensor | None:
 
 
 def _refitted(
-    run: Run, corpus: SeriesCorpus, part: SeriesPart, numbers: Tensor, observe: Callable[[Event], None]
+    run: Trained, corpus: SeriesCorpus, part: SeriesPart, numbers: Tensor, observe: Callable[[Event], None]
 ) -> Iterator[_Fold]:
-    from lstmctl.api.preparation import Choices, assemble
-
     if len(corpus.table.ids) > 1:
         raise UsageError("--refit takes one series; with several, each ends its training rows at a row of its own")
     choices = Choices(**{key: run.info[key] for key in Choices.__dataclass_fields__})
@@ -207,7 +204,7 @@ def _until(settings: Settings, training: int, validation: int, rest: int) -> Set
     return derive(settings, [f"data.split=[{training}, {validation}, {rest}]"])
 
 
-def _told(run: Run, split: str, stride: int, folds: list[_Fold], *, refit: bool) -> Backtest:
+def _told(run: Trained, split: str, stride: int, folds: list[_Fold], *, refit: bool) -> Backtest:
     task = folds[0].task
     point = torch.cat([fold.point for fold in folds], dim=1)
     uncalibrated = np.concatenate([windows_first(fold.uncalibrated) for fold in folds])
@@ -282,7 +279,7 @@ def _widest(offsets: NDArray[np.float64], axis: int | tuple[int, ...]) -> NDArra
     return np.where(known.any(axis, keepdims=True), largest, np.inf)
 
 
-def _notes(run: Run, split: str) -> tuple[str, ...]:
+def _notes(run: Trained, split: str) -> tuple[str, ...]:
     """Return the caveat of a backtest on rows of the validation part, the second half of which is forecast."""
     settings = run.settings
     assert isinstance(settings.task, ForecastSettings)

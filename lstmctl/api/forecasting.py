@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from lstmctl.api.trained import Trained
 from lstmctl.data.series import SeriesCorpus, Table
 from lstmctl.errors import UsageError
 from lstmctl.records import SeriesForecast
@@ -20,8 +21,6 @@ from lstmctl.tasks.forecast import Forecast
 from lstmctl.tasks.last_windows import last_windows
 from lstmctl.tasks.series_windows import SeriesBatch
 
-if TYPE_CHECKING:
-    from lstmctl.api.run import Run
 
 HISTORIES = 3
 """A picture shows so many horizons of what was before."""
@@ -30,7 +29,7 @@ LANES = 256
 """Series forecast at once."""
 
 
-def forecaster(run: Run) -> Forecast:
+def forecaster(run: Trained) -> Forecast:
     """The task of a run that forecasts.
 
     Raises:
@@ -44,7 +43,7 @@ def forecaster(run: Run) -> Forecast:
     return run.task
 
 
-def forecast(run: Run, file: str | None = None) -> list[SeriesForecast]:
+def forecast(run: Trained, file: str | None = None) -> list[SeriesForecast]:
     """How every series goes on after its last row.
 
     Args:
@@ -63,7 +62,7 @@ def forecast(run: Run, file: str | None = None) -> list[SeriesForecast]:
     return series_forecasts(task, table, batch, last + 1, point, intervals)
 
 
-def sample_paths(run: Run, file: str | None = None, *, count: int, seed: int | None = None) -> list[SeriesForecast]:
+def sample_paths(run: Trained, file: str | None = None, *, count: int, seed: int | None = None) -> list[SeriesForecast]:
     """Ways in which every series may go on, drawn from the joint distribution of the horizon.
 
     Raises:
@@ -92,7 +91,7 @@ def sample_paths(run: Run, file: str | None = None, *, count: int, seed: int | N
     return [replace(one, paths=tuple(map(tuple, own))) for one, own in zip(forecasts, drawn, strict=True)]
 
 
-def examples(run: Run, corpus: SeriesCorpus, split: str) -> list[SeriesForecast]:
+def examples(run: Trained, corpus: SeriesCorpus, split: str) -> list[SeriesForecast]:
     """A few windows of a part, evenly spread over its first series, beside what came."""
     task = forecaster(run)
     part = task.part(corpus, split, run.device)

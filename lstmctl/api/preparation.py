@@ -15,8 +15,8 @@ import torch
 from torch import nn
 
 from lstmctl import registry, shell
-from lstmctl.api.assembly import build_model, build_task, files_in_use, open_data
-from lstmctl.api.run import Run
+from lstmctl.api.assembly import build_model, build_task, open_data
+from lstmctl.api.trained import Trained
 from lstmctl.cells.cell import Cell
 from lstmctl.cells.kernels import kernel_used
 from lstmctl.config import Settings, dump
@@ -24,7 +24,7 @@ from lstmctl.data.mapping import MappedFile
 from lstmctl.errors import ConfigError, RunError
 from lstmctl.models.sequence_model import count_parameters
 from lstmctl.protocols import Batch, Batches
-from lstmctl.tasks.problem import Corpus, Problem
+from lstmctl.tasks.problem import AnyProblem, Corpus
 from lstmctl.training.budget import steps_within
 from lstmctl.training.device import choose_device, choose_threads, device_name, keep_freed_memory, make_repeatable
 from lstmctl.training.distributed import ALONE, Processes
@@ -58,7 +58,7 @@ class Assembled:
     settings: Settings
     cell: type[Cell]
     corpus: Corpus
-    task: Problem
+    task: AnyProblem
     model: nn.Module
     trainer: Trainer
     batches: Batches
@@ -99,7 +99,7 @@ def assemble(
     *,
     choices: Choices | None = None,
     steps: int | None = None,
-    source: Run | None = None,
+    source: Trained | None = None,
     corpus: Corpus | None = None,
     processes: Processes = ALONE,
 ) -> Assembled:
@@ -137,7 +137,7 @@ def assemble(
         _start_from(model, task, source, settings)
     model.to(device)
     training_part, validation_part = task.training_part(corpus, device), task.part(corpus, "validation", device)
-    files = files_in_use(corpus)
+    files = task.mapped_files(corpus)
     batches = task.training_order(training_part, settings.training, settings.seed)
     if files:
         batches = CheckedBatches(batches, files)
@@ -222,7 +222,7 @@ def _check_shares(settings: Settings, processes: Processes) -> None:
         )
 
 
-def _start_from(model: nn.Module, task: Problem, source: Run, settings: Settings) -> None:
+def _start_from(model: nn.Module, task: AnyProblem, source: Trained, settings: Settings) -> None:
     """Begin with the weights of another run.
 
     Raises:
@@ -268,7 +268,7 @@ def _other_network(settings: Settings, others: Settings) -> list[tuple[str, str,
     return found
 
 
-def _kernel(model: nn.Module, task: Problem, batch: Batch, precision: str, device: torch.device) -> str:
+def _kernel(model: nn.Module, task: AnyProblem, batch: Batch, precision: str, device: torch.device) -> str:
     few = batch.part(0, 1)
     with autocast(precision, device):
         return kernel_used(lambda: task.loss(model, few, task.initial_state(model, few)))

@@ -14,20 +14,18 @@ from torch import nn
 
 from lstmctl import registry, shell
 from lstmctl.api import backtesting, forecasting
-from lstmctl.api.assembly import build_model, files_in_use, find_cell, open_data, restore_task
+from lstmctl.api.assembly import build_model, find_cell, open_data, restore_task
+from lstmctl.api.trained import Trained
 from lstmctl.api.writing import Writing, author
 from lstmctl.cells.cell import Cell
 from lstmctl.config import Settings, derive, load
 from lstmctl.data.encoding import TextEncoding, UnknownSymbolError
-from lstmctl.data.labelled_table import LabelledTable
-from lstmctl.data.series import SeriesCorpus
 from lstmctl.decoding import Sampling
 from lstmctl.errors import DataError, RunError, UsageError
 from lstmctl.models.sequence_model import count_parameters
 from lstmctl.records import Backtest, Evaluation, Generated, Prediction, Score, SeriesForecast
 from lstmctl.runs.folder import CALIBRATION, RunFolder, find_run, runs_root
-from lstmctl.tasks.forecast import Forecast
-from lstmctl.tasks.problem import Corpus, Problem
+from lstmctl.tasks.problem import AnyProblem, Corpus
 from lstmctl.training.trainer import load_weights
 
 log = logging.getLogger(__name__)
@@ -60,84 +58,8 @@ def load_run(
     return Run(folder, trust=trust, device=device, overrides=overrides)
 
 
-class Run:
-    """A run on the disk.
-
-    The model is read when it is first needed, from the best checkpoint where a test part was kept apart, else from the
-    last; it computes in float32.
-    """
-
-    def __init__(
-        self, folder: RunFolder, *, trust: bool = False, device: str = "cpu", overrides: Sequence[str] = ()
-    ) -> None:
-        self.folder, self.device = folder, torch.device(device)
-        self.info: dict[str, Any] = folder.info()
-        self.settings: Settings = load(str(folder.config_path()), trust=trust).settings
-        if overrides:
-            source = f"data.{self.settings.data.source}"
-            for override in overrides:
-                if override.partition("=")[0] != source:
-                    raise UsageError(
-                        f"{override}: {self.name} is trained; only where its data now is can be said: {source}=PATH"
-                    )
-            self.settings = derive(self.settings, overrides)
-        self.step: int | None = None
-        """The training step of the weights in use; None while no weights are."""
-        self.fallback: str | None = None
-        """Why these are not the weights that the run is judged by; None where they are."""
-
-    @property
-    def path(self) -> Path:
-        return self.folder.path
-
-    @property
-    def name(self) -> str:
-        return self.folder.name
-
-    @property
-    def status(self) -> str:
-        """`running`, `finished`, `interrupted`, `diverged`, `failed`, or `stopped` for a run that was killed."""
-        status = str(self.info.get("status"))
-        return "stopped" if status == "running" and not self.folder.is_held() else status
-
-    @property
-    def metrics(self) -> dict[str, dict[str, float] | None]:
-        """The final figures by part: `validation`, and `test` (None where there is no test part)."""
-        return dict(self.info.get("metrics", {}))
-
-    @cached_property
-    def task(self) -> Problem:
-        """What the run learnt, rebuilt without its data.
-
-        Raises:
-            RunError: its encoding is missing or damaged.
-        """
-        calibration = self.folder.calibration()
-        if calibration is None and self.info.get("calibrated"):
-            raise RunError(f"{self.path / CALIBRATION} is missing: without it the intervals are not those of the run")
-        return restore_task(self.settings, self.folder.encoding(), calibration)
-
-    @cached_property
-    def model(self) -> nn.Module:
-        """The network with the run's weights.
-
-        Raises:
-            RunError: no checkpoint is sound, or the cell's source changed since.
-        """
-        model = build_model(self.settings, self.task, self.cell, "float32")
-        weights = self.folder.checkpoints.read_weights(self.info.get("headline", "last"))
-        if self.status == "diverged":
-            log.warning(
-                "%s diverged; these are its weights of step %d, the last that were saved", self.name, weights.step
-            )
-        load_weights(model, weights.tensors)
-        self.step, self.fallback = weights.step, weights.fallback
-        return model.to(self.device).eval()
-
-    @property
-    def parameters(self) -> int:
-        """All trainable numbers of the model."""
-        return count_parameters(self.model)
+class Run(Trained):
+    """A finished or stopped run, and what can be done with it."""
 
     def evaluate(self, split: str = "validation", file: str | Path | None = None) -> Evaluation:
         """Score the run, in float32, with simple baselines beside it.
@@ -153,12 +75,8 @@ class Run:
         part = split if file is None else "validation"
         if part not in corpus.parts:
             raise UsageError(f"{self.name} has no {part} part; it has {', '.join(corpus.parts)}")
-        if file is not None and isinstance(corpus, SeriesCorpus) and isinstance(self.task, Forecast):
-            overlap = self.task.overlap(corpus)
-            if overlap is not None:
-                log.warning(overlap)
-        if isinstance(corpus, LabelledTable) and part in corpus.warnings:
-            log.warning("%s", corpus.warnings[part])
+        for caveat in self.task.caveats_on(corpus, part, is_own=file is None):
+            log.warning("%s", caveat)
         return self.evaluation(corpus, part, split if file is None else str(file))
 
     def evaluation(self, corpus: Corpus, part: str, called: str, own: Score | None = None) -> Evaluation:
@@ -177,21 +95,10 @@ class Run:
             confusion=scores["run"].confusion,
             counted="sequences" if self.task.unit == "sequences" else "windows",
             notes=(
-                *_overlap_notes(corpus, part if called == part else ""),
                 *scores["run"].notes,
-                *self.task.notes(part if called == part else "", chosen=self.info.get("headline") == "best"),
+                *self.task.notes(corpus, part if called == part else "", chosen=self.info.get("headline") == "best"),
             ),
         )
-
-    def score(self, corpus: Corpus, part: str) -> Score:
-        """Score the run alone.
-
-        Raises:
-            DataError: a file of the corpus has become shorter since it was opened.
-        """
-        for file in files_in_use(corpus):
-            file.require_whole()
-        return self.task.evaluate(self.model, self.task.part(corpus, part, self.device))
 
     def forecast(self, file: str | Path | None = None) -> list[SeriesForecast]:
         """How every series goes on; see `forecasting.forecast`."""
@@ -271,24 +178,6 @@ class Run:
             seed=self.settings.seed if seed is None else seed,
         )
 
-    @cached_property
-    def cell(self) -> type[Cell]:
-        """The class of the run's cell.
-
-        Raises:
-            RunError: its source is not the one the run was trained with.
-        """
-        name, recorded = self.settings.model.cell, self.info.get("cell_source")
-        kept = self.path / f"{name.partition(':')[0]}.py"
-        changed = RunError(f"the source of {name} is not the one {self.name} was trained with")
-        # What the run keeps is looked at before any of it runs.
-        if recorded is not None and kept.is_file() and sha256(kept.read_bytes()).hexdigest() != recorded:
-            raise changed
-        cell = find_cell(self.settings, self.path)
-        if recorded is not None and registry.source_hash(cell) != recorded:
-            raise changed
-        return cell
-
     def _encode(self, encoding: TextEncoding, prompt: str, replace_unknown: bool) -> list[int]:
         if replace_unknown:
             prompt = "".join(encoding.nearest(symbol) for symbol in prompt)
@@ -299,29 +188,3 @@ class Run:
                 f"the prompt holds {error} (counted from 0), which {self.name} never saw in training",
                 hint="--replace-unknown puts the nearest known symbol in its place",
             ) from error
-
-    def corpus(self) -> Corpus:
-        """The run's own data.
-
-        Raises:
-            DataError: it is missing or has changed.
-        """
-        corpus = open_data(self.settings, self.path)
-        known = self.info.get("data", {}).get("sha256")
-        if corpus.fingerprint["sha256"] != known:
-            raise DataError(
-                f"{', '.join(corpus.names)} has changed since {self.name} was trained: "
-                f"SHA-256 {corpus.fingerprint['sha256'][:12]}…, then {str(known)[:12]}…",
-                hint="put the old data back, or score the data as it is: "
-                + shell.join(["lstmctl", "evaluate", str(self.path), *corpus.names])
-                if len(corpus.names) == 1
-                else "put the old data back",
-            )
-        return corpus
-
-
-def _overlap_notes(corpus: Corpus, part: str) -> tuple[str, ...]:
-    """Say which rows of other parts lie in or after the part that is scored, where a series' rows do."""
-    if part in ("validation", "test") and isinstance(corpus, SeriesCorpus) and corpus.overlap is not None:
-        return (f"{corpus.overlap}.",)
-    return ()

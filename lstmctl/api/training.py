@@ -16,7 +16,6 @@ from lstmctl.api.resuming import resume
 from lstmctl.api.run import Run, load_run
 from lstmctl.api.running import Observer, follow_to_end, run_to_end, write_inputs
 from lstmctl.config import LoadedConfig, from_mapping, load
-from lstmctl.data.series import SeriesCorpus
 from lstmctl.errors import DivergedError, RunError
 from lstmctl.registry import cell_name
 from lstmctl.runs.folder import RunFolder, claim, list_runs, next_order, now, runs_root
@@ -80,9 +79,8 @@ def _begin_new(
         assembled = assemble(loaded.settings, loaded.folder, cell, source=source, processes=processes)
         if not processes.first:
             follow_to_end(assembled, None)
-        if isinstance(assembled.corpus, SeriesCorpus):
-            for caveat in filter(None, [assembled.corpus.known_too_short(), assembled.corpus.overlap]):
-                log.warning("%s", caveat)
+        for caveat in assembled.task.caveats(assembled.corpus):
+            log.warning("%s", caveat)
         for warning in assembled.facts["data"].get("warnings", ()):
             log.warning("%s", warning)
         folder = claim(runs_root(), f"{loaded.name}-{cell_name(loaded.settings.model.cell)}")

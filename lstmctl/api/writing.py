@@ -2,48 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 from itertools import islice
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import torch
 
-from lstmctl import shell
+from lstmctl.api.trained import Trained
 from lstmctl.cells.packed import has_kernels
-from lstmctl.data.encoding import StreamDecoder, TextEncoding
-from lstmctl.decoding import Choice, LabelPredictor, Predictor, Sampling, continuations
+from lstmctl.data.encoding import StreamDecoder
+from lstmctl.decoding import Choice, Sampling, continuations
 from lstmctl.errors import UsageError
-from lstmctl.models.conditional_model import ConditionalModel
-from lstmctl.models.sequence_model import SequenceModel
 from lstmctl.records import Generated
 from lstmctl.seeds import stream
-from lstmctl.tasks.generation_from_label import GenerationFromLabel
-from lstmctl.tasks.language_model import LanguageModel
+from lstmctl.tasks.author import Author
 from lstmctl.training.precision import lacks_bfloat16
 
-if TYPE_CHECKING:
-    from lstmctl.api.run import Run
 
 AT_ONCE = 64
 """Symbols of each text that are looked at together."""
 PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16, "int8": torch.int8}
 
 
-@dataclass(frozen=True)
-class Author:
-    """What a run writes with."""
-
-    encoding: TextEncoding
-    predictor: Callable[[int], Predictor]
-    """Makes, for so many texts, what says which symbol may come next."""
-    start: tuple[int, ...]
-    """Symbols that are read where there is no prompt."""
-    end: int | None
-    """The number that ends a text without being a symbol of it; None where texts have no end of their own."""
-
-
-def author(run: Run, label: str | None, precision: str) -> Author:
+def author(run: Trained, label: str | None, precision: str) -> Author:
     """What a run writes with.
 
     Args:
@@ -54,29 +35,19 @@ def author(run: Run, label: str | None, precision: str) -> Author:
         UsageError: the task does not write text, or writes it for a label that is not given or not known; or there is
             no such precision, or no kernel for it.
     """
-    task, model = run.task, run.model
     if (products := PRECISIONS.get(precision)) is None:
         raise UsageError(f"precision must be float32, bfloat16 or int8, not {precision}")
-    device = next(model.parameters()).device
+    device = next(run.model.parameters()).device
     if device.type == "cpu" and products != torch.float32 and not has_kernels(products):
         lack = lacks_bfloat16(device) if precision == "bfloat16" else "torch has no int8 kernels for this processor"
         raise UsageError(lack, hint="leave out --precision, or give --precision float32")
-    if isinstance(task, GenerationFromLabel) and isinstance(model, ConditionalModel):
-        if label is None:
-            first = shell.join([task.encoding.labels[0]])
-            raise UsageError(
-                f"{run.name} writes a text for a label, and none is given",
-                hint=f"say which, such as --label {first}; its labels are {task.known_labels()}",
-            )
-        number = torch.tensor([task.label_number(label)], device=model.head.weight.device)
-        return Author(task.symbols, lambda lanes: LabelPredictor(model, number.expand(lanes), products), (), model.mark)
-    if isinstance(task, LanguageModel) and isinstance(model, SequenceModel):
-        if label is not None:
-            raise UsageError(
-                f"{run.name} writes text for no label: its task is language-model", hint="leave out --label"
-            )
-        return Author(task.encoding, lambda lanes: task.predictor(model, lanes, products), (task.start,), None)
-    raise UsageError(f"{run.name} does not write text: its task is {run.settings.task.type}")
+    try:
+        found = run.task.author(run.model, label, products)
+    except UsageError as error:
+        raise UsageError(f"{run.name} {error}", hint=error.hint) from error
+    if found is None:
+        raise UsageError(f"{run.name} does not write text: its task is {run.settings.task.type}")
+    return found
 
 
 class Writing:

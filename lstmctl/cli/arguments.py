@@ -120,10 +120,6 @@ RunArgument = Annotated[
     ),
 ]
 TABLES = (".csv", ".tsv", ".parquet")
-TELL_OF_TABLES = ("classification", "regression", "tagging", "transduction")
-TELL_OF_TEXTS = (*TELL_OF_TABLES, "language-model")
-READ_TABLES = (*TELL_OF_TABLES, "forecast", "generation-from-label")
-"""Tasks: where no run is named, the newest run that can do what is asked is meant."""
 
 
 def run_and_table(run: str | None, file: str | None) -> tuple[str | None, str | None]:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from lstmctl.cli.arguments import READ_TABLES, Json, Moved, RunArgument, Trust, run_table_and_moved
+from lstmctl.cli.arguments import Json, Moved, RunArgument, Trust, run_table_and_moved
 
 EXAMPLES = """\
 Examples:
@@ -44,12 +44,14 @@ def evaluate(
 
     from lstmctl.cli import output
     from lstmctl.cli.results import weights_json
+    from lstmctl.config.schema import tasks_with
     from lstmctl.errors import UsageError
     from lstmctl.reporting import console
     from lstmctl.reporting.evaluation_tables import show_evaluation
 
     run, file, overrides = run_table_and_moved(run, file, moved)
-    opened = api.load_run(run, task=[READ_TABLES] if file is not None else (), trust=trust, overrides=overrides)
+    able = [tasks_with("read tables")] if file is not None else ()
+    opened = api.load_run(run, task=able, trust=trust, overrides=overrides)
     if split is not None and file is not None:
         raise UsageError("--split is a part of the run's own data; give it or a FILE")
     evaluation = opened.evaluate(split or "validation", file)

@@ -22,10 +22,6 @@ Examples:
   lstmctl generate --label france --count 5
 """
 
-WRITE = (("language-model",), ("forecast", "generation-from-label"))
-WRITE_FOR_LABELS = (("generation-from-label",), ("language-model",))
-"""Tasks of the newest run that is taken where none is named; the second are there to say what else they need."""
-
 
 def generate(
     run: RunArgument = None,
@@ -67,6 +63,7 @@ def generate(
 
     from lstmctl.cli import output
     from lstmctl.cli.results import weights_json
+    from lstmctl.config.schema import tasks_with
     from lstmctl.decoding import Sampling
     from lstmctl.errors import UsageError
 
@@ -74,7 +71,9 @@ def generate(
         raise UsageError("give either --prompt or --prompt-file")
     given = read_text_argument(prompt_file) if prompt_file is not None else prompt or ""
     sampling = Sampling(temperature, top_k, top_p, min_p, repetition_penalty)
-    opened = api.load_run(run, task=WRITE if label is None else WRITE_FOR_LABELS, trust=trust)
+    writers, for_labels = tasks_with("write"), tasks_with("write for a label")
+    able = [writers, (*tasks_with("forecast"), *for_labels)] if label is None else [for_labels, writers]
+    opened = api.load_run(run, task=able, trust=trust)
     if opened.settings.task.type == "forecast":
         asked = (given, label, length, temperature, top_k, top_p, min_p, repetition_penalty, stop, replace_unknown)
         if (*asked, precision) != ("", None, 400, 0.8, None, 1.0, 0.0, 1.0, None, False, "float32"):

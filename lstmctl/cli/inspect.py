@@ -259,9 +259,10 @@ def _opened(run: str | None, trust: bool, file: str | None, overrides: Sequence[
     with loading():
         from lstmctl import api
 
-    from lstmctl.cli.arguments import READ_TABLES
+    from lstmctl.config.schema import tasks_with
 
-    return api.load_run(run, task=[READ_TABLES] if file is not None else (), trust=trust, overrides=overrides)
+    able = [tasks_with("read tables")] if file is not None else ()
+    return api.load_run(run, task=able, trust=trust, overrides=overrides)
 
 
 def _numbers(units: str | None) -> list[int]:

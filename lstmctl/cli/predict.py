@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from lstmctl.cli.arguments import TELL_OF_TABLES, TELL_OF_TEXTS, Json, RunArgument, Trust, run_and_table
+from lstmctl.cli.arguments import Json, RunArgument, Trust, run_and_table
 
 EXAMPLES = """\
 Examples:
@@ -49,13 +49,15 @@ def predict(
     from lstmctl.cli import output as stdout
     from lstmctl.cli.arguments import read_text_argument
     from lstmctl.cli.results import weights_json
+    from lstmctl.config.schema import tasks_with
     from lstmctl.data.prediction_table import as_csv
     from lstmctl.reporting import console
     from lstmctl.storage import replace_file
 
     run, file = run_and_table(run, file)
     lines = [line for one in text or () for line in (read_text_argument("-").splitlines() if one == "-" else [one])]
-    opened = api.load_run(run, task=[TELL_OF_TEXTS if file is None else TELL_OF_TABLES], trust=trust)
+    able = tasks_with("predict texts" if file is None else "predict tables")
+    opened = api.load_run(run, task=[able], trust=trust)
     predictions = opened.predict(file, texts=lines)
     if json:
         rows = [

@@ -15,13 +15,6 @@ if TYPE_CHECKING:
     from lstmctl.api import Run
     from lstmctl.reporting.stored_evaluation import StoredEvaluation
 
-NEXT = {
-    "language-model": 'lstmctl generate {run} --prompt "…"',
-    "forecast": "lstmctl forecast {run} --output forecast.csv --plot forecast.png",
-    "generation-from-label": 'lstmctl generate {run} --label "…"',
-}
-
-
 def trained_json(run: Run) -> dict[str, Any]:
     """The object of `train --json`."""
     info = run.info
@@ -67,16 +60,7 @@ def show_trained(run: Run, *, quiet: bool) -> None:
         f"training · {info['precision']} on {info['device_name']}, kernel {info['kernel']}"
     )
     console.write_line(f"{run.path / 'report.html'}")
-    console.write_line(f"Next: {_next(run)}")
-
-
-def _next(run: Run) -> str:
-    task, data = run.settings.task.type, run.settings.data.source
-    if data == "synthetic":
-        return f"lstmctl inspect gradients {_named(run)}"
-    if task in NEXT:
-        return NEXT[task].format(run=_named(run))
-    return f"lstmctl predict {_named(run)} FILE"
+    console.write_line(f"Next: {run.task.next_command.format(run=_named(run))}")
 
 
 def _weights(run: Run) -> str:

@@ -15,13 +15,13 @@ from lstmctl.cells.cell import Cell
 from lstmctl.config import Settings
 from lstmctl.errors import ConfigError
 from lstmctl.models.sequence_model import count_parameters
-from lstmctl.tasks.problem import Problem
+from lstmctl.tasks.problem import AnyProblem
 
 VALUES = (Tensor.log_, Tensor.neg, Tensor.normal_, nn.init.normal_)
 """Operations of the initialisers for which torch imports its compiler on the meta device. That takes seconds."""
 
 
-def with_parameters(settings: Settings, task: Problem, cell: type[Cell], target: int) -> Settings:
+def with_parameters(settings: Settings, task: AnyProblem, cell: type[Cell], target: int) -> Settings:
     """`settings` with the `model.hidden` whose model comes nearest to `target` trainable numbers.
 
     Raises:
@@ -50,7 +50,7 @@ def with_parameters(settings: Settings, task: Problem, cell: type[Cell], target:
     return _with_hidden(settings, nearest)
 
 
-def parameters_of(settings: Settings, task: Problem, cell: type[Cell]) -> int:
+def parameters_of(settings: Settings, task: AnyProblem, cell: type[Cell]) -> int:
     """All trainable numbers of the model that `settings` describe; it is built without its memory where that works."""
     try:
         with torch.device("meta"), Undrawn():

@@ -2,8 +2,8 @@
 
 To add a task: one class here, and its name in `AnyTask`. To add a source of data: one class whose field named like
 its `source` is required, and its name in `AnyData`. A task says itself which sources it takes and in which nouns its
-budget counts; which keys of the other sections only some tasks read is in `READ_BY`. Rules between fields are in
-`rules`.
+budget counts, and what its runs can do (`abilities`); which keys of the other sections only some tasks read is
+in `READ_BY`. Rules between fields are in `rules`.
 """
 
 from __future__ import annotations
@@ -43,6 +43,10 @@ BEFORE_SPLIT_BY = {
 """The keys of a run's `data` section, which names them all, before `split_by` was one of them."""
 
 
+Ability = Literal["write", "write for a label", "forecast", "predict texts", "predict tables", "read tables"]
+"""What commands ask of a run's task; `read tables` is to score a table that the run was not trained on."""
+
+
 class Section(BaseModel):
     """A part of the config: frozen, no unknown keys, no conversions, no NaN or infinity."""
 
@@ -56,6 +60,7 @@ class LanguageModel(Section):
     nouns: ClassVar[tuple[str, ...]] = ("characters",)
     budget: ClassVar[str] = "3M characters"  # where the config names none
     causal: ClassVar[bool] = True  # a prediction must not see what comes after it
+    abilities: ClassVar[tuple[Ability, ...]] = ("write", "predict texts")
 
     type: Literal["language-model"] = Field(default="language-model", description="What is learnt")
     shape: Literal["many-to-many", "many-to-one"] = Field(
@@ -71,6 +76,7 @@ class Forecast(Section):
     nouns: ClassVar[tuple[str, ...]] = ("windows",)
     budget: ClassVar[str] = "10 epochs"
     causal: ClassVar[bool] = True
+    abilities: ClassVar[tuple[Ability, ...]] = ("forecast", "read tables")
 
     type: Literal["forecast"] = Field(default="forecast", description="What is learnt")
     shape: Literal["many-to-many", "many-to-one"] = Field(
@@ -123,6 +129,7 @@ class Classification(Section):
     nouns: ClassVar[tuple[str, ...]] = ("sequences",)
     budget: ClassVar[str] = "10 epochs"
     causal: ClassVar[bool] = False  # a sequence is there as a whole
+    abilities: ClassVar[tuple[Ability, ...]] = ("predict texts", "predict tables", "read tables")
 
     type: Literal["classification"] = Field(default="classification", description="What is learnt")
     shape: Literal["many-to-one"] = Field(default="many-to-one", description="One label for a whole sequence")
@@ -139,6 +146,7 @@ class Regression(Section):
     nouns: ClassVar[tuple[str, ...]] = ("sequences",)
     budget: ClassVar[str] = "10 epochs"
     causal: ClassVar[bool] = False
+    abilities: ClassVar[tuple[Ability, ...]] = ("predict texts", "predict tables", "read tables")
 
     type: Literal["regression"] = Field(default="regression", description="What is learnt")
     shape: Literal["many-to-one"] = Field(default="many-to-one", description="Numbers for a whole sequence")
@@ -152,6 +160,7 @@ class Tagging(Section):
     nouns: ClassVar[tuple[str, ...]] = ("sequences",)
     budget: ClassVar[str] = "10 epochs"
     causal: ClassVar[bool] = False
+    abilities: ClassVar[tuple[Ability, ...]] = ("predict texts", "predict tables", "read tables")
 
     type: Literal["tagging"] = Field(default="tagging", description="What is learnt")
     shape: Literal["many-to-many"] = Field(default="many-to-many", description="A label for every step")
@@ -168,6 +177,7 @@ class Transduction(Section):
     nouns: ClassVar[tuple[str, ...]] = ("sequences",)
     budget: ClassVar[str] = "10 epochs"
     causal: ClassVar[bool] = False  # direction is the encoder's
+    abilities: ClassVar[tuple[Ability, ...]] = ("predict texts", "predict tables", "read tables")
 
     type: Literal["transduction"] = Field(default="transduction", description="What is learnt")
     shape: Literal["many-to-many"] = Field(
@@ -182,6 +192,7 @@ class GenerationFromLabel(Section):
     nouns: ClassVar[tuple[str, ...]] = ("sequences",)
     budget: ClassVar[str] = "10 epochs"
     causal: ClassVar[bool] = True
+    abilities: ClassVar[tuple[Ability, ...]] = ("write for a label", "read tables")
 
     type: Literal["generation-from-label"] = Field(default="generation-from-label", description="What is learnt")
     shape: Literal["one-to-many"] = Field(default="one-to-many", description="One label to a text of any length")
@@ -361,6 +372,14 @@ AnyTask = Annotated[
     LanguageModel | Forecast | Classification | Regression | Tagging | Transduction | GenerationFromLabel,
     Field(discriminator="type"),
 ]
+
+
+def tasks_with(ability: Ability) -> tuple[str, ...]:
+    """The values of `task.type` whose runs can do something."""
+    classes = get_args(get_args(AnyTask)[0])
+    return tuple(one.model_fields["type"].default for one in classes if ability in one.abilities)
+
+
 AnyData = TextData | SeriesData | TableData | PairsData | SyntheticData
 
 

@@ -10,20 +10,23 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 
 from lstmctl.baselines.labels import bag_of_steps, majority
+from lstmctl.config.schema import Classification as ClassificationSettings
 from lstmctl.data.sequences import UNLABELLED, Sequences
 from lstmctl.errors import DataError
 from lstmctl.metrics import Metric, metric
 from lstmctl.metrics.labels import by_label, confusion, figures
-from lstmctl.protocols import Batch, Loss, ModelState, Totals
+from lstmctl.models.sequence_labeller import SequenceLabeller
+from lstmctl.protocols import Loss, ModelState, Totals
 from lstmctl.records import Prediction, Score
 from lstmctl.tasks.labelled_sequences import LabelledSequences
+from lstmctl.tasks.sequence_batches import SequenceBatch
 
 
-class Classification(LabelledSequences):
+class Classification(LabelledSequences[ClassificationSettings]):
     """The task `classification`."""
 
     @property
@@ -34,7 +37,7 @@ class Classification(LabelledSequences):
     def primary(self) -> Metric:
         return metric("accuracy")
 
-    def loss(self, model: nn.Module, batch: Batch, state: ModelState) -> Loss:
+    def loss(self, model: SequenceLabeller, batch: SequenceBatch, state: ModelState) -> Loss:
         answers = self.answers(model, batch)
         weights = None if self.weights is None else self.weights.to(answers)
         each = functional.cross_entropy(answers, batch.target, weights, reduction="none")
@@ -43,7 +46,7 @@ class Classification(LabelledSequences):
     def losses(self, answers: Tensor, target: Tensor) -> Tensor:
         return functional.cross_entropy(answers, target.long(), reduction="none")
 
-    def score(self, model: nn.Module, batch: Batch, state: ModelState) -> tuple[Totals, ModelState]:
+    def score(self, model: SequenceLabeller, batch: SequenceBatch, state: ModelState) -> tuple[Totals, ModelState]:
         answers = self.answers(model, batch)
         known = batch.target != UNLABELLED
         nats = functional.cross_entropy(answers[known], batch.target[known], reduction="sum")

@@ -13,14 +13,14 @@ from typing import Any, Self
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from lstmctl.cells.cell import Cell, checked_options
-from lstmctl.config import Settings
 from lstmctl.config.schema import Forecast as ForecastSettings
 from lstmctl.config.schema import Model as ModelSettings
 from lstmctl.config.schema import SeriesData
 from lstmctl.config.schema import Training as TrainingSettings
+from lstmctl.data.mapping import MappedFile, mapped_files
 from lstmctl.data.series import Layout, SeriesCorpus, open_series
 from lstmctl.data.series_encoding import SeriesEncoding
 from lstmctl.errors import DataError
@@ -31,7 +31,7 @@ from lstmctl.metrics.forecasts import by_channel, by_step, figures, totals
 from lstmctl.models.forecaster import Decoding, Ensemble, Forecaster, Sizes
 from lstmctl.models.likelihoods import Likelihood, likelihood
 from lstmctl.models.recurrence import Recurrence
-from lstmctl.protocols import Batch, Loss, ModelState, Totals
+from lstmctl.protocols import Loss, ModelState, Totals
 from lstmctl.records import Score
 from lstmctl.reporting.quantities import sparkline
 from lstmctl.scoring import evaluating, total
@@ -49,7 +49,7 @@ from lstmctl.tasks.interval_calibration import (
 )
 from lstmctl.tasks.last_windows import last_windows
 from lstmctl.tasks.mapped_columns import MappedColumns, mapped_columns
-from lstmctl.tasks.problem import Problem, settings_of_the_run
+from lstmctl.tasks.problem import ConfigOf, Problem, settings_of_the_run
 from lstmctl.tasks.series_baselines import baseline_forecasts, repeating_baselines, ridge_baseline
 from lstmctl.tasks.series_inspection import inspected_windows
 from lstmctl.tasks.series_predictor import MOST_WINDOWS_OF_PATHS, SeriesPredictor
@@ -58,7 +58,7 @@ from lstmctl.tasks.series_windows import SeriesBatch, SeriesPart, ShuffledOrigin
 PREVIEW_WIDTH = 40
 
 
-class Forecast(Problem):
+class Forecast(Problem[ConfigOf[ForecastSettings, SeriesData], SeriesCorpus, Ensemble, SeriesBatch, SeriesPart]):
     """The task `forecast`.
 
     Args:
@@ -90,19 +90,15 @@ class Forecast(Problem):
     # Data.
 
     @staticmethod
-    def open(settings: Settings, config_folder: Path | None) -> SeriesCorpus:
+    def open(settings: ConfigOf[ForecastSettings, SeriesData], config_folder: Path | None) -> SeriesCorpus:
         data, task = settings.data, settings.task
-        assert isinstance(data, SeriesData)
-        assert isinstance(task, ForecastSettings)
         layout = Layout.of(data.model_dump())
         return open_series(
             data.series, layout, config_folder, lookback=task.lookback, horizon=task.horizon, season=task.season
         )
 
     @classmethod
-    def of(cls, settings: Settings, corpus: SeriesCorpus) -> Self:
-        assert isinstance(settings.task, ForecastSettings)
-        assert isinstance(settings.data, SeriesData)
+    def of(cls, settings: ConfigOf[ForecastSettings, SeriesData], corpus: SeriesCorpus) -> Self:
         layout = Layout.of(settings.data.model_dump())
         return cls(
             settings.task, corpus.encoding, layout, shorten=settings.training.shorten, ridge=settings.model.ridge
@@ -110,10 +106,8 @@ class Forecast(Problem):
 
     @classmethod
     def restored(
-        cls, settings: Settings, encoding: Mapping[str, Any], calibration: Mapping[str, Any] | None = None
+        cls, settings: ConfigOf[ForecastSettings, SeriesData], encoding: Mapping[str, Any], calibration: Mapping[str, Any] | None = None
     ) -> Self:
-        assert isinstance(settings.task, ForecastSettings)
-        assert isinstance(settings.data, SeriesData)
         layout = Layout.of(settings.data.model_dump())
         task = cls(settings.task, SeriesEncoding.from_json(encoding), layout, ridge=settings.model.ridge)
         if calibration is not None:
@@ -198,6 +192,21 @@ class Forecast(Problem):
 
     # Training.
 
+    def mapped_files(self, corpus: SeriesCorpus) -> list[MappedFile]:
+        table = corpus.table
+        return mapped_files([table.targets, table.past, table.known, table.static])
+
+    def caveats(self, corpus: SeriesCorpus) -> tuple[str, ...]:
+        return tuple(filter(None, [corpus.known_too_short(), corpus.overlap]))
+
+    def caveats_on(self, corpus: SeriesCorpus, part: str, *, is_own: bool) -> tuple[str, ...]:
+        overlap = None if is_own else self.overlap(corpus)
+        return () if overlap is None else (overlap,)
+
+    @property
+    def next_command(self) -> str:
+        return "lstmctl forecast {run} --output forecast.csv --plot forecast.png"
+
     @property
     def unit(self) -> str:
         return "windows"
@@ -247,13 +256,12 @@ class Forecast(Problem):
         model.initialise(generator)
         return model
 
-    def prepare(self, model: nn.Module, training: SeriesPart, validation: SeriesPart) -> None:
+    def prepare(self, model: Ensemble, training: SeriesPart, validation: SeriesPart) -> None:
         """Fit the ridge regression that stands beside the network.
 
         Raises:
             DataError: so many values are missing that there is nothing to fit it to.
         """
-        assert isinstance(model, Ensemble)
         if model.ridge is None:
             return
         fitted = ridge_baseline(training, choosing_rows(validation, self.settings.calibration))
@@ -265,12 +273,11 @@ class Forecast(Problem):
     def training_order(self, part: SeriesPart, training: TrainingSettings, seed: int) -> ShuffledOrigins:
         return ShuffledOrigins(part.with_scale(), training.batch, seed)
 
-    def initial_state(self, model: nn.Module, batch: Batch) -> ModelState:
+    def initial_state(self, model: Ensemble, batch: SeriesBatch) -> ModelState:
         return ()  # every window starts from zero
 
-    def loss(self, model: nn.Module, batch: Batch, state: ModelState) -> Loss:
+    def loss(self, model: Ensemble, batch: SeriesBatch, state: ModelState) -> Loss:
         """The mean over steps, channels and members, summed over windows; missing values count nowhere."""
-        assert isinstance(batch, SeriesBatch)
         window, shift, scale = self.predictor.window(model, batch)
         target = batch.target.to(shift)
         if model.training:
@@ -297,8 +304,7 @@ class Forecast(Problem):
         most = MOST_WINDOWS_OF_PATHS if self.predictor.has_joint_distribution else None
         return choosing_rows(part, self.settings.calibration).scored(most)
 
-    def score(self, model: nn.Module, batch: Batch, state: ModelState) -> tuple[Totals, ModelState]:
-        assert isinstance(batch, SeriesBatch)
+    def score(self, model: Ensemble, batch: SeriesBatch, state: ModelState) -> tuple[Totals, ModelState]:
         point, intervals = self.forecasts(model, batch)
         return self.sums(batch, windows_first(point), None if intervals is None else windows_first(intervals)), ()
 
@@ -307,7 +313,7 @@ class Forecast(Problem):
         found = figures(totals)
         return {name: found[name] for name in (self.primary.name, *found) if name in found}
 
-    def sample(self, model: nn.Module, generator: torch.Generator) -> str:
+    def sample(self, model: Ensemble, generator: torch.Generator) -> str:
         """How the first series goes on after its last row, in the height of a line."""
         batch, _ = last_windows(self.encoding, self.settings, next(model.parameters()).device, preview=True)
         lines = []
@@ -321,14 +327,14 @@ class Forecast(Problem):
             lines.append(f"{course[: len(course) - after]} → {course[len(course) - after :]}  {name}")
         return "\n".join(lines)
 
-    def inspected(self, model: nn.Module, part: SeriesPart, *, steps: int, lanes: int) -> Inspected:
+    def inspected(self, model: Ensemble, part: SeriesPart, *, steps: int, lanes: int) -> Inspected:
         """Windows of `task.lookback` rows; a step is a segment of them, named by its first row counted back from the
         first label. See `series_inspection.inspected_windows`."""
         return inspected_windows(self.predictor, self.encoding, model, part, steps * lanes)
 
     # Forecasts and their intervals.
 
-    def forecasts(self, model: nn.Module, batch: SeriesBatch) -> tuple[Tensor, Tensor | None]:
+    def forecasts(self, model: Ensemble, batch: SeriesBatch) -> tuple[Tensor, Tensor | None]:
         """Points (horizon, batch, channels) and intervals (horizon, batch, channels, levels, 2), scaled.
 
         The intervals are the predictor's, widened by the calibration; None for a point forecast without one.
@@ -338,7 +344,7 @@ class Forecast(Problem):
             return point, widened_intervals(spans, self.calibration)
         return point, spans if self.likelihood.has_intervals else None
 
-    def calibrate(self, model: nn.Module, part: SeriesPart) -> dict[str, Any] | None:
+    def calibrate(self, model: Ensemble, part: SeriesPart) -> dict[str, Any] | None:
         """Widen the intervals by what they missed in the validation part, or narrow them (conformal prediction; Romano,
         Patterson & Candès 2019). Rows that chose the weights are left out, unless the config shares them."""
         if self.settings.calibration == "none":
@@ -350,19 +356,21 @@ class Forecast(Problem):
             return None
         return {"offsets": self.calibration.tolist(), "windows": len(scores), "rows": self.settings.calibration}
 
-    def notes(self, part: str, *, chosen: bool) -> tuple[str, ...]:
+    def notes(self, corpus: SeriesCorpus, part: str, *, chosen: bool) -> tuple[str, ...]:
         has_own = self.likelihood.has_intervals
-        return reading_notes(
+        overlaps = part in ("validation", "test") and corpus.overlap is not None
+        reading = reading_notes(
             self.settings,
             self.encoding.season,
             part,
             chosen=chosen,
             intervals="calibrated" if self.calibration is not None else "own" if has_own else "none",
         )
+        return (f"{corpus.overlap}.", *reading) if overlaps else reading
 
     # Scores and baselines.
 
-    def evaluate(self, model: nn.Module, part: SeriesPart) -> Score:
+    def evaluate(self, model: Ensemble, part: SeriesPart) -> Score:
         """Every window.
 
         Raises:

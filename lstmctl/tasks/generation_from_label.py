@@ -16,9 +16,10 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
+from lstmctl import shell
 from lstmctl.baselines import NGram, ngram, uniform
 from lstmctl.cells.cell import Cell, checked_options
-from lstmctl.config import Settings
+from lstmctl.config.schema import GenerationFromLabel as GenerationFromLabelSettings
 from lstmctl.config.schema import Model as ModelSettings
 from lstmctl.config.schema import TableData
 from lstmctl.config.schema import Training as TrainingSettings
@@ -34,8 +35,9 @@ from lstmctl.models.recurrence import Recurrence
 from lstmctl.protocols import Batch, Batches, Loss, ModelState, Totals
 from lstmctl.records import Score
 from lstmctl.scoring import total
+from lstmctl.tasks.author import Author
 from lstmctl.tasks.inspected import BEGINNING, Inspected, evenly_chosen, position, symbols_tracked
-from lstmctl.tasks.problem import Problem, settings_of_the_run
+from lstmctl.tasks.problem import ConfigOf, Problem, encoded, settings_of_the_run
 from lstmctl.tasks.sequence_batches import ByLength, SequenceBatch, SequencePart
 from lstmctl.tasks.teacher_forcing import teacher_forced
 
@@ -47,7 +49,11 @@ PREVIEW_LENGTH = 80
 LABELS_TRACKED = 12
 
 
-class GenerationFromLabel(Problem):
+class GenerationFromLabel(
+    Problem[
+        ConfigOf[GenerationFromLabelSettings, TableData], LabelledTable, ConditionalModel, SequenceBatch, SequencePart
+    ]
+):
     """The task `generation-from-label`.
 
     Args:
@@ -56,30 +62,28 @@ class GenerationFromLabel(Problem):
         typical_length: the mean length of a training text, its end included; only training needs it.
     """
 
-    def __init__(self, settings: Settings, encoding: SequenceEncoding, typical_length: float = 1.0) -> None:
+    def __init__(self, settings: ConfigOf[GenerationFromLabelSettings, TableData], encoding: SequenceEncoding, typical_length: float = 1.0) -> None:
         self.settings, self.encoding, self.typical_length = settings, encoding, typical_length
 
     # Data.
 
     @staticmethod
-    def open(settings: Settings, config_folder: Path | None) -> LabelledTable:
+    def open(settings: ConfigOf[GenerationFromLabelSettings, TableData], config_folder: Path | None) -> LabelledTable:
         data = settings.data
-        assert isinstance(data, TableData)
         return open_table(data.table, Layout.of(data.model_dump()), settings.task.type, config_folder)
 
     @classmethod
-    def of(cls, settings: Settings, corpus: LabelledTable) -> Self:
+    def of(cls, settings: ConfigOf[GenerationFromLabelSettings, TableData], corpus: LabelledTable) -> Self:
         return cls(settings, corpus.encoding, float(corpus.part("training").lengths.mean()) + 1)
 
     @classmethod
     def restored(
-        cls, settings: Settings, encoding: Mapping[str, Any], calibration: Mapping[str, Any] | None = None
+        cls, settings: ConfigOf[GenerationFromLabelSettings, TableData], encoding: Mapping[str, Any], calibration: Mapping[str, Any] | None = None
     ) -> Self:
         return cls(settings, SequenceEncoding.from_json(encoding))
 
     def read(self, files: Sequence[str]) -> LabelledTable:
         data = self.settings.data
-        assert isinstance(data, TableData)
         layout = Layout.of(data.model_dump())
         with settings_of_the_run():
             return open_table(files, layout, self.settings.task.type, None, encoding=self.encoding)
@@ -142,17 +146,39 @@ class GenerationFromLabel(Problem):
     def training_order(self, part: SequencePart, training: TrainingSettings, seed: int) -> Batches:
         return ByLength(part, training.batch, seed)
 
-    def initial_state(self, model: nn.Module, batch: Batch) -> ModelState:
+    def author(self, model: ConditionalModel, label: str | None, products: torch.dtype) -> Author:
+        if label is None:
+            first = shell.join([self.encoding.labels[0]])
+            raise UsageError(
+                "writes a text for a label, and none is given",
+                hint=f"say which, such as --label {first}; its labels are {self.known_labels()}",
+            )
+        number = torch.tensor([self.label_number(label)], device=model.head.weight.device)
+        return Author(self.symbols, lambda lanes: LabelPredictor(model, number.expand(lanes), products), (), model.mark)
+
+    def passage(self, text: str, label: str | None, device: torch.device) -> SequencePart:
+        if label is None:
+            raise UsageError(
+                "predicts the symbols of a text from its label: give it by --label",
+                hint=f"its labels are {self.known_labels()}",
+            )
+        symbols = encoded(text, self.symbols)
+        labels = np.array([self.label_number(label)])
+        return SequencePart.of(Sequences.joined(symbols, np.array([len(symbols)]), labels), device)
+
+    @property
+    def next_command(self) -> str:
+        return 'lstmctl generate {run} --label "…"'
+
+    def initial_state(self, model: ConditionalModel, batch: SequenceBatch) -> ModelState:
         return ()  # every text starts from zero
 
-    def loss(self, model: nn.Module, batch: Batch, state: ModelState) -> Loss:
+    def loss(self, model: ConditionalModel, batch: SequenceBatch, state: ModelState) -> Loss:
         # Over a constant, and not over each text's own length: so every symbol weighs the same, as in the figure.
         return Loss(self._nats(model, batch).sum() / self.typical_length, batch.units, ())
 
-    def _nats(self, model: nn.Module, batch: Batch) -> Tensor:
+    def _nats(self, model: ConditionalModel, batch: SequenceBatch) -> Tensor:
         """(time, batch) −ln p of every symbol and of the end; 0 behind the end."""
-        assert isinstance(model, ConditionalModel)
-        assert isinstance(batch, SequenceBatch)
         assert batch.lengths is not None
         read, told = teacher_forced(batch.input, batch.lengths, model.mark)
         scores, _ = model(read, batch.target, model.initial_state(batch.lanes))
@@ -166,8 +192,7 @@ class GenerationFromLabel(Problem):
     def progress(self, part: SequencePart) -> Iterator[SequenceBatch]:
         return part.first(MOST_PROGRESS).scored_batches()
 
-    def score(self, model: nn.Module, batch: Batch, state: ModelState) -> tuple[Totals, ModelState]:
-        assert isinstance(batch, SequenceBatch)
+    def score(self, model: ConditionalModel, batch: SequenceBatch, state: ModelState) -> tuple[Totals, ModelState]:
         assert batch.lengths is not None
         nats = self._nats(model, batch).double().sum().item()
         return {"nats": nats, "symbols": float(batch.lengths.sum()) + batch.lanes}, ()
@@ -176,7 +201,7 @@ class GenerationFromLabel(Problem):
         nats = totals["nats"] / totals["symbols"]
         return {"nats_per_character": nats, "bits_per_character": bits(nats)}
 
-    def evaluate(self, model: nn.Module, part: SequencePart) -> Score:
+    def evaluate(self, model: ConditionalModel, part: SequencePart) -> Score:
         """Every text.
 
         Raises:
@@ -185,7 +210,7 @@ class GenerationFromLabel(Problem):
         self.require(part)
         return Score(self.metrics(total(model, self, part.scored_batches())), len(part))
 
-    def notes(self, part: str, *, chosen: bool) -> tuple[str, ...]:
+    def notes(self, corpus: LabelledTable, part: str, *, chosen: bool) -> tuple[str, ...]:
         if part == "validation":
             return ("These are texts that choices were made on.",) if chosen else ()
         return ()
@@ -215,14 +240,13 @@ class GenerationFromLabel(Problem):
 
     # Use.
 
-    def inspected(self, model: nn.Module, part: SequencePart, *, steps: int, lanes: int) -> Inspected:
+    def inspected(self, model: ConditionalModel, part: SequencePart, *, steps: int, lanes: int) -> Inspected:
         """Lanes are the first steps of texts that are long enough: half of all are, where `steps` is longer than that.
         The first step reads no symbol but where the text begins. A lane's loss is that of the symbol that follows.
 
         Raises:
             DataError: a text has no label.
         """
-        assert isinstance(model, ConditionalModel)
         self.require(part)
         readable = part.lengths + 1  # the beginning, and every symbol
         length = min(steps, int(readable.median()))
@@ -267,9 +291,8 @@ class GenerationFromLabel(Problem):
         more = f" and {len(labels) - 20} more" if len(labels) > 20 else ""
         return ", ".join(labels[:20]) + more
 
-    def sample(self, model: nn.Module, generator: torch.Generator) -> str:
+    def sample(self, model: ConditionalModel, generator: torch.Generator) -> str:
         """A line each for a few labels."""
-        assert isinstance(model, ConditionalModel)
         chosen = torch.randperm(len(self.encoding.labels), generator=generator)[:PREVIEWS]
         labels = chosen.to(model.head.weight.device)
         choices = continuations(LabelPredictor(model, labels), labels.new_empty(0, len(labels)), PREVIEW, generator)

@@ -12,8 +12,9 @@ from typing import Any, Literal
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 
+from lstmctl.models.forecaster import Ensemble
 from lstmctl.errors import DataError, RunError
 from lstmctl.intervals import Floats, conformal_offsets, interval_scores, quantile_offsets, widened
 from lstmctl.scoring import evaluating
@@ -53,7 +54,7 @@ def calibration_rows(validation: SeriesPart, rows: Rows) -> SeriesPart:
 
 
 def calibration_scores(
-    model: nn.Module, part: SeriesPart, predictor: SeriesPredictor
+    model: Ensemble, part: SeriesPart, predictor: SeriesPredictor
 ) -> tuple[Floats, NDArray[np.int64], NDArray[np.int64]]:
     """Score the uncalibrated intervals of the windows that calibrate, in order of series and time.
 

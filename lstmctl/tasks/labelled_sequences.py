@@ -5,16 +5,15 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Generic, Self, TypeVar
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from lstmctl.cells.cell import Cell, checked_options
-from lstmctl.config import Settings
 from lstmctl.config.schema import Model as ModelSettings
-from lstmctl.config.schema import SyntheticData, TableData
+from lstmctl.config.schema import Classification, Regression, SyntheticData, TableData, Tagging
 from lstmctl.config.schema import Training as TrainingSettings
 from lstmctl.data.encoding import UnknownSymbolError
 from lstmctl.data.labelled_table import LabelledTable, Layout, open_table
@@ -28,14 +27,19 @@ from lstmctl.protocols import Batch, Batches, ModelState
 from lstmctl.records import Prediction, Score
 from lstmctl.scoring import evaluating, total
 from lstmctl.tasks.inspected import Inspected, evenly_chosen, position, symbols_tracked
-from lstmctl.tasks.problem import Problem, settings_of_the_run
+from lstmctl.tasks.problem import ConfigOf, Problem, settings_of_the_run
 from lstmctl.tasks.sequence_batches import ByLength, Drawn, FreshSequences, SequenceBatch, SequencePart
 
+TaskT = TypeVar("TaskT", bound=Classification | Regression | Tagging)
+LabelledConfig = ConfigOf[TaskT, TableData | SyntheticData]
 MOST_PROGRESS = 2000
 """Sequences of a look on the way."""
 
 
-class LabelledSequences(Problem):
+class LabelledSequences(
+    Problem[LabelledConfig[TaskT], SequenceCorpus, SequenceLabeller, SequenceBatch, SequencePart],
+    Generic[TaskT],
+):
     """A problem whose answer belongs to a whole sequence, or to each of its steps.
 
     Args:
@@ -47,21 +51,20 @@ class LabelledSequences(Problem):
     by_step = False
     """Whether there is an answer for every step."""
 
-    def __init__(self, settings: Settings, encoding: SequenceEncoding, weights: Tensor | None = None) -> None:
+    def __init__(self, settings: LabelledConfig[TaskT], encoding: SequenceEncoding, weights: Tensor | None = None) -> None:
         self.settings, self.encoding, self.weights = settings, encoding, weights
 
     # Data.
 
     @staticmethod
-    def open(settings: Settings, config_folder: Path | None) -> SequenceCorpus:
+    def open(settings: LabelledConfig[TaskT], config_folder: Path | None) -> SequenceCorpus:
         data = settings.data
         if isinstance(data, SyntheticData):
             return open_synthetic(data.synthetic, data.length, data.held_out)
-        assert isinstance(data, TableData)
         return open_table(data.table, Layout.of(data.model_dump()), settings.task.type, config_folder)
 
     @classmethod
-    def of(cls, settings: Settings, corpus: SequenceCorpus) -> Self:
+    def of(cls, settings: LabelledConfig[TaskT], corpus: SequenceCorpus) -> Self:
         weights = None
         if getattr(settings.task, "class_weights", "none") == "balanced":
             weights = cls.balanced(corpus)
@@ -69,7 +72,7 @@ class LabelledSequences(Problem):
 
     @classmethod
     def restored(
-        cls, settings: Settings, encoding: Mapping[str, Any], calibration: Mapping[str, Any] | None = None
+        cls, settings: LabelledConfig[TaskT], encoding: Mapping[str, Any], calibration: Mapping[str, Any] | None = None
     ) -> Self:
         return cls(settings, SequenceEncoding.from_json(encoding))
 
@@ -109,6 +112,15 @@ class LabelledSequences(Problem):
             return FreshSequences(corpus.fresh, corpus.held_out, device)
         return self.part(corpus, "training", device)
 
+    def caveats_on(self, corpus: SequenceCorpus, part: str, *, is_own: bool) -> tuple[str, ...]:
+        warnings = corpus.warnings if isinstance(corpus, LabelledTable) else {}
+        return (warnings[part],) if part in warnings else ()
+
+    @property
+    def next_command(self) -> str:
+        drawn = isinstance(self.settings.data, SyntheticData)
+        return "lstmctl inspect gradients {run}" if drawn else super().next_command
+
     # Training.
 
     @property
@@ -142,20 +154,19 @@ class LabelledSequences(Problem):
             return Drawn(part, training.batch, seed)
         return ByLength(part, training.batch, seed)
 
-    def initial_state(self, model: nn.Module, batch: Batch) -> ModelState:
+    def initial_state(self, model: SequenceLabeller, batch: SequenceBatch) -> ModelState:
         return ()  # every sequence starts from zero
 
     def progress(self, part: SequencePart) -> Iterator[SequenceBatch]:
         return part.first(MOST_PROGRESS).scored_batches()
 
-    def answers(self, model: nn.Module, batch: Batch) -> Tensor:
+    def answers(self, model: SequenceLabeller, batch: SequenceBatch) -> Tensor:
         """What the network gives, (batch, outputs) or (time, batch, outputs), in the numbers that figures are computed
         in."""
-        assert isinstance(batch, SequenceBatch)
         found: Tensor = model(batch.input, batch.lengths)
         return found.float() if found.dtype == torch.bfloat16 else found
 
-    def evaluate(self, model: nn.Module, part: SequencePart) -> Score:
+    def evaluate(self, model: SequenceLabeller, part: SequencePart) -> Score:
         """Every sequence.
 
         Raises:
@@ -178,7 +189,7 @@ class LabelledSequences(Problem):
     def as_score(self, sums: Mapping[str, Any], sequences: int) -> Score:
         """The figures that follow from such sums."""
 
-    def notes(self, part: str, *, chosen: bool) -> tuple[str, ...]:
+    def notes(self, corpus: SequenceCorpus, part: str, *, chosen: bool) -> tuple[str, ...]:
         if part == "validation":
             return ("These are sequences that choices were made on.",) if chosen else ()
         return ()
@@ -206,11 +217,10 @@ class LabelledSequences(Problem):
     def losses(self, answers: Tensor, target: Tensor) -> Tensor:
         """The loss of each answer, (batch,), of answers (batch, outputs) to targets (batch,) or (batch, outputs)."""
 
-    def inspected(self, model: nn.Module, part: SequencePart, *, steps: int, lanes: int) -> Inspected:
+    def inspected(self, model: SequenceLabeller, part: SequencePart, *, steps: int, lanes: int) -> Inspected:
         """Lanes are the last steps of sequences that are long enough: half of all are, where `steps` is longer than
         that. A lane's loss is that of its answer at the end; where both directions are read and each step has an
         answer, that of the step in the middle."""
-        assert isinstance(model, SequenceLabeller)
         length = min(steps, int(part.lengths.median()))
         chosen = evenly_chosen((part.lengths >= length).nonzero().flatten(), length, steps=steps, lanes=lanes)
         ends = part.starts[chosen] + part.lengths[chosen]
@@ -252,6 +262,11 @@ class LabelledSequences(Problem):
             told_at=told_at,
         )
 
+    def passage(self, text: str, label: str | None, device: torch.device) -> SequencePart:
+        if label is not None:
+            raise UsageError(f"asks for no label: its task is {self.settings.task.type}")
+        return SequencePart.of(self.of_texts([text]), device)
+
     @property
     def reads_texts(self) -> bool:
         return self.encoding.symbols is not None
@@ -283,7 +298,7 @@ class LabelledSequences(Problem):
         return () if self.encoding.features is None else self.encoding.features.names
 
     @torch.no_grad()
-    def predictions(self, model: nn.Module, part: Sequences, device: torch.device) -> list[Prediction]:
+    def predictions(self, model: SequenceLabeller, part: Sequences, device: torch.device) -> list[Prediction]:
         found: dict[int, Prediction] = {}
         with evaluating(model):
             for chosen, batch in SequencePart.of(part, device).in_order():
@@ -304,6 +319,6 @@ class LabelledSequences(Problem):
             return self.encoding.symbols.decode(sequences.input(number))
         return sequences.names[number] if sequences.names else str(number + 1)
 
-    def sample(self, model: nn.Module, generator: torch.Generator) -> str:
+    def sample(self, model: SequenceLabeller, generator: torch.Generator) -> str:
         """Nothing is written: what there is to see of the model are its figures."""
         return ""

@@ -12,17 +12,17 @@ from pathlib import Path
 from typing import Any, Self
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 
 from lstmctl.baselines import LONGEST_TRAINING, NGram, ngram, uniform
 from lstmctl.cells.cell import Cell, checked_options
-from lstmctl.config import Settings
 from lstmctl.config.schema import LanguageModel as LanguageModelSettings
 from lstmctl.config.schema import Model as ModelSettings
 from lstmctl.config.schema import TextData
 from lstmctl.config.schema import Training as TrainingSettings
 from lstmctl.data.encoding import Symbols, TextEncoding, UnknownSymbolError
+from lstmctl.data.mapping import MappedFile, mapped_files
 from lstmctl.data.splitting import held_out
 from lstmctl.data.text import TextCorpus, open_text
 from lstmctl.data.text_lines import open_lines
@@ -35,9 +35,10 @@ from lstmctl.models.sequence_model import SequenceModel
 from lstmctl.protocols import Batch, Batches, Loss, ModelState, Totals
 from lstmctl.records import Prediction, Score
 from lstmctl.scoring import evaluating, total
+from lstmctl.tasks.author import Author
 from lstmctl.tasks.inspected import Inspected
 from lstmctl.tasks.one_stream import stream_total
-from lstmctl.tasks.problem import Problem, settings_of_the_run
+from lstmctl.tasks.problem import ConfigOf, Problem, encoded, settings_of_the_run
 from lstmctl.tasks.text_properties import text_properties
 from lstmctl.tasks.windows import GrowingLanes, Lanes, ShuffledWindows, cold, readable, spread, streamed
 
@@ -57,11 +58,13 @@ class Pass:
 
     name: str
     """Appended to the figures' names; empty for the headline."""
-    total: Callable[[nn.Module], Totals]
+    total: Callable[[SequenceModel], Totals]
     windows: int
 
 
-class LanguageModel(Problem):
+class LanguageModel(
+    Problem[ConfigOf[LanguageModelSettings, TextData], TextCorpus, SequenceModel, Batch, Tensor]
+):
     """The task `language-model`.
 
     Args:
@@ -76,21 +79,18 @@ class LanguageModel(Problem):
         self.symbol = "byte" if encoding.kind == "bytes" else "character"
 
     @staticmethod
-    def open(settings: Settings, config_folder: Path | None) -> TextCorpus:
+    def open(settings: ConfigOf[LanguageModelSettings, TextData], config_folder: Path | None) -> TextCorpus:
         data = settings.data
-        assert isinstance(data, TextData)
         return open_text(data.text, data.symbols, data.split, config_folder)
 
     @classmethod
-    def of(cls, settings: Settings, corpus: TextCorpus) -> Self:
-        assert isinstance(settings.task, LanguageModelSettings)
+    def of(cls, settings: ConfigOf[LanguageModelSettings, TextData], corpus: TextCorpus) -> Self:
         return cls(settings.task, corpus.encoding, settings.training.window)
 
     @classmethod
     def restored(
-        cls, settings: Settings, encoding: Mapping[str, Any], calibration: Mapping[str, Any] | None = None
+        cls, settings: ConfigOf[LanguageModelSettings, TextData], encoding: Mapping[str, Any], calibration: Mapping[str, Any] | None = None
     ) -> Self:
-        assert isinstance(settings.task, LanguageModelSettings)
         return cls(settings.task, TextEncoding.from_json(encoding), settings.training.window)
 
     def read(self, files: Sequence[str]) -> TextCorpus:
@@ -109,6 +109,13 @@ class LanguageModel(Problem):
     def part(self, corpus: TextCorpus, name: str, device: torch.device) -> Tensor:
         """One part as a tensor (length,), in the corpus's own small integers; on the CPU, in its own memory."""
         return readable(corpus.part(name)).to(device)
+
+    def mapped_files(self, corpus: TextCorpus) -> list[MappedFile]:
+        return mapped_files([corpus.symbols])
+
+    @property
+    def next_command(self) -> str:
+        return 'lstmctl generate {run} --prompt "…"'
 
     @property
     def unit(self) -> str:
@@ -182,7 +189,7 @@ class LanguageModel(Problem):
     def _batched(self, name: str, batches: Iterable[Batch], windows: int) -> Pass:
         return Pass(name, lambda model: total(model, self, batches), windows)
 
-    def evaluate(self, model: nn.Module, symbols: Tensor) -> Score:
+    def evaluate(self, model: SequenceModel, symbols: Tensor) -> Score:
         metrics: dict[str, float] = {}
         passes = self.passes(symbols)
         for one in passes:
@@ -223,18 +230,17 @@ class LanguageModel(Problem):
                 f"a part of {len(symbols)} {self.unit} is too short to score; {needed} are needed", hint=hint
             )
 
-    def initial_state(self, model: nn.Module, batch: Batch) -> ModelState:
-        assert isinstance(model, SequenceModel)
+    def initial_state(self, model: SequenceModel, batch: Batch) -> ModelState:
         return model.initial_state(batch.lanes)
 
-    def loss(self, model: nn.Module, batch: Batch, state: ModelState) -> Loss:
+    def loss(self, model: SequenceModel, batch: Batch, state: ModelState) -> Loss:
         logits, state = self._predict(model, batch, state)
         scores = logits.flatten(0, -2)
         scores = scores.float() if scores.dtype == torch.bfloat16 else scores
         loss = functional.cross_entropy(scores, batch.target.flatten(), reduction="sum")
         return Loss(loss, batch.units, state)
 
-    def score(self, model: nn.Module, batch: Batch, state: ModelState) -> tuple[Totals, ModelState]:
+    def score(self, model: SequenceModel, batch: Batch, state: ModelState) -> tuple[Totals, ModelState]:
         loss = self.loss(model, batch, state)
         return {"nats": loss.sum.double().item(), "symbols": float(loss.count)}, loss.state
 
@@ -251,6 +257,11 @@ class LanguageModel(Problem):
             return WindowPredictor(model, lanes, self.window)
         return StreamPredictor(model, lanes, precision)
 
+    def author(self, model: SequenceModel, label: str | None, products: torch.dtype) -> Author:
+        if label is not None:
+            raise UsageError("writes text for no label: its task is language-model", hint="leave out --label")
+        return Author(self.encoding, lambda lanes: self.predictor(model, lanes, products), (self.start,), None)
+
     @property
     def start(self) -> int:
         """The symbol that stands before a text without a prompt: a line break, else a space, else the first."""
@@ -258,12 +269,18 @@ class LanguageModel(Problem):
             return ord("\n")
         return next((self.encoding.symbols.index(mark) for mark in "\n " if mark in self.encoding), 0)
 
-    def sample(self, model: nn.Module, generator: torch.Generator) -> str:
-        assert isinstance(model, SequenceModel)
+    def sample(self, model: SequenceModel, generator: torch.Generator) -> str:
         prompt = torch.full((1, 1), self.start, device=model.input_map.weight.device)
         decode = self.encoding.decoder()
         choices = continuations(self.predictor(model, 1), prompt, PREVIEW, generator)
         return "".join(decode(int(next(choices).symbols)) for _ in range(PREVIEW_LENGTH))
+
+    def passage(self, text: str, label: str | None, device: torch.device) -> Tensor:
+        if label is not None:
+            raise UsageError("asks for no label: its task is language-model")
+        read = torch.from_numpy(encoded(text, self.encoding))
+        # The last symbol of a part is predicted and never read; so that all of the text is read, one more follows.
+        return torch.cat([read, torch.tensor([self.start]).to(read)]).to(device)
 
     def of_texts(self, texts: Sequence[str]) -> list[Symbols]:
         found = []
@@ -280,13 +297,12 @@ class LanguageModel(Problem):
             return open_lines(file, self.encoding)
 
     @torch.no_grad()
-    def predictions(self, model: nn.Module, part: Sequence[Symbols], device: torch.device) -> list[Prediction]:
+    def predictions(self, model: SequenceModel, part: Sequence[Symbols], device: torch.device) -> list[Prediction]:
         """The symbol that follows each text: as label the likeliest, and the probabilities of all, likeliest first.
 
         A text is read as the prompt of a generation is, by itself, so that its answer depends on no other text. An
         empty one stands for the beginning of a text.
         """
-        assert isinstance(model, SequenceModel)
         names = [self.encoding.name_of(number) for number in range(len(self.encoding))]
         found = []
         with evaluating(model):
@@ -299,8 +315,7 @@ class LanguageModel(Problem):
                 found.append(Prediction(self.encoding.decode(text), label=likely[0], probabilities=ranked))
         return found
 
-    def inspected(self, model: nn.Module, symbols: Tensor, *, steps: int, lanes: int) -> Inspected:
-        assert isinstance(model, SequenceModel)
+    def inspected(self, model: SequenceModel, symbols: Tensor, *, steps: int, lanes: int) -> Inspected:
         self.require(symbols)
         if self.many_to_one:
             lanes, steps = max(1, lanes * steps // self.window), self.window
@@ -330,7 +345,6 @@ class LanguageModel(Problem):
             carried=not self.many_to_one,
         )
 
-    def _predict(self, model: nn.Module, batch: Batch, state: ModelState) -> tuple[Tensor, ModelState]:
-        assert isinstance(model, SequenceModel)
+    def _predict(self, model: SequenceModel, batch: Batch, state: ModelState) -> tuple[Tensor, ModelState]:
         features, state = model.features(batch.input, state, batch.mask)
         return model.head(features[-1] if self.many_to_one else features), state

@@ -7,26 +7,25 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Protocol, Self
+from typing import Any, Generic, Protocol, Self, TypeVar
 
 import torch
 from torch import nn
 
 from lstmctl.cells.cell import Cell
-from lstmctl.config import Settings
 from lstmctl.config.schema import Model as ModelSettings
 from lstmctl.config.schema import Training as TrainingSettings
+from lstmctl.data.encoding import Symbols, TextEncoding, UnknownSymbolError
+from lstmctl.data.mapping import MappedFile
 from lstmctl.errors import DataError, UsageError
 from lstmctl.metrics import Metric
 from lstmctl.protocols import Batch, Batches, Loss, ModelState, Totals
 from lstmctl.records import Prediction, Score
+from lstmctl.tasks.author import Author
 from lstmctl.tasks.inspected import Inspected
 
 NOTHING_TOLD = "this run's task has nothing to tell of a sequence: no label, number, text or next symbol"
 USED_BY = "a forecaster tells by `lstmctl forecast`, and what learnt to write for labels by `lstmctl generate --label`"
-Part = Any
-"""One part of the data on its device, in whatever form its task reads: nobody else looks inside."""
-
 
 SETTING = re.compile(r"\b(?:data|task|model|training)\.\w+=")
 
@@ -44,6 +43,20 @@ def settings_of_the_run() -> Iterator[None]:
         if error.hint and SETTING.search(error.hint):
             error.hint = f"fix the file, or retrain with a setting that allows this: {error.hint}"
         raise
+
+
+def encoded(text: str, encoding: TextEncoding) -> Symbols:
+    """(symbols,) numbers of a text that a person gives, in memory of their own.
+
+    Raises:
+        UsageError: it is empty, or holds a symbol that the encoding lacks; the message goes on from the run's name.
+    """
+    if not text:
+        raise UsageError("needs a text of at least one symbol")
+    try:
+        return encoding.encode(text).copy()
+    except UnknownSymbolError as error:
+        raise UsageError(f"never saw {error} (counted from 0) of the text in training") from error
 
 
 class Encoding(Protocol):
@@ -73,16 +86,42 @@ class Corpus(Protocol):
         ...
 
 
-class Problem(ABC):
+TaskT = TypeVar("TaskT", covariant=True)
+DataT = TypeVar("DataT", covariant=True)
+ConfigT = TypeVar("ConfigT")
+CorpusT = TypeVar("CorpusT", bound=Corpus)
+ModelT = TypeVar("ModelT", bound=nn.Module)
+BatchT = TypeVar("BatchT", bound=Batch)
+PartT = TypeVar("PartT")
+
+
+class ConfigOf(Protocol[TaskT, DataT]):
+    """A whole config whose `task` and `data` are of these types, as a task knows them to be."""
+
+    @property
+    def task(self) -> TaskT: ...
+    @property
+    def data(self) -> DataT: ...
+    @property
+    def model(self) -> ModelSettings: ...
+    @property
+    def training(self) -> TrainingSettings: ...
+    @property
+    def seed(self) -> int: ...
+
+
+class Problem(ABC, Generic[ConfigT, CorpusT, ModelT, BatchT, PartT]):
     """A sequence problem from end to end: one class a task of the config, named in `registry.TASKS`.
 
-    It is built from a config and an encoding alone. What training sees of it is `protocols.Task`.
+    It is built from a config and an encoding alone. What training sees of it is `protocols.Task`. Its types are those
+    of the config it reads (`ConfigOf`), its corpus, its network, its batches, and one part of its data on a device, in
+    whatever form it reads that: nobody else looks inside.
     """
 
     @staticmethod
     @abstractmethod
-    def open(settings: Settings, config_folder: Path | None) -> Any:
-        """The data that a config names: a `Corpus`.
+    def open(settings: ConfigT, config_folder: Path | None) -> CorpusT:
+        """The data that a config names.
 
         Raises:
             DataError: nothing is found, or it cannot be used as it is.
@@ -90,13 +129,13 @@ class Problem(ABC):
 
     @classmethod
     @abstractmethod
-    def of(cls, settings: Settings, corpus: Any) -> Self:
+    def of(cls, settings: ConfigT, corpus: CorpusT) -> Self:
         """The problem that a config poses on data just opened."""
 
     @classmethod
     @abstractmethod
     def restored(
-        cls, settings: Settings, encoding: Mapping[str, Any], calibration: Mapping[str, Any] | None = None
+        cls, settings: ConfigT, encoding: Mapping[str, Any], calibration: Mapping[str, Any] | None = None
     ) -> Self:
         """The problem of a run, without its data.
 
@@ -109,8 +148,8 @@ class Problem(ABC):
         """
 
     @abstractmethod
-    def read(self, files: Sequence[str]) -> Any:
-        """Other data, encoded as this problem's own: a `Corpus` with one part, `validation`.
+    def read(self, files: Sequence[str]) -> CorpusT:
+        """Other data, encoded as this problem's own, with one part, `validation`.
 
         Raises:
             DataError: it is not there, or holds what the encoding does not know.
@@ -121,11 +160,11 @@ class Problem(ABC):
         """How another problem's weights would mean something else here; None where they mean the same."""
 
     @abstractmethod
-    def facts(self, corpus: Any) -> dict[str, Any]:
+    def facts(self, corpus: CorpusT) -> dict[str, Any]:
         """What `run.json` says of the data, beside its fingerprint and files; `parts` holds the length of each."""
 
     @abstractmethod
-    def model(self, settings: ModelSettings, cell: type[Cell], generator: torch.Generator) -> nn.Module:
+    def model(self, settings: ModelSettings, cell: type[Cell], generator: torch.Generator) -> ModelT:
         """A freshly initialised network.
 
         Raises:
@@ -133,27 +172,27 @@ class Problem(ABC):
         """
 
     @abstractmethod
-    def part(self, corpus: Any, name: str, device: torch.device) -> Part:
+    def part(self, corpus: CorpusT, name: str, device: torch.device) -> PartT:
         """One part of the data, on a device."""
 
     @abstractmethod
-    def require(self, part: Part) -> None:
+    def require(self, part: PartT) -> None:
         """Raises DataError when a part is too short to be scored."""
 
-    def check(self, corpus: Any) -> None:
+    def check(self, corpus: CorpusT) -> None:
         """Raises DataError when a part that is not trained on is too short to be scored."""
         for name in set(corpus.parts) - {"training"}:
             self.require(self.part(corpus, name, torch.device("cpu")))
 
-    def training_part(self, corpus: Any, device: torch.device) -> Part:
+    def training_part(self, corpus: CorpusT, device: torch.device) -> Any:
         """What `prepare` and `training_order` take: the training part, unless a task trains on something else."""
         return self.part(corpus, "training", device)
 
-    def prepare(self, model: nn.Module, training: Part, validation: Part) -> None:  # noqa: B027
+    def prepare(self, model: ModelT, training: Any, validation: PartT) -> None:  # noqa: B027
         """Put into a new network, before its first step, what is computed from the data and not learnt."""
 
     @abstractmethod
-    def training_order(self, part: Part, training: TrainingSettings, seed: int) -> Batches:
+    def training_order(self, part: Any, training: TrainingSettings, seed: int) -> Batches:
         """The order in which the training part is read.
 
         Raises:
@@ -161,25 +200,67 @@ class Problem(ABC):
         """
 
     @abstractmethod
-    def progress(self, part: Part) -> Iterable[Batch]:
+    def progress(self, part: PartT) -> Iterable[BatchT]:
         """A look at the validation part during training; it decides which weights are best."""
 
     @abstractmethod
-    def evaluate(self, model: nn.Module, part: Part) -> Score:
+    def evaluate(self, model: ModelT, part: PartT) -> Score:
         """The figures that are reported of a part."""
 
-    def calibrate(self, model: nn.Module, part: Part) -> dict[str, Any] | None:
+    def calibrate(self, model: ModelT, part: PartT) -> dict[str, Any] | None:
         """Once training is over, learn from the validation part how sure to be; what a run keeps of it, or None."""
         return None
 
-    def notes(self, part: str, *, chosen: bool) -> tuple[str, ...]:
-        """What one must know to read figures of a part, in whole sentences; `chosen`, whether the validation part chose
-        among weights."""
+    def notes(self, corpus: CorpusT, part: str, *, chosen: bool) -> tuple[str, ...]:
+        """What one must know to read the scores of a part, in whole sentences; `chosen`, whether the validation part
+        chose among weights. `part` is empty for other data than the run's own."""
         return ()
 
     @abstractmethod
-    def references(self, corpus: Any, split: str) -> dict[str, Score]:
+    def references(self, corpus: CorpusT, split: str) -> dict[str, Score]:
         """Figures of simple baselines on one part, by name: what is reached without a network."""
+
+    def mapped_files(self, corpus: CorpusT) -> list[MappedFile]:
+        """The files that a corpus is read from while it is used; none where it is in memory."""
+        return []
+
+    def caveats(self, corpus: CorpusT) -> tuple[str, ...]:
+        """What to know of the data before a network is trained on it, in sentences."""
+        return ()
+
+    def caveats_on(self, corpus: CorpusT, part: str, *, is_own: bool) -> tuple[str, ...]:
+        """What to know of a part before it is scored, in sentences; `is_own`, whether the run was trained on the
+        corpus."""
+        return ()
+
+    def author(self, model: ModelT, label: str | None, products: torch.dtype) -> Author | None:
+        """What the network writes text with; None where the task writes none.
+
+        Args:
+            label: what a text is to be written for, where that is the task.
+            products: the type of the products in a step.
+
+        Raises:
+            UsageError: a label is missing, unknown, or not asked for; the message goes on from the run's name.
+        """
+        return None
+
+    def passage(self, text: str, label: str | None, device: torch.device) -> PartT | None:
+        """A text that a person gives, to look at what the network makes of it; None where the task reads no text.
+
+        Args:
+            label: of the text, where the task reads one.
+
+        Raises:
+            UsageError: the text is empty or holds a symbol that the encoding lacks; or a label is missing, unknown, or
+                not asked for. The message goes on from the run's name.
+        """
+        return None
+
+    @property
+    def next_command(self) -> str:
+        """What to try with a run that is trained; `{run}` stands for it."""
+        return "lstmctl predict {run} FILE"
 
     @property
     def reads_texts(self) -> bool:
@@ -200,9 +281,10 @@ class Problem(ABC):
         Raises:
             DataError: it is not there, or holds what the encoding does not know.
         """
-        return self.read([file]).part("validation")
+        corpus: Any = self.read([file])
+        return corpus.part("validation")
 
-    def predictions(self, model: nn.Module, part: Any, device: torch.device) -> list[Prediction]:
+    def predictions(self, model: ModelT, part: Any, device: torch.device) -> list[Prediction]:
         """What the network tells of each sequence that `of_texts` or `of_file` gave, in their order.
 
         Raises:
@@ -210,7 +292,7 @@ class Problem(ABC):
         """
         raise UsageError(NOTHING_TOLD, hint=USED_BY)
 
-    def inspected(self, model: nn.Module, part: Part, *, steps: int, lanes: int) -> Inspected:
+    def inspected(self, model: ModelT, part: PartT, *, steps: int, lanes: int) -> Inspected:
         """The network's recurrence and what runs through it when it reads a part: what `lstmctl inspect` looks into.
 
         The lanes begin at even distances over the part, the first with it; each starts from a zero state, as the task
@@ -238,12 +320,16 @@ class Problem(ABC):
     @abstractmethod
     def unit(self) -> str: ...
     @abstractmethod
-    def initial_state(self, model: nn.Module, batch: Batch) -> ModelState: ...
+    def initial_state(self, model: ModelT, batch: BatchT) -> ModelState: ...
     @abstractmethod
-    def loss(self, model: nn.Module, batch: Batch, state: ModelState) -> Loss: ...
+    def loss(self, model: ModelT, batch: BatchT, state: ModelState) -> Loss: ...
     @abstractmethod
-    def score(self, model: nn.Module, batch: Batch, state: ModelState) -> tuple[Totals, ModelState]: ...
+    def score(self, model: ModelT, batch: BatchT, state: ModelState) -> tuple[Totals, ModelState]: ...
     @abstractmethod
     def metrics(self, totals: Totals) -> dict[str, float]: ...
     @abstractmethod
-    def sample(self, model: nn.Module, generator: torch.Generator) -> str: ...
+    def sample(self, model: ModelT, generator: torch.Generator) -> str: ...
+
+
+AnyProblem = Problem[Any, Any, Any, Any, Any]
+"""A problem of whatever task."""

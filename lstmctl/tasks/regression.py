@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 
 from lstmctl.baselines.labels import numbers_from_bags
@@ -19,9 +19,11 @@ from lstmctl.data.sequences import Numbers, Sequences
 from lstmctl.errors import DataError
 from lstmctl.metrics import Metric, metric
 from lstmctl.metrics.numbers import figures, totals
-from lstmctl.protocols import Batch, Loss, ModelState, Totals
+from lstmctl.models.sequence_labeller import SequenceLabeller
+from lstmctl.protocols import Loss, ModelState, Totals
 from lstmctl.records import Prediction, Score
 from lstmctl.tasks.labelled_sequences import LabelledSequences
+from lstmctl.tasks.sequence_batches import SequenceBatch
 
 LOSSES: dict[str, Callable[..., Tensor]] = {
     "mse": functional.mse_loss,
@@ -30,7 +32,7 @@ LOSSES: dict[str, Callable[..., Tensor]] = {
 }
 
 
-class Regression(LabelledSequences):
+class Regression(LabelledSequences[RegressionSettings]):
     """The task `regression`."""
 
     @property
@@ -44,19 +46,17 @@ class Regression(LabelledSequences):
 
     @property
     def primary(self) -> Metric:
-        assert isinstance(self.settings.task, RegressionSettings)
         return metric("mse" if self.settings.task.loss == "mse" else "mae")
 
-    def loss(self, model: nn.Module, batch: Batch, state: ModelState) -> Loss:
+    def loss(self, model: SequenceLabeller, batch: SequenceBatch, state: ModelState) -> Loss:
         answers = self.answers(model, batch)
         return Loss(self.losses(answers, batch.target[0]).sum(), batch.units, ())
 
     def losses(self, answers: Tensor, target: Tensor) -> Tensor:
-        assert isinstance(self.settings.task, RegressionSettings)
         scaled = self._scaled(target).to(answers)
         return LOSSES[self.settings.task.loss](answers, scaled, reduction="none").mean(-1)
 
-    def score(self, model: nn.Module, batch: Batch, state: ModelState) -> tuple[Totals, ModelState]:
+    def score(self, model: SequenceLabeller, batch: SequenceBatch, state: ModelState) -> tuple[Totals, ModelState]:
         told = self._unscaled(self.answers(model, batch))
         truth = batch.target[0]
         known = ~truth.isnan()

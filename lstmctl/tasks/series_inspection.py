@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from lstmctl.data.series_encoding import SeriesEncoding
 from lstmctl.models.forecaster import Ensemble
@@ -14,7 +14,7 @@ from lstmctl.tasks.series_windows import SeriesPart
 
 
 def inspected_windows(
-    predictor: SeriesPredictor, encoding: SeriesEncoding, model: nn.Module, part: SeriesPart, amount: int
+    predictor: SeriesPredictor, encoding: SeriesEncoding, model: Ensemble, part: SeriesPart, amount: int
 ) -> Inspected:
     """Windows evenly spread over a part, each a lane, or a lane a channel where channels are independent.
 
@@ -24,7 +24,6 @@ def inspected_windows(
     Args:
         amount: about how many steps to read in all.
     """
-    assert isinstance(model, Ensemble)
     member = model.each()[0]
     segment, rows = member.sizes.segment, member.sizes.lookback
     segments = rows // segment

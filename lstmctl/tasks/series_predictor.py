@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from lstmctl.config.schema import Forecast as ForecastSettings
 from lstmctl.models.forecaster import Decoding, Ensemble, Feedback, Window
@@ -41,7 +41,7 @@ class SeriesPredictor:
         """Whether sample paths can be drawn."""
         return self.likelihood.has_samples and self.decoding in ("recursive", "encoder-decoder")
 
-    def uncalibrated(self, model: nn.Module, batch: SeriesBatch) -> tuple[Tensor, Tensor]:
+    def uncalibrated(self, model: Ensemble, batch: SeriesBatch) -> tuple[Tensor, Tensor]:
         """Points (horizon, batch, channels) and intervals (horizon, batch, channels, levels, 2), scaled: those of the
         likelihood, or the point at both ends where it has none.
 
@@ -66,7 +66,7 @@ class SeriesPredictor:
         spans = torch.stack([self.likelihood.quantiles(parameters, ends) for parameters in read]).mean(0)
         return moved, spans.reshape(*spans.shape[:-1], count, 2) + (moved - point)[..., None, None]
 
-    def paths(self, model: nn.Module, batch: SeriesBatch, count: int, generator: torch.Generator) -> Tensor:
+    def paths(self, model: Ensemble, batch: SeriesBatch, count: int, generator: torch.Generator) -> Tensor:
         """Draws from the joint distribution of the horizon, (count, horizon, batch, channels), scaled; in an ensemble
         each member draws its share.
 
@@ -75,7 +75,6 @@ class SeriesPredictor:
         """
         if not self.has_joint_distribution:
             raise TypeError("only a distribution that is forecast step by step has sample paths")
-        assert isinstance(model, Ensemble)
         window, shift, scale = self.window(model, batch)
         drawn = []
         members = model.each()
@@ -91,7 +90,7 @@ class SeriesPredictor:
             drawn.append(lanes * scale + shift)
         return torch.cat(drawn)
 
-    def window(self, model: nn.Module, batch: SeriesBatch) -> tuple[Window, Tensor, Tensor]:
+    def window(self, model: Ensemble, batch: SeriesBatch) -> tuple[Window, Tensor, Tensor]:
         """What the network sees, and the shift and scale (1, batch, channels) that were taken out of it, all in the
         numbers of its weights."""
         assert batch.past is not None
@@ -111,7 +110,7 @@ class SeriesPredictor:
         """The likelihood's parameters, scaled, by the outputs (horizon, batch, channels, outputs) of a window."""
         return self.likelihood.read(_full(outputs), shift, scale)
 
-    def _outputs(self, model: nn.Module, window: Window) -> list[Tensor]:
+    def _outputs(self, model: Ensemble, window: Window) -> list[Tensor]:
         """The outputs of each member, in the numbers that figures are computed in."""
         found: list[Tensor] = [_full(outputs) for outputs in model(window)]
         if self.settings.symmetry == "none":
@@ -120,9 +119,8 @@ class SeriesPredictor:
         others = [self.likelihood.mirrored(_full(outputs)) for outputs in model(mirror)]
         return [(own + other) / 2 for own, other in zip(found, others, strict=True)]
 
-    def _by_ridge(self, model: nn.Module, batch: SeriesBatch, point: Tensor) -> Tensor:
+    def _by_ridge(self, model: Ensemble, batch: SeriesBatch, point: Tensor) -> Tensor:
         """The mean of a point and of what the ridge regression forecasts, weighed as the config has it."""
-        assert isinstance(model, Ensemble)
         if model.ridge is None:
             return point
         filled = carried_forward(batch.input) if self.masked else batch.input

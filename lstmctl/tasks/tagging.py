@@ -9,21 +9,23 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 
 from lstmctl.baselines.labels import label_of_each_step, majority
+from lstmctl.config.schema import Tagging as TaggingSettings
 from lstmctl.data.sequences import UNLABELLED, Sequences
 from lstmctl.errors import DataError
 from lstmctl.metrics import Metric, metric
 from lstmctl.metrics.labels import by_label, confusion, figures
-from lstmctl.protocols import Batch, Loss, ModelState, Totals
+from lstmctl.models.sequence_labeller import SequenceLabeller
+from lstmctl.protocols import Loss, ModelState, Totals
 from lstmctl.records import Prediction, Score
 from lstmctl.tasks.labelled_sequences import LabelledSequences
 from lstmctl.tasks.sequence_batches import SequenceBatch
 
 
-class Tagging(LabelledSequences):
+class Tagging(LabelledSequences[TaggingSettings]):
     """The task `tagging`."""
 
     by_step = True
@@ -36,7 +38,7 @@ class Tagging(LabelledSequences):
     def primary(self) -> Metric:
         return metric("accuracy")
 
-    def loss(self, model: nn.Module, batch: Batch, state: ModelState) -> Loss:
+    def loss(self, model: SequenceLabeller, batch: SequenceBatch, state: ModelState) -> Loss:
         answers = self.answers(model, batch)
         weights = None if self.weights is None else self.weights.to(answers)
         each = functional.cross_entropy(
@@ -48,8 +50,7 @@ class Tagging(LabelledSequences):
     def losses(self, answers: Tensor, target: Tensor) -> Tensor:
         return functional.cross_entropy(answers, target.long(), reduction="none")
 
-    def score(self, model: nn.Module, batch: Batch, state: ModelState) -> tuple[Totals, ModelState]:
-        assert isinstance(batch, SequenceBatch)
+    def score(self, model: SequenceLabeller, batch: SequenceBatch, state: ModelState) -> tuple[Totals, ModelState]:
         answers = self.answers(model, batch)
         counted = batch.target != UNLABELLED
         if batch.counts is not None:

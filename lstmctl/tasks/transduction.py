@@ -17,10 +17,10 @@ from torch.nn import functional
 
 from lstmctl.baselines.pairs import nearest_source
 from lstmctl.cells.cell import Cell, checked_options
-from lstmctl.config import Settings
 from lstmctl.config.schema import Model as ModelSettings
 from lstmctl.config.schema import PairsData
 from lstmctl.config.schema import Training as TrainingSettings
+from lstmctl.config.schema import Transduction as TransductionSettings
 from lstmctl.data.encoding import TextEncoding, UnknownSymbolError
 from lstmctl.data.pairs import PairsCorpus, PairsEncoding, Texts, open_pairs
 from lstmctl.data.sequences import UNLABELLED
@@ -35,7 +35,7 @@ from lstmctl.records import Prediction, Score
 from lstmctl.scoring import evaluating, total
 from lstmctl.tasks.inspected import Inspected, evenly_chosen, position, symbols_tracked
 from lstmctl.tasks.pair_batches import PairBatch, PairsPart
-from lstmctl.tasks.problem import Problem, settings_of_the_run
+from lstmctl.tasks.problem import ConfigOf, Problem, settings_of_the_run
 from lstmctl.tasks.sequence_batches import ByLength
 from lstmctl.tasks.teacher_forcing import teacher_forced
 
@@ -44,7 +44,9 @@ MOST_PROGRESS = 1000
 """Pairs of a look on the way."""
 
 
-class Transduction(Problem):
+class Transduction(
+    Problem[ConfigOf[TransductionSettings, PairsData], PairsCorpus, EncoderDecoder, PairBatch, PairsPart]
+):
     """The task `transduction`.
 
     Args:
@@ -52,29 +54,27 @@ class Transduction(Problem):
         encoding: the two vocabularies.
     """
 
-    def __init__(self, settings: Settings, encoding: PairsEncoding) -> None:
+    def __init__(self, settings: ConfigOf[TransductionSettings, PairsData], encoding: PairsEncoding) -> None:
         self.settings, self.encoding = settings, encoding
 
     # Data.
 
     @staticmethod
-    def open(settings: Settings, config_folder: Path | None) -> PairsCorpus:
+    def open(settings: ConfigOf[TransductionSettings, PairsData], config_folder: Path | None) -> PairsCorpus:
         data = settings.data
-        assert isinstance(data, PairsData)
         return open_pairs(data.pairs, data.split, config_folder)
 
     @classmethod
-    def of(cls, settings: Settings, corpus: PairsCorpus) -> Self:
+    def of(cls, settings: ConfigOf[TransductionSettings, PairsData], corpus: PairsCorpus) -> Self:
         return cls(settings, corpus.encoding)
 
     @classmethod
     def restored(
-        cls, settings: Settings, encoding: Mapping[str, Any], calibration: Mapping[str, Any] | None = None
+        cls, settings: ConfigOf[TransductionSettings, PairsData], encoding: Mapping[str, Any], calibration: Mapping[str, Any] | None = None
     ) -> Self:
         return cls(settings, PairsEncoding.from_json(encoding))
 
     def read(self, files: Sequence[str]) -> PairsCorpus:
-        assert isinstance(self.settings.data, PairsData)
         with settings_of_the_run():
             return open_pairs(files, self.settings.data.split, None, encoding=self.encoding)
 
@@ -132,26 +132,23 @@ class Transduction(Problem):
         model.initialise(generator)
         return model
 
-    def prepare(self, model: nn.Module, training: PairsPart, validation: PairsPart) -> None:
+    def prepare(self, model: EncoderDecoder, training: PairsPart, validation: PairsPart) -> None:
         """Tell the network how long a target may be."""
-        assert isinstance(model, EncoderDecoder)
         model.longest_target.fill_(int(training.targets.lengths.max()))
 
     def training_order(self, part: PairsPart, training: TrainingSettings, seed: int) -> Batches:
         return ByLength(part, training.batch, seed)
 
-    def initial_state(self, model: nn.Module, batch: Batch) -> ModelState:
+    def initial_state(self, model: EncoderDecoder, batch: PairBatch) -> ModelState:
         return ()  # every pair starts from zero
 
-    def loss(self, model: nn.Module, batch: Batch, state: ModelState) -> Loss:
-        assert isinstance(batch, PairBatch)
+    def loss(self, model: EncoderDecoder, batch: PairBatch, state: ModelState) -> Loss:
         nats = self._nats(model, batch)
         return Loss((nats.sum(0) / (batch.target_lengths + 1)).sum(), batch.units, ())
 
-    def _nats(self, model: nn.Module, batch: PairBatch, encoded: Encoded | None = None) -> Tensor:
+    def _nats(self, model: EncoderDecoder, batch: PairBatch, encoded: Encoded | None = None) -> Tensor:
         """(time, batch) −ln p of every symbol and of the end, given the true ones before it; 0 behind the end. The
         sources are read anew unless they are given as `encoded`."""
-        assert isinstance(model, EncoderDecoder)
         read, told = teacher_forced(batch.target, batch.target_lengths, model.mark)
         given = model(batch.input, batch.source_lengths, read) if encoded is None else model.decoded(encoded, read)
         scores = given.flatten(0, 1)
@@ -164,8 +161,7 @@ class Transduction(Problem):
     def progress(self, part: PairsPart) -> Iterator[PairBatch]:
         return part.first(MOST_PROGRESS).scored_batches()
 
-    def score(self, model: nn.Module, batch: Batch, state: ModelState) -> tuple[Totals, ModelState]:
-        assert isinstance(batch, PairBatch)
+    def score(self, model: EncoderDecoder, batch: PairBatch, state: ModelState) -> tuple[Totals, ModelState]:
         lengths = batch.target_lengths.cpu().numpy()
         written, written_lengths = self.written(model, batch)
         edits = edit_distances(
@@ -177,10 +173,9 @@ class Transduction(Problem):
             **_edit_totals(edits, lengths),
         }, ()
 
-    def written(self, model: nn.Module, batch: PairBatch) -> tuple[Tensor, Tensor]:
+    def written(self, model: EncoderDecoder, batch: PairBatch) -> tuple[Tensor, Tensor]:
         """What the network writes for each source, at every step the likeliest symbol: numbers (time, batch), of which
         those behind the ends mean nothing, and lengths (batch,)."""
-        assert isinstance(model, EncoderDecoder)
         predictor = SourcePredictor(model, batch.input, batch.source_lengths)
         return greedy(predictor, batch.input[:0], model.mark, model.limit)
 
@@ -190,7 +185,7 @@ class Transduction(Problem):
         each told from the true ones before it."""
         return {**_edit_figures(totals), "nats_per_character": totals["nats"] / totals["symbols"]}
 
-    def evaluate(self, model: nn.Module, part: PairsPart) -> Score:
+    def evaluate(self, model: EncoderDecoder, part: PairsPart) -> Score:
         """Every pair whose target is known.
 
         Raises:
@@ -201,7 +196,7 @@ class Transduction(Problem):
             raise DataError("no target is known, so there is nothing to score")
         return Score(self.metrics(total(model, self, known.scored_batches())), len(known))
 
-    def notes(self, part: str, *, chosen: bool) -> tuple[str, ...]:
+    def notes(self, corpus: PairsCorpus, part: str, *, chosen: bool) -> tuple[str, ...]:
         if part == "validation":
             return ("These are pairs that choices were made on.",) if chosen else ()
         return ()
@@ -229,11 +224,10 @@ class Transduction(Problem):
 
     # Use.
 
-    def inspected(self, model: nn.Module, part: PairsPart, *, steps: int, lanes: int) -> Inspected:
+    def inspected(self, model: EncoderDecoder, part: PairsPart, *, steps: int, lanes: int) -> Inspected:
         """Lanes are whole sources of one length, that which most symbols belong to, read by the encoder: a source cut
         short has no target. A lane's loss is that of writing the target, in nats a symbol, given the true symbols
         before each; where the target is not known, asking for it is a DataError."""
-        assert isinstance(model, EncoderDecoder)
         pairs = part.known()
         pairs = pairs if len(pairs) else part
         counts = torch.bincount(pairs.sources.lengths)
@@ -263,6 +257,11 @@ class Transduction(Problem):
             loss_notes=("The loss is that of writing the whole target.", *([LOOKS_BACK] if model.attention else [])),
         )
 
+    def passage(self, text: str, label: str | None, device: torch.device) -> PairsPart:
+        if label is not None:
+            raise UsageError("asks for no label: its task is transduction")
+        return PairsPart.of(*self.of_texts([text]), device)
+
     def of_texts(self, texts: Sequence[str]) -> tuple[Texts, Texts]:
         found = []
         for text in texts:
@@ -280,7 +279,7 @@ class Transduction(Problem):
         )
 
     @torch.no_grad()
-    def predictions(self, model: nn.Module, part: tuple[Texts, Texts], device: torch.device) -> list[Prediction]:
+    def predictions(self, model: EncoderDecoder, part: tuple[Texts, Texts], device: torch.device) -> list[Prediction]:
         """What the network writes for every source, in their order; the targets may be unknown."""
         texts: dict[int, str] = {}
         with evaluating(model):
@@ -292,7 +291,7 @@ class Transduction(Problem):
         sources = _decoded(part[0], self.encoding.source)
         return [Prediction(source, text=texts[number]) for number, source in enumerate(sources)]
 
-    def sample(self, model: nn.Module, generator: torch.Generator) -> str:
+    def sample(self, model: EncoderDecoder, generator: torch.Generator) -> str:
         """Nothing is written: there is no source without the data."""
         return ""
 

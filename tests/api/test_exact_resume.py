@@ -25,12 +25,12 @@ from tests.conftest import Command
 Train = Callable[..., str]
 
 CELLS = ["rnn", "lstm", "gru", "feedforward"]
-STEPS = 300
+STEPS = 160
 SETTINGS = [
     f"training.budget={STEPS} steps",
-    "training.evaluate_every=80",
-    "training.save_every=37",
-    "training.sample_every=70",
+    "training.evaluate_every=45",
+    "training.save_every=23",
+    "training.sample_every=60",
 ]
 
 

@@ -17,6 +17,7 @@ from lstmctl.errors import DivergedError, RunError
 from lstmctl.records import Evaluated, Event, Finished, Sampled, SavePoint, Started, Stepped
 from lstmctl.registry import CELLS, resolve
 from lstmctl.runs.checkpoint import Snapshot
+from lstmctl.tasks import language_model
 from lstmctl.tasks.language_model import LanguageModel
 from lstmctl.training.trainer import Trainer
 
@@ -76,9 +77,14 @@ def same(a: Snapshot, b: Snapshot) -> bool:
 
 
 @pytest.mark.parametrize("cell", CELL_NAMES)
-@pytest.mark.parametrize("shape", ["many-to-many", "many-to-one"])
-@pytest.mark.parametrize("optimizer", ["adamw", "soap", "sgd"])
-def test_resumed_equals_uninterrupted(cell: str, shape: str, optimizer: str) -> None:
+@pytest.mark.parametrize(
+    ("shape", "optimizer"),
+    [("many-to-many", "adamw"), ("many-to-many", "soap"), ("many-to-many", "sgd"), ("many-to-one", "adamw")],
+)
+def test_resumed_equals_uninterrupted(
+    cell: str, shape: str, optimizer: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(language_model, "PREVIEW_LENGTH", 20)  # each symbol is a window to read
     settings = settings_of(cell, shape=shape, optimizer=optimizer)
     whole = trainer_of(settings)
     snapshots, expected = [], []

@@ -1,0 +1,155 @@
+"""The parts of a run on the disk: its settings, task, network and data, each read when it is first needed."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Collection, Sequence
+from functools import cached_property
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from lstmctl import registry, shell
+from lstmctl.api.assembly import build_model, find_cell, open_data, restore_task
+from lstmctl.cells.cell import Cell
+from lstmctl.config import Settings, derive, load
+from lstmctl.data.encoding import TextEncoding, UnknownSymbolError
+from lstmctl.decoding import Sampling
+from lstmctl.errors import DataError, RunError, UsageError
+from lstmctl.models.sequence_model import count_parameters
+from lstmctl.records import Backtest, Evaluation, Generated, Prediction, Score, SeriesForecast
+from lstmctl.runs.folder import CALIBRATION, RunFolder, find_run, runs_root
+from lstmctl.tasks.problem import AnyProblem, Corpus
+from lstmctl.training.trainer import load_weights
+
+log = logging.getLogger(__name__)
+
+
+class Trained:
+    """A run on the disk, as whoever uses it needs it.
+
+    The model is read when it is first needed, from the best checkpoint where a test part was kept apart, else from the
+    last; it computes in float32.
+    """
+
+    def __init__(
+        self, folder: RunFolder, *, trust: bool = False, device: str = "cpu", overrides: Sequence[str] = ()
+    ) -> None:
+        self.folder, self.device = folder, torch.device(device)
+        self.info: dict[str, Any] = folder.info()
+        self.settings: Settings = load(str(folder.config_path()), trust=trust).settings
+        if overrides:
+            source = f"data.{self.settings.data.source}"
+            for override in overrides:
+                if override.partition("=")[0] != source:
+                    raise UsageError(
+                        f"{override}: {self.name} is trained; only where its data now is can be said: {source}=PATH"
+                    )
+            self.settings = derive(self.settings, overrides)
+        self.step: int | None = None
+        """The training step of the weights in use; None while no weights are."""
+        self.fallback: str | None = None
+        """Why these are not the weights that the run is judged by; None where they are."""
+
+    @property
+    def path(self) -> Path:
+        return self.folder.path
+
+    @property
+    def name(self) -> str:
+        return self.folder.name
+
+    @property
+    def status(self) -> str:
+        """`running`, `finished`, `interrupted`, `diverged`, `failed`, or `stopped` for a run that was killed."""
+        status = str(self.info.get("status"))
+        return "stopped" if status == "running" and not self.folder.is_held() else status
+
+    @property
+    def metrics(self) -> dict[str, dict[str, float] | None]:
+        """The final figures by part: `validation`, and `test` (None where there is no test part)."""
+        return dict(self.info.get("metrics", {}))
+
+    @cached_property
+    def task(self) -> AnyProblem:
+        """What the run learnt, rebuilt without its data.
+
+        Raises:
+            RunError: its encoding is missing or damaged.
+        """
+        calibration = self.folder.calibration()
+        if calibration is None and self.info.get("calibrated"):
+            raise RunError(f"{self.path / CALIBRATION} is missing: without it the intervals are not those of the run")
+        return restore_task(self.settings, self.folder.encoding(), calibration)
+
+    @cached_property
+    def model(self) -> nn.Module:
+        """The network with the run's weights.
+
+        Raises:
+            RunError: no checkpoint is sound, or the cell's source changed since.
+        """
+        model = build_model(self.settings, self.task, self.cell, "float32")
+        weights = self.folder.checkpoints.read_weights(self.info.get("headline", "last"))
+        if self.status == "diverged":
+            log.warning(
+                "%s diverged; these are its weights of step %d, the last that were saved", self.name, weights.step
+            )
+        load_weights(model, weights.tensors)
+        self.step, self.fallback = weights.step, weights.fallback
+        return model.to(self.device).eval()
+
+    @property
+    def parameters(self) -> int:
+        """All trainable numbers of the model."""
+        return count_parameters(self.model)
+
+    @cached_property
+    def cell(self) -> type[Cell]:
+        """The class of the run's cell.
+
+        Raises:
+            RunError: its source is not the one the run was trained with.
+        """
+        name, recorded = self.settings.model.cell, self.info.get("cell_source")
+        kept = self.path / f"{name.partition(':')[0]}.py"
+        changed = RunError(f"the source of {name} is not the one {self.name} was trained with")
+        # What the run keeps is looked at before any of it runs.
+        if recorded is not None and kept.is_file() and sha256(kept.read_bytes()).hexdigest() != recorded:
+            raise changed
+        cell = find_cell(self.settings, self.path)
+        if recorded is not None and registry.source_hash(cell) != recorded:
+            raise changed
+        return cell
+
+    def corpus(self) -> Corpus:
+        """The run's own data.
+
+        Raises:
+            DataError: it is missing or has changed.
+        """
+        corpus = open_data(self.settings, self.path)
+        known = self.info.get("data", {}).get("sha256")
+        if corpus.fingerprint["sha256"] != known:
+            raise DataError(
+                f"{', '.join(corpus.names)} has changed since {self.name} was trained: "
+                f"SHA-256 {corpus.fingerprint['sha256'][:12]}…, then {str(known)[:12]}…",
+                hint="put the old data back, or score the data as it is: "
+                + shell.join(["lstmctl", "evaluate", str(self.path), *corpus.names])
+                if len(corpus.names) == 1
+                else "put the old data back",
+            )
+        return corpus
+
+    def score(self, corpus: Corpus, part: str) -> Score:
+        """Score the run alone.
+
+        Raises:
+            DataError: a file of the corpus has become shorter since it was opened.
+        """
+        for file in self.task.mapped_files(corpus):
+            file.require_whole()
+        return self.task.evaluate(self.model, self.task.part(corpus, part, self.device))
