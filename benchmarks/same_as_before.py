@@ -27,7 +27,7 @@ from typing import Any
 ROOT = Path(__file__).parent.parent
 SMALL = ["training.budget=4 steps", "model.hidden=8", "training.batch=8", "threads=1", "training.precision=float32"]
 TEXT = ["data.text=short.txt", "data.split=[0.8,0.1,0.1]", "training.window=16", "training.first_window=null"]
-ROWS = ["data.split=[0.1,0.02,0.02]"]
+SHORT_WINDOWS = ["task.lookback=48", "task.horizon=12", "task.segment=12"]
 CONFIGS: dict[str, list[str]] = {
     "travellers": TEXT,
     "shakespeare-cpu": TEXT,
@@ -50,7 +50,13 @@ CONFIGS: dict[str, list[str]] = {
     "paragraphs": [],
     "energy": ["data.split=[1000,400,400]"],
     "next-value": [],
-    "etth1": ["data.series=short.csv", "data.split=[600,300,300]", "task.lookback=48", "task.horizon=12", "task.segment=12"],
+    "etth1": [
+        "data.series=short.csv",
+        "data.split=[600,300,300]",
+        "task.lookback=48",
+        "task.horizon=12",
+        "task.segment=12",
+    ],
 }
 """The bundled configs, with what makes each quick to score. `short.txt` and `short.csv` are cut from bundled data."""
 LABELS = {"intents": "requests.csv", "movements": "movements.csv", "phases": "steps.csv", "tags": "tags.csv"}
@@ -167,12 +173,23 @@ def session(configs: list[str]) -> None:
         note(f"{config}: data in words", "data", "show", f"{name}/config.yaml")
     tiny = [*SMALL, *TEXT, "--seeds", "2", "--json", "--config", "travellers"]
     note("compare", "compare", "rnn", "lstm", *tiny)
-    note("tuned", "compare", "lstm", *tiny, "--arm", "wide: gru model.hidden=12", "--tune", "training.learning_rate=1e-3,1e-2")
+    note(
+        "tuned",
+        "compare",
+        "lstm",
+        *tiny,
+        "--arm",
+        "wide: gru model.hidden=12",
+        "--tune",
+        "training.learning_rate=1e-3,1e-2",
+    )
     sweep = ["training.budget=4 steps", "model.hidden=8", "data.held_out=20", "threads=1", "--seeds", "2", "--json"]
     note("sweep", "compare", "rnn", "lstm", "--config", "adding", *sweep, "--sweep", "data.length=8,12")
     for kind in ("csv", "markdown", "latex"):
         note(f"compare as {kind}", "compare", "--resume", "runs/travellers-comparison-001", "--table", kind)
-    for page in sorted(Path("runs").glob("*-comparison-*/report.html")) + sorted(Path("runs").glob("*-sweep-*/report.html")):
+    for page in sorted(Path("runs").glob("*-comparison-*/report.html")) + sorted(
+        Path("runs").glob("*-sweep-*/report.html")
+    ):
         found[f"{page.parent.name}: report"] = words_of(page.read_text("utf-8"))
         for table in sorted(page.parent.glob("*.csv")):
             found[f"{page.parent.name}: {table.name}"] = untimed_table(table.read_text("utf-8"))

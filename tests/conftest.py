@@ -15,12 +15,21 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+import hypothesis
 import pytest
 
 from tests import processes
 
 if TYPE_CHECKING:
     from lstmctl import Run
+
+# However slow or busy the machine is, an example may take its time.
+hypothesis.settings.register_profile(
+    "steady",
+    deadline=None,
+    suppress_health_check=[hypothesis.HealthCheck.too_slow, hypothesis.HealthCheck.function_scoped_fixture],
+)
+hypothesis.settings.load_profile("steady")
 
 MEMORY, LEAST = Path("/dev/shm"), 4 * 2**30
 

@@ -110,4 +110,5 @@ def build_model(settings: Settings, task: AnyProblem, cell: type[Cell], precisio
         ConfigError: the cell refuses `model.options`.
     """
     generator = torch.Generator().manual_seed(stream(settings.seed, "initialisation"))
-    return task.model(settings.model, cell, generator).to(PRECISIONS[precision])
+    model: nn.Module = task.model(settings.model, cell, generator)
+    return model.to(PRECISIONS[precision])

@@ -8,24 +8,24 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 
-from lstmctl.api.trained import Trained
 from lstmctl.api import forecasting
 from lstmctl.api.assembly import build_model
 from lstmctl.api.preparation import Choices, assemble
+from lstmctl.api.trained import Trained
 from lstmctl.config import Settings, derive
 from lstmctl.config.schema import Forecast as ForecastSettings
 from lstmctl.data.series import SeriesCorpus
 from lstmctl.errors import UsageError
 from lstmctl.intervals import Floats, interval_scores, quantile_offsets, run_adaptive, widened
+from lstmctl.models.forecaster import Ensemble
 from lstmctl.records import Backtest, Evaluated, Event, SeriesForecast
 from lstmctl.scoring import evaluating
 from lstmctl.tasks.forecast import Forecast
 from lstmctl.tasks.interval_calibration import calibrated_offsets, calibration_rows, calibration_scores
 from lstmctl.tasks.series_windows import SeriesBatch, SeriesPart, windows_first
 from lstmctl.training.trainer import load_weights
-
 
 FEWEST = 20
 """Calibration windows of a series below which those of all series start its adaptive intervals."""
@@ -79,7 +79,7 @@ def backtest(
         UsageError: the run does not forecast, or a setting is out of range.
         DataError: the run's data is missing or has changed.
     """
-    task = forecasting.forecaster(run)
+    task, model = forecasting.forecaster(run)
     corpus = run.corpus()
     assert isinstance(corpus, SeriesCorpus)
     split = split or ("test" if "test" in corpus.parts else "validation")
@@ -103,7 +103,7 @@ def backtest(
     if refit:
         folds = list(_refitted(run, corpus, part, numbers, observe))
     else:
-        folds = [_fold(task, run.model, corpus, part, numbers, calibrating, fresh=split == "validation")]
+        folds = [_fold(task, model, corpus, part, numbers, calibrating, fresh=split == "validation")]
     return _told(run, split, stride, folds, refit=refit)
 
 
@@ -119,7 +119,7 @@ def _numbers(part: SeriesPart, stride: int, windows: int | None) -> Tensor:
 
 def _fold(
     task: Forecast,
-    model: nn.Module,
+    model: Ensemble,
     corpus: SeriesCorpus,
     part: SeriesPart,
     numbers: Tensor,
@@ -188,6 +188,7 @@ def _refitted(
                 best = trainer.snapshot().best_weights
         task, model = assembled.task, build_model(settings, assembled.task, run.cell, "float32")
         assert isinstance(task, Forecast)
+        assert isinstance(model, Ensemble)
         assert isinstance(assembled.corpus, SeriesCorpus)
         load_weights(model, best or trainer.snapshot().best_weights)
         model.to(run.device).eval()

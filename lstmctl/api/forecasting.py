@@ -9,18 +9,18 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 
 from lstmctl.api.trained import Trained
 from lstmctl.data.series import SeriesCorpus, Table
 from lstmctl.errors import UsageError
+from lstmctl.models.forecaster import Ensemble
 from lstmctl.records import SeriesForecast
 from lstmctl.scoring import evaluating
 from lstmctl.seeds import stream
 from lstmctl.tasks.forecast import Forecast
 from lstmctl.tasks.last_windows import last_windows
 from lstmctl.tasks.series_windows import SeriesBatch
-
 
 HISTORIES = 3
 """A picture shows so many horizons of what was before."""
@@ -29,8 +29,8 @@ LANES = 256
 """Series forecast at once."""
 
 
-def forecaster(run: Trained) -> Forecast:
-    """The task of a run that forecasts.
+def forecaster(run: Trained) -> tuple[Forecast, Ensemble]:
+    """Return the task and the network of a run that forecasts.
 
     Raises:
         UsageError: it does something else.
@@ -40,7 +40,8 @@ def forecaster(run: Trained) -> Forecast:
             f"{run.name} does not forecast: its task is {run.settings.task.type}",
             hint="lstmctl train energy trains a forecaster; lstmctl runs list shows what there is",
         )
-    return run.task
+    assert isinstance(run.model, Ensemble)
+    return run.task, run.model
 
 
 def forecast(run: Trained, file: str | None = None) -> list[SeriesForecast]:
@@ -54,10 +55,10 @@ def forecast(run: Trained, file: str | None = None) -> list[SeriesForecast]:
         UsageError: the run does not forecast.
         DataError: the table cannot be used, or what must be known in advance ends too soon.
     """
-    task = forecaster(run)
+    task, model = forecaster(run)
     corpus = task.read([file]) if file is not None else None
     batch, last = last_windows(task.encoding, task.settings, run.device, corpus)
-    point, intervals = _in_parts(task, run.model, batch)
+    point, intervals = _in_parts(task, model, batch)
     table = task.encoding.tail if corpus is None else corpus.table
     return series_forecasts(task, table, batch, last + 1, point, intervals)
 
@@ -68,7 +69,7 @@ def sample_paths(run: Trained, file: str | None = None, *, count: int, seed: int
     Raises:
         UsageError: the run has no joint distribution; the message says what would have one.
     """
-    task = forecaster(run)
+    task, model = forecaster(run)
     if not task.predictor.has_joint_distribution:
         settings = task.settings
         way = settings.shape if settings.shape == "many-to-one" else f"task.decoding={settings.decoding}"
@@ -82,9 +83,9 @@ def sample_paths(run: Trained, file: str | None = None, *, count: int, seed: int
     corpus = task.read([file]) if file is not None else None
     batch, last = last_windows(task.encoding, task.settings, run.device, corpus)
     generator = torch.Generator().manual_seed(stream(run.settings.seed if seed is None else seed, "sampling"))
-    with torch.no_grad(), evaluating(run.model):
-        paths = task.predictor.paths(run.model, batch, count, generator)
-        point, intervals = task.forecasts(run.model, batch)
+    with torch.no_grad(), evaluating(model):
+        paths = task.predictor.paths(model, batch, count, generator)
+        point, intervals = task.forecasts(model, batch)
     table = task.encoding.tail if corpus is None else corpus.table
     forecasts = series_forecasts(task, table, batch, last + 1, point, intervals)
     drawn = _unscaled(task, batch, paths).flatten(2).permute(2, 0, 1).tolist()
@@ -93,18 +94,18 @@ def sample_paths(run: Trained, file: str | None = None, *, count: int, seed: int
 
 def examples(run: Trained, corpus: SeriesCorpus, split: str) -> list[SeriesForecast]:
     """A few windows of a part, evenly spread over its first series, beside what came."""
-    task = forecaster(run)
+    task, model = forecaster(run)
     part = task.part(corpus, split, run.device)
     count = int(part.counts[part.counts > 0][0])
     numbers = torch.linspace(0, count - 1, min(count, EXAMPLES), device=run.device).round().long()
     batch = part.windows(numbers)
-    with torch.no_grad(), evaluating(run.model):
-        point, intervals = task.forecasts(run.model, batch)
+    with torch.no_grad(), evaluating(model):
+        point, intervals = task.forecasts(model, batch)
     origins = part.origins(numbers)[0].cpu().numpy()
     return series_forecasts(task, corpus.table, batch, origins, point, intervals, corpus.filled)
 
 
-def _in_parts(task: Forecast, model: nn.Module, batch: SeriesBatch) -> tuple[Tensor, Tensor | None]:
+def _in_parts(task: Forecast, model: Ensemble, batch: SeriesBatch) -> tuple[Tensor, Tensor | None]:
     """Forecasts of many series, some at a time."""
     points, spans = [], []
     with torch.no_grad(), evaluating(model):

@@ -4,29 +4,18 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Collection, Sequence
-from functools import cached_property
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-import torch
-from torch import nn
-
-from lstmctl import registry, shell
 from lstmctl.api import backtesting, forecasting
-from lstmctl.api.assembly import build_model, find_cell, open_data, restore_task
 from lstmctl.api.trained import Trained
 from lstmctl.api.writing import Writing, author
-from lstmctl.cells.cell import Cell
-from lstmctl.config import Settings, derive, load
 from lstmctl.data.encoding import TextEncoding, UnknownSymbolError
 from lstmctl.decoding import Sampling
-from lstmctl.errors import DataError, RunError, UsageError
-from lstmctl.models.sequence_model import count_parameters
+from lstmctl.errors import UsageError
 from lstmctl.records import Backtest, Evaluation, Generated, Prediction, Score, SeriesForecast
-from lstmctl.runs.folder import CALIBRATION, RunFolder, find_run, runs_root
-from lstmctl.tasks.problem import AnyProblem, Corpus
-from lstmctl.training.trainer import load_weights
+from lstmctl.runs.folder import find_run, runs_root
+from lstmctl.tasks.problem import Corpus
 
 log = logging.getLogger(__name__)
 

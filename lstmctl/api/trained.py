@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
@@ -16,12 +16,10 @@ from lstmctl import registry, shell
 from lstmctl.api.assembly import build_model, find_cell, open_data, restore_task
 from lstmctl.cells.cell import Cell
 from lstmctl.config import Settings, derive, load
-from lstmctl.data.encoding import TextEncoding, UnknownSymbolError
-from lstmctl.decoding import Sampling
 from lstmctl.errors import DataError, RunError, UsageError
 from lstmctl.models.sequence_model import count_parameters
-from lstmctl.records import Backtest, Evaluation, Generated, Prediction, Score, SeriesForecast
-from lstmctl.runs.folder import CALIBRATION, RunFolder, find_run, runs_root
+from lstmctl.records import Score
+from lstmctl.runs.folder import CALIBRATION, RunFolder
 from lstmctl.tasks.problem import AnyProblem, Corpus
 from lstmctl.training.trainer import load_weights
 

@@ -18,7 +18,6 @@ from lstmctl.seeds import stream
 from lstmctl.tasks.author import Author
 from lstmctl.training.precision import lacks_bfloat16
 
-
 AT_ONCE = 64
 """Symbols of each text that are looked at together."""
 PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16, "int8": torch.int8}

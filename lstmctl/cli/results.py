@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from lstmctl.api import Run
     from lstmctl.reporting.stored_evaluation import StoredEvaluation
 
+
 def trained_json(run: Run) -> dict[str, Any]:
     """The object of `train --json`."""
     info = run.info

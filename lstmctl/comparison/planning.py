@@ -73,13 +73,13 @@ def make_plan(
         raise UsageError(f"--seeds {seeds}: from seed {base.seed} on, these go beyond {LARGEST_SEED}")
     reference = assemble(base, loaded.folder, find_cell(base, loaded.folder), steps=1, corpus=data.of(base))
     target = count_parameters(reference.model) if match == "parameters" else None
-    drafts = [_draft(loaded, data, arm, point, reference, target, tuned=len(grid) > 1) for arm in arms for point in grid]
+    drafts = [
+        _draft(loaded, data, arm, point, reference, target, tuned=len(grid) > 1) for arm in arms for point in grid
+    ]
     _refuse_twins(drafts)
     choices = _shared_choices(base, reference, drafts)
     # Only now is it known in which numbers the arms compute, and so how long a step takes.
-    reference = assemble(
-        base, loaded.folder, reference.cell, choices=_own_choices(base, choices), corpus=data.of(base)
-    )
+    reference = assemble(base, loaded.folder, reference.cell, choices=_own_choices(base, choices), corpus=data.of(base))
     steps = int(reference.facts["steps"])
     units = steps * reference.batches.units_per_step
     if match == "time":

@@ -15,12 +15,12 @@ from lstmctl.reporting.comparison_words import (
     circumstances,
     decimals,
     difference_words,
+    final_value,
     fixed,
     level_time_words,
     level_words,
     machine_words,
     mean_words,
-    final_value,
     metric_names,
     not_comparable,
     on_part,
@@ -83,6 +83,7 @@ def figures(comparison: Comparison) -> Table:
 def differences(comparison: Comparison) -> Table:
     """Every two arms against each other."""
     places = decimals(comparison)
+    first_is_better = "negative" if metric(comparison.primary).sign > 0 else "positive"
 
     def row(test: Difference) -> tuple[str, ...]:
         kind = "" if test.p is None else test.test
@@ -92,7 +93,7 @@ def differences(comparison: Comparison) -> Table:
         Table(
             "differences",
             f"Differences in {on_part(comparison)}",
-            f"A {'negative' if metric(comparison.primary).sign > 0 else 'positive'} difference speaks for the first arm, over "
+            f"A {first_is_better} difference speaks for the first arm, over "
             f"seeds and on {these(comparison)} alone. Each interval is that of its pair by itself; p is adjusted for "
             f"all pairs, and a difference counts as shown where it is below {1 - comparison.confidence:g}.",
             ("arms", f"difference [{percent(comparison.confidence)} interval]", "adjusted p", "test"),

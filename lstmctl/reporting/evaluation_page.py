@@ -50,8 +50,8 @@ def beside_baselines(stored: StoredEvaluation | None) -> str:
     if stored is None or not stored.evaluation.baselines:
         return ""
     evaluation, primary = stored.evaluation, stored.primary
-    opening = "<p>" if beats_all(evaluation, primary, lower) else '<p class="warning">'
-    verdict = beats(evaluation, primary, lower)
+    opening = "<p>" if beats_all(evaluation, primary) else '<p class="warning">'
+    verdict = beats(evaluation, primary)
     parts = [f"{opening}{page.text(verdict)}</p>"] if verdict else []
     windows = f", {scored(evaluation)}" if evaluation.windows else ""
     parts.append(f"<h3>Beside the baselines: {page.text(evaluation.split)}{windows}</h3>")

@@ -24,9 +24,7 @@ MOST_LABELS = 20
 MOST_PLACES = 5
 
 
-def evaluation_tables(
-    evaluation: Evaluation, primary: str, *, most_channels: int = MOST_CHANNELS
-) -> list[Table]:
+def evaluation_tables(evaluation: Evaluation, primary: str, *, most_channels: int = MOST_CHANNELS) -> list[Table]:
     """The figures overall, by channel and by step of the horizon, as far as they are known.
 
     Args:
@@ -67,9 +65,7 @@ def scored(evaluation: Evaluation) -> str:
     return f"{count(evaluation.windows)} {evaluation.counted}"
 
 
-def by_channel(
-    evaluation: Evaluation, primary: str, *, most: int = MOST_CHANNELS
-) -> Table | None:
+def by_channel(evaluation: Evaluation, primary: str, *, most: int = MOST_CHANNELS) -> Table | None:
     """The run and the best baseline of every channel; none where there is one channel."""
     own = evaluation.by_channel.get(RUN, {})
     if len(own) < 2:
@@ -150,9 +146,7 @@ def by_label(evaluation: Evaluation, most: int = MOST_LABELS) -> Table | None:
     )
 
 
-def show_evaluation(
-    evaluation: Evaluation, primary: str, *, stream: TextIO | None = None
-) -> None:
+def show_evaluation(evaluation: Evaluation, primary: str, *, stream: TextIO | None = None) -> None:
     """Write the tables, the notes and whether the run beats its baselines, to stderr or `stream`.
 
     Raises:

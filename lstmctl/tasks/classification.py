@@ -6,10 +6,11 @@ The loss is the cross-entropy of the class, in nats a sequence.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
@@ -22,12 +23,20 @@ from lstmctl.metrics.labels import by_label, confusion, figures
 from lstmctl.models.sequence_labeller import SequenceLabeller
 from lstmctl.protocols import Loss, ModelState, Totals
 from lstmctl.records import Prediction, Score
-from lstmctl.tasks.labelled_sequences import LabelledSequences
+from lstmctl.tasks.labelled_sequences import Baseline, LabelledSequences
 from lstmctl.tasks.sequence_batches import SequenceBatch
 
 
 class Classification(LabelledSequences[ClassificationSettings]):
     """The task `classification`."""
+
+    BASELINES: ClassVar[Mapping[str, Baseline]] = {
+        "majority": lambda task, training, scored: np.full(len(scored), majority(training.targets)),
+        # A linear map of what a sequence holds, whatever its order.
+        "bag of {step}s": lambda task, training, scored: bag_of_steps(
+            training, scored, task.encoding.inputs, task.outputs
+        ),
+    }
 
     @property
     def outputs(self) -> int:
@@ -68,20 +77,10 @@ class Classification(LabelledSequences[ClassificationSettings]):
             confusion=tuple(tuple(int(count) for count in row) for row in counts),
         )
 
-    def baselines(self, training: Sequences, scored: Sequences) -> dict[str, Score]:
-        """The most frequent class, and a linear map of what a sequence holds, whatever its order."""
-        known = scored.targets != UNLABELLED
-        found = {}
-        told = {
-            "majority": np.full(len(scored), majority(training.targets)),
-            "bag of " + ("characters" if self.encoding.symbols is not None else "frames"): bag_of_steps(
-                training, scored, self.encoding.inputs, self.outputs
-            ),
-        }
-        for name, classes in told.items():
-            counts = confusion(scored.targets[known], classes[known], self.outputs)
-            found[name] = Score(figures(counts), len(scored))
-        return found
+    def score_of(self, sequences: Sequences, answers: NDArray[Any]) -> Score:
+        """Score predicted classes (sequences,)."""
+        known = sequences.targets != UNLABELLED
+        return Score(figures(confusion(sequences.targets[known], answers[known], self.outputs)), len(sequences))
 
     def prediction(self, sequences: Sequences, number: int, answer: Tensor) -> Prediction:
         shares = torch.softmax(answer.double(), -1).tolist()

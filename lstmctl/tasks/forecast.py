@@ -55,10 +55,11 @@ from lstmctl.tasks.series_inspection import inspected_windows
 from lstmctl.tasks.series_predictor import MOST_WINDOWS_OF_PATHS, SeriesPredictor
 from lstmctl.tasks.series_windows import SeriesBatch, SeriesPart, ShuffledOrigins, places, windows_first
 
+Config = ConfigOf[ForecastSettings, SeriesData]
 PREVIEW_WIDTH = 40
 
 
-class Forecast(Problem[ConfigOf[ForecastSettings, SeriesData], SeriesCorpus, Ensemble, SeriesBatch, SeriesPart]):
+class Forecast(Problem[Config, SeriesCorpus, Ensemble, SeriesBatch, SeriesPart]):
     """The task `forecast`.
 
     Args:
@@ -90,7 +91,7 @@ class Forecast(Problem[ConfigOf[ForecastSettings, SeriesData], SeriesCorpus, Ens
     # Data.
 
     @staticmethod
-    def open(settings: ConfigOf[ForecastSettings, SeriesData], config_folder: Path | None) -> SeriesCorpus:
+    def open(settings: Config, config_folder: Path | None) -> SeriesCorpus:
         data, task = settings.data, settings.task
         layout = Layout.of(data.model_dump())
         return open_series(
@@ -98,7 +99,7 @@ class Forecast(Problem[ConfigOf[ForecastSettings, SeriesData], SeriesCorpus, Ens
         )
 
     @classmethod
-    def of(cls, settings: ConfigOf[ForecastSettings, SeriesData], corpus: SeriesCorpus) -> Self:
+    def of(cls, settings: Config, corpus: SeriesCorpus) -> Self:
         layout = Layout.of(settings.data.model_dump())
         return cls(
             settings.task, corpus.encoding, layout, shorten=settings.training.shorten, ridge=settings.model.ridge
@@ -106,7 +107,10 @@ class Forecast(Problem[ConfigOf[ForecastSettings, SeriesData], SeriesCorpus, Ens
 
     @classmethod
     def restored(
-        cls, settings: ConfigOf[ForecastSettings, SeriesData], encoding: Mapping[str, Any], calibration: Mapping[str, Any] | None = None
+        cls,
+        settings: Config,
+        encoding: Mapping[str, Any],
+        calibration: Mapping[str, Any] | None = None,
     ) -> Self:
         layout = Layout.of(settings.data.model_dump())
         task = cls(settings.task, SeriesEncoding.from_json(encoding), layout, ridge=settings.model.ridge)

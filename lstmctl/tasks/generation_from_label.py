@@ -6,14 +6,14 @@ The figure is the cross-entropy in nats a symbol, the end of a text being one of
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 
 from lstmctl import shell
@@ -32,7 +32,7 @@ from lstmctl.errors import DataError, UsageError
 from lstmctl.metrics import Metric, bits, metric
 from lstmctl.models.conditional_model import ConditionalModel
 from lstmctl.models.recurrence import Recurrence
-from lstmctl.protocols import Batch, Batches, Loss, ModelState, Totals
+from lstmctl.protocols import Batches, Loss, ModelState, Totals
 from lstmctl.records import Score
 from lstmctl.scoring import total
 from lstmctl.tasks.author import Author
@@ -41,6 +41,7 @@ from lstmctl.tasks.problem import ConfigOf, Problem, encoded, settings_of_the_ru
 from lstmctl.tasks.sequence_batches import ByLength, SequenceBatch, SequencePart
 from lstmctl.tasks.teacher_forcing import teacher_forced
 
+Config = ConfigOf[GenerationFromLabelSettings, TableData]
 MOST_PROGRESS = 2000
 """Texts of a look on the way."""
 PREVIEWS = 3
@@ -49,11 +50,27 @@ PREVIEW_LENGTH = 80
 LABELS_TRACKED = 12
 
 
-class GenerationFromLabel(
-    Problem[
-        ConfigOf[GenerationFromLabelSettings, TableData], LabelledTable, ConditionalModel, SequenceBatch, SequencePart
-    ]
-):
+def _uniform(task: GenerationFromLabel, corpus: LabelledTable, split: str) -> dict[str, float]:
+    """Every symbol, and the end of a text, has the same probability: the level of chance."""
+    return task.metrics({"nats": uniform(len(task.symbols) + 1), "symbols": 1.0})
+
+
+def _ngram(task: GenerationFromLabel, corpus: LabelledTable, split: str) -> dict[str, float] | None:
+    """Counts of the training part (see `baselines.NGram`), one text after the other with an end between them, with an
+    order chosen on the end of it. None where the training part itself is scored."""
+    if "training" not in corpus.parts or split == "training":
+        return None
+    vocabulary = len(task.symbols) + 1
+    training, scored = (_joined(corpus.part(name), vocabulary - 1) for name in ("training", split))
+    inner = len(training) - held_out(len(training))
+    if len(training) - inner < 2:
+        return None
+    order = ngram(training[:inner], training[inner:], vocabulary).order
+    nats = NGram(training, vocabulary, order).nats(scored)
+    return {**task.metrics({"nats": float(nats.sum()), "symbols": float(len(nats))}), "order": float(order)}
+
+
+class GenerationFromLabel(Problem[Config, LabelledTable, ConditionalModel, SequenceBatch, SequencePart]):
     """The task `generation-from-label`.
 
     Args:
@@ -62,23 +79,38 @@ class GenerationFromLabel(
         typical_length: the mean length of a training text, its end included; only training needs it.
     """
 
-    def __init__(self, settings: ConfigOf[GenerationFromLabelSettings, TableData], encoding: SequenceEncoding, typical_length: float = 1.0) -> None:
+    BASELINES: ClassVar[Mapping[str, Callable[[GenerationFromLabel, LabelledTable, str], dict[str, float] | None]]] = {
+        "uniform": _uniform,
+        "n-gram": _ngram,
+    }
+    """Metrics without a network, by name: from the task, its data and the part that is scored; None where there are
+    none."""
+
+    def __init__(
+        self,
+        settings: Config,
+        encoding: SequenceEncoding,
+        typical_length: float = 1.0,
+    ) -> None:
         self.settings, self.encoding, self.typical_length = settings, encoding, typical_length
 
     # Data.
 
     @staticmethod
-    def open(settings: ConfigOf[GenerationFromLabelSettings, TableData], config_folder: Path | None) -> LabelledTable:
+    def open(settings: Config, config_folder: Path | None) -> LabelledTable:
         data = settings.data
         return open_table(data.table, Layout.of(data.model_dump()), settings.task.type, config_folder)
 
     @classmethod
-    def of(cls, settings: ConfigOf[GenerationFromLabelSettings, TableData], corpus: LabelledTable) -> Self:
+    def of(cls, settings: Config, corpus: LabelledTable) -> Self:
         return cls(settings, corpus.encoding, float(corpus.part("training").lengths.mean()) + 1)
 
     @classmethod
     def restored(
-        cls, settings: ConfigOf[GenerationFromLabelSettings, TableData], encoding: Mapping[str, Any], calibration: Mapping[str, Any] | None = None
+        cls,
+        settings: Config,
+        encoding: Mapping[str, Any],
+        calibration: Mapping[str, Any] | None = None,
     ) -> Self:
         return cls(settings, SequenceEncoding.from_json(encoding))
 
@@ -216,27 +248,10 @@ class GenerationFromLabel(
         return ()
 
     def references(self, corpus: LabelledTable, split: str) -> dict[str, Score]:
-        """What is reached without a network, and without the label.
-
-        `uniform` gives every symbol the same probability: the chance level. `n-gram` counts the training part (see
-        `baselines.NGram`), one text after the other with an end between them, its order chosen on the end of it; it is
-        left out where that is what is scored.
-        """
-        vocabulary = len(self.symbols) + 1
-        scored = _joined(corpus.part(split), vocabulary - 1)
-        count = len(scored) - 1
+        """What is reached without a network, and without the label."""
+        found = {name: baseline(self, corpus, split) for name, baseline in self.BASELINES.items()}
         texts = len(corpus.part(split))
-        chance = self.metrics({"nats": uniform(vocabulary) * count, "symbols": float(count)})
-        found = {"uniform": Score(chance, texts)}
-        if "training" in corpus.parts and split != "training":
-            training = _joined(corpus.part("training"), vocabulary - 1)
-            inner = len(training) - held_out(len(training))
-            if len(training) - inner > 1:
-                order = ngram(training[:inner], training[inner:], vocabulary).order
-                nats = NGram(training, vocabulary, order).nats(scored)
-                figures = self.metrics({"nats": float(nats.sum()), "symbols": float(len(nats))})
-                found["n-gram"] = Score({**figures, "order": float(order)}, texts)
-        return found
+        return {name: Score(figures, texts) for name, figures in found.items() if figures is not None}
 
     # Use.
 

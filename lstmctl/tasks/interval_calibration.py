@@ -14,9 +14,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from lstmctl.models.forecaster import Ensemble
 from lstmctl.errors import DataError, RunError
 from lstmctl.intervals import Floats, conformal_offsets, interval_scores, quantile_offsets, widened
+from lstmctl.models.forecaster import Ensemble
 from lstmctl.scoring import evaluating
 from lstmctl.tasks.series_baselines import Baseline
 from lstmctl.tasks.series_predictor import MOST_WINDOWS_OF_PATHS, SeriesPredictor

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Generic, Self, TypeVar
+from typing import Any, ClassVar, Generic, Self, TypeVar
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from lstmctl.cells.cell import Cell, checked_options
-from lstmctl.config.schema import Model as ModelSettings
 from lstmctl.config.schema import Classification, Regression, SyntheticData, TableData, Tagging
+from lstmctl.config.schema import Model as ModelSettings
 from lstmctl.config.schema import Training as TrainingSettings
 from lstmctl.data.encoding import UnknownSymbolError
 from lstmctl.data.labelled_table import LabelledTable, Layout, open_table
@@ -23,7 +23,7 @@ from lstmctl.errors import UsageError
 from lstmctl.metrics import SOLVED
 from lstmctl.models.recurrence import Recurrence
 from lstmctl.models.sequence_labeller import SequenceLabeller
-from lstmctl.protocols import Batch, Batches, ModelState
+from lstmctl.protocols import Batches, ModelState
 from lstmctl.records import Prediction, Score
 from lstmctl.scoring import evaluating, total
 from lstmctl.tasks.inspected import Inspected, evenly_chosen, position, symbols_tracked
@@ -32,6 +32,8 @@ from lstmctl.tasks.sequence_batches import ByLength, Drawn, FreshSequences, Sequ
 
 TaskT = TypeVar("TaskT", bound=Classification | Regression | Tagging)
 LabelledConfig = ConfigOf[TaskT, TableData | SyntheticData]
+Baseline = Callable[[Any, Sequences, Sequences], Any]
+"""Answers without a network: from the task, the training part and the sequences to score, to what `score_of` takes."""
 MOST_PROGRESS = 2000
 """Sequences of a look on the way."""
 
@@ -50,8 +52,12 @@ class LabelledSequences(
 
     by_step = False
     """Whether there is an answer for every step."""
+    BASELINES: ClassVar[Mapping[str, Baseline]]
+    """By name; in a name, `{step}` is `character` or `frame`."""
 
-    def __init__(self, settings: LabelledConfig[TaskT], encoding: SequenceEncoding, weights: Tensor | None = None) -> None:
+    def __init__(
+        self, settings: LabelledConfig[TaskT], encoding: SequenceEncoding, weights: Tensor | None = None
+    ) -> None:
         self.settings, self.encoding, self.weights = settings, encoding, weights
 
     # Data.
@@ -205,11 +211,16 @@ class LabelledSequences(
             }
         if "training" not in corpus.parts:
             return {}
-        return self.baselines(corpus.part("training"), corpus.part(split))
+        training, scored = corpus.part("training"), corpus.part(split)
+        step = "frame" if self.encoding.symbols is None else "character"
+        return {
+            name.format(step=step): self.score_of(scored, baseline(self, training, scored))
+            for name, baseline in self.BASELINES.items()
+        }
 
     @abstractmethod
-    def baselines(self, training: Sequences, scored: Sequences) -> dict[str, Score]:
-        """Figures of simple baselines, learnt from the training part."""
+    def score_of(self, sequences: Sequences, answers: Any) -> Score:
+        """Score answers to sequences, however they were made."""
 
     # Use.
 

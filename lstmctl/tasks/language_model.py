@@ -9,7 +9,7 @@ import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import torch
 from torch import Tensor
@@ -42,6 +42,7 @@ from lstmctl.tasks.problem import ConfigOf, Problem, encoded, settings_of_the_ru
 from lstmctl.tasks.text_properties import text_properties
 from lstmctl.tasks.windows import GrowingLanes, Lanes, ShuffledWindows, cold, readable, spread, streamed
 
+Config = ConfigOf[LanguageModelSettings, TextData]
 log = logging.getLogger(__name__)
 
 COLD_LANES = 64
@@ -62,9 +63,33 @@ class Pass:
     windows: int
 
 
-class LanguageModel(
-    Problem[ConfigOf[LanguageModelSettings, TextData], TextCorpus, SequenceModel, Batch, Tensor]
-):
+def _uniform(task: LanguageModel, corpus: TextCorpus, split: str) -> dict[str, float]:
+    """Every symbol has the same probability: the level of chance."""
+    return task.metrics({"nats": uniform(len(corpus.encoding)), "symbols": 1.0})
+
+
+def _ngram(task: LanguageModel, corpus: TextCorpus, split: str) -> dict[str, float] | None:
+    """Counts of the training part (see `baselines.NGram`), with an order chosen on the end of it. Of a training part
+    too long to be counted, `counted` says how much was. None where the training part itself is scored."""
+    if "training" not in corpus.parts or split == "training":
+        return None
+    training, scored, vocabulary = corpus.part("training"), corpus.part(split), len(corpus.encoding)
+    inner = len(training) - held_out(len(training))
+    if len(training) - inner < 2 or len(scored) < 2:
+        return None
+    order = ngram(training[:inner], training[inner:], vocabulary).order
+    nats = NGram(training, vocabulary, order).total_nats(scored)
+    found = {**task.metrics({"nats": nats, "symbols": float(len(scored) - 1)}), "order": float(order)}
+    if len(training) > LONGEST_TRAINING:
+        log.warning(
+            "The n-gram baseline counts the last %s of the %s %s trained on.",
+            *(f"{LONGEST_TRAINING:,}", f"{len(training):,}", task.unit),
+        )
+        found["counted"] = float(LONGEST_TRAINING)
+    return found
+
+
+class LanguageModel(Problem[Config, TextCorpus, SequenceModel, Batch, Tensor]):
     """The task `language-model`.
 
     Args:
@@ -73,23 +98,33 @@ class LanguageModel(
         window: `training.window`; what a many-to-one model reads before it predicts.
     """
 
+    BASELINES: ClassVar[Mapping[str, Callable[[LanguageModel, TextCorpus, str], dict[str, float] | None]]] = {
+        "uniform": _uniform,
+        "n-gram": _ngram,
+    }
+    """Metrics without a network, by name: from the task, its data and the part that is scored; None where there are
+    none."""
+
     def __init__(self, settings: LanguageModelSettings, encoding: TextEncoding, window: int) -> None:
         self.encoding, self.window = encoding, window
         self.many_to_one = settings.shape == "many-to-one"
         self.symbol = "byte" if encoding.kind == "bytes" else "character"
 
     @staticmethod
-    def open(settings: ConfigOf[LanguageModelSettings, TextData], config_folder: Path | None) -> TextCorpus:
+    def open(settings: Config, config_folder: Path | None) -> TextCorpus:
         data = settings.data
         return open_text(data.text, data.symbols, data.split, config_folder)
 
     @classmethod
-    def of(cls, settings: ConfigOf[LanguageModelSettings, TextData], corpus: TextCorpus) -> Self:
+    def of(cls, settings: Config, corpus: TextCorpus) -> Self:
         return cls(settings.task, corpus.encoding, settings.training.window)
 
     @classmethod
     def restored(
-        cls, settings: ConfigOf[LanguageModelSettings, TextData], encoding: Mapping[str, Any], calibration: Mapping[str, Any] | None = None
+        cls,
+        settings: Config,
+        encoding: Mapping[str, Any],
+        calibration: Mapping[str, Any] | None = None,
     ) -> Self:
         return cls(settings.task, TextEncoding.from_json(encoding), settings.training.window)
 
@@ -198,26 +233,9 @@ class LanguageModel(
         return Score(metrics, max(one.windows for one in passes))
 
     def references(self, corpus: TextCorpus, split: str) -> dict[str, Score]:
-        """`uniform` gives every symbol the same probability: the chance level. `n-gram` counts the training part (see
-        `baselines.NGram`), its order chosen on the end of it; it is left out where that is what is scored. Both read
-        the part as one stream. Of a training part too long to be counted, `counted` says how much was."""
-        symbols = corpus.part(split)
-        vocabulary = len(corpus.encoding)
-        found = {"uniform": Score(self.metrics({"nats": uniform(vocabulary), "symbols": 1.0}), 1)}
-        training = corpus.part("training") if "training" in corpus.parts else symbols[:0]
-        inner = len(training) - held_out(len(training))
-        if split != "training" and len(training) - inner > 1 and len(symbols) > 1:
-            order = ngram(training[:inner], training[inner:], vocabulary).order
-            nats = NGram(training, vocabulary, order).total_nats(symbols)
-            figures = {**self.metrics({"nats": nats, "symbols": float(len(symbols) - 1)}), "order": float(order)}
-            if len(training) > LONGEST_TRAINING:
-                log.warning(
-                    "The n-gram baseline counts the last %s of the %s %s trained on.",
-                    *(f"{LONGEST_TRAINING:,}", f"{len(training):,}", self.unit),
-                )
-                figures["counted"] = float(LONGEST_TRAINING)
-            found["n-gram"] = Score(figures, 1)
-        return found
+        """Each baseline reads the part as one stream."""
+        found = {name: baseline(self, corpus, split) for name, baseline in self.BASELINES.items()}
+        return {name: Score(figures, 1) for name, figures in found.items() if figures is not None}
 
     def require(self, symbols: Tensor) -> None:
         """Raises DataError when a part is too short to be scored."""

@@ -188,7 +188,7 @@ class Problem(ABC, Generic[ConfigT, CorpusT, ModelT, BatchT, PartT]):
         """What `prepare` and `training_order` take: the training part, unless a task trains on something else."""
         return self.part(corpus, "training", device)
 
-    def prepare(self, model: ModelT, training: Any, validation: PartT) -> None:  # noqa: B027
+    def prepare(self, model: ModelT, training: Any, validation: PartT) -> None:
         """Put into a new network, before its first step, what is computed from the data and not learnt."""
 
     @abstractmethod

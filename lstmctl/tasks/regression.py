@@ -6,10 +6,11 @@ The loss is taken on scaled numbers; figures are in the units of the data.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
@@ -22,7 +23,7 @@ from lstmctl.metrics.numbers import figures, totals
 from lstmctl.models.sequence_labeller import SequenceLabeller
 from lstmctl.protocols import Loss, ModelState, Totals
 from lstmctl.records import Prediction, Score
-from lstmctl.tasks.labelled_sequences import LabelledSequences
+from lstmctl.tasks.labelled_sequences import Baseline, LabelledSequences
 from lstmctl.tasks.sequence_batches import SequenceBatch
 
 LOSSES: dict[str, Callable[..., Tensor]] = {
@@ -34,6 +35,14 @@ LOSSES: dict[str, Callable[..., Tensor]] = {
 
 class Regression(LabelledSequences[RegressionSettings]):
     """The task `regression`."""
+
+    BASELINES: ClassVar[Mapping[str, Baseline]] = {
+        "mean": lambda task, training, scored: np.broadcast_to(
+            np.nanmean(training.targets, axis=0), scored.targets.shape
+        ),
+        # A linear map of what a sequence holds, whatever its order.
+        "bag of {step}s": lambda task, training, scored: numbers_from_bags(training, scored, task.encoding.inputs),
+    }
 
     @property
     def numbers(self) -> Numbers:
@@ -71,18 +80,10 @@ class Regression(LabelledSequences[RegressionSettings]):
     def as_score(self, sums: Mapping[str, Any], sequences: int) -> Score:
         return Score(self.metrics(dict(sums)), sequences)
 
-    def baselines(self, training: Sequences, scored: Sequences) -> dict[str, Score]:
-        """The mean of the training part, and a linear map of what a sequence holds, whatever its order."""
-        bag = "bag of " + ("characters" if self.encoding.symbols is not None else "frames")
-        told = {
-            "mean": np.broadcast_to(np.nanmean(training.targets, axis=0), scored.targets.shape),
-            bag: numbers_from_bags(training, scored, self.encoding.inputs),
-        }
-        known = ~np.isnan(scored.targets)
-        return {
-            name: self.as_score(totals(scored.targets[known], numbers[known]), len(scored))
-            for name, numbers in told.items()
-        }
+    def score_of(self, sequences: Sequences, answers: NDArray[Any]) -> Score:
+        """Score predicted numbers (sequences, outputs), in the units of the data."""
+        known = ~np.isnan(sequences.targets)
+        return self.as_score(totals(sequences.targets[known], answers[known]), len(sequences))
 
     def prediction(self, sequences: Sequences, number: int, answer: Tensor) -> Prediction:
         numbers = self._unscaled(answer).tolist()

@@ -6,9 +6,10 @@ The loss is the cross-entropy of the labels, in nats a label; every sequence wei
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
@@ -21,7 +22,7 @@ from lstmctl.metrics.labels import by_label, confusion, figures
 from lstmctl.models.sequence_labeller import SequenceLabeller
 from lstmctl.protocols import Loss, ModelState, Totals
 from lstmctl.records import Prediction, Score
-from lstmctl.tasks.labelled_sequences import LabelledSequences
+from lstmctl.tasks.labelled_sequences import Baseline, LabelledSequences
 from lstmctl.tasks.sequence_batches import SequenceBatch
 
 
@@ -29,6 +30,13 @@ class Tagging(LabelledSequences[TaggingSettings]):
     """The task `tagging`."""
 
     by_step = True
+    BASELINES: ClassVar[Mapping[str, Baseline]] = {
+        "majority": lambda task, training, scored: np.full(len(_labels(scored)[0]), majority(_labels(training)[0])),
+        # The most frequent label of a character, or a linear map of a frame.
+        "{step} alone": lambda task, training, scored: label_of_each_step(
+            training, scored, task.encoding.inputs, task.outputs
+        )[_labels(scored)[1]],
+    }
 
     @property
     def outputs(self) -> int:
@@ -85,20 +93,11 @@ class Tagging(LabelledSequences[TaggingSettings]):
             confusion=tuple(tuple(int(count) for count in row) for row in counts),
         )
 
-    def baselines(self, training: Sequences, scored: Sequences) -> dict[str, Score]:
-        """The most frequent label, and the label that each step has by itself: the most frequent one of its character,
-        or a linear map of its frame."""
-        truth, places = _labels(scored)
+    def score_of(self, sequences: Sequences, answers: NDArray[Any]) -> Score:
+        """Score predicted labels (steps,) of all steps of all sequences, in their order."""
+        truth, _ = _labels(sequences)
         known = truth != UNLABELLED
-        alone = label_of_each_step(training, scored, self.encoding.inputs, self.outputs)
-        told = {
-            "majority": np.full(len(truth), majority(_labels(training)[0])),
-            "character alone" if self.encoding.symbols is not None else "frame alone": alone[places],
-        }
-        return {
-            name: Score(figures(confusion(truth[known], labels[known], self.outputs)), len(scored))
-            for name, labels in told.items()
-        }
+        return Score(figures(confusion(truth[known], answers[known], self.outputs)), len(sequences))
 
     def prediction(self, sequences: Sequences, number: int, answer: Tensor) -> Prediction:
         told = answer.argmax(-1).tolist()

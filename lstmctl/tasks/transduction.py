@@ -6,13 +6,13 @@ whatever its length.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 
 from lstmctl.baselines.pairs import nearest_source
@@ -30,7 +30,7 @@ from lstmctl.metrics import Metric, metric
 from lstmctl.metrics.edits import edit_distances, text_edit_distances
 from lstmctl.models.encoder_decoder import Encoded, EncoderDecoder
 from lstmctl.models.recurrence import Recurrence
-from lstmctl.protocols import Batch, Batches, Loss, ModelState, Totals
+from lstmctl.protocols import Batches, Loss, ModelState, Totals
 from lstmctl.records import Prediction, Score
 from lstmctl.scoring import evaluating, total
 from lstmctl.tasks.inspected import Inspected, evenly_chosen, position, symbols_tracked
@@ -39,14 +39,15 @@ from lstmctl.tasks.problem import ConfigOf, Problem, settings_of_the_run
 from lstmctl.tasks.sequence_batches import ByLength
 from lstmctl.tasks.teacher_forcing import teacher_forced
 
+Config = ConfigOf[TransductionSettings, PairsData]
 LOOKS_BACK = "By attention, the decoder sees the output of every step: a gradient reaches each directly as well."
 MOST_PROGRESS = 1000
 """Pairs of a look on the way."""
 
+SourcesAndTargets = tuple[list[str], list[str]]
 
-class Transduction(
-    Problem[ConfigOf[TransductionSettings, PairsData], PairsCorpus, EncoderDecoder, PairBatch, PairsPart]
-):
+
+class Transduction(Problem[Config, PairsCorpus, EncoderDecoder, PairBatch, PairsPart]):
     """The task `transduction`.
 
     Args:
@@ -54,23 +55,33 @@ class Transduction(
         encoding: the two vocabularies.
     """
 
-    def __init__(self, settings: ConfigOf[TransductionSettings, PairsData], encoding: PairsEncoding) -> None:
+    BASELINES: ClassVar[Mapping[str, Callable[[list[str], SourcesAndTargets | None], list[str] | None]]] = {
+        "copy the source": lambda sources, seen: sources,
+        "nearest source": lambda sources, seen: seen and _targets_of_nearest(sources, *seen),
+    }
+    """Targets without a network, by name: from sources, and the sources and targets of the training part (None where
+    there is none), to what is written; None where that takes a training part."""
+
+    def __init__(self, settings: Config, encoding: PairsEncoding) -> None:
         self.settings, self.encoding = settings, encoding
 
     # Data.
 
     @staticmethod
-    def open(settings: ConfigOf[TransductionSettings, PairsData], config_folder: Path | None) -> PairsCorpus:
+    def open(settings: Config, config_folder: Path | None) -> PairsCorpus:
         data = settings.data
         return open_pairs(data.pairs, data.split, config_folder)
 
     @classmethod
-    def of(cls, settings: ConfigOf[TransductionSettings, PairsData], corpus: PairsCorpus) -> Self:
+    def of(cls, settings: Config, corpus: PairsCorpus) -> Self:
         return cls(settings, corpus.encoding)
 
     @classmethod
     def restored(
-        cls, settings: ConfigOf[TransductionSettings, PairsData], encoding: Mapping[str, Any], calibration: Mapping[str, Any] | None = None
+        cls,
+        settings: Config,
+        encoding: Mapping[str, Any],
+        calibration: Mapping[str, Any] | None = None,
     ) -> Self:
         return cls(settings, PairsEncoding.from_json(encoding))
 
@@ -202,19 +213,16 @@ class Transduction(
         return ()
 
     def references(self, corpus: PairsCorpus, split: str) -> dict[str, Score]:
-        """The source itself as the target, and the target of the training source that is most like it: see
-        `baselines.pairs`."""
         sources, targets = self._as_text(corpus, split)
         known = [number for number, text in enumerate(targets) if text]
         sources, targets = [sources[number] for number in known], [targets[number] for number in known]
-        told = {"copy the source": sources}
-        if "training" in corpus.parts:
-            sources_seen, targets_seen = self._as_text(corpus, "training")
-            told["nearest source"] = [targets_seen[number] for number in nearest_source(sources_seen, sources)]
+        seen = self._as_text(corpus, "training") if "training" in corpus.parts else None
+        written = {name: baseline(sources, seen) for name, baseline in self.BASELINES.items()}
         lengths = np.array([len(text) for text in targets])
         return {
             name: Score(_edit_figures(_edit_totals(text_edit_distances(texts, targets), lengths)), len(targets))
-            for name, texts in told.items()
+            for name, texts in written.items()
+            if texts is not None
         }
 
     def _as_text(self, corpus: PairsCorpus, part: str) -> tuple[list[str], list[str]]:
@@ -294,6 +302,10 @@ class Transduction(
     def sample(self, model: EncoderDecoder, generator: torch.Generator) -> str:
         """Nothing is written: there is no source without the data."""
         return ""
+
+
+def _targets_of_nearest(sources: list[str], seen: list[str], targets: list[str]) -> list[str]:
+    return [targets[number] for number in nearest_source(seen, sources)]
 
 
 def _decoded(texts: Texts, encoding: TextEncoding) -> list[str]:

@@ -14,7 +14,7 @@ from pathlib import Path
 import jsonschema
 import pytest
 import yaml
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from lstmctl import bundled
@@ -299,7 +299,6 @@ PATH = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0")
         optional={"seed": st.integers(0, 2**63 - 1), "device": st.sampled_from(["auto", "cuda:1"])},
     )
 )
-@settings(deadline=None)
 def test_what_is_dumped_loads_back_equal(tmp_path_factory: pytest.TempPathFactory, values: dict[str, object]) -> None:
     chosen = from_mapping(values)
     path = tmp_path_factory.getbasetemp() / "dumped.yaml"
@@ -311,7 +310,6 @@ def test_what_is_dumped_loads_back_equal(tmp_path_factory: pytest.TempPathFactor
 
 
 @given(st.binary(max_size=200), st.lists(st.text(max_size=20), max_size=2))
-@settings(deadline=None)
 def test_any_bytes_and_overrides_load_or_are_refused(
     tmp_path_factory: pytest.TempPathFactory, content: bytes, overrides: list[str]
 ) -> None:
@@ -330,7 +328,6 @@ def test_any_bytes_and_overrides_load_or_are_refused(
         ),
     )
 )
-@settings(deadline=None)
 def test_any_plain_mapping_becomes_settings_or_is_refused(values: dict[str, object]) -> None:
     found = problems_of(lambda: from_mapping(values))
     assert found is None or (found and all(" — " in problem for problem in found))

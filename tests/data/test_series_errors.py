@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lstmctl.data.series import Layout, SeriesEncoding, open_series
@@ -336,7 +336,7 @@ LAYOUTS = st.builds(
 )
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=300)
 @given(st.one_of(BYTES, ROWS), LAYOUTS, st.sampled_from(["a.csv", "a.tsv", "a.parquet", "a"]))
 def test_any_bytes_are_read_or_refused(content: bytes, layout: Layout, name: str) -> None:
     Path(name).write_bytes(content)
@@ -357,7 +357,7 @@ DATED = st.lists(
 )
 
 
-@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=200)
 @given(DATED, LAYOUTS)
 def test_any_dates_and_numbers_are_read_or_refused(rows: list[tuple[int, str]], layout: Layout) -> None:
     lines = [f"{np.datetime64(0, 'D') + day},{value},{len(value)}" for day, value in rows]

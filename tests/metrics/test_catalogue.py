@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lstmctl.config.schema import ForecastSettings
+from lstmctl.config.schema import Forecast
 from lstmctl.metrics import forecasts, labels, metric, numbers
 from lstmctl.metrics.catalogue import METRICS, has_unit_of_loss, primary_of_loss
 
@@ -56,7 +56,7 @@ def test_a_name_that_nobody_knows_is_its_own_words() -> None:
     assert (unknown.words, unknown.lower_is_better, unknown.places) == ("crps of a later version", None, None)
 
 
-@pytest.mark.parametrize("loss", ForecastSettings.model_fields["loss"].annotation.__args__)  # type: ignore[union-attr]
+@pytest.mark.parametrize("loss", Forecast.model_fields["loss"].annotation.__args__)  # type: ignore[union-attr]
 def test_every_loss_of_a_forecast_has_its_primary_metric(loss: str) -> None:
     assert loss in primary_of_loss(loss).losses
 

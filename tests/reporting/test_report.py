@@ -13,10 +13,11 @@ from typing import Any
 from xml.etree import ElementTree
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lstmctl.errors import ResourceError, RunError
+from lstmctl.metrics import metric
 from lstmctl.reporting.history import History, read_history
 from lstmctl.reporting.plots import inline_curves, write_curves
 from lstmctl.reporting.report import report, spread, write_report
@@ -442,7 +443,7 @@ def test_no_name_or_note_of_a_forecast_becomes_markup(
     assert page.text.count("alert('1')") > 12
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25)
 @given(name=st.text(st.characters(codec="utf-8"), min_size=1, max_size=30), note=st.text(st.characters(codec="utf-8")))
 def test_no_channel_or_note_can_add_an_element(stored_evaluation: dict[str, Any], name: str, note: str) -> None:
     def elements(channel: str, noted: str) -> list[str]:

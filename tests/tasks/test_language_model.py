@@ -19,6 +19,7 @@ from lstmctl.data.encoding import TextEncoding
 from lstmctl.data.splitting import held_out
 from lstmctl.data.text import TextCorpus, open_text
 from lstmctl.errors import DataError, UsageError
+from lstmctl.metrics.catalogue import COLD_WINDOWS
 from lstmctl.models.sequence_model import SequenceModel
 from lstmctl.registry import CELLS, resolve
 from lstmctl.scoring import total

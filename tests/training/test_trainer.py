@@ -81,9 +81,7 @@ def same(a: Snapshot, b: Snapshot) -> bool:
     ("shape", "optimizer"),
     [("many-to-many", "adamw"), ("many-to-many", "soap"), ("many-to-many", "sgd"), ("many-to-one", "adamw")],
 )
-def test_resumed_equals_uninterrupted(
-    cell: str, shape: str, optimizer: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_resumed_equals_uninterrupted(cell: str, shape: str, optimizer: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(language_model, "PREVIEW_LENGTH", 20)  # each symbol is a window to read
     settings = settings_of(cell, shape=shape, optimizer=optimizer)
     whole = trainer_of(settings)
