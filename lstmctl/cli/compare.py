@@ -64,7 +64,7 @@ def compare(
         str | None,
         typer.Option(
             metavar="CONFIG",
-            help="A file, a bundled config, or - for stdin; by default travellers, with 800k characters per run "
+            help="A file, a bundled config, or - for stdin; by default travellers, with 600k characters per run "
             "and a learning rate that suits each cell.",
             autocompletion=complete_config,
         ),

@@ -36,7 +36,7 @@ from lstmctl.training.interruption import termination_as_exit
 
 log = logging.getLogger(__name__)
 
-DEFAULT = ("travellers", ("training.budget=800k characters",))
+DEFAULT = ("travellers", ("training.budget=600k characters",))
 """Config and overrides of a comparison without a config: six runs take a few minutes."""
 LEARNING_RATES = {"rnn": "7e-3", "gru": "12e-3"}
 """Learning rates of the default comparison for cells that the config's own rate does not suit, chosen on the validation
