@@ -54,6 +54,7 @@ def backtest(
 
     from lstmctl.cli import output as stdout
     from lstmctl.cli.results import weights_json
+    from lstmctl.config.schema import tasks_with
     from lstmctl.data.forecast_table import check_ending, write_forecast_table
     from lstmctl.errors import UsageError
     from lstmctl.registry import cell_name
@@ -65,7 +66,7 @@ def backtest(
     plain, overrides = without_moved([run, *(moved or ())])
     if len(plain) > 1:
         raise UsageError(f"one RUN is expected, not {len(plain)}: {', '.join(plain)}")
-    opened = api.load_run(plain[0] if plain else None, task="forecast", trust=trust, overrides=overrides)
+    opened = api.load_run(plain[0] if plain else None, task=[tasks_with("forecast")], trust=trust, overrides=overrides)
     with TrainingDisplay(quiet=quiet or not refit) as display:
         result = opened.backtest(split=split, windows=windows, stride=stride, refit=refit, observe=display)
     if output is not None:

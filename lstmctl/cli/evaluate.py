@@ -75,7 +75,7 @@ def evaluate(
         )
         return
     primary = opened.task.primary
-    if opened.settings.task.type != "language-model":
+    if "write" not in opened.settings.task.abilities:
         show_evaluation(evaluation, primary.name, stream=sys.stdout)
         return
     rows = [["run", *(f"{value:.4f}" for value in evaluation.metrics.values())]]

@@ -47,6 +47,7 @@ def forecast(
 
     from lstmctl.cli import output as stdout
     from lstmctl.cli.results import weights_json
+    from lstmctl.config.schema import tasks_with
     from lstmctl.data.forecast_table import as_csv, check_ending, write_forecast_table
     from lstmctl.registry import cell_name
     from lstmctl.reporting import console
@@ -55,7 +56,7 @@ def forecast(
     run, file = run_and_table(run, file)
     if output is not None:
         check_ending(output)
-    opened = api.load_run(run, task="forecast", trust=trust)
+    opened = api.load_run(run, task=[tasks_with("forecast")], trust=trust)
     forecasts = opened.forecast(file)
     model = cell_name(opened.settings.model.cell)
     if plot is not None:

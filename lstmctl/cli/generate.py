@@ -74,7 +74,7 @@ def generate(
     writers, for_labels = tasks_with("write"), tasks_with("write for a label")
     able = [writers, (*tasks_with("forecast"), *for_labels)] if label is None else [for_labels, writers]
     opened = api.load_run(run, task=able, trust=trust)
-    if opened.settings.task.type == "forecast":
+    if "forecast" in opened.settings.task.abilities:
         asked = (given, label, length, temperature, top_k, top_p, min_p, repetition_penalty, stop, replace_unknown)
         if (*asked, precision) != ("", None, 400, 0.8, None, 1.0, 0.0, 1.0, None, False, "float32"):
             raise UsageError(f"{opened.name} forecasts series: it takes --count and --seed, and nothing for text")

@@ -50,7 +50,7 @@ def show_trained(run: Run, *, quiet: bool) -> None:
         return
     info = run.info
     stored = read_evaluation(run.path)
-    if stored is not None and run.settings.task.type != "language-model":
+    if stored is not None and "write" not in run.settings.task.abilities:
         _show_evaluated(run, stored)
     else:
         _show_figures(run)

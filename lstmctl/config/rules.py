@@ -12,7 +12,7 @@ from functools import partial
 from typing import Any
 
 from lstmctl.config.reading import Path
-from lstmctl.config.schema import READ_BY
+from lstmctl.config.schema import READ_BY, Forecast, LanguageModel
 from lstmctl.config.wording import shown
 
 Found = tuple[Path, str]  # the key to blame, and what is wrong with it
@@ -80,7 +80,7 @@ def _direction_fits_task(task: Any, model: Any) -> Iterator[Found]:
 
 def _separate_windows_have_no_past(task: Any, training: Any) -> Iterator[Found]:
     """A default is let pass, as in `_task_reads_what_is_set`."""
-    if task.type != "language-model" or task.shape == "many-to-many":
+    if not isinstance(task, LanguageModel) or task.shape == "many-to-many":
         return
     for key, lacking in (("first_window", "all of one length"), ("state_reset", "with no state carried to them")):
         if getattr(training, key) != _default(training, key):
@@ -89,7 +89,7 @@ def _separate_windows_have_no_past(task: Any, training: Any) -> Iterator[Found]:
 
 def _windows_double(task: Any, training: Any) -> Iterator[Found]:
     first, window = training.first_window, training.window
-    if first is None or task.type != "language-model":
+    if first is None or not isinstance(task, LanguageModel):
         return
     stages = max(0, (window // first).bit_length() - 1)
     if first * 2**stages != window:
@@ -125,7 +125,7 @@ def _residual_joins_equal_widths(model: Any) -> Iterator[Found]:
 
 
 def _segment_divides(task: Any) -> Iterator[Found]:
-    if task.type != "forecast":
+    if not isinstance(task, Forecast):
         return
     spans = ("lookback", "horizon") if task.shape == "many-to-many" else ("lookback",)
     for span in spans:
@@ -159,7 +159,7 @@ def _default(section: Any, key: str) -> object:
 
 
 def _paths_are_not_averaged(task: Any, model: Any) -> Iterator[Found]:
-    if task.type != "forecast" or task.shape != "many-to-many" or task.decoding == "parallel":
+    if not isinstance(task, Forecast) or task.shape != "many-to-many" or task.decoding == "parallel":
         return
     draws = f"but task.decoding {task.decoding} with task.loss {task.loss} draws paths"
     if task.loss in ("gaussian", "student-t"):
@@ -170,7 +170,7 @@ def _paths_are_not_averaged(task: Any, model: Any) -> Iterator[Found]:
 
 
 def _decoding_goes_through_a_horizon(task: Any) -> Iterator[Found]:
-    if task.type == "forecast" and task.shape == "many-to-one" and task.decoding != "parallel":
+    if isinstance(task, Forecast) and task.shape == "many-to-one" and task.decoding != "parallel":
         yield (
             ("task", "decoding"),
             f"{task.decoding} makes steps through the horizon, which task.shape many-to-one does not; "
@@ -179,7 +179,7 @@ def _decoding_goes_through_a_horizon(task: Any) -> Iterator[Found]:
 
 
 def _linear_is_direct(task: Any, model: Any) -> Iterator[Found]:
-    if task.type == "forecast" and model.linear and task.shape == "many-to-many" and task.decoding != "parallel":
+    if isinstance(task, Forecast) and model.linear and task.shape == "many-to-many" and task.decoding != "parallel":
         yield (
             ("model", "linear"),
             f"true maps to the whole horizon at once, which task.decoding {task.decoding} does not; parallel, or false",

@@ -2,8 +2,8 @@
 
 To add a task: one class here, and its name in `AnyTask`. To add a source of data: one class whose field named like
 its `source` is required, and its name in `AnyData`. A task says itself which sources it takes and in which nouns its
-budget counts, and what its runs can do (`abilities`); which keys of the other sections only some tasks read is
-in `READ_BY`. Rules between fields are in `rules`.
+budget counts, what its runs can do (`abilities`), and which keys of other sections no task reads but it (`reads`).
+Rules between fields are in `rules`.
 """
 
 from __future__ import annotations
@@ -61,6 +61,12 @@ class LanguageModel(Section):
     budget: ClassVar[str] = "3M characters"  # where the config names none
     causal: ClassVar[bool] = True  # a prediction must not see what comes after it
     abilities: ClassVar[tuple[Ability, ...]] = ("write", "predict texts")
+    reads: ClassVar[tuple[str, ...]] = (
+        "model.tie_embedding",
+        "training.window",
+        "training.first_window",
+        "training.state_reset",
+    )
 
     type: Literal["language-model"] = Field(default="language-model", description="What is learnt")
     shape: Literal["many-to-many", "many-to-one"] = Field(
@@ -77,6 +83,13 @@ class Forecast(Section):
     budget: ClassVar[str] = "10 epochs"
     causal: ClassVar[bool] = True
     abilities: ClassVar[tuple[Ability, ...]] = ("forecast", "read tables")
+    reads: ClassVar[tuple[str, ...]] = (
+        "model.linear",
+        "model.ridge",
+        "model.channel_embedding",
+        "model.ensemble",
+        "training.shorten",
+    )
 
     type: Literal["forecast"] = Field(default="forecast", description="What is learnt")
     shape: Literal["many-to-many", "many-to-one"] = Field(
@@ -130,6 +143,7 @@ class Classification(Section):
     budget: ClassVar[str] = "10 epochs"
     causal: ClassVar[bool] = False  # a sequence is there as a whole
     abilities: ClassVar[tuple[Ability, ...]] = ("predict texts", "predict tables", "read tables")
+    reads: ClassVar[tuple[str, ...]] = ()
 
     type: Literal["classification"] = Field(default="classification", description="What is learnt")
     shape: Literal["many-to-one"] = Field(default="many-to-one", description="One label for a whole sequence")
@@ -147,6 +161,7 @@ class Regression(Section):
     budget: ClassVar[str] = "10 epochs"
     causal: ClassVar[bool] = False
     abilities: ClassVar[tuple[Ability, ...]] = ("predict texts", "predict tables", "read tables")
+    reads: ClassVar[tuple[str, ...]] = ()
 
     type: Literal["regression"] = Field(default="regression", description="What is learnt")
     shape: Literal["many-to-one"] = Field(default="many-to-one", description="Numbers for a whole sequence")
@@ -161,6 +176,7 @@ class Tagging(Section):
     budget: ClassVar[str] = "10 epochs"
     causal: ClassVar[bool] = False
     abilities: ClassVar[tuple[Ability, ...]] = ("predict texts", "predict tables", "read tables")
+    reads: ClassVar[tuple[str, ...]] = ()
 
     type: Literal["tagging"] = Field(default="tagging", description="What is learnt")
     shape: Literal["many-to-many"] = Field(default="many-to-many", description="A label for every step")
@@ -178,6 +194,7 @@ class Transduction(Section):
     budget: ClassVar[str] = "10 epochs"
     causal: ClassVar[bool] = False  # direction is the encoder's
     abilities: ClassVar[tuple[Ability, ...]] = ("predict texts", "predict tables", "read tables")
+    reads: ClassVar[tuple[str, ...]] = ("model.attention",)
 
     type: Literal["transduction"] = Field(default="transduction", description="What is learnt")
     shape: Literal["many-to-many"] = Field(
@@ -193,6 +210,7 @@ class GenerationFromLabel(Section):
     budget: ClassVar[str] = "10 epochs"
     causal: ClassVar[bool] = True
     abilities: ClassVar[tuple[Ability, ...]] = ("write for a label", "read tables")
+    reads: ClassVar[tuple[str, ...]] = ()
 
     type: Literal["generation-from-label"] = Field(default="generation-from-label", description="What is learnt")
     shape: Literal["one-to-many"] = Field(default="one-to-many", description="One label to a text of any length")
@@ -374,12 +392,6 @@ AnyTask = Annotated[
 ]
 
 
-def tasks_with(ability: Ability) -> tuple[str, ...]:
-    """The values of `task.type` whose runs can do something."""
-    classes = get_args(get_args(AnyTask)[0])
-    return tuple(one.model_fields["type"].default for one in classes if ability in one.abilities)
-
-
 AnyData = TextData | SeriesData | TableData | PairsData | SyntheticData
 
 
@@ -516,23 +528,22 @@ class Settings(Section):
     )
 
 
-TASKS: dict[str, type[Section]] = {task.model_fields["type"].default: task for task in get_args(get_args(AnyTask)[0])}
+TASKS: dict[str, Any] = {task.model_fields["type"].default: task for task in get_args(get_args(AnyTask)[0])}
 SOURCES: dict[str, type[Section]] = {data.source: data for data in get_args(AnyData)}
 DEFAULT_TASK = next(iter(TASKS))
 SECTIONS = ("task", "data", "model", "training")
 READ_BY: dict[tuple[str, str], tuple[str, ...]] = {
-    ("model", "tie_embedding"): ("language-model",),
-    ("model", "linear"): ("forecast",),
-    ("model", "ridge"): ("forecast",),
-    ("model", "channel_embedding"): ("forecast",),
-    ("model", "ensemble"): ("forecast",),
-    ("model", "attention"): ("transduction",),
-    ("training", "window"): ("language-model",),
-    ("training", "first_window"): ("language-model",),
-    ("training", "state_reset"): ("language-model",),
-    ("training", "shorten"): ("forecast",),
+    (section, key): tuple(name for name, task in TASKS.items() if f"{section}.{key}" in task.reads)
+    for section, _, key in (
+        name.partition(".") for name in dict.fromkeys(key for task in TASKS.values() for key in task.reads)
+    )
 }
 """The tasks that read a key of `model` or `training`; every task reads a key that is not here."""
+
+
+def tasks_with(ability: Ability) -> tuple[str, ...]:
+    """Return the values of `task.type` whose runs have an ability."""
+    return tuple(name for name, task in TASKS.items() if ability in task.abilities)
 
 
 def owners(keys: Iterable[str]) -> list[str]:
