@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from lstmctl.data.calendar import calendar_features
 from lstmctl.data.locating import locate, portable_name
 from lstmctl.data.purposes import NEWER_SERIES, SERIES, Purpose
-from lstmctl.data.series_encoding import Scales, SeriesEncoding, fit_scales
+from lstmctl.data.series_encoding import SeriesEncoding
+from lstmctl.data.series_scales import Scales, fit_scales
 from lstmctl.data.series_splitting import SeriesParts, split_series
 from lstmctl.data.series_table import Scaled, Table
 from lstmctl.data.timesteps import Step
@@ -244,7 +245,7 @@ def open_series(
     if encoding is None:
         every = step.season() if season == "auto" else season
         # Scales come first: of what was observed, before anything is filled.
-        scales = fit_scales(table, parts["training"], layout.scaler, every, _channels(rows), lookback + horizon)
+        scales = fit_scales(table, parts, layout.scaler, every, _channels(rows), lookback + horizon)
         filled = fill(rows, bounds, ends, parts, step, layout.missing)
         table = _with_values(table, rows)
         encoding = _encoding(rows, table, parts["training"], scales, layout, step, every, lookback, horizon)
@@ -458,4 +459,8 @@ def _remarks(corpus: SeriesCorpus) -> list[str]:
             f"{shown} {has} no scale in the training rows: each window is scaled by itself, and {it} no part in "
             "training, the choice of weights, calibration and scaled metrics"
         )
+    if "training" in corpus.parts and (unused := corpus.encoding.left_out):
+        shown = ", ".join([f"`{name}`" for name in unused[:SHOWN]] + ["…"] * (len(unused) > SHOWN))
+        has, is_ = ("has", "it is") if len(unused) == 1 else ("have", "they are")
+        remarks.append(f"{shown} {has} no scale in the training rows: {is_} left out of what the network sees")
     return remarks
