@@ -24,6 +24,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -57,6 +58,8 @@ def main() -> int:
     parser.add_argument("--tables", type=int, default=500)
     parser.add_argument("--texts", type=int, default=300)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--first", type=int, default=0, help="number of the first table and the first text")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="cases at once; each computes with one thread")
     parser.add_argument("--only", metavar="NAME", help="one case, such as table-17, and all it prints")
     parser.add_argument("--keep", action="store_true", help="leave the folders of cases, and say where")
     arguments = parser.parse_args()
@@ -64,12 +67,12 @@ def main() -> int:
         if "__main__" not in module.name and "_bundled" not in module.name:
             importlib.import_module(module.name)
     torch.set_num_threads(1)
-    names = [f"table-{number}" for number in range(arguments.tables)]
-    names += [f"text-{number}" for number in range(arguments.texts)]
+    counts = {"table": arguments.tables, "text": arguments.texts}
+    names = [f"{kind}-{arguments.first + number}" for kind, count in counts.items() for number in range(count)]
     root = Path(tempfile.mkdtemp(prefix="fuzz-"))
     outcomes = []
-    for name in [arguments.only] if arguments.only else names:
-        outcome = attempt(name, arguments.seed, root / name)
+    for outcome in attempts([arguments.only] if arguments.only else names, arguments.seed, root, arguments.jobs):
+        name = outcome.name
         outcomes.append(outcome)
         for fault in outcome.faults:
             print(f"{name}: {fault}", flush=True)
@@ -100,14 +103,24 @@ def report(outcomes: list[Outcome]) -> int:
     return sum(bool(outcome.faults) for outcome in outcomes)
 
 
-def attempt(name: str, seed: int, folder: Path) -> Outcome:
-    """Make one case in a process of its own and run its commands."""
-    folder.mkdir()
-    started = time.monotonic()
-    if (child := os.fork()) == 0:
-        os._exit(in_child(name, seed, folder))
-    _, status = os.waitpid(child, 0)
-    outcome = Outcome(name, time.monotonic() - started)
+def attempts(names: Sequence[str], seed: int, root: Path, jobs: int) -> Iterator[Outcome]:
+    """Make each case in a process of its own and run its commands, some at once; yield them as they end."""
+    running: dict[int, tuple[str, float]] = {}
+    waiting = list(reversed(names))
+    while waiting or running:
+        while waiting and len(running) < jobs:
+            name = waiting.pop()
+            (root / name).mkdir()
+            if (child := os.fork()) == 0:
+                os._exit(in_child(name, seed, root / name))
+            running[child] = (name, time.monotonic())
+        child, status = os.wait()
+        name, started = running.pop(child)
+        yield judged(Outcome(name, time.monotonic() - started), root / name, status)
+
+
+def judged(outcome: Outcome, folder: Path, status: int) -> Outcome:
+    """Read the log of a case for its commands and faults."""
     log = (folder / "log.txt").read_text(errors="replace") if (folder / "log.txt").exists() else ""
     code = os.waitstatus_to_exitcode(status)
     if code == -signal.SIGALRM:
