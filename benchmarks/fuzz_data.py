@@ -2,8 +2,8 @@
 
 Each case is made from its seed and its name, and runs in a process of its own: `data show`, a training of two steps,
 and what a run of its kind can do with its own data and with the file. A command may do its work or refuse with an
-error of ours; an unexpected error, a warning of a library, a crash or more than a minute is a fault. Ends with 1 where
-there is one.
+error of ours; an unexpected error, a warning of a library, a crash or more than a minute of a processor's time is a
+fault. Ends with 1 where there is one.
 
     python benchmarks/fuzz_data.py --tables 500 --texts 300
     python benchmarks/fuzz_data.py --only table-17 --keep
@@ -22,8 +22,8 @@ import shutil
 import signal
 import sys
 import tempfile
-import time
 from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -35,7 +35,9 @@ import lstmctl
 from lstmctl.cli.main import main as run_command
 
 LONGEST = 60
-"""Seconds of one case."""
+"""Seconds of a processor's time for one case: the machine may be busy with others."""
+WAITED = 20 * LONGEST
+"""Seconds after which a case is taken to hang."""
 EXPECTED = (0, 2, 3, 5)
 """Done, refused as usage or config, refused as data, or diverged."""
 FAULTS = re.compile(r"Traceback|fault of lstmctl|\w+Warning: |panicked at", re.MULTILINE)
@@ -57,6 +59,8 @@ def main() -> int:
     parser.add_argument("--tables", type=int, default=500)
     parser.add_argument("--texts", type=int, default=300)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--first", type=int, default=0, help="number of the first table and the first text")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="cases at once; each computes with one thread")
     parser.add_argument("--only", metavar="NAME", help="one case, such as table-17, and all it prints")
     parser.add_argument("--keep", action="store_true", help="leave the folders of cases, and say where")
     arguments = parser.parse_args()
@@ -64,12 +68,12 @@ def main() -> int:
         if "__main__" not in module.name and "_bundled" not in module.name:
             importlib.import_module(module.name)
     torch.set_num_threads(1)
-    names = [f"table-{number}" for number in range(arguments.tables)]
-    names += [f"text-{number}" for number in range(arguments.texts)]
+    counts = {"table": arguments.tables, "text": arguments.texts}
+    names = [f"{kind}-{arguments.first + number}" for kind, count in counts.items() for number in range(count)]
     root = Path(tempfile.mkdtemp(prefix="fuzz-"))
     outcomes = []
-    for name in [arguments.only] if arguments.only else names:
-        outcome = attempt(name, arguments.seed, root / name)
+    for outcome in attempts([arguments.only] if arguments.only else names, arguments.seed, root, arguments.jobs):
+        name = outcome.name
         outcomes.append(outcome)
         for fault in outcome.faults:
             print(f"{name}: {fault}", flush=True)
@@ -100,18 +104,29 @@ def report(outcomes: list[Outcome]) -> int:
     return sum(bool(outcome.faults) for outcome in outcomes)
 
 
-def attempt(name: str, seed: int, folder: Path) -> Outcome:
-    """Make one case in a process of its own and run its commands."""
-    folder.mkdir()
-    started = time.monotonic()
-    if (child := os.fork()) == 0:
-        os._exit(in_child(name, seed, folder))
-    _, status = os.waitpid(child, 0)
-    outcome = Outcome(name, time.monotonic() - started)
+def attempts(names: Sequence[str], seed: int, root: Path, jobs: int) -> Iterator[Outcome]:
+    """Make each case in a process of its own and run its commands, some at once; yield them as they end."""
+    running: dict[int, str] = {}
+    waiting = list(reversed(names))
+    while waiting or running:
+        while waiting and len(running) < jobs:
+            name = waiting.pop()
+            (root / name).mkdir()
+            if (child := os.fork()) == 0:
+                os._exit(in_child(name, seed, root / name))
+            running[child] = name
+        child, status, used = os.wait4(-1, 0)
+        name = running.pop(child)
+        yield judged(Outcome(name, used.ru_utime + used.ru_stime), root / name, status)
+
+
+def judged(outcome: Outcome, folder: Path, status: int) -> Outcome:
+    """Read the log of a case for its commands and faults."""
     log = (folder / "log.txt").read_text(errors="replace") if (folder / "log.txt").exists() else ""
     code = os.waitstatus_to_exitcode(status)
-    if code == -signal.SIGALRM:
-        outcome.faults.append(f"over {LONGEST} s in: {log.rpartition('$ ')[2].splitlines()[0] if '$ ' in log else ''}")
+    if code in (-signal.SIGPROF, -signal.SIGALRM):
+        what = f"over {LONGEST} s" if code == -signal.SIGPROF else "hangs"
+        outcome.faults.append(f"{what} in: {log.rpartition('$ ')[2].splitlines()[0] if '$ ' in log else ''}")
     elif code != 0:
         outcome.faults.append(f"the process ended with {code}: {log.strip().splitlines()[-1:]}")
     for part in re.split(r"^\$ ", log, flags=re.MULTILINE)[1:]:
@@ -134,8 +149,10 @@ def in_child(name: str, seed: int, folder: Path) -> int:
     log = os.open("log.txt", os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
     for descriptor in (1, 2):
         os.dup2(log, descriptor)
-    signal.signal(signal.SIGALRM, signal.SIG_DFL)  # ends the process even inside of a kernel
-    signal.alarm(LONGEST)
+    for ends in (signal.SIGPROF, signal.SIGALRM):  # even inside of a kernel
+        signal.signal(ends, signal.SIG_DFL)
+    signal.setitimer(signal.ITIMER_PROF, LONGEST)
+    signal.alarm(WAITED)
     draw = random.Random(f"{seed} {name}")
     try:
         made = fuzz_tables.make(draw) if name.startswith("table") else fuzz_texts.make(draw)

@@ -7,7 +7,7 @@ floating-point type and the unit of the history.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -19,6 +19,10 @@ DEFAULT_PENALTIES = tuple(float(10.0**exponent) for exponent in np.arange(-4, 2.
 """From none worth the name to far too much, for values scaled to a spread of 1."""
 MOST_WINDOWS = 50_000
 """Windows that a fit sums one by one at most; so many take seconds at a lookback and a horizon of 720."""
+MOST_CHOOSING, FEWEST_CHOOSING = 20_000, 100
+"""Windows of single channels that choose, where filled labels do not count."""
+MOST_PRODUCTS = 1 << 27
+"""Products that one forecast of them all takes, unless they are `FEWEST_CHOOSING`: a choice takes some seconds then."""
 LONG_RUN = 128
 """Consecutive windows from which on it is faster to slide along them than to sum them one by one."""
 
@@ -123,6 +127,7 @@ def fit_ridge(
     penalties: Sequence[float] = DEFAULT_PENALTIES,
     most_windows: int = MOST_WINDOWS,
     begins: Origins | None = None,
+    filled: NDArray[np.bool_] | None = None,
 ) -> Ridge:
     """The linear map whose lookback and penalty do best on validation windows; the shorter of two that are equal.
 
@@ -150,34 +155,88 @@ def fit_ridge(
         most_windows: windows, of which each channel has its own, that are summed one by one at most; of more, ones
             evenly spread over the table stand for all. Those in a long run of consecutive origins do not count: there
             every window enters at little cost.
+        filled: (rows, channels), True where a missing value was filled; None where none was. Such a value is like any
+            other in the fit and in histories, but the choice counts only labels that were observed: of all validation
+            windows, or of `MOST_CHOOSING` evenly spread ones.
 
     Raises:
-        ValueError: a window reaches beyond the table, no window of a part is complete, or a penalty is not above 0.
+        ValueError: a window reaches beyond the table, no window of a part is complete, no label of a validation window
+            was observed, or a penalty is not above 0.
     """
     if not min(penalties) > 0:
         raise ValueError(f"penalties must be above 0, not {min(penalties):g}")
     longest = max(lookbacks)
     begins = np.zeros(1, np.int64) if begins is None else begins
     fitted = _moments(values, training, longest, horizon, most_windows, begins)
-    held_out = _moments(values, validation, longest, horizon, most_windows, begins)
+    held_out: Sums | None = None
+    histories = labels = np.empty((0, 0))
+    if filled is not None and len(validation) and filled[validation.min() : validation.max() + horizon].any():
+        histories, labels = _observed(values, filled, validation, longest, horizon)
+    else:
+        held_out = _moments(values, validation, longest, horizon, most_windows, begins)
     best = Ridge(np.zeros((longest, horizon)), float("inf"), longest)
     least = np.inf
     for lookback in sorted(lookbacks):
         past, future = slice(longest - lookback, longest), slice(longest, None)
         eigenvalues, vectors = np.linalg.eigh(fitted[past, past])
-        # All that a penalty needs, in the basis where it only shrinks: with d = 1 / (eigenvalue + penalty) the weights
-        # are V diag(d) V'X'Y, and the squared error on validation is |Y|² - 2 tr(W'X'Y) + tr(W'X'X W).
+        # In the basis of the eigenvectors V a penalty only shrinks: with d = 1 / (eigenvalue + penalty) the weights are
+        # V diag(d) V'X'Y.
         shared = vectors.T @ fitted[past, future]
-        linear = np.einsum("ih,ih->i", shared, vectors.T @ held_out[past, future])
-        quadratic = (shared @ shared.T) * (vectors.T @ held_out[past, past] @ vectors)
+        errors = (
+            _errors_of_windows(histories[:, past] @ vectors, labels, shared)
+            if held_out is None
+            else _errors_of_moments(held_out, vectors, shared, past, future)
+        )
         for penalty in penalties:
             # The last value less itself is always 0, and so is one eigenvalue: only the penalty keeps this finite.
             shrunk = 1 / (eigenvalues + penalty)
-            error = float(shrunk @ quadratic @ shrunk - 2 * (shrunk @ linear))
-            if error < least:
+            if (error := errors(shrunk)) < least:
                 least = error
                 best = Ridge((vectors * shrunk) @ shared, penalty, lookback)
     return best
+
+
+def _errors_of_moments(
+    held_out: Sums, vectors: Sums, shared: Sums, past: slice, future: slice
+) -> Callable[[Sums], float]:
+    """Return the squared error of shrunk weights on the windows of some moments, less |Y|², which all have."""
+    # |Y|² - 2 tr(W'X'Y) + tr(W'X'X W)
+    linear = np.einsum("ih,ih->i", shared, vectors.T @ held_out[past, future])
+    quadratic = (shared @ shared.T) * (vectors.T @ held_out[past, past] @ vectors)
+    return lambda shrunk: float(shrunk @ quadratic @ shrunk - 2 * (shrunk @ linear))
+
+
+def _errors_of_windows(histories: Sums, labels: Sums, shared: Sums) -> Callable[[Sums], float]:
+    """Return the mean squared error of shrunk weights on windows, over the labels that are not NaN."""
+    return lambda shrunk: float(np.nanmean(np.square(labels - (histories * shrunk) @ shared)))
+
+
+def _observed(
+    values: Rows, filled: NDArray[np.bool_], origins: Origins, lookback: int, horizon: int
+) -> tuple[Sums, Sums]:
+    """Gather histories (windows, lookback) and labels (windows, horizon) of single channels, each less the last value
+    of its history; a label is NaN where it was filled or is missing.
+
+    Raises:
+        ValueError: a window reaches beyond the table, or no label was observed.
+    """
+    rows, channels = values.shape
+    _check(rows, origins, lookback, horizon)
+    count = len(origins) * channels
+    most = min(MOST_CHOOSING, max(FEWEST_CHOOSING, MOST_PRODUCTS // (lookback * horizon)))
+    # Channel after channel, as in `_sum_alone`.
+    chosen = np.arange(count) if count <= most else np.linspace(0, count - 1, most).round().astype(np.int64)
+    windows = np.empty((len(chosen), lookback + horizon))
+    for place, (channel, number) in enumerate(zip(*np.divmod(chosen, len(origins)), strict=True)):
+        start, stop = origins[number] - lookback, origins[number] + horizon
+        windows[place] = values[start:stop][:, channel]
+        windows[place, lookback:][filled[stop - horizon : stop, channel]] = np.nan
+    histories, labels = windows[:, :lookback], windows[:, lookback:]
+    labels[np.isnan(histories[:, 0])] = np.nan
+    if np.isnan(labels).all():
+        raise ValueError("no label of a validation window was observed")
+    known = _filled(histories[..., np.newaxis])[..., 0].astype(np.float64)
+    return known - known[:, -1:], labels - known[:, -1:]
 
 
 def _filled(history: Floats) -> Floats:

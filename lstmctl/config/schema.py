@@ -263,7 +263,7 @@ class SeriesData(Section):
     date_format: str | None = Field(
         default=None,
         description="How dates are written: such as %d.%m.%Y %H:%M, or seconds, milliseconds, microseconds, "
-        "nanoseconds (since 1970) or excel (days of a spreadsheet); null to recognise it",
+        "nanoseconds (since 1970), excel or excel-1904 (days of a spreadsheet); null to recognise it",
     )
     zone: Zone = Field(
         default=None,

@@ -9,9 +9,9 @@ from dataclasses import replace
 import numpy as np
 import polars as pl
 
-from lstmctl.data.numbered_dates import DIGITS, EXCEL, WORDS, parse_digits, parse_word
+from lstmctl.data.numbered_dates import DIGITS, SPREADSHEETS, WORDS, parse_digits, parse_word
 from lstmctl.data.table_writing import DateForm
-from lstmctl.data.timesteps import Times
+from lstmctl.data.timesteps import Times, date_text
 from lstmctl.data.zones import (
     asks_for_zone,
     has_zone,
@@ -28,14 +28,21 @@ DATE_FORMATS = {
     r"\d{4}-\d{1,2}-\d{1,2}": ("%Y-%m-%d",),
     r"\d{4}/\d{1,2}/\d{1,2}": ("%Y/%m/%d",),
     r"\d{4}\.\d{1,2}\.\d{1,2}": ("%Y.%m.%d",),
+    r"\d{8}": ("%Y%m%d",),
     r"\d{4}-\d{1,2}": ("%Y-%m",),
     r"\d{4}/\d{1,2}": ("%Y/%m",),
     r"\d{1,2}\.\d{1,2}\.\d{4}": ("%d.%m.%Y",),
     r"\d{1,2}/\d{1,2}/\d{4}": ("%d/%m/%Y", "%m/%d/%Y"),
     r"\d{1,2}-\d{1,2}-\d{4}": ("%d-%m-%Y", "%m-%d-%Y"),
+    r"\d{1,2}\.\d{1,2}\.\d{2}": ("%d.%m.%y", "%y.%m.%d"),
+    r"\d{1,2}/\d{1,2}/\d{2}": ("%d/%m/%y", "%m/%d/%y", "%y/%m/%d"),
+    r"\d{1,2}-\d{1,2}-\d{2}": ("%d-%m-%y", "%m-%d-%y", "%y-%m-%d"),
 }
 """How dates are written, and the formats that may mean."""
-_MONTH = r"(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*"
+_MONTH = (
+    r"(?:jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sep(?:tember)?|oct(?:ober)?"
+    r"|nov(?:ember)?|dec(?:ember)?)"
+)
 WORDED_FORMATS = {
     r"\d{4}([ -]?)[Qq][1-4]": "%Y{}Q%q",
     r"[Qq][1-4]([ /-]?)\d{4}": "Q%q{}%Y",
@@ -46,9 +53,15 @@ WORDED_FORMATS = {
     rf"\d{{4}}([ -])(?i:{_MONTH})": "%Y{}%B",
     rf"\d{{1,2}}([ -])(?i:{_MONTH})[ -]\d{{4}}": "%d{0}%B{0}%Y",
     rf"\d{{4}}([ -])(?i:{_MONTH})[ -]\d{{1,2}}": "%Y{0}%B{0}%d",
+    rf"\d{{1,2}}([ -])(?i:{_MONTH})[ -]\d{{2}}": "%d{0}%B{0}%y|%y{0}%B{0}%d",
+    rf"(?i:{_MONTH})(-)\d{{2}}": "%B{}%y",
 }
-"""Quarters, ISO weeks and months by name, and their formats; `{}` is the sign between."""
+"""Quarters, ISO weeks and months by name, and their formats with `|` between; `{}` is the sign between the parts."""
+_UNCLEAR = 2_524_608_000_000_000
+"""2050 in microseconds since 1970. Years of two digits from 50 to 69 are read as later ones, but may be earlier."""
 _CLOCK = re.compile(r"(?:([T ])\s*(\d{1,2}:\d{2})(:\d{2}(?:[.,]\d{1,9})?)?(\s?[AaPp][Mm])?)?")
+_BASIC_CLOCK = re.compile(r"([T ])(\d{2})(?:(\d{2})(\d{2}(?:\.\d{1,9})?)?)?")
+"""A time of day as in ISO 8601's basic format: 05, 0500, 050000."""
 EXAMPLE = 'data.date_format="%d.%m.%Y %H:%M"'
 ISO = "write its dates in one way that cannot be misread, such as 2024-01-31"
 """The remedy for a table that a run reads: no setting changes how."""
@@ -67,20 +80,28 @@ def formats_of(text: str) -> tuple[str, ...]:
     text = plain_text(text)
     for shape, form in WORDED_FORMATS.items():
         if (worded := re.match(shape, text)) and (suffix := _clock_format(text[worded.end() :])) is not None:
-            return (form.format(worded[1]) + suffix,)
+            return tuple(date + suffix for date in form.format(worded[1]).split("|"))
     found = re.match(r"[\d./-]+", text)
     if found is None:
         return ()
     dates = next((formats for shape, formats in DATE_FORMATS.items() if re.fullmatch(shape, found[0])), ())
-    suffix = _clock_format(text[found.end() :])
+    suffix = _clock_format(text[found.end() :], is_basic=found[0].isdecimal())
     return () if suffix is None else tuple(date + suffix for date in dates)
 
 
-def _clock_format(text: str) -> str | None:
-    """The format of what follows a day; None if it is no time of day."""
+def _clock_format(text: str, *, is_basic: bool = False) -> str | None:
+    """Return the format of what follows a day; None if it is not a time of day.
+
+    Args:
+        text: what follows.
+        is_basic: whether the day is written in ISO 8601's basic format, so that `0500` after a blank is a time too.
+    """
     clock = _CLOCK.fullmatch(text)
     if clock is None:
-        return None
+        basic = _BASIC_CLOCK.fullmatch(text)
+        if basic is None or (basic[1] == " " and not (is_basic and basic[3])):
+            return None
+        return f"{basic[1]}%H" + ("%M" if basic[3] else "") + ("%S%.f" if basic[4] else "")
     between, minutes, seconds, half = clock.groups()
     if not minutes:
         return ""
@@ -94,7 +115,7 @@ def read_dates(
     texts: pl.Series,
     place: Callable[[int], str],
     column: str,
-    gaps: Callable[[Times], float],
+    regularity: Callable[[Times], tuple[float, bool]],
     *,
     date_format: str | None = None,
     zone: str | None = None,
@@ -107,8 +128,8 @@ def read_dates(
         texts: (rows,) as they are written, none missing.
         place: names a row in messages.
         column: its name.
-        gaps: how many times are missing between regular ones, infinite where they are not regular; it decides between
-            day and month where both readings fit every row.
+        regularity: how many times are missing between regular ones, infinite where they are not regular, and whether
+            the rows are in order of time; it decides between readings that all fit every row.
         date_format: as in a config, or None.
         zone: the one to convert all dates to; None keeps the table's own clock.
         form: how a run's own table was written, which decides where the first row fits it.
@@ -118,7 +139,8 @@ def read_dates(
         (rows,) microseconds since 1970-01-01 by the clock of the zone, and how they are written.
 
     Raises:
-        DataError: a row does not fit, zones are mixed, or both readings fit equally well.
+        DataError: a row does not fit, zones are mixed, several readings fit equally well, or the century of a year is
+            unclear.
     """
     first, given = str(texts[0]), date_format is not None
     formats = (date_format,) if date_format is not None else formats_of(first)
@@ -143,25 +165,57 @@ def read_dates(
     if not readings:
         row, own = max(failures, key=lambda failure: (failure[0], failure[1].format))
         raise _misfit(texts, place, column, row, own, is_run=is_run)
-    if len(readings) > 1 and np.array_equal(readings[0][0], readings[1][0]):  # all on a day such as 1 January
-        readings = readings[:1]
-    if len(readings) > 1:
-        missing = [gaps(times) for times, _ in readings]
-        rows = len(texts)
-        close = [reading for reading, count in zip(readings, missing, strict=True) if count == 0] or [
-            reading for reading, count in zip(readings, missing, strict=True) if count <= rows
-        ]
-        if len(close) != 1:
-            both = " and ".join(own.shown for _, own in readings)
-            raise DataError(
-                f"{place(0)}, column `{column}`: `{first}` may be read as {both}; "
-                f"every row that was read fits both, and {'either' if close else 'neither'} gives regular steps",
-                hint=ISO
-                if is_run
-                else "say which: " + " or ".join(f'data.date_format="{own.shown}"' for _, own in readings),
-            )
-        readings = close
-    return readings[0]
+    if not given and not is_run:
+        readings = _of_clear_years(readings, texts, place, column)
+    # Several readings are one where all rows are on a day such as 1 January.
+    different = [
+        reading
+        for number, reading in enumerate(readings)
+        if not any(np.array_equal(reading[0], other) for other, _ in readings[:number])
+    ]
+    if len(different) == 1:
+        return different[0]
+    measured = [(form, *regularity(times)) for times, form in different]
+    close = [found for found in measured if found[1] == 0] or [found for found in measured if found[1] <= len(texts)]
+    close = [found for found in close if found[2]] or close
+    if len(close) != 1:
+        names = [found[0].shown for found in close or measured]
+        how_many = ("both", "either", "neither") if len(names) == 2 else ("all of them", "each", "none")
+        raise DataError(
+            f"{place(0)}, column `{column}`: `{first}` may be read as {', '.join(names[:-1])} and {names[-1]}; "
+            f"every row that was read fits {how_many[0]}, and {how_many[1 if close else 2]} gives regular steps",
+            hint=ISO if is_run else "say which: " + " or ".join(f'data.date_format="{name}"' for name in names),
+        )
+    return next(reading for reading in different if reading[1] is close[0][0])
+
+
+def _of_clear_years(
+    readings: list[tuple[Times, DateForm]], texts: pl.Series, place: Callable[[int], str], column: str
+) -> list[tuple[Times, DateForm]]:
+    """Return the readings whose years of two digits can only be those that they are read as.
+
+    Raises:
+        DataError: there is none.
+    """
+    times, form = readings[0]
+    if form.format == "%B-%y" and min(texts.str.head(3).n_unique(), texts.str.tail(2).n_unique()) == 1:
+        month = str(texts[0])
+        raise DataError(
+            f"{place(0)}, column `{column}`: `{month}` may be a month of {date_text(int(times[0]))[:4]} or day "
+            f"{month[-2:]} of a month",
+            hint='data.date_format="%b-%y" if they are months; else write the year of each date, as in 2024-01-31',
+        )
+    unclear = [(times >= _UNCLEAR) & ("%y" in form.format) for times, form in readings]
+    clear = [reading for reading, rows in zip(readings, unclear, strict=True) if not rows.any()]
+    if clear:
+        return clear
+    row = int(np.argmax(unclear[0]))
+    year = date_text(int(times[row]))[:4]
+    raise DataError(
+        f"{place(row)}, column `{column}`: the year of `{str(texts[row])[:40]}` may be {year} or {int(year) - 100}",
+        hint=f'write years with four digits; data.date_format="{form.shown}" takes 70 to 99 for 1970 to 1999 and the '
+        "others for 2000 to 2069",
+    )
 
 
 def read_more_dates(texts: pl.Series, place: Callable[[int], str], column: str, form: DateForm) -> Times:
@@ -199,7 +253,7 @@ def _by_one_clock(
         DataError: zones are mixed and not converted, or dates are to be converted but name none.
     """
     if form.format in WORDS:
-        zoned = form.format != EXCEL  # counted from 1970 in UTC
+        zoned = form.format not in SPREADSHEETS  # counted from 1970 in UTC
         if zoned:
             to = zone or "Z"
             return texts, offset(to), replace(form, zone=to, converted=zone is not None)

@@ -15,13 +15,12 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from lstmctl.data.dates import is_date
 from lstmctl.data.purposes import SERIES, Purpose
 from lstmctl.data.records import is_unclosed, misquoted, outside_quotes, whole_records
-from lstmctl.data.table_start import CONVERT, SAMPLED, SEPARATORS, read_start
+from lstmctl.data.table_start import CONVERT, SAMPLED, SEPARATORS, column_names, read_start
 from lstmctl.data.text_encodings import conversion
 from lstmctl.data.utf8 import BYTE_ORDER_MARK
-from lstmctl.data.written_numbers import ColumnForm, column_form, is_number, misreading, number_form, read_numbers
+from lstmctl.data.written_numbers import ColumnForm, column_form, misreading, number_form, read_numbers
 from lstmctl.errors import DataError
 from lstmctl.shell import setting
 
@@ -105,9 +104,10 @@ class DelimitedSheet:
         self._before = self._offset = 0  # lines and bytes of the file that come before the content
         start = read_start(path, separator)
         self._content, self.separator = start.content, start.separator
-        self._above, self._header_line, self._table_line = start.above, start.header_line, start.table_line
+        self._above, self._header_line, self._table_hint = start.above, start.header_line, start.table_hint
         self._width = len(start.header)
-        self.names = self._names(start.header)
+        self.names = column_names(start, path, purpose)
+        self.unnamed = {number for number, name in enumerate(start.header) if not name}
         self._numbers = number_form((field for row in start.rows for field in row), decimal)
         self._rows = start.rows[:SAMPLED]
         self._forms: dict[int, ColumnForm] = {}
@@ -185,40 +185,6 @@ class DelimitedSheet:
             return pl.Float64()
         # A point in it would have two meanings.
         return pl.Int64() if form.kind in ("whole", "empty") else None
-
-    def _names(self, header: list[str]) -> tuple[str, ...]:
-        """The columns' names, with a stand-in for those without."""
-        if len(header) < self._purpose.columns:
-            others = [other for other in SEPARATORS if other in header[0] and other != self.separator]
-            hint = f"a table has {self._purpose.holds}"
-            if others:
-                hint = f"the columns seem to be separated otherwise: {setting('data.separator', others[0])}"
-            elif self._table_line is not None:
-                hint = self._table_hint()
-            raise DataError(
-                f"{self.path}: line {self._header_line}: one column only, `{header[0][:40]}`",
-                hint=hint,
-            )
-        if date := next((name for name in header if is_date(name)), None):
-            raise DataError(
-                f"{self.path}: line {self._header_line}: `{date}` stands where a column's name should be",
-                hint="put a header line before the data, such as "
-                + self.separator.join(["date", *(f"series{number}" for number in range(1, len(header)))][:4]),
-            )
-        if all(not name or is_number(name) for name in header):
-            raise DataError(
-                f"{self.path}: line {self._header_line} holds numbers where the columns' names should be",
-                hint="put a header line before the data, such as " + self.separator.join(self._purpose.header),
-            )
-        names = [" ".join(name.split()) or f"column {number}" for number, name in enumerate(header, start=1)]
-        if len(set(names)) < len(names):
-            twice = next(name for index, name in enumerate(names) if name in names[:index])
-            raise DataError(f"{self.path}: line {self._header_line}: two columns are named `{twice}`; rename one")
-        self.unnamed = {number for number, name in enumerate(header) if not name}
-        return tuple(names)
-
-    def _table_hint(self) -> str:
-        return f"the header seems to be line {self._table_line}: delete the lines above it, or begin them with #"
 
     def _check(self, digest: hashlib._Hash | None) -> None:
         """Check every line: encoding, quotation marks and number of fields; note the rows that hold anything."""
@@ -320,8 +286,8 @@ class DelimitedSheet:
     def _other_width(self, text: str, line: int, fields: int) -> DataError:
         others = [other for other in SEPARATORS if other != self.separator]
         hint = self._purpose.comma if self.separator == "," and fields > self._width else None
-        if self._table_line is not None:
-            hint = self._table_hint()
+        if self._table_hint is not None:
+            hint = self._table_hint
         elif any(text.count(other) == self._width - 1 for other in others):
             hint = f"this line is separated otherwise; one for all: {setting('data.separator', self.separator)}"
         elif text.lstrip().startswith("#"):

@@ -8,8 +8,10 @@ import polars as pl
 from lstmctl.data.timesteps import DAY, Times
 
 PER_MICROSECOND = {"seconds": 1e-6, "milliseconds": 1e-3, "microseconds": 1.0, "nanoseconds": 1e3}
-EXCEL = "excel"
-WORDS = (*PER_MICROSECOND, EXCEL)
+EXCEL, EXCEL_1904 = "excel", "excel-1904"
+SPREADSHEETS = {EXCEL: -25_569 * DAY, EXCEL_1904: -24_107 * DAY}
+"""Day 0 of spreadsheets, in microseconds since 1970. Some workbooks count from 1904, and numbers do not say so."""
+WORDS = (*PER_MICROSECOND, *SPREADSHEETS)
 """Formats that are said by a word: the unit since 1970 in UTC, or days as spreadsheets count them."""
 DIGITS = {6: "%Y%m", 8: "%Y%m%d", 10: "%Y%m%d%H", 12: "%Y%m%d%H%M", 14: "%Y%m%d%H%M%S"}
 """Formats without a sign between, by their number of digits."""
@@ -21,7 +23,6 @@ _EARLIEST, _LATEST = 315_532_800, 4_102_444_800
 """1980 and 2100 in seconds: in no two units is a number between them."""
 _EXCEL_EARLIEST, _EXCEL_LATEST = 25_569, 49_999
 """1970 and 2036; from 50,000 on, numbers may be modified Julian days."""
-_EXCEL_EPOCH = -25_569 * DAY
 
 
 def numbered_format(texts: pl.Series, name: str) -> str | None:
@@ -68,14 +69,14 @@ def parse_word(texts: pl.Series, word: str) -> tuple[Times, int | None]:
     wrong = (values.is_null() | ~values.is_finite() | (values.abs() > 2.0**62)).fill_null(value=True).arg_true()
     if len(wrong):
         return np.empty(0, np.int64), int(wrong[0])
-    if word == EXCEL:
+    if word in SPREADSHEETS:
         # Four digits of a day tell minutes, and six tell seconds.
         digits = texts.str.extract(r"[.](\d+)$", 1).str.len_chars().max()
         unit = 60_000_000 if isinstance(digits, int) and digits < 6 else 1_000_000
         days = values.to_numpy()
         if np.any(np.abs(days) > 1e8):
             return np.empty(0, np.int64), int(np.argmax(np.abs(days) > 1e8))
-        return np.rint(days * (DAY / unit)).astype(np.int64) * unit + _EXCEL_EPOCH, None
+        return np.rint(days * (DAY / unit)).astype(np.int64) * unit + SPREADSHEETS[word], None
     scale = PER_MICROSECOND[word]
     if not whole.has_nulls():  # exact, where numbers with a fraction are not beyond 2^53
         numbers = whole.to_numpy()

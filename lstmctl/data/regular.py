@@ -1,18 +1,14 @@
-"""Rows in order and on regular times: sorted, single, gaps found, and what is missing filled.
-
-Filling looks ahead inside of one part alone, so that no training row depends on a later part.
-"""
+"""Rows in order and on regular times: sorted, single, and gaps found."""
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lstmctl.data.prepared_table import private
 from lstmctl.data.tables import Rows
 from lstmctl.data.timesteps import CHUNK, MONTHS, Step, Times, are_month_ends, date_text, on_day
 from lstmctl.data.zones import offset
@@ -48,7 +44,7 @@ def put_in_order(rows: Rows, order: str, duplicates: str) -> Indices:
         if order == "error":
             first = int(back[np.argmin(rows.lines[back + 1])])
             raise DataError(
-                f"{rows.place(first + 1)}: {_series(rows, first)}{_time(rows, first + 1)} comes after "
+                f"{rows.place(first + 1)}: {rows.whose(first)}{_time(rows, first + 1)} comes after "
                 f"{_time(rows, first)} ({rows.unit} {rows.lines[first]})",
                 hint=f"data.order=sort sorts the rows{_several(rows)}",
             )
@@ -60,7 +56,7 @@ def put_in_order(rows: Rows, order: str, duplicates: str) -> Indices:
         if duplicates == "error":
             first = int(twice[np.argmin(rows.lines[twice + 1])])
             raise DataError(
-                f"{rows.place(first + 1)}: {_series(rows, first)}{_time(rows, first)} is there twice, "
+                f"{rows.place(first + 1)}: {rows.whose(first)}{_time(rows, first)} is there twice, "
                 f"first in {rows.unit} {rows.lines[first]}",
                 hint=f"data.duplicates=first (or last, mean) keeps one{_several(rows)}",
             )
@@ -169,14 +165,14 @@ def insert_missing(rows: Rows, bounds: Indices, step: Step, days: Indices, missi
         first, last = int(times[0]), int(times[-1])
         if step.count_between(first, last) > MOST_MISSING * len(times) + 1000:
             raise DataError(
-                f"{rows.path}: {_series(rows, int(start))}{len(times):,} rows from {step.text(first)} to "
+                f"{rows.path}: {rows.whose(int(start))}{len(times):,} rows from {step.text(first)} to "
                 f"{step.text(last)} are few for a step of {step}: most rows would be missing",
                 hint=_step_hint(rows),
             )
         grid = step.expected(first, last, day)
         if not len(grid) or grid[0] != first:
             raise DataError(
-                f"{rows.place(int(start))}: {_series(rows, int(start))}{_time(rows, int(start))} cannot be one of "
+                f"{rows.place(int(start))}: {rows.whose(int(start))}{_time(rows, int(start))} cannot be one of "
                 f"{'the ' if step.unit in ('business days', 'month ends') else 'the times with a step of '}{step}",
                 hint=_step_hint(rows),
             )
@@ -196,7 +192,7 @@ def insert_missing(rows: Rows, bounds: Indices, step: Step, days: Indices, missi
     where = f"after {step.text(int(rows.times[row]))}"
     if missing == "error":
         raise DataError(
-            f"{rows.place(row)}: {_series(rows, row)}{size:,} {'row is' if size == 1 else 'rows are'} missing {where}; "
+            f"{rows.place(row)}: {rows.whose(row)}{size:,} {'row is' if size == 1 else 'rows are'} missing {where}; "
             f"the next is {step.text(int(rows.times[row + 1]))}, and the step is {step}"
             + (f" ({count:,} missing in all)" if count > size else ""),
             hint=f"{FILL_HINT}; {_step_hint(rows)}",
@@ -256,7 +252,7 @@ def static_values(rows: Rows, bounds: Indices, missing: str) -> NDArray[np.float
         first = int(np.argmax(~np.isnan(block)))
         row = start + int(np.argmax(~np.isnan(block) & (block != block[first])))
         raise DataError(
-            f"{rows.place(row)}, column `{name}`: {_series(rows, row)}{values[row, column]:g}, but "
+            f"{rows.place(row)}, column `{name}`: {rows.whose(row)}{values[row, column]:g}, but "
             f"{block[first]:g} before; a static column has one value a series",
             hint=f"name it as {setting('data.known', [name])} or {setting('data.past', [name])} instead",
         )
@@ -264,112 +260,10 @@ def static_values(rows: Rows, bounds: Indices, missing: str) -> NDArray[np.float
         if missing != "mask":
             raise DataError(
                 f"{rows.place(int(bounds[series]))}, column `{rows.columns.static[column]}`: "
-                f"{_series(rows, int(bounds[series]))}no value in any row",
+                f"{rows.whose(int(bounds[series]))}no value in any row",
                 hint="write it, leave the column out of data.static, or take the mean for it: data.missing=mask",
             )
     return np.asarray(low)
-
-
-def fill(
-    rows: Rows, bounds: Indices, ends: Indices, parts: Mapping[str, Indices], step: Step, missing: str
-) -> NDArray[np.bool_] | None:
-    """Fill missing targets and covariates of observed rows, in place; rows that were inserted are not noted again.
-
-    `interpolate` draws a line between neighbours, in training rows alone: in rows that are scored it would tell a
-    window what comes after it. All else keeps the last value, as `forward-fill` does everywhere. Looking back across a
-    part's start is allowed: the past is known.
-
-    Args:
-        rows: in order and on regular times.
-        bounds: (series + 1,) where each series begins.
-        ends: (series,) the row after each series' last observed one.
-        parts: (series, 2) start and stop of each part.
-        step: how times are written in messages.
-        missing: error, forward-fill, interpolate or mask.
-
-    Returns:
-        (rows, targets) which targets were filled; None where none was.
-
-    Raises:
-        DataError: a value is missing where that is an error, or there is none before it to fill it with.
-    """
-    filled: NDArray[np.bool_] | None = None
-    for use in ("targets", "past", "known"):
-        names: Sequence[str] = getattr(rows.columns, use)
-        for column, name in enumerate(names):
-            holes = np.flatnonzero(np.isnan(rows.values[use][:, column]))
-            holes = holes[holes < ends[rows.series[holes]]]
-            if not len(holes):
-                continue
-            written = holes[rows.lines[holes] > 0]
-            if len(written):
-                _note_missing(rows, written, name, step, missing)
-            if missing == "mask":
-                continue
-            if use == "targets":
-                filled = np.zeros(rows.values[use].shape, dtype=bool) if filled is None else filled
-                filled[holes, column] = True
-            rows.values[use] = private(rows.values[use])
-            values = rows.values[use][:, column]
-            for series in np.unique(rows.series[holes]):
-                start, end = int(bounds[series]), int(ends[series])
-                block = values[start:end]
-                if missing == "interpolate":
-                    first, stop = parts["training"][series] if "training" in parts else (start, start)
-                    _interpolate(block[first - start : stop - start])
-                _carry_forward(block)
-                if np.isnan(block[0]):
-                    raise _nothing_before(rows, block, start, name, step)
-    return filled
-
-
-def _interpolate(block: NDArray[np.float64]) -> None:
-    """Fill between neighbours, in place; not before the first nor after the last."""
-    known = np.flatnonzero(~np.isnan(block))
-    if len(known) < 2:
-        return
-    inner = np.arange(known[0], known[-1] + 1)
-    holes = inner[np.isnan(block[inner])]
-    block[holes] = np.interp(holes, known, block[known])
-
-
-def _carry_forward(block: NDArray[np.float64]) -> None:
-    """Fill with the last value before, in place; what has none stays missing."""
-    holes = np.flatnonzero(np.isnan(block))
-    begins = np.diff(holes, prepend=-2) > 1
-    before = (holes[begins] - 1)[np.cumsum(begins) - 1]
-    block[holes[before >= 0]] = block[before[before >= 0]]
-
-
-def _nothing_before(rows: Rows, block: NDArray[np.float64], start: int, name: str, step: Step) -> DataError:
-    known = ~np.isnan(block)
-    count = int(np.argmax(known)) if known.any() else len(block)
-    until = (
-        f"before {step.text(int(rows.times[start + count]))} ({rows.unit} {rows.lines[start + count]})"
-        if known.any()
-        else "in any row"
-    )
-    return DataError(
-        f"{rows.path}, column `{name}`: {_series(rows, start)}no value {until}, so that "
-        f"{count:,} {'row has' if count == 1 else 'rows have'} nothing to be filled with",
-        hint="data.missing=mask leaves them unscored; or delete those rows, or leave the column out: data.targets=[…]",
-    )
-
-
-def _note_missing(rows: Rows, holes: Indices, name: str, step: Step, missing: str) -> None:
-    row = int(holes[np.argmin(rows.lines[holes])])
-    time = step.text(int(rows.times[row]))
-    if missing == "error":
-        raise DataError(
-            f"{rows.place(row)}, column `{name}`: {_series(rows, row)}no value at {time}"
-            + (f" ({len(holes):,} missing in all)" if len(holes) > 1 else ""),
-            hint=FILL_HINT,
-        )
-    done = "left unscored" if missing == "mask" else "filled"
-    rows.notes.append(
-        f"{len(holes):,} missing {'value' if len(holes) == 1 else 'values'} of `{name}` {done} ({missing}), "
-        f"first at {time} ({rows.unit} {rows.lines[row]})"
-    )
 
 
 def _merge(rows: Rows, twice: Indices, keep: str) -> None:
@@ -397,7 +291,7 @@ def _take(rows: Rows, chosen: Indices) -> None:
 
 def _off_step(rows: Rows, row: int, step: Step, start: int) -> DataError:
     return DataError(
-        f"{rows.place(row)}: {_series(rows, row)}{_time(rows, row)} is no whole number of steps of {step} after "
+        f"{rows.place(row)}: {rows.whose(row)}{_time(rows, row)} is no whole number of steps of {step} after "
         f"{_time(rows, start)} ({rows.unit} {rows.lines[start]})",
         hint=_step_hint(rows),
     )
@@ -409,11 +303,6 @@ def _step_hint(rows: Rows) -> str:
         if rows.is_index
         else 'data.step="1 row" takes the rows as they come; or name the step that is right, such as data.step="1 day"'
     )
-
-
-def _series(rows: Rows, row: int) -> str:
-    """`series a: `, or nothing in a wide table."""
-    return f"series `{rows.ids[rows.series[row]]}`: " if rows.columns.id is not None else ""
 
 
 def _several(rows: Rows) -> str:

@@ -1,6 +1,7 @@
 """Time series from a table: found, read, put on regular times, split by time, filled and scaled, without a leak.
 
-Every step that looks at values (scales, filling) looks at no row of a later part.
+No step that looks at values (scales, filling) looks at a row of a later part; validation rows only decide whether a
+scale can be used.
 """
 
 from __future__ import annotations
@@ -16,7 +17,9 @@ from numpy.typing import NDArray
 from lstmctl.data.calendar import calendar_features
 from lstmctl.data.locating import locate, portable_name
 from lstmctl.data.purposes import NEWER_SERIES, SERIES, Purpose
-from lstmctl.data.series_encoding import Scales, SeriesEncoding, fit_scales
+from lstmctl.data.series_corpus import SHOWN, SeriesCorpus, remarks
+from lstmctl.data.series_encoding import SeriesEncoding
+from lstmctl.data.series_scales import Scales, fit_scales
 from lstmctl.data.series_splitting import SeriesParts, split_series
 from lstmctl.data.series_table import Scaled, Table
 from lstmctl.data.timesteps import Step
@@ -29,8 +32,6 @@ if TYPE_CHECKING:
 __all__ = ["Layout", "Scaled", "SeriesCorpus", "SeriesEncoding", "Table", "open_series"]
 
 Indices = NDArray[np.int64]
-SHOWN = 3
-"""Series that a note names; of the others it gives the number."""
 
 
 @dataclass(frozen=True)
@@ -62,100 +63,6 @@ class Layout:
         return cls(**{field.name: values[field.name] for field in fields(cls)})
 
 
-@dataclass(frozen=True, eq=False)
-class SeriesCorpus:
-    """Series in original units, with what is needed to scale them and to know them again."""
-
-    table: Table
-    encoding: SeriesEncoding
-    parts: dict[str, Indices]
-    """(series, 2) start and stop row of each part in each series, of observed rows alone."""
-    filled: NDArray[np.bool_] | None
-    """(rows, targets) which targets were missing and were filled; None where none was."""
-    lookback: int
-    horizon: int
-    names: tuple[str, ...]
-    """How a run's own config names the file, so that it runs again from another folder."""
-    fingerprint: dict[str, Any]
-    """Size in bytes and SHA-256 of the file, and its rows."""
-    notes: tuple[str, ...]
-    """In words, what was found and done."""
-    middle: Indices | None = None
-    """(series,) the row that halves the validation part; None where each series halves its own."""
-    overlap: str | None = None
-    """In a sentence, which rows lie in or after a later part of another series; None where none do."""
-
-    @property
-    def is_mapped(self) -> bool:
-        """Whether its values are on the disk still: then they are better not scaled all at once."""
-        return isinstance(self.table.targets, np.memmap)
-
-    def scaled(self) -> Scaled:
-        """The table as a network sees it."""
-        return self.encoding.scaled(self.table)
-
-    def origins(self, part: str) -> tuple[Indices, Indices]:
-        """(series,) the first origin and the number of windows of each series in one part.
-
-        An origin is the row of a window's first label: its input is the `lookback` rows before, its labels are the
-        `horizon` rows from there on. Labels never leave the part; inputs may reach back into the part before.
-        """
-        start, stop = self.parts[part].T
-        first = np.maximum(start, self.table.bounds[:-1] + self.lookback)
-        return first, np.maximum(0, stop - self.horizon - first + 1)
-
-    def known_too_short(self) -> str | None:
-        """In a sentence, that columns known in advance end before a horizon after the last target does, so that
-        nothing can be forecast from the table as it is; None where they reach over it.
-
-        Series shorter than a lookback count nowhere: they are not forecast anyway.
-        """
-        table, names = self.table, self.encoding.known
-        if not names:
-            return None
-        given = []
-        for end, stop in zip(table.ends, table.bounds[1:], strict=True):
-            ahead = table.known[end : min(stop, end + self.horizon)]
-            lacking = np.isnan(ahead).any(axis=1)
-            given.append(int(np.argmax(lacking)) if lacking.any() else len(ahead))
-        forecast = np.flatnonzero(table.ends - table.bounds[:-1] >= self.lookback)
-        short = [given[series] for series in forecast if given[series] < self.horizon]
-        if not short:
-            return None
-        columns, targets = (", ".join(f"`{name}`" for name in used) for used in (names, self.encoding.targets))
-        whose = f" in {len(short):,} of {len(given):,} series" if len(given) > 1 else ""
-        least = min(short)
-        reach = f"for {least:,} {'row' if least == 1 else 'rows'} only" if least else "for no row"
-        many = "row" if self.horizon == 1 else "rows"
-        return (
-            f"{columns} {'are' if len(names) > 1 else 'is'} known {reach} after the last {targets}{whose}: `forecast` "
-            f"will need {self.horizon:,} {many} with {'these columns' if len(names) > 1 else 'this column'} alone "
-            "appended"
-        )
-
-    def require_windows(self, part: str) -> None:
-        """Refuse a part without any window.
-
-        Raises:
-            DataError: it has none; with the rows it has and needs.
-        """
-        first, counts = self.origins(part)
-        if counts.any():
-            return
-        start, stop = self.parts[part].T
-        best = int(np.argmax(stop - self.horizon - first))  # the series that is nearest to having one
-        have, need = int(stop[best] - start[best]), int(max(first[best] - start[best], 0) + self.horizon)
-        whose = f" of series `{self.table.ids[best]}`, the longest," if len(self.table.ids) > 1 else ""
-        reads = f"task.lookback {self.lookback} and " if need > self.horizon else ""
-        lookback = "task.lookback, " if need > self.horizon else ""
-        raise DataError(
-            f"{self.names[0]}: the {part} part{whose} has {have:,} rows, but {reads}task.horizon {self.horizon} "
-            f"{'take' if reads else 'takes'} {need:,} for one window",
-            hint=f"a smaller {lookback}task.horizon, a larger share in data.split, or more rows"
-            + ("" if self.middle is None else "; or cut each series by its own length: data.split_by=series"),
-        )
-
-
 def open_series(
     files: str | Sequence[str],
     layout: Layout,
@@ -183,12 +90,12 @@ def open_series(
         DataError: nothing is found, or it cannot be used as it is; the message says where and what would be right.
     """
     # Reading brings polars in, a quarter of a second that no text and no forecast without a file should wait for.
+    from lstmctl.data.filling import fill
     from lstmctl.data.prepared_folder import is_prepared
     from lstmctl.data.prepared_table import open_rows
     from lstmctl.data.regular import (
         convert,
         days_of_month,
-        fill,
         find_step,
         insert_missing,
         number_rows,
@@ -244,7 +151,7 @@ def open_series(
     if encoding is None:
         every = step.season() if season == "auto" else season
         # Scales come first: of what was observed, before anything is filled.
-        scales = fit_scales(table, parts["training"], layout.scaler, every, _channels(rows), lookback + horizon)
+        scales = fit_scales(table, parts, layout.scaler, every, _channels(rows), lookback + horizon)
         filled = fill(rows, bounds, ends, parts, step, layout.missing)
         table = _with_values(table, rows)
         encoding = _encoding(rows, table, parts["training"], scales, layout, step, every, lookback, horizon)
@@ -424,38 +331,4 @@ def _corpus(
         middle=cut.middle,
         overlap=cut.overlap,
     )
-    return replace(found, notes=(*rows.notes, *_remarks(found)))
-
-
-def _remarks(corpus: SeriesCorpus) -> list[str]:
-    """What a user may not expect: future rows or a lack of them, and series without a training window."""
-    table, remarks = corpus.table, []
-    future = table.bounds[1:] - table.ends
-    if future.any():
-        series = int(np.argmax(future > 0))
-        first = corpus.encoding.step.text(int(table.times[table.ends[series]]))
-        count = int(future.sum())
-        many = "row" if count == 1 else "rows"
-        remarks.append(f"{count:,} future {many}, without targets, from {first} on")
-    if "training" in corpus.parts and (lack := corpus.known_too_short()):
-        remarks.append(lack)
-    if corpus.overlap is not None:
-        remarks.append(corpus.overlap)
-    if "training" in corpus.parts and len(table.ids) > 1:
-        counts = corpus.origins("training")[1]
-        short = np.flatnonzero(counts == 0)
-        if len(short) and len(short) < len(counts):
-            lengths = np.diff(corpus.parts["training"])[short, 0]
-            named = [f"{table.ids[series]} ({length:,})" for series, length in zip(short, lengths, strict=True)]
-            remarks.append(
-                f"{len(short):,} of {len(counts):,} series have too few training rows for a window "
-                f"({corpus.lookback + corpus.horizon:,}): " + ", ".join(named[:SHOWN] + ["…"] * (len(short) > SHOWN))
-            )
-    if "training" in corpus.parts and (unscaled := corpus.encoding.without_scale):
-        shown = ", ".join([f"`{name}`" for name in unscaled[:SHOWN]] + ["…"] * (len(unscaled) > SHOWN))
-        has, it = ("has", "it takes") if len(unscaled) == 1 else ("have", "they take")
-        remarks.append(
-            f"{shown} {has} no scale in the training rows: each window is scaled by itself, and {it} no part in "
-            "training, the choice of weights, calibration and scaled metrics"
-        )
-    return remarks
+    return replace(found, notes=(*rows.notes, *remarks(found)))

@@ -3,56 +3,25 @@
 from __future__ import annotations
 
 import itertools
-import logging
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lstmctl.data.calendar import PHASES, calendar_features
-from lstmctl.data.scaling import Scale, fit_scale, naive_error
+from lstmctl.data.series_scales import Scales
 from lstmctl.data.series_table import Scaled, Table
 from lstmctl.data.table_writing import DateForm, Writing
 from lstmctl.data.timesteps import CHUNK, LAST, Step
 from lstmctl.errors import RunError
 from lstmctl.step_grammar import UNITS
 
-log = logging.getLogger(__name__)
-
 Places = slice | NDArray[np.int64]
 Which = int | NDArray[np.int64]
-WARNED = 5
-"""Remarks on scales that are logged one by one."""
-LEFT_OUT = "its windows are scaled one by one, and neither training nor the choice of weights nor calibration uses it"
-FEWEST = 10
-"""Values from which a scale can be trusted in a series too short for a training window."""
-
-
-@dataclass(frozen=True, eq=False)
-class Scales:
-    """Centres and spreads from training rows: scaled = (value − centre) / spread."""
-
-    centre: NDArray[np.float64]
-    """(series, targets)"""
-    spread: NDArray[np.float64]
-    """(series, targets) never 0"""
-    naive_error: NDArray[np.float64]
-    """(series, targets) mean |value − value a season before|; NaN where unknown, never 0."""
-    has_scale: NDArray[np.bool_]
-    """(series, targets) False where the training rows give no scale while those of other series or columns do. Each
-    window of such a series is scaled by itself, and it takes no part in what concerns the others: training, the choice
-    of weights, calibration and scaled metrics."""
-    past_centre: NDArray[np.float64]
-    """(series, past columns)"""
-    past_spread: NDArray[np.float64]
-    known_centre: NDArray[np.float64]
-    """(series, known columns)"""
-    known_spread: NDArray[np.float64]
-    static_centre: NDArray[np.float64]
-    """(static columns,)"""
-    static_spread: NDArray[np.float64]
+OPTIONAL = ("naive_error", "past_spread", "known_spread", "static_spread")
+"""Numbers that may be NaN."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,6 +54,18 @@ class SeriesEncoding(Scales):
         """Return the channels that the training rows give no scale."""
         lacking = np.flatnonzero(~self.has_scale)
         return tuple(self.channels[place] for place in lacking)
+
+    @property
+    def left_out(self) -> tuple[str, ...]:
+        """Return the covariates that the training rows give no scale; a network sees them as 0."""
+        found = list[str]()
+        for names, spread in ((self.past, self.past_spread), (self.known, self.known_spread)):
+            for name, lacking in zip(names, np.isnan(spread).T, strict=True):
+                if lacking.all():
+                    found.append(name)
+                else:
+                    found += [f"{self.ids[own]}/{name}" for own in np.flatnonzero(lacking)]
+        return (*found, *(self.static[column] for column in np.flatnonzero(np.isnan(self.static_spread))))
 
     @property
     def channels(self) -> tuple[str, ...]:
@@ -130,13 +111,14 @@ class SeriesEncoding(Scales):
         return _float32((_at(table.targets, rows) - self.centre[series]) / self.spread[series])
 
     def scaled_past(self, table: Table, rows: Places, series: Which) -> NDArray[np.float32]:
-        """(…, past columns) likewise."""
+        """(…, past columns) likewise; 0 where a value is missing or its column has no scale."""
         helps = (_at(table.past, rows) - self.past_centre[series]) / self.past_spread[series]
         return _float32(np.where(np.isnan(helps), 0.0, helps))
 
     def scaled_known(self, table: Table, rows: Places, series: Which, ends: Which) -> NDArray[np.float32]:
         """(…, known columns + 2 · calendar features) likewise; `ends` are the table's, of the same series."""
-        helps = (_at(table.known, rows) - self.known_centre[series]) / self.known_spread[series]
+        given, spread = _at(table.known, rows), self.known_spread[series]
+        helps = np.where(np.isnan(spread) & ~np.isnan(given), 0.0, (given - self.known_centre[series]) / spread)
         if self.known:
             numbers = np.arange(rows.start, rows.stop) if isinstance(rows, slice) else rows
             observed = numbers < ends
@@ -183,7 +165,7 @@ class SeriesEncoding(Scales):
             **dict.fromkeys(("known_centre", "known_spread"), (series, len(names["known"]))),
             **dict.fromkeys(("static_centre", "static_spread"), (len(names["static"]),)),
         }
-        arrays = {key: _numbers(data, key, shape, optional=key == "naive_error") for key, shape in shapes.items()}
+        arrays = {key: _numbers(data, key, shape, optional=key in OPTIONAL) for key, shape in shapes.items()}
         arrays["has_scale"] = _flags(data, "has_scale", (series, targets))
         for key, array in arrays.items():
             if (key.endswith("spread") or key == "naive_error") and np.any(array <= 0):
@@ -210,66 +192,6 @@ class SeriesEncoding(Scales):
         )
 
 
-def fit_scales(
-    table: Table, training: NDArray[np.int64], scaler: str, season: int, names: list[str], window: int
-) -> Scales:
-    """Scales from training rows, and from nothing else.
-
-    Args:
-        table: before anything missing is filled, so that observed values alone count.
-        training: (series, 2) start and stop of each series' training rows.
-        scaler: of the targets; covariates are always standardised.
-        season: rows between the two values of the naive error.
-        names: of the channels, series-major, for remarks.
-        window: rows of a window with its labels.
-    """
-    series, targets = len(table.ids), table.targets.shape[1]
-    centre, spread, naive = (np.empty((series, targets)) for _ in range(3))
-    helpers = {use: np.empty((2, series, values.shape[1])) for use, values in _covariates(table).items()}
-    has_scale = np.ones((series, targets), dtype=bool)
-    has_windows = np.zeros(series, dtype=bool)
-    odd: list[tuple[int, int, Scale]] = []
-    for own, (start, stop) in enumerate(training):
-        for column in range(targets):
-            values = np.ascontiguousarray(table.targets[start:stop, column])
-            scale = fit_scale(scaler, values)
-            centre[own, column], spread[own, column] = scale.centre, scale.spread
-            naive[own, column] = naive_error(values, season)
-            known = int(np.count_nonzero(~np.isnan(values)))
-            if scaler != "none" and scale.is_fitted and len(values) < window and known < FEWEST:
-                has_scale[own, column] = False
-                scale = replace(scale, remark=f"has only {known} values in its training rows")
-            elif not scale.is_fitted:
-                has_scale[own, column] = False
-            if scale.remark:
-                odd.append((own, column, scale))
-        has_windows[own] = stop - start >= window
-        for use, block in _covariates(table).items():
-            for column in range(block.shape[1]):
-                scale = fit_scale("standard", np.ascontiguousarray(block[start:stop, column]))
-                helpers[use][:, own, column] = scale.centre, scale.spread
-    if not has_scale[has_windows].any():
-        has_scale[:] = True  # there is nothing else to learn from: the spread of 1 has to do
-    for own, column, scale in odd[:WARNED]:
-        caveat = scale.caveat if has_scale[own, column] else f"{scale.remark}; {LEFT_OUT}"
-        log.warning("`%s` %s", names[own * targets + column], caveat)
-    if len(odd) > WARNED:
-        log.warning("and %d more series or columns like these", len(odd) - WARNED)
-    facts = [fit_scale("standard", table.static[:, column]) for column in range(table.static.shape[1])]
-    return Scales(
-        centre=centre,
-        spread=spread,
-        naive_error=naive,
-        has_scale=has_scale,
-        past_centre=helpers["past"][0],
-        past_spread=helpers["past"][1],
-        known_centre=helpers["known"][0],
-        known_spread=helpers["known"][1],
-        static_centre=np.array([fact.centre for fact in facts]),
-        static_spread=np.array([fact.spread for fact in facts]),
-    )
-
-
 def _at(values: NDArray[np.float64], rows: Places) -> NDArray[np.float64]:
     """Some rows of an array."""
     # `take` copies whole rows, several times as fast as an array of numbers between brackets.
@@ -281,10 +203,6 @@ def _float32(values: NDArray[np.float64]) -> NDArray[np.float32]:
     # training that meets it.
     with np.errstate(over="ignore"):
         return np.asarray(values, dtype=np.float32)
-
-
-def _covariates(table: Table) -> dict[str, NDArray[np.float64]]:
-    return {"past": table.past, "known": table.known}
 
 
 def _plain(value: Any) -> Any:

@@ -9,10 +9,13 @@ from pathlib import Path
 from typing import BinaryIO
 
 from lstmctl.data.dates import is_date
+from lstmctl.data.purposes import Purpose
 from lstmctl.data.records import fields, records
+from lstmctl.data.text_encodings import utf_16_of
 from lstmctl.data.utf8 import BYTE_ORDER_MARK
 from lstmctl.data.written_numbers import is_number
 from lstmctl.errors import DataError
+from lstmctl.shell import setting
 
 SEPARATORS = (",", ";", "\t", "|")
 SAMPLED = 200
@@ -46,6 +49,13 @@ class Start:
     """The fields of the first rows that hold anything."""
     table_line: int | None
     """The line from which on rows have one number of fields, where the header has another; counted from 1."""
+
+    @property
+    def table_hint(self) -> str | None:
+        """What to do where the header has another number of fields than the rows below it."""
+        if self.table_line is None:
+            return None
+        return f"the header seems to be line {self.table_line}: delete the lines above it, or begin them with #"
 
 
 def read_start(path: Path, separator: str) -> Start:
@@ -86,6 +96,42 @@ def read_start(path: Path, separator: str) -> Start:
     )
 
 
+def column_names(start: Start, path: Path, purpose: Purpose) -> tuple[str, ...]:
+    """The columns' names, with a stand-in for those without.
+
+    Args:
+        start: of the file.
+        path: of the file, for messages.
+        purpose: what the table is read for.
+
+    Raises:
+        DataError: there is one column only, a date or a number stands in the place of a name, or two are the same.
+    """
+    header, place = start.header, f"{path}: line {start.header_line}"
+    if len(header) < purpose.columns:
+        others = [other for other in SEPARATORS if other in header[0] and other != start.separator]
+        hint = start.table_hint or f"a table has {purpose.holds}"
+        if others:
+            hint = f"the columns seem to be separated otherwise: {setting('data.separator', others[0])}"
+        raise DataError(f"{place}: one column only, `{header[0][:40]}`", hint=hint)
+    if date := next((name for name in header if is_date(name)), None):
+        raise DataError(
+            f"{place}: `{date}` stands where a column's name should be",
+            hint="put a header line before the data, such as "
+            + start.separator.join(["date", *(f"series{number}" for number in range(1, len(header)))][:4]),
+        )
+    if all(not name or is_number(name) for name in header):
+        raise DataError(
+            f"{place} holds numbers where the columns' names should be",
+            hint="put a header line before the data, such as " + start.separator.join(purpose.header),
+        )
+    names = [" ".join(name.split()) or f"column {number}" for number, name in enumerate(header, start=1)]
+    if len(set(names)) < len(names):
+        twice = next(name for index, name in enumerate(names) if name in names[:index])
+        raise DataError(f"{place}: two columns are named `{twice}`; rename one")
+    return tuple(names)
+
+
 def _head(file: BinaryIO, path: Path) -> tuple[bytes, bool, bytes | None]:
     """The first bytes, whether they are all, and all of the file where it had to be converted."""
     head = file.read(_HEAD)
@@ -115,13 +161,7 @@ def _head(file: BinaryIO, path: Path) -> tuple[bytes, bool, bytes | None]:
 def _encoding(head: bytes) -> str | None:
     """The encoding of a file that is not UTF-8; None if it seems to be."""
     found = next((encoding for mark, encoding in _UTF.items() if head.startswith(mark)), None)
-    start = head[:1000]
-    if found is None and len(start) >= 16:
-        halves = [start[place::2] for place in (0, 1)]
-        for name, zeros, letters in (("utf-16-le", halves[1], halves[0]), ("utf-16-be", halves[0], halves[1])):
-            if not any(zeros) and all(letters):
-                return name
-    return found
+    return utf_16_of(head[:1000]) if found is None else found
 
 
 def _preamble(path: Path, lines: list[str], separator: str) -> tuple[int, str | None, str | None]:

@@ -66,6 +66,10 @@ class Rows:
         """Where a row is, for messages."""
         return f"{self.path}: {self.unit} {self.lines[row]}"
 
+    def whose(self, row: int) -> str:
+        """The series of a row for messages, as `series `a`: `; nothing in a wide table."""
+        return f"series `{self.ids[self.series[row]]}`: " if self.columns.id is not None else ""
+
 
 def open_sheet(path: Path, separator: str = "auto", decimal: str = "auto", purpose: Purpose = SERIES) -> Sheet:
     """A CSV, TSV or Parquet file, by its content.

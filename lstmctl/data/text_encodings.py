@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from lstmctl import shell
@@ -24,11 +24,57 @@ FREQUENT = frozenset("이다는에고의가을를하은지기도로사어서한�
 """Syllables that Korean is full of: their pairs of bytes are characters of Chinese too, but rare ones."""
 KANA = ((0x3041, 0x30FF),)
 CYRILLIC = ("windows-1251", "koi8-r")
-LATIN = ("windows-1252", "windows-1250")
-WESTERN = frozenset(
-    "áàâäãåæçéèêëíìîïñóòôöõøœúùûüýÿßÁÀÂÄÃÅÆÇÉÈÊËÍÌÎÏÑÓÒÔÖÕØŒÚÙÛÜÝ¿¡“”‘’„‚«»–—…€£§°©®™·•²³½¼µ¢¥†ºª×÷±\xa0"
-)
-CENTRAL = frozenset("ąćęłńóśźżáčďéěíňřšťúůýžľĺŕôőűöüäăâîșțşţđßĄĆĘŁŃÓŚŹŻÁČĎÉĚÍŇŘŠŤÚŮÝŽĽÔŐŰÖÜÄĂÂÎŞŢĐ“”‘’„‚«»–—…€§°\xa0")
+CYRILLIC_SIGNS = frozenset("«»“”„–—…№©\xa0")
+LATIN = {
+    "windows-1252": {
+        "French": "àâæçèéêëîïôœùûüÿ",
+        "German": "äöüßé",
+        "Spanish": "áéíñóúü",
+        "Portuguese": "àáâãçéêíóôõúü",
+        "Italian": "àèéìíîòóùú",
+        "Scandinavian": "æøåäöéü",
+        "Icelandic": "áðéíóúýþæö",
+        "Dutch": "áèéêëïíóöü",
+        "English": "èéêïñ",
+    },
+    "windows-1250": {
+        "Hungarian": "áéíóöőúüű",
+        "Polish": "ąćęłńóśźż",
+        "Czech": "áčďéěíňóřšťúůýž",
+        "Slovak": "áäčďéíĺľňóôŕšťúýž",
+        "Romanian": "ăâîşţ",
+        "Croatian": "čćđšž",
+    },
+}
+"""Encodings of Latin letters: those beyond ASCII in languages that are written in them."""
+SIGNS = frozenset("“”‘’„‚«»–—…€£§°©®™·•×±¿¡ºª²³½¼µ¢¥\xa0")
+INSIDE = frozenset("’‘·")
+"""Signs that stand between letters."""
+
+
+def utf_16_of(start: bytes) -> str | None:
+    """Return `utf-16le` or `utf-16be` where bytes are UTF-16 without a byte order mark; else None.
+
+    In most alphabets every second byte is then a control character, and in any text that has spaces, digits or line
+    breaks some are zero: no text in another encoding has any of these.
+
+    Args:
+        start: the first bytes of a file.
+    """
+    if len(start) < 16:
+        return None
+    for name, high, low in (("utf-16le", start[1::2], start[0::2]), ("utf-16be", start[0::2], start[1::2])):
+        if 0 in low:
+            continue
+        is_alphabet = _controls(high) > 0.6 * len(high) and _controls(low) < 0.4 * len(low)
+        is_other = high.count(0) > 1 and max(start) >= 0x80 and _decoded(start[: len(start) // 2 * 2], name) is not None
+        if is_alphabet or is_other:
+            return name
+    return None
+
+
+def _controls(content: bytes) -> int:
+    return sum(byte < 0x20 and byte not in b"\t\n\r" for byte in content)
 
 
 def encoding_of(content: bytes) -> str | None:
@@ -38,7 +84,7 @@ def encoding_of(content: bytes) -> str | None:
         content: with at least one byte beyond ASCII; its last character may be cut off.
     """
     found = {name: _share_of_common(content, name) for name in COMMON}
-    if found["euc-kr"] >= LIKELY and _share(_decoded(content, "euc-kr"), FREQUENT) > 0.1:
+    if found["euc-kr"] >= LIKELY and _share(_beyond(_decoded(content, "euc-kr")), FREQUENT) > 0.1:
         return "euc-kr"
     found["euc-kr"] = 0
     best = max(found, key=lambda name: found[name])
@@ -47,11 +93,7 @@ def encoding_of(content: bytes) -> str | None:
     for name in CYRILLIC:
         if _looks_cyrillic(content, name):
             return name
-    letters = {
-        name: _share(_decoded(content, name), usual) for name, usual in zip(LATIN, (WESTERN, CENTRAL), strict=True)
-    }
-    best = max(letters, key=lambda name: letters[name])
-    return best if letters[best] >= LIKELY else None
+    return _latin(content)
 
 
 def conversion(file: Path, place: int) -> str:
@@ -92,6 +134,11 @@ def _decoded(content: bytes, name: str) -> str | None:
     return None
 
 
+def _beyond(text: str | None) -> list[str]:
+    """The characters beyond ASCII."""
+    return [character for character in text or "" if not character.isascii()]
+
+
 def _pairs(text: str, name: str) -> Iterator[int]:
     for character in text:
         if not character.isascii():
@@ -125,20 +172,43 @@ def _in_a_row(content: bytes) -> bool:
 
 
 def _looks_cyrillic(content: bytes, name: str) -> bool:
-    """Whether most letters are Cyrillic and small: read in the wrong one of the two encodings, small ones are large."""
+    """Whether most characters are Cyrillic letters, and small: read in the wrong one of the two encodings, small ones
+    are large."""
     text = _decoded(content, name)
-    if text is None:
+    if text is None or not _in_a_row(content):
         return False
-    letters = [character for character in text if not character.isascii() and character.isalpha()]
-    cyrillic = [character for character in letters if unicodedata.name(character, "").startswith("CYRILLIC")]
+    beyond = [character for character in _beyond(text) if character not in CYRILLIC_SIGNS]
+    cyrillic = [character for character in beyond if unicodedata.name(character, "").startswith("CYRILLIC")]
     small = sum(character.islower() for character in cyrillic)
     mixed = len(re.findall(r"[A-Za-z][^\W\d_A-Za-z]|[^\W\d_A-Za-z][A-Za-z]", text))  # as in Western words
-    whole = len(cyrillic) >= LIKELY * max(1, len(letters)) and 10 * mixed < len(letters)
+    whole = len(cyrillic) >= LIKELY * max(1, len(beyond)) and 10 * mixed < len(beyond)
     return whole and 2 * small > len(cyrillic)
 
 
-def _share(text: str | None, usual: frozenset[str]) -> float:
-    if text is None:
-        return 0.0
-    beyond = [character for character in text if not character.isascii()]
-    return sum(character in usual for character in beyond) / max(1, len(beyond))
+def _latin(content: bytes) -> str | None:
+    """The encoding in which most characters beyond ASCII are letters of one language, or else of several."""
+    by_one, by_all = dict[str, float](), dict[str, float]()
+    for name, languages in LATIN.items():
+        text = _decoded(content, name)
+        if text is None:
+            continue
+        beyond = [
+            character.lower()
+            for place, character in enumerate(text)
+            if not character.isascii() and not (character in SIGNS and not _is_inside(text, place))
+        ]
+        by_one[name] = max(_share(beyond, frozenset(letters)) for letters in languages.values())
+        by_all[name] = _share(beyond, frozenset("".join(languages.values())))
+    shares = by_one if max(by_one.values(), default=0) >= LIKELY else by_all
+    best = max(shares, key=lambda name: shares[name], default=None)
+    return best if best is not None and shares[best] >= LIKELY else None
+
+
+def _is_inside(text: str, place: int) -> bool:
+    """Whether a sign stands between two letters, where only few do: it is then a letter of another encoding."""
+    return text[place] not in INSIDE and text[place - 1 : place].isalpha() and text[place + 1 : place + 2].isalpha()
+
+
+def _share(characters: Sequence[str], usual: frozenset[str]) -> float:
+    """The share of usual characters; 1 where there is none."""
+    return sum(character in usual for character in characters) / len(characters) if characters else 1.0

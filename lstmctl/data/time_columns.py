@@ -13,7 +13,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from lstmctl.data.dates import formats_of, read_dates, read_more_dates
-from lstmctl.data.numbered_dates import DIGITS, WORDS, numbered_format
+from lstmctl.data.numbered_dates import DIGITS, EXCEL, EXCEL_1904, SPREADSHEETS, WORDS, numbered_format
 from lstmctl.data.sheets import Form, Sheet, Wanted, kinds_of, listed
 from lstmctl.data.table_writing import DateForm
 from lstmctl.data.timesteps import Step, Times, date_text
@@ -29,6 +29,7 @@ _ROLES = {
     "year": ("year", "yyyy", "yr"),
     "quarter": ("quarter", "qtr"),
     "month": ("month", "mm", "mon", "mo"),
+    "week": ("week", "wk", "kw", "iso_week", "isoweek", "week_of_year", "weekofyear"),
     "day": ("day", "dd", "day_of_month", "dom"),
     "hour": ("hour", "hh", "hr"),
     "minute": ("minute", "min"),
@@ -116,26 +117,48 @@ def read_times(
 
     own = np.bincount(series).argmax()
 
-    def gaps(times: Times) -> float:
-        return missing_between(np.unique(times[series == own]), wanted.step)
+    def regularity(times: Times) -> tuple[float, bool]:
+        rows = times[series == own]
+        return missing_between(np.unique(rows), wanted.step), bool(np.all(rows[1:] >= rows[:-1]))
 
     times, dates = read_dates(
         texts,
         sheet.place,
         time,
-        gaps,
+        regularity,
         date_format=date_format,
         zone="Z" if wanted.zone == "UTC" else wanted.zone,
         form=None if wanted.writing is None else wanted.writing.dates,
         is_run=wanted.is_run,
     )
-    if wanted.date_format is None and dates.format in WORDS and not wanted.is_run:
-        unit = "days of a spreadsheet" if dates.format == "excel" else f"{dates.format} since 1970"
-        sheet.notes.append(
-            f"`{time}` is read as {unit}: {texts[0]} is {date_text(int(times[0]))}{dates.zone}; "
+    if wanted.date_format is None and not wanted.is_run:
+        read_as = _read_as(int(times[0]), dates, is_spread=len(parts) > 1)
+        if read_as is not None:
+            what, otherwise = read_as
+            shown = f"{date_text(int(times[0]))}{dates.zone}"
+            sheet.notes.append(f"`{time}` is read as {what}: {texts[0]} is {shown}; {otherwise}")
+    return times, dates
+
+
+def _read_as(first: int, dates: DateForm, *, is_spread: bool) -> tuple[str, str] | None:
+    """Return what dates are read as where they may mean something else, and the way to have that read; else None.
+
+    Args:
+        first: the first time.
+        dates: how they are written.
+        is_spread: whether they are put together from several columns.
+    """
+    if dates.format == EXCEL:
+        other = date_text(first - SPREADSHEETS[EXCEL] + SPREADSHEETS[EXCEL_1904])
+        return "days of a spreadsheet", (
+            f"data.date_format={EXCEL_1904} reads a workbook that counts from 1904, where it is {other}; "
             'data.step="1 row" would take the rows as they come'
         )
-    return times, dates
+    if dates.format in WORDS:
+        return f"{dates.format} since 1970", 'data.step="1 row" would take the rows as they come'
+    if is_spread and dates.format == "%G-W%V":
+        return "ISO weeks", "if weeks are counted otherwise, write the first day of each"
+    return None
 
 
 def missing_between(times: Times, step: Step | None) -> float:
@@ -190,6 +213,8 @@ def _together(parts: Sequence[str], columns: list[pl.Series]) -> pl.Series:
         return _with_clock(day, clock)
     whole = [texts.str.replace(r"^(\d+)[.,]0*$", "$1") for texts in columns]
     roles = [_role(part) for part in parts]
+    if roles[:2] == ["year", "week"]:
+        return whole[0] + "-W" + whole[1].str.replace("^[Ww]", "").str.zfill(2)
     if roles[:2] == ["year", "quarter"]:
         return whole[0] + "-Q" + whole[1].str.replace("^[Qq]", "")
     date = whole[0]
@@ -221,16 +246,28 @@ def _spread(sheet: Sheet, free: list[str], kinds: dict[str, str]) -> list[str]:
     for name in free:
         if (role := _role(name)) is not None and kinds[name] in ("whole", "number", "text"):
             found.setdefault(role, name)
-    if "year" not in found or not ("month" in found or "quarter" in found):
+    if "day" not in found and "week" in found and _counts_weeks(sheet, found["week"]):
+        found.pop("month", None)
+    else:
+        found.pop("week", None)
+    coarse = next((role for role in ("month", "week", "quarter") if role in found), None)
+    if "year" not in found or coarse is None:
         return []
     years = sheet.texts(sheet.names.index(found["year"])).head(_TRIED)
     if not years.str.contains(r"^(1[5-9]|2[0-2])\d{2}([.,]0*)?$").all():
         return []
-    if "month" not in found:
-        return [found["year"], found["quarter"]]
+    if coarse != "month":
+        return [found["year"], found[coarse]]
     order = ["year", "month", "day", "hour", "minute", "second"]
     count = next((number for number, role in enumerate(order) if role not in found), len(order))
     return [found[role] for role in order[:count]]
+
+
+def _counts_weeks(sheet: Sheet, name: str) -> bool:
+    """Test whether a column counts the weeks of a year, not those of a month."""
+    weeks = sheet.texts(sheet.names.index(name)).head(_TRIED).str.replace("^[Ww]", "").str.replace("[.,]0*$", "")
+    numbers = weeks.cast(pl.Int64, strict=False)
+    return not numbers.has_nulls() and bool(numbers.is_between(0, 53).all()) and bool((numbers > 5).any())
 
 
 def _clock_beside(sheet: Sheet, free: list[str], kinds: dict[str, str], date: str) -> str | None:

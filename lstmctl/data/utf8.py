@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from lstmctl.data.text_encodings import conversion, convert_command
+from lstmctl.data.text_encodings import conversion, convert_command, utf_16_of
 from lstmctl.errors import DataError
 
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
@@ -44,16 +44,15 @@ def check_utf8(content: bytes, file: Path, *, or_bytes: bool = True) -> None:
 
 
 def check_start(start: bytes, file: Path, *, or_bytes: bool = True) -> None:
-    """Refuse a file that begins as plain letters in UTF-16 without a byte order mark do: every second byte is zero.
+    """Refuse a file that begins as UTF-16 without a byte order mark does.
 
-    Such a file would pass for UTF-8, zeros and all.
+    Such a file may pass for UTF-8, zeros and all.
 
     Raises:
         DataError: it does.
     """
-    halves = start[0::2], start[1::2]
-    if len(start) >= 16 and any(not any(half) for half in halves) and any(all(half) for half in halves):
-        raise _other_kind(file, "UTF-16", or_bytes, "utf-16le" if all(halves[0]) else "utf-16be")
+    if (name := utf_16_of(start)) is not None:
+        raise _other_kind(file, "UTF-16", or_bytes, name)
 
 
 def not_utf8(byte: int, offset: int, line: int, start: bytes, file: Path, *, or_bytes: bool = True) -> DataError:

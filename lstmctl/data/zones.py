@@ -12,7 +12,11 @@ from numpy.typing import NDArray
 from lstmctl.errors import DataError
 
 MINUTE = 60_000_000  # microseconds
-_CLOCK = r"(:\d{2}(?:[.,]\d{1,9})?(?:\s?[AaPp][Mm])?)"
+_CLOCK = (
+    r"(:\d{2}(?:[.,]\d{1,9})?(?:\s?[AaPp][Mm])?"
+    r"|(?:\dT|\d{8} )\d{2}(?:\d{2}(?:\d{2}(?:[.,]\d{1,9})?)?)?)"
+)
+"""The end of a time of day; or all of one without signs between, as in ISO 8601's basic format."""
 _OFFSET = r"\s?([Zz]|(?:UTC|GMT)?[+-]\d{2}(?::?\d{2})?|UTC|GMT)$"
 """`+02` is how PostgreSQL writes `+02:00`."""
 _ZONE_OF_FORMAT = r"\s?%[:#]*[zZ]"

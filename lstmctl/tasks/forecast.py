@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from lstmctl.cells.cell import Cell, checked_options
+from lstmctl.cells.cell import Cell
 from lstmctl.config.schema import Forecast as ForecastSettings
 from lstmctl.config.schema import Model as ModelSettings
 from lstmctl.config.schema import SeriesData
@@ -28,14 +28,14 @@ from lstmctl.intervals import Floats
 from lstmctl.metrics import Metric
 from lstmctl.metrics.catalogue import primary_of_loss
 from lstmctl.metrics.forecasts import by_channel, by_step, figures, totals
-from lstmctl.models.forecaster import Decoding, Ensemble, Forecaster, Sizes
+from lstmctl.models.forecaster import Decoding, Ensemble
 from lstmctl.models.likelihoods import Likelihood, likelihood
-from lstmctl.models.recurrence import Recurrence
 from lstmctl.protocols import Loss, ModelState, Totals
 from lstmctl.records import Score
 from lstmctl.reporting.quantities import sparkline
 from lstmctl.scoring import evaluating, total
 from lstmctl.tasks.augmentation import augmented
+from lstmctl.tasks.forecast_network import forecast_network
 from lstmctl.tasks.forecast_notes import left_out_notes, reading_notes
 from lstmctl.tasks.inspected import Inspected
 from lstmctl.tasks.interval_calibration import (
@@ -48,12 +48,12 @@ from lstmctl.tasks.interval_calibration import (
     widened_intervals,
 )
 from lstmctl.tasks.last_windows import last_windows
-from lstmctl.tasks.mapped_columns import MappedColumns, mapped_columns
 from lstmctl.tasks.problem import ConfigOf, Problem, settings_of_the_run
 from lstmctl.tasks.series_baselines import baseline_forecasts, repeating_baselines, ridge_baseline
 from lstmctl.tasks.series_inspection import inspected_windows
+from lstmctl.tasks.series_parts import columns_of, part_of
 from lstmctl.tasks.series_predictor import MOST_WINDOWS_OF_PATHS, SeriesPredictor
-from lstmctl.tasks.series_windows import SeriesBatch, SeriesPart, ShuffledOrigins, places, windows_first
+from lstmctl.tasks.series_windows import SeriesBatch, SeriesPart, ShuffledOrigins, windows_first
 
 Config = ConfigOf[ForecastSettings, SeriesData]
 PREVIEW_WIDTH = 40
@@ -86,7 +86,7 @@ class Forecast(Problem[Config, SeriesCorpus, Ensemble, SeriesBatch, SeriesPart])
         self.decoding: Decoding = "last" if settings.shape == "many-to-one" else settings.decoding
         self.masked = layout.missing == "mask"
         self.predictor = SeriesPredictor(settings, self.likelihood, self.decoding, self.masked, ridge)
-        self._columns = lru_cache(maxsize=2)(_columns)
+        self._columns = lru_cache(maxsize=2)(columns_of)
 
     # Data.
 
@@ -160,25 +160,7 @@ class Forecast(Problem[Config, SeriesCorpus, Ensemble, SeriesBatch, SeriesPart])
         }
 
     def part(self, corpus: SeriesCorpus, name: str, device: torch.device) -> SeriesPart:
-        """One part, with all rows of the table: windows reach back."""
-        values, past, known, static = self._columns(corpus, device)
-        own = places(corpus.table.ids, self.encoding.ids)
-        unscaled = ~self.encoding.has_scale[own]
-        return SeriesPart(
-            values,
-            past,
-            known,
-            static,
-            torch.from_numpy(corpus.table.bounds[:-1]).to(device),
-            torch.from_numpy(corpus.parts[name]).to(device),
-            torch.from_numpy(own).to(device),
-            self.settings.lookback,
-            self.settings.horizon,
-            name,
-            None if corpus.filled is None else torch.from_numpy(corpus.filled).to(device),
-            None if corpus.middle is None or name != "validation" else torch.from_numpy(corpus.middle).to(device),
-            torch.from_numpy(unscaled).to(device) if unscaled.any() else None,
-        )
+        return part_of(corpus, self.encoding, name, self._columns(corpus, self.encoding, device), device)
 
     def require(self, part: SeriesPart) -> None:
         """Raises DataError where the validation part is too short to be halved, where it has windows of series without
@@ -220,43 +202,7 @@ class Forecast(Problem[Config, SeriesCorpus, Ensemble, SeriesBatch, SeriesPart])
         return primary_of_loss(self.settings.loss)
 
     def model(self, settings: ModelSettings, cell: type[Cell], generator: torch.Generator) -> Ensemble:
-        options = checked_options(cell, settings.options)
-        encoding, task = self.encoding, self.settings
-        sizes = Sizes(
-            task.lookback,
-            task.horizon,
-            task.segment,
-            len(encoding.targets),
-            len(encoding.past),
-            len(encoding.known) + 2 * len(encoding.calendar),
-            len(encoding.static),
-        )
-
-        def recurrence(inputs: int) -> Recurrence:
-            return Recurrence(
-                lambda inputs: cell(inputs, settings.hidden, options),
-                inputs,
-                settings.layers,
-                dropout=settings.dropout,
-                variational=settings.variational_dropout,
-                layer_norm=settings.layer_norm,
-                residual=settings.residual,
-            )
-
-        def member() -> Forecaster:
-            return Forecaster(
-                sizes,
-                recurrence,
-                settings.embedding,
-                self.decoding,
-                self.likelihood,
-                joint=task.channels == "joint",
-                linear=settings.linear,
-                masked=self.masked,
-                channel_embedding=settings.channel_embedding,
-            )
-
-        model = Ensemble(member, settings.ensemble, (task.lookback, task.horizon) if settings.ridge else None)
+        model = forecast_network(settings, cell, self.encoding, self.predictor)
         model.initialise(generator)
         return model
 
@@ -461,22 +407,3 @@ def _rows_of_each(corpus: SeriesCorpus) -> dict[str, int] | None:
     if any(len(different) > 1 for different in lengths.values()):
         return None
     return {name: int(same[0]) for name, same in lengths.items()}
-
-
-def _columns(
-    corpus: SeriesCorpus, device: torch.device
-) -> tuple[Tensor | MappedColumns, Tensor | MappedColumns, Tensor | MappedColumns, Tensor]:
-    """Targets, past and known columns (rows, …) of a table as a network sees them, and (series, static)."""
-    if not corpus.is_mapped:
-        scaled = corpus.scaled()
-        values, past, known, static = (
-            torch.from_numpy(array).to(device) for array in (scaled.values, scaled.past, scaled.known, scaled.static)
-        )
-        return values, past, known, static
-    encoding = corpus.encoding
-    columns = mapped_columns(encoding, corpus.table, places(corpus.table.ids, encoding.ids))
-    static = torch.from_numpy(encoding.scaled_static(corpus.table)).to(device)
-    if device.type == "cpu":
-        return *columns, static
-    values, past, known = (column.to(device) for column in columns)
-    return values, past, known, static

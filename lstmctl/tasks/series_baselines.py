@@ -43,7 +43,7 @@ def repeating_baselines(lookback: int, horizon: int, season: int) -> dict[str, B
 
 def ridge_baseline(training: SeriesPart, choosing: SeriesPart) -> Ridge | None:
     """A ridge regression from lookback to horizon, fitted to the windows of the training part; its lookback and penalty
-    are chosen on those of `choosing`, filled values included. Series without a scale take no part. None, with a
+    are chosen on what was observed of the labels of `choosing`. Series without a scale take no part. None, with a
     warning, where no window is complete."""
     lookback = training.lookback
     begins = training.begins.cpu().numpy()
@@ -56,6 +56,7 @@ def ridge_baseline(training: SeriesPart, choosing: SeriesPart) -> Ridge | None:
             lookbacks=sorted({max(1, lookback * share // RIDGE_LOOKBACKS) for share in shares}),
             horizon=training.horizon,
             begins=begins,
+            filled=None if choosing.filled is None else choosing.filled.cpu().numpy(),
         )
     except ValueError:
         log.warning("no ridge regression: no window of the training or the validation part is complete")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import random
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -39,6 +40,20 @@ def wakes(level: float) -> list[float]:
     return [0.0] * 200 + [level + draw.gauss(0, 20) for _ in range(100)]
 
 
+def blips(level: float) -> list[float]:
+    """0 in all training rows but one, then about `level`."""
+    return [0.0] * 50 + [1.0] + wakes(level)[51:]
+
+
+def hums(level: float) -> list[float]:
+    """Noise around 0 in all training rows, a thousandth of 1 in size, then about `level`."""
+    draw = random.Random(8)
+    return [value + draw.gauss(0, 1e-3) for value in wakes(level)]
+
+
+LATE = {"wakes": wakes(6000), "blips": blips(6000), "hums": hums(6000), "arrives": wakes(6000)[-118:]}
+
+
 def weights(run: Run) -> dict[str, list[float]]:
     return {name: value.flatten().tolist() for name, value in run.model.state_dict().items()}
 
@@ -47,18 +62,20 @@ def offsets(run: Run) -> object:
     return json.loads((run.path / "calibration.json").read_text())["offsets"]
 
 
-@pytest.mark.parametrize("late", ["wakes", "arrives"])
-@pytest.mark.parametrize("ridge", ["0", "0.5"])
+@pytest.mark.parametrize(
+    ("late", "ridge"),
+    [("wakes", "0"), ("wakes", "0.5"), ("arrives", "0"), ("arrives", "0.5"), ("blips", "0"), ("hums", "0")],
+)
 def test_a_series_without_a_scale_changes_no_other_by_a_bit(
     series_config: Path, tmp_path: Path, late: str, ridge: str
 ) -> None:
-    """It is 0 in its training rows, or has none: the weights and intervals are those of a table without it."""
+    """It is 0, or nearly, in its training rows, or has none: weights and intervals are those of a table without it."""
     split = 'data.split=["2020-01-08T12:00", "2020-01-10"]'
     settings = [*QUICK, split, "task.loss=quantile", f"model.ridge={ridge}"]
     long_table(tmp_path / "small.csv")
     alone = train(series_config, settings)
     before, own = alone.backtest().forecasts, alone.evaluate("test")
-    long_table(tmp_path / "small.csv", d=wakes(6000) if late == "wakes" else wakes(6000)[-118:])
+    long_table(tmp_path / "small.csv", d=LATE[late])
     beside = train(series_config, settings)
     if ridge == "0":  # the regression's sums are rounded otherwise in a longer table
         assert weights(alone) == weights(beside)
@@ -77,10 +94,13 @@ def test_a_series_without_a_scale_changes_no_other_by_a_bit(
     assert "`d` has no scale in the training rows" in " ".join(beside.info["data"]["notes"])
 
 
-def test_what_a_series_without_a_scale_does_later_moves_nothing(series_config: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("late", [wakes, blips])
+def test_what_a_series_without_a_scale_does_later_moves_nothing(
+    series_config: Path, tmp_path: Path, late: Callable[[float], list[float]]
+) -> None:
     found = []
     for level in (0, 10, 6e5):
-        long_table(tmp_path / "small.csv", d=wakes(level))
+        long_table(tmp_path / "small.csv", d=late(level))
         run = train(series_config, QUICK)
         found.append((weights(run), offsets(run), run.metrics["validation"]["mse_scaled"]))  # type: ignore[index]
     assert found[0] == found[1] == found[2]
@@ -111,6 +131,22 @@ def test_a_column_without_a_scale_chooses_no_weights(series_config: Path, tmp_pa
         assert run.task.encoding.without_scale == ("b",)
         own = [one.point for one in run.backtest().forecasts if one.series == "a"]
         found.append((weights(run), run.metrics["validation"]["mse_scaled"], own))  # type: ignore[index]
+    assert found[0] == found[1]
+
+
+def test_a_covariate_without_a_scale_moves_no_forecast(series_config: Path, tmp_path: Path) -> None:
+    """It is 0 in its training rows, and 6,000 in the rows from which forecasts are made."""
+    path = tmp_path / "small.csv"
+    table = polars.read_csv(path)
+    found = []
+    for level in (0.0, 6000.0):
+        late = polars.Series([0.0] * 250 + [level] * 150)
+        table.with_columns(past=late, known=late).write_csv(path)
+        uses = ["data.targets=[a,b]", "data.past=[past]", "data.known=[known]"]
+        run = train(series_config, [*QUICK, *uses])
+        note = "`past`, `known` have no scale in the training rows: they are left out of what the network sees"
+        assert note in run.info["data"]["notes"]
+        found.append((weights(run), offsets(run), [one.point for one in run.backtest().forecasts]))
     assert found[0] == found[1]
 
 

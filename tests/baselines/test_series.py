@@ -256,6 +256,43 @@ def test_missing_labels_do_not_choose() -> None:
     assert (fitted.lookback, fitted.penalty) == min(errors, key=errors.__getitem__)
 
 
+@pytest.mark.parametrize("most", [20_000, 40])
+def test_filled_labels_do_not_choose(most: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever stands for missing labels, the choice is that by the observed ones; the fit is as ever."""
+    monkeypatch.setattr(series, "MOST_CHOOSING", most)
+    penalties, lookbacks, validation = [0.01, 1.0, 30.0, 1000.0], (3, 6), np.arange(240, 270)
+    settings = {"lookbacks": lookbacks, "horizon": 4, "penalties": penalties}
+    chosen = set()
+    for seed in range(6):
+        draw, training = np.random.default_rng(seed), np.arange(6, 15 + 30 * seed)
+        values = walk(300, 2, seed)
+        filled = np.zeros(values.shape, dtype=bool)
+        filled[246:] = draw.random((54, 2)) < 0.6
+        values[filled] += draw.normal(0, 9, int(filled.sum()))
+        # Channel after channel, and of too many windows evenly spread ones.
+        windows = [(channel, int(origin)) for channel in (0, 1) for origin in validation]
+        windows = [windows[place] for place in np.linspace(0, 59, min(most, 60)).round().astype(int)]
+        errors = {}
+        for lookback in lookbacks:
+            for penalty in penalties:
+                weights = solved(values, training, lookback, 4, penalty)
+                squares: list[float] = []
+                for channel, origin in windows:
+                    history, labels = values[origin - lookback : origin, channel], values[origin : origin + 4, channel]
+                    miss = (history - history[-1]) @ weights + history[-1] - labels
+                    squares += (miss[~filled[origin : origin + 4, channel]] ** 2).tolist()
+                errors[lookback, penalty] = float(np.mean(squares))
+        fitted = fit_ridge(values, training, validation, **settings, filled=filled)
+        assert (fitted.lookback, fitted.penalty) == min(errors, key=errors.__getitem__)
+        expected = solved(values, training, fitted.lookback, 4, fitted.penalty)
+        assert fitted.weights == pytest.approx(expected, abs=1e-8)
+        chosen.add((fitted.lookback, fitted.penalty))
+    assert len(chosen) > 1
+    filled[:] = True
+    with pytest.raises(ValueError, match="no label of a validation window was observed"):
+        fit_ridge(values, training, validation, **settings, filled=filled)
+
+
 def test_of_too_many_single_windows_evenly_spread_ones_are_taken() -> None:
     """Of ten in one channel, five: those at 0, 2.25, 4.5, 6.75 and 9, rounded."""
     values, validation = walk(200, 1), np.arange(100, 150)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +57,7 @@ EXCEL_HOURS = [44927 + hour / 24 for hour in range(60)]
         ([f"{month:%Y%m}" for month in MONTHS], MONTHLY, ""),
         ([f"{month:%YM%m}" for month in MONTHS], MONTHLY, ""),
         ([f"{month:%b %Y}" for month in MONTHS], MONTHLY, ""),
+        ([f"{month:%b-%y}" for month in MONTHS], MONTHLY, ""),
         ([f"{month:%d-%b-%Y}" for month in MONTHS], MONTHLY, ""),
         ([f"{hour:%Y%m%d%H}" for hour in HOURS], HOURLY, ""),
         ([f"{hour:%Y%m%d%H%M}" for hour in HOURS], HOURLY, ""),
@@ -295,3 +297,121 @@ def test_a_renamed_column_of_a_newer_table_is_named(other: str) -> None:
     run = read(numbered(DAY_FIRST)).encoding
     with pytest.raises(DataError, match=f"has no column `load`, .* did you mean `{other}`"):
         read(numbered(DAY_FIRST), header=f"date,{other}", encoding=run)
+
+
+# Years of two digits.
+
+TWO_DIGITS = [datetime.date(2022, 11, 20) + datetime.timedelta(days=day) for day in range(60)]
+
+
+@pytest.mark.parametrize(
+    "form",
+    ["%d.%m.%y", "%d/%m/%y", "%m/%d/%y", "%y-%m-%d", "%d-%m-%y", "%d-%b-%y", "%d %b %y", "%y/%m/%d", "%y.%m.%d"],
+)
+@pytest.mark.parametrize("gaps", [0, 3])
+def test_years_of_two_digits_are_read_where_rows_say_what_they_mean(form: str, gaps: int) -> None:
+    dates = [date for place, date in enumerate(TWO_DIGITS) if place not in (7, 20, 33)[:gaps]]
+    corpus = read(numbered([date.strftime(form) for date in dates]), missing="mask")
+    assert (texts(corpus)[0], texts(corpus)[-1], len(texts(corpus))) == ("2022-11-20", "2023-01-18", 60)
+    newer = read([f"{datetime.date(2023, 1, 19).strftime(form)},3"], name="b.csv", encoding=restored(corpus))
+    assert texts(newer) == ["2023-01-19"]
+
+
+def test_years_of_two_digits_may_be_of_the_last_century() -> None:
+    months = [f"01/{month % 12 + 1:02}/{(1995 + month // 12) % 100:02}" for month in range(96)]
+    assert texts(read(numbered(months)))[0::95] == ["1995-01-01", "2002-12-01"]
+    assert texts(read(numbered([f"{date:%d.%m.%y %H:%M}" for date in HOURS])))[-1] == "2023-01-03 11:00:00"
+
+
+@pytest.mark.parametrize(
+    ("dates", "message", "hint"),
+    [
+        (
+            [f"{day:02}/02/23" for day in range(1, 25)],
+            "line 2, column `date`: `01/02/23` may be read as %d/%m/%y and %y/%m/%d; every row that was read fits "
+            "both, and either gives regular steps",
+            'say which: data.date_format="%d/%m/%y" or data.date_format="%y/%m/%d"',
+        ),
+        (
+            [f"15.{month % 12 + 1:02}.{48 + month // 12}" for month in range(40)],
+            "line 26, column `date`: the year of `15.01.50` may be 2050 or 1950",
+            'write years with four digits; data.date_format="%d.%m.%y" takes 70 to 99 for 1970 to 1999 and the others '
+            "for 2000 to 2069",
+        ),
+        (
+            [f"Jan-{day:02}" for day in range(1, 25)],
+            "line 2, column `date`: `Jan-01` may be a month of 2001 or day 01 of a month",
+            'data.date_format="%b-%y" if they are months; else write the year of each date, as in 2024-01-31',
+        ),
+    ],
+)
+def test_years_of_two_digits_that_may_mean_two_things_are_refused(dates: list[str], message: str, hint: str) -> None:
+    error = refused(numbered(dates))
+    assert str(error).endswith(message)
+    assert error.hint == hint
+    for override in re.findall(r'data\.date_format="([^"]*)"', hint):
+        assert len(read(numbered(dates), date_format=override).table.times) == len(dates)
+
+
+# ISO 8601's basic format, and what its extended one leaves out.
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        *("%Y%m%dT%H", "%Y%m%dT%H%M", "%Y%m%dT%H%M%S", "%Y%m%dT%H:%M", "%Y%m%d %H%M", "%Y%m%d %H:%M", "%Y-%m-%dT%H"),
+        "%Y-%m-%dT%H%M",
+    ],
+)
+@pytest.mark.parametrize(("written", "zone"), [("", ""), ("Z", "Z"), ("+0200", "+02:00"), ("-05", "-05:00")])
+def test_times_without_signs_between_are_read(form: str, written: str, zone: str) -> None:
+    corpus = read(numbered([f"{hour:{form}}{written}" for hour in HOURS]))
+    assert (texts(corpus)[0], texts(corpus)[-1], str(corpus.encoding.step)) == HOURLY
+    assert corpus.table.zone == zone
+    prepare_table("a.csv", Layout(), Path("prepared"), block=300)
+    prepared = open_series("prepared", Layout(), None, lookback=2, horizon=1)
+    np.testing.assert_array_equal(prepared.table.times, corpus.table.times)
+
+
+# Weeks in columns, and spreadsheets that count from 1904.
+
+
+@pytest.mark.parametrize("header", ["year,week,load", "Year,KW,load", "iso_week,load,year", "year,month,week,load"])
+@pytest.mark.parametrize("prefix", ["", "W"])
+def test_years_and_weeks_are_iso_weeks(header: str, prefix: str) -> None:
+    days = [datetime.date(2019, 11, 4) + datetime.timedelta(weeks=week) for week in range(70)]
+    cells = {"load": "1", "month": "1"}
+    rows = []
+    for day in days:
+        year, week, _ = day.isocalendar()
+        row = cells | {"year": str(year)} | dict.fromkeys(("week", "kw", "iso_week"), f"{prefix}{week}")
+        rows.append(",".join(row[name.casefold()] for name in header.split(",")))
+    corpus = read(rows, header=header, targets=("load",))
+    assert (texts(corpus)[0], texts(corpus)[-1], str(corpus.encoding.step)) == ("2019-11-04", "2021-03-01", "1 week")
+    note = next(note for note in corpus.notes if "read as" in note)
+    assert note.endswith(
+        "is read as ISO weeks: 2019-W45 is 2019-11-04 00:00:00; if weeks are counted otherwise, write the first day of "
+        "each"
+    )
+    newer = read(rows[-1:], header=header, name="newer.csv", encoding=restored(corpus))
+    assert texts(newer) == ["2021-03-01"]
+
+
+def test_a_week_that_a_year_does_not_have_is_named() -> None:
+    rows = [f"2021,{week},1" for week in range(1, 54)]
+    error = refused(rows, header="year,week,load")
+    assert "line 54, column `year+week`: `2021-W53` is no date that exists" in str(error)
+
+
+def test_days_of_spreadsheets_may_count_from_1904() -> None:
+    corpus = read(numbered(EXCEL_DAYS))
+    (note,) = corpus.notes
+    assert note == (
+        "`date` is read as days of a spreadsheet: 44927 is 2023-01-01 00:00:00; data.date_format=excel-1904 reads a "
+        'workbook that counts from 1904, where it is 2027-01-02 00:00:00; data.step="1 row" would take the rows as '
+        "they come"
+    )
+    other = read(numbered(EXCEL_DAYS), date_format="excel-1904")
+    assert (texts(other)[0], other.notes) == ("2027-01-02", ())
+    newer = read(numbered(EXCEL_DAYS[-5:]), name="newer.csv", encoding=restored(other))
+    assert texts(newer)[-1] == texts(other)[-1]

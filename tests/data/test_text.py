@@ -81,6 +81,15 @@ def converted(hint: str, text: str) -> None:
         ("windows-1252", "it’s 100 °C ± 2"),
         ("windows-1250", "Příliš žluťoučký kůň úpěl ďábelské ódy"),
         ("windows-1250", "Zażółć gęślą jaźń, wszystko w porządku. Łódź"),
+        ("windows-1250", "Árvíztűrő tükörfúrógép"),
+        ("windows-1250", "A nő az erdőben sétált, és gyönyörű virágokat szedett."),
+        ("windows-1250", "Dziękuję bardzo, miło mi pana poznać."),
+        ("windows-1250", "Într-o zi frumoasă, fata a mers la şcoală."),
+        ("windows-1250", "Dobrý deň, ako sa máte? Ľudia čakajú na vlak."),
+        ("windows-1252", "Þetta er æðislegt, sagði maðurinn í Reykjavík."),
+        ("windows-1252", "As nações não têm condições de negociação."),
+        ("windows-1252", "The price is £20 or €25."),
+        ("windows-1252", "id,name\n1,José\n2,Zoë\n3,Jürgen\n4,Bjørn\n5,João"),
         ("windows-1251", "Съешь ещё этих мягких французских булок, да выпей чаю."),
         ("koi8-r", "Съешь ещё этих мягких французских булок, да выпей чаю."),
         ("gb18030", "我在希腊长大,我会说流利的希腊语。\n天气很好。今天我们去公园。"),
@@ -96,6 +105,23 @@ def test_the_hint_converts_from_the_encoding_that_a_text_is_in(encoding: str, te
     hint = str(refused(text.encode(encoding)).hint)
     assert f"it seems to be {encoding}: " in hint
     converted(hint, text)
+
+
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Größe und Straße",
+        "Привет, как дела?",
+        "Καλημέρα, τι κάνεις;",
+        "我在希腊长大, 我会说流利的希腊语, 12 34",
+        "สวัสดีครับ วันนี้อากาศดี",
+    ],
+)
+def test_utf_16_without_a_mark_is_recognised_in_any_alphabet(text: str, encoding: str) -> None:
+    error = refused(text.encode(encoding))
+    assert str(error) == f"{Path('a.txt').resolve()} is UTF-16, not UTF-8 text"
+    converted(str(error.hint), text)
 
 
 @pytest.mark.parametrize(

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
+from lstmctl.tasks.series_baselines import ridge_baseline
 from tests.tasks.conftest import CPU, pose
 
 
@@ -37,3 +40,28 @@ def test_the_ridge_beside_a_network_is_the_ridge_baseline_where_values_are_missi
     assert score.metrics["mse_scaled"] == pytest.approx(
         task.references(corpus, "test")["ridge"].metrics["mse_scaled"], rel=1e-4
     )
+
+
+def test_the_ridge_is_chosen_on_what_was_observed(series_config: Path) -> None:
+    """Other values in the place of those that were filled choose the same lookback and penalty."""
+    path = series_config.parent / "small.csv"
+    header, *lines = path.read_text().splitlines()
+    draw = np.random.default_rng(2)
+    holes = set(draw.choice(np.arange(250, 320), 40, replace=False).tolist())
+    rows = [line.rpartition(",")[0] + "," if row in holes else line for row, line in enumerate(lines)]
+    path.write_text("\n".join([header, *rows]) + "\n")
+    task, corpus, _ = pose(series_config, "data.missing=forward-fill")
+    training, validation = (task.part(corpus, name, CPU) for name in ("training", "validation"))
+    assert validation.filled is not None
+    assert isinstance(validation.values, torch.Tensor)
+    noise = torch.where(validation.filled[316:320], 50 * torch.randn(4, 2), 0)
+    values = validation.values.clone()
+    values[316:320] += noise  # they are labels of the last validation windows, and inputs of none
+    found = ridge_baseline(training, validation)
+    other = ridge_baseline(replace(training, values=values), replace(validation, values=values))
+    on_filled = ridge_baseline(replace(training, values=values), replace(validation, values=values, filled=None))
+    assert found is not None
+    assert other is not None
+    assert on_filled is not None
+    assert (other.lookback, other.penalty) == (found.lookback, found.penalty)
+    assert (on_filled.lookback, on_filled.penalty) != (found.lookback, found.penalty)

@@ -1,0 +1,121 @@
+"""What is missing in rows on regular times, filled or left.
+
+Filling looks ahead inside of one part alone, so that no training row depends on a later part.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lstmctl.data.prepared_table import private
+from lstmctl.data.regular import FILL_HINT
+from lstmctl.data.tables import Rows
+from lstmctl.data.timesteps import Step
+from lstmctl.errors import DataError
+
+Indices = NDArray[np.int64]
+
+
+def fill(
+    rows: Rows, bounds: Indices, ends: Indices, parts: Mapping[str, Indices], step: Step, missing: str
+) -> NDArray[np.bool_] | None:
+    """Fill missing targets and covariates of observed rows, in place; rows that were inserted are not noted again.
+
+    `interpolate` draws a line between neighbours, in training rows alone: in rows that are scored it would tell a
+    window what comes after it. All else keeps the last value, as `forward-fill` does everywhere. Looking back across a
+    part's start is allowed: the past is known.
+
+    Args:
+        rows: in order and on regular times.
+        bounds: (series + 1,) where each series begins.
+        ends: (series,) the row after each series' last observed one.
+        parts: (series, 2) start and stop of each part.
+        step: how times are written in messages.
+        missing: error, forward-fill, interpolate or mask.
+
+    Returns:
+        (rows, targets) which targets were filled; None where none was.
+
+    Raises:
+        DataError: a value is missing where that is an error, or there is none before it to fill it with.
+    """
+    filled: NDArray[np.bool_] | None = None
+    for use in ("targets", "past", "known"):
+        names: Sequence[str] = getattr(rows.columns, use)
+        for column, name in enumerate(names):
+            holes = np.flatnonzero(np.isnan(rows.values[use][:, column]))
+            holes = holes[holes < ends[rows.series[holes]]]
+            if not len(holes):
+                continue
+            written = holes[rows.lines[holes] > 0]
+            if len(written):
+                _note_missing(rows, written, name, step, missing)
+            if missing == "mask":
+                continue
+            if use == "targets":
+                filled = np.zeros(rows.values[use].shape, dtype=bool) if filled is None else filled
+                filled[holes, column] = True
+            rows.values[use] = private(rows.values[use])
+            values = rows.values[use][:, column]
+            for series in np.unique(rows.series[holes]):
+                start, end = int(bounds[series]), int(ends[series])
+                block = values[start:end]
+                if missing == "interpolate":
+                    first, stop = parts["training"][series] if "training" in parts else (start, start)
+                    _interpolate(block[first - start : stop - start])
+                _carry_forward(block)
+                if np.isnan(block[0]):
+                    raise _nothing_before(rows, block, start, name, step)
+    return filled
+
+
+def _interpolate(block: NDArray[np.float64]) -> None:
+    """Fill between neighbours, in place; not before the first nor after the last."""
+    known = np.flatnonzero(~np.isnan(block))
+    if len(known) < 2:
+        return
+    inner = np.arange(known[0], known[-1] + 1)
+    holes = inner[np.isnan(block[inner])]
+    block[holes] = np.interp(holes, known, block[known])
+
+
+def _carry_forward(block: NDArray[np.float64]) -> None:
+    """Fill with the last value before, in place; what has none stays missing."""
+    holes = np.flatnonzero(np.isnan(block))
+    begins = np.diff(holes, prepend=-2) > 1
+    before = (holes[begins] - 1)[np.cumsum(begins) - 1]
+    block[holes[before >= 0]] = block[before[before >= 0]]
+
+
+def _nothing_before(rows: Rows, block: NDArray[np.float64], start: int, name: str, step: Step) -> DataError:
+    known = ~np.isnan(block)
+    count = int(np.argmax(known)) if known.any() else len(block)
+    until = (
+        f"before {step.text(int(rows.times[start + count]))} ({rows.unit} {rows.lines[start + count]})"
+        if known.any()
+        else "in any row"
+    )
+    return DataError(
+        f"{rows.path}, column `{name}`: {rows.whose(start)}no value {until}, so that "
+        f"{count:,} {'row has' if count == 1 else 'rows have'} nothing to be filled with",
+        hint="data.missing=mask leaves them unscored; or delete those rows, or leave the column out: data.targets=[…]",
+    )
+
+
+def _note_missing(rows: Rows, holes: Indices, name: str, step: Step, missing: str) -> None:
+    row = int(holes[np.argmin(rows.lines[holes])])
+    time = step.text(int(rows.times[row]))
+    if missing == "error":
+        raise DataError(
+            f"{rows.place(row)}, column `{name}`: {rows.whose(row)}no value at {time}"
+            + (f" ({len(holes):,} missing in all)" if len(holes) > 1 else ""),
+            hint=FILL_HINT,
+        )
+    done = "left unscored" if missing == "mask" else "filled"
+    rows.notes.append(
+        f"{len(holes):,} missing {'value' if len(holes) == 1 else 'values'} of `{name}` {done} ({missing}), "
+        f"first at {time} ({rows.unit} {rows.lines[row]})"
+    )

@@ -1,0 +1,177 @@
+"""Centres and spreads of series and their covariates, and which of them can be used."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lstmctl.data.scaling import Scale, fit_scale, naive_error
+from lstmctl.data.series_table import Table
+
+log = logging.getLogger(__name__)
+
+Indices = NDArray[np.int64]
+Floats = NDArray[np.float64]
+WARNED = 5
+"""Remarks on scales that are logged one by one."""
+LEFT_OUT = "its windows are scaled one by one, and neither training nor the choice of weights nor calibration uses it"
+FEWEST = 10
+"""Values from which a scale can be trusted: known ones in a series too short for a training window, and ones that
+differ from all the others in a series that is nearly constant."""
+NEARLY = 0.1
+"""Share of the values that differ from all the others below which a series is nearly constant."""
+MOST_SPREADS = 100.0
+"""Root mean square of scaled values beyond which the scale is that of other values."""
+
+
+@dataclass(frozen=True, eq=False)
+class Scales:
+    """Centres and spreads from training rows: scaled = (value - centre) / spread."""
+
+    centre: Floats
+    """(series, targets)"""
+    spread: Floats
+    """(series, targets) never 0"""
+    naive_error: Floats
+    """(series, targets) mean |value - value a season before|; NaN where unknown, never 0."""
+    has_scale: NDArray[np.bool_]
+    """(series, targets) False where the training rows give no usable scale while those of other series or columns do.
+    Each window of such a series is scaled by itself, and it takes no part in what concerns the others: training, the
+    choice of weights, calibration and scaled metrics."""
+    past_centre: Floats
+    """(series, past columns)"""
+    past_spread: Floats
+    """(series, past columns) NaN where the training rows give no usable scale: the column is then always 0."""
+    known_centre: Floats
+    """(series, known columns)"""
+    known_spread: Floats
+    """(series, known columns) as `past_spread`"""
+    static_centre: Floats
+    """(static columns,)"""
+    static_spread: Floats
+    """(static columns,) as `past_spread`"""
+
+
+def fit_scales(
+    table: Table, parts: Mapping[str, Indices], scaler: str, season: int, names: list[str], window: int
+) -> Scales:
+    """Fit scales to training rows. Validation rows decide whether a scale can be used, and nothing else.
+
+    Args:
+        table: before missing values are filled, so that only observed values count.
+        parts: (series, 2) start and stop row of `training` and `validation` in each series.
+        scaler: of the targets; covariates are always standardised.
+        season: rows between the two values of the naive error.
+        names: of the channels, series-major, for warnings.
+        window: rows of a window with its labels.
+    """
+    training, validation = parts["training"], parts["validation"]
+    series, targets = len(table.ids), table.targets.shape[1]
+    centre, spread, naive = (np.empty((series, targets)) for _ in range(3))
+    has_scale = np.ones((series, targets), dtype=bool)
+    odd: list[tuple[int, int, Scale, str | None]] = []
+    for own, ((start, stop), (later, end)) in enumerate(zip(training, validation, strict=True)):
+        for column in range(targets):
+            values = np.ascontiguousarray(table.targets[start:stop, column])
+            scale = fit_scale(scaler, values)
+            centre[own, column], spread[own, column] = scale.centre, scale.spread
+            naive[own, column] = naive_error(values, season)
+            doubt = None
+            if scaler != "none":
+                doubt = _doubt(scale, values, table.targets[later:end, column], window)
+            has_scale[own, column] = doubt is None
+            if doubt or scale.remark:
+                odd.append((own, column, scale, doubt))
+    has_windows = np.diff(training)[:, 0] >= window
+    if not has_scale[has_windows].any():
+        has_scale[:] = True  # there is nothing else to learn from
+    spread[~has_scale] = 1
+    for own, column, scale, doubt in odd[:WARNED]:
+        caveat = scale.caveat or doubt if has_scale[own, column] else f"{doubt}; {LEFT_OUT}"
+        log.warning("`%s` %s", names[own * targets + column], caveat)
+    if len(odd) > WARNED:
+        log.warning("and %d more series or columns like these", len(odd) - WARNED)
+    past_centre, past_spread = _covariate_scales(table.past, training, validation, window)
+    known_centre, known_spread = _covariate_scales(table.known, training, validation, window)
+    static = [fit_scale("standard", table.static[:, column]) for column in range(table.static.shape[1])]
+    return Scales(
+        centre=centre,
+        spread=spread,
+        naive_error=naive,
+        has_scale=has_scale,
+        past_centre=past_centre,
+        past_spread=past_spread,
+        known_centre=known_centre,
+        known_spread=known_spread,
+        static_centre=np.array([scale.centre for scale in static]),
+        static_spread=np.array([scale.spread if scale.is_fitted else np.nan for scale in static]),
+    )
+
+
+def _covariate_scales(values: Floats, training: Indices, validation: Indices, window: int) -> tuple[Floats, Floats]:
+    """(series, columns) centres and spreads of covariates (rows, columns); a spread that cannot be used is NaN."""
+    centre, spread = (np.empty((len(training), values.shape[1])) for _ in range(2))
+    for own, ((start, stop), (later, end)) in enumerate(zip(training, validation, strict=True)):
+        for column in range(values.shape[1]):
+            rows = np.ascontiguousarray(values[start:stop, column])
+            scale = fit_scale("standard", rows)
+            is_usable = scale.is_fitted and not _has_too_few(rows, window)
+            is_usable = is_usable and _size(scale, _known(values[later:end, column])) <= MOST_SPREADS
+            centre[own, column], spread[own, column] = scale.centre, scale.spread if is_usable else np.nan
+    return centre, spread
+
+
+def _doubt(scale: Scale, training: Floats, validation: Floats, window: int) -> str | None:
+    """Return why the scale of a target cannot be used; None if it can.
+
+    Args:
+        scale: fitted to `training`.
+        training: (rows,) NaN where missing.
+        validation: (rows,) likewise.
+        window: rows of a window with its labels.
+    """
+    if not scale.is_fitted:
+        return scale.remark
+    known = _known(training)
+    if _has_too_few(training, window):
+        return f"has only {len(known)} values in its training rows"
+    usual = float(np.median(known))
+    others = int(np.count_nonzero(known != usual))
+    if others < min(FEWEST, NEARLY * len(known)):
+        return (
+            f"is nearly constant in its training rows: {others} of {len(known):,} values "
+            f"{'is' if others == 1 else 'are'} not {usual:g}"
+        )
+    for name, values in (("training", known), ("validation", _known(validation))):
+        if (size := _size(scale, values)) > MOST_SPREADS:
+            return (
+                f"is {size:,.0f} times its spread ({scale.spread:g}) away from its centre ({scale.centre:g}), on "
+                f"average over its {name} rows"
+            )
+    return None
+
+
+def _has_too_few(training: Floats, window: int) -> bool:
+    """Test whether training rows that hold no window have too few known values for a scale."""
+    return len(training) < window and len(_known(training)) < FEWEST
+
+
+def _known(values: Floats) -> Floats:
+    """Return the values that are not missing, without a copy if all are there."""
+    missing = np.isnan(values)
+    return values[~missing] if missing.any() else values
+
+
+def _size(scale: Scale, known: Floats) -> float:
+    """Return the root mean square of scaled values (rows,); 0 if there is none."""
+    if not len(known):
+        return 0.0
+    with np.errstate(over="ignore"):
+        scaled = known - scale.centre  # a column may be long, so there is one copy of it
+        scaled /= scale.spread
+        np.square(scaled, out=scaled)
+        return float(np.sqrt(scaled.mean()))

@@ -1,0 +1,60 @@
+"""The network of a forecaster, as a config describes it."""
+
+from __future__ import annotations
+
+from lstmctl.cells.cell import Cell, checked_options
+from lstmctl.config.schema import Model as ModelSettings
+from lstmctl.data.series_encoding import SeriesEncoding
+from lstmctl.models.forecaster import Ensemble, Forecaster, Sizes
+from lstmctl.models.recurrence import Recurrence
+from lstmctl.tasks.series_predictor import SeriesPredictor
+
+
+def forecast_network(
+    settings: ModelSettings, cell: type[Cell], encoding: SeriesEncoding, predictor: SeriesPredictor
+) -> Ensemble:
+    """Build the members of an ensemble, without weights of their own yet.
+
+    Args:
+        settings: the config's `model`.
+        cell: of the recurrence.
+        encoding: the columns.
+        predictor: how the outputs are read.
+    """
+    options = checked_options(cell, settings.options)
+    task = predictor.settings
+    sizes = Sizes(
+        task.lookback,
+        task.horizon,
+        task.segment,
+        len(encoding.targets),
+        len(encoding.past),
+        encoding.known_width,
+        len(encoding.static),
+    )
+
+    def recurrence(inputs: int) -> Recurrence:
+        return Recurrence(
+            lambda inputs: cell(inputs, settings.hidden, options),
+            inputs,
+            settings.layers,
+            dropout=settings.dropout,
+            variational=settings.variational_dropout,
+            layer_norm=settings.layer_norm,
+            residual=settings.residual,
+        )
+
+    def member() -> Forecaster:
+        return Forecaster(
+            sizes,
+            recurrence,
+            settings.embedding,
+            predictor.decoding,
+            predictor.likelihood,
+            joint=task.channels == "joint",
+            linear=settings.linear,
+            masked=predictor.masked,
+            channel_embedding=settings.channel_embedding,
+        )
+
+    return Ensemble(member, settings.ensemble, (task.lookback, task.horizon) if settings.ridge else None)
