@@ -260,8 +260,8 @@ def test_stdout_holds_what_was_asked_for_and_nothing_else(lstmctl: Command, runs
         (
             ["train", "device=cuda:7"],
             2,
-            ["device — cuda:7 is not on this machine; found: {devices}"],
-            "device=auto takes what is there",
+            ["device — cuda:7 is not available on this machine; found: {devices}"],
+            "device=auto uses an available device",
         ),
         (
             ["train", "data.text=missing.txt"],
