@@ -447,7 +447,7 @@ def test_closed_streams_are_no_reason_to_stop(runs: Path) -> None:
     line = f"{python} -m lstmctl config show travellers >&-; echo $?; {python} -m lstmctl train - <&-; echo $?"
     result = subprocess.run(["bash", "-c", line], capture_output=True, text=True, timeout=60, check=False)
     assert result.stdout == "0\n2\n"
-    assert result.stderr == "error: stdin  closed; pipe a config into it, or name a file\n"
+    assert result.stderr == "error: stdin  is closed; pipe a config into it, or name a file\n"
 
 
 @pytest.mark.parametrize("words", ["--help", "train --help", "runs list", "config list", "config check travellers"])
