@@ -1,4 +1,4 @@
-"""lstmctl: train, use, inspect and fairly compare recurrent networks.
+"""lstmctl: train, use, explain and honestly compare recurrent networks.
 
 import lstmctl
 

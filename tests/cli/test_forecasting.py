@@ -334,7 +334,7 @@ REQUESTS = [
     (["generate"], "waves-gru-001 has no joint distribution to draw from"),
     (
         ["generate", "--prompt", "x"],
-        "waves-gru-001 forecasts series: it takes --count and --seed, and nothing for text",
+        "waves-gru-001 forecasts series: of the options, it takes only --count and --seed",
     ),
     (["evaluate", "--split", "nonsense"], "waves-gru-001 has no nonsense part; it has training, validation, test"),
     (["backtest", "--windows", "0"], "the stride and the number of windows must be 1 or more"),
