@@ -40,7 +40,7 @@ WAITED = 20 * LONGEST
 """Seconds after which a case is taken to hang."""
 EXPECTED = (0, 2, 3, 5)
 """Done, refused as usage or config, refused as data, or diverged."""
-FAULTS = re.compile(r"Traceback|fault of lstmctl|\w+Warning: |panicked at", re.MULTILINE)
+FAULTS = re.compile(r"Traceback|bug in lstmctl|\w+Warning: |panicked at", re.MULTILINE)
 
 
 @dataclass

@@ -1,7 +1,7 @@
 """Odd configs, odd command lines and damaged run folders: every one must end with a result or with an error in words.
 
 Each case is a function of the seed and its number. It runs in a fork of this process, which has imported torch, in a
-folder of its own, with little memory; a training that goes on is interrupted. Counts as unexpected: "fault of lstmctl",
+folder of its own, with little memory; a training that goes on is interrupted. Counts as unexpected: "bug in lstmctl",
 a traceback, an exit code that is none of ours. Ends with 1 where there is any, where a case takes over 60 s, or where a
 line on stderr is longer than 500 characters.
 
@@ -412,7 +412,7 @@ def tried(kind: str, number: int, seed: int, template: Path, scratch: Path) -> t
     commands = CASES[kind](draw, folder)
     code, out, err, seconds = ran(folder, commands)
     wrong = []
-    if "fault of lstmctl" in err or "Traceback" in out + err or code not in CODES or code == 1:
+    if "bug in lstmctl" in err or "Traceback" in out + err or code not in CODES or code == 1:
         wrong.append("unexpected")
     if seconds > PATIENCE:
         wrong = ["over 60 s"]

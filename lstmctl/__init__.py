@@ -36,7 +36,7 @@ bound_spinning()
 
 
 def __getattr__(name: str) -> Any:
-    """Import on first use: `import lstmctl` alone, as the command line does, must not cost torch's start-up."""
+    """Import on first use, so that `import lstmctl` and the command line start without loading torch."""
     if name in _HOMES:
         from importlib import import_module
 

@@ -1,7 +1,7 @@
-"""Where the bundled configs and data lie.
+"""Locations of the bundled configs and data.
 
-In a wheel they are inside the package, under `_bundled/`; in a checkout (an editable install) they are beside it,
-where people look for them. This is the only place that knows.
+In a wheel they are inside the package, under `_bundled/`; in a checkout (an editable install) they are next to it,
+where people expect them. Only this module knows the difference.
 """
 
 from __future__ import annotations
@@ -12,12 +12,12 @@ _PACKAGE = Path(__file__).resolve().parent
 
 
 def configs() -> Path:
-    """Folder of the bundled configs."""
+    """Return the folder of the bundled configs."""
     return _folder("configs")
 
 
 def data() -> Path:
-    """Folder of the bundled data."""
+    """Return the folder of the bundled data."""
     return _folder("data")
 
 

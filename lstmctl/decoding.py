@@ -1,6 +1,6 @@
-"""From scores to symbols: truncation, temperature, penalties, and the loop that feeds choices back.
+"""Decoding of scores to symbols: truncation, temperature, penalties, and the loop that feeds choices back.
 
-Everything here works on tensors (batch, symbols) and knows no vocabulary.
+Everything here works on tensors (batch, symbols) and is independent of the vocabulary.
 """
 
 from __future__ import annotations
@@ -20,20 +20,20 @@ from lstmctl.models.sequence_model import SequenceModel
 from lstmctl.protocols import ModelState
 
 PENALTY_REACH = 64
-"""How many of the latest symbols a repetition penalty looks back on."""
+"""Number of most recent symbols that a repetition penalty applies to."""
 CHUNK = 4096
-"""Symbols of a long prompt that are read at once: what is kept of each step is let go after so many."""
+"""Symbols of a long prompt processed at once, so that the features of a chunk can be freed before the next."""
 
 
 @dataclass(frozen=True)
 class Sampling:
-    """How the next symbol is chosen from a distribution.
+    """Settings for sampling the next symbol.
 
     Args:
-        temperature: divides the scores; 0 takes the most probable symbol.
-        top_k: keep only so many of the most probable symbols; None keeps all (Fan, Lewis & Dauphin 2018).
-        top_p: keep the fewest symbols whose probabilities reach this sum, in (0, 1] (Holtzman et al. 2020).
-        min_p: keep symbols at least so probable relative to the most probable one, in [0, 1] (Nguyen et al. 2024).
+        temperature: divides the scores; 0 selects the most probable symbol.
+        top_k: keep only this many of the most probable symbols; None keeps all (Fan, Lewis & Dauphin 2018).
+        top_p: keep the smallest set of symbols whose probabilities reach this sum, in (0, 1] (Holtzman et al. 2020).
+        min_p: keep symbols with at least this fraction of the highest probability, in [0, 1] (Nguyen et al. 2024).
         repetition_penalty: above 1 makes the latest 64 symbols less likely (Keskar et al. 2019).
 
     Raises:
@@ -51,7 +51,7 @@ class Sampling:
             (0 <= self.temperature < float("inf"), f"temperature must be 0 or more, not {self.temperature}"),
             (self.top_k is None or self.top_k >= 1, f"top-k must be 1 or more, not {self.top_k}"),
             (0 < self.top_p <= 1, f"top-p must be above 0 and at most 1, not {self.top_p}"),
-            (0 <= self.min_p <= 1, f"min-p must be from 0 to 1, not {self.min_p}"),
+            (0 <= self.min_p <= 1, f"min-p must be between 0 and 1, not {self.min_p}"),
             (
                 0 < self.repetition_penalty < float("inf"),
                 f"repetition penalty must be above 0 (1 for none), not {self.repetition_penalty}",
@@ -62,10 +62,10 @@ class Sampling:
 
 
 def choose(logits: Tensor, sampling: Sampling, recent: Tensor, generator: torch.Generator) -> Tensor:
-    """One symbol a lane: scores (batch, symbols) to (batch,).
+    """Choose one symbol per lane: scores (batch, symbols) to (batch,).
 
-    `recent` (count, batch) are the symbols that a repetition penalty applies to. A lane draws one uniform number, so
-    what it gets does not depend on which symbols were cut away in others.
+    `recent` (count, batch) holds the symbols that a repetition penalty applies to. Each lane uses one uniform draw, so
+    its result does not depend on the truncation in other lanes.
     """
     if sampling.repetition_penalty != 1 and len(recent):
         seen = logits.gather(1, recent.t())
@@ -73,10 +73,10 @@ def choose(logits: Tensor, sampling: Sampling, recent: Tensor, generator: torch.
         logits = logits.scatter(1, recent.t(), seen)
     if sampling.temperature == 0:
         return logits.argmax(dim=1)
-    # In float64, where no float32 overflows when it is divided by 1e-200; below that the likeliest is certain as well.
+    # In float64, dividing a float32 by 1e-200 cannot overflow; at lower temperatures the outcome is certain as well.
     probabilities = (logits.double() / max(sampling.temperature, 1e-200)).softmax(dim=1)
     drawn = torch.rand(len(logits), 1, generator=generator, dtype=torch.float64)
-    if (sampling.top_k, sampling.top_p, sampling.min_p) == (None, 1, 0):  # nothing is cut away: no need to sort
+    if (sampling.top_k, sampling.top_p, sampling.min_p) == (None, 1, 0):  # no truncation, so no need to sort
         return _at(drawn, probabilities, probabilities.shape[1] - 1).squeeze(1)
     probabilities, symbols = probabilities.sort(dim=1, descending=True, stable=True)
     keep = torch.ones_like(probabilities, dtype=torch.bool)
@@ -90,32 +90,32 @@ def choose(logits: Tensor, sampling: Sampling, recent: Tensor, generator: torch.
 
 
 def _at(drawn: Tensor, probabilities: Tensor, last: Tensor | int) -> Tensor:
-    """Which column of each row (batch, 1) a number in [0, 1) falls on, where each is as wide as it is probable; none
-    after `last`, whatever rounding does."""
+    """Return, for each row, the column (batch, 1) whose share of the total probability contains a draw from [0, 1);
+    at most `last`, despite rounding."""
     cumulative = probabilities.cumsum(dim=1)
     return torch.searchsorted(cumulative, drawn * cumulative[:, -1:], right=True).clamp(max=last)
 
 
 class Predictor(Protocol):
-    """Something that has read lanes of symbols and says what may come next."""
+    """A model that reads lanes of symbols and scores the next ones."""
 
     def read(self, symbols: Tensor) -> Tensor:
-        """Read further symbols (time, batch); scores of the one after them, (batch, symbols)."""
+        """Read further symbols (time, batch); return scores of the next one, (batch, symbols)."""
         ...
 
 
 class StreamPredictor:
-    """Carries the recurrent state: whole prompts by the fused kernel, single symbols by `step`, with weights laid out.
+    """Predicts with a carried recurrent state: prompts by the fused kernel, single symbols by a fast `step`.
 
     Args:
-        model: as it is now; what it learns later does not count.
-        lanes: texts side by side.
-        precision: of the products in a step, float32, bfloat16 or int8.
+        model: its weights are frozen when generation starts.
+        lanes: number of texts in parallel.
+        precision: of the products in a step: float32, bfloat16 or int8.
     """
 
     def __init__(self, model: SequenceModel, lanes: int, precision: torch.dtype = torch.float32) -> None:
         self.model, self.precision = model, precision
-        self._stepper: Stepper | None = None  # made only where a step is, and not for a prompt alone
+        self._stepper: Stepper | None = None  # created by the first step, since scoring a prompt needs none
         self.state: ModelState = model.initial_state(lanes)
 
     def read(self, symbols: Tensor) -> Tensor:
@@ -130,7 +130,7 @@ class StreamPredictor:
 
 
 class WindowPredictor:
-    """Reads the last `window` symbols afresh each time, as a model that learned on separate windows did."""
+    """Reads the last `window` symbols from a zero state each time, as in training on separate windows."""
 
     def __init__(self, model: SequenceModel, lanes: int, window: int) -> None:
         self.model, self.window = model, window
@@ -144,7 +144,7 @@ class WindowPredictor:
 
 
 class LabelPredictor:
-    """Knows the label of each lane, and begins its text by itself: what it reads is what is written so far."""
+    """Generates a text for the label in each lane, starting each text itself: it reads only the text so far."""
 
     def __init__(self, model: ConditionalModel, labels: Tensor, precision: torch.dtype = torch.float32) -> None:
         self.model, self.labels, self._stepper = model, labels, model.stepper(labels, precision)
@@ -162,7 +162,7 @@ class LabelPredictor:
 
 
 class SourcePredictor:
-    """Has read the source of each lane, and begins its target by itself: what it reads is what is written so far."""
+    """Generates a target for the source in each lane, starting each target itself: it reads only the target so far."""
 
     def __init__(self, model: EncoderDecoder, source: Tensor, lengths: Tensor) -> None:
         self.model, self.encoded = model, model.encode(source, lengths)
@@ -179,16 +179,16 @@ class SourcePredictor:
 
 @torch.no_grad()
 def greedy(predictor: Predictor, nothing: Tensor, end: int, most: int) -> tuple[Tensor, Tensor]:
-    """The likeliest symbol after those before it, again and again until every lane has ended.
+    """Choose the most probable symbol repeatedly until every lane has ended.
 
     Args:
-        predictor: begins a text by itself.
-        nothing: (0, batch), what is written at first.
+        predictor: one that starts texts itself.
+        nothing: (0, batch), the empty start.
         end: the symbol that ends a text.
-        most: symbols to write at most, from 1.
+        most: maximum number of symbols to generate, at least 1.
 
     Returns:
-        What was written, (time, batch), of which that from a lane's end on means nothing; and the lengths (batch,).
+        The generated symbols (time, batch), where values from a lane's end on are padding, and the lengths (batch,).
     """
     written = [nothing]
     lengths = nothing.new_full((nothing.shape[1],), most)
@@ -202,16 +202,16 @@ def greedy(predictor: Predictor, nothing: Tensor, end: int, most: int) -> tuple[
 
 
 class Choice(NamedTuple):
-    """One more symbol in every lane; or several, which all tensors then have an axis for in front."""
+    """The next symbol of every lane; or several next symbols, in an additional leading axis of all tensors."""
 
     symbols: Tensor
     """(batch,)"""
     scores: Tensor
-    """(batch, symbols) of all that might have come."""
+    """(batch, symbols), scores of all possible symbols."""
 
     @property
     def probabilities(self) -> Tensor:
-        """(batch,) the model's own probability of each, before temperature and truncation."""
+        """Return the model's own probability of each, (batch,), before temperature and truncation."""
         return self.scores.softmax(dim=-1).gather(-1, self.symbols.unsqueeze(-1)).squeeze(-1)
 
 
@@ -219,11 +219,11 @@ class Choice(NamedTuple):
 def continuations(
     predictor: Predictor, prompt: Tensor, sampling: Sampling, generator: torch.Generator
 ) -> Iterator[Choice]:
-    """Symbols that follow `prompt` (time, batch), one by one without end."""
+    """Generate symbols that continue `prompt` (time, batch), one at a time, without end."""
     logits = predictor.read(prompt)
     recent = prompt[-PENALTY_REACH:]
     while True:
-        # Chosen on the CPU: it is little work, and CUDA has no repeatable cumulative sum.
+        # Sample on the CPU: it is little work, and CUDA has no deterministic cumulative sum.
         chosen = choose(logits.cpu(), sampling, recent.cpu(), generator).to(logits.device)
         yield Choice(chosen, logits)
         if sampling.repetition_penalty != 1:

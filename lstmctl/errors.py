@@ -1,15 +1,15 @@
-"""Every error a user can meet, and the exit code each one ends with.
+"""All errors that a user can encounter, with their exit codes.
 
 LstmctlError            1  unexpected
-├── UsageError          2  the command line asks for something that cannot be
-├── ConfigError         2  one or more problems in a config, all of them at once
-├── DataError           3  a corpus or table is missing, unreadable or unfit
-├── RunError            4  a run folder or checkpoint is missing, locked, damaged or foreign
+├── UsageError          2  the command line asks for something impossible
+├── ConfigError         2  one or more problems in a config, all reported at once
+├── DataError           3  a corpus or table is missing, unreadable or unsuitable
+├── RunError            4  a run folder or checkpoint is missing, locked, damaged or belongs to another model
 ├── DivergedError       5  a loss or gradient is NaN or infinite
-└── ResourceError       6  the disk or the memory is not enough
+└── ResourceError       6  out of disk space or memory
 
-A message is one line without a final full stop that names the file, line, key or row and says what would be
-right; `hint` is the next thing to try.
+A message is one line without a final full stop that names the file, line, key or row and what is expected; `hint` is
+the next thing to try.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from collections.abc import Sequence
 
 
 class LstmctlError(Exception):
-    """Base of all errors that are shown to a user as `error: …` and `hint: …` instead of a traceback."""
+    """Base class of all errors that are shown to a user as `error: …` and `hint: …` instead of a traceback."""
 
     exit_code = 1
 
@@ -28,18 +28,18 @@ class LstmctlError(Exception):
 
     @property
     def messages(self) -> Sequence[str]:
-        """One line for each thing that is wrong."""
+        """One line per problem."""
         return [str(self)]
 
 
 class UsageError(LstmctlError):
-    """The command line asks for something that cannot be."""
+    """The command line asks for something impossible."""
 
     exit_code = 2
 
 
 class ConfigError(LstmctlError):
-    """Everything that is wrong with one config, each problem on its own line."""
+    """All problems of one config, one per line."""
 
     exit_code = 2
 
@@ -53,7 +53,7 @@ class ConfigError(LstmctlError):
 
 
 class DataError(LstmctlError):
-    """A corpus or table is missing, unreadable or unfit for the task."""
+    """A corpus or table is missing, unreadable or unsuitable for the task."""
 
     exit_code = 3
 
@@ -71,6 +71,6 @@ class DivergedError(LstmctlError):
 
 
 class ResourceError(LstmctlError):
-    """The disk or the memory is not enough."""
+    """Out of disk space or memory."""
 
     exit_code = 6

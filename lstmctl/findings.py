@@ -1,4 +1,4 @@
-"""What a look into a trained network's recurrence finds, as plain frozen data.
+"""Results of inspecting a trained network's recurrence, as plain frozen data.
 
 Layers are counted from 1, units from 0. A step is one symbol of a text or one segment of a window.
 """
@@ -10,40 +10,40 @@ from dataclasses import dataclass
 from typing import Literal
 
 Direction = Literal["forward", "backward"]
-"""Which way a cell of a bidirectional network reads. Where it reads forward alone, findings say None."""
+"""Reading direction of a bidirectional network's cell. Findings of forward-only networks contain None instead."""
 TRACKS = 0.5
-"""From this correlation on, positive or negative, a unit is said to track something."""
+"""Minimum correlation, positive or negative, at which a unit is said to track a property."""
 
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """What every look into a run says of itself."""
+    """Fields common to all inspection results."""
 
     run: str
     """The run's folder."""
     cell: str
-    """`lstm`, or a user's class by its name in small letters."""
+    """`lstm`, or the name of a user's class in lower case."""
     source: str
-    """What was read, in words: `the test part`, a file, `the text given`."""
+    """Description of the input: `the test part`, a file, `the text given`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Panel:
-    """One gate or state of a layer while it reads."""
+    """One gate or state of a layer over the input."""
 
     name: str
-    """As in the cell's equations: `f`, `cell`."""
+    """Name in the cell's equations: `f`, `cell`."""
     kind: Literal["gate", "state"]
     is_share: bool
-    """Whether all values lie in [0, 1], as those of a sigmoid do."""
+    """True if all values are in [0, 1], as for a sigmoid."""
     values: tuple[tuple[float, ...], ...]
-    """One row a unit shown, one value a step."""
+    """One row per unit shown, with one value per step."""
     direction: Direction | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Tracked:
-    """The unit whose state goes along best with a property of what is read."""
+    """The unit whose state correlates best with a property of the input."""
 
     what: str
     """The property's name: `inside quotes`."""
@@ -51,15 +51,15 @@ class Tracked:
     state: str
     unit: int
     chosen: float
-    """Correlation on the first half of the steps: the largest, by its size, of all units."""
+    """Correlation on the first half of the steps: the largest in absolute value of all units."""
     correlation: float | None
-    """The same unit's correlation on the second half, which did not choose it; None where the property does not vary
-    there."""
+    """The same unit's correlation on the second half, which was not used to choose it; None if the property is
+    constant there."""
     direction: Direction | None = None
 
     @property
     def tracks(self) -> bool:
-        """Whether it is fair to say that the unit tracks the property."""
+        """True if the correlation is large enough to say that the unit tracks the property."""
         return self.correlation is not None and abs(self.correlation) >= TRACKS
 
 
@@ -71,37 +71,37 @@ class GateFindings:
     layer: int
     layers: int
     units: tuple[int, ...]
-    """Those shown, of the layer's `hidden` ones."""
+    """The units shown, out of the layer's `hidden`."""
     hidden: int
     symbols: tuple[str, ...]
-    """What each step shown has read."""
+    """The symbol read at each step shown."""
     step: str
-    """What a step is, in words."""
+    """Description of a step."""
     panels: tuple[Panel, ...]
     tracked: tuple[Tracked, ...]
     examined: int
-    """Steps in which units were looked for; half of them chose, half of them count."""
+    """Steps searched for units: half of them to choose a unit, half to measure its correlation."""
     candidates: int
-    """States of units among which the best was chosen for each property."""
+    """Number of states of units from which the best is chosen for each property."""
     tracked_in: str
-    """What was read to find them."""
+    """Description of the input that was searched."""
     notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Saturation:
-    """How often each unit's gate is nearly shut or nearly open (Karpathy, Johnson & Li 2015)."""
+    """Shares of steps with a nearly closed or nearly open gate, per unit (Karpathy, Johnson & Li 2015)."""
 
     gate: str
     left: tuple[float, ...]
-    """For each unit the share of steps with a value below 0.1."""
+    """For each unit, the share of steps with a value below 0.1."""
     right: tuple[float, ...]
-    """Above 0.9."""
+    """Likewise, above 0.9."""
 
 
 @dataclass(frozen=True, slots=True)
 class Spectrum:
-    """The recurrent matrix U of a vanilla network."""
+    """Spectrum of the recurrent matrix U of a vanilla network."""
 
     radius: float
     """The largest absolute eigenvalue."""
@@ -112,13 +112,13 @@ class Spectrum:
 
 @dataclass(frozen=True, slots=True)
 class LayerMemory:
-    """How long one layer keeps what it holds, or one direction of it."""
+    """Retention times of one layer, or of one direction of it."""
 
     layer: int
     keeping_gate: str | None
     time_constants: tuple[float, ...]
-    """Steps, for each unit, until what it holds has shrunk to 1/e; infinite where the gate never closed at all. Empty
-    without a keeping gate."""
+    """Steps, for each unit, until its state has decayed to 1/e; infinite if the gate never closed at all. Empty
+    without a retention gate."""
     quartiles: tuple[float, float, float] | None
     saturation: tuple[Saturation, ...]
     spectrum: Spectrum | None
@@ -151,78 +151,78 @@ class GradientCourse:
     high: tuple[float, ...]
     """Quartiles over the positions."""
     rate: float | None
-    """By what the norm is multiplied with each further step back, fitted over all k; None where there is nothing to
+    """Factor by which the norm changes with each further step back, fitted over all k; None if there is nothing to
     fit."""
     direction: Direction | None = None
 
     @property
     def half_life(self) -> float | None:
-        """Steps back in which the norm halves; None where it does not shrink."""
+        """Steps back in which the norm halves; None if it does not shrink."""
         return math.log(2) / -math.log(self.rate) if self.rate is not None and 0 < self.rate < 1 else None
 
     @property
     def doubling_time(self) -> float | None:
-        """Steps back in which the norm doubles; None where it does not grow."""
+        """Steps back in which the norm doubles; None if it does not grow."""
         return math.log(2) / math.log(self.rate) if self.rate is not None and self.rate > 1 else None
 
 
 @dataclass(frozen=True, slots=True)
 class GradientFindings:
-    """How a run's gradient fades, or grows, on its way back in time."""
+    """Decay or growth of a run's gradient backwards in time."""
 
     about: Subject
     weights: Literal["trained", "initial"]
     positions: int
     steps: int
-    """K: the farthest step back."""
+    """K, the farthest step back."""
     window: int | None
-    """Steps through which training itself sent gradients back; None where it is the whole input."""
+    """Steps through which training backpropagates; None if it is the whole input."""
     courses: tuple[GradientCourse, ...]
     notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class RecallBin:
-    """Answers that have to be remembered over a distance."""
+    """Answers that have to be remembered over distances in one range."""
 
     nearest: int
     farthest: int
-    """Symbols from where the answer was last given away to the answer; both are included."""
+    """Distance in symbols from the last mention of the answer to the answer; both ends of the range are included."""
     answers: int
     right: float
-    """Share of answers to which the run gives the highest probability among the candidates."""
+    """Share of answers to which the run assigns the highest probability among the candidates."""
     low: float
     high: float
-    """95 % interval of that share (Wilson 1927)."""
+    """95 % confidence interval of that share (Wilson 1927)."""
     probability: float
-    """Mean probability of the right answer among the candidates."""
+    """Mean probability of the correct answer among the candidates."""
     last_named: float | None
-    """Share that is right for who answers with what was named last; None where the table does not say."""
+    """Accuracy of always answering with the last mention; None if the table does not contain it."""
     most_frequent: float
-    """Share that is right for who always gives the answer that is most frequent in the training part."""
+    """Accuracy of always giving the most frequent answer of the training part."""
 
 
 @dataclass(frozen=True, slots=True)
 class RecallFindings:
-    """How well a run recalls, by distance."""
+    """Recall of a run by distance."""
 
     about: Subject
     kind: str
-    """What is recalled: `language`."""
+    """Kind of information to recall: `language`."""
     candidates: tuple[str, ...]
     bins: tuple[RecallBin, ...]
-    """By distance, nearest first; the last one holds all answers."""
+    """By distance, nearest first; the last bin contains all answers."""
 
     @property
     def chance(self) -> float:
-        """Share that is right for who draws among the candidates."""
+        """Accuracy of guessing among the candidates."""
         return 1 / len(self.candidates)
 
 
 @dataclass(frozen=True, slots=True)
 class Looks:
-    """A look inside one run of every arm of a comparison."""
+    """Inspections of one run per arm of a comparison."""
 
     gradients: tuple[GradientFindings, ...] = ()
     recalls: tuple[RecallFindings, ...] = ()
-    """Where it is known over what distances the data has to be remembered."""
+    """Only if the distances over which the data has to be remembered are known."""

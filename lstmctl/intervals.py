@@ -1,10 +1,10 @@
-"""How wide an interval around a forecast must be to cover what comes: conformal prediction, from past errors.
+"""Conformal prediction: width of forecast intervals for a nominal coverage, from past errors.
 
-A score says by how much an interval, or a point forecast, would have had to be widened to reach the truth; below 0, by
-how much it could have been narrower. Offsets are what intervals are then widened by. Scores, offsets and intervals all
-stand in one unit, that of the forecasts, and a missing truth makes a score NaN, which counts nowhere.
+A score is the amount by which an interval (or a point forecast) would have had to be widened to reach the truth;
+negative if it could have been narrower. Offsets are the amounts by which intervals are then widened. Scores, offsets
+and intervals are in the unit of the forecasts; a missing truth gives a NaN score, which is ignored.
 
-`levels` are the shares that the intervals are to cover, between 0 and 1, in ascending order: the innermost first.
+`levels` are nominal coverages between 0 and 1, in ascending order: the innermost interval first.
 """
 
 from __future__ import annotations
@@ -16,44 +16,44 @@ import numpy as np
 from numpy.typing import NDArray
 
 RATE = 0.005
-"""How fast alpha moves in adaptive intervals, as in Gibbs and Candès 2021."""
+"""Learning rate of alpha in adaptive intervals, as in Gibbs and Candès 2021."""
 
 MEMORY = 500
-"""Scores that adaptive intervals remember: enough for a level of 0.99, and few enough to change with the series."""
+"""Number of scores that adaptive intervals remember: enough for a level of 0.99, few enough to follow the series."""
 
 Floats = NDArray[np.floating[Any]]
 Offsets = NDArray[np.float64]
 
 
 def conformal_offsets(scores: Floats, levels: Sequence[float]) -> Offsets:
-    """How far around a point forecast an interval must reach (split conformal prediction; Lei et al. 2018,
+    """Compute the half-width of intervals around a point forecast (split conformal prediction; Lei et al. 2018,
     Distribution-free predictive inference for regression).
 
-    Of n scores it is the ceil((n + 1) level)-th smallest, at each step and channel by itself. Where the next score is
-    as likely at any rank among the others, an interval so wide covers with at least that chance; in time series, which
-    change, that is not ensured.
+    For n scores it is the ceil((n + 1) level)-th smallest, separately for each step and channel. If the next score is
+    equally likely to have any rank among the others, such an interval covers with at least this probability; in time
+    series, which change over time, this is not guaranteed.
 
     Args:
         scores: (windows, horizon, channels) |truth - point|.
-        levels: ascending.
+        levels: in ascending order.
 
     Returns:
-        (horizon, channels, levels); infinite where there are too few scores for a level.
+        (horizon, channels, levels); infinite if there are too few scores for a level.
 
     Raises:
-        ValueError: a level is not between 0 and 1, or they do not ascend.
+        ValueError: a level is not between 0 and 1, or levels are not in ascending order.
     """
     return quantile_offsets(scores[..., np.newaxis], levels)
 
 
 def interval_scores(truth: Floats, intervals: Floats) -> Offsets:
-    """How far the truth lies outside of each interval; below 0 inside, how far from the nearer end.
+    """Compute the distance of the truth from each interval; negative inside, by the distance to the nearer end.
 
-    The scores of conformalised quantile regression (Romano, Patterson and Candès 2019).
+    These are the scores of conformalised quantile regression (Romano, Patterson and Candès 2019).
 
     Args:
         truth: (windows, horizon, channels).
-        intervals: (windows, horizon, channels, levels, 2) low and high end.
+        intervals: (windows, horizon, channels, levels, 2), low and high ends.
 
     Returns:
         (windows, horizon, channels, levels)
@@ -63,14 +63,14 @@ def interval_scores(truth: Floats, intervals: Floats) -> Offsets:
 
 
 def quantile_offsets(scores: Floats, levels: Sequence[float]) -> Offsets:
-    """By how much each interval must be widened, from scores of its own, as `conformal_offsets` does it.
+    """Compute the amount by which to widen each interval from its own scores, as in `conformal_offsets`.
 
     Args:
-        scores: (windows, horizon, channels, levels) as from `interval_scores`; one score may stand for all levels.
-        levels: ascending.
+        scores: (windows, horizon, channels, levels) as from `interval_scores`; a single score may serve all levels.
+        levels: in ascending order.
 
     Returns:
-        (horizon, channels, levels); below 0 where an interval may be narrower.
+        (horizon, channels, levels); negative if an interval may be narrower.
 
     Raises:
         ValueError: as in `conformal_offsets`.
@@ -85,22 +85,22 @@ def quantile_offsets(scores: Floats, levels: Sequence[float]) -> Offsets:
 
 
 def widened(intervals: Floats, offsets: Floats) -> Offsets:
-    """Intervals moved outwards at both ends.
+    """Move both ends of intervals outwards.
 
-    Ends that cross, as a negative offset can make them, meet in the middle. An interval that does not hold one of a
+    Ends that cross because of a negative offset meet in the middle. An interval that does not contain the interval of a
     lower level is extended to it.
 
     Args:
-        intervals: (windows, horizon, channels, levels, 2) of ascending levels. One may stand for all levels: that of a
-            point forecast has the point for both ends.
-        offsets: (horizon, channels, levels), or the same for each window.
+        intervals: (windows, horizon, channels, levels, 2) by ascending level. A single one may serve all levels: for a
+            point forecast, both its ends are the point.
+        offsets: (horizon, channels, levels), or separate ones per window.
 
     Returns:
         (windows, horizon, channels, levels, 2)
     """
     low, high = intervals[..., 0] - offsets, intervals[..., 1] + offsets
     crossing = low > high
-    # Ends of opposite infinities have no middle, and do not cross.
+    # Ends with opposite infinities have no midpoint, and do not cross.
     middle = np.where(crossing, low, 0) / 2 + np.where(crossing, high, 0) / 2
     low, high = np.where(crossing, middle, low), np.where(crossing, middle, high)
     ends = np.minimum.accumulate(low, axis=-1), np.maximum.accumulate(high, axis=-1)
@@ -108,62 +108,63 @@ def widened(intervals: Floats, offsets: Floats) -> Offsets:
 
 
 class AdaptiveIntervals:
-    """Offsets that follow a series through changes: adaptive conformal inference (Gibbs and Candès 2021, Adaptive
+    """Offsets that adapt to changes in a series: adaptive conformal inference (Gibbs and Candès 2021, Adaptive
     conformal inference under distribution shift).
 
-    Each step, channel and level has its own alpha, the share of misses asked for. It starts at 1 - level, and with
-    each score that becomes known
+    Each step, channel and level has its own alpha, the target share of misses. It starts at 1 - level, and is updated
+    with each new score:
 
         alpha <- alpha + rate * (1 - level - missed),    missed = 1 if the score exceeded the offset then given, else 0
 
-    so that misses widen what is given next, and steer their share towards 1 - level. The offset is the
-    ceil((n + 1) (1 - alpha))-th smallest of the n last known scores. Steps further ahead become known later, and
-    nothing else is done about that delay (see Angelopoulos, Candès and Tibshirani 2023, Conformal PID control for time
-    series prediction; on the rate, Zaffran et al. 2022, Adaptive conformal predictions for time series).
+    so misses widen the next intervals and steer the share of misses towards 1 - level. The offset is the
+    ceil((n + 1) (1 - alpha))-th smallest of the n most recent scores. Scores of later steps become known with a delay,
+    which is not corrected for (see Angelopoulos, Candès and Tibshirani 2023, Conformal PID control for time series
+    prediction; on the rate, Zaffran et al. 2022, Adaptive conformal predictions for time series).
 
-    Where more than the largest score is asked for, the original gives an infinite interval. Here it is the largest
-    score and, as alpha falls below 0, -alpha times the score that is largest in size on top: an interval that can be
-    drawn and averaged. That ends at alpha -1, twice the largest of scores above 0. Nothing is below the smallest score.
+    If more than the largest score is required, the original method gives an infinite interval. Here the offset is the
+    largest score plus, for alpha below 0, -alpha times the score with the largest absolute value: such intervals can be
+    drawn and averaged. The maximum is at alpha = -1, twice the largest score if scores are positive. Offsets never fall
+    below the smallest score.
 
-    `run_adaptive` runs this over past origins, in order of time and with nothing known before its time.
+    `run_adaptive` runs this over past origins in chronological order, using each score only once it is known.
 
     Args:
-        scores: (windows, horizon, channels, levels), or (windows, horizon, channels) for one score of all levels;
-            finite or NaN, in order of time, and all known when the first offsets are asked for.
-        levels: ascending.
-        rate: times level is how far one miss moves alpha; 0 leaves alpha where it is.
-        memory: how many known scores are kept at most of each step and channel, the last ones.
+        scores: (windows, horizon, channels, levels), or (windows, horizon, channels) for one score for all levels;
+            finite or NaN, in chronological order, and all known before the first offsets are computed.
+        levels: in ascending order.
+        rate: one miss changes alpha by rate times level; 0 keeps alpha constant.
+        memory: maximum number of recent scores to keep per step and channel.
 
     Raises:
-        ValueError: as in `conformal_offsets`, or there is no memory.
+        ValueError: as in `conformal_offsets`, or `memory` is below 1.
     """
 
     def __init__(self, scores: Floats, levels: Sequence[float], *, rate: float = RATE, memory: int = MEMORY) -> None:
         if memory < 1:
-            raise ValueError(f"the memory must hold at least 1 score, not {memory}")
+            raise ValueError(f"memory must be at least 1 score, not {memory}")
         self._rate = rate
         self._misses = 1 - _checked(levels)
         scores = (scores if scores.ndim == 4 else scores[..., np.newaxis]).astype(np.float64)
         cells = scores.shape[1:]
         self._alpha = np.tile(self._misses, (*cells[:2], 1))
-        # The last known scores of each cell in order of time, after as many places as are free. Infinity is free.
+        # The most recent scores of each cell in chronological order, after the free slots, which are infinite.
         latest_first = scores[::-1]
         known_first = np.argsort(np.isnan(latest_first), axis=0, kind="stable")[:memory]
         latest = np.take_along_axis(latest_first, known_first, axis=0)
         self._recent = np.full((memory, *cells), np.inf)
         self._recent[memory - len(latest) :] = np.where(np.isnan(latest), np.inf, latest)[::-1]
         self._next = np.zeros(cells, np.int64)
-        """Of each cell, the place in `_recent` that is free or the oldest."""
+        """For each cell, the slot in `_recent` that is free or holds the oldest score."""
         self._ordered = np.sort(self._recent, axis=0)
         self._count = np.count_nonzero(np.isfinite(self._recent), axis=0)
 
     @property
     def alpha(self) -> Offsets:
-        """(horizon, channels, levels) the shares of misses now asked for."""
+        """Current target shares of misses, (horizon, channels, levels)."""
         return self._alpha.copy()
 
     def offsets(self) -> Offsets:
-        """(horizon, channels, levels) for a forecast made now; infinite where no score is known at all."""
+        """Return (horizon, channels, levels) for a forecast made now; infinite if no scores are known."""
         rank = np.clip(_rank(self._count, 1 - self._alpha), 1, np.maximum(self._count, 1))
         found = _at_rank(self._ordered, rank)
         sizes = np.maximum(np.abs(self._ordered[0]), np.abs(_at_rank(self._ordered, np.maximum(self._count, 1))))
@@ -172,12 +173,11 @@ class AdaptiveIntervals:
         return offsets
 
     def reveal(self, scores: Floats, given: Offsets) -> None:
-        """Take in what has become known, at most one score of each step and channel.
+        """Add newly known scores, at most one per step and channel.
 
         Args:
-            scores: (horizon, channels, levels), or (horizon, channels) as for the class; NaN where nothing has become
-                known.
-            given: (horizon, channels, levels) the offsets that the forecasts were given of which these are the scores.
+            scores: (horizon, channels, levels), or (horizon, channels) as for the class; NaN where no score is new.
+            given: (horizon, channels, levels), the offsets used for the forecasts that were scored.
         """
         by_level: Offsets = (scores if scores.ndim == 3 else scores[..., np.newaxis]).astype(np.float64)
         moved = np.clip(self._alpha + self._rate * (self._misses - (by_level > given)), -1, 1)
@@ -185,7 +185,7 @@ class AdaptiveIntervals:
         self._remember(by_level)
 
     def _remember(self, scores: Offsets) -> None:
-        """Put one score of each cell in the place of its oldest; NaN leaves a cell as it is."""
+        """Replace the oldest score of each cell by a new one; NaN leaves a cell unchanged."""
         known = ~np.isnan(scores)
         place = self._next[np.newaxis]
         leaving = np.take_along_axis(self._recent, place, axis=0)[0]
@@ -193,8 +193,9 @@ class AdaptiveIntervals:
         np.put_along_axis(self._recent, place, coming[np.newaxis], axis=0)
         self._next = (self._next + known) % len(self._recent)
         self._count = np.minimum(self._count + known, len(self._recent))
-        # All cells at once and without a search: a sorted list takes in x as the larger of what stands before and the
-        # smaller of x and what stands there, and gives up y as all that is not below it moves up.
+        # Update the sorted scores of all cells at once, without searching: to insert x, take at each position the
+        # larger of the previous value and the smaller of x and the current value; to remove y, shift down all values
+        # from y on.
         longer = np.empty((len(self._ordered) + 1, *scores.shape))
         np.minimum(self._ordered, coming, out=longer[:-1])
         longer[-1] = coming
@@ -211,17 +212,17 @@ def run_adaptive(
     rate: float = RATE,
     memory: int = MEMORY,
 ) -> Offsets:
-    """The offsets that `AdaptiveIntervals` would have given at each of many origins.
+    """Compute the offsets that `AdaptiveIntervals` would have given at each of many origins.
 
-    At an origin only that is known whose row lies before it: of an origin s, the steps of the rows s, s + 1, … below
-    the present one. All other scores could be anything.
+    At each origin, only scores of earlier rows are known: for an origin s, the steps on the rows s, s + 1, … before the
+    present origin. Other scores have no influence.
 
     Args:
-        scores: (origins, horizon, channels, levels), or (origins, horizon, channels) for one score of all levels, as
+        scores: (origins, horizon, channels, levels), or (origins, horizon, channels) for one score for all levels, as
             from `interval_scores` or |truth - point|.
-        origins: (origins,) the row of the first label of each, ascending.
-        calibration: as for `AdaptiveIntervals`, of rows before the first origin.
-        levels: ascending.
+        origins: (origins,), the row of each origin's first label, in ascending order.
+        calibration: as for `AdaptiveIntervals`, from rows before the first origin.
+        levels: in ascending order.
         rate: as for `AdaptiveIntervals`.
         memory: as for `AdaptiveIntervals`.
 
@@ -229,21 +230,21 @@ def run_adaptive(
         (origins, horizon, channels, levels)
 
     Raises:
-        ValueError: as for `AdaptiveIntervals`, or the origins are not as many as the scores, or do not ascend.
+        ValueError: as for `AdaptiveIntervals`, or origins and scores differ in number, or origins are not ascending.
     """
     if len(origins) != len(scores) or (np.diff(origins) <= 0).any():
-        raise ValueError("there must be one origin for each row of scores, in ascending order")
+        raise ValueError("there must be one origin per row of scores, in ascending order")
     adaptive = AdaptiveIntervals(calibration, levels, rate=rate, memory=memory)
     scores = scores if scores.ndim == 4 else scores[..., np.newaxis]
     given = np.empty((*scores.shape[:3], len(levels)))
     steps = np.arange(scores.shape[1])
     revealed = np.zeros(len(steps), np.int64)
-    """Of each step, how many origins' scores have been revealed."""
+    """For each step, the number of origins whose scores have been revealed."""
     for present, origin in enumerate(origins):
         known = np.searchsorted(origins, origin - steps)
-        # More than one at a time only where origins stand at uneven distances.
+        # More than one at a time occurs only if origins are unevenly spaced.
         while (more := revealed < known).any():
-            # Which one stands for a step that has none is all the same: it is not passed on.
+            # The index is arbitrary for steps without a new score, since they are masked.
             place = np.where(more, revealed, 0)
             score = np.where(more[:, np.newaxis, np.newaxis], scores[place, steps], np.nan)
             adaptive.reveal(score, given[place, steps])
@@ -253,20 +254,20 @@ def run_adaptive(
 
 
 def _checked(levels: Sequence[float]) -> Offsets:
-    """Levels as an array."""
+    """Check levels and return them as an array."""
     shares = np.asarray(levels, np.float64)
     if not ((shares > 0) & (shares < 1)).all() or (np.diff(shares) <= 0).any():
-        raise ValueError(f"levels must lie between 0 and 1 and ascend, not {', '.join(map(str, levels))}")
+        raise ValueError(f"levels must be between 0 and 1 and ascending, not {', '.join(map(str, levels))}")
     return shares
 
 
 def _rank(count: NDArray[np.int64], shares: Offsets) -> NDArray[np.int64]:
-    """ceil((n + 1) share), which counts from 1."""
-    # In floating point, 25 times 0.56 is more than 14.
+    """Compute ceil((n + 1) share), counted from 1."""
+    # The small term corrects rounding: in floating point, 25 times 0.56 is more than 14.
     return np.ceil((count + 1) * shares - 1e-9).astype(np.int64)
 
 
 def _at_rank(ordered: Floats, rank: NDArray[np.int64]) -> Floats:
-    """The score of each cell at a rank from 1; the last one at rank 0."""
+    """Return the score of each cell at a rank from 1; the last one for rank 0."""
     found: Floats = np.take_along_axis(ordered, rank[np.newaxis] - 1, axis=0)[0]
     return found

@@ -1,7 +1,7 @@
-"""Where tasks, models and training meet: batches, losses, and what each side may ask of the other.
+"""Interfaces between tasks, models and training: batches, losses, and the methods that each side may call.
 
-A task knows the meaning of a problem and nothing of optimisation; a trainer knows optimisation and nothing of meaning.
-Tensors are time-first: (time, batch, …). What has no time is (batch,).
+A task knows the problem but not the optimisation; a trainer knows the optimisation but not the problem. Tensors are
+time-first: (time, batch, …), or (batch,) without time.
 """
 
 from __future__ import annotations
@@ -16,29 +16,29 @@ from torch import Tensor
 from lstmctl.metrics import Metric
 
 ModelState = tuple[tuple[Tensor, ...], ...]
-"""What a recurrence carries: for each layer, one (batch, hidden) tensor for each of its cell's states."""
+"""State of a recurrence: for each layer, one (batch, hidden) tensor for each of its cell's states."""
 
 Totals = dict[str, Any]
-"""Sums over what was scored, numbers or arrays; those of several batches add up, whatever their sizes."""
+"""Sums of scores, as numbers or arrays; those of several batches add up, whatever their sizes."""
 
 
 @dataclass(frozen=True)
 class Batch:
-    """What one step learns from, or one call scores.
+    """Input and target of one training step or one scoring call.
 
-    The batch, not the loop, says whether state carries over: `fresh` batches start every lane from zero, others go on
-    from the state the batch before left, except in lanes that `reset` marks.
+    The batch determines whether state carries over: `fresh` batches start every lane from zero, others continue from
+    the state of the previous batch, except in lanes marked by `reset`.
     """
 
     input: Tensor
     """(time, batch) symbols or (time, batch, features)."""
     target: Tensor
-    """(time, batch, …) for a target at every step, (batch, …) for one a sequence."""
+    """(time, batch, …) for a target at every step, (batch, …) for one per sequence."""
     fresh: bool
     mask: Tensor | None = None
-    """(time, batch), True where a step counts; None when all do."""
+    """(time, batch), True where a step counts; None if all do."""
     reset: Tensor | None = None
-    """(batch,), True where a lane starts from zero; None when none does."""
+    """(batch,), True where a lane starts from zero; None if none does."""
 
     @property
     def lanes(self) -> int:
@@ -46,14 +46,14 @@ class Batch:
 
     @property
     def units(self) -> int:
-        """Targets that enter the loss: what a budget counts."""
+        """Number of targets that enter the loss, the unit of budgets."""
         if self.mask is not None and self.target.shape[:2] == self.mask.shape:
             return int(self.mask.sum())
         return self.target.shape[0] * (self.target.shape[1] if self.target.dim() > 1 else 1)
 
     def part(self, start: int, stop: int) -> Self:
-        """The lanes `start` to `stop` alone."""
-        # The batch axis is the second of all that has time, and the only one of what has none.
+        """Return the lanes from `start` to `stop`."""
+        # The batch axis is the second axis of tensors with time, and the only axis of tensors without.
         parts: dict[str, Any] = {
             field.name: value[start:stop] if value.dim() == 1 else value[:, start:stop]
             for field in fields(self)
@@ -64,7 +64,7 @@ class Batch:
 
 @dataclass(frozen=True)
 class Loss:
-    """A batch's loss as sum and count, so that ragged batches, micro-batches and processes add up."""
+    """A batch's loss as sum and count, so that ragged batches, micro-batches and processes can be added."""
 
     sum: Tensor
     count: int
@@ -72,7 +72,7 @@ class Loss:
 
 
 class Batches(Protocol):
-    """A training order as a pure function of the step number: there is nothing else to save."""
+    """The training batches, in order, as a pure function of the step: no other state has to be saved."""
 
     units_per_step: int
     steps_per_epoch: int
@@ -81,41 +81,41 @@ class Batches(Protocol):
 
 
 class Task(Protocol):
-    """The meaning of a sequence problem, rebuilt from a config and an encoding; it never needs the corpus.
+    """Definition of a sequence problem, rebuilt from a config and an encoding without the corpus.
 
-    Each task takes the network and the batches that it made itself.
+    Each task accepts only networks and batches that it created itself.
     """
 
     @property
     def primary(self) -> Metric:
-        """The figure that decides which weights are best."""
+        """The metric used for model selection."""
         ...
 
     @property
     def unit(self) -> str:
-        """What a budget counts, in the plural."""
+        """The unit of a budget, in the plural."""
         ...
 
     def initial_state(self, model: Any, batch: Any) -> ModelState:
-        """The zero state for all lanes of `batch`."""
+        """Return the zero state for all lanes of `batch`."""
         ...
 
     def loss(self, model: Any, batch: Any, state: ModelState) -> Loss:
-        """What training minimises."""
+        """Compute the training loss."""
         ...
 
     def score(self, model: Any, batch: Any, state: ModelState) -> tuple[Totals, ModelState]:
-        """What evaluation adds up, and the state after the batch."""
+        """Compute the sums that evaluation accumulates, and the state after the batch."""
         ...
 
     def metrics(self, totals: Totals) -> dict[str, float]:
-        """The figures that follow from totals."""
+        """Compute the metrics from totals."""
         ...
 
     def sample(self, model: Any, generator: torch.Generator) -> str:
-        """A short piece of what the model does, for a person to look at while it trains."""
+        """Generate a short sample of the model's output, for people to follow the training."""
         ...
 
 
 Evaluate = Iterable[Batch]
-"""Batches to score in order; state carries from one to the next where they are not fresh."""
+"""Batches to score in order; state carries over from one to the next unless it is fresh."""

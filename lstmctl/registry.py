@@ -1,7 +1,7 @@
-"""Names that stand for classes, and how a name becomes a class.
+"""Names of classes, and their resolution.
 
-A table maps a plain name to ``"module:Class"``. Anything written with a colon is a user's own class; importing it
-runs code that is not ours, so callers ask for consent (`--trust`) before they come here.
+A table maps a plain name to ``"module:Class"``. A name with a colon is a user's own class; importing it runs code that
+is not part of lstmctl, so callers obtain consent (`--trust`) first.
 """
 
 from __future__ import annotations
@@ -37,51 +37,51 @@ Class = TypeVar("Class")
 
 
 def is_user_class(name: str) -> bool:
-    """Whether `name` is a user's own ``module:Class`` and not a name from a table."""
+    """Return whether `name` is a user's own ``module:Class`` rather than a name from a table."""
     return ":" in name
 
 
 def cell_name(name: str) -> str:
-    """A cell's name as a part of file names: a user's ``module:Class`` by its class, in small letters."""
+    """Return a cell's name for file names: for a user's ``module:Class``, the class in lower case."""
     return name.rpartition(":")[2].lower()
 
 
 def resolve(name: str, table: Mapping[str, str], base: type[Class], folders: Iterable[Path] = ()) -> type[Class]:
-    """The class that `name` stands for, which must be a subclass of `base`.
+    """Return the class with this name, which must be a subclass of `base`.
 
     Args:
         name: a key of `table`, or a user's ``module:Class``.
         table: plain names to ``module:Class``.
-        base: what the class must derive from.
-        folders: where a user's module file is looked for, in order, before the installed packages.
+        base: the required base class.
+        folders: folders to search for a user's module file, in order, before the installed packages.
 
     Raises:
         ConfigError: the name is unknown, its module cannot be imported, or its class is not a `base`.
     """
     if not is_user_class(name) and name not in table:
-        raise ConfigError(f"`{name}` is not known; known are {', '.join(table)}, or your own `module:Class`")
+        raise ConfigError(f"`{name}` is not known; use one of {', '.join(table)}, or your own `module:Class`")
     module_name, _, class_name = table.get(name, name).partition(":")
     if module_name == "__main__":
-        raise ConfigError(f"`{name}` cannot be found by another process; put the class into a module of its own")
+        raise ConfigError(f"`{name}` cannot be found by another process; move the class into a separate module")
     try:
         module = _import(module_name, folders) if is_user_class(name) else importlib.import_module(module_name)
     except Exception as error:
         raise ConfigError(
             f"`{name}` cannot be imported: {type(error).__name__}: {error}",
-            hint=f"put {module_name}.py beside the config or into the current folder",
+            hint=f"put {module_name}.py into the folder of the config or the current folder",
         ) from error
     found = getattr(module, class_name, None)
     if found is None:
-        raise ConfigError(f"`{name}` names no class: the module {module_name} has no `{class_name}`")
+        raise ConfigError(f"`{name}` is not a class: the module {module_name} has no `{class_name}`")
     if not (isinstance(found, type) and issubclass(found, base)):
         raise ConfigError(f"`{name}` must name a subclass of {base.__module__}.{base.__qualname__}")
-    if found.__module__ != module_name:  # its source is kept with a run, and must be that of the class
+    if found.__module__ != module_name:  # the stored source must be the one that defines the class
         raise ConfigError(f"`{name}` is defined in another module; name it there: `{found.__module__}:{class_name}`")
     return found
 
 
 def source_file(name: str) -> Path | None:
-    """The file to keep of a user's class that was resolved: a single module's; None for one of an installed package."""
+    """Return the source file to keep for a user's class: a single module's; None if it is from an installed package."""
     module_name = name.partition(":")[0]
     if not is_user_class(name) or "." in module_name:
         return None
@@ -90,7 +90,7 @@ def source_file(name: str) -> Path | None:
 
 
 def source_hash(cls: type) -> str:
-    """SHA-256 of the file that defines `cls`, so that a run notices when a user's code changed."""
+    """Return the SHA-256 of the file that defines `cls`, so that a run notices changes in a user's code."""
     return hashlib.sha256(Path(inspect.getfile(cls)).read_bytes()).hexdigest()
 
 

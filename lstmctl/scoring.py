@@ -1,4 +1,4 @@
-"""Scoring a model on batches without disturbing anything."""
+"""Scoring of a model on batches, without side effects."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from lstmctl.protocols import Batch, Task, Totals
 
 @torch.no_grad()
 def total(model: nn.Module, task: Task, batches: Iterable[Batch]) -> Totals:
-    """What a task's `score` adds up to over `batches`, each starting from zero or from the one before as it says."""
+    """Sum up a task's `score` over `batches`, each starting from a zero state or the previous one, as it specifies."""
     totals: Counter[str] = Counter()
     state = None
     with evaluating(model):
@@ -28,7 +28,7 @@ def total(model: nn.Module, task: Task, batches: Iterable[Batch]) -> Totals:
 
 @contextmanager
 def evaluating(model: nn.Module) -> Iterator[None]:
-    """The model without dropout inside this context, and as it was after."""
+    """Disable dropout inside this context, and restore the model's mode afterwards."""
     was_training = model.training
     model.eval()
     try:

@@ -1,4 +1,4 @@
-"""Commands as a person types them, quoted the way this system's shell reads them."""
+"""Command lines, quoted for this system's shell."""
 
 from __future__ import annotations
 
@@ -10,34 +10,35 @@ from collections.abc import Sequence
 
 WORD = re.compile(r"[A-Za-z_][\w./-]*")
 NOT_TEXT = ("null", "true", "false")
-"""Words that are no text in YAML."""
+"""Words that are not text in YAML."""
 PLAIN = re.compile(r"[\w@+=:./\\-]+", re.ASCII)
-"""Words that neither `cmd` nor PowerShell reads in a way of its own."""
+"""Words without special meaning in `cmd` and PowerShell."""
 
 
 def join(words: Sequence[str]) -> str:
-    """A command line of these words: for a POSIX shell, or on Windows with double quotes."""
+    """Join words into a command line: for a POSIX shell, or on Windows with double quotes."""
     if os.name != "nt":
         return shlex.join(words)
     return " ".join(word if PLAIN.fullmatch(word) else _double_quoted(word) for word in words)
 
 
 def setting(key: str, value: str | Sequence[str]) -> str:
-    """A `KEY=VALUE` of text, or of a list of texts, as a person types it: quoted for YAML and for the shell."""
+    """Format a `KEY=VALUE` for the command line; the value is a text or a list of texts, quoted for YAML and the
+    shell."""
     shown = _yaml(value) if isinstance(value, str) else f"[{', '.join(map(_yaml, value))}]"
     return join([f"{key}={shown}"])
 
 
 def _yaml(text: str) -> str:
-    """Text as YAML; between quotation marks where it might pass for something else."""
+    """Write text as YAML, in quotes if it could be read as something else."""
     return text if WORD.fullmatch(text) and text.lower() not in NOT_TEXT else json.dumps(text, ensure_ascii=False)
 
 
 def split(text: str) -> list[str]:
-    """The words of a text, where quotes hold spaces together. On Windows a backslash is part of a path.
+    """Split a text into words; quotes group words. On Windows, a backslash is part of a path.
 
     Raises:
-        ValueError: a quotation mark has no partner.
+        ValueError: a quotation mark is not closed.
     """
     lexer = shlex.shlex(text, posix=True, punctuation_chars=False)
     lexer.whitespace_split, lexer.commenters = True, ""
@@ -47,6 +48,6 @@ def split(text: str) -> list[str]:
 
 
 def _double_quoted(word: str) -> str:
-    """By the rules of Microsoft's C runtime: backslashes count only before a quotation mark, and are doubled there."""
+    """Quote for Microsoft's C runtime: backslashes are special, and doubled, only before a quotation mark."""
     inner = re.sub(r'(\\*)("|\Z)', lambda match: match[1] * 2 + ('\\"' if match[2] else ""), word)
     return f'"{inner}"'

@@ -1,7 +1,7 @@
-"""What a few seeds say about a mean and about a difference of two: intervals, tests, and their adjustment.
+"""Statistics over a few seeds: intervals of a mean and of a difference of means, tests, and adjusted p-values.
 
-Values stand in the unit of the figure they measure, and so do means, differences and ends of intervals. A value is
-finite, or None where a run has none.
+Values, means, differences and interval ends are in the unit of the metric. A value is finite, or None if a run has
+none.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
-# Both are exact for any floats, rounded once at the end: the spread of identical values is 0, not 1e-17.
+# Both are exact for any floats, with one rounding at the end: the spread of identical values is 0, not 1e-17.
 from statistics import mean, variance
 
 from lstmctl.records import Difference
@@ -18,13 +18,13 @@ from lstmctl.records import Difference
 
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """A mean and the ends of its interval."""
+    """A mean and its confidence interval."""
 
     mean: float | None
-    """None where there is no value."""
+    """None if there are no values."""
     low: float | None
     high: float | None
-    """None below two values."""
+    """None for fewer than two values."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,20 +34,20 @@ class MeanDifference:
     difference: float | None
     low: float | None
     high: float | None
-    """Ends of the interval of the difference; None where the values say nothing about it."""
+    """Ends of the interval of the difference; None if the values do not determine it."""
     p: float | None
-    """Two-sided, not adjusted; None where the interval is."""
+    """Two-sided, unadjusted; None if there is no interval."""
 
 
 def interval(values: Sequence[float], confidence: float = 0.95) -> Interval:
-    """Student's t interval of a mean (Student 1908, The probable error of a mean).
+    """Compute Student's t interval of a mean (Student 1908, The probable error of a mean).
 
-    The values are taken to be independent draws from a normal distribution; `benchmarks/interval_coverage.py` measures
-    what becomes of the interval where they are not. Identical values give an interval without width.
+    The values are assumed to be independent draws from a normal distribution; `benchmarks/interval_coverage.py`
+    measures coverage when they are not. Identical values give an interval of width 0.
 
     Args:
-        values: one of each seed; all finite.
-        confidence: share of such intervals that hold the true mean, between 0 and 1.
+        values: one per seed; all finite.
+        confidence: share of such intervals that contain the true mean, between 0 and 1.
 
     Raises:
         ValueError: `confidence` is not between 0 and 1.
@@ -62,24 +62,24 @@ def interval(values: Sequence[float], confidence: float = 0.95) -> Interval:
 def difference(
     a: Sequence[float | None], b: Sequence[float | None], *, paired: bool, confidence: float = 0.95
 ) -> MeanDifference:
-    """The mean of `a` minus that of `b`, its t interval and the two-sided p of no difference.
+    """Compute the mean of `a` minus the mean of `b`, its t interval, and the two-sided p of no difference.
 
-    Paired, it is the t test on the differences of those pairs that have both values (Student 1908). Otherwise it is
-    Welch's test, which does not take the two spreads to be equal, with the degrees of freedom of Welch–Satterthwaite
-    (Welch 1947, The generalization of "Student's" problem).
+    If paired, this is the t test on the differences of the pairs in which both values exist (Student 1908). Otherwise
+    it is Welch's test, which does not assume equal variances, with Welch–Satterthwaite degrees of freedom (Welch 1947,
+    The generalization of "Student's" problem).
 
-    Below two pairs, or two values on either side, there is no interval and no p. Where the spread is exactly 0 the
-    test is not defined. A difference of 0 then gets p = 1 and an interval without width. Any other difference gets
-    neither: runs that no seed changes show what these settings give, but not how far another seed could move them,
-    and p = 0 would pretend to know that.
+    With fewer than two pairs, or fewer than two values on either side, there is no interval and no p. If the spread is
+    exactly 0, the test is undefined. A difference of 0 then gets p = 1 and an interval of width 0. Any other difference
+    gets neither: runs that do not depend on the seed show the result of these settings, but not how much another seed
+    could change it, and p = 0 would claim to know that.
 
     Args:
-        a, b: finite values, one of each seed, None where a run has none. Paired, equally many, a pair at each place.
-        paired: whether values at one place share their seed, and with it data, order and starting weights.
-        confidence: of the interval, between 0 and 1.
+        a, b: finite values, one per seed, None if a run has none. If paired, both have the same length, in pairs.
+        paired: True if values at the same position share their seed, and with it data, order and initial weights.
+        confidence: confidence of the interval, between 0 and 1.
 
     Raises:
-        ValueError: `paired`, and not equally many values; or `confidence` is not between 0 and 1.
+        ValueError: `paired` with different numbers of values, or `confidence` is not between 0 and 1.
     """
     if paired:
         differences = [left - right for left, right in zip(a, b, strict=True) if left is not None and right is not None]
@@ -100,13 +100,14 @@ def difference(
 
 
 def holm(p_values: Sequence[float | None]) -> list[float | None]:
-    """Adjust p-values so that the chance of even one false finding among them stays below the level each is held to.
+    """Adjust p-values so that the probability of any false positive among them stays below the significance level.
 
     Step-down (Holm 1979, A simple sequentially rejective multiple test procedure): the smallest of m is multiplied by
-    m, the next by m - 1, and so on; none falls below one before it, and none exceeds 1. It needs no independence.
+    m, the next by m - 1, and so on; none is lower than the previous one, and none exceeds 1. It does not require
+    independence.
 
     Args:
-        p_values: in any order. None stays None and does not count among the m.
+        p_values: in any order. None stays None and is not counted in m.
     """
     places = [(p, place) for place, p in enumerate(p_values) if p is not None]
     adjusted: list[float | None] = [None] * len(p_values)
@@ -120,15 +121,14 @@ def holm(p_values: Sequence[float | None]) -> list[float | None]:
 def compare_all(
     values_by_name: Mapping[str, Sequence[float | None]], paired: Callable[[str, str], bool], confidence: float = 0.95
 ) -> list[Difference]:
-    """Every pair of names in their order, the earlier minus the later, with p adjusted over all pairs by `holm`.
+    """Compare every pair of names in order, the earlier minus the later, with p adjusted over all pairs by `holm`.
 
-    The intervals are those of each pair by itself, not adjusted: a p above 0.05 can stand beside a 95 % interval
-    without 0.
+    The intervals are not adjusted, so a p above 0.05 can occur together with a 95 % interval that excludes 0.
 
     Args:
-        values_by_name: one value of each seed, None where a run has none.
-        paired: whether two names share their seeds place by place; see `difference`.
-        confidence: of each interval, between 0 and 1.
+        values_by_name: one value per seed, None if a run has none.
+        paired: returns whether two names share their seeds at each position; see `difference`.
+        confidence: confidence of each interval, between 0 and 1.
 
     Raises:
         ValueError: as in `difference`.
@@ -145,7 +145,7 @@ def compare_all(
 
 
 def _tested(center: float, error: float, freedom: float, confidence: float) -> MeanDifference:
-    """The t interval and test of a difference with this standard error."""
+    """Compute the t interval and test of a difference with this standard error."""
     from scipy.special import stdtr
 
     reach = _critical(freedom, confidence) * error
@@ -155,16 +155,16 @@ def _tested(center: float, error: float, freedom: float, confidence: float) -> M
 
 
 def _critical(freedom: float, confidence: float) -> float:
-    """How many standard errors the interval reaches to each side."""
+    """Return the half-width of the interval in standard errors."""
     from scipy.special import stdtrit
 
     if not 0 < confidence < 1:
-        raise ValueError(f"confidence must lie between 0 and 1, not {confidence:g}")
+        raise ValueError(f"confidence must be between 0 and 1, not {confidence:g}")
     return float(stdtrit(freedom, (1 + confidence) / 2))
 
 
 def _welch_satterthwaite(left: float, lefts: int, right: float, rights: int) -> float:
-    """Degrees of freedom of the difference of two means with squared standard errors `left` and `right`."""
-    # By shares of the sum, which neither overflow nor vanish when squared.
+    """Return the degrees of freedom of a difference of means with squared standard errors `left` and `right`."""
+    # Use shares of the sum, whose squares neither overflow nor vanish.
     share = left / (left + right)
     return 1 / (share**2 / (lefts - 1) + (1 - share) ** 2 / (rights - 1))

@@ -1,6 +1,6 @@
-"""The time between two rows as people write it: `15 minutes`, `business days`, `1 row`.
+"""Parsing of the time between two rows: `15 minutes`, `business days`, `1 row`.
 
-Configs check it and tables are read by it; what a unit means in time is in `data.timesteps`.
+Configs and tables use it; `data.timesteps` defines what a unit means in time.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _FORM = re.compile(r"\s*(\d{1,9})?\s*([a-z]+(?: [a-z]+)?)\s*")
 
 
 def read_step(text: str) -> tuple[int, str] | None:
-    """How many of which of `UNITS` a text names, without a number one; None where it is no step."""
+    """Parse a step as a count (1 if omitted) and one of `UNITS`; None if the text is not a step."""
     found = _FORM.fullmatch(text.casefold())
     if found is None:
         return None

@@ -64,9 +64,9 @@ def test_missing_scores_count_nowhere() -> None:
 
 @pytest.mark.parametrize("levels", [(0.9, 0.8), (0.8, 0.8), (0.0, 0.5), (0.5, 1.0), (80, 90), (NAN,)])
 def test_levels_are_ascending_shares(levels: tuple[float, ...]) -> None:
-    with pytest.raises(ValueError, match="levels must lie between 0 and 1 and ascend"):
+    with pytest.raises(ValueError, match="levels must be between 0 and 1 and ascending"):
         conformal_offsets(column(1, 2), levels)
-    with pytest.raises(ValueError, match="levels must lie between 0 and 1 and ascend"):
+    with pytest.raises(ValueError, match="levels must be between 0 and 1 and ascending"):
         AdaptiveIntervals(column(1, 2), levels)
 
 
@@ -223,7 +223,7 @@ def test_a_memory_holds_the_last_known_scores() -> None:
 
 
 def test_a_memory_must_hold_something() -> None:
-    with pytest.raises(ValueError, match="must hold at least 1 score, not 0"):
+    with pytest.raises(ValueError, match="must be at least 1 score, not 0"):
         AdaptiveIntervals(column(1), (0.5,), memory=0)
 
 
@@ -311,7 +311,7 @@ def test_the_score_of_the_row_before_counts(step: int) -> None:
 
 def test_origins_ascend_and_are_as_many_as_scores() -> None:
     for origins in ([0, 1], [0, 2, 1], [0, 1, 1]):
-        with pytest.raises(ValueError, match="one origin for each row of scores, in ascending order"):
+        with pytest.raises(ValueError, match="one origin per row of scores, in ascending order"):
             run_adaptive(np.ones((3, 1, 1)), np.array(origins), np.ones((3, 1, 1)), (0.5,))
 
 

@@ -55,7 +55,7 @@ def test_identical_values_have_an_interval_without_width() -> None:
 
 @pytest.mark.parametrize("confidence", [0, 1, 95, math.nan])
 def test_confidence_is_a_share(confidence: float) -> None:
-    with pytest.raises(ValueError, match="confidence must lie between 0 and 1"):
+    with pytest.raises(ValueError, match="confidence must be between 0 and 1"):
         interval([1, 2], confidence)
 
 

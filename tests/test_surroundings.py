@@ -121,12 +121,12 @@ def test_the_current_folder_may_be_gone(tmp_path: Path, small_config: Path) -> N
     listed = ran("runs", "list")
     assert (listed.returncode, listed.stderr.splitlines()[0]) == (
         0,
-        "no runs under runs; `lstmctl train` makes the first",
+        "no runs in runs; start one with `lstmctl train`",
     )
     trained = ran("train", str(small_config))
     assert (trained.returncode, trained.stderr) == (
         6,
-        "error: the current folder was removed\nhint: change to another: cd\n",
+        "error: the current folder was removed\nhint: change to another folder: cd\n",
     )
 
 
@@ -186,8 +186,8 @@ def test_little_memory_ends_in_words(small_config: Path) -> None:
     command = f"ulimit -v 200000; exec {sys.executable} -m lstmctl train small.yaml"
     result = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False)
     assert (result.returncode, "Traceback" in result.stderr) == (6, False), result.stderr
-    assert result.stderr.startswith("error: the system refused what the program needs: ")
-    assert result.stderr.endswith("hint: this process may use 0.2 GiB of addresses; allow more: ulimit -v unlimited\n")
+    assert result.stderr.startswith("error: the system refused a resource that the program needs: ")
+    assert result.stderr.endswith("process may use 0.2 GiB of address space; allow more: ulimit -v unlimited\n")
 
 
 @pytest.mark.parametrize(
@@ -197,7 +197,10 @@ def test_little_memory_ends_in_words(small_config: Path) -> None:
         (PermissionError(errno.EACCES, "Permission denied", "a.txt"), "a.txt cannot be used: Permission denied"),
         (OSError(errno.EIO, "Input/output error"), "a file or a connection cannot be used: Input/output error"),
         (MemoryError(), "out of memory"),
-        (RuntimeError("can't start new thread"), "the system refused what the program needs: can't start new thread"),
+        (
+            RuntimeError("can't start new thread"),
+            "the system refused a resource that the program needs: can't start new thread",
+        ),
         (RuntimeError("mat1 and mat2 shapes cannot be multiplied"), None),
         (SystemError("error return without exception set"), None),
         (ImportError("cannot import name 'x'"), None),
@@ -250,7 +253,7 @@ def test_a_config_is_copied_whole_or_not_at_all(lstmctl: Command, tmp_path: Path
         signal.signal(signal.SIGXFSZ, former)
     assert (code, err) == (
         6,
-        "error: my.yaml cannot be written: File too large\nhint: free some space, or give a FILE on another disk\n",
+        "error: my.yaml cannot be written: File too large\nhint: free some space, or choose a FILE on another disk\n",
     )
     assert list(tmp_path.iterdir()) == []
     assert lstmctl("config", "copy", "travellers", "my.yaml").code == 0

@@ -1,4 +1,4 @@
-"""What can be predicted without a network: figures that stand beside every score."""
+"""Baselines without a network, reported with every score."""
 
 from lstmctl.baselines.text import LONGEST_TRAINING, NGram, ngram, uniform
 

@@ -1,8 +1,8 @@
-"""What can be told of sequences without a network, in closed form.
+"""Closed-form baselines for labelling sequences.
 
-A bag is what a sequence holds, whatever its order: the share of every symbol, and the logarithm of its length; of
-frames the mean, the deviation, the least and the largest of every feature. Labels are told from it by ridge regression
-to one column a class (the largest wins), numbers by ridge regression to themselves.
+A bag describes the contents of a sequence regardless of order: the share of every symbol, and the logarithm of the
+length; for frames, the mean, standard deviation, minimum and maximum of every feature. Labels are predicted from it by
+ridge regression to one column per class (the largest wins), numbers by ridge regression to the numbers themselves.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from numpy.typing import NDArray
 
 Array = NDArray[Any]
 PENALTY = 1e-2
-"""Of the ridge regression, on features of unit variance, for the mean of the squares."""
+"""Penalty of the ridge regression, for features with unit variance and the mean of the squares."""
 
 
 class Labelled(Protocol):
-    """Sequences in one array, and what is to be told of each; see `data.sequences.Sequences`."""
+    """Sequences in one array, with their targets; see `data.sequences.Sequences`."""
 
     @property
     def inputs(self) -> Array:
@@ -31,22 +31,22 @@ class Labelled(Protocol):
     def lengths(self) -> Array: ...
     @property
     def targets(self) -> Array:
-        """Class numbers, below 0 where there is none, for each sequence or each step; numbers (sequences, outputs)."""
+        """Class numbers for each sequence or step, negative where missing; or numbers (sequences, outputs)."""
         ...
 
 
 def majority(classes: Array) -> int:
-    """The most frequent class number; the smallest of several."""
+    """Return the most frequent class number; the smallest if several are equally frequent."""
     return int(np.bincount(classes[classes >= 0]).argmax())
 
 
 def bag_of_steps(training: Labelled, scored: Labelled, inputs: int, labels: int) -> Array:
-    """A class number for each scored sequence, (sequences,), from what it holds.
+    """Predict a class number for each scored sequence, (sequences,), from its bag.
 
     Args:
-        training, scored: to learn from, and to tell of.
-        inputs: distinct symbols, or features.
-        labels: classes.
+        training, scored: sequences to fit and to predict.
+        inputs: number of distinct symbols, or of features.
+        labels: number of classes.
     """
     known = training.targets >= 0
     scores = _ridge(_bags(training, inputs)[known], np.eye(labels)[training.targets[known]], _bags(scored, inputs))
@@ -55,14 +55,14 @@ def bag_of_steps(training: Labelled, scored: Labelled, inputs: int, labels: int)
 
 
 def numbers_from_bags(training: Labelled, scored: Labelled, inputs: int) -> Array:
-    """Numbers (sequences, outputs) for each scored sequence, from what it holds."""
+    """Predict numbers (sequences, outputs) for each scored sequence from its bag."""
     known = ~np.isnan(training.targets).any(1)
     return _ridge(_bags(training, inputs)[known], training.targets[known], _bags(scored, inputs))
 
 
 def label_of_each_step(training: Labelled, scored: Labelled, inputs: int, labels: int) -> Array:
-    """A class number (steps,) for each step of the scored sequences' arrays, from that step alone: the most frequent
-    label of its symbol, or ridge regression from its frame."""
+    """Predict a class number (steps,) for each step of the scored sequences' arrays from that step alone: the most
+    frequent label of its symbol, or ridge regression from its frame."""
     where = np.zeros(len(training.inputs), bool)
     for start, length in zip(training.starts, training.lengths, strict=True):
         where[start : start + length] = True
@@ -70,7 +70,7 @@ def label_of_each_step(training: Labelled, scored: Labelled, inputs: int, labels
     if training.inputs.ndim == 1:
         counts = np.zeros((inputs, labels), np.int64)
         np.add.at(counts, (training.inputs[where], training.targets[where]), 1)
-        # A symbol that training never saw has the most frequent label of all.
+        # A symbol that never occurs in training gets the most frequent label overall.
         counts = np.where(counts.any(1, keepdims=True), counts, counts.sum(0))
         told: Array = counts.argmax(1)[scored.inputs]
     else:
@@ -90,8 +90,8 @@ def _bags(sequences: Labelled, inputs: int) -> Array:
 
 
 def _ridge(features: Array, targets: Array, scored: Array) -> Array:
-    """Ridge regression with a free constant (Hoerl & Kennard 1970): W = (X'X / n + λ I)⁻¹ X'Y / n on features of mean 0
-    and variance 1."""
+    """Fit ridge regression with an unpenalised intercept (Hoerl & Kennard 1970), W = (X'X / n + λ I)⁻¹ X'Y / n on
+    features of mean 0 and variance 1, and predict `scored`."""
     centre, spread = features.mean(0), features.std(0)
     spread = np.where(spread > 0, spread, 1)
     scaled = (features - centre) / spread

@@ -1,4 +1,4 @@
-"""What a pair's target can be told by without a network: the source itself, or the target of a source like it."""
+"""Baselines for a pair's target: the source itself, or the target of the most similar training source."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from scipy.sparse import csr_array
 
 Array = NDArray[Any]
 MOST_TRAINING = 50_000
-"""Training pairs that are looked through at most, the first ones."""
+"""Maximum number of training pairs that are searched, from the first."""
 BLOCK = 256
-"""Texts compared at once with all of training."""
+"""Number of texts compared at once with all training texts."""
 
 
 def nearest_source(training: Sequence[str], scored: Sequence[str]) -> Array:
-    """Of each scored source the number of the training source that is most like it; the first of several.
+    """Return, for each scored source, the index of the most similar training source; the first of several.
 
-    Likeness is the Dice coefficient 2 |A ∩ B| / (|A| + |B|) of the sets A and B of the texts' bigrams of characters
-    (Dice 1945; of bigrams, Adamson & Boreham 1974), both ends of a text counting as a character.
+    Similarity is the Dice coefficient 2 |A ∩ B| / (|A| + |B|) of the sets A and B of the texts' character bigrams
+    (Dice 1945; for bigrams, Adamson & Boreham 1974), where the start and end of a text count as a character.
 
     Args:
-        training: at least one text; of more than `MOST_TRAINING` the first are used.
+        training: at least one text; only the first `MOST_TRAINING` are used.
         scored: texts.
 
     Returns:
@@ -45,7 +45,7 @@ def nearest_source(training: Sequence[str], scored: Sequence[str]) -> Array:
 
 
 def _bigrams(texts: Sequence[str], columns: dict[str, int]) -> Any:
-    """(texts, bigrams) 1 where a text has a bigram, which is given the next column where it is new."""
+    """Return (texts, bigrams), 1 where a text has a bigram; a new bigram is assigned the next column."""
     sets = [{f"\0{text}\0"[place : place + 2] for place in range(len(text) + 1)} for text in texts]
     places = [columns.setdefault(bigram, len(columns)) for found in sets for bigram in sorted(found)]
     ends = np.cumsum([0, *map(len, sets)])

@@ -1,6 +1,6 @@
-"""What text can be predicted by without a network: chance, and the few symbols just before.
+"""Text baselines without a network: chance, and n-gram models.
 
-Both are in nats per symbol, so they stand beside the figures of a network on the same symbols.
+Both are in nats per symbol, so they compare directly with a network's score on the same symbols.
 """
 
 from __future__ import annotations
@@ -17,44 +17,44 @@ from numpy.typing import NDArray
 from lstmctl.errors import DataError
 
 LONGEST_TRAINING = 20_000_000
-"""Symbols an n-gram model counts at most, the last ones. So many take half a minute and 2 GB at order 8."""
+"""Maximum number of symbols an n-gram model counts (the last ones): they take half a minute and 2 GB at order 8."""
 LONGEST_CHOICE = 2_000_000
-"""Symbols by which an order is chosen at most, the first ones: a tenth of the longest training."""
+"""Maximum number of symbols used to choose an order (the first ones): a tenth of the longest training text."""
 SCORED_AT_ONCE = 1 << 22
-"""Symbols for which there is memory at one time."""
+"""Number of symbols scored at once, which limits memory."""
 
 Integers = NDArray[np.integer[Any]]
 Floats = NDArray[np.float64]
 
 
 def uniform(vocabulary: int) -> float:
-    """Nats per symbol where all symbols are held equally likely."""
+    """Return nats per symbol if all symbols are equally likely."""
     return math.log(vocabulary)
 
 
 class NGram:
-    """Each symbol by the `order` - 1 symbols before it: modified Kneser–Ney smoothing, interpolated.
+    """Predicts each symbol from the `order` - 1 symbols before it: interpolated, modified Kneser–Ney smoothing.
 
     A gram is a context with the symbol after it. With n(c, w) the count of symbol w after context c, n(c) the sum over
     w, and c' the context without its first symbol,
 
         p(w | c) = (n(c, w) - D(n(c, w))) / n(c) + p(w | c') * sum over v of D(n(c, v)) / n(c)
 
-    The longest context uses plain counts. A shorter one uses continuation counts: in how many different contexts one
-    symbol longer the gram was seen, the beginning of the training text being one of them. Below the empty context
-    stands the uniform distribution, so that no symbol is impossible. A context that was never followed by anything
-    leaves the whole decision to the shorter one.
+    The longest context uses plain counts. A shorter one uses continuation counts: the number of different contexts, one
+    symbol longer, in which the gram occurs, where the beginning of the training text counts as one. Below the empty
+    context is the uniform distribution, so no symbol is impossible. A context that was never followed by anything
+    leaves the prediction entirely to the shorter one.
 
     Sources: Kneser and Ney 1995, Improved backing-off for m-gram language modeling; Chen and Goodman 1999, An
     empirical study of smoothing techniques for language modeling (interpolation, and a discount D by count).
 
     Args:
-        training: (length,) symbols from 0 below `vocabulary`; of more than `LONGEST_TRAINING` the last are used.
-        vocabulary: how many symbols there are.
-        order: symbols in the longest gram; 1 knows no context. It is cut to the length of the training text.
+        training: (length,) symbols from 0 to `vocabulary` - 1; only the last `LONGEST_TRAINING` are used.
+        vocabulary: number of symbols in the vocabulary.
+        order: symbols in the longest gram; 1 means no context. It is limited to the length of the training text.
 
     Raises:
-        ValueError: a symbol lies outside of the vocabulary, or the order is below 1.
+        ValueError: a symbol is outside the vocabulary, or the order is below 1.
     """
 
     def __init__(self, training: Integers, vocabulary: int, order: int) -> None:
@@ -65,19 +65,19 @@ class NGram:
 
     @property
     def order(self) -> int:
-        """Symbols in the longest gram; 0 where the training text was empty, and the model is the uniform one."""
+        """Symbols in the longest gram; 0 if the training text was empty, which makes the model uniform."""
         return len(self._levels)
 
     def shortened(self, order: int) -> NGram:
-        """The model of a lower order on the same training text, without counting anew."""
+        """Return the model of a lower order on the same training text, without counting again."""
         shorter = copy(self)
         shorter._levels = self._levels[:order]
         return shorter
 
     def nats(self, symbols: Integers) -> Floats:
-        """-ln p of every symbol but the first, given those before it.
+        """Compute -ln p of every symbol but the first, given the symbols before it.
 
-        A symbol near the beginning has a shorter context, and is predicted from that.
+        Symbols near the beginning are predicted from a shorter context.
 
         Args:
             symbols: (length,) of one stream.
@@ -86,34 +86,34 @@ class NGram:
             (length - 1,)
 
         Raises:
-            ValueError: a symbol lies outside of the vocabulary.
+            ValueError: a symbol is outside the vocabulary.
         """
         return self.nats_by_order(symbols, [self.order])[self.order]
 
     def total_nats(self, symbols: Integers) -> float:
-        """The sum of `nats`, of a text that may be larger than the memory."""
+        """Compute the sum of `nats` for a text that may be larger than memory."""
         total, overlap = 0.0, max(1, self.order - 1)
         for start in range(0, max(1, len(symbols)), SCORED_AT_ONCE):
-            # What the first symbols of a piece are predicted from is read with it, and not counted again.
+            # Read the context of a piece's first symbols with it, without counting it again.
             nats = self.nats(symbols[max(0, start - overlap) : start + SCORED_AT_ONCE])
             total += float(nats[overlap - 1 :].sum() if start else nats.sum())
         return total
 
     def nats_by_order(self, symbols: Integers, orders: Collection[int]) -> dict[int, Floats]:
-        """`nats` of this model and of shorter ones, in one pass over the text.
+        """Compute `nats` for this model and shorter ones, in one pass over the text.
 
         Args:
             symbols: (length,) of one stream.
-            orders: from 0, the uniform distribution, to that of this model.
+            orders: from 0, the uniform distribution, to the order of this model.
 
         Returns:
             (length - 1,) for each order.
 
         Raises:
-            ValueError: a symbol lies outside of the vocabulary.
+            ValueError: a symbol is outside the vocabulary.
         """
         symbols = _checked(symbols, self.vocabulary)
-        # Of each symbol: its probability, and which known gram the symbols before it are (-1: none).
+        # For each symbol: its probability, and the index of the gram formed by the symbols before it (-1: unknown).
         probability = np.full(len(symbols), 1 / self.vocabulary)
         context = np.zeros(len(symbols), np.int64)
         scored = {0: probability.copy()}
@@ -130,20 +130,20 @@ class NGram:
 
 
 def ngram(training: Integers, validation: Integers, vocabulary: int, orders: Iterable[int] = range(1, 9)) -> NGram:
-    """The n-gram model whose order does best on the validation part; the lower of two that are equal.
+    """Return the n-gram model whose order scores best on the validation part; the lower order if two are equal.
 
     Args:
         training: (length,) as for `NGram`.
-        validation: (length,) one stream, scored as by `NGram.nats`; of more than `LONGEST_CHOICE` the first are used.
-        vocabulary: how many symbols there are.
-        orders: to choose from; those above the length of the training text count as that length.
+        validation: (length,) one stream, scored as by `NGram.nats`; only the first `LONGEST_CHOICE` are used.
+        vocabulary: number of symbols in the vocabulary.
+        orders: orders to choose from; those above the length of the training text count as that length.
 
     Raises:
-        DataError: the validation part has fewer than two symbols, so that there is nothing to choose by.
+        DataError: the validation part has fewer than two symbols, too few to choose an order.
         ValueError: as for `NGram`.
     """
     if len(validation) < 2:
-        raise DataError(f"the order of an n-gram model needs 2 validation symbols to be chosen, not {len(validation)}")
+        raise DataError(f"choosing the order of an n-gram model needs 2 validation symbols, not {len(validation)}")
     wanted = list(orders)
     longest = NGram(training, vocabulary, max(wanted))
     wanted = sorted({min(order, longest.order) for order in wanted})
@@ -153,25 +153,25 @@ def ngram(training: Integers, validation: Integers, vocabulary: int, orders: Ite
 
 @dataclass(frozen=True, slots=True)
 class _Level:
-    """All grams of one length that the training text has, in the order of their keys.
+    """All grams of one length in the training text, sorted by key.
 
-    A gram's number is its place here. Its key is the number of its context, which is a gram of the level before, times
-    the vocabulary, plus its last symbol. So the grams of one context stand together, and text of any length is looked
-    up one symbol at a time.
+    A gram's number is its index here. Its key is the number of its context (a gram of the previous level) times the
+    vocabulary, plus its last symbol. Grams with the same context are therefore adjacent, and a gram of any length is
+    found one symbol at a time.
     """
 
     vocabulary: int
     contexts: int
-    """Grams of the level before; the empty context is the only one of the first level."""
+    """Number of grams in the previous level; the first level has a single context, the empty one."""
     keys: NDArray[np.int64]
     counts: NDArray[np.int64]
-    """(grams,) how often each occurs."""
+    """(grams,) number of occurrences."""
     continuations: NDArray[np.int64]
-    """(grams,) before how many different symbols, or the beginning, each is preceded; empty at the last level."""
+    """(grams,) number of different symbols (or the beginning) that precede each gram; empty at the last level."""
 
     def find(self, context: NDArray[np.int64], symbol: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Numbers of grams; -1 for one that the training text does not have."""
-        # The context -1 makes a key below 0, which is never found.
+        """Return the numbers of grams; -1 for a gram that is not in the training text."""
+        # The context -1 produces a negative key, which is never found.
         key = context * self.vocabulary + symbol
         place = np.minimum(np.searchsorted(self.keys, key), len(self.keys) - 1)
         return np.where(self.keys[place] == key, place, -1)
@@ -179,21 +179,21 @@ class _Level:
     def mix(
         self, counts: NDArray[np.int64], context: NDArray[np.int64], gram: NDArray[np.int64], lower: Floats
     ) -> Floats:
-        """Probabilities of symbols from those that the shorter context gives."""
+        """Combine symbol probabilities with those from the shorter context."""
         discount = _discounts(counts)[np.minimum(counts, 3)]
         owner = self.keys // self.vocabulary
         total = np.bincount(owner, counts, minlength=self.contexts)
         left = np.bincount(owner, discount, minlength=self.contexts)
-        # The end of the training text may be a context that nothing follows.
+        # The end of the training text can be a context without a successor.
         known = (context >= 0) & (total[context] > 0)
         own = np.where(gram >= 0, (counts - discount)[gram], 0.0)
         return np.where(known, (own + left[context] * lower) / np.where(known, total[context], 1.0), lower)
 
 
 def _count(training: NDArray[np.int64], vocabulary: int, order: int) -> list[_Level]:
-    """The levels of an n-gram model; as many as there are symbols, where these are fewer than `order`."""
+    """Count the levels of an n-gram model, at most one per symbol of the training text."""
     levels: list[_Level] = []
-    # Of each place in the text, the gram of the last level that ends before it; and the one that ends at it.
+    # For each position in the text: the gram of the previous level that ends before it, and the one that ends at it.
     before, ending = np.zeros(len(training), np.int64), np.zeros(0, np.int64)
     contexts = 1
     for length in range(1, min(order, len(training)) + 1):
@@ -201,8 +201,8 @@ def _count(training: NDArray[np.int64], vocabulary: int, order: int) -> list[_Le
             before * vocabulary + training[length - 1 :], return_index=True, return_inverse=True, return_counts=True
         )
         if levels:
-            # A gram one symbol longer is one more continuation of the gram at its end. The very first gram of the
-            # text follows on the beginning instead.
+            # A gram one symbol longer is one more continuation of the gram at its end. The first gram of the text
+            # follows the beginning instead.
             continuations = np.bincount(ending[1:][first], minlength=contexts)
             continuations[ending[0]] += 1
             levels[-1] = replace(levels[-1], continuations=continuations)
@@ -212,10 +212,10 @@ def _count(training: NDArray[np.int64], vocabulary: int, order: int) -> list[_Le
 
 
 def _discounts(counts: NDArray[np.int64]) -> Floats:
-    """What is taken off a count of 0, 1, 2, and 3 or more (Chen and Goodman 1999, modified Kneser–Ney smoothing).
+    """Return the discounts for counts of 0, 1, 2, and 3 or more (Chen and Goodman 1999, modified Kneser–Ney smoothing).
 
-    D1 = 1 - 2 Y n2 / n1, D2 = 2 - 3 Y n3 / n2, D3+ = 3 - 4 Y n4 / n3, with Y = n1 / (n1 + 2 n2), where nk is how many
-    counts are k. D1 comes out as Y itself.
+    D1 = 1 - 2 Y n2 / n1, D2 = 2 - 3 Y n3 / n2, D3+ = 3 - 4 Y n4 / n3, with Y = n1 / (n1 + 2 n2), where nk is the number
+    of counts equal to k. D1 simplifies to Y.
     """
     n1, n2, n3, n4 = (int(np.count_nonzero(counts == count)) for count in (1, 2, 3, 4))
     if not (n1 and n2):
@@ -223,12 +223,12 @@ def _discounts(counts: NDArray[np.int64]) -> Floats:
     y = n1 / (n1 + 2 * n2)
     if not (n3 and n4):
         return np.array([0, y, y, y])
-    # On little data the others can come out below D1 and even below 0.
+    # With little data, the others can fall below D1 and even below 0.
     return np.array([0, y, max(y, 2 - 3 * y * n3 / n2), max(y, 3 - 4 * y * n4 / n3)])
 
 
 def _checked(symbols: Integers, vocabulary: int) -> NDArray[np.int64]:
-    """Symbols in a type that keys fit into, none outside of the vocabulary."""
+    """Check that all symbols are in the vocabulary, and convert them to a type that keys fit into."""
     if len(symbols) and not (symbols.min() >= 0 and symbols.max() < vocabulary):
-        raise ValueError(f"symbols must lie from 0 to {vocabulary - 1}")
+        raise ValueError(f"symbols must be between 0 and {vocabulary - 1}")
     return symbols.astype(np.int64)

@@ -1,1 +1,1 @@
-"""Recurrent cells: one short file each, whose docstring gives the equations and whose `step` reads like them."""
+"""Recurrent cells, one short file each: the docstring gives the equations, and `step` follows them line by line."""

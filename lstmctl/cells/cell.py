@@ -1,4 +1,4 @@
-"""What a recurrent cell is: a pure `step`, and a `sequence` that applies it along time.
+"""The interface of a recurrent cell: a pure `step`, and a `sequence` that applies it along time.
 
 Shapes use one vocabulary throughout: `time`, `batch`, `inputs`, `hidden`. Sequences are time-first.
 """
@@ -19,37 +19,37 @@ State = tuple[Tensor, ...]
 
 
 class Step(NamedTuple):
-    """What one step of a cell gives."""
+    """Result of one step of a cell."""
 
     output: Tensor
-    """(batch, hidden), what the next layer sees."""
+    """(batch, hidden), the input of the next layer."""
     state: State
-    """What the next step sees."""
+    """The state passed to the next step."""
     gates: dict[str, Tensor]
-    """Every gate by its name in the equations, (batch, hidden) each."""
+    """Every gate, (batch, hidden) each, under its name in the equations."""
 
 
 Stepper = Callable[[Tensor, State], tuple[Tensor, State]]
-"""One step in time for writing: what is read and the state before it, to the output (batch, hidden) and the state."""
+"""One time step of generation: (input, previous state) to (output (batch, hidden), new state)."""
 
 
 class CellOptions(BaseModel):
-    """A cell's own settings, `model.options` in a config. A cell without any uses this empty one."""
+    """Settings specific to one cell, `model.options` in a config. A cell without options uses this empty class."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
 
 
 class Cell(nn.Module):
-    """One recurrence.
+    """One recurrent cell.
 
-    A subclass states which tensors it carries (`states`) and computes one `step`. That is enough to train: `sequence`
-    applies `step` along time. A cell with a fused kernel overrides `sequence` and keeps the same weights.
+    A subclass lists the tensors it carries (`states`) and implements `step`. That is enough to train: `sequence`
+    applies `step` along time. A cell with a fused kernel overrides `sequence` and uses the same weights.
 
     Attributes:
         states: names of the carried tensors, in order; empty for a cell without memory.
-        gates: names of what `step` reports in `Step.gates`.
-        keeps: the gate that a unit's last state is multiplied with on its way into the next one, such as `f` in
-            c' = f ⊙ c + …: how long the unit keeps what it holds follows from it; None where there is no such gate.
+        gates: names of the gates that `step` returns in `Step.gates`.
+        keeps: name of the gate that multiplies a unit's previous state, such as `f` in c' = f ⊙ c + …; it determines
+            how long the unit retains information. None if the cell has no such gate.
         Options: schema of `model.options`.
     """
 
@@ -63,7 +63,7 @@ class Cell(nn.Module):
         self.inputs, self.hidden, self.options = inputs, hidden, options
 
     def initialise(self, generator: torch.Generator) -> None:
-        """Draw all weights from `generator` alone; by default matrices uniform in ±1/√columns, the rest zero."""
+        """Draw all weights from `generator`; by default matrices uniform in ±1/√columns, everything else zero."""
         with torch.no_grad():
             for parameter in self.parameters():
                 if parameter.dim() < 2:
@@ -73,26 +73,25 @@ class Cell(nn.Module):
                     parameter.uniform_(-bound, bound, generator=generator)
 
     def initial_state(self, batch: int, like: Tensor) -> State:
-        """Zeros (batch, hidden) for each state, on the device and in the precision of `like`."""
+        """Return zeros (batch, hidden) for each state, on the device and in the precision of `like`."""
         return tuple(like.new_zeros(batch, self.hidden) for _ in self.states)
 
     def project(self, input: Tensor) -> Tensor:
-        """The part of a step that needs no state, (…, inputs) → (…, any), computed for all of time at once."""
+        """Compute the part of a step that needs no state, (…, inputs) → (…, any), for all time steps at once."""
         return input
 
     def step(self, projected: Tensor, state: State) -> Step:
-        """One step in time: `projected` (batch, any) and the state before it, to `Step`."""
+        """Compute one time step from `projected` (batch, any) and the previous state."""
         raise TypeError(f"{type(self).__name__} has no step; a cell must define one")
 
     def stepper(self, lanes: int, precision: torch.dtype, vectors: Tensor | None = None) -> Stepper:
-        """`step` for writing, as fast as may be: without gates to look at and without gradients, of the weights as they
-        are now.
+        """Return a fast `step` for generation: no gates, no gradients, weights frozen at the call.
 
         Args:
-            lanes: of the steps to come.
-            precision: of their products, float32, bfloat16 or int8; only a hint.
-            vectors: all that is ever read, (count, inputs). A step then reads their numbers (batch,) in place of
-                features (batch, inputs).
+            lanes: number of sequences generated in parallel.
+            precision: of the matrix products: float32, bfloat16 or int8; only a hint.
+            vectors: all possible inputs (count, inputs), for example an embedding table. A step then takes their
+                indices (batch,) instead of features (batch, inputs).
         """
 
         def advance(input: Tensor, state: State) -> tuple[Tensor, State]:
@@ -102,12 +101,12 @@ class Cell(nn.Module):
         return advance
 
     def sequence(self, input: Tensor, state: State, mask: Tensor | None = None) -> tuple[Tensor, State]:
-        """All steps in time.
+        """Compute all time steps.
 
         Args:
             input: (time, batch, inputs).
-            state: what is carried into the first step.
-            mask: (time, batch), True where a step counts. A masked step leaves that lane's state as it was.
+            state: the state before the first step.
+            mask: (time, batch), True where a step counts. A masked step leaves that lane's state unchanged.
 
         Returns:
             The outputs (time, batch, hidden) and the state after the last step.
@@ -124,10 +123,10 @@ class Cell(nn.Module):
 
 
 def checked_options(cell: type[Cell], options: dict[str, object]) -> CellOptions:
-    """`model.options` as the cell's own schema reads them.
+    """Validate `model.options` with the cell's own schema.
 
     Raises:
-        ConfigError: an option is unknown or out of range; every such option is named.
+        ConfigError: an option is unknown or out of range; the error lists all of them.
     """
     try:
         return cell.Options.model_validate(options)

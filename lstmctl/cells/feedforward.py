@@ -1,4 +1,4 @@
-"""The memoryless baseline: what recurrence adds is what this cell lacks.
+"""The memoryless baseline: a cell without recurrence.
 
 h = tanh(W x + b)
 """
@@ -12,7 +12,7 @@ from lstmctl.cells.cell import Cell, CellOptions, State, Step
 
 
 class FeedForward(Cell):
-    """h = tanh(W x + b): nothing is carried from step to step."""
+    """h = tanh(W x + b): no state is carried between steps."""
 
     states = ()
 
@@ -28,5 +28,5 @@ class FeedForward(Cell):
         return Step(torch.tanh(projected), (), {})
 
     def sequence(self, input: Tensor, state: State, mask: Tensor | None = None) -> tuple[Tensor, State]:
-        """All steps at once, since none depends on another."""
+        """Compute all steps at once, since no step depends on another."""
         return torch.tanh(self.project(input)), ()

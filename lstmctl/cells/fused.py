@@ -1,5 +1,4 @@
-"""Cells whose weights live in a `torch.nn` module, so that whatever computes whole sequences and `step` read the same
-numbers."""
+"""Cells whose weights live in a `torch.nn` module, so that whole-sequence kernels and `step` share the same weights."""
 
 from __future__ import annotations
 
@@ -16,21 +15,22 @@ from lstmctl.cells.cell import Cell, CellOptions, State, Stepper
 from lstmctl.cells.packed import Lookup, Product, available, packed_linear
 
 LongestMemory = Annotated[int, Field(ge=3, le=2**31 - 1)] | None
-"""An option of cells with a gate that keeps, in steps."""
+"""Option of cells with a retention gate (`Cell.keeps`), in steps."""
 
 
 def memory_biases(longest: int, units: int, generator: torch.Generator) -> Tensor:
-    """Biases (units,) of a gate that keeps, log u with u uniform in 1 … longest − 1, so that at the start a unit keeps
-    what it holds for about 1 + u steps (Tallec & Ollivier, "Can Recurrent Neural Networks Warp Time?", ICLR 2018)."""
+    """Return biases (units,) for a retention gate: log u with u uniform in 1 … longest − 1, so that at initialisation
+    a unit retains its state for about 1 + u steps (Tallec & Ollivier, "Can Recurrent Neural Networks Warp Time?",
+    ICLR 2018)."""
     return torch.empty(units).uniform_(1, longest - 1, generator=generator).log_()
 
 
 class FusedCell(Cell):
-    """A cell that a single-layer `torch.nn` recurrent module computes for whole sequences.
+    """A cell whose whole sequences are computed by a single-layer `torch.nn` recurrent module.
 
-    Gate order and the two bias vectors are those of `torch.nn`. Which kernel serves a call is torch's choice: cuDNN on
-    a GPU; on a CPU oneDNN for the LSTM in float32 and bfloat16. Where torch has none but one small operation after
-    another, on a CPU, a subclass names its pass from `unrolled` in `unroll`.
+    The gate order and the two bias vectors follow `torch.nn`. Torch chooses the kernel: cuDNN on a GPU; on a CPU,
+    oneDNN for the LSTM in float32 and bfloat16. For cells that torch would compute on a CPU one small operation at a
+    time, a subclass overrides `unroll` with a hand-written pass from `unrolled`.
     """
 
     def __init__(self, kernel: nn.RNNBase, options: CellOptions) -> None:
@@ -52,8 +52,9 @@ class FusedCell(Cell):
         return bias
 
     def initialise(self, generator: torch.Generator) -> None:
-        """Input weights uniform in ±√(3/inputs), so that their products have unit variance for inputs of unit variance;
-        recurrent weights orthogonal for each gate (Saxe, McClelland & Ganguli 2014); biases zero."""
+        """Draw input weights uniform in ±√(3/inputs), so that their products have unit variance for inputs of unit
+        variance, and recurrent weights orthogonal for each gate (Saxe, McClelland & Ganguli 2014); set biases to
+        zero."""
         with torch.no_grad():
             bound = (3 / self.inputs) ** 0.5
             self.input_weight.uniform_(-bound, bound, generator=generator)
@@ -63,7 +64,7 @@ class FusedCell(Cell):
             self.recurrent_bias.zero_()
 
     def project(self, input: Tensor) -> Tensor:
-        """W x + b for every gate, (…, inputs) → (…, number of gates · hidden)."""
+        """Compute W x + b for every gate, (…, inputs) → (…, number of gates · hidden)."""
         return functional.linear(input, self.input_weight, self.input_bias)
 
     @property
@@ -87,10 +88,11 @@ class FusedCell(Cell):
 
     @abstractmethod
     def packed_stepper(self, lanes: int, precision: torch.dtype, vectors: Tensor | None) -> Stepper:
-        """`stepper`, for weights that can be packed."""
+        """Return a `stepper` for weights that can be packed."""
 
     def packed_projection(self, lanes: int, precision: torch.dtype, vectors: Tensor | None) -> Product:
-        """W x + b for every gate, of features (batch, inputs), or of numbers (batch,) where there are `vectors`."""
+        """Return W x + b for every gate as a function of features (batch, inputs), or of indices (batch,) into
+        `vectors` if given."""
         if vectors is None:
             return packed_linear(self.input_weight, self.input_bias, lanes, precision)
         return Lookup(self.input_weight, self.input_bias, vectors)
@@ -98,8 +100,8 @@ class FusedCell(Cell):
     def packed_sum(
         self, lanes: int, precision: torch.dtype, vectors: Tensor | None, scale: Tensor
     ) -> Callable[[Tensor, Tensor], Tensor]:
-        """W x + b + U h + b′ for every gate, times `scale` (number of gates · hidden,): a function of x, or of its
-        number, and h. Of features it is one product, [W U] [x; h] + (b + b′)."""
+        """Return W x + b + U h + b′ for every gate, times `scale` (number of gates · hidden,), as a function of x (or
+        of its index) and h. Given features, it is a single product, [W U] [x; h] + (b + b′)."""
         weights = [weight * scale.unsqueeze(1) for weight in (self.input_weight, self.recurrent_weight)]
         bias = (self.input_bias + self.recurrent_bias) * scale
         if vectors is None:
@@ -109,23 +111,23 @@ class FusedCell(Cell):
         return lambda numbers, hidden: recur(hidden).add_(look_up(numbers))
 
     def unroll(self, input: Tensor, state: State) -> tuple[Tensor, State] | None:
-        """All steps in time on a CPU, by a pass written out; None where torch's own kernel is the faster.
+        """Compute all time steps on a CPU by a hand-written pass; None if torch's own kernel is faster.
 
-        Shapes are those of `sequence`.
+        Shapes are as in `sequence`.
         """
         return None
 
     def recur(self, hidden: Tensor) -> Tensor:
-        """U h + b′ for every gate, (batch, hidden) → (batch, number of gates · hidden)."""
+        """Compute U h + b′ for every gate, (batch, hidden) → (batch, number of gates · hidden)."""
         return functional.linear(hidden, self.recurrent_weight, self.recurrent_bias)
 
     def sequence(self, input: Tensor, state: State, mask: Tensor | None = None) -> tuple[Tensor, State]:
-        """All steps in time: where no step is masked by the fused kernel, or by a pass written out."""
+        """Compute all time steps, by the fused kernel or a hand-written pass unless there is a mask."""
         if mask is not None:
             return super().sequence(input, state, mask)
         if input.device.type == "cpu" and (unrolled := self.unroll(input, state)) is not None:
             return unrolled
-        # torch.nn wants a leading axis of layers, which is always 1 here, and a bare tensor for a single state.
+        # torch.nn expects a leading axis of layers, which is always 1 here, and a bare tensor for a single state.
         before = tuple(part.unsqueeze(0).contiguous() for part in state)
         output, after = self.kernel(input, before if len(before) > 1 else before[0])
         after = after if isinstance(after, tuple) else (after,)

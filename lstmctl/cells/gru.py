@@ -6,7 +6,7 @@
     h' = (1 − z) ⊙ n + z ⊙ h
 
 K. Cho et al., "Learning Phrase Representations using RNN Encoder–Decoder", EMNLP 2014, in the variant that applies r
-after the recurrent product, as cuDNN and PyTorch do. Three quarters of an LSTM's parameters at the same width.
+after the recurrent product, as cuDNN and PyTorch do. It has three quarters of an LSTM's parameters at the same width.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ from lstmctl.cells.packed import packed_linear
 
 
 class GRUOptions(CellOptions):
-    """`longest_memory`: start the biases of the update gate, which keeps, for memories of up to so many steps, by
-    `fused.memory_biases`; None for zeros."""
+    """`longest_memory`: initialise the biases of the update gate, which retains the state, for memories of up to this
+    many steps (`fused.memory_biases`); None for zero biases."""
 
     longest_memory: LongestMemory = None
 
@@ -68,7 +68,7 @@ class GRU(FusedCell):
             recurrent_r_z, recurrent_n = recur(hidden).split(gates, dim=-1)
             r, z = (input_r_z + recurrent_r_z).sigmoid_().chunk(2, dim=-1)
             n = torch.addcmul(input_n, r, recurrent_n)
-            n = (2 * n).sigmoid_().mul_(2).sub_(1)  # tanh n, in a quarter of its time
+            n = (2 * n).sigmoid_().mul_(2).sub_(1)  # tanh n, at a quarter of the cost
             hidden = torch.lerp(n, hidden, z)
             return hidden, (hidden,)
 

@@ -1,8 +1,8 @@
-"""Read the two halves of a batch's lanes in two threads, which meet once per window and not at every operation.
+"""Process the two halves of a batch in two threads that synchronise once per window instead of at every operation.
 
-A recurrence is a chain of short operations. If each of them divides its rows among the threads of OpenMP, the threads
-meet some ten times per time step, and a thread that waits must spin or be woken: both cost more than the operation
-where several programs share the cores. The lanes of a batch need nothing of each other between the ends of a window.
+A recurrence is a chain of short operations. If OpenMP splits the rows of each operation among its threads, the threads
+synchronise about ten times per time step, and a waiting thread must spin or be woken: when several programs share the
+cores, both cost more than the operation itself. The lanes of a batch are independent until the end of a window.
 """
 
 from __future__ import annotations
@@ -15,15 +15,15 @@ import torch
 from torch import Tensor
 
 ROWS = 16
-"""The fewest lanes of a half: fewer make no fewer passes over the weights."""
+"""The minimum number of lanes per half: fewer lanes need as many passes over the weights."""
 DIVIDED = 32_768
-"""Numbers from which torch divides an operation among threads by itself."""
+"""Number of elements from which torch itself splits an operation among threads."""
 
 
 def worth_halving(state: Tensor) -> bool:
-    """Return whether two threads read a batch with a state (batch, hidden) sooner by halves.
+    """Return whether two threads process a batch with a state (batch, hidden) faster than one.
 
-    In bfloat16 a product of half the rows takes more than half the time unless there are many.
+    In bfloat16, a product with half the rows takes more than half the time unless there are many rows.
     """
     return (
         state.device.type == "cpu"
@@ -34,10 +34,10 @@ def worth_halving(state: Tensor) -> bool:
 
 
 def in_halves(work: Callable[[slice], None], state: Tensor) -> None:
-    """Call `work` for the lanes of a batch, in two threads if that is `worth_halving`.
+    """Call `work` on the lanes of a batch, in two threads if `worth_halving`.
 
     Args:
-        work: computes the lanes that it is given, without gradients, and writes into memory of its own lanes only.
+        work: computes the given lanes, without gradients, and writes only to memory that belongs to them.
         state: (batch, hidden).
     """
     if not worth_halving(state):
@@ -47,7 +47,7 @@ def in_halves(work: Callable[[slice], None], state: Tensor) -> None:
     inference = torch.is_inference_mode_enabled()
 
     def other_half() -> None:
-        # Threads of OpenMP, gradients and inference mode are settings of each thread.
+        # The number of OpenMP threads, gradient mode and inference mode are per-thread settings.
         torch.set_num_threads(threads - threads // 2)
         with torch.inference_mode(inference), torch.no_grad():
             work(slice(middle, None))

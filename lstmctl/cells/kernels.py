@@ -1,4 +1,4 @@
-"""Which kernel serves a cell's sequences: asked of torch itself, not guessed from the settings."""
+"""Find the kernel that computes a cell's sequences by observing torch rather than inferring it from the settings."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ KERNELS = {
     "_linear_pointwise": "unrolled",
     "addmm.out": "unrolled",
 }
-"""By an operation that nothing else here makes; the last two are a step of `unrolled`, with and without packing."""
+"""Kernel by an operation unique to it; the last two identify `unrolled`, with and without packed weights."""
 
 
 class _Operations(TorchDispatchMode):
-    """Remembers the names of the operations that run inside it."""
+    """Records the names of the operations that run inside it."""
 
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
@@ -27,7 +27,7 @@ class _Operations(TorchDispatchMode):
 
     @classmethod
     def _should_skip_dynamo(cls) -> bool:
-        """No: what torch would do to skip it is to import it, and that takes a second."""
+        """Return False: to skip dynamo, torch would first import it, which takes a second."""
         return False
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
@@ -36,7 +36,7 @@ class _Operations(TorchDispatchMode):
 
 
 def kernel_used(run: Callable[[], object]) -> str:
-    """The recurrent kernel that `run()` reaches: oneDNN, cuDNN, MIOpen, unrolled, or `stepwise` for none of them."""
+    """Return the recurrent kernel that `run()` uses: oneDNN, cuDNN, MIOpen, unrolled, or `stepwise` if none of them."""
     with _Operations() as operations, torch.no_grad():
         run()
     return next((name for operation, name in KERNELS.items() if operation in operations.names), "stepwise")

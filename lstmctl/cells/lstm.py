@@ -8,8 +8,8 @@
     h' = o ⊙ tanh(c')
 
 S. Hochreiter & J. Schmidhuber, "Long Short-Term Memory", Neural Computation 9 (1997); the forget gate is from F. Gers,
-J. Schmidhuber & F. Cummins, "Learning to Forget", Neural Computation 12 (2000). The state c is carried by a sum, so its
-gradient passes from step to step through f alone.
+J. Schmidhuber & F. Cummins, "Learning to Forget", Neural Computation 12 (2000). The state c is updated by a sum, so its
+gradient passes from step to step only through f.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ from lstmctl.cells.fused import FusedCell, LongestMemory, memory_biases
 
 
 class LSTMOptions(CellOptions):
-    """How the gates' biases start.
+    """Initial values of the gates' biases.
 
-    `forget_bias`: what the two biases of the forget gate sum to (1: remember by default).
+    `forget_bias`: the sum of the forget gate's two biases (1: remember by default).
 
-    `longest_memory`: in its place, biases for memories of up to so many steps: those of the forget gate by
-    `fused.memory_biases`, those of the input gate their negatives.
+    `longest_memory`: used instead of `forget_bias`, for memories of up to this many steps: the forget gate's biases are
+    drawn by `fused.memory_biases`, and the input gate's are their negatives.
     """
 
     forget_bias: Annotated[float, Field(ge=-1e6, le=1e6)] = 1.0
@@ -40,7 +40,7 @@ class LSTMOptions(CellOptions):
     @classmethod
     def _alone(cls, value: int | None, others: ValidationInfo) -> int | None:
         if value is not None and others.data.get("forget_bias", 1.0) != 1.0:
-            raise ValueError("takes the place of forget_bias; set one of them")
+            raise ValueError("cannot be combined with forget_bias; set only one of them")
         return value
 
 
@@ -75,7 +75,7 @@ class LSTM(FusedCell):
         return Step(hidden, (hidden, cell), {"i": i, "f": f, "g": g, "o": o})
 
     def packed_stepper(self, lanes: int, precision: torch.dtype, vectors: Tensor | None) -> Stepper:
-        # tanh a = 2s − 1 with s = σ(2a), so that one σ serves all four gates; it takes a quarter of tanh's time, too.
+        # tanh a = 2s − 1 with s = σ(2a), so one σ serves all four gates, at a quarter of the cost of tanh.
         scale = torch.ones_like(self.recurrent_bias)
         scale.chunk(4)[2].fill_(2)
         gates = self.packed_sum(lanes, precision, vectors, scale)

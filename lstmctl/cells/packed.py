@@ -1,8 +1,8 @@
-"""Weights laid out for the products that a step makes: of few rows, again and again with the same matrix.
+"""Packed weights for the products of a single step: few rows, and the same matrix every time.
 
-A product of torch's lays its matrix out anew at every call, which for a single row costs as much as the product itself.
-Here oneDNN does it once, or fbgemm for 8 bits. These are operations that torch keeps for its own compiler, so nothing
-is taken for granted: where they are missing, `available` says so and the step multiplies as everywhere.
+Torch reorders the matrix at every call, which for a single row costs as much as the product itself. Here oneDNN (or
+fbgemm, for 8 bits) does it once. These operations are internal to torch's compiler and may be missing, so `available`
+checks for them and steps fall back to ordinary products.
 """
 
 from __future__ import annotations
@@ -16,20 +16,20 @@ from torch import Tensor
 from torch.nn import functional
 
 SMALL = 2**17
-"""Weights, of which a single row's plain product takes less time than oneDNN needs to begin one."""
+"""Number of weights up to which an ordinary single-row product takes less time than oneDNN's call overhead."""
 
 Product = Callable[[Tensor], Tensor]
-"""(rows, inputs) to (rows, outputs), float32 both."""
+"""(rows, inputs) to (rows, outputs), both float32."""
 
 
 class PackedLinear:
-    """W x + b for a W and b that stay as they are.
+    """W x + b for constant W and b.
 
     Args:
         weight: W, (outputs, inputs), on a CPU.
         bias: b, (outputs,).
-        rows: of the inputs to come; others work as well, more slowly.
-        precision: of the product, float32 or bfloat16; what goes in and comes out is float32.
+        rows: expected number of input rows; other numbers work too, but more slowly.
+        precision: of the product, float32 or bfloat16; input and output are float32.
     """
 
     def __init__(self, weight: Tensor, bias: Tensor, rows: int, precision: torch.dtype) -> None:
@@ -46,8 +46,8 @@ class PackedLinear:
 class QuantisedLinear:
     """W x + b in 8 bits, with one scale per output for the weights and one per call for the inputs.
 
-    W takes a quarter of float32's memory, and reading it is most of what a step does. Inputs are rounded to 7 bits:
-    without AVX512-VNNI, the sums of two products of 8 bits overflow.
+    W takes a quarter of float32's memory, and reading it is most of the work of a step. Inputs are rounded to 7 bits:
+    without AVX512-VNNI, the sum of two 8-bit products overflows.
 
     Args:
         weight: W, (outputs, inputs), on a CPU.
@@ -58,13 +58,13 @@ class QuantisedLinear:
         weight = weight.detach()
         scales = weight.abs().amax(dim=1).clamp(min=torch.finfo(torch.float32).tiny) / 127
         rounded = (weight / scales.unsqueeze(1)).round().to(torch.int8)
-        with warnings.catch_warnings():  # tensors of this type are deprecated, but the kernel takes no other
+        with warnings.catch_warnings():  # quantised tensors are deprecated, but the kernel accepts nothing else
             warnings.simplefilter("ignore")
             zeros = torch.zeros(len(weight), dtype=torch.long)
             quantised = torch._make_per_channel_quantized_tensor(rounded, scales, zeros, 0)
         self.weight = torch.ops.quantized.linear_prepack(quantised, bias.detach().clone())
         self._product = torch.ops.quantized.linear_dynamic.default
-        self._seven_bits = torch.backends.quantized.engine != "qnnpack"  # which has 8, and warns when asked for 7
+        self._seven_bits = torch.backends.quantized.engine != "qnnpack"  # qnnpack uses 8 bits and warns if asked for 7
 
     def __call__(self, input: Tensor) -> Tensor:  # (rows, inputs) -> (rows, outputs)
         product: Tensor = self._product(input, self.weight, self._seven_bits)
@@ -77,8 +77,8 @@ def packed_linear(weight: Tensor, bias: Tensor, rows: int, precision: torch.dtyp
     Args:
         weight: W, (outputs, inputs), float32 and on a CPU.
         bias: b, (outputs,).
-        rows: of the inputs to come.
-        precision: of the product; what goes in and comes out is float32.
+        rows: expected number of input rows.
+        precision: of the product; input and output are float32.
     """
     if precision == torch.int8:
         return QuantisedLinear(weight, bias)
@@ -89,7 +89,7 @@ def packed_linear(weight: Tensor, bias: Tensor, rows: int, precision: torch.dtyp
 
 
 class Lookup:
-    """W x + b where x is one of a few vectors, given by its number: the product with each is made once.
+    """W x + b for x from a small set of vectors, given by index: the products are computed once.
 
     Args:
         weight: W, (outputs, inputs).
@@ -105,9 +105,10 @@ class Lookup:
 
 
 def sum_with_product(weight: Tensor, rows: int) -> Callable[[Tensor, Tensor, Tensor | None], Tensor]:
-    """`(sum, input, out)` to sum + input · weightᵀ, for many inputs (rows, inputs) and one weight (outputs, inputs).
+    """Return a function `(sum, input, out)` that computes sum + input · weightᵀ, for many inputs (rows, inputs) and one
+    weight (outputs, inputs).
 
-    The sum may be put into `out`, which may be `sum` itself, or into memory of its own: look at what is returned.
+    The result may be in `out` (which may be `sum` itself) or in new memory: use the return value.
     """
     if weight.device.type != "cpu" or not has_kernels(weight.dtype):
         columns = weight.t()
@@ -119,7 +120,7 @@ def sum_with_product(weight: Tensor, rows: int) -> Callable[[Tensor, Tensor, Ten
 
 @cache
 def has_kernels(precision: torch.dtype) -> bool:
-    """Whether torch has products with packed weights for this processor, which only a trial can say."""
+    """Return whether torch has packed products for this processor, determined by a trial."""
     try:
         if precision == torch.int8:
             halves = torch.full((16, 16), 0.5)
@@ -128,11 +129,11 @@ def has_kernels(precision: torch.dtype) -> bool:
         packed = torch.ops.mkldnn._reorder_linear_weight(ones, 2)
         product = torch.ops.mkldnn._linear_pointwise.default(ones[:2], packed, ones[0], "none", [], "")
         total = torch.ops.mkldnn._linear_pointwise.binary(ones[:2], product, packed, None, "add")
-    except (AttributeError, RuntimeError):  # a torch without these operations, or a processor without the kernel
+    except (AttributeError, RuntimeError):  # torch lacks these operations, or the processor lacks the kernel
         return False
     return bool((total == 33).all())
 
 
 def available(weight: Tensor, precision: torch.dtype = torch.float32) -> bool:
-    """Whether a weight can be packed for products in a precision: in float32, on a CPU that has the kernels."""
+    """Return whether a weight can be packed for a precision: it must be float32, on a CPU that has the kernels."""
     return weight.device.type == "cpu" and weight.dtype == torch.float32 and has_kernels(precision)

@@ -3,7 +3,7 @@
     h' = tanh(W x + b + U h + b′)
 
 After J. L. Elman, "Finding Structure in Time", Cognitive Science 14 (1990), with PyTorch's two bias vectors. The same
-matrix U acts at every step, so a gradient k steps back is a product of k Jacobians Uᵀ diag(1 − h²): it vanishes or
+matrix U acts at every step, so the gradient k steps back is a product of k Jacobians Uᵀ diag(1 − h²), which vanishes or
 explodes at a rate set by U (Bengio, Simard & Frasconi 1994).
 """
 

@@ -1,13 +1,13 @@
-"""Recurrences along a window with the pass backward through time written out.
+"""Recurrences over a window with a hand-written backward pass.
 
-Automatic differentiation of a loop takes, at every step, a product for the gradient of U and an addition to it, and
-remembers a node for each small operation. Written out, a step backward is the few operations its equations have, and
-the gradient of U is one product over the whole window:
+At every step, automatic differentiation of a loop computes a product for the gradient of U, adds it to a sum, and
+records a node for each small operation. Written by hand, a backward step is only the few operations of its equations,
+and the gradient of U is one product over the whole window:
 
     dU = Σ_t δ_tᵀ h_{t−1}            δ_t = dL / d(U h_{t−1} + …), by P. Werbos, "Backpropagation through time", 1990
 
-All shapes are time-first: (time, batch, gates · hidden) for what a step adds up, (batch, hidden) for a state. U is
-(gates · hidden, hidden), with the gates in the order of `torch.nn`. Gradients of gradients are not to be had.
+All shapes are time-first: (time, batch, gates · hidden) for the pre-activations, (batch, hidden) for a state. U is
+(gates · hidden, hidden), with the gates in the order of `torch.nn`. Second derivatives are not supported.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ _relu_backward = torch.ops.aten.threshold_backward.grad_input
 
 
 def rnn(projected: Tensor, hidden: Tensor, weight: Tensor, *, relu: bool) -> Tensor:
-    """h' = tanh(a + U h), or relu in its place.
+    """Compute h' = tanh(a + U h), or relu instead of tanh.
 
     Args:
         projected: a = W x + b + b′, (time, batch, hidden).
-        hidden: before the first step, (batch, hidden), and in the same precision.
+        hidden: state before the first step, (batch, hidden), in the same precision.
         weight: U, in the same precision.
 
     Returns:
@@ -41,12 +41,12 @@ def rnn(projected: Tensor, hidden: Tensor, weight: Tensor, *, relu: bool) -> Ten
 
 
 def gru(projected: Tensor, hidden: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-    """The equations of `lstmctl.cells.gru`.
+    """Compute the equations of `lstmctl.cells.gru`.
 
     Args:
-        projected: W x + b, (time, batch, 3 · hidden), with b′ added for r and z. It is used up: its memory becomes that
-            of the gates.
-        hidden: before the first step, (batch, hidden), and in the same precision.
+        projected: W x + b, (time, batch, 3 · hidden), with b′ added for r and z. It is overwritten: its memory is
+            reused for the gates.
+        hidden: state before the first step, (batch, hidden), in the same precision.
         weight, bias: U and b_n′ (hidden,), in the same precision.
 
     Returns:
@@ -102,7 +102,7 @@ class _GRU(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, projected: Tensor, hidden: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
         width = hidden.shape[1]
-        # Where n's projection was, the recurrent part of n is added up; it is needed on its own.
+        # The memory of n's projection is reused for the recurrent part of n, which is needed separately.
         gates = projected
         candidates = gates[..., 2 * width :].clone(memory_format=torch.contiguous_format)
         gates[..., 2 * width :] = bias
@@ -131,7 +131,7 @@ class _GRU(torch.autograd.Function):
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, ...]:
         gates, candidates, hiddens, weight = ctx.saved_tensors
         r, z, recurrent = gates.chunk(3, dim=-1)
-        # What of the gradient of h' each error is, for all steps at once, so that a step has one multiplication left.
+        # The factor of the gradient of h' in each error, for all steps at once, leaves one multiplication per step.
         to_candidate = _remainder(torch.addcmul(gates.new_ones(()), candidates, candidates, value=-1), z)
         errors = torch.empty_like(gates)
         error_r, error_z, error_recurrent = errors.chunk(3, dim=-1)
@@ -154,17 +154,17 @@ class _GRU(torch.autograd.Function):
 
         in_halves(go_back, onwards[0])
         weight_gradient, bias_gradient = _weight_gradient(errors, hiddens), error_recurrent.sum((0, 1))
-        torch.mul(onwards[1:], to_candidate, out=error_recurrent)  # what has come through r gives way to n's projection
+        torch.mul(onwards[1:], to_candidate, out=error_recurrent)  # reuse the memory for the gradient of n's projection
         return errors, onwards[0], weight_gradient, bias_gradient
 
 
 def _remainder(whole: Tensor, gate: Tensor) -> Tensor:
-    """whole ⊙ (1 − gate), in the memory of `whole`."""
+    """Compute whole ⊙ (1 − gate), in the memory of `whole`."""
     return whole.addcmul_(whole, gate, value=-1)
 
 
 def _with_none_before(gradient: Tensor) -> list[Tensor]:
-    """The gradient given to h at every time, from that of the state before the first step, which has none."""
+    """Return the incoming gradient of h at every time, preceded by zeros for the state before the first step."""
     return [torch.zeros_like(gradient[0]), *gradient.unbind()]
 
 

@@ -1,4 +1,4 @@
-"""What the verbs share in reading their arguments, and completing them."""
+"""Parsing and completion of arguments shared by several commands."""
 
 from __future__ import annotations
 
@@ -13,26 +13,26 @@ from lstmctl.errors import UsageError
 
 
 def split_arguments(arguments: Sequence[str] | None, what: str) -> tuple[str | None, list[str]]:
-    """The one plain argument, if any, and the overrides: an argument with `=` in it is an override.
+    """Split arguments into the plain one, if any, and the overrides, which contain `=`.
 
     Raises:
-        UsageError: there are two plain arguments, or a budget that lacks its quotes.
+        UsageError: there are two plain arguments, or a budget is not quoted.
     """
     check_budget_is_quoted(arguments or ())
     plain = [argument for argument in arguments or () if "=" not in argument]
     overrides = [argument for argument in arguments or () if "=" in argument]
     if len(plain) > 1:
         raise UsageError(
-            f"one {what} is expected, not {len(plain)}: {', '.join(plain)}", hint="settings are written KEY=VALUE"
+            f"expected one {what}, not {len(plain)}: {', '.join(plain)}", hint="settings are written as KEY=VALUE"
         )
     return (plain[0] if plain else None), overrides
 
 
 def check_budget_is_quoted(arguments: Sequence[str]) -> None:
-    """Without quotes, a shell makes two or three arguments of `training.budget=3M characters`.
+    """Check that the shell has not split `training.budget=3M characters` into several arguments.
 
     Raises:
-        UsageError: it did.
+        UsageError: the budget is not quoted.
     """
     from lstmctl import shell
     from lstmctl.config.budget import Budget
@@ -49,13 +49,13 @@ def check_budget_is_quoted(arguments: Sequence[str]) -> None:
                 continue
             if following:
                 raise UsageError(
-                    f"`{' '.join(following)}` stands apart from `{argument}`, as an argument of its own",
-                    hint=f"quote it, since a shell parts words at spaces: {shell.join([whole])}",
+                    f"`{' '.join(following)}` is a separate argument after `{argument}`",
+                    hint=f"quote the setting, since a shell splits words at spaces: {shell.join([whole])}",
                 )
 
 
 def complete_config(incomplete: str) -> list[str]:
-    """Bundled configs and, once their section is typed, config keys."""
+    """Complete bundled configs and, once their section is typed, config keys."""
     from lstmctl.config.examples import bundled_names
 
     keys = _keys() if "." in incomplete or incomplete in ("s", "d") else []
@@ -63,7 +63,7 @@ def complete_config(incomplete: str) -> list[str]:
 
 
 def complete_run(incomplete: str) -> list[str]:
-    """Names of runs."""
+    """Complete names of runs."""
     from lstmctl.runs.folder import list_runs, runs_root
 
     names = ["latest", *(folder.name for folder in list_runs(runs_root()))]
@@ -71,7 +71,7 @@ def complete_run(incomplete: str) -> list[str]:
 
 
 def complete_comparison(incomplete: str) -> list[str]:
-    """Names of comparisons, and of sweeps of them."""
+    """Complete names of comparisons and sweeps."""
     from lstmctl.runs.comparisons import list_comparisons, list_sweeps
     from lstmctl.runs.folder import runs_root
 
@@ -81,7 +81,7 @@ def complete_comparison(incomplete: str) -> list[str]:
 
 
 def complete_cell(incomplete: str) -> list[str]:
-    """Names of cells and, once their section is typed, config keys."""
+    """Complete names of cells and, once their section is typed, config keys."""
     from lstmctl.registry import CELLS
 
     keys = _keys() if "." in incomplete else []
@@ -105,7 +105,7 @@ ConfigArguments = Annotated[
     list[str] | None,
     typer.Argument(
         metavar="CONFIG|KEY=VALUE",
-        help="A file, the name of a bundled config, or - for stdin; then settings that win over it.",
+        help="A file, the name of a bundled config, or - for stdin; then settings that override it.",
         autocompletion=complete_config,
         show_default=False,
     ),
@@ -114,7 +114,7 @@ RunArgument = Annotated[
     str | None,
     typer.Argument(
         metavar="RUN",
-        help="A run's folder, its name, or latest (the newest that learned something); default: the newest that can.",
+        help="A run's folder, its name, or latest (the newest trained one); default: the newest suitable run.",
         autocompletion=complete_run,
         show_default=False,
     ),
@@ -123,7 +123,7 @@ TABLES = (".csv", ".tsv", ".parquet")
 
 
 def run_and_table(run: str | None, file: str | None) -> tuple[str | None, str | None]:
-    """A table in the place of the run is the table: the run is then the newest that can."""
+    """Take a table in place of the run as the table; the run is then the newest suitable one."""
     if run is not None and file is None and run.lower().endswith(TABLES):
         return None, run
     return run, file
@@ -134,14 +134,14 @@ Moved = Annotated[
     list[str] | None,
     typer.Argument(
         metavar="KEY=VALUE",
-        help="Where the run's own data now is, if it moved, such as data.text=PATH.",
+        help="New location of the run's own data if it has moved, such as data.text=PATH.",
         show_default=False,
     ),
 ]
 
 
 def without_moved(given: Sequence[str | None]) -> tuple[list[str], list[str]]:
-    """Split what is given to a run into plain arguments and overrides that say where its own data now is."""
+    """Split a run's arguments into plain ones and overrides that give the new location of its data."""
     there = [argument for argument in given if argument is not None]
     moved = [argument for argument in there if MOVED.match(argument)]
     return [argument for argument in there if argument not in moved], moved
@@ -150,27 +150,27 @@ def without_moved(given: Sequence[str | None]) -> tuple[list[str], list[str]]:
 def run_table_and_moved(
     run: str | None, file: str | None, moved: Sequence[str] | None
 ) -> tuple[str | None, str | None, list[str]]:
-    """`run_and_table`, and overrides that say where the run's own data now is, wherever they stand.
+    """Return the result of `run_and_table`, and overrides with the new location of the run's data, in any order.
 
     Raises:
         UsageError: there are too many arguments, or both a FILE and an override.
     """
     plain, overrides = without_moved([run, file, *(moved or ())])
     if len(plain) > 2:
-        raise UsageError(f"a RUN and a FILE are expected, not {len(plain)} arguments: {', '.join(plain)}")
+        raise UsageError(f"expected a RUN and a FILE, not {len(plain)} arguments: {', '.join(plain)}")
     run, file = run_and_table(*[*plain, None, None][:2])
     if file is not None and overrides:
-        raise UsageError(f"{file} is read instead of the run's own data; give it or {overrides[0]}")
+        raise UsageError(f"{file} is read instead of the run's own data; use either it or {overrides[0]}")
     return run, file, overrides
 
 
 Trust = Annotated[bool, typer.Option("--trust", help="Allow the config or run to import the code that it names.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object to stdout (docs/json.md).")]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress, and no tables.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print no progress and no tables.")]
 
 
 def read_text_argument(path: str) -> str:
-    """The text of a file, or of stdin for `-`, as UTF-8.
+    """Read the text of a file, or of stdin for `-`, as UTF-8.
 
     Raises:
         UsageError: it cannot be read as text.

@@ -26,15 +26,17 @@ def backtest(
     run: RunArgument = None,
     moved: Moved = None,
     split: Annotated[
-        str | None, typer.Option(help="Part of its data: validation or test; default: test where there is one.")
+        str | None, typer.Option(help="Part of the run's data: validation or test; default: test if there is one.")
     ] = None,
     windows: Annotated[
-        int | None, typer.Option(help="The last so many origins of each series; default: all.", show_default=False)
+        int | None, typer.Option(help="Use only the last N origins of each series; default: all.", show_default=False)
     ] = None,
     stride: Annotated[
         int | None, typer.Option(help="Rows from one origin to the next; default: the horizon.", show_default=False)
     ] = None,
-    refit: Annotated[bool, typer.Option("--refit", help="Train anew for each origin, on the rows before it.")] = False,
+    refit: Annotated[
+        bool, typer.Option("--refit", help="Train a new network for each origin, on the rows before it.")
+    ] = False,
     output: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write every forecast to a .csv or .parquet file.")
     ] = None,
@@ -42,10 +44,10 @@ def backtest(
     quiet: Quiet = False,
     json: Json = False,
 ) -> None:
-    """Forecast from origins that roll through held-out rows, each from what was known by then.
+    """Forecast from rolling origins in held-out rows, each from the data known at that time.
 
-    Two kinds of intervals are scored: those of the run, and adaptive ones, which widen and narrow with what was
-    revealed before each origin.
+    Two kinds of intervals are scored: the run's own, and adaptive ones, whose width follows the errors observed before
+    each origin.
     """
     from lstmctl.reporting.console import loading
 
@@ -65,7 +67,7 @@ def backtest(
         check_ending(output)
     plain, overrides = without_moved([run, *(moved or ())])
     if len(plain) > 1:
-        raise UsageError(f"one RUN is expected, not {len(plain)}: {', '.join(plain)}")
+        raise UsageError(f"expected one RUN, not {len(plain)}: {', '.join(plain)}")
     opened = api.load_run(plain[0] if plain else None, task=[tasks_with("forecast")], trust=trust, overrides=overrides)
     with TrainingDisplay(quiet=quiet or not refit) as display:
         result = opened.backtest(split=split, windows=windows, stride=stride, refit=refit, observe=display)
@@ -103,7 +105,7 @@ def _show(result: Backtest) -> None:
     rows = [
         [metric(name).words, *(_shown(score.metrics.get(name)) for score in result.scores.values())] for name in names
     ]
-    refit = "trained anew for each" if result.refit else "one network"
+    refit = "a new network for each" if result.refit else "one network"
     title = f"{result.run} on {result.split}: {result.origins:,} origins, {result.stride:,} rows apart, {refit}"
     console.print_table(title, ["", *(f"{kind} intervals" for kind in result.scores)], rows, stream=sys.stdout)
     levels = [one for one in map(metric, names) if one.interval and one.unit != "scaled"]

@@ -32,7 +32,7 @@ Examples:
 
 
 class Match(StrEnum):
-    """What is made equal between arms."""
+    """Quantity that is equal for all arms."""
 
     parameters = "parameters"
     hidden = "hidden"
@@ -40,7 +40,7 @@ class Match(StrEnum):
 
 
 class TableForm(StrEnum):
-    """How a table is written."""
+    """Format of a printed table."""
 
     markdown = "markdown"
     latex = "latex"
@@ -51,14 +51,14 @@ def compare(
         list[str] | None,
         typer.Argument(
             metavar="CELL|KEY=VALUE",
-            help="Cells to compare; then settings that hold for every arm.",
+            help="Cells to compare; then settings that apply to every arm.",
             autocompletion=complete_cell,
             show_default=False,
         ),
     ] = None,
     arm: Annotated[
         list[str] | None,
-        typer.Option(metavar='"NAME: CELL [KEY=VALUE …]"', help="A further arm with settings of its own; repeatable."),
+        typer.Option(metavar='"NAME: CELL [KEY=VALUE …]"', help="Another arm with its own settings; repeatable."),
     ] = None,
     config: Annotated[
         str | None,
@@ -70,44 +70,48 @@ def compare(
         ),
     ] = None,
     seeds: Annotated[
-        int | None, typer.Option(help="Runs of each arm, each from a seed of its own. [default: 3]")
+        int | None, typer.Option(help="Number of runs per arm, each with a different seed. [default: 3]")
     ] = None,
     match: Annotated[
         Match | None,
         typer.Option(
-            help="Make parameters (by width), hidden (width) or time (of training) equal. [default: parameters]"
+            help="Equalise parameters (by width), hidden (width) or time (of training). [default: parameters]"
         ),
     ] = None,
     tune: Annotated[
         list[str] | None,
-        typer.Option(metavar="KEY=VALUE,VALUE", help="Try these on every arm, choose on validation; repeatable."),
+        typer.Option(
+            metavar="KEY=VALUE,VALUE", help="Try these values on every arm and select by validation; repeatable."
+        ),
     ] = None,
     sweep: Annotated[
         list[str] | None,
         typer.Option(
             metavar="KEY=VALUE,VALUE,…",
-            help="Make a comparison for each of these values and draw what the arms reach over them.",
+            help="Run one comparison for each of these values and plot the arms' scores over them.",
         ),
     ] = None,
-    jobs: Annotated[int, typer.Option(help="Runs at once; the figures stay the same, their times do not compare.")] = 1,
+    jobs: Annotated[
+        int, typer.Option(help="Runs in parallel; scores stay the same, but times are not comparable.")
+    ] = 1,
     resume: Annotated[
         str | None,
         typer.Option(
             metavar="COMPARISON",
-            help="Go on with one that was stopped, or with a sweep; latest: the newest unfinished one. "
+            help="Continue a comparison or sweep that was stopped; latest: the newest unfinished one. "
             "With --seeds, add seeds to it.",
             autocompletion=complete_comparison,
         ),
     ] = None,
-    table: Annotated[TableForm | None, typer.Option(help="Print the table in this form to stdout.")] = None,
+    table: Annotated[TableForm | None, typer.Option(help="Print the table in this format to stdout.")] = None,
     trust: Trust = False,
     quiet: Quiet = False,
     json: Json = False,
 ) -> None:
-    """Train several cells under one budget over several seeds, and say how they differ.
+    """Train several cells under the same budget over several seeds, and report how they differ.
 
     Every arm reads the same data in the same order. Tables go to stderr, --table and --json to stdout. Ctrl-C saves
-    and prints the command that goes on.
+    and prints the command to continue.
     """
     from lstmctl.reporting.console import loading
 
@@ -122,18 +126,17 @@ def compare(
     from lstmctl.reporting.live_comparison import ComparisonDisplay
 
     if json and table is not None:
-        raise UsageError("--json and --table both write to stdout; give one of them")
+        raise UsageError("--json and --table both write to stdout; use only one of them")
     device = None
     if resume is not None:
         given = [argument for argument in arguments or () if not argument.startswith("device=")]
         if given or arm or tune or sweep or config is not None or match is not None:
             raise UsageError(
-                "--resume goes on with a comparison's own plan; of what is planned, only --seeds can be more, and "
-                "device=NAME another"
+                "--resume continues a comparison's own plan; only --seeds can be increased, and device=NAME changed"
             )
         device = next((argument.partition("=")[2] for argument in reversed(arguments or ())), None)
     if sweep and len(sweep) > 1:
-        raise UsageError("--sweep goes through one setting; give it once")
+        raise UsageError("--sweep takes one setting; use it only once")
     check_budget_is_quoted(arguments or ())
     cells = [argument for argument in arguments or () if "=" not in argument]
     overrides = [argument for argument in arguments or () if "=" in argument]
@@ -161,11 +164,11 @@ def compare(
                 else:
                     result = comparison.compare(cells, config, overrides, **asked)
     except comparison.Interrupted as interrupted:
-        write_line("Stopped and saved. To go on:")
+        write_line("Stopped and saved. To continue:")
         write_line(f"  {interrupted.again}")
         raise typer.Exit(128 + interrupted.signal) from None
     made = result.comparisons if isinstance(result, Sweep) else (result,)
-    # What writes such a result.
+    # Functions for this kind of result.
     tables: Any = sweep_tables if isinstance(result, Sweep) else comparison_tables
     show: Any = sweep_tables.show_sweep if isinstance(result, Sweep) else comparison_tables.show_comparison
     as_json: Any = comparison.sweep_as_json if isinstance(result, Sweep) else comparison.as_json

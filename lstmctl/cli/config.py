@@ -9,14 +9,14 @@ import typer
 
 from lstmctl.cli.arguments import ConfigArguments, Json, Trust, complete_config, split_arguments
 
-app = typer.Typer(help="Start from an example, check your own.", no_args_is_help=True, rich_markup_mode=None)
+app = typer.Typer(help="List, copy and check configs.", no_args_is_help=True, rich_markup_mode=None)
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="A bundled config.", autocompletion=complete_config)]
 
 
 @app.command("list", epilog="Examples:\n\n\b\n  lstmctl config list\n  lstmctl config list --json")
 def list_(json: Json = False) -> None:
-    """The bundled configs, each with what it shows."""
+    """List the bundled configs, each with what it demonstrates."""
     from lstmctl.cli import output
     from lstmctl.config import list_bundled
     from lstmctl.reporting import console
@@ -32,7 +32,7 @@ def list_(json: Json = False) -> None:
     epilog="Examples:\n\n\b\n  lstmctl config show travellers\n  lstmctl config show travellers model.cell=gru"
 )
 def show(arguments: ConfigArguments = None, trust: Trust = False) -> None:
-    """A config with every default filled in, ready to run; without overrides a bundled one as it is written."""
+    """Print a config with every default filled in, ready to run; without overrides, a bundled config is unchanged."""
     from lstmctl.cli import output
     from lstmctl.config import bundled_text, dump, load
     from lstmctl.config.examples import bundled_names
@@ -49,7 +49,7 @@ def show(arguments: ConfigArguments = None, trust: Trust = False) -> None:
 def copy(
     name: Name, file: Annotated[str | None, typer.Argument(metavar="FILE", help="Default: NAME.yaml here.")] = None
 ) -> None:
-    """Copy a bundled config to change it; an existing file is left alone."""
+    """Copy a bundled config for editing; existing files are never overwritten."""
     from pathlib import Path
 
     from lstmctl.config import bundled_text
@@ -63,29 +63,29 @@ def copy(
     try:
         write_synced(target, text.encode())
     except FileExistsError as error:
-        raise UsageError(f"{target} exists already", hint="give another FILE, or remove it first") from error
+        raise UsageError(f"{target} already exists", hint="choose another FILE, or remove it first") from error
     except OSError as error:
         if is_new:
             target.unlink(missing_ok=True)
-        hint = "free some space, or give a FILE on another disk" if error.errno in FULL else "give another FILE"
+        hint = "free some space, or choose a FILE on another disk" if error.errno in FULL else "choose another FILE"
         raise ResourceError(f"{target} cannot be written: {error.strerror}", hint=hint) from error
-    console.write_line(f"{target} written; run it with: lstmctl train {target}")
+    console.write_line(f"Wrote {target}; run it with: lstmctl train {target}")
 
 
 @app.command(epilog="Examples:\n\n\b\n  lstmctl config check travellers\n  lstmctl config check my.yaml seed=3")
 def check(arguments: ConfigArguments = None, trust: Trust = False) -> None:
-    """Find everything that is wrong with a config, without running it."""
+    """Check a config and report all problems, without running it."""
     from lstmctl.config import load
     from lstmctl.reporting import console
 
     config, overrides = split_arguments(arguments, "CONFIG")
     load(config or "travellers", overrides, trust=trust)
-    console.write_line(f"{config or 'travellers'} is sound")
+    console.write_line(f"{config or 'travellers'} is valid")
 
 
 @app.command(epilog="Examples:\n\n\b\n  lstmctl config schema > schema.json")
 def schema() -> None:
-    """JSON Schema of a config, for editors."""
+    """Print the JSON Schema of a config, for editors."""
     import json
 
     from lstmctl.cli import output

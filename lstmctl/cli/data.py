@@ -19,12 +19,12 @@ if TYPE_CHECKING:
     from lstmctl.data.series import SeriesCorpus
     from lstmctl.reporting.forecast_plots import SeriesCourse
 
-app = typer.Typer(help="Look at data, and get more.", no_args_is_help=True, rich_markup_mode=None)
+app = typer.Typer(help="Show, prepare and download data.", no_args_is_help=True, rich_markup_mode=None)
 
 
 @app.command("list", epilog="Examples:\n\n\b\n  lstmctl data list")
 def list_(json: Json = False) -> None:
-    """The bundled data, what the download cache holds, and what can be downloaded."""
+    """List the bundled data, the contents of the download cache, and known downloads."""
     from lstmctl.cli import output
     from lstmctl.data.listing import known_files
     from lstmctl.reporting import console
@@ -44,15 +44,15 @@ def list_(json: Json = False) -> None:
 def show(
     arguments: ConfigArguments = None,
     plot: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Draw the series with their parts, as .png or .svg.")
+        Path | None, typer.Option(metavar="FILE", help="Plot the series with their parts, as .png or .svg.")
     ] = None,
     json: Json = False,
 ) -> None:
-    """What a config's data holds, its parts, and one example window.
+    """Show a config's data, its parts, and one example window.
 
-    Of a text: its size and its symbols with their frequencies. Of labelled sequences and pairs: how many, how long, and
-    the labels of each part. Of series: rows, step, what was missing and what was
-    done about it, the windows of each part, and which rows the scaler saw.
+    For a text: its size, and its symbols with their frequencies. For labelled sequences and pairs: their number and
+    lengths, and the labels of each part. For series: rows, step, missing values and how they were treated, the windows
+    of each part, and the rows that determine the scaler.
     """
     from lstmctl.config import load
     from lstmctl.config.schema import SeriesData, TextData
@@ -64,7 +64,7 @@ def show(
     if isinstance(data, SeriesData):
         _show_series(loaded, plot, json=json)
     elif plot is not None:
-        raise UsageError(f"--plot draws series; this config has data.{data.source}")
+        raise UsageError(f"--plot needs series; this config has data.{data.source}")
     elif isinstance(data, TextData):
         _show_text(loaded, json=json)
     else:
@@ -123,7 +123,7 @@ def _show_sequences(loaded: LoadedConfig, *, json: bool) -> None:
     for warning in getattr(corpus, "warnings", {}).values():
         console.warning(warning)
     example = [[_in_short(facts["example"]["input"]), _in_short(facts["example"]["target"])]]
-    console.print_table("the first of the training part", ["input", "target"], example, stream=sys.stdout)
+    console.print_table("first example of the training part", ["input", "target"], example, stream=sys.stdout)
 
 
 def _in_short(value: str | list[Any]) -> str:
@@ -134,7 +134,7 @@ def _in_short(value: str | list[Any]) -> str:
 
 
 MOST_CHANNELS = 20
-"""In a table for people; --json has them all."""
+"""Maximum number in a table for people; --json contains all."""
 
 
 def _show_series(loaded: LoadedConfig, plot: Path | None, *, json: bool) -> None:
@@ -197,7 +197,7 @@ def _show_series(loaded: LoadedConfig, plot: Path | None, *, json: bool) -> None
 
 
 def _courses(corpus: SeriesCorpus) -> list[SeriesCourse]:
-    """Every series and column, to be drawn."""
+    """Return every series and column, for plotting."""
     from lstmctl.reporting.forecast_plots import SeriesCourse
 
     table, encoding = corpus.table, corpus.encoding
@@ -226,17 +226,17 @@ def prepare(
     arguments: ConfigArguments = None,
     to: Annotated[
         Path | None,
-        typer.Option(metavar="FOLDER", help="Where to; by default NAME.prepared in the current folder."),
+        typer.Option(metavar="FOLDER", help="Output folder; default: NAME.prepared in the current folder."),
     ] = None,
     quiet: Quiet = False,
     json: Json = False,
 ) -> None:
-    """Make a config's text or table of series into numbers on the disk, for data that is larger than the memory, and
-    print the folder.
+    """Convert a config's text or table of series to numbers on disk, for data larger than memory, and print the
+    folder.
 
-    Name the folder as data.text or data.series, and a training reads from it what it needs. It is the same data to
-    every command: a run trained on the file goes on with what was prepared of it, to the same bits. The file is read
-    twice, in little memory. Ended before its end, the same command goes on where it was.
+    Set data.text or data.series to the folder, and training reads from it as needed. All commands treat it as the same
+    data: a run trained on the file continues with the prepared data, bit for bit. The file is read twice, with little
+    memory. If it is interrupted, the same command continues.
     """
     from lstmctl.cli import output
     from lstmctl.config import load
@@ -249,7 +249,7 @@ def prepare(
     loaded = load(config or "travellers", overrides, trust=True)
     data = loaded.settings.data
     if not isinstance(data, SeriesData | TextData):
-        raise UsageError(f"only text and tables of series are prepared; this config has data.{data.source}")
+        raise UsageError(f"only text and tables of series can be prepared; this config has data.{data.source}")
     with termination_as_exit(), TransferBar("preparing", quiet=quiet) as bar:
         if isinstance(data, TextData):
             from lstmctl.data.preparing_text import prepare_text
@@ -302,7 +302,7 @@ def _table_facts(prepared: PreparedTable) -> dict[str, Any]:
 
 
 def _show_text_prepared(prepared: Prepared) -> None:
-    """What was made of a text, and what can be done with it, on stderr."""
+    """Print a summary of a prepared text, and the next command, on stderr."""
     from lstmctl import shell
     from lstmctl.reporting import console
 
@@ -316,16 +316,18 @@ def _show_text_prepared(prepared: Prepared) -> None:
     settings = [f"data.text={prepared.folder}", *(["data.symbols=bytes"] if symbols == "bytes" else [])]
     if header.length > MUCH:
         settings.append(f"data.split=[{header.length - 2 * HELD_OUT}, {HELD_OUT}, {HELD_OUT}]")
-        console.write_line(f"To score {HELD_OUT:,} {symbols} and not a tenth of all, count the parts, as here:")
+        console.write_line(
+            f"To score only {HELD_OUT:,} {symbols} instead of a tenth, set the parts as counts, as here:"
+        )
     console.write_line(f"Next: lstmctl train {shell.join(settings)}")
 
 
 def _show_table_prepared(prepared: PreparedTable, arguments: list[str]) -> None:
-    """What was made of a table, and what can be done with it, on stderr.
+    """Print a summary of a prepared table, and the next command, on stderr.
 
     Args:
         prepared: the table.
-        arguments: the config and the settings beside the table that it was prepared by.
+        arguments: the config, and the settings other than the table that it was prepared with.
     """
     from lstmctl import shell
     from lstmctl.reporting import console
@@ -347,19 +349,19 @@ def _show_what_was_there(resumed: int, of: str, *, was_there: bool) -> None:
     from lstmctl.reporting import console
 
     if was_there:
-        console.write_line("It was there already and is the same.")
+        console.write_line("It already exists and is unchanged.")
     elif resumed:
-        console.write_line(f"An earlier attempt had done {resumed:,} {of} of it.")
+        console.write_line(f"Continued after {resumed:,} {of} from an earlier attempt.")
 
 
 MUCH = 50_000_000
-"""Symbols of a text, a tenth of which takes long to score."""
+"""Symbols of a text from which scoring a tenth of it takes long."""
 HELD_OUT = 1_000_000
-"""Symbols that are proposed for each part that is scored."""
+"""Suggested number of symbols for each scored part."""
 
 
 def complete_known(incomplete: str) -> list[str]:
-    """Names of what can be downloaded."""
+    """Complete names of known downloads."""
     from lstmctl.data.sources import KNOWN
 
     return [name for name in KNOWN if name.casefold().startswith(incomplete.casefold())]
@@ -374,22 +376,23 @@ def download(
         str,
         typer.Argument(
             metavar="NAME|URL",
-            help="A known name (lstmctl data list shows them), or an http or https URL.",
+            help="A known name (see lstmctl data list), or an http or https URL.",
             autocompletion=complete_known,
         ),
     ],
-    sha256: Annotated[str | None, typer.Option(metavar="HASH", help="The SHA-256 that the file must have.")] = None,
+    sha256: Annotated[str | None, typer.Option(metavar="HASH", help="The expected SHA-256 of the file.")] = None,
     limit: Annotated[
-        str, typer.Option(metavar="SIZE", help="The most that is fetched, such as 500MB or 2GB.")
+        str, typer.Option(metavar="SIZE", help="Maximum size of the download, such as 500MB or 2GB.")
     ] = "100MB",
     quiet: Quiet = False,
     json: Json = False,
 ) -> None:
-    """Fetch a file into the download cache, where configs find it by its name, and print its path.
+    """Download a file into the cache, where configs find it by name, and print its path.
 
-    A file already there is not fetched again if its SHA-256 is known and right. Without a known SHA-256 it is fetched
-    and compared. A file of other content is never replaced: remove it first. Nothing is retried; a server that stays
-    silent for 30 seconds is given up, and what breaks off or has the wrong SHA-256 is not kept.
+    A file in the cache is not downloaded again if its SHA-256 is known and correct. Without a known SHA-256, it is
+    downloaded and compared. Files with different content are never replaced: remove them first. There are no retries:
+    the download is aborted if the server is silent for 30 seconds, and incomplete files or files with a wrong SHA-256
+    are not kept.
     """
     from lstmctl.cli import output
     from lstmctl.data.downloading import download as fetch
@@ -418,7 +421,7 @@ def download(
 
 
 def _show_downloaded(downloaded: Downloaded) -> None:
-    """What came, whether it is right, and what can be done with it now, on stderr."""
+    """Print a summary of a download, whether it is verified, and the next command, on stderr."""
     from lstmctl import shell
     from lstmctl.reporting import console
 
@@ -427,10 +430,10 @@ def _show_downloaded(downloaded: Downloaded) -> None:
     console.write_line(facts + (" as expected" if downloaded.verified else ""))
     if downloaded.was_there:
         console.write_line(
-            "It was there already" + (" and is the same." if downloaded.fetched else "; nothing was fetched.")
+            "It already exists" + (" and is unchanged." if downloaded.fetched else "; nothing was downloaded.")
         )
     if not downloaded.verified:
-        console.write_line("It is not verified: nobody said what its SHA-256 should be. To pin it, give with the URL:")
+        console.write_line("Not verified: its SHA-256 is not known in advance. To pin this version, add to the URL:")
         console.write_line(f"  --sha256 {downloaded.sha256}")
     if source.config is not None:
         console.write_line(f"Next: lstmctl train {source.config}")

@@ -27,12 +27,12 @@ def evaluate(
     ] = None,
     moved: Moved = None,
     split: Annotated[
-        str | None, typer.Option(help="Part of its own data: training, validation (the default) or test.")
+        str | None, typer.Option(help="Part of the run's data: training, validation (the default) or test.")
     ] = None,
     trust: Trust = False,
     json: Json = False,
 ) -> None:
-    """Score a run on data it did not learn from, with simple baselines beside it.
+    """Score a run on held-out data, together with simple baselines.
 
     Text: one stream from a zero state, and (cold) windows of 64 and of 256 symbols, each from a zero state. Forecasts:
     every window, overall, by channel and by step of the horizon. Labels: every sequence, overall and by label.
@@ -53,7 +53,7 @@ def evaluate(
     able = [tasks_with("read tables")] if file is not None else ()
     opened = api.load_run(run, task=able, trust=trust, overrides=overrides)
     if split is not None and file is not None:
-        raise UsageError("--split is a part of the run's own data; give it or a FILE")
+        raise UsageError("--split selects a part of the run's own data; use either it or a FILE")
     evaluation = opened.evaluate(split or "validation", file)
     if json:
         output.write_json(

@@ -23,20 +23,21 @@ def forecast(
     run: RunArgument = None,
     file: Annotated[
         str | None,
-        typer.Argument(metavar="FILE", help="Forecast beyond the end of this table; default: of the one trained on."),
+        typer.Argument(metavar="FILE", help="Forecast beyond the end of this table; default: the training table."),
     ] = None,
     output: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Write the table to a .csv or .parquet file, not to stdout.")
+        Path | None,
+        typer.Option(metavar="FILE", help="Write the table to a .csv or .parquet file instead of stdout."),
     ] = None,
-    plot: Annotated[Path | None, typer.Option(metavar="FILE", help="Draw the forecasts, as .png or .svg.")] = None,
+    plot: Annotated[Path | None, typer.Option(metavar="FILE", help="Plot the forecasts, as .png or .svg.")] = None,
     trust: Trust = False,
     json: Json = False,
 ) -> None:
-    """Forecast what comes after the last row of a table.
+    """Forecast the rows after the last row of a table.
 
-    The table has a row for each series and time: unique_id, ds, the forecast by the name of the cell, and the ends of
-    its intervals (gru-lo-90, gru-hi-90), all in the units of the data. FILE needs no target beyond its end; columns
-    that are known in advance go on in rows of their own.
+    The table has one row per series and time: unique_id, ds, the forecast in a column named like the cell, and the ends
+    of its intervals (gru-lo-90, gru-hi-90), all in the units of the data. FILE needs no targets beyond its end; columns
+    that are known in advance continue in additional rows.
     """
     from dataclasses import asdict
 

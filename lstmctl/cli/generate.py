@@ -25,36 +25,40 @@ Examples:
 
 def generate(
     run: RunArgument = None,
-    prompt: Annotated[str | None, typer.Option(help="Text to continue; none starts a new text.")] = None,
+    prompt: Annotated[str | None, typer.Option(help="Text to continue; without one, a new text starts.")] = None,
     prompt_file: Annotated[
         str | None, typer.Option(metavar="FILE", help="Read the prompt from a file, or - for stdin.")
     ] = None,
-    label: Annotated[str | None, typer.Option(help="What to write a text for, with a run that learnt that.")] = None,
-    length: Annotated[int, typer.Option(help="Symbols to write at most.")] = 400,
-    temperature: Annotated[float, typer.Option(help="Below 1 is safer, above 1 bolder, 0 always the likeliest.")] = 0.8,
-    top_k: Annotated[int | None, typer.Option(help="Choose among so many of the likeliest symbols.")] = None,
-    top_p: Annotated[float, typer.Option(help="Choose among the likeliest symbols that reach this sum.")] = 1.0,
-    min_p: Annotated[float, typer.Option(help="Leave out what is less likely than this share of the likeliest.")] = 0.0,
+    label: Annotated[
+        str | None, typer.Option(help="Label of the text, for a run trained to generate text from labels.")
+    ] = None,
+    length: Annotated[int, typer.Option(help="Maximum number of symbols to generate.")] = 400,
+    temperature: Annotated[
+        float, typer.Option(help="Below 1 is safer, above 1 bolder, 0 always picks the most likely symbol.")
+    ] = 0.8,
+    top_k: Annotated[int | None, typer.Option(help="Sample from this many of the most likely symbols.")] = None,
+    top_p: Annotated[float, typer.Option(help="Sample from the most likely symbols that reach this sum.")] = 1.0,
+    min_p: Annotated[float, typer.Option(help="Exclude symbols below this fraction of the highest probability.")] = 0.0,
     repetition_penalty: Annotated[float, typer.Option(help="Above 1 avoids the latest 64 symbols.")] = 1.0,
-    stop: Annotated[str | None, typer.Option(help="End before this string.")] = None,
-    seed: Annotated[int | None, typer.Option(help="Of the draws; default: the run's.", show_default=False)] = None,
-    count: Annotated[int, typer.Option(help="Texts to write, side by side.")] = 1,
+    stop: Annotated[str | None, typer.Option(help="Stop before this string.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Seed for sampling; default: the run's.", show_default=False)] = None,
+    count: Annotated[int, typer.Option(help="Number of texts, generated in parallel.")] = 1,
     precision: Annotated[
         str,
-        typer.Option(help="Of the products: float32, or for more speed in wide networks bfloat16 or int8."),
+        typer.Option(help="Precision of products: float32, or, faster for wide networks, bfloat16 or int8."),
     ] = "float32",
     replace_unknown: Annotated[
-        bool, typer.Option("--replace-unknown", help="Put known symbols in place of those the run never saw.")
+        bool, typer.Option("--replace-unknown", help="Replace symbols that the run has never seen by known ones.")
     ] = False,
     trust: Trust = False,
     json: Json = False,
 ) -> None:
-    """Write text with a trained run, or draw sample paths from a forecaster.
+    """Generate text with a trained run, or draw sample paths from a forecaster.
 
-    The prompt and what follows go to stdout, symbol by symbol; on a terminal, control characters are shown as escapes.
-    Several texts are separated by a line of three dashes. Where no run is named, the newest language model is taken, or
-    with --label the newest run that writes for labels, whose texts end where it ends them. Of a forecaster, a table of
-    --count sample paths for each series.
+    The prompt and its continuation go to stdout, symbol by symbol; on a terminal, control characters are escaped.
+    Several texts are separated by a line of three dashes. Without RUN, the newest language model is used, or with
+    --label the newest run that generates text from labels, whose texts end by themselves. For a forecaster, the output
+    is a table of --count sample paths for each series.
     """
     from lstmctl.reporting.console import loading
 
@@ -68,7 +72,7 @@ def generate(
     from lstmctl.errors import UsageError
 
     if prompt is not None and prompt_file is not None:
-        raise UsageError("give either --prompt or --prompt-file")
+        raise UsageError("use either --prompt or --prompt-file")
     given = read_text_argument(prompt_file) if prompt_file is not None else prompt or ""
     sampling = Sampling(temperature, top_k, top_p, min_p, repetition_penalty)
     writers, for_labels = tasks_with("write"), tasks_with("write for a label")
@@ -77,7 +81,7 @@ def generate(
     if "forecast" in opened.settings.task.abilities:
         asked = (given, label, length, temperature, top_k, top_p, min_p, repetition_penalty, stop, replace_unknown)
         if (*asked, precision) != ("", None, 400, 0.8, None, 1.0, 0.0, 1.0, None, False, "float32"):
-            raise UsageError(f"{opened.name} forecasts series: it takes --count and --seed, and nothing for text")
+            raise UsageError(f"{opened.name} forecasts series: of the options, it takes only --count and --seed")
         _write_paths(opened, count, seed, json=json)
         return
     writing = opened.write(

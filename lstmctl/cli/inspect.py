@@ -14,26 +14,26 @@ from lstmctl.cli.arguments import Json, Moved, RunArgument, Trust, complete_run,
 if TYPE_CHECKING:
     from lstmctl.api import Run
 
-app = typer.Typer(help="Look into a trained network.", no_args_is_help=True, rich_markup_mode=None)
+app = typer.Typer(help="Inspect a trained network.", no_args_is_help=True, rich_markup_mode=None)
 
 Plot = Annotated[
     Path | None,
     typer.Option(
         metavar="FILE",
-        help="Draw it there, as .png or .svg; default: plots/inspect-….png in the run's folder.",
+        help="Output file, as .png or .svg; default: plots/inspect-….png in the run's folder.",
         show_default=False,
     ),
 ]
 Split = Annotated[
     str | None,
-    typer.Option(help="Part of its own data to read; default: test where there is one, else validation."),
+    typer.Option(help="Part of the run's data to read; default: test if there is one, else validation."),
 ]
 Runs = Annotated[
     list[str] | None,
     typer.Argument(
         metavar="RUN …",
-        help="Runs to look into, drawn together; default: the newest. data.text=PATH says where their data now is, if "
-        "it moved.",
+        help="Runs to inspect, plotted together; default: the newest. data.text=PATH gives the new location of their "
+        "data if it has moved.",
         autocompletion=complete_run,
         show_default=False,
     ),
@@ -57,7 +57,8 @@ def gates(
     moved: Moved = None,
     text: Annotated[str | None, typer.Option(help="Read this text instead.", show_default=False)] = None,
     label: Annotated[
-        str | None, typer.Option(help="Of that text, with a run that writes for labels.", show_default=False)
+        str | None,
+        typer.Option(help="Label of that text, for a run that generates text from labels.", show_default=False),
     ] = None,
     split: Split = None,
     layer: Annotated[
@@ -72,10 +73,10 @@ def gates(
     trust: Trust = False,
     json: Json = False,
 ) -> None:
-    """Show every gate and state of a layer over an input, and name the units that track something in it.
+    """Show every gate and state of a layer over an input, and the units that track properties of it.
 
-    A unit is found by its correlation with a property of the text (position in the line, inside quotes, …) on the
-    first half of 5,000 symbols, and reported by that on the second half.
+    A unit is selected by its correlation with a property of the text (position in the line, inside quotes, …) on the
+    first half of 5,000 symbols; the correlation on the second half is reported.
     """
     from lstmctl import inspection
     from lstmctl.cli import output
@@ -122,10 +123,11 @@ def memory(
     trust: Trust = False,
     json: Json = False,
 ) -> None:
-    """Tell how long each unit keeps what it holds, and how often its gates are shut or open.
+    """Measure how long each unit retains its state, and how often its gates are closed or open.
 
-    A time constant is −1/ln of the geometric mean of the gate that keeps the state: the steps in which it shrinks to
-    1/e. A vanilla network has no such gate: it is told by the spectral radius of its recurrent matrix.
+    A time constant is −1/ln of the geometric mean of the gate that retains the state: the number of steps in which the
+    state decays to 1/e. A vanilla network has no such gate; the spectral radius of its recurrent matrix is shown
+    instead.
     """
     from lstmctl import inspection
     from lstmctl.cli import output
@@ -157,20 +159,22 @@ Examples:
 )
 def gradients(
     runs: Runs = None,
-    steps: Annotated[int, typer.Option(help="How far to go back.")] = 100,
-    positions: Annotated[int, typer.Option(help="Times from which to go back, spread over the data.")] = 64,
-    initial: Annotated[bool, typer.Option("--initial", help="Take the networks as they were before training.")] = False,
+    steps: Annotated[int, typer.Option(help="Number of steps to go back.")] = 100,
+    positions: Annotated[int, typer.Option(help="Number of times to start from, spread over the data.")] = 64,
+    initial: Annotated[
+        bool, typer.Option("--initial", help="Use the networks as initialised, before training.")
+    ] = False,
     layer: Annotated[
-        int | None, typer.Option(help="The layer to draw, from 1; default: the last.", show_default=False)
+        int | None, typer.Option(help="The layer to plot, from 1; default: the last.", show_default=False)
     ] = None,
     split: Split = None,
     plot: Plot = None,
     trust: Trust = False,
     json: Json = False,
 ) -> None:
-    """Measure how the gradient fades on its way back: the norm of d loss(t) / d state(t − k) over k.
+    """Measure the decay of the gradient backwards in time: the norm of d loss(t) / d state(t − k) over k.
 
-    Reported are the rate (by what a step multiplies it, fitted over all k) and the half-life in steps.
+    The output includes the rate (the factor per step, fitted over all k) and the half-life in steps.
     """
     from lstmctl.reporting.console import loading
 
@@ -192,7 +196,7 @@ def gradients(
     ]
     carrying = [one for one in found if one.courses]
     if layer is not None and any(not courses_of(one, layer) for one in carrying):
-        raise UsageError(f"there is no layer {layer} in every run")
+        raise UsageError(f"not every run has a layer {layer}")
     if carrying:
         _draw(opened[0], "gradients", plot, lambda path: write_gradients(path, carrying, layer))
     if json:
@@ -215,21 +219,23 @@ def recall(
     runs: Runs = None,
     file: Annotated[
         str | None,
-        typer.Option(metavar="FILE", help="Read this text instead, with its table beside it.", show_default=False),
+        typer.Option(
+            metavar="FILE", help="Read this text instead; its table is in the same folder.", show_default=False
+        ),
     ] = None,
     split: Split = None,
     kind: Annotated[
         str | None,
-        typer.Option(help="Of dependencies; default: what the table has most of.", show_default=False),
+        typer.Option(help="Kind of dependency; default: the most frequent in the table.", show_default=False),
     ] = None,
     plot: Plot = None,
     trust: Trust = False,
     json: Json = False,
 ) -> None:
-    """Ask how much of what was said before a run recalls, by the distance to it.
+    """Measure how well a run recalls earlier information, by its distance.
 
-    It needs a text of which the distances are known: the bundled travellers, or one with NAME-dependencies.csv beside
-    it (docs/inspecting.md).
+    This needs a text with known distances: the bundled travellers, or one with NAME-dependencies.csv in the same folder
+    (docs/inspecting.md).
     """
     from lstmctl import inspection
     from lstmctl.cli import output
@@ -271,11 +277,13 @@ def _numbers(units: str | None) -> list[int]:
     try:
         return [int(unit) for unit in units.split(",")] if units is not None else []
     except ValueError as error:
-        raise UsageError(f"--units are whole numbers with commas between, such as 3,17,40, not `{units}`") from error
+        raise UsageError(
+            f"--units must be whole numbers separated by commas, such as 3,17,40, not `{units}`"
+        ) from error
 
 
 def _draw(run: Run, what: str, plot: Path | None, write: Callable[[Path], object]) -> None:
-    """Draw where it was asked for, or into the run's folder, and tell where on stderr."""
+    """Plot to the given file, or into the run's folder, and print the path on stderr."""
     from lstmctl.reporting import console
     from lstmctl.storage import disk_errors
 

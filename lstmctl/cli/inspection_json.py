@@ -1,4 +1,4 @@
-"""What `lstmctl inspect … --json` prints (docs/json.md)."""
+"""JSON output of `lstmctl inspect … --json` (docs/json.md)."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from lstmctl.findings import GateFindings, GradientFindings, MemoryFindings, Rec
 
 
 def gates_json(findings: GateFindings) -> dict[str, Any]:
-    """The object of `inspect gates --json`."""
+    """Return the object of `inspect gates --json`."""
     return {
         **asdict(findings.about),
         "layer": findings.layer,
@@ -45,7 +45,7 @@ def gates_json(findings: GateFindings) -> dict[str, Any]:
 
 
 def memory_json(findings: MemoryFindings) -> dict[str, Any]:
-    """The object of `inspect memory --json`; a time constant without an end is null."""
+    """Return the object of `inspect memory --json`; an infinite time constant is null."""
     return {
         **asdict(findings.about),
         "steps": findings.steps,
@@ -66,7 +66,7 @@ def memory_json(findings: MemoryFindings) -> dict[str, Any]:
 
 
 def gradients_json(findings: Sequence[GradientFindings]) -> dict[str, Any]:
-    """The object of `inspect gradients --json`."""
+    """Return the object of `inspect gradients --json`."""
     return {
         "runs": [
             {
@@ -87,7 +87,7 @@ def gradients_json(findings: Sequence[GradientFindings]) -> dict[str, Any]:
 
 
 def recall_json(findings: Sequence[RecallFindings]) -> dict[str, Any]:
-    """The object of `inspect recall --json`."""
+    """Return the object of `inspect recall --json`."""
     return {
         "runs": [
             {

@@ -1,4 +1,4 @@
-"""The door: registers the verbs, and turns every error into its message and exit code."""
+"""Entry point: registers the commands, and turns every error into a message and an exit code."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def show_version(wanted: bool) -> None:
 @app.callback()
 def options(
     context: typer.Context,
-    debug: Annotated[bool, typer.Option("--debug", help="Show a traceback with an error.")] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
     version: Annotated[
         bool, typer.Option("--version", help="Print the version.", callback=show_version, is_eager=True)
     ] = False,
@@ -77,23 +77,23 @@ def options(
     verb, processes = context.invoked_subcommand, os.environ.get("WORLD_SIZE", "1")
     if verb != "train" and "RANK" in os.environ and processes != "1":
         raise UsageError(
-            f"{verb} is the work of one process, and torchrun started {processes}; only train is for several",
+            f"{verb} runs in a single process, but torchrun started {processes}; only train supports several",
             hint=f"without torchrun: lstmctl {verb} …",
         )
 
 
 def main() -> None:
-    """Run the command line and end the process with the exit code of `lstmctl.errors`."""
+    """Run the command line and exit with one of the codes in `lstmctl.errors`."""
     _open_standard_streams()
     ctrl_c = _CtrlC()
     try:
         ctrl_c.install()
         code = _prepared_and_run()
         ctrl_c.leave()
-    except KeyboardInterrupt:  # one more, while the first was told
+    except KeyboardInterrupt:  # another one, while the first was being handled
         ctrl_c.leave()
         code = 130
-    except MemoryError:  # too little is left for the words of an error, too
+    except MemoryError:  # memory may also be too low to print an error in the normal way
         ctrl_c.leave()
         os.write(2, b"error: out of memory\n")
         code = ResourceError.exit_code
@@ -103,7 +103,7 @@ def main() -> None:
 def _prepared_and_run() -> int:
     for stream in (sys.stdout, sys.stderr):
         if stream is not None and hasattr(stream, "reconfigure"):
-            # A console that lacks a character shows its escape instead of stopping the program.
+            # A console that lacks a character shows an escape instead of stopping the program.
             stream.reconfigure(errors="backslashreplace")
     logging.basicConfig(handlers=[_Warnings()], level=logging.WARNING)
     return _run()
@@ -136,7 +136,7 @@ def _run() -> int:
 def _exit_code(error: SystemExit) -> int:
     if error.code is None:
         return 0
-    if isinstance(error.__context__, BrokenPipeError):  # Typer ends so when whoever read its help has seen enough
+    if isinstance(error.__context__, BrokenPipeError):  # Typer exits like this if the reader closes the pipe
         output.let_go()
         return 0
     return error.code if isinstance(error.code, int) else 1
@@ -145,7 +145,7 @@ def _exit_code(error: SystemExit) -> int:
 def _show_unexpected(error: Exception) -> int:
     from lstmctl.reporting import console
 
-    if isinstance(error, OSError) and error.errno in FULL and error.filename is None:  # files name themselves
+    if isinstance(error, OSError) and error.errno in FULL and error.filename is None:  # no file name: stdout
         output.let_go()
         console.error([f"stdout cannot be written: {error.strerror}"], "free some space")
         return ResourceError.exit_code
@@ -154,7 +154,8 @@ def _show_unexpected(error: Exception) -> int:
         return known.exit_code
     console.error(
         [f"unexpected {type(error).__name__}: {error}"],
-        "this is a fault of lstmctl; `lstmctl --debug …` shows where, please report it with `lstmctl --version`",
+        "this is a bug in lstmctl; `lstmctl --debug …` shows where; please report it with the output of "
+        "`lstmctl --version`",
     )
     return 1
 
@@ -174,13 +175,13 @@ def _show_usage_error(error: Any) -> int:
 
 
 def _tells_of_usage() -> bool:
-    """Of several processes all meet the same error in the command line, and the first tells of it."""
+    """Return True for the process that reports usage errors: of several processes, only the first."""
     return os.environ.get("RANK", "0") == "0"
 
 
 def _open_standard_streams() -> None:
-    """Keep files that are opened later from getting the number of a standard stream that is closed: whatever a library
-    writes there would go into them."""
+    """Keep files opened later from taking the number of a closed standard stream: they would receive whatever a library
+    writes to that stream."""
     while (opened := os.open(os.devnull, os.O_RDWR)) <= 2:
         pass
     os.close(opened)
@@ -189,19 +190,19 @@ def _open_standard_streams() -> None:
 
 
 class _CtrlC:
-    """Ctrl-C ends the command in order; once it ends, more of them change nothing and show nothing."""
+    """Handler for Ctrl-C: the first ends the command in order; later ones have no effect and print nothing."""
 
     def __init__(self) -> None:
         self._stop = Stop()
         self._leaving_since: float | None = None
 
     def install(self) -> None:
-        """Handle SIGINT, unless the process was started with it ignored, or runs in a thread."""
+        """Handle SIGINT, unless it was ignored when the process started, or this is not the main thread."""
         if threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGINT) != signal.SIG_IGN:
             signal.signal(signal.SIGINT, self)
 
     def leave(self) -> None:
-        """From now on there is nothing left to interrupt."""
+        """Mark the command as ending, so that nothing is interrupted from now on."""
         self._leaving_since = time.monotonic()
 
     def __call__(self, number: int, frame: FrameType | None) -> None:
@@ -212,7 +213,7 @@ class _CtrlC:
 
 
 class _Warnings(logging.Handler):
-    """Warnings of ours, and of the libraries, as `warning: …` lines."""
+    """Prints our warnings, and those of libraries, as `warning: …` lines."""
 
     def emit(self, record: logging.LogRecord) -> None:
         from lstmctl.reporting import console

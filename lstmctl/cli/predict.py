@@ -23,21 +23,20 @@ def predict(
     run: RunArgument = None,
     file: Annotated[
         str | None,
-        typer.Argument(metavar="FILE", help="A table as in training, or a file of texts, a line each."),
+        typer.Argument(metavar="FILE", help="A table as in training, or a file with one text per line."),
     ] = None,
     text: Annotated[
-        list[str] | None, typer.Option(help="A single text instead; may be given several times, - reads lines.")
+        list[str] | None, typer.Option(help="A single text instead; repeatable; - reads lines from stdin.")
     ] = None,
-    output: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the CSV there, not to stdout.")] = None,
+    output: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the CSV to a file, not to stdout.")] = None,
     trust: Trust = False,
     json: Json = False,
 ) -> None:
-    """Tell labels, numbers, another text or the next symbol from sequences.
+    """Predict labels, numbers, another text or the next symbol from sequences.
 
-    The table has a row for each text with its label and the label's probability, with a label for each of its
-    characters, with its numbers, or with the text that was written for it; for sequences of frames a row each, or, of
-    labels for every frame, a row a frame. What is to be told need not be in FILE. The label that a language model tells
-    is the symbol most likely to follow the text.
+    The output has one row per text, with its label and the label's probability, a label for each character, its numbers
+    or the text generated from it; for sequences of frames, one row per sequence, or one per frame if every frame has a
+    label. FILE need not contain the labels. For a language model, the label is the most likely next symbol of the text.
     """
     from dataclasses import asdict
 

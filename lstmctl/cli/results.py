@@ -1,4 +1,4 @@
-"""How a trained run is told: for people, and as JSON."""
+"""Output about a trained run: for people, and as JSON."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def trained_json(run: Run) -> dict[str, Any]:
-    """The object of `train --json`."""
+    """Return the object of `train --json`."""
     info = run.info
     keys = ("cell", "parameters", "rate", "precision", "device", "kernel", "steps", "step")
     return {
@@ -30,20 +30,20 @@ def trained_json(run: Run) -> dict[str, Any]:
 
 
 def weights_json(run: Run) -> dict[str, Any]:
-    """Which weights a command used, for its JSON object."""
+    """Return the weights that a command used, for its JSON object."""
     return {"weights_step": run.step, "fallback": run.fallback}
 
 
 def with_weights(found: dict[str, Any], runs: Sequence[Run]) -> dict[str, Any]:
-    """The JSON object of a command about several runs, with the weights that it used of each."""
+    """Add the weights used for each run to the JSON object of a command about several runs."""
     rows = zip(found["runs"], runs, strict=True)
     return {**found, "runs": [{**row, **weights_json(run)} for row, run in rows]}
 
 
 def show_trained(run: Run, *, quiet: bool) -> None:
-    """What a person wants to know at the end of training, on stderr."""
+    """Print a summary at the end of training, on stderr."""
     if run.status == "interrupted":
-        console.write_line(f"Stopped at step {run.info['step']:,} of {run.info['steps']:,} and saved. To go on:")
+        console.write_line(f"Stopped at step {run.info['step']:,} of {run.info['steps']:,} and saved. To continue:")
         console.write_line(f"  lstmctl train --resume {_named(run)}")
         return
     if quiet:
@@ -69,7 +69,7 @@ def _weights(run: Run) -> str:
 
 
 def _show_figures(run: Run) -> None:
-    """All figures of every part."""
+    """Print all metrics of every part."""
     rows = [
         [part, *(f"{figures[name]:.4f}" if name in figures else "" for name in _names(run))]
         for part, figures in run.metrics.items()
@@ -80,8 +80,7 @@ def _show_figures(run: Run) -> None:
 
 
 def _show_evaluated(run: Run, stored: StoredEvaluation) -> None:
-    """Figures that mean something beside those of the baselines alone, of which there may be too many for the width of
-    a terminal."""
+    """Print the metrics that are comparable with baselines; all of them might not fit a terminal's width."""
     table = overall(stored.evaluation, stored.primary)
     if table is not None:
         console.print_table(f"{run.name}, {_weights(run)}, {table.title}", table.columns, table.rows)
@@ -90,7 +89,7 @@ def _show_evaluated(run: Run, stored: StoredEvaluation) -> None:
 
 
 def _named(run: Run) -> str:
-    """A run as it is typed: quoted where it must be, and with consent where it names code."""
+    """Return a run as an argument: quoted if necessary, and with consent if it names code."""
     return shell.join([str(run.path)]) + (" --trust" if is_user_class(run.settings.model.cell) else "")
 
 

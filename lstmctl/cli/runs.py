@@ -9,12 +9,12 @@ import typer
 
 from lstmctl.cli.arguments import Json, RunArgument
 
-app = typer.Typer(help="Look at runs.", no_args_is_help=True, rich_markup_mode=None)
+app = typer.Typer(help="List and show runs.", no_args_is_help=True, rich_markup_mode=None)
 
 
 @app.command("list", epilog="Examples:\n\n\b\n  lstmctl runs list\n  lstmctl runs list --json")
 def list_(json: Json = False) -> None:
-    """All runs, oldest first, with their status and figures; then all comparisons, and all sweeps of them."""
+    """List all runs, oldest first, with their status and metrics; then all comparisons and sweeps."""
     from lstmctl.cli import output
     from lstmctl.reporting import console
     from lstmctl.runs.comparisons import list_comparisons, list_sweeps, summarise_comparison, summarise_sweep
@@ -28,7 +28,7 @@ def list_(json: Json = False) -> None:
         output.write_json({"runs": rows, "comparisons": comparisons, "sweeps": sweeps})
         return
     if not rows and not comparisons and not sweeps:
-        console.write_line(f"no runs under {runs_root()}; `lstmctl train` makes the first")
+        console.write_line(f"no runs in {runs_root()}; start one with `lstmctl train`")
         return
     columns = ["run", "status", "cell", "parameters", "step", "primary", "started"]
     _print(columns, rows)
@@ -42,7 +42,7 @@ def list_(json: Json = False) -> None:
 
 @app.command(epilog="Examples:\n\n\b\n  lstmctl runs show\n  lstmctl runs show latest --json")
 def show(run: RunArgument = None, json: Json = False) -> None:
-    """What `run.json` knows of a run: its facts, its data and its figures; --json has all of it as it is."""
+    """Show a run's facts, data and metrics from `run.json`; --json prints its full contents."""
     from lstmctl.cli import output
     from lstmctl.reporting import console
     from lstmctl.runs.folder import find_any, runs_root
@@ -61,7 +61,7 @@ def show(run: RunArgument = None, json: Json = False) -> None:
 
 @app.command(epilog="Examples:\n\n\b\n  lstmctl runs report\n  lstmctl runs report travellers-lstm-001")
 def report(run: RunArgument = None) -> None:
-    """Write a run's report.html and plots again, from the files in its folder, and print where it is."""
+    """Recreate a run's report.html and plots from the files in its folder, and print the path."""
     from lstmctl.cli import output
     from lstmctl.reporting.report import write_report
     from lstmctl.runs.folder import find_any, runs_root
@@ -85,7 +85,7 @@ def _show_data(data: dict[str, Any]) -> None:
 
 
 def _show_metrics(metrics: dict[str, Any]) -> None:
-    """A figure a row, a part a column."""
+    """Print metrics, with one row per metric and one column per part."""
     from lstmctl.metrics import metric
     from lstmctl.reporting import console
 

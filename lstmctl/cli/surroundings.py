@@ -1,4 +1,4 @@
-"""What the system refuses outside of any file that the program knows how to name, as errors in plain words."""
+"""Plain error messages for system failures that do not belong to a file the program can name."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from lstmctl.errors import LstmctlError, ResourceError, UsageError
 
 FEW_FILES = 256
 LITTLE_MEMORY = 16 * 2**30
-"""Bytes of address space: the libraries of torch for CUDA take more than ten of these gigabytes."""
+"""Bytes of address space: torch's CUDA libraries alone take more than ten of these gigabytes."""
 FILES_RAN_OUT = {errno.EMFILE, errno.ENFILE}
 REFUSALS = (
     *("cannot allocate", "can't allocate", "bad_alloc", "not enough memory", "out of memory", "failed to map"),
     *("cannot open shared object", "too many open files", "can't start new thread"),
 )
-"""Parts of messages in which libraries that cannot be loaded, and threads that cannot be started, say why."""
+"""Parts of messages from libraries that cannot be loaded and threads that cannot be started."""
 
 
 def in_words(error: Exception) -> LstmctlError | None:
-    """Return the error to show where the surroundings are to blame; None for a fault of the program."""
+    """Return the error to show if the system is to blame; None for a bug in the program."""
     if isinstance(error, MemoryError):
         return ResourceError("out of memory", hint=_limit_hint())
     if isinstance(error, UnicodeEncodeError) and _has_surrogates(error):
@@ -34,7 +34,7 @@ def in_words(error: Exception) -> LstmctlError | None:
     if isinstance(error, ImportError | RuntimeError | SystemError) and (
         lacking or any(part in text for part in REFUSALS)
     ):
-        return ResourceError(f"the system refused what the program needs: {error}", hint=_limit_hint())
+        return ResourceError(f"the system refused a resource that the program needs: {error}", hint=_limit_hint())
     return None
 
 
@@ -43,7 +43,7 @@ def _refused(error: OSError) -> ResourceError:
     if error.errno in FILES_RAN_OUT:
         return ResourceError("too many open files", hint=_limit_hint() or "close other programs")
     if error.errno == errno.ENOENT and not _folder_is_there():
-        return ResourceError("the current folder was removed", hint="change to another: cd")
+        return ResourceError("the current folder was removed", hint="change to another folder: cd")
     what = error.filename if isinstance(error.filename, str | bytes) else None
     name = os.fsdecode(what) if what else "a file or a connection"
     return ResourceError(f"{name} cannot be used: {reason}", hint=_limit_hint())
@@ -62,7 +62,7 @@ def _has_surrogates(error: UnicodeEncodeError) -> bool:
 
 
 def _limit_hint() -> str | None:
-    """The command that raises a limit of this process that is low; None where none is."""
+    """Return the command that raises a low limit of this process; None if no limit is low."""
     if sys.platform == "win32":
         return None
     import resource
@@ -71,5 +71,5 @@ def _limit_hint() -> str | None:
     if files != resource.RLIM_INFINITY and files < FEW_FILES:
         return f"this process may open {files} files; allow more: ulimit -n 1024"
     if space != resource.RLIM_INFINITY and space < LITTLE_MEMORY:
-        return f"this process may use {space / 2**30:.1f} GiB of addresses; allow more: ulimit -v unlimited"
+        return f"this process may use {space / 2**30:.1f} GiB of address space; allow more: ulimit -v unlimited"
     return None

@@ -25,7 +25,7 @@ def train(
         str | None,
         typer.Option(
             metavar="RUN",
-            help="Go on exactly where a run stopped; latest: the newest unfinished one.",
+            help="Continue exactly where a run stopped; latest: the newest unfinished one.",
             autocompletion=complete_run,
         ),
     ] = None,
@@ -34,19 +34,21 @@ def train(
         typer.Option(metavar="RUN", help="Start from a run's weights, in a new run.", autocompletion=complete_run),
     ] = None,
     allow_data_change: Annotated[
-        bool, typer.Option("--allow-data-change", help="With --resume: go on although the data changed.")
+        bool, typer.Option("--allow-data-change", help="With --resume: continue although the data changed.")
     ] = False,
     allow_config_change: Annotated[
         bool,
-        typer.Option("--allow-config-change", help="With --resume: go on although the config changed, or change it."),
+        typer.Option(
+            "--allow-config-change", help="With --resume: continue although the config changed, or change it."
+        ),
     ] = False,
     trust: Trust = False,
     quiet: Quiet = False,
     json: Json = False,
 ) -> None:
-    """Train a network; with no config, an LSTM on the bundled text.
+    """Train a network; without a config, an LSTM on the bundled text.
 
-    Ctrl-C finishes the step, saves, and prints the command that resumes.
+    Ctrl-C finishes the step, saves, and prints the command to resume.
     """
     from lstmctl.reporting.console import loading
 
@@ -61,7 +63,7 @@ def train(
 
     config, overrides = split_arguments(arguments, "CONFIG")
     if resume is not None and (config is not None or init_from is not None):
-        raise UsageError("--resume goes on with a run's own config; give neither a CONFIG nor --init-from with it")
+        raise UsageError("--resume uses the run's own config; it cannot be combined with a CONFIG or --init-from")
     with joined() as processes, TrainingDisplay(quiet=quiet or not processes.first) as display:
         if resume is not None:
             run = api.resume(

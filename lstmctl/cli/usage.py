@@ -1,4 +1,4 @@
-"""Typer's complaints about a command line, in the words of our own errors."""
+"""Typer's usage errors, in the wording of our own errors."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from difflib import get_close_matches
 from typing import Any
 
 TYPES = {"int": "a whole number", "float": "a number", "bool": "true or false", "path": "a path"}
-"""By the beginning of the kind that pydantic names."""
+"""By prefix of pydantic's error type."""
 
 
 def in_our_words(error: Any, command: Any, words: Sequence[str]) -> tuple[str, str]:
-    """Return the message and the hint for a usage error of Typer's.
+    """Return the message and the hint for one of Typer's usage errors.
 
     Args:
-        error: what Typer raised; its classes are not exported, so they are known by their names.
+        error: the exception; Typer does not export its classes, so they are identified by name.
         command: the whole command line, as a group of commands.
-        words: what was typed after the program's name.
+        words: the words typed after the program's name.
     """
     path = _command_path(error, command, words)
     message = _message(error)
@@ -28,7 +28,7 @@ def in_our_words(error: Any, command: Any, words: Sequence[str]) -> tuple[str, s
         close = get_close_matches(message.split("`")[1], sorted(error.ctx.command.commands), n=1)
     else:
         close = []
-    return message, f"did you mean {close[0]}?" if close else f"{path} --help shows what it takes"
+    return message, f"did you mean {close[0]}?" if close else f"see {path} --help"
 
 
 def _message(error: Any) -> str:
@@ -50,14 +50,14 @@ def _message(error: Any) -> str:
 
 
 def _name(parameter: Any) -> str:
-    """An option as it is typed, an argument as the help calls it."""
+    """Return an option as it is typed, or an argument as in the help."""
     if parameter.param_type_name == "option":
         return str(max(parameter.opts, key=len))
     return str(parameter.metavar or parameter.name.upper())
 
 
 def _problem(error: Any) -> str:
-    found: list[Any] = getattr(error.__cause__, "errors", list)()  # of pydantic
+    found: list[Any] = getattr(error.__cause__, "errors", list)()  # pydantic's
     if not found:
         return str(error.message).rstrip(".")
     value, kind = found[0]["input"], str(found[0]["type"])
@@ -69,7 +69,7 @@ def _problem(error: Any) -> str:
 
 
 def _command_path(error: Any, command: Any, words: Sequence[str]) -> str:
-    """The command that was typed, where it shows its help."""
+    """Return the command that was typed, for a pointer to its help."""
     if error.ctx is not None:
         return str(error.ctx.command_path)
     path = ["lstmctl"]

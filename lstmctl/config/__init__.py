@@ -1,9 +1,9 @@
-"""The config: read strictly, checked as a whole, every error at once and with its place in the file.
+"""The config: read strictly and checked as a whole; all errors are reported at once, with their positions in the file.
 
     bytes ── reading ──> plain data ── overrides ──> checking (schema, then rules) ──> Settings ── writing ──> YAML
              scalars                                 fields, wording
 
-`schema` is the only home of defaults. Nothing here imports torch or numpy, or runs code that a config names.
+`schema` is the only place that defines defaults. Nothing here imports torch or numpy, or runs code named in a config.
 """
 
 from lstmctl.config.budget import Budget

@@ -1,4 +1,4 @@
-"""How long to train, as people write it: `2000 steps`, `10 epochs`, `3M characters`, `90 seconds`."""
+"""Training budgets in readable form: `2000 steps`, `10 epochs`, `3M characters`, `90 seconds`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 from decimal import Decimal
 
-# Targets that enter the loss, by what a task calls them; a task accepts some of these nouns only.
+# Units for the targets that enter the loss; each task accepts only some of them.
 TARGETS = ("characters", "symbols", "bytes", "windows", "sequences")
 UNITS = ("steps", "epochs", *TARGETS, "seconds")
 
@@ -20,16 +20,17 @@ _EXAMPLES = "write an amount and a noun, such as `2000 steps`, `10 epochs`, `3M 
 
 @dataclass(frozen=True)
 class Budget:
-    """An amount of training. `unit` is one of UNITS; epochs and seconds may be fractions, all else is whole."""
+    """An amount of training. `unit` is one of UNITS; only epochs and seconds may be fractional."""
 
     amount: float
     unit: str
 
     @classmethod
     def parse(cls, text: str) -> Budget:
-        """The budget that `text` names.
+        """Parse a budget.
 
-        Raises ValueError that says what would be right.
+        Raises:
+            ValueError: it is not a budget; the error describes the valid forms.
         """
         match = _FORM.fullmatch(text.strip())
         if match is None:
@@ -40,18 +41,18 @@ class Budget:
         if unit in _SECONDS:
             amount, unit = amount * _SECONDS[unit], "seconds"
         if unit not in UNITS:
-            raise ValueError(f"`{noun}` is no measure of training; one of {', '.join((*UNITS, *_SECONDS))}")
+            raise ValueError(f"`{noun}` is not a unit of training; use one of {', '.join((*UNITS, *_SECONDS))}")
         if amount <= 0 or amount > _MOST:
-            raise ValueError(f"`{number}{suffix} {noun}` is out of range; above 0 and at most {_MOST}")
+            raise ValueError(f"`{number}{suffix} {noun}` is out of range; must be above 0 and at most {_MOST}")
         if unit not in ("epochs", "seconds") and amount != int(amount):
             raise ValueError(f"`{number}{suffix} {noun}` is not a whole number of {unit}")
         return cls(float(amount), unit)
 
     def steps(self, units_per_step: int, steps_per_epoch: int) -> int:
-        """The whole steps, at least 1, that are counted out by steps, epochs or targets.
+        """Return the number of steps, at least 1, in a budget of steps, epochs or targets.
 
         Raises:
-            ValueError: it is a time.
+            ValueError: the budget is a duration.
         """
         match self.unit:
             case "steps":
@@ -59,7 +60,7 @@ class Budget:
             case "epochs":
                 return max(1, round(self.amount * steps_per_epoch))
             case "seconds":
-                raise ValueError(f"{self} is counted out by no step")
+                raise ValueError(f"{self} is a duration, not a number of steps")
             case _:
                 return max(1, math.ceil(self.amount / units_per_step))
 

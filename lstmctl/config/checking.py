@@ -1,4 +1,4 @@
-"""Plain data to `Settings`, or every problem in it at once."""
+"""Check plain data: return `Settings`, or all problems at once."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from lstmctl.config.schema import DEFAULT_TASK, SECTIONS, SOURCES, TASKS, Sectio
 from lstmctl.config.wording import allowed, shortened, shown, wrong
 
 OWN_DEFAULTS = {"budget": "task", "precision": "data"}
-"""Keys of `training`, and the section whose class may have its own default for each, in an attribute of that name."""
+"""Keys of `training`, and the section whose class may define its own default for each as an attribute of that name."""
 
 
 def check(values: Mapping[str, object]) -> tuple[Settings | None, list[Found]]:
-    """The settings that `values` give, or None and what is wrong with which key."""
+    """Return the settings given by `values`, or None and all problems with their keys."""
     problems: list[Found] = []
     valid: dict[str, Section] = {}
     for name in SECTIONS:
@@ -29,18 +29,17 @@ def check(values: Mapping[str, object]) -> tuple[Settings | None, list[Found]]:
         if section is not None:
             valid[name] = section
     if "data" not in valid and (foreign := _foreign_source(valid.get("task"), values.get("data"))) is not None:
-        # What else is wrong there is wrong for a source that was not meant.
+        # Skip other problems in this section: they refer to a source that was not intended.
         problems = [*(one for one in problems if one[0][0] != "data"), foreign]
     top = {key: value for key, value in values.items() if key not in SECTIONS}
-    # A broken section must not hide what is wrong beside it, so a stand-in takes its place here.
+    # Use a stand-in for a broken section, so that problems in the other sections are found too.
     whole, found = _validated(Settings, {"data": SOURCES["text"].model_construct(), **valid, **top})
     problems += [*found, *broken_rules(valid)]
     return (whole if not problems else None), problems
 
 
 def _with_own_defaults(values: Mapping[str, object], valid: Mapping[str, Section]) -> Mapping[str, object]:
-    """`values` with the defaults of training that the task and the source have of their own, where the config names
-    none."""
+    """Add the task's and the source's own defaults for training to `values`, for keys that the config does not set."""
     training = values.get("training", {})
     if not isinstance(training, dict):
         return values
@@ -51,10 +50,10 @@ def _with_own_defaults(values: Mapping[str, object], valid: Mapping[str, Section
 def _section(name: str, values: Mapping[str, object]) -> tuple[Section | None, list[Found]]:
     raw = values.get(name, {})
     if name == "data" and name not in values:
-        return None, [((), f"missing; name a source, such as `data: {{text: FILE}}` ({_sources()})")]
+        return None, [((), f"missing; set a source, such as `data: {{text: FILE}}` (sources: {_sources()})")]
     if not isinstance(raw, dict):
         return None, [
-            ((), ("empty" if raw is None else f"{shown(raw)} is not a section") + "; give it keys, or leave it out")
+            ((), ("empty" if raw is None else f"{shown(raw)} is not a section") + "; add keys to it, or leave it out")
         ]
     if name == "task":
         return _task(raw)
@@ -75,15 +74,15 @@ def _data(raw: dict[str, object]) -> tuple[Section | None, list[Found]]:
     named = [key for key in raw if key in SOURCES]
     found = owners(named)
     if named and len(found) != 1:
-        return None, [((named[1],), f"a second source beside data.{named[0]}; exactly one of {_sources()}")]
+        return None, [((named[1],), f"a second source besides data.{named[0]}; use exactly one of {_sources()}")]
     if named:
         return _validated(SOURCES[found[0]], raw)
-    # With no source known, which other keys are right cannot be told; all but one candidate stay unjudged.
+    # Without a known source, other keys cannot be judged unless no source has them.
     fields = {field for source in SOURCES.values() for field in source.model_fields}
     unknown = [key for key in raw if key not in fields]
     if unknown:
         return None, [((key,), _unknown(key, sorted(fields)) + f"the sources are {_sources()}") for key in unknown]
-    return None, [((), f"names no source; exactly one of {_sources()}")]
+    return None, [((), f"no source is set; use exactly one of {_sources()}")]
 
 
 def _foreign_source(task: Any, data: object) -> Found | None:
@@ -102,9 +101,9 @@ def _unknown(key: str, known: list[str]) -> str:
 
 
 def _validated(cls: type[Section], raw: Mapping[Any, object]) -> tuple[Any, list[Found]]:
-    foreign = [key for key in raw if not isinstance(key, str)]  # only a mapping from Python can hold one
+    foreign = [key for key in raw if not isinstance(key, str)]  # only possible in a mapping from Python
     if foreign:
-        return None, [((), f"{shown(key)} as a key; keys are text") for key in foreign]
+        return None, [((), f"{shown(key)} is used as a key; keys must be text") for key in foreign]
     try:
         return cls.model_validate(raw), []
     except ValidationError as error:
@@ -112,7 +111,7 @@ def _validated(cls: type[Section], raw: Mapping[Any, object]) -> tuple[Any, list
 
 
 def _worded(cls: type[Section], raw: Mapping[str, object], error: ValidationError) -> Iterator[Found]:
-    """One problem a key; pydantic gives one for every alternative of a union."""
+    """Yield one problem per key; pydantic reports one for every alternative of a union."""
     properties = cls.model_json_schema()["properties"]
     seen: set[str] = set()
     for detail in error.errors(include_url=False):
@@ -136,5 +135,5 @@ def _worded(cls: type[Section], raw: Mapping[str, object], error: ValidationErro
 
 
 def locate(path: Path) -> str:
-    """A key as messages name it: `model.hidden`."""
+    """Return a key as messages name it: `model.hidden`."""
     return ".".join(shortened(str(part)) for part in path)

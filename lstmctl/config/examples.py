@@ -1,4 +1,4 @@
-"""The bundled configs: what `lstmctl config list/show/copy` work on."""
+"""The bundled configs, for `lstmctl config list/show/copy`."""
 
 from __future__ import annotations
 
@@ -11,36 +11,38 @@ from lstmctl.errors import ConfigError
 
 
 def bundled_names() -> list[str]:
-    """Names of the bundled configs, sorted."""
+    """Return the names of the bundled configs, sorted."""
     return sorted(path.stem for path in bundled.configs().glob("*.yaml"))
 
 
 def bundled_path(name: str) -> Path:
-    """The file of the bundled config `name`.
+    """Return the file of the bundled config `name`.
 
-    Raises ConfigError that names the nearest when there is none of that name.
+    Raises:
+        ConfigError: there is no such config; the error suggests similar names.
     """
     names = bundled_names()
     if name not in names:
         near = difflib.get_close_matches(name, names, n=3)
-        meant = f"did you mean {' or '.join(near)}?" if near else f"bundled are {', '.join(names)}"
+        meant = f"did you mean {' or '.join(near)}?" if near else f"bundled configs: {', '.join(names)}"
         raise ConfigError(
             f"{inert(shortened(name, LONGEST_QUOTE))}  not a bundled config; {meant}",
-            hint="see them with `lstmctl config list`",
+            hint="list them with `lstmctl config list`",
         )
     return bundled.configs() / f"{name}.yaml"
 
 
 def bundled_text(name: str) -> str:
-    """The bundled config `name` as it stands, comments included.
+    """Return the text of the bundled config `name`, including comments.
 
-    Raises ConfigError when there is none of that name.
+    Raises:
+        ConfigError: there is no such config.
     """
     return bundled_path(name).read_text(encoding="utf-8")
 
 
 def list_bundled() -> list[tuple[str, str]]:
-    """Every bundled config's name and its first line of comment."""
+    """Return every bundled config's name and its first comment line."""
     return [(name, _first_comment(bundled_text(name))) for name in bundled_names()]
 
 

@@ -1,6 +1,6 @@
-"""Field types of the schema whose rules pydantic has no word for, each with its own wording and JSON Schema.
+"""Field types whose rules pydantic cannot express, each with its own messages and JSON Schema.
 
-A validator here raises ValueError with the whole text of the problem: what is wrong; what is allowed.
+Validators raise ValueError with the complete message: what is wrong; what is allowed.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _LARGEST = 2**63 - 1
 
 
 def did_you_mean(word: str, known: list[str]) -> str:
-    """`did you mean …? ` when `word` is near one of `known`, else nothing."""
+    """Return `did you mean …? ` if `word` is similar to one of `known`, otherwise an empty string."""
     near = difflib.get_close_matches(word.lower(), known, n=1, cutoff=0.6)
     return f"did you mean {near[0]}? " if near else ""
 
@@ -44,31 +44,31 @@ def _budget(value: object) -> Budget:
 def _cell(value: object) -> str:
     known = ", ".join(CELLS)
     if not isinstance(value, str):
-        raise ValueError(f"{shown(value)} names no cell; one of {known}, or your own `module:Class`")
+        raise ValueError(f"{shown(value)} is not the name of a cell; use one of {known}, or your own `module:Class`")
     if is_user_class(value):
         if not re.fullmatch(_USER_CLASS, value):
             raise ValueError(f"{shown(value)} is not of the form `module:Class`; for example `my_cells:MyCell`")
     elif value not in CELLS:
         near = did_you_mean(value, list(CELLS))
-        raise ValueError(f"{shown(value)} is no known cell; {near}one of {known}, or your own `module:Class`")
+        raise ValueError(f"{shown(value)} is not a known cell; {near}use one of {known}, or your own `module:Class`")
     return value
 
 
 def _device(value: object) -> str:
     if not isinstance(value, str) or not re.fullmatch(_DEVICE, value):
-        raise ValueError(f"{shown(value)} is no device; one of auto, cpu, cuda, cuda:0 (any number), mps")
+        raise ValueError(f"{shown(value)} is not a device; use one of auto, cpu, cuda, cuda:0 (any number), mps")
     return value
 
 
 def _paths(value: object) -> tuple[str, ...]:
     paths = [value] if isinstance(value, str) else value
     if not isinstance(paths, list | tuple) or not all(isinstance(path, str) for path in paths):
-        raise ValueError(f"{shown(value)} is not a path; a file, a folder, or a list of them")
+        raise ValueError(f"{shown(value)} is not a path; use a file, a folder, or a list of them")
     if not paths:
         raise ValueError("an empty list; name at least one file or folder")
     for path in paths:
         if not path.strip() or "\0" in path or LONE_SURROGATE.search(path):
-            raise ValueError(f"{shown(path)} is not a path; a file, a folder, or a list of them")
+            raise ValueError(f"{shown(path)} is not a path; use a file, a folder, or a list of them")
     return tuple(paths)
 
 
@@ -79,13 +79,13 @@ def _split(value: object) -> tuple[float, ...] | tuple[int, ...]:
     if not isinstance(value, list | tuple):
         raise ValueError(f"{shown(value)} is not a split; {_SPLIT}")
     if any(isinstance(part, str) and _is_date(part) for part in value):
-        raise ValueError(f"dates split series; a text is split by position: {_SPLIT}")
+        raise ValueError(f"only series can be split by date; a text is split by position: {_SPLIT}")
     if not all(isinstance(part, int | float) and not isinstance(part, bool) for part in value):
-        raise ValueError(f"every part is a number; {_SPLIT}")
+        raise ValueError(f"every part must be a number; {_SPLIT}")
     if len(value) not in (2, 3):
         raise ValueError(f"{len(value)} {'part' if len(value) == 1 else 'parts'}; {_SPLIT}")
     if not all(0 < part <= _LARGEST for part in value):  # NaN compares as false and is refused too
-        raise ValueError(f"every part is above 0; {_SPLIT}")
+        raise ValueError(f"every part must be above 0; {_SPLIT}")
     if all(isinstance(part, int) for part in value):
         return tuple(int(part) for part in value)
     if not math.isclose(math.fsum(value), 1.0, abs_tol=1e-6):
@@ -95,7 +95,7 @@ def _split(value: object) -> tuple[float, ...] | tuple[int, ...]:
 
 _SERIES_SPLIT = (
     "2 or 3 fractions that sum to 1 such as [0.7, 0.1, 0.2], 2 or 3 whole counts of rows, or the dates at which the "
-    "validation part and the test part begin, and perhaps the one at which the test part ends"
+    "validation part and the test part begin, optionally followed by the date at which the test part ends"
 )
 
 
@@ -113,18 +113,18 @@ def _series_split(value: object) -> tuple[float, ...] | tuple[int, ...] | tuple[
         raise ValueError(f"{len(value)} dates; {_SERIES_SPLIT}")
     dates = [datetime.datetime.fromisoformat(part) for part in value]
     if len({date.tzinfo is None for date in dates}) > 1:
-        raise ValueError("some dates name a time zone and some do not")
+        raise ValueError("some dates have a time zone and some do not")
     if any(later <= earlier for earlier, later in itertools.pairwise(dates)):
-        raise ValueError("the dates are not in order of time")
+        raise ValueError("the dates are not in chronological order")
     return tuple(value)
 
 
 def _names(value: object) -> tuple[str, ...]:
     names = [value] if isinstance(value, str) else value
     if not isinstance(names, list | tuple) or not all(isinstance(name, str) and name for name in names):
-        raise ValueError(f"{shown(value)} names no column; one name, or a list of them")
+        raise ValueError(f"{shown(value)} is not a column name; use one name, or a list of names")
     if twice := next((name for index, name in enumerate(names) if name in names[:index]), None):
-        raise ValueError(f"{shown(twice)} twice")
+        raise ValueError(f"{shown(twice)} is listed twice")
     return tuple(names)
 
 
@@ -137,7 +137,7 @@ def _some_names(value: object) -> tuple[str, ...]:
 
 def _step(value: object) -> str:
     if not isinstance(value, str) or (value != "auto" and read_step(value) is None):
-        raise ValueError(f"{shown(value)} is no time between rows; auto, or one such as {STEP_EXAMPLES}")
+        raise ValueError(f"{shown(value)} is not a time between rows; use auto, or an interval such as {STEP_EXAMPLES}")
     return value
 
 
@@ -145,7 +145,7 @@ def _zone(value: object) -> str | None:
     if value is None or value == "UTC":
         return value
     if not isinstance(value, str) or not re.fullmatch(r"[+-](0\d|1[0-4]):[0-5]\d", value):
-        raise ValueError(f"{shown(value)} is not a time zone; UTC, or an offset from it such as +02:00")
+        raise ValueError(f"{shown(value)} is not a time zone; use UTC, or an offset from it such as +02:00")
     return value
 
 
@@ -156,7 +156,7 @@ def _calendar(value: object) -> tuple[str, ...]:
     names = _names(value)
     if wrong := next((name for name in names if name not in CALENDAR), None):
         raise ValueError(
-            f"{shown(wrong)} is no feature of dates; {did_you_mean(wrong, list(CALENDAR))}{', '.join(CALENDAR)}"
+            f"{shown(wrong)} is not a calendar feature; {did_you_mean(wrong, list(CALENDAR))}use {', '.join(CALENDAR)}"
         )
     return names
 
@@ -179,7 +179,7 @@ def _is_date(text: str) -> bool:
 
 
 def _betas(value: object) -> tuple[float, float]:
-    allowed = "two numbers, each of at least 0 and below 1, such as [0.9, 0.99]"
+    allowed = "two numbers, each at least 0 and below 1, such as [0.9, 0.99]"
     parts = list(value) if isinstance(value, list | tuple) else []
     if len(parts) != 2 or not all(type(part) in (int, float) and 0 <= part < 1 for part in parts):
         raise ValueError(f"{shown(value)} is not allowed; {allowed}")
@@ -188,7 +188,7 @@ def _betas(value: object) -> tuple[float, float]:
 
 def _options(value: object) -> dict[str, Any]:
     if not isinstance(value, dict):
-        raise ValueError(f"{shown(value)} is not a section; keys and values that the cell understands")
+        raise ValueError(f"{shown(value)} is not a section; use keys and values that the cell defines")
     _check_plain(value, 0)
     return dict(value)
 
@@ -199,7 +199,7 @@ def _check_plain(value: object, level: int) -> None:
     if isinstance(value, dict):
         for key, child in value.items():
             if not isinstance(key, str):
-                raise ValueError(f"{shown(key)} as a key; keys are text")
+                raise ValueError(f"{shown(key)} is used as a key; keys must be text")
             _check_plain(child, level + 1)
     elif isinstance(value, list | tuple):
         for child in value:
@@ -312,5 +312,5 @@ Fraction = Annotated[float, Field(ge=0, le=1)]
 BelowOne = Annotated[float, Field(ge=0, lt=1)]
 AboveZero = Annotated[float, Field(gt=0, le=1e30)]
 AtLeastZero = Annotated[float, Field(ge=0, le=1e30)]
-"""The limits keep products of settings far from the largest number of float32."""
+"""The limits keep products of settings far below the largest float32."""
 AtLeastOne = Annotated[int, Field(ge=1, le=2**31 - 1)]

@@ -1,4 +1,4 @@
-"""From a config's name, file or mapping, with overrides, to checked settings."""
+"""Load a config by name, file or mapping, apply overrides, and check the settings."""
 
 from __future__ import annotations
 
@@ -24,44 +24,47 @@ from lstmctl.registry import is_user_class
 
 @dataclass(frozen=True)
 class LoadedConfig:
-    """Checked settings, and where they came from."""
+    """Checked settings and their origin."""
 
     settings: Settings
     name: str  # for the run's folder
-    folder: Path | None  # relative data paths are looked for here first; None for stdin and mappings
+    folder: Path | None  # relative data paths are searched here first; None for stdin and mappings
 
 
 def load(source: str, overrides: Sequence[str] = (), *, trust: bool = False) -> LoadedConfig:
-    """The settings of `source`: a path, the name of a bundled config, or `-` for stdin.
+    """Load the settings of `source`: a path, the name of a bundled config, or `-` for stdin.
 
-    `overrides` (`KEY=VALUE`) win over the file, and the file over the defaults; their order matters only where two set
-    the same key: the later one counts. Nothing is imported, but a cell of the user's own that the file names needs
-    `trust`; one in an override is consent by itself.
+    `overrides` (`KEY=VALUE`) take precedence over the file, and the file over the defaults. The order of overrides
+    matters only if two set the same key: the last one wins. Nothing is imported, but a user's own cell named in the
+    file needs `trust`; naming it in an override implies consent.
 
-    Raises ConfigError with every problem at once.
+    Raises:
+        ConfigError: lists all problems at once.
     """
     content, label, name, folder = _content(source)
     try:
         document = read(content, label)
     except ConfigError as error:
-        # The file cannot be read into keys, but a typo on the command line can still be told.
+        # The file cannot be parsed, but typos on the command line can still be reported.
         raise ConfigError([*error.problems, *_parsed(overrides)[1]]) from None
     settings = _settled(document, label, overrides, trust=trust)
     return LoadedConfig(settings, name, folder)
 
 
 def from_mapping(values: Mapping[str, Any], overrides: Sequence[str] = ()) -> Settings:
-    """The settings of a mapping shaped like a config file. Code that names a cell of its own is trusted to.
+    """Check the settings in a mapping structured like a config file. Code that names its own cell is trusted.
 
-    Raises ConfigError with every problem at once.
+    Raises:
+        ConfigError: lists all problems at once.
     """
     return _settled(Document(copy.deepcopy(dict(values)), {}), None, overrides, trust=True)
 
 
 def derive(settings: Settings, overrides: Sequence[str]) -> Settings:
-    """`settings` with `overrides` laid over them, checked again.
+    """Apply `overrides` to `settings` and check the result.
 
-    Raises ConfigError with every problem at once.
+    Raises:
+        ConfigError: lists all problems at once.
     """
     return from_mapping(settings.model_dump(mode="json"), overrides)
 
@@ -74,7 +77,7 @@ def _settled(document: Document, label: str | None, overrides: Sequence[str], *,
     parsed, unreadable = _parsed(overrides)
     located += [((1, index, 0), text) for index, text in enumerate(unreadable)]
     command_line.give_way(values, parsed)
-    # A section comes before the keys inside it, whichever was typed first.
+    # Set a section before the keys inside it, whichever was typed first.
     ordered = sorted(enumerate(parsed), key=lambda numbered: len(numbered[1].path))
     for index, override in ordered:
         try:
@@ -124,7 +127,7 @@ def _parsed(overrides: Sequence[str]) -> tuple[list[command_line.Override], list
 
 
 def _origin(path: KeyPath, origins: Mapping[KeyPath, tuple[int, str]], document: Document) -> tuple[int, str] | None:
-    """The override that set `path` or a section around it, or made a section that the file does not have."""
+    """Return the override that set `path` or an enclosing section, or that created a section missing from the file."""
     for length in range(len(path), 0, -1):
         if path[:length] in origins:
             return origins[path[:length]]
@@ -133,7 +136,7 @@ def _origin(path: KeyPath, origins: Mapping[KeyPath, tuple[int, str]], document:
 
 
 def _position(document: Document, path: KeyPath, text: str) -> tuple[int, int]:
-    """Where the file says `path`: its key when the key is wrong, else its value; failing that, the section's key."""
+    """Return the position of `path` in the file: its key if the key is wrong, else its value; or the section's key."""
     for length in range(len(path), 0, -1):
         place = document.places.get(path[:length])
         if place is not None:
@@ -143,10 +146,10 @@ def _position(document: Document, path: KeyPath, text: str) -> tuple[int, int]:
 
 
 def _content(source: str) -> tuple[bytes, str, str, Path | None]:
-    """Bytes, label for messages, name and folder of `source`."""
+    """Return bytes, label for messages, name and folder of `source`."""
     if source == "-":
         if sys.stdin is None:
-            raise ConfigError("stdin  closed; pipe a config into it, or name a file")
+            raise ConfigError("stdin  is closed; pipe a config into it, or name a file")
         return sys.stdin.buffer.read(MOST_BYTES + 1), "stdin", "stdin", None
     path, shown_source = Path(source), inert(shortened(source, LONGEST_QUOTE))
     try:
@@ -162,5 +165,5 @@ def _content(source: str) -> tuple[bytes, str, str, Path | None]:
         return bundled.read_bytes(), f"{name} (bundled)", name, bundled.parent
     near = difflib.get_close_matches(Path(name).name, names, n=3)
     wrong = "is a folder, not a config" if path.is_dir() else "neither a file nor a bundled config"
-    meant = f"did you mean {' or '.join(near)}?" if near else f"bundled are {', '.join(names)}"
-    raise ConfigError(f"{shown_source}  {wrong}; {meant}", hint="see them with `lstmctl config list`")
+    meant = f"did you mean {' or '.join(near)}?" if near else f"bundled configs: {', '.join(names)}"
+    raise ConfigError(f"{shown_source}  {wrong}; {meant}", hint="list them with `lstmctl config list`")

@@ -1,4 +1,4 @@
-"""`KEY=VALUE` from the command line, laid over what the file says."""
+"""`KEY=VALUE` overrides from the command line, applied on top of the file."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ _KEY = re.compile(r"[A-Za-z_][\w-]*(?:\.[A-Za-z_][\w-]*)*")
 
 
 PLAIN_MARKS = (",", "|", ";", "\t")
-"""What separates columns; alone, none of it is a value in YAML's own sense."""
+"""Column separators; on their own, these are not valid YAML values."""
 
 
 @dataclass(frozen=True)
 class Override:
-    """One `KEY=VALUE`, read."""
+    """One parsed `KEY=VALUE`."""
 
     text: str
     path: Path
@@ -29,14 +29,15 @@ class Override:
 
     @property
     def label(self) -> str:
-        """How messages locate it."""
+        """The location used in messages."""
         return _label(self.text)
 
 
 def parse(text: str) -> Override:
-    """The override that `text` is.
+    """Parse an override.
 
-    Raises ConfigError for anything that is not `KEY=VALUE` with a YAML value on one line.
+    Raises:
+        ConfigError: it is not `KEY=VALUE` with a YAML value on one line.
     """
     key, equals, value = text.partition("=")
     label = _label(text)
@@ -50,8 +51,11 @@ def _label(text: str) -> str:
 
 
 def _value(text: str, label: str) -> object:
-    """What a value means as YAML. A shell takes the quotes off `data.date_format="%d.%m.%Y"`; so what is no YAML, and
-    opens no list, mapping or quotes either, is the text that it looks like."""
+    """Parse a value as YAML.
+
+    Shells remove the quotes of `data.date_format="%d.%m.%Y"`, so invalid YAML that starts with `%` or `,` is taken as
+    plain text.
+    """
     if text in PLAIN_MARKS:
         return text
     try:
@@ -63,9 +67,10 @@ def _value(text: str, label: str) -> object:
 
 
 def apply(values: dict[str, Any], override: Override) -> None:
-    """Set the override's key in `values`, in place; of two that set the same key the later one counts.
+    """Set the override's key in `values`, in place; of two overrides of the same key, the last one wins.
 
-    Raises ConfigError when a key on its way holds a plain value.
+    Raises:
+        ConfigError: an enclosing key holds a plain value.
     """
     section: Any = values
     for depth, part in enumerate(override.path[:-1], start=1):
@@ -79,9 +84,10 @@ def apply(values: dict[str, Any], override: Override) -> None:
 
 
 def give_way(values: dict[str, Any], overrides: Iterable[Override]) -> None:
-    """Naming another task, source or cell drops, in place, what `values` say that only the one before understands.
+    """Drop, in place, settings in `values` that only the previous task, source or cell understands if an override
+    selects another one.
 
-    It comes before any of `overrides` is applied: what they give is for the task, source and cell that they name,
+    Call it before applying any of `overrides`: what they set belongs to the task, source and cell that they select,
     whatever their order, and is never dropped.
     """
     given = {override.path: override.value for override in overrides}
@@ -114,7 +120,7 @@ def _give_way_to_source(values: dict[str, Any], named: list[str], task: Any) -> 
     before, after = owners(section) if isinstance(section, dict) else [], owners(named)
     if len(before) != 1 or len(after) != 1 or before == after:
         return
-    # `text` is a source, and a column of a table: a task that reads the table means the column.
+    # `text` is both a source and a column of a table: for a task that reads the table, it is the column.
     if before[0] in task.sources and set(named) <= SOURCES[before[0]].model_fields.keys():
         return
     assert isinstance(section, dict)
@@ -126,7 +132,7 @@ def _fields(classes: Iterable[Any]) -> set[str]:
 
 
 def drop(section: dict[str, Any], old: set[str], new: set[str]) -> list[str]:
-    """Remove from `section`, in place, the keys of `old` that are not of `new`; which they were."""
+    """Remove, in place, the keys of `section` that are in `old` but not in `new`; return them."""
     gone = [key for key in section if key in old - new]
     for key in gone:
         del section[key]

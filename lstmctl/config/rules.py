@@ -1,7 +1,7 @@
-"""Rules between fields: the second pass, over the sections that are valid by themselves.
+"""Rules between fields: the second pass, over the sections that are valid on their own.
 
-A rule names the sections it reads; it is left out when one of them is broken, so that the errors of the others are
-still all shown.
+Each rule names the sections it reads, and is skipped if one of them is invalid, so that problems in the other sections
+are still reported.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from lstmctl.config.reading import Path
 from lstmctl.config.schema import READ_BY, Forecast, LanguageModel
 from lstmctl.config.wording import shown
 
-Found = tuple[Path, str]  # the key to blame, and what is wrong with it
+Found = tuple[Path, str]  # the key at fault, and the problem
 
 
 def broken_rules(sections: Mapping[str, Any]) -> Iterator[Found]:
-    """Every rule that the valid `sections` break."""
+    """Yield every violation of a rule by the valid `sections`."""
     for needed, rule in RULES:
         if all(name in sections for name in needed):
             yield from rule(*(sections[name] for name in needed))
@@ -30,23 +30,24 @@ def _source_fits_task(task: Any, data: Any) -> Iterator[Found]:
         if task.type != (fitting := data.tasks[data.synthetic]):
             yield (
                 ("task", "type"),
-                f"data.synthetic {data.synthetic} is a {fitting} problem, not {task.type}; task: {{type: {fitting}}}",
+                f"data.synthetic {data.synthetic} is a {fitting} problem, not {task.type}; "
+                f"use task: {{type: {fitting}}}",
             )
     elif data.source not in task.sources:
         yield another_source(task, data.source)
 
 
 def another_source(task: Any, source: str) -> Found:
-    """That `task` does not read what `source` names."""
+    """Return the problem that `task` does not read this source."""
     takes = ", ".join(f"data.{other}" for other in task.sources)
-    return ("data", source), f"task.type {task.type} does not read data.{source}; it takes {takes}"
+    return ("data", source), f"task.type {task.type} does not read data.{source}; it reads {takes}"
 
 
 COLUMNS = {
     "series": ("time", "id", "targets", "past", "known", "static"),
     "table": ("text", "sequence", "features", "label"),
 }
-"""The keys of a source that name columns."""
+"""Keys of each source that name columns."""
 
 
 def _a_column_has_one_use(data: Any) -> Iterator[Found]:
@@ -55,7 +56,7 @@ def _a_column_has_one_use(data: Any) -> Iterator[Found]:
         named = getattr(data, key) or ()
         for name in (named,) if isinstance(named, str) else named:
             if name in uses:
-                yield ("data", key), f"{shown(name)} is named by data.{uses[name]} too; a column has one use"
+                yield ("data", key), f"{shown(name)} is also named by data.{uses[name]}; a column can have only one use"
             uses.setdefault(name, key)
 
 
@@ -66,7 +67,7 @@ def _budget_noun_fits_task(task: Any, data: Any, training: Any) -> Iterator[Foun
     if unit not in nouns:
         yield (
             ("training", "budget"),
-            f"task.type {task.type} on data.{data.source} does not count {unit}; one of {', '.join(nouns)}",
+            f"task.type {task.type} on data.{data.source} does not count {unit}; use one of {', '.join(nouns)}",
         )
 
 
@@ -74,15 +75,15 @@ def _direction_fits_task(task: Any, model: Any) -> Iterator[Found]:
     if task.causal and model.direction == "bidirectional":
         yield (
             ("model", "direction"),
-            f"bidirectional would read what task.type {task.type} has to predict; only forward",
+            f"bidirectional would read what task.type {task.type} has to predict; use forward",
         )
 
 
 def _separate_windows_have_no_past(task: Any, training: Any) -> Iterator[Found]:
-    """A default is let pass, as in `_task_reads_what_is_set`."""
+    """Check keys for streams; defaults are allowed, as in `_task_reads_what_is_set`."""
     if not isinstance(task, LanguageModel) or task.shape == "many-to-many":
         return
-    for key, lacking in (("first_window", "all of one length"), ("state_reset", "with no state carried to them")):
+    for key, lacking in (("first_window", "all of one length"), ("state_reset", "without a carried state")):
         if getattr(training, key) != _default(training, key):
             yield ("training", key), f"task.shape {task.shape} reads separate windows, {lacking}; leave it out"
 
@@ -96,13 +97,13 @@ def _windows_double(task: Any, training: Any) -> Iterator[Found]:
         fitting = ", ".join(str(window >> halvings) for halvings in range(1, 5) if window % 2**halvings == 0)
         yield (
             ("training", "first_window"),
-            f"{first} does not double to training.window {window}; {fitting or 'leave it out'}",
+            f"doubling {first} never gives training.window {window}; {fitting or 'leave it out'}",
         )
     if training.budget.unit == "seconds":
         yield (
             ("training", "budget"),
             f"{training.budget} has no stages that are known in advance, which training.first_window needs; "
-            "characters, steps or epochs",
+            "use characters, steps or epochs",
         )
 
 
@@ -110,7 +111,7 @@ def _accumulate_divides_batch(training: Any) -> Iterator[Found]:
     if training.batch % training.accumulate:
         yield (
             ("training", "accumulate"),
-            f"{training.accumulate} does not divide training.batch {training.batch}; a divisor of it",
+            f"{training.accumulate} does not divide training.batch {training.batch}; use a divisor of it",
         )
 
 
@@ -119,8 +120,8 @@ def _residual_joins_equal_widths(model: Any) -> Iterator[Found]:
     if model.residual and model.layers == 1 and model.embedding != width:
         yield (
             ("model", "residual"),
-            f"true joins nothing: one layer, {model.embedding} wide at its input and {width} at its output; "
-            f"model.layers of at least 2, or model.embedding {width}",
+            f"true has no effect: the only layer has {model.embedding} inputs and {width} outputs; "
+            f"use model.layers of at least 2, or model.embedding {width}",
         )
 
 
@@ -134,23 +135,23 @@ def _segment_divides(task: Any) -> Iterator[Found]:
             fitting = _largest_divisor(length, below=task.segment)
             yield (
                 ("task", "segment"),
-                f"{task.segment} does not divide task.{span} {length}; a divisor of it, such as {fitting}",
+                f"{task.segment} does not divide task.{span} {length}; use a divisor of it, such as {fitting}",
             )
 
 
 def _largest_divisor(number: int, *, below: int) -> int:
-    """The largest divisor of `number` that is less than `below`, in about √number steps."""
+    """Return the largest divisor of `number` that is less than `below`, in about √number steps."""
     small = [size for size in range(1, math.isqrt(number) + 1) if number % size == 0]
     return max(size for low in small for size in (low, number // low) if size < below)
 
 
 def _task_reads_what_is_set(name: str, task: Any, section: Any) -> Iterator[Found]:
-    """A default is let pass: a run's own config names every key, read or not."""
+    """Reject settings that the task does not use; defaults are allowed, since a run's own config lists every key."""
     for (where, key), tasks in READ_BY.items():
         if where == name and task.type not in tasks and getattr(section, key) != _default(section, key):
             yield (
                 (name, key),
-                f"task.type {task.type} has no use for it, task.type {' or '.join(tasks)} has; leave it out",
+                f"task.type {task.type} does not use it, only task.type {' or '.join(tasks)} does; leave it out",
             )
 
 
@@ -164,17 +165,17 @@ def _paths_are_not_averaged(task: Any, model: Any) -> Iterator[Found]:
     draws = f"but task.decoding {task.decoding} with task.loss {task.loss} draws paths"
     if task.loss in ("gaussian", "student-t"):
         if task.symmetry == "odd":
-            yield ("task", "symmetry"), f"odd averages two forecasts, {draws}; none"
+            yield ("task", "symmetry"), f"odd averages two forecasts, {draws}; use none"
         if model.ridge:
-            yield ("model", "ridge"), f"{model.ridge:g} averages two forecasts, {draws}; 0"
+            yield ("model", "ridge"), f"{model.ridge:g} averages two forecasts, {draws}; use 0"
 
 
 def _decoding_goes_through_a_horizon(task: Any) -> Iterator[Found]:
     if isinstance(task, Forecast) and task.shape == "many-to-one" and task.decoding != "parallel":
         yield (
             ("task", "decoding"),
-            f"{task.decoding} makes steps through the horizon, which task.shape many-to-one does not; "
-            "task.shape many-to-many, or leave it out",
+            f"{task.decoding} steps through the horizon, which task.shape many-to-one does not; "
+            "use task.shape many-to-many, or leave it out",
         )
 
 
@@ -182,7 +183,8 @@ def _linear_is_direct(task: Any, model: Any) -> Iterator[Found]:
     if isinstance(task, Forecast) and model.linear and task.shape == "many-to-many" and task.decoding != "parallel":
         yield (
             ("model", "linear"),
-            f"true maps to the whole horizon at once, which task.decoding {task.decoding} does not; parallel, or false",
+            f"true maps to the whole horizon at once, which task.decoding {task.decoding} does not; "
+            "use parallel, or false",
         )
 
 

@@ -1,7 +1,7 @@
-"""What a plain YAML scalar means, and how a value is written so that it means the same again.
+"""Resolution of plain YAML scalars, and writing of values so that they resolve to themselves.
 
-The rules are those of YAML 1.2's core schema. PyYAML follows YAML 1.1, where `1e-3` is text, `no` is false and
-`12:30` is 750: three ways to train something else than what was written.
+The rules follow the core schema of YAML 1.2. PyYAML follows YAML 1.1, where `1e-3` is text, `no` is false and `12:30`
+is 750: three ways to train with something else than what was written.
 """
 
 from __future__ import annotations
@@ -20,19 +20,20 @@ _FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?"
 _INFINITE = re.compile(r"[-+]?\.(?:inf|Inf|INF)")
 _NOT_A_NUMBER = frozenset({".nan", ".NaN", ".NAN"})
 
-# Beyond this, Python itself refuses to turn digits into an integer; no setting needs a tenth of it.
+# Beyond this, Python itself refuses to convert digits to an integer; no setting needs a tenth of it.
 _MOST_DIGITS = 400
 
-# Text that reads the same with and without quotes wherever it stands, flow lists and mappings included.
+# Text that reads the same with and without quotes in any context, including flow lists and mappings.
 _UNQUOTED = re.compile(r"[A-Za-z0-9_./\\~+-](?:[A-Za-z0-9_./\\~+ -]*[A-Za-z0-9_./\\~+-])?(?::[A-Za-z0-9_.]+)?")
 _ESCAPES = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "\t": "\\t", "\r": "\\r"}
 _PRINTABLE = re.compile("[\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]")
 
 
 def resolve(text: str) -> Scalar:
-    """The value of the plain scalar `text`.
+    """Return the value of the plain scalar `text`.
 
-    Raises ValueError for an integer of more than 400 digits.
+    Raises:
+        ValueError: an integer has more than 400 digits.
     """
     if text in _NULL:
         return None
@@ -43,7 +44,7 @@ def resolve(text: str) -> Scalar:
     for pattern, base in ((_DECIMAL, 10), (_OCTAL, 8), (_HEXADECIMAL, 16)):
         if pattern.fullmatch(text):
             if len(text) > _MOST_DIGITS:
-                raise ValueError(f"a number of {len(text)} digits; at most {_MOST_DIGITS} are read")
+                raise ValueError(f"a number of {len(text)} digits; at most {_MOST_DIGITS} are allowed")
             return int(text if base == 10 else text[2:], base)
     if _FLOAT.fullmatch(text):
         return float(text)
@@ -55,7 +56,7 @@ def resolve(text: str) -> Scalar:
 
 
 def write(value: Scalar) -> str:
-    """`value` as one YAML scalar that `resolve` and the reader turn back into it."""
+    """Write `value` as one YAML scalar that `resolve` and the reader turn back into it."""
     if value is None:
         return "null"
     if isinstance(value, bool):

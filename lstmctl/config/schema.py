@@ -1,9 +1,9 @@
-"""The config's one typed schema: every key, its type, its bounds, its unit, and the only home of its default.
+"""The config's typed schema: every key, its type, bounds, unit and default.
 
-To add a task: one class here, and its name in `AnyTask`. To add a source of data: one class whose field named like
-its `source` is required, and its name in `AnyData`. A task says itself which sources it takes and in which nouns its
-budget counts, what its runs can do (`abilities`), and which keys of other sections no task reads but it (`reads`).
-Rules between fields are in `rules`.
+To add a task, add one class here and its name in `AnyTask`. To add a data source, add one class with a required field
+named like its `source`, and its name in `AnyData`. A task declares which sources it takes, which units its budget may
+use, what its runs can do (`abilities`), and which keys of other sections it alone reads (`reads`). Rules between fields
+are in `rules`.
 """
 
 from __future__ import annotations
@@ -40,15 +40,15 @@ BEFORE_SPLIT_BY = {
     *("series", "time", "id", "targets", "past", "known", "static", "calendar", "step", "date_format", "separator"),
     *("decimal", "order", "duplicates", "missing", "scaler", "split"),
 }
-"""The keys of a run's `data` section, which names them all, before `split_by` was one of them."""
+"""The keys that a run's `data` section contained, all of them, before `split_by` was added."""
 
 
 Ability = Literal["write", "write for a label", "forecast", "predict texts", "predict tables", "read tables"]
-"""What commands ask of a run's task; `read tables` is to score a table that the run was not trained on."""
+"""Abilities that commands look up in a task; `read tables` means scoring tables that a run was not trained on."""
 
 
 class Section(BaseModel):
-    """A part of the config: frozen, no unknown keys, no conversions, no NaN or infinity."""
+    """A section of the config: frozen, without unknown keys, conversions, NaN or infinity."""
 
     model_config = ConfigDict(strict=True, extra="forbid", frozen=True, allow_inf_nan=False)
 
@@ -58,8 +58,8 @@ class LanguageModel(Section):
 
     sources: ClassVar[tuple[str, ...]] = ("text",)
     nouns: ClassVar[tuple[str, ...]] = ("characters",)
-    budget: ClassVar[str] = "3M characters"  # where the config names none
-    causal: ClassVar[bool] = True  # a prediction must not see what comes after it
+    budget: ClassVar[str] = "3M characters"  # if the config sets none
+    causal: ClassVar[bool] = True  # predictions must not depend on later input
     abilities: ClassVar[tuple[Ability, ...]] = ("write", "predict texts")
     reads: ClassVar[tuple[str, ...]] = (
         "model.tie_embedding",
@@ -68,7 +68,7 @@ class LanguageModel(Section):
         "training.state_reset",
     )
 
-    type: Literal["language-model"] = Field(default="language-model", description="What is learnt")
+    type: Literal["language-model"] = Field(default="language-model", description="The task")
     shape: Literal["many-to-many", "many-to-one"] = Field(
         default="many-to-many",
         description="many-to-many predicts after every symbol; many-to-one reads a window and predicts the next symbol",
@@ -76,7 +76,7 @@ class LanguageModel(Section):
 
 
 class Forecast(Section):
-    """Predict how time series go on."""
+    """Forecast time series."""
 
     sources: ClassVar[tuple[str, ...]] = ("series",)
     nouns: ClassVar[tuple[str, ...]] = ("windows",)
@@ -91,70 +91,73 @@ class Forecast(Section):
         "training.shorten",
     )
 
-    type: Literal["forecast"] = Field(default="forecast", description="What is learnt")
+    type: Literal["forecast"] = Field(default="forecast", description="The task")
     shape: Literal["many-to-many", "many-to-one"] = Field(
         default="many-to-many",
-        description="many-to-one forecasts from the last state alone; many-to-many makes steps through the horizon",
+        description="many-to-one forecasts from the last state alone; many-to-many steps through the horizon",
     )
     decoding: Literal["parallel", "recursive", "encoder-decoder"] = Field(
         default="parallel",
-        description="How many-to-many goes through the horizon: every segment at once from the last state, one after "
-        "the other on its own forecasts, or by a second recurrence that starts from the last state",
+        description="Decoding of a many-to-many horizon: all segments in parallel from the last state, one after "
+        "another from its own forecasts, or by a second recurrence that starts from the last state",
     )
-    lookback: AtLeastOne = Field(default=96, description="Rows a forecast is made from (time steps)")
-    horizon: AtLeastOne = Field(default=24, description="Rows a forecast is made for (time steps)")
+    lookback: AtLeastOne = Field(default=96, description="Rows that a forecast is based on (time steps)")
+    horizon: AtLeastOne = Field(default=24, description="Rows to forecast (time steps)")
     segment: AtLeastOne = Field(
-        default=1, description="Rows that make one step of the recurrence; divides lookback, and a many-to-many horizon"
+        default=1, description="Rows per step of the recurrence; divides lookback, and a many-to-many horizon"
     )
     channels: Literal["independent", "joint"] = Field(
         default="independent",
-        description="Whether each target column is a sequence of its own, by the same weights, or all are one",
+        description="Target columns as separate sequences with shared weights, or as one joint sequence",
     )
     loss: Literal["mse", "mae", "huber", "quantile", "gaussian", "student-t"] = Field(
         default="mse",
-        description="What training minimises: a point forecast's error, or the misfit of quantiles or a distribution",
+        description="Training loss: the error of a point forecast, or the loss of quantiles or a distribution",
     )
     normalisation: Literal["last", "window", "none"] = Field(
         default="last",
-        description="What is taken out of each window and put back: its last value, its mean and deviation, or nothing",
+        description="Normalisation of each window, undone in its forecast: by its last value, by its mean and "
+        "deviation, or none",
     )
     symmetry: Literal["none", "odd"] = Field(
         default="none",
-        description="odd: the mirror of a window has the mirror of its forecast; windows are mirrored at random in "
-        "training, and a forecast is the mean of the window's and of its mirror's",
+        description="odd: a negated window has the negated forecast; windows are negated at random in training, and a "
+        "forecast is the mean over the window and its negation",
     )
-    levels: Levels = Field(default=(80, 90), description="Intervals to forecast, in percent")
+    levels: Levels = Field(default=(80, 90), description="Interval levels to forecast, in percent")
     calibration: Literal["separate", "shared", "none"] = Field(
         default="separate",
-        description="Rows that calibrate the intervals: the second half of the validation part (its first half then "
-        "chooses the weights), all of it (shared with that choice), or none",
+        description="Rows that calibrate the intervals: the second half of the validation part (only its first half "
+        "then selects the weights), all of it (shared with that selection), or none",
     )
     season: AtLeastOne | Literal["auto"] = Field(
         default="auto",
-        description="Rows after which the series repeat, for the seasonal baseline and MASE; auto goes by the step",
+        description="Rows after which the series repeat, for the seasonal baseline and MASE; auto derives it from the "
+        "step",
     )
 
 
 class Classification(Section):
-    """Tell the class of a sequence."""
+    """Predict the class of a sequence."""
 
     sources: ClassVar[tuple[str, ...]] = ("table", "synthetic")
     nouns: ClassVar[tuple[str, ...]] = ("sequences",)
     budget: ClassVar[str] = "10 epochs"
-    causal: ClassVar[bool] = False  # a sequence is there as a whole
+    causal: ClassVar[bool] = False  # a sequence is available as a whole
     abilities: ClassVar[tuple[Ability, ...]] = ("predict texts", "predict tables", "read tables")
     reads: ClassVar[tuple[str, ...]] = ()
 
-    type: Literal["classification"] = Field(default="classification", description="What is learnt")
-    shape: Literal["many-to-one"] = Field(default="many-to-one", description="One label for a whole sequence")
+    type: Literal["classification"] = Field(default="classification", description="The task")
+    shape: Literal["many-to-one"] = Field(default="many-to-one", description="One label per sequence")
     class_weights: Literal["none", "balanced"] = Field(
         default="none",
-        description="balanced: a sequence weighs in the loss as its class is rare, so that all classes weigh the same",
+        description="balanced: weight sequences in the loss by the inverse frequency of their class, so that all "
+        "classes have the same total weight",
     )
 
 
 class Regression(Section):
-    """Tell a number, or several, from a sequence."""
+    """Predict one or several numbers from a sequence."""
 
     sources: ClassVar[tuple[str, ...]] = ("table", "synthetic")
     nouns: ClassVar[tuple[str, ...]] = ("sequences",)
@@ -163,13 +166,13 @@ class Regression(Section):
     abilities: ClassVar[tuple[Ability, ...]] = ("predict texts", "predict tables", "read tables")
     reads: ClassVar[tuple[str, ...]] = ()
 
-    type: Literal["regression"] = Field(default="regression", description="What is learnt")
+    type: Literal["regression"] = Field(default="regression", description="The task")
     shape: Literal["many-to-one"] = Field(default="many-to-one", description="Numbers for a whole sequence")
-    loss: Literal["mse", "mae", "huber"] = Field(default="mse", description="What training minimises")
+    loss: Literal["mse", "mae", "huber"] = Field(default="mse", description="Training loss")
 
 
 class Tagging(Section):
-    """Tell a label at every step of a sequence."""
+    """Predict a label for every step of a sequence."""
 
     sources: ClassVar[tuple[str, ...]] = ("table", "synthetic")
     nouns: ClassVar[tuple[str, ...]] = ("sequences",)
@@ -178,32 +181,33 @@ class Tagging(Section):
     abilities: ClassVar[tuple[Ability, ...]] = ("predict texts", "predict tables", "read tables")
     reads: ClassVar[tuple[str, ...]] = ()
 
-    type: Literal["tagging"] = Field(default="tagging", description="What is learnt")
-    shape: Literal["many-to-many"] = Field(default="many-to-many", description="A label for every step")
+    type: Literal["tagging"] = Field(default="tagging", description="The task")
+    shape: Literal["many-to-many"] = Field(default="many-to-many", description="One label per step")
     class_weights: Literal["none", "balanced"] = Field(
         default="none",
-        description="balanced: a step weighs in the loss as its label is rare, so that all labels weigh the same",
+        description="balanced: weight steps in the loss by the inverse frequency of their label, so that all labels "
+        "have the same total weight",
     )
 
 
 class Transduction(Section):
-    """Write one text for another, by an encoder and a decoder."""
+    """Generate one text from another with an encoder and a decoder."""
 
     sources: ClassVar[tuple[str, ...]] = ("pairs",)
     nouns: ClassVar[tuple[str, ...]] = ("sequences",)
     budget: ClassVar[str] = "10 epochs"
-    causal: ClassVar[bool] = False  # direction is the encoder's
+    causal: ClassVar[bool] = False  # the direction applies to the encoder
     abilities: ClassVar[tuple[Ability, ...]] = ("predict texts", "predict tables", "read tables")
     reads: ClassVar[tuple[str, ...]] = ("model.attention",)
 
-    type: Literal["transduction"] = Field(default="transduction", description="What is learnt")
+    type: Literal["transduction"] = Field(default="transduction", description="The task")
     shape: Literal["many-to-many"] = Field(
-        default="many-to-many", description="A whole text is read, then another of any length is written"
+        default="many-to-many", description="Read a whole text, then generate another of any length"
     )
 
 
 class GenerationFromLabel(Section):
-    """Write a text for a label."""
+    """Generate a text from a label."""
 
     sources: ClassVar[tuple[str, ...]] = ("table",)
     nouns: ClassVar[tuple[str, ...]] = ("sequences",)
@@ -212,8 +216,8 @@ class GenerationFromLabel(Section):
     abilities: ClassVar[tuple[Ability, ...]] = ("write for a label", "read tables")
     reads: ClassVar[tuple[str, ...]] = ()
 
-    type: Literal["generation-from-label"] = Field(default="generation-from-label", description="What is learnt")
-    shape: Literal["one-to-many"] = Field(default="one-to-many", description="One label to a text of any length")
+    type: Literal["generation-from-label"] = Field(default="generation-from-label", description="The task")
+    shape: Literal["one-to-many"] = Field(default="one-to-many", description="A text of any length from one label")
 
 
 class TextData(Section):
@@ -222,9 +226,10 @@ class TextData(Section):
     source: ClassVar[str] = "text"
 
     text: Paths = Field(
-        description="A text file, a folder of them, a list, or prepared text; relative to the config, then bundled"
+        description="A text file, a folder of them, a list, or prepared text; searched for relative to the config, "
+        "then among the bundled data"
     )
-    symbols: Literal["characters", "bytes"] = Field(default="characters", description="What one symbol is")
+    symbols: Literal["characters", "bytes"] = Field(default="characters", description="Unit of a symbol")
     split: Split = Field(
         default=(0.8, 0.1, 0.1),
         description="Training, validation and (optional) test part, in order of position: fractions that sum to 1, "
@@ -233,28 +238,28 @@ class TextData(Section):
 
 
 class SeriesData(Section):
-    """A table of time series, one row a time (and series)."""
+    """A table of time series, with one row per time (and series)."""
 
     source: ClassVar[str] = "series"
 
     series: Paths = Field(
-        description="A CSV, TSV or Parquet file: wide (a date, then a column a series) or long (unique_id, ds, y); or "
-        "a prepared table"
+        description="A CSV, TSV or Parquet file: wide (a date, then one column per series) or long (unique_id, ds, y); "
+        "or a prepared table"
     )
     time: str | None = Field(
         default=None,
-        description="Column of dates or whole numbers, or columns joined by + (year+month+day); null to recognise it",
+        description="Column of dates or whole numbers, or columns joined by + (year+month+day); null to detect it",
     )
-    id: str | None = Field(default=None, description="Column that names each row's series; null to recognise it")
+    id: str | None = Field(default=None, description="Column that names each row's series; null to detect it")
     targets: SomeNames | None = Field(
         default=None,
-        description="Columns to forecast; null for `y` of a long table, else every column of numbers with no other use",
+        description="Columns to forecast; null for `y` of a long table, else every numeric column without another use",
     )
-    past: Names = Field(default=(), description="Columns that help but are known only up to now")
-    known: Names = Field(default=(), description="Columns that are known in advance, over the horizon too")
-    static: Names = Field(default=(), description="Columns that never change within a series")
+    past: Names = Field(default=(), description="Covariate columns that are known only up to the present")
+    known: Names = Field(default=(), description="Columns whose future values are known, over the horizon too")
+    static: Names = Field(default=(), description="Columns that are constant within a series")
     calendar: Calendar = Field(
-        default=(), description="Features made of the dates, each as sine and cosine; known in advance"
+        default=(), description="Features derived from the dates, each as sine and cosine; known in advance"
     )
     step: TimeStep = Field(
         default="auto",
@@ -262,28 +267,28 @@ class SeriesData(Section):
     )
     date_format: str | None = Field(
         default=None,
-        description="How dates are written: such as %d.%m.%Y %H:%M, or seconds, milliseconds, microseconds, "
-        "nanoseconds (since 1970), excel or excel-1904 (days of a spreadsheet); null to recognise it",
+        description="Date format, such as %d.%m.%Y %H:%M, or seconds, milliseconds, microseconds, nanoseconds (since "
+        "1970), excel or excel-1904 (days of a spreadsheet); null to detect it",
     )
     zone: Zone = Field(
         default=None,
         description="Time zone to convert dates to, UTC or an offset such as +02:00; null keeps the table's own clock",
     )
-    separator: Literal["auto", ",", ";", "\t", "|"] = Field(default="auto", description="Between columns")
+    separator: Literal["auto", ",", ";", "\t", "|"] = Field(default="auto", description="Column separator")
     decimal: Literal["auto", ".", ","] = Field(
         default="auto",
-        description="Before the fraction of a number; the other sign may then separate thousands",
+        description="Decimal separator; the other character may then separate thousands",
     )
-    order: Literal["error", "sort"] = Field(default="error", description="What to do with rows out of order")
+    order: Literal["error", "sort"] = Field(default="error", description="Treatment of rows that are out of order")
     duplicates: Literal["error", "first", "last", "mean"] = Field(
-        default="error", description="What to do with several rows of one time"
+        default="error", description="Treatment of several rows with the same time"
     )
     missing: Literal["error", "forward-fill", "interpolate", "mask"] = Field(
         default="error",
-        description="What to do with missing values and missing rows; mask tells the network and leaves them unscored",
+        description="Treatment of missing values and rows; mask gives the network a mask and leaves them unscored",
     )
     scaler: Literal["standard", "robust", "min-max", "none"] = Field(
-        default="standard", description="How each series is scaled, by its training rows alone"
+        default="standard", description="Scaling of each series, based on its training rows only"
     )
     split: SeriesSplit = Field(
         default=(0.7, 0.1, 0.2),
@@ -292,54 +297,57 @@ class SeriesData(Section):
     )
     split_by: Literal["auto", "dates", "series"] = Field(
         default="auto",
-        description="How fractions cut several series: all at the same dates, each series by its own length, or auto: "
-        "at dates where series overlap in time",
+        description="Splitting of several series by fractions: all at the same dates, each series by its own length, "
+        "or auto: at the same dates if the series overlap in time",
     )
 
     @model_validator(mode="before")
     @classmethod
     def _keep_the_parts_of_older_runs(cls, values: Any) -> Any:
-        """Cut each series by its own length in a run from before `split_by`: its config names all the other keys."""
+        """Split by series if the config is from a run older than `split_by`: such a config lists all other keys."""
         if isinstance(values, dict) and "split_by" not in values and values.keys() >= BEFORE_SPLIT_BY:
             return {**values, "split_by": "series"}
         return values
 
 
 class TableData(Section):
-    """A table of labelled sequences: a row a text, or a row a frame."""
+    """A table of labelled sequences, with one row per text or one row per frame."""
 
     source: ClassVar[str] = "table"
 
-    table: Paths = Field(description="A CSV, TSV or Parquet file: a row a text with its label, or a row a frame")
+    table: Paths = Field(
+        description="A CSV, TSV or Parquet file: one row per text with its label, or one row per frame"
+    )
     text: str | None = Field(
-        default=None, description="Column of texts, each a sequence of characters; null for `text`, if there is one"
+        default=None, description="Column of texts, each a sequence of characters; null for `text`, if it exists"
     )
     sequence: str | None = Field(
         default=None,
-        description="Column that names the sequence of each frame, in rows that follow each other; null for `sequence`",
+        description="Column that names the sequence of each frame, in consecutive rows; null for `sequence`",
     )
     features: SomeNames | None = Field(
-        default=None, description="Columns of the numbers of a frame; null for every column with no other use"
+        default=None, description="Numeric columns of a frame; null for every column without another use"
     )
     label: SomeNames | None = Field(
         default=None,
-        description="Column of labels, or columns of numbers (regression); null for `label`, `labels` or `target`. A "
-        "text's characters have labels of one character each, or as many labels with spaces between (tagging)",
+        description="Column of labels, or columns of numbers (regression); null for `label`, `labels` or `target`. For "
+        "tagging a text: one label character per character, or one label per character, separated by spaces",
     )
     window: AtLeastOne | None = Field(
         default=None,
-        description="Frames in a sequence, where one long recording has no column of sequences: it is cut into windows",
+        description="Frames per sequence if a long recording has no column of sequences: it is cut into windows",
     )
     stride: AtLeastOne | None = Field(
-        default=None, description="Frames from one such window to the next; null for windows side by side"
+        default=None, description="Frames from the start of one such window to the next; null for no overlap or gap"
     )
-    separator: Literal["auto", ",", ";", "\t", "|"] = Field(default="auto", description="Between columns")
+    separator: Literal["auto", ",", ";", "\t", "|"] = Field(default="auto", description="Column separator")
     decimal: Literal["auto", ".", ","] = Field(
         default="auto",
-        description="Before the fraction of a number; the other sign may then separate thousands",
+        description="Decimal separator; the other character may then separate thousands",
     )
     scaler: Literal["standard", "min-max", "none"] = Field(
-        default="standard", description="How features, and numbers to tell, are scaled, by the training part alone"
+        default="standard",
+        description="Scaling of features and of numbers to predict, based on the training part only",
     )
     split: Split = Field(
         default=(0.8, 0.1, 0.1),
@@ -349,11 +357,11 @@ class TableData(Section):
 
 
 class PairsData(Section):
-    """Pairs of texts, a line each: what is read, a tab, what is to be written."""
+    """Pairs of texts, one per line: source, tab, target."""
 
     source: ClassVar[str] = "pairs"
 
-    pairs: Paths = Field(description="A text file with a pair a line: what is read, a tab, what is to be written")
+    pairs: Paths = Field(description="A text file with one pair per line: source, tab, target")
     split: Split = Field(
         default=(0.8, 0.1, 0.1),
         description="Training, validation and (optional) test part, in order of position: fractions that sum to 1, "
@@ -362,7 +370,7 @@ class PairsData(Section):
 
 
 class SyntheticData(Section):
-    """A test of long memory: sequences drawn by the program, new ones at every step of training."""
+    """A test of long memory: generated sequences, new ones at every training step."""
 
     source: ClassVar[str] = "synthetic"
     tasks: ClassVar[dict[str, str]] = {
@@ -378,14 +386,14 @@ class SyntheticData(Section):
 
     synthetic: Literal[
         "adding", "multiplication", "temporal-order", "temporal-order-4", "first-symbol", "copy", "reber"
-    ] = Field(description="Which test; see data/synthetic.py for each")
+    ] = Field(description="The test; data/synthetic.py describes each")
     length: AtLeastOne = Field(
-        default=100, description="Steps of a sequence; of copy, the delay; of reber, the least number of symbols"
+        default=100, description="Steps per sequence; the delay for copy; the minimum number of symbols for reber"
     )
-    held_out: AtLeastOne = Field(default=2000, description="Sequences of the validation part, and of the test part")
+    held_out: AtLeastOne = Field(default=2000, description="Sequences in the validation part, and in the test part")
 
 
-# The alternatives of two sections: `task` by its `type`, `data` by the source key it holds.
+# The alternatives for two sections: `task` is selected by its `type`, `data` by its source key.
 AnyTask = Annotated[
     LanguageModel | Forecast | Classification | Regression | Tagging | Transduction | GenerationFromLabel,
     Field(discriminator="type"),
@@ -399,132 +407,130 @@ class Model(Section):
     """The network."""
 
     cell: Cell = Field(
-        default="lstm", description="The recurrence: rnn, lstm, gru, feedforward, or your own `module:Class`"
+        default="lstm", description="The recurrent cell: rnn, lstm, gru, feedforward, or your own `module:Class`"
     )
     hidden: AtLeastOne = Field(default=256, description="Width of the hidden state, in units")
-    layers: AtLeastOne = Field(default=1, description="Recurrent layers stacked on each other")
-    embedding: AtLeastOne = Field(default=64, description="Width of the vector that stands for one symbol, in units")
+    layers: AtLeastOne = Field(default=1, description="Number of stacked recurrent layers")
+    embedding: AtLeastOne = Field(default=64, description="Width of the vector that represents a symbol, in units")
     tie_embedding: bool = Field(
-        default=False, description="Predict with the vectors that also read the symbols (language models)"
+        default=False, description="Use the input embedding for the output too (language models)"
     )
     dropout: BelowOne = Field(
-        default=0.0, description="Chance that a feature is dropped between layers and before the output"
+        default=0.0, description="Probability of dropping a feature between layers and before the output"
     )
     variational_dropout: bool = Field(default=False, description="Drop the same units at every time step of a window")
     layer_norm: bool = Field(default=False, description="Normalise the output of every layer")
-    residual: bool = Field(default=False, description="Add each layer's input to its output, where the widths agree")
+    residual: bool = Field(default=False, description="Add each layer's input to its output if the widths are equal")
     linear: bool = Field(
-        default=False, description="Add a linear map from lookback to horizon beside the recurrence (forecasts)"
+        default=False, description="Add a linear map from lookback to horizon to the recurrence's output (forecasts)"
     )
     ridge: Fraction = Field(
         default=0.0,
-        description="Share of the forecast that a ridge regression from lookback to horizon gives, and the network the "
-        "rest: the mean of two kinds of forecast errs less than either where they are about equally good (forecasts)",
+        description="Weight of a ridge regression from lookback to horizon in the forecast, with the rest for the "
+        "network: if both are about equally good, their mean has a smaller error than either (forecasts)",
     )
     channel_embedding: bool = Field(
-        default=True, description="Tell the network which of several independent channels it forecasts (forecasts)"
+        default=True, description="Add an embedding of the channel if channels are independent (forecasts)"
     )
     ensemble: AtLeastOne = Field(
-        default=1, description="Networks trained side by side whose forecasts are averaged (forecasts)"
+        default=1, description="Networks trained in parallel whose forecasts are averaged (forecasts)"
     )
     direction: Literal["forward", "bidirectional"] = Field(
         default="forward",
-        description="Read forward, or in both directions (not for tasks that predict what comes next)",
+        description="Read forwards, or in both directions (not for tasks that predict what comes next)",
     )
     attention: bool = Field(
         default=False,
-        description="Let the decoder look back at every step of the encoder (transduction; Luong, Pham & Manning 2015)",
+        description="Let the decoder attend to every step of the encoder (transduction; Luong, Pham & Manning 2015)",
     )
-    options: Options = Field(default_factory=dict, description="Settings of the cell itself, checked by the cell")
+    options: Options = Field(default_factory=dict, description="Cell-specific settings, checked by the cell")
 
 
 class Training(Section):
-    """How the network is trained."""
+    """Training of the network."""
 
     budget: BudgetField = Field(
         default=Budget(3e6, "characters"),
-        description="How long: steps, epochs, targets that enter the loss (characters; windows of a forecast, by "
-        "default 10 epochs), or seconds; k, M, G allowed",
+        description="Amount of training: steps, epochs, targets that enter the loss (characters; windows of a "
+        "forecast, by default 10 epochs), or seconds; with k, M or G if needed",
     )
     batch: AtLeastOne = Field(
         default=32,
-        description="Sequences side by side in one step (windows, each with all its channels, of a forecast)",
+        description="Sequences processed together in one step (for forecasts: windows, each with all its channels)",
     )
-    window: AtLeastOne = Field(default=64, description="Symbols a language model reads in one step (time steps)")
+    window: AtLeastOne = Field(default=64, description="Symbols that a language model reads in one step (time steps)")
     first_window: AtLeastOne | None = Field(
         default=None,
-        description="Windows begin so short and double until `window`, in stages of equal length, with as many symbols "
-        "a step in each: what is near is learnt before what is far (many-to-many language models)",
+        description="Length of the first windows; it doubles up to `window`, in stages of equal length with the "
+        "same number of symbols per step: short dependencies are learned first (many-to-many language models)",
     )
     state_reset: BelowOne = Field(
         default=0.01,
-        description="Chance that a lane starts a window from a zero state instead of the one carried to it, so that a "
-        "text's first symbols are practised too (many-to-many language models)",
+        description="Probability that a lane starts a window from a zero state instead of its carried state, so that "
+        "the first symbols of a text are practised too (many-to-many language models)",
     )
     shorten: Fraction = Field(
         default=0.0,
-        description="Chance that a window's oldest segments are hidden, in a number drawn evenly (forecasts); what is "
-        "learnt then leans less on the distant past",
+        description="Probability of hiding a random number of a window's oldest segments, which makes the network rely "
+        "less on the distant past (forecasts)",
     )
-    learning_rate: AboveZero = Field(default=4e-3, description="Peak step size of the optimizer")
+    learning_rate: AboveZero = Field(default=4e-3, description="Peak learning rate of the optimizer")
     schedule: Literal["constant", "linear", "cosine"] = Field(
         default="linear",
-        description="How the learning rate goes from its peak to `final_fraction` of it, over the budget",
+        description="Course of the learning rate from its peak to `final_fraction` of it, over the budget",
     )
     warm_up: Annotated[int, Field(ge=0, le=2**31 - 1)] = Field(
         default=20, description="Steps over which the learning rate rises from zero"
     )
-    final_fraction: Fraction = Field(default=0.0, description="Part of `learning_rate` at which the schedule ends")
+    final_fraction: Fraction = Field(default=0.0, description="Fraction of `learning_rate` at which the schedule ends")
     optimizer: Literal["adamw", "soap", "adam", "sgd", "rmsprop"] = Field(
         default="adamw",
-        description="Rule that updates the weights; soap learns more per step than adamw, and each step takes longer",
+        description="Update rule of the weights; soap learns more per step than adamw, but its steps take longer",
     )
-    weight_decay: AtLeastZero = Field(default=0.0, description="Decay of the weights, as the optimizer has it")
+    weight_decay: AtLeastZero = Field(default=0.0, description="Weight decay, as defined by the optimizer")
     momentum: BelowOne = Field(default=0.9, description="Momentum of sgd and rmsprop")
     betas: Betas = Field(
-        default=(0.9, 0.99), description="Decay of the two running averages of adamw, soap and adam, per step"
+        default=(0.9, 0.99), description="Decay per step of the two running averages of adamw, soap and adam"
     )
     clip: Annotated[float, Field(gt=0, le=1e30)] | None = Field(
-        default=1.0, description="Largest norm of the gradient over all weights; null for no limit"
+        default=1.0, description="Maximum norm of the gradient over all weights; null for no limit"
     )
     accumulate: AtLeastOne = Field(
         default=1, description="Parts into which a batch is split to save memory; divides `batch`"
     )
     average: BelowOne | None = Field(
         default=None,
-        description="Decay per step of a moving average of the weights, used instead of them; null for none",
+        description="Decay per step of a moving average of the weights, used in their place; null for none",
     )
     evaluate_every: AtLeastOne | Literal["auto"] = Field(
-        default="auto", description="Steps between evaluations; auto is ten times a run"
+        default="auto", description="Steps between evaluations; auto for ten evaluations per run"
     )
     save_every: AtLeastOne | Literal["auto"] = Field(
-        default="auto", description="Steps between checkpoints; auto is ten times a run"
+        default="auto", description="Steps between checkpoints; auto for ten checkpoints per run"
     )
     sample_every: AtLeastOne | Literal["auto"] = Field(
-        default="auto", description="Steps between samples; auto is at every evaluation"
+        default="auto", description="Steps between samples; auto for a sample at every evaluation"
     )
     patience: AtLeastOne | None = Field(
-        default=None, description="Evaluations without improvement after which training stops; null for never"
+        default=None, description="Evaluations without improvement after which training stops; null for no limit"
     )
     precision: Literal["auto", "float32", "bfloat16", "float64"] = Field(
-        default="auto", description="Numbers computed with"
+        default="auto", description="Number format of the computation"
     )
 
 
 class Settings(Section):
-    """A whole config of lstmctl."""
+    """A complete lstmctl config."""
 
     format: Annotated[int, Field(ge=1, le=1)] = Field(default=1, description="Version of this file format")
-    task: AnyTask = Field(default_factory=LanguageModel, description="What is learnt")
-    data: AnyData = Field(description="What it is learnt from: exactly one source key, and how it is read")
+    task: AnyTask = Field(default_factory=LanguageModel, description="The task")
+    data: AnyData = Field(description="The data: exactly one source key, and how to read it")
     model: Model = Field(default_factory=Model, description="The network")
-    training: Training = Field(default_factory=Training, description="How the network is trained")
-    device: Device = Field(default="auto", description="Where to compute: auto, cpu, cuda, cuda:0, mps")
-    threads: AtLeastOne | Literal["auto"] = Field(
-        default="auto", description="Threads of the processor to compute with"
-    )
+    training: Training = Field(default_factory=Training, description="Training of the network")
+    device: Device = Field(default="auto", description="Device to compute on: auto, cpu, cuda, cuda:0, mps")
+    threads: AtLeastOne | Literal["auto"] = Field(default="auto", description="Number of CPU threads")
     seed: Annotated[int, Field(ge=0, le=2**63 - 1)] = Field(
-        default=0, description="Start of every random stream: initialisation, order, dropout, sampling"
+        default=0, description="Seed of all random streams: initialisation, order, dropout, sampling"
     )
 
 
@@ -538,7 +544,7 @@ READ_BY: dict[tuple[str, str], tuple[str, ...]] = {
         name.partition(".") for name in dict.fromkeys(key for task in TASKS.values() for key in task.reads)
     )
 }
-"""The tasks that read a key of `model` or `training`; every task reads a key that is not here."""
+"""The tasks that read a key of `model` or `training`; keys that are not listed are read by every task."""
 
 
 def tasks_with(ability: Ability) -> tuple[str, ...]:
@@ -547,12 +553,12 @@ def tasks_with(ability: Ability) -> tuple[str, ...]:
 
 
 def owners(keys: Iterable[str]) -> list[str]:
-    """The sources that a `data` section of these keys may be of; one, unless two are named that exclude each other.
-    `text` is a source, and a column of a table."""
+    """Return the sources that a `data` section with these keys may have: one, unless keys of different sources are set.
+    `text` is both a source and a column of a table."""
     named = {key for key in keys if key in SOURCES}
     return [source for source in SOURCES if source in named and named <= {source, *SOURCES[source].model_fields}]
 
 
 def json_schema() -> dict[str, Any]:
-    """JSON Schema of a config file, for editors."""
+    """Return the JSON Schema of a config file, for editors."""
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **Settings.model_json_schema()}

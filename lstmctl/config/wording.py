@@ -1,4 +1,4 @@
-"""Our own words for what pydantic finds wrong: what is wrong; what is allowed."""
+"""Messages for problems found by pydantic: what is wrong; what is allowed."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from lstmctl.config import scalars
 
 _LONGEST = 48
 LONGEST_QUOTE = 200
-"""Characters of an argument as a message repeats it."""
+"""Maximum length of an argument quoted in a message, in characters."""
 _UNTOLD = 10**9
 _TYPES = {
     "integer": "a whole number",
@@ -23,19 +23,19 @@ _TYPES = {
 
 
 def inert(text: str) -> str:
-    """`text` with everything that could move a terminal's cursor or break the line written as an escape."""
+    """Return `text` with escapes for all characters that could move a terminal's cursor or break the line."""
     if text.isprintable():
         return text
     return "".join(part if part.isprintable() else part.encode("unicode_escape").decode("ascii") for part in text)
 
 
 def shortened(text: str, most: int = _LONGEST) -> str:
-    """`text` cut to a part of a line."""
+    """Shorten `text` to part of a line."""
     return text if len(text) <= most else text[: most - 1] + "…"
 
 
 def shown(value: object) -> str:
-    """`value` as a reader of the file would know it again, cut to a part of a line."""
+    """Format `value` as in a config file, shortened to part of a line."""
     if isinstance(value, str):
         return inert(shortened(f'"{value}"'))
     if isinstance(value, dict):
@@ -50,9 +50,9 @@ def shown(value: object) -> str:
 
 
 def allowed(schema: dict[str, Any], value: object = None) -> str:
-    """What a field takes, in words, from its JSON Schema; `value` is what it refused.
+    """Describe the values that a field allows, given its JSON Schema and the rejected `value`.
 
-    A limit in the billions is there for the machine's sake: it is told only to who goes beyond it.
+    Limits in the billions exist for technical reasons and are mentioned only if `value` exceeds them.
     """
     if "anyOf" in schema:
         return " or ".join(allowed(choice, value) for choice in schema["anyOf"])
@@ -84,7 +84,7 @@ def _beyond(value: object, limit: float) -> bool:
 
 
 def wrong(value: object, schema: dict[str, Any]) -> str:
-    """What is wrong with `value`, given that the field with this JSON Schema refused it."""
+    """Describe what is wrong with `value`, which the field with this JSON Schema rejected."""
     kinds = {choice.get("type", "choice") for choice in schema.get("anyOf", [schema])}
     numeric = bool(kinds & {"integer", "number"})
     if isinstance(value, float) and not math.isfinite(value):

@@ -1,4 +1,4 @@
-"""Settings as YAML that loads back to equal settings."""
+"""Settings as YAML that loads as equal settings."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from lstmctl.config.schema import Settings
 
 
 def dump(settings: Settings) -> str:
-    """The resolved config: every key, sections as blocks, lists and a cell's options in one line each."""
+    """Write the resolved config: every key, sections as blocks, lists and a cell's options on one line each."""
     lines: list[str] = []
     for name, value in settings.model_dump(mode="json").items():
         if isinstance(value, dict):

@@ -1,4 +1,4 @@
-"""A look into a trained run's recurrence: its gates, its memory, its gradients, and what it recalls."""
+"""Inspection of a trained run's recurrence: its gates, its memory, its gradients, and its recall."""
 
 from lstmctl.inspection.gates import inspect_gates
 from lstmctl.inspection.gradients import inspect_gradients

@@ -1,4 +1,4 @@
-"""Every gate and state over an input, and the units that track something there."""
+"""Gates and states over an input, and the units that track properties of it."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from lstmctl.inspection.trace import CellTrace, Place, Trace, trace
 log = logging.getLogger(__name__)
 
 MOST_UNITS = 64
-"""Shown at once: more would be narrower than a dot."""
+"""Maximum number of units shown at once: more would be narrower than a dot."""
 MOST_SYMBOLS = 100
 EXAMINED = 5000
-"""Steps in which units are looked for that track something."""
+"""Number of steps searched for units that track something."""
 FEWEST_EXAMINED = 1000
-"""In fewer steps a correlation of one of many units is found by chance."""
+"""With fewer steps, the best of many units correlates by chance."""
 OUTPUT = "output"
-"""What a layer without a state hands on, where nothing else can be shown of it."""
+"""Name of a layer's output, shown if it has neither gates nor states."""
 
 
 @torch.no_grad()
@@ -39,29 +39,29 @@ def inspect_gates(
     units: Sequence[int] = (),
     symbols: int = MOST_SYMBOLS,
 ) -> GateFindings:
-    """Show a layer's gates and states over an input, and name the units of all layers that track something.
+    """Show a layer's gates and states over an input, and find the units of all layers that track properties of it.
 
-    Each property's unit is chosen by its correlation on the first half of the steps, and the correlation that is
-    reported is that on the second half: the best of many units looks good by chance where it is chosen.
+    Each property's unit is chosen by its correlation on the first half of the steps, and the reported correlation is
+    the one on the second half, since the best of many units looks good by chance on the data it was chosen on.
 
     Args:
-        text, file: what to read; at most one. By default the beginning of the run's own held-out data.
-        label: what the text was written for, of a run that writes for labels.
-        split: the part of that data; the test part where there is one, else the validation part.
-        layer: from 1; the last by default.
-        units: those to show, from 0; by default the 64 whose state varies most.
-        symbols: how many steps to show.
+        text, file: the input; at most one. By default the beginning of the run's own held-out data.
+        label: the label of the text, for a run that generates text from labels.
+        split: the part of the run's data; by default the test part, or the validation part if there is none.
+        layer: the layer to show, from 1; the last by default.
+        units: the units to show, from 0; by default the 64 whose state varies most.
+        symbols: the number of steps to show.
 
     Raises:
-        UsageError: there is no such layer or unit, or the text cannot be read by the run.
-        DataError: the data or the file is missing or unfit.
+        UsageError: there is no such layer or unit, or the run cannot read the text.
+        DataError: the data or the file is missing or unsuitable.
     """
     if sum(given is not None for given in (text, file, split)) > 1:
-        raise UsageError("a text, a FILE and --split say the same thing: what is read; give one of them")
+        raise UsageError("a text, a FILE and --split all select the input; use only one of them")
     if symbols < 1:
-        raise UsageError(f"at least one step must be shown, not {symbols}")
+        raise UsageError(f"the number of steps to show must be 1 or more, not {symbols}")
     if label is not None and text is None:
-        raise UsageError("a label is that of a text: give the text too; those of a FILE have theirs beside them")
+        raise UsageError("a label needs a text; for a FILE, the labels are in the file")
     given = _passage(run, text, label, file, split)
     shown = run.task.inspected(run.model, given.part, steps=max(symbols, EXAMINED), lanes=1)
     read = trace(shown.recurrence, shown.input)
@@ -80,7 +80,7 @@ def inspect_gates(
     candidates = _candidates(examined)
     found, seen = tracking(properties, candidates) if candidates else ((), len(_flat(examined.outputs)))
     if candidates and seen < FEWEST_EXAMINED:
-        notes.append(f"Units were looked for in {seen:,} steps only: correlations this large come by chance as well.")
+        notes.append(f"Only {seen:,} steps were searched for units: correlations this large also occur by chance.")
     return GateFindings(
         about=about(run, given.source),
         layer=cells[0].layer + 1,
@@ -103,14 +103,15 @@ def inspect_gates(
 
 
 def tracking(properties: Mapping[str, Tensor], candidates: Mapping[Place, Tensor]) -> tuple[tuple[Tracked, ...], int]:
-    """For each property the unit that goes along with it best.
+    """Find the unit that correlates best with each property.
 
     Args:
-        properties: by name, (time, batch).
-        candidates: the states of all layers, (steps, hidden), lane after lane as `_flat` puts them.
+        properties: (time, batch) by name.
+        candidates: the states of all layers, (steps, hidden), in the lane order of `_flat`.
 
     Returns:
-        One for each property that varies on the first half of the steps, the best first; and how many steps there are.
+        One result for each property that varies on the first half of the steps, the best first, and the number of
+        steps.
     """
     found = []
     steps = 0
@@ -134,7 +135,7 @@ def tracking(properties: Mapping[str, Tensor], candidates: Mapping[Place, Tensor
 
 
 def correlations(wanted: Tensor, units: Tensor) -> Tensor:
-    """Pearson's correlation of (steps,) with each column of (steps, units), in float64; NaN where one is constant."""
+    """Compute Pearson's correlation of (steps,) with each column of (steps, units), in float64; NaN if constant."""
     wanted, units = wanted.double(), units.double()
     wanted, units = wanted - wanted.mean(), units - units.mean(0)
     related: Tensor = (wanted @ units) / (wanted.norm() * units.norm(dim=0))
@@ -148,49 +149,49 @@ def _passage(run: Run, text: str | None, label: str | None, file: str | None, sp
 
 
 def _own_data(run: Run) -> Passage | None:
-    """The run's held-out data, where it is still there."""
+    """Return the run's held-out data if it is still available."""
     try:
         return held_out(run)
     except DataError as error:
-        log.warning("%s; units that track something are looked for in what was given", error)
+        log.warning("%s; units that track something are searched for in the given input instead", error)
         return None
 
 
 def _layer(read: Trace, layer: int | None) -> tuple[list[CellTrace], list[str]]:
-    """The cells of the layer to show, one a direction, and what must be said of them."""
+    """Return the cells of the layer to show, one per direction, and notes about them."""
     if layer is not None and not 1 <= layer <= read.layers:
         raise UsageError(f"there is no layer {layer}; the network has {read.layers}")
     number = read.layers if layer is None else layer
     cells = [cell for cell in read.cells if cell.layer == number - 1]
     if not cells[0].states:
-        return cells, ["This cell carries nothing from step to step: what is shown is the output of each step alone."]
+        return cells, ["This cell carries no state from step to step, so the output of each step is shown."]
     if not cells[0].cell.gates:
-        return cells, ["This cell has no gate: every step writes its whole state anew. Its state is shown."]
+        return cells, ["This cell has no gate: every step overwrites its whole state. The state is shown."]
     return cells, []
 
 
 def _parts(read: Trace, cells: list[CellTrace], notes: list[str]) -> list[tuple[CellTrace, dict[str, Tensor]]]:
-    """All gates, then all states, of each cell (time, batch, hidden), or the output where they have neither."""
+    """Return all gates, then all states, of each cell (time, batch, hidden), or its output if it has neither."""
     parts = [(cell, cell.parts()) for cell in cells]
     if parts[0][1]:
         return parts
     if cells[0].layer != read.layers - 1:
-        notes.append("The output shown is that of the last layer: those before keep nothing to show.")
+        notes.append("The output shown is the last layer's: earlier layers have neither gates nor states to show.")
     outputs = torch.stack(read.outputs).chunk(len(cells), dim=-1)
     return [(cell, {OUTPUT: output}) for cell, output in zip(cells, outputs, strict=True)]
 
 
 def _units(parts: Sequence[Mapping[str, Tensor]], units: Sequence[int]) -> tuple[int, ...]:
-    """The units to show, in order."""
+    """Return the units to show, in order."""
     lasts = [list(each.values())[-1] for each in parts]
     hidden = lasts[0].shape[-1]
     if wrong := [unit for unit in units if not 0 <= unit < hidden]:
-        raise UsageError(f"there is no unit {wrong[0]}; the layer has {hidden}, counted from 0 to {hidden - 1}")
+        raise UsageError(f"there is no unit {wrong[0]}; the layer has {hidden}, numbered from 0 to {hidden - 1}")
     if len(units) > MOST_UNITS:
-        raise UsageError(f"{len(units)} units are too many for one picture; {MOST_UNITS} fit")
+        raise UsageError(f"{len(units)} units are too many for one plot; show at most {MOST_UNITS}")
     if units:
         return tuple(dict.fromkeys(units))
-    # By the last state: an LSTM's cell, the others' hidden; in the direction in which it varies most.
+    # By the last state (an LSTM's cell state, otherwise hidden), in the direction in which it varies most.
     varies = torch.stack([last.double().var(dim=0, correction=0) for last in lasts]).amax(0)
     return tuple(sorted(varies.argsort(descending=True, stable=True)[:MOST_UNITS].tolist()))
 
@@ -202,7 +203,7 @@ def _panel(name: str, values: Tensor, units: tuple[int, ...], *, is_gate: bool, 
 
 
 def _candidates(read: Trace) -> dict[Place, Tensor]:
-    """Every state of every layer, lane after lane, (steps, hidden)."""
+    """Return every state of every layer, (steps, hidden), in the lane order of `_flat`."""
     return {
         Place(cell.layer, name, cell.direction): _flat(values)
         for cell in read.cells
@@ -211,5 +212,5 @@ def _candidates(read: Trace) -> dict[Place, Tensor]:
 
 
 def _flat(values: list[Tensor]) -> Tensor:
-    """(batch, hidden) at each time to (batch · time, hidden), lane after lane."""
+    """Flatten (batch, hidden) at each time to (batch · time, hidden), one lane after the other."""
     return torch.stack(values).transpose(0, 1).flatten(0, 1)

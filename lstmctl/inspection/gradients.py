@@ -1,9 +1,9 @@
-"""How the gradient fades or grows on its way back through time.
+"""Decay or growth of the gradient backwards through time.
 
 For one loss at a time t, the norm of d loss(t) / d state(t − k) is followed over k = 0 … K. In a vanilla network it is
-moved by a product of k Jacobians Uᵀ diag(1 − h²), which vanishes or explodes (Hochreiter 1991; Bengio, Simard &
-Frasconi 1994; Pascanu, Mikolov & Bengio 2013); in an LSTM the cell state has a path that multiplies by the forget gate
-alone (Hochreiter & Schmidhuber 1997; Gers, Schmidhuber & Cummins 2000).
+shaped by a product of k Jacobians Uᵀ diag(1 − h²), which vanishes or explodes (Hochreiter 1991; Bengio, Simard &
+Frasconi 1994; Pascanu, Mikolov & Bengio 2013); in an LSTM the cell state has a path on which it is multiplied only by
+the forget gate (Hochreiter & Schmidhuber 1997; Gers, Schmidhuber & Cummins 2000).
 """
 
 from __future__ import annotations
@@ -27,31 +27,31 @@ from lstmctl.protocols import ModelState
 
 STEPS = 100
 POSITIONS = 64
-BACKWARD = "A backward cell ends at the first step of the input: its k counts from there, against its reading."
+BACKWARD = "A backward cell ends at the first step of the input: its k counts forwards from there."
 FROM_THE_MIDDLE = (
-    "The loss is that of the step in the middle of the input: k counts back from it for forward cells, and ahead of it "
-    "for backward ones."
+    "The loss is at the step in the middle of the input: k counts backwards from it for forward cells and forwards for "
+    "backward ones."
 )
 SMALLEST = 1e-300
-"""Norms are counted in float64 down to here: what is smaller is not fitted."""
+"""Norms, in float64, below this are excluded from the fit."""
 
 
 def inspect_gradients(
     run: Run, *, steps: int = STEPS, positions: int = POSITIONS, split: str | None = None, initial: bool = False
 ) -> GradientFindings:
-    """Follow a run's gradient back in time, on data it did not learn from.
+    """Follow a run's gradient back in time on held-out data.
 
-    Everything is computed in float64, so that a norm of 10⁻⁵⁰ is not taken for zero. Where the task carries its state
-    from window to window, as a language model does, each lane has read as many steps before the first one that counts.
+    Everything is computed in float64, so that a norm of 10⁻⁵⁰ does not underflow. If the task carries its state from
+    window to window, as a language model does, each lane first reads as many steps as are then counted.
 
     Args:
-        steps: K, the farthest step back; fewer where the task's windows are shorter.
-        positions: times t, evenly spread over the data; each is a lane of one batch.
-        split: the part to read; by default the test part, or the validation part where there is none.
-        initial: take the network as it was freshly initialised.
+        steps: K, the farthest step back; fewer if the task's windows are shorter.
+        positions: number of times t, evenly spread over the data; each is a lane of one batch.
+        split: the part to read; by default the test part, or the validation part if there is none.
+        initial: use the freshly initialised network instead of the trained one.
 
     Raises:
-        UsageError: `steps` or `positions` is below 1, or the network cannot be read step by step.
+        UsageError: `steps` or `positions` is below 1, or the network cannot be run step by step.
         DataError: the run's data is missing or has changed.
     """
     for name, value in (("steps", steps), ("positions", positions)):
@@ -60,7 +60,7 @@ def inspect_gradients(
     passage = held_out(run, split)
     model = build_model(run.settings, run.task, run.cell, "float32").to(run.device) if initial else run.model
     model = copy.deepcopy(model).double().eval()
-    # As many steps before those that count, so that a carried state is there when they begin.
+    # As many steps again before those that count, so that they start from a carried state.
     shown = run.task.inspected(model, passage.part, steps=2 * steps + 1, lanes=positions)
     reach = min(steps, shown.reach)
     norms = gradient_norms(shown.recurrence, shown.input, shown.loss, reach, shown.told_at)
@@ -68,9 +68,9 @@ def inspect_gradients(
     if any(place.direction for place in norms):
         notes.append(BACKWARD if shown.told_at is None else FROM_THE_MIDDLE)
     if reach < steps:
-        notes.append(f"An input of this task has {len(shown.input):,} steps: k ends at {reach:,}.")
+        notes.append(f"Inputs of this task have {len(shown.input):,} steps, so k ends at {reach:,}.")
     if not norms:
-        notes.append("The cell carries no state, so no gradient goes back in time: it learns from each step alone.")
+        notes.append("The cell carries no state, so no gradient flows back in time: it learns from each step alone.")
     return GradientFindings(
         about=about(run, passage.source),
         weights="initial" if initial else "trained",
@@ -89,24 +89,24 @@ def gradient_norms(
     steps: int,
     told_at: int | None = None,
 ) -> dict[Place, Tensor]:
-    """The norm of d loss(t) / d state(t − k) for k = 0 … `steps`, where t is the last step of the input.
+    """Compute the norm of d loss(t) / d state(t − k) for k = 0 … `steps`, where t is the last step of the input.
 
-    A backward cell reads the other way: its last step is the first of the input, and k counts on from there.
+    A backward cell reads in the other direction: its last step is the first of the input, and k counts up from there.
 
-    A state's gradient is the total derivative, by every path that leaves it: for the LSTM's c also the one through h of
-    the same step, as in the equations of back-propagation through time. Lanes do not touch each other, so one backward
-    pass of their sum gives the gradient of each.
+    A state's gradient is the total derivative over all paths from it: for the LSTM's c this includes the path through h
+    of the same step, as in the equations of backpropagation through time. Lanes are independent, so one backward pass
+    of the sum of their losses gives the gradient of each.
 
     Args:
         input: (time, batch, features).
-        loss: from the outputs (time, batch, outputs) and the state after the last step to (batch,).
-        steps: at most as many as there are.
-        told_at: the step that both directions count from, where the loss is of one step in the middle.
+        loss: maps the outputs (time, batch, outputs) and the state after the last step to losses (batch,).
+        steps: at most the number of steps of the input.
+        told_at: the step from which both directions count, if the loss is at one step in the middle.
 
     Returns:
-        For each state of each layer, (steps + 1, batch), k rising; empty where nothing is carried.
+        For each state of each layer, (steps + 1, batch) by increasing k; empty if no state is carried.
     """
-    # What comes before is read without being differentiated; a backward cell ends there.
+    # Earlier steps are read without gradients, except by a backward cell, whose last steps they are.
     lead = 0 if recurrence.backward_cells else len(input) - 1 - steps
     before, outputs = recurrence.initial_state(input.shape[1], input), []
     with torch.no_grad():
@@ -120,14 +120,14 @@ def gradient_norms(
         if not wanted:
             return {}
         total = loss(torch.stack([*outputs, *kept.outputs]), kept.after).sum()
-        found = torch.autograd.grad(total, wanted, allow_unused=True)  # what no path leaves has the gradient 0
+        found = torch.autograd.grad(total, wanted, allow_unused=True)  # a state without a path to the loss: gradient 0
     norms = [torch.zeros(input.shape[1]).to(input) if gradient is None else _norm(gradient) for gradient in found]
     each = [norms[start : start + steps + 1] for start in range(0, len(norms), steps + 1)]
     return {place: torch.stack(values) for place, values in zip(chosen, each, strict=True)}
 
 
 def _chosen(kept: Trace, steps: int, told_at: int | None) -> dict[Place, list[Tensor]]:
-    """Of each state its values at k = 0 … `steps`."""
+    """Return each state's values at k = 0 … `steps`."""
     last = len(kept.outputs) - 1
     chosen = {}
     for cell in kept.cells:
@@ -140,9 +140,9 @@ def _chosen(kept: Trace, steps: int, told_at: int | None) -> dict[Place, list[Te
 
 
 def fitted_rate(norms: list[float]) -> float | None:
-    """By what a norm is multiplied with each further k: e to the slope of ln(norm) over k, by least squares.
+    """Fit the factor by which a norm changes with each k: e to the slope of ln(norm) over k, by least squares.
 
-    Zeros, and what is below 10⁻³⁰⁰, are left out; None where fewer than two are left.
+    Zeros and norms below 10⁻³⁰⁰ are excluded; None if fewer than two norms remain.
     """
     known = [(k, math.log(norm)) for k, norm in enumerate(norms) if norm > SMALLEST]
     if len(known) < 2:
@@ -152,14 +152,14 @@ def fitted_rate(norms: list[float]) -> float | None:
 
 
 def _norm(gradient: Tensor) -> Tensor:
-    """(batch, hidden) to (batch,), without squaring what is so small that its square would be 0."""
+    """Reduce (batch, hidden) to norms (batch,), scaled so that the squares of tiny numbers do not underflow."""
     largest = gradient.abs().amax(dim=-1, keepdim=True).clamp(min=torch.finfo(gradient.dtype).tiny)
     norms: Tensor = largest[..., 0] * (gradient / largest).norm(dim=-1)
     return norms
 
 
 def _course(place: Place, norms: Tensor) -> GradientCourse:
-    """Sum up the positions of (steps + 1, batch)."""
+    """Summarise norms (steps + 1, batch) over positions."""
     logarithms = norms.clamp(min=SMALLEST).log()
     low, high = torch.quantile(norms, torch.tensor([0.25, 0.75]).to(norms), dim=1)
     means = logarithms.mean(1).exp().tolist()

@@ -1,4 +1,4 @@
-"""How long each unit keeps what it holds, and how often its gates are shut or open."""
+"""Retention of units' states over time, and saturation of their gates."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ RELU = RNNOptions(nonlinearity="relu")
 def inspect_memory(
     run: Run, *, file: str | None = None, split: str | None = None, steps: int = STEPS
 ) -> MemoryFindings:
-    """Time constants and saturation of every layer's units, over a stretch of data.
+    """Measure time constants and gate saturation of every layer's units over a stretch of data.
 
     Args:
-        file: what to read; by default the beginning of the run's own held-out data.
-        split: the part of that data; the test part where there is one, else the validation part.
-        steps: how many to read.
+        file: the input; by default the beginning of the run's own held-out data.
+        split: the part of the run's data; by default the test part, or the validation part if there is none.
+        steps: number of steps to read.
 
     Raises:
         UsageError: `file` and `split` are both given, or `steps` is below 1.
-        DataError: the data or the file is missing or unfit.
+        DataError: the data or the file is missing or unsuitable.
     """
     if file is not None and split is not None:
-        raise UsageError("--split is a part of the run's own data; give it or a FILE")
+        raise UsageError("--split selects a part of the run's own data; use either it or a FILE")
     if steps < 1:
         raise UsageError(f"steps must be 1 or more, not {steps}")
     passage = held_out(run, split) if file is None else from_file(run, file)
@@ -50,22 +50,22 @@ def inspect_memory(
 
 
 def time_constants(gate: Tensor) -> Tensor:
-    """−1/ln f̄ for each unit, where f̄ is the geometric mean of the keeping gate (time, batch, hidden) in [0, 1].
+    """Compute −1/ln f̄ for each unit, where f̄ is the geometric mean of the retention gate (time, batch, hidden).
 
-    What a unit held is multiplied by Π f on its way, and after so many steps by e⁻¹ in the mean. It is infinite where
-    the gate was exactly 1 throughout, and 0 where it was exactly 0 once.
+    The gate is in [0, 1]. A unit's state is multiplied by Π f over time, which on average falls to e⁻¹ after this many
+    steps. The result is infinite if the gate was always exactly 1, and 0 if it was ever exactly 0.
     """
     return 1 / gate.double().log().mean((0, 1)).abs()
 
 
 def saturation(name: str, gate: Tensor) -> Saturation:
-    """Shares of steps with a gate (time, batch, hidden) below 0.1 and above 0.9, for each unit."""
+    """Compute, for each unit, the shares of steps with a gate (time, batch, hidden) below 0.1 and above 0.9."""
     left, right = (gate < SHUT).double().mean((0, 1)), (gate > OPEN).double().mean((0, 1))
     return Saturation(name, tuple(left.tolist()), tuple(right.tolist()))
 
 
 def spectrum(recurrent: Tensor) -> Spectrum:
-    """Of a recurrent matrix U (hidden, hidden), in float64."""
+    """Compute the spectrum of a recurrent matrix U (hidden, hidden), in float64."""
     values = torch.linalg.eigvals(recurrent.double())
     return Spectrum(
         radius=float(values.abs().max()),
@@ -78,12 +78,12 @@ def _layer(read: CellTrace) -> LayerMemory:
     cell, gates = read.cell, {name: torch.stack(values) for name, values in read.gates.items()}
     constants: tuple[float, ...] = ()
     quartiles = None
-    # A user's cell may name a gate that it does not report, or one that leaves [0, 1]: then there is no such constant.
+    # A user's cell may name a gate that it does not return, or one that leaves [0, 1]; neither has a time constant.
     keeping = cell.keeps if cell.keeps in gates and _is_share(gates[cell.keeps]) else None
     if keeping is not None:
         found = time_constants(gates[keeping])
         constants = tuple(found.tolist())
-        # By rank, not between two values: between a number and infinity there is nothing.
+        # Nearest rank, since interpolating between a number and infinity is meaningless.
         low, median, high = found.quantile(torch.tensor([0.25, 0.5, 0.75]).double(), interpolation="nearest").tolist()
         quartiles = (low, median, high)
     return LayerMemory(
@@ -102,25 +102,25 @@ def _is_share(gate: Tensor) -> bool:
 
 
 def _notes(cell: Cell, layers: list[LayerMemory]) -> list[str]:
-    """What must be said of a cell that keeps nothing by a gate."""
+    """Return notes about a cell without a retention gate."""
     if not cell.states:
-        return ["This cell carries nothing from step to step: it has no memory to measure."]
+        return ["This cell carries no state from step to step: it has no memory to measure."]
     if any(layer.keeping_gate for layer in layers):
         return []
-    notes = ["This cell has no gate that keeps its state, so its units have no time constant of their own."]
+    notes = ["This cell has no gate that retains its state, so its units have no time constants."]
     for layer in layers:
         if layer.spectrum is not None:
             radius = layer.spectrum.radius
             name = f"Layer {layer.layer}" + ("" if layer.direction is None else f", {layer.direction}")
-            fate = "fades" if radius < 1 else "grows" if radius > 1 else "stays"
-            linear = "Where every unit is active" if cell.options == RELU else "At h = 0, where the slope of tanh is 1"
+            fate = "fades" if radius < 1 else "grows" if radius > 1 else "persists"
+            linear = "If every unit is active" if cell.options == RELU else "At h = 0, where the slope of tanh is 1"
             beyond = (
-                "units at rest pass nothing on."
+                "inactive units pass nothing on."
                 if cell.options == RELU
-                else "where units saturate, the slope 1 − h² is below 1 and it fades faster."
+                else "if units saturate, the slope 1 − h² is below 1 and it fades faster."
             )
             notes.append(
-                f"{name}: U has spectral radius {radius:.3f}. {linear}, a trace of the past {fate}: it is "
-                f"multiplied by {radius:.3f} a step in the long run; {beyond}"
+                f"{name}: U has spectral radius {radius:.3f}. {linear}, a trace of the past {fate}: in the long run it "
+                f"is multiplied by {radius:.3f} per step; {beyond}"
             )
     return notes

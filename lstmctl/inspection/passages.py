@@ -1,4 +1,4 @@
-"""What is read when a run is looked into: a text or file given by the user, or its own held-out data."""
+"""The input of an inspection: a text or file given by the user, or the run's own held-out data."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from lstmctl.registry import cell_name
 
 @dataclass(frozen=True)
 class Passage:
-    """Data to read, as the run's task has it."""
+    """Input data in the form that the run's task reads."""
 
     part: Any
     source: str
-    """In words."""
+    """Description in words."""
 
 
 def about(run: Run, source: str) -> Subject:
-    """What the findings say of the run itself."""
+    """Return the fields common to all findings about a run."""
     return Subject(str(run.path), cell_name(run.settings.model.cell), source)
 
 
 def held_out(run: Run, split: str | None = None) -> Passage:
-    """A part of the run's own data; by default the test part, or the validation part where there is none.
+    """Return a part of the run's own data: by default the test part, or the validation part if there is none.
 
     Raises:
         UsageError: the run has no such part.
@@ -41,26 +41,26 @@ def held_out(run: Run, split: str | None = None) -> Passage:
 
 
 def from_file(run: Run, file: str | Path) -> Passage:
-    """All of a file, encoded as the run's own data.
+    """Read a whole file, encoded like the run's own data.
 
     Raises:
-        DataError: it is not there, or holds what the run does not know.
+        DataError: the file is missing, or contains symbols or labels that the run does not know.
     """
     corpus = run.task.read([str(file)])
     return Passage(run.task.part(corpus, "validation", run.device), str(file))
 
 
 def from_text(run: Run, text: str, label: str | None = None) -> Passage:
-    """A text as it is given on the command line; with its label, for a run that writes for labels.
+    """Read a text given on the command line, with its label if the run generates text from labels.
 
     Raises:
-        UsageError: it is empty, holds a symbol that the run never saw, or the run does not read text; or a label is
-            missing, unknown, or not asked for.
+        UsageError: the text is empty or contains a symbol that the run has never seen, the run does not read text, or
+            the label is missing, unknown or not applicable.
     """
     try:
         part = run.task.passage(text, label, run.device)
     except UsageError as error:
         raise UsageError(f"{run.name} {error}", hint=error.hint) from error
     if part is None:
-        raise UsageError(f"{run.name} does not read text: its task is {run.settings.task.type}; give it a FILE")
+        raise UsageError(f"{run.name} does not read text (its task is {run.settings.task.type}); use a FILE instead")
     return Passage(part, "the text given")

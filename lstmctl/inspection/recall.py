@@ -1,4 +1,4 @@
-"""How well a run recalls what was said before, by the distance over which it has to remember."""
+"""Recall of earlier information in a text, by the distance over which it has to be remembered."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ from lstmctl.protocols import ModelState
 from lstmctl.tasks.language_model import LanguageModel
 
 EDGES = (0, 10, 30, 60, 160, 300, 1000, 10_000, 10**12)
-"""Of the bins of distances, in symbols."""
+"""Bin edges of the distances, in symbols."""
 QUESTIONS = 16
-"""Answered side by side, each with all its candidates."""
+"""Number of questions answered in parallel, each with all its candidates."""
 
 
 @torch.no_grad()
@@ -36,41 +36,42 @@ def inspect_recall(
     kind: str | None = None,
     edges: Sequence[int] = EDGES,
 ) -> RecallFindings:
-    """Ask a run, at every place of a text where something said before is said again, what comes.
+    """Ask a run for the answer wherever a text repeats an earlier piece of information.
 
-    The run reads the text as one stream from a zero state. At each place it chooses among all answers of the training
-    part, or of the file, by the probability it gives to the whole word, p(w₁) p(w₂ | w₁) …; the probabilities of the
-    candidates are brought to the sum 1. Only answers whose first mention is in what is read are asked for.
+    The run reads the text as one stream from a zero state. At each question it chooses among all answers that occur in
+    the training part (or in the file) by the probability of the whole word, p(w₁) p(w₂ | w₁) …, normalised to sum to 1
+    over the candidates. Only questions whose first mention is in the text that is read are asked.
 
     Args:
-        file: a text to read, with its table of dependencies beside it; by default the run's own data.
-        split: the part of that; the test part where there is one, else the validation part.
-        kind: of dependencies; by default the one the table has most of.
-        edges: of the bins of distances, in symbols, in rising order.
+        file: a text to read, with its table of dependencies in the same folder; by default the run's own data.
+        split: the part of the run's data; by default the test part, or the validation part if there is none.
+        kind: kind of dependency; by default the most frequent in the table.
+        edges: bin edges of the distances, in symbols, increasing.
 
     Raises:
-        UsageError: nobody knows the distances in the text, the run reads no text as a stream, or there is no such part.
-        DataError: the data is missing or has changed, the table does not fit it, or the part asks for nothing.
+        UsageError: the text has no table of dependencies, the run does not read text as a stream, or there is no such
+            part.
+        DataError: the data is missing or has changed, the table does not fit it, or the part contains no questions.
     """
     task, model = run.task, run.model
     if not isinstance(task, LanguageModel) or not isinstance(model, SequenceModel):
         raise UsageError(
             f"{run.name} does not read text: its task is {run.settings.task.type}",
-            hint="lstmctl inspect gradients tells for any run how far back it can learn",
+            hint="lstmctl inspect gradients shows for any run how far back it can learn",
         )
     if task.many_to_one:
         raise UsageError(
-            f"{run.name} reads separate windows of {task.window} {task.unit}: what came before them it cannot recall"
+            f"{run.name} reads separate windows of {task.window} {task.unit}, so it cannot recall anything before them"
         )
     if file is not None and split is not None:
-        raise UsageError(f"--split names a part of the run's own data; {file} is read whole")
+        raise UsageError(f"--split selects a part of the run's own data; {file} is always read whole")
     corpus = run.corpus() if file is None else task.read([str(file)])
     assert isinstance(corpus, TextCorpus)
     path = dependencies_beside(corpus)
     if path is None:
         raise UsageError(
-            f"nobody knows what is recalled in {', '.join(corpus.names)}: there is no table of dependencies beside it",
-            hint="the bundled travellers has one; docs/inspecting.md says what the table of your own text holds; "
+            f"recall cannot be measured on {', '.join(corpus.names)}: the text has no table of dependencies",
+            hint="the bundled travellers text has one; docs/inspecting.md describes the table for your own text; "
             "lstmctl inspect gradients needs none",
         )
     part = split or ("test" if "test" in corpus.parts else "validation")
@@ -85,8 +86,8 @@ def inspect_recall(
     asked = sorted((one for one in asked if one.answer in training), key=lambda one: one.start)
     if not asked:
         raise DataError(
-            f"{called} recalls nothing that was said in it",
-            hint="--split names another part, or give it a larger share in data.split" if file is None else None,
+            f"{called} has no questions about information that it contains",
+            hint="choose another part with --split, or enlarge it in data.split" if file is None else None,
         )
     candidates = tuple(sorted(training))
     probabilities = recalled(task, model, corpus, begin, asked, candidates)
@@ -108,11 +109,11 @@ def recalled(
     asked: Sequence[Dependency],
     candidates: Sequence[str],
 ) -> Tensor:
-    """The probability of each candidate at each place, (asked, candidates); each row sums to 1.
+    """Compute the probability of each candidate at each question, (asked, candidates); each row sums to 1.
 
     Args:
-        begin: where the stream begins, in symbols of the corpus.
-        asked: in the order of their places, all behind `begin`.
+        begin: start of the stream, in symbols of the corpus.
+        asked: questions in order of position, all after `begin`.
     """
     device = model.input_map.weight.device
     symbols = torch.from_numpy(corpus.symbols[begin : asked[-1].stop].copy()).long().to(device)
@@ -128,7 +129,7 @@ def recalled(
 
 
 def _of_words(model: SequenceModel, words: Sequence[Tensor], before: Sequence[tuple[Tensor, ModelState]]) -> Tensor:
-    """ln p of each whole word, (places, words), after the scores and states `before` it."""
+    """Compute ln p of each whole word, (questions, words), given the scores and states before it."""
     padded = torch.nn.utils.rnn.pad_sequence(list(words))
     first = torch.stack([scores for scores, _ in before])[:, padded[0]]
     copies = tuple(
@@ -151,7 +152,7 @@ def summed_up(
     candidates: Sequence[str],
     frequent: str,
 ) -> RecallBin:
-    """The answers whose distance lies in [nearest, beyond)."""
+    """Summarise the answers with a distance in [nearest, beyond)."""
     rows = [row for row, one in enumerate(asked) if nearest <= one.distance < beyond]
     members = [asked[row] for row in rows]
     places = torch.tensor([candidates.index(one.answer) for one in members], device=probabilities.device)
@@ -174,8 +175,8 @@ def summed_up(
 
 
 def wilson(right: int, of: int, z: float = 1.959964) -> tuple[float, float]:
-    """Ends of the interval of a share (E. B. Wilson 1927, Probable inference, the law of succession, and statistical
-    inference), at 95 % by default."""
+    """Compute the ends of a proportion's confidence interval, 95 % by default (E. B. Wilson 1927, Probable inference,
+    the law of succession, and statistical inference)."""
     share, scale = right / of, 1 + z**2 / of
     centre, reach = share + z**2 / (2 * of), z * math.sqrt(share * (1 - share) / of + z**2 / (4 * of**2))
     return max(0.0, (centre - reach) / scale), min(1.0, (centre + reach) / scale)

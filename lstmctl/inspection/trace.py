@@ -1,8 +1,8 @@
-"""A recurrence step by step over an input, with every gate and state kept.
+"""A recurrence run step by step over an input, with every gate and state recorded.
 
-It is the stepwise path itself, `Cell.step` after `Cell.step`, and nothing is computed anew: what is seen here is bit
-for bit what `Recurrence.step` gives where nobody looks. Layer after layer reads the whole input, so that a layer that
-reads in both directions has a stepwise path too: its backward cell goes from the last step to the first.
+The trace consists of the actual calls of `Cell.step`, so it matches `Recurrence.step` bit for bit. Each layer reads the
+whole input before the next one, so bidirectional layers can be traced too: their backward cells run from the last step
+to the first.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from lstmctl.protocols import ModelState
 
 
 class Place(NamedTuple):
-    """A state of a layer, counted from 0."""
+    """A state of a layer; layers count from 0."""
 
     layer: int
     state: str
@@ -30,20 +30,20 @@ class Place(NamedTuple):
 
 @dataclass(frozen=True)
 class CellTrace:
-    """Everything one cell computed, in the order of the input, whichever way it read."""
+    """Everything one cell computed, in the order of the input, whichever direction it read in."""
 
     cell: Cell
     layer: int
     """From 0."""
     direction: Direction | None
-    """None where the network reads forward alone."""
+    """None if the network reads forwards only."""
     states: dict[str, list[Tensor]]
-    """By the name of the state, its value after each step, (batch, hidden)."""
+    """Values (batch, hidden) after each step, by state."""
     gates: dict[str, list[Tensor]] = field(default_factory=dict)
-    """By the name of the gate, its value at each step, (batch, hidden)."""
+    """Values (batch, hidden) at each step, by gate."""
 
     def parts(self) -> dict[str, Tensor]:
-        """All gates, then all states, (time, batch, hidden) each."""
+        """Return all gates, then all states, (time, batch, hidden) each."""
         return {name: torch.stack(values) for name, values in (self.gates | self.states).items()}
 
 
@@ -52,11 +52,11 @@ class Trace:
     """Everything a recurrence computed, time-first."""
 
     outputs: list[Tensor]
-    """For each step what the last layer hands on, (batch, outputs)."""
+    """The last layer's output at each step, (batch, outputs)."""
     cells: list[CellTrace]
-    """Layer after layer; of a layer that reads in both directions the forward cell comes first."""
+    """In order of layers; the forward cell of a bidirectional layer comes first."""
     after: ModelState
-    """What each cell holds after its own last step."""
+    """State of each cell after its own last step."""
 
     @property
     def layers(self) -> int:
@@ -64,16 +64,17 @@ class Trace:
 
 
 def trace(recurrence: Recurrence, input: Tensor, state: ModelState | None = None) -> Trace:
-    """Read an input step by step.
+    """Run a recurrence over an input step by step.
 
-    The tensors kept are those of the computation itself, so gradients can be asked of them where they are recorded.
+    The recorded tensors are those of the computation itself, so gradients with respect to them are available if
+    gradients are enabled.
 
     Args:
         input: (time, batch, features), at least one step.
-        state: before each cell's first step; zeros by default.
+        state: state before each cell's first step; zeros by default.
     """
     state = recurrence.initial_state(input.shape[1], input) if state is None else state
-    # In memory of its own, as a step's input is everywhere: a product's last bit can depend on where it lies.
+    # Clone each step, since the last bit of a product can depend on the memory layout.
     moments = [moment.clone() for moment in input]
     kept: list[CellTrace] = []
     after: list[State] = []
@@ -101,7 +102,7 @@ def _nothing(cell: Cell) -> dict[str, list[Tensor]]:
 
 
 def _read(kept: CellTrace, moments: Sequence[Tensor], state: State) -> tuple[list[Tensor], State]:
-    """Take one cell through all moments, (batch, inputs) each; its outputs and its last state."""
+    """Run one cell over all steps, (batch, inputs) each; return its outputs and last state."""
     outputs = []
     for moment in moments:
         output, state, gates = kept.cell.step(kept.cell.project(moment), state)

@@ -1,4 +1,4 @@
-"""What runs are scored by: the catalogue of metrics, and in a module for each kind of task how they are computed."""
+"""Metrics: the catalogue that describes them, and one module for each kind of task that computes them."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from lstmctl.metrics.catalogue import Metric, metric
 __all__ = ["SOLVED", "Metric", "bits", "metric"]
 
 SOLVED = "solved"
-"""The baseline of a test of long memory whose score counts as solved."""
+"""Name of the baseline whose score counts as solving a test of long memory."""
 
 
 def bits(nats: float) -> float:
-    """Nats as bits."""
+    """Convert nats to bits."""
     return nats / math.log(2)

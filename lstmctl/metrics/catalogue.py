@@ -1,7 +1,7 @@
-"""What is known of every metric: its words, unit, direction and format. Nothing else knows a metric by its name.
+"""Catalogue of all metrics: wording, unit, direction and format. No other module identifies a metric by its name.
 
-A name is that of an entry of `METRICS`, in which `{symbol}` is `character` or `byte`, perhaps with the ending of an
-entry of `VARIANTS`; or that of an interval's metric, such as `coverage_80` or `width_scaled_97.5`.
+A name is either an entry of `METRICS`, where `{symbol}` is `character` or `byte` and a suffix from `COLD_WINDOWS` may
+follow, or an interval's metric, such as `coverage_80` or `width_scaled_97.5`.
 """
 
 from __future__ import annotations
@@ -12,33 +12,33 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 Unit = Literal["nats", "bits", "share", "percent", "ratio", "original", "scaled"]
-"""`original` is that of the data, `scaled` in standard deviations of the training rows, `ratio` against a naive error,
-and `percent` runs from 0 to 100 or beyond, where a share runs from 0 to 1."""
+"""`original` is the unit of the data, `scaled` is in standard deviations of the training rows, `ratio` is relative to a
+naive error, `percent` ranges from 0 to 100 or beyond, and `share` from 0 to 1."""
 SHARE_PLACES = 3
 
 
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """A metric, as every table, plot, page and JSON object has it."""
+    """A metric, as it appears in every table, plot, page and JSON object."""
 
     name: str
-    """In JSON, logs and CSV files."""
+    """Name in JSON, logs and CSV files."""
     words: str
-    """In prose and as an axis label: `nats per character, cold`."""
+    """Wording in prose and axis labels: `nats per character, cold`."""
     unit: Unit
     lower_is_better: bool | None = True
-    """None for one that has no better direction: an interval should be as wide as it needs to be."""
+    """None if neither direction is better: an interval should be as wide as necessary."""
     losses: tuple[str, ...] = ()
     """Values of `task.loss` that make this the primary metric of a forecast; the first is in the metric's own unit."""
     by_channel: bool = False
-    """Whether it stands beside the primary metric where each channel of a forecast has a row."""
+    """True if tables with one row per channel of a forecast show it in addition to the primary metric."""
     note: str = ""
-    """What a reader must know to read it, as a clause."""
+    """Explanation a reader needs, as a clause."""
     interval: tuple[str, str] | None = None
-    """Of an interval's metric: `coverage` or `width`, and the share to cover in percent, such as `80`."""
+    """For an interval's metric: `coverage` or `width`, and the nominal coverage in percent, such as `80`."""
 
     def better(self, value: float, than: float | None) -> bool:
-        """Whether `value` beats `than`. Anything finite beats None; NaN and Inf beat nothing."""
+        """Return whether `value` beats `than`. Anything finite beats None; NaN and Inf beat nothing."""
         if not math.isfinite(value):
             return False
         if than is None:
@@ -46,22 +46,22 @@ class Metric:
         return self.sign * value < self.sign * than
 
     def reaches(self, value: float, level: float) -> bool:
-        """Whether `value` is at `level` or better."""
+        """Return whether `value` is at least as good as `level`."""
         return math.isfinite(value) and self.sign * value <= self.sign * level
 
     @property
     def sign(self) -> int:
-        """1 where lower is better and -1 where higher is: times this, every metric is better the lower it is."""
+        """1 if lower is better, -1 if higher is: multiplied by it, every metric is better when lower."""
         return -1 if self.lower_is_better is False else 1
 
     @property
     def short_words(self) -> str:
-        """For the head of a row or column: `width of 80 %, scaled`."""
+        """Heading of a row or column: `width of 80 %, scaled`."""
         return self.words if self.interval is None else self.words.replace(" intervals", "")
 
     @property
     def places(self) -> int | None:
-        """Decimal places of a share, which needs no more the smaller it is; None where they depend on the values."""
+        """Fixed number of decimal places, for shares; None if it depends on the values."""
         return SHARE_PLACES if self.interval is not None and self.unit == "share" else None
 
 
@@ -86,26 +86,26 @@ METRICS = (
     Metric("pinball", "pinball", "original"),
     Metric("pinball_scaled", "pinball, scaled", "scaled", losses=("quantile", "gaussian", "student-t")),
 )
-"""In no particular order: each task says which it computes and which comes first."""
+"""In no particular order: each task defines which metrics it computes and which is primary."""
 SYMBOLS = ("character", "byte")
 COLD_WINDOWS = {"_cold": 64, "_cold_256": 256}
-"""Symbols per window of each metric over cold windows, by the end of its name; 256 is what published recipes use."""
-COLD = "“cold”: every window from a state of zeros, instead of one stream through the whole part"
+"""Symbols per window of the cold metrics, by name suffix; 256 is the window of published recipes."""
+COLD = "“cold”: every window starts from a zero state, instead of one stream through the whole part"
 SCALED = "“scaled”: in standard deviations of the training part"
 _INTERVAL = re.compile(r"(coverage|width)(_scaled)?_(\d+(?:\.\d+)?)")
 
 
 def metric(name: str) -> Metric:
-    """Return what is known of the metric of this name.
+    """Return the metric with this name.
 
-    Of a name that is not in the catalogue, as in a run of a later version, the words are the name's own, and it has no
-    better direction.
+    A name that is not in the catalogue, as from a run of a later version, is used as its own wording, without a better
+    direction.
     """
     return _KNOWN.get(name) or _of_interval(name) or Metric(name, name.replace("_", " "), "ratio", None)
 
 
 def primary_of_loss(loss: str) -> Metric:
-    """Return the primary metric of a forecast that is trained on `task.loss`.
+    """Return the primary metric of a forecast trained with `task.loss`.
 
     Raises:
         KeyError: no metric belongs to this loss.
@@ -117,7 +117,7 @@ def primary_of_loss(loss: str) -> Metric:
 
 
 def has_unit_of_loss(name: str, loss: str | None) -> bool:
-    """Whether a primary metric is in the unit of the training loss, so that both share an axis."""
+    """Return whether a primary metric is in the unit of the training loss, so that both can share an axis."""
     known = metric(name)
     return known.unit == "nats" or (loss is not None and known.losses[:1] == (loss,))
 

@@ -1,4 +1,4 @@
-"""How far what was written is from what was to be written, in edits of single symbols."""
+"""Edit distance between a generated text and its target, in single symbols."""
 
 from __future__ import annotations
 
@@ -11,13 +11,12 @@ if TYPE_CHECKING:
 
 
 def edit_distances(told: Array, told_lengths: Array, truth: Array, truth_lengths: Array) -> Array:
-    """The least number of symbols to insert, delete or replace that makes one text of another (Levenshtein 1966).
+    """Compute the minimum number of insertions, deletions and replacements between two texts (Levenshtein 1966).
 
-    All pairs go side by side, one symbol of `told` after the other, through the rows of Wagner & Fischer's table
-    (1974).
+    All pairs are processed together, one symbol of `told` after the other, by rows of Wagner & Fischer's table (1974).
 
     Args:
-        told, truth: (pairs, symbols) numbers; what stands behind a text's end does not matter.
+        told, truth: (pairs, symbols) symbol numbers; values past a text's length are padding.
         told_lengths, truth_lengths: (pairs,), from 0.
 
     Returns:
@@ -27,13 +26,13 @@ def edit_distances(told: Array, told_lengths: Array, truth: Array, truth_lengths
 
     columns = np.arange(truth.shape[1] + 1)
     row = np.broadcast_to(columns, (len(truth), len(columns))).copy()
-    ends = row.copy()  # of each pair, the row after its last symbol
+    ends = row.copy()  # for each pair, the row after its last symbol
     for place in range(int(told_lengths.max(initial=0))):
         following = np.empty_like(row)
         following[:, 0] = place + 1
         replaced = row[:, :-1] + (told[:, place : place + 1] != truth)
         following[:, 1:] = np.minimum(row[:, 1:] + 1, replaced)
-        # To insert costs one more than the column before: the least over all columns before, each so far away.
+        # An insertion costs one more than the previous column: take the minimum over all of them, plus the distance.
         row = np.minimum.accumulate(following - columns, axis=1) + columns
         ends = np.where((told_lengths > place)[:, None], row, ends)
     distances: Array = np.take_along_axis(ends, truth_lengths[:, None], axis=1)[:, 0]
@@ -41,7 +40,7 @@ def edit_distances(told: Array, told_lengths: Array, truth: Array, truth_lengths
 
 
 def text_edit_distances(told: list[str], truth: list[str]) -> Array:
-    """`edit_distances` between texts, in characters."""
+    """Compute `edit_distances` between texts, in characters."""
     import numpy as np
 
     def rows(texts: list[str]) -> tuple[Array, Array]:

@@ -1,7 +1,7 @@
-"""Figures of forecasts: errors of the point forecast, and how wide intervals are and how much they cover.
+"""Forecast metrics: errors of the point forecast, and width and coverage of intervals.
 
-Scores are gathered as sums, so that batches of any size add up to the same figures. A missing value counts nowhere; a
-forecast that is not a number counts, and makes the figures that it enters not a number either.
+Scores are accumulated as sums, so batches of any size give the same metrics. Missing values are excluded; a forecast
+that is NaN is included, and makes the affected metrics NaN.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def totals(
     naive_error: Floats,
     has_scale: NDArray[np.bool_] | None = None,
 ) -> dict[str, Sums]:
-    """Sums over windows of all that `figures` needs.
+    """Sum up over windows everything that `figures` needs.
 
     With e = truth - forecast, y and f the two in original units, and i and o the low and high end of the interval at
     level L:
@@ -37,32 +37,32 @@ def totals(
         percentage           200 |e| / (|y| + |f|), 0 where both are 0 (the terms of sMAPE)
         ratio                |e| / naive_error (the terms of MASE: Hyndman and Koehler 2006, Another look at measures
                              of forecast accuracy)
-        pinball              the mean over quantiles q of max(q d, (q - 1) d), d = y less the forecast of q (Koenker and
-                             Bassett 1978, Regression quantiles): the point for 1/2, i and o of every level for
+        pinball              the mean over quantiles q of max(q d, (q - 1) d), d = y minus the forecast of q (Koenker
+                             and Bassett 1978, Regression quantiles): the point for 1/2, i and o of every level for
                              (1 - L) / 2 and (1 + L) / 2
-        covered_80, …        1 where i <= y <= o, its ends included; the number is 100 L
+        covered_80, …        1 where i <= y <= o, otherwise 0; the number is 100 L
         width_80, …          o - i
 
-    `count` is how many values are known, and `ratio_count` how many of those have a naive error above 0.
-    `scaled_count` is how many have a scale, and the sums in scaled space are over those alone. `interval_count` is how
-    many have an interval, `interval_scaled_count` how many have both, and pinball, covered and width are over those
-    alone. What ends in `_scaled` is in scaled space, squared, absolute, pinball and width without it in original units.
+    `count` is the number of known values, `ratio_count` the number of those with a naive error above 0, `scaled_count`
+    the number with a scale, `interval_count` the number with an interval, and `interval_scaled_count` the number with
+    both. Sums in scaled space include only values with a scale; pinball, covered and width only those with an interval.
+    Names that end in `_scaled` are in scaled space; squared, absolute, pinball and width without it in original units.
 
     Args:
         truth: (windows, horizon, channels) in scaled space; NaN where missing.
         point: (windows, horizon, channels) in scaled space.
-        intervals: (windows, horizon, channels, levels, 2) in scaled space, low and high end; None where there are none.
-            A value whose interval of some level is infinite at both ends has no interval.
-        levels: the share that each interval is to cover, between 0 and 1.
+        intervals: (windows, horizon, channels, levels, 2) in scaled space, low and high end; None if there are none. A
+            value has no interval if the interval of any level is infinite at both ends.
+        levels: nominal coverage of each interval, between 0 and 1.
         spread: broadcasts against (windows, 1, channels); original = scaled * spread + centre.
         centre: as `spread`.
         naive_error: as `spread`; mean absolute error of the naive forecast on the training part, in original units. NaN
-            or 0 where there is none, as in a constant series.
-        has_scale: as `spread`; False where scaled space has no unit that compares with the others'. None where all
-            have one.
+            or 0 if undefined, as for a constant series.
+        has_scale: as `spread`; False where scaled space is not comparable with the other channels'. None if all are
+            comparable.
 
     Returns:
-        (channels, horizon) each.
+        Arrays of shape (channels, horizon).
     """
     import numpy as np
 
@@ -72,7 +72,7 @@ def totals(
         sums: Sums = np.where(where, terms, 0).sum(axis=0, dtype=np.float64).T
         return sums
 
-    # Any number does where the truth is missing, but a NaN would taint comparisons and warn.
+    # Any number would do where the truth is missing, but NaN would taint comparisons and cause warnings.
     truth = np.where(known, truth, 0).astype(np.float64)
     point = point.astype(np.float64)
     spread, centre = np.asarray(spread, np.float64), np.asarray(centre, np.float64)
@@ -110,21 +110,21 @@ def totals(
 
 
 def figures(totals: Mapping[str, Sums]) -> dict[str, float]:
-    """All figures over every window, step and channel, in this order; what there is no data for is left out.
+    """Compute all metrics over every window, step and channel, in this order; metrics without data are left out.
 
         mse_scaled, mae_scaled                  of the point forecast, in scaled space
         mae, rmse                               of the point forecast, in original units
         smape                                   from 0 to 200, the M4 competition's definition
-        mase                                    below 1 is better than the naive forecast was on the training part
-        pinball, pinball_scaled                 mean over the quantiles; the median's is half of its mean absolute error
-        coverage_80, width_80, width_scaled_80  of each level: share from 0 to 1, width in original units and scaled
+        mase                                    below 1: better than the naive forecast on the training part
+        pinball, pinball_scaled                 mean over the quantiles; the median's is half its mean absolute error
+        coverage_80, width_80, width_scaled_80  for each level: share from 0 to 1, width in original units and scaled
 
-    mae, rmse, pinball and width_80 are means over channels of what each channel has by itself: original units may
-    differ from channel to channel, and one root over all squared errors would be that of the largest. Each of the other
-    figures is one mean over all known values.
+    mae, rmse, pinball and width_80 are means over channels of each channel's own value: original units may differ
+    between channels, and a single root over all squared errors would be dominated by the largest. The other metrics are
+    means over all known values.
 
     Args:
-        totals: as from the function `totals`, of one batch or the sum of several.
+        totals: from the function `totals`, for one batch or summed over several.
     """
     import numpy as np
 
@@ -170,14 +170,14 @@ def figures(totals: Mapping[str, Sums]) -> dict[str, float]:
 
 
 def by_channel(totals: Mapping[str, Sums], names: Sequence[str]) -> dict[str, dict[str, float]]:
-    """`figures` of each channel, over its windows and steps.
+    """Compute the `figures` of each channel, over its windows and steps.
 
     Args:
         totals: as for `figures`.
-        names: of the channels, in their order.
+        names: names of the channels, in order.
 
     Raises:
-        ValueError: not as many names as channels.
+        ValueError: the number of names differs from the number of channels.
     """
     return {
         name: figures({key: sums[place : place + 1] for key, sums in totals.items()})
@@ -186,7 +186,7 @@ def by_channel(totals: Mapping[str, Sums], names: Sequence[str]) -> dict[str, di
 
 
 def by_step(totals: Mapping[str, Sums]) -> tuple[dict[str, float], ...]:
-    """`figures` of each step of the horizon, over all windows and channels; the first is one row ahead."""
+    """Compute the `figures` of each step of the horizon, over all windows and channels; the first is one row ahead."""
     return tuple(
         figures({key: sums[:, step : step + 1] for key, sums in totals.items()})
         for step in range(totals["count"].shape[1])
@@ -194,7 +194,7 @@ def by_step(totals: Mapping[str, Sums]) -> tuple[dict[str, float], ...]:
 
 
 def _pinball(difference: Sums, quantile: float) -> Sums:
-    """The loss of truth less forecast that the quantile minimises."""
+    """Return the loss of a difference (truth minus forecast) that the quantile minimises."""
     import numpy as np
 
     loss: Sums = np.maximum(quantile * difference, (quantile - 1) * difference)
@@ -202,5 +202,5 @@ def _pinball(difference: Sums, quantile: float) -> Sums:
 
 
 def _percent(level: float) -> str:
-    """A level as it stands in names: 0.8 is 80, and 0.975 is 97.5."""
+    """Format a level for names: 0.8 is 80, and 0.975 is 97.5."""
     return f"{100 * level:g}"

@@ -1,7 +1,7 @@
-"""Figures of labels: how often they are right, over all and label by label.
+"""Classification metrics, overall and per label.
 
-Everything follows from the confusion matrix, (labels, labels): how often each true label (row) was told as each
-(column). Confusion matrices of several batches add up.
+All follow from the confusion matrix (rows: true, columns: predicted), (labels, labels). Confusion matrices of several
+batches add up.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def confusion(truth: NDArray[Any], told: NDArray[Any], labels: int) -> Confusion:
-    """Counts (labels, labels) of true and told class numbers (any shape, both the same)."""
+    """Count true and predicted class numbers (any shape, the same for both) in a matrix (labels, labels)."""
     import numpy as np
 
     pairs = truth.ravel().astype(np.int64) * labels + told.ravel()
@@ -23,7 +23,7 @@ def confusion(truth: NDArray[Any], told: NDArray[Any], labels: int) -> Confusion
 
 
 def figures(counts: Confusion) -> dict[str, float]:
-    """`accuracy`, and `macro_f1`: the mean of F1 over the labels that occur in the truth or were told."""
+    """Return `accuracy`, and `macro_f1`: the mean F1 of the labels that occur in the truth or in the predictions."""
     import numpy as np
 
     _, _, f1 = _rates(counts)
@@ -35,7 +35,7 @@ def figures(counts: Confusion) -> dict[str, float]:
 
 
 def by_label(counts: Confusion, labels: tuple[str, ...]) -> dict[str, dict[str, float]]:
-    """Precision, recall, F1 and the number of true cases, label by label; 0 where a rate has no case."""
+    """Return precision, recall, F1 and the number of true cases for each label; rates without cases are 0."""
     precision, recall, f1 = _rates(counts)
     return {
         label: {
@@ -49,7 +49,7 @@ def by_label(counts: Confusion, labels: tuple[str, ...]) -> dict[str, dict[str, 
 
 
 def _rates(counts: Confusion) -> tuple[Any, Any, Any]:
-    """Precision, recall, and F1 = 2 · right / (true + told) (van Rijsbergen 1979), 0 where nothing is there."""
+    """Return precision, recall and F1 = 2 · right / (true + predicted) (van Rijsbergen 1979), 0 without cases."""
     import numpy as np
 
     right, true, told = np.diag(counts).astype(float), counts.sum(1), counts.sum(0)

@@ -1,4 +1,4 @@
-"""Figures of a regression, in the units of the data."""
+"""Regression metrics, in the units of the data."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 
 def totals(truth: NDArray[Any], told: NDArray[Any]) -> dict[str, float]:
-    """What `figures` follow from, of numbers (sequences, outputs); those of several batches add up."""
+    """Sum up what `figures` needs from numbers (sequences, outputs); sums of several batches add up."""
     import numpy as np
 
     truth, error = truth.astype(np.float64), told.astype(np.float64) - truth
@@ -23,7 +23,7 @@ def totals(truth: NDArray[Any], told: NDArray[Any]) -> dict[str, float]:
 
 
 def figures(totals: dict[str, float]) -> dict[str, float]:
-    """`mse`, `rmse`, `mae`, and `r2`: 1 − mse / variance of the truth; 0 where the truth does not vary."""
+    """Return `mse`, `rmse`, `mae`, and `r2`: 1 − mse / variance of the truth, or 0 if the truth is constant."""
     count = totals["count"]
     mse = totals["squared"] / count
     variance = totals["truth_squared"] / count - (totals["truth"] / count) ** 2

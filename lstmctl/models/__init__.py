@@ -1,1 +1,1 @@
-"""Networks made of cells: a stack of recurrent layers between an input map and a head."""
+"""Networks built from cells: a stack of recurrent layers between an input map and a head."""

@@ -1,9 +1,9 @@
-"""One text read by an encoder, another written by a decoder, of whatever lengths.
+"""An encoder that reads one text and a decoder that writes another, each of any length.
 
 The encoder reads the source (Sutskever, Vinyals & Le 2014, Sequence to sequence learning with neural networks). Its
-summary of all it has read is the decoder's initial state, through a linear map and tanh, and enters every step of the
-decoder beside the symbol before, as in Cho et al. 2014 (Learning phrase representations using RNN encoder-decoder for
-statistical machine translation): so a decoder without memory knows the source as well.
+summary of the source gives the decoder's initial state, through a linear map and tanh, and enters every step of the
+decoder together with the previous symbol, as in Cho et al. 2014 (Learning phrase representations using RNN
+encoder-decoder for statistical machine translation), so even a memoryless decoder knows the source.
 """
 
 from __future__ import annotations
@@ -18,33 +18,33 @@ from lstmctl.protocols import ModelState
 
 
 class Attention(nn.Module):
-    """A look back at every step of the encoder: global attention by the "general" score (Luong, Pham & Manning 2015,
+    """Attention to every step of the encoder: global attention with the "general" score (Luong, Pham & Manning 2015,
     Effective approaches to attention-based neural machine translation).
 
-    With h the decoder's output at a step, and s̄ the encoder's outputs,
+    With h the decoder's output at a step and s̄ the encoder's outputs,
 
         a = softmax over the source's steps of (h · W_a s̄),  c = Σ a s̄,  h̃ = tanh(W_c [c; h])
 
     Args:
-        decoder: outputs of the decoder; h̃ is as wide.
-        encoder: outputs of the encoder.
+        decoder: number of decoder outputs; h̃ has the same width.
+        encoder: number of encoder outputs.
     """
 
     def __init__(self, decoder: int, encoder: int) -> None:
         super().__init__()
-        self.score = nn.Linear(decoder, encoder, bias=False)  # W_a, applied to h, of which there is one a step
+        self.score = nn.Linear(decoder, encoder, bias=False)  # W_a, applied to h: once per decoder step
         self.combine = nn.Linear(encoder + decoder, decoder, bias=False)
 
     def forward(self, decoded: Tensor, encoded: Tensor, counts: Tensor) -> tuple[Tensor, Tensor]:
-        """All steps of the decoder at once.
+        """Attend from all steps of the decoder at once.
 
         Args:
             decoded: (time, batch, decoder).
             encoded: (source time, batch, encoder).
-            counts: (source time, batch), False behind a source's end.
+            counts: (source time, batch), False for padding.
 
         Returns:
-            h̃ (time, batch, decoder), and the weights a (time, batch, source time), 0 behind a source's end.
+            h̃ (time, batch, decoder), and the weights a (time, batch, source time), 0 for padding.
         """
         scores = torch.einsum("tbe,sbe->tbs", self.score(decoded), encoded)
         weights = scores.masked_fill(~counts.t(), -torch.inf).softmax(-1)
@@ -53,33 +53,32 @@ class Attention(nn.Module):
 
 
 class Encoded(NamedTuple):
-    """Sources that have been read."""
+    """Encoded sources."""
 
     output: Tensor
-    """(source time, batch, outputs), zero behind the ends."""
+    """(source time, batch, outputs), zero for padding."""
     counts: Tensor
-    """(source time, batch), False behind the ends."""
+    """(source time, batch), False for padding."""
     summary: Tensor
     """(batch, outputs)."""
 
 
 class EncoderDecoder(nn.Module):
-    """Scores of the next symbol of a target, given its source and what is written of it so far.
+    """Scores of the next symbol of a target, given its source and the target so far.
 
-    One number, `mark`, stands outside the target's vocabulary: where it is read, a text begins, and where it is
-    written, it ends.
+    One extra symbol, `mark`, is outside the target's vocabulary: as an input it starts a text, as an output it ends
+    one.
 
     Args:
-        source_symbols, target_symbols: how many distinct symbols there are on either side.
-        embedding: features of each symbol's embedding, on either side; the encoder's inputs.
-        encoder: reads the source, in one direction or in both.
+        source_symbols, target_symbols: number of distinct symbols on each side.
+        embedding: width of the symbol embeddings on both sides; also the encoder's inputs.
+        encoder: reads the source, in one direction or both.
         decoder: writes the target; its inputs are an embedding and the encoder's outputs.
-        attention: let the decoder look back at every step of the encoder.
+        attention: let the decoder attend to every step of the encoder.
     """
 
     longest_target: Tensor
-    """Symbols of the longest target in training, a number of no dimensions; greedy decoding goes no further than
-    `limit`, which follows from it."""
+    """Length of the longest training target, in symbols, as a scalar; it sets `limit`, where greedy decoding stops."""
 
     def __init__(
         self,
@@ -101,11 +100,11 @@ class EncoderDecoder(nn.Module):
         self.bridge = nn.Linear(encoder.outputs, sum(self.widths)) if self.widths else None
         self.attention = Attention(decoder.outputs, encoder.outputs) if attention else None
         self.head = nn.Linear(decoder.outputs, target_symbols + 1)
-        # In floating point, since an average of the weights takes it along.
+        # Floating point, so that averaging the weights includes it.
         self.register_buffer("longest_target", torch.zeros(()))
 
     def initialise(self, generator: torch.Generator) -> None:
-        """Draw all weights from `generator`: embeddings of unit variance, linear maps in ±1/√inputs, biases zero."""
+        """Draw all weights from `generator`: embeddings with unit variance, linear maps in ±1/√inputs, biases zero."""
         with torch.no_grad():
             for embedding in (self.source_map, self.target_map):
                 embedding.weight.normal_(generator=generator)
@@ -122,21 +121,21 @@ class EncoderDecoder(nn.Module):
 
     @property
     def limit(self) -> int:
-        """Symbols that are written at most: enough for twice the longest target of training."""
+        """The maximum number of symbols to generate: twice the longest training target, plus 10."""
         return 2 * int(self.longest_target) + 10
 
     def encode(self, source: Tensor, lengths: Tensor) -> Encoded:
-        """Read sources (source time, batch), padded behind their ends, of `lengths` (batch,) from 1."""
+        """Read padded sources (source time, batch) with `lengths` (batch,) of at least 1."""
         return self.encoded(self.encoder.whole(self.source_map(source), lengths), lengths)
 
     def encoded(self, output: Tensor, lengths: Tensor) -> Encoded:
-        """What the decoder is told of the encoder's outputs (source time, batch, outputs), zero behind the ends."""
+        """Return the decoder's view of the encoder's outputs (source time, batch, outputs), zero for padding."""
         counts = torch.arange(len(output), device=output.device).unsqueeze(1) < lengths
         return Encoded(output, counts, self.encoder.summary(output, lengths))
 
     def initial_state(self, encoded: Encoded) -> ModelState:
-        """The decoder's state before its first step: tanh of a linear map of the summary, added to where its cells
-        start by themselves."""
+        """Return the decoder's state before its first step: tanh of a linear map of the summary, added to its cells'
+        own initial state."""
         start = self.decoder.initial_state(len(encoded.summary), self.target_map.weight)
         if self.bridge is None:
             return start
@@ -144,26 +143,25 @@ class EncoderDecoder(nn.Module):
         return tuple(tuple(part + next(parts) for part in layer) for layer in start)
 
     def forward(self, source: Tensor, lengths: Tensor, read: Tensor) -> Tensor:
-        """Scores of the symbol after each that the decoder reads.
+        """Score the next symbol after every symbol that the decoder reads.
 
         Args:
-            source: (source time, batch), padded behind the ends.
-            lengths: (batch,) of the sources.
-            read: (time, batch), `mark` and then what is written.
+            source: (source time, batch), padded.
+            lengths: (batch,), lengths of the sources.
+            read: (time, batch), `mark` followed by the target.
 
         Returns:
-            (time, batch, target symbols + 1), the last of them for `mark`.
+            Scores (time, batch, target symbols + 1), the last of them for `mark`.
         """
         return self.decoded(self.encode(source, lengths), read)
 
     def decoded(self, encoded: Encoded, read: Tensor) -> Tensor:
-        """Scores of the symbol after each that the decoder reads, as `forward` gives them, of sources that have been
-        read."""
+        """Compute the scores of `forward` for sources that are already encoded."""
         output, _ = self.decoder(self._inputs(read, encoded), self.initial_state(encoded))
         return self._scores(output, encoded)
 
     def step(self, read: Tensor, encoded: Encoded, state: ModelState) -> StackStep:
-        """One symbol a lane, (batch,), to scores (batch, target symbols + 1), the state, and every gate."""
+        """Compute scores (batch, target symbols + 1), the state and every gate from one symbol per lane, (batch,)."""
         step = self.decoder.step(self._inputs(read.unsqueeze(0), encoded)[0], state)
         return step._replace(output=self._scores(step.output.unsqueeze(0), encoded)[0])
 

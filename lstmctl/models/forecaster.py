@@ -1,16 +1,16 @@
-"""From a window of rows to the rows after it: segments, a recurrence over them, and a way through the horizon.
+"""Forecast the rows that follow a window: segments, a recurrence over them, and a decoding of the horizon.
 
 A window's rows are cut into segments of `segment` rows; each segment, through a linear map and a ReLU, is one step of
 the recurrence. So a lookback of 720 rows in segments of 24 is 30 steps, not 720 (Lin et al. 2023, SegRNN).
 
-The ways through the horizon:
+The decodings of the horizon:
 
 - `last`: a linear map from the last state to all rows at once.
-- `parallel`: each segment of the horizon has a query, made of its position, its channel and what is known of it in
-  advance; the *same* recurrence makes one step on each query from the last state. All queries go at once (Lin et al.
+- `parallel`: each segment of the horizon has a query, made of its position, its channel and its known future values;
+  the *same* recurrence makes one step from the last state on each query. All queries are processed at once (Lin et al.
   2023).
-- `recursive`: the same recurrence goes on, segment after segment, each made from the forecast of the one before.
-- `encoder-decoder`: a second recurrence goes on from the last state in that way (Sutskever, Vinyals & Le 2014).
+- `recursive`: the same recurrence continues, one segment after another, each fed with the forecast of the previous one.
+- `encoder-decoder`: a second recurrence continues from the last state in the same way (Sutskever, Vinyals & Le 2014).
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ from lstmctl.protocols import ModelState
 
 Decoding = Literal["last", "parallel", "recursive", "encoder-decoder"]
 Feedback = Callable[[Tensor], Tensor]
-"""From outputs (rows, lanes, channels a sequence, outputs) to the values fed back."""
+"""From outputs (rows, lanes, channels per sequence, outputs) to the values fed back."""
 
 
 @dataclass(frozen=True)
 class Sizes:
-    """Of a window."""
+    """Sizes of a window."""
 
     lookback: int
     horizon: int
@@ -46,12 +46,12 @@ class Sizes:
 
 
 class Window(NamedTuple):
-    """What a forecast is made from; values are normalised, and 0 where they are missing."""
+    """Inputs of a forecast; values are normalised, and 0 where missing."""
 
     values: Tensor
     """(lookback, batch, channels)."""
     seen: Tensor | None
-    """(lookback, batch, channels), 1 where a value is there; None where all are."""
+    """(lookback, batch, channels), 1 where a value is present; None if all are."""
     past: Tensor
     """(lookback, batch, past)."""
     known: Tensor
@@ -60,7 +60,7 @@ class Window(NamedTuple):
     """(1, batch, static)."""
 
     def repeated(self, times: int) -> Window:
-        """All windows, one after the other, so many times."""
+        """Repeat all windows, one copy of the batch after the other."""
         seen = None if self.seen is None else self.seen.repeat(1, times, 1)
         values, past, known, static = (
             part.repeat(1, times, 1) for part in (self.values, self.past, self.known, self.static)
@@ -69,18 +69,18 @@ class Window(NamedTuple):
 
 
 class Forecaster(nn.Module):
-    """One network.
+    """A forecasting network.
 
     Args:
-        sizes: of the windows.
+        sizes: sizes of the windows.
         make_recurrence: builds a stack for a number of inputs.
         embedding: width of a segment's vector.
-        decoding: the way through the horizon.
-        likelihood: what the outputs mean.
-        joint: read all channels as one sequence; otherwise each is a sequence of its own, by the same weights.
-        linear: add a linear map from lookback to horizon, the same for all channels.
-        masked: tell the network which values are there.
-        channel_embedding: tell it which of several independent channels it forecasts.
+        decoding: how the horizon is decoded.
+        likelihood: how the outputs are interpreted.
+        joint: read all channels as one sequence; otherwise each channel is a separate sequence, with shared weights.
+        linear: add a linear map from lookback to horizon, shared by all channels.
+        masked: give the network a mask of the values that are present.
+        channel_embedding: add an embedding of the channel if channels are independent.
     """
 
     def __init__(
@@ -99,9 +99,9 @@ class Forecaster(nn.Module):
         super().__init__()
         self.sizes, self.decoding, self.likelihood, self.masked = sizes, decoding, likelihood, masked
         self.sequences = 1 if joint else sizes.channels
-        """Sequences that one window becomes."""
+        """Number of sequences per window."""
         self.width = sizes.channels if joint else 1
-        """Channels in each of them."""
+        """Channels per sequence."""
         rows, known = sizes.segment, sizes.known
         self.input_map = nn.Linear(rows * (self.width * (2 if masked else 1) + sizes.past + known), embedding)
         self.static_map = nn.Linear(sizes.static, embedding, bias=False) if sizes.static else None
@@ -124,8 +124,8 @@ class Forecaster(nn.Module):
         self.linear = nn.Linear(sizes.lookback, sizes.horizon) if linear else None
 
     def initialise(self, generator: torch.Generator) -> None:
-        """Draw all weights from `generator`: maps uniform in ±1/√inputs, vectors standard normal as embeddings are
-        (near zero where they are added to a state), the linear map zero."""
+        """Draw all weights from `generator`: maps uniform in ±1/√inputs, embedding vectors standard normal (near zero
+        if they are added to a state), the linear map zero."""
         with torch.no_grad():
             for recurrence in (self.recurrence, self.decoder):
                 if recurrence is not None:
@@ -145,18 +145,18 @@ class Forecaster(nn.Module):
                     parameter.normal_(std=0.02 if self.decoding == "last" else 1.0, generator=generator)
 
     def forward(self, window: Window, target: Tensor | None = None) -> Tensor:
-        """Outputs (horizon, batch, channels, outputs), in the window's normalised space.
+        """Compute outputs (horizon, batch, channels, outputs), in the window's normalised space.
 
-        `target` (horizon, batch, channels), normalised, NaN where missing, is what `recursive` and `encoder-decoder` go
-        on from in place of their own forecasts (teacher forcing; Williams & Zipser 1989).
+        `target` (horizon, batch, channels), normalised and NaN where missing, replaces the fed-back forecasts of
+        `recursive` and `encoder-decoder` (teacher forcing; Williams & Zipser 1989).
         """
         if target is not None and self.decoding in ("recursive", "encoder-decoder"):
             return self._with_linear(self._forced(window, target), window)
         return self.after_lookback(window, *self._encode(window))
 
     def after_lookback(self, window: Window, output: Tensor, state: ModelState) -> Tensor:
-        """The outputs of `forward` from what the recurrence made of the lookback: its outputs (segments, lanes, hidden)
-        and the state after them."""
+        """Compute the outputs of `forward` from the recurrence's outputs over the lookback (segments, lanes, hidden)
+        and its final state."""
         if self.decoding == "last":
             outputs = self._from_last(window, output[-1])
         elif self.decoding == "parallel":
@@ -167,8 +167,8 @@ class Forecaster(nn.Module):
         return self._with_linear(outputs, window)
 
     def roll_out(self, window: Window, feedback: Feedback) -> Tensor:
-        """Outputs as `forward` has them, one segment after another, each made from what `feedback` made of the one
-        before."""
+        """Compute the outputs of `forward` one segment after another, feeding each with what `feedback` returns for the
+        previous one."""
         return self._go_on(window, *self._encode(window), feedback)
 
     def _go_on(self, window: Window, output: Tensor, state: ModelState, feedback: Feedback) -> Tensor:
@@ -186,15 +186,15 @@ class Forecaster(nn.Module):
         return self._batched(torch.cat(segments))
 
     def _encode(self, window: Window) -> tuple[Tensor, ModelState]:
-        """The recurrence over the lookback: its outputs (segments, lanes, hidden) and the state after them."""
+        """Run the recurrence over the lookback; return its outputs (segments, lanes, hidden) and final state."""
         embedded = self.lookback(window)
         output, state = self.recurrence(embedded, self._zeros(embedded))
         return output, state
 
     def lookback(self, window: Window) -> Tensor:
-        """What the recurrence reads of a window, (segments, lanes, embedding); lanes are window after window, and in
-        each, where channels are independent, channel after channel."""
-        # What goes on by itself is told with each segment what is known of the next one: that is what it forecasts.
+        """Return the recurrence's inputs (segments, lanes, embedding); lanes are ordered by window and, if channels are
+        independent, by channel within each."""
+        # A recursive decoder gets the known values of the next segment, since it forecasts that segment.
         ahead = self.sizes.segment if self.decoding == "recursive" else 0
         return self._embed(window, window.values, window.seen, window.known[ahead : ahead + self.sizes.lookback])
 
@@ -202,7 +202,7 @@ class Forecaster(nn.Module):
         return self.recurrence.initial_state(embedded.shape[1], self.input_map.weight)
 
     def _embed(self, window: Window, values: Tensor, seen: Tensor | None, known: Tensor) -> Tensor:
-        """Rows (rows, batch, …) to vectors of their segments (segments, lanes, embedding)."""
+        """Embed rows (rows, batch, …) as vectors of their segments (segments, lanes, embedding)."""
         features = [self._lanes_of_values(values)]
         if seen is not None:
             features.append(self._lanes_of_values(seen.to(values)))
@@ -215,7 +215,7 @@ class Forecaster(nn.Module):
         return embedded + self._context(window)
 
     def _context(self, window: Window) -> Tensor | float:
-        """What is the same at every step: the static features, and for what goes on by itself its channel."""
+        """Return the features shared by all steps: the static ones and, for decoders that feed back, the channel."""
         context: Tensor | float = 0.0
         if self.static_map is not None:
             context = context + self._lanes(self.static_map(window.static))
@@ -271,7 +271,7 @@ class Forecaster(nn.Module):
         return self._batched(outputs)
 
     def _fed_back(self, values: Tensor, known: Tensor, start: int, window: Window) -> Tensor:
-        """The input (1, lanes, embedding) of the step that forecasts the rows from `start` on: what came before it."""
+        """Return the input (1, lanes, embedding) of the step that forecasts the rows from `start`: the rows before."""
         rows = self.sizes.segment
         if self.decoder is not None:
             features = torch.cat([values, known[start : start + rows]], dim=-1)
@@ -279,14 +279,14 @@ class Forecaster(nn.Module):
         parts = [values]
         if self.masked:
             parts.append(torch.ones_like(values))
-        if self.sizes.past:  # nobody knows it there; 0 is its mean over the training rows
+        if self.sizes.past:  # unknown in the future; 0 is its mean over the training rows
             parts.append(values.new_zeros(*values.shape[:2], self.sizes.past))
         if self.sizes.known:
             parts.append(known[start : start + rows])
         return torch.relu(self.input_map(self._segments(torch.cat(parts, dim=-1)))) + self._context(window)
 
     def _read_head(self, hidden: Tensor, rows: int) -> Tensor:
-        """(lanes, hidden) to (rows, lanes, width, outputs)."""
+        """Map (lanes, hidden) to (rows, lanes, width, outputs)."""
         outputs: Tensor = self.head(hidden)
         return outputs.view(len(hidden), rows, self.width, self.likelihood.outputs).movedim(1, 0)
 
@@ -301,39 +301,38 @@ class Forecaster(nn.Module):
         values = self.likelihood.locations
         return torch.cat([outputs[..., :values] + mapped, outputs[..., values:]], dim=-1)
 
-    # A lane is a sequence: window after window, and in each, where channels are independent, channel after channel.
+    # A lane is a sequence; lanes are ordered by window and, if channels are independent, by channel within each.
 
     def _lanes(self, shared: Tensor) -> Tensor:
-        """(rows, batch, features), the same for all channels of a window, to (rows, lanes, features)."""
+        """Map (rows, batch, features), shared by all channels of a window, to (rows, lanes, features)."""
         return shared if self.sequences == 1 else shared.repeat_interleave(self.sequences, dim=1)
 
     def _lanes_of_values(self, values: Tensor) -> Tensor:
-        """(rows, batch, channels) to (rows, lanes, width)."""
+        """Map (rows, batch, channels) to (rows, lanes, width)."""
         return values.reshape(len(values), -1, self.width)
 
     def _batched(self, outputs: Tensor) -> Tensor:
-        """(rows, lanes, width, outputs) to (rows, batch, channels, outputs)."""
+        """Map (rows, lanes, width, outputs) to (rows, batch, channels, outputs)."""
         return outputs.reshape(len(outputs), -1, self.sizes.channels, outputs.shape[-1])
 
     def _segments(self, rows: Tensor) -> Tensor:
-        """(rows, lanes, features) to (segments, lanes, segment · features)."""
+        """Map (rows, lanes, features) to (segments, lanes, segment · features)."""
         segment = self.sizes.segment
         return rows.view(len(rows) // segment, segment, *rows.shape[1:]).transpose(1, 2).flatten(2)
 
 
 class Ensemble(nn.Module):
-    """Networks that differ in their initial weights alone, trained side by side (Lakshminarayanan, Pritzel & Blundell
-    2017), and beside them, if it is asked for, one linear map that is not trained but fitted. One network alone is an
-    ensemble too.
+    """Networks that differ only in their initial weights, trained together (Lakshminarayanan, Pritzel & Blundell 2017),
+    plus an optional linear map that is fitted instead of trained. A single network is also an ensemble.
 
     Args:
         make_member: builds a network.
-        count: how many.
-        ridge: lookback and horizon of the linear map, or None for none.
+        count: number of networks.
+        ridge: lookback and horizon of the linear map, or None for no map.
     """
 
     ridge: Tensor | None
-    """(lookback, horizon), from what a window's rows are above its last one to what comes above it."""
+    """(lookback, horizon), from a window's rows to the horizon's, both relative to the window's last row."""
 
     def __init__(self, make_member: Callable[[], Forecaster], count: int, ridge: tuple[int, int] | None = None) -> None:
         super().__init__()
@@ -344,10 +343,10 @@ class Ensemble(nn.Module):
         return [member for member in self.members if isinstance(member, Forecaster)]
 
     def initialise(self, generator: torch.Generator) -> None:
-        """Draw the weights of one member after the other."""
+        """Draw the weights of each member in turn."""
         for member in self.each():
             member.initialise(generator)
 
     def forward(self, window: Window, target: Tensor | None = None) -> list[Tensor]:
-        """The outputs of each member; see `Forecaster.forward`."""
+        """Compute the outputs of each member; see `Forecaster.forward`."""
         return [member(window, target) for member in self.each()]

@@ -1,7 +1,7 @@
-"""What a forecast's outputs mean: a value, quantiles, or a distribution; each with its loss.
+"""Interpretations of a forecast's outputs: a value, quantiles, or a distribution, each with its loss.
 
-Outputs are (…, outputs), one row of numbers for each value to forecast. `read` turns them into parameters in the space
-of the targets, given what was taken out of the window: value = normalised · scale + shift.
+Outputs are (…, outputs), one row of numbers per value to forecast. `read` turns them into parameters in the space of
+the targets, given the shift and scale removed from the window: value = normalised · scale + shift.
 """
 
 from __future__ import annotations
@@ -18,49 +18,49 @@ from torch.nn import functional
 Parameters = tuple[Tensor, ...]
 
 SMALLEST_SCALE = 1e-4
-"""Of a distribution, in standard deviations of the training rows: a density may not grow without bound."""
+"""Lower bound of a distribution's scale, in standard deviations of the training rows: it bounds the density."""
 HUBER_DELTA = 1.0
 
 
 class Likelihood(ABC):
-    """How outputs become a forecast, and how far off it is."""
+    """An interpretation of the outputs as a forecast, with its loss."""
 
     outputs: int
-    """Numbers for each value to forecast."""
+    """Outputs per value to forecast."""
     locations: int
-    """How many of them, from the first on, are values; a linear map beside the network adds to those."""
+    """Number of leading outputs that are values; the linear map beside the network is added to those."""
     has_intervals = False
-    """Whether it says by itself how sure it is."""
+    """True if the outputs include a measure of uncertainty."""
     has_samples = False
-    """Whether values can be drawn from it, one after another."""
+    """True if values can be sampled sequentially."""
 
     @abstractmethod
     def read(self, outputs: Tensor, shift: Tensor, scale: Tensor) -> Parameters:
-        """Outputs (…, outputs) to parameters (…) each; `shift` and `scale` broadcast against (…)."""
+        """Turn outputs (…, outputs) into parameters, (…) each; `shift` and `scale` broadcast against (…)."""
 
     @abstractmethod
     def mirrored(self, outputs: Tensor) -> Tensor:
-        """What the outputs for a window say of its mirror, whose values all have the other sign; (…, outputs)."""
+        """Return the outputs (…, outputs) for the negated window, given those for the window."""
 
     @abstractmethod
     def loss(self, parameters: Parameters, target: Tensor) -> Tensor:
-        """The loss of each value, (…)."""
+        """Compute the loss of each value, (…)."""
 
     @abstractmethod
     def point(self, parameters: Parameters) -> Tensor:
-        """One value, (…)."""
+        """Return the point forecast, (…)."""
 
     def quantiles(self, parameters: Parameters, probabilities: Sequence[float]) -> Tensor:
-        """(…, probabilities)."""
-        raise TypeError(f"{type(self).__name__} says nothing of quantiles")
+        """Return quantiles, (…, probabilities)."""
+        raise TypeError(f"{type(self).__name__} has no quantiles")
 
     def sample(self, parameters: Parameters, noise: tuple[Tensor, Tensor]) -> Tensor:
-        """One draw, (…), from two independent uniform ones in (0, 1) that broadcast against (…)."""
-        raise TypeError(f"{type(self).__name__} has nothing to draw from")
+        """Draw one sample, (…), from two independent uniform draws in (0, 1) that broadcast against (…)."""
+        raise TypeError(f"{type(self).__name__} cannot be sampled")
 
 
 class Point(Likelihood):
-    """A single value. Squared errors make it the mean, absolute errors the median, Huber's (1964) something between."""
+    """A single value: the mean for squared errors, the median for absolute ones, in between for Huber's (1964) loss."""
 
     outputs = locations = 1
 
@@ -88,10 +88,10 @@ class Point(Likelihood):
 
 
 class Quantiles(Likelihood):
-    """The median and both ends of every interval, each by its pinball loss (Koenker & Bassett 1978).
+    """The median and both ends of every interval, each trained with its pinball loss (Koenker & Bassett 1978).
 
     Args:
-        levels: of the intervals, in percent.
+        levels: levels of the intervals, in percent.
     """
 
     has_intervals = True
@@ -105,7 +105,7 @@ class Quantiles(Likelihood):
         return (outputs * scale.unsqueeze(-1) + shift.unsqueeze(-1),)
 
     def mirrored(self, outputs: Tensor) -> Tensor:
-        return -outputs.flip(-1)  # below becomes above
+        return -outputs.flip(-1)  # a negated lower quantile is an upper one
 
     def loss(self, parameters: Parameters, target: Tensor) -> Tensor:
         error = target.unsqueeze(-1) - parameters[0]
@@ -116,8 +116,8 @@ class Quantiles(Likelihood):
         return parameters[0].sort(-1).values[..., self.probabilities.index(0.5)]
 
     def quantiles(self, parameters: Parameters, probabilities: Sequence[float]) -> Tensor:
-        """Those that were trained alone; sorted, for nothing keeps trained quantiles from crossing (Chernozhukov,
-        Fernández-Val & Galichon 2010)."""
+        """Return trained quantiles only, sorted because trained quantiles can cross (Chernozhukov, Fernández-Val &
+        Galichon 2010)."""
         ordered = parameters[0].sort(-1).values
         return ordered[..., [self._index(probability) for probability in probabilities]]
 
@@ -126,7 +126,7 @@ class Quantiles(Likelihood):
 
 
 class Gaussian(Likelihood):
-    """A normal distribution; the second output is its deviation before softplus."""
+    """A normal distribution; the second output is its standard deviation before softplus."""
 
     outputs, locations = 2, 1
     has_intervals = has_samples = True
@@ -150,7 +150,7 @@ class Gaussian(Likelihood):
         return mean.unsqueeze(-1) + deviation.unsqueeze(-1) * standard
 
     def sample(self, parameters: Parameters, noise: tuple[Tensor, Tensor]) -> Tensor:
-        """By the polar method (Box & Muller 1958)."""
+        """Sample by the polar method (Box & Muller 1958)."""
         mean, deviation = parameters
         radius, angle = noise
         return mean + deviation * (-2 * radius.log()).sqrt() * (2 * math.pi * angle).cos()
@@ -189,7 +189,7 @@ class StudentT(Likelihood):
         return location.unsqueeze(-1) + scale.unsqueeze(-1) * standard
 
     def sample(self, parameters: Parameters, noise: tuple[Tensor, Tensor]) -> Tensor:
-        """By the polar method for Student's t, exact for any degrees of freedom (Bailey 1994)."""
+        """Sample by the polar method for Student's t, exact for any degrees of freedom (Bailey 1994)."""
         location, scale, freedom = parameters
         radius, angle = noise
         spread = (freedom * torch.expm1(-2 / freedom * radius.log())).sqrt()
@@ -197,7 +197,7 @@ class StudentT(Likelihood):
 
 
 def likelihood(loss: str, levels: Sequence[int]) -> Likelihood:
-    """What `task.loss` names."""
+    """Return the likelihood named by `task.loss`."""
     match loss:
         case "quantile":
             return Quantiles(levels)
@@ -210,7 +210,7 @@ def likelihood(loss: str, levels: Sequence[int]) -> Likelihood:
 
 
 MOST_FREEDOM = 200.0
-"""Beyond so many degrees of freedom Student's t is a normal distribution to three digits."""
+"""Above this many degrees of freedom, Student's t equals a normal distribution to three digits."""
 
 
 def _freedom(output: Tensor) -> Tensor:
@@ -219,7 +219,7 @@ def _freedom(output: Tensor) -> Tensor:
 
 @lru_cache
 def _t_table(probability: float) -> tuple[Tensor, Tensor]:
-    """Logarithms of degrees of freedom above 2, and the quantile at each."""
+    """Return logarithms of (degrees of freedom − 2), and the quantile at each."""
     from scipy.stats import t
 
     logarithms = torch.linspace(math.log(0.05), math.log(MOST_FREEDOM), 400, dtype=torch.float64)
@@ -227,7 +227,7 @@ def _t_table(probability: float) -> tuple[Tensor, Tensor]:
 
 
 def _t_quantile(probability: float, freedom: Tensor) -> Tensor:
-    """The quantile for each of many degrees of freedom, on lines through a table (relative error below 1e-4)."""
+    """Interpolate the quantile for many degrees of freedom linearly in a table (relative error below 1e-4)."""
     logarithms, quantiles = (tensor.to(freedom.device) for tensor in _t_table(probability))
     at = (freedom.double() - 2).clamp(0.05, MOST_FREEDOM).log()
     index = torch.searchsorted(logarithms, at.contiguous()).clamp(1, len(logarithms) - 1)

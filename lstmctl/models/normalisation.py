@@ -1,4 +1,4 @@
-"""What is taken out of a window before a network sees it, and what stands in for its missing values."""
+"""Normalisation of a window before it enters a network, and filling of its missing values."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from torch import Tensor
 
 
 def carried_forward(values: Tensor) -> Tensor:
-    """(rows, batch, channels) with the last known value in the place of a missing one; 0 where there is none before."""
+    """Replace missing values of (rows, batch, channels) by the last known one, or by 0 if there is none."""
     rows = torch.arange(len(values), device=values.device).view(-1, 1, 1)
     last = torch.where(values.isnan(), 0, rows).cummax(0).values
     return values.gather(0, last).nan_to_num()
 
 
 def taken_out(values: Tensor, seen: Tensor | None, kind: str) -> tuple[Tensor, Tensor]:
-    """Shift and scale (1, batch, channels) of windows (rows, batch, channels) whose missing values `seen` tells."""
+    """Compute shift and scale (1, batch, channels) of windows (rows, batch, channels); `seen` marks present values."""
     one = values.new_ones(1, *values.shape[1:])
     if kind == "none":
         return torch.zeros_like(one), one

@@ -1,5 +1,5 @@
-"""A stack of recurrent layers. Dropout, normalisation and residual sums sit between the cells, never inside them,
-so that a cell's fused kernel and its `step` compute the same network."""
+"""A stack of recurrent layers. Dropout, normalisation and residual sums are applied between cells, never inside them,
+so a cell's fused kernel and its `step` compute the same network."""
 
 from __future__ import annotations
 
@@ -18,27 +18,27 @@ class Layer(NamedTuple):
     """One layer of a stack."""
 
     cells: list[Cell]
-    """The forward one, and after it the backward one of a layer that reads in both directions."""
+    """The forward cell, followed by the backward cell if the layer is bidirectional."""
     norm: nn.Module
 
 
 Stepper = Callable[[Tensor, ModelState], tuple[Tensor, ModelState]]
-"""One step in time for writing: what is read and the state before it, to the output (batch, outputs) and the state."""
+"""One time step of generation: (input, previous state) to (output (batch, outputs), new state)."""
 
 
 class StackStep(NamedTuple):
-    """What one step of a whole stack gives."""
+    """Result of one step of a whole stack."""
 
     output: Tensor
     """(batch, outputs)."""
     state: ModelState
     gates: list[dict[str, Tensor]]
-    """For each layer, every gate (batch, hidden)."""
+    """Per layer, every gate (batch, hidden)."""
 
 
 class Dropout(nn.Module):
-    """Dropout of whole features: a fresh mask at every step in time, or one mask for a whole window (variational; Gal &
-    Ghahramani 2016)."""
+    """Dropout of features, with a new mask at every time step or one mask per window (variational; Gal & Ghahramani
+    2016)."""
 
     def __init__(self, probability: float, variational: bool) -> None:
         super().__init__()
@@ -52,12 +52,12 @@ class Dropout(nn.Module):
 
 
 def _mask(shape: Sequence[int], keep: float, like: Tensor) -> Tensor:
-    """1/keep with probability `keep`, else 0, in the type and on the device of `like`."""
+    """Return 1/keep with probability `keep`, else 0, in the type and on the device of `like`."""
     kept = round(keep * 2**16)
     if like.device.type != "cpu" or kept == 0:
         return torch.empty(shape, dtype=like.dtype, device=like.device).bernoulli_(keep).div_(keep)
-    # The CPU's generator works in 64 bits. Four masks from each of its draws, at a resolution of 2⁻¹⁶, take a third of
-    # the time of `bernoulli_`, which was a sixth of a training step.
+        # The CPU's generator produces 64-bit draws. Taking four masks from each, at a resolution of 2⁻¹⁶, needs a third
+        # of the time of `bernoulli_`, which was a sixth of a training step.
     count = math.prod(shape)
     draws = torch.empty(-(-count // 4), dtype=torch.int64).random_(-(2**63), None).view(torch.int16)[:count]
     return (draws < kept - 2**15).to(like.dtype).mul_(2**16 / kept).view(shape)
@@ -66,19 +66,19 @@ def _mask(shape: Sequence[int], keep: float, like: Tensor) -> Tensor:
 class Recurrence(nn.Module):
     """Layers of cells.
 
-    Each layer's cell is followed, in this order, by a residual sum where its width equals its input's, layer norm and
-    dropout. Both directions of a bidirectional layer are concatenated; a layer's state then holds the forward cell's
-    states and after them the backward cell's.
+    Each layer's cell is followed, in this order, by a residual sum (if input and output have the same width), layer
+    norm and dropout. The outputs of both directions of a bidirectional layer are concatenated; its state holds the
+    forward cell's states, then the backward cell's.
 
     Args:
         make_cell: builds a cell for a number of inputs.
-        inputs: features of the first layer's input.
-        layers: at least 1.
+        inputs: number of features of the first layer's input.
+        layers: number of layers, at least 1.
         dropout: probability of dropping a feature after each layer, in [0, 1).
-        variational: one dropout mask for all steps of a window.
+        variational: use one dropout mask for all steps of a window.
         layer_norm: normalise each layer's output (Ba, Kiros & Hinton 2016).
         residual: add a layer's input to its output (He et al. 2016).
-        bidirectional: a second cell in each layer reads the sequence backwards (Schuster & Paliwal 1997).
+        bidirectional: add a second cell to each layer that reads the sequence backwards (Schuster & Paliwal 1997).
     """
 
     def __init__(
@@ -97,7 +97,7 @@ class Recurrence(nn.Module):
         self.residual = residual
         self.forward_cells, self.backward_cells = nn.ModuleList(), nn.ModuleList()
         self.norms = nn.ModuleList()
-        self._layers: list[Layer] = []  # the same once more, ready for every step
+        self._layers: list[Layer] = []  # the same modules, grouped for fast access at every step
         self.dropout = Dropout(dropout, variational)
         width = inputs
         for _ in range(layers):
@@ -113,19 +113,19 @@ class Recurrence(nn.Module):
         self.outputs = width
 
     def initialise(self, generator: torch.Generator) -> None:
-        """Draw every cell's weights from `generator`; the norms start as identity."""
+        """Draw every cell's weights from `generator`; the norms start as the identity."""
         for cell in [*self.forward_cells, *self.backward_cells]:
             assert isinstance(cell, Cell)
             cell.initialise(generator)
 
     def initial_state(self, batch: int, like: Tensor) -> ModelState:
-        """Zeros for every layer, on the device and in the precision of `like`."""
+        """Return zeros for every layer, on the device and in the precision of `like`."""
         return tuple(
             tuple(part for cell in layer.cells for part in cell.initial_state(batch, like)) for layer in self.layers()
         )
 
     def forward(self, input: Tensor, state: ModelState, mask: Tensor | None = None) -> tuple[Tensor, ModelState]:
-        """Whole sequences: (time, batch, inputs) to outputs (time, batch, outputs) and the state after them.
+        """Map whole sequences (time, batch, inputs) to outputs (time, batch, outputs) and the final state.
 
         `mask` (time, batch) is True where a step counts; see `Cell.sequence`.
         """
@@ -142,17 +142,17 @@ class Recurrence(nn.Module):
         return input, tuple(after)
 
     def whole(self, input: Tensor, lengths: Tensor) -> Tensor:
-        """Whole sequences of different lengths, each from a zero state, both directions by their kernels.
+        """Process whole sequences of different lengths from a zero state, with the fused kernels in both directions.
 
-        A step behind a sequence's end touches nothing before it going forward; going backward, each sequence is turned
-        round within its own length, so that such steps come last there too.
+        Padding follows a sequence's last step, so the forward pass never reads it first. For the backward pass, each
+        sequence is reversed within its own length, so that padding comes last there too.
 
         Args:
-            input: (time, batch, inputs), padded behind the ends by whatever is finite.
+            input: (time, batch, inputs), padded with any finite values.
             lengths: (batch,), each from 1 to time.
 
         Returns:
-            Outputs (time, batch, outputs), zero behind the ends.
+            Outputs (time, batch, outputs), zero for padding.
         """
         time = torch.arange(len(input), device=input.device).unsqueeze(1)
         counts = (time < lengths).unsqueeze(-1)
@@ -168,8 +168,8 @@ class Recurrence(nn.Module):
         return input * counts
 
     def summary(self, output: Tensor, lengths: Tensor) -> Tensor:
-        """What has read all of a sequence, (batch, outputs): the forward cell's output at its end, and a backward
-        cell's at its start. `output` is that of `whole`."""
+        """Return the outputs (batch, outputs) that have seen the whole sequence: the forward cell's at the end, and a
+        backward cell's at the start. `output` is the result of `whole`."""
         last = output.take_along_dim((lengths - 1).view(1, -1, 1), 0)[0]
         if not self.backward_cells:
             return last
@@ -177,9 +177,9 @@ class Recurrence(nn.Module):
         return torch.cat([last[:, :half], output[0, :, half:]], dim=-1)
 
     def step(self, input: Tensor, state: ModelState) -> StackStep:
-        """One step in time, (batch, inputs), through all layers; a stack that also reads backwards has none."""
+        """Compute one time step (batch, inputs) through all layers; not available for bidirectional stacks."""
         if self.backward_cells:
-            raise TypeError("a bidirectional recurrence cannot go step by step: it reads the whole sequence first")
+            raise TypeError("a bidirectional recurrence has no single step: it reads the whole sequence first")
         after, gates = [], []
         for layer, before in zip(self.layers(), state, strict=True):
             (cell,) = layer.cells
@@ -190,9 +190,9 @@ class Recurrence(nn.Module):
         return StackStep(input, tuple(after), gates)
 
     def stepper(self, lanes: int, precision: torch.dtype, vectors: Tensor | None = None) -> Stepper:
-        """`step` for writing, as fast as may be: without gates to look at and without gradients, of the weights as they
-        are now. See `Cell.stepper`."""
-        looked_up = vectors if self.residual else None  # what a sum needs is read here, and not by the first cell
+        """Return a fast `step` for generation: no gates, no gradients, weights frozen at the call. See
+        `Cell.stepper`."""
+        looked_up = vectors if self.residual else None  # looked up here if the residual sum needs the vectors
         read = [None if self.residual else vectors] + [None] * (len(self._layers) - 1)
         steppers = [
             (layer, layer.cells[0].stepper(lanes, precision, known))
@@ -211,20 +211,20 @@ class Recurrence(nn.Module):
         return advance
 
     def layers(self) -> list[Layer]:
-        """From the first, which reads the input, to the last."""
+        """Return the layers from first (which reads the input) to last."""
         return self._layers
 
     def handed_on(self, layer: Layer, input: Tensor, output: Tensor) -> Tensor:
-        """What the next layer reads, dropout aside, of a layer's input and its cells' outputs, both (…, features)."""
+        """Return the next layer's input, before dropout, from a layer's input and its cells' outputs, (…, features)."""
         summed = input + output if self.residual and input.shape[-1] == output.shape[-1] else output
-        if isinstance(layer.norm, nn.Identity):  # whose call takes as long as a sum
+        if isinstance(layer.norm, nn.Identity):  # calling it would take as long as a sum
             return summed
         normed: Tensor = layer.norm(summed)
         return normed
 
 
 def reset_lanes(state: ModelState, reset: Tensor | None) -> ModelState:
-    """The state with the lanes that `reset` (batch,) marks set to zero."""
+    """Set the lanes that `reset` (batch,) marks to zero."""
     if reset is None:
         return state
     keep = (~reset).unsqueeze(-1)
@@ -232,5 +232,5 @@ def reset_lanes(state: ModelState, reset: Tensor | None) -> ModelState:
 
 
 def detach(state: ModelState) -> ModelState:
-    """The state as plain numbers: gradients end here."""
+    """Return the state without its history, so that gradients stop here."""
     return tuple(tuple(part.detach() for part in layer) for layer in state)

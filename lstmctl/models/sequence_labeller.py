@@ -1,4 +1,4 @@
-"""From a whole sequence to one answer, or to one at every step."""
+"""Map a whole sequence to one answer, or to one answer per step."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from lstmctl.models.recurrence import Recurrence
 
 
 class SequenceLabeller(nn.Module):
-    """Symbols or frames in, scores of labels or numbers out, a recurrence between them.
+    """A recurrence that maps symbols or frames to scores of labels or to numbers.
 
     Args:
-        symbols: how many distinct symbols there are, read through an embedding; None for frames, which the recurrence
-            reads as they are.
-        embedding: features of each symbol's embedding.
-        recurrence: the stack between.
-        outputs: labels, or numbers to tell.
-        by_step: answer at every step, and not once for the whole sequence.
+        symbols: number of distinct symbols, read through an embedding; None for frames, which enter the recurrence
+            unchanged.
+        embedding: width of the symbol embeddings.
+        recurrence: the recurrent stack.
+        outputs: number of labels, or of numbers to predict.
+        by_step: answer at every step instead of once per sequence.
     """
 
     def __init__(
@@ -29,7 +29,7 @@ class SequenceLabeller(nn.Module):
         self.head = nn.Linear(recurrence.outputs, outputs)
 
     def initialise(self, generator: torch.Generator) -> None:
-        """Draw all weights from `generator`: embeddings of unit variance, a head in ±1/√inputs."""
+        """Draw all weights from `generator`: embeddings with unit variance, the head in ±1/√inputs."""
         with torch.no_grad():
             if isinstance(self.input_map, nn.Embedding):
                 self.input_map.weight.normal_(generator=generator)
@@ -39,14 +39,14 @@ class SequenceLabeller(nn.Module):
             self.head.bias.zero_()
 
     def forward(self, input: Tensor, lengths: Tensor) -> Tensor:
-        """Answers, of padded sequences.
+        """Compute the answers for padded sequences.
 
         Args:
-            input: (time, batch) symbols or (time, batch, features), padded behind the ends.
+            input: (time, batch) symbols or (time, batch, features), padded.
             lengths: (batch,).
 
         Returns:
-            (batch, outputs) or, at every step, (time, batch, outputs), of which those behind the ends mean nothing.
+            (batch, outputs) or, if `by_step`, (time, batch, outputs), where values past a sequence's end are padding.
         """
         if input.is_floating_point():
             input = input.to(self.head.weight.dtype)

@@ -1,4 +1,4 @@
-"""Input map → recurrence → head: the network of most tasks. Larger architectures are composed of these."""
+"""Input map → recurrence → head: the network of most tasks, and a building block of larger architectures."""
 
 from __future__ import annotations
 
@@ -14,25 +14,25 @@ from lstmctl.protocols import ModelState
 
 
 class TiedHead(nn.Module):
-    """Scores symbols by the embedding that also reads them (Press & Wolf 2017), after a projection to its width."""
+    """Head that scores symbols with the input embedding (Press & Wolf 2017), after a projection to its width."""
 
     def __init__(self, inputs: int, embedding: nn.Embedding) -> None:
         super().__init__()
         self.projection = nn.Linear(inputs, embedding.embedding_dim, bias=False)
         self.bias = nn.Parameter(torch.zeros(embedding.num_embeddings))
-        self._embedding = (embedding,)  # in a tuple, so that its weight is not registered a second time
+        self._embedding = (embedding,)  # in a tuple, so that its weight is not registered twice
 
     def forward(self, input: Tensor) -> Tensor:  # (…, inputs) -> (…, symbols)
         return functional.linear(self.projection(input), self._embedding[0].weight, self.bias)
 
 
 class SequenceModel(nn.Module):
-    """Symbols in, scores of symbols out, a recurrence between them.
+    """A recurrence that maps symbols to scores of the next symbol.
 
     Args:
-        symbols: how many distinct symbols there are, read and predicted.
-        embedding: features of each symbol's embedding, which are the recurrence's inputs.
-        recurrence: the stack between.
+        symbols: number of distinct symbols, both read and predicted.
+        embedding: width of the symbol embeddings, the recurrence's inputs.
+        recurrence: the recurrent stack.
         tie_embedding: predict with the embedding's own weights.
     """
 
@@ -45,7 +45,8 @@ class SequenceModel(nn.Module):
         )
 
     def initialise(self, generator: torch.Generator) -> None:
-        """Draw all weights from `generator`: embeddings of unit variance (a row's, when tied), a head in ±1/√inputs."""
+        """Draw all weights from `generator`: embeddings with unit variance (per row if tied), the head in
+        ±1/√inputs."""
         with torch.no_grad():
             tied = isinstance(self.head, TiedHead)
             self.input_map.weight.normal_(std=self.input_map.embedding_dim**-0.5 if tied else 1.0, generator=generator)
@@ -57,34 +58,34 @@ class SequenceModel(nn.Module):
                     parameter.zero_()
 
     def initial_state(self, batch: int) -> ModelState:
-        """Zeros for `batch` lanes, on the model's device and in its precision."""
+        """Return zeros for `batch` lanes, on the model's device and in its precision."""
         return self.recurrence.initial_state(batch, self.input_map.weight)
 
     def forward(self, input: Tensor, state: ModelState, mask: Tensor | None = None) -> tuple[Tensor, ModelState]:
-        """Scores of the next symbol after every step: (time, batch) to logits (time, batch, symbols), and the state."""
+        """Map symbols (time, batch) to logits of the next symbol (time, batch, symbols), and return the final state."""
         features, state = self.features(input, state, mask)
         return self.head(features), state
 
     def features(self, input: Tensor, state: ModelState, mask: Tensor | None = None) -> tuple[Tensor, ModelState]:
-        """What the head sees, (time, batch, outputs), and the state after the last step."""
+        """Return the head's inputs (time, batch, outputs) and the state after the last step."""
         output, state = self.recurrence(self.input_map(input), state, mask)
         return output, state
 
     def step(self, input: Tensor, state: ModelState) -> StackStep:
-        """One symbol a lane, (batch,), to logits (batch, symbols), the state, and every gate."""
+        """Compute logits (batch, symbols), the state and every gate from one symbol per lane, (batch,)."""
         step = self.recurrence.step(self.input_map(input), state)
         return step._replace(output=self.head(step.output))
 
     def stepper(self, lanes: int, precision: torch.dtype) -> Stepper:
-        """`step` for writing, as fast as may be: symbols (batch,) and the state to logits and the state, without gates
-        and without gradients, of the weights as they are now.
+        """Return a fast `step` for generation, from symbols (batch,) and the state to logits and the state: no gates,
+        no gradients, weights frozen at the call.
 
         Args:
-            lanes: texts side by side.
-            precision: of the recurrence's products, float32, bfloat16 or int8; the head's stay in float32.
+            lanes: number of texts generated in parallel.
+            precision: of the recurrence's products: float32, bfloat16 or int8; the head stays in float32.
         """
         advance = self.recurrence.stepper(lanes, precision, self.input_map.weight)
-        head: Callable[[Tensor], Tensor] = self.head.forward  # without a module's hooks, which take half as long again
+        head: Callable[[Tensor], Tensor] = self.head.forward  # skips module hooks, which add half the time again
         if isinstance(self.head, nn.Linear) and available(self.head.weight):
             head = packed_linear(self.head.weight, self.head.bias, lanes, torch.float32)
 
@@ -96,5 +97,5 @@ class SequenceModel(nn.Module):
 
 
 def count_parameters(model: nn.Module) -> int:
-    """All trainable numbers of a model."""
+    """Count a model's trainable parameters."""
     return sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)

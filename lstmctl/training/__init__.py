@@ -1,1 +1,1 @@
-"""The training loop as a generator of events, with what it is made of: optimisation, precision, device."""
+"""The training loop as a generator of events, and its parts: optimisation, precision, devices, processes."""

@@ -1,4 +1,4 @@
-"""AdamW without torch's compiler."""
+"""AdamW without importing torch's compiler."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from torch.optim.adamw import adamw
 
 MOMENTS = ("exp_avg", "exp_avg_sq")
 EPSILON = 1e-8
-"""Added to the root of the second moment."""
+"""Added to the square root of the second moment."""
 
 
 class AdamW:
-    """`torch.optim.AdamW` by its functional, fused form, to the same bits: I. Loshchilov & F. Hutter, "Decoupled Weight
+    """`torch.optim.AdamW` through its fused functional form, bit for bit: I. Loshchilov & F. Hutter, "Decoupled Weight
     Decay Regularization", ICLR 2019.
 
-    To make an optimizer of torch's imports its compiler, which takes a second and is of no use here. What is saved of
-    one can be loaded by the other.
+    Constructing one of torch's optimizers imports torch's compiler, which takes a second and is not used here. Saved
+    states are interchangeable between the two.
 
     Args:
         groups: `params` and their `weight_decay`.
-        lr: learning rate; that of a group can be set before each step.
-        betas: decay of the two running averages.
+        lr: learning rate; each group's rate can be set before every step.
+        betas: decay rates of the two running averages.
     """
 
     def __init__(self, groups: Iterable[Mapping[str, Any]], lr: float, betas: tuple[float, float]) -> None:
@@ -44,7 +44,7 @@ class AdamW:
             self.update(weights, group)
 
     def update(self, weights: Sequence[nn.Parameter], group: Mapping[str, Any]) -> None:
-        """Update weights of one group, all of which have a gradient and a state."""
+        """Update the weights of one group; all of them have a gradient and a state."""
         states = [self.state[weight] for weight in weights]
         adamw(
             list(weights),
@@ -64,25 +64,25 @@ class AdamW:
         )
 
     def first_state(self, weight: nn.Parameter) -> dict[str, Tensor]:
-        """The state of a weight before its first step."""
+        """Return the state of a weight before its first step."""
         step = torch.zeros((), dtype=torch.float32, device=weight.device)
         return {"step": step, **{name: torch.zeros_like(weight) for name in MOMENTS}}
 
     def zero_grad(self, set_to_none: bool = True) -> None:
-        """Let go of the gradients."""
+        """Release the gradients."""
         for weight in self._weights():
             weight.grad = None
 
     def state_dict(self) -> dict[str, Any]:
-        """As torch has it: of every weight, by its number, the steps made and the averages."""
+        """Return the state in torch's format: for each weight, by index, the step count and the averages."""
         state = {number: self.state[weight] for number, weight in enumerate(self._weights()) if weight in self.state}
         return {"state": state, "param_groups": self.param_groups}
 
     def load_state_dict(self, saved: Mapping[str, Any]) -> None:
-        """Go on from `state_dict`.
+        """Load the result of `state_dict`.
 
         Raises:
-            ValueError: it is of other weights, or of another rule.
+            ValueError: it belongs to other weights or another optimizer.
         """
         weights = list(self._weights())
         for number, values in saved["state"].items():
@@ -90,7 +90,7 @@ class AdamW:
             if not first or {name: value.shape for name, value in values.items()} != {
                 name: value.shape for name, value in first.items()
             }:
-                raise ValueError(f"the optimizer's weight {number} is not one of these")
+                raise ValueError(f"the optimizer state of weight {number} does not fit this model and optimizer")
             self.state[weights[number]] = {name: values[name].to(own, copy=True) for name, own in first.items()}
 
     def _weights(self) -> Iterable[nn.Parameter]:

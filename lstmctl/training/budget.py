@@ -1,4 +1,4 @@
-"""A budget in whole steps, whatever it was given in."""
+"""Conversion of a budget in any unit to whole steps."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from lstmctl.training.trainer import Trainer
 Model = TypeVar("Model", bound=nn.Module)
 
 CALIBRATION_SHARE = 0.03
-"""Part of a time budget spent on finding out how long a step takes."""
+"""Share of a time budget spent on measuring the duration of a step."""
 EVALUATION_RESERVE = 0.1
-"""Part of a time budget left for evaluations, samples and checkpoints."""
+"""Share of a time budget reserved for evaluations, samples and checkpoints."""
 TRIAL_STEPS = 3
 
 
 def steps_within(budget: Budget, batches: Batches, model: Model, make_trainer: Callable[[Model, int], Trainer]) -> int:
-    """How many steps a budget stands for, at least 1.
+    """Return the number of steps in a budget, at least 1.
 
-    Targets and epochs are counted out; seconds by timing steps on a copy of the model that is then thrown away.
+    Targets and epochs are converted exactly; for seconds, steps are timed on a copy of the model, which is discarded.
     """
     if budget.unit == "seconds":
         return _steps_in(budget.amount, make_trainer(copy.deepcopy(model), 10**9))
@@ -33,9 +33,9 @@ def steps_within(budget: Budget, batches: Batches, model: Model, make_trainer: C
 
 
 def seconds_a_step(trainer: Trainer, trial: float) -> float:
-    """How long a step takes, from steps made for `trial` seconds after a few to warm up; the trainer is used up.
+    """Measure the duration of a step over `trial` seconds, after a warm-up. The trainer cannot be used afterwards.
 
-    Several processes make as many steps each, by the clock of the first."""
+    With several processes, all make the same number of steps, by the first one's clock."""
     trainer.model.train()
     trainer.make_steps(TRIAL_STEPS)  # the first steps also allocate and compile
     started, made = time.perf_counter(), 0

@@ -1,4 +1,4 @@
-"""Where to compute, with how many threads, and what makes it repeatable."""
+"""The device to compute on, the number of threads, and settings for repeatable results."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from lstmctl.errors import ConfigError
 
 
 def choose_device(name: str, local_rank: int | None = None) -> torch.device:
-    """The device a config asks for; `auto` takes a GPU where there is one.
+    """Return the device a config asks for; `auto` selects a GPU if there is one.
 
     Args:
         name: the config's `device`.
-        local_rank: of several processes that train together, which this one is on its machine: its GPU's number.
+        local_rank: with several processes, this one's rank on its machine, which is also the number of its GPU.
 
     Raises:
-        ConfigError: there is no such device here; those found are named.
+        ConfigError: this machine has no such device; the error lists the available ones.
     """
     found = available_devices()
     if local_rank is not None:
@@ -34,7 +34,8 @@ def choose_device(name: str, local_rank: int | None = None) -> torch.device:
     wanted = "cuda:0" if name == "cuda" else name
     if wanted not in found:
         raise ConfigError(
-            f"device — {name} is not on this machine; found: {', '.join(found)}", hint="device=auto takes what is there"
+            f"device — {name} is not available on this machine; found: {', '.join(found)}",
+            hint="device=auto uses an available device",
         )
     return torch.device(wanted)
 
@@ -43,12 +44,12 @@ def _own_device(name: str, local_rank: int, found: list[str]) -> torch.device:
     kind = ("cuda" if "cuda:0" in found else "cpu") if name == "auto" else name
     if kind not in ("cpu", "cuda"):
         raise ConfigError(
-            f"device — {name} is not for several processes; cpu is, and cuda, of which each takes the GPU of its number"
+            f"device — {name} does not support several processes; use cpu, or cuda, where each process has its own GPU"
         )
     own = "cpu" if kind == "cpu" else f"cuda:{local_rank}"
     if own not in found:
         raise ConfigError(
-            f"device — there are more processes than GPUs: no {own} on this machine; found: {', '.join(found)}",
+            f"device — more processes than GPUs: {own} does not exist on this machine; found: {', '.join(found)}",
             hint="torchrun --nproc-per-node=N starts N processes on each machine; device=cpu needs no GPU",
         )
     if kind == "cuda":
@@ -57,39 +58,39 @@ def _own_device(name: str, local_rank: int, found: list[str]) -> torch.device:
 
 
 def available_devices() -> list[str]:
-    """Names of the devices on this machine."""
+    """List the devices on this machine."""
     devices = ["cpu", *(f"cuda:{index}" for index in range(torch.cuda.device_count()))]
     return [*devices, "mps"] if torch.backends.mps.is_available() else devices
 
 
 def choose_threads(wanted: int | str) -> int:
-    """Set and return the number of CPU threads to compute with; `auto` keeps torch's own choice, one a core."""
+    """Set and return the number of CPU threads; `auto` keeps torch's own choice, one per core."""
     threads = torch.get_num_threads() if wanted == "auto" else int(wanted)
     torch.set_num_threads(threads)
     return threads
 
 
 def keep_freed_memory() -> None:
-    """Let the C library keep what a step frees for the next one, which asks for as much again.
+    """Let the C library keep freed memory for reuse, since every step needs the same amount again.
 
-    glibc gives large pieces back to the system, and then the system clears every page of them anew: a fifth to a third
-    of a training step on a CPU. Other C libraries stay as they are.
+    glibc returns large blocks to the system, which then has to clear every page again: a fifth to a third of the time
+    of a training step on a CPU. Other C libraries are left unchanged.
     """
     if sys.platform != "linux" or platform.libc_ver()[0] != "glibc":
         return
-    trim_threshold, mmap_max = -1, -4  # of malloc.h: M_TRIM_THRESHOLD, M_MMAP_MAX
+    trim_threshold, mmap_max = -1, -4  # M_TRIM_THRESHOLD and M_MMAP_MAX from malloc.h
     library = ctypes.CDLL(None)
     library.mallopt(trim_threshold, 2**31 - 1)
-    # No piece is mapped by itself. A threshold would not do: it ends at 32 MiB, and oneDNN's workspace of an LSTM's
-    # window takes more.
+    # Disable separate mappings. Raising their threshold is not enough: its maximum is 32 MiB, and oneDNN's workspace
+    # for a window of an LSTM is larger.
     library.mallopt(mmap_max, 0)
 
 
 def make_repeatable(device: torch.device) -> dict[str, str]:
-    """Make the same inputs give the same bits on `device`, and say by which settings.
+    """Make results on `device` bitwise repeatable, and return the settings that were made.
 
-    A CPU needs none. On CUDA, cuBLAS wants a fixed workspace (set before its first use), cuDNN its deterministic
-    algorithms, and torch refuses operations that have none.
+    A CPU needs none. On CUDA, cuBLAS needs a fixed workspace (set before its first use) and cuDNN its deterministic
+    algorithms; torch refuses operations without a deterministic algorithm.
     """
     if device.type != "cuda":
         return {}
@@ -106,11 +107,10 @@ def make_repeatable(device: torch.device) -> dict[str, str]:
 
 @contextmanager
 def seeded(device: torch.device, seed: int) -> Iterator[None]:
-    """torch's own generators, which dropout on `device` draws from, begin at `seed` inside this context; after it they
-    are as they were.
+    """Seed torch's global generators, which dropout on `device` uses, inside this context; restore them afterwards.
 
-    `torch.manual_seed` takes as long as a twentieth of a small step: it turns to every kind of device that there is,
-    and for those not in use it writes down the call's traceback.
+    This replaces `torch.manual_seed`, which takes a twentieth of a small step: it addresses every kind of device, and
+    for unused ones it records a traceback.
     """
     generators = [torch.default_generator]
     if device.type == "cuda":
@@ -128,7 +128,7 @@ def seeded(device: torch.device, seed: int) -> Iterator[None]:
 
 
 def device_name(device: torch.device) -> str:
-    """What a person would call the device."""
+    """Return a readable name of the device."""
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
     threads = torch.get_num_threads()
@@ -136,11 +136,11 @@ def device_name(device: torch.device) -> str:
 
 
 def peak_memory(device: str) -> int | None:
-    """The most memory taken so far, in bytes: allocated on a GPU, else by the whole process; None on Windows."""
+    """Return peak memory in bytes: allocated on a GPU, else of the whole process; None on Windows."""
     if device.startswith("cuda"):
         return int(torch.cuda.max_memory_allocated(device))
     try:
-        # Of this program alone; what `getrusage` tells of begins at the peak of the process that started this one.
+        # `getrusage` would start from the peak of the parent process; this value covers only this program.
         peak = re.search(r"VmHWM:\s*(\d+) kB", Path("/proc/self/status").read_text(encoding="ascii", errors="replace"))
     except OSError:  # not Linux
         peak = None

@@ -1,13 +1,13 @@
-"""Several processes, on one machine or on several, that train one model together: started by `torchrun`.
+"""Several processes, on one machine or several, that train one model together, started by `torchrun`.
 
-Every process makes the whole batch of a step, which is a pure function of the step, and takes lanes of its own from it:
-of B lanes process r of W has r·B/W to (r+1)·B/W, in every step. The gradient of a step is the sum of what the processes
-found, each over its own lanes and divided by the targets of the whole batch; so it is that of one process whatever the
-lanes hold, and so are the weights after it.
+Every process computes the whole batch of a step, which is a pure function of the step, and takes its own lanes: of B
+lanes, process r of W takes r·B/W to (r+1)·B/W in every step. Each process divides its gradient by the number of targets
+in the whole batch, and the gradient of a step is the sum over processes; so gradient and weights equal those of a
+single process whatever the lanes contain.
 
-What is sent in a step is one flat buffer, by one `all_reduce`, and not `DistributedDataParallel`: a recurrence's
-gradients are only known at the end of the way back through time, so there is nothing to send early, which is what DDP
-is for; these models fill about one of its buckets; and the sum stays a sum, where DDP takes a mean of means.
+Each step sends one flat buffer with one `all_reduce` instead of using `DistributedDataParallel`. A recurrence's
+gradients are known only at the end of backpropagation through time, so DDP could not overlap communication with
+computation; these models fill about one of its buckets; and DDP averages means, whereas here sums remain sums.
 """
 
 from __future__ import annotations
@@ -33,26 +33,26 @@ from lstmctl.protocols import Batch
 Result = TypeVar("Result")
 
 LONGEST_WAIT = timedelta(hours=1)
-"""For a process that neither ends nor answers: the others wait while the first evaluates or writes. One that ended is
-noticed at once."""
+"""Timeout for a process that neither ends nor answers: the others wait while the first evaluates or writes. A process
+that ended is noticed at once."""
 SECONDS_TO_TELL = 2.0
-"""For the first process to tell of an error that all of them may have met."""
+"""Time for the first process to report an error that all processes may have hit."""
 SECONDS_BETWEEN_WORDS = 0.25
-"""How often the processes ask each other whether to stop."""
+"""Interval at which the processes agree on whether to stop."""
 MOST_STEPS_BETWEEN_WORDS = 1000
 
 
 class Processes:
-    """The processes that train together. One alone sends nothing and waits for nobody.
+    """The processes that train together. A single process sends nothing and never waits.
 
-    What is sent on the way goes as numbers and JSON, never as pickles.
+    Data is sent as numbers and JSON, never as pickles.
 
     Args:
-        rank: which this one is, from 0.
-        size: how many there are.
+        rank: rank of this process, from 0.
+        size: number of processes.
 
     Raises:
-        LstmctlError: from any method that talks to the others, when one of them has ended.
+        LstmctlError: from any method that communicates, when another process has ended.
     """
 
     def __init__(self, rank: int = 0, size: int = 1) -> None:
@@ -60,30 +60,30 @@ class Processes:
 
     @property
     def first(self) -> bool:
-        """Whether this one writes, evaluates and speaks for all."""
+        """True for the process that writes, evaluates and reports for all."""
         return self.rank == 0
 
     @property
     def local_rank(self) -> int | None:
-        """Which this one is on its machine; None where it is alone."""
+        """Rank of this process on its machine; None if it is the only process."""
         return None if self.size == 1 else int(os.environ.get("LOCAL_RANK", self.rank))
 
     @property
     def stream(self) -> tuple[int, ...]:
-        """What stands behind the step in the name of a stream that each process draws from for its own lanes."""
+        """Suffix, after the step, of the names of random streams that each process draws from for its own lanes."""
         return () if self.size == 1 else (self.rank,)
 
     def share(self, batch: Batch) -> Batch:
-        """This process's lanes of a batch."""
+        """Return this process's lanes of a batch."""
         return batch if self.size == 1 else batch.part(*self._bounds(batch.lanes))
 
     def own_lanes(self, state: Tensor) -> Tensor:
-        """This process's lanes of a state (batch, …) of all."""
+        """Return this process's lanes of a complete state (batch, …)."""
         start, stop = self._bounds(len(state))
         return state[start:stop]
 
     def all_lanes(self, state: Tensor) -> Tensor:
-        """The state (batch, …) of all lanes, in their order, from each process's own."""
+        """Gather the state (batch, …) of all lanes, in order, from all processes."""
         if self.size == 1:
             return state
         parts = [torch.empty_like(state) for _ in range(self.size)]
@@ -92,14 +92,14 @@ class Processes:
         return torch.cat(parts)
 
     def add_up(self, parameters: Sequence[nn.Parameter], losses: Tensor) -> Tensor:
-        """Put the sum over all processes into every gradient, and give that of `losses`, a float64 scalar.
+        """Sum every gradient over all processes in place, and return the sum of `losses`, a float64 scalar.
 
-        All of it goes as one buffer, in the type of the weights. The order of the sums is the library's, and the same
-        each time for a number of processes.
+        Everything is sent as one buffer, in the type of the weights. The order of summation is the library's, and is
+        always the same for a given number of processes.
         """
         if self.size == 1:
             return losses
-        # A weight that this process's lanes did not reach may have been reached by another's.
+        # A weight without a gradient here may have one in another process.
         grads = [torch.zeros_like(weight) if weight.grad is None else weight.grad for weight in parameters]
         flat = torch.cat([*(grad.flatten() for grad in grads), losses.to(grads[0]).view(1)])
         with _others_may_be_gone():
@@ -111,14 +111,15 @@ class Processes:
         return summed_losses
 
     def take_weights(self, model: nn.Module) -> None:
-        """Give every process the first one's weights: another kind of processor may have drawn others in a last bit."""
+        """Copy the first process's weights to all: on another processor, the drawn weights may differ in the last
+        bit."""
         if self.size > 1:
             with _others_may_be_gone():
                 for weight in model.state_dict().values():
                     dist.broadcast(weight, 0)
 
     def have_the_same(self, weights: Sequence[Tensor]) -> bool:
-        """Whether these weights are the same bits in every process."""
+        """Return whether these weights are identical, bit for bit, in all processes."""
         if self.size == 1:
             return True
         whole = {4: torch.int32, 8: torch.int64}
@@ -127,7 +128,7 @@ class Processes:
         return largest == -smallest
 
     def from_first(self, compute: Callable[[], Result]) -> Result:
-        """What `compute` gives in the first process, where alone it is called; it has to be JSON."""
+        """Call `compute` in the first process only, and return its result, which must be JSON, in all."""
         if self.size == 1:
             return compute()
         content = json.dumps(compute(), default=float).encode() if self.first else b""
@@ -140,8 +141,8 @@ class Processes:
         return result
 
     def first_before_others(self, do: Callable[[], Result]) -> Result:
-        """What `do` gives in each process; in the first it is over before it begins in the others, which find what it
-        has put into a cache."""
+        """Call `do` in each process and return its result; the first process finishes before the others start, so that
+        they find its results in a cache."""
         if not self.first:
             self.from_first(lambda: None)
             return do()
@@ -150,27 +151,27 @@ class Processes:
         return result
 
     def check_same(self, facts: Mapping[str, Any]) -> None:
-        """Raises RunError when a fact, which has to be JSON, is not what it is in the first process."""
+        """Raise RunError if a fact, which must be JSON, differs from the first process's."""
         for name, expected in self.from_first(lambda: dict(facts)).items():
             if facts[name] != expected:
                 raise RunError(
-                    f"process {self.rank} has another {name} than the first: {facts[name]}, not {expected}",
-                    hint="every machine needs the same program, config and data",
+                    f"{name} of process {self.rank} is {facts[name]}, but {expected} in the first process",
+                    hint="use the same program, config and data on every machine",
                 )
 
     def part(self) -> None:
-        """Wait for all to have got here, and go on as one that is alone: there is nothing left to do together."""
+        """Wait for all processes to arrive here, then leave the group: each continues alone."""
         if self.size > 1:
             self.from_first(lambda: None)
             dist.destroy_process_group()
 
     def _bounds(self, lanes: int) -> tuple[int, int]:
         if lanes % self.size:
-            raise RunError(f"{lanes} lanes cannot be shared out among {self.size} processes")
+            raise RunError(f"{lanes} lanes cannot be divided evenly among {self.size} processes")
         return self.rank * lanes // self.size, (self.rank + 1) * lanes // self.size
 
     def _largest(self, *numbers: int) -> list[int]:
-        """For each number the largest that any process gave."""
+        """Return, for each number, the largest over all processes."""
         said = torch.tensor(numbers)
         with _others_may_be_gone():
             dist.all_reduce(said, dist.ReduceOp.MAX)
@@ -181,10 +182,10 @@ ALONE = Processes()
 
 
 class Agreement:
-    """What is decided by a clock or a signal, decided for all after the same step.
+    """Joint decisions that depend on a clock or a signal, made by all processes after the same step.
 
-    The processes ask each other some four times a second, at steps that the first one names each time, and not at
-    every step: a question takes as long as the way there and back, and a GPU need not be waited for.
+    The processes communicate about four times a second, at steps that the first one sets each time, instead of at every
+    step: each exchange costs a round trip, and a GPU should not be waited for.
     """
 
     def __init__(self, processes: Processes) -> None:
@@ -192,7 +193,7 @@ class Agreement:
         self._asked, self._asked_at, self._next = 0, time.monotonic(), 0
 
     def __call__(self, step: int, stop: bool, save: bool) -> tuple[bool, bool]:
-        """Whether to stop, as any process was told to, and whether to save, as the first one wants to."""
+        """Return (stop, save): stop if any process was asked to stop, save if the first one wants to."""
         if self.processes.size == 1:
             return stop, save
         if step < self._next:
@@ -211,14 +212,14 @@ _joined: Processes | None = None
 
 @contextmanager
 def joined() -> Iterator[Processes]:
-    """Join the others that `torchrun` has started, as its variables say; without any, this process is alone.
+    """Join the processes started by `torchrun`, as described by its environment variables; without them, stay alone.
 
-    Of an error that leaves this context, one process tells: it goes through in the first that meets one, and ends the
-    others quietly. Inside of another `joined`, this is the same one.
+    If an error leaves this context, only one process reports it: the first to hit one raises it, and the others exit
+    quietly. Nested uses return the same `Processes`.
 
     Raises:
         LstmctlError: the others cannot be reached.
-        SystemExit: another process tells of the error.
+        SystemExit: another process reports the error.
     """
     global _joined
     size = int(os.environ.get("WORLD_SIZE", "1")) if "RANK" in os.environ else 1
@@ -229,11 +230,11 @@ def joined() -> Iterator[Processes]:
     store = _join(_joined)
     before = logging.root.manager.disable
     if not _joined.first:
-        logging.disable(logging.WARNING)  # the first one warns
+        logging.disable(logging.WARNING)  # only the first process warns
     try:
         yield _joined
     except UsageError:
-        raise  # met by all, before they have done anything: the command line tells of it once
+        raise  # raised by all processes before any work; the command line reports it once
     except Exception as error:
         if not _is_mine_to_tell(store, _joined):
             raise SystemExit(getattr(error, "exit_code", 1)) from None
@@ -244,36 +245,36 @@ def joined() -> Iterator[Processes]:
 
 
 def launch() -> str | None:
-    """What names this start of `torchrun`, the same when it starts its processes anew; None without it.
+    """Return the name of this `torchrun` job, which stays the same across restarts; None if it has none.
 
     Raises:
-        RunError: the processes were started anew, and nothing says what they had begun.
+        RunError: the processes were restarted, and without a job name it is unknown which run they had started.
     """
     name = os.environ.get("TORCHELASTIC_RUN_ID")
-    if name != "none":  # what it is called by torchrun where nobody gave a name
+    if name != "none":  # torchrun's default name
         return name
     if restarts():
         raise RunError(
-            "torchrun has started the processes anew, and without a name of the job nothing says which run they began",
-            hint="lstmctl train --resume RUN goes on with it; next time, torchrun --rdzv-id=NAME",
+            "torchrun restarted the processes, but the job has no name, so the run they had started is unknown",
+            hint="continue it with lstmctl train --resume RUN; next time, name the job: torchrun --rdzv-id=NAME",
         )
     return None
 
 
 def restarts() -> int:
-    """How often `torchrun` has started its processes anew."""
+    """Return how many times `torchrun` has restarted its processes."""
     return int(os.environ.get("TORCHELASTIC_RESTART_COUNT", "0"))
 
 
 def _join(processes: Processes) -> PrefixStore:
-    """Make the group, and give a store that all can reach as long as any process is there."""
+    """Create the process group, and return a store that every process can reach as long as any of them runs."""
     env = os.environ
     loopback = {"linux": "lo", "darwin": "lo0"}.get(sys.platform)
     if loopback is not None and env.get("LOCAL_WORLD_SIZE") == env["WORLD_SIZE"]:
-        # All are on this machine: what they say need not be heard on any network.
+        # All processes are on this machine, so keep their traffic off the network.
         env.setdefault("GLOO_SOCKET_IFNAME", loopback)
     hosted = env.get("TORCHELASTIC_USE_AGENT_STORE") == "True"
-    # Numbers on a CPU, among them all that is decided, go by gloo whatever the weights go by.
+    # Tensors on the CPU, including all decisions, are sent by gloo, whatever the weights use.
     backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() and dist.is_nccl_available() else "gloo"
     try:
         server = TCPStore(
@@ -290,20 +291,20 @@ def _join(processes: Processes) -> PrefixStore:
     except (KeyError, ValueError, RuntimeError) as error:
         raise LstmctlError(
             f"process {processes.rank} cannot join the others: {str(error).partition(chr(10))[0]}",
-            hint="torchrun starts them, and sets what they need to know of each other",
+            hint="start the processes with torchrun, which sets the variables they need",
         ) from error
     return store
 
 
 def _is_mine_to_tell(store: PrefixStore, processes: Processes) -> bool:
-    """Whether no other process has told of an error, or is about to."""
+    """Return True if this process should report its error: no other process has done so or is about to."""
     try:
         waited_until = time.monotonic() + SECONDS_TO_TELL
-        # The first one knows most: the folder, and the checkpoint that stands.
+        # The first process knows most (the run folder, the latest checkpoint), so the others let it report first.
         while not processes.first and not store.check(["told"]) and time.monotonic() < waited_until:
             time.sleep(0.05)
         return bool(store.add("told", 1) == 1)
-    except RuntimeError:  # the store is gone, and with it whoever started all of us
+    except RuntimeError:  # the store is gone, and with it the launcher
         return processes.first
 
 
@@ -313,6 +314,6 @@ def _others_may_be_gone() -> Iterator[None]:
         yield
     except RuntimeError as error:
         raise LstmctlError(
-            "another process of this training ended, or cannot be reached",
-            hint="what torchrun says of it, or it said itself, tells why",
+            "another process of this training run ended or cannot be reached",
+            hint="see the output of torchrun and of the other process for the reason",
         ) from error

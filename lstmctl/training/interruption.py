@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM: the first asks for an orderly end after the step, the second stops at once."""
+"""Ctrl-C and SIGTERM: the first signal requests an orderly stop after the current step, the second stops at once."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from typing import Any, Self
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 GRACE = 2.0
-"""Seconds that a process has to tidy up before a further signal counts."""
+"""Seconds a process has to clean up before further signals count."""
 
 
 class Interruption:
-    """Catches signals inside its context and gives the former handlers back after.
+    """Catch signals inside the context and restore the previous handlers afterwards.
 
-    Calling it tells whether to stop. Outside a main thread, where handlers cannot be set, it never does.
+    Calling the object returns whether to stop: always False outside the main thread, where handlers cannot be set.
     """
 
     def __init__(self) -> None:
@@ -46,7 +46,7 @@ class Interruption:
 
 @contextmanager
 def termination_as_exit() -> Iterator[None]:
-    """SIGTERM ends this context through Python, as SIGINT does by itself, so that temporary files are removed."""
+    """Make SIGTERM raise an exception, as SIGINT already does, so that temporary files are removed."""
     former: dict[int, Any] = {}
     stop = Stop()
 
@@ -63,14 +63,15 @@ def termination_as_exit() -> Iterator[None]:
 
 def _restore(former: Mapping[int, Any]) -> None:
     for number, handler in former.items():
-        if handler is not None:  # one that was not set from Python cannot be set from it either
+        if handler is not None:  # None: the handler was not set from Python, so Python cannot restore it
             signal.signal(number, handler)
 
 
 class Stop:
-    """Ends as the system's own handling of a signal would, but through Python, so that temporary files are removed.
+    """End the program as the default handling of a signal would, but by an exception, so that temporary files are
+    removed.
 
-    Signals that follow at once are left out: they would break off what tidies up after the first.
+    Further signals within the grace period are ignored: they would interrupt the clean-up.
     """
 
     def __init__(self) -> None:

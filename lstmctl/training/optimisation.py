@@ -15,9 +15,9 @@ from lstmctl.training.soap import Soap
 
 
 def build_optimizer(model: nn.Module, settings: Training) -> AdamW | torch.optim.Optimizer:
-    """The optimizer that a config names, over all weights of `model`. Matrices decay; biases and norms do not.
+    """Build the optimizer named in a config, over all weights of `model`, with weight decay on matrices only.
 
-    The learning rate is set before each step from `learning_rate`, a pure function of the step number.
+    The learning rate is set before each step from `learning_rate`, a pure function of the step.
     """
     decayed = [parameter for parameter in model.parameters() if parameter.dim() >= 2]
     others = [parameter for parameter in model.parameters() if parameter.dim() < 2]
@@ -43,10 +43,10 @@ def build_optimizer(model: nn.Module, settings: Training) -> AdamW | torch.optim
 
 
 def learning_rate(settings: Training, step: int, steps: int) -> float:
-    """The rate of step number `step` of `steps`, counted from 0.
+    """Return the learning rate at step `step` of `steps`, counted from 0.
 
     It rises linearly over `warm_up` steps, then follows the schedule from the peak down to `final_fraction` of it,
-    which is reached as the budget ends, right after the last step.
+    which is reached when the budget ends, right after the last step.
     """
     warm_up = min(settings.warm_up, steps)
     if step < warm_up:
@@ -63,8 +63,8 @@ def learning_rate(settings: Training, step: int, steps: int) -> float:
 
 
 def clip_gradients(parameters: list[nn.Parameter], largest: float | None) -> Tensor:
-    """Scale all gradients so that their joint norm is at most `largest` (Pascanu, Mikolov & Bengio 2013); the norm
-    before, a tensor of no dimensions, so that a GPU need not be waited for."""
+    """Scale all gradients so that their joint norm is at most `largest` (Pascanu, Mikolov & Bengio 2013); return the
+    norm before clipping as a scalar tensor, so that there is no need to wait for a GPU."""
     gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
     norm = nn.utils.get_total_norm(gradients)
     if largest is not None:
@@ -75,8 +75,7 @@ def clip_gradients(parameters: list[nn.Parameter], largest: float | None) -> Ten
 class WeightAverage:
     """An exponential moving average of a model's weights (Polyak & Juditsky 1992).
 
-    Early on, when few steps have been made, the average follows faster: after n steps the decay is at most
-    (1 + n) / (10 + n).
+    The average follows faster in the first steps: after n steps the decay is at most (1 + n) / (10 + n).
     """
 
     def __init__(self, model: nn.Module, decay: float) -> None:
@@ -84,14 +83,14 @@ class WeightAverage:
         self.weights = {name: weight.detach().clone() for name, weight in model.state_dict().items()}
 
     def update(self) -> None:
-        """Take the model's weights of now into the average."""
+        """Update the average with the model's current weights."""
         decay = min(self.decay, (1 + self.updates) / (10 + self.updates))
         self.updates += 1
         now = self.model.state_dict()
         torch._foreach_lerp_(list(self.weights.values()), [now[name] for name in self.weights], 1 - decay)
 
     def load(self, weights: Mapping[str, Tensor], updates: int) -> None:
-        """Go on from a saved average."""
+        """Restore a saved average."""
         for name, weight in self.weights.items():
             weight.copy_(weights[name])
         self.updates = updates
@@ -99,7 +98,7 @@ class WeightAverage:
 
 @contextmanager
 def averaged(model: nn.Module, average: WeightAverage | None) -> Iterator[None]:
-    """The model with its averaged weights inside this context, and with its own again after."""
+    """Use the averaged weights inside this context, and restore the model's own afterwards."""
     if average is None:
         yield
         return

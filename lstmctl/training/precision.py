@@ -1,4 +1,4 @@
-"""Which numbers to compute with: float32, bfloat16 where it is faster, float64 for proofs."""
+"""The number format of the computation: float32, bfloat16 if it is faster, float64 for verification."""
 
 from __future__ import annotations
 
@@ -16,29 +16,29 @@ from lstmctl.errors import ConfigError
 log = logging.getLogger(__name__)
 
 WORTH_IT = 0.9
-"""bfloat16 is taken when a step needs at most this share of float32's time."""
+"""bfloat16 is chosen if a step takes at most this share of the time in float32."""
 
 
 def autocast(precision: str, device: torch.device) -> AbstractContextManager[object]:
-    """Compute matrix products in `precision` inside this context; weights and sums stay as they are."""
+    """Compute matrix products in `precision` inside this context; weights and sums keep their types."""
     if precision == "bfloat16":
         return torch.autocast(device.type, torch.bfloat16)
     return nullcontext()
 
 
 def choose_precision(wanted: str, device: torch.device, step: Callable[[], object], *, recorded: bool = False) -> str:
-    """The precision to compute in.
+    """Choose the precision to compute in.
 
     Args:
-        wanted: a config's `training.precision`. `auto` takes the faster of float32 and bfloat16.
-        device: where `step` computes.
+        wanted: a config's `training.precision`. `auto` selects the faster of float32 and bfloat16.
+        device: the device of `step`.
         step: a forward and backward pass of the network, to be tried in bfloat16. Only a trial shows whether torch has
-            the kernels: a processor may name the format and lack a kernel for one layer.
-        recorded: `wanted` is that of a run or a comparison that has begun, maybe on another machine. It continues in
-            float32 where it must, with a warning.
+            the kernels: a processor may support the format but lack the kernel for one layer.
+        recorded: `wanted` comes from a run or comparison that already started, maybe on another machine. If bfloat16
+            is unavailable, it continues in float32 with a warning.
 
     Raises:
-        ConfigError: bfloat16 is asked for by name and there is no kernel for it.
+        ConfigError: bfloat16 is requested explicitly and has no kernels here.
     """
     if wanted == "bfloat16" and not computes_bfloat16(device, step):
         if not recorded:
@@ -59,35 +59,35 @@ def choose_precision(wanted: str, device: torch.device, step: Callable[[], objec
 
 
 def lacks_bfloat16(device: torch.device) -> str:
-    """The reason why bfloat16 cannot be had on a device."""
+    """Return the reason why bfloat16 is unavailable on a device."""
     if device.type == "cpu" and not torch.backends.mkldnn.is_available():
         return "this build of torch lacks oneDNN, which has its bfloat16 kernels"
     if device.type == "cpu":
-        return "this processor lacks what torch's bfloat16 kernels need (on x86: AVX-512)"
+        return "this processor lacks the instructions that torch's bfloat16 kernels need (on x86: AVX-512)"
     return f"torch has no bfloat16 kernels for this device ({device.type})"
 
 
 def computes_bfloat16(device: torch.device, step: Callable[[], object]) -> bool:
-    """Return True if `step`, a forward and backward pass, works in bfloat16 on a device. The pass itself is the trial.
+    """Return whether `step`, a forward and backward pass, works in bfloat16 on a device, by running it.
 
     Raises:
         Exception: the pass fails in float32 as well.
     """
     try:
         with autocast("bfloat16", device):
-            if not torch.is_autocast_enabled(device.type):  # an old macOS: torch warns, and computes in float32
+            if not torch.is_autocast_enabled(device.type):  # on an old macOS, torch warns and computes in float32
                 return False
             step()
     except torch.OutOfMemoryError:
         raise
-    except Exception:  # whatever a cell of the user's own may raise, too
-        step()  # what fails in float32 as well has another cause, and raises it here
+    except Exception:  # including anything a user's own cell may raise
+        step()  # if float32 fails too, bfloat16 is not the cause; raise that error
         return False
     return True
 
 
 def _multiplies_bfloat16(device: torch.device) -> bool:
-    """Return True if bfloat16 may be faster: the hardware multiplies it, and torch has kernels for that."""
+    """Return whether bfloat16 may be faster: the hardware multiplies it, and torch has kernels that use it."""
     if device.type == "cuda":
         with torch.cuda.device(device):
             return bool(torch.cuda.is_bf16_supported(including_emulation=False))
@@ -97,7 +97,7 @@ def _multiplies_bfloat16(device: torch.device) -> bool:
 
 
 def _seconds(step: Callable[[], object], device: torch.device) -> float:
-    """Median over three runs."""
+    """Return the median of three runs, in seconds."""
     times = []
     for _ in range(3):
         started = time.perf_counter()

@@ -1,4 +1,4 @@
-"""Training with its run folder: logs what happens, and writes a checkpoint wherever the trainer offers one."""
+"""Training with a run folder: log every event, and write a checkpoint at every save point."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from lstmctl.training.trainer import Trainer
 
 METRICS, SAMPLES = "metrics.jsonl", "samples.txt"
 OWN = ("logs", "config")
-"""What a checkpoint holds beside the trainer's own progress."""
+"""Keys that a checkpoint holds in addition to the trainer's own progress."""
 
 
 def record(
@@ -24,17 +24,17 @@ def record(
     should_stop: Callable[[], bool],
     config: Mapping[str, Any],
 ) -> Iterator[Event]:
-    """The trainer's events, each after it is on the disk, with a `Saved` after each `SavePoint`.
+    """Yield the trainer's events, each after it is on disk, with a `Saved` after each `SavePoint`.
 
-    A run that goes on cuts its logs back to where its checkpoint knows them, so nothing stands in them twice.
+    A resumed run truncates its logs to where the checkpoint was written, so no entry appears twice.
 
     Args:
         trainer, folder, should_stop: of the run.
-        resumed_from: the checkpoint that it goes on from.
-        config: as JSON, kept in every checkpoint, so that going on with another one is noticed.
+        resumed_from: the checkpoint to resume from.
+        config: as JSON, stored in every checkpoint, so that a changed config is noticed on resuming.
 
     Raises:
-        ResourceError: the disk is full or the folder is gone; every earlier checkpoint stands.
+        ResourceError: the disk is full or the folder is gone; earlier checkpoints are intact.
     """
     offsets = resumed_from.progress["logs"] if resumed_from is not None else {}
     _load(trainer, resumed_from)
@@ -65,7 +65,7 @@ def record(
                     samples.sync()
                     logs = {METRICS: metrics.offset, SAMPLES: samples.offset}
                     snapshot = replace(snapshot, progress={**snapshot.progress, "logs": logs, "config": config})
-                    # Before the first evaluation nothing is known to be better than the newest weights.
+                    # Before the first evaluation, the newest weights are the best known.
                     best = event.best or trainer.progress.best is None
                     path = folder.checkpoints.write(snapshot, best=best)
                     yield event
@@ -75,11 +75,11 @@ def record(
 
 
 def follow(trainer: Trainer, resumed_from: Snapshot | None, should_stop: Callable[[], bool]) -> None:
-    """Train beside the process that records, and write nothing."""
+    """Train alongside the recording process, without writing anything."""
     _load(trainer, resumed_from)
     for event in trainer.events(should_stop):
         if isinstance(event, SavePoint):
-            trainer.snapshot()  # this process's part of it
+            trainer.snapshot()  # contributes this process's part of the snapshot
 
 
 def _load(trainer: Trainer, snapshot: Snapshot | None) -> None:

@@ -1,12 +1,13 @@
-"""SOAP, one-sided: AdamW in a basis in which the inputs of a matrix are uncorrelated.
+"""One-sided SOAP: AdamW in a basis in which the inputs of a matrix are uncorrelated.
 
     C  ← β C + (1 − β) Gᵀ G          covariance of the gradient G (outputs, inputs) of a matrix W
-    Q  = eigenvectors of C           refreshed now and then by one power iteration
+    Q  = eigenvectors of C           refreshed periodically by one power iteration
     W  ← W − η (Adam(G Q) Qᵀ + λ W)
 
 N. Vyas et al., "SOAP: Improving and Stabilizing Shampoo using Adam", ICLR 2025. The paper also rotates the outputs if
-they are few; here only the inputs are, since the outputs of a recurrent cell are all of its gates. A step costs two to
-three more products with a square matrix of the inputs' width. Vectors such as biases are left to AdamW.
+there are few of them; here only the inputs are rotated, since the outputs of a recurrent cell comprise all its gates. A
+step costs two or three additional products with a square matrix of the inputs' width. Vectors, such as biases, use
+AdamW.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ BASIS_EVERY = 10
 
 
 class Soap(AdamW):
-    """`AdamW` for vectors; for matrices the same rule in the eigenbasis of the gradient's covariance.
+    """`AdamW` for vectors; for matrices, the same rule in the eigenbasis of the gradient's covariance.
 
     State of each matrix: `step`, kept on the CPU; `exp_avg` and `exp_avg_sq` (outputs, inputs), in the basis;
     `covariance` and `basis`, both (inputs, inputs).
@@ -67,18 +68,18 @@ class Soap(AdamW):
             self._refresh(state)
 
     def _refresh(self, state: dict[str, Tensor]) -> None:
-        """Bring the basis nearer to the eigenvectors of the covariance of now, and the running averages into it."""
+        """Move the basis towards the eigenvectors of the current covariance, and rotate the averages to match."""
         covariance, basis = state["covariance"], state["basis"]
         spread = covariance @ basis
-        order = (basis * spread).sum(0).argsort(descending=True)  # of the variances along the basis
+        order = (basis * spread).sum(0).argsort(descending=True)  # by variance along each basis vector
         refreshed = _orthonormal(spread[:, order])
         state["exp_avg"] = state["exp_avg"] @ (basis.mT @ refreshed)
         state["exp_avg_sq"] = state["exp_avg_sq"][:, order].contiguous()
-        state["basis"] = refreshed.contiguous()  # as a checkpoint has it: other strides would give other last bits
+        state["basis"] = refreshed.contiguous()  # same strides as in a checkpoint: others would change the last bits
 
 
 def _eigenvectors(covariance: Tensor) -> Tensor:
-    """In columns, by falling variance."""
+    """Return eigenvectors as columns, by decreasing variance."""
     vectors: Tensor = torch.linalg.eigh(_where_it_factorises(covariance))[1]
     return vectors.flip(1).to(covariance)
 
@@ -89,5 +90,5 @@ def _orthonormal(columns: Tensor) -> Tensor:
 
 
 def _where_it_factorises(matrix: Tensor) -> Tensor:
-    """On the CPU where the device has no factorisations: Apple's GPUs."""
+    """Move the matrix to the CPU if its device lacks factorisations (Apple's GPUs)."""
     return matrix.cpu() if matrix.device.type == "mps" else matrix

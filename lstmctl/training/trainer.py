@@ -1,11 +1,11 @@
 """The training loop: a generator of events that holds all mutable state of a run.
 
-Who listens decides what to do: show, log, save. At a `SavePoint` the state is consistent, and `snapshot` gives all of
-it; a trainer that `load`s it goes on to the same bits. Everything random is a pure function of the seed and the step,
-so no generator has to be saved.
+The consumer of the events decides what to do with them: show, log, save. At a `SavePoint` the state is consistent, and
+`snapshot` returns all of it; a trainer that `load`s it continues bit for bit. Everything random is a pure function of
+the seed and the step, so no generator state has to be saved.
 
-Of several processes that train together, each runs this loop over its own lanes, and all are after the same step when
-they meet; see `distributed`.
+When several processes train together, each runs this loop over its own lanes, and all have made the same number of
+steps whenever they communicate; see `distributed`.
 """
 
 from __future__ import annotations
@@ -33,16 +33,16 @@ from lstmctl.training.optimisation import WeightAverage, averaged, build_optimiz
 from lstmctl.training.precision import autocast
 
 REPORTS = 400
-"""How often at least a run reports its loss."""
+"""Minimum number of loss reports per run."""
 EVALUATIONS = 10
 SECONDS_BETWEEN_SAVES = 300.0
 LARGEST_LOSS = 1e9
-"""A mean loss beyond this is on no way back, finite or not."""
+"""A mean loss above this counts as divergence, even if it is finite."""
 
 
 @dataclass
 class Progress:
-    """The numbers among the state of a run; all of them go into a checkpoint."""
+    """The numeric part of a run's state; all of it is saved in checkpoints."""
 
     step: int = 0
     units: int = 0
@@ -59,14 +59,15 @@ class Trainer:
 
     Args:
         model: on its device, in its precision; trained in place.
-        task: loss and figures.
-        batches: the order, as a function of the step.
-        validation: gives the held-out batches, or None for no evaluation.
+        task: provides loss and metrics.
+        batches: the batches in order, as a function of the step.
+        validation: returns the held-out batches; None disables evaluation.
         settings: the config's `training`.
         steps: the budget in steps.
-        precision: what was chosen for `settings.precision`.
-        seed: of the run.
-        processes: that train together; every one makes its own trainer, and calls what it calls in the same order.
+        precision: the precision chosen for `settings.precision`.
+        seed: the run's seed.
+        processes: the processes that train together; each creates its own trainer and makes the same calls in the same
+            order.
     """
 
     def __init__(
@@ -92,17 +93,17 @@ class Trainer:
         self.average = WeightAverage(model, settings.average) if settings.average is not None else None
         self.progress = Progress()
         self.carried: ModelState | None = None
-        # Sums stay on the device: asking a GPU for a number at every step would make it wait.
+        # Sums stay on the device: reading a number from a GPU at every step would make the loop wait for it.
         self._losses = torch.zeros((), dtype=torch.float64, device=self.device)
 
     def events(self, should_stop: Callable[[], bool] = lambda: False) -> Iterator[Event]:
-        """Train from where the state is to the end of the budget.
+        """Train from the current state to the end of the budget.
 
-        `should_stop` is asked after every step; when it says so, a last `SavePoint` and `Finished` follow. Of several
-        processes, only the first evaluates and samples.
+        `should_stop` is called after every step; once it returns True, a last `SavePoint` and `Finished` follow. Of
+        several processes, only the first evaluates and samples.
 
         Raises:
-            DivergedError: a loss or gradient is not finite; the weights are as before that step.
+            DivergedError: a loss or gradient is not finite; the weights are those before that step.
             LstmctlError: another process ended.
         """
         progress, settings = self.progress, self.settings
@@ -112,9 +113,7 @@ class Trainer:
         save_every = _every(settings.save_every, evaluate_every)
         yield Started(progress.step, self.steps, self.task.unit, self.batches.units_per_step)
         if progress.step == 0:
-            yield SavePoint(
-                0, best=False, final=False
-            )  # a disk that is full or read-only shows before any work is done
+            yield SavePoint(0, best=False, final=False)  # reveals a full or read-only disk before any work is done
         self.model.train()
         agreement = Agreement(self.processes)
         saved_at = time.monotonic()
@@ -143,17 +142,16 @@ class Trainer:
         yield Finished(progress.step, over)
 
     def make_steps(self, count: int) -> None:
-        """Make steps, at least one, without events and wait until the device has made them: what a trial of the speed
-        needs."""
+        """Make steps (at least one) without events, and wait until the device has finished them, to measure speed."""
         for _ in range(count):
             norm, _ = self._step()
         float(norm)
 
     def snapshot(self) -> Snapshot:
-        """All state, copied to the CPU; what `load` needs to go on to the same bits, in as many processes.
+        """Copy all state to the CPU: everything `load` needs to continue bit for bit in the same number of processes.
 
-        Every process has to ask for it, since the carried state is gathered from all, in the order of the lanes; so it
-        can go on in another number of them.
+        Every process has to call this, since the carried state is gathered from all of them, in the order of the lanes;
+        a run can therefore continue in a different number of processes.
         """
         progress = {**asdict(self.progress), "loss_sum": float(self._losses)}
         tensors: dict[str, Tensor] = {}
@@ -172,17 +170,17 @@ class Trainer:
         )
 
     def load(self, snapshot: Snapshot) -> None:
-        """Take over a snapshot's state.
+        """Restore a snapshot's state.
 
         Raises:
-            RunError: it is of another model or optimizer.
+            RunError: it belongs to another model or optimizer.
         """
         load_weights(self.model, snapshot.weights)
         try:
             self._load_state(snapshot)
         except (KeyError, ValueError, TypeError, AttributeError, OverflowError, RuntimeError) as error:
             raise RunError(
-                f"the checkpoint of step {snapshot.step} holds no state of this training: {error}"
+                f"the checkpoint of step {snapshot.step} does not hold the state of this training run: {error}"
             ) from error
 
     def _load_state(self, snapshot: Snapshot) -> None:
@@ -202,7 +200,7 @@ class Trainer:
                 optimizer.setdefault(int(outer), {})[inner] = value
             else:
                 own = self.processes.own_lanes(value).to(self.device)
-                if self.precision != "bfloat16":  # a run that began in it may continue without it
+                if self.precision != "bfloat16":  # a run that started in bfloat16 may continue in float32
                     own = own.to(self.parameters[0].dtype)
                 carried.setdefault(int(outer), {})[int(inner)] = own
         groups = self.optimizer.state_dict()["param_groups"]
@@ -212,14 +210,14 @@ class Trainer:
         )
 
     def _over(self) -> Literal["budget", "patience"] | None:
-        """Why training is over, or None while it is not."""
+        """Return why training is over, or None if it is not."""
         if self.progress.step >= self.steps:
             return "budget"
         patience = self.settings.patience
         return "patience" if patience is not None and self.progress.evaluations_since_best >= patience else None
 
     def _step(self) -> tuple[Tensor, float]:
-        """One update of the weights; the gradient's norm before clipping, and the learning rate."""
+        """Update the weights once; return the gradient's norm before clipping, and the learning rate."""
         step = self.progress.step
         started = time.perf_counter()
         whole = self.batches[step]
@@ -249,7 +247,7 @@ class Trainer:
         return norm, rate
 
     def _backward(self, batch: Batch, count: int) -> Tensor:
-        """Gradients of the batch's loss over `count`, in as many parts as the config asks; the loss's sum."""
+        """Backpropagate the batch's loss over `count`, in the configured number of parts; return the loss's sum."""
         assert self.carried is not None
         lanes = batch.lanes // self.settings.accumulate
         states: list[ModelState] = []
@@ -271,7 +269,7 @@ class Trainer:
     def _report(self, rate: float, norm: Tensor) -> Stepped:
         progress = self.progress
         started = time.perf_counter()
-        loss = float(self._losses) / progress.loss_count  # waits for a GPU, to which a step only hands its work
+        loss = float(self._losses) / progress.loss_count  # waits for the GPU, to which steps only queue work
         progress.seconds += time.perf_counter() - started
         if not _is_sane(loss):
             raise self._diverged(progress.step, loss, float(norm))
@@ -280,7 +278,7 @@ class Trainer:
         return Stepped(progress.step, loss, rate, float(norm), progress.units, progress.seconds)
 
     def _evaluate(self, validation: Callable[[], Iterable[Batch]]) -> Evaluated:
-        """Score the weights that would be used, averaged where the config asks, in the training precision."""
+        """Score the weights that would be used (averaged if configured), in the training precision."""
 
         def figures() -> dict[str, float]:
             with averaged(self.model, self.average), autocast(self.precision, self.device):
@@ -303,14 +301,14 @@ class Trainer:
             return self.task.sample(self.model, generator)
 
     def _check_weights(self) -> None:
-        """No checkpoint holds what has diverged: a step too long can end in weights that are not finite, and a GPU's
-        step does not wait to see whether its loss was."""
+        """Ensure that no checkpoint holds diverged weights: a step that is too large can produce weights that are not
+        finite, and a GPU's step does not wait to check its loss."""
         if not all(bool(numbers.isfinite().all()) for numbers in (*self.parameters, self._losses)):
             raise self._diverged(self.progress.step, float(self._losses), math.nan)
         if not self.processes.have_the_same(self.parameters):
             raise RunError(
                 f"the processes' weights differ after step {self.progress.step}",
-                hint="machines of different kinds do not compute the same; train on machines of one kind",
+                hint="different kinds of machines round differently; train on machines of one kind",
             )
 
     def _diverged(self, step: int, loss: float, norm: float) -> DivergedError:
@@ -321,28 +319,26 @@ class Trainer:
 
 
 def load_weights(model: nn.Module, weights: Mapping[str, Tensor]) -> None:
-    """Put the weights of a run's checkpoint into the model that its config describes.
+    """Load the weights of a run's checkpoint into the model that its config describes.
 
     Raises:
-        RunError: naming the first that is missing, left over or of another shape.
+        RunError: a weight is missing, unexpected or of the wrong shape; the error names the first one.
     """
     if misfit := weights_misfit(model, weights):
-        raise RunError(
-            misfit, hint="put config.yaml and encoding.json of the run back as they were when it was trained"
-        )
+        raise RunError(misfit, hint="restore config.yaml and encoding.json of the run as they were during training")
     model.load_state_dict(dict(weights))
 
 
 def weights_misfit(model: nn.Module, weights: Mapping[str, Tensor]) -> str | None:
-    """Return in words how saved weights do not fit a model, by the first that does not; None where all fit."""
+    """Describe the first saved weight that does not fit a model; None if all fit."""
     own = model.state_dict()
     for name, weight in own.items():
         if name not in weights:
-            return f"the checkpoint has no weight {name}: it is of another architecture"
+            return f"the checkpoint has no weight {name}: it belongs to another architecture"
         if weights[name].shape != weight.shape:
             return f"the checkpoint's {name} has shape {tuple(weights[name].shape)}, the model's {tuple(weight.shape)}"
     if extra := sorted(set(weights) - set(own)):
-        return f"the checkpoint has a weight {extra[0]} that the model lacks: it is of another architecture"
+        return f"the checkpoint has a weight {extra[0]} that the model lacks: it belongs to another architecture"
     return None
 
 

@@ -362,7 +362,7 @@ def test_a_run_of_another_network_or_vocabulary_names_the_first_difference(small
     config, encoding = (RUN / "config.yaml").read_text(), (RUN / "encoding.json").read_text()
     symbols = len(run.task.encoding)
     for old, new, message in (
-        ("layers: 2", "layers: 3", r"has no weight recurrence\.forward_cells\.2\.\S+: it is of another architecture"),
+        ("layers: 2", "layers: 3", r"has no weight recurrence\.forward_cells\.2\.\S+: it belongs to another"),
         ("layers: 2", "layers: 1", r"has a weight recurrence\.forward_cells\.1\.\S+ that the model lacks"),
         (
             "cell: lstm",

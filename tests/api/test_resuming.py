@@ -226,8 +226,8 @@ def test_without_its_gpu_a_run_goes_on_by_the_hinted_override(
     load_run(run).folder.update(device="cuda:7", device_name="NVIDIA H200")
     refused = lstmctl("train", "--resume", "latest", "--quiet")
     assert refused.code == 2
-    assert "cuda:7 is not on this machine" in refused.err
-    assert "hint: device=auto takes what is there" in refused.err
+    assert "cuda:7 is not available on this machine" in refused.err
+    assert "hint: device=auto uses an available device" in refused.err
     told = lstmctl("train", "--resume", "latest", "device=auto", "--quiet")
     assert told.code == 0, told.err
     assert "device was cuda:7 and is " in caplog.text

@@ -290,9 +290,9 @@ def test_changed_code_is_refused_before_it_runs(
     ("cell", "problem"),
     [
         ("missing_cell:MyCell", "cannot be imported: ModuleNotFoundError: No module named 'missing_cell'"),
-        ("my_cell:Other", "names no class: the module my_cell has no `Other`"),
+        ("my_cell:Other", "is not a class: the module my_cell has no `Other`"),
         ("again:MyCell", "is defined in another module; name it there: `my_cell:MyCell`"),
-        ("__main__:MyCell", "cannot be found by another process; put the class into a module of its own"),
+        ("__main__:MyCell", "cannot be found by another process; move the class into a separate module"),
         ("my_cell:Step", "must name a subclass of lstmctl.cells.cell.Cell"),
     ],
 )

@@ -171,7 +171,7 @@ def test_the_same_launch_goes_on_with_what_it_began(small_config: Path, monkeypa
 def test_other_commands_are_for_one_process_and_refused_once(lstmctl: Command, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WORLD_SIZE", "2")
     for rank, arguments, error in (
-        ("0", ["compare", "rnn", "lstm"], "error: compare is the work of one process, and torchrun started 2"),
+        ("0", ["compare", "rnn", "lstm"], "error: compare runs in a single process, but torchrun started 2"),
         ("1", ["compare", "rnn", "lstm"], ""),
         ("0", ["train", "--nope"], "error: no option `--nope`"),
         ("1", ["train", "--nope"], ""),

@@ -204,13 +204,13 @@ def test_orders_may_exceed_the_training_text() -> None:
 def test_one_validation_symbol_cannot_choose() -> None:
     with pytest.raises(DataError) as caught:
         ngram(text(0, 1, 0), text(1), 2)
-    assert str(caught.value) == "the order of an n-gram model needs 2 validation symbols to be chosen, not 1"
+    assert str(caught.value) == "choosing the order of an n-gram model needs 2 validation symbols, not 1"
 
 
 def test_what_cannot_be_is_refused() -> None:
     with pytest.raises(ValueError, match="must be at least 1, not 0"):
         NGram(text(0), 2, 0)
-    with pytest.raises(ValueError, match="symbols must lie from 0 to 1"):
+    with pytest.raises(ValueError, match="symbols must be between 0 and 1"):
         NGram(text(0, 2), 2, 1)
-    with pytest.raises(ValueError, match="symbols must lie from 0 to 1"):
+    with pytest.raises(ValueError, match="symbols must be between 0 and 1"):
         NGram(text(0), 2, 1).nats(text(0, -1))

@@ -26,7 +26,7 @@ def test_without_a_gpu_it_ends_with_one_line() -> None:
     result = measured()
     assert result.returncode == 1
     assert result.stdout == ""
-    assert re.fullmatch(r"device — cuda is not on this machine; found: .*; --device cpu .*\n", result.stderr)
+    assert re.fullmatch(r"device — cuda is not available on this machine; found: .*; --device cpu .*\n", result.stderr)
 
 
 @pytest.mark.bfloat16

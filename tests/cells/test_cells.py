@@ -260,7 +260,7 @@ def test_a_longest_memory_takes_the_place_of_the_forget_bias() -> None:
     with pytest.raises(ConfigError) as error:
         make("lstm", 2, 2, forget_bias=2.0, longest_memory=100)
     assert error.value.problems == [
-        "model.options.longest_memory — value error, takes the place of forget_bias; set one of them; "
+        "model.options.longest_memory — value error, cannot be combined with forget_bias; set only one of them; "
         "options of LSTM: forget_bias, longest_memory"
     ]
     with pytest.raises(

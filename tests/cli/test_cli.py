@@ -24,7 +24,7 @@ from lstmctl.errors import LstmctlError
 from tests import processes
 from tests.conftest import Command, Result, Trained, write_waves
 
-GENERATE_HELP = "lstmctl generate --help shows what it takes"
+GENERATE_HELP = "see lstmctl generate --help"
 RUNS_HINT = "lstmctl runs list shows what there is"
 TINY = [
     "data.split=[2000, 500, 500]",
@@ -202,10 +202,10 @@ def test_stdout_holds_what_was_asked_for_and_nothing_else(lstmctl: Command, runs
 @pytest.mark.parametrize(
     ("arguments", "code", "errors", "hint"),
     [
-        (["train", "--nope"], 2, ["no option `--nope`"], "lstmctl train --help shows what it takes"),
+        (["train", "--nope"], 2, ["no option `--nope`"], "see lstmctl train --help"),
         (["train", "--resum", "latest"], 2, ["no option `--resum`"], "did you mean --resume?"),
-        (["generate", "-z"], 2, ["no option `-z`"], "lstmctl generate --help shows what it takes"),
-        (["nosuch"], 2, ["no command `nosuch`"], "lstmctl --help shows what it takes"),
+        (["generate", "-z"], 2, ["no option `-z`"], "see lstmctl generate --help"),
+        (["nosuch"], 2, ["no command `nosuch`"], "see lstmctl --help"),
         (["trian"], 2, ["no command `trian`"], "did you mean train?"),
         (["runs", "lst"], 2, ["no command `lst`"], "did you mean list?"),
         (["generate", "--count", "x"], 2, ["--count: `x` is not a whole number"], GENERATE_HELP),
@@ -215,53 +215,53 @@ def test_stdout_holds_what_was_asked_for_and_nothing_else(lstmctl: Command, runs
             ["compare", "rnn", "lstm", "--match", "size"],
             2,
             ["--match: `size` is not one of parameters, hidden, time"],
-            "lstmctl compare --help shows what it takes",
+            "see lstmctl compare --help",
         ),
-        (["train", "--resume"], 2, ["--resume needs a value"], "lstmctl train --help shows what it takes"),
+        (["train", "--resume"], 2, ["--resume needs a value"], "see lstmctl train --help"),
         (["generate", "--json=1"], 2, ["--json takes no value"], GENERATE_HELP),
         (
             ["inspect", "gates", "--units"],
             2,
             ["--units needs a value"],
-            "lstmctl inspect gates --help shows what it takes",
+            "see lstmctl inspect gates --help",
         ),
-        (["data", "download"], 2, ["NAME|URL is missing"], "lstmctl data download --help shows what it takes"),
-        (["runs", "show", "a", "b"], 2, ["too many arguments: b"], "lstmctl runs show --help shows what it takes"),
+        (["data", "download"], 2, ["NAME|URL is missing"], "see lstmctl data download --help"),
+        (["runs", "show", "a", "b"], 2, ["too many arguments: b"], "see lstmctl runs show --help"),
         (
             ["train", "a", "b", "seed=1"],
             2,
-            ["one CONFIG is expected, not 2: a, b"],
-            "settings are written KEY=VALUE",
+            ["expected one CONFIG, not 2: a, b"],
+            "settings are written as KEY=VALUE",
         ),
         (
             ["train", "travellers", "training.budget=3M", "characters", "seed=1"],
             2,
-            ["`characters` stands apart from `training.budget=3M`, as an argument of its own"],
-            "quote it, since a shell parts words at spaces: 'training.budget=3M characters'",
+            ["`characters` is a separate argument after `training.budget=3M`"],
+            "quote the setting, since a shell splits words at spaces: 'training.budget=3M characters'",
         ),
         (
             ["compare", "rnn", "lstm", "seed=1", "training.budget=90", "second"],
             2,
-            ["`second` stands apart from `training.budget=90`, as an argument of its own"],
-            "quote it, since a shell parts words at spaces: 'training.budget=90 second'",
+            ["`second` is a separate argument after `training.budget=90`"],
+            "quote the setting, since a shell splits words at spaces: 'training.budget=90 second'",
         ),
         (
             ["config", "check", "training.budget=3", "M", "characters"],
             2,
-            ["`M characters` stands apart from `training.budget=3`, as an argument of its own"],
-            "quote it, since a shell parts words at spaces: 'training.budget=3 M characters'",
+            ["`M characters` is a separate argument after `training.budget=3`"],
+            "quote the setting, since a shell splits words at spaces: 'training.budget=3 M characters'",
         ),
         (
             ["train", "travellers", "--resume", "latest"],
             2,
-            ["--resume goes on with a run's own config; give neither a CONFIG nor --init-from with it"],
+            ["--resume uses the run's own config; it cannot be combined with a CONFIG or --init-from"],
             None,
         ),
         (
             ["train", "device=cuda:7"],
             2,
-            ["device — cuda:7 is not on this machine; found: {devices}"],
-            "device=auto takes what is there",
+            ["device — cuda:7 is not available on this machine; found: {devices}"],
+            "device=auto uses an available device",
         ),
         (
             ["train", "data.text=missing.txt"],
@@ -271,15 +271,15 @@ def test_stdout_holds_what_was_asked_for_and_nothing_else(lstmctl: Command, runs
         ),
         (["train", "--resume", "nosuch"], 4, ["no run `nosuch`, neither as a folder nor under runs"], RUNS_HINT),
         (["generate", "--top-k", "0"], 2, ["top-k must be 1 or more, not 0"], None),
-        (["generate", "--prompt", "a", "--prompt-file", "-"], 2, ["give either --prompt or --prompt-file"], None),
+        (["generate", "--prompt", "a", "--prompt-file", "-"], 2, ["use either --prompt or --prompt-file"], None),
         (["generate", "--prompt-file", "missing"], 2, ["missing cannot be read: No such file or directory"], None),
         (["generate"], 4, ["no run with a saved model under runs"], "train one first: lstmctl train"),
         (["runs", "show", "nosuch"], 4, ["no run `nosuch`, neither as a folder nor under runs"], RUNS_HINT),
         (
             ["config", "copy", "travellers", "there.yaml"],
             2,
-            ["there.yaml exists already"],
-            "give another FILE, or remove it first",
+            ["there.yaml already exists"],
+            "choose another FILE, or remove it first",
         ),
     ],
 )
@@ -447,7 +447,7 @@ def test_closed_streams_are_no_reason_to_stop(runs: Path) -> None:
     line = f"{python} -m lstmctl config show travellers >&-; echo $?; {python} -m lstmctl train - <&-; echo $?"
     result = subprocess.run(["bash", "-c", line], capture_output=True, text=True, timeout=60, check=False)
     assert result.stdout == "0\n2\n"
-    assert result.stderr == "error: stdin  closed; pipe a config into it, or name a file\n"
+    assert result.stderr == "error: stdin  is closed; pipe a config into it, or name a file\n"
 
 
 @pytest.mark.parametrize("words", ["--help", "train --help", "runs list", "config list", "config check travellers"])

@@ -82,10 +82,10 @@ def test_a_forecaster_is_looked_into_by_its_segments(lstmctl: Command, series_co
     ("arguments", "code", "message"),
     [
         (["gates", "--layer", "9"], 2, "there is no layer 9; the network has 2"),
-        (["gates", "--units", "a"], 2, "--units are whole numbers with commas between, such as 3,17,40, not `a`"),
-        (["gradients", "--layer", "9"], 2, "there is no layer 9 in every run"),
+        (["gates", "--units", "a"], 2, "--units must be whole numbers separated by commas, such as 3,17,40, not `a`"),
+        (["gradients", "--layer", "9"], 2, "not every run has a layer 9"),
         (["memory", "--plot", "a.pdf"], 2, "a figure is a .png or a .svg file, and a.pdf is neither"),
-        (["recall"], 2, "nobody knows what is recalled in"),
+        (["recall"], 2, "recall cannot be measured on"),
         (["gates", "small-lstm-001", "gone.txt"], 3, "`gone.txt` does not exist"),
         (["memory", "gone"], 4, "no run `gone`"),
     ],
@@ -102,9 +102,9 @@ def test_what_cannot_be_is_said_in_one_line(
 def test_what_carries_nothing_says_so(lstmctl: Command, small_config: Path) -> None:
     train(small_config, [*FEW, "model.cell=feedforward"])
     assert lstmctl("inspect", "memory") == Result(
-        0, "This cell carries nothing from step to step: it has no memory to measure.\n", ""
+        0, "This cell carries no state from step to step: it has no memory to measure.\n", ""
     )
-    assert "no gradient goes back in time" in lstmctl("inspect", "gradients").out
+    assert "no gradient flows back in time" in lstmctl("inspect", "gradients").out
     assert lstmctl("inspect", "gates").err.endswith("inspect-gates.png\n")
 
 
@@ -165,7 +165,7 @@ def test_a_text_of_every_shape(lstmctl: Command, trained: Trained) -> None:
         ("places", ["--text", "bana", "--label", "peru"], "there is no label `peru`"),
         ("places", ["--text", "♥", "--label", "spain"], "the text holds '♥' (U+2665) at position 0"),
         ("places", ["--text", "", "--label", "spain"], "the text is empty"),
-        ("places", ["--label", "spain"], "a label is that of a text"),
+        ("places", ["--label", "spain"], "a label needs a text"),
         ("dates", ["--text", "♥"], "the text holds '♥' (U+2665) at position 0"),
         ("dates", ["--text", "1", "--label", "a"], "asks for no label: its task is transduction"),
     ],

@@ -21,7 +21,7 @@ def test_the_folder_is_all_that_stdout_gets(lstmctl: Command, text_file: Path, t
     result = lstmctl("data", "prepare", "data.text=small.txt")
     assert (result.code, result.out, result.err) == (0, f"{folder}\n", f"{facts}\n{following}\n")
     again = lstmctl("data", "prepare", "data.text=small.txt")
-    assert again.err == f"It was there already and is the same.\n{facts}\n{following}\n"
+    assert again.err == f"It already exists and is unchanged.\n{facts}\n{following}\n"
     assert lstmctl("data", "prepare", "data.text=small.txt", "--quiet").err == ""
     shown = lstmctl("data", "show", "data.text=small.prepared")
     direct = lstmctl("data", "show", "data.text=small.txt")
@@ -52,7 +52,7 @@ def test_of_a_long_text_it_proposes_to_score_a_little(
     monkeypatch.setattr(data, "HELD_OUT", 700)
     result = lstmctl("data", "prepare", "data.text=small.txt", "data.symbols=bytes")
     told, command = result.err.splitlines()[-2:]
-    assert told == "To score 700 bytes and not a tenth of all, count the parts, as here:"
+    assert told == "To score only 700 bytes instead of a tenth, set the parts as counts, as here:"
     words = shlex.split(command.removeprefix("Next: "))
     assert words[-1] == f"data.split=[{len(text) - 1400}, 700, 700]"
     tiny = ["model.hidden=4", "model.embedding=4", "training.budget=1 steps", "training.batch=2", "training.window=8"]
@@ -68,7 +68,7 @@ def test_a_table_is_prepared_with_what_its_config_says(lstmctl: Command, series_
     result = lstmctl("data", "prepare", "waves.yaml", "data.targets=[a]", "data.series=small.csv")
     assert (result.code, result.out, result.err) == (0, f"{folder}\n", f"{facts}\n{following}\n")
     again = lstmctl("data", "prepare", "waves.yaml", "data.targets=[a]", "--json")
-    assert again.err == f"It was there already and is the same.\n{facts}\n{following}\n"
+    assert again.err == f"It already exists and is unchanged.\n{facts}\n{following}\n"
     assert json.loads(again.out) == {
         "format": 1,
         "path": str(folder),
@@ -111,7 +111,7 @@ def test_only_text_and_series_are_prepared(lstmctl: Command) -> None:
     result = lstmctl("data", "prepare", "movements")
     assert (result.code, result.err) == (
         2,
-        "error: only text and tables of series are prepared; this config has data.table\n",
+        "error: only text and tables of series can be prepared; this config has data.table\n",
     )
 
 

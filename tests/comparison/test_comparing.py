@@ -200,7 +200,7 @@ def test_a_signal_saves_and_the_command_it_names_goes_on_to_the_same_end(
     process.send_signal(number)
     _, told = process.communicate(timeout=60)
     assert process.returncode == code
-    assert told.splitlines()[-2:] == ["Stopped and saved. To go on:", f"  lstmctl compare --resume {FOLDER}"]
+    assert told.splitlines()[-2:] == ["Stopped and saved. To continue:", f"  lstmctl compare --resume {FOLDER}"]
     assert statuses(FOLDER) == {"interrupted": 1}
     if number == signal.SIGINT:
         resume_comparison(FOLDER)

@@ -24,7 +24,7 @@ def test_a_comparison_goes_on_without_the_gpu_it_was_planned_for(
     (finished / "comparison.json").unlink()
     refused = lstmctl("compare", "--resume", "latest", "--quiet")
     assert refused.code == 2
-    assert "hint: device=auto takes what is there" in refused.err
+    assert "hint: device=auto uses an available device" in refused.err
     told = lstmctl("compare", "--resume", "latest", "device=cpu", "--quiet")
     assert told.code == 0, told.err
     assert "device was cuda:7 and is cpu: neither times nor last bits" in caplog.text

@@ -220,8 +220,8 @@ def test_a_sweep_as_it_is_typed() -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["rnn", "--sweep", "data.length=5,10", "--sweep", "seed=1,2"], "give it once"),
-        (["--resume", "latest", "--sweep", "data.length=5,10"], "of what is planned, only --seeds can be more"),
+        (["rnn", "--sweep", "data.length=5,10", "--sweep", "seed=1,2"], "use it only once"),
+        (["--resume", "latest", "--sweep", "data.length=5,10"], "only --seeds can be increased"),
     ],
 )
 def test_the_command_refuses_what_has_no_meaning(arguments: list[str], message: str, lstmctl: Command) -> None:

@@ -37,10 +37,10 @@ def test_a_budget_is_an_amount_and_a_noun(text: str, amount: float, unit: str, w
         ("3m characters", '"3m characters" is not a budget'),
         ("-1 steps", '"-1 steps" is not a budget'),
         ("nan steps", '"nan steps" is not a budget'),
-        ("0 steps", "`0 steps` is out of range; above 0"),
+        ("0 steps", "`0 steps` is out of range; must be above 0"),
         ("99999999999G steps", "`99999999999G steps` is out of range"),
         ("1.5 steps", "`1.5 steps` is not a whole number of steps"),
-        ("5 parsecs", "`parsecs` is no measure of training; one of steps, epochs, characters"),
+        ("5 parsecs", "`parsecs` is not a unit of training; use one of steps, epochs, characters"),
     ],
 )
 def test_anything_else_is_refused_with_what_is_right(text: str, message: str) -> None:

@@ -135,7 +135,7 @@ def test_a_pipe_is_read_like_a_file(tmp_path: Path) -> None:
     [
         ("traveler", "traveler  neither a file nor a bundled config; did you mean travellers"),
         ("configs/travelers.yaml", "neither a file nor a bundled config; did you mean travellers?"),
-        ("zzz", "zzz  neither a file nor a bundled config; bundled are adding, "),
+        ("zzz", "zzz  neither a file nor a bundled config; bundled configs: adding, "),
         ("a\0b", "a\\x00b  "),
         ("x" * 5000, "cannot be read: File name too long"),
     ],
@@ -167,7 +167,7 @@ def test_a_mapping_needs_no_file_and_stays_as_it_was() -> None:
     with pytest.raises(ConfigError) as caught:
         from_mapping({"data": {"text": "a", 5: 1}, "seed": -1})  # type: ignore[dict-item]
     assert caught.value.problems == [
-        "data — 5 as a key; keys are text",
+        "data — 5 is used as a key; keys must be text",
         "seed — -1 is too small; a whole number of at least 0",
     ]
 
@@ -176,7 +176,7 @@ def test_text_that_no_file_can_hold_is_refused() -> None:
     with pytest.raises(ConfigError) as caught:
         from_mapping({"data": {"text": "\ud800"}, "model": {"options": {"a": ["\ud800"]}}})
     assert caught.value.problems == [
-        'data.text — "\\ud800" is not a path; a file, a folder, or a list of them',
+        'data.text — "\\ud800" is not a path; use a file, a folder, or a list of them',
         'model.options — "\\ud800" cannot be written as UTF-8',
     ]
 

@@ -28,7 +28,7 @@ TABLE = {"task": {"type": "classification"}, "data": {"table": "a.csv"}}
         (
             FORECAST,
             "task.segment=2147483647",
-            "task.segment — 2147483647 does not divide task.lookback 96; a divisor of it, such as 96",
+            "task.segment — 2147483647 does not divide task.lookback 96; use a divisor of it, such as 96",
         ),
     ],
 )
@@ -45,7 +45,7 @@ def test_it_is_refused(config: dict[str, object], override: str, problem: str) -
 def test_the_divisor_of_a_long_span_is_found_at_once(lookback: int, segment: int, divisor: int) -> None:
     with pytest.raises(ConfigError) as caught:
         from_mapping(FORECAST, [f"task.lookback={lookback}", f"task.segment={segment}"])
-    assert f"task.lookback {lookback}; a divisor of it, such as {divisor}" in caught.value.problems[0]
+    assert f"task.lookback {lookback}; use a divisor of it, such as {divisor}" in caught.value.problems[0]
 
 
 @pytest.mark.parametrize(

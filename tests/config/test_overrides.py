@@ -43,7 +43,7 @@ def test_a_key_of_the_task_that_is_named_is_kept_before_and_after_it() -> None:
 @pytest.mark.parametrize(
     ("override", "problem"),
     [
-        ("training.window=32", "training.window — task.type forecast has no use for it"),
+        ("training.window=32", "training.window — task.type forecast does not use it"),
         ("data.symbols=bytes", "data.symbols — unknown key"),
         ("task.class_weights=balanced", "task.class_weights — unknown key"),
     ],
@@ -69,7 +69,7 @@ def test_a_section_comes_before_the_keys_inside_it() -> None:
 def test_a_second_source_is_refused() -> None:
     (told,) = refused(TEXT, ["data.text=a.txt", "data.series=b.csv"])
     assert told.startswith(
-        "command line: data.series=b.csv  data.series — a second source beside data.text; exactly one of"
+        "command line: data.series=b.csv  data.series — a second source besides data.text; use exactly one of"
     )
 
 

@@ -76,7 +76,7 @@ def test_marks_of_editors_are_accepted(content: bytes) -> None:
         ("a: 1\nb: \0\n", "my.yaml:2:4  character U+0000 is not allowed in YAML"),
         ('a: "\\UFFFFFFFF"\n', "my.yaml  an escape in a quoted text names no character"),
         ('a: "\\uD800"\n', "my.yaml:1:4  half of a surrogate pair; write the character itself"),
-        ("a: " + "9" * 5000, "my.yaml:1:4  a number of 5000 digits; at most 400 are read"),
+        ("a: " + "9" * 5000, "my.yaml:1:4  a number of 5000 digits; at most 400 are allowed"),
         # aliases
         ("a: *b\n", "my.yaml:1:4  `*b` refers to no finished `&b` above it"),
         ("a: &a [*a]\n", "my.yaml:1:8  `*a` refers to no finished `&a` above it"),

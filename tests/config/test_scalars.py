@@ -56,7 +56,7 @@ def test_nan_is_a_float() -> None:
 
 
 def test_a_number_of_too_many_digits_is_refused() -> None:
-    with pytest.raises(ValueError, match=r"a number of 5000 digits; at most 400 are read"):
+    with pytest.raises(ValueError, match=r"a number of 5000 digits; at most 400 are allowed"):
         scalars.resolve("9" * 5000)
 
 

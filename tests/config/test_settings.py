@@ -59,12 +59,15 @@ def test_exponents_are_numbers() -> None:  # 4
         ("model.layer_norm=1", "1 is not allowed; true or false"),
         (
             "model.cell=lstn",
-            '"lstn" is no known cell; did you mean lstm? '
-            "one of rnn, lstm, gru, feedforward, or your own `module:Class`",
+            '"lstn" is not a known cell; did you mean lstm? '
+            "use one of rnn, lstm, gru, feedforward, or your own `module:Class`",
         ),
-        ("model.cell=3", "3 names no cell; one of rnn, lstm, gru, feedforward, or your own `module:Class`"),
+        (
+            "model.cell=3",
+            "3 is not the name of a cell; use one of rnn, lstm, gru, feedforward, or your own `module:Class`",
+        ),
         ("model.cell=a b:c", '"a b:c" is not of the form `module:Class`; for example `my_cells:MyCell`'),
-        ("model.options=3", "3 is not a section; keys and values that the cell understands"),
+        ("model.options=3", "3 is not a section; use keys and values that the cell defines"),
         ("model.options={a: [.nan]}", ".nan is not a finite number"),
         ("training.learning_rate=.inf", ".inf is not a finite number; a number above 0"),
         ("training.learning_rate=1e999", ".inf is not a finite number; a number above 0"),
@@ -74,11 +77,11 @@ def test_exponents_are_numbers() -> None:  # 4
         ("training.optimizer=5", "5 is not allowed; one of adamw, soap, adam, sgd, rmsprop"),
         (
             "training.betas=[0.9]",
-            "[0.9] is not allowed; two numbers, each of at least 0 and below 1, such as [0.9, 0.99]",
+            "[0.9] is not allowed; two numbers, each at least 0 and below 1, such as [0.9, 0.99]",
         ),
         (
             "training.betas=[0.9, 1]",
-            "[0.9, 1] is not allowed; two numbers, each of at least 0 and below 1, such as [0.9, 0.99]",
+            "[0.9, 1] is not allowed; two numbers, each at least 0 and below 1, such as [0.9, 0.99]",
         ),
         ("training.final_fraction=1.5", "1.5 is too large; a number of at least 0 and at most 1"),
         ("training.average=1", "1 is too large; a number of at least 0 and below 1 or null"),
@@ -86,7 +89,7 @@ def test_exponents_are_numbers() -> None:  # 4
         ("training.evaluate_every=never", '"never" is text, not a number; a whole number of at least 1 or auto'),
         ("training.evaluate_every=0", "0 is too small; a whole number of at least 1 or auto"),
         ("training.budget=2000", "2000 is not a budget; write an amount and a noun, such as `2000 steps`"),
-        ("device=tpu", '"tpu" is no device; one of auto, cpu, cuda, cuda:0 (any number), mps'),
+        ("device=tpu", '"tpu" is not a device; use one of auto, cpu, cuda, cuda:0 (any number), mps'),
         ("threads=0", "0 is too small; a whole number of at least 1 or auto"),
         ("seed=-1", "-1 is too small; a whole number of at least 0"),
         (
@@ -97,8 +100,8 @@ def test_exponents_are_numbers() -> None:  # 4
         ("format=true", "true is not a number; only 1"),
         ("data.symbols=words", '"words" is not allowed; one of characters, bytes'),
         ("data.text=[]", "an empty list; name at least one file or folder"),
-        ("data.text=[a, 3]", '["a", 3] is not a path; a file, a folder, or a list of them'),
-        ("data.text=''", '"" is not a path; a file, a folder, or a list of them'),
+        ("data.text=[a, 3]", '["a", 3] is not a path; use a file, a folder, or a list of them'),
+        ("data.text=''", '"" is not a path; use a file, a folder, or a list of them'),
         (
             "task.shape=one-to-many",
             '"one-to-many" is not allowed; did you mean many-to-many? one of many-to-many, many-to-one',
@@ -124,11 +127,11 @@ SPLIT = "2 or 3 fractions that sum to 1 such as [0.8, 0.1, 0.1], or 2 or 3 whole
         ("[1.0]", f"1 part; {SPLIT}"),
         ("[1, 2, 3, 4]", f"4 parts; {SPLIT}"),
         ("[0.8, 0.1]", f"the fractions sum to 0.9, not 1; {SPLIT}"),
-        ("[1.0, 0.0]", f"every part is above 0; {SPLIT}"),
-        ("[.nan, 0.5]", f"every part is above 0; {SPLIT}"),
-        ("[5, -1]", f"every part is above 0; {SPLIT}"),
-        ("[true, 1]", f"every part is a number; {SPLIT}"),
-        ("[2016-07-01, 2017-07-01]", f"dates split series; a text is split by position: {SPLIT}"),
+        ("[1.0, 0.0]", f"every part must be above 0; {SPLIT}"),
+        ("[.nan, 0.5]", f"every part must be above 0; {SPLIT}"),
+        ("[5, -1]", f"every part must be above 0; {SPLIT}"),
+        ("[true, 1]", f"every part must be a number; {SPLIT}"),
+        ("[2016-07-01, 2017-07-01]", f"only series can be split by date; a text is split by position: {SPLIT}"),
     ],
 )
 def test_a_wrong_split_is_told_with_what_is_allowed(split: str, problem: str) -> None:
@@ -150,9 +153,9 @@ def test_a_split_is_fractions_or_counts(split: str, value: tuple[float, ...]) ->
     [
         (
             "seed: 1\n",
-            f"my.yaml:1:1  data — missing; name a source, such as `data: {{text: FILE}}` ({SOURCES})",
+            f"my.yaml:1:1  data — missing; set a source, such as `data: {{text: FILE}}` (sources: {SOURCES})",
         ),
-        ("data: {symbols: bytes}\n", "my.yaml:1:7  data — names no source; exactly one of " + SOURCES),
+        ("data: {symbols: bytes}\n", "my.yaml:1:7  data — no source is set; use exactly one of " + SOURCES),
         (
             "data: {txt: a}\n",
             "my.yaml:1:8  data.txt — unknown key; did you mean text? the sources are " + SOURCES,
@@ -161,9 +164,9 @@ def test_a_split_is_fractions_or_counts(split: str, value: tuple[float, ...]) ->
             "data: {tables: a}\n",
             "my.yaml:1:8  data.tables — unknown key; did you mean table? the sources are " + SOURCES,
         ),
-        ("data: a.txt\n", 'my.yaml:1:7  data — "a.txt" is not a section; give it keys, or leave it out'),
-        (DATA + "model:\n", "my.yaml:2:7  model — empty; give it keys, or leave it out"),
-        (DATA + "model: 3\n", "my.yaml:2:8  model — 3 is not a section; give it keys, or leave it out"),
+        ("data: a.txt\n", 'my.yaml:1:7  data — "a.txt" is not a section; add keys to it, or leave it out'),
+        (DATA + "model:\n", "my.yaml:2:7  model — empty; add keys to it, or leave it out"),
+        (DATA + "model: 3\n", "my.yaml:2:8  model — 3 is not a section; add keys to it, or leave it out"),
     ],
 )
 def test_one_mistake_in_a_section_is_one_error(problems: Problems, content: str, problem: str) -> None:
@@ -175,23 +178,23 @@ def test_one_mistake_in_a_section_is_one_error(problems: Problems, content: str,
     [
         (
             ["model.direction=bidirectional"],
-            "model.direction — bidirectional would read what task.type language-model has to predict; only forward",
+            "model.direction — bidirectional would read what task.type language-model has to predict; use forward",
         ),
         (
             ["training.budget=5k windows"],
             "training.budget — task.type language-model on data.text does not count windows; "
-            "one of steps, epochs, seconds, characters",
+            "use one of steps, epochs, seconds, characters",
         ),
         (
             ["training.budget=5k bytes"],
             "training.budget — task.type language-model on data.text does not count bytes; "
-            "one of steps, epochs, seconds, characters",
+            "use one of steps, epochs, seconds, characters",
         ),
-        (["training.accumulate=5"], "training.accumulate — 5 does not divide training.batch 32; a divisor of it"),
+        (["training.accumulate=5"], "training.accumulate — 5 does not divide training.batch 32; use a divisor of it"),
         (
             ["model.residual=true"],
-            "model.residual — true joins nothing: one layer, 64 wide at its input and 256 at its output; "
-            "model.layers of at least 2, or model.embedding 256",
+            "model.residual — true has no effect: the only layer has 64 inputs and 256 outputs; "
+            "use model.layers of at least 2, or model.embedding 256",
         ),
     ],
 )
@@ -231,7 +234,7 @@ TABLE = {"task": {"type": "forecast"}, "data": {"series": "a.csv"}}
 @pytest.mark.parametrize(
     ("config", "override", "problem"),
     [
-        (config, override, f"task.type {task} has no use for it, task.type {other} has; leave it out")
+        (config, override, f"task.type {task} does not use it, only task.type {other} does; leave it out")
         for config, task, other, overrides in (
             (
                 TABLE,
@@ -265,7 +268,7 @@ def test_a_key_that_the_task_does_not_read_is_told_at_its_place_beside_a_broken_
     content = "task: {type: forecast}\ndata: {series: a.csv}\nmodel: {hidden: 0}\ntraining: {batch: 8, window: 32}\n"
     assert [problem.partition(",")[0] for problem in problems(content)] == [
         "my.yaml:3:17  model.hidden — 0 is too small; a whole number of at least 1",
-        "my.yaml:4:30  training.window — task.type forecast has no use for it",
+        "my.yaml:4:30  training.window — task.type forecast does not use it",
     ]
 
 
@@ -277,7 +280,10 @@ def test_a_resolved_config_names_keys_that_its_task_does_not_read_and_loads(conf
     assert from_mapping(resolved) == settings
 
 
-STEPS = "auto, or one such as 15 minutes, 1 hour, 1 day, business days, 1 week, 1 month, month ends, 1 year, 1 row"
+STEPS = (
+    "use auto, or an interval such as 15 minutes, 1 hour, 1 day, business days, 1 week, 1 month, month ends, 1 year, "
+    "1 row"
+)
 
 
 @pytest.mark.parametrize(("step", "said"), [("fortnight", '"fortnight"'), ("3", "3"), ("0 days", '"0 days"')])
@@ -285,7 +291,7 @@ def test_a_wrong_step_is_told_with_what_is_allowed(step: str, said: str) -> None
     with pytest.raises(ConfigError) as caught:
         from_mapping(TABLE, [f"data.step={step}", "model.hidden=0"])
     assert caught.value.problems == [
-        f"command line: data.step={step}  data.step — {said} is no time between rows; {STEPS}",
+        f"command line: data.step={step}  data.step — {said} is not a time between rows; {STEPS}",
         "command line: model.hidden=0  model.hidden — 0 is too small; a whole number of at least 1",
     ]
 
@@ -303,9 +309,9 @@ def test_a_column_with_two_uses_is_told_beside_other_errors(problems: Problems) 
         "model: {hidden: 0}\n"
     )
     assert problems(content) == [
-        'my.yaml:2:47  data.known — "v" is named by data.targets too; a column has one use',
-        'my.yaml:2:65  data.static — "w" is named by data.id too; a column has one use',
-        'my.yaml:2:65  data.static — "v" is named by data.targets too; a column has one use',
+        'my.yaml:2:47  data.known — "v" is also named by data.targets; a column can have only one use',
+        'my.yaml:2:65  data.static — "w" is also named by data.id; a column can have only one use',
+        'my.yaml:2:65  data.static — "v" is also named by data.targets; a column can have only one use',
         "my.yaml:3:17  model.hidden — 0 is too small; a whole number of at least 1",
     ]
 
@@ -316,8 +322,8 @@ def test_a_column_of_a_table_with_two_uses_is_told(problems: Problems) -> None:
         "training: {budget: 3 epochs}\n"
     )
     assert problems(content) == [
-        'my.yaml:2:60  data.label — "s" is named by data.sequence too; a column has one use',
-        'my.yaml:2:60  data.label — "v" is named by data.features too; a column has one use',
+        'my.yaml:2:60  data.label — "s" is also named by data.sequence; a column can have only one use',
+        'my.yaml:2:60  data.label — "v" is also named by data.features; a column can have only one use',
     ]
 
 
@@ -325,7 +331,7 @@ def test_another_task_on_the_command_line_drops_what_only_the_one_before_reads()
     text = {"data": {"text": "a"}, "model": {"hidden": 8, "tie_embedding": True}, "training": {"window": 32}}
     changed = from_mapping(text, ["task.type=forecast", "data.series=a.csv"])
     assert (changed.model.hidden, changed.model.tie_embedding, changed.training.window) == (8, False, 64)
-    with pytest.raises(ConfigError, match=r"training\.window — task\.type forecast has no use for it"):
+    with pytest.raises(ConfigError, match=r"training\.window — task\.type forecast does not use it"):
         from_mapping(text, ["task.type=forecast", "data.series=a.csv", "training.window=16"])
 
 
@@ -363,8 +369,8 @@ def test_the_schemas_tasks_are_those_of_the_registry() -> None:
 @pytest.mark.parametrize(
     ("overrides", "key", "problem"),
     [
-        (["training.first_window=48"], "training.first_window", "48 does not double to training.window 64; 32, 16"),
-        (["training.first_window=128"], "training.first_window", "128 does not double to training.window 64"),
+        (["training.first_window=48"], "training.first_window", "doubling 48 never gives training.window 64; 32, 16"),
+        (["training.first_window=128"], "training.first_window", "doubling 128 never gives training.window 64"),
         (
             ["training.first_window=16", "training.budget=30 seconds"],
             "training.budget",
@@ -378,7 +384,7 @@ def test_the_schemas_tasks_are_those_of_the_registry() -> None:
         (
             ["training.state_reset=0.0", "task.shape=many-to-one"],
             "training.state_reset",
-            "task.shape many-to-one reads separate windows, with no state carried to them; leave it out",
+            "task.shape many-to-one reads separate windows, without a carried state; leave it out",
         ),
     ],
 )

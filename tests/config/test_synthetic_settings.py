@@ -39,7 +39,7 @@ def test_each_problem_is_taken_with_its_task_alone(problem: str, task: str) -> N
         with pytest.raises(ConfigError) as caught:
             from_mapping({"task": {"type": other}, "data": {"synthetic": problem}})
         assert caught.value.problems == [
-            f"task.type — data.synthetic {problem} is a {task} problem, not {other}; task: {{type: {task}}}"
+            f"task.type — data.synthetic {problem} is a {task} problem, not {other}; use task: {{type: {task}}}"
         ]
 
 
@@ -47,7 +47,7 @@ def test_a_task_that_draws_nothing_is_one_error(problems: Problems) -> None:
     content = "data: {synthetic: adding}\nmodel: {hidden: 0}\n"
     assert problems(content) == [
         "my.yaml:1:1  task.type — data.synthetic adding is a regression problem, not language-model; "
-        "task: {type: regression}",
+        "use task: {type: regression}",
         "my.yaml:2:17  model.hidden — 0 is too small; a whole number of at least 1",
     ]
 
@@ -70,7 +70,7 @@ def test_the_tasks_own_budget_stands_beside_the_sources_own_precision() -> None:
 def test_own_defaults_hide_nothing_of_a_broken_section() -> None:
     with pytest.raises(ConfigError) as caught:
         from_mapping({**ADDING, "training": 3})
-    assert caught.value.problems == ["training — 3 is not a section; give it keys, or leave it out"]
+    assert caught.value.problems == ["training — 3 is not a section; add keys to it, or leave it out"]
     with pytest.raises(ConfigError) as caught:
         from_mapping({**ADDING, "data": {"synthetic": "ading"}, "training": {"precision": "float16"}})
     assert [problem.partition(" — ")[0] for problem in caught.value.problems] == [

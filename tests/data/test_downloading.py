@@ -392,13 +392,12 @@ def test_the_path_is_all_that_stdout_gets(server: Server, cache: Path, command: 
     url, path = server.url("good/my%20text.txt"), f"{cache}/my text.txt\n"
     facts = f"my text.txt: {len(CONTENT):,} bytes, SHA-256 {SHA256}"
     pin = (
-        "It is not verified: nobody said what its SHA-256 should be. To pin it, give with the URL:\n  --sha256 "
-        + SHA256
+        "Not verified: its SHA-256 is not known in advance. To pin this version, add to the URL:\n  --sha256 " + SHA256
     )
     following = "Next: lstmctl data show 'data.text=my text.txt'"
     assert command(url) == (0, path, f"{facts}\n{pin}\n{following}\n")
-    assert command(url) == (0, path, f"{facts}\nIt was there already and is the same.\n{pin}\n{following}\n")
-    again = f"{facts} as expected\nIt was there already; nothing was fetched.\n{following}\n"
+    assert command(url) == (0, path, f"{facts}\nIt already exists and is unchanged.\n{pin}\n{following}\n")
+    again = f"{facts} as expected\nIt already exists; nothing was downloaded.\n{following}\n"
     assert command(url, "--sha256", SHA256) == (0, path, again)
     assert command(url, "--quiet") == (0, path, "")
 

@@ -84,7 +84,7 @@ def test_by_default_the_beginning_of_the_held_out_text_is_shown(runs: Runs, text
     assert "inside quotes" not in {one.what for one in found.tracked}  # the text has none
     assert found.examined == len(text) - begin - 1 < 1000
     assert found.notes == (
-        f"Units were looked for in {found.examined} steps only: correlations this large come by chance as well.",
+        f"Only {found.examined} steps were searched for units: correlations this large also occur by chance.",
     )
 
 
@@ -103,7 +103,7 @@ def test_a_text_given_is_read_whole_and_units_are_looked_for_in_more(runs: Runs)
     assert found.symbols == tuple("Ann sees.\n")
     assert (found.about.source, found.tracked_in) == ("the text given", "the test part")
     assert found.examined > 500
-    assert found.notes[0] == "This cell has no gate: every step writes its whole state anew. Its state is shown."
+    assert found.notes[0] == "This cell has no gate: every step overwrites its whole state. The state is shown."
 
 
 def test_a_long_file_is_looked_through_itself(runs: Runs, tmp_path: Path, text: str) -> None:
@@ -118,20 +118,18 @@ def test_what_carries_nothing_says_so(runs: Runs) -> None:
     found = inspect_gates(runs("feedforward"))
     assert [panel.name for panel in found.panels] == ["output"]
     assert found.tracked == ()
-    assert found.notes == (
-        "This cell carries nothing from step to step: what is shown is the output of each step alone.",
-    )
+    assert found.notes == ("This cell carries no state from step to step, so the output of each step is shown.",)
 
 
 @pytest.mark.parametrize(
     ("wish", "kind", "message"),
     [
         ({"layer": 3}, UsageError, "there is no layer 3; the network has 2"),
-        ({"units": [3, 10]}, UsageError, "there is no unit 10; the layer has 10, counted from 0 to 9"),
-        ({"text": "Ann", "split": "test"}, UsageError, "give one of them"),
+        ({"units": [3, 10]}, UsageError, "there is no unit 10; the layer has 10, numbered from 0 to 9"),
+        ({"text": "Ann", "split": "test"}, UsageError, "use only one of them"),
         ({"text": ""}, UsageError, "the text is empty"),
         ({"text": "Ann ♥"}, UsageError, r"the text holds '♥' \(U\+2665\) at position 4"),
-        ({"symbols": 0}, UsageError, "at least one step"),
+        ({"symbols": 0}, UsageError, "the number of steps to show must be 1 or more"),
         ({"file": "none.txt"}, DataError, "does not exist"),
     ],
 )

@@ -186,7 +186,7 @@ def test_windows_end_where_those_of_the_task_do(runs: Runs) -> None:
     found = inspect_gradients(runs("lstm", "many-to-one"), steps=40, positions=8)
     assert (found.steps, found.window) == (15, None)
     assert found.positions == 8 * 81 // 16
-    assert found.notes == ("An input of this task has 16 steps: k ends at 15.",)
+    assert found.notes == ("Inputs of this task have 16 steps, so k ends at 15.",)
 
 
 def test_what_carries_nothing_has_no_gradient_back_in_time(runs: Runs) -> None:

@@ -83,18 +83,18 @@ def test_a_vanilla_network_is_told_by_its_matrix(runs: Runs) -> None:
     assert spectrum is not None
     assert spectrum.radius == pytest.approx(radius)
     assert (found.layers[1].time_constants, found.layers[1].quartiles, found.layers[1].longest) == ((), None, None)
-    assert "no gate that keeps its state" in found.notes[0]
+    assert "no gate that retains its state" in found.notes[0]
     assert f"Layer 2: U has spectral radius {radius:.3f}" in found.notes[2]
 
 
 def test_what_carries_nothing_keeps_nothing(runs: Runs) -> None:
     found = inspect_memory(runs("feedforward"), steps=50)
-    assert found.notes == ("This cell carries nothing from step to step: it has no memory to measure.",)
+    assert found.notes == ("This cell carries no state from step to step: it has no memory to measure.",)
     assert all(layer.saturation == () and layer.spectrum is None for layer in found.layers)
 
 
 def test_what_is_read_is_said_once(runs: Runs) -> None:
-    with pytest.raises(UsageError, match="give it or a FILE"):
+    with pytest.raises(UsageError, match="use either it or a FILE"):
         inspect_memory(runs("rnn"), file="a.txt", split="test")
     with pytest.raises(UsageError, match="1 or more"):
         inspect_memory(runs("rnn"), steps=0)

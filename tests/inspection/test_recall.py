@@ -114,7 +114,7 @@ def test_wilsons_interval() -> None:
 
 
 def test_what_nobody_knows_is_said_plainly(run: Run, runs: Runs, tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="there is no table of dependencies beside it") as caught:
+    with pytest.raises(UsageError, match="the text has no table of dependencies") as caught:
         inspect_recall(runs("lstm"))
     assert "docs/inspecting.md" in str(caught.value.hint)
     with pytest.raises(UsageError, match="separate windows of 16 characters"):

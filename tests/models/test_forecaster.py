@@ -218,6 +218,6 @@ def test_point_losses() -> None:
 def test_a_likelihood_without_quantiles_or_draws_says_so() -> None:
     with pytest.raises(TypeError, match="quantiles"):
         Point("mse").quantiles((torch.zeros(1),), [0.5])
-    with pytest.raises(TypeError, match="draw"):
+    with pytest.raises(TypeError, match="cannot be sampled"):
         Quantiles([80]).sample((torch.zeros(1, 3),), (torch.ones(1), torch.ones(1)))
     assert Gaussian.has_samples

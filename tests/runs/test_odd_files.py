@@ -93,7 +93,7 @@ def test_a_fact_that_is_missing_is_named(key: str, trained: Trained, lstmctl: Co
     path.write_text(json.dumps({**facts, "status": "interrupted"}))
     code, _, err = lstmctl("train", "--resume", str(run.path))
     assert code in (0, 4), err
-    assert "fault of lstmctl" not in err
+    assert "bug in lstmctl" not in err
 
 
 @pytest.mark.parametrize("key", ["seeds", "arms"])

@@ -24,7 +24,7 @@ OLDER = {
 }
 """Limits torch's kernels to those of a processor without AVX-512."""
 
-LACKS = "this processor lacks what torch's bfloat16 kernels need (on x86: AVX-512)"
+LACKS = "this processor lacks the instructions that torch's bfloat16 kernels need (on x86: AVX-512)"
 CONTINUES = f"{LACKS}, so the run continues in float32; its results will differ from those in bfloat16"
 PROGRAM = """
 import sys

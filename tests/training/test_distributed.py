@@ -158,9 +158,9 @@ def test_lanes_that_cannot_be_shared_out_are_refused(folder: Path) -> None:
 
 def test_several_processes_take_no_device_that_is_one_processes_own() -> None:
     assert choose_device("cpu", local_rank=1) == torch.device("cpu")
-    with pytest.raises(ConfigError, match="cuda:0 is not for several processes"):
+    with pytest.raises(ConfigError, match="cuda:0 does not support several processes"):
         choose_device("cuda:0", local_rank=1)
-    with pytest.raises(ConfigError, match="more processes than GPUs: no cuda:99"):
+    with pytest.raises(ConfigError, match="more processes than GPUs: cuda:99 does not exist"):
         choose_device("cuda", local_rank=99)
 
 

@@ -151,11 +151,11 @@ def test_adamw_is_torchs_to_the_bit_and_goes_on_from_its_state() -> None:
 
 def test_the_state_of_other_weights_is_refused() -> None:
     _, our, _, _ = _made(0)
-    with pytest.raises(ValueError, match="weight 0 is not one of these"):
+    with pytest.raises(ValueError, match="weight 0 does not fit"):
         our.load_state_dict({"state": {0: {"step": torch.ones(()), **dict.fromkeys(MOMENTS, torch.zeros(2, 2))}}})
-    with pytest.raises(ValueError, match="weight 9 is not one of these"):
+    with pytest.raises(ValueError, match="weight 9 does not fit"):
         our.load_state_dict({"state": {9: {}}})
-    with pytest.raises(ValueError, match="weight 0 is not one of these"):
+    with pytest.raises(ValueError, match="weight 0 does not fit"):
         our.load_state_dict({"state": {0: {"momentum_buffer": torch.zeros(20, 3)}}})
 
 

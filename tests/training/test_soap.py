@@ -106,5 +106,5 @@ def test_it_goes_on_from_its_state_and_refuses_that_of_adamw() -> None:
             optimizer.zero_grad(set_to_none=True)
     assert torch.equal(layers[0], layers[1])
     other = AdamW([{"params": [layers[0]], "weight_decay": 0.0}], 0.01, (0.9, 0.99))
-    with pytest.raises(ValueError, match="weight 0 is not one of these"):
+    with pytest.raises(ValueError, match="weight 0 does not fit"):
         other.load_state_dict(first.state_dict())
