@@ -90,14 +90,16 @@ def main() -> None:
     archive = subprocess.run(["git", "archive", arguments.revision], cwd=ROOT, capture_output=True, check=True).stdout
     subprocess.run(["tar", "-x", "-C", str(earlier)], input=archive, check=True)
     found = []
+    place = folder / "work"  # the same for both, since runs name their data by its path
     for name, source in (("before", earlier), ("after", ROOT)):
-        place = folder / name
-        shutil.rmtree(place, ignore_errors=True)
+        for old in (place, folder / name):
+            shutil.rmtree(old, ignore_errors=True)
         place.mkdir()
         command = [sys.executable, str(Path(__file__).resolve()), "--session", "--only", *arguments.only]
         environment = {**os.environ, "PYTHONPATH": str(source), "LSTMCTL_RUNS": "runs", "LSTMCTL_CACHE": "cache"}
         subprocess.run(command, cwd=place, env=environment, check=True)
         found.append(json.loads((place / "found.json").read_text()))
+        place.rename(folder / name)
     before, after = found
     differing = [key for key in before.keys() | after.keys() if before.get(key) != after.get(key)]
     print(f"{len(before)} results before, {len(after)} after, {len(differing)} differ ({folder})")
