@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from abc import abstractmethod
-from collections.abc import Callable
 from typing import Annotated
 
 import torch
@@ -12,7 +10,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from lstmctl.cells.cell import Cell, CellOptions, State, Stepper
-from lstmctl.cells.packed import Lookup, Product, available, packed_linear
+from lstmctl.cells.fast import SEQUENCES, STEPPERS
+from lstmctl.cells.packed import available
 
 LongestMemory = Annotated[int, Field(ge=3, le=2**31 - 1)] | None
 """Option of cells with a retention gate (`Cell.keeps`), in steps."""
@@ -29,8 +28,8 @@ class FusedCell(Cell):
     """A cell whose whole sequences are computed by a single-layer `torch.nn` recurrent module.
 
     The gate order and the two bias vectors follow `torch.nn`. Torch chooses the kernel: cuDNN on a GPU; on a CPU,
-    oneDNN for the LSTM in float32 and bfloat16. For cells that torch would compute on a CPU one small operation at a
-    time, a subclass overrides `unroll` with a hand-written pass from `unrolled`.
+    oneDNN for the LSTM in float32 and bfloat16. Cells that torch would compute on a CPU one small operation at a time,
+    and generation step by step, have hand-written paths in `fast`.
     """
 
     def __init__(self, kernel: nn.RNNBase, options: CellOptions) -> None:
@@ -84,38 +83,7 @@ class FusedCell(Cell):
     def stepper(self, lanes: int, precision: torch.dtype, vectors: Tensor | None = None) -> Stepper:
         if not available(self.input_weight, precision):
             return super().stepper(lanes, precision, vectors)
-        return self.packed_stepper(lanes, precision, vectors)
-
-    @abstractmethod
-    def packed_stepper(self, lanes: int, precision: torch.dtype, vectors: Tensor | None) -> Stepper:
-        """Return a `stepper` for weights that can be packed."""
-
-    def packed_projection(self, lanes: int, precision: torch.dtype, vectors: Tensor | None) -> Product:
-        """Return W x + b for every gate as a function of features (batch, inputs), or of indices (batch,) into
-        `vectors` if given."""
-        if vectors is None:
-            return packed_linear(self.input_weight, self.input_bias, lanes, precision)
-        return Lookup(self.input_weight, self.input_bias, vectors)
-
-    def packed_sum(
-        self, lanes: int, precision: torch.dtype, vectors: Tensor | None, scale: Tensor
-    ) -> Callable[[Tensor, Tensor], Tensor]:
-        """Return W x + b + U h + b′ for every gate, times `scale` (number of gates · hidden,), as a function of x (or
-        of its index) and h. Given features, it is a single product, [W U] [x; h] + (b + b′)."""
-        weights = [weight * scale.unsqueeze(1) for weight in (self.input_weight, self.recurrent_weight)]
-        bias = (self.input_bias + self.recurrent_bias) * scale
-        if vectors is None:
-            joint = packed_linear(torch.cat(weights, dim=1), bias, lanes, precision)
-            return lambda features, hidden: joint(torch.cat([features, hidden], dim=1))
-        look_up, recur = Lookup(weights[0], bias, vectors), packed_linear(weights[1], bias * 0, lanes, precision)
-        return lambda numbers, hidden: recur(hidden).add_(look_up(numbers))
-
-    def unroll(self, input: Tensor, state: State) -> tuple[Tensor, State] | None:
-        """Compute all time steps on a CPU by a hand-written pass; None if torch's own kernel is faster.
-
-        Shapes are as in `sequence`.
-        """
-        return None
+        return STEPPERS[type(self.kernel)](self.kernel, lanes, precision, vectors)
 
     def recur(self, hidden: Tensor) -> Tensor:
         """Compute U h + b′ for every gate, (batch, hidden) → (batch, number of gates · hidden)."""
@@ -125,8 +93,8 @@ class FusedCell(Cell):
         """Compute all time steps, by the fused kernel or a hand-written pass unless there is a mask."""
         if mask is not None:
             return super().sequence(input, state, mask)
-        if input.device.type == "cpu" and (unrolled := self.unroll(input, state)) is not None:
-            return unrolled
+        if input.device.type == "cpu" and (unroll := SEQUENCES.get(type(self.kernel))) is not None:
+            return unroll(self.kernel, input, state)
         # torch.nn expects a leading axis of layers, which is always 1 here, and a bare tensor for a single state.
         before = tuple(part.unsqueeze(0).contiguous() for part in state)
         output, after = self.kernel(input, before if len(before) > 1 else before[0])

@@ -15,12 +15,9 @@ from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
-from lstmctl.cells import unrolled
-from lstmctl.cells.cell import CellOptions, State, Step, Stepper
+from lstmctl.cells.cell import CellOptions, State, Step
 from lstmctl.cells.fused import FusedCell, LongestMemory, memory_biases
-from lstmctl.cells.packed import packed_linear
 
 
 class GRUOptions(CellOptions):
@@ -56,28 +53,3 @@ class GRU(FusedCell):
         n = torch.tanh(input_n + r * recurrent_n)
         hidden = (1 - z) * n + z * hidden
         return Step(hidden, (hidden,), {"r": r, "z": z, "n": n})
-
-    def packed_stepper(self, lanes: int, precision: torch.dtype, vectors: Tensor | None) -> Stepper:
-        project = self.packed_projection(lanes, precision, vectors)
-        recur = packed_linear(self.recurrent_weight, self.recurrent_bias, lanes, precision)
-        gates = [2 * self.hidden, self.hidden]
-
-        def advance(input: Tensor, state: State) -> tuple[Tensor, State]:
-            (hidden,) = state
-            input_r_z, input_n = project(input).split(gates, dim=-1)
-            recurrent_r_z, recurrent_n = recur(hidden).split(gates, dim=-1)
-            r, z = (input_r_z + recurrent_r_z).sigmoid_().chunk(2, dim=-1)
-            n = torch.addcmul(input_n, r, recurrent_n)
-            n = (2 * n).sigmoid_().mul_(2).sub_(1)  # tanh n, at a quarter of the cost
-            hidden = torch.lerp(n, hidden, z)
-            return hidden, (hidden,)
-
-        return advance
-
-    def unroll(self, input: Tensor, state: State) -> tuple[Tensor, State]:
-        recurrent_r_z, recurrent_n = self.recurrent_bias.split([2 * self.hidden, self.hidden])
-        bias = self.input_bias + functional.pad(recurrent_r_z, (0, self.hidden))
-        projected = functional.linear(input, self.input_weight, bias)
-        hidden, weight, bias_n = (part.to(projected.dtype) for part in (*state, self.recurrent_weight, recurrent_n))
-        output = unrolled.gru(projected, hidden, weight, bias_n)
-        return output, (output[-1].clone(),)  # a view would keep every step in memory

@@ -20,7 +20,7 @@ import torch
 from pydantic import Field, ValidationInfo, field_validator
 from torch import Tensor, nn
 
-from lstmctl.cells.cell import CellOptions, State, Step, Stepper
+from lstmctl.cells.cell import CellOptions, State, Step
 from lstmctl.cells.fused import FusedCell, LongestMemory, memory_biases
 
 
@@ -73,18 +73,3 @@ class LSTM(FusedCell):
         cell = f * cell + i * g
         hidden = o * torch.tanh(cell)
         return Step(hidden, (hidden, cell), {"i": i, "f": f, "g": g, "o": o})
-
-    def packed_stepper(self, lanes: int, precision: torch.dtype, vectors: Tensor | None) -> Stepper:
-        # tanh a = 2s − 1 with s = σ(2a), so one σ serves all four gates, at a quarter of the cost of tanh.
-        scale = torch.ones_like(self.recurrent_bias)
-        scale.chunk(4)[2].fill_(2)
-        gates = self.packed_sum(lanes, precision, vectors, scale)
-
-        def advance(input: Tensor, state: State) -> tuple[Tensor, State]:
-            hidden, cell = state
-            i, f, g, o = gates(input, hidden).sigmoid_().chunk(4, dim=-1)
-            cell = torch.addcmul(f * cell, i, g, value=2).sub_(i)
-            hidden = torch.lerp(-o, o, (cell + cell).sigmoid_())
-            return hidden, (hidden, cell)
-
-        return advance

@@ -13,10 +13,8 @@ from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
-from lstmctl.cells import unrolled
-from lstmctl.cells.cell import CellOptions, State, Step, Stepper
+from lstmctl.cells.cell import CellOptions, State, Step
 from lstmctl.cells.fused import FusedCell
 
 
@@ -39,18 +37,3 @@ class RNN(FusedCell):
         (hidden,) = state
         hidden = self.activation(projected + self.recur(hidden))
         return Step(hidden, (hidden,), {})
-
-    def packed_stepper(self, lanes: int, precision: torch.dtype, vectors: Tensor | None) -> Stepper:
-        total = self.packed_sum(lanes, precision, vectors, torch.ones_like(self.recurrent_bias))
-
-        def advance(input: Tensor, state: State) -> tuple[Tensor, State]:
-            hidden = self.activation(total(input, state[0]))
-            return hidden, (hidden,)
-
-        return advance
-
-    def unroll(self, input: Tensor, state: State) -> tuple[Tensor, State]:
-        projected = functional.linear(input, self.input_weight, self.input_bias + self.recurrent_bias)
-        hidden, weight = state[0].to(projected.dtype), self.recurrent_weight.to(projected.dtype)
-        output = unrolled.rnn(projected, hidden, weight, relu=self.activation is torch.relu)
-        return output, (output[-1].clone(),)  # a view would keep every step in memory
