@@ -9,7 +9,7 @@ from lstmctl.findings import Looks
 from lstmctl.metrics import metric
 from lstmctl.records import ArmResult, Comparison, RunResult
 from lstmctl.reporting import page
-from lstmctl.reporting.comparison_plots import COLOURS, inline_comparison_plot, write_plots
+from lstmctl.reporting.comparison_plots import inline_comparison_plot, write_plots
 from lstmctl.reporting.comparison_tables import WORDS, Table, csv, latex, markdown, tables
 from lstmctl.reporting.comparison_words import (
     DIVERGED,
@@ -38,6 +38,7 @@ from lstmctl.reporting.comparison_words import (
 from lstmctl.reporting.data_facts import data_facts, data_notes
 from lstmctl.reporting.drawing import NARROW_WIDTH
 from lstmctl.reporting.looks_page import look_sections, write_looks
+from lstmctl.reporting.palette import ON_PAGE, colour_of
 from lstmctl.reporting.quantities import count, figure, short_count, size
 from lstmctl.storage import replace_file
 
@@ -157,7 +158,7 @@ def _arm_card(comparison: Comparison, number: int, arm: ArmResult) -> str:
         mean = interval_words(arm, places).strip("()")
     items = "".join(f"<li>{_run(comparison, run)}</li>" for run in arm.runs)
     return (
-        f'<div class="card arm" style="--arm: var(--arm-{number % len(COLOURS) + 1})">'
+        f'<div class="card arm" style="--own: {ON_PAGE[colour_of(number)]}">'
         f"<h3>{page.text(arm.name + cell)}</h3>\n"
         f'<div class="figure">{value_words(arm.mean, places)}</div>\n'
         + (f"<div>{page.text(mean)}</div>\n" if mean else "")
@@ -228,7 +229,7 @@ def _samples(comparison: Comparison) -> str:
             page.preformatted(arm.sample, prose=not drawn)
             or f"<p>{'Nothing.' if arm.mean is not None else DIVERGED}</p>"
         )
-        style = f"--arm: var(--arm-{number % len(COLOURS) + 1})"
+        style = f"--own: {ON_PAGE[colour_of(number)]}"
         cards.append(f'<div class="card arm" style="{style}"><h3>{page.text(arm.name)}</h3>\n{sample}</div>')
     return f'<div class="cards{" whole" if drawn else ""}">\n' + "\n".join(cards) + "\n</div>"
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from textwrap import wrap
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from lstmctl.metrics import metric
 from lstmctl.records import ArmResult, Comparison, CurvePoint
@@ -36,18 +36,13 @@ from lstmctl.reporting.drawing import (
     shortened,
     write_plot,
 )
+from lstmctl.reporting.palette import BLUE, LEVEL, ON_PAGE, colour_of, line_of, marker_of
 from lstmctl.reporting.quantities import short_count
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-# Okabe and Ito's palette, without the yellow that is lost on white, and with a grey for the black of the axes.
-COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#4d4d4d")
-LINES: tuple[Any, ...] = ("-", "--", "-.", ":", (0, (6, 1, 1, 1, 1, 1)))
-MARKERS = ("o", "s", "^", "D", "v", "P")
-# 7 colours, 5 lines and 6 markers have no factor in common: the first 210 arms all differ, in grey print by two things.
-PAGE_COLOURS = {colour: f"var(--arm-{number}, {colour})" for number, colour in enumerate(COLOURS, 1)}
 SQUEEZED = 5.0
 """Where one arm goes on so many times longer than another, the axis is logarithmic."""
 FARTHEST = 3.0
@@ -95,7 +90,7 @@ def inline_comparison_plot(comparison: Comparison, name: str, *, width: float = 
         return ""
     return inline_plot(
         lambda width, ink: plot.draw(comparison, width, ink),
-        PAGE_COLOURS,
+        ON_PAGE,
         plot.words(comparison),
         width=width,
         identity=f"{name}-{shown}" if shown else name,
@@ -136,7 +131,7 @@ def _curves_panel(panel: Axes, comparison: Comparison, ink: str, place: Callable
     """One line an arm over `place`, its seeds as thin lines behind it, and a cross where a run diverged."""
     ends = []
     for number, arm in enumerate(comparison.arms):
-        colour = COLOURS[number % len(COLOURS)]
+        colour = colour_of(number)
         mean = arm.curve
         for run in arm.runs:
             points = _finite(run.curve)
@@ -149,8 +144,8 @@ def _curves_panel(panel: Axes, comparison: Comparison, ink: str, place: Callable
             *_line(mean, place),
             color=colour,
             linewidth=1.6,
-            linestyle=LINES[number % len(LINES)],
-            marker=MARKERS[number % len(MARKERS)],
+            linestyle=line_of(number),
+            marker=marker_of(number),
             markersize=4,
             markevery=(number % every, every),
             label=_name(arm),
@@ -204,7 +199,7 @@ def _baseline_lines(panel: Axes, comparison: Comparison, ink: str) -> str:
     inside = sorted((value, f"{shortened(name)} {fixed(value, places)}") for name, value in baselines(comparison))
     inside = [(value, words) for value, words in inside if low < value < high]
     for value, _ in inside:
-        panel.axhline(value, color=ink, alpha=0.6, linewidth=0.9, linestyle=(0, (2, 2)))
+        panel.axhline(value, color=ink, alpha=0.6, linewidth=0.9, linestyle=LEVEL)
     if len(inside) == 1:
         # The curves come from far off on the left, and end near each other on the right.
         _inside(panel, f"{inside[0][1]} ({comparison.split})", inside[0][0], side="left")
@@ -227,8 +222,8 @@ def _level_line(panel: Axes, comparison: Comparison, ink: str, seconds: float) -
             panel.plot(
                 [arm.seconds_to_level / seconds],
                 [comparison.level],
-                color=COLOURS[number % len(COLOURS)],
-                marker=MARKERS[number % len(MARKERS)],
+                color=colour_of(number),
+                marker=marker_of(number),
                 markersize=8,
                 markerfacecolor="none",
                 markeredgewidth=1.3,
@@ -272,11 +267,11 @@ def _draw_figures(comparison: Comparison, width: float, ink: str) -> Figure:
     drawing, panel = _rows(width, len(comparison.arms), 0.36)
     left, right = _range_of_arms(comparison)
     for number, arm in enumerate(comparison.arms):
-        colour = COLOURS[number % len(COLOURS)]
+        colour = colour_of(number)
         values = [value for value in arm.values if value is not None]
         panel.plot(values, [number + 0.2] * len(values), color=colour, alpha=0.7, marker=".", linestyle="none")
         if arm.mean is not None:
-            marker = MARKERS[number % len(MARKERS)]
+            marker = marker_of(number)
             _interval(panel, arm.mean, arm.low, arm.high, number - 0.14, colour, marker, filled=True)
     places = decimals(comparison)
     levels = sorted(baselines(comparison), key=lambda pair: pair[1])
@@ -284,7 +279,7 @@ def _draw_figures(comparison: Comparison, width: float, ink: str) -> Figure:
     near = [(name, value) for name, value in levels if reaches[name] <= FARTHEST * (right - left)]
     outside = [f"{shortened(name)} {fixed(value, places)}" for name, value in levels if (name, value) not in near]
     for _, value in near:
-        panel.axvline(value, color=ink, alpha=0.6, linewidth=0.9, linestyle=(0, (2, 2)))
+        panel.axvline(value, color=ink, alpha=0.6, linewidth=0.9, linestyle=LEVEL)
     names = [(shortened(name), value) for name, value in near]
     span = max([right, *(value for _, value in near)]) - min([left, *(value for _, value in near)])
     room = width - 0.5 - 0.075 * max(len(_name(arm)) for arm in comparison.arms)
@@ -348,7 +343,7 @@ def _draw_differences(comparison: Comparison, width: float, ink: str) -> Figure:
             _inside(panel, DIVERGED, number)
             continue
         decided = is_decided(comparison, test)
-        _interval(panel, test.difference, test.low, test.high, number, COLOURS[0], "o", filled=decided)
+        _interval(panel, test.difference, test.low, test.high, number, BLUE, "o", filled=decided)
     panel.margins(x=0.08)
     panel.set_yticks(range(len(names)), [f"{a}{chr(10) if folded else ' '}− {b}" for a, b in names])
     first, second = ("first", "second") if metric(comparison.primary).sign > 0 else ("second", "first")

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 
 from lstmctl.metrics import metric
 from lstmctl.records import Metrics, SeriesForecast
-from lstmctl.reporting.comparison_plots import COLOURS, LINES, MARKERS, PAGE_COLOURS
 from lstmctl.reporting.console import inert
 from lstmctl.reporting.drawing import (
     PAPER_WIDTH,
@@ -25,6 +24,7 @@ from lstmctl.reporting.drawing import (
     shortened,
     write_figure,
 )
+from lstmctl.reporting.palette import BLUE, DASHES, GREEN, GREY, ON_PAGE, ORANGE, PINK, colour_of, line_of, marker_of
 from lstmctl.reporting.quantities import count, figure
 from lstmctl.reporting.time_axis import Moments, label_times, label_values, moments
 
@@ -32,10 +32,9 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-# Okabe and Ito's palette, as in the other figures.
-FORECAST, TRAINING, VALIDATION, TEST, PATHS = "#0072b2", "#0072b2", "#d55e00", "#009e73", "#cc79a7"
-PART_COLOURS = {"training": TRAINING, "validation": VALIDATION, "test": TEST}
-OTHER_PART = "#4d4d4d"
+FORECAST, PATHS = BLUE, PINK
+PART_COLOURS = {"training": BLUE, "validation": ORANGE, "test": GREEN}
+OTHER_PART = GREY
 MOST_PANELS = 8
 LONGEST_TITLE = 60
 MOST_PATHS = 20
@@ -45,7 +44,6 @@ HISTORY = 4
 SHORTEST_HISTORY = 48
 SHADE = 0.2
 """How much each interval darkens what lies below it."""
-DASHES = (0, (2.2, 1.0))
 MOST_POINTS = 2000
 """Of a whole series: about as many as a figure has dots across."""
 FARTHEST = 3.0
@@ -97,7 +95,7 @@ def inline_forecasts(
     words = " ".join(_words_on(forecast) for forecast in forecasts[:MOST_PANELS])
     return inline_plot(
         lambda width, ink: draw_forecasts(forecasts, width, ink),
-        PAGE_COLOURS,
+        ON_PAGE,
         f"How {count(len(forecasts))} series go on. {words}" if len(forecasts) > 1 else words,
         width=width,
         identity=identity,
@@ -251,7 +249,7 @@ def inline_steps(
         ends.append(f"{inert(model)} from {figure(known[0])} to {figure(known[-1])}")
     return inline_plot(
         lambda width, ink: draw_steps(by_step, name, width, ink),
-        PAGE_COLOURS,
+        ON_PAGE,
         f"{metric(name).words} by step of the horizon: {'; '.join(ends)}.",
         width=width,
         identity=identity,
@@ -279,10 +277,10 @@ def draw_steps(by_step: Mapping[str, Sequence[Metrics]], name: str, width: float
         panel.plot(
             range(1, len(values) + 1),
             values,
-            color=COLOURS[number % len(COLOURS)],
-            linestyle=LINES[number % len(LINES)],
+            color=colour_of(number),
+            linestyle=line_of(number),
             linewidth=1.9 if model == RUN else 1.2,
-            marker=MARKERS[number % len(MARKERS)],
+            marker=marker_of(number),
             markersize=4,
             markevery=(number % every, every),
             zorder=3 if model == RUN else 2,

@@ -10,13 +10,12 @@ from typing import TYPE_CHECKING
 from lstmctl.findings import GateFindings, Panel
 from lstmctl.reporting.console import inert
 from lstmctl.reporting.drawing import SMALL, write_figure
+from lstmctl.reporting.palette import SHARES, SIGNED
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-# Both can be told apart by the colour-blind, and in grey print by their brightness.
-SHARES, SIGNED = "cividis", "RdBu_r"
 MARKS = {"": "⊢", "\n": "⏎", "\\x0a": "⏎", " ": "·", "\\x20": "·", "\t": "→", "\\x09": "→"}
 """How symbols that leave no mark are shown; those of bytes are named by their escapes, and where a text
 begins stands nothing."""

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lstmctl.findings import GradientCourse, GradientFindings, LayerMemory, MemoryFindings, RecallFindings
-from lstmctl.reporting.comparison_plots import COLOURS, LINES, MARKERS
 from lstmctl.reporting.console import inert
 from lstmctl.reporting.drawing import SMALL, label_powers, legend_name, ruled, shortened, write_figure
 from lstmctl.reporting.inspection_tables import run_names
+from lstmctl.reporting.palette import BLUE, DASHES, colour_of, line_of, marker_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
 Draw = Callable[["Axes", LayerMemory, str], None]
 
-DASHES = (0, (2.2, 1.0))
 SMALLEST_DRAWN = 1e-30
 """Below it a gradient is nothing: the axis would be all of its fall."""
 
@@ -57,7 +56,7 @@ def draw_gradients(findings: Sequence[GradientFindings], width: float, ink: str,
     for number, (name, courses) in enumerate(named):
         for state, course in enumerate(courses):
             k = range(len(course.norms))
-            colour, line = COLOURS[number % len(COLOURS)], LINES[state % len(LINES)]
+            colour, line = colour_of(number), line_of(state)
             low, norms, high = (
                 [value if value > SMALLEST_DRAWN else math.nan for value in values]
                 for values in (course.low, course.norms, course.high)
@@ -69,7 +68,7 @@ def draw_gradients(findings: Sequence[GradientFindings], width: float, ink: str,
                 color=colour,
                 linestyle=line,
                 linewidth=1.6,
-                marker=MARKERS[number % len(MARKERS)],
+                marker=marker_of(number),
                 markersize=4,
                 markevery=(number * 2, max(1, len(norms) // 8)),
                 label=legend_name(f"{name}, {_with_direction(course)}: {pace_words(course)}"),
@@ -178,7 +177,7 @@ def _constants(panel: Axes, layer: LayerMemory, ink: str) -> None:
     total = len(layer.time_constants)
     below = sum(value == 0 for value in layer.time_constants)
     shares = [100 * (below + place) / total for place in range(1, len(known) + 1)]
-    panel.step(known, shares, where="post", color=COLOURS[0], linewidth=1.6)
+    panel.step(known, shares, where="post", color=BLUE, linewidth=1.6)
     panel.set_xscale("log")
     low, high = panel.get_xlim()
     if high < 30 * low:  # powers of ten alone would be one number or none
@@ -204,11 +203,11 @@ def _saturation(panel: Axes, layer: LayerMemory, ink: str) -> None:
             [100 * share for share in gate.right],
             [100 * share for share in gate.left],
             linestyle="none",
-            marker=MARKERS[number % len(MARKERS)],
+            marker=marker_of(number),
             markersize=3.2,
             markerfacecolor="none",
             markeredgewidth=0.7,
-            color=COLOURS[number % len(COLOURS)],
+            color=colour_of(number),
             alpha=0.75,
             label=legend_name(inert(gate.gate)),
         )
@@ -230,7 +229,7 @@ def _eigenvalues(panel: Axes, layer: LayerMemory, ink: str) -> None:
     assert layer.spectrum is not None
     real, imaginary = zip(*layer.spectrum.eigenvalues, strict=True)
     panel.add_patch(Circle((0, 0), 1, fill=False, edgecolor=ink, linewidth=1.2, linestyle=DASHES, zorder=3))
-    panel.plot(real, imaginary, linestyle="none", marker="o", markersize=3, markerfacecolor="none", color=COLOURS[0])
+    panel.plot(real, imaginary, linestyle="none", marker="o", markersize=3, markerfacecolor="none", color=BLUE)
     end = 1.08 * max(1.0, layer.spectrum.radius)
     panel.set_xlim(-end, end)
     panel.set_ylim(-end, end)
@@ -269,7 +268,7 @@ def draw_recall(findings: Sequence[RecallFindings], width: float, ink: str) -> F
             [100 * (each.right - each.low) for each in own],
             [100 * (each.high - each.right) for each in own],
         ]
-        colour, marker = COLOURS[number % len(COLOURS)], MARKERS[number % len(MARKERS)]
+        colour, marker = colour_of(number), marker_of(number)
         shown = legend_name(name)
         panel.plot(places, right, color=colour, marker=marker, markersize=4.5, linewidth=1.9, zorder=3, label=shown)
         panel.errorbar(places, right, yerr=reach, color=colour, linewidth=1, capsize=3, fmt="none", zorder=3)
@@ -281,7 +280,7 @@ def draw_recall(findings: Sequence[RecallFindings], width: float, ink: str) -> F
     ]
     for number, (name, values) in enumerate(others, start=1):
         if not all(math.isnan(value) for value in values):
-            line = LINES[number % len(LINES)]
+            line = line_of(number)
             panel.plot(places, values, color=ink, alpha=0.55, linestyle=line, linewidth=1.2, label=name)
     panel.set_xticks(places, [f"{one.nearest:,}–{one.farthest:,}\n{one.answers:,} answers" for one in bins])
     panel.set_xlabel("symbols from the last reminder to the answer; bars: 95 % interval")

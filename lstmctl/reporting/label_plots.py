@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from lstmctl.records import Evaluation
 from lstmctl.reporting.console import inert
 from lstmctl.reporting.drawing import PAPER_WIDTH, SMALL, inline_plot, shortened
+from lstmctl.reporting.palette import BLUE_RGB
 from lstmctl.reporting.quantities import short_count
 
 if TYPE_CHECKING:
@@ -17,7 +18,6 @@ MOST_LABELS = 24
 MOST_WRITTEN = 12
 """Labels up to which each field holds its count."""
 LONGEST_LABEL = 14
-SHADE = (0.0, 0.447, 0.698)  # the blue of Okabe and Ito's palette, from clear to full
 
 
 def inline_confusion(evaluation: Evaluation, *, identity: str, shown: str, width: float = PAPER_WIDTH) -> str:
@@ -50,7 +50,7 @@ def draw_confusion(evaluation: Evaluation, width: float, ink: str) -> Figure:
     side = min(width, 1.6 + 0.42 * len(order))
     figure = Figure(figsize=(width, side * 0.86), layout="constrained")
     panel = figure.add_subplot()
-    fields = [[(*SHADE, share) for share in line] for line in shares]
+    fields = [[(*BLUE_RGB, share) for share in line] for line in shares]
     panel.imshow(fields, aspect="equal", interpolation="nearest")
     steep = len(order) > 4 or max(map(len, names)) > 5
     panel.set_xticks(

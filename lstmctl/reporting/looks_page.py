@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 from lstmctl.findings import Looks
 from lstmctl.reporting import page
-from lstmctl.reporting.comparison_plots import PAGE_COLOURS
 from lstmctl.reporting.drawing import NARROW_WIDTH, PAPER_WIDTH, inline_plot, write_plot
 from lstmctl.reporting.inspection_plots import draw_gradients, draw_recall
+from lstmctl.reporting.palette import ON_PAGE
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -51,7 +51,7 @@ def _shown(name: str, draw: Callable[[float, str], Figure]) -> str:
     """A figure in two widths, with how it is read."""
     how = HOW_TO_READ[name]
     drawn = [
-        inline_plot(draw, PAGE_COLOURS, how, width=width, identity=f"{name}-{shown}", shown=shown)
+        inline_plot(draw, ON_PAGE, how, width=width, identity=f"{name}-{shown}", shown=shown)
         for width, shown in ((PAPER_WIDTH, "wide"), (NARROW_WIDTH, "narrow"))
     ]
     figures = "\n".join(drawn)

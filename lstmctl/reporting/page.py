@@ -10,14 +10,12 @@ from lstmctl.reporting.console import inert
 STYLE = """
 :root { color-scheme: light dark;
   --paper: #ffffff; --ink: #1b1f24; --soft: #59636e; --line: #d5dae0; --card: #f5f7f9;
-  --training: #0072b2; --validation: #d55e00; --learning-rate: #00805c;
-  --arm-1: #0072b2; --arm-2: #d55e00; --arm-3: #00805c; --arm-4: #b0578c; --arm-5: #a86f00; --arm-6: #2b8fc9;
-  --arm-7: #4d4d4d; }
+  --colour-1: #0072b2; --colour-2: #d55e00; --colour-3: #00805c; --colour-4: #b0578c; --colour-5: #a86f00; --colour-6: #2b8fc9;
+  --colour-7: #4d4d4d; }
 @media (prefers-color-scheme: dark) { :root {
   --paper: #14171b; --ink: #e4e8ec; --soft: #9aa5b1; --line: #333a42; --card: #1d2126;
-  --training: #56b4e9; --validation: #f28e3c; --learning-rate: #2fc296;
-  --arm-1: #4a9fe0; --arm-2: #f28e3c; --arm-3: #2fc296; --arm-4: #e39ac6; --arm-5: #f0c04a; --arm-6: #a3d8f7;
-  --arm-7: #c3c9d0; } }
+  --colour-1: #4a9fe0; --colour-2: #f28e3c; --colour-3: #2fc296; --colour-4: #e39ac6; --colour-5: #f0c04a; --colour-6: #a3d8f7;
+  --colour-7: #c3c9d0; } }
 * { box-sizing: border-box; }
 body { margin: 0 auto; padding: 1.5rem 1rem 4rem; max-width: 58rem; background: var(--paper); color: var(--ink);
   font: 1rem/1.55 system-ui, -apple-system, "Segoe UI", Roboto, "Liberation Sans", sans-serif; }
@@ -27,17 +25,17 @@ p { margin: .5rem 0; overflow-wrap: anywhere; }
 .soft { color: var(--soft); }
 .status { display: inline-block; padding: .05rem .6rem; border: 1px solid currentColor; border-radius: 1rem;
   font-size: .85rem; }
-.finished { color: var(--learning-rate); } .interrupted, .running { color: var(--validation); }
-.diverged, .failed { color: var(--validation); font-weight: 600; }
+.finished { color: var(--colour-3); } .interrupted, .running { color: var(--colour-2); }
+.diverged, .failed { color: var(--colour-2); font-weight: 600; }
 .cards { display: grid; gap: .75rem; grid-template-columns: repeat(auto-fit, minmax(min(100%, 15rem), 1fr)); }
 .card { background: var(--card); border: 1px solid var(--line); border-radius: .5rem; padding: .75rem 1rem; }
 .card h3 { margin: 0; font-size: .9rem; font-weight: 600; color: var(--soft); }
 .card .figure { font-size: 1.9rem; line-height: 1.3; font-variant-numeric: tabular-nums; }
 .cards.whole { grid-template-columns: minmax(0, 1fr); }
 .card pre { margin-bottom: 0; padding: 0; border: 0; }
-.card.arm { border-left: .3rem solid var(--arm, var(--line)); }
+.card.arm { border-left: .3rem solid var(--own, var(--line)); }
 .lead { font-size: 1.1rem; }
-.warning { padding-left: .75rem; border-left: .2rem solid var(--validation); }
+.warning { padding-left: .75rem; border-left: .2rem solid var(--colour-2); }
 .card ul { list-style: none; margin: .25rem 0 0; padding: 0; font-size: .9rem; }
 figure { margin: .75rem 0; }
 figure svg { display: block; width: 100%; height: auto; }

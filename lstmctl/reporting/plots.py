@@ -10,19 +10,14 @@ from lstmctl.metrics.catalogue import has_unit_of_loss, metric
 from lstmctl.reporting.console import inert
 from lstmctl.reporting.drawing import PAPER_WIDTH, inline_plot, ruled, shortened, write_plot
 from lstmctl.reporting.history import History, read_history
+from lstmctl.reporting.palette import BLUE, GREEN, ON_PAGE, ORANGE
 from lstmctl.reporting.quantities import figure, short_count, smoothed
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-# Okabe and Ito's palette: told apart by every kind of colour vision, and in grey print by lightness.
-TRAINING, VALIDATION, LEARNING_RATE = "#0072b2", "#d55e00", "#009e73"
-PAGE_COLOURS = {
-    TRAINING: "var(--training, #0072b2)",
-    VALIDATION: "var(--validation, #d55e00)",
-    LEARNING_RATE: "var(--learning-rate, #009e73)",
-}
+TRAINING, VALIDATION, LEARNING_RATE = BLUE, ORANGE, GREEN
 
 
 def write_curves(run: Path) -> list[Path]:
@@ -55,7 +50,7 @@ def inline_curves(history: History, *, width: float = PAPER_WIDTH, identity: str
         return ""
     return inline_plot(
         lambda width, ink: _draw(history, width, ink),
-        PAGE_COLOURS,
+        ON_PAGE,
         _description(history),
         width=width,
         identity=identity,

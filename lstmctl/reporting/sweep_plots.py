@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from lstmctl.metrics import SOLVED, metric
 from lstmctl.records import ArmResult, Sweep
-from lstmctl.reporting.comparison_plots import COLOURS, LINES, MARKERS, PAGE_COLOURS, rows_of_names
+from lstmctl.reporting.comparison_plots import rows_of_names
 from lstmctl.reporting.comparison_words import DIVERGED, better_words, fixed, on_part, primary_words
 from lstmctl.reporting.console import inert
 from lstmctl.reporting.drawing import (
@@ -23,6 +23,7 @@ from lstmctl.reporting.drawing import (
     shortened,
     write_plot,
 )
+from lstmctl.reporting.palette import LEVEL, ON_PAGE, SOLVED_LEVEL, colour_of, line_of, marker_of
 from lstmctl.reporting.quantities import short_count
 from lstmctl.reporting.sweep_words import CHANCE, arm_names, cell_words, level, places, value_name
 
@@ -40,7 +41,7 @@ BESIDE = 0.014
 BEYOND = 0.2
 """Of the range of all figures, that intervals may reach over it in view: few seeds make them wide, and the figures
 themselves are what is to be seen."""
-LEVEL_LINES = {CHANCE: (0, (2, 2)), SOLVED: (0, (7, 2))}
+LEVEL_LINES = {CHANCE: LEVEL, SOLVED: SOLVED_LEVEL}
 APART = 0.075
 """Of the axis, the least between the names of two levels."""
 NAMES_INCHES = {True: 5.2, False: 2.4}
@@ -65,7 +66,7 @@ def inline_sweep_plot(sweep: Sweep, *, width: float = PAPER_WIDTH, shown: str) -
     """
     return inline_plot(
         lambda width, ink: draw_sweep(sweep, width, ink),
-        PAGE_COLOURS,
+        ON_PAGE,
         _words(sweep),
         width=width,
         identity=f"sweep-{shown}",
@@ -182,7 +183,7 @@ def _draw_arm(
     bottom: float,
     top: float,
 ) -> None:
-    colour = COLOURS[number % len(COLOURS)]
+    colour = colour_of(number)
     order = sorted(range(len(positions)), key=lambda index: positions[index])
     means = [math.nan if (mean := arms[index].mean) is None else mean for index in order]
     panel.plot(
@@ -190,8 +191,8 @@ def _draw_arm(
         means,
         color=colour,
         linewidth=1.6,
-        linestyle=LINES[number % len(LINES)] if joined else "none",
-        marker=MARKERS[number % len(MARKERS)],
+        linestyle=line_of(number) if joined else "none",
+        marker=marker_of(number),
         markersize=5,
         label=name,
     )
@@ -220,7 +221,7 @@ def _draw_losses(panel: Axes, sweep: Sweep, positions: Sequence[float], beside: 
                     [beside(position, number)],
                     [worst],
                     transform=panel.get_xaxis_transform(),
-                    color=COLOURS[number % len(COLOURS)],
+                    color=colour_of(number),
                     marker="x",
                     markersize=6,
                     linestyle="none",

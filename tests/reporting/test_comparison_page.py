@@ -16,6 +16,7 @@ from lstmctl.records import Comparison
 from lstmctl.reporting.comparison_page import report, write_comparison
 from lstmctl.reporting.comparison_tables import csv, latex, markdown
 from lstmctl.reporting.page import STYLE
+from lstmctl.reporting.palette import COLOURS, ON_PAGE
 
 pytestmark = pytest.mark.drawn
 
@@ -220,9 +221,9 @@ def test_every_arm_has_its_colour_in_light_and_in_dark(make_comparison: MakeComp
     arms = tuple(dataclasses.replace(comparison.arms[number % 3], name=f"arm{number}") for number in range(8))
     page = outline(dataclasses.replace(comparison, arms=arms, tests=()))
     styles = page.of("style")
-    cards = [style for style in styles if style.startswith("--arm:")]
-    assert cards[:8] == [f"--arm: var(--arm-{number})" for number in (1, 2, 3, 4, 5, 6, 7, 1)]
-    assert all(STYLE.count(f"--arm-{number}: #") == 2 for number in range(1, 8))
+    cards = [style for style in styles if style.startswith("--own:")]
+    assert cards[:8] == [f"--own: {ON_PAGE[COLOURS[number - 1]]}" for number in (1, 2, 3, 4, 5, 6, 7, 1)]
+    assert all(STYLE.count(f"--colour-{number}: #") == 2 for number in range(1, 8))
 
 
 def test_a_comparison_in_which_nothing_finished_has_a_report(make_comparison: MakeComparison) -> None:

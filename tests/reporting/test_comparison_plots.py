@@ -15,14 +15,12 @@ import pytest
 from lstmctl.errors import ResourceError
 from lstmctl.records import Comparison, CurvePoint
 from lstmctl.reporting.comparison_plots import (
-    COLOURS,
-    LINES,
-    MARKERS,
     PLOTS,
     inline_comparison_plot,
     rows_of_names,
     write_plots,
 )
+from lstmctl.reporting.palette import COLOURS, LINES, MARKERS
 
 pytestmark = pytest.mark.drawn
 
@@ -71,7 +69,7 @@ def test_inline_figures_take_the_colours_of_the_page(make_comparison: MakeCompar
     root = ElementTree.fromstring(svg)
     assert root.get("class") == "narrow"
     assert "currentColor" in svg
-    assert "var(--arm-1, #0072b2)" in svg
+    assert "var(--colour-1, #0072b2)" in svg
     assert not re.findall(r"#010203|#ffffff|#000000", svg)
     identities = {element.get("id") for element in root.iter() if element.get("id")}
     assert all(str(identity).startswith(f"{name}-narrow-") for identity in identities)

@@ -210,7 +210,7 @@ def test_on_a_page_the_figure_takes_its_colours_and_is_told_in_words(make_foreca
         "95 % interval at the end from 10.625 to 15.375."
     )
     assert "currentColor" in svg
-    assert "var(--arm-1, #0072b2)" in svg
+    assert "var(--colour-1, #0072b2)" in svg
     assert not re.findall(r"#010203|#ffffff|#000000", svg)
     identities = [element.get("id") for element in root.iter() if element.get("id")]
     assert all(str(identity).startswith("wide-") for identity in identities)

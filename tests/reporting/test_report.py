@@ -228,7 +228,7 @@ def test_inline_curves_take_the_colours_of_the_page(make_run: MakeRun) -> None:
     assert "currentColor" in svg
     assert "#010203" not in svg
     assert "#ffffff" not in svg
-    assert "var(--training" in svg
+    assert "var(--colour-1, #0072b2)" in svg
     words = ["".join(element.itertext()).strip() for element in root.iter(f"{SVG}text")]
     for label in ("nats per character", "characters seen", "learning rate", "validation", "best: 1.250 at step 75"):
         assert label in words

@@ -14,7 +14,7 @@ from xml.etree import ElementTree
 import pytest
 
 from lstmctl.records import ArmResult, Comparison, RunResult, Sweep
-from lstmctl.reporting.comparison_plots import COLOURS
+from lstmctl.reporting.palette import COLOURS
 from lstmctl.reporting.sweep_page import write_sweep
 from lstmctl.reporting.sweep_plots import draw_sweep, inline_sweep_plot, write_sweep_plot
 from lstmctl.reporting.sweep_tables import markdown, sweep_table
@@ -193,7 +193,7 @@ def test_files_are_the_same_each_time_and_the_inline_figure_has_the_colours_of_t
     root = ElementTree.fromstring(svg)
     assert root.get("class") == "narrow"
     assert "at 50 rnn 0.0007" in str(root.get("aria-label"))
-    assert "var(--arm-1, #0072b2)" in svg
+    assert "var(--colour-1, #0072b2)" in svg
     assert not re.findall(r"#010203|#ffffff", svg)
 
 
