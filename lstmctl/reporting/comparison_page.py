@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import quote
 
@@ -9,7 +10,7 @@ from lstmctl.findings import Looks
 from lstmctl.metrics import metric
 from lstmctl.records import ArmResult, Comparison, RunResult
 from lstmctl.reporting import page
-from lstmctl.reporting.comparison_plots import inline_comparison_plot, write_plots
+from lstmctl.reporting.comparison_plots import comparison_plots
 from lstmctl.reporting.comparison_tables import WORDS, Table, csv, latex, markdown, tables
 from lstmctl.reporting.comparison_words import (
     DIVERGED,
@@ -20,8 +21,7 @@ from lstmctl.reporting.comparison_words import (
     final_value,
     fixed,
     interval_words,
-    is_forecast,
-    is_of_sequences,
+    data_kind,
     match_words,
     metric_names,
     names_words,
@@ -36,7 +36,7 @@ from lstmctl.reporting.comparison_words import (
     value_words,
 )
 from lstmctl.reporting.data_facts import data_facts, data_notes
-from lstmctl.reporting.drawing import NARROW_WIDTH
+from lstmctl.reporting.drawing import Plot
 from lstmctl.reporting.looks_page import look_sections, write_looks
 from lstmctl.reporting.palette import ON_PAGE, colour_of
 from lstmctl.reporting.quantities import count, figure, short_count, size
@@ -44,33 +44,6 @@ from lstmctl.storage import replace_file
 
 NOT_LOOKED = Looks()
 HOW_EACH_GOES_ON = "How each goes on after the last row"
-HOW_TO_READ = {
-    "figures": "Each dot is a run, each bar the interval of its arm's mean. The interval tells how far the mean would "
-    "move with other seeds, on this corpus and with these settings; it says nothing of other corpora.",
-    "differences": "A filled mark is a difference that was shown. An empty one leaves open which of the two is better; "
-    "that is not the same as equal.",
-    "curves": "The mean over seeds as a thick line, each seed as a thin one. On the way the validation part is read in "
-    "several lanes at once, so these figures differ a little from the final ones. The steep beginning is left out of "
-    "view where it would press the rest flat.",
-}
-HOW_TO_READ_FORECASTS = {
-    "figures": "Each dot is a run, each bar the interval of its arm's mean. The interval tells how far the mean would "
-    "move with other seeds, on these series and with these settings; it says nothing of other series.",
-    "differences": HOW_TO_READ["differences"],
-    "curves": "The mean over seeds as a thick line, each seed as a thin one. On the way only the windows that choose "
-    "the weights are scored, before intervals are calibrated, so these figures differ a little from the final ones. "
-    "The steep beginning is left out of view where it would press the rest flat.",
-}
-"""The same where the arms forecast series."""
-HOW_TO_READ_SEQUENCES = {
-    "figures": "Each dot is a run, each bar the interval of its arm's mean. The interval tells how far the mean would "
-    "move with other seeds, on these sequences and with these settings; it says nothing of other sequences.",
-    "differences": HOW_TO_READ["differences"],
-    "curves": "The mean over seeds as a thick line, each seed as a thin one. On the way no more than the first one or "
-    "two thousand sequences of the validation part are scored, so these figures can differ a little from the final "
-    "ones. The steep beginning is left out of view where it would press the rest flat.",
-}
-"""The same where each sequence stands for itself."""
 
 
 def write_comparison(comparison: Comparison, looks: Looks = NOT_LOOKED) -> Path:
@@ -86,7 +59,8 @@ def write_comparison(comparison: Comparison, looks: Looks = NOT_LOOKED) -> Path:
         ResourceError: the disk is full or the folder cannot be written; an older report stands.
     """
     folder = Path(comparison.path)
-    write_plots(comparison)
+    for plot in comparison_plots(comparison).values():
+        plot.write(folder)
     write_looks(folder, looks)
     for name, form in (("figures.csv", csv), ("table.md", markdown), ("table.tex", latex)):
         replace_file(folder / name, form(comparison).encode())
@@ -97,23 +71,23 @@ def write_comparison(comparison: Comparison, looks: Looks = NOT_LOOKED) -> Path:
 
 def report(comparison: Comparison, looks: Looks = NOT_LOOKED) -> str:
     """The page, as one self-contained HTML document; only the reports of the runs lie beside it."""
-    shown = {table.name: table for table in tables(comparison)}
+    plots, shown = comparison_plots(comparison), {table.name: table for table in tables(comparison)}
     parts = [
         _heading(comparison),
         page.section(
             "Figures",
             _cards(comparison),
             _warnings(shown["figures"]),
-            _plot(comparison, "figures"),
+            page.figure(plots.get("figures")),
             page.folded("As a table", _table(shown["figures"])),
         ),
-        page.section("Differences", *_differences(comparison, shown.get("differences"))),
-        page.section("Learning curves", _plot(comparison, "curves")),
+        page.section("Differences", *_differences(plots, shown.get("differences"))),
+        page.section("Learning curves", page.figure(plots.get("curves"))),
         *look_sections(looks),
         page.section("Settings and cost", _warnings(shown["costs"]), _table(shown["costs"])),
         page.section("Tuning", _tuning(comparison)),
         page.section(
-            HOW_EACH_GOES_ON if is_forecast(comparison) else "What each writes of an empty page", _samples(comparison)
+            HOW_EACH_GOES_ON if data_kind(comparison) == "series" else "What each writes of an empty page", _samples(comparison)
         ),
         page.section("The same for every arm", page.facts(_shared(comparison))),
         page.section("Data", page.facts(data_facts(comparison.data)), data_notes(comparison.data)),
@@ -175,19 +149,8 @@ def _run(comparison: Comparison, run: RunResult) -> str:
     return f"{value_words(run.value, decimals(comparison))} {words}"
 
 
-def _plot(comparison: Comparison, name: str) -> str:
-    """A figure in two widths, with how it is read."""
-    wide = inline_comparison_plot(comparison, name, shown="wide")
-    if not wide:
-        return ""
-    narrow = inline_comparison_plot(comparison, name, width=NARROW_WIDTH, shown="narrow")
-    how = HOW_TO_READ_FORECASTS if is_forecast(comparison) else HOW_TO_READ
-    how = HOW_TO_READ_SEQUENCES if is_of_sequences(comparison) else how
-    return f'<figure>\n{wide}\n{narrow}\n</figure>\n<p class="soft">{page.text(how[name])}</p>'
-
-
-def _differences(comparison: Comparison, table: Table | None) -> list[str]:
-    return [] if table is None else [_warnings(table), _plot(comparison, "differences"), _table(table)]
+def _differences(plots: Mapping[str, Plot], table: Table | None) -> list[str]:
+    return [] if table is None else [_warnings(table), page.figure(plots.get("differences")), _table(table)]
 
 
 def _table(table: Table) -> str:
@@ -223,7 +186,7 @@ def _samples(comparison: Comparison) -> str:
         return ""  # the task writes nothing
     cards = []
     # A course drawn in a line would be broken by wrapping it, and needs the whole width.
-    drawn = is_forecast(comparison)
+    drawn = data_kind(comparison) == "series"
     for number, arm in enumerate(comparison.arms):
         sample = (
             page.preformatted(arm.sample, prose=not drawn)

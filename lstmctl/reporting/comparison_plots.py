@@ -1,11 +1,10 @@
-"""The figures of a comparison: how the arms learnt, where they ended up, and how far they are apart."""
+"""Plots of a comparison: how the arms learned, what they reached, and how far they are apart."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from functools import partial
 from textwrap import wrap
 from typing import TYPE_CHECKING, Literal
 
@@ -15,6 +14,7 @@ from lstmctl.reporting.comparison_words import (
     DIVERGED,
     baselines,
     better_words,
+    data_kind,
     decimals,
     difference_words,
     fixed,
@@ -24,19 +24,11 @@ from lstmctl.reporting.comparison_words import (
     on_part,
     percent,
     primary_words,
+    these,
 )
 from lstmctl.reporting.console import inert
-from lstmctl.reporting.drawing import (
-    PAPER_WIDTH,
-    SMALL,
-    WIDE,
-    inline_plot,
-    legend_name,
-    ruled,
-    shortened,
-    write_plot,
-)
-from lstmctl.reporting.palette import BLUE, LEVEL, ON_PAGE, colour_of, line_of, marker_of
+from lstmctl.reporting.drawing import SMALL, WIDE, Plot, legend_name, ruled, shortened
+from lstmctl.reporting.palette import BLUE, LEVEL, colour_of, line_of, marker_of
 from lstmctl.reporting.quantities import short_count
 
 if TYPE_CHECKING:
@@ -51,54 +43,45 @@ LETTER = 0.062
 """Inches of a small letter, on average."""
 BELOW_A_PANEL = 38
 """Characters of a line under one of two panels."""
+OTHERS = {"corpus": "corpora", "series": "series", "sequences": "sequences"}
+ON_THE_WAY = {
+    "corpus": "On the way the validation part is read in several lanes at once, so these figures differ a little from "
+    "the final ones.",
+    "series": "On the way only the windows that choose the weights are scored, before intervals are calibrated, so "
+    "these figures differ a little from the final ones.",
+    "sequences": "On the way no more than the first one or two thousand sequences of the validation part are scored, "
+    "so these figures can differ a little from the final ones.",
+}
+"""How the points of a learning curve are scored, by what the arms learned from."""
 
 
-@dataclass(frozen=True)
-class Plot:
-    """One of the figures."""
-
-    draw: Callable[[Comparison, float, str], Figure]
-    """Of a width in inches, with axes in a colour."""
-    words: Callable[[Comparison], str]
-    """The same for those who do not see it."""
-    exists: Callable[[Comparison], bool]
-    """Whether there is anything to draw."""
-
-
-def write_plots(comparison: Comparison) -> list[Path]:
-    """Write `plots/NAME.svg` and `.png` in the comparison's folder, for each of `PLOTS` that has something to show.
-
-    Raises:
-        ResourceError: the disk is full or the folder is gone.
-    """
-
-    def write(name: str, plot: Plot) -> list[Path]:
-        return write_plot(Path(comparison.path), name, lambda width, ink: plot.draw(comparison, width, ink))
-
-    return [path for name, plot in PLOTS.items() if plot.exists(comparison) for path in write(name, plot)]
-
-
-def inline_comparison_plot(comparison: Comparison, name: str, *, width: float = PAPER_WIDTH, shown: str = "") -> str:
-    """One of `PLOTS` as an `<svg>` element in the page's colours, or nothing where there is nothing to draw.
-
-    Args:
-        width: in inches.
-        shown: the element's class; with `name` it begins every id inside.
-    """
-    plot = PLOTS[name]
-    if not plot.exists(comparison):
-        return ""
-    return inline_plot(
-        lambda width, ink: plot.draw(comparison, width, ink),
-        ON_PAGE,
-        plot.words(comparison),
-        width=width,
-        identity=f"{name}-{shown}" if shown else name,
-        shown=shown,
-    )
+def comparison_plots(comparison: Comparison) -> dict[str, Plot]:
+    """Return the plots of a comparison that have something to show, by their names."""
+    plots = (curves_plot(comparison), metric_plot(comparison), differences_plot(comparison))
+    return {plot.name: plot for plot in plots if plot is not None}
 
 
 # ── learning curves ──
+
+
+def curves_plot(comparison: Comparison) -> Plot | None:
+    """Plot the learning curves of every arm, over what it has seen and over time."""
+    if not any(run.curve for arm in comparison.arms for run in arm.runs):
+        return None
+    places = decimals(comparison)
+    ends = [
+        f"{arm.name} ends at {fixed(mean[-1].value, places)}" if (mean := arm.curve) else f"{arm.name} diverged"
+        for arm in comparison.arms
+    ]
+    return Plot(
+        "curves",
+        partial(_draw_curves, comparison),
+        f"Learning curves on validation in {primary_words(comparison)}, over {comparison.unit} seen and over training "
+        f"time: {'; '.join(ends)}.",
+        "The mean over seeds as a thick line, each seed as a thin one. "
+        f"{ON_THE_WAY[data_kind(comparison)]} The steep beginning is left out of view where it would press the rest "
+        "flat.",
+    )
 
 
 def _draw_curves(comparison: Comparison, width: float, ink: str) -> Figure:
@@ -260,10 +243,26 @@ def _legend_columns(comparison: Comparison, width: float) -> int:
     return max(1, min(len(comparison.arms), int(width / longest)))
 
 
-# ── final figures ──
+# ── the primary metric ──
 
 
-def _draw_figures(comparison: Comparison, width: float, ink: str) -> Figure:
+def metric_plot(comparison: Comparison) -> Plot | None:
+    """Plot the primary metric of every run, with the interval of each arm's mean."""
+    if all(arm.mean is None for arm in comparison.arms):
+        return None
+    places = decimals(comparison)
+    arms = [f"{arm.name} {mean_words(arm, places)}" for arm in comparison.arms]
+    return Plot(
+        "figures",
+        partial(_draw_metric, comparison),
+        f"{on_part(comparison)}: {'; '.join(arms)}.",
+        "Each dot is a run, each bar the interval of its arm's mean. The interval tells how far the mean would move "
+        f"with other seeds, on {these(comparison)} and with these settings; it says nothing of other "
+        f"{OTHERS[data_kind(comparison)]}.",
+    )
+
+
+def _draw_metric(comparison: Comparison, width: float, ink: str) -> Figure:
     drawing, panel = _rows(width, len(comparison.arms), 0.36)
     left, right = _range_of_arms(comparison)
     for number, arm in enumerate(comparison.arms):
@@ -331,6 +330,21 @@ def _range_of_arms(comparison: Comparison) -> tuple[float, float]:
 
 
 # ── differences ──
+
+
+def differences_plot(comparison: Comparison) -> Plot | None:
+    """Plot the difference of every two arms with its interval."""
+    if all(test.difference is None for test in comparison.tests):
+        return None
+    places = decimals(comparison)
+    pairs = [f"{test.a} minus {test.b} {difference_words(test, places)}" for test in comparison.tests]
+    return Plot(
+        "differences",
+        partial(_draw_differences, comparison),
+        f"Differences in {primary_words(comparison)}: {'; '.join(pairs)}.",
+        "A filled mark is a difference that was shown. An empty one leaves open which of the two is better; that is "
+        "not the same as equal.",
+    )
 
 
 def _draw_differences(comparison: Comparison, width: float, ink: str) -> Figure:
@@ -430,37 +444,3 @@ def _wrapped(opening: str, words: Sequence[str], width: float) -> list[str]:
     if not words:
         return []
     return [line] if len(line) < 15 * width else [opening.strip(), *words]
-
-
-def _words_on_curves(comparison: Comparison) -> str:
-    places = decimals(comparison)
-    ends = [
-        f"{arm.name} ends at {fixed(mean[-1].value, places)}" if (mean := arm.curve) else f"{arm.name} diverged"
-        for arm in comparison.arms
-    ]
-    return (
-        f"Learning curves on validation in {primary_words(comparison)}, over {comparison.unit} seen and over training "
-        f"time: {'; '.join(map(inert, ends))}."
-    )
-
-
-def _words_on_figures(comparison: Comparison) -> str:
-    places = decimals(comparison)
-    arms = [f"{inert(arm.name)} {mean_words(arm, places)}" for arm in comparison.arms]
-    return f"{on_part(comparison)}: {'; '.join(arms)}."
-
-
-def _words_on_differences(comparison: Comparison) -> str:
-    places = decimals(comparison)
-    pairs = [f"{inert(test.a)} minus {inert(test.b)} {difference_words(test, places)}" for test in comparison.tests]
-    return f"Differences in {primary_words(comparison)}: {'; '.join(pairs)}."
-
-
-PLOTS = {
-    "curves": Plot(_draw_curves, _words_on_curves, lambda it: any(run.curve for arm in it.arms for run in arm.runs)),
-    "figures": Plot(_draw_figures, _words_on_figures, lambda it: any(arm.mean is not None for arm in it.arms)),
-    "differences": Plot(
-        _draw_differences, _words_on_differences, lambda it: any(test.difference is not None for test in it.tests)
-    ),
-}
-"""The figures by the names of their files."""

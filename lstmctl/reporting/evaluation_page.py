@@ -2,22 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from lstmctl.metrics import metric
 from lstmctl.reporting import page
 from lstmctl.reporting.comparison_tables import Table
-from lstmctl.reporting.drawing import NARROW_WIDTH, write_plot
+from lstmctl.reporting.drawing import Plot
 from lstmctl.reporting.evaluation_tables import beats, beats_all, by_channel, by_label, by_step, overall, scored
-from lstmctl.reporting.forecast_plots import (
-    MOST_PANELS,
-    draw_forecasts,
-    draw_steps,
-    has_steps,
-    inline_forecasts,
-    inline_steps,
-)
-from lstmctl.reporting.label_plots import draw_confusion, has_confusion, inline_confusion
+from lstmctl.reporting.forecast_plots import MOST_PANELS, forecast_plot, step_plot
+from lstmctl.reporting.label_plots import confusion_plot
 from lstmctl.reporting.stored_evaluation import StoredEvaluation
 
 MOST_CHANNELS = 400
@@ -25,24 +16,17 @@ WORDS = ("", "channel", "label")
 """Columns of a table that are read as words; all others are figures."""
 
 
-def write_evaluation_plots(run: Path, stored: StoredEvaluation | None) -> list[Path]:
-    """Write `plots/forecasts`, `plots/steps` and `plots/confusion` (.svg and .png) in a run folder, as far as there is
-    anything to draw.
-
-    Raises:
-        ResourceError: the disk is full or the folder is gone.
-    """
+def evaluation_plots(stored: StoredEvaluation | None) -> dict[str, Plot]:
+    """Return the plots of an evaluation that have something to show, by their names."""
     if stored is None:
-        return []
-    written = []
-    if examples := stored.examples[:MOST_PANELS]:
-        written += write_plot(run, "forecasts", lambda width, ink: draw_forecasts(examples, width, ink))
-    if has_confusion(stored.evaluation):
-        written += write_plot(run, "confusion", lambda width, ink: draw_confusion(stored.evaluation, width, ink))
-    steps, primary = stored.evaluation.by_step, stored.primary
-    if has_steps(steps, primary):
-        written += write_plot(run, "steps", lambda width, ink: draw_steps(steps, primary, width, ink))
-    return written
+        return {}
+    evaluation = stored.evaluation
+    plots = (
+        forecast_plot(stored.examples[:MOST_PANELS]),
+        step_plot(evaluation.by_step, stored.primary),
+        confusion_plot(evaluation),
+    )
+    return {plot.name: plot for plot in plots if plot is not None}
 
 
 def beside_baselines(stored: StoredEvaluation | None) -> str:
@@ -64,20 +48,20 @@ def forecast_sections(stored: StoredEvaluation | None) -> list[str]:
     """Sections on forecasts: examples, errors by step and by channel; empty ones where nothing is known."""
     if stored is None:
         return []
-    evaluation, primary = stored.evaluation, stored.primary
-    wide = inline_steps(evaluation.by_step, primary, identity="steps-wide", shown="wide")
-    narrow = inline_steps(evaluation.by_step, primary, width=NARROW_WIDTH, identity="steps-narrow", shown="narrow")
+    evaluation, primary, plots = stored.evaluation, stored.primary, evaluation_plots(stored)
+    about = f"Windows of the {evaluation.split} part, in the series' own units. {_coverage(stored)}"
     return [
-        page.section("Forecasts", _examples(stored)),
+        page.section(
+            "Forecasts", f'<p class="soft">{page.text(about.strip())}</p>', page.figure(plots["forecasts"])
+        )
+        if "forecasts" in plots
+        else "",
         page.section(
             "Error by step",
-            f"<figure>\n{wide}\n{narrow}\n</figure>" if wide else "",
+            page.figure(plots.get("steps")),
             page.folded("As a table", _table(by_step(evaluation, primary))),
         ),
-        page.section(
-            "By channel",
-            _table(by_channel(evaluation, primary, most=MOST_CHANNELS)),
-        ),
+        page.section("By channel", _table(by_channel(evaluation, primary, most=MOST_CHANNELS))),
     ]
 
 
@@ -86,20 +70,8 @@ def label_section(stored: StoredEvaluation | None) -> str:
     if stored is None or not stored.evaluation.by_label:
         return ""
     evaluation = stored.evaluation
-    wide = inline_confusion(evaluation, identity="confusion-wide", shown="wide")
-    narrow = inline_confusion(evaluation, width=NARROW_WIDTH, identity="confusion-narrow", shown="narrow")
-    figures = f"<figure>\n{wide}\n{narrow}\n</figure>" if wide else ""
-    return page.section("By label", figures, _table(by_label(evaluation, most=MOST_CHANNELS)))
-
-
-def _examples(stored: StoredEvaluation) -> str:
-    examples = stored.examples[:MOST_PANELS]
-    if not examples:
-        return ""
-    wide = inline_forecasts(examples, identity="forecasts-wide", shown="wide")
-    narrow = inline_forecasts(examples, width=NARROW_WIDTH, identity="forecasts-narrow", shown="narrow")
-    about = f"Windows of the {stored.evaluation.split} part, in the series' own units. {_coverage(stored)}"
-    return f'<p class="soft">{page.text(about.strip())}</p>\n<figure>\n{wide}\n{narrow}\n</figure>'
+    table = _table(by_label(evaluation, most=MOST_CHANNELS))
+    return page.section("By label", page.figure(confusion_plot(evaluation)), table)
 
 
 def _coverage(stored: StoredEvaluation) -> str:

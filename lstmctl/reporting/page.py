@@ -6,6 +6,7 @@ from collections.abc import Container, Iterable, Sequence
 from html import escape
 
 from lstmctl.reporting.console import inert
+from lstmctl.reporting.drawing import Plot
 
 STYLE = """
 :root { color-scheme: light dark;
@@ -94,6 +95,14 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, words: Conta
         for row in rows
     )
     return f'<div class="box" tabindex="0"><table>\n<tr>{head}</tr>\n{body}\n</table></div>'
+
+
+def figure(plot: Plot | None) -> str:
+    """A plot in two widths, with how it is read; nothing where there is none."""
+    if plot is None:
+        return ""
+    caption = f'\n<p class="soft">{text(plot.caption)}</p>' if plot.caption else ""
+    return f"<figure>\n{plot.svg('wide')}\n{plot.svg('narrow')}\n</figure>{caption}"
 
 
 def preformatted(content: str, *, prose: bool = False) -> str:

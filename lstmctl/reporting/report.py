@@ -12,15 +12,14 @@ from lstmctl.errors import RunError
 from lstmctl.metrics import metric
 from lstmctl.reporting import page
 from lstmctl.reporting.data_facts import data_facts, data_notes, is_number, number
-from lstmctl.reporting.drawing import NARROW_WIDTH
 from lstmctl.reporting.evaluation_page import (
     beside_baselines,
     forecast_sections,
     label_section,
-    write_evaluation_plots,
+    evaluation_plots,
 )
 from lstmctl.reporting.history import History, read_history
-from lstmctl.reporting.plots import inline_curves, write_curves
+from lstmctl.reporting.curve_plots import curve_plot
 from lstmctl.reporting.quantities import duration, figure, short_count
 from lstmctl.storage import read_plain, replace_file
 
@@ -45,8 +44,9 @@ def write_report(run: Path, upcoming: Mapping[str, Any] | None = None) -> Path:
     """
     history = read_history(run)
     history = replace(history, info={**history.info, **(upcoming or {})})
-    write_curves(run)
-    write_evaluation_plots(run, history.evaluation)
+    for plot in (curve_plot(history), *evaluation_plots(history.evaluation).values()):
+        if plot is not None:
+            plot.write(run)
     path = run / REPORT
     replace_file(path, report(history).encode())
     return path
@@ -147,10 +147,7 @@ def _how_scored(history: History) -> str:
 
 
 def _curves(history: History) -> str:
-    wide = inline_curves(history, identity="wide")
-    if not wide:
-        return '<p class="soft">Training left no curve.</p>'
-    return f"<figure>\n{wide}\n{inline_curves(history, width=NARROW_WIDTH, identity='narrow')}\n</figure>"
+    return page.figure(curve_plot(history)) or '<p class="soft">Training left no curve.</p>'
 
 
 def _evaluations(history: History) -> str:

@@ -8,16 +8,11 @@ from urllib.parse import quote
 from lstmctl.records import Sweep
 from lstmctl.reporting import page
 from lstmctl.reporting.comparison_words import better_words, names_words, on_part, seeds_words
-from lstmctl.reporting.drawing import NARROW_WIDTH
-from lstmctl.reporting.sweep_plots import inline_sweep_plot, write_sweep_plot
+from lstmctl.reporting.sweep_plots import sweep_plot
 from lstmctl.reporting.sweep_tables import latex, markdown, sweep_table
 from lstmctl.reporting.sweep_words import arm_names, sweep_statement, value_name
 from lstmctl.storage import replace_file
 
-HOW_TO_READ = (
-    "A line an arm through its means, each seed a small dot, each bar the interval of a mean. The interval tells how "
-    "far the mean would move with other seeds; one without an end goes on out of view."
-)
 
 
 def write_sweep(sweep: Sweep) -> Path:
@@ -30,7 +25,7 @@ def write_sweep(sweep: Sweep) -> Path:
         ResourceError: the disk is full or the folder cannot be written; an older report stands.
     """
     folder = Path(sweep.path)
-    write_sweep_plot(sweep)
+    sweep_plot(sweep).write(folder)
     for name, form in (("table.md", markdown), ("table.tex", latex)):
         replace_file(folder / name, form(sweep).encode())
     path = folder / "report.html"
@@ -43,13 +38,10 @@ def sweep_report(sweep: Sweep) -> str:
     title = f"{names_words(arm_names(sweep))} on {sweep.config} by {sweep.key}"
     table = sweep_table(sweep)
     warnings = "\n".join(f'<p class="warning">{page.text(note)}</p>' for note in table.notes)
-    figures = "\n".join(
-        [inline_sweep_plot(sweep, shown="wide"), inline_sweep_plot(sweep, width=NARROW_WIDTH, shown="narrow")]
-    )
     parts = [
         _heading(sweep, title),
         page.section(
-            "Curve", warnings, f'<figure>\n{figures}\n</figure>\n<p class="soft">{page.text(HOW_TO_READ)}</p>'
+            "Curve", warnings, page.figure(sweep_plot(sweep))
         ),
         page.section(
             "Figures",

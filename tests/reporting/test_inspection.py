@@ -11,7 +11,6 @@ from pathlib import Path
 import pytest
 from matplotlib.image import AxesImage
 
-from lstmctl.errors import UsageError
 from lstmctl.findings import (
     GateFindings,
     GradientCourse,
@@ -27,15 +26,9 @@ from lstmctl.findings import (
     Subject,
     Tracked,
 )
-from lstmctl.reporting.gate_plots import draw_gates, mark, write_gates
-from lstmctl.reporting.inspection_plots import (
-    draw_gradients,
-    draw_memory,
-    draw_recall,
-    has_memory,
-    write_gradients,
-    write_memory,
-)
+from lstmctl.reporting.drawing import Plot
+from lstmctl.reporting.gate_plots import gate_plot, mark
+from lstmctl.reporting.inspection_plots import gradient_plot, memory_plot, recall_plot
 from lstmctl.reporting.inspection_tables import run_names, show_gates, show_gradients, show_memory, show_recall
 from lstmctl.reporting.looks_page import look_sections, write_looks
 
@@ -93,8 +86,13 @@ RECALL = RecallFindings(
 )
 
 
+def of(plot: Plot | None) -> Plot:
+    assert plot is not None
+    return plot
+
+
 def images(findings: GateFindings) -> list[AxesImage]:
-    return [axis.images[0] for axis in draw_gates(findings, 6.5, "black").axes if axis.images]
+    return [axis.images[0] for axis in gate_plot(findings).draw(6.5, "black").axes if axis.images]
 
 
 def lines(show: object, findings: object) -> list[str]:
@@ -116,7 +114,7 @@ def test_shares_have_a_scale_from_0_to_1_and_what_has_a_sign_one_around_0() -> N
 
 
 def test_panels_units_and_symbols_are_named() -> None:
-    drawing = draw_gates(GATES, 6.5, "black")
+    drawing = gate_plot(GATES).draw(6.5, "black")
     panels = [axis for axis in drawing.axes if axis.images]
     assert [panel.get_title(loc="left") for panel in panels] == ["gate f", "candidate g", "cell state"]
     assert [label.get_text() for label in panels[-1].get_xticklabels()] == ["A", "·", "⏎"]
@@ -128,7 +126,7 @@ def test_panels_units_and_symbols_are_named() -> None:
 def test_all_symbols_have_room() -> None:
     symbols = tuple("abcdefghij" * 12)
     panel = Panel("hidden", "state", False, (tuple(0.01 * number for number in range(120)),))
-    drawing = draw_gates(replace(GATES, symbols=symbols, panels=(panel,), units=(3,)), 6.5, "black")
+    drawing = gate_plot(replace(GATES, symbols=symbols, panels=(panel,), units=(3,))).draw(6.5, "black")
     drawing.draw_without_rendering()
     axis = drawing.axes[0]
     labels = [label.get_window_extent() for label in axis.get_xticklabels()]
@@ -148,7 +146,7 @@ def test_units_that_track_are_told_with_both_halves() -> None:
 
 def test_gradients_are_a_line_a_state_on_a_logarithmic_axis() -> None:
     other = replace(GRADIENTS, about=replace(ABOUT, run="/runs/b"), courses=(FADING,), weights="initial")
-    drawing = draw_gradients([GRADIENTS, other], 6.5, "black")
+    drawing = of(gradient_plot([GRADIENTS, other])).draw(6.5, "black")
     (panel,) = drawing.axes
     assert panel.get_yscale() == "log"
     drawn = [line for line in panel.lines if len(line.get_ydata()) == 3]  # type: ignore[arg-type]
@@ -168,7 +166,7 @@ def test_gradients_are_a_line_a_state_on_a_logarithmic_axis() -> None:
 
 def test_powers_of_ten_are_written_in_plain_characters() -> None:
     steep = replace(FADING, norms=(1.0, 1e-9, 1e-18), low=(1.0, 1e-9, 1e-18), high=(1.0, 1e-9, 1e-18))
-    drawing = draw_gradients([replace(GRADIENTS, courses=(steep,))], 6.5, "black")
+    drawing = of(gradient_plot([replace(GRADIENTS, courses=(steep,))])).draw(6.5, "black")
     drawing.draw_without_rendering()
     labels = {label.get_text() for label in drawing.axes[0].get_yticklabels()}
     assert {"10⁻³", "10⁻¹⁵"} <= labels
@@ -177,7 +175,7 @@ def test_powers_of_ten_are_written_in_plain_characters() -> None:
 def test_layers_can_be_chosen() -> None:
     deep = replace(GRADIENTS, courses=(FADING, replace(FADING, layer=2, norms=(4.0, 2.0, 1.0))))
     for layer, norms in ((None, [4.0, 2.0, 1.0]), (1, [1.0, 0.5, 0.25])):
-        panel = draw_gradients([deep], 6.5, "black", layer).axes[0]
+        panel = of(gradient_plot([deep], layer)).draw(6.5, "black").axes[0]
         assert [list(line.get_ydata()) for line in panel.lines if len(line.get_ydata()) == 3] == [norms]  # type: ignore[arg-type]
         assert panel.get_ylabel().endswith("layer 1" if layer else "last layer")
 
@@ -200,7 +198,7 @@ def test_runs_of_one_name_are_told_apart_by_their_folders() -> None:
 
 
 def test_memory_is_a_course_of_shares_and_a_point_a_unit_and_gate() -> None:
-    constants, saturation = draw_memory(MEMORY, 6.5, "black").axes
+    constants, saturation = of(memory_plot(MEMORY)).draw(6.5, "black").axes
     line = constants.lines[0]
     assert (list(line.get_xdata()), list(line.get_ydata())) == ([1.0, 2.0, 30.0], [25.0, 50.0, 75.0])  # type: ignore[arg-type]
     assert constants.get_xscale() == "log"
@@ -218,7 +216,7 @@ def test_memory_is_told() -> None:
 def test_a_vanilla_network_is_drawn_by_its_eigenvalues() -> None:
     layer = LayerMemory(1, None, (), None, (), Spectrum(1.5, 2.0, ((1.5, 0.0), (0.0, 0.5), (0.0, -0.5))))
     findings = replace(MEMORY, layers=(layer,), notes=("U has spectral radius 1.5.",))
-    (panel,) = draw_memory(findings, 6.5, "black").axes
+    (panel,) = of(memory_plot(findings)).draw(6.5, "black").axes
     assert list(panel.lines[0].get_xdata()) == [1.5, 0.0, 0.0]  # type: ignore[arg-type]
     assert [patch.radius for patch in panel.patches] == [1]  # type: ignore[attr-defined]
     told = lines(show_memory, findings)
@@ -227,7 +225,7 @@ def test_a_vanilla_network_is_drawn_by_its_eigenvalues() -> None:
 
 
 def test_recall_is_a_line_beside_what_needs_no_memory() -> None:
-    (panel,) = draw_recall([RECALL], 6.5, "black").axes
+    (panel,) = of(recall_plot([RECALL])).draw(6.5, "black").axes
     drawn = {str(line.get_label()): list(line.get_ydata()) for line in panel.lines}  # type: ignore[arg-type]
     assert drawn["this run"] == [90, 50]
     assert drawn["last named"] == [100, 70]
@@ -244,22 +242,15 @@ def test_recall_is_told() -> None:
     assert told[4].split()[0] == "all"
 
 
-def test_pictures_are_png_or_svg(tmp_path: Path) -> None:
-    assert write_gates(tmp_path / "a.png", GATES).read_bytes().startswith(b"\x89PNG")
-    assert b"<svg" in write_memory(tmp_path / "a.svg", MEMORY).read_bytes()
-    with pytest.raises(UsageError, match=r"a\.pdf is neither"):
-        write_gradients(tmp_path / "a.pdf", [GRADIENTS])
-    with pytest.raises(ValueError, match="no gradient"):
-        write_gradients(tmp_path / "b.png", [replace(GRADIENTS, courses=())])
-    nothing = replace(MEMORY, layers=(LayerMemory(1, None, (), None, (), None),))
-    assert not has_memory(nothing)
-    with pytest.raises(ValueError, match="no memory"):
-        write_memory(tmp_path / "b.png", nothing)
+def test_what_has_nothing_to_draw_has_no_plot() -> None:
+    assert gradient_plot([replace(GRADIENTS, courses=())]) is None
+    assert memory_plot(replace(MEMORY, layers=(LayerMemory(1, None, (), None, (), None),))) is None
+    assert recall_plot([]) is None
 
 
 def test_recall_of_several_runs_is_a_line_each() -> None:
     other = replace(RECALL, about=replace(ABOUT, run="runs/a-gru-001", cell="gru"))
-    (panel,) = draw_recall([RECALL, other], 6.5, "black").axes
+    (panel,) = of(recall_plot([RECALL, other])).draw(6.5, "black").axes
     named = [str(line.get_label()) for line in panel.lines if not str(line.get_label()).startswith("_")]
     assert named == ["a-lstm-001", "a-gru-001", "last named", "most frequent", "uniform (chance)"]
 

@@ -16,7 +16,7 @@ import pytest
 from lstmctl.records import ArmResult, Comparison, RunResult, Sweep
 from lstmctl.reporting.palette import COLOURS
 from lstmctl.reporting.sweep_page import write_sweep
-from lstmctl.reporting.sweep_plots import draw_sweep, inline_sweep_plot, write_sweep_plot
+from lstmctl.reporting.sweep_plots import sweep_plot
 from lstmctl.reporting.sweep_tables import markdown, sweep_table
 
 pytestmark = pytest.mark.drawn
@@ -80,7 +80,7 @@ def boxes(sweep: Sweep, width: float) -> tuple[Any, dict[str, Any]]:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.transforms import Bbox
 
-    drawing = draw_sweep(sweep, width, "black")
+    drawing = sweep_plot(sweep).draw(width, "black")
     FigureCanvasAgg(drawing).draw()
     (panel,) = drawing.axes
     found = {}
@@ -185,11 +185,11 @@ def test_an_arm_that_diverged_has_a_cross_and_is_named_so(make_sweep: MakeSweep)
 
 def test_files_are_the_same_each_time_and_the_inline_figure_has_the_colours_of_the_page(make_sweep: MakeSweep) -> None:
     sweep = make_sweep()
-    paths = write_sweep_plot(sweep)
+    paths = sweep_plot(sweep).write(Path(sweep.path))
     assert [path.name for path in paths] == ["sweep.svg", "sweep.png"]
     contents = [path.read_bytes() for path in paths]
-    assert [path.read_bytes() for path in write_sweep_plot(sweep)] == contents
-    svg = inline_sweep_plot(sweep, width=3.6, shown="narrow")
+    assert [path.read_bytes() for path in sweep_plot(sweep).write(Path(sweep.path))] == contents
+    svg = sweep_plot(sweep).svg("narrow")
     root = ElementTree.fromstring(svg)
     assert root.get("class") == "narrow"
     assert "at 50 rnn 0.0007" in str(root.get("aria-label"))
