@@ -83,7 +83,8 @@ def gates(
     from lstmctl.cli.inspection_json import gates_json
     from lstmctl.cli.results import weights_json
     from lstmctl.reporting.gate_plots import gate_plot
-    from lstmctl.reporting.inspection_tables import show_gates
+    from lstmctl.reporting.inspection_tables import gate_blocks
+    from lstmctl.reporting.terminal import show
 
     run, file, overrides = run_table_and_moved(run, file, moved)
     opened = _opened(run, trust, file, overrides)
@@ -101,7 +102,7 @@ def gates(
     if json:
         output.write_json({**gates_json(found), **weights_json(opened)})
     else:
-        show_gates(found, stream=sys.stdout)
+        show(gate_blocks(found), stream=sys.stdout)
 
 
 @app.command(
@@ -133,7 +134,8 @@ def memory(
     from lstmctl.cli.inspection_json import memory_json
     from lstmctl.cli.results import weights_json
     from lstmctl.reporting.inspection_plots import memory_plot
-    from lstmctl.reporting.inspection_tables import show_memory
+    from lstmctl.reporting.inspection_tables import memory_blocks
+    from lstmctl.reporting.terminal import show
 
     run, file, overrides = run_table_and_moved(run, file, moved)
     opened = _opened(run, trust, file, overrides)
@@ -142,7 +144,7 @@ def memory(
     if json:
         output.write_json({**memory_json(found), **weights_json(opened)})
     else:
-        show_memory(found, stream=sys.stdout)
+        show(memory_blocks(found), stream=sys.stdout)
 
 
 @app.command(
@@ -182,7 +184,8 @@ def gradients(
     from lstmctl.cli.results import with_weights
     from lstmctl.errors import UsageError
     from lstmctl.reporting.inspection_plots import courses_of, gradient_plot
-    from lstmctl.reporting.inspection_tables import show_gradients
+    from lstmctl.reporting.inspection_tables import gradient_blocks
+    from lstmctl.reporting.terminal import show
 
     named, overrides = without_moved(runs or ())
     opened = [api.load_run(name, trust=trust, overrides=overrides) for name in _named_or_newest(named)]
@@ -197,7 +200,7 @@ def gradients(
     if json:
         output.write_json(with_weights(gradients_json(found), opened))
     else:
-        show_gradients(found, stream=sys.stdout)
+        show(gradient_blocks(found), stream=sys.stdout)
 
 
 @app.command(
@@ -235,7 +238,8 @@ def recall(
     from lstmctl.cli.inspection_json import recall_json
     from lstmctl.cli.results import with_weights
     from lstmctl.reporting.inspection_plots import recall_plot
-    from lstmctl.reporting.inspection_tables import show_recall
+    from lstmctl.reporting.inspection_tables import recall_blocks
+    from lstmctl.reporting.terminal import show
 
     named, overrides = without_moved(runs or ())
     opened = [_opened(name, trust, None, overrides) for name in _named_or_newest(named)]
@@ -244,8 +248,7 @@ def recall(
     if json:
         output.write_json(with_weights(recall_json(found), opened))
         return
-    for one in found:
-        show_recall(one, stream=sys.stdout)
+    show(recall_blocks(found), stream=sys.stdout)
 
 
 def _named_or_newest(names: Sequence[str]) -> Sequence[str | None]:

@@ -26,7 +26,6 @@ from lstmctl.reporting.comparison_words import (
     primary_words,
     these,
 )
-from lstmctl.reporting.console import inert
 from lstmctl.reporting.drawing import SMALL, WIDE, Plot, legend_name, ruled, shortened
 from lstmctl.reporting.palette import BLUE, LEVEL, colour_of, line_of, marker_of
 from lstmctl.reporting.quantities import short_count

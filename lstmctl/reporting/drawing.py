@@ -15,7 +15,7 @@ from functools import partial
 from html import escape
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 from lstmctl.errors import UsageError
 from lstmctl.reporting.console import inert
@@ -178,7 +178,7 @@ def _png(figure: Figure) -> bytes:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 
     # Not by `savefig`, which draws everything once more to lay it out.
-    buffer, canvas = io.BytesIO(), FigureCanvasAgg(figure)
+    buffer, canvas = io.BytesIO(), cast(Any, FigureCanvasAgg(figure))
     canvas.print_png(buffer, metadata={"Software": None})
     return buffer.getvalue()
 
@@ -186,7 +186,7 @@ def _png(figure: Figure) -> bytes:
 def _svg(figure: Figure) -> bytes:
     from matplotlib.backends.backend_svg import FigureCanvasSVG
 
-    buffer, canvas = io.BytesIO(), FigureCanvasSVG(figure)
+    buffer, canvas = io.BytesIO(), cast(Any, FigureCanvasSVG(figure))
     canvas.print_svg(buffer, metadata=dict.fromkeys(("Creator", "Date", "Format", "Type")))
     return buffer.getvalue()
 

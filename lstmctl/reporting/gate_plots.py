@@ -32,7 +32,9 @@ def gate_plot(findings: GateFindings) -> Plot:
     """Plot every gate and state of a layer over an input, one panel each."""
     cell, source = findings.about.cell, findings.about.source
     names = ", ".join(_title(panel) for panel in findings.panels)
-    return Plot("gates", partial(_draw_gates, findings), f"{cell} over {len(findings.symbols)} steps of {source}: {names}.")
+    return Plot(
+        "gates", partial(_draw_gates, findings), f"{cell} over {len(findings.symbols)} steps of {source}: {names}."
+    )
 
 
 def _draw_gates(findings: GateFindings, width: float, ink: str) -> Figure:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import io
 import math
+from collections.abc import Callable
 from dataclasses import replace
 from itertools import pairwise
-from pathlib import Path
+from typing import Any
 
 import pytest
 from matplotlib.image import AxesImage
@@ -26,11 +27,14 @@ from lstmctl.findings import (
     Subject,
     Tracked,
 )
+from lstmctl.records import Comparison
+from lstmctl.reporting.blocks import Block, Heading
+from lstmctl.reporting.comparison_page import comparison_blocks, write_comparison
 from lstmctl.reporting.drawing import Plot
 from lstmctl.reporting.gate_plots import gate_plot, mark
 from lstmctl.reporting.inspection_plots import gradient_plot, memory_plot, recall_plot
-from lstmctl.reporting.inspection_tables import run_names, show_gates, show_gradients, show_memory, show_recall
-from lstmctl.reporting.looks_page import look_sections, write_looks
+from lstmctl.reporting.inspection_tables import gate_blocks, gradient_blocks, memory_blocks, recall_blocks, run_names
+from lstmctl.reporting.terminal import show
 
 pytestmark = pytest.mark.drawn
 
@@ -95,9 +99,9 @@ def images(findings: GateFindings) -> list[AxesImage]:
     return [axis.images[0] for axis in gate_plot(findings).draw(6.5, "black").axes if axis.images]
 
 
-def lines(show: object, findings: object) -> list[str]:
+def lines(blocks_of: Callable[[Any], list[Block]], findings: object) -> list[str]:
     stream = io.StringIO()
-    show(findings, stream=stream)  # type: ignore[operator]
+    show(blocks_of(findings), stream=stream)
     return stream.getvalue().splitlines()
 
 
@@ -135,7 +139,7 @@ def test_all_symbols_have_room() -> None:
 
 
 def test_units_that_track_are_told_with_both_halves() -> None:
-    told = lines(show_gates, GATES)
+    told = lines(gate_blocks, GATES)
     assert told[0] == "a-lstm-001: units that track something in the test part"
     assert told[2].split() == ["vowel", "1", "cell", "7", "+0.61", "-0.50", "tracks"]
     assert told[3].split() == ["capital", "letter", "2", "hidden", "3", "+0.60", "+0.40"]
@@ -181,14 +185,14 @@ def test_layers_can_be_chosen() -> None:
 
 
 def test_how_fast_gradients_fade_is_told() -> None:
-    told = lines(show_gradients, [GRADIENTS])
+    told = lines(gradient_blocks, [GRADIENTS])
     assert told[0] == "gradient of the loss at t by the state at t − k, at 64 positions of the test part"
     assert told[1].split("  ")[-1].strip() == "left at k = 2"
     assert told[2].split() == ["a-lstm-001", "1", "hidden", "0.500", "1.0", "2.5e-01"]
     assert told[3].split() == ["a-lstm-001", "1", "cell", "1.250", "∞", "3.1", "2.5e-01"]
     nothing = replace(GRADIENTS, courses=(), notes=("Nothing is carried.",))
-    assert lines(show_gradients, [nothing]) == ["Nothing is carried."]
-    assert lines(show_gradients, [nothing, GRADIENTS])[-1] == f"{nothing.about.run}: Nothing is carried."
+    assert lines(gradient_blocks, [nothing]) == ["Nothing is carried."]
+    assert lines(gradient_blocks, [nothing, GRADIENTS])[-1] == f"{nothing.about.run}: Nothing is carried."
 
 
 def test_runs_of_one_name_are_told_apart_by_their_folders() -> None:
@@ -208,7 +212,7 @@ def test_memory_is_a_course_of_shares_and_a_point_a_unit_and_gate() -> None:
 
 
 def test_memory_is_told() -> None:
-    told = lines(show_memory, MEMORY)
+    told = lines(memory_blocks, MEMORY)
     assert told[2].split() == ["1", "f", "1.0", "2.0", "30.0", "∞"]
     assert told[5].split() == ["1", "f", "17.5", "%", "75.0", "%", "1", "3"]
 
@@ -219,7 +223,7 @@ def test_a_vanilla_network_is_drawn_by_its_eigenvalues() -> None:
     (panel,) = of(memory_plot(findings)).draw(6.5, "black").axes
     assert list(panel.lines[0].get_xdata()) == [1.5, 0.0, 0.0]  # type: ignore[arg-type]
     assert [patch.radius for patch in panel.patches] == [1]  # type: ignore[attr-defined]
-    told = lines(show_memory, findings)
+    told = lines(memory_blocks, findings)
     assert told[2].split() == ["1", "1.500", "2.000"]
     assert told[3] == "U has spectral radius 1.5."
 
@@ -235,7 +239,7 @@ def test_recall_is_a_line_beside_what_needs_no_memory() -> None:
 
 
 def test_recall_is_told() -> None:
-    told = lines(show_recall, RECALL)
+    told = lines(recall_blocks, [RECALL])
     assert told[0] == "a-lstm-001: recall of the language in the test part, of 4 candidates"
     assert told[2].split("  ")[0] == "10–29"
     assert "90.0 % [85, 94]" in told[2]
@@ -255,17 +259,20 @@ def test_recall_of_several_runs_is_a_line_each() -> None:
     assert named == ["a-lstm-001", "a-gru-001", "last named", "most frequent", "uniform (chance)"]
 
 
-def test_a_comparison_shows_what_its_runs_look_like_inside(tmp_path: Path) -> None:
-    looks = Looks((GRADIENTS,), (RECALL,))
-    told = "\n".join(look_sections(looks))
-    assert "Gradients back in time" in told
-    assert "Recall by distance" in told
-    assert told.count("<svg") == 4  # each for a wide and for a narrow page
-    written = [path.name for path in write_looks(tmp_path, looks)]
-    assert written == ["gradients.svg", "gradients.png", "recall.svg", "recall.png"]
+def test_a_comparison_shows_what_its_runs_look_like_inside(make_comparison: Callable[..., Comparison]) -> None:
+    comparison, looks = make_comparison(), Looks((GRADIENTS,), (RECALL,))
+    titles = {block.text for block in comparison_blocks(comparison, looks) if isinstance(block, Heading)}
+    assert {"Gradients back in time", "Recall by distance"} <= titles
+    page = write_comparison(comparison, looks)
+    assert page.read_text(encoding="utf-8").count("<svg") == 10  # each for a wide and for a narrow page
+    assert {"gradients.svg", "gradients.png", "recall.svg", "recall.png"} <= {
+        path.name for path in (page.parent / "plots").iterdir()
+    }
 
 
-def test_what_cannot_be_looked_into_leaves_no_section(tmp_path: Path) -> None:
-    nothing = Looks((replace(GRADIENTS, courses=()),))
-    assert look_sections(nothing) == []
-    assert write_looks(tmp_path, nothing) == []
+def test_what_cannot_be_looked_into_leaves_no_section(make_comparison: Callable[..., Comparison]) -> None:
+    nothing = comparison_blocks(make_comparison(), Looks((replace(GRADIENTS, courses=()),)))
+    assert not {block.text for block in nothing if isinstance(block, Heading)} & {
+        "Gradients back in time",
+        "Recall by distance",
+    }

@@ -18,10 +18,11 @@ from hypothesis import strategies as st
 
 from lstmctl.errors import ResourceError, RunError
 from lstmctl.metrics import metric
+from lstmctl.reporting import html
+from lstmctl.reporting.curve_plots import curve_plot
 from lstmctl.reporting.drawing import Plot
 from lstmctl.reporting.history import History, read_history
-from lstmctl.reporting.curve_plots import curve_plot
-from lstmctl.reporting.report import report, spread, write_report
+from lstmctl.reporting.run_page import run_blocks, spread, write_report
 from lstmctl.reporting.stored_evaluation import read_evaluation
 
 pytestmark = pytest.mark.drawn
@@ -141,9 +142,7 @@ def test_nothing_from_a_file_becomes_markup(make_run: MakeRun) -> None:
     assert "<script" not in content
     assert "\x1b" not in content
     assert "\u202e" not in content
-    assert (
-        "&lt;script&gt;alert(&#x27;1&#x27;)&lt;/script&gt;&amp;amp;\\x1b[31m\\u202e&lt;b&gt;\nsecond\tline" in content
-    )
+    assert "&lt;script&gt;alert(&#39;1&#39;)&lt;/script&gt;&amp;amp;\\x1b[31m\\u202e&lt;b&gt;\nsecond\tline" in content
     assert text.count("alert('1')") >= 9
 
 
@@ -463,7 +462,7 @@ def test_no_channel_or_note_can_add_an_element(stored_evaluation: dict[str, Any]
         with TemporaryDirectory() as folder:
             (Path(folder) / "evaluation.json").write_text(json.dumps(stored), encoding="utf-8")
             history = History("run", info, evaluation=read_evaluation(Path(folder)))
-        return [tag for tag, _ in Outline(report(history)).elements]
+        return [tag for tag, _ in Outline(html.page(run_blocks(history))).elements]
 
     assert elements(name, f"n{note}") == elements("OT", "a note")
 
