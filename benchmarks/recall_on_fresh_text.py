@@ -16,7 +16,8 @@ from pathlib import Path
 
 from lstmctl import bundled, load_run
 from lstmctl.inspection import inspect_recall
-from lstmctl.reporting.inspection_tables import show_recall
+from lstmctl.reporting.inspection_tables import recall_blocks
+from lstmctl.reporting.terminal import show
 
 EDGES = (0, 10, 30, 60, 150, 250, 400, 550, 10**12)
 
@@ -32,7 +33,7 @@ def main() -> None:
         subprocess.run([*generator, "--seed", str(chosen.seed), "--size", str(chosen.size)], check=True)
         for name in chosen.runs:
             found = inspect_recall(load_run(name), file=Path(folder, "travellers.txt"), edges=EDGES)
-            show_recall(found, stream=sys.stdout)
+            show(recall_blocks([found]), stream=sys.stdout)
 
 
 if __name__ == "__main__":

@@ -9,6 +9,8 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
+from lstmctl.shown import Shown
+
 Direction = Literal["forward", "backward"]
 """Reading direction of a bidirectional network's cell. Findings of forward-only networks contain None instead."""
 TRACKS = 0.5
@@ -64,7 +66,7 @@ class Tracked:
 
 
 @dataclass(frozen=True, slots=True)
-class GateFindings:
+class GateFindings(Shown):
     """Gates and states over an input, and the units that track something."""
 
     about: Subject
@@ -130,7 +132,7 @@ class LayerMemory:
 
 
 @dataclass(frozen=True, slots=True)
-class MemoryFindings:
+class MemoryFindings(Shown):
     """Time constants and saturation of every layer."""
 
     about: Subject
@@ -167,7 +169,7 @@ class GradientCourse:
 
 
 @dataclass(frozen=True, slots=True)
-class GradientFindings:
+class GradientFindings(Shown):
     """Decay or growth of a run's gradient backwards in time."""
 
     about: Subject
@@ -203,7 +205,7 @@ class RecallBin:
 
 
 @dataclass(frozen=True, slots=True)
-class RecallFindings:
+class RecallFindings(Shown):
     """Recall of a run by distance."""
 
     about: Subject

@@ -8,6 +8,8 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any, Literal
 
+from lstmctl.shown import Shown
+
 Metrics = Mapping[str, float]
 
 
@@ -105,7 +107,7 @@ class Score:
 
 
 @dataclass(frozen=True, slots=True)
-class Evaluation:
+class Evaluation(Shown):
     """A run's score on one part of its data."""
 
     run: str
@@ -126,6 +128,8 @@ class Evaluation:
     """Of labels: how often each true one (row) was told as each (column), in the order of `by_label`."""
     counted: str = "windows"
     """What `windows` counts, in the plural."""
+    primary: str = ""
+    """The metric that the run is judged by, such as `mse_scaled`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,8 +187,14 @@ class SeriesForecast:
     """How far the clock of all these times is from UTC, as `+02:00` or `Z`; empty where the table did not say."""
 
 
+class Forecasts(list[SeriesForecast], Shown):
+    """Forecasts of several series, in the order of the series."""
+
+    __slots__ = ()
+
+
 @dataclass(frozen=True, slots=True)
-class Backtest:
+class Backtest(Shown):
     """Forecasts from many origins in order of time, each from what was known by then."""
 
     run: str
@@ -310,7 +320,7 @@ class Difference:
 
 
 @dataclass(frozen=True, slots=True)
-class Comparison:
+class Comparison(Shown):
     """All that a comparison came to."""
 
     path: str
@@ -349,7 +359,7 @@ class Comparison:
 
 
 @dataclass(frozen=True, slots=True)
-class Sweep:
+class Sweep(Shown):
     """The same comparison made for every value of one setting."""
 
     path: str

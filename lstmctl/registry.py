@@ -1,4 +1,4 @@
-"""Names of classes, and their resolution.
+"""Names of classes and functions, and their resolution.
 
 A table maps a plain name to ``"module:Class"``. A name with a colon is a user's own class; importing it runs code that
 is not part of lstmctl, so callers obtain consent (`--trust`) first.
@@ -11,11 +11,11 @@ import importlib
 import importlib.util
 import inspect
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
-from lstmctl.errors import ConfigError
+from lstmctl.errors import ConfigError, UsageError
 
 CELLS: Mapping[str, str] = {
     "rnn": "lstmctl.cells.rnn:RNN",
@@ -32,6 +32,36 @@ TASKS: Mapping[str, str] = {
     "transduction": "lstmctl.tasks.transduction:Transduction",
     "generation-from-label": "lstmctl.tasks.generation_from_label:GenerationFromLabel",
 }
+
+INSPECTIONS: Mapping[str, str] = {
+    "gates": "lstmctl.inspection:inspect_gates",
+    "memory": "lstmctl.inspection:inspect_memory",
+    "gradients": "lstmctl.inspection:inspect_gradients",
+    "recall": "lstmctl.inspection:inspect_recall",
+}
+"""Functions that look inside a run."""
+VIEWS: Mapping[str, str] = {
+    "Comparison": "lstmctl.reporting.comparison_page:comparison_blocks",
+    "Sweep": "lstmctl.reporting.sweep_page:sweep_blocks",
+    "Evaluation": "lstmctl.reporting.evaluation_page:evaluation_blocks",
+    "Backtest": "lstmctl.reporting.backtest_tables:backtest_blocks",
+    "Forecasts": "lstmctl.reporting.forecast_page:forecast_blocks",
+    "GateFindings": "lstmctl.reporting.inspection_page:gate_view",
+    "MemoryFindings": "lstmctl.reporting.inspection_page:memory_view",
+    "GradientFindings": "lstmctl.reporting.inspection_page:gradient_view",
+    "RecallFindings": "lstmctl.reporting.inspection_page:recall_view",
+}
+"""Functions from a result to the blocks that a notebook shows of it, by the result's class."""
+NOTEBOOK: Mapping[str, str] = {
+    "html": "lstmctl.reporting.notebook:html",
+    "plot": "lstmctl.reporting.notebook:figure",
+}
+"""Functions from a result to its form in a notebook."""
+TABLE_FORMS: Mapping[str, str] = {
+    "markdown": "lstmctl.reporting.papers:markdown",
+    "latex": "lstmctl.reporting.papers:latex",
+}
+"""Functions from blocks, and the command that they come from, to the text of a paper."""
 
 Class = TypeVar("Class")
 
@@ -77,6 +107,19 @@ def resolve(name: str, table: Mapping[str, str], base: type[Class], folders: Ite
         raise ConfigError(f"`{name}` must name a subclass of {base.__module__}.{base.__qualname__}")
     if found.__module__ != module_name:  # the stored source must be the one that defines the class
         raise ConfigError(f"`{name}` is defined in another module; name it there: `{found.__module__}:{class_name}`")
+    return found
+
+
+def function(name: str, table: Mapping[str, str]) -> Callable[..., Any]:
+    """The function that `name` stands for in a table of ``module:function``.
+
+    Raises:
+        UsageError: the table lacks the name.
+    """
+    if name not in table:
+        raise UsageError(f"`{name}` is not known; known are {', '.join(table)}")
+    module_name, _, function_name = table[name].partition(":")
+    found: Callable[..., Any] = getattr(importlib.import_module(module_name), function_name)
     return found
 
 

@@ -23,6 +23,7 @@ FLOORS = [
         "shell",
         "openmp",
         "step_grammar",
+        "shown",
     ],
     ["config", "cells", "data", "baselines", "intervals", "runs", "reporting"],
     ["protocols", "models", "decoding", "scoring", "tasks", "training"],
@@ -36,6 +37,9 @@ ARROWS = {
     "storage": {"errors"},
     "locks": {"errors", "storage"},
     "statistics": {"records"},
+    "records": {"shown"},
+    "findings": {"shown"},
+    "shown": {"registry"},
     "models": {"protocols"},
     "decoding": {"protocols", "models"},
     "scoring": {"protocols"},
@@ -45,7 +49,7 @@ ARROWS = {
     "inspection": {"api"},
     "__main__": {"cli"},
 }
-HEAVY = {"rich": {"reporting"}, "matplotlib": {"reporting"}, "typer": {"cli"}}
+HEAVY = {"rich": {"reporting"}, "matplotlib": {"reporting"}, "jinja2": {"reporting"}, "typer": {"cli"}}
 
 
 def room(path: Path) -> str:

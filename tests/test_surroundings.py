@@ -225,14 +225,14 @@ def test_figures_are_drawn_whatever_is_set_for_matplotlib(setting: str, tmp_path
     code = """
 import os
 from pathlib import Path
-from lstmctl.reporting.drawing import write_figure
+from lstmctl.reporting.drawing import Plot
 def draw(width, ink):
     from matplotlib.figure import Figure
     drawing = Figure(figsize=(width, 2))
     drawing.add_subplot().plot([1, 2])
     return drawing
 backend = os.environ.get("MPLBACKEND")
-write_figure(Path("a.png"), draw)
+Plot("a", draw).save(Path("a.png"))
 assert (os.environ.get("MPLBACKEND"), os.getcwd()) == (backend, str(Path("a.png").resolve().parent))
 """
     result = subprocess.run(

@@ -14,7 +14,7 @@ import torch
 from lstmctl import shell
 from lstmctl.errors import ConfigError, DivergedError, LstmctlError, ResourceError, RunError
 from lstmctl.registry import is_user_class
-from lstmctl.reporting.report import write_report
+from lstmctl.reporting.run_page import write_report
 from lstmctl.runs.folder import RunFolder, now
 
 log = logging.getLogger(__name__)

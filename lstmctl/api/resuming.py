@@ -26,7 +26,7 @@ from lstmctl.api.unchanged import (
 )
 from lstmctl.config import derive, dump
 from lstmctl.errors import ConfigError, RunError
-from lstmctl.reporting.report import has_report, write_report
+from lstmctl.reporting.run_page import has_report, write_report
 from lstmctl.runs.checkpoint import Snapshot, read_checkpoint
 from lstmctl.runs.folder import EVALUATION, RunFolder, find_to_resume, now, runs_root
 from lstmctl.storage import read_json, replace_file, replace_json

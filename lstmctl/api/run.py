@@ -7,13 +7,17 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
+from lstmctl import registry
 from lstmctl.api import backtesting, forecasting
 from lstmctl.api.trained import Trained
 from lstmctl.api.writing import Writing, author
 from lstmctl.data.encoding import TextEncoding, UnknownSymbolError
 from lstmctl.decoding import Sampling
 from lstmctl.errors import UsageError
-from lstmctl.records import Backtest, Evaluation, Generated, Prediction, Score, SeriesForecast
+from lstmctl.records import Backtest, Evaluation, Forecasts, Generated, Prediction, Score
+from lstmctl.reporting import html, notebook
+from lstmctl.reporting.history import read_history
+from lstmctl.reporting.run_page import run_summary
 from lstmctl.runs.folder import find_run, runs_root
 from lstmctl.tasks.problem import Corpus
 
@@ -83,21 +87,20 @@ class Run(Trained):
             by_label=scores["run"].by_label,
             confusion=scores["run"].confusion,
             counted="sequences" if self.task.unit == "sequences" else "windows",
+            primary=self.task.primary.name,
             notes=(
                 *scores["run"].notes,
                 *self.task.notes(corpus, part if called == part else "", chosen=self.info.get("headline") == "best"),
             ),
         )
 
-    def forecast(self, file: str | Path | None = None) -> list[SeriesForecast]:
+    def forecast(self, file: str | Path | None = None) -> Forecasts:
         """How every series goes on; see `forecasting.forecast`."""
-        return forecasting.forecast(self, None if file is None else str(file))
+        return Forecasts(forecasting.forecast(self, None if file is None else str(file)))
 
-    def sample_paths(
-        self, file: str | Path | None = None, *, count: int = 1, seed: int | None = None
-    ) -> list[SeriesForecast]:
+    def sample_paths(self, file: str | Path | None = None, *, count: int = 1, seed: int | None = None) -> Forecasts:
         """Ways in which every series may go on; see `forecasting.sample_paths`."""
-        return forecasting.sample_paths(self, None if file is None else str(file), count=count, seed=seed)
+        return Forecasts(forecasting.sample_paths(self, None if file is None else str(file), count=count, seed=seed))
 
     def backtest(self, **settings: Any) -> Backtest:
         """Forecast from many origins of the held-out part; see `backtesting.backtest`."""
@@ -119,6 +122,36 @@ class Run(Trained):
             raise UsageError("give either a FILE or --text")
         part = self.task.of_texts(texts) if file is None else self.task.of_file(str(file))
         return self.task.predictions(self.model, part, self.device)
+
+    def inspect(self, what: str, **settings: Any) -> Any:
+        """Look inside the network: `gates`, `memory`, `gradients` or `recall`.
+
+        Args:
+            settings: of `inspect_gates`, `inspect_memory`, `inspect_gradients` or `inspect_recall` in `inspection`.
+
+        Returns:
+            What was found (`findings`). It shows itself in a notebook, and its `plot()` is a matplotlib figure.
+
+        Raises:
+            UsageError: there is no such inspection, or the run cannot be inspected.
+            DataError: the data is missing or unfit.
+        """
+        return registry.function(what, registry.INSPECTIONS)(self, **settings)
+
+    def plot(self, name: str | None = None) -> Any:
+        """Return a plot of the run as a matplotlib figure: by default its curves.
+
+        Args:
+            name: another of its report's plots, such as `forecasts`, `steps` or `confusion`.
+
+        Raises:
+            UsageError: the run has no such plot.
+        """
+        return notebook.figure_of(run_summary(read_history(self.path)), name or "curves")
+
+    def _repr_html_(self) -> str:
+        """What the run reached, beside its baselines, as a notebook shows it."""
+        return html.fragment(run_summary(read_history(self.path)))
 
     def generate(self, prompt: str = "", **settings: Any) -> list[Generated]:
         """Continue a text; `settings` are those of `write`."""

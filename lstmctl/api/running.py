@@ -17,7 +17,7 @@ from lstmctl.api.unchanged import trained_as
 from lstmctl.config import dump
 from lstmctl.data.series import SeriesCorpus
 from lstmctl.records import Event, Finished, Score
-from lstmctl.reporting.report import write_report
+from lstmctl.reporting.run_page import write_report
 from lstmctl.runs.checkpoint import Snapshot
 from lstmctl.runs.folder import CALIBRATION, EVALUATION, RunFolder, now
 from lstmctl.storage import disk_errors, replace_file, replace_json

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from lstmctl.cli.arguments import Json, Moved, Quiet, RunArgument, Trust, without_moved
-
-if TYPE_CHECKING:
-    from lstmctl.records import Backtest
 
 EXAMPLES = """\
 Examples:
@@ -61,7 +59,9 @@ def backtest(
     from lstmctl.errors import UsageError
     from lstmctl.registry import cell_name
     from lstmctl.reporting import console
+    from lstmctl.reporting.backtest_tables import backtest_tables
     from lstmctl.reporting.live import TrainingDisplay
+    from lstmctl.reporting.terminal import show
 
     if output is not None:
         check_ending(output)
@@ -92,37 +92,4 @@ def backtest(
             }
         )
     elif not quiet:
-        _show(result)
-
-
-def _show(result: Backtest) -> None:
-    import sys
-
-    from lstmctl.metrics import metric
-    from lstmctl.reporting import console
-
-    names = list(result.scores["adaptive"].metrics)
-    rows = [
-        [metric(name).words, *(_shown(score.metrics.get(name)) for score in result.scores.values())] for name in names
-    ]
-    refit = "a new network for each" if result.refit else "one network"
-    title = f"{result.run} on {result.split}: {result.origins:,} origins, {result.stride:,} rows apart, {refit}"
-    console.print_table(title, ["", *(f"{kind} intervals" for kind in result.scores)], rows, stream=sys.stdout)
-    levels = [one for one in map(metric, names) if one.interval and one.unit != "scaled"]
-    channels = result.scores["adaptive"].by_channel
-    if len(channels) > 1:
-        rows = [
-            [channel, kind, *(_shown(score.by_channel[channel].get(one.name)) for one in levels)]
-            for channel in channels
-            for kind, score in result.scores.items()
-        ]
-        columns = [one.short_words for one in levels]
-        console.print_table("by channel", ["channel", "intervals", *columns], rows, stream=sys.stdout)
-    for note in result.notes:
-        console.write_line(note, sys.stdout)
-
-
-def _shown(value: float | None) -> str:
-    from lstmctl.reporting.quantities import figure
-
-    return "" if value is None else figure(value)
+        show(backtest_tables(result), stream=sys.stdout)

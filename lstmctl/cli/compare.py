@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
+from lstmctl import registry
 from lstmctl.cli.arguments import (
     Json,
     Quiet,
@@ -39,11 +40,8 @@ class Match(StrEnum):
     time = "time"
 
 
-class TableForm(StrEnum):
-    """Format of a printed table."""
-
-    markdown = "markdown"
-    latex = "latex"
+TableForm = StrEnum("TableForm", list(registry.TABLE_FORMS))  # type: ignore[misc]
+"""Format of a printed table."""
 
 
 def compare(
@@ -124,6 +122,7 @@ def compare(
     from lstmctl.reporting import comparison_tables, sweep_tables
     from lstmctl.reporting.console import write_line
     from lstmctl.reporting.live_comparison import ComparisonDisplay
+    from lstmctl.reporting.terminal import show
 
     if json and table is not None:
         raise UsageError("--json and --table both write to stdout; use only one of them")
@@ -168,16 +167,14 @@ def compare(
         write_line(f"  {interrupted.again}")
         raise typer.Exit(128 + interrupted.signal) from None
     made = result.comparisons if isinstance(result, Sweep) else (result,)
-    # Functions for this kind of result.
-    tables: Any = sweep_tables if isinstance(result, Sweep) else comparison_tables
-    show: Any = sweep_tables.show_sweep if isinstance(result, Sweep) else comparison_tables.show_comparison
+    words = sweep_tables.in_words(result) if isinstance(result, Sweep) else comparison_tables.in_words(result)
     as_json: Any = comparison.sweep_as_json if isinstance(result, Sweep) else comparison.as_json
     if json:
         output.write_json(as_json(result))
     elif table is not None:
-        output.write(getattr(tables, table.value)(result))
+        output.write(registry.function(table.value, registry.TABLE_FORMS)(words, result.command))
     if not quiet:
-        show(result)
+        show(words)
         write_line(f"\n{Path(result.path) / 'report.html'}")
     if all(arm.status == "diverged" for one in made for arm in one.arms):
         raise typer.Exit(DivergedError.exit_code)

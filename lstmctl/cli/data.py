@@ -143,7 +143,7 @@ def _show_series(loaded: LoadedConfig, plot: Path | None, *, json: bool) -> None
     from lstmctl.data.listing import describe_series
     from lstmctl.data.series import Layout, open_series
     from lstmctl.reporting import console
-    from lstmctl.reporting.forecast_plots import write_series
+    from lstmctl.reporting.forecast_plots import series_plot
     from lstmctl.reporting.quantities import figure, sparkline
 
     data, task = loaded.settings.data, loaded.settings.task
@@ -153,8 +153,8 @@ def _show_series(loaded: LoadedConfig, plot: Path | None, *, json: bool) -> None
     lookback, horizon = task.lookback, task.horizon
     corpus = open_series(data.series, layout, loaded.folder, lookback=lookback, horizon=horizon, season=task.season)
     facts = describe_series(corpus, lookback, horizon)
-    if plot is not None:
-        write_series(plot, _courses(corpus))
+    if plot is not None and (drawn := series_plot(_courses(corpus))):
+        drawn.save(plot)
         console.write_line(str(plot))
     if json:
         output.write_json(facts)

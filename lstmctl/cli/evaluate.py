@@ -47,7 +47,8 @@ def evaluate(
     from lstmctl.config.schema import tasks_with
     from lstmctl.errors import UsageError
     from lstmctl.reporting import console
-    from lstmctl.reporting.evaluation_tables import show_evaluation
+    from lstmctl.reporting.evaluation_tables import evaluation_in_words
+    from lstmctl.reporting.terminal import show
 
     run, file, overrides = run_table_and_moved(run, file, moved)
     able = [tasks_with("read tables")] if file is not None else ()
@@ -74,9 +75,8 @@ def evaluate(
             }
         )
         return
-    primary = opened.task.primary
     if "write" not in opened.settings.task.abilities:
-        show_evaluation(evaluation, primary.name, stream=sys.stdout)
+        show(evaluation_in_words(evaluation), stream=sys.stdout)
         return
     rows = [["run", *(f"{value:.4f}" for value in evaluation.metrics.values())]]
     for name, metrics in evaluation.baselines.items():

@@ -52,7 +52,7 @@ def forecast(
     from lstmctl.data.forecast_table import as_csv, check_ending, write_forecast_table
     from lstmctl.registry import cell_name
     from lstmctl.reporting import console
-    from lstmctl.reporting.forecast_plots import write_forecasts
+    from lstmctl.reporting.forecast_plots import forecast_plot
 
     run, file = run_and_table(run, file)
     if output is not None:
@@ -60,8 +60,8 @@ def forecast(
     opened = api.load_run(run, task=[tasks_with("forecast")], trust=trust)
     forecasts = opened.forecast(file)
     model = cell_name(opened.settings.model.cell)
-    if plot is not None:
-        write_forecasts(plot, forecasts, title=f"{opened.name}: {model}")
+    if plot is not None and (drawn := forecast_plot(forecasts, title=f"{opened.name}: {model}")):
+        drawn.save(plot)
         console.write_line(str(plot))
     if output is not None:
         write_forecast_table(output, forecasts, model)

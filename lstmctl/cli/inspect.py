@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,6 +13,7 @@ from lstmctl.cli.arguments import Json, Moved, RunArgument, Trust, complete_run,
 
 if TYPE_CHECKING:
     from lstmctl.api import Run
+    from lstmctl.reporting.drawing import Plot as Drawn
 
 app = typer.Typer(help="Inspect a trained network.", no_args_is_help=True, rich_markup_mode=None)
 
@@ -82,8 +83,9 @@ def gates(
     from lstmctl.cli import output
     from lstmctl.cli.inspection_json import gates_json
     from lstmctl.cli.results import weights_json
-    from lstmctl.reporting.gate_plots import write_gates
-    from lstmctl.reporting.inspection_tables import show_gates
+    from lstmctl.reporting.gate_plots import gate_plot
+    from lstmctl.reporting.inspection_tables import gate_blocks
+    from lstmctl.reporting.terminal import show
 
     run, file, overrides = run_table_and_moved(run, file, moved)
     opened = _opened(run, trust, file, overrides)
@@ -97,11 +99,11 @@ def gates(
         units=_numbers(units),
         symbols=symbols,
     )
-    _draw(opened, "gates", plot, lambda path: write_gates(path, found))
+    _save(opened, gate_plot(found), plot)
     if json:
         output.write_json({**gates_json(found), **weights_json(opened)})
     else:
-        show_gates(found, stream=sys.stdout)
+        show(gate_blocks(found), stream=sys.stdout)
 
 
 @app.command(
@@ -133,18 +135,18 @@ def memory(
     from lstmctl.cli import output
     from lstmctl.cli.inspection_json import memory_json
     from lstmctl.cli.results import weights_json
-    from lstmctl.reporting.inspection_plots import has_memory, write_memory
-    from lstmctl.reporting.inspection_tables import show_memory
+    from lstmctl.reporting.inspection_plots import memory_plot
+    from lstmctl.reporting.inspection_tables import memory_blocks
+    from lstmctl.reporting.terminal import show
 
     run, file, overrides = run_table_and_moved(run, file, moved)
     opened = _opened(run, trust, file, overrides)
     found = inspection.inspect_memory(opened, file=file, split=split, steps=steps)
-    if has_memory(found):
-        _draw(opened, "memory", plot, lambda path: write_memory(path, found))
+    _save(opened, memory_plot(found), plot)
     if json:
         output.write_json({**memory_json(found), **weights_json(opened)})
     else:
-        show_memory(found, stream=sys.stdout)
+        show(memory_blocks(found), stream=sys.stdout)
 
 
 @app.command(
@@ -185,8 +187,9 @@ def gradients(
     from lstmctl.cli.inspection_json import gradients_json
     from lstmctl.cli.results import with_weights
     from lstmctl.errors import UsageError
-    from lstmctl.reporting.inspection_plots import courses_of, write_gradients
-    from lstmctl.reporting.inspection_tables import show_gradients
+    from lstmctl.reporting.inspection_plots import courses_of, gradient_plot
+    from lstmctl.reporting.inspection_tables import gradient_blocks
+    from lstmctl.reporting.terminal import show
 
     named, overrides = without_moved(runs or ())
     opened = [api.load_run(name, trust=trust, overrides=overrides) for name in _named_or_newest(named)]
@@ -197,12 +200,11 @@ def gradients(
     carrying = [one for one in found if one.courses]
     if layer is not None and any(not courses_of(one, layer) for one in carrying):
         raise UsageError(f"not every run has a layer {layer}")
-    if carrying:
-        _draw(opened[0], "gradients", plot, lambda path: write_gradients(path, carrying, layer))
+    _save(opened[0], gradient_plot(carrying, layer), plot)
     if json:
         output.write_json(with_weights(gradients_json(found), opened))
     else:
-        show_gradients(found, stream=sys.stdout)
+        show(gradient_blocks(found), stream=sys.stdout)
 
 
 @app.command(
@@ -241,18 +243,18 @@ def recall(
     from lstmctl.cli import output
     from lstmctl.cli.inspection_json import recall_json
     from lstmctl.cli.results import with_weights
-    from lstmctl.reporting.inspection_plots import write_recall
-    from lstmctl.reporting.inspection_tables import show_recall
+    from lstmctl.reporting.inspection_plots import recall_plot
+    from lstmctl.reporting.inspection_tables import recall_blocks
+    from lstmctl.reporting.terminal import show
 
     named, overrides = without_moved(runs or ())
     opened = [_opened(name, trust, None, overrides) for name in _named_or_newest(named)]
     found = [inspection.inspect_recall(one, file=file, split=split, kind=kind) for one in opened]
-    _draw(opened[0], "recall", plot, lambda path: write_recall(path, found))
+    _save(opened[0], recall_plot(found), plot)
     if json:
         output.write_json(with_weights(recall_json(found), opened))
         return
-    for one in found:
-        show_recall(one, stream=sys.stdout)
+    show(recall_blocks(found), stream=sys.stdout)
 
 
 def _named_or_newest(names: Sequence[str]) -> Sequence[str | None]:
@@ -282,15 +284,15 @@ def _numbers(units: str | None) -> list[int]:
         ) from error
 
 
-def _draw(run: Run, what: str, plot: Path | None, write: Callable[[Path], object]) -> None:
-    """Plot to the given file, or into the run's folder, and print the path on stderr."""
+def _save(run: Run, drawn: Drawn | None, path: Path | None) -> None:
+    """Save a plot, by default in the run's folder, and print its path on stderr."""
     from lstmctl.reporting import console
     from lstmctl.storage import disk_errors
 
-    path = plot
+    if drawn is None:
+        return
     if path is None:
-        path = run.path / "plots" / f"inspect-{what}.png"
+        path = run.path / "plots" / f"inspect-{drawn.name}.png"
         with disk_errors(path.parent):
             path.parent.mkdir(exist_ok=True)
-    write(path)
-    console.write_line(str(path))
+    console.write_line(str(drawn.save(path)))

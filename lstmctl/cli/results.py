@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from lstmctl import shell
 from lstmctl.registry import is_user_class
 from lstmctl.reporting import console
-from lstmctl.reporting.evaluation_tables import beats, overall
+from lstmctl.reporting.evaluation_tables import overall, verdict
 from lstmctl.reporting.stored_evaluation import read_evaluation
 
 if TYPE_CHECKING:
@@ -54,8 +54,8 @@ def show_trained(run: Run, *, quiet: bool) -> None:
         _show_evaluated(run, stored)
     else:
         _show_figures(run)
-    if stored is not None and (verdict := beats(stored.evaluation, stored.primary)):
-        console.write_line(console.inert(verdict))
+    if stored is not None and (said := verdict(stored.evaluation)):
+        console.write_line(console.inert(said.text))
     console.write_line(
         f"{info['parameters']:,} parameters · {info['rate']:,.0f} {info['units']}/s · {info['training_seconds']:.0f} s "
         f"training · {info['precision']} on {info['device_name']}, kernel {info['kernel']}"
@@ -81,7 +81,7 @@ def _show_figures(run: Run) -> None:
 
 def _show_evaluated(run: Run, stored: StoredEvaluation) -> None:
     """Print the metrics that are comparable with baselines; all of them might not fit a terminal's width."""
-    table = overall(stored.evaluation, stored.primary)
+    table = overall(stored.evaluation)
     if table is not None:
         console.print_table(f"{run.name}, {_weights(run)}, {table.title}", table.columns, table.rows)
     for note in stored.evaluation.notes:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import sys
-from typing import Any
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
 
 import typer
 
 from lstmctl.cli.arguments import Json, RunArgument
+
+if TYPE_CHECKING:
+    from lstmctl.reporting.blocks import Table
 
 app = typer.Typer(help="List and show runs.", no_args_is_help=True, rich_markup_mode=None)
 
@@ -16,7 +20,7 @@ app = typer.Typer(help="List and show runs.", no_args_is_help=True, rich_markup_
 def list_(json: Json = False) -> None:
     """List all runs, oldest first, with their status and metrics; then all comparisons and sweeps."""
     from lstmctl.cli import output
-    from lstmctl.reporting import console
+    from lstmctl.reporting import console, terminal
     from lstmctl.runs.comparisons import list_comparisons, list_sweeps, summarise_comparison, summarise_sweep
     from lstmctl.runs.folder import list_runs, runs_root
     from lstmctl.runs.summary import summarise
@@ -30,21 +34,19 @@ def list_(json: Json = False) -> None:
     if not rows and not comparisons and not sweeps:
         console.write_line(f"no runs in {runs_root()}; start one with `lstmctl train`")
         return
-    columns = ["run", "status", "cell", "parameters", "step", "primary", "started"]
-    _print(columns, rows)
-    if rows and comparisons:
-        console.write_line("", sys.stdout)
-    _print(["comparison", "status", "arms", "runs"], comparisons)
-    if sweeps and (rows or comparisons):
-        console.write_line("", sys.stdout)
-    _print(["sweep", "status", "key", "values", "arms", "runs"], sweeps)
+    listed = [
+        _listed(("run", "status", "cell", "parameters", "step", "primary", "started"), rows),
+        _listed(("comparison", "status", "arms", "runs"), comparisons),
+        _listed(("sweep", "status", "key", "values", "arms", "runs"), sweeps),
+    ]
+    terminal.show([table for table in listed if table.rows], stream=sys.stdout)
 
 
 @app.command(epilog="Examples:\n\n\b\n  lstmctl runs show\n  lstmctl runs show latest --json")
 def show(run: RunArgument = None, json: Json = False) -> None:
     """Show a run's facts, data and metrics from `run.json`; --json prints its full contents."""
     from lstmctl.cli import output
-    from lstmctl.reporting import console
+    from lstmctl.reporting import terminal
     from lstmctl.runs.folder import find_any, runs_root
 
     folder = find_any(run, runs_root())
@@ -53,17 +55,16 @@ def show(run: RunArgument = None, json: Json = False) -> None:
         output.write_json({"run": str(folder.path), "info": info})
         return
     apart = {key: info[key] for key in ("data", "metrics") if isinstance(info.get(key), dict)}
-    rows = [[key, _cell(value)] for key, value in info.items() if value not in (None, {}, []) and key not in apart]
-    console.print_table(str(folder.path), ["", ""], rows, stream=sys.stdout)
-    _show_data(apart.get("data", {}))
-    _show_metrics(apart.get("metrics", {}))
+    rows = [(key, _cell(value)) for key, value in info.items() if value not in (None, {}, []) and key not in apart]
+    tables = [_facts(str(folder.path), rows), _data(apart.get("data", {})), _metrics(apart.get("metrics", {}))]
+    terminal.show([table for table in tables if table.rows], stream=sys.stdout)
 
 
 @app.command(epilog="Examples:\n\n\b\n  lstmctl runs report\n  lstmctl runs report travellers-lstm-001")
 def report(run: RunArgument = None) -> None:
     """Recreate a run's report.html and plots from the files in its folder, and print the path."""
     from lstmctl.cli import output
-    from lstmctl.reporting.report import write_report
+    from lstmctl.reporting.run_page import write_report
     from lstmctl.runs.folder import find_any, runs_root
 
     folder = find_any(run, runs_root())
@@ -72,37 +73,36 @@ def report(run: RunArgument = None) -> None:
     output.write(f"{path}\n")
 
 
-def _show_data(data: dict[str, Any]) -> None:
-    from lstmctl.reporting import console
+def _facts(title: str, rows: Iterable[tuple[str, str]]) -> Table:
+    from lstmctl.reporting.blocks import Table
+
+    return Table("facts", title, ("", ""), tuple(rows))
+
+
+def _data(data: dict[str, Any]) -> Table:
     from lstmctl.reporting.data_facts import data_facts
 
-    rows = [[name, str(value)] for name, value in data_facts(data) if value not in (None, "")]
+    rows = [(name, str(value)) for name, value in data_facts(data) if value not in (None, "")]
     notes = data.get("notes")
-    rows += [["note", str(note)] for note in notes] if isinstance(notes, list) else []
-    if rows:
-        console.write_line("", sys.stdout)
-        console.print_table("data", ["", ""], rows, stream=sys.stdout)
+    rows += [("note", str(note)) for note in notes] if isinstance(notes, list) else []
+    return _facts("data", rows)
 
 
-def _show_metrics(metrics: dict[str, Any]) -> None:
-    """Print metrics, with one row per metric and one column per part."""
+def _metrics(metrics: dict[str, Any]) -> Table:
+    """One row per metric, one column per part."""
     from lstmctl.metrics import metric
-    from lstmctl.reporting import console
+    from lstmctl.reporting.blocks import Table
 
     parts = {part: figures for part, figures in metrics.items() if isinstance(figures, dict)}
     names = dict.fromkeys(name for figures in parts.values() for name in figures)
-    if names:
-        rows = [[metric(name).words, *(_cell(figures.get(name)) for figures in parts.values())] for name in names]
-        console.write_line("", sys.stdout)
-        console.print_table("metrics", ["", *parts], rows, stream=sys.stdout)
+    rows = [(metric(name).words, *(_cell(figures.get(name)) for figures in parts.values())) for name in names]
+    return Table("metrics", "metrics", ("", *parts), tuple(rows))
 
 
-def _print(columns: list[str], rows: list[dict[str, Any]]) -> None:
-    from lstmctl.reporting import console
+def _listed(columns: tuple[str, ...], rows: Iterable[dict[str, Any]]) -> Table:
+    from lstmctl.reporting.blocks import Table
 
-    if rows:
-        cells = [[_cell(row[column]) for column in columns] for row in rows]
-        console.print_table("", columns, cells, stream=sys.stdout)
+    return Table("list", "", columns, tuple(tuple(_cell(row[column]) for column in columns) for row in rows))
 
 
 def _cell(value: object) -> str:

@@ -8,20 +8,33 @@ from urllib.parse import quote
 from lstmctl.findings import Looks
 from lstmctl.metrics import metric
 from lstmctl.records import ArmResult, Comparison, RunResult
-from lstmctl.reporting import page
-from lstmctl.reporting.comparison_plots import COLOURS, inline_comparison_plot, write_plots
-from lstmctl.reporting.comparison_tables import WORDS, Table, csv, latex, markdown, tables
+from lstmctl.reporting import html
+from lstmctl.reporting.blocks import (
+    Block,
+    Card,
+    Cards,
+    Code,
+    Facts,
+    Folded,
+    Heading,
+    Link,
+    Prose,
+    Table,
+    Words,
+    section,
+)
+from lstmctl.reporting.comparison_plots import comparison_plots
+from lstmctl.reporting.comparison_tables import csv, in_words, tables
 from lstmctl.reporting.comparison_words import (
     DIVERGED,
     baselines,
     better_words,
     budget_words,
+    data_kind,
     decimals,
     final_value,
     fixed,
     interval_words,
-    is_forecast,
-    is_of_sequences,
     match_words,
     metric_names,
     names_words,
@@ -36,40 +49,17 @@ from lstmctl.reporting.comparison_words import (
     value_words,
 )
 from lstmctl.reporting.data_facts import data_facts, data_notes
-from lstmctl.reporting.drawing import NARROW_WIDTH
-from lstmctl.reporting.looks_page import look_sections, write_looks
+from lstmctl.reporting.inspection_plots import gradient_plot, recall_plot
+from lstmctl.reporting.palette import colour_of
+from lstmctl.reporting.papers import latex, markdown
 from lstmctl.reporting.quantities import count, figure, short_count, size
 from lstmctl.storage import replace_file
 
 NOT_LOOKED = Looks()
-HOW_EACH_GOES_ON = "How each goes on after the last row"
-HOW_TO_READ = {
-    "figures": "Each dot is a run, each bar the interval of its arm's mean. The interval tells how far the mean would "
-    "move with other seeds, on this corpus and with these settings; it says nothing of other corpora.",
-    "differences": "A filled mark is a difference that was shown. An empty one leaves open which of the two is better; "
-    "that is not the same as equal.",
-    "curves": "The mean over seeds as a thick line, each seed as a thin one. On the way the validation part is read in "
-    "several lanes at once, so these figures differ a little from the final ones. The steep beginning is left out of "
-    "view where it would press the rest flat.",
-}
-HOW_TO_READ_FORECASTS = {
-    "figures": "Each dot is a run, each bar the interval of its arm's mean. The interval tells how far the mean would "
-    "move with other seeds, on these series and with these settings; it says nothing of other series.",
-    "differences": HOW_TO_READ["differences"],
-    "curves": "The mean over seeds as a thick line, each seed as a thin one. On the way only the windows that choose "
-    "the weights are scored, before intervals are calibrated, so these figures differ a little from the final ones. "
-    "The steep beginning is left out of view where it would press the rest flat.",
-}
-"""The same where the arms forecast series."""
-HOW_TO_READ_SEQUENCES = {
-    "figures": "Each dot is a run, each bar the interval of its arm's mean. The interval tells how far the mean would "
-    "move with other seeds, on these sequences and with these settings; it says nothing of other sequences.",
-    "differences": HOW_TO_READ["differences"],
-    "curves": "The mean over seeds as a thick line, each seed as a thin one. On the way no more than the first one or "
-    "two thousand sequences of the validation part are scored, so these figures can differ a little from the final "
-    "ones. The steep beginning is left out of view where it would press the rest flat.",
-}
-"""The same where each sequence stands for itself."""
+FILES = (
+    "Beside this page: every figure in figures.csv, the tables for a paper in table.tex and table.md, the figures in "
+    "plots/."
+)
 
 
 def write_comparison(comparison: Comparison, looks: Looks = NOT_LOOKED) -> Path:
@@ -85,196 +75,170 @@ def write_comparison(comparison: Comparison, looks: Looks = NOT_LOOKED) -> Path:
         ResourceError: the disk is full or the folder cannot be written; an older report stands.
     """
     folder = Path(comparison.path)
-    write_plots(comparison)
-    write_looks(folder, looks)
-    for name, form in (("figures.csv", csv), ("table.md", markdown), ("table.tex", latex)):
-        replace_file(folder / name, form(comparison).encode())
+    for plot in (*comparison_plots(comparison).values(), gradient_plot(looks.gradients), recall_plot(looks.recalls)):
+        if plot is not None:
+            plot.write(folder)
+    words, command = in_words(comparison), comparison.command
+    files = {"figures.csv": csv(comparison), "table.md": markdown(words), "table.tex": latex(words, command)}
+    for name, content in files.items():
+        replace_file(folder / name, content.encode())
     path = folder / "report.html"
-    replace_file(path, report(comparison, looks).encode())
+    replace_file(path, html.page(comparison_blocks(comparison, looks)).encode())
     return path
 
 
-def report(comparison: Comparison, looks: Looks = NOT_LOOKED) -> str:
-    """The page, as one self-contained HTML document; only the reports of the runs lie beside it."""
-    shown = {table.name: table for table in tables(comparison)}
-    parts = [
-        _heading(comparison),
-        page.section(
+def comparison_blocks(comparison: Comparison, looks: Looks = NOT_LOOKED) -> list[Block]:
+    """Return all that is shown of a comparison; its links lead to the reports of the runs beside the page."""
+    plots, shown = comparison_plots(comparison), {table.name: table for table in tables(comparison)}
+    figures, differences, costs = shown["figures"], shown.get("differences"), shown["costs"]
+    about = [f"{on_part(comparison)}, {better_words(comparison)}", seeds_words(comparison), budget_words(comparison)]
+    writing = (
+        "How each goes on after the last row"
+        if data_kind(comparison) == "series"
+        else "What each writes of an empty page"
+    )
+    return [
+        Heading(_title(comparison), 1),
+        Prose(comparison.statement, "lead"),
+        Prose(" · ".join(about), "soft"),
+        *section(
             "Figures",
             _cards(comparison),
-            _warnings(shown["figures"]),
-            _plot(comparison, "figures"),
-            page.folded("As a table", _table(shown["figures"])),
+            *figures.prose_of_warnings(),
+            plots.get("figures"),
+            Folded("As a table", (figures.body(),)),
         ),
-        page.section("Differences", *_differences(comparison, shown.get("differences"))),
-        page.section("Learning curves", _plot(comparison, "curves")),
-        *look_sections(looks),
-        page.section("Settings and cost", _warnings(shown["costs"]), _table(shown["costs"])),
-        page.section("Tuning", _tuning(comparison)),
-        page.section(
-            HOW_EACH_GOES_ON if is_forecast(comparison) else "What each writes of an empty page", _samples(comparison)
+        *(
+            section("Differences", *differences.prose_of_warnings(), plots.get("differences"), differences.body())
+            if differences is not None
+            else []
         ),
-        page.section("The same for every arm", page.facts(_shared(comparison))),
-        page.section("Data", page.facts(data_facts(comparison.data)), data_notes(comparison.data)),
-        page.section("Repeat it", _files(), page.preformatted(comparison.command), page.facts(_machine(comparison))),
-        page.section("Every run", _runs(comparison)),
+        *section("Learning curves", plots.get("curves")),
+        *section("Gradients back in time", gradient_plot(looks.gradients)),
+        *section("Recall by distance", recall_plot(looks.recalls)),
+        *section("Settings and cost", *costs.prose_of_warnings(), costs.body()),
+        *section("Tuning", *_tuning(comparison)),
+        *section(writing, _samples(comparison)),
+        *section("The same for every arm", _shared(comparison)),
+        *section("Data", Facts.known(data_facts(comparison.data)), *data_notes(comparison.data)),
+        *section("Repeat it", Prose(FILES, "soft"), Code(comparison.command), _machine(comparison)),
+        *section("Every run", _runs(comparison)),
     ]
-    return page.page(_title(comparison), parts)
 
 
 def _title(comparison: Comparison) -> str:
     return f"{names_words([arm.name for arm in comparison.arms])} on {comparison.config}"
 
 
-def _heading(comparison: Comparison) -> str:
-    about = [
-        f"{on_part(comparison)}, {better_words(comparison)}",
-        seeds_words(comparison),
-        budget_words(comparison),
-    ]
-    return (
-        f"<header>\n<h1>{page.text(_title(comparison))}</h1>\n"
-        f'<p class="lead">{page.text(comparison.statement)}</p>\n'
-        f'<p class="soft">{page.text(" · ".join(about))}</p>\n</header>'
-    )
-
-
-def _cards(comparison: Comparison) -> str:
+def _cards(comparison: Comparison) -> Cards:
     """A card for each arm, and one for what needs no recurrent network."""
     cards = [_arm_card(comparison, number, arm) for number, arm in enumerate(comparison.arms)]
     if levels := baselines(comparison):
         places = decimals(comparison)
-        items = "".join(f"<li>{fixed(value, places)} {page.text(name)}</li>" for name, value in levels)
-        cards.append(f'<div class="card"><h3>to compare with, without a network</h3>\n<ul>{items}</ul></div>')
-    return '<div class="cards">\n' + "\n".join(cards) + "\n</div>"
+        items = tuple((fixed(value, places), name) for name, value in levels)
+        cards.append(Card("to compare with, without a network", items=items))
+    return Cards(tuple(cards))
 
 
-def _arm_card(comparison: Comparison, number: int, arm: ArmResult) -> str:
+def _arm_card(comparison: Comparison, number: int, arm: ArmResult) -> Card:
     places = decimals(comparison)
     cell = "" if arm.name == arm.cell else f" ({arm.cell})"
     mean = "" if arm.mean is None else f"{interval_words(arm, places)} {percent(comparison.confidence)} interval"
     if arm.mean is not None and arm.low is None:
         mean = interval_words(arm, places).strip("()")
-    items = "".join(f"<li>{_run(comparison, run)}</li>" for run in arm.runs)
-    return (
-        f'<div class="card arm" style="--arm: var(--arm-{number % len(COLOURS) + 1})">'
-        f"<h3>{page.text(arm.name + cell)}</h3>\n"
-        f'<div class="figure">{value_words(arm.mean, places)}</div>\n'
-        + (f"<div>{page.text(mean)}</div>\n" if mean else "")
-        + f'<ul>{items}</ul>\n<div class="soft">{page.text(parameter_words(arm))} parameters</div></div>'
+    return Card(
+        arm.name + cell,
+        value_words(arm.mean, places),
+        mean,
+        tuple((value_words(run.value, places), _seed(comparison, run)) for run in arm.runs),
+        foot=f"{parameter_words(arm)} parameters",
+        colour=colour_of(number),
     )
 
 
-def _run(comparison: Comparison, run: RunResult) -> str:
-    """A seed's figure, with the way to the run's own report where it has one."""
+def _seed(comparison: Comparison, run: RunResult) -> Words:
+    """A run's seed, with a link to its own report if it has one."""
     words = f"seed {run.seed}"
     if (Path(comparison.path) / run.name / "report.html").is_file():
         # Quoted, a name can be nothing but that of a folder beside the page.
-        words = f'<a href="{quote(run.name, safe="")}/report.html">{words}</a>'
-    return f"{value_words(run.value, decimals(comparison))} {words}"
+        return Link(words, f"{quote(run.name, safe='')}/report.html")
+    return words
 
 
-def _plot(comparison: Comparison, name: str) -> str:
-    """A figure in two widths, with how it is read."""
-    wide = inline_comparison_plot(comparison, name, shown="wide")
-    if not wide:
-        return ""
-    narrow = inline_comparison_plot(comparison, name, width=NARROW_WIDTH, shown="narrow")
-    how = HOW_TO_READ_FORECASTS if is_forecast(comparison) else HOW_TO_READ
-    how = HOW_TO_READ_SEQUENCES if is_of_sequences(comparison) else how
-    return f'<figure>\n{wide}\n{narrow}\n</figure>\n<p class="soft">{page.text(how[name])}</p>'
-
-
-def _differences(comparison: Comparison, table: Table | None) -> list[str]:
-    return [] if table is None else [_warnings(table), _plot(comparison, "differences"), _table(table)]
-
-
-def _table(table: Table) -> str:
-    rows = page.table(table.columns, (*table.rows, *table.beneath), words=WORDS)
-    return f'{rows}\n<p class="soft">{page.text(table.about)}</p>'
-
-
-def _warnings(table: Table) -> str:
-    return "\n".join(f'<p class="warning">{page.text(note)}</p>' for note in table.notes)
-
-
-def _tuning(comparison: Comparison) -> str:
+def _tuning(comparison: Comparison) -> list[Block]:
     places = decimals(comparison)
     rows = [
-        [arm.name, settings_words(point), value_words(value, places), "chosen" if point == arm.chosen else ""]
+        (arm.name, settings_words(point), value_words(value, places), "chosen" if point == arm.chosen else "")
         for arm in comparison.arms
         for point, value in arm.tuning
     ]
     if not rows:
-        return ""
+        return []
     about = "Every arm was given the same grid, with a seed that is none of those compared. "
     if comparison.split == "validation":
         about += "Here validation is the last tenth of the training part, kept out of it for this; "
         about += "the part that is reported was not looked at."
     else:
         about += f"The best on validation was taken; the {comparison.split} part was not looked at."
-    columns = ["arm", "settings", f"{primary_words(comparison)}, validation", ""]
-    return f'<p class="soft">{page.text(about)}</p>\n{page.table(columns, rows, words=("arm", "settings", ""))}'
+    columns = ("arm", "settings", f"{primary_words(comparison)}, validation", "")
+    return [Prose(about, "soft"), Table("tuning", "", columns, tuple(rows), text_columns=("arm", "settings", ""))]
 
 
-def _samples(comparison: Comparison) -> str:
+def _samples(comparison: Comparison) -> Cards | None:
     if all(arm.mean is not None and not arm.sample for arm in comparison.arms):
-        return ""  # the task writes nothing
-    cards = []
-    # A course drawn in a line would be broken by wrapping it, and needs the whole width.
-    drawn = is_forecast(comparison)
-    for number, arm in enumerate(comparison.arms):
-        sample = (
-            page.preformatted(arm.sample, prose=not drawn)
-            or f"<p>{'Nothing.' if arm.mean is not None else DIVERGED}</p>"
-        )
-        style = f"--arm: var(--arm-{number % len(COLOURS) + 1})"
-        cards.append(f'<div class="card arm" style="{style}"><h3>{page.text(arm.name)}</h3>\n{sample}</div>')
-    return f'<div class="cards{" whole" if drawn else ""}">\n' + "\n".join(cards) + "\n</div>"
+        return None  # the task writes nothing
+    # A forecast drawn in a line would be broken by wrapping it, and needs the whole width.
+    drawn = data_kind(comparison) == "series"
+
+    def sample(arm: ArmResult) -> Block:
+        if arm.sample.strip():
+            return Code(arm.sample, wraps=not drawn)
+        return Prose("Nothing." if arm.mean is not None else DIVERGED)
+
+    cards = [Card(arm.name, body=sample(arm), colour=colour_of(number)) for number, arm in enumerate(comparison.arms)]
+    return Cards(tuple(cards), stacked=drawn)
 
 
-def _shared(comparison: Comparison) -> list[tuple[str, object]]:
-    return [
-        ("config", comparison.config),
-        ("changed in it", ", ".join(comparison.overrides)),
-        ("each run", budget_words(comparison)),
-        ("seeds", ", ".join(map(str, comparison.seeds))),
-        ("matched by", f"{comparison.match}: {match_words(comparison)}"),
-        ("runs at once", comparison.jobs),
-        ("reported part", comparison.split),
-    ]
-
-
-def _machine(comparison: Comparison) -> list[tuple[str, object]]:
-    machine = comparison.machine
-    versions = machine.get("versions") or {}
-    return [
-        ("device", machine.get("device_name")),
-        ("precision", machine.get("precision")),
-        ("threads", machine.get("threads")),
-        ("platform", machine.get("platform")),
-        ("versions", ", ".join(f"{name} {number}" for name, number in versions.items())),
-    ]
-
-
-def _files() -> str:
-    return (
-        '<p class="soft">Beside this page: every figure in <code>figures.csv</code>, the tables for a paper in '
-        "<code>table.tex</code> and <code>table.md</code>, the figures in <code>plots/</code>.</p>"
+def _shared(comparison: Comparison) -> Facts | None:
+    return Facts.known(
+        [
+            ("config", comparison.config),
+            ("changed in it", ", ".join(comparison.overrides)),
+            ("each run", budget_words(comparison)),
+            ("seeds", ", ".join(map(str, comparison.seeds))),
+            ("matched by", f"{comparison.match}: {match_words(comparison)}"),
+            ("runs at once", comparison.jobs),
+            ("reported part", comparison.split),
+        ]
     )
 
 
-def _runs(comparison: Comparison) -> str:
+def _machine(comparison: Comparison) -> Facts | None:
+    machine = comparison.machine
+    versions = machine.get("versions") or {}
+    return Facts.known(
+        [
+            ("device", machine.get("device_name")),
+            ("precision", machine.get("precision")),
+            ("threads", machine.get("threads")),
+            ("platform", machine.get("platform")),
+            ("versions", ", ".join(f"{name} {number}" for name, number in versions.items())),
+        ]
+    )
+
+
+def _runs(comparison: Comparison) -> Folded:
     """All figures of all runs, behind a line that opens them."""
     names = metric_names(comparison)
     several = len({part for part, _ in names}) > 1
-    columns = ["run", "status", f"{comparison.unit} seen", "rate", "time", "memory"]
-    columns += [f"{part}: {metric(name).words}" if several else metric(name).words for part, name in names]
     rows = []
     for _, run in runs(comparison):
-        figures = [final_value(run, part, name) for part, name in names]
+        found = [final_value(run, part, name) for part, name in names]
         rate = "" if run.rate is None else f"{short_count(run.rate)}/s"
         memory = "" if run.peak_memory is None else size(run.peak_memory)
-        row = [run.name, run.status, count(run.units), rate, time_words(run.seconds), memory]
-        rows.append(row + ["" if value is None else figure(value) for value in figures])
-    return page.folded(f"All figures of {len(rows)} runs", page.table(columns, rows, words=("run", "status")))
+        row = (run.name, run.status, count(run.units), rate, time_words(run.seconds), memory)
+        rows.append((*row, *("" if value is None else figure(value) for value in found)))
+    words = [f"{part}: {metric(name).words}" if several else metric(name).words for part, name in names]
+    columns = ("run", "status", f"{comparison.unit} seen", "rate", "time", "memory", *words)
+    table = Table("runs", "", columns, tuple(rows), text_columns=("run", "status"))
+    return Folded(f"All figures of {len(rows)} runs", (table,))

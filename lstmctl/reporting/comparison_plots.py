@@ -1,13 +1,12 @@
-"""The figures of a comparison: how the arms learnt, where they ended up, and how far they are apart."""
+"""Plots of a comparison: how the arms learned, what they reached, and how far they are apart."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from functools import partial
 from textwrap import wrap
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from lstmctl.metrics import metric
 from lstmctl.records import ArmResult, Comparison, CurvePoint
@@ -15,6 +14,7 @@ from lstmctl.reporting.comparison_words import (
     DIVERGED,
     baselines,
     better_words,
+    data_kind,
     decimals,
     difference_words,
     fixed,
@@ -24,30 +24,16 @@ from lstmctl.reporting.comparison_words import (
     on_part,
     percent,
     primary_words,
+    these,
 )
-from lstmctl.reporting.console import inert
-from lstmctl.reporting.drawing import (
-    PAPER_WIDTH,
-    SMALL,
-    WIDE,
-    inline_plot,
-    legend_name,
-    ruled,
-    shortened,
-    write_plot,
-)
+from lstmctl.reporting.drawing import SMALL, WIDE, Plot, legend_name, ruled, shortened
+from lstmctl.reporting.palette import BLUE, LEVEL, colour_of, line_of, marker_of
 from lstmctl.reporting.quantities import short_count
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-# Okabe and Ito's palette, without the yellow that is lost on white, and with a grey for the black of the axes.
-COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#4d4d4d")
-LINES: tuple[Any, ...] = ("-", "--", "-.", ":", (0, (6, 1, 1, 1, 1, 1)))
-MARKERS = ("o", "s", "^", "D", "v", "P")
-# 7 colours, 5 lines and 6 markers have no factor in common: the first 210 arms all differ, in grey print by two things.
-PAGE_COLOURS = {colour: f"var(--arm-{number}, {colour})" for number, colour in enumerate(COLOURS, 1)}
 SQUEEZED = 5.0
 """Where one arm goes on so many times longer than another, the axis is logarithmic."""
 FARTHEST = 3.0
@@ -56,54 +42,45 @@ LETTER = 0.062
 """Inches of a small letter, on average."""
 BELOW_A_PANEL = 38
 """Characters of a line under one of two panels."""
+OTHERS = {"corpus": "corpora", "series": "series", "sequences": "sequences"}
+ON_THE_WAY = {
+    "corpus": "On the way the validation part is read in several lanes at once, so these figures differ a little from "
+    "the final ones.",
+    "series": "On the way only the windows that choose the weights are scored, before intervals are calibrated, so "
+    "these figures differ a little from the final ones.",
+    "sequences": "On the way no more than the first one or two thousand sequences of the validation part are scored, "
+    "so these figures can differ a little from the final ones.",
+}
+"""How the points of a learning curve are scored, by what the arms learned from."""
 
 
-@dataclass(frozen=True)
-class Plot:
-    """One of the figures."""
-
-    draw: Callable[[Comparison, float, str], Figure]
-    """Of a width in inches, with axes in a colour."""
-    words: Callable[[Comparison], str]
-    """The same for those who do not see it."""
-    exists: Callable[[Comparison], bool]
-    """Whether there is anything to draw."""
-
-
-def write_plots(comparison: Comparison) -> list[Path]:
-    """Write `plots/NAME.svg` and `.png` in the comparison's folder, for each of `PLOTS` that has something to show.
-
-    Raises:
-        ResourceError: the disk is full or the folder is gone.
-    """
-
-    def write(name: str, plot: Plot) -> list[Path]:
-        return write_plot(Path(comparison.path), name, lambda width, ink: plot.draw(comparison, width, ink))
-
-    return [path for name, plot in PLOTS.items() if plot.exists(comparison) for path in write(name, plot)]
-
-
-def inline_comparison_plot(comparison: Comparison, name: str, *, width: float = PAPER_WIDTH, shown: str = "") -> str:
-    """One of `PLOTS` as an `<svg>` element in the page's colours, or nothing where there is nothing to draw.
-
-    Args:
-        width: in inches.
-        shown: the element's class; with `name` it begins every id inside.
-    """
-    plot = PLOTS[name]
-    if not plot.exists(comparison):
-        return ""
-    return inline_plot(
-        lambda width, ink: plot.draw(comparison, width, ink),
-        PAGE_COLOURS,
-        plot.words(comparison),
-        width=width,
-        identity=f"{name}-{shown}" if shown else name,
-        shown=shown,
-    )
+def comparison_plots(comparison: Comparison) -> dict[str, Plot]:
+    """Return the plots of a comparison that have something to show, by their names."""
+    plots = (curves_plot(comparison), metric_plot(comparison), differences_plot(comparison))
+    return {plot.name: plot for plot in plots if plot is not None}
 
 
 # ── learning curves ──
+
+
+def curves_plot(comparison: Comparison) -> Plot | None:
+    """Plot the learning curves of every arm, over what it has seen and over time."""
+    if not any(run.curve for arm in comparison.arms for run in arm.runs):
+        return None
+    places = decimals(comparison)
+    ends = [
+        f"{arm.name} ends at {fixed(mean[-1].value, places)}" if (mean := arm.curve) else f"{arm.name} diverged"
+        for arm in comparison.arms
+    ]
+    return Plot(
+        "curves",
+        partial(_draw_curves, comparison),
+        f"Learning curves on validation in {primary_words(comparison)}, over {comparison.unit} seen and over training "
+        f"time: {'; '.join(ends)}.",
+        "The mean over seeds as a thick line, each seed as a thin one. "
+        f"{ON_THE_WAY[data_kind(comparison)]} The steep beginning is left out of view where it would press the rest "
+        "flat.",
+    )
 
 
 def _draw_curves(comparison: Comparison, width: float, ink: str) -> Figure:
@@ -136,7 +113,7 @@ def _curves_panel(panel: Axes, comparison: Comparison, ink: str, place: Callable
     """One line an arm over `place`, its seeds as thin lines behind it, and a cross where a run diverged."""
     ends = []
     for number, arm in enumerate(comparison.arms):
-        colour = COLOURS[number % len(COLOURS)]
+        colour = colour_of(number)
         mean = arm.curve
         for run in arm.runs:
             points = _finite(run.curve)
@@ -149,8 +126,8 @@ def _curves_panel(panel: Axes, comparison: Comparison, ink: str, place: Callable
             *_line(mean, place),
             color=colour,
             linewidth=1.6,
-            linestyle=LINES[number % len(LINES)],
-            marker=MARKERS[number % len(MARKERS)],
+            linestyle=line_of(number),
+            marker=marker_of(number),
             markersize=4,
             markevery=(number % every, every),
             label=_name(arm),
@@ -204,7 +181,7 @@ def _baseline_lines(panel: Axes, comparison: Comparison, ink: str) -> str:
     inside = sorted((value, f"{shortened(name)} {fixed(value, places)}") for name, value in baselines(comparison))
     inside = [(value, words) for value, words in inside if low < value < high]
     for value, _ in inside:
-        panel.axhline(value, color=ink, alpha=0.6, linewidth=0.9, linestyle=(0, (2, 2)))
+        panel.axhline(value, color=ink, alpha=0.6, linewidth=0.9, linestyle=LEVEL)
     if len(inside) == 1:
         # The curves come from far off on the left, and end near each other on the right.
         _inside(panel, f"{inside[0][1]} ({comparison.split})", inside[0][0], side="left")
@@ -227,8 +204,8 @@ def _level_line(panel: Axes, comparison: Comparison, ink: str, seconds: float) -
             panel.plot(
                 [arm.seconds_to_level / seconds],
                 [comparison.level],
-                color=COLOURS[number % len(COLOURS)],
-                marker=MARKERS[number % len(MARKERS)],
+                color=colour_of(number),
+                marker=marker_of(number),
                 markersize=8,
                 markerfacecolor="none",
                 markeredgewidth=1.3,
@@ -265,18 +242,34 @@ def _legend_columns(comparison: Comparison, width: float) -> int:
     return max(1, min(len(comparison.arms), int(width / longest)))
 
 
-# ── final figures ──
+# ── the primary metric ──
 
 
-def _draw_figures(comparison: Comparison, width: float, ink: str) -> Figure:
+def metric_plot(comparison: Comparison) -> Plot | None:
+    """Plot the primary metric of every run, with the interval of each arm's mean."""
+    if all(arm.mean is None for arm in comparison.arms):
+        return None
+    places = decimals(comparison)
+    arms = [f"{arm.name} {mean_words(arm, places)}" for arm in comparison.arms]
+    return Plot(
+        "figures",
+        partial(_draw_metric, comparison),
+        f"{on_part(comparison)}: {'; '.join(arms)}.",
+        "Each dot is a run, each bar the interval of its arm's mean. The interval tells how far the mean would move "
+        f"with other seeds, on {these(comparison)} and with these settings; it says nothing of other "
+        f"{OTHERS[data_kind(comparison)]}.",
+    )
+
+
+def _draw_metric(comparison: Comparison, width: float, ink: str) -> Figure:
     drawing, panel = _rows(width, len(comparison.arms), 0.36)
     left, right = _range_of_arms(comparison)
     for number, arm in enumerate(comparison.arms):
-        colour = COLOURS[number % len(COLOURS)]
+        colour = colour_of(number)
         values = [value for value in arm.values if value is not None]
         panel.plot(values, [number + 0.2] * len(values), color=colour, alpha=0.7, marker=".", linestyle="none")
         if arm.mean is not None:
-            marker = MARKERS[number % len(MARKERS)]
+            marker = marker_of(number)
             _interval(panel, arm.mean, arm.low, arm.high, number - 0.14, colour, marker, filled=True)
     places = decimals(comparison)
     levels = sorted(baselines(comparison), key=lambda pair: pair[1])
@@ -284,7 +277,7 @@ def _draw_figures(comparison: Comparison, width: float, ink: str) -> Figure:
     near = [(name, value) for name, value in levels if reaches[name] <= FARTHEST * (right - left)]
     outside = [f"{shortened(name)} {fixed(value, places)}" for name, value in levels if (name, value) not in near]
     for _, value in near:
-        panel.axvline(value, color=ink, alpha=0.6, linewidth=0.9, linestyle=(0, (2, 2)))
+        panel.axvline(value, color=ink, alpha=0.6, linewidth=0.9, linestyle=LEVEL)
     names = [(shortened(name), value) for name, value in near]
     span = max([right, *(value for _, value in near)]) - min([left, *(value for _, value in near)])
     room = width - 0.5 - 0.075 * max(len(_name(arm)) for arm in comparison.arms)
@@ -338,6 +331,21 @@ def _range_of_arms(comparison: Comparison) -> tuple[float, float]:
 # ── differences ──
 
 
+def differences_plot(comparison: Comparison) -> Plot | None:
+    """Plot the difference of every two arms with its interval."""
+    if all(test.difference is None for test in comparison.tests):
+        return None
+    places = decimals(comparison)
+    pairs = [f"{test.a} minus {test.b} {difference_words(test, places)}" for test in comparison.tests]
+    return Plot(
+        "differences",
+        partial(_draw_differences, comparison),
+        f"Differences in {primary_words(comparison)}: {'; '.join(pairs)}.",
+        "A filled mark is a difference that was shown. An empty one leaves open which of the two is better; that is "
+        "not the same as equal.",
+    )
+
+
 def _draw_differences(comparison: Comparison, width: float, ink: str) -> Figure:
     names = [(shortened(test.a), shortened(test.b)) for test in comparison.tests]
     folded = max(len(a) + len(b) for a, b in names) > (24 if width >= WIDE else 12)
@@ -348,7 +356,7 @@ def _draw_differences(comparison: Comparison, width: float, ink: str) -> Figure:
             _inside(panel, DIVERGED, number)
             continue
         decided = is_decided(comparison, test)
-        _interval(panel, test.difference, test.low, test.high, number, COLOURS[0], "o", filled=decided)
+        _interval(panel, test.difference, test.low, test.high, number, BLUE, "o", filled=decided)
     panel.margins(x=0.08)
     panel.set_yticks(range(len(names)), [f"{a}{chr(10) if folded else ' '}− {b}" for a, b in names])
     first, second = ("first", "second") if metric(comparison.primary).sign > 0 else ("second", "first")
@@ -435,37 +443,3 @@ def _wrapped(opening: str, words: Sequence[str], width: float) -> list[str]:
     if not words:
         return []
     return [line] if len(line) < 15 * width else [opening.strip(), *words]
-
-
-def _words_on_curves(comparison: Comparison) -> str:
-    places = decimals(comparison)
-    ends = [
-        f"{arm.name} ends at {fixed(mean[-1].value, places)}" if (mean := arm.curve) else f"{arm.name} diverged"
-        for arm in comparison.arms
-    ]
-    return (
-        f"Learning curves on validation in {primary_words(comparison)}, over {comparison.unit} seen and over training "
-        f"time: {'; '.join(map(inert, ends))}."
-    )
-
-
-def _words_on_figures(comparison: Comparison) -> str:
-    places = decimals(comparison)
-    arms = [f"{inert(arm.name)} {mean_words(arm, places)}" for arm in comparison.arms]
-    return f"{on_part(comparison)}: {'; '.join(arms)}."
-
-
-def _words_on_differences(comparison: Comparison) -> str:
-    places = decimals(comparison)
-    pairs = [f"{inert(test.a)} minus {inert(test.b)} {difference_words(test, places)}" for test in comparison.tests]
-    return f"Differences in {primary_words(comparison)}: {'; '.join(pairs)}."
-
-
-PLOTS = {
-    "curves": Plot(_draw_curves, _words_on_curves, lambda it: any(run.curve for arm in it.arms for run in arm.runs)),
-    "figures": Plot(_draw_figures, _words_on_figures, lambda it: any(arm.mean is not None for arm in it.arms)),
-    "differences": Plot(
-        _draw_differences, _words_on_differences, lambda it: any(test.difference is not None for test in it.tests)
-    ),
-}
-"""The figures by the names of their files."""

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import io
-from csv import writer
-from typing import TextIO
-
 from lstmctl.metrics import metric
-from lstmctl.records import ArmResult, Comparison, Difference
+from lstmctl.records import ArmResult, Comparison, Difference, RunResult
+from lstmctl.reporting import papers
+from lstmctl.reporting.blocks import Block, Prose, Table
 from lstmctl.reporting.comparison_words import (
     DIVERGED,
     baselines,
@@ -36,18 +34,7 @@ from lstmctl.reporting.comparison_words import (
     warnings_on_differences,
     warnings_on_figures,
 )
-from lstmctl.reporting.console import inert, write_line
 from lstmctl.reporting.quantities import count, short_count, size
-from lstmctl.reporting.table_forms import (
-    WORDS,
-    Table,
-    in_latex,
-    in_markdown,
-    show_table,
-    without_empty_columns,
-)
-
-__all__ = ["WORDS", "Table", "csv", "latex", "markdown", "show_comparison", "tables"]
 
 
 def tables(comparison: Comparison) -> tuple[Table, ...]:
@@ -66,18 +53,16 @@ def figures(comparison: Comparison) -> Table:
         seeds = ", ".join(value_words(value, places) for value in arm.values)
         return (arm.name, cell, parameter_words(arm), mean_words(arm, places), seeds)
 
-    return without_empty_columns(
-        Table(
-            "figures",
-            f"{words[:1].upper()}{words[1:]}, {better_words(comparison)}",
-            f"Mean over seeds with its {percent(comparison.confidence)} interval, on {these(comparison)} alone. "
-            + circumstances(comparison),
-            ("arm", "cell", "parameters", f"mean [{percent(comparison.confidence)} interval]", "each seed"),
-            tuple(row(arm) for arm in comparison.arms),
-            tuple((name, "", "", fixed(value, places), "") for name, value in baselines(comparison)),
-            tuple(warnings_on_figures(comparison)),
-        )
-    )
+    return Table(
+        "figures",
+        f"{words[:1].upper()}{words[1:]}, {better_words(comparison)}",
+        ("arm", "cell", "parameters", f"mean [{percent(comparison.confidence)} interval]", "each seed"),
+        tuple(row(arm) for arm in comparison.arms),
+        tuple((name, "", "", fixed(value, places), "") for name, value in baselines(comparison)),
+        about=f"Mean over seeds with its {percent(comparison.confidence)} interval, on {these(comparison)} alone. "
+        + circumstances(comparison),
+        warnings=tuple(warnings_on_figures(comparison)),
+    ).without_empty_columns()
 
 
 def differences(comparison: Comparison) -> Table:
@@ -89,18 +74,16 @@ def differences(comparison: Comparison) -> Table:
         kind = "" if test.p is None else test.test
         return (f"{test.a} minus {test.b}", difference_words(test, places), p_words(test.p), kind)
 
-    return without_empty_columns(
-        Table(
-            "differences",
-            f"Differences in {on_part(comparison)}",
-            f"A {first_is_better} difference speaks for the first arm, over "
-            f"seeds and on {these(comparison)} alone. Each interval is that of its pair by itself; p is adjusted for "
-            f"all pairs, and a difference counts as shown where it is below {1 - comparison.confidence:g}.",
-            ("arms", f"difference [{percent(comparison.confidence)} interval]", "adjusted p", "test"),
-            tuple(map(row, comparison.tests)),
-            notes=tuple(warnings_on_differences(comparison)),
-        )
-    )
+    return Table(
+        "differences",
+        f"Differences in {on_part(comparison)}",
+        ("arms", f"difference [{percent(comparison.confidence)} interval]", "adjusted p", "test"),
+        tuple(map(row, comparison.tests)),
+        about=f"A {first_is_better} difference speaks for the first "
+        f"arm, over seeds and on {these(comparison)} alone. Each interval is that of its pair by itself; p is adjusted "
+        f"for all pairs, and a difference counts as shown where it is below {1 - comparison.confidence:g}.",
+        warnings=tuple(warnings_on_differences(comparison)),
+    ).without_empty_columns()
 
 
 def costs(comparison: Comparison) -> Table:
@@ -125,53 +108,46 @@ def costs(comparison: Comparison) -> Table:
             arm.kernel or "",
         )
 
-    return without_empty_columns(
-        Table(
-            "costs",
-            f"Settings and cost, rate in {comparison.unit} a second",
-            " ".join(filter(None, [about, level_words(comparison), machine_words(comparison)])),
-            ("arm", "settings", "steps", f"rate{mark}", f"time{mark}", f"to level{mark}", "memory", "kernel"),
-            tuple(row(arm) for arm in comparison.arms),
-            notes=tuple(warnings_on_costs(comparison)),
-        )
-    )
+    return Table(
+        "costs",
+        f"Settings and cost, rate in {comparison.unit} a second",
+        ("arm", "settings", "steps", f"rate{mark}", f"time{mark}", f"to level{mark}", "memory", "kernel"),
+        tuple(row(arm) for arm in comparison.arms),
+        about=" ".join(filter(None, [about, level_words(comparison), machine_words(comparison)])),
+        warnings=tuple(warnings_on_costs(comparison)),
+    ).without_empty_columns()
 
 
-def show_comparison(comparison: Comparison, *, stream: TextIO | None = None) -> None:
-    """Write the tables, what speaks against them, and the statement to stderr or `stream`.
+def all_runs(comparison: Comparison) -> Table:
+    """Every metric of every run, unrounded; a run that diverged has its row and no metrics."""
+    names = metric_names(comparison)
+    times = not_comparable(comparison) or "comparable"
 
-    Raises:
-        OSError: `stream` is stdout and its disk is full.
-    """
-    for table in tables(comparison):
-        show_table(table, stream=stream)
-    write_line(inert(comparison.statement), stream)
+    def row(arm: ArmResult, run: RunResult) -> tuple[str, ...]:
+        values: list[object] = [
+            arm.name,
+            arm.cell,
+            run.seed,
+            run.name,
+            run.status,
+            arm.parameters,
+            arm.deviation,
+            arm.steps,
+        ]
+        values += [run.units, *(final_value(run, part, name) for part, name in names)]
+        values += [run.seconds, run.rate, run.peak_memory, arm.kernel, times]
+        return tuple("" if value is None else str(value) for value in values)
+
+    columns: tuple[str, ...] = ("arm", "cell", "seed", "run", "status", "parameters", "deviation", "steps", "units")
+    columns += (*(f"{part}_{name}" for part, name in names), "seconds", "rate", "peak_memory", "kernel", "times")
+    return Table("runs", "Every run", columns, tuple(row(arm, run) for arm, run in runs(comparison)))
 
 
-def markdown(comparison: Comparison) -> str:
-    """The tables and the statement in Markdown."""
-    return in_markdown(tables(comparison), comparison.statement)
-
-
-def latex(comparison: Comparison) -> str:
-    """The tables in LaTeX, for the package booktabs; the statement stands in a comment."""
-    return in_latex(tables(comparison), comparison.statement, comparison.command)
+def in_words(comparison: Comparison) -> list[Block]:
+    """The tables and the statement: what a terminal and a paper show."""
+    return [*tables(comparison), Prose(comparison.statement)]
 
 
 def csv(comparison: Comparison) -> str:
-    """Every figure of every run, one row a run, unrounded; a run that diverged has its row and no figures."""
-    names = metric_names(comparison)
-    text = io.StringIO()
-    rows = writer(text, lineterminator="\n")
-    rows.writerow(
-        ["arm", "cell", "seed", "run", "status", "parameters", "deviation", "steps", "units"]
-        + [f"{part}_{name}" for part, name in names]
-        + ["seconds", "rate", "peak_memory", "kernel", "times"]
-    )
-    times = not_comparable(comparison) or "comparable"
-    for arm, run in runs(comparison):
-        row = [arm.name, arm.cell, run.seed, run.name, run.status, arm.parameters, arm.deviation, arm.steps, run.units]
-        row += [final_value(run, part, name) for part, name in names]
-        row += [run.seconds, run.rate, run.peak_memory, arm.kernel, times]
-        rows.writerow([inert(value) if isinstance(value, str) else value for value in row])
-    return text.getvalue()
+    """Every metric of every run as CSV, one row per run."""
+    return papers.as_csv(all_runs(comparison))

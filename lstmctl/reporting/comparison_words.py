@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, Literal
 
 from lstmctl.metrics import metric
 from lstmctl.records import ArmResult, Comparison, Difference, RunResult
@@ -21,21 +21,17 @@ MATCHES = {
 }
 
 
-def is_forecast(comparison: Comparison) -> bool:
-    """Whether the arms learnt how series go on, not how a text does."""
-    return bool(metric(comparison.primary).losses)
-
-
-def is_of_sequences(comparison: Comparison) -> bool:
-    """Whether the arms read sequences that stand each for itself: a label, a number, or a text for each."""
-    return comparison.unit == "sequences"
+def data_kind(comparison: Comparison) -> Literal["corpus", "series", "sequences"]:
+    """Return what the arms learned from: a corpus of text, series to forecast, or independent sequences."""
+    if comparison.unit == "sequences":
+        return "sequences"
+    return "series" if metric(comparison.primary).losses else "corpus"
 
 
 def these(comparison: Comparison) -> str:
-    """What was learnt from, and nothing beyond it: a corpus of text, series, or sequences."""
-    if is_of_sequences(comparison):
-        return "these sequences"
-    return "these series" if is_forecast(comparison) else "this corpus"
+    """The data that the results are about, and nothing beyond it: `this corpus`."""
+    kind = data_kind(comparison)
+    return "this corpus" if kind == "corpus" else f"these {kind}"
 
 
 def runs(comparison: Comparison) -> Iterator[tuple[ArmResult, RunResult]]:

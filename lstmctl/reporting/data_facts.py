@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from typing import Any, TypeGuard
 
-from lstmctl.reporting import page
+from lstmctl.reporting.blocks import Prose
 from lstmctl.reporting.quantities import count, size
 
 MOST_CHANNELS = 24
@@ -35,9 +35,9 @@ def data_facts(data: Mapping[str, Any]) -> list[tuple[str, object]]:
     ]
 
 
-def data_notes(data: Mapping[str, Any]) -> str:
+def data_notes(data: Mapping[str, Any]) -> list[Prose]:
     """What was done to the table as it was read, or must be known of it, as paragraphs."""
-    return "\n".join(f'<p class="soft">{page.text(note)}</p>' for note in _listed(data.get("notes")) if note)
+    return [Prose(str(note), "soft") for note in _listed(data.get("notes")) if note]
 
 
 def is_number(value: object) -> TypeGuard[int | float]:

@@ -1,4 +1,4 @@
-"""How every figure is drawn: one style and the same bytes each time for a paper, the page's own colours for a page."""
+"""What a plot is, and its forms: files for a paper, `<svg>` elements in a page's colours, and a matplotlib figure."""
 
 from __future__ import annotations
 
@@ -8,15 +8,18 @@ import os
 import re
 import sys
 import warnings
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import chdir
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import chdir, contextmanager
+from dataclasses import dataclass
+from functools import partial
 from html import escape
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 from lstmctl.errors import UsageError
 from lstmctl.reporting.console import inert
+from lstmctl.reporting.palette import ON_PAGE
 from lstmctl.storage import disk_errors, replace_file, require_folder
 
 if TYPE_CHECKING:
@@ -30,8 +33,8 @@ INK = "#010203"
 """The colour of text and axes for a page: nothing else has it, so it can be replaced in the finished SVG."""
 PAPER_WIDTH = 6.5
 """Inches: the width of a text column."""
-NARROW_WIDTH = 3.6
-"""Inches of the figure for a phone."""
+WIDTHS = {"wide": PAPER_WIDTH, "narrow": 3.6}
+"""Inches of the figures for a screen and for a phone. Text keeps its size."""
 WIDE = 4.5
 """Inches from which two panels stand side by side."""
 SMALL = 7.5
@@ -40,66 +43,81 @@ LONGEST_NAME = 24
 SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
-def write_plot(folder: Path, name: str, draw: Draw) -> list[Path]:
-    """Write `plots/NAME.svg` and `plots/NAME.png` (200 dots per inch) in `folder`, on white.
+@dataclass(frozen=True, slots=True)
+class Plot:
+    """A plot that is drawn when it is written, shown or returned."""
 
-    Returns:
-        The two files.
+    name: str
+    """The name of its files, without the extension."""
+    draw: Draw
+    words: str = ""
+    """A description for readers who cannot see it."""
+    caption: str = ""
+    """How to read it."""
 
-    Raises:
-        ResourceError: the disk is full or the folder is gone.
-        RunError: `plots` is a link, which may lead out of the folder.
-    """
-    written = []
-    for kind, content in _rendered(draw, ("svg", "png"), PAPER_WIDTH, "black", white=True, text_as="path").items():
-        path = folder / "plots" / f"{name}.{kind}"
-        require_folder(path.parent)
-        with disk_errors(path.parent):
-            path.parent.mkdir(exist_ok=True)
-        replace_file(path, content)
-        written.append(path)
-    return written
+    def write(self, folder: Path) -> list[Path]:
+        """Write `plots/NAME.svg` and `plots/NAME.png` (200 dots per inch) in `folder`, on white.
 
+        Returns:
+            The two files.
 
-def write_figure(path: Path, draw: Draw) -> Path:
-    """Write one figure on white, as a PNG (200 dots per inch) or an SVG by the end of its name.
+        Raises:
+            ResourceError: the disk is full or the folder is gone.
+            RunError: `plots` is a link, which may lead out of the folder.
+        """
+        written = []
+        for kind, content in _rendered(self.draw, ("svg", "png")).items():
+            path = folder / "plots" / f"{self.name}.{kind}"
+            require_folder(path.parent)
+            with disk_errors(path.parent):
+                path.parent.mkdir(exist_ok=True)
+            replace_file(path, content)
+            written.append(path)
+        return written
 
-    Raises:
-        UsageError: the name ends in neither.
-        ResourceError: the disk is full or the folder is not there.
-    """
-    kind = path.suffix[1:].lower()
-    if kind not in ("png", "svg"):
-        raise UsageError(f"a figure is a .png or a .svg file, and {path.name} is neither")
-    replace_file(path, _rendered(draw, (kind,), PAPER_WIDTH, "black", white=True, text_as="path")[kind])
-    return path
+    def save(self, path: Path) -> Path:
+        """Write one file on white: a PNG (200 dots per inch) or an SVG, according to the extension.
 
+        Raises:
+            UsageError: the extension is neither `.png` nor `.svg`.
+            ResourceError: the disk is full or the folder does not exist.
+        """
+        kind = path.suffix[1:].lower()
+        if kind not in ("png", "svg"):
+            raise UsageError(f"a figure is a .png or a .svg file, and {path.name} is neither")
+        replace_file(path, _rendered(self.draw, (kind,))[kind])
+        return path
 
-def inline_plot(
-    draw: Draw, colours: Mapping[str, str], words: str, *, width: float, identity: str, shown: str = ""
-) -> str:
-    """A figure as an `<svg>` element that takes the colours of the page around it, light or dark.
+    def svg(self, size: Literal["wide", "narrow"] = "wide") -> str:
+        """Return an `<svg>` element that takes the colours of the page around it, light or dark.
 
-    Args:
-        colours: what stands in the page for each colour that is drawn, beside the ink.
-        words: the figure for those who do not see it.
-        width: in inches; text keeps its size, so a narrow figure is for a narrow screen.
-        identity: begins every id inside, so that several figures fit on one page.
-        shown: the element's class, such as `wide` or `narrow`; `identity` by default.
-    """
-    svg = _rendered(draw, ("svg",), width, INK, white=False, text_as="none")["svg"].decode()
-    svg = svg[svg.index("<svg") :].strip()
-    for drawn, on_page in {INK: "currentColor", **colours}.items():
-        svg = svg.replace(drawn, on_page)
-    svg = re.sub(r'(\bid="|url\(#|href="#)', rf"\g<1>{identity}-", svg)
-    opening = svg[: svg.index(">")]
-    box = re.search(r'viewBox="[^"]*"', opening)
-    assert box is not None
-    names = 'xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink"'
-    return (
-        f'<svg {names} {box[0]} class="{shown or identity}" role="img" aria-label="{escape(inert(words))}"'
-        + svg[len(opening) :]
-    )
+        Args:
+            size: also the element's class. With the plot's name it begins every id inside, so several plots fit on
+                one page.
+        """
+        svg = _rendered(self.draw, ("svg",), WIDTHS[size], on_page=True)["svg"].decode()
+        svg = svg[svg.index("<svg") :].strip()
+        for drawn, shown in {INK: "currentColor", **ON_PAGE}.items():
+            svg = svg.replace(drawn, shown)
+        svg = re.sub(r'(\bid="|url\(#|href="#)', rf"\g<1>{self.name}-{size}-", svg)
+        opening = svg[: svg.index(">")]
+        box = re.search(r'viewBox="[^"]*"', opening)
+        assert box is not None
+        names = 'xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink"'
+        return (
+            f'<svg {names} {box[0]} class="{size}" role="img" aria-label="{escape(inert(self.words))}"'
+            + svg[len(opening) :]
+        )
+
+    def figure(self, width: float = PAPER_WIDTH) -> Figure:
+        """Return a matplotlib figure of a width in inches, on white, which a notebook shows as a picture."""
+        with _style("black", on_page=False):
+            figure = self.draw(width, "black")
+            figure.set(dpi=100, facecolor="white")
+            figure.draw_without_rendering()  # ticks are made here and take the style
+        # Without pyplot, a notebook would show the figure's name alone.
+        figure._repr_png_ = partial(_png, figure)  # type: ignore[attr-defined]
+        return figure
 
 
 def ruled(panel: Axes, ink: str, axis: Literal["both", "x", "y"] = "both") -> None:
@@ -138,25 +156,54 @@ def legend_name(name: str) -> str:
 
 
 def _rendered(
-    draw: Draw, kinds: Sequence[str], width: float, ink: str, *, white: bool, text_as: str
+    draw: Draw, kinds: Sequence[str], width: float = PAPER_WIDTH, *, on_page: bool = False
 ) -> dict[str, bytes]:
     """Draw one figure and return its file of each kind, `svg` or `png`.
 
     Args:
-        text_as: `path` (the same everywhere) or `none` (the reader's own fonts).
+        on_page: in the colours of the page and the fonts of the reader, instead of black on white and one font.
     """
-    _load_matplotlib()
-    import matplotlib
+    ink = INK if on_page else "black"
+    files = {}
+    with _style(ink, on_page=on_page):
+        figure = draw(width, ink)
+        for kind in kinds:
+            figure.set(dpi=200, facecolor="none" if on_page else "white")
+            files[kind] = _png(figure) if kind == "png" else _svg(figure)
+            figure.set_layout_engine("none")  # the first file's layout serves the others
+    return files
+
+
+def _png(figure: Figure) -> bytes:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    # Not by `savefig`, which draws everything once more to lay it out.
+    buffer, canvas = io.BytesIO(), cast(Any, FigureCanvasAgg(figure))
+    canvas.print_png(buffer, metadata={"Software": None})
+    return buffer.getvalue()
+
+
+def _svg(figure: Figure) -> bytes:
     from matplotlib.backends.backend_svg import FigureCanvasSVG
 
+    buffer, canvas = io.BytesIO(), cast(Any, FigureCanvasSVG(figure))
+    canvas.print_svg(buffer, metadata=dict.fromkeys(("Creator", "Date", "Format", "Type")))
+    return buffer.getvalue()
+
+
+@contextmanager
+def _style(ink: str, *, on_page: bool) -> Iterator[None]:
+    """Draw inside this block with one style, whatever the user's matplotlibrc says."""
+    _load_matplotlib()
+    import matplotlib
+
     style: Any = {
-        "svg.fonttype": text_as,
+        "svg.fonttype": "none" if on_page else "path",
         "svg.hashsalt": "lstmctl",  # the same figure gives the same file
-        "font.family": "DejaVu Sans" if text_as == "path" else "sans-serif",
+        "font.family": "sans-serif" if on_page else "DejaVu Sans",
         "font.size": 9,
         "axes.edgecolor": ink,
-        "axes.facecolor": "white" if white else "none",
+        "axes.facecolor": "none" if on_page else "white",
         "axes.labelcolor": ink,
         "text.color": ink,
         "text.parse_math": False,
@@ -165,25 +212,12 @@ def _rendered(
         "axes.spines.top": False,
         "axes.spines.right": False,
     }
-    files = {}
     with matplotlib.rc_context(), warnings.catch_warnings():
         # A name in a script that the font lacks is drawn as boxes: nothing a reader of the terminal could act on.
         warnings.filterwarnings("ignore", message=r"Glyph .* missing from")
-        matplotlib.rcdefaults()  # a reader's own matplotlibrc changes nothing
+        matplotlib.rcdefaults()
         matplotlib.rcParams.update(style)
-        drawing = draw(width, ink)
-        for kind in kinds:
-            buffer = io.BytesIO()
-            drawing.set(dpi=200, facecolor=style["axes.facecolor"])
-            # Not by `savefig`, which draws everything once more to lay it out.
-            canvas: Any = FigureCanvasAgg(drawing) if kind == "png" else FigureCanvasSVG(drawing)
-            if kind == "png":
-                canvas.print_png(buffer, metadata={"Software": None})
-            else:
-                canvas.print_svg(buffer, metadata=dict.fromkeys(("Creator", "Date", "Format", "Type")))
-            files[kind] = buffer.getvalue()
-            drawing.set_layout_engine("none")  # the first file's layout serves the others
-    return files
+        yield
 
 
 def _load_matplotlib() -> None:

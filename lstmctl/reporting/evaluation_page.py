@@ -1,128 +1,90 @@
-"""The parts of a run's page that come from `evaluation.json`: baselines, example forecasts, and errors."""
+"""An evaluation as blocks: by itself, and as parts of a run's page."""
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from lstmctl.metrics import metric
-from lstmctl.reporting import page
-from lstmctl.reporting.comparison_tables import Table
-from lstmctl.reporting.drawing import NARROW_WIDTH, write_plot
-from lstmctl.reporting.evaluation_tables import beats, beats_all, by_channel, by_label, by_step, overall, scored
-from lstmctl.reporting.forecast_plots import (
-    MOST_PANELS,
-    draw_forecasts,
-    draw_steps,
-    has_steps,
-    inline_forecasts,
-    inline_steps,
+from lstmctl.records import Evaluation
+from lstmctl.reporting.blocks import Block, Folded, Heading, Prose, section
+from lstmctl.reporting.drawing import Plot
+from lstmctl.reporting.evaluation_tables import (
+    by_channel,
+    by_label,
+    by_step,
+    evaluation_tables,
+    overall,
+    scored,
+    verdict,
 )
-from lstmctl.reporting.label_plots import draw_confusion, has_confusion, inline_confusion
+from lstmctl.reporting.forecast_plots import MOST_PANELS, forecast_plot, step_plot
+from lstmctl.reporting.label_plots import confusion_plot
 from lstmctl.reporting.stored_evaluation import StoredEvaluation
 
-MOST_CHANNELS = 400
-WORDS = ("", "channel", "label")
-"""Columns of a table that are read as words; all others are figures."""
+MOST_ROWS = 400
+"""Channels or labels of a table on a page."""
 
 
-def write_evaluation_plots(run: Path, stored: StoredEvaluation | None) -> list[Path]:
-    """Write `plots/forecasts`, `plots/steps` and `plots/confusion` (.svg and .png) in a run folder, as far as there is
-    anything to draw.
-
-    Raises:
-        ResourceError: the disk is full or the folder is gone.
-    """
-    if stored is None:
-        return []
-    written = []
-    if examples := stored.examples[:MOST_PANELS]:
-        written += write_plot(run, "forecasts", lambda width, ink: draw_forecasts(examples, width, ink))
-    if has_confusion(stored.evaluation):
-        written += write_plot(run, "confusion", lambda width, ink: draw_confusion(stored.evaluation, width, ink))
-    steps, primary = stored.evaluation.by_step, stored.primary
-    if has_steps(steps, primary):
-        written += write_plot(run, "steps", lambda width, ink: draw_steps(steps, primary, width, ink))
-    return written
+def evaluation_plots(evaluation: Evaluation) -> dict[str, Plot]:
+    """Return the plots of an evaluation that have something to show, by their names."""
+    plots = (step_plot(evaluation.by_step, evaluation.primary), confusion_plot(evaluation))
+    return {plot.name: plot for plot in plots if plot is not None}
 
 
-def beside_baselines(stored: StoredEvaluation | None) -> str:
-    """Whether the run beats its baselines, and every figure beside theirs; nothing where there are none."""
-    if stored is None or not stored.evaluation.baselines:
-        return ""
-    evaluation, primary = stored.evaluation, stored.primary
-    opening = "<p>" if beats_all(evaluation, primary) else '<p class="warning">'
-    verdict = beats(evaluation, primary)
-    parts = [f"{opening}{page.text(verdict)}</p>"] if verdict else []
-    windows = f", {scored(evaluation)}" if evaluation.windows else ""
-    parts.append(f"<h3>Beside the baselines: {page.text(evaluation.split)}{windows}</h3>")
-    parts.append(_table(overall(evaluation, primary)))
-    parts += [f'<p class="soft">{page.text(note)}</p>' for note in evaluation.notes]
-    return "\n".join(part for part in parts if part)
-
-
-def forecast_sections(stored: StoredEvaluation | None) -> list[str]:
-    """Sections on forecasts: examples, errors by step and by channel; empty ones where nothing is known."""
-    if stored is None:
-        return []
-    evaluation, primary = stored.evaluation, stored.primary
-    wide = inline_steps(evaluation.by_step, primary, identity="steps-wide", shown="wide")
-    narrow = inline_steps(evaluation.by_step, primary, width=NARROW_WIDTH, identity="steps-narrow", shown="narrow")
+def evaluation_blocks(evaluation: Evaluation) -> list[Block]:
+    """Return all that is shown of an evaluation by itself."""
+    said = verdict(evaluation)
     return [
-        page.section("Forecasts", _examples(stored)),
-        page.section(
-            "Error by step",
-            f"<figure>\n{wide}\n{narrow}\n</figure>" if wide else "",
-            page.folded("As a table", _table(by_step(evaluation, primary))),
-        ),
-        page.section(
-            "By channel",
-            _table(by_channel(evaluation, primary, most=MOST_CHANNELS)),
-        ),
+        Heading(evaluation.run, 3),
+        *([said] if said else []),
+        *evaluation_tables(evaluation),
+        *(Prose(note, "soft") for note in evaluation.notes),
+        *evaluation_plots(evaluation).values(),
     ]
 
 
-def label_section(stored: StoredEvaluation | None) -> str:
-    """The confusion matrix and every label's rates; nothing where there are no labels."""
-    if stored is None or not stored.evaluation.by_label:
-        return ""
-    evaluation = stored.evaluation
-    wide = inline_confusion(evaluation, identity="confusion-wide", shown="wide")
-    narrow = inline_confusion(evaluation, width=NARROW_WIDTH, identity="confusion-narrow", shown="narrow")
-    figures = f"<figure>\n{wide}\n{narrow}\n</figure>" if wide else ""
-    return page.section("By label", figures, _table(by_label(evaluation, most=MOST_CHANNELS)))
+def example_plot(stored: StoredEvaluation) -> Plot | None:
+    """Plot the examples of forecasts that an evaluation kept."""
+    return forecast_plot(stored.examples[:MOST_PANELS])
 
 
-def _examples(stored: StoredEvaluation) -> str:
-    examples = stored.examples[:MOST_PANELS]
-    if not examples:
-        return ""
-    wide = inline_forecasts(examples, identity="forecasts-wide", shown="wide")
-    narrow = inline_forecasts(examples, width=NARROW_WIDTH, identity="forecasts-narrow", shown="narrow")
-    about = f"Windows of the {stored.evaluation.split} part, in the series' own units. {_coverage(stored)}"
-    return f'<p class="soft">{page.text(about.strip())}</p>\n<figure>\n{wide}\n{narrow}\n</figure>'
+def beside_baselines(evaluation: Evaluation) -> list[Block]:
+    """Whether the run beats its baselines, and every metric beside theirs; nothing if there are none."""
+    if not evaluation.baselines:
+        return []
+    said, table = verdict(evaluation), overall(evaluation)
+    windows = f", {scored(evaluation)}" if evaluation.windows else ""
+    return [
+        *([said] if said else []),
+        Heading(f"Beside the baselines: {evaluation.split}{windows}", 3),
+        *([table.body()] if table else []),
+        *(Prose(note, "soft") for note in evaluation.notes),
+    ]
 
 
-def _coverage(stored: StoredEvaluation) -> str:
+def evaluation_sections(stored: StoredEvaluation) -> list[Block]:
+    """Sections on example forecasts, and on errors by step, by channel and by label, as far as they are known."""
+    evaluation, plots, examples = stored.evaluation, evaluation_plots(stored.evaluation), example_plot(stored)
+    steps, channels, labels = by_step(evaluation), by_channel(evaluation, MOST_ROWS), by_label(evaluation, MOST_ROWS)
+    about = f"Windows of the {evaluation.split} part, in the series' own units. {_coverage(evaluation)}"
+    return [
+        *(section("Forecasts", Prose(about.strip(), "soft"), examples) if examples else []),
+        *section("Error by step", plots.get("steps"), Folded("As a table", (steps.body(),)) if steps else None),
+        *section("By channel", channels.body() if channels else None),
+        *(section("By label", plots.get("confusion"), labels.body()) if labels else []),
+    ]
+
+
+def _coverage(evaluation: Evaluation) -> str:
     """What the intervals are worth over the whole part, which a few windows cannot show."""
     said = []
-    metrics = stored.evaluation.metrics
-    for name, share in metrics.items():
+    for name, share in evaluation.metrics.items():
         kind, level = metric(name).interval or ("", "")
         if kind == "coverage":
-            width = metrics.get(f"width_{level}")
+            width = evaluation.metrics.get(f"width_{level}")
             wide = "" if width is None else f" and are {width:.4g} wide"
             said.append(f"those of {level} % cover {100 * share:.1f} %{wide}")
     if not said:
         return ""
     words = " and ".join(filter(None, [", ".join(said[:-1]), said[-1]]))
-    channels = len(stored.evaluation.by_channel.get("run", {}))
+    channels = len(evaluation.by_channel.get("run", {}))
     mean = ", as a mean over channels" if channels > 1 and "wide" in words else ""
     return f"Intervals over the whole part: {words}{mean}."
-
-
-def _table(table: Table | None) -> str:
-    if table is None:
-        return ""
-    beneath = " ".join(filter(None, [table.about, *table.notes]))
-    about = f'\n<p class="soft">{page.text(beneath)}</p>' if beneath else ""
-    return f"{page.table(table.columns, table.rows, words=WORDS)}{about}"

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from itertools import pairwise
-from typing import TextIO
 
 from lstmctl.metrics import SOLVED, Metric, metric
 from lstmctl.records import Evaluation, Metrics
-from lstmctl.reporting.comparison_tables import Table
-from lstmctl.reporting.console import inert, print_table, write_line
+from lstmctl.reporting.blocks import Block, Prose, Table
 from lstmctl.reporting.quantities import count, figure
 
 RUN = "run"
@@ -19,35 +18,38 @@ BEST = "* "
 """Stands before the best figure: there it moves no digit out of its column."""
 MARK_MEANING = "* the best of its row"
 STEPS_SHOWN = 6
+TEXT_COLUMNS = ("", "channel", "label")
 MOST_CHANNELS = 12
 MOST_LABELS = 20
 MOST_PLACES = 5
 
 
-def evaluation_tables(evaluation: Evaluation, primary: str, *, most_channels: int = MOST_CHANNELS) -> list[Table]:
-    """The figures overall, by channel and by step of the horizon, as far as they are known.
-
-    Args:
-        primary: the figure that decides, such as `mse_scaled`; it stands first.
-        most_channels: the first so many channels have rows.
-    """
-    tables = [
-        overall(evaluation, primary),
-        by_channel(evaluation, primary, most=most_channels),
-        by_step(evaluation, primary),
-        by_label(evaluation),
-    ]
+def evaluation_tables(evaluation: Evaluation) -> list[Table]:
+    """Return the metrics overall, by channel, by step of the horizon and by label, as far as they are known."""
+    tables = (overall(evaluation), by_channel(evaluation), by_step(evaluation), by_label(evaluation))
     return [table for table in tables if table is not None]
 
 
-def overall(evaluation: Evaluation, primary: str) -> Table | None:
+def evaluation_in_words(evaluation: Evaluation) -> list[Block]:
+    """The tables, the notes and whether the run beats its baselines: what a terminal shows."""
+    tables = evaluation_tables(evaluation)
+    if tables:
+        tables[0] = replace(tables[0], title=f"{evaluation.run} {tables[0].title}")
+    blocks: list[Block] = [*tables]
+    if any(cell.startswith(BEST) for table in tables for row in table.rows for cell in row):
+        blocks.append(Prose("* the best of its row, or by channel of the two"))
+    blocks += map(Prose, evaluation.notes)
+    return blocks + ([found] if (found := verdict(evaluation)) else [])
+
+
+def overall(evaluation: Evaluation) -> Table | None:
     """Every figure in a row of its own, the run's and each baseline's beside each other; none where nothing is known.
 
     There are more figures than baselines: so they fit into a terminal.
     """
     models = {RUN: evaluation.metrics, **evaluation.baselines}
     # What a baseline alone has, such as the order of an n-gram, is compared with nothing.
-    names = sorted(evaluation.metrics, key=lambda name: name != primary)
+    names = sorted(evaluation.metrics, key=lambda name: name != evaluation.primary)
     if not names:
         return None
     rows = []
@@ -57,7 +59,8 @@ def overall(evaluation: Evaluation, primary: str) -> Table | None:
         rows.append((known.short_words, *_cells(known, values, known.places)))
     windows = f", {scored(evaluation)}" if evaluation.windows else ""
     about = f"{MARK_MEANING}." if len(models) > 1 else ""
-    return Table("overall", f"on {evaluation.split}{windows}", about, ("", *models), tuple(rows))
+    title = f"on {evaluation.split}{windows}"
+    return Table("overall", title, ("", *models), tuple(rows), about=about, text_columns=TEXT_COLUMNS)
 
 
 def scored(evaluation: Evaluation) -> str:
@@ -65,9 +68,9 @@ def scored(evaluation: Evaluation) -> str:
     return f"{count(evaluation.windows)} {evaluation.counted}"
 
 
-def by_channel(evaluation: Evaluation, primary: str, *, most: int = MOST_CHANNELS) -> Table | None:
+def by_channel(evaluation: Evaluation, most: int = MOST_CHANNELS) -> Table | None:
     """The run and the best baseline of every channel; none where there is one channel."""
-    own = evaluation.by_channel.get(RUN, {})
+    own, primary = evaluation.by_channel.get(RUN, {}), evaluation.primary
     if len(own) < 2:
         return None
     known = {name: metric(name) for metrics in own.values() for name in metrics}
@@ -97,16 +100,17 @@ def by_channel(evaluation: Evaluation, primary: str, *, most: int = MOST_CHANNEL
     return Table(
         "channels",
         "by channel: the run and its best baseline",
-        f"The run and the best baseline of each channel. {BEST}the better of the two in {metric(primary).words}.",
         ("channel", "", *(known[name].short_words for name in names)),
         tuple(rows),
+        about=f"The run and the best baseline of each channel. {BEST}the better of the two in {metric(primary).words}.",
         notes=tuple(notes),
+        text_columns=TEXT_COLUMNS,
     )
 
 
-def by_step(evaluation: Evaluation, primary: str) -> Table | None:
+def by_step(evaluation: Evaluation) -> Table | None:
     """The primary figure at some steps of the horizon, the first and the last among them; none for a single step."""
-    steps = evaluation.by_step
+    steps, primary = evaluation.by_step, evaluation.primary
     length = len(steps.get(RUN, ()))
     if length < 2 or not any(primary in step for step in steps[RUN]):
         return None
@@ -120,9 +124,10 @@ def by_step(evaluation: Evaluation, primary: str) -> Table | None:
     return Table(
         "steps",
         f"{metric(primary).words} by step of the horizon",
-        f"{MARK_MEANING}.",
         ("step", *models),
         tuple(rows),
+        about=f"{MARK_MEANING}.",
+        text_columns=TEXT_COLUMNS,
     )
 
 
@@ -136,39 +141,19 @@ def by_label(evaluation: Evaluation, most: int = MOST_LABELS) -> Table | None:
         for label, rates in labels[:most]
     ]
     notes = (f"and {count(len(labels) - most)} more labels, in --json",) if len(labels) > most else ()
-    return Table(
-        "labels",
-        "by label",
-        "",
-        ("label", "precision", "recall", "F1", "cases"),
-        tuple(rows),
-        notes=notes,
-    )
+    columns = ("label", "precision", "recall", "F1", "cases")
+    return Table("labels", "by label", columns, tuple(rows), notes=notes, text_columns=TEXT_COLUMNS)
 
 
-def show_evaluation(evaluation: Evaluation, primary: str, *, stream: TextIO | None = None) -> None:
-    """Write the tables, the notes and whether the run beats its baselines, to stderr or `stream`.
-
-    Raises:
-        OSError: `stream` is stdout and its disk is full.
-    """
-    tables = evaluation_tables(evaluation, primary)
-    for number, table in enumerate(tables):
-        title = f"{evaluation.run} {table.title}" if number == 0 else table.title
-        print_table(title, table.columns, table.rows, stream=stream)
-        for note in table.notes:
-            write_line(inert(note), stream)
-        write_line("", stream)
-    if any(cell.startswith(BEST) for table in tables for row in table.rows for cell in row):
-        write_line("* the best of its row, or by channel of the two", stream)
-    for note in evaluation.notes:
-        write_line(inert(note), stream)
-    if verdict := beats(evaluation, primary):
-        write_line(inert(verdict), stream)
+def verdict(evaluation: Evaluation) -> Prose | None:
+    """Return whether the run beats its baselines, in a sentence; None where nothing tells."""
+    words = beats(evaluation)
+    return None if words is None else Prose(words, "" if beats_all(evaluation) else "warning")
 
 
-def beats(evaluation: Evaluation, primary: str) -> str | None:
+def beats(evaluation: Evaluation) -> str | None:
     """Whether the run is better than every baseline on its primary figure, in a sentence; None where nothing tells."""
+    primary = evaluation.primary
     if primary not in evaluation.metrics:
         return None
     if (level := evaluation.baselines.get(SOLVED, {}).get(primary)) is not None:
@@ -181,13 +166,14 @@ def beats(evaluation: Evaluation, primary: str) -> str | None:
     own, other = evaluation.metrics[primary], evaluation.baselines[best][primary]
     shown, others = _aligned([own, other])
     unit = metric(primary).words
-    if beats_all(evaluation, primary):
+    if beats_all(evaluation):
         return f"It beats every baseline: {shown} {unit}, the best of them {others} ({best})."
     return f"It does not beat {best} ({others} {unit}, the run {shown}): use that, or train longer."
 
 
-def beats_all(evaluation: Evaluation, primary: str) -> bool:
+def beats_all(evaluation: Evaluation) -> bool:
     """Whether the run's primary figure is better than that of every baseline that has one; equal is not better."""
+    primary = evaluation.primary
     own = evaluation.metrics.get(primary, math.nan)
     best = best_of(evaluation.baselines, primary)
     return best is not None and metric(primary).better(own, than=evaluation.baselines[best][primary])

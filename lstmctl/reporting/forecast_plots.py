@@ -7,24 +7,15 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from itertools import pairwise
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lstmctl.metrics import metric
 from lstmctl.records import Metrics, SeriesForecast
-from lstmctl.reporting.comparison_plots import COLOURS, LINES, MARKERS, PAGE_COLOURS
 from lstmctl.reporting.console import inert
-from lstmctl.reporting.drawing import (
-    PAPER_WIDTH,
-    SMALL,
-    WIDE,
-    inline_plot,
-    legend_name,
-    ruled,
-    shortened,
-    write_figure,
-)
+from lstmctl.reporting.drawing import SMALL, WIDE, Plot, legend_name, ruled, shortened
+from lstmctl.reporting.palette import BLUE, DASHES, GREEN, GREY, ORANGE, PINK, colour_of, line_of, marker_of
 from lstmctl.reporting.quantities import count, figure
 from lstmctl.reporting.time_axis import Moments, label_times, label_values, moments
 
@@ -32,10 +23,9 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-# Okabe and Ito's palette, as in the other figures.
-FORECAST, TRAINING, VALIDATION, TEST, PATHS = "#0072b2", "#0072b2", "#d55e00", "#009e73", "#cc79a7"
-PART_COLOURS = {"training": TRAINING, "validation": VALIDATION, "test": TEST}
-OTHER_PART = "#4d4d4d"
+FORECAST, PATHS = BLUE, PINK
+PART_COLOURS = {"training": BLUE, "validation": ORANGE, "test": GREEN}
+OTHER_PART = GREY
 MOST_PANELS = 8
 LONGEST_TITLE = 60
 MOST_PATHS = 20
@@ -45,7 +35,6 @@ HISTORY = 4
 SHORTEST_HISTORY = 48
 SHADE = 0.2
 """How much each interval darkens what lies below it."""
-DASHES = (0, (2.2, 1.0))
 MOST_POINTS = 2000
 """Of a whole series: about as many as a figure has dots across."""
 FARTHEST = 3.0
@@ -69,44 +58,16 @@ class SeriesCourse:
 # ── fan charts ──
 
 
-def write_forecasts(path: Path, forecasts: Sequence[SeriesForecast], *, title: str = "") -> Path:
-    """Write fan charts, one panel a series, as a PNG or an SVG by the end of the name; at most 8, the first ones.
-
-    Raises:
-        ValueError: there is no forecast.
-        UsageError: the name ends in neither `.png` nor `.svg`.
-        ResourceError: the disk is full or the folder is not there.
-    """
+def forecast_plot(forecasts: Sequence[SeriesForecast], *, title: str = "") -> Plot | None:
+    """Plot fan charts, one panel per series, at most the first 8; None if there is no forecast."""
     if not forecasts:
-        raise ValueError("there is no forecast to draw")
-    return write_figure(path, lambda width, ink: draw_forecasts(forecasts, width, ink, title))
-
-
-def inline_forecasts(
-    forecasts: Sequence[SeriesForecast], *, width: float = PAPER_WIDTH, identity: str = "forecasts", shown: str = ""
-) -> str:
-    """Fan charts as an `<svg>` element in the page's colours, or nothing where there is no forecast.
-
-    Args:
-        width: in inches.
-        identity: begins every id inside.
-        shown: the element's class; `identity` by default.
-    """
-    if not forecasts:
-        return ""
+        return None
     words = " ".join(_words_on(forecast) for forecast in forecasts[:MOST_PANELS])
-    return inline_plot(
-        lambda width, ink: draw_forecasts(forecasts, width, ink),
-        PAGE_COLOURS,
-        f"How {count(len(forecasts))} series go on. {words}" if len(forecasts) > 1 else words,
-        width=width,
-        identity=identity,
-        shown=shown,
-    )
+    opening = f"How {count(len(forecasts))} series go on. " if len(forecasts) > 1 else ""
+    return Plot("forecasts", partial(_draw_forecasts, forecasts, title), opening + words)
 
 
-def draw_forecasts(forecasts: Sequence[SeriesForecast], width: float, ink: str, title: str = "") -> Figure:
-    """The figure of `write_forecasts`, of a width in inches with text and axes in a colour."""
+def _draw_forecasts(forecasts: Sequence[SeriesForecast], title: str, width: float, ink: str) -> Figure:
     from matplotlib.figure import Figure
 
     drawn = forecasts[:MOST_PANELS]
@@ -217,59 +178,31 @@ def _words_on(forecast: SeriesForecast) -> str:
 # ── errors over the horizon ──
 
 
-def write_steps(path: Path, by_step: Mapping[str, Sequence[Metrics]], name: str, *, title: str = "") -> Path:
-    """Write a figure's course over the horizon, of the run and each baseline, as a PNG or an SVG.
+def step_plot(by_step: Mapping[str, Sequence[Metrics]], name: str, *, title: str = "") -> Plot | None:
+    """Plot a metric over the steps of the horizon, for the run and each baseline.
 
     Args:
-        by_step: as in `Evaluation`: for `run` and each baseline, the figures of every step.
-        name: of the figure, such as `mse_scaled`.
+        by_step: as in `Evaluation`: for `run` and each baseline, the metrics of every step.
+        name: of the metric, such as `mse_scaled`.
 
-    Raises:
-        ValueError: there are not two steps to draw.
-        UsageError: the name ends in neither `.png` nor `.svg`.
-        ResourceError: the disk is full or the folder is not there.
+    Returns:
+        None if fewer than two steps of the run have this metric.
     """
-    if not has_steps(by_step, name):
-        raise ValueError(f"{name} is not known of two steps")
-    return write_figure(path, lambda width, ink: draw_steps(by_step, name, width, ink, title))
-
-
-def inline_steps(
-    by_step: Mapping[str, Sequence[Metrics]],
-    name: str,
-    *,
-    width: float = PAPER_WIDTH,
-    identity: str = "steps",
-    shown: str = "",
-) -> str:
-    """A figure's course over the horizon as an `<svg>` element, or nothing where there are not two steps to draw."""
-    if not has_steps(by_step, name):
-        return ""
+    courses = _courses(by_step, name)
+    if sum(map(math.isfinite, courses.get(RUN, []))) < 2:
+        return None
     ends = []
-    for model, values in _courses(by_step, name).items():
+    for model, values in courses.items():
         known = [value for value in values if math.isfinite(value)]
-        ends.append(f"{inert(model)} from {figure(known[0])} to {figure(known[-1])}")
-    return inline_plot(
-        lambda width, ink: draw_steps(by_step, name, width, ink),
-        PAGE_COLOURS,
-        f"{metric(name).words} by step of the horizon: {'; '.join(ends)}.",
-        width=width,
-        identity=identity,
-        shown=shown,
-    )
+        ends.append(f"{model} from {figure(known[0])} to {figure(known[-1])}")
+    words = f"{metric(name).words} by step of the horizon: {'; '.join(ends)}."
+    return Plot("steps", partial(_draw_steps, courses, name, title), words)
 
 
-def has_steps(by_step: Mapping[str, Sequence[Metrics]], name: str) -> bool:
-    """Whether a figure is known of two steps of the run."""
-    return sum(math.isfinite(value) for value in _courses(by_step, name).get(RUN, [])) > 1
-
-
-def draw_steps(by_step: Mapping[str, Sequence[Metrics]], name: str, width: float, ink: str, title: str = "") -> Figure:
-    """The figure of `write_steps`, of a width in inches with text and axes in a colour."""
+def _draw_steps(courses: Mapping[str, Sequence[float]], name: str, title: str, width: float, ink: str) -> Figure:
     from matplotlib.figure import Figure
     from matplotlib.ticker import MaxNLocator
 
-    courses = _courses(by_step, name)
     longest = 0.7 + 0.075 * max(len(shortened(model)) for model in courses)
     columns = max(1, min(len(courses), int(width / longest)))
     drawing = Figure(figsize=(width, 2.7 + 0.19 * math.ceil(len(courses) / columns)), layout="constrained")
@@ -279,10 +212,10 @@ def draw_steps(by_step: Mapping[str, Sequence[Metrics]], name: str, width: float
         panel.plot(
             range(1, len(values) + 1),
             values,
-            color=COLOURS[number % len(COLOURS)],
-            linestyle=LINES[number % len(LINES)],
+            color=colour_of(number),
+            linestyle=line_of(number),
             linewidth=1.9 if model == RUN else 1.2,
-            marker=MARKERS[number % len(MARKERS)],
+            marker=marker_of(number),
             markersize=4,
             markevery=(number % every, every),
             zorder=3 if model == RUN else 2,
@@ -323,23 +256,18 @@ def _limit_view(panel: Axes, courses: Mapping[str, Sequence[float]]) -> list[str
 # ── whole series ──
 
 
-def write_series(path: Path, series: Sequence[SeriesCourse], *, title: str = "") -> Path:
-    """Write whole series, one below the other, with their parts shaded, as a PNG or an SVG; at most 8, the first ones.
+def series_plot(series: Sequence[SeriesCourse], *, title: str = "") -> Plot | None:
+    """Plot whole series, one below the other, with their parts shaded; at most the first 8, and None if there is none.
 
     A long series is thinned to the lowest and the highest of so many neighbours, which keeps every peak.
-
-    Raises:
-        ValueError: there is no series.
-        UsageError: the name ends in neither `.png` nor `.svg`.
-        ResourceError: the disk is full or the folder is not there.
     """
     if not series:
-        raise ValueError("there is no series to draw")
-    return write_figure(path, lambda width, ink: draw_series(series, width, ink, title))
+        return None
+    names = ", ".join(course.name for course in series[:MOST_PANELS])
+    return Plot("series", partial(_draw_series, series, title), f"{count(len(series))} series over time: {names}.")
 
 
-def draw_series(series: Sequence[SeriesCourse], width: float, ink: str, title: str = "") -> Figure:
-    """The figure of `write_series`, of a width in inches with text and axes in a colour."""
+def _draw_series(series: Sequence[SeriesCourse], title: str, width: float, ink: str) -> Figure:
     from matplotlib.figure import Figure
 
     drawn = series[:MOST_PANELS]

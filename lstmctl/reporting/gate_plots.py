@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from pathlib import Path
+from functools import partial
 from typing import TYPE_CHECKING
 
 from lstmctl.findings import GateFindings, Panel
 from lstmctl.reporting.console import inert
-from lstmctl.reporting.drawing import SMALL, write_figure
+from lstmctl.reporting.drawing import SMALL, Plot
+from lstmctl.reporting.palette import SHARES, SIGNED
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-# Both can be told apart by the colour-blind, and in grey print by their brightness.
-SHARES, SIGNED = "cividis", "RdBu_r"
 MARKS = {"": "⊢", "\n": "⏎", "\\x0a": "⏎", " ": "·", "\\x20": "·", "\t": "→", "\\x09": "→"}
 """How symbols that leave no mark are shown; those of bytes are named by their escapes, and where a text
 begins stands nothing."""
@@ -29,18 +28,17 @@ LONGEST_MARK = 2
 """Characters of a mark that stands upright."""
 
 
-def write_gates(path: Path, findings: GateFindings) -> Path:
-    """Write every gate and state of a layer over an input, one panel each, as a PNG or an SVG by the end of the name.
+def gate_plot(findings: GateFindings) -> Plot:
+    """Plot every gate and state of a layer over an input, one panel each."""
+    cell, source = findings.about.cell, findings.about.source
+    names = ", ".join(_title(panel) for panel in findings.panels)
+    return Plot(
+        "gates", partial(_draw_gates, findings), f"{cell} over {len(findings.symbols)} steps of {source}: {names}."
+    )
 
-    Raises:
-        UsageError: the name ends in neither `.png` nor `.svg`.
-        ResourceError: the disk is full or the folder is not there.
-    """
-    return write_figure(path, lambda width, ink: draw_gates(findings, width, ink))
 
-
-def draw_gates(findings: GateFindings, width: float, ink: str) -> Figure:
-    """The figure of `write_gates`; it grows beyond a width in inches where its symbols need the room."""
+def _draw_gates(findings: GateFindings, width: float, ink: str) -> Figure:
+    """Grows beyond a width in inches where its symbols need the room."""
     from matplotlib.figure import Figure
 
     panels, marks = findings.panels, [mark(symbol) for symbol in findings.symbols]

@@ -68,7 +68,7 @@ class History:
         """The name of the figure that decides, or None where nothing was scored on the way."""
         scored = list(dict.fromkeys(name for point in self.evaluations for name in point.metrics))
         if self.evaluation:
-            told: str | None = self.evaluation.primary
+            told: str | None = self.evaluation.evaluation.primary
         else:  # of a forecast it is not the first of those logged
             told = next((one.name for one in map(metric, scored) if self.loss in one.losses), None)
         return told if told in scored else next(iter(scored), None)

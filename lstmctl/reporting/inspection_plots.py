@@ -1,48 +1,53 @@
-"""Pictures of memory, gradients and recall."""
+"""Plots of memory, gradients and recall."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from functools import partial
 from itertools import groupby
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lstmctl.findings import GradientCourse, GradientFindings, LayerMemory, MemoryFindings, RecallFindings
-from lstmctl.reporting.comparison_plots import COLOURS, LINES, MARKERS
 from lstmctl.reporting.console import inert
-from lstmctl.reporting.drawing import SMALL, label_powers, legend_name, ruled, shortened, write_figure
+from lstmctl.reporting.drawing import SMALL, Plot, label_powers, legend_name, ruled, shortened
 from lstmctl.reporting.inspection_tables import run_names
+from lstmctl.reporting.palette import BLUE, DASHES, colour_of, line_of, marker_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-Draw = Callable[["Axes", LayerMemory, str], None]
+DrawLayer = Callable[["Axes", LayerMemory, str], None]
 
-DASHES = (0, (2.2, 1.0))
+HOW_GRADIENTS_ARE_READ = (
+    "How much of the loss at a time reaches the states k steps before it, in one run of each arm. A straight fall is a "
+    "constant factor a step: what is so far back is not learnt."
+)
+HOW_RECALL_IS_READ = (
+    "How often each arm's run gives what it has to remember the highest probability, by the distance, beside what "
+    "needs no network."
+)
 SMALLEST_DRAWN = 1e-30
 """Below it a gradient is nothing: the axis would be all of its fall."""
 
 
-def write_gradients(path: Path, findings: Sequence[GradientFindings], layer: int | None = None) -> Path:
-    """Write how gradients fade, one line a run and state, as a PNG or an SVG by the end of the name.
+def gradient_plot(findings: Sequence[GradientFindings], layer: int | None = None) -> Plot | None:
+    """Plot how gradients fade, with one line per run and state.
 
     Args:
         layer: from 1; by default each run's last.
 
-    Raises:
-        ValueError: no run carries a state that has a gradient.
-        UsageError: the name ends in neither `.png` nor `.svg`.
-        ResourceError: the disk is full or the folder is not there.
+    Returns:
+        None if no run carries a state that has a gradient.
     """
-    if not any(one.courses for one in findings):
-        raise ValueError("there is no gradient to draw")
-    return write_figure(path, lambda width, ink: draw_gradients(findings, width, ink, layer))
+    findings = [one for one in findings if one.courses]
+    if not findings:
+        return None
+    return Plot("gradients", partial(_draw_gradients, findings, layer), HOW_GRADIENTS_ARE_READ, HOW_GRADIENTS_ARE_READ)
 
 
-def draw_gradients(findings: Sequence[GradientFindings], width: float, ink: str, layer: int | None = None) -> Figure:
-    """The figure of `write_gradients`, of a width in inches with text and axes in a colour."""
+def _draw_gradients(findings: Sequence[GradientFindings], layer: int | None, width: float, ink: str) -> Figure:
     from matplotlib.figure import Figure
     from matplotlib.ticker import MaxNLocator
 
@@ -57,7 +62,7 @@ def draw_gradients(findings: Sequence[GradientFindings], width: float, ink: str,
     for number, (name, courses) in enumerate(named):
         for state, course in enumerate(courses):
             k = range(len(course.norms))
-            colour, line = COLOURS[number % len(COLOURS)], LINES[state % len(LINES)]
+            colour, line = colour_of(number), line_of(state)
             low, norms, high = (
                 [value if value > SMALLEST_DRAWN else math.nan for value in values]
                 for values in (course.low, course.norms, course.high)
@@ -69,7 +74,7 @@ def draw_gradients(findings: Sequence[GradientFindings], width: float, ink: str,
                 color=colour,
                 linestyle=line,
                 linewidth=1.6,
-                marker=MARKERS[number % len(MARKERS)],
+                marker=marker_of(number),
                 markersize=4,
                 markevery=(number * 2, max(1, len(norms) // 8)),
                 label=legend_name(f"{name}, {_with_direction(course)}: {pace_words(course)}"),
@@ -115,33 +120,23 @@ def pace_words(course: GradientCourse) -> str:
     return "neither fades nor grows" if course.rate is not None else "nothing goes back"
 
 
-def write_memory(path: Path, findings: MemoryFindings) -> Path:
-    """Write time constants and saturation, a row of panels a layer, as a PNG or an SVG by the end of the name.
-
-    Raises:
-        ValueError: the cell has neither gates nor a recurrent matrix to show.
-        UsageError: the name ends in neither `.png` nor `.svg`.
-        ResourceError: the disk is full or the folder is not there.
-    """
-    if not has_memory(findings):
-        raise ValueError("there is no memory to draw")
-    return write_figure(path, lambda width, ink: draw_memory(findings, width, ink))
+def memory_plot(findings: MemoryFindings) -> Plot | None:
+    """Plot time constants and saturation, with one row of panels per layer; None if the cell has neither gates nor a
+    recurrent matrix to show."""
+    if not any(layer.saturation or layer.spectrum for layer in findings.layers):
+        return None
+    words = f"Time constants and saturation of {findings.about.cell} over {findings.steps:,} steps."
+    return Plot("memory", partial(_draw_memory, findings), words)
 
 
-def has_memory(findings: MemoryFindings) -> bool:
-    """Whether there is anything to draw."""
-    return any(layer.saturation or layer.spectrum for layer in findings.layers)
-
-
-def draw_memory(findings: MemoryFindings, width: float, ink: str) -> Figure:
-    """The figure of `write_memory`, of a width in inches with text and axes in a colour."""
+def _draw_memory(findings: MemoryFindings, width: float, ink: str) -> Figure:
     from matplotlib.figure import Figure
 
     drawn = [layer for layer in findings.layers if layer.saturation or layer.spectrum]
     several = max(layer.layer for layer in findings.layers) > 1
-    rows: list[list[tuple[Draw, LayerMemory]]] = []
+    rows: list[list[tuple[DrawLayer, LayerMemory]]] = []
     for layer in drawn:
-        row: list[tuple[Draw, LayerMemory]] = []
+        row: list[tuple[DrawLayer, LayerMemory]] = []
         if layer.time_constants:
             row.append((_constants, layer))
         if layer.saturation:
@@ -178,7 +173,7 @@ def _constants(panel: Axes, layer: LayerMemory, ink: str) -> None:
     total = len(layer.time_constants)
     below = sum(value == 0 for value in layer.time_constants)
     shares = [100 * (below + place) / total for place in range(1, len(known) + 1)]
-    panel.step(known, shares, where="post", color=COLOURS[0], linewidth=1.6)
+    panel.step(known, shares, where="post", color=BLUE, linewidth=1.6)
     panel.set_xscale("log")
     low, high = panel.get_xlim()
     if high < 30 * low:  # powers of ten alone would be one number or none
@@ -204,11 +199,11 @@ def _saturation(panel: Axes, layer: LayerMemory, ink: str) -> None:
             [100 * share for share in gate.right],
             [100 * share for share in gate.left],
             linestyle="none",
-            marker=MARKERS[number % len(MARKERS)],
+            marker=marker_of(number),
             markersize=3.2,
             markerfacecolor="none",
             markeredgewidth=0.7,
-            color=COLOURS[number % len(COLOURS)],
+            color=colour_of(number),
             alpha=0.75,
             label=legend_name(inert(gate.gate)),
         )
@@ -230,7 +225,7 @@ def _eigenvalues(panel: Axes, layer: LayerMemory, ink: str) -> None:
     assert layer.spectrum is not None
     real, imaginary = zip(*layer.spectrum.eigenvalues, strict=True)
     panel.add_patch(Circle((0, 0), 1, fill=False, edgecolor=ink, linewidth=1.2, linestyle=DASHES, zorder=3))
-    panel.plot(real, imaginary, linestyle="none", marker="o", markersize=3, markerfacecolor="none", color=COLOURS[0])
+    panel.plot(real, imaginary, linestyle="none", marker="o", markersize=3, markerfacecolor="none", color=BLUE)
     end = 1.08 * max(1.0, layer.spectrum.radius)
     panel.set_xlim(-end, end)
     panel.set_ylim(-end, end)
@@ -240,21 +235,14 @@ def _eigenvalues(panel: Axes, layer: LayerMemory, ink: str) -> None:
     ruled(panel, ink)
 
 
-def write_recall(path: Path, findings: Sequence[RecallFindings]) -> Path:
-    """Write how much is recalled by distance, a line a run, as a PNG or an SVG by the end of the name.
-
-    Args:
-        findings: of runs on the same data.
-
-    Raises:
-        UsageError: the name ends in neither `.png` nor `.svg`.
-        ResourceError: the disk is full or the folder is not there.
-    """
-    return write_figure(path, lambda width, ink: draw_recall(findings, width, ink))
+def recall_plot(findings: Sequence[RecallFindings]) -> Plot | None:
+    """Plot how much is recalled by distance, with one line per run; all runs are on the same data."""
+    if not findings:
+        return None
+    return Plot("recall", partial(_draw_recall, findings), HOW_RECALL_IS_READ, HOW_RECALL_IS_READ)
 
 
-def draw_recall(findings: Sequence[RecallFindings], width: float, ink: str) -> Figure:
-    """The figure of `write_recall`, of a width in inches with text and axes in a colour."""
+def _draw_recall(findings: Sequence[RecallFindings], width: float, ink: str) -> Figure:
     from matplotlib.figure import Figure
 
     bins = findings[0].bins[:-1]
@@ -269,7 +257,7 @@ def draw_recall(findings: Sequence[RecallFindings], width: float, ink: str) -> F
             [100 * (each.right - each.low) for each in own],
             [100 * (each.high - each.right) for each in own],
         ]
-        colour, marker = COLOURS[number % len(COLOURS)], MARKERS[number % len(MARKERS)]
+        colour, marker = colour_of(number), marker_of(number)
         shown = legend_name(name)
         panel.plot(places, right, color=colour, marker=marker, markersize=4.5, linewidth=1.9, zorder=3, label=shown)
         panel.errorbar(places, right, yerr=reach, color=colour, linewidth=1, capsize=3, fmt="none", zorder=3)
@@ -281,7 +269,7 @@ def draw_recall(findings: Sequence[RecallFindings], width: float, ink: str) -> F
     ]
     for number, (name, values) in enumerate(others, start=1):
         if not all(math.isnan(value) for value in values):
-            line = LINES[number % len(LINES)]
+            line = line_of(number)
             panel.plot(places, values, color=ink, alpha=0.55, linestyle=line, linewidth=1.2, label=name)
     panel.set_xticks(places, [f"{one.nearest:,}–{one.farthest:,}\n{one.answers:,} answers" for one in bins])
     panel.set_xlabel("symbols from the last reminder to the answer; bars: 95 % interval")

@@ -1,27 +1,31 @@
-"""Tables of what a look into a run finds, on any stream."""
+"""What an inspection finds, as tables and sentences for a terminal, a page or a notebook."""
 
 from __future__ import annotations
 
 import math
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import compress
 from pathlib import PurePath
-from typing import TextIO
 
 from lstmctl.findings import TRACKS, GateFindings, GradientFindings, MemoryFindings, RecallFindings, Subject
-from lstmctl.reporting.console import inert, print_table, write_line
+from lstmctl.reporting.blocks import Block, Prose, Table
+from lstmctl.reporting.console import inert
 from lstmctl.reporting.quantities import figure
 
 DIRECTION, DOUBLING = "direction", "doubling"
 SELDOM = (DIRECTION, DOUBLING)
 """Columns that are left out where they would be empty."""
+TEXT_COLUMNS = ("property", "run", "gate", "gate that keeps", DIRECTION, "state", "distance", "")
 
 
-def show_gates(findings: GateFindings, *, stream: TextIO) -> None:
-    """For each property of what is read the unit that goes along with it best."""
+def gate_blocks(findings: GateFindings) -> list[Block]:
+    """Return a table with the unit that is correlated best with each property of the input."""
+    if not findings.tracked:
+        return _prose(findings.notes)
     rows = [
-        [
+        (
             one.what,
             one.layer,
             one.direction or "",
@@ -30,41 +34,34 @@ def show_gates(findings: GateFindings, *, stream: TextIO) -> None:
             _signed(one.chosen),
             "" if one.correlation is None else _signed(one.correlation),
             "tracks" if one.tracks else "",
-        ]
+        )
         for one in findings.tracked
     ]
+    examined = (
+        f"{findings.examined:,} steps. Each unit is the best of {findings.candidates:,} states on the first half; "
+        f"the second half, which did not choose it, says whether it tracks (|r| ≥ {TRACKS})."
+    )
+    columns = ("property", "layer", DIRECTION, "state", "unit", "r, first half", "r, second half", "")
     title = f"{_name(findings.about)}: units that track something in {findings.tracked_in}"
-    if rows:
-        columns = ["property", "layer", DIRECTION, "state", "unit", "r, first half", "r, second half", ""]
-        _print(title, columns, rows, stream)
-        write_line(
-            f"{findings.examined:,} steps. Each unit is the best of {findings.candidates:,} states on the first half; "
-            f"the second half, which did not choose it, says whether it tracks (|r| ≥ {TRACKS}).",
-            stream,
-        )
-    _write_notes(findings.notes, stream)
+    return [_table("tracked", title, columns, rows, (examined, *findings.notes))]
 
 
-def show_memory(findings: MemoryFindings, *, stream: TextIO) -> None:
-    """Time constants of each layer, and saturation of each gate."""
+def memory_blocks(findings: MemoryFindings) -> list[Block]:
+    """Return tables of each layer's time constants, of each gate's saturation, and of the spectrum."""
     title = f"{_name(findings.about)}: memory over {findings.steps:,} steps of {findings.about.source}"
     constants = [
-        [
+        (
             layer.layer,
             layer.direction or "",
-            layer.keeping_gate,
+            layer.keeping_gate or "",
             *map(_steps, layer.quartiles),
             _steps(layer.longest or 0.0),
-        ]
+        )
         for layer in findings.layers
         if layer.quartiles is not None
     ]
-    if constants:
-        quartiles = ["time constant: lower quartile", "median", "upper quartile", "longest"]
-        _print(title, ["layer", DIRECTION, "gate that keeps", *quartiles], constants, stream)
-        write_line("", stream)
     saturation = [
-        [
+        (
             layer.layer,
             layer.direction or "",
             gate.gate,
@@ -72,32 +69,42 @@ def show_memory(findings: MemoryFindings, *, stream: TextIO) -> None:
             _percent(sum(gate.right) / len(gate.right)),
             sum(share > 0.5 for share in gate.left),
             sum(share > 0.5 for share in gate.right),
-        ]
+        )
         for layer in findings.layers
         for gate in layer.saturation
     ]
-    if saturation:
-        shares = ["below 0.1", "above 0.9", "units mostly below 0.1", "units mostly above 0.9"]
-        _print("" if constants else title, ["layer", DIRECTION, "gate", *shares], saturation, stream)
     spectra = [
-        [
+        (
             layer.layer,
             layer.direction or "",
             figure(layer.spectrum.radius),
             figure(layer.spectrum.largest_singular_value),
-        ]
+        )
         for layer in findings.layers
         if layer.spectrum is not None
     ]
-    if spectra:
-        _print(title, ["layer", DIRECTION, "spectral radius of U", "largest singular value"], spectra, stream)
-    _write_notes(findings.notes, stream)
+    quartiles = ("time constant: lower quartile", "median", "upper quartile", "longest")
+    shares = ("below 0.1", "above 0.9", "units mostly below 0.1", "units mostly above 0.9")
+    found = [
+        _table(name, title, columns, rows)
+        for name, columns, rows in (
+            ("constants", ("layer", DIRECTION, "gate that keeps", *quartiles), constants),
+            ("saturation", ("layer", DIRECTION, "gate", *shares), saturation),
+            ("spectrum", ("layer", DIRECTION, "spectral radius of U", "largest singular value"), spectra),
+        )
+        if rows
+    ]
+    if not found:
+        return _prose(findings.notes)
+    first, *others = found
+    tables = [first, *(replace(table, title="") for table in others)]
+    return [*tables[:-1], replace(tables[-1], notes=findings.notes)]
 
 
-def show_gradients(findings: Sequence[GradientFindings], *, stream: TextIO) -> None:
-    """How fast each state's gradient fades."""
+def gradient_blocks(findings: Sequence[GradientFindings]) -> list[Block]:
+    """Return a table of how fast the gradient of each state fades."""
     rows = [
-        [
+        (
             name,
             course.layer,
             course.direction or "",
@@ -106,26 +113,34 @@ def show_gradients(findings: Sequence[GradientFindings], *, stream: TextIO) -> N
             _pace(course.half_life),
             "" if course.doubling_time is None else f"{course.doubling_time:.1f}",
             *(_left(course.norms, k) for k in _distances(findings)),
-        ]
+        )
         for one, name in zip(findings, run_names(findings), strict=True)
         for course in one.courses
     ]
-    if rows:
-        left = [f"left at k = {k}" for k in _distances(findings)]
-        positions = ", ".join(dict.fromkeys(f"{one.positions:,}" for one in findings))
-        source = ", ".join(dict.fromkeys(one.about.source for one in findings))
-        title = f"gradient of the loss at t by the state at t − k, at {positions} positions of {source}"
-        columns = ["run", "layer", DIRECTION, "state", "rate a step", "half-life", DOUBLING, *left]
-        _print(title, columns, rows, stream)
-    for one, name in zip(findings, run_names(findings), strict=True):
-        _write_notes([note if len(findings) == 1 else f"{name}: {note}" for note in one.notes], stream)
+    notes = [
+        note if len(findings) == 1 else f"{name}: {note}"
+        for one, name in zip(findings, run_names(findings), strict=True)
+        for note in one.notes
+    ]
+    if not rows:
+        return _prose(notes)
+    positions = ", ".join(dict.fromkeys(f"{one.positions:,}" for one in findings))
+    source = ", ".join(dict.fromkeys(one.about.source for one in findings))
+    title = f"gradient of the loss at t by the state at t − k, at {positions} positions of {source}"
+    left = [f"left at k = {k}" for k in _distances(findings)]
+    columns = ("run", "layer", DIRECTION, "state", "rate a step", "half-life", DOUBLING, *left)
+    return [_table("gradients", title, columns, rows, notes)]
 
 
-def show_recall(findings: RecallFindings, *, stream: TextIO) -> None:
-    """What is right by distance, beside what needs no memory."""
+def recall_blocks(findings: Sequence[RecallFindings]) -> list[Block]:
+    """Return a table per run of what is right by distance, beside what needs no memory."""
+    return [_recall(one) for one in findings]
+
+
+def _recall(findings: RecallFindings) -> Table:
     *bins, _ = findings.bins
     rows = [
-        [
+        (
             f"{one.nearest:,}–{one.farthest:,}" if place < len(bins) else "all",
             f"{one.answers:,}",
             f"{_percent(one.right)} [{100 * one.low:.0f}, {100 * one.high:.0f}]",
@@ -133,15 +148,15 @@ def show_recall(findings: RecallFindings, *, stream: TextIO) -> None:
             "" if one.last_named is None else _percent(one.last_named),
             _percent(one.most_frequent),
             _percent(findings.chance),
-        ]
+        )
         for place, one in enumerate(findings.bins)
     ]
     title = (
         f"{_name(findings.about)}: recall of the {findings.kind} in {findings.about.source}, "
         f"of {len(findings.candidates)} candidates"
     )
-    columns = ["distance", "answers", "right [95 %]", "probability", "last named", "most frequent", "uniform"]
-    print_table(title, columns, rows, stream=stream)
+    columns = ("distance", "answers", "right [95 %]", "probability", "last named", "most frequent", "uniform")
+    return _table("recall", title, columns, rows)
 
 
 def run_names(findings: Sequence[GradientFindings | RecallFindings]) -> list[str]:
@@ -156,19 +171,27 @@ def run_names(findings: Sequence[GradientFindings | RecallFindings]) -> list[str
     return [name if counts[name] == 1 else inert(one.about.run) for name, one in zip(names, findings, strict=True)]
 
 
-def _print(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]], stream: TextIO) -> None:
-    """The table, without a column that says nothing of most runs where no row has anything in it."""
+def _table(
+    name: str, title: str, columns: Sequence[str], rows: Sequence[Sequence[object]], notes: Sequence[str] = ()
+) -> Table:
+    """A table without a column that says nothing of most runs where no row has anything in it."""
     shown = [name not in SELDOM or any(row[place] != "" for row in rows) for place, name in enumerate(columns)]
-    print_table(title, list(compress(columns, shown)), [list(compress(row, shown)) for row in rows], stream=stream)
+    return Table(
+        name,
+        title,
+        tuple(compress(columns, shown)),
+        tuple(tuple(map(str, compress(row, shown))) for row in rows),
+        notes=tuple(notes),
+        text_columns=TEXT_COLUMNS,
+    )
+
+
+def _prose(notes: Sequence[str]) -> list[Block]:
+    return [Prose(note) for note in notes]
 
 
 def _name(about: Subject) -> str:
     return inert(PurePath(about.run).name)
-
-
-def _write_notes(notes: Sequence[str], stream: TextIO) -> None:
-    for note in notes:
-        write_line(inert(note), stream)
 
 
 def _signed(value: float) -> str:

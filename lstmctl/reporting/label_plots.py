@@ -1,12 +1,14 @@
-"""The confusion matrix as a picture: which labels are taken for which."""
+"""The confusion matrix as a plot: which labels are taken for which."""
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from lstmctl.records import Evaluation
 from lstmctl.reporting.console import inert
-from lstmctl.reporting.drawing import PAPER_WIDTH, SMALL, inline_plot, shortened
+from lstmctl.reporting.drawing import SMALL, Plot, shortened
+from lstmctl.reporting.palette import BLUE_RGB
 from lstmctl.reporting.quantities import short_count
 
 if TYPE_CHECKING:
@@ -17,24 +19,17 @@ MOST_LABELS = 24
 MOST_WRITTEN = 12
 """Labels up to which each field holds its count."""
 LONGEST_LABEL = 14
-SHADE = (0.0, 0.447, 0.698)  # the blue of Okabe and Ito's palette, from clear to full
 
 
-def inline_confusion(evaluation: Evaluation, *, identity: str, shown: str, width: float = PAPER_WIDTH) -> str:
-    """The picture as an `<svg>` element for a page; nothing where there is none."""
-    if not has_confusion(evaluation):
-        return ""
+def confusion_plot(evaluation: Evaluation) -> Plot | None:
+    """Plot the confusion matrix; None if there are not two labels with their counts."""
+    if len(evaluation.confusion) < 2:
+        return None
     words = "How often each true label (row) was told as each label (column)."
-    draw = lambda inches, ink: draw_confusion(evaluation, inches, ink)  # noqa: E731
-    return inline_plot(draw, {}, words, width=width, identity=identity, shown=shown)
+    return Plot("confusion", partial(_draw_confusion, evaluation), words)
 
 
-def has_confusion(evaluation: Evaluation) -> bool:
-    """Whether there are two labels at least, and their counts."""
-    return len(evaluation.confusion) > 1
-
-
-def draw_confusion(evaluation: Evaluation, width: float, ink: str) -> Figure:
+def _draw_confusion(evaluation: Evaluation, width: float, ink: str) -> Figure:
     """A field for each pair of labels, shaded by the share of the true label's cases (its row sums to 1).
 
     Labels stand in order of their frequency; the counts are written in where there is room.
@@ -50,7 +45,7 @@ def draw_confusion(evaluation: Evaluation, width: float, ink: str) -> Figure:
     side = min(width, 1.6 + 0.42 * len(order))
     figure = Figure(figsize=(width, side * 0.86), layout="constrained")
     panel = figure.add_subplot()
-    fields = [[(*SHADE, share) for share in line] for line in shares]
+    fields = [[(*BLUE_RGB, share) for share in line] for line in shares]
     panel.imshow(fields, aspect="equal", interpolation="nearest")
     steep = len(order) > 4 or max(map(len, names)) > 5
     panel.set_xticks(

@@ -22,7 +22,6 @@ class StoredEvaluation:
     """What the file says."""
 
     evaluation: Evaluation
-    primary: str
     examples: tuple[SeriesForecast, ...]
     """Forecasts of windows of the scored part."""
 
@@ -64,8 +63,8 @@ def read_evaluation(run: Path) -> StoredEvaluation | None:
             confusion=_counts(data.get("confusion"), len(_mapping(data.get("by_label")))),
             counted="sequences" if data.get("counted") == "sequences" else "windows",
             notes=tuple(map(str, notes)) if isinstance(notes, list) else (),
+            primary=primary if isinstance(primary, str) and primary in metrics else next(iter(metrics)),
         ),
-        primary if isinstance(primary, str) and primary in metrics else next(iter(metrics)),
         tuple(forecast for forecast in forecasts if forecast is not None),
     )
 

@@ -1,23 +1,20 @@
-"""The report of a sweep: the curve, the table, and the way to each comparison's own report."""
+"""The report of a sweep: the curve, the table, and links to the report of each comparison."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import quote
 
 from lstmctl.records import Sweep
-from lstmctl.reporting import page
+from lstmctl.reporting import html
+from lstmctl.reporting.blocks import Block, Code, Facts, Heading, Link, Prose, section
 from lstmctl.reporting.comparison_words import better_words, names_words, on_part, seeds_words
-from lstmctl.reporting.drawing import NARROW_WIDTH
-from lstmctl.reporting.sweep_plots import inline_sweep_plot, write_sweep_plot
-from lstmctl.reporting.sweep_tables import latex, markdown, sweep_table
+from lstmctl.reporting.papers import latex, markdown
+from lstmctl.reporting.sweep_plots import sweep_plot
+from lstmctl.reporting.sweep_tables import in_words, sweep_table
 from lstmctl.reporting.sweep_words import arm_names, sweep_statement, value_name
 from lstmctl.storage import replace_file
-
-HOW_TO_READ = (
-    "A line an arm through its means, each seed a small dot, each bar the interval of a mean. The interval tells how "
-    "far the mean would move with other seeds; one without an end goes on out of view."
-)
 
 
 def write_sweep(sweep: Sweep) -> Path:
@@ -30,51 +27,37 @@ def write_sweep(sweep: Sweep) -> Path:
         ResourceError: the disk is full or the folder cannot be written; an older report stands.
     """
     folder = Path(sweep.path)
-    write_sweep_plot(sweep)
-    for name, form in (("table.md", markdown), ("table.tex", latex)):
-        replace_file(folder / name, form(sweep).encode())
+    sweep_plot(sweep).write(folder)
+    words = in_words(sweep)
+    for name, content in (("table.md", markdown(words)), ("table.tex", latex(words, sweep.command))):
+        replace_file(folder / name, content.encode())
     path = folder / "report.html"
-    replace_file(path, sweep_report(sweep).encode())
+    replace_file(path, html.page(sweep_blocks(sweep)).encode())
     return path
 
 
-def sweep_report(sweep: Sweep) -> str:
-    """The page, as one self-contained HTML document; only the reports of the comparisons lie beside it."""
-    title = f"{names_words(arm_names(sweep))} on {sweep.config} by {sweep.key}"
-    table = sweep_table(sweep)
-    warnings = "\n".join(f'<p class="warning">{page.text(note)}</p>' for note in table.notes)
-    figures = "\n".join(
-        [inline_sweep_plot(sweep, shown="wide"), inline_sweep_plot(sweep, width=NARROW_WIDTH, shown="narrow")]
-    )
-    parts = [
-        _heading(sweep, title),
-        page.section(
-            "Curve", warnings, f'<figure>\n{figures}\n</figure>\n<p class="soft">{page.text(HOW_TO_READ)}</p>'
-        ),
-        page.section(
-            "Figures",
-            page.table(table.columns, table.rows),
-            f'<p class="soft">{page.text(table.about)}</p>',
-        ),
-        page.section("Each comparison", _comparisons(sweep)),
-        page.section("Repeat it", page.preformatted(sweep.command)),
-    ]
-    return page.page(title, parts)
-
-
-def _heading(sweep: Sweep, title: str) -> str:
-    first = sweep.comparisons[0]
+def sweep_blocks(sweep: Sweep) -> list[Block]:
+    """Return all that is shown of a sweep."""
+    first, table, statement = sweep.comparisons[0], sweep_table(sweep), sweep_statement(sweep)
     about = " · ".join([f"{on_part(first)}, {better_words(first)}", seeds_words(first)])
-    statement = sweep_statement(sweep)
-    lead = f'<p class="lead">{page.text(statement)}</p>\n' if statement else ""
-    return f'<header>\n<h1>{page.text(title)}</h1>\n{lead}<p class="soft">{page.text(about)}</p>\n</header>'
+    return [
+        Heading(_title(sweep), 1),
+        *([Prose(statement, "lead")] if statement else []),
+        Prose(about, "soft"),
+        *section("Curve", *table.prose_of_warnings(), sweep_plot(sweep)),
+        *section("Figures", table.body()),
+        *section("Each comparison", Facts(tuple(_comparisons(sweep)))),
+        *section("Repeat it", Code(sweep.command)),
+    ]
 
 
-def _comparisons(sweep: Sweep) -> str:
-    """For each value what its comparison shows, with the way to its report."""
-    items = []
+def _title(sweep: Sweep) -> str:
+    return f"{names_words(arm_names(sweep))} on {sweep.config} by {sweep.key}"
+
+
+def _comparisons(sweep: Sweep) -> Iterator[tuple[Link, str]]:
+    """For each value what its comparison shows, with a link to its report."""
     for value, comparison in zip(sweep.values, sweep.comparisons, strict=True):
         # Quoted, a name can be nothing but that of a folder beside the page.
-        link = f'<a href="{quote(Path(comparison.path).name, safe="")}/report.html">{page.text(value_name(value))}</a>'
-        items.append(f"<dt>{link}</dt><dd>{page.text(comparison.statement)}</dd>")
-    return "<dl>\n" + "\n".join(items) + "\n</dl>"
+        target = f"{quote(Path(comparison.path).name, safe='')}/report.html"
+        yield Link(value_name(value), target), comparison.statement

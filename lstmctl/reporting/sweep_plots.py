@@ -4,25 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from pathlib import Path
+from functools import partial
 from typing import TYPE_CHECKING
 
 from lstmctl.metrics import SOLVED, metric
 from lstmctl.records import ArmResult, Sweep
-from lstmctl.reporting.comparison_plots import COLOURS, LINES, MARKERS, PAGE_COLOURS, rows_of_names
+from lstmctl.reporting.comparison_plots import rows_of_names
 from lstmctl.reporting.comparison_words import DIVERGED, better_words, fixed, on_part, primary_words
-from lstmctl.reporting.console import inert
-from lstmctl.reporting.drawing import (
-    PAPER_WIDTH,
-    SMALL,
-    WIDE,
-    inline_plot,
-    label_powers,
-    legend_name,
-    ruled,
-    shortened,
-    write_plot,
-)
+from lstmctl.reporting.drawing import SMALL, WIDE, Plot, label_powers, legend_name, ruled, shortened
+from lstmctl.reporting.palette import LEVEL, SOLVED_LEVEL, colour_of, line_of, marker_of
 from lstmctl.reporting.quantities import short_count
 from lstmctl.reporting.sweep_words import CHANCE, arm_names, cell_words, level, places, value_name
 
@@ -40,47 +30,34 @@ BESIDE = 0.014
 BEYOND = 0.2
 """Of the range of all figures, that intervals may reach over it in view: few seeds make them wide, and the figures
 themselves are what is to be seen."""
-LEVEL_LINES = {CHANCE: (0, (2, 2)), SOLVED: (0, (7, 2))}
+LEVEL_LINES = {CHANCE: LEVEL, SOLVED: SOLVED_LEVEL}
 APART = 0.075
 """Of the axis, the least between the names of two levels."""
 NAMES_INCHES = {True: 5.2, False: 2.4}
 """Inches of the axis of values, wide and narrow: what names at its ticks have for themselves."""
 
 
-def write_sweep_plot(sweep: Sweep) -> list[Path]:
-    """Write `plots/sweep.svg` and `.png` in the sweep's folder.
-
-    Raises:
-        ResourceError: the disk is full or the folder is gone.
-    """
-    return write_plot(Path(sweep.path), "sweep", lambda width, ink: draw_sweep(sweep, width, ink))
-
-
-def inline_sweep_plot(sweep: Sweep, *, width: float = PAPER_WIDTH, shown: str) -> str:
-    """The figure as an `<svg>` element in the page's colours.
-
-    Args:
-        width: in inches.
-        shown: the element's class; it begins every id inside.
-    """
-    return inline_plot(
-        lambda width, ink: draw_sweep(sweep, width, ink),
-        PAGE_COLOURS,
-        _words(sweep),
-        width=width,
-        identity=f"sweep-{shown}",
-        shown=shown,
+def sweep_plot(sweep: Sweep) -> Plot:
+    """Plot the primary metric of every arm over the values of the setting."""
+    shown = places(sweep)
+    first = sweep.comparisons[0]
+    rows = []
+    for value, comparison in zip(sweep.values, sweep.comparisons, strict=True):
+        arms = [f"{arm.name} {cell_words(comparison, arm, shown)}" for arm in comparison.arms]
+        rows.append(f"at {value_name(value)} {', '.join(arms)}")
+    levels = [f"{name} {fixed(found, shown)}" for name in LEVEL_LINES if (found := level(first, name)) is not None]
+    return Plot(
+        "sweep",
+        partial(_draw_sweep, sweep),
+        f"{on_part(first)} over {sweep.key}, {better_words(first)}: {'; '.join([*rows, *levels])}.",
+        "A line an arm through its means, each seed a small dot, each bar the interval of a mean. The interval tells "
+        "how far the mean would move with other seeds; one without an end goes on out of view.",
     )
 
 
-def draw_sweep(sweep: Sweep, width: float, ink: str) -> Figure:
+def _draw_sweep(sweep: Sweep, width: float, ink: str) -> Figure:
     """A line an arm over the values, with its intervals, every seed as a small dot, and the levels that say what a
-    figure means.
-
-    Args:
-        width: in inches.
-        ink: the colour of text and axes.
-    """
+    metric means."""
     from matplotlib.figure import Figure
 
     names = [legend_name(shortened(name)) for name in arm_names(sweep)]
@@ -182,7 +159,7 @@ def _draw_arm(
     bottom: float,
     top: float,
 ) -> None:
-    colour = COLOURS[number % len(COLOURS)]
+    colour = colour_of(number)
     order = sorted(range(len(positions)), key=lambda index: positions[index])
     means = [math.nan if (mean := arms[index].mean) is None else mean for index in order]
     panel.plot(
@@ -190,8 +167,8 @@ def _draw_arm(
         means,
         color=colour,
         linewidth=1.6,
-        linestyle=LINES[number % len(LINES)] if joined else "none",
-        marker=MARKERS[number % len(MARKERS)],
+        linestyle=line_of(number) if joined else "none",
+        marker=marker_of(number),
         markersize=5,
         label=name,
     )
@@ -220,7 +197,7 @@ def _draw_losses(panel: Axes, sweep: Sweep, positions: Sequence[float], beside: 
                     [beside(position, number)],
                     [worst],
                     transform=panel.get_xaxis_transform(),
-                    color=COLOURS[number % len(COLOURS)],
+                    color=colour_of(number),
                     marker="x",
                     markersize=6,
                     linestyle="none",
@@ -279,15 +256,3 @@ def _name_values(panel: Axes, sweep: Sweep, positions: Sequence[float], width: f
     margin = 0.05 * span
     ends = measured[0] - margin, measured[-1] + margin
     panel.set_xlim(*((10.0**end for end in ends) if in_powers else ends))
-
-
-def _words(sweep: Sweep) -> str:
-    """The figure for those who do not see it."""
-    shown = places(sweep)
-    first = sweep.comparisons[0]
-    rows = []
-    for value, comparison in zip(sweep.values, sweep.comparisons, strict=True):
-        arms = [f"{inert(arm.name)} {cell_words(comparison, arm, shown)}" for arm in comparison.arms]
-        rows.append(f"at {value_name(value)} {', '.join(arms)}")
-    levels = [f"{name} {fixed(found, shown)}" for name in LEVEL_LINES if (found := level(first, name)) is not None]
-    return f"{on_part(first)} over {sweep.key}, {better_words(first)}: {'; '.join([*rows, *levels])}."

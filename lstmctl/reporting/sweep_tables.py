@@ -1,13 +1,13 @@
-"""A sweep as a table: a row a value, a column an arm."""
+"""A sweep as a table, with one row per value and one column per arm."""
 
 from __future__ import annotations
 
-from typing import Any, TextIO
+from typing import Any
 
 from lstmctl.metrics import SOLVED
 from lstmctl.records import Comparison, Sweep
+from lstmctl.reporting.blocks import Block, Prose, Table
 from lstmctl.reporting.comparison_words import baselines, better_words, fixed, on_part, percent
-from lstmctl.reporting.console import inert, write_line
 from lstmctl.reporting.sweep_words import (
     arm_names,
     baseline_names,
@@ -19,7 +19,6 @@ from lstmctl.reporting.sweep_words import (
     sweep_warnings,
     value_name,
 )
-from lstmctl.reporting.table_forms import Table, in_latex, in_markdown, show_table
 
 
 def sweep_table(sweep: Sweep) -> Table:
@@ -40,29 +39,15 @@ def sweep_table(sweep: Sweep) -> Table:
     return Table(
         "sweep",
         f"{words[:1].upper()}{words[1:]} by {sweep.key}, {better_words(first)}{share}",
-        f"{interval}{at}. {sweep_circumstances(sweep)}",
         (sweep.key, *arm_names(sweep), *others),
         tuple(row(value, comparison) for value, comparison in zip(sweep.values, sweep.comparisons, strict=True)),
-        notes=tuple(sweep_warnings(sweep)),
+        about=f"{interval}{at}. {sweep_circumstances(sweep)}",
+        warnings=tuple(sweep_warnings(sweep)),
+        text_columns=(),
     )
 
 
-def show_sweep(sweep: Sweep, *, stream: TextIO | None = None) -> None:
-    """Write the table, what speaks against it, and where the test was solved to stderr or `stream`.
-
-    Raises:
-        OSError: `stream` is stdout and its disk is full.
-    """
-    show_table(sweep_table(sweep), stream=stream)
-    if statement := sweep_statement(sweep):
-        write_line(inert(statement), stream)
-
-
-def markdown(sweep: Sweep) -> str:
-    """The table in Markdown."""
-    return in_markdown([sweep_table(sweep)], sweep_statement(sweep))
-
-
-def latex(sweep: Sweep) -> str:
-    """The table in LaTeX, for the package booktabs."""
-    return in_latex([sweep_table(sweep)], sweep_statement(sweep), sweep.command)
+def in_words(sweep: Sweep) -> list[Block]:
+    """The table and where the test was solved: what a terminal and a paper show."""
+    statement = sweep_statement(sweep)
+    return [sweep_table(sweep), *([Prose(statement)] if statement else [])]

@@ -13,9 +13,11 @@ import pytest
 
 from lstmctl.errors import ResourceError
 from lstmctl.records import Comparison
-from lstmctl.reporting.comparison_page import report, write_comparison
-from lstmctl.reporting.comparison_tables import csv, latex, markdown
-from lstmctl.reporting.page import STYLE
+from lstmctl.reporting import html
+from lstmctl.reporting.comparison_page import comparison_blocks, write_comparison
+from lstmctl.reporting.comparison_tables import csv, in_words
+from lstmctl.reporting.palette import COLOURS, ON_PAGE
+from lstmctl.reporting.papers import latex, markdown
 
 pytestmark = pytest.mark.drawn
 
@@ -60,6 +62,10 @@ class Outline(HTMLParser):
         return " ".join(" ".join(self.words).split())
 
 
+def report(comparison: Comparison) -> str:
+    return html.page(comparison_blocks(comparison))
+
+
 def outline(comparison: Comparison) -> Outline:
     content = report(comparison)
     assert re.findall(r'(?<!xmlns=")(?<!xmlns:xlink=")https?://', content) == []
@@ -101,8 +107,8 @@ def test_the_folder_holds_the_page_the_plots_and_the_tables(make_comparison: Mak
     ]
     assert (folder / "report.html").read_text(encoding="utf-8") == report(comparison)
     assert (folder / "figures.csv").read_text(encoding="utf-8") == csv(comparison)
-    assert (folder / "table.md").read_text(encoding="utf-8") == markdown(comparison)
-    assert (folder / "table.tex").read_text(encoding="utf-8") == latex(comparison)
+    assert (folder / "table.md").read_text(encoding="utf-8") == markdown(in_words(comparison))
+    assert (folder / "table.tex").read_text(encoding="utf-8") == latex(in_words(comparison), comparison.command)
 
 
 def test_the_page_says_what_was_shown_and_from_what(make_comparison: MakeComparison) -> None:
@@ -220,9 +226,10 @@ def test_every_arm_has_its_colour_in_light_and_in_dark(make_comparison: MakeComp
     arms = tuple(dataclasses.replace(comparison.arms[number % 3], name=f"arm{number}") for number in range(8))
     page = outline(dataclasses.replace(comparison, arms=arms, tests=()))
     styles = page.of("style")
-    cards = [style for style in styles if style.startswith("--arm:")]
-    assert cards[:8] == [f"--arm: var(--arm-{number})" for number in (1, 2, 3, 4, 5, 6, 7, 1)]
-    assert all(STYLE.count(f"--arm-{number}: #") == 2 for number in range(1, 8))
+    cards = [style for style in styles if style.startswith("--own:")]
+    assert cards[:8] == [f"--own: {ON_PAGE[COLOURS[number - 1]]}" for number in (1, 2, 3, 4, 5, 6, 7, 1)]
+    content = report(comparison)
+    assert all(content.count(f"--colour-{number}: #") == 2 for number in range(1, 8))
 
 
 def test_a_comparison_in_which_nothing_finished_has_a_report(make_comparison: MakeComparison) -> None:
@@ -267,7 +274,7 @@ def test_a_comparison_of_forecasts_speaks_of_series(make_forecast_comparison: Ma
             comparison.overrides[0], ""
         )
     assert '<pre tabindex="0">\n▁▂▃▄▅▆▇█' in report(comparison)
-    assert "cards whole" in page.of("class")
+    assert "cards stacked" in page.of("class")
 
 
 def test_arms_that_write_nothing_have_no_place_for_it(make_comparison: MakeComparison) -> None:
@@ -284,4 +291,4 @@ def test_a_comparison_of_text_does_not_speak_of_series(make_comparison: MakeComp
     page = outline(make_comparison())
     assert "What each writes of an empty page" in page.text
     assert "series" not in page.text
-    assert "cards whole" not in page.of("class")
+    assert "cards stacked" not in page.of("class")

@@ -14,15 +14,8 @@ import pytest
 
 from lstmctl.errors import ResourceError
 from lstmctl.records import Comparison, CurvePoint
-from lstmctl.reporting.comparison_plots import (
-    COLOURS,
-    LINES,
-    MARKERS,
-    PLOTS,
-    inline_comparison_plot,
-    rows_of_names,
-    write_plots,
-)
+from lstmctl.reporting.comparison_plots import comparison_plots, rows_of_names
+from lstmctl.reporting.palette import COLOURS, LINES, MARKERS
 
 pytestmark = pytest.mark.drawn
 
@@ -34,9 +27,13 @@ def words(svg: str) -> list[str]:
     return ["".join(element.itertext()).strip() for element in ElementTree.fromstring(svg).iter(f"{SVG}text")]
 
 
+def write_plots(comparison: Comparison) -> list[Path]:
+    return [path for plot in comparison_plots(comparison).values() for path in plot.write(Path(comparison.path))]
+
+
 def panels(comparison: Comparison, name: str, width: float = 6.5) -> list[Any]:
     """The axes of one of the figures, to look at what was drawn on them."""
-    return list(PLOTS[name].draw(comparison, width, "black").axes)
+    return list(comparison_plots(comparison)[name].draw(width, "black").axes)
 
 
 def test_files_are_png_and_svg_in_ink_on_white_and_the_same_each_time(make_comparison: MakeComparison) -> None:
@@ -65,13 +62,13 @@ def test_a_folder_that_is_gone_is_an_error_of_the_disk(make_comparison: MakeComp
         write_plots(comparison)
 
 
-@pytest.mark.parametrize("name", PLOTS)
+@pytest.mark.parametrize("name", ["curves", "figures", "differences"])
 def test_inline_figures_take_the_colours_of_the_page(make_comparison: MakeComparison, name: str) -> None:
-    svg = inline_comparison_plot(make_comparison(), name, width=3.6, shown="narrow")
+    svg = comparison_plots(make_comparison())[name].svg("narrow")
     root = ElementTree.fromstring(svg)
     assert root.get("class") == "narrow"
     assert "currentColor" in svg
-    assert "var(--arm-1, #0072b2)" in svg
+    assert "var(--colour-1, #0072b2)" in svg
     assert not re.findall(r"#010203|#ffffff|#000000", svg)
     identities = {element.get("id") for element in root.iter() if element.get("id")}
     assert all(str(identity).startswith(f"{name}-narrow-") for identity in identities)
@@ -81,12 +78,12 @@ def test_inline_figures_take_the_colours_of_the_page(make_comparison: MakeCompar
 
 def test_every_axis_has_a_name_and_a_unit(make_comparison: MakeComparison) -> None:
     comparison = make_comparison()
-    curves = words(inline_comparison_plot(comparison, "curves"))
+    curves = words(comparison_plots(comparison)["curves"].svg())
     for label in ("nats per character, validation", "characters seen", "training time in s", "rnn", "lstm", "gru"):
         assert label in curves
-    figures = words(inline_comparison_plot(comparison, "figures"))
+    figures = words(comparison_plots(comparison)["figures"].svg())
     assert "nats per character, test part (lower is better)" in " ".join(figures)
-    differences = " ".join(words(inline_comparison_plot(comparison, "differences")))
+    differences = " ".join(words(comparison_plots(comparison)["differences"].svg()))
     assert "difference in nats per character (95 % interval)" in differences
     assert "← the first is better · the second is better →" in differences
     assert "rnn − lstm" in differences
@@ -94,9 +91,9 @@ def test_every_axis_has_a_name_and_a_unit(make_comparison: MakeComparison) -> No
 
 def test_the_figures_are_told_in_words_too(make_comparison: MakeComparison) -> None:
     comparison = make_comparison()
-    assert "rnn ends at 1.694; lstm ends at 1.567; gru ends at 1.554" in PLOTS["curves"].words(comparison)
-    assert "lstm 1.585 [1.559, 1.611]" in PLOTS["figures"].words(comparison)
-    assert "lstm minus gru +0.013 [-0.008, +0.034]" in PLOTS["differences"].words(comparison)
+    assert "rnn ends at 1.694; lstm ends at 1.567; gru ends at 1.554" in comparison_plots(comparison)["curves"].words
+    assert "lstm 1.585 [1.559, 1.611]" in comparison_plots(comparison)["figures"].words
+    assert "lstm minus gru +0.013 [-0.008, +0.034]" in comparison_plots(comparison)["differences"].words
 
 
 def test_the_mean_is_taken_evaluation_by_evaluation_over_what_finished(make_comparison: MakeComparison) -> None:
@@ -146,7 +143,7 @@ def test_a_figure_of_which_more_is_better_is_looked_at_from_the_other_side(make_
     assert 1.4 < low < 1.7
     assert 1.96 < high < 2.0
     assert "← the second is better · the first is better →" in " ".join(
-        words(inline_comparison_plot(comparison, "differences"))
+        words(comparison_plots(comparison)["differences"].svg())
     )
 
 
@@ -154,11 +151,11 @@ def test_baselines_in_view_are_lines_and_the_others_are_named(make_comparison: M
     comparison = make_comparison(
         baselines={"uniform": {"nats_per_character": 4.17}, "n-gram": {"nats_per_character": 1.8}}
     )
-    assert "n-gram 1.800 (test)" in words(inline_comparison_plot(comparison, "curves"))
+    assert "n-gram 1.800 (test)" in words(comparison_plots(comparison)["curves"].svg())
     (panel,) = panels(comparison, "figures")
     drawn = [list(line.get_xdata()) for line in panel.lines if line.get_linestyle() == "--"]
     assert drawn == [[1.8, 1.8]]
-    assert "not in view: uniform (chance) 4.170" in " ".join(words(inline_comparison_plot(comparison, "figures")))
+    assert "not in view: uniform (chance) 4.170" in " ".join(words(comparison_plots(comparison)["figures"].svg()))
     left, right = panel.get_xlim()
     assert right - left < 0.5
 
@@ -200,14 +197,14 @@ def test_more_arms_than_colours_still_differ(make_comparison: MakeComparison) ->
         for number in range(12)
     )
     comparison = dataclasses.replace(comparison, arms=arms)
-    drawing = PLOTS["curves"].draw(comparison, 3.6, "black")
+    drawing = comparison_plots(comparison)["curves"].draw(3.6, "black")
     looks = {
         (line.get_color(), line.get_linestyle(), line.get_marker())
         for line in drawing.axes[0].lines
         if line.get_linewidth() == 1.6
     }
     assert len(looks) == 12
-    assert len(words(inline_comparison_plot(comparison, "figures"))) > 12
+    assert len(words(comparison_plots(comparison)["figures"].svg())) > 12
 
 
 def test_seeds_are_dots_beside_the_mean_and_its_interval(make_comparison: MakeComparison) -> None:
@@ -229,7 +226,7 @@ def test_a_difference_that_was_not_shown_has_an_empty_mark(make_comparison: Make
 
 def test_names_from_outside_are_drawn_as_they_are(make_comparison: MakeComparison) -> None:
     comparison = make_comparison(names=("_<b>$x$</b>", "a & b\x1b[2J", "漢字" * 20))
-    svg = inline_comparison_plot(comparison, "curves")
+    svg = comparison_plots(comparison)["curves"].svg()
     shown = words(svg)
     assert {"_<b>$x$</b>", "a & b\\x1b[2J", "漢字" * 11 + "漢…"} <= set(shown)
     write_plots(comparison)  # a script that the font lacks is no error
@@ -244,7 +241,7 @@ def test_what_nothing_is_known_of_is_not_drawn(make_comparison: MakeComparison) 
         for arm in comparison.arms
     )
     comparison = dataclasses.replace(comparison, arms=arms)
-    assert [inline_comparison_plot(comparison, name) for name in PLOTS] == ["", "", ""]
+    assert comparison_plots(comparison) == {}
 
 
 def test_seeds_that_do_not_move_the_figure_are_drawn(make_comparison: MakeComparison) -> None:
@@ -276,7 +273,7 @@ def test_names_of_close_baselines_stand_above_each_other(
 ) -> None:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 
-    drawing = PLOTS["figures"].draw(make_forecast_comparison(), width, "black")
+    drawing = comparison_plots(make_forecast_comparison())["figures"].draw(width, "black")
     canvas: Any = FigureCanvasAgg(drawing)
     canvas.draw()
     names = drawing.axes[0].texts

@@ -12,26 +12,34 @@ from typing import Any
 import pytest
 
 from lstmctl.records import Comparison, Difference
+from lstmctl.reporting import papers
 from lstmctl.reporting.comparison_tables import (
     costs,
     csv,
     differences,
     figures,
-    latex,
-    markdown,
-    show_comparison,
+    in_words,
     tables,
 )
 from lstmctl.reporting.comparison_words import decimals, percent, time_words
+from lstmctl.reporting.terminal import show
 
 MakeComparison = Callable[..., Comparison]
 NewScreen = Callable[..., Any]
 HOSTILE = ("<script>x</script>", "a_b & 50 % | *c* $d$", "[k](u) \x1b[2J ~^\\{}#")
 
 
+def markdown(comparison: Comparison) -> str:
+    return papers.markdown(in_words(comparison))
+
+
+def latex(comparison: Comparison) -> str:
+    return papers.latex(in_words(comparison), comparison.command)
+
+
 def shown(comparison: Comparison, new_screen: NewScreen, **screen: Any) -> str:
     stream = new_screen(**screen)
-    show_comparison(comparison, stream=stream)
+    show(in_words(comparison), stream=stream)
     return str(stream.text)
 
 
@@ -85,7 +93,7 @@ def test_a_diverged_run_is_named_and_its_arm_said_to_be_flattered(make_compariso
     comparison = make_comparison(diverged=["rnn-seed-1"])
     table = figures(comparison)
     assert table.rows[0][2:] == ("1.708 [1.681, 1.734]", "1.712, diverged, 1.703")
-    assert table.notes == ("rnn: 1 of 3 runs diverged; the mean is over the 2 that did not, and flatters the arm.",)
+    assert table.warnings == ("rnn: 1 of 3 runs diverged; the mean is over the 2 that did not, and flatters the arm.",)
     assert differences(comparison).rows[0][-1] == "welch"
 
 
@@ -104,7 +112,7 @@ def test_one_seed_has_no_interval_and_that_is_said(make_comparison: MakeComparis
     table = differences(comparison)
     assert table.columns == ("arms", "difference [95 % interval]")
     assert table.rows[0] == ("rnn minus lstm", "+0.128 (no interval)")
-    assert table.notes[0].startswith("No interval: it takes two seeds")
+    assert table.warnings[0].startswith("No interval: it takes two seeds")
     for form in (markdown, latex):
         assert "one seed: no interval" in form(comparison)
 
@@ -129,8 +137,8 @@ def test_runs_at_once_make_times_not_comparable_in_every_form(
 def test_parameters_far_from_the_target_are_warned_of(make_comparison: MakeComparison) -> None:
     comparison = make_comparison()
     near, far = (dataclasses.replace(comparison.arms[0], deviation=share) for share in (-0.0199, -0.0312))
-    assert figures(dataclasses.replace(comparison, arms=(near, *comparison.arms[1:]))).notes == ()
-    assert figures(dataclasses.replace(comparison, arms=(far, *comparison.arms[1:]))).notes == (
+    assert figures(dataclasses.replace(comparison, arms=(near, *comparison.arms[1:]))).warnings == ()
+    assert figures(dataclasses.replace(comparison, arms=(far, *comparison.arms[1:]))).warnings == (
         "More than 2 % from the target of parameters: rnn -3.1 %; sizes are only nearly the same.",
     )
 
@@ -144,7 +152,7 @@ def test_what_is_not_matched_and_not_known_is_left_out(make_comparison: MakeComp
     comparison = dataclasses.replace(comparison, arms=arms, tests=())
     assert figures(comparison).rows[0][1] == "86,420"
     assert costs(comparison).columns == ("arm", "settings", "steps", "rate", "time")
-    assert costs(comparison).notes == ()
+    assert costs(comparison).warnings == ()
     assert "To level" not in costs(comparison).about
     assert "widths are as given" in figures(comparison).about
     assert "Differences" not in markdown(comparison)
@@ -152,7 +160,7 @@ def test_what_is_not_matched_and_not_known_is_left_out(make_comparison: MakeComp
 
 def test_kernels_that_differ_on_a_gpu_are_not_explained_by_the_cpu(make_comparison: MakeComparison) -> None:
     comparison = make_comparison(machine={"device_name": "Some GPU"})
-    assert costs(comparison).notes == ("Kernels differ, so rates compare code as much as cells.",)
+    assert costs(comparison).warnings == ("Kernels differ, so rates compare code as much as cells.",)
 
 
 def test_a_level_that_an_arm_does_not_reach_is_never(make_comparison: MakeComparison) -> None:

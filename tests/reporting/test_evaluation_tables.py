@@ -12,8 +12,9 @@ from typing import Any
 import pytest
 
 from lstmctl.records import Evaluation
-from lstmctl.reporting.evaluation_tables import beats, beats_all, evaluation_tables, show_evaluation
+from lstmctl.reporting.evaluation_tables import beats, beats_all, evaluation_in_words, evaluation_tables
 from lstmctl.reporting.stored_evaluation import read_evaluation
+from lstmctl.reporting.terminal import show
 
 NewScreen = Callable[..., Any]
 
@@ -31,7 +32,7 @@ def with_run(evaluation: Evaluation, **metrics: float) -> Evaluation:
 
 
 def test_every_figure_stands_beside_that_of_every_baseline(evaluation: Evaluation) -> None:
-    table = evaluation_tables(evaluation, "mse_scaled")[0]
+    table = evaluation_tables(evaluation)[0]
     assert table.columns == ("", "run", "last value", "seasonal naive", "drift", "ridge")
     assert table.title == "on test, 2,785 windows"
     rows = {row[0]: row[1:] for row in table.rows}
@@ -44,7 +45,7 @@ def test_every_figure_stands_beside_that_of_every_baseline(evaluation: Evaluatio
 
 
 def test_the_figure_that_decides_stands_first(evaluation: Evaluation) -> None:
-    tables = evaluation_tables(evaluation, "pinball_scaled")
+    tables = evaluation_tables(dataclasses.replace(evaluation, primary="pinball_scaled"))
     assert tables[0].rows[0][:2] == ("pinball, scaled", "* 0.1240")
     assert tables[1].columns[2] == "pinball, scaled"
     assert tables[2].title == "pinball, scaled by step of the horizon"
@@ -53,7 +54,7 @@ def test_the_figure_that_decides_stands_first(evaluation: Evaluation) -> None:
 def test_each_channel_has_the_run_and_its_best_baseline(evaluation: Evaluation) -> None:
     others = dict(evaluation.by_channel)
     others["last value"] = {**others["last value"], "OT": {**others["last value"]["OT"], "mse_scaled": 0.1}}
-    table = evaluation_tables(dataclasses.replace(evaluation, by_channel=others), "mse_scaled")[1]
+    table = evaluation_tables(dataclasses.replace(evaluation, by_channel=others))[1]
     assert table.columns == ("channel", "", "MSE, scaled", "MAE", "MASE", "coverage of 80 %")
     assert [row[:3] for row in table.rows] == [
         ("HUFL", "run", "* 0.2952"),
@@ -68,23 +69,23 @@ def test_each_channel_has_the_run_and_its_best_baseline(evaluation: Evaluation) 
 def test_of_many_channels_the_first_are_shown_and_the_others_counted(evaluation: Evaluation) -> None:
     figures = evaluation.by_channel["run"]["OT"]
     many = {name: {f"c{number}": figures for number in range(321)} for name in ("run", "ridge")}
-    table = evaluation_tables(dataclasses.replace(evaluation, by_channel=many), "mse_scaled")[1]
+    table = evaluation_tables(dataclasses.replace(evaluation, by_channel=many))[1]
     assert [row[0] for row in table.rows][::2] == [f"c{number}" for number in range(12)]
     assert table.notes == ("and 309 more channels, in --json",)
     one = dataclasses.replace(evaluation, by_channel={"run": {"OT": figures}})
-    assert [table.name for table in evaluation_tables(one, "mse_scaled")] == ["overall", "steps"]
+    assert [table.name for table in evaluation_tables(one)] == ["overall", "steps"]
 
 
 def test_steps_are_spread_from_the_first_to_the_last(evaluation: Evaluation) -> None:
     steps = {name: tuple({"mse_scaled": 1.0 + step} for step in range(96)) for name in ("run", "ridge")}
-    table = evaluation_tables(dataclasses.replace(evaluation, by_step=steps), "mse_scaled")[-1]
+    table = evaluation_tables(dataclasses.replace(evaluation, by_step=steps))[-1]
     assert [row[0] for row in table.rows] == ["1", "20", "39", "58", "77", "96"]
     assert table.columns == ("step", "run", "ridge")
     assert table.rows[0] == ("1", "* 1.000", "* 1.000")
-    short = evaluation_tables(evaluation, "mse_scaled")[-1]
+    short = evaluation_tables(evaluation)[-1]
     assert [row[0] for row in short.rows] == ["1", "2", "3", "4"]
     single = dataclasses.replace(evaluation, by_step={"run": ({"mse_scaled": 1.0},)})
-    assert [table.name for table in evaluation_tables(single, "mse_scaled")] == ["overall", "channels"]
+    assert [table.name for table in evaluation_tables(single)] == ["overall", "channels"]
 
 
 def test_what_is_not_known_is_empty_and_what_is_not_a_number_is_never_the_best(evaluation: Evaluation) -> None:
@@ -92,34 +93,33 @@ def test_what_is_not_known_is_empty_and_what_is_not_a_number_is_never_the_best(e
         with_run(evaluation, mse_scaled=math.nan),
         baselines={"ridge": {"mse_scaled": 0.4}, "drift": {"mse_scaled": 0.5}, "order": {}},
     )
-    row = evaluation_tables(broken, "mse_scaled")[0].rows[0]
+    row = evaluation_tables(broken)[0].rows[0]
     assert row == ("MSE, scaled", "nan", "* 0.4000", "0.5000", "")
-    assert beats(broken, "mse_scaled") == (
-        "It does not beat ridge (0.4000 MSE, scaled, the run nan): use that, or train longer."
-    )
-    assert evaluation_tables(dataclasses.replace(broken, metrics={}), "mse_scaled")[0].name != "overall"
+    assert beats(broken) == ("It does not beat ridge (0.4000 MSE, scaled, the run nan): use that, or train longer.")
+    assert evaluation_tables(dataclasses.replace(broken, metrics={}))[0].name != "overall"
 
 
 def test_a_run_is_told_whether_it_beats_the_best_baseline(evaluation: Evaluation) -> None:
-    assert beats(evaluation, "mse_scaled") == (
-        "It beats every baseline: 0.3690 MSE, scaled, the best of them 0.3985 (ridge)."
-    )
-    assert beats(with_run(evaluation, mse_scaled=0.41), "mse_scaled") == (
+    assert beats(evaluation) == ("It beats every baseline: 0.3690 MSE, scaled, the best of them 0.3985 (ridge).")
+    assert beats(with_run(evaluation, mse_scaled=0.41)) == (
         "It does not beat ridge (0.3985 MSE, scaled, the run 0.4100): use that, or train longer."
     )
     equal = with_run(evaluation, mse_scaled=evaluation.baselines["ridge"]["mse_scaled"])
-    assert not beats_all(equal, "mse_scaled")
-    assert beats(dataclasses.replace(evaluation, baselines={}), "mse_scaled") is None
-    assert beats(evaluation, "accuracy") is None
+    assert not beats_all(equal)
+    assert beats(dataclasses.replace(evaluation, baselines={})) is None
+    assert beats(dataclasses.replace(evaluation, primary="accuracy")) is None
 
 
 def test_where_more_is_better_the_highest_is_the_best(evaluation: Evaluation) -> None:
     scores = dataclasses.replace(
-        evaluation, metrics={"accuracy": 0.8}, baselines={"majority": {"accuracy": 0.6}, "trees": {"accuracy": 0.9}}
+        evaluation,
+        metrics={"accuracy": 0.8},
+        primary="accuracy",
+        baselines={"majority": {"accuracy": 0.6}, "trees": {"accuracy": 0.9}},
     )
-    table = evaluation_tables(scores, "accuracy")[0]
+    table = evaluation_tables(scores)[0]
     assert table.rows[0] == ("accuracy", "0.8000", "0.6000", "* 0.9000")
-    verdict = beats(scores, "accuracy")
+    verdict = beats(scores)
     assert verdict is not None
     assert verdict.startswith("It does not beat trees (0.9000 accuracy")
 
@@ -128,7 +128,7 @@ def test_the_tables_are_printed_with_notes_and_the_verdict_within_80_columns(
     evaluation: Evaluation, new_screen: NewScreen
 ) -> None:
     screen = new_screen()
-    show_evaluation(evaluation, "mse_scaled", stream=screen)
+    show(evaluation_in_words(evaluation), stream=screen)
     lines = screen.text.splitlines()
     assert lines[0].endswith(" on test, 2,785 windows")
     assert lines[2] == "MSE, scaled            * 0.3690      1.1439          0.5055  3.4317  0.3985"
@@ -142,7 +142,7 @@ def test_the_tables_are_printed_with_notes_and_the_verdict_within_80_columns(
 
 def test_a_terminal_keeps_the_figures_whole(evaluation: Evaluation, new_screen: NewScreen) -> None:
     screen = new_screen(terminal=True)
-    show_evaluation(evaluation, "mse_scaled", stream=screen)
+    show(evaluation_in_words(evaluation), stream=screen)
     for figure in ("* 0.3690", "1.1439", "0.5055", "3.4317", "0.3985", "429.66", "* 3,132"):
         assert (figure in screen.text) == (figure != "* 3,132")
     assert "3,132" in screen.text
@@ -159,7 +159,7 @@ def test_names_cannot_drive_a_terminal(evaluation: Evaluation, new_screen: NewSc
     )
     for terminal in (False, True):
         screen = new_screen(terminal=terminal)
-        show_evaluation(named, "mse_scaled", stream=screen)
+        show(evaluation_in_words(named), stream=screen)
         assert "\x1b[2J" not in screen.text
         assert screen.text.count("a\\x1b[2J\\nb") >= 5
 
@@ -176,11 +176,12 @@ LABELLED = Evaluation(
     },
     confusion=((10, 0), (10, 20)),
     counted="sequences",
+    primary="accuracy",
 )
 
 
 def test_labels_have_a_table_with_the_frequent_ones_first() -> None:
-    overall, labels = evaluation_tables(LABELLED, "accuracy")
+    overall, labels = evaluation_tables(LABELLED)
     assert overall.title == "on test, 40 sequences"
     assert overall.rows[0] == ("accuracy", "* 0.7500", "0.5000")
     assert labels.columns == ("label", "precision", "recall", "F1", "cases")
@@ -190,8 +191,8 @@ def test_labels_have_a_table_with_the_frequent_ones_first() -> None:
 def test_a_test_of_long_memory_is_solved_or_not() -> None:
     levels = {"chance": {"mse": 0.167}, "solved": {"mse": 0.01}}
     for value, verdict in ((0.004, "Solved"), (0.01, "Solved"), (0.0101, "Not solved"), (math.nan, "Not solved")):
-        evaluation = dataclasses.replace(LABELLED, metrics={"mse": value}, baselines=levels)
-        said = beats(evaluation, "mse")
+        evaluation = dataclasses.replace(LABELLED, metrics={"mse": value}, baselines=levels, primary="mse")
+        said = beats(evaluation)
         assert said is not None
         assert said.startswith(f"{verdict}: ")
         assert said.endswith(" or better is solved.")

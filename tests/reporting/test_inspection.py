@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import io
 import math
+from collections.abc import Callable
 from dataclasses import replace
 from itertools import pairwise
-from pathlib import Path
+from typing import Any
 
 import pytest
 from matplotlib.image import AxesImage
 
-from lstmctl.errors import UsageError
 from lstmctl.findings import (
     GateFindings,
     GradientCourse,
@@ -27,17 +27,14 @@ from lstmctl.findings import (
     Subject,
     Tracked,
 )
-from lstmctl.reporting.gate_plots import draw_gates, mark, write_gates
-from lstmctl.reporting.inspection_plots import (
-    draw_gradients,
-    draw_memory,
-    draw_recall,
-    has_memory,
-    write_gradients,
-    write_memory,
-)
-from lstmctl.reporting.inspection_tables import run_names, show_gates, show_gradients, show_memory, show_recall
-from lstmctl.reporting.looks_page import look_sections, write_looks
+from lstmctl.records import Comparison
+from lstmctl.reporting.blocks import Block, Heading
+from lstmctl.reporting.comparison_page import comparison_blocks, write_comparison
+from lstmctl.reporting.drawing import Plot
+from lstmctl.reporting.gate_plots import gate_plot, mark
+from lstmctl.reporting.inspection_plots import gradient_plot, memory_plot, recall_plot
+from lstmctl.reporting.inspection_tables import gate_blocks, gradient_blocks, memory_blocks, recall_blocks, run_names
+from lstmctl.reporting.terminal import show
 
 pytestmark = pytest.mark.drawn
 
@@ -93,13 +90,18 @@ RECALL = RecallFindings(
 )
 
 
+def of(plot: Plot | None) -> Plot:
+    assert plot is not None
+    return plot
+
+
 def images(findings: GateFindings) -> list[AxesImage]:
-    return [axis.images[0] for axis in draw_gates(findings, 6.5, "black").axes if axis.images]
+    return [axis.images[0] for axis in gate_plot(findings).draw(6.5, "black").axes if axis.images]
 
 
-def lines(show: object, findings: object) -> list[str]:
+def lines(blocks_of: Callable[[Any], list[Block]], findings: object) -> list[str]:
     stream = io.StringIO()
-    show(findings, stream=stream)  # type: ignore[operator]
+    show(blocks_of(findings), stream=stream)
     return stream.getvalue().splitlines()
 
 
@@ -116,7 +118,7 @@ def test_shares_have_a_scale_from_0_to_1_and_what_has_a_sign_one_around_0() -> N
 
 
 def test_panels_units_and_symbols_are_named() -> None:
-    drawing = draw_gates(GATES, 6.5, "black")
+    drawing = gate_plot(GATES).draw(6.5, "black")
     panels = [axis for axis in drawing.axes if axis.images]
     assert [panel.get_title(loc="left") for panel in panels] == ["gate f", "candidate g", "cell state"]
     assert [label.get_text() for label in panels[-1].get_xticklabels()] == ["A", "·", "⏎"]
@@ -128,7 +130,7 @@ def test_panels_units_and_symbols_are_named() -> None:
 def test_all_symbols_have_room() -> None:
     symbols = tuple("abcdefghij" * 12)
     panel = Panel("hidden", "state", False, (tuple(0.01 * number for number in range(120)),))
-    drawing = draw_gates(replace(GATES, symbols=symbols, panels=(panel,), units=(3,)), 6.5, "black")
+    drawing = gate_plot(replace(GATES, symbols=symbols, panels=(panel,), units=(3,))).draw(6.5, "black")
     drawing.draw_without_rendering()
     axis = drawing.axes[0]
     labels = [label.get_window_extent() for label in axis.get_xticklabels()]
@@ -137,7 +139,7 @@ def test_all_symbols_have_room() -> None:
 
 
 def test_units_that_track_are_told_with_both_halves() -> None:
-    told = lines(show_gates, GATES)
+    told = lines(gate_blocks, GATES)
     assert told[0] == "a-lstm-001: units that track something in the test part"
     assert told[2].split() == ["vowel", "1", "cell", "7", "+0.61", "-0.50", "tracks"]
     assert told[3].split() == ["capital", "letter", "2", "hidden", "3", "+0.60", "+0.40"]
@@ -148,7 +150,7 @@ def test_units_that_track_are_told_with_both_halves() -> None:
 
 def test_gradients_are_a_line_a_state_on_a_logarithmic_axis() -> None:
     other = replace(GRADIENTS, about=replace(ABOUT, run="/runs/b"), courses=(FADING,), weights="initial")
-    drawing = draw_gradients([GRADIENTS, other], 6.5, "black")
+    drawing = of(gradient_plot([GRADIENTS, other])).draw(6.5, "black")
     (panel,) = drawing.axes
     assert panel.get_yscale() == "log"
     drawn = [line for line in panel.lines if len(line.get_ydata()) == 3]  # type: ignore[arg-type]
@@ -168,7 +170,7 @@ def test_gradients_are_a_line_a_state_on_a_logarithmic_axis() -> None:
 
 def test_powers_of_ten_are_written_in_plain_characters() -> None:
     steep = replace(FADING, norms=(1.0, 1e-9, 1e-18), low=(1.0, 1e-9, 1e-18), high=(1.0, 1e-9, 1e-18))
-    drawing = draw_gradients([replace(GRADIENTS, courses=(steep,))], 6.5, "black")
+    drawing = of(gradient_plot([replace(GRADIENTS, courses=(steep,))])).draw(6.5, "black")
     drawing.draw_without_rendering()
     labels = {label.get_text() for label in drawing.axes[0].get_yticklabels()}
     assert {"10⁻³", "10⁻¹⁵"} <= labels
@@ -177,20 +179,20 @@ def test_powers_of_ten_are_written_in_plain_characters() -> None:
 def test_layers_can_be_chosen() -> None:
     deep = replace(GRADIENTS, courses=(FADING, replace(FADING, layer=2, norms=(4.0, 2.0, 1.0))))
     for layer, norms in ((None, [4.0, 2.0, 1.0]), (1, [1.0, 0.5, 0.25])):
-        panel = draw_gradients([deep], 6.5, "black", layer).axes[0]
+        panel = of(gradient_plot([deep], layer)).draw(6.5, "black").axes[0]
         assert [list(line.get_ydata()) for line in panel.lines if len(line.get_ydata()) == 3] == [norms]  # type: ignore[arg-type]
         assert panel.get_ylabel().endswith("layer 1" if layer else "last layer")
 
 
 def test_how_fast_gradients_fade_is_told() -> None:
-    told = lines(show_gradients, [GRADIENTS])
+    told = lines(gradient_blocks, [GRADIENTS])
     assert told[0] == "gradient of the loss at t by the state at t − k, at 64 positions of the test part"
     assert told[1].split("  ")[-1].strip() == "left at k = 2"
     assert told[2].split() == ["a-lstm-001", "1", "hidden", "0.500", "1.0", "2.5e-01"]
     assert told[3].split() == ["a-lstm-001", "1", "cell", "1.250", "∞", "3.1", "2.5e-01"]
     nothing = replace(GRADIENTS, courses=(), notes=("Nothing is carried.",))
-    assert lines(show_gradients, [nothing]) == ["Nothing is carried."]
-    assert lines(show_gradients, [nothing, GRADIENTS])[-1] == f"{nothing.about.run}: Nothing is carried."
+    assert lines(gradient_blocks, [nothing]) == ["Nothing is carried."]
+    assert lines(gradient_blocks, [nothing, GRADIENTS])[-1] == f"{nothing.about.run}: Nothing is carried."
 
 
 def test_runs_of_one_name_are_told_apart_by_their_folders() -> None:
@@ -200,7 +202,7 @@ def test_runs_of_one_name_are_told_apart_by_their_folders() -> None:
 
 
 def test_memory_is_a_course_of_shares_and_a_point_a_unit_and_gate() -> None:
-    constants, saturation = draw_memory(MEMORY, 6.5, "black").axes
+    constants, saturation = of(memory_plot(MEMORY)).draw(6.5, "black").axes
     line = constants.lines[0]
     assert (list(line.get_xdata()), list(line.get_ydata())) == ([1.0, 2.0, 30.0], [25.0, 50.0, 75.0])  # type: ignore[arg-type]
     assert constants.get_xscale() == "log"
@@ -210,7 +212,7 @@ def test_memory_is_a_course_of_shares_and_a_point_a_unit_and_gate() -> None:
 
 
 def test_memory_is_told() -> None:
-    told = lines(show_memory, MEMORY)
+    told = lines(memory_blocks, MEMORY)
     assert told[2].split() == ["1", "f", "1.0", "2.0", "30.0", "∞"]
     assert told[5].split() == ["1", "f", "17.5", "%", "75.0", "%", "1", "3"]
 
@@ -218,16 +220,16 @@ def test_memory_is_told() -> None:
 def test_a_vanilla_network_is_drawn_by_its_eigenvalues() -> None:
     layer = LayerMemory(1, None, (), None, (), Spectrum(1.5, 2.0, ((1.5, 0.0), (0.0, 0.5), (0.0, -0.5))))
     findings = replace(MEMORY, layers=(layer,), notes=("U has spectral radius 1.5.",))
-    (panel,) = draw_memory(findings, 6.5, "black").axes
+    (panel,) = of(memory_plot(findings)).draw(6.5, "black").axes
     assert list(panel.lines[0].get_xdata()) == [1.5, 0.0, 0.0]  # type: ignore[arg-type]
     assert [patch.radius for patch in panel.patches] == [1]  # type: ignore[attr-defined]
-    told = lines(show_memory, findings)
+    told = lines(memory_blocks, findings)
     assert told[2].split() == ["1", "1.500", "2.000"]
     assert told[3] == "U has spectral radius 1.5."
 
 
 def test_recall_is_a_line_beside_what_needs_no_memory() -> None:
-    (panel,) = draw_recall([RECALL], 6.5, "black").axes
+    (panel,) = of(recall_plot([RECALL])).draw(6.5, "black").axes
     drawn = {str(line.get_label()): list(line.get_ydata()) for line in panel.lines}  # type: ignore[arg-type]
     assert drawn["this run"] == [90, 50]
     assert drawn["last named"] == [100, 70]
@@ -237,44 +239,40 @@ def test_recall_is_a_line_beside_what_needs_no_memory() -> None:
 
 
 def test_recall_is_told() -> None:
-    told = lines(show_recall, RECALL)
+    told = lines(recall_blocks, [RECALL])
     assert told[0] == "a-lstm-001: recall of the language in the test part, of 4 candidates"
     assert told[2].split("  ")[0] == "10–29"
     assert "90.0 % [85, 94]" in told[2]
     assert told[4].split()[0] == "all"
 
 
-def test_pictures_are_png_or_svg(tmp_path: Path) -> None:
-    assert write_gates(tmp_path / "a.png", GATES).read_bytes().startswith(b"\x89PNG")
-    assert b"<svg" in write_memory(tmp_path / "a.svg", MEMORY).read_bytes()
-    with pytest.raises(UsageError, match=r"a\.pdf is neither"):
-        write_gradients(tmp_path / "a.pdf", [GRADIENTS])
-    with pytest.raises(ValueError, match="no gradient"):
-        write_gradients(tmp_path / "b.png", [replace(GRADIENTS, courses=())])
-    nothing = replace(MEMORY, layers=(LayerMemory(1, None, (), None, (), None),))
-    assert not has_memory(nothing)
-    with pytest.raises(ValueError, match="no memory"):
-        write_memory(tmp_path / "b.png", nothing)
+def test_what_has_nothing_to_draw_has_no_plot() -> None:
+    assert gradient_plot([replace(GRADIENTS, courses=())]) is None
+    assert memory_plot(replace(MEMORY, layers=(LayerMemory(1, None, (), None, (), None),))) is None
+    assert recall_plot([]) is None
 
 
 def test_recall_of_several_runs_is_a_line_each() -> None:
     other = replace(RECALL, about=replace(ABOUT, run="runs/a-gru-001", cell="gru"))
-    (panel,) = draw_recall([RECALL, other], 6.5, "black").axes
+    (panel,) = of(recall_plot([RECALL, other])).draw(6.5, "black").axes
     named = [str(line.get_label()) for line in panel.lines if not str(line.get_label()).startswith("_")]
     assert named == ["a-lstm-001", "a-gru-001", "last named", "most frequent", "uniform (chance)"]
 
 
-def test_a_comparison_shows_what_its_runs_look_like_inside(tmp_path: Path) -> None:
-    looks = Looks((GRADIENTS,), (RECALL,))
-    told = "\n".join(look_sections(looks))
-    assert "Gradients back in time" in told
-    assert "Recall by distance" in told
-    assert told.count("<svg") == 4  # each for a wide and for a narrow page
-    written = [path.name for path in write_looks(tmp_path, looks)]
-    assert written == ["gradients.svg", "gradients.png", "recall.svg", "recall.png"]
+def test_a_comparison_shows_what_its_runs_look_like_inside(make_comparison: Callable[..., Comparison]) -> None:
+    comparison, looks = make_comparison(), Looks((GRADIENTS,), (RECALL,))
+    titles = {block.text for block in comparison_blocks(comparison, looks) if isinstance(block, Heading)}
+    assert {"Gradients back in time", "Recall by distance"} <= titles
+    page = write_comparison(comparison, looks)
+    assert page.read_text(encoding="utf-8").count("<svg") == 10  # each for a wide and for a narrow page
+    assert {"gradients.svg", "gradients.png", "recall.svg", "recall.png"} <= {
+        path.name for path in (page.parent / "plots").iterdir()
+    }
 
 
-def test_what_cannot_be_looked_into_leaves_no_section(tmp_path: Path) -> None:
-    nothing = Looks((replace(GRADIENTS, courses=()),))
-    assert look_sections(nothing) == []
-    assert write_looks(tmp_path, nothing) == []
+def test_what_cannot_be_looked_into_leaves_no_section(make_comparison: Callable[..., Comparison]) -> None:
+    nothing = comparison_blocks(make_comparison(), Looks((replace(GRADIENTS, courses=()),)))
+    assert not {block.text for block in nothing if isinstance(block, Heading)} & {
+        "Gradients back in time",
+        "Recall by distance",
+    }

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from lstmctl.records import Evaluation
-from lstmctl.reporting.label_plots import MOST_LABELS, draw_confusion, has_confusion, inline_confusion
+from lstmctl.reporting.label_plots import MOST_LABELS, confusion_plot
 
 pytestmark = pytest.mark.drawn
 
@@ -21,8 +23,14 @@ def evaluation(labels: int) -> Evaluation:
     return Evaluation("run", "test", {"accuracy": 1.0}, {}, 9, by_label=rates, confusion=tuple(map(tuple, counts)))
 
 
+def axes(labels: int) -> Any:
+    plot = confusion_plot(evaluation(labels))
+    assert plot is not None
+    return plot.draw(6.5, "black").axes
+
+
 def test_rows_and_columns_are_the_labels_from_frequent_to_rare() -> None:
-    (panel,) = draw_confusion(evaluation(3), 6.5, "black").axes
+    (panel,) = axes(3)
     names = ["label-2", "label-1", "label-0"]
     assert [text.get_text() for text in panel.get_xticklabels()] == names
     assert [text.get_text() for text in panel.get_yticklabels()] == names
@@ -31,12 +39,11 @@ def test_rows_and_columns_are_the_labels_from_frequent_to_rare() -> None:
 
 
 def test_many_labels_are_cut_to_the_frequent_ones_without_counts() -> None:
-    (panel,) = draw_confusion(evaluation(MOST_LABELS + 9), 6.5, "black").axes
+    (panel,) = axes(MOST_LABELS + 9)
     assert len(panel.get_xticklabels()) == MOST_LABELS
     assert panel.get_xticklabels()[0].get_text() == f"label-{MOST_LABELS + 8}"
     assert not panel.texts
 
 
 def test_one_label_has_no_picture() -> None:
-    assert not has_confusion(evaluation(1))
-    assert inline_confusion(evaluation(1), identity="x", shown="wide") == ""
+    assert confusion_plot(evaluation(1)) is None

@@ -26,7 +26,7 @@ def read(folder: Path, content: object) -> Any:
 
 def test_everything_is_read(tmp_path: Path, stored_evaluation: Stored, make_forecast: MakeForecast) -> None:
     stored = read(tmp_path, stored_evaluation)
-    assert stored.primary == "mse_scaled"
+    assert stored.evaluation.primary == "mse_scaled"
     assert stored.examples == (make_forecast("HUFL"), make_forecast("OT"))
     evaluation = stored.evaluation
     assert (evaluation.split, evaluation.windows) == ("test", 2785)
@@ -86,7 +86,7 @@ def test_a_text_run_has_baselines_alone(tmp_path: Path) -> None:
         tmp_path,
         {"format": 1, "metrics": {"nats_per_character": 1.5}, "baselines": {"uniform": {"nats_per_character": 4.2}}},
     )
-    assert (stored.primary, stored.examples) == ("nats_per_character", ())
+    assert (stored.evaluation.primary, stored.examples) == ("nats_per_character", ())
     assert stored.evaluation.baselines == {"uniform": {"nats_per_character": 4.2}}
 
 
@@ -106,4 +106,4 @@ json_values = st.recursive(
 def test_nothing_in_a_file_stops_the_reading(tmp_path_factory: pytest.TempPathFactory, key: str, value: Any) -> None:
     folder = tmp_path_factory.mktemp("run")
     stored = read(folder, {"format": 1, "metrics": {"mse_scaled": 1.0}, key: value})
-    assert stored is None or stored.primary in stored.evaluation.metrics
+    assert stored is None or stored.evaluation.primary in stored.evaluation.metrics

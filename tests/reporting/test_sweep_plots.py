@@ -14,10 +14,11 @@ from xml.etree import ElementTree
 import pytest
 
 from lstmctl.records import ArmResult, Comparison, RunResult, Sweep
-from lstmctl.reporting.comparison_plots import COLOURS
+from lstmctl.reporting.palette import COLOURS
+from lstmctl.reporting.papers import markdown
 from lstmctl.reporting.sweep_page import write_sweep
-from lstmctl.reporting.sweep_plots import draw_sweep, inline_sweep_plot, write_sweep_plot
-from lstmctl.reporting.sweep_tables import markdown, sweep_table
+from lstmctl.reporting.sweep_plots import sweep_plot
+from lstmctl.reporting.sweep_tables import in_words, sweep_table
 
 pytestmark = pytest.mark.drawn
 
@@ -80,7 +81,7 @@ def boxes(sweep: Sweep, width: float) -> tuple[Any, dict[str, Any]]:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.transforms import Bbox
 
-    drawing = draw_sweep(sweep, width, "black")
+    drawing = sweep_plot(sweep).draw(width, "black")
     FigureCanvasAgg(drawing).draw()
     (panel,) = drawing.axes
     found = {}
@@ -185,15 +186,15 @@ def test_an_arm_that_diverged_has_a_cross_and_is_named_so(make_sweep: MakeSweep)
 
 def test_files_are_the_same_each_time_and_the_inline_figure_has_the_colours_of_the_page(make_sweep: MakeSweep) -> None:
     sweep = make_sweep()
-    paths = write_sweep_plot(sweep)
+    paths = sweep_plot(sweep).write(Path(sweep.path))
     assert [path.name for path in paths] == ["sweep.svg", "sweep.png"]
     contents = [path.read_bytes() for path in paths]
-    assert [path.read_bytes() for path in write_sweep_plot(sweep)] == contents
-    svg = inline_sweep_plot(sweep, width=3.6, shown="narrow")
+    assert [path.read_bytes() for path in sweep_plot(sweep).write(Path(sweep.path))] == contents
+    svg = sweep_plot(sweep).svg("narrow")
     root = ElementTree.fromstring(svg)
     assert root.get("class") == "narrow"
     assert "at 50 rnn 0.0007" in str(root.get("aria-label"))
-    assert "var(--arm-1, #0072b2)" in svg
+    assert "var(--colour-1, #0072b2)" in svg
     assert not re.findall(r"#010203|#ffffff", svg)
 
 
@@ -205,7 +206,7 @@ def test_the_table_has_a_row_a_value_and_a_column_an_arm(make_sweep: MakeSweep) 
     assert table.rows[0][1] == "0.0007 [0.0004, 0.0010] 3/3"
     assert table.rows[2][2].endswith("] 2/3")
     assert table.rows[3][4:] == ("0.1667", "0.0100")
-    text = markdown(make_sweep())
+    text = markdown(in_words(make_sweep()))
     assert "| data.length | rnn | lstm | gru | chance | solved |" in text
     assert text.endswith(
         "Values of data.length at which every seed solved it: rnn at 50; lstm at 50 and 100; "
@@ -219,7 +220,7 @@ def test_without_a_level_nothing_is_said_of_solving_and_one_seed_says_that_it_is
     assert table.columns[-1] == "last value"
     assert "solved" not in str(table)
     assert table.rows[0][1] == "0.0006"
-    assert any("One seed" in note for note in table.notes)
+    assert any("One seed" in note for note in table.warnings)
 
 
 def test_the_page_links_to_every_comparison_and_holds_curve_and_table(make_sweep: MakeSweep) -> None:
@@ -231,5 +232,5 @@ def test_the_page_links_to_every_comparison_and_holds_curve_and_table(make_sweep
     assert page.count("<svg") == 2
     assert "rnn, lstm and gru on adding by data.length" in page
     folder = Path(sweep.path)
-    assert (folder / "table.md").read_text(encoding="utf-8") == markdown(sweep)
+    assert (folder / "table.md").read_text(encoding="utf-8") == markdown(in_words(sweep))
     assert r"\begin{tabular}" in (folder / "table.tex").read_text(encoding="utf-8")

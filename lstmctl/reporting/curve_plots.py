@@ -1,70 +1,37 @@
-"""The curves of a run, drawn with matplotlib for a paper and for a page."""
+"""The curves of one run: losses, validation and learning rate."""
 
 from __future__ import annotations
 
 import math
-from pathlib import Path
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from lstmctl.metrics.catalogue import has_unit_of_loss, metric
 from lstmctl.reporting.console import inert
-from lstmctl.reporting.drawing import PAPER_WIDTH, inline_plot, ruled, shortened, write_plot
-from lstmctl.reporting.history import History, read_history
+from lstmctl.reporting.drawing import Plot, ruled, shortened
+from lstmctl.reporting.history import History
+from lstmctl.reporting.palette import BLUE, GREEN, ORANGE
 from lstmctl.reporting.quantities import figure, short_count, smoothed
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-# Okabe and Ito's palette: told apart by every kind of colour vision, and in grey print by lightness.
-TRAINING, VALIDATION, LEARNING_RATE = "#0072b2", "#d55e00", "#009e73"
-PAGE_COLOURS = {
-    TRAINING: "var(--training, #0072b2)",
-    VALIDATION: "var(--validation, #d55e00)",
-    LEARNING_RATE: "var(--learning-rate, #009e73)",
-}
+TRAINING, VALIDATION, LEARNING_RATE = BLUE, ORANGE, GREEN
 
 
-def write_curves(run: Path) -> list[Path]:
-    """Write `plots/curves.svg` and `plots/curves.png` (200 dots per inch) in a run folder, on white.
-
-    Returns:
-        The files; none where the run has no curve yet.
-
-    Raises:
-        RunError: the folder cannot be read.
-        ResourceError: the disk is full or the folder is gone.
-    """
-    history = read_history(run)
-    if not has_curves(history):
-        return []
-    return write_plot(run, "curves", lambda width, ink: _draw(history, width, ink))
-
-
-def inline_curves(history: History, *, width: float = PAPER_WIDTH, identity: str = "curves") -> str:
-    """The curves as an `<svg>` element that takes the colours of the page around it, light or dark.
-
-    Args:
-        width: in inches; text keeps its size, so a narrow figure is for a narrow screen.
-        identity: begins every id inside, so that several figures fit on one page.
-
-    Returns:
-        The element, or nothing where the run has no curve yet.
-    """
-    if not has_curves(history):
-        return ""
-    return inline_plot(
-        lambda width, ink: _draw(history, width, ink),
-        PAGE_COLOURS,
-        _description(history),
-        width=width,
-        identity=identity,
-    )
-
-
-def has_curves(history: History) -> bool:
-    """Whether there is anything to draw."""
-    return bool(history.losses or history.evaluations)
+def curve_plot(history: History) -> Plot | None:
+    """Plot the curves of a run; None if it has none yet."""
+    if not history.losses and not history.evaluations:
+        return None
+    words = [f"Curves over the {history.unit} seen."]
+    if history.losses:
+        words.append(f"Training loss from {figure(history.losses[0].loss)} to {figure(history.losses[-1].loss)}.")
+    best, primary = history.best, history.primary
+    if best is not None and primary is not None and primary in best.metrics:
+        value = figure(best.metrics[primary])
+        words.append(f"Best validation: {value} {metric(primary).words} at step {best.step:,}.")
+    return Plot("curves", partial(_draw, history), " ".join(words))
 
 
 def _draw(history: History, width: float, ink: str) -> Figure:
@@ -151,15 +118,3 @@ def _learning_rate(panel: Axes, history: History) -> None:
     units = [point.units for point in history.losses]
     rates = [point.learning_rate for point in history.losses]
     panel.plot(units, rates, color=LEARNING_RATE, linewidth=1.2, marker="." if len(units) == 1 else None)
-
-
-def _description(history: History) -> str:
-    """The figure in words, for those who do not see it."""
-    parts = [f"Curves over the {history.unit} seen."]
-    if history.losses:
-        parts.append(f"Training loss from {figure(history.losses[0].loss)} to {figure(history.losses[-1].loss)}.")
-    best, primary = history.best, history.primary
-    if best is not None and primary is not None and primary in best.metrics:
-        value = figure(best.metrics[primary])
-        parts.append(f"Best validation: {value} {metric(primary).words} at step {best.step:,}.")
-    return " ".join(parts)

@@ -10,23 +10,19 @@ from typing import Any
 
 from lstmctl.errors import RunError
 from lstmctl.metrics import metric
-from lstmctl.reporting import page
+from lstmctl.reporting import html
+from lstmctl.reporting.blocks import Block, Card, Cards, Code, Facts, Folded, Heading, Prose, Status, Table, section
+from lstmctl.reporting.curve_plots import curve_plot
 from lstmctl.reporting.data_facts import data_facts, data_notes, is_number, number
-from lstmctl.reporting.drawing import NARROW_WIDTH
-from lstmctl.reporting.evaluation_page import (
-    beside_baselines,
-    forecast_sections,
-    label_section,
-    write_evaluation_plots,
-)
+from lstmctl.reporting.evaluation_page import beside_baselines, evaluation_plots, evaluation_sections, example_plot
 from lstmctl.reporting.history import History, read_history
-from lstmctl.reporting.plots import inline_curves, write_curves
 from lstmctl.reporting.quantities import duration, figure, short_count
 from lstmctl.storage import read_plain, replace_file
 
 REPORT = "report.html"
 SAMPLES_SHOWN = 4
 FORECAST_SETTINGS = ("loss", "lookback", "horizon", "segment", "decoding", "normalisation")
+AS_CONFIG = "With every default spelled out; as config.yaml in the folder it runs again."
 
 
 def write_report(run: Path, upcoming: Mapping[str, Any] | None = None) -> Path:
@@ -45,42 +41,65 @@ def write_report(run: Path, upcoming: Mapping[str, Any] | None = None) -> Path:
     """
     history = read_history(run)
     history = replace(history, info={**history.info, **(upcoming or {})})
-    write_curves(run)
-    write_evaluation_plots(run, history.evaluation)
+    stored = history.evaluation
+    plots = [example_plot(stored), *evaluation_plots(stored.evaluation).values()] if stored else []
+    for plot in (curve_plot(history), *plots):
+        if plot is not None:
+            plot.write(run)
     path = run / REPORT
-    replace_file(path, report(history).encode())
+    replace_file(path, html.page(run_blocks(history)).encode())
     return path
 
 
 def has_report(run: Path, status: str) -> bool:
     """Return whether a run folder has a report, and one that states this status."""
     try:
-        return _badge(status).encode() in read_plain(run / REPORT)
+        return f'<span class="status {status}">'.encode() in read_plain(run / REPORT)
     except (OSError, RunError):
         return False
 
 
-def report(history: History) -> str:
-    """The page, as one self-contained HTML document."""
+def run_blocks(history: History) -> list[Block]:
+    """Return all that is shown of a run."""
     data = _mapping(history.info.get("data"))
-    parts = [
-        _heading(history),
-        page.section("Results", _cards(history), _how_scored(history), beside_baselines(history.evaluation)),
-        *forecast_sections(history.evaluation),
-        label_section(history.evaluation),
-        page.section("Curves", _curves(history), page.folded("Every evaluation", _evaluations(history))),
-        page.section("Samples as training went on", *_samples(history)),
-        page.section("What was trained", page.facts(_model(history))),
-        page.section("Data", page.facts(data_facts(data)), data_notes(data)),
-        page.section("Config", _config(history)),
-        page.section("How it was run", _command(history), page.facts(_circumstances(history.info))),
+    command = history.info.get("command")
+    config = history.config.rstrip("\n")
+    return [
+        *run_summary(history),
+        *section("Samples as training went on", *_samples(history)),
+        *section("What was trained", Facts.known(_model(history))),
+        *section("Data", Facts.known(data_facts(data)), *data_notes(data)),
+        *(section("Config", Prose(AS_CONFIG, "soft"), Code(config)) if config.strip() else []),
+        *section("How it was run", Code(str(command)) if command else None, Facts.known(_circumstances(history.info))),
     ]
-    return page.page(history.name, parts)
 
 
-def _heading(history: History) -> str:
+def run_summary(history: History) -> list[Block]:
+    """Return what a run reached, beside its baselines, and its curves."""
+    stored = history.evaluation
+    how, problem = _how_scored(history), history.info.get("problem")
+    return [
+        Heading(history.name, 1),
+        Status(str(history.info.get("status") or "unknown"), _about(history)),
+        *([Prose(str(problem))] if problem else []),
+        *section(
+            "Results",
+            _cards(history),
+            Prose(how, "soft") if how else None,
+            *(beside_baselines(stored.evaluation) if stored else []),
+        ),
+        *(evaluation_sections(stored) if stored else []),
+        *section(
+            "Curves",
+            curve_plot(history) or Prose("Training left no curve.", "soft"),
+            Folded("Every evaluation", (_evaluations(history),)) if history.evaluations else None,
+        ),
+    ]
+
+
+def _about(history: History) -> str:
+    """How far a run went, why it ended there, and when it started."""
     info = history.info
-    status = str(info.get("status") or "unknown")
     step, steps = info.get("step"), info.get("steps")
     if step is None and history.losses:
         step = history.losses[-1].step
@@ -89,21 +108,10 @@ def _heading(history: History) -> str:
         about.append("stopped early, as the validation figure no longer improved")
     if started := _time(info.get("started")):
         about.append(started)
-    badge = _badge(status)
-    problem = info.get("problem")
-    return (
-        f"<header>\n<h1>{page.text(history.name)}</h1>\n"
-        f'<p>{badge} <span class="soft">{page.text(" · ".join(about))}</span></p>\n'
-        + (f"<p>{page.text(problem)}</p>\n" if problem else "")
-        + "</header>"
-    )
+    return " · ".join(about)
 
 
-def _badge(status: str) -> str:
-    return f'<span class="status {page.text(status)}">{page.text(status)}</span>'
-
-
-def _cards(history: History) -> str:
+def _cards(history: History) -> Block:
     """A card for each scored part; while there is no final score, the best evaluation on the way."""
     final = _mapping(history.info.get("metrics"))
     parts = [*(part for part in ("test", "validation") if final.get(part)), *final]
@@ -115,20 +123,13 @@ def _cards(history: History) -> str:
         cards = [
             _card(f"validation on the way, {kind} (step {point.step:,})", _figures(point.metrics, history.primary))
         ]
-    if not cards:
-        return '<p class="soft">No part was scored.</p>'
-    return '<div class="cards">\n' + "\n".join(cards) + "\n</div>"
+    return Cards(tuple(cards)) if cards else Prose("No part was scored.", "soft")
 
 
-def _card(title: str, figures: Mapping[str, float]) -> str:
+def _card(title: str, figures: Mapping[str, float]) -> Card:
     (name, value), *others = figures.items()
-    items = "".join(f"<li>{figure(other)} {page.text(metric(key).words)}</li>" for key, other in others)
-    return (
-        f'<div class="card"><h3>{page.text(title)}</h3>\n'
-        f'<div class="figure">{figure(value)}</div><div>{page.text(metric(name).words)}</div>'
-        + (f"\n<ul>{items}</ul>" if items else "")
-        + "</div>"
-    )
+    items = tuple((figure(other), metric(key).words) for key, other in others)
+    return Card(title, figure(value), metric(name).words, items)
 
 
 def _how_scored(history: History) -> str:
@@ -143,34 +144,26 @@ def _how_scored(history: History) -> str:
     elif headline == "last" and names:
         notes.append("Scored with the last weights: none were chosen on the part that is reported.")
     notes += [f"{note}." for note in dict.fromkeys(metric(name).note for name in sorted(names)) if note]
-    return f'<p class="soft">{page.text(" ".join(notes))}</p>' if notes else ""
+    return " ".join(notes)
 
 
-def _curves(history: History) -> str:
-    wide = inline_curves(history, identity="wide")
-    if not wide:
-        return '<p class="soft">Training left no curve.</p>'
-    return f"<figure>\n{wide}\n{inline_curves(history, width=NARROW_WIDTH, identity='narrow')}\n</figure>"
-
-
-def _evaluations(history: History) -> str:
+def _evaluations(history: History) -> Table:
     names = list(dict.fromkeys(name for point in history.evaluations for name in point.metrics))
     rows = []
     for point in history.evaluations:
         values = [figure(point.metrics[name]) if name in point.metrics else "" for name in names]
-        rows.append([f"{point.step:,}", f"{point.units:,}", *values, "best so far" if point.best else ""])
-    return page.table(["step", history.unit, *(metric(name).words for name in names), ""], rows)
+        rows.append((f"{point.step:,}", f"{point.units:,}", *values, "best so far" if point.best else ""))
+    columns = ("step", history.unit, *(metric(name).words for name in names), "")
+    return Table("evaluations", "", columns, tuple(rows), text_columns=("",))
 
 
-def _samples(history: History) -> list[str]:
-    parts = []
+def _samples(history: History) -> list[Block]:
+    blocks: list[Block] = []
     for step, sample in spread(history.samples, SAMPLES_SHOWN):
-        parts += [
-            f'<p class="soft">after step {step:,}</p>',
-            # A course drawn in a line would be broken by wrapping it.
-            page.preformatted(sample, prose=not history.is_forecast) or "<p>Nothing.</p>",
-        ]
-    return parts
+        # A forecast drawn in a line would be broken by wrapping it.
+        text = Code(sample, wraps=not history.is_forecast) if sample.strip() else Prose("Nothing.")
+        blocks += [Prose(f"after step {step:,}", "soft"), text]
+    return blocks
 
 
 def spread(samples: Sequence[tuple[int, str]], most: int) -> list[tuple[int, str]]:
@@ -228,20 +221,6 @@ def _resumed(entry: Mapping[str, Any]) -> str:
     changed = entry.get("changed")
     with_what = f", with changes to {', '.join(map(str, changed))}" if isinstance(changed, list) else ""
     return f"{_time(entry.get('at'))}, at step {number(entry.get('step'))}{with_what}"
-
-
-def _command(history: History) -> str:
-    command = history.info.get("command")
-    return page.preformatted(str(command)) if command else ""
-
-
-def _config(history: History) -> str:
-    if not history.config.strip():
-        return ""
-    note = (
-        '<p class="soft">With every default spelled out; as <code>config.yaml</code> in the folder it runs again.</p>'
-    )
-    return note + page.preformatted(history.config.rstrip("\n"))
 
 
 def _figures(metrics: Mapping[str, Any], primary: str | None) -> dict[str, float]:

@@ -18,9 +18,11 @@ from hypothesis import strategies as st
 
 from lstmctl.errors import ResourceError, RunError
 from lstmctl.metrics import metric
+from lstmctl.reporting import html
+from lstmctl.reporting.curve_plots import curve_plot
+from lstmctl.reporting.drawing import Plot
 from lstmctl.reporting.history import History, read_history
-from lstmctl.reporting.plots import inline_curves, write_curves
-from lstmctl.reporting.report import report, spread, write_report
+from lstmctl.reporting.run_page import run_blocks, spread, write_report
 from lstmctl.reporting.stored_evaluation import read_evaluation
 
 pytestmark = pytest.mark.drawn
@@ -61,6 +63,12 @@ class Outline(HTMLParser):
     @property
     def text(self) -> str:
         return " ".join(" ".join(self.words).split())
+
+
+def curves(history: History) -> Plot:
+    plot = curve_plot(history)
+    assert plot is not None
+    return plot
 
 
 def outline(run: Path) -> Outline:
@@ -134,9 +142,7 @@ def test_nothing_from_a_file_becomes_markup(make_run: MakeRun) -> None:
     assert "<script" not in content
     assert "\x1b" not in content
     assert "\u202e" not in content
-    assert (
-        "&lt;script&gt;alert(&#x27;1&#x27;)&lt;/script&gt;&amp;amp;\\x1b[31m\\u202e&lt;b&gt;\nsecond\tline" in content
-    )
+    assert "&lt;script&gt;alert(&#39;1&#39;)&lt;/script&gt;&amp;amp;\\x1b[31m\\u202e&lt;b&gt;\nsecond\tline" in content
     assert text.count("alert('1')") >= 9
 
 
@@ -207,7 +213,7 @@ def test_an_older_report_stands_until_the_new_one_is_whole(make_run: MakeRun) ->
 
 def test_plots_are_a_png_and_an_svg_in_ink_on_white(make_run: MakeRun) -> None:
     run = make_run()
-    svg, png = write_curves(run)
+    svg, png = curves(read_history(run)).write(run)
     assert (svg, png) == (run / "plots" / "curves.svg", run / "plots" / "curves.png")
     assert png.read_bytes().startswith(b"\x89PNG\r\n\x1a\n")
     content = svg.read_text(encoding="utf-8")
@@ -216,19 +222,19 @@ def test_plots_are_a_png_and_an_svg_in_ink_on_white(make_run: MakeRun) -> None:
     assert "#d55e00" in content
     assert "#ffffff" in content
     before = svg.read_bytes()
-    write_curves(run)
+    curves(read_history(run)).write(run)
     assert svg.read_bytes() == before
 
 
 def test_inline_curves_take_the_colours_of_the_page(make_run: MakeRun) -> None:
-    svg = inline_curves(read_history(make_run()), identity="wide")
+    svg = curves(read_history(make_run())).svg()
     root = ElementTree.fromstring(svg)
     assert root.tag == f"{SVG}svg"
     assert (root.get("width"), root.get("height")) == (None, None)
     assert "currentColor" in svg
     assert "#010203" not in svg
     assert "#ffffff" not in svg
-    assert "var(--training" in svg
+    assert "var(--colour-1, #0072b2)" in svg
     words = ["".join(element.itertext()).strip() for element in root.iter(f"{SVG}text")]
     for label in ("nats per character", "characters seen", "learning rate", "validation", "best: 1.250 at step 75"):
         assert label in words
@@ -238,7 +244,7 @@ def test_inline_curves_take_the_colours_of_the_page(make_run: MakeRun) -> None:
     )
     identities = {element.get("id") for element in root.iter() if element.get("id")}
     assert identities
-    assert all(str(name).startswith("wide-") for name in identities)
+    assert all(str(name).startswith("curves-wide-") for name in identities)
     used = set(re.findall(r"url\(#([^)]*)\)", svg)) | set(re.findall(r'href="#([^"]*)"', svg))
     assert used <= identities
 
@@ -246,7 +252,7 @@ def test_inline_curves_take_the_colours_of_the_page(make_run: MakeRun) -> None:
 def test_a_figure_in_another_unit_than_the_loss_has_an_axis_of_its_own(make_run: MakeRun, curve: Curve) -> None:
     rows = [row for row in curve if "loss" in row]
     rows.append({"step": 100, "validation": {"accuracy": 0.75}, "best": True})
-    root = ElementTree.fromstring(inline_curves(read_history(make_run(metrics=rows))))
+    root = ElementTree.fromstring(curves(read_history(make_run(metrics=rows))).svg())
     words = ["".join(element.itertext()).strip() for element in root.iter(f"{SVG}text")]
     assert {"loss", "accuracy", "learning rate"} <= set(words)
 
@@ -401,7 +407,7 @@ def test_validation_shares_the_axis_of_a_loss_in_its_unit_alone(
 ) -> None:
     history = read_history(make_forecast_run(loss, evaluation=None))
     assert (history.loss, history.primary) == (loss, primary)
-    root = ElementTree.fromstring(inline_curves(history))
+    root = ElementTree.fromstring(curves(history).svg())
     words = {"".join(element.itertext()).strip() for element in root.iter(f"{SVG}text")}
     assert metric(primary).words in words
     assert (f"loss ({loss})" in words) != shared
@@ -456,7 +462,7 @@ def test_no_channel_or_note_can_add_an_element(stored_evaluation: dict[str, Any]
         with TemporaryDirectory() as folder:
             (Path(folder) / "evaluation.json").write_text(json.dumps(stored), encoding="utf-8")
             history = History("run", info, evaluation=read_evaluation(Path(folder)))
-        return [tag for tag, _ in Outline(report(history)).elements]
+        return [tag for tag, _ in Outline(html.page(run_blocks(history))).elements]
 
     assert elements(name, f"n{note}") == elements("OT", "a note")
 

@@ -1,0 +1,161 @@
+"""The blocks of which every page, terminal output, notebook view and paper is made.
+
+Functions turn results into lists of blocks. Renderers (`html`, `terminal`, `papers`) know blocks and no results.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import Literal, Self, TypeAlias
+
+from lstmctl.reporting.drawing import Plot
+
+TEXT_COLUMNS = ("arm", "arms", "cell", "settings", "each seed", "kernel", "test")
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """Words that lead to a file beside the page."""
+
+    words: str
+    target: str
+    """Relative to the page, quoted as a URL."""
+
+
+Words: TypeAlias = str | Link
+
+
+@dataclass(frozen=True, slots=True)
+class Heading:
+    """The title of all (level 1), of a section (2) or of a part of one (3)."""
+
+    text: str
+    level: Literal[1, 2, 3] = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Prose:
+    """A paragraph."""
+
+    text: str
+    tone: Literal["", "soft", "lead", "warning"] = ""
+    """`lead` says what was found, `warning` what speaks against it, `soft` how to read it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """How a run ended, and what is said beside it."""
+
+    status: str
+    about: str
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """Names and values."""
+
+    rows: tuple[tuple[Words, str], ...]
+
+    @classmethod
+    def known(cls, pairs: Iterable[tuple[str, object]]) -> Self | None:
+        """Return the facts without those that are None or empty; None if nothing is left."""
+        rows = tuple((name, str(value)) for name, value in pairs if value not in (None, "", []))
+        return cls(rows) if rows else None
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A table of values that are formatted already."""
+
+    name: str
+    """Such as `figures`: its label in LaTeX."""
+    title: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    beneath: tuple[tuple[str, ...], ...] = ()
+    """Rows of another kind, under a rule: the baselines."""
+    about: str = ""
+    """What a reader must know who has nothing but the table; a terminal leaves it out."""
+    notes: tuple[str, ...] = ()
+    """What must be known in a terminal, too."""
+    warnings: tuple[str, ...] = ()
+    """What speaks against taking the values at face value."""
+    text_columns: tuple[str, ...] = TEXT_COLUMNS
+    """Columns of words, which are aligned left; all others hold numbers."""
+
+    @property
+    def all_rows(self) -> tuple[tuple[str, ...], ...]:
+        return (*self.rows, *self.beneath)
+
+    def body(self) -> Table:
+        """Return the table alone: without a title, which a heading says, and without warnings, which stand apart."""
+        return replace(self, title="", warnings=())
+
+    def prose_of_warnings(self) -> list[Prose]:
+        """Return the warnings as paragraphs, to be placed where they cannot be missed."""
+        return [Prose(warning, "warning") for warning in self.warnings]
+
+    def without_empty_columns(self) -> Table:
+        """Return the table without the columns in which every cell is empty."""
+        filled = [any(cells) for cells in zip(*self.all_rows, strict=True)]
+
+        def kept(row: tuple[str, ...]) -> tuple[str, ...]:
+            return tuple(cell for cell, keep in zip(row, filled, strict=True) if keep)
+
+        return replace(
+            self,
+            columns=kept(self.columns),
+            rows=tuple(map(kept, self.rows)),
+            beneath=tuple(map(kept, self.beneath)),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Code:
+    """Text whose lines are kept: a command, a config, a sample."""
+
+    text: str
+    wraps: bool = False
+    """Whether a line may be folded, as in prose."""
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """One of several things side by side."""
+
+    title: str
+    value: str = ""
+    """Its main value, shown large, and in `words` what that is."""
+    words: str = ""
+    items: tuple[tuple[str, Words], ...] = ()
+    """Further values, each with what it is."""
+    body: Block | None = None
+    foot: str = ""
+    colour: str = ""
+    """Of `palette.COLOURS`, as in the plots."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cards:
+    """Cards side by side, as far as they fit, or stacked."""
+
+    cards: tuple[Card, ...]
+    stacked: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Folded:
+    """Blocks that a reader opens."""
+
+    summary: str
+    blocks: tuple[Block, ...]
+
+
+Block: TypeAlias = Heading | Prose | Status | Facts | Table | Plot | Code | Cards | Folded
+
+
+def section(title: str, *blocks: Block | None) -> list[Block]:
+    """Return blocks under a heading, without those that are None; nothing if none is left."""
+    found = [block for block in blocks if block is not None]
+    return [Heading(title), *found] if found else []

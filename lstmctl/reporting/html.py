@@ -1,0 +1,54 @@
+"""Blocks as HTML that needs nothing else: no scripts, no requests, light and dark, wide and narrow."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lstmctl.reporting.blocks import Block, Heading
+from lstmctl.reporting.console import inert
+from lstmctl.reporting.palette import DARK, LIGHT, ON_PAGE
+
+if TYPE_CHECKING:
+    from jinja2 import Template
+
+
+def page(blocks: Sequence[Block]) -> str:
+    """Return a whole document, named after its first heading."""
+    title = next((block.text for block in blocks if isinstance(block, Heading)), "lstmctl")
+    return _template().render(title=title, content=blocks, is_page=True)
+
+
+def fragment(blocks: Sequence[Block]) -> str:
+    """Return an element for a notebook, with its own styles; links, which would lead nowhere there, are plain words."""
+    return _template().render(title="", content=blocks, is_page=False)
+
+
+@cache
+def _template() -> Template:
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+    from markupsafe import Markup, escape
+
+    def in_one_line(value: object) -> object:
+        """Keep control characters out of all that is not markup."""
+        return value if isinstance(value, Markup) else inert(str(value))
+
+    def lines(text: str) -> Markup:
+        """Keep line breaks and tabs, and write every other character that cannot be seen as an escape."""
+        rows = text.replace("\r\n", "\n").split("\n")
+        return escape("\n".join("\t".join(inert(cell) for cell in row.split("\t")) for row in rows))
+
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).with_name("templates")),
+        autoescape=True,
+        finalize=in_one_line,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters |= {"lines": lines, "kind": lambda block: type(block).__name__}
+    environment.globals |= {"light": LIGHT, "dark": DARK, "on_page": ON_PAGE}
+    return environment.get_template("blocks.html")

@@ -1,0 +1,48 @@
+"""Results in a notebook: as HTML, and as matplotlib figures."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from lstmctl import registry
+from lstmctl.errors import UsageError
+from lstmctl.reporting import html as html_renderer
+from lstmctl.reporting.blocks import Block
+from lstmctl.reporting.drawing import Plot
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+def html(result: object) -> str:
+    """Return what a notebook shows of a result that has a view."""
+    return html_renderer.fragment(_view(result))
+
+
+def figure(result: object, name: str | None = None) -> Figure:
+    """Return the first plot of a result that has a view, or the one with a name.
+
+    Raises:
+        UsageError: there is no such plot.
+    """
+    return figure_of(_view(result), name)
+
+
+def figure_of(blocks: Sequence[Block], name: str | None = None) -> Figure:
+    """Return the first plot among blocks, or the one with a name.
+
+    Raises:
+        UsageError: there is no such plot.
+    """
+    plots = {block.name: block for block in blocks if isinstance(block, Plot)}
+    if not plots:
+        raise UsageError("there is nothing to draw of this result")
+    if name is not None and name not in plots:
+        raise UsageError(f"`{name}` is not a plot of this result; it has {', '.join(plots)}")
+    return plots[name or next(iter(plots))].figure()
+
+
+def _view(result: object) -> list[Block]:
+    blocks: list[Block] = registry.function(type(result).__name__, registry.VIEWS)(result)
+    return blocks

@@ -1,0 +1,52 @@
+"""Colours, line styles and markers, the same in every plot and on every page."""
+
+from __future__ import annotations
+
+from typing import Any
+
+BLUE, ORANGE, GREEN, PINK, AMBER, SKY, GREY = (
+    "#0072b2",
+    "#d55e00",
+    "#009e73",
+    "#cc79a7",
+    "#e69f00",
+    "#56b4e9",
+    "#4d4d4d",
+)
+# Okabe and Ito's palette, without the yellow that is lost on white, and with a grey for the black of the axes. Every
+# kind of colour vision tells them apart, and grey print does by their lightness.
+COLOURS = (BLUE, ORANGE, GREEN, PINK, AMBER, SKY, GREY)
+LINES: tuple[Any, ...] = ("-", "--", "-.", ":", (0, (6, 1, 1, 1, 1, 1)))
+MARKERS = ("o", "s", "^", "D", "v", "P")
+# 7 colours, 5 lines and 6 markers have no factor in common: the first 210 lines of a plot all differ, and in grey print
+# by two things.
+
+LIGHT = (BLUE, ORANGE, "#00805c", "#b0578c", "#a86f00", "#2b8fc9", GREY)
+"""`COLOURS` on a light page, dark enough to read words in them."""
+DARK = ("#4a9fe0", "#f28e3c", "#2fc296", "#e39ac6", "#f0c04a", "#a3d8f7", "#c3c9d0")
+"""`COLOURS` on a dark page."""
+ON_PAGE = {colour: f"var(--colour-{number}, {colour})" for number, colour in enumerate(COLOURS, 1)}
+"""The CSS value of each colour, which the page's style sheet sets from `LIGHT` and `DARK`."""
+
+BLUE_RGB = (0.0, 0.447, 0.698)
+SHARES, SIGNED = "cividis", "RdBu_r"
+"""Colour maps of values from 0 to 1 and of values around 0. Both are safe for the colour-blind, and in grey print."""
+LEVEL, SOLVED_LEVEL = (0, (2, 2)), (0, (7, 2))
+"""Lines of baselines, and of the level that counts as solved."""
+DASHES = (0, (2.2, 1.0))
+"""Lines of what is not a model: what came, the border of a part, a median."""
+
+
+def colour_of(number: int) -> str:
+    """Return the colour of the line with this number, from 0."""
+    return COLOURS[number % len(COLOURS)]
+
+
+def line_of(number: int) -> Any:
+    """Return the line style of the line with this number, from 0."""
+    return LINES[number % len(LINES)]
+
+
+def marker_of(number: int) -> str:
+    """Return the marker of the line with this number, from 0."""
+    return MARKERS[number % len(MARKERS)]
