@@ -1,4 +1,4 @@
-"""What it takes to add a metric, a cell, a baseline and a task: an object each, and a line in a table.
+"""What it takes to add a metric, a cell, a baseline, a task and a renderer: an object each, and a line in a table.
 
 The test does what a contributor would do, in a copy of the package, and looks for what was added wherever results are
 shown. `ADDED` is the whole change.
@@ -70,11 +70,23 @@ SETTINGS = '''class Backwards(LanguageModel):
 
 
 '''
-NEW = {"cells/leaky.py": CELL, "tasks/backwards.py": TASK}
+RENDERER = '''
+"""Tables with tabs between the columns."""
+
+from lstmctl.reporting.blocks import Table
+
+
+def tabbed(blocks, command):
+    """The rows of all tables."""
+    tables = [block for block in blocks if isinstance(block, Table)]
+    return "".join("\\t".join(row) + "\\n" for table in tables for row in (table.columns, *table.rows))
+'''
+NEW = {"cells/leaky.py": CELL, "tasks/backwards.py": TASK, "reporting/tabbed.py": RENDERER}
 ADDED = [
     ("metrics/catalogue.py", "METRICS = (\n", '    Metric("perplexity", "perplexity", "ratio"),\n'),
     ("registry.py", "CELLS: Mapping[str, str] = {\n", '    "leaky": "lstmctl.cells.leaky:Leaky",\n'),
     ("registry.py", "TASKS: Mapping[str, str] = {\n", '    "backwards": "lstmctl.tasks.backwards:Backwards",\n'),
+    ("registry.py", "TABLE_FORMS: Mapping[str, str] = {\n", '    "tabbed": "lstmctl.reporting.tabbed:tabbed",\n'),
     ("config/schema.py", "AnyTask = Annotated[\n", "    Backwards\n    | "),
     (
         "tasks/language_model.py",
@@ -147,6 +159,11 @@ def test_what_is_added_shows_wherever_results_are_shown(folder: Path) -> None:
     assert [arm["name"] for arm in compared["arms"]] == ["rnn", "leaky"]
     assert "two nats" in compared["baselines"]
     assert compared["arms"][1]["runs"][0]["metrics"]["test"]["perplexity"] > 1
+
+    folder_of_comparison = str(Path(compared["report"]).parent)
+    printed = run(folder, "compare", "--resume", folder_of_comparison, "--table", "tabbed", "--quiet").stdout
+    assert [line.split("\t")[0] for line in printed.splitlines()[1:3]] == ["rnn", "leaky"]
+    assert "tabbed" in run(folder, "compare", "--help").stdout
 
     schema = json.loads(run(folder, "config", "schema").stdout)
     assert "backwards" in json.dumps(schema)
