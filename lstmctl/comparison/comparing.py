@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from lstmctl import shell
-from lstmctl.api.assembly import OpenedData, find_cell, open_data
+from lstmctl.api.assembly import find_cell, open_data
 from lstmctl.api.failures import memory_errors
 from lstmctl.comparison.arms import Arm, arms_of, parse_grid
 from lstmctl.comparison.execution import Interrupted, Observer, execute, status_of
@@ -90,7 +90,6 @@ def compare(
             loaded,
             planned_arms,
             grid,
-            data=OpenedData(loaded.folder),
             seeds=seeds,
             match=match,
             overrides=overrides,

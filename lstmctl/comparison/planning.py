@@ -50,11 +50,11 @@ def make_plan(
     arms: Sequence[Arm],
     grid: Sequence[tuple[str, ...]],
     *,
-    data: OpenedData,
     seeds: int,
     match: Match,
     overrides: Sequence[str],
     command: str,
+    data: OpenedData | None = None,
 ) -> Plan:
     """Decide every run of a comparison.
 
@@ -68,7 +68,7 @@ def make_plan(
     """
     if not 1 <= seeds <= MOST_SEEDS:
         raise UsageError(f"--seeds {seeds}: from 1 to {MOST_SEEDS}; 3 or more give intervals one can use")
-    base = loaded.settings
+    base, data = loaded.settings, data or OpenedData(loaded.folder)
     if base.seed + seeds > LARGEST_SEED:
         raise UsageError(f"--seeds {seeds}: from seed {base.seed} on, these go beyond {LARGEST_SEED}")
     reference = assemble(base, loaded.folder, find_cell(base, loaded.folder), steps=1, corpus=data.of(base))

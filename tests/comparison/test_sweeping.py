@@ -15,12 +15,14 @@ from lstmctl.comparison import Interrupted, parse_sweep, resume_sweep, sweep, sw
 from lstmctl.comparison.arms import arms_of, parse_grid
 from lstmctl.comparison.plan import read_plan
 from lstmctl.comparison.planning import make_plan
-from lstmctl.config import LoadedConfig, from_mapping
+from lstmctl.config import LoadedConfig, from_mapping, load
+from lstmctl.data.text import open_text
 from lstmctl.errors import ConfigError, DataError, RunError, UsageError
 from lstmctl.locks import locked
 from lstmctl.records import ComparisonEvent, Planned, RunBegan, Sweep
 from lstmctl.runs.comparisons import summarise_sweep
 from lstmctl.runs.folder import find_run
+from lstmctl.tasks import language_model
 from tests import processes
 from tests.conftest import Command
 
@@ -275,3 +277,20 @@ def tuned_plan(config: dict[str, Any]) -> Any:
     loaded = LoadedConfig(from_mapping(config), "config", None)
     grid = parse_grid(["training.learning_rate=1e-2,1e-3"])
     return make_plan(loaded, arms_of(["rnn", "lstm"], []), grid, seeds=1, match="parameters", overrides=(), command="")
+
+
+def test_data_is_opened_once_however_many_arms_are_planned(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    opened = []
+
+    def counted(*arguments: Any) -> Any:
+        opened.append(arguments)
+        return open_text(*arguments)
+
+    monkeypatch.setattr(language_model, "open_text", counted)
+    arms = arms_of(["rnn", "lstm", "gru"], [])
+    fixed: Any = {"seeds": 1, "match": "parameters", "overrides": (), "command": ""}
+    make_plan(load(str(config)), arms, parse_grid([]), **fixed)
+    assert len(opened) == 1
+    opened.clear()
+    make_plan(load(str(config)), arms, parse_grid(["training.learning_rate=1e-3,2e-3,4e-3"]), **fixed)
+    assert len(opened) == 2  # tuning runs are cut in another way
