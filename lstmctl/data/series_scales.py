@@ -37,7 +37,7 @@ class Scales:
     spread: Floats
     """(series, targets) never 0"""
     naive_error: Floats
-    """(series, targets) mean |value - value a season before|; NaN where unknown, never 0."""
+    """(series, targets) mean |value - value a season before|; NaN where unknown or without a usable scale, never 0."""
     has_scale: NDArray[np.bool_]
     """(series, targets) False where the training rows give no usable scale while those of other series or columns do.
     Each window of such a series is scaled by itself, and it takes no part in what concerns the others: training, the
@@ -89,7 +89,7 @@ def fit_scales(
     has_windows = np.diff(training)[:, 0] >= window
     if not has_scale[has_windows].any():
         has_scale[:] = True  # there is nothing else to learn from
-    spread[~has_scale] = 1
+    spread[~has_scale], naive[~has_scale] = 1, np.nan
     for own, column, scale, doubt in odd[:WARNED]:
         caveat = scale.caveat or doubt if has_scale[own, column] else f"{doubt}; {LEFT_OUT}"
         log.warning("`%s` %s", names[own * targets + column], caveat)

@@ -113,6 +113,8 @@ def column_names(start: Start, path: Path, purpose: Purpose) -> tuple[str, ...]:
         hint = start.table_hint or f"a table has {purpose.holds}"
         if others:
             hint = f"the columns seem to be separated otherwise: {setting('data.separator', others[0])}"
+        elif start.table_hint is None and " " in header[0]:
+            hint = f"if blanks separate the columns, write one comma in their place; {hint}"
         raise DataError(f"{place}: one column only, `{header[0][:40]}`", hint=hint)
     if date := next((name for name in header if is_date(name)), None):
         raise DataError(

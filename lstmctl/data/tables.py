@@ -16,10 +16,12 @@ from lstmctl.data.locating import check_regular
 from lstmctl.data.parquet import SIGNATURE, ParquetSheet
 from lstmctl.data.purposes import SERIES, Purpose
 from lstmctl.data.sheets import Columns, Form, Numbers, Sheet, Wanted, kinds_of, listed
+from lstmctl.data.table_start import SAMPLED
 from lstmctl.data.table_writing import DateForm, Writing
 from lstmctl.data.time_columns import find_time, parts_of, read_times
 from lstmctl.data.timesteps import Times
 from lstmctl.data.utf8 import SIGNATURES
+from lstmctl.data.written_numbers import MISSING
 from lstmctl.errors import DataError
 from lstmctl.shell import setting
 
@@ -252,6 +254,12 @@ def _find_targets(sheet: Sheet, free: list[str], *, is_long: bool) -> tuple[str,
             sheet.notes.append(f"{name} has no name and is left out")
         elif name.casefold() in ID_NAMES and kinds[name] == "whole" and not is_long:
             sheet.notes.append(f"`{name}` has another number in every row and is left out")
+        elif kinds[name] == "text" and (written := _as_number(sheet, name)) is not None:
+            raise DataError(
+                f"{sheet.path}: column `{name}` holds numbers such as `{written}` that are not written as plain ones",
+                hint="write each without its unit or brackets, a negative one with a minus sign; or name the columns "
+                f"to forecast: {_example(sheet, free)}",
+            )
         elif kinds[name] in ("text", "date"):
             raise DataError(
                 f"{sheet.path}: column `{name}` holds {'dates' if kinds[name] == 'date' else 'text'}, and has no use",
@@ -270,6 +278,14 @@ def _find_targets(sheet: Sheet, free: list[str], *, is_long: bool) -> tuple[str,
             hint=f"its columns: {listed(sheet.names)}; name one: data.targets=[NAME]",
         )
     return tuple(numeric)
+
+
+def _as_number(sheet: Sheet, name: str) -> str | None:
+    """The first value of a column of texts that all are numbers with a unit or in brackets; else None."""
+    texts = sheet.texts(sheet.names.index(name)).head(SAMPLED)
+    written = texts.filter(~texts.str.to_lowercase().is_in(list(MISSING)))
+    is_number = written.str.contains(r"^[(]?[+-]?\d[\d.,]*(?:[)]|\s?\p{L}[^\s\d]{0,5})$")
+    return str(written[0])[:40] if len(written) and is_number.all() else None
 
 
 def _series(sheet: Sheet, columns: Columns) -> tuple[tuple[str, ...], NDArray[np.int64]]:

@@ -85,7 +85,7 @@ def test_a_series_without_a_scale_changes_no_other_by_a_bit(
         assert mine.point == pytest.approx(theirs.point, abs=1e-3)
         assert mine.intervals[80][0] == pytest.approx(theirs.intervals[80][0], abs=1e-3)
     others = beside.evaluate("test")
-    for name in ("mse_scaled", "pinball_scaled", "width_scaled_80"):
+    for name in ("mse_scaled", "pinball_scaled", "width_scaled_80", "mase"):
         assert own.metrics[name] == pytest.approx(others.metrics[name], rel=1e-4)
         assert own.baselines["ridge"][name] == pytest.approx(others.baselines["ridge"][name], rel=1e-3)
     assert others.notes[0].endswith(

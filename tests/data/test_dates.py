@@ -58,6 +58,8 @@ EXCEL_HOURS = [44927 + hour / 24 for hour in range(60)]
         ([f"{month:%YM%m}" for month in MONTHS], MONTHLY, ""),
         ([f"{month:%b %Y}" for month in MONTHS], MONTHLY, ""),
         ([f"{month:%b-%y}" for month in MONTHS], MONTHLY, ""),
+        ([f"{month:%m/%Y}" for month in MONTHS], MONTHLY, ""),
+        ([f"{month:%m-%Y}" for month in MONTHS], MONTHLY, ""),
         ([f"{month:%d-%b-%Y}" for month in MONTHS], MONTHLY, ""),
         ([f"{hour:%Y%m%d%H}" for hour in HOURS], HOURLY, ""),
         ([f"{hour:%Y%m%d%H%M}" for hour in HOURS], HOURLY, ""),
@@ -75,6 +77,7 @@ EXCEL_HOURS = [44927 + hour / 24 for hour in range(60)]
         ([f"Q{q % 4 + 1} {1990 + q // 4}" for q in range(40)], ("1990-01-01", "1999-10-01", "3 months"), ""),
         ([f"2020-W{week:02}" for week in range(1, 54)], ("2019-12-30", "2020-12-28", "1 week"), ""),
         ([f"2020W{week:02}" for week in range(1, 54)], ("2019-12-30", "2020-12-28", "1 week"), ""),
+        ([f"2020-W{week}" for week in range(1, 54)], ("2019-12-30", "2020-12-28", "1 week"), ""),
         ([f"2020-W{week:02}-7" for week in range(1, 54)], ("2020-01-05", "2021-01-03", "1 week"), ""),
         # a day may end at 24:00
         (

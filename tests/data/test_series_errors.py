@@ -137,6 +137,17 @@ def refused(content: str | bytes, name: str = "a.csv", **layout: Any) -> DataErr
             "column `city` holds text, and has no use",
             "'data.targets=[a]'; or, if it names the series, data.id=city",
         ),
+        (
+            "date,a\n" + "".join(f"{day},({number}.5)\n" for number, day in enumerate(DAYS)),
+            "column `a` holds numbers such as `(0.5)` that are not written as plain ones",
+            "write each without its unit or brackets, a negative one with a minus sign; or name the columns",
+        ),
+        (
+            "date,a,b\n" + "".join(f"{day},{number} kWh,1\n" for number, day in enumerate(DAYS)),
+            "column `a` holds numbers such as `0 kWh` that are not written as plain ones",
+            "data.targets=[b]",
+        ),
+        ("date a\n2020-01-01 1\n", "line 1: one column only, `date a`", "write one comma in their place"),
         ("date,city\n2020-01-01,Rome\n2020-01-02,Oslo\n", "column `city` holds text", "data.targets=[NAME]"),
         (
             "unique_id,ds,y\na,2020-01-01,1\n,2020-01-02,2\n",
