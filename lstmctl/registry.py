@@ -111,13 +111,13 @@ def resolve(name: str, table: Mapping[str, str], base: type[Class], folders: Ite
 
 
 def function(name: str, table: Mapping[str, str]) -> Callable[..., Any]:
-    """The function that `name` stands for in a table of ``module:function``.
+    """Return the function with this name in a table of ``module:function``.
 
     Raises:
         UsageError: the table lacks the name.
     """
     if name not in table:
-        raise UsageError(f"`{name}` is not known; known are {', '.join(table)}")
+        raise UsageError(f"`{name}` is not known; use one of {', '.join(table)}")
     module_name, _, function_name = table[name].partition(":")
     found: Callable[..., Any] = getattr(importlib.import_module(module_name), function_name)
     return found

@@ -1,8 +1,8 @@
 """Fast paths of the bundled cells over the weights of their `torch.nn` modules: generation step by step with weights
 that are packed once, and whole sequences on a CPU where torch's own kernels are slower.
 
-The equations are those of `lstmctl.cells.rnn`, `lstm` and `gru`, whose `step` defines each cell; the tests hold these
-paths to it.
+The equations are those of `lstmctl.cells.rnn`, `lstm` and `gru`, whose `step` defines each cell; tests compare
+these paths with it.
 """
 
 from __future__ import annotations
@@ -39,10 +39,10 @@ class Weights(NamedTuple):
 
 
 MakeStepper = Callable[[nn.RNNBase, int, torch.dtype, Tensor | None], Stepper]
-"""From a module, the lanes and the precision of the steps to come, and all vectors that are ever read (or None, if
-steps read features), to a step for generation; see `Cell.stepper`."""
+"""From a module, the number of lanes, the precision, and all possible inputs (or None, if steps read features) to a
+step for generation; see `Cell.stepper`."""
 Unroll = Callable[[nn.RNNBase, Tensor, State], tuple[Tensor, State]]
-"""From a module, inputs (time, batch, inputs) and the state before the first step, to all outputs (time, batch, hidden)
+"""From a module, inputs (time, batch, inputs) and the state before the first step to all outputs (time, batch, hidden)
 and the state after the last step."""
 
 

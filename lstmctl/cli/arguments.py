@@ -123,7 +123,7 @@ TABLES = (".csv", ".tsv", ".parquet")
 
 
 def run_and_table(run: str | None, file: str | None) -> tuple[str | None, str | None]:
-    """Take a table in place of the run as the table; the run is then the newest suitable one."""
+    """Treat a RUN that is a table as the FILE; the run is then the newest suitable one."""
     if run is not None and file is None and run.lower().endswith(TABLES):
         return None, run
     return run, file

@@ -1,7 +1,7 @@
 """Resolution of plain YAML scalars, and writing of values so that they resolve to themselves.
 
 The rules follow the core schema of YAML 1.2. PyYAML follows YAML 1.1, where `1e-3` is text, `no` is false and `12:30`
-is 750: three ways to train with something else than what was written.
+is 750: three ways to train with other values than those in the file.
 """
 
 from __future__ import annotations

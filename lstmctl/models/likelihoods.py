@@ -28,7 +28,7 @@ class Likelihood(ABC):
     outputs: int
     """Outputs per value to forecast."""
     locations: int
-    """Number of leading outputs that are values; the linear map beside the network is added to those."""
+    """Number of leading outputs that are values; the optional linear map is added to those."""
     has_intervals = False
     """True if the outputs include a measure of uncertainty."""
     has_samples = False

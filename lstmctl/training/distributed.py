@@ -2,8 +2,8 @@
 
 Every process computes the whole batch of a step, which is a pure function of the step, and takes its own lanes: of B
 lanes, process r of W takes r·B/W to (r+1)·B/W in every step. Each process divides its gradient by the number of targets
-in the whole batch, and the gradient of a step is the sum over processes; so gradient and weights equal those of a
-single process whatever the lanes contain.
+in the whole batch, and the gradient of a step is the sum over processes; so gradient and weights are the same as
+in a single process, whatever the lanes contain.
 
 Each step sends one flat buffer with one `all_reduce` instead of using `DistributedDataParallel`. A recurrence's
 gradients are known only at the end of backpropagation through time, so DDP could not overlap communication with

@@ -1,7 +1,7 @@
 """The training loop: a generator of events that holds all mutable state of a run.
 
 The consumer of the events decides what to do with them: show, log, save. At a `SavePoint` the state is consistent, and
-`snapshot` returns all of it; a trainer that `load`s it continues bit for bit. Everything random is a pure function of
+`snapshot` returns it; a trainer that `load`s it continues bit for bit. Everything random is a pure function of
 the seed and the step, so no generator state has to be saved.
 
 When several processes train together, each runs this loop over its own lanes, and all have made the same number of
@@ -42,7 +42,7 @@ LARGEST_LOSS = 1e9
 
 @dataclass
 class Progress:
-    """The numeric part of a run's state; all of it is saved in checkpoints."""
+    """The numeric part of a run's state, saved in every checkpoint."""
 
     step: int = 0
     units: int = 0

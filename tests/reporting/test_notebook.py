@@ -107,5 +107,5 @@ def test_forecasts_are_a_list_with_fan_charts_and_a_table(make_forecast: Callabl
 
 
 def test_a_name_that_is_in_no_table_is_an_error_with_those_that_are() -> None:
-    with pytest.raises(UsageError, match="`gate` is not known; known are gates, memory, gradients, recall"):
+    with pytest.raises(UsageError, match="`gate` is not known; use one of gates, memory, gradients, recall"):
         registry.function("gate", registry.INSPECTIONS)
