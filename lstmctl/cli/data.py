@@ -242,7 +242,7 @@ def prepare(
     from lstmctl.config import load
     from lstmctl.config.schema import SeriesData, TextData
     from lstmctl.errors import UsageError
-    from lstmctl.reporting.transfer import TransferBar
+    from lstmctl.reporting.byte_progress import ByteProgress
     from lstmctl.training.interruption import termination_as_exit
 
     config, overrides = split_arguments(arguments, "CONFIG")
@@ -250,7 +250,7 @@ def prepare(
     data = loaded.settings.data
     if not isinstance(data, SeriesData | TextData):
         raise UsageError(f"only text and tables of series can be prepared; this config has data.{data.source}")
-    with termination_as_exit(), TransferBar("preparing", quiet=quiet) as bar:
+    with termination_as_exit(), ByteProgress("preparing", quiet=quiet) as bar:
         if isinstance(data, TextData):
             from lstmctl.data.preparing_text import prepare_text
 
@@ -397,11 +397,11 @@ def download(
     from lstmctl.cli import output
     from lstmctl.data.downloading import download as fetch
     from lstmctl.data.downloading import find_source, parse_size
-    from lstmctl.reporting.transfer import TransferBar
+    from lstmctl.reporting.byte_progress import ByteProgress
     from lstmctl.training.interruption import termination_as_exit
 
     source, most = find_source(what, sha256), parse_size(limit)
-    with termination_as_exit(), TransferBar(source.file, quiet=quiet) as bar:
+    with termination_as_exit(), ByteProgress(source.file, quiet=quiet) as bar:
         downloaded = fetch(source, progress=bar, limit=most)
     if not quiet:
         _show_downloaded(downloaded)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from difflib import get_close_matches
 from typing import Any
+
+from lstmctl.words import near
 
 TYPES = {"int": "a whole number", "float": "a number", "bool": "true or false", "path": "a path"}
 """By prefix of pydantic's error type."""
@@ -21,14 +22,13 @@ def in_our_words(error: Any, command: Any, words: Sequence[str]) -> tuple[str, s
     """
     path = _command_path(error, command, words)
     message = _message(error)
+    meant = ""
     if type(error).__name__ == "NoSuchOption":
-        close = [name for name in error.possibilities or () if name != "--help"]
-        close = get_close_matches(error.option_name, close, n=1, cutoff=0.7)
+        options = [name for name in error.possibilities or () if name != "--help"]
+        meant = near(error.option_name, options, most=1, cutoff=0.7)
     elif message.startswith("no command"):
-        close = get_close_matches(message.split("`")[1], sorted(error.ctx.command.commands), n=1)
-    else:
-        close = []
-    return message, f"did you mean {close[0]}?" if close else f"see {path} --help"
+        meant = near(message.split("`")[1], sorted(error.ctx.command.commands), most=1)
+    return message, meant or f"see {path} --help"
 
 
 def _message(error: Any) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import itertools
 import re
 from collections.abc import Sequence
@@ -11,6 +10,7 @@ from dataclasses import dataclass
 from lstmctl import shell
 from lstmctl.errors import UsageError
 from lstmctl.registry import CELLS, cell_name, is_user_class
+from lstmctl.words import near
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,39}")
 COMMA = re.compile(r",(?![^\[{]*[\]}])")
@@ -102,8 +102,7 @@ def parse_grid(texts: Sequence[str]) -> list[tuple[str, ...]]:
 def _known(cell: str) -> str:
     if is_user_class(cell) or cell in CELLS:
         return cell
-    close = difflib.get_close_matches(cell, CELLS, n=2)
-    hint = f"did you mean {' or '.join(close)}?" if close else f"a config is given as --config {cell}"
+    hint = near(cell, CELLS, most=2) or f"a config is given as --config {cell}"
     raise UsageError(f"`{cell}` is no cell; known are {', '.join(CELLS)}, or your own `module:Class`", hint=hint)
 
 

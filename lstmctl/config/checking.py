@@ -65,7 +65,7 @@ def _section(name: str, values: Mapping[str, object]) -> tuple[Section | None, l
 def _task(raw: dict[str, object]) -> tuple[Section | None, list[Found]]:
     kind = raw.get("type", DEFAULT_TASK)
     if not isinstance(kind, str) or kind not in TASKS:
-        near = did_you_mean(kind, list(TASKS)) if isinstance(kind, str) else ""
+        near = did_you_mean(kind, TASKS) if isinstance(kind, str) else ""
         return None, [(("type",), f"{shown(kind)} is not a task; {near}one of {', '.join(TASKS)}")]
     return _validated(TASKS[kind], raw)
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 from pathlib import Path
 
 from lstmctl import bundled
 from lstmctl.config.wording import LONGEST_QUOTE, inert, shortened
 from lstmctl.errors import ConfigError
+from lstmctl.words import near
 
 
 def bundled_names() -> list[str]:
@@ -23,8 +23,7 @@ def bundled_path(name: str) -> Path:
     """
     names = bundled_names()
     if name not in names:
-        near = difflib.get_close_matches(name, names, n=3)
-        meant = f"did you mean {' or '.join(near)}?" if near else f"bundled configs: {', '.join(names)}"
+        meant = near(name, names) or f"bundled configs: {', '.join(names)}"
         raise ConfigError(
             f"{inert(shortened(name, LONGEST_QUOTE))}  not a bundled config; {meant}",
             hint="list them with `lstmctl config list`",

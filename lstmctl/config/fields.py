@@ -6,10 +6,10 @@ Validators raise ValueError with the complete message: what is wrong; what is al
 from __future__ import annotations
 
 import datetime
-import difflib
 import itertools
 import math
 import re
+from collections.abc import Iterable
 from typing import Annotated, Any
 
 from pydantic import Field, PlainSerializer, PlainValidator, WithJsonSchema
@@ -19,6 +19,7 @@ from lstmctl.config.wording import shown
 from lstmctl.registry import CELLS, is_user_class
 from lstmctl.step_grammar import EXAMPLES as STEP_EXAMPLES
 from lstmctl.step_grammar import read_step
+from lstmctl.words import near, plural
 
 _USER_CLASS = r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*:[A-Za-z_]\w*"
 _DEVICE = r"auto|cpu|cuda|cuda:[0-9]{1,3}|mps"
@@ -27,10 +28,10 @@ _MOST_LEVELS = 16
 _LARGEST = 2**63 - 1
 
 
-def did_you_mean(word: str, known: list[str]) -> str:
+def did_you_mean(word: str, known: Iterable[str]) -> str:
     """Return `did you mean …? ` if `word` is similar to one of `known`, otherwise an empty string."""
-    near = difflib.get_close_matches(word.lower(), known, n=1, cutoff=0.6)
-    return f"did you mean {near[0]}? " if near else ""
+    found = near(word, known, most=1)
+    return f"{found} " if found else ""
 
 
 def _budget(value: object) -> Budget:
@@ -49,8 +50,8 @@ def _cell(value: object) -> str:
         if not re.fullmatch(_USER_CLASS, value):
             raise ValueError(f"{shown(value)} is not of the form `module:Class`; for example `my_cells:MyCell`")
     elif value not in CELLS:
-        near = did_you_mean(value, list(CELLS))
-        raise ValueError(f"{shown(value)} is not a known cell; {near}use one of {known}, or your own `module:Class`")
+        similar = did_you_mean(value, CELLS)
+        raise ValueError(f"{shown(value)} is not a known cell; {similar}use one of {known}, or your own `module:Class`")
     return value
 
 
@@ -83,7 +84,7 @@ def _split(value: object) -> tuple[float, ...] | tuple[int, ...]:
     if not all(isinstance(part, int | float) and not isinstance(part, bool) for part in value):
         raise ValueError(f"every part must be a number; {_SPLIT}")
     if len(value) not in (2, 3):
-        raise ValueError(f"{len(value)} {'part' if len(value) == 1 else 'parts'}; {_SPLIT}")
+        raise ValueError(f"{plural(len(value), 'part')}; {_SPLIT}")
     if not all(0 < part <= _LARGEST for part in value):  # NaN compares as false and is refused too
         raise ValueError(f"every part must be above 0; {_SPLIT}")
     if all(isinstance(part, int) for part in value):
@@ -156,7 +157,7 @@ def _calendar(value: object) -> tuple[str, ...]:
     names = _names(value)
     if wrong := next((name for name in names if name not in CALENDAR), None):
         raise ValueError(
-            f"{shown(wrong)} is not a calendar feature; {did_you_mean(wrong, list(CALENDAR))}use {', '.join(CALENDAR)}"
+            f"{shown(wrong)} is not a calendar feature; {did_you_mean(wrong, CALENDAR)}use {', '.join(CALENDAR)}"
         )
     return names
 

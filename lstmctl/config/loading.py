@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import difflib
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ from lstmctl.config.schema import Settings
 from lstmctl.config.wording import LONGEST_QUOTE, inert, shortened, shown
 from lstmctl.errors import ConfigError
 from lstmctl.registry import is_user_class
+from lstmctl.words import near
 
 
 @dataclass(frozen=True)
@@ -163,7 +163,6 @@ def _content(source: str) -> tuple[bytes, str, str, Path | None]:
     if name in names:
         bundled = bundled_path(name)
         return bundled.read_bytes(), f"{name} (bundled)", name, bundled.parent
-    near = difflib.get_close_matches(Path(name).name, names, n=3)
     wrong = "is a folder, not a config" if path.is_dir() else "neither a file nor a bundled config"
-    meant = f"did you mean {' or '.join(near)}?" if near else f"bundled configs: {', '.join(names)}"
+    meant = near(Path(name).name, names) or f"bundled configs: {', '.join(names)}"
     raise ConfigError(f"{shown_source}  {wrong}; {meant}", hint="list them with `lstmctl config list`")

@@ -1,13 +1,13 @@
-"""Strict YAML: bytes to plain data, and where in the file every value stands.
+"""Strict YAML: bytes to plain data, and the place of every value in the file.
 
-PyYAML scans and parses; composing and resolving are ours, because its loaders follow YAML 1.1, let a later key
-silently replace an earlier one, build Python objects from tags, follow aliases without a bound and recurse on
-nesting. Here nothing is ever constructed but dict, list, str, int, float, bool and None, and every loop is bounded.
+PyYAML composes the nodes; their values are ours, because its loaders follow YAML 1.1, let a later key silently replace
+an earlier one, build Python objects from tags, follow aliases without a bound and recurse on nesting. Here only dict,
+list, str, int, float, bool and None are ever constructed, and every loop is bounded.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import copy
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -56,17 +56,6 @@ class _ReadingError(Exception):
         self.position = position
 
 
-@dataclass
-class _Node:
-    """A composed node: `value` is a scalar, a list of nodes, or a dict of key to (key's position, node)."""
-
-    value: object
-    position: Position
-    size: int = 1  # nodes in it once every alias is expanded
-    pending_key: tuple[str, Position] | None = None
-    anchor: str | None = None
-
-
 def read(content: bytes, name: str) -> Document:
     """The mapping in `content`, a whole config file called `name` in messages.
 
@@ -74,15 +63,16 @@ def read(content: bytes, name: str) -> Document:
     """
     try:
         root = _compose(_decode(content))
-        if root is None or (root.value is None and root.size == 1):
+        if root is None or (isinstance(root, yaml.ScalarNode) and _scalar(root) is None):
             raise _ReadingError("the file is empty; a config needs at least `data: {text: FILE}`", None)
-        if not isinstance(root.value, dict):
-            kind = "a list" if isinstance(root.value, list) else "a single value"
-            raise _ReadingError(f"{kind} at the top; a config is a mapping of sections such as `model:`", root.position)
+        if not isinstance(root, yaml.MappingNode):
+            kind = "a list" if isinstance(root, yaml.SequenceNode) else "a single value"
+            position = _position(root.start_mark)
+            raise _ReadingError(f"{kind} at the top; a config is a mapping of sections such as `model:`", position)
+        return _document(root)
     except _ReadingError as problem:
         place = f":{problem.position.line}:{problem.position.column}" if problem.position else ""
         raise ConfigError(inert(f"{name}{place}  {shortened(str(problem), LONGEST_QUOTE)}")) from None
-    return _document(root)
 
 
 def read_value(text: str, name: str) -> object:
@@ -91,13 +81,14 @@ def read_value(text: str, name: str) -> object:
     Raises ConfigError that starts with `name` for anything else.
     """
     try:
-        root = _compose(_decode(text.encode("utf-8", "surrogateescape")), flow_only=True)
+        root = _compose(_decode(text.encode("utf-8", "surrogateescape")), _FlowLoader)
+        value = None if root is None else _document(root).value
     except _ReadingError as problem:
         column = f" (column {problem.position.column})" if problem.position else ""
         raise ConfigError(inert(f"{name}  {shortened(str(problem), LONGEST_QUOTE)}{column}")) from None
     if root is None:
         raise ConfigError(f"{inert(name)}  no value after `=`; write `null` for none")
-    return _document(root).value
+    return value
 
 
 def _decode(content: bytes) -> str:
@@ -114,10 +105,66 @@ def _decode(content: bytes) -> str:
         ) from None
 
 
-def _events(text: str) -> Iterator[yaml.Event]:
-    """PyYAML's events, its errors turned into ours."""
+class _Loader(yaml.SafeLoader):
+    """PyYAML's composer with bounds; its nodes are placed where they are used, aliases included."""
+
+    flow_only = False
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        self.count = self.level = 0
+        self.sizes: dict[str, int] = {}
+        """Nodes below each finished anchor, once every alias is expanded."""
+
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        event: Any = self.peek_event()  # a node event, whose attributes the published types leave out
+        position = _position(event.start_mark)
+        if isinstance(event, yaml.AliasEvent):
+            if event.anchor not in self.sizes:
+                raise _ReadingError(f"`*{event.anchor}` refers to no finished `&{event.anchor}` above it", position)
+            self.get_event()
+            self._count(self.sizes[event.anchor], f"aliases expand to more than {MOST_NODES:,} values", position)
+            use = copy.copy(self.anchors[event.anchor])
+            use.start_mark = event.start_mark
+            return use
+        self._check(event, position)
+        before = self.count
+        self._count(1, f"more than {MOST_NODES:,} values; this is not a config", position)
+        self.anchors.pop(event.anchor, None)
+        self.sizes.pop(event.anchor, None)
+        self.level += 1
+        node = super().compose_node(parent, index)
+        self.level -= 1
+        if event.anchor is not None:
+            self.sizes[event.anchor] = self.count - before
+        return node
+
+    def _check(self, event: Any, position: Position) -> None:
+        if event.tag is not None:
+            tag = event.tag.replace("tag:yaml.org,2002:", "!!")
+            raise _ReadingError(f"tag `{tag}` is refused; a config holds plain values only", position)
+        if isinstance(event, yaml.CollectionStartEvent):
+            if self.level == MOST_LEVELS:
+                raise _ReadingError(f"nested more than {MOST_LEVELS} levels deep", position)
+            if self.flow_only and not event.flow_style:
+                raise _ReadingError(
+                    "write a list as `[a, b]` and a mapping as `{key: value}`, and quote text with `: ` in it", position
+                )
+
+    def _count(self, nodes: int, problem: str, position: Position) -> None:
+        self.count += nodes
+        if self.count > MOST_NODES:
+            raise _ReadingError(problem, position)
+
+
+class _FlowLoader(_Loader):
+    flow_only = True
+
+
+def _compose(text: str, loader: type[_Loader] = _Loader) -> yaml.Node | None:
+    """Return the nodes of the only document in `text`, or None if it is empty; PyYAML's errors become ours."""
     try:
-        yield from yaml.parse(text, Loader=yaml.SafeLoader)
+        return yaml.compose(text, Loader=loader)
     except yaml.reader.ReaderError as error:
         before = text[: error.position]
         position = Position(before.count("\n") + 1, len(before) - before.rfind("\n"))
@@ -149,130 +196,58 @@ def _reworded(error: yaml.MarkedYAMLError, text: str) -> _ReadingError:
         return _ReadingError("a quotation mark is never closed", opened)
     if "could not find expected ':'" in problem:
         return _ReadingError("a key without `:`; write `key: value`", opened)
-    if "mapping values are not allowed here" in problem:
+    if problem == "but found another document":
+        problem = "a second document starts; a config is one document"
+    elif "mapping values are not allowed here" in problem:
         problem = "`:` is not allowed here; indent the key like its neighbours, or quote the text"
     elif "expected <block end>" in problem:
         problem = "unexpected indentation; indent the keys of a section alike"
     return _ReadingError(problem.replace("'", "`"), at)
 
 
-def _compose(text: str, *, flow_only: bool = False) -> _Node | None:
-    """The nodes of the only document in `text`, or None when it is empty. Keeps its own stack, so depth is a count."""
-    root: _Node | None = None
-    stack: list[_Node] = []
-    anchors: dict[str, _Node] = {}
-    count = 0
-    documents = 0
-    for event in _events(text):
-        position = _position(event.start_mark)
-        if isinstance(event, yaml.DocumentStartEvent):
-            documents += 1
-            if documents > 1:
-                raise _ReadingError("a second document starts; a config is one document", position)
-            if flow_only and event.explicit:
-                raise _ReadingError("a document marker; give a value", position)
-            continue
-        if isinstance(event, yaml.CollectionEndEvent):
-            node = stack.pop()
-        elif isinstance(event, yaml.NodeEvent):
-            count += 1
-            if count > MOST_NODES:
-                raise _ReadingError(f"more than {MOST_NODES:,} values; this is not a config", position)
-            node = _node(event, anchors, position, flow_only)
-            if isinstance(event, yaml.CollectionStartEvent):
-                if len(stack) == MOST_LEVELS:
-                    raise _ReadingError(f"nested more than {MOST_LEVELS} levels deep", position)
-                stack.append(node)
-                continue
-        else:
-            continue
-        if node.anchor is not None:
-            anchors[node.anchor] = node
-        if stack:
-            _attach(stack[-1], node)
-        else:
-            root = node
-    if root is not None and root.value is None and flow_only and not text.strip():
-        return None
-    return root
+def _document(root: yaml.Node) -> Document:
+    """Return plain data; every use of an alias becomes a copy, with the places of the use."""
+    places: dict[Path, Place] = {}
 
-
-def _node(event: Any, anchors: dict[str, _Node], position: Position, flow_only: bool) -> _Node:
-    # `event` is one of PyYAML's node events, whose attributes its published types leave out.
-    if isinstance(event, yaml.AliasEvent):
-        if event.anchor not in anchors:
-            raise _ReadingError(f"`*{event.anchor}` refers to no finished `&{event.anchor}` above it", position)
-        known = anchors[event.anchor]
-        return _Node(known.value, position, known.size)
-    if event.tag is not None:
-        tag = event.tag.replace("tag:yaml.org,2002:", "!!")
-        raise _ReadingError(f"tag `{tag}` is refused; a config holds plain values only", position)
-    if isinstance(event, yaml.ScalarEvent):
-        return _Node(_scalar(event, position), position, anchor=event.anchor)
-    if flow_only and not event.flow_style:
-        raise _ReadingError(
-            "write a list as `[a, b]` and a mapping as `{key: value}`, and quote text with `: ` in it", position
-        )
-    empty: object = [] if isinstance(event, yaml.SequenceStartEvent) else {}
-    return _Node(empty, position, anchor=event.anchor)
-
-
-def _scalar(event: yaml.ScalarEvent, position: Position) -> scalars.Scalar:
-    if any("\ud800" <= character <= "\udfff" for character in event.value):
-        raise _ReadingError("half of a surrogate pair; write the character itself", position)
-    if not event.implicit[0]:
-        return str(event.value)
-    try:
-        return scalars.resolve(event.value)
-    except ValueError as error:
-        raise _ReadingError(str(error), position) from None
-
-
-def _attach(parent: _Node, node: _Node) -> None:
-    """Put a finished node into the collection it stands in."""
-    parent.size += node.size
-    if parent.size > MOST_NODES:
-        raise _ReadingError(f"aliases expand to more than {MOST_NODES:,} values", node.position)
-    if isinstance(parent.value, list):
-        parent.value.append(node)
-        return
-    assert isinstance(parent.value, dict)
-    if parent.pending_key is None:
-        if not isinstance(node.value, str):
-            key = "a list or mapping" if isinstance(node.value, list | dict) else f"`{shown(node.value)}`"
-            raise _ReadingError(f"{key} as a key; keys are text (quote it if it is meant as text)", node.position)
-        if node.value in parent.value:
-            first = parent.value[node.value][0]
-            raise _ReadingError(
-                f"{shown(node.value)} is given twice, in line {first.line} and in line {node.position.line}; keep one",
-                node.position,
-            )
-        parent.pending_key = (node.value, node.position)
-        return
-    name, key_position = parent.pending_key
-    parent.value[name] = (key_position, node)
-    parent.pending_key = None
-
-
-def _document(root: _Node) -> Document:
-    """Plain data; every use of an alias becomes a copy, with the places of the use."""
-    places: dict[Path, Place] = {(): Place(root.position, root.position)}
-
-    def build(node: _Node, path: Path) -> object:
-        # Depth is bounded: composing allows MOST_LEVELS, and an alias is finished before it is used.
-        if isinstance(node.value, dict):
-            result: dict[str, object] = {}
-            for key, (key_position, child) in node.value.items():
-                places[(*path, key)] = Place(key_position, child.position)
-                result[key] = build(child, (*path, key))
-            return result
-        if isinstance(node.value, list):
-            for index, child in enumerate(node.value):
-                places[(*path, index)] = Place(child.position, child.position)
+    def build(node: yaml.Node, path: Path, key: Position | None = None) -> object:
+        position = _position(node.start_mark)
+        places[path] = Place(key or position, position)
+        if isinstance(node, yaml.ScalarNode):
+            return _scalar(node)
+        if len(path) >= MOST_LEVELS:  # by aliases inside aliases
+            raise _ReadingError(f"nested more than {MOST_LEVELS} levels deep", position)
+        if isinstance(node, yaml.SequenceNode):
             return [build(child, (*path, index)) for index, child in enumerate(node.value)]
-        return node.value
+        result: dict[str, object] = {}
+        for key_node, child in node.value:
+            name, position = _key(key_node), _position(key_node.start_mark)
+            if name in result:
+                lines = f"in line {places[*path, name].key.line} and in line {position.line}"
+                raise _ReadingError(f"{shown(name)} is given twice, {lines}; keep one", position)
+            result[name] = build(child, (*path, name), position)
+        return result
 
     return Document(build(root, ()), places)
+
+
+def _key(node: yaml.Node) -> str:
+    key = _scalar(node) if isinstance(node, yaml.ScalarNode) else None
+    if isinstance(key, str):
+        return key
+    kind = f"`{shown(key)}`" if isinstance(node, yaml.ScalarNode) else "a list or mapping"
+    raise _ReadingError(f"{kind} as a key; keys are text (quote it if it is meant as text)", _position(node.start_mark))
+
+
+def _scalar(node: yaml.ScalarNode) -> scalars.Scalar:
+    position = _position(node.start_mark)
+    if any("\ud800" <= character <= "\udfff" for character in node.value):
+        raise _ReadingError("half of a surrogate pair; write the character itself", position)
+    if node.style is not None:  # in quotes, or a block of text
+        return str(node.value)
+    try:
+        return scalars.resolve(node.value)
+    except ValueError as error:
+        raise _ReadingError(str(error), position) from None
 
 
 def _position(mark: Any) -> Position:

@@ -23,6 +23,7 @@ from lstmctl.data.utf8 import BYTE_ORDER_MARK
 from lstmctl.data.written_numbers import ColumnForm, column_form, misreading, number_form, read_numbers
 from lstmctl.errors import DataError
 from lstmctl.shell import setting
+from lstmctl.words import plural
 
 MISSING_WORDS = ["NA", "N/A", "n/a", "#N/A", "NaN", "nan", "NAN", "null", "NULL", "None", "none"]
 """The usual ones as they are written, for the fast way; other spellings are understood by the slow one."""
@@ -293,7 +294,7 @@ class DelimitedSheet:
         elif text.lstrip().startswith("#"):
             hint = "comments may stand above the header alone: delete this line"
         return DataError(
-            f"{self.path}: line {line}: {fields} {'field' if fields == 1 else 'fields'}, "
+            f"{self.path}: line {line}: {plural(fields, 'field')}, "
             f"but the header (line {self._header_line}) has {self._width}",
             hint=hint,
         )
@@ -372,4 +373,4 @@ class DelimitedSheet:
 
 def empty_lines(count: int, first: int) -> str | None:
     """What is told of empty lines, if there are any."""
-    return f"{count} empty {'line' if count == 1 else 'lines'} left out, first line {first}" if count else None
+    return f"{plural(count, 'empty line')} left out, first line {first}" if count else None

@@ -27,6 +27,7 @@ from lstmctl.data.locating import cache_folder
 from lstmctl.data.sources import KNOWN, Source, find_known
 from lstmctl.errors import DataError, ResourceError, UsageError
 from lstmctl.storage import disk_errors, rename_over, sync, sync_folder
+from lstmctl.words import near
 
 TIMEOUT = 30.0
 """Seconds that a server may stay silent."""
@@ -213,13 +214,10 @@ def _file_name(url: str) -> str:
 
 
 def _unknown(word: str, known: Mapping[str, Source]) -> UsageError:
-    from difflib import get_close_matches
-
-    names = {name.casefold(): name for name in known}
-    near = [names[name] for name in get_close_matches(word.casefold(), list(names), n=3)]
-    meant = f"; did you mean {' or '.join(near)}?" if near else ""
+    meant = near(word, known)
     return UsageError(
-        f"`{word}` is not a known name{meant}", hint=f"known are {', '.join(known)}; a URL begins with https://"
+        f"`{word}` is not a known name{meant and f'; {meant}'}",
+        hint=f"known are {', '.join(known)}; a URL begins with https://",
     )
 
 

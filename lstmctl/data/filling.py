@@ -15,6 +15,7 @@ from lstmctl.data.regular import FILL_HINT
 from lstmctl.data.tables import Rows
 from lstmctl.data.timesteps import Step
 from lstmctl.errors import DataError
+from lstmctl.words import plural
 
 Indices = NDArray[np.int64]
 
@@ -100,7 +101,7 @@ def _nothing_before(rows: Rows, block: NDArray[np.float64], start: int, name: st
     )
     return DataError(
         f"{rows.path}, column `{name}`: {rows.whose(start)}no value {until}, so that "
-        f"{count:,} {'row has' if count == 1 else 'rows have'} nothing to be filled with",
+        f"{plural(count, 'row has', 'rows have')} nothing to be filled with",
         hint="data.missing=mask leaves them unscored; or delete those rows, or leave the column out: data.targets=[…]",
     )
 
@@ -116,6 +117,6 @@ def _note_missing(rows: Rows, holes: Indices, name: str, step: Step, missing: st
         )
     done = "left unscored" if missing == "mask" else "filled"
     rows.notes.append(
-        f"{len(holes):,} missing {'value' if len(holes) == 1 else 'values'} of `{name}` {done} ({missing}), "
+        f"{plural(len(holes), 'missing value')} of `{name}` {done} ({missing}), "
         f"first at {time} ({rows.unit} {rows.lines[row]})"
     )

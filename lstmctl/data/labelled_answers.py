@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from lstmctl.data.labelled_features import listed
 from lstmctl.data.labelled_rows import Cut
 from lstmctl.data.scaling import fit_scale
 from lstmctl.data.sequences import UNLABELLED, Numbers
 from lstmctl.errors import DataError
+from lstmctl.words import listed, plural
 
 if TYPE_CHECKING:
     from lstmctl.data.sheets import Sheet
@@ -77,8 +77,8 @@ def character_labels(sheet: Sheet, column: int, texts: list[str], cut: Cut) -> L
         labels = several if len(several) > 1 or len(text) == 1 else list(label)
         if len(labels) != len(text):
             raise DataError(
-                f"{sheet.place(row)}, column `{sheet.names[column]}`: {len(labels):,} "
-                f"{'label' if len(labels) == 1 else 'labels'} for {len(text):,} characters",
+                f"{sheet.place(row)}, column `{sheet.names[column]}`: {plural(len(labels), 'label')} for "
+                f"{plural(len(text), 'character')}",
                 hint="write one character for each character of the text, or as many words with a space between; "
                 "blanks around a text do not count",
             )

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, Self
 
-from lstmctl.data.labelled_features import LABEL_NAMES, SEQUENCE_NAMES, TEXT_NAMES, listed, recognised_features
+from lstmctl.data.labelled_features import LABEL_NAMES, SEQUENCE_NAMES, TEXT_NAMES, recognised_features
 from lstmctl.data.sequences import SequenceEncoding
 from lstmctl.errors import DataError
 from lstmctl.shell import setting
+from lstmctl.words import listed, near
 
 if TYPE_CHECKING:
     from lstmctl.data.sheets import Sheet
@@ -102,11 +102,10 @@ def _check_named(sheet: Sheet, layout: Layout, encoding: SequenceEncoding | None
                 raise DataError(f"column `{name}` is named by data.{used[name]} and by data.{key}; leave it in one")
             used[name] = key
             if name not in sheet.names and not (key == "label" and absent):
-                near = difflib.get_close_matches(name, sheet.names)
-                similar = f"; did you mean {' or '.join(f'`{other}`' for other in near)}?" if near else ""
+                similar = near(name, sheet.names, mark="`")
                 whose = "the run's data" if encoding is not None else "data"
                 raise DataError(
-                    f"{sheet.path} has no column `{name}`, which {whose}.{key} names{similar}",
+                    f"{sheet.path} has no column `{name}`, which {whose}.{key} names{similar and f'; {similar}'}",
                     hint=f"its columns: {listed(sheet.names)}",
                 )
     if layout.text is not None and (layout.sequence or layout.features or layout.window):
@@ -170,5 +169,4 @@ def _check_cut(sheet: Sheet, layout: Layout, sequence: int | None) -> None:
 def _note_unused(sheet: Sheet, used: set[int]) -> None:
     unused = [name for number, name in enumerate(sheet.names) if number not in used]
     if unused:
-        columns = "Column" if len(unused) == 1 else "Columns"
-        sheet.notes.append(f"{columns} {listed(unused)} {'is' if len(unused) == 1 else 'are'} not used.")
+        sheet.notes.append(f"Not used: {listed(unused)}.")

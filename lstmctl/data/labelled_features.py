@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lstmctl.errors import DataError
+from lstmctl.words import listed
 
 if TYPE_CHECKING:
     from lstmctl.data.sheets import Sheet
@@ -55,7 +56,7 @@ def recognised_features(sheet: Sheet, taken: set[int], sequence: int | None) -> 
         if (note := sheet.form(number).note) is not None:
             sheet.notes.append(f"`{sheet.names[number]}` {note}.")
     names = listed([sheet.names[number] for number in found])
-    sheet.notes.append(f"{'Feature' if len(found) == 1 else 'Features'} of a frame: {names}.")
+    sheet.notes.append(f"Features of a frame: {names}.")
     return found
 
 
@@ -91,8 +92,3 @@ def _within_sequences(sheet: Sheet, sequence: int | None) -> NDArray[np.bool_]:
         return np.ones(sheet.rows - 1, dtype=np.bool_)
     names = sheet.texts(sequence).to_numpy()
     return np.asarray(names[1:] == names[:-1], dtype=np.bool_)
-
-
-def listed(names: tuple[str, ...] | list[str]) -> str:
-    """Names for a message: the first eight, and how many more there are."""
-    return ", ".join(f"`{name}`" for name in names[:8]) + (f" and {len(names) - 8} more" if len(names) > 8 else "")

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from lstmctl.data.encoding import Symbols, TextEncoding, UnknownSymbolError, smallest_integer
 from lstmctl.data.sequences import LONGEST
 from lstmctl.errors import DataError
+from lstmctl.words import plural
 
 if TYPE_CHECKING:
     from lstmctl.data.sheets import Sheet
@@ -139,10 +140,7 @@ def cut_windows(sheet: Sheet, cut: Cut, window: int, stride: int) -> Cut:
     )
     covered = np.minimum(cut.lengths, np.where(counts > 0, (counts - 1) * stride + window, 0))
     if stride <= window and (left := int((cut.lengths - covered).sum())):
-        sheet.notes.append(
-            f"{left:,} {'row makes' if left == 1 else 'rows make'} no whole window of {window:,} and "
-            f"{'is' if left == 1 else 'are'} left out."
-        )
+        sheet.notes.append(f"{plural(left, 'row does', 'rows do')} not fill a whole window of {window:,}: not used.")
     return Cut(starts, np.full(len(starts), window, dtype=np.int64), ends, starts, names)
 
 

@@ -41,6 +41,7 @@ from lstmctl.data.purposes import LABELLED, NEWER_LABELLED
 from lstmctl.data.sequences import UNLABELLED, Array, SequenceEncoding, Sequences, range_in_words
 from lstmctl.data.splitting import split_positions
 from lstmctl.errors import DataError
+from lstmctl.words import plural
 
 if TYPE_CHECKING:
     from lstmctl.data.sheets import Sheet
@@ -175,8 +176,8 @@ def _split(sheet: Sheet, cut: Cut, layout: Layout) -> Parts:
         left += fresh - start
         end = cut.steps(fresh, stop)[1]
     if left:
-        windows = "window is" if left == 1 else "windows are"
-        sheet.notes.append(f"{left} {windows} left out: they have frames in common with the part before.")
+        windows = plural(left, "window is", "windows are")
+        sheet.notes.append(f"{windows} left out: they have frames in common with the part before.")
     return parts
 
 

@@ -20,6 +20,7 @@ from lstmctl.data.sequences import LONGEST, range_in_words
 from lstmctl.data.splitting import split_positions
 from lstmctl.data.utf8 import BYTE_ORDER_MARK, check_utf8
 from lstmctl.errors import DataError, RunError
+from lstmctl.words import plural
 
 SHAPE = "a line is what is read, a tab, what is to be written"
 
@@ -232,13 +233,13 @@ def _split(pairs: int, split: Sequence[float] | Sequence[int], what: str) -> dic
 def _notes(lines: _Lines, parts: Mapping[str, tuple[int, int]]) -> list[str]:
     notes = []
     if lines.empty:
-        notes.append(f"{lines.empty:,} empty {'line is' if lines.empty == 1 else 'lines are'} left out.")
+        notes.append(f"{plural(lines.empty, 'empty line is', 'empty lines are')} left out.")
     for side, texts in (("Sources", lines.sources), ("Targets", [text for text in lines.targets if text])):
         lengths = [len(text) for text in texts]
         if lengths:
             notes.append(f"{side} have {range_in_words(min(lengths), max(lengths))} characters.")
     if unknown := sum(not text for text in lines.targets):
-        notes.append(f"{unknown:,} {'source has' if unknown == 1 else 'sources have'} no target.")
+        notes.append(f"{plural(unknown, 'source has', 'sources have')} no target.")
     if "training" in parts:
         start, stop = parts["training"]
         seen = set(lines.sources[start:stop])

@@ -25,6 +25,7 @@ from lstmctl.data.sheets import Columns, Form, Wanted
 from lstmctl.data.table_writing import DateForm, Writing
 from lstmctl.data.tables import USES, Rows
 from lstmctl.errors import DataError
+from lstmctl.words import plural
 
 FORMAT = 1
 TIMES, LINES, SERIES = "times.bin", "lines.bin", "series.bin"
@@ -224,7 +225,7 @@ def check_numbers(folder: Path, header: Header) -> None:
 
 
 def _checked(folder: Path, header: Header, file: str, width: int) -> Iterator[bytes]:
-    expected = f"{header.rows:,} rows of {width} {'numbers' if width > 1 else 'number'} of 8 bytes"
+    expected = f"{header.rows:,} rows of {plural(width, 'number')} of 8 bytes"
     return checked_blocks(folder / file, 8 * width * header.rows, header.numbers[file], expected)
 
 

@@ -17,6 +17,7 @@ from lstmctl.data.encoding import Symbols, TextEncoding, smallest_integer
 from lstmctl.data.prepared_folder import AGAIN, HEADER, checked_blocks
 from lstmctl.data.text_blocks import Kind
 from lstmctl.errors import DataError, LstmctlError
+from lstmctl.words import plural
 
 NUMBERS = "symbols.bin"
 FORMAT = 1
@@ -100,7 +101,7 @@ def open_prepared(
 
 def _check(path: Path, header: Header, number: np.dtype[Any], vocabulary: int) -> None:
     """Raises DataError where the numbers are not those that the header is of."""
-    expected = f"{header.length:,} numbers of {number.itemsize} byte{'s' if number.itemsize > 1 else ''}"
+    expected = f"{header.length:,} numbers of {plural(number.itemsize, 'byte')}"
     place = 0
     for content in checked_blocks(path, header.length * number.itemsize, header.numbers_sha256, expected):
         numbers = np.frombuffer(content, number)

@@ -14,6 +14,7 @@ from lstmctl.data.timesteps import CHUNK, MONTHS, Step, Times, are_month_ends, d
 from lstmctl.data.zones import offset
 from lstmctl.errors import DataError
 from lstmctl.shell import setting
+from lstmctl.words import plural
 
 Indices = NDArray[np.int64]
 FILL_HINT = "data.missing=interpolate (or forward-fill) fills them, data.missing=mask leaves them unscored"
@@ -62,7 +63,7 @@ def put_in_order(rows: Rows, order: str, duplicates: str) -> Indices:
             )
         line, time = rows.lines[twice[0] + 1], _time(rows, int(twice[0]))
         rows.notes.append(
-            f"{len(twice):,} {'row' if len(twice) == 1 else 'rows'} of a time that was there before: "
+            f"{plural(len(twice), 'row')} of a time that was there before: "
             f"{duplicates} kept, first at {time} ({rows.unit} {line})"
         )
         _merge(rows, twice, duplicates)
@@ -192,15 +193,14 @@ def insert_missing(rows: Rows, bounds: Indices, step: Step, days: Indices, missi
     where = f"after {step.text(int(rows.times[row]))}"
     if missing == "error":
         raise DataError(
-            f"{rows.place(row)}: {rows.whose(row)}{size:,} {'row is' if size == 1 else 'rows are'} missing {where}; "
+            f"{rows.place(row)}: {rows.whose(row)}{plural(size, 'row is', 'rows are')} missing {where}; "
             f"the next is {step.text(int(rows.times[row + 1]))}, and the step is {step}"
             + (f" ({count:,} missing in all)" if count > size else ""),
             hint=f"{FILL_HINT}; {_step_hint(rows)}",
         )
     done = "left unscored" if missing == "mask" else "filled"
     rows.notes.append(
-        f"{count:,} missing {'row' if count == 1 else 'rows'} {done} ({missing}), first {where} "
-        f"({rows.unit} {rows.lines[row]})"
+        f"{plural(count, 'missing row')} {done} ({missing}), first {where} ({rows.unit} {rows.lines[row]})"
     )
     new = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
     target = np.concatenate(

@@ -85,8 +85,3 @@ def kinds_of(sheet: Sheet, names: Sequence[str]) -> dict[str, str]:
     """What each of some columns holds."""
     places = {name: place for place, name in enumerate(sheet.names)}
     return {name: sheet.kind(places[name]) for name in names}
-
-
-def listed(names: Sequence[str]) -> str:
-    """The first names, for messages."""
-    return ", ".join(f"`{name}`" for name in names[:8]) + (f" and {len(names) - 8} more" if len(names) > 8 else "")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +14,7 @@ from lstmctl.data.delimited import DelimitedSheet
 from lstmctl.data.locating import check_regular
 from lstmctl.data.parquet import SIGNATURE, ParquetSheet
 from lstmctl.data.purposes import SERIES, Purpose
-from lstmctl.data.sheets import Columns, Form, Numbers, Sheet, Wanted, kinds_of, listed
+from lstmctl.data.sheets import Columns, Form, Numbers, Sheet, Wanted, kinds_of
 from lstmctl.data.table_start import SAMPLED
 from lstmctl.data.table_writing import DateForm, Writing
 from lstmctl.data.time_columns import find_time, parts_of, read_times
@@ -24,6 +23,7 @@ from lstmctl.data.utf8 import SIGNATURES
 from lstmctl.data.written_numbers import MISSING
 from lstmctl.errors import DataError
 from lstmctl.shell import setting
+from lstmctl.words import listed, near
 
 ID_NAMES = ("unique_id", "item_id", "series_id", "series", "id")
 TARGET_NAMES = ("y", "target")
@@ -212,12 +212,10 @@ def _check_named(sheet: Sheet, wanted: Wanted) -> None:
             names = parts_of(names[0], sheet.names)
         for name in names:
             if name not in sheet.names:
-                near = [other for other in sheet.names if other.casefold() == name.casefold()]
-                near = near or difflib.get_close_matches(name, sheet.names)
-                similar = f"; did you mean {' or '.join(f'`{other}`' for other in near)}?" if near else ""
+                similar = near(name, sheet.names, mark="`")
                 whose = f"the run's data.{key}" if wanted.is_run else f"data.{key}"
                 raise DataError(
-                    f"{sheet.path} has no column `{name}`, which {whose} names{similar}",
+                    f"{sheet.path} has no column `{name}`, which {whose} names{similar and f'; {similar}'}",
                     hint=f"its columns: {listed(sheet.names)}",
                 )
 

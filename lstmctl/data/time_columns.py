@@ -14,12 +14,13 @@ from numpy.typing import NDArray
 
 from lstmctl.data.dates import formats_of, read_dates, read_more_dates
 from lstmctl.data.numbered_dates import DIGITS, EXCEL, EXCEL_1904, SPREADSHEETS, WORDS, numbered_format
-from lstmctl.data.sheets import Form, Sheet, Wanted, kinds_of, listed
+from lstmctl.data.sheets import Form, Sheet, Wanted, kinds_of
 from lstmctl.data.table_writing import DateForm
 from lstmctl.data.timesteps import Step, Times, date_text
 from lstmctl.data.written_numbers import MISSING
 from lstmctl.errors import DataError
 from lstmctl.shell import setting
+from lstmctl.words import listed
 
 TIME_NAMES = (
     *("date", "ds", "time", "timestamp", "datetime", "date_time", "day", "week", "month", "quarter", "year", "period"),

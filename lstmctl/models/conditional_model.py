@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from lstmctl.models.initialisation import initialise
 from lstmctl.models.recurrence import Recurrence, StackStep, Stepper
 from lstmctl.protocols import ModelState
 
@@ -32,13 +33,7 @@ class ConditionalModel(nn.Module):
 
     def initialise(self, generator: torch.Generator) -> None:
         """Draw all weights from `generator`: embeddings with unit variance, the head in ±1/√inputs."""
-        with torch.no_grad():
-            for embedding in (self.input_map, self.label_map):
-                embedding.weight.normal_(generator=generator)
-            self.recurrence.initialise(generator)
-            bound = self.head.in_features**-0.5
-            self.head.weight.uniform_(-bound, bound, generator=generator)
-            self.head.bias.zero_()
+        initialise(generator, self.input_map, self.label_map, self.recurrence, self.head)
 
     def initial_state(self, batch: int) -> ModelState:
         """Return zeros for `batch` lanes, on the model's device and in its precision."""

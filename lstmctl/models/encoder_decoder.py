@@ -13,6 +13,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from lstmctl.models.initialisation import initialise
 from lstmctl.models.recurrence import Recurrence, StackStep
 from lstmctl.protocols import ModelState
 
@@ -105,19 +106,9 @@ class EncoderDecoder(nn.Module):
 
     def initialise(self, generator: torch.Generator) -> None:
         """Draw all weights from `generator`: embeddings with unit variance, linear maps in ±1/√inputs, biases zero."""
-        with torch.no_grad():
-            for embedding in (self.source_map, self.target_map):
-                embedding.weight.normal_(generator=generator)
-            self.encoder.initialise(generator)
-            self.decoder.initialise(generator)
-            attention = () if self.attention is None else (self.attention.score, self.attention.combine)
-            for linear in (self.bridge, *attention, self.head):
-                if linear is None:
-                    continue
-                bound = linear.in_features**-0.5
-                linear.weight.uniform_(-bound, bound, generator=generator)
-                if linear.bias is not None:
-                    linear.bias.zero_()
+        attention = () if self.attention is None else (self.attention.score, self.attention.combine)
+        maps = (self.source_map, self.target_map)
+        initialise(generator, *maps, self.encoder, self.decoder, self.bridge, *attention, self.head)
 
     @property
     def limit(self) -> int:

@@ -23,6 +23,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from lstmctl.models.initialisation import initialise
 from lstmctl.models.likelihoods import Likelihood
 from lstmctl.models.recurrence import Recurrence
 from lstmctl.protocols import ModelState
@@ -126,20 +127,12 @@ class Forecaster(nn.Module):
     def initialise(self, generator: torch.Generator) -> None:
         """Draw all weights from `generator`: maps uniform in ±1/√inputs, embedding vectors standard normal (near zero
         if they are added to a state), the linear map zero."""
+        maps = [child for child in self.children() if isinstance(child, nn.Linear) and child is not self.linear]
+        initialise(generator, self.recurrence, self.decoder, *maps)
         with torch.no_grad():
-            for recurrence in (self.recurrence, self.decoder):
-                if recurrence is not None:
-                    recurrence.initialise(generator)
-            for module in self.children():
-                if not isinstance(module, nn.Linear):
-                    continue
-                if module is self.linear:
-                    module.weight.zero_()
-                else:
-                    bound = module.in_features**-0.5
-                    module.weight.uniform_(-bound, bound, generator=generator)
-                if module.bias is not None:
-                    module.bias.zero_()
+            if self.linear is not None:
+                self.linear.weight.zero_()
+                self.linear.bias.zero_()
             for parameter in self._parameters.values():
                 if parameter is not None:
                     parameter.normal_(std=0.02 if self.decoding == "last" else 1.0, generator=generator)

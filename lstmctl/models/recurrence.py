@@ -10,7 +10,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from lstmctl.cells.cell import Cell
+from lstmctl.cells.cell import Cell, checked_options
+from lstmctl.config.schema import Model as ModelSettings
 from lstmctl.protocols import ModelState
 
 
@@ -234,3 +235,30 @@ def reset_lanes(state: ModelState, reset: Tensor | None) -> ModelState:
 def detach(state: ModelState) -> ModelState:
     """Return the state without its history, so that gradients stop here."""
     return tuple(tuple(part.detach() for part in layer) for layer in state)
+
+
+def build_recurrence(
+    settings: ModelSettings, cell: type[Cell], inputs: int, *, bidirectional: bool = False
+) -> Recurrence:
+    """Build the stack that a config describes; its weights are not drawn yet.
+
+    Args:
+        settings: `model` of the config.
+        cell: the class of its cells.
+        inputs: features of the first layer's input.
+        bidirectional: whether each layer also reads backwards.
+
+    Raises:
+        ConfigError: the cell refuses `model.options`.
+    """
+    options = checked_options(cell, settings.options)
+    return Recurrence(
+        lambda width: cell(width, settings.hidden, options),
+        inputs,
+        settings.layers,
+        dropout=settings.dropout,
+        variational=settings.variational_dropout,
+        layer_norm=settings.layer_norm,
+        residual=settings.residual,
+        bidirectional=bidirectional,
+    )

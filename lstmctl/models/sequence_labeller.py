@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from lstmctl.models.initialisation import initialise
 from lstmctl.models.recurrence import Recurrence
 
 
@@ -30,13 +31,7 @@ class SequenceLabeller(nn.Module):
 
     def initialise(self, generator: torch.Generator) -> None:
         """Draw all weights from `generator`: embeddings with unit variance, the head in ±1/√inputs."""
-        with torch.no_grad():
-            if isinstance(self.input_map, nn.Embedding):
-                self.input_map.weight.normal_(generator=generator)
-            self.recurrence.initialise(generator)
-            bound = self.head.in_features**-0.5
-            self.head.weight.uniform_(-bound, bound, generator=generator)
-            self.head.bias.zero_()
+        initialise(generator, self.input_map, self.recurrence, self.head)
 
     def forward(self, input: Tensor, lengths: Tensor) -> Tensor:
         """Compute the answers for padded sequences.

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from lstmctl.cells.packed import available, packed_linear
+from lstmctl.models.initialisation import initialise
 from lstmctl.models.recurrence import Recurrence, StackStep, Stepper
 from lstmctl.protocols import ModelState
 
@@ -47,15 +48,13 @@ class SequenceModel(nn.Module):
     def initialise(self, generator: torch.Generator) -> None:
         """Draw all weights from `generator`: embeddings with unit variance (per row if tied), the head in
         ±1/√inputs."""
+        if not isinstance(self.head, TiedHead):
+            initialise(generator, self.input_map, self.recurrence, self.head)
+            return
         with torch.no_grad():
-            tied = isinstance(self.head, TiedHead)
-            self.input_map.weight.normal_(std=self.input_map.embedding_dim**-0.5 if tied else 1.0, generator=generator)
-            self.recurrence.initialise(generator)
-            for name, parameter in self.head.named_parameters():
-                if name.endswith("weight"):
-                    parameter.uniform_(-(parameter.shape[1] ** -0.5), parameter.shape[1] ** -0.5, generator=generator)
-                else:
-                    parameter.zero_()
+            self.input_map.weight.normal_(std=self.input_map.embedding_dim**-0.5, generator=generator)
+            self.head.bias.zero_()
+        initialise(generator, self.recurrence, self.head.projection)
 
     def initial_state(self, batch: int) -> ModelState:
         """Return zeros for `batch` lanes, on the model's device and in its precision."""

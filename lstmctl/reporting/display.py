@@ -1,103 +1,88 @@
-"""A picture of some lines that is redrawn in place in a terminal while work goes on."""
+"""A picture in a terminal, redrawn in place by rich while work goes on."""
 
 from __future__ import annotations
 
 import sys
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, Self, TextIO
+from typing import Self, TextIO
 
-from lstmctl.reporting.console import console, is_terminal
+from rich.console import RenderableType
+from rich.constrain import Constrain
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
 
-if TYPE_CHECKING:
-    from rich.console import Console, Group
-    from rich.live import Live
-    from rich.text import Text
+from lstmctl.reporting.console import console, encodable, inert, is_terminal
 
-REFRESHES = 4
-"""A second: enough for a clock, and its drawing stays far below a per cent of the time."""
-NARROWEST, WIDEST = 20, 100
-"""The columns a display uses at least and at most."""
-SHORTEST_BAR = 4
+MARGIN = 3
+"""Columns left free on the right: the `^C` that a terminal echoes must not wrap the last line."""
+LONGEST_BAR = 40
 
 
 class Display(ABC):
-    """Draws its lines in place inside its `with` block, where the stream is a terminal and it may show anything.
+    """Draw a picture in place inside the `with` block if the stream is a terminal, and nothing otherwise.
 
-    Nothing it does can fail the work: a stream that is closed or lacks a character is put up with.
+    It never fails the work: a closed stream is ignored, characters that its encoding lacks are replaced.
 
     Args:
-        stream: where to; stderr by default.
+        stream: the output stream; stderr by default.
         quiet: show nothing at all.
     """
 
     def __init__(self, stream: TextIO | None, *, quiet: bool) -> None:
         self.stream = stream if stream is not None else sys.stderr
         self.quiet = quiet
-        self._live: Live | None = None
-        self._console: Console | None = None
+        self.console = console(self.stream)
+        self.live: Live | None = None
+
+    @property
+    def width(self) -> int:
+        """Columns available to the picture."""
+        return max(1, self.console.width - MARGIN)
 
     @abstractmethod
-    def lines(self, width: int, rows: int, ascii_only: bool) -> list[Text]:
-        """The picture as it stands now, drawn in a thread of its own; what is wider than `width` is cut.
-
-        `rows` are those of the terminal; `ascii_only` says that it cannot show lines and blocks.
-        """
+    def picture(self) -> RenderableType:
+        """Return the current picture; rich calls this from its own thread."""
 
     @abstractmethod
     def settle(self) -> None:
-        """Turn to the last picture, which stays on the screen."""
+        """Prepare the last picture, which stays on the screen."""
+
+    def shown(self, text: str) -> str:
+        """Return `text` on one line, harmless to the terminal and in its encoding."""
+        return encodable(inert(text), self.console.encoding, "replace")
 
     def __enter__(self) -> Self:
         if not self.quiet and is_terminal(self.stream):
-            from rich.live import Live
-
-            self._console = console(self.stream)
-            # stdout belongs to what was asked for: the display must not take it over.
-            self._live = Live(
-                get_renderable=self.render,
-                console=self._console,
-                refresh_per_second=REFRESHES,
-                redirect_stdout=False,
+            self.live = Live(
+                get_renderable=lambda: Constrain(self.picture(), self.width),
+                console=self.console,
+                redirect_stdout=False,  # stdout belongs to the results
                 redirect_stderr=self.stream is sys.stderr,
-                vertical_overflow="crop",
             )
-            self._live.start()
+            self.live.start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self._live is not None:
+        if self.live is not None:
             self.settle()
-            self._live.stop()
-            self._live = None
-
-    def render(self) -> Group:
-        """The display as it stands now, no line wider than the terminal."""
-        from rich.console import Group
-
-        assert self._console is not None
-        size = self._console.size
-        # Three columns stay free: some terminals wrap as soon as the last is written, and Ctrl-C adds a `^C` to a line
-        # which, if that wrapped, would no longer be erased.
-        width = max(NARROWEST, min(WIDEST, size.width - 3))
-        lines = self.lines(width, size.height, not self._draws_blocks())
-        for line in lines:
-            line.truncate(width, overflow="crop")
-            line.no_wrap, line.overflow = True, "crop"
-        return Group(*lines)
-
-    def _draws_blocks(self) -> bool:
-        assert self._console is not None
-        try:
-            "▁█━─│".encode(self._console.encoding)
-        except (UnicodeEncodeError, LookupError):
-            return False
-        return True
+            self.live.stop()
+            self.live = None
 
 
-def bar(room: int, share: float, *, ascii_only: bool = False) -> list[tuple[str, str]]:
-    """A bar of `room` columns with `share` of it done, as text and style; nothing where it would say too little."""
-    if room < SHORTEST_BAR:
-        return []
-    done, todo = ("#", "-") if ascii_only else ("━", "─")
-    filled = round(room * share)
-    return [(done * filled, "green"), (todo * (room - filled), "dim")]
+def bar(share: float) -> ProgressBar:
+    """A bar with `share` (0 to 1) of it done; it shrinks where there is little room."""
+    return ProgressBar(
+        total=1.0, completed=share, width=LONGEST_BAR, complete_style="green", finished_style="green", style="dim"
+    )
+
+
+def bar_line(before: Text, share: float, after: str) -> Table:
+    """One line: `before`, a bar with `share` of it done, the percentage, and `after`."""
+    line = Table.grid(padding=(0, 1, 0, 0))
+    line.add_column(no_wrap=True, overflow="crop")
+    line.add_column()
+    line.add_column(no_wrap=True, overflow="crop")
+    line.add_row(before, bar(share), Text(f"{int(share * 100)} %  {after}"))
+    return line

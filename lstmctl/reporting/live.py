@@ -6,12 +6,17 @@ import math
 import time
 from collections import deque
 from collections.abc import Callable
-from typing import TYPE_CHECKING, TextIO
+from typing import TextIO
+
+from rich.columns import Columns
+from rich.console import Group, RenderableType
+from rich.panel import Panel
+from rich.text import Text
 
 from lstmctl.metrics import metric
 from lstmctl.records import Evaluated, Event, Finished, Sampled, Started, Stepped
-from lstmctl.reporting.console import encodable, inert, write_line
-from lstmctl.reporting.display import Display, bar
+from lstmctl.reporting.console import inert, write_line
+from lstmctl.reporting.display import Display, bar_line
 from lstmctl.reporting.quantities import (
     count,
     duration,
@@ -22,31 +27,30 @@ from lstmctl.reporting.quantities import (
     sparkline,
 )
 
-if TYPE_CHECKING:
-    from rich.text import Text
-
 RATE_REPORTS = 20
-"""The rate is that of so many reports, so that it follows a machine that slows down."""
+"""The rate is measured over this many reports, so that it follows a machine that slows down."""
 LOSS_MEMORY = 0.9
 LOSSES_KEPT = 2048
-SAMPLE_LINES = 3
-ROWS_LEFT_FREE = 4
-"""Of a terminal, under a sample of several lines."""
-ROWS_WITHOUT_SAMPLE = 12
-"""Below so many rows of a terminal no sample is shown."""
+LONGEST_SPARKLINE = 60
+LONGEST_SAMPLE = 240
+"""Characters of a sample of text."""
+MOST_CHANNELS = 8
+"""Channels of a sample of a series."""
+PANEL_BORDERS = 4
+"""Columns of a panel's borders and their padding."""
+ENDINGS = {"budget": "done", "patience": "stopped early", "interrupted": "interrupted"}
 
 
-class Progress:
-    """What the events of this session add up to; knows nothing of how it is shown."""
+class TrainingProgress:
+    """The state of a training run, accumulated from the events of this session; independent of any display."""
 
-    def __init__(self, primary: str | None, clock: Callable[[], float]) -> None:
-        self.primary, self.clock = primary, clock
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self.clock = clock
         self.step = self.steps = 0
         self.unit = "units"
         self.loss: float | None = None
         self.losses: list[float] = []
-        self.learning_rate: float | None = None
-        self.gradient_norm: float | None = None
+        self.stepped: Stepped | None = None
         self.evaluated: Evaluated | None = None
         self.best: Evaluated | None = None
         self.sample: Sampled | None = None
@@ -64,10 +68,14 @@ class Progress:
                 self.steps, self.unit = event.steps, event.unit
                 self._began = self._last = self.clock()
                 if event.step == 0:
-                    # A run that goes on does not say how long it has trained: there, the first report is the origin.
+                    # A resumed run does not say how long it has trained: there, the first report is the origin.
                     self._measured.append((0, 0.0))
             case Stepped():
-                self._stepped(event)
+                self._reached(event.step)
+                self.stepped = event
+                self._measured.append((event.units, event.seconds))
+                if math.isfinite(event.loss):
+                    self._add_loss(event.loss)
             case Evaluated():
                 self._reached(event.step)
                 self.evaluated = event
@@ -89,13 +97,13 @@ class Progress:
 
     @property
     def pace(self) -> float | None:
-        """Seconds per step in this session, its evaluations among them; None before its first report."""
+        """Seconds per step in this session, including its evaluations; None before its first report."""
         made = self.step - self._first_step
         return (self._last - self._began) / made if made > 0 else None
 
     @property
     def seconds_left(self) -> float | None:
-        """Until the last step, at that pace; None where it is not known."""
+        """Seconds until the last step at that pace; None if unknown."""
         if self.finished is not None or (self.steps and self.step >= self.steps):
             return 0.0
         pace = self.pace
@@ -103,7 +111,7 @@ class Progress:
 
     @property
     def seconds_in_all(self) -> float | None:
-        """From the preparation to the end, had the whole run been made in this session; None where not known."""
+        """Seconds from the preparation to the end if this session had made the whole run; None if unknown."""
         pace, left = self.pace, self.seconds_left
         if left is None or (pace is None and self._first_step):
             return None
@@ -111,23 +119,14 @@ class Progress:
 
     @property
     def share(self) -> float:
-        """Of the steps that are made, 0 to 1."""
+        """The share of the steps that are done, 0 to 1."""
         return min(1.0, self.step / self.steps) if self.steps else 0.0
 
-    def primary_of(self, event: Evaluated) -> tuple[str, float] | None:
-        """The name and value of the figure that decides, or None where nothing was scored."""
-        name = self.primary if self.primary in event.metrics else next(iter(event.metrics), None)
-        return None if name is None else (name, event.metrics[name])
-
-    def _stepped(self, event: Stepped) -> None:
-        self._reached(event.step)
-        self.learning_rate, self.gradient_norm = event.learning_rate, event.gradient_norm
-        self._measured.append((event.units, event.seconds))
-        if math.isfinite(event.loss):
-            self._total = LOSS_MEMORY * self._total + event.loss
-            self._weight = LOSS_MEMORY * self._weight + 1
-            self.losses.append(event.loss)
-            self.loss = self._total / self._weight
+    def _add_loss(self, loss: float) -> None:
+        self._total = LOSS_MEMORY * self._total + loss
+        self._weight = LOSS_MEMORY * self._weight + 1
+        self.loss = self._total / self._weight
+        self.losses.append(loss)
         if len(self.losses) > LOSSES_KEPT:
             self.losses = [(a + b) / 2 for a, b in zip(self.losses[::2], self.losses[1::2], strict=False)]
 
@@ -136,46 +135,36 @@ class Progress:
 
 
 class TrainingDisplay(Display):
-    """Shows a training run while it goes; call it with every event, inside its `with` block.
+    """Show a training run while it goes; call it with every event, inside its `with` block.
 
-    In a terminal the display is redrawn in place. Elsewhere each evaluation is one plain line. Nothing it does can fail
-    the training: a stream that is closed or lacks a character is put up with.
+    In a terminal the display is redrawn in place. Elsewhere each evaluation is one plain line.
 
     Args:
-        stream: where to; stderr by default.
+        stream: the output stream; stderr by default.
         quiet: show nothing at all.
-        primary: the metric to show of an evaluation; its first by default.
-        title: what is trained, such as the run's name.
-        clock: seconds, from any origin.
+        clock: returns seconds, from any origin.
     """
 
     def __init__(
-        self,
-        stream: TextIO | None = None,
-        *,
-        quiet: bool = False,
-        primary: str | None = None,
-        title: str | None = None,
-        clock: Callable[[], float] = time.monotonic,
+        self, stream: TextIO | None = None, *, quiet: bool = False, clock: Callable[[], float] = time.monotonic
     ) -> None:
         super().__init__(stream, quiet=quiet)
-        self.title = title
-        self.progress = Progress(primary, clock)
+        self.progress = TrainingProgress(clock)
 
     def __call__(self, event: Event) -> None:
-        """Take in one event of the run."""
+        """Add one event of the run."""
         self.progress.take(event)
-        if isinstance(event, Evaluated) and not self.quiet and self._live is None:
+        if isinstance(event, Evaluated) and not self.quiet and self.live is None:
             write_line(self.plain_line(event), self.stream)
 
     def plain_line(self, event: Evaluated) -> str:
-        """An evaluation as one line without colour or cursor movements."""
+        """Return an evaluation as one line without colour or cursor movements."""
         now = self.progress
         parts = [f"step {event.step}/{now.steps}  {int(now.share * 100)} %"]
         if now.loss is not None:
             parts.append(f"loss {figure(now.loss)}")
-        if (primary := now.primary_of(event)) is not None:
-            parts.append(f"validation {figure(primary[1])} {primary[0]}" + (" (best)" if event.best else ""))
+        name, value = first_metric(event)
+        parts.append(f"validation {figure(value)} {name}" + (" (best)" if event.best else ""))
         if now.rate is not None:
             rate = count(now.rate) if now.rate >= 10 else short_count(now.rate)
             parts.append(f"{rate} {now.unit}/s")
@@ -183,102 +172,70 @@ class TrainingDisplay(Display):
             parts.append(f"{duration(now.seconds_left)} left")
         return inert("  ".join(parts))
 
-    def lines(self, width: int, rows: int, ascii_only: bool) -> list[Text]:
-        from rich.text import Text
-
-        now = self.progress
-        lines = [Text(inert(self.title), style="bold")] if self.title else []
-        lines.append(self._bar(width, ascii_only))
-        lines += _filled(self._facts(), width)
-        if now.losses:
-            lines.append(Text(sparkline(now.losses, min(width, 60), ascii_only=ascii_only), style="cyan"))
-        sample = now.sample  # read once: the display draws in a thread of its own
-        if sample is not None and rows >= ROWS_WITHOUT_SAMPLE:
-            room = max(SAMPLE_LINES, rows - len(lines) - ROWS_LEFT_FREE)
-            lines += self._sample(sample, width, room, ascii_only)
-        return lines
-
-    def settle(self) -> None:
-        self.progress.sample = None  # what stays on the screen is the outcome
-
-    def _bar(self, width: int, ascii_only: bool) -> Text:
-        from rich.text import Text
-
+    def picture(self) -> Group:
         now = self.progress
         if not now.steps:
-            return Text("preparing", style="dim")
+            return Group(Text("preparing", style="dim"))
+        parts: list[RenderableType] = [self._bar(), Columns(self._facts(), padding=(0, 3))]
+        if now.losses:
+            ascii_only = self.console.options.ascii_only
+            losses = sparkline(now.losses, min(self.width, LONGEST_SPARKLINE), ascii_only=ascii_only)
+            parts.append(Text(losses, style="cyan"))
+        sample = now.sample  # read once: rich draws from its own thread
+        if sample is not None:
+            title = f"sample at step {count(sample.step)}"
+            parts.append(Panel(self._sample(sample.text), title=title, title_align="left", border_style="dim"))
+        return Group(*parts)
+
+    def settle(self) -> None:
+        self.progress.sample = None
+
+    def _bar(self) -> RenderableType:
+        now = self.progress
         left = now.seconds_left
-        before = f"step {count(now.step)}/{count(now.steps)} "
-        after = f" {int(now.share * 100)} %"
+        ending = "" if left is None else f"{duration(left)} left"
         if now.finished is not None:
-            after += {"budget": "  done", "patience": "  stopped early"}.get(now.finished.reason, "  interrupted")
-        elif left is not None:
-            after += f"  {duration(left)} left"
-        room = min(40, width - len(before) - len(after))
-        return Text.assemble((before, "bold"), *bar(room, now.share, ascii_only=ascii_only), after)
+            ending = ENDINGS[now.finished.reason]
+        return bar_line(Text(f"step {count(now.step)}/{count(now.steps)}", style="bold"), now.share, ending)
 
     def _facts(self) -> list[Text]:
-        from rich.text import Text
-
         now = self.progress
         facts: list[Text] = []
 
-        def fact(name: str, value: str, style: str = "bold", mark: str = "") -> None:
+        def fact(name: str, value: str, style: str = "", mark: str = "") -> None:
             facts.append(Text.assemble((f"{name} ", "dim"), (value, style), (mark, "green")))
 
         if now.loss is not None:
-            fact("loss", figure(now.loss))
-        if now.evaluated is not None and (primary := now.primary_of(now.evaluated)) is not None:
-            mark = " (best)" if now.evaluated.best else ""
-            fact("validation", f"{figure(primary[1])} {metric(primary[0]).words}", mark=mark)
-            if not mark and now.best is not None and (best := now.primary_of(now.best)) is not None:
-                fact("best", f"{figure(best[1])} at step {count(now.best.step)}", style="green")
+            fact("loss", figure(now.loss), "bold")
+        evaluated, best, stepped = now.evaluated, now.best, now.stepped
+        if evaluated is not None:
+            name, value = first_metric(evaluated)
+            mark = " (best)" if evaluated.best else ""
+            fact("validation", f"{figure(value)} {metric(name).words}", "bold", mark)
+        if best is not None and best is not evaluated:
+            fact("best", f"{figure(first_metric(best)[1])} at step {count(best.step)}", "green")
         if now.rate is not None:
             facts.append(Text(f"{short_count(now.rate)} {now.unit}/s"))
-        if now.learning_rate is not None:
-            fact("learning rate", f"{now.learning_rate:.3g}", style="")
-        if now.gradient_norm is not None:
-            fact("gradient norm", f"{now.gradient_norm:.3g}", style="")
+        if stepped is not None:
+            fact("learning rate", f"{stepped.learning_rate:.3g}")
+            fact("gradient norm", f"{stepped.gradient_norm:.3g}")
         return facts
 
-    def _sample(self, sample: Sampled, width: int, room: int, ascii_only: bool) -> list[Text]:
-        from rich.text import Text
-
-        assert self._console is not None
-        edge = "| " if ascii_only else "│ "
-        if is_course(sample.text):
-            return self._courses(sample, width, room, ascii_only)
-        flat = " ".join(sample.text.split())
-        text = Text(encodable(inert(flat), self._console.encoding, "replace"))
-        wrapped = text.wrap(self._console, width - len(edge))[:SAMPLE_LINES]
-        heading = Text(f"what it writes at step {count(sample.step)}", style="dim")
-        return [heading, *(Text.assemble((edge, "dim"), (line.plain, "dim italic")) for line in wrapped)]
-
-    def _courses(self, sample: Sampled, width: int, room: int, ascii_only: bool) -> list[Text]:
-        """How the channels of a series go on, each in a line of its own, as many as there is room for."""
-        from rich.text import Text
-
-        assert self._console is not None
-        edge = "| " if ascii_only else "│ "
-        lines = [inert(line) for line in sample.text.strip("\n").split("\n")]
-        shown = lines if len(lines) <= room else lines[: room - 1]
-        fitted = [
-            encodable(fitted_course(line, width - len(edge), ascii_only=ascii_only), self._console.encoding, "replace")
-            for line in shown
+    def _sample(self, text: str) -> Text:
+        """Return a sample of text on a few lines, or one line per channel of a series."""
+        if not is_course(text):
+            return Text(self.shown(" ".join(text.split())[:LONGEST_SAMPLE]), style="dim italic")
+        ascii_only = self.console.options.ascii_only
+        channels = text.strip("\n").split("\n")
+        lines = [
+            self.shown(fitted_course(inert(line), self.width - PANEL_BORDERS, ascii_only=ascii_only))
+            for line in channels[:MOST_CHANNELS]
         ]
-        drawn = [Text.assemble((edge, "dim"), (line, "cyan")) for line in fitted]
-        more = [Text(f"and {count(len(lines) - len(shown))} more", style="dim")] if len(lines) > len(shown) else []
-        return [Text(f"how the series goes on, at step {count(sample.step)}", style="dim"), *drawn, *more]
+        if len(channels) > MOST_CHANNELS:
+            lines.append(f"and {count(len(channels) - MOST_CHANNELS)} more")
+        return Text("\n".join(lines), style="cyan", no_wrap=True)
 
 
-def _filled(facts: list[Text], width: int) -> list[Text]:
-    """Facts in as few lines as they need, none of them broken."""
-    from rich.text import Text
-
-    lines: list[Text] = []
-    for fact in facts:
-        if lines and lines[-1].cell_len + 3 + fact.cell_len <= width:
-            lines[-1].append("   ").append_text(fact)
-        else:
-            lines.append(Text().append_text(fact))
-    return lines
+def first_metric(event: Evaluated) -> tuple[str, float]:
+    """Return the name and value of the first metric of an evaluation."""
+    return next(iter(event.metrics.items()))

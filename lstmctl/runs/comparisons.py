@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
 from lstmctl.errors import RunError
 from lstmctl.locks import is_locked
 from lstmctl.storage import read_json
+from lstmctl.words import near
 
 PLAN, RESULT, SWEEP, REPORT = "plan.json", "comparison.json", "sweep.json", "report.html"
 
@@ -59,8 +59,7 @@ def find_comparison(name: str, root: Path, *, or_sweep: bool = False, seeds: int
     for path in (root / name, Path(name)):
         if any((path / mark).is_file() for mark in marks):
             return path
-    close = get_close_matches(Path(name).name, [path.name for path in known], n=3)
-    hint = f"did you mean {' or '.join(close)}?" if close else "lstmctl runs list shows what there is"
+    hint = near(Path(name).name, [path.name for path in known]) or "lstmctl runs list shows what there is"
     raise RunError(f"no comparison `{name}`, neither as a folder nor under {root}", hint=hint)
 
 

@@ -17,6 +17,7 @@ from lstmctl.runs.comparisons import PLAN, SWEEP, list_comparisons, list_sweeps
 from lstmctl.runs.facts import Facts, checked_facts
 from lstmctl.runs.place import claim_folder
 from lstmctl.storage import leftovers, read_json, remove_leftovers, replace_json, require_folder
+from lstmctl.words import near
 
 log = logging.getLogger(__name__)
 
@@ -252,10 +253,7 @@ def _named(name: str, root: Path) -> RunFolder:
             )
     if Path(name).is_dir():
         raise RunError(f"{name} is a folder without run.json: not a run of lstmctl")
-    from difflib import get_close_matches
-
-    close = get_close_matches(Path(name).name, [folder.name for folder in list_runs(root)], n=3)
-    hint = f"did you mean {' or '.join(close)}?" if close else "lstmctl runs list shows what there is"
+    hint = near(Path(name).name, [folder.name for folder in list_runs(root)]) or "lstmctl runs list shows what there is"
     raise RunError(f"no run `{name}`, neither as a folder nor under {root}", hint=hint)
 
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from lstmctl.cells.cell import Cell, checked_options
+from lstmctl.cells.cell import Cell
 from lstmctl.config.schema import Model as ModelSettings
 from lstmctl.data.series_encoding import SeriesEncoding
 from lstmctl.models.forecaster import Ensemble, Forecaster, Sizes
-from lstmctl.models.recurrence import Recurrence
+from lstmctl.models.recurrence import build_recurrence
 from lstmctl.tasks.series_predictor import SeriesPredictor
 
 
@@ -21,7 +21,6 @@ def forecast_network(
         encoding: the columns.
         predictor: how the outputs are read.
     """
-    options = checked_options(cell, settings.options)
     task = predictor.settings
     sizes = Sizes(
         task.lookback,
@@ -33,21 +32,10 @@ def forecast_network(
         len(encoding.static),
     )
 
-    def recurrence(inputs: int) -> Recurrence:
-        return Recurrence(
-            lambda inputs: cell(inputs, settings.hidden, options),
-            inputs,
-            settings.layers,
-            dropout=settings.dropout,
-            variational=settings.variational_dropout,
-            layer_norm=settings.layer_norm,
-            residual=settings.residual,
-        )
-
     def member() -> Forecaster:
         return Forecaster(
             sizes,
-            recurrence,
+            lambda inputs: build_recurrence(settings, cell, inputs),
             settings.embedding,
             predictor.decoding,
             predictor.likelihood,

@@ -18,7 +18,7 @@ from torch.nn import functional
 
 from lstmctl import shell
 from lstmctl.baselines import NGram, ngram, uniform
-from lstmctl.cells.cell import Cell, checked_options
+from lstmctl.cells.cell import Cell
 from lstmctl.config.schema import GenerationFromLabel as GenerationFromLabelSettings
 from lstmctl.config.schema import Model as ModelSettings
 from lstmctl.config.schema import TableData
@@ -31,7 +31,7 @@ from lstmctl.decoding import LabelPredictor, Sampling, continuations
 from lstmctl.errors import DataError, UsageError
 from lstmctl.metrics import Metric, bits, metric
 from lstmctl.models.conditional_model import ConditionalModel
-from lstmctl.models.recurrence import Recurrence
+from lstmctl.models.recurrence import build_recurrence
 from lstmctl.protocols import Batches, Loss, ModelState, Totals
 from lstmctl.records import Score
 from lstmctl.scoring import total
@@ -39,7 +39,7 @@ from lstmctl.tasks.author import Author
 from lstmctl.tasks.inspected import BEGINNING, Inspected, evenly_chosen, position, symbols_tracked
 from lstmctl.tasks.problem import ConfigOf, Problem, encoded, settings_of_the_run
 from lstmctl.tasks.sequence_batches import ByLength, SequenceBatch, SequencePart
-from lstmctl.tasks.teacher_forcing import teacher_forced
+from lstmctl.tasks.teacher_forcing import nats_of, teacher_forced
 
 Config = ConfigOf[GenerationFromLabelSettings, TableData]
 MOST_PROGRESS = 2000
@@ -161,16 +161,7 @@ class GenerationFromLabel(Problem[Config, LabelledTable, ConditionalModel, Seque
         return metric("nats_per_character")
 
     def model(self, settings: ModelSettings, cell: type[Cell], generator: torch.Generator) -> ConditionalModel:
-        options = checked_options(cell, settings.options)
-        recurrence = Recurrence(
-            lambda inputs: cell(inputs, settings.hidden, options),
-            2 * settings.embedding,
-            settings.layers,
-            dropout=settings.dropout,
-            variational=settings.variational_dropout,
-            layer_norm=settings.layer_norm,
-            residual=settings.residual,
-        )
+        recurrence = build_recurrence(settings, cell, 2 * settings.embedding)
         model = ConditionalModel(len(self.symbols), len(self.encoding.labels), settings.embedding, recurrence)
         model.initialise(generator)
         return model
@@ -214,10 +205,7 @@ class GenerationFromLabel(Problem[Config, LabelledTable, ConditionalModel, Seque
         assert batch.lengths is not None
         read, told = teacher_forced(batch.input, batch.lengths, model.mark)
         scores, _ = model(read, batch.target, model.initial_state(batch.lanes))
-        scores = scores.flatten(0, 1)
-        scores = scores.float() if scores.dtype == torch.bfloat16 else scores
-        nats = functional.cross_entropy(scores, told.flatten(), ignore_index=UNLABELLED, reduction="none")
-        return nats.view_as(told)
+        return nats_of(scores, told)
 
     # Figures.
 
@@ -226,8 +214,10 @@ class GenerationFromLabel(Problem[Config, LabelledTable, ConditionalModel, Seque
 
     def score(self, model: ConditionalModel, batch: SequenceBatch, state: ModelState) -> tuple[Totals, ModelState]:
         assert batch.lengths is not None
-        nats = self._nats(model, batch).double().sum().item()
-        return {"nats": nats, "symbols": float(batch.lengths.sum()) + batch.lanes}, ()
+        return {
+            "nats": self._nats(model, batch).double().sum().item(),
+            "symbols": float(batch.lengths.sum()) + batch.lanes,
+        }, ()
 
     def metrics(self, totals: Totals) -> dict[str, float]:
         nats = totals["nats"] / totals["symbols"]

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from lstmctl.cells.cell import Cell, checked_options
+from lstmctl.cells.cell import Cell
 from lstmctl.config.schema import Classification, Regression, SyntheticData, TableData, Tagging
 from lstmctl.config.schema import Model as ModelSettings
 from lstmctl.config.schema import Training as TrainingSettings
@@ -21,7 +21,7 @@ from lstmctl.data.sequences import UNLABELLED, SequenceCorpus, SequenceEncoding,
 from lstmctl.data.synthetic import SyntheticCorpus, open_synthetic
 from lstmctl.errors import UsageError
 from lstmctl.metrics import SOLVED
-from lstmctl.models.recurrence import Recurrence
+from lstmctl.models.recurrence import build_recurrence
 from lstmctl.models.sequence_labeller import SequenceLabeller
 from lstmctl.protocols import Batches, ModelState
 from lstmctl.records import Prediction, Score
@@ -139,18 +139,9 @@ class LabelledSequences(
         """Scores, or numbers, of one answer."""
 
     def model(self, settings: ModelSettings, cell: type[Cell], generator: torch.Generator) -> SequenceLabeller:
-        options = checked_options(cell, settings.options)
         symbols = None if self.encoding.symbols is None else len(self.encoding.symbols)
-        recurrence = Recurrence(
-            lambda inputs: cell(inputs, settings.hidden, options),
-            self.encoding.inputs if symbols is None else settings.embedding,
-            settings.layers,
-            dropout=settings.dropout,
-            variational=settings.variational_dropout,
-            layer_norm=settings.layer_norm,
-            residual=settings.residual,
-            bidirectional=settings.direction == "bidirectional",
-        )
+        inputs = self.encoding.inputs if symbols is None else settings.embedding
+        recurrence = build_recurrence(settings, cell, inputs, bidirectional=settings.direction == "bidirectional")
         model = SequenceLabeller(symbols, settings.embedding, recurrence, self.outputs, by_step=self.by_step)
         model.initialise(generator)
         return model

@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from lstmctl.baselines import LONGEST_TRAINING, NGram, ngram, uniform
-from lstmctl.cells.cell import Cell, checked_options
+from lstmctl.cells.cell import Cell
 from lstmctl.config.schema import LanguageModel as LanguageModelSettings
 from lstmctl.config.schema import Model as ModelSettings
 from lstmctl.config.schema import TextData
@@ -30,7 +30,7 @@ from lstmctl.decoding import Predictor, Sampling, StreamPredictor, WindowPredict
 from lstmctl.errors import DataError, UsageError
 from lstmctl.metrics import Metric, bits, metric
 from lstmctl.metrics.catalogue import COLD_WINDOWS
-from lstmctl.models.recurrence import Recurrence
+from lstmctl.models.recurrence import build_recurrence
 from lstmctl.models.sequence_model import SequenceModel
 from lstmctl.protocols import Batch, Batches, Loss, ModelState, Totals
 from lstmctl.records import Prediction, Score
@@ -166,16 +166,7 @@ class LanguageModel(Problem[Config, TextCorpus, SequenceModel, Batch, Tensor]):
         Raises:
             ConfigError: the cell refuses `model.options`.
         """
-        options = checked_options(cell, settings.options)
-        recurrence = Recurrence(
-            lambda inputs: cell(inputs, settings.hidden, options),
-            settings.embedding,
-            settings.layers,
-            dropout=settings.dropout,
-            variational=settings.variational_dropout,
-            layer_norm=settings.layer_norm,
-            residual=settings.residual,
-        )
+        recurrence = build_recurrence(settings, cell, settings.embedding)
         model = SequenceModel(len(self.encoding), settings.embedding, recurrence, tie_embedding=settings.tie_embedding)
         model.initialise(generator)
         return model

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from lstmctl.data.sequences import UNLABELLED
 
@@ -24,3 +25,15 @@ def teacher_forced(texts: Tensor, lengths: Tensor, mark: int) -> tuple[Tensor, T
     time = torch.arange(len(texts) + 1, device=texts.device).unsqueeze(1)
     told = torch.where(time < lengths, torch.cat([texts, edge]), UNLABELLED)
     return torch.cat([edge, texts]), torch.where(time == lengths, mark, told)
+
+
+def nats_of(scores: Tensor, told: Tensor) -> Tensor:
+    """Return −ln p of each symbol, (time, batch), and 0 past the ends.
+
+    Args:
+        scores: (time, batch, symbols), in float32 or bfloat16.
+        told: (time, batch) the true symbols, and `UNLABELLED` past the ends.
+    """
+    flat = scores.flatten(0, 1)
+    flat = flat.float() if flat.dtype == torch.bfloat16 else flat
+    return functional.cross_entropy(flat, told.flatten(), ignore_index=UNLABELLED, reduction="none").view_as(told)

@@ -13,23 +13,21 @@ from typing import Any, ClassVar, Self
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from lstmctl.baselines.pairs import nearest_source
-from lstmctl.cells.cell import Cell, checked_options
+from lstmctl.cells.cell import Cell
 from lstmctl.config.schema import Model as ModelSettings
 from lstmctl.config.schema import PairsData
 from lstmctl.config.schema import Training as TrainingSettings
 from lstmctl.config.schema import Transduction as TransductionSettings
 from lstmctl.data.encoding import TextEncoding, UnknownSymbolError
 from lstmctl.data.pairs import PairsCorpus, PairsEncoding, Texts, open_pairs
-from lstmctl.data.sequences import UNLABELLED
 from lstmctl.decoding import SourcePredictor, greedy
 from lstmctl.errors import DataError, UsageError
 from lstmctl.metrics import Metric, metric
 from lstmctl.metrics.edits import edit_distances, text_edit_distances
 from lstmctl.models.encoder_decoder import Encoded, EncoderDecoder
-from lstmctl.models.recurrence import Recurrence
+from lstmctl.models.recurrence import build_recurrence
 from lstmctl.protocols import Batches, Loss, ModelState, Totals
 from lstmctl.records import Prediction, Score
 from lstmctl.scoring import evaluating, total
@@ -37,7 +35,7 @@ from lstmctl.tasks.inspected import Inspected, evenly_chosen, position, symbols_
 from lstmctl.tasks.pair_batches import PairBatch, PairsPart
 from lstmctl.tasks.problem import ConfigOf, Problem, settings_of_the_run
 from lstmctl.tasks.sequence_batches import ByLength
-from lstmctl.tasks.teacher_forcing import teacher_forced
+from lstmctl.tasks.teacher_forcing import nats_of, teacher_forced
 
 Config = ConfigOf[TransductionSettings, PairsData]
 LOOKS_BACK = "By attention, the decoder sees the output of every step: a gradient reaches each directly as well."
@@ -117,27 +115,15 @@ class Transduction(Problem[Config, PairsCorpus, EncoderDecoder, PairBatch, Pairs
         return metric("exact_match")
 
     def model(self, settings: ModelSettings, cell: type[Cell], generator: torch.Generator) -> EncoderDecoder:
-        options = checked_options(cell, settings.options)
-
-        def recurrence(inputs: int, *, bidirectional: bool) -> Recurrence:
-            return Recurrence(
-                lambda width: cell(width, settings.hidden, options),
-                inputs,
-                settings.layers,
-                dropout=settings.dropout,
-                variational=settings.variational_dropout,
-                layer_norm=settings.layer_norm,
-                residual=settings.residual,
-                bidirectional=bidirectional,
-            )
-
-        encoder = recurrence(settings.embedding, bidirectional=settings.direction == "bidirectional")
+        encoder = build_recurrence(
+            settings, cell, settings.embedding, bidirectional=settings.direction == "bidirectional"
+        )
         model = EncoderDecoder(
             len(self.encoding.source),
             len(self.encoding.target),
             settings.embedding,
             encoder,
-            recurrence(settings.embedding + encoder.outputs, bidirectional=False),
+            build_recurrence(settings, cell, settings.embedding + encoder.outputs),
             attention=settings.attention,
         )
         model.initialise(generator)
@@ -154,18 +140,14 @@ class Transduction(Problem[Config, PairsCorpus, EncoderDecoder, PairBatch, Pairs
         return ()  # every pair starts from zero
 
     def loss(self, model: EncoderDecoder, batch: PairBatch, state: ModelState) -> Loss:
-        nats = self._nats(model, batch)
-        return Loss((nats.sum(0) / (batch.target_lengths + 1)).sum(), batch.units, ())
+        return Loss((self._nats(model, batch).sum(0) / (batch.target_lengths + 1)).sum(), batch.units, ())
 
     def _nats(self, model: EncoderDecoder, batch: PairBatch, encoded: Encoded | None = None) -> Tensor:
         """(time, batch) −ln p of every symbol and of the end, given the true ones before it; 0 behind the end. The
         sources are read anew unless they are given as `encoded`."""
         read, told = teacher_forced(batch.target, batch.target_lengths, model.mark)
-        given = model(batch.input, batch.source_lengths, read) if encoded is None else model.decoded(encoded, read)
-        scores = given.flatten(0, 1)
-        scores = scores.float() if scores.dtype == torch.bfloat16 else scores
-        nats = functional.cross_entropy(scores, told.flatten(), ignore_index=UNLABELLED, reduction="none")
-        return nats.view_as(told)
+        scores = model(batch.input, batch.source_lengths, read) if encoded is None else model.decoded(encoded, read)
+        return nats_of(scores, told)
 
     # Figures.
 

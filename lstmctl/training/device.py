@@ -14,6 +14,7 @@ from pathlib import Path
 import torch
 
 from lstmctl.errors import ConfigError
+from lstmctl.words import plural
 
 
 def choose_device(name: str, local_rank: int | None = None) -> torch.device:
@@ -132,7 +133,7 @@ def device_name(device: torch.device) -> str:
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
     threads = torch.get_num_threads()
-    return f"cpu, {threads} thread{'s' if threads > 1 else ''}" if device.type == "cpu" else device.type
+    return f"cpu, {plural(threads, 'thread')}" if device.type == "cpu" else device.type
 
 
 def peak_memory(device: str) -> int | None:

@@ -93,16 +93,20 @@ BOMB = "a: &a [x,x,x,x,x,x,x,x,x]\n" + "".join(
 )
 
 
+DEEP = f"a: &a {'[' * 30}1{']' * 30}\nb: {'[' * 30}*a{']' * 30}\n"
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (BOMB.encode(), "my.yaml:5:11  aliases expand to more than 10,000 values"),
+        (BOMB.encode(), "my.yaml:5:8  aliases expand to more than 10,000 values"),
+        (DEEP.encode(), "my.yaml:1:8  nested more than 32 levels deep"),
         (b"x" * 50_000_000, "my.yaml  larger than 1,000,000 bytes; this is not a config"),
         (b"[" * 900_000, "my.yaml:1:33  nested more than 32 levels deep"),
         (b"- " * 400_000, "my.yaml:1:65  nested more than 32 levels deep"),
         (b"[" + b"1," * 400_000 + b"]", "my.yaml:1:20000  more than 10,000 values; this is not a config"),
     ],
-    ids=["aliases", "size", "brackets", "dashes", "values"],
+    ids=["aliases", "deep aliases", "size", "brackets", "dashes", "values"],
 )
 def test_bombs_are_refused_within_a_second(content: bytes, message: str) -> None:
     start = time.process_time()

@@ -178,7 +178,7 @@ def test_texts_that_come_again_in_another_part_are_told() -> None:
 
 def test_columns_without_a_use_are_told() -> None:
     corpus = table("id,text,label,more\n1,a,x,u\n2,b,y,v\n3,b,x,w\n", split=(2, 1))
-    assert corpus.notes[0] == "Columns `id`, `more` are not used."
+    assert corpus.notes[0] == "Not used: `id`, `more`."
 
 
 # Rows of frames.
@@ -288,7 +288,7 @@ def test_windows_stay_within_a_sequence() -> None:
     corpus = table("sequence,a,label\n" + rows, window=2, scaler="none")
     assert corpus.sequences.starts.tolist() == [0, 2, 5, 7]
     assert corpus.sequences.names[2] == "t: lines 7 to 8"
-    assert "2 rows make no whole window of 2 and are left out." in corpus.notes
+    assert "2 rows do not fill a whole window of 2: not used." in corpus.notes
 
 
 def test_windows_are_scaled_by_the_rows_of_training_windows() -> None:

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from lstmctl.records import ArmResult, Comparison, CurvePoint, Difference, Metrics, RunResult, SeriesForecast
+from lstmctl.reporting.display import Display
 
 MakeRun = Callable[..., Path]
 MakeComparison = Callable[..., Comparison]
@@ -35,6 +36,23 @@ class Screen(io.TextIOWrapper):
     @property
     def text(self) -> str:
         return self.bytes.getvalue().decode(self.encoding)
+
+
+class Clock:
+    """Seconds that pass only when told to."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def frame(display: Display) -> list[str]:
+    """The lines of the current picture as plain text, without spaces at their ends."""
+    shown = display.console
+    lines = shown.render_lines(display.picture(), shown.options.update_width(display.width), pad=False)
+    return ["".join(segment.text for segment in line).rstrip() for line in lines]
 
 
 @pytest.fixture

@@ -1,42 +1,26 @@
-"""The live display: plain lines where there is no terminal, a display that never breaks where there is one."""
+"""The live display: plain lines where there is no terminal, a picture that is redrawn in place where there is one."""
 
 from __future__ import annotations
 
-import io
 import re
-import time
 from collections.abc import Callable
 from typing import Any
 
 import pytest
-from rich.text import Text
 
 from lstmctl.records import Evaluated, Finished, Sampled, SavePoint, Started, Stepped
 from lstmctl.reporting.live import TrainingDisplay
+from tests.reporting.conftest import Clock, frame
+from tests.terminal import screen as screen_of
 
 NewScreen = Callable[..., Any]
-
-
-class Clock:
-    """Seconds that pass only when told to."""
-
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 def stepped(step: int, loss: float, units: int, seconds: float) -> Stepped:
     return Stepped(step, loss, learning_rate=0.004, gradient_norm=0.25, units=units, seconds=seconds)
 
 
-def frame(display: TrainingDisplay) -> list[str]:
-    """The lines of the display as it stands, as plain text."""
-    return [line.plain for line in display.render().renderables if isinstance(line, Text)]
-
-
-def test_elsewhere_than_in_a_terminal_each_evaluation_is_one_plain_line(new_screen: NewScreen) -> None:
+def test_without_a_terminal_each_evaluation_is_one_plain_line(new_screen: NewScreen) -> None:
     screen, clock = new_screen(), Clock()
     with TrainingDisplay(screen, clock=clock) as display:
         display(Started(0, 2930, "characters", 1024))
@@ -57,11 +41,11 @@ def test_elsewhere_than_in_a_terminal_each_evaluation_is_one_plain_line(new_scre
     assert screen.text.isascii()
 
 
-def test_what_is_not_known_yet_is_left_out(new_screen: NewScreen) -> None:
+def test_unknown_facts_are_left_out(new_screen: NewScreen) -> None:
     screen = new_screen()
-    with TrainingDisplay(screen, primary="accuracy") as display:
+    with TrainingDisplay(screen) as display:
         display(Started(0, 10, "windows", 8))
-        display(Evaluated(0, {"loss": 2.0, "accuracy": 0.5}, best=True))
+        display(Evaluated(0, {"accuracy": 0.5, "nats_per_label": 2.0}, best=True))
     assert screen.text == "step 0/10  0 %  validation 0.500 accuracy (best)\n"
 
 
@@ -91,7 +75,7 @@ def test_a_resumed_run_is_timed_by_this_session_alone(new_screen: NewScreen) -> 
     assert display.progress.seconds_left is None
     clock.now += 10
     display(stepped(550, 1.0, 55_000, 7000.0))
-    # One report: how much of its 7000 seconds was in this session, nobody knows.
+    # One report: nobody knows how many of its 7000 seconds were in this session.
     assert display.progress.rate is None
     assert display.progress.seconds_left == pytest.approx(450 * 10 / 50)
     clock.now += 10
@@ -112,7 +96,7 @@ def test_the_rate_follows_the_last_reports(new_screen: NewScreen) -> None:
     assert display.progress.rate == pytest.approx(10)
 
 
-def test_the_smoothed_loss_starts_at_the_first_and_passes_over_what_is_not_finite(new_screen: NewScreen) -> None:
+def test_the_smoothed_loss_starts_at_the_first_and_ignores_what_is_not_finite(new_screen: NewScreen) -> None:
     display = TrainingDisplay(new_screen(), quiet=True)
     display(Started(0, 10, "characters", 64))
     display(stepped(1, 4.0, 64, 1.0))
@@ -132,54 +116,45 @@ def test_many_losses_are_thinned(new_screen: NewScreen) -> None:
     assert display.progress.losses == sorted(display.progress.losses)
 
 
-SAMPLE = "[bold]He [/nope] said\x1b[31m “no” — 漢字漢字漢字\tto\r\nthe captain :smile: " + "and the ship went on " * 10
+SAMPLE = "[bold]He [/nope] said\x1b[31m “no” — 漢字漢字漢字\tto\r\nthe captain :smile: " + "and the ship went on " * 20
+
+
+def train(display: TrainingDisplay) -> None:
+    """The events of half a run."""
+    display(Started(0, 200, "characters", 64))
+    for step in range(1, 101):
+        display(stepped(step, 4.0 - step / 50, step * 64, step / 100))
+    display(Evaluated(90, {"nats_per_character": 1.5}, best=True))
+    display(Evaluated(100, {"nats_per_character": 1.75}, best=False))
+    display(Sampled(100, SAMPLE))
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "ascii", "cp1252"])
-@pytest.mark.parametrize("columns", [30, 60, 120])
-def test_a_terminal_shows_everything_within_its_width(
+@pytest.mark.parametrize("columns", [40, 60, 80, 120])
+def test_a_terminal_shows_all_facts_within_its_width(
     new_screen: NewScreen, encoding: str, columns: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("COLUMNS", str(columns))
     screen = new_screen(encoding, terminal=True)
-    with TrainingDisplay(screen, title="sea [red]lstm", clock=Clock()) as display:
-        display(Started(0, 200, "characters", 64))
-        for step in range(1, 101):
-            display(stepped(step, 4.0 - step / 50, step * 64, step / 100))
-        display(Evaluated(90, {"nats_per_character": 1.5}, best=True))
-        display(Evaluated(100, {"nats_per_character": 1.75}, best=False))
-        display(Sampled(100, SAMPLE))
+    with TrainingDisplay(screen, clock=Clock()) as display:
+        train(display)
         lines = frame(display)
-        deadline = time.monotonic() + 20
-        while "[/nope]" not in screen.text and time.monotonic() < deadline:
-            time.sleep(0.02)  # the display draws itself, some times a second
-        drawn = io.StringIO()
-        from rich.console import Console
-
-        Console(file=drawn, width=columns, legacy_windows=False).print(display.render())
-    assert max(Text(line).cell_len for line in drawn.getvalue().splitlines()) < columns
-    whole = "\n".join(lines)
-    for part in (
-        "sea [red]lstm",
-        "step 100/200",
-        "50 %",
-        "validation 1.750",
-        "best 1.500 at step 90",
-        "6.4k characters/s",
-    ):
+        display.live.refresh()
+        drawn = [line for line in screen_of(screen.text, columns) if line]
+    assert drawn == lines  # each line is one of the screen: none was wrapped, none is left of earlier pictures
+    assert max(map(len, lines)) <= columns - 3
+    whole = " ".join(lines)
+    for part in ("step 100/200", "50 %", "validation 1.750", "best 1.500 at step 90", "6.4k characters/s"):
         assert part in whole
-    assert "learning rate 0.004" in whole
-    assert "gradient norm 0.25" in whole
-    assert "[bold]He [/nope]" in whole
-    assert "\\x1b[31m" in whole
+    for part in ("learning rate 0.004", "gradient norm 0.25", "sample at step 100", "[bold]He [/nope]", "\\x1b[31m"):
+        assert part in whole
     if encoding == "utf-8":
-        assert "█" in whole
+        assert ["█" in whole, "━" in whole, "│" in whole, "漢" in whole] == [True] * 4
     else:
-        assert ("█" in whole, "─" in whole, "│" in whole) == (False, False, False)
-        assert "#" in whole
-    # What reached the screen: no escape sequence of the sample's own, and nothing the encoding lacks.
-    assert "\x1b[31m “" not in screen.text
-    assert "[/nope]" in screen.text
+        assert any(line.endswith("____") for line in lines)  # the end of the sparkline
+        whole.encode(encoding)
+    if encoding == "ascii" and columns >= 60:
+        assert 'said\\x1b[31m "no" - ?????? to the' in whole
 
 
 def test_no_color_means_none(new_screen: NewScreen, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -189,7 +164,8 @@ def test_no_color_means_none(new_screen: NewScreen, monkeypatch: pytest.MonkeyPa
             display(Started(0, 10, "characters", 64))
             display(stepped(5, 2.0, 320, 1.0))
             display(Evaluated(5, {"nats_per_character": 2.0}, best=True))
-        return screen.text
+        text: str = screen.text
+        return text
 
     colour = re.compile(r"\x1b\[[0-9;]*3[0-7]m")
     assert colour.search(written())
@@ -198,16 +174,17 @@ def test_no_color_means_none(new_screen: NewScreen, monkeypatch: pytest.MonkeyPa
 
 
 def test_the_last_picture_says_how_it_ended_and_shows_no_sample(new_screen: NewScreen) -> None:
-    screen = new_screen(terminal=True)
-    with TrainingDisplay(screen) as display:
-        display(Started(0, 10, "characters", 64))
-        display(stepped(10, 2.0, 640, 1.0))
-        display(Sampled(10, "once upon a time"))
-        display(Finished(10, "budget"))
-        assert any("once upon" in line for line in frame(display))
-    last = screen.text.rpartition("step 10/10")[2]
-    assert "100 %  done" in last
-    assert "once upon" not in last
+    for reason, ending in (("budget", "done"), ("patience", "stopped early"), ("interrupted", "interrupted")):
+        screen = new_screen(terminal=True)
+        with TrainingDisplay(screen) as display:
+            display(Started(0, 10, "characters", 64))
+            display(stepped(10, 2.0, 640, 1.0))
+            display(Sampled(10, "once upon a time"))
+            display(Finished(10, reason))  # type: ignore[arg-type]
+            assert any("once upon" in line for line in frame(display))
+        first, *others = screen_of(screen.text)
+        assert re.fullmatch(f"step 10/10 ━{{40}} 100 %  {ending}", first)
+        assert others == ["loss 2.000   640 characters/s   learning rate 0.004   gradient norm 0.25", "▁"]
 
 
 def test_before_training_begins_it_says_so(new_screen: NewScreen) -> None:
@@ -215,12 +192,16 @@ def test_before_training_begins_it_says_so(new_screen: NewScreen) -> None:
         assert frame(display) == ["preparing"]
 
 
-def test_a_low_terminal_shows_no_sample(new_screen: NewScreen, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("LINES", "8")
-    with TrainingDisplay(new_screen(terminal=True)) as display:
-        display(Started(0, 10, "characters", 64))
-        display(Sampled(1, "once upon a time"))
-        assert not any("once upon" in line for line in frame(display))
+def test_a_low_terminal_shows_what_fits(new_screen: NewScreen, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LINES", "5")
+    screen = new_screen(terminal=True)
+    with TrainingDisplay(screen, clock=Clock()) as display:
+        train(display)
+        whole = frame(display)
+        display.live.refresh()
+        lines = screen_of(screen.text)
+    assert lines[:4] == whole[:4]
+    assert [line.strip() for line in lines[4:]] == ["..."]
 
 
 def test_a_stream_that_closes_does_not_stop_the_training(new_screen: NewScreen) -> None:
@@ -233,45 +214,53 @@ def test_a_stream_that_closes_does_not_stop_the_training(new_screen: NewScreen) 
         assert display.progress.step == 5
 
 
-COURSES = "\n".join(f"▁▂▃▄▅▆▇█▁▂▃▄▅▆▇█▁▂▃▄▅▆▇ → ▅▆▇█▇▆▅▄▃▂▃▄▅  channel {number}" for number in range(7))
+def test_an_interruption_keeps_the_facts_and_gives_the_terminal_back(new_screen: NewScreen) -> None:
+    screen = new_screen(terminal=True)
+
+    def fails() -> None:
+        with TrainingDisplay(screen, clock=Clock()) as display:
+            train(display)
+            display.live.refresh()
+            screen.write("^C")  # as a terminal echoes it
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        fails()
+    lines = screen_of(screen.text)
+    assert [line.startswith("step 100/200 ") for line in lines[:2]] == [True, False]
+    assert lines[-1].startswith("████")
+    assert not any("^C" in line for line in lines)
+    assert screen.text.count("\x1b[?25l") == screen.text.count("\x1b[?25h") == 1  # the cursor is hidden, then shown
+
+
+COURSES = "\n".join(f"▁▂▃▄▅▆▇█▁▂▃▄▅▆▇█▁▂▃▄▅▆▇ → ▅▆▇█▇▆▅▄▃▂▃▄▅  channel {number}" for number in range(10))
 
 
 @pytest.mark.parametrize("columns", [30, 60, 120])
-def test_courses_of_series_keep_a_line_each(
+def test_each_channel_of_a_series_is_one_line(
     new_screen: NewScreen, columns: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("COLUMNS", str(columns))
-    with TrainingDisplay(new_screen(terminal=True), clock=Clock()) as display:
-        display(Started(0, 200, "windows", 32))
-        display(stepped(40, 0.5, 1280, 400.0))
-        display(Sampled(40, COURSES))
-        lines = frame(display)
-    assert "3.2 windows/s" in "\n".join(lines)
-    heading = next(place for place, line in enumerate(lines) if line.startswith("how the series goes on, at "))
-    courses = lines[heading + 1 :]
-    assert len(courses) == 7
-    assert all(line.startswith("│ ") and "→ ▅▆▇█▇▆▅▄▃▂▃" in line and len(line) < columns for line in courses)
-    assert [line.endswith(f"channel {number}") for number, line in enumerate(courses)] == [columns > 30] * 7
+    display = TrainingDisplay(new_screen(terminal=True), clock=Clock())
+    display(Started(0, 200, "windows", 32))
+    display(stepped(40, 0.5, 1280, 400.0))
+    display(Sampled(40, COURSES))
+    lines = frame(display)
+    assert "3.2 windows/s" in " ".join(lines)
+    courses = [line.strip("│ ") for line in lines if "→" in line]
+    assert len(courses) == 8
+    assert all("→ ▅▆▇█▇▆▅▄▃▂▃" in line for line in courses)
+    assert [line.endswith(f"channel {number}") for number, line in enumerate(courses)] == [columns > 30] * 8
+    assert lines[-2].strip("│ ") == "and 2 more"
 
 
-def test_courses_of_series_in_ascii(new_screen: NewScreen) -> None:
-    with TrainingDisplay(new_screen("ascii", terminal=True), clock=Clock()) as display:
-        display(Started(0, 200, "windows", 32))
-        display(Sampled(40, COURSES))
-        lines = frame(display)
-    assert "| _.:-=+*#_.:-=+*#_.:-=+* -> =+*#*+=-:.:-=  channel 0" in lines
+def test_channels_of_a_series_in_ascii(new_screen: NewScreen) -> None:
+    display = TrainingDisplay(new_screen("ascii", terminal=True), clock=Clock())
+    display(Started(0, 200, "windows", 32))
+    display(Sampled(40, COURSES))
+    lines = frame(display)
+    assert "_.:-=+*#_.:-=+*#_.:-=+* -> =+*#*+=-:.:-=  channel 0" in [line.strip("| ") for line in lines]
     assert "\n".join(lines).isascii()
-
-
-def test_more_courses_than_rows_are_counted(new_screen: NewScreen, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("LINES", "12")
-    with TrainingDisplay(new_screen(terminal=True), clock=Clock()) as display:
-        display(Started(0, 200, "windows", 32))
-        display(Sampled(40, f"{COURSES}\n{COURSES}"))
-        lines = frame(display)
-    assert len([line for line in lines if "→" in line]) == 6
-    assert lines[-1] == "and 8 more"
-    assert len(lines) < 12
 
 
 def test_a_slow_rate_is_not_rounded_to_nothing(new_screen: NewScreen) -> None:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import io
-import time
+import re
 from collections.abc import Callable
 from typing import Any
 
 import pytest
-from rich.text import Text
 
 from lstmctl.records import (
     ComparisonEvent,
@@ -23,20 +22,12 @@ from lstmctl.records import (
     Stepped,
 )
 from lstmctl.reporting.live_comparison import ComparisonDisplay
+from tests.reporting.conftest import Clock, frame
+from tests.terminal import screen as screen_of
 
 NewScreen = Callable[..., Any]
 RUNS = ("lstm-seed-0", "rnn-seed-0", "lstm-seed-1", "rnn-seed-1", "lstm-seed-2", "rnn-seed-2")
 METRIC = "nats_per_character"
-
-
-class Clock:
-    """Seconds that pass only when told to."""
-
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 def stepped(step: int) -> Stepped:
@@ -55,11 +46,6 @@ def begin(display: ComparisonDisplay, run: str, step: int = 0, steps: int = 100)
 def inside(display: ComparisonDisplay, run: str, *events: Event) -> None:
     for event in events:
         display(RunEvent(run, event))
-
-
-def frame(display: ComparisonDisplay) -> list[str]:
-    """The lines of the display as it stands, as plain text."""
-    return [line.plain for line in display.render().renderables if isinstance(line, Text)]
 
 
 def test_elsewhere_than_in_a_terminal_each_end_of_a_run_is_one_plain_line(new_screen: NewScreen) -> None:
@@ -194,28 +180,29 @@ def test_a_run_that_stopped_early_or_diverged_does_not_stretch_the_estimate() ->
     assert display.progress.seconds_left == pytest.approx(4 * 10)
 
 
-def test_each_run_that_is_going_has_a_line_that_says_what_it_does(
-    new_screen: NewScreen, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("COLUMNS", "110")
+def halfway(display: ComparisonDisplay, clock: Clock) -> None:
+    """The events of a comparison with one run finished earlier and four runs in progress, each in another state."""
+    display(Planned(RUNS, RUNS[:1]))
+    for run in RUNS[1:4]:
+        begin(display, run)
+    display(RunBegan(RUNS[4]))
+    clock.now += 10
+    inside(display, RUNS[1], stepped(50), Evaluated(50, {METRIC: 1.75, "other": 3.0}, best=True))
+    inside(display, RUNS[2], stepped(100), Finished(100, "budget"))
+    inside(display, RUNS[3], stepped(9), Finished(9, "interrupted"))
+
+
+def test_each_run_in_progress_has_a_line_with_its_state(new_screen: NewScreen, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "120")
     screen, clock = new_screen(terminal=True), Clock()
     with ComparisonDisplay(screen, clock=clock) as display:
         assert frame(display) == ["preparing"]
-        display(Planned(RUNS, RUNS[:1]))
-        assert frame(display)[0].startswith("1/6 runs ━")
-        for run in RUNS[1:4]:
-            begin(display, run)
-        display(RunBegan(RUNS[4]))
-        clock.now += 10
-        inside(display, RUNS[1], stepped(50), Evaluated(50, {METRIC: 1.75, "other": 3.0}, best=True))
-        inside(display, RUNS[2], stepped(100), Finished(100, "budget"))
-        inside(display, RUNS[3], stepped(9), Finished(9, "interrupted"))
+        halfway(display, clock)
         overall, half, scoring, interrupted, preparing = frame(display)
         display(ended(RUNS[2]))
         assert [line.split()[0] for line in frame(display)] == ["2/6", *(RUNS[index] for index in (1, 3, 4))]
-    assert overall.startswith("1/6 runs ━")
-    assert "43 %  about 0:" in overall
-    for part in ("rnn-seed-0   ━━", "─   50 %  loss 2.500  validation 1.750  6.4k characters/s  0:10 left"):
+    assert re.fullmatch("1/6 runs ━+[╸╺]━+ 43 %  about 0:.*", overall)
+    for part in ("rnn-seed-0   ━━", "━   50 %  validation 1.750  loss 2.500  6.4k characters/s  0:10 left"):
         assert part in half
     assert scoring.startswith("lstm-seed-1  ━")
     assert scoring.endswith("scoring…")
@@ -225,7 +212,7 @@ def test_each_run_that_is_going_has_a_line_that_says_what_it_does(
     assert half.index("0:10") == scoring.index("scoring") == preparing.index("preparing")
 
 
-def test_what_ended_stays_above(new_screen: NewScreen) -> None:
+def test_ended_runs_stay_above(new_screen: NewScreen) -> None:
     screen = new_screen(terminal=True)
     with ComparisonDisplay(screen) as display:
         display(Planned(RUNS[:2], ()))
@@ -233,42 +220,40 @@ def test_what_ended_stays_above(new_screen: NewScreen) -> None:
             begin(display, run)
         display(ended(RUNS[0]))
         display(ended(RUNS[1], "diverged", None, None))
-    plain = Text.from_ansi(screen.text).plain
-    assert "lstm-seed-0  finished  0.412 nats per character  trained for 0:48\n" in plain
-    assert "rnn-seed-0   diverged\n" in plain
-    last = screen.text.rpartition("2/2 runs")[2]
-    assert "(1 diverged)" in last
-    assert "100 %  done" in last
-    assert "seed" not in last
+    *above, last = screen_of(screen.text)
+    assert above == ["lstm-seed-0  finished  0.412 nats per character  in 0:48", "rnn-seed-0   diverged"]
+    assert re.fullmatch("2/2 runs \\(1 diverged\\) ━{40} 100 %  done", last)
 
 
-def test_a_comparison_that_is_left_early_leaves_no_run_on_the_screen(new_screen: NewScreen) -> None:
+def test_an_interrupted_comparison_leaves_no_run_on_the_screen(new_screen: NewScreen) -> None:
     screen = new_screen(terminal=True)
 
     def fails() -> None:
         with ComparisonDisplay(screen) as display:
             display(Planned(RUNS, RUNS[:1]))
             begin(display, RUNS[1])
+            display.live.refresh()
+            screen.write("^C")  # as a terminal echoes it
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
         fails()
-    last = screen.text.rpartition("1/6 runs")[2]
-    assert "stopped" in last
-    assert "seed" not in last
+    (line,) = screen_of(screen.text)
+    assert line.startswith("1/6 runs ")
+    assert line.endswith(" 16 %  stopped")
 
 
 NAMES = ("tune-[red]lstm-learning-rate-0.004-seed-0", "漢字漢字漢字漢字漢字-seed-0", "a\x1b[31m-seed-0")
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "ascii", "cp1252"])
-@pytest.mark.parametrize("columns", [20, 30, 40, 60, 80, 120])
+@pytest.mark.parametrize("columns", [40, 60, 80, 120])
 def test_a_terminal_shows_what_fits_its_width(
     new_screen: NewScreen, encoding: str, columns: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("COLUMNS", str(columns))
     screen = new_screen(encoding, terminal=True)
-    with ComparisonDisplay(screen) as display:
+    with ComparisonDisplay(screen, clock=Clock()) as display:
         display(Planned((*RUNS, *NAMES), ()))
         display(ended(RUNS[5], "diverged", None, None))
         for run in (RUNS[0], *NAMES):
@@ -276,36 +261,35 @@ def test_a_terminal_shows_what_fits_its_width(
             inside(display, run, *map(stepped, range(1, 51)), Evaluated(50, {METRIC: 1.75}, best=True))
         inside(display, NAMES[0], Finished(50, "patience"))
         lines = frame(display)
-        deadline = time.monotonic() + 20
-        while "tune-" not in screen.text and time.monotonic() < deadline:
-            time.sleep(0.02)  # the display draws itself, some times a second
-        display(ended(NAMES[1]))
-    assert max(Text(line).cell_len for line in lines) <= max(20, columns - 1)
+        display.live.refresh()
+        above, *drawn = screen_of(screen.text, columns)
+    assert above.split() == ["rnn-seed-2", "diverged"]
+    assert drawn == lines  # each line is one of the screen: none was wrapped, none is left of earlier pictures
     assert lines[0].startswith("1/9 runs")
-    assert all(" 50 %" in line for line in lines[1:])
-    assert [line[:5] for line in lines[1:3]] == ["lstm-", "tune-"]
-    assert ("scoring" in lines[2]) == (columns >= 40)
-    assert ("validation 1.750" in lines[1]) == (columns >= 80)
-    drawn = "#" if encoding != "utf-8" else "━"
-    assert (drawn in lines[1]) == (columns >= 30)
-    if encoding != "utf-8":
-        assert not any("━" in line or "─" in line for line in lines)
-    assert "\x1b[31m-seed" not in screen.text
-    assert "tune-" in screen.text
+    whole = "\n".join(lines)
+    facts = {" 50 %": 0, "  0:00 left": 0, "validation 1.750": 60, "loss 2.500": 80, "6.4k characters/s": 100}
+    assert {fact: whole.count(fact) for fact in facts} == {
+        " 50 %": 4, "  0:00 left": 3, "validation 1.750": 4 * (columns >= 60), "loss 2.500": 4 * (columns >= 80),
+        "6.4k characters/s": 3 * (columns >= 100),
+    }  # fmt: skip
+    assert "scoring" in whole
+    names = "".join(line.split("  ")[0] for line in lines[1:])
+    kanji = "漢字" if encoding == "utf-8" else "??"
+    assert names == f"lstm-seed-0tune-[red]lstm-learning-rate-0.004-seed-0{kanji * 5}-seed-0a\\x1b[31m-seed-0"
+    assert ("━" in whole) == (encoding == "utf-8")
 
 
-@pytest.mark.parametrize(("rows", "shown"), [(24, 6), (8, 6), (7, 4), (5, 2), (2, 1), (1, 1)])
-def test_a_low_terminal_shows_the_runs_that_fit(
-    new_screen: NewScreen, rows: int, shown: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("LINES", str(rows))
-    with ComparisonDisplay(new_screen(terminal=True)) as display:
+def test_a_low_terminal_shows_the_runs_that_fit(new_screen: NewScreen, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LINES", "5")
+    screen = new_screen(terminal=True)
+    with ComparisonDisplay(screen) as display:
         display(Planned(RUNS, ()))
         for run in RUNS:
             begin(display, run)
-        lines = frame(display)
-    assert [line[:11] for line in lines[1 : shown + 1]] == [run.ljust(11) for run in RUNS[:shown]]
-    assert lines[shown + 1 :] == ([f"and {6 - shown} more"] if shown < 6 else [])
+        display.live.refresh()
+        shown = screen_of(screen.text)
+    assert [line.split()[0] for line in shown] == ["0/6", *RUNS[:3], "..."]
+    assert screen_of(screen.text)[0].endswith("stopped")
 
 
 def test_no_color_means_none(new_screen: NewScreen, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -334,7 +318,7 @@ def test_a_stream_that_closes_does_not_stop_the_comparison(new_screen: NewScreen
         assert display.progress.ended == {RUNS[0]}
 
 
-def test_events_of_runs_nobody_announced_do_no_harm(new_screen: NewScreen) -> None:
+def test_events_of_unknown_runs_are_harmless(new_screen: NewScreen) -> None:
     with ComparisonDisplay(new_screen(terminal=True)) as display:
         inside(display, "unknown", stepped(1))
         display(ended("unknown"))
