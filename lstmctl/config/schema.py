@@ -18,6 +18,7 @@ from lstmctl.config.fields import (
     AboveZero,
     AtLeastOne,
     AtLeastZero,
+    Batch,
     BelowOne,
     Betas,
     BudgetField,
@@ -25,6 +26,7 @@ from lstmctl.config.fields import (
     Cell,
     Device,
     Fraction,
+    Layers,
     Levels,
     Names,
     Options,
@@ -32,6 +34,7 @@ from lstmctl.config.fields import (
     SeriesSplit,
     SomeNames,
     Split,
+    Threads,
     TimeStep,
     Zone,
 )
@@ -371,7 +374,7 @@ class Model(Section):
         default="lstm", description="The recurrence: rnn, lstm, gru, feedforward, or your own `module:Class`"
     )
     hidden: AtLeastOne = Field(default=256, description="Width of the hidden state, in units")
-    layers: AtLeastOne = Field(default=1, description="Recurrent layers stacked on each other")
+    layers: Layers = Field(default=1, description="Recurrent layers stacked on each other")
     embedding: AtLeastOne = Field(default=64, description="Width of the vector that stands for one symbol, in units")
     tie_embedding: bool = Field(
         default=False, description="Predict with the vectors that also read the symbols (language models)"
@@ -393,7 +396,7 @@ class Model(Section):
     channel_embedding: bool = Field(
         default=True, description="Tell the network which of several independent channels it forecasts (forecasts)"
     )
-    ensemble: AtLeastOne = Field(
+    ensemble: Layers = Field(
         default=1, description="Networks trained side by side whose forecasts are averaged (forecasts)"
     )
     direction: Literal["forward", "bidirectional"] = Field(
@@ -415,7 +418,7 @@ class Training(Section):
         description="How long: steps, epochs, targets that enter the loss (characters; windows of a forecast, by "
         "default 10 epochs), or seconds; k, M, G allowed",
     )
-    batch: AtLeastOne = Field(
+    batch: Batch = Field(
         default=32,
         description="Sequences side by side in one step (windows, each with all its channels, of a forecast)",
     )
@@ -489,9 +492,7 @@ class Settings(Section):
     model: Model = Field(default_factory=Model, description="The network")
     training: Training = Field(default_factory=Training, description="How the network is trained")
     device: Device = Field(default="auto", description="Where to compute: auto, cpu, cuda, cuda:0, mps")
-    threads: AtLeastOne | Literal["auto"] = Field(
-        default="auto", description="Threads of the processor to compute with"
-    )
+    threads: Threads | Literal["auto"] = Field(default="auto", description="Threads of the processor to compute with")
     seed: Annotated[int, Field(ge=0, le=2**63 - 1)] = Field(
         default=0, description="Start of every random stream: initialisation, order, dropout, sampling"
     )

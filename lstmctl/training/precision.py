@@ -17,6 +17,8 @@ log = logging.getLogger(__name__)
 
 WORTH_IT = 0.9
 """bfloat16 is taken when a step needs at most this share of float32's time."""
+LONGEST_TRIAL = 1.0
+"""Seconds after which a trial is not repeated."""
 
 
 def autocast(precision: str, device: torch.device) -> AbstractContextManager[object]:
@@ -97,9 +99,9 @@ def _multiplies_bfloat16(device: torch.device) -> bool:
 
 
 def _seconds(step: Callable[[], object], device: torch.device) -> float:
-    """Median over three runs."""
-    times = []
-    for _ in range(3):
+    """Median over three runs, or over fewer where these take more than `LONGEST_TRIAL` seconds."""
+    times: list[float] = []
+    while len(times) < 3 and sum(times) < LONGEST_TRIAL:
         started = time.perf_counter()
         step()
         if device.type == "cuda":
