@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from lstmctl.errors import UsageError
 from lstmctl.reporting.console import inert
-from lstmctl.storage import disk_errors, replace_file, require_folder
+from lstmctl.storage import ANOTHER_FILE, disk_errors, replace_file, require_folder
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -71,7 +71,8 @@ def write_figure(path: Path, draw: Draw) -> Path:
     kind = path.suffix[1:].lower()
     if kind not in ("png", "svg"):
         raise UsageError(f"a figure is a .png or a .svg file, and {path.name} is neither")
-    replace_file(path, _rendered(draw, (kind,), PAPER_WIDTH, "black", white=True, text_as="path")[kind])
+    content = _rendered(draw, (kind,), PAPER_WIDTH, "black", white=True, text_as="path")[kind]
+    replace_file(path, content, remedy=ANOTHER_FILE)
     return path
 
 
