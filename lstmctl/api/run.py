@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
@@ -26,6 +26,7 @@ from lstmctl.errors import DataError, RunError, UsageError
 from lstmctl.models.sequence_model import count_parameters
 from lstmctl.records import Backtest, Evaluation, Generated, Prediction, Score, SeriesForecast
 from lstmctl.runs.folder import CALIBRATION, RunFolder, find_run, runs_root
+from lstmctl.scoring import watched
 from lstmctl.tasks.forecast import Forecast
 from lstmctl.tasks.problem import Corpus, Problem
 from lstmctl.training.trainer import load_weights
@@ -183,15 +184,33 @@ class Run:
             ),
         )
 
-    def score(self, corpus: Corpus, part: str) -> Score:
+    def score(
+        self, corpus: Corpus, part: str, heard: Callable[[int, int], None] = lambda targets, in_all: None
+    ) -> Score:
         """Score the run alone.
+
+        Args:
+            corpus, part: what is scored.
+            heard: called after each batch with the targets that are scored and those of the whole part.
 
         Raises:
             DataError: a file of the corpus has become shorter since it was opened.
         """
-        for file in files_in_use(corpus):
+        files = files_in_use(corpus)
+        for file in files:
             file.require_whole()
-        return self.task.evaluate(self.model, self.task.part(corpus, part, self.device))
+        data = self.task.part(corpus, part, self.device)
+        done, in_all = 0, self.task.targets(data)
+
+        def watch(targets: int) -> None:
+            nonlocal done
+            done = min(done + targets, in_all)  # of a stream that has to be read twice, some count twice
+            heard(done, in_all)
+            for file in files:  # last: the next batch is gathered from them
+                file.require_whole()
+
+        with watched(watch):
+            return self.task.evaluate(self.model, data)
 
     def forecast(self, file: str | Path | None = None) -> list[SeriesForecast]:
         """How every series goes on; see `forecasting.forecast`."""

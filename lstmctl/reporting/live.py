@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING, TextIO
 
-from lstmctl.records import Evaluated, Event, Finished, Sampled, Started, Stepped
+from lstmctl.records import Concluding, Evaluated, Event, Finished, Sampled, Started, Stepped
 from lstmctl.reporting.console import encodable, inert, write_line
 from lstmctl.reporting.display import Display, bar
 from lstmctl.reporting.quantities import (
@@ -34,6 +34,8 @@ ROWS_LEFT_FREE = 4
 """Of a terminal, under a sample of several lines."""
 ROWS_WITHOUT_SAMPLE = 12
 """Below so many rows of a terminal no sample is shown."""
+SECONDS_OF_SILENCE = 10.0
+"""After the last step, before a stream that is not a terminal is told what takes so long."""
 
 
 class Progress:
@@ -51,6 +53,8 @@ class Progress:
         self.best: Evaluated | None = None
         self.sample: Sampled | None = None
         self.finished: Finished | None = None
+        self.concluding: Concluding | None = None
+        self.concluding_since = 0.0
         self._total = self._weight = 0.0
         self._measured: deque[tuple[int, float]] = deque(maxlen=RATE_REPORTS + 1)
         self._first_step = 0
@@ -78,6 +82,10 @@ class Progress:
                 self.sample = event
             case Finished():
                 self.finished = event
+            case Concluding():
+                if self.concluding is None or self.concluding.doing != event.doing:
+                    self.concluding_since = self.clock()
+                self.concluding = event
 
     @property
     def rate(self) -> float | None:
@@ -161,12 +169,28 @@ class TrainingDisplay(Display):
         super().__init__(stream, quiet=quiet)
         self.title = title
         self.progress = Progress(primary, clock)
+        self._said: tuple[float, float, str] | None = None
+        """When the work after the last step began, when a line about it was written last, and what is done."""
 
     def __call__(self, event: Event) -> None:
         """Take in one event of the run."""
         self.progress.take(event)
-        if isinstance(event, Evaluated) and not self.quiet and self._live is None:
+        if self.quiet or self._live is not None:
+            return
+        if isinstance(event, Evaluated):
             write_line(self.plain_line(event), self.stream)
+        elif isinstance(event, Concluding):
+            self._say(event)
+
+    def _say(self, event: Concluding) -> None:
+        """Write what is done after the last step, where that takes long: each thing as it begins, and its progress."""
+        now = self.progress.clock()
+        began, said, doing = self._said or (now, now, event.doing)
+        is_slow = now - began >= SECONDS_OF_SILENCE
+        if is_slow and (event.doing != doing or now - said >= SECONDS_OF_SILENCE):
+            write_line(event.doing + ("" if not event.share else f": {int(100 * event.share)} %"), self.stream)
+            said = now
+        self._said = (began, said, event.doing)
 
     def plain_line(self, event: Evaluated) -> str:
         """An evaluation as one line without colour or cursor movements."""
@@ -189,6 +213,8 @@ class TrainingDisplay(Display):
         now = self.progress
         lines = [Text(inert(self.title), style="bold")] if self.title else []
         lines.append(self._bar(width, ascii_only))
+        if (concluding := now.concluding) is not None:
+            lines.append(self._conclusion(concluding, width, ascii_only))
         lines += _filled(self._facts(), width)
         if now.losses:
             lines.append(Text(sparkline(now.losses, min(width, 60), ascii_only=ascii_only), style="cyan"))
@@ -199,7 +225,7 @@ class TrainingDisplay(Display):
         return lines
 
     def settle(self) -> None:
-        self.progress.sample = None  # what stays on the screen is the outcome
+        self.progress.sample = self.progress.concluding = None  # what stays on the screen is the outcome
 
     def _bar(self, width: int, ascii_only: bool) -> Text:
         from rich.text import Text
@@ -216,6 +242,16 @@ class TrainingDisplay(Display):
             after += f"  {duration(left)} left"
         room = min(40, width - len(before) - len(after))
         return Text.assemble((before, "bold"), *bar(room, now.share, ascii_only=ascii_only), after)
+
+    def _conclusion(self, concluding: Concluding, width: int, ascii_only: bool) -> Text:
+        from rich.text import Text
+
+        doing = concluding.doing
+        after = "" if concluding.share is None else f" {int(100 * concluding.share)} %"
+        after += f"  {duration(self.progress.clock() - self.progress.concluding_since)}"
+        room = min(40, width - len(doing) - len(after) - 1)
+        drawn = [] if concluding.share is None else bar(room, concluding.share, ascii_only=ascii_only)
+        return Text.assemble((doing, "bold"), " " if drawn else "", *drawn, after)
 
     def _facts(self) -> list[Text]:
         from rich.text import Text

@@ -168,6 +168,10 @@ class Problem(ABC):
     def evaluate(self, model: nn.Module, part: Part) -> Score:
         """The figures that are reported of a part."""
 
+    def targets(self, part: Part) -> int:
+        """How many targets `evaluate` scores in a part, as its batches count them."""
+        return len(part)
+
     def calibrate(self, model: nn.Module, part: Part) -> dict[str, Any] | None:
         """Once training is over, learn from the validation part how sure to be; what a run keeps of it, or None."""
         return None
