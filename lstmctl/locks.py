@@ -26,8 +26,8 @@ POLL = 0.01
 
 
 @contextmanager
-def locked(folder: Path) -> Iterator[None]:
-    """Hold a folder for writing, and delete what a killed holder left half-written.
+def locked(folder: Path, patience: float = PATIENCE) -> Iterator[None]:
+    """Hold a folder for writing, and delete what a killed holder left half-written; `patience` is in seconds.
 
     Raises:
         RunError: another process holds it, and the message names that process; or its lock is a link.
@@ -40,7 +40,7 @@ def locked(folder: Path) -> Iterator[None]:
         for name in (LOCK, MARKER):
             require_plain(folder / name)
         try:
-            release = _acquired(folder, PATIENCE)
+            release = _acquired(folder, patience)
         except Timeout as error:
             hint = "wait for it, or stop it"
             if (folder / MARKER).exists():  # of a process on another machine nobody here can say whether it runs

@@ -84,7 +84,17 @@ class Finished:
     reason: Literal["budget", "patience", "interrupted"]
 
 
-Event = Started | Stepped | Evaluated | Sampled | SavePoint | Saved | Finished
+@dataclass(frozen=True, slots=True)
+class Concluding:
+    """Training has ended, and the run is scored and reported."""
+
+    doing: str
+    """In words: `scoring the test part`."""
+    share: float | None = None
+    """How much of that is done, 0 to 1; None where it is not known."""
+
+
+Event = Started | Stepped | Evaluated | Sampled | SavePoint | Saved | Finished | Concluding
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,13 +3,36 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 
 import torch
 from torch import nn
 
 from lstmctl.protocols import Batch, Task, Totals
+
+Watcher = Callable[[int], None]
+_watcher: ContextVar[Watcher] = ContextVar("watcher", default=lambda targets: None)
+
+
+@contextmanager
+def watched(watcher: Watcher) -> Iterator[None]:
+    """Call `watcher` with the number of targets of each batch that is scored inside this context, before the next one
+    is gathered. It may raise an error to end the scoring."""
+    token = _watcher.set(watcher)
+    try:
+        yield
+    finally:
+        _watcher.reset(token)
+
+
+def reported(batches: Iterable[Batch]) -> Iterator[Batch]:
+    """The batches, each reported to the watcher once it is scored."""
+    watcher = _watcher.get()
+    for batch in batches:
+        yield batch
+        watcher(batch.units)
 
 
 @torch.no_grad()
@@ -18,7 +41,7 @@ def total(model: nn.Module, task: Task, batches: Iterable[Batch]) -> Totals:
     totals: Counter[str] = Counter()
     state = None
     with evaluating(model):
-        for batch in batches:
+        for batch in reported(batches):
             if batch.fresh or state is None:
                 state = task.initial_state(model, batch)
             scored, state = task.score(model, batch, state)

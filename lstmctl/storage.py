@@ -11,12 +11,16 @@ import stat
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
 from lstmctl.errors import ResourceError, RunError
 
 FULL = {errno.ENOSPC, errno.EFBIG, errno.EDQUOT}
+LEFTOVER = ".*.tmp-*"
+MOVE_THE_RUNS = "move the runs: LSTMCTL_RUNS=FOLDER"
+ANOTHER_FILE = "give a file on another disk"
 LARGEST_FILE = 2**29
 """Bytes of a log or of a file in JSON; the largest that were seen have a hundredth of it."""
 NO_SYNC = {errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP}
@@ -24,8 +28,12 @@ NO_SYNC = {errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP}
 
 
 @contextmanager
-def disk_errors(path: Path, size: int | None = None) -> Iterator[None]:
+def disk_errors(path: Path, size: int | None = None, *, remedy: str = MOVE_THE_RUNS) -> Iterator[None]:
     """Name the path, and the size where known, when the system refuses to write.
+
+    Args:
+        path, size: what is written.
+        remedy: what to do where the disk is full or may only be read.
 
     Raises:
         ResourceError: in place of any OSError inside.
@@ -34,7 +42,11 @@ def disk_errors(path: Path, size: int | None = None) -> Iterator[None]:
         yield
     except OSError as error:
         needed = f" ({size:,} bytes needed)" if size is not None else ""
-        hint = "free some space, or move the runs: LSTMCTL_RUNS=FOLDER" if error.errno in FULL else None
+        hint = None
+        if error.errno in FULL:
+            hint = f"free some space, or {remedy}"
+        elif error.errno == errno.EROFS:
+            hint = remedy
         raise ResourceError(f"{path} cannot be written{needed}: {error.strerror or error}", hint=hint) from error
 
 
@@ -46,13 +58,13 @@ def write_synced(path: Path, content: bytes) -> None:
         sync(file.fileno())
 
 
-def replace_file(path: Path, content: bytes) -> None:
-    """Put `content` at `path` in one step: readers see the old file or the new one.
+def replace_file(path: Path, content: bytes, *, remedy: str = MOVE_THE_RUNS) -> None:
+    """Put `content` at `path` in one step: readers see the old file or the new one. `remedy` is that of `disk_errors`.
 
     Raises:
         ResourceError: the disk is full or the folder is gone; the old file stands.
     """
-    with disk_errors(path, len(content)):
+    with disk_errors(path, len(content), remedy=remedy):
         temporary = path.with_name(f".{path.name}.tmp-{os.getpid()}")
         temporary.unlink(missing_ok=True)
         try:
@@ -197,9 +209,14 @@ def sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
+def is_leftover(name: str) -> bool:
+    """Return whether an interrupted write left a file or folder of this name."""
+    return fnmatchcase(name, LEFTOVER)
+
+
 def leftovers(folder: Path) -> list[Path]:
     """What interrupted writes left behind in a folder."""
-    return list(folder.glob(".*.tmp-*"))
+    return list(folder.glob(LEFTOVER))
 
 
 def remove_leftovers(folder: Path) -> None:

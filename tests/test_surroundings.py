@@ -242,15 +242,47 @@ assert (os.environ.get("MPLBACKEND"), os.getcwd()) == (backend, str(Path("a.png"
     assert (tmp_path / "a.png").read_bytes().startswith(b"\x89PNG")
 
 
-def test_a_config_is_copied_whole_or_not_at_all(lstmctl: Command, tmp_path: Path) -> None:
+@contextmanager
+def largest_file(size: int) -> Iterator[None]:
+    """Let no file grow beyond `size` bytes, as on a full disk."""
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     former = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (100, before[1]))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
     try:
-        code, _, err = lstmctl("config", "copy", "travellers", "my.yaml")
+        yield
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
         signal.signal(signal.SIGXFSZ, former)
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments"),
+    [
+        ("waves", ["forecast", "--output", "out.csv"]),
+        ("waves", ["forecast", "--output", "out.parquet"]),
+        ("waves", ["forecast", "--plot", "out.png"]),
+        ("waves", ["backtest", "--output", "out.csv"]),
+        ("small", ["predict", "--text", "Ann", "--output", "out.csv"]),
+        ("small", ["inspect", "gates", "--plot", "out.svg"]),
+    ],
+)
+def test_a_file_that_does_not_fit_on_the_disk_can_be_written_elsewhere(
+    name: str, arguments: list[str], trained: Trained, lstmctl: Command
+) -> None:
+    trained(name)
+    with largest_file(10):
+        code, _, err = lstmctl(*arguments)
+    assert code == 6, err
+    message, hint = err.splitlines()[-2:]
+    assert message.startswith(f"error: {arguments[-1]} cannot be written (")
+    assert message.endswith(" bytes needed): File too large")
+    assert hint == "hint: free some space, or give a file on another disk"
+    assert not Path(arguments[-1]).exists()
+
+
+def test_a_config_is_copied_whole_or_not_at_all(lstmctl: Command, tmp_path: Path) -> None:
+    with largest_file(100):
+        code, _, err = lstmctl("config", "copy", "travellers", "my.yaml")
     assert (code, err) == (
         6,
         "error: my.yaml cannot be written: File too large\nhint: free some space, or choose a FILE on another disk\n",

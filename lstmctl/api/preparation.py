@@ -16,6 +16,7 @@ from torch import nn
 
 from lstmctl import registry, shell
 from lstmctl.api.assembly import build_model, build_task, open_data
+from lstmctl.api.memory import require_memory
 from lstmctl.api.trained import Trained
 from lstmctl.cells.cell import Cell
 from lstmctl.cells.kernels import kernel_used
@@ -132,6 +133,7 @@ def assemble(
     processes.check_same(facts)
     task = build_task(settings, corpus)
     precision = choices.precision if choices else settings.training.precision
+    require_memory(settings, task, cell, device)
     model = build_model(settings, task, cell, "float32" if precision == "auto" else precision)
     if source is not None:
         _start_from(model, task, source, settings)

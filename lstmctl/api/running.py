@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from typing import Any, NoReturn
@@ -16,7 +17,7 @@ from lstmctl.api.run import Run
 from lstmctl.api.unchanged import trained_as
 from lstmctl.config import dump
 from lstmctl.data.series import SeriesCorpus
-from lstmctl.records import Event, Finished, Score
+from lstmctl.records import Concluding, Event, Finished, Score
 from lstmctl.reporting.run_page import write_report
 from lstmctl.runs.checkpoint import Snapshot
 from lstmctl.runs.folder import CALIBRATION, EVALUATION, RunFolder, now
@@ -27,6 +28,8 @@ from lstmctl.training.interruption import Interruption
 from lstmctl.training.recorder import follow, record
 
 Observer = Callable[[Event], None]
+SECONDS_BETWEEN_WORDS = 0.25
+"""How often at most an observer hears how far the scoring is."""
 
 
 def run_to_end(folder: RunFolder, assembled: Assembled, snapshot: Snapshot | None, observe: Observer) -> Run:
@@ -59,18 +62,47 @@ def run_to_end(folder: RunFolder, assembled: Assembled, snapshot: Snapshot | Non
             return Run(folder, trust=True)
         _forget_ending(folder)
         run = Run(folder, trust=True, device=assembled.choices.device)
+        concluding = _Concluding(observe)
+        concluding("scoring the validation part")
         calibration = run.task.calibrate(run.model, run.task.part(assembled.corpus, "validation", run.device))
         if calibration is not None:
             replace_json(folder.path / CALIBRATION, calibration)
             folder.update(calibrated=True)
         corpus = assembled.corpus
-        scores = {part: run.score(corpus, part) for part in ("validation", "test") if part in corpus.parts}
+        parts = [part for part in ("validation", "test") if part in corpus.parts]
+        scores = {part: run.score(corpus, part, concluding.scoring(part)) for part in parts}
         metrics = {"validation": None, "test": None, **{part: dict(score.metrics) for part, score in scores.items()}}
         if "arm" not in run.info:  # a comparison counts the baselines once for all its runs
+            concluding("computing baselines")
             replace_json(folder.path / EVALUATION, _evaluated(run, corpus, scores))
         facts["ended"] = now()
+        concluding("drawing the report")
         _end(folder, status="finished", stopped_by=finished.reason, metrics=metrics, **facts)
     return Run(folder, trust=True)
+
+
+class _Concluding:
+    """Tells an observer what is done once training has ended."""
+
+    def __init__(self, observe: Observer) -> None:
+        self.observe = observe
+
+    def __call__(self, doing: str) -> None:
+        self.observe(Concluding(doing))
+
+    def scoring(self, part: str) -> Callable[[int, int], None]:
+        """Begin with a part of the data; returns what is told of the targets scored and of those in all."""
+        doing = f"scoring the {part} part"
+        self.observe(Concluding(doing, 0.0))
+        told = time.monotonic()
+
+        def heard(targets: int, in_all: int) -> None:
+            nonlocal told
+            if time.monotonic() - told > SECONDS_BETWEEN_WORDS:
+                self.observe(Concluding(doing, targets / max(1, in_all)))
+                told = time.monotonic()
+
+        return heard
 
 
 def _forget_ending(folder: RunFolder) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
@@ -20,6 +20,7 @@ from lstmctl.errors import DataError, RunError, UsageError
 from lstmctl.models.sequence_model import count_parameters
 from lstmctl.records import Score
 from lstmctl.runs.folder import CALIBRATION, RunFolder
+from lstmctl.scoring import watched
 from lstmctl.tasks.problem import AnyProblem, Corpus
 from lstmctl.training.trainer import load_weights
 
@@ -142,12 +143,30 @@ class Trained:
             )
         return corpus
 
-    def score(self, corpus: Corpus, part: str) -> Score:
+    def score(
+        self, corpus: Corpus, part: str, heard: Callable[[int, int], None] = lambda targets, in_all: None
+    ) -> Score:
         """Score the run alone.
+
+        Args:
+            corpus, part: the data to score.
+            heard: called after each batch with the number of targets scored so far and the number in the whole part.
 
         Raises:
             DataError: a file of the corpus has become shorter since it was opened.
         """
-        for file in self.task.mapped_files(corpus):
+        files = self.task.mapped_files(corpus)
+        for file in files:
             file.require_whole()
-        return self.task.evaluate(self.model, self.task.part(corpus, part, self.device))
+        data = self.task.part(corpus, part, self.device)
+        done, in_all = 0, self.task.targets(data)
+
+        def watch(targets: int) -> None:
+            nonlocal done
+            done = min(done + targets, in_all)  # a stream that is read twice counts some targets twice
+            heard(done, in_all)
+            for file in files:  # last: the next batch is gathered from them
+                file.require_whole()
+
+        with watched(watch):
+            return self.task.evaluate(self.model, data)

@@ -18,7 +18,7 @@ from lstmctl.api.running import Observer, follow_to_end, run_to_end, write_input
 from lstmctl.config import LoadedConfig, from_mapping, load
 from lstmctl.errors import DivergedError, RunError
 from lstmctl.registry import cell_name
-from lstmctl.runs.folder import RunFolder, claim, list_runs, next_order, now, runs_root
+from lstmctl.runs.folder import RunFolder, claimed, list_runs, next_order, now, runs_root
 from lstmctl.training.distributed import Processes, joined, launch, restarts
 from lstmctl.training.interruption import termination_as_exit
 
@@ -83,13 +83,13 @@ def _begin_new(
             log.warning("%s", caveat)
         for warning in assembled.facts["data"].get("warnings", ()):
             log.warning("%s", warning)
-        folder = claim(runs_root(), f"{loaded.name}-{cell_name(loaded.settings.model.cell)}")
         facts = {"config": loaded.name, "initialised_from": init_from, "launch": launch()}
-        return begin(folder, assembled, observe, command=command, **facts)
+        with claimed(runs_root(), f"{loaded.name}-{cell_name(loaded.settings.model.cell)}") as folder:
+            return begin(folder, assembled, observe, command=command, **facts)
 
 
 def begin(folder: RunFolder, assembled: Assembled, observe: Observer, *, command: str, **facts: Any) -> Run:
-    """Train what is assembled from its first step, in a folder that is there and holds no run yet.
+    """Train what is assembled from its first step, in a folder that this process holds and that has no run yet.
 
     Args:
         folder, assembled: the place and the parts of the run.
@@ -99,12 +99,11 @@ def begin(folder: RunFolder, assembled: Assembled, observe: Observer, *, command
     Raises:
         RunError, DivergedError, ResourceError: see `train`.
     """
-    with folder.locked():
-        write_inputs(folder, assembled)
-        order = next_order(folder.path.parent)
-        # Last: a folder with this file can be resumed, whatever happens from here on.
-        folder.update(status="running", command=command, started=now(), order=order, **facts, **assembled.facts)
-        return run_to_end(folder, assembled, None, observe)
+    write_inputs(folder, assembled)
+    order = next_order(folder.path.parent)
+    # Last: a folder with this file can be resumed, whatever happens from here on.
+    folder.update(status="running", command=command, started=now(), order=order, **facts, **assembled.facts)
+    return run_to_end(folder, assembled, None, observe)
 
 
 def _begun(command: str) -> str | None:

@@ -164,9 +164,9 @@ class _Level:
     contexts: int
     """Number of grams in the previous level; the first level has a single context, the empty one."""
     keys: NDArray[np.int64]
-    counts: NDArray[np.int64]
+    counts: Integers
     """(grams,) number of occurrences."""
-    continuations: NDArray[np.int64]
+    continuations: Integers
     """(grams,) number of different symbols (or the beginning) that precede each gram; empty at the last level."""
 
     def find(self, context: NDArray[np.int64], symbol: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -176,9 +176,7 @@ class _Level:
         place = np.minimum(np.searchsorted(self.keys, key), len(self.keys) - 1)
         return np.where(self.keys[place] == key, place, -1)
 
-    def mix(
-        self, counts: NDArray[np.int64], context: NDArray[np.int64], gram: NDArray[np.int64], lower: Floats
-    ) -> Floats:
+    def mix(self, counts: Integers, context: NDArray[np.int64], gram: NDArray[np.int64], lower: Floats) -> Floats:
         """Combine symbol probabilities with those from the shorter context."""
         discount = _discounts(counts)[np.minimum(counts, 3)]
         owner = self.keys // self.vocabulary
@@ -192,11 +190,15 @@ class _Level:
 
 def _count(training: NDArray[np.int64], vocabulary: int, order: int) -> list[_Level]:
     """Count the levels of an n-gram model, at most one per symbol of the training text."""
+    order = min(order, len(training))
+    bits = max(1, (vocabulary - 1).bit_length())
+    if bits * order <= 64:
+        return _count_packed(training, vocabulary, order, bits)
     levels: list[_Level] = []
     # For each position in the text: the gram of the previous level that ends before it, and the one that ends at it.
     before, ending = np.zeros(len(training), np.int64), np.zeros(0, np.int64)
     contexts = 1
-    for length in range(1, min(order, len(training)) + 1):
+    for length in range(1, order + 1):
         keys, first, gram, counts = np.unique(
             before * vocabulary + training[length - 1 :], return_index=True, return_inverse=True, return_counts=True
         )
@@ -211,7 +213,51 @@ def _count(training: NDArray[np.int64], vocabulary: int, order: int) -> list[_Le
     return levels
 
 
-def _discounts(counts: NDArray[np.int64]) -> Floats:
+def _count_packed(training: NDArray[np.int64], vocabulary: int, order: int, bits: int) -> list[_Level]:
+    """The same levels, of symbols so few that a gram of the longest length fits into 64 bits.
+
+    A gram is the number that its symbols make, `bits` each, the first the highest. Sorted once, the longest grams have
+    those of every shorter length at their beginnings, in order; only the last symbols of the text begin none.
+    """
+    if not order:
+        return []
+    symbols = training.view(np.uint64)
+    longest = np.zeros(len(symbols) - order + 1, np.uint64)
+    for place in range(order):
+        longest <<= np.uint64(bits)
+        longest |= symbols[place : place + len(longest)]
+    beginning = int(longest[0])
+    rest = [int(symbol) for symbol in symbols[len(longest) :]]
+    longest.sort()
+    levels: list[_Level] = []
+    shorter = np.zeros(1, np.uint64)  # the empty gram
+    for length in range(1, order + 1):
+        beginnings = longest >> np.uint64(bits * (order - length))
+        starts = np.flatnonzero(np.append(True, beginnings[1:] != beginnings[:-1]))
+        grams, counts = beginnings[starts], np.diff(starts, append=len(beginnings)).astype(np.int32)
+        for first in range(len(rest) - length + 1):
+            packed = sum(
+                symbol << bits * (length - 1 - place) for place, symbol in enumerate(rest[first : first + length])
+            )
+            place = int(np.searchsorted(grams, np.uint64(packed)))
+            if place == len(grams) or int(grams[place]) != packed:
+                grams, counts = np.insert(grams, place, np.uint64(packed)), np.insert(counts, place, 0)
+            counts[place] += 1
+        if levels:
+            # A gram one symbol longer is one more continuation of the gram at its end. The very first gram of the
+            # text follows on the beginning instead.
+            ends = grams & np.uint64((1 << bits * (length - 1)) - 1)
+            continuations = np.bincount(np.searchsorted(shorter, ends), minlength=len(shorter)).astype(np.int32)
+            continuations[np.searchsorted(shorter, np.uint64(beginning >> bits * (order - length + 1)))] += 1
+            levels[-1] = replace(levels[-1], continuations=continuations)
+        contexts = np.searchsorted(shorter, grams >> np.uint64(bits)) if levels else np.zeros(len(grams), np.int64)
+        keys = contexts * vocabulary + (grams & np.uint64((1 << bits) - 1)).astype(np.int64)
+        levels.append(_Level(vocabulary, len(shorter), keys, counts, np.zeros(0, np.int32)))
+        shorter = grams
+    return levels
+
+
+def _discounts(counts: Integers) -> Floats:
     """Return the discounts for counts of 0, 1, 2, and 3 or more (Chen and Goodman 1999, modified Kneser–Ney smoothing).
 
     D1 = 1 - 2 Y n2 / n1, D2 = 2 - 3 Y n3 / n2, D3+ = 3 - 4 Y n4 / n3, with Y = n1 / (n1 + 2 n2), where nk is the number

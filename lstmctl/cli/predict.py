@@ -51,7 +51,7 @@ def predict(
     from lstmctl.config.schema import tasks_with
     from lstmctl.data.prediction_table import as_csv
     from lstmctl.reporting import console
-    from lstmctl.storage import replace_file
+    from lstmctl.storage import ANOTHER_FILE, replace_file
 
     run, file = run_and_table(run, file)
     lines = [line for one in text or () for line in (read_text_argument("-").splitlines() if one == "-" else [one])]
@@ -69,5 +69,5 @@ def predict(
     if output is None:
         stdout.write(table)
     else:
-        replace_file(output, table.encode())
+        replace_file(output, table.encode(), remedy=ANOTHER_FILE)
         console.write_line(str(output))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ SHARED = {
     "training.budget": "every arm has the same budget; `--match time` gives all the same time",
 }
 EXAMPLE = '--arm "wide: lstm model.hidden=512"'
+MOST_POINTS = 1000
 
 
 @dataclass(frozen=True)
@@ -81,7 +83,7 @@ def parse_grid(texts: Sequence[str]) -> list[tuple[str, ...]]:
     """Every combination of what `KEY=VALUE,VALUE,…` name, as overrides; one empty point where nothing is tuned.
 
     Raises:
-        UsageError: a text is not of that form, or tunes what all arms share.
+        UsageError: a text is not of that form, tunes what all arms share, or there are too many combinations.
     """
     axes: list[list[str]] = []
     keys: set[str] = set()
@@ -96,6 +98,11 @@ def parse_grid(texts: Sequence[str]) -> list[tuple[str, ...]]:
             )
         keys.add(key)
         axes.append([f"{key}={choice}" for choice in choices])
+    if (points := math.prod(map(len, axes))) > MOST_POINTS:
+        raise UsageError(
+            f"--tune gives {points:,} combinations to try on each arm; at most {MOST_POINTS:,}",
+            hint="tune fewer values",
+        )
     return list(itertools.product(*axes))
 
 

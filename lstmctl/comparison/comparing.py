@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 from collections.abc import Iterator, Mapping, Sequence
@@ -12,25 +13,27 @@ from pathlib import Path
 from typing import Any
 
 from lstmctl import shell
-from lstmctl.api.assembly import find_cell, open_data
+from lstmctl.api.assembly import build_task, find_cell, open_data
 from lstmctl.api.failures import memory_errors
 from lstmctl.comparison.arms import Arm, arms_of, parse_grid
-from lstmctl.comparison.execution import Interrupted, Observer, execute, status_of
+from lstmctl.comparison.execution import Interrupted, Observer, execute, require_as_planned, status_of
 from lstmctl.comparison.looking import look_inside
-from lstmctl.comparison.plan import Match, Plan, PlannedRun, read_plan, write_plan
-from lstmctl.comparison.planning import MOST_SEEDS, keep_sources, make_plan
+from lstmctl.comparison.plan import MOST_SEEDS, Match, Plan, PlannedRun, read_plan, write_plan
+from lstmctl.comparison.planning import keep_sources, make_plan
 from lstmctl.comparison.results import as_json, choose, gather
 from lstmctl.config import LoadedConfig, from_mapping, load
+from lstmctl.config.wording import shortened
 from lstmctl.errors import DataError, LstmctlError, RunError, UsageError
 from lstmctl.locks import locked
 from lstmctl.records import Comparison, Planned
 from lstmctl.registry import source_hash
 from lstmctl.reporting.comparison_page import write_comparison
 from lstmctl.reporting.comparison_words import DEVIATION_TO_WARN_OF
-from lstmctl.runs.comparisons import RESULT, find_comparison, next_comparison_order
+from lstmctl.runs.comparisons import PLAN, RESULT, find_comparison, next_comparison_order
 from lstmctl.runs.folder import FINAL, runs_root
-from lstmctl.runs.place import claim_folder
+from lstmctl.runs.place import claimed_folder
 from lstmctl.storage import remove_leftovers, replace_json, require_folder
+from lstmctl.tasks.problem import AnyProblem, Corpus
 from lstmctl.training.device import choose_device
 from lstmctl.training.interruption import termination_as_exit
 
@@ -96,8 +99,7 @@ def compare(
             command=command or "lstmctl.compare",
         )
         plan = plan.model_copy(update={"order": next_comparison_order(runs_root())})
-        folder = claim_folder(runs_root(), f"{loaded.name}-comparison")
-        with held(folder):
+        with claimed_folder(runs_root(), f"{loaded.name}-comparison") as folder:
             keep_sources(folder, plan)
             warn_of([plan], jobs)
             return complete(folder, plan, jobs, observe, command_to_resume(folder, plan, jobs))
@@ -286,12 +288,17 @@ def _warnings(plan: Plan, jobs: int) -> Iterator[str]:
 
 
 def _check_unchanged(folder: Path, plan: Plan) -> None:
-    """Half of the runs on other data, or with another cell, would make no comparison."""
+    """Raise an error where the data, a cell or a run is not what the plan says."""
+    settings = plan.arms[0].candidates[0].settings
     try:
-        corpus = open_data(plan.arms[0].candidates[0].settings, folder)
+        corpus = open_data(settings, folder)
     except DataError as error:
         raise DataError(str(error), hint="put it back where it was when the comparison was planned") from error
     plan.require_same_data(corpus.fingerprint)
+    _require_fit(folder / PLAN, plan, build_task(settings, corpus), corpus)
+    for run in [*plan.tuning_runs, *plan.runs(choose(folder, plan))]:
+        if status_of(folder, run) is not None:
+            require_as_planned(folder, plan, run)
     for arm in plan.arms:
         if arm.cell_source is None:
             continue
@@ -301,3 +308,25 @@ def _check_unchanged(folder: Path, plan: Plan) -> None:
             raise RunError(f"{kept} is not the source that {folder.name} was planned with")
         if source_hash(find_cell(arm.candidates[0].settings, folder)) != arm.cell_source:
             raise RunError(f"the source of {arm.cell} is not the one that {folder.name} was planned with")
+
+
+def _require_fit(path: Path, plan: Plan, task: AnyProblem, corpus: Corpus) -> None:
+    """Raises RunError where the plan at `path` reports what its task or its data does not have."""
+    facts = task.facts(corpus)
+    planned_and_found = {
+        "primary": (plan.primary, task.primary.name),
+        "lower_is_better": (plan.lower_is_better, task.primary.lower_is_better),
+        "unit": (plan.unit, task.unit),
+        "split": (plan.split, "test" if "test" in corpus.parts else "validation"),
+        **{f"data.{key}": (plan.data[key], facts.get(key)) for key in ("parts", "rows") if key in plan.data},
+    }
+    for key, (planned, found) in planned_and_found.items():
+        if planned != found:
+            raise RunError(
+                f"{path} is damaged: {key} is {_short(planned)}, but the task and the data give {_short(found)}",
+                hint="put the file back as it was, or begin a new comparison",
+            )
+
+
+def _short(value: object) -> str:
+    return shortened(json.dumps(value), 80)

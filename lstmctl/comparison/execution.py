@@ -17,9 +17,12 @@ from queue import Empty, SimpleQueue
 from typing import IO, Any
 
 from lstmctl.comparison.messages import error_of, event_of
-from lstmctl.comparison.plan import Plan, PlannedRun
+from lstmctl.comparison.plan import Plan, PlannedRun, differences
+from lstmctl.config import load
 from lstmctl.errors import LstmctlError, ResourceError, RunError
 from lstmctl.records import ComparisonEvent, RunBegan, RunEnded, RunEvent
+from lstmctl.registry import is_user_class
+from lstmctl.runs.comparisons import PLAN
 from lstmctl.runs.folder import FINAL, RunFolder
 from lstmctl.storage import disk_errors
 from lstmctl.training.interruption import Interruption
@@ -85,6 +88,24 @@ def value_of(info: Mapping[str, Any], run: PlannedRun, plan: Plan) -> float | No
     figures = info.get("metrics", {}).get("validation" if run.for_tuning else plan.split) or {}
     value = figures.get(plan.primary)
     return None if value is None else float(value)
+
+
+def require_as_planned(folder: Path, plan: Plan, run: PlannedRun) -> None:
+    """Refuse a run that was begun with other settings than its plan has: it is of another comparison.
+
+    Raises:
+        RunError: its settings differ.
+        ConfigError: its config is damaged, or names code that the plan does not.
+    """
+    settings = plan.settings(run)
+    path = RunFolder(folder / run.name).config_path()
+    # The plan's cell was consented to; a config that names another one was not.
+    found = load(str(path), trust=is_user_class(settings.model.cell)).settings
+    for key, planned, other in differences(settings, found):
+        raise RunError(
+            f"{folder / PLAN} plans {run.name} with {key} {planned}, but {path} has {other}",
+            hint=f"put back the file that does not belong here, or remove {folder / run.name} to train it anew",
+        )
 
 
 def execute(folder: Path, plan: Plan, runs: Sequence[PlannedRun], *, jobs: int, observe: Observer) -> None:

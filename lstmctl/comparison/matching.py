@@ -2,23 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
 from functools import cache
-from typing import Any
-
-import torch
-from torch import Tensor, nn
-from torch.overrides import TorchFunctionMode
 
 from lstmctl.api.assembly import build_model
+from lstmctl.api.memory import count_without_memory
 from lstmctl.cells.cell import Cell
 from lstmctl.config import Settings
 from lstmctl.errors import ConfigError
 from lstmctl.models.sequence_model import count_parameters
 from lstmctl.tasks.problem import AnyProblem
-
-VALUES = (Tensor.log_, Tensor.neg, Tensor.normal_, nn.init.normal_)
-"""Operations of the initialisers for which torch imports its compiler on the meta device. That takes seconds."""
 
 
 def with_parameters(settings: Settings, task: AnyProblem, cell: type[Cell], target: int) -> Settings:
@@ -53,26 +45,9 @@ def with_parameters(settings: Settings, task: AnyProblem, cell: type[Cell], targ
 def parameters_of(settings: Settings, task: AnyProblem, cell: type[Cell]) -> int:
     """All trainable numbers of the model that `settings` describe; it is built without its memory where that works."""
     try:
-        with torch.device("meta"), Undrawn():
-            return count_parameters(build_model(settings, task, cell, "float32"))
+        return count_without_memory(settings, task, cell)
     except (NotImplementedError, RuntimeError):  # a user's cell may look at its values
         return count_parameters(build_model(settings, task, cell, "float32"))
-
-
-class Undrawn(TorchFunctionMode):
-    """Skip `VALUES`: tensors on the meta device have none. Each returns a tensor like its first argument."""
-
-    def __torch_function__(
-        self,
-        function: Callable[..., Any],
-        types: object,
-        args: Sequence[Any] = (),
-        kwargs: Mapping[str, Any] | None = None,
-    ) -> Any:
-        kwargs = kwargs or {}
-        if function in VALUES:
-            return args[0] if args else kwargs["tensor"]
-        return function(*args, **kwargs)
 
 
 def _with_hidden(settings: Settings, hidden: int) -> Settings:

@@ -2,43 +2,85 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import json
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from lstmctl.comparison.arms import NAME
-from lstmctl.config import Settings
+from lstmctl.config import Settings, from_mapping
+from lstmctl.config.fields import Device, Threads
+from lstmctl.config.wording import shown
 from lstmctl.data.splitting import held_out
 from lstmctl.errors import ConfigError, RunError, UsageError
 from lstmctl.registry import is_user_class
 from lstmctl.runs.comparisons import PLAN
+from lstmctl.runs.facts import is_count
 from lstmctl.storage import read_json, read_plain, replace_file
 
+MOST_SEEDS = 1000
+LARGEST_SEED = 2**63 - 1
 Match = Literal["parameters", "hidden", "time"]
 
 
+def _settings(value: object) -> object:
+    """The settings that a config in the plan gives, with the rules between its sections."""
+    if not isinstance(value, Mapping):
+        return value
+    try:
+        return from_mapping(value)
+    except ConfigError as error:
+        raise ValueError("; ".join(error.problems)) from error
+
+
+def _plain(values: Mapping[str, Any]) -> Mapping[str, Any]:
+    json.dumps(values, allow_nan=False)  # raises ValueError for NaN and infinity
+    return values
+
+
+def _facts(data: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Check those facts about the data that the program relies on."""
+    for key in ("files", "warnings"):
+        texts = data.get(key, [])
+        if not isinstance(texts, list | tuple) or not all(isinstance(text, str) for text in texts):
+            raise ValueError(f"`{key}` is not a list of texts")
+    for key in ("parts", "rows"):  # series of different lengths have no rows in common
+        lengths = data.get(key)
+        if lengths is None and key == "rows":
+            continue
+        if not isinstance(lengths, Mapping) or not all(map(is_count, lengths.values())):
+            raise ValueError(f"`{key}` is not a length for each part")
+        if not {"training", "validation"} <= set(lengths):
+            raise ValueError(f"`{key}` lacks the training or the validation part")
+    return data
+
+
+Count = Annotated[int, Field(ge=0, le=LARGEST_SEED)]
+PlainMapping = Annotated[Mapping[str, Any], AfterValidator(_plain)]
+
+
 class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
 
 class Candidate(_Part):
     """An arm at one point of the tuning grid; the only one, at no point, where nothing is tuned."""
 
-    point: Mapping[str, Any]
+    point: PlainMapping
     """What tuning tries here, by dotted key."""
-    settings: Settings
+    settings: Annotated[Settings, BeforeValidator(_settings)]
     """The whole config but for the seed."""
-    parameters: int
+    parameters: Count
 
 
 class PlannedArm(_Part):
     """One side of a comparison, with everything its runs need."""
 
     name: Annotated[str, Field(pattern=f"^(?:{NAME.pattern})$")]
-    own: Mapping[str, Any]
+    own: PlainMapping
     """Its width, and what else it has of its own against the config, by dotted key."""
     cell_source: str | None
     """SHA-256 of a user's own cell; it lies beside the plan."""
@@ -51,32 +93,53 @@ class PlannedArm(_Part):
 
 
 class Plan(_Part):
-    """Arms, seeds, and what all of them share."""
+    """Arms, seeds, and what all of them share.
+
+    Raises:
+        ValueError: two arms have one name, or they differ in what all of them have to share.
+    """
 
     format: Literal[1] = 1
-    order: int = 0
+    order: Annotated[int, Field(ge=0)] = 0
     """Its number among the comparisons and sweeps of a folder; 0 inside a sweep and in plans of earlier versions."""
     config: str
     overrides: tuple[str, ...]
     command: str
     match: Match
-    target: int | None
+    target: Count | None
     """Parameters to match."""
-    seeds: Annotated[tuple[int, ...], Field(min_length=1)]
-    tuning_seed: int
-    device: str
-    precision: str
-    threads: int
-    jobs: int = 1
+    seeds: Annotated[tuple[Count, ...], Field(min_length=1, max_length=MOST_SEEDS)]
+    tuning_seed: Count
+    device: Device
+    precision: Annotated[str, Field(pattern="^(float32|bfloat16|float64)$")]
+    threads: Threads
+    jobs: Annotated[int, Field(ge=1)] = 1
     """The most runs that ever went at once: above one, no times are comparable."""
     unit: str
-    units: int
+    units: Count
     """Targets of one run of the config's own cell."""
     primary: str
     lower_is_better: bool
     split: Literal["test", "validation"]
-    data: Mapping[str, Any]
+    data: Annotated[PlainMapping, AfterValidator(_facts)]
     arms: Annotated[tuple[PlannedArm, ...], Field(min_length=1)]
+
+    @model_validator(mode="after")
+    def _agrees_with_itself(self) -> Self:
+        if self.seeds != tuple(range(self.seeds[0], self.seeds[0] + len(self.seeds))):
+            raise ValueError("its seeds do not follow one another")
+        if len({arm.name.lower() for arm in self.arms}) < len(self.arms):
+            raise ValueError("it names an arm twice")
+        if self.split not in self.data["parts"]:
+            raise ValueError(f"it reports the {self.split} part, which its data does not have")
+        shared = self.arms[0].candidates[0].settings
+        for arm in self.arms:
+            for candidate in arm.candidates:
+                if candidate.settings.model.cell != arm.cell:
+                    raise ValueError(f"arm {arm.name} has candidates with different cells")
+                for key, first, own in differences(shared, candidate.settings, besides=("model", "training")):
+                    raise ValueError(f"arm {self.arms[0].name} has {key} {first}, and arm {arm.name} has {own}")
+        return self
 
     def arm(self, name: str) -> PlannedArm:
         """The arm called `name`."""
@@ -190,8 +253,10 @@ def read_plan(folder: Path, *, trust: bool) -> Plan:
     try:
         plan = Plan.model_validate_json(read_plain(path))
     except ValidationError as error:
-        first = error.errors()[0]
-        raise RunError(f"{path} is damaged: {'.'.join(map(str, first['loc']))}: {first['msg']}") from error
+        first = error.errors(include_url=False)[0]
+        where = "".join(f"{part}." for part in first["loc"])[:-1]
+        reason = first["ctx"]["error"] if first["type"] == "value_error" else first["msg"]
+        raise RunError(f"{path} is damaged: {f'{where}: ' if where else ''}{reason}") from error
     named = [candidate.settings.model.cell for arm in plan.arms for candidate in arm.candidates]
     if (own := next(filter(is_user_class, named), None)) and not trust:
         raise ConfigError(
@@ -199,6 +264,19 @@ def read_plan(folder: Path, *, trust: bool) -> Plan:
             hint="add `--trust` if you know that code",
         )
     return plan
+
+
+def differences(one: Settings, other: Settings, *, besides: Collection[str] = ()) -> Iterator[tuple[str, str, str]]:
+    """Yield each setting that differs between two configs: its dotted key and its two values, as text.
+
+    Args:
+        one, other: the configs.
+        besides: sections that are left out.
+    """
+    first, second = (dict(dotted(config.model_dump(mode="json", exclude=set(besides)))) for config in (one, other))
+    for key in {**first, **second}:
+        if first.get(key) != second.get(key):
+            yield key, shown(first.get(key)), shown(second.get(key))
 
 
 def dotted(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:

@@ -17,7 +17,16 @@ from lstmctl.api.preparation import Assembled, Choices, assemble
 from lstmctl.cells.cell import Cell
 from lstmctl.comparison.arms import Arm
 from lstmctl.comparison.matching import with_parameters
-from lstmctl.comparison.plan import Candidate, Match, Plan, PlannedArm, dotted, for_tuning
+from lstmctl.comparison.plan import (
+    LARGEST_SEED,
+    MOST_SEEDS,
+    Candidate,
+    Match,
+    Plan,
+    PlannedArm,
+    dotted,
+    for_tuning,
+)
 from lstmctl.config import LoadedConfig, Settings, derive
 from lstmctl.errors import ConfigError, LstmctlError, UsageError
 from lstmctl.models.sequence_model import count_parameters
@@ -25,8 +34,6 @@ from lstmctl.seeds import stream
 from lstmctl.storage import replace_file
 from lstmctl.training.budget import seconds_a_step
 
-MOST_SEEDS = 1000
-LARGEST_SEED = 2**63 - 1
 TRIAL_SECONDS = 2.0
 """Spent on each arm to learn how long its steps take, where time is what is matched."""
 

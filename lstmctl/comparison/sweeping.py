@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import reduce
 from pathlib import Path
 from typing import Any, TypeVar
@@ -31,10 +31,18 @@ from lstmctl.errors import ConfigError, LstmctlError, RunError, UsageError
 from lstmctl.records import Comparison, ComparisonEvent, Planned, Sweep
 from lstmctl.reporting.sweep_page import write_sweep
 from lstmctl.reporting.sweep_words import value_name
-from lstmctl.runs.comparisons import REPORT, SWEEP, are_folder_names, find_comparison, next_comparison_order
+from lstmctl.runs.comparisons import (
+    PLAN,
+    REPORT,
+    SWEEP,
+    SweepContents,
+    find_comparison,
+    next_comparison_order,
+    read_sweep,
+)
 from lstmctl.runs.folder import runs_root
-from lstmctl.runs.place import claim_folder
-from lstmctl.storage import disk_errors, read_json, replace_json
+from lstmctl.runs.place import claimed_folder
+from lstmctl.storage import disk_errors, replace_json
 from lstmctl.training.interruption import Interruption, termination_as_exit
 
 EXAMPLE = "--sweep data.length=50,100,200"
@@ -106,15 +114,14 @@ def sweep(
         named = dict(zip(values, configs, strict=True))
         plans = _for_each(key, values, lambda value: plan(value, named[value]))
         _require_one_figure(key, values, plans)
-        folder = claim_folder(runs_root(), f"{loaded.name}-sweep")
-        with held(folder):
+        with claimed_folder(runs_root(), f"{loaded.name}-sweep") as folder:
             names = _names(key, values)
             for name, one in zip(names, plans, strict=True):
                 with disk_errors(folder / name):
                     (folder / name).mkdir()
                 keep_sources(folder / name, one)
                 write_plan(folder / name, one)
-            contents = _Contents(key, tuple(found), tuple(names), next_comparison_order(runs_root()))
+            contents = SweepContents(key, tuple(found), tuple(names), next_comparison_order(runs_root()))
             _write(folder, contents)
             return _complete(folder, contents, plans, jobs, observe)
 
@@ -141,11 +148,12 @@ def resume_sweep(
     """
     folder = find_comparison(str(name), runs_root(), or_sweep=True, seeds=seeds)
     with termination_as_exit(), held(folder), memory_errors():
-        contents = _read(folder)
+        contents = read_sweep(folder)
         plans = [
             plan_to_resume(folder / one, seeds=seeds, device=device, jobs=jobs, trust=trust)
             for one in contents.comparisons
         ]
+        _require_one_sweep([folder / one / PLAN for one in contents.comparisons], plans)
         return _complete(folder, contents, plans, jobs, observe)
 
 
@@ -181,32 +189,7 @@ def sweep_as_json(result: Sweep) -> dict[str, Any]:
     }
 
 
-@dataclass(frozen=True)
-class _Contents:
-    """What `sweep.json` says; all else stands in the plans of the comparisons."""
-
-    key: str
-    values: tuple[Any, ...]
-    comparisons: tuple[str, ...]
-    """Folders inside the sweep's, one for each value."""
-    order: int = 0
-    """Its number among the comparisons and sweeps of a folder; 0 in those of earlier versions."""
-
-
-def _read(folder: Path) -> _Contents:
-    path = folder / SWEEP
-    contents = read_json(path)
-    if isinstance(form := contents.get("format"), int) and form > 1:
-        raise RunError(f"{path} has format {form} of a newer lstmctl; this one reads 1")
-    key, values, names = (contents.get(name) for name in ("key", "values", "comparisons"))
-    match key, values, names:
-        case str(), [_, *_], [*_] if len(values) == len(names) and are_folder_names(names):
-            order = contents.get("order")
-            return _Contents(key, tuple(values), tuple(names), order if type(order) is int else 0)
-    raise RunError(f"{path} is damaged: it names no comparisons")
-
-
-def _write(folder: Path, contents: _Contents) -> None:
+def _write(folder: Path, contents: SweepContents) -> None:
     replace_json(
         folder / SWEEP,
         {
@@ -219,7 +202,7 @@ def _write(folder: Path, contents: _Contents) -> None:
     )
 
 
-def _complete(folder: Path, contents: _Contents, plans: Sequence[Plan], jobs: int, observe: Observer) -> Sweep:
+def _complete(folder: Path, contents: SweepContents, plans: Sequence[Plan], jobs: int, observe: Observer) -> Sweep:
     """Make what is missing of every comparison, one after the other, and report."""
     folders = [folder / name for name in contents.comparisons]
     if pending := [plan for one, plan in zip(folders, plans, strict=True) if is_pending(one, plan)]:
@@ -304,6 +287,18 @@ def _require_one_figure(key: str, values: Sequence[str], plans: Sequence[Plan]) 
                 f"--sweep {key}: {values[0]} is scored by {plans[0].primary} on the {plans[0].split} part, {value} by "
                 f"{plan.primary} on the {plan.split} part; there is no curve through both"
             )
+
+
+def _require_one_sweep(paths: Sequence[Path], plans: Sequence[Plan]) -> None:
+    """Raises RunError where the plans at `paths` do not have the same arms and report the same metric of one part."""
+    for path, plan in zip(paths, plans, strict=True):
+        for what in ("primary", "split"):
+            first, own = getattr(plans[0], what), getattr(plan, what)
+            if own != first:
+                raise RunError(f"{path} has {what} {own}, but {paths[0]} has {first}: they are not of one sweep")
+        first, own = (", ".join(arm.name for arm in one.arms) for one in (plans[0], plan))
+        if own != first:
+            raise RunError(f"{path} has the arms {own}, but {paths[0]} has {first}: they are not of one sweep")
 
 
 def _names(key: str, values: Sequence[str]) -> list[str]:

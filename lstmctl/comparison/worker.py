@@ -21,8 +21,8 @@ from lstmctl.api.assembly import find_cell
 from lstmctl.api.failures import cell_faults, memory_errors
 from lstmctl.api.preparation import Choices, assemble
 from lstmctl.api.resuming import resume
-from lstmctl.api.run import load_run
 from lstmctl.api.training import begin
+from lstmctl.comparison.execution import require_as_planned
 from lstmctl.comparison.messages import Channel, failure, told
 from lstmctl.comparison.plan import Plan, PlannedRun, read_plan
 from lstmctl.errors import DivergedError, LstmctlError, RunError
@@ -60,14 +60,11 @@ def make_run(folder: Path, plan: Plan, planned: PlannedRun, observe: Callable[[E
     """
     run = RunFolder(folder / planned.name)
     settings = plan.settings(planned)
-    own_cell = is_user_class(settings.model.cell)
     require_folder(run.path)
     if run.has_begun:
-        # The plan's cell was consented to; a config that names another one was not.
-        if load_run(run.path, trust=own_cell).settings != settings:
-            raise RunError(f"{run.config_path()} is not what was planned", hint=f"remove {run.path} to make it anew")
+        require_as_planned(folder, plan, planned)
         elsewhere = [f"device={plan.device}"] if run.info().get("device") != plan.device else []
-        resume(run.path, elsewhere, trust=own_cell, observe=observe)
+        resume(run.path, elsewhere, trust=is_user_class(settings.model.cell), observe=observe)
         return
     with disk_errors(run.path):
         shutil.rmtree(run.path, ignore_errors=True)  # of a process killed before it wrote anything of worth
@@ -79,7 +76,8 @@ def make_run(folder: Path, plan: Plan, planned: PlannedRun, observe: Callable[[E
         plan.require_same_data(assembled.facts["data"])
         if assembled.facts["cell_source"] != plan.arm(planned.arm).cell_source:
             raise RunError(f"the source of {settings.model.cell} changed since the comparison was planned")
-        begin(run, assembled, observe, command=plan.command, config=plan.config, arm=planned.arm)
+        with run.locked():
+            begin(run, assembled, observe, command=plan.command, config=plan.config, arm=planned.arm)
 
 
 def _obey_parent() -> None:

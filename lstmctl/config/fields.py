@@ -24,6 +24,8 @@ from lstmctl.words import near, plural
 _USER_CLASS = r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*:[A-Za-z_]\w*"
 _DEVICE = r"auto|cpu|cuda|cuda:[0-9]{1,3}|mps"
 LONE_SURROGATE = re.compile("[\ud800-\udfff]")  # no file in UTF-8 can hold one, config.yaml included
+MOST_CELLS = 1000
+"""Recurrent layers of a whole network, those of an ensemble together."""
 _MOST_LEVELS = 16
 _LARGEST = 2**63 - 1
 
@@ -315,3 +317,8 @@ AboveZero = Annotated[float, Field(gt=0, le=1e30)]
 AtLeastZero = Annotated[float, Field(ge=0, le=1e30)]
 """The limits keep products of settings far below the largest float32."""
 AtLeastOne = Annotated[int, Field(ge=1, le=2**31 - 1)]
+Layers = Annotated[int, Field(ge=1, le=MOST_CELLS)]
+Batch = Annotated[int, Field(ge=1, le=10**6)]
+Threads = Annotated[int, Field(ge=1, le=1024)]
+"""The limits of these three keep a slip of the finger from building modules, gathering lanes or starting threads for
+hours."""

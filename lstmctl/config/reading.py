@@ -117,12 +117,12 @@ class _Loader(yaml.SafeLoader):
         """Nodes below each finished anchor, once every alias is expanded."""
 
     def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
-        event: Any = self.peek_event()  # a node event, whose attributes the published types leave out
+        event: Any = self.peek_event()  # type: ignore[no-untyped-call]  # a node event, whose attributes the published types leave out
         position = _position(event.start_mark)
         if isinstance(event, yaml.AliasEvent):
             if event.anchor not in self.sizes:
                 raise _ReadingError(f"`*{event.anchor}` refers to no finished `&{event.anchor}` above it", position)
-            self.get_event()
+            self.get_event()  # type: ignore[no-untyped-call]
             self._count(self.sizes[event.anchor], f"aliases expand to more than {MOST_NODES:,} values", position)
             use = copy.copy(self.anchors[event.anchor])
             use.start_mark = event.start_mark

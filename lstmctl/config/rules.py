@@ -11,11 +11,14 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import Any
 
+from lstmctl.config.fields import MOST_CELLS
 from lstmctl.config.reading import Path
 from lstmctl.config.schema import READ_BY, Forecast, LanguageModel
 from lstmctl.config.wording import shown
 
 Found = tuple[Path, str]  # the key at fault, and the problem
+MOST_DRAWN = 2**28
+"""Most steps of drawn sequences in memory at once: some 3 GB."""
 
 
 def broken_rules(sections: Mapping[str, Any]) -> Iterator[Found]:
@@ -188,14 +191,33 @@ def _linear_is_direct(task: Any, model: Any) -> Iterator[Found]:
         )
 
 
+def _cells_are_few(model: Any) -> Iterator[Found]:
+    if model.layers * model.ensemble > MOST_CELLS:
+        yield (
+            ("model", "layers"),
+            f"{model.layers} in each of {model.ensemble} networks are more than {MOST_CELLS} layers in all; "
+            f"at most {MOST_CELLS // model.ensemble}",
+        )
+
+
+def _drawn_sequences_are_few(data: Any, training: Any) -> Iterator[Found]:
+    if data.source != "synthetic":
+        return
+    for path, count in ((("data", "held_out"), data.held_out), (("training", "batch"), training.batch)):
+        if 0 < (most := MOST_DRAWN // data.length) < count:
+            yield path, f"{count} sequences of data.length {data.length} are too many to draw; at most {most}"
+
+
 RULES: tuple[tuple[tuple[str, ...], Callable[..., Iterator[Found]]], ...] = (
     (("task", "data"), _source_fits_task),
     (("data",), _a_column_has_one_use),
     (("task", "data", "training"), _budget_noun_fits_task),
     (("task", "model"), _direction_fits_task),
+    (("data", "training"), _drawn_sequences_are_few),
     (("training",), _accumulate_divides_batch),
     (("task", "training"), _separate_windows_have_no_past),
     (("task", "training"), _windows_double),
+    (("model",), _cells_are_few),
     (("model",), _residual_joins_equal_widths),
     (("task",), _segment_divides),
     (("task",), _decoding_goes_through_a_horizon),

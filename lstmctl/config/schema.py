@@ -18,6 +18,7 @@ from lstmctl.config.fields import (
     AboveZero,
     AtLeastOne,
     AtLeastZero,
+    Batch,
     BelowOne,
     Betas,
     BudgetField,
@@ -25,6 +26,7 @@ from lstmctl.config.fields import (
     Cell,
     Device,
     Fraction,
+    Layers,
     Levels,
     Names,
     Options,
@@ -32,6 +34,7 @@ from lstmctl.config.fields import (
     SeriesSplit,
     SomeNames,
     Split,
+    Threads,
     TimeStep,
     Zone,
 )
@@ -410,7 +413,7 @@ class Model(Section):
         default="lstm", description="The recurrent cell: rnn, lstm, gru, feedforward, or your own `module:Class`"
     )
     hidden: AtLeastOne = Field(default=256, description="Width of the hidden state, in units")
-    layers: AtLeastOne = Field(default=1, description="Number of stacked recurrent layers")
+    layers: Layers = Field(default=1, description="Number of stacked recurrent layers")
     embedding: AtLeastOne = Field(default=64, description="Width of the vector that represents a symbol, in units")
     tie_embedding: bool = Field(
         default=False, description="Use the input embedding for the output too (language models)"
@@ -432,7 +435,7 @@ class Model(Section):
     channel_embedding: bool = Field(
         default=True, description="Add an embedding of the channel if channels are independent (forecasts)"
     )
-    ensemble: AtLeastOne = Field(
+    ensemble: Layers = Field(
         default=1, description="Networks trained in parallel whose forecasts are averaged (forecasts)"
     )
     direction: Literal["forward", "bidirectional"] = Field(
@@ -454,7 +457,7 @@ class Training(Section):
         description="Amount of training: steps, epochs, targets that enter the loss (characters; windows of a "
         "forecast, by default 10 epochs), or seconds; with k, M or G if needed",
     )
-    batch: AtLeastOne = Field(
+    batch: Batch = Field(
         default=32,
         description="Sequences processed together in one step (for forecasts: windows, each with all its channels)",
     )
@@ -528,7 +531,7 @@ class Settings(Section):
     model: Model = Field(default_factory=Model, description="The network")
     training: Training = Field(default_factory=Training, description="Training of the network")
     device: Device = Field(default="auto", description="Device to compute on: auto, cpu, cuda, cuda:0, mps")
-    threads: AtLeastOne | Literal["auto"] = Field(default="auto", description="Number of CPU threads")
+    threads: Threads | Literal["auto"] = Field(default="auto", description="Number of CPU threads")
     seed: Annotated[int, Field(ge=0, le=2**63 - 1)] = Field(
         default=0, description="Seed of all random streams: initialisation, order, dropout, sampling"
     )

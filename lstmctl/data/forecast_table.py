@@ -11,7 +11,7 @@ import polars
 
 from lstmctl.errors import UsageError
 from lstmctl.records import SeriesForecast
-from lstmctl.storage import replace_file
+from lstmctl.storage import ANOTHER_FILE, replace_file
 
 KINDS = (".csv", ".parquet")
 
@@ -76,7 +76,7 @@ def write_forecast_table(
         frame.write_csv(content)
     else:
         frame.with_columns([_times(frame[name]) for name in ("ds", "cutoff") if name in frame]).write_parquet(content)
-    replace_file(path, content.getvalue())
+    replace_file(path, content.getvalue(), remedy=ANOTHER_FILE)
 
 
 def _times(text: polars.Series) -> polars.Series:

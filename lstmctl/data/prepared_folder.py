@@ -15,7 +15,7 @@ from typing import IO, Any, Literal, Protocol
 
 from lstmctl.errors import DataError, ResourceError, RunError
 from lstmctl.locks import HOLDER, LOCK, locked
-from lstmctl.storage import disk_errors
+from lstmctl.storage import FULL, disk_errors
 
 HEADER = "prepared.json"
 PROGRESS = "progress.json"
@@ -149,7 +149,8 @@ def folder_errors(path: Path, size: int | None = None) -> Iterator[None]:
             yield
     except ResourceError as error:
         full = "free some space and give the command again: it goes on where it was; or "
-        hint = (full if error.hint else "") + "prepare it elsewhere: --to FOLDER"
+        is_full = isinstance(error.__cause__, OSError) and error.__cause__.errno in FULL
+        hint = (full if is_full else "") + "prepare it elsewhere: --to FOLDER"
         raise ResourceError(str(error), hint=hint) from error
 
 

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 from lstmctl.errors import UsageError
 from lstmctl.reporting.console import inert
 from lstmctl.reporting.palette import ON_PAGE
-from lstmctl.storage import disk_errors, replace_file, require_folder
+from lstmctl.storage import ANOTHER_FILE, disk_errors, replace_file, require_folder
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -85,7 +85,7 @@ class Plot:
         kind = path.suffix[1:].lower()
         if kind not in ("png", "svg"):
             raise UsageError(f"a figure is a .png or a .svg file, and {path.name} is neither")
-        replace_file(path, _rendered(self.draw, (kind,))[kind])
+        replace_file(path, _rendered(self.draw, (kind,))[kind], remedy=ANOTHER_FILE)
         return path
 
     def svg(self, size: Literal["wide", "narrow"] = "wide") -> str:

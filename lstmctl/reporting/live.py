@@ -14,7 +14,7 @@ from rich.panel import Panel
 from rich.text import Text
 
 from lstmctl.metrics import metric
-from lstmctl.records import Evaluated, Event, Finished, Sampled, Started, Stepped
+from lstmctl.records import Concluding, Evaluated, Event, Finished, Sampled, Started, Stepped
 from lstmctl.reporting.console import inert, write_line
 from lstmctl.reporting.display import Display, bar_line
 from lstmctl.reporting.quantities import (
@@ -39,6 +39,8 @@ MOST_CHANNELS = 8
 PANEL_BORDERS = 4
 """Columns of a panel's borders and their padding."""
 ENDINGS = {"budget": "done", "patience": "stopped early", "interrupted": "interrupted"}
+SECONDS_OF_SILENCE = 10.0
+"""Time after the last step before a stream that is not a terminal is told what takes so long."""
 
 
 class TrainingProgress:
@@ -55,6 +57,8 @@ class TrainingProgress:
         self.best: Evaluated | None = None
         self.sample: Sampled | None = None
         self.finished: Finished | None = None
+        self.concluding: Concluding | None = None
+        self.concluding_since = 0.0
         self._total = self._weight = 0.0
         self._measured: deque[tuple[int, float]] = deque(maxlen=RATE_REPORTS + 1)
         self._first_step = 0
@@ -86,6 +90,10 @@ class TrainingProgress:
                 self.sample = event
             case Finished():
                 self.finished = event
+            case Concluding():
+                if self.concluding is None or self.concluding.doing != event.doing:
+                    self.concluding_since = self.clock()
+                self.concluding = event
 
     @property
     def rate(self) -> float | None:
@@ -150,12 +158,28 @@ class TrainingDisplay(Display):
     ) -> None:
         super().__init__(stream, quiet=quiet)
         self.progress = TrainingProgress(clock)
+        self._said: tuple[float, float, str] | None = None
+        """When the work after the last step began, when a line about it was last written, and what is being done."""
 
     def __call__(self, event: Event) -> None:
         """Add one event of the run."""
         self.progress.take(event)
-        if isinstance(event, Evaluated) and not self.quiet and self.live is None:
+        if self.quiet or self.live is not None:
+            return
+        if isinstance(event, Evaluated):
             write_line(self.plain_line(event), self.stream)
+        elif isinstance(event, Concluding):
+            self._say(event)
+
+    def _say(self, event: Concluding) -> None:
+        """Write what is done after the last step, where that takes long: each thing as it begins, and its progress."""
+        now = self.progress.clock()
+        began, said, doing = self._said or (now, now, event.doing)
+        is_slow = now - began >= SECONDS_OF_SILENCE
+        if is_slow and (event.doing != doing or now - said >= SECONDS_OF_SILENCE):
+            write_line(event.doing + ("" if not event.share else f": {int(100 * event.share)} %"), self.stream)
+            said = now
+        self._said = (began, said, event.doing)
 
     def plain_line(self, event: Evaluated) -> str:
         """Return an evaluation as one line without colour or cursor movements."""
@@ -176,7 +200,10 @@ class TrainingDisplay(Display):
         now = self.progress
         if not now.steps:
             return Group(Text("preparing", style="dim"))
-        parts: list[RenderableType] = [self._bar(), Columns(self._facts(), padding=(0, 3))]
+        parts: list[RenderableType] = [self._bar()]
+        if (concluding := now.concluding) is not None:
+            parts.append(self._conclusion(concluding))
+        parts.append(Columns(self._facts(), padding=(0, 3)))
         if now.losses:
             ascii_only = self.console.options.ascii_only
             losses = sparkline(now.losses, min(self.width, LONGEST_SPARKLINE), ascii_only=ascii_only)
@@ -188,7 +215,7 @@ class TrainingDisplay(Display):
         return Group(*parts)
 
     def settle(self) -> None:
-        self.progress.sample = None
+        self.progress.sample = self.progress.concluding = None  # what stays on the screen is the outcome
 
     def _bar(self) -> RenderableType:
         now = self.progress
@@ -197,6 +224,12 @@ class TrainingDisplay(Display):
         if now.finished is not None:
             ending = ENDINGS[now.finished.reason]
         return bar_line(Text(f"step {count(now.step)}/{count(now.steps)}", style="bold"), now.share, ending)
+
+    def _conclusion(self, concluding: Concluding) -> RenderableType:
+        elapsed = duration(self.progress.clock() - self.progress.concluding_since)
+        if concluding.share is None:
+            return Text(f"{concluding.doing}  {elapsed}", style="bold")
+        return bar_line(Text(concluding.doing, style="bold"), concluding.share, elapsed)
 
     def _facts(self) -> list[Text]:
         now = self.progress

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import json
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 from lstmctl.errors import RunError
 from lstmctl.locks import is_locked
+from lstmctl.runs.facts import is_count
 from lstmctl.storage import read_json
 from lstmctl.words import near
+
+log = logging.getLogger(__name__)
 
 PLAN, RESULT, SWEEP, REPORT = "plan.json", "comparison.json", "sweep.json", "report.html"
 
@@ -23,11 +30,11 @@ def list_sweeps(root: Path) -> list[Path]:
     return _in_order(root, SWEEP)
 
 
-def are_folder_names(names: object) -> bool:
+def are_folder_names(names: object) -> TypeGuard[list[str]]:
     """Return whether all are names of different folders beside each other, which no path leads out of."""
     return (
         isinstance(names, list)
-        and all(isinstance(name, str) and name not in ("", ".", "..") for name in names)
+        and all(isinstance(name, str) and name not in ("", ".", "..") and len(name) < 256 for name in names)
         and all(Path(name).name == name and "\0" not in name for name in names)
         and len(set(names)) == len(names)
     )
@@ -64,42 +71,108 @@ def find_comparison(name: str, root: Path, *, or_sweep: bool = False, seeds: int
 
 
 def summarise_comparison(folder: Path) -> dict[str, Any]:
-    """Name, path, status, arms and runs of a comparison; a damaged one says so as its status."""
+    """Name, path, status, arms and runs of a comparison; where it is damaged, its status says so and a warning why."""
     row: dict[str, Any] = {"comparison": folder.name, "path": str(folder), "status": "damaged", "arms": [], "runs": 0}
     try:
-        plan = read_json(folder / PLAN)
-        row |= {
-            "arms": [str(arm["name"]) for arm in plan["arms"]],
-            "runs": len(plan["arms"]) * len(plan["seeds"]),
-            "status": _status(folder),
-        }
-    except (RunError, KeyError, TypeError):
-        pass
+        arms, seeds = _arms_and_seeds(folder)
+        row |= {"arms": arms, "runs": len(arms) * seeds, "status": _status(folder)}
+    except RunError as error:
+        log.warning("%s", error)
     return row
 
 
 def summarise_sweep(folder: Path) -> dict[str, Any]:
-    """Name, path, status, key, values, arms and runs of a sweep; a damaged one says so as its status."""
+    """Name, path, status, key, values, arms and runs of a sweep; where it is damaged, its status says so and a warning
+    why."""
     row: dict[str, Any] = {"sweep": folder.name, "path": str(folder), "status": "damaged"}
     row |= {"key": None, "values": [], "arms": [], "runs": 0}
     try:
-        plan = read_json(folder / SWEEP)
-        if not are_folder_names(plan["comparisons"]):
-            return row
-        inner = [folder / name for name in plan["comparisons"]]
-        told = [summarise_comparison(comparison) for comparison in inner]
-        if any(one["status"] == "damaged" for one in told):
-            return row
+        contents = read_sweep(folder)
+        planned = [_arms_and_seeds(folder / name) for name in contents.comparisons]
         row |= {
-            "key": str(plan["key"]),
-            "values": list(plan["values"]),
-            "arms": told[0]["arms"],
-            "runs": sum(one["runs"] for one in told),
+            "key": contents.key,
+            "values": list(contents.values),
+            "arms": planned[0][0],
+            "runs": sum(len(arms) * seeds for arms, seeds in planned),
             "status": _status(folder),
         }
-    except (RunError, KeyError, TypeError, IndexError):
-        pass
+    except RunError as error:
+        log.warning("%s", error)
     return row
+
+
+@dataclass(frozen=True)
+class SweepContents:
+    """What `sweep.json` says; everything else is in the plans of the comparisons."""
+
+    key: str
+    """The setting, dotted: `data.length`."""
+    values: tuple[Any, ...]
+    """As the config has them, in the order in which they were asked for."""
+    comparisons: tuple[str, ...]
+    """Folders inside the sweep's, one for each value."""
+    order: int = 0
+    """Its number among the comparisons and sweeps of a folder; 0 in those of earlier versions."""
+
+
+def read_sweep(folder: Path) -> SweepContents:
+    """Read `sweep.json`.
+
+    Raises:
+        RunError: it is missing, damaged, or of a newer format.
+    """
+    path = folder / SWEEP
+    contents = read_json(path)
+    if isinstance(form := contents.get("format"), int) and form > 1:
+        raise RunError(f"{path} has format {form} of a newer lstmctl; this one reads 1")
+    key, values, names = (contents.get(name) for name in ("key", "values", "comparisons"))
+    if not isinstance(key, str) or not isinstance(values, list) or not all(map(_is_plain, values)):
+        raise RunError(f"{path} is damaged: it names no setting with its values")
+    if not are_folder_names(names) or len(names) != len(values) or not names:
+        raise RunError(f"{path} is damaged: it names no comparisons, one for each value")
+    return SweepContents(key, tuple(values), tuple(names), _order_in(contents) or 0)
+
+
+def _is_plain(value: object) -> bool:
+    """Return whether a value from JSON can be written as JSON again: NaN and infinity cannot."""
+    try:
+        json.dumps(value, allow_nan=False)
+    except ValueError:
+        return False
+    return True
+
+
+def _arms_and_seeds(folder: Path) -> tuple[list[str], int]:
+    """The names of a comparison's arms and the number of its seeds.
+
+    Raises:
+        RunError: its plan is damaged, or a run in its folder is of another task.
+    """
+    path = folder / PLAN
+    plan = read_json(path)
+    arms, seeds = plan.get("arms"), plan.get("seeds")
+    names = [arm.get("name") if isinstance(arm, dict) else None for arm in arms] if isinstance(arms, list) else None
+    if not are_folder_names(names) or not names:
+        raise RunError(f"{path} is damaged: it names no arms")
+    if not isinstance(seeds, list) or not seeds or not all(map(is_count, seeds)):
+        raise RunError(f"{path} is damaged: it names no seeds")
+    task = _task_in(plan)
+    for name in (f"{arm}-seed-{seed}" for arm in names for seed in seeds):
+        info = folder / name / "run.json"
+        if task is not None and info.is_file() and (found := read_json(info).get("task", task)) != task:
+            raise RunError(f"{path} plans runs with task.type {task}, but {info.parent} has {found!s:.40}")
+    return names, len(seeds)
+
+
+def _task_in(plan: Mapping[str, Any]) -> str | None:
+    """The task that a plan's first arm is of; None where the plan does not say."""
+    found: Any = plan
+    for key in ("arms", 0, "candidates", 0, "settings", "task", "type"):
+        try:
+            found = found[key]
+        except (LookupError, TypeError):
+            return None
+    return found if isinstance(found, str) else None
 
 
 def _status(folder: Path) -> str:
@@ -113,17 +186,14 @@ def _is_finished(folder: Path, seeds: int | None = None) -> bool:
     try:
         if not (folder / SWEEP).is_file():
             return _is_compared(folder, seeds)
-        names = read_json(folder / SWEEP)["comparisons"]
-        if not are_folder_names(names):
-            return False
+        names = read_sweep(folder).comparisons
         return (folder / REPORT).is_file() and all(_is_compared(folder / name, seeds) for name in names)
-    except (RunError, KeyError, TypeError):  # damaged: going on says so
+    except RunError:  # going on says so
         return False
 
 
 def _is_compared(folder: Path, seeds: int | None) -> bool:
-    enough = seeds is None or len(read_json(folder / PLAN)["seeds"]) >= seeds
-    return enough and (folder / RESULT).is_file()
+    return (folder / RESULT).is_file() and (seeds is None or _arms_and_seeds(folder)[1] >= seeds)
 
 
 def _in_order(root: Path, *marks: str) -> list[Path]:
@@ -135,10 +205,13 @@ def _order(folder: Path) -> tuple[int, int, str]:
     for mark in (SWEEP, PLAN):
         if (folder / mark).is_file():
             try:
-                order = read_json(folder / mark).get("order")
+                order = _order_in(read_json(folder / mark))
             except RunError:
                 order = None
-            if type(order) is int:
-                return order, 0, folder.name
-            return 0, (folder / mark).stat().st_mtime_ns, folder.name
+            return (0, (folder / mark).stat().st_mtime_ns, folder.name) if order is None else (order, 0, folder.name)
     return 0, 0, folder.name
+
+
+def _order_in(contents: Mapping[str, Any]) -> int | None:
+    order = contents.get("order")
+    return order if type(order) is int and order >= 0 else None

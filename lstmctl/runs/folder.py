@@ -15,7 +15,7 @@ from lstmctl.locks import is_locked, locked
 from lstmctl.runs.checkpoints import Checkpoints
 from lstmctl.runs.comparisons import PLAN, SWEEP, list_comparisons, list_sweeps
 from lstmctl.runs.facts import Facts, checked_facts
-from lstmctl.runs.place import claim_folder
+from lstmctl.runs.place import claimed_folder
 from lstmctl.storage import leftovers, read_json, remove_leftovers, replace_json, require_folder
 from lstmctl.words import near
 
@@ -129,13 +129,15 @@ class RunFolder:
         return is_locked(self.path)
 
 
-def claim(root: Path, stem: str) -> RunFolder:
-    """Make `root`/`stem`-NNN with the first free number; two processes never get the same.
+@contextmanager
+def claimed(root: Path, stem: str) -> Iterator[RunFolder]:
+    """Make `root`/`stem`-NNN with the first free number, and hold it for writing; see `place.claimed_folder`.
 
     Raises:
-        ResourceError: the folder cannot be made.
+        ResourceError: the folder cannot be made or locked.
     """
-    return RunFolder(claim_folder(root, stem))
+    with claimed_folder(root, stem) as path:
+        yield RunFolder(path)
 
 
 def list_runs(root: Path) -> list[RunFolder]:
@@ -251,8 +253,11 @@ def _named(name: str, root: Path) -> RunFolder:
             raise RunError(
                 f"{path} is a sweep of comparisons; name a run of one of them", hint=f"such as {runs or 'none yet'}"
             )
-    if Path(name).is_dir():
-        raise RunError(f"{name} is a folder without run.json: not a run of lstmctl")
+    for path in (root / name, Path(name)):
+        if path.is_dir():
+            raise RunError(
+                f"{path} is a folder without run.json: not a run of lstmctl, or one that was killed before it began"
+            )
     hint = near(Path(name).name, [folder.name for folder in list_runs(root)]) or "lstmctl runs list shows what there is"
     raise RunError(f"no run `{name}`, neither as a folder nor under {root}", hint=hint)
 

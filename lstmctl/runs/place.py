@@ -1,30 +1,142 @@
-"""A new folder on the disk, claimed by number."""
+"""A new folder on the disk, claimed by number, and removed again where nothing came of it."""
 
 from __future__ import annotations
 
+import os
 import re
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
-from lstmctl.storage import disk_errors
+from lstmctl.errors import ResourceError, RunError
+from lstmctl.locks import HOLDER, LOCK, MARKER, locked
+from lstmctl.runs.comparisons import PLAN
+from lstmctl.storage import disk_errors, is_leftover, remove_leftovers
+
+LOCKS = {LOCK, MARKER, HOLDER}
+INPUTS = {"config.yaml", "encoding.json"}
+"""What a run is made from; besides them, the source of a user's own cell."""
+ATTEMPTS = 100
 
 
-def claim_folder(root: Path, stem: str) -> Path:
-    """Make `root`/`stem`-NNN with the first free number; two processes never get the same.
+@contextmanager
+def claimed_folder(root: Path, stem: str) -> Iterator[Path]:
+    """Make `root`/`stem`-NNN with the first free number, and hold it for writing; no other process gets the same.
+
+    Folders of the same stem that a killed process claimed and in which nothing has begun are removed first. The new one
+    is removed as well if an error leaves this context before anything has begun in it.
 
     Raises:
-        ResourceError: the folder cannot be made.
+        ResourceError: the folder cannot be made or locked.
     """
     with disk_errors(root):
         root.mkdir(parents=True, exist_ok=True)
-        taken = [
-            int(match[1]) for path in root.iterdir() if (match := re.fullmatch(rf"{re.escape(stem)}-(\d+)", path.name))
-        ]
-        number = max(taken, default=0) + 1
-        while True:
-            path = root / f"{stem}-{number:03d}"
-            try:
-                path.mkdir()
-            except FileExistsError:
-                number += 1
-                continue
-            return path
+        for path in _numbered(root, stem).values():
+            _remove_if_abandoned(path)
+    with ExitStack() as stack:
+        path = _held(root, stem, stack)
+        try:
+            yield path
+        except BaseException:
+            if is_unused(path):
+                _clear(path)
+                stack.close()
+                _remove(path)
+            raise
+
+
+def is_unused(folder: Path) -> bool:
+    """Return whether nothing has begun in a folder that was claimed: it holds locks alone, or inputs with the file that
+    names the process which wrote them."""
+    try:
+        entries = list(os.scandir(folder))
+        names = {entry.name for entry in entries}
+        return names <= LOCKS or (HOLDER in names and all(map(_is_input, entries)))
+    except OSError:
+        return False
+
+
+def _is_input(entry: os.DirEntry[str]) -> bool:
+    if entry.is_dir(follow_symlinks=False):  # of a comparison inside a sweep
+        return all(_is_file_of(one, {PLAN}) for one in list(os.scandir(entry)))
+    return _is_file_of(entry, LOCKS | INPUTS)
+
+
+def _is_file_of(entry: os.DirEntry[str], names: set[str]) -> bool:
+    is_named = entry.name in names or entry.name.endswith(".py") or is_leftover(entry.name)
+    return is_named and entry.is_file(follow_symlinks=False)
+
+
+def _held(root: Path, stem: str, stack: ExitStack) -> Path:
+    """Make the folder and lock it. A process that looks for unused folders may remove it in between; then the next
+    number is taken."""
+    for attempt in range(ATTEMPTS):
+        with disk_errors(root):
+            path = _made(root, stem)
+        try:
+            stack.enter_context(locked(path))
+        except ResourceError:
+            if path.is_dir() or attempt + 1 == ATTEMPTS:
+                for name in LOCKS:
+                    with suppress(OSError):
+                        (path / name).unlink()
+                _remove(path)
+                raise
+        except RunError:
+            continue
+        else:
+            if is_unused(path):  # else another process had it, and is done
+                return path
+            stack.close()
+    raise RunError(f"no folder {root / stem}-NNN can be had: other processes take each of them")
+
+
+def _made(root: Path, stem: str) -> Path:
+    number = max(_numbered(root, stem), default=0) + 1
+    while True:
+        path = root / f"{stem}-{number:03d}"
+        try:
+            path.mkdir()
+        except FileExistsError:
+            number += 1
+            continue
+        return path
+
+
+def _numbered(root: Path, stem: str) -> dict[int, Path]:
+    """The folders of a stem by their numbers."""
+    pattern = re.compile(rf"{re.escape(stem)}-(\d+)")
+    return {int(match[1]): path for path in root.iterdir() if (match := pattern.fullmatch(path.name))}
+
+
+def _remove_if_abandoned(folder: Path) -> None:
+    if not is_unused(folder):
+        return
+    try:
+        with locked(folder, patience=0):
+            if not is_unused(folder):  # its process was quicker
+                return
+            _clear(folder)
+    except (RunError, ResourceError):  # its process still holds it, or it may not be written
+        return
+    _remove(folder)
+
+
+def _clear(folder: Path) -> None:
+    """Delete all files, the lock too; only its holder may call this. Who waits for the lock will make a new one."""
+    with suppress(OSError):
+        remove_leftovers(folder)
+        for path in folder.iterdir():
+            if path.is_dir():
+                _clear(path)
+                path.rmdir()
+            elif path.name != HOLDER:
+                path.unlink()
+
+
+def _remove(folder: Path) -> None:
+    """Remove a cleared folder, unless another process has locked it since."""
+    with suppress(OSError):
+        if os.name == "nt":  # where a lock that is held cannot be deleted
+            (folder / LOCK).unlink(missing_ok=True)
+        folder.rmdir()

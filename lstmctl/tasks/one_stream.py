@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from lstmctl.protocols import Batch, ModelState, Task, Totals
-from lstmctl.scoring import evaluating, total
+from lstmctl.scoring import evaluating, reported, total
 from lstmctl.tasks.windows import alongside, streamed
 
 LANES = 32
@@ -48,7 +48,7 @@ def stream_total(model: nn.Module, task: Task, symbols: Tensor) -> Totals:
         zero = task.initial_state(model, guessing[0])
         begun = _handed_on(_read(model, task, guessing, zero)[1])
         for _ in range(READINGS):
-            totals, ended = _read(model, task, alongside(symbols, starts, length, WINDOW), begun)
+            totals, ended = _read(model, task, reported(alongside(symbols, starts, length, WINDOW)), begun)
             begun, guess = _handed_on(ended), begun
             if _agree(begun, guess):
                 last = tuple(tuple(part[-1:] for part in layer) for layer in ended)

@@ -207,6 +207,10 @@ class Problem(ABC, Generic[ConfigT, CorpusT, ModelT, BatchT, PartT]):
     def evaluate(self, model: ModelT, part: PartT) -> Score:
         """The figures that are reported of a part."""
 
+    def targets(self, part: Any) -> int:
+        """Return the number of targets that `evaluate` scores in a part, as its batches count them."""
+        return len(part)
+
     def calibrate(self, model: ModelT, part: PartT) -> dict[str, Any] | None:
         """Once training is over, learn from the validation part how sure to be; what a run keeps of it, or None."""
         return None

@@ -17,6 +17,8 @@ Model = TypeVar("Model", bound=nn.Module)
 
 CALIBRATION_SHARE = 0.03
 """Share of a time budget spent on measuring the duration of a step."""
+LONGEST_CALIBRATION = 30.0
+"""Most seconds spent on that."""
 EVALUATION_RESERVE = 0.1
 """Share of a time budget reserved for evaluations, samples and checkpoints."""
 TRIAL_STEPS = 3
@@ -50,6 +52,7 @@ def seconds_a_step(trainer: Trainer, trial: float) -> float:
 
 
 def _steps_in(seconds: float, trainer: Trainer) -> int:
-    each = seconds_a_step(trainer, CALIBRATION_SHARE * seconds)
-    steps = max(1, int(seconds * (1 - CALIBRATION_SHARE - EVALUATION_RESERVE) / each))
+    calibration = min(CALIBRATION_SHARE * seconds, LONGEST_CALIBRATION)
+    each = seconds_a_step(trainer, calibration)
+    steps = max(1, int((seconds * (1 - EVALUATION_RESERVE) - calibration) / each))
     return trainer.processes.from_first(lambda: steps)

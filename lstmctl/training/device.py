@@ -8,13 +8,15 @@ import platform
 import re
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import torch
 
 from lstmctl.errors import ConfigError
 from lstmctl.words import plural
+
+CONTAINER_LIMITS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
 
 
 def choose_device(name: str, local_rank: int | None = None) -> torch.device:
@@ -153,3 +155,18 @@ def peak_memory(device: str) -> int | None:
 
     most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return most if sys.platform == "darwin" else most * 1024
+
+
+def memory_of(device: torch.device) -> int | None:
+    """All memory of a device in bytes, with the machine's swap and within a container's limit; None where unknown."""
+    if device.type == "cuda":
+        return int(torch.cuda.get_device_properties(device).total_memory)
+    limits = []
+    if device.type == "cpu":
+        with suppress(OSError):  # not Linux
+            content = Path("/proc/meminfo").read_text(encoding="ascii", errors="replace")
+            limits.append(1024 * sum(map(int, re.findall(r"^(?:MemTotal|SwapTotal):\s*(\d+) kB", content, re.M))))
+        for path in CONTAINER_LIMITS:
+            with suppress(OSError, ValueError):  # there is no limit
+                limits.append(int(Path(path).read_text(encoding="ascii")))
+    return min(filter(None, limits), default=None)

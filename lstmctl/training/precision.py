@@ -17,6 +17,8 @@ log = logging.getLogger(__name__)
 
 WORTH_IT = 0.9
 """bfloat16 is chosen if a step takes at most this share of the time in float32."""
+LONGEST_TRIAL = 1.0
+"""Seconds after which a trial is not repeated."""
 
 
 def autocast(precision: str, device: torch.device) -> AbstractContextManager[object]:
@@ -97,9 +99,9 @@ def _multiplies_bfloat16(device: torch.device) -> bool:
 
 
 def _seconds(step: Callable[[], object], device: torch.device) -> float:
-    """Return the median of three runs, in seconds."""
-    times = []
-    for _ in range(3):
+    """Return the median of three runs in seconds, or of fewer if they take more than `LONGEST_TRIAL`."""
+    times: list[float] = []
+    while len(times) < 3 and sum(times) < LONGEST_TRIAL:
         started = time.perf_counter()
         step()
         if device.type == "cuda":

@@ -33,7 +33,8 @@ from lstmctl.training.optimisation import WeightAverage, averaged, build_optimiz
 from lstmctl.training.precision import autocast
 
 REPORTS = 400
-"""Minimum number of loss reports per run."""
+"""Minimum number of loss reports per run, besides those at steps that are powers of two."""
+MOST_STEPS_BETWEEN_REPORTS = 1000
 EVALUATIONS = 10
 SECONDS_BETWEEN_SAVES = 300.0
 LARGEST_LOSS = 1e9
@@ -107,7 +108,7 @@ class Trainer:
             LstmctlError: another process ended.
         """
         progress, settings = self.progress, self.settings
-        report_every = max(1, self.steps // REPORTS)
+        report_every = max(1, min(self.steps // REPORTS, MOST_STEPS_BETWEEN_REPORTS))
         evaluate_every = _every(settings.evaluate_every, math.ceil(self.steps / EVALUATIONS))
         sample_every = _every(settings.sample_every, evaluate_every)
         save_every = _every(settings.save_every, evaluate_every)
@@ -121,7 +122,7 @@ class Trainer:
         while not (over := self._over()):
             norm, rate = self._step()
             step, last = progress.step, progress.step == self.steps
-            if step % report_every == 0 or last:
+            if step % report_every == 0 or step & (step - 1) == 0 or last:
                 yield self._report(rate, norm)
             if self.validation is not None and (step % evaluate_every == 0 or last):
                 evaluated = self._evaluate(self.validation)

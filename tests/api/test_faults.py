@@ -6,6 +6,7 @@ import json
 import math
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -301,6 +302,65 @@ def test_a_read_only_runs_folder(small_config: Path, small_disk: Path, monkeypat
     with pytest.raises(ResourceError, match="lock cannot be written: Read-only file system"):
         resume(run)
     assert load_run(run).generate("Ann", length=3)[0].text  # what only reads still works
+
+
+@pytest.fixture
+def failing_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of its own that `fail` makes read-only with files open on it, as a disk error does."""
+    image, disk = tmp_path / "image", tmp_path / "failing"
+    disk.mkdir()
+    with image.open("wb") as file:
+        file.truncate(2**24)
+    for command in (["mkfs.ext4", "-q", "-F", str(image)], ["mount", "-o", "loop", str(image), str(disk)]):
+        try:
+            made = subprocess.run(command, capture_output=True, text=True, check=False)
+        except FileNotFoundError:
+            pytest.skip(f"there is no {command[0]} here")
+        if made.returncode != 0:
+            pytest.skip(f"no file system may be made here: {made.stderr.strip()}")
+    yield disk
+    subprocess.run(["umount", "-l", str(disk)], check=True)
+
+
+def fail(disk: Path) -> None:
+    subprocess.run(["mount", "-o", "remount,abort", str(disk)], capture_output=True, check=False)
+    with pytest.raises(OSError, match="Read-only file system"):
+        (disk / "probe").touch()
+
+
+@pytest.mark.parametrize("moment", [Saved, Evaluated, Finished])
+def test_a_disk_that_turns_read_only_names_what_failed_first_and_the_checkpoint_that_stands(
+    moment: type[Event],
+    small_config: Path,
+    undisturbed: dict[str, Any],
+    failing_disk: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    monkeypatch.setenv("LSTMCTL_RUNS", str(failing_disk))
+    saved: list[int] = []
+    failed: list[int] = []
+
+    def observe(event: Event) -> None:
+        if isinstance(event, Saved):
+            saved.append(event.step)
+        if isinstance(event, moment) and event.step >= 20 and not failed:
+            fail(failing_disk)
+            failed.append(event.step)
+
+    with pytest.raises(ResourceError) as caught:
+        train(small_config, observe=observe)
+    run = failing_disk / RUN.name
+    assert re.match(rf"{run}/\S+ cannot be written.*: Read-only file system$", str(caught.value)), str(caught.value)
+    assert "lock" not in str(caught.value)
+    assert caught.value.hint is not None
+    assert caught.value.hint.startswith(f"the checkpoint of step {saved[-1]} in {run} stands")
+    with pytest.raises(ResourceError, match="lock cannot be written: Read-only file system"):
+        resume(run)
+    assert load_run(run).generate("Ann", length=3)[0].text
+    copy = shutil.copytree(run, tmp_path / RUN.name)
+    assert resume(copy).status == "finished"
+    assert left_by(copy) == undisturbed
 
 
 @pytest.mark.parametrize(

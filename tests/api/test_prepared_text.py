@@ -17,7 +17,7 @@ from lstmctl.cells.lstm import LSTM
 from lstmctl.config import load
 from lstmctl.data.preparing_text import prepare_text
 from lstmctl.errors import DataError
-from lstmctl.records import Event, Stepped
+from lstmctl.records import Concluding, Event, Stepped
 from lstmctl.runs.folder import RunFolder
 
 
@@ -91,4 +91,19 @@ def test_a_file_that_becomes_shorter_while_it_trains_is_named_and_ends_no_proces
 
     with pytest.raises(DataError, match=f"{symbols} has become shorter while it was in use: 100 bytes, of "):
         train(small_config, [f"data.text={prepared}"], observe=shorten)
+    assert Run(RunFolder(Path("runs/small-lstm-001"))).status == "failed"
+
+
+def test_a_file_that_becomes_shorter_while_the_run_is_scored_is_named_and_ends_no_process(
+    small_config: Path, prepared: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lstmctl.api.running.SECONDS_BETWEEN_WORDS", -1.0)  # a word after every batch
+    symbols = prepared / "symbols.bin"
+
+    def shorten(event: Event) -> None:
+        if isinstance(event, Concluding) and event.doing == "scoring the test part" and event.share:
+            os.truncate(symbols, 100)
+
+    with pytest.raises(DataError, match=f"{symbols} has become shorter while it was in use: 100 bytes, of "):
+        train(small_config, [f"data.text={prepared}", "training.budget=2 steps"], observe=shorten)
     assert Run(RunFolder(Path("runs/small-lstm-001"))).status == "failed"

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 import lstmctl
-from lstmctl.records import Evaluated, Event, Finished, Saved, Started, Stepped
+from lstmctl.records import Concluding, Evaluated, Event, Finished, Saved, Started, Stepped
 
 
 def test_everything_promised_is_there_and_nothing_else() -> None:
@@ -54,7 +54,13 @@ def test_a_notebook_can_train_from_a_mapping_and_watch(text_file: Path, capsys: 
     assert [event.step for event in events if isinstance(event, Stepped)] == [1, 2, 3, 4]
     assert [event.step for event in events if isinstance(event, Evaluated)] == [2, 4]
     assert isinstance(events[0], Started)
-    assert isinstance(events[-1], Finished)
+    assert [event.reason for event in events if isinstance(event, Finished)] == ["budget"]
+    assert list(dict.fromkeys(event.doing for event in events if isinstance(event, Concluding))) == [
+        "scoring the validation part",
+        "scoring the test part",
+        "computing baselines",
+        "drawing the report",
+    ]
     assert all(event.path.name == f"step-{event.step}" for event in events if isinstance(event, Saved))
     assert capsys.readouterr() == ("", "")
     assert config["training"]["budget"] == "4 steps"  # type: ignore[index]

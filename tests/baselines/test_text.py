@@ -214,3 +214,15 @@ def test_what_cannot_be_is_refused() -> None:
         NGram(text(0, 2), 2, 1)
     with pytest.raises(ValueError, match="symbols must be between 0 and 1"):
         NGram(text(0), 2, 1).nats(text(0, -1))
+
+
+@given(st.lists(st.integers(0, 3), max_size=60), st.integers(1, 8))
+def test_both_ways_of_counting_give_the_same(symbols: list[int], order: int) -> None:
+    training = np.array(symbols, np.int64)
+    packed = NGram(training, VOCABULARY, order)
+    wide = NGram(training, 2**40, order)  # too many symbols for a gram of two or more to fit into 64 bits
+    for one, other in zip(packed._levels, wide._levels, strict=True):
+        assert one.counts.tolist() == other.counts.tolist()
+        assert one.continuations.tolist() == other.continuations.tolist()
+        assert (one.keys // VOCABULARY).tolist() == (other.keys // 2**40).tolist()
+        assert (one.keys % VOCABULARY).tolist() == (other.keys % 2**40).tolist()

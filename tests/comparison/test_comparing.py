@@ -380,7 +380,7 @@ def test_a_run_that_is_not_what_was_planned_is_not_gone_on_with(finished: Path) 
     info = json.loads((run / "run.json").read_text())
     (run / "run.json").write_text(json.dumps({**info, "status": "interrupted"}))
     (run / "config.yaml").write_text((run / "config.yaml").read_text().replace("clip: 1.0", "clip: 9.0"))
-    with pytest.raises(RunError, match=r"config\.yaml is not what was planned"):
+    with pytest.raises(RunError, match=r"plans rnn-seed-0 with training\.clip 1\.0, but .*config\.yaml has 9\.0"):
         resume_comparison(FOLDER)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -12,6 +14,7 @@ from tests.conftest import Command
 
 TEXT = {"data": {"text": "a.txt"}}
 FORECAST = {"task": {"type": "forecast"}, "data": {"series": "a.csv"}}
+DRAWN = {"task": {"type": "regression"}, "data": {"synthetic": "adding"}}
 TABLE = {"task": {"type": "classification"}, "data": {"table": "a.csv"}}
 
 
@@ -29,6 +32,14 @@ TABLE = {"task": {"type": "classification"}, "data": {"table": "a.csv"}}
             FORECAST,
             "task.segment=2147483647",
             "task.segment — 2147483647 does not divide task.lookback 96; use a divisor of it, such as 96",
+        ),
+        (TEXT, "model.layers=1001", "1001 is too large; a whole number of at least 1 and at most 1000"),
+        (TEXT, "training.batch=2147483647", "is too large; a whole number of at least 1 and at most 1000000"),
+        (TEXT, "threads=100000", "100000 is too large; a whole number of at least 1 and at most 1024 or auto"),
+        (
+            DRAWN,
+            "data.held_out=1000000000",
+            "1000000000 sequences of data.length 100 are too many to draw; at most 2684354",
         ),
     ],
 )
@@ -92,3 +103,45 @@ def test_what_is_long_is_repeated_in_short(arguments: list[str], lstmctl: Comman
     code, _, err = lstmctl("config", "check", *arguments)
     assert code == 2
     assert max(map(len, err.splitlines())) <= 500, err
+
+
+@pytest.mark.parametrize(
+    ("config", "overrides", "problem"),
+    [
+        (
+            FORECAST,
+            ["model.layers=2", "model.ensemble=501"],
+            "model.layers — 2 in each of 501 networks are more than 1000 layers in all; at most 1",
+        ),
+        (
+            DRAWN,
+            ["data.length=100000", "training.batch=2685"],
+            "training.batch — 2685 sequences of data.length 100000 are too many to draw; at most 2684",
+        ),
+    ],
+)
+def test_two_sizes_that_are_too_large_together_are_refused(
+    config: dict[str, object], overrides: list[str], problem: str
+) -> None:
+    with pytest.raises(ConfigError) as caught:
+        from_mapping(config, overrides)
+    assert len(caught.value.problems) == 1
+    assert caught.value.problems[0].endswith(problem)
+
+
+SIZES = {
+    "model": ("hidden", "layers", "embedding", "ensemble"),
+    "training": ("batch", "window", "first_window", "accumulate", "warm_up", "patience", "save_every"),
+    "task": ("lookback", "horizon", "segment", "season"),
+    "data": ("length", "held_out", "window", "stride", "split"),
+}
+
+
+@pytest.mark.parametrize("value", [2**31 - 1, 2**63 - 1, 10**300])
+@pytest.mark.parametrize("key", [f"{section}.{name}" for section, names in SIZES.items() for name in names])
+def test_a_size_without_measure_is_checked_at_once(key: str, value: int) -> None:
+    for config in (TEXT, FORECAST, TABLE, DRAWN):
+        began = time.monotonic()
+        with suppress(ConfigError):
+            from_mapping(config, [f"{key}={value}"])
+        assert time.monotonic() - began < 1

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from lstmctl.records import Evaluated, Finished, Sampled, SavePoint, Started, Stepped
+from lstmctl.records import Concluding, Evaluated, Finished, Sampled, SavePoint, Started, Stepped
 from lstmctl.reporting.live import TrainingDisplay
 from tests.reporting.conftest import Clock, frame
 from tests.terminal import screen as screen_of
@@ -270,3 +270,42 @@ def test_a_slow_rate_is_not_rounded_to_nothing(new_screen: NewScreen) -> None:
         display(stepped(1, 0.5, 32, 80.0))
         display(Evaluated(1, {"mse_scaled": 0.5}, best=True))
     assert "0.4 windows/s" in screen.text
+
+
+def test_what_follows_the_last_step_is_shown_in_a_terminal(new_screen: NewScreen) -> None:
+    screen, clock = new_screen(terminal=True), Clock()
+    with TrainingDisplay(screen, clock=clock) as display:
+        display(Started(0, 10, "characters", 64))
+        display(Finished(10, "budget"))
+        display(Concluding("scoring the test part", 0.0))
+        clock.now += 65
+        display(Concluding("scoring the test part", 0.456))
+        assert re.fullmatch(r"scoring the test part ━+─+ 45 %  1:05", frame(display)[1])
+        display(Concluding("computing baselines"))
+        assert frame(display)[1] == "computing baselines  0:00"
+    assert "baselines" not in screen.text.rpartition("step ")[2]
+
+
+def test_elsewhere_a_slow_end_is_told_as_it_goes(new_screen: NewScreen) -> None:
+    screen, clock = new_screen(), Clock()
+    with TrainingDisplay(screen, clock=clock) as display:
+        display(Started(0, 10, "characters", 64))
+        display(Finished(10, "budget"))
+        for second in range(26):
+            display(Concluding("scoring the test part", second / 50))
+            clock.now += 1
+        display(Concluding("computing baselines"))
+        clock.now += 1
+        display(Concluding("drawing the report"))
+    assert screen.text.splitlines() == [
+        "scoring the test part: 20 %",
+        "scoring the test part: 40 %",
+        "computing baselines",
+        "drawing the report",
+    ]
+    screen = new_screen()
+    with TrainingDisplay(screen, clock=clock) as display:
+        for doing in ("scoring the test part", "computing baselines", "drawing the report"):
+            display(Concluding(doing))
+            clock.now += 3
+    assert screen.text == ""

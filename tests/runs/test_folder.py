@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import subprocess
@@ -13,7 +14,7 @@ import pytest
 from lstmctl.errors import ResourceError, RunError
 from lstmctl.runs.folder import (
     RunFolder,
-    claim,
+    claimed,
     find_any,
     find_run,
     find_to_resume,
@@ -48,9 +49,11 @@ def made(root: Path, name: str, *, saved: bool = True, **facts: object) -> RunFo
 CLAIM = """
 import sys
 from pathlib import Path
-from lstmctl.runs.folder import claim
+from lstmctl.runs.folder import claimed
 for _ in range(20):
-    print(claim(Path(sys.argv[1]), "small-lstm").name)
+    with claimed(Path(sys.argv[1]), "small-lstm") as folder:
+        folder.update(status="running")
+        print(folder.name)
 """
 
 
@@ -59,20 +62,105 @@ def test_processes_that_claim_at_once_get_different_numbers(tmp_path: Path) -> N
     command = [sys.executable, "-c", CLAIM, str(root)]
     started = [processes.start(command, stdout=subprocess.PIPE, text=True) for _ in range(3)]
     names = [name for process in started for name in process.communicate(timeout=60)[0].split()]
-    assert sorted(names) == [f"small-lstm-{number:03d}" for number in range(1, 61)]
+    assert len(names) == len(set(names)) == 60
+    assert sorted(path.name for path in root.iterdir()) == sorted(names)
 
 
 def test_numbers_go_on_after_the_highest_and_per_stem(tmp_path: Path) -> None:
     for name in ("a-lstm-002", "a-lstm-1041", "a-lstm-x", "a-lstm-003-copy", "b-a-lstm-2000"):
-        (tmp_path / name).mkdir()
-    assert claim(tmp_path, "a-lstm").name == "a-lstm-1042"
-    assert claim(tmp_path, "a.lstm").name == "a.lstm-001"
+        made(tmp_path, name)
+    with (
+        claimed(tmp_path, "a-lstm") as one,
+        claimed(tmp_path, "a-lstm") as next_one,
+        claimed(tmp_path, "a.lstm") as other,
+    ):
+        assert [folder.name for folder in (one, next_one, other)] == ["a-lstm-1042", "a-lstm-1043", "a.lstm-001"]
+        assert all(folder.is_held() for folder in (one, next_one, other))
 
 
 def test_a_root_that_cannot_be_made_is_a_resource_error(tmp_path: Path) -> None:
     (tmp_path / "runs").write_text("a file")
-    with pytest.raises(ResourceError, match="runs cannot be written"):
-        claim(tmp_path / "runs", "a")
+    with pytest.raises(ResourceError, match="runs cannot be written"), claimed(tmp_path / "runs", "a"):
+        pass
+
+
+KILLED = """
+import os, sys
+from pathlib import Path
+from lstmctl.runs.folder import claimed
+with claimed(Path(sys.argv[1]), "a-lstm") as folder:
+    for name in sys.argv[2:]:
+        path = folder.path / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text("x")
+    os._exit(9)
+"""
+
+
+@pytest.mark.parametrize(
+    ("written", "stays"),
+    [
+        ([], False),
+        (["cells.py", ".config.yaml.tmp-7"], False),
+        (["config.yaml", "encoding.json"], False),
+        (["x-1/plan.json", "x-1/cells.py", "x-2/plan.json"], False),
+        (["config.yaml", "encoding.json", "run.json"], True),
+        (["cells.py", "plan.json"], True),
+        (["x-1/plan.json", "sweep.json"], True),
+        (["notes.txt"], True),
+        (["x-1/notes.txt"], True),
+    ],
+)
+def test_a_folder_in_which_a_killed_process_had_begun_nothing_goes_with_the_next_claim(
+    written: list[str], stays: bool, tmp_path: Path
+) -> None:
+    processes.run([sys.executable, "-c", KILLED, str(tmp_path), *written], check=False)
+    assert [path.name for path in tmp_path.iterdir()] == ["a-lstm-001"]
+    if not stays:
+        with pytest.raises(RunError, match="not a run of lstmctl, or one that was killed before it began"):
+            find_run("a-lstm-001", tmp_path)
+    with claimed(tmp_path, "other"):  # looks at its own stem alone
+        assert (tmp_path / "a-lstm-001").exists()
+    with claimed(tmp_path, "a-lstm") as folder:
+        assert folder.name == ("a-lstm-002" if stays else "a-lstm-001")
+        assert {path.name for path in folder.path.iterdir()} == {"lock", "holder"}
+    assert (tmp_path / "a-lstm-001").exists()
+
+
+def test_a_folder_that_somebody_made_is_not_removed(tmp_path: Path) -> None:
+    theirs = tmp_path / "a-lstm-001"
+    theirs.mkdir()
+    for name in ("config.yaml", "cells.py", "lock"):
+        (theirs / name).write_text("theirs")
+    with claimed(tmp_path, "a-lstm") as folder:
+        assert folder.name == "a-lstm-002"
+    assert {path.name for path in theirs.iterdir()} == {"config.yaml", "cells.py", "lock"}
+
+
+def test_an_error_before_anything_has_begun_leaves_no_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def break_off(*files: str) -> None:
+        with claimed(tmp_path, "a") as folder:
+            for name in files:
+                (folder.path / name).write_text("x")
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        break_off("config.yaml", "cells.py")
+    assert list(tmp_path.iterdir()) == []
+    with pytest.raises(KeyError):
+        break_off("config.yaml", "run.json")
+    assert [path.name for path in tmp_path.iterdir()] == ["a-001"]
+
+    def flock(*_: object) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr("fcntl.flock", flock)
+    with (
+        pytest.raises(ResourceError, match=r"a-002/lock cannot be written: Input/output error"),
+        claimed(tmp_path, "a"),
+    ):
+        pass
+    assert [path.name for path in tmp_path.iterdir()] == ["a-001"]
 
 
 def test_the_root_is_where_the_environment_says(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -22,7 +22,7 @@ from lstmctl.errors import DataError, UsageError
 from lstmctl.metrics.catalogue import COLD_WINDOWS
 from lstmctl.models.sequence_model import SequenceModel
 from lstmctl.registry import CELLS, resolve
-from lstmctl.scoring import total
+from lstmctl.scoring import total, watched
 from lstmctl.tasks.language_model import MOST_WINDOWS, LanguageModel
 from lstmctl.tasks.windows import spread
 
@@ -296,3 +296,32 @@ def test_what_was_counted_is_not_scored_by_its_counts(corpus: TextCorpus) -> Non
 def test_text_without_a_training_part_has_the_chance_level_alone(corpus: TextCorpus, text_file: Path) -> None:
     foreign = open_text(str(text_file), "characters", None, None, encoding=corpus.encoding)
     assert list(references_of(foreign, "validation")) == ["uniform"]
+
+
+def test_progress_on_a_long_part_reads_the_same_share_of_every_lane(monkeypatch: pytest.MonkeyPatch) -> None:
+    task, _ = made("lstm")
+    whole = list(task.progress(NUMBERS))
+    lanes, length = whole[0].lanes, sum(len(batch.input) for batch in whole)
+    monkeypatch.setattr("lstmctl.tasks.language_model.MOST_IN_PROGRESS", 50 * lanes)
+    assert length > 50
+    found = torch.cat([batch.target for batch in task.progress(NUMBERS)])
+    starts = [lane * length for lane in range(lanes)]
+    assert found.T.tolist() == [NUMBERS[start + 1 : start + 51].tolist() for start in starts]
+
+
+@pytest.mark.parametrize("shape", ["many-to-many", "many-to-one"])
+def test_every_target_of_a_score_is_reported_once(shape: str) -> None:
+    task, model = made("lstm", shape)
+    seen: list[int] = []
+    with watched(seen.append):
+        task.evaluate(model, NUMBERS)
+    assert sum(seen) == task.targets(NUMBERS)
+    assert len(seen) > 1 or shape == "many-to-one"
+    ends = []
+    with pytest.raises(KeyboardInterrupt), watched(interrupt):
+        ends.append(task.evaluate(model, NUMBERS))
+    assert ends == []
+
+
+def interrupt(targets: int) -> None:
+    raise KeyboardInterrupt

@@ -1,0 +1,105 @@
+"""The memory that a training needs at least, known before any of it is taken.
+
+A system may promise more memory than it has, and end the process once it is used: a network too large for the machine
+would be killed without a word. So what cannot fit is refused before it is built.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
+
+from lstmctl.api.assembly import build_model
+from lstmctl.cells.cell import Cell
+from lstmctl.config import Settings
+from lstmctl.config.schema import SyntheticData
+from lstmctl.errors import ResourceError
+from lstmctl.models.sequence_model import count_parameters
+from lstmctl.tasks.problem import AnyProblem
+from lstmctl.training.device import memory_of
+
+VALUES = (Tensor.log_, Tensor.neg, Tensor.normal_, nn.init.normal_)
+"""Operations of the initialisers for which torch imports its compiler on the meta device. That takes seconds."""
+BYTES_PER_PARAMETER = 12
+"""A weight, its gradient and one moment of an optimizer, in float32."""
+BYTES_PER_STATE = 2
+"""One output of a layer at one step, kept for the gradients, in bfloat16."""
+SMALL = 100
+"""A network that fits into the memory so many times is not counted."""
+GIB = 2**30
+
+
+def require_memory(settings: Settings, task: AnyProblem, cell: type[Cell], device: torch.device) -> None:
+    """Refuse a training that needs more memory than there is, by what it takes at the very least.
+
+    Raises:
+        ResourceError: the weights and states alone are more than all memory of the device.
+    """
+    if (memory := memory_of(device)) is None:
+        return
+    states = BYTES_PER_STATE * _states(settings)
+    parameters = 0
+    if SMALL * BYTES_PER_PARAMETER * _largest_layer(settings) > memory:
+        with suppress(NotImplementedError, RuntimeError):  # a user's cell may look at its values
+            parameters = count_without_memory(settings, task, cell)
+    needed = BYTES_PER_PARAMETER * parameters + states
+    if needed > memory:
+        counted = f"{parameters:,} parameters" if parameters else "the network"
+        raise ResourceError(
+            f"the memory is not enough: training {counted} takes {needed / GIB:,.1f} GiB at least, and there "
+            f"are {memory / GIB:,.1f} GiB",
+            hint="a smaller model.hidden, model.layers or training.batch needs less",
+        )
+
+
+def count_without_memory(settings: Settings, task: AnyProblem, cell: type[Cell]) -> int:
+    """All trainable numbers of the model that `settings` describe, which is built without its memory.
+
+    Raises:
+        NotImplementedError, RuntimeError: the cell is a user's own and cannot be built so, or a size is absurd.
+    """
+    with torch.device("meta"), Undrawn():
+        return count_parameters(build_model(settings, task, cell, "float32"))
+
+
+class Undrawn(TorchFunctionMode):
+    """Skip `VALUES`: tensors on the meta device have none. Each returns a tensor like its first argument."""
+
+    def __torch_function__(
+        self,
+        function: Callable[..., Any],
+        types: object,
+        args: Sequence[Any] = (),
+        kwargs: Mapping[str, Any] | None = None,
+    ) -> Any:
+        kwargs = kwargs or {}
+        if function in VALUES:
+            return args[0] if args else kwargs["tensor"]
+        return function(*args, **kwargs)
+
+
+def _largest_layer(settings: Settings) -> int:
+    """More weights than the network has, unless its vocabulary is the largest of its sizes."""
+    model, task = settings.model, settings.task
+    sizes = [model.hidden, model.embedding, *(getattr(task, span, 1) for span in ("lookback", "horizon"))]
+    return 4 * max(sizes) ** 2 * model.layers * model.ensemble
+
+
+def _states(settings: Settings) -> int:
+    """The numbers that the layers of one part of a batch give, and that its gradients need."""
+    model, training = settings.model, settings.training
+    directions = 2 if model.direction == "bidirectional" else 1
+    width = model.hidden * model.layers * directions * model.ensemble
+    steps = 1  # where the data decides
+    if settings.task.type == "language-model":
+        steps = training.window
+    elif settings.task.type == "forecast":
+        steps = settings.task.lookback // settings.task.segment
+    elif isinstance(settings.data, SyntheticData):
+        steps = settings.data.length
+    return training.batch // training.accumulate * steps * width
