@@ -1,25 +1,22 @@
-"""Files from the web into the download cache: whole and, where their SHA-256 is known, verified; or not at all.
+"""Downloads into the cache: complete and, if their SHA-256 is known, verified; or not at all.
 
-A transfer goes into a hidden file beside its place, which is removed whatever happens. Only what has arrived in full
-length and with the right hash is renamed to its place. Nothing is retried: the failure is told, and whoever reads it
-knows best whether to run again.
+A download goes into a hidden file next to its destination, which is always removed. Only a complete file with the right
+hash is renamed into place. There are no retries: the error is raised and the caller decides.
 """
 
 from __future__ import annotations
 
 import hashlib
-import http
 import http.client
 import os
 import re
-import socket
 import ssl
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO, NoReturn, Protocol
+from typing import TYPE_CHECKING, Protocol
 from urllib.parse import unquote, urlsplit
 
 from lstmctl import bundled
@@ -29,10 +26,13 @@ from lstmctl.errors import DataError, ResourceError, UsageError
 from lstmctl.storage import disk_errors, rename_over, sync, sync_folder
 from lstmctl.words import near
 
+if TYPE_CHECKING:
+    import requests
+
 TIMEOUT = 30.0
 """Seconds that a server may stay silent."""
 CHUNK = 1 << 14
-"""Bytes between two looks at the clock: small enough that a slow line still moves the bar."""
+"""Bytes read at once: few enough that the bar moves on a slow line."""
 LONGEST_NAME = 200
 """Bytes of a file's name; 255 are usual, and the temporary file beside it adds some."""
 SAFE_NAME = re.compile(r'(?!\.)(?!(?i:con|nul|aux|prn|com\d|lpt\d)(\.|$))[^/\\:*?"<>|]*[^/\\:*?"<>|. ]')
@@ -46,19 +46,13 @@ ABANDONED = 3600.0
 
 
 class Progress(Protocol):
-    """What is told while a file comes; pooch asks for this shape."""
+    """Follows a download."""
 
     total: float
-    """Bytes to come, set once they are known; 0 where the server does not say."""
+    """Bytes to come; 0 if the server does not say."""
 
     def update(self, amount: float) -> object:
-        """So many bytes more."""
-
-    def reset(self) -> object:
-        """Back to none."""
-
-    def close(self) -> object:
-        """All has come."""
+        """Add bytes that have arrived."""
 
 
 @dataclass(frozen=True)
@@ -161,8 +155,7 @@ def download(
         _remove_abandoned(folder)
         temporary = folder / f".{source.file}.tmp-{os.getpid()}"
         try:
-            _fetch(source, temporary, target, progress, timeout, limit)
-            size, sha256 = temporary.stat().st_size, _sha256(temporary)
+            size, sha256 = _fetch(source, temporary, target, progress, timeout, limit)
             if source.sha256 not in (None, sha256):
                 raise DataError(
                     f"{_shown(source.url)} has the SHA-256 {sha256}, not {source.sha256}; nothing was kept",
@@ -172,8 +165,6 @@ def download(
                 raise DataError(f"{_shown(source.url)} is empty")
             if target.exists():
                 return _present(source, target, sha256, fetched=True)
-            with temporary.open("r+b") as file:  # Windows syncs only what it may write
-                sync(file.fileno())
             rename_over(temporary, target)
             sync_folder(folder)
         finally:
@@ -240,102 +231,76 @@ def _present(source: Source, target: Path, sha256: str, *, fetched: bool) -> Dow
     return Downloaded(source, target, size, sha256, fetched=fetched, was_there=True)
 
 
-class _Limited:
-    """A file that takes so many bytes and no more."""
-
-    def __init__(self, file: BinaryIO, limit: int, refuse: Callable[[], NoReturn]) -> None:
-        self.file, self.left, self.refuse = file, limit, refuse
-
-    def write(self, content: bytes) -> None:
-        self.left -= len(content)
-        if self.left < 0:
-            self.refuse()
-        self.file.write(content)
-
-    def flush(self) -> None:
-        self.file.flush()
-
-
 def _fetch(
     source: Source, temporary: Path, target: Path, progress: Progress | None, timeout: float, limit: int
-) -> None:
-    """Stream a URL into a new file.
+) -> tuple[int, str]:
+    """Stream a URL into a new file; return its size in bytes and its SHA-256.
 
     Raises:
-        DataError: anything between here and the server went wrong, or there is more than `limit` bytes of it.
+        DataError: the server cannot be reached, does not send the whole file, or sends more than `limit` bytes.
         OSError: the file cannot be written.
     """
-    import pooch
     import requests
 
-    def refuse() -> NoReturn:
-        raise DataError(
-            f"{_shown(source.url)} is larger than {limit:,} bytes; nothing was kept",
-            hint="if that is right, allow more: --limit 2GB",
-        )
-
-    with ExitStack() as connections, temporary.open("wb") as file:
-
-        def watch(response: Any, **_: object) -> None:
-            connections.callback(response.close)
-            # An answer such as 206 holds a part of the file, or none of it.
-            if response.ok and not response.is_redirect and response.status_code != http.HTTPStatus.OK:
-                raise DataError(
-                    f"{_shown(source.url)} answered {response.status_code} {response.reason or ''}".rstrip()
-                    + " instead of 200 with the whole file; nothing was kept",
-                    hint=f"fetch it by other means and put it there: {target}",
-                )
-            length = response.headers.get("Content-Length", "")
-            if response.ok and length.isdecimal() and int(length[:20]) > limit:
-                refuse()
-            # A body shorter than announced is an error; urllib3 took it for the whole before its version 2.
-            response.raw.enforce_content_length = True
-
-        transfer = pooch.HTTPDownloader(
-            progressbar=False if progress is None else progress,
-            chunk_size=CHUNK,
-            timeout=timeout,
-            headers={"Accept-Encoding": "identity"},  # lengths are then those of the file
-            hooks={"response": watch},
-        )
-        try:
-            transfer(source.url, _Limited(file, limit, refuse), None)
-        except (requests.RequestException, ValueError) as error:  # ValueError: a Content-Length that is no number
-            raise DataError(
-                f"{_shown(source.url)} {_reason(error, timeout)}; nothing was kept",
-                hint=f"check the address and the connection, or fetch it by other means and put it there: {target}",
-            ) from error
+    shown, by_hand = _shown(source.url), f"download it by other means and put it there: {target}"
+    too_large = DataError(
+        f"{shown} is larger than {limit:,} bytes; nothing was kept", hint="if that is right, allow more: --limit 2GB"
+    )
+    size, digest = 0, hashlib.sha256()
+    try:
+        # Unpacked on the way, a file would not have the length that the server announces.
+        headers = {"Accept-Encoding": "identity"}
+        with requests.get(source.url, stream=True, timeout=timeout, headers=headers) as response:
+            if response.status_code != requests.codes.ok:  # 206 is a part of the file, 204 nothing
+                answer = f"{response.status_code} {response.reason or ''}".rstrip()
+                raise DataError(f"{shown} answered {answer} instead of 200 OK; nothing was kept", hint=by_hand)
+            announced = response.headers.get("Content-Length", "")
+            total = int(announced) if announced.isdecimal() and len(announced) < 20 else 0
+            if total > limit:
+                raise too_large
+            if progress is not None:
+                progress.total = total
+            response.raw.enforce_content_length = True  # not the default of urllib3 before version 2
+            with temporary.open("wb") as file:
+                for chunk in response.iter_content(CHUNK):
+                    size += len(chunk)
+                    if size > limit:
+                        raise too_large
+                    file.write(chunk)
+                    digest.update(chunk)
+                    if progress is not None:
+                        progress.update(len(chunk))
+                file.flush()
+                sync(file.fileno())
+    except requests.RequestException as error:
+        raise DataError(f"{shown} {_reason(error, timeout)}; nothing was kept", hint=by_hand) from error
+    return size, digest.hexdigest()
 
 
-def _reason(error: Exception, timeout: float) -> str:
-    """What went wrong, from the innermost error that says so."""
-    import requests
+def _reason(error: requests.RequestException, timeout: float) -> str:
+    """Return what went wrong, from the innermost error that says so."""
+    from requests import TooManyRedirects
+    from requests.exceptions import ChunkedEncodingError, ProxyError
 
-    chain: list[BaseException] = [error]
-    while (inner := chain[-1].__cause__ or chain[-1].__context__) is not None:
-        chain.append(inner)
-    if isinstance(error, requests.HTTPError) and error.response is not None:
-        return f"answered {error.response.status_code} {error.response.reason or ''}".rstrip()
-    if isinstance(error, requests.TooManyRedirects):
-        return "leads in a circle: too many redirects"
-    if isinstance(error, requests.exceptions.ProxyError):
-        return "cannot be reached through the proxy that the environment names"
-    if isinstance(error, requests.exceptions.ChunkedEncodingError):  # of a body without chunks too
-        return "broke off in the middle"
-    for cause in reversed(chain):
+    if isinstance(error, TooManyRedirects):
+        return "redirects in a circle"
+    if isinstance(error, ProxyError):
+        return "cannot be reached through the proxy of the environment"
+    if isinstance(error, ChunkedEncodingError):  # raised for bodies without chunks too
+        return "closed the connection before the download finished"
+    causes: list[BaseException] = [error]
+    while (inner := causes[-1].__cause__ or causes[-1].__context__) is not None:
+        causes.append(inner)
+    for cause in reversed(causes):
         if isinstance(cause, TimeoutError):
-            return f"stayed silent for {timeout:g} seconds"
-        if isinstance(cause, socket.gaierror):
-            return "cannot be reached: its host's name has no address"
+            return f"sent nothing for {timeout:g} seconds"
         if isinstance(cause, ssl.SSLError):
             return f"has no secure connection: {getattr(cause, 'verify_message', None) or cause.reason}"
-        if isinstance(cause, http.client.RemoteDisconnected):
-            return "closed the connection without an answer"
         if isinstance(cause, http.client.HTTPException):
-            return "does not answer in HTTP"
+            return "gave no HTTP response"
         if isinstance(cause, OSError) and cause.strerror:
             return f"cannot be reached: {cause.strerror}"
-    return f"cannot be fetched: {error}"
+    return f"cannot be downloaded: {error}"
 
 
 def _shown(url: str) -> str:

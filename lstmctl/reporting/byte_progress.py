@@ -13,8 +13,7 @@ from lstmctl.reporting.console import console, encodable, inert, is_terminal
 class ByteProgress:
     """Show how many bytes are done, how fast, and the time left; use it inside its `with` block.
 
-    It has the interface that pooch expects of a progress bar (`total`, `update`, `reset`, `close`), and vanishes at
-    the end.
+    It vanishes at the end.
 
     Args:
         title: the name of the file or of the work.
@@ -44,7 +43,7 @@ class ByteProgress:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.close()
+        self._bar.stop()
 
     @property
     def total(self) -> float:
@@ -58,11 +57,3 @@ class ByteProgress:
     def update(self, amount: float) -> None:
         """Add bytes that are done."""
         self._bar.advance(self._task, amount)
-
-    def reset(self) -> None:
-        """Start counting again."""
-        self._bar.update(self._task, completed=0)
-
-    def close(self) -> None:
-        """Remove the bar."""
-        self._bar.stop()

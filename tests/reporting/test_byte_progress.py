@@ -14,13 +14,10 @@ NewScreen = Callable[..., Any]
 
 
 def arrive(bar: ByteProgress, total: int) -> None:
-    """Three chunks of a megabyte, reported as pooch does."""
+    """Three chunks, the last a short one."""
     bar.total = total
-    for _ in range(3):
-        bar.update(1_000_000)
-    bar.reset()
-    bar.update(total)
-    bar.close()
+    for amount in (1_000_000, 1_000_000, 900_000):
+        bar.update(amount)
 
 
 def test_a_terminal_shows_how_much_has_arrived(new_screen: NewScreen) -> None:
