@@ -3,15 +3,16 @@
 A small C library, loaded before all others, counts the calls that change files (open for writing, write, rename, link,
 unlink, truncate, fsync, mkdir, …) of a forked child, and kills the child before the N-th. Between two such calls the
 disk stays the same, so a kill before each of them covers every state in which a kill can leave it. After each kill the
-run is resumed; it must then equal, bit for bit, a run that nobody killed. Counted are:
+run is resumed, or trained anew where it had not begun; it must then equal, bit for bit, a run that nobody killed.
+Counted are:
 
 - stale: weights for people, checkpoints, logs or metrics that differ from those of the undisturbed run
 - without report: no report.html that says `finished`
-- left over: temporary files, or checkpoints that no pointer names
+- left over: temporary files, checkpoints that no pointer names, or a folder of a run that never began
 - refused: the run cannot be resumed
 
     python benchmarks/kill_points.py
-    python benchmarks/kill_points.py --every 25
+    python benchmarks/kill_points.py --every 25 --jobs 2
 """
 
 from __future__ import annotations
@@ -97,6 +98,10 @@ def main() -> int:
     parser.add_argument("--every", type=int, default=1, help="kill before every so many calls only")
     parser.add_argument("--first", type=int, default=1, help="the first call to kill before")
     parser.add_argument("--resumed", action="store_true", help="kill the resumption of a stopped run instead")
+    parser.add_argument("--jobs", type=int, default=1, help="kills at once")
+    parser.add_argument(
+        "--draw", action="store_true", help="draw the figures of the reports, which are blank otherwise"
+    )
     arguments = parser.parse_args()
     if LIBRARY not in os.environ:
         return with_library()
@@ -105,10 +110,13 @@ def main() -> int:
 
     import disturbing
     import torch
+    from matplotlib.figure import Figure
 
     torch.set_num_threads(1)
     from lstmctl.api import resume, train
 
+    if not arguments.draw:  # drawing takes most of the time and writes nothing
+        Figure.draw = lambda figure, renderer: None  # type: ignore[method-assign]
     began = time.monotonic()
     with tempfile.TemporaryDirectory() as folder:
         os.chdir(folder)
@@ -125,28 +133,27 @@ def main() -> int:
         if arguments.resumed:
             shutil.copytree(run, stopped)
             rewind(stopped)
-        tally: Counter[str] = Counter()
-        number = arguments.first
-        while True:
+
+        def tried(number: int) -> list[str] | None:
+            """What is wrong after a kill before a call; None where there are fewer calls."""
             shutil.rmtree("runs", ignore_errors=True)
             if arguments.resumed:
                 shutil.copytree(stopped, run)
             code = child(library, number, lambda: resume(run) if arguments.resumed else train(config))
             if code == 0:
-                break
+                return None
             if code != -signal.SIGKILL:
-                print(f"call {number}: the training ended with {code}")
-                return 1
-            if not (run / "run.json").is_file():
-                found = ["not begun"]
-            elif child(library, -1, lambda: resume(run)) != 0:
+                raise SystemExit(f"call {number}: the training ended with {code}")
+            begun = (run / "run.json").is_file()
+            if child(library, -1, lambda: resume(run) if begun else train(config)) != 0:
                 found = ["refused"]
             else:
                 found = faults(run, expected)
-            tally.update(["kills", *found])
-            if found not in ([], ["not begun"]):
-                print(f"call {number}: {', '.join(found)} {leftovers(run)}")
-            number += arguments.every
+            if found:
+                print(f"call {number}: {', '.join(found)}", *(leftovers(run) if run.is_dir() else ()), flush=True)
+            return ["kills", *found, *([] if begun else ["not begun"])]
+
+        tally = shared_out(tried, arguments.first, arguments.every, arguments.jobs)
         os.chdir("/")
     what = "resumption" if arguments.resumed else "training"
     print(f"torch {torch.__version__}, {platform.machine()}; a {what} of {arguments.steps} steps")
@@ -154,6 +161,34 @@ def main() -> int:
     print(f"kills {tally['kills']}, of these before there was a run {tally['not begun']}, {seconds:.0f} s")
     print(", ".join(f"{fault} {tally[fault]}" for fault in FAULTS))
     return int(any(tally[fault] for fault in FAULTS))
+
+
+def shared_out(tried: Callable[[int], list[str] | None], first: int, every: int, jobs: int) -> Counter[str]:
+    """Try the calls from the first on, shared out among forked processes with a folder each."""
+    processes = []
+    for job in range(jobs):
+        folder = Path(f"job-{job}").absolute()
+        folder.mkdir()
+        if (process := os.fork()) == 0:
+            code = 1
+            try:
+                os.chdir(folder)
+                tally: Counter[str] = Counter()
+                number = first + job * every
+                while (found := tried(number)) is not None:
+                    tally.update(found)
+                    number += jobs * every
+                (folder / "tally.json").write_text(json.dumps(tally))
+                code = 0
+            except BaseException as error:
+                os.write(2, f"{type(error).__name__}: {error}\n".encode())
+            finally:
+                os._exit(code)
+        processes.append(process)
+    failures = [os.waitpid(process, 0)[1] for process in processes]  # all of them must end
+    if any(failures):
+        raise SystemExit("a training ended in another way than by its kill")
+    return sum((Counter(json.loads(path.read_text())) for path in Path().glob("job-*/tally.json")), Counter())
 
 
 def with_library() -> int:
@@ -208,10 +243,13 @@ def faults(run: Path, expected: dict[str, Any]) -> list[str]:
 
 
 def leftovers(run: Path) -> list[str]:
-    """Temporary files, and checkpoints that no pointer names."""
-    named = {f"step-{step}" for step in json.loads((run / "checkpoints/pointers.json").read_text()).values()}
+    """Temporary files, checkpoints that no pointer names, and other runs."""
+    pointers = run / "checkpoints/pointers.json"
+    steps = json.loads(pointers.read_text()).values() if pointers.is_file() else ()
+    named = {f"step-{step}" for step in steps}
     unnamed = [path for path in (run / "checkpoints").glob("step-*") if path.name not in named]
-    return sorted(str(path.relative_to(run)) for path in [*unnamed, *run.rglob(".*")])
+    others = [path for path in run.parent.iterdir() if path.name != run.name]
+    return sorted(str(path) for path in [*unnamed, *run.rglob(".*"), *others])
 
 
 if __name__ == "__main__":

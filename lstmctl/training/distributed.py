@@ -18,7 +18,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 from typing import Any, TypeVar
 
@@ -242,6 +242,16 @@ def joined() -> Iterator[Processes]:
     finally:
         logging.disable(before)
         _joined = None
+        _leave()
+
+
+def _leave() -> None:
+    """End the threads that talk to the others: they must not outlive the program that started them.
+
+    A group on GPUs stays, because its end would wait for the others, which may have ended by an error."""
+    if dist.is_initialized() and not torch.cuda.is_available():
+        with suppress(RuntimeError):
+            dist.destroy_process_group()
 
 
 def launch() -> str | None:

@@ -181,3 +181,14 @@ def test_other_commands_are_for_one_process_and_refused_once(lstmctl: Command, m
         assert (result.code, result.out) == (2, "")
         assert result.err.startswith(error)
         assert bool(result.err) == bool(error)
+
+
+def test_going_on_with_a_finished_run_ends_every_process_without_an_error(small_config: Path) -> None:
+    run = api.train(small_config, ["training.budget=4 steps"]).path
+    before = result(run)
+    torchrun = launched("--resume", str(run))
+    said, _ = torchrun.communicate(timeout=LONGEST)
+    assert torchrun.returncode == 0, said
+    assert "Traceback" not in said
+    assert "terminate called" not in said
+    assert result(run) == before
