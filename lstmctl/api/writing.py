@@ -40,10 +40,7 @@ def author(run: Trained, label: str | None, precision: str) -> Author:
     if device.type == "cpu" and products != torch.float32 and not has_kernels(products):
         lack = lacks_bfloat16(device) if precision == "bfloat16" else "torch has no int8 kernels for this processor"
         raise UsageError(lack, hint="leave out --precision, or give --precision float32")
-    try:
-        found = run.task.author(run.model, label, products)
-    except UsageError as error:
-        raise UsageError(f"{run.name} {error}", hint=error.hint) from error
+    found = run.task.author(run.model, label, products)
     if found is None:
         raise UsageError(f"{run.name} does not write text: its task is {run.settings.task.type}")
     return found

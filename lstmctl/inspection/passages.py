@@ -57,10 +57,7 @@ def from_text(run: Run, text: str, label: str | None = None) -> Passage:
         UsageError: the text is empty or contains a symbol that the run has never seen, the run does not read text, or
             the label is missing, unknown or not applicable.
     """
-    try:
-        part = run.task.passage(text, label, run.device)
-    except UsageError as error:
-        raise UsageError(f"{run.name} {error}", hint=error.hint) from error
+    part = run.task.passage(text, label, run.device)
     if part is None:
         raise UsageError(f"{run.name} does not read text (its task is {run.settings.task.type}); use a FILE instead")
     return Passage(part, "the text given")

@@ -266,7 +266,7 @@ class LabelledSequences(
 
     def passage(self, text: str, label: str | None, device: torch.device) -> SequencePart:
         if label is not None:
-            raise UsageError(f"asks for no label: its task is {self.settings.task.type}")
+            raise UsageError(f"the run asks for no label: its task is {self.settings.task.type}")
         return SequencePart.of(self.of_texts([text]), device)
 
     @property

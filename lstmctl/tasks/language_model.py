@@ -278,7 +278,7 @@ class LanguageModel(Problem[Config, TextCorpus, SequenceModel, Batch, Tensor]):
 
     def author(self, model: SequenceModel, label: str | None, products: torch.dtype) -> Author:
         if label is not None:
-            raise UsageError("writes text for no label: its task is language-model", hint="leave out --label")
+            raise UsageError("the run writes text for no label: its task is language-model", hint="leave out --label")
         return Author(self.encoding, lambda lanes: self.predictor(model, lanes, products), (self.start,), None)
 
     @property
@@ -296,7 +296,7 @@ class LanguageModel(Problem[Config, TextCorpus, SequenceModel, Batch, Tensor]):
 
     def passage(self, text: str, label: str | None, device: torch.device) -> Tensor:
         if label is not None:
-            raise UsageError("asks for no label: its task is language-model")
+            raise UsageError("the run asks for no label: its task is language-model")
         read = torch.from_numpy(encoded(text, self.encoding))
         # The last symbol of a part is predicted and never read; so that all of the text is read, one more follows.
         return torch.cat([read, torch.tensor([self.start]).to(read)]).to(device)

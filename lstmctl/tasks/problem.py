@@ -49,14 +49,14 @@ def encoded(text: str, encoding: TextEncoding) -> Symbols:
     """(symbols,) numbers of a text that a person gives, in memory of their own.
 
     Raises:
-        UsageError: it is empty, or holds a symbol that the encoding lacks; the message goes on from the run's name.
+        UsageError: it is empty, or holds a symbol that the encoding lacks.
     """
     if not text:
-        raise UsageError("needs a text of at least one symbol")
+        raise UsageError("the text is empty; give at least one symbol")
     try:
         return encoding.encode(text).copy()
     except UnknownSymbolError as error:
-        raise UsageError(f"never saw {error} (counted from 0) of the text in training") from error
+        raise UsageError(f"the text holds {error} (counted from 0), which the run never saw in training") from error
 
 
 class Encoding(Protocol):
@@ -245,7 +245,7 @@ class Problem(ABC, Generic[ConfigT, CorpusT, ModelT, BatchT, PartT]):
             products: the type of the products in a step.
 
         Raises:
-            UsageError: a label is missing, unknown, or not asked for; the message goes on from the run's name.
+            UsageError: a label is missing, unknown, or not asked for.
         """
         return None
 
@@ -257,7 +257,7 @@ class Problem(ABC, Generic[ConfigT, CorpusT, ModelT, BatchT, PartT]):
 
         Raises:
             UsageError: the text is empty or holds a symbol that the encoding lacks; or a label is missing, unknown, or
-                not asked for. The message goes on from the run's name.
+                not asked for.
         """
         return None
 

@@ -249,7 +249,7 @@ class Transduction(Problem[Config, PairsCorpus, EncoderDecoder, PairBatch, Pairs
 
     def passage(self, text: str, label: str | None, device: torch.device) -> PairsPart:
         if label is not None:
-            raise UsageError("asks for no label: its task is transduction")
+            raise UsageError("the run asks for no label: its task is transduction")
         return PairsPart.of(*self.of_texts([text]), device)
 
     def of_texts(self, texts: Sequence[str]) -> tuple[Texts, Texts]:

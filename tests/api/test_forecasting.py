@@ -296,19 +296,19 @@ def test_a_backtest_trained_anew_sees_the_rows_before_alone(
     series_config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Each fold's training and validation rows end where its forecast begins, future rows or not."""
-    from lstmctl.api import preparation
+    from lstmctl.api import backtesting
 
     with_known(tmp_path / "small.csv", 400, 6)
     run = train(series_config, [*QUICK, "data.known=open"])
     seen: list[dict[str, int]] = []
-    assemble = preparation.assemble
+    assemble = backtesting.assemble
 
     def noted(*arguments: object, **settings: object) -> object:
         assembled = assemble(*arguments, **settings)  # type: ignore[arg-type]
         seen.append({name: int(rows[0, 1]) for name, rows in assembled.corpus.parts.items()})  # type: ignore[attr-defined]
         return assembled
 
-    monkeypatch.setattr(preparation, "assemble", noted)
+    monkeypatch.setattr(backtesting, "assemble", noted)
     result = run.backtest(windows=2, refit=True)
     assert result.origins == 2
     assert seen == [

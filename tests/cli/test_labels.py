@@ -64,7 +64,7 @@ def test_the_newest_run_for_labels_is_found(lstmctl: Command, run: str, small_co
         (["--label", "peru"], "there is no label `peru`", f"its labels are {KNOWN}"),
         (
             [],
-            "places-gru-001 writes a text for a label, and none is given",
+            "the run writes a text for a label, and none is given",
             f"say which, such as --label finland; its labels are {KNOWN}",
         ),
         (
@@ -88,7 +88,7 @@ def test_a_language_model_has_no_labels(lstmctl: Command, trained: Trained) -> N
     assert result.code == 2
     assert result.out == ""
     assert result.err == (
-        "error: small-lstm-001 writes text for no label: its task is language-model\nhint: leave out --label\n"
+        "error: the run writes text for no label: its task is language-model\nhint: leave out --label\n"
     )
 
 

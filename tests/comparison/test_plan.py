@@ -110,7 +110,7 @@ def test_arms_of_two_tasks_are_no_comparison(finished: Path, series_config: Path
         ("seeds", [2**63], "seeds.0: Input should be less than or equal to"),
         ("units", 1.5, "units: Input should be a valid integer"),
         ("threads", 10**9, "threads: Input should be less than or equal to 1024"),
-        ("device", "gpu", 'device: "gpu" is no device; one of auto, cpu, '),
+        ("device", "gpu", 'device: "gpu" is not a device; use one of auto, cpu, '),
         ("precision", "float8", "precision: String should match pattern"),
         ("match", None, "match: Input should be "),
         ("order", -1, "order: Input should be greater than or equal to 0"),

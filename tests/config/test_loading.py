@@ -50,13 +50,13 @@ def test_an_override_may_set_a_whole_section_or_a_key_inside_an_option() -> None
 def test_errors_of_file_and_command_line_come_all_at_once_and_in_order(problems: Problems) -> None:
     content = DATA + "training:\n  batch: 0\nmodel:\n  hiden: 3\n  dropout: 1.0\nsede: 1\nthreads: none\n"
     assert problems(content, "model.layers=none", "training.windw=3", "5") == [
-        "my.yaml:3:10  training.batch — 0 is too small; a whole number of at least 1",
+        "my.yaml:3:10  training.batch — 0 is too small; a whole number of at least 1 and at most 1000000",
         "my.yaml:5:3  model.hiden — unknown key; did you mean hidden?",
         "my.yaml:6:12  model.dropout — 1.0 is too large; a number of at least 0 and below 1",
         "my.yaml:7:1  sede — unknown key; did you mean seed?",
-        'my.yaml:8:10  threads — "none" is text, not a number; a whole number of at least 1 or auto',
+        'my.yaml:8:10  threads — "none" is text, not a number; a whole number of at least 1 and at most 1024 or auto',
         "command line: 5  not of the form KEY=VALUE; for example `model.hidden=256`",
-        'command line: model.layers=none  model.layers — "none" is text, not a number; a whole number of at least 1',
+        'command line: model.layers=none  model.layers — "none" is text, not a number; a whole number of at least 1 and at most 1000',
         "command line: training.windw=3  training.windw — unknown key; did you mean window?",
     ]
 

@@ -90,7 +90,7 @@ def test_exponents_are_numbers() -> None:  # 4
         ("training.evaluate_every=0", "0 is too small; a whole number of at least 1 or auto"),
         ("training.budget=2000", "2000 is not a budget; write an amount and a noun, such as `2000 steps`"),
         ("device=tpu", '"tpu" is not a device; use one of auto, cpu, cuda, cuda:0 (any number), mps'),
-        ("threads=0", "0 is too small; a whole number of at least 1 or auto"),
+        ("threads=0", "0 is too small; a whole number of at least 1 and at most 1024 or auto"),
         ("seed=-1", "-1 is too small; a whole number of at least 0"),
         (
             "seed=9223372036854775808",

@@ -24,7 +24,7 @@ def test_baselines_stand_beside_on_the_same_windows(series_config: Path) -> None
     assert found["seasonal naive"].metrics["mse_scaled"] < found["last value"].metrics["mse_scaled"] / 3
     longer, corpus, _ = pose(series_config, "task.season=24")
     assert "seasonal naive" not in longer.references(corpus, "test")
-    assert any("longer than the lookback" in note for note in longer.notes("test", chosen=True))
+    assert any("longer than the lookback" in note for note in longer.notes(corpus, "test", chosen=True))
 
 
 def test_the_ridge_beside_a_network_is_the_ridge_baseline_where_values_are_missing_too(series_config: Path) -> None:
