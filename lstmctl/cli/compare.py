@@ -119,7 +119,7 @@ def compare(
     from lstmctl.cli import output
     from lstmctl.errors import DivergedError, UsageError
     from lstmctl.records import Comparison, Sweep
-    from lstmctl.reporting import comparison_tables, sweep_tables
+    from lstmctl.reporting import comparison_tables, sweep_page
     from lstmctl.reporting.console import write_line
     from lstmctl.reporting.live_comparison import ComparisonDisplay
     from lstmctl.reporting.terminal import show
@@ -167,7 +167,7 @@ def compare(
         write_line(f"  {interrupted.again}")
         raise typer.Exit(128 + interrupted.signal) from None
     made = result.comparisons if isinstance(result, Sweep) else (result,)
-    words = sweep_tables.in_words(result) if isinstance(result, Sweep) else comparison_tables.in_words(result)
+    words = sweep_page.in_words(result) if isinstance(result, Sweep) else comparison_tables.in_words(result)
     as_json: Any = comparison.sweep_as_json if isinstance(result, Sweep) else comparison.as_json
     if json:
         output.write_json(as_json(result))

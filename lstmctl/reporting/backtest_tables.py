@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from lstmctl.metrics import metric
 from lstmctl.records import Backtest
-from lstmctl.reporting.blocks import Block, Table
+from lstmctl.reporting.blocks import Block, Table, known
 from lstmctl.reporting.forecast_plots import MOST_PANELS, forecast_plot
 from lstmctl.reporting.quantities import figure
 
@@ -38,8 +38,7 @@ def backtest_tables(result: Backtest) -> list[Table]:
 
 def backtest_blocks(result: Backtest) -> list[Block]:
     """Return the tables, and the forecasts from the first origins beside what came."""
-    plot = forecast_plot(result.forecasts[:MOST_PANELS])
-    return [*([plot] if plot else []), *backtest_tables(result)]
+    return known(forecast_plot(result.forecasts[:MOST_PANELS]), *backtest_tables(result))
 
 
 def _shown(value: float | None) -> str:

@@ -135,6 +135,12 @@ class Card:
     colour: str = ""
     """Of `palette.COLOURS`, as in the plots."""
 
+    @property
+    def text(self) -> str:
+        """The card without its body, in one line."""
+        values = [f"{self.value} {self.words}", *(f"{value} {plain(words)}" for value, words in self.items), self.foot]
+        return f"{self.title}: {', '.join(value for value in map(str.strip, values) if value)}"
+
 
 @dataclass(frozen=True, slots=True)
 class Cards:
@@ -155,7 +161,33 @@ class Folded:
 Block: TypeAlias = Heading | Prose | Status | Facts | Table | Plot | Code | Cards | Folded
 
 
+def known(*blocks: Block | None) -> list[Block]:
+    """Return the blocks that are not None."""
+    return [block for block in blocks if block is not None]
+
+
 def section(title: str, *blocks: Block | None) -> list[Block]:
-    """Return blocks under a heading, without those that are None; nothing if none is left."""
-    found = [block for block in blocks if block is not None]
+    """Return the blocks that are not None under a heading; nothing if there are none."""
+    found = known(*blocks)
     return [Heading(title), *found] if found else []
+
+
+def plots(blocks: Iterable[Block]) -> dict[str, Plot]:
+    """Return the plots among blocks by their names."""
+    return {block.name: block for block in blocks if isinstance(block, Plot)}
+
+
+def plain(words: Words) -> str:
+    """Return words without their link."""
+    return words if isinstance(words, str) else words.words
+
+
+def simpler(block: Status | Cards | Folded) -> list[Block]:
+    """Return what says the same as a block of a page, for renderers that know no such block."""
+    match block:
+        case Status():
+            return [Prose(f"{block.status} {block.about}")]
+        case Folded():
+            return [Prose(block.summary), *block.blocks]
+        case Cards():
+            return [part for card in block.cards for part in known(Prose(card.text), card.body)]

@@ -53,7 +53,6 @@ from lstmctl.reporting.inspection_plots import gradient_plot, recall_plot
 from lstmctl.reporting.palette import colour_of
 from lstmctl.reporting.papers import latex, markdown
 from lstmctl.reporting.quantities import count, figure, short_count, size
-from lstmctl.storage import replace_file
 
 NOT_LOOKED = Looks()
 FILES = (
@@ -74,17 +73,9 @@ def write_comparison(comparison: Comparison, looks: Looks = NOT_LOOKED) -> Path:
     Raises:
         ResourceError: the disk is full or the folder cannot be written; an older report stands.
     """
-    folder = Path(comparison.path)
-    for plot in (*comparison_plots(comparison).values(), gradient_plot(looks.gradients), recall_plot(looks.recalls)):
-        if plot is not None:
-            plot.write(folder)
-    words, command = in_words(comparison), comparison.command
-    files = {"figures.csv": csv(comparison), "table.md": markdown(words), "table.tex": latex(words, command)}
-    for name, content in files.items():
-        replace_file(folder / name, content.encode())
-    path = folder / "report.html"
-    replace_file(path, html.page(comparison_blocks(comparison, looks)).encode())
-    return path
+    words = in_words(comparison)
+    files = {"table.md": markdown(words), "table.tex": latex(words, comparison.command), "figures.csv": csv(comparison)}
+    return html.write_page(Path(comparison.path), comparison_blocks(comparison, looks), files)
 
 
 def comparison_blocks(comparison: Comparison, looks: Looks = NOT_LOOKED) -> list[Block]:

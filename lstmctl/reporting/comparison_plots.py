@@ -26,7 +26,7 @@ from lstmctl.reporting.comparison_words import (
     primary_words,
     these,
 )
-from lstmctl.reporting.drawing import SMALL, WIDE, Plot, legend_name, ruled, shortened
+from lstmctl.reporting.drawing import SMALL, WIDE, Plot, legend_columns, legend_name, new_figure, ruled, shortened
 from lstmctl.reporting.palette import BLUE, LEVEL, colour_of, line_of, marker_of
 from lstmctl.reporting.quantities import short_count
 
@@ -84,12 +84,10 @@ def curves_plot(comparison: Comparison) -> Plot | None:
 
 
 def _draw_curves(comparison: Comparison, width: float, ink: str) -> Figure:
-    from matplotlib.figure import Figure
-
     beside = width >= WIDE
-    columns = _legend_columns(comparison, width)
+    columns = legend_columns([_name(arm) for arm in comparison.arms], width)
     legend = 0.19 * math.ceil(len(comparison.arms) / columns)
-    drawing = Figure(figsize=(width, legend + (3.1 if beside else 5.3)), layout="constrained")
+    drawing = new_figure(width, legend + (3.1 if beside else 5.3))
     by_units, by_time = drawing.subplots(*((1, 2) if beside else (2, 1)), sharey=True)
     longest = max(point.seconds for arm in comparison.arms for run in arm.runs for point in run.curve)
     unit, seconds = ("s", 1.0) if longest < 600 else ("min", 60.0) if longest < 10_800 else ("h", 3600.0)
@@ -236,12 +234,6 @@ def _inside(
     )
 
 
-def _legend_columns(comparison: Comparison, width: float) -> int:
-    """How many arms' names fit beside each other above the panels."""
-    longest = 0.75 + 0.075 * max(len(_name(arm)) for arm in comparison.arms)
-    return max(1, min(len(comparison.arms), int(width / longest)))
-
-
 # ── the primary metric ──
 
 
@@ -372,10 +364,9 @@ def _draw_differences(comparison: Comparison, width: float, ink: str) -> Figure:
 
 def _rows(width: float, count: int, height: float) -> tuple[Figure, Axes]:
     """An empty panel with a row for each of `count`, the first on top."""
-    from matplotlib.figure import Figure
     from matplotlib.ticker import MaxNLocator
 
-    drawing = Figure(figsize=(width, height * count + 1.0), layout="constrained")
+    drawing = new_figure(width, height * count + 1.0)
     panel = drawing.add_subplot()
     panel.set_ylim(count - 0.45, -0.55)
     panel.tick_params(axis="y", length=0)

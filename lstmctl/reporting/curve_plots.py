@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from lstmctl.metrics.catalogue import has_unit_of_loss, metric
 from lstmctl.reporting.console import inert
-from lstmctl.reporting.drawing import Plot, ruled, shortened
+from lstmctl.reporting.drawing import Plot, new_figure, ruled, shortened
 from lstmctl.reporting.history import History
 from lstmctl.reporting.palette import BLUE, GREEN, ORANGE
 from lstmctl.reporting.quantities import figure, short_count, smoothed
@@ -35,13 +35,12 @@ def curve_plot(history: History) -> Plot | None:
 
 
 def _draw(history: History, width: float, ink: str) -> Figure:
-    from matplotlib.figure import Figure
     from matplotlib.ticker import FuncFormatter, MaxNLocator
 
     primary = history.primary
     shared = primary is None or has_unit_of_loss(primary, history.loss)
     heights = [3.0, 1.0] if shared else [2.4, 2.4, 1.0]
-    drawing = Figure(figsize=(width, sum(heights) + 0.4), layout="constrained")
+    drawing = new_figure(width, sum(heights) + 0.4)
     grid = drawing.add_gridspec(len(heights), 1, height_ratios=heights)
     panels: list[Axes] = []
     for row in range(len(heights)):

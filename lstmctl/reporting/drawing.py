@@ -120,6 +120,18 @@ class Plot:
         return figure
 
 
+def new_figure(width: float, height: float) -> Figure:
+    """Return an empty figure of a size in inches, which lays out what is put into it."""
+    from matplotlib.figure import Figure
+
+    return Figure(figsize=(width, height), layout="constrained")
+
+
+def legend_columns(names: Sequence[str], width: float) -> int:
+    """Return how many names fit beside each other in the legend of a figure of a width in inches."""
+    return max(1, min(len(names), int(width / (0.75 + 0.075 * max(map(len, names))))))
+
+
 def ruled(panel: Axes, ink: str, axis: Literal["both", "x", "y"] = "both") -> None:
     """Faint lines behind what is drawn."""
     panel.grid(color=ink, alpha=0.12, linewidth=0.6, axis=axis)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from lstmctl.metrics import metric
 from lstmctl.records import Evaluation
-from lstmctl.reporting.blocks import Block, Folded, Heading, Prose, section
-from lstmctl.reporting.drawing import Plot
+from lstmctl.reporting.blocks import Block, Folded, Heading, Prose, known, section
 from lstmctl.reporting.evaluation_tables import (
     by_channel,
     by_label,
@@ -23,53 +22,46 @@ MOST_ROWS = 400
 """Channels or labels of a table on a page."""
 
 
-def evaluation_plots(evaluation: Evaluation) -> dict[str, Plot]:
-    """Return the plots of an evaluation that have something to show, by their names."""
-    plots = (step_plot(evaluation.by_step, evaluation.primary), confusion_plot(evaluation))
-    return {plot.name: plot for plot in plots if plot is not None}
-
-
 def evaluation_blocks(evaluation: Evaluation) -> list[Block]:
     """Return all that is shown of an evaluation by itself."""
-    said = verdict(evaluation)
-    return [
+    return known(
         Heading(evaluation.run, 3),
-        *([said] if said else []),
+        verdict(evaluation),
         *evaluation_tables(evaluation),
         *(Prose(note, "soft") for note in evaluation.notes),
-        *evaluation_plots(evaluation).values(),
-    ]
-
-
-def example_plot(stored: StoredEvaluation) -> Plot | None:
-    """Plot the examples of forecasts that an evaluation kept."""
-    return forecast_plot(stored.examples[:MOST_PANELS])
+        step_plot(evaluation.by_step, evaluation.primary),
+        confusion_plot(evaluation),
+    )
 
 
 def beside_baselines(evaluation: Evaluation) -> list[Block]:
     """Whether the run beats its baselines, and every metric beside theirs; nothing if there are none."""
     if not evaluation.baselines:
         return []
-    said, table = verdict(evaluation), overall(evaluation)
+    table = overall(evaluation)
     windows = f", {scored(evaluation)}" if evaluation.windows else ""
-    return [
-        *([said] if said else []),
+    return known(
+        verdict(evaluation),
         Heading(f"Beside the baselines: {evaluation.split}{windows}", 3),
-        *([table.body()] if table else []),
+        table and table.body(),
         *(Prose(note, "soft") for note in evaluation.notes),
-    ]
+    )
 
 
 def evaluation_sections(stored: StoredEvaluation) -> list[Block]:
     """Sections on example forecasts, and on errors by step, by channel and by label, as far as they are known."""
-    evaluation, plots, examples = stored.evaluation, evaluation_plots(stored.evaluation), example_plot(stored)
+    evaluation, examples = stored.evaluation, forecast_plot(stored.examples[:MOST_PANELS])
     steps, channels, labels = by_step(evaluation), by_channel(evaluation, MOST_ROWS), by_label(evaluation, MOST_ROWS)
     about = f"Windows of the {evaluation.split} part, in the series' own units. {_coverage(evaluation)}"
     return [
         *(section("Forecasts", Prose(about.strip(), "soft"), examples) if examples else []),
-        *section("Error by step", plots.get("steps"), Folded("As a table", (steps.body(),)) if steps else None),
-        *section("By channel", channels.body() if channels else None),
-        *(section("By label", plots.get("confusion"), labels.body()) if labels else []),
+        *section(
+            "Error by step",
+            step_plot(evaluation.by_step, evaluation.primary),
+            steps and Folded("As a table", (steps.body(),)),
+        ),
+        *section("By channel", channels and channels.body()),
+        *(section("By label", confusion_plot(evaluation), labels.body()) if labels else []),
     ]
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from lstmctl.metrics import metric
 from lstmctl.records import Metrics, SeriesForecast
 from lstmctl.reporting.console import inert
-from lstmctl.reporting.drawing import SMALL, WIDE, Plot, legend_name, ruled, shortened
+from lstmctl.reporting.drawing import SMALL, WIDE, Plot, legend_name, new_figure, ruled, shortened
 from lstmctl.reporting.palette import BLUE, DASHES, GREEN, GREY, ORANGE, PINK, colour_of, line_of, marker_of
 from lstmctl.reporting.quantities import count, figure
 from lstmctl.reporting.time_axis import Moments, label_times, label_values, moments
@@ -68,13 +68,11 @@ def forecast_plot(forecasts: Sequence[SeriesForecast], *, title: str = "") -> Pl
 
 
 def _draw_forecasts(forecasts: Sequence[SeriesForecast], title: str, width: float, ink: str) -> Figure:
-    from matplotlib.figure import Figure
-
     drawn = forecasts[:MOST_PANELS]
     columns = 2 if len(drawn) > 2 and width >= WIDE else 1
     rows = math.ceil(len(drawn) / columns)
     height = 2.4 if len(drawn) == 1 else 1.6
-    drawing = Figure(figsize=(width, 0.75 + height * rows + (0.2 if title else 0)), layout="constrained")
+    drawing = new_figure(width, 0.75 + height * rows + (0.2 if title else 0))
     names = Counter(forecast.series for forecast in drawn)
     for place, forecast in enumerate(drawn):
         panel = drawing.add_subplot(rows, columns, place + 1)
@@ -200,12 +198,11 @@ def step_plot(by_step: Mapping[str, Sequence[Metrics]], name: str, *, title: str
 
 
 def _draw_steps(courses: Mapping[str, Sequence[float]], name: str, title: str, width: float, ink: str) -> Figure:
-    from matplotlib.figure import Figure
     from matplotlib.ticker import MaxNLocator
 
     longest = 0.7 + 0.075 * max(len(shortened(model)) for model in courses)
     columns = max(1, min(len(courses), int(width / longest)))
-    drawing = Figure(figsize=(width, 2.7 + 0.19 * math.ceil(len(courses) / columns)), layout="constrained")
+    drawing = new_figure(width, 2.7 + 0.19 * math.ceil(len(courses) / columns))
     panel = drawing.add_subplot()
     for number, (model, values) in enumerate(courses.items()):
         every = max(1, len(values) // 8)
@@ -268,12 +265,10 @@ def series_plot(series: Sequence[SeriesCourse], *, title: str = "") -> Plot | No
 
 
 def _draw_series(series: Sequence[SeriesCourse], title: str, width: float, ink: str) -> Figure:
-    from matplotlib.figure import Figure
-
     drawn = series[:MOST_PANELS]
     legend = 0.19 * len(_part_names(drawn)) + 0.1
     height = 2.2 if len(drawn) == 1 else 1.15
-    drawing = Figure(figsize=(width, 0.6 + legend + height * len(drawn)), layout="constrained")
+    drawing = new_figure(width, 0.6 + legend + height * len(drawn))
     axes = [moments(course.times) for course in drawn]
     together = all(axis.places == axes[0].places for axis in axes)
     panels: list[Axes] = []

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from lstmctl.findings import GateFindings, Panel
 from lstmctl.reporting.console import inert
-from lstmctl.reporting.drawing import SMALL, Plot
+from lstmctl.reporting.drawing import SMALL, Plot, new_figure
 from lstmctl.reporting.palette import SHARES, SIGNED
 
 if TYPE_CHECKING:
@@ -39,12 +39,10 @@ def gate_plot(findings: GateFindings) -> Plot:
 
 def _draw_gates(findings: GateFindings, width: float, ink: str) -> Figure:
     """Grows beyond a width in inches where its symbols need the room."""
-    from matplotlib.figure import Figure
-
     panels, marks = findings.panels, [mark(symbol) for symbol in findings.symbols]
     height = min(1.5, max(0.55, 0.022 * len(findings.units) + 0.35))
     width = max(width, 1.6 + NARROW * len(marks))
-    drawing = Figure(figsize=(width, 0.9 + (height + 0.28) * len(panels)), layout="constrained")
+    drawing = new_figure(width, 0.9 + (height + 0.28) * len(panels))
     axes = drawing.subplots(len(panels), 1, sharex=True, squeeze=False)[:, 0]
     for axis, panel in zip(axes, panels, strict=True):
         _heat_map(drawing, axis, panel, findings.units, len(marks))

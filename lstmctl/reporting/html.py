@@ -2,23 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lstmctl.reporting.blocks import Block, Heading
+from lstmctl.reporting.blocks import Block, Heading, plots
 from lstmctl.reporting.console import inert
 from lstmctl.reporting.palette import DARK, LIGHT, ON_PAGE
+from lstmctl.storage import replace_file
 
 if TYPE_CHECKING:
     from jinja2 import Template
+
+PAGE = "report.html"
 
 
 def page(blocks: Sequence[Block]) -> str:
     """Return a whole document, named after its first heading."""
     title = next((block.text for block in blocks if isinstance(block, Heading)), "lstmctl")
     return _template().render(title=title, content=blocks, is_page=True)
+
+
+def write_page(folder: Path, blocks: Sequence[Block], files: Mapping[str, str] | None = None) -> Path:
+    """Write `report.html` in a folder, every plot in it into `plots/`, and other files beside it.
+
+    Returns:
+        The page.
+
+    Raises:
+        ResourceError: the disk is full or the folder cannot be written; an older page stands.
+    """
+    for plot in plots(blocks).values():
+        plot.write(folder)
+    for name, content in {**(files or {}), PAGE: page(blocks)}.items():
+        replace_file(folder / name, content.encode())
+    return folder / PAGE
 
 
 def fragment(blocks: Sequence[Block]) -> str:

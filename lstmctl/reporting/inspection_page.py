@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from lstmctl.findings import GateFindings, GradientFindings, MemoryFindings, RecallFindings
-from lstmctl.reporting.blocks import Block
-from lstmctl.reporting.drawing import Plot
+from lstmctl.reporting.blocks import Block, known
 from lstmctl.reporting.gate_plots import gate_plot
 from lstmctl.reporting.inspection_plots import gradient_plot, memory_plot, recall_plot
 from lstmctl.reporting.inspection_tables import gate_blocks, gradient_blocks, memory_blocks, recall_blocks
@@ -15,16 +14,12 @@ def gate_view(findings: GateFindings) -> list[Block]:
 
 
 def memory_view(findings: MemoryFindings) -> list[Block]:
-    return [*_known(memory_plot(findings)), *memory_blocks(findings)]
+    return known(memory_plot(findings), *memory_blocks(findings))
 
 
 def gradient_view(findings: GradientFindings) -> list[Block]:
-    return [*_known(gradient_plot([findings])), *gradient_blocks([findings])]
+    return known(gradient_plot([findings]), *gradient_blocks([findings]))
 
 
 def recall_view(findings: RecallFindings) -> list[Block]:
-    return [*_known(recall_plot([findings])), *recall_blocks([findings])]
-
-
-def _known(plot: Plot | None) -> list[Plot]:
-    return [] if plot is None else [plot]
+    return known(recall_plot([findings]), *recall_blocks([findings]))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from lstmctl.findings import GradientCourse, GradientFindings, LayerMemory, MemoryFindings, RecallFindings
 from lstmctl.reporting.console import inert
-from lstmctl.reporting.drawing import SMALL, Plot, label_powers, legend_name, ruled, shortened
+from lstmctl.reporting.drawing import SMALL, Plot, label_powers, legend_name, new_figure, ruled, shortened
 from lstmctl.reporting.inspection_tables import run_names
 from lstmctl.reporting.palette import BLUE, DASHES, colour_of, line_of, marker_of
 
@@ -48,7 +48,6 @@ def gradient_plot(findings: Sequence[GradientFindings], layer: int | None = None
 
 
 def _draw_gradients(findings: Sequence[GradientFindings], layer: int | None, width: float, ink: str) -> Figure:
-    from matplotlib.figure import Figure
     from matplotlib.ticker import MaxNLocator
 
     named = [
@@ -56,7 +55,7 @@ def _draw_gradients(findings: Sequence[GradientFindings], layer: int | None, wid
         for one, name in zip(findings, run_names(findings), strict=True)
         for _, courses in groupby(courses_of(one, layer), lambda course: course.direction)
     ]
-    drawing = Figure(figsize=(width, 3.3 + 0.19 * len(named)), layout="constrained")
+    drawing = new_figure(width, 3.3 + 0.19 * len(named))
     panel = drawing.add_subplot()
     smallest = math.inf
     for number, (name, courses) in enumerate(named):
@@ -130,8 +129,6 @@ def memory_plot(findings: MemoryFindings) -> Plot | None:
 
 
 def _draw_memory(findings: MemoryFindings, width: float, ink: str) -> Figure:
-    from matplotlib.figure import Figure
-
     drawn = [layer for layer in findings.layers if layer.saturation or layer.spectrum]
     several = max(layer.layer for layer in findings.layers) > 1
     rows: list[list[tuple[DrawLayer, LayerMemory]]] = []
@@ -145,7 +142,7 @@ def _draw_memory(findings: MemoryFindings, width: float, ink: str) -> Figure:
             row.append((_eigenvalues, layer))
         rows.append(row)
     columns = max(map(len, rows))
-    drawing = Figure(figsize=(width if columns > 1 else 0.6 * width, 0.4 + 2.8 * len(rows)), layout="constrained")
+    drawing = new_figure(width if columns > 1 else 0.6 * width, 0.4 + 2.8 * len(rows))
     axes = drawing.subplots(len(rows), columns, squeeze=False)
     for number, row in enumerate(rows):
         for column in range(columns):
@@ -243,11 +240,9 @@ def recall_plot(findings: Sequence[RecallFindings]) -> Plot | None:
 
 
 def _draw_recall(findings: Sequence[RecallFindings], width: float, ink: str) -> Figure:
-    from matplotlib.figure import Figure
-
     bins = findings[0].bins[:-1]
     places = range(len(bins))
-    drawing = Figure(figsize=(width, 3.3 + 0.16 * (len(findings) > 1)), layout="constrained")
+    drawing = new_figure(width, 3.3 + 0.16 * (len(findings) > 1))
     panel = drawing.add_subplot()
     names = run_names(findings) if len(findings) > 1 else ["this run"]
     for number, (one, name) in enumerate(zip(findings, names, strict=True)):

@@ -9,7 +9,17 @@ from dataclasses import replace
 from itertools import compress
 from pathlib import PurePath
 
-from lstmctl.findings import TRACKS, GateFindings, GradientFindings, MemoryFindings, RecallFindings, Subject
+from lstmctl.findings import (
+    TRACKS,
+    GateFindings,
+    GradientCourse,
+    GradientFindings,
+    LayerMemory,
+    MemoryFindings,
+    RecallFindings,
+    Subject,
+    Tracked,
+)
 from lstmctl.reporting.blocks import Block, Prose, Table
 from lstmctl.reporting.console import inert
 from lstmctl.reporting.quantities import figure
@@ -27,12 +37,11 @@ def gate_blocks(findings: GateFindings) -> list[Block]:
     rows = [
         (
             one.what,
-            one.layer,
-            one.direction or "",
+            *_where(one),
             one.state,
             one.unit,
             _signed(one.chosen),
-            "" if one.correlation is None else _signed(one.correlation),
+            _signed(one.correlation),
             "tracks" if one.tracks else "",
         )
         for one in findings.tracked
@@ -50,20 +59,13 @@ def memory_blocks(findings: MemoryFindings) -> list[Block]:
     """Return tables of each layer's time constants, of each gate's saturation, and of the spectrum."""
     title = f"{_name(findings.about)}: memory over {findings.steps:,} steps of {findings.about.source}"
     constants = [
-        (
-            layer.layer,
-            layer.direction or "",
-            layer.keeping_gate or "",
-            *map(_steps, layer.quartiles),
-            _steps(layer.longest or 0.0),
-        )
+        (*_where(layer), layer.keeping_gate or "", *map(_steps, (*layer.quartiles, layer.longest or 0.0)))
         for layer in findings.layers
         if layer.quartiles is not None
     ]
     saturation = [
         (
-            layer.layer,
-            layer.direction or "",
+            *_where(layer),
             gate.gate,
             _percent(sum(gate.left) / len(gate.left)),
             _percent(sum(gate.right) / len(gate.right)),
@@ -74,12 +76,7 @@ def memory_blocks(findings: MemoryFindings) -> list[Block]:
         for gate in layer.saturation
     ]
     spectra = [
-        (
-            layer.layer,
-            layer.direction or "",
-            figure(layer.spectrum.radius),
-            figure(layer.spectrum.largest_singular_value),
-        )
+        (*_where(layer), figure(layer.spectrum.radius), figure(layer.spectrum.largest_singular_value))
         for layer in findings.layers
         if layer.spectrum is not None
     ]
@@ -106,8 +103,7 @@ def gradient_blocks(findings: Sequence[GradientFindings]) -> list[Block]:
     rows = [
         (
             name,
-            course.layer,
-            course.direction or "",
+            *_where(course),
             course.state,
             "" if course.rate is None else f"{course.rate:.3f}",
             _pace(course.half_life),
@@ -194,8 +190,12 @@ def _name(about: Subject) -> str:
     return inert(PurePath(about.run).name)
 
 
-def _signed(value: float) -> str:
-    return f"{value:+.2f}"
+def _where(found: Tracked | LayerMemory | GradientCourse) -> tuple[int, str]:
+    return found.layer, found.direction or ""
+
+
+def _signed(value: float | None) -> str:
+    return "" if value is None else f"{value:+.2f}"
 
 
 def _percent(share: float) -> str:

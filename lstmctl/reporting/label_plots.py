@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from lstmctl.records import Evaluation
 from lstmctl.reporting.console import inert
-from lstmctl.reporting.drawing import SMALL, Plot, shortened
+from lstmctl.reporting.drawing import SMALL, Plot, new_figure, shortened
 from lstmctl.reporting.palette import BLUE_RGB
 from lstmctl.reporting.quantities import short_count
 
@@ -34,8 +34,6 @@ def _draw_confusion(evaluation: Evaluation, width: float, ink: str) -> Figure:
 
     Labels stand in order of their frequency; the counts are written in where there is room.
     """
-    from matplotlib.figure import Figure
-
     labels = list(evaluation.by_label)
     totals = [sum(row) for row in evaluation.confusion]
     order = sorted(range(len(labels)), key=lambda label: -totals[label])[:MOST_LABELS]
@@ -43,7 +41,7 @@ def _draw_confusion(evaluation: Evaluation, width: float, ink: str) -> Figure:
     shares = [[value / max(1, totals[row]) for value in line] for row, line in zip(order, counts, strict=True)]
     names = [shortened(inert(labels[label]), LONGEST_LABEL) for label in order]
     side = min(width, 1.6 + 0.42 * len(order))
-    figure = Figure(figsize=(width, side * 0.86), layout="constrained")
+    figure = new_figure(width, side * 0.86)
     panel = figure.add_subplot()
     fields = [[(*BLUE_RGB, share) for share in line] for line in shares]
     panel.imshow(fields, aspect="equal", interpolation="nearest")

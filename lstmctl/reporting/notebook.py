@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 from lstmctl import registry
 from lstmctl.errors import UsageError
 from lstmctl.reporting import html as html_renderer
-from lstmctl.reporting.blocks import Block
-from lstmctl.reporting.drawing import Plot
+from lstmctl.reporting.blocks import Block, plots
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -35,12 +34,12 @@ def figure_of(blocks: Sequence[Block], name: str | None = None) -> Figure:
     Raises:
         UsageError: there is no such plot.
     """
-    plots = {block.name: block for block in blocks if isinstance(block, Plot)}
-    if not plots:
+    found = plots(blocks)
+    if not found:
         raise UsageError("there is nothing to draw of this result")
-    if name is not None and name not in plots:
-        raise UsageError(f"`{name}` is not a plot of this result; it has {', '.join(plots)}")
-    return plots[name or next(iter(plots))].figure()
+    if name is not None and name not in found:
+        raise UsageError(f"`{name}` is not a plot of this result; it has {', '.join(found)}")
+    return found[name or next(iter(found))].figure()
 
 
 def _view(result: object) -> list[Block]:

@@ -7,7 +7,7 @@ import io
 import re
 from collections.abc import Iterable
 
-from lstmctl.reporting.blocks import Block, Cards, Code, Facts, Folded, Heading, Prose, Status, Table, Words
+from lstmctl.reporting.blocks import Block, Code, Facts, Heading, Prose, Table, Words, simpler
 from lstmctl.reporting.console import harmless, inert
 from lstmctl.reporting.drawing import Plot
 
@@ -82,8 +82,6 @@ def _in_markdown(block: Block) -> str:
             return f"{'#' * block.level} {_markdown_text(block.text)}"
         case Prose():
             return _markdown_text(block.text)
-        case Status():
-            return _markdown_text(f"{block.status} {block.about}")
         case Facts():
             return "\n".join(f"- {_markdown_words(name)}: {_markdown_text(value)}" for name, value in block.rows)
         case Table():
@@ -93,17 +91,8 @@ def _in_markdown(block: Block) -> str:
         case Code():
             fence = "`" * max(3, 1 + max(map(len, re.findall("`+", block.text)), default=0))
             return f"{fence}\n{harmless(block.text)}\n{fence}"
-        case Cards():
-            parts = []
-            for card in block.cards:
-                values = [f"{card.value} {card.words}".strip()] if card.value or card.words else []
-                values = [_markdown_text(value) for value in [*values, card.foot] if value]
-                values += [f"{_markdown_text(value)} {_markdown_words(words)}" for value, words in card.items]
-                parts.append("\n".join([f"**{_markdown_text(card.title)}**", "", *(f"- {value}" for value in values)]))
-                parts += [_in_markdown(card.body)] if card.body is not None else []
-            return "\n\n".join(parts)
-        case Folded():
-            return "\n\n".join([f"**{_markdown_text(block.summary)}**", *map(_in_markdown, block.blocks)])
+        case _:
+            return "\n\n".join(map(_in_markdown, simpler(block)))
 
 
 def _markdown_table(table: Table) -> str:

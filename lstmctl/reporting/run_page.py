@@ -14,12 +14,11 @@ from lstmctl.reporting import html
 from lstmctl.reporting.blocks import Block, Card, Cards, Code, Facts, Folded, Heading, Prose, Status, Table, section
 from lstmctl.reporting.curve_plots import curve_plot
 from lstmctl.reporting.data_facts import data_facts, data_notes, is_number, number
-from lstmctl.reporting.evaluation_page import beside_baselines, evaluation_plots, evaluation_sections, example_plot
+from lstmctl.reporting.evaluation_page import beside_baselines, evaluation_sections
 from lstmctl.reporting.history import History, read_history
 from lstmctl.reporting.quantities import duration, figure, short_count
-from lstmctl.storage import read_plain, replace_file
+from lstmctl.storage import read_plain
 
-REPORT = "report.html"
 SAMPLES_SHOWN = 4
 FORECAST_SETTINGS = ("loss", "lookback", "horizon", "segment", "decoding", "normalisation")
 AS_CONFIG = "With every default spelled out; as config.yaml in the folder it runs again."
@@ -41,20 +40,13 @@ def write_report(run: Path, upcoming: Mapping[str, Any] | None = None) -> Path:
     """
     history = read_history(run)
     history = replace(history, info={**history.info, **(upcoming or {})})
-    stored = history.evaluation
-    plots = [example_plot(stored), *evaluation_plots(stored.evaluation).values()] if stored else []
-    for plot in (curve_plot(history), *plots):
-        if plot is not None:
-            plot.write(run)
-    path = run / REPORT
-    replace_file(path, html.page(run_blocks(history)).encode())
-    return path
+    return html.write_page(run, run_blocks(history))
 
 
 def has_report(run: Path, status: str) -> bool:
     """Return whether a run folder has a report, and one that states this status."""
     try:
-        return f'<span class="status {status}">'.encode() in read_plain(run / REPORT)
+        return f'<span class="status {status}">'.encode() in read_plain(run / html.PAGE)
     except (OSError, RunError):
         return False
 

@@ -11,7 +11,17 @@ from lstmctl.metrics import SOLVED, metric
 from lstmctl.records import ArmResult, Sweep
 from lstmctl.reporting.comparison_plots import rows_of_names
 from lstmctl.reporting.comparison_words import DIVERGED, better_words, fixed, on_part, primary_words
-from lstmctl.reporting.drawing import SMALL, WIDE, Plot, label_powers, legend_name, ruled, shortened
+from lstmctl.reporting.drawing import (
+    SMALL,
+    WIDE,
+    Plot,
+    label_powers,
+    legend_columns,
+    legend_name,
+    new_figure,
+    ruled,
+    shortened,
+)
 from lstmctl.reporting.palette import LEVEL, SOLVED_LEVEL, colour_of, line_of, marker_of
 from lstmctl.reporting.quantities import short_count
 from lstmctl.reporting.sweep_words import CHANCE, arm_names, cell_words, level, places, value_name
@@ -58,11 +68,9 @@ def sweep_plot(sweep: Sweep) -> Plot:
 def _draw_sweep(sweep: Sweep, width: float, ink: str) -> Figure:
     """A line an arm over the values, with its intervals, every seed as a small dot, and the levels that say what a
     metric means."""
-    from matplotlib.figure import Figure
-
     names = [legend_name(shortened(name)) for name in arm_names(sweep)]
-    columns = max(1, min(len(names), int(width / (0.75 + 0.075 * max(map(len, names))))))
-    drawing = Figure(figsize=(width, 3.3 + 0.19 * math.ceil(len(names) / columns)), layout="constrained")
+    columns = legend_columns(names, width)
+    drawing = new_figure(width, 3.3 + 0.19 * math.ceil(len(names) / columns))
     panel = drawing.add_subplot()
     numeric = _numbers(sweep)
     positions = [float(place) for place in range(len(sweep.values))] if numeric is None else numeric

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TextIO
 
-from lstmctl.reporting.blocks import Block, Card, Cards, Code, Facts, Folded, Heading, Prose, Status, Table, Words
+from lstmctl.reporting.blocks import Block, Code, Facts, Heading, Prose, Table, plain, simpler
 from lstmctl.reporting.console import inert, print_table, write_line
 from lstmctl.reporting.drawing import Plot
 
@@ -34,30 +34,11 @@ def _show(block: Block, stream: TextIO | None) -> None:
                 write_line(inert(note), stream)
         case Heading() | Prose():
             write_line(inert(block.text), stream)
-        case Status():
-            write_line(inert(f"{block.status} {block.about}"), stream)
         case Facts():
-            print_table("", ("", ""), [(_plain(name), value) for name, value in block.rows], stream=stream)
+            print_table("", ("", ""), [(plain(name), value) for name, value in block.rows], stream=stream)
         case Code():
             write_line(block.text, stream)
-        case Cards():
-            for card in block.cards:
-                _show_card(card, stream)
-        case Folded():
-            show(block.blocks, stream=stream)
         case Plot():
             pass
-
-
-def _show_card(card: Card, stream: TextIO | None) -> None:
-    items = [
-        " ".join(filter(None, (card.value, card.words))),
-        *(f"{value} {_plain(words)}" for value, words in card.items),
-    ]
-    write_line(inert(f"{card.title}: {', '.join(filter(None, [*items, card.foot]))}"), stream)
-    if card.body is not None:
-        _show(card.body, stream)
-
-
-def _plain(words: Words) -> str:
-    return words if isinstance(words, str) else words.words
+        case _:
+            show(simpler(block), stream=stream)

@@ -11,7 +11,9 @@ from pathlib import Path
 import pytest
 
 import lstmctl
+from lstmctl.errors import UsageError
 from lstmctl.records import Concluding, Evaluated, Event, Finished, Saved, Started, Stepped
+from tests.conftest import Trained
 
 
 def test_everything_promised_is_there_and_nothing_else() -> None:
@@ -78,3 +80,33 @@ def test_errors_are_the_packages_own(text_file: Path) -> None:
     ):
         with pytest.raises(lstmctl.LstmctlError):
             attempt()
+
+
+def test_a_run_and_what_it_forecasts_show_themselves_in_a_notebook(trained: Trained) -> None:
+    run = trained("waves")
+    shown = run._repr_html_()
+    assert shown.startswith('<div class="lstmctl">')
+    assert f"<h1>{run.name}</h1>" in shown
+    assert "Beside the baselines" in shown
+    assert "config.yaml" not in shown  # a page has the details, a notebook what was reached
+    assert run.plot().axes[-1].get_xlabel() == "windows seen"
+    assert run.plot("forecasts").axes[0].get_title(loc="left").startswith(run.forecast()[0].series)
+    with pytest.raises(UsageError, match="`gates` is not a plot of this result; it has "):
+        run.plot("gates")
+    forecasts = run.forecast()
+    assert len(forecasts.plot().axes) == len(forecasts)
+    assert forecasts._repr_html_().count("<svg") == 2
+    evaluation = run.evaluate("validation")
+    assert evaluation.primary == run.task.primary.name
+    assert "by step of the horizon" in evaluation._repr_html_()
+
+
+def test_a_run_is_inspected_by_name_and_the_result_draws_itself(trained: Trained) -> None:
+    run = trained("small")
+    gates = run.inspect("gates", symbols=12)
+    assert len(gates.symbols) == 12
+    assert [axis.get_title(loc="left") for axis in gates.plot().axes if axis.images][-1] == "cell state"
+    assert run.inspect("gradients", steps=5, positions=4).plot().axes[0].get_yscale() == "log"
+    assert "time constant" in run.inspect("memory", steps=100)._repr_html_()
+    with pytest.raises(UsageError, match="`recalls` is not known; known are gates, memory, gradients, recall"):
+        run.inspect("recalls")

@@ -16,9 +16,8 @@ import pytest
 from lstmctl.records import ArmResult, Comparison, RunResult, Sweep
 from lstmctl.reporting.palette import COLOURS
 from lstmctl.reporting.papers import markdown
-from lstmctl.reporting.sweep_page import write_sweep
+from lstmctl.reporting.sweep_page import in_words, sweep_table, write_sweep
 from lstmctl.reporting.sweep_plots import sweep_plot
-from lstmctl.reporting.sweep_tables import in_words, sweep_table
 
 pytestmark = pytest.mark.drawn
 
