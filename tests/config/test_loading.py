@@ -56,7 +56,8 @@ def test_errors_of_file_and_command_line_come_all_at_once_and_in_order(problems:
         "my.yaml:7:1  sede — unknown key; did you mean seed?",
         'my.yaml:8:10  threads — "none" is text, not a number; a whole number of at least 1 and at most 1024 or auto',
         "command line: 5  not of the form KEY=VALUE; for example `model.hidden=256`",
-        'command line: model.layers=none  model.layers — "none" is text, not a number; a whole number of at least 1 and at most 1000',
+        'command line: model.layers=none  model.layers — "none" is text, not a number; '
+        "a whole number of at least 1 and at most 1000",
         "command line: training.windw=3  training.windw — unknown key; did you mean window?",
     ]
 
