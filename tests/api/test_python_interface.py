@@ -108,5 +108,5 @@ def test_a_run_is_inspected_by_name_and_the_result_draws_itself(trained: Trained
     assert [axis.get_title(loc="left") for axis in gates.plot().axes if axis.images][-1] == "cell state"
     assert run.inspect("gradients", steps=5, positions=4).plot().axes[0].get_yscale() == "log"
     assert "time constant" in run.inspect("memory", steps=100)._repr_html_()
-    with pytest.raises(UsageError, match="`recalls` is not known; known are gates, memory, gradients, recall"):
+    with pytest.raises(UsageError, match="`recalls` is not known; use one of gates, memory, gradients, recall"):
         run.inspect("recalls")
