@@ -15,6 +15,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import IO, TYPE_CHECKING, Literal, TextIO, cast
 
+from lstmctl.errors import ResourceError
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -28,6 +30,8 @@ LONGEST = 480
 """Characters of a message."""
 UNSAFE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]|\r(?!\n)")
 """What moves the cursor of a terminal, drives it, or turns the direction of writing; line breaks and tabs are text."""
+LEAST_ADDRESSES = 10**9
+"""Bytes of address space that PyTorch for a CPU needs: with 0.82 GB it hangs, with 1.02 GB it works."""
 SHORT = 12
 """Characters of a table's cell that is never folded."""
 
@@ -98,9 +102,32 @@ def write_line(text: str, stream: TextIO | None = None) -> None:
     Tolerant(stream if stream is not None else sys.stderr).write(harmless(text) + "\n")
 
 
+def require_addresses() -> None:
+    """Refuse to import torch where this process may use too little address space for it: its libraries would abort or hang.
+
+    Raises:
+        ResourceError: the limit is below `LEAST_ADDRESSES`.
+    """
+    if sys.platform == "win32":
+        return
+    import resource
+
+    limit, _ = resource.getrlimit(resource.RLIMIT_AS)
+    if limit != resource.RLIM_INFINITY and limit < LEAST_ADDRESSES:
+        raise ResourceError(
+            f"this process may use {limit / 2**30:.1f} GiB of address space, too little to load PyTorch",
+            hint="allow more: ulimit -v unlimited",
+        )
+
+
 @contextmanager
 def loading(*, quiet: bool = False) -> Iterator[None]:
-    """Show on a terminal that torch is being imported, which can take seconds; the note is erased afterwards."""
+    """Show on a terminal that torch is being imported, which can take seconds; the note is erased afterwards.
+
+    Raises:
+        ResourceError: see `require_addresses`.
+    """
+    require_addresses()
     first = os.environ.get("RANK", "0") == "0"  # of several processes on one terminal
     shown = first and not quiet and "torch" not in sys.modules and is_terminal(sys.stderr)
     if shown:

@@ -85,3 +85,10 @@ def test_a_grid_is_every_combination_in_order() -> None:
 def test_what_is_no_grid_is_refused(texts: list[str]) -> None:
     with pytest.raises(UsageError, match="--tune"):
         parse_grid(texts)
+
+
+def test_a_grid_without_measure_is_refused_at_once() -> None:
+    values = ",".join(str(number) for number in range(1, 101))
+    keys = ("model.hidden", "model.layers", "model.embedding", "training.batch", "training.window")
+    with pytest.raises(UsageError, match="--tune gives 10,000,000,000 combinations to try on each arm; at most 1,000"):
+        parse_grid([f"{key}={values}" for key in keys])

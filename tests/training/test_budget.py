@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -17,6 +18,7 @@ from lstmctl.api import resume, train
 from lstmctl.config.budget import Budget
 from lstmctl.protocols import Batch
 from lstmctl.training.budget import steps_within
+from lstmctl.training.distributed import ALONE
 from tests import processes
 
 
@@ -103,3 +105,17 @@ def test_the_trial_of_the_speed_moves_nothing(small_config: Path) -> None:
 def rows_of(path: Path) -> list[dict[str, object]]:
     rows = [json.loads(line) for line in (path / "metrics.jsonl").read_text().splitlines()]
     return [{key: value for key, value in row.items() if key != "seconds"} for row in rows]
+
+
+def test_no_budget_takes_long_to_calibrate(monkeypatch: pytest.MonkeyPatch) -> None:
+    trials: list[float] = []
+
+    def timed(trainer: object, trial: float) -> float:
+        trials.append(trial)
+        return 0.5
+
+    monkeypatch.setattr("lstmctl.training.budget.seconds_a_step", timed)
+    trainer = SimpleNamespace(processes=ALONE)
+    for text, expected in (("100 seconds", 174), ("1000 hours", 6_479_940)):
+        assert steps_within(Budget.parse(text), Order(), nn.Linear(1, 1), lambda model, count: trainer) == expected  # type: ignore[arg-type, return-value]
+    assert trials == [3.0, 30.0]

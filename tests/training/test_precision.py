@@ -95,3 +95,14 @@ def test_a_run_trains_in_it_and_keeps_full_weights(small_config: Path, precision
     losses = [row["loss"] for row in rows if "loss" in row]
     assert losses[-1] < losses[0] - 0.2
     assert len(run.generate("Ann", length=5)[0].text) == 5
+
+
+def test_a_slow_trial_is_made_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    steps: list[bool] = []
+    monkeypatch.setattr("lstmctl.training.precision._multiplies_bfloat16", lambda device: True)
+    choose_precision("auto", CPU, lambda: steps.append(torch.is_autocast_enabled("cpu")))
+    assert (steps.count(True), steps.count(False)) == (4, 3)
+    monkeypatch.setattr("lstmctl.training.precision.LONGEST_TRIAL", 1e-9)
+    steps.clear()
+    choose_precision("auto", CPU, lambda: steps.append(torch.is_autocast_enabled("cpu")))
+    assert (steps.count(True), steps.count(False)) == (2, 1)

@@ -255,3 +255,20 @@ def test_every_optimizer_and_schedule_learns(optimizer: str, schedule: str) -> N
     settings = settings_of(optimizer=optimizer, schedule=schedule, learning_rate=rate, average=None)
     figures = [e.metrics["nats_per_character"] for e in trainer_of(settings, 60).events() if isinstance(e, Evaluated)]
     assert figures[-1] < figures[0] - 0.1
+
+
+def test_the_loss_of_a_budget_without_measure_is_reported_from_the_first_step() -> None:
+    trainer = trainer_of(settings_of(learning_rate=1e-4, evaluate_every=10**9, sample_every=10**9), steps=10**14)
+    reports = [
+        event.step for event in trainer.events(lambda: trainer.progress.step >= 40) if isinstance(event, Stepped)
+    ]
+    assert reports == [1, 2, 4, 8, 16, 32]
+
+
+def test_reports_are_never_far_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("lstmctl.training.trainer.MOST_STEPS_BETWEEN_REPORTS", 10)
+    trainer = trainer_of(settings_of(learning_rate=1e-4, evaluate_every=10**9, sample_every=10**9), steps=10**14)
+    reports = [
+        event.step for event in trainer.events(lambda: trainer.progress.step >= 40) if isinstance(event, Stepped)
+    ]
+    assert reports == [1, 2, 4, 8, 10, 16, 20, 30, 32, 40]
