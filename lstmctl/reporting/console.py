@@ -103,7 +103,7 @@ def write_line(text: str, stream: TextIO | None = None) -> None:
 
 
 def require_addresses() -> None:
-    """Refuse to import torch where this process may use too little address space for it: its libraries would abort or hang.
+    """Refuse to import torch with too little address space for its libraries, which would abort or hang.
 
     Raises:
         ResourceError: the limit is below `LEAST_ADDRESSES`.
