@@ -110,8 +110,10 @@ def require_addresses() -> None:
     """
     if sys.platform == "win32":
         return
-    import resource
-
+    try:
+        import resource
+    except ImportError:  # nothing limits address space there
+        return
     limit, _ = resource.getrlimit(resource.RLIMIT_AS)
     if limit != resource.RLIM_INFINITY and limit < LEAST_ADDRESSES:
         raise ResourceError(
