@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from lstmctl import api
-from lstmctl.records import Event, Saved, Stepped
+from lstmctl.events import Event, Saved, Stepped
 
 Observer = Callable[[Event], None]
 

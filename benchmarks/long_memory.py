@@ -25,7 +25,7 @@ from lstmctl.api.preparation import assemble
 from lstmctl.config import load
 from lstmctl.config.schema import SyntheticData
 from lstmctl.data.synthetic import SyntheticCorpus
-from lstmctl.records import Evaluated
+from lstmctl.events import Evaluated
 
 LENGTHS = {
     "adding": (200, 1000),

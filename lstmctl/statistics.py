@@ -13,7 +13,7 @@ from itertools import combinations
 # Both are exact for any floats, with one rounding at the end: the spread of identical values is 0, not 1e-17.
 from statistics import mean, variance
 
-from lstmctl.records import Difference
+from lstmctl.results.comparison import Difference
 
 
 @dataclass(frozen=True, slots=True)

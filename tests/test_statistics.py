@@ -14,7 +14,7 @@ import scipy.stats
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lstmctl.records import Difference
+from lstmctl.results.comparison import Difference
 from lstmctl.statistics import Interval, MeanDifference, compare_all, difference, holm, interval
 
 # Few different numbers, so that ties and values without any spread come up, beside any other.

@@ -18,9 +18,10 @@ from lstmctl.config import Settings, derive
 from lstmctl.config.schema import Forecast as ForecastSettings
 from lstmctl.data.series import SeriesCorpus
 from lstmctl.errors import UsageError
+from lstmctl.events import Evaluated, Event
 from lstmctl.intervals import Floats, interval_scores, quantile_offsets, run_adaptive, widened
 from lstmctl.models.forecaster import Ensemble
-from lstmctl.records import Backtest, Evaluated, Event, SeriesForecast
+from lstmctl.results.forecasts import Backtest, SeriesForecast
 from lstmctl.scoring import evaluating
 from lstmctl.tasks.forecast import Forecast
 from lstmctl.tasks.interval_calibration import calibrated_offsets, calibration_rows, calibration_scores

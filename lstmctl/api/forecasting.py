@@ -15,7 +15,7 @@ from lstmctl.api.trained import Trained
 from lstmctl.data.series import SeriesCorpus, Table
 from lstmctl.errors import UsageError
 from lstmctl.models.forecaster import Ensemble
-from lstmctl.records import SeriesForecast
+from lstmctl.results.forecasts import SeriesForecast
 from lstmctl.scoring import evaluating
 from lstmctl.seeds import stream
 from lstmctl.tasks.forecast import Forecast

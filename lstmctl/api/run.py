@@ -14,10 +14,12 @@ from lstmctl.api.writing import Writing, author
 from lstmctl.data.encoding import TextEncoding, UnknownSymbolError
 from lstmctl.decoding import Sampling
 from lstmctl.errors import UsageError
-from lstmctl.records import Backtest, Evaluation, Forecasts, Generated, Prediction, Score
 from lstmctl.reporting import html, notebook
 from lstmctl.reporting.history import read_history
 from lstmctl.reporting.run_page import run_summary
+from lstmctl.results.evaluation import Evaluation, Score
+from lstmctl.results.forecasts import Backtest, Forecasts
+from lstmctl.results.output import Generated, Prediction
 from lstmctl.runs.folder import find_run, runs_root
 from lstmctl.tasks.problem import Corpus
 

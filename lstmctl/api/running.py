@@ -17,8 +17,9 @@ from lstmctl.api.run import Run
 from lstmctl.api.unchanged import trained_as
 from lstmctl.config import dump
 from lstmctl.data.series import SeriesCorpus
-from lstmctl.records import Concluding, Event, Finished, Score
+from lstmctl.events import Concluding, Event, Finished
 from lstmctl.reporting.run_page import write_report
+from lstmctl.results.evaluation import Score
 from lstmctl.runs.checkpoint import Snapshot
 from lstmctl.runs.folder import CALIBRATION, EVALUATION, RunFolder, now
 from lstmctl.storage import disk_errors, replace_file, replace_json

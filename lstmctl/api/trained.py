@@ -18,7 +18,7 @@ from lstmctl.cells.cell import Cell
 from lstmctl.config import Settings, derive, load
 from lstmctl.errors import DataError, RunError, UsageError
 from lstmctl.models.sequence_model import count_parameters
-from lstmctl.records import Score
+from lstmctl.results.evaluation import Score
 from lstmctl.runs.folder import CALIBRATION, RunFolder
 from lstmctl.scoring import watched
 from lstmctl.tasks.problem import AnyProblem, Corpus

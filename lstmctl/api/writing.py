@@ -13,7 +13,7 @@ from lstmctl.cells.packed import has_kernels
 from lstmctl.data.encoding import StreamDecoder
 from lstmctl.decoding import Choice, Sampling, continuations
 from lstmctl.errors import UsageError
-from lstmctl.records import Generated
+from lstmctl.results.output import Generated
 from lstmctl.seeds import stream
 from lstmctl.tasks.author import Author
 from lstmctl.training.precision import lacks_bfloat16

@@ -118,11 +118,11 @@ def compare(
 
     from lstmctl.cli import output
     from lstmctl.errors import DivergedError, UsageError
-    from lstmctl.records import Comparison, Sweep
     from lstmctl.reporting import comparison_tables, sweep_page
     from lstmctl.reporting.console import write_line
     from lstmctl.reporting.live_comparison import ComparisonDisplay
     from lstmctl.reporting.terminal import show
+    from lstmctl.results.comparison import Comparison, Sweep
 
     if json and table is not None:
         raise UsageError("--json and --table both write to stdout; use only one of them")

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from lstmctl.findings import GateFindings, GradientFindings, MemoryFindings, RecallFindings
+from lstmctl.results.inspection import GateFindings, GradientFindings, MemoryFindings, RecallFindings
 
 
 def gates_json(findings: GateFindings) -> dict[str, Any]:

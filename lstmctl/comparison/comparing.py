@@ -17,21 +17,22 @@ from lstmctl.api.assembly import build_task, find_cell, open_data
 from lstmctl.api.failures import memory_errors
 from lstmctl.comparison.arms import Arm, arms_of, parse_grid
 from lstmctl.comparison.execution import Interrupted, Observer, execute, require_as_planned, status_of
-from lstmctl.comparison.looking import look_inside
+from lstmctl.comparison.inspecting import inspect_arms
 from lstmctl.comparison.plan import MOST_SEEDS, Match, Plan, PlannedRun, read_plan, write_plan
 from lstmctl.comparison.planning import keep_sources, make_plan
 from lstmctl.comparison.results import as_json, choose, gather
 from lstmctl.config import LoadedConfig, from_mapping, load
 from lstmctl.config.wording import shortened
 from lstmctl.errors import DataError, LstmctlError, RunError, UsageError
+from lstmctl.events import Planned
 from lstmctl.locks import locked
-from lstmctl.records import Comparison, Planned
 from lstmctl.registry import source_hash
 from lstmctl.reporting.comparison_page import write_comparison
 from lstmctl.reporting.comparison_words import DEVIATION_TO_WARN_OF
+from lstmctl.results.comparison import Comparison
 from lstmctl.runs.comparisons import PLAN, RESULT, find_comparison, next_comparison_order
 from lstmctl.runs.folder import FINAL, runs_root
-from lstmctl.runs.place import claimed_folder
+from lstmctl.runs.run_lock import claimed_folder
 from lstmctl.storage import remove_leftovers, replace_json, require_folder
 from lstmctl.tasks.problem import AnyProblem, Corpus
 from lstmctl.training.device import choose_device
@@ -238,7 +239,7 @@ def complete(folder: Path, plan: Plan, jobs: int, observe: Observer, again: str)
         error.hint = f"{error.hint}; {kept}" if error.hint else kept
         raise
     comparison = gather(folder, plan)
-    write_comparison(comparison, look_inside(comparison))
+    write_comparison(comparison, inspect_arms(comparison))
     replace_json(folder / RESULT, {"format": 1, **as_json(comparison)})
     return comparison
 

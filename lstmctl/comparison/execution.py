@@ -20,7 +20,7 @@ from lstmctl.comparison.messages import error_of, event_of
 from lstmctl.comparison.plan import Plan, PlannedRun, differences
 from lstmctl.config import load
 from lstmctl.errors import LstmctlError, ResourceError, RunError
-from lstmctl.records import ComparisonEvent, RunBegan, RunEnded, RunEvent
+from lstmctl.events import ComparisonEvent, RunBegan, RunEnded, RunEvent
 from lstmctl.registry import is_user_class
 from lstmctl.runs.comparisons import PLAN
 from lstmctl.runs.folder import FINAL, RunFolder

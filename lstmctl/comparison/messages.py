@@ -12,7 +12,7 @@ from typing import Any, get_args
 
 from lstmctl import errors
 from lstmctl.errors import ConfigError, LstmctlError
-from lstmctl.records import Event
+from lstmctl.events import Event
 
 EVENTS = {kind.__name__: kind for kind in get_args(Event)}
 

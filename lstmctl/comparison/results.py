@@ -19,8 +19,8 @@ from lstmctl.comparison.plan import Candidate, Plan, PlannedArm, PlannedRun
 from lstmctl.comparison.statement import statement
 from lstmctl.errors import RunError
 from lstmctl.metrics import Metric, metric
-from lstmctl.records import ArmResult, Comparison, CurvePoint, RunResult
 from lstmctl.registry import is_user_class
+from lstmctl.results.comparison import ArmResult, Comparison, CurvePoint, RunResult
 from lstmctl.runs.folder import RunFolder
 from lstmctl.runs.logs import read_json_lines
 from lstmctl.seeds import stream

@@ -7,8 +7,9 @@ from collections.abc import Mapping, Sequence
 
 from lstmctl.comparison.plan import Plan
 from lstmctl.metrics import SOLVED, metric
-from lstmctl.records import ArmResult, Difference, Metrics
 from lstmctl.reporting.quantities import figure as in_digits
+from lstmctl.results.comparison import ArmResult, Difference
+from lstmctl.results.evaluation import Metrics
 
 
 def statement(

@@ -28,9 +28,10 @@ from lstmctl.comparison.planning import keep_sources, make_plan
 from lstmctl.comparison.results import as_json
 from lstmctl.config import LoadedConfig, derive
 from lstmctl.errors import ConfigError, LstmctlError, RunError, UsageError
-from lstmctl.records import Comparison, ComparisonEvent, Planned, Sweep
+from lstmctl.events import ComparisonEvent, Planned
 from lstmctl.reporting.sweep_page import write_sweep
 from lstmctl.reporting.sweep_words import value_name
+from lstmctl.results.comparison import Comparison, Sweep
 from lstmctl.runs.comparisons import (
     PLAN,
     REPORT,
@@ -41,7 +42,7 @@ from lstmctl.runs.comparisons import (
     read_sweep,
 )
 from lstmctl.runs.folder import runs_root
-from lstmctl.runs.place import claimed_folder
+from lstmctl.runs.run_lock import claimed_folder
 from lstmctl.storage import disk_errors, replace_json
 from lstmctl.training.interruption import Interruption, termination_as_exit
 

@@ -26,7 +26,7 @@ from lstmctl.comparison.execution import require_as_planned
 from lstmctl.comparison.messages import Channel, failure, told
 from lstmctl.comparison.plan import Plan, PlannedRun, read_plan
 from lstmctl.errors import DivergedError, LstmctlError, RunError
-from lstmctl.records import Event
+from lstmctl.events import Event
 from lstmctl.registry import is_user_class
 from lstmctl.runs.folder import RunFolder
 from lstmctl.storage import disk_errors, require_folder

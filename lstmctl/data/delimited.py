@@ -15,8 +15,8 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from lstmctl.data.purposes import SERIES, Purpose
 from lstmctl.data.records import is_unclosed, misquoted, outside_quotes, whole_records
+from lstmctl.data.table_hints import SERIES, TableHints
 from lstmctl.data.table_start import CONVERT, SAMPLED, SEPARATORS, column_names, read_start
 from lstmctl.data.text_encodings import conversion
 from lstmctl.data.utf8 import BYTE_ORDER_MARK
@@ -49,19 +49,19 @@ class DelimitedSheet:
 
     unit = "line"
 
-    def __init__(self, path: Path, separator: str, decimal: str, purpose: Purpose = SERIES) -> None:
+    def __init__(self, path: Path, separator: str, decimal: str, hints: TableHints = SERIES) -> None:
         """Check the whole file once.
 
         Args:
             path: a regular file.
             separator: one of `SEPARATORS`, or auto.
             decimal: `.`, `,` or auto.
-            purpose: what it is read for, as far as errors say what would be right.
+            hints: what it is read for, as far as errors say what would be right.
 
         Raises:
             DataError: it is not such a file; with the line, and what would be right.
         """
-        self._recognise(path, separator, decimal, purpose)
+        self._recognise(path, separator, decimal, hints)
         digest = hashlib.sha256()
         self._check(digest)
         if self._content is not None:
@@ -98,16 +98,16 @@ class DelimitedSheet:
             read, lines = read + len(block), part._lines
             yield part, read, lines
 
-    def _recognise(self, path: Path, separator: str, decimal: str, purpose: Purpose) -> None:
+    def _recognise(self, path: Path, separator: str, decimal: str, hints: TableHints) -> None:
         """Read the first lines: names of columns, separator and decimal sign."""
-        self.path, self._purpose = path, purpose
+        self.path, self._hints = path, hints
         self.notes: list[str] = []
         self._before = self._offset = 0  # lines and bytes of the file that come before the content
         start = read_start(path, separator)
         self._content, self.separator = start.content, start.separator
         self._above, self._header_line, self._table_hint = start.above, start.header_line, start.table_hint
         self._width = len(start.header)
-        self.names = column_names(start, path, purpose)
+        self.names = column_names(start, path, hints)
         self.unnamed = {number for number, name in enumerate(start.header) if not name}
         self._numbers = number_form((field for row in start.rows for field in row), decimal)
         self._rows = start.rows[:SAMPLED]
@@ -286,7 +286,7 @@ class DelimitedSheet:
 
     def _other_width(self, text: str, line: int, fields: int) -> DataError:
         others = [other for other in SEPARATORS if other != self.separator]
-        hint = self._purpose.comma if self.separator == "," and fields > self._width else None
+        hint = self._hints.comma if self.separator == "," and fields > self._width else None
         if self._table_hint is not None:
             hint = self._table_hint
         elif any(text.count(other) == self._width - 1 for other in others):
@@ -355,7 +355,7 @@ class DelimitedSheet:
         if wrong is not None:
             row, column = wrong[0], columns[wrong[1]]
             text, name = str(texts[wrong]).strip(), self.names[column]
-            message, hint = misreading(text, self._numbers, self.form(column), name, self._purpose, self.separator)
+            message, hint = misreading(text, self._numbers, self.form(column), name, self._hints, self.separator)
             raise DataError(f"{self.place(row)}, column `{name}`: {message}", hint=hint)
         return values
 
@@ -367,7 +367,7 @@ class DelimitedSheet:
             raise DataError(
                 f"{self.place(row)}, column `{self.names[columns[column]]}`: {values[row, column]:g} is "
                 + ("infinite" if np.isinf(values[row, column]) else "too large to learn from"),
-                hint=self._purpose.correct,
+                hint=self._hints.correct,
             )
 
 

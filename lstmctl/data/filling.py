@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lstmctl.data.prepared_table import private
-from lstmctl.data.regular import FILL_HINT
 from lstmctl.data.tables import Rows
+from lstmctl.data.time_grid import FILL_HINT
 from lstmctl.data.timesteps import Step
 from lstmctl.errors import DataError
 from lstmctl.words import plural

@@ -10,7 +10,7 @@ from pathlib import Path
 import polars
 
 from lstmctl.errors import UsageError
-from lstmctl.records import SeriesForecast
+from lstmctl.results.forecasts import SeriesForecast
 from lstmctl.storage import ANOTHER_FILE, replace_file
 
 KINDS = (".csv", ".parquet")

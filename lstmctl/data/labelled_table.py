@@ -37,9 +37,9 @@ from lstmctl.data.labelled_rows import (
     text_rows,
 )
 from lstmctl.data.locating import locate, portable_name
-from lstmctl.data.purposes import LABELLED, NEWER_LABELLED
 from lstmctl.data.sequences import UNLABELLED, Array, SequenceEncoding, Sequences, range_in_words
 from lstmctl.data.splitting import split_positions
+from lstmctl.data.table_hints import LABELLED, NEWER_LABELLED
 from lstmctl.errors import DataError
 from lstmctl.words import plural
 
@@ -112,8 +112,8 @@ def open_table(
     path = locate(named[0], config_folder, "data.table" if encoding is None else None)
     # A newer table is written as the run's own: its few rows may not say what `1.000` means.
     known = None if encoding is None or layout.decimal != "auto" else encoding.decimal
-    purpose = LABELLED if encoding is None else NEWER_LABELLED
-    sheet = open_sheet(path, layout.separator, known or layout.decimal, purpose)
+    hints = LABELLED if encoding is None else NEWER_LABELLED
+    sheet = open_sheet(path, layout.separator, known or layout.decimal, hints)
     if not sheet.rows:
         raise DataError(f"{sheet.path} has a header but no rows")
     columns = find_columns(sheet, layout, task, encoding)

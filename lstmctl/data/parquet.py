@@ -16,7 +16,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from lstmctl.data.delimited import AT_ONCE, BLOCK, LARGEST, POLARS_ERRORS
-from lstmctl.data.purposes import SERIES, Purpose
+from lstmctl.data.table_hints import SERIES, TableHints
 from lstmctl.data.table_start import EVIDENCE, SAMPLED
 from lstmctl.data.written_numbers import (
     ColumnForm,
@@ -35,18 +35,18 @@ class ParquetSheet:
 
     unit = "row"
 
-    def __init__(self, path: Path, decimal: str, purpose: Purpose = SERIES) -> None:
+    def __init__(self, path: Path, decimal: str, hints: TableHints = SERIES) -> None:
         """Read the columns' names and types, and the file for its checksum.
 
         Args:
             path: a regular file.
             decimal: of numbers that are stored as texts: `.`, `,` or auto.
-            purpose: what it is read for, as far as errors say what would be right.
+            hints: what it is read for, as far as errors say what would be right.
 
         Raises:
             DataError: it is no Parquet file, or a column holds lists, structures or objects.
         """
-        self._recognise(path, decimal, purpose)
+        self._recognise(path, decimal, hints)
         self.lines = np.arange(1, self.rows + 1, dtype=np.int64)
         digest, self._bytes = hashlib.sha256(), 0
         with path.open("rb") as file:
@@ -78,9 +78,9 @@ class ParquetSheet:
             part.lines = np.arange(start + 1, start + part.rows + 1, dtype=np.int64)
             yield part, start + part.rows
 
-    def _recognise(self, path: Path, decimal: str, purpose: Purpose) -> None:
+    def _recognise(self, path: Path, decimal: str, hints: TableHints) -> None:
         """Read the columns' names and types, and the first rows of those that hold texts."""
-        self.path, self._purpose = path, purpose
+        self.path, self._hints = path, hints
         self.notes: list[str] = []
         self.unnamed: set[int] = set()
         try:
@@ -148,7 +148,7 @@ class ParquetSheet:
             if self.kind(column) not in ("whole", "number", "empty") and column not in self._forms:
                 raise DataError(
                     f"{self.path}, column `{self.names[column]}` holds {self._kinds[column]}, not numbers",
-                    hint=f"store it as numbers, or leave it out: {self._purpose.choose}",
+                    hint=f"store it as numbers, or leave it out: {self._hints.choose}",
                 )
         values = np.empty((self.rows, len(columns)))
         at_once = max(1, AT_ONCE // max(1, self.rows))
@@ -165,7 +165,7 @@ class ParquetSheet:
             what = "infinite" if np.isinf(values[row, index]) else "too large to learn from"
             raise DataError(
                 f"{self.place(row)}, column `{self.names[columns[index]]}`: {values[row, index]:g} is {what}",
-                hint=self._purpose.correct,
+                hint=self._hints.correct,
             )
         return values
 
@@ -183,7 +183,7 @@ class ParquetSheet:
         values, wrong = read_numbers(texts.cast(pl.String).to_frame(), self._numbers, [form])
         if wrong is not None:
             text = str(texts[wrong[0]]).strip()
-            message, hint = misreading(text, self._numbers, form, name, self._purpose, separator="")
+            message, hint = misreading(text, self._numbers, form, name, self._hints, separator="")
             raise DataError(f"{self.place(wrong[0])}, column `{name}`: {message}", hint=hint)
         return values[:, 0]
 

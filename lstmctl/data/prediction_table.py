@@ -6,7 +6,7 @@ import csv
 import io
 from collections.abc import Sequence
 
-from lstmctl.records import Prediction
+from lstmctl.results.output import Prediction
 
 
 def as_csv(predictions: Sequence[Prediction], *, texts: bool) -> str:

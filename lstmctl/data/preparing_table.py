@@ -23,10 +23,10 @@ from lstmctl.data.locating import check_regular, locate
 from lstmctl.data.number_files import Note, NumberFiles
 from lstmctl.data.prepared_folder import HEADER, PROGRESS, Watch, folder_errors, held, is_prepared, told
 from lstmctl.data.prepared_table import FILES, Header, check_numbers, read_header, require_said, said_of, widths
-from lstmctl.data.purposes import SERIES as PURPOSE
 from lstmctl.data.series import Layout, one_file, wanted_columns
 from lstmctl.data.sheets import Form, Wanted
 from lstmctl.data.table_blocks import Block, row_numbers, table_blocks
+from lstmctl.data.table_hints import SERIES as PURPOSE
 from lstmctl.data.tables import Rows, no_rows, read_block
 from lstmctl.errors import DataError
 from lstmctl.storage import replace_json

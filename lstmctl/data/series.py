@@ -16,12 +16,12 @@ from numpy.typing import NDArray
 
 from lstmctl.data.calendar import calendar_features
 from lstmctl.data.locating import locate, portable_name
-from lstmctl.data.purposes import NEWER_SERIES, SERIES, Purpose
 from lstmctl.data.series_corpus import SHOWN, SeriesCorpus, remarks
 from lstmctl.data.series_encoding import SeriesEncoding
 from lstmctl.data.series_scales import Scales, fit_scales
 from lstmctl.data.series_splitting import SeriesParts, split_series
 from lstmctl.data.series_table import Scaled, Table
+from lstmctl.data.table_hints import NEWER_SERIES, SERIES, TableHints
 from lstmctl.data.timesteps import Step
 from lstmctl.errors import DataError
 
@@ -93,7 +93,7 @@ def open_series(
     from lstmctl.data.filling import fill
     from lstmctl.data.prepared_folder import is_prepared
     from lstmctl.data.prepared_table import open_rows
-    from lstmctl.data.regular import (
+    from lstmctl.data.time_grid import (
         convert,
         days_of_month,
         find_step,
@@ -163,7 +163,7 @@ def open_series(
     return _corpus(_with_values(table, rows), encoding, cut, filled, lookback, horizon, name, path, rows)
 
 
-def _read(path: Path, wanted: Wanted, layout: Layout, purpose: Purpose) -> Rows:
+def _read(path: Path, wanted: Wanted, layout: Layout, hints: TableHints) -> Rows:
     """The rows of a table; what a run's own table was separated by, and its decimal sign, decide of newer ones.
 
     A newer table that is separated otherwise is read as any other.
@@ -178,13 +178,13 @@ def _read(path: Path, wanted: Wanted, layout: Layout, purpose: Purpose) -> Rows:
         separator = (separator if separator != "auto" else wanted.writing.separator) or "auto"
         decimal = (decimal if decimal != "auto" else wanted.writing.decimal) or "auto"
     try:
-        return read_rows(open_sheet(path, separator, decimal, purpose), wanted)
+        return read_rows(open_sheet(path, separator, decimal, hints), wanted)
     except DataError as error:
         if separator == layout.separator:
             raise
         wrong = error
     try:
-        rows = read_rows(open_sheet(path, purpose=purpose), wanted)
+        rows = read_rows(open_sheet(path, hints=hints), wanted)
     except DataError:
         raise wrong from None
     if rows.form.writing.separator == separator:

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import BinaryIO
 
 from lstmctl.data.dates import is_date
-from lstmctl.data.purposes import Purpose
 from lstmctl.data.records import fields, records
+from lstmctl.data.table_hints import TableHints
 from lstmctl.data.text_encodings import utf_16_of
 from lstmctl.data.utf8 import BYTE_ORDER_MARK
 from lstmctl.data.written_numbers import is_number
@@ -96,21 +96,21 @@ def read_start(path: Path, separator: str) -> Start:
     )
 
 
-def column_names(start: Start, path: Path, purpose: Purpose) -> tuple[str, ...]:
+def column_names(start: Start, path: Path, hints: TableHints) -> tuple[str, ...]:
     """The columns' names, with a stand-in for those without.
 
     Args:
         start: of the file.
         path: of the file, for messages.
-        purpose: what the table is read for.
+        hints: what the table is read for.
 
     Raises:
         DataError: there is one column only, a date or a number stands in the place of a name, or two are the same.
     """
     header, place = start.header, f"{path}: line {start.header_line}"
-    if len(header) < purpose.columns:
+    if len(header) < hints.columns:
         others = [other for other in SEPARATORS if other in header[0] and other != start.separator]
-        hint = start.table_hint or f"a table has {purpose.holds}"
+        hint = start.table_hint or f"a table has {hints.holds}"
         if others:
             hint = f"the columns seem to be separated otherwise: {setting('data.separator', others[0])}"
         elif start.table_hint is None and " " in header[0]:
@@ -125,7 +125,7 @@ def column_names(start: Start, path: Path, purpose: Purpose) -> tuple[str, ...]:
     if all(not name or is_number(name) for name in header):
         raise DataError(
             f"{place} holds numbers where the columns' names should be",
-            hint="put a header line before the data, such as " + start.separator.join(purpose.header),
+            hint="put a header line before the data, such as " + start.separator.join(hints.header),
         )
     names = [" ".join(name.split()) or f"column {number}" for number, name in enumerate(header, start=1)]
     if len(set(names)) < len(names):

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from lstmctl.data.delimited import DelimitedSheet
 from lstmctl.data.locating import check_regular
 from lstmctl.data.parquet import SIGNATURE, ParquetSheet
-from lstmctl.data.purposes import SERIES, Purpose
 from lstmctl.data.sheets import Columns, Form, Numbers, Sheet, Wanted, kinds_of
+from lstmctl.data.table_hints import SERIES, TableHints
 from lstmctl.data.table_start import SAMPLED
 from lstmctl.data.table_writing import DateForm, Writing
 from lstmctl.data.time_columns import find_time, parts_of, read_times
@@ -73,28 +73,28 @@ class Rows:
         return f"series `{self.ids[self.series[row]]}`: " if self.columns.id is not None else ""
 
 
-def open_sheet(path: Path, separator: str = "auto", decimal: str = "auto", purpose: Purpose = SERIES) -> Sheet:
+def open_sheet(path: Path, separator: str = "auto", decimal: str = "auto", hints: TableHints = SERIES) -> Sheet:
     """A CSV, TSV or Parquet file, by its content.
 
     Raises:
         DataError: it is missing, no regular file, of another kind, or not a table; the message says where.
     """
     try:
-        if is_parquet(path, purpose):
-            return ParquetSheet(path, decimal, purpose)
-        return DelimitedSheet(path, separator, decimal, purpose)
+        if is_parquet(path, hints):
+            return ParquetSheet(path, decimal, hints)
+        return DelimitedSheet(path, separator, decimal, hints)
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error.strerror}") from error
 
 
-def is_parquet(path: Path, purpose: Purpose = SERIES) -> bool:
+def is_parquet(path: Path, hints: TableHints = SERIES) -> bool:
     """Whether a table is Parquet, by its content, or else delimited text.
 
     Raises:
         DataError: it is missing, no regular file, or of another kind.
         OSError: it cannot be read.
     """
-    check_regular(path, purpose.what)
+    check_regular(path, hints.what)
     with path.open("rb") as file:
         start = file.read(16)
     if start.startswith(SIGNATURE):

@@ -16,7 +16,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from lstmctl.data.dates import is_date
-from lstmctl.data.purposes import Purpose
+from lstmctl.data.table_hints import TableHints
 
 MISSING = {"", "na", "n/a", "#n/a", "nan", "null", "none", "nil", "."}
 """Words for a missing value, in lower case."""
@@ -202,7 +202,7 @@ def _expressions(name: str, form: NumberForm, column: ColumnForm) -> tuple[pl.Ex
 
 
 def misreading(
-    text: str, form: NumberForm, column: ColumnForm, name: str, purpose: Purpose, separator: str
+    text: str, form: NumberForm, column: ColumnForm, name: str, hints: TableHints, separator: str
 ) -> tuple[str, str]:
     """Say what is wrong with a value that cannot be read, and what to do.
 
@@ -211,7 +211,7 @@ def misreading(
         form: how the file writes numbers.
         column: how the column does.
         name: the column's.
-        purpose: what the table is read for.
+        hints: what the table is read for.
         separator: between the file's columns; empty for Parquet.
     """
     split = _split(text)
@@ -229,7 +229,7 @@ def misreading(
             change = f"write {body.replace(',', '').replace('.', '')}, or {_plainly(body, body[-4])} with other digits"
             return (
                 f"`{text[:40]}` may be read as {readings['.']} or as {readings[',']}; nothing before it decides",
-                f"say which sign is the decimal one: {choice}" if purpose.takes_decimal else change,
+                f"say which sign is the decimal one: {choice}" if hints.takes_decimal else change,
             )
         other = OTHER[form.decimal]
         if _PLAIN[other].fullmatch(body) or _GROUPED[other].fullmatch(body):
@@ -238,11 +238,11 @@ def misreading(
             return (
                 f"`{text[:40]}` is not a number; `{form.decimal}` is taken as the decimal sign",
                 f'numbers with a decimal {kind}: data.decimal="{other}"{quoted}'
-                if purpose.takes_decimal
+                if hints.takes_decimal
                 else f"write it with a decimal {'point' if other == ',' else 'comma'}, as the run's table does",
             )
-    correct = purpose.correct.replace(", or ", ", ", 1)
-    leave = f"{correct}, or leave the column `{name}` out: {purpose.choose}"
+    correct = hints.correct.replace(", or ", ", ", 1)
+    leave = f"{correct}, or leave the column `{name}` out: {hints.choose}"
     if column.is_truth:
         return f"`{text[:40]}` is neither true nor false, as the first rows are", leave
     if (inner := re.fullmatch(r"\((.+)\)", text)) and is_number(inner[1]):

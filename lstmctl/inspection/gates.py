@@ -10,9 +10,9 @@ from torch import Tensor
 
 from lstmctl.api import Run
 from lstmctl.errors import DataError, UsageError
-from lstmctl.findings import Direction, GateFindings, Panel, Tracked
 from lstmctl.inspection.passages import Passage, about, from_file, from_text, held_out
 from lstmctl.inspection.trace import CellTrace, Place, Trace, trace
+from lstmctl.results.inspection import Direction, GateFindings, Panel, Tracked
 
 log = logging.getLogger(__name__)
 
@@ -63,7 +63,7 @@ def inspect_gates(
     if label is not None and text is None:
         raise UsageError("a label needs a text; for a FILE, the labels are in the file")
     given = _passage(run, text, label, file, split)
-    shown = run.task.inspected(run.model, given.part, steps=max(symbols, EXAMINED), lanes=1)
+    shown = run.task.inspection_input(run.model, given.part, steps=max(symbols, EXAMINED), lanes=1)
     read = trace(shown.recurrence, shown.input)
     cells, notes = _layer(read, layer)
     notes = [*shown.notes, *notes]
@@ -74,7 +74,7 @@ def inspect_gates(
     if text is not None or file is not None:
         steps = shown.input.shape[0] * shown.input.shape[1]
         if steps < FEWEST_EXAMINED and (instead := _own_data(run)) is not None:
-            longer = run.task.inspected(run.model, instead.part, steps=EXAMINED, lanes=1)
+            longer = run.task.inspection_input(run.model, instead.part, steps=EXAMINED, lanes=1)
             examined, properties = trace(longer.recurrence, longer.input), longer.properties()
             tracked_in = instead.source
     candidates = _candidates(examined)

@@ -19,11 +19,11 @@ from torch import Tensor
 from lstmctl.api import Run
 from lstmctl.api.assembly import build_model
 from lstmctl.errors import UsageError
-from lstmctl.findings import GradientCourse, GradientFindings
 from lstmctl.inspection.passages import about, held_out
 from lstmctl.inspection.trace import Place, Trace, trace
 from lstmctl.models.recurrence import Recurrence
 from lstmctl.protocols import ModelState
+from lstmctl.results.inspection import GradientCourse, GradientFindings
 
 STEPS = 100
 POSITIONS = 64
@@ -61,7 +61,7 @@ def inspect_gradients(
     model = build_model(run.settings, run.task, run.cell, "float32").to(run.device) if initial else run.model
     model = copy.deepcopy(model).double().eval()
     # As many steps again before those that count, so that they start from a carried state.
-    shown = run.task.inspected(model, passage.part, steps=2 * steps + 1, lanes=positions)
+    shown = run.task.inspection_input(model, passage.part, steps=2 * steps + 1, lanes=positions)
     reach = min(steps, shown.reach)
     norms = gradient_norms(shown.recurrence, shown.input, shown.loss, reach, shown.told_at)
     notes = [*shown.notes, *shown.loss_notes]

@@ -9,9 +9,9 @@ from lstmctl.api import Run
 from lstmctl.cells.cell import Cell
 from lstmctl.cells.rnn import RNN, RNNOptions
 from lstmctl.errors import UsageError
-from lstmctl.findings import LayerMemory, MemoryFindings, Saturation, Spectrum
 from lstmctl.inspection.passages import about, from_file, held_out
 from lstmctl.inspection.trace import CellTrace, trace
+from lstmctl.results.inspection import LayerMemory, MemoryFindings, Saturation, Spectrum
 
 STEPS = 5000
 SHUT, OPEN = 0.1, 0.9
@@ -38,7 +38,7 @@ def inspect_memory(
     if steps < 1:
         raise UsageError(f"steps must be 1 or more, not {steps}")
     passage = held_out(run, split) if file is None else from_file(run, file)
-    shown = run.task.inspected(run.model, passage.part, steps=steps, lanes=1)
+    shown = run.task.inspection_input(run.model, passage.part, steps=steps, lanes=1)
     read = trace(shown.recurrence, shown.input)
     layers = [_layer(cell) for cell in read.cells]
     return MemoryFindings(

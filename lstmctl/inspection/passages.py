@@ -8,8 +8,8 @@ from typing import Any
 
 from lstmctl.api import Run
 from lstmctl.errors import UsageError
-from lstmctl.findings import Subject
 from lstmctl.registry import cell_name
+from lstmctl.results.inspection import Subject
 
 
 @dataclass(frozen=True)

@@ -15,10 +15,10 @@ from lstmctl.api import Run
 from lstmctl.data.dependencies import Dependency, dependencies_beside, read_dependencies
 from lstmctl.data.text import TextCorpus
 from lstmctl.errors import DataError, UsageError
-from lstmctl.findings import RecallBin, RecallFindings
 from lstmctl.inspection.passages import about
 from lstmctl.models.sequence_model import SequenceModel
 from lstmctl.protocols import ModelState
+from lstmctl.results.inspection import RecallBin, RecallFindings
 from lstmctl.tasks.language_model import LanguageModel
 
 EDGES = (0, 10, 30, 60, 160, 300, 1000, 10_000, 10**12)

@@ -15,9 +15,9 @@ import torch
 from torch import Tensor
 
 from lstmctl.cells.cell import Cell, State
-from lstmctl.findings import Direction
 from lstmctl.models.recurrence import Recurrence
 from lstmctl.protocols import ModelState
+from lstmctl.results.inspection import Direction
 
 
 class Place(NamedTuple):

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 from lstmctl.metrics import metric
-from lstmctl.records import Backtest
 from lstmctl.reporting.blocks import Block, Table, known
 from lstmctl.reporting.forecast_plots import MOST_PANELS, forecast_plot
 from lstmctl.reporting.quantities import figure
+from lstmctl.results.forecasts import Backtest
 
 TEXT_COLUMNS = ("", "channel", "intervals")
 

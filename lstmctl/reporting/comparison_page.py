@@ -5,9 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from urllib.parse import quote
 
-from lstmctl.findings import Looks
 from lstmctl.metrics import metric
-from lstmctl.records import ArmResult, Comparison, RunResult
 from lstmctl.reporting import html
 from lstmctl.reporting.blocks import (
     Block,
@@ -53,15 +51,17 @@ from lstmctl.reporting.inspection_plots import gradient_plot, recall_plot
 from lstmctl.reporting.palette import colour_of
 from lstmctl.reporting.papers import latex, markdown
 from lstmctl.reporting.quantities import count, figure, short_count, size
+from lstmctl.results.comparison import ArmResult, Comparison, RunResult
+from lstmctl.results.inspection import ArmInspections
 
-NOT_LOOKED = Looks()
+NOT_LOOKED = ArmInspections()
 FILES = (
     "Beside this page: every figure in figures.csv, the tables for a paper in table.tex and table.md, the figures in "
     "plots/."
 )
 
 
-def write_comparison(comparison: Comparison, looks: Looks = NOT_LOOKED) -> Path:
+def write_comparison(comparison: Comparison, looks: ArmInspections = NOT_LOOKED) -> Path:
     """Write `report.html`, `plots/`, `figures.csv`, `table.md` and `table.tex` in the comparison's folder.
 
     Args:
@@ -78,7 +78,7 @@ def write_comparison(comparison: Comparison, looks: Looks = NOT_LOOKED) -> Path:
     return html.write_page(Path(comparison.path), comparison_blocks(comparison, looks), files)
 
 
-def comparison_blocks(comparison: Comparison, looks: Looks = NOT_LOOKED) -> list[Block]:
+def comparison_blocks(comparison: Comparison, looks: ArmInspections = NOT_LOOKED) -> list[Block]:
     """Return all that is shown of a comparison; its links lead to the reports of the runs beside the page."""
     plots, shown = comparison_plots(comparison), {table.name: table for table in tables(comparison)}
     figures, differences, costs = shown["figures"], shown.get("differences"), shown["costs"]

@@ -9,7 +9,6 @@ from textwrap import wrap
 from typing import TYPE_CHECKING, Literal
 
 from lstmctl.metrics import metric
-from lstmctl.records import ArmResult, Comparison, CurvePoint
 from lstmctl.reporting.comparison_words import (
     DIVERGED,
     baselines,
@@ -29,6 +28,7 @@ from lstmctl.reporting.comparison_words import (
 from lstmctl.reporting.drawing import SMALL, WIDE, Plot, legend_columns, legend_name, new_figure, ruled, shortened
 from lstmctl.reporting.palette import BLUE, LEVEL, colour_of, line_of, marker_of
 from lstmctl.reporting.quantities import short_count
+from lstmctl.results.comparison import ArmResult, Comparison, CurvePoint
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

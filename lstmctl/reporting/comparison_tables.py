@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from lstmctl.metrics import metric
-from lstmctl.records import ArmResult, Comparison, Difference, RunResult
 from lstmctl.reporting import papers
 from lstmctl.reporting.blocks import Block, Prose, Table
 from lstmctl.reporting.comparison_words import (
@@ -35,6 +34,7 @@ from lstmctl.reporting.comparison_words import (
     warnings_on_figures,
 )
 from lstmctl.reporting.quantities import count, short_count, size
+from lstmctl.results.comparison import ArmResult, Comparison, Difference, RunResult
 
 
 def tables(comparison: Comparison) -> tuple[Table, ...]:

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Literal
 
 from lstmctl.metrics import metric
-from lstmctl.records import ArmResult, Comparison, Difference, RunResult
 from lstmctl.reporting.quantities import count, duration
+from lstmctl.results.comparison import ArmResult, Comparison, Difference, RunResult
 
 DEVIATION_TO_WARN_OF = 0.02
 """Parameters further from the target than this, relative, speak against the match."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from lstmctl.metrics import metric
-from lstmctl.records import Evaluation
 from lstmctl.reporting.blocks import Block, Folded, Heading, Prose, known, section
 from lstmctl.reporting.evaluation_tables import (
     by_channel,
@@ -17,6 +16,7 @@ from lstmctl.reporting.evaluation_tables import (
 from lstmctl.reporting.forecast_plots import MOST_PANELS, forecast_plot, step_plot
 from lstmctl.reporting.label_plots import confusion_plot
 from lstmctl.reporting.stored_evaluation import StoredEvaluation
+from lstmctl.results.evaluation import Evaluation
 
 MOST_ROWS = 400
 """Channels or labels of a table on a page."""

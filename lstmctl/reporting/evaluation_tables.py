@@ -8,9 +8,9 @@ from dataclasses import replace
 from itertools import pairwise
 
 from lstmctl.metrics import SOLVED, Metric, metric
-from lstmctl.records import Evaluation, Metrics
 from lstmctl.reporting.blocks import Block, Prose, Table
 from lstmctl.reporting.quantities import count, figure
+from lstmctl.results.evaluation import Evaluation, Metrics
 
 RUN = "run"
 """The name under which the run's own figures stand beside its baselines'."""

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from lstmctl.records import SeriesForecast
 from lstmctl.reporting.blocks import Block, Folded, Table
 from lstmctl.reporting.forecast_plots import forecast_plot
 from lstmctl.reporting.quantities import count, figure
+from lstmctl.results.forecasts import SeriesForecast
 
 MOST_ROWS = 200
 

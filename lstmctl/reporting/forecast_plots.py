@@ -12,12 +12,13 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from lstmctl.metrics import metric
-from lstmctl.records import Metrics, SeriesForecast
 from lstmctl.reporting.console import inert
 from lstmctl.reporting.drawing import SMALL, WIDE, Plot, legend_name, new_figure, ruled, shortened
 from lstmctl.reporting.palette import BLUE, DASHES, GREEN, GREY, ORANGE, PINK, colour_of, line_of, marker_of
 from lstmctl.reporting.quantities import count, figure
 from lstmctl.reporting.time_axis import Moments, label_times, label_values, moments
+from lstmctl.results.evaluation import Metrics
+from lstmctl.results.forecasts import SeriesForecast
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

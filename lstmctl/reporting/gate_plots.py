@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
-from lstmctl.findings import GateFindings, Panel
 from lstmctl.reporting.console import inert
 from lstmctl.reporting.drawing import SMALL, Plot, new_figure
 from lstmctl.reporting.palette import SHARES, SIGNED
+from lstmctl.results.inspection import GateFindings, Panel
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from lstmctl.findings import GateFindings, GradientFindings, MemoryFindings, RecallFindings
 from lstmctl.reporting.blocks import Block, known
 from lstmctl.reporting.gate_plots import gate_plot
 from lstmctl.reporting.inspection_plots import gradient_plot, memory_plot, recall_plot
 from lstmctl.reporting.inspection_tables import gate_blocks, gradient_blocks, memory_blocks, recall_blocks
+from lstmctl.results.inspection import GateFindings, GradientFindings, MemoryFindings, RecallFindings
 
 
 def gate_view(findings: GateFindings) -> list[Block]:

@@ -8,11 +8,11 @@ from functools import partial
 from itertools import groupby
 from typing import TYPE_CHECKING
 
-from lstmctl.findings import GradientCourse, GradientFindings, LayerMemory, MemoryFindings, RecallFindings
 from lstmctl.reporting.console import inert
 from lstmctl.reporting.drawing import SMALL, Plot, label_powers, legend_name, new_figure, ruled, shortened
 from lstmctl.reporting.inspection_tables import run_names
 from lstmctl.reporting.palette import BLUE, DASHES, colour_of, line_of, marker_of
+from lstmctl.results.inspection import GradientCourse, GradientFindings, LayerMemory, MemoryFindings, RecallFindings
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -9,7 +9,10 @@ from dataclasses import replace
 from itertools import compress
 from pathlib import PurePath
 
-from lstmctl.findings import (
+from lstmctl.reporting.blocks import Block, Prose, Table
+from lstmctl.reporting.console import inert
+from lstmctl.reporting.quantities import figure
+from lstmctl.results.inspection import (
     TRACKS,
     GateFindings,
     GradientCourse,
@@ -20,9 +23,6 @@ from lstmctl.findings import (
     Subject,
     Tracked,
 )
-from lstmctl.reporting.blocks import Block, Prose, Table
-from lstmctl.reporting.console import inert
-from lstmctl.reporting.quantities import figure
 
 DIRECTION, DOUBLING = "direction", "doubling"
 SELDOM = (DIRECTION, DOUBLING)

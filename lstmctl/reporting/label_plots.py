@@ -5,11 +5,11 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from lstmctl.records import Evaluation
 from lstmctl.reporting.console import inert
 from lstmctl.reporting.drawing import SMALL, Plot, new_figure, shortened
 from lstmctl.reporting.palette import BLUE_RGB
 from lstmctl.reporting.quantities import short_count
+from lstmctl.results.evaluation import Evaluation
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

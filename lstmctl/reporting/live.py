@@ -13,8 +13,8 @@ from rich.console import Group, RenderableType
 from rich.panel import Panel
 from rich.text import Text
 
+from lstmctl.events import Concluding, Evaluated, Event, Finished, Sampled, Started, Stepped
 from lstmctl.metrics import metric
-from lstmctl.records import Concluding, Evaluated, Event, Finished, Sampled, Started, Stepped
 from lstmctl.reporting.console import inert, write_line
 from lstmctl.reporting.display import Display, bar_line
 from lstmctl.reporting.quantities import (

@@ -11,8 +11,8 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from lstmctl.events import ComparisonEvent, Planned, RunBegan, RunEnded, RunEvent
 from lstmctl.metrics import metric
-from lstmctl.records import ComparisonEvent, Planned, RunBegan, RunEnded, RunEvent
 from lstmctl.reporting.console import inert, write_line
 from lstmctl.reporting.display import Display, bar, bar_line
 from lstmctl.reporting.live import TrainingProgress, first_metric

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from lstmctl.errors import RunError
-from lstmctl.records import Evaluation, Metrics, SeriesForecast
+from lstmctl.results.evaluation import Evaluation, Metrics
+from lstmctl.results.forecasts import SeriesForecast
 from lstmctl.storage import read_plain
 
 FORMAT = 1

@@ -8,7 +8,6 @@ from typing import Any
 from urllib.parse import quote
 
 from lstmctl.metrics import SOLVED
-from lstmctl.records import Comparison, Sweep
 from lstmctl.reporting import html
 from lstmctl.reporting.blocks import Block, Code, Facts, Heading, Link, Prose, Table, section
 from lstmctl.reporting.comparison_words import (
@@ -33,6 +32,7 @@ from lstmctl.reporting.sweep_words import (
     sweep_warnings,
     value_name,
 )
+from lstmctl.results.comparison import Comparison, Sweep
 
 
 def sweep_table(sweep: Sweep) -> Table:

@@ -8,7 +8,6 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from lstmctl.metrics import SOLVED, metric
-from lstmctl.records import ArmResult, Sweep
 from lstmctl.reporting.comparison_plots import rows_of_names
 from lstmctl.reporting.comparison_words import DIVERGED, better_words, fixed, on_part, primary_words
 from lstmctl.reporting.drawing import (
@@ -25,6 +24,7 @@ from lstmctl.reporting.drawing import (
 from lstmctl.reporting.palette import LEVEL, SOLVED_LEVEL, colour_of, line_of, marker_of
 from lstmctl.reporting.quantities import short_count
 from lstmctl.reporting.sweep_words import CHANCE, arm_names, cell_words, level, places, value_name
+from lstmctl.results.comparison import ArmResult, Sweep
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

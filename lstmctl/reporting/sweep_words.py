@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from typing import Any
 
 from lstmctl.metrics import SOLVED, metric
-from lstmctl.records import ArmResult, Comparison, Sweep
 from lstmctl.reporting.comparison_words import (
     DIVERGED,
     baselines,
@@ -20,6 +19,7 @@ from lstmctl.reporting.comparison_words import (
     seeds_words,
     warnings_on_figures,
 )
+from lstmctl.results.comparison import ArmResult, Comparison, Sweep
 
 CHANCE = "chance"
 LEVELS = (CHANCE, SOLVED)

@@ -15,7 +15,7 @@ from lstmctl.locks import is_locked, locked
 from lstmctl.runs.checkpoints import Checkpoints
 from lstmctl.runs.comparisons import PLAN, SWEEP, list_comparisons, list_sweeps
 from lstmctl.runs.facts import Facts, checked_facts
-from lstmctl.runs.place import claimed_folder
+from lstmctl.runs.run_lock import claimed_folder
 from lstmctl.storage import leftovers, read_json, remove_leftovers, replace_json, require_folder
 from lstmctl.words import near
 

@@ -31,13 +31,13 @@ from lstmctl.metrics.forecasts import by_channel, by_step, figures, totals
 from lstmctl.models.forecaster import Decoding, Ensemble
 from lstmctl.models.likelihoods import Likelihood, likelihood
 from lstmctl.protocols import Loss, ModelState, Totals
-from lstmctl.records import Score
 from lstmctl.reporting.quantities import sparkline
+from lstmctl.results.evaluation import Score
 from lstmctl.scoring import evaluating, total
 from lstmctl.tasks.augmentation import augmented
 from lstmctl.tasks.forecast_network import forecast_network
 from lstmctl.tasks.forecast_notes import left_out_notes, reading_notes
-from lstmctl.tasks.inspected import Inspected
+from lstmctl.tasks.inspection_input import InspectionInput
 from lstmctl.tasks.interval_calibration import (
     baseline_scores,
     calibrated_offsets,
@@ -50,7 +50,7 @@ from lstmctl.tasks.interval_calibration import (
 from lstmctl.tasks.last_windows import last_windows
 from lstmctl.tasks.problem import ConfigOf, Problem, settings_of_the_run
 from lstmctl.tasks.series_baselines import baseline_forecasts, repeating_baselines, ridge_baseline
-from lstmctl.tasks.series_inspection import inspected_windows
+from lstmctl.tasks.series_inspection import windows_to_inspect
 from lstmctl.tasks.series_parts import columns_of, part_of
 from lstmctl.tasks.series_predictor import MOST_WINDOWS_OF_PATHS, SeriesPredictor
 from lstmctl.tasks.series_windows import SeriesBatch, SeriesPart, ShuffledOrigins, windows_first
@@ -277,10 +277,10 @@ class Forecast(Problem[Config, SeriesCorpus, Ensemble, SeriesBatch, SeriesPart])
             lines.append(f"{course[: len(course) - after]} → {course[len(course) - after :]}  {name}")
         return "\n".join(lines)
 
-    def inspected(self, model: Ensemble, part: SeriesPart, *, steps: int, lanes: int) -> Inspected:
+    def inspection_input(self, model: Ensemble, part: SeriesPart, *, steps: int, lanes: int) -> InspectionInput:
         """Windows of `task.lookback` rows; a step is a segment of them, named by its first row counted back from the
-        first label. See `series_inspection.inspected_windows`."""
-        return inspected_windows(self.predictor, self.encoding, model, part, steps * lanes)
+        first label. See `series_inspection.windows_to_inspect`."""
+        return windows_to_inspect(self.predictor, self.encoding, model, part, steps * lanes)
 
     # Forecasts and their intervals.
 

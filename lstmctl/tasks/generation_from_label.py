@@ -33,10 +33,10 @@ from lstmctl.metrics import Metric, bits, metric
 from lstmctl.models.conditional_model import ConditionalModel
 from lstmctl.models.recurrence import build_recurrence
 from lstmctl.protocols import Batches, Loss, ModelState, Totals
-from lstmctl.records import Score
+from lstmctl.results.evaluation import Score
 from lstmctl.scoring import total
 from lstmctl.tasks.author import Author
-from lstmctl.tasks.inspected import BEGINNING, Inspected, evenly_chosen, position, symbols_tracked
+from lstmctl.tasks.inspection_input import BEGINNING, InspectionInput, evenly_chosen, position, symbols_tracked
 from lstmctl.tasks.problem import ConfigOf, Problem, encoded, settings_of_the_run
 from lstmctl.tasks.sequence_batches import ByLength, SequenceBatch, SequencePart
 from lstmctl.tasks.teacher_forcing import nats_of, teacher_forced
@@ -245,7 +245,9 @@ class GenerationFromLabel(Problem[Config, LabelledTable, ConditionalModel, Seque
 
     # Use.
 
-    def inspected(self, model: ConditionalModel, part: SequencePart, *, steps: int, lanes: int) -> Inspected:
+    def inspection_input(
+        self, model: ConditionalModel, part: SequencePart, *, steps: int, lanes: int
+    ) -> InspectionInput:
         """Lanes are the first steps of texts that are long enough: half of all are, where `steps` is longer than that.
         The first step reads no symbol but where the text begins. A lane's loss is that of the symbol that follows.
 
@@ -273,7 +275,7 @@ class GenerationFromLabel(Problem[Config, LabelledTable, ConditionalModel, Seque
             }
             return {**symbols_tracked(read, self.symbols), **told, "position": position(read)}
 
-        return Inspected(
+        return InspectionInput(
             recurrence=model.recurrence,
             input=model.inputs(read, labels),
             symbols=tuple(names[number] for number in read[:, 0].tolist()),

@@ -24,9 +24,10 @@ from lstmctl.metrics import SOLVED
 from lstmctl.models.recurrence import build_recurrence
 from lstmctl.models.sequence_labeller import SequenceLabeller
 from lstmctl.protocols import Batches, ModelState
-from lstmctl.records import Prediction, Score
+from lstmctl.results.evaluation import Score
+from lstmctl.results.output import Prediction
 from lstmctl.scoring import evaluating, total
-from lstmctl.tasks.inspected import Inspected, evenly_chosen, position, symbols_tracked
+from lstmctl.tasks.inspection_input import InspectionInput, evenly_chosen, position, symbols_tracked
 from lstmctl.tasks.problem import ConfigOf, Problem, settings_of_the_run
 from lstmctl.tasks.sequence_batches import ByLength, Drawn, FreshSequences, SequenceBatch, SequencePart
 
@@ -219,7 +220,9 @@ class LabelledSequences(
     def losses(self, answers: Tensor, target: Tensor) -> Tensor:
         """The loss of each answer, (batch,), of answers (batch, outputs) to targets (batch,) or (batch, outputs)."""
 
-    def inspected(self, model: SequenceLabeller, part: SequencePart, *, steps: int, lanes: int) -> Inspected:
+    def inspection_input(
+        self, model: SequenceLabeller, part: SequencePart, *, steps: int, lanes: int
+    ) -> InspectionInput:
         """Lanes are the last steps of sequences that are long enough: half of all are, where `steps` is longer than
         that. A lane's loss is that of its answer at the end; where both directions are read and each step has an
         answer, that of the step in the middle."""
@@ -251,7 +254,7 @@ class LabelledSequences(
                 found = {name: read[..., place] for place, name in enumerate(self._features)}
             return {**found, "position": position(read)}
 
-        return Inspected(
+        return InspectionInput(
             recurrence=model.recurrence,
             input=input,
             symbols=tuple(symbols.name_of(number) for number in read[:, 0].tolist())

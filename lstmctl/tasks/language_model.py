@@ -33,12 +33,13 @@ from lstmctl.metrics.catalogue import COLD_WINDOWS
 from lstmctl.models.recurrence import build_recurrence
 from lstmctl.models.sequence_model import SequenceModel
 from lstmctl.protocols import Batch, Batches, Loss, ModelState, Totals
-from lstmctl.records import Prediction, Score
+from lstmctl.results.evaluation import Score
+from lstmctl.results.output import Prediction
 from lstmctl.scoring import evaluating, total
 from lstmctl.tasks.author import Author
-from lstmctl.tasks.inspected import Inspected
-from lstmctl.tasks.one_stream import stream_total
+from lstmctl.tasks.inspection_input import InspectionInput
 from lstmctl.tasks.problem import ConfigOf, Problem, encoded, settings_of_the_run
+from lstmctl.tasks.stream_scoring import stream_total
 from lstmctl.tasks.text_properties import text_properties
 from lstmctl.tasks.windows import GrowingLanes, Lanes, ShuffledWindows, alongside, cold, readable, spread
 
@@ -334,7 +335,7 @@ class LanguageModel(Problem[Config, TextCorpus, SequenceModel, Batch, Tensor]):
                 found.append(Prediction(self.encoding.decode(text), label=likely[0], probabilities=ranked))
         return found
 
-    def inspected(self, model: SequenceModel, symbols: Tensor, *, steps: int, lanes: int) -> Inspected:
+    def inspection_input(self, model: SequenceModel, symbols: Tensor, *, steps: int, lanes: int) -> InspectionInput:
         self.require(symbols)
         if self.many_to_one:
             lanes, steps = max(1, lanes * steps // self.window), self.window
@@ -354,7 +355,7 @@ class LanguageModel(Problem[Config, TextCorpus, SequenceModel, Batch, Tensor]):
             found = text_properties(symbols.cpu().numpy(), known)
             return {name: torch.from_numpy(values).to(symbols.device)[places[:-1]] for name, values in found.items()}
 
-        return Inspected(
+        return InspectionInput(
             recurrence=model.recurrence,
             input=model.input_map(text[:-1]),
             symbols=tuple(encoding.name_of(number) for number in text[:-1, 0].tolist()),

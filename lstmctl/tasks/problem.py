@@ -20,9 +20,10 @@ from lstmctl.data.mapping import MappedFile
 from lstmctl.errors import DataError, UsageError
 from lstmctl.metrics import Metric
 from lstmctl.protocols import Batch, Batches, Loss, ModelState, Totals
-from lstmctl.records import Prediction, Score
+from lstmctl.results.evaluation import Score
+from lstmctl.results.output import Prediction
 from lstmctl.tasks.author import Author
-from lstmctl.tasks.inspected import Inspected
+from lstmctl.tasks.inspection_input import InspectionInput
 
 NOTHING_TOLD = "this run's task has nothing to tell of a sequence: no label, number, text or next symbol"
 USED_BY = "a forecaster tells by `lstmctl forecast`, and what learnt to write for labels by `lstmctl generate --label`"
@@ -296,7 +297,7 @@ class Problem(ABC, Generic[ConfigT, CorpusT, ModelT, BatchT, PartT]):
         """
         raise UsageError(NOTHING_TOLD, hint=USED_BY)
 
-    def inspected(self, model: ModelT, part: PartT, *, steps: int, lanes: int) -> Inspected:
+    def inspection_input(self, model: ModelT, part: PartT, *, steps: int, lanes: int) -> InspectionInput:
         """The network's recurrence and what runs through it when it reads a part: what `lstmctl inspect` looks into.
 
         The lanes begin at even distances over the part, the first with it; each starts from a zero state, as the task

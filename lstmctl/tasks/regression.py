@@ -22,7 +22,8 @@ from lstmctl.metrics import Metric, metric
 from lstmctl.metrics.numbers import figures, totals
 from lstmctl.models.sequence_labeller import SequenceLabeller
 from lstmctl.protocols import Loss, ModelState, Totals
-from lstmctl.records import Prediction, Score
+from lstmctl.results.evaluation import Score
+from lstmctl.results.output import Prediction
 from lstmctl.tasks.labelled_sequences import Baseline, LabelledSequences
 from lstmctl.tasks.sequence_batches import SequenceBatch
 

@@ -8,14 +8,14 @@ from torch import Tensor
 from lstmctl.data.series_encoding import SeriesEncoding
 from lstmctl.models.forecaster import Ensemble
 from lstmctl.protocols import ModelState
-from lstmctl.tasks.inspected import Inspected
+from lstmctl.tasks.inspection_input import InspectionInput
 from lstmctl.tasks.series_predictor import SeriesPredictor
 from lstmctl.tasks.series_windows import SeriesPart
 
 
-def inspected_windows(
+def windows_to_inspect(
     predictor: SeriesPredictor, encoding: SeriesEncoding, model: Ensemble, part: SeriesPart, amount: int
-) -> Inspected:
+) -> InspectionInput:
     """Windows evenly spread over a part, each a lane, or a lane a channel where channels are independent.
 
     A lane's loss is that of its forecast, the mean over the horizon; missing values count nowhere. What goes on after
@@ -54,7 +54,7 @@ def inspected_windows(
         found["position in the window"] = position.expand(segments, means.shape[1] * lanes).to(means)
         return found
 
-    return Inspected(
+    return InspectionInput(
         recurrence=member.recurrence,
         input=member.lookback(window),
         symbols=tuple(f"−{rows - place * segment}" for place in range(segments)),

@@ -29,9 +29,10 @@ from lstmctl.metrics.edits import edit_distances, text_edit_distances
 from lstmctl.models.encoder_decoder import Encoded, EncoderDecoder
 from lstmctl.models.recurrence import build_recurrence
 from lstmctl.protocols import Batches, Loss, ModelState, Totals
-from lstmctl.records import Prediction, Score
+from lstmctl.results.evaluation import Score
+from lstmctl.results.output import Prediction
 from lstmctl.scoring import evaluating, total
-from lstmctl.tasks.inspected import Inspected, evenly_chosen, position, symbols_tracked
+from lstmctl.tasks.inspection_input import InspectionInput, evenly_chosen, position, symbols_tracked
 from lstmctl.tasks.pair_batches import PairBatch, PairsPart
 from lstmctl.tasks.problem import ConfigOf, Problem, settings_of_the_run
 from lstmctl.tasks.sequence_batches import ByLength
@@ -214,7 +215,7 @@ class Transduction(Problem[Config, PairsCorpus, EncoderDecoder, PairBatch, Pairs
 
     # Use.
 
-    def inspected(self, model: EncoderDecoder, part: PairsPart, *, steps: int, lanes: int) -> Inspected:
+    def inspection_input(self, model: EncoderDecoder, part: PairsPart, *, steps: int, lanes: int) -> InspectionInput:
         """Lanes are whole sources of one length, that which most symbols belong to, read by the encoder: a source cut
         short has no target. A lane's loss is that of writing the target, in nats a symbol, given the true symbols
         before each; where the target is not known, asking for it is a DataError."""
@@ -235,7 +236,7 @@ class Transduction(Problem[Config, PairsCorpus, EncoderDecoder, PairBatch, Pairs
         def properties() -> dict[str, Tensor]:
             return {**symbols_tracked(batch.input, encoding), "position": position(batch.input)}
 
-        return Inspected(
+        return InspectionInput(
             recurrence=model.encoder,
             input=model.source_map(batch.input),
             symbols=tuple(encoding.name_of(number) for number in batch.input[:, 0].tolist()),

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
-from lstmctl.records import Evaluated, Event, Sampled, Saved, SavePoint, Stepped
+from lstmctl.events import Evaluated, Event, Sampled, Saved, SavePoint, Stepped
 from lstmctl.runs.checkpoint import Snapshot
 from lstmctl.runs.folder import RunFolder
 from lstmctl.runs.logs import Log

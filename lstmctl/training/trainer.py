@@ -21,9 +21,9 @@ from torch import Tensor, nn
 
 from lstmctl.config.schema import Training
 from lstmctl.errors import DivergedError, RunError
+from lstmctl.events import Evaluated, Event, Finished, Sampled, SavePoint, Started, Stepped
 from lstmctl.models.recurrence import detach, reset_lanes
 from lstmctl.protocols import Batch, Batches, ModelState, Task
-from lstmctl.records import Evaluated, Event, Finished, Sampled, SavePoint, Started, Stepped
 from lstmctl.runs.checkpoint import Snapshot
 from lstmctl.scoring import evaluating, total
 from lstmctl.seeds import stream

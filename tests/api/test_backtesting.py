@@ -12,7 +12,7 @@ import pytest
 
 from lstmctl.api import train
 from lstmctl.data.forecast_table import write_forecast_table
-from lstmctl.records import Backtest, SeriesForecast
+from lstmctl.results.forecasts import Backtest, SeriesForecast
 from tests.conftest import Command, Trained
 
 QUICK = ["training.budget=20 steps"]

@@ -21,7 +21,16 @@ from safetensors.torch import load_file
 
 from lstmctl.api import load_run, resume, train
 from lstmctl.errors import DivergedError, ResourceError, RunError
-from lstmctl.records import Evaluated, Event, Finished, Sampled, Saved, SavePoint, Started, Stepped
+from lstmctl.events import (
+    Evaluated,
+    Event,
+    Finished,
+    Sampled,
+    Saved,
+    SavePoint,
+    Started,
+    Stepped,
+)
 from tests import processes
 from tests.conftest import Command, write_small_config
 

@@ -17,7 +17,8 @@ import lstmctl
 from lstmctl.api import Run, load_run, resume, train
 from lstmctl.data.forecast_table import as_csv, write_forecast_table
 from lstmctl.errors import DataError, LstmctlError, RunError, UsageError
-from lstmctl.records import Event, SeriesForecast, Stepped
+from lstmctl.events import Event, Stepped
+from lstmctl.results.forecasts import SeriesForecast
 from tests.conftest import Trained, write_waves
 
 QUICK = ["training.budget=20 steps"]

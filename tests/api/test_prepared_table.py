@@ -20,7 +20,7 @@ from lstmctl.config.schema import SeriesData
 from lstmctl.data.preparing_table import prepare_table
 from lstmctl.data.series import Layout, SeriesCorpus
 from lstmctl.errors import DataError
-from lstmctl.records import Event, Stepped
+from lstmctl.events import Event, Stepped
 from lstmctl.tasks.forecast import Forecast
 from lstmctl.tasks.mapped_columns import MappedColumns
 from lstmctl.tasks.series_windows import SeriesBatch

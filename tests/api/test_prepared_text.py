@@ -17,7 +17,7 @@ from lstmctl.cells.lstm import LSTM
 from lstmctl.config import load
 from lstmctl.data.preparing_text import prepare_text
 from lstmctl.errors import DataError
-from lstmctl.records import Concluding, Event, Stepped
+from lstmctl.events import Concluding, Event, Stepped
 from lstmctl.runs.folder import RunFolder
 
 

@@ -12,7 +12,7 @@ import pytest
 
 import lstmctl
 from lstmctl.errors import UsageError
-from lstmctl.records import Concluding, Evaluated, Event, Finished, Saved, Started, Stepped
+from lstmctl.events import Concluding, Evaluated, Event, Finished, Saved, Started, Stepped
 from tests.conftest import Trained
 
 

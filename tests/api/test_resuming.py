@@ -16,7 +16,7 @@ import pytest
 
 from lstmctl import load_run, resume, train
 from lstmctl.errors import ConfigError, RunError
-from lstmctl.records import Event, Stepped
+from lstmctl.events import Event, Stepped
 from lstmctl.runs.folder import RunFolder
 from tests import processes
 from tests.conftest import Command, Trained

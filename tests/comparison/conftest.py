@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from lstmctl.comparison import compare
-from lstmctl.records import Comparison, ComparisonEvent
+from lstmctl.events import ComparisonEvent
+from lstmctl.results.comparison import Comparison
 from tests import processes
 
 CONFIG = """\

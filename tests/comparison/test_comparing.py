@@ -27,8 +27,18 @@ from lstmctl.comparison.plan import read_plan
 from lstmctl.comparison.planning import make_plan
 from lstmctl.config import load
 from lstmctl.errors import ConfigError, DataError, RunError, UsageError
+from lstmctl.events import (
+    ComparisonEvent,
+    Planned,
+    RunBegan,
+    RunEnded,
+    RunEvent,
+    Saved,
+    Started,
+    Stepped,
+)
 from lstmctl.locks import locked
-from lstmctl.records import Comparison, ComparisonEvent, Planned, RunBegan, RunEnded, RunEvent, Saved, Started, Stepped
+from lstmctl.results.comparison import Comparison
 from tests import processes
 
 Undisturbed = tuple[Comparison, dict[str, Any], list[ComparisonEvent]]

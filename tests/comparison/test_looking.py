@@ -6,15 +6,15 @@ import dataclasses
 from pathlib import Path
 from typing import Any
 
-from lstmctl.comparison.looking import look_inside
-from lstmctl.records import Comparison
+from lstmctl.comparison.inspecting import inspect_arms
+from lstmctl.results.comparison import Comparison
 
 Undisturbed = tuple[Comparison, dict[str, Any], list[Any]]
 
 
 def test_every_arm_shows_the_gradient_of_its_first_finished_run(undisturbed: Undisturbed) -> None:
     comparison, _, _ = undisturbed
-    looks = look_inside(comparison)
+    looks = inspect_arms(comparison)
     assert [Path(one.about.run).name for one in looks.gradients] == [f"{arm.name}-seed-0" for arm in comparison.arms]
     assert all(course.norms[0] > 0 for one in looks.gradients for course in one.courses)
     assert looks.recalls == ()  # nobody knows the distances in that text
@@ -27,5 +27,5 @@ def test_an_arm_without_a_finished_run_is_left_out(undisturbed: Undisturbed) -> 
     comparison, _, _ = undisturbed
     lost = tuple(dataclasses.replace(run, status="diverged") for run in comparison.arms[0].runs)
     arms = (dataclasses.replace(comparison.arms[0], runs=lost), *comparison.arms[1:])
-    looks = look_inside(dataclasses.replace(comparison, arms=arms))
+    looks = inspect_arms(dataclasses.replace(comparison, arms=arms))
     assert len(looks.gradients) == len(comparison.arms) - 1

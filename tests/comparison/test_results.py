@@ -6,7 +6,7 @@ import pytest
 
 from lstmctl.comparison.results import seconds_to
 from lstmctl.metrics import metric
-from lstmctl.records import CurvePoint
+from lstmctl.results.comparison import CurvePoint
 
 FALLING = [CurvePoint(100, 1.0, 3.0), CurvePoint(200, 2.0, 2.0), CurvePoint(300, 4.0, 1.0)]
 

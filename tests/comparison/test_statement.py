@@ -9,7 +9,7 @@ import pytest
 
 from lstmctl.comparison.plan import Plan
 from lstmctl.comparison.statement import statement
-from lstmctl.records import ArmResult, Difference, RunResult
+from lstmctl.results.comparison import ArmResult, Difference, RunResult
 
 
 def arm(name: str, *values: float | None, parameters: int = 1000) -> ArmResult:

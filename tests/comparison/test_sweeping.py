@@ -18,8 +18,9 @@ from lstmctl.comparison.planning import make_plan
 from lstmctl.config import LoadedConfig, from_mapping, load
 from lstmctl.data.text import open_text
 from lstmctl.errors import ConfigError, DataError, RunError, UsageError
+from lstmctl.events import ComparisonEvent, Planned, RunBegan
 from lstmctl.locks import locked
-from lstmctl.records import ComparisonEvent, Planned, RunBegan, Sweep
+from lstmctl.results.comparison import Sweep
 from lstmctl.runs.comparisons import summarise_sweep
 from lstmctl.runs.folder import find_run
 from lstmctl.tasks import language_model

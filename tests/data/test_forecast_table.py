@@ -11,7 +11,7 @@ import polars
 import pytest
 
 from lstmctl.data.forecast_table import as_csv, write_forecast_table
-from lstmctl.records import SeriesForecast
+from lstmctl.results.forecasts import SeriesForecast
 
 HOURS = ("2024-01-01 00:00:00", "2024-01-01 01:00:00")
 DAYS = ("2024-01-01", "2024-01-02")

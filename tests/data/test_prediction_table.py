@@ -6,7 +6,7 @@ import csv
 import io
 
 from lstmctl.data.prediction_table import as_csv
-from lstmctl.records import Prediction
+from lstmctl.results.output import Prediction
 
 
 def test_blanks_and_line_breaks_are_quoted_and_come_back() -> None:

@@ -16,7 +16,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from lstmctl.data import regular, timesteps
+from lstmctl.data import time_grid, timesteps
 from lstmctl.data.preparing_table import PreparedTable, prepare_table
 from lstmctl.data.preparing_text import prepare_text
 from lstmctl.data.series import Layout, SeriesCorpus, SeriesEncoding, open_series
@@ -202,7 +202,7 @@ def test_line_ends_of_one_carriage_return_are_the_same() -> None:
 def test_a_table_in_many_chunks_is_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     write(long())
     whole = opened("a.csv", LONG)
-    for module in (regular, timesteps):
+    for module in (time_grid, timesteps):
         monkeypatch.setattr(module, "CHUNK", 7)
     same(opened("a.csv", LONG), whole)
 

@@ -9,10 +9,10 @@ import pytest
 import torch
 
 from lstmctl.errors import DataError, UsageError
-from lstmctl.findings import Tracked
 from lstmctl.inspection import inspect_gates
 from lstmctl.inspection.gates import correlations, tracking
 from lstmctl.inspection.trace import Place
+from lstmctl.results.inspection import Tracked
 from tests.inspection.conftest import Runs
 
 

@@ -13,12 +13,12 @@ from lstmctl.cells.cell import Cell
 from lstmctl.cells.lstm import LSTM, LSTMOptions
 from lstmctl.cells.rnn import RNN, RNNOptions
 from lstmctl.errors import UsageError
-from lstmctl.findings import GradientCourse
 from lstmctl.inspection import inspect_gradients
 from lstmctl.inspection.gradients import fitted_rate, gradient_norms
 from lstmctl.inspection.trace import Place
 from lstmctl.models.recurrence import Recurrence
 from lstmctl.protocols import ModelState
+from lstmctl.results.inspection import GradientCourse
 from tests.inspection.conftest import Runs
 
 
@@ -174,7 +174,7 @@ def test_a_run_is_followed_back_in_time(cell: str, runs: Runs) -> None:
 def test_the_loss_that_is_followed_is_the_one_that_is_trained_on(runs: Runs) -> None:
     run = runs("gru")
     part = run.task.part(run.corpus(), "test", run.device)
-    shown = run.task.inspected(run.model, part, steps=12, lanes=4)
+    shown = run.task.inspection_input(run.model, part, steps=12, lanes=4)
     output, state = shown.recurrence(shown.input, shown.recurrence.initial_state(4, shown.input))
     starts = torch.linspace(0, len(part) - 13, 4).long()
     logits, _ = run.model(part[starts + torch.arange(12).unsqueeze(1)].long(), run.model.initial_state(4))  # type: ignore[operator]

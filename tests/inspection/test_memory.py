@@ -46,7 +46,7 @@ def test_a_run_keeps_by_its_gate(cell: str, gate: str, gates: str, runs: Runs) -
     run = runs(cell)
     found = inspect_memory(run, steps=200)
     assert (found.steps, found.notes) == (200, ())
-    shown = run.task.inspected(run.model, held_out(run).part, steps=200, lanes=1)
+    shown = run.task.inspection_input(run.model, held_out(run).part, steps=200, lanes=1)
     with torch.no_grad():
         read = trace(shown.recurrence, shown.input)
     for number, layer in enumerate(found.layers):

@@ -25,7 +25,7 @@ def test_states_and_gates_are_those_of_the_plain_loop(cell: str, runs: Runs) -> 
     model = run.model
     assert isinstance(model, SequenceModel)
     part = held_out(run).part
-    shown = run.task.inspected(model, part, steps=40, lanes=3)
+    shown = run.task.inspection_input(model, part, steps=40, lanes=3)
     read = trace(shown.recurrence, shown.input)
     starts = torch.linspace(0, len(part) - 41, 3).long()
     state = model.initial_state(3)

@@ -14,8 +14,10 @@ from typing import Any
 
 import pytest
 
-from lstmctl.records import ArmResult, Comparison, CurvePoint, Difference, Metrics, RunResult, SeriesForecast
 from lstmctl.reporting.display import Display
+from lstmctl.results.comparison import ArmResult, Comparison, CurvePoint, Difference, RunResult
+from lstmctl.results.evaluation import Metrics
+from lstmctl.results.forecasts import SeriesForecast
 
 MakeRun = Callable[..., Path]
 MakeComparison = Callable[..., Comparison]

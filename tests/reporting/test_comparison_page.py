@@ -12,12 +12,12 @@ from pathlib import Path
 import pytest
 
 from lstmctl.errors import ResourceError
-from lstmctl.records import Comparison
 from lstmctl.reporting import html
 from lstmctl.reporting.comparison_page import comparison_blocks, write_comparison
 from lstmctl.reporting.comparison_tables import csv, in_words
 from lstmctl.reporting.palette import COLOURS, ON_PAGE
 from lstmctl.reporting.papers import latex, markdown
+from lstmctl.results.comparison import Comparison
 
 pytestmark = pytest.mark.drawn
 

@@ -13,9 +13,9 @@ from xml.etree import ElementTree
 import pytest
 
 from lstmctl.errors import ResourceError
-from lstmctl.records import Comparison, CurvePoint
 from lstmctl.reporting.comparison_plots import comparison_plots, rows_of_names
 from lstmctl.reporting.palette import COLOURS, LINES, MARKERS
+from lstmctl.results.comparison import Comparison, CurvePoint
 
 pytestmark = pytest.mark.drawn
 

@@ -11,7 +11,6 @@ from typing import Any
 
 import pytest
 
-from lstmctl.records import Comparison, Difference
 from lstmctl.reporting import papers
 from lstmctl.reporting.comparison_tables import (
     costs,
@@ -23,6 +22,7 @@ from lstmctl.reporting.comparison_tables import (
 )
 from lstmctl.reporting.comparison_words import decimals, percent, time_words
 from lstmctl.reporting.terminal import show
+from lstmctl.results.comparison import Comparison, Difference
 
 MakeComparison = Callable[..., Comparison]
 NewScreen = Callable[..., Any]

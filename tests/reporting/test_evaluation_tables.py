@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 
-from lstmctl.records import Evaluation
 from lstmctl.reporting.evaluation_tables import beats, beats_all, evaluation_in_words, evaluation_tables
 from lstmctl.reporting.stored_evaluation import read_evaluation
 from lstmctl.reporting.terminal import show
+from lstmctl.results.evaluation import Evaluation
 
 NewScreen = Callable[..., Any]
 

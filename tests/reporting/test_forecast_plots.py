@@ -14,7 +14,6 @@ import pytest
 from matplotlib.dates import date2num
 
 from lstmctl.errors import ResourceError, UsageError
-from lstmctl.records import SeriesForecast
 from lstmctl.reporting.drawing import Plot
 from lstmctl.reporting.forecast_plots import (
     FORECAST,
@@ -26,6 +25,7 @@ from lstmctl.reporting.forecast_plots import (
     step_plot,
 )
 from lstmctl.reporting.time_axis import moments
+from lstmctl.results.forecasts import SeriesForecast
 
 pytestmark = pytest.mark.drawn
 

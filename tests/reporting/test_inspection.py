@@ -12,12 +12,20 @@ from typing import Any
 import pytest
 from matplotlib.image import AxesImage
 
-from lstmctl.findings import (
+from lstmctl.reporting.blocks import Block, Heading
+from lstmctl.reporting.comparison_page import comparison_blocks, write_comparison
+from lstmctl.reporting.drawing import Plot
+from lstmctl.reporting.gate_plots import gate_plot, mark
+from lstmctl.reporting.inspection_plots import gradient_plot, memory_plot, recall_plot
+from lstmctl.reporting.inspection_tables import gate_blocks, gradient_blocks, memory_blocks, recall_blocks, run_names
+from lstmctl.reporting.terminal import show
+from lstmctl.results.comparison import Comparison
+from lstmctl.results.inspection import (
+    ArmInspections,
     GateFindings,
     GradientCourse,
     GradientFindings,
     LayerMemory,
-    Looks,
     MemoryFindings,
     Panel,
     RecallBin,
@@ -27,14 +35,6 @@ from lstmctl.findings import (
     Subject,
     Tracked,
 )
-from lstmctl.records import Comparison
-from lstmctl.reporting.blocks import Block, Heading
-from lstmctl.reporting.comparison_page import comparison_blocks, write_comparison
-from lstmctl.reporting.drawing import Plot
-from lstmctl.reporting.gate_plots import gate_plot, mark
-from lstmctl.reporting.inspection_plots import gradient_plot, memory_plot, recall_plot
-from lstmctl.reporting.inspection_tables import gate_blocks, gradient_blocks, memory_blocks, recall_blocks, run_names
-from lstmctl.reporting.terminal import show
 
 pytestmark = pytest.mark.drawn
 
@@ -260,7 +260,7 @@ def test_recall_of_several_runs_is_a_line_each() -> None:
 
 
 def test_a_comparison_shows_what_its_runs_look_like_inside(make_comparison: Callable[..., Comparison]) -> None:
-    comparison, looks = make_comparison(), Looks((GRADIENTS,), (RECALL,))
+    comparison, looks = make_comparison(), ArmInspections((GRADIENTS,), (RECALL,))
     titles = {block.text for block in comparison_blocks(comparison, looks) if isinstance(block, Heading)}
     assert {"Gradients back in time", "Recall by distance"} <= titles
     page = write_comparison(comparison, looks)
@@ -271,7 +271,7 @@ def test_a_comparison_shows_what_its_runs_look_like_inside(make_comparison: Call
 
 
 def test_what_cannot_be_looked_into_leaves_no_section(make_comparison: Callable[..., Comparison]) -> None:
-    nothing = comparison_blocks(make_comparison(), Looks((replace(GRADIENTS, courses=()),)))
+    nothing = comparison_blocks(make_comparison(), ArmInspections((replace(GRADIENTS, courses=()),)))
     assert not {block.text for block in nothing if isinstance(block, Heading)} & {
         "Gradients back in time",
         "Recall by distance",

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from lstmctl.records import Evaluation
 from lstmctl.reporting.label_plots import MOST_LABELS, confusion_plot
+from lstmctl.results.evaluation import Evaluation
 
 pytestmark = pytest.mark.drawn
 

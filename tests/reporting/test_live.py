@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from lstmctl.records import Concluding, Evaluated, Finished, Sampled, SavePoint, Started, Stepped
+from lstmctl.events import Concluding, Evaluated, Finished, Sampled, SavePoint, Started, Stepped
 from lstmctl.reporting.live import TrainingDisplay
 from tests.reporting.conftest import Clock, frame
 from tests.terminal import screen as screen_of

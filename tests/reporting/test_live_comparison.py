@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from lstmctl.records import (
+from lstmctl.events import (
     ComparisonEvent,
     Evaluated,
     Event,

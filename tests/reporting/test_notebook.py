@@ -11,31 +11,34 @@ from typing import Any
 import pytest
 from matplotlib.figure import Figure
 
-from lstmctl import findings, records, registry
+from lstmctl import registry
 from lstmctl.errors import UsageError
-from lstmctl.records import Backtest, Comparison, Forecasts, Score, SeriesForecast, Sweep
 from lstmctl.reporting.stored_evaluation import read_evaluation
-from lstmctl.shown import Shown
+from lstmctl.results import comparison, evaluation, forecasts, inspection
+from lstmctl.results.comparison import Comparison, Sweep
+from lstmctl.results.evaluation import Score
+from lstmctl.results.forecasts import Backtest, Forecasts, SeriesForecast
+from lstmctl.results.shown import Shown
 
 pytestmark = pytest.mark.drawn
 
-ABOUT = findings.Subject("/runs/a-lstm-001", "lstm", "the test part")
-COURSE = findings.GradientCourse(1, "hidden", (1.0, 0.5), (0.9, 0.4), (1.1, 0.6), 0.5)
-GRADIENTS = findings.GradientFindings(ABOUT, "trained", 64, 1, None, (COURSE,))
-PANEL = findings.Panel("f", "gate", True, ((0.1, 0.2),))
-GATES = findings.GateFindings(ABOUT, 1, 1, (0,), 1, ("a", "b"), "characters", (PANEL,), (), 0, 0, "", ("A note.",))
-SATURATION = findings.Saturation("f", (0.1,), (0.9,))
-MEMORY = findings.MemoryFindings(
-    ABOUT, 9, (findings.LayerMemory(1, "f", (2.0,), (2.0, 2.0, 2.0), (SATURATION,), None),)
+ABOUT = inspection.Subject("/runs/a-lstm-001", "lstm", "the test part")
+COURSE = inspection.GradientCourse(1, "hidden", (1.0, 0.5), (0.9, 0.4), (1.1, 0.6), 0.5)
+GRADIENTS = inspection.GradientFindings(ABOUT, "trained", 64, 1, None, (COURSE,))
+PANEL = inspection.Panel("f", "gate", True, ((0.1, 0.2),))
+GATES = inspection.GateFindings(ABOUT, 1, 1, (0,), 1, ("a", "b"), "characters", (PANEL,), (), 0, 0, "", ("A note.",))
+SATURATION = inspection.Saturation("f", (0.1,), (0.9,))
+MEMORY = inspection.MemoryFindings(
+    ABOUT, 9, (inspection.LayerMemory(1, "f", (2.0,), (2.0, 2.0, 2.0), (SATURATION,), None),)
 )
-BIN = findings.RecallBin(1, 9, 20, 0.9, 0.8, 0.95, 0.7, None, 0.2)
-RECALL = findings.RecallFindings(ABOUT, "language", ("Danish", "Dutch"), (BIN, BIN))
+BIN = inspection.RecallBin(1, 9, 20, 0.9, 0.8, 0.95, 0.7, None, 0.2)
+RECALL = inspection.RecallFindings(ABOUT, "language", ("Danish", "Dutch"), (BIN, BIN))
 
 
 def shown_kinds() -> set[type]:
     return {
         kind
-        for module in (records, findings)
+        for module in (comparison, evaluation, forecasts, inspection)
         for kind in vars(module).values()
         if isinstance(kind, type) and issubclass(kind, Shown) and kind is not Shown
     }

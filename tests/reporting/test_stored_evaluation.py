@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lstmctl.records import SeriesForecast
 from lstmctl.reporting.stored_evaluation import read_evaluation
+from lstmctl.results.forecasts import SeriesForecast
 
 MakeForecast = Callable[..., SeriesForecast]
 Stored = dict[str, Any]

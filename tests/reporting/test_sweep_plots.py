@@ -13,11 +13,11 @@ from xml.etree import ElementTree
 
 import pytest
 
-from lstmctl.records import ArmResult, Comparison, RunResult, Sweep
 from lstmctl.reporting.palette import COLOURS
 from lstmctl.reporting.papers import markdown
 from lstmctl.reporting.sweep_page import in_words, sweep_table, write_sweep
 from lstmctl.reporting.sweep_plots import sweep_plot
+from lstmctl.results.comparison import ArmResult, Comparison, RunResult, Sweep
 
 pytestmark = pytest.mark.drawn
 

@@ -194,7 +194,7 @@ def test_what_is_inspected_are_the_first_steps_and_the_loss_of_the_symbol_that_f
     part = task.part(corpus, "validation", CPU)
     texts = corpus.part("validation")
     for steps in (3, 100):
-        shown = task.inspected(model, part, steps=steps, lanes=4)
+        shown = task.inspection_input(model, part, steps=steps, lanes=4)
         length = min(steps, int(part.lengths.median()) + 1)
         long_enough = [number for number in range(len(texts)) if texts.lengths[number] + 1 >= length]
         lanes = max(4, steps // length)
@@ -212,4 +212,4 @@ def test_what_is_inspected_are_the_first_steps_and_the_loss_of_the_symbol_that_f
         assert properties["label vowel"].tolist() == [vowel] * length
         assert properties["is a"][0].tolist() == [0] * lanes  # nothing is read before the first symbol
     with pytest.raises(DataError, match="have no label"):
-        task.inspected(model, replace(part, targets=torch.full_like(part.targets, -1)), steps=3, lanes=4)
+        task.inspection_input(model, replace(part, targets=torch.full_like(part.targets, -1)), steps=3, lanes=4)

@@ -211,7 +211,7 @@ def test_a_synthetic_run_is_scored_against_chance_and_the_solved_level() -> None
 def test_what_is_inspected_are_the_last_steps_of_sequences_that_are_long_enough(regressor: lstmctl.Run) -> None:
     task, model = regressor.task, regressor.model
     part = task.part(regressor.corpus(), "training", torch.device("cpu"))
-    shown = task.inspected(model, part, steps=3, lanes=10)
+    shown = task.inspection_input(model, part, steps=3, lanes=10)
     assert shown.input.shape == (3, 10, 3 - 1)
     long_enough = [number for number in range(len(part)) if part.lengths[number] >= 3]
     first, last = long_enough[0], long_enough[-1]
@@ -234,7 +234,7 @@ def test_the_loss_of_both_directions_is_that_of_the_networks_own_answer(task: st
     values["training"]["budget"] = "2 steps"
     run = lstmctl.train(values)
     part = run.task.part(run.corpus(), "training", torch.device("cpu"))
-    shown = run.task.inspected(run.model, part, steps=5, lanes=6)
+    shown = run.task.inspection_input(run.model, part, steps=5, lanes=6)
     length = len(shown.input)
     assert shown.told_at == (length // 2 if task == "tagging" else None)
     assert shown.reach == ((length - 1) // 2 if task == "tagging" else length - 1)
@@ -253,7 +253,7 @@ def test_the_loss_of_both_directions_is_that_of_the_networks_own_answer(task: st
 
 def test_short_sequences_are_read_in_as_many_lanes_as_it_takes(tagger: lstmctl.Run) -> None:
     part = tagger.task.part(tagger.corpus(), "training", torch.device("cpu"))
-    shown = tagger.task.inspected(tagger.model, part, steps=400, lanes=1)
+    shown = tagger.task.inspection_input(tagger.model, part, steps=400, lanes=1)
     length, lanes = shown.input.shape[:2]
     assert length == int(part.lengths.median())
     assert lanes == 400 // length
@@ -262,7 +262,7 @@ def test_short_sequences_are_read_in_as_many_lanes_as_it_takes(tagger: lstmctl.R
 
 def test_an_answer_that_is_not_known_has_no_loss_to_inspect(tagger: lstmctl.Run) -> None:
     part = SequencePart.of(tagger.task.of_texts(["abCab"]), torch.device("cpu"))
-    shown = tagger.task.inspected(tagger.model, part, steps=9, lanes=4)
+    shown = tagger.task.inspection_input(tagger.model, part, steps=9, lanes=4)
     assert shown.symbols == ("a", "b", "C", "a", "b")
     outputs, state = shown.recurrence(shown.input, shown.recurrence.initial_state(1, shown.input))
     assert shown.loss(outputs, state).tolist() == [0]

@@ -14,7 +14,7 @@ from lstmctl.models.sequence_model import SequenceModel
 from lstmctl.registry import CELLS, resolve
 from lstmctl.scoring import total
 from lstmctl.tasks.language_model import LanguageModel
-from lstmctl.tasks.one_stream import LANES, READINGS, SHORTEST_LANE, WINDOW, stream_total
+from lstmctl.tasks.stream_scoring import LANES, READINGS, SHORTEST_LANE, WINDOW, stream_total
 from lstmctl.tasks.windows import streamed
 
 ENCODING = TextEncoding.of("abcdefg")

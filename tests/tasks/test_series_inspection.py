@@ -27,7 +27,7 @@ def test_the_losses_of_its_lanes_add_up_to_the_loss_of_training(settings: list[s
     assert isinstance(task, Forecast)
     assert isinstance(model, Ensemble)
     part = task.part(run.corpus(), "test", run.device)
-    shown = task.inspected(model, part, steps=6, lanes=10)
+    shown = task.inspection_input(model, part, steps=6, lanes=10)
     joint = "task.channels=joint" in settings
     windows = 10 if joint else 5  # a window of two independent channels is two lanes
     assert shown.input.shape[:2] == (6, 10)

@@ -254,7 +254,7 @@ def test_what_is_inspected_is_the_encoder_with_the_loss_of_the_whole_target(
 ) -> None:
     task, corpus, model = pose(config, *overrides)
     part = task.part(corpus, "validation", CPU)
-    shown = task.inspected(model, part, steps=300, lanes=7)
+    shown = task.inspection_input(model, part, steps=300, lanes=7)
     assert shown.recurrence is model.encoder
     # Of 3 to 5 letters, and most of them 5: whole sources of one length alone.
     assert shown.input.shape[0] == 5
@@ -273,7 +273,7 @@ def test_what_is_inspected_is_the_encoder_with_the_loss_of_the_whole_target(
 def test_without_a_target_the_encoder_is_shown_and_no_loss(config: Path) -> None:
     task, _, model = pose(config)
     part = PairsPart.of(*task.of_texts(["abcdefab"]), CPU)
-    shown = task.inspected(model, part, steps=300, lanes=7)
+    shown = task.inspection_input(model, part, steps=300, lanes=7)
     assert shown.symbols == tuple("abcdefab")
     outputs, state = shown.recurrence(shown.input, shown.recurrence.initial_state(1, shown.input))
     with pytest.raises(DataError, match="no target is known"):

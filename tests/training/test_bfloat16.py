@@ -13,7 +13,7 @@ import pytest
 
 from lstmctl import train
 from lstmctl.comparison import Interrupted, compare
-from lstmctl.records import ComparisonEvent, RunBegan
+from lstmctl.events import ComparisonEvent, RunBegan
 
 OLDER = {
     "ONEDNN_MAX_CPU_ISA": "AVX2",

@@ -14,7 +14,7 @@ from lstmctl.config import from_mapping
 from lstmctl.config.schema import Settings
 from lstmctl.data.encoding import TextEncoding
 from lstmctl.errors import DivergedError, RunError
-from lstmctl.records import Evaluated, Event, Finished, Sampled, SavePoint, Started, Stepped
+from lstmctl.events import Evaluated, Event, Finished, Sampled, SavePoint, Started, Stepped
 from lstmctl.registry import CELLS, resolve
 from lstmctl.runs.checkpoint import Snapshot
 from lstmctl.tasks import language_model

@@ -18,9 +18,9 @@ from torch.nn import functional
 from lstmctl.api.assembly import find_cell
 from lstmctl.api.preparation import Assembled, assemble
 from lstmctl.config import from_mapping
+from lstmctl.events import Evaluated, Stepped
 from lstmctl.models.sequence_model import SequenceModel
 from lstmctl.protocols import Batch, Batches, Loss, ModelState
-from lstmctl.records import Evaluated, Stepped
 from lstmctl.runs.checkpoints import Checkpoints
 from lstmctl.tasks.language_model import LanguageModel
 from lstmctl.tasks.windows import ShuffledWindows

@@ -16,8 +16,8 @@ import sitecustomize
 import lstmctl
 from lstmctl.cli.main import main
 from lstmctl.comparison import Interrupted, compare
+from lstmctl.events import Evaluated, RunEvent, Saved
 from lstmctl.locks import locked
-from lstmctl.records import Evaluated, RunEvent, Saved
 from lstmctl.runs.folder import RunFolder
 
 RUNS = Path("my runs")

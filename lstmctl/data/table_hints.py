@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True)
-class Purpose:
+class TableHints:
     """The words of the hints that differ with the use of a table."""
 
     what: str
@@ -27,7 +27,7 @@ class Purpose:
     """Whether a command that reads it takes `data.decimal`."""
 
 
-SERIES = Purpose(
+SERIES = TableHints(
     what="a table of series",
     holds="a column of dates and at least one of numbers, with a header that names them",
     header=("date", "value"),
@@ -35,7 +35,7 @@ SERIES = Purpose(
     choose="data.targets=[…]",
     comma="a number with a decimal comma needs another separator or quotes",
 )
-LABELLED = Purpose(
+LABELLED = TableHints(
     what="a table of labelled sequences",
     holds="a column of texts or columns of numbers, and one of labels, with a header that names them",
     header=("text", "label"),

@@ -9,7 +9,7 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
-from lstmctl.shown import Shown
+from lstmctl.results.shown import Shown
 
 Direction = Literal["forward", "backward"]
 """Reading direction of a bidirectional network's cell. Findings of forward-only networks contain None instead."""
@@ -222,7 +222,7 @@ class RecallFindings(Shown):
 
 
 @dataclass(frozen=True, slots=True)
-class Looks:
+class ArmInspections:
     """Inspections of one run per arm of a comparison."""
 
     gradients: tuple[GradientFindings, ...] = ()

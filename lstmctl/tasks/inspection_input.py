@@ -18,7 +18,7 @@ BEGINNING = ""
 
 
 @dataclass(frozen=True)
-class Inspected:
+class InspectionInput:
     """A recurrence, and what runs through it: lanes side by side, each from a zero state."""
 
     recurrence: Recurrence

@@ -7,13 +7,13 @@ from pathlib import Path
 
 from lstmctl.api import load_run
 from lstmctl.errors import DataError, UsageError
-from lstmctl.findings import GradientFindings, Looks, RecallFindings
 from lstmctl.inspection import inspect_gradients, inspect_recall
-from lstmctl.records import Comparison
 from lstmctl.registry import is_user_class
+from lstmctl.results.comparison import Comparison
+from lstmctl.results.inspection import ArmInspections, GradientFindings, RecallFindings
 
 
-def look_inside(comparison: Comparison) -> Looks:
+def inspect_arms(comparison: Comparison) -> ArmInspections:
     """Gradients back in time, and recall by distance, of the first finished run of every arm.
 
     What cannot be looked into is left out: of most data nobody knows the distances.
@@ -32,4 +32,4 @@ def look_inside(comparison: Comparison) -> Looks:
             gradients.append(inspect_gradients(run))
         with suppress(UsageError, DataError):
             recalls.append(inspect_recall(run))
-    return Looks(tuple(gradients), tuple(recalls))
+    return ArmInspections(tuple(gradients), tuple(recalls))
