@@ -82,7 +82,7 @@ class Finished:
 
 @dataclass(frozen=True, slots=True)
 class Concluding:
-    """Training has ended, and the run is scored and reported."""
+    """Training has ended, and a run or a comparison is scored and reported."""
 
     doing: str
     """In words: `scoring the test part`."""
@@ -133,4 +133,4 @@ class RunEnded:
     seconds: float | None
 
 
-ComparisonEvent = Planned | RunBegan | RunEvent | RunEnded
+ComparisonEvent = Planned | RunBegan | RunEvent | RunEnded | Concluding

@@ -14,8 +14,7 @@ from typing import Any
 import pytest
 from safetensors.torch import load_file
 
-from lstmctl import load_run, resume
-from lstmctl.comparison import resume_comparison, resume_sweep
+from lstmctl import comparison, load_run, resume
 from tests.conftest import Command
 
 ARCHIVE = Path(__file__).parent / "fixtures" / "runs.zip"
@@ -59,7 +58,7 @@ def without_times(value: Any) -> Any:
 def test_a_comparison_is_reported_again_with_the_same_results(runs: Path) -> None:
     folder = runs / "travellers-comparison-001"
     recorded = json.loads((folder / "comparison.json").read_text(encoding="utf-8"))
-    result = resume_comparison(folder)
+    result = comparison.resume(folder)
     again = json.loads((folder / "comparison.json").read_text(encoding="utf-8"))
     assert without_times(again) == without_times(recorded)
     assert (folder / "report.html").is_file()
@@ -67,12 +66,12 @@ def test_a_comparison_is_reported_again_with_the_same_results(runs: Path) -> Non
 
 
 def test_a_comparison_gets_another_seed(runs: Path) -> None:
-    result = resume_comparison(runs / "travellers-comparison-001", seeds=3)
+    result = comparison.resume(runs / "travellers-comparison-001", seeds=3)
     assert result.seeds == (0, 1, 2)
     assert all(len(arm.values) == 3 and None not in arm.values for arm in result.arms)
 
 
 def test_a_sweep_is_reported_again(runs: Path) -> None:
-    result = resume_sweep(runs / "adding-sweep-001")
+    result = comparison.resume(runs / "adding-sweep-001")
     assert result.values == (8, 10)
     assert (runs / "adding-sweep-001" / "report.html").is_file()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import asdict
 from typing import Any, NoReturn
 
 from lstmctl import registry
@@ -19,6 +18,7 @@ from lstmctl.config import dump
 from lstmctl.data.series import SeriesCorpus
 from lstmctl.events import Concluding, Event, Finished
 from lstmctl.reporting.run_page import write_report
+from lstmctl.results.codec import as_json
 from lstmctl.results.evaluation import Score
 from lstmctl.runs.checkpoint import Snapshot
 from lstmctl.runs.folder import CALIBRATION, EVALUATION, RunFolder, now
@@ -132,10 +132,10 @@ def follow_to_end(assembled: Assembled, snapshot: Snapshot | None) -> NoReturn:
 def _evaluated(run: Run, corpus: Corpus, scores: Mapping[str, Score]) -> dict[str, Any]:
     """`evaluation.json`: the reported part, with simple baselines beside the figures."""
     part = "test" if "test" in scores else "validation"
-    facts = asdict(run.evaluation(corpus, part, part, scores[part]))
+    facts = as_json(run.evaluation(corpus, part, part, scores[part]))
     facts.pop("run")
     if isinstance(corpus, SeriesCorpus):
-        facts["examples"] = [asdict(example) for example in examples(run, corpus, part)]
+        facts["examples"] = as_json(examples(run, corpus, part))
     primary = run.task.primary
     return {"format": 1, "primary": primary.name, "lower_is_better": primary.lower_is_better, **facts}
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -122,6 +121,7 @@ def compare(
     from lstmctl.reporting.console import write_line
     from lstmctl.reporting.live_comparison import ComparisonDisplay
     from lstmctl.reporting.terminal import show
+    from lstmctl.results.codec import as_json
     from lstmctl.results.comparison import Comparison, Sweep
 
     if json and table is not None:
@@ -143,9 +143,7 @@ def compare(
     try:
         with ComparisonDisplay(quiet=quiet) as display:
             if resume is not None:
-                folder, is_sweep = comparison.find_to_resume(resume, seeds)
-                go_on = comparison.resume_sweep if is_sweep else comparison.resume_comparison
-                result = go_on(folder, seeds=seeds, device=device, jobs=jobs, trust=trust, observe=display)
+                result = comparison.resume(resume, seeds=seeds, device=device, jobs=jobs, trust=trust, observe=display)
             else:
                 asked: dict[str, Any] = {
                     "arms": arm or (),
@@ -168,13 +166,12 @@ def compare(
         raise typer.Exit(128 + interrupted.signal) from None
     made = result.comparisons if isinstance(result, Sweep) else (result,)
     words = sweep_page.in_words(result) if isinstance(result, Sweep) else comparison_tables.in_words(result)
-    as_json: Any = comparison.sweep_as_json if isinstance(result, Sweep) else comparison.as_json
     if json:
         output.write_json(as_json(result))
     elif table is not None:
         output.write(registry.function(table.value, registry.TABLE_FORMS)(words, result.command))
     if not quiet:
         show(words)
-        write_line(f"\n{Path(result.path) / 'report.html'}")
+        write_line(f"\n{result.report}")
     if all(arm.status == "diverged" for one in made for arm in one.arms):
         raise typer.Exit(DivergedError.exit_code)

@@ -39,8 +39,6 @@ def forecast(
     of its intervals (gru-lo-90, gru-hi-90), all in the units of the data. FILE needs no targets beyond its end; columns
     that are known in advance continue in additional rows.
     """
-    from dataclasses import asdict
-
     from lstmctl.reporting.console import loading
 
     with loading():
@@ -53,6 +51,7 @@ def forecast(
     from lstmctl.registry import cell_name
     from lstmctl.reporting import console
     from lstmctl.reporting.forecast_plots import forecast_plot
+    from lstmctl.results.codec import as_json
 
     run, file = run_and_table(run, file)
     if output is not None:
@@ -71,7 +70,7 @@ def forecast(
             {
                 "run": str(opened.path),
                 "model": model,
-                "forecasts": [asdict(forecast) for forecast in forecasts],
+                "forecasts": as_json(forecasts),
                 **weights_json(opened),
             }
         )

@@ -129,12 +129,11 @@ def generate(
 
 
 def _write_paths(run: Run, count: int, seed: int | None, *, json: bool) -> None:
-    from dataclasses import asdict
-
     from lstmctl.cli import output
     from lstmctl.cli.results import weights_json
     from lstmctl.data.forecast_table import as_csv
     from lstmctl.registry import cell_name
+    from lstmctl.results.codec import as_json
 
     model = cell_name(run.settings.model.cell)
     forecasts = run.sample_paths(count=count, seed=seed)
@@ -143,7 +142,7 @@ def _write_paths(run: Run, count: int, seed: int | None, *, json: bool) -> None:
             {
                 "run": str(run.path),
                 "model": model,
-                "forecasts": [asdict(forecast) for forecast in forecasts],
+                "forecasts": as_json(forecasts),
                 **weights_json(run),
             }
         )

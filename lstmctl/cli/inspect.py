@@ -81,7 +81,7 @@ def gates(
     """
     from lstmctl import inspection
     from lstmctl.cli import output
-    from lstmctl.cli.inspection_json import gates_json
+    from lstmctl.cli.inspection_json import findings_json
     from lstmctl.cli.results import weights_json
     from lstmctl.reporting.gate_plots import gate_plot
     from lstmctl.reporting.inspection_tables import gate_blocks
@@ -101,7 +101,7 @@ def gates(
     )
     _save(opened, gate_plot(found), plot)
     if json:
-        output.write_json({**gates_json(found), **weights_json(opened)})
+        output.write_json({**findings_json(found), **weights_json(opened)})
     else:
         show(gate_blocks(found), stream=sys.stdout)
 
@@ -133,7 +133,7 @@ def memory(
     """
     from lstmctl import inspection
     from lstmctl.cli import output
-    from lstmctl.cli.inspection_json import memory_json
+    from lstmctl.cli.inspection_json import findings_json
     from lstmctl.cli.results import weights_json
     from lstmctl.reporting.inspection_plots import memory_plot
     from lstmctl.reporting.inspection_tables import memory_blocks
@@ -144,7 +144,7 @@ def memory(
     found = inspection.inspect_memory(opened, file=file, split=split, steps=steps)
     _save(opened, memory_plot(found), plot)
     if json:
-        output.write_json({**memory_json(found), **weights_json(opened)})
+        output.write_json({**findings_json(found), **weights_json(opened)})
     else:
         show(memory_blocks(found), stream=sys.stdout)
 
@@ -184,7 +184,7 @@ def gradients(
         from lstmctl import api, inspection
 
     from lstmctl.cli import output
-    from lstmctl.cli.inspection_json import gradients_json
+    from lstmctl.cli.inspection_json import runs_json
     from lstmctl.cli.results import with_weights
     from lstmctl.errors import UsageError
     from lstmctl.reporting.inspection_plots import courses_of, gradient_plot
@@ -202,7 +202,7 @@ def gradients(
         raise UsageError(f"not every run has a layer {layer}")
     _save(opened[0], gradient_plot(carrying, layer), plot)
     if json:
-        output.write_json(with_weights(gradients_json(found), opened))
+        output.write_json(with_weights(runs_json(found), opened))
     else:
         show(gradient_blocks(found), stream=sys.stdout)
 
@@ -241,7 +241,7 @@ def recall(
     """
     from lstmctl import inspection
     from lstmctl.cli import output
-    from lstmctl.cli.inspection_json import recall_json
+    from lstmctl.cli.inspection_json import runs_json
     from lstmctl.cli.results import with_weights
     from lstmctl.reporting.inspection_plots import recall_plot
     from lstmctl.reporting.inspection_tables import recall_blocks
@@ -252,7 +252,7 @@ def recall(
     found = [inspection.inspect_recall(one, file=file, split=split, kind=kind) for one in opened]
     _save(opened[0], recall_plot(found), plot)
     if json:
-        output.write_json(with_weights(recall_json(found), opened))
+        output.write_json(with_weights(runs_json(found), opened))
         return
     show(recall_blocks(found), stream=sys.stdout)
 

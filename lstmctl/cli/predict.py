@@ -38,8 +38,6 @@ def predict(
     or the text generated from it; for sequences of frames, one row per sequence, or one per frame if every frame has a
     label. FILE need not contain the labels. For a language model, the label is the most likely next symbol of the text.
     """
-    from dataclasses import asdict
-
     from lstmctl.reporting.console import loading
 
     with loading():
@@ -51,6 +49,7 @@ def predict(
     from lstmctl.config.schema import tasks_with
     from lstmctl.data.prediction_table import as_csv
     from lstmctl.reporting import console
+    from lstmctl.results.codec import as_json
     from lstmctl.storage import ANOTHER_FILE, replace_file
 
     run, file = run_and_table(run, file)
@@ -60,7 +59,7 @@ def predict(
     predictions = opened.predict(file, texts=lines)
     if json:
         rows = [
-            {key: value for key, value in asdict(prediction).items() if value or key == "sequence"}
+            {key: value for key, value in as_json(prediction).items() if value or key == "sequence"}
             for prediction in predictions
         ]
         stdout.write_json({"run": str(opened.path), "predictions": rows, **weights_json(opened)})

@@ -1,35 +1,75 @@
-"""A look inside the runs of a comparison: why the arms differ as they do."""
+"""Inspections of the runs of a comparison, which show why the arms differ."""
 
 from __future__ import annotations
 
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
+from typing import TypeVar
 
-from lstmctl.api import load_run
-from lstmctl.errors import DataError, UsageError
+from lstmctl.api import Run, load_run
+from lstmctl.comparison.execution import Observer
+from lstmctl.errors import DataError, RunError, UsageError
+from lstmctl.events import Concluding
 from lstmctl.inspection import inspect_gradients, inspect_recall
 from lstmctl.registry import is_user_class
+from lstmctl.results.codec import as_json, from_json
 from lstmctl.results.comparison import Comparison
-from lstmctl.results.inspection import ArmInspections, GradientFindings, RecallFindings
+from lstmctl.results.inspection import ArmInspections, GradientFindings, RecallFindings, RunInspections
+from lstmctl.storage import read_json, replace_json
+
+INSPECTIONS = "inspections.json"
+"""Inspections of a run, kept in its folder: they take longer than everything else in a report."""
+Found = TypeVar("Found", GradientFindings, RecallFindings)
 
 
-def inspect_arms(comparison: Comparison) -> ArmInspections:
-    """Gradients back in time, and recall by distance, of the first finished run of every arm.
+def inspect_arms(comparison: Comparison, observe: Observer = lambda event: None) -> ArmInspections:
+    """Measure gradients back in time and recall by distance of the first finished run of every arm.
 
-    What cannot be looked into is left out: of most data nobody knows the distances.
+    What was measured before is read from the run's folder. What cannot be measured is left out: for most data the
+    distances are not known.
 
     Raises:
         RunError: a run is damaged.
+        ResourceError: the disk is full.
     """
-    gradients: list[GradientFindings] = []
-    recalls: list[RecallFindings] = []
+    found = []
     for arm in comparison.arms:
         finished = next((run for run in arm.runs if run.status == "finished"), None)
         if finished is None:
             continue
         run = load_run(Path(comparison.path) / finished.name, trust=is_user_class(arm.cell))
-        with suppress(UsageError, DataError):
-            gradients.append(inspect_gradients(run))
-        with suppress(UsageError, DataError):
-            recalls.append(inspect_recall(run))
-    return ArmInspections(tuple(gradients), tuple(recalls))
+        kept = _kept(run)
+        if kept is None:
+            observe(Concluding(f"measuring the gradients of {arm.name}"))
+            kept = RunInspections(run.step)
+            with suppress(UsageError, DataError):
+                kept = replace(kept, gradients=inspect_gradients(run))
+            observe(Concluding(f"measuring the recall of {arm.name}"))
+            with suppress(UsageError, DataError):
+                kept = replace(kept, recall=inspect_recall(run))
+            replace_json(run.path / INSPECTIONS, {"format": 1, **as_json(kept)})
+        found.append(kept)
+    return ArmInspections(
+        tuple(one.gradients for one in found if one.gradients), tuple(one.recall for one in found if one.recall)
+    )
+
+
+def _kept(run: Run) -> RunInspections | None:
+    """The inspections of these weights in the run's folder; None if there are none, or none that can be read."""
+    try:
+        kept = from_json(RunInspections, read_json(run.path / INSPECTIONS))
+    except (RunError, ValueError):
+        return None
+    if kept.step != run.step:
+        return None
+    # The folder may have been moved since.
+    return replace(
+        kept,
+        gradients=kept.gradients and _about(kept.gradients, run),
+        recall=kept.recall and _about(kept.recall, run),
+    )
+
+
+def _about(found: Found, run: Run) -> Found:
+    return replace(found, about=replace(found.about, run=str(run.path)))

@@ -6,7 +6,7 @@ import bisect
 import logging
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ from lstmctl.comparison.statement import statement
 from lstmctl.errors import RunError
 from lstmctl.metrics import Metric, metric
 from lstmctl.registry import is_user_class
-from lstmctl.results.comparison import ArmResult, Comparison, CurvePoint, RunResult
+from lstmctl.results.comparison import ArmResult, Comparison, CurvePoint, RunResult, Tried
 from lstmctl.runs.folder import RunFolder
 from lstmctl.runs.logs import read_json_lines
 from lstmctl.seeds import stream
@@ -93,15 +93,6 @@ def gather(folder: Path, plan: Plan) -> Comparison:
         machine=_machine(list(infos.values())),
         data=plan.data,
     )
-
-
-def as_json(comparison: Comparison) -> dict[str, Any]:
-    """A comparison as the object of `compare --json` (docs/json.md)."""
-    facts = asdict(comparison)
-    for arm, result in zip(facts["arms"], comparison.arms, strict=True):
-        arm["values"] = list(result.values)
-        arm["tuning"] = [{"point": dict(point), "value": value} for point, value in result.tuning]
-    return {"report": str(Path(facts.pop("path")) / "report.html"), **facts}
 
 
 def _run_result(folder: Path, run: PlannedRun, plan: Plan, info: Mapping[str, Any]) -> RunResult:
@@ -189,7 +180,7 @@ def _arm_result(
         settings={**arm.own, "model.hidden": candidate.settings.model.hidden, **candidate.point},
         chosen=candidate.point,
         tuning=tuple(
-            (arm.candidates[run.candidate].point, value_of(info_of(folder, run), run, plan)) for run in tuning
+            Tried(arm.candidates[run.candidate].point, value_of(info_of(folder, run), run, plan)) for run in tuning
         ),
         parameters=candidate.parameters,
         deviation=None if plan.target is None else candidate.parameters / plan.target - 1,

@@ -159,9 +159,14 @@ def _seed(comparison: Comparison, run: RunResult) -> Words:
 def _tuning(comparison: Comparison) -> list[Block]:
     places = decimals(comparison)
     rows = [
-        (arm.name, settings_words(point), value_words(value, places), "chosen" if point == arm.chosen else "")
+        (
+            arm.name,
+            settings_words(one.point),
+            value_words(one.value, places),
+            "chosen" if one.point == arm.chosen else "",
+        )
         for arm in comparison.arms
-        for point, value in arm.tuning
+        for one in arm.tuning
     ]
     if not rows:
         return []

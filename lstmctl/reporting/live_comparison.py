@@ -11,7 +11,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from lstmctl.events import ComparisonEvent, Planned, RunBegan, RunEnded, RunEvent
+from lstmctl.events import ComparisonEvent, Concluding, Planned, RunBegan, RunEnded, RunEvent
 from lstmctl.metrics import metric
 from lstmctl.reporting.console import inert, write_line
 from lstmctl.reporting.display import Display, bar, bar_line
@@ -36,6 +36,8 @@ class ComparisonProgress:
         self.diverged: set[str] = set()
         self.going: dict[str, TrainingProgress] = {}
         self.stopped = False
+        self.concluding: tuple[str, float] | None = None
+        """What is being done once the runs have ended, in words, and when it began."""
         self._at_once = 1
         self._durations: list[float] = []
 
@@ -45,6 +47,7 @@ class ComparisonProgress:
             case Planned():  # in a sweep, one after the other
                 self.runs, self.ended = event.runs, set(event.finished)
                 self.diverged = set()
+                self.concluding = None
                 self._durations = []
             case RunBegan():
                 self.going[event.run] = TrainingProgress(self.clock)
@@ -54,6 +57,8 @@ class ComparisonProgress:
                     self.going[event.run].take(event.event)
             case RunEnded():
                 self._ended(event)
+            case Concluding():
+                self.concluding = event.doing, self.clock()
 
     @property
     def share(self) -> float:
@@ -128,6 +133,8 @@ class ComparisonDisplay(Display):
             title = f"{event.title}: " if event.title else ""
             runs = f"{len(event.runs)} {'run' if len(event.runs) == 1 else 'runs'}"
             write_line(inert(f"{title}{runs}{before}"), self.stream)
+        elif isinstance(event, Concluding) and self.live is None:
+            write_line(event.doing, self.stream)
         elif isinstance(event, Planned) and event.title and self.live is not None:
             self.live.console.print(self.shown(event.title))
 
@@ -148,11 +155,16 @@ class ComparisonDisplay(Display):
         if not now.runs:
             return Group(Text("preparing", style="dim"))
         going = list(now.going.items())  # copied: rich draws from its own thread
-        return Group(self._overall(), *([self._table(going)] if going else []))
+        parts = [self._overall(), *([self._table(going)] if going else [])]
+        if now.concluding is not None:
+            doing, since = now.concluding
+            parts.append(Text(f"{doing}  {duration(now.clock() - since)}", style="bold"))
+        return Group(*parts)
 
     def settle(self) -> None:
         self.progress.stopped = self.progress.stopped or bool(self.progress.going)
         self.progress.going.clear()
+        self.progress.concluding = None
 
     def _overall(self) -> RenderableType:
         now = self.progress

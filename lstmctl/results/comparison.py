@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from statistics import fmean
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from lstmctl.results.evaluation import Metrics
 from lstmctl.results.shown import Shown
@@ -49,8 +50,20 @@ class RunResult:
 
 
 @dataclass(frozen=True, slots=True)
+class Tried:
+    """One point of a tuning grid."""
+
+    point: Mapping[str, Any]
+    """Values by dotted key."""
+    value: float | None
+    """The primary metric on validation; None if the run diverged."""
+
+
+@dataclass(frozen=True, slots=True)
 class ArmResult:
-    """One side of a comparison, over all its seeds."""
+    """One arm of a comparison, over all its seeds."""
+
+    in_json: ClassVar = ("values",)
 
     name: str
     cell: str
@@ -58,8 +71,7 @@ class ArmResult:
     """What this arm has of its own, by dotted key: its width, what `--arm` sets, what tuning chose."""
     chosen: Mapping[str, Any]
     """What tuning chose; empty without tuning."""
-    tuning: tuple[tuple[Mapping[str, Any], float | None], ...]
-    """Every point of the tuning grid with its primary figure on validation; None for one that diverged."""
+    tuning: tuple[Tried, ...]
     parameters: int
     deviation: float | None
     """Of the parameters from the target, relative; None where parameters are not matched."""
@@ -116,8 +128,10 @@ class Difference:
 
 @dataclass(frozen=True, slots=True)
 class Comparison(Shown):
-    """All that a comparison came to."""
+    """The result of a comparison."""
 
+    not_in_json: ClassVar = ("path",)
+    in_json: ClassVar = ("report",)
     path: str
     """Its folder."""
     config: str
@@ -152,11 +166,18 @@ class Comparison(Shown):
     data: Mapping[str, Any]
     """As in `run.json`: files, parts, vocabulary, SHA-256."""
 
+    @property
+    def report(self) -> str:
+        """Path of the page."""
+        return str(Path(self.path) / "report.html")
+
 
 @dataclass(frozen=True, slots=True)
 class Sweep(Shown):
-    """The same comparison made for every value of one setting."""
+    """The same comparison for every value of one setting."""
 
+    not_in_json: ClassVar = ("path", "config", "command")
+    in_json: ClassVar = ("report",)
     path: str
     """Its folder."""
     config: str
@@ -168,3 +189,8 @@ class Sweep(Shown):
     """As the config has them, in the order in which they were asked for."""
     comparisons: tuple[Comparison, ...]
     """One for each value. All have the same arms, the same primary figure and the same part that is reported."""
+
+    @property
+    def report(self) -> str:
+        """Path of the page."""
+        return str(Path(self.path) / "report.html")

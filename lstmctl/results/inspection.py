@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
 from lstmctl.results.shown import Shown
 
@@ -33,6 +33,7 @@ class Subject:
 class Panel:
     """One gate or state of a layer over the input."""
 
+    not_in_json: ClassVar = ("is_share",)
     name: str
     """Name in the cell's equations: `f`, `cell`."""
     kind: Literal["gate", "state"]
@@ -47,6 +48,7 @@ class Panel:
 class Tracked:
     """The unit whose state correlates best with a property of the input."""
 
+    in_json: ClassVar = ("tracks",)
     what: str
     """The property's name: `inside quotes`."""
     layer: int
@@ -145,6 +147,7 @@ class MemoryFindings(Shown):
 class GradientCourse:
     """The norm of d loss(t) / d state(t − k) over k = 0 … K, for one state of one layer."""
 
+    in_json: ClassVar = ("half_life", "doubling_time")
     layer: int
     state: str
     norms: tuple[float, ...]
@@ -208,6 +211,7 @@ class RecallBin:
 class RecallFindings(Shown):
     """Recall of a run by distance."""
 
+    in_json: ClassVar = ("chance",)
     about: Subject
     kind: str
     """Kind of information to recall: `language`."""
@@ -219,6 +223,16 @@ class RecallFindings(Shown):
     def chance(self) -> float:
         """Accuracy of guessing among the candidates."""
         return 1 / len(self.candidates)
+
+
+@dataclass(frozen=True, slots=True)
+class RunInspections:
+    """Inspections of one run of a comparison."""
+
+    step: int | None
+    """Training step of the weights that were inspected."""
+    gradients: GradientFindings | None = None
+    recall: RecallFindings | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, TypeGuard
 
 from lstmctl.errors import RunError
 from lstmctl.locks import is_locked
 from lstmctl.runs.facts import is_count
-from lstmctl.storage import read_json
+from lstmctl.storage import read_json, replace_json
 from lstmctl.words import near
 
 log = logging.getLogger(__name__)
@@ -45,26 +45,24 @@ def next_comparison_order(root: Path) -> int:
     return max((_order(path)[0] for path in _in_order(root, PLAN, SWEEP)), default=0) + 1
 
 
-def find_comparison(name: str, root: Path, *, or_sweep: bool = False, seeds: int | None = None) -> Path:
-    """The folder of the comparison to go on with: a path, a name under `root`, or `latest`.
+def find_comparison(name: str, root: Path, *, seeds: int | None = None) -> Path:
+    """Return the folder of the comparison or sweep to continue: a path, a name under `root`, or `latest`.
 
     Args:
         name: `latest` for the newest that is not finished; where all are, for the newest.
         root: where comparisons are looked for.
-        or_sweep: whether a sweep may be meant too.
         seeds: a comparison with fewer counts as unfinished.
 
     Raises:
         RunError: there is none; near-miss names are suggested.
     """
-    marks = (PLAN, SWEEP) if or_sweep else (PLAN,)
-    known = _in_order(root, *marks)
+    known = _in_order(root, PLAN, SWEEP)
     if name == "latest":
         if not known:
             raise RunError(f"no comparison under {root}", hint="make one: lstmctl compare rnn lstm")
         return next((path for path in reversed(known) if not _is_finished(path, seeds)), known[-1])
     for path in (root / name, Path(name)):
-        if any((path / mark).is_file() for mark in marks):
+        if any((path / mark).is_file() for mark in (PLAN, SWEEP)):
             return path
     hint = near(Path(name).name, [path.name for path in known]) or "lstmctl runs list shows what there is"
     raise RunError(f"no comparison `{name}`, neither as a folder nor under {root}", hint=hint)
@@ -131,6 +129,15 @@ def read_sweep(folder: Path) -> SweepContents:
     if not are_folder_names(names) or len(names) != len(values) or not names:
         raise RunError(f"{path} is damaged: it names no comparisons, one for each value")
     return SweepContents(key, tuple(values), tuple(names), _order_in(contents) or 0)
+
+
+def write_sweep_contents(folder: Path, contents: SweepContents) -> None:
+    """Write `sweep.json` into a sweep's folder, in one step.
+
+    Raises:
+        ResourceError: the disk is full or the folder is gone.
+    """
+    replace_json(folder / SWEEP, {"format": 1, **asdict(contents)})
 
 
 def _is_plain(value: object) -> bool:

@@ -20,7 +20,7 @@ import pytest
 
 from lstmctl.api import load_run
 from lstmctl.api.preparation import assemble
-from lstmctl.comparison import Interrupted, as_json, compare, resume_comparison
+from lstmctl.comparison import Interrupted, compare, resume
 from lstmctl.comparison.arms import arms_of, parse_grid
 from lstmctl.comparison.comparing import LEARNING_RATES, suited
 from lstmctl.comparison.plan import read_plan
@@ -38,6 +38,7 @@ from lstmctl.events import (
     Stepped,
 )
 from lstmctl.locks import locked
+from lstmctl.results.codec import as_json
 from lstmctl.results.comparison import Comparison
 from tests import processes
 
@@ -213,7 +214,7 @@ def test_a_signal_saves_and_the_command_it_names_goes_on_to_the_same_end(
     assert told.splitlines()[-2:] == ["Stopped and saved. To continue:", f"  lstmctl compare --resume {FOLDER}"]
     assert statuses(FOLDER) == {"interrupted": 1}
     if number == signal.SIGINT:
-        resume_comparison(FOLDER)
+        resume(FOLDER)
         whole = compare(["rnn", "lstm"], config, longer, seeds=1)
         assert left_by(FOLDER) == left_by(Path(whole.path))
 
@@ -241,16 +242,16 @@ def test_whoever_observes_may_fail_and_the_runs_are_saved(config: Path) -> None:
 
 def test_more_seeds_are_added_to_those_there_are(undisturbed: Undisturbed, finished: Path, left_by: LeftBy) -> None:
     events: list[ComparisonEvent] = []
-    result = resume_comparison(FOLDER, seeds=2, observe=events.append)
+    result = resume(FOLDER, seeds=2, observe=events.append)
     assert begun(events) == RUNS[2:4]
     assert isinstance(events[0], Planned)
     assert events[0].finished == tuple(RUNS[:2])
     assert left_by(FOLDER) == {name: undisturbed[1][name] for name in RUNS[:4]}
     assert result.seeds == (0, 1)
     with pytest.raises(UsageError, match="has 2 already"):
-        resume_comparison(FOLDER, seeds=1)
+        resume(FOLDER, seeds=1)
     events.clear()
-    again = resume_comparison("latest", observe=events.append)
+    again = resume("latest", observe=events.append)
     assert begun(events) == []
     assert again == result
 
@@ -269,7 +270,7 @@ def test_an_arm_that_diverges_is_shown_and_not_made_again(config: Path) -> None:
     assert (test.difference, test.p) == (None, None)
     assert (FOLDER / "wild-seed-0" / "report.html").is_file()
     events.clear()
-    resume_comparison(FOLDER, observe=events.append)
+    resume(FOLDER, observe=events.append)
     assert begun(events) == []
 
 
@@ -281,7 +282,7 @@ def test_tuning_chooses_on_validation_by_a_seed_of_its_own(config: Path) -> None
     for arm in result.arms:
         assert dict(arm.chosen) == {"training.learning_rate": 0.01}
         assert arm.settings["training.learning_rate"] == 0.01
-        points = {point["training.learning_rate"]: value for point, value in arm.tuning}
+        points = {tried.point["training.learning_rate"]: tried.value for tried in arm.tuning}
         for index, rate in enumerate((1e-2, 1e-6), start=1):
             info = load_run(FOLDER / f"{arm.name}-tuning-{index}").info
             assert info["seed"] == plan.tuning_seed
@@ -364,12 +365,12 @@ def test_a_users_own_cell_needs_consent_when_the_comparison_goes_on(config: Path
     assert [arm.name for arm in result.arms] == ["rnn", "mine"]
     source.unlink()  # a copy lies beside the plan
     with pytest.raises(ConfigError, match="would import code"):
-        resume_comparison(FOLDER)
-    assert resume_comparison(FOLDER, seeds=2, trust=True).arms[1].values[0] == result.arms[1].values[0]
+        resume(FOLDER)
+    assert resume(FOLDER, seeds=2, trust=True).arms[1].values[0] == result.arms[1].values[0]
     kept = FOLDER / "cells.py"
     kept.write_text(CELL + "# changed\n")
     with pytest.raises(RunError, match="is not the source that"):
-        resume_comparison(FOLDER, trust=True)
+        resume(FOLDER, trust=True)
 
 
 def test_a_config_of_a_run_that_names_other_code_is_not_believed(finished: Path) -> None:
@@ -377,11 +378,11 @@ def test_a_config_of_a_run_that_names_other_code_is_not_believed(finished: Path)
     (run / "evil.py").write_text(f"open({str(Path.cwd() / 'ran')!r}, 'w').close()\n" + CELL)
     (run / "config.yaml").write_text((run / "config.yaml").read_text().replace("cell: rnn", "cell: evil:Mine"))
     with pytest.raises(ConfigError, match="would import code"):
-        resume_comparison(FOLDER)
+        resume(FOLDER)
     info = json.loads((run / "run.json").read_text())
     (run / "run.json").write_text(json.dumps({**info, "status": "interrupted"}))
     with pytest.raises(ConfigError, match="would import code"):
-        resume_comparison(FOLDER)
+        resume(FOLDER)
     assert not Path("ran").exists()
 
 
@@ -391,7 +392,7 @@ def test_a_run_that_is_not_what_was_planned_is_not_gone_on_with(finished: Path) 
     (run / "run.json").write_text(json.dumps({**info, "status": "interrupted"}))
     (run / "config.yaml").write_text((run / "config.yaml").read_text().replace("clip: 1.0", "clip: 9.0"))
     with pytest.raises(RunError, match=r"plans rnn-seed-0 with training\.clip 1\.0, but .*config\.yaml has 9\.0"):
-        resume_comparison(FOLDER)
+        resume(FOLDER)
 
 
 def test_data_that_changes_between_two_runs_ends_the_comparison(config: Path, text_file: Path) -> None:
@@ -428,7 +429,7 @@ def test_stopping_by_the_part_that_is_reported_is_refused(config: Path) -> None:
 
 def test_two_processes_never_share_a_folder(finished: Path) -> None:
     with locked(FOLDER), pytest.raises(RunError, match=f"{FOLDER} is in use by process {os.getpid()}"):
-        resume_comparison(FOLDER, seeds=2)
+        resume(FOLDER, seeds=2)
 
 
 def test_changed_data_ends_a_comparison_that_would_go_on(config: Path, text_file: Path) -> None:
@@ -436,10 +437,10 @@ def test_changed_data_ends_a_comparison_that_would_go_on(config: Path, text_file
         compare(["rnn", "lstm"], config, seeds=1, observe=stop_at_the_first_run)
     text_file.write_text(text_file.read_text().replace("Ann", "Amy"))
     with pytest.raises(RunError, match=r"small\.txt changed since the comparison was planned"):
-        resume_comparison(FOLDER, seeds=2)
+        resume(FOLDER, seeds=2)
     text_file.unlink()
     with pytest.raises(DataError) as caught:
-        resume_comparison(FOLDER, seeds=2)
+        resume(FOLDER, seeds=2)
     assert caught.value.hint == "put it back where it was when the comparison was planned"
 
 
@@ -479,12 +480,12 @@ def test_a_damaged_plan_is_a_run_error(content: str, message: str, tmp_path: Pat
     folder.mkdir(parents=True)
     (folder / "plan.json").write_text(content)
     with pytest.raises(RunError, match=message):
-        resume_comparison("broken")
+        resume("broken")
 
 
 def test_a_name_that_is_no_comparison_gets_the_nearest(finished: Path) -> None:
     with pytest.raises(RunError) as caught:
-        resume_comparison("small-comparison-01")
+        resume("small-comparison-01")
     assert caught.value.hint == "did you mean small-comparison-001?"
 
 
@@ -508,7 +509,7 @@ def test_a_full_disk_ends_with_what_is_there_and_goes_on_later(
     assert "error: rnn-seed-0: " in result.stderr
     assert f"to go on: lstmctl compare --resume {FOLDER}" in result.stderr
     assert "Traceback" not in result.stderr
-    resume_comparison(FOLDER)
+    resume(FOLDER)
     assert left_by(FOLDER) == {name: undisturbed[1][name] for name in RUNS[:2]}
 
 

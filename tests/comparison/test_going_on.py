@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from lstmctl.comparison import resume_comparison
+from lstmctl.comparison import resume
 from lstmctl.errors import RunError
 from tests.conftest import Command
 
@@ -38,5 +38,5 @@ def test_a_link_in_the_place_of_a_run_is_not_followed(finished: Path, tmp_path: 
     before = {path: path.read_bytes() for path in theirs.rglob("*") if path.is_file()}
     (finished / RUNS[1]).symlink_to(theirs)
     with pytest.raises(RunError, match="is a symbolic link, which may lead out of its folder"):
-        resume_comparison(finished)
+        resume(finished)
     assert {path: path.read_bytes() for path in theirs.rglob("*") if path.is_file()} == before

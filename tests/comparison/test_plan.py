@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from lstmctl.comparison import resume_comparison, resume_sweep
+from lstmctl.comparison import resume
 from lstmctl.comparison.arms import arms_of
 from lstmctl.comparison.plan import Plan, read_plan, write_plan
 from lstmctl.comparison.planning import make_plan
@@ -87,7 +87,7 @@ def test_arms_of_two_tasks_are_no_comparison(finished: Path, series_config: Path
     other = json.loads((tmp_path / "plan.json").read_text())["arms"][1]
     edited(finished / "plan.json", "arms.1", other)
     with pytest.raises(RunError) as caught:
-        resume_comparison(finished)
+        resume(finished)
     assert str(caught.value) == (
         f'{finished}/plan.json is damaged: arm rnn has task.type "language-model", and arm lstm has "forecast"'
     )
@@ -157,11 +157,11 @@ def test_the_comparisons_of_a_sweep_belong_together(small_config: Path, series_c
     contents = {"format": 1, "key": "seed", "values": [1, 2], "comparisons": ["a", "b"]}
     (folder / "sweep.json").write_text(json.dumps(contents))
     with pytest.raises(RunError) as caught:
-        resume_sweep(folder)
+        resume(folder)
     assert str(caught.value).startswith(
         f"{folder}/b/plan.json has primary mae_scaled, but {folder}/a/plan.json has nats_per_character"
     ) or str(caught.value).startswith(f"{folder}/b/plan.json has primary")
     (folder / "sweep.json").write_text(json.dumps({**contents, "values": [1, float("nan")]}))
     assert summarise_sweep(folder)["status"] == "damaged"
     with pytest.raises(RunError, match="it names no setting with its values"):
-        resume_sweep(folder)
+        resume(folder)

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from lstmctl.comparison import Interrupted, parse_sweep, resume_sweep, sweep, sweep_as_json
+from lstmctl.comparison import Interrupted, parse_sweep, resume, sweep
 from lstmctl.comparison.arms import arms_of, parse_grid
 from lstmctl.comparison.plan import read_plan
 from lstmctl.comparison.planning import make_plan
@@ -20,6 +20,7 @@ from lstmctl.data.text import open_text
 from lstmctl.errors import ConfigError, DataError, RunError, UsageError
 from lstmctl.events import ComparisonEvent, Planned, RunBegan
 from lstmctl.locks import locked
+from lstmctl.results.codec import as_json
 from lstmctl.results.comparison import Sweep
 from lstmctl.runs.comparisons import summarise_sweep
 from lstmctl.runs.folder import find_run
@@ -122,7 +123,7 @@ def test_one_that_was_stopped_goes_on_to_the_same_end(
     assert (caught.value.signal, caught.value.again) == (signal.SIGINT, f"lstmctl compare --resume {FOLDER}")
     assert summarise_sweep(FOLDER)["status"] == "stopped"
     events.clear()
-    resumed = resume_sweep(FOLDER, observe=events.append)
+    resumed = resume(FOLDER, observe=events.append)
     assert begun(events) == list(RUNS)
     finished = [event.finished for event in events if isinstance(event, Planned)]
     assert finished == [RUNS, ()]
@@ -132,7 +133,7 @@ def test_one_that_was_stopped_goes_on_to_the_same_end(
 
 
 def test_a_signal_while_a_comparison_is_told_stops_before_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
-    from lstmctl.comparison import sweeping
+    from lstmctl.comparison import study
 
     made: list[str] = []
 
@@ -140,7 +141,7 @@ def test_a_signal_while_a_comparison_is_told_stops_before_the_next(monkeypatch: 
         made.append(folder.name)
         os.kill(os.getpid(), signal.SIGTERM)
 
-    monkeypatch.setattr(sweeping, "complete", complete)
+    monkeypatch.setattr(study, "_complete", complete)
     with pytest.raises(Interrupted) as caught:
         swept()
     assert caught.value.again == f"lstmctl compare --resume {FOLDER}"
@@ -155,7 +156,7 @@ def test_the_command_goes_on_with_one_and_lists_it(
     monkeypatch.setenv("LSTMCTL_RUNS", str(folder.parent))
     told = lstmctl("compare", "--resume", "latest", "--json")
     assert told.code == 0, told.err
-    assert json.loads(told.out) == {"format": 1, **json.loads(json.dumps(sweep_as_json(result)))}
+    assert json.loads(told.out) == {"format": 1, **json.loads(json.dumps(as_json(result)))}
     assert "data.length=10 (2 of 2): 2 runs, 2 finished before" in told.err
     assert "Accuracy on the test part by data.length" in told.err
     listed = lstmctl("runs", "list")
@@ -245,7 +246,7 @@ def test_a_damaged_sweep_is_a_run_error_and_is_listed_as_such(content: str, mess
     FOLDER.mkdir(parents=True)
     (FOLDER / "sweep.json").write_text(content)
     with pytest.raises(RunError, match=message):
-        resume_sweep(FOLDER.name)
+        resume(FOLDER.name)
     assert summarise_sweep(FOLDER)["status"] == "damaged"
 
 

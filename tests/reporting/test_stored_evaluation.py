@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -71,14 +70,6 @@ def test_an_example_that_does_not_fit_together_is_left_out(
     stored = read(tmp_path, {**stored_evaluation, "examples": [{**first, **damage}, second, None]})
     assert [forecast.series for forecast in stored.examples] == ["OT"]
     assert stored.evaluation.baselines
-
-
-def test_what_json_cannot_say_is_a_gap(tmp_path: Path, stored_evaluation: Stored) -> None:
-    first = stored_evaluation["examples"][0]
-    first = {**first, "intervals": {"80": [[None] * 4, [None] * 4]}, "point": [1, None, 3, 4]}
-    (forecast,) = read(tmp_path, {**stored_evaluation, "examples": [first]}).examples
-    assert [math.isnan(value) for value in forecast.point] == [False, True, False, False]
-    assert all(map(math.isnan, forecast.intervals[80][0]))
 
 
 def test_a_text_run_has_baselines_alone(tmp_path: Path) -> None:

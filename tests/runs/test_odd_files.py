@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
+from lstmctl.comparison import resume
 from lstmctl.comparison.plan import read_plan
-from lstmctl.comparison.sweeping import resume_sweep
 from lstmctl.errors import RunError
 from lstmctl.runs.comparisons import are_folder_names, summarise_sweep
 from lstmctl.runs.facts import KINDS
@@ -113,5 +113,5 @@ def test_the_comparisons_of_a_sweep_lie_inside_it(name: object, tmp_path: Path) 
         json.dumps({"format": 1, "key": "data.length", "values": [1, 2], "comparisons": names})
     )
     with pytest.raises(RunError, match="is damaged: it names no comparisons"):
-        resume_sweep(folder)
+        resume(folder)
     assert summarise_sweep(folder)["status"] == "damaged"
