@@ -22,7 +22,7 @@ from lstmctl.api import load_run
 from lstmctl.api.preparation import assemble
 from lstmctl.comparison import Interrupted, compare, resume
 from lstmctl.comparison.arms import arms_of, parse_grid
-from lstmctl.comparison.comparing import LEARNING_RATES, suited
+from lstmctl.comparison.comparing import LEARNING_RATES, _suited
 from lstmctl.comparison.plan import read_plan
 from lstmctl.comparison.planning import make_plan
 from lstmctl.config import load
@@ -545,10 +545,10 @@ def test_an_interruption_is_no_error(config: Path) -> None:
 def test_the_default_comparison_gives_each_cell_a_rate_that_suits_it_unless_one_is_asked_for() -> None:
     arms = arms_of(["rnn", "lstm"], ["own: rnn training.learning_rate=1e-3", "wide: rnn model.hidden=600"])
     rate = f"training.learning_rate={LEARNING_RATES['rnn']}"
-    assert [arm.overrides for arm in suited(arms, ["model.hidden=9"])] == [
+    assert [arm.overrides for arm in _suited(arms, ["model.hidden=9"])] == [
         (rate,),
         (),
         ("training.learning_rate=1e-3",),
         ("model.hidden=600", rate),
     ]
-    assert suited(arms, ["training.learning_rate=2e-3,4e-3"]) == arms
+    assert _suited(arms, ["training.learning_rate=2e-3,4e-3"]) == arms

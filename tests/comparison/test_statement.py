@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from dataclasses import fields
 from typing import Any, cast
 
 import pytest
@@ -19,7 +20,7 @@ def arm(name: str, *values: float | None, parameters: int = 1000) -> ArmResult:
         RunResult(f"{name}-seed-{seed}", seed, "x", value, {}, (), 0, None, None, None)
         for seed, value in enumerate(values)
     )
-    facts: dict[str, Any] = dict.fromkeys(ArmResult.__dataclass_fields__)
+    facts: dict[str, Any] = dict.fromkeys(field.name for field in fields(ArmResult))
     mean = sum(known) / len(known) if known else None
     return ArmResult(**{**facts, "name": name, "runs": runs, "mean": mean, "parameters": parameters})
 

@@ -63,12 +63,12 @@ def test_latest_is_the_newest_that_is_not_finished_whatever_the_clock_says(root:
     inner.mkdir(parents=True)
     (inner / "plan.json").write_text(json.dumps(plan))
     (swept / "sweep.json").write_text(json.dumps({"order": 1, "key": "x", "values": [1], "comparisons": ["x-1"]}))
-    assert find_comparison("latest", root, or_sweep=True) == swept
+    assert find_comparison("latest", root) == swept
     (inner / "comparison.json").write_text("{}")
-    assert find_comparison("latest", root, or_sweep=True) == swept  # its report is missing
+    assert find_comparison("latest", root) == swept  # its report is missing
     assert summarise_sweep(swept)["status"] == "stopped"
     (swept / "report.html").write_text("")
-    assert find_comparison("latest", root, or_sweep=True) == third
+    assert find_comparison("latest", root) == third
     assert summarise_sweep(swept)["status"] == "finished"
 
 
