@@ -10,6 +10,14 @@ from lstmctl.results.evaluation import Metrics
 
 
 @dataclass(frozen=True, slots=True)
+class Decided:
+    """A config was derived from a user's own data."""
+
+    lines: tuple[str, ...]
+    """What was decided and why, for people."""
+
+
+@dataclass(frozen=True, slots=True)
 class Started:
     """Training begins, or goes on after `step` steps."""
 
@@ -90,7 +98,7 @@ class Concluding:
     """How much of that is done, 0 to 1; None where it is not known."""
 
 
-Event = Started | Stepped | Evaluated | Sampled | SavePoint | Saved | Finished | Concluding
+Event = Decided | Started | Stepped | Evaluated | Sampled | SavePoint | Saved | Finished | Concluding
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,4 +141,4 @@ class RunEnded:
     seconds: float | None
 
 
-ComparisonEvent = Planned | RunBegan | RunEvent | RunEnded | Concluding
+ComparisonEvent = Planned | RunBegan | RunEvent | RunEnded | Concluding | Decided

@@ -27,7 +27,7 @@ FLOORS = [
     ],
     ["config", "cells", "data", "baselines", "intervals", "runs", "reporting"],
     ["protocols", "models", "decoding", "scoring", "tasks", "training"],
-    ["api", "comparison", "inspection"],
+    ["api", "comparison", "deriving", "inspection"],
     ["cli", "__main__"],
 ]
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
@@ -44,7 +44,8 @@ ARROWS = {
     "scoring": {"protocols"},
     "tasks": {"protocols", "models", "decoding", "scoring"},
     "training": {"protocols", "models", "scoring"},
-    "comparison": {"api", "inspection"},
+    "api": {"deriving"},
+    "comparison": {"api", "deriving", "inspection"},
     "inspection": {"api"},
     "__main__": {"cli"},
 }

@@ -15,8 +15,10 @@ from lstmctl.api.preparation import Assembled, assemble
 from lstmctl.api.resuming import resume
 from lstmctl.api.run import Run, load_run
 from lstmctl.api.running import Observer, follow_to_end, run_to_end, write_inputs
-from lstmctl.config import LoadedConfig, from_mapping, load
+from lstmctl.config import LoadedConfig, from_mapping
+from lstmctl.deriving import load_config
 from lstmctl.errors import DivergedError, RunError
+from lstmctl.events import Decided
 from lstmctl.registry import cell_name
 from lstmctl.runs.folder import RunFolder, claimed, list_runs, next_order, now, runs_root
 from lstmctl.training.distributed import Processes, joined, launch, restarts
@@ -40,7 +42,8 @@ def train(
     that torchrun has started anew goes on with the run that was begun before.
 
     Args:
-        config: a file, the name of a bundled config, `-` for stdin, or a mapping like a config.
+        config: a file, the name of a bundled config, `-` for stdin, or a mapping like a config; or a text, a table or
+            a folder of texts, for which a config is derived.
         overrides: `KEY=VALUE`, as on the command line.
         init_from: a run whose weights to start from; the vocabulary and the sizes must agree.
         trust: allow the config to name code to import.
@@ -61,7 +64,9 @@ def train(
         if isinstance(config, Mapping):
             loaded = LoadedConfig(from_mapping(config, overrides), "config", None)
         else:
-            loaded = load(str(config), overrides, trust=trust)
+            loaded = load_config(str(config), overrides, trust=trust)
+            if loaded.decided:
+                observe(Decided(loaded.decided))
         return _begin_new(loaded, init_from, trust, observe, command, processes)
 
 
@@ -83,7 +88,12 @@ def _begin_new(
             log.warning("%s", caveat)
         for warning in assembled.facts["data"].get("warnings", ()):
             log.warning("%s", warning)
-        facts = {"config": loaded.name, "initialised_from": init_from, "launch": launch()}
+        facts = {
+            "config": loaded.name,
+            "decided": list(loaded.decided),
+            "initialised_from": init_from,
+            "launch": launch(),
+        }
         with claimed(runs_root(), f"{loaded.name}-{cell_name(loaded.settings.model.cell)}") as folder:
             return begin(folder, assembled, observe, command=command, **facts)
 

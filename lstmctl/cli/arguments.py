@@ -105,7 +105,7 @@ ConfigArguments = Annotated[
     list[str] | None,
     typer.Argument(
         metavar="CONFIG|KEY=VALUE",
-        help="A file, the name of a bundled config, or - for stdin; then settings that override it.",
+        help="A config file, a bundled config, - for stdin, or your own text or table; then settings that override it.",
         autocompletion=complete_config,
         show_default=False,
     ),

@@ -60,9 +60,11 @@ def compare(
     config: Annotated[
         str | None,
         typer.Option(
+            "--config",
+            "--data",
             metavar="CONFIG",
-            help="A file, a bundled config, or - for stdin; by default travellers, with 600k characters per run "
-            "and a learning rate that suits each cell.",
+            help="A config file, a bundled config, - for stdin, or your own text or table; by default travellers, with "
+            "600k characters per run and a learning rate that suits each cell.",
             autocompletion=complete_config,
         ),
     ] = None,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -50,15 +51,18 @@ def copy(
     name: Name, file: Annotated[str | None, typer.Argument(metavar="FILE", help="Default: NAME.yaml here.")] = None
 ) -> None:
     """Copy a bundled config for editing; existing files are never overwritten."""
-    from pathlib import Path
-
     from lstmctl.config import bundled_text
+
+    _write_new(Path(file or f"{name.removesuffix('.yaml')}.yaml"), bundled_text(name))
+
+
+def _write_new(target: Path, text: str) -> None:
+    """Write a config to a file that does not exist yet, and print how to run it."""
+    from lstmctl import shell
     from lstmctl.errors import ResourceError, UsageError
     from lstmctl.reporting import console
     from lstmctl.storage import FULL, write_synced
 
-    text = bundled_text(name)
-    target = Path(file or f"{name.removesuffix('.yaml')}.yaml")
     is_new = not target.exists()
     try:
         write_synced(target, text.encode())
@@ -69,7 +73,35 @@ def copy(
             target.unlink(missing_ok=True)
         hint = "free some space, or choose a FILE on another disk" if error.errno in FULL else "choose another FILE"
         raise ResourceError(f"{target} cannot be written: {error.strerror}", hint=hint) from error
-    console.write_line(f"Wrote {target}; run it with: lstmctl train {target}")
+    console.write_line(f"Wrote {target}; run it with: {shell.join(['lstmctl', 'train', str(target)])}")
+
+
+@app.command(
+    epilog="Examples:\n\n\b\n  lstmctl config new sales.csv\n  lstmctl config new sales.csv my.yaml task.horizon=6"
+)
+def new(
+    arguments: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="DATA [FILE] [KEY=VALUE]…",
+            help="A text, a table or a folder of texts; the config to write, by default NAME.yaml here; settings.",
+        ),
+    ],
+) -> None:
+    """Write a config for your own data, with comments, to be edited."""
+    from lstmctl import shell
+    from lstmctl.config import from_mapping
+    from lstmctl.deriving import derive
+    from lstmctl.errors import UsageError
+
+    plain = [argument for argument in arguments if "=" not in argument]
+    overrides = [argument for argument in arguments if "=" in argument]
+    if not 1 <= len(plain) <= 2:
+        raise UsageError("give the data, and at most one file to write", hint="lstmctl config new sales.csv sales.yaml")
+    data, target = plain[0], Path(plain[1] if len(plain) == 2 else f"{Path(plain[0]).resolve().stem}.yaml")
+    derived = derive(data, overrides)
+    from_mapping(derived.values(), overrides)
+    _write_new(target, derived.yaml(shell.join(["lstmctl", "train", str(target)])))
 
 
 @app.command(epilog="Examples:\n\n\b\n  lstmctl config check travellers\n  lstmctl config check my.yaml seed=3")

@@ -15,7 +15,9 @@ from lstmctl.comparison.plan import Match, Plan
 from lstmctl.comparison.planning import make_plan
 from lstmctl.comparison.study import begun, check_jobs, opened
 from lstmctl.comparison.sweeps import check_key, for_each, refuse_equal_values, require_one_metric, value_of
-from lstmctl.config import LoadedConfig, derive, from_mapping, load
+from lstmctl.config import LoadedConfig, derive, from_mapping
+from lstmctl.deriving import load_config
+from lstmctl.events import Decided
 from lstmctl.results.comparison import Comparison, Sweep
 from lstmctl.runs.comparisons import find_comparison
 from lstmctl.runs.folder import runs_root
@@ -160,6 +162,8 @@ def _made(asked: _Request, key: str | None, values: Sequence[str], jobs: int, ob
     if asked.config is None:
         arms = _suited(arms, [*asked.overrides, *asked.tune, f"{key}="])
     loaded, overrides = _load(asked.config, asked.overrides, trust=asked.trust)
+    if loaded.decided:
+        observe(Decided(loaded.decided))
     data = OpenedData(loaded.folder)
 
     def with_value(value: str) -> LoadedConfig:
@@ -212,4 +216,4 @@ def _load(
         config, overrides = DEFAULT[0], [*DEFAULT[1], *overrides]
     if isinstance(config, Mapping):
         return LoadedConfig(from_mapping(config, overrides), "config", None), overrides
-    return load(str(config), overrides, trust=trust), overrides
+    return load_config(str(config), overrides, trust=trust), overrides

@@ -29,6 +29,7 @@ class LoadedConfig:
     settings: Settings
     name: str  # for the run's folder
     folder: Path | None  # relative data paths are searched here first; None for stdin and mappings
+    decided: tuple[str, ...] = ()  # lines for people, if the config was derived from a user's own data
 
 
 def load(source: str, overrides: Sequence[str] = (), *, trust: bool = False) -> LoadedConfig:

@@ -12,16 +12,17 @@ def dump(settings: Settings) -> str:
     for name, value in settings.model_dump(mode="json").items():
         if isinstance(value, dict):
             lines.append(f"{name}:")
-            lines += [f"  {key}: {_inline(entry)}" for key, entry in value.items()]
+            lines += [f"  {key}: {inline(entry)}" for key, entry in value.items()]
         else:
-            lines.append(f"{name}: {_inline(value)}")
+            lines.append(f"{name}: {inline(value)}")
     return "\n".join(lines) + "\n"
 
 
-def _inline(value: object) -> str:
+def inline(value: object) -> str:
+    """Write a value as YAML on one line."""
     if isinstance(value, list):
-        return "[" + ", ".join(_inline(part) for part in value) + "]"
+        return "[" + ", ".join(inline(part) for part in value) + "]"
     if isinstance(value, dict):
-        return "{" + ", ".join(f"{_inline(key)}: {_inline(entry)}" for key, entry in value.items()) + "}"
+        return "{" + ", ".join(f"{inline(key)}: {inline(entry)}" for key, entry in value.items()) + "}"
     assert value is None or isinstance(value, bool | int | float | str)
     return scalars.write(value)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from abc import ABC, abstractmethod
+from collections.abc import Iterable
 from typing import Self, TextIO
 
 from rich.console import RenderableType
@@ -13,7 +14,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from lstmctl.reporting.console import console, encodable, inert, is_terminal
+from lstmctl.reporting.console import console, encodable, inert, is_terminal, write_line
 
 MARGIN = 3
 """Columns left free on the right: the `^C` that a terminal echoes must not wrap the last line."""
@@ -48,6 +49,14 @@ class Display(ABC):
     @abstractmethod
     def settle(self) -> None:
         """Prepare the last picture, which stays on the screen."""
+
+    def write_lines(self, lines: Iterable[str]) -> None:
+        """Write lines that stay, above the picture if there is one."""
+        for line in lines:
+            if self.live is None:
+                write_line(inert(line), self.stream)
+            else:
+                self.live.console.print(self.shown(line), markup=False, highlight=False)
 
     def shown(self, text: str) -> str:
         """Return `text` on one line, harmless to the terminal and in its encoding."""

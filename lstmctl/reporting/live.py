@@ -13,7 +13,7 @@ from rich.console import Group, RenderableType
 from rich.panel import Panel
 from rich.text import Text
 
-from lstmctl.events import Concluding, Evaluated, Event, Finished, Sampled, Started, Stepped
+from lstmctl.events import Concluding, Decided, Evaluated, Event, Finished, Sampled, Started, Stepped
 from lstmctl.metrics import metric
 from lstmctl.reporting.console import inert, write_line
 from lstmctl.reporting.display import Display, bar_line
@@ -164,9 +164,13 @@ class TrainingDisplay(Display):
     def __call__(self, event: Event) -> None:
         """Add one event of the run."""
         self.progress.take(event)
-        if self.quiet or self.live is not None:
+        if self.quiet:
             return
-        if isinstance(event, Evaluated):
+        if isinstance(event, Decided):
+            self.write_lines(event.lines)
+        elif self.live is not None:
+            return
+        elif isinstance(event, Evaluated):
             write_line(self.plain_line(event), self.stream)
         elif isinstance(event, Concluding):
             self._say(event)

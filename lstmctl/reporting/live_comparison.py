@@ -11,7 +11,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from lstmctl.events import ComparisonEvent, Concluding, Planned, RunBegan, RunEnded, RunEvent
+from lstmctl.events import ComparisonEvent, Concluding, Decided, Planned, RunBegan, RunEnded, RunEvent
 from lstmctl.metrics import metric
 from lstmctl.reporting.console import inert, write_line
 from lstmctl.reporting.display import Display, bar, bar_line
@@ -122,7 +122,9 @@ class ComparisonDisplay(Display):
         self.progress.take(event)
         if self.quiet:
             return
-        if isinstance(event, RunEnded):
+        if isinstance(event, Decided):
+            self.write_lines(event.lines)
+        elif isinstance(event, RunEnded):
             if self.live is None:
                 write_line(self.plain_line(event), self.stream)
             else:

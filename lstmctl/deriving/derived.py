@@ -1,0 +1,101 @@
+"""A derived config, with the decisions that led to it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from lstmctl import shell
+from lstmctl.config.writing import inline
+
+
+@dataclass(frozen=True)
+class Decision:
+    """A setting that was derived."""
+
+    key: str
+    """Dotted: `task.horizon`."""
+    value: Any
+    because: str
+    """In words: `a season of 12 rows`."""
+
+    @property
+    def override(self) -> str:
+        """The argument that sets it, for a shell."""
+        texts = [self.value] if isinstance(self.value, str) else self.value
+        if isinstance(texts, list) and all(isinstance(text, str) for text in texts):
+            return shell.setting(self.key, self.value)
+        return shell.join([f"{self.key}={json.dumps(self.value)}"])
+
+
+@dataclass
+class Derived:
+    """A config for a file."""
+
+    what: str
+    """What the file holds, and what is done with it, in a sentence."""
+    decisions: list[Decision] = field(default_factory=list)
+    given: Mapping[str, Any] = field(default_factory=dict)
+    """Settings that the user typed, by dotted key; they are not decided here."""
+
+    def decide(self, key: str, value: Any, because: str = "") -> Any:
+        """Set a key unless the user has set it, and return the value that holds."""
+        if key in self.given:
+            return self.given[key]
+        self.decisions.append(Decision(key, value, because))
+        return value
+
+    def values(self) -> dict[str, Any]:
+        """The config as a mapping like a config file, without what the user typed."""
+        values: dict[str, Any] = {}
+        for decision in self.decisions:
+            *sections, key = decision.key.split(".")
+            inside = values
+            for section in sections:
+                inside = inside.setdefault(section, {})
+            inside[key] = decision.value
+        return values
+
+    def yaml(self, run: str) -> str:
+        """The config as YAML with the reasons as comments, and what the user typed.
+
+        Args:
+            run: the command that trains it.
+        """
+        typed = [Decision(key, value, "as you asked") for key, value in self.given.items()]
+        sections: dict[str, list[str]] = {"task": [], "data": [], "model": [], "training": []}
+        for decision in [*self.decisions, *typed]:
+            section, _, key = decision.key.partition(".")
+            line = f"  {key}: {inline(decision.value)}" if key else f"{section}: {inline(decision.value)}"
+            sections.setdefault(section if key else "", []).append(
+                line + (f"  # {decision.because}" if decision.because else "")
+            )
+        blocks = list(sections.pop("", []))
+        for name, lines in sections.items():
+            blocks += [f"{name}:", *lines] if lines else []
+        head = [
+            f"# {self.what}",
+            "#",
+            f"# Run:  {run}",
+            "# Keys that are not here have their defaults: lstmctl config show FILE",
+        ]
+        return "\n".join([*head, "format: 1", *blocks]) + "\n"
+
+    def lines(self) -> list[str]:
+        """What was decided, for people: a line for each decision that has a reason."""
+        told = [decision for decision in self.decisions if decision.because]
+        width = max((len(decision.override) for decision in told), default=0)
+        return [self.what, *(f"  {decision.override:<{width}}  {decision.because}" for decision in told)]
+
+
+def list_of(texts: Sequence[str]) -> str:
+    """At most three names, for a sentence."""
+    shown = ", ".join(texts[:3])
+    return shown if len(texts) <= 3 else f"{shown} and {len(texts) - 3:,} more"
+
+
+def about(seconds: float) -> str:
+    """An estimated time, for a sentence."""
+    return f"about {max(10, 10 * round(seconds / 10))} s of training on two cores"

@@ -1,0 +1,237 @@
+"""A config for a table of series: spans by its step and season, sizes by its rows, and a network beside a ridge
+regression, so that it is seldom behind what needs no network."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from lstmctl.data.series import Layout, open_series
+from lstmctl.data.series_corpus import SeriesCorpus
+from lstmctl.deriving.derived import Derived, about, list_of
+from lstmctl.errors import DataError
+from lstmctl.words import plural
+
+if TYPE_CHECKING:
+    from lstmctl.data.sheets import Sheet
+
+REPAIRS: tuple[dict[str, str], ...] = (
+    {"data.order": "sort"},
+    {"data.duplicates": "mean"},
+    {"data.missing": "interpolate"},
+)
+"""What is tried, in this order and together, on a table that cannot be used as it is."""
+WHY = {
+    "data.order": "its rows are out of order",
+    "data.duplicates": "some of its times are there twice",
+    "data.missing": "some of its values or rows are missing; filled values are never scored",
+}
+HORIZONS = {1: 6, 4: 8, 5: 10, 7: 14, 12: 12, 52: 13}
+"""Rows to forecast by the season, where that is not the season itself."""
+LONGEST_HORIZON = 96
+LOOKBACKS = 4
+"""Horizons, or twice the season if that is longer, that a forecast is based on."""
+SECONDS = 90
+WINDOWS_PER_SECOND = 6000
+"""Trained on two cores without bfloat16, about, of 10 steps in 64 units."""
+STRONG = 0.3
+"""Autocorrelation above which a season is believed."""
+
+
+def derive_forecast(path: Path, sheet: Sheet, given: dict[str, Any]) -> Derived:
+    """Derive the config of a forecast.
+
+    Raises:
+        DataError: the table cannot be read as series, or is too short.
+    """
+    derived = Derived("", given=given)
+    derived.decide("task.type", "forecast")
+    derived.decide("data.series", str(path.resolve()))
+    corpus = _opened(path, derived)
+    lengths = corpus.table.ends - corpus.table.bounds[:-1]
+    rows = int(np.median(lengths))
+    if rows < 12:
+        raise DataError(
+            f"{path} has {plural(rows, 'row')} per series, too few to learn from and to score", hint="give 12 or more"
+        )
+    targets, step = corpus.encoding.targets, corpus.encoding.step
+    several = "" if len(lengths) == 1 else f" in {len(lengths):,} series"
+    derived.what = (
+        f"{path.name}: {list_of(targets)} at {rows:,} times{several}, every {step}, from "
+        f"{step.text(int(corpus.table.times[0]))} on: a forecast"
+    )
+    season = _season(corpus, derived, rows)
+    if not step.is_index and "data.calendar" not in given and (calendar := _calendar(corpus, rows)):
+        derived.decide("data.calendar", calendar, "features of the dates")
+    horizon = derived.decide("task.horizon", *_horizon(season, rows))
+    if not isinstance(horizon, int):
+        return derived  # the config's check says what is wrong with it
+    held_out = _split(derived, lengths, horizon)
+    lookback, why = _lookback(season, horizon, rows - 2 * held_out)
+    lookback = derived.decide("task.lookback", lookback, why)
+    if not isinstance(lookback, int):
+        return derived
+    segment = _segment(lookback, horizon, season)
+    derived.decide("task.segment", segment)
+    derived.decide("task.loss", "quantile")
+    derived.decide("task.levels", [80, 90])
+    short = held_out < 4 * horizon
+    derived.decide("task.calibration", "shared" if short else "separate", "the validation part is short" * short)
+    windows = int(np.maximum(0, lengths - 2 * held_out - lookback - horizon + 1).sum())
+    _network(derived, windows, lookback // segment, len(targets))
+    return derived
+
+
+def _opened(path: Path, derived: Derived) -> SeriesCorpus:
+    """The table, read as it is or with the least repair that makes it usable."""
+    given = derived.given
+    keys = Layout.__dataclass_fields__
+    said = {key.removeprefix("data."): value for key, value in given.items() if key.removeprefix("data.") in keys}
+    said = {key: _as_layout(key, value) for key, value in said.items() if key not in ("split", "calendar")}
+    free = [repair for repair in REPAIRS if not repair.keys() & given.keys()]
+    failure: DataError | None = None
+    for repairs in _subsets(free):
+        merged = {key: value for repair in repairs for key, value in repair.items()}
+        layout = Layout(**{**said, **{key.removeprefix("data."): value for key, value in merged.items()}})
+        try:
+            corpus = open_series(str(path), layout, None, lookback=1, horizon=1)
+        except DataError as error:
+            failure = failure or error
+            continue
+        for key, value in merged.items():
+            derived.decide(key, value, WHY[key])
+        return corpus
+    assert failure is not None
+    raise failure
+
+
+def _as_layout(key: str, value: Any) -> Any:
+    """A value as typed, in the form that a layout has it."""
+    several = ("targets", "past", "known", "static")
+    if key in several:
+        return (value,) if isinstance(value, str) else tuple(value)
+    return value
+
+
+def _subsets(repairs: list[dict[str, str]]) -> list[tuple[dict[str, str], ...]]:
+    return [subset for size in range(len(repairs) + 1) for subset in itertools.combinations(repairs, size)]
+
+
+def _season(corpus: SeriesCorpus, derived: Derived, rows: int) -> int:
+    """The season by the step of the rows, if the series repeat after it at all; else one that they do repeat after."""
+    if "task.season" in derived.given:
+        return int(derived.given["task.season"])
+    usual = corpus.encoding.season
+    found = {lag: _repetition(corpus, lag) for lag in _lags(usual, rows)}
+    if not found:
+        return usual if usual * 2 <= rows else 1
+    best = max(found, key=lambda lag: found[lag])
+    if usual > 1 and found.get(usual, 0.0) >= max(STRONG, found[best] - 0.1):
+        return usual  # what `auto` takes
+    if found[best] >= STRONG and best != usual:
+        derived.decide("task.season", best, f"rows repeat after {best:,} (autocorrelation {found[best]:.2f})")
+        return best
+    return usual if usual * 2 <= rows else 1
+
+
+def _lags(usual: int, rows: int) -> list[int]:
+    candidates = {usual, *(range(2, 61) if usual == 1 else ()), *(7 * usual, usual * 12 if usual == 1 else usual)}
+    return sorted(lag for lag in candidates if 2 <= lag <= rows // 3)
+
+
+def _repetition(corpus: SeriesCorpus, lag: int) -> float:
+    """The median over series of the autocorrelation of differences between neighbours at a lag."""
+    found = []
+    table = corpus.table
+    for start, stop in itertools.islice(zip(table.bounds[:-1], table.ends, strict=True), 50):
+        values = np.asarray(table.targets[max(start, stop - 5000) : stop, 0], dtype=np.float64)
+        changes = np.diff(values)
+        changes = changes[np.isfinite(changes)]
+        if len(changes) < 2 * lag:
+            continue
+        changes = changes - changes.mean()
+        if spread := float(changes @ changes):
+            found.append(float(changes[lag:] @ changes[:-lag]) / spread)
+    return float(np.median(found)) if found else 0.0
+
+
+def _calendar(corpus: SeriesCorpus, rows: int) -> list[str]:
+    """Calendar features that change from row to row, and of which the rows show at least two rounds."""
+    unit, step = corpus.encoding.step.unit, corpus.encoding.step
+    times = corpus.table.times
+    days = float(times[min(rows, len(times)) - 1] - times[0]) / 86_400e6
+    features = []
+    if unit in ("seconds", "minutes", "hours"):
+        features.append("hour")
+    if unit in ("seconds", "minutes", "hours", "days", "business days") and days > 28 and step.count < 24 * 60:
+        features.append("weekday")
+    if days > 730 and unit in ("hours", "days", "business days", "weeks"):
+        features.append("day-of-year")
+    if days > 730 and unit in ("months", "month ends") and step.count == 1:
+        features.append("month")
+    return features
+
+
+def _horizon(season: int, rows: int) -> tuple[int, str]:
+    wanted = min(HORIZONS.get(season, season), LONGEST_HORIZON)
+    horizon = max(1, min(wanted, rows // 8))
+    if horizon < wanted:
+        return horizon, f"an eighth of {rows:,} rows"
+    return horizon, "a season" if horizon == season else f"for a season of {plural(season, 'row')}"
+
+
+def _split(derived: Derived, lengths: np.ndarray[Any, Any], horizon: int) -> int:
+    """Settle the parts, and return the rows of each held-out one in a series of typical length."""
+    rows = int(np.median(lengths))
+    least = int(lengths.min())
+    if "data.split" in derived.given:
+        return max(horizon, rows // 7)
+    share = min(0.25, max(0.15, 1.05 * (horizon + 1) / max(1, least)))
+    if len(lengths) == 1:
+        held_out = max(horizon, round(share * rows))
+        derived.decide("data.split", [rows - 2 * held_out, held_out, held_out], "the last rows validate and test")
+        return held_out
+    derived.decide("data.split", [round(1 - 2 * share, 4), round(share, 4), round(share, 4)])
+    return max(1, int(share * rows))
+
+
+def _lookback(season: int, horizon: int, rows: int) -> tuple[int, str]:
+    """Rows to look back on: whole horizons, at least two seasons if there are rows for it."""
+    wanted = max(LOOKBACKS * horizon, 2 * season if season <= 400 else horizon)
+    if season == 24:
+        wanted = max(wanted, 168)
+    most = max(1, (rows - horizon) // 2)
+    if wanted <= most:
+        return math.ceil(wanted / horizon) * horizon, f"{plural(math.ceil(wanted / horizon), 'horizon')}"
+    if most >= horizon:
+        return most // horizon * horizon, f"as much as {rows:,} training rows allow"
+    return most, f"as much as {rows:,} training rows allow"
+
+
+def _segment(lookback: int, horizon: int, season: int) -> int:
+    """Rows per step of the recurrence: the largest common divisor of both spans that makes at most 24 rows a step."""
+    whole = math.gcd(lookback, horizon)
+    return max(size for size in range(1, 25) if whole % size == 0)
+
+
+def _network(derived: Derived, windows: int, steps: int, channels: int) -> None:
+    size = 16 if windows < 200 else 32 if windows < 1000 else 64 if windows < 10_000 else 128
+    derived.decide("model.cell", "gru")
+    derived.decide("model.hidden", size, f"for {windows:,} training windows")
+    derived.decide("model.embedding", size)
+    derived.decide("model.linear", True)
+    derived.decide("model.ridge", 0.5, "half of the forecast is a ridge regression, which needs little data")
+    if windows >= 1000:
+        derived.decide("model.dropout", 0.1)
+    batch = 16 if windows < 1000 else 32 if windows < 10_000 else 64
+    work = windows * max(1, channels) * steps / 10 * (size / 64)
+    epochs = int(max(1, min(100 if windows < 1000 else 30, SECONDS * WINDOWS_PER_SECOND / max(1.0, work))))
+    derived.decide("training.budget", f"{epochs} epochs", about(epochs * work / WINDOWS_PER_SECOND))
+    derived.decide("training.batch", batch)
+    derived.decide("training.learning_rate", 2e-3)
+    derived.decide("training.schedule", "cosine")
+    derived.decide("training.average", 0.99)
