@@ -15,11 +15,13 @@ from lstmctl.openmp import bound_spinning
 
 if TYPE_CHECKING:
     from lstmctl.api import Run, load_run, resume, train
+    from lstmctl.api.forecaster import Forecaster
     from lstmctl.comparison import compare
     from lstmctl.decoding import Sampling
     from lstmctl.errors import LstmctlError
 
 _HOMES = {
+    "Forecaster": "lstmctl.api.forecaster",
     "LstmctlError": "lstmctl.errors",
     "Run": "lstmctl.api",
     "Sampling": "lstmctl.decoding",
@@ -29,7 +31,7 @@ _HOMES = {
     "train": "lstmctl.api",
 }
 
-__all__ = ["LstmctlError", "Run", "Sampling", "compare", "load_run", "resume", "train"]
+__all__ = ["Forecaster", "LstmctlError", "Run", "Sampling", "compare", "load_run", "resume", "train"]
 
 
 bound_spinning()

@@ -57,6 +57,12 @@ NOTEBOOK: Mapping[str, str] = {
     "plot": "lstmctl.reporting.notebook:figure",
 }
 """Functions from a result to its form in a notebook."""
+FRAMES: Mapping[str, str] = {
+    "Forecasts": "lstmctl.api.frames:forecasts_frame",
+    "Backtest": "lstmctl.api.frames:backtest_frame",
+    "Predictions": "lstmctl.api.frames:predictions_frame",
+}
+"""Functions from a result to a data frame, by the result's class."""
 TABLE_FORMS: Mapping[str, str] = {
     "markdown": "lstmctl.reporting.papers:markdown",
     "latex": "lstmctl.reporting.papers:latex",

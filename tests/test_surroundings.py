@@ -19,8 +19,9 @@ import pytest
 
 from lstmctl import storage
 from lstmctl.cli.surroundings import in_words
+from lstmctl.data.cache import cache_folder
 from lstmctl.data.listing import known_files
-from lstmctl.data.locating import cache_folder, text_files
+from lstmctl.data.locating import text_files
 from lstmctl.errors import RunError
 from lstmctl.locks import is_locked, locked
 from tests import processes

@@ -9,6 +9,7 @@ from typing import Any
 
 from lstmctl import registry
 from lstmctl.api import backtesting, forecasting
+from lstmctl.api.frames import is_frame, table_of
 from lstmctl.api.trained import Trained
 from lstmctl.api.writing import Writing, author
 from lstmctl.data.encoding import TextEncoding, UnknownSymbolError
@@ -19,7 +20,7 @@ from lstmctl.reporting.history import read_history
 from lstmctl.reporting.run_page import run_summary
 from lstmctl.results.evaluation import Evaluation, Score
 from lstmctl.results.forecasts import Backtest, Forecasts
-from lstmctl.results.output import Generated, Prediction
+from lstmctl.results.output import Generated, Predictions
 from lstmctl.runs.folder import find_run, runs_root
 from lstmctl.tasks.problem import Corpus
 
@@ -56,17 +57,17 @@ def load_run(
 class Run(Trained):
     """A finished or stopped run, and what can be done with it."""
 
-    def evaluate(self, split: str = "validation", file: str | Path | None = None) -> Evaluation:
+    def evaluate(self, split: str = "validation", file: Any = None) -> Evaluation:
         """Score the run, in float32, with simple baselines beside it.
 
         Args:
             split: the part of the run's own data: training, validation or test.
-            file: a file or folder to score instead, all of it.
+            file: a file, folder or data frame to score instead, all of it.
 
         Raises:
             DataError: the data is missing, has changed or is too short, or has what the run does not know.
         """
-        corpus = self.corpus() if file is None else self.task.read([str(file)])
+        corpus = self.corpus() if file is None else self.task.read([_path_of(file)])
         part = split if file is None else "validation"
         if part not in corpus.parts:
             raise UsageError(f"{self.name} has no {part} part; it has {', '.join(corpus.parts)}")
@@ -96,9 +97,10 @@ class Run(Trained):
             ),
         )
 
-    def forecast(self, file: str | Path | None = None) -> Forecasts:
-        """How every series goes on; see `forecasting.forecast`."""
-        return Forecasts(forecasting.forecast(self, None if file is None else str(file)))
+    def forecast(self, data: Any = None) -> Forecasts:
+        """Forecast every series from its last row on; `data` is a newer table, as a path or a data frame. See
+        `forecasting.forecast`."""
+        return Forecasts(forecasting.forecast(self, None if data is None else _path_of(data)))
 
     def sample_paths(self, file: str | Path | None = None, *, count: int = 1, seed: int | None = None) -> Forecasts:
         """Ways in which every series may go on; see `forecasting.sample_paths`."""
@@ -108,12 +110,12 @@ class Run(Trained):
         """Forecast from many origins of the held-out part; see `backtesting.backtest`."""
         return backtesting.backtest(self, **settings)
 
-    def predict(self, file: str | Path | None = None, *, texts: Sequence[str] = ()) -> list[Prediction]:
+    def predict(self, file: Any = None, *, texts: Sequence[str] = ()) -> Predictions:
         """What the run tells of sequences: labels, numbers, another text, or the symbol that follows a text.
 
         Args:
-            file: a table, or a file of pairs, of which only what is read needs to be there; of a language model, a file
-                whose every line is a text.
+            file: a table (a path or a data frame), or a file of pairs, of which only what is read needs to be there; of
+                a language model, a file whose every line is a text.
             texts: single texts instead.
 
         Raises:
@@ -122,8 +124,8 @@ class Run(Trained):
         """
         if (file is None) == (not texts):
             raise UsageError("give either a FILE or --text")
-        part = self.task.of_texts(texts) if file is None else self.task.of_file(str(file))
-        return self.task.predictions(self.model, part, self.device)
+        part = self.task.of_texts(texts) if file is None else self.task.of_file(_path_of(file))
+        return Predictions(self.task.predictions(self.model, part, self.device))
 
     def inspect(self, what: str, **settings: Any) -> Any:
         """Look inside the network: `gates`, `memory`, `gradients` or `recall`.
@@ -212,3 +214,8 @@ class Run(Trained):
                 f"the prompt holds {error} (counted from 0), which {self.name} never saw in training",
                 hint="--replace-unknown puts the nearest known symbol in its place",
             ) from error
+
+
+def _path_of(data: Any) -> str:
+    """The path of a table, which is written to the cache first if it is a data frame."""
+    return table_of(data) if is_frame(data) else str(data)

@@ -5,12 +5,12 @@ from __future__ import annotations
 import logging
 import sys
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from lstmctl import shell
 from lstmctl.api.assembly import find_cell
 from lstmctl.api.failures import cell_faults, memory_errors
+from lstmctl.api.frames import is_frame, table_of
 from lstmctl.api.preparation import Assembled, assemble
 from lstmctl.api.resuming import resume
 from lstmctl.api.run import Run, load_run
@@ -28,7 +28,7 @@ log = logging.getLogger(__name__)
 
 
 def train(
-    config: str | Path | Mapping[str, Any] = "travellers",
+    config: Any = "travellers",
     overrides: Sequence[str] = (),
     *,
     init_from: str | None = None,
@@ -42,8 +42,8 @@ def train(
     that torchrun has started anew goes on with the run that was begun before.
 
     Args:
-        config: a file, the name of a bundled config, `-` for stdin, or a mapping like a config; or a text, a table or
-            a folder of texts, for which a config is derived.
+        config: a file, the name of a bundled config, `-` for stdin, or a mapping like a config; or a text, a table
+            (also as a data frame) or a folder of texts, for which a config is derived.
         overrides: `KEY=VALUE`, as on the command line.
         init_from: a run whose weights to start from; the vocabulary and the sizes must agree.
         trust: allow the config to name code to import.
@@ -61,6 +61,8 @@ def train(
     with joined() as processes:
         if (begun := processes.from_first(lambda: _begun(command))) is not None:
             return resume(begun, trust=trust, observe=observe)
+        if is_frame(config):
+            config = table_of(config)
         if isinstance(config, Mapping):
             loaded = LoadedConfig(from_mapping(config, overrides), "config", None)
         else:

@@ -9,20 +9,10 @@ from contextlib import suppress
 from pathlib import Path
 
 from lstmctl import bundled, shell
+from lstmctl.data.cache import cache_folder
+from lstmctl.data.remote import fetch, is_remote
 from lstmctl.data.sources import find_known
 from lstmctl.errors import DataError
-
-
-def cache_folder() -> Path | None:
-    """Return the folder of downloads: `LSTMCTL_CACHE`, or lstmctl's folder in the user's cache; None without a home."""
-    if chosen := os.environ.get("LSTMCTL_CACHE"):
-        return Path(chosen)
-    if cache := os.environ.get("XDG_CACHE_HOME"):
-        return Path(cache) / "lstmctl"
-    try:
-        return Path.home() / ".cache" / "lstmctl"
-    except RuntimeError:  # no HOME, and no user of this number
-        return None
 
 
 def search_folders(config_folder: Path | None) -> list[Path]:
@@ -40,10 +30,13 @@ def _current_folder() -> Path | None:
 
 def locate(name: str, config_folder: Path | None, key: str | None = "data.text") -> Path:
     """The file or folder that `name` means in a config, where `key` holds it; or, without a key, on the command line.
+    A URL is downloaded into the cache.
 
     Raises:
         DataError: nothing of that name is in any of the folders (each is listed), or one may not be looked into.
     """
+    if is_remote(name):
+        return fetch(name)
     path = Path(name)
     with suppress(RuntimeError):  # a `~` without a home is a name like any other
         path = path.expanduser()

@@ -4,13 +4,28 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from lstmctl.results.output import Prediction
 
 
 def as_csv(predictions: Sequence[Prediction], *, texts: bool) -> str:
-    """One row a sequence, or where frames have labels one a frame.
+    """One row a sequence, or where frames have labels one a frame; see `prediction_rows`."""
+    written = io.StringIO()
+    table, quoted = (
+        csv.writer(written, lineterminator="\n", quoting=style) for style in (csv.QUOTE_MINIMAL, csv.QUOTE_ALL)
+    )
+    names, rows = prediction_rows(predictions, texts=texts)
+    table.writerow(names)
+    for fields in rows:
+        # Blanks at the ends of a field are seen, and kept by readers that trim, where it is quoted.
+        blank = any(isinstance(field, str) and field != field.strip() for field in fields)
+        (quoted if blank else table).writerow(fields)
+    return written.getvalue()
+
+
+def prediction_rows(predictions: Sequence[Prediction], *, texts: bool) -> tuple[list[str], Iterator[list[object]]]:
+    """Return the names of the columns, and the rows.
 
     Columns: `text` or `sequence`; then `label` and `probability`; `labels` of a text's characters, joined where each
     is one character and else with spaces between; `step` and `label` of frames; the names of the numbers; `output`.
@@ -19,19 +34,10 @@ def as_csv(predictions: Sequence[Prediction], *, texts: bool) -> str:
         predictions: all of one run.
         texts: whether the sequences are texts.
     """
-    written = io.StringIO()
-    table, quoted = (
-        csv.writer(written, lineterminator="\n", quoting=style) for style in (csv.QUOTE_MINIMAL, csv.QUOTE_ALL)
-    )
     name = "text" if texts else "sequence"
-    table.writerow([name, *_columns(predictions[0], texts=texts)] if predictions else [name])
-    for prediction in predictions:
-        for row in _rows(prediction, texts=texts):
-            fields = [prediction.sequence, *row]
-            # Blanks at the ends of a field are seen, and kept by readers that trim, where it is quoted.
-            blank = any(isinstance(field, str) and field != field.strip() for field in fields)
-            (quoted if blank else table).writerow(fields)
-    return written.getvalue()
+    names = [name, *_columns(predictions[0], texts=texts)] if predictions else [name]
+    rows = ([prediction.sequence, *row] for prediction in predictions for row in _rows(prediction, texts=texts))
+    return names, rows
 
 
 def _columns(prediction: Prediction, *, texts: bool) -> list[str]:

@@ -11,6 +11,7 @@ from lstmctl.config import LoadedConfig, from_mapping, load
 from lstmctl.config.examples import bundled_names
 from lstmctl.config.overrides import parse
 from lstmctl.data.locating import check_regular
+from lstmctl.data.remote import fetch, is_remote
 from lstmctl.deriving.derived import Derived
 from lstmctl.deriving.pairs import derive_pairs
 from lstmctl.deriving.tables import derive_table
@@ -26,6 +27,8 @@ NUMBER = re.compile(rb"[-+]?[\d., ]+")
 def is_config(source: str) -> bool:
     """Return whether `source`, as typed for CONFIG, is a config rather than a user's own data."""
     path = Path(source)
+    if is_remote(source):
+        return False
     if source == "-" or path.suffix.lower() in CONFIGS or source in bundled_names():
         return True
     try:
@@ -42,8 +45,8 @@ def load_config(source: str, overrides: Sequence[str] = (), *, trust: bool = Fal
     """
     if is_config(source):
         return load(source, overrides, trust=trust)
-    derived = derive(source, overrides)
-    path = Path(source)
+    path = fetch(source) if is_remote(source) else Path(source)
+    derived = derive(str(path), overrides)
     settings = from_mapping(derived.values(), overrides)
     return LoadedConfig(settings, _name(path), path.parent, tuple(derived.lines()))
 

@@ -32,6 +32,8 @@ WHY = {
 }
 HORIZONS = {1: 6, 4: 8, 5: 10, 7: 14, 12: 12, 52: 13}
 """Rows to forecast by the season, where that is not the season itself."""
+FEWEST_ROWS = 12
+"""Per series."""
 LONGEST_HORIZON = 96
 LOOKBACKS = 4
 """Horizons, or twice the season if that is longer, that a forecast is based on."""
@@ -54,9 +56,10 @@ def derive_forecast(path: Path, sheet: Sheet, given: dict[str, Any]) -> Derived:
     corpus = _opened(path, derived)
     lengths = corpus.table.ends - corpus.table.bounds[:-1]
     rows = int(np.median(lengths))
-    if rows < 12:
+    if rows < FEWEST_ROWS:
         raise DataError(
-            f"{path} has {plural(rows, 'row')} per series, too few to learn from and to score", hint="give 12 or more"
+            f"{path} has {plural(rows, 'row')} per series, too few to learn from and to score",
+            hint=f"give {FEWEST_ROWS} or more",
         )
     targets, step = corpus.encoding.targets, corpus.encoding.step
     several = "" if len(lengths) == 1 else f" in {len(lengths):,} series"

@@ -62,9 +62,7 @@ def find_label(sheet: Sheet, text: str | None) -> str | None:
             f"{shell.join(['lstmctl', 'train', str(sheet.path)])} {shell.setting('data.label', name)}"
             for name in few[:2]
         )
-        raise DataError(
-            f"{sheet.path}: {listed([f'`{name}`' for name in few])} may each hold the labels", hint=commands
-        )
+        raise DataError(f"{sheet.path}: {listed(few)} may each hold the labels", hint=commands)
     return few[0] if few else None
 
 

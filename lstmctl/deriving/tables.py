@@ -10,11 +10,12 @@ from lstmctl.deriving.derived import Derived
 from lstmctl.deriving.forecasts import derive_forecast
 from lstmctl.deriving.labels import derive_labels, find_label, find_text
 from lstmctl.errors import DataError
-from lstmctl.words import listed
+from lstmctl.words import listed, plural
 
 if TYPE_CHECKING:
     from lstmctl.data.sheets import Sheet
 
+FEWEST_ROWS = 12
 FORECAST_KEYS = ("data.series", "data.time", "data.targets", "data.past", "data.known", "data.id", "data.step")
 LABEL_KEYS = ("data.table", "data.text", "data.label", "data.sequence", "data.features", "data.window")
 
@@ -28,8 +29,10 @@ def derive_table(path: Path, given: dict[str, Any]) -> Derived:
     from lstmctl.data.tables import open_sheet
 
     sheet = open_sheet(path, str(given.get("data.separator", "auto")), str(given.get("data.decimal", "auto")))
-    if sheet.rows < 2:
-        raise DataError(f"{path} has {sheet.rows} rows, too few to learn from")
+    if sheet.rows < FEWEST_ROWS:
+        raise DataError(
+            f"{path} has {plural(sheet.rows, 'row')}, too few to learn from", hint=f"give {FEWEST_ROWS} or more"
+        )
     task = given.get("task.type")
     series = task == "forecast" or any(key in given for key in FORECAST_KEYS)
     labels = (task is not None and task != "forecast") or any(key in given for key in LABEL_KEYS)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from lstmctl.results.evaluation import Score
+from lstmctl.results.framed import Framed
 from lstmctl.results.shown import Shown
 
 
@@ -32,14 +33,14 @@ class SeriesForecast:
     """How far the clock of all these times is from UTC, as `+02:00` or `Z`; empty where the table did not say."""
 
 
-class Forecasts(list[SeriesForecast], Shown):
+class Forecasts(list[SeriesForecast], Shown, Framed):
     """Forecasts of several series, in the order of the series."""
 
     __slots__ = ()
 
 
 @dataclass(frozen=True, slots=True)
-class Backtest(Shown):
+class Backtest(Shown, Framed):
     """Forecasts from many origins in order of time, each from what was known by then."""
 
     run: str

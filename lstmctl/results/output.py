@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from lstmctl.results.framed import Framed
+
 
 @dataclass(frozen=True, slots=True)
 class Generated:
@@ -37,3 +39,9 @@ class Prediction:
     """Of a regression, in the units of the data."""
     text: str | None = None
     """What was written for it."""
+
+
+class Predictions(list[Prediction], Framed):
+    """Predictions for several sequences, in their order."""
+
+    __slots__ = ()

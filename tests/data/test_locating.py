@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from lstmctl import bundled
-from lstmctl.data.locating import cache_folder, locate, portable_name, read_bytes, require_files, search_folders
+from lstmctl.data.cache import cache_folder
+from lstmctl.data.locating import locate, portable_name, read_bytes, require_files, search_folders
 from lstmctl.errors import DataError
 
 BUNDLED = "travellers.txt"
