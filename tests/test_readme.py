@@ -27,11 +27,6 @@ def test_every_command_of_the_table_exists_and_none_is_left_out(lstmctl: Command
     assert set(rows) == set(commands)
 
 
-@pytest.mark.parametrize("target", re.findall(r"\]\(([^)#]+)\)", README))
-def test_what_the_readme_links_to_is_there(target: str) -> None:
-    assert (ROOT / target).exists()
-
-
 def test_the_documented_cell_trains(tmp_path: Path, lstmctl: Command) -> None:
     (code, *_) = re.findall(r"```python\n(.*?)```", (ROOT / "docs/cells.md").read_text(encoding="utf-8"), re.S)
     (tmp_path / "my_cell.py").write_text(code)

@@ -45,7 +45,8 @@ def inspect_gates(
     the one on the second half, since the best of many units looks good by chance on the data it was chosen on.
 
     Args:
-        text, file: the input; at most one. By default the beginning of the run's own held-out data.
+        text: the input; by default the beginning of the run's own held-out data.
+        file: a file to read as the input instead of `text`.
         label: the label of the text, for a run that generates text from labels.
         split: the part of the run's data; by default the test part, or the validation part if there is none.
         layer: the layer to show, from 1; the last by default.
