@@ -16,7 +16,7 @@ TEXT_COLUMNS = ("arm", "arms", "cell", "settings", "each seed", "kernel", "test"
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """Words that lead to a file beside the page."""
+    """Text that links to a file in the page's folder."""
 
     words: str
     target: str
@@ -45,7 +45,7 @@ class Prose:
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """How a run ended, and what is said beside it."""
+    """A run's outcome, with a remark."""
 
     status: str
     about: str
@@ -69,18 +69,18 @@ class Table:
     """A table of values that are formatted already."""
 
     name: str
-    """Such as `figures`: its label in LaTeX."""
+    """The table's label in LaTeX, such as `figures`."""
     title: str
     columns: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
     beneath: tuple[tuple[str, ...], ...] = ()
     """Rows of another kind, under a rule: the baselines."""
     about: str = ""
-    """What a reader must know who has nothing but the table; a terminal leaves it out."""
+    """Explanation for readers who see only the table; a terminal leaves it out."""
     notes: tuple[str, ...] = ()
-    """What must be known in a terminal, too."""
+    """Notes that a terminal shows too."""
     warnings: tuple[str, ...] = ()
-    """What speaks against taking the values at face value."""
+    """Reasons not to take the values at face value."""
     text_columns: tuple[str, ...] = TEXT_COLUMNS
     """Columns of words, which are aligned left; all others hold numbers."""
 
@@ -89,7 +89,8 @@ class Table:
         return (*self.rows, *self.beneath)
 
     def body(self) -> Table:
-        """Return the table alone: without a title, which a heading says, and without warnings, which stand apart."""
+        """Return the table alone: without a title, which is in the heading, and without warnings, which are shown
+        separately."""
         return replace(self, title="", warnings=())
 
     def prose_of_warnings(self) -> list[Prose]:
@@ -117,7 +118,7 @@ class Code:
 
     text: str
     wraps: bool = False
-    """Whether a line may be folded, as in prose."""
+    """True if a line may be wrapped, as in prose."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,7 +184,7 @@ def plain(words: Words) -> str:
 
 
 def simpler(block: Status | Cards | Folded) -> list[Block]:
-    """Return what says the same as a block of a page, for renderers that know no such block."""
+    """Return an equivalent block of a page, for renderers that do not support this one."""
     match block:
         case Status():
             return [Prose(f"{block.status} {block.about}")]

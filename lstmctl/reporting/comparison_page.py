@@ -1,4 +1,4 @@
-"""The report of a comparison: one page that says what was shown, from which figures, and how to repeat it."""
+"""The report of a comparison: one page with the results, the metrics behind them, and how to repeat it."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ from lstmctl.results.inspection import ArmInspections
 
 NOT_LOOKED = ArmInspections()
 FILES = (
-    "Beside this page: every figure in figures.csv, the tables for a paper in table.tex and table.md, the figures in "
+    "In the same folder: every metric in figures.csv, the tables for a paper in table.tex and table.md, the plots in "
     "plots/."
 )
 
@@ -79,15 +79,11 @@ def write_comparison(comparison: Comparison, looks: ArmInspections = NOT_LOOKED)
 
 
 def comparison_blocks(comparison: Comparison, looks: ArmInspections = NOT_LOOKED) -> list[Block]:
-    """Return all that is shown of a comparison; its links lead to the reports of the runs beside the page."""
+    """Return the page of a comparison; its links lead to the reports of the runs in the page's folder."""
     plots, shown = comparison_plots(comparison), {table.name: table for table in tables(comparison)}
     figures, differences, costs = shown["figures"], shown.get("differences"), shown["costs"]
     about = [f"{on_part(comparison)}, {better_words(comparison)}", seeds_words(comparison), budget_words(comparison)]
-    writing = (
-        "How each goes on after the last row"
-        if data_kind(comparison) == "series"
-        else "What each writes of an empty page"
-    )
+    writing = "Forecasts after the last row" if data_kind(comparison) == "series" else "Texts from an empty prompt"
     return [
         Heading(_title(comparison), 1),
         Prose(comparison.statement, "lead"),
@@ -151,7 +147,7 @@ def _seed(comparison: Comparison, run: RunResult) -> Words:
     """A run's seed, with a link to its own report if it has one."""
     words = f"seed {run.seed}"
     if (Path(comparison.path) / run.name / "report.html").is_file():
-        # Quoted, a name can be nothing but that of a folder beside the page.
+        # Quoted, a name can only refer to a folder next to the page.
         return Link(words, f"{quote(run.name, safe='')}/report.html")
     return words
 
@@ -219,7 +215,7 @@ def _machine(comparison: Comparison) -> Facts | None:
 
 
 def _runs(comparison: Comparison) -> Folded:
-    """All figures of all runs, behind a line that opens them."""
+    """All metrics of all runs, collapsed."""
     names = metric_names(comparison)
     several = len({part for part, _ in names}) > 1
     rows = []
@@ -232,4 +228,4 @@ def _runs(comparison: Comparison) -> Folded:
     words = [f"{part}: {metric(name).words}" if several else metric(name).words for part, name in names]
     columns = ("run", "status", f"{comparison.unit} seen", "rate", "time", "memory", *words)
     table = Table("runs", "", columns, tuple(rows), text_columns=("run", "status"))
-    return Folded(f"All figures of {len(rows)} runs", (table,))
+    return Folded(f"All metrics of {len(rows)} runs", (table,))

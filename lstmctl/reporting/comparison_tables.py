@@ -43,7 +43,7 @@ def tables(comparison: Comparison) -> tuple[Table, ...]:
 
 
 def figures(comparison: Comparison) -> Table:
-    """What each arm reached, with the baselines beneath."""
+    """Scores of the arms, with the baselines below."""
     places = decimals(comparison)
     words = on_part(comparison)
     named_as_cells = all(arm.name == arm.cell for arm in comparison.arms)
@@ -79,15 +79,15 @@ def differences(comparison: Comparison) -> Table:
         f"Differences in {on_part(comparison)}",
         ("arms", f"difference [{percent(comparison.confidence)} interval]", "adjusted p", "test"),
         tuple(map(row, comparison.tests)),
-        about=f"A {first_is_better} difference speaks for the first "
-        f"arm, over seeds and on {these(comparison)} alone. Each interval is that of its pair by itself; p is adjusted "
-        f"for all pairs, and a difference counts as shown where it is below {1 - comparison.confidence:g}.",
+        about=f"A {first_is_better} difference favours the first "
+        f"arm, over seeds and on {these(comparison)} alone. Each interval refers to its pair alone; p is adjusted "
+        f"for all pairs, and a difference counts as shown if p is below {1 - comparison.confidence:g}.",
         warnings=tuple(warnings_on_differences(comparison)),
     ).without_empty_columns()
 
 
 def costs(comparison: Comparison) -> Table:
-    """What each arm was given and what it took."""
+    """Settings and costs of each arm."""
     mark = "*" if not_comparable(comparison) else ""
     about = "Rate and time are medians over seeds, of training steps alone; memory is the peak of the largest run."
 

@@ -1,4 +1,4 @@
-"""How each fact of a comparison is worded: said once here, the same in every table, figure and page."""
+"""Wording of each fact of a comparison, shared by all tables, plots and pages."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def runs(comparison: Comparison) -> Iterator[tuple[ArmResult, RunResult]]:
 
 
 def metric_names(comparison: Comparison) -> list[tuple[str, str]]:
-    """Part and name of every final figure that some run has, and of the primary one in any case; it is the first."""
+    """Part and name of every final metric that any run has, and always of the primary one, which comes first."""
     found = [(comparison.split, comparison.primary)]
     found += [
         (part, name) for _, run in runs(comparison) for part, metrics in run.metrics.items() for name in metrics or ()
@@ -49,12 +49,12 @@ def metric_names(comparison: Comparison) -> list[tuple[str, str]]:
 
 
 def final_value(run: RunResult, part: str, name: str) -> float | None:
-    """One final figure of a run, or None where it has none."""
+    """A final metric of a run, or None if it has none."""
     return (run.metrics.get(part) or {}).get(name)
 
 
 def baselines(comparison: Comparison) -> list[tuple[str, float]]:
-    """Name and primary figure of what needs no recurrent network; `uniform` is marked as the level of chance."""
+    """Name and primary metric of each baseline; `uniform` is marked as chance."""
     return [
         (f"{name} (chance)" if name == "uniform" else name, metrics[comparison.primary])
         for name, metrics in comparison.baselines.items()
@@ -63,7 +63,7 @@ def baselines(comparison: Comparison) -> list[tuple[str, float]]:
 
 
 def decimals(comparison: Comparison) -> int:
-    """Places that give four digits to the smallest figure and two to the narrowest interval; at most 5."""
+    """Decimal places that give four digits to the smallest value and two to the narrowest interval; at most 5."""
     values = [abs(value) for arm in comparison.arms for value in arm.values if value]
     ends = [(arm.low, arm.high) for arm in comparison.arms] + [(test.low, test.high) for test in comparison.tests]
     widths = [high - low for low, high in ends if low is not None and high is not None and high > low]
@@ -73,12 +73,12 @@ def decimals(comparison: Comparison) -> int:
 
 
 def fixed(value: float, places: int, *, signed: bool = False) -> str:
-    """A figure with as many places as its neighbours have: `1.512`, or `+0.120`."""
+    """Format a value with a fixed number of decimal places: `1.512`, or `+0.120`."""
     return f"{value:{'+' if signed else ''},.{places}f}"
 
 
 def value_words(value: float | None, places: int) -> str:
-    """A seed's figure, or that it diverged."""
+    """A seed's score, or that it diverged."""
     return DIVERGED if value is None else fixed(value, places)
 
 
@@ -104,7 +104,7 @@ def interval_words(result: ArmResult | Difference, places: int) -> str:
 
 
 def is_decided(comparison: Comparison, test: Difference) -> bool:
-    """Whether a difference was shown, at the level of the intervals, with all pairs taken into account."""
+    """Return True if a difference was shown at the level of the intervals, adjusted for all pairs."""
     return test.p is not None and test.p < 1 - comparison.confidence
 
 
@@ -119,7 +119,7 @@ def parameter_words(arm: ArmResult) -> str:
 
 
 def is_off_target(arm: ArmResult) -> bool:
-    """Whether an arm's parameters are too far from the target for a match."""
+    """Return True if an arm's parameters are too far from the target for a match."""
     return arm.deviation is not None and abs(arm.deviation) > DEVIATION_TO_WARN_OF
 
 
@@ -132,7 +132,7 @@ def time_words(seconds: float | None) -> str:
 
 
 def level_time_words(comparison: Comparison, arm: ArmResult) -> str:
-    """The time until the level, `never`, or nothing where there is no level."""
+    """The time until the level, `never`, or nothing if there is no level."""
     if comparison.level is None:
         return ""
     return time_words(arm.seconds_to_level) or "never"
@@ -149,18 +149,18 @@ def percent(share: float, *, signed: bool = False) -> str:
 
 
 def primary_words(comparison: Comparison) -> str:
-    """The primary figure's name in words: `nats per character`."""
+    """The primary metric's name in words: `nats per character`."""
     return metric(comparison.primary).words
 
 
 def on_part(comparison: Comparison) -> str:
-    """The primary figure and where it was taken: `nats per character on the test part`."""
+    """The primary metric and its part: `nats per character on the test part`."""
     words = primary_words(comparison)
     return f"{words}{',' if ',' in words else ''} on the {comparison.split} part"
 
 
 def better_words(comparison: Comparison) -> str:
-    """Which way is better."""
+    """Direction of improvement, in words."""
     return "lower is better" if metric(comparison.primary).sign > 0 else "higher is better"
 
 
@@ -170,7 +170,7 @@ def seeds_words(comparison: Comparison) -> str:
 
 
 def budget_words(comparison: Comparison) -> str:
-    """How much each run trains."""
+    """Budget of each run, in words."""
     units = f"{count(comparison.units)} {comparison.unit}"
     if comparison.match == "time":
         return f"training for as long as the config's own cell takes for {units}"
@@ -178,7 +178,7 @@ def budget_words(comparison: Comparison) -> str:
 
 
 def match_words(comparison: Comparison) -> str:
-    """What is held equal between the arms."""
+    """Quantity that is equal in all arms, in words."""
     target = "equally many" if comparison.target is None else count(comparison.target)
     return MATCHES[comparison.match].format(target=target)
 
@@ -189,13 +189,13 @@ def names_words(names: list[str]) -> str:
 
 
 def file_words(comparison: Comparison) -> str:
-    """The files that were learnt from."""
+    """The training files."""
     files = comparison.data.get("files")
     return ", ".join(map(str, files)) if isinstance(files, list | tuple) else str(files or "")
 
 
 def circumstances(comparison: Comparison) -> str:
-    """What a reader of the figures must know of how they came about, in one sentence."""
+    """Conditions under which the results were obtained, in one sentence."""
     files = file_words(comparison)
     return (
         f"Config {comparison.config}{f' on {files}' if files else ''}; {seeds_words(comparison)}; "
@@ -204,7 +204,7 @@ def circumstances(comparison: Comparison) -> str:
 
 
 def level_words(comparison: Comparison) -> str:
-    """What the time to the level waits for, in a sentence."""
+    """Explanation of the time to the level, in one sentence."""
     if comparison.level is None:
         return ""
     level = fixed(comparison.level, decimals(comparison))
@@ -215,7 +215,7 @@ def level_words(comparison: Comparison) -> str:
 
 
 def machine_words(comparison: Comparison) -> str:
-    """The device and the precision, as far as they are known."""
+    """The device and the precision, if known."""
     known = [str(comparison.machine[key]) for key in ("device_name", "precision") if comparison.machine.get(key)]
     return f"Machine: {', '.join(known)}." if known else ""
 
@@ -226,7 +226,7 @@ def not_comparable(comparison: Comparison) -> str:
 
 
 def warnings_on_figures(comparison: Comparison) -> Iterator[str]:
-    """What speaks against taking the figures as they stand."""
+    """Reasons not to take the results at face value."""
     for arm in comparison.arms:
         finished = sum(value is not None for value in arm.values)
         if 0 < finished < len(arm.values):
@@ -253,7 +253,7 @@ def warnings_on_differences(comparison: Comparison) -> Iterator[str]:
 
 
 def warnings_on_costs(comparison: Comparison) -> Iterator[str]:
-    """What speaks against comparing rates and times."""
+    """Reasons not to compare rates and times."""
     if reason := not_comparable(comparison):
         yield f"* {reason}."
     if len({arm.kernel for arm in comparison.arms if arm.kernel}) > 1:

@@ -1,7 +1,7 @@
 """Messages and tables for people, on stderr: safe for any terminal, encoding and pipe.
 
-Errors and warnings cost no import of rich. Whatever stands in a file's name or content is made `inert` before it is
-shown, and a stream that is closed, full or unable to show a character never turns a message into a traceback.
+Errors and warnings do not import rich. Names and contents of files are made `inert` before they are shown, and a stream
+that is closed, full or unable to show a character never turns a message into a traceback.
 """
 
 from __future__ import annotations
@@ -23,13 +23,14 @@ if TYPE_CHECKING:
 PLAIN = str.maketrans(
     {"—": "-", "–": "-", "…": "...", "×": "x", "·": "|", "→": "->", "±": "+-", "“": '"', "”": '"', "‘": "'", "’": "'"}
 )
-"""What stands in for our own marks where an encoding lacks them."""
+"""Substitutes for our own symbols in encodings that lack them."""
 BOLD_RED, BOLD_YELLOW, BOLD_CYAN, RESET = "\x1b[1;31m", "\x1b[1;33m", "\x1b[1;36m", "\x1b[0m"
 DUMB = ("dumb", "unknown")
 LONGEST = 480
 """Characters of a message."""
 UNSAFE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]|\r(?!\n)")
-"""What moves the cursor of a terminal, drives it, or turns the direction of writing; line breaks and tabs are text."""
+"""Characters that move a terminal's cursor, control it, or change the writing direction; line breaks and tabs are
+text."""
 LEAST_ADDRESSES = 10**9
 """Bytes of address space that PyTorch for a CPU needs: with 0.82 GB it hangs, with 1.02 GB it works."""
 SHORT = 12
@@ -65,12 +66,12 @@ def encodable(text: str, encoding: str | None, errors: str = "backslashreplace")
 
 
 def is_terminal(stream: TextIO | None) -> bool:
-    """Whether `stream` is a terminal that can move its cursor."""
+    """Return True if `stream` is a terminal that can move its cursor."""
     return is_screen(stream) and os.environ.get("TERM", "").lower() not in DUMB
 
 
 def is_screen(stream: TextIO | None) -> bool:
-    """Whether `stream` is a terminal of any kind."""
+    """Return True if `stream` is a terminal of any kind."""
     if stream is None:
         return False
     try:
@@ -90,7 +91,7 @@ def wants_colour(stream: TextIO | None) -> bool:
 
 
 def is_broken_pipe(error: OSError) -> bool:
-    """Return whether a write failed because whoever read the stream has left: on Windows, an invalid argument."""
+    """Return True if a write failed because the reader closed the stream: on Windows, an invalid argument."""
     return isinstance(error, BrokenPipeError) or (os.name == "nt" and error.errno == errno.EINVAL)
 
 
@@ -156,7 +157,7 @@ def warning(message: str, *, stream: TextIO | None = None) -> None:
 
 
 def console(stream: TextIO | None = None) -> Console:
-    """A rich console on stderr (or `stream`) that takes text as it is: no markup, no emoji codes, no highlighting."""
+    """A rich console on stderr (or `stream`) that prints text literally: no markup, no emoji codes, no highlighting."""
     from rich.console import Console
 
     stream = stream if stream is not None else sys.stderr
@@ -241,7 +242,7 @@ class Tolerant(io.TextIOBase):
 
     def fileno(self) -> int:
         if self._stream is None:
-            raise OSError("there is no stream")
+            raise OSError("the stream does not exist")
         return self._stream.fileno()
 
 
@@ -269,7 +270,8 @@ def _plain_table(
 
 
 def _is_number(text: str) -> bool:
-    """Whether a cell reads as a figure, with its unit, sign of thousands or mark; an empty cell is not against it."""
+    """Return True if a cell looks like a number, with a unit, thousands separators or a mark; empty cells qualify
+    too."""
     if not text:
         return True
     try:

@@ -1,4 +1,4 @@
-"""A picture in a terminal, redrawn in place by rich while work goes on."""
+"""A display in a terminal that rich redraws in place while work is in progress."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a plot is, and its forms: files for a paper, `<svg>` elements in a page's colours, and a matplotlib figure."""
+"""Plots, and their forms: files for a paper, `<svg>` elements in a page's colours, and a matplotlib figure."""
 
 from __future__ import annotations
 
@@ -27,18 +27,18 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 Draw = Callable[[float, str], "Figure"]
-"""Draws a figure of a width in inches, with text and axes in a colour."""
+"""Function that draws a figure of a given width in inches, with text and axes in a given colour."""
 
 INK = "#010203"
 """The colour of text and axes for a page: nothing else has it, so it can be replaced in the finished SVG."""
 PAPER_WIDTH = 6.5
 """Inches: the width of a text column."""
 WIDTHS = {"wide": PAPER_WIDTH, "narrow": 3.6}
-"""Inches of the figures for a screen and for a phone. Text keeps its size."""
+"""Widths of figures in inches, for a screen and for a phone. Text keeps its size."""
 WIDE = 4.5
 """Inches from which two panels stand side by side."""
 SMALL = 7.5
-"""Points of the words inside a figure."""
+"""Font size inside a figure, in points."""
 LONGEST_NAME = 24
 SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
@@ -53,7 +53,7 @@ class Plot:
     words: str = ""
     """A description for readers who cannot see it."""
     caption: str = ""
-    """How to read it."""
+    """Explanation of how to read the plot."""
 
     def write(self, folder: Path) -> list[Path]:
         """Write `plots/NAME.svg` and `plots/NAME.png` (200 dots per inch) in `folder`, on white.
@@ -84,7 +84,7 @@ class Plot:
         """
         kind = path.suffix[1:].lower()
         if kind not in ("png", "svg"):
-            raise UsageError(f"a figure is a .png or a .svg file, and {path.name} is neither")
+            raise UsageError(f"{path.name} has an unsupported file extension for a plot; use .png or .svg")
         replace_file(path, _rendered(self.draw, (kind,))[kind], remedy=ANOTHER_FILE)
         return path
 
@@ -115,32 +115,32 @@ class Plot:
             figure = self.draw(width, "black")
             figure.set(dpi=100, facecolor="white")
             figure.draw_without_rendering()  # ticks are made here and take the style
-        # Without pyplot, a notebook would show the figure's name alone.
+        # Without pyplot, a notebook would show only the figure's name.
         figure._repr_png_ = partial(_png, figure)  # type: ignore[attr-defined]
         return figure
 
 
 def new_figure(width: float, height: float) -> Figure:
-    """Return an empty figure of a size in inches, which lays out what is put into it."""
+    """Return an empty figure of a size in inches, with automatic layout."""
     from matplotlib.figure import Figure
 
     return Figure(figsize=(width, height), layout="constrained")
 
 
 def legend_columns(names: Sequence[str], width: float) -> int:
-    """Return how many names fit beside each other in the legend of a figure of a width in inches."""
+    """Return how many names fit into one row of the legend of a figure of a width in inches."""
     return max(1, min(len(names), int(width / (0.75 + 0.075 * max(map(len, names))))))
 
 
 def ruled(panel: Axes, ink: str, axis: Literal["both", "x", "y"] = "both") -> None:
-    """Faint lines behind what is drawn."""
+    """Faint lines behind the data."""
     panel.grid(color=ink, alpha=0.12, linewidth=0.6, axis=axis)
     panel.set_axisbelow(True)
 
 
 def label_powers(panel: Axes) -> None:
-    """Powers of ten beside a panel whose axis is logarithmic and has its limits, in plain characters: what stands in a
-    figure is not read as mathematics. Where there are few of them, 2 and 5 stand between."""
+    """Label a logarithmic axis, whose limits are set, with powers of ten in plain characters, since text in a figure is
+    not parsed as mathematics. If there are few of them, label 2 and 5 as well."""
     from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
     low, high = panel.get_ylim()
@@ -157,7 +157,7 @@ def label_powers(panel: Axes) -> None:
 
 
 def shortened(name: str, most: int = LONGEST_NAME) -> str:
-    """A name as a figure has room for it, in one line."""
+    """Shorten a name to one line that fits into a figure."""
     shown = inert(name)
     return shown if len(shown) <= most else shown[: most - 1] + "…"
 
@@ -170,7 +170,7 @@ def legend_name(name: str) -> str:
 def _rendered(
     draw: Draw, kinds: Sequence[str], width: float = PAPER_WIDTH, *, on_page: bool = False
 ) -> dict[str, bytes]:
-    """Draw one figure and return its file of each kind, `svg` or `png`.
+    """Draw a figure once and return its files by kind, `svg` and `png`.
 
     Args:
         on_page: in the colours of the page and the fonts of the reader, instead of black on white and one font.
@@ -211,7 +211,7 @@ def _style(ink: str, *, on_page: bool) -> Iterator[None]:
 
     style: Any = {
         "svg.fonttype": "none" if on_page else "path",
-        "svg.hashsalt": "lstmctl",  # the same figure gives the same file
+        "svg.hashsalt": "lstmctl",  # the same figure produces the same file
         "font.family": "sans-serif" if on_page else "DejaVu Sans",
         "font.size": 9,
         "axes.edgecolor": ink,

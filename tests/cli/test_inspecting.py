@@ -84,7 +84,7 @@ def test_a_forecaster_is_looked_into_by_its_segments(lstmctl: Command, series_co
         (["gates", "--layer", "9"], 2, "there is no layer 9; the network has 2"),
         (["gates", "--units", "a"], 2, "--units must be whole numbers separated by commas, such as 3,17,40, not `a`"),
         (["gradients", "--layer", "9"], 2, "not every run has a layer 9"),
-        (["memory", "--plot", "a.pdf"], 2, "a figure is a .png or a .svg file, and a.pdf is neither"),
+        (["memory", "--plot", "a.pdf"], 2, "a.pdf has an unsupported file extension for a plot; use .png or .svg"),
         (["recall"], 2, "recall cannot be measured on"),
         (["gates", "small-lstm-001", "gone.txt"], 3, "`gone.txt` does not exist"),
         (["memory", "gone"], 4, "no run `gone`"),

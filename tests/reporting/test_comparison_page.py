@@ -134,7 +134,7 @@ def test_the_page_says_what_was_shown_and_from_what(make_comparison: MakeCompari
         "lstmctl compare rnn lstm gru --config sea 'training.budget=1M characters'",
         "device cpu, 2 threads precision bfloat16",
         "versions torch 2.13.0",
-        "All figures of 9 runs",
+        "All metrics of 9 runs",
         "gru-seed-2 finished 1,048,576 31k/s 34.1 s 512 MB 1.562",
     ):
         assert part in page.text
@@ -264,7 +264,7 @@ def test_a_comparison_of_forecasts_speaks_of_series(make_forecast_comparison: Ma
         "to compare with, without a network 1.750 last value 1.735 seasonal naive 1.742 drift 1.600 ridge",
         "on these series and with these settings; it says nothing of other series",
         "On the way only the windows that choose the weights are scored",
-        "How each goes on after the last row rnn ▁▂▃▄▅▆▇█",
+        "Forecasts after the last row rnn ▁▂▃▄▅▆▇█",
         "series 1 channels 2: HUFL, OT step 1 hour season 24 rows",
         "run status windows seen",
     ):
@@ -289,6 +289,6 @@ def test_arms_that_write_nothing_have_no_place_for_it(make_comparison: MakeCompa
 
 def test_a_comparison_of_text_does_not_speak_of_series(make_comparison: MakeComparison) -> None:
     page = outline(make_comparison())
-    assert "What each writes of an empty page" in page.text
+    assert "Texts from an empty prompt" in page.text
     assert "series" not in page.text
     assert "cards stacked" not in page.of("class")

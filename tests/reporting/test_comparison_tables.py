@@ -174,7 +174,7 @@ def test_a_level_that_an_arm_does_not_reach_is_never(make_comparison: MakeCompar
 def test_higher_is_better_turns_the_sign_that_speaks_for_the_first(make_comparison: MakeComparison) -> None:
     comparison = make_comparison(primary="accuracy")
     assert "higher is better" in figures(comparison).title
-    assert differences(comparison).about.startswith("A positive difference speaks for the first arm")
+    assert differences(comparison).about.startswith("A positive difference favours the first arm")
 
 
 @pytest.mark.parametrize(

@@ -106,7 +106,7 @@ def test_forecasts_are_a_list_with_fan_charts_and_a_table(make_forecast: Callabl
     assert len(forecasts.plot().axes) == 2
     assert Forecasts()._repr_html_().count("<svg") == 0
     backtest = Backtest("a", "test", 2, 4, False, {"adaptive": Score({"mae": 0.5}, 8)}, (), tuple(forecasts))
-    assert "a on test: 2 origins, 4 rows apart, one network" in backtest._repr_html_()
+    assert "a on test: 2 origins, 4 rows between, one network" in backtest._repr_html_()
 
 
 def test_a_name_that_is_in_no_table_is_an_error_with_those_that_are() -> None:
