@@ -29,7 +29,7 @@ def open_data(settings: Settings, config_folder: Path | None) -> Corpus:
     """The data that a config names, found and checked.
 
     Raises:
-        DataError: it is not there, or cannot be used as it is.
+        DataError: the data is missing or unsuitable.
     """
     corpus: Corpus = problem_class(settings).open(settings, config_folder)
     return corpus
@@ -46,7 +46,7 @@ class OpenedData:
         """Return the data that a config names.
 
         Raises:
-            DataError: it is not there, or cannot be used as it is.
+            DataError: the data is missing or unsuitable.
         """
         key = _data_key(settings)
         if key not in self._opened:
@@ -90,10 +90,10 @@ def restore_task(
 
 
 def find_cell(settings: Settings, config_folder: Path | None) -> type[Cell]:
-    """The class of `model.cell`; a user's own is imported, from beside the config or the current folder.
+    """Return the class of `model.cell`; a user's own is imported from the config's folder or the current folder.
 
     Raises:
-        ConfigError: it cannot be imported or is no cell.
+        ConfigError: the class cannot be imported or is not a cell.
     """
     folders = [folder for folder in (config_folder, Path.cwd()) if folder is not None]
     try:

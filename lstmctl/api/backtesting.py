@@ -70,10 +70,10 @@ def backtest(
         run: a forecaster.
         split: the part; by default the one that is reported: test where there is one. Of the validation part the first
             half calibrates and the second is forecast.
-        windows: the last so many origins of each series; by default all.
+        windows: number of origins per series, counted from the end; all by default.
         stride: rows between them; by default the horizon, so that no row is forecast twice.
-        refit: for each origin train a network anew, on all rows before it but for as many as the validation part has,
-            which then choose its weights. It takes as long as the run took, for each.
+        refit: train a new network for each origin, on all rows before it except as many as the validation part has,
+            which select the weights. Each training takes as long as the run did.
         observe: called with every event of such trainings.
 
     Raises:
@@ -171,7 +171,9 @@ def _refitted(
     run: Trained, corpus: SeriesCorpus, part: SeriesPart, numbers: Tensor, observe: Callable[[Event], None]
 ) -> Iterator[_Fold]:
     if len(corpus.table.ids) > 1:
-        raise UsageError("--refit takes one series; with several, each ends its training rows at a row of its own")
+        raise UsageError(
+            "--refit supports a single series; with several, the training rows of each end at a different row"
+        )
     choices = Choices(**{key: run.info[key] for key in Choices.__dataclass_fields__})
     validation = int(np.diff(corpus.parts["validation"])[0, 0])
     for number in numbers:
@@ -250,7 +252,7 @@ def _adaptive(
     origins: NDArray[np.int64],
     fold: _Fold,
 ) -> NDArray[np.float64]:
-    """Return offsets (windows, horizon, channels, levels), each from what was known at its origin.
+    """Return offsets (windows, horizon, channels, levels), each based on the data known at its origin.
 
     They follow the scores of the window's own series. A step of which no score is known by then has the widest offset
     of its channel at the same origin, else the widest that the calibration rows give to any channel, else an infinite

@@ -1,4 +1,4 @@
-"""How a run that ends badly is told: in its folder, and in the error's hint."""
+"""Record failures in a run's folder and explain them in the error's hint."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def status_on_failure(folder: RunFolder) -> Iterator[None]:
         except (ResourceError, RunError, OSError) as second:  # the disk that failed the run may fail this too
             log.debug("run.json was not updated: %s", second)
         if isinstance(error, KeyboardInterrupt | SystemExit) and stands is not None:
-            log.warning("stopped at once; to go on: lstmctl train --resume %s", shell.join([str(folder.path)]))
+            log.warning("stopped at once; to continue: lstmctl train --resume %s", shell.join([str(folder.path)]))
         if isinstance(error, (DivergedError, ResourceError)) and stands is not None:
             kept = f"the checkpoint of step {stands} in {folder.path} stands"
             error.hint = f"{kept}; {error.hint}" if error.hint else kept
@@ -52,7 +52,7 @@ def memory_errors() -> Iterator[None]:
     """Say plainly that the memory is not enough.
 
     Raises:
-        ResourceError: in place of what torch and Python raise.
+        ResourceError: replaces the errors that torch and Python raise.
     """
     try:
         yield
@@ -75,7 +75,7 @@ def cell_faults(cell: str) -> Iterator[None]:
     """Name a user's own cell where its code raises something, with the last line of it that was reached.
 
     Raises:
-        ConfigError: in place of what the cell raised. What our own cells raise is left as it is.
+        ConfigError: replaces the cell's error. Errors of our own cells are left unchanged.
     """
     try:
         yield

@@ -1,4 +1,4 @@
-"""What is done with a forecaster: forecasts beyond a table's end, sample paths, and backtests."""
+"""Uses of a forecaster: forecasts beyond a table's end, sample paths, and backtests."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from lstmctl.tasks.last_windows import last_windows
 from lstmctl.tasks.series_windows import SeriesBatch
 
 HISTORIES = 3
-"""A picture shows so many horizons of what was before."""
+"""Length of the history in a plot, in horizons."""
 EXAMPLES = 3
 LANES = 256
 """Series forecast at once."""
@@ -45,7 +45,7 @@ def forecaster(run: Trained) -> tuple[Forecast, Ensemble]:
 
 
 def forecast(run: Trained, file: str | None = None) -> list[SeriesForecast]:
-    """How every series goes on after its last row.
+    """Forecast every series beyond its last row.
 
     Args:
         run: a forecaster.
@@ -64,7 +64,7 @@ def forecast(run: Trained, file: str | None = None) -> list[SeriesForecast]:
 
 
 def sample_paths(run: Trained, file: str | None = None, *, count: int, seed: int | None = None) -> list[SeriesForecast]:
-    """Ways in which every series may go on, drawn from the joint distribution of the horizon.
+    """Draw sample paths of every series from the joint distribution of the horizon.
 
     Raises:
         UsageError: the run has no joint distribution; the message says what would have one.
@@ -93,7 +93,7 @@ def sample_paths(run: Trained, file: str | None = None, *, count: int, seed: int
 
 
 def examples(run: Trained, corpus: SeriesCorpus, split: str) -> list[SeriesForecast]:
-    """A few windows of a part, evenly spread over its first series, beside what came."""
+    """A few windows of a part, evenly spread over its first series, with the true values."""
     task, model = forecaster(run)
     part = task.part(corpus, split, run.device)
     count = int(part.counts[part.counts > 0][0])

@@ -30,7 +30,7 @@ BYTES_PER_PARAMETER = 12
 BYTES_PER_STATE = 2
 """One output of a layer at one step, kept for the gradients, in bfloat16."""
 SMALL = 100
-"""A network that fits into the memory so many times is not counted."""
+"""A network that fits into memory this many times is not checked."""
 GIB = 2**30
 
 

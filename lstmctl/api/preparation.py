@@ -45,7 +45,8 @@ VERSIONS = ("lstmctl", "torch", "numpy", "safetensors")
 
 @dataclass(frozen=True)
 class Choices:
-    """What `auto` became: decided once, recorded in `run.json`, kept when the run goes on or others are compared."""
+    """The values chosen for `auto`: chosen once, recorded in `run.json`, and kept when the run is resumed or
+    compared."""
 
     device: str
     precision: str
@@ -108,15 +109,15 @@ def assemble(
 
     Args:
         settings, config_folder, cell: of the run.
-        choices: those of the run that goes on, or of the comparison it belongs to; None to make them. Of these,
-            bfloat16 becomes float32 where there is no kernel for it, with a warning.
-        steps: of the run that goes on; None to find out what the budget stands for.
+        choices: those of the resumed run, or of the comparison that the run belongs to; None to choose now. bfloat16
+            becomes float32, with a warning, if there is no kernel for it.
+        steps: the budget of the resumed run in steps; None to derive it from the config.
         source: a run whose weights to start from.
         corpus: the data that the settings name; None to open it.
         processes: that train it together; what `auto` becomes is decided by the first.
 
     Raises:
-        ConfigError, DataError, RunError: a part of it cannot be had as it is asked for.
+        ConfigError, DataError, RunError: one of the parts cannot be built.
     """
     _check_shares(settings, processes)
     if choices and processes.size > 1:  # of the GPU that was recorded, only that it was one
@@ -144,7 +145,7 @@ def assemble(
     if files:
         batches = CheckedBatches(batches, files)
     task.check(corpus)  # better now than when all training is done
-    if source is None and steps is None:  # a run that begins; one that goes on has what it once computed
+    if source is None and steps is None:  # a new run; a resumed run keeps what it computed at its start
         task.prepare(model, training_part, validation_part)
 
     def one_pass() -> None:

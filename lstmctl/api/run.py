@@ -44,7 +44,7 @@ def load_run(
         overrides: where the run's own data now is, such as `data.text=PATH`.
 
     Raises:
-        RunError: there is no such run, or it is damaged.
+        RunError: the run does not exist or is damaged.
         ConfigError: its cell needs `trust`.
         UsageError: an override says something else.
     """
@@ -57,11 +57,11 @@ class Run(Trained):
     """A finished or stopped run, and what can be done with it."""
 
     def evaluate(self, split: str = "validation", file: str | Path | None = None) -> Evaluation:
-        """Score the run, in float32, with simple baselines beside it.
+        """Score the run, in float32, together with simple baselines.
 
         Args:
             split: the part of the run's own data: training, validation or test.
-            file: a file or folder to score instead, all of it.
+            file: a file or folder to score instead, as a whole.
 
         Raises:
             DataError: the data is missing, has changed or is too short, or has what the run does not know.
@@ -75,8 +75,8 @@ class Run(Trained):
         return self.evaluation(corpus, part, split if file is None else str(file))
 
     def evaluation(self, corpus: Corpus, part: str, called: str, own: Score | None = None) -> Evaluation:
-        """Score the run on one part of data that is encoded as its own, with simple baselines beside it; `called` is
-        the part's name in the result, and `own` the run's score, if it is known."""
+        """Score the run on one part of data in the run's own encoding, together with simple baselines; `called` is the
+        part's name in the result, and `own` the run's score if it is known."""
         scores = {"run": own or self.score(corpus, part), **self.task.references(corpus, part)}
         return Evaluation(
             run=str(self.path),
@@ -97,11 +97,11 @@ class Run(Trained):
         )
 
     def forecast(self, file: str | Path | None = None) -> Forecasts:
-        """How every series goes on; see `forecasting.forecast`."""
+        """Forecast every series; see `forecasting.forecast`."""
         return Forecasts(forecasting.forecast(self, None if file is None else str(file)))
 
     def sample_paths(self, file: str | Path | None = None, *, count: int = 1, seed: int | None = None) -> Forecasts:
-        """Ways in which every series may go on; see `forecasting.sample_paths`."""
+        """Draw sample paths of every series; see `forecasting.sample_paths`."""
         return Forecasts(forecasting.sample_paths(self, None if file is None else str(file), count=count, seed=seed))
 
     def backtest(self, **settings: Any) -> Backtest:
@@ -109,16 +109,16 @@ class Run(Trained):
         return backtesting.backtest(self, **settings)
 
     def predict(self, file: str | Path | None = None, *, texts: Sequence[str] = ()) -> list[Prediction]:
-        """What the run tells of sequences: labels, numbers, another text, or the symbol that follows a text.
+        """Predict labels, numbers, another text, or the next symbol for sequences.
 
         Args:
-            file: a table, or a file of pairs, of which only what is read needs to be there; of a language model, a file
-                whose every line is a text.
+            file: a table, or a file of pairs, which needs only the inputs; for a language model, a file with one text
+                per line.
             texts: single texts instead.
 
         Raises:
             DataError: the file is missing, or has what the run does not know.
-            UsageError: neither or both are given, or the run's task tells nothing of sequences.
+            UsageError: neither or both are given, or the run's task does not predict sequences.
         """
         if (file is None) == (not texts):
             raise UsageError("give either a FILE or --text")
@@ -132,10 +132,10 @@ class Run(Trained):
             settings: of `inspect_gates`, `inspect_memory`, `inspect_gradients` or `inspect_recall` in `inspection`.
 
         Returns:
-            What was found (`findings`). It shows itself in a notebook, and its `plot()` is a matplotlib figure.
+            The findings. They are displayed in a notebook, and their `plot()` is a matplotlib figure.
 
         Raises:
-            UsageError: there is no such inspection, or the run cannot be inspected.
+            UsageError: the inspection does not exist, or the run cannot be inspected.
             DataError: the data is missing or unfit.
         """
         return registry.function(what, registry.INSPECTIONS)(self, **settings)
@@ -147,12 +147,12 @@ class Run(Trained):
             name: another of its report's plots, such as `forecasts`, `steps` or `confusion`.
 
         Raises:
-            UsageError: the run has no such plot.
+            UsageError: the run has no plot of this name.
         """
         return notebook.figure_of(run_summary(read_history(self.path)), name or "curves")
 
     def _repr_html_(self) -> str:
-        """What the run reached, beside its baselines, as a notebook shows it."""
+        """The run's scores, next to its baselines, as a notebook displays them."""
         return html.fragment(run_summary(read_history(self.path)))
 
     def generate(self, prompt: str = "", **settings: Any) -> list[Generated]:
@@ -175,14 +175,14 @@ class Run(Trained):
         """Texts that continue `prompt`, to be taken symbol by symbol (`steps`) or whole (`finish`).
 
         Args:
-            prompt: what stands before; empty starts a new text.
+            prompt: the text to continue; empty to start a new text.
             label: what the text is written for, by a run of generation-from-label; it may end before `length`.
             length: symbols to write at most.
             count: texts to write side by side.
             sampling: temperature and truncation; plain sampling by default.
             stop: end a text before this string.
             seed: of the draws; the run's own by default.
-            replace_unknown: put known symbols in place of those in the prompt that the run never saw.
+            replace_unknown: replace symbols in the prompt that the run never saw by known ones.
             precision: of the products in a step: float32, or bfloat16 or int8, which are faster and less exact.
 
         Raises:

@@ -30,13 +30,13 @@ from lstmctl.training.recorder import follow, record
 
 Observer = Callable[[Event], None]
 SECONDS_BETWEEN_WORDS = 0.25
-"""How often at most an observer hears how far the scoring is."""
+"""Minimum time between reports of scoring progress to an observer, in seconds."""
 
 
 def run_to_end(folder: RunFolder, assembled: Assembled, snapshot: Snapshot | None, observe: Observer) -> Run:
     """Train to the end or to an interruption, then score and report.
 
-    That a run is finished or interrupted is written last: whoever reads it finds the report and the figures there.
+    The status finished or interrupted is written last, so that a reader who sees it finds the report and the metrics.
     """
     finished: Finished | None = None
     with status_on_failure(folder), memory_errors():
@@ -92,7 +92,8 @@ class _Concluding:
         self.observe(Concluding(doing))
 
     def scoring(self, part: str) -> Callable[[int, int], None]:
-        """Begin with a part of the data; returns what is told of the targets scored and of those in all."""
+        """Begin a part of the data; return a function that is called with the number of targets scored and the
+        total."""
         doing = f"scoring the {part} part"
         self.observe(Concluding(doing, 0.0))
         told = time.monotonic()
@@ -122,7 +123,7 @@ def _end(folder: RunFolder, **facts: Any) -> None:
 
 
 def follow_to_end(assembled: Assembled, snapshot: Snapshot | None) -> NoReturn:
-    """Train beside the first process, which does all else, and end."""
+    """Train together with the first process, which does everything else, then exit."""
     with Interruption() as interruption:
         follow(assembled.trainer, snapshot, interruption)
         assembled.trainer.processes.part()
@@ -130,7 +131,7 @@ def follow_to_end(assembled: Assembled, snapshot: Snapshot | None) -> NoReturn:
 
 
 def _evaluated(run: Run, corpus: Corpus, scores: Mapping[str, Score]) -> dict[str, Any]:
-    """`evaluation.json`: the reported part, with simple baselines beside the figures."""
+    """Write `evaluation.json`: metrics of the reported part, together with simple baselines."""
     part = "test" if "test" in scores else "validation"
     facts = asdict(run.evaluation(corpus, part, part, scores[part]))
     facts.pop("run")

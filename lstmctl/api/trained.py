@@ -28,10 +28,10 @@ log = logging.getLogger(__name__)
 
 
 class Trained:
-    """A run on the disk, as whoever uses it needs it.
+    """A trained run on disk.
 
-    The model is read when it is first needed, from the best checkpoint where a test part was kept apart, else from the
-    last; it computes in float32.
+    The model is read on first use, from the best checkpoint if there is a test part, otherwise from the last; it
+    computes in float32.
     """
 
     def __init__(
@@ -69,19 +69,21 @@ class Trained:
 
     @property
     def metrics(self) -> dict[str, dict[str, float] | None]:
-        """The final figures by part: `validation`, and `test` (None where there is no test part)."""
+        """The final metrics by part: `validation`, and `test` (None if there is no test part)."""
         return dict(self.info.get("metrics", {}))
 
     @cached_property
     def task(self) -> AnyProblem:
-        """What the run learnt, rebuilt without its data.
+        """The run's task, rebuilt without its data.
 
         Raises:
             RunError: its encoding is missing or damaged.
         """
         calibration = self.folder.calibration()
         if calibration is None and self.info.get("calibrated"):
-            raise RunError(f"{self.path / CALIBRATION} is missing: without it the intervals are not those of the run")
+            raise RunError(
+                f"{self.path / CALIBRATION} is missing; without it, the intervals would differ from the run's"
+            )
         return restore_task(self.settings, self.folder.encoding(), calibration)
 
     @cached_property
@@ -116,7 +118,7 @@ class Trained:
         name, recorded = self.settings.model.cell, self.info.get("cell_source")
         kept = self.path / f"{name.partition(':')[0]}.py"
         changed = RunError(f"the source of {name} is not the one {self.name} was trained with")
-        # What the run keeps is looked at before any of it runs.
+        # The saved source is checked before any of it runs.
         if recorded is not None and kept.is_file() and sha256(kept.read_bytes()).hexdigest() != recorded:
             raise changed
         cell = find_cell(self.settings, self.path)
@@ -136,7 +138,7 @@ class Trained:
             raise DataError(
                 f"{', '.join(corpus.names)} has changed since {self.name} was trained: "
                 f"SHA-256 {corpus.fingerprint['sha256'][:12]}…, then {str(known)[:12]}…",
-                hint="put the old data back, or score the data as it is: "
+                hint="put the old data back, or score the changed data: "
                 + shell.join(["lstmctl", "evaluate", str(self.path), *corpus.names])
                 if len(corpus.names) == 1
                 else "put the old data back",

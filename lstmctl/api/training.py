@@ -36,8 +36,8 @@ def train(
 ) -> Run:
     """Train a model and keep it in a new run folder.
 
-    Started by `torchrun`, several processes train it together. The first returns the run; the others end here. One
-    that torchrun has started anew goes on with the run that was begun before.
+    Started by `torchrun`, several processes train it together: the first returns the run, the others exit here. If
+    torchrun restarts them, they continue the run that was begun.
 
     Args:
         config: a file, the name of a bundled config, `-` for stdin, or a mapping like a config.
@@ -134,5 +134,5 @@ def _begun(command: str) -> str | None:
 
 
 def command_line() -> str:
-    """How this process was started, as a person would type it."""
+    """Return the command line of this process, as a person would type it."""
     return shell.join(["lstmctl", *sys.argv[1:]])

@@ -1,4 +1,4 @@
-"""What may not change while a run is trained, or only when that is asked for: its config, its data, its machine."""
+"""Checks of what must not change while a run is trained, at least not unnoticed: its config, data and machine."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ RESUMABLE_OVERRIDES = (
     *("data.text", "data.series", "data.table", "data.pairs"),
     "device",
 )
-"""What may change when a run goes on: where to save, to find the same data and to compute."""
+"""Settings that may change when a run is resumed: when to save, where the data is, and where to compute."""
 STEPS = "steps in run.json"
 
 
 def trained_as(assembled: Assembled) -> dict[str, Any]:
-    """What a checkpoint says of the training that it is of; see `changes`."""
+    """What a checkpoint records about its training; see `changes`."""
     return record_of(assembled.settings, assembled.trainer.steps)
 
 
@@ -41,7 +41,7 @@ def record_of(settings: Settings, steps: int) -> dict[str, Any]:
 
 
 def changes(snapshot: Snapshot | None, settings: Settings, steps: int) -> dict[str, str]:
-    """How the config of a run differs from the one that its checkpoint was trained with, in words by key.
+    """Return the differences between a run's config and the one that its checkpoint was trained with, in words by key.
 
     Checkpoints of earlier versions do not say it, and a key that one of the two lacks is of another version.
     """
@@ -58,7 +58,7 @@ def require_unchanged(folder: RunFolder, snapshot: Snapshot | None, changed: Map
         raise RunError(
             f"{folder.path} is no longer set as when its checkpoint of step {snapshot.step} was written: "
             + "; ".join(changed.values()),
-            hint="put the old values back, or go on with the new ones: "
+            hint="put the old values back, or continue with the new ones: "
             + shell.join(["lstmctl", "train", "--resume", str(folder.path), "--allow-config-change"]),
         )
 
@@ -69,7 +69,7 @@ def require_same_data(known: Mapping[str, Any], corpus: Corpus) -> None:
         raise RunError(
             f"{', '.join(corpus.names)} changed since the run began: SHA-256 {corpus.fingerprint['sha256'][:16]}…, "
             f"then {str(known.get('sha256'))[:16]}…",
-            hint="put the old data back, or go on with the new: --allow-data-change",
+            hint="put the old data back, or continue with the new: --allow-data-change",
         )
 
 
@@ -78,8 +78,8 @@ def warn_of_changes(info: Mapping[str, Any], facts: Mapping[str, Any]) -> None:
     was, now = (str(facts_of.get("device")).partition(":")[0] for facts_of in (info, facts))
     if was != now:
         log.warning(
-            "device was %s and is %s: training goes on from the same weights, but not to the same bits, since another "
-            "device rounds and draws dropout in its own way",
+            "device was %s and is %s: training continues from the same weights, but not to the same bits, since "
+            "another device rounds and draws dropout in its own way",
             info.get("device"),
             facts["device"],
         )

@@ -24,15 +24,15 @@ PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16, "int8": torc
 
 
 def author(run: Trained, label: str | None, precision: str) -> Author:
-    """What a run writes with.
+    """Return what generates a run's texts.
 
     Args:
-        label: what a text is to be written for, where that is the run's task.
+        label: the label of the text, if the run's task generates texts from labels.
         precision: of the products in a step, `float32`, `bfloat16` or `int8`.
 
     Raises:
-        UsageError: the task does not write text, or writes it for a label that is not given or not known; or there is
-            no such precision, or no kernel for it.
+        UsageError: the task does not generate text, the label is missing or unknown, the precision is unknown, or there
+            is no kernel for it.
     """
     if (products := PRECISIONS.get(precision)) is None:
         raise UsageError(f"precision must be float32, bfloat16 or int8, not {precision}")
@@ -153,7 +153,7 @@ class _Text:
         return self._show(len(self.held_back) - (0 if self.ended else self._may_be_stop()))
 
     def extend(self, numbers: list[int], probabilities: list[float]) -> None:
-        """What many calls of `add` would do where nothing ends the text."""
+        """Equivalent to many calls of `add` if nothing ends the text."""
         self.numbers += numbers
         self.probabilities += probabilities
         self.shown.append("".join(map(self.decode, numbers)))
@@ -174,6 +174,6 @@ class _Text:
         return piece
 
     def _may_be_stop(self) -> int:
-        """How many of the last characters could be the beginning of the stop string."""
+        """Return the number of last characters that could be the beginning of the stop string."""
         longest = min(len(self.stop) - 1, len(self.held_back))
         return next((size for size in range(longest, 0, -1) if self.held_back.endswith(self.stop[:size])), 0)

@@ -1,4 +1,4 @@
-"""Figures of series: forecasts with their intervals, errors over the horizon, and whole series with their parts."""
+"""Plots of series: forecasts with their intervals, errors over the horizon, and whole series with their parts."""
 
 from __future__ import annotations
 
@@ -35,13 +35,13 @@ HISTORY = 4
 """Rows drawn before a forecast, in horizons, so that the forecast itself stays a fifth of the panel."""
 SHORTEST_HISTORY = 48
 SHADE = 0.2
-"""How much each interval darkens what lies below it."""
+"""Opacity of each interval."""
 MOST_POINTS = 2000
-"""Of a whole series: about as many as a figure has dots across."""
+"""Points of a whole series: about as many as a figure has dots across."""
 FARTHEST = 3.0
-"""A baseline so many times worse than the run leaves the view, so that the others can be told apart."""
+"""A baseline this many times worse than the run is left out of the view, so that the others can be distinguished."""
 RUN = "run"
-"""The name under which a run's own figures stand beside its baselines'."""
+"""Name of the run in plots with its baselines."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,11 +60,11 @@ class SeriesCourse:
 
 
 def forecast_plot(forecasts: Sequence[SeriesForecast], *, title: str = "") -> Plot | None:
-    """Plot fan charts, one panel per series, at most the first 8; None if there is no forecast."""
+    """Plot fan charts, one panel per series, at most the first 8; None without forecasts."""
     if not forecasts:
         return None
     words = " ".join(_words_on(forecast) for forecast in forecasts[:MOST_PANELS])
-    opening = f"How {count(len(forecasts))} series go on. " if len(forecasts) > 1 else ""
+    opening = f"Forecasts of {count(len(forecasts))} series. " if len(forecasts) > 1 else ""
     return Plot("forecasts", partial(_draw_forecasts, forecasts, title), opening + words)
 
 
@@ -81,7 +81,7 @@ def _draw_forecasts(forecasts: Sequence[SeriesForecast], title: str, width: floa
         label_times(panel, are_dates=_times(forecast).are_dates, most=7 if columns == 1 and width >= WIDE else 4)
         label_values(panel)
         ruled(panel, ink)
-        # Windows of one series are told apart by where they begin.
+        # Windows of one series are distinguished by their start.
         origin = f", from {_origin(forecast)}" if names[forecast.series] > 1 and forecast.times else ""
         panel.set_title(shortened(forecast.series) + origin, loc="left", fontsize="medium")
     _fan_legend(drawing, drawn, width, ink, title)
@@ -117,7 +117,7 @@ def _fan(panel: Axes, forecast: SeriesForecast, ink: str) -> None:
 
 
 def _fan_legend(drawing: Figure, forecasts: Sequence[SeriesForecast], width: float, ink: str, title: str) -> None:
-    """What the lines and bands are: once, for all panels, under the figure's title."""
+    """One legend for all panels, under the figure's title."""
     from matplotlib.lines import Line2D
     from matplotlib.patches import Patch
 
@@ -234,7 +234,7 @@ def _draw_steps(courses: Mapping[str, Sequence[float]], name: str, title: str, w
 
 
 def _courses(by_step: Mapping[str, Sequence[Metrics]], name: str) -> dict[str, list[float]]:
-    """The figure of every step, by the model's name, the run first; NaN where it is not known."""
+    """The metric at every step by name of the model, the run first; NaN where unknown."""
     courses = {model: [step.get(name, math.nan) for step in steps] for model, steps in by_step.items()}
     found = {model: _numbers(values) for model, values in courses.items() if any(map(math.isfinite, values))}
     return dict(sorted(found.items(), key=lambda course: course[0] != RUN))
@@ -257,7 +257,7 @@ def _limit_view(panel: Axes, courses: Mapping[str, Sequence[float]]) -> list[str
 def series_plot(series: Sequence[SeriesCourse], *, title: str = "") -> Plot | None:
     """Plot whole series, one below the other, with their parts shaded; at most the first 8, and None if there is none.
 
-    A long series is thinned to the lowest and the highest of so many neighbours, which keeps every peak.
+    A long series is reduced to the lowest and the highest value of each group of neighbours, which keeps every peak.
     """
     if not series:
         return None
@@ -296,9 +296,9 @@ def _draw_series(series: Sequence[SeriesCourse], title: str, width: float, ink: 
 
 
 def extremes(values: Sequence[float], most: int) -> list[int]:
-    """Places of at most `most` of `values`: the lowest and the highest of each so many neighbours, in their order.
+    """Indices of at most `most` of `values`, in order: the lowest and the highest of each group of neighbours.
 
-    Where all of them are missing (NaN), one place stands for the gap.
+    A group whose values are all missing (NaN) contributes one index.
     """
     if len(values) <= most:
         return list(range(len(values)))
@@ -379,7 +379,7 @@ def _thinning(series: Sequence[SeriesCourse]) -> list[str]:
 
 
 def _titled(title: str) -> dict[str, Any]:
-    """A figure's title over its legend: a title by itself would take the legend's place."""
+    """A figure's title above its legend; a separate title would overlap the legend."""
     return {"title": shortened(title, LONGEST_TITLE), "title_fontsize": "large"} if title else {}
 
 

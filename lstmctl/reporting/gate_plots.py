@@ -17,11 +17,10 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 MARKS = {"": "⊢", "\n": "⏎", "\\x0a": "⏎", " ": "·", "\\x20": "·", "\t": "→", "\\x09": "→"}
-"""How symbols that leave no mark are shown; those of bytes are named by their escapes, and where a text
-begins stands nothing."""
+"""Visible substitutes for whitespace. Bytes are shown as their escapes, and the beginning of a text is empty."""
 CANDIDATES, STATES = ("g", "n"), ("hidden", "cell")
 MOST_LABELS = 16
-"""Units named beside a panel."""
+"""Maximum number of unit labels at a panel."""
 NARROW = 0.085
 """Inches of one symbol at least, below which its letter would run into the next."""
 LONGEST_MARK = 2
@@ -60,7 +59,7 @@ def _draw_gates(findings: GateFindings, width: float, ink: str) -> Figure:
 
 
 def mark(symbol: str) -> str:
-    """A symbol as it stands under a picture: what leaves no mark gets one, what drives a terminal its escape."""
+    """A symbol as shown under a plot: whitespace is replaced by a visible sign, control characters by their escapes."""
     return MARKS.get(symbol) or inert(symbol)
 
 
@@ -89,7 +88,7 @@ def _heat_map(drawing: Figure, axis: Axes, panel: Panel, units: Sequence[int], s
 
 
 def _title(panel: Panel) -> str:
-    """What a panel shows. What a tanh gives is no gate, although the cell reports it among them."""
+    """Description of a panel. A value computed by tanh is not a gate, although the cell reports it as one."""
     name, before = inert(panel.name), "" if panel.direction is None else f"{panel.direction}, "
     if panel.kind == "gate":
         return before + (f"gate {name}" if panel.is_share else f"candidate {name}" if name in CANDIDATES else name)

@@ -1,4 +1,4 @@
-"""What a run folder's files say about its training, read leniently: a report is wanted of a broken run too."""
+"""The training history in a run's folder, read leniently, since broken runs need a report too."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ class LossPoint:
 
 @dataclass(frozen=True, slots=True)
 class EvaluationPoint:
-    """The figures of the validation part at one step."""
+    """Metrics of the validation part at one step."""
 
     step: int
     units: int
     metrics: Mapping[str, float]
     best: bool
-    """Whether it was the best until then."""
+    """True if it was the best so far."""
 
 
 @dataclass(frozen=True)
@@ -60,12 +60,12 @@ class History:
 
     @property
     def unit(self) -> str:
-        """What the budget counts, in the plural: `characters`."""
+        """The unit of the budget, in the plural: `characters`."""
         return str(self.info.get("units") or "units")
 
     @property
     def primary(self) -> str | None:
-        """The name of the figure that decides, or None where nothing was scored on the way."""
+        """Name of the metric for model selection, or None if nothing was scored during training."""
         scored = list(dict.fromkeys(name for point in self.evaluations for name in point.metrics))
         if self.evaluation:
             told: str | None = self.evaluation.evaluation.primary
@@ -75,12 +75,12 @@ class History:
 
     @property
     def loss(self) -> str | None:
-        """What a forecasting run minimised, such as `quantile`; None where its config does not say."""
+        """The loss of a forecasting run, such as `quantile`; None if its config does not contain it."""
         return self.settings("loss").get("loss")
 
     @property
     def is_forecast(self) -> bool:
-        """Whether the run learnt how series go on."""
+        """True if the run is a forecaster."""
         return self.info.get("task") == "forecast"
 
     @property

@@ -25,7 +25,7 @@ def page(blocks: Sequence[Block]) -> str:
 
 
 def write_page(folder: Path, blocks: Sequence[Block], files: Mapping[str, str] | None = None) -> Path:
-    """Write `report.html` in a folder, every plot in it into `plots/`, and other files beside it.
+    """Write `report.html` in a folder, every plot in it into `plots/`, and further files.
 
     Returns:
         The page.
@@ -51,7 +51,7 @@ def _template() -> Template:
     from markupsafe import Markup, escape
 
     def in_one_line(value: object) -> object:
-        """Keep control characters out of all that is not markup."""
+        """Remove control characters from everything that is not markup."""
         return value if isinstance(value, Markup) else inert(str(value))
 
     def lines(text: str) -> Markup:

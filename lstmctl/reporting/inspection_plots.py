@@ -21,12 +21,12 @@ if TYPE_CHECKING:
 DrawLayer = Callable[["Axes", LayerMemory, str], None]
 
 HOW_GRADIENTS_ARE_READ = (
-    "How much of the loss at a time reaches the states k steps before it, in one run of each arm. A straight fall is a "
-    "constant factor a step: what is so far back is not learnt."
+    "Norm of the gradient of the loss at a time by the state k steps earlier, in one run of each arm. A straight "
+    "decline is a constant factor per step; dependencies beyond it are not learned."
 )
 HOW_RECALL_IS_READ = (
-    "How often each arm's run gives what it has to remember the highest probability, by the distance, beside what "
-    "needs no network."
+    "Share of answers to which each arm's run assigns the highest probability, by distance, next to rules that need "
+    "no network."
 )
 SMALLEST_DRAWN = 1e-30
 """Below it a gradient is nothing: the axis would be all of its fall."""
@@ -111,7 +111,7 @@ def courses_of(findings: GradientFindings, layer: int | None) -> list[GradientCo
 
 
 def pace_words(course: GradientCourse) -> str:
-    """How fast a gradient fades: `halves in 5.0 steps`."""
+    """Decay of a gradient in words: `halves in 5.0 steps`."""
     if course.half_life is not None:
         return f"halves in {course.half_life:.1f} steps"
     if course.doubling_time is not None:
@@ -163,7 +163,7 @@ def _draw_memory(findings: MemoryFindings, width: float, ink: str) -> Figure:
 
 
 def _constants(panel: Axes, layer: LayerMemory, ink: str) -> None:
-    """The share of units that keep what they hold no longer than so many steps."""
+    """The share of units whose time constant is at most this number of steps."""
     from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
     known = sorted(value for value in layer.time_constants if math.isfinite(value) and value > 0)

@@ -1,4 +1,4 @@
-"""What an inspection finds, as tables and sentences for a terminal, a page or a notebook."""
+"""Findings of an inspection as tables and sentences for a terminal, a page or a notebook."""
 
 from __future__ import annotations
 
@@ -129,7 +129,7 @@ def gradient_blocks(findings: Sequence[GradientFindings]) -> list[Block]:
 
 
 def recall_blocks(findings: Sequence[RecallFindings]) -> list[Block]:
-    """Return a table per run of what is right by distance, beside what needs no memory."""
+    """Return one table of accuracy by distance per run, next to rules that need no network."""
     return [_recall(one) for one in findings]
 
 
@@ -211,7 +211,7 @@ def _pace(half_life: float | None) -> str:
 
 
 def _distances(findings: Sequence[GradientFindings]) -> list[int]:
-    """Where to say how much is left: a few places within the shortest course."""
+    """Distances at which to show the remaining gradient: a few within the shortest curve."""
     shortest = min((one.steps for one in findings if one.courses), default=0)
     return sorted({k for k in (10, 50, shortest) if 0 < k <= shortest})
 

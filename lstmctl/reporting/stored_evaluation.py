@@ -1,4 +1,5 @@
-"""`evaluation.json` of a run: its figures beside its baselines', read leniently, as a report is wanted in any case."""
+"""`evaluation.json` of a run, with the metrics of the run and its baselines, read leniently, since a report is needed
+in any case."""
 
 from __future__ import annotations
 
@@ -20,7 +21,7 @@ LARGEST = 10**300
 
 @dataclass(frozen=True, slots=True)
 class StoredEvaluation:
-    """What the file says."""
+    """Return the contents of the file, or None."""
 
     evaluation: Evaluation
     examples: tuple[SeriesForecast, ...]
@@ -30,7 +31,7 @@ class StoredEvaluation:
 def read_evaluation(run: Path) -> StoredEvaluation | None:
     """The file of a run folder; None where it is missing, damaged, or of a newer format.
 
-    What inside it makes no sense is left out by itself.
+    Invalid entries are left out individually.
     """
     try:
         data = json.loads(read_plain(run / "evaluation.json"))
@@ -119,7 +120,7 @@ def _values(values: Any) -> tuple[float | None, ...]:
 
 
 def _metrics(values: object) -> Metrics:
-    """Figures that are numbers, NaN and Inf among them: they say that something went wrong."""
+    """Metrics that are numbers, including NaN and infinity, which show that something went wrong."""
     return {
         name: float(value)
         for name, value in _mapping(values).items()

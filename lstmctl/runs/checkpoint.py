@@ -45,7 +45,7 @@ class Snapshot:
 
     @property
     def best_weights(self) -> Mapping[str, Tensor]:
-        """What evaluation and generation use: the averages where there are any."""
+        """The weights for evaluation and generation: the averages if there are any."""
         return self.averaged if self.averaged is not None else self.weights
 
 

@@ -41,7 +41,7 @@ MOST_ATTEMPTS = 100
 
 @dataclass(frozen=True)
 class Weights:
-    """What evaluation and generation use of a checkpoint."""
+    """Weights of a checkpoint for evaluation and generation."""
 
     step: int
     tensors: Mapping[str, Tensor]
@@ -60,7 +60,7 @@ class Checkpoints:
         """The steps whose weights this object put into the files for people."""
 
     def pointers(self) -> dict[str, int]:
-        """The steps that `last`, `previous` and `best` name; empty when there is no checkpoint.
+        """The steps that `last`, `previous` and `best` name; empty without a checkpoint.
 
         Raises:
             RunError: the pointer file is damaged.
@@ -108,7 +108,7 @@ class Checkpoints:
         """The checkpoint that a pointer names, verified; a damaged `last` falls back to `previous`, with a warning.
 
         Raises:
-            RunError: none is sound; each is named with what is wrong.
+            RunError: all are damaged; the problem of each is listed.
         """
         step, snapshot, _ = self._first_sound(name, read_checkpoint)
         if name == "last":
@@ -119,16 +119,16 @@ class Checkpoints:
         """The weights for use of the checkpoint that a pointer names; no other file of it is needed.
 
         Raises:
-            RunError: those of no checkpoint are sound; each is named with what is wrong.
+            RunError: the weights of all checkpoints are damaged; the problem of each is listed.
         """
         step, tensors, problems = self._first_sound(name, lambda path: tensors_of(read_best_weights(path), path))
         return Weights(step, tensors, "; ".join(problems) or None)
 
     def starting_point(self) -> Snapshot | None:
-        """The checkpoint that a stopped run goes on from; None to begin from nothing, where there is none.
+        """The checkpoint that a stopped run continues from; None to start from the beginning, if there is none.
 
-        That is the newest sound one; or where the best one is damaged, the newest sound one before it, so that going on
-        makes it again.
+        It is the newest intact one; or if the best one is damaged, the newest intact one before it, so that training
+        recreates it.
 
         Raises:
             RunError: none is sound, or the best one is damaged and no earlier one is left.
@@ -139,7 +139,7 @@ class Checkpoints:
         pointers = self._pointers_or_none()
         lost = not {"last", "best"} <= set(pointers)
         best = _best_step(snapshot) if lost else pointers["best"]
-        if best > snapshot.step:  # going on makes it again
+        if best > snapshot.step:  # training recreates it
             return snapshot
         if (problem := self._problem_with(best, read_best_weights)) is None:
             if lost:
@@ -150,7 +150,7 @@ class Checkpoints:
         self._standing = None
         for step in sorted(self.steps_on_disk(), reverse=True):
             if step < best and self._problem_with(step, read_checkpoint) is None:
-                log.warning("%s; training goes on from step %d to make it again", problem, step)
+                log.warning("%s; training continues from step %d to recreate it", problem, step)
                 self._standing = step
                 return read_checkpoint(self.folder / f"step-{step}")
         raise RunError(
@@ -193,14 +193,17 @@ class Checkpoints:
         for name in EXPORTED:
             if name in pointers:
                 self._export(name, pointers[name])
-        if self._standing in (None, pointers.get("last")):  # else a run goes on from one that no pointer may name
+        if self._standing in (
+            None,
+            pointers.get("last"),
+        ):  # otherwise a run would continue from one that no pointer may name
             with disk_errors(self.folder):
                 self._prune(set(pointers.values()))
 
     def _export(self, name: str, step: int) -> None:
         try:
             content = read_best_weights(self.folder / f"step-{step}")
-        except RunError:  # whoever reads this checkpoint says so
+        except RunError:  # the reader of this checkpoint reports it
             return
         export(self.run, name, content)
         self._exported[name] = step
@@ -218,7 +221,7 @@ class Checkpoints:
         return None
 
     def _first_sound(self, name: str, read: Callable[[Path], Found]) -> tuple[int, Found, list[str]]:
-        """The step and content of the first sound candidate, and what is wrong with those before it.
+        """Return the step and content of the first intact candidate, and the problems of those before it.
 
         While a run trains, what a pointer named may be pruned before it is read. So what seems damaged counts only
         where the pointers are still the same afterwards.

@@ -1,7 +1,7 @@
 """`last.safetensors` and `best.safetensors`: copies of a checkpoint's weights for people and other programs.
 
-They are derived from the checkpoints and never read back, so they can be made again at any time. They are files of
-their own: whoever overwrites one destroys no checkpoint.
+They are derived from the checkpoints and never read back, so they can be recreated at any time. They are separate
+files, so that overwriting one destroys no checkpoint.
 """
 
 from __future__ import annotations

@@ -28,7 +28,7 @@ class LackingError(RunError, KeyError):
 
 
 class Facts(dict[str, Any]):
-    """What `run.json` says; a fact that it lacks is an error that names the file."""
+    """The contents of `run.json`; a missing fact raises an error that names the file."""
 
     def __init__(self, facts: Mapping[str, Any], path: Path) -> None:
         super().__init__(facts)
@@ -39,7 +39,7 @@ class Facts(dict[str, Any]):
 
 
 def checked_facts(facts: Mapping[str, Any], path: Path) -> Facts:
-    """Return the facts, each of its own type or null.
+    """Return the facts, each of the expected type or null.
 
     Raises:
         RunError: one is of another type.

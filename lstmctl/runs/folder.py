@@ -30,7 +30,7 @@ FINAL = ("finished", "diverged")
 
 
 def runs_root() -> Path:
-    """Where runs are kept: `LSTMCTL_RUNS`, or `runs` in the current folder."""
+    """The folder of runs: `LSTMCTL_RUNS`, or `runs` in the current folder."""
     return Path(os.environ.get("LSTMCTL_RUNS") or "runs")
 
 
@@ -102,7 +102,7 @@ class RunFolder:
 
     @property
     def has_begun(self) -> bool:
-        """Whether everything that training starts from is written: `run.json` comes last, in earlier versions
+        """True if everything that training starts from has been written: `run.json` comes last; in earlier versions,
         `encoding.json` did."""
         return (self.path / "run.json").is_file() and (self.path / "encoding.json").is_file()
 
@@ -125,7 +125,7 @@ class RunFolder:
         return any(leftovers(folder) for folder in (self.path, *(self.path / name for name in FOLDERS)))
 
     def is_held(self) -> bool:
-        """Whether a process holds the lock now."""
+        """True if a process holds the lock now."""
         return is_locked(self.path)
 
 
@@ -157,7 +157,7 @@ def _is_readable_run(path: Path) -> bool:
 
 
 def next_order(root: Path) -> int:
-    """A number above that of every run below `root`: the order of runs, whatever the clock says."""
+    """Return a number above that of every run below `root`: the order of runs, independent of the clock."""
     return max((_order(folder)[0] for folder in list_runs(root)), default=0) + 1
 
 
@@ -167,7 +167,7 @@ def find_run(name: str | None, root: Path, tasks: Sequence[Collection[str]] = ()
     A run that diverged is found by its name alone, and so is one that has not got beyond its first weights.
 
     Args:
-        name: `latest` for the newest of all; None for the newest that can do what is asked.
+        name: `latest` for the newest of all; None for the newest with the requested ability.
         root: where runs are looked for.
         tasks: that can, in groups: the newest run of the first group that has any is meant. Without groups all can.
 
@@ -192,9 +192,9 @@ def find_run(name: str | None, root: Path, tasks: Sequence[Collection[str]] = ()
 
 
 def find_to_resume(name: str, root: Path) -> RunFolder:
-    """The run to go on with: a folder, a name under `root`, or for `latest` the newest that is not finished.
+    """Return the run to resume: a folder, a name under `root`, or for `latest` the newest that is not finished.
 
-    Where all are finished, `latest` is the newest of these, and where all diverged, the newest of all.
+    If all are finished, `latest` is the newest of these; if all diverged, the newest of all.
 
     Raises:
         RunError: there is none; near-miss names are suggested.
@@ -224,7 +224,7 @@ def _newest(folders: Sequence[RunFolder], root: Path) -> RunFolder:
 
 
 def _has_learned(folder: RunFolder) -> bool:
-    """Whether a run has a saved model, and more than the weights it began with."""
+    """Return True if a run has a saved model that was trained."""
     status = _info_or_nothing(folder).get("status")
     if status in ("finished", "interrupted"):
         return (folder.path / "last.safetensors").is_file() or bool(folder.checkpoints.steps_on_disk())

@@ -1,4 +1,4 @@
-"""Append-only logs of a run, cut back to where a checkpoint knows them when the run goes on."""
+"""Append-only logs of a run, truncated to the length recorded in a checkpoint when the run is resumed."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class Log:
     """A file that grows by whole lines; `offset` is where the next one starts."""
 
     def __init__(self, path: Path, offset: int = 0) -> None:
-        """Open for appending at `offset` bytes, dropping what stands after it.
+        """Open for appending at `offset` bytes, dropping everything after it.
 
         Raises:
             RunError: the file is shorter than `offset`, or it is a link or no plain file.
@@ -47,7 +47,7 @@ class Log:
         self.offset += len(content)
 
     def append_json(self, data: Mapping[str, Any]) -> None:
-        """`append` for one JSON object on a line of its own."""
+        """`append` for one JSON object on a separate line."""
         self.append(json.dumps(data, ensure_ascii=False) + "\n")
 
     def sync(self) -> None:

@@ -15,7 +15,7 @@ from lstmctl.storage import disk_errors, is_leftover, remove_leftovers
 
 LOCKS = {LOCK, MARKER, HOLDER}
 INPUTS = {"config.yaml", "encoding.json"}
-"""What a run is made from; besides them, the source of a user's own cell."""
+"""The inputs of a run, apart from the source of a user's own cell."""
 ATTEMPTS = 100
 
 

@@ -174,7 +174,7 @@ def test_changed_data_is_refused_unless_allowed(small_config: Path, text_file: P
 def test_only_display_and_save_settings_may_change_on_resume(small_config: Path, train: Train) -> None:
     run = interrupt(small_config, "lstm", signal.SIGINT, after=10)
     result = train("--resume", str(run), "training.learning_rate=0.1", expect=2)
-    assert "training.learning_rate=0.1  cannot change when a run goes on" in result
+    assert "training.learning_rate=0.1  cannot change when a run is resumed" in result
     train("--resume", str(run), "training.save_every=5")
 
 

@@ -173,7 +173,7 @@ def test_a_changed_config_is_refused_by_its_key(small_config: Path, lstmctl: Com
         result = lstmctl("train", "--resume", "latest", "--quiet")
         assert result.code == 4, name
         assert message in result.err
-        assert f"go on with the new ones: lstmctl train --resume {run} --allow-config-change" in result.err
+        assert f"continue with the new ones: lstmctl train --resume {run} --allow-config-change" in result.err
         assert {path: path.read_bytes() for path in files} == files
         (run / name).write_text(text)
     result = lstmctl("train", "--resume", "latest", "training.save_every=11", "--quiet")

@@ -118,7 +118,7 @@ def test_data_that_changed_is_not_scored_as_if_it_had_not(small_config: Path, te
     text_file.write_text(text_file.read_text() + "Ann.\n")
     error = refused(DataError, run.evaluate)
     assert str(error).startswith(f"{text_file} has changed since {run.name} was trained: SHA-256 ")
-    assert error.hint == (f"put the old data back, or score the data as it is: lstmctl evaluate {run.path} {text_file}")
+    assert error.hint == (f"put the old data back, or score the changed data: lstmctl evaluate {run.path} {text_file}")
 
 
 def test_text_with_symbols_it_never_saw_cannot_be_scored(run: Run, tmp_path: Path) -> None:

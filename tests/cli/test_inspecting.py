@@ -81,7 +81,7 @@ def test_a_forecaster_is_looked_into_by_its_segments(lstmctl: Command, series_co
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
-        (["gates", "--layer", "9"], 2, "there is no layer 9; the network has 2"),
+        (["gates", "--layer", "9"], 2, "layer 9 does not exist; the network has 2"),
         (["gates", "--units", "a"], 2, "--units must be whole numbers separated by commas, such as 3,17,40, not `a`"),
         (["gradients", "--layer", "9"], 2, "not every run has a layer 9"),
         (["memory", "--plot", "a.pdf"], 2, "a.pdf has an unsupported file extension for a plot; use .png or .svg"),

@@ -106,7 +106,7 @@ def test_the_confusion_matrix_is_drawn(runs: Path) -> None:
     assert (run / "plots/confusion.png").stat().st_size > 5_000
     page = (run / "report.html").read_text(encoding="utf-8")
     assert "By label" in page
-    assert "How often each true label (row) was told as each label (column)." in page
+    assert "Confusion matrix (rows: true labels, columns: predicted)." in page
 
 
 def test_showing_labelled_data(lstmctl: Command, runs: Path) -> None:

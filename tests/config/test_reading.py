@@ -43,7 +43,7 @@ def test_marks_of_editors_are_accepted(content: bytes) -> None:
         ("model:\n\thidden: 3\n", "my.yaml:2:1  a tab; indent with spaces"),
         ("a: 1\nmodel: [1, 2\n", "my.yaml:2:8  `[` is never closed; add `]`"),
         ("model: {hidden: 3\n", "my.yaml:1:8  `{` is never closed; add `}`"),
-        ("model: {a: 1\nb: 2\n", "my.yaml:2:2  expected `,` or `}` to go on with the `{` of line 1, column 8"),
+        ("model: {a: 1\nb: 2\n", "my.yaml:2:2  expected `,` or `}` to continue the `{` of line 1, column 8"),
         ('a: "text\n', "my.yaml:1:4  a quotation mark is never closed"),
         ("a: b: c\n", "my.yaml:1:5  `:` is not allowed here; indent the key like its neighbours, or quote the text"),
         ("a:\n  b: 1\n c: 2\n", "my.yaml:3:2  unexpected indentation; indent the keys of a section alike"),

@@ -123,7 +123,7 @@ def test_the_page_says_what_was_shown_and_from_what(make_comparison: MakeCompari
         "lstm 1.585 [1.559, 1.611] 95 % interval 1.584 seed 0 1.596 seed 1 1.575 seed 2 86,591 (+0.0 %) parameters",
         "4.174 uniform (chance) 1.947 n-gram",
         "lstm minus gru +0.013 [-0.008, +0.034] 0.182 paired",
-        "it says nothing of other corpora",
+        "it says nothing about other corpora",
         "To level: training time until the mean validation curve is at 1.693 nats per character, which is where",
         "rates compare code as much as cells.",
         "gru hidden=132 1,024 31k/s 33.8 s 6.1 s 512 MB stepwise",
@@ -262,8 +262,8 @@ def test_a_comparison_of_forecasts_speaks_of_series(make_forecast_comparison: Ma
     for part in (
         "MSE, scaled, on the test part, lower is better · seeds 0, 1, 2 · training on 1,048,576 windows",
         "to compare with, without a network 1.750 last value 1.735 seasonal naive 1.742 drift 1.600 ridge",
-        "on these series and with these settings; it says nothing of other series",
-        "On the way only the windows that choose the weights are scored",
+        "on these series and with these settings; it says nothing about other series",
+        "During training, only the windows that select the weights are scored",
         "Forecasts after the last row rnn ▁▂▃▄▅▆▇█",
         "series 1 channels 2: HUFL, OT step 1 hour season 24 rows",
         "run status windows seen",
@@ -283,8 +283,8 @@ def test_arms_that_write_nothing_have_no_place_for_it(make_comparison: MakeCompa
     page = outline(dataclasses.replace(comparison, arms=silent))
     for word in ("empty page", "corpus", "corpora", "lanes"):
         assert word not in page.text
-    assert "it says nothing of other sequences" in page.text
-    assert "of the validation part are scored, so these figures can differ" in page.text
+    assert "it says nothing about other sequences" in page.text
+    assert "of the validation part are scored, so these values may differ" in page.text
 
 
 def test_a_comparison_of_text_does_not_speak_of_series(make_comparison: MakeComparison) -> None:

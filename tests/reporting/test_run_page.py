@@ -154,7 +154,7 @@ def test_an_interrupted_run_shows_the_best_evaluation_on_the_way(make_run: MakeR
     text = outline(run).text
     assert "interrupted 98 of 100 steps" in text
     assert "validation on the way, best (step 75) 1.250 nats per character" in text
-    assert "Samples as training went on" not in text
+    assert "Samples during training" not in text
     assert "Scored with" not in text
 
 
@@ -321,8 +321,8 @@ def test_a_forecasting_run_shows_example_windows_and_errors_by_step(make_forecas
     page = outline(make_forecast_run())
     labels = [attributes["aria-label"] or "" for tag, attributes in page.elements if "aria-label" in attributes]
     assert [label.split(":")[0] for label in labels] == [
-        "How 2 series go on. HUFL",
-        "How 2 series go on. HUFL",
+        "Forecasts of 2 series. HUFL",
+        "Forecasts of 2 series. HUFL",
         "MSE, scaled by step of the horizon",
         "MSE, scaled by step of the horizon",
         "Curves over the windows seen. Training loss from 0.500 to 0.410. Best validation",

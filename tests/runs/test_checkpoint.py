@@ -467,7 +467,7 @@ def test_a_damaged_best_checkpoint_is_made_again_from_an_earlier_one(
     found = Checkpoints(checkpoints.run).starting_point()
     assert found is not None
     assert_same(found, snapshot_of(0))
-    assert "training goes on from step 0 to make it again" in caplog.text
+    assert "training continues from step 0 to recreate it" in caplog.text
 
 
 def test_lost_pointers_are_told_from_the_checkpoints(checkpoints: Checkpoints) -> None:
