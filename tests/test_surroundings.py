@@ -91,7 +91,7 @@ def test_without_a_home_there_is_no_cache_and_all_else_works(monkeypatch: pytest
     code, _, err = lstmctl("data", "download", "ETTh1")
     assert (code, err) == (
         6,
-        "error: there is no home folder to keep downloads in\nhint: name one: LSTMCTL_CACHE=FOLDER\n",
+        "error: no home folder for downloads\nhint: set one: LSTMCTL_CACHE=FOLDER\n",
     )
 
 

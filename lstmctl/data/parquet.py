@@ -113,7 +113,7 @@ class ParquetSheet:
         return self._numbers.decimal if has_texts and self._numbers.is_sure else None
 
     def form(self, column: int) -> ColumnForm:
-        """What a column holds: for texts, by the first rows."""
+        """Content of a column; for texts, judged by the first rows."""
         kind = self._kinds[column]
         if column in self._forms:
             return self._forms[column]
@@ -126,7 +126,7 @@ class ParquetSheet:
         return ColumnForm("whole" if kind.is_integer() else "number" if kind.is_numeric() else "text")
 
     def kind(self, column: int) -> str:
-        """What a column holds: whole, number, date, text, or empty."""
+        """Content of a column: whole, number, date, text, or empty."""
         return self.form(column).kind
 
     def texts(self, column: int) -> pl.Series:
@@ -170,7 +170,7 @@ class ParquetSheet:
         return values
 
     def place(self, row: int) -> str:
-        """Where a row is, for messages."""
+        """Position of a row, for messages."""
         return f"{self.path}: row {self.lines[row]}"
 
     def fingerprint(self) -> dict[str, object]:

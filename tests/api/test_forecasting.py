@@ -336,7 +336,7 @@ def test_a_calibration_that_is_gone_or_no_number_is_told(run: Run) -> None:
     kept["offsets"][0][0][0] = None
     path.write_text(json.dumps(kept))
     error = refused(RunError, load_run(run.name).forecast)
-    assert str(error) == "calibration.json is damaged: it holds offsets that are no finite numbers"
+    assert str(error) == "calibration.json is damaged: it contains offsets that are not finite numbers"
     path.unlink()
     error = refused(RunError, load_run(run.name).forecast)
     assert "calibration.json is missing" in str(error)
@@ -344,7 +344,7 @@ def test_a_calibration_that_is_gone_or_no_number_is_told(run: Run) -> None:
 
 def test_a_file_with_learnt_rows_is_told(run: Run, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     run.evaluate(file=write_waves(tmp_path / "newer.csv", 500))
-    assert "Rows up to 2020-01-17 15:00:00 are of the table the run was trained on" in caplog.text
+    assert "Rows up to 2020-01-17 15:00:00 are in the run's training table" in caplog.text
 
 
 def test_notes_say_what_the_rows_have_seen(run: Run) -> None:

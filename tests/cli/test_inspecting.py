@@ -127,7 +127,7 @@ def test_runs_of_every_shape_are_looked_into(shape: str, lstmctl: Command, train
         told = lstmctl("inspect", what, name, "--plot", "a.svg")
         assert (told.code, told.err) == (0, "a.svg\n")
         assert ("direction" in told.out.splitlines()[1].split()) == (directions == BOTH)
-        assert ("the encoder, as it reads the source" in told.out) == shape.startswith("dates")
+        assert ("The encoder is shown" in told.out) == shape.startswith("dates")
         drawn = Path("a.svg").read_bytes()
         found = json.loads(lstmctl("inspect", what, name, "--json").out)
         rows = {"gates": "panels", "memory": "layers", "gradients": "courses"}
@@ -162,7 +162,7 @@ def test_a_text_of_every_shape(lstmctl: Command, trained: Trained) -> None:
     ("name", "arguments", "message"),
     [
         ("places", ["--text", "bana"], "predicts the symbols of a text from its label: give it by --label"),
-        ("places", ["--text", "bana", "--label", "peru"], "there is no label `peru`"),
+        ("places", ["--text", "bana", "--label", "peru"], "label `peru` does not exist"),
         ("places", ["--text", "♥", "--label", "spain"], "the text holds '♥' (U+2665) at position 0"),
         ("places", ["--text", "", "--label", "spain"], "the text is empty"),
         ("places", ["--label", "spain"], "a label needs a text"),

@@ -61,7 +61,7 @@ def test_the_newest_run_for_labels_is_found(lstmctl: Command, run: str, small_co
 @pytest.mark.parametrize(
     ("arguments", "message", "hint"),
     [
-        (["--label", "peru"], "there is no label `peru`", f"its labels are {KNOWN}"),
+        (["--label", "peru"], "label `peru` does not exist", f"its labels are {KNOWN}"),
         (
             [],
             "the run writes a text for a label, and none is given",
