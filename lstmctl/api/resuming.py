@@ -111,7 +111,7 @@ def _found(name: str | Path, trust: bool) -> tuple[str, bool]:
     run = load_run(find_to_resume(str(name), runs_root()).path, trust=trust)
     finished = run.status == "finished"
     if finished and (problem := _problem_with(run)) is not None:
-        log.warning("%s is finished, but %s; made again from the last sound checkpoint", run.name, problem)
+        log.warning("%s is finished, but %s; recreated from the last intact checkpoint", run.name, problem)
         finished = False
     if finished:
         _mend(run.folder)

@@ -202,7 +202,7 @@ class ParquetSheet:
 
     def _unreadable(self, error: BaseException) -> DataError:
         first = str(error).split("\n", 1)[0]
-        return DataError(f"{self.path} is no Parquet file that can be read: {first}")
+        return DataError(f"{self.path} cannot be read as a Parquet file: {first}")
 
 
 def _is_text(kind: pl.DataType) -> bool:

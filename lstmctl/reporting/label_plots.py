@@ -55,7 +55,7 @@ def _draw_confusion(evaluation: Evaluation, width: float, ink: str) -> Figure:
         rotation_mode="anchor" if steep else "default",
     )
     panel.set_yticks(range(len(order)), names, fontsize=SMALL)
-    panel.set_xlabel("told", color=ink)
+    panel.set_xlabel("predicted", color=ink)
     panel.set_ylabel("true", color=ink)
     panel.tick_params(length=0)
     for edge in panel.spines.values():

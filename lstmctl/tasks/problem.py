@@ -26,9 +26,7 @@ from lstmctl.tasks.author import Author
 from lstmctl.tasks.inspection_input import InspectionInput
 
 NOTHING_TOLD = "this run does not predict labels, numbers, texts or next symbols of sequences"
-USED_BY = (
-    "a forecaster is used by `lstmctl forecast`, one that generates text from labels by `lstmctl generate --label`"
-)
+USED_BY = "use a forecaster with `lstmctl forecast`, and a run that generates text from labels with `lstmctl generate`"
 
 SETTING = re.compile(r"\b(?:data|task|model|training)\.\w+=")
 

@@ -98,7 +98,8 @@ def refused(content: str | bytes, name: str = "a.csv", **layout: Any) -> DataErr
         ),
         (
             "date,a\n" + "".join(f"2020-01-01 00:{minute:02}:00,1\n" for minute in (0, 10, 20, 27, 37)),
-            "line 5: 2020-01-01 00:27:00 is not a whole number of steps of 10 minutes after 2020-01-01 00:00:00 (line 2)",
+            "line 5: 2020-01-01 00:27:00 is not a whole number of steps of 10 minutes after 2020-01-01 00:00:00 "
+            "(line 2)",
             'data.step="1 row" takes the rows as they come',
         ),
         (
@@ -254,7 +255,7 @@ def test_bytes_that_are_no_text_are_located() -> None:
     assert "line 2, byte offset 7: 0xff is not UTF-8" in str(refused(b"date,a\n\xff020-01-01,1\n"))
     assert "holds zero bytes" in str(refused(b"date,a\n2020-01-01,1\0\n"))
     assert "is no Parquet file, whatever its name says" in str(refused(b"date,a\n", name="a.parquet"))
-    assert "is no Parquet file that can be read" in str(refused(b"PAR1 and nothing", name="a.parquet"))
+    assert "cannot be read as a Parquet file" in str(refused(b"PAR1 and nothing", name="a.parquet"))
 
 
 def test_parquet_columns_of_texts_or_mixed_clocks_are_refused() -> None:
