@@ -1,7 +1,7 @@
 """MkDocs hooks: the pages of the site that are not files in `docs`.
 
-README.md and its neighbours are shown as they are, with their links adapted. The reference of commands comes from the
-command line itself, and that of config keys from the schema, so neither can be out of date.
+README.md and similar files are included unchanged, except for their links. The reference of commands is generated from
+the command line itself, and that of config keys from the schema, so neither can be out of date.
 """
 
 from __future__ import annotations

@@ -90,7 +90,7 @@ COLUMNS, ROWS = 110, 24
 FRAMES = 14
 """Pictures of the screen per command."""
 SECONDS, LAST_SECONDS = 0.5, 6.0
-"""How long one of them is shown, and the last."""
+"""Duration of a frame, and of the last one."""
 BACKGROUND, FOREGROUND, DIM = "#0d1117", "#e6edf3", "#8b949e"
 COLOURS = ("#484f58", "#ff7b72", "#3fb950", "#d29922", "#58a6ff", "#bc8cff", "#39c5cf", "#b1bac4")
 """The eight colours of a terminal."""
@@ -106,7 +106,7 @@ class Style:
 
 
 class Screen:
-    """A terminal with as many rows as are needed, which understands what rich writes."""
+    """A terminal with unlimited rows that supports rich's output."""
 
     PART = re.compile(r"\x1b\[([0-9;?]*)([A-Za-z])|(.)", re.DOTALL)
 
