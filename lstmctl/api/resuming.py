@@ -1,4 +1,4 @@
-"""Going on with a run exactly where it stopped, and making again what a finished one lacks."""
+"""Resume a run exactly where it stopped, and recreate files that a finished one lacks."""
 
 from __future__ import annotations
 
@@ -46,13 +46,13 @@ def resume(
     allow_config_change: bool = False,
     observe: Observer = lambda event: None,
 ) -> Run:
-    """Go on with a stopped run as if it had never stopped.
+    """Resume a stopped run as if it had never stopped.
 
     Args:
         name: a folder, a name under the runs folder, or `latest`, the newest that is not finished.
-        overrides: only what moves no weight: `training.save_every`, `training.sample_every`, where the same data now
-            lies (`data.text`, `data.series`, `data.table`, `data.pairs`), and where to compute (`device`; on another
-            one not to the same bits).
+        overrides: only settings that do not affect the weights: `training.save_every`, `training.sample_every`, the
+            location of the same data (`data.text`, `data.series`, `data.table`, `data.pairs`), and `device` (another
+            one gives different bits).
         trust: allow the run to name code to import.
         allow_data_change: continue although the data has changed; the result is then not that of a single run.
         allow_config_change: continue although the config has changed, and accept any override.
@@ -64,8 +64,8 @@ def resume(
     Raises:
         RunError: the run does not exist, another process holds it, its checkpoints are damaged, or its data or config
             has changed.
-        ConfigError: an override would move a weight.
-        SystemExit: in every process but the first.
+        ConfigError: an override would affect the weights.
+        SystemExit: in every process except the first.
     """
     with joined() as processes:
         if not allow_config_change:
@@ -134,7 +134,8 @@ def _problem_with(run: Run) -> str | None:
 
 
 def _mend(folder: RunFolder) -> None:
-    """Make again what a kill at the end of a run left out: its report, its weights for people; and drop leftovers."""
+    """Recreate files that a kill at the end of a run prevented: its report and exported weights; and delete
+    leftovers."""
     if has_report(folder.path, "finished") and folder.checkpoints.is_tidy() and not folder.has_leftovers():
         return
     with folder.locked():

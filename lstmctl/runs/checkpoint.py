@@ -131,7 +131,7 @@ def read_manifest(path: Path) -> dict[str, dict[str, Any]]:
         ):
             raise RunError(f"{manifest_path} is damaged: no size and SHA-256 for {name}")
     if raw != _canonical({"format": manifest["format"], "files": files}):
-        raise RunError(f"{manifest_path} is damaged: it is not as it was written")
+        raise RunError(f"{manifest_path} is damaged: its contents have changed")
     return files
 
 
@@ -146,13 +146,13 @@ def _verified(path: Path, entry: Mapping[str, Any]) -> bytes:
 
 
 def _plain_bytes(path: Path, size: int | None = None) -> bytes:
-    """The bytes of a file that is of the stated size, else small.
+    """Return the bytes of a file of the stated size, or of a small one if no size is stated.
 
     A link leads out of the run folder and a pipe may never end, so neither is followed.
     """
     status = path.lstat()
     if not stat.S_ISREG(status.st_mode):
-        raise RunError(f"{path} is a link or no file; a checkpoint holds plain files only")
+        raise RunError(f"{path} is a link or not a file; a checkpoint contains only plain files")
     if size is not None and status.st_size != size:
         raise RunError(f"{path} is damaged: {status.st_size:,} bytes, expected {size:,}")
     if size is None and status.st_size > LARGEST_MANIFEST:
@@ -162,7 +162,7 @@ def _plain_bytes(path: Path, size: int | None = None) -> bytes:
 
 
 def contents_of(snapshot: Snapshot) -> dict[str, bytes]:
-    """The files of a checkpoint by their names, the manifest last."""
+    """The files of a checkpoint by name, the manifest last."""
     from safetensors.torch import save
 
     contents = {"weights.safetensors": save(dict(snapshot.weights), {"format": "pt"})}
@@ -186,10 +186,10 @@ def _canonical(manifest: Mapping[str, Any]) -> bytes:
 
 
 def tensors_of(content: bytes, path: Path) -> dict[str, Tensor]:
-    """The tensors in the bytes of a safetensors file.
+    """Parse the tensors in the bytes of a safetensors file.
 
     Raises:
-        RunError: they are damaged; `path` is named.
+        RunError: they are damaged; the message names `path`.
     """
     from safetensors import SafetensorError
     from safetensors.torch import load

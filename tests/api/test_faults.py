@@ -414,7 +414,7 @@ def test_divergence_on_the_command_line_is_5(small_config: Path, lstmctl: Comman
 def test_too_little_memory_is_6(small_config: Path, hidden: int, spare: int) -> None:
     result = limited("memory", spare, str(small_config), f"model.hidden={hidden}")
     assert result.returncode == 6, result.stderr
-    assert result.stderr.startswith("error: the memory is not enough: ")
+    assert result.stderr.startswith("error: out of memory: ")
     assert "Traceback" not in result.stderr
     assert not Path("runs").exists()
 

@@ -255,8 +255,8 @@ def test_a_diverged_run_is_taken_by_its_name_alone_and_with_a_warning(
     shutil.rmtree(good.path)
     result = lstmctl("generate")
     assert result.code == 4
-    assert "has learned anything: the newest, small-lstm-002, diverged" in result.err
-    assert "hint: name it to use its weights all the same" in result.err
+    assert "is usable: the newest, small-lstm-002, diverged" in result.err
+    assert "hint: name it to use its weights anyway" in result.err
     assert "diverged" in lstmctl("runs", "show").out
 
 

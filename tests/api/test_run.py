@@ -320,9 +320,7 @@ def test_runs_that_are_none_are_refused(run: Run, tmp_path: Path) -> None:
     assert error.hint == "did you mean small-lstm-001?"
     Path("plain").mkdir()
     error = refused(RunError, load_run, "plain")
-    assert (
-        str(error) == "plain is a folder without run.json: not a run of lstmctl, or one that was killed before it began"
-    )
+    assert str(error) == "plain is a folder without run.json: it is not a run of lstmctl, or was killed before it began"
     shutil.rmtree("runs")
     error = refused(RunError, load_run)
     assert (str(error), error.hint) == ("no run with a saved model under runs", "train one first: lstmctl train")

@@ -138,7 +138,7 @@ def test_what_one_process_fails_by_ends_both_and_is_told_once(small_config: Path
     Path("faulty.py").write_text(FAULTY, encoding="utf-8")
     codes, said = side_by_side(str(small_config), "model.cell=faulty:Faulty", "--trust", "training.budget=2M steps")
     assert all(codes)
-    assert re.findall(r"^error: .*", said, re.MULTILINE) == ["error: the memory is not enough: no more"], said
+    assert re.findall(r"^error: .*", said, re.MULTILINE) == ["error: out of memory: no more"], said
     (run,) = Path("runs").iterdir()
     assert json.loads((run / "run.json").read_text())["status"] == "failed"
 

@@ -128,7 +128,7 @@ def test_a_published_step_never_changes(checkpoints: Checkpoints) -> None:
 
 
 def test_no_checkpoint_is_an_error_that_says_so(checkpoints: Checkpoints) -> None:
-    with pytest.raises(RunError, match="checkpoints holds no checkpoint"):
+    with pytest.raises(RunError, match="checkpoints contains no checkpoint"):
         checkpoints.read()
 
 

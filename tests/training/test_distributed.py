@@ -149,7 +149,7 @@ def test_a_run_goes_on_in_another_number_of_processes(
 
 
 def test_lanes_that_cannot_be_shared_out_are_refused(folder: Path) -> None:
-    with pytest.raises(ConfigError, match=r"12 cannot be shared out evenly among 5 processes$") as refused:
+    with pytest.raises(ConfigError, match=r"12 cannot be divided evenly among 5 processes$") as refused:
         together.built(folder, "lanes", Processes(0, 5))
     assert refused.value.hint == "training.batch=10 or 15 can"
     with pytest.raises(ConfigError, match=r"among 2 processes × training\.accumulate 4$"):
