@@ -207,7 +207,7 @@ def _starting_point(folder: RunFolder, processes: Processes) -> Snapshot | None:
 
 
 def _write_again(folder: RunFolder, assembled: Assembled, *, config: bool) -> None:
-    """Write what the run is built from where it is not what it should be; the config where overrides changed it."""
+    """Rewrite the run's inputs if they differ from what they should be, and the config if overrides changed it."""
     if config:
         replace_file(folder.path / "config.yaml", dump(portable(assembled.settings, assembled.corpus)).encode())
     encoding = assembled.corpus.encoding.to_json()
@@ -216,7 +216,7 @@ def _write_again(folder: RunFolder, assembled: Assembled, *, config: bool) -> No
     except RunError:
         same = False
     if not same:
-        log.warning("%s is not the encoding of the data; written again", folder.path / "encoding.json")
+        log.warning("%s does not match the data; rewritten", folder.path / "encoding.json")
         replace_json(folder.path / "encoding.json", encoding)
 
 

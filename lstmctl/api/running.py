@@ -1,4 +1,4 @@
-"""A run from where its state is to its end: trained, scored, reported."""
+"""Bring a run from its current state to its end: trained, scored, reported."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def run_to_end(folder: RunFolder, assembled: Assembled, snapshot: Snapshot | Non
         parts = [part for part in ("validation", "test") if part in corpus.parts]
         scores = {part: run.score(corpus, part, concluding.scoring(part)) for part in parts}
         metrics = {"validation": None, "test": None, **{part: dict(score.metrics) for part, score in scores.items()}}
-        if "arm" not in run.info:  # a comparison counts the baselines once for all its runs
+        if "arm" not in run.info:  # a comparison computes the baselines once for all its runs
             concluding("computing baselines")
             replace_json(folder.path / EVALUATION, _evaluated(run, corpus, scores))
         facts["ended"] = now()
@@ -83,7 +83,7 @@ def run_to_end(folder: RunFolder, assembled: Assembled, snapshot: Snapshot | Non
 
 
 class _Concluding:
-    """Tells an observer what is done once training has ended."""
+    """Reports to an observer what is done after training has ended."""
 
     def __init__(self, observe: Observer) -> None:
         self.observe = observe
@@ -108,7 +108,7 @@ class _Concluding:
 
 
 def _forget_ending(folder: RunFolder) -> None:
-    """Take back what an earlier ending left: its problem, its signal, and intervals that are of other weights."""
+    """Remove the traces of an earlier end: its problem, its signal, and intervals for other weights."""
     left = [key for key in ("problem", "signal", "calibrated") if folder.info().get(key) is not None]
     if left:
         folder.update(**dict.fromkeys(left))
@@ -117,7 +117,7 @@ def _forget_ending(folder: RunFolder) -> None:
 
 
 def _end(folder: RunFolder, **facts: Any) -> None:
-    """Write the report, then the facts that it states."""
+    """Write the report, then the facts in it."""
     write_report(folder.path, facts)
     folder.update(**facts)
 
@@ -142,12 +142,12 @@ def _evaluated(run: Run, corpus: Corpus, scores: Mapping[str, Score]) -> dict[st
 
 
 def _larger(one: int | None, other: int | None) -> int | None:
-    """The larger of two numbers that may be unknown."""
+    """Return the larger of two numbers that may be unknown."""
     return max((number for number in (one, other) if number is not None), default=None)
 
 
 def write_inputs(folder: RunFolder, assembled: Assembled) -> None:
-    """Write what a run is built from again: the source of a user's cell, the config, the encoding."""
+    """Rewrite the inputs of a run: the source of a user's cell, the config, the encoding."""
     if source := registry.source_file(assembled.settings.model.cell):
         replace_file(folder.path / source.name, source.read_bytes())
     replace_file(folder.path / "config.yaml", dump(portable(assembled.settings, assembled.corpus)).encode())

@@ -1,4 +1,4 @@
-"""The parts of a run on the disk: its settings, task, network and data, each read when it is first needed."""
+"""The parts of a run on disk: its settings, task, network and data, each read on first use."""
 
 from __future__ import annotations
 
@@ -45,13 +45,14 @@ class Trained:
             for override in overrides:
                 if override.partition("=")[0] != source:
                     raise UsageError(
-                        f"{override}: {self.name} is trained; only where its data now is can be said: {source}=PATH"
+                        f"{override}: {self.name} is already trained; only the location of its data can be set: "
+                        f"{source}=PATH"
                     )
             self.settings = derive(self.settings, overrides)
         self.step: int | None = None
-        """The training step of the weights in use; None while no weights are."""
+        """The training step of the weights in use; None if no weights are in use."""
         self.fallback: str | None = None
-        """Why these are not the weights that the run is judged by; None where they are."""
+        """The reason if these are not the weights that the run's scores refer to, otherwise None."""
 
     @property
     def path(self) -> Path:
@@ -91,7 +92,7 @@ class Trained:
         """The network with the run's weights.
 
         Raises:
-            RunError: no checkpoint is sound, or the cell's source changed since.
+            RunError: no checkpoint is intact, or the cell's source has changed.
         """
         model = build_model(self.settings, self.task, self.cell, "float32")
         weights = self.folder.checkpoints.read_weights(self.info.get("headline", "last"))
@@ -105,7 +106,7 @@ class Trained:
 
     @property
     def parameters(self) -> int:
-        """All trainable numbers of the model."""
+        """Number of trainable parameters of the model."""
         return count_parameters(self.model)
 
     @cached_property
@@ -113,11 +114,11 @@ class Trained:
         """The class of the run's cell.
 
         Raises:
-            RunError: its source is not the one the run was trained with.
+            RunError: its source differs from the one that the run was trained with.
         """
         name, recorded = self.settings.model.cell, self.info.get("cell_source")
         kept = self.path / f"{name.partition(':')[0]}.py"
-        changed = RunError(f"the source of {name} is not the one {self.name} was trained with")
+        changed = RunError(f"the source of {name} has changed since {self.name} was trained")
         # The saved source is checked before any of it runs.
         if recorded is not None and kept.is_file() and sha256(kept.read_bytes()).hexdigest() != recorded:
             raise changed
@@ -127,10 +128,10 @@ class Trained:
         return cell
 
     def corpus(self) -> Corpus:
-        """The run's own data.
+        """Open the run's own data.
 
         Raises:
-            DataError: it is missing or has changed.
+            DataError: the data is missing or has changed.
         """
         corpus = open_data(self.settings, self.path)
         known = self.info.get("data", {}).get("sha256")
@@ -148,10 +149,11 @@ class Trained:
     def score(
         self, corpus: Corpus, part: str, heard: Callable[[int, int], None] = lambda targets, in_all: None
     ) -> Score:
-        """Score the run alone.
+        """Score the run only, without baselines.
 
         Args:
-            corpus, part: the data to score.
+            corpus: the data to score.
+            part: the part of it.
             heard: called after each batch with the number of targets scored so far and the number in the whole part.
 
         Raises:

@@ -31,7 +31,7 @@ def trained_as(assembled: Assembled) -> dict[str, Any]:
 
 
 def record_of(settings: Settings, steps: int) -> dict[str, Any]:
-    """The config's values by dotted key, but for those that may change, and the steps of the whole training."""
+    """Return the config's values by dotted key, except those that may change, and the total number of steps."""
     values: dict[str, Any] = {STEPS: steps}
     for name, value in settings.model_dump(mode="json").items():
         values |= {f"{name}.{key}": inner for key, inner in value.items()} if isinstance(value, dict) else {name: value}
@@ -43,7 +43,7 @@ def record_of(settings: Settings, steps: int) -> dict[str, Any]:
 def changes(snapshot: Snapshot | None, settings: Settings, steps: int) -> dict[str, str]:
     """Return the differences between a run's config and the one that its checkpoint was trained with, in words by key.
 
-    Checkpoints of earlier versions do not say it, and a key that one of the two lacks is of another version.
+    Checkpoints of earlier versions lack it, and a key that one of the two lacks is from another version.
     """
     then = snapshot.progress.get("config") if snapshot is not None else None
     if not isinstance(then, Mapping):
@@ -53,10 +53,10 @@ def changes(snapshot: Snapshot | None, settings: Settings, steps: int) -> dict[s
 
 
 def require_unchanged(folder: RunFolder, snapshot: Snapshot | None, changed: Mapping[str, str]) -> None:
-    """Raises RunError where the config changed since the checkpoint was written."""
+    """Raises RunError if the config has changed since the checkpoint was written."""
     if snapshot is not None and changed:
         raise RunError(
-            f"{folder.path} is no longer set as when its checkpoint of step {snapshot.step} was written: "
+            f"{folder.path} has changed since its checkpoint of step {snapshot.step} was written: "
             + "; ".join(changed.values()),
             hint="put the old values back, or continue with the new ones: "
             + shell.join(["lstmctl", "train", "--resume", str(folder.path), "--allow-config-change"]),
@@ -64,7 +64,7 @@ def require_unchanged(folder: RunFolder, snapshot: Snapshot | None, changed: Map
 
 
 def require_same_data(known: Mapping[str, Any], corpus: Corpus) -> None:
-    """Raises RunError where the data changed since the run began."""
+    """Raises RunError if the data has changed since the run began."""
     if corpus.fingerprint["sha256"] != known.get("sha256"):
         raise RunError(
             f"{', '.join(corpus.names)} changed since the run began: SHA-256 {corpus.fingerprint['sha256'][:16]}…, "
@@ -74,7 +74,7 @@ def require_same_data(known: Mapping[str, Any], corpus: Corpus) -> None:
 
 
 def warn_of_changes(info: Mapping[str, Any], facts: Mapping[str, Any]) -> None:
-    """Say what is no longer as it was, since then the same bits are not promised."""
+    """Warn about every change after which the same bits are not guaranteed."""
     was, now = (str(facts_of.get("device")).partition(":")[0] for facts_of in (info, facts))
     if was != now:
         log.warning(

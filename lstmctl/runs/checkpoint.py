@@ -1,13 +1,13 @@
-"""Checkpoints: immutable folders of tensors and JSON, published whole, verified by SHA-256 when read.
+"""Checkpoints: immutable folders of tensors and JSON, published atomically, verified by SHA-256 when read.
 
     checkpoints/
         step-200/
-            weights.safetensors     what the optimiser moves
-            averaged.safetensors    their running average, where the config asks for one
-            state.safetensors       optimiser moments, carried hidden state
-            state.json              step, best figure, patience, log offsets
+            weights.safetensors     weights that the optimizer updates
+            averaged.safetensors    their running average, if configured
+            state.safetensors       optimizer moments, carried hidden state
+            state.json              step, best metric, patience, log offsets
             manifest.json           size and SHA-256 of each file above, written last
-        pointers.json               which step is last, previous and best
+        pointers.json               the steps that are last, previous and best
 
 A crash at any point leaves the folders that `pointers.json` names untouched. Nothing is ever unpickled.
 """
@@ -53,7 +53,7 @@ def read_checkpoint(path: Path) -> Snapshot:
     """One checkpoint folder as a snapshot.
 
     Raises:
-        RunError: a file is missing, damaged or not what the manifest says; or the folder is named for another step.
+        RunError: a file is missing, damaged or differs from the manifest; or the folder is named after another step.
     """
     contents = read_contents(path)
     try:
@@ -61,7 +61,7 @@ def read_checkpoint(path: Path) -> Snapshot:
     except (ValueError, RecursionError) as error:
         raise RunError(f"{path / 'state.json'} is damaged: {error}") from error
     if not isinstance(progress, dict) or type(step := progress.pop("step", None)) is not int:
-        raise RunError(f"{path / 'state.json'} is damaged: it states no step")
+        raise RunError(f"{path / 'state.json'} is damaged: it contains no step")
     if path.name != f"step-{step}":
         raise RunError(f"{path} is the checkpoint of step {step} under another name")
     return Snapshot(
@@ -76,9 +76,9 @@ def read_checkpoint(path: Path) -> Snapshot:
 
 
 def read_best_weights(path: Path) -> bytes:
-    """The verified safetensors file of what evaluation and generation use: the averages where there are any.
+    """Return the verified safetensors file for evaluation and generation: the averages if there are any.
 
-    Nothing else in the folder is read, so nothing else can keep a command from these weights.
+    No other file in the folder is read, so damage to one does not affect these weights.
 
     Raises:
         RunError: that file or the manifest is missing or damaged.
@@ -92,13 +92,13 @@ def read_contents(path: Path) -> dict[str, bytes]:
     """The verified bytes of a checkpoint's files.
 
     Raises:
-        RunError: a file is missing, damaged or not what the manifest says.
+        RunError: a file is missing, damaged or differs from the manifest.
     """
     return {name: _verified(path / name, entry) for name, entry in read_manifest(path).items()}
 
 
 def read_manifest(path: Path) -> dict[str, dict[str, Any]]:
-    """Size and SHA-256 of each file of a checkpoint, by its name.
+    """Return size and SHA-256 of each file of a checkpoint, by name.
 
     Raises:
         RunError: the manifest is missing or damaged, or of a newer format.

@@ -150,7 +150,7 @@ def test_sample_paths_are_for_those_who_have_them(run: Run, series_config: Path)
     assert "has no joint distribution to draw from" in str(error)
     assert "task.decoding=recursive" in str(error.hint)
     error = refused(UsageError, run.generate, "x")
-    assert "does not write text: its task is forecast" in str(error)
+    assert "does not generate text: its task is forecast" in str(error)
     drawing = train(series_config, [*QUICK, "task.decoding=recursive", "task.loss=student-t"])
     one, other = drawing.sample_paths(count=3, seed=1), drawing.sample_paths(count=3, seed=1)
     assert [forecast.paths for forecast in one] == [forecast.paths for forecast in other]

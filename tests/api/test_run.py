@@ -195,9 +195,9 @@ def test_anothers_weights_must_fit(run: Run, small_config: Path, text_file: Path
 def test_unknown_symbols_in_a_prompt_are_named_or_replaced(run: Run) -> None:
     error = refused(UsageError, run.generate, "Ann sees Zoé")
     assert str(error) == (
-        f"the prompt holds 'Z' (U+005A) at position 9 (counted from 0), which {run.name} never saw in training"
+        f"the prompt contains 'Z' (U+005A) at position 9 (counted from 0), which {run.name} never saw in training"
     )
-    assert error.hint == "--replace-unknown puts the nearest known symbol in its place"
+    assert error.hint == "--replace-unknown uses the most similar known symbol instead"
     replaced = run.generate("ANn sées", length=10, replace_unknown=True)[0]
     assert replaced.text == run.generate("Ann sees", length=10)[0].text
     assert replaced.prompt == "ANn sées"

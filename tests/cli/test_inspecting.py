@@ -163,10 +163,10 @@ def test_a_text_of_every_shape(lstmctl: Command, trained: Trained) -> None:
     [
         ("places", ["--text", "bana"], "predicts the symbols of a text from its label: give it by --label"),
         ("places", ["--text", "bana", "--label", "peru"], "label `peru` does not exist"),
-        ("places", ["--text", "♥", "--label", "spain"], "the text holds '♥' (U+2665) at position 0"),
+        ("places", ["--text", "♥", "--label", "spain"], "the text contains '♥' (U+2665) at position 0"),
         ("places", ["--text", "", "--label", "spain"], "the text is empty"),
         ("places", ["--label", "spain"], "a label needs a text"),
-        ("dates", ["--text", "♥"], "the text holds '♥' (U+2665) at position 0"),
+        ("dates", ["--text", "♥"], "the text contains '♥' (U+2665) at position 0"),
         ("dates", ["--text", "1", "--label", "a"], "asks for no label: its task is transduction"),
     ],
 )

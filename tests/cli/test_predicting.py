@@ -89,7 +89,7 @@ def test_evaluating_labels_for_people(lstmctl: Command) -> None:
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
-        ([], 2, "give either a FILE or --text"),
+        ([], 2, "use either a FILE or --text"),
         (["--text", "xQ"], 2, "'Q' (U+0051) at position 1"),
         (["--text", ""], 2, "an empty text"),
         (["missing.csv"], 3, "`missing.csv` does not exist"),
@@ -159,7 +159,7 @@ def test_a_language_model_reads_lines_of_a_file_or_of_stdin(lstmctl: Command, te
     assert refused.err.endswith("lines.txt: line 2: the run's vocabulary has no 'Z' (U+005A) at position 9\n")
     refused = lstmctl("predict", "--text", "Zoe")
     assert (refused.code, refused.out) == (2, "")
-    assert "the text holds 'Z' (U+005A) at position 0 (counted from 0), which the run never saw" in refused.err
+    assert "the text contains 'Z' (U+005A) at position 0 (counted from 0), which the run never saw" in refused.err
 
 
 def test_the_newest_run_that_can_is_meant(lstmctl: Command, runs: Path, text_run: str, series_config: Path) -> None:

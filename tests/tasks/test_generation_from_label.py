@@ -180,7 +180,7 @@ def test_what_it_refuses(config: Path) -> None:
     with pytest.raises(UsageError, match="writes a text for a label, and none is given") as none:
         run.generate()
     assert none.value.hint == "say which, such as --label consonant; its labels are consonant, vowel"
-    with pytest.raises(UsageError, match="the prompt holds 'z'"):
+    with pytest.raises(UsageError, match="the prompt contains 'z'"):
         run.generate("z", label="vowel")
     Path("bare.csv").write_text("text\nae\nio\n", encoding="utf-8")
     with pytest.raises(DataError, match="2 of 2 texts have no label"):
