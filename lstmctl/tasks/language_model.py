@@ -309,7 +309,7 @@ class LanguageModel(Problem[Config, TextCorpus, SequenceModel, Batch, Tensor]):
             try:
                 found.append(self.encoding.encode(text))
             except UnknownSymbolError as error:
-                raise UsageError(f"the text holds {error} (counted from 0), which the run never saw") from error
+                raise UsageError(f"the text contains {error} (counted from 0), which the run never saw") from error
         return found
 
     def of_file(self, file: str) -> list[Symbols]:

@@ -261,7 +261,7 @@ class Transduction(Problem[Config, PairsCorpus, EncoderDecoder, PairBatch, Pairs
             try:
                 found.append(self.encoding.source.encode(text))
             except UnknownSymbolError as error:
-                raise UsageError(f"the text holds {error} (counted from 0), which the run never saw") from error
+                raise UsageError(f"the text contains {error} (counted from 0), which the run never saw") from error
         lengths = np.array([len(symbols) for symbols in found], np.int64)
         nothing = np.zeros_like(lengths)
         return (

@@ -324,8 +324,8 @@ def test_a_prompt_with_unknown_symbols_names_them(lstmctl: Command, runs: Path) 
     assert result == Result(
         2,
         "",
-        "error: the prompt contains 'é' (U+00E9) at position 7 (counted from 0), which travellers-lstm-001 never saw in "
-        "training\nhint: --replace-unknown uses the most similar known symbol instead\n",
+        "error: the prompt contains 'é' (U+00E9) at position 7 (counted from 0), which travellers-lstm-001 never saw "
+        "in training\nhint: --replace-unknown uses the most similar known symbol instead\n",
     )
     refused = lstmctl("generate", "--precision", "half")
     assert (refused.code, refused.err) == (2, "error: precision must be float32, bfloat16 or int8, not half\n")

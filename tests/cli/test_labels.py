@@ -69,7 +69,8 @@ def test_the_newest_run_for_labels_is_found(lstmctl: Command, run: str, small_co
         ),
         (
             ["--label", "spain", "--prompt", "Z"],
-            "the prompt contains 'Z' (U+005A) at position 0 (counted from 0), which places-gru-001 never saw in training",
+            "the prompt contains 'Z' (U+005A) at position 0 (counted from 0), which places-gru-001 never saw in "
+            "training",
             "--replace-unknown uses the most similar known symbol instead",
         ),
     ],
