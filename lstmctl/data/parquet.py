@@ -95,7 +95,7 @@ class ParquetSheet:
             if kind.is_nested() or kind in (pl.Object, pl.Binary):
                 raise DataError(
                     f"{path}, column `{name}` holds {str(kind).split('(')[0].lower()} values, not plain ones",
-                    hint="write one plain value a row and column: a date, a number or a name",
+                    hint="write one plain value per row and column: a date, a number or a name",
                 )
 
         texts = [number for number, kind in enumerate(self._kinds) if _is_text(kind)]

@@ -1,6 +1,6 @@
-"""The blocks of which every page, terminal output, notebook view and paper is made.
+"""The blocks that every page, terminal output, notebook view and paper consists of.
 
-Functions turn results into lists of blocks. Renderers (`html`, `terminal`, `papers`) know blocks and no results.
+Functions turn results into lists of blocks. Renderers (`html`, `terminal`, `papers`) know blocks but no results.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ Words: TypeAlias = str | Link
 
 @dataclass(frozen=True, slots=True)
 class Heading:
-    """The title of all (level 1), of a section (2) or of a part of one (3)."""
+    """The title of the page (level 1), of a section (2) or of a subsection (3)."""
 
     text: str
     level: Literal[1, 2, 3] = 2
@@ -40,7 +40,7 @@ class Prose:
 
     text: str
     tone: Literal["", "soft", "lead", "warning"] = ""
-    """`lead` says what was found, `warning` what speaks against it, `soft` how to read it."""
+    """`lead` for a finding, `warning` for a reservation, `soft` for an explanation."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,14 +59,14 @@ class Facts:
 
     @classmethod
     def known(cls, pairs: Iterable[tuple[str, object]]) -> Self | None:
-        """Return the facts without those that are None or empty; None if nothing is left."""
+        """Return the facts without those that are None or empty; None if none is left."""
         rows = tuple((name, str(value)) for name, value in pairs if value not in (None, "", []))
         return cls(rows) if rows else None
 
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A table of values that are formatted already."""
+    """A table of formatted values."""
 
     name: str
     """The table's label in LaTeX, such as `figures`."""
@@ -74,7 +74,7 @@ class Table:
     columns: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
     beneath: tuple[tuple[str, ...], ...] = ()
-    """Rows of another kind, under a rule: the baselines."""
+    """Additional rows, below a rule: the baselines."""
     about: str = ""
     """Explanation for readers who see only the table; a terminal leaves it out."""
     notes: tuple[str, ...] = ()
@@ -82,7 +82,7 @@ class Table:
     warnings: tuple[str, ...] = ()
     """Reasons not to take the values at face value."""
     text_columns: tuple[str, ...] = TEXT_COLUMNS
-    """Columns of words, which are aligned left; all others hold numbers."""
+    """Columns of text, which are aligned left; all others contain numbers."""
 
     @property
     def all_rows(self) -> tuple[tuple[str, ...], ...]:
@@ -94,7 +94,7 @@ class Table:
         return replace(self, title="", warnings=())
 
     def prose_of_warnings(self) -> list[Prose]:
-        """Return the warnings as paragraphs, to be placed where they cannot be missed."""
+        """Return the warnings as paragraphs, to be placed prominently."""
         return [Prose(warning, "warning") for warning in self.warnings]
 
     def without_empty_columns(self) -> Table:
@@ -123,22 +123,22 @@ class Code:
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """One of several things side by side."""
+    """One of several items side by side."""
 
     title: str
     value: str = ""
-    """Its main value, shown large, and in `words` what that is."""
+    """The main value, shown large, and its description in `words`."""
     words: str = ""
     items: tuple[tuple[str, Words], ...] = ()
-    """Further values, each with what it is."""
+    """Further values, each with a description."""
     body: Block | None = None
     foot: str = ""
     colour: str = ""
-    """Of `palette.COLOURS`, as in the plots."""
+    """Index in `palette.COLOURS`, as in the plots."""
 
     @property
     def text(self) -> str:
-        """The card without its body, in one line."""
+        """The card without its body, on one line."""
         values = [f"{self.value} {self.words}", *(f"{value} {plain(words)}" for value, words in self.items), self.foot]
         return f"{self.title}: {', '.join(value for value in map(str.strip, values) if value)}"
 
@@ -153,7 +153,7 @@ class Cards:
 
 @dataclass(frozen=True, slots=True)
 class Folded:
-    """Blocks that a reader opens."""
+    """Collapsed blocks that a reader can open."""
 
     summary: str
     blocks: tuple[Block, ...]
@@ -168,18 +168,18 @@ def known(*blocks: Block | None) -> list[Block]:
 
 
 def section(title: str, *blocks: Block | None) -> list[Block]:
-    """Return the blocks that are not None under a heading; nothing if there are none."""
+    """Return the blocks that are not None under a heading; an empty list if there are none."""
     found = known(*blocks)
     return [Heading(title), *found] if found else []
 
 
 def plots(blocks: Iterable[Block]) -> dict[str, Plot]:
-    """Return the plots among blocks by their names."""
+    """Return the plots among blocks by name."""
     return {block.name: block for block in blocks if isinstance(block, Plot)}
 
 
 def plain(words: Words) -> str:
-    """Return words without their link."""
+    """Return the text without its link."""
     return words if isinstance(words, str) else words.words
 
 

@@ -65,13 +65,13 @@ def write_comparison(comparison: Comparison, looks: ArmInspections = NOT_LOOKED)
     """Write `report.html`, `plots/`, `figures.csv`, `table.md` and `table.tex` in the comparison's folder.
 
     Args:
-        looks: inside its runs.
+        looks: inspections of its runs.
 
     Returns:
         The page.
 
     Raises:
-        ResourceError: the disk is full or the folder cannot be written; an older report stands.
+        ResourceError: the disk is full or the folder cannot be written; an older report is kept.
     """
     words = in_words(comparison)
     files = {"table.md": markdown(words), "table.tex": latex(words, comparison.command), "figures.csv": csv(comparison)}
@@ -106,9 +106,9 @@ def comparison_blocks(comparison: Comparison, looks: ArmInspections = NOT_LOOKED
         *section("Settings and cost", *costs.prose_of_warnings(), costs.body()),
         *section("Tuning", *_tuning(comparison)),
         *section(writing, _samples(comparison)),
-        *section("The same for every arm", _shared(comparison)),
+        *section("Shared settings", _shared(comparison)),
         *section("Data", Facts.known(data_facts(comparison.data)), *data_notes(comparison.data)),
-        *section("Repeat it", Prose(FILES, "soft"), Code(comparison.command), _machine(comparison)),
+        *section("How to repeat this", Prose(FILES, "soft"), Code(comparison.command), _machine(comparison)),
         *section("Every run", _runs(comparison)),
     ]
 
@@ -118,12 +118,12 @@ def _title(comparison: Comparison) -> str:
 
 
 def _cards(comparison: Comparison) -> Cards:
-    """A card for each arm, and one for what needs no recurrent network."""
+    """A card for each arm, and one for the baselines."""
     cards = [_arm_card(comparison, number, arm) for number, arm in enumerate(comparison.arms)]
     if levels := baselines(comparison):
         places = decimals(comparison)
         items = tuple((fixed(value, places), name) for name, value in levels)
-        cards.append(Card("to compare with, without a network", items=items))
+        cards.append(Card("baselines without a network", items=items))
     return Cards(tuple(cards))
 
 
@@ -161,20 +161,20 @@ def _tuning(comparison: Comparison) -> list[Block]:
     ]
     if not rows:
         return []
-    about = "Every arm was given the same grid, with a seed that is none of those compared. "
+    about = "The same grid was tried on every arm, with a seed that is not used in the comparison. "
     if comparison.split == "validation":
-        about += "Here validation is the last tenth of the training part, kept out of it for this; "
-        about += "the part that is reported was not looked at."
+        about += "Validation here is the last tenth of the training part, held out for tuning; "
+        about += "the reported part was not used."
     else:
-        about += f"The best on validation was taken; the {comparison.split} part was not looked at."
+        about += f"The best setting on validation was selected; the {comparison.split} part was not used."
     columns = ("arm", "settings", f"{primary_words(comparison)}, validation", "")
     return [Prose(about, "soft"), Table("tuning", "", columns, tuple(rows), text_columns=("arm", "settings", ""))]
 
 
 def _samples(comparison: Comparison) -> Cards | None:
     if all(arm.mean is not None and not arm.sample for arm in comparison.arms):
-        return None  # the task writes nothing
-    # A forecast drawn in a line would be broken by wrapping it, and needs the whole width.
+        return None  # the task generates no text
+    # A forecast drawn as one line must not be wrapped, and needs the whole width.
     drawn = data_kind(comparison) == "series"
 
     def sample(arm: ArmResult) -> Block:
@@ -190,11 +190,11 @@ def _shared(comparison: Comparison) -> Facts | None:
     return Facts.known(
         [
             ("config", comparison.config),
-            ("changed in it", ", ".join(comparison.overrides)),
+            ("overrides", ", ".join(comparison.overrides)),
             ("each run", budget_words(comparison)),
             ("seeds", ", ".join(map(str, comparison.seeds))),
-            ("matched by", f"{comparison.match}: {match_words(comparison)}"),
-            ("runs at once", comparison.jobs),
+            ("match", f"{comparison.match}: {match_words(comparison)}"),
+            ("runs in parallel", comparison.jobs),
             ("reported part", comparison.split),
         ]
     )

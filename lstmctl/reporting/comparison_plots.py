@@ -39,7 +39,7 @@ SQUEEZED = 5.0
 FARTHEST = 3.0
 """A baseline that would shrink the arms' own range below one part in this many is named instead of drawn."""
 LETTER = 0.062
-"""Inches of a small letter, on average."""
+"""Average width of a small letter in inches."""
 BELOW_A_PANEL = 38
 """Characters of a line under one of two panels."""
 OTHERS = {"corpus": "corpora", "series": "series", "sequences": "sequences"}
@@ -55,7 +55,7 @@ ON_THE_WAY = {
 
 
 def comparison_plots(comparison: Comparison) -> dict[str, Plot]:
-    """Return the plots of a comparison that have something to show, by their names."""
+    """Return the plots of a comparison that have content, by name."""
     plots = (curves_plot(comparison), metric_plot(comparison), differences_plot(comparison))
     return {plot.name: plot for plot in plots if plot is not None}
 
@@ -64,7 +64,7 @@ def comparison_plots(comparison: Comparison) -> dict[str, Plot]:
 
 
 def curves_plot(comparison: Comparison) -> Plot | None:
-    """Plot the learning curves of every arm, over what it has seen and over time."""
+    """Plot the learning curves of every arm, over the data seen and over time."""
     if not any(run.curve for arm in comparison.arms for run in arm.runs):
         return None
     places = decimals(comparison)
@@ -78,8 +78,8 @@ def curves_plot(comparison: Comparison) -> Plot | None:
         f"Learning curves on validation in {primary_words(comparison)}, over {comparison.unit} seen and over training "
         f"time: {'; '.join(ends)}.",
         "The mean over seeds as a thick line, each seed as a thin one. "
-        f"{ON_THE_WAY[data_kind(comparison)]} The steep beginning is left out of view where it would press the rest "
-        "flat.",
+        f"{ON_THE_WAY[data_kind(comparison)]} The steep beginning is left out if it would flatten the "
+        "rest.",
     )
 
 
@@ -108,7 +108,7 @@ def _draw_curves(comparison: Comparison, width: float, ink: str) -> Figure:
 
 
 def _curves_panel(panel: Axes, comparison: Comparison, ink: str, place: Callable[[CurvePoint], float]) -> None:
-    """One line an arm over `place`, its seeds as thin lines behind it, and a cross where a run diverged."""
+    """One line per arm over `place`, its seeds as thin lines behind it, and a cross where a run diverged."""
     ends = []
     for number, arm in enumerate(comparison.arms):
         colour = colour_of(number)
@@ -136,7 +136,7 @@ def _curves_panel(panel: Axes, comparison: Comparison, ink: str, place: Callable
 
 
 def _scale(panel: Axes, ends: Sequence[float]) -> None:
-    """An axis from zero, or a logarithmic one where it would squeeze some arm into its first part."""
+    """An axis from zero, or a logarithmic one if zero would squeeze an arm into the first part."""
     from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
     if ends and max(ends) > SQUEEZED * min(ends):
@@ -150,7 +150,7 @@ def _scale(panel: Axes, ends: Sequence[float]) -> None:
 
 
 def _limit_view(panel: Axes, comparison: Comparison) -> None:
-    """Leave out the steep beginning where it would press all that follows flat.
+    """Leave out the steep beginning if it would flatten everything after it.
 
     The view begins at the worst arm's score after a tenth of its training.
     """
@@ -181,7 +181,7 @@ def _baseline_lines(panel: Axes, comparison: Comparison, ink: str) -> str:
     for value, _ in inside:
         panel.axhline(value, color=ink, alpha=0.6, linewidth=0.9, linestyle=LEVEL)
     if len(inside) == 1:
-        # The curves come from far off on the left, and end near each other on the right.
+        # The curves are far apart on the left and close together on the right.
         _inside(panel, f"{inside[0][1]} ({comparison.split})", inside[0][0], side="left")
     if len(inside) < 2:
         return ""
@@ -192,7 +192,7 @@ def _baseline_lines(panel: Axes, comparison: Comparison, ink: str) -> str:
 
 
 def _level_line(panel: Axes, comparison: Comparison, ink: str, seconds: float) -> None:
-    """The level that the time is taken to, and where each arm's mean time to it lies."""
+    """Draw the level that time is measured to, and each arm's mean time to it."""
     low, high = panel.get_ylim()
     if comparison.level is None or not low < comparison.level < high or not _level_note(comparison):
         return
@@ -221,7 +221,7 @@ def _level_note(comparison: Comparison) -> str:
 def _inside(
     panel: Axes, words: str, height: float, *, above: bool = True, side: Literal["left", "right"] = "right"
 ) -> None:
-    """Words at one side, on or under a line."""
+    """Text at one side, on or under a line."""
     panel.annotate(
         words,
         (0.0 if side == "left" else 1.0, height),
@@ -293,10 +293,10 @@ def _draw_metric(comparison: Comparison, width: float, ink: str) -> Figure:
 
 
 def rows_of_names(names: Sequence[tuple[str, float]], inch: float) -> list[int]:
-    """For names centred over ascending values the lowest rows in which none runs into another.
+    """For labels centred at ascending values, return the lowest rows in which none overlaps another.
 
     Args:
-        inch: how much of the axis an inch is.
+        inch: length of an inch on the axis.
     """
     ends: list[float] = []
     rows = []
@@ -333,8 +333,8 @@ def differences_plot(comparison: Comparison) -> Plot | None:
         "differences",
         partial(_draw_differences, comparison),
         f"Differences in {primary_words(comparison)}: {'; '.join(pairs)}.",
-        "A filled mark is a difference that was shown. An empty one leaves open which of the two is better; that is "
-        "not the same as equal.",
+        "Filled marks are differences that were shown. Empty ones leave open which arm is better, which does not mean "
+        "that they are equal.",
     )
 
 
@@ -363,7 +363,7 @@ def _draw_differences(comparison: Comparison, width: float, ink: str) -> Figure:
 
 
 def _rows(width: float, count: int, height: float) -> tuple[Figure, Axes]:
-    """An empty panel with a row for each of `count`, the first on top."""
+    """An empty panel with a row for each of `count`, the first at the top."""
     from matplotlib.ticker import MaxNLocator
 
     drawing = new_figure(width, height * count + 1.0)

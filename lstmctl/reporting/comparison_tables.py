@@ -38,7 +38,7 @@ from lstmctl.results.comparison import ArmResult, Comparison, Difference, RunRes
 
 
 def tables(comparison: Comparison) -> tuple[Table, ...]:
-    """All tables of a comparison; differences only where there are two arms."""
+    """All tables of a comparison; differences only if there are two arms."""
     return (figures(comparison), *([differences(comparison)] if comparison.tests else []), costs(comparison))
 
 
@@ -66,7 +66,7 @@ def figures(comparison: Comparison) -> Table:
 
 
 def differences(comparison: Comparison) -> Table:
-    """Every two arms against each other."""
+    """Differences between every two arms."""
     places = decimals(comparison)
     first_is_better = "negative" if metric(comparison.primary).sign > 0 else "positive"
 
@@ -89,7 +89,7 @@ def differences(comparison: Comparison) -> Table:
 def costs(comparison: Comparison) -> Table:
     """Settings and costs of each arm."""
     mark = "*" if not_comparable(comparison) else ""
-    about = "Rate and time are medians over seeds, of training steps alone; memory is the peak of the largest run."
+    about = "Rate and time are medians over seeds, of training steps only; memory is the peak of the largest run."
 
     def row(arm: ArmResult) -> tuple[str, ...]:
         rate = "" if arm.rate is None else f"{short_count(arm.rate)}/s"
@@ -110,7 +110,7 @@ def costs(comparison: Comparison) -> Table:
 
     return Table(
         "costs",
-        f"Settings and cost, rate in {comparison.unit} a second",
+        f"Settings and cost, rate in {comparison.unit} per second",
         ("arm", "settings", "steps", f"rate{mark}", f"time{mark}", f"to level{mark}", "memory", "kernel"),
         tuple(row(arm) for arm in comparison.arms),
         about=" ".join(filter(None, [about, level_words(comparison), machine_words(comparison)])),
@@ -119,7 +119,7 @@ def costs(comparison: Comparison) -> Table:
 
 
 def all_runs(comparison: Comparison) -> Table:
-    """Every metric of every run, unrounded; a run that diverged has its row and no metrics."""
+    """Every metric of every run, unrounded; a run that diverged has a row without metrics."""
     names = metric_names(comparison)
     times = not_comparable(comparison) or "comparable"
 

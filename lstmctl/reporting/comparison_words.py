@@ -11,7 +11,7 @@ from lstmctl.reporting.quantities import count, duration
 from lstmctl.results.comparison import ArmResult, Comparison, Difference, RunResult
 
 DEVIATION_TO_WARN_OF = 0.02
-"""Parameters further from the target than this, relative, speak against the match."""
+"""Relative deviation of parameters from the target above which the match is questionable."""
 DIVERGED = "diverged"
 MOST_PLACES = 5
 MATCHES = {
@@ -29,7 +29,7 @@ def data_kind(comparison: Comparison) -> Literal["corpus", "series", "sequences"
 
 
 def these(comparison: Comparison) -> str:
-    """The data that the results are about, and nothing beyond it: `this corpus`."""
+    """The data that the results apply to: `this corpus`."""
     kind = data_kind(comparison)
     return "this corpus" if kind == "corpus" else f"these {kind}"
 
@@ -95,9 +95,9 @@ def difference_words(test: Difference, places: int) -> str:
 
 
 def interval_words(result: ArmResult | Difference, places: int) -> str:
-    """An interval in brackets, or that there is none."""
+    """An interval in brackets, or a note that there is none."""
     if result.low is None or result.high is None:
-        # An arm has none only where one seed is left; a difference also where its seeds do not spread at all.
+        # An arm has none only if a single seed is left; a difference also if its seeds do not vary at all.
         return "(one seed: no interval)" if isinstance(result, ArmResult) else "(no interval)"
     signed = isinstance(result, Difference)
     return f"[{fixed(result.low, places, signed=signed)}, {fixed(result.high, places, signed=signed)}]"
@@ -109,12 +109,12 @@ def is_decided(comparison: Comparison, test: Difference) -> bool:
 
 
 def p_words(p: float | None) -> str:
-    """A probability to three places; nothing where there is none."""
+    """A probability to three places; empty for None."""
     return "" if p is None else "<0.001" if p < 0.001 else f"{p:.3f}"
 
 
 def parameter_words(arm: ArmResult) -> str:
-    """An arm's parameters, and how far they are from the target: `348,988 (+0.1 %)`."""
+    """An arm's parameters, and their deviation from the target: `348,988 (+0.1 %)`."""
     return count(arm.parameters) + ("" if arm.deviation is None else f" ({percent(arm.deviation, signed=True)})")
 
 
@@ -124,10 +124,10 @@ def is_off_target(arm: ArmResult) -> bool:
 
 
 def time_words(seconds: float | None) -> str:
-    """A time with its unit: `42.3 s`, `1:36 min`, `1:02:03 h`; nothing where there is none."""
+    """A time with its unit: `42.3 s`, `1:36 min`, `1:02:03 h`; empty for None."""
     if seconds is None:
         return ""
-    # From 59.95 on, one place would write 60.0 s for what is a minute.
+    # From 59.95 on, one decimal place would give 60.0 s.
     return f"{seconds:.1f} s" if seconds < 59.95 else f"{duration(seconds)} {'min' if seconds < 3599.5 else 'h'}"
 
 
@@ -144,7 +144,7 @@ def settings_words(settings: Mapping[str, Any]) -> str:
 
 
 def percent(share: float, *, signed: bool = False) -> str:
-    """A share in per cent: `95 %`, or `+0.1 %`."""
+    """A share in percent: `95 %`, or `+0.1 %`."""
     return f"{100 * share:+.1f} %" if signed else f"{100 * share:g} %"
 
 
@@ -179,12 +179,12 @@ def budget_words(comparison: Comparison) -> str:
 
 def match_words(comparison: Comparison) -> str:
     """Quantity that is equal in all arms, in words."""
-    target = "equally many" if comparison.target is None else count(comparison.target)
+    target = "the same number of" if comparison.target is None else count(comparison.target)
     return MATCHES[comparison.match].format(target=target)
 
 
 def names_words(names: list[str]) -> str:
-    """Names in a row: `rnn, lstm and gru`."""
+    """Names as a list in words: `rnn, lstm and gru`."""
     return " and ".join(filter(None, [", ".join(names[:-1]), names[-1]])) if names else ""
 
 
@@ -221,7 +221,7 @@ def machine_words(comparison: Comparison) -> str:
 
 
 def not_comparable(comparison: Comparison) -> str:
-    """Why times say nothing here, or nothing where they do."""
+    """The reason why times are not comparable, or empty if they are."""
     return f"not comparable: {comparison.jobs} runs at once shared the machine" if comparison.jobs > 1 else ""
 
 
@@ -232,23 +232,23 @@ def warnings_on_figures(comparison: Comparison) -> Iterator[str]:
         if 0 < finished < len(arm.values):
             yield (
                 f"{arm.name}: {len(arm.values) - finished} of {len(arm.values)} runs diverged; "
-                f"the mean is over the {finished} that did not, and flatters the arm."
+                f"the mean is over the {finished} that did not, which favours the arm."
             )
     if off := [
         f"{arm.name} {percent(arm.deviation or 0, signed=True)}" for arm in comparison.arms if is_off_target(arm)
     ]:
         yield (
             f"More than {percent(DEVIATION_TO_WARN_OF)} from the target of parameters: {', '.join(off)}; "
-            "sizes are only nearly the same."
+            "sizes are only approximately equal."
         )
 
 
 def warnings_on_differences(comparison: Comparison) -> Iterator[str]:
-    """Why some differences cannot be judged."""
+    """Reasons why some differences cannot be judged."""
     if any(test.difference is not None and test.low is None for test in comparison.tests):
         yield (
-            "No interval: it takes two seeds that both arms finished, and some spread between them. "
-            "Without one, nothing is shown."
+            "No interval: it needs two seeds that both arms finished, with different scores. "
+            "Without it, no difference can be shown."
         )
 
 
@@ -261,5 +261,5 @@ def warnings_on_costs(comparison: Comparison) -> Iterator[str]:
 
 
 def _magnitude(value: float) -> int:
-    """The power of ten of the first digit: 0 for 1.5, -2 for 0.028."""
+    """The exponent of the first digit: 0 for 1.5, -2 for 0.028."""
     return math.floor(math.log10(value)) if 0 < value < math.inf else 0

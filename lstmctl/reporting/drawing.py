@@ -30,13 +30,13 @@ Draw = Callable[[float, str], "Figure"]
 """Function that draws a figure of a given width in inches, with text and axes in a given colour."""
 
 INK = "#010203"
-"""The colour of text and axes for a page: nothing else has it, so it can be replaced in the finished SVG."""
+"""Placeholder for the colour of text and axes on a page: it occurs nowhere else, so it can be replaced in the SVG."""
 PAPER_WIDTH = 6.5
-"""Inches: the width of a text column."""
+"""Width of a text column in inches."""
 WIDTHS = {"wide": PAPER_WIDTH, "narrow": 3.6}
 """Widths of figures in inches, for a screen and for a phone. Text keeps its size."""
 WIDE = 4.5
-"""Inches from which two panels stand side by side."""
+"""Minimum width in inches for two panels side by side."""
 SMALL = 7.5
 """Font size inside a figure, in points."""
 LONGEST_NAME = 24
@@ -45,10 +45,10 @@ SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 @dataclass(frozen=True, slots=True)
 class Plot:
-    """A plot that is drawn when it is written, shown or returned."""
+    """A plot that is drawn when it is saved, displayed or returned."""
 
     name: str
-    """The name of its files, without the extension."""
+    """Name of its files, without the extension."""
     draw: Draw
     words: str = ""
     """A description for readers who cannot see it."""
@@ -92,8 +92,8 @@ class Plot:
         """Return an `<svg>` element that takes the colours of the page around it, light or dark.
 
         Args:
-            size: also the element's class. With the plot's name it begins every id inside, so several plots fit on
-                one page.
+            size: also the element's class. Together with the plot's name, it is the prefix of all ids, so several plots
+                fit on one page.
         """
         svg = _rendered(self.draw, ("svg",), WIDTHS[size], on_page=True)["svg"].decode()
         svg = svg[svg.index("<svg") :].strip()
@@ -114,7 +114,7 @@ class Plot:
         with _style("black", on_page=False):
             figure = self.draw(width, "black")
             figure.set(dpi=100, facecolor="white")
-            figure.draw_without_rendering()  # ticks are made here and take the style
+            figure.draw_without_rendering()  # ticks are created here and use the style
         # Without pyplot, a notebook would show only the figure's name.
         figure._repr_png_ = partial(_png, figure)  # type: ignore[attr-defined]
         return figure
@@ -163,7 +163,7 @@ def shortened(name: str, most: int = LONGEST_NAME) -> str:
 
 
 def legend_name(name: str) -> str:
-    """A name for a legend, which would drop it where it begins with `_`."""
+    """A name for a legend, which would drop it if it begins with `_`."""
     return f" {name}" if name.startswith("_") else name
 
 
@@ -182,14 +182,14 @@ def _rendered(
         for kind in kinds:
             figure.set(dpi=200, facecolor="none" if on_page else "white")
             files[kind] = _png(figure) if kind == "png" else _svg(figure)
-            figure.set_layout_engine("none")  # the first file's layout serves the others
+            figure.set_layout_engine("none")  # the first file's layout is reused for the others
     return files
 
 
 def _png(figure: Figure) -> bytes:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 
-    # Not by `savefig`, which draws everything once more to lay it out.
+    # Without `savefig`, which would draw everything again for the layout.
     buffer, canvas = io.BytesIO(), cast(Any, FigureCanvasAgg(figure))
     canvas.print_png(buffer, metadata={"Software": None})
     return buffer.getvalue()
@@ -205,7 +205,7 @@ def _svg(figure: Figure) -> bytes:
 
 @contextmanager
 def _style(ink: str, *, on_page: bool) -> Iterator[None]:
-    """Draw inside this block with one style, whatever the user's matplotlibrc says."""
+    """Draw inside this block with one style, independent of the user's matplotlibrc."""
     _load_matplotlib()
     import matplotlib
 
@@ -225,7 +225,7 @@ def _style(ink: str, *, on_page: bool) -> Iterator[None]:
         "axes.spines.right": False,
     }
     with matplotlib.rc_context(), warnings.catch_warnings():
-        # A name in a script that the font lacks is drawn as boxes: nothing a reader of the terminal could act on.
+        # A name in a script that the font lacks is drawn as boxes; the warning would not help the user.
         warnings.filterwarnings("ignore", message=r"Glyph .* missing from")
         matplotlib.rcdefaults()
         matplotlib.rcParams.update(style)
@@ -233,21 +233,21 @@ def _style(ink: str, *, on_page: bool) -> Iterator[None]:
 
 
 def _load_matplotlib() -> None:
-    """Import matplotlib, with its own defaults where the user's settings keep it from starting: a backend that is not
-    there in MPLBACKEND, or a matplotlibrc that is not UTF-8. Neither has any use here."""
+    """Import matplotlib, with its own defaults if the user's settings prevent the import: MPLBACKEND names an
+    unavailable backend, or a matplotlibrc is not UTF-8. Neither is needed here."""
     try:
         import matplotlib
     except ImportError:
         raise
     except Exception:
         for name in [name for name in sys.modules if name.startswith("matplotlib.")]:
-            del sys.modules[name]  # they hold on to the half that was imported
+            del sys.modules[name]  # they hold on to the partially imported module
         found = find_spec("matplotlib")
         assert found is not None
         assert found.origin is not None
         backend = os.environ.pop("MPLBACKEND", None)
         try:
-            # The current folder is the first place where it looks for a matplotlibrc, and this one has its defaults.
+            # It searches the current folder first for a matplotlibrc, and this one has its defaults.
             with chdir(Path(found.origin).with_name("mpl-data")):
                 import matplotlib  # noqa: F401
         finally:

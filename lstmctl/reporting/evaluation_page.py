@@ -19,7 +19,7 @@ from lstmctl.reporting.stored_evaluation import StoredEvaluation
 from lstmctl.results.evaluation import Evaluation
 
 MOST_ROWS = 400
-"""Channels or labels of a table on a page."""
+"""Maximum number of channels or labels in a table on a page."""
 
 
 def evaluation_blocks(evaluation: Evaluation) -> list[Block]:
@@ -42,7 +42,7 @@ def beside_baselines(evaluation: Evaluation) -> list[Block]:
     windows = f", {scored(evaluation)}" if evaluation.windows else ""
     return known(
         verdict(evaluation),
-        Heading(f"Beside the baselines: {evaluation.split}{windows}", 3),
+        Heading(f"Run and baselines: {evaluation.split}{windows}", 3),
         table and table.body(),
         *(Prose(note, "soft") for note in evaluation.notes),
     )

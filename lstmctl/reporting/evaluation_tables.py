@@ -31,13 +31,13 @@ def evaluation_tables(evaluation: Evaluation) -> list[Table]:
 
 
 def evaluation_in_words(evaluation: Evaluation) -> list[Block]:
-    """The tables, the notes and whether the run beats its baselines: what a terminal shows."""
+    """The tables, the notes and the verdict on the baselines, for a terminal."""
     tables = evaluation_tables(evaluation)
     if tables:
         tables[0] = replace(tables[0], title=f"{evaluation.run} {tables[0].title}")
     blocks: list[Block] = [*tables]
     if any(cell.startswith(BEST) for table in tables for row in table.rows for cell in row):
-        blocks.append(Prose("* the best of its row, or by channel of the two"))
+        blocks.append(Prose("* the best of its row; by channel, the better of the two"))
     blocks += map(Prose, evaluation.notes)
     return blocks + ([found] if (found := verdict(evaluation)) else [])
 
@@ -69,7 +69,7 @@ def scored(evaluation: Evaluation) -> str:
 
 
 def by_channel(evaluation: Evaluation, most: int = MOST_CHANNELS) -> Table | None:
-    """The run and the best baseline of every channel; none where there is one channel."""
+    """The run and the best baseline of every channel; None if there is only one channel."""
     own, primary = evaluation.by_channel.get(RUN, {}), evaluation.primary
     if len(own) < 2:
         return None
@@ -88,7 +88,7 @@ def by_channel(evaluation: Evaluation, most: int = MOST_CHANNELS) -> Table | Non
         figures += pair.values()
         marks += _marked(metric(primary), [metrics.get(primary) for metrics in pair.values()])
     columns = {name: _aligned([metrics.get(name) for metrics in figures], known[name].places) for name in names}
-    # In original units one channel may be a million times another: each pair has its own digits.
+    # In original units, one channel may be a million times another, so each pair has its own number of digits.
     starts = [row for row, (_, model) in enumerate(heads) if model == RUN]
     for name in [name for name in names if known[name].unit == "original"]:
         pairs = [figures[start:stop] for start, stop in pairwise([*starts, len(figures)])]

@@ -1,4 +1,4 @@
-"""Heat maps of gates and states over what a network reads."""
+"""Heat maps of gates and states over a network's input."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ CANDIDATES, STATES = ("g", "n"), ("hidden", "cell")
 MOST_LABELS = 16
 """Maximum number of unit labels at a panel."""
 NARROW = 0.085
-"""Inches of one symbol at least, below which its letter would run into the next."""
+"""Minimum width of a symbol in inches, so that letters do not overlap."""
 LONGEST_MARK = 2
-"""Characters of a mark that stands upright."""
+"""Maximum length of an upright label in characters."""
 
 
 def gate_plot(findings: GateFindings) -> Plot:
@@ -37,7 +37,7 @@ def gate_plot(findings: GateFindings) -> Plot:
 
 
 def _draw_gates(findings: GateFindings, width: float, ink: str) -> Figure:
-    """Grows beyond a width in inches where its symbols need the room."""
+    """The figure grows beyond a width in inches if its symbols need the room."""
     panels, marks = findings.panels, [mark(symbol) for symbol in findings.symbols]
     height = min(1.5, max(0.55, 0.022 * len(findings.units) + 0.35))
     width = max(width, 1.6 + NARROW * len(marks))
@@ -81,7 +81,7 @@ def _heat_map(drawing: Figure, axis: Axes, panel: Panel, units: Sequence[int], s
     axis.set_title(_title(panel), loc="left", fontsize=SMALL + 0.5, pad=2)
     axis.set_ylabel("unit", fontsize=SMALL)
     every = math.ceil(len(units) / MOST_LABELS) if len(units) > MOST_LABELS else 1
-    # As many names as the panel has lines of print.
+    # The number of labels that fit into the panel's height.
     every = max(every, math.ceil(len(units) / 9))
     axis.set_yticks(range(0, len(units), every), [str(unit) for unit in units[::every]], fontsize=SMALL - 2)
     axis.tick_params(axis="both", length=1.5)
@@ -96,14 +96,14 @@ def _title(panel: Panel) -> str:
 
 
 def _around_zero(panel: Panel) -> tuple[float, float]:
-    """Symmetric ends, so that 0 has the colour in the middle: those of all but the largest thousandth."""
+    """Symmetric limits, so that 0 has the middle colour; the largest thousandth is left out."""
     sizes = sorted(abs(value) for row in panel.values for value in row if math.isfinite(value))
     end = sizes[min(len(sizes) - 1, round(0.999 * len(sizes)))] if sizes else 1.0
     return (-end, end) if end > 0 else (-1.0, 1.0)
 
 
 def _label_symbols(axis: Axes, marks: Sequence[str]) -> None:
-    """Every symbol under its step; what is longer stands aslant where there are many."""
+    """Every symbol under its step; longer labels are slanted if there are many."""
     long = max(map(len, marks), default=0) > LONGEST_MARK
     every = math.ceil(len(marks) / 24) if long else 1
     axis.set_xticks(range(0, len(marks), every), marks[::every])

@@ -36,7 +36,7 @@ def figure_of(blocks: Sequence[Block], name: str | None = None) -> Figure:
     """
     found = plots(blocks)
     if not found:
-        raise UsageError("there is nothing to draw of this result")
+        raise UsageError("this result has no plot")
     if name is not None and name not in found:
         raise UsageError(f"`{name}` is not a plot of this result; it has {', '.join(found)}")
     return found[name or next(iter(found))].figure()

@@ -21,7 +21,7 @@ from lstmctl.storage import read_plain
 
 SAMPLES_SHOWN = 4
 FORECAST_SETTINGS = ("loss", "lookback", "horizon", "segment", "decoding", "normalisation")
-AS_CONFIG = "With every default spelled out; as config.yaml in the folder it runs again."
+AS_CONFIG = "All settings, including defaults; config.yaml in the run's folder can be run again."
 
 
 def write_report(run: Path, upcoming: Mapping[str, Any] | None = None) -> Path:
@@ -83,7 +83,7 @@ def run_summary(history: History) -> list[Block]:
         *(evaluation_sections(stored) if stored else []),
         *section(
             "Curves",
-            curve_plot(history) or Prose("Training left no curve.", "soft"),
+            curve_plot(history) or Prose("No training curve was recorded.", "soft"),
             Folded("Every evaluation", (_evaluations(history),)) if history.evaluations else None,
         ),
     ]
@@ -113,7 +113,7 @@ def _cards(history: History) -> Block:
         point = history.best or history.evaluations[-1]
         kind = "best" if history.best else "last"
         cards = [
-            _card(f"validation on the way, {kind} (step {point.step:,})", _figures(point.metrics, history.primary))
+            _card(f"validation during training, {kind} (step {point.step:,})", _figures(point.metrics, history.primary))
         ]
     return Cards(tuple(cards)) if cards else Prose("No part was scored.", "soft")
 
@@ -134,7 +134,7 @@ def _how_scored(history: History) -> str:
         where = f" (step {best.step:,})" if best else ""
         notes.append(f"Scored with the weights that were best on the validation part{where}.")
     elif headline == "last" and names:
-        notes.append("Scored with the last weights: none were chosen on the part that is reported.")
+        notes.append("Scored with the last weights, since no part was set aside to select weights.")
     notes += [f"{note}." for note in dict.fromkeys(metric(name).note for name in sorted(names)) if note]
     return " ".join(notes)
 
@@ -182,7 +182,7 @@ def _model(history: History) -> list[tuple[str, object]]:
         ("precision", info.get("precision")),
         ("optimizer", chosen.get("optimizer")),
         ("steps", number(info.get("steps"))),
-        (f"{history.unit} a step", number(info.get("units_per_step"))),
+        (f"{history.unit} per step", number(info.get("units_per_step"))),
         (f"{history.unit} trained on", number(info.get("units_trained"))),
         ("time in training steps", duration(seconds) if is_number(seconds) else None),
         ("rate", f"{short_count(rate)} {history.unit} per second" if is_number(rate) else None),
@@ -205,7 +205,7 @@ def _circumstances(info: Mapping[str, Any]) -> list[tuple[str, object]]:
         ),
         ("platform", info.get("platform")),
         ("versions", ", ".join(f"{name} {number}" for name, number in _mapping(info.get("versions")).items())),
-        ("set so that it repeats", ", ".join(f"{k} {v}" for k, v in _mapping(info.get("repeatable_by")).items())),
+        ("reproducibility settings", ", ".join(f"{k} {v}" for k, v in _mapping(info.get("repeatable_by")).items())),
     ]
 
 

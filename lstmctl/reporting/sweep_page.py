@@ -49,7 +49,7 @@ def sweep_table(sweep: Sweep) -> Table:
     has_level = level(first, SOLVED) is not None
     seeds = len(first.seeds)
     share = f"; {seeds}/{seeds}: all seeds solved it" if has_level else ""
-    at = ", then on how many seeds it was solved: at the level of that name, or better" if has_level else ""
+    at = ", followed by the number of seeds that solved it (reached the level of that name)" if has_level else ""
     return Table(
         "sweep",
         f"{words[:1].upper()}{words[1:]} by {sweep.key}, {better_words(first)}{share}",
@@ -92,7 +92,7 @@ def sweep_blocks(sweep: Sweep) -> list[Block]:
         *section("Curve", *table.prose_of_warnings(), sweep_plot(sweep)),
         *section("Figures", table.body()),
         *section("Each comparison", Facts(tuple(_comparisons(sweep)))),
-        *section("Repeat it", Code(sweep.command)),
+        *section("How to repeat this", Code(sweep.command)),
     ]
 
 

@@ -93,7 +93,7 @@ def test_a_diverged_run_is_named_and_its_arm_said_to_be_flattered(make_compariso
     comparison = make_comparison(diverged=["rnn-seed-1"])
     table = figures(comparison)
     assert table.rows[0][2:] == ("1.708 [1.681, 1.734]", "1.712, diverged, 1.703")
-    assert table.warnings == ("rnn: 1 of 3 runs diverged; the mean is over the 2 that did not, and flatters the arm.",)
+    assert table.warnings == ("rnn: 1 of 3 runs diverged; the mean is over the 2 that did not, which favours the arm.",)
     assert differences(comparison).rows[0][-1] == "welch"
 
 
@@ -112,7 +112,7 @@ def test_one_seed_has_no_interval_and_that_is_said(make_comparison: MakeComparis
     table = differences(comparison)
     assert table.columns == ("arms", "difference [95 % interval]")
     assert table.rows[0] == ("rnn minus lstm", "+0.128 (no interval)")
-    assert table.warnings[0].startswith("No interval: it takes two seeds")
+    assert table.warnings[0].startswith("No interval: it needs two seeds")
     for form in (markdown, latex):
         assert "one seed: no interval" in form(comparison)
 
@@ -139,7 +139,7 @@ def test_parameters_far_from_the_target_are_warned_of(make_comparison: MakeCompa
     near, far = (dataclasses.replace(comparison.arms[0], deviation=share) for share in (-0.0199, -0.0312))
     assert figures(dataclasses.replace(comparison, arms=(near, *comparison.arms[1:]))).warnings == ()
     assert figures(dataclasses.replace(comparison, arms=(far, *comparison.arms[1:]))).warnings == (
-        "More than 2 % from the target of parameters: rnn -3.1 %; sizes are only nearly the same.",
+        "More than 2 % from the target of parameters: rnn -3.1 %; sizes are only approximately equal.",
     )
 
 

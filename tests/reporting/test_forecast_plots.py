@@ -244,7 +244,7 @@ def test_errors_by_step_are_a_line_each_the_run_first() -> None:
 
 def test_a_baseline_far_off_leaves_the_view_and_is_named() -> None:
     figure = picture(step_plot(by_step(1.0, 2.0, 1.5, 9.0, 0.9), "mse_scaled"))
-    assert figure.axes[0].get_xlabel() == "step of the horizon\nleaves the view: drift (up to 5.940)"
+    assert figure.axes[0].get_xlabel() == "step of the horizon\noutside the view: drift (up to 5.940)"
     assert 1.32 < figure.axes[0].get_ylim()[1] < 2
     near = picture(step_plot(by_step(1.0, 2.0, 1.5, 2.9, 0.9), "mse_scaled"))
     assert near.axes[0].get_xlabel() == "step of the horizon"
