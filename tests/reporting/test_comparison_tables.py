@@ -61,7 +61,7 @@ def test_the_terminal_shows_figures_differences_costs_and_the_statement(
         "rnn minus gru      +0.141 [+0.120, +0.162]  <0.001      paired",
         "lstm minus gru     +0.013 [-0.008, +0.034]  0.182       paired",
         "",
-        "Settings and cost, rate in characters a second",
+        "Settings and cost, rate in characters per second",
         "arm   settings    steps  rate      time  to level  memory  kernel",
         "rnn   hidden=248  1,024  152k/s   6.9 s     6.9 s  512 MB  stepwise",
         "lstm  hidden=112  1,024  83k/s   12.6 s     2.4 s  512 MB  oneDNN",
@@ -303,7 +303,7 @@ def test_a_comparison_of_forecasts_in_tables(make_forecast_comparison: MakeCompa
     assert [row[0] for row in reached.beneath] == ["last value", "seasonal naive", "drift", "ridge"]
     assert apart.title == "Differences in MSE, scaled, on the test part"
     assert "on these series alone" in apart.about
-    assert taken.title == "Settings and cost, rate in windows a second"
+    assert taken.title == "Settings and cost, rate in windows per second"
 
 
 def test_a_comparison_of_text_speaks_of_its_corpus(make_comparison: MakeComparison) -> None:

@@ -95,7 +95,7 @@ def test_the_wider_interval_is_drawn_first_and_looks_lighter(make_forecast: Make
     assert (outer, inner) == (13 + 95 / 40, 13 + 80 / 40)
     shades = {handle.get_label(): handle.get_alpha() for handle in figure.legends[0].legend_handles}
     assert shades["95 % interval"] < shades["80 % interval"]
-    assert legend(figure) == ["history", "what came", "forecast", "95 % interval", "80 % interval"]
+    assert legend(figure) == ["history", "true values", "forecast", "95 % interval", "80 % interval"]
 
 
 def test_what_is_not_there_is_neither_drawn_nor_named(make_forecast: MakeForecast) -> None:

@@ -93,7 +93,7 @@ def test_an_evaluation_shows_its_verdict_tables_and_plots(tmp_path: Path, stored
         assert words in shown
     assert stored.evaluation.plot().axes[0].get_ylabel() == "MSE, scaled"
     bare = dataclasses.replace(stored.evaluation, by_step={})
-    with pytest.raises(UsageError, match="nothing to draw"):
+    with pytest.raises(UsageError, match="has no plot"):
         bare.plot()
 
 

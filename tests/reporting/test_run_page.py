@@ -329,7 +329,7 @@ def test_a_forecasting_run_shows_example_windows_and_errors_by_step(make_forecas
         "Curves over the windows seen. Training loss from 0.500 to 0.410. Best validation",
     ]
     assert "ridge from 0.399 to 1.594" in labels[2]
-    for word in ("what came", "95 % interval", "2018-Jun-28", "seasonal naive", "step of the horizon"):
+    for word in ("true values", "95 % interval", "2018-Jun-28", "seasonal naive", "step of the horizon"):
         assert word in page.text
 
 
