@@ -275,5 +275,6 @@ def make(name: str) -> None:
 
 
 if __name__ == "__main__":
+    os.environ["PATH"] = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
     for picture in sys.argv[1:] or [*RECORDED, *PLOTTED]:
         make(picture)
