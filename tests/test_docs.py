@@ -98,7 +98,7 @@ def test_the_reference_has_every_command_and_every_key() -> None:
 
 
 def commands(text: str) -> Iterator[list[str]]:
-    """Every command in a page that could be typed: those of its consoles, and those within a sentence."""
+    """Every command on a page that could be typed: those in consoles, and those within sentences."""
     typed = []
     for kind, block in FENCED.findall(text):
         if kind in ("console", "text", ""):

@@ -1,4 +1,4 @@
-"""Odd surroundings: what the system refuses, or the environment sets, ends in words and never as a fault of ours."""
+"""Odd environments: refusals of the system and odd settings end in clear errors, never as a bug of ours."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def permissions_count() -> Iterator[None]:
         assert library.capset(header, before) == 0
 
 
-# What may not be read, or is not there.
+# A path that is unreadable or missing.
 
 
 @pytest.mark.fork

@@ -1,7 +1,7 @@
-"""A run that real signals stop and `--resume` takes up equals one that was never stopped, bit for bit.
+"""A run stopped by real signals and resumed equals one that was never stopped, bit for bit.
 
-What is stopped is a process of its own; what starts or goes on undisturbed does so in the process of the test, which
-knows of that run only what is on the disk.
+Runs that are stopped use a separate process; those that start or continue undisturbed use the test's own, which knows
+only the files on disk.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ def result_of(run: Path) -> dict[str, Any]:
 
 
 def wait_for_rows(process: processes.Process, run: Path, rows: int) -> None:
-    """Return once a run's log has so many rows, or its process ended."""
+    """Return once a run's log has this many rows, or its process has ended."""
     log = run / "metrics.jsonl"
     while process.poll() is None and not (log.exists() and log.read_bytes().count(b"\n") >= rows):
         time.sleep(0.002)

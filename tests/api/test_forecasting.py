@@ -80,7 +80,7 @@ def test_it_goes_on_from_a_newer_table(run: Run, tmp_path: Path) -> None:
 
 
 def with_known(path: Path, rows: int, ahead: int) -> None:
-    """Add a column that is known in advance, for so many rows beyond the last target."""
+    """Add a column that is known in advance, for this many rows beyond the last target."""
     write_waves(path, rows)
     lines = path.read_text().splitlines()
     lines = [f"{lines[0]},open", *(f"{line},{row % 6}" for row, line in enumerate(lines[1:]))]
@@ -218,7 +218,7 @@ def test_a_backtest_rolls_through_the_test_rows(run: Run) -> None:
     assert result.origins == 20  # 77 windows, every fourth, the last one among them
     assert result.cutoffs[-1] == str(datetime.datetime(2020, 1, 1) + datetime.timedelta(hours=395))
     assert len(result.forecasts) == 40
-    # All windows, one row apart: the point forecasts are those that `evaluate` scores.
+    # All windows, one row apart: the point forecasts are the ones that `evaluate` scores.
     every = run.backtest(stride=1)
     assert every.origins == 77
     evaluation = run.evaluate("test")

@@ -1,4 +1,4 @@
-"""What cannot fit into the memory is refused before any of it is taken."""
+"""A network that cannot fit into memory is refused before any memory is allocated."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a run folder is good for: with its data, without it, elsewhere, and as the start of another run."""
+"""Uses of a run folder: with its data, without it, elsewhere, and as the start of another run."""
 
 from __future__ import annotations
 

@@ -61,7 +61,7 @@ def runs(finished: Path) -> Path:
 
 
 def process(*arguments: str, **settings: Any) -> subprocess.CompletedProcess[bytes]:
-    """The command as a process of its own."""
+    """The command as a separate process."""
     environment = {**os.environ, **settings.pop("env", {})}
     line = [sys.executable, "-m", "lstmctl", *arguments]
     return subprocess.run(line, capture_output=True, timeout=120, check=False, env=environment, **settings)
@@ -78,7 +78,7 @@ def commands() -> Iterator[tuple[str, Any]]:
 
 def examples() -> list[str]:
     lines = [line.strip() for _, command in commands() for line in (command.epilog or "").splitlines()]
-    # What fetches from the web is tried against a server of its own, in tests/data/test_downloading.py.
+    # Downloads are tested against a local server, in tests/data/test_downloading.py.
     return [line for line in lines if re.match(r"(echo .*\| )?lstmctl(?! data download)", line)]
 
 

@@ -1,4 +1,4 @@
-"""Forecasting from the command line, as a person with a table of their own meets it."""
+"""Forecasting from the command line, as a user with their own table sees it."""
 
 from __future__ import annotations
 
@@ -293,7 +293,7 @@ def test_a_runs_data_and_figures_are_shown_in_rows_of_their_own(lstmctl: Command
     result = lstmctl("runs", "show")
     assert result.code == 0
     lines = result.out.splitlines()
-    assert max(len(line) for line in lines if not line.startswith("files ")) <= 100  # a path is as long as it is
+    assert max(len(line) for line in lines if not line.startswith("files ")) <= 100  # a path has any length
     facts, data, metrics = (lines[start + 1 :] for start in (0, lines.index("data"), lines.index("metrics")))
     assert any(re.fullmatch(r"versions +python .*, numpy [0-9.]+, .*", line) for line in facts)
     assert any(re.fullmatch("channels +1: a", line) for line in data)

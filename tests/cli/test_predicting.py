@@ -25,7 +25,7 @@ threads: 1
 
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder of runs with one that tells whether a line begins with x."""
+    """A folder of runs with one that predicts whether a line begins with x."""
     draw = random.Random(0)
     where = tmp_path_factory.mktemp("predicting")
     rows = [draw.choice("xy") + "".join(draw.choices("ab", k=draw.randint(0, 3))) for _ in range(150)]

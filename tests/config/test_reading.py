@@ -117,7 +117,7 @@ def test_bombs_are_refused_within_a_second(content: bytes, message: str) -> None
 
 
 def read_or_refusal(attempt: Callable[[], object]) -> object:
-    """What `attempt` gives, or the one message of its ConfigError; any other exception fails the test."""
+    """Return the result of `attempt`, or the one message of its ConfigError; any other exception fails the test."""
     try:
         return attempt()
     except ConfigError as error:

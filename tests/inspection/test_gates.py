@@ -1,4 +1,4 @@
-"""Units that track something, and what is shown of gates and states."""
+"""Units that track a property, and the gates and states that are shown."""
 
 from __future__ import annotations
 

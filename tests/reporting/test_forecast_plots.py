@@ -1,4 +1,4 @@
-"""Figures of series: every value where it belongs, readable for one series and for many, the same bytes each time."""
+"""Plots of series: every value in its place, readable for one series and for many, always the same bytes."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def of(plot: Plot | None) -> Plot:
 
 
 def picture(plot: Plot | None, width: float = 6.5) -> Any:
-    """A figure, to look into by what matplotlib has, not by what it promises."""
+    """A figure, examined through its matplotlib objects."""
     return of(plot).draw(width, "black")
 
 
@@ -81,7 +81,7 @@ def test_the_point_what_came_and_the_history_stand_at_their_times(make_forecast:
     history, actual, point = [line for line in panel.lines if len(line.get_xdata()) > 2]
     assert list(history.get_xdata()) == places(*forecast.history_times[-48:])
     assert list(history.get_ydata()) == list(forecast.history[-48:])
-    # Both go on from the last known row.
+    # Both continue from the last known row.
     assert list(point.get_xdata()) == places(forecast.history_times[-1], *forecast.times)
     assert list(point.get_ydata()) == [forecast.history[-1], 10, 11, 12, 13]
     assert list(actual.get_ydata()) == [forecast.history[-1], 10.5, 11.5, 12.5, 13.5]
@@ -122,7 +122,7 @@ def test_a_missing_value_is_a_gap_and_a_lonely_one_a_dot(make_forecast: MakeFore
     known, actual, point = [line for line in panel.lines if len(line.get_xdata()) > 2]
     assert [math.isnan(value) for value in known.get_ydata()] == [value is None for value in history[-48:]]
     assert known.get_markevery() == [history[-48:].index(2.0)]
-    # Without a last known value there is nothing to go on from.
+    # Without a last known value there is nothing to continue from.
     assert list(point.get_ydata()) == [10, 11, 12, 13]
     assert [math.isnan(value) for value in actual.get_ydata()] == [False, True, True, False]
 
@@ -151,7 +151,7 @@ def test_windows_of_one_series_are_told_apart_by_their_first_row(make_forecast: 
 
 @pytest.mark.parametrize(("count", "width"), [(1, 6.5), (2, 6.5), (7, 6.5), (3, 3.6)])
 def test_no_words_overlap(make_forecast: MakeForecast, count: int, width: float) -> None:
-    """Titles, labels and the legend, of a figure with everything in it."""
+    """Titles, labels and the legend of a figure with all elements."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 
     paths = tuple((1.0, 2.0, 3.0, float(number)) for number in range(30))

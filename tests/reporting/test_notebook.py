@@ -1,4 +1,4 @@
-"""Results in a notebook: as HTML and as figures."""
+"""Results in a notebook, as HTML and as matplotlib figures."""
 
 from __future__ import annotations
 

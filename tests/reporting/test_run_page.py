@@ -282,7 +282,7 @@ def test_samples_keep_their_own_lines(make_run: MakeRun) -> None:
 
 
 def without_figures(run: Path) -> str:
-    """The words of the page that stand outside of the figures."""
+    """The text of the page outside the plots."""
     content = re.sub(r"<svg.*?</svg>", "", write_report(run).read_text(encoding="utf-8"), flags=re.DOTALL)
     return Outline(content).text
 

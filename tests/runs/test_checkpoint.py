@@ -1,4 +1,4 @@
-"""Checkpoints: what is written is read, and what is damaged, foreign or hostile is refused by name."""
+"""Checkpoints: what was written can be read, and damaged, foreign or hostile files are refused by name."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def one(checkpoints: Checkpoints) -> Path:
 
 
 def seal(folder: Path, **changed: Any) -> None:
-    """Write a manifest that is true of the files as they are now: what an attacker would do."""
+    """Write a manifest that matches the current files, as an attacker would."""
     files = {
         name: {
             "bytes": (folder / name).stat().st_size,
@@ -133,7 +133,7 @@ def test_no_checkpoint_is_an_error_that_says_so(checkpoints: Checkpoints) -> Non
 
 
 def test_a_step_that_a_killed_process_left_without_a_pointer_is_written_anew(checkpoints: Checkpoints) -> None:
-    """Its log offsets are those of the killed process, whose lines had other lengths."""
+    """Its log offsets belong to the killed process, whose lines had other lengths."""
     checkpoints.write(snapshot_of(5), best=True)
     pointers = (checkpoints.folder / "pointers.json").read_bytes()
     killed = snapshot_of(10)

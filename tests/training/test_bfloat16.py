@@ -39,7 +39,7 @@ for line in sys.stdin.read().splitlines():
 
 
 def on_an_older_processor(*commands: tuple[str, ...]) -> list[str]:
-    """What several commands, one after the other, write to stderr in one process under those limits."""
+    """The stderr of several commands, one after the other, in one process under those limits."""
     result = subprocess.run(
         [sys.executable, "-c", PROGRAM],
         input="\n".join("|".join(command) for command in commands),

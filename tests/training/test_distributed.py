@@ -52,7 +52,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory, text: str) -> Path:
 
 @pytest.fixture(scope="module")
 def alone(folder: Path) -> Found:
-    """What one process computes."""
+    """Results of one process."""
     together.saved(folder, ALONE)
     found: Found = together.measure(folder, ALONE)
     return found
@@ -60,7 +60,7 @@ def alone(folder: Path) -> Found:
 
 @pytest.fixture(scope="module")
 def several(folder: Path, alone: Found) -> dict[int, list[Found]]:
-    """What each of two processes computes that torchrun starts, and each of three that another program does."""
+    """Results of each of two processes started by torchrun, and of each of three started by another program."""
     command = [str(SCRIPT), str(folder)]
     launch = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node=2", *command]
     ended([processes.start(launch, stderr=subprocess.PIPE, text=True)])
