@@ -2,12 +2,12 @@
 
     python benchmarks/large_table.py [--rows 10000000] [--folder /tmp] [--bound 500]
 
-The table is made in a temporary folder and removed again. Preparing runs in a process of its own whose data segment is
-bounded (RLIMIT_DATA, which counts all that it allocates, but not files that are mapped to be read); then once more,
-killed past its half and started again, which must give the same files. Then a forecaster is brought to its first step
-and past it, from the CSV and, within the same bound, from the prepared table. Last, windows and whole steps are taken
-in turn from the prepared table and from the same table in memory. `peak` is the largest resident set, with what is
-mapped of files; `own` is the largest without. torch has one thread.
+The table is created in a temporary folder and removed afterwards. Preparing runs in a separate process whose data
+segment is limited (RLIMIT_DATA, which counts all allocations, but not files mapped for reading); then once more, killed
+past its half and restarted, which must give the same files. Then a forecaster is brought to its first step and beyond,
+from the CSV and, within the same limit, from the prepared table. Finally, windows and whole steps are taken in turn
+from the prepared table and from the same table in memory. `peak` is the largest resident set, including mapped files;
+`own` is the largest without them. torch has one thread.
 """
 
 from __future__ import annotations
@@ -107,7 +107,7 @@ for name, count, work in (("windows", 200, lambda batch: None), ("steps", 25, le
         for source, order in pair if turn % 2 else pair[::-1]:
             rates[source].append(rate(order, turn * count, count, work))
     told = ", ".join(f"{source} {statistics.median(found):,.0f}" for source, found in rates.items())
-    print(f"  windows a second, {'gathered alone' if name == 'windows' else 'in steps'}: {told}", flush=True)
+    print(f"  windows per second, {'gathered only' if name == 'windows' else 'in steps'}: {told}", flush=True)
 """
 
 
@@ -156,7 +156,7 @@ def prepare(table: Path, folder: Path) -> list[str]:
 
 
 PLAIN = ["data.targets=null", "data.past=[]", "data.known=[]", "data.calendar=[]"]
-"""What the bundled config says of its own table's columns, taken back."""
+"""Settings that reset the bundled config's settings of columns."""
 
 
 def measured(
@@ -174,7 +174,7 @@ def measured(
         child = subprocess.Popen(line, preexec_fn=limit, stdout=said, stderr=said)
         was_killed = False
         while True:
-            # Not `child.wait`: this tells what the child alone has used.
+            # Not `child.wait`: this returns the usage of the child only.
             process, status, used = os.wait4(child.pid, os.WNOHANG)
             if process:
                 break

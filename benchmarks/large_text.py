@@ -2,11 +2,11 @@
 
     python benchmarks/large_text.py [--gigabytes 2] [--folder /tmp] [--bound 500]
 
-The text is made in a temporary folder and removed again: English-like sentences, one word in thirty with letters beyond
-ASCII. Preparing runs in a process of its own whose data segment is bounded (RLIMIT_DATA, which counts all that it
-allocates, but not files that are mapped); then once more, killed in the second reading and started again, which must
-give the same files. Last, windows and whole steps of a small network are taken in turn from the prepared file and from
-the same numbers in memory. `peak` is the largest resident set, with what is mapped of files.
+The text is created in a temporary folder and removed afterwards: English-like sentences, one word in thirty with
+letters beyond ASCII. Preparing runs in a separate process whose data segment is limited (RLIMIT_DATA, which counts all
+allocations, but not mapped files); then once more, killed in the second reading and restarted, which must give the same
+files. Finally, windows and whole steps of a small network are taken in turn from the prepared file and from the same
+numbers in memory. `peak` is the largest resident set, including mapped files.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ for name, work in (("windows", lambda batch: None), ("steps", learn)):
         for source, order in pair if first % 50 else pair[::-1]:
             rates[source].append(rate(order, work))
     told = ", ".join(f"{source} {statistics.median(found):,.0f}" for source, found in rates.items())
-    print(f"characters a second, {name} alone: {told}" if name == "windows" else f"characters a second: {told}")
+    print(f"characters per second, {name} only: {told}" if name == "windows" else f"characters per second: {told}")
 """
 
 
@@ -114,7 +114,7 @@ def prepare(
     child = subprocess.Popen(line, preexec_fn=limit, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
     was_killed = False
     while True:
-        # Not `child.wait`: this tells what the child alone has used.
+        # Not `child.wait`: this returns the usage of the child only.
         process, status, used = os.wait4(child.pid, os.WNOHANG)
         if process:
             break
@@ -133,7 +133,7 @@ def prepare(
 
 
 def far(folder: Path, size: int) -> bool:
-    """Whether half of the text is made into numbers."""
+    """Return True if half of the text has been converted."""
     path = folder / "symbols.bin"
     return path.exists() and path.stat().st_size > size // 2
 

@@ -1,4 +1,4 @@
-"""What time series can be forecast by without a network: repetition, a straight line, and one linear map.
+"""Forecasts of time series without a network: repetition, a straight line, and a linear map.
 
 All take histories of shape (windows, lookback, channels), where NaN is a missing value and is replaced by the last
 known one before it, or 0 where there is none; and all give forecasts of shape (windows, horizon, channels) in the
@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 DEFAULT_PENALTIES = tuple(float(10.0**exponent) for exponent in np.arange(-4, 2.25, 0.25))
 """From none worth the name to far too much, for values scaled to a spread of 1."""
 MOST_WINDOWS = 50_000
-"""Windows that a fit sums one by one at most; so many take seconds at a lookback and a horizon of 720."""
+"""Maximum number of windows that a fit sums one by one, which takes seconds with a lookback and a horizon of 720."""
 MOST_CHOOSING, FEWEST_CHOOSING = 20_000, 100
 """Windows of single channels that choose, where filled labels do not count."""
 MOST_PRODUCTS = 1 << 27
@@ -66,8 +66,8 @@ def seasonal_naive(history: Floats, horizon: int, season: int) -> Floats:
 def drift(history: Floats, horizon: int) -> Floats:
     """The straight line through the first and the last value (Hyndman and Athanasopoulos, Forecasting, section 5.2).
 
-    Where the history begins with missing values, its first known one stands in for the first, at its own place. One
-    known value makes a level line.
+    If the history begins with missing values, its first known value is used as the first, at its own position. A single
+    known value gives a constant forecast.
     """
     lookback = history.shape[1]
     filled = _filled(history)
@@ -83,9 +83,9 @@ def drift(history: Floats, horizon: int) -> Floats:
 class Ridge:
     """One linear map from what a channel was to what it will be, the same for all channels.
 
-    A history enters less its last value, and that is added to what comes out: the level needs not be learnt. This is
-    the one-layer NLinear (Zeng et al. 2023, Are transformers effective for time series forecasting?) without intercept,
-    fitted in closed form.
+    The last value of a history is subtracted from it and added to the forecast, so that the level need not be learned.
+    This is the one-layer NLinear (Zeng et al. 2023, Are transformers effective for time series forecasting?) without
+    intercept, fitted in closed form.
     """
 
     weights: NDArray[np.float64]
@@ -95,7 +95,7 @@ class Ridge:
     """Rows that it looks at, the last ones of a history."""
 
     def forecast(self, history: Floats) -> Floats:
-        """Forecasts of as many steps as the map was fitted to.
+        """Forecast the number of steps that the map was fitted to.
 
         Args:
             history: (windows, `lookback` or more, channels) in the unit of the values it was fitted to.
@@ -136,16 +136,17 @@ def fit_ridge(
 
         |Y - X W|² / n + penalty |W|²,    so that    W = (X'X / n + penalty I)⁻¹ X'Y / n
 
-    (Hoerl and Kennard 1970, Ridge regression). The mean squared error of a step weighs against its own weights, however
-    many steps there are. One eigendecomposition of X'X serves all penalties of a lookback, and the products of the
-    longest lookback hold those of the shorter ones.
+    (Hoerl and Kennard 1970, Ridge regression). The mean squared error of a step is weighed against the weights for that
+    step, whatever the number of steps. One eigendecomposition of X'X serves all penalties of a lookback, and the
+    products of the longest lookback contain those of the shorter ones.
 
     All lookbacks are fitted to and compared on the same windows. A missing value before the origin is replaced by the
     last known one; a window with one among its labels, or with none known at its beginning, is left out.
 
     Args:
         values: (rows, channels), scaled; NaN where missing. An array, or what gives one when it is cut.
-        training: (windows,) the row of each window's first label, as many rows after the first as the longest lookback.
+        training: (windows,) the row of each window's first label; there are at least as many rows before it as the
+            longest lookback.
         validation: (windows,) likewise.
         lookbacks: to choose from.
         horizon: steps ahead.
@@ -260,7 +261,8 @@ def _check(rows: int, origins: Origins, lookback: int, horizon: int) -> None:
 def _moments(values: Rows, origins: Origins, lookback: int, horizon: int, most_windows: int, begins: Origins) -> Sums:
     """The mean over windows of the outer product of each with itself, its last known value taken off.
 
-    (lookback + horizon, lookback + horizon): X'X / n above, left, X'Y / n beside it and Y'Y / n below.
+    (lookback + horizon, lookback + horizon): X'X / n in the upper left, X'Y / n to its right, Y'Y / n in the lower
+    right.
     """
     rows, channels = values.shape
     _check(rows, origins, lookback, horizon)
@@ -273,7 +275,7 @@ def _moments(values: Rows, origins: Origins, lookback: int, horizon: int, most_w
         if rows <= at_once:
             low, high, stop = 0, rows, len(origins)
         else:
-            # What is missing is not filled from rows before these, so a window at their beginning may be left out.
+            # Missing values are not filled from earlier rows, so a window at the beginning may be left out.
             stop = int(np.searchsorted(origins, origins[start] + at_once))
             low, high = int(origins[start]) - lookback, int(origins[stop - 1]) + horizon
         series = np.unique(np.maximum(begins - low, 0))
@@ -356,7 +358,7 @@ def _slide(columns: Sums, windows: int) -> Sums:
 
 
 def _sum_alone(columns: Sums, runs: list[tuple[Origins, int]], width: int, most_windows: int) -> Sums:
-    """The sum of outer products, one by one; of more than `most_windows`, as many evenly spread stand for all.
+    """Sum the outer products one by one; if there are more than `most_windows`, use this number of evenly spread ones.
 
     Args:
         columns: (rows, channels)

@@ -216,8 +216,9 @@ def _count(training: NDArray[np.int64], vocabulary: int, order: int) -> list[_Le
 def _count_packed(training: NDArray[np.int64], vocabulary: int, order: int, bits: int) -> list[_Level]:
     """The same levels, of symbols so few that a gram of the longest length fits into 64 bits.
 
-    A gram is the number that its symbols make, `bits` each, the first the highest. Sorted once, the longest grams have
-    those of every shorter length at their beginnings, in order; only the last symbols of the text begin none.
+    A gram is the number formed by its symbols, `bits` each, the first the highest. Sorted once, the longest grams
+    contain those of every shorter length as their beginnings, in order, except those that start at the last symbols of
+    the text.
     """
     if not order:
         return []

@@ -40,7 +40,7 @@ DATE_FORMATS = {
     r"\d{1,2}/\d{1,2}/\d{2}": ("%d/%m/%y", "%m/%d/%y", "%y/%m/%d"),
     r"\d{1,2}-\d{1,2}-\d{2}": ("%d-%m-%y", "%m-%d-%y", "%y-%m-%d"),
 }
-"""How dates are written, and the formats that may mean."""
+"""Forms of dates, and the formats that each may mean."""
 _MONTH = (
     r"(?:jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sep(?:tember)?|oct(?:ober)?"
     r"|nov(?:ember)?|dec(?:ember)?)"
@@ -70,7 +70,7 @@ ISO = "write its dates in one way that cannot be misread, such as 2024-01-31"
 
 
 def is_date(text: str) -> bool:
-    """Whether a text is written as dates usually are."""
+    """Return True if a text looks like a date."""
     return bool(formats_of(text))
 
 
@@ -127,7 +127,7 @@ def read_dates(
     """Parse a column of dates, in the format given or the one recognised from its first row.
 
     Args:
-        texts: (rows,) as they are written, none missing.
+        texts: (rows,) the raw texts, none missing.
         place: names a row in messages.
         column: its name.
         regularity: how many times are missing between regular ones, infinite where they are not regular, and whether
@@ -221,7 +221,7 @@ def _of_clear_years(
 
 
 def read_more_dates(texts: pl.Series, place: Callable[[int], str], column: str, form: DateForm) -> Times:
-    """(rows,) the times of later rows of a column whose first ones told how it is written.
+    """Parse later rows (rows,) of a column whose first rows determined the format.
 
     Raises:
         DataError: a row is written in another way.
@@ -252,7 +252,7 @@ def _by_one_clock(
     """Dates without their zones, the microseconds to add to them, and their form with the zone that they have then.
 
     Raises:
-        DataError: zones are mixed and not converted, or dates are to be converted but name none.
+        DataError: dates have different zones and are not converted, or are to be converted but have no zone.
     """
     if form.format in WORDS:
         zoned = form.format not in SPREADSHEETS  # counted from 1970 in UTC
@@ -275,7 +275,7 @@ def _by_one_clock(
 
 
 def _fits(text: str, form: str) -> bool:
-    """Whether one date is written in a format, apart from its zone."""
+    """Return True if a date matches a format, apart from its zone."""
     return _parse(pl.Series([plain_text(text)]), plain_format(form))[1] is None
 
 
@@ -343,7 +343,7 @@ def _misfit(
     first = plain_text(form.first) if form.zone else form.first
     return DataError(
         f"{place(row)}, column `{column}`: `{text[:40]}` "
-        + ("is no date that exists" if same else f"does not fit {form.shown}, as the first row `{first}` does"),
+        + ("is not a valid date" if same else f"does not fit {form.shown}, as the first row `{first}` does"),
         hint="correct the row"
         if same
         else ISO

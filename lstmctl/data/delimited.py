@@ -26,7 +26,7 @@ from lstmctl.shell import setting
 from lstmctl.words import plural
 
 MISSING_WORDS = ["NA", "N/A", "n/a", "#N/A", "NaN", "nan", "NAN", "null", "NULL", "None", "none"]
-"""The usual ones as they are written, for the fast way; other spellings are understood by the slow one."""
+"""Common spellings, for the fast path; the slow path understands others."""
 LARGEST = 1e37
 """Beyond this a network's numbers (float32) overflow soon."""
 BLOCK = 1 << 23
@@ -35,7 +35,7 @@ LONGEST_RECORD = 1 << 26
 """Bytes of a row, at most: beyond, a quotation mark was certainly forgotten."""
 AT_ONCE = 1 << 22
 """Values that are read as texts at once."""
-# A crash inside polars is no ordinary exception, but for a file that caused it, it is an error like any other.
+# A crash inside polars is not an ordinary exception, but if a file caused it, it is handled like any other error.
 POLARS_ERRORS: tuple[type[BaseException], ...] = (
     pl.exceptions.PolarsError,
     pl.exceptions.PanicException,
@@ -65,7 +65,7 @@ class DelimitedSheet:
         digest = hashlib.sha256()
         self._check(digest)
         if self._content is not None:
-            # The checksum is that of the file, not of what was made of it.
+            # The checksum is that of the file, not of the converted data.
             content = self.path.read_bytes()
             digest, self._size = hashlib.sha256(content), len(content)
         self._sha256 = digest.hexdigest()
@@ -130,25 +130,25 @@ class DelimitedSheet:
         return self.decimal if decides else None
 
     def form(self, column: int) -> ColumnForm:
-        """What a column seems to hold by its first rows."""
+        """The apparent content of a column, judged by its first rows."""
         if column not in self._forms:
             values = [row[column] for row in self._rows if column < len(row)]
             self._forms[column] = column_form(values, self.separator)
         return self._forms[column]
 
     def kind(self, column: int) -> str:
-        """What a column seems to hold: whole, number, date, text, or empty."""
+        """The apparent content of a column: whole, number, date, text, or empty."""
         return self.form(column).kind
 
     def texts(self, column: int) -> pl.Series:
-        """(rows,) a column as it is written, without blanks around."""
+        """(rows,) the raw texts of a column, without surrounding blanks."""
         return self._read({column: pl.String()})[f"c{column}"].fill_null("").str.strip_chars()
 
     def numbers(self, columns: Sequence[int]) -> NDArray[np.float64]:
         """(rows, columns) float64, with NaN where a value is missing.
 
         Raises:
-            DataError: something is no number, or too large; with line, column and value.
+            DataError: a value is not a number, or too large; with line, column and value.
         """
         values = np.empty((self.rows, len(columns)))
         types = {column: self._plain_type(column) for column in columns}
@@ -170,7 +170,7 @@ class DelimitedSheet:
         return values
 
     def place(self, row: int) -> str:
-        """Where a row is, for messages."""
+        """Position of a row, for messages."""
         return f"{self.path}: line {self.lines[row]}"
 
     def fingerprint(self) -> dict[str, object]:
@@ -178,7 +178,7 @@ class DelimitedSheet:
         return {"sha256": self._sha256, "bytes": self._size}
 
     def _plain_type(self, column: int) -> pl.DataType | None:
-        """The type by which polars reads a column as it is meant; None where texts have to be looked at."""
+        """The type with which polars reads a column correctly; None if the texts have to be examined."""
         form = self.form(column)
         if self.decimal == "," or form.unit or form.is_truth:
             return None
@@ -292,7 +292,7 @@ class DelimitedSheet:
         elif any(text.count(other) == self._width - 1 for other in others):
             hint = f"this line is separated otherwise; one for all: {setting('data.separator', self.separator)}"
         elif text.lstrip().startswith("#"):
-            hint = "comments may stand above the header alone: delete this line"
+            hint = "comments are only allowed above the header; delete this line"
         return DataError(
             f"{self.path}: line {line}: {plural(fields, 'field')}, "
             f"but the header (line {self._header_line}) has {self._width}",
@@ -309,11 +309,7 @@ class DelimitedSheet:
         is_open = is_unclosed(block[starts[found] : ends[found]], self.separator)
         raise DataError(
             f"{self.path}: line {lines[found]}: "
-            + (
-                "a quotation mark is never closed"
-                if is_open
-                else "quotation marks enclose a part of a field, not all of it"
-            ),
+            + ("a quotation mark is never closed" if is_open else "quotation marks enclose only a part of a field"),
             hint='put the whole field between them, and write one inside as ""',
         )
 
@@ -339,7 +335,7 @@ class DelimitedSheet:
             )
         except POLARS_ERRORS as error:
             reason = str(error).split("\n", 1)[0]
-            raise DataError(f"{self.path} is no table that can be read: {reason}") from error
+            raise DataError(f"{self.path} cannot be read as a table: {reason}") from error
         below = self._records - first
         if frame.height != below:
             raise DataError(
@@ -372,5 +368,5 @@ class DelimitedSheet:
 
 
 def empty_lines(count: int, first: int) -> str | None:
-    """What is told of empty lines, if there are any."""
+    """The note about empty lines, if there are any."""
     return f"{plural(count, 'empty line')} left out, first line {first}" if count else None

@@ -34,15 +34,15 @@ TIMEOUT = 30.0
 CHUNK = 1 << 14
 """Bytes read at once: few enough that the bar moves on a slow line."""
 LONGEST_NAME = 200
-"""Bytes of a file's name; 255 are usual, and the temporary file beside it adds some."""
+"""Maximum length of a file's name in bytes; 255 is the usual limit, and the temporary file's name is longer."""
 SAFE_NAME = re.compile(r'(?!\.)(?!(?i:con|nul|aux|prn|com\d|lpt\d)(\.|$))[^/\\:*?"<>|]*[^/\\:*?"<>|. ]')
 """Not hidden, and a name on Windows too."""
 LIMIT = 100_000_000
-"""Bytes of a file that nobody asked for at that size; a small answer can unpack to any length."""
+"""Default size limit in bytes; a small response can unpack to any length."""
 SIZE = re.compile(r"([0-9]{1,15}(?:\.[0-9]{1,9})?) ?([kMGT]?)B?")
 UNITS = {"": 1, "k": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
 ABANDONED = 3600.0
-"""Seconds without a byte after which a temporary file is that of a download that was killed."""
+"""Seconds without a byte after which a temporary file is considered left over from a killed download."""
 
 
 class Progress(Protocol):
@@ -65,18 +65,18 @@ class Downloaded:
     """In bytes."""
     sha256: str
     fetched: bool
-    """Whether it came over the network now."""
+    """True if the file was downloaded now."""
     was_there: bool
-    """Whether the cache had the same file before."""
+    """True if the cache already contained the same file."""
 
     @property
     def verified(self) -> bool:
-        """Whether its hash is the one that was expected, and not just what came."""
+        """True if its hash was expected, and not just computed."""
         return self.source.sha256 is not None
 
 
 def find_source(what: str, sha256: str | None = None, known: Mapping[str, Source] = KNOWN) -> Source:
-    """What a known name or a URL stands for; nothing is asked of any server.
+    """Resolve a known name or a URL, without contacting any server.
 
     Args:
         what: a name of `known` in whatever case, or an http or https URL.
@@ -84,8 +84,8 @@ def find_source(what: str, sha256: str | None = None, known: Mapping[str, Source
         known: the table of names.
 
     Raises:
-        UsageError: the name is unknown, the URL is none or names no file that could be kept, or the hash is malformed
-            or not that of the known file.
+        UsageError: the name is unknown, the URL is invalid or has no usable file name, or the hash is malformed or
+            differs from the known file's.
     """
     if sha256 is not None:
         sha256 = sha256.strip().lower()
@@ -135,7 +135,7 @@ def download(
     Args:
         source: what to fetch.
         folder: where to; the download cache by default.
-        progress: told of what comes.
+        progress: called as data arrives.
         timeout: seconds that the server may stay silent.
         limit: the most bytes that are kept.
 
@@ -145,7 +145,7 @@ def download(
     """
     folder = folder or cache_folder()
     if folder is None:
-        raise ResourceError("there is no home folder to keep downloads in", hint="name one: LSTMCTL_CACHE=FOLDER")
+        raise ResourceError("no home folder for downloads", hint="set one: LSTMCTL_CACHE=FOLDER")
     folder = folder.absolute()
     target = folder / source.file
     if source.sha256 is not None and target.exists():
@@ -182,7 +182,7 @@ def _file_name(url: str) -> str:
     try:
         parts = urlsplit(url)
         host, _ = parts.hostname, parts.port
-    except ValueError:  # brackets that do not match, a port that is no number
+    except ValueError:  # unbalanced brackets, or a port that is not a number
         host = None
     if not host or not url.isprintable():
         raise UsageError(f"`{shown}` is not a URL")

@@ -1,4 +1,4 @@
-"""What is missing in rows on regular times, filled or left.
+"""Fill missing values in rows on a regular time grid, or leave them missing.
 
 Filling looks ahead inside of one part alone, so that no training row depends on a later part.
 """
@@ -25,9 +25,9 @@ def fill(
 ) -> NDArray[np.bool_] | None:
     """Fill missing targets and covariates of observed rows, in place; rows that were inserted are not noted again.
 
-    `interpolate` draws a line between neighbours, in training rows alone: in rows that are scored it would tell a
-    window what comes after it. All else keeps the last value, as `forward-fill` does everywhere. Looking back across a
-    part's start is allowed: the past is known.
+    `interpolate` draws a line between neighbours, in training rows only: in scored rows, it would leak later values
+    into a window. Elsewhere the last value is kept, as with `forward-fill`. Looking back beyond a part's start is
+    allowed: the past is known.
 
     Args:
         rows: in order and on regular times.

@@ -53,7 +53,7 @@ def _zoned(time: str, zone: str) -> str:
 
 
 def as_csv(forecasts: Sequence[SeriesForecast], model: str) -> str:
-    """The table as CSV, each number with as many digits as it takes to read it back."""
+    """The table as CSV, each number with as many digits as are needed to restore it."""
     text = io.StringIO()
     polars.DataFrame(forecast_columns(forecasts, model)).write_csv(text)
     return text.getvalue()

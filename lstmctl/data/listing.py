@@ -1,4 +1,4 @@
-"""What there is, and what is in it."""
+"""List available data, and describe its contents."""
 
 from __future__ import annotations
 
@@ -127,7 +127,7 @@ def describe_series(corpus: SeriesCorpus, lookback: int, horizon: int) -> dict[s
 
 
 def describe_sequences(corpus: SequenceCorpus) -> dict[str, Any]:
-    """Labelled sequences: how many, how long, what is told of them, and training's first."""
+    """Describe labelled sequences: number, lengths, labels, and the first one of the training part."""
     encoding, sequences = corpus.encoding, {name: corpus.part(name) for name in corpus.parts}
     parts = {
         name: {

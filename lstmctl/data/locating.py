@@ -1,4 +1,4 @@
-"""Where data is looked for: beside the config, the current folder, the bundled data, the download cache."""
+"""Search for data: in the config's folder, the current folder, the bundled data, and the download cache."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def locate(name: str, config_folder: Path | None, key: str | None = "data.text")
 
 
 def portable_name(name: str, found: Path) -> str:
-    """How a run's own config names what was found: bundled data by its plain name, all else by its absolute path.
+    """The name of a file in a run's own config: bundled data by its plain name, everything else by its absolute path.
 
     Raises:
         DataError: that path is not UTF-8, as a config is.
@@ -150,5 +150,5 @@ def _download_hint(name: str, path: Path) -> str | None:
     known = find_known(path.name)
     if known is None:
         return None
-    # What comes is found by its plain name in the cache, not by a path of the user's.
+    # A file to be downloaded is found by its plain name in the cache, not by a path of the user's.
     return f"lstmctl data download {known.name}" + ("" if name == known.file else f", then name it {known.file}")

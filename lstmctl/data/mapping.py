@@ -27,7 +27,7 @@ class MappedFile:
         if now < then:
             raise DataError(
                 f"{self.name} has become shorter while it was in use: {now:,} bytes, of {then:,} when it was opened",
-                hint="put the file back, or prepare it again, and go on with --resume",
+                hint="restore the file or prepare it again, then continue with --resume",
             )
 
 

@@ -19,7 +19,7 @@ from lstmctl.storage import replace_json, sync
 
 @dataclass(frozen=True)
 class Note:
-    """How far an attempt has come: what `progress.json` holds."""
+    """Progress of an attempt: the contents of `progress.json`."""
 
     source: list[Any]
     """Path, bytes, time of change and SHA-256 of the table's file."""
@@ -27,7 +27,7 @@ class Note:
     block: int
     """Bytes read at once: what is noted is a whole number of blocks."""
     read: int = 0
-    """How far into the file all rows are done, as `Block.read`."""
+    """Offset in the file up to which all rows are done, as in `Block.read`."""
     lines: int = 0
     rows: int = 0
     empty: int = 0
@@ -46,7 +46,7 @@ class Note:
 
     @property
     def form(self) -> Form | None:
-        """How rows are read, once one is."""
+        """How rows are read, once the first has been."""
         if not self.found:
             return None
         return form_of(self.found, self.dates)

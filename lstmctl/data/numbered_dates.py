@@ -29,7 +29,7 @@ def numbered_format(texts: pl.Series, name: str) -> str | None:
     """The format of a column of plain numbers, if it can be nothing but dates; None for whole numbers that count rows.
 
     Args:
-        texts: (rows,) as they are written, none missing.
+        texts: (rows,) the raw texts, none missing.
         name: the column's: a few are those of counts, and only some those of spreadsheets' days.
     """
     texts = texts.head(SAMPLED)
@@ -62,7 +62,7 @@ def parse_digits(texts: pl.Series, form: str) -> pl.Series:
 
 
 def parse_word(texts: pl.Series, word: str) -> tuple[Times, int | None]:
-    """(rows,) times of numbers in a format of `WORDS`, and the first row that is no such number; None without one."""
+    """Return (rows,) times of numbers in a format of `WORDS`, and the first row that does not fit, or None."""
     texts = texts.str.replace(",", ".", literal=True)
     whole = texts.cast(pl.Int64, strict=False)
     values = texts.cast(pl.Float64, strict=False)
@@ -70,7 +70,7 @@ def parse_word(texts: pl.Series, word: str) -> tuple[Times, int | None]:
     if len(wrong):
         return np.empty(0, np.int64), int(wrong[0])
     if word in SPREADSHEETS:
-        # Four digits of a day tell minutes, and six tell seconds.
+        # Four digits of a day resolve minutes, and six resolve seconds.
         digits = texts.str.extract(r"[.](\d+)$", 1).str.len_chars().max()
         unit = 60_000_000 if isinstance(digits, int) and digits < 6 else 1_000_000
         days = values.to_numpy()

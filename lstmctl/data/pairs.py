@@ -1,4 +1,4 @@
-"""Pairs of texts, a line each: what is read, a tab, what is to be written.
+"""Pairs of texts, one per line: source, tab, target.
 
 Blanks around either half do not count; empty lines are left out. Several files follow one another in the order given.
 """
@@ -22,18 +22,18 @@ from lstmctl.data.utf8 import BYTE_ORDER_MARK, check_utf8
 from lstmctl.errors import DataError, RunError
 from lstmctl.words import plural
 
-SHAPE = "a line is what is read, a tab, what is to be written"
+SHAPE = "each line must contain a source, a tab and a target"
 
 
 @dataclass(frozen=True)
 class PairsEncoding:
-    """The vocabularies of what is read and of what is written."""
+    """The vocabularies of sources and targets."""
 
     source: TextEncoding
     target: TextEncoding
 
     def to_json(self) -> dict[str, Any]:
-        """What `encoding.json` holds."""
+        """The contents of `encoding.json`."""
         return {"format": 1, "source": self.source.to_json(), "target": self.target.to_json()}
 
     @classmethod
@@ -89,18 +89,18 @@ class PairsCorpus:
     parts: dict[str, tuple[int, int]]
     """Start and stop of each part, in pairs."""
     names: tuple[str, ...]
-    """How a run's own config names the files, so that it runs again from another folder."""
+    """Names of the files for a run's own config, which work from any folder."""
     fingerprint: dict[str, Any]
     """Size in bytes and SHA-256 of the files, one after the other, and their pairs."""
     notes: tuple[str, ...]
-    """What was found and left out, in whole sentences."""
+    """Sentences about what was found and left out."""
 
     def __len__(self) -> int:
         return len(self.sources)
 
     @property
     def is_labelled(self) -> bool:
-        """Whether every source has a target."""
+        """True if every source has a target."""
         return bool(self.targets.lengths.all())
 
     def part(self, name: str) -> tuple[Texts, Texts]:
@@ -111,7 +111,7 @@ class PairsCorpus:
 
 @dataclass
 class _Lines:
-    """Pairs as they are written, and where each stands."""
+    """Raw pairs, each with its position."""
 
     sources: list[str] = field(default_factory=list)
     targets: list[str] = field(default_factory=list)
@@ -136,7 +136,7 @@ def open_pairs(
             line without a tab is a source whose target is not known.
 
     Raises:
-        DataError: nothing is found, or it cannot be used as it is; the message says where and what would be right.
+        DataError: the data is missing or unsuitable; the message says where, and what would be right.
     """
     named = [paths] if isinstance(paths, str) else list(paths)
     found = [locate(name, config_folder, "data.pairs" if encoding is None else None) for name in named]
@@ -169,7 +169,7 @@ def _read(content: bytes, path: Path, lines: _Lines, *, may_lack_target: bool) -
     """Add the pairs of one file.
 
     Raises:
-        DataError: a line is no pair; with the line, and what would be right.
+        DataError: a line is not a pair; with the line, and what would be right.
     """
     text = content.removeprefix(BYTE_ORDER_MARK).decode("utf-8")
     for number, line in enumerate(text.split("\n"), start=1):
@@ -194,7 +194,7 @@ def _read(content: bytes, path: Path, lines: _Lines, *, may_lack_target: bool) -
         lines.sources.append(source)
         lines.targets.append(rest[0] if rest else "")
         lines.places.append(place)
-    lines.empty -= text.endswith("\n")  # what comes after the last line's end is no line
+    lines.empty -= text.endswith("\n")  # the text after the last line's end is not a line
 
 
 def _encode(
@@ -203,7 +203,7 @@ def _encode(
     """All texts of one side as numbers, by their own vocabulary or a run's.
 
     Raises:
-        DataError: a run's vocabulary has no such character; with line, character, and its place in the text.
+        DataError: a run's vocabulary lacks a character; with line, character, and its position in the text.
     """
     joined = "".join(texts)
     lengths = np.array([len(text) for text in texts], dtype=np.int64)

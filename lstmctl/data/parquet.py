@@ -95,7 +95,7 @@ class ParquetSheet:
             if kind.is_nested() or kind in (pl.Object, pl.Binary):
                 raise DataError(
                     f"{path}, column `{name}` holds {str(kind).split('(')[0].lower()} values, not plain ones",
-                    hint="write one plain value a row and column: a date, a number or a name",
+                    hint="write one plain value per row and column: a date, a number or a name",
                 )
 
         texts = [number for number, kind in enumerate(self._kinds) if _is_text(kind)]
@@ -113,7 +113,7 @@ class ParquetSheet:
         return self._numbers.decimal if has_texts and self._numbers.is_sure else None
 
     def form(self, column: int) -> ColumnForm:
-        """What a column holds: for texts, by the first rows."""
+        """Content of a column; for texts, judged by the first rows."""
         kind = self._kinds[column]
         if column in self._forms:
             return self._forms[column]
@@ -126,7 +126,7 @@ class ParquetSheet:
         return ColumnForm("whole" if kind.is_integer() else "number" if kind.is_numeric() else "text")
 
     def kind(self, column: int) -> str:
-        """What a column holds: whole, number, date, text, or empty."""
+        """Content of a column: whole, number, date, text, or empty."""
         return self.form(column).kind
 
     def texts(self, column: int) -> pl.Series:
@@ -170,7 +170,7 @@ class ParquetSheet:
         return values
 
     def place(self, row: int) -> str:
-        """Where a row is, for messages."""
+        """Position of a row, for messages."""
         return f"{self.path}: row {self.lines[row]}"
 
     def fingerprint(self) -> dict[str, object]:
@@ -202,7 +202,7 @@ class ParquetSheet:
 
     def _unreadable(self, error: BaseException) -> DataError:
         first = str(error).split("\n", 1)[0]
-        return DataError(f"{self.path} is no Parquet file that can be read: {first}")
+        return DataError(f"{self.path} cannot be read as a Parquet file: {first}")
 
 
 def _is_text(kind: pl.DataType) -> bool:

@@ -1,4 +1,4 @@
-"""What a run tells of sequences, as a table to hand on."""
+"""A run's predictions of sequences, as a table."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Folders of prepared data: a header in JSON beside files of numbers, made once, checked whenever they are opened.
+"""Folders of prepared data: a JSON header and files of numbers, made once and checked whenever they are opened.
 
-What such a folder holds is the matter of `data.prepared_text` and `data.prepared_table`. While it is being made it
-has a note of how far that has come in the place of the header.
+The contents are defined in `data.prepared_text` and `data.prepared_table`. During preparation, the folder contains a
+progress note instead of the header.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ NAMES = {list: "a list", int: "a whole number", str: "a text", dict: "an object"
 
 
 class Watch(Protocol):
-    """What is told while data is read; `data.downloading.Progress` has the same shape."""
+    """Progress while data is read; `data.downloading.Progress` has the same shape."""
 
     total: float
 
@@ -35,17 +35,17 @@ class Watch(Protocol):
 
 
 def told(watch: Watch | None) -> Callable[[int], object]:
-    """What to call with every number of bytes that is done."""
+    """Callback that receives every number of bytes that is done."""
     return watch.update if watch is not None else lambda size: None
 
 
 def is_prepared(path: Path) -> bool:
-    """Whether a folder holds prepared data, or what was begun of it."""
+    """Return True if a folder contains prepared data, complete or not."""
     return (path / HEADER).is_file() or (path / PROGRESS).is_file()
 
 
 def read_header(folder: Path, key: Literal["text", "series"], form: int, types: dict[str, type]) -> dict[str, Any]:
-    """What the header of a folder holds under some keys.
+    """Return the values of some keys of a folder's header.
 
     Args:
         folder: one that was prepared.
@@ -58,7 +58,7 @@ def read_header(folder: Path, key: Literal["text", "series"], form: int, types: 
     """
     path = folder / HEADER
     if not path.exists():
-        raise DataError(f"{folder} is not prepared to its end", hint="give `lstmctl data prepare` again: it goes on")
+        raise DataError(f"{folder} is not completely prepared", hint="run `lstmctl data prepare` again to continue")
     try:
         data = json.loads(path.read_bytes())
     except OSError as error:
@@ -148,7 +148,7 @@ def folder_errors(path: Path, size: int | None = None) -> Iterator[None]:
         with disk_errors(path, size):
             yield
     except ResourceError as error:
-        full = "free some space and give the command again: it goes on where it was; or "
+        full = "free some space and run the command again to continue; or "
         is_full = isinstance(error.__cause__, OSError) and error.__cause__.errno in FULL
         hint = (full if is_full else "") + "prepare it elsewhere: --to FOLDER"
         raise ResourceError(str(error), hint=hint) from error

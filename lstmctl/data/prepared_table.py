@@ -1,10 +1,9 @@
 """Prepared tables: their rows in files of numbers, which a training maps into memory instead of reading a table.
 
-A folder holds `times.bin` and `lines.bin` (int64, one a row), `series.bin` (int64, where a column names the series),
-`targets.bin`, `past.bin`, `known.bin` and `static.bin` (float64, row after row; NaN where a value is missing), all
-little-endian, and `prepared.json`, which says what they mean. The rows are those of the file, in its order: what the
-config says of order, steps, parts, scales and missing values is done when they are opened, as with any table.
-`data.preparing_table` writes it.
+A folder contains `times.bin` and `lines.bin` (int64, one per row), `series.bin` (int64, if a column names the series),
+`targets.bin`, `past.bin`, `known.bin` and `static.bin` (float64, row by row; NaN where a value is missing), all
+little-endian, and `prepared.json`, which describes them. The rows are those of the file, in its order: order, steps,
+parts, scales and missing values are handled when they are opened, as for any table. `data.preparing_table` writes it.
 """
 
 from __future__ import annotations
@@ -37,7 +36,7 @@ WRITING = ("date_format", "zone", "separator", "decimal")
 
 @dataclass(frozen=True)
 class Header:
-    """What `prepared.json` holds."""
+    """The contents of `prepared.json`."""
 
     file: str
     """The table's, for people."""
@@ -46,18 +45,18 @@ class Header:
     """Of the table's file."""
     rows: int
     unit: str
-    """What `lines.bin` counts: line or row."""
+    """Unit of the numbers in `lines.bin`: line or row."""
     said: dict[str, Any]
-    """What the config said of columns and of how the table is written, by the keys of its `data` section."""
+    """The config's settings of columns and table format, by the keys of its `data` section."""
     found: dict[str, Any]
     """The same keys, with what was recognised in the place of what was not said."""
     dates: dict[str, Any]
-    """How dates are written, as `DateForm`; empty where times are whole numbers."""
+    """The date format, as in `DateForm`; empty if times are whole numbers."""
     ids: list[str]
     notes: list[str]
-    """What is told of how columns were recognised."""
+    """Notes on how columns were recognised."""
     empty: list[int]
-    """How many lines hold nothing, and the first of them."""
+    """Number of empty lines, and the first of them."""
     numbers: dict[str, str]
     """SHA-256 of each file of numbers."""
     holds: str = "series"
@@ -73,7 +72,7 @@ class Header:
 
 
 def form_of(found: dict[str, Any], dates: dict[str, Any]) -> Form:
-    """How rows were read, from what a header or a note says of it.
+    """Return how rows were read, from a header or a progress note.
 
     Raises:
         ValueError: it does not say it.
@@ -86,23 +85,23 @@ def form_of(found: dict[str, Any], dates: dict[str, Any]) -> Form:
     except (KeyError, TypeError) as error:
         raise ValueError("a key is missing, or holds no list") from error
     if not _are_texts(names) or not all(isinstance(use, list) for use in uses):
-        raise ValueError("a column's name is no text")
+        raise ValueError("a column's name must be text")
     if form is not None and [type(value) for value in asdict(form).values()] != [str, str, str, bool, bool]:
-        raise ValueError("how dates are written is not told in texts")
+        raise ValueError("a list of date formats is required")
     if not _are_texts(value for value in (separator, decimal) if value is not None):
-        raise ValueError("separator or decimal is no text")
+        raise ValueError("separator and decimal must be text")
     return Form(Columns(found["time"], found["id"], *map(tuple, uses)), Writing(separator, decimal, form))
 
 
 def said_of(wanted: Wanted, separator: str, decimal: str) -> dict[str, Any]:
-    """What a config, or a run, says of columns and of how a table is written."""
+    """Settings of columns and table format in a config or a run."""
     said = {key: getattr(wanted, key) for key in (*COLUMNS, "date_format", "zone")}
     plain = {key: list(value) if isinstance(value, tuple) else value for key, value in said.items()}
     return {**plain, "separator": separator, "decimal": decimal}
 
 
 def widths(columns: Columns) -> dict[str, int]:
-    """How many numbers of a row each file holds."""
+    """Number of values per row in each file."""
     found = {TIMES: 1, LINES: 1, **({SERIES: 1} if columns.id is not None else {})}
     return found | {f"{use}.bin": len(getattr(columns, use)) for use in USES if getattr(columns, use)}
 
@@ -193,7 +192,7 @@ def require_said(folder: Path, header: Header, said: dict[str, Any], *, is_run: 
         if is_run and key == "zone":  # what was prepared is converted to the run's
             continue
         if key in WRITING:
-            # Whole numbers are no dates in any format; how columns are separated is nothing that Parquet has.
+            # Whole numbers are not dates in any format; Parquet has no column separator.
             same = value in (None, "auto", then, found) or (found is None and key != "date_format")
         elif is_run:
             same = value == found or (key == "time" and value is None)

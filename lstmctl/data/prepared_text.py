@@ -1,4 +1,4 @@
-"""Prepared text: its numbers in a file of their own, which a training maps into memory instead of reading it.
+"""Prepared text: its numbers in a separate file, which training memory-maps instead of reading it.
 
 A folder holds `symbols.bin`, the numbers one after the other, little-endian, in the smallest unsigned integer type that
 holds the vocabulary, and `prepared.json`, which says what they mean. `data.preparing_text` writes it.
@@ -25,7 +25,7 @@ FORMAT = 1
 
 @dataclass(frozen=True)
 class Header:
-    """What `prepared.json` holds."""
+    """The contents of `prepared.json`."""
 
     files: list[str]
     """The text's, for people."""
@@ -38,7 +38,7 @@ class Header:
     type: str
     """Of the numbers, as numpy calls it."""
     length: int
-    """How many numbers."""
+    """Number of symbols."""
     numbers_sha256: str
     """Of `symbols.bin`."""
     format: int = FORMAT

@@ -1,8 +1,8 @@
 """A table of any size made into numbers on the disk, within little memory (see `data.prepared_table` for the numbers).
 
-The file is read once for its SHA-256 and once for its rows, a block at a time. During the second reading it is noted
-again and again how far all files have come and what their SHA-256 is up to there, after the disk has the numbers. An
-attempt that was ended goes on from there: what was written is read once more, for its hash, but nothing is done again.
+The file is read once for its SHA-256 and once for its rows, one block at a time. During the second reading, the lengths
+of all files and their SHA-256 so far are recorded repeatedly, after the numbers are on disk. An interrupted attempt
+continues from there: everything written is read once more, for its hash, but nothing is recomputed.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from lstmctl.errors import DataError
 from lstmctl.storage import replace_json
 
 BLOCK = 1 << 22
-"""Bytes of a block of the table; as numbers and dates they are some times as many."""
+"""Bytes per block of the table; as numbers and dates, they take several times as many."""
 AT_ONCE = 2
 """Blocks whose rows are read while another is checked; reading is what takes the time."""
 NOTED_EVERY = 1 << 27
@@ -46,7 +46,7 @@ class PreparedTable:
     folder: Path
     header: Header
     was_there: bool
-    """Whether it was found, and nothing was written."""
+    """True if the data already existed, and nothing was written."""
     resumed: int
     """Rows that an earlier attempt had done."""
 
@@ -61,14 +61,14 @@ def prepare_table(
     block: int = BLOCK,
     noted_every: int = NOTED_EVERY,
 ) -> PreparedTable:
-    """Make a table into numbers on the disk, or go on where an earlier attempt was ended.
+    """Convert a table to numbers on disk, or continue an interrupted attempt.
 
     Args:
         files: the name of one file, as in `data.series`.
         layout: how it is read, as far as columns and dates go; all else is done when it is opened.
         folder: where to; by default in the current folder, `NAME.prepared` for the file NAME.
         config_folder: where the name is looked for first.
-        watch: told of what is read.
+        watch: called as the table is read.
         block: bytes of the table to have in memory at once.
         noted_every: bytes of the table that are done anew, at most, after an attempt that was ended.
 
@@ -112,7 +112,7 @@ def prepare_table(
 
 
 def _source(path: Path, watch: Watch | None) -> list[Any]:
-    """What a table's file is known by; all of it is read."""
+    """Return the fingerprint of a table's file, which is read completely."""
     tell, digest = told(watch), hashlib.sha256()
     identity = _identity(path)
     try:
@@ -134,7 +134,7 @@ def _identity(path: Path) -> list[Any]:
 
 
 def _present(folder: Path, asked: Note) -> PreparedTable:
-    """What is there already, if it is whole, and of this table and these columns.
+    """Return the existing data, if it is complete and belongs to this table and these columns.
 
     Raises:
         DataError: it is not.
@@ -152,7 +152,7 @@ def _present(folder: Path, asked: Note) -> PreparedTable:
 
 
 def _noted(folder: Path, begun: Note) -> Note | None:
-    """How far an earlier attempt at the same has come; None where there is none of use."""
+    """Return the progress of an earlier, identical attempt, or None if there is none that can be used."""
     try:
         note = Note(**json.loads((folder / PROGRESS).read_bytes()))
         is_whole = all(type(value) is type(getattr(begun, key)) for key, value in vars(note).items())

@@ -1,8 +1,8 @@
-"""Text of any size made into numbers on the disk, within little memory (see `data.prepared_text` for what is written).
+"""Convert text of any size to numbers on disk, with little memory (`data.prepared_text` describes the files).
 
-The text is read twice: for its vocabulary, then for its numbers. During the second reading it is noted again and again
-how far both files have come and what their SHA-256 is up to there, after the disk has the numbers. An attempt that was
-ended goes on from there: what was done is read once more, for its hash, but not done again.
+The text is read twice: for its vocabulary, then for its numbers. During the second reading, the lengths of both files
+and their SHA-256 so far are recorded repeatedly, after the numbers are on disk. An interrupted attempt continues from
+there: everything written is read once more, for its hash, but nothing is recomputed.
 """
 
 from __future__ import annotations
@@ -46,19 +46,19 @@ class Prepared:
     folder: Path
     header: Header
     was_there: bool
-    """Whether it was found, and nothing was written."""
+    """True if the data already existed, and nothing was written."""
     resumed: int
     """Bytes of the text that an earlier attempt had done."""
 
     @property
     def vocabulary(self) -> int:
-        """How many symbols there are."""
+        """Number of symbols."""
         return len(TextEncoding.from_json(self.header.encoding))
 
 
 @dataclass(frozen=True)
 class Note:
-    """How far an attempt has come: what `progress.json` holds."""
+    """Progress of an attempt: the contents of `progress.json`."""
 
     text: list[list[Any]]
     """Path, bytes and time of change of each file."""
@@ -87,14 +87,14 @@ def prepare_text(
     block: int = BLOCK,
     noted_every: int = NOTED_EVERY,
 ) -> Prepared:
-    """Make a text into numbers on the disk, or go on where an earlier attempt was ended.
+    """Convert a text to numbers on disk, or continue an interrupted attempt.
 
     Args:
         sources: names of files or folders, as in `data.text`.
         kind: what a symbol is.
         folder: where to; by default in the current folder, `NAME.prepared` for the text NAME.
         config_folder: where names are looked for first.
-        watch: told of what is read.
+        watch: called as the text is read.
         block: bytes of text to have in memory at once.
         noted_every: bytes of text that are done anew, at most, after an attempt that was ended.
 
@@ -147,7 +147,7 @@ def _surveyed(folder: Path, text: JoinedText, watch: Watch | None) -> Note:
 
 
 def _noted(folder: Path, text: JoinedText) -> Note | None:
-    """How far an earlier attempt at the same text has come; None where there is none of use."""
+    """Return the progress of an earlier attempt at the same text, or None if there is none that can be used."""
     try:
         note = Note(**json.loads((folder / PROGRESS).read_bytes()))
     except (OSError, ValueError, TypeError, RecursionError):
@@ -216,7 +216,7 @@ def _written(folder: Path, text: JoinedText, begun: Note, watch: Watch | None, n
 
 
 def _present(folder: Path, text: JoinedText) -> Prepared:
-    """What is there already, if it is whole and of this text.
+    """Return the existing data, if it is complete and belongs to this text.
 
     Raises:
         DataError: it is not.

@@ -4,11 +4,11 @@ A string is B, then T or P, then an inner string of the Reber grammar, then the 
 
     B (T S* X | P T* V) … E
 
-as `FOLLOWERS` has it: at every inner state two symbols are equally likely. What comes last but one was settled at the
-second symbol, and nothing in between tells of it (A. Cleeremans, D. Servan-Schreiber & J. McClelland, "Finite State
+as in `FOLLOWERS`: at every inner state two symbols are equally likely. The last symbol but one is determined by the
+second symbol, and nothing in between reveals it (A. Cleeremans, D. Servan-Schreiber & J. McClelland, "Finite State
 Automata and Simple Recurrent Networks", Neural Computation 1 (1989); S. Hochreiter & J. Schmidhuber 1997, experiment
-1). For a longer lag the inner string starts again from its B, in place of its E, until the whole is long enough; so E
-is followed by the T or P alone, and a network that remembers has no doubt about it.
+1). For a longer lag, the inner string restarts from its B instead of ending with E, until the whole is long enough; so
+E is followed only by T or P, and a network that remembers is certain about it.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ SYMBOLS = TextEncoding("characters", "BEPSTVX")
 SHORTEST = 9
 """Symbols of the shortest string, such as BTBTXSETE."""
 
-# The inner grammar. At state s, choice c writes a symbol and goes on to a state; START has a single choice, and END
-# is where E or, of a string that is too short, the next B is due.
+# The inner grammar. At state s, choice c emits a symbol and moves to a state; START has a single choice, and END is
+# followed by E or, if the string is too short, by the next B.
 START, END = 0, 6
 FOLLOWERS = (("B", "B"), ("T", "P"), ("S", "X"), ("T", "V"), ("X", "S"), ("P", "V"))
 NEXT_STATES = np.array([(1, 1), (2, 3), (2, 4), (3, 5), (3, 6), (4, 6)])

@@ -50,7 +50,7 @@ def _unquoted(field: str) -> str:
 
 
 def outside_quotes(codes: NDArray[np.uint8], sign: str) -> NDArray[np.int64]:
-    """Where a sign stands outside of quotation marks, in text that begins outside of them."""
+    """Return the positions of a character outside quotation marks, in text that begins outside them."""
     found = np.flatnonzero(codes == ord(sign))
     quotes = np.flatnonzero(codes == ord('"'))
     return found if not len(quotes) else found[np.searchsorted(quotes, found) % 2 == 0]
@@ -89,7 +89,7 @@ def is_unclosed(record: bytes, separator: str) -> bool:
 
 
 def _field(separator: str) -> bytes:
-    """What a field may look like."""
+    """Pattern of a field."""
     # In quotes anything, a quotation mark as two. Without, no separator, and quotation marks in pairs, but not first.
     plain = rb'[^"\n' + re.escape(separator.encode()) + rb"]"
     return rb'(?:"[^"]*+(?:""[^"]*+)*+"|' + plain + rb'++(?:"' + plain + rb'*+"' + plain + rb"*+)*+|)"

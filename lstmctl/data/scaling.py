@@ -1,6 +1,6 @@
 """The centre and spread of a column: scaled = (value − centre) / spread.
 
-All in float64, over the rows it is given alone; what is missing there does not count.
+Everything is computed in float64, over the given rows only; missing values do not count.
 """
 
 from __future__ import annotations
@@ -35,9 +35,9 @@ class Scale:
 def fit_scale(scaler: str, values: NDArray[np.float64]) -> Scale:
     """The scale of one column.
 
-    `standard` takes mean and population standard deviation; `robust` the median and the distance between the
-    quartiles over 1.349, which is the standard deviation of a normal distribution; `min-max` the least value and the
-    range; `none` leaves values as they are. A spread is never 0: a constant column gets 1.
+    `standard` uses mean and population standard deviation; `robust` the median and the interquartile range over 1.349,
+    which is the standard deviation of a normal distribution; `min-max` the minimum and the range; `none` leaves values
+    unchanged. A spread is never 0: a constant column gets 1.
 
     Args:
         scaler: standard, robust, min-max or none.

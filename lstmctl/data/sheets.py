@@ -1,4 +1,4 @@
-"""What tables of every kind have in common: named columns with rows, and what is wanted of them."""
+"""Features common to tables of all kinds: named columns with rows, and the settings for reading them."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class Columns:
 
 @dataclass(frozen=True)
 class Form:
-    """How a table's rows are read; its first rows tell."""
+    """How a table's rows are read, determined by its first rows."""
 
     columns: Columns
     writing: Writing
@@ -62,7 +62,7 @@ class Form:
 
 @dataclass(frozen=True)
 class Wanted:
-    """What a config, or a run's encoding, says about columns; None is to be recognised."""
+    """Column settings of a config or of a run's encoding; None means automatic detection."""
 
     time: str | None
     id: str | None
@@ -74,14 +74,14 @@ class Wanted:
     zone: str | None = None
     """The one to convert dates to."""
     is_run: bool = False
-    """Whether a run's encoding says so: then no column's use is recognised."""
+    """True if they come from a run's encoding: then columns are not detected."""
     writing: Writing | None = None
-    """How the run's own table was written; None where that was not kept."""
+    """Format of the run's own table; None if it was not kept."""
     step: Step | None = None
     """The run's."""
 
 
 def kinds_of(sheet: Sheet, names: Sequence[str]) -> dict[str, str]:
-    """What each of some columns holds."""
+    """Content of each of some columns."""
     places = {name: place for place, name in enumerate(sheet.names)}
     return {name: sheet.kind(places[name]) for name in names}

@@ -14,9 +14,9 @@ class Source:
     """Its name in the download cache."""
     url: str
     sha256: str | None
-    """64 small hexadecimal digits, or None where nobody said what is right."""
+    """64 lower-case hexadecimal digits, or None if the right hash is unknown."""
     name: str | None = None
-    """What it is known by; None for a user's own URL."""
+    """The known name; None for a user's own URL."""
     size: int | None = None
     """In bytes."""
     config: str | None = None

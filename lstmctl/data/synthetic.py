@@ -1,20 +1,21 @@
-"""Tests of long memory, drawn by the program: what a network has to remember over how many steps is known exactly.
+"""Generated tests of long memory, in which it is known what has to be remembered over how many steps.
 
 Most are from S. Hochreiter & J. Schmidhuber, "Long Short-Term Memory", Neural Computation 9 (1997), here "the paper".
 
 adding: frames of a value, uniform in [0, 1], and a marker. One value in the first half and one in the second are
-    marked; their sum is to be told at the end (the paper's experiment 4, there of values in [−1, 1], and scaled).
+    marked; their sum has to be predicted at the end (the paper's experiment 4, there of values in [−1, 1], and scaled).
 multiplication: the same with the product (experiment 5).
-temporal-order: E, then symbols a to d at random with three that count among them, each X or Y, then B. Which of the 8
-    orders it was is to be told at the end (experiment 6b). They stand anywhere from 10 to 20, 33 to 43 and 66 to 76
-    hundredths of the length.
-temporal-order-4: four symbols that count and 16 classes, from 10 to 20, 30 to 40, 50 to 60 and 70 to 80 hundredths.
-first-symbol: +1 or −1, then Gaussian noise of mean 0 and deviation 0.2 on the same channel. The sign is to be told at
-    the end (Y. Bengio, P. Simard & P. Frasconi, "Learning Long-Term Dependencies with Gradient Descent is Difficult",
-    IEEE Transactions on Neural Networks 5 (1994); the paper's experiment 3a, there with variance 0.2).
-copy: 10 symbols out of 8, `length` blanks, a marker, and 10 blanks at which the symbols are to be told in their order
+temporal-order: E, then random symbols a to d, among them three relevant ones, each X or Y, then B. Their order, one of
+    8, has to be predicted at the end (experiment 6b). They are at 10 to 20, 33 to 43 and 66 to 76 hundredths of the
+    length.
+temporal-order-4: four relevant symbols and 16 classes, at 10 to 20, 30 to 40, 50 to 60 and 70 to 80 hundredths.
+first-symbol: +1 or −1, then Gaussian noise of mean 0 and deviation 0.2 on the same channel. The sign has to be
+    predicted at the end (Y. Bengio, P. Simard & P. Frasconi, "Learning Long-Term Dependencies with Gradient Descent is
+    Difficult", IEEE Transactions on Neural Networks 5 (1994); the paper's experiment 3a, there with variance 0.2).
+copy: 10 symbols out of 8, `length` blanks, a marker, and 10 blanks at which the symbols have to be predicted in order
     (A. Graves, G. Wayne & I. Danihelka, "Neural Turing Machines" (2014); in this form M. Arjovsky, A. Shah & Y. Bengio,
-    "Unitary Evolution Recurrent Neural Networks" (2016), one blank longer). Before them a blank is to be told.
+    "Unitary Evolution Recurrent Neural Networks" (2016), one blank longer). Before them, a blank has to be
+    predicted.
 reber: the next symbol of strings of the embedded Reber grammar; see `reber`.
 """
 
@@ -38,7 +39,7 @@ from lstmctl.metrics import Metric, metric
 from lstmctl.seeds import stream
 
 VERSION = 1
-"""Of the drawing: counts up whenever the same seed draws something else."""
+"""Version of the generator: increases whenever the same seed draws something else."""
 LONGEST = 100_000
 NOISE = 0.2
 """Standard deviation, of first-symbol."""
@@ -113,16 +114,16 @@ def _equal(length: int, count: int) -> NDArray[np.int64]:
 
 @dataclass(frozen=True)
 class Level:
-    """What a figure says about a problem."""
+    """Meaning of a score for a problem."""
 
     metric: Metric
     chance: float
-    """What a network reaches that has learnt all but to remember."""
+    """The score of a network that has learned everything but to remember."""
     solved: float
     """A network that comes to this, or better, has solved the problem."""
 
     def is_solved(self, value: float) -> bool:
-        """Whether a figure of the metric counts as solved."""
+        """Return True if a score counts as solved."""
         return self.metric.reaches(value, self.solved)
 
 
@@ -177,12 +178,12 @@ PROBLEMS = {
 
 
 def levels(problem: str) -> Level:
-    """The figure that a problem is judged by, what chance gives, and from where on it is solved.
+    """The primary metric of a problem, its chance level, and the level that counts as solved.
 
-    Who remembers nothing does best to tell the mean of the numbers, and errs by their variance: of a sum of two uniform
-    numbers 2/12 = 1/6; of their product (1/3)² − (1/2)⁴ = 7/144. Classes are equally frequent, so chance is 1 over
-    their number: 8 and 16 orders, 2 signs, 8 symbols at each of the steps that count of copy, and 2 symbols (T or P) at
-    the step that counts of reber. None of it depends on the length.
+    A memoryless model can do no better than predict the mean of the numbers, and its error is their variance: of a sum
+    of two uniform numbers 2/12 = 1/6; of their product (1/3)² − (1/2)⁴ = 7/144. Classes are equally frequent, so chance
+    is 1 over their number: 8 and 16 orders, 2 signs, 8 symbols at each of the steps of copy that count, and 2 symbols
+    (T or P) at the step of reber that counts. None of it depends on the length.
 
     A mean squared error counts as solved below 6 % of that by chance, which for adding is 0.01, the training error that
     the paper stopped at; an accuracy above 0.99.
@@ -220,7 +221,7 @@ class SyntheticCorpus:
 
     @property
     def fingerprint(self) -> dict[str, Any]:
-        """SHA-256 of what is drawn, in words, and the number of sequences in all parts."""
+        """SHA-256 of a description of what is drawn, and the number of sequences in all parts."""
         what = f"{self.problem}, length {self.length}, version {VERSION}"
         return {
             "sha256": hashlib.sha256(what.encode()).hexdigest(),
@@ -229,7 +230,7 @@ class SyntheticCorpus:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What is chance, and what counts as solved, in a sentence."""
+        """Chance and the level that counts as solved, in one sentence."""
         level = self.level
         name = "mean squared error" if level.metric.lower_is_better else "accuracy"
         return (
@@ -238,7 +239,7 @@ class SyntheticCorpus:
         )
 
     def part(self, name: str) -> Sequences:
-        """The sequences of one part, drawn from a stream of its own that no run's seed moves."""
+        """The sequences of one part, drawn from a separate stream that does not depend on the run's seed."""
         return self._drawn(self.held_out, stream(0, f"synthetic {name}"))
 
     def fresh(self, count: int, seed: int) -> Sequences:

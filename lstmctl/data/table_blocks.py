@@ -1,6 +1,6 @@
-"""A table of any size, read a block of rows at a time: the same rows that reading all of it gives.
+"""A table of any size, read one block of rows at a time, with the same result as reading it as a whole.
 
-What the use of a column and the writing of dates are is found out by the first block, and must hold for all.
+The first block determines the use of columns and the date format, which must hold for all blocks.
 """
 
 from __future__ import annotations
@@ -68,19 +68,19 @@ def table_blocks(path: Path, separator: str, decimal: str, size: int, read: int 
 
 
 def row_numbers(sheet: Sheet, columns: Columns, wanted: Wanted, before: Mapping[str, int] | None) -> dict[str, int]:
-    """The last number in each column that is left out because it numbers the rows.
+    """Return the last number in each column that is ignored because it numbers the rows.
 
-    A column of whole numbers that is named as one of series is such a column where no number is there twice. Of rows
-    that are not all read at once, that can be told where they rise.
+    A column of whole numbers with a name such as `id` names the series if a number occurs twice, and otherwise numbers
+    the rows. If the rows are read in blocks, the latter can only be verified if the numbers increase.
 
     Args:
         sheet: a block.
-        columns: as the first block gives them.
-        wanted: what a config says of them.
-        before: the same of the block before; None for the first, which was looked at as a whole.
+        columns: those detected in the first block.
+        wanted: the config's settings of columns.
+        before: the result for the previous block; None for the first, which was examined as a whole.
 
     Raises:
-        DataError: a column does not rise; with the line.
+        DataError: the numbers do not increase; with the line.
     """
     if wanted.id is not None or columns.id is not None:
         return {}
@@ -95,9 +95,9 @@ def row_numbers(sheet: Sheet, columns: Columns, wanted: Wanted, before: Mapping[
             wrong = (~rises).fill_null(value=True).arg_true()
             if len(wrong):
                 raise DataError(
-                    f"{sheet.place(int(wrong[0]))}, column `{name}` does not rise from row to row, so that it may name "
-                    "the series, although none of the first rows has the number of another",
-                    hint=f"if it names them: {setting('data.id', name)}; else take the column out of the file",
+                    f"{sheet.place(int(wrong[0]))}, column `{name}` does not increase from row to row, so it may name "
+                    "the series, although no number occurs twice in the first rows",
+                    hint=f"if it names them: {setting('data.id', name)}; otherwise remove the column from the file",
                 )
         last[name] = max((value for value in (values.max(),) if isinstance(value, int)), default=0)
     return last

@@ -1,4 +1,4 @@
-"""The first lines of a delimited file: its encoding, what stands above the header, the separator and the first rows."""
+"""The first lines of a delimited file: its encoding, the lines above the header, the separator and the first rows."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ CONVERT = "convert it to UTF-8 first; from a spreadsheet, save it as CSV"
 
 @dataclass(frozen=True)
 class Start:
-    """How a delimited file begins."""
+    """Format of the beginning of a delimited file."""
 
     content: bytes | None
     """All of the file as UTF-8 with usual line ends, where the file itself is written in another way."""
@@ -52,7 +52,7 @@ class Start:
 
     @property
     def table_hint(self) -> str | None:
-        """What to do where the header has another number of fields than the rows below it."""
+        """Treatment of a header whose number of fields differs from that of the rows below."""
         if self.table_line is None:
             return None
         return f"the header seems to be line {self.table_line}: delete the lines above it, or begin them with #"
@@ -105,7 +105,7 @@ def column_names(start: Start, path: Path, hints: TableHints) -> tuple[str, ...]
         hints: what the table is read for.
 
     Raises:
-        DataError: there is one column only, a date or a number stands in the place of a name, or two are the same.
+        DataError: there is only one column, a date or a number is in the place of a name, or two names are equal.
     """
     header, place = start.header, f"{path}: line {start.header_line}"
     if len(header) < hints.columns:
@@ -206,7 +206,8 @@ def _offset(head: bytes, line: int) -> int:
 
 
 def _separator(texts: list[str]) -> str:
-    """What separates the columns: as often in the first rows as in the header; else what the header has most of."""
+    """The column separator: the one with the same count in the first rows and the header; otherwise the most frequent
+    one in the header."""
     sample = [re.sub(r'"[^"]*"', "", text) for text in texts[:SAMPLED]]
     counts = {separator: [text.count(separator) for text in sample] for separator in SEPARATORS}
     steady = [separator for separator, found in counts.items() if found[0] and len(set(found)) == 1]
@@ -214,7 +215,7 @@ def _separator(texts: list[str]) -> str:
 
 
 def _table_line(texts: list[str], lines: list[int], width: int) -> int | None:
-    """Where a table seems to begin below lines of another form."""
+    """The apparent beginning of a table below lines of a different form."""
     for separator in SEPARATORS:
         counts = [len(fields(text, separator)) for text in texts[:SAMPLED]]
         usual = Counter(counts).most_common(1)[0][0]

@@ -1,4 +1,4 @@
-"""How a table is written: its separator, decimal sign and dates. A run reads newer tables likewise."""
+"""Format of a table: its separator, decimal sign and dates. A run reads newer tables in the same way."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class DateForm:
-    """How a column of dates is written."""
+    """Format of a column of dates."""
 
     format: str
     """As polars takes it, without the zone, or with `%q` for a quarter; or one of `numbered_dates.WORDS`."""
     first: str
     """The column's first date."""
     zone: str
-    """How far its clock is from UTC, as `+02:00` or `Z`; empty where the dates name no zone."""
+    """Offset of its clock from UTC, such as `+02:00` or `Z`; empty if the dates have no zone."""
     given: bool
-    """Whether a config says the format."""
+    """True if a config defines the format."""
     converted: bool = False
-    """Whether times were converted to that zone, whatever their own."""
+    """True if times were converted to that zone."""
 
     @property
     def shown(self) -> str:
@@ -28,7 +28,7 @@ class DateForm:
 
 @dataclass(frozen=True)
 class Writing:
-    """How a table is written, as far as its first rows or a config say."""
+    """Format of a table, as far as its first rows or a config determine it."""
 
     separator: str | None
     """Of delimited text; None for Parquet."""

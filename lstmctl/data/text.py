@@ -38,7 +38,7 @@ class TextCorpus:
     """Start and stop of training, validation and, where there are three parts, test."""
     files: tuple[Path, ...]
     names: tuple[str, ...]
-    """How a run's own config names the sources, so that it runs again from another folder."""
+    """Names of the sources for a run's own config, which work from any folder."""
     fingerprint: dict[str, Any]
     """Size in bytes and SHA-256 of the joined text, and its length in symbols."""
 
@@ -71,18 +71,18 @@ def open_text(
     Args:
         sources: names of files or folders.
         symbols: what a symbol is. Characters are read as UTF-8, strictly.
-        split: fractions or counts; None makes all of it one part, `validation`.
+        split: fractions or counts; None makes everything one part, `validation`.
         config_folder: where names are looked for first.
-        encoding: a run's own vocabulary, for text the run has not seen; by default that of the text itself.
+        encoding: a run's own vocabulary, for text that the run has not seen; by default that of the text.
 
     Raises:
-        DataError: nothing is found, or it cannot be used as it is; the message says where and what would be right.
+        DataError: the data is missing or unsuitable; the message says where, and what would be right.
     """
     names = [sources] if isinstance(sources, str) else list(sources)
     found = [locate(name, config_folder, "data.text" if encoding is None else None) for name in names]
     if any(map(is_prepared, found)):
         if len(found) > 1:
-            raise DataError("data.text names prepared text among other text", hint="prepare all of it as one")
+            raise DataError("data.text contains both prepared and other text", hint="prepare all texts together")
         files = found
         numbers, encoding, fingerprint = open_prepared(found[0], symbols, encoding)
     else:

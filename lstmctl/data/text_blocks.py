@@ -22,7 +22,7 @@ from lstmctl.errors import DataError
 
 Kind = Literal["characters", "bytes"]
 BLOCK = 1 << 17
-"""Bytes read at once: what is made of them still fits into a processor's cache."""
+"""Bytes read at once: few enough that the derived data fits into a processor's cache."""
 CODE_POINTS = 0x110000
 
 
@@ -81,7 +81,7 @@ class JoinedText:
                 yield block
 
     def again(self, length: int) -> Iterator[Block]:
-        """The whole text once more, which had so many symbols before.
+        """Read the whole text once more; it had this number of symbols before.
 
         Raises:
             DataError: a file is no longer what it was when this object was made.
@@ -127,7 +127,7 @@ class JoinedText:
         with _opened(file) as stream:
             start = stream.read(START)
             check_start(start, file)
-            # Where `rest`, the beginning of a character that the last block did not hold whole, stands in the file.
+            # Position in the file of `rest`, the beginning of a character that was not complete in the last block.
             place = len(BYTE_ORDER_MARK) if start.startswith(BYTE_ORDER_MARK) else 0
             stream.seek(place)
             rest = b""
@@ -153,7 +153,7 @@ class JoinedText:
 
 @dataclass(frozen=True)
 class Survey:
-    """What is known of a text before its numbers are made."""
+    """Facts about a text that are known before it is encoded."""
 
     size: int
     """Bytes of the joined text."""
@@ -181,7 +181,7 @@ def survey(text: JoinedText, watch: Callable[[int], object] = lambda size: None)
 
     Args:
         text: to read.
-        watch: told the bytes of each block.
+        watch: receives the bytes of each block.
 
     Raises:
         DataError: as `JoinedText.blocks`.
@@ -192,7 +192,7 @@ def survey(text: JoinedText, watch: Callable[[int], object] = lambda size: None)
     known = b""
     for block in text.blocks():
         size, length = size + len(block.content), length + len(block)
-        # What was met already is most of it, and quickly left out: of UTF-8 all that is left is whole characters.
+        # Most blocks contain only known characters, which are quickly removed; in UTF-8, whole characters remain.
         if fresh := block.content.translate(None, delete=known):
             seen[_points(Block(fresh, None if block.text is None else fresh.decode("utf-8")))] = True
             known = np.flatnonzero(seen[:alone]).astype(np.uint8).tobytes()

@@ -1,4 +1,4 @@
-"""What a text that is not UTF-8 seems to be written in, so that the hint to convert it names the right encoding."""
+"""Guess the encoding of a text that is not UTF-8, so that the hint to convert it names the right one."""
 
 from __future__ import annotations
 
@@ -119,7 +119,7 @@ def conversion(file: Path, place: int) -> str:
 
 
 def convert_command(file: Path, name: str) -> str:
-    """Return the command that writes a text file anew in UTF-8, beside it."""
+    """Return the command that converts a text file to UTF-8, as a new file in the same folder."""
     target = file.with_name(f"{file.stem}-utf8{file.suffix}")
     return f"{shell.join(['iconv', '-f', name, '-t', 'utf-8', str(file)])} > {shell.join([str(target)])}"
 
@@ -162,7 +162,7 @@ def _share_of_common(content: bytes, name: str) -> float:
 
 
 def _in_a_row(content: bytes) -> bool:
-    """Whether most bytes beyond ASCII stand beside another."""
+    """Return True if most bytes beyond ASCII are adjacent to another one."""
     high = [byte >= 0x80 for byte in content]
     beside = sum(
         here and (before or after)
@@ -172,8 +172,8 @@ def _in_a_row(content: bytes) -> bool:
 
 
 def _looks_cyrillic(content: bytes, name: str) -> bool:
-    """Whether most characters are Cyrillic letters, and small: read in the wrong one of the two encodings, small ones
-    are large."""
+    """Return True if most characters are lower-case Cyrillic letters: in the wrong one of the two encodings, they are
+    upper case."""
     text = _decoded(content, name)
     if text is None or not _in_a_row(content):
         return False
@@ -205,7 +205,7 @@ def _latin(content: bytes) -> str | None:
 
 
 def _is_inside(text: str, place: int) -> bool:
-    """Whether a sign stands between two letters, where only few do: it is then a letter of another encoding."""
+    """Return True if a character is between two letters, where it is rare: it is then a letter of another encoding."""
     return text[place] not in INSIDE and text[place - 1 : place].isalpha() and text[place + 1 : place + 2].isalpha()
 
 

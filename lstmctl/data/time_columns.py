@@ -36,9 +36,9 @@ _ROLES = {
     "minute": ("minute", "min"),
     "second": ("second", "sec"),
 }
-"""What columns hold a part of a date, by their names."""
+"""Parts of a date that columns may contain, by name."""
 _CLOCKS = ("time", "hour", "hh", "hr", "clock")
-"""Names of columns beside one of days that hold the time of day."""
+"""Names of columns with the time of day, next to a column of days."""
 _TRIED = 200
 """Rows by which a column of clocks or of years is recognised."""
 
@@ -69,7 +69,7 @@ def find_time(sheet: Sheet, free: list[str], date_format: str | None) -> str:
         return "+".join(spread)
     whole = [name for name in by_name if kinds[name] == "whole" or _is_numbered(sheet, name, kinds[name])]
     candidates = dates or whole
-    if date_format is not None and by_name and not dates:  # written in an unusual way, so only the name tells
+    if date_format is not None and by_name and not dates:  # written in an unusual way, so only the name identifies it
         candidates = by_name
     if len(candidates) == 1:
         return candidates[0]
@@ -99,7 +99,7 @@ def read_times(
         time: the column, or several joined by `+`.
         wanted: what a config or a run says of it.
         series: (rows,) the number of each row's series.
-        form: how rows before these were read; by default these tell.
+        form: format of earlier rows; by default determined from these rows.
 
     Raises:
         DataError: a row has no time, or one that does not fit.
@@ -163,7 +163,7 @@ def _read_as(first: int, dates: DateForm, *, is_spread: bool) -> tuple[str, str]
 
 
 def missing_between(times: Times, step: Step | None) -> float:
-    """How many times are missing between regular ones; infinite where some are not regular.
+    """Number of times missing between regular ones; infinite if some are not regular.
 
     Args:
         times: (rows,) each once, ascending.
@@ -184,18 +184,18 @@ def missing_between(times: Times, step: Step | None) -> float:
 
 
 def _plain_format(sheet: Sheet, time: str, texts: pl.Series, wanted: Wanted) -> str | None:
-    """The format of times that are plain numbers; None for whole numbers that are no dates."""
+    """Format of times that are plain numbers; None for whole numbers that are not dates."""
     writing = wanted.writing
     if writing is not None and (writing.dates is None or writing.dates.format in (*WORDS, *DIGITS.values())):
         return None if writing.dates is None else writing.dates.format
     found = numbered_format(texts, time)
-    # Runs of before other forms were recognised took them for whole numbers, and go on so.
+    # Runs from before other forms were recognised read them as whole numbers, and continue to.
     known = not wanted.is_run or writing is not None or found == DIGITS[8]
     return found if known else None
 
 
 def _texts(sheet: Sheet, time: str) -> pl.Series:
-    """The times as they are written; those of several columns as one text, such as `2024-1-31 5:00`."""
+    """The raw times; those of several columns as one text, such as `2024-1-31 5:00`."""
     parts = parts_of(time, sheet.names)
     columns = [sheet.texts(sheet.names.index(part)) for part in parts]
     for part, texts in zip(parts, columns, strict=True):
@@ -272,7 +272,7 @@ def _counts_weeks(sheet: Sheet, name: str) -> bool:
 
 
 def _clock_beside(sheet: Sheet, free: list[str], kinds: dict[str, str], date: str) -> str | None:
-    """The column of the time of day beside one of days that are there several times."""
+    """The column of the time of day for a column in which days occur several times."""
     named = [name for name in free if name.casefold() in _CLOCKS and name != date]
     if len(named) != 1 or sheet.rows < 2:
         return None
@@ -287,7 +287,7 @@ def _clock_beside(sheet: Sheet, free: list[str], kinds: dict[str, str], date: st
 
 
 def _is_numbered(sheet: Sheet, name: str, kind: str) -> bool:
-    """Whether a column of numbers that are not all whole ones holds dates, such as 44927.5."""
+    """Return True if a column of numbers, not all of them whole, contains dates such as 44927.5."""
     return kind == "number" and numbered_format(sheet.texts(sheet.names.index(name)), name) is not None
 
 
@@ -298,7 +298,8 @@ def _whole_numbers(sheet: Sheet, name: str, texts: pl.Series) -> Times:
     if len(bad):
         row = int(bad[0])
         raise DataError(
-            f"{sheet.place(row)}, column `{name}`: `{str(texts[row])[:40]}` is no whole number, as the first rows are",
+            f"{sheet.place(row)}, column `{name}`: `{str(texts[row])[:40]}` is not a whole number, unlike in the first "
+            "rows",
             hint="correct the row, or name another column: data.time=NAME",
         )
     return numbers.to_numpy().astype(np.int64)

@@ -36,7 +36,7 @@ def put_in_order(rows: Rows, order: str, duplicates: str) -> Indices:
     Raises:
         DataError: rows are out of order or twice where that is an error; with both lines.
     """
-    # Neighbours are compared, not taken from each other: the rows may be many, and their differences as many numbers.
+    # Neighbours are compared, not subtracted: there may be many rows, and their differences take as much memory.
     if np.any(rows.series[1:] < rows.series[:-1]):
         _take(rows, np.argsort(rows.series, kind="stable"))
     same = rows.series[1:] == rows.series[:-1]
@@ -84,7 +84,7 @@ def find_step(rows: Rows, bounds: Indices, step: str) -> Step:
     """The step as the config says it, or by the longest series.
 
     Raises:
-        DataError: it is none, does not suit the column of times, or one row is too few to tell.
+        DataError: the step is invalid, does not suit the column of times, or a single row does not determine it.
     """
     lengths = np.diff(bounds)
     longest = int(np.argmax(lengths))
@@ -96,7 +96,7 @@ def find_step(rows: Rows, bounds: Indices, step: str) -> Step:
                 f"{rows.path}: {what} has one row only; a series needs more",
                 hint=f"`{rows.columns.id}` is taken to name the series; another column: data.id=NAME"
                 if rows.columns.id
-                else "a wide table has a row a time and a column a series",
+                else "a wide table has one row per time and one column per series",
             )
         return Step.infer(times, rows.is_index)
     parsed = Step.parse(step)
@@ -127,7 +127,7 @@ def days_of_month(rows: Rows, bounds: Indices, step: Step, known: Mapping[str, i
         rows: in order.
         bounds: (series + 1,) where each series begins.
         step: the time between them.
-        known: what earlier rows of a series told. A few new rows may tell less: 28 February may stand for the 30th.
+        known: step of earlier rows of a series. A few new rows may be ambiguous: 28 February may replace the 30th.
     """
     days = np.zeros(len(rows.ids), dtype=np.int64)
     if step.unit in MONTHS:
@@ -155,7 +155,7 @@ def insert_missing(rows: Rows, bounds: Indices, step: Step, days: Indices, missi
     """
     grids: list[Times] = []
     places: list[Indices | None] = []
-    """Where each row of a series goes; None where each keeps its place."""
+    """Position of each row of a series; None if all are in place."""
     gaps = []
     for (start, stop), day in zip(itertools.pairwise(bounds), days.tolist(), strict=True):
         times = rows.times[start:stop]
@@ -291,7 +291,7 @@ def _take(rows: Rows, chosen: Indices) -> None:
 
 def _off_step(rows: Rows, row: int, step: Step, start: int) -> DataError:
     return DataError(
-        f"{rows.place(row)}: {rows.whose(row)}{_time(rows, row)} is no whole number of steps of {step} after "
+        f"{rows.place(row)}: {rows.whose(row)}{_time(rows, row)} is not a whole number of steps of {step} after "
         f"{_time(rows, start)} ({rows.unit} {rows.lines[start]})",
         hint=_step_hint(rows),
     )

@@ -53,7 +53,7 @@ class Step:
         found = read_step(text)
         if found is None:
             raise DataError(
-                f"data.step `{text}` is no time between rows", hint=f"write one such as {EXAMPLES}, or auto"
+                f"data.step `{text}` is not a time between rows", hint=f"use a value such as {EXAMPLES}, or auto"
             )
         return cls(*found)
 
@@ -94,7 +94,7 @@ class Step:
 
     @property
     def is_index(self) -> bool:
-        """Whether times are whole numbers, not dates."""
+        """True if times are whole numbers, not dates."""
         return self.unit == "rows"
 
     def day_of(self, times: Times) -> int:
@@ -119,7 +119,7 @@ class Step:
         return grid[grid <= last]
 
     def fits(self, times: Times, day: int = 0) -> bool:
-        """Whether times (rows,) are the regular ones from the first to the last, each once."""
+        """Return True if times (rows,) are the regular ones from the first to the last, each once."""
         first = int(times[0])
         return all(
             np.array_equal(
@@ -173,7 +173,7 @@ class Step:
         return datetime.datetime(1970, 1, 1) + datetime.timedelta(microseconds=time)
 
     def _after(self, start: int, steps: Times, own_day: int = 0) -> Times:
-        """The times so many steps after `start`; `own_day` as in `times_after`."""
+        """The times this number of steps after `start`; `own_day` as in `times_after`."""
         if self.is_index:
             return np.asarray(start + self.count * steps)
         if self.unit in SPANS:
@@ -209,15 +209,15 @@ def date_text(time: int, *, clock: bool = True) -> str:
 
 
 def are_month_ends(times: Times) -> bool:
-    """Whether every time falls on the last day of its month."""
+    """Return True if every time is on the last day of its month."""
     return bool(np.all(_month(times + DAY) != _month(times)))
 
 
 def usual_day(times: Times) -> int:
     """The day of the month that times (rows,) keep to: `LAST` where several are all month ends.
 
-    A month without that day has its last one instead: 30 January, 29 February, 30 March. So it is the latest of all
-    days, or, where some fall on no such day, the commonest.
+    A month without that day has its last one instead: 30 January, 29 February, 30 March. The result is the latest of
+    all days, or the most common one if some times are on neither.
     """
     if len(times) > 1 and are_month_ends(times):
         return LAST
@@ -227,7 +227,7 @@ def usual_day(times: Times) -> int:
 
 
 def on_day(times: Times, day: int) -> bool:
-    """Whether all times fall on a day of the month, or on the last of a month without it."""
+    """Return True if all times are on a day of the month, or on the last of a month without it."""
     days = _day_of_month(times) + 1
     return bool(np.all((days == day) | ((days < day) & (_month(times + DAY) != _month(times)))))
 

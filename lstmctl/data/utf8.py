@@ -1,4 +1,4 @@
-"""What is UTF-8 text and what is not, and what it seems to be instead."""
+"""Detect files that are not UTF-8 text, and their apparent type."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ SIGNATURES = {
     b"%PDF": "PDF",
 }
 START = 1000
-"""Bytes of a file's beginning that tell what kind it is of."""
+"""Bytes at a file's beginning that determine its type."""
 BYTES_HINT = "train on bytes: data.symbols=bytes"
 
 

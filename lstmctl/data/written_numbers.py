@@ -52,34 +52,34 @@ _FRACTION = re.compile(r"[+-]?\d*[.,]?\d+")
 
 @dataclass(frozen=True)
 class NumberForm:
-    """How a file writes numbers."""
+    """Format of numbers in a file."""
 
     decimal: str
     """`.` or `,`."""
     is_sure: bool
-    """Whether a config or the first rows say so; otherwise the sign before three digits may separate thousands."""
+    """True if a config or the first rows define it; otherwise the sign before three digits may separate thousands."""
     groups: bool
-    """Whether the other sign is known to separate thousands."""
+    """True if the other sign is known to separate thousands."""
     is_said: bool = False
-    """Whether a config says so."""
+    """True if a config defines it."""
 
 
 @dataclass(frozen=True)
 class ColumnForm:
-    """What a column holds, by its first rows."""
+    """Content of a column, judged by its first rows."""
 
     kind: str
     """whole, number, date, text, or empty."""
     unit: str = ""
     """The percent or currency sign of its values."""
     is_truth: bool = False
-    """Whether it holds true and false."""
+    """True if it contains true and false."""
     is_decimal: bool = False
-    """Whether every value has a decimal sign, so that one before three digits is one too."""
+    """True if every value has a decimal sign, so that one before three digits is a decimal sign too."""
 
     @property
     def note(self) -> str | None:
-        """What to say of reading it; None for plain numbers."""
+        """Note on how it was read; None for plain numbers."""
         if self.is_truth:
             return "holds true and false, read as 1 and 0"
         return f"is written in {self.unit}, read without the sign" if self.unit else None
@@ -123,7 +123,7 @@ def column_form(values: Sequence[str], separator: str) -> ColumnForm:
     values = [value for value in values if value.casefold() not in MISSING]
     if not values:
         return ColumnForm("empty")
-    # A typo in one row must not change a column's use: the row is to be found and named.
+    # A typo in one row must not change a column's use: the row must be found and named.
     if sum(_FRACTION.fullmatch(value) is None and is_date(value) for value in values) > len(values) / 2:
         return ColumnForm("date")
     if all(value.casefold() in TRUTH for value in values):
@@ -155,7 +155,7 @@ def read_numbers(
     """Read columns of numbers.
 
     Args:
-        texts: as they are written.
+        texts: the raw texts.
         form: how the file writes numbers.
         columns: how each column does.
 
@@ -204,7 +204,7 @@ def _expressions(name: str, form: NumberForm, column: ColumnForm) -> tuple[pl.Ex
 def misreading(
     text: str, form: NumberForm, column: ColumnForm, name: str, hints: TableHints, separator: str
 ) -> tuple[str, str]:
-    """Say what is wrong with a value that cannot be read, and what to do.
+    """Describe the problem of a value that cannot be read, and what to do.
 
     Args:
         text: the value.

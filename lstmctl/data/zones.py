@@ -24,12 +24,12 @@ CONVERT = "data.zone=UTC converts all dates to UTC"
 
 
 def has_zone(text: str) -> bool:
-    """Whether a date ends in an offset from UTC, behind its time of day."""
+    """Return True if a date ends in an offset from UTC, after its time of day."""
     return re.search(_CLOCK + _OFFSET, text) is not None
 
 
 def asks_for_zone(form: str) -> bool:
-    """Whether a format has a place for the zone."""
+    """Return True if a format contains the zone."""
     return re.search(_ZONE_OF_FORMAT, form) is not None
 
 
@@ -47,7 +47,7 @@ def split_zones(texts: pl.Series, *, asked: bool) -> tuple[pl.Series, pl.Series]
     """Dates without their zones, and these as `Z` or `+02:00`, null where a date names none.
 
     Args:
-        texts: as they are written.
+        texts: the raw texts.
         asked: whether a format says where the zone stands; otherwise it must come after a time of day.
     """
     pattern = ("()" if asked else _CLOCK) + _OFFSET

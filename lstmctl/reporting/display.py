@@ -1,4 +1,4 @@
-"""A picture in a terminal, redrawn in place by rich while work goes on."""
+"""A display in a terminal that rich redraws in place while work is in progress."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ LONGEST_BAR = 40
 class Display(ABC):
     """Draw a picture in place inside the `with` block if the stream is a terminal, and nothing otherwise.
 
-    It never fails the work: a closed stream is ignored, characters that its encoding lacks are replaced.
+    It never disturbs the work: a closed stream is ignored, and characters that its encoding lacks are replaced.
 
     Args:
         stream: the output stream; stderr by default.
@@ -38,19 +38,19 @@ class Display(ABC):
 
     @property
     def width(self) -> int:
-        """Columns available to the picture."""
+        """Columns available to the display."""
         return max(1, self.console.width - MARGIN)
 
     @abstractmethod
     def picture(self) -> RenderableType:
-        """Return the current picture; rich calls this from its own thread."""
+        """Return the current display; rich calls this from its own thread."""
 
     @abstractmethod
     def settle(self) -> None:
-        """Prepare the last picture, which stays on the screen."""
+        """Prepare the final display, which stays on the screen."""
 
     def shown(self, text: str) -> str:
-        """Return `text` on one line, harmless to the terminal and in its encoding."""
+        """Return `text` on one line, without control characters and in the terminal's encoding."""
         return encodable(inert(text), self.console.encoding, "replace")
 
     def __enter__(self) -> Self:
@@ -72,7 +72,7 @@ class Display(ABC):
 
 
 def bar(share: float) -> ProgressBar:
-    """A bar with `share` (0 to 1) of it done; it shrinks where there is little room."""
+    """A bar with `share` (0 to 1) of it done; it shrinks if there is little room."""
     return ProgressBar(
         total=1.0, completed=share, width=LONGEST_BAR, complete_style="green", finished_style="green", style="dim"
     )

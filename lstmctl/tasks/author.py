@@ -1,4 +1,4 @@
-"""What a trained network writes text with: its alphabet, and what says which symbol may come next."""
+"""The parts of text generation with a trained network: its alphabet and its predictor of the next symbol."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from lstmctl.decoding import Predictor
 
 @dataclass(frozen=True)
 class Author:
-    """What a task gives to write with; see `Problem.author`."""
+    """What a task provides for generation; see `Problem.author`."""
 
     encoding: TextEncoding
     predictor: Callable[[int], Predictor]
-    """Makes, for so many texts, what says which symbol may come next."""
+    """Makes the predictor of the next symbol, for a number of texts in parallel."""
     start: tuple[int, ...]
-    """Symbols that are read where there is no prompt."""
+    """Symbols that are read if there is no prompt."""
     end: int | None
-    """The number that ends a text without being a symbol of it; None where texts have no end of their own."""
+    """Number of the symbol that ends a text without being part of it; None if texts have no end."""

@@ -1,7 +1,7 @@
 """Forecast time series: from a window of rows to the rows after it, with intervals.
 
-Figures are taken over every window, step and channel of a part, in scaled space (standard deviations of the training
-rows) and in the series' own units; see `metrics.forecasts`.
+Metrics cover every window, step and channel of a part, in scaled space (standard deviations of the training rows) and
+in the series' own units; see `metrics.forecasts`.
 """
 
 from __future__ import annotations
@@ -132,7 +132,7 @@ class Forecast(Problem[Config, SeriesCorpus, Ensemble, SeriesBatch, SeriesPart])
         for name, begin in zip(corpus.table.ids, begins, strict=True):
             if begin <= ends[name]:
                 until = self.encoding.step.text(int(ends[name]))
-                return f"Rows up to {until} are of the table the run was trained on: it may have learnt from them."
+                return f"Rows up to {until} are in the run's training table, so it may have learned from them."
         return None
 
     def difference(self, other: Self) -> str | None:
@@ -207,10 +207,10 @@ class Forecast(Problem[Config, SeriesCorpus, Ensemble, SeriesBatch, SeriesPart])
         return model
 
     def prepare(self, model: Ensemble, training: SeriesPart, validation: SeriesPart) -> None:
-        """Fit the ridge regression that stands beside the network.
+        """Fit the ridge regression that is combined with the network.
 
         Raises:
-            DataError: so many values are missing that there is nothing to fit it to.
+            DataError: too many values are missing to fit it.
         """
         if model.ridge is None:
             return
@@ -235,7 +235,7 @@ class Forecast(Problem[Config, SeriesCorpus, Ensemble, SeriesBatch, SeriesPart])
         seen = ~target.isnan() if self.masked else None
         if batch.unscaled is not None:
             seen = ~(target.isnan() | batch.unscaled)
-        # What a distribution is trained on is the likelihood of what came, so what came is also what it goes on from.
+        # A distribution is trained by the likelihood of the true values, so it also continues from the true values.
         forced = None
         if self.predictor.has_joint_distribution:
             forced = (target - shift) / scale
@@ -259,12 +259,12 @@ class Forecast(Problem[Config, SeriesCorpus, Ensemble, SeriesBatch, SeriesPart])
         return self.sums(batch, windows_first(point), None if intervals is None else windows_first(intervals)), ()
 
     def metrics(self, totals: Totals) -> dict[str, float]:
-        """All figures; first the one that decides."""
+        """Return all metrics, the primary one first."""
         found = figures(totals)
         return {name: found[name] for name in (self.primary.name, *found) if name in found}
 
     def sample(self, model: Ensemble, generator: torch.Generator) -> str:
-        """How the first series goes on after its last row, in the height of a line."""
+        """Draw the forecast of the first series after its last row as one line of text."""
         batch, _ = last_windows(self.encoding, self.settings, next(model.parameters()).device, preview=True)
         lines = []
         with torch.no_grad(), evaluating(model):
@@ -369,7 +369,7 @@ class Forecast(Problem[Config, SeriesCorpus, Ensemble, SeriesBatch, SeriesPart])
         return Score(self.metrics(sums), windows, by_channel(sums, names), by_step(sums), notes=left_out)
 
     def sums(self, batch: SeriesBatch, point: Floats, intervals: Floats | None) -> Totals:
-        """What `metrics.forecasts` adds up of forecasts (batch, horizon, channels), however they were made."""
+        """Sum up what `metrics.forecasts` needs of forecasts (batch, horizon, channels), from any source."""
         assert batch.series is not None
         spread, centre = self.scale_of(batch)
         return dict(

@@ -13,7 +13,7 @@ from lstmctl.tasks.series_predictor import SeriesPredictor
 def forecast_network(
     settings: ModelSettings, cell: type[Cell], encoding: SeriesEncoding, predictor: SeriesPredictor
 ) -> Ensemble:
-    """Build the members of an ensemble, without weights of their own yet.
+    """Build the members of an ensemble, with uninitialised weights.
 
     Args:
         settings: the config's `model`.

@@ -1,7 +1,7 @@
 """Write a text for a label: one-to-many.
 
-The figure is the cross-entropy in nats a symbol, the end of a text being one of them: the mean of
-−ln p(symbol | label, what came before).
+The metric is the cross-entropy in nats per symbol, including the end of a text: the mean of −ln p(symbol | label,
+previous symbols).
 """
 
 from __future__ import annotations
@@ -136,11 +136,11 @@ class GenerationFromLabel(Problem[Config, LabelledTable, ConditionalModel, Seque
         return SequencePart.of(corpus.part(name), device)
 
     def require(self, part: SequencePart) -> None:
-        """Raises DataError where a text has no label: then there is nothing to tell its symbols from."""
+        """Raises DataError if a text has no label, since its symbols cannot be predicted without one."""
         lacking = int((part.targets == UNLABELLED).sum())
         if lacking:
             raise DataError(
-                f"{lacking:,} of {len(part):,} texts have no label, from which their symbols are to be told",
+                f"{lacking:,} of {len(part):,} texts lack the label from which they are to be generated",
                 hint="give each a label, or leave it out",
             )
 
@@ -197,7 +197,8 @@ class GenerationFromLabel(Problem[Config, LabelledTable, ConditionalModel, Seque
         return ()  # every text starts from zero
 
     def loss(self, model: ConditionalModel, batch: SequenceBatch, state: ModelState) -> Loss:
-        # Over a constant, and not over each text's own length: so every symbol weighs the same, as in the figure.
+        # Divided by a constant instead of each text's own length, so that every symbol has the same weight, as in the
+        # metric.
         return Loss(self._nats(model, batch).sum() / self.typical_length, batch.units, ())
 
     def _nats(self, model: ConditionalModel, batch: SequenceBatch) -> Tensor:
@@ -207,7 +208,7 @@ class GenerationFromLabel(Problem[Config, LabelledTable, ConditionalModel, Seque
         scores, _ = model(read, batch.target, model.initial_state(batch.lanes))
         return nats_of(scores, told)
 
-    # Figures.
+    # Metrics.
 
     def progress(self, part: SequencePart) -> Iterator[SequenceBatch]:
         return part.first(MOST_PROGRESS).scored_batches()
@@ -238,7 +239,7 @@ class GenerationFromLabel(Problem[Config, LabelledTable, ConditionalModel, Seque
         return ()
 
     def references(self, corpus: LabelledTable, split: str) -> dict[str, Score]:
-        """What is reached without a network, and without the label."""
+        """Metrics of baselines that use neither a network nor the label."""
         found = {name: baseline(self, corpus, split) for name, baseline in self.BASELINES.items()}
         texts = len(corpus.part(split))
         return {name: Score(figures, texts) for name, figures in found.items() if figures is not None}
@@ -248,8 +249,8 @@ class GenerationFromLabel(Problem[Config, LabelledTable, ConditionalModel, Seque
     def inspection_input(
         self, model: ConditionalModel, part: SequencePart, *, steps: int, lanes: int
     ) -> InspectionInput:
-        """Lanes are the first steps of texts that are long enough: half of all are, where `steps` is longer than that.
-        The first step reads no symbol but where the text begins. A lane's loss is that of the symbol that follows.
+        """Lanes are the first steps of texts that are long enough: of half of all texts, if `steps` is longer than
+        that. The first step reads only the beginning mark. A lane's loss is that of the following symbol.
 
         Raises:
             DataError: a text has no label.
@@ -286,11 +287,11 @@ class GenerationFromLabel(Problem[Config, LabelledTable, ConditionalModel, Seque
         )
 
     def label_number(self, label: str) -> int:
-        """Raises UsageError where there is no such label, with those there are."""
+        """Raises UsageError if the label does not exist, with a list of those that do."""
         try:
             return self.encoding.labels.index(label)
         except ValueError as error:
-            raise UsageError(f"there is no label `{label}`", hint=f"its labels are {self.known_labels()}") from error
+            raise UsageError(f"label `{label}` does not exist", hint=f"its labels are {self.known_labels()}") from error
 
     def known_labels(self) -> str:
         """The labels as a message names them."""

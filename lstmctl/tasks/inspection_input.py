@@ -1,4 +1,4 @@
-"""What a task shows of its recurrence to whoever looks into it."""
+"""The view of a task's recurrence for inspections."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from lstmctl.protocols import ModelState
 
 SYMBOLS_TRACKED = 12
 BEGINNING = ""
-"""What a step has read that stands before the first symbol of a text."""
+"""Input of a step that reads nothing, before the first symbol of a text."""
 
 
 @dataclass(frozen=True)
@@ -25,24 +25,24 @@ class InspectionInput:
     input: Tensor
     """(time, batch, features), as it enters the first layer."""
     symbols: tuple[str, ...]
-    """What each step of the first lane has read: a symbol, or where a segment begins."""
+    """Input of each step of the first lane: a symbol, or the start of a segment."""
     step: str
-    """What a step is, as an axis says it: `characters`."""
+    """Description of a step for an axis: `characters`."""
     loss: Callable[[Tensor, ModelState], Tensor]
     """From the recurrence's outputs at every step (time, batch, outputs) and the state after the last one to each
     lane's loss at its last step, (batch,); differentiable."""
     properties: Callable[[], Mapping[str, Tensor]]
     """By name, what a unit might track, (time, batch) each. They are counted only when they are asked for."""
     carried: bool
-    """Whether the task carries state from one window to the next, so that a lane may be longer than the windows it
-    learnt on."""
+    """True if the task carries state from one window to the next, so that a lane may be longer than the training
+    windows."""
     told_at: int | None = None
     """The step in the middle whose loss it is, where each step has an answer of what comes before it and after it: both
     directions count from there. None where every cell counts from its own last step."""
     notes: tuple[str, ...] = ()
-    """What must be said of what is shown, in whole sentences."""
+    """Sentences that explain what is shown."""
     loss_notes: tuple[str, ...] = ()
-    """What must be said of the loss."""
+    """Sentences that explain the loss."""
 
     @property
     def reach(self) -> int:
@@ -59,8 +59,8 @@ def evenly_chosen(numbers: Tensor, length: int, *, steps: int, lanes: int) -> Te
 
 
 def symbols_tracked(read: Tensor, encoding: TextEncoding) -> dict[str, Tensor]:
-    """What a unit may track in separate texts: each distinct symbol by itself, the frequent ones. A text of labels is
-    seldom prose.
+    """Properties of separate texts that a unit may track: each of the frequent symbols. Labelled texts are seldom
+    prose.
 
     Args:
         read: (time, batch); a number outside the vocabulary stands for no symbol.
@@ -71,5 +71,5 @@ def symbols_tracked(read: Tensor, encoding: TextEncoding) -> dict[str, Tensor]:
 
 
 def position(read: Tensor) -> Tensor:
-    """Of each step in its lane, (time, batch), of what is read (time, batch, …)."""
+    """The position of each step in its lane, (time, batch), for an input (time, batch, …)."""
     return torch.arange(len(read), device=read.device).unsqueeze(1).expand(read.shape[:2]).float()

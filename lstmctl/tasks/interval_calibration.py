@@ -75,15 +75,16 @@ def calibration_scores(
 
 
 def baseline_scores(baseline: Baseline, part: SeriesPart, predictor: SeriesPredictor) -> Floats:
-    """How far the truth lay from a baseline's point forecasts, (windows, horizon, channels), in the windows that
-    calibrate the predictor's intervals."""
+    """Errors of a baseline's point forecasts, (windows, horizon, channels), in the windows that calibrate the
+    predictor's intervals."""
     return np.concatenate(
         [np.abs(_truth(part, batch) - baseline(windows_first(batch.input))) for batch in _calibrating(part, predictor)]
     )
 
 
 def calibrated_offsets(scores: Floats, levels: Sequence[int], targets: Sequence[str]) -> Floats | None:
-    """By how much to widen, (horizon, channels, levels), scaled; None, with a warning, where too few windows can tell.
+    """Offsets that widen the intervals, (horizon, channels, levels), scaled; None, with a warning, if there are too few
+    windows.
 
     Args:
         scores: (windows, horizon, channels), or with levels behind.
@@ -118,7 +119,7 @@ def stored_offsets(calibration: Mapping[str, Any], shape: tuple[int, int, int]) 
     if offsets.shape != shape:
         raise RunError(f"calibration.json holds offsets {offsets.shape}; {shape} are right")
     if not np.isfinite(offsets).all():
-        raise RunError("calibration.json is damaged: it holds offsets that are no finite numbers")
+        raise RunError("calibration.json is damaged: it contains offsets that are not finite numbers")
     return offsets
 
 

@@ -1,6 +1,6 @@
 """Predict the next symbol of a text: at every position (many-to-many), or after a window (many-to-one).
 
-The figure is the cross-entropy in nats a symbol: the mean of −ln p(symbol | what came before).
+The metric is the cross-entropy in nats per symbol: the mean of −ln p(symbol | previous symbols).
 """
 
 from __future__ import annotations
@@ -48,10 +48,11 @@ log = logging.getLogger(__name__)
 
 COLD_LANES = 64
 MOST_WINDOWS = 10_000
-"""How many windows a many-to-one model is scored on at most."""
+"""Maximum number of windows on which a many-to-one model is scored."""
 PROGRESS_LANES = 32
 MOST_IN_PROGRESS = 1 << 19
-"""Symbols of a held-out part that are scored during training; of so many, the metric errs by about 0.002 nats."""
+"""Symbols of a held-out part that are scored during training; with this number, the standard error of the metric is
+about 0.002 nats."""
 PREVIEW = Sampling(temperature=0.8)
 PREVIEW_LENGTH = 240
 
@@ -61,7 +62,7 @@ class Pass:
     """One way of scoring a text."""
 
     name: str
-    """Appended to the figures' names; empty for the headline."""
+    """Appended to the metrics' names; empty for the primary one."""
     total: Callable[[SequenceModel], Totals]
     windows: int
     targets: int
@@ -194,8 +195,8 @@ class LanguageModel(Problem[Config, TextCorpus, SequenceModel, Batch, Tensor]):
         return GrowingLanes(stages, training.budget.steps(last.units_per_step, last.steps_per_epoch))
 
     def progress(self, symbols: Tensor) -> Iterator[Batch]:
-        """A quick look at a held-out part during training: in lanes, so a little colder than the reported metric. Of a
-        long part only `MOST_IN_PROGRESS` symbols are read, as many of each lane."""
+        """A quick score of a held-out part during training: in lanes, so it is slightly colder than the reported
+        metric. Only `MOST_IN_PROGRESS` symbols of a long part are read, the same number in each lane."""
         self.require(symbols)
         if self.many_to_one:
             return spread(symbols, self.window, 256, MOST_WINDOWS // 5)
@@ -205,7 +206,7 @@ class LanguageModel(Problem[Config, TextCorpus, SequenceModel, Batch, Tensor]):
         return alongside(symbols, starts, min(length, MOST_IN_PROGRESS // lanes), 256)
 
     def passes(self, symbols: Tensor) -> list[Pass]:
-        """What a reported score is made of: one stream from a zero state, and windows each from a zero state.
+        """The batches of a reported score: one stream from a zero state, and windows each from a zero state.
 
         A many-to-one model is scored on windows alone, at most 10,000 spread evenly.
         """
@@ -269,7 +270,7 @@ class LanguageModel(Problem[Config, TextCorpus, SequenceModel, Batch, Tensor]):
         return {f"nats_per_{self.symbol}": nats, f"bits_per_{self.symbol}": bits(nats)}
 
     def predictor(self, model: SequenceModel, lanes: int, precision: torch.dtype = torch.float32) -> Predictor:
-        """What generation asks for the next symbol: carried state, or for many-to-one the last window.
+        """Return the predictor of the next symbol: with carried state, or for many-to-one with the last window.
 
         `precision` is of the products in a step; windows are read in the model's own.
         """
@@ -284,7 +285,7 @@ class LanguageModel(Problem[Config, TextCorpus, SequenceModel, Batch, Tensor]):
 
     @property
     def start(self) -> int:
-        """The symbol that stands before a text without a prompt: a line break, else a space, else the first."""
+        """The symbol assumed before a text without a prompt: a line break, else a space, else the first."""
         if self.encoding.kind == "bytes":
             return ord("\n")
         return next((self.encoding.symbols.index(mark) for mark in "\n " if mark in self.encoding), 0)
@@ -308,7 +309,7 @@ class LanguageModel(Problem[Config, TextCorpus, SequenceModel, Batch, Tensor]):
             try:
                 found.append(self.encoding.encode(text))
             except UnknownSymbolError as error:
-                raise UsageError(f"the text holds {error} (counted from 0), which the run never saw") from error
+                raise UsageError(f"the text contains {error} (counted from 0), which the run never saw") from error
         return found
 
     def of_file(self, file: str) -> list[Symbols]:
@@ -320,8 +321,8 @@ class LanguageModel(Problem[Config, TextCorpus, SequenceModel, Batch, Tensor]):
     def predictions(self, model: SequenceModel, part: Sequence[Symbols], device: torch.device) -> list[Prediction]:
         """The symbol that follows each text: as label the likeliest, and the probabilities of all, likeliest first.
 
-        A text is read as the prompt of a generation is, by itself, so that its answer depends on no other text. An
-        empty one stands for the beginning of a text.
+        A text is read separately, as a prompt is, so that its answer depends on no other text. An empty one represents
+        the beginning of a text.
         """
         names = [self.encoding.name_of(number) for number in range(len(self.encoding))]
         found = []

@@ -33,7 +33,7 @@ def last_windows(
     Args:
         encoding: the run's.
         settings: the config's `task`.
-        device: where the windows are to be.
+        device: the device of the windows.
         corpus: a newer table; by default the end of the one the run was trained on.
         preview: the first series alone, with its mean for what is not known far enough in advance.
 
@@ -95,6 +95,6 @@ def last_windows(
 
 
 def _rows_given(known: Floats) -> int:
-    """How many of the first rows lack nothing."""
+    """Number of first rows without missing values."""
     lacking = np.isnan(known).any(axis=1)
     return int(np.argmax(lacking)) if lacking.any() else len(known)

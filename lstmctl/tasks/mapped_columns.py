@@ -17,7 +17,7 @@ Indices = NDArray[np.int64]
 
 
 class MappedColumns:
-    """What stands for a tensor (rows, columns) of scaled values, and gives the same numbers without holding them.
+    """A substitute for a tensor (rows, columns) of scaled values, which returns the same numbers without holding them.
 
     Args:
         table: mapped.

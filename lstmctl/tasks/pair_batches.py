@@ -15,8 +15,8 @@ from lstmctl.tasks.sequence_batches import like_lengths
 
 @dataclass(frozen=True, kw_only=True)
 class PairBatch(Batch):
-    """Pairs side by side: `input` are the sources (source time, batch), `target` the targets (target time, batch).
-    What stands behind an end means nothing."""
+    """A batch of pairs: `input` are the sources (source time, batch), `target` the targets (target time, batch). Values
+    past a sequence's length are padding."""
 
     source_lengths: Tensor
     """(batch,), from 1."""

@@ -28,7 +28,7 @@ class Permutation:
         self._keys = torch.randint(1 << 31, (ROUNDS,), generator=generator).tolist()
 
     def __getitem__(self, places: Tensor) -> Tensor:
-        """The numbers at some places, int64 as they are."""
+        """Return the numbers at some positions as int64, unchanged."""
         numbers = self._once(places)
         while bool((outside := numbers >= self.count).any()):
             numbers = torch.where(outside, self._once(numbers), numbers)

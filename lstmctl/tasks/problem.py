@@ -1,4 +1,4 @@
-"""What a task is to the rest of the program: its data, its network, its order, its figures and its baselines."""
+"""The interface between a task and the rest of the program: its data, network, data order, metrics and baselines."""
 
 from __future__ import annotations
 
@@ -25,18 +25,18 @@ from lstmctl.results.output import Prediction
 from lstmctl.tasks.author import Author
 from lstmctl.tasks.inspection_input import InspectionInput
 
-NOTHING_TOLD = "this run's task has nothing to tell of a sequence: no label, number, text or next symbol"
-USED_BY = "a forecaster tells by `lstmctl forecast`, and what learnt to write for labels by `lstmctl generate --label`"
+NOTHING_TOLD = "this run does not predict labels, numbers, texts or next symbols of sequences"
+USED_BY = "use a forecaster with `lstmctl forecast`, and a run that generates text from labels with `lstmctl generate`"
 
 SETTING = re.compile(r"\b(?:data|task|model|training)\.\w+=")
 
 
 @contextmanager
 def settings_of_the_run() -> Iterator[None]:
-    """Read a file for a trained run, whose settings are fixed: a hint that names another one says what it takes.
+    """Read a file for a trained run, whose settings are fixed: a hint that names a setting then says what it takes.
 
     Raises:
-        DataError: as it was raised inside.
+        DataError: the error raised inside.
     """
     try:
         yield
@@ -47,38 +47,38 @@ def settings_of_the_run() -> Iterator[None]:
 
 
 def encoded(text: str, encoding: TextEncoding) -> Symbols:
-    """(symbols,) numbers of a text that a person gives, in memory of their own.
+    """Encode a text from a user as numbers (symbols,) in newly allocated memory.
 
     Raises:
-        UsageError: it is empty, or holds a symbol that the encoding lacks.
+        UsageError: the text is empty, or contains a symbol that the encoding lacks.
     """
     if not text:
         raise UsageError("the text is empty; give at least one symbol")
     try:
         return encoding.encode(text).copy()
     except UnknownSymbolError as error:
-        raise UsageError(f"the text holds {error} (counted from 0), which the run never saw in training") from error
+        raise UsageError(f"the text contains {error} (counted from 0), which the run never saw in training") from error
 
 
 class Encoding(Protocol):
-    """What turns data into numbers and back; a run keeps it as `encoding.json`."""
+    """Converts data to numbers and back; a run keeps it as `encoding.json`."""
 
     def to_json(self) -> dict[str, Any]: ...
 
 
 class Corpus(Protocol):
-    """Data found and checked. Its module in `data` says what else it holds."""
+    """Checked data. Its module in `data` defines its further contents."""
 
     @property
     def encoding(self) -> Encoding: ...
     @property
     def parts(self) -> Mapping[str, Any]:
-        """Training, validation and, where there are three, test."""
+        """Training, validation and, if there are three, test."""
         ...
 
     @property
     def names(self) -> tuple[str, ...]:
-        """How a run's own config names the files, so that it runs again from another folder."""
+        """Names of the files for a run's own config, which work from any folder."""
         ...
 
     @property
@@ -97,7 +97,7 @@ PartT = TypeVar("PartT")
 
 
 class ConfigOf(Protocol[TaskT, DataT]):
-    """A whole config whose `task` and `data` are of these types, as a task knows them to be."""
+    """A complete config whose `task` and `data` have these types, as a task requires."""
 
     @property
     def task(self) -> TaskT: ...
@@ -112,37 +112,37 @@ class ConfigOf(Protocol[TaskT, DataT]):
 
 
 class Problem(ABC, Generic[ConfigT, CorpusT, ModelT, BatchT, PartT]):
-    """A sequence problem from end to end: one class a task of the config, named in `registry.TASKS`.
+    """A sequence problem from end to end: one class per task of the config, listed in `registry.TASKS`.
 
-    It is built from a config and an encoding alone. What training sees of it is `protocols.Task`. Its types are those
-    of the config it reads (`ConfigOf`), its corpus, its network, its batches, and one part of its data on a device, in
-    whatever form it reads that: nobody else looks inside.
+    It is built from a config and an encoding only. Training sees it as `protocols.Task`. Its type parameters are the
+    config it reads (`ConfigOf`), its corpus, its network, its batches, and one part of its data on a device, in a form
+    that only the task itself uses.
     """
 
     @staticmethod
     @abstractmethod
     def open(settings: ConfigT, config_folder: Path | None) -> CorpusT:
-        """The data that a config names.
+        """Open the data that a config names.
 
         Raises:
-            DataError: nothing is found, or it cannot be used as it is.
+            DataError: the data is missing or unsuitable.
         """
 
     @classmethod
     @abstractmethod
     def of(cls, settings: ConfigT, corpus: CorpusT) -> Self:
-        """The problem that a config poses on data just opened."""
+        """Return the problem that a config poses on data that was just opened."""
 
     @classmethod
     @abstractmethod
     def restored(
         cls, settings: ConfigT, encoding: Mapping[str, Any], calibration: Mapping[str, Any] | None = None
     ) -> Self:
-        """The problem of a run, without its data.
+        """Rebuild the problem of a run, without its data.
 
         Args:
-            settings, encoding: of the run.
-            calibration: what `calibrate` gave at the end of its training.
+            settings, encoding: the run's.
+            calibration: the result of `calibrate` at the end of its training.
 
         Raises:
             RunError: the encoding or the calibration is damaged.
@@ -150,173 +150,176 @@ class Problem(ABC, Generic[ConfigT, CorpusT, ModelT, BatchT, PartT]):
 
     @abstractmethod
     def read(self, files: Sequence[str]) -> CorpusT:
-        """Other data, encoded as this problem's own, with one part, `validation`.
+        """Read other data, in this problem's encoding, with one part, `validation`.
 
         Raises:
-            DataError: it is not there, or holds what the encoding does not know.
+            DataError: the data is missing, or contains something that the encoding does not know.
         """
 
     @abstractmethod
     def difference(self, other: Self) -> str | None:
-        """How another problem's weights would mean something else here; None where they mean the same."""
+        """Say why another problem's weights would have a different meaning here; None if they have the same."""
 
     @abstractmethod
     def facts(self, corpus: CorpusT) -> dict[str, Any]:
-        """What `run.json` says of the data, beside its fingerprint and files; `parts` holds the length of each."""
+        """Return the facts about the data for `run.json`, besides its fingerprint and files; `parts` contains the
+        length of each."""
 
     @abstractmethod
     def model(self, settings: ModelSettings, cell: type[Cell], generator: torch.Generator) -> ModelT:
-        """A freshly initialised network.
+        """Return a freshly initialised network.
 
         Raises:
-            ConfigError: the cell refuses `model.options`.
+            ConfigError: the cell rejects `model.options`.
         """
 
     @abstractmethod
     def part(self, corpus: CorpusT, name: str, device: torch.device) -> PartT:
-        """One part of the data, on a device."""
+        """Return one part of the data, on a device."""
 
     @abstractmethod
     def require(self, part: PartT) -> None:
-        """Raises DataError when a part is too short to be scored."""
+        """Raises DataError if a part is too short to be scored."""
 
     def check(self, corpus: CorpusT) -> None:
-        """Raises DataError when a part that is not trained on is too short to be scored."""
+        """Raises DataError if a part other than the training part is too short to be scored."""
         for name in set(corpus.parts) - {"training"}:
             self.require(self.part(corpus, name, torch.device("cpu")))
 
     def training_part(self, corpus: CorpusT, device: torch.device) -> Any:
-        """What `prepare` and `training_order` take: the training part, unless a task trains on something else."""
+        """Return the data for `prepare` and `training_order`: the training part, unless a task trains on something
+        else."""
         return self.part(corpus, "training", device)
 
     def prepare(self, model: ModelT, training: Any, validation: PartT) -> None:
-        """Put into a new network, before its first step, what is computed from the data and not learnt."""
+        """Set the parts of a new network that are computed from the data instead of learned, before the first step."""
 
     @abstractmethod
     def training_order(self, part: Any, training: TrainingSettings, seed: int) -> Batches:
-        """The order in which the training part is read.
+        """Return the training batches, in order.
 
         Raises:
-            DataError: it is too short for one step.
+            DataError: the part is too short for one step.
         """
 
     @abstractmethod
     def progress(self, part: PartT) -> Iterable[BatchT]:
-        """A look at the validation part during training; it decides which weights are best."""
+        """Return the batches of an evaluation during training, which selects the best weights."""
 
     @abstractmethod
     def evaluate(self, model: ModelT, part: PartT) -> Score:
-        """The figures that are reported of a part."""
+        """Compute the reported metrics of a part."""
 
     def targets(self, part: Any) -> int:
         """Return the number of targets that `evaluate` scores in a part, as its batches count them."""
         return len(part)
 
     def calibrate(self, model: ModelT, part: PartT) -> dict[str, Any] | None:
-        """Once training is over, learn from the validation part how sure to be; what a run keeps of it, or None."""
+        """After training, calibrate the uncertainty of predictions on the validation part; return what a run keeps of
+        it, or None."""
         return None
 
     def notes(self, corpus: CorpusT, part: str, *, chosen: bool) -> tuple[str, ...]:
-        """What one must know to read the scores of a part, in whole sentences; `chosen`, whether the validation part
-        chose among weights. `part` is empty for other data than the run's own."""
+        """Return sentences that a reader needs to interpret the scores of a part; `chosen` says whether the validation
+        part selected the weights. `part` is empty for data other than the run's own."""
         return ()
 
     @abstractmethod
     def references(self, corpus: CorpusT, split: str) -> dict[str, Score]:
-        """Figures of simple baselines on one part, by name: what is reached without a network."""
+        """Compute the metrics of simple baselines without a network on one part, by name."""
 
     def mapped_files(self, corpus: CorpusT) -> list[MappedFile]:
-        """The files that a corpus is read from while it is used; none where it is in memory."""
+        """Return the files that a corpus is read from while it is used; empty if it is in memory."""
         return []
 
     def caveats(self, corpus: CorpusT) -> tuple[str, ...]:
-        """What to know of the data before a network is trained on it, in sentences."""
+        """Return warnings about the data before a network is trained on it, as sentences."""
         return ()
 
     def caveats_on(self, corpus: CorpusT, part: str, *, is_own: bool) -> tuple[str, ...]:
-        """What to know of a part before it is scored, in sentences; `is_own`, whether the run was trained on the
-        corpus."""
+        """Return warnings about a part before it is scored, as sentences; `is_own` says whether the run was trained on
+        the corpus."""
         return ()
 
     def author(self, model: ModelT, label: str | None, products: torch.dtype) -> Author | None:
-        """What the network writes text with; None where the task writes none.
+        """Return the parts of text generation with the network; None if the task generates no text.
 
         Args:
-            label: what a text is to be written for, where that is the task.
+            label: the label of the text, if the task needs one.
             products: the type of the products in a step.
 
         Raises:
-            UsageError: a label is missing, unknown, or not asked for.
+            UsageError: a label is missing, unknown or unexpected.
         """
         return None
 
     def passage(self, text: str, label: str | None, device: torch.device) -> PartT | None:
-        """A text that a person gives, to look at what the network makes of it; None where the task reads no text.
+        """Return a text from a user as a part, for inspection; None if the task does not read text.
 
         Args:
-            label: of the text, where the task reads one.
+            label: the label of the text, if the task needs one.
 
         Raises:
-            UsageError: the text is empty or holds a symbol that the encoding lacks; or a label is missing, unknown, or
-                not asked for.
+            UsageError: the text is empty or contains a symbol that the encoding lacks; or a label is missing, unknown
+                or unexpected.
         """
         return None
 
     @property
     def next_command(self) -> str:
-        """What to try with a run that is trained; `{run}` stands for it."""
+        """Return the command suggested after training, with `{run}` in place of the run."""
         return "lstmctl predict {run} FILE"
 
     @property
     def reads_texts(self) -> bool:
-        """Whether a sequence is a text."""
+        """True if a sequence is a text."""
         return True
 
     def of_texts(self, texts: Sequence[str]) -> Any:
-        """Texts that a person gives, as a corpus's own `part` would be, without anything known of what is to be told.
+        """Return texts from a user as a part, without known answers.
 
         Raises:
-            UsageError: the task does not read single texts, or one holds a symbol that the encoding lacks.
+            UsageError: the task does not read single texts, or one contains a symbol that the encoding lacks.
         """
         raise UsageError(NOTHING_TOLD, hint=USED_BY)
 
     def of_file(self, file: str) -> Any:
-        """The same of a file.
+        """Return the sequences of a file as a part, without known answers.
 
         Raises:
-            DataError: it is not there, or holds what the encoding does not know.
+            DataError: the file is missing, or contains something that the encoding does not know.
         """
         corpus: Any = self.read([file])
         return corpus.part("validation")
 
     def predictions(self, model: ModelT, part: Any, device: torch.device) -> list[Prediction]:
-        """What the network tells of each sequence that `of_texts` or `of_file` gave, in their order.
+        """Predict each sequence of `of_texts` or `of_file`, in order.
 
         Raises:
-            UsageError: the task tells nothing of sequences.
+            UsageError: the task does not predict sequences.
         """
         raise UsageError(NOTHING_TOLD, hint=USED_BY)
 
     def inspection_input(self, model: ModelT, part: PartT, *, steps: int, lanes: int) -> InspectionInput:
-        """The network's recurrence and what runs through it when it reads a part: what `lstmctl inspect` looks into.
+        """Return the network's recurrence and its input for a part, for `lstmctl inspect`.
 
-        The lanes begin at even distances over the part, the first with it; each starts from a zero state, as the task
-        has it. A task whose windows are shorter than `steps` gives whole windows, and more of them where about that
-        much would not be read otherwise; a part that is shorter gives what it has. Whatever stands before the
-        recurrence (embedding, normalisation, segments) is in the input already, and what stands behind it (the head) is
+        The lanes begin at even distances over the part, the first at its start; each starts from a zero state, as in
+        the task. If the task's windows are shorter than `steps`, whole windows are returned, and more of them if
+        otherwise much of the data would not be read; a shorter part is returned as a whole. Everything before the
+        recurrence (embedding, normalisation, segments) is already in the input, and everything after it (the head) is
         in the loss.
 
         Args:
-            steps: of each lane, at most.
-            lanes: how many.
+            steps: maximum number per lane.
+            lanes: number of lanes.
 
         Raises:
             DataError: the part is too short.
-            UsageError: the task has no recurrence that goes step by step.
+            UsageError: the task has no stepwise recurrence.
         """
-        raise UsageError("a run of this task cannot be looked into: it shows no recurrence that goes step by step")
+        raise UsageError("a run of this task cannot be inspected: it has no stepwise recurrence")
 
-    # What `protocols.Task` asks for.
+    # Methods of `protocols.Task`.
 
     @property
     @abstractmethod
@@ -337,4 +340,4 @@ class Problem(ABC, Generic[ConfigT, CorpusT, ModelT, BatchT, PartT]):
 
 
 AnyProblem = Problem[Any, Any, Any, Any, Any]
-"""A problem of whatever task."""
+"""A problem of any task."""

@@ -1,6 +1,6 @@
 """Tell numbers from a sequence: many-to-one.
 
-The loss is taken on scaled numbers; figures are in the units of the data.
+The loss is computed on scaled numbers; metrics are in the units of the data.
 """
 
 from __future__ import annotations

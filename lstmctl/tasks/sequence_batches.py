@@ -29,7 +29,7 @@ class SequenceBatch(Batch):
     lengths: Tensor | None = None
     """(batch,)."""
     counts: Tensor | None = None
-    """(time, batch), True where a label counts in figures; None where all do."""
+    """(time, batch), True where a label counts in metrics; None if all do."""
 
     @property
     def units(self) -> int:
@@ -182,7 +182,7 @@ class FreshSequences:
     epoch: int
     """Sequences that are called an epoch."""
     device: torch.device
-    """Where they are computed with."""
+    """The device to compute on."""
 
 
 class Drawn:

@@ -1,4 +1,4 @@
-"""Forecasts of a part's windows that need no network, to stand beside a network's."""
+"""Forecasts of a part's windows without a network, as baselines."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ Baseline = Callable[[Floats], Floats]
 """From histories (windows, lookback, channels) to forecasts (windows, horizon, channels), scaled."""
 
 RIDGE_LOOKBACKS = 8
-"""The ridge baseline chooses among the lookback and so many even parts of it."""
+"""The ridge baseline chooses among the lookback and this number of even fractions of it."""
 
 
 def repeating_baselines(lookback: int, horizon: int, season: int) -> dict[str, Baseline]:
-    """What goes on as a window ends, by name: last value, seasonal naive, drift. Those that need a longer lookback are
-    left out.
+    """Baselines for the continuation of a window, by name: last value, seasonal naive, drift. Those that need a longer
+    lookback are left out.
 
     Args:
         lookback, horizon: rows of a window.

@@ -1,4 +1,4 @@
-"""What a forecaster's recurrence reads: the segments of the windows' lookback, through its first member."""
+"""The input of a forecaster's recurrence: the segments of the windows' lookback, through its first member."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ def windows_to_inspect(
 ) -> InspectionInput:
     """Windows evenly spread over a part, each a lane, or a lane a channel where channels are independent.
 
-    A lane's loss is that of its forecast, the mean over the horizon; missing values count nowhere. What goes on after
-    the lookback, by queries or segment after segment, is part of the loss and not of what is shown.
+    A lane's loss is that of its forecast, the mean over the horizon, without missing values. Decoding after the
+    lookback, by queries or segment by segment, is part of the loss and is not shown.
 
     Args:
         amount: about how many steps to read in all.

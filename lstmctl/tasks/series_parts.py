@@ -18,7 +18,7 @@ def columns_of(corpus: SeriesCorpus, encoding: SeriesEncoding, device: torch.dev
     Args:
         corpus: the table.
         encoding: the run's.
-        device: where the columns are to be.
+        device: the device of the columns.
     """
     if not corpus.is_mapped:
         scaled = encoding.scaled(corpus.table)

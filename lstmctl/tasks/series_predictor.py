@@ -24,29 +24,29 @@ MOST_WINDOWS_OF_PATHS = 512
 
 @dataclass(frozen=True)
 class SeriesPredictor:
-    """How the outputs of a network are read."""
+    """Interpretation of a network's outputs."""
 
     settings: ForecastSettings
     """The config's `task`."""
     likelihood: Likelihood
-    """What the outputs mean."""
+    """The likelihood of the outputs."""
     decoding: Decoding
     masked: bool
-    """Values may be missing, and the network is told which."""
+    """True if values may be missing; the network then receives a mask."""
     ridge: float
-    """The config's `model.ridge`: the share of the linear map that stands beside the network."""
+    """The config's `model.ridge`: the weight of the linear map in the forecast."""
 
     @property
     def has_joint_distribution(self) -> bool:
-        """Whether sample paths can be drawn."""
+        """True if sample paths can be drawn."""
         return self.likelihood.has_samples and self.decoding in ("recursive", "encoder-decoder")
 
     def uncalibrated(self, model: Ensemble, batch: SeriesBatch) -> tuple[Tensor, Tensor]:
-        """Points (horizon, batch, channels) and intervals (horizon, batch, channels, levels, 2), scaled: those of the
-        likelihood, or the point at both ends where it has none.
+        """Return points (horizon, batch, channels) and intervals (horizon, batch, channels, levels, 2), scaled: those
+        of the likelihood, or the point at both ends if it has none.
 
-        What is drawn step by step has the quantiles of its sample paths. An ensemble's points and intervals are the
-        means of its members'.
+        Forecasts drawn step by step use the quantiles of their sample paths. An ensemble's points and intervals are the
+        means over its members.
         """
         count = len(self.settings.levels)
         # The low and the high end of each interval, one after the other.
@@ -71,7 +71,7 @@ class SeriesPredictor:
         each member draws its share.
 
         Raises:
-            TypeError: there is none, as nothing is drawn that the next step could go on from.
+            TypeError: sample paths cannot be drawn, since no step continues from a draw.
         """
         if not self.has_joint_distribution:
             raise TypeError("only a distribution that is forecast step by step has sample paths")
@@ -91,8 +91,8 @@ class SeriesPredictor:
         return torch.cat(drawn)
 
     def window(self, model: Ensemble, batch: SeriesBatch) -> tuple[Window, Tensor, Tensor]:
-        """What the network sees, and the shift and scale (1, batch, channels) that were taken out of it, all in the
-        numbers of its weights."""
+        """Return the network's input, and the shift and scale (1, batch, channels) that were removed from it, all in
+        the precision of its weights."""
         assert batch.past is not None
         assert batch.known is not None
         assert batch.static is not None
@@ -111,7 +111,7 @@ class SeriesPredictor:
         return self.likelihood.read(_full(outputs), shift, scale)
 
     def _outputs(self, model: Ensemble, window: Window) -> list[Tensor]:
-        """The outputs of each member, in the numbers that figures are computed in."""
+        """The outputs of each member, in the precision for computing metrics."""
         found: list[Tensor] = [_full(outputs) for outputs in model(window)]
         if self.settings.symmetry == "none":
             return found
@@ -131,8 +131,8 @@ class SeriesPredictor:
     def _drawing(
         self, share: int, batch: int, sequences: int, generator: torch.Generator, values: list[Tensor]
     ) -> Feedback:
-        """What feeds draws back, and keeps them. The noise of a path is the same for every window: what is drawn for
-        one does not depend on those beside it."""
+        """Feeds draws back and keeps them. The noise of a path is the same for every window, so the paths of a window
+        do not depend on the other windows in its batch."""
 
         def draw(outputs: Tensor) -> Tensor:
             outputs = _full(outputs)
@@ -147,5 +147,5 @@ class SeriesPredictor:
 
 
 def _full(outputs: Tensor) -> Tensor:
-    """Outputs in the numbers that figures are computed in."""
+    """The outputs in the precision for computing metrics."""
     return outputs.float() if outputs.dtype == torch.bfloat16 else outputs

@@ -26,7 +26,7 @@ from lstmctl.tasks.windows import MOST_DRAWN
 ROUNDING = 1e-6
 """A deviation below this share of the values themselves is no more than float32's rounding."""
 MOST_VALUES = 2_000_000
-"""In a batch that is only scored: so many fit into a processor's cache or a small GPU."""
+"""Windows in a batch that is only scored; this number fits into a processor's cache or a small GPU."""
 
 
 @dataclass(frozen=True)
@@ -56,12 +56,12 @@ class SeriesBatch(Batch):
 
     @property
     def has_scored_values(self) -> bool:
-        """Whether any label enters the scaled metrics."""
+        """True if any label enters the scaled metrics."""
         known = self.target.isfinite()
         return bool((known if self.unscaled is None else known & ~self.unscaled).any())
 
     def scaled_by_itself(self, where: Tensor) -> Self:
-        """Scale some windows by the known values of their own input.
+        """Scale windows by the known values of their own input.
 
         Args:
             where: (batch, channels).
@@ -150,7 +150,7 @@ class SeriesPart:
         return self.first[series] + windows - before, series
 
     def observed(self, numbers: Tensor) -> SeriesBatch:
-        """Return windows by their numbers as they are scored: a label that was filled is missing."""
+        """Return windows by number for scoring: filled labels count as missing."""
         batch = self.windows(numbers)
         if self.filled is None:
             return batch
@@ -182,7 +182,7 @@ class SeriesPart:
         return replace(batch.scaled_by_itself(where), unscaled=left_out)
 
     def scored(self, most: int | None = None) -> Iterator[SeriesBatch]:
-        """All windows in order, or at most so many, evenly spread."""
+        """All windows in order, or at most this number, evenly spread."""
         total = len(self)
         every = 1 if most is None else max(1, -(-total // most))
         numbers = torch.arange(0, total, every, device=self.rows.device)

@@ -25,7 +25,7 @@ SHORTEST_LANE = 2048
 GUESS = 1024
 """Symbols that a guess is made from."""
 READINGS = 3
-"""After so many without agreement the text is read in a single lane."""
+"""After this number of attempts without agreement, the text is read in a single lane."""
 WINDOW = 128
 TOLERANCE = 1e-5
 """Between an end and a beginning, in every unit: absolute, and relative where a unit is large."""
@@ -33,7 +33,7 @@ TOLERANCE = 1e-5
 
 @torch.no_grad()
 def stream_total(model: nn.Module, task: Task, symbols: Tensor) -> Totals:
-    """What `task.score` adds up to over a text (length,) that is read as one stream from a zero state.
+    """Sum `task.score` over a text (length,) that is read as one stream from a zero state.
 
     A lane's beginning may differ from the end of the one before it by `TOLERANCE`, which is of the size of rounding in
     float32; nothing else differs from reading in a single lane.
@@ -66,7 +66,7 @@ def _read(model: nn.Module, task: Task, batches: Iterable[Batch], state: ModelSt
 
 
 def _handed_on(ended: ModelState) -> ModelState:
-    """What each lane begins with: zero, and after it what the lane before ended with."""
+    """The initial state of each lane: zero, later the final state of the previous lane."""
     return tuple(tuple(torch.cat([torch.zeros_like(part[:1]), part[:-1]]) for part in layer) for layer in ended)
 
 

@@ -1,4 +1,4 @@
-"""What stands where in a text: properties of each symbol that a unit of a network might track.
+"""Properties of each symbol of a text that a unit of a network might track.
 
 After the cells that A. Karpathy, J. Johnson & L. Fei-Fei looked for in "Visualizing and Understanding Recurrent
 Networks" (ICLR workshop 2016): position in the line, inside quotes, inside parentheses, and others of the kind.
@@ -68,7 +68,7 @@ def _before(values: Bools) -> Bools:
 
 
 def _neighbours(values: Bools) -> Bools:
-    """Whether it holds on both sides of a place."""
+    """Return True if the condition holds on both sides of a position."""
     return np.asarray(_before(values) & np.concatenate([values[1:], [False]]))
 
 

@@ -58,8 +58,8 @@ class Transduction(Problem[Config, PairsCorpus, EncoderDecoder, PairBatch, Pairs
         "copy the source": lambda sources, seen: sources,
         "nearest source": lambda sources, seen: seen and _targets_of_nearest(sources, *seen),
     }
-    """Targets without a network, by name: from sources, and the sources and targets of the training part (None where
-    there is none), to what is written; None where that takes a training part."""
+    """Outputs of baselines without a network, by name: functions of the sources, and of the sources and targets of the
+    training part (None if there is none); None for baselines that need a training part."""
 
     def __init__(self, settings: Config, encoding: PairsEncoding) -> None:
         self.settings, self.encoding = settings, encoding
@@ -150,7 +150,7 @@ class Transduction(Problem[Config, PairsCorpus, EncoderDecoder, PairBatch, Pairs
         scores = model(batch.input, batch.source_lengths, read) if encoded is None else model.decoded(encoded, read)
         return nats_of(scores, told)
 
-    # Figures.
+    # Metrics.
 
     def progress(self, part: PairsPart) -> Iterator[PairBatch]:
         return part.first(MOST_PROGRESS).scored_batches()
@@ -168,15 +168,15 @@ class Transduction(Problem[Config, PairsCorpus, EncoderDecoder, PairBatch, Pairs
         }, ()
 
     def written(self, model: EncoderDecoder, batch: PairBatch) -> tuple[Tensor, Tensor]:
-        """What the network writes for each source, at every step the likeliest symbol: numbers (time, batch), of which
-        those behind the ends mean nothing, and lengths (batch,)."""
+        """Generate a text for each source by greedy decoding: numbers (time, batch), whose values past the lengths are
+        padding, and lengths (batch,)."""
         predictor = SourcePredictor(model, batch.input, batch.source_lengths)
         return greedy(predictor, batch.input[:0], model.mark, model.limit)
 
     def metrics(self, totals: Totals) -> dict[str, float]:
-        """`exact_match` is the share of targets written without an error, `character_error_rate` the edits that what
-        was written needs, over the symbols of the targets; `nats_per_character` is of the targets' symbols and ends,
-        each told from the true ones before it."""
+        """`exact_match` is the share of targets generated without an error, `character_error_rate` the number of edits
+        that the outputs need per symbol of the targets; `nats_per_character` covers the targets' symbols and ends, each
+        predicted from the true ones before it."""
         return {**_edit_figures(totals), "nats_per_character": totals["nats"] / totals["symbols"]}
 
     def evaluate(self, model: EncoderDecoder, part: PairsPart) -> Score:
@@ -229,7 +229,7 @@ class Transduction(Problem[Config, PairsCorpus, EncoderDecoder, PairBatch, Pairs
 
         def loss(outputs: Tensor, state: ModelState) -> Tensor:
             if not batch.target_lengths.all():
-                raise DataError("no target is known, so there is no loss to follow back")
+                raise DataError("no target is known, so there is no loss to differentiate")
             nats = self._nats(model, batch, model.encoded(outputs, batch.source_lengths))
             return nats.sum(0) / (batch.target_lengths + 1)
 
@@ -244,7 +244,7 @@ class Transduction(Problem[Config, PairsCorpus, EncoderDecoder, PairBatch, Pairs
             loss=loss,
             properties=properties,
             carried=False,
-            notes=("What is shown is the encoder, as it reads the source.",),
+            notes=("The encoder is shown as it reads the source.",),
             loss_notes=("The loss is that of writing the whole target.", *([LOOKS_BACK] if model.attention else [])),
         )
 
@@ -261,7 +261,7 @@ class Transduction(Problem[Config, PairsCorpus, EncoderDecoder, PairBatch, Pairs
             try:
                 found.append(self.encoding.source.encode(text))
             except UnknownSymbolError as error:
-                raise UsageError(f"the text holds {error} (counted from 0), which the run never saw") from error
+                raise UsageError(f"the text contains {error} (counted from 0), which the run never saw") from error
         lengths = np.array([len(symbols) for symbols in found], np.int64)
         nothing = np.zeros_like(lengths)
         return (
@@ -271,7 +271,7 @@ class Transduction(Problem[Config, PairsCorpus, EncoderDecoder, PairBatch, Pairs
 
     @torch.no_grad()
     def predictions(self, model: EncoderDecoder, part: tuple[Texts, Texts], device: torch.device) -> list[Prediction]:
-        """What the network writes for every source, in their order; the targets may be unknown."""
+        """Generate a text for every source, in order; the targets may be unknown."""
         texts: dict[int, str] = {}
         with evaluating(model):
             for chosen, batch in PairsPart.of(*part, device).in_order():
@@ -283,7 +283,7 @@ class Transduction(Problem[Config, PairsCorpus, EncoderDecoder, PairBatch, Pairs
         return [Prediction(source, text=texts[number]) for number, source in enumerate(sources)]
 
     def sample(self, model: EncoderDecoder, generator: torch.Generator) -> str:
-        """Nothing is written: there is no source without the data."""
+        """Returns an empty sample: there is no source without the data."""
         return ""
 
 

@@ -1,4 +1,4 @@
-"""Forecasting from the command line, as a person with a table of their own meets it."""
+"""Forecasting from the command line, as a user with their own table sees it."""
 
 from __future__ import annotations
 
@@ -152,7 +152,7 @@ def test_long_tables_hold_series_of_several_lengths(lstmctl: Command, series_con
         ("2020-01-02 15:00:00,closed,2", "line 41, column `a`: `closed` is not a number", "correct it"),
         ("2020-01-02 14:00:00,1,2", "line 41: 2020-01-02 14:00:00 is there twice, first in line 40", "data.dup"),
         ("2020-01-01 14:30:00,1,2", "line 41: 2020-01-01 14:30:00 comes after 2020-01-02 14:00:00", "data.order"),
-        ("2020-02-30 15:00:00,1,2", "line 41, column `date`: `2020-02-30 15:00:00` is no date that exists", "correct"),
+        ("2020-02-30 15:00:00,1,2", "line 41, column `date`: `2020-02-30 15:00:00` is not a valid date", "correct"),
         ("02.01.2020 15:00,1,2", "line 41, column `date`: `02.01.2020 15:00` does not fit %Y-%m-%d", "write all"),
         ("2020-01-02T15:00:00Z,1,2", "line 41, column `date`: `2020-01-02T15:00:00Z` names a time zone", "convert"),
     ],
@@ -293,7 +293,7 @@ def test_a_runs_data_and_figures_are_shown_in_rows_of_their_own(lstmctl: Command
     result = lstmctl("runs", "show")
     assert result.code == 0
     lines = result.out.splitlines()
-    assert max(len(line) for line in lines if not line.startswith("files ")) <= 100  # a path is as long as it is
+    assert max(len(line) for line in lines if not line.startswith("files ")) <= 100  # a path has any length
     facts, data, metrics = (lines[start + 1 :] for start in (0, lines.index("data"), lines.index("metrics")))
     assert any(re.fullmatch(r"versions +python .*, numpy [0-9.]+, .*", line) for line in facts)
     assert any(re.fullmatch("channels +1: a", line) for line in data)
@@ -330,7 +330,7 @@ def test_a_part_that_is_not_there_is_told(lstmctl: Command, series_config: Path)
 REQUESTS = [
     (["forecast", "--output", "x.xlsx"], "x.xlsx ends in no known way; name a file that ends in .csv or .parquet"),
     (["backtest", "--output", "x.xlsx"], "x.xlsx ends in no known way; name a file that ends in .csv or .parquet"),
-    (["forecast", "--plot", "x.gif"], "a figure is a .png or a .svg file, and x.gif is neither"),
+    (["forecast", "--plot", "x.gif"], "x.gif has an unsupported file extension for a plot; use .png or .svg"),
     (["generate"], "waves-gru-001 has no joint distribution to draw from"),
     (
         ["generate", "--prompt", "x"],

@@ -121,6 +121,6 @@ def test_an_unfinished_folder_says_how_to_go_on(lstmctl: Command) -> None:
     result = lstmctl("train", "data.text=a.prepared")
     assert result.code == 3
     assert result.err == (
-        f"error: {Path('a.prepared').absolute()} is not prepared to its end\n"
-        "hint: give `lstmctl data prepare` again: it goes on\n"
+        f"error: {Path('a.prepared').absolute()} is not completely prepared\n"
+        "hint: run `lstmctl data prepare` again to continue\n"
     )

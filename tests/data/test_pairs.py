@@ -81,11 +81,11 @@ def test_sources_that_come_again_in_another_part_are_told() -> None:
 @pytest.mark.parametrize(
     ("content", "message", "hint"),
     [
-        ("a\tb\nc d\n", ": line 2: no tab", "a line is what is read, a tab, what is to be written"),
+        ("a\tb\nc d\n", ": line 2: no tab", "each line must contain a source, a tab and a target"),
         ("a\tb\nc\td\te\n", ": line 2: 2 tabs, but a pair has one", "write others as spaces"),
         ("a\tb\n\td\n", ": line 2: nothing stands before the tab", "complete it"),
         ("a\tb\n\nc\t \n", ": line 3: nothing stands after the tab", "or delete the line"),
-        ("", " holds no pair", "a line is what is read"),
+        ("", " holds no pair", "each line must contain a source"),
         ("a\tb\n", ": data.split leaves no training part of 1 pairs; give", "more pairs"),
         (b"a\tb\ncaf\xe9\td\n", ": line 2, byte offset 7: 0xe9 is not UTF-8", "iconv -f windows-1252 -t utf-8 "),
         (f"a\tb\n{'c' * 100_001}\td\n", ": line 2: a text of 100,001 characters, but one may have 100,000", "several"),

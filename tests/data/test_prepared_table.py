@@ -315,8 +315,8 @@ def test_a_process_that_is_killed_leaves_what_the_next_goes_on_from() -> None:
         killed = processes.run([sys.executable, "-c", KILLED, str(int(share * size))], check=False, timeout=60)
         assert killed.returncode == -signal.SIGKILL
     error = refused()
-    assert str(error) == f"{Path('a.prepared').absolute()} is not prepared to its end"
-    assert error.hint == "give `lstmctl data prepare` again: it goes on"
+    assert str(error) == f"{Path('a.prepared').absolute()} is not completely prepared"
+    assert error.hint == "run `lstmctl data prepare` again to continue"
     assert attempt().resumed > 700
     assert contents() == contents("whole")
 
@@ -385,9 +385,7 @@ def test_a_disk_that_is_full_is_named_and_what_was_done_stays() -> None:
     assert result.stderr == ""
     message, hint, code = result.stdout.strip().split("|")
     assert message == f"{Path('a.prepared/targets.bin').absolute()} cannot be written: File too large"
-    assert hint == (
-        "free some space and give the command again: it goes on where it was; or prepare it elsewhere: --to FOLDER"
-    )
+    assert hint == ("free some space and run the command again to continue; or prepare it elsewhere: --to FOLDER")
     assert code == "6"
     assert attempt().resumed > 500
     assert contents() == contents("whole")
@@ -471,7 +469,7 @@ def changed(line: int, text: str, rows: int = 600) -> str:
         (changed(500, "2020-01-21 19:00:00,5,1e40"), "line 500, column `b`: 1e+40 is too large to learn from", ""),
         (changed(500, ",5,6"), "line 500, column `date`: no time", "write it, or delete the row"),
         (changed(500, "21/01/2020,5,6"), "line 500, column `date`: `21/01/2020` does not fit %Y-%m-%d %H:%M:%S", ""),
-        (changed(500, "2020-13-21 19:00:00,5,6"), "`2020-13-21 19:00:00` is no date that exists", "correct the row"),
+        (changed(500, "2020-13-21 19:00:00,5,6"), "`2020-13-21 19:00:00` is not a valid date", "correct the row"),
         (changed(500, "2020-01-21 19:00:00Z,5,6"), "names a time zone, but the first row does not", "UTC"),
         (
             wide().replace(":00,", ":00Z,").replace("2020-01-21 19:00:00Z", "2020-01-21 19:00:00+01:00"),
@@ -479,19 +477,19 @@ def changed(line: int, text: str, rows: int = 600) -> str:
             "UTC",
         ),
         (changed(500, '2020-01-21 19:00:00,"5,6'), "line 500: a quotation mark is never closed", ""),
-        (changed(500, '2020-01-21 19:00:00,"5"5,6'), "line 500: quotation marks enclose a part of a field", ""),
+        (changed(500, '2020-01-21 19:00:00,"5"5,6'), "line 500: quotation marks enclose only a part of a field", ""),
         (changed(500, "2020-01-21 19:00:00,5,\0"), "holds zero bytes, as binary files do", "UTF-8"),
         ("date,a,b\n", "has a header but no rows", ""),
         ("date,a,b\n\n,,\n", "has a header but no rows", ""),
         ("", "is empty", ""),
         (
             "t,a\n" + "".join(f"{place},1\n" for place in range(400)) + "4x0,1\n",
-            "line 402, column `t`: `4x0` is no whole number, as the first rows are",
+            "line 402, column `t`: `4x0` is not a whole number, unlike in the first rows",
             "",
         ),
         (
             "id,date,a\n" + "".join(f"{place % 500},{time},1\n" for place, time in enumerate(hours(600))),
-            "line 502, column `id` does not rise from row to row, so that it may name the series",
+            "line 502, column `id` does not increase from row to row, so it may name the series",
             "data.id=id",
         ),
         (

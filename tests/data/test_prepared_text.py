@@ -177,7 +177,7 @@ def test_a_process_that_is_killed_leaves_what_the_next_goes_on_from() -> None:
         killed = processes.run([sys.executable, "-c", KILLED, str(int(share * size))], check=False, timeout=60)
         assert killed.returncode == -signal.SIGKILL
         assert (
-            "is not prepared to its end" in str(refused())
+            "is not completely prepared" in str(refused())
             if share > 1
             else not Path("a.prepared/prepared.json").exists()
         )
@@ -208,7 +208,7 @@ def test_a_disk_that_is_full_is_named_and_what_was_done_stays() -> None:
         message
         == f"{Path('a.prepared/symbols.bin').absolute()} cannot be written (20,000 bytes needed): File too large"
     )
-    assert hint.startswith("free some space and give the command again: it goes on where it was; or ")
+    assert hint.startswith("free some space and run the command again to continue; or ")
     assert attempt().resumed > 2000
     assert contents() == contents("whole")
 
@@ -315,7 +315,7 @@ def test_prepared_text_is_not_prepared_again_nor_joined() -> None:
     prepare_text("a.txt", "characters")
     with pytest.raises(DataError, match=r"a\.prepared is prepared data already$"):
         prepare_text("a.prepared", "characters")
-    with pytest.raises(DataError, match=r"data\.text names prepared text among other text$"):
+    with pytest.raises(DataError, match=r"data\.text contains both prepared and other text$"):
         open_text(["a.prepared", "a.txt"], "characters", SPLIT, None)
 
 

@@ -51,7 +51,7 @@ def refused(content: str | bytes, name: str = "a.csv", **layout: Any) -> DataErr
         ("", "is empty", None),
         ("\n \n", "is empty", None),
         ("date,a\n", "has a header but no rows", None),
-        ("date,a\n2020-01-01,1\n", "the table has one row only", "a row a time"),
+        ("date,a\n2020-01-01,1\n", "the table has one row only", "one row per time"),
         # numbers
         (table((6, "2020-01-05,x,8")), "line 6, column `a`: `x` is not a number", "data.missing=interpolate"),
         (
@@ -80,7 +80,7 @@ def refused(content: str | bytes, name: str = "a.csv", **layout: Any) -> DataErr
             "line 6, column `date`: `05.01.2020` does not fit %Y-%m-%d",
             "data.date_format=",
         ),
-        (table((6, "2020-02-30,4,8")), "line 6, column `date`: `2020-02-30` is no date that exists", "correct the row"),
+        (table((6, "2020-02-30,4,8")), "line 6, column `date`: `2020-02-30` is not a valid date", "correct the row"),
         (
             table((6, "2020-01-03,4,8")),
             "line 6: 2020-01-03 00:00:00 comes after 2020-01-04 00:00:00 (line 5)",
@@ -98,7 +98,8 @@ def refused(content: str | bytes, name: str = "a.csv", **layout: Any) -> DataErr
         ),
         (
             "date,a\n" + "".join(f"2020-01-01 00:{minute:02}:00,1\n" for minute in (0, 10, 20, 27, 37)),
-            "line 5: 2020-01-01 00:27:00 is no whole number of steps of 10 minutes after 2020-01-01 00:00:00 (line 2)",
+            "line 5: 2020-01-01 00:27:00 is not a whole number of steps of 10 minutes after 2020-01-01 00:00:00 "
+            "(line 2)",
             'data.step="1 row" takes the rows as they come',
         ),
         (
@@ -122,7 +123,7 @@ def refused(content: str | bytes, name: str = "a.csv", **layout: Any) -> DataErr
             "fits both, and either",
             'data.date_format="%d/%m/%Y" or data.date_format="%m/%d/%Y"',
         ),
-        ("t,a\n1,1\n2,2\nthree,3\n", "line 4, column `t`: `three` is no whole number", "data.time=NAME"),
+        ("t,a\n1,1\n2,2\nthree,3\n", "line 4, column `t`: `three` is not a whole number", "data.time=NAME"),
         # the use of columns
         (table(header="date,timestamp,b").replace(",3,", ",3,"), "line", None),
         (
@@ -181,8 +182,8 @@ def test_bad_tables_are_refused_with_place_and_remedy(content: str, message: str
             "leave data.date_format out",
         ),
         ({"step": "1 hour"}, "line 2: 23 rows are missing after 2020-01-01 00:00:00", "data.step"),
-        ({"step": "2 days"}, "line 3: 2020-01-02 00:00:00 is no whole number of steps of 2 days", "data.step"),
-        ({"step": "1 moon"}, "data.step `1 moon` is no time between rows", "15 minutes"),
+        ({"step": "2 days"}, "line 3: 2020-01-02 00:00:00 is not a whole number of steps of 2 days", "data.step"),
+        ({"step": "1 moon"}, "data.step `1 moon` is not a time between rows", "15 minutes"),
         ({"step": "month ends"}, "line 2: 2020-01-01 00:00:00 cannot be one of the month ends", "data.step"),
         ({"split": (20, 10, 10)}, "data.split needs 40 but the data has only 30", None),
         ({"split": ("2021-01-01",)}, "a.csv: the validation part has 0 rows, but task.horizon 1 take", "data.split"),
@@ -254,7 +255,7 @@ def test_bytes_that_are_no_text_are_located() -> None:
     assert "line 2, byte offset 7: 0xff is not UTF-8" in str(refused(b"date,a\n\xff020-01-01,1\n"))
     assert "holds zero bytes" in str(refused(b"date,a\n2020-01-01,1\0\n"))
     assert "is no Parquet file, whatever its name says" in str(refused(b"date,a\n", name="a.parquet"))
-    assert "is no Parquet file that can be read" in str(refused(b"PAR1 and nothing", name="a.parquet"))
+    assert "cannot be read as a Parquet file" in str(refused(b"PAR1 and nothing", name="a.parquet"))
 
 
 def test_parquet_columns_of_texts_or_mixed_clocks_are_refused() -> None:

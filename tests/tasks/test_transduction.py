@@ -205,7 +205,7 @@ def test_what_has_no_target_is_written_for_and_not_scored(config: Path) -> None:
     with pytest.raises(DataError, match="no target is known"):
         run.evaluate(file="none.tsv")
     assert run.predict("none.tsv") == run.predict("some.tsv") == run.predict(texts=sources[:3])
-    with pytest.raises(UsageError, match=r"the text holds 'Ü' \(U\+00DC\) at position 1"):
+    with pytest.raises(UsageError, match=r"the text contains 'Ü' \(U\+00DC\) at position 1"):
         run.predict(texts=["aÜ"])
 
 
