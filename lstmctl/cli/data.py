@@ -14,8 +14,9 @@ from lstmctl.cli.arguments import ConfigArguments, Json, Quiet, split_arguments
 if TYPE_CHECKING:
     from lstmctl.config import LoadedConfig
     from lstmctl.data.downloading import Downloaded
-    from lstmctl.data.preparing_table import PreparedTable
-    from lstmctl.data.preparing_text import Prepared
+    from lstmctl.data.prepared_folder import Prepared
+    from lstmctl.data.prepared_table import Header as TableHeader
+    from lstmctl.data.prepared_text import Header as TextHeader
     from lstmctl.data.series import SeriesCorpus
     from lstmctl.reporting.forecast_plots import SeriesCourse
 
@@ -236,7 +237,7 @@ def prepare(
 
     Set data.text or data.series to the folder, and training reads from it as needed. All commands treat it as the same
     data: a run trained on the file continues with the prepared data, bit for bit. The file is read twice, with little
-    memory. If it is interrupted, the same command continues.
+    memory. If it is interrupted, nothing is kept.
     """
     from lstmctl.cli import output
     from lstmctl.config import load
@@ -271,7 +272,7 @@ def prepare(
         output.write(f"{facts['path']}\n")
 
 
-def _text_facts(prepared: Prepared) -> dict[str, Any]:
+def _text_facts(prepared: Prepared[TextHeader]) -> dict[str, Any]:
     header = prepared.header
     return {
         "path": str(prepared.folder),
@@ -279,14 +280,14 @@ def _text_facts(prepared: Prepared) -> dict[str, Any]:
         "bytes": header.bytes,
         "sha256": header.sha256,
         "length": header.length,
-        "vocabulary": prepared.vocabulary,
+        "vocabulary": header.vocabulary,
         "type": header.type,
         "was_there": prepared.was_there,
-        "resumed": prepared.resumed,
+        "resumed": 0,
     }
 
 
-def _table_facts(prepared: PreparedTable) -> dict[str, Any]:
+def _table_facts(prepared: Prepared[TableHeader]) -> dict[str, Any]:
     header = prepared.header
     return {
         "path": str(prepared.folder),
@@ -297,20 +298,21 @@ def _table_facts(prepared: PreparedTable) -> dict[str, Any]:
         "series": len(header.ids),
         "columns": {key: header.found[key] for key in ("time", "id", "targets", "past", "known", "static")},
         "was_there": prepared.was_there,
-        "resumed": prepared.resumed,
+        "resumed": 0,
     }
 
 
-def _show_text_prepared(prepared: Prepared) -> None:
+def _show_text_prepared(prepared: Prepared[TextHeader]) -> None:
     """Print a summary of a prepared text, and the next command, on stderr."""
     from lstmctl import shell
     from lstmctl.reporting import console
 
     header = prepared.header
-    _show_what_was_there(prepared.resumed, "bytes", was_there=prepared.was_there)
+    if prepared.was_there:
+        console.write_line(UNCHANGED)
     symbols = "bytes" if header.encoding["kind"] == "bytes" else "characters"
     console.write_line(
-        f"{header.bytes:,} bytes, {header.length:,} {symbols} of {prepared.vocabulary:,} in {header.type}, "
+        f"{header.bytes:,} bytes, {header.length:,} {symbols} of {header.vocabulary:,} in {header.type}, "
         f"SHA-256 {header.sha256}"
     )
     settings = [f"data.text={prepared.folder}", *(["data.symbols=bytes"] if symbols == "bytes" else [])]
@@ -322,7 +324,7 @@ def _show_text_prepared(prepared: Prepared) -> None:
     console.write_line(f"Next: lstmctl train {shell.join(settings)}")
 
 
-def _show_table_prepared(prepared: PreparedTable, arguments: list[str]) -> None:
+def _show_table_prepared(prepared: Prepared[TableHeader], arguments: list[str]) -> None:
     """Print a summary of a prepared table, and the next command, on stderr.
 
     Args:
@@ -333,7 +335,8 @@ def _show_table_prepared(prepared: PreparedTable, arguments: list[str]) -> None:
     from lstmctl.reporting import console
 
     header = prepared.header
-    _show_what_was_there(prepared.resumed, "rows", was_there=prepared.was_there)
+    if prepared.was_there:
+        console.write_line(UNCHANGED)
     targets = header.found["targets"]
     named = ", ".join(targets[:MOST_CHANNELS]) + (", …" if len(targets) > MOST_CHANNELS else "")
     console.write_line(
@@ -345,15 +348,7 @@ def _show_table_prepared(prepared: PreparedTable, arguments: list[str]) -> None:
     console.write_line(f"Next: lstmctl train {shell.join([*arguments, f'data.series={prepared.folder}'])}")
 
 
-def _show_what_was_there(resumed: int, of: str, *, was_there: bool) -> None:
-    from lstmctl.reporting import console
-
-    if was_there:
-        console.write_line("It already exists and is unchanged.")
-    elif resumed:
-        console.write_line(f"Continued after {resumed:,} {of} from an earlier attempt.")
-
-
+UNCHANGED = "It already exists and is unchanged."
 MUCH = 50_000_000
 """Symbols of a text from which scoring a tenth of it takes long."""
 HELD_OUT = 1_000_000

@@ -73,30 +73,27 @@ class DelimitedSheet:
             self.notes.append(note)
 
     @classmethod
-    def in_blocks(
-        cls, path: Path, separator: str, decimal: str, size: int, read: int = 0, lines: int = 0
-    ) -> Iterator[tuple[Self, int, int]]:
-        """The same file as several sheets of whole rows under one header, with the bytes and lines up to each's end.
+    def in_blocks(cls, path: Path, separator: str, decimal: str, size: int) -> Iterator[tuple[Self, int]]:
+        """Yield the same file as several sheets of whole rows under one header, with the bytes up to the end of each.
 
         Args:
             path: a regular file.
             separator: one of `SEPARATORS`, or auto.
             decimal: `.`, `,` or auto.
             size: bytes of a block, about; a file in UTF-16, or whose lines end in one carriage return, is one block.
-            read: bytes that are left out, a whole number of rows.
-            lines: how many lines these are.
 
         Raises:
             DataError: it is not such a file; with the line, and what would be right.
         """
         whole = cls.__new__(cls)
         whole._recognise(path, separator, decimal, SERIES)
-        for block in whole._blocks(size, read):
+        read = lines = 0
+        for block in whole._blocks(size):
             part = copy(whole)
             part._content, part._before, part._offset, part.notes = block, lines, read, []
             part._check(None)
             read, lines = read + len(block), part._lines
-            yield part, read, lines
+            yield part, read
 
     def _recognise(self, path: Path, separator: str, decimal: str, hints: TableHints) -> None:
         """Read the first lines: names of columns, separator and decimal sign."""
@@ -218,16 +215,14 @@ class DelimitedSheet:
         """(rows,) the first line of each row, counted from 1; the header is usually line 1."""
         self._places = np.concatenate(records) if records else np.empty(0, dtype=np.int64)
 
-    def _blocks(self, size: int, start: int = 0) -> Iterator[bytes]:
-        """The content from a byte on, in blocks of whole records."""
+    def _blocks(self, size: int) -> Iterator[bytes]:
+        """Yield the content in blocks of whole records."""
         if self._content is not None:
-            if start < len(self._content):
-                yield self._content[start:]
+            if self._content:
+                yield self._content
             return
-        rest = b""
+        rest, above = b"", self._above
         with self.path.open("rb") as file:
-            file.seek(start)
-            above = self._above if start == 0 else 0
             while read := file.read(size):
                 rest += read
                 cut = whole_records(rest[above:])

@@ -178,8 +178,8 @@ def describe_pairs(corpus: PairsCorpus) -> dict[str, Any]:
         "vocabularies": {"read": len(encoding.source), "written": len(encoding.target)},
         "notes": list(corpus.notes),
         "example": {
-            "input": encoding.source.decode(corpus.sources.text(0)),
-            "target": encoding.target.decode(corpus.targets.text(0)),
+            "input": encoding.source.decode(corpus.sources.input(0)),
+            "target": encoding.target.decode(corpus.targets.input(0)),
         },
     }
 

@@ -12,11 +12,10 @@ from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
-from numpy.typing import NDArray
 
-from lstmctl.data.encoding import Symbols, TextEncoding, UnknownSymbolError, smallest_integer
+from lstmctl.data.encoding import TextEncoding, UnknownSymbolError
 from lstmctl.data.locating import locate, portable_name, read_bytes, require_files
-from lstmctl.data.sequences import LONGEST, range_in_words
+from lstmctl.data.sequences import LONGEST, Ragged, range_in_words
 from lstmctl.data.splitting import split_positions
 from lstmctl.data.utf8 import BYTE_ORDER_MARK, check_utf8
 from lstmctl.errors import DataError, RunError
@@ -58,33 +57,12 @@ class PairsEncoding:
 
 
 @dataclass(frozen=True, eq=False)
-class Texts:
-    """Texts one after the other in one array."""
-
-    symbols: Symbols
-    """(symbols,) in the smallest integer type that holds the vocabulary."""
-    starts: NDArray[np.int64]
-    lengths: NDArray[np.int64]
-    """(texts,); a length of 0 is a text that is not known."""
-
-    def __len__(self) -> int:
-        return len(self.starts)
-
-    def text(self, index: int) -> Symbols:
-        """(length,) the symbols of one text."""
-        return self.symbols[self.starts[index] : self.starts[index] + self.lengths[index]]
-
-    def between(self, start: int, stop: int) -> Texts:
-        """The texts `start` to `stop` alone, over the same symbols."""
-        return Texts(self.symbols, self.starts[start:stop], self.lengths[start:stop])
-
-
-@dataclass(frozen=True, eq=False)
 class PairsCorpus:
     """Pairs as numbers, with what is needed to know them again."""
 
-    sources: Texts
-    targets: Texts
+    sources: Ragged
+    targets: Ragged
+    """A length of 0 is an unknown target."""
     encoding: PairsEncoding
     parts: dict[str, tuple[int, int]]
     """Start and stop of each part, in pairs."""
@@ -103,7 +81,7 @@ class PairsCorpus:
         """Whether every source has a target."""
         return bool(self.targets.lengths.all())
 
-    def part(self, name: str) -> tuple[Texts, Texts]:
+    def part(self, name: str) -> tuple[Ragged, Ragged]:
         """The sources and targets of one part."""
         start, stop = self.parts[name]
         return self.sources.between(start, stop), self.targets.between(start, stop)
@@ -199,27 +177,26 @@ def _read(content: bytes, path: Path, lines: _Lines, *, may_lack_target: bool) -
 
 def _encode(
     texts: list[str], places: list[str], encoding: TextEncoding | None, side: str
-) -> tuple[Texts, TextEncoding]:
+) -> tuple[Ragged, TextEncoding]:
     """All texts of one side as numbers, by their own vocabulary or a run's.
 
     Raises:
         DataError: a run's vocabulary has no such character; with line, character, and its place in the text.
     """
     joined = "".join(texts)
-    lengths = np.array([len(text) for text in texts], dtype=np.int64)
-    starts = np.cumsum(lengths) - lengths
     if encoding is None:
         encoding = TextEncoding.of(joined)
+    lengths = np.array([len(text) for text in texts], dtype=np.int64)
     try:
-        symbols = encoding.encode(joined).astype(smallest_integer(len(encoding)), copy=False)
+        return Ragged.joined(encoding.encode(joined), lengths), encoding
     except UnknownSymbolError as error:
+        starts = np.cumsum(lengths) - lengths
         index = int(np.searchsorted(starts, error.position, side="right")) - 1
         found = UnknownSymbolError(error.symbol, error.position - int(starts[index]))
         raise DataError(
             f"{places[index]}: the run's {side} vocabulary has no {found}",
             hint="the run was trained without that character; write the text with those it knows",
         ) from error
-    return Texts(symbols, starts, lengths), encoding
 
 
 def _split(pairs: int, split: Sequence[float] | Sequence[int], what: str) -> dict[str, tuple[int, int]]:

@@ -56,14 +56,13 @@ class ParquetSheet:
         self._sha256 = digest.hexdigest()
 
     @classmethod
-    def in_blocks(cls, path: Path, decimal: str, values: int, read: int = 0) -> Iterator[tuple[Self, int]]:
-        """The same file as several sheets, with the rows up to each's end.
+    def in_blocks(cls, path: Path, decimal: str, values: int) -> Iterator[tuple[Self, float]]:
+        """Yield the same file as several sheets, with the share of its rows up to the end of each.
 
         Args:
             path: a regular file.
             decimal: as for the whole.
             values: of a sheet at most, its rows times all columns.
-            read: rows that are left out.
 
         Raises:
             DataError: as for the whole.
@@ -71,12 +70,12 @@ class ParquetSheet:
         whole = cls.__new__(cls)
         whole._recognise(path, decimal, SERIES)
         rows = max(1, values // len(whole.names))
-        for start in range(read, whole.rows, rows):
+        for start in range(0, whole.rows, rows):
             part = copy(whole)
             part.rows, part.notes = min(rows, whole.rows - start), []
             part._frame = whole._frame.slice(start, part.rows)
             part.lines = np.arange(start + 1, start + part.rows + 1, dtype=np.int64)
-            yield part, start + part.rows
+            yield part, (start + part.rows) / whole.rows
 
     def _recognise(self, path: Path, decimal: str, hints: TableHints) -> None:
         """Read the columns' names and types, and the first rows of those that hold texts."""
@@ -86,7 +85,7 @@ class ParquetSheet:
         try:
             self._frame = pl.scan_parquet(path, glob=False)
             schema = self._frame.collect_schema()
-            self.rows = self.all_rows = int(self._frame.select(pl.len()).collect().item())
+            self.rows = int(self._frame.select(pl.len()).collect().item())
         except POLARS_ERRORS as error:
             raise self._unreadable(error) from error
         self.names = tuple(schema.names())

@@ -63,35 +63,27 @@ class Header:
     holds: str = "series"
     format: int = FORMAT
 
-    def to_json(self) -> dict[str, Any]:
-        return asdict(self)
-
     @property
     def form(self) -> Form:
-        """How the rows were read."""
-        return form_of(self.found, self.dates)
+        """How the rows were read.
 
-
-def form_of(found: dict[str, Any], dates: dict[str, Any]) -> Form:
-    """How rows were read, from what a header or a note says of it.
-
-    Raises:
-        ValueError: it does not say it.
-    """
-    try:
-        uses = [found[use] for use in USES]
-        names = [found["time"], "" if found["id"] is None else found["id"], *itertools.chain(*uses)]
-        form = DateForm(**dates) if dates else None
-        separator, decimal = found["separator"], found["decimal"]
-    except (KeyError, TypeError) as error:
-        raise ValueError("a key is missing, or holds no list") from error
-    if not _are_texts(names) or not all(isinstance(use, list) for use in uses):
-        raise ValueError("a column's name is no text")
-    if form is not None and [type(value) for value in asdict(form).values()] != [str, str, str, bool, bool]:
-        raise ValueError("how dates are written is not told in texts")
-    if not _are_texts(value for value in (separator, decimal) if value is not None):
-        raise ValueError("separator or decimal is no text")
-    return Form(Columns(found["time"], found["id"], *map(tuple, uses)), Writing(separator, decimal, form))
+        Raises:
+            ValueError: `found` or `dates` is damaged.
+        """
+        found = self.found
+        try:
+            uses = [found[use] for use in USES]
+            names = [found["time"], "" if found["id"] is None else found["id"], *itertools.chain(*uses)]
+            dates = DateForm(**self.dates) if self.dates else None
+            writing = Writing(found["separator"], found["decimal"], dates)
+        except (KeyError, TypeError) as error:
+            raise ValueError("a key is missing, or is not a list") from error
+        names += [sign for sign in (writing.separator, writing.decimal) if sign is not None]
+        if not _are_texts(names) or not all(isinstance(use, list) for use in uses):
+            raise ValueError("a name, the separator or the decimal sign is not a text")
+        if dates is not None and [type(value) for value in asdict(dates).values()] != [str, str, str, bool, bool]:
+            raise ValueError("the format of dates is damaged")
+        return Form(Columns(found["time"], found["id"], *map(tuple, uses)), writing)
 
 
 def said_of(wanted: Wanted, separator: str, decimal: str) -> dict[str, Any]:

@@ -6,7 +6,7 @@ holds the vocabulary, and `prepared.json`, which says what they mean. `data.prep
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -43,8 +43,10 @@ class Header:
     """Of `symbols.bin`."""
     format: int = FORMAT
 
-    def to_json(self) -> dict[str, Any]:
-        return asdict(self)
+    @property
+    def vocabulary(self) -> int:
+        """Return the number of symbols."""
+        return len(TextEncoding.from_json(self.encoding))
 
     @property
     def fingerprint(self) -> dict[str, Any]:

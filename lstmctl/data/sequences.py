@@ -1,9 +1,9 @@
-"""Labelled sequences in one array, what is to be told of each, and how both are written as numbers."""
+"""Sequences of any lengths in one array, the labels of each, and how both are encoded as numbers."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol, Self
 
 import numpy as np
@@ -27,52 +27,58 @@ def range_in_words(shortest: int, longest: int) -> str:
 
 
 @dataclass(frozen=True)
-class Sequences:
-    """Sequences of any lengths, each a stretch of the same arrays; stretches may overlap."""
+class Ragged:
+    """Sequences of any lengths, each a stretch of one array; stretches may overlap."""
 
-    inputs: Array
+    values: Array
     """(steps,) symbol numbers, or (steps, features) scaled numbers."""
     starts: NDArray[np.int64]
     """(sequences,)."""
     lengths: NDArray[np.int64]
-    """(sequences,), each at least 1."""
-    targets: Array
-    """Class numbers (sequences,), or (steps,) for a label at every step; numbers (sequences, outputs). `UNLABELLED`, or
-    NaN, where nothing is known."""
-    by_step: bool = False
-    """Whether there is a label for every step."""
-    scored: NDArray[np.bool_] | None = None
-    """(steps,) the labelled steps that count in figures; None where all do. Training sees every label."""
-    names: tuple[str, ...] = ()
-    """Of sequences of frames, for people; texts need none."""
+    """(sequences,)."""
 
     def __len__(self) -> int:
         return len(self.starts)
 
     @classmethod
-    def joined(cls, inputs: Array, lengths: NDArray[np.int64], targets: Array, **more: Any) -> Self:
-        """Sequences that follow each other without a gap."""
-        return cls(inputs, np.cumsum(lengths) - lengths, lengths, targets, **more)
+    def joined(cls, values: Array, lengths: NDArray[np.int64], *more: Any, **others: Any) -> Self:
+        """Return sequences that follow each other without a gap."""
+        return cls(values, np.cumsum(lengths) - lengths, lengths, *more, **others)
 
     def between(self, start: int, stop: int) -> Self:
-        """The sequences `start` to `stop` alone, over the same inputs."""
-        return type(self)(
-            self.inputs,
-            self.starts[start:stop],
-            self.lengths[start:stop],
-            self.targets if self.by_step else self.targets[start:stop],
-            self.by_step,
-            self.scored,
-            self.names[start:stop],
-        )
+        """Return the sequences `start` to `stop`, over the same values."""
+        return replace(self, starts=self.starts[start:stop], lengths=self.lengths[start:stop])
 
     def input(self, index: int) -> Array:
-        """One sequence, (length,) or (length, features)."""
-        found: Array = self.inputs[self.starts[index] : self.starts[index] + self.lengths[index]]
+        """Return one sequence, (length,) or (length, features)."""
+        found: Array = self.values[self.starts[index] : self.starts[index] + self.lengths[index]]
         return found
 
+
+@dataclass(frozen=True)
+class Sequences(Ragged):
+    """Labelled sequences, each with at least one step."""
+
+    targets: Array
+    """Class numbers (sequences,), or (steps,) for a label at every step; numbers (sequences, outputs). `UNLABELLED`, or
+    NaN, if unknown."""
+    by_step: bool = False
+    """Whether every step has a label."""
+    scored: NDArray[np.bool_] | None = None
+    """(steps,) the labelled steps that metrics count; None for all. Training uses every label."""
+    names: tuple[str, ...] = ()
+    """Names of sequences of frames, for people; texts need none."""
+
+    @property
+    def inputs(self) -> Array:
+        return self.values
+
+    def between(self, start: int, stop: int) -> Self:
+        targets = self.targets if self.by_step else self.targets[start:stop]
+        return replace(super().between(start, stop), targets=targets, names=self.names[start:stop])
+
     def target(self, index: int) -> Array:
-        """What is to be told of one sequence: a class number, numbers (outputs,), or a label for each of its steps."""
+        """Return the label of one sequence: a class number, numbers (outputs,), or a label for each of its steps."""
         where = slice(self.starts[index], self.starts[index] + self.lengths[index]) if self.by_step else index
         return np.asarray(self.targets[where])
 

@@ -24,14 +24,11 @@ VALUE = 16
 
 @dataclass(frozen=True)
 class Block:
-    """Some rows of a table, and where in the file they end."""
+    """Some rows of a table."""
 
     sheet: Sheet
-    read: int
-    """Bytes of delimited text up to there, rows of Parquet."""
-    lines: int
     share: float
-    """Of the file that is read then."""
+    """The share of the file up to their end."""
     separator: str | None = None
     """Of delimited text."""
     decimal: str | None = None
@@ -40,29 +37,27 @@ class Block:
     first_empty: int = 0
 
 
-def table_blocks(path: Path, separator: str, decimal: str, size: int, read: int = 0, lines: int = 0) -> Iterator[Block]:
-    """The blocks of a table, in order.
+def table_blocks(path: Path, separator: str, decimal: str, size: int) -> Iterator[Block]:
+    """Yield the blocks of a table, in order.
 
     Args:
         path: a CSV, TSV or Parquet file.
         separator: of delimited text, or auto.
         decimal: of delimited text, and of numbers stored as texts in Parquet, or auto.
         size: bytes of a block, about.
-        read: where to begin: where an earlier block ended.
-        lines: likewise.
 
     Raises:
         DataError: the file is missing, of another kind, or no table; the message says where.
     """
     try:
         if is_parquet(path):
-            for part, done in ParquetSheet.in_blocks(path, decimal, size // VALUE, read):
-                yield Block(part, done, done, done / part.all_rows, decimal=part.known_decimal)
+            for part, share in ParquetSheet.in_blocks(path, decimal, size // VALUE):
+                yield Block(part, share, decimal=part.known_decimal)
             return
         whole = path.stat().st_size
-        for sheet, done, counted in DelimitedSheet.in_blocks(path, separator, decimal, size, read, lines):
+        for sheet, done in DelimitedSheet.in_blocks(path, separator, decimal, size):
             facts = (sheet.separator, sheet.known_decimal, sheet.empty, sheet.first_empty)
-            yield Block(sheet, done, counted, done / whole, *facts)
+            yield Block(sheet, done / whole, *facts)
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error.strerror}") from error
 

@@ -21,7 +21,8 @@ from lstmctl.config.schema import PairsData
 from lstmctl.config.schema import Training as TrainingSettings
 from lstmctl.config.schema import Transduction as TransductionSettings
 from lstmctl.data.encoding import TextEncoding, UnknownSymbolError
-from lstmctl.data.pairs import PairsCorpus, PairsEncoding, Texts, open_pairs
+from lstmctl.data.pairs import PairsCorpus, PairsEncoding, open_pairs
+from lstmctl.data.sequences import Ragged
 from lstmctl.decoding import SourcePredictor, greedy
 from lstmctl.errors import DataError, UsageError
 from lstmctl.metrics import Metric, metric
@@ -253,7 +254,7 @@ class Transduction(Problem[Config, PairsCorpus, EncoderDecoder, PairBatch, Pairs
             raise UsageError("the run asks for no label: its task is transduction")
         return PairsPart.of(*self.of_texts([text]), device)
 
-    def of_texts(self, texts: Sequence[str]) -> tuple[Texts, Texts]:
+    def of_texts(self, texts: Sequence[str]) -> tuple[Ragged, Ragged]:
         found = []
         for text in texts:
             if not text:
@@ -263,14 +264,10 @@ class Transduction(Problem[Config, PairsCorpus, EncoderDecoder, PairBatch, Pairs
             except UnknownSymbolError as error:
                 raise UsageError(f"the text holds {error} (counted from 0), which the run never saw") from error
         lengths = np.array([len(symbols) for symbols in found], np.int64)
-        nothing = np.zeros_like(lengths)
-        return (
-            Texts(np.concatenate(found), np.cumsum(lengths) - lengths, lengths),
-            Texts(np.zeros(0, np.uint8), nothing, nothing),
-        )
+        return Ragged.joined(np.concatenate(found), lengths), Ragged.joined(np.zeros(0, np.uint8), 0 * lengths)
 
     @torch.no_grad()
-    def predictions(self, model: EncoderDecoder, part: tuple[Texts, Texts], device: torch.device) -> list[Prediction]:
+    def predictions(self, model: EncoderDecoder, part: tuple[Ragged, Ragged], device: torch.device) -> list[Prediction]:
         """What the network writes for every source, in their order; the targets may be unknown."""
         texts: dict[int, str] = {}
         with evaluating(model):
@@ -291,8 +288,8 @@ def _targets_of_nearest(sources: list[str], seen: list[str], targets: list[str])
     return [targets[number] for number in nearest_source(seen, sources)]
 
 
-def _decoded(texts: Texts, encoding: TextEncoding) -> list[str]:
-    return [encoding.decode(texts.text(number)) for number in range(len(texts))]
+def _decoded(texts: Ragged, encoding: TextEncoding) -> list[str]:
+    return [encoding.decode(texts.input(number)) for number in range(len(texts))]
 
 
 def _edit_totals(edits: Any, lengths: Any) -> Totals:

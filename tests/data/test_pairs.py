@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from lstmctl.data.pairs import PairsCorpus, PairsEncoding, Texts, open_pairs
+from lstmctl.data.pairs import PairsCorpus, PairsEncoding, open_pairs
+from lstmctl.data.sequences import Ragged
 from lstmctl.errors import DataError, RunError
 
 PAIRS = "one\t1\ntwo\t2\nthree\t3\nfour\t4\n"
@@ -23,9 +24,9 @@ def refused(content: str | bytes, *, encoding: PairsEncoding | None = None) -> D
     return caught.value
 
 
-def texts(found: Texts, corpus: PairsCorpus, side: str) -> list[str]:
+def texts(found: Ragged, corpus: PairsCorpus, side: str) -> list[str]:
     encoding = getattr(corpus.encoding, side)
-    return [encoding.decode(found.text(index)) for index in range(len(found))]
+    return [encoding.decode(found.input(index)) for index in range(len(found))]
 
 
 def test_a_line_is_a_pair() -> None:
@@ -49,7 +50,7 @@ def test_a_part_is_its_sources_and_targets() -> None:
     sources, targets = corpus.part("validation")
     assert texts(sources, corpus, "source") == ["three", "four"]
     assert texts(targets, corpus, "target") == ["3", "4"]
-    assert sources.symbols is corpus.sources.symbols
+    assert sources.values is corpus.sources.values
 
 
 def test_line_ends_blanks_and_a_mark_at_the_start_do_not_count() -> None:
@@ -103,7 +104,7 @@ def test_a_run_reads_another_file_as_one_part() -> None:
     corpus = pairs("four\t1\nhot\t33\n", encoding=own.encoding)
     assert corpus.parts == {"validation": (0, 2)}
     assert corpus.encoding == own.encoding
-    assert corpus.targets.symbols.tolist() == [0, 2, 2]
+    assert corpus.targets.values.tolist() == [0, 2, 2]
 
 
 def test_a_run_reads_sources_without_a_target() -> None:
