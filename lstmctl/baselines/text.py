@@ -129,6 +129,15 @@ class NGram:
         return {order: -np.log(scored[order][1:]) for order in orders}
 
 
+def fitted_ngram(training: Integers, vocabulary: int, held_out: int) -> NGram | None:
+    """Return an n-gram model of all symbols, with the order that scores best on the last `held_out` of them; None if
+    these are too few to choose by."""
+    if held_out < 2:
+        return None
+    order = ngram(training[:-held_out], training[-held_out:], vocabulary).order
+    return NGram(training, vocabulary, order)
+
+
 def ngram(training: Integers, validation: Integers, vocabulary: int, orders: Iterable[int] = range(1, 9)) -> NGram:
     """Return the n-gram model whose order scores best on the validation part; the lower order if two are equal.
 

@@ -6,6 +6,7 @@ rows) and in the series' own units; see `metrics.forecasts`.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -49,7 +50,7 @@ from lstmctl.tasks.interval_calibration import (
 )
 from lstmctl.tasks.last_windows import last_windows
 from lstmctl.tasks.problem import ConfigOf, Problem, settings_of_the_run
-from lstmctl.tasks.series_baselines import baseline_forecasts, repeating_baselines, ridge_baseline
+from lstmctl.tasks.series_baselines import BASELINES, baseline_forecasts, ridge_baseline
 from lstmctl.tasks.series_inspection import windows_to_inspect
 from lstmctl.tasks.series_parts import columns_of, part_of
 from lstmctl.tasks.series_predictor import MOST_WINDOWS_OF_PATHS, SeriesPredictor
@@ -70,6 +71,8 @@ class Forecast(Problem[Config, SeriesCorpus, Ensemble, SeriesBatch, SeriesPart])
         shorten: the config's `training.shorten`.
         ridge: the config's `model.ridge`.
     """
+
+    BASELINES = BASELINES
 
     def __init__(
         self,
@@ -334,30 +337,26 @@ class Forecast(Problem[Config, SeriesCorpus, Ensemble, SeriesBatch, SeriesPart])
         return self.as_score(total(model, self, part.scored()), len(part))
 
     def references(self, corpus: SeriesCorpus, split: str) -> dict[str, Score]:
-        """Last value, seasonal naive, drift, and a ridge regression from lookback to horizon whose penalty and lookback
-        are chosen on the validation part. Their intervals are calibrated on the rows that calibrate the network's. What
-        needs a training part is left out where there is none."""
-        cpu = torch.device("cpu")
-        settings, rows = self.settings, self.settings.calibration
-        baselines = repeating_baselines(settings.lookback, settings.horizon, self.encoding.season)
-        calibrating = None
+        """Score the baselines, with intervals calibrated on the same rows as the network's."""
+        cpu, settings, rows = torch.device("cpu"), self.settings, self.settings.calibration
+        fitting = calibrating = None
         if set(corpus.parts) != {"validation"}:
             training, validation = (self.part(corpus, name, cpu) for name in ("training", "validation"))
-            if (ridge := ridge_baseline(training, choosing_rows(validation, rows))) is not None:
-                baselines["ridge"] = ridge.forecast
-            if rows != "none":
-                calibrating = calibration_rows(validation, rows)
+            fitting = training, choosing_rows(validation, rows)
+            calibrating = None if rows == "none" else calibration_rows(validation, rows)
         part = self.part(corpus, split, cpu)
         found = {}
-        for name, baseline in baselines.items():
+        for name, build in self.BASELINES.items():
+            baseline = build(settings, self.encoding.season, fitting)
+            if baseline is None:
+                continue
             offsets = None
             if calibrating is not None:
                 scores = baseline_scores(baseline, calibrating, self.predictor)
                 offsets = calibrated_offsets(scores, settings.levels, self.encoding.targets)
-            sums: dict[str, Any] = {}
+            sums: Counter[str] = Counter()
             for batch, point, spans in baseline_forecasts(baseline, part, offsets):
-                for key, value in self.sums(batch, point, spans).items():
-                    sums[key] = sums.get(key, 0) + value
+                sums.update(self.sums(batch, point, spans))
             found[name] = self.as_score(sums, len(part))
         return found
 
