@@ -1,4 +1,4 @@
-"""Windows as training sees them: some are mirrored, some lose their oldest rows."""
+"""Augmentation of training windows: some are mirrored, some lose their oldest rows."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from lstmctl.models.forecaster import Window
 def augmented(
     window: Window, target: Tensor, shift: Tensor, settings: ForecastSettings, shorten: float
 ) -> tuple[Window, Tensor]:
-    """Windows mirrored by chance where forecasts are odd, and some of them shortened; with their labels.
+    """Mirror windows at random if forecasts are odd, and shorten some of them; return them with their labels.
 
-    It draws from torch's global generator, which the trainer sets by the step.
+    It draws from torch's global generator, which the trainer seeds at every step.
 
     Args:
         window: normalised.
         target: (horizon, batch, channels), scaled.
-        shift: (1, batch, channels), what was taken out of each window; its labels are mirrored around it.
+        shift: (1, batch, channels), subtracted from each window; labels are mirrored around it.
         settings: the config's `task`.
         shorten: the share of windows that lose some whole segments, from the oldest on.
     """

@@ -1,4 +1,4 @@
-"""Sentences that a reader needs to interpret the scores of forecasts."""
+"""Notes on the scores of forecasts."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from lstmctl.config.schema import Forecast as ForecastSettings
 from lstmctl.protocols import Totals
 
 SHOWN = 3
-"""Series that a note names."""
+"""Series named in a note."""
 
 
 def reading_notes(
@@ -19,9 +19,9 @@ def reading_notes(
 
     Args:
         settings: the config's `task`.
-        season: rows after which the series repeat.
-        part: the part that was scored; empty for data of another file.
-        chosen: whether the validation part chose among weights.
+        season: in rows.
+        part: the scored part; empty for data of another file.
+        chosen: whether the validation part selected the weights.
         intervals: where the intervals come from.
     """
     rows = "the second half of the validation part" if settings.calibration == "separate" else "the validation part"
@@ -31,9 +31,9 @@ def reading_notes(
         weights = f"; {chose} chose the weights" if chosen else ""
         found.append(f"The intervals were calibrated on {rows}{weights}.")
     elif intervals == "own":
-        found.append("The intervals are the network's own: nothing calibrated them.")
+        found.append("The intervals are the network's own; they are not calibrated.")
     if part == "validation":
-        also = "their coverage here is what it was made to be, and " if intervals == "calibrated" else ""
+        also = "their coverage here is right by construction, and " if intervals == "calibrated" else ""
         found.append(f"These are rows that choices were made on: {also}the ridge regression was chosen on them too.")
     if season > settings.lookback:
         found.append(f"No seasonal naive forecast: a season of {season:,} rows is longer than the lookback.")
@@ -41,13 +41,13 @@ def reading_notes(
 
 
 def left_out_notes(sums: Totals, values: int, missing: str, without_scale: Sequence[str]) -> tuple[str, ...]:
-    """Say how many values are not scored, and how many are left out of the scaled metrics.
+    """Say how many values are not scored, or not in the scaled metrics.
 
     Args:
-        sums: as `metrics.forecasts.totals` adds them up.
-        values: all values of all windows.
+        sums: of `metrics.forecasts.totals`.
+        values: number of values in all windows.
         missing: the config's `data.missing`.
-        without_scale: the channels that the training rows give no scale.
+        without_scale: channels without a scale in their training rows.
     """
     known, scaled = int(sums["count"].sum()), int(sums["scaled_count"].sum())
     found = []
