@@ -1,6 +1,6 @@
-"""A table of any size, read a block of rows at a time: the same rows that reading all of it gives.
+"""A table of any size, read in blocks of rows: the same rows that reading all of it gives.
 
-What the use of a column and the writing of dates are is found out by the first block, and must hold for all.
+The first block determines the use of columns and the format of dates, which must hold for all.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from lstmctl.errors import DataError
 from lstmctl.shell import setting
 
 VALUE = 16
-"""Bytes of a table's block that a value is taken to be, where rows are what is counted."""
+"""Assumed bytes of a value, where blocks count rows."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Block:
     """Of delimited text."""
     decimal: str | None = None
     empty: int = 0
-    """Lines in it that hold nothing."""
+    """Number of empty lines."""
     first_empty: int = 0
 
 
@@ -47,7 +47,7 @@ def table_blocks(path: Path, separator: str, decimal: str, size: int) -> Iterato
         size: bytes of a block, about.
 
     Raises:
-        DataError: the file is missing, of another kind, or no table; the message says where.
+        DataError: the file is missing, of another kind, or not a table; with the position.
     """
     try:
         if is_parquet(path):
@@ -63,16 +63,16 @@ def table_blocks(path: Path, separator: str, decimal: str, size: int) -> Iterato
 
 
 def row_numbers(sheet: Sheet, columns: Columns, wanted: Wanted, before: Mapping[str, int] | None) -> dict[str, int]:
-    """The last number in each column that is left out because it numbers the rows.
+    """Return the last number in each column that is ignored because it numbers the rows.
 
-    A column of whole numbers that is named as one of series is such a column where no number is there twice. Of rows
-    that are not all read at once, that can be told where they rise.
+    A column of whole numbers with a name such as `id` is such a column if no number occurs twice. In a table that is
+    read in blocks, its numbers must rise.
 
     Args:
         sheet: a block.
-        columns: as the first block gives them.
-        wanted: what a config says of them.
-        before: the same of the block before; None for the first, which was looked at as a whole.
+        columns: from the first block.
+        wanted: what a config says about them.
+        before: the result for the block before; None for the first, which was examined as a whole.
 
     Raises:
         DataError: a column does not rise; with the line.

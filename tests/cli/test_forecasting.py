@@ -152,7 +152,7 @@ def test_long_tables_hold_series_of_several_lengths(lstmctl: Command, series_con
         ("2020-01-02 15:00:00,closed,2", "line 41, column `a`: `closed` is not a number", "correct it"),
         ("2020-01-02 14:00:00,1,2", "line 41: 2020-01-02 14:00:00 is there twice, first in line 40", "data.dup"),
         ("2020-01-01 14:30:00,1,2", "line 41: 2020-01-01 14:30:00 comes after 2020-01-02 14:00:00", "data.order"),
-        ("2020-02-30 15:00:00,1,2", "line 41, column `date`: `2020-02-30 15:00:00` is no date that exists", "correct"),
+        ("2020-02-30 15:00:00,1,2", "line 41, column `date`: `2020-02-30 15:00:00` is not a valid date", "correct"),
         ("02.01.2020 15:00,1,2", "line 41, column `date`: `02.01.2020 15:00` does not fit %Y-%m-%d", "write all"),
         ("2020-01-02T15:00:00Z,1,2", "line 41, column `date`: `2020-01-02T15:00:00Z` names a time zone", "convert"),
     ],

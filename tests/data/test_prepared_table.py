@@ -354,7 +354,7 @@ def changed(line: int, text: str, rows: int = 600) -> str:
         (changed(500, "2020-01-21 19:00:00,5,1e40"), "line 500, column `b`: 1e+40 is too large to learn from", ""),
         (changed(500, ",5,6"), "line 500, column `date`: no time", "write it, or delete the row"),
         (changed(500, "21/01/2020,5,6"), "line 500, column `date`: `21/01/2020` does not fit %Y-%m-%d %H:%M:%S", ""),
-        (changed(500, "2020-13-21 19:00:00,5,6"), "`2020-13-21 19:00:00` is no date that exists", "correct the row"),
+        (changed(500, "2020-13-21 19:00:00,5,6"), "`2020-13-21 19:00:00` is not a valid date", "correct the row"),
         (changed(500, "2020-01-21 19:00:00Z,5,6"), "names a time zone, but the first row does not", "UTC"),
         (
             wide().replace(":00,", ":00Z,").replace("2020-01-21 19:00:00Z", "2020-01-21 19:00:00+01:00"),

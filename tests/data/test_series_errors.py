@@ -80,7 +80,7 @@ def refused(content: str | bytes, name: str = "a.csv", **layout: Any) -> DataErr
             "line 6, column `date`: `05.01.2020` does not fit %Y-%m-%d",
             "data.date_format=",
         ),
-        (table((6, "2020-02-30,4,8")), "line 6, column `date`: `2020-02-30` is no date that exists", "correct the row"),
+        (table((6, "2020-02-30,4,8")), "line 6, column `date`: `2020-02-30` is not a valid date", "correct the row"),
         (
             table((6, "2020-01-03,4,8")),
             "line 6: 2020-01-03 00:00:00 comes after 2020-01-04 00:00:00 (line 5)",
@@ -253,7 +253,7 @@ def test_other_kinds_of_file_are_named(content: bytes, kind: str) -> None:
 def test_bytes_that_are_no_text_are_located() -> None:
     assert "line 2, byte offset 7: 0xff is not UTF-8" in str(refused(b"date,a\n\xff020-01-01,1\n"))
     assert "holds zero bytes" in str(refused(b"date,a\n2020-01-01,1\0\n"))
-    assert "is no Parquet file, whatever its name says" in str(refused(b"date,a\n", name="a.parquet"))
+    assert "is not a Parquet file, despite its name" in str(refused(b"date,a\n", name="a.parquet"))
     assert "is no Parquet file that can be read" in str(refused(b"PAR1 and nothing", name="a.parquet"))
 
 
