@@ -296,7 +296,7 @@ def _table_facts(prepared: Prepared[TableHeader]) -> dict[str, Any]:
         "sha256": header.sha256,
         "rows": header.rows,
         "series": len(header.ids),
-        "columns": {key: header.found[key] for key in ("time", "id", "targets", "past", "known", "static")},
+        "columns": {key: getattr(header.found, key) for key in ("time", "id", "targets", "past", "known", "static")},
         "was_there": prepared.was_there,
         "resumed": 0,
     }
@@ -337,7 +337,7 @@ def _show_table_prepared(prepared: Prepared[TableHeader], arguments: list[str]) 
     header = prepared.header
     if prepared.was_there:
         console.write_line(UNCHANGED)
-    targets = header.found["targets"]
+    targets = header.found.targets
     named = ", ".join(targets[:MOST_CHANNELS]) + (", …" if len(targets) > MOST_CHANNELS else "")
     console.write_line(
         console.inert(

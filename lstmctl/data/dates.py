@@ -92,12 +92,8 @@ def formats_of(text: str) -> tuple[str, ...]:
 
 
 def _clock_format(text: str, *, is_basic: bool = False) -> str | None:
-    """Return the format of the text after a day; None if it is not a time of day.
-
-    Args:
-        text: the text.
-        is_basic: whether the day is in ISO 8601's basic format, so that `0500` after a blank is a time too.
-    """
+    """Return the format of the text after a day; None if it is not a time of day. After a day in ISO 8601's basic
+    format (`is_basic`), `0500` after a blank is a time too."""
     clock = _CLOCK.fullmatch(text)
     if clock is None:
         basic = _BASIC_CLOCK.fullmatch(text)

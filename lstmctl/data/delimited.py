@@ -51,12 +51,6 @@ class DelimitedSheet(Sheet):
     def __init__(self, path: Path, separator: str, decimal: str, hints: TableHints = SERIES) -> None:
         """Check the whole file once.
 
-        Args:
-            path: a regular file.
-            separator: one of `SEPARATORS`, or auto.
-            decimal: `.`, `,` or auto.
-            hints: the purpose of the table, for messages.
-
         Raises:
             DataError: the file is not such a table; with the line, and what would be right.
         """

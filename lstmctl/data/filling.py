@@ -27,18 +27,7 @@ def fill(
 
     `interpolate` draws a line between neighbours, in training rows alone: in scored rows it would leak what comes after
     a window. Elsewhere the last value is kept, as `forward-fill` does everywhere, also across a part's start: the past
-    is known.
-
-    Args:
-        rows: in order and on a regular grid.
-        bounds: (series + 1,) the first row of each series.
-        ends: (series,) the row after each series' last observed one.
-        parts: (series, 2) start and stop of each part.
-        step: to format times in messages.
-        missing: error, forward-fill, interpolate or mask.
-
-    Returns:
-        (rows, targets) which targets were filled; None if none was.
+    is known. Return (rows, targets) which targets were filled; None if none was.
 
     Raises:
         DataError: a value is missing and that is an error, or there is none before it to fill it with.

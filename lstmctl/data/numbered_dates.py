@@ -26,12 +26,8 @@ _EXCEL_EARLIEST, _EXCEL_LATEST = 25_569, 49_999
 
 
 def numbered_format(texts: pl.Series, name: str) -> str | None:
-    """Return the format of a column of plain numbers if they must be dates; None for whole numbers that count rows.
-
-    Args:
-        texts: (rows,) none missing.
-        name: the column's; a few names imply counts, and only some allow days of spreadsheets.
-    """
+    """Return the format of a column of plain numbers (rows,), none missing, if they must be dates; None for whole
+    numbers that count rows. A few names imply counts, and only some allow days of spreadsheets."""
     texts = texts.head(SAMPLED)
     name = name.casefold()
     digits = texts.str.len_chars()

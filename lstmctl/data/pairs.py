@@ -1,6 +1,6 @@
-"""Pairs of texts, a line each: what is read, a tab, what is to be written.
+"""Pairs of texts, one per line: the source, a tab, the target.
 
-Blanks around either half do not count; empty lines are left out. Several files follow one another in the order given.
+Blanks around either are ignored, and so are empty lines. Several files are joined in the given order.
 """
 
 from __future__ import annotations
@@ -21,26 +21,26 @@ from lstmctl.data.utf8 import BYTE_ORDER_MARK, check_utf8
 from lstmctl.errors import DataError, RunError
 from lstmctl.words import plural
 
-SHAPE = "a line is what is read, a tab, what is to be written"
+SHAPE = "a line is a source, a tab, and a target"
 
 
 @dataclass(frozen=True)
 class PairsEncoding:
-    """The vocabularies of what is read and of what is written."""
+    """The vocabularies of sources and targets."""
 
     source: TextEncoding
     target: TextEncoding
 
     def to_json(self) -> dict[str, Any]:
-        """What `encoding.json` holds."""
+        """Return the content of `encoding.json`."""
         return {"format": 1, "source": self.source.to_json(), "target": self.target.to_json()}
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Self:
-        """An encoding as `to_json` wrote it.
+        """Restore an encoding from `to_json`.
 
         Raises:
-            RunError: it is not one.
+            RunError: the content is damaged.
         """
         sides = [data.get(side) for side in ("source", "target")]
         if data.get("format") != 1 or not all(isinstance(side, dict) for side in sides):
@@ -49,7 +49,7 @@ class PairsEncoding:
         return cls(source, target)
 
     def difference(self, other: PairsEncoding) -> str | None:
-        """In words, how another encoding writes other numbers; None where it writes the same."""
+        """Describe how another encoding differs; None if it does not."""
         for what, own, others in (("source", self.source, other.source), ("target", self.target, other.target)):
             if own != others:
                 return f"another {what} vocabulary than this data: {others.difference(own)}"
@@ -58,7 +58,7 @@ class PairsEncoding:
 
 @dataclass(frozen=True, eq=False)
 class PairsCorpus:
-    """Pairs as numbers, with what is needed to know them again."""
+    """Pairs as numbers, with what identifies them."""
 
     sources: Ragged
     targets: Ragged
@@ -67,11 +67,11 @@ class PairsCorpus:
     parts: dict[str, tuple[int, int]]
     """Start and stop of each part, in pairs."""
     names: tuple[str, ...]
-    """How a run's own config names the files, so that it runs again from another folder."""
+    """The files as a run's own config names them, valid from any folder."""
     fingerprint: dict[str, Any]
-    """Size in bytes and SHA-256 of the files, one after the other, and their pairs."""
+    """Size in bytes and SHA-256 of the joined files, and the number of pairs."""
     notes: tuple[str, ...]
-    """What was found and left out, in whole sentences."""
+    """What was found and ignored, in sentences."""
 
     def __len__(self) -> int:
         return len(self.sources)
@@ -82,14 +82,14 @@ class PairsCorpus:
         return bool(self.targets.lengths.all())
 
     def part(self, name: str) -> tuple[Ragged, Ragged]:
-        """The sources and targets of one part."""
+        """Return the sources and targets of one part."""
         start, stop = self.parts[name]
         return self.sources.between(start, stop), self.targets.between(start, stop)
 
 
 @dataclass
 class _Lines:
-    """Pairs as they are written, and where each stands."""
+    """Pairs as texts, with their positions."""
 
     sources: list[str] = field(default_factory=list)
     targets: list[str] = field(default_factory=list)
@@ -107,14 +107,14 @@ def open_pairs(
     """Find, check, split and encode pairs of texts.
 
     Args:
-        paths: names of files, read as UTF-8.
+        paths: names of files in UTF-8.
         split: fractions or counts of pairs.
-        config_folder: where names are looked for first.
-        encoding: a run's own vocabularies, for pairs the run has not seen: then all are one part, `validation`, and a
-            line without a tab is a source whose target is not known.
+        config_folder: the first folder to look for names in.
+        encoding: a run's own vocabularies, for pairs that the run has not seen: then all are one part, `validation`,
+            and a line without a tab is a source with an unknown target.
 
     Raises:
-        DataError: nothing is found, or it cannot be used as it is; the message says where and what would be right.
+        DataError: the pairs are missing or cannot be used; with the position, and what would be right.
     """
     named = [paths] if isinstance(paths, str) else list(paths)
     found = [locate(name, config_folder, "data.pairs" if encoding is None else None) for name in named]
@@ -127,7 +127,7 @@ def open_pairs(
         size += len(content)
     what = ", ".join(map(str, found))
     if not lines.sources:
-        raise DataError(f"{what} holds no pair", hint=SHAPE)
+        raise DataError(f"{what} contains no pair", hint=SHAPE)
     vocabularies = (None, None) if encoding is None else (encoding.source, encoding.target)
     sources, source = _encode(lines.sources, lines.places, vocabularies[0], "source")
     targets, target = _encode(lines.targets, lines.places, vocabularies[1], "target")
@@ -147,7 +147,7 @@ def _read(content: bytes, path: Path, lines: _Lines, *, may_lack_target: bool) -
     """Add the pairs of one file.
 
     Raises:
-        DataError: a line is no pair; with the line, and what would be right.
+        DataError: a line is not a pair; with the line, and what would be right.
     """
     text = content.removeprefix(BYTE_ORDER_MARK).decode("utf-8")
     for number, line in enumerate(text.split("\n"), start=1):
@@ -162,7 +162,7 @@ def _read(content: bytes, path: Path, lines: _Lines, *, may_lack_target: bool) -
             raise DataError(f"{place}: {len(rest)} tabs, but a pair has one", hint=f"{SHAPE}; write others as spaces")
         if not source or rest == [""]:
             side = "before" if not source else "after"
-            raise DataError(f"{place}: nothing stands {side} the tab", hint=f"{SHAPE}; complete it, or delete the line")
+            raise DataError(f"{place}: nothing {side} the tab", hint=f"{SHAPE}; complete it, or delete the line")
         for half in (source, *rest):
             if len(half) > LONGEST:
                 raise DataError(
@@ -172,16 +172,16 @@ def _read(content: bytes, path: Path, lines: _Lines, *, may_lack_target: bool) -
         lines.sources.append(source)
         lines.targets.append(rest[0] if rest else "")
         lines.places.append(place)
-    lines.empty -= text.endswith("\n")  # what comes after the last line's end is no line
+    lines.empty -= text.endswith("\n")  # the end of the last line does not begin another
 
 
 def _encode(
     texts: list[str], places: list[str], encoding: TextEncoding | None, side: str
 ) -> tuple[Ragged, TextEncoding]:
-    """All texts of one side as numbers, by their own vocabulary or a run's.
+    """Encode all texts of one side, by their own vocabulary or a run's.
 
     Raises:
-        DataError: a run's vocabulary has no such character; with line, character, and its place in the text.
+        DataError: a run's vocabulary lacks a character; with line, character, and its position in the text.
     """
     joined = "".join(texts)
     if encoding is None:
@@ -195,7 +195,7 @@ def _encode(
         found = UnknownSymbolError(error.symbol, error.position - int(starts[index]))
         raise DataError(
             f"{places[index]}: the run's {side} vocabulary has no {found}",
-            hint="the run was trained without that character; write the text with those it knows",
+            hint="the run was trained without that character; replace it",
         ) from error
 
 

@@ -28,12 +28,8 @@ class ParquetSheet(Sheet):
     unit = "row"
 
     def __init__(self, path: Path, decimal: str, hints: TableHints = SERIES) -> None:
-        """Read the columns' names and types, and the file for its checksum.
-
-        Args:
-            path: a regular file.
-            decimal: sign of numbers that are stored as texts: `.`, `,` or auto.
-            hints: the purpose of the table, for messages.
+        """Read the columns' names and types, and the file for its checksum; `decimal` is that of numbers stored as
+        texts.
 
         Raises:
             DataError: the file is not Parquet, or a column holds lists, structures or objects.

@@ -11,18 +11,21 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Generic, Literal, Self, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import TypeAdapter, ValidationError
 
 from lstmctl.errors import DataError, ResourceError, RunError
 from lstmctl.locks import HOLDER, LOCK, locked
 from lstmctl.storage import FULL, disk_errors, replace_json, sync
 
 if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
     from lstmctl.data.downloading import Progress
 
 HEADER = "prepared.json"
@@ -31,9 +34,8 @@ UNFINISHED = "progress.json"
 BLOCK = 1 << 20
 """Bytes of a file of numbers to read at once."""
 AGAIN = "remove the folder, and prepare it again: lstmctl data prepare"
-NAMES = {list: "a list", int: "a whole number", str: "a text", dict: "an object"}
 
-HeaderT = TypeVar("HeaderT")
+HeaderT = TypeVar("HeaderT", bound="DataclassInstance")
 
 
 @dataclass(frozen=True)
@@ -51,11 +53,8 @@ def prepared(
 ) -> Prepared[HeaderT]:
     """Check the data in a folder, or write it if there is none.
 
-    Args:
-        folder: the destination.
-        files: names of all files of numbers that it may hold.
-        check: return the header of an existing folder, or raise DataError if the data is not what was asked for.
-        write: write the files of numbers, and return their header.
+    `check` returns the header of existing data, or raises DataError if it is not what was asked for; `write` writes all
+    files of numbers and returns their header.
 
     Raises:
         DataError: the folder contains something else, another process is using it, or from `check` or `write`.
@@ -71,7 +70,7 @@ def prepared(
         try:
             header = write(folder)
             with folder_errors(folder):
-                replace_json(folder / HEADER, vars(header))
+                replace_json(folder / HEADER, asdict(header))
         except BaseException:
             _remove(folder, files)
             raise
@@ -170,25 +169,19 @@ class NumberFiles:
                 file.close()
 
 
-def read_header(folder: Path, key: Literal["text", "series"], form: int, types: dict[str, type]) -> dict[str, Any]:
-    """Return some keys of a folder's header.
-
-    Args:
-        folder: a prepared folder.
-        key: the key of a config's `data` section that names such folders.
-        form: the version of the header's format.
-        types: the type of each key.
+def read_header(folder: Path, key: Literal["text", "series"], form: int, kind: type[HeaderT]) -> HeaderT:
+    """Read the header of a folder that `data.text` or `data.series` names.
 
     Raises:
-        DataError: the header is missing or invalid.
+        DataError: the header is missing or damaged.
     """
     path = folder / HEADER
     if not path.exists():
-        raise DataError(
-            f"{folder} is incomplete: its preparation did not finish", hint="run `lstmctl data prepare` again"
-        )
+        hint = "run `lstmctl data prepare` again"
+        raise DataError(f"{folder} is incomplete: its preparation did not finish", hint=hint)
     try:
-        data = json.loads(path.read_bytes())
+        content = path.read_bytes()
+        data = json.loads(content)
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error.strerror}") from error
     except (ValueError, RecursionError) as error:
@@ -199,20 +192,16 @@ def read_header(folder: Path, key: Literal["text", "series"], form: int, types: 
     if (holds := data.get("holds", "text")) != key:
         other = "a prepared table" if holds == "series" else "prepared text"
         raise DataError(f"{folder} is {other}, which data.{key} cannot name", hint=f"data.{holds}={folder}")
-    for name, wanted in types.items():
-        if type(data.get(name)) is not wanted:
-            raise DataError(f"{path}: {name} is not {NAMES[wanted]}", hint=AGAIN)
-    return {name: data[name] for name in types}
+    try:
+        return TypeAdapter(kind).validate_json(content, strict=True)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(map(str, first["loc"]))
+        raise DataError(f"{path} is damaged at `{place}`: {first['msg']}", hint=AGAIN) from error
 
 
 def checked_blocks(path: Path, size: int, sha256: str, expected: str) -> Iterator[bytes]:
-    """Yield the blocks of a file of numbers, and check it.
-
-    Args:
-        path: the file.
-        size: its bytes, from the header.
-        sha256: its hash, from the header.
-        expected: in words, how the size is computed.
+    """Yield the blocks of a file of numbers, and check its size, explained by `expected`, and its hash.
 
     Raises:
         DataError: it cannot be read or has another size; or, after the last block, another hash.

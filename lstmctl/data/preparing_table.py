@@ -9,9 +9,8 @@ import hashlib
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -22,17 +21,18 @@ from lstmctl.data.prepared_table import (
     LINES,
     SERIES,
     TIMES,
+    Found,
     Header,
+    Said,
     check_numbers,
     number_of,
     read_header,
     require_said,
-    said_of,
     widths,
 )
 from lstmctl.data.series import Layout, one_file, wanted_columns
-from lstmctl.data.sheets import Form, Wanted
-from lstmctl.data.table_blocks import Block, row_numbers, table_blocks
+from lstmctl.data.sheets import Form, Sheet, Wanted
+from lstmctl.data.table_blocks import row_numbers, table_blocks
 from lstmctl.data.table_hints import SERIES as PURPOSE
 from lstmctl.data.tables import Rows, no_rows, read_block
 from lstmctl.errors import DataError
@@ -73,7 +73,7 @@ def prepare_table(
     refuse_prepared([path])
     wanted = wanted_columns(layout)
     check_regular(path, PURPOSE.what)
-    said = said_of(wanted, layout.separator, layout.decimal)
+    said = Said.of(wanted, layout.separator, layout.decimal)
     tell = progress_of(watch, 2 * path.stat().st_size)
 
     def check(folder: Path) -> Header:
@@ -113,9 +113,7 @@ def _identity(path: Path) -> tuple[int, int]:
     return facts.st_size, facts.st_mtime_ns
 
 
-def _written(
-    folder: Path, path: Path, wanted: Wanted, said: dict[str, Any], tell: Callable[[int], object], size: int
-) -> Header:
+def _written(folder: Path, path: Path, wanted: Wanted, said: Said, tell: Callable[[int], object], size: int) -> Header:
     """Write the numbers.
 
     Raises:
@@ -123,73 +121,74 @@ def _written(
     """
     identity = _identity(path)
     sha256 = _sha256(path, tell)
-    first: Rows | None = None
-    found: dict[str, Any] = {}
+    first: tuple[Rows, Found] | None = None
     ids: dict[str, int] = {}
     largest: dict[str, int] | None = None
-    count, empty, share = 0, [0, 0], 0.0
-    blocks = table_blocks(path, said["separator"], said["decimal"], size)
+    count, empty, share = 0, (0, 0), 0.0
+    blocks = table_blocks(path, said.separator or "auto", said.decimal or "auto", size)
     with NumberFiles(folder) as files, ThreadPoolExecutor(AT_ONCE) as readers:
-        for block, rows in _read_ahead(blocks, wanted, readers):
-            empty = [empty[0] + block.empty, empty[1] or block.first_empty]
+        for sheet, upto, rows in _read_ahead(blocks, wanted, readers):
+            empty = empty[0] + sheet.empty, empty[1] or sheet.first_empty
             if rows is not None:
                 # Series are numbered by their first appearance in the whole table.
                 rows.series = np.array([ids.setdefault(name, len(ids)) for name in rows.ids])[rows.series]
                 if first is None:
-                    first, found = rows, _found(rows, block, wanted)
-                largest = row_numbers(block.sheet, rows.columns, wanted, largest)
+                    first = rows, _found(rows, said)
+                largest = row_numbers(sheet, rows.columns, wanted, largest)
                 count += len(rows.times)
                 arrays = {TIMES: rows.times, LINES: rows.lines, SERIES: rows.series}
                 arrays |= {f"{use}.bin": values for use, values in rows.values.items()}
                 files.put({name: arrays[name].astype(number_of(name), copy=False) for name in widths(rows.columns)})
-            tell(int(block.share * identity[0]) - int(share * identity[0]))
-            share = block.share
+            tell(int(upto * identity[0]) - int(share * identity[0]))
+            share = upto
         if first is None:
             raise no_rows(path)
         if _identity(path) != identity:
-            raise DataError(f"{path} changed while it was read", hint="give the command again once it is at rest")
+            raise DataError(f"{path} changed while it was read", hint="wait until it is complete, then try again")
         numbers = files.finish()
-    dates = first.form.writing.dates
+    begun, found = first
     return Header(
         file=str(path.absolute()),
         bytes=identity[0],
         sha256=sha256,
         rows=count,
-        unit=first.unit,
+        unit=begun.unit,
         said=said,
         found=found,
-        dates={} if dates is None else asdict(dates),
+        dates=begun.form.writing.dates or {},
         ids=list(ids),
-        notes=first.notes,
+        notes=begun.notes,
         empty=empty,
         numbers=numbers,
     )
 
 
-def _found(rows: Rows, block: Block, wanted: Wanted) -> dict[str, Any]:
-    """Return the settings that were recognised in the first rows, by the config's keys."""
-    dates = rows.form.writing.dates
-    return {
-        **said_of(wanted, "", ""),
-        "time": rows.columns.time,
-        "id": rows.columns.id,
-        "targets": list(rows.columns.targets),
-        "date_format": None if dates is None else dates.shown,
-        "zone": None if dates is None or not dates.zone else dates.zone.replace("Z", "UTC"),
-        "separator": block.separator,
-        "decimal": block.decimal,
-    }
+def _found(rows: Rows, said: Said) -> Found:
+    columns, writing = rows.columns, rows.form.writing
+    dates = writing.dates
+    return Found(
+        time=columns.time,
+        id=columns.id,
+        targets=columns.targets,
+        past=said.past,
+        known=said.known,
+        static=said.static,
+        date_format=None if dates is None else dates.shown,
+        zone=None if dates is None or not dates.zone else dates.zone.replace("Z", "UTC"),
+        separator=writing.separator,
+        decimal=writing.decimal,
+    )
 
 
 def _read_ahead(
-    blocks: Iterator[Block], wanted: Wanted, readers: ThreadPoolExecutor
-) -> Iterator[tuple[Block, Rows | None]]:
+    blocks: Iterator[tuple[Sheet, float]], wanted: Wanted, readers: ThreadPoolExecutor
+) -> Iterator[tuple[Sheet, float, Rows | None]]:
     """Yield each block with its rows, None if it has none; the next ones are read in the meantime.
 
     Raises:
         DataError: a block cannot be used; those before it come first.
     """
-    waiting: deque[tuple[Block, Future[Rows | None]]] = deque()
+    waiting: deque[tuple[Sheet, float, Future[Rows | None]]] = deque()
     form: Form | None = None
     wrong: DataError | None = None
     while True:
@@ -199,20 +198,21 @@ def _read_ahead(
             block, wrong = None, error
         if block is None:
             break
-        if form is None and block.sheet.rows:
-            rows = read_block(block.sheet, wanted)
+        sheet, share = block
+        if form is None and sheet.rows:
+            rows = read_block(sheet, wanted)
             form = rows.form
-            yield block, rows
+            yield sheet, share, rows
             continue
-        waiting.append((block, readers.submit(_rows, block, wanted, form)))
+        waiting.append((sheet, share, readers.submit(_rows, sheet, wanted, form)))
         if len(waiting) > AT_ONCE:
-            first, reading = waiting.popleft()
-            yield first, reading.result()
-    for first, reading in waiting:
-        yield first, reading.result()
+            first, upto, reading = waiting.popleft()
+            yield first, upto, reading.result()
+    for first, upto, reading in waiting:
+        yield first, upto, reading.result()
     if wrong is not None:
         raise wrong
 
 
-def _rows(block: Block, wanted: Wanted, form: Form | None) -> Rows | None:
-    return read_block(block.sheet, wanted, form) if block.sheet.rows else None
+def _rows(sheet: Sheet, wanted: Wanted, form: Form | None) -> Rows | None:
+    return read_block(sheet, wanted, form) if sheet.rows else None

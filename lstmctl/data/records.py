@@ -10,12 +10,8 @@ from numpy.typing import NDArray
 
 
 def records(lines: list[str]) -> Iterator[tuple[int, str]]:
-    """Join lines into records.
-
-    Yields:
-        The number of each record's first line, counted from 0, and its text. The last record may have an unclosed
-            quotation mark.
-    """
+    """Join lines into records; yield the number of each record's first line, counted from 0, and its text. The last one
+    may have an unclosed quotation mark."""
     start, parts, quotes = 0, list[str](), 0
     for number, line in enumerate(lines):
         parts.append(line)
@@ -65,14 +61,8 @@ def whole_records(content: bytes) -> int:
 
 
 def misquoted(block: bytes, starts: NDArray[np.int64], ends: NDArray[np.int64], separator: str) -> int | None:
-    """Return the first record whose quotation marks do not enclose whole fields; None if there is none.
-
-    Args:
-        block: the records.
-        starts: (records,) the start of each.
-        ends: (records,) the end of each, before the line end.
-        separator: between fields.
-    """
+    """Return the first record of a block whose quotation marks do not enclose whole fields; None if there is none.
+    `starts` and `ends` (records,) are those of the records, without line ends."""
     field, sign = _field(separator), re.escape(separator.encode())
     grammar = re.compile(field + rb"(?:" + sign + field + rb")*+\r?")
     quotes = np.flatnonzero(np.frombuffer(block, dtype=np.uint8) == ord('"'))

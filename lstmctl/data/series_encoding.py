@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import itertools
+import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
-from typing import Any
+from typing import Annotated, Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import AfterValidator, Field, TypeAdapter, ValidationError
 
 from lstmctl.data.calendar import PHASES, calendar_features
 from lstmctl.data.series_scales import Scales
 from lstmctl.data.series_table import Scaled, Table
-from lstmctl.data.table_writing import DateForm, Writing
+from lstmctl.data.table_writing import Writing
 from lstmctl.data.timesteps import CHUNK, LAST, Step
 from lstmctl.errors import RunError
 from lstmctl.step_grammar import UNITS
@@ -150,7 +152,7 @@ class SeriesEncoding(Scales):
         """
         if data.get("format") != 1 or data.get("kind") != "series":
             raise RunError("encoding.json is not a series encoding of format 1")
-        names = {key: _names(data, key) for key in ("ids", "targets", "past", "known", "static", "calendar")}
+        names = {key: _read(data, key, NAMES) for key in ("ids", "targets", "past", "known", "static", "calendar")}
         series, targets = len(names["ids"]), len(names["targets"])
         if not series or not targets or not set(names["calendar"]) <= PHASES.keys():
             raise _damaged("ids" if not series else "targets" if not targets else "calendar")
@@ -165,24 +167,21 @@ class SeriesEncoding(Scales):
         for key, array in arrays.items():
             if (key.endswith("spread") or key == "naive_error") and np.any(array <= 0):
                 raise _damaged(key)
-        season = data.get("season")
-        if type(season) is not int or season < 1:
-            raise _damaged("season")
         return cls(
             ids=names["ids"],
             targets=names["targets"],
             past=names["past"],
             known=names["known"],
             static=names["static"],
-            time=_text(data, "time", optional=True),
-            id=_text(data, "id", optional=True),
+            time=_read(data, "time", OPTIONAL_NAME),
+            id=_read(data, "id", OPTIONAL_NAME),
             step=_step(data),
             calendar=names["calendar"],
-            scaler=_text(data, "scaler") or "",
-            season=season,
-            rows_used=_text(data, "rows_used") or "",
+            scaler=_read(data, "scaler", NAME),
+            season=_read(data, "season", SEASON),
+            rows_used=_read(data, "rows_used", NAME),
             tail=_table(data, names, _step(data)),
-            writing=_writing(data),
+            writing=_read(data, "writing", WRITING),
             **arrays,
         )
 
@@ -212,18 +211,25 @@ def _damaged(key: str) -> RunError:
     return RunError(f"encoding.json is damaged at `{key}`")
 
 
-def _names(data: Mapping[str, Any], key: str) -> tuple[str, ...]:
-    value = data.get(key)
-    if not isinstance(value, list) or not all(isinstance(name, str) for name in value) or len(set(value)) < len(value):
-        raise _damaged(key)
-    return tuple(value)
+def _unique(names: tuple[str, ...]) -> tuple[str, ...]:
+    if len(set(names)) < len(names):
+        raise ValueError("a name occurs twice")
+    return names
 
 
-def _text(data: Mapping[str, Any], key: str, *, optional: bool = False) -> str | None:
-    value = data.get(key)
-    if not isinstance(value, str) and not (optional and value is None):
-        raise _damaged(key)
-    return value
+NAMES: TypeAdapter[tuple[str, ...]] = TypeAdapter(Annotated[tuple[str, ...], AfterValidator(_unique)])
+NAME: TypeAdapter[str] = TypeAdapter(str)
+OPTIONAL_NAME: TypeAdapter[str | None] = TypeAdapter(str | None)
+SEASON: TypeAdapter[int] = TypeAdapter(Annotated[int, Field(ge=1)])
+WRITING: TypeAdapter[Writing | None] = TypeAdapter(Writing | None)
+T = TypeVar("T")
+
+
+def _read(data: Mapping[str, Any], key: str, kind: TypeAdapter[T]) -> T:
+    try:
+        return kind.validate_json(json.dumps(data.get(key)), strict=True)
+    except ValidationError as error:
+        raise _damaged(key) from error
 
 
 def _step(data: Mapping[str, Any]) -> Step:
@@ -233,21 +239,6 @@ def _step(data: Mapping[str, Any]) -> Step:
     if not unit or int(count) < 1:
         raise _damaged("step")
     return Step(int(count), unit)
-
-
-def _writing(data: Mapping[str, Any]) -> Writing | None:
-    written = data.get("writing")
-    if written is None:
-        return None
-    try:
-        dates = None if written["dates"] is None else DateForm(**written["dates"])
-        found = Writing(written["separator"], written["decimal"], dates)
-    except (KeyError, TypeError) as error:
-        raise _damaged("writing") from error
-    texts = [found.separator or "", found.decimal or "", *([dates.format, dates.first, dates.zone] if dates else [])]
-    if not all(isinstance(text, str) for text in texts):
-        raise _damaged("writing")
-    return found
 
 
 def _numbers(
@@ -283,7 +274,7 @@ def _table(data: Mapping[str, Any], names: Mapping[str, tuple[str, ...]], step: 
     tail = data.get("tail")
     if not isinstance(tail, dict) or not isinstance(tail.get("times"), list):
         raise _damaged("tail")
-    if _names(tail, "ids") != names["ids"]:
+    if _read(tail, "ids", NAMES) != names["ids"]:
         raise _damaged("tail.ids")
     series, rows = len(names["ids"]), len(tail["times"])
     bounds = _numbers(tail, "bounds", (series + 1,), whole=True)
@@ -307,5 +298,5 @@ def _table(data: Mapping[str, Any], names: Mapping[str, tuple[str, ...]], step: 
         known=_numbers(tail, "known", (rows, len(names["known"])), optional=True),
         static=_numbers(tail, "static", (series, len(names["static"])), optional=True),
         days=np.array(days, dtype=np.int64),
-        zone=_text(tail, "zone", optional=True) or "",  # older runs have none
+        zone=_read(tail, "zone", OPTIONAL_NAME) or "",  # older runs have none
     )

@@ -32,6 +32,10 @@ class Sheet(ABC):
     unnamed: set[int]
     """Numbers of the columns without a name of their own."""
     notes: list[str]
+    separator: str | None = None
+    """Of delimited text."""
+    empty = first_empty = 0
+    """The number of empty lines, and the first of them."""
     lines: NDArray[np.int64]
     """(rows,) the position of each row in the file."""
     _numbers: NumberForm

@@ -6,7 +6,6 @@ The first block determines the use of columns and the format of dates, which mus
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 import polars as pl
@@ -22,42 +21,19 @@ VALUE = 16
 """Assumed bytes of a value, where blocks count rows."""
 
 
-@dataclass(frozen=True)
-class Block:
-    """Some rows of a table."""
-
-    sheet: Sheet
-    share: float
-    """The share of the file up to their end."""
-    separator: str | None = None
-    """Of delimited text."""
-    decimal: str | None = None
-    empty: int = 0
-    """Number of empty lines."""
-    first_empty: int = 0
-
-
-def table_blocks(path: Path, separator: str, decimal: str, size: int) -> Iterator[Block]:
-    """Yield the blocks of a table, in order.
-
-    Args:
-        path: a CSV, TSV or Parquet file.
-        separator: of delimited text, or auto.
-        decimal: of delimited text, and of numbers stored as texts in Parquet, or auto.
-        size: bytes of a block, about.
+def table_blocks(path: Path, separator: str, decimal: str, size: int) -> Iterator[tuple[Sheet, float]]:
+    """Yield the blocks of a table, in order, of about `size` bytes each, with the share of the file up to their end.
 
     Raises:
         DataError: the file is missing, of another kind, or not a table; with the position.
     """
     try:
         if is_parquet(path):
-            for part, share in ParquetSheet.in_blocks(path, decimal, size // VALUE):
-                yield Block(part, share, decimal=part.known_decimal)
+            yield from ParquetSheet.in_blocks(path, decimal, size // VALUE)
             return
         whole = path.stat().st_size
         for sheet, done in DelimitedSheet.in_blocks(path, separator, decimal, size):
-            facts = (sheet.separator, sheet.known_decimal, sheet.empty, sheet.first_empty)
-            yield Block(sheet, done / whole, *facts)
+            yield sheet, done / whole
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error.strerror}") from error
 
@@ -66,13 +42,7 @@ def row_numbers(sheet: Sheet, columns: Columns, wanted: Wanted, before: Mapping[
     """Return the last number in each column that is ignored because it numbers the rows.
 
     A column of whole numbers with a name such as `id` is such a column if no number occurs twice. In a table that is
-    read in blocks, its numbers must rise.
-
-    Args:
-        sheet: a block.
-        columns: from the first block.
-        wanted: what a config says about them.
-        before: the result for the block before; None for the first, which was examined as a whole.
+    read in blocks, its numbers must rise from those of the block `before`; the first block was examined as a whole.
 
     Raises:
         DataError: a column does not rise; with the line.

@@ -59,11 +59,7 @@ class Start:
 
 
 def read_start(path: Path, separator: str) -> Start:
-    """Read the first lines of a delimited file.
-
-    Args:
-        path: a regular file.
-        separator: one of `SEPARATORS`, or auto.
+    """Read the first lines of a delimited file; `separator` is one of `SEPARATORS`, or auto.
 
     Raises:
         DataError: it is empty, has an unknown encoding, or its first line names an unknown separator.
@@ -98,11 +94,6 @@ def read_start(path: Path, separator: str) -> Start:
 
 def column_names(start: Start, path: Path, hints: TableHints) -> tuple[str, ...]:
     """Return the columns' names, with a substitute for missing ones.
-
-    Args:
-        start: of the file.
-        path: of the file, for messages.
-        hints: the purpose of the table.
 
     Raises:
         DataError: there is one column only, a date or a number is where a name should be, or two names are the same.

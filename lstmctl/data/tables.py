@@ -16,7 +16,7 @@ from lstmctl.data.parquet import SIGNATURE, ParquetSheet
 from lstmctl.data.sheets import Columns, Form, Numbers, Sheet, Wanted, kinds_of
 from lstmctl.data.table_hints import SERIES, TableHints
 from lstmctl.data.table_start import SAMPLED
-from lstmctl.data.table_writing import DateForm, Writing
+from lstmctl.data.table_writing import Writing
 from lstmctl.data.time_columns import find_time, parts_of, read_times
 from lstmctl.data.timesteps import Times
 from lstmctl.data.utf8 import SIGNATURES
@@ -123,12 +123,9 @@ def read_rows(sheet: Sheet, wanted: Wanted) -> Rows:
 
 
 def read_block(sheet: Sheet, wanted: Wanted, form: Form | None = None) -> Rows:
-    """Read some rows of a table as times and numbers, without a fingerprint.
+    """Read some rows of a table as times and numbers, without a fingerprint; at least one.
 
-    Args:
-        sheet: at least one row.
-        wanted: what is said about columns.
-        form: how earlier rows were read; by default these determine it.
+    `form` is how earlier rows were read; by default these determine it.
 
     Raises:
         DataError: as `read_rows`.
@@ -145,7 +142,7 @@ def read_block(sheet: Sheet, wanted: Wanted, form: Form | None = None) -> Rows:
             notes = {name: sheet.form(places[name]).note for name in names}
             sheet.notes += [f"`{name}` {note}" for name, note in notes.items() if note is not None]
     return Rows(
-        form=Form(columns, _writing(sheet, dates)),
+        form=Form(columns, Writing(sheet.separator, sheet.known_decimal, dates)),
         ids=ids,
         series=series,
         times=times,
@@ -157,11 +154,6 @@ def read_block(sheet: Sheet, wanted: Wanted, form: Form | None = None) -> Rows:
         notes=sheet.notes,
         fingerprint={},
     )
-
-
-def _writing(sheet: Sheet, dates: DateForm | None) -> Writing:
-    separator = sheet.separator if isinstance(sheet, DelimitedSheet) else None
-    return Writing(separator, sheet.known_decimal, dates)
 
 
 def no_rows(path: Path) -> DataError:

@@ -51,10 +51,7 @@ def parts_of(time: str, names: Sequence[str]) -> tuple[str, ...]:
 def find_time(sheet: Sheet, free: list[str], date_format: str | None) -> str:
     """Return the column of times: one with a usual name and dates, else the only one with dates, else whole numbers.
 
-    Args:
-        sheet: the table.
-        free: the columns without another use.
-        date_format: of the config.
+    `free` are the columns without another use.
 
     Raises:
         DataError: none was recognised, or several are possible.

@@ -23,15 +23,7 @@ MOST_MISSING = 10
 
 
 def put_in_order(rows: Rows, order: str, duplicates: str) -> Indices:
-    """Sort rows by series and time, in place, with unique times in each series.
-
-    Args:
-        rows: in the order of the file.
-        order: error or sort.
-        duplicates: error, first, last or mean.
-
-    Returns:
-        (series + 1,) the first row of each series.
+    """Sort rows by series and time, in place, with unique times; return (series + 1,) the first row of each series.
 
     Raises:
         DataError: rows are out of order or duplicated, if that is an error; with both lines.
@@ -121,14 +113,8 @@ def number_rows(rows: Rows, bounds: Indices, step: Step) -> None:
 
 
 def days_of_month(rows: Rows, bounds: Indices, step: Step, known: Mapping[str, int]) -> Indices:
-    """Return (series,) the day of the month of each series, 0 if the step has none.
-
-    Args:
-        rows: in order.
-        bounds: (series + 1,) the first row of each series.
-        step: the time between rows.
-        known: days by series from earlier rows: a few new rows may not show it, as 28 February may stand for the 30th.
-    """
+    """Return (series,) the day of the month of each series, 0 if the step has none. `known` are days by series from
+    earlier rows: a few new rows may not show it, as 28 February may stand for the 30th."""
     days = np.zeros(len(rows.ids), dtype=np.int64)
     if step.unit in MONTHS:
         for series, (start, stop) in enumerate(itertools.pairwise(bounds)):
@@ -140,15 +126,7 @@ def days_of_month(rows: Rows, bounds: Indices, step: Step, known: Mapping[str, i
 def insert_missing(rows: Rows, bounds: Indices, step: Step, days: Indices, missing: str) -> Indices:
     """Insert a row for every missing time between a series' first and last, with NaN and without a line, in place.
 
-    Args:
-        rows: in order.
-        bounds: (series + 1,) the first row of each series.
-        step: the time between rows.
-        days: from `days_of_month`.
-        missing: error, forward-fill, interpolate or mask.
-
-    Returns:
-        (series + 1,) the first row of each series now.
+    `bounds` and the result are (series + 1,) the first row of each series; `days` are those of `days_of_month`.
 
     Raises:
         DataError: a time is not on the grid, or rows are missing and that is an error.

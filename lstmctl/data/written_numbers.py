@@ -109,12 +109,8 @@ def number_form(fields: Iterable[str], decimal: str) -> NumberForm:
 
 
 def column_form(values: Sequence[str], separator: str) -> ColumnForm:
-    """Find what a column holds.
-
-    Args:
-        values: of the first rows, without surrounding blanks.
-        separator: between the file's columns; empty for Parquet.
-    """
+    """Find what a column holds, from the values of its first rows without surrounding blanks; `separator` is empty for
+    Parquet."""
     values = [value for value in values if value.casefold() not in MISSING]
     if not values:
         return ColumnForm("empty")
@@ -147,17 +143,8 @@ def is_number(text: str) -> bool:
 def read_numbers(
     texts: pl.DataFrame, form: NumberForm, columns: Sequence[ColumnForm]
 ) -> tuple[NDArray[np.float64], tuple[int, int] | None]:
-    """Read columns of numbers.
-
-    Args:
-        texts: the columns.
-        form: the number format of the file.
-        columns: the form of each column.
-
-    Returns:
-        (rows, columns) numbers, NaN if missing; and row and column of the first value, column by column, that is not a
-            number, or None.
-    """
+    """Read columns of numbers: (rows, columns), NaN if missing; and row and column of the first value, column by
+    column, that is not a number, or None."""
     texts = texts.select(pl.all().fill_null("").str.strip_chars())
     read = texts.select(
         expression
@@ -199,16 +186,7 @@ def _expressions(name: str, form: NumberForm, column: ColumnForm) -> tuple[pl.Ex
 def misreading(
     text: str, form: NumberForm, column: ColumnForm, name: str, hints: TableHints, separator: str
 ) -> tuple[str, str]:
-    """Return what is wrong with a value that is not a number, and what to do.
-
-    Args:
-        text: the value.
-        form: the number format of the file.
-        column: the form of the column.
-        name: the column's.
-        hints: what the table is read for.
-        separator: between the file's columns; empty for Parquet.
-    """
+    """Return what is wrong with a value that is not a number, and what to do. `separator` is empty for Parquet."""
     split = _split(text)
     if split is not None and not column.is_truth:
         sign, body, unit = split

@@ -44,12 +44,8 @@ def plain_text(text: str) -> str:
 
 
 def split_zones(texts: pl.Series, *, asked: bool) -> tuple[pl.Series, pl.Series]:
-    """Return dates without their zones, and the zones as `Z` or `+02:00`, null if there is none.
-
-    Args:
-        texts: the dates.
-        asked: whether a format has a directive for the zone; otherwise it must follow a time of day.
-    """
+    """Return dates without their zones, and the zones as `Z` or `+02:00`, null if there is none. A zone must follow a
+    time of day, unless a format asks for it."""
     pattern = ("()" if asked else _CLOCK) + _OFFSET
     zones = texts.str.extract(pattern, 2)
     written = zones.unique().drop_nulls()

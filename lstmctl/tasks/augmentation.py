@@ -12,16 +12,10 @@ from lstmctl.models.forecaster import Window
 def augmented(
     window: Window, target: Tensor, shift: Tensor, settings: ForecastSettings, shorten: float
 ) -> tuple[Window, Tensor]:
-    """Mirror windows at random if forecasts are odd, and shorten some of them; return them with their labels.
+    """Mirror windows at random if forecasts are odd, and shorten the share `shorten` of them by their oldest segments.
 
-    It draws from torch's global generator, which the trainer seeds at every step.
-
-    Args:
-        window: normalised.
-        target: (horizon, batch, channels), scaled.
-        shift: (1, batch, channels), subtracted from each window; labels are mirrored around it.
-        settings: the config's `task`.
-        shorten: the share of windows that lose some whole segments, from the oldest on.
+    It draws from torch's global generator, which the trainer seeds at every step. The windows are normalised; `target`
+    (horizon, batch, channels) is scaled, and mirrored around `shift` (1, batch, channels), which was removed from them.
     """
     lookback, batch, channels = window.values.shape
     if settings.symmetry == "odd":

@@ -15,15 +15,8 @@ SHOWN = 3
 def reading_notes(
     settings: ForecastSettings, season: int, part: str, *, chosen: bool, intervals: Literal["calibrated", "own", "none"]
 ) -> tuple[str, ...]:
-    """Say which rows the intervals and the weights come from.
-
-    Args:
-        settings: the config's `task`.
-        season: in rows.
-        part: the scored part; empty for data of another file.
-        chosen: whether the validation part selected the weights.
-        intervals: where the intervals come from.
-    """
+    """Say which rows the intervals and the weights come from. `part` is empty for data of another file; `chosen`: the
+    validation part selected the weights."""
     rows = "the second half of the validation part" if settings.calibration == "separate" else "the validation part"
     chose = "the first half" if settings.calibration == "separate" else "the same rows"
     found = []
@@ -41,14 +34,8 @@ def reading_notes(
 
 
 def left_out_notes(sums: Totals, values: int, missing: str, without_scale: Sequence[str]) -> tuple[str, ...]:
-    """Say how many values are not scored, or not in the scaled metrics.
-
-    Args:
-        sums: of `metrics.forecasts.totals`.
-        values: number of values in all windows.
-        missing: the config's `data.missing`.
-        without_scale: channels without a scale in their training rows.
-    """
+    """Say how many of all `values` are not scored, or not in the scaled metrics, given the sums of
+    `metrics.forecasts.totals`."""
     known, scaled = int(sums["count"].sum()), int(sums["scaled_count"].sum())
     found = []
     if known < values:

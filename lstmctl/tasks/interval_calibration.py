@@ -44,11 +44,7 @@ def choosing_rows(validation: SeriesPart, rows: Rows) -> SeriesPart:
 
 
 def calibration_rows(validation: SeriesPart, rows: Rows) -> SeriesPart:
-    """Return the validation rows for calibration.
-
-    Raises:
-        DataError: a half holds no window, or no series with a scale has one.
-    """
+    """Return the validation rows for calibration; raises as `choosing_rows`."""
     part = _with_scale(validation)
     return _half(part, 1) if rows == "separate" else part
 
@@ -84,13 +80,7 @@ def baseline_scores(baseline: Baseline, part: SeriesPart, predictor: SeriesPredi
 
 def calibrated_offsets(scores: Floats, levels: Sequence[int], targets: Sequence[str]) -> Floats | None:
     """Return how far to widen intervals, (horizon, channels, levels), scaled; None, with a warning, if windows are too
-    few.
-
-    Args:
-        scores: (windows, horizon, channels) or (windows, horizon, channels, levels).
-        levels: in per cent, ascending.
-        targets: names of the channels.
-    """
+    few. Scores are (windows, horizon, channels), or with levels."""
     shares = [level / 100 for level in levels]
     found = np.asarray((conformal_offsets if scores.ndim == 3 else quantile_offsets)(scores, shares))
     known = np.isfinite(found)

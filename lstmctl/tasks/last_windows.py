@@ -29,14 +29,9 @@ def last_windows(
 ) -> tuple[SeriesBatch, NDArray[np.int64]]:
     """Return the last window of every series, with labels NaN, and its last row (batch,) in the table.
 
-    Series shorter than the lookback are left out, with a warning.
-
-    Args:
-        encoding: the run's.
-        settings: the config's `task`.
-        device: of the windows.
-        corpus: a newer table; by default the end of the run's own.
-        preview: return the first series alone, with the mean for what is not known far enough in advance.
+    Series shorter than the lookback are left out, with a warning. Without a corpus, the windows are from the end of the
+    run's own table. `preview` returns the first series alone, with the mean for what is not known far enough in
+    advance.
 
     Raises:
         DataError: every series is shorter than the lookback, or columns known in advance end too early.

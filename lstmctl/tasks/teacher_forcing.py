@@ -12,14 +12,8 @@ from lstmctl.data.sequences import UNLABELLED
 def teacher_forced(texts: Tensor, lengths: Tensor, mark: int) -> tuple[Tensor, Tensor]:
     """Shift texts by one step, so that each symbol is predicted from the true ones before it (Williams & Zipser 1989).
 
-    Args:
-        texts: (time, batch), padded by any symbols.
-        lengths: (batch,).
-        mark: the number of the beginning as an input, and of the end as a target.
-
-    Returns:
-        The inputs, `mark` and then the text; and the targets, the text, then `mark`, then `UNLABELLED`. Both are (time
-            + 1, batch).
+    Return the inputs, `mark` and then the text; and the targets, the text, then `mark`, then `UNLABELLED`. Both are
+    (time + 1, batch).
     """
     edge = texts.new_full((1, texts.shape[1]), mark)
     time = torch.arange(len(texts) + 1, device=texts.device).unsqueeze(1)

@@ -20,14 +20,9 @@ Floats = NDArray[np.float32]
 
 
 def text_properties(numbers: NDArray[np.integer[Any]], symbols: Sequence[str]) -> dict[str, Floats]:
-    """Compute properties of each symbol of a text, by name; 1 is yes and 0 is no.
+    """Compute properties of each symbol of a text (length,), by name; 1 is yes and 0 is no.
 
-    Args:
-        numbers: (length,) the text.
-        symbols: the symbol of each number.
-
-    Returns:
-        (length,) each. Positions count from 0; quotes and parentheses that are never closed end at a blank line.
+    Positions count from 0; quotes and parentheses that are never closed end at a blank line.
     """
 
     def those(wanted: Sequence[bool]) -> Bools:
