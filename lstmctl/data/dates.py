@@ -146,7 +146,7 @@ def read_dates(
         formats = (form.format,)
     if not formats:
         raise DataError(
-            f"{place(0)}, column `{column}`: `{first[:40]}` is not written as dates usually are",
+            f"{place(0)}, column `{column}`: `{first[:40]}` is not in a usual date format",
             hint=ISO if is_run else f"say how: {EXAMPLE}; or name another column of dates: data.time=NAME",
         )
     asked = any(map(asks_for_zone, formats))
@@ -264,7 +264,7 @@ def _by_one_clock(
         return texts, shifts(zones, zone), replace(form, zone=zone, converted=True)
     if zone is not None and not is_run:
         raise DataError(
-            f"{place(0)}, column `{column}`: `{form.first[:40]}` names no time zone to convert from",
+            f"{place(0)}, column `{column}`: `{form.first[:40]}` has no time zone to convert from",
             hint="leave data.zone out: times are then by the table's own clock",
         )
     return texts, 0, replace(form, zone=zone or "")
@@ -332,7 +332,7 @@ def _misfit(
         )
     if not form.zone and has_zone(text):
         return DataError(
-            f"{place(row)}, column `{column}`: `{text[:40]}` names a time zone, but the first row does not",
+            f"{place(row)}, column `{column}`: `{text[:40]}` has a time zone, but the first row has none",
             hint="convert all dates to one zone, such as UTC",
         )
     same = form.format in formats_of(text)

@@ -249,9 +249,9 @@ class DelimitedSheet(Sheet):
         if self._table_hint is not None:
             hint = self._table_hint
         elif any(text.count(other) == self._width - 1 for other in others):
-            hint = f"this line is separated otherwise; one for all: {setting('data.separator', self.separator)}"
+            hint = f"this line has another separator; use one for all: {setting('data.separator', self.separator)}"
         elif text.lstrip().startswith("#"):
-            hint = "comments may stand above the header alone: delete this line"
+            hint = "comments are allowed only above the header: delete this line"
         return DataError(
             f"{self.path}: line {line}: {plural(fields, 'field')}, "
             f"but the header (line {self._header_line}) has {self._width}",
@@ -298,7 +298,7 @@ class DelimitedSheet(Sheet):
             )
         except POLARS_ERRORS as error:
             reason = str(error).split("\n", 1)[0]
-            raise DataError(f"{self.path} is no table that can be read: {reason}") from error
+            raise DataError(f"{self.path} cannot be read as a table: {reason}") from error
         below = self._records - first
         if frame.height != below:
             raise DataError(

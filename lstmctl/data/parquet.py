@@ -74,7 +74,7 @@ class ParquetSheet(Sheet):
             if kind.is_nested() or kind in (pl.Object, pl.Binary):
                 raise DataError(
                     f"{path}, column `{name}` holds {str(kind).split('(')[0].lower()} values, not plain ones",
-                    hint="write one plain value a row and column: a date, a number or a name",
+                    hint="write one plain value per row and column: a date, a number or a name",
                 )
 
         texts = [number for number, kind in enumerate(self._kinds) if _is_text(kind)]
@@ -146,7 +146,7 @@ class ParquetSheet(Sheet):
 
     def _unreadable(self, error: BaseException) -> DataError:
         first = str(error).split("\n", 1)[0]
-        return DataError(f"{self.path} is no Parquet file that can be read: {first}")
+        return DataError(f"{self.path} cannot be read as Parquet: {first}")
 
 
 def _is_text(kind: pl.DataType) -> bool:

@@ -237,7 +237,7 @@ def _held(folder: Path, files: Sequence[str]) -> Iterator[None]:
         with folder_errors(folder):
             folder.mkdir(parents=True, exist_ok=True)
             if others := [path.name for path in sorted(folder.iterdir()) if not path.name.startswith(known)]:
-                raise DataError(f"{folder} is there and holds {others[0]}", hint="name another folder: --to FOLDER")
+                raise DataError(f"{folder} exists and contains {others[0]}", hint="name another folder: --to FOLDER")
             try:
                 lock.enter_context(locked(folder))
             except RunError as error:

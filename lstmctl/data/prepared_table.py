@@ -20,7 +20,7 @@ from pydantic import Field
 from lstmctl.data import prepared_folder
 from lstmctl.data.delimited import empty_lines
 from lstmctl.data.prepared_folder import AGAIN, HEADER, checked_blocks
-from lstmctl.data.sheets import Columns, Form, Wanted
+from lstmctl.data.sheets import Asked, Columns, Form, Wanted
 from lstmctl.data.table_writing import DateForm, Writing
 from lstmctl.data.tables import USES, Rows
 from lstmctl.errors import DataError
@@ -32,28 +32,18 @@ FILES = (TIMES, LINES, SERIES, *(f"{use}.bin" for use in USES))
 WRITING = ("date_format", "zone", "separator", "decimal")
 """Keys of a config for the table's format; auto and null leave it to be recognised."""
 
-Names = tuple[str, ...]
-
 
 @dataclass(frozen=True)
-class Said:
-    """The settings of a config's `data` section for columns and the table's format."""
+class Said(Asked):
+    """The same with the table's format."""
 
-    time: str | None
-    id: str | None
-    targets: Names | None
-    past: Names
-    known: Names
-    static: Names
-    date_format: str | None
-    zone: str | None
     separator: str | None
     decimal: str | None
 
     @classmethod
     def of(cls, wanted: Wanted, separator: str, decimal: str) -> Said:
-        named = {field.name: getattr(wanted, field.name) for field in fields(cls) if hasattr(wanted, field.name)}
-        return cls(**named, separator=separator, decimal=decimal)
+        asked = {field.name: getattr(wanted, field.name) for field in fields(Asked)}
+        return cls(**asked, separator=separator, decimal=decimal)
 
 
 @dataclass(frozen=True)
@@ -61,7 +51,7 @@ class Found(Said):
     """The same, with recognised values for missing ones."""
 
     time: str
-    targets: Names
+    targets: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -178,7 +168,7 @@ def require_said(folder: Path, header: Header, said: Said, *, is_run: bool = Fal
         if is_run and key == "zone":  # what was prepared is converted to the run's
             continue
         if key in WRITING:
-            # Whole numbers are no dates in any format; how columns are separated is nothing that Parquet has.
+            # Whole numbers are not dates in any format; Parquet has no separator.
             same = value in (None, "auto", then, found) or (found is None and key != "date_format")
         elif is_run:
             same = value == found or (key == "time" and value is None)
@@ -191,7 +181,7 @@ def require_said(folder: Path, header: Header, said: Said, *, is_run: bool = Fal
                 f"{folder} was prepared with data.{key}={_shown(then)}"
                 + (f" ({_shown(found)})" if then != found else "")
                 + f", but {whose} says {_shown(value)}",
-                hint=f"prepare the table anew for this use: lstmctl data prepare --to FOLDER{as_then}",
+                hint=f"prepare the table again for this use: lstmctl data prepare --to FOLDER{as_then}",
             )
 
 

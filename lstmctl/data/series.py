@@ -238,12 +238,7 @@ def wanted_columns(layout: Layout, encoding: SeriesEncoding | None = None) -> Wa
 
     source: Layout | SeriesEncoding = layout if encoding is None else encoding
     return Wanted(
-        time=source.time,
-        id=source.id,
-        targets=source.targets,
-        past=source.past,
-        known=source.known,
-        static=source.static,
+        **{name: getattr(source, name) for name in ("time", "id", "targets", "past", "known", "static")},
         date_format=layout.date_format,
         zone=(encoding.tail.zone if encoding is not None else "") or layout.zone,
         is_run=encoding is not None,

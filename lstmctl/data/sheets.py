@@ -124,8 +124,8 @@ class Form:
 
 
 @dataclass(frozen=True)
-class Wanted:
-    """What a config, or a run's encoding, says about columns; None is to be recognised."""
+class Asked:
+    """Settings for columns and dates, by the keys of a config's `data` section; None is to be recognised."""
 
     time: str | None
     id: str | None
@@ -134,8 +134,14 @@ class Wanted:
     known: tuple[str, ...]
     static: tuple[str, ...]
     date_format: str | None
-    zone: str | None = None
+    zone: str | None
     """The zone to convert dates to."""
+
+
+@dataclass(frozen=True)
+class Wanted(Asked):
+    """What a config, or a run's encoding, says about columns."""
+
     is_run: bool = False
     """Whether a run's encoding says so: then no column's use is recognised."""
     writing: Writing | None = None

@@ -109,7 +109,7 @@ def column_names(start: Start, path: Path, hints: TableHints) -> tuple[str, ...]
         raise DataError(f"{place}: one column only, `{header[0][:40]}`", hint=hint)
     if date := next((name for name in header if is_date(name)), None):
         raise DataError(
-            f"{place}: `{date}` stands where a column's name should be",
+            f"{place}: `{date}` is where a column's name should be",
             hint="put a header line before the data, such as "
             + start.separator.join(["date", *(f"series{number}" for number in range(1, len(header)))][:4]),
         )
@@ -176,7 +176,7 @@ def _preamble(path: Path, lines: list[str], separator: str) -> tuple[int, str | 
                 return comment, said, names
             return number, said, None
     if comment is not None:
-        raise DataError(f"{path} holds comments alone", hint="put a header line and rows below them")
+        raise DataError(f"{path} contains only comments", hint="put a header line and rows below them")
     raise DataError(f"{path} is empty")
 
 

@@ -247,7 +247,7 @@ def _find_targets(sheet: Sheet, free: list[str], *, is_long: bool) -> tuple[str,
             sheet.notes.append(f"`{name}` has a different value in every row (probably an ID); ignored")
         elif kinds[name] == "text" and (written := _as_number(sheet, name)) is not None:
             raise DataError(
-                f"{sheet.path}: column `{name}` holds numbers such as `{written}` that are not written as plain ones",
+                f"{sheet.path}: column `{name}` holds numbers such as `{written}` that are not plain",
                 hint="write each without its unit or brackets, a negative one with a minus sign; or name the columns "
                 f"to forecast: {_example(sheet, free)}",
             )

@@ -285,8 +285,9 @@ def _whole_numbers(sheet: Sheet, name: str, texts: pl.Series) -> Times:
     bad = (numbers.is_null() | (numbers.abs() > 2**61)).fill_null(True).arg_true()
     if len(bad):
         row = int(bad[0])
+        text = str(texts[row])[:40]
         raise DataError(
-            f"{sheet.place(row)}, column `{name}`: `{str(texts[row])[:40]}` is no whole number, as the first rows are",
+            f"{sheet.place(row)}, column `{name}`: `{text}` is not a whole number, unlike the first rows",
             hint="correct the row, or name another column: data.time=NAME",
         )
     return numbers.to_numpy().astype(np.int64)

@@ -49,13 +49,13 @@ def put_in_order(rows: Rows, order: str, duplicates: str) -> Indices:
         if duplicates == "error":
             first = int(twice[np.argmin(rows.lines[twice + 1])])
             raise DataError(
-                f"{rows.place(first + 1)}: {rows.whose(first)}{_time(rows, first)} is there twice, "
+                f"{rows.place(first + 1)}: {rows.whose(first)}{_time(rows, first)} occurs twice, "
                 f"first in {rows.unit} {rows.lines[first]}",
                 hint=f"data.duplicates=first (or last, mean) keeps one{_several(rows)}",
             )
         line, time = rows.lines[twice[0] + 1], _time(rows, int(twice[0]))
         rows.notes.append(
-            f"{plural(len(twice), 'row')} of a time that was there before: "
+            f"{plural(len(twice), 'row')} with a time that occurred before: "
             f"{duplicates} kept, first at {time} ({rows.unit} {line})"
         )
         _merge(rows, twice, duplicates)
@@ -88,7 +88,7 @@ def find_step(rows: Rows, bounds: Indices, step: str) -> Step:
                 f"{rows.path}: {what} has one row only; a series needs more",
                 hint=f"`{rows.columns.id}` is taken to name the series; another column: data.id=NAME"
                 if rows.columns.id
-                else "a wide table has a row a time and a column a series",
+                else "a wide table has one row per time and one column per series",
             )
         return Step.infer(times, rows.is_index)
     parsed = Step.parse(step)
@@ -269,7 +269,7 @@ def _take(rows: Rows, chosen: Indices) -> None:
 
 def _off_step(rows: Rows, row: int, step: Step, start: int) -> DataError:
     return DataError(
-        f"{rows.place(row)}: {rows.whose(row)}{_time(rows, row)} is no whole number of steps of {step} after "
+        f"{rows.place(row)}: {rows.whose(row)}{_time(rows, row)} is not a whole number of steps of {step} after "
         f"{_time(rows, start)} ({rows.unit} {rows.lines[start]})",
         hint=_step_hint(rows),
     )

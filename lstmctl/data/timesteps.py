@@ -52,7 +52,7 @@ class Step:
         found = read_step(text)
         if found is None:
             raise DataError(
-                f"data.step `{text}` is no time between rows", hint=f"write one such as {EXAMPLES}, or auto"
+                f"data.step `{text}` is not a time between rows", hint=f"write one such as {EXAMPLES}, or auto"
             )
         return cls(*found)
 

@@ -201,15 +201,15 @@ def misreading(
             choice = " or ".join(f'data.decimal="{decimal}" for {value}' for decimal, value in readings.items())
             change = f"write {body.replace(',', '').replace('.', '')}, or {_plainly(body, body[-4])} with other digits"
             return (
-                f"`{text[:40]}` may be read as {readings['.']} or as {readings[',']}; nothing before it decides",
-                f"say which sign is the decimal one: {choice}" if hints.takes_decimal else change,
+                f"`{text[:40]}` may be read as {readings['.']} or as {readings[',']}; nothing before it shows which",
+                f"set the decimal sign: {choice}" if hints.takes_decimal else change,
             )
         other = OTHER[form.decimal]
         if _PLAIN[other].fullmatch(body) or _GROUPED[other].fullmatch(body):
             quoted = ', and data.separator=";" in a file separated by semicolons' if separator == "," == other else ""
             kind = "comma" if other == "," else "point"
             return (
-                f"`{text[:40]}` is not a number; `{form.decimal}` is taken as the decimal sign",
+                f"`{text[:40]}` is not a number; `{form.decimal}` is the decimal sign",
                 f'numbers with a decimal {kind}: data.decimal="{other}"{quoted}'
                 if hints.takes_decimal
                 else f"write it with a decimal {'point' if other == ',' else 'comma'}, as the run's table does",

@@ -109,7 +109,7 @@ def stored_offsets(calibration: Mapping[str, Any], shape: tuple[int, int, int]) 
     if offsets.shape != shape:
         raise RunError(f"calibration.json holds offsets {offsets.shape}; {shape} are right")
     if not np.isfinite(offsets).all():
-        raise RunError("calibration.json is damaged: it holds offsets that are no finite numbers")
+        raise RunError("calibration.json is damaged: its offsets are not finite numbers")
     return offsets
 
 

@@ -355,7 +355,7 @@ def changed(line: int, text: str, rows: int = 600) -> str:
         (changed(500, ",5,6"), "line 500, column `date`: no time", "write it, or delete the row"),
         (changed(500, "21/01/2020,5,6"), "line 500, column `date`: `21/01/2020` does not fit %Y-%m-%d %H:%M:%S", ""),
         (changed(500, "2020-13-21 19:00:00,5,6"), "`2020-13-21 19:00:00` is not a valid date", "correct the row"),
-        (changed(500, "2020-01-21 19:00:00Z,5,6"), "names a time zone, but the first row does not", "UTC"),
+        (changed(500, "2020-01-21 19:00:00Z,5,6"), "has a time zone, but the first row has none", "UTC"),
         (
             wide().replace(":00,", ":00Z,").replace("2020-01-21 19:00:00Z", "2020-01-21 19:00:00+01:00"),
             "line 501, column `date`: time zone +01:00, but Z in the first row",
@@ -369,7 +369,7 @@ def changed(line: int, text: str, rows: int = 600) -> str:
         ("", "is empty", ""),
         (
             "t,a\n" + "".join(f"{place},1\n" for place in range(400)) + "4x0,1\n",
-            "line 402, column `t`: `4x0` is no whole number, as the first rows are",
+            "line 402, column `t`: `4x0` is not a whole number, unlike the first rows",
             "",
         ),
         (
@@ -433,7 +433,7 @@ def test_a_folder_of_other_things_is_left_alone() -> None:
     write(wide())
     Path("a.prepared").mkdir()
     write("mine", "a.prepared/symbols.bin")
-    with pytest.raises(DataError, match=r"a\.prepared is there and holds symbols\.bin$") as caught:
+    with pytest.raises(DataError, match=r"a\.prepared exists and contains symbols\.bin$") as caught:
         prepared_of()
     assert caught.value.hint == "name another folder: --to FOLDER"
     write("mine", "file")
@@ -500,7 +500,7 @@ def test_a_config_that_reads_it_otherwise_is_refused(then: Layout, now: Layout, 
     error = refused(now)
     assert str(error) == f"{folder} was prepared with {message}"
     as_then = message.split(",")[0].split(" ")[0]
-    anew = "prepare the table anew for this use: lstmctl data prepare --to FOLDER"
+    anew = "prepare the table again for this use: lstmctl data prepare --to FOLDER"
     assert error.hint == f"{anew}; or read it as it was prepared: {as_then}"
 
 
@@ -523,7 +523,7 @@ def test_a_run_of_other_columns_is_refused() -> None:
     other = opened("a.csv", Layout(targets=("a",))).encoding
     error = refused(encoding=other)
     assert str(error) == f"{folder} was prepared with data.targets=null ([a,b]), but the run says [a]"
-    assert error.hint == "prepare the table anew for this use: lstmctl data prepare --to FOLDER"
+    assert error.hint == "prepare the table again for this use: lstmctl data prepare --to FOLDER"
 
 
 # Damage.

@@ -213,7 +213,7 @@ def test_a_folder_of_other_things_is_left_alone() -> None:
     write("one text")
     Path("a.prepared").mkdir()
     write("mine", "a.prepared/.notes.tmp-1")
-    with pytest.raises(DataError, match=r"a\.prepared is there and holds \.notes\.tmp-1$") as caught:
+    with pytest.raises(DataError, match=r"a\.prepared exists and contains \.notes\.tmp-1$") as caught:
         prepare_text("a.txt", "characters")
     assert caught.value.hint == "name another folder: --to FOLDER"
     assert list(contents()) == [".notes.tmp-1"]

@@ -415,7 +415,7 @@ def test_rows_are_sorted_and_merged_on_request() -> None:
         corpus = read(wide(twice, list(range(21))), duplicates=keep)
         assert corpus.table.targets[3:6, 0].tolist() == [3, value, 6]
         assert corpus.notes == (
-            f"1 row of a time that was there before: {keep} kept, first at 2020-01-05 00:00:00 (line 7)",
+            f"1 row with a time that occurred before: {keep} kept, first at 2020-01-05 00:00:00 (line 7)",
         )
 
 
