@@ -268,11 +268,7 @@ class DelimitedSheet(Sheet):
         is_open = is_unclosed(block[starts[found] : ends[found]], self.separator)
         raise DataError(
             f"{self.path}: line {lines[found]}: "
-            + (
-                "a quotation mark is never closed"
-                if is_open
-                else "quotation marks enclose a part of a field, not all of it"
-            ),
+            + ("a quotation mark is never closed" if is_open else "quotation marks enclose only a part of a field"),
             hint='put the whole field between them, and write one inside as ""',
         )
 
@@ -310,7 +306,7 @@ class DelimitedSheet(Sheet):
     def _careful(self, columns: Sequence[int]) -> NDArray[np.float64]:
         """Return (rows, columns) numbers, read from their texts."""
         texts = self._read({column: pl.String() for column in columns}).select(f"c{column}" for column in columns)
-        return self._read_numbers(texts, columns, self.separator)
+        return self._read_numbers(texts, columns)
 
 
 def empty_lines(count: int, first: int) -> str | None:

@@ -66,7 +66,7 @@ def parse_word(texts: pl.Series, word: str) -> tuple[Times, int | None]:
     if len(wrong):
         return np.empty(0, np.int64), int(wrong[0])
     if word in SPREADSHEETS:
-        # Four digits of a day tell minutes, and six tell seconds.
+        # Four digits of a day resolve minutes, and six seconds.
         digits = texts.str.extract(r"[.](\d+)$", 1).str.len_chars().max()
         unit = 60_000_000 if isinstance(digits, int) and digits < 6 else 1_000_000
         days = values.to_numpy()

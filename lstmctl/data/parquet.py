@@ -81,7 +81,7 @@ class ParquetSheet(Sheet):
         first = self._texts(texts, EVIDENCE)
         self._numbers = number_form((text for column in first for text in column), decimal)
         self._forms = {
-            number: column_form(column.head(SAMPLED).to_list(), separator="")
+            number: column_form(column.head(SAMPLED).to_list(), self.separator)
             for number, column in zip(texts, first, strict=True)
         }
 
@@ -125,7 +125,7 @@ class ParquetSheet(Sheet):
                 column = columns[place]
                 if column in self._forms:
                     texts = series.cast(pl.String).to_frame()
-                    values[:, place] = self._read_numbers(texts, [column], separator="")[:, 0]
+                    values[:, place] = self._read_numbers(texts, [column])[:, 0]
                 else:
                     values[:, place] = series.cast(pl.Float64).to_numpy()
         self._check_size(values, columns)

@@ -10,9 +10,10 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from lstmctl.data.locating import check_regular, locate
 from lstmctl.data.prepared_folder import NumberFiles, Prepared, other_data, prepared, progress_of, refuse_prepared
@@ -136,7 +137,7 @@ def _written(folder: Path, path: Path, wanted: Wanted, said: Said, tell: Callabl
                     first = rows, _found(rows, said)
                 largest = row_numbers(sheet, rows.columns, wanted, largest)
                 count += len(rows.times)
-                arrays = {TIMES: rows.times, LINES: rows.lines, SERIES: rows.series}
+                arrays: dict[str, NDArray[Any]] = {TIMES: rows.times, LINES: rows.lines, SERIES: rows.series}
                 arrays |= {f"{use}.bin": values for use, values in rows.values.items()}
                 files.put({name: arrays[name].astype(number_of(name), copy=False) for name in widths(rows.columns)})
             tell(int(upto * identity[0]) - int(share * identity[0]))

@@ -32,8 +32,8 @@ class Sheet(ABC):
     unnamed: set[int]
     """Numbers of the columns without a name of their own."""
     notes: list[str]
-    separator: str | None = None
-    """Of delimited text."""
+    separator: str = ""
+    """Of delimited text; empty for Parquet."""
     empty = first_empty = 0
     """The number of empty lines, and the first of them."""
     lines: NDArray[np.int64]
@@ -81,13 +81,13 @@ class Sheet(ABC):
         """Return SHA-256 and size in bytes of the file."""
         return {"sha256": self._sha256, "bytes": self._size}
 
-    def _read_numbers(self, texts: pl.DataFrame, columns: Sequence[int], separator: str) -> Numbers:
-        """Read numbers from the texts of some columns; `separator` is empty for Parquet."""
+    def _read_numbers(self, texts: pl.DataFrame, columns: Sequence[int]) -> Numbers:
+        """Read numbers from the texts of some columns."""
         values, wrong = read_numbers(texts, self._numbers, [self.form(column) for column in columns])
         if wrong is not None:
             row, column = wrong[0], columns[wrong[1]]
             text, name = str(texts[wrong]).strip(), self.names[column]
-            message, hint = misreading(text, self._numbers, self.form(column), name, self._hints, separator)
+            message, hint = misreading(text, self._numbers, self.form(column), name, self._hints, self.separator)
             raise DataError(f"{self.place(row)}, column `{name}`: {message}", hint=hint)
         return values
 

@@ -142,7 +142,7 @@ def read_block(sheet: Sheet, wanted: Wanted, form: Form | None = None) -> Rows:
             notes = {name: sheet.form(places[name]).note for name in names}
             sheet.notes += [f"`{name}` {note}" for name, note in notes.items() if note is not None]
     return Rows(
-        form=Form(columns, Writing(sheet.separator, sheet.known_decimal, dates)),
+        form=Form(columns, Writing(sheet.separator or None, sheet.known_decimal, dates)),
         ids=ids,
         series=series,
         times=times,

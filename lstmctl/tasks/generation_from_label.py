@@ -190,7 +190,7 @@ class GenerationFromLabel(Problem[Config, LabelledTable, ConditionalModel, Seque
         scores, _ = model(read, batch.target, model.initial_state(batch.lanes))
         return nats_of(scores, told)
 
-    # Figures.
+    # Scores.
 
     def progress(self, part: SequencePart) -> Iterator[SequenceBatch]:
         return part.first(MOST_PROGRESS).scored_batches()

@@ -138,7 +138,7 @@ class Transduction(Problem[Config, PairsCorpus, EncoderDecoder, PairBatch, Pairs
         scores = model(batch.input, batch.source_lengths, read) if encoded is None else model.decoded(encoded, read)
         return nats_of(scores, told)
 
-    # Figures.
+    # Scores.
 
     def progress(self, part: PairsPart) -> Iterator[PairBatch]:
         return part.first(MOST_PROGRESS).scored_batches()

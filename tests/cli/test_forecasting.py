@@ -154,7 +154,7 @@ def test_long_tables_hold_series_of_several_lengths(lstmctl: Command, series_con
         ("2020-01-01 14:30:00,1,2", "line 41: 2020-01-01 14:30:00 comes after 2020-01-02 14:00:00", "data.order"),
         ("2020-02-30 15:00:00,1,2", "line 41, column `date`: `2020-02-30 15:00:00` is not a valid date", "correct"),
         ("02.01.2020 15:00,1,2", "line 41, column `date`: `02.01.2020 15:00` does not fit %Y-%m-%d", "write all"),
-        ("2020-01-02T15:00:00Z,1,2", "line 41, column `date`: `2020-01-02T15:00:00Z` names a time zone", "convert"),
+        ("2020-01-02T15:00:00Z,1,2", "line 41, column `date`: `2020-01-02T15:00:00Z` has a time zone", "convert"),
     ],
 )  # fmt: skip
 def test_a_bad_row_is_told_with_its_line_and_column(
@@ -328,8 +328,8 @@ def test_a_part_that_is_not_there_is_told(lstmctl: Command, series_config: Path)
 
 
 REQUESTS = [
-    (["forecast", "--output", "x.xlsx"], "x.xlsx ends in no known way; name a file that ends in .csv or .parquet"),
-    (["backtest", "--output", "x.xlsx"], "x.xlsx ends in no known way; name a file that ends in .csv or .parquet"),
+    (["forecast", "--output", "x.xlsx"], "x.xlsx: unsupported file extension; use .csv or .parquet"),
+    (["backtest", "--output", "x.xlsx"], "x.xlsx: unsupported file extension; use .csv or .parquet"),
     (["forecast", "--plot", "x.gif"], "a figure is a .png or a .svg file, and x.gif is neither"),
     (["generate"], "waves-gru-001 has no joint distribution to draw from"),
     (

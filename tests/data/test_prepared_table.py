@@ -362,7 +362,7 @@ def changed(line: int, text: str, rows: int = 600) -> str:
             "UTC",
         ),
         (changed(500, '2020-01-21 19:00:00,"5,6'), "line 500: a quotation mark is never closed", ""),
-        (changed(500, '2020-01-21 19:00:00,"5"5,6'), "line 500: quotation marks enclose a part of a field", ""),
+        (changed(500, '2020-01-21 19:00:00,"5"5,6'), "line 500: quotation marks enclose only a part of a field", ""),
         (changed(500, "2020-01-21 19:00:00,5,\0"), "holds zero bytes, as binary files do", "UTF-8"),
         ("date,a,b\n", "has a header but no rows", ""),
         ("date,a,b\n\n,,\n", "has a header but no rows", ""),

@@ -186,7 +186,7 @@ def test_bad_tables_are_refused_with_place_and_remedy(content: str, message: str
         ({"step": "month ends"}, "line 2: 2020-01-01 00:00:00 cannot be one of the month ends", "data.step"),
         ({"split": (20, 10, 10)}, "data.split needs 40 but the data has only 30", None),
         ({"split": ("2021-01-01",)}, "a.csv: the validation part has 0 rows, but task.horizon 1 take", "data.split"),
-        ({"split": ("2020-01-20T00:00+01:00",)}, "names a time zone", "2020-01-20T00:00:00"),
+        ({"split": ("2020-01-20T00:00+01:00",)}, "has a time zone", "2020-01-20T00:00:00"),
         (
             {"lookback": 21},
             "a.csv: the training part has 21 rows, but task.lookback 21 and task.horizon 1 take 22",
