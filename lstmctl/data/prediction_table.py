@@ -1,4 +1,4 @@
-"""A run's predictions of sequences, as a table."""
+"""A run's predictions for sequences, as a table."""
 
 from __future__ import annotations
 
@@ -10,14 +10,10 @@ from lstmctl.results.output import Prediction
 
 
 def as_csv(predictions: Sequence[Prediction], *, texts: bool) -> str:
-    """One row a sequence, or where frames have labels one a frame.
+    """Return one row per sequence, or per frame if frames are labelled.
 
-    Columns: `text` or `sequence`; then `label` and `probability`; `labels` of a text's characters, joined where each
-    is one character and else with spaces between; `step` and `label` of frames; the names of the numbers; `output`.
-
-    Args:
-        predictions: all of one run.
-        texts: whether the sequences are texts.
+    Columns: `text` or `sequence`; then `label` and `probability`; `labels` of a text's characters, joined if each is
+    one character, else separated by spaces; `step` and `label` of frames; the names of the numbers; `output`.
     """
     written = io.StringIO()
     table, quoted = (
@@ -28,7 +24,7 @@ def as_csv(predictions: Sequence[Prediction], *, texts: bool) -> str:
     for prediction in predictions:
         for row in _rows(prediction, texts=texts):
             fields = [prediction.sequence, *row]
-            # Blanks at the ends of a field are seen, and kept by readers that trim, where it is quoted.
+            # Quotes make surrounding blanks visible, and keep them in readers that trim.
             blank = any(isinstance(field, str) and field != field.strip() for field in fields)
             (quoted if blank else table).writerow(fields)
     return written.getvalue()

@@ -1,12 +1,11 @@
-"""A table of any size, read one block of rows at a time, with the same result as reading it as a whole.
+"""A table of any size, read in blocks of rows: the same rows that reading all of it gives.
 
-The first block determines the use of columns and the date format, which must hold for all blocks.
+The first block determines the use of columns and the format of dates, which must hold for all.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 import polars as pl
@@ -19,50 +18,22 @@ from lstmctl.errors import DataError
 from lstmctl.shell import setting
 
 VALUE = 16
-"""Bytes of a table's block that a value is taken to be, where rows are what is counted."""
+"""Assumed bytes of a value, where blocks count rows."""
 
 
-@dataclass(frozen=True)
-class Block:
-    """Some rows of a table, and where in the file they end."""
-
-    sheet: Sheet
-    read: int
-    """Bytes of delimited text up to there, rows of Parquet."""
-    lines: int
-    share: float
-    """Of the file that is read then."""
-    separator: str | None = None
-    """Of delimited text."""
-    decimal: str | None = None
-    empty: int = 0
-    """Lines in it that hold nothing."""
-    first_empty: int = 0
-
-
-def table_blocks(path: Path, separator: str, decimal: str, size: int, read: int = 0, lines: int = 0) -> Iterator[Block]:
-    """The blocks of a table, in order.
-
-    Args:
-        path: a CSV, TSV or Parquet file.
-        separator: of delimited text, or auto.
-        decimal: of delimited text, and of numbers stored as texts in Parquet, or auto.
-        size: bytes of a block, about.
-        read: where to begin: where an earlier block ended.
-        lines: likewise.
+def table_blocks(path: Path, separator: str, decimal: str, size: int) -> Iterator[tuple[Sheet, float]]:
+    """Yield the blocks of a table, in order, of about `size` bytes each, with the share of the file up to their end.
 
     Raises:
-        DataError: the file is missing, of another kind, or no table; the message says where.
+        DataError: the file is missing, of another kind, or not a table; with the position.
     """
     try:
         if is_parquet(path):
-            for part, done in ParquetSheet.in_blocks(path, decimal, size // VALUE, read):
-                yield Block(part, done, done, done / part.all_rows, decimal=part.known_decimal)
+            yield from ParquetSheet.in_blocks(path, decimal, size // VALUE)
             return
         whole = path.stat().st_size
-        for sheet, done, counted in DelimitedSheet.in_blocks(path, separator, decimal, size, read, lines):
-            facts = (sheet.separator, sheet.known_decimal, sheet.empty, sheet.first_empty)
-            yield Block(sheet, done, counted, done / whole, *facts)
+        for sheet, done in DelimitedSheet.in_blocks(path, separator, decimal, size):
+            yield sheet, done / whole
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error.strerror}") from error
 
@@ -70,14 +41,8 @@ def table_blocks(path: Path, separator: str, decimal: str, size: int, read: int 
 def row_numbers(sheet: Sheet, columns: Columns, wanted: Wanted, before: Mapping[str, int] | None) -> dict[str, int]:
     """Return the last number in each column that is ignored because it numbers the rows.
 
-    A column of whole numbers with a name such as `id` names the series if a number occurs twice, and otherwise numbers
-    the rows. If the rows are read in blocks, the latter can only be verified if the numbers increase.
-
-    Args:
-        sheet: a block.
-        columns: those detected in the first block.
-        wanted: the config's settings of columns.
-        before: the result for the previous block; None for the first, which was examined as a whole.
+    A column of whole numbers with a name such as `id` is such a column if no number occurs twice. In a table that is
+    read in blocks, its numbers must rise from those of the block `before`; the first block was examined as a whole.
 
     Raises:
         DataError: the numbers do not increase; with the line.

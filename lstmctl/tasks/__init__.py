@@ -1,1 +1,1 @@
-"""The tasks: for each, its network, data order, loss and metrics. One file per task."""
+"""Sequence problems: network, training order, loss and metrics. One file per task."""

@@ -1,4 +1,4 @@
-"""The parts of text generation with a trained network: its alphabet and its predictor of the next symbol."""
+"""What a trained network generates text with: its vocabulary and its predictor."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from lstmctl.decoding import Predictor
 
 @dataclass(frozen=True)
 class Author:
-    """What a task provides for generation; see `Problem.author`."""
+    """See `Problem.author`."""
 
     encoding: TextEncoding
     predictor: Callable[[int], Predictor]
-    """Makes the predictor of the next symbol, for a number of texts in parallel."""
+    """Return the predictor for a number of parallel texts."""
     start: tuple[int, ...]
-    """Symbols that are read if there is no prompt."""
+    """Symbols to read if there is no prompt."""
     end: int | None
-    """Number of the symbol that ends a text without being part of it; None if texts have no end."""
+    """The number that ends a text without being a symbol of it; None if texts have no end of their own."""

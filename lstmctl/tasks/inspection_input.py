@@ -1,4 +1,4 @@
-"""The view of a task's recurrence for inspections."""
+"""What a task provides for the inspection of its recurrence."""
 
 from __future__ import annotations
 
@@ -14,35 +14,34 @@ from lstmctl.protocols import ModelState
 
 SYMBOLS_TRACKED = 12
 BEGINNING = ""
-"""Input of a step that reads nothing, before the first symbol of a text."""
+"""The symbol of a step that reads the beginning of a text."""
 
 
 @dataclass(frozen=True)
 class InspectionInput:
-    """A recurrence, and what runs through it: lanes side by side, each from a zero state."""
+    """A recurrence and its input: lanes in parallel, each from a zero state."""
 
     recurrence: Recurrence
     input: Tensor
-    """(time, batch, features), as it enters the first layer."""
+    """(time, batch, features), the input of the first layer."""
     symbols: tuple[str, ...]
-    """Input of each step of the first lane: a symbol, or the start of a segment."""
+    """What each step of the first lane reads: a symbol, or where a segment begins."""
     step: str
-    """Description of a step for an axis: `characters`."""
+    """Unit of a step for an axis, such as `characters`."""
     loss: Callable[[Tensor, ModelState], Tensor]
-    """From the recurrence's outputs at every step (time, batch, outputs) and the state after the last one to each
-    lane's loss at its last step, (batch,); differentiable."""
+    """From the recurrence's outputs at every step (time, batch, outputs) and its last state, to each lane's loss at its
+    last step, (batch,); differentiable."""
     properties: Callable[[], Mapping[str, Tensor]]
-    """By name, what a unit might track, (time, batch) each. They are counted only when they are asked for."""
+    """Compute what a unit might track, by name, (time, batch) each."""
     carried: bool
-    """True if the task carries state from one window to the next, so that a lane may be longer than the training
-    windows."""
+    """Whether the task carries state between windows, so that a lane may be longer than a training window."""
     told_at: int | None = None
-    """The step in the middle whose loss it is, where each step has an answer of what comes before it and after it: both
-    directions count from there. None where every cell counts from its own last step."""
+    """The step of the loss, if it is in the middle because each step is labelled from both directions, which both count
+    from it. None if every cell counts from its own last step."""
     notes: tuple[str, ...] = ()
-    """Sentences that explain what is shown."""
+    """Sentences that must accompany the results."""
     loss_notes: tuple[str, ...] = ()
-    """Sentences that explain the loss."""
+    """Sentences about the loss."""
 
     @property
     def reach(self) -> int:
@@ -52,24 +51,20 @@ class InspectionInput:
 
 
 def evenly_chosen(numbers: Tensor, length: int, *, steps: int, lanes: int) -> Tensor:
-    """So many of `numbers` (sequences,), at even distances: one a lane, and more where lanes of `length` steps would
-    not even come to `steps` together."""
+    """Choose from `numbers` (sequences,) at even distances: one per lane, or more if lanes of `length` steps have fewer
+    than `steps` in all."""
     count = min(len(numbers), max(lanes, steps // length))
     return numbers[torch.linspace(0, len(numbers) - 1, count, device=numbers.device).long()]
 
 
 def symbols_tracked(read: Tensor, encoding: TextEncoding) -> dict[str, Tensor]:
-    """Properties of separate texts that a unit may track: each of the frequent symbols. Labelled texts are seldom
-    prose.
-
-    Args:
-        read: (time, batch); a number outside the vocabulary stands for no symbol.
-    """
+    """Return indicators of the most frequent symbols of separate texts, which are seldom prose. In `read` (time,
+    batch), a number outside the vocabulary is no symbol."""
     counts = torch.bincount(read.flatten(), minlength=len(encoding))[: len(encoding)]
     frequent = counts.argsort(descending=True, stable=True)[:SYMBOLS_TRACKED].tolist()
     return {f"is {encoding.name(number)}": (read == number).float() for number in frequent}
 
 
 def position(read: Tensor) -> Tensor:
-    """The position of each step in its lane, (time, batch), for an input (time, batch, …)."""
+    """Return the position of each step in its lane, (time, batch), of an input (time, batch, …)."""
     return torch.arange(len(read), device=read.device).unsqueeze(1).expand(read.shape[:2]).float()

@@ -1,4 +1,4 @@
-"""The interface between a task and the rest of the program: its data, network, data order, metrics and baselines."""
+"""The interface of a task: its data, network, training order, metrics and baselines."""
 
 from __future__ import annotations
 
@@ -25,19 +25,15 @@ from lstmctl.results.output import Prediction
 from lstmctl.tasks.author import Author
 from lstmctl.tasks.inspection_input import InspectionInput
 
-NOTHING_TOLD = "this run does not predict labels, numbers, texts or next symbols of sequences"
-USED_BY = "use a forecaster with `lstmctl forecast`, and a run that generates text from labels with `lstmctl generate`"
+NOTHING_TOLD = "this run's task predicts nothing about a sequence: no label, number, text or next symbol"
+USED_BY = "use `lstmctl forecast` for a forecaster, and `lstmctl generate --label` for texts of a label"
 
 SETTING = re.compile(r"\b(?:data|task|model|training)\.\w+=")
 
 
 @contextmanager
 def settings_of_the_run() -> Iterator[None]:
-    """Read a file for a trained run, whose settings are fixed: a hint that names a setting then says what it takes.
-
-    Raises:
-        DataError: the error raised inside.
-    """
+    """Read a file for a trained run, whose settings are fixed: hints that name a setting also mention retraining."""
     try:
         yield
     except DataError as error:
@@ -46,13 +42,13 @@ def settings_of_the_run() -> Iterator[None]:
         raise
 
 
-def encoded(text: str, encoding: TextEncoding) -> Symbols:
-    """Encode a text from a user as numbers (symbols,) in newly allocated memory.
+def encoded(text: str, encoding: TextEncoding, *, may_be_empty: bool = False) -> Symbols:
+    """Encode a text that a user gives, (symbols,), as a copy.
 
     Raises:
-        UsageError: the text is empty, or contains a symbol that the encoding lacks.
+        UsageError: the text is empty, or holds a symbol that the encoding lacks.
     """
-    if not text:
+    if not (text or may_be_empty):
         raise UsageError("the text is empty; give at least one symbol")
     try:
         return encoding.encode(text).copy()
@@ -67,7 +63,7 @@ class Encoding(Protocol):
 
 
 class Corpus(Protocol):
-    """Checked data. Its module in `data` defines its further contents."""
+    """Data that was found and checked."""
 
     @property
     def encoding(self) -> Encoding: ...
@@ -78,7 +74,7 @@ class Corpus(Protocol):
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Names of the files for a run's own config, which work from any folder."""
+        """The files as a run's own config names them, valid from any folder."""
         ...
 
     @property
@@ -97,7 +93,7 @@ PartT = TypeVar("PartT")
 
 
 class ConfigOf(Protocol[TaskT, DataT]):
-    """A complete config whose `task` and `data` have these types, as a task requires."""
+    """A whole config whose `task` and `data` have these types."""
 
     @property
     def task(self) -> TaskT: ...
@@ -112,12 +108,14 @@ class ConfigOf(Protocol[TaskT, DataT]):
 
 
 class Problem(ABC, Generic[ConfigT, CorpusT, ModelT, BatchT, PartT]):
-    """A sequence problem from end to end: one class per task of the config, listed in `registry.TASKS`.
+    """A sequence problem from end to end: one class per task of the config, named in `registry.TASKS`.
 
-    It is built from a config and an encoding only. Training sees it as `protocols.Task`. Its type parameters are the
-    config it reads (`ConfigOf`), its corpus, its network, its batches, and one part of its data on a device, in a form
-    that only the task itself uses.
+    It is built from a config and an encoding alone. Training uses it through `protocols.Task`. Its types are those of
+    the config it reads (`ConfigOf`), its corpus, its network, its batches, and one part of its data on a device; only
+    the task itself looks inside a part.
     """
+
+    # Data.
 
     @staticmethod
     @abstractmethod
@@ -125,24 +123,20 @@ class Problem(ABC, Generic[ConfigT, CorpusT, ModelT, BatchT, PartT]):
         """Open the data that a config names.
 
         Raises:
-            DataError: the data is missing or unsuitable.
+            DataError: the data is missing or cannot be used.
         """
 
     @classmethod
     @abstractmethod
     def of(cls, settings: ConfigT, corpus: CorpusT) -> Self:
-        """Return the problem that a config poses on data that was just opened."""
+        """Return the problem that a config poses on a corpus."""
 
     @classmethod
     @abstractmethod
     def restored(
         cls, settings: ConfigT, encoding: Mapping[str, Any], calibration: Mapping[str, Any] | None = None
     ) -> Self:
-        """Rebuild the problem of a run, without its data.
-
-        Args:
-            settings, encoding: the run's.
-            calibration: the result of `calibrate` at the end of its training.
+        """Return the problem of a run, without its data; `calibration` is what `calibrate` returned after training.
 
         Raises:
             RunError: the encoding or the calibration is damaged.
@@ -150,61 +144,78 @@ class Problem(ABC, Generic[ConfigT, CorpusT, ModelT, BatchT, PartT]):
 
     @abstractmethod
     def read(self, files: Sequence[str]) -> CorpusT:
-        """Read other data, in this problem's encoding, with one part, `validation`.
+        """Open other data with this problem's encoding, as one part, `validation`.
 
         Raises:
-            DataError: the data is missing, or contains something that the encoding does not know.
+            DataError: the data is missing, or holds something that the encoding lacks.
         """
 
     @abstractmethod
     def difference(self, other: Self) -> str | None:
-        """Say why another problem's weights would have a different meaning here; None if they have the same."""
+        """Describe how another problem's weights would have another meaning here; None if they mean the same."""
 
     @abstractmethod
     def facts(self, corpus: CorpusT) -> dict[str, Any]:
-        """Return the facts about the data for `run.json`, besides its fingerprint and files; `parts` contains the
-        length of each."""
-
-    @abstractmethod
-    def model(self, settings: ModelSettings, cell: type[Cell], generator: torch.Generator) -> ModelT:
-        """Return a freshly initialised network.
-
-        Raises:
-            ConfigError: the cell rejects `model.options`.
-        """
+        """Return what `run.json` says about the data, beside its fingerprint and files; `parts` has their lengths."""
 
     @abstractmethod
     def part(self, corpus: CorpusT, name: str, device: torch.device) -> PartT:
         """Return one part of the data, on a device."""
 
-    @abstractmethod
     def require(self, part: PartT) -> None:
-        """Raises DataError if a part is too short to be scored."""
+        """Raise DataError if a part is too short to be scored."""
 
     def check(self, corpus: CorpusT) -> None:
-        """Raises DataError if a part other than the training part is too short to be scored."""
+        """Raise DataError if a part other than the training part is too short to be scored."""
         for name in set(corpus.parts) - {"training"}:
             self.require(self.part(corpus, name, torch.device("cpu")))
 
+    def mapped_files(self, corpus: CorpusT) -> list[MappedFile]:
+        """Return the files that a corpus is read from while it is used; none if it is in memory."""
+        return []
+
+    def caveats(self, corpus: CorpusT) -> tuple[str, ...]:
+        """Return what to know about the data before training, in sentences."""
+        return ()
+
+    def caveats_on(self, corpus: CorpusT, part: str, *, is_own: bool) -> tuple[str, ...]:
+        """Return what to know about a part before it is scored, in sentences; `is_own`: the corpus is the run's."""
+        return ()
+
+    # Training.
+
+    @abstractmethod
+    def model(self, settings: ModelSettings, cell: type[Cell], generator: torch.Generator) -> ModelT:
+        """Build an initialised network.
+
+        Raises:
+            ConfigError: the cell rejects `model.options`.
+        """
+
     def training_part(self, corpus: CorpusT, device: torch.device) -> Any:
-        """Return the data for `prepare` and `training_order`: the training part, unless a task trains on something
-        else."""
+        """Return the data for `prepare` and `training_order`: by default the training part."""
         return self.part(corpus, "training", device)
 
     def prepare(self, model: ModelT, training: Any, validation: PartT) -> None:
-        """Set the parts of a new network that are computed from the data instead of learned, before the first step."""
+        """Set, before the first step, what is computed from the data and not learned."""
 
     @abstractmethod
     def training_order(self, part: Any, training: TrainingSettings, seed: int) -> Batches:
         """Return the training batches, in order.
 
         Raises:
-            DataError: the part is too short for one step.
+            DataError: the training part is too short for one step.
         """
 
     @abstractmethod
     def progress(self, part: PartT) -> Iterable[BatchT]:
-        """Return the batches of an evaluation during training, which selects the best weights."""
+        """Return the batches of the validation part that are scored during training; they select the weights."""
+
+    def calibrate(self, model: ModelT, part: PartT) -> dict[str, Any] | None:
+        """Calibrate on the validation part after training; return what a run keeps of it, or None."""
+        return None
+
+    # Scores.
 
     @abstractmethod
     def evaluate(self, model: ModelT, part: PartT) -> Score:
@@ -214,60 +225,45 @@ class Problem(ABC, Generic[ConfigT, CorpusT, ModelT, BatchT, PartT]):
         """Return the number of targets that `evaluate` scores in a part, as its batches count them."""
         return len(part)
 
-    def calibrate(self, model: ModelT, part: PartT) -> dict[str, Any] | None:
-        """After training, calibrate the uncertainty of predictions on the validation part; return what a run keeps of
-        it, or None."""
-        return None
-
     def notes(self, corpus: CorpusT, part: str, *, chosen: bool) -> tuple[str, ...]:
-        """Return sentences that a reader needs to interpret the scores of a part; `chosen` says whether the validation
-        part selected the weights. `part` is empty for data other than the run's own."""
+        """Return what one must know to interpret a part's scores, in sentences.
+
+        Args:
+            part: empty for other data than the run's own.
+            chosen: whether the validation part selected the weights.
+        """
         return ()
 
     @abstractmethod
     def references(self, corpus: CorpusT, split: str) -> dict[str, Score]:
-        """Compute the metrics of simple baselines without a network on one part, by name."""
+        """Score simple baselines on one part, by name."""
 
-    def mapped_files(self, corpus: CorpusT) -> list[MappedFile]:
-        """Return the files that a corpus is read from while it is used; empty if it is in memory."""
-        return []
-
-    def caveats(self, corpus: CorpusT) -> tuple[str, ...]:
-        """Return warnings about the data before a network is trained on it, as sentences."""
-        return ()
-
-    def caveats_on(self, corpus: CorpusT, part: str, *, is_own: bool) -> tuple[str, ...]:
-        """Return warnings about a part before it is scored, as sentences; `is_own` says whether the run was trained on
-        the corpus."""
-        return ()
+    # Use.
 
     def author(self, model: ModelT, label: str | None, products: torch.dtype) -> Author | None:
-        """Return the parts of text generation with the network; None if the task generates no text.
+        """Return what generates text with the network; None if the task generates none.
 
         Args:
-            label: the label of the text, if the task needs one.
+            label: the label to generate a text for, if that is the task.
             products: the type of the products in a step.
 
         Raises:
-            UsageError: a label is missing, unknown or unexpected.
+            UsageError: a label is missing, unknown, or not expected.
         """
         return None
 
     def passage(self, text: str, label: str | None, device: torch.device) -> PartT | None:
-        """Return a text from a user as a part, for inspection; None if the task does not read text.
-
-        Args:
-            label: the label of the text, if the task needs one.
+        """Return a text that a user gives as a part, for inspection; None if the task reads no text.
 
         Raises:
-            UsageError: the text is empty or contains a symbol that the encoding lacks; or a label is missing, unknown
-                or unexpected.
+            UsageError: the text is empty or holds a symbol that the encoding lacks; or a label is missing, unknown, or
+                not expected.
         """
         return None
 
     @property
     def next_command(self) -> str:
-        """Return the command suggested after training, with `{run}` in place of the run."""
+        """A command to try after training; `{run}` stands for the run."""
         return "lstmctl predict {run} FILE"
 
     @property
@@ -276,7 +272,7 @@ class Problem(ABC, Generic[ConfigT, CorpusT, ModelT, BatchT, PartT]):
         return True
 
     def of_texts(self, texts: Sequence[str]) -> Any:
-        """Return texts from a user as a part, without known answers.
+        """Return texts that a user gives as an unlabelled part of a corpus.
 
         Raises:
             UsageError: the task does not read single texts, or one contains a symbol that the encoding lacks.
@@ -284,59 +280,59 @@ class Problem(ABC, Generic[ConfigT, CorpusT, ModelT, BatchT, PartT]):
         raise UsageError(NOTHING_TOLD, hint=USED_BY)
 
     def of_file(self, file: str) -> Any:
-        """Return the sequences of a file as a part, without known answers.
+        """Return a file as `of_texts` does.
 
         Raises:
-            DataError: the file is missing, or contains something that the encoding does not know.
+            DataError: the file is missing, or holds something that the encoding lacks.
         """
         corpus: Any = self.read([file])
         return corpus.part("validation")
 
     def predictions(self, model: ModelT, part: Any, device: torch.device) -> list[Prediction]:
-        """Predict each sequence of `of_texts` or `of_file`, in order.
+        """Return the network's prediction for each sequence of `of_texts` or `of_file`, in order.
 
         Raises:
-            UsageError: the task does not predict sequences.
+            UsageError: the task predicts nothing about sequences.
         """
         raise UsageError(NOTHING_TOLD, hint=USED_BY)
 
     def inspection_input(self, model: ModelT, part: PartT, *, steps: int, lanes: int) -> InspectionInput:
-        """Return the network's recurrence and its input for a part, for `lstmctl inspect`.
+        """Return the network's recurrence and its input when it reads a part, for `lstmctl inspect`.
 
-        The lanes begin at even distances over the part, the first at its start; each starts from a zero state, as in
-        the task. If the task's windows are shorter than `steps`, whole windows are returned, and more of them if
-        otherwise much of the data would not be read; a shorter part is returned as a whole. Everything before the
-        recurrence (embedding, normalisation, segments) is already in the input, and everything after it (the head) is
-        in the loss.
+        The lanes begin at even distances over the part; each starts from a zero state. A task whose windows are shorter
+        than `steps` returns whole windows, and more of them to read about as much. What comes before the recurrence
+        (embedding, normalisation, segments) is in the input; what comes after it (the head) is in the loss.
 
         Args:
-            steps: maximum number per lane.
-            lanes: number of lanes.
+            steps: of each lane, at most.
+            lanes: their number.
 
         Raises:
             DataError: the part is too short.
             UsageError: the task has no stepwise recurrence.
         """
-        raise UsageError("a run of this task cannot be inspected: it has no stepwise recurrence")
+        raise UsageError("a run of this task cannot be inspected: it has no recurrence that goes step by step")
 
-    # Methods of `protocols.Task`.
+    # The rest of `protocols.Task`.
 
     @property
     @abstractmethod
     def primary(self) -> Metric: ...
     @property
-    @abstractmethod
-    def unit(self) -> str: ...
-    @abstractmethod
-    def initial_state(self, model: ModelT, batch: BatchT) -> ModelState: ...
+    def unit(self) -> str:
+        return "sequences"
+
+    def initial_state(self, model: ModelT, batch: BatchT) -> ModelState:
+        return ()  # every sequence starts from zero
+
     @abstractmethod
     def loss(self, model: ModelT, batch: BatchT, state: ModelState) -> Loss: ...
     @abstractmethod
     def score(self, model: ModelT, batch: BatchT, state: ModelState) -> tuple[Totals, ModelState]: ...
     @abstractmethod
     def metrics(self, totals: Totals) -> dict[str, float]: ...
-    @abstractmethod
-    def sample(self, model: ModelT, generator: torch.Generator) -> str: ...
+    def sample(self, model: ModelT, generator: torch.Generator) -> str:
+        return ""
 
 
 AnyProblem = Problem[Any, Any, Any, Any, Any]

@@ -1,4 +1,4 @@
-"""Inputs and targets of teacher forcing, for texts that have a beginning and an end."""
+"""Inputs and targets of a network that predicts a text with a beginning and an end."""
 
 from __future__ import annotations
 
@@ -12,14 +12,8 @@ from lstmctl.data.sequences import UNLABELLED
 def teacher_forced(texts: Tensor, lengths: Tensor, mark: int) -> tuple[Tensor, Tensor]:
     """Shift texts by one step, so that each symbol is predicted from the true ones before it (Williams & Zipser 1989).
 
-    Args:
-        texts: (time, batch), padded behind the ends by any symbols.
-        lengths: (batch,).
-        mark: the number that represents the beginning in the input, and the end in the target.
-
-    Returns:
-        The input, `mark` followed by the text; and the target, the text followed by `mark`, then `UNLABELLED`. Both are
-        (time + 1, batch).
+    Return the inputs, `mark` and then the text; and the targets, the text, then `mark`, then `UNLABELLED`. Both are
+    (time + 1, batch).
     """
     edge = texts.new_full((1, texts.shape[1]), mark)
     time = torch.arange(len(texts) + 1, device=texts.device).unsqueeze(1)

@@ -336,7 +336,7 @@ def test_a_calibration_that_is_gone_or_no_number_is_told(run: Run) -> None:
     kept["offsets"][0][0][0] = None
     path.write_text(json.dumps(kept))
     error = refused(RunError, load_run(run.name).forecast)
-    assert str(error) == "calibration.json is damaged: it contains offsets that are not finite numbers"
+    assert str(error) == "calibration.json is damaged: its offsets are not finite numbers"
     path.unlink()
     error = refused(RunError, load_run(run.name).forecast)
     assert "calibration.json is missing" in str(error)

@@ -230,7 +230,7 @@ def test_series_are_cut_at_the_same_dates_and_an_older_run_keeps_its_parts(
     by_dates = train(series_config, QUICK)
     by_series = train(series_config, [*QUICK, "data.split_by=series"])
     assert by_dates.info["data"]["parts"] != by_series.info["data"]["parts"]
-    said = "validation rows lie in or after the test period of another series"
+    said = "validation rows are in or after the test period of another series"
     assert any(said in note for note in by_series.evaluate("test").notes)
     assert not any(said in note for note in by_dates.evaluate("test").notes)
     assert said in lstmctl("train", str(series_config), *QUICK, "data.split_by=series").err

@@ -267,7 +267,7 @@ def test_stdout_holds_what_was_asked_for_and_nothing_else(lstmctl: Command, runs
             ["train", "data.text=missing.txt"],
             3,
             ["`missing.txt` does not exist; looked in {configs}, {here}, {data}, {here}/cache"],
-            "put the file into one of these folders, or say where it is: data.text=PATH/missing.txt",
+            "put the file into one of these folders, or give its path: data.text=PATH/missing.txt",
         ),
         (["train", "--resume", "nosuch"], 4, ["no run `nosuch`, neither as a folder nor under runs"], RUNS_HINT),
         (["generate", "--top-k", "0"], 2, ["top-k must be 1 or more, not 0"], None),

@@ -226,7 +226,7 @@ def test_offsets_that_change_with_daylight_saving_are_named_and_converted() -> N
     assert prepared.table.zone == "Z"
     with pytest.raises(DataError, match=r"was prepared with data\.zone=UTC, but the config says \+01:00"):
         open_series("prepared", Layout(zone="+01:00"), None, lookback=2, horizon=1)
-    assert "names no time zone to convert from" in str(refused(numbered(HOURS), zone="UTC"))
+    assert "has no time zone to convert from" in str(refused(numbered(HOURS), zone="UTC"))
 
 
 def test_a_newer_table_is_converted_to_the_zone_of_the_run() -> None:

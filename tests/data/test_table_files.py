@@ -110,7 +110,7 @@ def test_other_lines_above_the_header_are_pointed_out() -> None:
 def test_comments_between_rows_are_named() -> None:
     error = refused(table() + "# end\n")
     assert "line 33: 1 field, but the header (line 1) has 2" in str(error)
-    assert error.hint == "comments are only allowed above the header; delete this line"
+    assert error.hint == "comments are allowed only above the header: delete this line"
 
 
 def test_a_header_of_several_lines_is_one_name() -> None:
