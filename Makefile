@@ -3,6 +3,7 @@
 # make test-fast   the unit tests, in under a minute
 # make lint, types  the style and the types alone
 # make cover       which lines the unit tests reach, as htmlcov/index.html
+# make docs        the documentation as a site, site/index.html; make docs-serve shows it while you edit
 # make bench       how fast everything is beside plain torch, and beside what docs/benchmarks.md says; leave the machine alone
 # A second call does no set-up work again: the stamps below are newer than what they depend on.
 
@@ -21,7 +22,7 @@ UNITS := tests/baselines tests/cells tests/config tests/data tests/inspection te
 	tests/test_shell.py tests/test_statistics.py tests/test_step_grammar.py tests/test_storage.py \
 	--ignore tests/data/test_prepared_table.py
 
-.PHONY: help train test test-fast bench lint types cover clean
+.PHONY: help train test test-fast bench lint types cover docs docs-serve clean
 
 help:
 	@sed -n 's/^# make /  make /p' Makefile
@@ -44,6 +45,12 @@ bench: .venv/.installed
 cover: .venv/.development
 	$(BIN)/python -m pytest -n 2 --dist worksteal --cov=lstmctl --cov-report=html --cov-report=term:skip-covered $(UNITS)
 
+docs: .venv/.docs
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+
+docs-serve: .venv/.docs
+	$(BIN)/mkdocs serve
+
 lint: .venv/.development
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -65,5 +72,9 @@ types: .venv/.development
 	$(INSTALL) -e '.[development]'
 	touch $@
 
+.venv/.docs: .venv/.installed
+	$(INSTALL) -e '.[docs]'
+	touch $@
+
 clean:
-	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv site .mypy_cache .pytest_cache .ruff_cache

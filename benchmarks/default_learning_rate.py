@@ -1,4 +1,4 @@
-"""What learning rate suits which cell on the bundled text, for the budget and sizes of the default comparison.
+"""Find the learning rate that suits each cell on the bundled text, at the budget and sizes of the default comparison.
 
 python benchmarks/default_learning_rate.py --cells rnn lstm --rates 4e-3 8e-3
 

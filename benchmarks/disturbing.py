@@ -1,4 +1,4 @@
-"""What the benchmarks of exact resumption share: a small run in a process of its own, and all that it leaves.
+"""Shared by the benchmarks of exact resume: a small run in a separate process, and all files that it leaves.
 
 Children are forked from a process that has imported torch but computed nothing, so that each starts within
 milliseconds.
@@ -21,7 +21,7 @@ from lstmctl.events import Event, Saved, Stepped
 
 Observer = Callable[[Event], None]
 
-# What training imports when it first needs it: once here, and not in every child.
+# Modules that training imports on first use: imported once here, not in every child.
 for module in ("torch._dynamo", "safetensors.torch", "matplotlib.figure"):
     importlib.import_module(module)
 
@@ -54,7 +54,7 @@ def settings(text: Path, cell: str, steps: int, **training: Any) -> dict[str, An
 
 
 class Child:
-    """A process that trains, and tells how far it is."""
+    """A process that trains and prints its progress."""
 
     def __init__(self, action: Callable[[Observer], object]) -> None:
         reading, writing = os.pipe()

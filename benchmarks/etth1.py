@@ -4,9 +4,9 @@ python benchmarks/etth1.py [--data ETTh1.csv] [--recipe network network-and-ridg
                            [--horizons 96 192 336 720] [--cells gru lstm rnn] [--seeds 3] [--threads 2] [KEY=VALUE …]
 python benchmarks/etth1.py --select [--data ETTh1.csv]
 
-Every run is `lstmctl train etth1` with the settings in CHOSEN, which were chosen by the validation error alone; the
-test error is that of all windows. `--select` trains the settings that were weighed, with a seed that is used nowhere
-else, and prints their validation errors. Runs go to a folder of their own below the current one.
+Every run is `lstmctl train etth1` with the settings in CHOSEN, which were selected by the validation error only; the
+test error covers all windows. `--select` trains the candidate settings, with a seed that is used nowhere else, and
+prints their validation errors. Runs are written to a separate folder below the current one.
 """
 
 from __future__ import annotations

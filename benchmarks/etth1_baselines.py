@@ -2,9 +2,9 @@
 
 python benchmarks/etth1_baselines.py [--data ETTh1.csv]
 
-For each horizon: how many windows there are, and the error of the last value, the last season, a straight line and a
-ridge regression whose lookback and penalty were chosen on the validation part. Published figures of the last value
-(Zeng et al. 2023) left out the last windows of the test part that did not fill a batch of 32; so both are shown.
+Prints for each horizon the number of windows, and the error of the last value, the last season, a straight line and a
+ridge regression whose lookback and penalty were selected on the validation part. Published results of the last value
+(Zeng et al. 2023) left out the last windows of the test part, which did not fill a batch of 32, so both are shown.
 """
 
 from __future__ import annotations

@@ -60,7 +60,7 @@ def main() -> int:
 
 
 def _resumed(config: dict[str, Any], cell: str, number: int, point: int) -> dict[str, object]:
-    """What a run leaves that a signal stopped once it had made `point` steps, and that then was resumed."""
+    """Return the files of a run that a signal stopped after `point` steps and that was then resumed."""
     run = disturbing.next_run(cell)
     child = disturbing.Child(disturbing.train(config))
     for kind, step in child.events():

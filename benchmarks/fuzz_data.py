@@ -1,9 +1,9 @@
 """Give odd tables and texts to every command that reads data, and count what is not answered as it should be.
 
-Each case is made from its seed and its name, and runs in a process of its own: `data show`, a training of two steps,
-and what a run of its kind can do with its own data and with the file. A command may do its work or refuse with an
-error of ours; an unexpected error, a warning of a library, a crash or more than a minute of a processor's time is a
-fault. Ends with 1 where there is one.
+Each case is derived from its seed and name, and runs in a separate process: `data show`, a training of two steps, and
+the commands that a run of its kind supports, on its own data and on the file. A command may succeed or refuse with one
+of our errors; an unexpected error, a library's warning, a crash or more than a minute of processor time is a fault. The
+exit status is 1 if there is any.
 
     python benchmarks/fuzz_data.py --tables 500 --texts 300
     python benchmarks/fuzz_data.py --only table-17 --keep
@@ -45,7 +45,7 @@ FAULTS = re.compile(r"Traceback|bug in lstmctl|\w+Warning: |panicked at", re.MUL
 
 @dataclass
 class Outcome:
-    """What became of one case."""
+    """The outcome of one case."""
 
     name: str
     seconds: float = 0.0
@@ -105,7 +105,7 @@ def report(outcomes: list[Outcome]) -> int:
 
 
 def attempts(names: Sequence[str], seed: int, root: Path, jobs: int) -> Iterator[Outcome]:
-    """Make each case in a process of its own and run its commands, some at once; yield them as they end."""
+    """Run the commands of each case in a separate process, several in parallel; yield the outcomes as they arrive."""
     running: dict[int, str] = {}
     waiting = list(reversed(names))
     while waiting or running:

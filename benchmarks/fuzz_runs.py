@@ -1,9 +1,9 @@
 """Odd configs, odd command lines and damaged run folders: every one must end with a result or with an error in words.
 
 Each case is a function of the seed and its number. It runs in a fork of this process, which has imported torch, in a
-folder of its own, with little memory; a training that goes on is interrupted. Counts as unexpected: "bug in lstmctl",
-a traceback, an exit code that is none of ours. Ends with 1 where there is any, where a case takes over 60 s, or where a
-line on stderr is longer than 500 characters.
+separate folder and with little memory; long trainings are interrupted. These count as unexpected: "bug in lstmctl", a
+traceback, an exit code that is not ours. The exit status is 1 if there is any, if a case takes over 60 s, or if a line
+on stderr is longer than 500 characters.
 
     python benchmarks/fuzz_runs.py
     python benchmarks/fuzz_runs.py --only config:137    # one case again, with what it prints
@@ -403,7 +403,7 @@ CASES = {"config": odd_config, "command": odd_command, "run": odd_run}
 
 
 def tried(kind: str, number: int, seed: int, template: Path, scratch: Path) -> tuple[list[str], str]:
-    """What is wrong with one case, and how to see it."""
+    """The problem of one case, and the command to reproduce it."""
     draw = random.Random(f"{seed} {kind} {number}")
     folder = scratch / f"{kind}-{number}"
     shutil.copytree(

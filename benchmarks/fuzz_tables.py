@@ -74,7 +74,7 @@ def make(draw: random.Random) -> Case:
 
 
 def series_case(name: str, draw: random.Random, *, is_calm: bool) -> Case:
-    """What is done with a table of series."""
+    """Commands for a table of series."""
     settings = ["c.yaml", "task.type=forecast", f"data.series={name}", "task.lookback=4", "task.horizon=2"]
     options = {
         "data.missing": ["interpolate", "forward-fill", "mask"],
@@ -110,7 +110,7 @@ def series_case(name: str, draw: random.Random, *, is_calm: bool) -> Case:
 
 
 def labelled_case(name: str, draw: random.Random, *, is_calm: bool) -> Case:
-    """What is done with a table of labelled rows."""
+    """Commands for a table of labelled rows."""
     others = ["generation-from-label"] if is_calm else ["regression", "tagging", "generation-from-label"]
     task = draw.choice(["classification", "classification", *others])
     settings = ["c.yaml", f"task.type={task}", f"data.table={name}"]

@@ -29,7 +29,7 @@ ENCODINGS = ["utf-8"] * 9 + ["utf-8-sig", "cp1252", "gb18030", "shift_jis", "utf
 
 @dataclass
 class Case:
-    """One case: what is typed after `data show` and `train`, and what is done then."""
+    """One case: the arguments of `data show` and `train`, and the commands that follow."""
 
     settings: list[str]
     uses: list[list[str]] = field(default_factory=list)

@@ -1,4 +1,4 @@
-"""What lstmctl does on one NVIDIA GPU, beside what is asked of it and beside what one writes with torch alone.
+"""Measure lstmctl on one NVIDIA GPU, against the requirements and against plain torch.
 
 python benchmarks/gpu.py [--rounds 5] [--only step graphs …] [--text tinyshakespeare.txt] [--device cpu]
 
@@ -55,7 +55,7 @@ RAGGED = ("intents", "frequency", "tags", "dates", "adding")
 
 @dataclass(frozen=True)
 class Size:
-    """How much of everything."""
+    """Sizes of all measurements."""
 
     hidden: int = 512
     batch: int = 32
@@ -65,7 +65,7 @@ class Size:
     learning: tuple[str, ...] = ()
     """Overrides of the preset."""
     compared: str = "2000 steps"
-    """What each run of the comparison trains for."""
+    """Budget of each run of the comparison."""
     jobs: tuple[int, ...] = (3, 9)
     seeds: int = 3
     texts: int = 1024
@@ -99,7 +99,7 @@ TRIAL_CHARACTERS = 5000
 
 @dataclass(frozen=True)
 class Bench:
-    """Where to measure, on what, and how often."""
+    """Device, data and number of repetitions."""
 
     device: torch.device
     text: Path
@@ -158,7 +158,7 @@ def main() -> None:
         f"{chosen.rounds} rounds{''.join(f', {key}={value}' for key, value in repeatable_by.items())}\n"
     )
     kinds = precisions(device)
-    print("| what | asked | median | spread | figures |\n| --- | --- | --- | --- | --- |")
+    print("| measured | required | median | spread | values |\n| --- | --- | --- | --- | --- |")
     with tempfile.TemporaryDirectory() as folder:
         os.environ["LSTMCTL_RUNS"] = str(Path(folder) / "runs")
         text = chosen.text.resolve()
@@ -205,14 +205,14 @@ def step(bench: Bench) -> list[Row]:
             seconds = bench.in_turns(loop(assembled.trainer, size.steps), repeated(plain, size.steps))
             over = [100 * (ratio - 1) for ratio in ratios(*seconds)]
             each = [size.steps * size.batch * size.window / min(times) for times in seconds]
-            details = f"at best {each[0]:,.0f} to {each[1]:,.0f} characters a second, {assembled.facts['kernel']}"
+            details = f"at best {each[0]:,.0f} to {each[1]:,.0f} characters per second, {assembled.facts['kernel']}"
             name = f"step over torch alone, {cell} {layers} x {size.hidden}, {precision}"
             rows.append(Row(name, "at most 5 %", over, details, "%"))
     return rows
 
 
 def synchronisation(bench: Bench) -> list[Row]:
-    """How often the host waits for the GPU in steps between two reports, and where.
+    """Count how often the host waits for the GPU in steps between two reports, and where.
 
     torch's own debug mode says so, which knows copies and questions for a number, but not what a library does inside.
     """
@@ -235,7 +235,7 @@ def synchronisation(bench: Bench) -> list[Row]:
 
 
 def waits(trainer: Trainer, steps: int) -> list[str]:
-    """The file and line of every time that the host waited for the device in so many steps, after those to warm up."""
+    """Return the file and line of every wait for the device in a number of steps, after warming up."""
 
     def should_stop() -> bool:  # is asked after each step, before whatever follows the last
         made = trainer.progress.step
@@ -253,7 +253,7 @@ def waits(trainer: Trainer, steps: int) -> list[str]:
 
 
 def graphs(bench: Bench) -> list[Row]:
-    """What a step of a small network would gain as one CUDA graph, over torch's plain step and over ours."""
+    """Measure the gain of running a small network's step as one CUDA graph, over torch's plain step and ours."""
     sizes = {"hidden": 128, "batch": 32, "window": 64}
     assembled = bench.assemble(bench.config("lstm", batch=32, window=64), "model.hidden=128")
     text, symbols = read_by(assembled)
@@ -285,7 +285,7 @@ def comparison(bench: Bench) -> list[Row]:
     rows = []
     for jobs in size.jobs:
         seconds, beside = compared(jobs)
-        same = "the same figures" if beside == values else "other figures"
+        same = "the same scores" if beside == values else "other scores"
         details = f"{alone:.1f} s to {seconds:.1f} s, {same}"
         rows.append(Row(f"{len(CELLS)} cells x {size.seeds} seeds, {jobs} at once", "", [alone / seconds], details))
     return rows
@@ -310,14 +310,15 @@ def precision(bench: Bench) -> list[Row]:
         nats = next(event.metrics["nats_per_character"] for event in events if isinstance(event, Evaluated))
         exact = losses if exact is None else exact
         apart = (losses - exact).abs()
-        details = f"training loss apart by {apart[0]:.1e} at first, {apart[-1]:.1e} at last, {apart.max():.1e} at most"
+        details = f"losses differ by {apart[0]:.1e} at first, {apart[-1]:.1e} at last, {apart.max():.1e} at most"
         rows.append(Row(f"after {len(losses)} steps, lstm, {name}", "", [nats], details, "nats"))
     return rows
 
 
 @contextmanager
 def multiplied(products: str | None) -> Iterator[None]:
-    """float32 is multiplied so inside this context, by cuBLAS and in cuDNN's recurrences; None leaves it as it is."""
+    """Precision of float32 products inside this context, in cuBLAS and in cuDNN's recurrences; None leaves it
+    unchanged."""
     backends = (torch.backends.cuda.matmul, torch.backends.cudnn.rnn)
     before = [backend.fp32_precision for backend in backends]
     try:
@@ -347,7 +348,7 @@ def generation(bench: Bench) -> list[Row]:
     rows = []
     for kind, seconds in zip(kinds, own, strict=True):
         speeds = [size.texts * size.length / min(times) for times in (seconds, theirs)]
-        details = f"at best {speeds[0]:,.0f} to {speeds[1]:,.0f} characters a second"
+        details = f"at best {speeds[0]:,.0f} to {speeds[1]:,.0f} characters per second"
         rows.append(
             Row(f"generation, 2 x {size.hidden}, {size.texts} texts, {kind}", "", ratios(theirs, seconds), details)
         )
@@ -355,11 +356,11 @@ def generation(bench: Bench) -> list[Row]:
 
 
 def resume(bench: Bench) -> list[Row]:
-    """Runs stopped by signals and resumed, against runs never stopped: `exact_resume.py`, in a process of its own.
+    """Compare runs stopped by signals and resumed with runs never stopped: `exact_resume.py`, in a separate process.
 
     Its children are forked, which no process may do that has used CUDA."""
     environment = {**os.environ, "PYTORCH_NVML_BASED_CUDA_CHECK": "1"}  # asks for GPUs without a use of CUDA
-    environment.pop("LSTMCTL_RUNS")  # it reads what lies in its own folder
+    environment.pop("LSTMCTL_RUNS")  # it reads files in its own folder
     size = bench.size
     command = [sys.executable, str(Path(__file__).with_name("exact_resume.py")), "--device", str(bench.device)]
     command += ["--dropout", "0", "0.4", "--points", str(size.points), "--steps", str(size.resumed)]

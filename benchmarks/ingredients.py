@@ -1,10 +1,10 @@
-"""What each ingredient of the preset `shakespeare-cpu` gives: the preset with one thing changed at a time.
+"""Measure the effect of each ingredient of the preset `shakespeare-cpu`: the preset with one change at a time.
 
 python benchmarks/ingredients.py TEXT [--only NAME ...] [--seeds 1] [--settings KEY=VALUE ...]
 
-Everything is trained on the first 80 % of the text and scored on the next 10 %: the last 10 %, on which the preset's
-own figure stands, are never seen. Every row sees as many characters. Seconds are those of one thread on the processor,
-so that rows may be run beside each other.
+Everything is trained on the first 80 % of the text and scored on the next 10 %: the last 10 %, on which the preset is
+reported, are never used. Every row reads the same number of characters. Seconds are of processor time in one thread, so
+rows may be measured in parallel.
 """
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
-"""How often a 95 % interval over few seeds holds the true mean, and how often a test finds a difference that is none.
+"""How often a 95 % interval over few seeds contains the true mean, and how often a test finds a difference that does
+not exist.
 
 Values of seeds are simulated: normal, skewed (lognormal, the logarithm with standard deviation 1), and heavy-tailed
 (Student's t with 3 degrees of freedom). For the tests, three arms have the same distribution. Welch's test sees
@@ -28,7 +29,7 @@ DISTRIBUTIONS: dict[str, tuple[Draw, float]] = {
     "skewed": (lambda generator, shape: generator.lognormal(size=shape), float(np.exp(0.5))),
     "heavy-tailed": (lambda generator, shape: generator.standard_t(3, size=shape), 0.0),
 }
-"""How values are drawn, and their true mean."""
+"""Distributions of values, and their true means."""
 SEEDS = (2, 3, 5, 10)
 LEVEL = 0.05
 
@@ -54,7 +55,7 @@ def main() -> None:
 
 
 def _outcomes(draw: Draw, mean: float, seeds: int, generator: np.random.Generator) -> list[bool]:
-    """The figures of one row for one comparison: what came true."""
+    """Outcomes of one comparison for one row."""
     arms = draw(generator, (3, seeds))
     shared = draw(generator, (seeds,))
     found = interval(arms[0].tolist())

@@ -1,5 +1,5 @@
-"""How often a forecaster's intervals cover what came, and how wide they are, by channel: its calibrated intervals, its
-adaptive ones over every origin, and those of the seasonal naive forecast.
+"""Coverage and width of a forecaster's intervals by channel: calibrated, adaptive over every origin, and those of the
+seasonal naive forecast.
 
 python benchmarks/interval_quality.py [--run RUN]
 

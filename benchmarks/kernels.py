@@ -1,5 +1,5 @@
-"""A window forward and backward: torch's own modules beside what the cells here run, in turns, in a process that keeps
-its memory as a training does.
+"""A forward and backward pass over a window: torch's own modules against our cells, in turns, in a process that keeps
+its memory as training does.
 
 python benchmarks/kernels.py [--hidden 512] [--batch 32] [--window 64] [--rounds 9]
 """

@@ -1,12 +1,12 @@
 """Kill a tiny training before every call that changes the disk, resume it, and see whether anything is missing.
 
-A small C library, loaded before all others, counts the calls that change files (open for writing, write, rename, link,
-unlink, truncate, fsync, mkdir, …) of a forked child, and kills the child before the N-th. Between two such calls the
-disk stays the same, so a kill before each of them covers every state in which a kill can leave it. After each kill the
-run is resumed, or trained anew where it had not begun; it must then equal, bit for bit, a run that nobody killed.
+A small C library, loaded before all others, counts the calls of a forked child that change files (open for writing,
+write, rename, link, unlink, truncate, fsync, mkdir, …), and kills the child before the N-th. Between two such calls the
+disk does not change, so a kill before each of them covers every state in which a kill can leave it. After each kill the
+run is resumed, or trained again if it had not begun; it must then equal, bit for bit, a run that was never killed.
 Counted are:
 
-- stale: weights for people, checkpoints, logs or metrics that differ from those of the undisturbed run
+- stale: exported weights, checkpoints, logs or metrics that differ from those of the undisturbed run
 - without report: no report.html that says `finished`
 - left over: temporary files, checkpoints that no pointer names, or a folder of a run that never began
 - refused: the run cannot be resumed
@@ -95,13 +95,11 @@ CALL(ssize_t, copy_file_range, (int from, off64_t *a, int to, off64_t *b, size_t
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--steps", type=int, default=6, help="of the training, with a save at every second one")
-    parser.add_argument("--every", type=int, default=1, help="kill before every so many calls only")
+    parser.add_argument("--every", type=int, default=1, help="kill only before every N-th call")
     parser.add_argument("--first", type=int, default=1, help="the first call to kill before")
     parser.add_argument("--resumed", action="store_true", help="kill the resumption of a stopped run instead")
     parser.add_argument("--jobs", type=int, default=1, help="kills at once")
-    parser.add_argument(
-        "--draw", action="store_true", help="draw the figures of the reports, which are blank otherwise"
-    )
+    parser.add_argument("--draw", action="store_true", help="draw the plots of the reports, which are otherwise blank")
     arguments = parser.parse_args()
     if LIBRARY not in os.environ:
         return with_library()
@@ -135,7 +133,7 @@ def main() -> int:
             rewind(stopped)
 
         def tried(number: int) -> list[str] | None:
-            """What is wrong after a kill before a call; None where there are fewer calls."""
+            """The problem after a kill before a call; None if there are fewer calls."""
             shutil.rmtree("runs", ignore_errors=True)
             if arguments.resumed:
                 shutil.copytree(stopped, run)
@@ -230,7 +228,7 @@ def rewind(run: Path) -> None:
 
 
 def faults(run: Path, expected: dict[str, Any]) -> list[str]:
-    """What is wrong with a run that was killed and resumed."""
+    """The problem of a run that was killed and resumed."""
     import disturbing
 
     report = run / "report.html"

@@ -83,7 +83,7 @@ def main() -> int:
 
 
 def _was_saving(run: Path) -> bool:
-    """Whether a kill left something half done: a temporary file, or a step that no pointer names."""
+    """Return True if a kill left something incomplete: a temporary file, or a step that no pointer names."""
     checkpoints = Checkpoints(run)
     named = {f"step-{step}" for step in checkpoints.pointers().values()}
     return any(run.rglob(".*.tmp-*")) or {path.name for path in checkpoints.folder.glob("step-*")} != named

@@ -3,26 +3,22 @@
     python benchmarks/large_table.py [--rows 10000000] [--folder /tmp] [--bound 500]
 
 The table is made in a temporary folder and removed again. Preparing runs in a process of its own whose data segment is
-bounded (RLIMIT_DATA, which counts all that it allocates, but not files that are mapped to be read); then once more,
-killed past its half and started again, which must give the same files. Then a forecaster is brought to its first step
-and past it, from the CSV and, within the same bound, from the prepared table. Last, windows and whole steps are taken
-in turn from the prepared table and from the same table in memory. `peak` is the largest resident set, with what is
-mapped of files; `own` is the largest without. torch has one thread.
+bounded (RLIMIT_DATA, which counts all that it allocates, but not files that are mapped to be read). Then a forecaster
+is brought to its first step and past it, from the CSV and, within the same bound, from the prepared table. Last,
+windows and whole steps are taken in turn from the prepared table and from the same table in memory. `peak` is the
+largest resident set, with what is mapped of files; `own` is the largest without. torch has one thread.
 """
 
 from __future__ import annotations
 
 import argparse
-import hashlib
 import os
 import platform
 import resource
-import signal
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
 
@@ -107,18 +103,18 @@ for name, count, work in (("windows", 200, lambda batch: None), ("steps", 25, le
         for source, order in pair if turn % 2 else pair[::-1]:
             rates[source].append(rate(order, turn * count, count, work))
     told = ", ".join(f"{source} {statistics.median(found):,.0f}" for source, found in rates.items())
-    print(f"  windows a second, {'gathered alone' if name == 'windows' else 'in steps'}: {told}", flush=True)
+    print(f"  windows per second, {'gathered only' if name == 'windows' else 'in steps'}: {told}", flush=True)
 """
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rows", type=int, default=10_000_000)
-    parser.add_argument("--folder", type=Path, default=None, help="where there is room for four times the table")
+    parser.add_argument("--folder", type=Path, default=None, help="where there is room for twice the table")
     parser.add_argument("--bound", type=int, default=500, help="of the memory, in MB")
     chosen = parser.parse_args()
     with tempfile.TemporaryDirectory(dir=chosen.folder) as folder:
-        table, prepared, again = (Path(folder) / name for name in ("large.csv", "large.prepared", "again.prepared"))
+        table, prepared = (Path(folder) / name for name in ("large.csv", "large.prepared"))
         write(table, chosen.rows)
         size = table.stat().st_size
         print(f"Python {platform.python_version()}, torch {version('torch')}, polars {version('polars')}")
@@ -127,11 +123,6 @@ def main() -> None:
         )
         seconds, spent, _ = measured(prepare(table, prepared), chosen.bound)
         print(f"  {seconds:.1f} s, {size / 1e6 / seconds:.0f} MB/s; {spent}")
-        half = chosen.rows * 8 * COLUMNS // 2
-        killed, _, _ = measured(prepare(table, again), chosen.bound, lambda: size_of(again / "targets.bin") > half)
-        rest, spent, told = measured(prepare(table, again), chosen.bound)
-        print(f"  killed after {killed:.1f} s, the rest in {rest:.1f} s; {spent}. {told[0]}")
-        print(f"  the same files: {contents(prepared) == contents(again)}")
         for path, bound in ((table, None), (prepared, chosen.bound)):
             seconds, _, told = measured([sys.executable, "-c", STEPS, str(path)], bound)
             print(f"{path.name}: {seconds:.1f} s in all; {' '.join(map(str.strip, told))}", flush=True)
@@ -156,14 +147,11 @@ def prepare(table: Path, folder: Path) -> list[str]:
 
 
 PLAIN = ["data.targets=null", "data.past=[]", "data.known=[]", "data.calendar=[]"]
-"""What the bundled config says of its own table's columns, taken back."""
+"""Settings that reset the bundled config's settings of columns."""
 
 
-def measured(
-    line: list[str], bound: int | None, enough: Callable[[], bool] = lambda: False
-) -> tuple[float, str, list[str]]:
-    """Seconds that a command took, how it used the processor and the memory, and what it said; killed once there is
-    enough."""
+def measured(line: list[str], bound: int | None) -> tuple[float, str, list[str]]:
+    """Seconds that a command took, how it used the processor and the memory, and what it said."""
 
     def limit() -> None:
         if bound is not None:
@@ -172,38 +160,15 @@ def measured(
     with tempfile.TemporaryFile("w+") as said:
         started = time.perf_counter()
         child = subprocess.Popen(line, preexec_fn=limit, stdout=said, stderr=said)
-        was_killed = False
-        while True:
-            # Not `child.wait`: this tells what the child alone has used.
-            process, status, used = os.wait4(child.pid, os.WNOHANG)
-            if process:
-                break
-            if not was_killed and enough():
-                child.send_signal(signal.SIGKILL)
-                was_killed = True
-            time.sleep(0.01)
+        _, status, used = os.wait4(child.pid, 0)  # not `child.wait`: this tells what the child alone has used
         seconds = time.perf_counter() - started
         child.returncode = os.waitstatus_to_exitcode(status)
         said.seek(0)
         told = said.read().splitlines()
-    if child.returncode != (-signal.SIGKILL if was_killed else 0):
+    if child.returncode:
         raise SystemExit("\n".join(told))
     spent = f"{used.ru_utime + used.ru_stime:.1f} s of a processor, peak {used.ru_maxrss / 1024:.0f} MiB"
     return seconds, spent, told
-
-
-def size_of(path: Path) -> int:
-    """Bytes of a file, 0 where there is none."""
-    return path.stat().st_size if path.exists() else 0
-
-
-def contents(folder: Path) -> dict[str, str]:
-    """The SHA-256 of each file of a folder."""
-    found = {}
-    for path in sorted(folder.iterdir()):
-        with path.open("rb") as file:
-            found[path.name] = hashlib.file_digest(file, "sha256").hexdigest()
-    return found
 
 
 def write(path: Path, rows: int) -> None:

@@ -4,24 +4,20 @@
 
 The text is made in a temporary folder and removed again: English-like sentences, one word in thirty with letters beyond
 ASCII. Preparing runs in a process of its own whose data segment is bounded (RLIMIT_DATA, which counts all that it
-allocates, but not files that are mapped); then once more, killed in the second reading and started again, which must
-give the same files. Last, windows and whole steps of a small network are taken in turn from the prepared file and from
-the same numbers in memory. `peak` is the largest resident set, with what is mapped of files.
+allocates, but not files that are mapped). Then windows and whole steps of a small network are taken in turn from the
+prepared file and from the same numbers in memory. `peak` is the largest resident set, with what is mapped of files.
 """
 
 from __future__ import annotations
 
 import argparse
-import hashlib
 import os
 import platform
 import resource
-import signal
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
 
@@ -74,37 +70,30 @@ for name, work in (("windows", lambda batch: None), ("steps", learn)):
         for source, order in pair if first % 50 else pair[::-1]:
             rates[source].append(rate(order, work))
     told = ", ".join(f"{source} {statistics.median(found):,.0f}" for source, found in rates.items())
-    print(f"characters a second, {name} alone: {told}" if name == "windows" else f"characters a second: {told}")
+    print(f"characters per second, {name} only: {told}" if name == "windows" else f"characters per second: {told}")
 """
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--gigabytes", type=float, default=2)
-    parser.add_argument("--folder", type=Path, default=None, help="where there is room for five times as much")
+    parser.add_argument("--folder", type=Path, default=None, help="where there is room for twice as much")
     parser.add_argument("--bound", type=int, default=500, help="of the memory of data prepare, in MB")
     chosen = parser.parse_args()
     with tempfile.TemporaryDirectory(dir=chosen.folder) as folder:
-        text, prepared, again = (Path(folder) / name for name in ("large.txt", "large.prepared", "again.prepared"))
+        text, prepared = (Path(folder) / name for name in ("large.txt", "large.prepared"))
         write(text, int(chosen.gigabytes * 1e9))
         size = text.stat().st_size
         print(f"Python {platform.python_version()}, torch {version('torch')}, numpy {version('numpy')}")
         print(f"{size / 1e9:.2f} GB of text, data prepare within {chosen.bound} MB:")
-        seconds, spent, _ = prepare(text, prepared, chosen.bound)
+        seconds, spent = prepare(text, prepared, chosen.bound)
         print(f"  {seconds:.1f} s, {size / 1e6 / seconds:.0f} MB/s; {spent}")
-        killed, _, _ = prepare(text, again, chosen.bound, lambda: far(again, size))
-        rest, spent, told = prepare(text, again, chosen.bound)
-        print(f"  killed after {killed:.1f} s, the rest in {rest:.1f} s; {spent}. {told[0]}")
-        print(f"  the same files: {contents(prepared) == contents(again)}")
         count = (prepared / "symbols.bin").stat().st_size - 1_000_000
         subprocess.run([sys.executable, "-c", FIRST_STEP, str(prepared), str(count)], check=True)
 
 
-def prepare(
-    text: Path, folder: Path, bound: int, enough: Callable[[], bool] = lambda: False
-) -> tuple[float, str, list[str]]:
-    """Seconds that `data prepare` took, how it used the processor and the memory, and what it said; killed once there
-    is enough."""
+def prepare(text: Path, folder: Path, bound: int) -> tuple[float, str]:
+    """Seconds that `data prepare` took, and how it used the processor and the memory."""
 
     def limit() -> None:
         resource.setrlimit(resource.RLIMIT_DATA, (bound * 10**6, bound * 10**6))
@@ -112,39 +101,14 @@ def prepare(
     line = [sys.executable, "-m", "lstmctl", "data", "prepare", f"data.text={text}", "--to", str(folder)]
     started = time.perf_counter()
     child = subprocess.Popen(line, preexec_fn=limit, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
-    was_killed = False
-    while True:
-        # Not `child.wait`: this tells what the child alone has used.
-        process, status, used = os.wait4(child.pid, os.WNOHANG)
-        if process:
-            break
-        if not was_killed and enough():
-            child.send_signal(signal.SIGKILL)
-            was_killed = True
-        time.sleep(0.01)
+    assert child.stderr is not None
+    told = child.stderr.read()
+    _, status, used = os.wait4(child.pid, 0)  # not `child.wait`: this tells what the child alone has used
     seconds = time.perf_counter() - started
     child.returncode = os.waitstatus_to_exitcode(status)
-    assert child.stderr is not None
-    told = child.stderr.read().splitlines()
-    if child.returncode != (-signal.SIGKILL if was_killed else 0):
-        raise SystemExit("\n".join(told))
-    spent = f"{used.ru_utime + used.ru_stime:.1f} s of a processor, peak {used.ru_maxrss / 1024:.0f} MiB"
-    return seconds, spent, told
-
-
-def far(folder: Path, size: int) -> bool:
-    """Whether half of the text is made into numbers."""
-    path = folder / "symbols.bin"
-    return path.exists() and path.stat().st_size > size // 2
-
-
-def contents(folder: Path) -> dict[str, str]:
-    """The SHA-256 of each file of a folder."""
-    found = {}
-    for path in sorted(folder.iterdir()):
-        with path.open("rb") as file:
-            found[path.name] = hashlib.file_digest(file, "sha256").hexdigest()
-    return found
+    if child.returncode:
+        raise SystemExit(told)
+    return seconds, f"{used.ru_utime + used.ru_stime:.1f} s of a processor, peak {used.ru_maxrss / 1024:.0f} MiB"
 
 
 def write(path: Path, size: int) -> None:

@@ -5,10 +5,10 @@ python benchmarks/long_memory.py [--problems adding temporal-order …] [--cells
                                  [KEY=VALUE …]
 
 Every run is `lstmctl train PROBLEM` with the bundled config of that name, but nothing is kept. The gated cells start
-with a memory in proportion to the length where the config names one. The validation part is scored every `--every`
-steps, and a run ends at the first score beyond the solved level, or with its budget. The figure at the end is that of
-the test part, with the weights as they then are. Seconds are of training alone; those on the processor, with scoring,
-do not grow when others use the machine too.
+with a memory in proportion to the length if the config sets one. The validation part is scored every `--every` steps,
+and a run ends at the first score beyond the solved level, or with its budget. The final metric is computed on the test
+part with the weights at that point. Seconds are of training only; processor seconds include scoring and do not grow
+when others use the machine.
 """
 
 from __future__ import annotations
@@ -47,14 +47,14 @@ PAPER = {
     ("reber", 1): 8_440,
 }
 """Training sequences until success of the LSTM of Hochreiter & Schmidhuber 1997 (tables 1, 4 and 7 to 9): means of 10
-to 30 trials, one sequence a step, each with a criterion, and small differences in the problem, of its own. That of
-first-symbol has noise of variance 0.2, and at 1,000 steps three first symbols; multiplication is that with at most 140
-of 2,000 sequences off by more than 0.04; reber is the best of five settings."""
+to 30 trials, one sequence per step, each with its own criterion and small differences in the problem. Their
+first-symbol has noise of variance 0.2, and at 1,000 steps three first symbols; multiplication requires at most 140 of
+2,000 sequences to be off by more than 0.04; reber is the best of five settings."""
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a run went."""
+    """Outcome of a run."""
 
     final: float
     solved: bool
@@ -78,7 +78,7 @@ def main() -> None:
     chosen = parser.parse_args()
     print(f"Python {platform.python_version()}, torch {version('torch')}, {chosen.threads} threads\n")
     print(
-        "| problem | length | cell | figure | chance | each seed, at the end | solved | sequences until solved | ",
+        "| problem | length | cell | metric | chance | each seed, at the end | solved | sequences until solved | ",
         end="",
     )
     print("seconds | on the processor | sequences, 1997 |")

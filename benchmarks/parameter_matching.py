@@ -1,9 +1,9 @@
-"""How near `--match parameters` comes to its target: 12 combinations of cell, layers, embedding and tying.
+"""Measure how closely `--match parameters` reaches its target: 12 combinations of cell, layers, embedding and tying.
 
     python benchmarks/parameter_matching.py
 
-Each row takes the parameters of an LSTM of 256 units with the row's layers, embedding and tying as the target (for the
-LSTM itself: one that no width of its own gives exactly), and prints the width that is chosen and its deviation.
+The target of each row is the number of parameters of an LSTM of 256 units with the row's layers, embedding and tying
+(for the LSTM itself: a number that no width gives exactly). Prints the chosen width and its deviation.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What runs trained on the bundled travellers recall, by distance, of a text of the kind that nobody has learnt from.
+"""Recall by distance of runs trained on the bundled travellers, on new text of the same kind.
 
 python benchmarks/recall_on_fresh_text.py RUN [RUN …] [--size 2000000] [--seed 1]
 

@@ -1,9 +1,9 @@
-"""What one and two processes train at on this machine, and what 8 and 64 GPUs would by calculation.
+"""Measure the training rate of one and two processes on this machine, and calculate that of 8 and 64 GPUs.
 
 python benchmarks/scaling.py
 python benchmarks/scaling.py --calculate
 
-The calculation is of the formulas and the figures of `docs/scaling.md`; nothing of it is measured.
+The calculation uses the formulas and numbers of `docs/scaling.md`; none of it is measured.
 """
 
 from __future__ import annotations
@@ -87,7 +87,7 @@ def train(units: int, lanes: int, processes: int, threads: int) -> dict[str, flo
 
 
 def torchrun(processes: int, words: list[str], threads: int) -> str:
-    """What so many processes print; one alone is started without torchrun."""
+    """Return the output of a number of processes; a single one is started without torchrun."""
     start = [sys.executable]
     if processes > 1:
         start += ["-m", "torch.distributed.run", f"--nproc-per-node={processes}"]
@@ -97,7 +97,8 @@ def torchrun(processes: int, words: list[str], threads: int) -> str:
 
 
 def time_all_reduce(numbers: int) -> None:
-    """In each of several processes: print, in the first, the median milliseconds of a sum of so many numbers."""
+    """In each of several processes: print, in the first, the median time in milliseconds of summing this many
+    numbers."""
     os.environ.setdefault("GLOO_SOCKET_IFNAME", "lo")
     dist.init_process_group("gloo")
     flat, seconds = torch.ones(numbers), []
@@ -112,13 +113,13 @@ def time_all_reduce(numbers: int) -> None:
 
 
 def calculate() -> None:
-    """Print how many times as many symbols a second 8 and 64 GPUs would read as one."""
+    """Print the calculated speed-up of 8 and 64 GPUs over one."""
     numbers = sum(4 * UNITS * (before + UNITS + 2) for before in (EMBEDDING, *(UNITS,) * (LAYERS - 1)))
     numbers += SYMBOLS * (EMBEDDING + UNITS + 1)
     print(
         f"LSTM {LAYERS} × {UNITS}, windows of {WINDOW}: {numbers:,} parameters, {4e-6 * numbers:.1f} MB of gradient\n"
     )
-    print("| GPUs | lanes a GPU | compute, ms | link | sum, ms | of the step | times one GPU of as many lanes |")
+    print("| GPUs | lanes per GPU | compute, ms | link | sum, ms | share of step | speed-up over one GPU |")
     print("| --- | --- | --- | --- | --- | --- | --- |")
     for gpus in (8, 64):
         for lanes in (64, 1024):
@@ -140,7 +141,8 @@ def calculate() -> None:
 
 
 def compute(lanes: float) -> float:
-    """Seconds of one training step of so many lanes on one GPU: forward once, backward twice as long."""
+    """Seconds of one training step of this many lanes on one GPU; the backward pass takes twice as long as the forward
+    pass."""
     one = max(SECONDS_A_STEP_IN_TIME, 2 * 8 * UNITS * UNITS * lanes / OPERATIONS)
     return 3 * LAYERS * WINDOW * one
 

@@ -1,12 +1,12 @@
-"""How fast lstmctl is beside what one writes with torch alone (`yardsticks.py`, in processes of their own), in turns in
-one run; and how that compares with the table that `docs/benchmarks.md` holds.
+"""Speed of lstmctl compared with plain torch (`yardsticks.py`, in separate processes), in turns in one run, and with
+the table in `docs/benchmarks.md`.
 
 python benchmarks/speed.py [--rounds 5] [--only training generation start learning] [--text tinyshakespeare.txt]
     [--seeds 3] [--settings KEY=VALUE ...]
 
-Every ratio is the yardstick's time over lstmctl's of the same round, so above 1 is faster than the yardstick; where a
-row has none, the figure is in seconds or a share. Quoted are medians, with the least and the most of all rounds.
-`learning` needs a text, by default the bundled one, makes one round a seed, and is of the preset with such settings.
+Every ratio is the yardstick's time over lstmctl's in the same round, so above 1 lstmctl is faster; rows without a ratio
+are in seconds or a share. Values are medians, with the minimum and maximum of all rounds. `learning` needs a text, by
+default the bundled one, makes one round per seed, and uses the preset with its settings.
 """
 
 from __future__ import annotations
@@ -95,7 +95,7 @@ def main() -> None:
         f"{_processor()}, {torch.get_num_threads()} threads, Python {platform.python_version()}, "
         f"torch {version('torch')}, {chosen.rounds} rounds\n"
     )
-    print("| what | asked | median | spread | figures |\n| --- | --- | --- | --- | --- |")
+    print("| measured | required | median | spread | values |\n| --- | --- | --- | --- | --- |")
     known, slower = documented(), []
     with tempfile.TemporaryDirectory() as folder:
         os.environ["LSTMCTL_RUNS"] = str(Path(folder) / "runs")
@@ -173,7 +173,7 @@ def matrix_peak(precision: str) -> float:
 
 
 def loop(trainer: Trainer, steps: int) -> Callable[[], None]:
-    """Makes so many steps as `lstmctl train` does; their events are taken as by a listener that does nothing."""
+    """Makes this many steps as `lstmctl train` does; a listener receives their events and does nothing."""
 
     def run() -> None:
         end = trainer.progress.step + steps
@@ -185,7 +185,7 @@ def loop(trainer: Trainer, steps: int) -> Callable[[], None]:
 
 @contextmanager
 def apart(*arguments: object) -> Iterator[Callable[[], None]]:
-    """A yardstick in a process of its own, where nothing is as lstmctl has set it; each call runs it once."""
+    """A yardstick in a separate process, unaffected by lstmctl's settings; each call runs it once."""
     command = [sys.executable, yardsticks.__file__, *map(str, arguments)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         given, answered = process.stdin, process.stdout
@@ -202,7 +202,7 @@ def apart(*arguments: object) -> Iterator[Callable[[], None]]:
 
 
 def repeated(step: Callable[[], None], steps: int) -> Callable[[], None]:
-    """Makes so many steps."""
+    """Makes this many steps."""
     return lambda: [step() for _ in range(steps)] and None
 
 
@@ -247,7 +247,7 @@ def generation(path: Path, rounds: int) -> list[Row]:
         speed = count * length / 4 / statistics.median(theirs)
         for precision, seconds in zip(precisions, own, strict=True):
             name = f"generation, 2 x {HIDDEN}, {texts}, {precision}"
-            details = f"{count * length / statistics.median(seconds):,.0f} to {speed:,.0f} characters a second"
+            details = f"{count * length / statistics.median(seconds):,.0f} to {speed:,.0f} characters per second"
             rows.append(Row(name, asked, [4 * ratio for ratio in ratios(theirs, seconds)], details))
         for precision in PRECISIONS.keys() - precisions:
             rows.append(
@@ -257,8 +257,8 @@ def generation(path: Path, rounds: int) -> list[Row]:
 
 
 def single_text(run: Run, rounds: int) -> list[Row]:
-    """What one text that is written costs a symbol: beside reading the weights once from memory, and late in a text
-    beside early in another."""
+    """The cost per symbol of generating one text: compared with reading the weights once from memory, and late in a
+    text compared with early in another."""
     assert isinstance(run.model, SequenceModel)
     size = sum(weight.numel() * weight.element_size() for weight in run.model.recurrence.parameters())
     memory = torch.ones(2**27)  # 512 MiB, which no cache holds
@@ -344,7 +344,7 @@ def learning(text: Path, seeds: int, settings: Sequence[str]) -> list[Row]:
 
 
 def _finished(command: list[str]) -> tuple[dict[str, Any], float]:
-    """What a command prints as JSON, and how long its process took."""
+    """Return the JSON that a command prints, and the duration of its process."""
     started = time.perf_counter()
     printed = subprocess.run(command, check=True, capture_output=True).stdout
     return json.loads(printed), time.perf_counter() - started
@@ -353,7 +353,7 @@ def _finished(command: list[str]) -> tuple[dict[str, Any], float]:
 def in_turns(contenders: Sequence[Callable[[], object]], rounds: int, turns: int = 1) -> list[list[float]]:
     """Seconds of each contender in each round, after one round that does not count.
 
-    In a round every contender has so many turns, one after the other's, whose seconds are added up.
+    In a round, every contender has this many turns, alternating with the others; their seconds are added up.
     """
     times: list[list[float]] = [[] for _ in contenders]
     for counted in [False] + [True] * rounds:

@@ -1,4 +1,4 @@
-"""How long a command takes that computes nothing, and which heavy packages it imported all the same.
+"""Measure the duration of commands that compute nothing, and list the heavy packages that they import.
 
 python benchmarks/start_up.py --count 20
 """

@@ -1,4 +1,4 @@
-"""How far the stepwise path and the fused kernels are apart, in values and gradients, for every cell.
+"""Measure the difference between the stepwise path and the fused kernels, in values and gradients, for every cell.
 
 Differences are the largest absolute one over all outputs, states or gradients, divided by the largest absolute value
 of the fused path.

@@ -1,10 +1,10 @@
-"""What a training costs when it shares the cores: with another training, and with a program that keeps one core busy.
+"""The cost of sharing the cores: with another training, and with a program that keeps one core busy.
 
 python benchmarks/two_at_once.py [--repeats 3]
 
-Each process trains the default model for a fixed budget with as many threads as there are cores. Two trainings at once
-are two commands, two runs of `compare --jobs 2`, or the two processes of one run under torchrun, whose rate is of both
-together. "unbounded" is how the threads of OpenMP wait if lstmctl does not bound it; see `lstmctl/openmp.py`.
+Each process trains the default model for a fixed budget with one thread per core. Two trainings at once are two
+commands, two runs of `compare --jobs 2`, or the two processes of one run under torchrun, whose rate counts both
+together. "unbounded" is how OpenMP's threads wait if lstmctl sets no limit; see `lstmctl/openmp.py`.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def main() -> None:
         f"Python {platform.python_version()}, torch {torch.__version__}, {os.cpu_count()} cores, characters per "
         f"second, medians of {repeats} with the least and the most\n"
     )
-    columns = ("threads wait", "alone", "each of two at once", "compare --jobs 2", "torchrun", "beside a busy program")
+    columns = ("threads wait", "alone", "each of two at once", "compare --jobs 2", "torchrun", "with a busy program")
     print(f"| {' | '.join(columns)} |\n|{' --- |' * len(columns)}")
     for name, settings in WAITING.items():
         cells = [

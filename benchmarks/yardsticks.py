@@ -1,15 +1,15 @@
-"""What one writes with torch alone, to be timed beside lstmctl in the same run: a loop that trains a recurrent language
-model, one that samples from it, and a small Transformer.
+"""Plain torch programs to compare with lstmctl in the same run: a loop that trains a recurrent language model, one that
+samples from it, and a small Transformer.
 
 The recurrent network is an embedding of 64 features, a stacked `torch.nn` module and a linear head; its loop carries
 the state from window to window, clips gradients at 1 and steps an AdamW. The Transformer has the sizes and the schedule
 of the best-known public recipe for a small text on a CPU.
 
-As a program it runs one of them in a process of its own, which nothing of lstmctl is part of:
+As a program, it runs one of them in a separate process without any part of lstmctl:
 
-python yardsticks.py steps CELL HIDDEN BATCH WINDOW COUNT TEXT    so many steps for every line of standard input
-python yardsticks.py sample CELL HIDDEN LAYERS COUNT LENGTH       so many texts for every line of standard input
-python yardsticks.py transformer TEXT                             once, with its figures as JSON
+python yardsticks.py steps CELL HIDDEN BATCH WINDOW COUNT TEXT    COUNT steps for every line of standard input
+python yardsticks.py sample CELL HIDDEN LAYERS COUNT LENGTH       COUNT texts for every line of standard input
+python yardsticks.py transformer TEXT                             once; prints its scores as JSON
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from torch.nn import functional
 
 EMBEDDING = 64
 SYMBOLS = 65
-"""Of the texts that are sampled, as many as tiny Shakespeare has."""
+"""Number of distinct symbols of sampled texts: the same as in tiny Shakespeare."""
 PAST = 64
 """Characters that the Transformer sees."""
 
@@ -103,7 +103,7 @@ def captured_steps(text: Tensor, symbols: int, *, hidden: int, batch: int, windo
             optimizer.zero_grad(set_to_none=True)
             step()
     torch.cuda.current_stream().wait_stream(aside)
-    optimizer.zero_grad(set_to_none=True)  # so that the graph makes gradients in memory of its own
+    optimizer.zero_grad(set_to_none=True)  # so that the graph allocates its own gradients
     graph = torch.cuda.CUDAGraph()
     with torch.cuda.graph(graph):
         step()
@@ -121,7 +121,7 @@ def captured_steps(text: Tensor, symbols: int, *, hidden: int, batch: int, windo
 
 
 def windows(text: Tensor, batch: int, window: int) -> Iterator[tuple[bool, Tensor, Tensor]]:
-    """Whether the text begins, what is read and what is to be told, (window, batch) each, again and again."""
+    """Whether the text begins, the input and the target, (window, batch) each, in an endless loop."""
     lanes = text[: len(text) // batch * batch].long().view(batch, -1).t().contiguous()
     while True:
         for start in range(0, len(lanes) - window, window):

@@ -1,4 +1,4 @@
-"""lstmctl: train, use, explain and honestly compare recurrent networks.
+"""lstmctl: train, use, explain and fairly compare recurrent networks.
 
 import lstmctl
 

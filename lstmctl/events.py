@@ -19,12 +19,12 @@ class Decided:
 
 @dataclass(frozen=True, slots=True)
 class Started:
-    """Training begins, or goes on after `step` steps."""
+    """Training begins, or continues after `step` steps."""
 
     step: int
     steps: int
     unit: str
-    """What a budget counts, in the plural: `characters`."""
+    """The unit of the budget, in the plural: `characters`."""
     units_per_step: int
 
 
@@ -55,7 +55,7 @@ class Evaluated:
 
 @dataclass(frozen=True, slots=True)
 class Sampled:
-    """What the model makes of an empty page by now."""
+    """A text that the model generates from an empty prompt at this step."""
 
     step: int
     text: str
@@ -63,13 +63,13 @@ class Sampled:
 
 @dataclass(frozen=True, slots=True)
 class SavePoint:
-    """All state is consistent here: whoever holds the trainer may take a snapshot before asking for the next event."""
+    """All state is consistent here: the trainer's owner may take a snapshot before requesting the next event."""
 
     step: int
     best: bool
-    """Whether the last evaluation was the best so far."""
+    """True if the last evaluation was the best so far."""
     final: bool
-    """Whether nothing follows."""
+    """True if no further step follows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +95,7 @@ class Concluding:
     doing: str
     """In words: `scoring the test part`."""
     share: float | None = None
-    """How much of that is done, 0 to 1; None where it is not known."""
+    """The share that is done, 0 to 1; None if unknown."""
 
 
 Event = Decided | Started | Stepped | Evaluated | Sampled | SavePoint | Saved | Finished | Concluding
@@ -103,19 +103,19 @@ Event = Decided | Started | Stepped | Evaluated | Sampled | SavePoint | Saved | 
 
 @dataclass(frozen=True, slots=True)
 class Planned:
-    """A comparison begins, or goes on."""
+    """A comparison begins or continues."""
 
     runs: tuple[str, ...]
     """Names of all runs, in order, those of tuning among them."""
     finished: tuple[str, ...]
     """Those that need nothing more, as they were finished before."""
     title: str = ""
-    """Which comparison of a sweep it is: `data.length=50 (1 of 4)`; empty for one by itself."""
+    """The comparison's place in a sweep: `data.length=50 (1 of 4)`; empty outside a sweep."""
 
 
 @dataclass(frozen=True, slots=True)
 class RunBegan:
-    """A run of a comparison was started, or taken up where it had stopped."""
+    """A run of a comparison was started or resumed."""
 
     run: str
 
@@ -137,7 +137,7 @@ class RunEnded:
     """`finished`, `diverged` or `interrupted`."""
     primary: str
     value: float | None
-    """The primary figure on the reported part."""
+    """The primary metric on the reported part."""
     seconds: float | None
 
 

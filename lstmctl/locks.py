@@ -18,7 +18,7 @@ HOLDER = "holder"
 MARKER = "lock.held"
 """Stands for the lock on a file system without locks."""
 NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP, errno.EINVAL}
-"""What file systems without locks answer: many of clusters and networks, and some of FUSE."""
+"""Errors of file systems without locks: many of clusters and networks, and some of FUSE."""
 PATIENCE, GLANCE = 0.5, 0.03
 """Seconds to keep trying: `is_locked` takes a free lock for a moment too, so a single refusal proves nothing."""
 POLL = 0.01
@@ -43,7 +43,7 @@ def locked(folder: Path, patience: float = PATIENCE) -> Iterator[None]:
             release = _acquired(folder, patience)
         except Timeout as error:
             hint = "wait for it, or stop it"
-            if (folder / MARKER).exists():  # of a process on another machine nobody here can say whether it runs
+            if (folder / MARKER).exists():  # if the process is on another machine, it is unknown whether it still runs
                 hint += f"; if it runs no more, remove {folder / MARKER}"
             raise RunError(f"{folder} is in use by {_holder(folder)}", hint=hint) from error
     try:
@@ -87,7 +87,7 @@ def is_locked(folder: Path) -> bool:
     """Return whether a process holds the folder now."""
     from filelock import Timeout
 
-    if (folder / LOCK).is_symlink() or not (folder / LOCK).is_file():  # of a lock that leads elsewhere nobody has hold
+    if (folder / LOCK).is_symlink() or not (folder / LOCK).is_file():  # a lock behind a link is held by no process
         return False
     try:
         _acquired(folder, GLANCE)()

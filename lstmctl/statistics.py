@@ -21,7 +21,7 @@ class Interval:
     """A mean and its confidence interval."""
 
     mean: float | None
-    """None if there are no values."""
+    """None without values."""
     low: float | None
     high: float | None
     """None for fewer than two values."""
@@ -36,7 +36,7 @@ class MeanDifference:
     high: float | None
     """Ends of the interval of the difference; None if the values do not determine it."""
     p: float | None
-    """Two-sided, unadjusted; None if there is no interval."""
+    """Two-sided, unadjusted; None without an interval."""
 
 
 def interval(values: Sequence[float], confidence: float = 0.95) -> Interval:

@@ -24,7 +24,7 @@ ANOTHER_FILE = "give a file on another disk"
 LARGEST_FILE = 2**29
 """Bytes of a log or of a file in JSON; the largest that were seen have a hundredth of it."""
 NO_SYNC = {errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP}
-"""What file systems answer that cannot sync: some of networks and of FUSE."""
+"""Errors of file systems that cannot sync: some of networks and of FUSE."""
 
 
 @contextmanager
@@ -32,11 +32,11 @@ def disk_errors(path: Path, size: int | None = None, *, remedy: str = MOVE_THE_R
     """Name the path, and the size where known, when the system refuses to write.
 
     Args:
-        path, size: what is written.
+        path, size: the file to write and its size in bytes.
         remedy: what to do where the disk is full or may only be read.
 
     Raises:
-        ResourceError: in place of any OSError inside.
+        ResourceError: replaces any OSError raised inside.
     """
     try:
         yield
@@ -159,7 +159,7 @@ def require_folder(path: Path) -> None:
 def _require(path: Path, is_wanted: Callable[[int], bool], wanted: str) -> None:
     try:
         mode = path.lstat().st_mode
-    except OSError:  # whoever writes there will name it
+    except OSError:  # a later write there will report it
         return
     if not is_wanted(mode):
         found = "a symbolic link, which may lead out of its folder" if stat.S_ISLNK(mode) else f"not a plain {wanted}"
@@ -215,7 +215,7 @@ def is_leftover(name: str) -> bool:
 
 
 def leftovers(folder: Path) -> list[Path]:
-    """What interrupted writes left behind in a folder."""
+    """Return the files that interrupted writes left in a folder."""
     return list(folder.glob(LEFTOVER))
 
 

@@ -32,7 +32,7 @@ def near(word: str, names: Iterable[str], *, most: int = 3, cutoff: float = 0.6,
     """Return `did you mean lstm or gru?` for the names most similar to `word`, whatever their case; "" if none is.
 
     Args:
-        word: what was written.
+        word: the misspelled word.
         names: what could have been meant.
         most: how many names are suggested at most.
         cutoff: the least similarity, 0 to 1; see `difflib.get_close_matches`.

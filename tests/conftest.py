@@ -1,4 +1,4 @@
-"""What every test may rely on: an empty folder of its own, data to learn from, runs trained once, the command."""
+"""Fixtures for every test: a new empty folder, data to train on, runs trained once, the command."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def pytest_configure() -> None:
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Skip tests marked with something that this machine lacks; leave figures blank where nobody looks at them."""
+    """Skip tests marked with a feature that this machine lacks; leave plots blank if no test looks at them."""
     for name, (there_is, reason) in NEEDS.items():
         if item.get_closest_marker(name) is not None and not there_is():
             pytest.skip(reason)
@@ -53,7 +53,7 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 @cache
 def _multiplies_bfloat16() -> bool:
-    """Whether the kernels are there, which only a trial can say."""
+    """Return True if the kernels exist, which only a trial can determine."""
     import torch
 
     from lstmctl.cells.packed import has_kernels
@@ -178,7 +178,7 @@ threads: 1
 
 
 def write_places(path: Path) -> Path:
-    """A table of made-up places with the country of each: three countries with endings of their own."""
+    """A table of invented places with the country of each: three countries, each with its own endings."""
     draw = random.Random(6)
     endings = {"france": ("ville", "ac"), "spain": ("illa", "ona"), "finland": ("nen", "kka")}
     lines = ["place,country"]
@@ -190,7 +190,7 @@ def write_places(path: Path) -> Path:
 
 
 def write_places_config(folder: Path) -> Path:
-    """A config that trains a generator of places within a second or two, on `places.csv` beside it."""
+    """A config that trains a generator of places within a second or two, on `places.csv` in the same folder."""
     write_places(folder / "places.csv")
     path = folder / "places.yaml"
     path.write_text(PLACES_CONFIG, encoding="utf-8")
@@ -227,7 +227,7 @@ def write_waves(path: Path, rows: int = 400) -> Path:
 
 
 def write_series_config(folder: Path) -> Path:
-    """A config that trains a forecaster within a second or two, on `small.csv` beside it."""
+    """A config that trains a forecaster within a second or two, on `small.csv` in the same folder."""
     write_waves(folder / "small.csv")
     path = folder / "waves.yaml"
     path.write_text(SERIES_CONFIG, encoding="utf-8")
@@ -243,8 +243,8 @@ def series_config(tmp_path: Path) -> Path:
 class Trained:
     """`trained(NAME, *overrides)`: a run of a config, trained when it is first asked for, as a copy for each test.
 
-    The copy lies where runs do and is the newest there. The data it was trained on lie in a folder that all tests
-    share: a test that changes them, or looks for them beside the config, trains a run of its own.
+    The copy is in the runs folder and is the newest there. Its training data is in a folder shared by all tests: a test
+    that changes the data, or expects it next to the config, trains its own run.
     """
 
     def __init__(self, folder: Path, text: str) -> None:
@@ -277,7 +277,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory, text: str) -> Trained:
 
 
 class Result(NamedTuple):
-    """What a command ended with and said."""
+    """Exit code and output of a command."""
 
     code: int
     out: str

@@ -43,7 +43,7 @@ ADDRESS = "LSTMCTL_TEST_PROCESSES"
 """The environment variable with the server's socket, for processes that start processes."""
 STREAMS = ("stdin", "stdout", "stderr")
 UNDRAWN = "LSTMCTL_TEST_UNDRAWN"
-"""The environment variable that leaves figures blank, here and in forked processes."""
+"""The environment variable that leaves plots blank, here and in forked processes."""
 
 
 class Process:
@@ -266,7 +266,7 @@ def start_runs_of_comparisons() -> None:
 
 
 def leave_figures_blank() -> None:
-    """From now on matplotlib draws no figure while `UNDRAWN` is set.
+    """From now on matplotlib draws nothing while `UNDRAWN` is set.
 
     All of our code still runs. Layout and drawing by matplotlib take most of the time of a short training.
     """
@@ -284,7 +284,7 @@ def leave_figures_blank() -> None:
 
 @contextmanager
 def drawn() -> Iterator[None]:
-    """Draw figures meanwhile, for a fixture that several tests share."""
+    """Draw plots meanwhile, for a fixture that several tests share."""
     before = os.environ.pop(UNDRAWN, None)
     try:
         yield

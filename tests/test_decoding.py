@@ -29,7 +29,7 @@ def seeded(seed: int = 1) -> torch.Generator:
 
 
 def counts_of(probabilities: list[float], sampling: Sampling, seed: int = 1) -> list[int]:
-    """How often each symbol is drawn in 20,000 lanes of the same scores."""
+    """Frequency of each symbol in 20,000 lanes with the same scores."""
     logits = torch.tensor(probabilities).log().repeat(DRAWS, 1)
     drawn = choose(logits, sampling, torch.empty(0, DRAWS, dtype=torch.long), seeded(seed))
     return torch.bincount(drawn, minlength=len(probabilities)).tolist()
@@ -194,7 +194,7 @@ def reference(task: LanguageModel, model: SequenceModel, symbols: Tensor, prompt
 @torch.no_grad()
 def test_writing_goes_on_exactly_from_its_prompt(cell: str, shape: str, prompt: str) -> None:
     task, model = made(cell, shape)
-    sampling = Sampling(0.7, top_k=3)  # what is reported is the model's own probability all the same
+    sampling = Sampling(0.7, top_k=3)  # the model's own probability is reported in any case
     text = written(task, model, prompt, sampling=sampling).finish()[0]
     symbols = torch.from_numpy(task.encoding.encode(prompt + text.text)).long()
     expected = reference(task, model, symbols, len(prompt)).gather(1, symbols[len(prompt) :].unsqueeze(1)).squeeze(1)

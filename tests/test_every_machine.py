@@ -1,4 +1,4 @@
-"""What must work where a system lacks what Linux has, or where the console lacks characters."""
+"""The program works without features that only Linux has, and on consoles that lack characters."""
 
 from __future__ import annotations
 

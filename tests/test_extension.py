@@ -1,4 +1,4 @@
-"""What it takes to add a metric, a cell, a baseline, a task and a renderer: an object each, and a line in a table.
+"""Adding a metric, a cell, a baseline, a task and a renderer takes one object each, and a line in a table.
 
 The test does what a contributor would do, in a copy of the package, and looks for what was added wherever results are
 shown. `ADDED` is the whole change.
@@ -103,7 +103,7 @@ OVERRIDES = [
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An empty folder beside a copy of the package in which everything is added."""
+    """An empty folder next to a copy of the package in which everything is added."""
     root = tmp_path_factory.mktemp("extension")
     package = root / "source" / "lstmctl"
     ignored = shutil.ignore_patterns("__pycache__", "_bundled")

@@ -237,7 +237,7 @@ def test_without_any_score_offsets_are_infinite_until_there_is_one() -> None:
 def slowly(
     scores: Floats, origins: list[int], calibration: Floats, levels: tuple[float, ...], rate: float, memory: int
 ) -> Floats:
-    """What `run_adaptive` is to give, one step, channel and level at a time, without its bounds on alpha."""
+    """The expected result of `run_adaptive`, one step, channel and level at a time, without its bounds on alpha."""
     given = np.empty((*scores.shape[:3], len(levels)))
     for step, channel, place in np.ndindex(*given.shape[1:]):
         own = place if scores.shape[3] > 1 else 0
@@ -297,7 +297,7 @@ def test_no_offset_knows_a_score_before_its_time(distance: int) -> None:
 
 @pytest.mark.parametrize("step", range(4))
 def test_the_score_of_the_row_before_counts(step: int) -> None:
-    """Step k of the origin k + 1 rows ago: whether it was a hit or a miss decides what is given now, not before."""
+    """Step k of the origin k + 1 rows ago: its outcome affects the current interval, not earlier ones."""
     generator = np.random.default_rng(5)
     scores, calibration = generator.random((40, 4, 1)), generator.random((20, 4, 1))
     given = []
@@ -316,8 +316,9 @@ def test_origins_ascend_and_are_as_many_as_scores() -> None:
 
 
 def test_coverage_holds_where_noise_doubles() -> None:
-    """What split conformal promises of the first half does not hold in the second: 1.64 / 2 standard deviations hold
-    59 % of a normal distribution, not 90 %. Adaptive intervals get back to it, at every step by itself.
+    """The guarantee of split conformal prediction on the first half does not hold in the second: 1.64 / 2 standard
+    deviations contain 59 % of a normal distribution, not 90 %. Adaptive intervals return to it, separately at every
+    step.
     """
     generator = np.random.default_rng(6)
     noise = np.abs(generator.normal(size=(6_500, 3, 2)))

@@ -1,4 +1,4 @@
-"""How the threads of OpenMP wait."""
+"""Waiting of OpenMP's threads."""
 
 from __future__ import annotations
 

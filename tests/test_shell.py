@@ -1,4 +1,4 @@
-"""Commands that are printed can be typed as they are."""
+"""Printed commands can be typed unchanged."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from lstmctl.results.comparison import Difference
 from lstmctl.statistics import Interval, MeanDifference, compare_all, difference, holm, interval
 
-# Few different numbers, so that ties and values without any spread come up, beside any other.
+# Few different numbers, so that ties and values without any spread occur.
 values = st.sampled_from([0.0, 0.1, 0.3, 1.7]) | st.floats(-1e100, 1e100)
 some = st.lists(values | st.none(), max_size=6)
 p_values = st.lists(st.floats(0, 1) | st.none(), max_size=8)

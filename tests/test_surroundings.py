@@ -1,4 +1,4 @@
-"""Odd surroundings: what the system refuses, or the environment sets, ends in words and never as a fault of ours."""
+"""Odd environments: refusals of the system and odd settings end in clear errors, never as a bug of ours."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def permissions_count() -> Iterator[None]:
         assert library.capset(header, before) == 0
 
 
-# What may not be read, or is not there.
+# A path that is unreadable or missing.
 
 
 @pytest.mark.fork
@@ -92,7 +92,7 @@ def test_without_a_home_there_is_no_cache_and_all_else_works(monkeypatch: pytest
     code, _, err = lstmctl("data", "download", "ETTh1")
     assert (code, err) == (
         6,
-        "error: there is no home folder to keep downloads in\nhint: name one: LSTMCTL_CACHE=FOLDER\n",
+        "error: no home folder for downloads\nhint: set one: LSTMCTL_CACHE=FOLDER\n",
     )
 
 

@@ -1,4 +1,4 @@
-"""The Python interface: what the command line calls, and notebooks may."""
+"""The Python interface, used by the command line and in notebooks."""
 
 from lstmctl.api.resuming import resume
 from lstmctl.api.run import Run, load_run

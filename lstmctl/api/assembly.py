@@ -17,26 +17,26 @@ from lstmctl.seeds import stream
 from lstmctl.tasks.problem import AnyProblem, Corpus, Problem
 
 PRECISIONS = {"float32": torch.float32, "bfloat16": torch.float32, "float64": torch.float64}
-"""The type of the weights: bfloat16 computes in it, but keeps float32 weights."""
+"""Type of the weights: with bfloat16, only the computation uses it, and the weights stay float32."""
 
 
 def problem_class(settings: Settings) -> type[AnyProblem]:
-    """The class of `task.type`."""
+    """Return the class of `task.type`."""
     return registry.resolve(settings.task.type, registry.TASKS, Problem)  # type: ignore[type-abstract]
 
 
 def open_data(settings: Settings, config_folder: Path | None) -> Corpus:
-    """The data that a config names, found and checked.
+    """Open and check the data that a config names.
 
     Raises:
-        DataError: it is not there, or cannot be used as it is.
+        DataError: the data is missing or unsuitable.
     """
     corpus: Corpus = problem_class(settings).open(settings, config_folder)
     return corpus
 
 
 class OpenedData:
-    """Opens the data of configs from one folder, each data set once, however many configs name it."""
+    """Opens the data of configs in one folder, each data set once, even if several configs name it."""
 
     def __init__(self, config_folder: Path | None) -> None:
         self._config_folder = config_folder
@@ -46,7 +46,7 @@ class OpenedData:
         """Return the data that a config names.
 
         Raises:
-            DataError: it is not there, or cannot be used as it is.
+            DataError: the data is missing or unsuitable.
         """
         key = _data_key(settings)
         if key not in self._opened:
@@ -56,14 +56,14 @@ class OpenedData:
 
 
 def _data_key(settings: Settings) -> str:
-    """Two configs with the same key open the same data: it depends on their `task` and `data` alone."""
+    """Two configs with the same key open the same data, which depends only on their `task` and `data`."""
     return settings.model_dump_json(include={"task", "data"})
 
 
 def portable(settings: Settings, corpus: Corpus) -> Settings:
-    """`settings` that name their data so that it is found from any folder."""
+    """Return `settings` whose data is found from any folder."""
     source = settings.data.source
-    if not isinstance(getattr(settings.data, source), tuple):  # not files, but drawn by the program
+    if not isinstance(getattr(settings.data, source), tuple):  # not files, but generated
         return settings
     values = settings.model_dump(mode="json")
     values["data"][source] = list(corpus.names)
@@ -71,14 +71,14 @@ def portable(settings: Settings, corpus: Corpus) -> Settings:
 
 
 def build_task(settings: Settings, corpus: Corpus) -> AnyProblem:
-    """The problem that a config poses on its data."""
+    """Return the problem that a config poses on its data."""
     return problem_class(settings).of(settings, corpus)
 
 
 def restore_task(
     settings: Settings, encoding: Mapping[str, Any], calibration: Mapping[str, Any] | None = None
 ) -> AnyProblem:
-    """The problem of a run, without its data.
+    """Rebuild the problem of a run, without its data.
 
     Raises:
         RunError: the encoding or the calibration is damaged.
@@ -90,24 +90,24 @@ def restore_task(
 
 
 def find_cell(settings: Settings, config_folder: Path | None) -> type[Cell]:
-    """The class of `model.cell`; a user's own is imported, from beside the config or the current folder.
+    """Return the class of `model.cell`; a user's own is imported from the config's folder or the current folder.
 
     Raises:
-        ConfigError: it cannot be imported or is no cell.
+        ConfigError: the class cannot be imported or is not a cell.
     """
     folders = [folder for folder in (config_folder, Path.cwd()) if folder is not None]
     try:
-        # A class of a user's module carries the type its author gave it; `resolve` has checked that it is a Cell.
+        # A class from a user's module has the type its author declared; `resolve` has checked that it is a Cell.
         return registry.resolve(settings.model.cell, registry.CELLS, Cell, folders)
     except ConfigError as error:
         raise ConfigError([f"model.cell — {problem}" for problem in error.problems], hint=error.hint) from error
 
 
 def build_model(settings: Settings, task: AnyProblem, cell: type[Cell], precision: str) -> nn.Module:
-    """A freshly initialised network on the CPU, drawn from the seed's own stream in float32 whatever the precision.
+    """Build a freshly initialised network on the CPU, drawn from a stream derived from the seed, always in float32.
 
     Raises:
-        ConfigError: the cell refuses `model.options`.
+        ConfigError: the cell rejects `model.options`.
     """
     generator = torch.Generator().manual_seed(stream(settings.seed, "initialisation"))
     model: nn.Module = task.model(settings.model, cell, generator)

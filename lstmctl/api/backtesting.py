@@ -1,4 +1,4 @@
-"""Backtests: forecasts from rolling origins, with one network for all of them or one trained anew for each."""
+"""Backtests: forecasts from rolling origins, with a single network or a new one per origin."""
 
 from __future__ import annotations
 
@@ -29,7 +29,8 @@ from lstmctl.tasks.series_windows import SeriesBatch, SeriesPart, windows_first
 from lstmctl.training.trainer import load_weights
 
 FEWEST = 20
-"""Calibration windows of a series below which those of all series start its adaptive intervals."""
+"""Minimum number of calibration windows per series; with fewer, those of all series initialise its adaptive
+intervals."""
 
 
 @dataclass
@@ -39,7 +40,7 @@ class _Fold:
     task: Forecast
     corpus: SeriesCorpus
     batch: SeriesBatch
-    """Without its inputs."""
+    """Without inputs."""
     origins: NDArray[np.int64]
     point: Tensor
     """(horizon, batch, channels), scaled."""
@@ -48,11 +49,11 @@ class _Fold:
     calibrated: Floats | None
     """(batch, horizon, channels, levels, 2)."""
     scores: Floats
-    """Of the rows that calibrated this network, (windows, horizon, channels, levels)."""
+    """On the rows that calibrated this network, (windows, horizon, channels, levels)."""
     scored_series: NDArray[np.int64]
-    """(windows,), the series of each."""
+    """(windows,), the series of each window."""
     scored_until: NDArray[np.int64]
-    """(windows,), the time of the last label of each."""
+    """(windows,), the time of each window's last label."""
 
 
 def backtest(
@@ -64,17 +65,17 @@ def backtest(
     refit: bool = False,
     observe: Callable[[Event], None] = lambda event: None,
 ) -> Backtest:
-    """Forecast from origins that roll through a part of the run's data.
+    """Forecast from rolling origins in a part of the run's data.
 
     Args:
         run: a forecaster.
-        split: the part; by default the one that is reported: test where there is one. Of the validation part the first
-            half calibrates and the second is forecast.
-        windows: the last so many origins of each series; by default all.
-        stride: rows between them; by default the horizon, so that no row is forecast twice.
-        refit: for each origin train a network anew, on all rows before it but for as many as the validation part has,
-            which then choose its weights. It takes as long as the run took, for each.
-        observe: called with every event of such trainings.
+        split: the part; by default the reported one: test, if there is one. In the validation part, the first half
+            calibrates and the second is forecast.
+        windows: number of origins per series, counted from the end; all by default.
+        stride: rows between origins; by default the horizon, so that no row is forecast twice.
+        refit: train a new network for each origin, on all rows before it except as many as the validation part has,
+            which select the weights. Each training takes as long as the run did.
+        observe: called with every event of these trainings.
 
     Raises:
         UsageError: the run does not forecast, or a setting is out of range.
@@ -85,20 +86,20 @@ def backtest(
     assert isinstance(corpus, SeriesCorpus)
     split = split or ("test" if "test" in corpus.parts else "validation")
     if split not in ("validation", "test") or split not in corpus.parts:
-        raise UsageError(f"{run.name} has no {split} part to test on; validation or test is meant")
+        raise UsageError(f"{run.name} cannot be tested on a part named {split}; use validation or test")
     stride = task.settings.horizon if stride is None else stride
     if stride < 1 or (windows is not None and windows < 1):
         raise UsageError("the stride and the number of windows must be 1 or more")
     part = task.part(corpus, split, run.device)
     calibrating = task.part(corpus, "validation", run.device)
-    if split == "validation":  # what calibrates must have passed before what is forecast
+    if split == "validation":  # the calibration rows must be in the past of the forecast rows
         calibrating, part = part.with_scale().half(0), part.half(1)
     else:
         calibrating = calibration_rows(calibrating, task.settings.calibration)
     for one, what in ((part, "forecast"), (calibrating, "calibrate by")):
         if len(one) == 0:
             raise UsageError(
-                f"{run.name} has too few {split} rows to {what}; task.horizon={part.horizon:,} of them are one"
+                f"{run.name} has too few {split} rows to {what}; task.horizon={part.horizon:,} rows are needed for one"
             )
     numbers = _numbers(part, stride, windows)
     if refit:
@@ -109,7 +110,7 @@ def backtest(
 
 
 def _numbers(part: SeriesPart, stride: int, windows: int | None) -> Tensor:
-    """The windows of a backtest: in each series every `stride`-th, counted back from its last."""
+    """The windows of a backtest: every `stride`-th of each series, counted back from its last."""
     chosen, before = [], 0
     for count in part.counts.tolist():
         own = range(count - 1, -1, -stride)[: windows or count]
@@ -128,8 +129,8 @@ def _fold(
     *,
     fresh: bool,
 ) -> _Fold:
-    """Forecasts of some windows; `fresh` calibrates the run's own kind of intervals by `calibrating` too, where rows
-    that are forecast now had calibrated them."""
+    """Forecast some windows; `fresh` recalibrates the run's intervals on `calibrating`, if rows that are forecast now
+    were used to calibrate them."""
     scores, scored_series, last_rows = calibration_scores(model, calibrating, task.predictor)
     batches, points, spans = [], [], []
     with torch.no_grad(), evaluating(model):
@@ -162,7 +163,7 @@ def _fold(
 
 
 def _joined(parts: list[Tensor | None]) -> Tensor | None:
-    """Join what all batches have, or none."""
+    """Concatenate the tensors of all batches; None if there are none."""
     there = [part for part in parts if part is not None]
     return torch.cat(there, dim=1) if there else None
 
@@ -171,7 +172,9 @@ def _refitted(
     run: Trained, corpus: SeriesCorpus, part: SeriesPart, numbers: Tensor, observe: Callable[[Event], None]
 ) -> Iterator[_Fold]:
     if len(corpus.table.ids) > 1:
-        raise UsageError("--refit takes one series; with several, each ends its training rows at a row of its own")
+        raise UsageError(
+            "--refit supports a single series; with several, the training rows of each end at a different row"
+        )
     choices = Choices(**{key: run.info[key] for key in Choices.__dataclass_fields__})
     validation = int(np.diff(corpus.parts["validation"])[0, 0])
     for number in numbers:
@@ -202,7 +205,7 @@ def _refitted(
 
 
 def _until(settings: Settings, training: int, validation: int, rest: int) -> Settings:
-    """A config whose test part begins at a row."""
+    """Return a config whose test part begins at a row."""
     return derive(settings, [f"data.split=[{training}, {validation}, {rest}]"])
 
 
@@ -250,17 +253,17 @@ def _adaptive(
     origins: NDArray[np.int64],
     fold: _Fold,
 ) -> NDArray[np.float64]:
-    """Return offsets (windows, horizon, channels, levels), each from what was known at its origin.
+    """Return offsets (windows, horizon, channels, levels), each based on the data known at its origin.
 
-    They follow the scores of the window's own series. A step of which no score is known by then has the widest offset
-    of its channel at the same origin, else the widest that the calibration rows give to any channel, else an infinite
-    one, which stands for no interval.
+    They adapt to the scores of the window's own series. A step without a known score has the widest offset of its
+    channel at the same origin, otherwise the widest of the calibration rows for any channel, otherwise an infinite one,
+    which means that there is no interval.
     """
     scores = interval_scores(truth, uncalibrated)
     offsets = np.empty(scores.shape)
     for one in np.unique(series):
         own = series == one
-        # Rows that calibrated by another series may lie in this one's future, where parts overlap in time.
+        # Calibration rows of other series may be in this one's future if parts overlap in time.
         passed = np.full(len(fold.scores), fill_value=True)
         if not task.encoding.step.is_index:
             passed = fold.scored_until < fold.corpus.table.times[origins[own][0]]
@@ -275,14 +278,14 @@ def _adaptive(
 
 
 def _widest(offsets: NDArray[np.float64], axis: int | tuple[int, ...]) -> NDArray[np.float64]:
-    """Return the largest finite offset over some axes, which are kept; infinite where there is none."""
+    """Return the largest finite offset over some axes, which are kept; infinite if there is none."""
     known = np.isfinite(offsets)
     largest = np.where(known, offsets, -np.inf).max(axis, keepdims=True)
     return np.where(known.any(axis, keepdims=True), largest, np.inf)
 
 
 def _notes(run: Trained, split: str) -> tuple[str, ...]:
-    """Return the caveat of a backtest on rows of the validation part, the second half of which is forecast."""
+    """Return the caveat of a backtest on the validation part, whose second half is forecast."""
     settings = run.settings
     assert isinstance(settings.task, ForecastSettings)
     if split != "validation" or settings.task.calibration == "separate":
@@ -296,6 +299,6 @@ def _notes(run: Trained, split: str) -> tuple[str, ...]:
     if not done:
         return ()
     return (
-        f"The rows forecast here also {' and '.join(done)}: task.calibration={settings.task.calibration} uses all of "
-        "the validation part for that. New rows score worse.",
+        f"The rows forecast here also {' and '.join(done)}: task.calibration={settings.task.calibration} uses all "
+        "of the validation part for this. Scores on new rows will be worse.",
     )

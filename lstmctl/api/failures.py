@@ -1,4 +1,4 @@
-"""How a run that ends badly is told: in its folder, and in the error's hint."""
+"""Record failures in a run's folder and explain them in the error's hint."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 
 @contextmanager
 def status_on_failure(folder: RunFolder) -> Iterator[None]:
-    """Note in `run.json` how a run ended, when it did not end well, and name the checkpoint that stands."""
+    """Record in `run.json` how a run failed, and name the checkpoint that is kept."""
     try:
         yield
     except BaseException as error:
@@ -30,29 +30,29 @@ def status_on_failure(folder: RunFolder) -> Iterator[None]:
         stands = _last_step(folder)
         ending = {"status": status.get(type(error), "failed"), "ended": now()}
         ending["problem"] = str(error) or type(error).__name__
-        if isinstance(error, DivergedError):  # how it came to that is worth a look
+        if isinstance(error, DivergedError):  # the history of the failure is useful
             try:
                 write_report(folder.path, ending)
-            except Exception as second:  # whatever it is, that the run diverged matters more
+            except Exception as second:  # the divergence is more important than this error
                 log.debug("no report was written: %s", second)
         try:
             folder.update(**ending)
-        except (ResourceError, RunError, OSError) as second:  # the disk that failed the run may fail this too
+        except (ResourceError, RunError, OSError) as second:  # the disk error that failed the run may also prevent this
             log.debug("run.json was not updated: %s", second)
         if isinstance(error, KeyboardInterrupt | SystemExit) and stands is not None:
-            log.warning("stopped at once; to go on: lstmctl train --resume %s", shell.join([str(folder.path)]))
+            log.warning("stopped at once; to continue: lstmctl train --resume %s", shell.join([str(folder.path)]))
         if isinstance(error, (DivergedError, ResourceError)) and stands is not None:
-            kept = f"the checkpoint of step {stands} in {folder.path} stands"
+            kept = f"the checkpoint of step {stands} in {folder.path} is kept"
             error.hint = f"{kept}; {error.hint}" if error.hint else kept
         raise
 
 
 @contextmanager
 def memory_errors() -> Iterator[None]:
-    """Say plainly that the memory is not enough.
+    """Report clearly that memory is insufficient.
 
     Raises:
-        ResourceError: in place of what torch and Python raise.
+        ResourceError: replaces the errors that torch and Python raise.
     """
     try:
         yield
@@ -65,17 +65,17 @@ def memory_errors() -> Iterator[None]:
         ):
             raise
         raise ResourceError(
-            f"the memory is not enough: {lines[0]}",
+            f"out of memory: {lines[0]}",
             hint="a smaller training.batch, training.window or model.hidden needs less; so does training.accumulate=2",
         ) from error
 
 
 @contextmanager
 def cell_faults(cell: str) -> Iterator[None]:
-    """Name a user's own cell where its code raises something, with the last line of it that was reached.
+    """Name a user's own cell if its code raises an error, with the last line of it that was reached.
 
     Raises:
-        ConfigError: in place of what the cell raised. What our own cells raise is left as it is.
+        ConfigError: replaces the cell's error. Errors of our own cells are left unchanged.
     """
     try:
         yield

@@ -1,4 +1,4 @@
-"""What is done with a forecaster: forecasts beyond a table's end, sample paths, and backtests."""
+"""Uses of a forecaster: forecasts beyond a table's end, sample paths, and backtests."""
 
 from __future__ import annotations
 
@@ -23,37 +23,37 @@ from lstmctl.tasks.last_windows import last_windows
 from lstmctl.tasks.series_windows import SeriesBatch
 
 HISTORIES = 3
-"""A picture shows so many horizons of what was before."""
+"""Length of the history in a plot, in horizons."""
 EXAMPLES = 3
 LANES = 256
-"""Series forecast at once."""
+"""Maximum number of series forecast in parallel."""
 
 
 def forecaster(run: Trained) -> tuple[Forecast, Ensemble]:
-    """Return the task and the network of a run that forecasts.
+    """Return the task and the network of a forecaster.
 
     Raises:
-        UsageError: it does something else.
+        UsageError: the run has a different task.
     """
     if not isinstance(run.task, Forecast):
         raise UsageError(
             f"{run.name} does not forecast: its task is {run.settings.task.type}",
-            hint="lstmctl train energy trains a forecaster; lstmctl runs list shows what there is",
+            hint="lstmctl train energy trains a forecaster; lstmctl runs list shows all runs",
         )
     assert isinstance(run.model, Ensemble)
     return run.task, run.model
 
 
 def forecast(run: Trained, file: str | None = None) -> list[SeriesForecast]:
-    """How every series goes on after its last row.
+    """Forecast every series beyond its last row.
 
     Args:
         run: a forecaster.
-        file: a newer table; by default the end of the one it was trained on, which the run keeps.
+        file: a newer table; by default the end of the training table, which the run keeps.
 
     Raises:
         UsageError: the run does not forecast.
-        DataError: the table cannot be used, or what must be known in advance ends too soon.
+        DataError: the table cannot be used, or columns known in advance end too soon.
     """
     task, model = forecaster(run)
     corpus = task.read([file]) if file is not None else None
@@ -64,18 +64,18 @@ def forecast(run: Trained, file: str | None = None) -> list[SeriesForecast]:
 
 
 def sample_paths(run: Trained, file: str | None = None, *, count: int, seed: int | None = None) -> list[SeriesForecast]:
-    """Ways in which every series may go on, drawn from the joint distribution of the horizon.
+    """Draw sample paths of every series from the joint distribution of the horizon.
 
     Raises:
-        UsageError: the run has no joint distribution; the message says what would have one.
+        UsageError: the run has no joint distribution; the message says which settings would have one.
     """
     task, model = forecaster(run)
     if not task.predictor.has_joint_distribution:
         settings = task.settings
         way = settings.shape if settings.shape == "many-to-one" else f"task.decoding={settings.decoding}"
         raise UsageError(
-            f"{run.name} has no joint distribution to draw from: with {way} and task.loss={settings.loss} it says how "
-            "sure it is of each step, not how the steps hang together",
+            f"{run.name} has no joint distribution to draw from: with {way} and task.loss={settings.loss} it models "
+            "the uncertainty of each step, but not the dependence between steps",
             hint="train with task.decoding=recursive or encoder-decoder and task.loss=gaussian or student-t",
         )
     if count < 1:
@@ -93,7 +93,7 @@ def sample_paths(run: Trained, file: str | None = None, *, count: int, seed: int
 
 
 def examples(run: Trained, corpus: SeriesCorpus, split: str) -> list[SeriesForecast]:
-    """A few windows of a part, evenly spread over its first series, beside what came."""
+    """A few windows of a part, evenly spread over its first series, with the true values."""
     task, model = forecaster(run)
     part = task.part(corpus, split, run.device)
     count = int(part.counts[part.counts > 0][0])
@@ -106,7 +106,7 @@ def examples(run: Trained, corpus: SeriesCorpus, split: str) -> list[SeriesForec
 
 
 def _in_parts(task: Forecast, model: Ensemble, batch: SeriesBatch) -> tuple[Tensor, Tensor | None]:
-    """Forecasts of many series, some at a time."""
+    """Forecast many series, some at a time."""
     points, spans = [], []
     with torch.no_grad(), evaluating(model):
         for start in range(0, batch.lanes, LANES):
@@ -118,7 +118,7 @@ def _in_parts(task: Forecast, model: Ensemble, batch: SeriesBatch) -> tuple[Tens
 
 
 def _unscaled(task: Forecast, batch: SeriesBatch, values: Tensor) -> Tensor:
-    """Scaled values (…, batch, channels) in the series' own units, in float64."""
+    """Return scaled values (…, batch, channels) in the series' own units, in float64."""
     spread, centre = (torch.from_numpy(array) for array in task.scale_of(batch))
     return values.double().cpu() * spread + centre
 
@@ -132,8 +132,8 @@ def series_forecasts(
     intervals: Tensor | None,
     filled: NDArray[np.bool_] | None = None,
 ) -> list[SeriesForecast]:
-    """One a window and channel, in order; `origins` (batch,) are rows of `table`, one past its end for what is yet to
-    come. Where a value was `filled` (rows, channels), nothing came."""
+    """One per window and channel, in order; `origins` (batch,) are rows of `table`, or one past its end for the future.
+    Values that were `filled` (rows, channels) have no true value."""
     assert batch.series is not None
     encoding, settings = task.encoding, task.settings
     step, horizon, targets = encoding.step, settings.horizon, len(encoding.targets)

@@ -1,7 +1,7 @@
-"""The memory that a training needs at least, known before any of it is taken.
+"""The minimum memory of a training, computed before any of it is allocated.
 
-A system may promise more memory than it has, and end the process once it is used: a network too large for the machine
-would be killed without a word. So what cannot fit is refused before it is built.
+A system may promise more memory than it has, and kill the process once it is used, without a message. So a network that
+cannot fit is refused before it is built.
 """
 
 from __future__ import annotations
@@ -24,51 +24,52 @@ from lstmctl.tasks.problem import AnyProblem
 from lstmctl.training.device import memory_of
 
 VALUES = (Tensor.log_, Tensor.neg, Tensor.normal_, nn.init.normal_)
-"""Operations of the initialisers for which torch imports its compiler on the meta device. That takes seconds."""
+"""Operations of the initialisers for which torch imports its compiler on the meta device, which takes seconds."""
 BYTES_PER_PARAMETER = 12
 """A weight, its gradient and one moment of an optimizer, in float32."""
 BYTES_PER_STATE = 2
 """One output of a layer at one step, kept for the gradients, in bfloat16."""
 SMALL = 100
-"""A network that fits into the memory so many times is not counted."""
+"""A network that fits into memory this many times is not checked."""
 GIB = 2**30
 
 
 def require_memory(settings: Settings, task: AnyProblem, cell: type[Cell], device: torch.device) -> None:
-    """Refuse a training that needs more memory than there is, by what it takes at the very least.
+    """Refuse a training whose minimum memory exceeds that of the device.
 
     Raises:
-        ResourceError: the weights and states alone are more than all memory of the device.
+        ResourceError: the weights and states alone exceed the memory of the device.
     """
     if (memory := memory_of(device)) is None:
         return
     states = BYTES_PER_STATE * _states(settings)
     parameters = 0
     if SMALL * BYTES_PER_PARAMETER * _largest_layer(settings) > memory:
-        with suppress(NotImplementedError, RuntimeError):  # a user's cell may look at its values
+        with suppress(NotImplementedError, RuntimeError):  # a user's cell may read its values
             parameters = count_without_memory(settings, task, cell)
     needed = BYTES_PER_PARAMETER * parameters + states
     if needed > memory:
         counted = f"{parameters:,} parameters" if parameters else "the network"
         raise ResourceError(
-            f"the memory is not enough: training {counted} takes {needed / GIB:,.1f} GiB at least, and there "
+            f"out of memory: training {counted} needs at least {needed / GIB:,.1f} GiB, and there "
             f"are {memory / GIB:,.1f} GiB",
             hint="a smaller model.hidden, model.layers or training.batch needs less",
         )
 
 
 def count_without_memory(settings: Settings, task: AnyProblem, cell: type[Cell]) -> int:
-    """All trainable numbers of the model that `settings` describe, which is built without its memory.
+    """Count the trainable numbers of the model described by `settings`, without allocating its memory.
 
     Raises:
-        NotImplementedError, RuntimeError: the cell is a user's own and cannot be built so, or a size is absurd.
+        NotImplementedError, RuntimeError: the cell is a user's own and cannot be built in this way, or a size is
+            absurd.
     """
     with torch.device("meta"), Undrawn():
         return count_parameters(build_model(settings, task, cell, "float32"))
 
 
 class Undrawn(TorchFunctionMode):
-    """Skip `VALUES`: tensors on the meta device have none. Each returns a tensor like its first argument."""
+    """Skip `VALUES`, since tensors on the meta device have none. Each returns a tensor like its first argument."""
 
     def __torch_function__(
         self,
@@ -84,18 +85,18 @@ class Undrawn(TorchFunctionMode):
 
 
 def _largest_layer(settings: Settings) -> int:
-    """More weights than the network has, unless its vocabulary is the largest of its sizes."""
+    """An upper bound on the number of weights, unless the vocabulary is the largest size."""
     model, task = settings.model, settings.task
     sizes = [model.hidden, model.embedding, *(getattr(task, span, 1) for span in ("lookback", "horizon"))]
     return 4 * max(sizes) ** 2 * model.layers * model.ensemble
 
 
 def _states(settings: Settings) -> int:
-    """The numbers that the layers of one part of a batch give, and that its gradients need."""
+    """Number of values that the layers output for one part of a batch and that its gradients need."""
     model, training = settings.model, settings.training
     directions = 2 if model.direction == "bidirectional" else 1
     width = model.hidden * model.layers * directions * model.ensemble
-    steps = 1  # where the data decides
+    steps = 1  # decided by the data
     if settings.task.type == "language-model":
         steps = training.window
     elif settings.task.type == "forecast":

@@ -1,4 +1,4 @@
-"""Everything a run needs, built and checked before its first step; and what `auto` became on this machine."""
+"""Build and check everything a run needs before its first step, and choose the values for `auto` on this machine."""
 
 from __future__ import annotations
 
@@ -39,13 +39,14 @@ NETWORK = {
         *("ensemble", "direction", "attention", "options"),
     ),
 }
-"""Settings that decide which weights a network has."""
+"""Settings that determine the weights of a network."""
 VERSIONS = ("lstmctl", "torch", "numpy", "safetensors")
 
 
 @dataclass(frozen=True)
 class Choices:
-    """What `auto` became: decided once, recorded in `run.json`, kept when the run goes on or others are compared."""
+    """The values chosen for `auto`: chosen once, recorded in `run.json`, and kept when the run is resumed or
+    compared."""
 
     device: str
     precision: str
@@ -65,7 +66,7 @@ class Assembled:
     batches: Batches
     choices: Choices
     facts: dict[str, Any]
-    """For `run.json`."""
+    """Facts for `run.json`."""
 
 
 class CheckedBatches:
@@ -82,7 +83,7 @@ class CheckedBatches:
 
 
 def checked(batches: Iterable[Batch], files: Sequence[MappedFile]) -> Iterator[Batch]:
-    """The batches, each gathered after a check of the sizes of the files that they come from."""
+    """The batches, each gathered after a check of the sizes of its files."""
     remaining = iter(batches)
     while True:
         for file in files:
@@ -107,19 +108,19 @@ def assemble(
     """Build everything a run needs.
 
     Args:
-        settings, config_folder, cell: of the run.
-        choices: those of the run that goes on, or of the comparison it belongs to; None to make them. Of these,
-            bfloat16 becomes float32 where there is no kernel for it, with a warning.
-        steps: of the run that goes on; None to find out what the budget stands for.
-        source: a run whose weights to start from.
+        settings, config_folder, cell: the run's.
+        choices: those of the resumed run, or of the comparison that the run belongs to; None to choose now. bfloat16
+            becomes float32, with a warning, if there is no kernel for it.
+        steps: the budget of the resumed run in steps; None to derive it from the config.
+        source: a run whose weights are used at the start.
         corpus: the data that the settings name; None to open it.
-        processes: that train it together; what `auto` becomes is decided by the first.
+        processes: the processes that train together; the first chooses the values for `auto`.
 
     Raises:
-        ConfigError, DataError, RunError: a part of it cannot be had as it is asked for.
+        ConfigError, DataError, RunError: one of the parts cannot be built.
     """
     _check_shares(settings, processes)
-    if choices and processes.size > 1:  # of the GPU that was recorded, only that it was one
+    if choices and processes.size > 1:  # the recorded GPU's name is unknown, only that it was a GPU
         choices = replace(choices, device=torch.device(choices.device).type)
     device = choose_device(choices.device if choices else settings.device, processes.local_rank)
     threads = choose_threads(choices.threads if choices else settings.threads)
@@ -143,8 +144,8 @@ def assemble(
     batches = task.training_order(training_part, settings.training, settings.seed)
     if files:
         batches = CheckedBatches(batches, files)
-    task.check(corpus)  # better now than when all training is done
-    if source is None and steps is None:  # a run that begins; one that goes on has what it once computed
+    task.check(corpus)  # better now than after all training
+    if source is None and steps is None:  # a new run; a resumed run keeps what it computed at its start
         task.prepare(model, training_part, validation_part)
 
     def one_pass() -> None:
@@ -211,7 +212,7 @@ def assemble(
 
 
 def _check_shares(settings: Settings, processes: Processes) -> None:
-    """Raises ConfigError when the lanes of a batch cannot be shared out evenly."""
+    """Raises ConfigError if the lanes of a batch cannot be divided evenly."""
     training, parts = settings.training, processes.size * settings.training.accumulate
     if training.batch % parts:
         among = f"{processes.size} processes"
@@ -219,16 +220,16 @@ def _check_shares(settings: Settings, processes: Processes) -> None:
             among += f" × training.accumulate {training.accumulate}"
         fitting = [size for size in (training.batch // parts * parts, -(-training.batch // parts) * parts) if size]
         raise ConfigError(
-            f"training.batch — {training.batch} cannot be shared out evenly among {among}",
+            f"training.batch — {training.batch} cannot be divided evenly among {among}",
             hint=f"training.batch={' or '.join(map(str, fitting))} can",
         )
 
 
 def _start_from(model: nn.Module, task: AnyProblem, source: Trained, settings: Settings) -> None:
-    """Begin with the weights of another run.
+    """Start with the weights of another run.
 
     Raises:
-        RunError: they do not fit, or would mean something else; the message names the settings that differ.
+        RunError: they do not fit, or would have a different meaning; the message names the settings that differ.
     """
     if type(source.task) is not type(task):
         raise RunError(
@@ -237,7 +238,8 @@ def _start_from(model: nn.Module, task: AnyProblem, source: Trained, settings: S
         )
     if difference := task.difference(source.task):
         raise RunError(
-            f"{source.name} has {difference}", hint="its weights stand for its own data; train on data of the same kind"
+            f"{source.name} has {difference}",
+            hint="its weights only make sense with its own encoding; train on data of the same kind",
         )
     weights = source.model.state_dict()
     misfit = weights_misfit(model, weights)
@@ -252,13 +254,13 @@ def _start_from(model: nn.Module, task: AnyProblem, source: Trained, settings: S
     if misfit:
         raise RunError(
             f"the weights of {source.name} do not fit: {misfit}",
-            hint=f"model.cell={settings.model.cell} makes other weights than it did then",
+            hint=f"model.cell={settings.model.cell} has different weights than it had then",
         )
     load_weights(model, weights)
 
 
 def _other_network(settings: Settings, others: Settings) -> list[tuple[str, str, str]]:
-    """The keys that decide which weights a network has and that differ: the others' value of each, and our own."""
+    """Return the keys that determine the weights of a network and that differ, with the other's value and ours."""
     found = []
     for section, names in NETWORK.items():
         own, their = (getattr(one, section).model_dump(mode="json") for one in (settings, others))

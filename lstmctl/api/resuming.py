@@ -1,4 +1,4 @@
-"""Going on with a run exactly where it stopped, and making again what a finished one lacks."""
+"""Resume a run exactly where it stopped, and recreate files that a finished one lacks."""
 
 from __future__ import annotations
 
@@ -46,31 +46,31 @@ def resume(
     allow_config_change: bool = False,
     observe: Observer = lambda event: None,
 ) -> Run:
-    """Go on with a stopped run as if it had never stopped.
+    """Resume a stopped run as if it had never stopped.
 
     Args:
         name: a folder, a name under the runs folder, or `latest`, the newest that is not finished.
-        overrides: only what moves no weight: `training.save_every`, `training.sample_every`, where the same data now
-            lies (`data.text`, `data.series`, `data.table`, `data.pairs`), and where to compute (`device`; on another
-            one not to the same bits).
+        overrides: only settings that do not affect the weights: `training.save_every`, `training.sample_every`, the
+            location of the same data (`data.text`, `data.series`, `data.table`, `data.pairs`), and `device` (another
+            one gives different bits).
         trust: allow the run to name code to import.
-        allow_data_change: go on although the data is not the same; the result is then not that of one run.
-        allow_config_change: go on although the config is not the same, and take any override.
+        allow_data_change: continue although the data has changed; the result is then not that of a single run.
+        allow_config_change: continue although the config has changed, and accept any override.
         observe: called with every event.
 
     Returns:
-        The run. Of one that was finished already, what is missing or damaged is made again.
+        The run. If it was finished already, missing or damaged files are recreated.
 
     Raises:
-        RunError: there is no such run, another process holds it, its checkpoints are damaged, or its data or its config
-            changed.
-        ConfigError: an override would move a weight.
-        SystemExit: in every process but the first.
+        RunError: the run does not exist, another process holds it, its checkpoints are damaged, or its data or config
+            has changed.
+        ConfigError: an override would affect the weights.
+        SystemExit: in every process except the first.
     """
     with joined() as processes:
         if not allow_config_change:
             _refuse_overrides(name, overrides, trust)
-        # What is newest, or finished, the first process says: the others may look at another moment.
+        # The first process decides which run is newest, or finished, since the others may look at a different time.
         path, finished = processes.from_first(lambda: _found(name, trust))
         run = load_run(path, trust=trust)
         if finished:
@@ -89,11 +89,11 @@ def _refuse_overrides(name: str | Path, overrides: Sequence[str], trust: bool) -
     if refused := [text for text in overrides if _key(text) not in RESUMABLE_OVERRIDES]:
         raise ConfigError(
             [
-                f"command line: {text}  cannot change when a run goes on; only {', '.join(RESUMABLE_OVERRIDES)} can"
+                f"command line: {text}  cannot change when a run is resumed; only {', '.join(RESUMABLE_OVERRIDES)} can"
                 for text in refused
             ],
-            hint=f"a new run starts from its weights: {_command_to_begin_anew(name, overrides, trust)}; or go on with "
-            "this one all the same: --allow-config-change",
+            hint=f"a new run starts from its weights: {_command_to_begin_anew(name, overrides, trust)}; or continue "
+            "this one anyway: --allow-config-change",
         )
 
 
@@ -107,11 +107,11 @@ def _key(override: str) -> str:
 
 
 def _found(name: str | Path, trust: bool) -> tuple[str, bool]:
-    """Where a run is, and whether it is finished; what is derived from its checkpoints is then as it should be."""
+    """Return a run's folder, and whether it is finished; files derived from its checkpoints are then up to date."""
     run = load_run(find_to_resume(str(name), runs_root()).path, trust=trust)
     finished = run.status == "finished"
     if finished and (problem := _problem_with(run)) is not None:
-        log.warning("%s is finished, but %s; made again from the last sound checkpoint", run.name, problem)
+        log.warning("%s is finished, but %s; recreated from the last intact checkpoint", run.name, problem)
         finished = False
     if finished:
         _mend(run.folder)
@@ -119,7 +119,7 @@ def _found(name: str | Path, trust: bool) -> tuple[str, bool]:
 
 
 def _problem_with(run: Run) -> str | None:
-    """What is damaged of a finished run that only training or scoring can make again."""
+    """Return the damaged parts of a finished run that only training or scoring can recreate."""
     if not run.folder.checkpoints.is_whole():
         return "a checkpoint is damaged"
     try:
@@ -134,7 +134,8 @@ def _problem_with(run: Run) -> str | None:
 
 
 def _mend(folder: RunFolder) -> None:
-    """Make again what a kill at the end of a run left out: its report, its weights for people; and drop leftovers."""
+    """Recreate files that a kill at the end of a run prevented: its report and exported weights; and delete
+    leftovers."""
     if has_report(folder.path, "finished") and folder.checkpoints.is_tidy() and not folder.has_leftovers():
         return
     with folder.locked():
@@ -185,7 +186,7 @@ def _go_on(
 
 
 def _recorded(folder: RunFolder, info: Mapping[str, Any]) -> tuple[Choices, int]:
-    """What `auto` became when the run began, and its steps."""
+    """Return the values chosen for `auto` when the run began, and its steps."""
     path = folder.path / "run.json"
     for key, kind in (("device", str), ("precision", str), ("threads", int), ("steps", int)):
         if key not in info:
@@ -196,8 +197,8 @@ def _recorded(folder: RunFolder, info: Mapping[str, Any]) -> tuple[Choices, int]
 
 
 def _starting_point(folder: RunFolder, processes: Processes) -> Snapshot | None:
-    """Where the run goes on from, as the first process finds it; None to begin from nothing, which is where a run was
-    that was killed before its first checkpoint."""
+    """Return the checkpoint to continue from, as found by the first process; None to start from the beginning, if the
+    run was killed before its first checkpoint."""
     own = folder.checkpoints.starting_point() if processes.first else None
     step = processes.from_first(lambda: None if own is None else own.step)
     if step is None or own is not None:
@@ -206,7 +207,7 @@ def _starting_point(folder: RunFolder, processes: Processes) -> Snapshot | None:
 
 
 def _write_again(folder: RunFolder, assembled: Assembled, *, config: bool) -> None:
-    """Write what the run is built from where it is not what it should be; the config where overrides changed it."""
+    """Rewrite the run's inputs if they differ from what they should be, and the config if overrides changed it."""
     if config:
         replace_file(folder.path / "config.yaml", dump(portable(assembled.settings, assembled.corpus)).encode())
     encoding = assembled.corpus.encoding.to_json()
@@ -215,12 +216,12 @@ def _write_again(folder: RunFolder, assembled: Assembled, *, config: bool) -> No
     except RunError:
         same = False
     if not same:
-        log.warning("%s is not the encoding of the data; written again", folder.path / "encoding.json")
+        log.warning("%s does not match the data; rewritten", folder.path / "encoding.json")
         replace_json(folder.path / "encoding.json", encoding)
 
 
 def _note(folder: RunFolder, assembled: Assembled, snapshot: Snapshot | None, changed: list[str]) -> None:
-    """Say in `run.json` that the run goes on, and by what."""
+    """Record in `run.json` that the run is resumed, and by which command."""
     info, facts = folder.info(), assembled.facts
     if info.get("data", {}).get("sha256") != facts["data"]["sha256"]:
         changed = [*changed, "data"]

@@ -35,19 +35,19 @@ def load_run(
     device: str = "cpu",
     overrides: Sequence[str] = (),
 ) -> Run:
-    """Open a run: a folder, a name under the runs folder, or by default the newest that has learned something.
+    """Open a run: a folder, a name under the runs folder, or by default the newest that was trained.
 
     Args:
-        task: where no run is named, the newest of this task is meant; or of groups of tasks, the newest of the first
-            group that has any.
-        trust: allow a run whose cell is a user's own class to import that class.
-        device: where to compute; a run made on a GPU works on a CPU.
-        overrides: where the run's own data now is, such as `data.text=PATH`.
+        task: if no run is named, the newest of this task is opened; with groups of tasks, the newest of the first group
+            that has any.
+        trust: allow a run whose cell is a user's own class to import it.
+        device: the device to compute on; a run trained on a GPU works on a CPU.
+        overrides: the new location of the run's own data, such as `data.text=PATH`.
 
     Raises:
-        RunError: there is no such run, or it is damaged.
+        RunError: the run does not exist or is damaged.
         ConfigError: its cell needs `trust`.
-        UsageError: an override says something else.
+        UsageError: an override changes anything else.
     """
     tasks = [[task]] if isinstance(task, str) else task
     folder = find_run(str(name) if name is not None else None, runs_root(), tasks)
@@ -55,7 +55,7 @@ def load_run(
 
 
 class Run(Trained):
-    """A finished or stopped run, and what can be done with it."""
+    """A finished or stopped run, with methods to use it."""
 
     def evaluate(self, split: str = "validation", file: Any = None) -> Evaluation:
         """Score the run, in float32, with simple baselines beside it.
@@ -65,7 +65,7 @@ class Run(Trained):
             file: a file, folder or data frame to score instead, all of it.
 
         Raises:
-            DataError: the data is missing, has changed or is too short, or has what the run does not know.
+            DataError: the data is missing, has changed, is too short, or contains something that the run does not know.
         """
         corpus = self.corpus() if file is None else self.task.read([_path_of(file)])
         part = split if file is None else "validation"
@@ -76,8 +76,8 @@ class Run(Trained):
         return self.evaluation(corpus, part, split if file is None else str(file))
 
     def evaluation(self, corpus: Corpus, part: str, called: str, own: Score | None = None) -> Evaluation:
-        """Score the run on one part of data that is encoded as its own, with simple baselines beside it; `called` is
-        the part's name in the result, and `own` the run's score, if it is known."""
+        """Score the run on one part of data in the run's own encoding, together with simple baselines; `called` is the
+        part's name in the result, and `own` the run's score if it is known."""
         scores = {"run": own or self.score(corpus, part), **self.task.references(corpus, part)}
         return Evaluation(
             run=str(self.path),
@@ -103,11 +103,11 @@ class Run(Trained):
         return Forecasts(forecasting.forecast(self, None if data is None else _path_of(data)))
 
     def sample_paths(self, file: str | Path | None = None, *, count: int = 1, seed: int | None = None) -> Forecasts:
-        """Ways in which every series may go on; see `forecasting.sample_paths`."""
+        """Draw sample paths of every series; see `forecasting.sample_paths`."""
         return Forecasts(forecasting.sample_paths(self, None if file is None else str(file), count=count, seed=seed))
 
     def backtest(self, **settings: Any) -> Backtest:
-        """Forecast from many origins of the held-out part; see `backtesting.backtest`."""
+        """Forecast from rolling origins in the held-out part; see `backtesting.backtest`."""
         return backtesting.backtest(self, **settings)
 
     def predict(self, file: Any = None, *, texts: Sequence[str] = ()) -> Predictions:
@@ -119,8 +119,8 @@ class Run(Trained):
             texts: single texts instead.
 
         Raises:
-            DataError: the file is missing, or has what the run does not know.
-            UsageError: neither or both are given, or the run's task tells nothing of sequences.
+            DataError: the file is missing, or contains something that the run does not know.
+            UsageError: neither or both are given, or the run's task does not predict sequences.
         """
         if (file is None) == (not texts):
             raise UsageError("give either a FILE or --text")
@@ -128,17 +128,17 @@ class Run(Trained):
         return Predictions(self.task.predictions(self.model, part, self.device))
 
     def inspect(self, what: str, **settings: Any) -> Any:
-        """Look inside the network: `gates`, `memory`, `gradients` or `recall`.
+        """Inspect the network: `gates`, `memory`, `gradients` or `recall`.
 
         Args:
-            settings: of `inspect_gates`, `inspect_memory`, `inspect_gradients` or `inspect_recall` in `inspection`.
+            settings: arguments of `inspect_gates`, `inspect_memory`, `inspect_gradients` or `inspect_recall`.
 
         Returns:
-            What was found (`findings`). It shows itself in a notebook, and its `plot()` is a matplotlib figure.
+            The findings. They are displayed in a notebook, and their `plot()` is a matplotlib figure.
 
         Raises:
-            UsageError: there is no such inspection, or the run cannot be inspected.
-            DataError: the data is missing or unfit.
+            UsageError: the inspection does not exist, or the run cannot be inspected.
+            DataError: the data is missing or unsuitable.
         """
         return registry.function(what, registry.INSPECTIONS)(self, **settings)
 
@@ -149,16 +149,16 @@ class Run(Trained):
             name: another of its report's plots, such as `forecasts`, `steps` or `confusion`.
 
         Raises:
-            UsageError: the run has no such plot.
+            UsageError: the run has no plot of this name.
         """
         return notebook.figure_of(run_summary(read_history(self.path)), name or "curves")
 
     def _repr_html_(self) -> str:
-        """What the run reached, beside its baselines, as a notebook shows it."""
+        """The run's scores, next to its baselines, as a notebook displays them."""
         return html.fragment(run_summary(read_history(self.path)))
 
     def generate(self, prompt: str = "", **settings: Any) -> list[Generated]:
-        """Continue a text; `settings` are those of `write`."""
+        """Continue a text; `settings` are the arguments of `write`."""
         return self.write(prompt, **settings).finish()
 
     def write(
@@ -174,22 +174,22 @@ class Run(Trained):
         replace_unknown: bool = False,
         precision: str = "float32",
     ) -> Writing:
-        """Texts that continue `prompt`, to be taken symbol by symbol (`steps`) or whole (`finish`).
+        """Start generating texts that continue `prompt`, symbol by symbol (`steps`) or completely (`finish`).
 
         Args:
-            prompt: what stands before; empty starts a new text.
-            label: what the text is written for, by a run of generation-from-label; it may end before `length`.
-            length: symbols to write at most.
-            count: texts to write side by side.
+            prompt: the text to continue; empty to start a new text.
+            label: the label of the text, for a run that generates text from labels; the text may end before `length`.
+            length: maximum number of symbols to generate.
+            count: number of texts, generated in parallel.
             sampling: temperature and truncation; plain sampling by default.
             stop: end a text before this string.
-            seed: of the draws; the run's own by default.
-            replace_unknown: put known symbols in place of those in the prompt that the run never saw.
-            precision: of the products in a step: float32, or bfloat16 or int8, which are faster and less exact.
+            seed: the seed for sampling; the run's own by default.
+            replace_unknown: replace symbols in the prompt that the run never saw by known ones.
+            precision: precision of the products: float32, or bfloat16 or int8, which are faster and less exact.
 
         Raises:
-            UsageError: the prompt has an unknown symbol, the label is unknown or lacking, a setting is out of range, or
-                the run's task writes no text.
+            UsageError: the prompt contains an unknown symbol, the label is unknown or missing, a setting is out of
+                range, or the run's task generates no text.
         """
         writes = author(self, label, precision)
         return Writing(
@@ -211,8 +211,8 @@ class Run(Trained):
             return [int(number) for number in encoding.encode(prompt)]
         except UnknownSymbolError as error:
             raise UsageError(
-                f"the prompt holds {error} (counted from 0), which {self.name} never saw in training",
-                hint="--replace-unknown puts the nearest known symbol in its place",
+                f"the prompt contains {error} (counted from 0), which {self.name} never saw in training",
+                hint="--replace-unknown uses the most similar known symbol instead",
             ) from error
 
 

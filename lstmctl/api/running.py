@@ -1,4 +1,4 @@
-"""A run from where its state is to its end: trained, scored, reported."""
+"""Bring a run from its current state to its end: trained, scored, reported."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ from lstmctl.training.recorder import follow, record
 
 Observer = Callable[[Event], None]
 SECONDS_BETWEEN_WORDS = 0.25
-"""How often at most an observer hears how far the scoring is."""
+"""Minimum time between reports of scoring progress to an observer, in seconds."""
 
 
 def run_to_end(folder: RunFolder, assembled: Assembled, snapshot: Snapshot | None, observe: Observer) -> Run:
     """Train to the end or to an interruption, then score and report.
 
-    That a run is finished or interrupted is written last: whoever reads it finds the report and the figures there.
+    The status finished or interrupted is written last, so that a reader who sees it finds the report and the metrics.
     """
     finished: Finished | None = None
     with status_on_failure(folder), memory_errors():
@@ -73,7 +73,7 @@ def run_to_end(folder: RunFolder, assembled: Assembled, snapshot: Snapshot | Non
         parts = [part for part in ("validation", "test") if part in corpus.parts]
         scores = {part: run.score(corpus, part, concluding.scoring(part)) for part in parts}
         metrics = {"validation": None, "test": None, **{part: dict(score.metrics) for part, score in scores.items()}}
-        if "arm" not in run.info:  # a comparison counts the baselines once for all its runs
+        if "arm" not in run.info:  # a comparison computes the baselines once for all its runs
             concluding("computing baselines")
             replace_json(folder.path / EVALUATION, _evaluated(run, corpus, scores))
         facts["ended"] = now()
@@ -83,7 +83,7 @@ def run_to_end(folder: RunFolder, assembled: Assembled, snapshot: Snapshot | Non
 
 
 class _Concluding:
-    """Tells an observer what is done once training has ended."""
+    """Reports to an observer what is done after training has ended."""
 
     def __init__(self, observe: Observer) -> None:
         self.observe = observe
@@ -92,7 +92,8 @@ class _Concluding:
         self.observe(Concluding(doing))
 
     def scoring(self, part: str) -> Callable[[int, int], None]:
-        """Begin with a part of the data; returns what is told of the targets scored and of those in all."""
+        """Begin a part of the data; return a function that is called with the number of targets scored and the
+        total."""
         doing = f"scoring the {part} part"
         self.observe(Concluding(doing, 0.0))
         told = time.monotonic()
@@ -107,7 +108,7 @@ class _Concluding:
 
 
 def _forget_ending(folder: RunFolder) -> None:
-    """Take back what an earlier ending left: its problem, its signal, and intervals that are of other weights."""
+    """Remove the traces of an earlier end: its problem, its signal, and intervals for other weights."""
     left = [key for key in ("problem", "signal", "calibrated") if folder.info().get(key) is not None]
     if left:
         folder.update(**dict.fromkeys(left))
@@ -116,13 +117,13 @@ def _forget_ending(folder: RunFolder) -> None:
 
 
 def _end(folder: RunFolder, **facts: Any) -> None:
-    """Write the report, then the facts that it states."""
+    """Write the report, then the facts in it."""
     write_report(folder.path, facts)
     folder.update(**facts)
 
 
 def follow_to_end(assembled: Assembled, snapshot: Snapshot | None) -> NoReturn:
-    """Train beside the first process, which does all else, and end."""
+    """Train together with the first process, which does everything else, then exit."""
     with Interruption() as interruption:
         follow(assembled.trainer, snapshot, interruption)
         assembled.trainer.processes.part()
@@ -130,7 +131,7 @@ def follow_to_end(assembled: Assembled, snapshot: Snapshot | None) -> NoReturn:
 
 
 def _evaluated(run: Run, corpus: Corpus, scores: Mapping[str, Score]) -> dict[str, Any]:
-    """`evaluation.json`: the reported part, with simple baselines beside the figures."""
+    """Write `evaluation.json`: metrics of the reported part, together with simple baselines."""
     part = "test" if "test" in scores else "validation"
     facts = as_json(run.evaluation(corpus, part, part, scores[part]))
     facts.pop("run")
@@ -141,12 +142,12 @@ def _evaluated(run: Run, corpus: Corpus, scores: Mapping[str, Score]) -> dict[st
 
 
 def _larger(one: int | None, other: int | None) -> int | None:
-    """The larger of two numbers that may be unknown."""
+    """Return the larger of two numbers that may be unknown."""
     return max((number for number in (one, other) if number is not None), default=None)
 
 
 def write_inputs(folder: RunFolder, assembled: Assembled) -> None:
-    """Write what a run is built from again: the source of a user's cell, the config, the encoding."""
+    """Rewrite the inputs of a run: the source of a user's cell, the config, the encoding."""
     if source := registry.source_file(assembled.settings.model.cell):
         replace_file(folder.path / source.name, source.read_bytes())
     replace_file(folder.path / "config.yaml", dump(portable(assembled.settings, assembled.corpus)).encode())

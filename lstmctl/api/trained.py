@@ -1,4 +1,4 @@
-"""The parts of a run on the disk: its settings, task, network and data, each read when it is first needed."""
+"""The parts of a run on disk: its settings, task, network and data, each read on first use."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ log = logging.getLogger(__name__)
 
 
 class Trained:
-    """A run on the disk, as whoever uses it needs it.
+    """A trained run on disk.
 
-    The model is read when it is first needed, from the best checkpoint where a test part was kept apart, else from the
-    last; it computes in float32.
+    The model is read on first use, from the best checkpoint if there is a test part, otherwise from the last; it
+    computes in float32.
     """
 
     def __init__(
@@ -45,13 +45,14 @@ class Trained:
             for override in overrides:
                 if override.partition("=")[0] != source:
                     raise UsageError(
-                        f"{override}: {self.name} is trained; only where its data now is can be said: {source}=PATH"
+                        f"{override}: {self.name} is already trained; only the location of its data can be set: "
+                        f"{source}=PATH"
                     )
             self.settings = derive(self.settings, overrides)
         self.step: int | None = None
-        """The training step of the weights in use; None while no weights are."""
+        """The training step of the weights in use; None if no weights are in use."""
         self.fallback: str | None = None
-        """Why these are not the weights that the run is judged by; None where they are."""
+        """The reason if these are not the weights that the run's scores refer to, otherwise None."""
 
     @property
     def path(self) -> Path:
@@ -69,19 +70,21 @@ class Trained:
 
     @property
     def metrics(self) -> dict[str, dict[str, float] | None]:
-        """The final figures by part: `validation`, and `test` (None where there is no test part)."""
+        """The final metrics by part: `validation`, and `test` (None if there is no test part)."""
         return dict(self.info.get("metrics", {}))
 
     @cached_property
     def task(self) -> AnyProblem:
-        """What the run learnt, rebuilt without its data.
+        """The run's task, rebuilt without its data.
 
         Raises:
             RunError: its encoding is missing or damaged.
         """
         calibration = self.folder.calibration()
         if calibration is None and self.info.get("calibrated"):
-            raise RunError(f"{self.path / CALIBRATION} is missing: without it the intervals are not those of the run")
+            raise RunError(
+                f"{self.path / CALIBRATION} is missing; without it, the intervals would differ from the run's"
+            )
         return restore_task(self.settings, self.folder.encoding(), calibration)
 
     @cached_property
@@ -89,7 +92,7 @@ class Trained:
         """The network with the run's weights.
 
         Raises:
-            RunError: no checkpoint is sound, or the cell's source changed since.
+            RunError: no checkpoint is intact, or the cell's source has changed.
         """
         model = build_model(self.settings, self.task, self.cell, "float32")
         weights = self.folder.checkpoints.read_weights(self.info.get("headline", "last"))
@@ -103,7 +106,7 @@ class Trained:
 
     @property
     def parameters(self) -> int:
-        """All trainable numbers of the model."""
+        """Number of trainable parameters of the model."""
         return count_parameters(self.model)
 
     @cached_property
@@ -111,12 +114,12 @@ class Trained:
         """The class of the run's cell.
 
         Raises:
-            RunError: its source is not the one the run was trained with.
+            RunError: its source differs from the one that the run was trained with.
         """
         name, recorded = self.settings.model.cell, self.info.get("cell_source")
         kept = self.path / f"{name.partition(':')[0]}.py"
-        changed = RunError(f"the source of {name} is not the one {self.name} was trained with")
-        # What the run keeps is looked at before any of it runs.
+        changed = RunError(f"the source of {name} has changed since {self.name} was trained")
+        # The saved source is checked before any of it runs.
         if recorded is not None and kept.is_file() and sha256(kept.read_bytes()).hexdigest() != recorded:
             raise changed
         cell = find_cell(self.settings, self.path)
@@ -125,10 +128,10 @@ class Trained:
         return cell
 
     def corpus(self) -> Corpus:
-        """The run's own data.
+        """Open the run's own data.
 
         Raises:
-            DataError: it is missing or has changed.
+            DataError: the data is missing or has changed.
         """
         corpus = open_data(self.settings, self.path)
         known = self.info.get("data", {}).get("sha256")
@@ -136,7 +139,7 @@ class Trained:
             raise DataError(
                 f"{', '.join(corpus.names)} has changed since {self.name} was trained: "
                 f"SHA-256 {corpus.fingerprint['sha256'][:12]}…, then {str(known)[:12]}…",
-                hint="put the old data back, or score the data as it is: "
+                hint="put the old data back, or score the changed data: "
                 + shell.join(["lstmctl", "evaluate", str(self.path), *corpus.names])
                 if len(corpus.names) == 1
                 else "put the old data back",
@@ -146,10 +149,11 @@ class Trained:
     def score(
         self, corpus: Corpus, part: str, heard: Callable[[int, int], None] = lambda targets, in_all: None
     ) -> Score:
-        """Score the run alone.
+        """Score the run only, without baselines.
 
         Args:
-            corpus, part: the data to score.
+            corpus: the data to score.
+            part: the part of it.
             heard: called after each batch with the number of targets scored so far and the number in the whole part.
 
         Raises:

@@ -1,4 +1,4 @@
-"""Training a new run from a config."""
+"""Train a new run from a config."""
 
 from __future__ import annotations
 
@@ -36,26 +36,26 @@ def train(
     observe: Observer = lambda event: None,
     command: str | None = None,
 ) -> Run:
-    """Train a model and keep it in a new run folder.
+    """Train a model in a new run folder.
 
-    Started by `torchrun`, several processes train it together. The first returns the run; the others end here. One
-    that torchrun has started anew goes on with the run that was begun before.
+    Started by `torchrun`, several processes train it together: the first returns the run, the others exit here. If
+    torchrun restarts them, they continue the run that was begun.
 
     Args:
         config: a file, the name of a bundled config, `-` for stdin, or a mapping like a config; or a text, a table
             (also as a data frame) or a folder of texts, for which a config is derived.
         overrides: `KEY=VALUE`, as on the command line.
-        init_from: a run whose weights to start from; the vocabulary and the sizes must agree.
+        init_from: a run whose weights are used at the start; the vocabulary and the sizes must agree.
         trust: allow the config to name code to import.
         observe: called with every event.
-        command: how a person started this, for `run.json`.
+        command: the command line for `run.json`.
 
     Returns:
         The run, `finished`, or `interrupted` after Ctrl-C or SIGTERM.
 
     Raises:
         ConfigError, DataError, RunError, DivergedError, ResourceError: see `lstmctl.errors`.
-        SystemExit: in every process but the first.
+        SystemExit: in every process except the first.
     """
     command = command or "lstmctl.train"
     with joined() as processes:
@@ -101,25 +101,25 @@ def _begin_new(
 
 
 def begin(folder: RunFolder, assembled: Assembled, observe: Observer, *, command: str, **facts: Any) -> Run:
-    """Train what is assembled from its first step, in a folder that this process holds and that has no run yet.
+    """Train an assembled run from its first step, in a new folder that this process holds.
 
     Args:
-        folder, assembled: the place and the parts of the run.
+        folder, assembled: the folder and the parts of the run.
         observe: called with every event.
-        command: how a person started this, for `run.json`; so are `facts`.
+        command: the command line for `run.json`, which also receives `facts`.
 
     Raises:
         RunError, DivergedError, ResourceError: see `train`.
     """
     write_inputs(folder, assembled)
     order = next_order(folder.path.parent)
-    # Last: a folder with this file can be resumed, whatever happens from here on.
+    # Last: from now on, a folder with this file can be resumed.
     folder.update(status="running", command=command, started=now(), order=order, **facts, **assembled.facts)
     return run_to_end(folder, assembled, None, observe)
 
 
 def _begun(command: str) -> str | None:
-    """The run that this same launch of torchrun has begun already, by the same command.
+    """Return the run that this launch of torchrun has already begun with the same command.
 
     Raises:
         DivergedError: it would diverge again.
@@ -129,22 +129,22 @@ def _begun(command: str) -> str | None:
     for folder in reversed(list_runs(runs_root())):
         try:
             info = folder.info()
-        except RunError:  # of a damaged run nothing is known
+        except RunError:  # nothing is known about a damaged run
             continue
         if (info.get("launch"), info.get("command")) != (name, command):
             continue
         if not folder.has_begun:
             continue
-        if info.get("status") in ("finished", "diverged") and not restarts():  # the name is used for the next one
+        if info.get("status") in ("finished", "diverged") and not restarts():  # the name is reused for the next one
             return None
         if info.get("status") == "diverged":
             raise DivergedError(
-                str(info.get("problem")), hint=f"{folder.path} is not tried again: it would be the same"
+                str(info.get("problem")), hint=f"{folder.path} is not trained again, since the result would be the same"
             )
         return str(folder.path)
     return None
 
 
 def command_line() -> str:
-    """How this process was started, as a person would type it."""
+    """Return the command line of this process, as a person would type it."""
     return shell.join(["lstmctl", *sys.argv[1:]])

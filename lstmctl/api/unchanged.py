@@ -1,4 +1,4 @@
-"""What may not change while a run is trained, or only when that is asked for: its config, its data, its machine."""
+"""Checks of what must not change while a run is trained, at least not unnoticed: its config, data and machine."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ RESUMABLE_OVERRIDES = (
     *("data.text", "data.series", "data.table", "data.pairs"),
     "device",
 )
-"""What may change when a run goes on: where to save, to find the same data and to compute."""
+"""Settings that may change when a run is resumed: when to save, where the data is, and where to compute."""
 STEPS = "steps in run.json"
 
 
 def trained_as(assembled: Assembled) -> dict[str, Any]:
-    """What a checkpoint says of the training that it is of; see `changes`."""
+    """What a checkpoint records about its training; see `changes`."""
     return record_of(assembled.settings, assembled.trainer.steps)
 
 
 def record_of(settings: Settings, steps: int) -> dict[str, Any]:
-    """The config's values by dotted key, but for those that may change, and the steps of the whole training."""
+    """Return the config's values by dotted key, except those that may change, and the total number of steps."""
     values: dict[str, Any] = {STEPS: steps}
     for name, value in settings.model_dump(mode="json").items():
         values |= {f"{name}.{key}": inner for key, inner in value.items()} if isinstance(value, dict) else {name: value}
@@ -41,9 +41,9 @@ def record_of(settings: Settings, steps: int) -> dict[str, Any]:
 
 
 def changes(snapshot: Snapshot | None, settings: Settings, steps: int) -> dict[str, str]:
-    """How the config of a run differs from the one that its checkpoint was trained with, in words by key.
+    """Return the differences between a run's config and the one that its checkpoint was trained with, in words by key.
 
-    Checkpoints of earlier versions do not say it, and a key that one of the two lacks is of another version.
+    Checkpoints of earlier versions lack it, and a key that one of the two lacks is from another version.
     """
     then = snapshot.progress.get("config") if snapshot is not None else None
     if not isinstance(then, Mapping):
@@ -53,33 +53,33 @@ def changes(snapshot: Snapshot | None, settings: Settings, steps: int) -> dict[s
 
 
 def require_unchanged(folder: RunFolder, snapshot: Snapshot | None, changed: Mapping[str, str]) -> None:
-    """Raises RunError where the config changed since the checkpoint was written."""
+    """Raises RunError if the config has changed since the checkpoint was written."""
     if snapshot is not None and changed:
         raise RunError(
-            f"{folder.path} is no longer set as when its checkpoint of step {snapshot.step} was written: "
+            f"{folder.path} has changed since its checkpoint of step {snapshot.step} was written: "
             + "; ".join(changed.values()),
-            hint="put the old values back, or go on with the new ones: "
+            hint="put the old values back, or continue with the new ones: "
             + shell.join(["lstmctl", "train", "--resume", str(folder.path), "--allow-config-change"]),
         )
 
 
 def require_same_data(known: Mapping[str, Any], corpus: Corpus) -> None:
-    """Raises RunError where the data changed since the run began."""
+    """Raises RunError if the data has changed since the run began."""
     if corpus.fingerprint["sha256"] != known.get("sha256"):
         raise RunError(
             f"{', '.join(corpus.names)} changed since the run began: SHA-256 {corpus.fingerprint['sha256'][:16]}…, "
             f"then {str(known.get('sha256'))[:16]}…",
-            hint="put the old data back, or go on with the new: --allow-data-change",
+            hint="put the old data back, or continue with the new: --allow-data-change",
         )
 
 
 def warn_of_changes(info: Mapping[str, Any], facts: Mapping[str, Any]) -> None:
-    """Say what is no longer as it was, since then the same bits are not promised."""
+    """Warn about every change after which the same bits are not guaranteed."""
     was, now = (str(facts_of.get("device")).partition(":")[0] for facts_of in (info, facts))
     if was != now:
         log.warning(
-            "device was %s and is %s: training goes on from the same weights, but not to the same bits, since another "
-            "device rounds and draws dropout in its own way",
+            "device was %s and is %s: training continues from the same weights, but not to the same bits, since "
+            "another device rounds and draws dropout in its own way",
             info.get("device"),
             facts["device"],
         )

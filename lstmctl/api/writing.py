@@ -1,4 +1,4 @@
-"""Texts as they grow: choices of the model turned into pieces of text, and an end where it is asked for."""
+"""Convert the model's choices to pieces of text, and end texts as requested."""
 
 from __future__ import annotations
 
@@ -19,45 +19,45 @@ from lstmctl.tasks.author import Author
 from lstmctl.training.precision import lacks_bfloat16
 
 AT_ONCE = 64
-"""Symbols of each text that are looked at together."""
+"""Number of symbols of each text that are checked together."""
 PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16, "int8": torch.int8}
 
 
 def author(run: Trained, label: str | None, precision: str) -> Author:
-    """What a run writes with.
+    """Return what generates a run's texts.
 
     Args:
-        label: what a text is to be written for, where that is the run's task.
-        precision: of the products in a step, `float32`, `bfloat16` or `int8`.
+        label: the label of the text, if the run's task generates texts from labels.
+        precision: precision of the products in a step, `float32`, `bfloat16` or `int8`.
 
     Raises:
-        UsageError: the task does not write text, or writes it for a label that is not given or not known; or there is
-            no such precision, or no kernel for it.
+        UsageError: the task does not generate text, the label is missing or unknown, the precision is unknown, or there
+            is no kernel for it.
     """
     if (products := PRECISIONS.get(precision)) is None:
         raise UsageError(f"precision must be float32, bfloat16 or int8, not {precision}")
     device = next(run.model.parameters()).device
     if device.type == "cpu" and products != torch.float32 and not has_kernels(products):
         lack = lacks_bfloat16(device) if precision == "bfloat16" else "torch has no int8 kernels for this processor"
-        raise UsageError(lack, hint="leave out --precision, or give --precision float32")
+        raise UsageError(lack, hint="omit --precision, or use --precision float32")
     found = run.task.author(run.model, label, products)
     if found is None:
-        raise UsageError(f"{run.name} does not write text: its task is {run.settings.task.type}")
+        raise UsageError(f"{run.name} does not generate text: its task is {run.settings.task.type}")
     return found
 
 
 class Writing:
-    """Several texts that continue one prompt, side by side.
+    """Several texts that continue one prompt, generated in parallel.
 
     Args:
-        author: of the run.
-        prompt: for the record; `numbers` are its symbols.
-        device: of the network.
-        length: symbols to write at most.
-        count: texts.
-        sampling: how symbols are chosen.
+        author: the run's.
+        prompt: the prompt, for the result; `numbers` are its symbols.
+        device: the network's device.
+        length: maximum number of symbols to generate.
+        count: number of texts.
+        sampling: settings of the choice of symbols.
         stop: end a text before this string.
-        seed: of the draws.
+        seed: the seed for sampling.
 
     Raises:
         UsageError: a setting is out of range.
@@ -90,8 +90,8 @@ class Writing:
         self._choices = continuations(author.predictor(count), read, sampling, generator)
 
     def steps(self) -> Iterator[list[str]]:
-        """Symbol by symbol, what each text may show now: nothing while it could still turn out to be the stop string,
-        or a part of a character."""
+        """Yield, symbol by symbol, the new text to show for each text: nothing while it could still become the stop
+        string, or is a part of a character."""
         for _ in range(self._written, self.length):
             if all(text.ended for text in self._texts):
                 return
@@ -102,7 +102,7 @@ class Writing:
         yield [text.close() for text in self._texts]
 
     def finish(self) -> list[Generated]:
-        """Write to the end, from wherever `steps` is."""
+        """Generate to the end, from the current position of `steps`."""
         if all(text.end is None and not text.stop for text in self._texts):
             self._write_rest()
         for _ in self.steps():
@@ -110,8 +110,8 @@ class Writing:
         return [text.generated(self.prompt) for text in self._texts]
 
     def _write_rest(self) -> None:
-        """All symbols that are left, of texts that nothing ends before their length: no symbol has to be looked at
-        before the next is chosen."""
+        """Generate all remaining symbols of texts that can only end at their full length: no symbol is checked before
+        the next is chosen."""
         while left := self.length - self._written:
             choices = list(islice(self._choices, min(left, AT_ONCE)))
             self._written += len(choices)
@@ -123,7 +123,8 @@ class Writing:
 
 
 class _Text:
-    """One text as it grows. What has been shown is not looked at again: a symbol costs the same however long it is."""
+    """One text during generation. Text that was shown is not checked again, so a symbol takes the same time however
+    long the text is."""
 
     def __init__(self, author: Author, stop: str | None) -> None:
         self.decode: StreamDecoder = author.encoding.decoder()
@@ -143,7 +144,7 @@ class _Text:
             return self._show(len(self.held_back))
         self.numbers.append(number)
         self.probabilities.append(probability)
-        if not self.stop:  # nothing is held back, and much is saved where many texts grow
+        if not self.stop:  # nothing is held back, which saves much time with many texts
             self.shown.append(piece := self.decode(number))
             return piece
         self.held_back += self.decode(number)
@@ -153,7 +154,7 @@ class _Text:
         return self._show(len(self.held_back) - (0 if self.ended else self._may_be_stop()))
 
     def extend(self, numbers: list[int], probabilities: list[float]) -> None:
-        """What many calls of `add` would do where nothing ends the text."""
+        """Equivalent to many calls of `add` if nothing ends the text."""
         self.numbers += numbers
         self.probabilities += probabilities
         self.shown.append("".join(map(self.decode, numbers)))
@@ -174,6 +175,6 @@ class _Text:
         return piece
 
     def _may_be_stop(self) -> int:
-        """How many of the last characters could be the beginning of the stop string."""
+        """Return the number of last characters that could be the beginning of the stop string."""
         longest = min(len(self.stop) - 1, len(self.held_back))
         return next((size for size in range(longest, 0, -1) if self.held_back.endswith(self.stop[:size])), 0)

@@ -17,17 +17,10 @@ BLOCK = 256
 
 
 def nearest_source(training: Sequence[str], scored: Sequence[str]) -> Array:
-    """Return, for each scored source, the index of the most similar training source; the first of several.
+    """Return, for each scored source, the index of the most similar training source, (scored,); the first of several.
 
-    Similarity is the Dice coefficient 2 |A ∩ B| / (|A| + |B|) of the sets A and B of the texts' character bigrams
-    (Dice 1945; for bigrams, Adamson & Boreham 1974), where the start and end of a text count as a character.
-
-    Args:
-        training: at least one text; only the first `MOST_TRAINING` are used.
-        scored: texts.
-
-    Returns:
-        (scored,).
+    Similarity is the Dice coefficient 2 |A ∩ B| / (|A| + |B|) of the sets A and B of the texts' character bigrams (Dice
+    1945; for bigrams, Adamson & Boreham 1974), where the start and end of a text count as a character.
     """
     training = training[:MOST_TRAINING]
     columns: dict[str, int] = {}

@@ -1,8 +1,7 @@
-"""What time series can be forecast by without a network: repetition, a straight line, and one linear map.
+"""Forecasts of time series without a network: repetition, a straight line, and one linear map.
 
-All take histories of shape (windows, lookback, channels), where NaN is a missing value and is replaced by the last
-known one before it, or 0 where there is none; and all give forecasts of shape (windows, horizon, channels) in the
-floating-point type and the unit of the history.
+All take histories (windows, lookback, channels), in which a missing value (NaN) is replaced by the last known one, or 0
+if there is none; and all return forecasts (windows, horizon, channels) in the type and unit of the history.
 """
 
 from __future__ import annotations
@@ -16,25 +15,25 @@ from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 DEFAULT_PENALTIES = tuple(float(10.0**exponent) for exponent in np.arange(-4, 2.25, 0.25))
-"""From none worth the name to far too much, for values scaled to a spread of 1."""
+"""From negligible to far too large, for values scaled to a spread of 1."""
 MOST_WINDOWS = 50_000
-"""Windows that a fit sums one by one at most; so many take seconds at a lookback and a horizon of 720."""
+"""Maximum number of windows that a fit sums one by one; they take seconds at a lookback and a horizon of 720."""
 MOST_CHOOSING, FEWEST_CHOOSING = 20_000, 100
-"""Windows of single channels that choose, where filled labels do not count."""
+"""Maximum and minimum number of windows of single channels that choose, if filled labels are excluded."""
 MOST_PRODUCTS = 1 << 27
-"""Products that one forecast of them all takes, unless they are `FEWEST_CHOOSING`: a choice takes some seconds then."""
+"""Maximum number of products per forecast of all of them, so that a choice takes a few seconds."""
 LONG_RUN = 128
-"""Consecutive windows from which on it is faster to slide along them than to sum them one by one."""
+"""Number of consecutive windows from which sliding is faster than summing one by one."""
 
 Floats = NDArray[np.floating[Any]]
 Sums = NDArray[np.float64]
 Origins = NDArray[np.int64]
 MOST_VALUES = 1 << 21
-"""Of a table that a fit looks at at once; they take some 40 bytes each."""
+"""Values of a table to process at once; they take about 40 bytes each."""
 
 
 class Rows(Protocol):
-    """An array (rows, channels), or what becomes one where it is cut."""
+    """An array (rows, channels), or something that becomes one when sliced."""
 
     @property
     def shape(self) -> tuple[int, ...]: ...
@@ -42,17 +41,12 @@ class Rows(Protocol):
 
 
 def last_value(history: Floats, horizon: int) -> Floats:
-    """The last known value at every step."""
+    """Repeat the last known value."""
     return _filled(history)[:, -1:].repeat(horizon, axis=1)
 
 
 def seasonal_naive(history: Floats, horizon: int, season: int) -> Floats:
-    """The last whole season, over and over.
-
-    Args:
-        history: (windows, lookback, channels).
-        horizon: steps ahead.
-        season: rows that it takes the series to repeat.
+    """Repeat the last season, of `season` rows.
 
     Raises:
         ValueError: the season is shorter than one row, or longer than the history.
@@ -64,11 +58,8 @@ def seasonal_naive(history: Floats, horizon: int, season: int) -> Floats:
 
 
 def drift(history: Floats, horizon: int) -> Floats:
-    """The straight line through the first and the last value (Hyndman and Athanasopoulos, Forecasting, section 5.2).
-
-    Where the history begins with missing values, its first known one stands in for the first, at its own place. One
-    known value makes a level line.
-    """
+    """Extend the straight line through the first and last known values (Hyndman and Athanasopoulos, Forecasting,
+    section 5.2). A single known value gives a level line."""
     lookback = history.shape[1]
     filled = _filled(history)
     start = np.argmax(~np.isnan(history), axis=1, keepdims=True)
@@ -81,9 +72,9 @@ def drift(history: Floats, horizon: int) -> Floats:
 
 @dataclass(frozen=True, eq=False)
 class Ridge:
-    """One linear map from what a channel was to what it will be, the same for all channels.
+    """One linear map from a channel's past to its future, the same for all channels.
 
-    A history enters less its last value, and that is added to what comes out: the level needs not be learnt. This is
+    The last value is subtracted from a history and added to the output, so that the level need not be learned. This is
     the one-layer NLinear (Zeng et al. 2023, Are transformers effective for time series forecasting?) without intercept,
     fitted in closed form.
     """
@@ -92,23 +83,17 @@ class Ridge:
     """(lookback, horizon)"""
     penalty: float
     lookback: int
-    """Rows that it looks at, the last ones of a history."""
+    """Number of rows that it uses, at the end of a history."""
 
     def forecast(self, history: Floats) -> Floats:
-        """Forecasts of as many steps as the map was fitted to.
-
-        Args:
-            history: (windows, `lookback` or more, channels) in the unit of the values it was fitted to.
-
-        Returns:
-            (windows, horizon, channels)
+        """Forecast from histories (windows, `lookback` or more, channels), as many steps as the map was fitted to.
 
         Raises:
             ValueError: the history is shorter than the lookback.
         """
         if history.shape[1] < self.lookback:
             raise ValueError(f"a history must have at least {self.lookback} rows, not {history.shape[1]}")
-        # Filled before it is cut: a value before the lookback is better than none.
+        # Filled before slicing: a value before the lookback is better than none.
         columns = np.swapaxes(_filled(history)[:, -self.lookback :], 1, 2)
         last = columns[..., -1:]
         # One large product is several times as fast as one of a few channels for every window.
@@ -129,39 +114,36 @@ def fit_ridge(
     begins: Origins | None = None,
     filled: NDArray[np.bool_] | None = None,
 ) -> Ridge:
-    """The linear map whose lookback and penalty do best on validation windows; the shorter of two that are equal.
+    """Fit the linear map whose lookback and penalty do best on validation windows; the shorter of two equal lookbacks.
 
     With X the histories and Y the labels of all n training windows of all channels, each less the last value of its
     history, the weights W of one lookback and one penalty minimise
 
         |Y - X W|² / n + penalty |W|²,    so that    W = (X'X / n + penalty I)⁻¹ X'Y / n
 
-    (Hoerl and Kennard 1970, Ridge regression). The mean squared error of a step weighs against its own weights, however
-    many steps there are. One eigendecomposition of X'X serves all penalties of a lookback, and the products of the
-    longest lookback hold those of the shorter ones.
+    (Hoerl and Kennard 1970, Ridge regression). One eigendecomposition of X'X serves all penalties of a lookback, and
+    the products of the longest lookback contain those of the shorter ones.
 
     All lookbacks are fitted to and compared on the same windows. A missing value before the origin is replaced by the
-    last known one; a window with one among its labels, or with none known at its beginning, is left out.
+    last known one; a window with a missing label, or without a known first value, is left out.
 
     Args:
-        values: (rows, channels), scaled; NaN where missing. An array, or what gives one when it is cut.
-        training: (windows,) the row of each window's first label, as many rows after the first as the longest lookback.
+        values: (rows, channels), scaled; NaN if missing.
+        training: (windows,) the row of each window's first label, with the longest lookback before it.
         validation: (windows,) likewise.
         lookbacks: to choose from.
         horizon: steps ahead.
         penalties: to choose from, above 0.
-        begins: (series,) where several series lie under each other, the first row of each, ascending; nothing is filled
-            from one to the next.
-        most_windows: windows, of which each channel has its own, that are summed one by one at most; of more, ones
-            evenly spread over the table stand for all. Those in a long run of consecutive origins do not count: there
-            every window enters at little cost.
-        filled: (rows, channels), True where a missing value was filled; None where none was. Such a value is like any
-            other in the fit and in histories, but the choice counts only labels that were observed: of all validation
-            windows, or of `MOST_CHOOSING` evenly spread ones.
+        begins: (series,) the first row of each series, ascending; nothing is filled from one to the next.
+        most_windows: maximum number of windows, per channel, that are summed one by one; evenly spread ones stand for
+            more. Long runs of consecutive origins do not count: all their windows enter at little cost.
+        filled: (rows, channels), True where a missing value was filled; None if none was. Such values enter the fit and
+            histories, but the choice counts observed labels alone: of all validation windows, or of `MOST_CHOOSING`
+            evenly spread ones.
 
     Raises:
-        ValueError: a window reaches beyond the table, no window of a part is complete, no label of a validation window
-            was observed, or a penalty is not above 0.
+        ValueError: a window exceeds the table, no window of a part is complete, no label of a validation window was
+            observed, or a penalty is not above 0.
     """
     if not min(penalties) > 0:
         raise ValueError(f"penalties must be above 0, not {min(penalties):g}")
@@ -240,7 +222,7 @@ def _observed(
 
 
 def _filled(history: Floats) -> Floats:
-    """Missing values replaced by the last known one before them, along the second last axis; 0 where there is none."""
+    """Replace missing values by the last known one, along the second last axis; 0 if there is none."""
     missing = np.isnan(history)
     if not missing.any():
         return history
@@ -258,10 +240,8 @@ def _check(rows: int, origins: Origins, lookback: int, horizon: int) -> None:
 
 
 def _moments(values: Rows, origins: Origins, lookback: int, horizon: int, most_windows: int, begins: Origins) -> Sums:
-    """The mean over windows of the outer product of each with itself, its last known value taken off.
-
-    (lookback + horizon, lookback + horizon): X'X / n above, left, X'Y / n beside it and Y'Y / n below.
-    """
+    """Return the mean over windows of the outer product of each with itself, less its last known value, (lookback +
+    horizon, lookback + horizon)."""
     rows, channels = values.shape
     _check(rows, origins, lookback, horizon)
     if np.any(origins[1:] < origins[:-1]):
@@ -273,7 +253,7 @@ def _moments(values: Rows, origins: Origins, lookback: int, horizon: int, most_w
         if rows <= at_once:
             low, high, stop = 0, rows, len(origins)
         else:
-            # What is missing is not filled from rows before these, so a window at their beginning may be left out.
+            # Rows before these do not fill missing values, so a window at their beginning may be left out.
             stop = int(np.searchsorted(origins, origins[start] + at_once))
             low, high = int(origins[start]) - lookback, int(origins[stop - 1]) + horizon
         series = np.unique(np.maximum(begins - low, 0))
@@ -289,7 +269,7 @@ def _moments(values: Rows, origins: Origins, lookback: int, horizon: int, most_w
 def _sums(
     values: Floats, origins: Origins, lookback: int, horizon: int, most_windows: int, begins: Origins
 ) -> tuple[Sums, int]:
-    """The sum of the outer products of `_moments` over windows, with their number; origins ascend."""
+    """Return the sum of the outer products of `_moments` over windows, and their number; origins ascend."""
     missing = np.isnan(values)
     series = np.searchsorted(begins, origins - lookback, side="right") - 1
     spans = [slice(int(start), int(stop)) for start, stop in zip(begins, [*begins[1:], len(values)], strict=True)]
@@ -302,7 +282,7 @@ def _sums(
     )
     before = np.concatenate([np.zeros((1, values.shape[1]), np.int64), np.cumsum(missing, axis=0)])
     complete = (before[origins + horizon] == before[origins]) & (begun[series] <= origins[:, np.newaxis] - lookback)
-    # A constant taken off a channel leaves every window less its last value as it was, but for less to round.
+    # Subtracting a constant from a channel only reduces rounding.
     filled = values.astype(np.float64)
     if missing.any():
         for span in spans:
@@ -311,7 +291,7 @@ def _sums(
 
     width = lookback + horizon
     total = np.zeros((width, width))
-    # Channels that have all windows go together. Of windows that stand alone, (first row, channel).
+    # Channels that have all windows go together; `alone` holds (first rows, channel) of the others.
     whole = complete.all(axis=0)
     groups = [whole, *(np.arange(len(whole)) == channel for channel in np.flatnonzero(~whole))]
     alone: list[tuple[Origins, int]] = []
@@ -334,16 +314,10 @@ def _sums(
 
 
 def _slide(columns: Sums, windows: int) -> Sums:
-    """The sum of outer products of `windows` windows in a row, over all channels.
+    """Return the sum of outer products of consecutive windows, (width, width), over all channels of (rows, channels).
 
-    The product of the rows i + 1 and j + 1 of all windows is that of i and j, without the first window's and with what
-    comes in after the last one's. So only the first line needs to look at all of them.
-
-    Args:
-        columns: (width + windows - 1, channels)
-
-    Returns:
-        (width, width)
+    The product of rows i + 1 and j + 1 of all windows is that of i and j, without the first window's and with the one
+    after the last. So only the first line needs all of them.
     """
     width = len(columns) - windows + 1
     total = np.empty((width, width))
@@ -356,13 +330,8 @@ def _slide(columns: Sums, windows: int) -> Sums:
 
 
 def _sum_alone(columns: Sums, runs: list[tuple[Origins, int]], width: int, most_windows: int) -> Sums:
-    """The sum of outer products, one by one; of more than `most_windows`, as many evenly spread stand for all.
-
-    Args:
-        columns: (rows, channels)
-        runs: the first rows of windows, and their channel.
-        width: rows of a window.
-    """
+    """Sum outer products one by one; of more than `most_windows`, evenly spread ones stand for all. `runs` are the
+    first rows of windows, and their channel."""
     total = np.zeros((width, width))
     if not runs:
         return total

@@ -75,19 +75,8 @@ class NGram:
         return shorter
 
     def nats(self, symbols: Integers) -> Floats:
-        """Compute -ln p of every symbol but the first, given the symbols before it.
-
-        Symbols near the beginning are predicted from a shorter context.
-
-        Args:
-            symbols: (length,) of one stream.
-
-        Returns:
-            (length - 1,)
-
-        Raises:
-            ValueError: a symbol is outside the vocabulary.
-        """
+        """Compute -ln p of every symbol of a stream (length,) but the first, given the symbols before it, (length -
+        1,). Symbols near the beginning are predicted from a shorter context."""
         return self.nats_by_order(symbols, [self.order])[self.order]
 
     def total_nats(self, symbols: Integers) -> float:
@@ -100,18 +89,8 @@ class NGram:
         return total
 
     def nats_by_order(self, symbols: Integers, orders: Collection[int]) -> dict[int, Floats]:
-        """Compute `nats` for this model and shorter ones, in one pass over the text.
-
-        Args:
-            symbols: (length,) of one stream.
-            orders: from 0, the uniform distribution, to the order of this model.
-
-        Returns:
-            (length - 1,) for each order.
-
-        Raises:
-            ValueError: a symbol is outside the vocabulary.
-        """
+        """Compute `nats` for this model and shorter ones, down to order 0, the uniform distribution, in one pass over
+        the text."""
         symbols = _checked(symbols, self.vocabulary)
         # For each symbol: its probability, and the index of the gram formed by the symbols before it (-1: unknown).
         probability = np.full(len(symbols), 1 / self.vocabulary)
@@ -129,14 +108,19 @@ class NGram:
         return {order: -np.log(scored[order][1:]) for order in orders}
 
 
+def fitted_ngram(training: Integers, vocabulary: int, held_out: int) -> NGram | None:
+    """Return an n-gram model of all symbols, with the order that scores best on the last `held_out` of them; None if
+    these are too few to choose by."""
+    if held_out < 2:
+        return None
+    order = ngram(training[:-held_out], training[-held_out:], vocabulary).order
+    return NGram(training, vocabulary, order)
+
+
 def ngram(training: Integers, validation: Integers, vocabulary: int, orders: Iterable[int] = range(1, 9)) -> NGram:
     """Return the n-gram model whose order scores best on the validation part; the lower order if two are equal.
 
-    Args:
-        training: (length,) as for `NGram`.
-        validation: (length,) one stream, scored as by `NGram.nats`; only the first `LONGEST_CHOICE` are used.
-        vocabulary: number of symbols in the vocabulary.
-        orders: orders to choose from; those above the length of the training text count as that length.
+    Only the first `LONGEST_CHOICE` validation symbols are used.
 
     Raises:
         DataError: the validation part has fewer than two symbols, too few to choose an order.
@@ -216,8 +200,9 @@ def _count(training: NDArray[np.int64], vocabulary: int, order: int) -> list[_Le
 def _count_packed(training: NDArray[np.int64], vocabulary: int, order: int, bits: int) -> list[_Level]:
     """The same levels, of symbols so few that a gram of the longest length fits into 64 bits.
 
-    A gram is the number that its symbols make, `bits` each, the first the highest. Sorted once, the longest grams have
-    those of every shorter length at their beginnings, in order; only the last symbols of the text begin none.
+    A gram is the number formed by its symbols, `bits` each, the first the highest. Sorted once, the longest grams
+    contain those of every shorter length as their beginnings, in order, except those that start at the last symbols of
+    the text.
     """
     if not order:
         return []

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 ROWS = 16
-"""The minimum number of lanes per half: fewer lanes need as many passes over the weights."""
+"""The minimum number of lanes per half: fewer lanes need the same number of passes over the weights."""
 DIVIDED = 32_768
 """Number of elements from which torch itself splits an operation among threads."""
 

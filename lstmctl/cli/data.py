@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -14,8 +13,9 @@ from lstmctl.cli.arguments import ConfigArguments, Json, Quiet, split_arguments
 if TYPE_CHECKING:
     from lstmctl.config import LoadedConfig
     from lstmctl.data.downloading import Downloaded
-    from lstmctl.data.preparing_table import PreparedTable
-    from lstmctl.data.preparing_text import Prepared
+    from lstmctl.data.prepared_folder import Prepared
+    from lstmctl.data.prepared_table import Header as TableHeader
+    from lstmctl.data.prepared_text import Header as TextHeader
     from lstmctl.data.series import SeriesCorpus
     from lstmctl.reporting.forecast_plots import SeriesCourse
 
@@ -54,76 +54,80 @@ def show(
     lengths, and the labels of each part. For series: rows, step, missing values and how they were treated, the windows
     of each part, and the rows that determine the scaler.
     """
+    from lstmctl.cli import output
     from lstmctl.config.schema import SeriesData, TextData
     from lstmctl.deriving import load_config
     from lstmctl.errors import UsageError
+    from lstmctl.reporting import console
 
     config, overrides = split_arguments(arguments, "CONFIG")
     loaded = load_config(config or "travellers", overrides, trust=True)
     data = loaded.settings.data
     if isinstance(data, SeriesData):
-        _show_series(loaded, plot, json=json)
+        facts, shown = _series(loaded, plot)
     elif plot is not None:
         raise UsageError(f"--plot needs series; this config has data.{data.source}")
-    elif isinstance(data, TextData):
-        _show_text(loaded, json=json)
     else:
-        _show_sequences(loaded, json=json)
+        facts, shown = _text(loaded) if isinstance(data, TextData) else _sequences(loaded)
+    if json:
+        output.write_json(facts)
+        return
+    for item in shown:
+        if isinstance(item, _Warning):
+            console.warning(item)
+        elif isinstance(item, str):
+            console.write_line(console.inert(item))
+        else:
+            console.print_table(*item, stream=sys.stdout)
 
 
-def _show_text(loaded: LoadedConfig, *, json: bool) -> None:
-    from lstmctl.cli import output
+class _Warning(str):
+    """A line to be printed as a warning."""
+
+
+Facts = dict[str, Any]
+Shown = list[str | tuple[str, list[str], list[list[Any]]]]
+"""Lines for stderr, and tables for stdout: title, columns and rows."""
+
+
+def _text(loaded: LoadedConfig) -> tuple[Facts, Shown]:
     from lstmctl.config.schema import TextData
     from lstmctl.data.listing import describe
     from lstmctl.data.text import open_text
-    from lstmctl.reporting import console
 
     data = loaded.settings.data
     assert isinstance(data, TextData)
     corpus = open_text(data.text, data.symbols, data.split, loaded.folder)
     facts = describe(corpus, loaded.settings.training.window)
-    if json:
-        output.write_json(facts)
-        return
-    console.write_line(f"{', '.join(facts['files'])}: {facts['bytes']:,} bytes, {facts['length']:,} {data.symbols}")
     parts = [[name, f"{part['length']:,}", f"{part['start']:,}"] for name, part in facts["parts"].items()]
-    console.print_table("parts", ["part", "length", "starts at"], parts, stream=sys.stdout)
     symbols = [[row["symbol"], f"{row['count']:,}", f"{row['share']:.2%}"] for row in facts["symbols"]]
-    console.print_table(f"{len(symbols)} symbols", ["symbol", "count", "share"], symbols, stream=sys.stdout)
     window = facts["window"]
-    console.print_table(
-        "one window of the training part",
-        ["input", "target"],
-        [[repr(window["input"]), repr(window["target"])]],
-        stream=sys.stdout,
-    )
+    return facts, [
+        f"{', '.join(facts['files'])}: {facts['bytes']:,} bytes, {facts['length']:,} {data.symbols}",
+        ("parts", ["part", "length", "starts at"], parts),
+        (f"{len(symbols)} symbols", ["symbol", "count", "share"], symbols),
+        ("one window of the training part", ["input", "target"], [[repr(window["input"]), repr(window["target"])]]),
+    ]
 
 
-def _show_sequences(loaded: LoadedConfig, *, json: bool) -> None:
+def _sequences(loaded: LoadedConfig) -> tuple[Facts, Shown]:
     from lstmctl.api.assembly import open_data
-    from lstmctl.cli import output
     from lstmctl.data.listing import describe_pairs, describe_sequences
     from lstmctl.data.pairs import PairsCorpus
-    from lstmctl.reporting import console
 
     corpus: Any = open_data(loaded.settings, loaded.folder)
-    facts: dict[str, Any] = describe_pairs(corpus) if isinstance(corpus, PairsCorpus) else describe_sequences(corpus)
-    if json:
-        output.write_json(facts)
-        return
-    console.write_line(", ".join(facts["files"]))
+    facts: Facts = describe_pairs(corpus) if isinstance(corpus, PairsCorpus) else describe_sequences(corpus)
     first = next(iter(facts["parts"].values()))
-    rows = [[name, *part.values()] for name, part in facts["parts"].items()]
-    console.print_table("parts", ["part", *first], rows, stream=sys.stdout)
+    shown: Shown = [", ".join(facts["files"])]
+    shown.append(("parts", ["part", *first], [[name, *part.values()] for name, part in facts["parts"].items()]))
     if counts := facts.get("labels"):
         labels = [[label, *(part[label] for part in counts.values())] for label in next(iter(counts.values()))]
-        console.print_table("labels", ["label", *counts], labels[:MOST_CHANNELS], stream=sys.stdout)
-    for line in facts["notes"]:
-        console.write_line(console.inert(line))
-    for warning in getattr(corpus, "warnings", {}).values():
-        console.warning(warning)
-    example = [[_in_short(facts["example"]["input"]), _in_short(facts["example"]["target"])]]
-    console.print_table("first example of the training part", ["input", "target"], example, stream=sys.stdout)
+        shown.append(("labels", ["label", *counts], labels[:MOST_CHANNELS]))
+    shown += facts["notes"]
+    shown += map(_Warning, getattr(corpus, "warnings", {}).values())
+    example = [_in_short(facts["example"]["input"]), _in_short(facts["example"]["target"])]
+    shown.append(("first example of the training part", ["input", "target"], [example]))
+    return facts, shown
 
 
 def _in_short(value: str | list[Any]) -> str:
@@ -137,8 +141,7 @@ MOST_CHANNELS = 20
 """Maximum number in a table for people; --json contains all."""
 
 
-def _show_series(loaded: LoadedConfig, plot: Path | None, *, json: bool) -> None:
-    from lstmctl.cli import output
+def _series(loaded: LoadedConfig, plot: Path | None) -> tuple[Facts, Shown]:
     from lstmctl.config.schema import Forecast, SeriesData
     from lstmctl.data.listing import describe_series
     from lstmctl.data.series import Layout, open_series
@@ -156,44 +159,33 @@ def _show_series(loaded: LoadedConfig, plot: Path | None, *, json: bool) -> None
     if plot is not None and (drawn := series_plot(_courses(corpus))):
         drawn.save(plot)
         console.write_line(str(plot))
-    if json:
-        output.write_json(facts)
-        return
-    console.write_line(
-        f"{', '.join(facts['files'])}: {facts['bytes']:,} bytes, {facts['rows']:,} rows, {facts['series']:,} series, "
-        f"{facts['start']} to {facts['end']}, step {facts['step']}, season {facts['season']:,} rows"
-    )
     parts = [
         [name, f"{part['rows']:,}", part["first"], part["last"], f"{part['windows']:,}"]
         for name, part in facts["parts"].items()
     ]
-    console.print_table("parts", ["part", "rows", "from", "to", "windows"], parts, stream=sys.stdout)
     scaler = facts["scaler"]
     channels = [
         [row["channel"], figure(row["centre"]), figure(row["spread"])] for row in scaler["channels"][:MOST_CHANNELS]
     ]
     more = len(scaler["channels"]) - len(channels)
     title = f"channels, and their {scaler['name']} scaler by {scaler['rows']}" + (f" ({more:,} more)" if more else "")
-    console.print_table(title, ["channel", "centre", "spread"], channels, stream=sys.stdout)
-    used = [f"{name}: {', '.join(columns)}" for name, columns in facts["covariates"].items() if columns]
-    for line in [*used, *facts["notes"]]:
-        console.write_line(console.inert(line))
+    shown: Shown = [
+        f"{', '.join(facts['files'])}: {facts['bytes']:,} bytes, {facts['rows']:,} rows, {facts['series']:,} series, "
+        f"{facts['start']} to {facts['end']}, step {facts['step']}, season {facts['season']:,} rows",
+        ("parts", ["part", "rows", "from", "to", "windows"], parts),
+        (title, ["channel", "centre", "spread"], channels),
+        *(f"{name}: {', '.join(columns)}" for name, columns in facts["covariates"].items() if columns),
+        *facts["notes"],
+    ]
     if window := facts["window"]:
-        rows = [
-            [
-                name,
-                f"{window[name]['first']} to {window[name]['last']}",
-                sparkline([value for value in window[name]["values"] if value is not None], 40),
-                ", ".join("missing" if value is None else figure(value) for value in window[name]["values"][-3:]),
-            ]
-            for name in ("input", "labels")
-        ]
-        console.print_table(
-            f"one window of the training part: {window['channel']}",
-            ["", "rows", "course", "last"],
-            rows,
-            stream=sys.stdout,
-        )
+        rows = []
+        for name in ("input", "labels"):
+            values = window[name]["values"]
+            course = sparkline([value for value in values if value is not None], 40)
+            last = ", ".join("missing" if value is None else figure(value) for value in values[-3:])
+            rows.append([name, f"{window[name]['first']} to {window[name]['last']}", course, last])
+        shown.append((f"one window of the training part: {window['channel']}", ["", "rows", "course", "last"], rows))
+    return facts, shown
 
 
 def _courses(corpus: SeriesCorpus) -> list[SeriesCourse]:
@@ -236,12 +228,14 @@ def prepare(
 
     Set data.text or data.series to the folder, and training reads from it as needed. All commands treat it as the same
     data: a run trained on the file continues with the prepared data, bit for bit. The file is read twice, with little
-    memory. If it is interrupted, the same command continues.
+    memory. If it is interrupted, nothing is kept.
     """
+    from lstmctl import shell
     from lstmctl.cli import output
     from lstmctl.config import load
     from lstmctl.config.schema import SeriesData, TextData
     from lstmctl.errors import UsageError
+    from lstmctl.reporting import console
     from lstmctl.reporting.byte_progress import ByteProgress
     from lstmctl.training.interruption import termination_as_exit
 
@@ -250,108 +244,64 @@ def prepare(
     data = loaded.settings.data
     if not isinstance(data, SeriesData | TextData):
         raise UsageError(f"only text and tables of series can be prepared; this config has data.{data.source}")
+    done: Prepared[TextHeader] | Prepared[TableHeader]
     with termination_as_exit(), ByteProgress("preparing", quiet=quiet) as bar:
         if isinstance(data, TextData):
             from lstmctl.data.preparing_text import prepare_text
 
-            text = prepare_text(data.text, data.symbols, to, loaded.folder, watch=bar)
-            facts, show = _text_facts(text), partial(_show_text_prepared, text)
+            done = text = prepare_text(data.text, data.symbols, to, loaded.folder, watch=bar)
+            facts, lines, settings = _prepared_text(text.header)
+            settings = [f"data.text={done.folder}", *settings]
         else:
             from lstmctl.data.preparing_table import prepare_table
             from lstmctl.data.series import Layout
 
-            table = prepare_table(data.series, Layout.of(data.model_dump()), to, loaded.folder, watch=bar)
+            done = table = prepare_table(data.series, Layout.of(data.model_dump()), to, loaded.folder, watch=bar)
+            facts, lines = _prepared_table(table.header)
             others = [override for override in overrides if not override.startswith("data.series=")]
-            facts, show = _table_facts(table), partial(_show_table_prepared, table, [*filter(None, [config]), *others])
+            settings = [*filter(None, [config]), *others, f"data.series={done.folder}"]
     if not quiet:
-        show()
+        if done.was_there:
+            console.write_line("It already exists and is unchanged.")
+        for line in lines:
+            console.write_line(console.inert(line))
+        console.write_line(f"Next: lstmctl train {shell.join(settings)}")
     if json:
-        output.write_json(facts)
+        # Preparation used to be resumable.
+        output.write_json({"path": str(done.folder), **facts, "was_there": done.was_there, "resumed": 0})
     else:
-        output.write(f"{facts['path']}\n")
+        output.write(f"{done.folder}\n")
 
 
-def _text_facts(prepared: Prepared) -> dict[str, Any]:
-    header = prepared.header
-    return {
-        "path": str(prepared.folder),
-        "files": header.files,
-        "bytes": header.bytes,
-        "sha256": header.sha256,
-        "length": header.length,
-        "vocabulary": prepared.vocabulary,
-        "type": header.type,
-        "was_there": prepared.was_there,
-        "resumed": prepared.resumed,
-    }
+def _prepared_text(header: TextHeader) -> tuple[Facts, list[str], list[str]]:
+    """Return facts for --json, a summary, and settings for training."""
+    symbols = "bytes" if header.encoding["kind"] == "bytes" else "characters"
+    names = ("files", "bytes", "sha256", "length", "vocabulary", "type")
+    lines = [
+        f"{header.bytes:,} bytes, {header.length:,} {symbols} of {header.vocabulary:,} in {header.type}, "
+        f"SHA-256 {header.sha256}"
+    ]
+    settings = ["data.symbols=bytes"] if symbols == "bytes" else []
+    if header.length > MUCH:
+        settings.append(f"data.split=[{header.length - 2 * HELD_OUT}, {HELD_OUT}, {HELD_OUT}]")
+        lines.append(f"To score only {HELD_OUT:,} {symbols} instead of a tenth, set the parts as counts, as here:")
+    return {name: getattr(header, name) for name in names}, lines, settings
 
 
-def _table_facts(prepared: PreparedTable) -> dict[str, Any]:
-    header = prepared.header
-    return {
-        "path": str(prepared.folder),
+def _prepared_table(header: TableHeader) -> tuple[Facts, list[str]]:
+    """Return facts for --json, and a summary."""
+    targets = header.found.targets
+    named = ", ".join(targets[:MOST_CHANNELS]) + (", …" if len(targets) > MOST_CHANNELS else "")
+    facts = {
         "files": [header.file],
         "bytes": header.bytes,
         "sha256": header.sha256,
         "rows": header.rows,
         "series": len(header.ids),
-        "columns": {key: header.found[key] for key in ("time", "id", "targets", "past", "known", "static")},
-        "was_there": prepared.was_there,
-        "resumed": prepared.resumed,
+        "columns": {key: getattr(header.found, key) for key in ("time", "id", "targets", "past", "known", "static")},
     }
-
-
-def _show_text_prepared(prepared: Prepared) -> None:
-    """Print a summary of a prepared text, and the next command, on stderr."""
-    from lstmctl import shell
-    from lstmctl.reporting import console
-
-    header = prepared.header
-    _show_what_was_there(prepared.resumed, "bytes", was_there=prepared.was_there)
-    symbols = "bytes" if header.encoding["kind"] == "bytes" else "characters"
-    console.write_line(
-        f"{header.bytes:,} bytes, {header.length:,} {symbols} of {prepared.vocabulary:,} in {header.type}, "
-        f"SHA-256 {header.sha256}"
-    )
-    settings = [f"data.text={prepared.folder}", *(["data.symbols=bytes"] if symbols == "bytes" else [])]
-    if header.length > MUCH:
-        settings.append(f"data.split=[{header.length - 2 * HELD_OUT}, {HELD_OUT}, {HELD_OUT}]")
-        console.write_line(
-            f"To score only {HELD_OUT:,} {symbols} instead of a tenth, set the parts as counts, as here:"
-        )
-    console.write_line(f"Next: lstmctl train {shell.join(settings)}")
-
-
-def _show_table_prepared(prepared: PreparedTable, arguments: list[str]) -> None:
-    """Print a summary of a prepared table, and the next command, on stderr.
-
-    Args:
-        prepared: the table.
-        arguments: the config, and the settings other than the table that it was prepared with.
-    """
-    from lstmctl import shell
-    from lstmctl.reporting import console
-
-    header = prepared.header
-    _show_what_was_there(prepared.resumed, "rows", was_there=prepared.was_there)
-    targets = header.found["targets"]
-    named = ", ".join(targets[:MOST_CHANNELS]) + (", …" if len(targets) > MOST_CHANNELS else "")
-    console.write_line(
-        console.inert(
-            f"{header.bytes:,} bytes, {header.rows:,} rows, {len(header.ids):,} series of {named}, "
-            f"SHA-256 {header.sha256}"
-        )
-    )
-    console.write_line(f"Next: lstmctl train {shell.join([*arguments, f'data.series={prepared.folder}'])}")
-
-
-def _show_what_was_there(resumed: int, of: str, *, was_there: bool) -> None:
-    from lstmctl.reporting import console
-
-    if was_there:
-        console.write_line("It already exists and is unchanged.")
-    elif resumed:
-        console.write_line(f"Continued after {resumed:,} {of} from an earlier attempt.")
+    series = f"{len(header.ids):,} series of {named}"
+    return facts, [f"{header.bytes:,} bytes, {header.rows:,} rows, {series}, SHA-256 {header.sha256}"]
 
 
 MUCH = 50_000_000

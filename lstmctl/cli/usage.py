@@ -50,7 +50,7 @@ def _message(error: Any) -> str:
 
 
 def _name(parameter: Any) -> str:
-    """Return an option as it is typed, or an argument as in the help."""
+    """Return an option as typed, or an argument as in the help."""
     if parameter.param_type_name == "option":
         return str(max(parameter.opts, key=len))
     return str(parameter.metavar or parameter.name.upper())

@@ -19,7 +19,7 @@ def bundled_path(name: str) -> Path:
     """Return the file of the bundled config `name`.
 
     Raises:
-        ConfigError: there is no such config; the error suggests similar names.
+        ConfigError: the config does not exist; the error suggests similar names.
     """
     names = bundled_names()
     if name not in names:
@@ -35,7 +35,7 @@ def bundled_text(name: str) -> str:
     """Return the text of the bundled config `name`, including comments.
 
     Raises:
-        ConfigError: there is no such config.
+        ConfigError: the config does not exist.
     """
     return bundled_path(name).read_text(encoding="utf-8")
 

@@ -1,6 +1,6 @@
 """Field types whose rules pydantic cannot express, each with its own messages and JSON Schema.
 
-Validators raise ValueError with the complete message: what is wrong; what is allowed.
+Validators raise ValueError with the complete message: the problem; the allowed values.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _USER_CLASS = r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*:[A-Za-z_]\w*"
 _DEVICE = r"auto|cpu|cuda|cuda:[0-9]{1,3}|mps"
 LONE_SURROGATE = re.compile("[\ud800-\udfff]")  # no file in UTF-8 can hold one, config.yaml included
 MOST_CELLS = 1000
-"""Recurrent layers of a whole network, those of an ensemble together."""
+"""Recurrent layers of a whole network, including all networks of an ensemble."""
 _MOST_LEVELS = 16
 _LARGEST = 2**63 - 1
 

@@ -34,7 +34,7 @@ class Position:
 
 @dataclass(frozen=True)
 class Place:
-    """Where an entry stands: its key (an item of a list: itself) and its value."""
+    """Position of an entry: its key (for an item of a list: itself) and its value."""
 
     key: Position
     value: Position
@@ -49,7 +49,7 @@ class Document:
 
 
 class _ReadingError(Exception):
-    """What is wrong and where; `position` is None when it concerns the whole file."""
+    """A problem and its position; `position` is None if it concerns the whole file."""
 
     def __init__(self, text: str, position: Position | None) -> None:
         super().__init__(text)
@@ -189,7 +189,7 @@ def _reworded(error: yaml.MarkedYAMLError, text: str) -> _ReadingError:
         if not rest:
             return _ReadingError(f"`{bracket}` is never closed; add `{closing}`", opened)
         place = f"line {opened.line}, column {opened.column}"
-        return _ReadingError(f"expected `,` or `{closing}` to go on with the `{bracket}` of {place}", at)
+        return _ReadingError(f"expected `,` or `{closing}` to continue the `{bracket}` of {place}", at)
     if context == "while parsing a flow node" and not rest:
         return _ReadingError("the text ends inside brackets; close them", at)
     if context == "while scanning a quoted scalar" and "end of stream" in problem:

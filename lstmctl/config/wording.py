@@ -1,4 +1,4 @@
-"""Messages for problems found by pydantic: what is wrong; what is allowed."""
+"""Messages for problems found by pydantic: the problem; the allowed values."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def _beyond(value: object, limit: float) -> bool:
 
 
 def wrong(value: object, schema: dict[str, Any]) -> str:
-    """Describe what is wrong with `value`, which the field with this JSON Schema rejected."""
+    """Describe the problem with `value`, which the field with this JSON Schema rejected."""
     kinds = {choice.get("type", "choice") for choice in schema.get("anyOf", [schema])}
     numeric = bool(kinds & {"integer", "number"})
     if isinstance(value, float) and not math.isfinite(value):

@@ -1,4 +1,4 @@
-"""Features made of dates, each as the sine and cosine of how far its cycle has come."""
+"""Features of dates, each as sine and cosine of its phase."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from lstmctl.errors import DataError
 
 
 def calendar_features(times: Times, names: Sequence[str], step: Step) -> NDArray[np.float64]:
-    """(rows, 2 · names) sine and cosine of each feature's phase, in the order of `names`.
+    """Return (rows, 2 · names) sine and cosine of each feature's phase, in the order of `names`.
 
     Raises:
         DataError: the rows are numbered, not dated.
@@ -51,7 +51,7 @@ def _day_of_year(times: Times) -> NDArray[np.float64]:
 
 
 def _part_of(times: Times, cycle: str) -> NDArray[np.float64]:
-    """Whole days since the cycle began, as a part of the days that this one has."""
+    """Return whole days since the cycle began, as a share of its days."""
     days = times.view("datetime64[us]").astype("datetime64[D]")
     cycles = days.astype(cycle)
     start, end = cycles.astype("datetime64[D]"), (cycles + 1).astype("datetime64[D]")

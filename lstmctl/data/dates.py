@@ -1,4 +1,4 @@
-"""Dates in a table: their format recognised, all of them parsed, and the first that does not fit named."""
+"""Dates in a table: format recognised, all of them parsed, and the first that does not fit named."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ DATE_FORMATS = {
     r"\d{1,2}/\d{1,2}/\d{2}": ("%d/%m/%y", "%m/%d/%y", "%y/%m/%d"),
     r"\d{1,2}-\d{1,2}-\d{2}": ("%d-%m-%y", "%m-%d-%y", "%y-%m-%d"),
 }
-"""How dates are written, and the formats that may mean."""
+"""Shapes of dates, and the formats they may have."""
 _MONTH = (
     r"(?:jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sep(?:tember)?|oct(?:ober)?"
     r"|nov(?:ember)?|dec(?:ember)?)"
@@ -58,24 +58,24 @@ WORDED_FORMATS = {
     rf"\d{{1,2}}([ -])(?i:{_MONTH})[ -]\d{{2}}": "%d{0}%B{0}%y|%y{0}%B{0}%d",
     rf"(?i:{_MONTH})(-)\d{{2}}": "%B{}%y",
 }
-"""Quarters, ISO weeks and months by name, and their formats with `|` between; `{}` is the sign between the parts."""
+"""Quarters, ISO weeks and months by name, and their formats separated by `|`; `{}` is the sign between the parts."""
 _UNCLEAR = 2_524_608_000_000_000
-"""2050 in microseconds since 1970. Years of two digits from 50 to 69 are read as later ones, but may be earlier."""
+"""2050 in microseconds since 1970. Two-digit years from 50 to 69 are read as later ones, but may be earlier."""
 _CLOCK = re.compile(r"(?:([T ])\s*(\d{1,2}:\d{2})(:\d{2}(?:[.,]\d{1,9})?)?(\s?[AaPp][Mm])?)?")
 _BASIC_CLOCK = re.compile(r"([T ])(\d{2})(?:(\d{2})(\d{2}(?:\.\d{1,9})?)?)?")
-"""A time of day as in ISO 8601's basic format: 05, 0500, 050000."""
+"""A time of day in ISO 8601's basic format: 05, 0500, 050000."""
 EXAMPLE = 'data.date_format="%d.%m.%Y %H:%M"'
 ISO = "write its dates in one way that cannot be misread, such as 2024-01-31"
 """The remedy for a table that a run reads: no setting changes how."""
 
 
 def is_date(text: str) -> bool:
-    """Whether a text is written as dates usually are."""
+    """Return whether a text looks like a date."""
     return bool(formats_of(text))
 
 
 def formats_of(text: str) -> tuple[str, ...]:
-    """The formats that a date may be written in, without its zone: none, one, or two where day and month may swap."""
+    """Return the possible formats of a date without its zone: none, one, or two if day and month may be swapped."""
     text = text.strip()
     if re.fullmatch(r"[+-]?\d*[.,]?\d*", text):  # nearly always, in a table
         return ()
@@ -92,12 +92,8 @@ def formats_of(text: str) -> tuple[str, ...]:
 
 
 def _clock_format(text: str, *, is_basic: bool = False) -> str | None:
-    """Return the format of what follows a day; None if it is not a time of day.
-
-    Args:
-        text: what follows.
-        is_basic: whether the day is written in ISO 8601's basic format, so that `0500` after a blank is a time too.
-    """
+    """Return the format of the text after a day; None if it is not a time of day. After a day in ISO 8601's basic
+    format (`is_basic`), `0500` after a blank is a time too."""
     clock = _CLOCK.fullmatch(text)
     if clock is None:
         basic = _BASIC_CLOCK.fullmatch(text)
@@ -108,7 +104,7 @@ def _clock_format(text: str, *, is_basic: bool = False) -> str | None:
     if not minutes:
         return ""
     hour = "%I" if half else "%H"
-    # `%.f` also fits where a second has no fraction, so whole and broken seconds may be mixed.
+    # `%.f` also fits seconds without a fraction, so both may be mixed.
     suffix = f"{between}{hour}:%M" + ("%S" and ":%S%.f" if seconds else "")
     return suffix + ((" %p" if half.startswith(" ") else "%p") if half else "")
 
@@ -124,24 +120,24 @@ def read_dates(
     form: DateForm | None = None,
     is_run: bool = False,
 ) -> tuple[Times, DateForm]:
-    """Parse a column of dates, in the format given or the one recognised from its first row.
+    """Parse a column of dates, in the given format or the one recognised from its first row.
 
     Args:
-        texts: (rows,) as they are written, none missing.
-        place: names a row in messages.
+        texts: (rows,) none missing.
+        place: the position of a row, for messages.
         column: its name.
-        regularity: how many times are missing between regular ones, infinite where they are not regular, and whether
-            the rows are in order of time; it decides between readings that all fit every row.
-        date_format: as in a config, or None.
-        zone: the one to convert all dates to; None keeps the table's own clock.
-        form: how a run's own table was written, which decides where the first row fits it.
-        is_run: whether a run reads its later rows. Dates without a zone are then by the clock of the run.
+        regularity: from times to the number that is missing between regular ones (infinite if they are not regular),
+            and whether they are in order; it decides between formats that all fit.
+        date_format: of the config.
+        zone: to convert all dates to; None keeps the table's own clock.
+        form: the format of a run's own table, used if the first row fits it.
+        is_run: whether a run reads newer rows. Dates without a zone are then in the zone of the run.
 
     Returns:
-        (rows,) microseconds since 1970-01-01 by the clock of the zone, and how they are written.
+        (rows,) microseconds since 1970-01-01 by the clock of the zone, and the format.
 
     Raises:
-        DataError: a row does not fit, zones are mixed, several readings fit equally well, or the century of a year is
+        DataError: a row does not fit, zones are mixed, several formats fit equally well, or the century of a year is
             unclear.
     """
     first, given = str(texts[0]), date_format is not None
@@ -150,7 +146,7 @@ def read_dates(
         formats = (form.format,)
     if not formats:
         raise DataError(
-            f"{place(0)}, column `{column}`: `{first[:40]}` is not written as dates usually are",
+            f"{place(0)}, column `{column}`: `{first[:40]}` is not in a usual date format",
             hint=ISO if is_run else f"say how: {EXAMPLE}; or name another column of dates: data.time=NAME",
         )
     asked = any(map(asks_for_zone, formats))
@@ -169,7 +165,7 @@ def read_dates(
         raise _misfit(texts, place, column, row, own, is_run=is_run)
     if not given and not is_run:
         readings = _of_clear_years(readings, texts, place, column)
-    # Several readings are one where all rows are on a day such as 1 January.
+    # Several readings agree if all rows are on a day such as 1 January.
     different = [
         reading
         for number, reading in enumerate(readings)
@@ -194,7 +190,7 @@ def read_dates(
 def _of_clear_years(
     readings: list[tuple[Times, DateForm]], texts: pl.Series, place: Callable[[int], str], column: str
 ) -> list[tuple[Times, DateForm]]:
-    """Return the readings whose years of two digits can only be those that they are read as.
+    """Return the readings whose two-digit years are unambiguous.
 
     Raises:
         DataError: there is none.
@@ -221,10 +217,10 @@ def _of_clear_years(
 
 
 def read_more_dates(texts: pl.Series, place: Callable[[int], str], column: str, form: DateForm) -> Times:
-    """(rows,) the times of later rows of a column whose first ones told how it is written.
+    """Return (rows,) the times of later rows, in the format of the first ones.
 
     Raises:
-        DataError: a row is written in another way.
+        DataError: a row has another format.
     """
     ahead: Times | int = 0
     if form.zone and form.format not in WORDS:
@@ -249,10 +245,10 @@ def _by_one_clock(
     zone: str | None,
     is_run: bool,
 ) -> tuple[pl.Series, Times | int, DateForm]:
-    """Dates without their zones, the microseconds to add to them, and their form with the zone that they have then.
+    """Return dates without their zones, the microseconds to add to them, and their format with the resulting zone.
 
     Raises:
-        DataError: zones are mixed and not converted, or dates are to be converted but name none.
+        DataError: zones are mixed and not converted, or dates to be converted have none.
     """
     if form.format in WORDS:
         zoned = form.format not in SPREADSHEETS  # counted from 1970 in UTC
@@ -268,26 +264,26 @@ def _by_one_clock(
         return texts, shifts(zones, zone), replace(form, zone=zone, converted=True)
     if zone is not None and not is_run:
         raise DataError(
-            f"{place(0)}, column `{column}`: `{form.first[:40]}` names no time zone to convert from",
+            f"{place(0)}, column `{column}`: `{form.first[:40]}` has no time zone to convert from",
             hint="leave data.zone out: times are then by the table's own clock",
         )
     return texts, 0, replace(form, zone=zone or "")
 
 
 def _fits(text: str, form: str) -> bool:
-    """Whether one date is written in a format, apart from its zone."""
+    """Return whether a date fits a format, apart from its zone."""
     return _parse(pl.Series([plain_text(text)]), plain_format(form))[1] is None
 
 
 def _parse(texts: pl.Series, form: str) -> tuple[Times, int | None]:
-    """(rows,) times, and the first row that does not fit; None where all do."""
+    """Return (rows,) times, and the first row that does not fit; None if all do."""
     if form in WORDS:
         return parse_word(texts, form)
     if form in DIGITS.values():
         return _moments(parse_digits(texts, form))
     form, texts = _completed(form, texts)
     try:
-        # Most tables have no fractions of seconds, and without them dates are read several times as fast.
+        # Most tables have no fractions of seconds, and parsing is several times as fast without.
         parsed = texts.str.strptime(pl.Datetime("us"), form.replace("%.f", ""), strict=False)
         if "%.f" in form and parsed.has_nulls():
             parsed = texts.str.strptime(pl.Datetime("us"), form, strict=False)
@@ -301,7 +297,7 @@ def _parse(texts: pl.Series, form: str) -> tuple[Times, int | None]:
 
 
 def _completed(form: str, texts: pl.Series) -> tuple[str, pl.Series]:
-    """A format and its dates, with what stands for a moment that they only give a month or an hour of: the first."""
+    """Complete a format and dates that give only a month or an hour, with its first moment."""
     if "%q" in form:
         for quarter in range(1, 5):
             texts = texts.str.replace(f"[Qq]{quarter}", f"Q{3 * quarter - 2:02}")
@@ -336,14 +332,14 @@ def _misfit(
         )
     if not form.zone and has_zone(text):
         return DataError(
-            f"{place(row)}, column `{column}`: `{text[:40]}` names a time zone, but the first row does not",
+            f"{place(row)}, column `{column}`: `{text[:40]}` has a time zone, but the first row has none",
             hint="convert all dates to one zone, such as UTC",
         )
     same = form.format in formats_of(text)
     first = plain_text(form.first) if form.zone else form.first
     return DataError(
         f"{place(row)}, column `{column}`: `{text[:40]}` "
-        + ("is no date that exists" if same else f"does not fit {form.shown}, as the first row `{first}` does"),
+        + ("is not a valid date" if same else f"does not fit {form.shown}, as the first row `{first}` does"),
         hint="correct the row"
         if same
         else ISO

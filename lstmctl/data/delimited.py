@@ -1,6 +1,6 @@
-"""Tables as delimited text: where a line is wrong, and columns as texts or numbers.
+"""Delimited text as a sheet: where a line is wrong, and columns as texts or numbers.
 
-Numbers are parsed by polars all at once. Only where that fails is a column read as text, value by value.
+polars parses numbers, all at once. Only a column for which that fails is read as text, value by value.
 """
 
 from __future__ import annotations
@@ -16,26 +16,25 @@ import polars as pl
 from numpy.typing import NDArray
 
 from lstmctl.data.records import is_unclosed, misquoted, outside_quotes, whole_records
+from lstmctl.data.sheets import Sheet
 from lstmctl.data.table_hints import SERIES, TableHints
 from lstmctl.data.table_start import CONVERT, SAMPLED, SEPARATORS, column_names, read_start
 from lstmctl.data.text_encodings import conversion
 from lstmctl.data.utf8 import BYTE_ORDER_MARK
-from lstmctl.data.written_numbers import ColumnForm, column_form, misreading, number_form, read_numbers
+from lstmctl.data.written_numbers import ColumnForm, column_form, number_form
 from lstmctl.errors import DataError
 from lstmctl.shell import setting
 from lstmctl.words import plural
 
 MISSING_WORDS = ["NA", "N/A", "n/a", "#N/A", "NaN", "nan", "NAN", "null", "NULL", "None", "none"]
-"""The usual ones as they are written, for the fast way; other spellings are understood by the slow one."""
-LARGEST = 1e37
-"""Beyond this a network's numbers (float32) overflow soon."""
+"""The usual spellings, for the fast way; the slow way knows others."""
 BLOCK = 1 << 23
-"""Bytes looked at in one go."""
+"""Bytes to check at once."""
 LONGEST_RECORD = 1 << 26
-"""Bytes of a row, at most: beyond, a quotation mark was certainly forgotten."""
+"""Maximum bytes of a row; beyond it, a quotation mark was certainly forgotten."""
 AT_ONCE = 1 << 22
-"""Values that are read as texts at once."""
-# A crash inside polars is no ordinary exception, but for a file that caused it, it is an error like any other.
+"""Values to read as texts at once."""
+# A panic inside polars is not an ordinary exception, but for a file that causes it, it is an error like any other.
 POLARS_ERRORS: tuple[type[BaseException], ...] = (
     pl.exceptions.PolarsError,
     pl.exceptions.PanicException,
@@ -44,7 +43,7 @@ POLARS_ERRORS: tuple[type[BaseException], ...] = (
 )
 
 
-class DelimitedSheet:
+class DelimitedSheet(Sheet):
     """A CSV or TSV file whose every row has the header's number of fields."""
 
     unit = "line"
@@ -52,20 +51,14 @@ class DelimitedSheet:
     def __init__(self, path: Path, separator: str, decimal: str, hints: TableHints = SERIES) -> None:
         """Check the whole file once.
 
-        Args:
-            path: a regular file.
-            separator: one of `SEPARATORS`, or auto.
-            decimal: `.`, `,` or auto.
-            hints: what it is read for, as far as errors say what would be right.
-
         Raises:
-            DataError: it is not such a file; with the line, and what would be right.
+            DataError: the file is not such a table; with the line, and what would be right.
         """
         self._recognise(path, separator, decimal, hints)
         digest = hashlib.sha256()
         self._check(digest)
         if self._content is not None:
-            # The checksum is that of the file, not of what was made of it.
+            # The checksum is that of the file, not of the converted content.
             content = self.path.read_bytes()
             digest, self._size = hashlib.sha256(content), len(content)
         self._sha256 = digest.hexdigest()
@@ -73,30 +66,23 @@ class DelimitedSheet:
             self.notes.append(note)
 
     @classmethod
-    def in_blocks(
-        cls, path: Path, separator: str, decimal: str, size: int, read: int = 0, lines: int = 0
-    ) -> Iterator[tuple[Self, int, int]]:
-        """The same file as several sheets of whole rows under one header, with the bytes and lines up to each's end.
+    def in_blocks(cls, path: Path, separator: str, decimal: str, size: int) -> Iterator[tuple[Self, int]]:
+        """Yield the file as several sheets of whole rows under one header, with the bytes up to the end of each.
 
-        Args:
-            path: a regular file.
-            separator: one of `SEPARATORS`, or auto.
-            decimal: `.`, `,` or auto.
-            size: bytes of a block, about; a file in UTF-16, or whose lines end in one carriage return, is one block.
-            read: bytes that are left out, a whole number of rows.
-            lines: how many lines these are.
+        A block has about `size` bytes; a file in UTF-16, or with carriage returns as line breaks, is one block.
 
         Raises:
-            DataError: it is not such a file; with the line, and what would be right.
+            DataError: the file is not such a table; with the line, and what would be right.
         """
         whole = cls.__new__(cls)
         whole._recognise(path, separator, decimal, SERIES)
-        for block in whole._blocks(size, read):
+        read = lines = 0
+        for block in whole._blocks(size):
             part = copy(whole)
             part._content, part._before, part._offset, part.notes = block, lines, read, []
             part._check(None)
             read, lines = read + len(block), part._lines
-            yield part, read, lines
+            yield part, read
 
     def _recognise(self, path: Path, separator: str, decimal: str, hints: TableHints) -> None:
         """Read the first lines: names of columns, separator and decimal sign."""
@@ -114,48 +100,30 @@ class DelimitedSheet:
         self._forms: dict[int, ColumnForm] = {}
 
     @property
-    def rows(self) -> int:
-        """Rows with any content."""
-        return len(self.lines)
-
-    @property
     def decimal(self) -> str:
-        """The decimal sign."""
         return self._numbers.decimal
 
     @property
     def known_decimal(self) -> str | None:
-        """The decimal sign, if the first rows or a config say it."""
         decides = self._numbers.is_sure or any(self.form(column).is_decimal for column in range(self._width))
         return self.decimal if decides else None
 
     def form(self, column: int) -> ColumnForm:
-        """What a column seems to hold by its first rows."""
         if column not in self._forms:
             values = [row[column] for row in self._rows if column < len(row)]
             self._forms[column] = column_form(values, self.separator)
         return self._forms[column]
 
-    def kind(self, column: int) -> str:
-        """What a column seems to hold: whole, number, date, text, or empty."""
-        return self.form(column).kind
-
     def texts(self, column: int) -> pl.Series:
-        """(rows,) a column as it is written, without blanks around."""
         return self._read({column: pl.String()})[f"c{column}"].fill_null("").str.strip_chars()
 
     def numbers(self, columns: Sequence[int]) -> NDArray[np.float64]:
-        """(rows, columns) float64, with NaN where a value is missing.
-
-        Raises:
-            DataError: something is no number, or too large; with line, column and value.
-        """
         values = np.empty((self.rows, len(columns)))
         types = {column: self._plain_type(column) for column in columns}
         fast = {column: found for column, found in types.items() if found is not None}
         try:
             frame = self._read(fast) if fast else None
-        except DataError:  # found and named below
+        except DataError:  # explained below
             frame, fast = None, {}
         read = {} if frame is None else {series.name: series for series in frame.get_columns()}
         for place, column in enumerate(columns):
@@ -169,16 +137,8 @@ class DelimitedSheet:
         self._check_size(values, columns)
         return values
 
-    def place(self, row: int) -> str:
-        """Where a row is, for messages."""
-        return f"{self.path}: line {self.lines[row]}"
-
-    def fingerprint(self) -> dict[str, object]:
-        """SHA-256 and size in bytes of the file as it was checked."""
-        return {"sha256": self._sha256, "bytes": self._size}
-
     def _plain_type(self, column: int) -> pl.DataType | None:
-        """The type by which polars reads a column as it is meant; None where texts have to be looked at."""
+        """Return the type by which polars reads a column correctly; None if its texts must be examined."""
         form = self.form(column)
         if self.decimal == "," or form.unit or form.is_truth:
             return None
@@ -188,7 +148,7 @@ class DelimitedSheet:
         return pl.Int64() if form.kind in ("whole", "empty") else None
 
     def _check(self, digest: hashlib._Hash | None) -> None:
-        """Check every line: encoding, quotation marks and number of fields; note the rows that hold anything."""
+        """Check encoding, quotation marks and number of fields of every line; note the rows with any content."""
         kept: list[NDArray[np.int64]] = []
         records: list[NDArray[np.int64]] = []
         line, size, count = self._before, 0, 0
@@ -218,16 +178,14 @@ class DelimitedSheet:
         """(rows,) the first line of each row, counted from 1; the header is usually line 1."""
         self._places = np.concatenate(records) if records else np.empty(0, dtype=np.int64)
 
-    def _blocks(self, size: int, start: int = 0) -> Iterator[bytes]:
-        """The content from a byte on, in blocks of whole records."""
+    def _blocks(self, size: int) -> Iterator[bytes]:
+        """Yield the content in blocks of whole records."""
         if self._content is not None:
-            if start < len(self._content):
-                yield self._content[start:]
+            if self._content:
+                yield self._content
             return
-        rest = b""
+        rest, above = b"", self._above
         with self.path.open("rb") as file:
-            file.seek(start)
-            above = self._above if start == 0 else 0
             while read := file.read(size):
                 rest += read
                 cut = whole_records(rest[above:])
@@ -255,7 +213,8 @@ class DelimitedSheet:
             ) from error
 
     def _check_records(self, block: bytes, line: int) -> tuple[NDArray[np.int64], NDArray[np.bool_], int]:
-        """The first line of each record of a block, which of them hold separators alone, and the block's last line."""
+        """Return the first line of each record of a block, which records hold separators alone, and the block's last
+        line."""
         if block.startswith(BYTE_ORDER_MARK):
             block = block.removeprefix(BYTE_ORDER_MARK)
         codes = np.frombuffer(block, dtype=np.uint8)
@@ -290,9 +249,9 @@ class DelimitedSheet:
         if self._table_hint is not None:
             hint = self._table_hint
         elif any(text.count(other) == self._width - 1 for other in others):
-            hint = f"this line is separated otherwise; one for all: {setting('data.separator', self.separator)}"
+            hint = f"this line has another separator; use one for all: {setting('data.separator', self.separator)}"
         elif text.lstrip().startswith("#"):
-            hint = "comments may stand above the header alone: delete this line"
+            hint = "comments are allowed only above the header: delete this line"
         return DataError(
             f"{self.path}: line {line}: {plural(fields, 'field')}, "
             f"but the header (line {self._header_line}) has {self._width}",
@@ -302,24 +261,20 @@ class DelimitedSheet:
     def _check_quotation(
         self, block: bytes, starts: NDArray[np.int64], ends: NDArray[np.int64], lines: NDArray[np.int64]
     ) -> None:
-        # Others would be read as more fields than they have, or fewer.
+        # polars would read others as more or fewer fields than they have.
         found = misquoted(block, starts, ends, self.separator)
         if found is None:
             return
         is_open = is_unclosed(block[starts[found] : ends[found]], self.separator)
         raise DataError(
             f"{self.path}: line {lines[found]}: "
-            + (
-                "a quotation mark is never closed"
-                if is_open
-                else "quotation marks enclose a part of a field, not all of it"
-            ),
+            + ("a quotation mark is never closed" if is_open else "quotation marks enclose only a part of a field"),
             hint='put the whole field between them, and write one inside as ""',
         )
 
     def _read(self, types: Mapping[int, pl.DataType]) -> pl.DataFrame:
-        """Columns `c0`, `c1` … of the rows that hold anything."""
-        # Up to the first row: what polars takes for the first line must not be an empty one.
+        """Return columns `c0`, `c1` … of the rows with any content."""
+        # polars must not take an empty line for the first one.
         above = (int(self.lines[0]) if self.rows else self._lines + 1) - self._before - 1
         first = int(self._places[0]) if self.rows else self._records
         options: dict[str, Any] = (
@@ -339,7 +294,7 @@ class DelimitedSheet:
             )
         except POLARS_ERRORS as error:
             reason = str(error).split("\n", 1)[0]
-            raise DataError(f"{self.path} is no table that can be read: {reason}") from error
+            raise DataError(f"{self.path} cannot be read as a table: {reason}") from error
         below = self._records - first
         if frame.height != below:
             raise DataError(
@@ -349,28 +304,11 @@ class DelimitedSheet:
         return frame if self.rows == below else frame[pl.Series(self._places - first)]
 
     def _careful(self, columns: Sequence[int]) -> NDArray[np.float64]:
-        """(rows, columns) numbers, by way of their texts."""
+        """Return (rows, columns) numbers, read from their texts."""
         texts = self._read({column: pl.String() for column in columns}).select(f"c{column}" for column in columns)
-        values, wrong = read_numbers(texts, self._numbers, [self.form(column) for column in columns])
-        if wrong is not None:
-            row, column = wrong[0], columns[wrong[1]]
-            text, name = str(texts[wrong]).strip(), self.names[column]
-            message, hint = misreading(text, self._numbers, self.form(column), name, self._hints, self.separator)
-            raise DataError(f"{self.place(row)}, column `{name}`: {message}", hint=hint)
-        return values
-
-    def _check_size(self, values: NDArray[np.float64], columns: Sequence[int]) -> None:
-        with np.errstate(invalid="ignore"):
-            large = np.abs(values) > LARGEST
-        if large.any():
-            column, row = (int(place) for place in np.argwhere(large.T)[0])
-            raise DataError(
-                f"{self.place(row)}, column `{self.names[columns[column]]}`: {values[row, column]:g} is "
-                + ("infinite" if np.isinf(values[row, column]) else "too large to learn from"),
-                hint=self._hints.correct,
-            )
+        return self._read_numbers(texts, columns)
 
 
 def empty_lines(count: int, first: int) -> str | None:
-    """What is told of empty lines, if there are any."""
+    """Return the note on empty lines, if there are any."""
     return f"{plural(count, 'empty line')} left out, first line {first}" if count else None

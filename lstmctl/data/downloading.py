@@ -30,19 +30,19 @@ if TYPE_CHECKING:
     import requests
 
 TIMEOUT = 30.0
-"""Seconds that a server may stay silent."""
+"""Seconds of silence before a server is given up."""
 CHUNK = 1 << 14
-"""Bytes read at once: few enough that the bar moves on a slow line."""
+"""Bytes to read at once: few enough that the bar moves on a slow connection."""
 LONGEST_NAME = 200
-"""Bytes of a file's name; 255 are usual, and the temporary file beside it adds some."""
+"""Maximum bytes of a file's name; the usual limit is 255, and the temporary file's name is longer."""
 SAFE_NAME = re.compile(r'(?!\.)(?!(?i:con|nul|aux|prn|com\d|lpt\d)(\.|$))[^/\\:*?"<>|]*[^/\\:*?"<>|. ]')
-"""Not hidden, and a name on Windows too."""
+"""A name that is not hidden, and valid on Windows too."""
 LIMIT = 100_000_000
-"""Bytes of a file that nobody asked for at that size; a small answer can unpack to any length."""
+"""Default maximum bytes of a file; a small response can unpack to any length."""
 SIZE = re.compile(r"([0-9]{1,15}(?:\.[0-9]{1,9})?) ?([kMGT]?)B?")
 UNITS = {"": 1, "k": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
 ABANDONED = 3600.0
-"""Seconds without a byte after which a temporary file is that of a download that was killed."""
+"""Seconds without a byte after which a temporary file belongs to a killed download."""
 
 
 class Progress(Protocol):
@@ -65,27 +65,27 @@ class Downloaded:
     """In bytes."""
     sha256: str
     fetched: bool
-    """Whether it came over the network now."""
+    """Whether it was downloaded now."""
     was_there: bool
-    """Whether the cache had the same file before."""
+    """Whether the cache contained the same file before."""
 
     @property
     def verified(self) -> bool:
-        """Whether its hash is the one that was expected, and not just what came."""
+        """Whether its hash was known in advance."""
         return self.source.sha256 is not None
 
 
 def find_source(what: str, sha256: str | None = None, known: Mapping[str, Source] = KNOWN) -> Source:
-    """What a known name or a URL stands for; nothing is asked of any server.
+    """Return the source of a known name or a URL, without asking any server.
 
     Args:
-        what: a name of `known` in whatever case, or an http or https URL.
+        what: a name of `known`, ignoring case, or an http or https URL.
         sha256: the expected hash, 64 hexadecimal digits.
         known: the table of names.
 
     Raises:
-        UsageError: the name is unknown, the URL is none or names no file that could be kept, or the hash is malformed
-            or not that of the known file.
+        UsageError: the name is unknown, the URL is invalid or has no usable file name, or the hash is malformed or not
+            that of the known file.
     """
     if sha256 is not None:
         sha256 = sha256.strip().lower()
@@ -100,14 +100,14 @@ def find_source(what: str, sha256: str | None = None, known: Mapping[str, Source
         if namesake is None:
             raise _unknown(what, known)
         source = namesake
-    # Whatever uses a known file relies on its content, wherever it comes from.
+    # A known file must have its known content, wherever it comes from.
     if namesake is not None and sha256 not in (None, namesake.sha256):
         raise UsageError(f"{namesake.file} is {namesake.name}, whose SHA-256 is {namesake.sha256}, not {sha256}")
     return source
 
 
 def parse_size(text: str) -> int:
-    """Return the bytes that `500MB` or `2GB` names.
+    """Return the bytes of a size such as `500MB` or `2GB`.
 
     Raises:
         UsageError: it is not a size.
@@ -127,25 +127,25 @@ def download(
     timeout: float = TIMEOUT,
     limit: int = LIMIT,
 ) -> Downloaded:
-    """Fetch a file into the cache.
+    """Download a file into the cache.
 
-    With a hash, a file that is already there is checked instead of fetched. Without one it is fetched and compared,
-    for its name alone does not say that it is the same. A file of other content is never replaced.
+    With a hash, an existing file is checked instead of downloaded. Without one, it is downloaded and compared, since
+    its name alone does not prove that it is the same. A file of other content is never replaced.
 
     Args:
-        source: what to fetch.
-        folder: where to; the download cache by default.
-        progress: told of what comes.
-        timeout: seconds that the server may stay silent.
-        limit: the most bytes that are kept.
+        source: what to download.
+        folder: the destination; the download cache by default.
+        progress: follows the download.
+        timeout: seconds of silence before the server is given up.
+        limit: maximum bytes of the file.
 
     Raises:
-        DataError: the file cannot be fetched, is too large, is not what was expected, or another one has its name.
-        ResourceError: the folder or the disk does not take it.
+        DataError: the file cannot be downloaded, is too large, is not the expected one, or another one has its name.
+        ResourceError: the folder cannot be written.
     """
     folder = folder or cache_folder()
     if folder is None:
-        raise ResourceError("there is no home folder to keep downloads in", hint="name one: LSTMCTL_CACHE=FOLDER")
+        raise ResourceError("no home folder for downloads", hint="set one: LSTMCTL_CACHE=FOLDER")
     folder = folder.absolute()
     target = folder / source.file
     if source.sha256 is not None and target.exists():
@@ -159,7 +159,7 @@ def download(
             if source.sha256 not in (None, sha256):
                 raise DataError(
                     f"{_shown(source.url)} has the SHA-256 {sha256}, not {source.sha256}; nothing was kept",
-                    hint="it was changed at its source or on its way",
+                    hint="it was changed at its source or in transit",
                 )
             if size == 0:
                 raise DataError(f"{_shown(source.url)} is empty")
@@ -173,25 +173,25 @@ def download(
 
 
 def _file_name(url: str) -> str:
-    """The last part of a URL's path, if a file can be kept by that name.
+    """Return the last part of a URL's path, as the name of a file.
 
     Raises:
-        UsageError: it cannot, or the URL is none.
+        UsageError: it is not a valid name, or the URL is invalid.
     """
     shown = _shown(url)
     try:
         parts = urlsplit(url)
         host, _ = parts.hostname, parts.port
-    except ValueError:  # brackets that do not match, a port that is no number
+    except ValueError:  # unbalanced brackets, or a port that is not a number
         host = None
     if not host or not url.isprintable():
         raise UsageError(f"`{shown}` is not a URL")
     if parts.scheme not in ("http", "https"):
         raise UsageError(f"`{shown}` is neither an http nor an https URL")
     name = unquote(parts.path.rpartition("/")[2])
-    hint = f"fetch it by other means, and put it into {cache_folder() or 'the folder that LSTMCTL_CACHE names'}"
+    hint = f"download it by other means, and put it into {cache_folder() or 'the folder that LSTMCTL_CACHE names'}"
     if not name:
-        raise UsageError(f"`{shown}` names no file: its path ends in nothing")
+        raise UsageError(f"`{shown}` names no file: its path is empty or ends in a slash")
     if not SAFE_NAME.fullmatch(name) or not name.isprintable():
         raise UsageError(f"`{shown}` ends in `{name}`, which is not a safe name for a file", hint=hint)
     if len(name.encode()) > LONGEST_NAME:
@@ -199,7 +199,7 @@ def _file_name(url: str) -> str:
     if (bundled.data() / name).exists():
         raise UsageError(
             f"{name} is the name of bundled data, which would be found first",
-            hint="fetch it by other means, under another name",
+            hint="download it by other means, under another name",
         )
     return name
 
@@ -213,7 +213,7 @@ def _unknown(word: str, known: Mapping[str, Source]) -> UsageError:
 
 
 def _present(source: Source, target: Path, sha256: str, *, fetched: bool) -> Downloaded:
-    """The file at `target`, which should have the hash `sha256`.
+    """Return an existing file, if it has the expected hash.
 
     Raises:
         DataError: it has another, or cannot be read.
@@ -221,10 +221,10 @@ def _present(source: Source, target: Path, sha256: str, *, fetched: bool) -> Dow
     try:
         found, size = _sha256(target), target.stat().st_size
     except OSError as error:
-        raise DataError(f"{target} is in the way and cannot be read: {error.strerror}") from error
+        raise DataError(f"{target} exists and cannot be read: {error.strerror}") from error
     if found != sha256:
         raise DataError(
-            f"{target} is there already with other content: its SHA-256 is {found}, that of {_shown(source.url)} is "
+            f"{target} already exists with other content: its SHA-256 is {found}, that of {_shown(source.url)} is "
             f"{sha256}",
             hint="rename or remove it, then download again",
         )
@@ -248,7 +248,7 @@ def _fetch(
     )
     size, digest = 0, hashlib.sha256()
     try:
-        # Unpacked on the way, a file would not have the length that the server announces.
+        # A compressed response would not have the announced length.
         headers = {"Accept-Encoding": "identity"}
         with requests.get(source.url, stream=True, timeout=timeout, headers=headers) as response:
             if response.status_code != requests.codes.ok:  # 206 is a part of the file, 204 nothing
@@ -278,7 +278,7 @@ def _fetch(
 
 
 def _reason(error: requests.RequestException, timeout: float) -> str:
-    """Return what went wrong, from the innermost error that says so."""
+    """Return the cause, from the innermost error that names it."""
     from requests import TooManyRedirects
     from requests.exceptions import ChunkedEncodingError, ProxyError
 
@@ -304,7 +304,7 @@ def _reason(error: requests.RequestException, timeout: float) -> str:
 
 
 def _shown(url: str) -> str:
-    """A URL without the user's name and password."""
+    """Return a URL without user name and password."""
     before, separator, rest = url.partition("://")
     host, slash, path = rest.partition("/")
     return f"{before}{separator}{host.rpartition('@')[2]}{slash}{path}"
@@ -316,7 +316,7 @@ def _sha256(path: Path) -> str:
 
 
 def _remove_abandoned(folder: Path) -> None:
-    """Delete what killed downloads left; one at work, in another process, touches its file far more often."""
+    """Delete the files of killed downloads; a running one touches its file far more often."""
     for leftover in folder.glob(".*.tmp-*"):
         with suppress(OSError):  # it has just been finished, or is another user's
             if time.time() - leftover.stat().st_mtime > ABANDONED:
@@ -325,7 +325,7 @@ def _remove_abandoned(folder: Path) -> None:
 
 @contextmanager
 def _cache_errors(path: Path) -> Iterator[None]:
-    """`disk_errors` with a way out that helps with downloads."""
+    """`disk_errors` with a hint for downloads."""
     try:
         with disk_errors(path):
             yield

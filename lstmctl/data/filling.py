@@ -1,6 +1,6 @@
-"""What is missing in rows on regular times, filled or left.
+"""Fill missing values in rows on a regular grid.
 
-Filling looks ahead inside of one part alone, so that no training row depends on a later part.
+Filling looks ahead within one part alone, so that no training row depends on a later part.
 """
 
 from __future__ import annotations
@@ -23,25 +23,14 @@ Indices = NDArray[np.int64]
 def fill(
     rows: Rows, bounds: Indices, ends: Indices, parts: Mapping[str, Indices], step: Step, missing: str
 ) -> NDArray[np.bool_] | None:
-    """Fill missing targets and covariates of observed rows, in place; rows that were inserted are not noted again.
+    """Fill missing targets and covariates of observed rows, in place; inserted rows are not noted again.
 
-    `interpolate` draws a line between neighbours, in training rows alone: in rows that are scored it would tell a
-    window what comes after it. All else keeps the last value, as `forward-fill` does everywhere. Looking back across a
-    part's start is allowed: the past is known.
-
-    Args:
-        rows: in order and on regular times.
-        bounds: (series + 1,) where each series begins.
-        ends: (series,) the row after each series' last observed one.
-        parts: (series, 2) start and stop of each part.
-        step: how times are written in messages.
-        missing: error, forward-fill, interpolate or mask.
-
-    Returns:
-        (rows, targets) which targets were filled; None where none was.
+    `interpolate` draws a line between neighbours, in training rows alone: in scored rows it would leak what comes after
+    a window. Elsewhere the last value is kept, as `forward-fill` does everywhere, also across a part's start: the past
+    is known. Return (rows, targets) which targets were filled; None if none was.
 
     Raises:
-        DataError: a value is missing where that is an error, or there is none before it to fill it with.
+        DataError: a value is missing and that is an error, or there is none before it to fill it with.
     """
     filled: NDArray[np.bool_] | None = None
     for use in ("targets", "past", "known"):
@@ -74,7 +63,7 @@ def fill(
 
 
 def _interpolate(block: NDArray[np.float64]) -> None:
-    """Fill between neighbours, in place; not before the first nor after the last."""
+    """Fill between neighbours, in place; not before the first or after the last."""
     known = np.flatnonzero(~np.isnan(block))
     if len(known) < 2:
         return
@@ -84,7 +73,7 @@ def _interpolate(block: NDArray[np.float64]) -> None:
 
 
 def _carry_forward(block: NDArray[np.float64]) -> None:
-    """Fill with the last value before, in place; what has none stays missing."""
+    """Fill with the last value before, in place."""
     holes = np.flatnonzero(np.isnan(block))
     begins = np.diff(holes, prepend=-2) > 1
     before = (holes[begins] - 1)[np.cumsum(begins) - 1]

@@ -1,4 +1,4 @@
-"""Forecasts as a table to hand on: one row a series and time."""
+"""Forecasts as a table: one row per series and time."""
 
 from __future__ import annotations
 
@@ -19,9 +19,12 @@ KINDS = (".csv", ".parquet")
 def forecast_columns(
     forecasts: Sequence[SeriesForecast], model: str, cutoffs: Sequence[str] = ()
 ) -> dict[str, list[object]]:
-    """Columns `unique_id`, `ds`, of a backtest `cutoff`, `y` where what came is known, `<model>` and, for each level,
-    `<model>-lo-90` and `<model>-hi-90`; where a forecast has sample paths, `<model>-path-1` and so on. Times name the
-    zone where the table's own did. An interval with infinite ends is none: its cells are empty."""
+    """Return the columns of a table of forecasts.
+
+    They are `unique_id`, `ds`, for a backtest `cutoff`, `y` if the truth is known, `<model>` and, for each level,
+    `<model>-lo-90` and `<model>-hi-90`; with sample paths, `<model>-path-1` and so on. Times have the zone of the
+    table, if any. The cells of an interval with infinite ends are empty.
+    """
     columns: dict[str, list[object]] = {"unique_id": [], "ds": []}
     if cutoffs:
         columns["cutoff"] = [
@@ -46,14 +49,14 @@ def forecast_columns(
 
 
 def _zoned(time: str, zone: str) -> str:
-    """A time with its zone, which belongs to a time of day."""
+    """Append the zone to a time, which then needs a time of day."""
     if not zone:
         return time
     return f"{time}{zone}" if " " in time else f"{time} 00:00:00{zone}"
 
 
 def as_csv(forecasts: Sequence[SeriesForecast], model: str) -> str:
-    """The table as CSV, each number with as many digits as it takes to read it back."""
+    """Return the table as CSV, with all digits needed to restore each number."""
     text = io.StringIO()
     polars.DataFrame(forecast_columns(forecasts, model)).write_csv(text)
     return text.getvalue()
@@ -62,11 +65,12 @@ def as_csv(forecasts: Sequence[SeriesForecast], model: str) -> str:
 def write_forecast_table(
     path: Path, forecasts: Sequence[SeriesForecast], model: str, cutoffs: Sequence[str] = ()
 ) -> None:
-    """The table as a file, by its ending: CSV, or Parquet with real dates, in UTC where they have a zone. `cutoffs`
-    are the last rows before each forecast of a backtest.
+    """Write the table as CSV, or as Parquet with real dates, in UTC if they have a zone, by the file's extension.
+
+    `cutoffs` are the last times before each forecast of a backtest.
 
     Raises:
-        UsageError: the ending is neither.
+        UsageError: the extension is neither.
         ResourceError: the file cannot be written.
     """
     check_ending(path)
@@ -80,7 +84,7 @@ def write_forecast_table(
 
 
 def _times(text: polars.Series) -> polars.Series:
-    """Times as text to dates, or to whole numbers where all are."""
+    """Convert times to dates, or to whole numbers if all are."""
     numbers = text.cast(polars.Int64, strict=False)
     if not numbers.null_count():
         return numbers
@@ -91,6 +95,6 @@ def _times(text: polars.Series) -> polars.Series:
 
 
 def check_ending(path: Path) -> None:
-    """Raises UsageError where a file's name ends in no known way."""
+    """Raise UsageError if the file extension is unsupported."""
     if path.suffix.lower() not in KINDS:
-        raise UsageError(f"{path} ends in no known way; name a file that ends in {' or '.join(KINDS)}")
+        raise UsageError(f"{path}: unsupported file extension; use {' or '.join(KINDS)}")

@@ -1,4 +1,4 @@
-"""What there is, and what is in it."""
+"""Lists of available data, and descriptions of their contents."""
 
 from __future__ import annotations
 
@@ -21,14 +21,12 @@ if TYPE_CHECKING:  # a list of files need not wait for what reads tables
     from lstmctl.data.series import SeriesCorpus
 
 DATA = (".txt", ".csv", ".tsv")
-"""Endings of bundled data; what else lies there made or describes it."""
+"""Extensions of bundled data; other files there document it."""
 
 
 def known_files() -> list[dict[str, Any]]:
-    """Data that a config may name without a path, bundled or in the download cache; then what can be downloaded.
-
-    Hidden files are left out: a download that was killed may have left one.
-    """
+    """Return data that a config can name without a path, bundled or in the download cache; then known downloads. Hidden
+    files, which killed downloads may leave, are omitted."""
     cache = cache_folder()
     found = [
         {"name": path.name, "bytes": size, "where": where}
@@ -45,7 +43,7 @@ def known_files() -> list[dict[str, Any]]:
 
 
 def _plain_files(folder: Path | None) -> Iterator[tuple[Path, int]]:
-    """Files with their sizes, by name; none of a folder that is missing or may not be read."""
+    """Yield files with their sizes, by name; none of a folder that is missing or cannot be read."""
     try:
         paths = sorted(folder.iterdir()) if folder is not None else []
     except OSError:
@@ -58,7 +56,7 @@ def _plain_files(folder: Path | None) -> Iterator[tuple[Path, int]]:
 
 
 def describe(corpus: TextCorpus, window: int) -> dict[str, Any]:
-    """A corpus's size, its symbols from frequent to rare, its parts, and training's first window with its target."""
+    """Return a text's size, its symbols by frequency, its parts, and the first training window with its target."""
     counts = corpus.counts()
     order = [int(number) for number in np.argsort(-counts, kind="stable") if counts[number]]
     training = corpus.part("training")[: window + 1]
@@ -81,7 +79,7 @@ def describe(corpus: TextCorpus, window: int) -> dict[str, Any]:
 
 
 def describe_series(corpus: SeriesCorpus, lookback: int, horizon: int) -> dict[str, Any]:
-    """A table's size, step, parts and scales, and training's first window with its labels."""
+    """Return a table's size, step, parts and scales, and the first training window with its labels."""
     table, encoding = corpus.table, corpus.encoding
     text = encoding.step.text
     parts = {}
@@ -127,7 +125,7 @@ def describe_series(corpus: SeriesCorpus, lookback: int, horizon: int) -> dict[s
 
 
 def describe_sequences(corpus: SequenceCorpus) -> dict[str, Any]:
-    """Labelled sequences: how many, how long, what is told of them, and training's first."""
+    """Return number, lengths and labels of labelled sequences, and the first training one."""
     encoding, sequences = corpus.encoding, {name: corpus.part(name) for name in corpus.parts}
     parts = {
         name: {
@@ -165,7 +163,7 @@ def describe_sequences(corpus: SequenceCorpus) -> dict[str, Any]:
 
 
 def describe_pairs(corpus: PairsCorpus) -> dict[str, Any]:
-    """Pairs of texts: how many, how long, and training's first."""
+    """Return number and lengths of pairs of texts, and the first training one."""
     parts = {}
     for name, (start, stop) in corpus.parts.items():
         spans = {"read": corpus.sources.lengths[start:stop], "written": corpus.targets.lengths[start:stop]}
@@ -178,14 +176,14 @@ def describe_pairs(corpus: PairsCorpus) -> dict[str, Any]:
         "vocabularies": {"read": len(encoding.source), "written": len(encoding.target)},
         "notes": list(corpus.notes),
         "example": {
-            "input": encoding.source.decode(corpus.sources.text(0)),
-            "target": encoding.target.decode(corpus.targets.text(0)),
+            "input": encoding.source.decode(corpus.sources.input(0)),
+            "target": encoding.target.decode(corpus.targets.input(0)),
         },
     }
 
 
 def _first_window(corpus: SeriesCorpus, lookback: int, horizon: int) -> dict[str, Any] | None:
-    """Training's first window: times and values of its first channel, in original units; null where missing."""
+    """Return the first training window: times and values of its first channel, in original units; null if missing."""
     first, counts = corpus.origins("training")
     if not counts.any():
         return None

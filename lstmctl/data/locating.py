@@ -1,4 +1,4 @@
-"""Where data is looked for: beside the config, the current folder, the bundled data, the download cache."""
+"""Find data: beside the config, in the current folder, among the bundled data, in the download cache."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from lstmctl.errors import DataError
 
 
 def search_folders(config_folder: Path | None) -> list[Path]:
-    """The folders a relative name is looked for in, first match first."""
+    """Return the folders to look for a relative name in, in order."""
     folders = [config_folder, _current_folder(), bundled.data(), cache_folder()]
     return [folder for folder in folders if folder is not None]
 
@@ -33,34 +33,34 @@ def locate(name: str, config_folder: Path | None, key: str | None = "data.text")
     A URL is downloaded into the cache.
 
     Raises:
-        DataError: nothing of that name is in any of the folders (each is listed), or one may not be looked into.
+        DataError: none of the folders contains the name (each is listed), or one cannot be read.
     """
     if is_remote(name):
         return fetch(name)
     path = Path(name)
-    with suppress(RuntimeError):  # a `~` without a home is a name like any other
+    with suppress(RuntimeError):  # without a home folder, `~` is an ordinary name
         path = path.expanduser()
     candidates = [path] if path.is_absolute() else [folder / path for folder in search_folders(config_folder)]
     for candidate in candidates:
         try:
             if candidate.exists():
                 return candidate
-        except OSError as error:  # a folder on the way may not be entered, or the name is too long
+        except OSError as error:  # a folder cannot be entered, or the name is too long
             raise DataError(f"{candidate} cannot be read: {error.strerror}") from error
     say = shell.join([f"{key}=PATH/{path.name}"])
     looked = ", ".join(dict.fromkeys(str(candidate.parent) for candidate in candidates))
     raise DataError(
         f"`{name}` does not exist; looked in {looked}",
         hint=_download_hint(name, path)
-        or ("give its path" if key is None else f"put the file into one of these folders, or say where it is: {say}"),
+        or ("give its path" if key is None else f"put the file into one of these folders, or give its path: {say}"),
     )
 
 
 def portable_name(name: str, found: Path) -> str:
-    """How a run's own config names what was found: bundled data by its plain name, all else by its absolute path.
+    """Return the name for a run's own config: the plain name of bundled data, otherwise the absolute path.
 
     Raises:
-        DataError: that path is not UTF-8, as a config is.
+        DataError: the path is not UTF-8, as a config is.
     """
     if found.is_relative_to(bundled.data()) and not Path(name).is_absolute():
         return name
@@ -71,7 +71,7 @@ def portable_name(name: str, found: Path) -> str:
 
 
 def text_files(path: Path) -> list[Path]:
-    """The files that a path stands for: itself, or every `.txt` file below it, sorted by path.
+    """Return the text files of a path: itself, or every `.txt` file below it, sorted by path.
 
     Raises:
         DataError: it is neither a file nor a folder, or a folder without any text file.
@@ -85,9 +85,8 @@ def text_files(path: Path) -> list[Path]:
 
 
 def _text_files_below(folder: Path) -> Iterator[Path]:
-    """Files that end in `.txt`, in exactly these characters; hidden ones, and folders that cannot be read, are left
-    out."""
-    for place, folders, names in os.walk(folder):  # it passes over what vanishes in the meantime
+    """Yield files that end in exactly `.txt`, without hidden files and unreadable folders."""
+    for place, folders, names in os.walk(folder):  # it skips what vanishes in the meantime
         folders[:] = [name for name in folders if not name.startswith(".")]
         for name in names:
             file = Path(place, name)
@@ -96,10 +95,10 @@ def _text_files_below(folder: Path) -> Iterator[Path]:
 
 
 def read_bytes(path: Path) -> bytes:
-    """All bytes of a regular file.
+    """Read a regular file.
 
     Raises:
-        DataError: it is missing, not a regular file, or may not be read.
+        DataError: it is missing, not a regular file, or cannot be read.
     """
     try:
         check_regular(path, "a text file or a folder")
@@ -109,14 +108,10 @@ def read_bytes(path: Path) -> bytes:
 
 
 def check_regular(path: Path, wanted: str) -> None:
-    """Refuse what is not a regular file, such as a pipe that would never end.
-
-    Args:
-        path: what was named.
-        wanted: what to give instead.
+    """Refuse anything but a regular file, such as a pipe that would never end; `wanted` is what to give instead.
 
     Raises:
-        DataError: it is missing, not a regular file, or may not be looked at.
+        DataError: it is missing, not a regular file, or cannot be read.
     """
     try:
         mode = path.stat().st_mode
@@ -127,7 +122,7 @@ def check_regular(path: Path, wanted: str) -> None:
 
 
 def require_files(files: Iterable[Path]) -> list[Path]:
-    """The files, each once, in the order given.
+    """Return the files, each once, in the given order.
 
     Raises:
         DataError: there is none.
@@ -139,9 +134,9 @@ def require_files(files: Iterable[Path]) -> list[Path]:
 
 
 def _download_hint(name: str, path: Path) -> str | None:
-    """The command that fetches what was not found, if it is known; else None."""
+    """Return the command that downloads a missing file, if it is known; else None."""
     known = find_known(path.name)
     if known is None:
         return None
-    # What comes is found by its plain name in the cache, not by a path of the user's.
+    # The cache is searched by plain name, not by a path of the user's.
     return f"lstmctl data download {known.name}" + ("" if name == known.file else f", then name it {known.file}")

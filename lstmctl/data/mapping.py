@@ -1,5 +1,4 @@
-"""Files that are mapped into memory, and must not become shorter while they are: reading beyond the end of one ends the
-process with a bus error, which nothing can catch."""
+"""Memory-mapped files, which must not become shorter: reading past the end kills the process with a bus error."""
 
 from __future__ import annotations
 
@@ -16,23 +15,23 @@ from lstmctl.errors import DataError
 
 @dataclass(frozen=True)
 class MappedFile:
-    """A file behind an array."""
+    """The file of an array."""
 
     name: str
     memory: mmap
 
     def require_whole(self) -> None:
-        """Raises DataError where the file has become shorter since it was opened."""
+        """Raise DataError if the file has become shorter since it was opened."""
         now, then = self.memory.size(), len(self.memory)
         if now < then:
             raise DataError(
                 f"{self.name} has become shorter while it was in use: {now:,} bytes, of {then:,} when it was opened",
-                hint="put the file back, or prepare it again, and go on with --resume",
+                hint="restore the file, or prepare it again, and continue with --resume",
             )
 
 
 def mapped_files(arrays: Iterable[NDArray[Any]]) -> list[MappedFile]:
-    """The files behind arrays, each once; none for arrays that are in memory."""
+    """Return the files of arrays, each once; none for arrays in memory."""
     found: dict[int, MappedFile] = {}
     for array in arrays:
         name, base = "", array

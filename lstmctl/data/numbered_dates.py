@@ -10,28 +10,24 @@ from lstmctl.data.timesteps import DAY, Times
 PER_MICROSECOND = {"seconds": 1e-6, "milliseconds": 1e-3, "microseconds": 1.0, "nanoseconds": 1e3}
 EXCEL, EXCEL_1904 = "excel", "excel-1904"
 SPREADSHEETS = {EXCEL: -25_569 * DAY, EXCEL_1904: -24_107 * DAY}
-"""Day 0 of spreadsheets, in microseconds since 1970. Some workbooks count from 1904, and numbers do not say so."""
+"""Day 0 of spreadsheets, in microseconds since 1970. Some workbooks count from 1904, which numbers do not show."""
 WORDS = (*PER_MICROSECOND, *SPREADSHEETS)
-"""Formats that are said by a word: the unit since 1970 in UTC, or days as spreadsheets count them."""
+"""Formats named by a word: the unit since 1970 in UTC, or days of spreadsheets."""
 DIGITS = {6: "%Y%m", 8: "%Y%m%d", 10: "%Y%m%d%H", 12: "%Y%m%d%H%M", 14: "%Y%m%d%H%M%S"}
-"""Formats without a sign between, by their number of digits."""
+"""Formats without separators, by their number of digits."""
 SAMPLED = 200
-"""Rows by which a form is recognised."""
+"""Rows to recognise a format by."""
 _DATED = ("date", "datetime", "date_time", "ds", "timestamp")
 _COUNTS = ("index", "step", "t", "hour", "minute")
 _EARLIEST, _LATEST = 315_532_800, 4_102_444_800
-"""1980 and 2100 in seconds: in no two units is a number between them."""
+"""1980 and 2100 in seconds; no number is in this range in two units."""
 _EXCEL_EARLIEST, _EXCEL_LATEST = 25_569, 49_999
 """1970 and 2036; from 50,000 on, numbers may be modified Julian days."""
 
 
 def numbered_format(texts: pl.Series, name: str) -> str | None:
-    """The format of a column of plain numbers, if it can be nothing but dates; None for whole numbers that count rows.
-
-    Args:
-        texts: (rows,) as they are written, none missing.
-        name: the column's: a few are those of counts, and only some those of spreadsheets' days.
-    """
+    """Return the format of a column of plain numbers (rows,), none missing, if they must be dates; None for whole
+    numbers that count rows. A few names imply counts, and only some allow days of spreadsheets."""
     texts = texts.head(SAMPLED)
     name = name.casefold()
     digits = texts.str.len_chars()
@@ -54,7 +50,7 @@ def numbered_format(texts: pl.Series, name: str) -> str | None:
 
 
 def parse_digits(texts: pl.Series, form: str) -> pl.Series:
-    """Moments written without signs between, null where one is not valid."""
+    """Parse moments without separators; null if invalid."""
     digits = next(count for count, known in DIGITS.items() if known == form)
     full = texts + "00000101000000"[digits:]
     signed = full.str.replace(r"^(\d{4})(\d{2})(\d{2})(\d{2})(\d{2})(\d{2})$", "$1-$2-$3 $4:$5:$6")
@@ -62,7 +58,7 @@ def parse_digits(texts: pl.Series, form: str) -> pl.Series:
 
 
 def parse_word(texts: pl.Series, word: str) -> tuple[Times, int | None]:
-    """(rows,) times of numbers in a format of `WORDS`, and the first row that is no such number; None without one."""
+    """Parse numbers in a format of `WORDS`: (rows,) times, and the first row that is not such a number, or None."""
     texts = texts.str.replace(",", ".", literal=True)
     whole = texts.cast(pl.Int64, strict=False)
     values = texts.cast(pl.Float64, strict=False)
@@ -70,7 +66,7 @@ def parse_word(texts: pl.Series, word: str) -> tuple[Times, int | None]:
     if len(wrong):
         return np.empty(0, np.int64), int(wrong[0])
     if word in SPREADSHEETS:
-        # Four digits of a day tell minutes, and six tell seconds.
+        # Four digits of a day resolve minutes, and six seconds.
         digits = texts.str.extract(r"[.](\d+)$", 1).str.len_chars().max()
         unit = 60_000_000 if isinstance(digits, int) and digits < 6 else 1_000_000
         days = values.to_numpy()

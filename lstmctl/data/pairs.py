@@ -1,6 +1,6 @@
-"""Pairs of texts, a line each: what is read, a tab, what is to be written.
+"""Pairs of texts, one per line: the source, a tab, the target.
 
-Blanks around either half do not count; empty lines are left out. Several files follow one another in the order given.
+Blanks around either are ignored, and so are empty lines. Several files are joined in the given order.
 """
 
 from __future__ import annotations
@@ -12,36 +12,35 @@ from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
-from numpy.typing import NDArray
 
-from lstmctl.data.encoding import Symbols, TextEncoding, UnknownSymbolError, smallest_integer
+from lstmctl.data.encoding import TextEncoding, UnknownSymbolError
 from lstmctl.data.locating import locate, portable_name, read_bytes, require_files
-from lstmctl.data.sequences import LONGEST, range_in_words
+from lstmctl.data.sequences import LONGEST, Ragged, range_in_words
 from lstmctl.data.splitting import split_positions
 from lstmctl.data.utf8 import BYTE_ORDER_MARK, check_utf8
 from lstmctl.errors import DataError, RunError
 from lstmctl.words import plural
 
-SHAPE = "a line is what is read, a tab, what is to be written"
+SHAPE = "a line is a source, a tab, and a target"
 
 
 @dataclass(frozen=True)
 class PairsEncoding:
-    """The vocabularies of what is read and of what is written."""
+    """The vocabularies of sources and targets."""
 
     source: TextEncoding
     target: TextEncoding
 
     def to_json(self) -> dict[str, Any]:
-        """What `encoding.json` holds."""
+        """Return the content of `encoding.json`."""
         return {"format": 1, "source": self.source.to_json(), "target": self.target.to_json()}
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Self:
-        """An encoding as `to_json` wrote it.
+        """Restore an encoding from `to_json`.
 
         Raises:
-            RunError: it is not one.
+            RunError: the content is damaged.
         """
         sides = [data.get(side) for side in ("source", "target")]
         if data.get("format") != 1 or not all(isinstance(side, dict) for side in sides):
@@ -50,7 +49,7 @@ class PairsEncoding:
         return cls(source, target)
 
     def difference(self, other: PairsEncoding) -> str | None:
-        """In words, how another encoding writes other numbers; None where it writes the same."""
+        """Describe how another encoding differs; None if it does not."""
         for what, own, others in (("source", self.source, other.source), ("target", self.target, other.target)):
             if own != others:
                 return f"another {what} vocabulary than this data: {others.difference(own)}"
@@ -58,60 +57,39 @@ class PairsEncoding:
 
 
 @dataclass(frozen=True, eq=False)
-class Texts:
-    """Texts one after the other in one array."""
-
-    symbols: Symbols
-    """(symbols,) in the smallest integer type that holds the vocabulary."""
-    starts: NDArray[np.int64]
-    lengths: NDArray[np.int64]
-    """(texts,); a length of 0 is a text that is not known."""
-
-    def __len__(self) -> int:
-        return len(self.starts)
-
-    def text(self, index: int) -> Symbols:
-        """(length,) the symbols of one text."""
-        return self.symbols[self.starts[index] : self.starts[index] + self.lengths[index]]
-
-    def between(self, start: int, stop: int) -> Texts:
-        """The texts `start` to `stop` alone, over the same symbols."""
-        return Texts(self.symbols, self.starts[start:stop], self.lengths[start:stop])
-
-
-@dataclass(frozen=True, eq=False)
 class PairsCorpus:
-    """Pairs as numbers, with what is needed to know them again."""
+    """Pairs as numbers, with what identifies them."""
 
-    sources: Texts
-    targets: Texts
+    sources: Ragged
+    targets: Ragged
+    """A length of 0 is an unknown target."""
     encoding: PairsEncoding
     parts: dict[str, tuple[int, int]]
     """Start and stop of each part, in pairs."""
     names: tuple[str, ...]
-    """How a run's own config names the files, so that it runs again from another folder."""
+    """The files as a run's own config names them, valid from any folder."""
     fingerprint: dict[str, Any]
-    """Size in bytes and SHA-256 of the files, one after the other, and their pairs."""
+    """Size in bytes and SHA-256 of the joined files, and the number of pairs."""
     notes: tuple[str, ...]
-    """What was found and left out, in whole sentences."""
+    """What was found and ignored, in sentences."""
 
     def __len__(self) -> int:
         return len(self.sources)
 
     @property
     def is_labelled(self) -> bool:
-        """Whether every source has a target."""
+        """True if every source has a target."""
         return bool(self.targets.lengths.all())
 
-    def part(self, name: str) -> tuple[Texts, Texts]:
-        """The sources and targets of one part."""
+    def part(self, name: str) -> tuple[Ragged, Ragged]:
+        """Return the sources and targets of one part."""
         start, stop = self.parts[name]
         return self.sources.between(start, stop), self.targets.between(start, stop)
 
 
 @dataclass
 class _Lines:
-    """Pairs as they are written, and where each stands."""
+    """Pairs as texts, with their positions."""
 
     sources: list[str] = field(default_factory=list)
     targets: list[str] = field(default_factory=list)
@@ -129,14 +107,14 @@ def open_pairs(
     """Find, check, split and encode pairs of texts.
 
     Args:
-        paths: names of files, read as UTF-8.
+        paths: names of files in UTF-8.
         split: fractions or counts of pairs.
-        config_folder: where names are looked for first.
-        encoding: a run's own vocabularies, for pairs the run has not seen: then all are one part, `validation`, and a
-            line without a tab is a source whose target is not known.
+        config_folder: the first folder to look for names in.
+        encoding: a run's own vocabularies, for pairs that the run has not seen: then all are one part, `validation`,
+            and a line without a tab is a source with an unknown target.
 
     Raises:
-        DataError: nothing is found, or it cannot be used as it is; the message says where and what would be right.
+        DataError: the pairs are missing or cannot be used; with the position, and what would be right.
     """
     named = [paths] if isinstance(paths, str) else list(paths)
     found = [locate(name, config_folder, "data.pairs" if encoding is None else None) for name in named]
@@ -149,7 +127,7 @@ def open_pairs(
         size += len(content)
     what = ", ".join(map(str, found))
     if not lines.sources:
-        raise DataError(f"{what} holds no pair", hint=SHAPE)
+        raise DataError(f"{what} contains no pair", hint=SHAPE)
     vocabularies = (None, None) if encoding is None else (encoding.source, encoding.target)
     sources, source = _encode(lines.sources, lines.places, vocabularies[0], "source")
     targets, target = _encode(lines.targets, lines.places, vocabularies[1], "target")
@@ -169,7 +147,7 @@ def _read(content: bytes, path: Path, lines: _Lines, *, may_lack_target: bool) -
     """Add the pairs of one file.
 
     Raises:
-        DataError: a line is no pair; with the line, and what would be right.
+        DataError: a line is not a pair; with the line, and what would be right.
     """
     text = content.removeprefix(BYTE_ORDER_MARK).decode("utf-8")
     for number, line in enumerate(text.split("\n"), start=1):
@@ -184,7 +162,7 @@ def _read(content: bytes, path: Path, lines: _Lines, *, may_lack_target: bool) -
             raise DataError(f"{place}: {len(rest)} tabs, but a pair has one", hint=f"{SHAPE}; write others as spaces")
         if not source or rest == [""]:
             side = "before" if not source else "after"
-            raise DataError(f"{place}: nothing stands {side} the tab", hint=f"{SHAPE}; complete it, or delete the line")
+            raise DataError(f"{place}: nothing {side} the tab", hint=f"{SHAPE}; complete it, or delete the line")
         for half in (source, *rest):
             if len(half) > LONGEST:
                 raise DataError(
@@ -194,32 +172,31 @@ def _read(content: bytes, path: Path, lines: _Lines, *, may_lack_target: bool) -
         lines.sources.append(source)
         lines.targets.append(rest[0] if rest else "")
         lines.places.append(place)
-    lines.empty -= text.endswith("\n")  # what comes after the last line's end is no line
+    lines.empty -= text.endswith("\n")  # the end of the last line does not begin another
 
 
 def _encode(
     texts: list[str], places: list[str], encoding: TextEncoding | None, side: str
-) -> tuple[Texts, TextEncoding]:
-    """All texts of one side as numbers, by their own vocabulary or a run's.
+) -> tuple[Ragged, TextEncoding]:
+    """Encode all texts of one side, by their own vocabulary or a run's.
 
     Raises:
-        DataError: a run's vocabulary has no such character; with line, character, and its place in the text.
+        DataError: a run's vocabulary lacks a character; with line, character, and its position in the text.
     """
     joined = "".join(texts)
-    lengths = np.array([len(text) for text in texts], dtype=np.int64)
-    starts = np.cumsum(lengths) - lengths
     if encoding is None:
         encoding = TextEncoding.of(joined)
+    lengths = np.array([len(text) for text in texts], dtype=np.int64)
     try:
-        symbols = encoding.encode(joined).astype(smallest_integer(len(encoding)), copy=False)
+        return Ragged.joined(encoding.encode(joined), lengths), encoding
     except UnknownSymbolError as error:
+        starts = np.cumsum(lengths) - lengths
         index = int(np.searchsorted(starts, error.position, side="right")) - 1
         found = UnknownSymbolError(error.symbol, error.position - int(starts[index]))
         raise DataError(
             f"{places[index]}: the run's {side} vocabulary has no {found}",
-            hint="the run was trained without that character; write the text with those it knows",
+            hint="the run was trained without that character; replace it",
         ) from error
-    return Texts(symbols, starts, lengths), encoding
 
 
 def _split(pairs: int, split: Sequence[float] | Sequence[int], what: str) -> dict[str, tuple[int, int]]:

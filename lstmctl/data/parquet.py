@@ -1,7 +1,4 @@
-"""Tables as Parquet files: the same view of them as of delimited text.
-
-A column of texts that are numbers is read as those of delimited text are.
-"""
+"""Parquet files as sheets."""
 
 from __future__ import annotations
 
@@ -15,55 +12,38 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from lstmctl.data.delimited import AT_ONCE, BLOCK, LARGEST, POLARS_ERRORS
+from lstmctl.data.delimited import AT_ONCE, POLARS_ERRORS
+from lstmctl.data.sheets import Sheet
 from lstmctl.data.table_hints import SERIES, TableHints
 from lstmctl.data.table_start import EVIDENCE, SAMPLED
-from lstmctl.data.written_numbers import (
-    ColumnForm,
-    column_form,
-    misreading,
-    number_form,
-    read_numbers,
-)
+from lstmctl.data.written_numbers import ColumnForm, column_form, number_form
 from lstmctl.errors import DataError
 
 SIGNATURE = b"PAR1"
 
 
-class ParquetSheet:
+class ParquetSheet(Sheet):
     """A Parquet file of plain columns; its rows count from 1."""
 
     unit = "row"
 
     def __init__(self, path: Path, decimal: str, hints: TableHints = SERIES) -> None:
-        """Read the columns' names and types, and the file for its checksum.
-
-        Args:
-            path: a regular file.
-            decimal: of numbers that are stored as texts: `.`, `,` or auto.
-            hints: what it is read for, as far as errors say what would be right.
+        """Read the columns' names and types, and the file for its checksum; `decimal` is that of numbers stored as
+        texts.
 
         Raises:
-            DataError: it is no Parquet file, or a column holds lists, structures or objects.
+            DataError: the file is not Parquet, or a column holds lists, structures or objects.
         """
         self._recognise(path, decimal, hints)
-        self.lines = np.arange(1, self.rows + 1, dtype=np.int64)
-        digest, self._bytes = hashlib.sha256(), 0
+        self.lines = np.arange(1, self._count + 1, dtype=np.int64)
         with path.open("rb") as file:
-            while block := file.read(BLOCK):
-                digest.update(block)
-                self._bytes += len(block)
-        self._sha256 = digest.hexdigest()
+            self._sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+            self._size = file.tell()
 
     @classmethod
-    def in_blocks(cls, path: Path, decimal: str, values: int, read: int = 0) -> Iterator[tuple[Self, int]]:
-        """The same file as several sheets, with the rows up to each's end.
-
-        Args:
-            path: a regular file.
-            decimal: as for the whole.
-            values: of a sheet at most, its rows times all columns.
-            read: rows that are left out.
+    def in_blocks(cls, path: Path, decimal: str, values: int) -> Iterator[tuple[Self, float]]:
+        """Yield the file as several sheets of at most `values` values, with the share of its rows up to the end of
+        each.
 
         Raises:
             DataError: as for the whole.
@@ -71,22 +51,21 @@ class ParquetSheet:
         whole = cls.__new__(cls)
         whole._recognise(path, decimal, SERIES)
         rows = max(1, values // len(whole.names))
-        for start in range(read, whole.rows, rows):
-            part = copy(whole)
-            part.rows, part.notes = min(rows, whole.rows - start), []
-            part._frame = whole._frame.slice(start, part.rows)
-            part.lines = np.arange(start + 1, start + part.rows + 1, dtype=np.int64)
-            yield part, start + part.rows
+        for start in range(0, whole._count, rows):
+            part, stop = copy(whole), min(start + rows, whole._count)
+            part._frame, part.notes = whole._frame.slice(start, stop - start), []
+            part.lines = np.arange(start + 1, stop + 1, dtype=np.int64)
+            yield part, stop / whole._count
 
     def _recognise(self, path: Path, decimal: str, hints: TableHints) -> None:
-        """Read the columns' names and types, and the first rows of those that hold texts."""
+        """Read the columns' names and types, and the first rows of those with texts."""
         self.path, self._hints = path, hints
         self.notes: list[str] = []
         self.unnamed: set[int] = set()
         try:
             self._frame = pl.scan_parquet(path, glob=False)
             schema = self._frame.collect_schema()
-            self.rows = self.all_rows = int(self._frame.select(pl.len()).collect().item())
+            self._count = int(self._frame.select(pl.len()).collect().item())
         except POLARS_ERRORS as error:
             raise self._unreadable(error) from error
         self.names = tuple(schema.names())
@@ -95,25 +74,23 @@ class ParquetSheet:
             if kind.is_nested() or kind in (pl.Object, pl.Binary):
                 raise DataError(
                     f"{path}, column `{name}` holds {str(kind).split('(')[0].lower()} values, not plain ones",
-                    hint="write one plain value a row and column: a date, a number or a name",
+                    hint="write one plain value per row and column: a date, a number or a name",
                 )
 
         texts = [number for number, kind in enumerate(self._kinds) if _is_text(kind)]
         first = self._texts(texts, EVIDENCE)
         self._numbers = number_form((text for column in first for text in column), decimal)
         self._forms = {
-            number: column_form(column.head(SAMPLED).to_list(), separator="")
+            number: column_form(column.head(SAMPLED).to_list(), self.separator)
             for number, column in zip(texts, first, strict=True)
         }
 
     @property
     def known_decimal(self) -> str | None:
-        """The decimal sign of numbers stored as texts, if the first rows or the config say it."""
         has_texts = any(form.kind in ("whole", "number") for form in self._forms.values())
         return self._numbers.decimal if has_texts and self._numbers.is_sure else None
 
     def form(self, column: int) -> ColumnForm:
-        """What a column holds: for texts, by the first rows."""
         kind = self._kinds[column]
         if column in self._forms:
             return self._forms[column]
@@ -125,13 +102,8 @@ class ParquetSheet:
             return ColumnForm("empty")
         return ColumnForm("whole" if kind.is_integer() else "number" if kind.is_numeric() else "text")
 
-    def kind(self, column: int) -> str:
-        """What a column holds: whole, number, date, text, or empty."""
-        return self.form(column).kind
-
     def texts(self, column: int) -> pl.Series:
-        """(rows,) a column as texts, empty where there is none; moments as `2016-07-01 05:00:00`, and `+02:00` where
-        they have a zone."""
+        """Return a column as texts: moments as `2016-07-01 05:00:00`, with `+02:00` if they have a zone."""
         values = self._column(column)
         kind = self._kinds[column]
         if isinstance(kind, pl.Datetime):
@@ -139,11 +111,6 @@ class ParquetSheet:
         return _plain_texts(values)
 
     def numbers(self, columns: Sequence[int]) -> NDArray[np.float64]:
-        """(rows, columns) float64, with NaN where a value is missing.
-
-        Raises:
-            DataError: a column is not of numbers, or a number is too large.
-        """
         for column in columns:
             if self.kind(column) not in ("whole", "number", "empty") and column not in self._forms:
                 raise DataError(
@@ -156,36 +123,13 @@ class ParquetSheet:
             chunk = columns[first : first + at_once]
             for place, series in enumerate(self._columns(chunk), start=first):
                 column = columns[place]
-                read = self._numbers_of(series, column) if column in self._forms else series.cast(pl.Float64).to_numpy()
-                values[:, place] = read
-        with np.errstate(invalid="ignore"):
-            large = np.abs(values) > LARGEST
-        if large.any():
-            index, row = (int(place) for place in np.argwhere(large.T)[0])
-            what = "infinite" if np.isinf(values[row, index]) else "too large to learn from"
-            raise DataError(
-                f"{self.place(row)}, column `{self.names[columns[index]]}`: {values[row, index]:g} is {what}",
-                hint=self._hints.correct,
-            )
+                if column in self._forms:
+                    texts = series.cast(pl.String).to_frame()
+                    values[:, place] = self._read_numbers(texts, [column])[:, 0]
+                else:
+                    values[:, place] = series.cast(pl.Float64).to_numpy()
+        self._check_size(values, columns)
         return values
-
-    def place(self, row: int) -> str:
-        """Where a row is, for messages."""
-        return f"{self.path}: row {self.lines[row]}"
-
-    def fingerprint(self) -> dict[str, object]:
-        """SHA-256 and size in bytes of the file."""
-        return {"sha256": self._sha256, "bytes": self._bytes}
-
-    def _numbers_of(self, texts: pl.Series, column: int) -> NDArray[np.float64]:
-        """A column of texts as numbers."""
-        form, name = self.form(column), self.names[column]
-        values, wrong = read_numbers(texts.cast(pl.String).to_frame(), self._numbers, [form])
-        if wrong is not None:
-            text = str(texts[wrong[0]]).strip()
-            message, hint = misreading(text, self._numbers, form, name, self._hints, separator="")
-            raise DataError(f"{self.place(wrong[0])}, column `{name}`: {message}", hint=hint)
-        return values[:, 0]
 
     def _column(self, column: int) -> pl.Series:
         return self._columns([column])[0]
@@ -202,7 +146,7 @@ class ParquetSheet:
 
     def _unreadable(self, error: BaseException) -> DataError:
         first = str(error).split("\n", 1)[0]
-        return DataError(f"{self.path} is no Parquet file that can be read: {first}")
+        return DataError(f"{self.path} cannot be read as Parquet: {first}")
 
 
 def _is_text(kind: pl.DataType) -> bool:

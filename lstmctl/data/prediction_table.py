@@ -1,4 +1,4 @@
-"""What a run tells of sequences, as a table to hand on."""
+"""A run's predictions for sequences, as a table."""
 
 from __future__ import annotations
 
@@ -27,12 +27,8 @@ def as_csv(predictions: Sequence[Prediction], *, texts: bool) -> str:
 def prediction_rows(predictions: Sequence[Prediction], *, texts: bool) -> tuple[list[str], Iterator[list[object]]]:
     """Return the names of the columns, and the rows.
 
-    Columns: `text` or `sequence`; then `label` and `probability`; `labels` of a text's characters, joined where each
-    is one character and else with spaces between; `step` and `label` of frames; the names of the numbers; `output`.
-
-    Args:
-        predictions: all of one run.
-        texts: whether the sequences are texts.
+    Columns: `text` or `sequence`; then `label` and `probability`; `labels` of a text's characters, joined if each is
+    one character, else separated by spaces; `step` and `label` of frames; the names of the numbers; `output`.
     """
     name = "text" if texts else "sequence"
     names = [name, *_columns(predictions[0], texts=texts)] if predictions else [name]

@@ -1,27 +1,26 @@
-"""Prepared tables: their rows in files of numbers, which a training maps into memory instead of reading a table.
+"""Prepared tables: their rows in files of numbers, which training memory-maps instead of reading a table.
 
-A folder holds `times.bin` and `lines.bin` (int64, one a row), `series.bin` (int64, where a column names the series),
-`targets.bin`, `past.bin`, `known.bin` and `static.bin` (float64, row after row; NaN where a value is missing), all
-little-endian, and `prepared.json`, which says what they mean. The rows are those of the file, in its order: what the
-config says of order, steps, parts, scales and missing values is done when they are opened, as with any table.
-`data.preparing_table` writes it.
+A folder holds `times.bin` and `lines.bin` (int64, one per row), `series.bin` (int64, if a column names the series),
+`targets.bin`, `past.bin`, `known.bin` and `static.bin` (float64, row by row; NaN if missing), all little-endian, and
+`prepared.json`, which describes them. The rows are those of the file, in its order: order, steps, parts, scales and
+missing values are handled when they are opened, as with any table. `data.preparing_table` writes it.
 """
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Iterator
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field
 
 from lstmctl.data import prepared_folder
 from lstmctl.data.delimited import empty_lines
 from lstmctl.data.prepared_folder import AGAIN, HEADER, checked_blocks
-from lstmctl.data.sheets import Columns, Form, Wanted
+from lstmctl.data.sheets import Asked, Columns, Form, Wanted
 from lstmctl.data.table_writing import DateForm, Writing
 from lstmctl.data.tables import USES, Rows
 from lstmctl.errors import DataError
@@ -30,127 +29,103 @@ from lstmctl.words import plural
 FORMAT = 1
 TIMES, LINES, SERIES = "times.bin", "lines.bin", "series.bin"
 FILES = (TIMES, LINES, SERIES, *(f"{use}.bin" for use in USES))
-COLUMNS = ("time", "id", *USES)
 WRITING = ("date_format", "zone", "separator", "decimal")
-"""Keys of a config that say how a table is written; auto and null leave it to be recognised."""
+"""Keys of a config for the table's format; auto and null leave it to be recognised."""
+
+
+@dataclass(frozen=True)
+class Said(Asked):
+    """The same with the table's format."""
+
+    separator: str | None
+    decimal: str | None
+
+    @classmethod
+    def of(cls, wanted: Wanted, separator: str, decimal: str) -> Said:
+        asked = {field.name: getattr(wanted, field.name) for field in fields(Asked)}
+        return cls(**asked, separator=separator, decimal=decimal)
+
+
+@dataclass(frozen=True)
+class Found(Said):
+    """The same, with recognised values for missing ones."""
+
+    time: str
+    targets: tuple[str, ...]
 
 
 @dataclass(frozen=True)
 class Header:
-    """What `prepared.json` holds."""
+    """Content of `prepared.json`."""
 
     file: str
-    """The table's, for people."""
+    """The table's path, for people."""
     bytes: int
     sha256: str
     """Of the table's file."""
-    rows: int
+    rows: Annotated[int, Field(ge=1)]
     unit: str
-    """What `lines.bin` counts: line or row."""
-    said: dict[str, Any]
-    """What the config said of columns and of how the table is written, by the keys of its `data` section."""
-    found: dict[str, Any]
-    """The same keys, with what was recognised in the place of what was not said."""
-    dates: dict[str, Any]
-    """How dates are written, as `DateForm`; empty where times are whole numbers."""
-    ids: list[str]
+    """The unit of `lines.bin`: line or row."""
+    said: Said
+    found: Found
+    dates: DateForm | Annotated[dict[str, Any], Field(max_length=0)]
+    """The format of dates; empty if times are whole numbers."""
+    ids: Annotated[list[str], Field(min_length=1)]
     notes: list[str]
-    """What is told of how columns were recognised."""
-    empty: list[int]
-    """How many lines hold nothing, and the first of them."""
+    """Notes on how columns were recognised."""
+    empty: tuple[int, int]
+    """The number of empty lines, and the first of them."""
     numbers: dict[str, str]
     """SHA-256 of each file of numbers."""
     holds: str = "series"
     format: int = FORMAT
 
-    def to_json(self) -> dict[str, Any]:
-        return asdict(self)
-
     @property
     def form(self) -> Form:
         """How the rows were read."""
-        return form_of(self.found, self.dates)
-
-
-def form_of(found: dict[str, Any], dates: dict[str, Any]) -> Form:
-    """How rows were read, from what a header or a note says of it.
-
-    Raises:
-        ValueError: it does not say it.
-    """
-    try:
-        uses = [found[use] for use in USES]
-        names = [found["time"], "" if found["id"] is None else found["id"], *itertools.chain(*uses)]
-        form = DateForm(**dates) if dates else None
-        separator, decimal = found["separator"], found["decimal"]
-    except (KeyError, TypeError) as error:
-        raise ValueError("a key is missing, or holds no list") from error
-    if not _are_texts(names) or not all(isinstance(use, list) for use in uses):
-        raise ValueError("a column's name is no text")
-    if form is not None and [type(value) for value in asdict(form).values()] != [str, str, str, bool, bool]:
-        raise ValueError("how dates are written is not told in texts")
-    if not _are_texts(value for value in (separator, decimal) if value is not None):
-        raise ValueError("separator or decimal is no text")
-    return Form(Columns(found["time"], found["id"], *map(tuple, uses)), Writing(separator, decimal, form))
-
-
-def said_of(wanted: Wanted, separator: str, decimal: str) -> dict[str, Any]:
-    """What a config, or a run, says of columns and of how a table is written."""
-    said = {key: getattr(wanted, key) for key in (*COLUMNS, "date_format", "zone")}
-    plain = {key: list(value) if isinstance(value, tuple) else value for key, value in said.items()}
-    return {**plain, "separator": separator, "decimal": decimal}
+        found, dates = self.found, self.dates
+        columns = Columns(found.time, found.id, found.targets, found.past, found.known, found.static)
+        return Form(columns, Writing(found.separator, found.decimal, dates if isinstance(dates, DateForm) else None))
 
 
 def widths(columns: Columns) -> dict[str, int]:
-    """How many numbers of a row each file holds."""
+    """Return the number of columns in each file."""
     found = {TIMES: 1, LINES: 1, **({SERIES: 1} if columns.id is not None else {})}
     return found | {f"{use}.bin": len(getattr(columns, use)) for use in USES if getattr(columns, use)}
 
 
 def number_of(file: str) -> np.dtype[Any]:
-    """The type of a file's numbers."""
+    """Return the type of a file's numbers."""
     return np.dtype("<i8" if file in (TIMES, LINES, SERIES) else "<f8")
 
 
 def read_header(folder: Path) -> Header:
-    """The header of a prepared table.
+    """Read the header of a prepared table.
 
     Raises:
-        DataError: it is missing, not one, or one of text.
+        DataError: it is missing, damaged, or of a text.
     """
-    types: dict[str, type] = {"file": str, "bytes": int, "sha256": str, "rows": int, "unit": str, "said": dict}
-    types |= {"found": dict, "dates": dict, "ids": list, "notes": list, "empty": list, "numbers": dict}
-    path = folder / HEADER
-    header = Header(**prepared_folder.read_header(folder, "series", FORMAT, types))
-    try:
-        form = header.form
-    except ValueError as error:
-        raise DataError(f"{path}: found or dates is damaged", hint=AGAIN) from error
-    if not _are_texts([*header.ids, *header.notes]) or not header.ids:
-        raise DataError(f"{path}: ids or notes is damaged", hint=AGAIN)
-    if header.rows < 1 or [type(number) for number in header.empty] != [int, int]:
-        raise DataError(f"{path}: rows or empty is damaged", hint=AGAIN)
-    if set(header.numbers) != set(widths(form.columns)) or not _are_texts(header.numbers.values()):
-        raise DataError(f"{path}: numbers does not name the files of these columns", hint=AGAIN)
+    header = prepared_folder.read_header(folder, "series", FORMAT, Header)
+    if header.numbers.keys() != widths(header.form.columns).keys():
+        raise DataError(f"{folder / HEADER}: numbers does not name the files of these columns", hint=AGAIN)
     return header
 
 
 def open_rows(folder: Path, wanted: Wanted, separator: str, decimal: str) -> Rows:
-    """The rows of a prepared table, checked and mapped read-only; the same that `read_rows` gives of the table.
+    """Return the rows of a prepared table, checked and mapped read-only; the same as `read_rows` of the table.
 
-    All files are read once, a block at a time, for their hash.
+    All files are read once, one block at a time, for their hash.
 
     Args:
-        folder: as `data.preparing_table.prepare_table` made it.
+        folder: from `data.preparing_table.prepare_table`.
         wanted: what a config or a run says about columns.
-        separator: as the config has it.
-        decimal: likewise.
+        separator, decimal: of the config.
 
     Raises:
-        DataError: the folder is not whole, not as it was prepared, or was prepared with other columns.
+        DataError: the folder is incomplete or damaged, or was prepared with other columns.
     """
     header = read_header(folder)
-    require_said(folder, header, said_of(wanted, separator, decimal), is_run=wanted.is_run)
+    require_said(folder, header, Said.of(wanted, separator, decimal), is_run=wanted.is_run)
     check_numbers(folder, header)
     form = header.form
     if wanted.date_format is not None and (dates := form.writing.dates) is not None:
@@ -176,24 +151,24 @@ def open_rows(folder: Path, wanted: Wanted, separator: str, decimal: str) -> Row
 
 
 def private(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The same numbers for this process to change: of those that are mapped, only what it changes is copied."""
+    """Return a copy-on-write array: only the changed pages of mapped numbers are copied."""
     if values.flags.writeable or not isinstance(values, np.memmap) or values.filename is None:
         return values
     return np.asanyarray(np.memmap(values.filename, np.float64, "c", shape=values.shape))
 
 
-def require_said(folder: Path, header: Header, said: dict[str, Any], *, is_run: bool = False) -> None:
-    """Refuse a config or a run that would read the table otherwise.
+def require_said(folder: Path, header: Header, said: Said, *, is_run: bool = False) -> None:
+    """Refuse a config or a run that would read the table differently.
 
     Raises:
-        DataError: it says something else of a column, or of how the table is written.
+        DataError: it has another setting for a column or the table's format.
     """
-    for key, value in said.items():
-        then, found = header.said.get(key), header.found.get(key)
+    for key, value in vars(said).items():
+        then, found = getattr(header.said, key), getattr(header.found, key)
         if is_run and key == "zone":  # what was prepared is converted to the run's
             continue
         if key in WRITING:
-            # Whole numbers are no dates in any format; how columns are separated is nothing that Parquet has.
+            # Whole numbers are not dates in any format; Parquet has no separator.
             same = value in (None, "auto", then, found) or (found is None and key != "date_format")
         elif is_run:
             same = value == found or (key == "time" and value is None)
@@ -206,12 +181,12 @@ def require_said(folder: Path, header: Header, said: dict[str, Any], *, is_run: 
                 f"{folder} was prepared with data.{key}={_shown(then)}"
                 + (f" ({_shown(found)})" if then != found else "")
                 + f", but {whose} says {_shown(value)}",
-                hint=f"prepare the table anew for this use: lstmctl data prepare --to FOLDER{as_then}",
+                hint=f"prepare the table again for this use: lstmctl data prepare --to FOLDER{as_then}",
             )
 
 
 def check_numbers(folder: Path, header: Header) -> None:
-    """Raises DataError where the numbers are not those that the header is of."""
+    """Raise DataError if the numbers do not match the header."""
     for file, width in widths(header.form.columns).items():
         for content in _checked(folder, header, file, width):
             if file == SERIES:
@@ -229,12 +204,8 @@ def _checked(folder: Path, header: Header, file: str, width: int) -> Iterator[by
     return checked_blocks(folder / file, 8 * width * header.rows, header.numbers[file], expected)
 
 
-def _are_texts(values: Iterable[Any]) -> bool:
-    return all(isinstance(value, str) for value in values)
-
-
 def _shown(value: Any) -> str:
-    """As the command line has it."""
-    if isinstance(value, list):
+    """Format a value for the command line."""
+    if isinstance(value, tuple):
         return f"[{','.join(map(str, value))}]"
     return "null" if value is None else str(value)

@@ -1,12 +1,12 @@
-"""Prepared text: its numbers in a file of their own, which a training maps into memory instead of reading it.
+"""Prepared text: its numbers in a file of their own, which training memory-maps instead of reading it.
 
-A folder holds `symbols.bin`, the numbers one after the other, little-endian, in the smallest unsigned integer type that
-holds the vocabulary, and `prepared.json`, which says what they mean. `data.preparing_text` writes it.
+A folder holds `symbols.bin`, the numbers, little-endian, in the smallest unsigned integer type for the vocabulary, and
+`prepared.json`, which describes them. `data.preparing_text` writes it.
 """
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -25,10 +25,10 @@ FORMAT = 1
 
 @dataclass(frozen=True)
 class Header:
-    """What `prepared.json` holds."""
+    """Content of `prepared.json`."""
 
     files: list[str]
-    """The text's, for people."""
+    """The text's paths, for people."""
     bytes: int
     """Of the joined text."""
     sha256: str
@@ -36,30 +36,31 @@ class Header:
     encoding: dict[str, Any]
     """As in a run's `encoding.json`."""
     type: str
-    """Of the numbers, as numpy calls it."""
+    """Type of the numbers, as named by numpy."""
     length: int
-    """How many numbers."""
+    """Number of symbols."""
     numbers_sha256: str
     """Of `symbols.bin`."""
     format: int = FORMAT
 
-    def to_json(self) -> dict[str, Any]:
-        return asdict(self)
+    @property
+    def vocabulary(self) -> int:
+        """Return the number of symbols."""
+        return len(TextEncoding.from_json(self.encoding))
 
     @property
     def fingerprint(self) -> dict[str, Any]:
-        """As a `TextCorpus` of the same text has it."""
+        """As of a `TextCorpus` of the same text."""
         return {"sha256": self.sha256, "bytes": self.bytes, "symbols": self.length}
 
 
 def read_header(folder: Path) -> tuple[Header, TextEncoding]:
-    """The header of prepared text, and the vocabulary in it.
+    """Read the header of prepared text, and its vocabulary.
 
     Raises:
-        DataError: it is missing, or not one.
+        DataError: it is missing or damaged.
     """
-    types = {"files": list, "bytes": int, "sha256": str, "encoding": dict, "type": str, "length": int}
-    header = Header(**prepared_folder.read_header(folder, "text", FORMAT, {**types, "numbers_sha256": str}))
+    header = prepared_folder.read_header(folder, "text", FORMAT, Header)
     path = folder / HEADER
     try:
         encoding = TextEncoding.from_json(header.encoding)
@@ -73,17 +74,17 @@ def read_header(folder: Path) -> tuple[Header, TextEncoding]:
 def open_prepared(
     folder: Path, kind: Kind, known: TextEncoding | None = None
 ) -> tuple[Symbols, TextEncoding, dict[str, Any]]:
-    """Prepared text, checked: its numbers (length,) mapped read-only, its vocabulary, and its fingerprint.
+    """Return prepared text, checked: its numbers (length,) mapped read-only, its vocabulary, and its fingerprint.
 
-    All of the file is read once, a block at a time, for its hash and its largest number.
+    The whole file is read once, one block at a time, for its hash and its largest number.
 
     Args:
-        folder: as `data.preparing_text.prepare_text` made it.
+        folder: from `data.preparing_text.prepare_text`.
         kind: what a symbol should be.
-        known: a run's own vocabulary, for text the run has not seen.
+        known: a run's own vocabulary, for a text that the run has not seen.
 
     Raises:
-        DataError: the folder is not whole, not as it was prepared, or of other symbols.
+        DataError: the folder is incomplete or damaged, or has other symbols.
     """
     header, encoding = read_header(folder)
     if encoding.kind != kind:
@@ -100,7 +101,7 @@ def open_prepared(
 
 
 def _check(path: Path, header: Header, number: np.dtype[Any], vocabulary: int) -> None:
-    """Raises DataError where the numbers are not those that the header is of."""
+    """Raise DataError if the numbers do not match the header."""
     expected = f"{header.length:,} numbers of {plural(number.itemsize, 'byte')}"
     place = 0
     for content in checked_blocks(path, header.length * number.itemsize, header.numbers_sha256, expected):

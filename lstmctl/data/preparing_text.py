@@ -1,80 +1,25 @@
-"""Text of any size made into numbers on the disk, within little memory (see `data.prepared_text` for what is written).
+"""Convert a text of any size to numbers on disk, with little memory (see `data.prepared_text` for the format).
 
-The text is read twice: for its vocabulary, then for its numbers. During the second reading it is noted again and again
-how far both files have come and what their SHA-256 is up to there, after the disk has the numbers. An attempt that was
-ended goes on from there: what was done is read once more, for its hash, but not done again.
+The text is read twice: for its vocabulary, then for its numbers.
 """
 
 from __future__ import annotations
 
 import hashlib
-import json
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lstmctl.data.encoding import TextEncoding
 from lstmctl.data.locating import locate
-from lstmctl.data.prepared_folder import (
-    HEADER,
-    PROGRESS,
-    Watch,
-    digest_of,
-    folder_errors,
-    held,
-    is_prepared,
-    told,
-)
+from lstmctl.data.prepared_folder import NumberFiles, Prepared, other_data, prepared, progress_of, refuse_prepared
 from lstmctl.data.prepared_text import NUMBERS, Header, open_prepared, read_header
 from lstmctl.data.text import files_of
 from lstmctl.data.text_blocks import BLOCK, BlockEncoder, JoinedText, Kind, survey
-from lstmctl.errors import DataError
-from lstmctl.storage import replace_json, sync
 
-NOTED_EVERY = 1 << 26
-"""Bytes of text between two notes of how far it has come."""
-
-
-@dataclass(frozen=True)
-class Prepared:
-    """Prepared text on the disk."""
-
-    folder: Path
-    header: Header
-    was_there: bool
-    """Whether it was found, and nothing was written."""
-    resumed: int
-    """Bytes of the text that an earlier attempt had done."""
-
-    @property
-    def vocabulary(self) -> int:
-        """How many symbols there are."""
-        return len(TextEncoding.from_json(self.header.encoding))
-
-
-@dataclass(frozen=True)
-class Note:
-    """How far an attempt has come: what `progress.json` holds."""
-
-    text: list[list[Any]]
-    """Path, bytes and time of change of each file."""
-    kind: str
-    block: int
-    """Bytes read at once: what is noted is a whole number of blocks."""
-    length: int
-    """Symbols of the text."""
-    encoding: dict[str, Any]
-    """Its vocabulary, as in a run's `encoding.json`."""
-    read: int = 0
-    """Bytes of the joined text that are done."""
-    written: int = 0
-    """Bytes of the numbers made of them."""
-    read_sha256: str = hashlib.sha256().hexdigest()
-    written_sha256: str = hashlib.sha256().hexdigest()
+if TYPE_CHECKING:
+    from lstmctl.data.downloading import Progress
 
 
 def prepare_text(
@@ -83,153 +28,69 @@ def prepare_text(
     folder: Path | None = None,
     config_folder: Path | None = None,
     *,
-    watch: Watch | None = None,
+    watch: Progress | None = None,
     block: int = BLOCK,
-    noted_every: int = NOTED_EVERY,
-) -> Prepared:
-    """Make a text into numbers on the disk, or go on where an earlier attempt was ended.
+) -> Prepared[Header]:
+    """Convert a text to numbers on disk.
 
     Args:
         sources: names of files or folders, as in `data.text`.
         kind: what a symbol is.
-        folder: where to; by default in the current folder, `NAME.prepared` for the text NAME.
-        config_folder: where names are looked for first.
-        watch: told of what is read.
-        block: bytes of text to have in memory at once.
-        noted_every: bytes of text that are done anew, at most, after an attempt that was ended.
+        folder: the destination; by default `NAME.prepared` in the current folder, for the text NAME.
+        config_folder: the first folder to look for names in.
+        watch: the bytes read.
+        block: bytes of text to hold in memory at once.
 
     Raises:
-        DataError: the text is missing or cannot be used, or the folder holds something else.
-        ResourceError: the disk does not take it; what was done stays.
+        DataError: the text is missing or cannot be used, or the folder contains something else.
+        ResourceError: the disk is full or cannot be written.
     """
     found = [locate(name, config_folder) for name in ([sources] if isinstance(sources, str) else sources)]
-    if prepared := next(filter(is_prepared, found), None):
-        raise DataError(f"{prepared} is prepared data already")
+    refuse_prepared(found)
     text = JoinedText(files_of(found), kind, block)
-    folder = (folder or Path(f"{found[0].stem}.prepared")).absolute()
-    if watch is not None:
-        watch.total = 2 * text.size
-    with held(folder, [NUMBERS]):
-        if (folder / HEADER).exists():
-            return _present(folder, text)
-        note = _noted(folder, text) or _surveyed(folder, text, watch)
-        resumed = note.read
-        note = _written(folder, text, note, watch, noted_every)
-        header = Header(
-            files=[str(file) for file in text.files],
-            bytes=note.read,
-            sha256=note.read_sha256,
-            encoding=note.encoding,
-            type=BlockEncoder(TextEncoding.from_json(note.encoding)).type.__name__,
-            length=note.length,
-            numbers_sha256=note.written_sha256,
-        )
-        with folder_errors(folder):
-            replace_json(folder / HEADER, header.to_json())
-            (folder / PROGRESS).unlink()
-    return Prepared(folder, header, was_there=False, resumed=resumed)
-
-
-def _surveyed(folder: Path, text: JoinedText, watch: Watch | None) -> Note:
-    """The note of an attempt that begins."""
-    facts = survey(text, told(watch))
-    facts.require(text)
-    note = Note(
-        text=[list(file) for file in text.identity],
-        kind=text.kind,
-        block=text.block,
-        length=facts.length,
-        encoding=facts.encoding(text.kind).to_json(),
+    tell = progress_of(watch, 2 * text.size)
+    return prepared(
+        folder or Path(f"{found[0].stem}.prepared"),
+        [NUMBERS],
+        check=lambda folder: _checked(folder, text),
+        write=lambda folder: _written(folder, text, tell),
     )
-    with folder_errors(folder):
-        replace_json(folder / PROGRESS, asdict(note))
-    return note
 
 
-def _noted(folder: Path, text: JoinedText) -> Note | None:
-    """How far an earlier attempt at the same text has come; None where there is none of use."""
-    try:
-        note = Note(**json.loads((folder / PROGRESS).read_bytes()))
-    except (OSError, ValueError, TypeError, RecursionError):
-        return None
-    same = note.text == [list(file) for file in text.identity] and (note.kind, note.block) == (text.kind, text.block)
-    return note if same else None
-
-
-def _written(folder: Path, text: JoinedText, begun: Note, watch: Watch | None, noted_every: int) -> Note:
-    """Write the numbers, from where the note says; the note of all of them.
-
-    A thread hashes and writes a block while the next is read and encoded.
-
-    Raises:
-        DataError: what the note is of has changed.
-    """
-    encode, tell = BlockEncoder(TextEncoding.from_json(begun.encoding)), told(watch)
-    path, number = folder / NUMBERS, np.dtype(encode.type).newbyteorder("<")
-    with (
-        folder_errors(path, begun.length * number.itemsize),
-        path.open("r+b" if begun.read else "wb") as file,
-        ThreadPoolExecutor(1) as helper,
-    ):
-        read, noted = 0, begun.read
-        read_digest, written_digest = hashlib.sha256(), digest_of(file, begun.written)
-        file.truncate(begun.written)
-
-        def put(content: bytes, numbers: memoryview | None) -> None:
-            read_digest.update(content)
-            if numbers is not None:
-                written_digest.update(numbers)
-                file.write(numbers)
-
-        def here() -> Note:
-            found = {"read_sha256": read_digest.hexdigest(), "written_sha256": written_digest.hexdigest()}
-            return replace(begun, read=read, written=file.tell(), **found)
-
-        def check() -> None:
-            if here() != begun:
-                raise DataError(f"{folder} holds a damaged beginning", hint="remove it, and prepare the text anew")
-
-        def save() -> None:
-            file.flush()
-            sync(file.fileno())
-            replace_json(folder / PROGRESS, asdict(here()))
-
-        checked, doing = False, helper.submit(put, b"", None)
-        for block in text.again(begun.length):
-            is_new = read >= begun.read
-            numbers = encode(block).astype(number, copy=False).data if is_new else None
-            doing.result()
-            if is_new and not checked:
-                check()
-                checked = True
-            if read - noted >= noted_every:
-                save()
-                noted = read
-            doing = helper.submit(put, block.content, numbers)
-            read += len(block.content)
+def _written(folder: Path, text: JoinedText, tell: Callable[[int], object]) -> Header:
+    facts = survey(text, tell)
+    facts.require(text)
+    encoding = facts.encoding(text.kind)
+    encode, digest = BlockEncoder(encoding), hashlib.sha256()
+    number = np.dtype(encode.type).newbyteorder("<")
+    with NumberFiles(folder, facts.length * number.itemsize) as files:
+        for block in text.again(facts.length):
+            files.put({NUMBERS: encode(block).astype(number, copy=False)})
+            digest.update(block.content)
             tell(len(block.content))
-        doing.result()
-        if not checked:
-            check()
-        save()
-        return here()
+        hashes = files.finish()
+    return Header(
+        files=[str(file) for file in text.files],
+        bytes=facts.size,
+        sha256=digest.hexdigest(),
+        encoding=encoding.to_json(),
+        type=encode.type.__name__,
+        length=facts.length,
+        numbers_sha256=hashes[NUMBERS],
+    )
 
 
-def _present(folder: Path, text: JoinedText) -> Prepared:
-    """What is there already, if it is whole and of this text.
+def _checked(folder: Path, text: JoinedText) -> Header:
+    """Return the header of existing data.
 
     Raises:
-        DataError: it is not.
+        DataError: the data is damaged, or of another text.
     """
     header, _ = read_header(folder)
     digest = hashlib.sha256()
     for block in text.blocks():
         digest.update(block.content)
     if header.sha256 != digest.hexdigest():
-        raise DataError(
-            f"{folder} holds another text: its SHA-256 is {header.sha256[:16]}…, that of {text} "
-            f"is {digest.hexdigest()[:16]}…",
-            hint="remove it, or prepare the text elsewhere: --to FOLDER",
-        )
+        raise other_data(folder, "text", header.sha256, text, digest.hexdigest())
     open_prepared(folder, text.kind)
-    return Prepared(folder, header, was_there=True, resumed=0)
+    return header

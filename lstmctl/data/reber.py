@@ -1,14 +1,15 @@
 """Strings of the embedded Reber grammar.
 
-A string is B, then T or P, then an inner string of the Reber grammar, then the same T or P again, then E. Inside stands
+A string is B, then T or P, then an inner string of the Reber grammar, then the same T or P again, then E. The inner
+string is
 
     B (T S* X | P T* V) … E
 
-as `FOLLOWERS` has it: at every inner state two symbols are equally likely. What comes last but one was settled at the
-second symbol, and nothing in between tells of it (A. Cleeremans, D. Servan-Schreiber & J. McClelland, "Finite State
+as in `FOLLOWERS`: in every inner state two symbols are equally likely. The last symbol but one was determined by the
+second symbol, and nothing in between reveals it (A. Cleeremans, D. Servan-Schreiber & J. McClelland, "Finite State
 Automata and Simple Recurrent Networks", Neural Computation 1 (1989); S. Hochreiter & J. Schmidhuber 1997, experiment
-1). For a longer lag the inner string starts again from its B, in place of its E, until the whole is long enough; so E
-is followed by the T or P alone, and a network that remembers has no doubt about it.
+1). For a longer lag the inner string starts again from its B, in place of its E, until the string is long enough; so E
+is followed by the T or P alone, and a network that remembers can be certain of it.
 """
 
 from __future__ import annotations
@@ -23,8 +24,8 @@ SYMBOLS = TextEncoding("characters", "BEPSTVX")
 SHORTEST = 9
 """Symbols of the shortest string, such as BTBTXSETE."""
 
-# The inner grammar. At state s, choice c writes a symbol and goes on to a state; START has a single choice, and END
-# is where E or, of a string that is too short, the next B is due.
+# The inner grammar. In state s, choice c writes a symbol and leads to the next state; START has a single choice, and at
+# END comes E or, if the string is too short, the next B.
 START, END = 0, 6
 FOLLOWERS = (("B", "B"), ("T", "P"), ("S", "X"), ("T", "V"), ("X", "S"), ("P", "V"))
 NEXT_STATES = np.array([(1, 1), (2, 3), (2, 4), (3, 5), (3, 6), (4, 6)])
@@ -32,15 +33,8 @@ WRITTEN = np.array([SYMBOLS.encode("".join(pair)) for pair in FOLLOWERS])
 
 
 def draw_reber(length: int, count: int, random: np.random.Generator) -> Sequences:
-    """Strings as inputs, and at each of their steps the next symbol as the label.
-
-    `scored` is True at the one step whose successor has to equal the string's second symbol.
-
-    Args:
-        length: least number of symbols of a string; up to `SHORTEST` the classical grammar.
-        count: strings.
-        random: is drawn from.
-    """
+    """Draw strings of at least `length` symbols, with the next symbol as the label of each step. `scored` is True at
+    the one step whose successor has to equal the string's second symbol."""
     begin, end = SYMBOLS.encode("BE")
     remembered = random.choice(SYMBOLS.encode("TP"), count)
     columns: list[NDArray[np.uint8]] = [np.full(count, begin), remembered]
@@ -48,7 +42,7 @@ def draw_reber(length: int, count: int, random: np.random.Generator) -> Sequence
     inner = np.full(count, 0)
     running = np.full(count, True)
     while running.any():
-        # Of a string: B, T or P, the inner part with its E, T or P, E.
+        # A string: B, T or P, the inner part with its E, T or P, E.
         due = running & (state == END)
         over = due & (len(columns) + 3 >= length)
         state[state == END] = START
@@ -59,7 +53,7 @@ def draw_reber(length: int, count: int, random: np.random.Generator) -> Sequence
         inner += running
         running &= ~over
     symbols = np.stack([*columns, *[np.full(count, end)] * 2], axis=1)
-    last, rows = inner + 2, np.arange(count)  # where the remembered symbol stands again
+    last, rows = inner + 2, np.arange(count)  # the position of the repeated symbol
     symbols[rows, last] = remembered
     symbols[rows, last + 1] = end
     steps = last + 1  # the last symbol has no successor

@@ -1,4 +1,4 @@
-"""Records of delimited text: rows whose quoted fields may hold separators and line breaks."""
+"""Records of delimited text: rows whose quoted fields may contain separators and line breaks."""
 
 from __future__ import annotations
 
@@ -10,12 +10,8 @@ from numpy.typing import NDArray
 
 
 def records(lines: list[str]) -> Iterator[tuple[int, str]]:
-    """Join lines into records.
-
-    Yields:
-        The number of each record's first line, counted from 0, and its text. Quotation marks of the last record may not
-        be closed.
-    """
+    """Join lines into records; yield the number of each record's first line, counted from 0, and its text. The last one
+    may have an unclosed quotation mark."""
     start, parts, quotes = 0, list[str](), 0
     for number, line in enumerate(lines):
         parts.append(line)
@@ -28,7 +24,7 @@ def records(lines: list[str]) -> Iterator[tuple[int, str]]:
 
 
 def fields(record: str, separator: str) -> list[str]:
-    """The fields of a record, without their quotation marks and blanks around them."""
+    """Return the fields of a record, without their quotation marks and surrounding blanks."""
     if '"' not in record:
         return [field.strip() for field in record.split(separator)]
     found, open_parts, quotes = [], list[str](), 0
@@ -50,14 +46,14 @@ def _unquoted(field: str) -> str:
 
 
 def outside_quotes(codes: NDArray[np.uint8], sign: str) -> NDArray[np.int64]:
-    """Where a sign stands outside of quotation marks, in text that begins outside of them."""
+    """Return the positions of a sign outside quotation marks, in text that begins outside them."""
     found = np.flatnonzero(codes == ord(sign))
     quotes = np.flatnonzero(codes == ord('"'))
     return found if not len(quotes) else found[np.searchsorted(quotes, found) % 2 == 0]
 
 
 def whole_records(content: bytes) -> int:
-    """The end of the last whole record in a text; 0 if there is none."""
+    """Return the end of the last whole record in a text; 0 if there is none."""
     if b'"' not in content:
         return content.rfind(b"\n") + 1
     ends = outside_quotes(np.frombuffer(content, dtype=np.uint8), "\n")
@@ -65,14 +61,8 @@ def whole_records(content: bytes) -> int:
 
 
 def misquoted(block: bytes, starts: NDArray[np.int64], ends: NDArray[np.int64], separator: str) -> int | None:
-    """The first record whose quotation marks do not enclose whole fields; None if there is none.
-
-    Args:
-        block: the records.
-        starts: (records,) where each begins.
-        ends: (records,) where each ends, before the line end.
-        separator: between fields.
-    """
+    """Return the first record of a block whose quotation marks do not enclose whole fields; None if there is none.
+    `starts` and `ends` (records,) are those of the records, without line ends."""
     field, sign = _field(separator), re.escape(separator.encode())
     grammar = re.compile(field + rb"(?:" + sign + field + rb")*+\r?")
     quotes = np.flatnonzero(np.frombuffer(block, dtype=np.uint8) == ord('"'))
@@ -83,13 +73,13 @@ def misquoted(block: bytes, starts: NDArray[np.int64], ends: NDArray[np.int64], 
 
 
 def is_unclosed(record: bytes, separator: str) -> bool:
-    """Test whether only the end of the last quoted field is missing."""
+    """Return whether only the end of the last quoted field is missing."""
     sign = re.escape(separator.encode())
     return re.fullmatch(rb"(?:" + _field(separator) + sign + rb')*+"[^"]*+(?:""[^"]*+)*+', record) is not None
 
 
 def _field(separator: str) -> bytes:
-    """What a field may look like."""
-    # In quotes anything, a quotation mark as two. Without, no separator, and quotation marks in pairs, but not first.
+    """Return the grammar of a field."""
+    # Quoted: anything, with doubled quotation marks. Unquoted: no separator, and quotation marks in pairs, not first.
     plain = rb'[^"\n' + re.escape(separator.encode()) + rb"]"
     return rb'(?:"[^"]*+(?:""[^"]*+)*+"|' + plain + rb'++(?:"' + plain + rb'*+"' + plain + rb"*+)*+|)"

@@ -1,6 +1,6 @@
 """The centre and spread of a column: scaled = (value − centre) / spread.
 
-All in float64, over the rows it is given alone; what is missing there does not count.
+All in float64, from the given rows alone, without missing values.
 """
 
 from __future__ import annotations
@@ -11,37 +11,33 @@ import numpy as np
 from numpy.typing import NDArray
 
 ROUNDING = 1e-12
-"""A range below this share of the values themselves is no more than rounding."""
+"""A relative range below this is rounding."""
 NORMAL_QUARTILES = 1.349
 """Distance between the quartiles of a normal distribution, in standard deviations."""
 
 
 @dataclass(frozen=True)
 class Scale:
-    """One column's centre and spread, and what is odd about it."""
+    """One column's centre and spread, and anything unusual about it."""
 
     centre: float
     spread: float
     remark: str | None = None
     is_fitted: bool = True
-    """False where the values gave no spread, and 1 stands for it."""
+    """False if the values have no spread, and 1 is used instead."""
 
     @property
     def caveat(self) -> str | None:
-        """Return what is odd about the column, with what is done about it."""
+        """Return what is unusual about the column, and its consequence."""
         return self.remark if self.is_fitted else f"{self.remark}; its spread is taken as 1"
 
 
 def fit_scale(scaler: str, values: NDArray[np.float64]) -> Scale:
-    """The scale of one column.
+    """Fit the scale of one column, (rows,) with NaN if missing.
 
-    `standard` takes mean and population standard deviation; `robust` the median and the distance between the
-    quartiles over 1.349, which is the standard deviation of a normal distribution; `min-max` the least value and the
-    range; `none` leaves values as they are. A spread is never 0: a constant column gets 1.
-
-    Args:
-        scaler: standard, robust, min-max or none.
-        values: (rows,) with NaN where missing.
+    `standard` uses the mean and the population standard deviation; `robust` the median and the interquartile range over
+    1.349, the standard deviation of a normal distribution; `min-max` the minimum and the range; `none` leaves values
+    unchanged. A spread is never 0: a constant column gets 1.
     """
     if scaler == "none":
         return Scale(0.0, 1.0)
@@ -73,7 +69,8 @@ def _sound(centre: float, spread: float, remark: str | None = None) -> Scale:
 
 
 def naive_error(values: NDArray[np.float64], season: int) -> float:
-    """Mean |value − value a season before|, over the rows that have both; NaN where there is none, or it is 0."""
+    """Return the mean of |value − value one season before| over the rows that have both; NaN if there is none, or it is
+    0."""
     if len(values) <= season:
         return float("nan")
     differences = values[season:] - values[:-season]

@@ -1,9 +1,9 @@
-"""Labelled sequences in one array, what is to be told of each, and how both are written as numbers."""
+"""Sequences of any lengths in one array, the labels of each, and how both are encoded as numbers."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol, Self
 
 import numpy as np
@@ -13,80 +13,86 @@ from lstmctl.data.encoding import TextEncoding
 from lstmctl.errors import RunError
 
 UNLABELLED = -1
-"""The class number of a step or a sequence without a label."""
+"""The class number of an unlabelled step or sequence."""
 
 LONGEST = 100_000
-"""Steps of a sequence, at most: its every step is kept in memory while it is learnt from."""
+"""Maximum number of steps of a sequence; training keeps all of them in memory."""
 
 Array = NDArray[Any]
 
 
 def range_in_words(shortest: int, longest: int) -> str:
-    """`20 to 90`, or one number where both are the same."""
+    """Format a range, as `20 to 90`, or one number."""
     return f"{shortest:,}" if shortest == longest else f"{shortest:,} to {longest:,}"
 
 
 @dataclass(frozen=True)
-class Sequences:
-    """Sequences of any lengths, each a stretch of the same arrays; stretches may overlap."""
+class Ragged:
+    """Sequences of any lengths, each a stretch of one array; stretches may overlap."""
 
-    inputs: Array
+    values: Array
     """(steps,) symbol numbers, or (steps, features) scaled numbers."""
     starts: NDArray[np.int64]
     """(sequences,)."""
     lengths: NDArray[np.int64]
-    """(sequences,), each at least 1."""
-    targets: Array
-    """Class numbers (sequences,), or (steps,) for a label at every step; numbers (sequences, outputs). `UNLABELLED`, or
-    NaN, where nothing is known."""
-    by_step: bool = False
-    """Whether there is a label for every step."""
-    scored: NDArray[np.bool_] | None = None
-    """(steps,) the labelled steps that count in figures; None where all do. Training sees every label."""
-    names: tuple[str, ...] = ()
-    """Of sequences of frames, for people; texts need none."""
+    """(sequences,)."""
 
     def __len__(self) -> int:
         return len(self.starts)
 
     @classmethod
-    def joined(cls, inputs: Array, lengths: NDArray[np.int64], targets: Array, **more: Any) -> Self:
-        """Sequences that follow each other without a gap."""
-        return cls(inputs, np.cumsum(lengths) - lengths, lengths, targets, **more)
+    def joined(cls, values: Array, lengths: NDArray[np.int64], *more: Any, **others: Any) -> Self:
+        """Return sequences that follow each other without a gap."""
+        return cls(values, np.cumsum(lengths) - lengths, lengths, *more, **others)
 
     def between(self, start: int, stop: int) -> Self:
-        """The sequences `start` to `stop` alone, over the same inputs."""
-        return type(self)(
-            self.inputs,
-            self.starts[start:stop],
-            self.lengths[start:stop],
-            self.targets if self.by_step else self.targets[start:stop],
-            self.by_step,
-            self.scored,
-            self.names[start:stop],
-        )
+        """Return the sequences `start` to `stop`, over the same values."""
+        return replace(self, starts=self.starts[start:stop], lengths=self.lengths[start:stop])
 
     def input(self, index: int) -> Array:
-        """One sequence, (length,) or (length, features)."""
-        found: Array = self.inputs[self.starts[index] : self.starts[index] + self.lengths[index]]
+        """Return one sequence, (length,) or (length, features)."""
+        found: Array = self.values[self.starts[index] : self.starts[index] + self.lengths[index]]
         return found
 
+
+@dataclass(frozen=True)
+class Sequences(Ragged):
+    """Labelled sequences, each with at least one step."""
+
+    targets: Array
+    """Class numbers (sequences,), or (steps,) for a label at every step; numbers (sequences, outputs). `UNLABELLED`, or
+    NaN, if unknown."""
+    by_step: bool = False
+    """Whether every step has a label."""
+    scored: NDArray[np.bool_] | None = None
+    """(steps,) the labelled steps that metrics count; None for all. Training uses every label."""
+    names: tuple[str, ...] = ()
+    """Names of sequences of frames, for people; texts need none."""
+
+    @property
+    def inputs(self) -> Array:
+        return self.values
+
+    def between(self, start: int, stop: int) -> Self:
+        targets = self.targets if self.by_step else self.targets[start:stop]
+        return replace(super().between(start, stop), targets=targets, names=self.names[start:stop])
+
     def target(self, index: int) -> Array:
-        """What is to be told of one sequence: a class number, numbers (outputs,), or a label for each of its steps."""
+        """Return the label of one sequence: a class number, numbers (outputs,), or a label for each of its steps."""
         where = slice(self.starts[index], self.starts[index] + self.lengths[index]) if self.by_step else index
         return np.asarray(self.targets[where])
 
 
 @dataclass(frozen=True)
 class Numbers:
-    """Columns of numbers and how they are scaled: (value − centre) / spread."""
+    """Columns of numbers and their scales: (value − centre) / spread."""
 
     names: tuple[str, ...]
     centre: tuple[float, ...]
     spread: tuple[float, ...]
 
     def scaled(self, values: Array) -> Array:
-        """(…, columns) in float32."""
+        """Return (…, columns) in float32."""
         found: Array = ((values - np.array(self.centre)) / np.array(self.spread)).astype(np.float32)
         return found
 
@@ -95,7 +101,7 @@ class Numbers:
 
     @classmethod
     def from_json(cls, data: Any) -> Self:
-        """Raises RunError where it is not what `to_json` wrote."""
+        """Restore from `to_json`; raise RunError if it is damaged."""
         try:
             found = cls(
                 tuple(str(name) for name in data["names"]),
@@ -103,23 +109,23 @@ class Numbers:
                 tuple(float(value) for value in data["spread"]),
             )
         except (KeyError, TypeError, ValueError) as error:
-            raise RunError("encoding.json does not say how its numbers are scaled") from error
+            raise RunError("encoding.json does not contain the scales of its numbers") from error
         sound = len(found.names) == len(found.centre) == len(found.spread)
         if not sound or not np.isfinite([*found.centre, *found.spread]).all() or not all(found.spread):
-            raise RunError("encoding.json holds scales that are no finite numbers, or not one a column")
+            raise RunError("encoding.json holds scales that are not finite numbers, one per column")
         return found
 
 
 @dataclass(frozen=True)
 class SequenceEncoding:
-    """How sequences and what is told of them are written as numbers."""
+    """The encoding of sequences and their labels as numbers."""
 
     symbols: TextEncoding | None = None
-    """Of texts and other sequences of symbols; None for frames."""
+    """Of sequences of symbols, such as texts; None for frames."""
     features: Numbers | None = None
     """Of frames; None for symbols."""
     labels: tuple[str, ...] = ()
-    """Classes by their number; none for a regression."""
+    """Classes by number; empty for a regression."""
     outputs: Numbers | None = None
     """Of a regression; None for classes."""
     decimal: str | None = None
@@ -127,14 +133,14 @@ class SequenceEncoding:
 
     @property
     def inputs(self) -> int:
-        """Distinct symbols, or features of a frame."""
+        """Number of distinct symbols, or of features of a frame."""
         if self.symbols is not None:
             return len(self.symbols)
         assert self.features is not None
         return len(self.features.names)
 
     def to_json(self) -> dict[str, Any]:
-        """What `encoding.json` holds."""
+        """Return the content of `encoding.json`."""
         parts = {"symbols": self.symbols, "features": self.features, "outputs": self.outputs}
         told = {name: part.to_json() for name, part in parts.items() if part is not None}
         decimal = {} if self.decimal is None else {"decimal": self.decimal}
@@ -142,10 +148,10 @@ class SequenceEncoding:
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Self:
-        """An encoding as `to_json` wrote it.
+        """Restore an encoding from `to_json`.
 
         Raises:
-            RunError: it is not one.
+            RunError: the content is damaged.
         """
         labels = data.get("labels")
         sound = isinstance(labels, list) and all(isinstance(label, str) for label in labels)
@@ -153,7 +159,7 @@ class SequenceEncoding:
             raise RunError("encoding.json is not an encoding of labelled sequences of format 1")
         assert isinstance(labels, list)
         if data.get("decimal") not in (None, ".", ","):
-            raise RunError("encoding.json names a decimal sign that is none")
+            raise RunError("encoding.json names an invalid decimal sign")
         return cls(
             TextEncoding.from_json(data["symbols"]) if "symbols" in data else None,
             Numbers.from_json(data["features"]) if "features" in data else None,
@@ -163,7 +169,7 @@ class SequenceEncoding:
         )
 
     def difference(self, other: SequenceEncoding) -> str | None:
-        """In words, how another encoding writes other numbers; None where it writes the same."""
+        """Describe how another encoding differs; None if it does not."""
         if self.symbols is not None and other.symbols is not None and self.symbols != other.symbols:
             return f"another vocabulary than this data: {other.symbols.difference(self.symbols)}"
         if self.labels != other.labels:
@@ -177,7 +183,7 @@ class SequenceEncoding:
 
 
 class SequenceCorpus(Protocol):
-    """Labelled sequences in parts, from a table or drawn by the program."""
+    """Labelled sequences in parts, from a table or synthetic."""
 
     @property
     def encoding(self) -> SequenceEncoding: ...
@@ -192,9 +198,9 @@ class SequenceCorpus(Protocol):
     def fingerprint(self) -> dict[str, Any]: ...
     @property
     def notes(self) -> tuple[str, ...]:
-        """What was found in the data that one should know, in whole sentences."""
+        """What one should know about the data, in sentences."""
         ...
 
     def part(self, name: str) -> Sequences:
-        """The sequences of one part."""
+        """Return the sequences of one part."""
         ...

@@ -1,4 +1,4 @@
-"""Time series from a table: found, read, put on regular times, split by time, filled and scaled, without a leak.
+"""Time series from a table: found, read, put on a regular grid, split by time, filled and scaled, without leaks.
 
 No step that looks at values (scales, filling) looks at a row of a later part; validation rows only decide whether a
 scale can be used.
@@ -18,7 +18,7 @@ from lstmctl.data.calendar import calendar_features
 from lstmctl.data.locating import locate, portable_name
 from lstmctl.data.series_corpus import SHOWN, SeriesCorpus, remarks
 from lstmctl.data.series_encoding import SeriesEncoding
-from lstmctl.data.series_scales import Scales, fit_scales
+from lstmctl.data.series_scales import fit_scales
 from lstmctl.data.series_splitting import SeriesParts, split_series
 from lstmctl.data.series_table import Scaled, Table
 from lstmctl.data.table_hints import NEWER_SERIES, SERIES, TableHints
@@ -36,7 +36,7 @@ Indices = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Layout:
-    """How a table is read; the keys are those of the config's `data` section (all but `series`)."""
+    """How to read a table; the keys are those of the config's `data` section (all but `series`)."""
 
     time: str | None = None
     id: str | None = None
@@ -59,7 +59,7 @@ class Layout:
 
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> Self:
-        """What a config's `data` section says of it."""
+        """Return the layout in a config's `data` section."""
         return cls(**{field.name: values[field.name] for field in fields(cls)})
 
 
@@ -77,19 +77,19 @@ def open_series(
 
     Args:
         files: the name of one file.
-        layout: how it is read.
-        config_folder: where the name is looked for first.
+        layout: how to read it.
+        config_folder: the first folder to look for the name in.
         lookback: rows of a window's input.
         horizon: rows of its labels.
-        season: rows after which the series repeat, or auto to go by the step.
-        encoding: a run's own, for data the run has not seen: columns, step, scales and calendar are then the run's,
-            all rows are one part, `validation`, and future rows may lack the targets. A part without windows is not
-            refused then, as forecasts need none.
+        season: rows after which the series repeat, or auto to infer it from the step.
+        encoding: a run's own, for data that the run has not seen: columns, step, scales and calendar are then the
+            run's, all rows are one part, `validation`, and future rows may lack the targets. A part may have no
+            windows, as forecasts need none.
 
     Raises:
-        DataError: nothing is found, or it cannot be used as it is; the message says where and what would be right.
+        DataError: the table is missing or cannot be used; with the position, and what would be right.
     """
-    # Reading brings polars in, a quarter of a second that no text and no forecast without a file should wait for.
+    # These import polars, which takes a quarter of a second that texts and forecasts without a file need not wait for.
     from lstmctl.data.filling import fill
     from lstmctl.data.prepared_folder import is_prepared
     from lstmctl.data.prepared_table import open_rows
@@ -135,7 +135,7 @@ def open_series(
         cut = split_series(rows, bounds, ends, dates, layout.split, layout.split_by, is_dated=is_dated)
     parts = cut.rows
     del dates
-    calendar_features(rows.times[:0], calendar, step)  # refused now, not when training has begun
+    calendar_features(rows.times[:0], calendar, step)  # to refuse an unsuitable one now, not during training
     table = Table(
         ids=rows.ids,
         bounds=bounds,
@@ -148,28 +148,53 @@ def open_series(
         days=days,
         zone="" if step.is_index else rows.zone,
     )
+    is_new = encoding is None
     if encoding is None:
         every = step.season() if season == "auto" else season
-        # Scales come first: of what was observed, before anything is filled.
+        # Scales come from observed values, before anything is filled.
         scales = fit_scales(table, parts, layout.scaler, every, _channels(rows), lookback + horizon)
-        filled = fill(rows, bounds, ends, parts, step, layout.missing)
-        table = _with_values(table, rows)
-        encoding = _encoding(rows, table, parts["training"], scales, layout, step, every, lookback, horizon)
-        corpus = _corpus(table, encoding, cut, filled, lookback, horizon, name, path, rows)
+    filled = fill(rows, bounds, ends, parts, step, layout.missing)
+    # Mapped values were not filled in place.
+    table = replace(table, targets=rows.values["targets"], past=rows.values["past"], known=rows.values["known"])
+    if encoding is None:
+        encoding = SeriesEncoding(
+            **{field.name: getattr(scales, field.name) for field in fields(scales)},
+            **vars(rows.columns),
+            ids=rows.ids,
+            step=step,
+            calendar=layout.calendar,
+            scaler=layout.scaler,
+            season=every,
+            rows_used=_rows_used(table, parts["training"], step),
+            tail=table.tail(lookback, horizon),
+            writing=rows.form.writing,
+        )
+    corpus = SeriesCorpus(
+        table=table,
+        encoding=encoding,
+        parts=parts,
+        filled=filled,
+        lookback=lookback,
+        horizon=horizon,
+        names=(portable_name(name, path),),
+        fingerprint=rows.fingerprint,
+        notes=(),
+        middle=cut.middle,
+        overlap=cut.overlap,
+    )
+    if is_new:
         for part in parts:
             corpus.require_windows(part)
-        return corpus
-    filled = fill(rows, bounds, ends, parts, step, layout.missing)
-    return _corpus(_with_values(table, rows), encoding, cut, filled, lookback, horizon, name, path, rows)
+    return replace(corpus, notes=(*rows.notes, *remarks(corpus)))
 
 
 def _read(path: Path, wanted: Wanted, layout: Layout, hints: TableHints) -> Rows:
-    """The rows of a table; what a run's own table was separated by, and its decimal sign, decide of newer ones.
+    """Read the rows of a table, by default with the separator and decimal sign of a run's own table.
 
-    A newer table that is separated otherwise is read as any other.
+    A newer table with another separator is read like any other.
 
     Raises:
-        DataError: it cannot be used; with the place and what would be right.
+        DataError: it cannot be used; with the position and what would be right.
     """
     from lstmctl.data.tables import open_sheet, read_rows
 
@@ -193,7 +218,7 @@ def _read(path: Path, wanted: Wanted, layout: Layout, hints: TableHints) -> Rows
 
 
 def one_file(files: str | Sequence[str]) -> str:
-    """The one file that `data.series` names.
+    """Return the one file that `data.series` names.
 
     Raises:
         DataError: it names several.
@@ -208,17 +233,12 @@ def one_file(files: str | Sequence[str]) -> str:
 
 
 def wanted_columns(layout: Layout, encoding: SeriesEncoding | None = None) -> Wanted:
-    """What a config says about columns, or a run's own encoding."""
+    """Return what a config, or a run's own encoding, says about columns."""
     from lstmctl.data.sheets import Wanted
 
     source: Layout | SeriesEncoding = layout if encoding is None else encoding
     return Wanted(
-        time=source.time,
-        id=source.id,
-        targets=source.targets,
-        past=source.past,
-        known=source.known,
-        static=source.static,
+        **{name: getattr(source, name) for name in ("time", "id", "targets", "past", "known", "static")},
         date_format=layout.date_format,
         zone=(encoding.tail.zone if encoding is not None else "") or layout.zone,
         is_run=encoding is not None,
@@ -228,7 +248,7 @@ def wanted_columns(layout: Layout, encoding: SeriesEncoding | None = None) -> Wa
 
 
 def _check_known(rows: Rows, encoding: SeriesEncoding | None) -> None:
-    """Every series is one that the run was trained on."""
+    """Raise DataError for a series that the run was not trained on."""
     if encoding is None:
         return
     known = set(encoding.ids)
@@ -252,51 +272,15 @@ def _check_times(rows: Rows, encoding: SeriesEncoding | None) -> None:
         )
 
 
-def _with_values(table: Table, rows: Rows) -> Table:
-    """A table with the rows' values as they are now: what is mapped from a disk was not filled in place."""
-    return replace(table, targets=rows.values["targets"], past=rows.values["past"], known=rows.values["known"])
-
-
 def _channels(rows: Rows) -> list[str]:
-    """A name for every series and target, series-major."""
+    """Return a name for every series and target, series-major."""
     if rows.columns.id is None:
         return list(rows.columns.targets)
     return [f"{series}/{column}" for series in rows.ids for column in rows.columns.targets]
 
 
-def _encoding(
-    rows: Rows,
-    table: Table,
-    training: Indices,
-    scales: Scales,
-    layout: Layout,
-    step: Step,
-    season: int,
-    lookback: int,
-    horizon: int,
-) -> SeriesEncoding:
-    columns = rows.columns
-    return SeriesEncoding(
-        **{field.name: getattr(scales, field.name) for field in fields(scales)},
-        ids=rows.ids,
-        targets=columns.targets,
-        past=columns.past,
-        known=columns.known,
-        static=columns.static,
-        time=columns.time,
-        id=columns.id,
-        step=step,
-        calendar=layout.calendar,
-        scaler=layout.scaler,
-        season=season,
-        rows_used=_rows_used(table, training, step),
-        tail=table.tail(lookback, horizon),
-        writing=rows.form.writing,
-    )
-
-
 def _rows_used(table: Table, training: Indices, step: Step) -> str:
-    """In words, which rows the scales come from."""
+    """Describe the rows that the scales come from."""
     used = training[training[:, 1] > training[:, 0]]
     if not len(used):
         return "no rows"
@@ -305,30 +289,3 @@ def _rows_used(table: Table, training: Indices, step: Step) -> str:
     if len(table.ids) == 1:
         return f"rows 1 to {used[0, 1]:,} ({first} to {last})"
     return f"{int(np.diff(used).sum()):,} training rows of {len(used):,} series ({first} to {last})"
-
-
-def _corpus(
-    table: Table,
-    encoding: SeriesEncoding,
-    cut: SeriesParts,
-    filled: NDArray[np.bool_] | None,
-    lookback: int,
-    horizon: int,
-    name: str,
-    path: Path,
-    rows: Rows,
-) -> SeriesCorpus:
-    found = SeriesCorpus(
-        table=table,
-        encoding=encoding,
-        parts=cut.rows,
-        filled=filled,
-        lookback=lookback,
-        horizon=horizon,
-        names=(portable_name(name, path),),
-        fingerprint=rows.fingerprint,
-        notes=(),
-        middle=cut.middle,
-        overlap=cut.overlap,
-    )
-    return replace(found, notes=(*rows.notes, *remarks(found)))

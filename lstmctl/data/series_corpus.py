@@ -1,4 +1,4 @@
-"""Series that were read, with their parts and windows, and remarks on what a user may not expect of them."""
+"""Series with their parts and windows, and remarks on what may surprise a user."""
 
 from __future__ import annotations
 
@@ -14,43 +14,43 @@ from lstmctl.errors import DataError
 
 Indices = NDArray[np.int64]
 SHOWN = 3
-"""Series that a remark names; of the others it gives the number."""
+"""Series named in a remark; the others are counted."""
 
 
 @dataclass(frozen=True, eq=False)
 class SeriesCorpus:
-    """Series in original units, with what is needed to scale them and to know them again."""
+    """Series in original units, with what scales and identifies them."""
 
     table: Table
     encoding: SeriesEncoding
     parts: dict[str, Indices]
-    """(series, 2) start and stop row of each part in each series, of observed rows alone."""
+    """(series, 2) start and stop row of each part in each series, observed rows alone."""
     filled: NDArray[np.bool_] | None
-    """(rows, targets) which targets were missing and were filled; None where none was."""
+    """(rows, targets) True where a missing target was filled; None if none was."""
     lookback: int
     horizon: int
     names: tuple[str, ...]
-    """How a run's own config names the file, so that it runs again from another folder."""
+    """The file as a run's own config names it, valid from any folder."""
     fingerprint: dict[str, Any]
     """Size in bytes and SHA-256 of the file, and its rows."""
     notes: tuple[str, ...]
-    """In words, what was found and done."""
+    """What was found and done, in words."""
     middle: Indices | None = None
-    """(series,) the row that halves the validation part; None where each series halves its own."""
+    """(series,) the row that halves the validation part; None if each series halves its own."""
     overlap: str | None = None
-    """In a sentence, which rows lie in or after a later part of another series; None where none do."""
+    """A sentence on rows in or after a later part of another series; None if there are none."""
 
     @property
     def is_mapped(self) -> bool:
-        """Whether its values are on the disk still: then they are better not scaled all at once."""
+        """Whether its values are still on disk, so that they should not be scaled all at once."""
         return isinstance(self.table.targets, np.memmap)
 
     def scaled(self) -> Scaled:
-        """The table as a network sees it."""
+        """Return the table as a network sees it."""
         return self.encoding.scaled(self.table)
 
     def origins(self, part: str) -> tuple[Indices, Indices]:
-        """(series,) the first origin and the number of windows of each series in one part.
+        """Return (series,) the first origin and the number of windows of each series in one part.
 
         An origin is the row of a window's first label: its input is the `lookback` rows before, its labels are the
         `horizon` rows from there on. Labels never leave the part; inputs may reach back into the part before.
@@ -60,11 +60,8 @@ class SeriesCorpus:
         return first, np.maximum(0, stop - self.horizon - first + 1)
 
     def known_too_short(self) -> str | None:
-        """In a sentence, that columns known in advance end before a horizon after the last target does, so that
-        nothing can be forecast from the table as it is; None where they reach over it.
-
-        Series shorter than a lookback count nowhere: they are not forecast anyway.
-        """
+        """Return a sentence if columns known in advance end within a horizon after the last target, so that the table
+        cannot be forecast; else None. Series shorter than a lookback, which are never forecast, do not count."""
         table, names = self.table, self.encoding.known
         if not names:
             return None
@@ -92,13 +89,13 @@ class SeriesCorpus:
         """Refuse a part without any window.
 
         Raises:
-            DataError: it has none; with the rows it has and needs.
+            DataError: with the rows that it has and needs.
         """
         first, counts = self.origins(part)
         if counts.any():
             return
         start, stop = self.parts[part].T
-        best = int(np.argmax(stop - self.horizon - first))  # the series that is nearest to having one
+        best = int(np.argmax(stop - self.horizon - first))  # the series that lacks least
         have, need = int(stop[best] - start[best]), int(max(first[best] - start[best], 0) + self.horizon)
         whose = f" of series `{self.table.ids[best]}`, the longest," if len(self.table.ids) > 1 else ""
         reads = f"task.lookback {self.lookback} and " if need > self.horizon else ""
@@ -112,7 +109,7 @@ class SeriesCorpus:
 
 
 def remarks(corpus: SeriesCorpus) -> list[str]:
-    """What a user may not expect: future rows or a lack of them, and series without a training window."""
+    """Return sentences on future rows or a lack of them, and on series without a training window."""
     table, found = corpus.table, list[str]()
     future = table.bounds[1:] - table.ends
     if future.any():

@@ -1,19 +1,21 @@
-"""What a run keeps of its series: columns, step and scales, and the last rows to forecast from."""
+"""The encoding of a run's series: columns, step, scales, and the last rows to forecast from."""
 
 from __future__ import annotations
 
 import itertools
+import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
-from typing import Any
+from typing import Annotated, Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import AfterValidator, Field, TypeAdapter, ValidationError
 
 from lstmctl.data.calendar import PHASES, calendar_features
 from lstmctl.data.series_scales import Scales
 from lstmctl.data.series_table import Scaled, Table
-from lstmctl.data.table_writing import DateForm, Writing
+from lstmctl.data.table_writing import Writing
 from lstmctl.data.timesteps import CHUNK, LAST, Step
 from lstmctl.errors import RunError
 from lstmctl.step_grammar import UNITS
@@ -26,7 +28,7 @@ OPTIONAL = ("naive_error", "past_spread", "known_spread", "static_spread")
 
 @dataclass(frozen=True, eq=False)
 class SeriesEncoding(Scales):
-    """How numbers of a table become a network's, and back."""
+    """Converts numbers of a table to a network's, and back."""
 
     ids: tuple[str, ...]
     targets: tuple[str, ...]
@@ -36,28 +38,28 @@ class SeriesEncoding(Scales):
     time: str | None
     """Name of the column of times."""
     id: str | None
-    """Name of the column that names the series; None for a wide table."""
+    """Name of the column of series names; None for a wide table."""
     step: Step
     calendar: tuple[str, ...]
     scaler: str
     season: int
-    """Rows after which the series repeat."""
+    """In rows."""
     rows_used: str
-    """In words, the rows that scales were computed from."""
+    """A description of the rows that scales were computed from."""
     tail: Table
-    """The last rows of each series, for forecasts without the data."""
+    """The last rows of each series, to forecast without the data."""
     writing: Writing | None = None
-    """How its table was written; None in runs of before that was kept."""
+    """The format of the table; None in runs that did not keep it."""
 
     @property
     def without_scale(self) -> tuple[str, ...]:
-        """Return the channels that the training rows give no scale."""
+        """The channels without a scale in their training rows."""
         lacking = np.flatnonzero(~self.has_scale)
         return tuple(self.channels[place] for place in lacking)
 
     @property
     def left_out(self) -> tuple[str, ...]:
-        """Return the covariates that the training rows give no scale; a network sees them as 0."""
+        """The covariates without a scale in their training rows; a network sees them as 0."""
         found = list[str]()
         for names, spread in ((self.past, self.past_spread), (self.known, self.known_spread)):
             for name, lacking in zip(names, np.isnan(spread).T, strict=True):
@@ -69,7 +71,7 @@ class SeriesEncoding(Scales):
 
     @property
     def channels(self) -> tuple[str, ...]:
-        """The name of every series and target: the column, the series, or both."""
+        """Names of all series and targets: the column, the series, or both."""
         if self.id is None:
             return self.targets
         if len(self.targets) == 1:
@@ -77,10 +79,10 @@ class SeriesEncoding(Scales):
         return tuple(f"{series}/{column}" for series in self.ids for column in self.targets)
 
     def scaled(self, table: Table) -> Scaled:
-        """A table as a network sees it, each series by its own scale.
+        """Return a table as a network sees it, each series by its own scale.
 
         Raises:
-            KeyError: the table holds a series that is unknown here; `open_series` has refused it before.
+            KeyError: the table has an unknown series; `open_series` refuses it earlier.
         """
         number = {series: index for index, series in enumerate(self.ids)}
         rows = len(table.times)
@@ -97,26 +99,21 @@ class SeriesEncoding(Scales):
 
     @property
     def known_width(self) -> int:
-        """Columns that are known in advance, with two for each feature of the calendar."""
+        """Number of columns known in advance, two for each feature of the calendar."""
         return len(self.known) + 2 * len(self.calendar)
 
     def scaled_targets(self, table: Table, rows: Places, series: Which) -> NDArray[np.float32]:
-        """(…, targets) of some rows, as a network sees them.
-
-        Args:
-            table: what the rows are of.
-            rows: which, (…).
-            series: the number here of the series that all are of, or of each.
-        """
+        """Return (…, targets) of rows (…) of a table, scaled; `series` is the number here of the series of all rows, or
+        of each."""
         return _float32((_at(table.targets, rows) - self.centre[series]) / self.spread[series])
 
     def scaled_past(self, table: Table, rows: Places, series: Which) -> NDArray[np.float32]:
-        """(…, past columns) likewise; 0 where a value is missing or its column has no scale."""
+        """Return (…, past columns) likewise; 0 for a missing value or a column without a scale."""
         helps = (_at(table.past, rows) - self.past_centre[series]) / self.past_spread[series]
         return _float32(np.where(np.isnan(helps), 0.0, helps))
 
     def scaled_known(self, table: Table, rows: Places, series: Which, ends: Which) -> NDArray[np.float32]:
-        """(…, known columns + 2 · calendar features) likewise; `ends` are the table's, of the same series."""
+        """Return (…, known columns + 2 · calendar features) likewise; `ends` are the table's, of the same series."""
         given, spread = _at(table.known, rows), self.known_spread[series]
         helps = np.where(np.isnan(spread) & ~np.isnan(given), 0.0, (given - self.known_centre[series]) / spread)
         if self.known:
@@ -130,12 +127,12 @@ class SeriesEncoding(Scales):
         return _float32(np.concatenate([helps, features.reshape(*times.shape, -1)], axis=-1))
 
     def scaled_static(self, table: Table) -> NDArray[np.float32]:
-        """(series, static columns) likewise."""
+        """Return (series, static columns) likewise."""
         facts = (table.static - self.static_centre) / self.static_spread
         return _float32(np.where(np.isnan(facts), 0.0, facts))
 
     def to_json(self) -> dict[str, Any]:
-        """What `encoding.json` holds; NaN is null, and every other number is written exactly."""
+        """Return the content of `encoding.json`; NaN is null, and every other number is exact."""
         plain: dict[str, Any] = {"format": 1, "kind": "series"}
         for field in fields(self):
             value = getattr(self, field.name)
@@ -148,14 +145,14 @@ class SeriesEncoding(Scales):
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> SeriesEncoding:
-        """An encoding as `to_json` wrote it.
+        """Restore an encoding from `to_json`.
 
         Raises:
-            RunError: it is not one; the message names the key.
+            RunError: the content is damaged; with its key.
         """
         if data.get("format") != 1 or data.get("kind") != "series":
             raise RunError("encoding.json is not a series encoding of format 1")
-        names = {key: _names(data, key) for key in ("ids", "targets", "past", "known", "static", "calendar")}
+        names = {key: _read(data, key, NAMES) for key in ("ids", "targets", "past", "known", "static", "calendar")}
         series, targets = len(names["ids"]), len(names["targets"])
         if not series or not targets or not set(names["calendar"]) <= PHASES.keys():
             raise _damaged("ids" if not series else "targets" if not targets else "calendar")
@@ -170,37 +167,32 @@ class SeriesEncoding(Scales):
         for key, array in arrays.items():
             if (key.endswith("spread") or key == "naive_error") and np.any(array <= 0):
                 raise _damaged(key)
-        season = data.get("season")
-        if type(season) is not int or season < 1:
-            raise _damaged("season")
         return cls(
             ids=names["ids"],
             targets=names["targets"],
             past=names["past"],
             known=names["known"],
             static=names["static"],
-            time=_text(data, "time", optional=True),
-            id=_text(data, "id", optional=True),
+            time=_read(data, "time", OPTIONAL_NAME),
+            id=_read(data, "id", OPTIONAL_NAME),
             step=_step(data),
             calendar=names["calendar"],
-            scaler=_text(data, "scaler") or "",
-            season=season,
-            rows_used=_text(data, "rows_used") or "",
+            scaler=_read(data, "scaler", NAME),
+            season=_read(data, "season", SEASON),
+            rows_used=_read(data, "rows_used", NAME),
             tail=_table(data, names, _step(data)),
-            writing=_writing(data),
+            writing=_read(data, "writing", WRITING),
             **arrays,
         )
 
 
 def _at(values: NDArray[np.float64], rows: Places) -> NDArray[np.float64]:
-    """Some rows of an array."""
-    # `take` copies whole rows, several times as fast as an array of numbers between brackets.
+    # `take` copies whole rows, several times as fast as indexing by an array.
     return values[rows] if isinstance(rows, slice) else np.take(values, rows, axis=0)
 
 
 def _float32(values: NDArray[np.float64]) -> NDArray[np.float32]:
-    # A value without any scale (data.scaler=none) may be too large for float32; it is then infinite, and said so by the
-    # training that meets it.
+    # A value without a scale (data.scaler=none) may be too large for float32; training reports the infinity.
     with np.errstate(over="ignore"):
         return np.asarray(values, dtype=np.float32)
 
@@ -219,18 +211,25 @@ def _damaged(key: str) -> RunError:
     return RunError(f"encoding.json is damaged at `{key}`")
 
 
-def _names(data: Mapping[str, Any], key: str) -> tuple[str, ...]:
-    value = data.get(key)
-    if not isinstance(value, list) or not all(isinstance(name, str) for name in value) or len(set(value)) < len(value):
-        raise _damaged(key)
-    return tuple(value)
+def _unique(names: tuple[str, ...]) -> tuple[str, ...]:
+    if len(set(names)) < len(names):
+        raise ValueError("a name occurs twice")
+    return names
 
 
-def _text(data: Mapping[str, Any], key: str, *, optional: bool = False) -> str | None:
-    value = data.get(key)
-    if not isinstance(value, str) and not (optional and value is None):
-        raise _damaged(key)
-    return value
+NAMES: TypeAdapter[tuple[str, ...]] = TypeAdapter(Annotated[tuple[str, ...], AfterValidator(_unique)])
+NAME: TypeAdapter[str] = TypeAdapter(str)
+OPTIONAL_NAME: TypeAdapter[str | None] = TypeAdapter(str | None)
+SEASON: TypeAdapter[int] = TypeAdapter(Annotated[int, Field(ge=1)])
+WRITING: TypeAdapter[Writing | None] = TypeAdapter(Writing | None)
+T = TypeVar("T")
+
+
+def _read(data: Mapping[str, Any], key: str, kind: TypeAdapter[T]) -> T:
+    try:
+        return kind.validate_json(json.dumps(data.get(key)), strict=True)
+    except ValidationError as error:
+        raise _damaged(key) from error
 
 
 def _step(data: Mapping[str, Any]) -> Step:
@@ -242,25 +241,10 @@ def _step(data: Mapping[str, Any]) -> Step:
     return Step(int(count), unit)
 
 
-def _writing(data: Mapping[str, Any]) -> Writing | None:
-    written = data.get("writing")
-    if written is None:
-        return None
-    try:
-        dates = None if written["dates"] is None else DateForm(**written["dates"])
-        found = Writing(written["separator"], written["decimal"], dates)
-    except (KeyError, TypeError) as error:
-        raise _damaged("writing") from error
-    texts = [found.separator or "", found.decimal or "", *([dates.format, dates.first, dates.zone] if dates else [])]
-    if not all(isinstance(text, str) for text in texts):
-        raise _damaged("writing")
-    return found
-
-
 def _numbers(
     data: Mapping[str, Any], key: str, shape: tuple[int, ...], *, optional: bool = False, whole: bool = False
 ) -> NDArray[Any]:
-    """An array of exactly that shape; null is NaN where that may be."""
+    """Return an array of the given shape; null is NaN if `optional`."""
     try:
         # NumPy would also take texts, truth values and fractions for numbers, or for whole ones.
         kinds = {type(item) for item in np.array(data.get(key), dtype=object).flat}
@@ -277,7 +261,7 @@ def _numbers(
 
 
 def _flags(data: Mapping[str, Any], key: str, shape: tuple[int, ...]) -> NDArray[np.bool_]:
-    """Return truth values of exactly that shape; all true in a run made before they were kept."""
+    """Return truth values of the given shape; all true in a run that did not keep them."""
     if key not in data:
         return np.ones(shape, dtype=bool)
     array = np.array(data[key], dtype=object)
@@ -290,7 +274,7 @@ def _table(data: Mapping[str, Any], names: Mapping[str, tuple[str, ...]], step: 
     tail = data.get("tail")
     if not isinstance(tail, dict) or not isinstance(tail.get("times"), list):
         raise _damaged("tail")
-    if _names(tail, "ids") != names["ids"]:
+    if _read(tail, "ids", NAMES) != names["ids"]:
         raise _damaged("tail.ids")
     series, rows = len(names["ids"]), len(tail["times"])
     bounds = _numbers(tail, "bounds", (series + 1,), whole=True)
@@ -298,7 +282,7 @@ def _table(data: Mapping[str, Any], names: Mapping[str, tuple[str, ...]], step: 
     if bounds[0] != 0 or bounds[-1] != rows or np.any(ends < bounds[:-1]) or np.any(ends > bounds[1:]):
         raise _damaged("tail.bounds")
     times = _numbers(tail, "times", (rows,), whole=True)
-    # Runs of before the days were kept have none.
+    # Older runs have no days.
     days = [step.day_of(times[start:stop]) for start, stop in itertools.pairwise(bounds)]
     if "days" in tail:
         days = _numbers(tail, "days", (series,), whole=True).tolist()
@@ -314,5 +298,5 @@ def _table(data: Mapping[str, Any], names: Mapping[str, tuple[str, ...]], step: 
         known=_numbers(tail, "known", (rows, len(names["known"])), optional=True),
         static=_numbers(tail, "static", (series, len(names["static"])), optional=True),
         days=np.array(days, dtype=np.int64),
-        zone=_text(tail, "zone", optional=True) or "",  # runs of before it was kept have none
+        zone=_read(tail, "zone", OPTIONAL_NAME) or "",  # older runs have none
     )

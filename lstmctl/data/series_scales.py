@@ -17,15 +17,15 @@ log = logging.getLogger(__name__)
 Indices = NDArray[np.int64]
 Floats = NDArray[np.float64]
 WARNED = 5
-"""Remarks on scales that are logged one by one."""
+"""Remarks on scales to log one by one."""
 LEFT_OUT = "its windows are scaled one by one, and neither training nor the choice of weights nor calibration uses it"
 FEWEST = 10
-"""Values from which a scale can be trusted: known ones in a series too short for a training window, and ones that
-differ from all the others in a series that is nearly constant."""
+"""Minimum number of values for a reliable scale: known ones in a series too short for a training window, and ones that
+differ from all others in a nearly constant series."""
 NEARLY = 0.1
-"""Share of the values that differ from all the others below which a series is nearly constant."""
+"""A series is nearly constant if a smaller share of its values differs from all others."""
 MOST_SPREADS = 100.0
-"""Root mean square of scaled values beyond which the scale is that of other values."""
+"""Maximum root mean square of scaled values; beyond it, the scale belongs to other values."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,15 +37,15 @@ class Scales:
     spread: Floats
     """(series, targets) never 0"""
     naive_error: Floats
-    """(series, targets) mean |value - value a season before|; NaN where unknown or without a usable scale, never 0."""
+    """(series, targets) mean |value − value one season before|; NaN if unknown or without a usable scale, never 0."""
     has_scale: NDArray[np.bool_]
-    """(series, targets) False where the training rows give no usable scale while those of other series or columns do.
-    Each window of such a series is scaled by itself, and it takes no part in what concerns the others: training, the
-    choice of weights, calibration and scaled metrics."""
+    """(series, targets) False if the training rows give no usable scale while those of other series or columns do. Each
+    window of such a series is scaled by itself, and it is excluded from training, the selection of weights, calibration
+    and scaled metrics."""
     past_centre: Floats
     """(series, past columns)"""
     past_spread: Floats
-    """(series, past columns) NaN where the training rows give no usable scale: the column is then always 0."""
+    """(series, past columns) NaN if the training rows give no usable scale: the column is then always 0."""
     known_centre: Floats
     """(series, known columns)"""
     known_spread: Floats
@@ -59,7 +59,7 @@ class Scales:
 def fit_scales(
     table: Table, parts: Mapping[str, Indices], scaler: str, season: int, names: list[str], window: int
 ) -> Scales:
-    """Fit scales to training rows. Validation rows decide whether a scale can be used, and nothing else.
+    """Fit scales to training rows. Validation rows only decide whether a scale can be used.
 
     Args:
         table: before missing values are filled, so that only observed values count.
@@ -113,7 +113,8 @@ def fit_scales(
 
 
 def _covariate_scales(values: Floats, training: Indices, validation: Indices, window: int) -> tuple[Floats, Floats]:
-    """(series, columns) centres and spreads of covariates (rows, columns); a spread that cannot be used is NaN."""
+    """Return (series, columns) centres and spreads of covariates (rows, columns); a spread that cannot be used is
+    NaN."""
     centre, spread = (np.empty((len(training), values.shape[1])) for _ in range(2))
     for own, ((start, stop), (later, end)) in enumerate(zip(training, validation, strict=True)):
         for column in range(values.shape[1]):
@@ -126,14 +127,8 @@ def _covariate_scales(values: Floats, training: Indices, validation: Indices, wi
 
 
 def _doubt(scale: Scale, training: Floats, validation: Floats, window: int) -> str | None:
-    """Return why the scale of a target cannot be used; None if it can.
-
-    Args:
-        scale: fitted to `training`.
-        training: (rows,) NaN where missing.
-        validation: (rows,) likewise.
-        window: rows of a window with its labels.
-    """
+    """Return why a scale, fitted to `training` (rows,), cannot be used; None if it can. `window` is the length of a
+    window with its labels."""
     if not scale.is_fitted:
         return scale.remark
     known = _known(training)
@@ -156,7 +151,7 @@ def _doubt(scale: Scale, training: Floats, validation: Floats, window: int) -> s
 
 
 def _has_too_few(training: Floats, window: int) -> bool:
-    """Test whether training rows that hold no window have too few known values for a scale."""
+    """Return whether training rows without a window have too few known values for a scale."""
     return len(training) < window and len(_known(training)) < FEWEST
 
 

@@ -21,20 +21,20 @@ if TYPE_CHECKING:
 Indices = NDArray[np.int64]
 Shares = tuple[float, ...] | tuple[int, ...] | tuple[str, ...]
 EPSILON = 1e-6
-"""Keeps 0.8 + 0.1 from falling a hair short of a whole number of rows."""
+"""Keeps 0.8 + 0.1 from missing a whole number of rows by rounding."""
 
 
 @dataclass(frozen=True, eq=False)
 class SeriesParts:
-    """Where each part begins and ends in each series."""
+    """Start and stop of each part in each series."""
 
     rows: dict[str, Indices]
     """(series, 2) start and stop row of each part."""
     middle: Indices | None = None
-    """(series,) the row that halves the validation part at one date in all series; None where each series halves its
+    """(series,) the row that halves the validation part at one date in all series; None if each series halves its
     own."""
     overlap: str | None = None
-    """In a sentence, which rows lie in or after a later part of another series; None where none do."""
+    """A sentence on rows in or after a later part of another series; None if there are none."""
 
 
 def split_series(
@@ -44,11 +44,11 @@ def split_series(
 
     Args:
         rows: of the table, for messages.
-        bounds: (series + 1,) where each series begins.
+        bounds: (series + 1,) the first row of each series.
         ends: (series,) the row after each series' last observed one.
         times: (rows,) ascending in each series.
         split: fractions, counts of rows, or dates.
-        split_by: how fractions cut several series: `dates`, `series`, or `auto` for dates where series overlap.
+        split_by: how fractions cut several series: `dates`, `series`, or `auto` for dates if series overlap.
         is_dated: whether `times` are dates.
 
     Raises:
@@ -113,7 +113,7 @@ def _one_series(rows: Rows, start: int, length: int, shares: list[float] | list[
 
 
 def _overlap(times: Times, starts: Indices, ends: Indices) -> bool:
-    """Return whether any two series share a stretch of time."""
+    """Return whether any two series overlap in time."""
     there = ends > starts
     first, last = times[starts[there]], times[ends[there] - 1]
     order = np.argsort(first, kind="stable")
@@ -121,16 +121,14 @@ def _overlap(times: Times, starts: Indices, ends: Indices) -> bool:
 
 
 def _cut_at_a_date(times: Times, starts: Indices, ends: Indices, share: float) -> Indices:
-    """Return the first row of each series at or after the date before which a share of all rows lies.
-
-    Series with the same times are cut where each alone would be.
-    """
+    """Return the first row of each series at or after the date before which a share of all rows lies. Series with the
+    same times are cut where each alone would be."""
     before = math.floor(share * int((ends - starts).sum()) + EPSILON * len(starts))
     there = ends > starts
     if not there.any():
         return ends.copy()
     low, high = int(times[starts[there]].min()), int(times[ends[there] - 1].max()) + 1
-    while low < high:  # the smallest time up to which more rows lie than that
+    while low < high:  # find the smallest time with more rows up to it
         middle = (low + high) // 2
         if int((_rows_before(times, starts, ends, middle + 1) - starts).sum()) > before:
             high = middle
@@ -151,7 +149,7 @@ def _rows_before(times: Times, starts: Indices, ends: Indices, moments: int | In
 
 
 def _overlapping(times: Times, parts: dict[str, Indices], cure: str) -> str | None:
-    """Say how many rows lie in or after the period of a later part of another series."""
+    """Say how many rows are in or after the period of a later part of another series."""
     names, found = list(parts), []
     for later in names[:0:-1]:
         starts, stops = parts[later].T
@@ -167,24 +165,24 @@ def _overlapping(times: Times, parts: dict[str, Indices], cure: str) -> str | No
             if count:
                 whole = int((own_stops - own_starts).sum())
                 found.append(
-                    f"{count:,} of {whole:,} {earlier} rows lie in or after the {later} period of another series"
+                    f"{count:,} of {whole:,} {earlier} rows are in or after the {later} period of another series"
                 )
     return f"{', '.join(found)}; {cure} all series at the same dates" if found else None
 
 
 def _moment(text: str) -> int:
-    """A date of the config as microseconds by the table's own clock.
+    """Return a date of the config in microseconds by the table's own clock.
 
     Raises:
-        DataError: it is no date, or names a time zone.
+        DataError: it is not a date, or has a time zone.
     """
     try:
         moment = datetime.datetime.fromisoformat(text)
     except ValueError as error:
-        raise DataError(f"data.split `{text}` is no date such as 2017-07-01 or 2017-07-01T12:00") from error
+        raise DataError(f"data.split `{text}` is not a date such as 2017-07-01 or 2017-07-01T12:00") from error
     if moment.tzinfo is not None:
         raise DataError(
-            f"data.split `{text}` names a time zone, but times are taken by the table's own clock",
+            f"data.split `{text}` has a time zone, but times are by the table's own clock",
             hint=f"write it by that clock: {moment.replace(tzinfo=None).isoformat()}",
         )
     return (moment - datetime.datetime(1970, 1, 1)) // datetime.timedelta(microseconds=1)

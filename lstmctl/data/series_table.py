@@ -12,14 +12,14 @@ from lstmctl.data.timesteps import Times
 
 @dataclass(frozen=True, eq=False)
 class Table:
-    """Series one after the other, each with rows of regular times, in original units."""
+    """Series one after the other, each with rows on a regular grid, in original units."""
 
     ids: tuple[str, ...]
-    """Each series' name; ("",) for a wide table, whose columns are the series."""
+    """Names of the series; ("",) for a wide table, whose columns are the series."""
     bounds: NDArray[np.int64]
     """(series + 1,) the rows of series i are bounds[i]:bounds[i + 1]."""
     ends: NDArray[np.int64]
-    """(series,) the row after a series' last one with any target; rows from there on are future rows."""
+    """(series,) the row after a series' last one with any target; later rows are future rows."""
     times: Times
     """(rows,) microseconds since 1970-01-01 by the table's own clock, or whole numbers."""
     targets: NDArray[np.float64]
@@ -31,12 +31,12 @@ class Table:
     static: NDArray[np.float64]
     """(series, static columns)"""
     days: NDArray[np.int64]
-    """(series,) the day of the month that each series keeps to, as `Step.day_of` gives it."""
+    """(series,) the day of the month of each series, from `Step.day_of`."""
     zone: str = ""
-    """How far the table's clock is from UTC, as `+02:00` or `Z`; empty where it does not say, or rows are numbered."""
+    """Offset of the table's clock from UTC, as `+02:00` or `Z`; empty if unknown, or if rows are numbered."""
 
     def tail(self, lookback: int, horizon: int) -> Table:
-        """The last `lookback` observed rows of each series, and up to `horizon` future rows."""
+        """Return the last `lookback` observed rows of each series, and up to `horizon` future rows."""
         starts = np.maximum(self.bounds[:-1], self.ends - lookback)
         stops = np.minimum(self.bounds[1:], self.ends + horizon)
         rows = np.concatenate([np.arange(start, stop) for start, stop in zip(starts, stops, strict=True)])
@@ -57,13 +57,13 @@ class Table:
 
 @dataclass(frozen=True, eq=False)
 class Scaled:
-    """What a network sees of a table."""
+    """A table as a network sees it."""
 
     values: NDArray[np.float32]
     """(rows, targets) NaN where missing or future."""
     past: NDArray[np.float32]
-    """(rows, past columns) 0, which is their mean, where missing."""
+    """(rows, past columns) 0, their mean, if missing."""
     known: NDArray[np.float32]
-    """(rows, known columns + 2 · calendar features) 0 where missing in an observed row, NaN in a future row."""
+    """(rows, known columns + 2 · calendar features) 0 if missing in an observed row, NaN in a future row."""
     static: NDArray[np.float32]
-    """(series, static columns) 0 where missing."""
+    """(series, static columns) 0 if missing."""

@@ -1,4 +1,4 @@
-"""Files on the web: those known by name, each with its SHA-256, and those a user names by URL."""
+"""Downloads: those known by name, each with its SHA-256, and those a user gives by URL."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Source:
-    """One file on the web, and how it is kept."""
+    """One file on the web."""
 
     file: str
     """Its name in the download cache."""
     url: str
     sha256: str | None
-    """64 small hexadecimal digits, or None where nobody said what is right."""
+    """64 lower-case hexadecimal digits, or None if unknown."""
     name: str | None = None
-    """What it is known by; None for a user's own URL."""
+    """Its known name; None for a user's own URL."""
     size: int | None = None
     """In bytes."""
     config: str | None = None
@@ -47,6 +47,6 @@ KNOWN: Mapping[str, Source] = {
 
 
 def find_known(word: str, known: Mapping[str, Source] = KNOWN) -> Source | None:
-    """The known source of that name or file name, in whatever case."""
+    """Return the known source of a name or file name, ignoring case."""
     word = word.casefold()
     return next((source for name, source in known.items() if word in (name.casefold(), source.file.casefold())), None)

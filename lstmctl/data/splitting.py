@@ -13,7 +13,7 @@ HELD_OUT = 0.1
 
 
 def held_out(training: int) -> int:
-    """How many of the last symbols or rows of a training part of so many are held out of it to choose on."""
+    """Number of last symbols or rows of a training part of a given length that are held out for tuning."""
     return int(HELD_OUT * training)
 
 
@@ -22,7 +22,7 @@ def split_positions(length: int, split: Sequence[float] | Sequence[int], unit: s
 
     Args:
         length: symbols or rows in all.
-        split: two or three fractions that sum to 1, or as many counts, which may leave a tail unused.
+        split: two or three fractions that sum to 1, or counts, which may leave a tail unused.
         unit: what is split, for messages.
 
     Raises:

@@ -1,20 +1,19 @@
-"""Tests of long memory, drawn by the program: what a network has to remember over how many steps is known exactly.
+"""Synthetic tests of long memory, in which the distance over which a network must remember is known exactly.
 
 Most are from S. Hochreiter & J. Schmidhuber, "Long Short-Term Memory", Neural Computation 9 (1997), here "the paper".
 
 adding: frames of a value, uniform in [0, 1], and a marker. One value in the first half and one in the second are
-    marked; their sum is to be told at the end (the paper's experiment 4, there of values in [−1, 1], and scaled).
+    marked; the label is their sum (the paper's experiment 4, there of values in [−1, 1], and scaled).
 multiplication: the same with the product (experiment 5).
-temporal-order: E, then symbols a to d at random with three that count among them, each X or Y, then B. Which of the 8
-    orders it was is to be told at the end (experiment 6b). They stand anywhere from 10 to 20, 33 to 43 and 66 to 76
-    hundredths of the length.
-temporal-order-4: four symbols that count and 16 classes, from 10 to 20, 30 to 40, 50 to 60 and 70 to 80 hundredths.
-first-symbol: +1 or −1, then Gaussian noise of mean 0 and deviation 0.2 on the same channel. The sign is to be told at
-    the end (Y. Bengio, P. Simard & P. Frasconi, "Learning Long-Term Dependencies with Gradient Descent is Difficult",
+temporal-order: E, then symbols a to d at random with three relevant ones among them, each X or Y, then B. The label is
+    the one of 8 orders (experiment 6b). They are at 10 to 20, 33 to 43 and 66 to 76 hundredths of the length.
+temporal-order-4: four relevant symbols and 16 classes, from 10 to 20, 30 to 40, 50 to 60 and 70 to 80 hundredths.
+first-symbol: +1 or −1, then Gaussian noise of mean 0 and deviation 0.2 on the same channel. The sign is the
+    label (Y. Bengio, P. Simard & P. Frasconi, "Learning Long-Term Dependencies with Gradient Descent is Difficult",
     IEEE Transactions on Neural Networks 5 (1994); the paper's experiment 3a, there with variance 0.2).
-copy: 10 symbols out of 8, `length` blanks, a marker, and 10 blanks at which the symbols are to be told in their order
+copy: 10 symbols out of 8, `length` blanks, a marker, and 10 blanks at which the symbols are the labels, in order
     (A. Graves, G. Wayne & I. Danihelka, "Neural Turing Machines" (2014); in this form M. Arjovsky, A. Shah & Y. Bengio,
-    "Unitary Evolution Recurrent Neural Networks" (2016), one blank longer). Before them a blank is to be told.
+    "Unitary Evolution Recurrent Neural Networks" (2016), one blank longer). The labels before are blanks.
 reber: the next symbol of strings of the embedded Reber grammar; see `reber`.
 """
 
@@ -38,7 +37,7 @@ from lstmctl.metrics import Metric, metric
 from lstmctl.seeds import stream
 
 VERSION = 1
-"""Of the drawing: counts up whenever the same seed draws something else."""
+"""Of the generator: increased if the same seed draws something else."""
 LONGEST = 100_000
 NOISE = 0.2
 """Standard deviation, of first-symbol."""
@@ -48,7 +47,7 @@ PLACES = {
     "temporal-order": ((10, 20), (33, 43), (66, 76)),
     "temporal-order-4": ((10, 20), (30, 40), (50, 60), (70, 80)),
 }
-"""First and last place of each symbol that counts, in hundredths of the length."""
+"""First and last position of each relevant symbol, in hundredths of the length."""
 
 ORDER_SYMBOLS = TextEncoding("characters", "BEXYabcd")
 COPY_SYMBOLS = TextEncoding("characters", ":_abcdefgh")
@@ -56,7 +55,7 @@ MARKER, BLANK = 0, 1
 
 
 def draw(problem: str, length: int, count: int, random: np.random.Generator) -> Sequences:
-    """`count` sequences of a problem, `length` as `SyntheticCorpus` has it."""
+    """Draw `count` sequences of a problem; `length` as in `SyntheticCorpus`."""
     return PROBLEMS[problem].draw(problem, length, count, random)
 
 
@@ -97,7 +96,7 @@ def _draw_copy(problem: str, length: int, count: int, random: np.random.Generato
     symbols = np.full((count, steps), BLANK, np.uint8)
     symbols[:, :COPIED] = random.integers(BLANK + 1, len(COPY_SYMBOLS), (count, COPIED))
     symbols[:, COPIED + length] = MARKER
-    labels = np.zeros((count, steps), np.int64)  # the blank is label 0, and the symbols follow it as they do there
+    labels = np.zeros((count, steps), np.int64)  # the blank is label 0, followed by the symbols in their order
     labels[:, -COPIED:] = symbols[:, :COPIED] - BLANK
     scored = np.broadcast_to(np.arange(steps) >= steps - COPIED, (count, steps))
     return Sequences.joined(symbols.ravel(), _equal(steps, count), labels.ravel(), by_step=True, scored=scored.ravel())
@@ -113,17 +112,13 @@ def _equal(length: int, count: int) -> NDArray[np.int64]:
 
 @dataclass(frozen=True)
 class Level:
-    """What a figure says about a problem."""
+    """How a metric's values are judged."""
 
     metric: Metric
     chance: float
-    """What a network reaches that has learnt all but to remember."""
+    """The result of a network that has learned everything except to remember."""
     solved: float
-    """A network that comes to this, or better, has solved the problem."""
-
-    def is_solved(self, value: float) -> bool:
-        """Whether a figure of the metric counts as solved."""
-        return self.metric.reaches(value, self.solved)
+    """A network with this result or better has solved the problem."""
 
 
 @dataclass(frozen=True)
@@ -177,15 +172,15 @@ PROBLEMS = {
 
 
 def levels(problem: str) -> Level:
-    """The figure that a problem is judged by, what chance gives, and from where on it is solved.
+    """Return the metric that a problem is judged by, its chance level, and its threshold for solved.
 
-    Who remembers nothing does best to tell the mean of the numbers, and errs by their variance: of a sum of two uniform
-    numbers 2/12 = 1/6; of their product (1/3)² − (1/2)⁴ = 7/144. Classes are equally frequent, so chance is 1 over
-    their number: 8 and 16 orders, 2 signs, 8 symbols at each of the steps that count of copy, and 2 symbols (T or P) at
-    the step that counts of reber. None of it depends on the length.
+    A memoryless model can do no better than predict the mean; its MSE is the variance: of a sum of two uniform numbers
+    2/12 = 1/6; of their product (1/3)² − (1/2)⁴ = 7/144. Classes are equally frequent, so chance is 1 over their
+    number: 8 and 16 orders, 2 signs, 8 symbols at each scored step of copy, and 2 symbols (T or P) at the scored step
+    of reber. None of it depends on the length.
 
-    A mean squared error counts as solved below 6 % of that by chance, which for adding is 0.01, the training error that
-    the paper stopped at; an accuracy above 0.99.
+    A mean squared error counts as solved below 6 % of chance, which for adding is 0.01, the training error at which the
+    paper stopped; an accuracy above 0.99.
     """
     return PROBLEMS[problem].level
 
@@ -196,7 +191,7 @@ class SyntheticCorpus:
 
     problem: str
     length: int
-    """Steps of a sequence; of copy, the delay; of reber, the least number of symbols."""
+    """Steps of a sequence; for copy, the delay; for reber, the minimum number of symbols."""
     held_out: int
     """Sequences of each part."""
 
@@ -210,7 +205,7 @@ class SyntheticCorpus:
 
     @property
     def parts(self) -> dict[str, tuple[int, int]]:
-        """Start and stop of each part, in sequences. The training part is for scores; `fresh` is what trains."""
+        """Start and stop of each part, in sequences. The training part is for scores; training itself uses `fresh`."""
         names = ("training", "validation", "test")
         return {name: (index * self.held_out, (index + 1) * self.held_out) for index, name in enumerate(names)}
 
@@ -220,7 +215,7 @@ class SyntheticCorpus:
 
     @property
     def fingerprint(self) -> dict[str, Any]:
-        """SHA-256 of what is drawn, in words, and the number of sequences in all parts."""
+        """SHA-256 of a description of the draws, and the number of sequences in all parts."""
         what = f"{self.problem}, length {self.length}, version {VERSION}"
         return {
             "sha256": hashlib.sha256(what.encode()).hexdigest(),
@@ -229,7 +224,7 @@ class SyntheticCorpus:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What is chance, and what counts as solved, in a sentence."""
+        """The chance level and the threshold for solved, in a sentence."""
         level = self.level
         name = "mean squared error" if level.metric.lower_is_better else "accuracy"
         return (
@@ -238,11 +233,11 @@ class SyntheticCorpus:
         )
 
     def part(self, name: str) -> Sequences:
-        """The sequences of one part, drawn from a stream of its own that no run's seed moves."""
+        """Draw the sequences of one part, which do not depend on a run's seed."""
         return self._drawn(self.held_out, stream(0, f"synthetic {name}"))
 
     def fresh(self, count: int, seed: int) -> Sequences:
-        """`count` new sequences for one step of training, a pure function of the seed."""
+        """Draw `count` new sequences for one training step, as a pure function of the seed."""
         return self._drawn(count, seed)
 
     def _drawn(self, count: int, seed: int) -> Sequences:
@@ -250,7 +245,7 @@ class SyntheticCorpus:
 
 
 def open_synthetic(problem: str, length: int, held_out: int) -> SyntheticCorpus:
-    """A problem's corpus.
+    """Return a problem's corpus.
 
     Raises:
         DataError: the length is too short for the problem, or beyond `LONGEST`.

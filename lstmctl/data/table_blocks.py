@@ -1,12 +1,11 @@
-"""A table of any size, read a block of rows at a time: the same rows that reading all of it gives.
+"""A table of any size, read in blocks of rows: the same rows that reading all of it gives.
 
-What the use of a column and the writing of dates are is found out by the first block, and must hold for all.
+The first block determines the use of columns and the format of dates, which must hold for all.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 import polars as pl
@@ -19,68 +18,34 @@ from lstmctl.errors import DataError
 from lstmctl.shell import setting
 
 VALUE = 16
-"""Bytes of a table's block that a value is taken to be, where rows are what is counted."""
+"""Assumed bytes of a value, where blocks count rows."""
 
 
-@dataclass(frozen=True)
-class Block:
-    """Some rows of a table, and where in the file they end."""
-
-    sheet: Sheet
-    read: int
-    """Bytes of delimited text up to there, rows of Parquet."""
-    lines: int
-    share: float
-    """Of the file that is read then."""
-    separator: str | None = None
-    """Of delimited text."""
-    decimal: str | None = None
-    empty: int = 0
-    """Lines in it that hold nothing."""
-    first_empty: int = 0
-
-
-def table_blocks(path: Path, separator: str, decimal: str, size: int, read: int = 0, lines: int = 0) -> Iterator[Block]:
-    """The blocks of a table, in order.
-
-    Args:
-        path: a CSV, TSV or Parquet file.
-        separator: of delimited text, or auto.
-        decimal: of delimited text, and of numbers stored as texts in Parquet, or auto.
-        size: bytes of a block, about.
-        read: where to begin: where an earlier block ended.
-        lines: likewise.
+def table_blocks(path: Path, separator: str, decimal: str, size: int) -> Iterator[tuple[Sheet, float]]:
+    """Yield the blocks of a table, in order, of about `size` bytes each, with the share of the file up to their end.
 
     Raises:
-        DataError: the file is missing, of another kind, or no table; the message says where.
+        DataError: the file is missing, of another kind, or not a table; with the position.
     """
     try:
         if is_parquet(path):
-            for part, done in ParquetSheet.in_blocks(path, decimal, size // VALUE, read):
-                yield Block(part, done, done, done / part.all_rows, decimal=part.known_decimal)
+            yield from ParquetSheet.in_blocks(path, decimal, size // VALUE)
             return
         whole = path.stat().st_size
-        for sheet, done, counted in DelimitedSheet.in_blocks(path, separator, decimal, size, read, lines):
-            facts = (sheet.separator, sheet.known_decimal, sheet.empty, sheet.first_empty)
-            yield Block(sheet, done, counted, done / whole, *facts)
+        for sheet, done in DelimitedSheet.in_blocks(path, separator, decimal, size):
+            yield sheet, done / whole
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error.strerror}") from error
 
 
 def row_numbers(sheet: Sheet, columns: Columns, wanted: Wanted, before: Mapping[str, int] | None) -> dict[str, int]:
-    """The last number in each column that is left out because it numbers the rows.
+    """Return the last number in each column that is ignored because it numbers the rows.
 
-    A column of whole numbers that is named as one of series is such a column where no number is there twice. Of rows
-    that are not all read at once, that can be told where they rise.
-
-    Args:
-        sheet: a block.
-        columns: as the first block gives them.
-        wanted: what a config says of them.
-        before: the same of the block before; None for the first, which was looked at as a whole.
+    A column of whole numbers with a name such as `id` is such a column if no number occurs twice. In a table that is
+    read in blocks, its numbers must rise from those of the block `before`; the first block was examined as a whole.
 
     Raises:
-        DataError: a column does not rise; with the line.
+        DataError: the numbers do not increase; with the line.
     """
     if wanted.id is not None or columns.id is not None:
         return {}
@@ -95,9 +60,9 @@ def row_numbers(sheet: Sheet, columns: Columns, wanted: Wanted, before: Mapping[
             wrong = (~rises).fill_null(value=True).arg_true()
             if len(wrong):
                 raise DataError(
-                    f"{sheet.place(int(wrong[0]))}, column `{name}` does not rise from row to row, so that it may name "
-                    "the series, although none of the first rows has the number of another",
-                    hint=f"if it names them: {setting('data.id', name)}; else take the column out of the file",
+                    f"{sheet.place(int(wrong[0]))}, column `{name}` does not increase from row to row, so it may name "
+                    "the series, although no number occurs twice in the first rows",
+                    hint=f"if it names them: {setting('data.id', name)}; otherwise remove the column from the file",
                 )
         last[name] = max((value for value in (values.max(),) if isinstance(value, int)), default=0)
     return last

@@ -1,4 +1,4 @@
-"""What a table is read for, as far as its errors say what would be right."""
+"""The purpose of a table, as its messages mention it."""
 
 from __future__ import annotations
 
@@ -7,24 +7,24 @@ from dataclasses import dataclass, replace
 
 @dataclass(frozen=True)
 class TableHints:
-    """The words of the hints that differ with the use of a table."""
+    """Parts of hints that depend on the use of a table."""
 
     what: str
-    """What is to be given."""
+    """What should be given."""
     holds: str
-    """What a table has at least."""
+    """The minimum content of a table."""
     header: tuple[str, ...]
-    """A header line, for those who have none."""
+    """An example header."""
     correct: str
-    """What to do with a value that is no number or too large."""
+    """What to do with a value that is not a number or too large."""
     choose: str
     """The key that names the columns of numbers."""
     comma: str
-    """What to do with a field that holds a comma, where commas separate."""
+    """What to do with a field that contains a comma, if commas separate."""
     columns: int = 2
-    """The least number of columns."""
+    """Minimum number of columns."""
     takes_decimal: bool = True
-    """Whether a command that reads it takes `data.decimal`."""
+    """Whether the command takes `data.decimal`."""
 
 
 SERIES = TableHints(
@@ -41,7 +41,7 @@ LABELLED = TableHints(
     header=("text", "label"),
     correct="correct it, or delete the sequence",
     choose="data.features=[…]",
-    comma="a text that holds a comma stands between quotation marks",
+    comma="put a text with a comma between quotation marks",
     columns=1,  # texts alone may be predicted
 )
 NEWER_SERIES = replace(SERIES, takes_decimal=False)

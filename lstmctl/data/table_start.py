@@ -1,4 +1,4 @@
-"""The first lines of a delimited file: its encoding, what stands above the header, the separator and the first rows."""
+"""The first lines of a delimited file: encoding, lines above the header, separator and first rows."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from lstmctl.shell import setting
 
 SEPARATORS = (",", ";", "\t", "|")
 SAMPLED = 200
-"""Rows from which the use of columns is recognised."""
+"""Rows to recognise the use of columns by."""
 EVIDENCE = 10 * SAMPLED
-"""Rows from which the separator and the way of writing numbers are recognised."""
+"""Rows to recognise the separator and the number format by."""
 _HEAD = 1 << 18
-"""Bytes that hold these rows, usually."""
+"""Bytes that usually hold these rows."""
 _LONGEST_HEAD = 1 << 26
 _FEWEST = 20
-"""Lines that are read for them even where they are long."""
+"""Minimum number of lines to read, even if they are long."""
 _COMMENTS = ("#", "//", "%", "!")
 _SEPARATOR_LINE = re.compile(r'"?sep=(.)"?[\s,;|]*', re.IGNORECASE)
 _UTF = {b"\xff\xfe\x00\x00": "utf-32", b"\x00\x00\xfe\xff": "utf-32", b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
@@ -35,10 +35,10 @@ CONVERT = "convert it to UTF-8 first; from a spreadsheet, save it as CSV"
 
 @dataclass(frozen=True)
 class Start:
-    """How a delimited file begins."""
+    """Format of the beginning of a delimited file."""
 
     content: bytes | None
-    """All of the file as UTF-8 with usual line ends, where the file itself is written in another way."""
+    """The whole file as UTF-8 with usual line ends, if the file itself is written differently."""
     above: int
     """Bytes above the header."""
     header_line: int
@@ -46,27 +46,23 @@ class Start:
     separator: str
     header: list[str]
     rows: list[list[str]]
-    """The fields of the first rows that hold anything."""
+    """The fields of the first rows with any content."""
     table_line: int | None
-    """The line from which on rows have one number of fields, where the header has another; counted from 1."""
+    """The line, counted from 1, from which rows have one number of fields, if the header has another."""
 
     @property
     def table_hint(self) -> str | None:
-        """What to do where the header has another number of fields than the rows below it."""
+        """What to do if the header has another number of fields than the rows."""
         if self.table_line is None:
             return None
         return f"the header seems to be line {self.table_line}: delete the lines above it, or begin them with #"
 
 
 def read_start(path: Path, separator: str) -> Start:
-    """Read the first lines of a delimited file.
-
-    Args:
-        path: a regular file.
-        separator: one of `SEPARATORS`, or auto.
+    """Read the first lines of a delimited file; `separator` is one of `SEPARATORS`, or auto.
 
     Raises:
-        DataError: it is empty, in no known encoding, or its first line names an unknown separator.
+        DataError: it is empty, has an unknown encoding, or its first line names an unknown separator.
     """
     with path.open("rb") as file:
         head, is_all, content = _head(file, path)
@@ -97,15 +93,10 @@ def read_start(path: Path, separator: str) -> Start:
 
 
 def column_names(start: Start, path: Path, hints: TableHints) -> tuple[str, ...]:
-    """The columns' names, with a stand-in for those without.
-
-    Args:
-        start: of the file.
-        path: of the file, for messages.
-        hints: what the table is read for.
+    """Return the columns' names, with a substitute for missing ones.
 
     Raises:
-        DataError: there is one column only, a date or a number stands in the place of a name, or two are the same.
+        DataError: there is one column only, a date or a number is where a name should be, or two names are the same.
     """
     header, place = start.header, f"{path}: line {start.header_line}"
     if len(header) < hints.columns:
@@ -118,7 +109,7 @@ def column_names(start: Start, path: Path, hints: TableHints) -> tuple[str, ...]
         raise DataError(f"{place}: one column only, `{header[0][:40]}`", hint=hint)
     if date := next((name for name in header if is_date(name)), None):
         raise DataError(
-            f"{place}: `{date}` stands where a column's name should be",
+            f"{place}: `{date}` is where a column's name should be",
             hint="put a header line before the data, such as "
             + start.separator.join(["date", *(f"series{number}" for number in range(1, len(header)))][:4]),
         )
@@ -135,7 +126,7 @@ def column_names(start: Start, path: Path, hints: TableHints) -> tuple[str, ...]
 
 
 def _head(file: BinaryIO, path: Path) -> tuple[bytes, bool, bytes | None]:
-    """The first bytes, whether they are all, and all of the file where it had to be converted."""
+    """Return the first bytes, whether they are all, and the whole file if it had to be converted."""
     head = file.read(_HEAD)
     is_all = len(head) < _HEAD
     encoding = _encoding(head)
@@ -161,13 +152,14 @@ def _head(file: BinaryIO, path: Path) -> tuple[bytes, bool, bytes | None]:
 
 
 def _encoding(head: bytes) -> str | None:
-    """The encoding of a file that is not UTF-8; None if it seems to be."""
+    """Return the encoding of a file; None if it seems to be UTF-8."""
     found = next((encoding for mark, encoding in _UTF.items() if head.startswith(mark)), None)
     return utf_16_of(head[:1000]) if found is None else found
 
 
 def _preamble(path: Path, lines: list[str], separator: str) -> tuple[int, str | None, str | None]:
-    """The index of the header's line, the separator that the first line names, and a header written as a comment."""
+    """Return the index of the header's line, the separator that the first line names, and a header written as a
+    comment."""
     said, comment = None, None
     for number, line in enumerate(lines):
         if number == 0 and (named := _SEPARATOR_LINE.fullmatch(line)):
@@ -184,12 +176,12 @@ def _preamble(path: Path, lines: list[str], separator: str) -> tuple[int, str | 
                 return comment, said, names
             return number, said, None
     if comment is not None:
-        raise DataError(f"{path} holds comments alone", hint="put a header line and rows below them")
+        raise DataError(f"{path} contains only comments", hint="put a header line and rows below them")
     raise DataError(f"{path} is empty")
 
 
 def _commented_header(comment: str, line: str, separator: str) -> str | None:
-    """The names of columns in a comment right above the data; None if it holds none."""
+    """Return the names of columns in a comment right above the data; None if it has none."""
     names = comment.lstrip().lstrip("#%")
     separator = _separator([line]) if separator == "auto" else separator
     row, found = fields(line, separator), fields(names, separator)
@@ -206,7 +198,8 @@ def _offset(head: bytes, line: int) -> int:
 
 
 def _separator(texts: list[str]) -> str:
-    """What separates the columns: as often in the first rows as in the header; else what the header has most of."""
+    """Return the separator: one that is as frequent in the first rows as in the header; else the most frequent in the
+    header."""
     sample = [re.sub(r'"[^"]*"', "", text) for text in texts[:SAMPLED]]
     counts = {separator: [text.count(separator) for text in sample] for separator in SEPARATORS}
     steady = [separator for separator, found in counts.items() if found[0] and len(set(found)) == 1]
@@ -214,7 +207,7 @@ def _separator(texts: list[str]) -> str:
 
 
 def _table_line(texts: list[str], lines: list[int], width: int) -> int | None:
-    """Where a table seems to begin below lines of another form."""
+    """Return the line where a table seems to begin below lines of another form."""
     for separator in SEPARATORS:
         counts = [len(fields(text, separator)) for text in texts[:SAMPLED]]
         usual = Counter(counts).most_common(1)[0][0]

@@ -1,4 +1,4 @@
-"""How a table is written: its separator, decimal sign and dates. A run reads newer tables likewise."""
+"""The format of a table: separator, decimal sign and dates. A run reads newer tables in the same way."""
 
 from __future__ import annotations
 
@@ -7,32 +7,32 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class DateForm:
-    """How a column of dates is written."""
+    """The format of a column of dates."""
 
     format: str
-    """As polars takes it, without the zone, or with `%q` for a quarter; or one of `numbered_dates.WORDS`."""
+    """In the notation of polars, without the zone, or with `%q` for a quarter; or one of `numbered_dates.WORDS`."""
     first: str
-    """The column's first date."""
+    """The first date."""
     zone: str
-    """How far its clock is from UTC, as `+02:00` or `Z`; empty where the dates name no zone."""
+    """Offset of its clock from UTC, as `+02:00` or `Z`; empty if the dates have no zone."""
     given: bool
-    """Whether a config says the format."""
+    """Whether a config determines the format."""
     converted: bool = False
-    """Whether times were converted to that zone, whatever their own."""
+    """Whether times were converted to that zone."""
 
     @property
     def shown(self) -> str:
-        """The format as people write it."""
+        """The format for people."""
         return self.format.replace("%.f", "")
 
 
 @dataclass(frozen=True)
 class Writing:
-    """How a table is written, as far as its first rows or a config say."""
+    """The format of a table, as far as its first rows or a config determine it."""
 
     separator: str | None
     """Of delimited text; None for Parquet."""
     decimal: str | None
-    """None where nothing says."""
+    """None if undetermined."""
     dates: DateForm | None
-    """None where times are whole numbers."""
+    """None if times are whole numbers."""

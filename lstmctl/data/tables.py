@@ -1,4 +1,4 @@
-"""Tables of series as they come: the file opened, the use of each column recognised, rows as times and numbers."""
+"""Tables of series: the file opened, the use of each column recognised, rows as times and numbers."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from lstmctl.data.parquet import SIGNATURE, ParquetSheet
 from lstmctl.data.sheets import Columns, Form, Numbers, Sheet, Wanted, kinds_of
 from lstmctl.data.table_hints import SERIES, TableHints
 from lstmctl.data.table_start import SAMPLED
-from lstmctl.data.table_writing import DateForm, Writing
+from lstmctl.data.table_writing import Writing
 from lstmctl.data.time_columns import find_time, parts_of, read_times
 from lstmctl.data.timesteps import Times
 from lstmctl.data.utf8 import SIGNATURES
@@ -28,28 +28,28 @@ from lstmctl.words import listed, near
 ID_NAMES = ("unique_id", "item_id", "series_id", "series", "id")
 TARGET_NAMES = ("y", "target")
 USES = ("targets", "past", "known", "static")
-"""Of columns of numbers."""
+"""Uses of columns of numbers."""
 
 
 @dataclass
 class Rows:
-    """A table's rows in the file's order, whatever that is."""
+    """A table's rows, at first in the order of the file."""
 
     form: Form
     ids: tuple[str, ...]
-    """Each series' name, in the order of first appearance; ("",) for a wide table."""
+    """The names of the series in order of first appearance; ("",) for a wide table."""
     series: NDArray[np.int64]
     """(rows,) the number of each row's series."""
     times: Times
     """(rows,) microseconds since 1970-01-01 by the table's own clock, or whole numbers."""
     is_index: bool
     lines: NDArray[np.int64]
-    """(rows,) where each row is in the file."""
+    """(rows,) the position of each row in the file."""
     values: dict[str, Numbers]
-    """(rows, columns) of `targets`, `past`, `known` and `static`, NaN where missing."""
+    """(rows, columns) of `targets`, `past`, `known` and `static`, NaN if missing."""
     path: Path
     unit: str
-    """What `lines` counts: line or row."""
+    """The unit of `lines`: line or row."""
     notes: list[str]
     fingerprint: dict[str, object]
 
@@ -60,24 +60,24 @@ class Rows:
 
     @property
     def zone(self) -> str:
-        """How far the table's clock is from UTC, as `+02:00` or `Z`; empty where it does not say."""
+        """Offset of the table's clock from UTC, as `+02:00` or `Z`; empty if unknown."""
         dates = self.form.writing.dates
         return dates.zone if dates is not None else ""
 
     def place(self, row: int) -> str:
-        """Where a row is, for messages."""
+        """Return the position of a row, for messages."""
         return f"{self.path}: {self.unit} {self.lines[row]}"
 
     def whose(self, row: int) -> str:
-        """The series of a row for messages, as `series `a`: `; nothing in a wide table."""
+        """Return the series of a row for messages, as `series `a`: `; empty in a wide table."""
         return f"series `{self.ids[self.series[row]]}`: " if self.columns.id is not None else ""
 
 
 def open_sheet(path: Path, separator: str = "auto", decimal: str = "auto", hints: TableHints = SERIES) -> Sheet:
-    """A CSV, TSV or Parquet file, by its content.
+    """Open a CSV, TSV or Parquet file, by its content.
 
     Raises:
-        DataError: it is missing, no regular file, of another kind, or not a table; the message says where.
+        DataError: it is missing, not a regular file, of another kind, or not a table; with the position.
     """
     try:
         if is_parquet(path, hints):
@@ -88,10 +88,10 @@ def open_sheet(path: Path, separator: str = "auto", decimal: str = "auto", hints
 
 
 def is_parquet(path: Path, hints: TableHints = SERIES) -> bool:
-    """Whether a table is Parquet, by its content, or else delimited text.
+    """Return whether a table is Parquet, by its content, or delimited text.
 
     Raises:
-        DataError: it is missing, no regular file, or of another kind.
+        DataError: it is missing, not a regular file, or of another kind.
         OSError: it cannot be read.
     """
     check_regular(path, hints.what)
@@ -100,7 +100,7 @@ def is_parquet(path: Path, hints: TableHints = SERIES) -> bool:
     if start.startswith(SIGNATURE):
         return True
     if path.suffix.lower() == ".parquet" and start:
-        raise DataError(f"{path} is no Parquet file, whatever its name says")
+        raise DataError(f"{path} is not a Parquet file, despite its name")
     for signature, kind in SIGNATURES.items():
         is_letters = signature.isascii() and signature.isalpha()
         if start.startswith(signature) and not is_letters and not kind.startswith("UTF-"):
@@ -110,10 +110,10 @@ def is_parquet(path: Path, hints: TableHints = SERIES) -> bool:
 
 
 def read_rows(sheet: Sheet, wanted: Wanted) -> Rows:
-    """All rows of a table as times and numbers.
+    """Read all rows of a table as times and numbers.
 
     Raises:
-        DataError: a column's use cannot be told or it holds what it should not; with column, line and remedy.
+        DataError: a column's use is unclear or its content wrong; with column, line and remedy.
     """
     if not sheet.rows:
         raise no_rows(sheet.path)
@@ -123,12 +123,9 @@ def read_rows(sheet: Sheet, wanted: Wanted) -> Rows:
 
 
 def read_block(sheet: Sheet, wanted: Wanted, form: Form | None = None) -> Rows:
-    """Some rows of a table as times and numbers, without the fingerprint of all of it.
+    """Read some rows of a table as times and numbers, without a fingerprint; at least one.
 
-    Args:
-        sheet: at least one row.
-        wanted: what is said about columns.
-        form: how rows before these were read; by default these tell.
+    `form` is how earlier rows were read; by default these determine it.
 
     Raises:
         DataError: as `read_rows`.
@@ -145,7 +142,7 @@ def read_block(sheet: Sheet, wanted: Wanted, form: Form | None = None) -> Rows:
             notes = {name: sheet.form(places[name]).note for name in names}
             sheet.notes += [f"`{name}` {note}" for name, note in notes.items() if note is not None]
     return Rows(
-        form=Form(columns, _writing(sheet, dates)),
+        form=Form(columns, Writing(sheet.separator or None, sheet.known_decimal, dates)),
         ids=ids,
         series=series,
         times=times,
@@ -159,18 +156,13 @@ def read_block(sheet: Sheet, wanted: Wanted, form: Form | None = None) -> Rows:
     )
 
 
-def _writing(sheet: Sheet, dates: DateForm | None) -> Writing:
-    separator = sheet.separator if isinstance(sheet, DelimitedSheet) else None
-    return Writing(separator, sheet.known_decimal, dates)
-
-
 def no_rows(path: Path) -> DataError:
-    """The error for a table without any."""
+    """Return the error for a table without rows."""
     return DataError(f"{path} has a header but no rows")
 
 
 def _recognise(sheet: Sheet, wanted: Wanted) -> Columns:
-    """The use of each column, as said or by name and content."""
+    """Return the use of each column, as given or by name and content."""
     _check_named(sheet, wanted)
     named = {name for _, names in _named(wanted) for name in names}
     named.update(parts_of(wanted.time, sheet.names) if wanted.time is not None else ())
@@ -189,14 +181,14 @@ def _recognise(sheet: Sheet, wanted: Wanted) -> Columns:
 
 
 def _not_row_numbers(sheet: Sheet, free: list[str]) -> list[str]:
-    """Columns without those that number the rows: programs write these without a name."""
+    """Return the columns that do not number the rows, which programs write without a name."""
     unnamed = {sheet.names[place] for place in sheet.unnamed}
     kinds = kinds_of(sheet, free)
     return [name for name in free if not (name in unnamed and kinds[name] in ("empty", "whole"))]
 
 
 def _named(wanted: Wanted) -> Iterator[tuple[str, tuple[str, ...]]]:
-    """The keys of a config that name columns, with the columns."""
+    """Yield the keys of a config that name columns, with the columns."""
     yield "time", (wanted.time,) if wanted.time is not None else ()
     yield "id", (wanted.id,) if wanted.id is not None else ()
     yield "targets", wanted.targets or ()
@@ -206,7 +198,7 @@ def _named(wanted: Wanted) -> Iterator[tuple[str, tuple[str, ...]]]:
 
 
 def _check_named(sheet: Sheet, wanted: Wanted) -> None:
-    """Every column that is named is there."""
+    """Raise DataError if a named column is missing."""
     for key, names in _named(wanted):
         if key == "time" and names:
             names = parts_of(names[0], sheet.names)
@@ -221,7 +213,7 @@ def _check_named(sheet: Sheet, wanted: Wanted) -> None:
 
 
 def _find_id(sheet: Sheet, free: list[str]) -> str | None:
-    """The column that names the series, where there is one."""
+    """Return the column of series names, if there is one."""
     order = {name: ID_NAMES.index(name.casefold()) for name in free if name.casefold() in ID_NAMES}
     found = [name for name in order if sheet.kind(sheet.names.index(name)) in ("text", "whole")]
     if not found:
@@ -235,7 +227,8 @@ def _find_id(sheet: Sheet, free: list[str]) -> str | None:
 
 
 def _find_targets(sheet: Sheet, free: list[str], *, is_long: bool) -> tuple[str, ...]:
-    """Columns to forecast: `y` or `target` of a long table, else every column of numbers that has no other use."""
+    """Return the columns to forecast: `y` or `target` of a long table, else every column of numbers without another
+    use."""
     numeric = []
     kinds = kinds_of(sheet, free)
     main = [name for name in free if name.casefold() in TARGET_NAMES and kinds[name] in ("number", "whole")]
@@ -249,12 +242,12 @@ def _find_targets(sheet: Sheet, free: list[str], *, is_long: bool) -> tuple[str,
     useful = set(_not_row_numbers(sheet, free))
     for name in free:
         if name not in useful:
-            sheet.notes.append(f"{name} has no name and is left out")
+            sheet.notes.append(f"{name} has no name; ignored")
         elif name.casefold() in ID_NAMES and kinds[name] == "whole" and not is_long:
-            sheet.notes.append(f"`{name}` has another number in every row and is left out")
+            sheet.notes.append(f"`{name}` has a different value in every row (probably an ID); ignored")
         elif kinds[name] == "text" and (written := _as_number(sheet, name)) is not None:
             raise DataError(
-                f"{sheet.path}: column `{name}` holds numbers such as `{written}` that are not written as plain ones",
+                f"{sheet.path}: column `{name}` holds numbers such as `{written}` that are not plain",
                 hint="write each without its unit or brackets, a negative one with a minus sign; or name the columns "
                 f"to forecast: {_example(sheet, free)}",
             )
@@ -279,7 +272,7 @@ def _find_targets(sheet: Sheet, free: list[str], *, is_long: bool) -> tuple[str,
 
 
 def _as_number(sheet: Sheet, name: str) -> str | None:
-    """The first value of a column of texts that all are numbers with a unit or in brackets; else None."""
+    """Return the first value of a column of texts that are all numbers with a unit or in brackets; else None."""
     texts = sheet.texts(sheet.names.index(name)).head(SAMPLED)
     written = texts.filter(~texts.str.to_lowercase().is_in(list(MISSING)))
     is_number = written.str.contains(r"^[(]?[+-]?\d[\d.,]*(?:[)]|\s?\p{L}[^\s\d]{0,5})$")

@@ -1,6 +1,6 @@
-"""Text corpora: a file, several, or a folder of them, as one array of symbol numbers; or what was prepared of them.
+"""Text corpora: a file, several, or a folder of them, as one array of symbol numbers; or prepared text.
 
-Several files follow one another in the order given; where one does not end with a line break, one is put between.
+Several files are joined in the given order, with a line break after each that does not end with one.
 """
 
 from __future__ import annotations
@@ -23,22 +23,21 @@ from lstmctl.data.text_blocks import BlockEncoder, JoinedText, Kind, survey
 from lstmctl.errors import DataError
 
 COUNTED = 1 << 20
-"""Symbols counted at once."""
+"""Symbols to count at once."""
 
 
 @dataclass(frozen=True)
 class TextCorpus:
-    """A text as numbers, with what is needed to know it again."""
+    """A text as numbers, with what identifies it."""
 
     symbols: Symbols
-    """(length,) the whole text, in the smallest integer type that holds the vocabulary; not to be written to. What was
-    prepared stays on the disk, and comes into memory where it is read."""
+    """(length,) in the smallest integer type for the vocabulary, read-only; memory-mapped if prepared."""
     encoding: TextEncoding
     parts: dict[str, tuple[int, int]]
-    """Start and stop of training, validation and, where there are three parts, test."""
+    """Start and stop of training, validation and, if there are three parts, test."""
     files: tuple[Path, ...]
     names: tuple[str, ...]
-    """How a run's own config names the sources, so that it runs again from another folder."""
+    """The sources as a run's own config names them, valid from any folder."""
     fingerprint: dict[str, Any]
     """Size in bytes and SHA-256 of the joined text, and its length in symbols."""
 
@@ -46,12 +45,12 @@ class TextCorpus:
         return len(self.symbols)
 
     def part(self, name: str) -> Symbols:
-        """The symbols of one part."""
+        """Return the symbols of one part."""
         start, stop = self.parts[name]
         return self.symbols[start:stop]
 
     def counts(self) -> NDArray[np.int64]:
-        """(vocabulary,) how often each symbol occurs."""
+        """Return (vocabulary,) the frequency of each symbol."""
         counts = np.zeros(len(self.encoding), np.int64)
         for start in range(0, len(self), COUNTED):
             counts += np.bincount(self.symbols[start : start + COUNTED], minlength=len(counts))
@@ -66,23 +65,23 @@ def open_text(
     *,
     encoding: TextEncoding | None = None,
 ) -> TextCorpus:
-    """Find, check, join and encode a text; or open what `lstmctl data prepare` made of one, which is the same corpus.
+    """Find, check, join and encode a text; or open prepared text as the same corpus.
 
     Args:
         sources: names of files or folders.
-        symbols: what a symbol is. Characters are read as UTF-8, strictly.
+        symbols: what a symbol is. Characters are read as strict UTF-8.
         split: fractions or counts; None makes all of it one part, `validation`.
-        config_folder: where names are looked for first.
-        encoding: a run's own vocabulary, for text the run has not seen; by default that of the text itself.
+        config_folder: the first folder to look for names in.
+        encoding: a run's vocabulary, for a text that the run has not seen; by default that of the text itself.
 
     Raises:
-        DataError: nothing is found, or it cannot be used as it is; the message says where and what would be right.
+        DataError: the text is missing or cannot be used; with the position, and what would be right.
     """
     names = [sources] if isinstance(sources, str) else list(sources)
     found = [locate(name, config_folder, "data.text" if encoding is None else None) for name in names]
     if any(map(is_prepared, found)):
         if len(found) > 1:
-            raise DataError("data.text names prepared text among other text", hint="prepare all of it as one")
+            raise DataError("data.text contains both prepared and other text", hint="prepare all texts together")
         files = found
         numbers, encoding, fingerprint = open_prepared(found[0], symbols, encoding)
     else:
@@ -99,7 +98,7 @@ def open_text(
 
 
 def files_of(found: Sequence[Path]) -> list[Path]:
-    """The text files that paths stand for, each once, in the order given.
+    """Return the text files of some paths, each once, in the given order.
 
     Raises:
         DataError: there is none.
@@ -108,7 +107,7 @@ def files_of(found: Sequence[Path]) -> list[Path]:
 
 
 def _read(text: JoinedText, encoding: TextEncoding | None) -> tuple[Symbols, TextEncoding, dict[str, Any]]:
-    """All numbers of a text, in memory, with its vocabulary and its fingerprint."""
+    """Return all numbers of a text, its vocabulary and its fingerprint."""
     facts = survey(text)
     if encoding is not None and not all(chr(point) in encoding for point in facts.distinct):
         raise text.unknown_symbol(encoding)

@@ -1,6 +1,6 @@
-"""Text files, joined and checked, a block at a time: so that a text may be larger than the memory.
+"""Text files, joined and checked, one block at a time, so that a text may be larger than memory.
 
-They are read twice: once for their vocabulary and their length (`survey`), then for their numbers (`BlockEncoder`).
+They are read twice: for their vocabulary and length (`survey`), then for their numbers (`BlockEncoder`).
 """
 
 from __future__ import annotations
@@ -22,33 +22,33 @@ from lstmctl.errors import DataError
 
 Kind = Literal["characters", "bytes"]
 BLOCK = 1 << 17
-"""Bytes read at once: what is made of them still fits into a processor's cache."""
+"""Bytes to read at once; what is computed from them fits into a processor's cache."""
 CODE_POINTS = 0x110000
 
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """A piece of the joined text that cuts no character."""
+    """A piece of the joined text, of whole characters."""
 
     content: bytes
     text: str | None = None
-    """The same as characters; None where every byte is a symbol: in ASCII, and where symbols are bytes."""
+    """The characters; None if every byte is a symbol: in ASCII, and if symbols are bytes."""
 
     def __len__(self) -> int:
-        """In symbols."""
+        """Number of symbols."""
         return len(self.content if self.text is None else self.text)
 
 
 class JoinedText:
-    """Files one after the other; where one does not end with a line break, one is put between.
+    """Files joined, with a line break after each that does not end with one.
 
     Args:
         files: at least one.
-        kind: what a symbol is. Characters are read as UTF-8, strictly, each file without its byte order mark.
+        kind: what a symbol is. Characters are read as strict UTF-8, without byte order marks.
         block: bytes to read at once.
 
     Raises:
-        DataError: a file is missing, or not a regular one.
+        DataError: a file is missing or not regular.
     """
 
     def __init__(self, files: Sequence[Path], kind: Kind, block: int = BLOCK) -> None:
@@ -65,7 +65,7 @@ class JoinedText:
         return sum(size for _, size, _ in self.identity)
 
     def blocks(self) -> Iterator[Block]:
-        """The whole text, in the same blocks each time.
+        """Yield the whole text, in the same blocks each time.
 
         Raises:
             DataError: a file cannot be read, or is not UTF-8, with the byte offset and line.
@@ -81,10 +81,10 @@ class JoinedText:
                 yield block
 
     def again(self, length: int) -> Iterator[Block]:
-        """The whole text once more, which had so many symbols before.
+        """Yield the whole text once more, which had `length` symbols before.
 
         Raises:
-            DataError: a file is no longer what it was when this object was made.
+            DataError: a file has changed since this object was made.
         """
         for block in self.blocks():
             length -= len(block)
@@ -94,10 +94,10 @@ class JoinedText:
         changed = [now[0] for before, now in zip(self.identity, self._identity(), strict=True) if before != now]
         if changed or length:
             what = ", ".join(changed) or str(self)
-            raise DataError(f"{what} changed while it was read", hint="wait until it is whole, then run it again")
+            raise DataError(f"{what} changed while it was read", hint="wait until it is complete, then try again")
 
     def unknown_symbol(self, encoding: TextEncoding) -> DataError:
-        """The error for a text of characters that an encoding does not know all of, with the place of the first."""
+        """Return the error for a text with characters that an encoding lacks, with the position of the first."""
         position, line = 0, 1
         for block in self.blocks():
             text = block.content.decode("ascii") if block.text is None else block.text
@@ -127,7 +127,7 @@ class JoinedText:
         with _opened(file) as stream:
             start = stream.read(START)
             check_start(start, file)
-            # Where `rest`, the beginning of a character that the last block did not hold whole, stands in the file.
+            # The position in the file of `rest`, the beginning of a character that the last block cut.
             place = len(BYTE_ORDER_MARK) if start.startswith(BYTE_ORDER_MARK) else 0
             stream.seek(place)
             rest = b""
@@ -153,35 +153,31 @@ class JoinedText:
 
 @dataclass(frozen=True)
 class Survey:
-    """What is known of a text before its numbers are made."""
+    """What is known about a text before it is encoded."""
 
     size: int
     """Bytes of the joined text."""
     length: int
-    """Symbols of it."""
+    """Symbols of the text."""
     distinct: NDArray[np.intp]
-    """Code points, or bytes, that occur, in order."""
+    """The code points, or bytes, that occur, in order."""
 
     def encoding(self, kind: Kind) -> TextEncoding:
-        """The vocabulary of what occurs; that of bytes has all of them."""
+        """Return the vocabulary: what occurs, or all bytes."""
         return TextEncoding(kind, "" if kind == "bytes" else "".join(map(chr, self.distinct)))
 
     def require(self, text: JoinedText) -> None:
-        """Raises DataError where there is nothing to learn from."""
+        """Raise DataError if there is nothing to learn from."""
         if not self.length:
             raise DataError(f"{text} is empty")
         if len(self.distinct) < 2:
             only = TextEncoding("bytes") if text.kind == "bytes" else self.encoding(text.kind)
             name = only.name(int(self.distinct[0]) if text.kind == "bytes" else 0)
-            raise DataError(f"{text} has one distinct symbol only, {name}; there is nothing to predict")
+            raise DataError(f"{text} has only one distinct symbol, {name}; there is nothing to predict")
 
 
 def survey(text: JoinedText, watch: Callable[[int], object] = lambda size: None) -> Survey:
-    """Read a text for its vocabulary and its length.
-
-    Args:
-        text: to read.
-        watch: told the bytes of each block.
+    """Read a text for its vocabulary and its length, and report the bytes of each block to `watch`.
 
     Raises:
         DataError: as `JoinedText.blocks`.
@@ -192,7 +188,7 @@ def survey(text: JoinedText, watch: Callable[[int], object] = lambda size: None)
     known = b""
     for block in text.blocks():
         size, length = size + len(block.content), length + len(block)
-        # What was met already is most of it, and quickly left out: of UTF-8 all that is left is whole characters.
+        # Removing known bytes is fast, and leaves whole characters of UTF-8.
         if fresh := block.content.translate(None, delete=known):
             seen[_points(Block(fresh, None if block.text is None else fresh.decode("utf-8")))] = True
             known = np.flatnonzero(seen[:alone]).astype(np.uint8).tobytes()
@@ -201,7 +197,7 @@ def survey(text: JoinedText, watch: Callable[[int], object] = lambda size: None)
 
 
 class BlockEncoder:
-    """Makes blocks of text that a vocabulary knows into numbers, in the smallest integer type that holds it."""
+    """Converts blocks of text to numbers, in the smallest integer type for the vocabulary."""
 
     def __init__(self, encoding: TextEncoding) -> None:
         self.kind = encoding.kind
@@ -212,7 +208,7 @@ class BlockEncoder:
         self._of_byte = self._numbers[:256].tobytes()
 
     def __call__(self, block: Block) -> Symbols:
-        """(symbols,) numbers; those of symbols without one mean nothing."""
+        """Return (symbols,) numbers; undefined for unknown symbols."""
         if self.kind == "bytes":
             return np.frombuffer(block.content, np.uint8)
         if block.text is None and self.type is np.uint8:
@@ -221,7 +217,7 @@ class BlockEncoder:
 
 
 def _points(block: Block) -> NDArray[np.unsignedinteger[Any]]:
-    """The code points, or the bytes, of a block."""
+    """Return the code points, or the bytes, of a block."""
     if block.text is None:
         return np.frombuffer(block.content, np.uint8)
     return np.frombuffer(block.text.encode("utf-32-le"), "<u4")
@@ -243,7 +239,7 @@ def _readable(file: Path) -> Iterator[None]:
 
 
 def _line_breaks(stream: BinaryIO, stop: int) -> int:
-    """Those among the first `stop` bytes of a file."""
+    """Count the line breaks in the first `stop` bytes of a file."""
     stream.seek(0)
     count = 0
     while stop > 0 and (piece := stream.read(min(BLOCK, stop))):

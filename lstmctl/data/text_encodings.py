@@ -1,4 +1,4 @@
-"""What a text that is not UTF-8 seems to be written in, so that the hint to convert it names the right encoding."""
+"""Guess the encoding of a text that is not UTF-8, for the hint that converts it."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from pathlib import Path
 from lstmctl import shell
 
 LOOKED_AT = 1 << 16
-"""Bytes around the first one that is not UTF-8 that are looked at."""
+"""Bytes to examine around the first invalid one."""
 LIKELY = 0.9
-"""Least share of the letters beyond ASCII that must be usual ones of a language."""
+"""Minimum share of the letters beyond ASCII that must be usual ones of a language."""
 COMMON = {  # encodings of two bytes: ranges of the pairs of their common characters and punctuation
     "gb18030": ((0xA1A1, 0xA3FE), (0xB0A1, 0xD7F9)),
     "big5": ((0xA140, 0xA3BF), (0xA440, 0xC67E)),
@@ -21,7 +21,7 @@ COMMON = {  # encodings of two bytes: ranges of the pairs of their common charac
     "shift_jis": ((0x8140, 0x8396), (0x889F, 0x9872)),
 }
 FREQUENT = frozenset("이다는에고의가을를하은지기도로사어서한리나인아자")
-"""Syllables that Korean is full of: their pairs of bytes are characters of Chinese too, but rare ones."""
+"""Frequent Korean syllables; their pairs of bytes are characters of Chinese too, but rare ones."""
 KANA = ((0x3041, 0x30FF),)
 CYRILLIC = ("windows-1251", "koi8-r")
 CYRILLIC_SIGNS = frozenset("«»“”„–—…№©\xa0")
@@ -46,20 +46,17 @@ LATIN = {
         "Croatian": "čćđšž",
     },
 }
-"""Encodings of Latin letters: those beyond ASCII in languages that are written in them."""
+"""Encodings of Latin letters, with the letters beyond ASCII of languages."""
 SIGNS = frozenset("“”‘’„‚«»–—…€£§°©®™·•×±¿¡ºª²³½¼µ¢¥\xa0")
 INSIDE = frozenset("’‘·")
-"""Signs that stand between letters."""
+"""Signs between letters."""
 
 
 def utf_16_of(start: bytes) -> str | None:
-    """Return `utf-16le` or `utf-16be` where bytes are UTF-16 without a byte order mark; else None.
+    """Return `utf-16le` or `utf-16be` for UTF-16 without a byte order mark; else None.
 
-    In most alphabets every second byte is then a control character, and in any text that has spaces, digits or line
-    breaks some are zero: no text in another encoding has any of these.
-
-    Args:
-        start: the first bytes of a file.
+    In most alphabets every second byte is then a control character, and in any text with spaces, digits or line breaks
+    some are zero; text in other encodings has none of these. `start` are the first bytes of a file.
     """
     if len(start) < 16:
         return None
@@ -78,11 +75,8 @@ def _controls(content: bytes) -> int:
 
 
 def encoding_of(content: bytes) -> str | None:
-    """Return the name, as iconv and Python know it, of the encoding that bytes seem to be in; None where it is unclear.
-
-    Args:
-        content: with at least one byte beyond ASCII; its last character may be cut off.
-    """
+    """Return the probable encoding of bytes, as named by iconv and Python; None if it is unclear. The last character
+    may be cut off."""
     found = {name: _share_of_common(content, name) for name in COMMON}
     if found["euc-kr"] >= LIKELY and _share(_beyond(_decoded(content, "euc-kr")), FREQUENT) > 0.1:
         return "euc-kr"
@@ -97,12 +91,7 @@ def encoding_of(content: bytes) -> str | None:
 
 
 def conversion(file: Path, place: int) -> str:
-    """Return the hint that says how to make UTF-8 of a text file.
-
-    Args:
-        file: the text.
-        place: of its first byte that is not UTF-8.
-    """
+    """Return the hint that converts a text file to UTF-8; `place` is the position of its first invalid byte."""
     begin = max(0, place - LOOKED_AT // 2)
     try:
         with file.open("rb") as stream:
@@ -110,7 +99,7 @@ def conversion(file: Path, place: int) -> str:
             content = stream.read(LOOKED_AT)
     except OSError:  # it was read before
         content = b""
-    if begin:  # what begins inside of a character may pass for another encoding
+    if begin:  # a cut character may look like another encoding
         content = content[content.find(b"\n", 0, place - begin) + 1 :]
     name = encoding_of(content)
     if name is None:
@@ -119,13 +108,13 @@ def conversion(file: Path, place: int) -> str:
 
 
 def convert_command(file: Path, name: str) -> str:
-    """Return the command that writes a text file anew in UTF-8, beside it."""
+    """Return the command that writes a text file in UTF-8, next to the original."""
     target = file.with_name(f"{file.stem}-utf8{file.suffix}")
     return f"{shell.join(['iconv', '-f', name, '-t', 'utf-8', str(file)])} > {shell.join([str(target)])}"
 
 
 def _decoded(content: bytes, name: str) -> str | None:
-    """The text in an encoding, without a character that is cut off at the end; None where it is not in it."""
+    """Decode a text, without a character that is cut off at the end; None if it is not in this encoding."""
     for end in (len(content), len(content) - 1):
         try:
             return content[:end].decode(name)
@@ -135,7 +124,7 @@ def _decoded(content: bytes, name: str) -> str | None:
 
 
 def _beyond(text: str | None) -> list[str]:
-    """The characters beyond ASCII."""
+    """Return the characters beyond ASCII."""
     return [character for character in text or "" if not character.isascii()]
 
 
@@ -147,7 +136,7 @@ def _pairs(text: str, name: str) -> Iterator[int]:
 
 
 def _share_of_common(content: bytes, name: str) -> float:
-    """The share of the characters beyond ASCII that are common ones of the encoding's language."""
+    """Return the share of characters beyond ASCII that are common in the encoding's language."""
     text = _decoded(content, name)
     if text is None:
         return 0.0
@@ -157,12 +146,12 @@ def _share_of_common(content: bytes, name: str) -> float:
     if name in ("euc-jp", "shift_jis"):  # Japanese is not written without kana; Chinese in these bytes has none
         kana = sum(low <= ord(character) <= high for character in text for low, high in KANA)
         return share + 0.02 if 5 * kana >= len(pairs) else 0.0
-    # Letters of Western words stand alone: of two bytes in a row they make a pair seldom.
+    # Letters of Western words are isolated: they seldom make a pair of two bytes in a row.
     return share if _in_a_row(content) else 0.0
 
 
 def _in_a_row(content: bytes) -> bool:
-    """Whether most bytes beyond ASCII stand beside another."""
+    """Return whether most bytes beyond ASCII are next to another."""
     high = [byte >= 0x80 for byte in content]
     beside = sum(
         here and (before or after)
@@ -172,8 +161,8 @@ def _in_a_row(content: bytes) -> bool:
 
 
 def _looks_cyrillic(content: bytes, name: str) -> bool:
-    """Whether most characters are Cyrillic letters, and small: read in the wrong one of the two encodings, small ones
-    are large."""
+    """Return whether most characters are lower-case Cyrillic letters: in the wrong one of the two encodings, they are
+    upper-case."""
     text = _decoded(content, name)
     if text is None or not _in_a_row(content):
         return False
@@ -186,7 +175,7 @@ def _looks_cyrillic(content: bytes, name: str) -> bool:
 
 
 def _latin(content: bytes) -> str | None:
-    """The encoding in which most characters beyond ASCII are letters of one language, or else of several."""
+    """Return the encoding in which most characters beyond ASCII are letters of one language, or else of several."""
     by_one, by_all = dict[str, float](), dict[str, float]()
     for name, languages in LATIN.items():
         text = _decoded(content, name)
@@ -205,10 +194,10 @@ def _latin(content: bytes) -> str | None:
 
 
 def _is_inside(text: str, place: int) -> bool:
-    """Whether a sign stands between two letters, where only few do: it is then a letter of another encoding."""
+    """Return whether a sign is between two letters, where few signs are: it is then a letter of another encoding."""
     return text[place] not in INSIDE and text[place - 1 : place].isalpha() and text[place + 1 : place + 2].isalpha()
 
 
 def _share(characters: Sequence[str], usual: frozenset[str]) -> float:
-    """The share of usual characters; 1 where there is none."""
+    """Return the share of usual characters; 1 if there is none."""
     return sum(character in usual for character in characters) / len(characters) if characters else 1.0

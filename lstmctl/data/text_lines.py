@@ -1,4 +1,4 @@
-"""Files of single texts, a line each, in the symbols of a run."""
+"""Files with one text per line, in the symbols of a run."""
 
 from __future__ import annotations
 
@@ -11,14 +11,11 @@ from lstmctl.errors import DataError
 
 
 def open_lines(name: str, encoding: TextEncoding) -> list[Symbols]:
-    """Every line as numbers, without its end; an empty line is a text of no symbols.
-
-    Args:
-        name: a file, or a folder whose every `.txt` file is read.
-        encoding: the run's own.
+    """Return every line of a file, or of a folder's `.txt` files, as numbers without its end; an empty line has no
+    symbols.
 
     Raises:
-        DataError: nothing is found, it is not UTF-8 where the encoding is of characters, or a line holds what the
+        DataError: the file is missing, not UTF-8 if the encoding is of characters, or a line holds something that the
             encoding lacks; with the line.
     """
     return [line for path in text_files(locate(name, None, None)) for line in _lines(path, encoding)]
@@ -31,7 +28,7 @@ def _lines(path: Path, encoding: TextEncoding) -> list[Symbols]:
         content = content.removeprefix(BYTE_ORDER_MARK)
     if not content:
         raise DataError(f"{path} is empty")
-    # In bytes, what is not UTF-8 becomes surrogates, and `encode` makes bytes of them again.
+    # Bytes that are not UTF-8 become surrogates, which `encode` converts back.
     text = content.decode("utf-8", "surrogateescape").replace("\r\n", "\n").removesuffix("\n")
     found = []
     for number, line in enumerate(text.split("\n"), start=1):

@@ -1,7 +1,7 @@
-"""The columns of a table that hold its rows' times: found, put together, and read.
+"""The columns of a table that hold its rows' times: found, combined, and read.
 
-Usually it is one. A date may also be spread over several, such as year, month and day; they are named together, joined
-by `+`: `year+month+day`.
+Usually there is one. A date may also be spread over several, such as year, month and day; their names are joined by
+`+`: `year+month+day`.
 """
 
 from __future__ import annotations
@@ -36,28 +36,25 @@ _ROLES = {
     "minute": ("minute", "min"),
     "second": ("second", "sec"),
 }
-"""What columns hold a part of a date, by their names."""
+"""Parts of a date, with the names of columns that hold them."""
 _CLOCKS = ("time", "hour", "hh", "hr", "clock")
-"""Names of columns beside one of days that hold the time of day."""
+"""Names of columns of the time of day, beside one of days."""
 _TRIED = 200
-"""Rows by which a column of clocks or of years is recognised."""
+"""Rows to recognise a column of clocks or years by."""
 
 
 def parts_of(time: str, names: Sequence[str]) -> tuple[str, ...]:
-    """The columns of times: one, or several that are joined by `+`."""
+    """Return the columns of times: one, or several joined by `+`."""
     return (time,) if time in names else tuple(time.split("+"))
 
 
 def find_time(sheet: Sheet, free: list[str], date_format: str | None) -> str:
-    """The column of times: one named like that with dates, else the only one with dates, else whole numbers.
+    """Return the column of times: one with a usual name and dates, else the only one with dates, else whole numbers.
 
-    Args:
-        sheet: the table.
-        free: the columns that have no other use.
-        date_format: as in a config.
+    `free` are the columns without another use.
 
     Raises:
-        DataError: none was recognised, or several may be meant.
+        DataError: none was recognised, or several are possible.
     """
     kinds = kinds_of(sheet, free)
     by_name = [name for name in free if name.casefold() in TIME_NAMES]
@@ -69,7 +66,7 @@ def find_time(sheet: Sheet, free: list[str], date_format: str | None) -> str:
         return "+".join(spread)
     whole = [name for name in by_name if kinds[name] == "whole" or _is_numbered(sheet, name, kinds[name])]
     candidates = dates or whole
-    if date_format is not None and by_name and not dates:  # written in an unusual way, so only the name tells
+    if date_format is not None and by_name and not dates:  # an unusual format, so only the name helps
         candidates = by_name
     if len(candidates) == 1:
         return candidates[0]
@@ -92,14 +89,14 @@ def find_time(sheet: Sheet, free: list[str], date_format: str | None) -> str:
 def read_times(
     sheet: Sheet, time: str, wanted: Wanted, series: NDArray[np.int64], form: Form | None
 ) -> tuple[Times, DateForm | None]:
-    """Each row's time, and how dates are written; None for whole numbers.
+    """Return each row's time, and the format of dates; None for whole numbers.
 
     Args:
         sheet: at least one row.
         time: the column, or several joined by `+`.
-        wanted: what a config or a run says of it.
+        wanted: what a config or a run says about it.
         series: (rows,) the number of each row's series.
-        form: how rows before these were read; by default these tell.
+        form: how earlier rows were read; by default these determine it.
 
     Raises:
         DataError: a row has no time, or one that does not fit.
@@ -142,13 +139,8 @@ def read_times(
 
 
 def _read_as(first: int, dates: DateForm, *, is_spread: bool) -> tuple[str, str] | None:
-    """Return what dates are read as where they may mean something else, and the way to have that read; else None.
-
-    Args:
-        first: the first time.
-        dates: how they are written.
-        is_spread: whether they are put together from several columns.
-    """
+    """Return what ambiguous dates are read as, and how to have them read differently; None for other dates. `first` is
+    the first time, `is_spread` whether they come from several columns."""
     if dates.format == EXCEL:
         other = date_text(first - SPREADSHEETS[EXCEL] + SPREADSHEETS[EXCEL_1904])
         return "days of a spreadsheet", (
@@ -163,12 +155,8 @@ def _read_as(first: int, dates: DateForm, *, is_spread: bool) -> tuple[str, str]
 
 
 def missing_between(times: Times, step: Step | None) -> float:
-    """How many times are missing between regular ones; infinite where some are not regular.
-
-    Args:
-        times: (rows,) each once, ascending.
-        step: the time between them; None to infer it.
-    """
+    """Count the times missing from a grid; infinite if some times are not on it. `times` (rows,) are unique and
+    ascending; a `step` of None is inferred."""
     if len(times) < 2:
         return np.inf
     if step is None or step.is_index:
@@ -184,18 +172,18 @@ def missing_between(times: Times, step: Step | None) -> float:
 
 
 def _plain_format(sheet: Sheet, time: str, texts: pl.Series, wanted: Wanted) -> str | None:
-    """The format of times that are plain numbers; None for whole numbers that are no dates."""
+    """Return the format of times that are plain numbers; None for whole numbers that are not dates."""
     writing = wanted.writing
     if writing is not None and (writing.dates is None or writing.dates.format in (*WORDS, *DIGITS.values())):
         return None if writing.dates is None else writing.dates.format
     found = numbered_format(texts, time)
-    # Runs of before other forms were recognised took them for whole numbers, and go on so.
+    # Older runs took other forms for whole numbers, and still do.
     known = not wanted.is_run or writing is not None or found == DIGITS[8]
     return found if known else None
 
 
 def _texts(sheet: Sheet, time: str) -> pl.Series:
-    """The times as they are written; those of several columns as one text, such as `2024-1-31 5:00`."""
+    """Return the times as texts; several columns are combined, as in `2024-1-31 5:00`."""
     parts = parts_of(time, sheet.names)
     columns = [sheet.texts(sheet.names.index(part)) for part in parts]
     for part, texts in zip(parts, columns, strict=True):
@@ -208,7 +196,7 @@ def _texts(sheet: Sheet, time: str) -> pl.Series:
 
 
 def _together(parts: Sequence[str], columns: list[pl.Series]) -> pl.Series:
-    """One text for each row, of columns in the order of `parts`."""
+    """Combine columns, in the order of `parts`, to one text per row."""
     if formats_of(str(columns[0][0])):  # a day, and the time of day
         day, *clock = columns
         return _with_clock(day, clock)
@@ -225,7 +213,7 @@ def _together(parts: Sequence[str], columns: list[pl.Series]) -> pl.Series:
 
 
 def _with_clock(day: pl.Series, clock: list[pl.Series]) -> pl.Series:
-    """Days with the time of day: one text, or hour, minute and second."""
+    """Append the time of day: one text, or hour, minute and second."""
     if not clock:
         return day
     hour, *rest = clock
@@ -242,7 +230,7 @@ def _role(name: str) -> str | None:
 
 
 def _spread(sheet: Sheet, free: list[str], kinds: dict[str, str]) -> list[str]:
-    """The columns of year, month and so on that make a date together; none where they do not."""
+    """Return the columns of year, month and so on that make a date together; none if they do not."""
     found: dict[str, str] = {}
     for name in free:
         if (role := _role(name)) is not None and kinds[name] in ("whole", "number", "text"):
@@ -265,14 +253,14 @@ def _spread(sheet: Sheet, free: list[str], kinds: dict[str, str]) -> list[str]:
 
 
 def _counts_weeks(sheet: Sheet, name: str) -> bool:
-    """Test whether a column counts the weeks of a year, not those of a month."""
+    """Return whether a column counts the weeks of a year, not those of a month."""
     weeks = sheet.texts(sheet.names.index(name)).head(_TRIED).str.replace("^[Ww]", "").str.replace("[.,]0*$", "")
     numbers = weeks.cast(pl.Int64, strict=False)
     return not numbers.has_nulls() and bool(numbers.is_between(0, 53).all()) and bool((numbers > 5).any())
 
 
 def _clock_beside(sheet: Sheet, free: list[str], kinds: dict[str, str], date: str) -> str | None:
-    """The column of the time of day beside one of days that are there several times."""
+    """Return the column of the time of day beside one of days that occur several times."""
     named = [name for name in free if name.casefold() in _CLOCKS and name != date]
     if len(named) != 1 or sheet.rows < 2:
         return None
@@ -287,18 +275,19 @@ def _clock_beside(sheet: Sheet, free: list[str], kinds: dict[str, str], date: st
 
 
 def _is_numbered(sheet: Sheet, name: str, kind: str) -> bool:
-    """Whether a column of numbers that are not all whole ones holds dates, such as 44927.5."""
+    """Return whether a column of fractions holds dates, such as 44927.5."""
     return kind == "number" and numbered_format(sheet.texts(sheet.names.index(name)), name) is not None
 
 
 def _whole_numbers(sheet: Sheet, name: str, texts: pl.Series) -> Times:
     numbers = texts.cast(pl.Int64, strict=False)
-    # Their differences must fit too.
+    # Their differences must fit into 64 bits too.
     bad = (numbers.is_null() | (numbers.abs() > 2**61)).fill_null(True).arg_true()
     if len(bad):
         row = int(bad[0])
+        text = str(texts[row])[:40]
         raise DataError(
-            f"{sheet.place(row)}, column `{name}`: `{str(texts[row])[:40]}` is no whole number, as the first rows are",
+            f"{sheet.place(row)}, column `{name}`: `{text}` is not a whole number, unlike the first rows",
             hint="correct the row, or name another column: data.time=NAME",
         )
     return numbers.to_numpy().astype(np.int64)

@@ -1,4 +1,4 @@
-"""Rows in order and on regular times: sorted, single, and gaps found."""
+"""Rows in order and on a regular time grid: sorted, unique, with gaps found."""
 
 from __future__ import annotations
 
@@ -19,24 +19,16 @@ from lstmctl.words import plural
 Indices = NDArray[np.int64]
 FILL_HINT = "data.missing=interpolate (or forward-fill) fills them, data.missing=mask leaves them unscored"
 MOST_MISSING = 10
-"""Missing rows for each present one beyond which the step, not the rows, is taken to be wrong."""
+"""Missing rows per present one beyond which the step is probably wrong."""
 
 
 def put_in_order(rows: Rows, order: str, duplicates: str) -> Indices:
-    """Put rows series by series in order of time, each time once; in place.
-
-    Args:
-        rows: as the file has them.
-        order: error or sort.
-        duplicates: error, first, last or mean.
-
-    Returns:
-        (series + 1,) where each series begins.
+    """Sort rows by series and time, in place, with unique times; return (series + 1,) the first row of each series.
 
     Raises:
-        DataError: rows are out of order or twice where that is an error; with both lines.
+        DataError: rows are out of order or duplicated, if that is an error; with both lines.
     """
-    # Neighbours are compared, not taken from each other: the rows may be many, and their differences as many numbers.
+    # Comparing neighbours takes less memory than their differences.
     if np.any(rows.series[1:] < rows.series[:-1]):
         _take(rows, np.argsort(rows.series, kind="stable"))
     same = rows.series[1:] == rows.series[:-1]
@@ -57,13 +49,13 @@ def put_in_order(rows: Rows, order: str, duplicates: str) -> Indices:
         if duplicates == "error":
             first = int(twice[np.argmin(rows.lines[twice + 1])])
             raise DataError(
-                f"{rows.place(first + 1)}: {rows.whose(first)}{_time(rows, first)} is there twice, "
+                f"{rows.place(first + 1)}: {rows.whose(first)}{_time(rows, first)} occurs twice, "
                 f"first in {rows.unit} {rows.lines[first]}",
                 hint=f"data.duplicates=first (or last, mean) keeps one{_several(rows)}",
             )
         line, time = rows.lines[twice[0] + 1], _time(rows, int(twice[0]))
         rows.notes.append(
-            f"{plural(len(twice), 'row')} of a time that was there before: "
+            f"{plural(len(twice), 'row')} with a time that occurred before: "
             f"{duplicates} kept, first at {time} ({rows.unit} {line})"
         )
         _merge(rows, twice, duplicates)
@@ -71,7 +63,7 @@ def put_in_order(rows: Rows, order: str, duplicates: str) -> Indices:
 
 
 def convert(rows: Rows, zone: str | None) -> None:
-    """Put times by the clock of another zone; in place. Those without a zone are taken to be of that one."""
+    """Convert times to another zone, in place; those without a zone are assumed to be in it."""
     writing = rows.form.writing
     if not zone or writing.dates is None or writing.dates.zone == zone:
         return
@@ -81,10 +73,10 @@ def convert(rows: Rows, zone: str | None) -> None:
 
 
 def find_step(rows: Rows, bounds: Indices, step: str) -> Step:
-    """The step as the config says it, or by the longest series.
+    """Return the config's step, or that of the longest series.
 
     Raises:
-        DataError: it is none, does not suit the column of times, or one row is too few to tell.
+        DataError: it is not a step, does not suit the column of times, or there is one row only.
     """
     lengths = np.diff(bounds)
     longest = int(np.argmax(lengths))
@@ -96,7 +88,7 @@ def find_step(rows: Rows, bounds: Indices, step: str) -> Step:
                 f"{rows.path}: {what} has one row only; a series needs more",
                 hint=f"`{rows.columns.id}` is taken to name the series; another column: data.id=NAME"
                 if rows.columns.id
-                else "a wide table has a row a time and a column a series",
+                else "a wide table has one row per time and one column per series",
             )
         return Step.infer(times, rows.is_index)
     parsed = Step.parse(step)
@@ -111,7 +103,7 @@ def find_step(rows: Rows, bounds: Indices, step: str) -> Step:
 
 
 def number_rows(rows: Rows, bounds: Indices, step: Step) -> None:
-    """Put row numbers, from 1 in each series, in the place of dates, which then serve for the order alone; in place."""
+    """Replace dates, which then determine the order alone, by row numbers from 1 in each series, in place."""
     times = np.empty(len(rows.times), dtype=np.int64)
     for start, stop in itertools.pairwise(bounds):
         times[start:stop] = np.arange(1, stop - start + 1)
@@ -121,14 +113,8 @@ def number_rows(rows: Rows, bounds: Indices, step: Step) -> None:
 
 
 def days_of_month(rows: Rows, bounds: Indices, step: Step, known: Mapping[str, int]) -> Indices:
-    """(series,) the day of the month that each series keeps to, 0 where the step has none.
-
-    Args:
-        rows: in order.
-        bounds: (series + 1,) where each series begins.
-        step: the time between them.
-        known: what earlier rows of a series told. A few new rows may tell less: 28 February may stand for the 30th.
-    """
+    """Return (series,) the day of the month of each series, 0 if the step has none. `known` are days by series from
+    earlier rows: a few new rows may not show it, as 28 February may stand for the 30th."""
     days = np.zeros(len(rows.ids), dtype=np.int64)
     if step.unit in MONTHS:
         for series, (start, stop) in enumerate(itertools.pairwise(bounds)):
@@ -138,24 +124,16 @@ def days_of_month(rows: Rows, bounds: Indices, step: Step, known: Mapping[str, i
 
 
 def insert_missing(rows: Rows, bounds: Indices, step: Step, days: Indices, missing: str) -> Indices:
-    """Give every regular time between a series' first and last a row, NaN and without a line; in place.
+    """Insert a row for every missing time between a series' first and last, with NaN and without a line, in place.
 
-    Args:
-        rows: in order.
-        bounds: (series + 1,) where each series begins.
-        step: the time between them.
-        days: as `days_of_month` gives them.
-        missing: error, forward-fill, interpolate or mask.
-
-    Returns:
-        (series + 1,) where each series begins now.
+    `bounds` and the result are (series + 1,) the first row of each series; `days` are those of `days_of_month`.
 
     Raises:
-        DataError: a time is none of the regular ones, or rows are missing where that is an error.
+        DataError: a time is not on the grid, or rows are missing and that is an error.
     """
     grids: list[Times] = []
     places: list[Indices | None] = []
-    """Where each row of a series goes; None where each keeps its place."""
+    """Position of each row of a series; None if all are in place."""
     gaps = []
     for (start, stop), day in zip(itertools.pairwise(bounds), days.tolist(), strict=True):
         times = rows.times[start:stop]
@@ -222,7 +200,7 @@ def insert_missing(rows: Rows, bounds: Indices, step: Step, days: Indices, missi
 
 
 def observed_ends(rows: Rows, bounds: Indices) -> Indices:
-    """(series,) the row after the last one of each series that has any target."""
+    """Return (series,) the row after the last one of each series with any target."""
     targets = rows.values["targets"]
     ends = bounds[:-1].copy()
     for series, (start, stop) in enumerate(itertools.pairwise(bounds.tolist())):
@@ -236,10 +214,10 @@ def observed_ends(rows: Rows, bounds: Indices) -> Indices:
 
 
 def static_values(rows: Rows, bounds: Indices, missing: str) -> NDArray[np.float64]:
-    """(series, static columns) the one value of each series.
+    """Return (series, static columns) the one value of each series.
 
     Raises:
-        DataError: a series has several, or none where that is an error.
+        DataError: a series has several values, or none and that is an error.
     """
     values = rows.values["static"]
     if not values.shape[1]:
@@ -267,7 +245,7 @@ def static_values(rows: Rows, bounds: Indices, missing: str) -> NDArray[np.float
 
 
 def _merge(rows: Rows, twice: Indices, keep: str) -> None:
-    """One row for each run of rows of one time; `twice` are those whose next row has the same time."""
+    """Merge runs of rows with the same time; `twice` are those whose next row has the same time."""
     starts = np.setdiff1d(np.arange(len(rows.times)), twice + 1)
     if keep == "last":
         _take(rows, np.setdiff1d(np.arange(len(rows.times)), twice))
@@ -291,7 +269,7 @@ def _take(rows: Rows, chosen: Indices) -> None:
 
 def _off_step(rows: Rows, row: int, step: Step, start: int) -> DataError:
     return DataError(
-        f"{rows.place(row)}: {rows.whose(row)}{_time(rows, row)} is no whole number of steps of {step} after "
+        f"{rows.place(row)}: {rows.whose(row)}{_time(rows, row)} is not a whole number of steps of {step} after "
         f"{_time(rows, start)} ({rows.unit} {rows.lines[start]})",
         hint=_step_hint(rows),
     )

@@ -1,7 +1,6 @@
-"""The time between two rows: read, recognised, written, and counted on beyond the last row.
+"""The time between two rows: parsed, inferred, and extrapolated beyond the last row.
 
-Times are whole microseconds since 1970-01-01 as the table's own clock shows them, or the table's own whole numbers
-where the step counts rows.
+Times are whole microseconds since 1970-01-01 by the table's own clock, or whole numbers if the step counts rows.
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ Times = NDArray[np.int64]
 
 DAY = 86_400_000_000  # microseconds
 CHUNK = 1 << 18
-"""Rows of a long table, or windows of it, that are looked at in one go."""
+"""Rows of a long table, or windows of it, to process at once."""
 SPANS = {
     "microseconds": 1,
     "milliseconds": 1_000,
@@ -29,42 +28,37 @@ SPANS = {
     "days": DAY,
     "weeks": 7 * DAY,
 }
-"""Units that last equally long each time, in microseconds."""
+"""Units of constant duration, in microseconds."""
 MONTHS = {"months": 1, "month ends": 1, "years": 12}
-"""Units that go by the calendar, in months."""
+"""Units of the calendar, in months."""
 LAST = 31
 """The day of rows that fall on the last day of every month."""
 
 
 @dataclass(frozen=True)
 class Step:
-    """So many of a unit, such as 15 minutes; `month ends` are the last days of months, whatever their number."""
+    """A number of units, such as 15 minutes; `month ends` are the last days of months, whatever their number."""
 
     count: int
     unit: str
 
     @classmethod
     def parse(cls, text: str) -> Step:
-        """A step as a config writes it; without a number it is one.
+        """Parse a step of a config; without a number it is one.
 
         Raises:
-            DataError: it is not one; the message lists examples.
+            DataError: it is not a step.
         """
         found = read_step(text)
         if found is None:
             raise DataError(
-                f"data.step `{text}` is no time between rows", hint=f"write one such as {EXAMPLES}, or auto"
+                f"data.step `{text}` is not a time between rows", hint=f"write one such as {EXAMPLES}, or auto"
             )
         return cls(*found)
 
     @classmethod
     def infer(cls, times: Times, is_index: bool) -> Step:
-        """The commonest distance between neighbours.
-
-        Args:
-            times: (rows,) at least two, each once, ascending.
-            is_index: whether they are whole numbers, not dates.
-        """
+        """Return the most common distance between neighbours of times (rows,): at least two, unique and ascending."""
         steps, counts = _distances(times)
         span = int(steps[np.argmax(counts)])
         if is_index:
@@ -78,7 +72,7 @@ class Step:
 
     @classmethod
     def _by_month(cls, times: Times) -> Step | None:
-        """The commonest number of months between times of one clock time that all fall on `usual_day`."""
+        """Return the most common number of months, if all times have the same clock time and fall on `usual_day`."""
         if len(np.unique(times % DAY)) > 1 or not on_day(times, day := usual_day(times)):
             return None
         steps, counts = np.unique(np.diff(_month(times)), return_counts=True)
@@ -94,32 +88,32 @@ class Step:
 
     @property
     def is_index(self) -> bool:
-        """Whether times are whole numbers, not dates."""
+        """True if times are whole numbers, not dates."""
         return self.unit == "rows"
 
     def day_of(self, times: Times) -> int:
-        """The day of the month that times (rows,) of one series keep to: see `usual_day`; 0 where the step has none."""
+        """Return the day of the month of one series' times (rows,), by `usual_day`; 0 if the step has none."""
         if self.unit == "month ends":
             return LAST
         return usual_day(times) if self.unit in MONTHS and len(times) else 0
 
     def times_after(self, last: int, count: int, day: int = 0) -> Times:
-        """(count,) the times that follow `last`; by months and years on `day`, or the last of a month without it.
+        """Return the (count,) times after `last`.
 
         Args:
             last: one of the series' times.
-            count: of the times.
-            day: as `day_of` gives it; by default that of `last`.
+            count: number of times.
+            day: of the month, as from `day_of`, or the last one in shorter months; by default that of `last`.
         """
         return self._after(last, np.arange(1, count + 1, dtype=np.int64), day)
 
     def expected(self, first: int, last: int, day: int = 0) -> Times:
-        """The regular times from `first` on that are not after `last`; `day` as in `times_after`."""
+        """Return the regular times from `first` up to `last`; `day` as in `times_after`."""
         grid = self._after(first, np.arange(self.count_between(first, last) + 2, dtype=np.int64), day)
         return grid[grid <= last]
 
     def fits(self, times: Times, day: int = 0) -> bool:
-        """Whether times (rows,) are the regular ones from the first to the last, each once."""
+        """Return whether times (rows,) are regular, without gaps."""
         first = int(times[0])
         return all(
             np.array_equal(
@@ -130,7 +124,7 @@ class Step:
         )
 
     def count_between(self, first: int, last: int) -> int:
-        """About how many steps fit between two times: never too few, at most one too many."""
+        """Return an upper bound of the steps between two times, at most one too many."""
         if self.is_index:
             return (last - first) // self.count
         if self.unit == "business days":
@@ -141,10 +135,8 @@ class Step:
         return (last - first) // (self.count * SPANS[self.unit])
 
     def season(self) -> int:
-        """Rows after which series of this step usually repeat; 1 where nothing is usual.
-
-        A day for steps below a day, a week for days, a year for weeks and months.
-        """
+        """Return the rows after which series of this step usually repeat: a day for steps below a day, a week for days,
+        a year for weeks and months; else 1."""
         if self.unit == "business days":
             return 5 if self.count == 1 else 1
         if self.unit in MONTHS:
@@ -156,14 +148,14 @@ class Step:
         return _whole(DAY, self.count * SPANS[self.unit])
 
     def text(self, time: int) -> str:
-        """A time as people write it, without the clock for midnights of daily or rarer steps; or the number."""
+        """Format a time, without the clock at midnights of daily or longer steps; or the number."""
         if self.is_index:
             return str(time)
         whole_days = self.unit in ("days", "weeks", "business days", *MONTHS)
         return date_text(time, clock=not whole_days or time % DAY != 0)
 
     def moment(self, time: int) -> datetime.datetime:
-        """A time as Python has it.
+        """Return a time as a datetime.
 
         Raises:
             TypeError: the rows are numbered, not dated.
@@ -173,7 +165,7 @@ class Step:
         return datetime.datetime(1970, 1, 1) + datetime.timedelta(microseconds=time)
 
     def _after(self, start: int, steps: Times, own_day: int = 0) -> Times:
-        """The times so many steps after `start`; `own_day` as in `times_after`."""
+        """Return the times a number of steps after `start`; `own_day` as in `times_after`."""
         if self.is_index:
             return np.asarray(start + self.count * steps)
         if self.unit in SPANS:
@@ -193,7 +185,7 @@ class Step:
 
 
 def _distances(times: Times) -> tuple[Times, Times]:
-    """The different distances between neighbours, ascending, and how often each is there."""
+    """Return the distinct distances between neighbours, ascending, and their counts."""
     neighbours = range(0, max(1, len(times) - 1), CHUNK)
     parts = [np.unique(np.diff(times[start : start + CHUNK + 1]), return_counts=True) for start in neighbours]
     steps, places = np.unique(np.concatenate([part for part, _ in parts]), return_inverse=True)
@@ -203,21 +195,21 @@ def _distances(times: Times) -> tuple[Times, Times]:
 
 
 def date_text(time: int, *, clock: bool = True) -> str:
-    """`2018-06-26 20:00:00`, with the fraction of a second where there is one, or the date alone."""
+    """Format a time as `2018-06-26 20:00:00`, with a fraction of a second if there is one, or the date alone."""
     whole = str(np.datetime64(time, "us")).replace("T", " ").removesuffix(".000000")
     return whole if clock else whole.split(" ")[0]
 
 
 def are_month_ends(times: Times) -> bool:
-    """Whether every time falls on the last day of its month."""
+    """Return whether every time falls on the last day of its month."""
     return bool(np.all(_month(times + DAY) != _month(times)))
 
 
 def usual_day(times: Times) -> int:
-    """The day of the month that times (rows,) keep to: `LAST` where several are all month ends.
+    """Return the day of the month of times (rows,): `LAST` if several are all month ends.
 
     A month without that day has its last one instead: 30 January, 29 February, 30 March. So it is the latest of all
-    days, or, where some fall on no such day, the commonest.
+    days or, if some do not fit it, the most common one.
     """
     if len(times) > 1 and are_month_ends(times):
         return LAST
@@ -227,7 +219,7 @@ def usual_day(times: Times) -> int:
 
 
 def on_day(times: Times, day: int) -> bool:
-    """Whether all times fall on a day of the month, or on the last of a month without it."""
+    """Return whether all times fall on a day of the month, or on the last one in shorter months."""
     days = _day_of_month(times) + 1
     return bool(np.all((days == day) | ((days < day) & (_month(times + DAY) != _month(times)))))
 

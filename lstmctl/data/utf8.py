@@ -1,4 +1,4 @@
-"""What is UTF-8 text and what is not, and what it seems to be instead."""
+"""Checks for UTF-8 text, with what a file seems to be instead."""
 
 from __future__ import annotations
 
@@ -20,20 +20,15 @@ SIGNATURES = {
     b"%PDF": "PDF",
 }
 START = 1000
-"""Bytes of a file's beginning that tell what kind it is of."""
+"""Bytes at the start of a file that show its kind."""
 BYTES_HINT = "train on bytes: data.symbols=bytes"
 
 
 def check_utf8(content: bytes, file: Path, *, or_bytes: bool = True) -> None:
-    """Refuse what is not UTF-8 text.
-
-    Args:
-        content: of the file.
-        file: its path, for messages.
-        or_bytes: whether it could be read as bytes instead.
+    """Refuse anything but UTF-8 text; `or_bytes`: it could be read as bytes instead.
 
     Raises:
-        DataError: with what the file seems to be instead, or the byte offset and line of the first wrong byte.
+        DataError: with what the file seems to be, or the byte offset and line of the first invalid byte.
     """
     check_start(content[:START], file, or_bytes=or_bytes)
     try:
@@ -44,9 +39,7 @@ def check_utf8(content: bytes, file: Path, *, or_bytes: bool = True) -> None:
 
 
 def check_start(start: bytes, file: Path, *, or_bytes: bool = True) -> None:
-    """Refuse a file that begins as UTF-16 without a byte order mark does.
-
-    Such a file may pass for UTF-8, zeros and all.
+    """Refuse a file that begins like UTF-16 without a byte order mark, which may be valid UTF-8, zeros and all.
 
     Raises:
         DataError: it does.
@@ -56,8 +49,9 @@ def check_start(start: bytes, file: Path, *, or_bytes: bool = True) -> None:
 
 
 def not_utf8(byte: int, offset: int, line: int, start: bytes, file: Path, *, or_bytes: bool = True) -> DataError:
-    """The error for a file whose first wrong byte is `byte` at `offset`, counted from 0, in `line`, counted from 1."""
-    # Some signatures are letters, so they speak only where the content is not text anyway.
+    """Return the error for a file whose first invalid byte is `byte` at `offset`, counted from 0, in `line`, counted
+    from 1."""
+    # Some signatures are letters, so they count only if the content is not text anyway.
     for signature, kind in SIGNATURES.items():
         if start.startswith(signature):
             return _other_kind(file, kind, or_bytes, kind.lower())
@@ -71,6 +65,6 @@ def _other_kind(file: Path, kind: str, or_bytes: bool, encoding: str) -> DataErr
     if encoding.startswith("utf"):
         hint = f"convert it: {convert_command(file, encoding)}"
     else:
-        hint = "take the text out of it, as a file in UTF-8"
+        hint = "extract the text, as a file in UTF-8"
     hint += f"; or {BYTES_HINT}" if or_bytes else ""
     return DataError(f"{file} is {kind}, not UTF-8 text", hint=hint)

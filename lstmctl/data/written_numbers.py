@@ -1,6 +1,6 @@
-"""Numbers as tables write them: decimal commas, separated thousands, percent and currency signs, true and false.
+"""Numbers as tables write them: decimal commas, thousands separators, percent and currency signs, true and false.
 
-`1.000` is one or a thousand. The first rows of a file usually decide: `0.5` in any column means a decimal point. Where
+`1.000` is one or a thousand. The first rows of a file usually decide: `0.5` in any column implies a decimal point. If
 nothing decides, such a value is refused with both readings, never guessed.
 """
 
@@ -24,7 +24,7 @@ TRUTH = {"true": 1.0, "false": 0.0}
 OTHER = {".": ",", ",": "."}
 _MINUS = "\u2212"
 _GROUPING = ",.'\u2019 \u00a0\u2009\u202f"
-"""Signs between thousands."""
+"""Thousands separators."""
 _UNIT = (
     r"(?:[%\u2030$\u00a2-\u00a5\u20a0-\u20cf]|R\$|CA\$|US\$|A\$"
     r"|AUD|BRL|CAD|CHF|CNY|CZK|DKK|EUR|GBP|HUF|INR|JPY|KRW|MXN|NOK|NZD|PLN|SEK|TRY|USD|ZAR|z\u0142|kr)"
@@ -52,46 +52,41 @@ _FRACTION = re.compile(r"[+-]?\d*[.,]?\d+")
 
 @dataclass(frozen=True)
 class NumberForm:
-    """How a file writes numbers."""
+    """The number format of a file."""
 
     decimal: str
     """`.` or `,`."""
     is_sure: bool
-    """Whether a config or the first rows say so; otherwise the sign before three digits may separate thousands."""
+    """Whether a config or the first rows determine it; otherwise a sign before three digits may separate thousands."""
     groups: bool
-    """Whether the other sign is known to separate thousands."""
+    """True if the other sign is known to separate thousands."""
     is_said: bool = False
-    """Whether a config says so."""
+    """Whether a config determines it."""
 
 
 @dataclass(frozen=True)
 class ColumnForm:
-    """What a column holds, by its first rows."""
+    """What a column holds, judged by its first rows."""
 
     kind: str
     """whole, number, date, text, or empty."""
     unit: str = ""
     """The percent or currency sign of its values."""
     is_truth: bool = False
-    """Whether it holds true and false."""
+    """True if it contains true and false."""
     is_decimal: bool = False
-    """Whether every value has a decimal sign, so that one before three digits is one too."""
+    """Whether every value has a decimal sign, so that a sign before three digits is one too."""
 
     @property
     def note(self) -> str | None:
-        """What to say of reading it; None for plain numbers."""
+        """How it is read, if that needs saying."""
         if self.is_truth:
             return "holds true and false, read as 1 and 0"
         return f"is written in {self.unit}, read without the sign" if self.unit else None
 
 
 def number_form(fields: Iterable[str], decimal: str) -> NumberForm:
-    """Find how a file writes numbers.
-
-    Args:
-        fields: of its first rows.
-        decimal: `.` or `,` as a config says, or auto.
-    """
+    """Find the number format of a file from the fields of its first rows, and the decimal sign of a config, or auto."""
     if decimal != "auto":
         return NumberForm(decimal, is_sure=True, groups=True, is_said=True)
     signs, groups = Counter[str](), Counter[str]()
@@ -114,16 +109,12 @@ def number_form(fields: Iterable[str], decimal: str) -> NumberForm:
 
 
 def column_form(values: Sequence[str], separator: str) -> ColumnForm:
-    """Find what a column holds.
-
-    Args:
-        values: of its first rows, without blanks around.
-        separator: between the file's columns; empty for Parquet.
-    """
+    """Find what a column holds, from the values of its first rows without surrounding blanks; `separator` is empty for
+    Parquet."""
     values = [value for value in values if value.casefold() not in MISSING]
     if not values:
         return ColumnForm("empty")
-    # A typo in one row must not change a column's use: the row is to be found and named.
+    # A typo in one row must not change a column's use: the row must be found and named.
     if sum(_FRACTION.fullmatch(value) is None and is_date(value) for value in values) > len(values) / 2:
         return ColumnForm("date")
     if all(value.casefold() in TRUTH for value in values):
@@ -141,7 +132,7 @@ def column_form(values: Sequence[str], separator: str) -> ColumnForm:
 
 
 def is_number(text: str) -> bool:
-    """Test whether a text is a number in any way of writing that is known here."""
+    """Return whether a text is a number in any known format."""
     split = _split(text)
     if split is None:
         return False
@@ -152,17 +143,8 @@ def is_number(text: str) -> bool:
 def read_numbers(
     texts: pl.DataFrame, form: NumberForm, columns: Sequence[ColumnForm]
 ) -> tuple[NDArray[np.float64], tuple[int, int] | None]:
-    """Read columns of numbers.
-
-    Args:
-        texts: as they are written.
-        form: how the file writes numbers.
-        columns: how each column does.
-
-    Returns:
-        (rows, columns) numbers, NaN where one is missing; and row and column of the first value, column by column, that
-        cannot be read, or None.
-    """
+    """Read columns of numbers: (rows, columns), NaN if missing; and row and column of the first value, column by
+    column, that is not a number, or None."""
     texts = texts.select(pl.all().fill_null("").str.strip_chars())
     read = texts.select(
         expression
@@ -185,7 +167,7 @@ def read_numbers(
 
 
 def _expressions(name: str, form: NumberForm, column: ColumnForm) -> tuple[pl.Expr, pl.Expr]:
-    """The numbers of a column that are written plainly, and where another look is needed."""
+    """Return the plain numbers of a column, and where another look is needed."""
     text = pl.col(name)
     missing = text.str.to_lowercase().is_in(list(MISSING))
     plain = text if form.decimal == "." else text.str.replace(",", ".", literal=True)
@@ -204,16 +186,7 @@ def _expressions(name: str, form: NumberForm, column: ColumnForm) -> tuple[pl.Ex
 def misreading(
     text: str, form: NumberForm, column: ColumnForm, name: str, hints: TableHints, separator: str
 ) -> tuple[str, str]:
-    """Say what is wrong with a value that cannot be read, and what to do.
-
-    Args:
-        text: the value.
-        form: how the file writes numbers.
-        column: how the column does.
-        name: the column's.
-        hints: what the table is read for.
-        separator: between the file's columns; empty for Parquet.
-    """
+    """Return what is wrong with a value that is not a number, and what to do. `separator` is empty for Parquet."""
     split = _split(text)
     if split is not None and not column.is_truth:
         sign, body, unit = split
@@ -228,15 +201,15 @@ def misreading(
             choice = " or ".join(f'data.decimal="{decimal}" for {value}' for decimal, value in readings.items())
             change = f"write {body.replace(',', '').replace('.', '')}, or {_plainly(body, body[-4])} with other digits"
             return (
-                f"`{text[:40]}` may be read as {readings['.']} or as {readings[',']}; nothing before it decides",
-                f"say which sign is the decimal one: {choice}" if hints.takes_decimal else change,
+                f"`{text[:40]}` may be read as {readings['.']} or as {readings[',']}; nothing before it shows which",
+                f"set the decimal sign: {choice}" if hints.takes_decimal else change,
             )
         other = OTHER[form.decimal]
         if _PLAIN[other].fullmatch(body) or _GROUPED[other].fullmatch(body):
             quoted = ', and data.separator=";" in a file separated by semicolons' if separator == "," == other else ""
             kind = "comma" if other == "," else "point"
             return (
-                f"`{text[:40]}` is not a number; `{form.decimal}` is taken as the decimal sign",
+                f"`{text[:40]}` is not a number; `{form.decimal}` is the decimal sign",
                 f'numbers with a decimal {kind}: data.decimal="{other}"{quoted}'
                 if hints.takes_decimal
                 else f"write it with a decimal {'point' if other == ',' else 'comma'}, as the run's table does",
@@ -253,7 +226,7 @@ def misreading(
 
 
 def _split(text: str) -> tuple[str, str, str] | None:
-    """Sign, digits with the signs between, and unit of a number; None if it is not written as one."""
+    """Return sign, digits with separators, and unit of a number; None for anything else."""
     written = _WRITTEN.fullmatch(text.replace(_MINUS, "-"))
     if written is None:
         return None
@@ -281,10 +254,11 @@ def _number(text: str, form: NumberForm, column: ColumnForm) -> float | None:
 
 
 def _is_evident(body: str, grouped: re.Match[str]) -> bool:
-    """Test whether thousands are separated beyond doubt: twice, before a decimal sign, or by no decimal sign."""
+    """Return whether thousands are separated beyond doubt: twice, before a decimal sign, or not by three digits
+    alone."""
     return grouped[2] is not None or re.fullmatch(_EITHER, body) is None
 
 
 def _plainly(text: str, decimal: str) -> str:
-    """A number with its decimal sign as a point, without signs between thousands."""
+    """Return a number with a decimal point and without thousands separators."""
     return re.sub(rf"[{re.escape(_GROUPING.replace(decimal, ''))}]", "", text).replace(",", ".")

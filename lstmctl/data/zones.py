@@ -16,40 +16,36 @@ _CLOCK = (
     r"(:\d{2}(?:[.,]\d{1,9})?(?:\s?[AaPp][Mm])?"
     r"|(?:\dT|\d{8} )\d{2}(?:\d{2}(?:\d{2}(?:[.,]\d{1,9})?)?)?)"
 )
-"""The end of a time of day; or all of one without signs between, as in ISO 8601's basic format."""
+"""The end of a time of day; or all of one in ISO 8601's basic format, without separators."""
 _OFFSET = r"\s?([Zz]|(?:UTC|GMT)?[+-]\d{2}(?::?\d{2})?|UTC|GMT)$"
-"""`+02` is how PostgreSQL writes `+02:00`."""
+"""PostgreSQL writes `+02:00` as `+02`."""
 _ZONE_OF_FORMAT = r"\s?%[:#]*[zZ]"
 CONVERT = "data.zone=UTC converts all dates to UTC"
 
 
 def has_zone(text: str) -> bool:
-    """Whether a date ends in an offset from UTC, behind its time of day."""
+    """Return whether a date ends in an offset from UTC, after its time of day."""
     return re.search(_CLOCK + _OFFSET, text) is not None
 
 
 def asks_for_zone(form: str) -> bool:
-    """Whether a format has a place for the zone."""
+    """Return whether a format has a directive for the zone."""
     return re.search(_ZONE_OF_FORMAT, form) is not None
 
 
 def plain_format(form: str) -> str:
-    """A format without the zone."""
+    """Remove the zone from a format."""
     return re.sub(_ZONE_OF_FORMAT, "", form)
 
 
 def plain_text(text: str) -> str:
-    """A date without its zone."""
+    """Remove the zone from a date."""
     return re.sub(_CLOCK + _OFFSET, r"\1", text)
 
 
 def split_zones(texts: pl.Series, *, asked: bool) -> tuple[pl.Series, pl.Series]:
-    """Dates without their zones, and these as `Z` or `+02:00`, null where a date names none.
-
-    Args:
-        texts: as they are written.
-        asked: whether a format says where the zone stands; otherwise it must come after a time of day.
-    """
+    """Return dates without their zones, and the zones as `Z` or `+02:00`, null if there is none. A zone must follow a
+    time of day, unless a format asks for it."""
     pattern = ("()" if asked else _CLOCK) + _OFFSET
     zones = texts.str.extract(pattern, 2)
     written = zones.unique().drop_nulls()
@@ -58,11 +54,7 @@ def split_zones(texts: pl.Series, *, asked: bool) -> tuple[pl.Series, pl.Series]
 
 
 def offset(zone: str) -> int:
-    """The microseconds by which a zone's clock is ahead of UTC.
-
-    Args:
-        zone: `Z`, `UTC` or `+02:00`.
-    """
+    """Return the offset from UTC in microseconds of `Z`, `UTC` or `+02:00`."""
     if not zone.startswith(("+", "-")):
         return 0
     minutes = int(zone[1:3]) * 60 + int(zone[4:6])
@@ -70,17 +62,17 @@ def offset(zone: str) -> int:
 
 
 def shifts(zones: pl.Series, to: str) -> NDArray[np.int64]:
-    """(rows,) the microseconds to add to times by the clocks of their zones, so that they are by the clock of one."""
+    """Return (rows,) the microseconds that convert times from their zones to one zone."""
     written = zones.unique()
     ahead = pl.Series([offset(to) - offset(zone) for zone in written], dtype=pl.Int64)
     return zones.replace_strict(written, ahead, return_dtype=pl.Int64).to_numpy()
 
 
 def require_zones(zones: pl.Series, first: str, place: Callable[[int], str], column: str, *, convert: bool) -> None:
-    """Refuse dates without a zone, and those of another zone than the first, unless they are converted.
+    """Refuse dates without a zone, and those in another zone than the first unless they are converted.
 
     Raises:
-        DataError: there is one; with its row.
+        DataError: with the row.
     """
     if zones.has_nulls():
         row = int(zones.is_null().arg_true()[0])

@@ -45,7 +45,8 @@ def inspect_gates(
     the one on the second half, since the best of many units looks good by chance on the data it was chosen on.
 
     Args:
-        text, file: the input; at most one. By default the beginning of the run's own held-out data.
+        text: the input; by default the beginning of the run's own held-out data.
+        file: a file to read as the input instead of `text`.
         label: the label of the text, for a run that generates text from labels.
         split: the part of the run's data; by default the test part, or the validation part if there is none.
         layer: the layer to show, from 1; the last by default.
@@ -53,7 +54,7 @@ def inspect_gates(
         symbols: the number of steps to show.
 
     Raises:
-        UsageError: there is no such layer or unit, or the run cannot read the text.
+        UsageError: the layer or unit does not exist, or the run cannot read the text.
         DataError: the data or the file is missing or unsuitable.
     """
     if sum(given is not None for given in (text, file, split)) > 1:
@@ -160,7 +161,7 @@ def _own_data(run: Run) -> Passage | None:
 def _layer(read: Trace, layer: int | None) -> tuple[list[CellTrace], list[str]]:
     """Return the cells of the layer to show, one per direction, and notes about them."""
     if layer is not None and not 1 <= layer <= read.layers:
-        raise UsageError(f"there is no layer {layer}; the network has {read.layers}")
+        raise UsageError(f"layer {layer} does not exist; the network has {read.layers}")
     number = read.layers if layer is None else layer
     cells = [cell for cell in read.cells if cell.layer == number - 1]
     if not cells[0].states:
@@ -186,7 +187,7 @@ def _units(parts: Sequence[Mapping[str, Tensor]], units: Sequence[int]) -> tuple
     lasts = [list(each.values())[-1] for each in parts]
     hidden = lasts[0].shape[-1]
     if wrong := [unit for unit in units if not 0 <= unit < hidden]:
-        raise UsageError(f"there is no unit {wrong[0]}; the layer has {hidden}, numbered from 0 to {hidden - 1}")
+        raise UsageError(f"unit {wrong[0]} does not exist; the layer has {hidden}, numbered from 0 to {hidden - 1}")
     if len(units) > MOST_UNITS:
         raise UsageError(f"{len(units)} units are too many for one plot; show at most {MOST_UNITS}")
     if units:

@@ -42,7 +42,8 @@ def inspect_gradients(
     """Follow a run's gradient back in time on held-out data.
 
     Everything is computed in float64, so that a norm of 10⁻⁵⁰ does not underflow. If the task carries its state from
-    window to window, as a language model does, each lane first reads as many steps as are then counted.
+    window to window, as a language model does, each lane first reads the same number of steps again, to start from a
+    carried state.
 
     Args:
         steps: K, the farthest step back; fewer if the task's windows are shorter.

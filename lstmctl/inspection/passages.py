@@ -30,7 +30,7 @@ def held_out(run: Run, split: str | None = None) -> Passage:
     """Return a part of the run's own data: by default the test part, or the validation part if there is none.
 
     Raises:
-        UsageError: the run has no such part.
+        UsageError: the run does not have this part.
         DataError: its data is missing, has changed, or is too short.
     """
     corpus = run.corpus()

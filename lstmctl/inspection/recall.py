@@ -49,8 +49,8 @@ def inspect_recall(
         edges: bin edges of the distances, in symbols, increasing.
 
     Raises:
-        UsageError: the text has no table of dependencies, the run does not read text as a stream, or there is no such
-            part.
+        UsageError: the text has no table of dependencies, the run does not read text as a stream, or the part does not
+            exist.
         DataError: the data is missing or has changed, the table does not fit it, or the part contains no questions.
     """
     task, model = run.task, run.model

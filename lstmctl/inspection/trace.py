@@ -66,8 +66,8 @@ class Trace:
 def trace(recurrence: Recurrence, input: Tensor, state: ModelState | None = None) -> Trace:
     """Run a recurrence over an input step by step.
 
-    The recorded tensors are those of the computation itself, so gradients with respect to them are available if
-    gradients are enabled.
+    The recorded tensors belong to the computation itself, so gradients with respect to them are available if gradients
+    are enabled.
 
     Args:
         input: (time, batch, features), at least one step.

@@ -16,7 +16,7 @@ def edit_distances(told: Array, told_lengths: Array, truth: Array, truth_lengths
     All pairs are processed together, one symbol of `told` after the other, by rows of Wagner & Fischer's table (1974).
 
     Args:
-        told, truth: (pairs, symbols) symbol numbers; values past a text's length are padding.
+        told, truth: (pairs, symbols) symbol numbers, predicted and true; values past a text's length are padding.
         told_lengths, truth_lengths: (pairs,), from 0.
 
     Returns:

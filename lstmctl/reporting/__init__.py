@@ -1,1 +1,2 @@
-"""Records in; console, live progress, plots and `report.html` out. The only code that imports rich and matplotlib."""
+"""Console output, live progress, plots and `report.html` for results. The only code that imports rich and
+matplotlib."""

@@ -21,7 +21,7 @@ def backtest_tables(result: Backtest) -> list[Table]:
         for name in adaptive.metrics
     ]
     refit = "trained anew for each" if result.refit else "one network"
-    title = f"{result.run} on {result.split}: {result.origins:,} origins, {result.stride:,} rows apart, {refit}"
+    title = f"{result.run} on {result.split}: {result.origins:,} origins, {result.stride:,} rows between, {refit}"
     kinds = (f"{kind} intervals" for kind in scores)
     tables = [Table("backtest", title, ("", *kinds), tuple(rows), text_columns=TEXT_COLUMNS)]
     if len(adaptive.by_channel) > 1:
@@ -37,7 +37,7 @@ def backtest_tables(result: Backtest) -> list[Table]:
 
 
 def backtest_blocks(result: Backtest) -> list[Block]:
-    """Return the tables, and the forecasts from the first origins beside what came."""
+    """Return the tables, and the forecasts from the first origins with the true values."""
     return known(forecast_plot(result.forecasts[:MOST_PANELS]), *backtest_tables(result))
 
 

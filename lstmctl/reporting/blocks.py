@@ -1,6 +1,6 @@
-"""The blocks of which every page, terminal output, notebook view and paper is made.
+"""The blocks that every page, terminal output, notebook view and paper consists of.
 
-Functions turn results into lists of blocks. Renderers (`html`, `terminal`, `papers`) know blocks and no results.
+Functions turn results into lists of blocks. Renderers (`html`, `terminal`, `papers`) know blocks but no results.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ TEXT_COLUMNS = ("arm", "arms", "cell", "settings", "each seed", "kernel", "test"
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """Words that lead to a file beside the page."""
+    """Text that links to a file in the page's folder."""
 
     words: str
     target: str
@@ -28,7 +28,7 @@ Words: TypeAlias = str | Link
 
 @dataclass(frozen=True, slots=True)
 class Heading:
-    """The title of all (level 1), of a section (2) or of a part of one (3)."""
+    """The title of the page (level 1), of a section (2) or of a subsection (3)."""
 
     text: str
     level: Literal[1, 2, 3] = 2
@@ -40,12 +40,12 @@ class Prose:
 
     text: str
     tone: Literal["", "soft", "lead", "warning"] = ""
-    """`lead` says what was found, `warning` what speaks against it, `soft` how to read it."""
+    """`lead` for a finding, `warning` for a reservation, `soft` for an explanation."""
 
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """How a run ended, and what is said beside it."""
+    """A run's outcome, with a remark."""
 
     status: str
     about: str
@@ -59,41 +59,42 @@ class Facts:
 
     @classmethod
     def known(cls, pairs: Iterable[tuple[str, object]]) -> Self | None:
-        """Return the facts without those that are None or empty; None if nothing is left."""
+        """Return the facts without those that are None or empty; None if none is left."""
         rows = tuple((name, str(value)) for name, value in pairs if value not in (None, "", []))
         return cls(rows) if rows else None
 
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A table of values that are formatted already."""
+    """A table of formatted values."""
 
     name: str
-    """Such as `figures`: its label in LaTeX."""
+    """The table's label in LaTeX, such as `figures`."""
     title: str
     columns: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
     beneath: tuple[tuple[str, ...], ...] = ()
-    """Rows of another kind, under a rule: the baselines."""
+    """Additional rows, below a rule: the baselines."""
     about: str = ""
-    """What a reader must know who has nothing but the table; a terminal leaves it out."""
+    """Explanation for readers who see only the table; a terminal leaves it out."""
     notes: tuple[str, ...] = ()
-    """What must be known in a terminal, too."""
+    """Notes that a terminal shows too."""
     warnings: tuple[str, ...] = ()
-    """What speaks against taking the values at face value."""
+    """Reasons not to take the values at face value."""
     text_columns: tuple[str, ...] = TEXT_COLUMNS
-    """Columns of words, which are aligned left; all others hold numbers."""
+    """Columns of text, which are aligned left; all others contain numbers."""
 
     @property
     def all_rows(self) -> tuple[tuple[str, ...], ...]:
         return (*self.rows, *self.beneath)
 
     def body(self) -> Table:
-        """Return the table alone: without a title, which a heading says, and without warnings, which stand apart."""
+        """Return the table alone: without a title, which is in the heading, and without warnings, which are shown
+        separately."""
         return replace(self, title="", warnings=())
 
     def prose_of_warnings(self) -> list[Prose]:
-        """Return the warnings as paragraphs, to be placed where they cannot be missed."""
+        """Return the warnings as paragraphs, to be placed prominently."""
         return [Prose(warning, "warning") for warning in self.warnings]
 
     def without_empty_columns(self) -> Table:
@@ -117,27 +118,27 @@ class Code:
 
     text: str
     wraps: bool = False
-    """Whether a line may be folded, as in prose."""
+    """True if a line may be wrapped, as in prose."""
 
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """One of several things side by side."""
+    """One of several items side by side."""
 
     title: str
     value: str = ""
-    """Its main value, shown large, and in `words` what that is."""
+    """The main value, shown large, and its description in `words`."""
     words: str = ""
     items: tuple[tuple[str, Words], ...] = ()
-    """Further values, each with what it is."""
+    """Further values, each with a description."""
     body: Block | None = None
     foot: str = ""
     colour: str = ""
-    """Of `palette.COLOURS`, as in the plots."""
+    """Index in `palette.COLOURS`, as in the plots."""
 
     @property
     def text(self) -> str:
-        """The card without its body, in one line."""
+        """The card without its body, on one line."""
         values = [f"{self.value} {self.words}", *(f"{value} {plain(words)}" for value, words in self.items), self.foot]
         return f"{self.title}: {', '.join(value for value in map(str.strip, values) if value)}"
 
@@ -152,7 +153,7 @@ class Cards:
 
 @dataclass(frozen=True, slots=True)
 class Folded:
-    """Blocks that a reader opens."""
+    """Collapsed blocks that a reader can open."""
 
     summary: str
     blocks: tuple[Block, ...]
@@ -167,23 +168,23 @@ def known(*blocks: Block | None) -> list[Block]:
 
 
 def section(title: str, *blocks: Block | None) -> list[Block]:
-    """Return the blocks that are not None under a heading; nothing if there are none."""
+    """Return the blocks that are not None under a heading; an empty list if there are none."""
     found = known(*blocks)
     return [Heading(title), *found] if found else []
 
 
 def plots(blocks: Iterable[Block]) -> dict[str, Plot]:
-    """Return the plots among blocks by their names."""
+    """Return the plots among blocks by name."""
     return {block.name: block for block in blocks if isinstance(block, Plot)}
 
 
 def plain(words: Words) -> str:
-    """Return words without their link."""
+    """Return the text without its link."""
     return words if isinstance(words, str) else words.words
 
 
 def simpler(block: Status | Cards | Folded) -> list[Block]:
-    """Return what says the same as a block of a page, for renderers that know no such block."""
+    """Return an equivalent block of a page, for renderers that do not support this one."""
     match block:
         case Status():
             return [Prose(f"{block.status} {block.about}")]

@@ -1,4 +1,4 @@
-"""The progress bar of a download, or of data that is being prepared: in a terminal, and nowhere else."""
+"""The progress bar of a download or of data preparation, only in a terminal."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from lstmctl.reporting.console import console, encodable, inert, is_terminal
 
 
 class ByteProgress:
-    """Show how many bytes are done, how fast, and the time left; use it inside its `with` block.
+    """Show the number of bytes done, the rate, and the time left; use it inside its `with` block.
 
-    It vanishes at the end.
+    It disappears at the end.
 
     Args:
         title: the name of the file or of the work.
@@ -47,7 +47,7 @@ class ByteProgress:
 
     @property
     def total(self) -> float:
-        """Bytes in all; 0 if unknown."""
+        """Total number of bytes; 0 if unknown."""
         return self._bar.tasks[0].total or 0
 
     @total.setter

@@ -1,4 +1,4 @@
-"""The report of a comparison: one page that says what was shown, from which figures, and how to repeat it."""
+"""The report of a comparison: one page with the results, the metrics behind them, and how to repeat it."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ from lstmctl.results.inspection import ArmInspections
 
 NOT_LOOKED = ArmInspections()
 FILES = (
-    "Beside this page: every figure in figures.csv, the tables for a paper in table.tex and table.md, the figures in "
+    "In the same folder: every metric in figures.csv, the tables for a paper in table.tex and table.md, the plots in "
     "plots/."
 )
 
@@ -65,13 +65,13 @@ def write_comparison(comparison: Comparison, looks: ArmInspections = NOT_LOOKED)
     """Write `report.html`, `plots/`, `figures.csv`, `table.md` and `table.tex` in the comparison's folder.
 
     Args:
-        looks: inside its runs.
+        looks: inspections of its runs.
 
     Returns:
         The page.
 
     Raises:
-        ResourceError: the disk is full or the folder cannot be written; an older report stands.
+        ResourceError: the disk is full or the folder cannot be written; an older report is kept.
     """
     words = in_words(comparison)
     files = {"table.md": markdown(words), "table.tex": latex(words, comparison.command), "figures.csv": csv(comparison)}
@@ -79,15 +79,11 @@ def write_comparison(comparison: Comparison, looks: ArmInspections = NOT_LOOKED)
 
 
 def comparison_blocks(comparison: Comparison, looks: ArmInspections = NOT_LOOKED) -> list[Block]:
-    """Return all that is shown of a comparison; its links lead to the reports of the runs beside the page."""
+    """Return the page of a comparison; its links lead to the reports of the runs in the page's folder."""
     plots, shown = comparison_plots(comparison), {table.name: table for table in tables(comparison)}
     figures, differences, costs = shown["figures"], shown.get("differences"), shown["costs"]
     about = [f"{on_part(comparison)}, {better_words(comparison)}", seeds_words(comparison), budget_words(comparison)]
-    writing = (
-        "How each goes on after the last row"
-        if data_kind(comparison) == "series"
-        else "What each writes of an empty page"
-    )
+    writing = "Forecasts after the last row" if data_kind(comparison) == "series" else "Texts from an empty prompt"
     return [
         Heading(_title(comparison), 1),
         Prose(comparison.statement, "lead"),
@@ -110,9 +106,9 @@ def comparison_blocks(comparison: Comparison, looks: ArmInspections = NOT_LOOKED
         *section("Settings and cost", *costs.prose_of_warnings(), costs.body()),
         *section("Tuning", *_tuning(comparison)),
         *section(writing, _samples(comparison)),
-        *section("The same for every arm", _shared(comparison)),
+        *section("Shared settings", _shared(comparison)),
         *section("Data", Facts.known(data_facts(comparison.data)), *data_notes(comparison.data)),
-        *section("Repeat it", Prose(FILES, "soft"), Code(comparison.command), _machine(comparison)),
+        *section("How to repeat this", Prose(FILES, "soft"), Code(comparison.command), _machine(comparison)),
         *section("Every run", _runs(comparison)),
     ]
 
@@ -122,12 +118,12 @@ def _title(comparison: Comparison) -> str:
 
 
 def _cards(comparison: Comparison) -> Cards:
-    """A card for each arm, and one for what needs no recurrent network."""
+    """A card for each arm, and one for the baselines."""
     cards = [_arm_card(comparison, number, arm) for number, arm in enumerate(comparison.arms)]
     if levels := baselines(comparison):
         places = decimals(comparison)
         items = tuple((fixed(value, places), name) for name, value in levels)
-        cards.append(Card("to compare with, without a network", items=items))
+        cards.append(Card("baselines without a network", items=items))
     return Cards(tuple(cards))
 
 
@@ -151,7 +147,7 @@ def _seed(comparison: Comparison, run: RunResult) -> Words:
     """A run's seed, with a link to its own report if it has one."""
     words = f"seed {run.seed}"
     if (Path(comparison.path) / run.name / "report.html").is_file():
-        # Quoted, a name can be nothing but that of a folder beside the page.
+        # Quoted, a name can only refer to a folder next to the page.
         return Link(words, f"{quote(run.name, safe='')}/report.html")
     return words
 
@@ -170,20 +166,20 @@ def _tuning(comparison: Comparison) -> list[Block]:
     ]
     if not rows:
         return []
-    about = "Every arm was given the same grid, with a seed that is none of those compared. "
+    about = "The same grid was tried on every arm, with a seed that is not used in the comparison. "
     if comparison.split == "validation":
-        about += "Here validation is the last tenth of the training part, kept out of it for this; "
-        about += "the part that is reported was not looked at."
+        about += "Validation here is the last tenth of the training part, held out for tuning; "
+        about += "the reported part was not used."
     else:
-        about += f"The best on validation was taken; the {comparison.split} part was not looked at."
+        about += f"The best setting on validation was selected; the {comparison.split} part was not used."
     columns = ("arm", "settings", f"{primary_words(comparison)}, validation", "")
     return [Prose(about, "soft"), Table("tuning", "", columns, tuple(rows), text_columns=("arm", "settings", ""))]
 
 
 def _samples(comparison: Comparison) -> Cards | None:
     if all(arm.mean is not None and not arm.sample for arm in comparison.arms):
-        return None  # the task writes nothing
-    # A forecast drawn in a line would be broken by wrapping it, and needs the whole width.
+        return None  # the task generates no text
+    # A forecast drawn as one line must not be wrapped, and needs the whole width.
     drawn = data_kind(comparison) == "series"
 
     def sample(arm: ArmResult) -> Block:
@@ -199,11 +195,11 @@ def _shared(comparison: Comparison) -> Facts | None:
     return Facts.known(
         [
             ("config", comparison.config),
-            ("changed in it", ", ".join(comparison.overrides)),
+            ("overrides", ", ".join(comparison.overrides)),
             ("each run", budget_words(comparison)),
             ("seeds", ", ".join(map(str, comparison.seeds))),
-            ("matched by", f"{comparison.match}: {match_words(comparison)}"),
-            ("runs at once", comparison.jobs),
+            ("match", f"{comparison.match}: {match_words(comparison)}"),
+            ("runs in parallel", comparison.jobs),
             ("reported part", comparison.split),
         ]
     )
@@ -224,7 +220,7 @@ def _machine(comparison: Comparison) -> Facts | None:
 
 
 def _runs(comparison: Comparison) -> Folded:
-    """All figures of all runs, behind a line that opens them."""
+    """All metrics of all runs, collapsed."""
     names = metric_names(comparison)
     several = len({part for part, _ in names}) > 1
     rows = []
@@ -237,4 +233,4 @@ def _runs(comparison: Comparison) -> Folded:
     words = [f"{part}: {metric(name).words}" if several else metric(name).words for part, name in names]
     columns = ("run", "status", f"{comparison.unit} seen", "rate", "time", "memory", *words)
     table = Table("runs", "", columns, tuple(rows), text_columns=("run", "status"))
-    return Folded(f"All figures of {len(rows)} runs", (table,))
+    return Folded(f"All metrics of {len(rows)} runs", (table,))

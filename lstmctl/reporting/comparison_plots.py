@@ -1,4 +1,4 @@
-"""Plots of a comparison: how the arms learned, what they reached, and how far they are apart."""
+"""Plots of a comparison: learning curves, final scores, and differences between arms."""
 
 from __future__ import annotations
 
@@ -35,27 +35,27 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 SQUEEZED = 5.0
-"""Where one arm goes on so many times longer than another, the axis is logarithmic."""
+"""If one arm trains this many times longer than another, the axis is logarithmic."""
 FARTHEST = 3.0
-"""A baseline that would make the arms' own range smaller than one in so many is named instead of drawn."""
+"""A baseline that would shrink the arms' own range below one part in this many is named instead of drawn."""
 LETTER = 0.062
-"""Inches of a small letter, on average."""
+"""Average width of a small letter in inches."""
 BELOW_A_PANEL = 38
 """Characters of a line under one of two panels."""
 OTHERS = {"corpus": "corpora", "series": "series", "sequences": "sequences"}
 ON_THE_WAY = {
-    "corpus": "On the way the validation part is read in several lanes at once, so these figures differ a little from "
-    "the final ones.",
-    "series": "On the way only the windows that choose the weights are scored, before intervals are calibrated, so "
-    "these figures differ a little from the final ones.",
-    "sequences": "On the way no more than the first one or two thousand sequences of the validation part are scored, "
-    "so these figures can differ a little from the final ones.",
+    "corpus": "During training, the validation part is read in several lanes at once, so these values differ slightly "
+    "from the final ones.",
+    "series": "During training, only the windows that select the weights are scored, before intervals are calibrated, "
+    "so these values differ slightly from the final ones.",
+    "sequences": "During training, only the first one or two thousand sequences of the validation part are scored, "
+    "so these values may differ slightly from the final ones.",
 }
-"""How the points of a learning curve are scored, by what the arms learned from."""
+"""How points of a learning curve are scored, by the kind of data."""
 
 
 def comparison_plots(comparison: Comparison) -> dict[str, Plot]:
-    """Return the plots of a comparison that have something to show, by their names."""
+    """Return the plots of a comparison that have content, by name."""
     plots = (curves_plot(comparison), metric_plot(comparison), differences_plot(comparison))
     return {plot.name: plot for plot in plots if plot is not None}
 
@@ -64,7 +64,7 @@ def comparison_plots(comparison: Comparison) -> dict[str, Plot]:
 
 
 def curves_plot(comparison: Comparison) -> Plot | None:
-    """Plot the learning curves of every arm, over what it has seen and over time."""
+    """Plot the learning curves of every arm, over the data seen and over time."""
     if not any(run.curve for arm in comparison.arms for run in arm.runs):
         return None
     places = decimals(comparison)
@@ -78,8 +78,8 @@ def curves_plot(comparison: Comparison) -> Plot | None:
         f"Learning curves on validation in {primary_words(comparison)}, over {comparison.unit} seen and over training "
         f"time: {'; '.join(ends)}.",
         "The mean over seeds as a thick line, each seed as a thin one. "
-        f"{ON_THE_WAY[data_kind(comparison)]} The steep beginning is left out of view where it would press the rest "
-        "flat.",
+        f"{ON_THE_WAY[data_kind(comparison)]} The steep beginning is left out if it would flatten the "
+        "rest.",
     )
 
 
@@ -108,7 +108,7 @@ def _draw_curves(comparison: Comparison, width: float, ink: str) -> Figure:
 
 
 def _curves_panel(panel: Axes, comparison: Comparison, ink: str, place: Callable[[CurvePoint], float]) -> None:
-    """One line an arm over `place`, its seeds as thin lines behind it, and a cross where a run diverged."""
+    """One line per arm over `place`, its seeds as thin lines behind it, and a cross where a run diverged."""
     ends = []
     for number, arm in enumerate(comparison.arms):
         colour = colour_of(number)
@@ -136,7 +136,7 @@ def _curves_panel(panel: Axes, comparison: Comparison, ink: str, place: Callable
 
 
 def _scale(panel: Axes, ends: Sequence[float]) -> None:
-    """An axis from zero, or a logarithmic one where it would squeeze some arm into its first part."""
+    """An axis from zero, or a logarithmic one if zero would squeeze an arm into the first part."""
     from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
     if ends and max(ends) > SQUEEZED * min(ends):
@@ -150,9 +150,9 @@ def _scale(panel: Axes, ends: Sequence[float]) -> None:
 
 
 def _limit_view(panel: Axes, comparison: Comparison) -> None:
-    """Leave out the steep beginning where it would press all that follows flat.
+    """Leave out the steep beginning if it would flatten everything after it.
 
-    The view begins where the worst arm stands after a tenth of its way.
+    The view begins at the worst arm's score after a tenth of its training.
     """
     means = [mean for arm in comparison.arms if (mean := arm.curve)]
     if not means:
@@ -170,9 +170,9 @@ def _limit_view(panel: Axes, comparison: Comparison) -> None:
 
 
 def _baseline_lines(panel: Axes, comparison: Comparison, ink: str) -> str:
-    """The baselines that fall into view; returns their names and figures, where more than one is to be named.
+    """Draw the baselines that are within the view; return their names and values if there are several to be named.
 
-    One is named on its line. Names of several would cover each other's lines, so they stand below.
+    A single one is named on its line. Several names would cover each other's lines, so they go below.
     """
     low, high = panel.get_ylim()
     places = decimals(comparison)
@@ -181,18 +181,18 @@ def _baseline_lines(panel: Axes, comparison: Comparison, ink: str) -> str:
     for value, _ in inside:
         panel.axhline(value, color=ink, alpha=0.6, linewidth=0.9, linestyle=LEVEL)
     if len(inside) == 1:
-        # The curves come from far off on the left, and end near each other on the right.
+        # The curves are far apart on the left and close together on the right.
         _inside(panel, f"{inside[0][1]} ({comparison.split})", inside[0][0], side="left")
     if len(inside) < 2:
         return ""
-    # No line ends between a name and its figure: these blanks are none to break at.
+    # Non-breaking spaces keep a name and its value on one line.
     named = ", ".join(words.replace(" ", "\xa0") for _, words in inside)
     lines = wrap(f"dotted, {comparison.split}: {named}", BELOW_A_PANEL)
     return "".join(f"\n{line}" for line in lines).replace("\xa0", " ")
 
 
 def _level_line(panel: Axes, comparison: Comparison, ink: str, seconds: float) -> None:
-    """The level that the time is taken to, and where each arm's mean time to it lies."""
+    """Draw the level that time is measured to, and each arm's mean time to it."""
     low, high = panel.get_ylim()
     if comparison.level is None or not low < comparison.level < high or not _level_note(comparison):
         return
@@ -212,7 +212,7 @@ def _level_line(panel: Axes, comparison: Comparison, ink: str, seconds: float) -
 
 
 def _level_note(comparison: Comparison) -> str:
-    """What the marks on the level are, where some arm has one."""
+    """Explain the marks on the level, if any arm has one."""
     if comparison.level is None or all(arm.seconds_to_level is None for arm in comparison.arms):
         return ""
     return f"\nlarge open marks: time to {fixed(comparison.level, decimals(comparison))}"
@@ -221,7 +221,7 @@ def _level_note(comparison: Comparison) -> str:
 def _inside(
     panel: Axes, words: str, height: float, *, above: bool = True, side: Literal["left", "right"] = "right"
 ) -> None:
-    """Words at one side, on or under a line."""
+    """Text at one side, on or under a line."""
     panel.annotate(
         words,
         (0.0 if side == "left" else 1.0, height),
@@ -247,8 +247,8 @@ def metric_plot(comparison: Comparison) -> Plot | None:
         "figures",
         partial(_draw_metric, comparison),
         f"{on_part(comparison)}: {'; '.join(arms)}.",
-        "Each dot is a run, each bar the interval of its arm's mean. The interval tells how far the mean would move "
-        f"with other seeds, on {these(comparison)} and with these settings; it says nothing of other "
+        "Each dot is a run, each bar the interval of its arm's mean. The interval shows how far the mean would move "
+        f"with other seeds, on {these(comparison)} and with these settings; it says nothing about other "
         f"{OTHERS[data_kind(comparison)]}.",
     )
 
@@ -293,10 +293,10 @@ def _draw_metric(comparison: Comparison, width: float, ink: str) -> Figure:
 
 
 def rows_of_names(names: Sequence[tuple[str, float]], inch: float) -> list[int]:
-    """For names centred over ascending values the lowest rows in which none runs into another.
+    """For labels centred at ascending values, return the lowest rows in which none overlaps another.
 
     Args:
-        inch: how much of the axis an inch is.
+        inch: length of an inch on the axis.
     """
     ends: list[float] = []
     rows = []
@@ -316,7 +316,7 @@ def _range_of_arms(comparison: Comparison) -> tuple[float, float]:
         if value is not None and math.isfinite(value)
     ]
     left, right = min(ends), max(ends)
-    # One arm with one seed has no range of its own: a tenth of its figure stands for it.
+    # One arm with one seed has no range; a tenth of its value is used instead.
     return (left, right) if right > left else (left - 0.05 * abs(left), right + 0.05 * abs(right))
 
 
@@ -333,8 +333,8 @@ def differences_plot(comparison: Comparison) -> Plot | None:
         "differences",
         partial(_draw_differences, comparison),
         f"Differences in {primary_words(comparison)}: {'; '.join(pairs)}.",
-        "A filled mark is a difference that was shown. An empty one leaves open which of the two is better; that is "
-        "not the same as equal.",
+        "Filled marks are differences that were shown. Empty ones leave open which arm is better, which does not mean "
+        "that they are equal.",
     )
 
 
@@ -363,7 +363,7 @@ def _draw_differences(comparison: Comparison, width: float, ink: str) -> Figure:
 
 
 def _rows(width: float, count: int, height: float) -> tuple[Figure, Axes]:
-    """An empty panel with a row for each of `count`, the first on top."""
+    """An empty panel with a row for each of `count`, the first at the top."""
     from matplotlib.ticker import MaxNLocator
 
     drawing = new_figure(width, height * count + 1.0)
@@ -375,9 +375,10 @@ def _rows(width: float, count: int, height: float) -> tuple[Figure, Axes]:
 
 
 def _below(drawing: Figure, width: float, words: Sequence[str]) -> None:
-    """The name and unit of the axis, then what else must be said; under the whole figure, as names may take half of it.
+    """The name and unit of the axis, then further remarks; centred under the whole figure, since names may take half of
+    it.
 
-    The first two stand in one line where there is room.
+    The first two share a line if there is room.
     """
     first, second, *others = words
     name = f"{first} {second}" if width >= WIDE else f"{first}\n{second}"
@@ -395,7 +396,7 @@ def _interval(
     *,
     filled: bool,
 ) -> None:
-    """A figure with the bar of its interval, where it has one."""
+    """A value with its interval as a bar, if it has one."""
     if low is not None and high is not None:
         panel.plot([low, high], [row, row], color=colour, linewidth=1.6, marker="|", markersize=6)
     panel.plot(
@@ -429,7 +430,7 @@ def _name_and_losses(arm: ArmResult) -> str:
 
 
 def _wrapped(opening: str, words: Sequence[str], width: float) -> list[str]:
-    """`words` after `opening`, one line of the figure's width or one line each."""
+    """Return `words` after `opening`, on one line of the figure's width or on one line each."""
     line = opening + ", ".join(words)
     if not words:
         return []

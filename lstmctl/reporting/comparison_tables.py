@@ -38,12 +38,12 @@ from lstmctl.results.comparison import ArmResult, Comparison, Difference, RunRes
 
 
 def tables(comparison: Comparison) -> tuple[Table, ...]:
-    """All tables of a comparison; differences only where there are two arms."""
+    """All tables of a comparison; differences only if there are two arms."""
     return (figures(comparison), *([differences(comparison)] if comparison.tests else []), costs(comparison))
 
 
 def figures(comparison: Comparison) -> Table:
-    """What each arm reached, with the baselines beneath."""
+    """Scores of the arms, with the baselines below."""
     places = decimals(comparison)
     words = on_part(comparison)
     named_as_cells = all(arm.name == arm.cell for arm in comparison.arms)
@@ -66,7 +66,7 @@ def figures(comparison: Comparison) -> Table:
 
 
 def differences(comparison: Comparison) -> Table:
-    """Every two arms against each other."""
+    """Differences between every two arms."""
     places = decimals(comparison)
     first_is_better = "negative" if metric(comparison.primary).sign > 0 else "positive"
 
@@ -79,17 +79,17 @@ def differences(comparison: Comparison) -> Table:
         f"Differences in {on_part(comparison)}",
         ("arms", f"difference [{percent(comparison.confidence)} interval]", "adjusted p", "test"),
         tuple(map(row, comparison.tests)),
-        about=f"A {first_is_better} difference speaks for the first "
-        f"arm, over seeds and on {these(comparison)} alone. Each interval is that of its pair by itself; p is adjusted "
-        f"for all pairs, and a difference counts as shown where it is below {1 - comparison.confidence:g}.",
+        about=f"A {first_is_better} difference favours the first "
+        f"arm, over seeds and on {these(comparison)} alone. Each interval refers to its pair alone; p is adjusted "
+        f"for all pairs, and a difference counts as shown if p is below {1 - comparison.confidence:g}.",
         warnings=tuple(warnings_on_differences(comparison)),
     ).without_empty_columns()
 
 
 def costs(comparison: Comparison) -> Table:
-    """What each arm was given and what it took."""
+    """Settings and costs of each arm."""
     mark = "*" if not_comparable(comparison) else ""
-    about = "Rate and time are medians over seeds, of training steps alone; memory is the peak of the largest run."
+    about = "Rate and time are medians over seeds, of training steps only; memory is the peak of the largest run."
 
     def row(arm: ArmResult) -> tuple[str, ...]:
         rate = "" if arm.rate is None else f"{short_count(arm.rate)}/s"
@@ -110,7 +110,7 @@ def costs(comparison: Comparison) -> Table:
 
     return Table(
         "costs",
-        f"Settings and cost, rate in {comparison.unit} a second",
+        f"Settings and cost, rate in {comparison.unit} per second",
         ("arm", "settings", "steps", f"rate{mark}", f"time{mark}", f"to level{mark}", "memory", "kernel"),
         tuple(row(arm) for arm in comparison.arms),
         about=" ".join(filter(None, [about, level_words(comparison), machine_words(comparison)])),
@@ -119,7 +119,7 @@ def costs(comparison: Comparison) -> Table:
 
 
 def all_runs(comparison: Comparison) -> Table:
-    """Every metric of every run, unrounded; a run that diverged has its row and no metrics."""
+    """Every metric of every run, unrounded; a run that diverged has a row without metrics."""
     names = metric_names(comparison)
     times = not_comparable(comparison) or "comparable"
 

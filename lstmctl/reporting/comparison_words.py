@@ -1,4 +1,4 @@
-"""How each fact of a comparison is worded: said once here, the same in every table, figure and page."""
+"""Wording of each fact of a comparison, shared by all tables, plots and pages."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from lstmctl.reporting.quantities import count, duration
 from lstmctl.results.comparison import ArmResult, Comparison, Difference, RunResult
 
 DEVIATION_TO_WARN_OF = 0.02
-"""Parameters further from the target than this, relative, speak against the match."""
+"""Relative deviation of parameters from the target above which the match is questionable."""
 DIVERGED = "diverged"
 MOST_PLACES = 5
 MATCHES = {
@@ -29,7 +29,7 @@ def data_kind(comparison: Comparison) -> Literal["corpus", "series", "sequences"
 
 
 def these(comparison: Comparison) -> str:
-    """The data that the results are about, and nothing beyond it: `this corpus`."""
+    """The data that the results apply to: `this corpus`."""
     kind = data_kind(comparison)
     return "this corpus" if kind == "corpus" else f"these {kind}"
 
@@ -40,7 +40,7 @@ def runs(comparison: Comparison) -> Iterator[tuple[ArmResult, RunResult]]:
 
 
 def metric_names(comparison: Comparison) -> list[tuple[str, str]]:
-    """Part and name of every final figure that some run has, and of the primary one in any case; it is the first."""
+    """Part and name of every final metric that any run has, and always of the primary one, which comes first."""
     found = [(comparison.split, comparison.primary)]
     found += [
         (part, name) for _, run in runs(comparison) for part, metrics in run.metrics.items() for name in metrics or ()
@@ -49,12 +49,12 @@ def metric_names(comparison: Comparison) -> list[tuple[str, str]]:
 
 
 def final_value(run: RunResult, part: str, name: str) -> float | None:
-    """One final figure of a run, or None where it has none."""
+    """A final metric of a run, or None if it has none."""
     return (run.metrics.get(part) or {}).get(name)
 
 
 def baselines(comparison: Comparison) -> list[tuple[str, float]]:
-    """Name and primary figure of what needs no recurrent network; `uniform` is marked as the level of chance."""
+    """Name and primary metric of each baseline; `uniform` is marked as chance."""
     return [
         (f"{name} (chance)" if name == "uniform" else name, metrics[comparison.primary])
         for name, metrics in comparison.baselines.items()
@@ -63,7 +63,7 @@ def baselines(comparison: Comparison) -> list[tuple[str, float]]:
 
 
 def decimals(comparison: Comparison) -> int:
-    """Places that give four digits to the smallest figure and two to the narrowest interval; at most 5."""
+    """Decimal places that give four digits to the smallest value and two to the narrowest interval; at most 5."""
     values = [abs(value) for arm in comparison.arms for value in arm.values if value]
     ends = [(arm.low, arm.high) for arm in comparison.arms] + [(test.low, test.high) for test in comparison.tests]
     widths = [high - low for low, high in ends if low is not None and high is not None and high > low]
@@ -73,12 +73,12 @@ def decimals(comparison: Comparison) -> int:
 
 
 def fixed(value: float, places: int, *, signed: bool = False) -> str:
-    """A figure with as many places as its neighbours have: `1.512`, or `+0.120`."""
+    """Format a value with a fixed number of decimal places: `1.512`, or `+0.120`."""
     return f"{value:{'+' if signed else ''},.{places}f}"
 
 
 def value_words(value: float | None, places: int) -> str:
-    """A seed's figure, or that it diverged."""
+    """A seed's score, or that it diverged."""
     return DIVERGED if value is None else fixed(value, places)
 
 
@@ -95,44 +95,44 @@ def difference_words(test: Difference, places: int) -> str:
 
 
 def interval_words(result: ArmResult | Difference, places: int) -> str:
-    """An interval in brackets, or that there is none."""
+    """An interval in brackets, or a note that there is none."""
     if result.low is None or result.high is None:
-        # An arm has none only where one seed is left; a difference also where its seeds do not spread at all.
+        # An arm has none only if a single seed is left; a difference also if its seeds do not vary at all.
         return "(one seed: no interval)" if isinstance(result, ArmResult) else "(no interval)"
     signed = isinstance(result, Difference)
     return f"[{fixed(result.low, places, signed=signed)}, {fixed(result.high, places, signed=signed)}]"
 
 
 def is_decided(comparison: Comparison, test: Difference) -> bool:
-    """Whether a difference was shown, at the level of the intervals, with all pairs taken into account."""
+    """Return True if a difference was shown at the level of the intervals, adjusted for all pairs."""
     return test.p is not None and test.p < 1 - comparison.confidence
 
 
 def p_words(p: float | None) -> str:
-    """A probability to three places; nothing where there is none."""
+    """A probability to three places; empty for None."""
     return "" if p is None else "<0.001" if p < 0.001 else f"{p:.3f}"
 
 
 def parameter_words(arm: ArmResult) -> str:
-    """An arm's parameters, and how far they are from the target: `348,988 (+0.1 %)`."""
+    """An arm's parameters, and their deviation from the target: `348,988 (+0.1 %)`."""
     return count(arm.parameters) + ("" if arm.deviation is None else f" ({percent(arm.deviation, signed=True)})")
 
 
 def is_off_target(arm: ArmResult) -> bool:
-    """Whether an arm's parameters are too far from the target for a match."""
+    """Return True if an arm's parameters are too far from the target for a match."""
     return arm.deviation is not None and abs(arm.deviation) > DEVIATION_TO_WARN_OF
 
 
 def time_words(seconds: float | None) -> str:
-    """A time with its unit: `42.3 s`, `1:36 min`, `1:02:03 h`; nothing where there is none."""
+    """A time with its unit: `42.3 s`, `1:36 min`, `1:02:03 h`; empty for None."""
     if seconds is None:
         return ""
-    # From 59.95 on, one place would write 60.0 s for what is a minute.
+    # From 59.95 on, one decimal place would give 60.0 s.
     return f"{seconds:.1f} s" if seconds < 59.95 else f"{duration(seconds)} {'min' if seconds < 3599.5 else 'h'}"
 
 
 def level_time_words(comparison: Comparison, arm: ArmResult) -> str:
-    """The time until the level, `never`, or nothing where there is no level."""
+    """The time until the level, `never`, or nothing if there is no level."""
     if comparison.level is None:
         return ""
     return time_words(arm.seconds_to_level) or "never"
@@ -144,23 +144,23 @@ def settings_words(settings: Mapping[str, Any]) -> str:
 
 
 def percent(share: float, *, signed: bool = False) -> str:
-    """A share in per cent: `95 %`, or `+0.1 %`."""
+    """A share in percent: `95 %`, or `+0.1 %`."""
     return f"{100 * share:+.1f} %" if signed else f"{100 * share:g} %"
 
 
 def primary_words(comparison: Comparison) -> str:
-    """The primary figure's name in words: `nats per character`."""
+    """The primary metric's name in words: `nats per character`."""
     return metric(comparison.primary).words
 
 
 def on_part(comparison: Comparison) -> str:
-    """The primary figure and where it was taken: `nats per character on the test part`."""
+    """The primary metric and its part: `nats per character on the test part`."""
     words = primary_words(comparison)
     return f"{words}{',' if ',' in words else ''} on the {comparison.split} part"
 
 
 def better_words(comparison: Comparison) -> str:
-    """Which way is better."""
+    """Direction of improvement, in words."""
     return "lower is better" if metric(comparison.primary).sign > 0 else "higher is better"
 
 
@@ -170,7 +170,7 @@ def seeds_words(comparison: Comparison) -> str:
 
 
 def budget_words(comparison: Comparison) -> str:
-    """How much each run trains."""
+    """Budget of each run, in words."""
     units = f"{count(comparison.units)} {comparison.unit}"
     if comparison.match == "time":
         return f"training for as long as the config's own cell takes for {units}"
@@ -178,24 +178,24 @@ def budget_words(comparison: Comparison) -> str:
 
 
 def match_words(comparison: Comparison) -> str:
-    """What is held equal between the arms."""
-    target = "equally many" if comparison.target is None else count(comparison.target)
+    """Quantity that is equal in all arms, in words."""
+    target = "the same number of" if comparison.target is None else count(comparison.target)
     return MATCHES[comparison.match].format(target=target)
 
 
 def names_words(names: list[str]) -> str:
-    """Names in a row: `rnn, lstm and gru`."""
+    """Names as a list in words: `rnn, lstm and gru`."""
     return " and ".join(filter(None, [", ".join(names[:-1]), names[-1]])) if names else ""
 
 
 def file_words(comparison: Comparison) -> str:
-    """The files that were learnt from."""
+    """The training files."""
     files = comparison.data.get("files")
     return ", ".join(map(str, files)) if isinstance(files, list | tuple) else str(files or "")
 
 
 def circumstances(comparison: Comparison) -> str:
-    """What a reader of the figures must know of how they came about, in one sentence."""
+    """Conditions under which the results were obtained, in one sentence."""
     files = file_words(comparison)
     return (
         f"Config {comparison.config}{f' on {files}' if files else ''}; {seeds_words(comparison)}; "
@@ -204,7 +204,7 @@ def circumstances(comparison: Comparison) -> str:
 
 
 def level_words(comparison: Comparison) -> str:
-    """What the time to the level waits for, in a sentence."""
+    """Explanation of the time to the level, in one sentence."""
     if comparison.level is None:
         return ""
     level = fixed(comparison.level, decimals(comparison))
@@ -215,45 +215,45 @@ def level_words(comparison: Comparison) -> str:
 
 
 def machine_words(comparison: Comparison) -> str:
-    """The device and the precision, as far as they are known."""
+    """The device and the precision, if known."""
     known = [str(comparison.machine[key]) for key in ("device_name", "precision") if comparison.machine.get(key)]
     return f"Machine: {', '.join(known)}." if known else ""
 
 
 def not_comparable(comparison: Comparison) -> str:
-    """Why times say nothing here, or nothing where they do."""
+    """The reason why times are not comparable, or empty if they are."""
     return f"not comparable: {comparison.jobs} runs at once shared the machine" if comparison.jobs > 1 else ""
 
 
 def warnings_on_figures(comparison: Comparison) -> Iterator[str]:
-    """What speaks against taking the figures as they stand."""
+    """Reasons not to take the results at face value."""
     for arm in comparison.arms:
         finished = sum(value is not None for value in arm.values)
         if 0 < finished < len(arm.values):
             yield (
                 f"{arm.name}: {len(arm.values) - finished} of {len(arm.values)} runs diverged; "
-                f"the mean is over the {finished} that did not, and flatters the arm."
+                f"the mean is over the {finished} that did not, which favours the arm."
             )
     if off := [
         f"{arm.name} {percent(arm.deviation or 0, signed=True)}" for arm in comparison.arms if is_off_target(arm)
     ]:
         yield (
             f"More than {percent(DEVIATION_TO_WARN_OF)} from the target of parameters: {', '.join(off)}; "
-            "sizes are only nearly the same."
+            "sizes are only approximately equal."
         )
 
 
 def warnings_on_differences(comparison: Comparison) -> Iterator[str]:
-    """Why some differences cannot be judged."""
+    """Reasons why some differences cannot be judged."""
     if any(test.difference is not None and test.low is None for test in comparison.tests):
         yield (
-            "No interval: it takes two seeds that both arms finished, and some spread between them. "
-            "Without one, nothing is shown."
+            "No interval: it needs two seeds that both arms finished, with different scores. "
+            "Without it, no difference can be shown."
         )
 
 
 def warnings_on_costs(comparison: Comparison) -> Iterator[str]:
-    """What speaks against comparing rates and times."""
+    """Reasons not to compare rates and times."""
     if reason := not_comparable(comparison):
         yield f"* {reason}."
     if len({arm.kernel for arm in comparison.arms if arm.kernel}) > 1:
@@ -261,5 +261,5 @@ def warnings_on_costs(comparison: Comparison) -> Iterator[str]:
 
 
 def _magnitude(value: float) -> int:
-    """The power of ten of the first digit: 0 for 1.5, -2 for 0.028."""
+    """The exponent of the first digit: 0 for 1.5, -2 for 0.028."""
     return math.floor(math.log10(value)) if 0 < value < math.inf else 0

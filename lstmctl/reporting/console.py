@@ -1,7 +1,7 @@
 """Messages and tables for people, on stderr: safe for any terminal, encoding and pipe.
 
-Errors and warnings cost no import of rich. Whatever stands in a file's name or content is made `inert` before it is
-shown, and a stream that is closed, full or unable to show a character never turns a message into a traceback.
+Errors and warnings do not import rich. Names and contents of files are made `inert` before they are shown, and a stream
+that is closed, full or unable to show a character never turns a message into a traceback.
 """
 
 from __future__ import annotations
@@ -23,24 +23,25 @@ if TYPE_CHECKING:
 PLAIN = str.maketrans(
     {"—": "-", "–": "-", "…": "...", "×": "x", "·": "|", "→": "->", "±": "+-", "“": '"', "”": '"', "‘": "'", "’": "'"}
 )
-"""What stands in for our own marks where an encoding lacks them."""
+"""Substitutes for our own symbols in encodings that lack them."""
 BOLD_RED, BOLD_YELLOW, BOLD_CYAN, RESET = "\x1b[1;31m", "\x1b[1;33m", "\x1b[1;36m", "\x1b[0m"
 DUMB = ("dumb", "unknown")
 LONGEST = 480
-"""Characters of a message."""
+"""Maximum length of a message in characters."""
 UNSAFE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]|\r(?!\n)")
-"""What moves the cursor of a terminal, drives it, or turns the direction of writing; line breaks and tabs are text."""
+"""Characters that move a terminal's cursor, control it, or change the writing direction; line breaks and tabs are
+text."""
 LEAST_ADDRESSES = 10**9
 """Bytes of address space that PyTorch for a CPU needs: with 0.82 GB it hangs, with 1.02 GB it works."""
 SHORT = 12
-"""Characters of a table's cell that is never folded."""
+"""Maximum length of a table's cell that is never wrapped."""
 
 
 def inert(text: str) -> str:
-    """`text` as one line that cannot drive a terminal.
+    """Return `text` as one line that cannot control a terminal.
 
-    Control characters, escape sequences, line breaks, marks that turn the direction of writing and halves of
-    characters are written as Python escapes: `\\x1b`, `\\n`, `\\u202e`.
+    Control characters, escape sequences, line breaks, marks that change the writing direction and lone surrogates are
+    shown as Python escapes: `\\x1b`, `\\n`, `\\u202e`.
     """
     if text.isprintable():
         return text
@@ -48,12 +49,12 @@ def inert(text: str) -> str:
 
 
 def harmless(text: str) -> str:
-    """`text` of any number of lines with everything that could drive a terminal written as a Python escape."""
+    """Return `text`, of any number of lines, with every character that could control a terminal as a Python escape."""
     return UNSAFE.sub(lambda found: found[0].encode("unicode_escape").decode("ascii"), text)
 
 
 def encodable(text: str, encoding: str | None, errors: str = "backslashreplace") -> str:
-    """`text` with what `encoding` cannot express replaced: our own marks by plain ones, the rest as `errors` says."""
+    """Replace characters that `encoding` lacks: our own symbols by plain ones, the rest according to `errors`."""
     encoding = encoding or "utf-8"
     try:
         text.encode(encoding)
@@ -65,12 +66,12 @@ def encodable(text: str, encoding: str | None, errors: str = "backslashreplace")
 
 
 def is_terminal(stream: TextIO | None) -> bool:
-    """Whether `stream` is a terminal that can move its cursor."""
+    """Return True if `stream` is a terminal that can move its cursor."""
     return is_screen(stream) and os.environ.get("TERM", "").lower() not in DUMB
 
 
 def is_screen(stream: TextIO | None) -> bool:
-    """Whether `stream` is a terminal of any kind."""
+    """Return True if `stream` is a terminal of any kind."""
     if stream is None:
         return False
     try:
@@ -80,9 +81,9 @@ def is_screen(stream: TextIO | None) -> bool:
 
 
 def wants_colour(stream: TextIO | None) -> bool:
-    """Return whether colour may be written: to a terminal, and without `NO_COLOR` in the environment.
+    """Return True if colour may be used: on a terminal, and without `NO_COLOR` in the environment.
 
-    An old console of Windows shows colours as `←[1;31m`; Windows Terminal, which sets `WT_SESSION`, knows them.
+    Old Windows consoles show colours as `←[1;31m`; Windows Terminal, which sets `WT_SESSION`, supports them.
     """
     if os.name == "nt" and not os.environ.get("WT_SESSION"):
         return False
@@ -90,7 +91,7 @@ def wants_colour(stream: TextIO | None) -> bool:
 
 
 def is_broken_pipe(error: OSError) -> bool:
-    """Return whether a write failed because whoever read the stream has left: on Windows, an invalid argument."""
+    """Return True if a write failed because the reader closed the stream: on Windows, an invalid argument."""
     return isinstance(error, BrokenPipeError) or (os.name == "nt" and error.errno == errno.EINVAL)
 
 
@@ -112,7 +113,7 @@ def require_addresses() -> None:
         return
     try:
         import resource
-    except ImportError:  # nothing limits address space there
+    except ImportError:  # address space is not limited there
         return
     limit, _ = resource.getrlimit(resource.RLIMIT_AS)
     if limit != resource.RLIM_INFINITY and limit < LEAST_ADDRESSES:
@@ -130,7 +131,7 @@ def loading(*, quiet: bool = False) -> Iterator[None]:
         ResourceError: see `require_addresses`.
     """
     require_addresses()
-    first = os.environ.get("RANK", "0") == "0"  # of several processes on one terminal
+    first = os.environ.get("RANK", "0") == "0"  # only one of several processes on a terminal
     shown = first and not quiet and "torch" not in sys.modules and is_terminal(sys.stderr)
     if shown:
         Tolerant(sys.stderr).write("loading PyTorch")
@@ -142,7 +143,7 @@ def loading(*, quiet: bool = False) -> Iterator[None]:
 
 
 def error(messages: str | Sequence[str], hint: str | None = None, *, stream: TextIO | None = None) -> None:
-    """Write one `error: …` line for each message, then `hint: …` where there is one, to stderr."""
+    """Write one `error: …` line for each message, then `hint: …` if there is one, to stderr."""
     stream = stream if stream is not None else sys.stderr
     for message in [messages] if isinstance(messages, str) else messages:
         _labelled("error", BOLD_RED, message, stream)
@@ -156,7 +157,7 @@ def warning(message: str, *, stream: TextIO | None = None) -> None:
 
 
 def console(stream: TextIO | None = None) -> Console:
-    """A rich console on stderr (or `stream`) that takes text as it is: no markup, no emoji codes, no highlighting."""
+    """A rich console on stderr (or `stream`) that prints text literally: no markup, no emoji codes, no highlighting."""
     from rich.console import Console
 
     stream = stream if stream is not None else sys.stderr
@@ -172,9 +173,10 @@ def console(stream: TextIO | None = None) -> Console:
 def print_table(
     title: str, columns: Sequence[str], rows: Sequence[Sequence[object]], *, stream: TextIO | None = None
 ) -> None:
-    """Write a table to stderr: fitted to the width of a terminal, else in plain aligned columns that are never cut.
+    """Write a table to stderr: fitted to the width of a terminal, otherwise in plain aligned columns that are never
+    cut.
 
-    Columns of numbers stand to the right; None is an empty cell; columns that all lack a name get no heading.
+    Columns of numbers are aligned right; None is an empty cell; if no column has a name, there is no heading.
 
     Raises:
         OSError: `stream` is stdout and its disk is full.
@@ -195,7 +197,7 @@ def print_table(
         title=heading, title_justify="left", box=None, padding=(0, 2, 0, 0), pad_edge=False, show_header=any(columns)
     )
     for index, (name, right) in enumerate(zip(columns, numeric, strict=True)):
-        # Long names are folded where the terminal is narrow; what is short stays whole.
+        # Long names are wrapped if the terminal is narrow; short ones stay whole.
         longest = max([len(name), *(len(row[index]) for row in cells)])
         justify: Literal["right", "left"] = "right" if right else "left"
         header = Text(encodable(name, shown.encoding))
@@ -206,7 +208,7 @@ def print_table(
 
 
 class Tolerant(io.TextIOBase):
-    """A stream that writes what it can: characters outside the encoding are replaced, a broken stream is ignored."""
+    """A stream that tolerates errors: characters outside the encoding are replaced, a broken stream is ignored."""
 
     def __init__(self, stream: TextIO | None) -> None:
         self._stream = stream
@@ -224,16 +226,16 @@ class Tolerant(io.TextIOBase):
                 if isinstance(error, OSError) and is_broken_pipe(error):
                     self._let_go()
                 elif self._stream is sys.stdout:
-                    raise  # there it is the result that would be lost
+                    raise  # there, the result would be lost
         return len(text)
 
     def _let_go(self) -> None:
-        """Whoever read has seen enough: what Python still flushes at its exit goes nowhere."""
+        """The reader has closed the pipe: discard what Python still flushes at exit."""
         try:
             nowhere = os.open(os.devnull, os.O_WRONLY)
             os.dup2(nowhere, self.fileno())
             os.close(nowhere)
-        except (OSError, ValueError):  # not a stream of the system's
+        except (OSError, ValueError):  # not a real stream
             pass
 
     def isatty(self) -> bool:
@@ -241,7 +243,7 @@ class Tolerant(io.TextIOBase):
 
     def fileno(self) -> int:
         if self._stream is None:
-            raise OSError("there is no stream")
+            raise OSError("the stream does not exist")
         return self._stream.fileno()
 
 
@@ -251,7 +253,7 @@ def _labelled(label: str, colour: str, message: str, stream: TextIO | None) -> N
 
 
 def _shortened(message: str) -> str:
-    """A message with its middle left out where it is long, since it begins with a place and ends with what is right."""
+    """Shorten the middle of a long message, since it begins with a location and ends with the remedy."""
     if len(message) <= LONGEST:
         return message
     return f"{message[: LONGEST // 2]} … {message[-LONGEST // 2 + 3 :]}"
@@ -269,7 +271,8 @@ def _plain_table(
 
 
 def _is_number(text: str) -> bool:
-    """Whether a cell reads as a figure, with its unit, sign of thousands or mark; an empty cell is not against it."""
+    """Return True if a cell looks like a number, with a unit, thousands separators or a mark; empty cells qualify
+    too."""
     if not text:
         return True
     try:

@@ -76,8 +76,8 @@ def _training_loss(panel: Axes, history: History) -> None:
     units = [point.units for point in history.losses]
     losses = [point.loss for point in history.losses]
     panel.plot(units, losses, color=TRAINING, alpha=0.4, linewidth=0.8, marker="." if len(units) == 1 else None)
-    # Over a few hundredths of the run: enough to see through the noise, too little to lose the bend at the start.
-    # Forwards and backwards, so that the line does not lag behind.
+    # Over a few hundredths of the run: enough to smooth the noise, too little to lose the bend at the start. Forwards
+    # and backwards, so that the line does not lag.
     memory = len(losses) / 80
     backwards = smoothed(losses[::-1], memory)[::-1]
     means = [(before + after) / 2 for before, after in zip(smoothed(losses, memory), backwards, strict=True)]
@@ -88,7 +88,7 @@ def _training_loss(panel: Axes, history: History) -> None:
 
 
 def _leave_out_start(panel: Axes, losses: list[float], validation: list[float]) -> None:
-    """Let the axis begin below the few first losses of a long run, which would press all others flat."""
+    """Let the axis begin below the first losses of a long run, which would flatten all others."""
     ordered = sorted(losses)
     if len(ordered) < 40:
         return

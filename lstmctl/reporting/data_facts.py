@@ -1,4 +1,4 @@
-"""What `run.json` says about data, text or series, for a page; nothing in it is taken for granted."""
+"""Facts about the data from `run.json`, for a page; nothing in the file is taken for granted."""
 
 from __future__ import annotations
 
@@ -36,17 +36,17 @@ def data_facts(data: Mapping[str, Any]) -> list[tuple[str, object]]:
 
 
 def data_notes(data: Mapping[str, Any]) -> list[Prose]:
-    """What was done to the table as it was read, or must be known of it, as paragraphs."""
+    """Changes to the table on reading, and remarks about it, as paragraphs."""
     return [Prose(str(note), "soft") for note in _listed(data.get("notes")) if note]
 
 
 def is_number(value: object) -> TypeGuard[int | float]:
-    """Whether a value of a file is a number that can be written."""
+    """Return True if a value from a file is a number that can be formatted."""
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
 def number(value: Any) -> str | None:
-    """A count with its thousands apart; what is no number as it is."""
+    """Format a number with thousands separators; return anything else unchanged."""
     if value is None:
         return None
     return count(value) if is_number(value) else str(value)
@@ -60,7 +60,7 @@ def _parts(parts: object) -> str:
 
 
 def _listed(value: Any) -> list[Any]:
-    """A list as it is, nothing as an empty one, and anything else as a list of one."""
+    """Return a list unchanged, None as an empty list, and anything else as a list of one."""
     if value in (None, ""):
         return []
     return list(value) if isinstance(value, list | tuple) else [value]

@@ -1,4 +1,4 @@
-"""A picture in a terminal, redrawn in place by rich while work goes on."""
+"""A display in a terminal that rich redraws in place while work is in progress."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ LONGEST_BAR = 40
 class Display(ABC):
     """Draw a picture in place inside the `with` block if the stream is a terminal, and nothing otherwise.
 
-    It never fails the work: a closed stream is ignored, characters that its encoding lacks are replaced.
+    It never disturbs the work: a closed stream is ignored, and characters that its encoding lacks are replaced.
 
     Args:
         stream: the output stream; stderr by default.
@@ -39,16 +39,16 @@ class Display(ABC):
 
     @property
     def width(self) -> int:
-        """Columns available to the picture."""
+        """Columns available to the display."""
         return max(1, self.console.width - MARGIN)
 
     @abstractmethod
     def picture(self) -> RenderableType:
-        """Return the current picture; rich calls this from its own thread."""
+        """Return the current display; rich calls this from its own thread."""
 
     @abstractmethod
     def settle(self) -> None:
-        """Prepare the last picture, which stays on the screen."""
+        """Prepare the final display, which stays on the screen."""
 
     def write_lines(self, lines: Iterable[str]) -> None:
         """Write lines that stay, above the picture if there is one."""
@@ -59,7 +59,7 @@ class Display(ABC):
                 self.live.console.print(self.shown(line), markup=False, highlight=False)
 
     def shown(self, text: str) -> str:
-        """Return `text` on one line, harmless to the terminal and in its encoding."""
+        """Return `text` on one line, without control characters and in the terminal's encoding."""
         return encodable(inert(text), self.console.encoding, "replace")
 
     def __enter__(self) -> Self:
@@ -81,7 +81,7 @@ class Display(ABC):
 
 
 def bar(share: float) -> ProgressBar:
-    """A bar with `share` (0 to 1) of it done; it shrinks where there is little room."""
+    """A bar with `share` (0 to 1) of it done; it shrinks if there is little room."""
     return ProgressBar(
         total=1.0, completed=share, width=LONGEST_BAR, complete_style="green", finished_style="green", style="dim"
     )

@@ -1,4 +1,4 @@
-"""What a plot is, and its forms: files for a paper, `<svg>` elements in a page's colours, and a matplotlib figure."""
+"""Plots, and their forms: files for a paper, `<svg>` elements in a page's colours, and a matplotlib figure."""
 
 from __future__ import annotations
 
@@ -27,33 +27,33 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 Draw = Callable[[float, str], "Figure"]
-"""Draws a figure of a width in inches, with text and axes in a colour."""
+"""Function that draws a figure of a given width in inches, with text and axes in a given colour."""
 
 INK = "#010203"
-"""The colour of text and axes for a page: nothing else has it, so it can be replaced in the finished SVG."""
+"""Placeholder for the colour of text and axes on a page: it occurs nowhere else, so it can be replaced in the SVG."""
 PAPER_WIDTH = 6.5
-"""Inches: the width of a text column."""
+"""Width of a text column in inches."""
 WIDTHS = {"wide": PAPER_WIDTH, "narrow": 3.6}
-"""Inches of the figures for a screen and for a phone. Text keeps its size."""
+"""Widths of figures in inches, for a screen and for a phone. Text keeps its size."""
 WIDE = 4.5
-"""Inches from which two panels stand side by side."""
+"""Minimum width in inches for two panels side by side."""
 SMALL = 7.5
-"""Points of the words inside a figure."""
+"""Font size inside a figure, in points."""
 LONGEST_NAME = 24
 SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
 @dataclass(frozen=True, slots=True)
 class Plot:
-    """A plot that is drawn when it is written, shown or returned."""
+    """A plot that is drawn when it is saved, displayed or returned."""
 
     name: str
-    """The name of its files, without the extension."""
+    """Name of its files, without the extension."""
     draw: Draw
     words: str = ""
     """A description for readers who cannot see it."""
     caption: str = ""
-    """How to read it."""
+    """Explanation of how to read the plot."""
 
     def write(self, folder: Path) -> list[Path]:
         """Write `plots/NAME.svg` and `plots/NAME.png` (200 dots per inch) in `folder`, on white.
@@ -84,7 +84,7 @@ class Plot:
         """
         kind = path.suffix[1:].lower()
         if kind not in ("png", "svg"):
-            raise UsageError(f"a figure is a .png or a .svg file, and {path.name} is neither")
+            raise UsageError(f"{path.name} has an unsupported file extension for a plot; use .png or .svg")
         replace_file(path, _rendered(self.draw, (kind,))[kind], remedy=ANOTHER_FILE)
         return path
 
@@ -92,8 +92,8 @@ class Plot:
         """Return an `<svg>` element that takes the colours of the page around it, light or dark.
 
         Args:
-            size: also the element's class. With the plot's name it begins every id inside, so several plots fit on
-                one page.
+            size: also the element's class. Together with the plot's name, it is the prefix of all ids, so several plots
+                fit on one page.
         """
         svg = _rendered(self.draw, ("svg",), WIDTHS[size], on_page=True)["svg"].decode()
         svg = svg[svg.index("<svg") :].strip()
@@ -114,33 +114,33 @@ class Plot:
         with _style("black", on_page=False):
             figure = self.draw(width, "black")
             figure.set(dpi=100, facecolor="white")
-            figure.draw_without_rendering()  # ticks are made here and take the style
-        # Without pyplot, a notebook would show the figure's name alone.
+            figure.draw_without_rendering()  # ticks are created here and use the style
+        # Without pyplot, a notebook would show only the figure's name.
         figure._repr_png_ = partial(_png, figure)  # type: ignore[attr-defined]
         return figure
 
 
 def new_figure(width: float, height: float) -> Figure:
-    """Return an empty figure of a size in inches, which lays out what is put into it."""
+    """Return an empty figure of a size in inches, with automatic layout."""
     from matplotlib.figure import Figure
 
     return Figure(figsize=(width, height), layout="constrained")
 
 
 def legend_columns(names: Sequence[str], width: float) -> int:
-    """Return how many names fit beside each other in the legend of a figure of a width in inches."""
+    """Return how many names fit into one row of the legend of a figure of a width in inches."""
     return max(1, min(len(names), int(width / (0.75 + 0.075 * max(map(len, names))))))
 
 
 def ruled(panel: Axes, ink: str, axis: Literal["both", "x", "y"] = "both") -> None:
-    """Faint lines behind what is drawn."""
+    """Faint lines behind the data."""
     panel.grid(color=ink, alpha=0.12, linewidth=0.6, axis=axis)
     panel.set_axisbelow(True)
 
 
 def label_powers(panel: Axes) -> None:
-    """Powers of ten beside a panel whose axis is logarithmic and has its limits, in plain characters: what stands in a
-    figure is not read as mathematics. Where there are few of them, 2 and 5 stand between."""
+    """Label a logarithmic axis, whose limits are set, with powers of ten in plain characters, since text in a figure is
+    not parsed as mathematics. If there are few of them, label 2 and 5 as well."""
     from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
     low, high = panel.get_ylim()
@@ -157,20 +157,20 @@ def label_powers(panel: Axes) -> None:
 
 
 def shortened(name: str, most: int = LONGEST_NAME) -> str:
-    """A name as a figure has room for it, in one line."""
+    """Shorten a name to one line that fits into a figure."""
     shown = inert(name)
     return shown if len(shown) <= most else shown[: most - 1] + "…"
 
 
 def legend_name(name: str) -> str:
-    """A name for a legend, which would drop it where it begins with `_`."""
+    """A name for a legend, which would drop it if it begins with `_`."""
     return f" {name}" if name.startswith("_") else name
 
 
 def _rendered(
     draw: Draw, kinds: Sequence[str], width: float = PAPER_WIDTH, *, on_page: bool = False
 ) -> dict[str, bytes]:
-    """Draw one figure and return its file of each kind, `svg` or `png`.
+    """Draw a figure once and return its files by kind, `svg` and `png`.
 
     Args:
         on_page: in the colours of the page and the fonts of the reader, instead of black on white and one font.
@@ -182,14 +182,14 @@ def _rendered(
         for kind in kinds:
             figure.set(dpi=200, facecolor="none" if on_page else "white")
             files[kind] = _png(figure) if kind == "png" else _svg(figure)
-            figure.set_layout_engine("none")  # the first file's layout serves the others
+            figure.set_layout_engine("none")  # the first file's layout is reused for the others
     return files
 
 
 def _png(figure: Figure) -> bytes:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 
-    # Not by `savefig`, which draws everything once more to lay it out.
+    # Without `savefig`, which would draw everything again for the layout.
     buffer, canvas = io.BytesIO(), cast(Any, FigureCanvasAgg(figure))
     canvas.print_png(buffer, metadata={"Software": None})
     return buffer.getvalue()
@@ -205,13 +205,13 @@ def _svg(figure: Figure) -> bytes:
 
 @contextmanager
 def _style(ink: str, *, on_page: bool) -> Iterator[None]:
-    """Draw inside this block with one style, whatever the user's matplotlibrc says."""
+    """Draw inside this block with one style, independent of the user's matplotlibrc."""
     _load_matplotlib()
     import matplotlib
 
     style: Any = {
         "svg.fonttype": "none" if on_page else "path",
-        "svg.hashsalt": "lstmctl",  # the same figure gives the same file
+        "svg.hashsalt": "lstmctl",  # the same figure produces the same file
         "font.family": "sans-serif" if on_page else "DejaVu Sans",
         "font.size": 9,
         "axes.edgecolor": ink,
@@ -225,7 +225,7 @@ def _style(ink: str, *, on_page: bool) -> Iterator[None]:
         "axes.spines.right": False,
     }
     with matplotlib.rc_context(), warnings.catch_warnings():
-        # A name in a script that the font lacks is drawn as boxes: nothing a reader of the terminal could act on.
+        # A name in a script that the font lacks is drawn as boxes; the warning would not help the user.
         warnings.filterwarnings("ignore", message=r"Glyph .* missing from")
         matplotlib.rcdefaults()
         matplotlib.rcParams.update(style)
@@ -233,21 +233,21 @@ def _style(ink: str, *, on_page: bool) -> Iterator[None]:
 
 
 def _load_matplotlib() -> None:
-    """Import matplotlib, with its own defaults where the user's settings keep it from starting: a backend that is not
-    there in MPLBACKEND, or a matplotlibrc that is not UTF-8. Neither has any use here."""
+    """Import matplotlib, with its own defaults if the user's settings prevent the import: MPLBACKEND names an
+    unavailable backend, or a matplotlibrc is not UTF-8. Neither is needed here."""
     try:
         import matplotlib
     except ImportError:
         raise
     except Exception:
         for name in [name for name in sys.modules if name.startswith("matplotlib.")]:
-            del sys.modules[name]  # they hold on to the half that was imported
+            del sys.modules[name]  # they hold on to the partially imported module
         found = find_spec("matplotlib")
         assert found is not None
         assert found.origin is not None
         backend = os.environ.pop("MPLBACKEND", None)
         try:
-            # The current folder is the first place where it looks for a matplotlibrc, and this one has its defaults.
+            # It searches the current folder first for a matplotlibrc, and this one has its defaults.
             with chdir(Path(found.origin).with_name("mpl-data")):
                 import matplotlib  # noqa: F401
         finally:

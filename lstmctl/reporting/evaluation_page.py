@@ -1,4 +1,4 @@
-"""An evaluation as blocks: by itself, and as parts of a run's page."""
+"""An evaluation as blocks: a page, and sections of a run's page."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from lstmctl.reporting.stored_evaluation import StoredEvaluation
 from lstmctl.results.evaluation import Evaluation
 
 MOST_ROWS = 400
-"""Channels or labels of a table on a page."""
+"""Maximum number of channels or labels in a table on a page."""
 
 
 def evaluation_blocks(evaluation: Evaluation) -> list[Block]:
-    """Return all that is shown of an evaluation by itself."""
+    """Return the page of an evaluation."""
     return known(
         Heading(evaluation.run, 3),
         verdict(evaluation),
@@ -35,21 +35,21 @@ def evaluation_blocks(evaluation: Evaluation) -> list[Block]:
 
 
 def beside_baselines(evaluation: Evaluation) -> list[Block]:
-    """Whether the run beats its baselines, and every metric beside theirs; nothing if there are none."""
+    """The verdict on the run and its baselines, and all their metrics; empty without metrics."""
     if not evaluation.baselines:
         return []
     table = overall(evaluation)
     windows = f", {scored(evaluation)}" if evaluation.windows else ""
     return known(
         verdict(evaluation),
-        Heading(f"Beside the baselines: {evaluation.split}{windows}", 3),
+        Heading(f"Run and baselines: {evaluation.split}{windows}", 3),
         table and table.body(),
         *(Prose(note, "soft") for note in evaluation.notes),
     )
 
 
 def evaluation_sections(stored: StoredEvaluation) -> list[Block]:
-    """Sections on example forecasts, and on errors by step, by channel and by label, as far as they are known."""
+    """Sections on example forecasts, and on errors by step, by channel and by label, if known."""
     evaluation, examples = stored.evaluation, forecast_plot(stored.examples[:MOST_PANELS])
     steps, channels, labels = by_step(evaluation), by_channel(evaluation, MOST_ROWS), by_label(evaluation, MOST_ROWS)
     about = f"Windows of the {evaluation.split} part, in the series' own units. {_coverage(evaluation)}"
@@ -66,7 +66,7 @@ def evaluation_sections(stored: StoredEvaluation) -> list[Block]:
 
 
 def _coverage(evaluation: Evaluation) -> str:
-    """What the intervals are worth over the whole part, which a few windows cannot show."""
+    """Coverage and width of the intervals over the whole part, which a few windows cannot show."""
     said = []
     for name, share in evaluation.metrics.items():
         kind, level = metric(name).interval or ("", "")

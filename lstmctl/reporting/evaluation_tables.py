@@ -1,4 +1,4 @@
-"""How a run's figures stand beside its baselines': the same tables in a terminal and on a page."""
+"""A run's metrics and those of its baselines: the same tables in a terminal and on a page."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from lstmctl.reporting.quantities import count, figure
 from lstmctl.results.evaluation import Evaluation, Metrics
 
 RUN = "run"
-"""The name under which the run's own figures stand beside its baselines'."""
+"""Name of the run in tables with its baselines."""
 BEST = "* "
-"""Stands before the best figure: there it moves no digit out of its column."""
+"""Marks the best value; it precedes the value, so that digits stay aligned."""
 MARK_MEANING = "* the best of its row"
 STEPS_SHOWN = 6
 TEXT_COLUMNS = ("", "channel", "label")
@@ -25,30 +25,30 @@ MOST_PLACES = 5
 
 
 def evaluation_tables(evaluation: Evaluation) -> list[Table]:
-    """Return the metrics overall, by channel, by step of the horizon and by label, as far as they are known."""
+    """Return the metrics overall, by channel, by step of the horizon and by label, if known."""
     tables = (overall(evaluation), by_channel(evaluation), by_step(evaluation), by_label(evaluation))
     return [table for table in tables if table is not None]
 
 
 def evaluation_in_words(evaluation: Evaluation) -> list[Block]:
-    """The tables, the notes and whether the run beats its baselines: what a terminal shows."""
+    """The tables, the notes and the verdict on the baselines, for a terminal."""
     tables = evaluation_tables(evaluation)
     if tables:
         tables[0] = replace(tables[0], title=f"{evaluation.run} {tables[0].title}")
     blocks: list[Block] = [*tables]
     if any(cell.startswith(BEST) for table in tables for row in table.rows for cell in row):
-        blocks.append(Prose("* the best of its row, or by channel of the two"))
+        blocks.append(Prose("* the best of its row; by channel, the better of the two"))
     blocks += map(Prose, evaluation.notes)
     return blocks + ([found] if (found := verdict(evaluation)) else [])
 
 
 def overall(evaluation: Evaluation) -> Table | None:
-    """Every figure in a row of its own, the run's and each baseline's beside each other; none where nothing is known.
+    """One row per metric, with one column for the run and one per baseline; None if there are no metrics.
 
-    There are more figures than baselines: so they fit into a terminal.
+    There are more metrics than baselines, so this form fits into a terminal.
     """
     models = {RUN: evaluation.metrics, **evaluation.baselines}
-    # What a baseline alone has, such as the order of an n-gram, is compared with nothing.
+    # Values that only a baseline has, such as the order of an n-gram, are not compared.
     names = sorted(evaluation.metrics, key=lambda name: name != evaluation.primary)
     if not names:
         return None
@@ -64,12 +64,12 @@ def overall(evaluation: Evaluation) -> Table | None:
 
 
 def scored(evaluation: Evaluation) -> str:
-    """How much was scored, in words: `2,785 windows`, `150 sequences`."""
+    """The amount that was scored, in words: `2,785 windows`, `150 sequences`."""
     return f"{count(evaluation.windows)} {evaluation.counted}"
 
 
 def by_channel(evaluation: Evaluation, most: int = MOST_CHANNELS) -> Table | None:
-    """The run and the best baseline of every channel; none where there is one channel."""
+    """The run and the best baseline of every channel; None if there is only one channel."""
     own, primary = evaluation.by_channel.get(RUN, {}), evaluation.primary
     if len(own) < 2:
         return None
@@ -88,7 +88,7 @@ def by_channel(evaluation: Evaluation, most: int = MOST_CHANNELS) -> Table | Non
         figures += pair.values()
         marks += _marked(metric(primary), [metrics.get(primary) for metrics in pair.values()])
     columns = {name: _aligned([metrics.get(name) for metrics in figures], known[name].places) for name in names}
-    # In original units one channel may be a million times another: each pair has its own digits.
+    # In original units, one channel may be a million times another, so each pair has its own number of digits.
     starts = [row for row, (_, model) in enumerate(heads) if model == RUN]
     for name in [name for name in names if known[name].unit == "original"]:
         pairs = [figures[start:stop] for start, stop in pairwise([*starts, len(figures)])]
@@ -109,7 +109,7 @@ def by_channel(evaluation: Evaluation, most: int = MOST_CHANNELS) -> Table | Non
 
 
 def by_step(evaluation: Evaluation) -> Table | None:
-    """The primary figure at some steps of the horizon, the first and the last among them; none for a single step."""
+    """The primary metric at some steps of the horizon, including the first and the last; None for a single step."""
     steps, primary = evaluation.by_step, evaluation.primary
     length = len(steps.get(RUN, ()))
     if length < 2 or not any(primary in step for step in steps[RUN]):
@@ -132,7 +132,7 @@ def by_step(evaluation: Evaluation) -> Table | None:
 
 
 def by_label(evaluation: Evaluation, most: int = MOST_LABELS) -> Table | None:
-    """Precision, recall and F1 of every label, the frequent ones first; none where there are no labels."""
+    """Precision, recall and F1 of every label, the frequent ones first; None without labels."""
     if not evaluation.by_label:
         return None
     labels = sorted(evaluation.by_label.items(), key=lambda label: -label[1]["count"])
@@ -146,13 +146,13 @@ def by_label(evaluation: Evaluation, most: int = MOST_LABELS) -> Table | None:
 
 
 def verdict(evaluation: Evaluation) -> Prose | None:
-    """Return whether the run beats its baselines, in a sentence; None where nothing tells."""
+    """Return the verdict on the run and its baselines as one sentence, or None if they cannot be compared."""
     words = beats(evaluation)
     return None if words is None else Prose(words, "" if beats_all(evaluation) else "warning")
 
 
 def beats(evaluation: Evaluation) -> str | None:
-    """Whether the run is better than every baseline on its primary figure, in a sentence; None where nothing tells."""
+    """Say whether the run is better than every baseline on its primary metric; None if they cannot be compared."""
     primary = evaluation.primary
     if primary not in evaluation.metrics:
         return None
@@ -172,7 +172,8 @@ def beats(evaluation: Evaluation) -> str | None:
 
 
 def beats_all(evaluation: Evaluation) -> bool:
-    """Whether the run's primary figure is better than that of every baseline that has one; equal is not better."""
+    """Return True if the run's primary metric is better than that of every baseline that has one; equal is not
+    better."""
     primary = evaluation.primary
     own = evaluation.metrics.get(primary, math.nan)
     best = best_of(evaluation.baselines, primary)
@@ -180,7 +181,7 @@ def beats_all(evaluation: Evaluation) -> bool:
 
 
 def best_of(models: Mapping[str, Metrics], name: str) -> str | None:
-    """The model with the best figure of a name; None where no model has one that is a number."""
+    """The model with the best value of a metric; None if no model has a number."""
     known = {model: metrics[name] for model, metrics in models.items() if math.isfinite(metrics.get(name, math.nan))}
     if not known:
         return None
@@ -194,7 +195,7 @@ def _cells(of: Metric, values: Sequence[float | None], places: int | None = None
 
 
 def _marked(of: Metric, values: Sequence[float | None]) -> list[bool]:
-    """Which values are the best; none where there is nothing to compare or no value is better than another."""
+    """True for the best values; all False if there is nothing to compare or all are equal."""
     known = [value for value in values if value is not None and math.isfinite(value)]
     if len(known) < 2 or of.lower_is_better is None:
         return [False] * len(values)
@@ -203,13 +204,13 @@ def _marked(of: Metric, values: Sequence[float | None]) -> list[bool]:
 
 
 def _aligned(values: Sequence[float | None], places: int | None = None) -> list[str]:
-    """Figures with as many places as the smallest of them needs for four digits; nothing for None."""
+    """Format values with the number of decimal places that gives the smallest of them four digits; empty for None."""
     places = _places(values) if places is None else places
     return ["" if value is None else _figure(value, places) for value in values]
 
 
 def _figure(value: float, places: int) -> str:
-    # Beyond so many digits a power of ten is shorter, and below so many places nothing would be left.
+    # With more digits, a power of ten is shorter; with fewer places, nothing would be left.
     plain = value == 0 or (10**-places <= abs(value) < 1e9)
     return f"{value:,.{places}f}" if math.isfinite(value) and plain else figure(value)
 

@@ -1,4 +1,4 @@
-"""Forecasts as a notebook shows them."""
+"""Forecasts for a notebook."""
 
 from __future__ import annotations
 

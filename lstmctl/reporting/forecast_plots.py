@@ -1,4 +1,4 @@
-"""Figures of series: forecasts with their intervals, errors over the horizon, and whole series with their parts."""
+"""Plots of series: forecasts with their intervals, errors over the horizon, and whole series with their parts."""
 
 from __future__ import annotations
 
@@ -30,41 +30,41 @@ OTHER_PART = GREY
 MOST_PANELS = 8
 LONGEST_TITLE = 60
 MOST_PATHS = 20
-"""More would only blacken the band."""
+"""A larger number would only blacken the band."""
 HISTORY = 4
-"""Rows drawn before a forecast, in horizons, so that the forecast itself stays a fifth of the panel."""
+"""Rows drawn before a forecast, in horizons, so that the forecast takes a fifth of the panel."""
 SHORTEST_HISTORY = 48
 SHADE = 0.2
-"""How much each interval darkens what lies below it."""
+"""Opacity of each interval."""
 MOST_POINTS = 2000
-"""Of a whole series: about as many as a figure has dots across."""
+"""Points of a whole series: about as many as a figure has dots across."""
 FARTHEST = 3.0
-"""A baseline so many times worse than the run leaves the view, so that the others can be told apart."""
+"""A baseline this many times worse than the run is left out of the view, so that the others can be distinguished."""
 RUN = "run"
-"""The name under which a run's own figures stand beside its baselines'."""
+"""Name of the run in plots with its baselines."""
 
 
 @dataclass(frozen=True, slots=True)
 class SeriesCourse:
-    """A whole series, to be drawn with its parts."""
+    """A whole series, drawn with its parts."""
 
     name: str
     times: Sequence[datetime] | Sequence[int]
     values: Sequence[float | None]
-    """In its own units; None or NaN where one is missing."""
+    """In original units; None or NaN for missing values."""
     parts: Mapping[str, tuple[int, int]] = field(default_factory=dict)
-    """First row and the row after the last, by the part's name, in order."""
+    """First row and the row after the last, by name of the part, in order."""
 
 
 # ── fan charts ──
 
 
 def forecast_plot(forecasts: Sequence[SeriesForecast], *, title: str = "") -> Plot | None:
-    """Plot fan charts, one panel per series, at most the first 8; None if there is no forecast."""
+    """Plot fan charts, one panel per series, at most the first 8; None without forecasts."""
     if not forecasts:
         return None
     words = " ".join(_words_on(forecast) for forecast in forecasts[:MOST_PANELS])
-    opening = f"How {count(len(forecasts))} series go on. " if len(forecasts) > 1 else ""
+    opening = f"Forecasts of {count(len(forecasts))} series. " if len(forecasts) > 1 else ""
     return Plot("forecasts", partial(_draw_forecasts, forecasts, title), opening + words)
 
 
@@ -81,7 +81,7 @@ def _draw_forecasts(forecasts: Sequence[SeriesForecast], title: str, width: floa
         label_times(panel, are_dates=_times(forecast).are_dates, most=7 if columns == 1 and width >= WIDE else 4)
         label_values(panel)
         ruled(panel, ink)
-        # Windows of one series are told apart by where they begin.
+        # Windows of one series are distinguished by their start.
         origin = f", from {_origin(forecast)}" if names[forecast.series] > 1 and forecast.times else ""
         panel.set_title(shortened(forecast.series) + origin, loc="left", fontsize="medium")
     _fan_legend(drawing, drawn, width, ink, title)
@@ -96,7 +96,7 @@ def _fan(panel: Axes, forecast: SeriesForecast, ink: str) -> None:
     before, ahead = places[:first], places[first:]
     kept = max(HISTORY * len(ahead), SHORTEST_HISTORY)
     before, known = before[-kept:], _numbers(forecast.history[-kept:])
-    # From the last known row on, so that no step hangs in the air, and a horizon of one row has a line at all.
+    # From the last known row on, so that the line is connected, and a horizon of one row has a line at all.
     start, height = ([before[-1]], [known[-1]]) if before and math.isfinite(known[-1]) else ([], [])
     for level in sorted(forecast.intervals, reverse=True):
         low, high = (height + _numbers(end) for end in forecast.intervals[level])
@@ -117,7 +117,7 @@ def _fan(panel: Axes, forecast: SeriesForecast, ink: str) -> None:
 
 
 def _fan_legend(drawing: Figure, forecasts: Sequence[SeriesForecast], width: float, ink: str, title: str) -> None:
-    """What the lines and bands are: once, for all panels, under the figure's title."""
+    """One legend for all panels, under the figure's title."""
     from matplotlib.lines import Line2D
     from matplotlib.patches import Patch
 
@@ -125,7 +125,7 @@ def _fan_legend(drawing: Figure, forecasts: Sequence[SeriesForecast], width: flo
     if any(forecast.history for forecast in forecasts):
         handles.append(Line2D([], [], color=ink, linewidth=0.9, label="history"))
     if any(forecast.actual for forecast in forecasts):
-        handles.append(Line2D([], [], color=ink, linewidth=1.0, linestyle=DASHES, label="what came"))
+        handles.append(Line2D([], [], color=ink, linewidth=1.0, linestyle=DASHES, label="true values"))
     handles.append(Line2D([], [], color=FORECAST, linewidth=1.5, label="forecast"))
     levels = sorted({level for forecast in forecasts for level in forecast.intervals})
     for above, level in enumerate(reversed(levels), 1):
@@ -147,7 +147,7 @@ def _fan_legend(drawing: Figure, forecasts: Sequence[SeriesForecast], width: flo
 
 
 def _times(forecast: SeriesForecast) -> Moments:
-    """Of the history and of the horizon; counted through where the record is short of either."""
+    """Times of the history and of the horizon; numbered if the record is too short."""
     times = (*forecast.history_times, *forecast.times)
     if len(times) == len(forecast.history) + len(forecast.point):
         return moments(times)
@@ -155,13 +155,13 @@ def _times(forecast: SeriesForecast) -> Moments:
 
 
 def _origin(forecast: SeriesForecast) -> str:
-    """The first time of the horizon, without seconds where there are none."""
+    """The first time of the horizon, without seconds if there are none."""
     first = inert(forecast.times[0])
     return first.removesuffix(":00") if first.count(":") == 2 else first
 
 
 def _words_on(forecast: SeriesForecast) -> str:
-    """A fan chart for those who do not see it."""
+    """Description of a fan chart for readers who cannot see it."""
     if not forecast.point:
         return ""
     steps = f"{count(len(forecast.point))} step{'s' if len(forecast.point) > 1 else ''}"
@@ -182,7 +182,7 @@ def step_plot(by_step: Mapping[str, Sequence[Metrics]], name: str, *, title: str
 
     Args:
         by_step: as in `Evaluation`: for `run` and each baseline, the metrics of every step.
-        name: of the metric, such as `mse_scaled`.
+        name: the metric, such as `mse_scaled`.
 
     Returns:
         None if fewer than two steps of the run have this metric.
@@ -222,7 +222,7 @@ def _draw_steps(courses: Mapping[str, Sequence[float]], name: str, title: str, w
     outside = _limit_view(panel, courses)
     below = ["step of the horizon"]
     if outside:
-        below += [f"leaves the view: {', '.join(outside)}"] if width >= WIDE else ["leaves the view:", *outside]
+        below += [f"outside the view: {', '.join(outside)}"] if width >= WIDE else ["outside the view:", *outside]
     panel.set_xlabel("\n".join(below))
     panel.set_ylabel(inert(metric(name).words))
     panel.xaxis.set_major_locator(MaxNLocator(8 if width >= WIDE else 5, integer=True, min_n_ticks=2))
@@ -234,14 +234,15 @@ def _draw_steps(courses: Mapping[str, Sequence[float]], name: str, title: str, w
 
 
 def _courses(by_step: Mapping[str, Sequence[Metrics]], name: str) -> dict[str, list[float]]:
-    """The figure of every step, by the model's name, the run first; NaN where it is not known."""
+    """The metric at every step by name of the model, the run first; NaN where unknown."""
     courses = {model: [step.get(name, math.nan) for step in steps] for model, steps in by_step.items()}
     found = {model: _numbers(values) for model, values in courses.items() if any(map(math.isfinite, values))}
     return dict(sorted(found.items(), key=lambda course: course[0] != RUN))
 
 
 def _limit_view(panel: Axes, courses: Mapping[str, Sequence[float]]) -> list[str]:
-    """Begin at zero, and end where the run's line does not lie flat; returns what leaves the view, in words."""
+    """Begin at zero, and end at the height that keeps the run's line visible; return what is outside the view, in
+    words."""
     tops = {model: max(filter(math.isfinite, values)) for model, values in courses.items()}
     if min(value for values in courses.values() for value in values if math.isfinite(value)) < 0:
         return []
@@ -257,7 +258,7 @@ def _limit_view(panel: Axes, courses: Mapping[str, Sequence[float]]) -> list[str
 def series_plot(series: Sequence[SeriesCourse], *, title: str = "") -> Plot | None:
     """Plot whole series, one below the other, with their parts shaded; at most the first 8, and None if there is none.
 
-    A long series is thinned to the lowest and the highest of so many neighbours, which keeps every peak.
+    A long series is reduced to the lowest and the highest value of each group of neighbours, which keeps every peak.
     """
     if not series:
         return None
@@ -282,7 +283,7 @@ def _draw_series(series: Sequence[SeriesCourse], title: str, width: float, ink: 
         label_values(panel, most=4 if len(drawn) == 1 else 3)
         ruled(panel, ink)
         panel.set_title(shortened(course.name), loc="left", fontsize="medium")
-        # One axis of time for all is labelled once, at the bottom.
+        # The shared time axis is labelled once, at the bottom.
         last = not together or place == len(drawn) - 1
         panel.tick_params(labelbottom=last)
         panel.xaxis.get_offset_text().set_visible(last)
@@ -296,9 +297,9 @@ def _draw_series(series: Sequence[SeriesCourse], title: str, width: float, ink: 
 
 
 def extremes(values: Sequence[float], most: int) -> list[int]:
-    """Places of at most `most` of `values`: the lowest and the highest of each so many neighbours, in their order.
+    """Indices of at most `most` of `values`, in order: the lowest and the highest of each group of neighbours.
 
-    Where all of them are missing (NaN), one place stands for the gap.
+    A group whose values are all missing (NaN) contributes one index.
     """
     if len(values) <= most:
         return list(range(len(values)))
@@ -315,7 +316,7 @@ def extremes(values: Sequence[float], most: int) -> list[int]:
 
 
 def _course(panel: Axes, course: SeriesCourse, axis: Moments, ink: str) -> None:
-    """A series with its parts behind it."""
+    """A series with its parts in the background."""
     for name, (start, stop) in course.parts.items():
         if stop > start:
             left, right = axis.places[start], axis.places[min(stop, len(axis.places) - 1)]
@@ -341,7 +342,7 @@ def _part_names(series: Sequence[SeriesCourse]) -> list[str]:
 
 
 def _part_legend(drawing: Figure, series: Sequence[SeriesCourse], axes: Sequence[Moments], title: str) -> None:
-    """The parts by their colours; where all series share them, with their first and last times and their length."""
+    """The parts by colour; if all series share them, with their first and last times and their length."""
     from matplotlib.patches import Patch
 
     handles = []
@@ -364,7 +365,7 @@ def _part_legend(drawing: Figure, series: Sequence[SeriesCourse], axes: Sequence
 
 
 def _time_words(time: datetime | int) -> str:
-    """A time of the table, without the clock at midnight."""
+    """A time of the table, without the time of day at midnight."""
     return str(time).removesuffix(" 00:00:00") if isinstance(time, datetime) else count(time)
 
 
@@ -379,17 +380,17 @@ def _thinning(series: Sequence[SeriesCourse]) -> list[str]:
 
 
 def _titled(title: str) -> dict[str, Any]:
-    """A figure's title over its legend: a title by itself would take the legend's place."""
+    """A figure's title above its legend; a separate title would overlap the legend."""
     return {"title": shortened(title, LONGEST_TITLE), "title_fontsize": "large"} if title else {}
 
 
 def _numbers(values: Iterable[float | None]) -> list[float]:
-    """Values with NaN, which leaves a gap, for all that cannot be drawn."""
+    """Values with NaN, which leaves a gap, for values that cannot be drawn."""
     return [value if value is not None and math.isfinite(value) else math.nan for value in values]
 
 
 def _alone(values: Sequence[float]) -> list[int]:
-    """Places of values between two gaps: no line leads to them, so they need a mark."""
+    """Positions of values between two gaps: no line leads to them, so they need a marker."""
     known = [False, *map(math.isfinite, values), False]
     return [
         place - 1 for place in range(1, len(known) - 1) if known[place] and not (known[place - 1] or known[place + 1])

@@ -1,4 +1,4 @@
-"""Heat maps of gates and states over what a network reads."""
+"""Heat maps of gates and states over a network's input."""
 
 from __future__ import annotations
 
@@ -17,15 +17,14 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 MARKS = {"": "⊢", "\n": "⏎", "\\x0a": "⏎", " ": "·", "\\x20": "·", "\t": "→", "\\x09": "→"}
-"""How symbols that leave no mark are shown; those of bytes are named by their escapes, and where a text
-begins stands nothing."""
+"""Visible substitutes for whitespace. Bytes are shown as their escapes, and the beginning of a text is empty."""
 CANDIDATES, STATES = ("g", "n"), ("hidden", "cell")
 MOST_LABELS = 16
-"""Units named beside a panel."""
+"""Maximum number of unit labels at a panel."""
 NARROW = 0.085
-"""Inches of one symbol at least, below which its letter would run into the next."""
+"""Minimum width of a symbol in inches, so that letters do not overlap."""
 LONGEST_MARK = 2
-"""Characters of a mark that stands upright."""
+"""Maximum length of an upright label in characters."""
 
 
 def gate_plot(findings: GateFindings) -> Plot:
@@ -38,7 +37,7 @@ def gate_plot(findings: GateFindings) -> Plot:
 
 
 def _draw_gates(findings: GateFindings, width: float, ink: str) -> Figure:
-    """Grows beyond a width in inches where its symbols need the room."""
+    """The figure grows beyond a width in inches if its symbols need the room."""
     panels, marks = findings.panels, [mark(symbol) for symbol in findings.symbols]
     height = min(1.5, max(0.55, 0.022 * len(findings.units) + 0.35))
     width = max(width, 1.6 + NARROW * len(marks))
@@ -60,7 +59,7 @@ def _draw_gates(findings: GateFindings, width: float, ink: str) -> Figure:
 
 
 def mark(symbol: str) -> str:
-    """A symbol as it stands under a picture: what leaves no mark gets one, what drives a terminal its escape."""
+    """A symbol as shown under a plot: whitespace is replaced by a visible sign, control characters by their escapes."""
     return MARKS.get(symbol) or inert(symbol)
 
 
@@ -82,14 +81,14 @@ def _heat_map(drawing: Figure, axis: Axes, panel: Panel, units: Sequence[int], s
     axis.set_title(_title(panel), loc="left", fontsize=SMALL + 0.5, pad=2)
     axis.set_ylabel("unit", fontsize=SMALL)
     every = math.ceil(len(units) / MOST_LABELS) if len(units) > MOST_LABELS else 1
-    # As many names as the panel has lines of print.
+    # The number of labels that fit into the panel's height.
     every = max(every, math.ceil(len(units) / 9))
     axis.set_yticks(range(0, len(units), every), [str(unit) for unit in units[::every]], fontsize=SMALL - 2)
     axis.tick_params(axis="both", length=1.5)
 
 
 def _title(panel: Panel) -> str:
-    """What a panel shows. What a tanh gives is no gate, although the cell reports it among them."""
+    """Description of a panel. A value computed by tanh is not a gate, although the cell reports it as one."""
     name, before = inert(panel.name), "" if panel.direction is None else f"{panel.direction}, "
     if panel.kind == "gate":
         return before + (f"gate {name}" if panel.is_share else f"candidate {name}" if name in CANDIDATES else name)
@@ -97,14 +96,14 @@ def _title(panel: Panel) -> str:
 
 
 def _around_zero(panel: Panel) -> tuple[float, float]:
-    """Symmetric ends, so that 0 has the colour in the middle: those of all but the largest thousandth."""
+    """Symmetric limits, so that 0 has the middle colour; the largest thousandth is left out."""
     sizes = sorted(abs(value) for row in panel.values for value in row if math.isfinite(value))
     end = sizes[min(len(sizes) - 1, round(0.999 * len(sizes)))] if sizes else 1.0
     return (-end, end) if end > 0 else (-1.0, 1.0)
 
 
 def _label_symbols(axis: Axes, marks: Sequence[str]) -> None:
-    """Every symbol under its step; what is longer stands aslant where there are many."""
+    """Every symbol under its step; longer labels are slanted if there are many."""
     long = max(map(len, marks), default=0) > LONGEST_MARK
     every = math.ceil(len(marks) / 24) if long else 1
     axis.set_xticks(range(0, len(marks), every), marks[::every])

@@ -1,4 +1,4 @@
-"""What a run folder's files say about its training, read leniently: a report is wanted of a broken run too."""
+"""The training history in a run's folder, read leniently, since broken runs need a report too."""
 
 from __future__ import annotations
 
@@ -21,25 +21,25 @@ SAMPLE_HEADING = re.compile(r"^── step (\d+)$", re.MULTILINE)
 
 @dataclass(frozen=True, slots=True)
 class LossPoint:
-    """The training loss as it was reported at one step."""
+    """The training loss reported at one step."""
 
     step: int
     units: int
     """Targets that entered the loss so far."""
     loss: float
-    """Mean since the report before, in the task's own unit."""
+    """Mean since the last report, in the task's own unit."""
     learning_rate: float
 
 
 @dataclass(frozen=True, slots=True)
 class EvaluationPoint:
-    """The figures of the validation part at one step."""
+    """Metrics of the validation part at one step."""
 
     step: int
     units: int
     metrics: Mapping[str, float]
     best: bool
-    """Whether it was the best until then."""
+    """True if it was the best so far."""
 
 
 @dataclass(frozen=True)
@@ -52,44 +52,44 @@ class History:
     losses: list[LossPoint] = field(default_factory=list)
     evaluations: list[EvaluationPoint] = field(default_factory=list)
     samples: list[tuple[int, str]] = field(default_factory=list)
-    """Step and text, in the order of training."""
+    """Step and text, in order."""
     config: str = ""
     """`config.yaml`."""
     evaluation: StoredEvaluation | None = None
-    """`evaluation.json`; None where the run has none, or a damaged one."""
+    """`evaluation.json`; None if the run has none, or a damaged one."""
 
     @property
     def unit(self) -> str:
-        """What the budget counts, in the plural: `characters`."""
+        """The unit of the budget, in the plural: `characters`."""
         return str(self.info.get("units") or "units")
 
     @property
     def primary(self) -> str | None:
-        """The name of the figure that decides, or None where nothing was scored on the way."""
+        """Name of the metric for model selection, or None if nothing was scored during training."""
         scored = list(dict.fromkeys(name for point in self.evaluations for name in point.metrics))
         if self.evaluation:
             told: str | None = self.evaluation.evaluation.primary
-        else:  # of a forecast it is not the first of those logged
+        else:  # for a forecaster, it is not the first metric in the log
             told = next((one.name for one in map(metric, scored) if self.loss in one.losses), None)
         return told if told in scored else next(iter(scored), None)
 
     @property
     def loss(self) -> str | None:
-        """What a forecasting run minimised, such as `quantile`; None where its config does not say."""
+        """The loss of a forecasting run, such as `quantile`; None if its config does not contain it."""
         return self.settings("loss").get("loss")
 
     @property
     def is_forecast(self) -> bool:
-        """Whether the run learnt how series go on."""
+        """True if the run is a forecaster."""
         return self.info.get("task") == "forecast"
 
     @property
     def best(self) -> EvaluationPoint | None:
-        """The last evaluation that was the best until then."""
+        """The last evaluation that was the best at its time."""
         return next((point for point in reversed(self.evaluations) if point.best), None)
 
     def settings(self, *names: str) -> dict[str, str]:
-        """The values of some keys of the resolved config, whose lines are all `key: value`."""
+        """The values of some keys of the resolved config, in which every line is `key: value`."""
         values: dict[str, str] = {}
         for line in self.config.splitlines():
             key, colon, value = line.strip().partition(": ")
@@ -99,7 +99,7 @@ class History:
 
 
 def read_history(run: Path) -> History:
-    """Everything a run folder says; missing logs are empty ones.
+    """Read everything in a run's folder; missing logs are empty.
 
     Raises:
         RunError: `run.json` is missing or damaged, or a file cannot be read.
@@ -127,7 +127,7 @@ def _read_metrics(log: str, info: Mapping[str, Any]) -> tuple[list[LossPoint], l
             losses.append(LossPoint(step, units, float(row["loss"]), float(rate)))
         elif isinstance(row.get("validation"), dict):
             metrics = {str(name): float(value) for name, value in row["validation"].items() if _is_finite(value)}
-            # Evaluations fall between reports of the loss as well; only those rows count the units.
+            # There are also evaluations between reports of the loss; only the reports count the units.
             units = known.get(step, step * per_step if isinstance(per_step, int) else step)
             if metrics:
                 evaluations.append(EvaluationPoint(step, units, metrics, row.get("best") is True))
@@ -135,7 +135,7 @@ def _read_metrics(log: str, info: Mapping[str, Any]) -> tuple[list[LossPoint], l
 
 
 def _rows(log: str) -> Iterator[dict[str, Any]]:
-    """The objects of a log, line by line; what a kill left half-written is passed over."""
+    """The objects of a log, line by line; a line that a kill left incomplete is skipped."""
     for line in log.split("\n"):
         try:
             row = json.loads(line)

@@ -1,4 +1,4 @@
-"""Blocks as HTML that needs nothing else: no scripts, no requests, light and dark, wide and narrow."""
+"""Blocks as self-contained HTML: no scripts, no requests, light and dark, wide and narrow."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ PAGE = "report.html"
 
 
 def page(blocks: Sequence[Block]) -> str:
-    """Return a whole document, named after its first heading."""
+    """Return a complete document, named after its first heading."""
     title = next((block.text for block in blocks if isinstance(block, Heading)), "lstmctl")
     return _template().render(title=title, content=blocks, is_page=True)
 
 
 def write_page(folder: Path, blocks: Sequence[Block], files: Mapping[str, str] | None = None) -> Path:
-    """Write `report.html` in a folder, every plot in it into `plots/`, and other files beside it.
+    """Write `report.html` in a folder, every plot in it into `plots/`, and further files.
 
     Returns:
         The page.
 
     Raises:
-        ResourceError: the disk is full or the folder cannot be written; an older page stands.
+        ResourceError: the disk is full or the folder cannot be written; an older page is kept.
     """
     for plot in plots(blocks).values():
         plot.write(folder)
@@ -41,7 +41,7 @@ def write_page(folder: Path, blocks: Sequence[Block], files: Mapping[str, str] |
 
 
 def fragment(blocks: Sequence[Block]) -> str:
-    """Return an element for a notebook, with its own styles; links, which would lead nowhere there, are plain words."""
+    """Return an element for a notebook, with its own styles; links, which would not work there, become plain text."""
     return _template().render(title="", content=blocks, is_page=False)
 
 
@@ -51,11 +51,11 @@ def _template() -> Template:
     from markupsafe import Markup, escape
 
     def in_one_line(value: object) -> object:
-        """Keep control characters out of all that is not markup."""
+        """Remove control characters from everything that is not markup."""
         return value if isinstance(value, Markup) else inert(str(value))
 
     def lines(text: str) -> Markup:
-        """Keep line breaks and tabs, and write every other character that cannot be seen as an escape."""
+        """Keep line breaks and tabs, and write every other invisible character as an escape."""
         rows = text.replace("\r\n", "\n").split("\n")
         return escape("\n".join("\t".join(inert(cell) for cell in row.split("\t")) for row in rows))
 

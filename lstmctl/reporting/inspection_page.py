@@ -1,4 +1,4 @@
-"""Inspection results as a notebook shows them: the plot, then the tables."""
+"""Inspection results for a notebook: the plot, then the tables."""
 
 from __future__ import annotations
 

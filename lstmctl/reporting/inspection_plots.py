@@ -21,15 +21,15 @@ if TYPE_CHECKING:
 DrawLayer = Callable[["Axes", LayerMemory, str], None]
 
 HOW_GRADIENTS_ARE_READ = (
-    "How much of the loss at a time reaches the states k steps before it, in one run of each arm. A straight fall is a "
-    "constant factor a step: what is so far back is not learnt."
+    "Norm of the gradient of the loss at a time by the state k steps earlier, in one run of each arm. A straight "
+    "decline is a constant factor per step; dependencies beyond it are not learned."
 )
 HOW_RECALL_IS_READ = (
-    "How often each arm's run gives what it has to remember the highest probability, by the distance, beside what "
-    "needs no network."
+    "Share of answers to which each arm's run assigns the highest probability, by distance, next to rules that need "
+    "no network."
 )
 SMALLEST_DRAWN = 1e-30
-"""Below it a gradient is nothing: the axis would be all of its fall."""
+"""A smaller gradient is not drawn, since the axis would show only its decline."""
 
 
 def gradient_plot(findings: Sequence[GradientFindings], layer: int | None = None) -> Plot | None:
@@ -95,7 +95,7 @@ def _draw_gradients(findings: Sequence[GradientFindings], layer: int | None, wid
         )
     panel.xaxis.set_major_locator(MaxNLocator(8, integer=True))
     both = any(course.direction for _, courses in named for course in courses)
-    panel.set_xlabel("k, steps back against each cell's reading" if both else "k, steps back in time")
+    panel.set_xlabel("k, steps back in each cell's direction" if both else "k, steps back in time")
     at = "" if all(len(_layers(one)) < 2 for one in findings) else f", {_layer_words(layer)}"
     panel.set_ylabel(f"‖∂ loss(t) / ∂ state(t − k)‖{at}")
     panel.margins(x=0.01)
@@ -105,18 +105,18 @@ def _draw_gradients(findings: Sequence[GradientFindings], layer: int | None, wid
 
 
 def courses_of(findings: GradientFindings, layer: int | None) -> list[GradientCourse]:
-    """Those of one layer, by default the last."""
+    """The curves of one layer, by default the last."""
     wanted = layer or max(_layers(findings), default=0)
     return [course for course in findings.courses if course.layer == wanted]
 
 
 def pace_words(course: GradientCourse) -> str:
-    """How fast a gradient fades: `halves in 5.0 steps`."""
+    """Decay of a gradient in words: `halves in 5.0 steps`."""
     if course.half_life is not None:
         return f"halves in {course.half_life:.1f} steps"
     if course.doubling_time is not None:
         return f"doubles in {course.doubling_time:.1f} steps"
-    return "neither fades nor grows" if course.rate is not None else "nothing goes back"
+    return "neither fades nor grows" if course.rate is not None else "no gradient"
 
 
 def memory_plot(findings: MemoryFindings) -> Plot | None:
@@ -163,7 +163,7 @@ def _draw_memory(findings: MemoryFindings, width: float, ink: str) -> Figure:
 
 
 def _constants(panel: Axes, layer: LayerMemory, ink: str) -> None:
-    """The share of units that keep what they hold no longer than so many steps."""
+    """The share of units whose time constant is at most this number of steps."""
     from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
     known = sorted(value for value in layer.time_constants if math.isfinite(value) and value > 0)
@@ -173,13 +173,13 @@ def _constants(panel: Axes, layer: LayerMemory, ink: str) -> None:
     panel.step(known, shares, where="post", color=BLUE, linewidth=1.6)
     panel.set_xscale("log")
     low, high = panel.get_xlim()
-    if high < 30 * low:  # powers of ten alone would be one number or none
+    if high < 30 * low:  # powers of ten alone would give at most one number
         panel.xaxis.set_major_locator(LogLocator(10, subs=(1, 2, 5)))
     panel.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,g}"))
     panel.xaxis.set_minor_formatter(NullFormatter())
     panel.set_ylim(0, 102)
     panel.set_xlabel(f"time constant of {layer.keeping_gate}, steps")
-    panel.set_ylabel("units that keep no longer, %")
+    panel.set_ylabel("units with a smaller constant, %")
     assert layer.quartiles is not None
     median = layer.quartiles[1]
     if math.isfinite(median) and median > 0:
@@ -189,7 +189,7 @@ def _constants(panel: Axes, layer: LayerMemory, ink: str) -> None:
 
 
 def _saturation(panel: Axes, layer: LayerMemory, ink: str) -> None:
-    """Each unit's gates by how often they are open and shut."""
+    """Shares of open and closed steps of each unit's gates."""
     panel.plot([0, 100], [100, 0], color=ink, alpha=0.3, linewidth=0.7)
     for number, gate in enumerate(layer.saturation):
         panel.plot(
@@ -216,7 +216,7 @@ def _saturation(panel: Axes, layer: LayerMemory, ink: str) -> None:
 
 
 def _eigenvalues(panel: Axes, layer: LayerMemory, ink: str) -> None:
-    """The eigenvalues of U in the plane, with the circle inside which a trace of the past fades."""
+    """The eigenvalues of U in the plane, with the unit circle, inside which a trace of the past fades."""
     from matplotlib.patches import Circle
 
     assert layer.spectrum is not None
@@ -233,7 +233,7 @@ def _eigenvalues(panel: Axes, layer: LayerMemory, ink: str) -> None:
 
 
 def recall_plot(findings: Sequence[RecallFindings]) -> Plot | None:
-    """Plot how much is recalled by distance, with one line per run; all runs are on the same data."""
+    """Plot recall by distance, with one line per run; all runs use the same data."""
     if not findings:
         return None
     return Plot("recall", partial(_draw_recall, findings), HOW_RECALL_IS_READ, HOW_RECALL_IS_READ)
@@ -268,7 +268,7 @@ def _draw_recall(findings: Sequence[RecallFindings], width: float, ink: str) -> 
             panel.plot(places, values, color=ink, alpha=0.55, linestyle=line, linewidth=1.2, label=name)
     panel.set_xticks(places, [f"{one.nearest:,}–{one.farthest:,}\n{one.answers:,} answers" for one in bins])
     panel.set_xlabel("symbols from the last reminder to the answer; bars: 95 % interval")
-    panel.set_ylabel(f"{shortened(findings[0].kind)} right, %")
+    panel.set_ylabel(f"{shortened(findings[0].kind)} correct, %")
     panel.set_ylim(-3, 103)
     panel.margins(x=0.08)
     ruled(panel, ink, "y")

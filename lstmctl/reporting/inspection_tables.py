@@ -1,4 +1,4 @@
-"""What an inspection finds, as tables and sentences for a terminal, a page or a notebook."""
+"""Findings of an inspection as tables and sentences for a terminal, a page or a notebook."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ from lstmctl.results.inspection import (
 
 DIRECTION, DOUBLING = "direction", "doubling"
 SELDOM = (DIRECTION, DOUBLING)
-"""Columns that are left out where they would be empty."""
+"""Columns that are left out if they are empty."""
 TEXT_COLUMNS = ("property", "run", "gate", "gate that keeps", DIRECTION, "state", "distance", "")
 
 
 def gate_blocks(findings: GateFindings) -> list[Block]:
-    """Return a table with the unit that is correlated best with each property of the input."""
+    """Return a table with the unit that correlates best with each property of the input."""
     if not findings.tracked:
         return _prose(findings.notes)
     rows = [
@@ -99,7 +99,7 @@ def memory_blocks(findings: MemoryFindings) -> list[Block]:
 
 
 def gradient_blocks(findings: Sequence[GradientFindings]) -> list[Block]:
-    """Return a table of how fast the gradient of each state fades."""
+    """Return a table of how fast the gradient of each state decays."""
     rows = [
         (
             name,
@@ -124,12 +124,12 @@ def gradient_blocks(findings: Sequence[GradientFindings]) -> list[Block]:
     source = ", ".join(dict.fromkeys(one.about.source for one in findings))
     title = f"gradient of the loss at t by the state at t − k, at {positions} positions of {source}"
     left = [f"left at k = {k}" for k in _distances(findings)]
-    columns = ("run", "layer", DIRECTION, "state", "rate a step", "half-life", DOUBLING, *left)
+    columns = ("run", "layer", DIRECTION, "state", "rate per step", "half-life", DOUBLING, *left)
     return [_table("gradients", title, columns, rows, notes)]
 
 
 def recall_blocks(findings: Sequence[RecallFindings]) -> list[Block]:
-    """Return a table per run of what is right by distance, beside what needs no memory."""
+    """Return one table of accuracy by distance per run, next to rules that need no network."""
     return [_recall(one) for one in findings]
 
 
@@ -211,7 +211,7 @@ def _pace(half_life: float | None) -> str:
 
 
 def _distances(findings: Sequence[GradientFindings]) -> list[int]:
-    """Where to say how much is left: a few places within the shortest course."""
+    """Distances at which to show the remaining gradient: a few within the shortest curve."""
     shortest = min((one.steps for one in findings if one.courses), default=0)
     return sorted({k for k in (10, 50, shortest) if 0 < k <= shortest})
 

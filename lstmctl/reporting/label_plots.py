@@ -25,14 +25,14 @@ def confusion_plot(evaluation: Evaluation) -> Plot | None:
     """Plot the confusion matrix; None if there are not two labels with their counts."""
     if len(evaluation.confusion) < 2:
         return None
-    words = "How often each true label (row) was told as each label (column)."
+    words = "Confusion matrix (rows: true labels, columns: predicted)."
     return Plot("confusion", partial(_draw_confusion, evaluation), words)
 
 
 def _draw_confusion(evaluation: Evaluation, width: float, ink: str) -> Figure:
     """A field for each pair of labels, shaded by the share of the true label's cases (its row sums to 1).
 
-    Labels stand in order of their frequency; the counts are written in where there is room.
+    Labels are in order of frequency; counts are shown if there is room.
     """
     labels = list(evaluation.by_label)
     totals = [sum(row) for row in evaluation.confusion]
@@ -55,7 +55,7 @@ def _draw_confusion(evaluation: Evaluation, width: float, ink: str) -> Figure:
         rotation_mode="anchor" if steep else "default",
     )
     panel.set_yticks(range(len(order)), names, fontsize=SMALL)
-    panel.set_xlabel("told", color=ink)
+    panel.set_xlabel("predicted", color=ink)
     panel.set_ylabel("true", color=ink)
     panel.tick_params(length=0)
     for edge in panel.spines.values():

@@ -40,7 +40,7 @@ PANEL_BORDERS = 4
 """Columns of a panel's borders and their padding."""
 ENDINGS = {"budget": "done", "patience": "stopped early", "interrupted": "interrupted"}
 SECONDS_OF_SILENCE = 10.0
-"""Time after the last step before a stream that is not a terminal is told what takes so long."""
+"""Time after the last step before a line on a stream that is not a terminal explains the wait."""
 
 
 class TrainingProgress:

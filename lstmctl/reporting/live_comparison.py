@@ -70,8 +70,8 @@ class ComparisonProgress:
     def seconds_left(self) -> float | None:
         """Seconds until the last run ends; None before the first run has reported.
 
-        A waiting run is assumed to take the mean time of those that have finished and those in progress, and as many
-        runs to go at once as have done so before.
+        A waiting run is assumed to take the mean time of those that have finished and those in progress, at the same
+        number of runs in parallel as before.
         """
         going = list(self.going.values())  # copied: rich draws from its own thread
         waiting = max(0, len(self.runs) - len(self.ended) - len(going))
@@ -182,7 +182,7 @@ class ComparisonDisplay(Display):
         return bar_line(before, now.share, ending)
 
     def _table(self, going: list[tuple[str, TrainingProgress]]) -> Table:
-        """Return one row per run in progress, with as many facts as the width allows."""
+        """Return one row per run in progress, with all facts that fit into the width."""
         facts = [fact for fact, least in FACTS.items() if self.console.width >= least]
         table = Table.grid(padding=(0, 2, 0, 0))
         table.add_column(width=self._name_width(), overflow="fold", style="bold")

@@ -1,4 +1,4 @@
-"""Results in a notebook: as HTML, and as matplotlib figures."""
+"""Results in a notebook, as HTML and as matplotlib figures."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def figure(result: object, name: str | None = None) -> Figure:
     """Return the first plot of a result that has a view, or the one with a name.
 
     Raises:
-        UsageError: there is no such plot.
+        UsageError: the result has no plot of this name.
     """
     return figure_of(_view(result), name)
 
@@ -32,11 +32,11 @@ def figure_of(blocks: Sequence[Block], name: str | None = None) -> Figure:
     """Return the first plot among blocks, or the one with a name.
 
     Raises:
-        UsageError: there is no such plot.
+        UsageError: the result has no plot of this name.
     """
     found = plots(blocks)
     if not found:
-        raise UsageError("there is nothing to draw of this result")
+        raise UsageError("this result has no plot")
     if name is not None and name not in found:
         raise UsageError(f"`{name}` is not a plot of this result; it has {', '.join(found)}")
     return found[name or next(iter(found))].figure()

@@ -13,8 +13,9 @@ BLUE, ORANGE, GREEN, PINK, AMBER, SKY, GREY = (
     "#56b4e9",
     "#4d4d4d",
 )
-# Okabe and Ito's palette, without the yellow that is lost on white, and with a grey for the black of the axes. Every
-# kind of colour vision tells them apart, and grey print does by their lightness.
+# Okabe and Ito's palette, without the yellow, which is invisible on white, and with a grey instead of black, which the
+# axes use. People with any kind of colour vision can distinguish these colours, and their lightness differs in grey
+# print.
 COLOURS = (BLUE, ORANGE, GREEN, PINK, AMBER, SKY, GREY)
 LINES: tuple[Any, ...] = ("-", "--", "-.", ":", (0, (6, 1, 1, 1, 1, 1)))
 MARKERS = ("o", "s", "^", "D", "v", "P")

@@ -36,7 +36,7 @@ def markdown(blocks: Iterable[Block], command: str = "") -> str:
 
 
 def latex(blocks: Iterable[Block], command: str = "") -> str:
-    """The tables among blocks in LaTeX, for the package booktabs; prose and the command stand in comments before."""
+    """The tables among blocks in LaTeX, for the package booktabs, preceded by prose and the command as comments."""
     blocks = list(blocks)
     comments = [f"Made by: {command}"] if command else []
     comments += [block.text for block in blocks if isinstance(block, Prose)]

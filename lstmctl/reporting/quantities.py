@@ -1,4 +1,4 @@
-"""Numbers as people read them: counts, rates, times and the names of figures."""
+"""Numbers for people: counts, rates, times and names of metrics."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ LEAST_KNOWN = 3
 
 
 def count(value: float) -> str:
-    """A whole number with its thousands apart: `61,200`."""
+    """An integer with thousands separators: `61,200`."""
     return f"{round(value):,}" if math.isfinite(value) else str(value)
 
 
@@ -59,7 +59,7 @@ def figure(value: float) -> str:
 
 
 def is_course(text: str) -> bool:
-    """Whether `text` is lines of sparklines, as a forecasting run's samples are: `▁▂▃ → ▅▆▇  OT`."""
+    """Return True if `text` consists of sparklines, as a forecaster's samples do: `▁▂▃ → ▅▆▇  OT`."""
     parts = [line.partition(" → ") for line in text.strip("\n").split("\n")]
     return all(
         arrow and not before.strip(SPARKS) and (before + after)[:1] in tuple(SPARKS) for before, arrow, after in parts
@@ -69,7 +69,8 @@ def is_course(text: str) -> bool:
 def fitted_course(line: str, width: int, *, ascii_only: bool = False) -> str:
     """A line of a sample, `▁▂▃ → ▅▆▇  OT`, in at most `width` characters, those marks replaced that ASCII lacks.
 
-    What is known goes first, from its oldest on; then the end of the name; what is forecast stays as long as it can.
+    Known values are dropped first, from the oldest on, then the end of the name; the forecast is kept as long as
+    possible.
     """
     before, _, rest = line.partition(" → ")
     after, _, name = rest.partition("  ")

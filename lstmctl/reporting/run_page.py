@@ -21,7 +21,7 @@ from lstmctl.storage import read_plain
 
 SAMPLES_SHOWN = 4
 FORECAST_SETTINGS = ("loss", "lookback", "horizon", "segment", "decoding", "normalisation")
-AS_CONFIG = "With every default spelled out; as config.yaml in the folder it runs again."
+AS_CONFIG = "All settings, including defaults; config.yaml in the run's folder can be run again."
 
 
 def write_report(run: Path, upcoming: Mapping[str, Any] | None = None) -> Path:
@@ -29,13 +29,13 @@ def write_report(run: Path, upcoming: Mapping[str, Any] | None = None) -> Path:
 
     Args:
         run: the folder.
-        upcoming: facts that `run.json` is about to hold, beside or in place of those there.
+        upcoming: facts that will be written to `run.json`; they replace existing ones with the same keys.
 
     Returns:
         The page.
 
     Raises:
-        RunError: the folder is not that of a run, or cannot be read.
+        RunError: the folder is not a run's folder, or cannot be read.
         ResourceError: the disk is full or the folder cannot be written; an older report stands.
     """
     history = read_history(run)
@@ -52,22 +52,22 @@ def has_report(run: Path, status: str) -> bool:
 
 
 def run_blocks(history: History) -> list[Block]:
-    """Return all that is shown of a run."""
+    """Return the page of a run."""
     data = _mapping(history.info.get("data"))
     command = history.info.get("command")
     config = history.config.rstrip("\n")
     return [
         *run_summary(history),
-        *section("Samples as training went on", *_samples(history)),
-        *section("What was trained", Facts.known(_model(history))),
+        *section("Samples during training", *_samples(history)),
+        *section("Model", Facts.known(_model(history))),
         *section("Data", Facts.known(data_facts(data)), *data_notes(data)),
         *(section("Config", Prose(AS_CONFIG, "soft"), Code(config)) if config.strip() else []),
-        *section("How it was run", Code(str(command)) if command else None, Facts.known(_circumstances(history.info))),
+        *section("Reproduction", Code(str(command)) if command else None, Facts.known(_circumstances(history.info))),
     ]
 
 
 def run_summary(history: History) -> list[Block]:
-    """Return what a run reached, beside its baselines, and its curves."""
+    """Return a run's scores, next to its baselines, and its curves."""
     stored = history.evaluation
     how, problem = _how_scored(history), history.info.get("problem")
     return [
@@ -83,28 +83,28 @@ def run_summary(history: History) -> list[Block]:
         *(evaluation_sections(stored) if stored else []),
         *section(
             "Curves",
-            curve_plot(history) or Prose("Training left no curve.", "soft"),
+            curve_plot(history) or Prose("No training curve was recorded.", "soft"),
             Folded("Every evaluation", (_evaluations(history),)) if history.evaluations else None,
         ),
     ]
 
 
 def _about(history: History) -> str:
-    """How far a run went, why it ended there, and when it started."""
+    """Progress of a run, the reason it ended, and its start time."""
     info = history.info
     step, steps = info.get("step"), info.get("steps")
     if step is None and history.losses:
         step = history.losses[-1].step
     about = [f"{number(step)} of {number(steps)} steps"] if step is not None and steps is not None else []
     if info.get("stopped_by") == "patience":
-        about.append("stopped early, as the validation figure no longer improved")
+        about.append("stopped early, since the validation metric no longer improved")
     if started := _time(info.get("started")):
         about.append(started)
     return " · ".join(about)
 
 
 def _cards(history: History) -> Block:
-    """A card for each scored part; while there is no final score, the best evaluation on the way."""
+    """One card per scored part; without a final score, the best evaluation during training."""
     final = _mapping(history.info.get("metrics"))
     parts = [*(part for part in ("test", "validation") if final.get(part)), *final]
     scored = [(part, _figures(_mapping(final[part]), history.primary)) for part in dict.fromkeys(parts)]
@@ -113,7 +113,7 @@ def _cards(history: History) -> Block:
         point = history.best or history.evaluations[-1]
         kind = "best" if history.best else "last"
         cards = [
-            _card(f"validation on the way, {kind} (step {point.step:,})", _figures(point.metrics, history.primary))
+            _card(f"validation during training, {kind} (step {point.step:,})", _figures(point.metrics, history.primary))
         ]
     return Cards(tuple(cards)) if cards else Prose("No part was scored.", "soft")
 
@@ -134,7 +134,7 @@ def _how_scored(history: History) -> str:
         where = f" (step {best.step:,})" if best else ""
         notes.append(f"Scored with the weights that were best on the validation part{where}.")
     elif headline == "last" and names:
-        notes.append("Scored with the last weights: none were chosen on the part that is reported.")
+        notes.append("Scored with the last weights, since no part was set aside to select weights.")
     notes += [f"{note}." for note in dict.fromkeys(metric(name).note for name in sorted(names)) if note]
     return " ".join(notes)
 
@@ -182,7 +182,7 @@ def _model(history: History) -> list[tuple[str, object]]:
         ("precision", info.get("precision")),
         ("optimizer", chosen.get("optimizer")),
         ("steps", number(info.get("steps"))),
-        (f"{history.unit} a step", number(info.get("units_per_step"))),
+        (f"{history.unit} per step", number(info.get("units_per_step"))),
         (f"{history.unit} trained on", number(info.get("units_trained"))),
         ("time in training steps", duration(seconds) if is_number(seconds) else None),
         ("rate", f"{short_count(rate)} {history.unit} per second" if is_number(rate) else None),
@@ -205,7 +205,7 @@ def _circumstances(info: Mapping[str, Any]) -> list[tuple[str, object]]:
         ),
         ("platform", info.get("platform")),
         ("versions", ", ".join(f"{name} {number}" for name, number in _mapping(info.get("versions")).items())),
-        ("set so that it repeats", ", ".join(f"{k} {v}" for k, v in _mapping(info.get("repeatable_by")).items())),
+        ("reproducibility settings", ", ".join(f"{k} {v}" for k, v in _mapping(info.get("repeatable_by")).items())),
     ]
 
 

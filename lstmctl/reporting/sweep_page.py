@@ -36,7 +36,7 @@ from lstmctl.results.comparison import Comparison, Sweep
 
 
 def sweep_table(sweep: Sweep) -> Table:
-    """What each arm reached at each value, with the baselines in columns behind."""
+    """Scores of each arm at each value, followed by columns for the baselines."""
     first, shown, others = sweep.comparisons[0], places(sweep), baseline_names(sweep)
 
     def row(value: Any, comparison: Comparison) -> tuple[str, ...]:
@@ -49,7 +49,7 @@ def sweep_table(sweep: Sweep) -> Table:
     has_level = level(first, SOLVED) is not None
     seeds = len(first.seeds)
     share = f"; {seeds}/{seeds}: all seeds solved it" if has_level else ""
-    at = ", then on how many seeds it was solved: at the level of that name, or better" if has_level else ""
+    at = ", followed by the number of seeds that solved it (reached the level of that name)" if has_level else ""
     return Table(
         "sweep",
         f"{words[:1].upper()}{words[1:]} by {sweep.key}, {better_words(first)}{share}",
@@ -82,7 +82,7 @@ def write_sweep(sweep: Sweep) -> Path:
 
 
 def sweep_blocks(sweep: Sweep) -> list[Block]:
-    """Return all that is shown of a sweep."""
+    """Return the page of a sweep."""
     first, table, statement = sweep.comparisons[0], sweep_table(sweep), sweep_statement(sweep)
     about = " · ".join([f"{on_part(first)}, {better_words(first)}", seeds_words(first)])
     return [
@@ -92,7 +92,7 @@ def sweep_blocks(sweep: Sweep) -> list[Block]:
         *section("Curve", *table.prose_of_warnings(), sweep_plot(sweep)),
         *section("Figures", table.body()),
         *section("Each comparison", Facts(tuple(_comparisons(sweep)))),
-        *section("Repeat it", Code(sweep.command)),
+        *section("How to repeat this", Code(sweep.command)),
     ]
 
 
@@ -103,6 +103,6 @@ def _title(sweep: Sweep) -> str:
 def _comparisons(sweep: Sweep) -> Iterator[tuple[Link, str]]:
     """For each value what its comparison shows, with a link to its report."""
     for value, comparison in zip(sweep.values, sweep.comparisons, strict=True):
-        # Quoted, a name can be nothing but that of a folder beside the page.
+        # Quoted, a name can only refer to a folder next to the page.
         target = f"{quote(Path(comparison.path).name, safe='')}/report.html"
         yield Link(value_name(value), target), comparison.statement

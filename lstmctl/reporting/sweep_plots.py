@@ -1,4 +1,4 @@
-"""The figure of a sweep: what each arm reached over the values of the setting."""
+"""The plot of a sweep: the score of each arm over the values of the setting."""
 
 from __future__ import annotations
 
@@ -32,19 +32,19 @@ if TYPE_CHECKING:
 
 BUDGET = "training.budget"
 SPREAD_TO_SQUEEZE = 8.0
-"""Values further apart than this, as a factor, stand on a logarithmic axis."""
+"""Values that span more than this factor are on a logarithmic axis."""
 FIGURES_TO_SQUEEZE = 30.0
-"""The same of figures, where none is zero and lower is better: elsewhere zero is no end of the scale."""
+"""The same for scores, if none is zero and lower is better; otherwise zero has no special role on the scale."""
 BESIDE = 0.014
 """Of the axis from one arm's interval to the next one's, so that none covers another."""
 BEYOND = 0.2
-"""Of the range of all figures, that intervals may reach over it in view: few seeds make them wide, and the figures
-themselves are what is to be seen."""
+"""Share of the range of all scores by which intervals may extend the view. Intervals of few seeds are wide, and the
+scores themselves matter more."""
 LEVEL_LINES = {CHANCE: LEVEL, SOLVED: SOLVED_LEVEL}
 APART = 0.075
 """Of the axis, the least between the names of two levels."""
 NAMES_INCHES = {True: 5.2, False: 2.4}
-"""Inches of the axis of values, wide and narrow: what names at its ticks have for themselves."""
+"""Length of the axis of values in inches, wide and narrow: the room for the labels of its ticks."""
 
 
 def sweep_plot(sweep: Sweep) -> Plot:
@@ -60,8 +60,8 @@ def sweep_plot(sweep: Sweep) -> Plot:
         "sweep",
         partial(_draw_sweep, sweep),
         f"{on_part(first)} over {sweep.key}, {better_words(first)}: {'; '.join([*rows, *levels])}.",
-        "A line an arm through its means, each seed a small dot, each bar the interval of a mean. The interval tells "
-        "how far the mean would move with other seeds; one without an end goes on out of view.",
+        "One line per arm through its means; each small dot is a seed, each bar the interval of a mean. The interval "
+        "shows how far the mean would move with other seeds; a bar without a cap extends beyond the view.",
     )
 
 
@@ -100,7 +100,7 @@ def _draw_sweep(sweep: Sweep, width: float, ink: str) -> Figure:
 
 
 def _numbers(sweep: Sweep) -> list[float] | None:
-    """Where the values lie on an axis; None where they are no numbers."""
+    """Positions of the values on an axis; None if they are not numbers."""
     if sweep.key == BUDGET:
         return [float(comparison.units) for comparison in sweep.comparisons]
     if all(isinstance(value, int | float) and not isinstance(value, bool) for value in sweep.values):
@@ -117,7 +117,7 @@ def _spans(values: Sequence[float], factor: float) -> bool:
 
 
 def _all_figures(sweep: Sweep) -> list[float]:
-    """Figures of every seed, and the levels: what must be in view."""
+    """Scores of every seed, and the levels, which must all be in view."""
     found = [value for comparison in sweep.comparisons for arm in comparison.arms for value in arm.values]
     found += [level(comparison, name) for comparison in sweep.comparisons for name in LEVEL_LINES]
     return [value for value in found if value is not None and math.isfinite(value)] or [0.0, 1.0]
@@ -128,7 +128,7 @@ def _figures_in_powers(sweep: Sweep) -> bool:
 
 
 def _limit_view(panel: Axes, sweep: Sweep) -> tuple[float, float]:
-    """Set the ends of the axis of figures: all of them, and as much of the intervals as leaves them room."""
+    """Set the limits of the axis of scores: all scores, and as much of the intervals as leaves room for them."""
     to, back = (math.log10, lambda x: 10.0**x) if panel.get_yscale() == "log" else (float, float)
     figures = [to(value) for value in _all_figures(sweep)]
     low, high = min(figures), max(figures)
@@ -146,7 +146,7 @@ def _limit_view(panel: Axes, sweep: Sweep) -> tuple[float, float]:
 
 
 def _beside(positions: Sequence[float], arms: int, *, in_powers: bool) -> Callable[[float, int], float]:
-    """Where an arm stands at a value: arms a little beside each other."""
+    """Position of an arm at a value; arms are slightly offset from each other."""
     to, back = (math.log10, lambda x: 10.0**x) if in_powers else (float, float)
     span = to(max(positions)) - to(min(positions)) or 1.0
 
@@ -188,7 +188,7 @@ def _draw_arm(
             continue
         low, high = max(arm.low, bottom), min(arm.high, top)
         panel.plot([position, position], [low, high], color=colour, linewidth=1.2, alpha=0.8)
-        # An end that is out of view has no mark: the line goes on.
+        # An end outside the view has no cap: the line continues.
         ends = [end for end in (arm.low, arm.high) if bottom < end < top]
         panel.plot([position] * len(ends), ends, color=colour, marker="_", markersize=7, linestyle="none")
 
@@ -214,7 +214,7 @@ def _draw_losses(panel: Axes, sweep: Sweep, positions: Sequence[float], beside: 
 
 
 def _draw_levels(panel: Axes, sweep: Sweep, positions: Sequence[float], ink: str) -> None:
-    """Chance and the level from which on a test counts as solved, named beside the panel, where no curve runs."""
+    """Draw chance and the level that counts as solved, labelled at the side of the panel, where no curve runs."""
     order = sorted(range(len(positions)), key=lambda index: positions[index])
     named: list[tuple[float, str]] = []
     for name, style in LEVEL_LINES.items():
@@ -247,7 +247,7 @@ def _draw_levels(panel: Axes, sweep: Sweep, positions: Sequence[float], ink: str
 
 
 def _name_values(panel: Axes, sweep: Sweep, positions: Sequence[float], width: float, *, in_powers: bool) -> None:
-    """A tick at every value, its name beneath, in a second row where it would run into its neighbour."""
+    """Draw a tick at every value with its label below, in a second row if it would overlap its neighbour."""
     from matplotlib.ticker import NullLocator
 
     order = sorted(range(len(positions)), key=lambda index: positions[index])

@@ -1,4 +1,4 @@
-"""How each fact of a sweep is worded: said once here, the same in its table, its figure and its page."""
+"""Wording of each fact of a sweep, shared by its table, plot and page."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ from lstmctl.results.comparison import ArmResult, Comparison, Sweep
 
 CHANCE = "chance"
 LEVELS = (CHANCE, SOLVED)
-"""The baselines that say what a figure means, by their names."""
+"""Baselines that serve as reference levels, by name."""
 MOST_PLACES = 4
-"""Of a figure in a table that has a column for each arm."""
+"""Maximum number of decimal places in a table that has a column for each arm."""
 
 
 def value_name(value: Any) -> str:
@@ -45,12 +45,12 @@ def arm_names(sweep: Sweep) -> list[str]:
 
 
 def places(sweep: Sweep) -> int:
-    """Places that every figure has."""
+    """Decimal places of every score."""
     return min(MOST_PLACES, max(map(decimals, sweep.comparisons)))
 
 
 def level(comparison: Comparison, name: str) -> float | None:
-    """The primary figure of a baseline, or None where there is no such baseline."""
+    """The primary metric of a baseline, or None if there is no baseline of this name."""
     return comparison.baselines.get(name, {}).get(comparison.primary)
 
 
@@ -64,10 +64,10 @@ def solved(comparison: Comparison, arm: ArmResult) -> int | None:
 
 
 def cell_words(comparison: Comparison, arm: ArmResult, shown: int) -> str:
-    """What an arm reached at one value, and how many of its seeds solved the test: `0.0034 [0.0021, 0.0047] 3/3`."""
+    """Score of an arm at one value, and how many of its seeds solved the test: `0.0034 [0.0021, 0.0047] 3/3`."""
     if arm.mean is None:
         return DIVERGED
-    # That there is no interval is said once, beside the table.
+    # A missing interval is explained once, next to the table.
     interval = "" if arm.low is None else f" {interval_words(arm, shown)}"
     lost = sum(value is None for value in arm.values)
     count = solved(comparison, arm)
@@ -81,7 +81,7 @@ def baseline_names(sweep: Sweep) -> list[str]:
 
 
 def sweep_statement(sweep: Sweep) -> str:
-    """Where each arm solved its test on every seed; nothing where there is nothing to solve."""
+    """List the values at which every seed of an arm solved its test; empty if nothing counts as solved."""
     if level(sweep.comparisons[0], SOLVED) is None:
         return ""
     told = []
@@ -97,19 +97,19 @@ def sweep_statement(sweep: Sweep) -> str:
 
 
 def sweep_circumstances(sweep: Sweep) -> str:
-    """What a reader must know of how the figures came about, as far as it is the same for every value."""
+    """Conditions under which the results were obtained, as far as they are equal for all values."""
     known = [f"config {sweep.config}"]
     for words in (file_words, seeds_words, budget_words):
         found = {words(comparison) for comparison in sweep.comparisons}
-        known += found - {"", sweep.config} if len(found) == 1 else []  # what is drawn has its config's name
+        known += found - {"", sweep.config} if len(found) == 1 else []  # synthetic data has the same name as its config
     targets = {match_words(comparison) for comparison in sweep.comparisons}
-    known.append(targets.pop() if len(targets) == 1 else "parameters matched for each value by itself")
+    known.append(targets.pop() if len(targets) == 1 else "parameters matched separately for each value")
     text = "; ".join(known)
     return f"{text[:1].upper()}{text[1:]}."
 
 
 def sweep_warnings(sweep: Sweep) -> Iterator[str]:
-    """What speaks against taking the figures as they stand; with the values, where it is not so for all of them."""
+    """Reasons not to take the results at face value, with the values they apply to unless they apply to all."""
     found: dict[str, list[str]] = {}
     for value, comparison in zip(sweep.values, sweep.comparisons, strict=True):
         for note in warnings_on_figures(comparison):
@@ -117,4 +117,4 @@ def sweep_warnings(sweep: Sweep) -> Iterator[str]:
     for note, values in found.items():
         yield note if len(values) == len(sweep.values) else f"{sweep.key} {names_words(values)}: {note}"
     if all(len(comparison.seeds) == 1 for comparison in sweep.comparisons):
-        yield "One seed: there are no intervals, and nothing is known of how far seeds move the figures."
+        yield "One seed: there are no intervals, and the variation between seeds is unknown."

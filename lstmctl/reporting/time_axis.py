@@ -1,4 +1,4 @@
-"""The axis of time in a figure: dates, or whole numbers that count rows."""
+"""The time axis of a plot: dates, or whole numbers that count rows."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def moments(times: Sequence[datetime | int | str]) -> Moments:
         return Moments([float(place) for place in range(len(times))], are_dates=False)
     from matplotlib.dates import date2num
 
-    # The clock that the table shows is what is drawn, whatever its zone.
+    # The table's own clock is shown, whatever its zone.
     places = date2num([date.replace(tzinfo=None) for date in dates])  # type: ignore[no-untyped-call]
     return Moments([float(place) for place in places], are_dates=True)
 
@@ -57,7 +57,7 @@ def label_times(panel: Axes, *, are_dates: bool, most: int) -> None:
 
 
 def label_values(panel: Axes, *, most: int = 4) -> None:
-    """Put values in their own digits beside a panel, as an offset or a power of ten would have to be added up."""
+    """Write the values at a panel in full, since an offset or a power of ten would have to be added by the reader."""
     from matplotlib.ticker import MaxNLocator, ScalarFormatter
 
     formatter = ScalarFormatter(useOffset=False)

@@ -1,1 +1,1 @@
-"""What the commands and functions of lstmctl come to: frozen, typed, and free of torch."""
+"""Results of the commands and functions: frozen, typed, and independent of torch."""

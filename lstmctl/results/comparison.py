@@ -1,4 +1,4 @@
-"""The result of a comparison of several networks, and of a sweep over one setting."""
+"""Results of comparing several networks, and of sweeping one setting."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from lstmctl.results.shown import Shown
 
 @dataclass(frozen=True, slots=True)
 class CurvePoint:
-    """A model on its way: the validation part scored while it trained."""
+    """One evaluation on the validation part during training."""
 
     units: int
-    """Targets that had entered the loss."""
+    """Targets that had entered the loss by then."""
     seconds: float
-    """Spent on training steps until then."""
+    """Time spent on training steps by then."""
     value: float
-    """The primary figure, as it is taken on the way (over lanes, not one stream)."""
+    """The primary metric, as measured during training (over lanes, not over one stream)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,24 +29,24 @@ class RunResult:
     """One run of a comparison."""
 
     name: str
-    """The run's folder inside the comparison's: `lstm-seed-0`."""
+    """Name of the run's folder inside the comparison's: `lstm-seed-0`."""
     seed: int
     status: str
     """`finished` or `diverged`."""
     value: float | None
-    """The primary figure on the reported part; None where the run diverged."""
+    """The primary metric on the reported part; None if the run diverged."""
     metrics: Mapping[str, Metrics | None]
-    """All final figures by part: `validation`, and `test` (None where there is no test part)."""
+    """All final metrics by part: `validation`, and `test` (None if there is no test part)."""
     curve: tuple[CurvePoint, ...]
     units: int
     seconds: float | None
-    """In training steps alone."""
+    """Time spent on training steps only."""
     rate: float | None
-    """Targets a second."""
+    """Targets per second."""
     peak_memory: int | None
-    """Bytes: of the whole process on a CPU, of what was allocated on a GPU."""
+    """In bytes: of the whole process on a CPU, of allocated memory on a GPU."""
     stopped_early: bool = False
-    """Whether patience ended it before its budget did."""
+    """True if patience ended the run before its budget."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,39 +68,39 @@ class ArmResult:
     name: str
     cell: str
     settings: Mapping[str, Any]
-    """What this arm has of its own, by dotted key: its width, what `--arm` sets, what tuning chose."""
+    """The arm's own settings, by dotted key: its width, those set by `--arm`, and those chosen by tuning."""
     chosen: Mapping[str, Any]
     """What tuning chose; empty without tuning."""
     tuning: tuple[Tried, ...]
     parameters: int
     deviation: float | None
-    """Of the parameters from the target, relative; None where parameters are not matched."""
+    """Relative deviation of the parameters from the target; None if parameters are not matched."""
     steps: int
     kernel: str | None
     runs: tuple[RunResult, ...]
     mean: float | None
     low: float | None
     high: float | None
-    """Ends of the interval over seeds; None below two values."""
+    """Ends of the interval over seeds; None with fewer than two values."""
     seconds: float | None
     rate: float | None
     peak_memory: int | None
-    """Medians over the runs (the largest, for memory)."""
+    """Medians over the runs; for memory, the maximum."""
     seconds_to_level: float | None
-    """Training time until the mean validation curve is as good as the worst arm's ends up; None where it never is."""
+    """Training time until the mean validation curve reaches the worst arm's final value; None if it never does."""
     sample: str
-    """What the first finished run makes of an empty page."""
+    """Text generated from an empty prompt by the first finished run."""
     status: str
-    """`finished`; `diverged` where every run diverged; `partly diverged`."""
+    """`finished`, `diverged` if every run diverged, or `partly diverged`."""
 
     @property
     def values(self) -> tuple[float | None, ...]:
-        """The primary figure of each seed."""
+        """The primary metric of each seed."""
         return tuple(run.value for run in self.runs)
 
     @property
     def curve(self) -> tuple[CurvePoint, ...]:
-        """The mean over the runs that did not diverge, evaluation by evaluation, as far as each of them goes."""
+        """The mean over the runs that did not diverge, for each evaluation that all of them reached."""
         curves = [run.curve for run in self.runs if run.status != "diverged"]
         return tuple(
             CurvePoint(
@@ -114,7 +114,7 @@ class ArmResult:
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """Two arms against each other: `a` minus `b`."""
+    """The difference between two arms, `a` minus `b`."""
 
     a: str
     b: str
@@ -122,7 +122,7 @@ class Difference:
     low: float | None
     high: float | None
     p: float | None
-    """Adjusted for all pairs of the comparison; None below two seeds."""
+    """Adjusted over all pairs of the comparison; None with fewer than two seeds."""
     test: Literal["paired", "welch"]
 
 
@@ -133,7 +133,7 @@ class Comparison(Shown):
     not_in_json: ClassVar = ("path",)
     in_json: ClassVar = ("report",)
     path: str
-    """Its folder."""
+    """The comparison's folder."""
     config: str
     """The config's name."""
     overrides: tuple[str, ...]
@@ -141,26 +141,26 @@ class Comparison(Shown):
     primary: str
     lower_is_better: bool
     split: str
-    """The part that is reported: `test`, or `validation` where no test part was kept apart."""
+    """The reported part: `test`, or `validation` if there is no test part."""
     unit: str
-    """What a budget counts, in the plural: `characters`."""
+    """The unit of budgets, in the plural: `characters`."""
     units: int
-    """Targets of one run of the config's own cell."""
+    """Number of targets that a run of the config's own cell trains on."""
     seeds: tuple[int, ...]
     match: Literal["parameters", "hidden", "time"]
     target: int | None
-    """Parameters to match, or None."""
+    """Number of parameters to match, or None."""
     jobs: int
-    """Runs at once; above one, times and rates are not comparable."""
+    """Runs in parallel; above one, times and rates are not comparable."""
     confidence: float
     baselines: Mapping[str, Metrics]
-    """Figures on the reported part by the name of the baseline; `uniform` is the chance level."""
+    """Metrics on the reported part by name of the baseline; `uniform` is the chance level."""
     level: float | None
-    """The figure on validation that `seconds_to_level` waits for."""
+    """The validation score that `seconds_to_level` refers to."""
     arms: tuple[ArmResult, ...]
     tests: tuple[Difference, ...]
     statement: str
-    """What was shown, and what was not, in plain words."""
+    """What the results show and don't show, in words."""
     machine: Mapping[str, Any]
     """`device_name`, `precision`, `threads`, `platform`, `versions`."""
     data: Mapping[str, Any]
@@ -179,14 +179,14 @@ class Sweep(Shown):
     not_in_json: ClassVar = ("path", "config", "command")
     in_json: ClassVar = ("report",)
     path: str
-    """Its folder."""
+    """The sweep's folder."""
     config: str
     """The config's name."""
     command: str
     key: str
-    """The setting, dotted: `data.length`."""
+    """The setting, as a dotted key: `data.length`."""
     values: tuple[Any, ...]
-    """As the config has them, in the order in which they were asked for."""
+    """The values as in the config, in the requested order."""
     comparisons: tuple[Comparison, ...]
     """One for each value. All have the same arms, the same primary figure and the same part that is reported."""
 

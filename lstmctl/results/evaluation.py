@@ -12,21 +12,21 @@ Metrics = Mapping[str, float]
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """Figures of one model, or of one baseline, on one part of the data."""
+    """Metrics of one model or baseline on one part of the data."""
 
     metrics: Metrics
     windows: int
-    """Windows of the cold figure, or of the task."""
+    """Number of windows of the cold metric, or of the task."""
     by_channel: Mapping[str, Metrics] = field(default_factory=dict)
-    """Of forecasts: the figures of every channel by its name."""
+    """For forecasts: the metrics of every channel by name."""
     by_step: tuple[Metrics, ...] = ()
-    """Of forecasts: the figures of every step of the horizon."""
+    """For forecasts: the metrics of every step of the horizon."""
     by_label: Mapping[str, Metrics] = field(default_factory=dict)
-    """Of labels: precision, recall, F1 and the number of true cases of each."""
+    """For labels: precision, recall, F1 and number of true cases of each."""
     confusion: tuple[tuple[int, ...], ...] = ()
-    """Of labels: how often each true one (row) was told as each (column), in the order of `by_label`."""
+    """For labels: the confusion matrix (rows: true, columns: predicted), in the order of `by_label`."""
     notes: tuple[str, ...] = ()
-    """Of forecasts: the values that are not scored, in whole sentences."""
+    """For forecasts: sentences about values that are not scored."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,18 +38,18 @@ class Evaluation(Shown):
     metrics: Metrics
     baselines: Mapping[str, Metrics]
     windows: int
-    """Windows of the cold figure, or of the task."""
+    """Number of windows of the cold metric, or of the task."""
     by_channel: Mapping[str, Mapping[str, Metrics]] = field(default_factory=dict)
-    """Of forecasts: for `run` and each baseline, the figures of every channel by its name."""
+    """For forecasts: for `run` and each baseline, the metrics of every channel by name."""
     by_step: Mapping[str, tuple[Metrics, ...]] = field(default_factory=dict)
-    """Of forecasts: for `run` and each baseline, the figures of every step of the horizon."""
+    """For forecasts: for `run` and each baseline, the metrics of every step of the horizon."""
     notes: tuple[str, ...] = ()
-    """What one must know to read the figures, in whole sentences."""
+    """Sentences that a reader needs to interpret the metrics."""
     by_label: Mapping[str, Metrics] = field(default_factory=dict)
-    """Of labels: precision, recall, F1 and the number of true cases of each, of the run alone."""
+    """For labels: precision, recall, F1 and number of true cases of each, for the run only."""
     confusion: tuple[tuple[int, ...], ...] = ()
-    """Of labels: how often each true one (row) was told as each (column), in the order of `by_label`."""
+    """For labels: the confusion matrix (rows: true, columns: predicted), in the order of `by_label`."""
     counted: str = "windows"
-    """What `windows` counts, in the plural."""
+    """The noun that `windows` counts, in the plural."""
     primary: str = ""
-    """The metric that the run is judged by, such as `mse_scaled`."""
+    """The primary metric of the run, such as `mse_scaled`."""

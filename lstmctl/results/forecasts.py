@@ -1,4 +1,4 @@
-"""Forecasts, and backtests made of them."""
+"""Forecasts and backtests."""
 
 from __future__ import annotations
 
@@ -12,25 +12,25 @@ from lstmctl.results.shown import Shown
 
 @dataclass(frozen=True, slots=True)
 class SeriesForecast:
-    """How one series goes on after its last known row, in its own units."""
+    """The forecast of one series after its last known row, in the units of the data."""
 
     series: str
-    """Its `unique_id`: the column of a wide table, the id of a long one, or both as `id/column`."""
+    """The series' `unique_id`: the column of a wide table, the id of a long one, or both as `id/column`."""
     times: tuple[str, ...]
-    """Of the horizon: dates as `2018-06-26 20:00:00` (without the time of day where all fall on midnight), or whole
-    numbers."""
+    """Times of the horizon: dates such as `2018-06-26 20:00:00` (without the time of day if all are at midnight), or
+    whole numbers."""
     point: tuple[float, ...]
     intervals: Mapping[int, tuple[tuple[float, ...], tuple[float, ...]]]
-    """For each level in percent the lower and the upper ends; empty for a forecast without intervals."""
+    """For each level in percent, the lower and the upper ends; empty for a forecast without intervals."""
     history_times: tuple[str, ...] = ()
     history: tuple[float | None, ...] = ()
-    """The rows before, oldest first; None where a value is missing."""
+    """Earlier rows, oldest first; None where a value is missing."""
     actual: tuple[float | None, ...] = ()
-    """What came, where it is known already."""
+    """The true values, if they are known already."""
     paths: tuple[tuple[float, ...], ...] = ()
     """Sample paths, each through the whole horizon."""
     zone: str = ""
-    """How far the clock of all these times is from UTC, as `+02:00` or `Z`; empty where the table did not say."""
+    """Offset of the clock of all these times from UTC, such as `+02:00` or `Z`; empty if the table has none."""
 
 
 class Forecasts(list[SeriesForecast], Shown, Framed):
@@ -46,17 +46,17 @@ class Backtest(Shown, Framed):
     run: str
     split: str
     origins: int
-    """For each series."""
+    """Number of origins per series."""
     stride: int
     """Rows from one origin to the next."""
     refit: bool
-    """Whether a network was trained anew for each origin, on all rows before it."""
+    """True if a new network was trained for each origin, on all rows before it."""
     scores: Mapping[str, Score]
-    """`calibrated`: with intervals as the run has them; `adaptive`: with intervals that follow what was revealed."""
+    """`calibrated`: with the run's own intervals; `adaptive`: with intervals that adapt to past errors."""
     cutoffs: tuple[str, ...]
-    """Of each forecast: the last row before it."""
+    """For each forecast, the last row before it."""
     forecasts: tuple[SeriesForecast, ...]
-    """With adaptive intervals, and with what came. An infinite end stands for no interval: nothing was known by then
-    that could make one."""
+    """With adaptive intervals and the true values. An infinite end means that there is no interval, since nothing was
+    known by then to compute one."""
     notes: tuple[str, ...] = ()
     """Facts that a reader needs to interpret the scores, in whole sentences."""

@@ -1,4 +1,4 @@
-"""What a run writes and predicts."""
+"""Texts and predictions of a run."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from lstmctl.results.framed import Framed
 
 @dataclass(frozen=True, slots=True)
 class Generated:
-    """One text a run wrote."""
+    """One generated text."""
 
     prompt: str
     text: str
@@ -20,23 +20,23 @@ class Generated:
     probabilities: tuple[float, ...]
     """The model's own probability of each symbol, before temperature and truncation."""
     stopped: Literal["length", "stop", "end"]
-    """Because it is as long as was asked for, at the stop string, or at an end that the run put itself."""
+    """`length`: the maximum length was reached; `stop`: the stop string; `end`: the run ended the text itself."""
 
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
-    """What a run tells of one sequence."""
+    """The prediction for one sequence."""
 
     sequence: str
-    """The text that was read, or the name of a sequence of frames."""
+    """The text, or the name of a sequence of frames."""
     label: str | None = None
-    """Of the whole sequence; of a language model, the likeliest symbol after it."""
+    """The label of the whole sequence; for a language model, the most likely next symbol."""
     probabilities: Mapping[str, float] = field(default_factory=dict)
-    """Of every label of the whole sequence, or of every symbol, the likeliest first."""
+    """Probabilities of all labels of the whole sequence, or of all next symbols, the most likely first."""
     labels: tuple[str, ...] = ()
-    """One for each step."""
+    """One label per step."""
     numbers: Mapping[str, float] = field(default_factory=dict)
-    """Of a regression, in the units of the data."""
+    """The numbers of a regression, in the units of the data."""
     text: str | None = None
     """What was written for it."""
 

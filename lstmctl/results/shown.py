@@ -1,4 +1,4 @@
-"""Results that show themselves in a notebook."""
+"""Results that are displayed in a notebook."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from lstmctl import registry
 
 
 class Shown:
-    """A result with a line in `registry.VIEWS`."""
+    """Base of the results that have a line in `registry.VIEWS`."""
 
     __slots__ = ()
 
     def _repr_html_(self) -> str:
-        """The result as a notebook shows it: one element with its own styles, for light and dark."""
+        """The result as HTML for a notebook: one element with its own styles, light and dark."""
         shown: str = registry.function("html", registry.NOTEBOOK)(self)
         return shown
 
@@ -21,9 +21,9 @@ class Shown:
         """Return a plot of the result as a matplotlib figure, which a notebook shows.
 
         Args:
-            name: which one, if there are several; by default the first.
+            name: the plot's name, if there are several; by default the first.
 
         Raises:
-            UsageError: there is no such plot, or nothing to draw.
+            UsageError: the result has no plot of this name, or nothing to plot.
         """
         return registry.function("plot", registry.NOTEBOOK)(self, name)

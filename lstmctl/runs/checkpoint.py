@@ -1,13 +1,13 @@
-"""Checkpoints: immutable folders of tensors and JSON, published whole, verified by SHA-256 when read.
+"""Checkpoints: immutable folders of tensors and JSON, published atomically, verified by SHA-256 when read.
 
     checkpoints/
         step-200/
-            weights.safetensors     what the optimiser moves
-            averaged.safetensors    their running average, where the config asks for one
-            state.safetensors       optimiser moments, carried hidden state
-            state.json              step, best figure, patience, log offsets
+            weights.safetensors     weights that the optimizer updates
+            averaged.safetensors    their running average, if configured
+            state.safetensors       optimizer moments, carried hidden state
+            state.json              step, best metric, patience, log offsets
             manifest.json           size and SHA-256 of each file above, written last
-        pointers.json               which step is last, previous and best
+        pointers.json               the steps that are last, previous and best
 
 A crash at any point leaves the folders that `pointers.json` names untouched. Nothing is ever unpickled.
 """
@@ -45,7 +45,7 @@ class Snapshot:
 
     @property
     def best_weights(self) -> Mapping[str, Tensor]:
-        """What evaluation and generation use: the averages where there are any."""
+        """The weights for evaluation and generation: the averages if there are any."""
         return self.averaged if self.averaged is not None else self.weights
 
 
@@ -53,7 +53,7 @@ def read_checkpoint(path: Path) -> Snapshot:
     """One checkpoint folder as a snapshot.
 
     Raises:
-        RunError: a file is missing, damaged or not what the manifest says; or the folder is named for another step.
+        RunError: a file is missing, damaged or differs from the manifest; or the folder is named after another step.
     """
     contents = read_contents(path)
     try:
@@ -61,7 +61,7 @@ def read_checkpoint(path: Path) -> Snapshot:
     except (ValueError, RecursionError) as error:
         raise RunError(f"{path / 'state.json'} is damaged: {error}") from error
     if not isinstance(progress, dict) or type(step := progress.pop("step", None)) is not int:
-        raise RunError(f"{path / 'state.json'} is damaged: it states no step")
+        raise RunError(f"{path / 'state.json'} is damaged: it contains no step")
     if path.name != f"step-{step}":
         raise RunError(f"{path} is the checkpoint of step {step} under another name")
     return Snapshot(
@@ -76,9 +76,9 @@ def read_checkpoint(path: Path) -> Snapshot:
 
 
 def read_best_weights(path: Path) -> bytes:
-    """The verified safetensors file of what evaluation and generation use: the averages where there are any.
+    """Return the verified safetensors file for evaluation and generation: the averages if there are any.
 
-    Nothing else in the folder is read, so nothing else can keep a command from these weights.
+    No other file in the folder is read, so damage to one does not affect these weights.
 
     Raises:
         RunError: that file or the manifest is missing or damaged.
@@ -92,13 +92,13 @@ def read_contents(path: Path) -> dict[str, bytes]:
     """The verified bytes of a checkpoint's files.
 
     Raises:
-        RunError: a file is missing, damaged or not what the manifest says.
+        RunError: a file is missing, damaged or differs from the manifest.
     """
     return {name: _verified(path / name, entry) for name, entry in read_manifest(path).items()}
 
 
 def read_manifest(path: Path) -> dict[str, dict[str, Any]]:
-    """Size and SHA-256 of each file of a checkpoint, by its name.
+    """Return size and SHA-256 of each file of a checkpoint, by name.
 
     Raises:
         RunError: the manifest is missing or damaged, or of a newer format.
@@ -131,7 +131,7 @@ def read_manifest(path: Path) -> dict[str, dict[str, Any]]:
         ):
             raise RunError(f"{manifest_path} is damaged: no size and SHA-256 for {name}")
     if raw != _canonical({"format": manifest["format"], "files": files}):
-        raise RunError(f"{manifest_path} is damaged: it is not as it was written")
+        raise RunError(f"{manifest_path} is damaged: its contents have changed")
     return files
 
 
@@ -146,13 +146,13 @@ def _verified(path: Path, entry: Mapping[str, Any]) -> bytes:
 
 
 def _plain_bytes(path: Path, size: int | None = None) -> bytes:
-    """The bytes of a file that is of the stated size, else small.
+    """Return the bytes of a file of the stated size, or of a small one if no size is stated.
 
     A link leads out of the run folder and a pipe may never end, so neither is followed.
     """
     status = path.lstat()
     if not stat.S_ISREG(status.st_mode):
-        raise RunError(f"{path} is a link or no file; a checkpoint holds plain files only")
+        raise RunError(f"{path} is a link or not a file; a checkpoint contains only plain files")
     if size is not None and status.st_size != size:
         raise RunError(f"{path} is damaged: {status.st_size:,} bytes, expected {size:,}")
     if size is None and status.st_size > LARGEST_MANIFEST:
@@ -162,7 +162,7 @@ def _plain_bytes(path: Path, size: int | None = None) -> bytes:
 
 
 def contents_of(snapshot: Snapshot) -> dict[str, bytes]:
-    """The files of a checkpoint by their names, the manifest last."""
+    """The files of a checkpoint by name, the manifest last."""
     from safetensors.torch import save
 
     contents = {"weights.safetensors": save(dict(snapshot.weights), {"format": "pt"})}
@@ -186,10 +186,10 @@ def _canonical(manifest: Mapping[str, Any]) -> bytes:
 
 
 def tensors_of(content: bytes, path: Path) -> dict[str, Tensor]:
-    """The tensors in the bytes of a safetensors file.
+    """Parse the tensors in the bytes of a safetensors file.
 
     Raises:
-        RunError: they are damaged; `path` is named.
+        RunError: they are damaged; the message names `path`.
     """
     from safetensors import SafetensorError
     from safetensors.torch import load

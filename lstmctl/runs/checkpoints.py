@@ -1,4 +1,4 @@
-"""The checkpoints of one run: published whole, pointed to, read with a fallback, pruned."""
+"""The checkpoints of one run: published atomically, pointed to, read with a fallback, and pruned."""
 
 from __future__ import annotations
 
@@ -36,17 +36,17 @@ log = logging.getLogger(__name__)
 Found = TypeVar("Found")
 POINTERS = "pointers.json"
 MOST_ATTEMPTS = 100
-"""Attempts to read while a training moves the pointers and prunes what they named."""
+"""Attempts to read while a training run moves the pointers and prunes checkpoints."""
 
 
 @dataclass(frozen=True)
 class Weights:
-    """What evaluation and generation use of a checkpoint."""
+    """Weights of a checkpoint for evaluation and generation."""
 
     step: int
     tensors: Mapping[str, Tensor]
     fallback: str | None
-    """Why this is not the checkpoint that was asked for; None where it is."""
+    """Why this is not the requested checkpoint; None if it is."""
 
 
 class Checkpoints:
@@ -55,12 +55,12 @@ class Checkpoints:
     def __init__(self, run: Path) -> None:
         self.run, self.folder = run, run / "checkpoints"
         self._standing: int | None = None
-        """The step that this object last read as `last`, or wrote: known to be sound, and part of this history."""
+        """The step that this object last read as `last`, or wrote: known to be intact, and part of this history."""
         self._exported: dict[str, int] = {}
-        """The steps whose weights this object put into the files for people."""
+        """The steps whose weights this object exported."""
 
     def pointers(self) -> dict[str, int]:
-        """The steps that `last`, `previous` and `best` name; empty when there is no checkpoint.
+        """The steps that `last`, `previous` and `best` name; empty without a checkpoint.
 
         Raises:
             RunError: the pointer file is damaged.
@@ -79,15 +79,15 @@ class Checkpoints:
         return dict(pointers)
 
     def write(self, snapshot: Snapshot, *, best: bool) -> Path:
-        """Publish a snapshot, point to it, and drop what no pointer names any more.
+        """Publish a snapshot, point to it, and delete checkpoints that no pointer names any more.
 
         Raises:
-            ResourceError: it cannot be written; every earlier checkpoint stands.
+            ResourceError: it cannot be written; every earlier checkpoint is kept.
         """
         path = self.folder / f"step-{snapshot.step}"
         pointers = self._pointers_or_none()
-        # A folder of this step that a killed process left, or that is damaged, is of another history: its log offsets
-        # need not be those of now.
+        # A folder of this step that a killed process left, or that is damaged, belongs to another history: its log
+        # offsets may differ from the current ones.
         if self._standing != snapshot.step:
             contents = contents_of(snapshot)
             with disk_errors(path, sum(map(len, contents.values()))):
@@ -105,10 +105,11 @@ class Checkpoints:
         return path
 
     def read(self, name: str = "last") -> Snapshot:
-        """The checkpoint that a pointer names, verified; a damaged `last` falls back to `previous`, with a warning.
+        """Return the checkpoint that a pointer names, verified; a damaged `last` falls back to `previous`, with a
+        warning.
 
         Raises:
-            RunError: none is sound; each is named with what is wrong.
+            RunError: all are damaged; the problem of each is listed.
         """
         step, snapshot, _ = self._first_sound(name, read_checkpoint)
         if name == "last":
@@ -116,22 +117,22 @@ class Checkpoints:
         return snapshot
 
     def read_weights(self, name: str = "last") -> Weights:
-        """The weights for use of the checkpoint that a pointer names; no other file of it is needed.
+        """Return the weights for use of the checkpoint that a pointer names; no other file of it is needed.
 
         Raises:
-            RunError: those of no checkpoint are sound; each is named with what is wrong.
+            RunError: the weights of all checkpoints are damaged; the problem of each is listed.
         """
         step, tensors, problems = self._first_sound(name, lambda path: tensors_of(read_best_weights(path), path))
         return Weights(step, tensors, "; ".join(problems) or None)
 
     def starting_point(self) -> Snapshot | None:
-        """The checkpoint that a stopped run goes on from; None to begin from nothing, where there is none.
+        """Return the checkpoint that a stopped run continues from; None to start from the beginning, if there is none.
 
-        That is the newest sound one; or where the best one is damaged, the newest sound one before it, so that going on
-        makes it again.
+        It is the newest intact one; or if the best one is damaged, the newest intact one before it, so that training
+        recreates it.
 
         Raises:
-            RunError: none is sound, or the best one is damaged and no earlier one is left.
+            RunError: none is intact, or the best one is damaged and no earlier one is left.
         """
         if not self.steps_on_disk():
             return None
@@ -139,7 +140,7 @@ class Checkpoints:
         pointers = self._pointers_or_none()
         lost = not {"last", "best"} <= set(pointers)
         best = _best_step(snapshot) if lost else pointers["best"]
-        if best > snapshot.step:  # going on makes it again
+        if best > snapshot.step:  # training recreates it
             return snapshot
         if (problem := self._problem_with(best, read_best_weights)) is None:
             if lost:
@@ -150,16 +151,16 @@ class Checkpoints:
         self._standing = None
         for step in sorted(self.steps_on_disk(), reverse=True):
             if step < best and self._problem_with(step, read_checkpoint) is None:
-                log.warning("%s; training goes on from step %d to make it again", problem, step)
+                log.warning("%s; training continues from step %d to recreate it", problem, step)
                 self._standing = step
                 return read_checkpoint(self.folder / f"step-{step}")
         raise RunError(
-            f"{problem}; it is the best checkpoint, and no earlier one is left to make it again from",
-            hint="train anew: " + shell.join(["lstmctl", "train", str(self.run / "config.yaml")]),
+            f"{problem}; it is the best checkpoint, and no earlier one is left to recreate it from",
+            hint="train again: " + shell.join(["lstmctl", "train", str(self.run / "config.yaml")]),
         )
 
     def is_whole(self) -> bool:
-        """Return whether the last checkpoint and the best weights are sound, and pointed to."""
+        """Return True if the last checkpoint and the best weights are intact, and pointed to."""
         pointers = self._pointers_or_none()
         return {"last", "best"} <= set(pointers) and (
             self._problem_with(pointers["last"], read_checkpoint) is None
@@ -167,8 +168,7 @@ class Checkpoints:
         )
 
     def is_tidy(self) -> bool:
-        """Return whether the files for people are as the checkpoints have it, and nothing lies here that no pointer
-        names."""
+        """Return True if the exported weights match the checkpoints, and every checkpoint is named by a pointer."""
         pointers = self._pointers_or_none()
         return (
             set(self.steps_on_disk()) <= set(pointers.values())
@@ -181,8 +181,7 @@ class Checkpoints:
         )
 
     def tidy(self) -> None:
-        """Make the files for people again where they are not as the checkpoints have it, and drop checkpoints that no
-        pointer names.
+        """Export weights again if they do not match the checkpoints, and delete checkpoints that no pointer names.
 
         Raises:
             ResourceError: they cannot be written.
@@ -193,22 +192,25 @@ class Checkpoints:
         for name in EXPORTED:
             if name in pointers:
                 self._export(name, pointers[name])
-        if self._standing in (None, pointers.get("last")):  # else a run goes on from one that no pointer may name
+        if self._standing in (
+            None,
+            pointers.get("last"),
+        ):  # otherwise a run would continue from one that no pointer may name
             with disk_errors(self.folder):
                 self._prune(set(pointers.values()))
 
     def _export(self, name: str, step: int) -> None:
         try:
             content = read_best_weights(self.folder / f"step-{step}")
-        except RunError:  # whoever reads this checkpoint says so
+        except RunError:  # the reader of this checkpoint reports it
             return
         export(self.run, name, content)
         self._exported[name] = step
 
     def _require_exported(self, name: str, path: Path) -> None:
-        """Raises RunError unless the file for people holds the weights of the checkpoint at `path`."""
+        """Raises RunError unless the exported file contains the weights of the checkpoint at `path`."""
         if not is_exported(self.run, name, read_best_weights(path)):
-            raise RunError(f"{name}.safetensors is not as {path} has it")
+            raise RunError(f"{name}.safetensors does not match {path}")
 
     def _problem_with(self, step: int, read: Callable[[Path], object]) -> RunError | None:
         try:
@@ -218,10 +220,10 @@ class Checkpoints:
         return None
 
     def _first_sound(self, name: str, read: Callable[[Path], Found]) -> tuple[int, Found, list[str]]:
-        """The step and content of the first sound candidate, and what is wrong with those before it.
+        """Return the step and content of the first intact candidate, and the problems of those before it.
 
-        While a run trains, what a pointer named may be pruned before it is read. So what seems damaged counts only
-        where the pointers are still the same afterwards.
+        While a run trains, a checkpoint may be pruned after its pointer was read. So apparent damage counts only if the
+        pointers are unchanged afterwards.
         """
         for attempt in range(MOST_ATTEMPTS):
             before = self._pointer_bytes()
@@ -239,7 +241,7 @@ class Checkpoints:
                     log.warning("%s; using step %d instead", problem, step)
                 return step, found, problems
             else:
-                raise RunError("; ".join(problems) if candidates else f"{self.folder} holds no checkpoint")
+                raise RunError("; ".join(problems) if candidates else f"{self.folder} contains no checkpoint")
         raise AssertionError("the last attempt returns or raises")
 
     def _pointer_bytes(self) -> bytes | None:
@@ -249,11 +251,11 @@ class Checkpoints:
             return None
 
     def _candidates(self, name: str) -> list[int]:
-        """Steps to try, best first: the one asked for, then every other on the disk, newest first."""
+        """Steps to try, best first: the requested one, then all others on disk, newest first."""
         try:
             pointers = self.pointers()
         except RunError as error:
-            log.warning("%s; looking through the folder instead", error)
+            log.warning("%s; searching the folder instead", error)
             pointers = {}
         on_disk = sorted(self.steps_on_disk(), reverse=True)
         wanted = [pointers[key] for key in (name, "last", "previous") if key in pointers]
@@ -261,7 +263,7 @@ class Checkpoints:
         return list(dict.fromkeys([*wanted, *newest]))
 
     def steps_on_disk(self) -> list[int]:
-        """The steps that have a checkpoint folder, sound or not."""
+        """The steps that have a checkpoint folder, intact or not."""
         found = (re.fullmatch(r"step-(\d+)", path.name) for path in self.folder.glob("step-*"))
         return [int(match[1]) for match in found if match]
 
@@ -297,6 +299,6 @@ class Checkpoints:
 
 
 def _best_step(snapshot: Snapshot) -> int:
-    """The best step until a checkpoint; before the first evaluation, its own."""
+    """The best step up to a checkpoint; before the first evaluation, its own."""
     step = snapshot.progress.get("best_step")
     return step if type(step) is int and snapshot.progress.get("best") is not None else snapshot.step

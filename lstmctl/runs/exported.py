@@ -1,7 +1,7 @@
 """`last.safetensors` and `best.safetensors`: copies of a checkpoint's weights for people and other programs.
 
-They are derived from the checkpoints and never read back, so they can be made again at any time. They are files of
-their own: whoever overwrites one destroys no checkpoint.
+They are derived from the checkpoints and never read back, so they can be recreated at any time. They are separate
+files, so that overwriting one destroys no checkpoint.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ EXPORTED = ("last", "best")
 
 
 def exported_path(run: Path, name: str) -> Path:
-    """The file for the checkpoint that the pointer `name` names."""
+    """The file for the checkpoint named by the pointer `name`."""
     return run / f"{name}.safetensors"
 
 
 def is_exported(run: Path, name: str, content: bytes) -> bool:
-    """Return whether the file holds these weights and shares its bytes with no other name."""
+    """Return True if the file contains these weights and is not a hard link."""
     path = exported_path(run, name)
     try:
         status = path.lstat()
@@ -32,10 +32,10 @@ def is_exported(run: Path, name: str, content: bytes) -> bool:
 
 
 def export(run: Path, name: str, content: bytes) -> None:
-    """Write the file, unless it holds these weights already.
+    """Write the file, unless it already contains these weights.
 
     Raises:
-        ResourceError: it cannot be written; the old file stands.
+        ResourceError: it cannot be written; the old file is kept.
     """
     if not is_exported(run, name, content):
         replace_file(exported_path(run, name), content)

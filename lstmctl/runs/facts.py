@@ -1,4 +1,4 @@
-"""The facts in `run.json`, checked: what somebody edited or damaged is named, and never taken for what it is not."""
+"""The facts in `run.json`, checked: edited or damaged values are reported, and never misinterpreted."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ COUNTS = (
 
 
 class LackingError(RunError, KeyError):
-    """A fact that is needed and not there."""
+    """A required fact is missing."""
 
     __str__ = RunError.__str__
 
 
 class Facts(dict[str, Any]):
-    """What `run.json` says; a fact that it lacks is an error that names the file."""
+    """The contents of `run.json`; a missing fact raises an error that names the file."""
 
     def __init__(self, facts: Mapping[str, Any], path: Path) -> None:
         super().__init__(facts)
@@ -39,10 +39,10 @@ class Facts(dict[str, Any]):
 
 
 def checked_facts(facts: Mapping[str, Any], path: Path) -> Facts:
-    """Return the facts, each of its own type or null.
+    """Return the facts, each of the expected type or null.
 
     Raises:
-        RunError: one is of another type.
+        RunError: a fact has the wrong type.
     """
     for key, (what, is_right) in KINDS.items():
         value = facts.get(key)
@@ -52,12 +52,12 @@ def checked_facts(facts: Mapping[str, Any], path: Path) -> Facts:
 
 
 def is_count(value: object) -> bool:
-    """Return whether a value from JSON is a whole number of at least 0 that a machine's integer holds."""
+    """Return True if a value from JSON is a whole number from 0 to the largest 64-bit integer."""
     return type(value) is int and 0 <= value < LARGEST
 
 
 def is_number(value: object) -> bool:
-    """Return whether a value from JSON is a number that a float holds."""
+    """Return True if a value from JSON is a number that a float can represent."""
     return type(value) is float or (type(value) is int and abs(value) < LARGEST)
 
 

@@ -1,4 +1,4 @@
-"""Run folders: claimed by number, held by a lock, found by name."""
+"""Run folders: created by number, held by a lock, found by name."""
 
 from __future__ import annotations
 
@@ -24,23 +24,23 @@ log = logging.getLogger(__name__)
 FORMAT = 1
 CALIBRATION, EVALUATION = "calibration.json", "evaluation.json"
 FOLDERS = ("checkpoints", "plots")
-"""Inside a run, where training writes."""
+"""Folders in a run to which training writes."""
 FINAL = ("finished", "diverged")
-"""A run in one of these states is never made again: it would come out the same."""
+"""A run with one of these states is never repeated, since the result would be the same."""
 
 
 def runs_root() -> Path:
-    """Where runs are kept: `LSTMCTL_RUNS`, or `runs` in the current folder."""
+    """The folder of runs: `LSTMCTL_RUNS`, or `runs` in the current folder."""
     return Path(os.environ.get("LSTMCTL_RUNS") or "runs")
 
 
 class RunFolder:
-    """One run on the disk.
+    """One run on disk.
 
-    Files: `config.yaml` (resolved; runs again as it is), `run.json` (facts and status), `encoding.json` (what the task
-    needs to be rebuilt without its data), `calibration.json` (how wide a forecast's intervals are), `evaluation.json`
-    (the figures of the reported part beside simple baselines), `metrics.jsonl`, `samples.txt`, `checkpoints/`,
-    `best.safetensors` and `last.safetensors` (for people and other programs), `plots/`, `report.html`.
+    Files: `config.yaml` (resolved; can be run unchanged), `run.json` (facts and status), `encoding.json` (to rebuild
+    the task without its data), `calibration.json` (for the intervals of a forecast), `evaluation.json` (metrics of the
+    reported part and of simple baselines), `metrics.jsonl`, `samples.txt`, `checkpoints/`, `best.safetensors` and
+    `last.safetensors` (for people and other programs), `plots/`, `report.html`.
     """
 
     def __init__(self, path: Path) -> None:
@@ -55,11 +55,11 @@ class RunFolder:
         """`run.json`.
 
         Raises:
-            RunError: it is missing, damaged or of a newer format; so does asking for a fact that it lacks.
+            RunError: it is missing, damaged or of a newer format; reading a missing fact also raises it.
         """
         info = read_json(self.path / "run.json")
         if type(info.get("format")) is not int:
-            raise RunError(f"{self.path / 'run.json'} states no format: not a run of lstmctl")
+            raise RunError(f"{self.path / 'run.json'} has no format: it does not belong to a run of lstmctl")
         if info["format"] > FORMAT:
             raise RunError(
                 f"{self.path / 'run.json'} has format {info['format']} of a newer lstmctl; this one reads {FORMAT}"
@@ -67,7 +67,7 @@ class RunFolder:
         return checked_facts(info, self.path / "run.json")
 
     def update(self, **facts: Any) -> None:
-        """Set facts in `run.json`, in one step."""
+        """Set facts in `run.json`, atomically."""
         path = self.path / "run.json"
         known = self.info() if path.exists() else {"format": FORMAT}
         replace_json(path, {**known, **facts})
@@ -81,7 +81,7 @@ class RunFolder:
         return read_json(self.path / "encoding.json")
 
     def calibration(self) -> dict[str, Any] | None:
-        """`calibration.json`; None where the run has none, or none yet.
+        """`calibration.json`; None if the run has none.
 
         Raises:
             RunError: it is damaged.
@@ -102,7 +102,7 @@ class RunFolder:
 
     @property
     def has_begun(self) -> bool:
-        """Whether everything that training starts from is written: `run.json` comes last, in earlier versions
+        """True if everything that training starts from has been written: `run.json` comes last; in earlier versions,
         `encoding.json` did."""
         return (self.path / "run.json").is_file() and (self.path / "encoding.json").is_file()
 
@@ -111,7 +111,7 @@ class RunFolder:
         """Hold the run for writing; see `locks.locked`.
 
         Raises:
-            RunError: a folder in which training writes is a link, which may lead out of the run.
+            RunError: a folder to which training writes is a link, which may lead out of the run.
         """
         for name in FOLDERS:
             require_folder(self.path / name)
@@ -121,27 +121,27 @@ class RunFolder:
             yield
 
     def has_leftovers(self) -> bool:
-        """Return whether a killed process left temporary files here."""
+        """Return True if a killed process left temporary files here."""
         return any(leftovers(folder) for folder in (self.path, *(self.path / name for name in FOLDERS)))
 
     def is_held(self) -> bool:
-        """Whether a process holds the lock now."""
+        """True if a process holds the lock now."""
         return is_locked(self.path)
 
 
 @contextmanager
 def claimed(root: Path, stem: str) -> Iterator[RunFolder]:
-    """Make `root`/`stem`-NNN with the first free number, and hold it for writing; see `place.claimed_folder`.
+    """Create `root`/`stem`-NNN with the first free number, and hold it for writing; see `run_lock.claimed_folder`.
 
     Raises:
-        ResourceError: the folder cannot be made or locked.
+        ResourceError: the folder cannot be created or locked.
     """
     with claimed_folder(root, stem) as path:
         yield RunFolder(path)
 
 
 def list_runs(root: Path) -> list[RunFolder]:
-    """All runs below `root`, oldest first; one that may not be read is left out, with a warning."""
+    """All runs below `root`, oldest first; an unreadable one is left out, with a warning."""
     if not root.is_dir():
         return []
     folders = [RunFolder(path) for path in root.iterdir() if _is_readable_run(path)]
@@ -157,22 +157,23 @@ def _is_readable_run(path: Path) -> bool:
 
 
 def next_order(root: Path) -> int:
-    """A number above that of every run below `root`: the order of runs, whatever the clock says."""
+    """Return a number above that of every run below `root`: the order of runs, independent of the clock."""
     return max((_order(folder)[0] for folder in list_runs(root)), default=0) + 1
 
 
 def find_run(name: str | None, root: Path, tasks: Sequence[Collection[str]] = ()) -> RunFolder:
-    """The run whose weights a user means: a folder, a name under `root`, or the newest that has learned something.
+    """Return the run whose weights a user means: a folder, a name under `root`, or the newest that was trained.
 
-    A run that diverged is found by its name alone, and so is one that has not got beyond its first weights.
+    A run that diverged, or that has only its initial weights, is found only by name.
 
     Args:
-        name: `latest` for the newest of all; None for the newest that can do what is asked.
-        root: where runs are looked for.
-        tasks: that can, in groups: the newest run of the first group that has any is meant. Without groups all can.
+        name: `latest` for the newest of all; None for the newest with the requested ability.
+        root: the folder to search.
+        tasks: suitable tasks, in groups: the newest run of the first group that has any is returned. Without groups,
+            all are suitable.
 
     Raises:
-        RunError: there is none; near-miss names are suggested.
+        RunError: there is none; similar names are suggested.
     """
     if name is not None and name != "latest":
         return _named(name, root)
@@ -181,23 +182,23 @@ def find_run(name: str | None, root: Path, tasks: Sequence[Collection[str]] = ()
         return usable[-1] if name == "latest" or not tasks else _newest_of(tasks, usable, root)
     if diverged := [folder for folder in known if _info_or_nothing(folder).get("status") == "diverged"]:
         raise RunError(
-            f"no run under {root} has learned anything: the newest, {diverged[-1].name}, diverged",
-            hint=f"name it to use its weights all the same: {diverged[-1].name}",
+            f"no run under {root} is usable: the newest, {diverged[-1].name}, diverged",
+            hint=f"name it to use its weights anyway: {diverged[-1].name}",
         )
     hint = "train one first: lstmctl train"
     compared = [folder for place in (root, *list_sweeps(root)) for folder in list_comparisons(place)]
     if inner := [run for folder in compared for run in list_runs(folder)]:
-        hint = f"or name one that was compared, such as {inner[-1].path}"
+        hint = f"or name a run of a comparison, such as {inner[-1].path}"
     raise RunError(f"no run with a saved model under {root}", hint=hint)
 
 
 def find_to_resume(name: str, root: Path) -> RunFolder:
-    """The run to go on with: a folder, a name under `root`, or for `latest` the newest that is not finished.
+    """Return the run to resume: a folder, a name under `root`, or for `latest` the newest that is not finished.
 
-    Where all are finished, `latest` is the newest of these, and where all diverged, the newest of all.
+    If all are finished, `latest` is the newest of these; if all diverged, the newest of all.
 
     Raises:
-        RunError: there is none; near-miss names are suggested.
+        RunError: there is none; similar names are suggested.
     """
     if name != "latest":
         return _named(name, root)
@@ -209,10 +210,10 @@ def find_to_resume(name: str, root: Path) -> RunFolder:
 
 
 def find_any(name: str | None, root: Path) -> RunFolder:
-    """The run to look at: a folder, a name under `root`, or for `latest` and None the newest, whatever became of it.
+    """Return the run to show: a folder, a name under `root`, or for `latest` and None the newest, whatever its status.
 
     Raises:
-        RunError: there is none; near-miss names are suggested.
+        RunError: there is none; similar names are suggested.
     """
     return _newest(list_runs(root), root) if name in (None, "latest") else _named(str(name), root)
 
@@ -224,7 +225,7 @@ def _newest(folders: Sequence[RunFolder], root: Path) -> RunFolder:
 
 
 def _has_learned(folder: RunFolder) -> bool:
-    """Whether a run has a saved model, and more than the weights it began with."""
+    """Return True if a run has a saved model that was trained."""
     status = _info_or_nothing(folder).get("status")
     if status in ("finished", "interrupted"):
         return (folder.path / "last.safetensors").is_file() or bool(folder.checkpoints.steps_on_disk())
@@ -235,7 +236,7 @@ def _has_learned(folder: RunFolder) -> bool:
 
 
 def _named(name: str, root: Path) -> RunFolder:
-    """The run that is a folder, or of a name under `root`."""
+    """Return the run that is a folder, or that has a name under `root`."""
     for path in (root / name, Path(name)):
         try:
             if (path / "run.json").is_file():
@@ -256,19 +257,19 @@ def _named(name: str, root: Path) -> RunFolder:
     for path in (root / name, Path(name)):
         if path.is_dir():
             raise RunError(
-                f"{path} is a folder without run.json: not a run of lstmctl, or one that was killed before it began"
+                f"{path} is a folder without run.json: it is not a run of lstmctl, or was killed before it began"
             )
-    hint = near(Path(name).name, [folder.name for folder in list_runs(root)]) or "lstmctl runs list shows what there is"
+    hint = near(Path(name).name, [folder.name for folder in list_runs(root)]) or "lstmctl runs list shows all runs"
     raise RunError(f"no run `{name}`, neither as a folder nor under {root}", hint=hint)
 
 
 def now() -> str:
-    """The time, to the second, with its zone."""
+    """The current time, to the second, with its zone."""
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
 def _newest_of(tasks: Sequence[Collection[str]], folders: Sequence[RunFolder], root: Path) -> RunFolder:
-    """The newest of the first group of tasks that any of `folders`, oldest first, is of.
+    """Return the newest of the first group of tasks that any of `folders`, oldest first, has.
 
     Raises:
         RunError: there is none.
@@ -283,19 +284,19 @@ def _newest_of(tasks: Sequence[Collection[str]], folders: Sequence[RunFolder], r
     newest, task = known[0]
     raise RunError(
         f"no run under {root} is of the task {wanted}: the newest, {newest.name}, is of the task {task or 'unknown'}",
-        hint="lstmctl config list shows what trains one",
+        hint="lstmctl config list shows configs that train one",
     )
 
 
 def _order(folder: RunFolder) -> tuple[int, str]:
-    """A run's number, and its time for two that began at once."""
+    """A run's number, and its start time for two that began simultaneously."""
     info = _info_or_nothing(folder)
     order = info.get("order")
     return order if type(order) is int else 0, str(info.get("started", ""))
 
 
 def _info_or_nothing(folder: RunFolder) -> Mapping[str, Any]:
-    """`run.json`; nothing of a damaged one, so that it does not hide the other runs."""
+    """The contents of `run.json`; empty for a damaged one, so that it does not hide the other runs."""
     try:
         return folder.info()
     except RunError:

@@ -1,4 +1,4 @@
-"""Append-only logs of a run, cut back to where a checkpoint knows them when the run goes on."""
+"""Append-only logs of a run, truncated to the length recorded in a checkpoint when the run is resumed."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from lstmctl.storage import disk_errors, open_to_append, read_plain, sync
 
 
 class Log:
-    """A file that grows by whole lines; `offset` is where the next one starts."""
+    """A file that grows by whole lines; `offset` is the start of the next one."""
 
     def __init__(self, path: Path, offset: int = 0) -> None:
-        """Open for appending at `offset` bytes, dropping what stands after it.
+        """Open for appending at `offset` bytes, dropping everything after it.
 
         Raises:
-            RunError: the file is shorter than `offset`, or it is a link or no plain file.
+            RunError: the file is shorter than `offset`, or it is a link or not a plain file.
             ResourceError: it cannot be written.
         """
         self.path = path
         with disk_errors(path):
-            # Without a buffer: what a full disk refused must not be tried again when the file is closed.
+            # Unbuffered: a write that a full disk refused must not be repeated when the file is closed.
             self._file = open_to_append(path)
             size = self._file.seek(0, os.SEEK_END)
             if size < offset:
@@ -42,19 +42,19 @@ class Log:
         content = text.encode("utf-8", "replace")
         rest = memoryview(content)
         with disk_errors(self.path, len(content)):
-            while rest:  # a disk that is almost full takes a part
+            while rest:  # an almost full disk may accept a part
                 rest = rest[self._file.write(rest) :]
         self.offset += len(content)
 
     def append_json(self, data: Mapping[str, Any]) -> None:
-        """`append` for one JSON object on a line of its own."""
+        """`append` for one JSON object on a separate line."""
         self.append(json.dumps(data, ensure_ascii=False) + "\n")
 
     def sync(self) -> None:
-        """Wait until the disk has every line, so that no checkpoint counts bytes that a power failure may take.
+        """Wait until every line is on disk, so that no checkpoint counts bytes that a power failure may lose.
 
         Raises:
-            ResourceError: the disk cannot take them.
+            ResourceError: the disk cannot store them.
         """
         with disk_errors(self.path):
             sync(self._file.fileno())
@@ -70,10 +70,10 @@ class Log:
 
 
 def read_json_lines(path: Path) -> Iterator[dict[str, Any]]:
-    """The objects of a log; a last line that a kill cut short is left out, and a missing file has none.
+    """Return the objects of a log; an incomplete last line is left out, and a missing file is empty.
 
     Raises:
-        RunError: it is a pipe or a device, or cannot be read.
+        RunError: the file is a pipe or a device, or cannot be read.
     """
     try:
         content = read_plain(path)

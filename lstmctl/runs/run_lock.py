@@ -1,4 +1,4 @@
-"""A new folder on the disk, claimed by number, and removed again where nothing came of it."""
+"""Creation of numbered folders, which are removed again if nothing begins in them."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from lstmctl.storage import disk_errors, is_leftover, remove_leftovers
 
 LOCKS = {LOCK, MARKER, HOLDER}
 INPUTS = {"config.yaml", "encoding.json"}
-"""What a run is made from; besides them, the source of a user's own cell."""
+"""The inputs of a run, apart from the source of a user's own cell."""
 ATTEMPTS = 100
 
 
 @contextmanager
 def claimed_folder(root: Path, stem: str) -> Iterator[Path]:
-    """Make `root`/`stem`-NNN with the first free number, and hold it for writing; no other process gets the same.
+    """Create `root`/`stem`-NNN with the first free number, and hold it for writing; no other process gets the same.
 
-    Folders of the same stem that a killed process claimed and in which nothing has begun are removed first. The new one
-    is removed as well if an error leaves this context before anything has begun in it.
+    First, folders of the same stem that a killed process created and in which nothing has begun are removed. The new
+    one is also removed if an error leaves this context before anything has begun in it.
 
     Raises:
-        ResourceError: the folder cannot be made or locked.
+        ResourceError: the folder cannot be created or locked.
     """
     with disk_errors(root):
         root.mkdir(parents=True, exist_ok=True)
@@ -46,8 +46,8 @@ def claimed_folder(root: Path, stem: str) -> Iterator[Path]:
 
 
 def is_unused(folder: Path) -> bool:
-    """Return whether nothing has begun in a folder that was claimed: it holds locks alone, or inputs with the file that
-    names the process which wrote them."""
+    """Return True if nothing has begun in a folder that was created here: it contains only locks, or inputs and the
+    file that names the process which wrote them."""
     try:
         entries = list(os.scandir(folder))
         names = {entry.name for entry in entries}
@@ -68,8 +68,8 @@ def _is_file_of(entry: os.DirEntry[str], names: set[str]) -> bool:
 
 
 def _held(root: Path, stem: str, stack: ExitStack) -> Path:
-    """Make the folder and lock it. A process that looks for unused folders may remove it in between; then the next
-    number is taken."""
+    """Create the folder and lock it. A process that searches for unused folders may remove it in between; then the next
+    number is used."""
     for attempt in range(ATTEMPTS):
         with disk_errors(root):
             path = _made(root, stem)
@@ -85,10 +85,10 @@ def _held(root: Path, stem: str, stack: ExitStack) -> Path:
         except RunError:
             continue
         else:
-            if is_unused(path):  # else another process had it, and is done
+            if is_unused(path):  # otherwise another process had it, and is finished
                 return path
             stack.close()
-    raise RunError(f"no folder {root / stem}-NNN can be had: other processes take each of them")
+    raise RunError(f"no folder {root / stem}-NNN could be created: other processes took each of them")
 
 
 def _made(root: Path, stem: str) -> Path:
@@ -104,7 +104,7 @@ def _made(root: Path, stem: str) -> Path:
 
 
 def _numbered(root: Path, stem: str) -> dict[int, Path]:
-    """The folders of a stem by their numbers."""
+    """The folders of a stem by number."""
     pattern = re.compile(rf"{re.escape(stem)}-(\d+)")
     return {int(match[1]): path for path in root.iterdir() if (match := pattern.fullmatch(path.name))}
 
@@ -114,16 +114,17 @@ def _remove_if_abandoned(folder: Path) -> None:
         return
     try:
         with locked(folder, patience=0):
-            if not is_unused(folder):  # its process was quicker
+            if not is_unused(folder):  # another process was faster
                 return
             _clear(folder)
-    except (RunError, ResourceError):  # its process still holds it, or it may not be written
+    except (RunError, ResourceError):  # a process still holds it, or it is not writable
         return
     _remove(folder)
 
 
 def _clear(folder: Path) -> None:
-    """Delete all files, the lock too; only its holder may call this. Who waits for the lock will make a new one."""
+    """Delete all files, including the lock; only its holder may call this. Processes that wait for the lock will create
+    a new one."""
     with suppress(OSError):
         remove_leftovers(folder)
         for path in folder.iterdir():
@@ -137,6 +138,6 @@ def _clear(folder: Path) -> None:
 def _remove(folder: Path) -> None:
     """Remove a cleared folder, unless another process has locked it since."""
     with suppress(OSError):
-        if os.name == "nt":  # where a lock that is held cannot be deleted
+        if os.name == "nt":  # on systems where a held lock cannot be deleted
             (folder / LOCK).unlink(missing_ok=True)
         folder.rmdir()

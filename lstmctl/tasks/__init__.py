@@ -1,1 +1,1 @@
-"""What a sequence problem means: its network, its order of data, its loss and its figures. One file a task."""
+"""Sequence problems: network, training order, loss and metrics. One file per task."""

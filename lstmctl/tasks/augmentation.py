@@ -1,4 +1,4 @@
-"""Windows as training sees them: some are mirrored, some lose their oldest rows."""
+"""Augmentation of training windows: some are mirrored, some lose their oldest rows."""
 
 from __future__ import annotations
 
@@ -12,16 +12,10 @@ from lstmctl.models.forecaster import Window
 def augmented(
     window: Window, target: Tensor, shift: Tensor, settings: ForecastSettings, shorten: float
 ) -> tuple[Window, Tensor]:
-    """Windows mirrored by chance where forecasts are odd, and some of them shortened; with their labels.
+    """Mirror windows at random if forecasts are odd, and shorten the share `shorten` of them by their oldest segments.
 
-    It draws from torch's global generator, which the trainer sets by the step.
-
-    Args:
-        window: normalised.
-        target: (horizon, batch, channels), scaled.
-        shift: (1, batch, channels), what was taken out of each window; its labels are mirrored around it.
-        settings: the config's `task`.
-        shorten: the share of windows that lose some whole segments, from the oldest on.
+    It draws from torch's global generator, which the trainer seeds at every step. The windows are normalised; `target`
+    (horizon, batch, channels) is scaled, and mirrored around `shift` (1, batch, channels), which was removed from them.
     """
     lookback, batch, channels = window.values.shape
     if settings.symmetry == "odd":

@@ -1,4 +1,4 @@
-"""What a trained network writes text with: its alphabet, and what says which symbol may come next."""
+"""What a trained network generates text with: its vocabulary and its predictor."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from lstmctl.decoding import Predictor
 
 @dataclass(frozen=True)
 class Author:
-    """What a task gives to write with; see `Problem.author`."""
+    """See `Problem.author`."""
 
     encoding: TextEncoding
     predictor: Callable[[int], Predictor]
-    """Makes, for so many texts, what says which symbol may come next."""
+    """Return the predictor for a number of parallel texts."""
     start: tuple[int, ...]
-    """Symbols that are read where there is no prompt."""
+    """Symbols to read if there is no prompt."""
     end: int | None
-    """The number that ends a text without being a symbol of it; None where texts have no end of their own."""
+    """The number that ends a text without being a symbol of it; None if texts have no end of their own."""

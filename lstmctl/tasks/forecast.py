@@ -1,15 +1,16 @@
 """Forecast time series: from a window of rows to the rows after it, with intervals.
 
-Figures are taken over every window, step and channel of a part, in scaled space (standard deviations of the training
-rows) and in the series' own units; see `metrics.forecasts`.
+Metrics cover every window, step and channel of a part, in scaled space (standard deviations of the training rows) and
+in the series' own units; see `metrics.forecasts`.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 import numpy as np
 import torch
@@ -49,7 +50,7 @@ from lstmctl.tasks.interval_calibration import (
 )
 from lstmctl.tasks.last_windows import last_windows
 from lstmctl.tasks.problem import ConfigOf, Problem, settings_of_the_run
-from lstmctl.tasks.series_baselines import baseline_forecasts, repeating_baselines, ridge_baseline
+from lstmctl.tasks.series_baselines import BASELINES, baseline_forecasts, ridge_baseline
 from lstmctl.tasks.series_inspection import windows_to_inspect
 from lstmctl.tasks.series_parts import columns_of, part_of
 from lstmctl.tasks.series_predictor import MOST_WINDOWS_OF_PATHS, SeriesPredictor
@@ -65,11 +66,13 @@ class Forecast(Problem[Config, SeriesCorpus, Ensemble, SeriesBatch, SeriesPart])
     Args:
         settings: the config's `task`.
         encoding: columns, step, scaler and the last rows of every series.
-        layout: how a table is read.
-        calibration: by how much intervals are widened, (horizon, channels, levels), scaled; None before calibration.
+        layout: how to read a table.
+        calibration: how far to widen intervals, (horizon, channels, levels), scaled; None before calibration.
         shorten: the config's `training.shorten`.
         ridge: the config's `model.ridge`.
     """
+
+    BASELINES = BASELINES
 
     def __init__(
         self,
@@ -107,10 +110,7 @@ class Forecast(Problem[Config, SeriesCorpus, Ensemble, SeriesBatch, SeriesPart])
 
     @classmethod
     def restored(
-        cls,
-        settings: Config,
-        encoding: Mapping[str, Any],
-        calibration: Mapping[str, Any] | None = None,
+        cls, settings: Config, encoding: Mapping[str, Any], calibration: Mapping[str, Any] | None = None
     ) -> Self:
         layout = Layout.of(settings.data.model_dump())
         task = cls(settings.task, SeriesEncoding.from_json(encoding), layout, ridge=settings.model.ridge)
@@ -120,19 +120,18 @@ class Forecast(Problem[Config, SeriesCorpus, Ensemble, SeriesBatch, SeriesPart])
         return task
 
     def read(self, files: Sequence[str]) -> SeriesCorpus:
-        settings = self.settings
-        spans = {"lookback": settings.lookback, "horizon": settings.horizon}
+        spans = {"lookback": self.settings.lookback, "horizon": self.settings.horizon}
         with settings_of_the_run():
             return open_series(files, self.layout, None, **spans, encoding=self.encoding)
 
     def overlap(self, corpus: SeriesCorpus) -> str | None:
-        """In a sentence, how far a table reaches back into the one the run was trained on; None where it does not."""
+        """Say how far a table reaches back into the run's own; None if it does not."""
         begins = corpus.table.times[corpus.table.bounds[:-1]]
         ends = dict(zip(self.encoding.tail.ids, self.encoding.tail.times[self.encoding.tail.ends - 1], strict=True))
         for name, begin in zip(corpus.table.ids, begins, strict=True):
             if begin <= ends[name]:
                 until = self.encoding.step.text(int(ends[name]))
-                return f"Rows up to {until} are of the table the run was trained on: it may have learnt from them."
+                return f"Rows up to {until} are of the table the run was trained on: it may have learned from them."
         return None
 
     def difference(self, other: Self) -> str | None:
@@ -163,8 +162,8 @@ class Forecast(Problem[Config, SeriesCorpus, Ensemble, SeriesBatch, SeriesPart])
         return part_of(corpus, self.encoding, name, self._columns(corpus, self.encoding, device), device)
 
     def require(self, part: SeriesPart) -> None:
-        """Raises DataError where the validation part is too short to be halved, where it has windows of series without
-        a scale alone, or where a part holds no known value; one without a window was refused when it was opened."""
+        """Raise DataError if the validation part is too short to be halved or has windows of series without a scale
+        alone, or if a part holds no known value. A part without windows was refused when it was opened."""
         rows = self.settings.calibration
         parts = [choosing_rows(part, rows), calibration_rows(part, rows)] if part.name == "validation" else [part]
         for one in parts:
@@ -207,27 +206,20 @@ class Forecast(Problem[Config, SeriesCorpus, Ensemble, SeriesBatch, SeriesPart])
         return model
 
     def prepare(self, model: Ensemble, training: SeriesPart, validation: SeriesPart) -> None:
-        """Fit the ridge regression that stands beside the network.
-
-        Raises:
-            DataError: so many values are missing that there is nothing to fit it to.
-        """
+        """Fit the ridge regression beside the network; raise DataError if too many values are missing."""
         if model.ridge is None:
             return
         fitted = ridge_baseline(training, choosing_rows(validation, self.settings.calibration))
         if fitted is None:
             raise DataError("model.ridge has nothing to be fitted to: no window is complete", hint="model.ridge=0")
-        # It may look at fewer rows than the network: those before count for nothing.
+        # Its lookback may be shorter than the network's; earlier rows have no weight.
         model.ridge[-fitted.lookback :] = torch.from_numpy(fitted.weights).to(model.ridge)
 
     def training_order(self, part: SeriesPart, training: TrainingSettings, seed: int) -> ShuffledOrigins:
         return ShuffledOrigins(part.with_scale(), training.batch, seed)
 
-    def initial_state(self, model: Ensemble, batch: SeriesBatch) -> ModelState:
-        return ()  # every window starts from zero
-
     def loss(self, model: Ensemble, batch: SeriesBatch, state: ModelState) -> Loss:
-        """The mean over steps, channels and members, summed over windows; missing values count nowhere."""
+        """Compute the mean over steps, channels and members, summed over windows, without missing values."""
         window, shift, scale = self.predictor.window(model, batch)
         target = batch.target.to(shift)
         if model.training:
@@ -235,7 +227,7 @@ class Forecast(Problem[Config, SeriesCorpus, Ensemble, SeriesBatch, SeriesPart])
         seen = ~target.isnan() if self.masked else None
         if batch.unscaled is not None:
             seen = ~(target.isnan() | batch.unscaled)
-        # What a distribution is trained on is the likelihood of what came, so what came is also what it goes on from.
+        # A distribution is trained on the likelihood of the truth, so it also continues from the truth.
         forced = None
         if self.predictor.has_joint_distribution:
             forced = (target - shift) / scale
@@ -249,8 +241,7 @@ class Forecast(Problem[Config, SeriesCorpus, Ensemble, SeriesBatch, SeriesPart])
         return Loss(torch.stack(losses).mean(0).sum(), batch.lanes, ())
 
     def progress(self, part: SeriesPart) -> Iterator[SeriesBatch]:
-        """The windows that choose the weights: all of the validation part, or its first half where the second is kept
-        for calibration."""
+        """Return the windows that select the weights: all, or the first half if the second is kept for calibration."""
         most = MOST_WINDOWS_OF_PATHS if self.predictor.has_joint_distribution else None
         return choosing_rows(part, self.settings.calibration).scored(most)
 
@@ -259,12 +250,12 @@ class Forecast(Problem[Config, SeriesCorpus, Ensemble, SeriesBatch, SeriesPart])
         return self.sums(batch, windows_first(point), None if intervals is None else windows_first(intervals)), ()
 
     def metrics(self, totals: Totals) -> dict[str, float]:
-        """All figures; first the one that decides."""
+        """Return all metrics, with the primary one first."""
         found = figures(totals)
         return {name: found[name] for name in (self.primary.name, *found) if name in found}
 
     def sample(self, model: Ensemble, generator: torch.Generator) -> str:
-        """How the first series goes on after its last row, in the height of a line."""
+        """Draw the forecast of the first series after its last row, as one line per column."""
         batch, _ = last_windows(self.encoding, self.settings, next(model.parameters()).device, preview=True)
         lines = []
         with torch.no_grad(), evaluating(model):
@@ -278,14 +269,12 @@ class Forecast(Problem[Config, SeriesCorpus, Ensemble, SeriesBatch, SeriesPart])
         return "\n".join(lines)
 
     def inspection_input(self, model: Ensemble, part: SeriesPart, *, steps: int, lanes: int) -> InspectionInput:
-        """Windows of `task.lookback` rows; a step is a segment of them, named by its first row counted back from the
-        first label. See `series_inspection.windows_to_inspect`."""
         return windows_to_inspect(self.predictor, self.encoding, model, part, steps * lanes)
 
     # Forecasts and their intervals.
 
     def forecasts(self, model: Ensemble, batch: SeriesBatch) -> tuple[Tensor, Tensor | None]:
-        """Points (horizon, batch, channels) and intervals (horizon, batch, channels, levels, 2), scaled.
+        """Return points (horizon, batch, channels) and intervals (horizon, batch, channels, levels, 2), scaled.
 
         The intervals are the predictor's, widened by the calibration; None for a point forecast without one.
         """
@@ -295,8 +284,8 @@ class Forecast(Problem[Config, SeriesCorpus, Ensemble, SeriesBatch, SeriesPart])
         return point, spans if self.likelihood.has_intervals else None
 
     def calibrate(self, model: Ensemble, part: SeriesPart) -> dict[str, Any] | None:
-        """Widen the intervals by what they missed in the validation part, or narrow them (conformal prediction; Romano,
-        Patterson & Candès 2019). Rows that chose the weights are left out, unless the config shares them."""
+        """Widen the intervals by their misses in the validation part, or narrow them (conformal prediction; Romano,
+        Patterson & Candès 2019). Rows that selected the weights are left out, unless the config shares them."""
         if self.settings.calibration == "none":
             return None
         rows = calibration_rows(part, self.settings.calibration)
@@ -307,21 +296,16 @@ class Forecast(Problem[Config, SeriesCorpus, Ensemble, SeriesBatch, SeriesPart])
         return {"offsets": self.calibration.tolist(), "windows": len(scores), "rows": self.settings.calibration}
 
     def notes(self, corpus: SeriesCorpus, part: str, *, chosen: bool) -> tuple[str, ...]:
-        has_own = self.likelihood.has_intervals
+        own: Literal["own", "none"] = "own" if self.likelihood.has_intervals else "none"
+        intervals = own if self.calibration is None else "calibrated"
+        reading = reading_notes(self.settings, self.encoding.season, part, chosen=chosen, intervals=intervals)
         overlaps = part in ("validation", "test") and corpus.overlap is not None
-        reading = reading_notes(
-            self.settings,
-            self.encoding.season,
-            part,
-            chosen=chosen,
-            intervals="calibrated" if self.calibration is not None else "own" if has_own else "none",
-        )
         return (f"{corpus.overlap}.", *reading) if overlaps else reading
 
     # Scores and baselines.
 
     def evaluate(self, model: Ensemble, part: SeriesPart) -> Score:
-        """Every window.
+        """Score every window.
 
         Raises:
             DataError: there is none.
@@ -334,56 +318,51 @@ class Forecast(Problem[Config, SeriesCorpus, Ensemble, SeriesBatch, SeriesPart])
         return self.as_score(total(model, self, part.scored()), len(part))
 
     def references(self, corpus: SeriesCorpus, split: str) -> dict[str, Score]:
-        """Last value, seasonal naive, drift, and a ridge regression from lookback to horizon whose penalty and lookback
-        are chosen on the validation part. Their intervals are calibrated on the rows that calibrate the network's. What
-        needs a training part is left out where there is none."""
-        cpu = torch.device("cpu")
-        settings, rows = self.settings, self.settings.calibration
-        baselines = repeating_baselines(settings.lookback, settings.horizon, self.encoding.season)
-        calibrating = None
+        """Score the baselines, with intervals calibrated on the same rows as the network's."""
+        cpu, settings, rows = torch.device("cpu"), self.settings, self.settings.calibration
+        fitting = calibrating = None
         if set(corpus.parts) != {"validation"}:
             training, validation = (self.part(corpus, name, cpu) for name in ("training", "validation"))
-            if (ridge := ridge_baseline(training, choosing_rows(validation, rows))) is not None:
-                baselines["ridge"] = ridge.forecast
-            if rows != "none":
-                calibrating = calibration_rows(validation, rows)
+            fitting = training, choosing_rows(validation, rows)
+            calibrating = None if rows == "none" else calibration_rows(validation, rows)
         part = self.part(corpus, split, cpu)
         found = {}
-        for name, baseline in baselines.items():
+        for name, build in self.BASELINES.items():
+            baseline = build(settings, self.encoding.season, fitting)
+            if baseline is None:
+                continue
             offsets = None
             if calibrating is not None:
                 scores = baseline_scores(baseline, calibrating, self.predictor)
                 offsets = calibrated_offsets(scores, settings.levels, self.encoding.targets)
-            sums: dict[str, Any] = {}
+            sums: Counter[str] = Counter()
             for batch, point, spans in baseline_forecasts(baseline, part, offsets):
-                for key, value in self.sums(batch, point, spans).items():
-                    sums[key] = sums.get(key, 0) + value
+                sums.update(self.sums(batch, point, spans))
             found[name] = self.as_score(sums, len(part))
         return found
 
     def as_score(self, sums: Totals, windows: int) -> Score:
-        """Return the metrics that follow from such sums, with what they leave out."""
+        """Return the score of sums over some windows, with notes on what it leaves out."""
         names = self.encoding.targets
         values = windows * self.settings.horizon * len(names)
         left_out = left_out_notes(sums, values, self.layout.missing, self.encoding.without_scale)
         return Score(self.metrics(sums), windows, by_channel(sums, names), by_step(sums), notes=left_out)
 
     def sums(self, batch: SeriesBatch, point: Floats, intervals: Floats | None) -> Totals:
-        """What `metrics.forecasts` adds up of forecasts (batch, horizon, channels), however they were made."""
+        """Compute the sums of `metrics.forecasts` for any forecasts (batch, horizon, channels)."""
         assert batch.series is not None
         spread, centre = self.scale_of(batch)
-        return dict(
-            totals(
-                windows_first(batch.target),
-                point,
-                intervals,
-                self.shares,
-                spread=spread[:, None],
-                centre=centre[:, None],
-                naive_error=self.encoding.naive_error[batch.series.cpu().numpy()][:, None],
-                has_scale=None if batch.unscaled is None else ~batch.unscaled.transpose(0, 1).cpu().numpy(),
-            )
+        found = totals(
+            windows_first(batch.target),
+            point,
+            intervals,
+            self.shares,
+            spread=spread[:, None],
+            centre=centre[:, None],
+            naive_error=self.encoding.naive_error[batch.series.cpu().numpy()][:, None],
+            has_scale=None if batch.unscaled is None else ~batch.unscaled.transpose(0, 1).cpu().numpy(),
         )
+        return dict(found)
 
     def scale_of(self, batch: SeriesBatch) -> tuple[Floats, Floats]:
         """Return the spread and the centre (batch, channels) that turn scaled values into the series' own units."""
@@ -402,7 +381,7 @@ class Forecast(Problem[Config, SeriesCorpus, Ensemble, SeriesBatch, SeriesPart])
 
 
 def _rows_of_each(corpus: SeriesCorpus) -> dict[str, int] | None:
-    """The rows of each part in every series; None where series differ."""
+    """Return the rows of each part in every series; None if series differ."""
     lengths = {name: np.unique(spans[:, 1] - spans[:, 0]) for name, spans in corpus.parts.items()}
     if any(len(different) > 1 for different in lengths.values()):
         return None

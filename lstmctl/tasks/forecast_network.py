@@ -1,4 +1,4 @@
-"""The network of a forecaster, as a config describes it."""
+"""The network of a forecaster."""
 
 from __future__ import annotations
 
@@ -13,14 +13,7 @@ from lstmctl.tasks.series_predictor import SeriesPredictor
 def forecast_network(
     settings: ModelSettings, cell: type[Cell], encoding: SeriesEncoding, predictor: SeriesPredictor
 ) -> Ensemble:
-    """Build the members of an ensemble, without weights of their own yet.
-
-    Args:
-        settings: the config's `model`.
-        cell: of the recurrence.
-        encoding: the columns.
-        predictor: how the outputs are read.
-    """
+    """Build the members of an ensemble from the config's `model`, not initialised yet."""
     task = predictor.settings
     sizes = Sizes(
         task.lookback,

@@ -1,4 +1,4 @@
-"""Sentences that a reader needs to interpret the scores of forecasts."""
+"""Notes on the scores of forecasts."""
 
 from __future__ import annotations
 
@@ -9,21 +9,14 @@ from lstmctl.config.schema import Forecast as ForecastSettings
 from lstmctl.protocols import Totals
 
 SHOWN = 3
-"""Series that a note names."""
+"""Series named in a note."""
 
 
 def reading_notes(
     settings: ForecastSettings, season: int, part: str, *, chosen: bool, intervals: Literal["calibrated", "own", "none"]
 ) -> tuple[str, ...]:
-    """Say which rows the intervals and the weights come from.
-
-    Args:
-        settings: the config's `task`.
-        season: rows after which the series repeat.
-        part: the part that was scored; empty for data of another file.
-        chosen: whether the validation part chose among weights.
-        intervals: where the intervals come from.
-    """
+    """Say which rows the intervals and the weights come from. `part` is empty for data of another file; `chosen`: the
+    validation part selected the weights."""
     rows = "the second half of the validation part" if settings.calibration == "separate" else "the validation part"
     chose = "the first half" if settings.calibration == "separate" else "the same rows"
     found = []
@@ -31,9 +24,9 @@ def reading_notes(
         weights = f"; {chose} chose the weights" if chosen else ""
         found.append(f"The intervals were calibrated on {rows}{weights}.")
     elif intervals == "own":
-        found.append("The intervals are the network's own: nothing calibrated them.")
+        found.append("The intervals are the network's own; they are not calibrated.")
     if part == "validation":
-        also = "their coverage here is what it was made to be, and " if intervals == "calibrated" else ""
+        also = "their coverage here is right by construction, and " if intervals == "calibrated" else ""
         found.append(f"These are rows that choices were made on: {also}the ridge regression was chosen on them too.")
     if season > settings.lookback:
         found.append(f"No seasonal naive forecast: a season of {season:,} rows is longer than the lookback.")
@@ -41,14 +34,8 @@ def reading_notes(
 
 
 def left_out_notes(sums: Totals, values: int, missing: str, without_scale: Sequence[str]) -> tuple[str, ...]:
-    """Say how many values are not scored, and how many are left out of the scaled metrics.
-
-    Args:
-        sums: as `metrics.forecasts.totals` adds them up.
-        values: all values of all windows.
-        missing: the config's `data.missing`.
-        without_scale: the channels that the training rows give no scale.
-    """
+    """Say how many of all `values` are not scored, or not in the scaled metrics, given the sums of
+    `metrics.forecasts.totals`."""
     known, scaled = int(sums["count"].sum()), int(sums["scaled_count"].sum())
     found = []
     if known < values:

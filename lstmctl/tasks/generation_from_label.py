@@ -1,7 +1,7 @@
-"""Write a text for a label: one-to-many.
+"""Generate a text for a label: one-to-many.
 
-The figure is the cross-entropy in nats a symbol, the end of a text being one of them: the mean of
-−ln p(symbol | label, what came before).
+The metric is the cross-entropy in nats per symbol, where the end of a text counts as one: the mean of
+−ln p(symbol | label, the symbols before it).
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from lstmctl import shell
-from lstmctl.baselines import NGram, ngram, uniform
+from lstmctl.baselines import fitted_ngram, uniform
 from lstmctl.cells.cell import Cell
 from lstmctl.config.schema import GenerationFromLabel as GenerationFromLabelSettings
 from lstmctl.config.schema import Model as ModelSettings
@@ -43,7 +43,7 @@ from lstmctl.tasks.teacher_forcing import nats_of, teacher_forced
 
 Config = ConfigOf[GenerationFromLabelSettings, TableData]
 MOST_PROGRESS = 2000
-"""Texts of a look on the way."""
+"""Maximum number of texts that are scored during training."""
 PREVIEWS = 3
 PREVIEW = Sampling(temperature=0.8)
 PREVIEW_LENGTH = 80
@@ -51,47 +51,40 @@ LABELS_TRACKED = 12
 
 
 def _uniform(task: GenerationFromLabel, corpus: LabelledTable, split: str) -> dict[str, float]:
-    """Every symbol, and the end of a text, has the same probability: the level of chance."""
+    """Give every symbol, and the end of a text, the same probability."""
     return task.metrics({"nats": uniform(len(task.symbols) + 1), "symbols": 1.0})
 
 
 def _ngram(task: GenerationFromLabel, corpus: LabelledTable, split: str) -> dict[str, float] | None:
-    """Counts of the training part (see `baselines.NGram`), one text after the other with an end between them, with an
-    order chosen on the end of it. None where the training part itself is scored."""
+    """Count the training part, one text after the other with an end between them, with an order chosen on its end. None
+    for the training part itself."""
     if "training" not in corpus.parts or split == "training":
         return None
     vocabulary = len(task.symbols) + 1
     training, scored = (_joined(corpus.part(name), vocabulary - 1) for name in ("training", split))
-    inner = len(training) - held_out(len(training))
-    if len(training) - inner < 2:
+    model = fitted_ngram(training, vocabulary, held_out(len(training)))
+    if model is None:
         return None
-    order = ngram(training[:inner], training[inner:], vocabulary).order
-    nats = NGram(training, vocabulary, order).nats(scored)
-    return {**task.metrics({"nats": float(nats.sum()), "symbols": float(len(nats))}), "order": float(order)}
+    nats = model.nats(scored)
+    return {**task.metrics({"nats": float(nats.sum()), "symbols": float(len(nats))}), "order": float(model.order)}
 
 
 class GenerationFromLabel(Problem[Config, LabelledTable, ConditionalModel, SequenceBatch, SequencePart]):
     """The task `generation-from-label`.
 
     Args:
-        settings: of the whole run.
+        settings: the whole config.
         encoding: of texts and labels.
-        typical_length: the mean length of a training text, its end included; only training needs it.
+        typical_length: the mean length of a training text, including its end; only training needs it.
     """
 
     BASELINES: ClassVar[Mapping[str, Callable[[GenerationFromLabel, LabelledTable, str], dict[str, float] | None]]] = {
         "uniform": _uniform,
         "n-gram": _ngram,
     }
-    """Metrics without a network, by name: from the task, its data and the part that is scored; None where there are
-    none."""
+    """By name: from the task, its data and the part to score, to metrics; None if it does not apply."""
 
-    def __init__(
-        self,
-        settings: Config,
-        encoding: SequenceEncoding,
-        typical_length: float = 1.0,
-    ) -> None:
+    def __init__(self, settings: Config, encoding: SequenceEncoding, typical_length: float = 1.0) -> None:
         self.settings, self.encoding, self.typical_length = settings, encoding, typical_length
 
     # Data.
@@ -107,10 +100,7 @@ class GenerationFromLabel(Problem[Config, LabelledTable, ConditionalModel, Seque
 
     @classmethod
     def restored(
-        cls,
-        settings: Config,
-        encoding: Mapping[str, Any],
-        calibration: Mapping[str, Any] | None = None,
+        cls, settings: Config, encoding: Mapping[str, Any], calibration: Mapping[str, Any] | None = None
     ) -> Self:
         return cls(settings, SequenceEncoding.from_json(encoding))
 
@@ -136,11 +126,11 @@ class GenerationFromLabel(Problem[Config, LabelledTable, ConditionalModel, Seque
         return SequencePart.of(corpus.part(name), device)
 
     def require(self, part: SequencePart) -> None:
-        """Raises DataError where a text has no label: then there is nothing to tell its symbols from."""
+        """Raise DataError if a text has no label."""
         lacking = int((part.targets == UNLABELLED).sum())
         if lacking:
             raise DataError(
-                f"{lacking:,} of {len(part):,} texts have no label, from which their symbols are to be told",
+                f"{lacking:,} of {len(part):,} texts have no label to predict their symbols from",
                 hint="give each a label, or leave it out",
             )
 
@@ -151,10 +141,6 @@ class GenerationFromLabel(Problem[Config, LabelledTable, ConditionalModel, Seque
         return self.encoding.symbols
 
     # Training.
-
-    @property
-    def unit(self) -> str:
-        return "sequences"
 
     @property
     def primary(self) -> Metric:
@@ -193,21 +179,18 @@ class GenerationFromLabel(Problem[Config, LabelledTable, ConditionalModel, Seque
     def next_command(self) -> str:
         return 'lstmctl generate {run} --label "…"'
 
-    def initial_state(self, model: ConditionalModel, batch: SequenceBatch) -> ModelState:
-        return ()  # every text starts from zero
-
     def loss(self, model: ConditionalModel, batch: SequenceBatch, state: ModelState) -> Loss:
-        # Over a constant, and not over each text's own length: so every symbol weighs the same, as in the figure.
+        # Divided by a constant, not by each text's length: every symbol has the same weight, as in the metric.
         return Loss(self._nats(model, batch).sum() / self.typical_length, batch.units, ())
 
     def _nats(self, model: ConditionalModel, batch: SequenceBatch) -> Tensor:
-        """(time, batch) −ln p of every symbol and of the end; 0 behind the end."""
+        """Return −ln p of every symbol and the end, (time, batch); 0 past the end."""
         assert batch.lengths is not None
         read, told = teacher_forced(batch.input, batch.lengths, model.mark)
         scores, _ = model(read, batch.target, model.initial_state(batch.lanes))
         return nats_of(scores, told)
 
-    # Figures.
+    # Scores.
 
     def progress(self, part: SequencePart) -> Iterator[SequenceBatch]:
         return part.first(MOST_PROGRESS).scored_batches()
@@ -224,7 +207,7 @@ class GenerationFromLabel(Problem[Config, LabelledTable, ConditionalModel, Seque
         return {"nats_per_character": nats, "bits_per_character": bits(nats)}
 
     def evaluate(self, model: ConditionalModel, part: SequencePart) -> Score:
-        """Every text.
+        """Score every text.
 
         Raises:
             DataError: a text has no label.
@@ -238,7 +221,7 @@ class GenerationFromLabel(Problem[Config, LabelledTable, ConditionalModel, Seque
         return ()
 
     def references(self, corpus: LabelledTable, split: str) -> dict[str, Score]:
-        """What is reached without a network, and without the label."""
+        """Score the baselines, which ignore the label."""
         found = {name: baseline(self, corpus, split) for name, baseline in self.BASELINES.items()}
         texts = len(corpus.part(split))
         return {name: Score(figures, texts) for name, figures in found.items() if figures is not None}
@@ -248,8 +231,8 @@ class GenerationFromLabel(Problem[Config, LabelledTable, ConditionalModel, Seque
     def inspection_input(
         self, model: ConditionalModel, part: SequencePart, *, steps: int, lanes: int
     ) -> InspectionInput:
-        """Lanes are the first steps of texts that are long enough: half of all are, where `steps` is longer than that.
-        The first step reads no symbol but where the text begins. A lane's loss is that of the symbol that follows.
+        """Return the first steps of texts that are long enough: half of all texts are, if `steps` is longer than that.
+        The first step reads the beginning of a text. A lane's loss is that of the symbol after it.
 
         Raises:
             DataError: a text has no label.
@@ -286,20 +269,20 @@ class GenerationFromLabel(Problem[Config, LabelledTable, ConditionalModel, Seque
         )
 
     def label_number(self, label: str) -> int:
-        """Raises UsageError where there is no such label, with those there are."""
+        """Return the number of a label; raise UsageError if there is none of that name."""
         try:
             return self.encoding.labels.index(label)
         except ValueError as error:
-            raise UsageError(f"there is no label `{label}`", hint=f"its labels are {self.known_labels()}") from error
+            raise UsageError(f"label `{label}` does not exist", hint=f"its labels are {self.known_labels()}") from error
 
     def known_labels(self) -> str:
-        """The labels as a message names them."""
+        """Return the labels for a message."""
         labels = self.encoding.labels
         more = f" and {len(labels) - 20} more" if len(labels) > 20 else ""
         return ", ".join(labels[:20]) + more
 
     def sample(self, model: ConditionalModel, generator: torch.Generator) -> str:
-        """A line each for a few labels."""
+        """Generate a line for each of a few labels."""
         chosen = torch.randperm(len(self.encoding.labels), generator=generator)[:PREVIEWS]
         labels = chosen.to(model.head.weight.device)
         choices = continuations(LabelPredictor(model, labels), labels.new_empty(0, len(labels)), PREVIEW, generator)
@@ -313,6 +296,6 @@ class GenerationFromLabel(Problem[Config, LabelledTable, ConditionalModel, Seque
 
 
 def _joined(texts: Sequences, end: int) -> NDArray[np.int64]:
-    """(length,) the texts one after the other, an end before the first and after each."""
+    """Join texts, (length,), with an end before the first and after each."""
     edge = np.array([end])
     return np.concatenate([edge, *(part for number in range(len(texts)) for part in (texts.input(number), edge))])

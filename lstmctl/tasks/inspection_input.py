@@ -1,4 +1,4 @@
-"""What a task shows of its recurrence to whoever looks into it."""
+"""What a task provides for the inspection of its recurrence."""
 
 from __future__ import annotations
 
@@ -14,35 +14,34 @@ from lstmctl.protocols import ModelState
 
 SYMBOLS_TRACKED = 12
 BEGINNING = ""
-"""What a step has read that stands before the first symbol of a text."""
+"""The symbol of a step that reads the beginning of a text."""
 
 
 @dataclass(frozen=True)
 class InspectionInput:
-    """A recurrence, and what runs through it: lanes side by side, each from a zero state."""
+    """A recurrence and its input: lanes in parallel, each from a zero state."""
 
     recurrence: Recurrence
     input: Tensor
-    """(time, batch, features), as it enters the first layer."""
+    """(time, batch, features), the input of the first layer."""
     symbols: tuple[str, ...]
-    """What each step of the first lane has read: a symbol, or where a segment begins."""
+    """What each step of the first lane reads: a symbol, or where a segment begins."""
     step: str
-    """What a step is, as an axis says it: `characters`."""
+    """Unit of a step for an axis, such as `characters`."""
     loss: Callable[[Tensor, ModelState], Tensor]
-    """From the recurrence's outputs at every step (time, batch, outputs) and the state after the last one to each
-    lane's loss at its last step, (batch,); differentiable."""
+    """From the recurrence's outputs at every step (time, batch, outputs) and its last state, to each lane's loss at its
+    last step, (batch,); differentiable."""
     properties: Callable[[], Mapping[str, Tensor]]
-    """By name, what a unit might track, (time, batch) each. They are counted only when they are asked for."""
+    """Compute what a unit might track, by name, (time, batch) each."""
     carried: bool
-    """Whether the task carries state from one window to the next, so that a lane may be longer than the windows it
-    learnt on."""
+    """Whether the task carries state between windows, so that a lane may be longer than a training window."""
     told_at: int | None = None
-    """The step in the middle whose loss it is, where each step has an answer of what comes before it and after it: both
-    directions count from there. None where every cell counts from its own last step."""
+    """The step of the loss, if it is in the middle because each step is labelled from both directions, which both count
+    from it. None if every cell counts from its own last step."""
     notes: tuple[str, ...] = ()
-    """What must be said of what is shown, in whole sentences."""
+    """Sentences that must accompany the results."""
     loss_notes: tuple[str, ...] = ()
-    """What must be said of the loss."""
+    """Sentences about the loss."""
 
     @property
     def reach(self) -> int:
@@ -52,24 +51,20 @@ class InspectionInput:
 
 
 def evenly_chosen(numbers: Tensor, length: int, *, steps: int, lanes: int) -> Tensor:
-    """So many of `numbers` (sequences,), at even distances: one a lane, and more where lanes of `length` steps would
-    not even come to `steps` together."""
+    """Choose from `numbers` (sequences,) at even distances: one per lane, or more if lanes of `length` steps have fewer
+    than `steps` in all."""
     count = min(len(numbers), max(lanes, steps // length))
     return numbers[torch.linspace(0, len(numbers) - 1, count, device=numbers.device).long()]
 
 
 def symbols_tracked(read: Tensor, encoding: TextEncoding) -> dict[str, Tensor]:
-    """What a unit may track in separate texts: each distinct symbol by itself, the frequent ones. A text of labels is
-    seldom prose.
-
-    Args:
-        read: (time, batch); a number outside the vocabulary stands for no symbol.
-    """
+    """Return indicators of the most frequent symbols of separate texts, which are seldom prose. In `read` (time,
+    batch), a number outside the vocabulary is no symbol."""
     counts = torch.bincount(read.flatten(), minlength=len(encoding))[: len(encoding)]
     frequent = counts.argsort(descending=True, stable=True)[:SYMBOLS_TRACKED].tolist()
     return {f"is {encoding.name(number)}": (read == number).float() for number in frequent}
 
 
 def position(read: Tensor) -> Tensor:
-    """Of each step in its lane, (time, batch), of what is read (time, batch, …)."""
+    """Return the position of each step in its lane, (time, batch), of an input (time, batch, …)."""
     return torch.arange(len(read), device=read.device).unsqueeze(1).expand(read.shape[:2]).float()

@@ -1,6 +1,6 @@
-"""Intervals made as wide as the rows of the validation part say they should be (conformal prediction).
+"""Calibration of intervals on rows of the validation part (conformal prediction).
 
-The rows that calibrate are not those that chose the weights, unless the config shares them (`task.calibration`).
+The rows that calibrate are not those that selected the weights, unless the config shares them (`task.calibration`).
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ Rows = Literal["separate", "shared", "none"]
 """`task.calibration`."""
 
 MOST_WINDOWS = 20_000
-"""Windows that calibrate intervals: more would not move a quantile."""
+"""Maximum number of windows that calibrate intervals; more would not move a quantile."""
 MOST_NUMBERS = 100_000_000
-"""Scores of all windows, steps, channels and levels that there is memory for."""
+"""Maximum number of scores, over windows, steps, channels and levels, to hold in memory."""
 
 
 def choosing_rows(validation: SeriesPart, rows: Rows) -> SeriesPart:
-    """The rows of the validation part that choose: all, or the first half where the second is kept for calibration.
+    """Return the validation rows that select weights: all, or the first half if the second is kept for calibration.
 
     Raises:
         DataError: a half holds no window, or no series with a scale has one.
@@ -44,11 +44,7 @@ def choosing_rows(validation: SeriesPart, rows: Rows) -> SeriesPart:
 
 
 def calibration_rows(validation: SeriesPart, rows: Rows) -> SeriesPart:
-    """The rows of the validation part that are kept for calibration.
-
-    Raises:
-        DataError: a half holds no window, or no series with a scale has one.
-    """
+    """Return the validation rows for calibration; raises as `choosing_rows`."""
     part = _with_scale(validation)
     return _half(part, 1) if rows == "separate" else part
 
@@ -56,11 +52,11 @@ def calibration_rows(validation: SeriesPart, rows: Rows) -> SeriesPart:
 def calibration_scores(
     model: Ensemble, part: SeriesPart, predictor: SeriesPredictor
 ) -> tuple[Floats, NDArray[np.int64], NDArray[np.int64]]:
-    """Score the uncalibrated intervals of the windows that calibrate, in order of series and time.
+    """Score the uncalibrated intervals of the calibration windows, in order of series and time.
 
     Returns:
-        (windows, horizon, channels, levels) how far the truth lay outside of each interval; (windows,) the series of
-        each window; (windows,) the row of its last label.
+        (windows, horizon, channels, levels) distance of the truth from each interval; (windows,) the series of each
+            window; (windows,) the row of its last label.
     """
     scores, series, last_rows = [], [], []
     with torch.no_grad(), evaluating(model):
@@ -75,21 +71,16 @@ def calibration_scores(
 
 
 def baseline_scores(baseline: Baseline, part: SeriesPart, predictor: SeriesPredictor) -> Floats:
-    """How far the truth lay from a baseline's point forecasts, (windows, horizon, channels), in the windows that
-    calibrate the predictor's intervals."""
+    """Return the absolute errors of a baseline, (windows, horizon, channels), in the windows that calibrate the
+    predictor's intervals."""
     return np.concatenate(
         [np.abs(_truth(part, batch) - baseline(windows_first(batch.input))) for batch in _calibrating(part, predictor)]
     )
 
 
 def calibrated_offsets(scores: Floats, levels: Sequence[int], targets: Sequence[str]) -> Floats | None:
-    """By how much to widen, (horizon, channels, levels), scaled; None, with a warning, where too few windows can tell.
-
-    Args:
-        scores: (windows, horizon, channels), or with levels behind.
-        levels: in percent, ascending.
-        targets: names of the channels.
-    """
+    """Return how far to widen intervals, (horizon, channels, levels), scaled; None, with a warning, if windows are too
+    few. Scores are (windows, horizon, channels), or with levels."""
     shares = [level / 100 for level in levels]
     found = np.asarray((conformal_offsets if scores.ndim == 3 else quantile_offsets)(scores, shares))
     known = np.isfinite(found)
@@ -106,10 +97,10 @@ def calibrated_offsets(scores: Floats, levels: Sequence[int], targets: Sequence[
 
 
 def stored_offsets(calibration: Mapping[str, Any], shape: tuple[int, int, int]) -> Floats:
-    """The offsets (horizon, channels, levels) that `calibration.json` holds.
+    """Return the offsets (horizon, channels, levels) of `calibration.json`.
 
     Raises:
-        RunError: it is damaged, or its offsets are of another shape.
+        RunError: it is damaged, or its offsets have another shape.
     """
     try:
         offsets = np.array(calibration["offsets"], dtype=np.float64)
@@ -118,26 +109,26 @@ def stored_offsets(calibration: Mapping[str, Any], shape: tuple[int, int, int]) 
     if offsets.shape != shape:
         raise RunError(f"calibration.json holds offsets {offsets.shape}; {shape} are right")
     if not np.isfinite(offsets).all():
-        raise RunError("calibration.json is damaged: it holds offsets that are no finite numbers")
+        raise RunError("calibration.json is damaged: its offsets are not finite numbers")
     return offsets
 
 
 def widened_intervals(intervals: Tensor, offsets: Floats) -> Tensor:
-    """Intervals (horizon, batch, channels, levels, 2), each end moved outwards by (horizon, channels, levels)."""
+    """Move each end of intervals (horizon, batch, channels, levels, 2) outwards by (horizon, channels, levels)."""
     ends = widened(windows_first(intervals), offsets)
     return torch.from_numpy(np.ascontiguousarray(ends)).to(intervals).transpose(0, 1)
 
 
 def _calibrating(part: SeriesPart, predictor: SeriesPredictor) -> Iterator[SeriesBatch]:
-    """Fewer windows where each takes many paths, and never more numbers than memory is there for."""
+    """Yield fewer windows if each takes many paths, and never more numbers than fit in memory."""
     numbers = part.horizon * part.values.shape[1] * len(predictor.settings.levels)
     most = MOST_WINDOWS_OF_PATHS if predictor.has_joint_distribution else MOST_WINDOWS
     return part.scored(max(100, min(most, MOST_NUMBERS // numbers)))
 
 
 def _truth(part: SeriesPart, batch: SeriesBatch) -> Floats:
-    """Return what came, (windows, horizon, channels); missing where a window without a scale would calibrate the
-    intervals of windows that have one."""
+    """Return the truth, (windows, horizon, channels), NaN where a window without a scale would calibrate the intervals
+    of windows that have one."""
     if batch.unscaled is None or part.unscaled is None:
         return windows_first(batch.target)
     shared = (~part.unscaled).any(0)

@@ -1,6 +1,6 @@
 """Predict the next symbol of a text: at every position (many-to-many), or after a window (many-to-one).
 
-The figure is the cross-entropy in nats a symbol: the mean of −ln p(symbol | what came before).
+The metric is the cross-entropy in nats per symbol: the mean of −ln p(symbol | the symbols before it).
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from lstmctl.baselines import LONGEST_TRAINING, NGram, ngram, uniform
+from lstmctl.baselines import LONGEST_TRAINING, fitted_ngram, uniform
 from lstmctl.cells.cell import Cell
 from lstmctl.config.schema import LanguageModel as LanguageModelSettings
 from lstmctl.config.schema import Model as ModelSettings
 from lstmctl.config.schema import TextData
 from lstmctl.config.schema import Training as TrainingSettings
-from lstmctl.data.encoding import Symbols, TextEncoding, UnknownSymbolError
+from lstmctl.data.encoding import Symbols, TextEncoding
 from lstmctl.data.mapping import MappedFile, mapped_files
 from lstmctl.data.splitting import held_out
 from lstmctl.data.text import TextCorpus, open_text
@@ -48,10 +48,11 @@ log = logging.getLogger(__name__)
 
 COLD_LANES = 64
 MOST_WINDOWS = 10_000
-"""How many windows a many-to-one model is scored on at most."""
+"""Maximum number of windows that a many-to-one model is scored on."""
 PROGRESS_LANES = 32
 MOST_IN_PROGRESS = 1 << 19
-"""Symbols of a held-out part that are scored during training; of so many, the metric errs by about 0.002 nats."""
+"""Symbols of a held-out part that are scored during training; with this number, the standard error of the metric is
+about 0.002 nats."""
 PREVIEW = Sampling(temperature=0.8)
 PREVIEW_LENGTH = 240
 
@@ -61,29 +62,27 @@ class Pass:
     """One way of scoring a text."""
 
     name: str
-    """Appended to the figures' names; empty for the headline."""
+    """Appended to the metrics' names; empty for the main one."""
     total: Callable[[SequenceModel], Totals]
     windows: int
     targets: int
 
 
 def _uniform(task: LanguageModel, corpus: TextCorpus, split: str) -> dict[str, float]:
-    """Every symbol has the same probability: the level of chance."""
     return task.metrics({"nats": uniform(len(corpus.encoding)), "symbols": 1.0})
 
 
 def _ngram(task: LanguageModel, corpus: TextCorpus, split: str) -> dict[str, float] | None:
-    """Counts of the training part (see `baselines.NGram`), with an order chosen on the end of it. Of a training part
-    too long to be counted, `counted` says how much was. None where the training part itself is scored."""
+    """Count the training part, with an order chosen on its end; `counted` is the part of a long one that is counted.
+    None for the training part itself."""
     if "training" not in corpus.parts or split == "training":
         return None
-    training, scored, vocabulary = corpus.part("training"), corpus.part(split), len(corpus.encoding)
-    inner = len(training) - held_out(len(training))
-    if len(training) - inner < 2 or len(scored) < 2:
+    training, scored = corpus.part("training"), corpus.part(split)
+    model = fitted_ngram(training, len(corpus.encoding), held_out(len(training)))
+    if model is None or len(scored) < 2:
         return None
-    order = ngram(training[:inner], training[inner:], vocabulary).order
-    nats = NGram(training, vocabulary, order).total_nats(scored)
-    found = {**task.metrics({"nats": nats, "symbols": float(len(scored) - 1)}), "order": float(order)}
+    sums = {"nats": model.total_nats(scored), "symbols": float(len(scored) - 1)}
+    found = {**task.metrics(sums), "order": float(model.order)}
     if len(training) > LONGEST_TRAINING:
         log.warning(
             "The n-gram baseline counts the last %s of the %s %s trained on.",
@@ -99,15 +98,14 @@ class LanguageModel(Problem[Config, TextCorpus, SequenceModel, Batch, Tensor]):
     Args:
         settings: the config's `task`.
         encoding: the vocabulary.
-        window: `training.window`; what a many-to-one model reads before it predicts.
+        window: the config's `training.window`, which a many-to-one model reads before it predicts.
     """
 
     BASELINES: ClassVar[Mapping[str, Callable[[LanguageModel, TextCorpus, str], dict[str, float] | None]]] = {
         "uniform": _uniform,
         "n-gram": _ngram,
     }
-    """Metrics without a network, by name: from the task, its data and the part that is scored; None where there are
-    none."""
+    """By name: from the task, its data and the part to score, to metrics; None if it does not apply."""
 
     def __init__(self, settings: LanguageModelSettings, encoding: TextEncoding, window: int) -> None:
         self.encoding, self.window = encoding, window
@@ -125,10 +123,7 @@ class LanguageModel(Problem[Config, TextCorpus, SequenceModel, Batch, Tensor]):
 
     @classmethod
     def restored(
-        cls,
-        settings: Config,
-        encoding: Mapping[str, Any],
-        calibration: Mapping[str, Any] | None = None,
+        cls, settings: Config, encoding: Mapping[str, Any], calibration: Mapping[str, Any] | None = None
     ) -> Self:
         return cls(settings.task, TextEncoding.from_json(encoding), settings.training.window)
 
@@ -146,7 +141,7 @@ class LanguageModel(Problem[Config, TextCorpus, SequenceModel, Batch, Tensor]):
         return {"vocabulary": len(corpus.encoding), "parts": parts}
 
     def part(self, corpus: TextCorpus, name: str, device: torch.device) -> Tensor:
-        """One part as a tensor (length,), in the corpus's own small integers; on the CPU, in its own memory."""
+        """Return one part (length,), in the corpus's own integer type; on the CPU, without a copy."""
         return readable(corpus.part(name)).to(device)
 
     def mapped_files(self, corpus: TextCorpus) -> list[MappedFile]:
@@ -165,22 +160,12 @@ class LanguageModel(Problem[Config, TextCorpus, SequenceModel, Batch, Tensor]):
         return metric(f"nats_per_{self.symbol}")
 
     def model(self, settings: ModelSettings, cell: type[Cell], generator: torch.Generator) -> SequenceModel:
-        """A freshly initialised network.
-
-        Raises:
-            ConfigError: the cell refuses `model.options`.
-        """
         recurrence = build_recurrence(settings, cell, settings.embedding)
         model = SequenceModel(len(self.encoding), settings.embedding, recurrence, tie_embedding=settings.tie_embedding)
         model.initialise(generator)
         return model
 
     def training_order(self, symbols: Tensor, training: TrainingSettings, seed: int) -> Batches:
-        """The order in which the training part (length,) is read.
-
-        Raises:
-            DataError: it is too short for one step.
-        """
         if self.many_to_one:
             return ShuffledWindows(symbols, training.batch, self.window, seed)
         first = training.first_window or self.window
@@ -194,8 +179,7 @@ class LanguageModel(Problem[Config, TextCorpus, SequenceModel, Batch, Tensor]):
         return GrowingLanes(stages, training.budget.steps(last.units_per_step, last.steps_per_epoch))
 
     def progress(self, symbols: Tensor) -> Iterator[Batch]:
-        """A quick look at a held-out part during training: in lanes, so a little colder than the reported metric. Of a
-        long part only `MOST_IN_PROGRESS` symbols are read, as many of each lane."""
+        """Read at most `MOST_IN_PROGRESS` symbols in lanes, which is slightly colder than the reported metric."""
         self.require(symbols)
         if self.many_to_one:
             return spread(symbols, self.window, 256, MOST_WINDOWS // 5)
@@ -205,10 +189,8 @@ class LanguageModel(Problem[Config, TextCorpus, SequenceModel, Batch, Tensor]):
         return alongside(symbols, starts, min(length, MOST_IN_PROGRESS // lanes), 256)
 
     def passes(self, symbols: Tensor) -> list[Pass]:
-        """What a reported score is made of: one stream from a zero state, and windows each from a zero state.
-
-        A many-to-one model is scored on windows alone, at most 10,000 spread evenly.
-        """
+        """Return the passes of a reported score: one stream from a zero state, and windows that each start from a zero
+        state. A many-to-one model is scored on evenly spread windows alone."""
         self.require(symbols)
         if self.many_to_one:
             count = len(symbols) - self.window
@@ -235,12 +217,10 @@ class LanguageModel(Problem[Config, TextCorpus, SequenceModel, Batch, Tensor]):
         return Score(metrics, max(one.windows for one in passes))
 
     def references(self, corpus: TextCorpus, split: str) -> dict[str, Score]:
-        """Each baseline reads the part as one stream."""
         found = {name: baseline(self, corpus, split) for name, baseline in self.BASELINES.items()}
         return {name: Score(figures, 1) for name, figures in found.items() if figures is not None}
 
     def require(self, symbols: Tensor) -> None:
-        """Raises DataError when a part is too short to be scored."""
         needed = self.window + 1 if self.many_to_one else 2
         if len(symbols) < needed:
             hint = "give it a larger share in data.split, or more text"
@@ -269,10 +249,7 @@ class LanguageModel(Problem[Config, TextCorpus, SequenceModel, Batch, Tensor]):
         return {f"nats_per_{self.symbol}": nats, f"bits_per_{self.symbol}": bits(nats)}
 
     def predictor(self, model: SequenceModel, lanes: int, precision: torch.dtype = torch.float32) -> Predictor:
-        """What generation asks for the next symbol: carried state, or for many-to-one the last window.
-
-        `precision` is of the products in a step; windows are read in the model's own.
-        """
+        """Return the predictor of the next symbol; `precision` is that of the products in a step."""
         if self.many_to_one:
             return WindowPredictor(model, lanes, self.window)
         return StreamPredictor(model, lanes, precision)
@@ -284,7 +261,7 @@ class LanguageModel(Problem[Config, TextCorpus, SequenceModel, Batch, Tensor]):
 
     @property
     def start(self) -> int:
-        """The symbol that stands before a text without a prompt: a line break, else a space, else the first."""
+        """The symbol that precedes a text without a prompt: a line break, else a space, else the first."""
         if self.encoding.kind == "bytes":
             return ord("\n")
         return next((self.encoding.symbols.index(mark) for mark in "\n " if mark in self.encoding), 0)
@@ -299,29 +276,23 @@ class LanguageModel(Problem[Config, TextCorpus, SequenceModel, Batch, Tensor]):
         if label is not None:
             raise UsageError("the run asks for no label: its task is language-model")
         read = torch.from_numpy(encoded(text, self.encoding))
-        # The last symbol of a part is predicted and never read; so that all of the text is read, one more follows.
+        # The last symbol of a part is predicted and never read, so one more follows the text.
         return torch.cat([read, torch.tensor([self.start]).to(read)]).to(device)
 
     def of_texts(self, texts: Sequence[str]) -> list[Symbols]:
-        found = []
-        for text in texts:
-            try:
-                found.append(self.encoding.encode(text))
-            except UnknownSymbolError as error:
-                raise UsageError(f"the text holds {error} (counted from 0), which the run never saw") from error
-        return found
+        return [encoded(text, self.encoding, may_be_empty=True) for text in texts]
 
     def of_file(self, file: str) -> list[Symbols]:
-        """Every line is a text."""
+        """Return every line as a text."""
         with settings_of_the_run():
             return open_lines(file, self.encoding)
 
     @torch.no_grad()
     def predictions(self, model: SequenceModel, part: Sequence[Symbols], device: torch.device) -> list[Prediction]:
-        """The symbol that follows each text: as label the likeliest, and the probabilities of all, likeliest first.
+        """Predict the symbol after each text: the likeliest as label, and all probabilities in descending order.
 
-        A text is read as the prompt of a generation is, by itself, so that its answer depends on no other text. An
-        empty one stands for the beginning of a text.
+        Each text is read by itself, like a prompt, so that its prediction depends on no other text. An empty one
+        stands for the beginning of a text.
         """
         names = [self.encoding.name_of(number) for number in range(len(self.encoding))]
         found = []

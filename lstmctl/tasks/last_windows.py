@@ -1,4 +1,4 @@
-"""The last window of every series, to forecast what comes after the end of a table."""
+"""The last window of every series, to forecast the rows after the end of a table."""
 
 from __future__ import annotations
 
@@ -27,21 +27,17 @@ def last_windows(
     *,
     preview: bool = False,
 ) -> tuple[SeriesBatch, NDArray[np.int64]]:
-    """The last window of every series, its labels NaN, and the table's row (batch,) at which each ends. Series shorter
-    than the lookback are left out, with a warning.
+    """Return the last window of every series, with labels NaN, and its last row (batch,) in the table.
 
-    Args:
-        encoding: the run's.
-        settings: the config's `task`.
-        device: where the windows are to be.
-        corpus: a newer table; by default the end of the one the run was trained on.
-        preview: the first series alone, with its mean for what is not known far enough in advance.
+    Series shorter than the lookback are left out, with a warning. Without a corpus, the windows are from the end of the
+    run's own table. `preview` returns the first series alone, with the mean for what is not known far enough in
+    advance.
 
     Raises:
-        DataError: every series is shorter than the lookback, or what must be known in advance ends too soon.
+        DataError: every series is shorter than the lookback, or columns known in advance end too early.
     """
     whole = encoding.tail if corpus is None else corpus.table
-    table = whole.tail(settings.lookback, settings.horizon)  # no more of it is looked at, however long it is
+    table = whole.tail(settings.lookback, settings.horizon)
     scaled = encoding.scaled(table)
     where = "the run's own table" if corpus is None else corpus.names[0]
     long_enough = np.flatnonzero(table.ends - table.bounds[:-1] >= settings.lookback)
@@ -95,6 +91,6 @@ def last_windows(
 
 
 def _rows_given(known: Floats) -> int:
-    """How many of the first rows lack nothing."""
+    """Count the first rows without a missing value."""
     lacking = np.isnan(known).any(axis=1)
     return int(np.argmax(lacking)) if lacking.any() else len(known)

@@ -1,4 +1,4 @@
-"""Columns of a table that stays on the disk, scaled when they are asked for."""
+"""Columns of a table on disk, scaled on demand."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ Indices = NDArray[np.int64]
 
 
 class MappedColumns:
-    """What stands for a tensor (rows, columns) of scaled values, and gives the same numbers without holding them.
+    """Acts as a tensor (rows, columns) of scaled values, without holding them.
 
     Args:
         table: mapped.
-        width: how many columns.
-        scale: from numbers of rows (…), the series of the table that each is of, to (…, columns).
+        width: number of columns.
+        scale: from row numbers (…) and their series in the table to values (…, columns).
     """
 
     device = torch.device("cpu")
@@ -32,7 +32,7 @@ class MappedColumns:
         self.shape = torch.Size((len(table.times), width))
 
     def __getitem__(self, rows: Tensor | slice) -> Tensor:
-        """Scaled values (…, columns) of rows (…)."""
+        """Return scaled values (…, columns) of rows (…)."""
         numbers = np.arange(*rows.indices(len(self))) if isinstance(rows, slice) else rows.numpy()
         if not self.shape[1]:
             return torch.empty(*numbers.shape, 0)
@@ -45,7 +45,7 @@ class MappedColumns:
         return self.shape[0]
 
     def to(self, device: torch.device) -> Tensor:
-        """All of it on another device."""
+        """Copy all values to another device."""
         found = torch.empty(self.shape, device=device)
         for start in range(0, len(self), CHUNK):
             found[start : start + CHUNK] = self[start : start + CHUNK].to(device)
@@ -55,13 +55,8 @@ class MappedColumns:
 def mapped_columns(
     encoding: SeriesEncoding, table: Table, own: Indices
 ) -> tuple[MappedColumns, MappedColumns, MappedColumns]:
-    """Targets, past and known columns of a table, as `SeriesEncoding.scaled` would give them.
-
-    Args:
-        encoding: the run's.
-        table: mapped.
-        own: (series,), which of the encoding's series each of the table's is.
-    """
+    """Return targets, past and known columns of a mapped table, with the values of `SeriesEncoding.scaled`. `own`
+    (series,) are the numbers of the table's series in the encoding."""
 
     def targets(rows: Indices, series: Indices) -> NDArray[np.float32]:
         return encoding.scaled_targets(table, rows, own[series])

@@ -1,4 +1,4 @@
-"""Batches of pairs of texts: both sides padded behind their ends, pairs of like lengths together."""
+"""Batches of pairs of texts: both sides padded, pairs of similar lengths together."""
 
 from __future__ import annotations
 
@@ -8,20 +8,19 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from lstmctl.data.pairs import Texts
+from lstmctl.data.sequences import Ragged
 from lstmctl.protocols import Batch
 from lstmctl.tasks.sequence_batches import like_lengths
 
 
 @dataclass(frozen=True, kw_only=True)
 class PairBatch(Batch):
-    """Pairs side by side: `input` are the sources (source time, batch), `target` the targets (target time, batch).
-    What stands behind an end means nothing."""
+    """Pairs side by side: `input` holds the sources (source time, batch), `target` the targets (target time, batch)."""
 
     source_lengths: Tensor
-    """(batch,), from 1."""
+    """(batch,), at least 1."""
     target_lengths: Tensor
-    """(batch,), 0 where the target is not known."""
+    """(batch,), 0 for an unknown target."""
 
     @property
     def units(self) -> int:
@@ -39,19 +38,19 @@ class TextsPart:
     """(texts,)."""
 
     @classmethod
-    def of(cls, texts: Texts, device: torch.device) -> TextsPart:
-        arrays = (texts.symbols, texts.starts, texts.lengths)
+    def of(cls, texts: Ragged, device: torch.device) -> TextsPart:
+        arrays = (texts.values, texts.starts, texts.lengths)
         return cls(*(torch.from_numpy(array).to(device) for array in arrays))
 
     def chosen(self, numbers: Tensor) -> TextsPart:
-        """The texts that `numbers` (texts,) names, over the same array."""
+        """Select texts by their numbers (texts,)."""
         return replace(self, starts=self.starts[numbers], lengths=self.lengths[numbers])
 
     def padded(self) -> Tensor:
-        """(time, texts); a padded step repeats its text's last."""
+        """Return (time, texts); padding repeats the last symbol of a text."""
         time = torch.arange(int(self.lengths.max()), device=self.lengths.device).unsqueeze(1)
         places = self.starts + torch.minimum(time, self.lengths - 1)
-        return self.symbols[places.clamp(min=0)].long()  # below 0 lies only a text that is not known
+        return self.symbols[places.clamp(min=0)].long()  # below 0 for an unknown text
 
 
 @dataclass(frozen=True)
@@ -62,7 +61,7 @@ class PairsPart:
     targets: TextsPart
 
     @classmethod
-    def of(cls, sources: Texts, targets: Texts, device: torch.device) -> PairsPart:
+    def of(cls, sources: Ragged, targets: Ragged, device: torch.device) -> PairsPart:
         return cls(TextsPart.of(sources, device), TextsPart.of(targets, device))
 
     def __len__(self) -> int:
@@ -70,23 +69,23 @@ class PairsPart:
 
     @property
     def lengths(self) -> Tensor:
-        """(pairs,) steps of encoder and decoder together: what pairs are put together by."""
+        """(pairs,) steps of encoder and decoder together."""
         return self.sources.lengths + self.targets.lengths
 
     def chosen(self, numbers: Tensor) -> PairsPart:
-        """The pairs that `numbers` (pairs,) names."""
+        """Select pairs by their numbers (pairs,)."""
         return PairsPart(self.sources.chosen(numbers), self.targets.chosen(numbers))
 
     def first(self, count: int) -> PairsPart:
-        """At most `count` pairs from its beginning."""
+        """Return the first pairs, at most `count`."""
         return self.chosen(torch.arange(min(count, len(self)), device=self.lengths.device))
 
     def known(self) -> PairsPart:
-        """The pairs whose target is known."""
+        """Return the pairs with a known target."""
         return self.chosen(torch.nonzero(self.targets.lengths)[:, 0])
 
     def batch(self, chosen: Tensor) -> PairBatch:
-        """The pairs that `chosen` (batch,) names."""
+        """Return the batch of some pairs, by their numbers (batch,)."""
         pairs = self.chosen(chosen)
         return PairBatch(
             pairs.sources.padded(),
@@ -97,7 +96,7 @@ class PairsPart:
         )
 
     def in_order(self) -> Iterator[tuple[Tensor, PairBatch]]:
-        """All pairs for scoring, of like lengths together, with their numbers (batch,)."""
+        """Yield all pairs for scoring, of similar lengths together, with their numbers (batch,)."""
         for chosen in like_lengths(self.lengths):
             yield chosen, self.batch(chosen)
 

@@ -1,4 +1,4 @@
-"""A random order of more things than a list of their numbers should be made of."""
+"""A random order of more numbers than memory should hold."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ from torch import Tensor
 
 ROUNDS = 6
 FACTORS = 0x2C1B3C6D, 0x297A2D39
-"""Odd, and below 2³¹: so that products fit into 63 bits (the mixing steps are after T. Mueller's integer hash)."""
+"""Odd, and below 2³¹, so that products fit into 63 bits (the mixing steps are after T. Mueller's integer hash)."""
 
 
 class Permutation:
-    """The numbers 0 … count − 1 in an order that is computed place by place, in no memory.
+    """The numbers 0 … count − 1 in a random order, computed on demand.
 
-    A Feistel network permutes the least power of four that holds them all, and what falls outside is permuted again
+    A Feistel network permutes the smallest power of four that holds them all, and a number outside is permuted again
     until it is inside (cycle walking): Black & Rogaway 2002, Ciphers with arbitrary finite domains.
 
     Args:
         count: at least 1, at most 2⁶⁰.
-        seed: the order is a function of it.
+        seed: determines the order.
     """
 
     def __init__(self, count: int, seed: int) -> None:
@@ -28,7 +28,7 @@ class Permutation:
         self._keys = torch.randint(1 << 31, (ROUNDS,), generator=generator).tolist()
 
     def __getitem__(self, places: Tensor) -> Tensor:
-        """The numbers at some places, int64 as they are."""
+        """Return the numbers at some positions, int64."""
         numbers = self._once(places)
         while bool((outside := numbers >= self.count).any()):
             numbers = torch.where(outside, self._once(numbers), numbers)

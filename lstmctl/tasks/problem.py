@@ -1,4 +1,4 @@
-"""What a task is to the rest of the program: its data, its network, its order, its figures and its baselines."""
+"""The interface of a task: its data, network, training order, metrics and baselines."""
 
 from __future__ import annotations
 
@@ -25,19 +25,15 @@ from lstmctl.results.output import Prediction
 from lstmctl.tasks.author import Author
 from lstmctl.tasks.inspection_input import InspectionInput
 
-NOTHING_TOLD = "this run's task has nothing to tell of a sequence: no label, number, text or next symbol"
-USED_BY = "a forecaster tells by `lstmctl forecast`, and what learnt to write for labels by `lstmctl generate --label`"
+NOTHING_TOLD = "this run's task predicts nothing about a sequence: no label, number, text or next symbol"
+USED_BY = "use `lstmctl forecast` for a forecaster, and `lstmctl generate --label` for texts of a label"
 
 SETTING = re.compile(r"\b(?:data|task|model|training)\.\w+=")
 
 
 @contextmanager
 def settings_of_the_run() -> Iterator[None]:
-    """Read a file for a trained run, whose settings are fixed: a hint that names another one says what it takes.
-
-    Raises:
-        DataError: as it was raised inside.
-    """
+    """Read a file for a trained run, whose settings are fixed: hints that name a setting also mention retraining."""
     try:
         yield
     except DataError as error:
@@ -46,39 +42,39 @@ def settings_of_the_run() -> Iterator[None]:
         raise
 
 
-def encoded(text: str, encoding: TextEncoding) -> Symbols:
-    """(symbols,) numbers of a text that a person gives, in memory of their own.
+def encoded(text: str, encoding: TextEncoding, *, may_be_empty: bool = False) -> Symbols:
+    """Encode a text that a user gives, (symbols,), as a copy.
 
     Raises:
-        UsageError: it is empty, or holds a symbol that the encoding lacks.
+        UsageError: the text is empty, or holds a symbol that the encoding lacks.
     """
-    if not text:
+    if not (text or may_be_empty):
         raise UsageError("the text is empty; give at least one symbol")
     try:
         return encoding.encode(text).copy()
     except UnknownSymbolError as error:
-        raise UsageError(f"the text holds {error} (counted from 0), which the run never saw in training") from error
+        raise UsageError(f"the text contains {error} (counted from 0), which the run never saw in training") from error
 
 
 class Encoding(Protocol):
-    """What turns data into numbers and back; a run keeps it as `encoding.json`."""
+    """Converts data to numbers and back; a run keeps it as `encoding.json`."""
 
     def to_json(self) -> dict[str, Any]: ...
 
 
 class Corpus(Protocol):
-    """Data found and checked. Its module in `data` says what else it holds."""
+    """Data that was found and checked."""
 
     @property
     def encoding(self) -> Encoding: ...
     @property
     def parts(self) -> Mapping[str, Any]:
-        """Training, validation and, where there are three, test."""
+        """Training, validation and, if there are three, test."""
         ...
 
     @property
     def names(self) -> tuple[str, ...]:
-        """How a run's own config names the files, so that it runs again from another folder."""
+        """The files as a run's own config names them, valid from any folder."""
         ...
 
     @property
@@ -97,7 +93,7 @@ PartT = TypeVar("PartT")
 
 
 class ConfigOf(Protocol[TaskT, DataT]):
-    """A whole config whose `task` and `data` are of these types, as a task knows them to be."""
+    """A whole config whose `task` and `data` have these types."""
 
     @property
     def task(self) -> TaskT: ...
@@ -112,37 +108,35 @@ class ConfigOf(Protocol[TaskT, DataT]):
 
 
 class Problem(ABC, Generic[ConfigT, CorpusT, ModelT, BatchT, PartT]):
-    """A sequence problem from end to end: one class a task of the config, named in `registry.TASKS`.
+    """A sequence problem from end to end: one class per task of the config, named in `registry.TASKS`.
 
-    It is built from a config and an encoding alone. What training sees of it is `protocols.Task`. Its types are those
-    of the config it reads (`ConfigOf`), its corpus, its network, its batches, and one part of its data on a device, in
-    whatever form it reads that: nobody else looks inside.
+    It is built from a config and an encoding alone. Training uses it through `protocols.Task`. Its types are those of
+    the config it reads (`ConfigOf`), its corpus, its network, its batches, and one part of its data on a device; only
+    the task itself looks inside a part.
     """
+
+    # Data.
 
     @staticmethod
     @abstractmethod
     def open(settings: ConfigT, config_folder: Path | None) -> CorpusT:
-        """The data that a config names.
+        """Open the data that a config names.
 
         Raises:
-            DataError: nothing is found, or it cannot be used as it is.
+            DataError: the data is missing or cannot be used.
         """
 
     @classmethod
     @abstractmethod
     def of(cls, settings: ConfigT, corpus: CorpusT) -> Self:
-        """The problem that a config poses on data just opened."""
+        """Return the problem that a config poses on a corpus."""
 
     @classmethod
     @abstractmethod
     def restored(
         cls, settings: ConfigT, encoding: Mapping[str, Any], calibration: Mapping[str, Any] | None = None
     ) -> Self:
-        """The problem of a run, without its data.
-
-        Args:
-            settings, encoding: of the run.
-            calibration: what `calibrate` gave at the end of its training.
+        """Return the problem of a run, without its data; `calibration` is what `calibrate` returned after training.
 
         Raises:
             RunError: the encoding or the calibration is damaged.
@@ -150,191 +144,196 @@ class Problem(ABC, Generic[ConfigT, CorpusT, ModelT, BatchT, PartT]):
 
     @abstractmethod
     def read(self, files: Sequence[str]) -> CorpusT:
-        """Other data, encoded as this problem's own, with one part, `validation`.
+        """Open other data with this problem's encoding, as one part, `validation`.
 
         Raises:
-            DataError: it is not there, or holds what the encoding does not know.
+            DataError: the data is missing, or holds something that the encoding lacks.
         """
 
     @abstractmethod
     def difference(self, other: Self) -> str | None:
-        """How another problem's weights would mean something else here; None where they mean the same."""
+        """Describe how another problem's weights would have another meaning here; None if they mean the same."""
 
     @abstractmethod
     def facts(self, corpus: CorpusT) -> dict[str, Any]:
-        """What `run.json` says of the data, beside its fingerprint and files; `parts` holds the length of each."""
-
-    @abstractmethod
-    def model(self, settings: ModelSettings, cell: type[Cell], generator: torch.Generator) -> ModelT:
-        """A freshly initialised network.
-
-        Raises:
-            ConfigError: the cell refuses `model.options`.
-        """
+        """Return what `run.json` says about the data, beside its fingerprint and files; `parts` has their lengths."""
 
     @abstractmethod
     def part(self, corpus: CorpusT, name: str, device: torch.device) -> PartT:
-        """One part of the data, on a device."""
+        """Return one part of the data, on a device."""
 
-    @abstractmethod
     def require(self, part: PartT) -> None:
-        """Raises DataError when a part is too short to be scored."""
+        """Raise DataError if a part is too short to be scored."""
 
     def check(self, corpus: CorpusT) -> None:
-        """Raises DataError when a part that is not trained on is too short to be scored."""
+        """Raise DataError if a part other than the training part is too short to be scored."""
         for name in set(corpus.parts) - {"training"}:
             self.require(self.part(corpus, name, torch.device("cpu")))
 
+    def mapped_files(self, corpus: CorpusT) -> list[MappedFile]:
+        """Return the files that a corpus is read from while it is used; none if it is in memory."""
+        return []
+
+    def caveats(self, corpus: CorpusT) -> tuple[str, ...]:
+        """Return what to know about the data before training, in sentences."""
+        return ()
+
+    def caveats_on(self, corpus: CorpusT, part: str, *, is_own: bool) -> tuple[str, ...]:
+        """Return what to know about a part before it is scored, in sentences; `is_own`: the corpus is the run's."""
+        return ()
+
+    # Training.
+
+    @abstractmethod
+    def model(self, settings: ModelSettings, cell: type[Cell], generator: torch.Generator) -> ModelT:
+        """Build an initialised network.
+
+        Raises:
+            ConfigError: the cell rejects `model.options`.
+        """
+
     def training_part(self, corpus: CorpusT, device: torch.device) -> Any:
-        """What `prepare` and `training_order` take: the training part, unless a task trains on something else."""
+        """Return the data for `prepare` and `training_order`: by default the training part."""
         return self.part(corpus, "training", device)
 
     def prepare(self, model: ModelT, training: Any, validation: PartT) -> None:
-        """Put into a new network, before its first step, what is computed from the data and not learnt."""
+        """Set, before the first step, what is computed from the data and not learned."""
 
     @abstractmethod
     def training_order(self, part: Any, training: TrainingSettings, seed: int) -> Batches:
-        """The order in which the training part is read.
+        """Return the training batches, in order.
 
         Raises:
-            DataError: it is too short for one step.
+            DataError: the training part is too short for one step.
         """
 
     @abstractmethod
     def progress(self, part: PartT) -> Iterable[BatchT]:
-        """A look at the validation part during training; it decides which weights are best."""
+        """Return the batches of the validation part that are scored during training; they select the weights."""
+
+    def calibrate(self, model: ModelT, part: PartT) -> dict[str, Any] | None:
+        """Calibrate on the validation part after training; return what a run keeps of it, or None."""
+        return None
+
+    # Scores.
 
     @abstractmethod
     def evaluate(self, model: ModelT, part: PartT) -> Score:
-        """The figures that are reported of a part."""
+        """Compute the reported metrics of a part."""
 
     def targets(self, part: Any) -> int:
         """Return the number of targets that `evaluate` scores in a part, as its batches count them."""
         return len(part)
 
-    def calibrate(self, model: ModelT, part: PartT) -> dict[str, Any] | None:
-        """Once training is over, learn from the validation part how sure to be; what a run keeps of it, or None."""
-        return None
-
     def notes(self, corpus: CorpusT, part: str, *, chosen: bool) -> tuple[str, ...]:
-        """What one must know to read the scores of a part, in whole sentences; `chosen`, whether the validation part
-        chose among weights. `part` is empty for other data than the run's own."""
+        """Return what one must know to interpret a part's scores, in sentences.
+
+        Args:
+            part: empty for other data than the run's own.
+            chosen: whether the validation part selected the weights.
+        """
         return ()
 
     @abstractmethod
     def references(self, corpus: CorpusT, split: str) -> dict[str, Score]:
-        """Figures of simple baselines on one part, by name: what is reached without a network."""
+        """Score simple baselines on one part, by name."""
 
-    def mapped_files(self, corpus: CorpusT) -> list[MappedFile]:
-        """The files that a corpus is read from while it is used; none where it is in memory."""
-        return []
-
-    def caveats(self, corpus: CorpusT) -> tuple[str, ...]:
-        """What to know of the data before a network is trained on it, in sentences."""
-        return ()
-
-    def caveats_on(self, corpus: CorpusT, part: str, *, is_own: bool) -> tuple[str, ...]:
-        """What to know of a part before it is scored, in sentences; `is_own`, whether the run was trained on the
-        corpus."""
-        return ()
+    # Use.
 
     def author(self, model: ModelT, label: str | None, products: torch.dtype) -> Author | None:
-        """What the network writes text with; None where the task writes none.
+        """Return what generates text with the network; None if the task generates none.
 
         Args:
-            label: what a text is to be written for, where that is the task.
+            label: the label to generate a text for, if that is the task.
             products: the type of the products in a step.
 
         Raises:
-            UsageError: a label is missing, unknown, or not asked for.
+            UsageError: a label is missing, unknown, or not expected.
         """
         return None
 
     def passage(self, text: str, label: str | None, device: torch.device) -> PartT | None:
-        """A text that a person gives, to look at what the network makes of it; None where the task reads no text.
-
-        Args:
-            label: of the text, where the task reads one.
+        """Return a text that a user gives as a part, for inspection; None if the task reads no text.
 
         Raises:
             UsageError: the text is empty or holds a symbol that the encoding lacks; or a label is missing, unknown, or
-                not asked for.
+                not expected.
         """
         return None
 
     @property
     def next_command(self) -> str:
-        """What to try with a run that is trained; `{run}` stands for it."""
+        """A command to try after training; `{run}` stands for the run."""
         return "lstmctl predict {run} FILE"
 
     @property
     def reads_texts(self) -> bool:
-        """Whether a sequence is a text."""
+        """True if a sequence is a text."""
         return True
 
     def of_texts(self, texts: Sequence[str]) -> Any:
-        """Texts that a person gives, as a corpus's own `part` would be, without anything known of what is to be told.
+        """Return texts that a user gives as an unlabelled part of a corpus.
 
         Raises:
-            UsageError: the task does not read single texts, or one holds a symbol that the encoding lacks.
+            UsageError: the task does not read single texts, or one contains a symbol that the encoding lacks.
         """
         raise UsageError(NOTHING_TOLD, hint=USED_BY)
 
     def of_file(self, file: str) -> Any:
-        """The same of a file.
+        """Return a file as `of_texts` does.
 
         Raises:
-            DataError: it is not there, or holds what the encoding does not know.
+            DataError: the file is missing, or holds something that the encoding lacks.
         """
         corpus: Any = self.read([file])
         return corpus.part("validation")
 
     def predictions(self, model: ModelT, part: Any, device: torch.device) -> list[Prediction]:
-        """What the network tells of each sequence that `of_texts` or `of_file` gave, in their order.
+        """Return the network's prediction for each sequence of `of_texts` or `of_file`, in order.
 
         Raises:
-            UsageError: the task tells nothing of sequences.
+            UsageError: the task predicts nothing about sequences.
         """
         raise UsageError(NOTHING_TOLD, hint=USED_BY)
 
     def inspection_input(self, model: ModelT, part: PartT, *, steps: int, lanes: int) -> InspectionInput:
-        """The network's recurrence and what runs through it when it reads a part: what `lstmctl inspect` looks into.
+        """Return the network's recurrence and its input when it reads a part, for `lstmctl inspect`.
 
-        The lanes begin at even distances over the part, the first with it; each starts from a zero state, as the task
-        has it. A task whose windows are shorter than `steps` gives whole windows, and more of them where about that
-        much would not be read otherwise; a part that is shorter gives what it has. Whatever stands before the
-        recurrence (embedding, normalisation, segments) is in the input already, and what stands behind it (the head) is
-        in the loss.
+        The lanes begin at even distances over the part; each starts from a zero state. A task whose windows are shorter
+        than `steps` returns whole windows, and more of them to read about as much. What comes before the recurrence
+        (embedding, normalisation, segments) is in the input; what comes after it (the head) is in the loss.
 
         Args:
             steps: of each lane, at most.
-            lanes: how many.
+            lanes: their number.
 
         Raises:
             DataError: the part is too short.
-            UsageError: the task has no recurrence that goes step by step.
+            UsageError: the task has no stepwise recurrence.
         """
-        raise UsageError("a run of this task cannot be looked into: it shows no recurrence that goes step by step")
+        raise UsageError("a run of this task cannot be inspected: it has no recurrence that goes step by step")
 
-    # What `protocols.Task` asks for.
+    # The rest of `protocols.Task`.
 
     @property
     @abstractmethod
     def primary(self) -> Metric: ...
     @property
-    @abstractmethod
-    def unit(self) -> str: ...
-    @abstractmethod
-    def initial_state(self, model: ModelT, batch: BatchT) -> ModelState: ...
+    def unit(self) -> str:
+        return "sequences"
+
+    def initial_state(self, model: ModelT, batch: BatchT) -> ModelState:
+        return ()  # every sequence starts from zero
+
     @abstractmethod
     def loss(self, model: ModelT, batch: BatchT, state: ModelState) -> Loss: ...
     @abstractmethod
     def score(self, model: ModelT, batch: BatchT, state: ModelState) -> tuple[Totals, ModelState]: ...
     @abstractmethod
     def metrics(self, totals: Totals) -> dict[str, float]: ...
-    @abstractmethod
-    def sample(self, model: ModelT, generator: torch.Generator) -> str: ...
+    def sample(self, model: ModelT, generator: torch.Generator) -> str:
+        return ""
 
 
 AnyProblem = Problem[Any, Any, Any, Any, Any]
-"""A problem of whatever task."""
+"""A problem of any task."""

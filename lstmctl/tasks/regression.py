@@ -1,6 +1,6 @@
-"""Tell numbers from a sequence: many-to-one.
+"""Predict numbers from a sequence: many-to-one.
 
-The loss is taken on scaled numbers; figures are in the units of the data.
+The loss is computed on scaled numbers; metrics are in the units of the data.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class Regression(LabelledSequences[RegressionSettings]):
         "mean": lambda task, training, scored: np.broadcast_to(
             np.nanmean(training.targets, axis=0), scored.targets.shape
         ),
-        # A linear map of what a sequence holds, whatever its order.
+        # A linear map of a sequence's steps, without their order.
         "bag of {step}s": lambda task, training, scored: numbers_from_bags(training, scored, task.encoding.inputs),
     }
 

@@ -1,4 +1,4 @@
-"""Batches of sequences of different lengths: padded behind their ends, of like lengths together."""
+"""Batches of sequences of different lengths: padded, similar lengths together."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ from lstmctl.protocols import Batch
 from lstmctl.seeds import stream
 
 SCORED_STEPS = 1 << 16
-"""Steps of a batch that is scored, at most, padding included."""
+"""Maximum number of steps of a scored batch, including padding."""
 SCORED_BATCH = 512
 SORTED_BATCHES = 50
-"""Batches' worth of sequences among which those of like lengths are put together."""
+"""Number of batches whose sequences are sorted by length together."""
 
 
 @dataclass(frozen=True)
 class SequenceBatch(Batch):
-    """Sequences side by side, each from a zero state."""
+    """Sequences in parallel, each from a zero state."""
 
     lengths: Tensor | None = None
     """(batch,)."""
     counts: Tensor | None = None
-    """(time, batch), True where a label counts in figures; None where all do."""
+    """(time, batch), True where a label counts in metrics; None if all do."""
 
     @property
     def units(self) -> int:
@@ -67,12 +67,13 @@ class SequencePart:
         return len(self.starts)
 
     def first(self, count: int) -> SequencePart:
-        """At most `count` sequences from its beginning."""
+        """Return the first sequences, at most `count`."""
         targets = self.targets if self.by_step else self.targets[:count]
         return replace(self, starts=self.starts[:count], lengths=self.lengths[:count], targets=targets)
 
     def batch(self, chosen: Tensor) -> SequenceBatch:
-        """The sequences that `chosen` (batch,) names; a padded step repeats its sequence's last."""
+        """Return the batch of some sequences, by their numbers (batch,); padding repeats the last step of a
+        sequence."""
         lengths = self.lengths[chosen]
         time = torch.arange(int(lengths.max()), device=lengths.device).unsqueeze(1)
         mask = time < lengths
@@ -96,7 +97,7 @@ class SequencePart:
         )
 
     def in_order(self) -> Iterator[tuple[Tensor, SequenceBatch]]:
-        """All sequences for scoring, of like lengths together, with their numbers (batch,)."""
+        """Yield all sequences for scoring, of similar lengths together, with their numbers (batch,)."""
         for chosen in like_lengths(self.lengths):
             yield chosen, self.batch(chosen)
 
@@ -106,8 +107,7 @@ class SequencePart:
 
 
 def like_lengths(lengths: Tensor) -> Iterator[Tensor]:
-    """Numbers (batch,) of all sequences, those of like lengths together, in batches small enough to be scored at
-    once. `lengths` is (sequences,)."""
+    """Yield the numbers (batch,) of all sequences in scoring batches of similar lengths; `lengths` is (sequences,)."""
     order = torch.argsort(lengths, descending=True, stable=True)
     start = 0
     while start < len(order):
@@ -124,16 +124,14 @@ class Ragged(Protocol[OneBatch]):
 
     @property
     def lengths(self) -> Tensor:
-        """(sequences,) what sequences are put together by."""
+        """(sequences,)."""
         ...
 
-    def batch(self, chosen: Tensor) -> OneBatch:
-        """The sequences that `chosen` (batch,) names."""
-        ...
+    def batch(self, chosen: Tensor) -> OneBatch: ...
 
 
 class ByLength(Generic[OneBatch]):
-    """Every sequence once an epoch, in batches of like lengths, the batches shuffled.
+    """Every sequence once per epoch, in shuffled batches of similar lengths.
 
     Args:
         part: the training part.
@@ -161,7 +159,7 @@ class ByLength(Generic[OneBatch]):
         return self.part.batch(self._order(epoch)[position])
 
     def _shuffle(self, epoch: int) -> Tensor:
-        """(steps of an epoch, batch) numbers of sequences."""
+        """Return (steps of an epoch, batch) numbers of sequences."""
         generator = torch.Generator().manual_seed(stream(self.seed, "order", epoch))
         lengths = self.part.lengths.cpu()
         order = torch.randperm(len(lengths), generator=generator)[: self.steps_per_epoch * self.batch]
@@ -175,21 +173,21 @@ class ByLength(Generic[OneBatch]):
 
 @dataclass(frozen=True)
 class FreshSequences:
-    """Sequences without end, to train on: none is drawn before it is asked for."""
+    """An endless supply of training sequences, drawn on demand."""
 
     draw: Callable[[int, int], Sequences]
-    """So many sequences from a seed."""
+    """Draw a number of sequences from a seed."""
     epoch: int
-    """Sequences that are called an epoch."""
+    """Number of sequences that count as an epoch."""
     device: torch.device
-    """Where they are computed with."""
+    """The device of batches."""
 
 
 class Drawn:
-    """New sequences at every step, drawn from the seed and the step: no sequence comes twice.
+    """New sequences at every step, drawn from the seed and the step.
 
     Args:
-        fresh: where they come from.
+        fresh: their source.
         batch: sequences in one step.
         seed: of the run.
     """

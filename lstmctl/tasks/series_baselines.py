@@ -1,9 +1,10 @@
-"""Forecasts of a part's windows that need no network, to stand beside a network's."""
+"""Forecasts without a network, for the windows of a part."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 
 import numpy as np
 import torch
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from lstmctl.baselines.series import Ridge, drift, fit_ridge, last_value, seasonal_naive
+from lstmctl.config.schema import Forecast as ForecastSettings
 from lstmctl.data.timesteps import CHUNK
 from lstmctl.intervals import Floats, widened
 from lstmctl.tasks.mapped_columns import MappedColumns
@@ -20,31 +22,47 @@ log = logging.getLogger(__name__)
 
 Baseline = Callable[[Floats], Floats]
 """From histories (windows, lookback, channels) to forecasts (windows, horizon, channels), scaled."""
-
+Fitting = tuple[SeriesPart, SeriesPart]
+"""The training part, and the rows of the validation part that choose."""
 RIDGE_LOOKBACKS = 8
-"""The ridge baseline chooses among the lookback and so many even parts of it."""
+"""The ridge baseline chooses among the lookback and this number of even parts of it."""
 
 
-def repeating_baselines(lookback: int, horizon: int, season: int) -> dict[str, Baseline]:
-    """What goes on as a window ends, by name: last value, seasonal naive, drift. Those that need a longer lookback are
-    left out.
+def _last_value(settings: ForecastSettings, season: int, fitting: Fitting | None) -> Baseline:
+    return partial(last_value, horizon=settings.horizon)
 
-    Args:
-        lookback, horizon: rows of a window.
-        season: rows after which the series repeat.
-    """
-    found: dict[str, Baseline] = {"last value": lambda history: last_value(history, horizon)}
-    if 1 < season <= lookback:
-        found["seasonal naive"] = lambda history: seasonal_naive(history, horizon, season)
-    if lookback > 1:
-        found["drift"] = lambda history: drift(history, horizon)
-    return found
+
+def _seasonal_naive(settings: ForecastSettings, season: int, fitting: Fitting | None) -> Baseline | None:
+    if not 1 < season <= settings.lookback:
+        return None
+    return partial(seasonal_naive, horizon=settings.horizon, season=season)
+
+
+def _drift(settings: ForecastSettings, season: int, fitting: Fitting | None) -> Baseline | None:
+    return partial(drift, horizon=settings.horizon) if settings.lookback > 1 else None
+
+
+def _ridge(settings: ForecastSettings, season: int, fitting: Fitting | None) -> Baseline | None:
+    ridge = None if fitting is None else ridge_baseline(*fitting)
+    return None if ridge is None else ridge.forecast
+
+
+BASELINES: Mapping[str, Callable[[ForecastSettings, int, Fitting | None], Baseline | None]] = {
+    "last value": _last_value,
+    "seasonal naive": _seasonal_naive,
+    "drift": _drift,
+    "ridge": _ridge,
+}
+"""By name: from the config's `task`, the season in rows and the rows to fit to (None without a training part), to a
+baseline; None if it does not apply."""
 
 
 def ridge_baseline(training: SeriesPart, choosing: SeriesPart) -> Ridge | None:
-    """A ridge regression from lookback to horizon, fitted to the windows of the training part; its lookback and penalty
-    are chosen on what was observed of the labels of `choosing`. Series without a scale take no part. None, with a
-    warning, where no window is complete."""
+    """Fit a ridge regression from lookback to horizon to the training windows.
+
+    Its lookback and penalty are chosen on the observed labels of `choosing`. Series without a scale are left out. None,
+    with a warning, if no window is complete.
+    """
     lookback = training.lookback
     begins = training.begins.cpu().numpy()
     shares = range(1, RIDGE_LOOKBACKS + 1)
@@ -66,12 +84,8 @@ def ridge_baseline(training: SeriesPart, choosing: SeriesPart) -> Ridge | None:
 def baseline_forecasts(
     baseline: Baseline, part: SeriesPart, offsets: Floats | None
 ) -> Iterator[tuple[SeriesBatch, Floats, Floats | None]]:
-    """All windows of a part, with the points (batch, horizon, channels) and the intervals (batch, horizon, channels,
-    levels, 2) of a baseline, scaled.
-
-    Args:
-        offsets: (horizon, channels, levels), how far intervals reach to either side; None for no intervals.
-    """
+    """Yield the batches of a part, with a baseline's points (batch, horizon, channels) and intervals (batch, horizon,
+    channels, levels, 2), scaled. `offsets` (horizon, channels, levels) are half the widths; None for no intervals."""
     for batch in part.scored():
         point = baseline(windows_first(batch.input))
         if offsets is None:
@@ -82,8 +96,8 @@ def baseline_forecasts(
 
 
 class _Rows:
-    """Values (rows, channels) on whatever device, as arrays where they are cut; missing where a series or a channel
-    has no scale: `unscaled` (series, channels), if any has none."""
+    """Values (rows, channels) on any device, as arrays when sliced; missing if a series or channel has no scale:
+    `unscaled` (series, channels), None if all have one."""
 
     def __init__(
         self, values: Tensor | MappedColumns, begins: NDArray[np.int64], unscaled: NDArray[np.bool_] | None

@@ -1,4 +1,4 @@
-"""What a forecaster's recurrence reads: the segments of the windows' lookback, through its first member."""
+"""Inspection of a forecaster's recurrence: its first member reads the segments of a window's lookback."""
 
 from __future__ import annotations
 
@@ -16,13 +16,10 @@ from lstmctl.tasks.series_windows import SeriesPart
 def windows_to_inspect(
     predictor: SeriesPredictor, encoding: SeriesEncoding, model: Ensemble, part: SeriesPart, amount: int
 ) -> InspectionInput:
-    """Windows evenly spread over a part, each a lane, or a lane a channel where channels are independent.
+    """Return windows evenly spread over a part, one lane each, or one per channel if channels are independent.
 
-    A lane's loss is that of its forecast, the mean over the horizon; missing values count nowhere. What goes on after
-    the lookback, by queries or segment after segment, is part of the loss and not of what is shown.
-
-    Args:
-        amount: about how many steps to read in all.
+    A lane's loss is that of its forecast, the mean over the horizon without missing values. Steps after the lookback
+    are part of the loss and are not shown. About `amount` steps are read in all.
     """
     member = model.each()[0]
     segment, rows = member.sizes.segment, member.sizes.lookback

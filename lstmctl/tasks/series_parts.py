@@ -13,13 +13,7 @@ Columns = tuple[Tensor | MappedColumns, Tensor | MappedColumns, Tensor | MappedC
 
 
 def columns_of(corpus: SeriesCorpus, encoding: SeriesEncoding, device: torch.device) -> Columns:
-    """Targets, past and known columns (rows, …) of a table as a network sees them, and (series, static).
-
-    Args:
-        corpus: the table.
-        encoding: the run's.
-        device: where the columns are to be.
-    """
+    """Return scaled targets, past and known columns (rows, …) of a table, and static ones (series, …), on a device."""
     if not corpus.is_mapped:
         scaled = encoding.scaled(corpus.table)
         values, past, known, static = (
@@ -37,15 +31,7 @@ def columns_of(corpus: SeriesCorpus, encoding: SeriesEncoding, device: torch.dev
 def part_of(
     corpus: SeriesCorpus, encoding: SeriesEncoding, name: str, columns: Columns, device: torch.device
 ) -> SeriesPart:
-    """One part, with all rows of the table: windows reach back.
-
-    Args:
-        corpus: the table.
-        encoding: the run's.
-        name: of the part.
-        columns: of the whole table, as `columns_of` gives them.
-        device: theirs.
-    """
+    """Return one part with all rows of the table, since windows reach back; `columns` are those of `columns_of`."""
     values, past, known, static = columns
     own = places(corpus.table.ids, encoding.ids)
     unscaled = ~encoding.has_scale[own]

@@ -1,6 +1,6 @@
-"""From a network and windows to what it forecasts of them: points, intervals and sample paths, in scaled space.
+"""Forecasts of a network: points, intervals and sample paths, in scaled space.
 
-Level and scale are taken out of each window before the network and put back after it (`task.normalisation`).
+Level and scale are removed from each window before the network and restored after it (`task.normalisation`).
 """
 
 from __future__ import annotations
@@ -17,39 +17,38 @@ from lstmctl.models.normalisation import carried_forward, taken_out
 from lstmctl.tasks.series_windows import SeriesBatch
 
 PATHS = 100
-"""Sample paths from which quantiles are taken where a forecast is made step by step."""
+"""Sample paths per quantile of a step-by-step forecast."""
 MOST_WINDOWS_OF_PATHS = 512
-"""Windows that choose weights or calibrate intervals, where every one of them takes many paths."""
+"""Maximum number of windows that select weights or calibrate intervals, if each takes many paths."""
 
 
 @dataclass(frozen=True)
 class SeriesPredictor:
-    """How the outputs of a network are read."""
+    """Interprets the outputs of a network."""
 
     settings: ForecastSettings
     """The config's `task`."""
     likelihood: Likelihood
-    """What the outputs mean."""
+    """The meaning of the outputs."""
     decoding: Decoding
     masked: bool
-    """Values may be missing, and the network is told which."""
+    """Values may be missing, and the network sees which."""
     ridge: float
-    """The config's `model.ridge`: the share of the linear map that stands beside the network."""
+    """The config's `model.ridge`, the weight of the linear map beside the network."""
 
     @property
     def has_joint_distribution(self) -> bool:
-        """Whether sample paths can be drawn."""
+        """True if sample paths can be drawn."""
         return self.likelihood.has_samples and self.decoding in ("recursive", "encoder-decoder")
 
     def uncalibrated(self, model: Ensemble, batch: SeriesBatch) -> tuple[Tensor, Tensor]:
-        """Points (horizon, batch, channels) and intervals (horizon, batch, channels, levels, 2), scaled: those of the
-        likelihood, or the point at both ends where it has none.
+        """Return points (horizon, batch, channels) and intervals (horizon, batch, channels, levels, 2), scaled.
 
-        What is drawn step by step has the quantiles of its sample paths. An ensemble's points and intervals are the
-        means of its members'.
+        Intervals are those of the likelihood, or the point at both ends without one; a step-by-step forecast has the
+        quantiles of its sample paths. An ensemble returns the means of its members.
         """
         count = len(self.settings.levels)
-        # The low and the high end of each interval, one after the other.
+        # The low and the high end of each interval, alternating.
         ends = [share for level in self.settings.levels for share in ((100 - level) / 200, (100 + level) / 200)]
         if self.has_joint_distribution:
             paths = self.paths(model, batch, PATHS, torch.Generator().manual_seed(0))
@@ -59,7 +58,7 @@ class SeriesPredictor:
         window, shift, scale = self.window(model, batch)
         read = [self.read(outputs, shift, scale) for outputs in self._outputs(model, window)]
         point = torch.stack([self.likelihood.point(parameters) for parameters in read]).mean(0)
-        # The ridge regression moves the whole forecast; how wide its intervals are is the network's to say.
+        # The ridge regression shifts the whole forecast; the width of its intervals is the network's.
         moved = self._by_ridge(model, batch, point)
         if not self.likelihood.has_intervals:
             return moved, moved[..., None, None].expand(*point.shape, count, 2)
@@ -67,11 +66,12 @@ class SeriesPredictor:
         return moved, spans.reshape(*spans.shape[:-1], count, 2) + (moved - point)[..., None, None]
 
     def paths(self, model: Ensemble, batch: SeriesBatch, count: int, generator: torch.Generator) -> Tensor:
-        """Draws from the joint distribution of the horizon, (count, horizon, batch, channels), scaled; in an ensemble
-        each member draws its share.
+        """Draw from the joint distribution of the horizon, (count, horizon, batch, channels), scaled.
+
+        Each member of an ensemble draws its share.
 
         Raises:
-            TypeError: there is none, as nothing is drawn that the next step could go on from.
+            TypeError: there is no joint distribution.
         """
         if not self.has_joint_distribution:
             raise TypeError("only a distribution that is forecast step by step has sample paths")
@@ -91,8 +91,8 @@ class SeriesPredictor:
         return torch.cat(drawn)
 
     def window(self, model: Ensemble, batch: SeriesBatch) -> tuple[Window, Tensor, Tensor]:
-        """What the network sees, and the shift and scale (1, batch, channels) that were taken out of it, all in the
-        numbers of its weights."""
+        """Return the network's input, and the shift and scale (1, batch, channels) removed from it, all in the type of
+        its weights."""
         assert batch.past is not None
         assert batch.known is not None
         assert batch.static is not None
@@ -107,11 +107,12 @@ class SeriesPredictor:
         return Window(normalised.nan_to_num(), seen.to(dtype), *covariates), shift, scale
 
     def read(self, outputs: Tensor, shift: Tensor, scale: Tensor) -> Parameters:
-        """The likelihood's parameters, scaled, by the outputs (horizon, batch, channels, outputs) of a window."""
+        """Return the likelihood's parameters, scaled, from the outputs (horizon, batch, channels, outputs) of a
+        window."""
         return self.likelihood.read(_full(outputs), shift, scale)
 
     def _outputs(self, model: Ensemble, window: Window) -> list[Tensor]:
-        """The outputs of each member, in the numbers that figures are computed in."""
+        """Return the outputs of each member, in the type that metrics are computed in."""
         found: list[Tensor] = [_full(outputs) for outputs in model(window)]
         if self.settings.symmetry == "none":
             return found
@@ -120,7 +121,7 @@ class SeriesPredictor:
         return [(own + other) / 2 for own, other in zip(found, others, strict=True)]
 
     def _by_ridge(self, model: Ensemble, batch: SeriesBatch, point: Tensor) -> Tensor:
-        """The mean of a point and of what the ridge regression forecasts, weighed as the config has it."""
+        """Return the weighted mean of a point and the ridge regression's forecast."""
         if model.ridge is None:
             return point
         filled = carried_forward(batch.input) if self.masked else batch.input
@@ -131,8 +132,8 @@ class SeriesPredictor:
     def _drawing(
         self, share: int, batch: int, sequences: int, generator: torch.Generator, values: list[Tensor]
     ) -> Feedback:
-        """What feeds draws back, and keeps them. The noise of a path is the same for every window: what is drawn for
-        one does not depend on those beside it."""
+        """Return a function that feeds draws back and stores them. The noise of a path is the same for every window, so
+        that its draws do not depend on the others in its batch."""
 
         def draw(outputs: Tensor) -> Tensor:
             outputs = _full(outputs)
@@ -147,5 +148,5 @@ class SeriesPredictor:
 
 
 def _full(outputs: Tensor) -> Tensor:
-    """Outputs in the numbers that figures are computed in."""
+    """Convert outputs to the type that metrics are computed in."""
     return outputs.float() if outputs.dtype == torch.bfloat16 else outputs

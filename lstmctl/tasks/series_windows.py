@@ -1,7 +1,7 @@
-"""Windows of time series: gathered from one tensor by their origins, never copied out beforehand.
+"""Windows of time series, gathered from one tensor by their origins instead of being copied beforehand.
 
 An origin is the row of a window's first label. A part's windows have all their labels inside the part, while their
-inputs may reach back into the part before; so how many there are does not depend on the lookback, except in training.
+inputs may reach back into the part before. Their number therefore depends on the lookback in training alone.
 """
 
 from __future__ import annotations
@@ -24,15 +24,15 @@ from lstmctl.tasks.permutation import Permutation
 from lstmctl.tasks.windows import MOST_DRAWN
 
 ROUNDING = 1e-6
-"""A deviation below this share of the values themselves is no more than float32's rounding."""
+"""A relative deviation below this is rounding of float32."""
 MOST_VALUES = 2_000_000
-"""In a batch that is only scored: so many fit into a processor's cache or a small GPU."""
+"""Maximum number of values in a scored batch, which fit into a processor's cache or a small GPU."""
 
 
 @dataclass(frozen=True)
 class SeriesBatch(Batch):
-    """Windows side by side. `input` (lookback, batch, channels) and `target` (horizon, batch, channels) are scaled, and
-    NaN where a value is missing."""
+    """Windows in parallel. `input` (lookback, batch, channels) and `target` (horizon, batch, channels) are scaled, NaN
+    if missing."""
 
     past: Tensor | None = None
     """(lookback, batch, past)."""
@@ -41,14 +41,14 @@ class SeriesBatch(Batch):
     static: Tensor | None = None
     """(1, batch, static)."""
     series: Tensor | None = None
-    """(batch,), which of the run's series each window is of."""
+    """(batch,), the number of each window's series in the run."""
     origins: Tensor | None = None
     """(batch,), the row of each window's first label."""
     own_scale: Tensor | None = None
-    """(2, batch, channels), the centre and the spread that were taken out of windows of series without a scale: 0 and
-    1 of the others. None where every series has a scale."""
+    """(2, batch, channels), centre and spread removed from windows of series without a scale: 0 and 1 for others. None
+    if every series has a scale."""
     unscaled: Tensor | None = None
-    """(1, batch, channels), True where scaled metrics and calibration leave a window out."""
+    """(1, batch, channels), True where scaled metrics and calibration leave out a window."""
 
     @property
     def units(self) -> int:
@@ -56,22 +56,18 @@ class SeriesBatch(Batch):
 
     @property
     def has_scored_values(self) -> bool:
-        """Whether any label enters the scaled metrics."""
+        """True if any label enters the scaled metrics."""
         known = self.target.isfinite()
         return bool((known if self.unscaled is None else known & ~self.unscaled).any())
 
     def scaled_by_itself(self, where: Tensor) -> Self:
-        """Scale some windows by the known values of their own input.
-
-        Args:
-            where: (batch, channels).
-        """
+        """Scale the windows in `where` (batch, channels) by the known values of their own input."""
         seen = ~self.input.isnan()
         values = self.input.nan_to_num()
         count = seen.sum(0, keepdim=True).clamp(min=1)
         centre = values.sum(0, keepdim=True) / count
         spread = (torch.where(seen, values - centre, 0).square().sum(0, keepdim=True) / count).sqrt()
-        # A window without variation leaves no more than rounding.
+        # Without variation, only rounding is left.
         varies = spread > ROUNDING * values.abs().amax(0, keepdim=True)
         centre = torch.where(where, centre, 0)
         spread = torch.where(where & varies, spread, 1)
@@ -85,7 +81,7 @@ class SeriesBatch(Batch):
 
 @dataclass(frozen=True)
 class SeriesPart:
-    """One part of a table of series, on a device, and where its windows are."""
+    """One part of a table of series, on a device, and the positions of its windows."""
 
     values: Tensor | MappedColumns
     """(rows, channels), scaled; NaN where missing."""
@@ -96,20 +92,20 @@ class SeriesPart:
     static: Tensor
     """(series, static)."""
     begins: Tensor
-    """(series,), each series' first row."""
+    """(series,), the first row of each series."""
     rows: Tensor
     """(series, 2), start and stop of the part in each series."""
     places: Tensor
-    """(series,), which of the run's series each is: a table may hold some of them."""
+    """(series,), the number of each series in the run; a table may hold some of them."""
     lookback: int
     horizon: int
     name: str = "validation"
     filled: Tensor | None = None
-    """(rows, channels), True where a missing value was filled; None where none was."""
+    """(rows, channels), True where a missing value was filled; None if none was."""
     middle: Tensor | None = None
-    """(series,), the row that halves the part at one date in all series; None where each series halves its own."""
+    """(series,), the row that halves the part at one date in all series; None if each series halves its own."""
     unscaled: Tensor | None = None
-    """(series, channels), True where the training rows give no scale; None where all have one."""
+    """(series, channels), True if the training rows give no scale; None if all have one."""
 
     @property
     def first(self) -> Tensor:
@@ -135,7 +131,7 @@ class SeriesPart:
         return replace(self, rows=rows, unscaled=rest)
 
     def half(self, which: int) -> Self:
-        """The first (0) or the second (1) half of the rows: no label is in both."""
+        """Return the first (0) or second (1) half of the rows; no label is in both."""
         middle = self.rows.sum(1) // 2
         if self.middle is not None:
             middle = torch.minimum(torch.maximum(self.middle, self.rows[:, 0]), self.rows[:, 1])
@@ -143,14 +139,14 @@ class SeriesPart:
         return replace(self, rows=torch.stack([start, stop], dim=1))
 
     def origins(self, windows: Tensor) -> tuple[Tensor, Tensor]:
-        """The rows of the first labels of windows by their numbers, and the series each is of."""
+        """Return the origins and the series of windows, by their numbers."""
         ends = self.counts.cumsum(0)
         series = torch.searchsorted(ends, windows, right=True)
         before = ends[series] - self.counts[series]
         return self.first[series] + windows - before, series
 
     def observed(self, numbers: Tensor) -> SeriesBatch:
-        """Return windows by their numbers as they are scored: a label that was filled is missing."""
+        """Return windows by their numbers, with filled labels missing."""
         batch = self.windows(numbers)
         if self.filled is None:
             return batch
@@ -159,7 +155,7 @@ class SeriesPart:
         return replace(batch, target=batch.target.masked_fill(self.filled[rows], torch.nan))
 
     def windows(self, numbers: Tensor) -> SeriesBatch:
-        """Windows by their numbers (batch,), from 0 in order of series and time."""
+        """Return windows by their numbers (batch,), from 0 in order of series and time."""
         origins, series = self.origins(numbers)
         rows = origins + torch.arange(-self.lookback, self.horizon, device=origins.device).unsqueeze(1)
         values = self.values[rows]
@@ -177,12 +173,12 @@ class SeriesPart:
             return batch
         where = self.unscaled[series]
         others = self.counts > 0
-        # Alone, such series are scored in deviations of their windows.
+        # If all series are unscaled, they are scored in deviations of their windows.
         left_out = where.unsqueeze(0) if bool((~self.unscaled[others]).any()) else None
         return replace(batch.scaled_by_itself(where), unscaled=left_out)
 
     def scored(self, most: int | None = None) -> Iterator[SeriesBatch]:
-        """All windows in order, or at most so many, evenly spread."""
+        """Yield all windows in order, or at most `most`, evenly spread."""
         total = len(self)
         every = 1 if most is None else max(1, -(-total // most))
         numbers = torch.arange(0, total, every, device=self.rows.device)
@@ -192,8 +188,9 @@ class SeriesPart:
 
 
 class ShuffledOrigins:
-    """Every window once an epoch, in an order drawn anew for each; one epoch follows the other without a break, so that
-    none is left out where a batch does not divide their number.
+    """Every window once per epoch, in a new order each time.
+
+    Epochs follow each other without a gap, so that no window is left out if a batch does not divide their number.
 
     Args:
         part: the training part.
@@ -225,12 +222,12 @@ class ShuffledOrigins:
         if self.count > MOST_DRAWN:
             return Permutation(self.count, seed)
         generator = torch.Generator().manual_seed(seed)
-        # The same order as of int64, in half the memory.
+        # The same order as int64 gives, in half the memory.
         return torch.randperm(self.count, generator=generator, dtype=torch.int32).to(self.part.rows.device)
 
 
 def places(ids: Sequence[str], all_ids: Sequence[str]) -> NDArray[np.int64]:
-    """(series,), at which place among the run's series `all_ids` each of a table's `ids` stands.
+    """Return (series,) the positions of a table's `ids` among the run's `all_ids`.
 
     Raises:
         KeyError: one is not among them; `open_series` has refused it before.
@@ -240,6 +237,6 @@ def places(ids: Sequence[str], all_ids: Sequence[str]) -> NDArray[np.int64]:
 
 
 def windows_first(tensor: Tensor) -> Floats:
-    """(rows, batch, …) to an array (batch, rows, …)."""
+    """Convert a tensor (rows, batch, …) to an array (batch, rows, …)."""
     array: Floats = tensor.detach().float().transpose(0, 1).cpu().numpy()
     return array

@@ -1,8 +1,8 @@
-"""Scoring a text as one stream, many times sooner than symbol by symbol.
+"""Score a text as one stream, much faster than symbol by symbol.
 
-The text is cut into lanes that are read side by side. Each begins in a state that is guessed, by reading the end of the
-lane before it alone; then what every lane ended in is compared with what the next had begun in. Where they agree, the
-lanes were one stream, whatever the guess was; where they do not, the lanes are read again from there. This is Parareal
+The text is cut into lanes that are read in parallel. Each begins in a state that is guessed by reading the end of the
+lane before it alone; then each lane's final state is compared with the state that the next one began in. If they agree,
+the lanes were one stream, whatever the guess was; otherwise they are read again from the new states. This is Parareal
 (J.-L. Lions, Y. Maday & G. Turinici, "Résolution d'EDP par un schéma en temps pararéel", 2001) for a recurrence, and a
 recurrence that forgets agrees at once.
 """
@@ -21,21 +21,21 @@ from lstmctl.tasks.windows import alongside, streamed
 
 LANES = 32
 SHORTEST_LANE = 2048
-"""Symbols. Shorter lanes would gain little over what their guesses cost."""
+"""Symbols; guesses would cost as much as shorter lanes save."""
 GUESS = 1024
-"""Symbols that a guess is made from."""
+"""Symbols to guess a state from."""
 READINGS = 3
-"""After so many without agreement the text is read in a single lane."""
+"""Attempts before the text is read in a single lane."""
 WINDOW = 128
 TOLERANCE = 1e-5
-"""Between an end and a beginning, in every unit: absolute, and relative where a unit is large."""
+"""Allowed difference of two states, per unit: absolute, and relative if a unit is large."""
 
 
 @torch.no_grad()
 def stream_total(model: nn.Module, task: Task, symbols: Tensor) -> Totals:
-    """What `task.score` adds up to over a text (length,) that is read as one stream from a zero state.
+    """Sum `task.score` over a text (length,) that is read as one stream from a zero state.
 
-    A lane's beginning may differ from the end of the one before it by `TOLERANCE`, which is of the size of rounding in
+    A lane's first state may differ from the last state of the one before it by `TOLERANCE`, about the rounding error of
     float32; nothing else differs from reading in a single lane.
     """
     lanes = min(LANES, (len(symbols) - 1) // SHORTEST_LANE)
@@ -66,7 +66,7 @@ def _read(model: nn.Module, task: Task, batches: Iterable[Batch], state: ModelSt
 
 
 def _handed_on(ended: ModelState) -> ModelState:
-    """What each lane begins with: zero, and after it what the lane before ended with."""
+    """Return the first state of each lane: zero, then the last state of the lane before it."""
     return tuple(tuple(torch.cat([torch.zeros_like(part[:1]), part[:-1]]) for part in layer) for layer in ended)
 
 

@@ -1,6 +1,6 @@
-"""Tell a label at every step of a sequence: many-to-many, aligned.
+"""Predict a label at every step of a sequence: many-to-many, aligned.
 
-The loss is the cross-entropy of the labels, in nats a label; every sequence weighs the same, whatever its length.
+The loss is the cross-entropy of the labels, in nats per label; every sequence has the same weight, whatever its length.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ class Tagging(LabelledSequences[TaggingSettings]):
         }, ()
 
     def metrics(self, totals: Totals) -> dict[str, float]:
-        """`exact_match` is the share of sequences whose every label is right."""
+        """Compute the metrics; `exact_match` is the share of sequences with correct labels throughout."""
         count = totals["confusion"].sum()
         if not count:
             raise DataError("no label is known, so there is nothing to score")
@@ -95,7 +95,7 @@ class Tagging(LabelledSequences[TaggingSettings]):
         )
 
     def score_of(self, sequences: Sequences, answers: NDArray[Any]) -> Score:
-        """Score predicted labels (steps,) of all steps of all sequences, in their order."""
+        """Score predicted labels (steps,) of all steps of all sequences, in order."""
         truth, _ = _labels(sequences)
         known = truth != UNLABELLED
         return Score(figures(confusion(truth[known], answers[known], self.outputs)), len(sequences))
@@ -106,7 +106,7 @@ class Tagging(LabelledSequences[TaggingSettings]):
 
 
 def _labels(sequences: Sequences) -> tuple[Any, Any]:
-    """The label of every step of every sequence, and where that step lies."""
+    """Return the label and the position of every step of every sequence."""
     places = np.concatenate(
         [np.arange(start, start + length) for start, length in zip(sequences.starts, sequences.lengths, strict=True)]
     )

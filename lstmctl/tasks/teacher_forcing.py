@@ -1,4 +1,4 @@
-"""What a network reads and what it is to say next, where texts have a beginning and an end."""
+"""Inputs and targets of a network that predicts a text with a beginning and an end."""
 
 from __future__ import annotations
 
@@ -10,16 +10,10 @@ from lstmctl.data.sequences import UNLABELLED
 
 
 def teacher_forced(texts: Tensor, lengths: Tensor, mark: int) -> tuple[Tensor, Tensor]:
-    """Texts moved one step on, so that each symbol is told from the true ones before it (Williams & Zipser 1989).
+    """Shift texts by one step, so that each symbol is predicted from the true ones before it (Williams & Zipser 1989).
 
-    Args:
-        texts: (time, batch), padded behind the ends by any symbols.
-        lengths: (batch,).
-        mark: the number that stands for the beginning where it is read, and for the end where it is told.
-
-    Returns:
-        What is read, `mark` and then the text; and what is to be told, the text, then `mark`, then `UNLABELLED`. Both
-        are (time + 1, batch).
+    Return the inputs, `mark` and then the text; and the targets, the text, then `mark`, then `UNLABELLED`. Both are
+    (time + 1, batch).
     """
     edge = texts.new_full((1, texts.shape[1]), mark)
     time = torch.arange(len(texts) + 1, device=texts.device).unsqueeze(1)

@@ -1,7 +1,7 @@
-"""What stands where in a text: properties of each symbol that a unit of a network might track.
+"""Properties of each symbol of a text that a unit of a network might track.
 
-After the cells that A. Karpathy, J. Johnson & L. Fei-Fei looked for in "Visualizing and Understanding Recurrent
-Networks" (ICLR workshop 2016): position in the line, inside quotes, inside parentheses, and others of the kind.
+After the cells that A. Karpathy, J. Johnson & L. Fei-Fei found in "Visualizing and Understanding Recurrent Networks"
+(ICLR workshop 2016): position in the line, inside quotes, inside parentheses, and similar ones.
 """
 
 from __future__ import annotations
@@ -20,14 +20,9 @@ Floats = NDArray[np.float32]
 
 
 def text_properties(numbers: NDArray[np.integer[Any]], symbols: Sequence[str]) -> dict[str, Floats]:
-    """Properties of each symbol of a text, by name; yes is 1 and no is 0.
+    """Compute properties of each symbol of a text (length,), by name; 1 is yes and 0 is no.
 
-    Args:
-        numbers: (length,) the text.
-        symbols: what each number stands for.
-
-    Returns:
-        (length,) each. Positions count from 0; quotes and parentheses that are never closed end at a blank line.
+    Positions count from 0; quotes and parentheses that are never closed end at a blank line.
     """
 
     def those(wanted: Sequence[bool]) -> Bools:
@@ -44,7 +39,7 @@ def text_properties(numbers: NDArray[np.integer[Any]], symbols: Sequence[str]) -
     word = letter | (one_of("'’") & _neighbours(letter))
     paragraph = breaks & _before(breaks)
     ends = those([symbol in ENDINGS for symbol in symbols])
-    # Marks that open and close look the same: what is inside is what follows an odd number of them.
+    # Straight quotes open and close alike: text after an odd number of them is inside.
     straight = _since(one_of('"').cumsum(), paragraph) % 2 == 1
     curly = _since((one_of("“").astype(int) - one_of("”")).cumsum(), paragraph) > 0
     round_ = _since((one_of("(").astype(int) - one_of(")")).cumsum(), paragraph) > 0
@@ -63,23 +58,23 @@ def text_properties(numbers: NDArray[np.integer[Any]], symbols: Sequence[str]) -
 
 
 def _before(values: Bools) -> Bools:
-    """For each place the value one place earlier."""
+    """Shift values one position to the right."""
     return np.concatenate([[False], values[:-1]])
 
 
 def _neighbours(values: Bools) -> Bools:
-    """Whether it holds on both sides of a place."""
+    """Return where the value is true on both sides."""
     return np.asarray(_before(values) & np.concatenate([values[1:], [False]]))
 
 
 def _distance(events: Bools) -> NDArray[np.intp]:
-    """Symbols since the last event, 0 for the first symbol after it."""
+    """Count symbols since the last event; 0 for the first symbol after it."""
     places = np.arange(len(events))
     last = np.maximum.accumulate(np.where(_before(events), places, 0))
     return np.asarray(places - last)
 
 
 def _since(counts: NDArray[np.integer[Any]], resets: Bools) -> NDArray[np.integer[Any]]:
-    """A running count that begins anew at each reset."""
+    """Restart a running count at each reset."""
     places = np.maximum.accumulate(np.where(resets, np.arange(len(counts)), -1))
     return np.asarray(counts - np.where(places >= 0, counts[places], 0))

@@ -1,6 +1,6 @@
-"""Write one text for another: many-to-many, by an encoder and a decoder.
+"""Transform one text into another with an encoder and a decoder: many-to-many.
 
-The loss is the cross-entropy of the target's symbols and of its end, in nats a symbol; every pair weighs the same,
+The loss is the cross-entropy of the target's symbols and its end, in nats per symbol; every pair has the same weight,
 whatever its length.
 """
 
@@ -20,8 +20,9 @@ from lstmctl.config.schema import Model as ModelSettings
 from lstmctl.config.schema import PairsData
 from lstmctl.config.schema import Training as TrainingSettings
 from lstmctl.config.schema import Transduction as TransductionSettings
-from lstmctl.data.encoding import TextEncoding, UnknownSymbolError
-from lstmctl.data.pairs import PairsCorpus, PairsEncoding, Texts, open_pairs
+from lstmctl.data.encoding import TextEncoding
+from lstmctl.data.pairs import PairsCorpus, PairsEncoding, open_pairs
+from lstmctl.data.sequences import Ragged
 from lstmctl.decoding import SourcePredictor, greedy
 from lstmctl.errors import DataError, UsageError
 from lstmctl.metrics import Metric, metric
@@ -34,14 +35,14 @@ from lstmctl.results.output import Prediction
 from lstmctl.scoring import evaluating, total
 from lstmctl.tasks.inspection_input import InspectionInput, evenly_chosen, position, symbols_tracked
 from lstmctl.tasks.pair_batches import PairBatch, PairsPart
-from lstmctl.tasks.problem import ConfigOf, Problem, settings_of_the_run
+from lstmctl.tasks.problem import ConfigOf, Problem, encoded, settings_of_the_run
 from lstmctl.tasks.sequence_batches import ByLength
 from lstmctl.tasks.teacher_forcing import nats_of, teacher_forced
 
 Config = ConfigOf[TransductionSettings, PairsData]
 LOOKS_BACK = "By attention, the decoder sees the output of every step: a gradient reaches each directly as well."
 MOST_PROGRESS = 1000
-"""Pairs of a look on the way."""
+"""Maximum number of pairs that are scored during training."""
 
 SourcesAndTargets = tuple[list[str], list[str]]
 
@@ -50,7 +51,7 @@ class Transduction(Problem[Config, PairsCorpus, EncoderDecoder, PairBatch, Pairs
     """The task `transduction`.
 
     Args:
-        settings: of the whole run.
+        settings: the whole config.
         encoding: the two vocabularies.
     """
 
@@ -58,8 +59,8 @@ class Transduction(Problem[Config, PairsCorpus, EncoderDecoder, PairBatch, Pairs
         "copy the source": lambda sources, seen: sources,
         "nearest source": lambda sources, seen: seen and _targets_of_nearest(sources, *seen),
     }
-    """Targets without a network, by name: from sources, and the sources and targets of the training part (None where
-    there is none), to what is written; None where that takes a training part."""
+    """By name: from sources, and the sources and targets of the training part (None if there is none), to targets; None
+    if a training part is needed."""
 
     def __init__(self, settings: Config, encoding: PairsEncoding) -> None:
         self.settings, self.encoding = settings, encoding
@@ -77,10 +78,7 @@ class Transduction(Problem[Config, PairsCorpus, EncoderDecoder, PairBatch, Pairs
 
     @classmethod
     def restored(
-        cls,
-        settings: Config,
-        encoding: Mapping[str, Any],
-        calibration: Mapping[str, Any] | None = None,
+        cls, settings: Config, encoding: Mapping[str, Any], calibration: Mapping[str, Any] | None = None
     ) -> Self:
         return cls(settings, PairsEncoding.from_json(encoding))
 
@@ -102,14 +100,7 @@ class Transduction(Problem[Config, PairsCorpus, EncoderDecoder, PairBatch, Pairs
     def part(self, corpus: PairsCorpus, name: str, device: torch.device) -> PairsPart:
         return PairsPart.of(*corpus.part(name), device)
 
-    def require(self, part: PairsPart) -> None:
-        pass  # a part that is empty was refused when it was opened
-
     # Training.
-
-    @property
-    def unit(self) -> str:
-        return "sequences"
 
     @property
     def primary(self) -> Metric:
@@ -131,26 +122,23 @@ class Transduction(Problem[Config, PairsCorpus, EncoderDecoder, PairBatch, Pairs
         return model
 
     def prepare(self, model: EncoderDecoder, training: PairsPart, validation: PairsPart) -> None:
-        """Tell the network how long a target may be."""
+        """Set the maximum length of a target."""
         model.longest_target.fill_(int(training.targets.lengths.max()))
 
     def training_order(self, part: PairsPart, training: TrainingSettings, seed: int) -> Batches:
         return ByLength(part, training.batch, seed)
 
-    def initial_state(self, model: EncoderDecoder, batch: PairBatch) -> ModelState:
-        return ()  # every pair starts from zero
-
     def loss(self, model: EncoderDecoder, batch: PairBatch, state: ModelState) -> Loss:
         return Loss((self._nats(model, batch).sum(0) / (batch.target_lengths + 1)).sum(), batch.units, ())
 
     def _nats(self, model: EncoderDecoder, batch: PairBatch, encoded: Encoded | None = None) -> Tensor:
-        """(time, batch) −ln p of every symbol and of the end, given the true ones before it; 0 behind the end. The
-        sources are read anew unless they are given as `encoded`."""
+        """Return −ln p of every symbol and the end, given the true symbols before it, (time, batch); 0 past the end.
+        `encoded` are the encoder's outputs for the sources, if they are known already."""
         read, told = teacher_forced(batch.target, batch.target_lengths, model.mark)
         scores = model(batch.input, batch.source_lengths, read) if encoded is None else model.decoded(encoded, read)
         return nats_of(scores, told)
 
-    # Figures.
+    # Scores.
 
     def progress(self, part: PairsPart) -> Iterator[PairBatch]:
         return part.first(MOST_PROGRESS).scored_batches()
@@ -168,19 +156,17 @@ class Transduction(Problem[Config, PairsCorpus, EncoderDecoder, PairBatch, Pairs
         }, ()
 
     def written(self, model: EncoderDecoder, batch: PairBatch) -> tuple[Tensor, Tensor]:
-        """What the network writes for each source, at every step the likeliest symbol: numbers (time, batch), of which
-        those behind the ends mean nothing, and lengths (batch,)."""
+        """Generate a target for each source, greedily: symbol numbers (time, batch), and lengths (batch,)."""
         predictor = SourcePredictor(model, batch.input, batch.source_lengths)
         return greedy(predictor, batch.input[:0], model.mark, model.limit)
 
     def metrics(self, totals: Totals) -> dict[str, float]:
-        """`exact_match` is the share of targets written without an error, `character_error_rate` the edits that what
-        was written needs, over the symbols of the targets; `nats_per_character` is of the targets' symbols and ends,
-        each told from the true ones before it."""
+        """Compute `exact_match`, the share of targets generated without an error; `character_error_rate`, edits per
+        symbol of the targets; and `nats_per_character`, over the targets' symbols and ends, with teacher forcing."""
         return {**_edit_figures(totals), "nats_per_character": totals["nats"] / totals["symbols"]}
 
     def evaluate(self, model: EncoderDecoder, part: PairsPart) -> Score:
-        """Every pair whose target is known.
+        """Score every pair with a known target.
 
         Raises:
             DataError: there is none.
@@ -209,16 +195,16 @@ class Transduction(Problem[Config, PairsCorpus, EncoderDecoder, PairBatch, Pairs
         }
 
     def _as_text(self, corpus: PairsCorpus, part: str) -> tuple[list[str], list[str]]:
-        """Sources and targets of one part; a target that is not known is empty."""
+        """Return sources and targets of one part; an unknown target is empty."""
         sources, targets = corpus.part(part)
         return _decoded(sources, self.encoding.source), _decoded(targets, self.encoding.target)
 
     # Use.
 
     def inspection_input(self, model: EncoderDecoder, part: PairsPart, *, steps: int, lanes: int) -> InspectionInput:
-        """Lanes are whole sources of one length, that which most symbols belong to, read by the encoder: a source cut
-        short has no target. A lane's loss is that of writing the target, in nats a symbol, given the true symbols
-        before each; where the target is not known, asking for it is a DataError."""
+        """Return whole sources of one length, the one with the most symbols, as the encoder reads them: a source cut
+        short has no target. A lane's loss is that of its target with teacher forcing, in nats per symbol; asking for it
+        raises DataError if the target is unknown."""
         pairs = part.known()
         pairs = pairs if len(pairs) else part
         counts = torch.bincount(pairs.sources.lengths)
@@ -229,7 +215,7 @@ class Transduction(Problem[Config, PairsCorpus, EncoderDecoder, PairBatch, Pairs
 
         def loss(outputs: Tensor, state: ModelState) -> Tensor:
             if not batch.target_lengths.all():
-                raise DataError("no target is known, so there is no loss to follow back")
+                raise DataError("no target is known, so there is no loss to differentiate")
             nats = self._nats(model, batch, model.encoded(outputs, batch.source_lengths))
             return nats.sum(0) / (batch.target_lengths + 1)
 
@@ -244,8 +230,8 @@ class Transduction(Problem[Config, PairsCorpus, EncoderDecoder, PairBatch, Pairs
             loss=loss,
             properties=properties,
             carried=False,
-            notes=("What is shown is the encoder, as it reads the source.",),
-            loss_notes=("The loss is that of writing the whole target.", *([LOOKS_BACK] if model.attention else [])),
+            notes=("The encoder is shown, as it reads the source.",),
+            loss_notes=("The loss is that of the whole target.", *([LOOKS_BACK] if model.attention else [])),
         )
 
     def passage(self, text: str, label: str | None, device: torch.device) -> PairsPart:
@@ -253,25 +239,13 @@ class Transduction(Problem[Config, PairsCorpus, EncoderDecoder, PairBatch, Pairs
             raise UsageError("the run asks for no label: its task is transduction")
         return PairsPart.of(*self.of_texts([text]), device)
 
-    def of_texts(self, texts: Sequence[str]) -> tuple[Texts, Texts]:
-        found = []
-        for text in texts:
-            if not text:
-                raise UsageError("an empty text has nothing to write another for")
-            try:
-                found.append(self.encoding.source.encode(text))
-            except UnknownSymbolError as error:
-                raise UsageError(f"the text holds {error} (counted from 0), which the run never saw") from error
+    def of_texts(self, texts: Sequence[str]) -> tuple[Ragged, Ragged]:
+        found = [encoded(text, self.encoding.source) for text in texts]
         lengths = np.array([len(symbols) for symbols in found], np.int64)
-        nothing = np.zeros_like(lengths)
-        return (
-            Texts(np.concatenate(found), np.cumsum(lengths) - lengths, lengths),
-            Texts(np.zeros(0, np.uint8), nothing, nothing),
-        )
+        return Ragged.joined(np.concatenate(found), lengths), Ragged.joined(np.zeros(0, np.uint8), 0 * lengths)
 
     @torch.no_grad()
-    def predictions(self, model: EncoderDecoder, part: tuple[Texts, Texts], device: torch.device) -> list[Prediction]:
-        """What the network writes for every source, in their order; the targets may be unknown."""
+    def predictions(self, model: EncoderDecoder, part: tuple[Ragged, Ragged], device: torch.device) -> list[Prediction]:
         texts: dict[int, str] = {}
         with evaluating(model):
             for chosen, batch in PairsPart.of(*part, device).in_order():
@@ -282,21 +256,17 @@ class Transduction(Problem[Config, PairsCorpus, EncoderDecoder, PairBatch, Pairs
         sources = _decoded(part[0], self.encoding.source)
         return [Prediction(source, text=texts[number]) for number, source in enumerate(sources)]
 
-    def sample(self, model: EncoderDecoder, generator: torch.Generator) -> str:
-        """Nothing is written: there is no source without the data."""
-        return ""
-
 
 def _targets_of_nearest(sources: list[str], seen: list[str], targets: list[str]) -> list[str]:
     return [targets[number] for number in nearest_source(seen, sources)]
 
 
-def _decoded(texts: Texts, encoding: TextEncoding) -> list[str]:
-    return [encoding.decode(texts.text(number)) for number in range(len(texts))]
+def _decoded(texts: Ragged, encoding: TextEncoding) -> list[str]:
+    return [encoding.decode(texts.input(number)) for number in range(len(texts))]
 
 
 def _edit_totals(edits: Any, lengths: Any) -> Totals:
-    """Sums that `_edit_figures` takes, of edits (pairs,) and the targets' lengths (pairs,)."""
+    """Return the sums for `_edit_figures` of edits (pairs,) and target lengths (pairs,)."""
     return {
         "right": float((edits == 0).sum()),
         "pairs": float(len(edits)),

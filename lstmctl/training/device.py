@@ -27,7 +27,7 @@ def choose_device(name: str, local_rank: int | None = None) -> torch.device:
         local_rank: with several processes, this one's rank on its machine, which is also the number of its GPU.
 
     Raises:
-        ConfigError: this machine has no such device; the error lists the available ones.
+        ConfigError: this machine does not have the device; the error lists the available ones.
     """
     found = available_devices()
     if local_rank is not None:
@@ -167,6 +167,6 @@ def memory_of(device: torch.device) -> int | None:
             content = Path("/proc/meminfo").read_text(encoding="ascii", errors="replace")
             limits.append(1024 * sum(map(int, re.findall(r"^(?:MemTotal|SwapTotal):\s*(\d+) kB", content, re.M))))
         for path in CONTAINER_LIMITS:
-            with suppress(OSError, ValueError):  # there is no limit
+            with suppress(OSError, ValueError):  # no limit
                 limits.append(int(Path(path).read_text(encoding="ascii")))
     return min(filter(None, limits), default=None)

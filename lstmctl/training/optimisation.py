@@ -64,7 +64,7 @@ def learning_rate(settings: Training, step: int, steps: int) -> float:
 
 def clip_gradients(parameters: list[nn.Parameter], largest: float | None) -> Tensor:
     """Scale all gradients so that their joint norm is at most `largest` (Pascanu, Mikolov & Bengio 2013); return the
-    norm before clipping as a scalar tensor, so that there is no need to wait for a GPU."""
+    norm before clipping as a scalar tensor, so that a GPU need not be waited for."""
     gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
     norm = nn.utils.get_total_norm(gradients)
     if largest is not None:

@@ -93,7 +93,7 @@ def test_a_backtest_of_rows_that_chose_the_weights_says_so(
     run = trained("waves", *QUICK, f"task.calibration={calibration}", "task.loss=quantile")
     said = (
         f"The rows forecast here also chose the weights: task.calibration={calibration} uses all of the validation "
-        "part for that. New rows score worse."
+        "part for this. Scores on new rows will be worse."
     )
     assert run.backtest(split="validation").notes == (said,)
     assert run.backtest(split="test").notes == ()

@@ -1,7 +1,7 @@
-"""A run that real signals stop and `--resume` takes up equals one that was never stopped, bit for bit.
+"""A run stopped by real signals and resumed equals one that was never stopped, bit for bit.
 
-What is stopped is a process of its own; what starts or goes on undisturbed does so in the process of the test, which
-knows of that run only what is on the disk.
+Runs that are stopped use a separate process; those that start or continue undisturbed use the test's own, which knows
+only the files on disk.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ def result_of(run: Path) -> dict[str, Any]:
 
 
 def wait_for_rows(process: processes.Process, run: Path, rows: int) -> None:
-    """Return once a run's log has so many rows, or its process ended."""
+    """Return once a run's log has this many rows, or its process has ended."""
     log = run / "metrics.jsonl"
     while process.poll() is None and not (log.exists() and log.read_bytes().count(b"\n") >= rows):
         time.sleep(0.002)
@@ -174,7 +174,7 @@ def test_changed_data_is_refused_unless_allowed(small_config: Path, text_file: P
 def test_only_display_and_save_settings_may_change_on_resume(small_config: Path, train: Train) -> None:
     run = interrupt(small_config, "lstm", signal.SIGINT, after=10)
     result = train("--resume", str(run), "training.learning_rate=0.1", expect=2)
-    assert "training.learning_rate=0.1  cannot change when a run goes on" in result
+    assert "training.learning_rate=0.1  cannot change when a run is resumed" in result
     train("--resume", str(run), "training.save_every=5")
 
 

@@ -51,7 +51,7 @@ main()
 
 
 def limited(kind: str, limit: int, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """`lstmctl train` where no file may grow beyond `limit` bytes, or no more memory than that is to be had."""
+    """`lstmctl train` with a limit of `limit` bytes per file, or of memory."""
     command = [sys.executable, "-c", LIMITED, kind, str(limit), *arguments]
     return processes.run(command, capture_output=True, text=True, timeout=120, check=False)
 
@@ -85,7 +85,7 @@ def handlers() -> list[Any]:
 
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory: pytest.TempPathFactory, text: str) -> dict[str, Any]:
-    """What the small config leaves when nothing happens to it."""
+    """The files that the small config leaves if undisturbed."""
     folder = tmp_path_factory.mktemp("undisturbed")
     (folder / "small.txt").write_text(text, encoding="utf-8")
     with pytest.MonkeyPatch.context() as patch:
@@ -206,7 +206,7 @@ def test_a_signal_while_data_is_read_ends_with_its_code_and_leaves_nothing(
 
 
 def targets(descriptors: Path) -> set[Path]:
-    """What the open files of a process are; those that close meanwhile are left out."""
+    """The targets of a process's open files; files that close meanwhile are left out."""
     found = set()
     for descriptor in descriptors.iterdir():
         try:
@@ -269,14 +269,14 @@ def test_a_disk_too_small_for_a_run_shows_before_the_work(small_config: Path, li
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of its own, of 600 KiB."""
+    """A separate file system of 600 KiB."""
     disk = tmp_path / "disk"
     disk.mkdir()
     command = ["mount", "-t", "tmpfs", "-o", "size=600k", "tmpfs", str(disk)]
     try:
         mounted = subprocess.run(command, capture_output=True, text=True, check=False)
     except FileNotFoundError:
-        pytest.skip("there is no mount here")
+        pytest.skip("mounting is not possible here")
     if mounted.returncode != 0:
         pytest.skip(f"no file system may be mounted here: {mounted.stderr.strip()}")
     yield disk
@@ -315,7 +315,7 @@ def test_a_read_only_runs_folder(small_config: Path, small_disk: Path, monkeypat
 
 @pytest.fixture
 def failing_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of its own that `fail` makes read-only with files open on it, as a disk error does."""
+    """A separate file system that `fail` makes read-only while files on it are open, as a disk error does."""
     image, disk = tmp_path / "image", tmp_path / "failing"
     disk.mkdir()
     with image.open("wb") as file:
@@ -414,7 +414,7 @@ def test_divergence_on_the_command_line_is_5(small_config: Path, lstmctl: Comman
 def test_too_little_memory_is_6(small_config: Path, hidden: int, spare: int) -> None:
     result = limited("memory", spare, str(small_config), f"model.hidden={hidden}")
     assert result.returncode == 6, result.stderr
-    assert result.stderr.startswith("error: the memory is not enough: ")
+    assert result.stderr.startswith("error: out of memory: ")
     assert "Traceback" not in result.stderr
     assert not Path("runs").exists()
 

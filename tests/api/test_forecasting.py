@@ -80,7 +80,7 @@ def test_it_goes_on_from_a_newer_table(run: Run, tmp_path: Path) -> None:
 
 
 def with_known(path: Path, rows: int, ahead: int) -> None:
-    """Add a column that is known in advance, for so many rows beyond the last target."""
+    """Add a column that is known in advance, for this many rows beyond the last target."""
     write_waves(path, rows)
     lines = path.read_text().splitlines()
     lines = [f"{lines[0]},open", *(f"{line},{row % 6}" for row, line in enumerate(lines[1:]))]
@@ -150,7 +150,7 @@ def test_sample_paths_are_for_those_who_have_them(run: Run, series_config: Path)
     assert "has no joint distribution to draw from" in str(error)
     assert "task.decoding=recursive" in str(error.hint)
     error = refused(UsageError, run.generate, "x")
-    assert "does not write text: its task is forecast" in str(error)
+    assert "does not generate text: its task is forecast" in str(error)
     drawing = train(series_config, [*QUICK, "task.decoding=recursive", "task.loss=student-t"])
     one, other = drawing.sample_paths(count=3, seed=1), drawing.sample_paths(count=3, seed=1)
     assert [forecast.paths for forecast in one] == [forecast.paths for forecast in other]
@@ -218,7 +218,7 @@ def test_a_backtest_rolls_through_the_test_rows(run: Run) -> None:
     assert result.origins == 20  # 77 windows, every fourth, the last one among them
     assert result.cutoffs[-1] == str(datetime.datetime(2020, 1, 1) + datetime.timedelta(hours=395))
     assert len(result.forecasts) == 40
-    # All windows, one row apart: the point forecasts are those that `evaluate` scores.
+    # All windows, one row apart: the point forecasts are the ones that `evaluate` scores.
     every = run.backtest(stride=1)
     assert every.origins == 77
     evaluation = run.evaluate("test")
@@ -336,7 +336,7 @@ def test_a_calibration_that_is_gone_or_no_number_is_told(run: Run) -> None:
     kept["offsets"][0][0][0] = None
     path.write_text(json.dumps(kept))
     error = refused(RunError, load_run(run.name).forecast)
-    assert str(error) == "calibration.json is damaged: it holds offsets that are no finite numbers"
+    assert str(error) == "calibration.json is damaged: its offsets are not finite numbers"
     path.unlink()
     error = refused(RunError, load_run(run.name).forecast)
     assert "calibration.json is missing" in str(error)
@@ -344,7 +344,7 @@ def test_a_calibration_that_is_gone_or_no_number_is_told(run: Run) -> None:
 
 def test_a_file_with_learnt_rows_is_told(run: Run, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     run.evaluate(file=write_waves(tmp_path / "newer.csv", 500))
-    assert "Rows up to 2020-01-17 15:00:00 are of the table the run was trained on" in caplog.text
+    assert "Rows up to 2020-01-17 15:00:00 are in the run's training table" in caplog.text
 
 
 def test_notes_say_what_the_rows_have_seen(run: Run) -> None:

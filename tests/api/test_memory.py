@@ -1,4 +1,4 @@
-"""What cannot fit into the memory is refused before any of it is taken."""
+"""A network that cannot fit into memory is refused before any memory is allocated."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def test_a_network_without_measure_is_refused_at_once(
 ) -> None:
     began = time.monotonic()
     code, _, err = lstmctl("train", str(small_config), "training.batch=1", *overrides)
-    assert (code, err.startswith("error: the memory is not enough: ")) == (6, True), err
+    assert (code, err.startswith("error: out of memory: ")) == (6, True), err
     assert time.monotonic() - began < 10
     assert not Path("runs").exists()
 

@@ -31,7 +31,7 @@ COLUMNS = ["data.targets=[a]", "data.past=[b]", "data.known=[c]", "data.calendar
 
 
 def prepared_by(config: Path, *settings: str) -> Path:
-    """What `data prepare` makes of the config's table."""
+    """The result of `data prepare` for the config's table."""
     data = load(str(config), list(settings)).settings.data
     assert isinstance(data, SeriesData)
     return prepare_table(data.series, Layout.of(data.model_dump()), None, config.parent, block=1000).folder
@@ -53,7 +53,7 @@ def state(run: Run) -> dict[str, bytes]:
 
 
 def batches(config: Path, *settings: str) -> tuple[list[SeriesBatch], SeriesCorpus, Forecast]:
-    """The first batches of a training, and all that is scored of the test part."""
+    """The first training batches, and all scored batches of the test part."""
     assembled = assemble(load(str(config), list(settings)).settings, config.parent, GRU, steps=1)
     task, corpus = assembled.task, assembled.corpus
     assert isinstance(task, Forecast)

@@ -1,4 +1,4 @@
-"""What a kill, a damage or a change leaves of a run is made again by resuming it, or refused in words."""
+"""Resuming repairs what a kill, damage or a change left of a run, or refuses with an explanation."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ SAME = ("best.safetensors", "last.safetensors", "encoding.json", "metrics.jsonl"
 
 
 def left_by(run: Path) -> dict[str, Any]:
-    """What a run leaves that time has no part in."""
+    """The files of a run without fields that depend on time."""
     info = json.loads((run / "run.json").read_text())
     pointers = json.loads((run / "checkpoints/pointers.json").read_text())
     rows = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
@@ -49,7 +49,7 @@ def left_by(run: Path) -> dict[str, Any]:
 
 
 def stopped_after(step: int, config: Path) -> Path:
-    """A run that Ctrl-C stopped after so many steps."""
+    """A run that Ctrl-C stopped after this many steps."""
 
     def observe(event: Event) -> None:
         if isinstance(event, Stepped) and event.step == step:
@@ -90,7 +90,7 @@ TOGETHER = [
     ("running", ["the newest checkpoint", "no encoding", *DERIVED[:3]]),
     ("running", ["no pointers"]),
 ]
-"""What is damaged at once, in a run of this status."""
+"""Files that are damaged together, in a run of this status."""
 
 
 def best_of(run: Path) -> Path:
@@ -173,7 +173,7 @@ def test_a_changed_config_is_refused_by_its_key(small_config: Path, lstmctl: Com
         result = lstmctl("train", "--resume", "latest", "--quiet")
         assert result.code == 4, name
         assert message in result.err
-        assert f"go on with the new ones: lstmctl train --resume {run} --allow-config-change" in result.err
+        assert f"continue with the new ones: lstmctl train --resume {run} --allow-config-change" in result.err
         assert {path: path.read_bytes() for path in files} == files
         (run / name).write_text(text)
     result = lstmctl("train", "--resume", "latest", "training.save_every=11", "--quiet")
@@ -194,7 +194,7 @@ def test_a_changed_config_is_taken_when_asked_for_and_noted(small_config: Path, 
     assert "with changes to " in (run / "report.html").read_text()
     assert load_run(run).settings.training.learning_rate == 0.02
     os.truncate(run / "checkpoints/step-30/state.safetensors", 3)
-    assert resume(run).status == "finished"  # the config of the folder is that of the checkpoint again
+    assert resume(run).status == "finished"  # the folder's config matches the checkpoint's again
 
 
 def test_the_step_and_the_fallback_are_in_the_json(
@@ -255,8 +255,8 @@ def test_a_diverged_run_is_taken_by_its_name_alone_and_with_a_warning(
     shutil.rmtree(good.path)
     result = lstmctl("generate")
     assert result.code == 4
-    assert "has learned anything: the newest, small-lstm-002, diverged" in result.err
-    assert "hint: name it to use its weights all the same" in result.err
+    assert "is usable: the newest, small-lstm-002, diverged" in result.err
+    assert "hint: name it to use its weights anyway" in result.err
     assert "diverged" in lstmctl("runs", "show").out
 
 

@@ -1,4 +1,4 @@
-"""What a run folder is good for: with its data, without it, elsewhere, and as the start of another run."""
+"""Uses of a run folder: with its data, without it, elsewhere, and as the start of another run."""
 
 from __future__ import annotations
 
@@ -118,7 +118,7 @@ def test_data_that_changed_is_not_scored_as_if_it_had_not(small_config: Path, te
     text_file.write_text(text_file.read_text() + "Ann.\n")
     error = refused(DataError, run.evaluate)
     assert str(error).startswith(f"{text_file} has changed since {run.name} was trained: SHA-256 ")
-    assert error.hint == (f"put the old data back, or score the data as it is: lstmctl evaluate {run.path} {text_file}")
+    assert error.hint == (f"put the old data back, or score the changed data: lstmctl evaluate {run.path} {text_file}")
 
 
 def test_text_with_symbols_it_never_saw_cannot_be_scored(run: Run, tmp_path: Path) -> None:
@@ -195,9 +195,9 @@ def test_anothers_weights_must_fit(run: Run, small_config: Path, text_file: Path
 def test_unknown_symbols_in_a_prompt_are_named_or_replaced(run: Run) -> None:
     error = refused(UsageError, run.generate, "Ann sees Zoé")
     assert str(error) == (
-        f"the prompt holds 'Z' (U+005A) at position 9 (counted from 0), which {run.name} never saw in training"
+        f"the prompt contains 'Z' (U+005A) at position 9 (counted from 0), which {run.name} never saw in training"
     )
-    assert error.hint == "--replace-unknown puts the nearest known symbol in its place"
+    assert error.hint == "--replace-unknown uses the most similar known symbol instead"
     replaced = run.generate("ANn sées", length=10, replace_unknown=True)[0]
     assert replaced.text == run.generate("Ann sees", length=10)[0].text
     assert replaced.prompt == "ANn sées"
@@ -320,9 +320,7 @@ def test_runs_that_are_none_are_refused(run: Run, tmp_path: Path) -> None:
     assert error.hint == "did you mean small-lstm-001?"
     Path("plain").mkdir()
     error = refused(RunError, load_run, "plain")
-    assert (
-        str(error) == "plain is a folder without run.json: not a run of lstmctl, or one that was killed before it began"
-    )
+    assert str(error) == "plain is a folder without run.json: it is not a run of lstmctl, or was killed before it began"
     shutil.rmtree("runs")
     error = refused(RunError, load_run)
     assert (str(error), error.hint) == ("no run with a saved model under runs", "train one first: lstmctl train")

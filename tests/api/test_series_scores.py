@@ -1,4 +1,4 @@
-"""What forecasts are scored on: what was observed, and no series spoils the scores of another."""
+"""Forecasts are scored on observed values, and no series affects the scores of another."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ ROWS = 300
 
 
 def long_table(path: Path, **extra: list[float]) -> None:
-    """Three ordinary hourly series around 30, and others, whose values end when those of the first three do."""
+    """Three ordinary hourly series around 30, and others that end at the same time."""
     draw = random.Random(4)
     ordinary = {
         name: [30 + 3 * math.sin(2 * math.pi * row / 6) + draw.gauss(0, 0.5) for row in range(ROWS)] for name in "abc"
@@ -69,7 +69,8 @@ def offsets(run: Run) -> object:
 def test_a_series_without_a_scale_changes_no_other_by_a_bit(
     series_config: Path, tmp_path: Path, late: str, ridge: str
 ) -> None:
-    """It is 0, or nearly, in its training rows, or has none: weights and intervals are those of a table without it."""
+    """The additional series is 0, or nearly, in its training rows, or has none: weights and intervals match those of a
+    table without it."""
     split = 'data.split=["2020-01-08T12:00", "2020-01-10"]'
     settings = [*QUICK, split, "task.loss=quantile", f"model.ridge={ridge}"]
     long_table(tmp_path / "small.csv")
@@ -167,7 +168,7 @@ def holed(path: Path, share: float, missing_rows: bool) -> None:
 def test_filled_values_are_not_scored(
     series_config: Path, tmp_path: Path, missing: str, missing_rows: bool, lstmctl: Command
 ) -> None:
-    """The figures are those of the observed values, which are counted anew from the forecasts and the table."""
+    """The metrics cover the observed values, and are recomputed from the forecasts and the table."""
     holed(tmp_path / "small.csv", 0.4, missing_rows)
     observed = {
         str(date).replace("T", " "): value
@@ -229,7 +230,7 @@ def test_series_are_cut_at_the_same_dates_and_an_older_run_keeps_its_parts(
     by_dates = train(series_config, QUICK)
     by_series = train(series_config, [*QUICK, "data.split_by=series"])
     assert by_dates.info["data"]["parts"] != by_series.info["data"]["parts"]
-    said = "validation rows lie in or after the test period of another series"
+    said = "validation rows are in or after the test period of another series"
     assert any(said in note for note in by_series.evaluate("test").notes)
     assert not any(said in note for note in by_dates.evaluate("test").notes)
     assert said in lstmctl("train", str(series_config), *QUICK, "data.split_by=series").err

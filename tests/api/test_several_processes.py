@@ -1,4 +1,4 @@
-"""Whole trainings in two processes: what is written and by whom, and what becomes of one that is killed or fails."""
+"""Whole trainings in two processes: the files and their authors, and the outcome if a process is killed or fails."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def workers(torchrun: processes.Process | subprocess.Popen[str]) -> dict[int, in
 
 
 def result(run: Path) -> dict[str, Any]:
-    """What a run leaves that time has no part in."""
+    """The files of a run without fields that depend on time."""
     rows = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
     last = run / "checkpoints" / f"step-{Checkpoints(run).pointers()['last']}"
     info = json.loads((run / "run.json").read_text())
@@ -93,7 +93,7 @@ def result(run: Path) -> dict[str, Any]:
 BUDGET = ("training.budget=120 steps", "training.save_every=37")
 
 
-@pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="finds processes where Linux tells of them")
+@pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="finds processes through /proc")
 def test_killed_in_a_step_and_started_anew_it_ends_as_if_undisturbed(small_config: Path) -> None:
     beside = set(Path().iterdir())
     codes, said = side_by_side(str(small_config), *BUDGET, second={"LSTMCTL_RUNS": "/dev/null/runs"})
@@ -115,7 +115,7 @@ def test_killed_in_a_step_and_started_anew_it_ends_as_if_undisturbed(small_confi
     assert result(RUN) == undisturbed
 
 
-@pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="finds processes where Linux tells of them")
+@pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="finds processes through /proc")
 def test_torchrun_is_told_to_end_and_one_process_goes_on(
     small_config: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -138,7 +138,7 @@ def test_what_one_process_fails_by_ends_both_and_is_told_once(small_config: Path
     Path("faulty.py").write_text(FAULTY, encoding="utf-8")
     codes, said = side_by_side(str(small_config), "model.cell=faulty:Faulty", "--trust", "training.budget=2M steps")
     assert all(codes)
-    assert re.findall(r"^error: .*", said, re.MULTILINE) == ["error: the memory is not enough: no more"], said
+    assert re.findall(r"^error: .*", said, re.MULTILINE) == ["error: out of memory: no more"], said
     (run,) = Path("runs").iterdir()
     assert json.loads((run / "run.json").read_text())["status"] == "failed"
 
@@ -154,7 +154,7 @@ def test_what_all_processes_fail_by_is_told_by_the_first(small_config: Path) -> 
 
 
 def test_the_same_launch_goes_on_with_what_it_began(small_config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What a start finds that torchrun makes after an earlier one, by the job's name; here without torchrun."""
+    """Runs that a later start by torchrun finds, by the job's name; here without torchrun."""
     monkeypatch.setenv("TORCHELASTIC_RUN_ID", "job")
     short = ["training.budget=3 steps"]
     first = api.train(small_config, short)

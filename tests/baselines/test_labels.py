@@ -1,4 +1,4 @@
-"""Baselines of labels on cases where what can be told is known."""
+"""Baselines of labels on cases with a known answer."""
 
 from __future__ import annotations
 

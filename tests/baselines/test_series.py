@@ -159,7 +159,7 @@ def test_ridge_follows_the_formula(training: Origins) -> None:
 
 
 def test_the_validation_part_chooses_lookback_and_penalty() -> None:
-    """Against every choice fitted and scored by itself."""
+    """Against every choice fitted and scored separately."""
     penalties, lookbacks = (0.01, 1.0, 100.0), (3, 6, 12)
     chosen = set()
     for seed in range(6):
@@ -305,7 +305,7 @@ def test_of_too_many_single_windows_evenly_spread_ones_are_taken() -> None:
 
 
 def test_windows_taken_for_others_weigh_as_much_as_those() -> None:
-    """A long run keeps all of its windows; two of ten single ones count five times each beside them."""
+    """All windows of a long run are kept; two of ten single ones count five times each."""
     values, validation = walk(600, 1), np.arange(100, 150)
     run, single = np.arange(200, 400), np.arange(10, 30, 2)
     fitted = fit_ridge(
@@ -358,7 +358,7 @@ def test_a_constant_series_stays_where_it_is() -> None:
 
 
 def test_only_the_lookback_is_looked_at() -> None:
-    """Weights by hand: step 1 adds half of what the value before the last lies above it, step 2 nothing."""
+    """Weights computed by hand: step 1 adds half of the excess of the previous value over the last, step 2 nothing."""
     ridge = Ridge(np.array([[0.5, 0], [0, 0]]), 1.0, 2)
     assert steps(ridge.forecast(one(99, 6, 4))) == [5, 4]
     assert steps(ridge.forecast(one(99, NAN, 4))) == [51.5, 4]

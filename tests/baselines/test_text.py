@@ -36,7 +36,7 @@ def test_uniform() -> None:
 
 
 def test_unigrams_by_hand() -> None:
-    """Counts 3, 2, 1 of 6. One count is 1, one is 2, none is 4: D = 1 / (1 + 2) = 1/3, and what is left is 1/6.
+    """Counts 3, 2, 1 of 6. One count is 1, one is 2, none is 4: D = 1 / (1 + 2) = 1/3, and the rest is 1/6.
 
     p(0) = (8/3) / 6 + (1/6) / 4 = 0.486111, p(1) = (5/3) / 6 + 1/24 = 0.319444, p(2) = 0.152778, p(3) = 1/24.
     """
@@ -179,7 +179,7 @@ def test_only_the_last_symbols_of_a_long_text_are_counted(monkeypatch: pytest.Mo
 
 
 def test_the_order_that_the_text_needs_is_chosen() -> None:
-    """In 001001… two symbols tell the next one, one does not; independent draws tell nothing of each other."""
+    """In 001001… two symbols determine the next one, one does not; independent draws determine nothing."""
     repeating = np.tile(text(0, 0, 1), 50)
     assert ngram(repeating[:120], repeating[120:], 2, orders=range(1, 4)).order == 3
     independent = np.random.default_rng(0).integers(0, 20, 2000)

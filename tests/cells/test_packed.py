@@ -23,7 +23,7 @@ def seeded(seed: int) -> torch.Generator:
 @pytest.mark.parametrize("rows", [1, 5])
 def test_eight_bits_are_off_by_no_more_than_their_rounding(rows: int) -> None:
     weight, bias = torch.randn(96, 64, generator=seeded(0)), torch.randn(96, generator=seeded(1))
-    weight *= torch.logspace(-3, 2, 96).unsqueeze(1)  # each output's weights have a scale of their own
+    weight *= torch.logspace(-3, 2, 96).unsqueeze(1)  # each output's weights have their own scale
     input = torch.randn(rows, 64, generator=seeded(2))
     weight_step = weight.abs().amax(dim=1) / 127
     input_step = (input.max() - input.min()) / 127

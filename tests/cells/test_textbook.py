@@ -1,4 +1,4 @@
-"""What textbooks say of the three cells, held to the numbers."""
+"""Textbook statements about the three cells, checked numerically."""
 
 from __future__ import annotations
 
@@ -149,7 +149,7 @@ def test_singular_values_bound_the_gradient_where_the_spectral_radius_is_only_it
             upstream = torch.tensor([1.0, 0.0], dtype=torch.float64)
             (gradient,) = torch.autograd.grad(state[0] @ upstream, start, retain_graph=True)
             assert float(gradient.norm()) <= largest**steps * (1 + 1e-12)
-            if touches:  # tanh' is 1 at 0 and below 1 elsewhere: there is no lower bound where units saturate
+            if touches:  # tanh' is 1 at 0 and below 1 elsewhere, so there is no lower bound if units saturate
                 assert float(gradient.norm()) >= smallest**steps * (1 - 1e-12)
         if touches:  # it grows at first, although the radius says that it fades
             (gradient,) = torch.autograd.grad(states[1][0, 0], start, retain_graph=True)

@@ -61,7 +61,7 @@ def runs(finished: Path) -> Path:
 
 
 def process(*arguments: str, **settings: Any) -> subprocess.CompletedProcess[bytes]:
-    """The command as a process of its own."""
+    """The command as a separate process."""
     environment = {**os.environ, **settings.pop("env", {})}
     line = [sys.executable, "-m", "lstmctl", *arguments]
     return subprocess.run(line, capture_output=True, timeout=120, check=False, env=environment, **settings)
@@ -78,7 +78,7 @@ def commands() -> Iterator[tuple[str, Any]]:
 
 def examples() -> list[str]:
     lines = [line.strip() for _, command in commands() for line in (command.epilog or "").splitlines()]
-    # What fetches from the web is tried against a server of its own, in tests/data/test_downloading.py.
+    # Downloads are tested against a local server, in tests/data/test_downloading.py.
     return [line for line in lines if re.match(r"(echo .*\| )?lstmctl(?! data download)", line)]
 
 
@@ -267,7 +267,7 @@ def test_stdout_holds_what_was_asked_for_and_nothing_else(lstmctl: Command, runs
             ["train", "data.text=missing.txt"],
             3,
             ["`missing.txt` does not exist; looked in {configs}, {here}, {data}, {here}/cache"],
-            "put the file into one of these folders, or say where it is: data.text=PATH/missing.txt",
+            "put the file into one of these folders, or give its path: data.text=PATH/missing.txt",
         ),
         (["train", "--resume", "nosuch"], 4, ["no run `nosuch`, neither as a folder nor under runs"], RUNS_HINT),
         (["generate", "--top-k", "0"], 2, ["top-k must be 1 or more, not 0"], None),
@@ -324,8 +324,8 @@ def test_a_prompt_with_unknown_symbols_names_them(lstmctl: Command, runs: Path) 
     assert result == Result(
         2,
         "",
-        "error: the prompt holds 'é' (U+00E9) at position 7 (counted from 0), which travellers-lstm-001 never saw in "
-        "training\nhint: --replace-unknown puts the nearest known symbol in its place\n",
+        "error: the prompt contains 'é' (U+00E9) at position 7 (counted from 0), which travellers-lstm-001 never saw "
+        "in training\nhint: --replace-unknown uses the most similar known symbol instead\n",
     )
     refused = lstmctl("generate", "--precision", "half")
     assert (refused.code, refused.err) == (2, "error: precision must be float32, bfloat16 or int8, not half\n")

@@ -1,4 +1,4 @@
-"""Forecasting from the command line, as a person with a table of their own meets it."""
+"""Forecasting from the command line, as a user with their own table sees it."""
 
 from __future__ import annotations
 
@@ -150,11 +150,11 @@ def test_long_tables_hold_series_of_several_lengths(lstmctl: Command, series_con
         ("2020-01-02 15:00:00,inf,2", "line 41, column `a`: inf is infinite", "correct it"),
         ('2020-01-02 15:00:00,"1,5",2', "line 41, column `a`: `1,5` is not a number", "numbers with a decimal comma"),
         ("2020-01-02 15:00:00,closed,2", "line 41, column `a`: `closed` is not a number", "correct it"),
-        ("2020-01-02 14:00:00,1,2", "line 41: 2020-01-02 14:00:00 is there twice, first in line 40", "data.dup"),
+        ("2020-01-02 14:00:00,1,2", "line 41: 2020-01-02 14:00:00 occurs twice, first in line 40", "data.dup"),
         ("2020-01-01 14:30:00,1,2", "line 41: 2020-01-01 14:30:00 comes after 2020-01-02 14:00:00", "data.order"),
-        ("2020-02-30 15:00:00,1,2", "line 41, column `date`: `2020-02-30 15:00:00` is no date that exists", "correct"),
+        ("2020-02-30 15:00:00,1,2", "line 41, column `date`: `2020-02-30 15:00:00` is not a valid date", "correct"),
         ("02.01.2020 15:00,1,2", "line 41, column `date`: `02.01.2020 15:00` does not fit %Y-%m-%d", "write all"),
-        ("2020-01-02T15:00:00Z,1,2", "line 41, column `date`: `2020-01-02T15:00:00Z` names a time zone", "convert"),
+        ("2020-01-02T15:00:00Z,1,2", "line 41, column `date`: `2020-01-02T15:00:00Z` has a time zone", "convert"),
     ],
 )  # fmt: skip
 def test_a_bad_row_is_told_with_its_line_and_column(
@@ -187,7 +187,7 @@ def test_missing_rows_are_an_error_until_it_is_said_what_to_do(
         (b"", "small.csv is empty"),
         (b"date,a\n", "small.csv has a header but no rows"),
         (b"date,a\n2020-01-01,1\n", "small.csv: the table has one row only; a series needs more"),
-        (b"2020-01-01,1\n2020-01-02,2\n", "small.csv: line 1: `2020-01-01` stands where a column's name should be"),
+        (b"2020-01-01,1\n2020-01-02,2\n", "small.csv: line 1: `2020-01-01` is where a column's name should be"),
         (b"x,a\n1.5,1\n1.25,2\n", "small.csv: no column of dates was recognised among `x`, `a`"),
         (b"day,when,a\n2020-01-01,2020-01-01,1\n2020-01-02,2020-01-02,2\n", "small.csv: column `when` holds dates"),
         ("date,a\n2020-01-01,1\n".encode("utf-16"), "small.csv: the table has one row only; a series needs more"),
@@ -293,7 +293,7 @@ def test_a_runs_data_and_figures_are_shown_in_rows_of_their_own(lstmctl: Command
     result = lstmctl("runs", "show")
     assert result.code == 0
     lines = result.out.splitlines()
-    assert max(len(line) for line in lines if not line.startswith("files ")) <= 100  # a path is as long as it is
+    assert max(len(line) for line in lines if not line.startswith("files ")) <= 100  # a path has any length
     facts, data, metrics = (lines[start + 1 :] for start in (0, lines.index("data"), lines.index("metrics")))
     assert any(re.fullmatch(r"versions +python .*, numpy [0-9.]+, .*", line) for line in facts)
     assert any(re.fullmatch("channels +1: a", line) for line in data)
@@ -328,8 +328,8 @@ def test_a_part_that_is_not_there_is_told(lstmctl: Command, series_config: Path)
 
 
 REQUESTS = [
-    (["forecast", "--output", "x.xlsx"], "x.xlsx ends in no known way; name a file that ends in .csv or .parquet"),
-    (["backtest", "--output", "x.xlsx"], "x.xlsx ends in no known way; name a file that ends in .csv or .parquet"),
+    (["forecast", "--output", "x.xlsx"], "x.xlsx: unsupported file extension; use .csv or .parquet"),
+    (["backtest", "--output", "x.xlsx"], "x.xlsx: unsupported file extension; use .csv or .parquet"),
     (["forecast", "--plot", "x.gif"], "a figure is a .png or a .svg file, and x.gif is neither"),
     (["generate"], "waves-gru-001 has no joint distribution to draw from"),
     (

@@ -23,7 +23,7 @@ NAMED = re.compile(
     r"(?:data|task|training|model)\.\w+=|\b(?:seed|threads|device)=|(?<![\w-])--[a-z][a-z-]+"
     r"|lstmctl (?:train|evaluate|compare|inspect|data|config|runs)\b|\biconv "
 )
-"""What in a hint can be typed."""
+"""Parts of a hint that can be typed."""
 
 
 def hours(count: int = 40, start: str = "2023-01-05") -> list[str]:
@@ -53,13 +53,13 @@ class Case:
     """All that the hint names: a command, or an override or option to add to the command that was typed."""
     files: dict[str, str | bytes] = field(default_factory=dict)
     names: dict[str, str] = field(default_factory=dict)
-    """What is put in place of NAME and the like."""
+    """Replacements for NAME and similar placeholders."""
     runs: list[str] = field(default_factory=list)
     """Runs of these configs are there: see `Trained`."""
     before: Callable[[], object] = lambda: None
-    """What happens to them before."""
+    """Called before the command, to change the runs."""
     again: list[str] = field(default_factory=list)
-    """Where it is another command that takes what is named."""
+    """Another command to which the named option applies."""
 
 
 SHOW = ["data", "show", "f.yaml", "data.series=t.csv"]
@@ -290,7 +290,7 @@ CASES = {
     "a text that changed": Case(
         ["evaluate", "latest"], ["lstmctl evaluate "], runs=["here small"], before=grown("small.txt")
     ),
-    "a run that goes on otherwise": Case(
+    "a run that is resumed with other settings": Case(
         ["train", "--resume", "latest", "training.learning_rate=1e-4", "training.budget=70 steps"],
         ["lstmctl train ", "--allow-config-change"],
         runs=["here small"],
@@ -330,7 +330,7 @@ CASES = {
         before=lambda: write_series_config(Path.cwd()),
         again=["train", "waves.yaml", "training.budget=2 steps", "--quiet"],
     ),
-    "data that changed before a run goes on": Case(
+    "data that changed before a run is resumed": Case(
         ["train", "--resume", "latest", "--quiet"],
         ["--allow-data-change"],
         runs=["here small"],
@@ -394,7 +394,7 @@ def test_what_a_hint_names_is_accepted(name: str, lstmctl: Command, tmp_path: Pa
         path.parent.mkdir(exist_ok=True)
         path.write_bytes(content.encode() if isinstance(content, str) else content)
     for run in case.runs:
-        if run.startswith("here "):  # with its data beside it
+        if run.startswith("here "):  # with its data in the same folder
             config = HERE[run.removeprefix("here ")](tmp_path)
             assert lstmctl("train", str(config), "training.budget=4 steps", "--quiet").code == 0
         else:
@@ -408,7 +408,7 @@ def test_what_a_hint_names_is_accepted(name: str, lstmctl: Command, tmp_path: Pa
     typed = []
     for named in case.follow:
         assert named in rest, hint
-        # A command, or a setting of which only the key is said, goes on to the end of its part of the hint.
+        # A command, or a setting without a value, extends to the end of its part of the hint.
         named = re.search(re.escape(named) + (r".*?(?=; |, or | or |$)" if named.endswith((" ", "=")) else ""), rest)[0]
         typed.append(named.removesuffix(" instead"))
         rest = rest.replace(named, "", 1)
@@ -442,7 +442,7 @@ ELSEWHERE = {
     "data.zone=": "tests/data/test_dates.py",
     "model.ridge=": "no window is complete, and a part of a series seldom lacks all",
 }
-"""What hints name that no case here can follow, and why."""
+"""Names in hints that no case here can follow, and the reasons."""
 
 
 def named_in_hints() -> Iterator[tuple[str, str]]:

@@ -81,10 +81,10 @@ def test_a_forecaster_is_looked_into_by_its_segments(lstmctl: Command, series_co
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
-        (["gates", "--layer", "9"], 2, "there is no layer 9; the network has 2"),
+        (["gates", "--layer", "9"], 2, "layer 9 does not exist; the network has 2"),
         (["gates", "--units", "a"], 2, "--units must be whole numbers separated by commas, such as 3,17,40, not `a`"),
         (["gradients", "--layer", "9"], 2, "not every run has a layer 9"),
-        (["memory", "--plot", "a.pdf"], 2, "a figure is a .png or a .svg file, and a.pdf is neither"),
+        (["memory", "--plot", "a.pdf"], 2, "a.pdf has an unsupported file extension for a plot; use .png or .svg"),
         (["recall"], 2, "recall cannot be measured on"),
         (["gates", "small-lstm-001", "gone.txt"], 3, "`gone.txt` does not exist"),
         (["memory", "gone"], 4, "no run `gone`"),
@@ -127,7 +127,7 @@ def test_runs_of_every_shape_are_looked_into(shape: str, lstmctl: Command, train
         told = lstmctl("inspect", what, name, "--plot", "a.svg")
         assert (told.code, told.err) == (0, "a.svg\n")
         assert ("direction" in told.out.splitlines()[1].split()) == (directions == BOTH)
-        assert ("the encoder, as it reads the source" in told.out) == shape.startswith("dates")
+        assert ("The encoder is shown" in told.out) == shape.startswith("dates")
         drawn = Path("a.svg").read_bytes()
         found = json.loads(lstmctl("inspect", what, name, "--json").out)
         rows = {"gates": "panels", "memory": "layers", "gradients": "courses"}
@@ -162,11 +162,11 @@ def test_a_text_of_every_shape(lstmctl: Command, trained: Trained) -> None:
     ("name", "arguments", "message"),
     [
         ("places", ["--text", "bana"], "predicts the symbols of a text from its label: give it by --label"),
-        ("places", ["--text", "bana", "--label", "peru"], "there is no label `peru`"),
-        ("places", ["--text", "♥", "--label", "spain"], "the text holds '♥' (U+2665) at position 0"),
+        ("places", ["--text", "bana", "--label", "peru"], "label `peru` does not exist"),
+        ("places", ["--text", "♥", "--label", "spain"], "the text contains '♥' (U+2665) at position 0"),
         ("places", ["--text", "", "--label", "spain"], "the text is empty"),
         ("places", ["--label", "spain"], "a label needs a text"),
-        ("dates", ["--text", "♥"], "the text holds '♥' (U+2665) at position 0"),
+        ("dates", ["--text", "♥"], "the text contains '♥' (U+2665) at position 0"),
         ("dates", ["--text", "1", "--label", "a"], "asks for no label: its task is transduction"),
     ],
 )

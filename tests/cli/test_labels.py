@@ -61,7 +61,7 @@ def test_the_newest_run_for_labels_is_found(lstmctl: Command, run: str, small_co
 @pytest.mark.parametrize(
     ("arguments", "message", "hint"),
     [
-        (["--label", "peru"], "there is no label `peru`", f"its labels are {KNOWN}"),
+        (["--label", "peru"], "label `peru` does not exist", f"its labels are {KNOWN}"),
         (
             [],
             "the run writes a text for a label, and none is given",
@@ -69,8 +69,9 @@ def test_the_newest_run_for_labels_is_found(lstmctl: Command, run: str, small_co
         ),
         (
             ["--label", "spain", "--prompt", "Z"],
-            "the prompt holds 'Z' (U+005A) at position 0 (counted from 0), which places-gru-001 never saw in training",
-            "--replace-unknown puts the nearest known symbol in its place",
+            "the prompt contains 'Z' (U+005A) at position 0 (counted from 0), which places-gru-001 never saw in "
+            "training",
+            "--replace-unknown uses the most similar known symbol instead",
         ),
     ],
 )

@@ -25,7 +25,7 @@ threads: 1
 
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder of runs with one that tells whether a line begins with x."""
+    """A folder of runs with one that predicts whether a line begins with x."""
     draw = random.Random(0)
     where = tmp_path_factory.mktemp("predicting")
     rows = [draw.choice("xy") + "".join(draw.choices("ab", k=draw.randint(0, 3))) for _ in range(150)]
@@ -89,7 +89,7 @@ def test_evaluating_labels_for_people(lstmctl: Command) -> None:
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
-        ([], 2, "give either a FILE or --text"),
+        ([], 2, "use either a FILE or --text"),
         (["--text", "xQ"], 2, "'Q' (U+0051) at position 1"),
         (["--text", ""], 2, "an empty text"),
         (["missing.csv"], 3, "`missing.csv` does not exist"),
@@ -106,7 +106,7 @@ def test_the_confusion_matrix_is_drawn(runs: Path) -> None:
     assert (run / "plots/confusion.png").stat().st_size > 5_000
     page = (run / "report.html").read_text(encoding="utf-8")
     assert "By label" in page
-    assert "How often each true label (row) was told as each label (column)." in page
+    assert "Confusion matrix (rows: true labels, columns: predicted)." in page
 
 
 def test_showing_labelled_data(lstmctl: Command, runs: Path) -> None:
@@ -159,7 +159,7 @@ def test_a_language_model_reads_lines_of_a_file_or_of_stdin(lstmctl: Command, te
     assert refused.err.endswith("lines.txt: line 2: the run's vocabulary has no 'Z' (U+005A) at position 9\n")
     refused = lstmctl("predict", "--text", "Zoe")
     assert (refused.code, refused.out) == (2, "")
-    assert "the text holds 'Z' (U+005A) at position 0 (counted from 0), which the run never saw" in refused.err
+    assert "the text contains 'Z' (U+005A) at position 0 (counted from 0), which the run never saw" in refused.err
 
 
 def test_the_newest_run_that_can_is_meant(lstmctl: Command, runs: Path, text_run: str, series_config: Path) -> None:

@@ -94,7 +94,7 @@ def test_a_config_of_other_columns_is_refused(lstmctl: Command, series_config: P
     assert result.code == 3
     assert result.err == (
         "error: small.prepared was prepared with data.targets=null ([a,b]), but the config says [b]\n"
-        "hint: prepare the table anew for this use: lstmctl data prepare --to FOLDER; or read it as it was prepared: "
+        "hint: prepare the table again for this use: lstmctl data prepare --to FOLDER; or read it as it was prepared: "
         "data.targets=null\n"
     )
 
@@ -115,12 +115,12 @@ def test_only_text_and_series_are_prepared(lstmctl: Command) -> None:
     )
 
 
-def test_an_unfinished_folder_says_how_to_go_on(lstmctl: Command) -> None:
+def test_an_unfinished_folder_says_what_to_do(lstmctl: Command) -> None:
     Path("a.prepared").mkdir()
     Path("a.prepared/progress.json").write_text("{}")
     result = lstmctl("train", "data.text=a.prepared")
     assert result.code == 3
     assert result.err == (
-        f"error: {Path('a.prepared').absolute()} is not prepared to its end\n"
-        "hint: give `lstmctl data prepare` again: it goes on\n"
+        f"error: {Path('a.prepared').absolute()} is incomplete: its preparation did not finish\n"
+        "hint: run `lstmctl data prepare` again\n"
     )

@@ -1,4 +1,4 @@
-"""What a terminal shows while torch is imported."""
+"""Terminal output while torch is imported."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from contextlib import closing
 
 import pytest
 
-pty = pytest.importorskip("pty", reason="there are no pseudo-terminals here")
+pty = pytest.importorskip("pty", reason="pseudo-terminals are not available here")
 
 NOTE, ERASED = b"loading PyTorch", b"\r\x1b[K"
 

@@ -27,7 +27,7 @@ ESCAPED = r"\x1b[31mred\x1b[0m\x07bellone\rtwo\u202eabc\x9b31mdel\x7f\x0bup\u202
 
 
 def on_a_terminal(*arguments: str) -> str:
-    """What a command writes to stdout where that is a terminal."""
+    """The stdout of a command if it is a terminal."""
     reader, writer = os.openpty()
     line = [sys.executable, "-m", "lstmctl", *arguments]
     try:

@@ -1,4 +1,4 @@
-"""What is compared here: a text and runs so small that they can be made many times."""
+"""Data for comparisons: a text and runs so small that they can be repeated many times."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def finished(compared_once: tuple[Comparison, list[ComparisonEvent]]) -> Path:
 
 @pytest.fixture(scope="session")
 def left_by() -> Callable[[Path], dict[str, Any]]:
-    """What the runs of a comparison leave, but for what time has a part in."""
+    """The files of a comparison's runs without fields that depend on time."""
     return _left_by
 
 

@@ -1,4 +1,4 @@
-"""What is typed becomes arms and a grid, or a message that says what would be right."""
+"""The command line becomes arms and a grid, or an error that says what would be right."""
 
 from __future__ import annotations
 

@@ -311,7 +311,7 @@ def test_one_seed_has_no_interval_and_says_so(compared_once: tuple[Comparison, l
 
 
 def test_time_is_matched_by_the_budget_each_arm_gets(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    # The clock is all that is not real here: a step of each model takes a millisecond for each of its units.
+    # Only the clock is fake here: a step of each model takes a millisecond per unit.
     monkeypatch.setattr(
         "lstmctl.comparison.planning.seconds_a_step",
         lambda trainer, trial: trainer.model.recurrence.outputs / 1000,
@@ -336,7 +336,7 @@ def test_time_is_matched_by_the_budget_each_arm_gets(config: Path, monkeypatch: 
 def test_all_arms_compute_in_the_same_numbers(
     chosen: tuple[str, str], asked: str, shared: str, config: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # What a trial of the speed says on another machine.
+    # A speed trial's result on another machine.
     monkeypatch.setattr(
         "lstmctl.api.preparation.choose_precision",
         lambda wanted, device, step, **_: (
@@ -363,7 +363,7 @@ def test_a_users_own_cell_needs_consent_when_the_comparison_goes_on(config: Path
     source.write_text(CELL)
     result = compare(["rnn", "cells:Mine"], config, ["model.layers=2"], seeds=1)
     assert [arm.name for arm in result.arms] == ["rnn", "mine"]
-    source.unlink()  # a copy lies beside the plan
+    source.unlink()  # a copy in the plan's folder
     with pytest.raises(ConfigError, match="would import code"):
         resume(FOLDER)
     assert resume(FOLDER, seeds=2, trust=True).arms[1].values[0] == result.arms[1].values[0]
@@ -421,7 +421,7 @@ def test_stopping_by_the_part_that_is_reported_is_refused(config: Path) -> None:
     overrides = ["data.split=[0.9, 0.1]", "training.patience=2"]
     with pytest.raises(ConfigError, match=r"training\.patience — would end runs by the part that is reported"):
         compare(["rnn", "lstm"], config, overrides)
-    # A step so small that it changes no weight: the second evaluation is no better than the first.
+    # The learning rate is so small that no weight changes: the second evaluation is no better than the first.
     result = compare(["lstm"], config, arms=["short: rnn training.patience=1 training.learning_rate=1e-30"], seeds=1)
     assert [run.units for arm in result.arms for run in arm.runs] == [2560, 1280]
     assert "Patience ended runs of short before their budget." in result.statement

@@ -1,4 +1,4 @@
-"""A comparison that goes on elsewhere, or in a folder that someone else made."""
+"""A comparison that is resumed elsewhere, or in a folder that somebody else made."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ def test_every_arm_shows_the_gradient_of_its_first_finished_run(undisturbed: Und
     looks = inspect_arms(comparison)
     assert [Path(one.about.run).name for one in looks.gradients] == [f"{arm.name}-seed-0" for arm in comparison.arms]
     assert all(course.norms[0] > 0 for one in looks.gradients for course in one.courses)
-    assert looks.recalls == ()  # nobody knows the distances in that text
+    assert looks.recalls == ()  # the distances in that text are unknown
     page = (Path(comparison.path) / "report.html").read_text(encoding="utf-8")
     assert "Gradients back in time" in page
     assert (Path(comparison.path) / "plots/gradients.png").stat().st_size > 5_000

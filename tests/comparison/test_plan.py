@@ -1,4 +1,4 @@
-"""A plan that is damaged, or was copied from another comparison, is refused: the file is named, and what is wrong."""
+"""A plan that is damaged, or was copied from another comparison, is refused with the file and the problem."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a plan gives each arm."""
+"""The resolved settings of each arm in a plan."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Figures that follow from runs, by hand."""
+"""Results derived from runs, computed by hand."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is said of a comparison: no more than was shown."""
+"""The statement on a comparison says no more than the results show."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from lstmctl.results.comparison import ArmResult, Difference, RunResult
 
 
 def arm(name: str, *values: float | None, parameters: int = 1000) -> ArmResult:
-    """An arm of which only the figures matter here."""
+    """An arm in which only the scores matter."""
     known = [value for value in values if value is not None]
     runs = tuple(
         RunResult(f"{name}-seed-{seed}", seed, "x", value, {}, (), 0, None, None, None)
@@ -113,7 +113,7 @@ def test_a_test_of_long_memory_is_told_as_solved_or_not_seed_by_seed() -> None:
     text = said(arms, [], baselines=levels)
     expected = "rnn on none of 2 seeds, lstm on 2 of 2 seeds, gru on none of 2 seeds."
     assert f" Solved (nats per character of 0.01 or better) by {expected}" in text
-    # What is not solved need not be worse than chance.
+    # An unsolved test need not be worse than chance.
     assert text.endswith(" gru does not beat the chance baseline (0.167).")
 
 

@@ -1,4 +1,4 @@
-"""One comparison for every value of a setting, by real processes: made once, told together, taken up again."""
+"""One comparison for every value of a setting, in real processes: run once, reported together, resumed."""
 
 from __future__ import annotations
 

@@ -306,7 +306,7 @@ def test_what_is_dumped_loads_back_equal(tmp_path_factory: pytest.TempPathFactor
     path.write_bytes(dump(chosen).encode())
     again = load(str(path), trust=True).settings
     assert again == chosen
-    assert repr(again) == repr(chosen)  # tells an int from a float and a list from a tuple
+    assert repr(again) == repr(chosen)  # distinguishes an int from a float and a list from a tuple
     assert dump(again) == dump(chosen)
 
 

@@ -43,7 +43,7 @@ def test_marks_of_editors_are_accepted(content: bytes) -> None:
         ("model:\n\thidden: 3\n", "my.yaml:2:1  a tab; indent with spaces"),
         ("a: 1\nmodel: [1, 2\n", "my.yaml:2:8  `[` is never closed; add `]`"),
         ("model: {hidden: 3\n", "my.yaml:1:8  `{` is never closed; add `}`"),
-        ("model: {a: 1\nb: 2\n", "my.yaml:2:2  expected `,` or `}` to go on with the `{` of line 1, column 8"),
+        ("model: {a: 1\nb: 2\n", "my.yaml:2:2  expected `,` or `}` to continue the `{` of line 1, column 8"),
         ('a: "text\n', "my.yaml:1:4  a quotation mark is never closed"),
         ("a: b: c\n", "my.yaml:1:5  `:` is not allowed here; indent the key like its neighbours, or quote the text"),
         ("a:\n  b: 1\n c: 2\n", "my.yaml:3:2  unexpected indentation; indent the keys of a section alike"),
@@ -117,7 +117,7 @@ def test_bombs_are_refused_within_a_second(content: bytes, message: str) -> None
 
 
 def read_or_refusal(attempt: Callable[[], object]) -> object:
-    """What `attempt` gives, or the one message of its ConfigError; any other exception fails the test."""
+    """Return the result of `attempt`, or the one message of its ConfigError; any other exception fails the test."""
     try:
         return attempt()
     except ConfigError as error:

@@ -1,4 +1,4 @@
-"""Plain scalars mean what YAML 1.2 says, and what is written reads back."""
+"""Plain scalars mean what YAML 1.2 defines, and written values read back equal."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def test_a_written_scalar_reads_back(value: scalars.Scalar) -> None:
         result = read_value(text, "command line")
         assert result == expected
         assert type(result) is type(expected)
-        assert repr(result) == repr(expected)  # tells -0.0 from 0.0, and True from 1 inside the list
+        assert repr(result) == repr(expected)  # distinguishes -0.0 from 0.0, and True from 1 inside the list
 
 
 @pytest.mark.parametrize(

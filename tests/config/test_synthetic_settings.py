@@ -1,4 +1,4 @@
-"""What a config of a test of long memory may say, and what it means where it says nothing."""
+"""Allowed settings of a test of long memory, and their defaults."""
 
 from __future__ import annotations
 

@@ -166,7 +166,7 @@ def test_a_part_of_a_date_that_is_missing_or_wrong_is_named() -> None:
     missing = refused([*rows[:5], "2020,1,,1", *rows[6:]], header=header)
     assert "line 7, column `day`: no time" in str(missing)
     wrong = refused([*rows[:5], "2020,13,6,1", *rows[6:]], header=header)
-    assert "line 7, column `year+month+day`: `2020-13-6` is no date that exists" in str(wrong)
+    assert "line 7, column `year+month+day`: `2020-13-6` is not a valid date" in str(wrong)
     unknown = refused(rows, header=header, time="year+month+dy")
     assert "has no column `dy`, which data.time names; did you mean `day`?" in str(unknown)
 
@@ -226,7 +226,7 @@ def test_offsets_that_change_with_daylight_saving_are_named_and_converted() -> N
     assert prepared.table.zone == "Z"
     with pytest.raises(DataError, match=r"was prepared with data\.zone=UTC, but the config says \+01:00"):
         open_series("prepared", Layout(zone="+01:00"), None, lookback=2, horizon=1)
-    assert "names no time zone to convert from" in str(refused(numbered(HOURS), zone="UTC"))
+    assert "has no time zone to convert from" in str(refused(numbered(HOURS), zone="UTC"))
 
 
 def test_a_newer_table_is_converted_to_the_zone_of_the_run() -> None:
@@ -403,7 +403,7 @@ def test_years_and_weeks_are_iso_weeks(header: str, prefix: str) -> None:
 def test_a_week_that_a_year_does_not_have_is_named() -> None:
     rows = [f"2021,{week},1" for week in range(1, 54)]
     error = refused(rows, header="year,week,load")
-    assert "line 54, column `year+week`: `2021-W53` is no date that exists" in str(error)
+    assert "line 54, column `year+week`: `2021-W53` is not a valid date" in str(error)
 
 
 def test_days_of_spreadsheets_may_count_from_1904() -> None:

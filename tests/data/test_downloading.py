@@ -170,7 +170,7 @@ def test_a_url_without_a_hash_is_fetched_again_and_compared(server: Server, cach
     again = download(source)
     assert (again.fetched, again.was_there) == (True, True)
     (cache / "a.txt").write_bytes(b"other")
-    message = f"^{cache}/a.txt is there already with other content: its SHA-256 is {OTHER}, that of http.* is {SHA256}$"
+    message = f"^{cache}/a.txt already exists with other content: its SHA-256 is {OTHER}, that of http.* is {SHA256}$"
     for same in (source, replace(source, sha256=SHA256)):
         with pytest.raises(DataError, match=message):
             download(same)
@@ -273,8 +273,8 @@ def test_no_secure_connection_is_told(server: Server) -> None:
         ("https://example.org:many/a.txt", "`https://example.org:many/a.txt` is not a URL"),
         ("https://[example.org/a.txt", "`https://[example.org/a.txt` is not a URL"),
         ("https://example.org/\x1b[2J", "`https://example.org/\x1b[2J` is not a URL"),
-        ("https://example.org/a/", "`https://example.org/a/` names no file: its path ends in nothing"),
-        ("https://example.org", "`https://example.org` names no file: its path ends in nothing"),
+        ("https://example.org/a/", "`https://example.org/a/` names no file: its path is empty or ends in a slash"),
+        ("https://example.org", "`https://example.org` names no file: its path is empty or ends in a slash"),
         ("https://example.org/..", "`https://example.org/..` ends in `..`, which is not a safe name for a file"),
         ("https://a.b/%2e%2e%2fc", "`https://a.b/%2e%2e%2fc` ends in `../c`, which is not a safe name for a file"),
         ("https://a.b/.hidden", "`https://a.b/.hidden` ends in `.hidden`, which is not a safe name for a file"),
@@ -309,7 +309,7 @@ def test_the_name_of_a_known_file_means_its_content(server: Server, cache: Path)
 
 def test_what_is_in_the_way_is_left_alone(server: Server, cache: Path) -> None:
     (cache / "a.txt").mkdir(parents=True)
-    with pytest.raises(DataError, match=r"a\.txt is in the way and cannot be read: Is a directory"):
+    with pytest.raises(DataError, match=r"a\.txt exists and cannot be read: Is a directory"):
         download(find_source(server.url("good/a.txt")))
     assert kept(cache) == ["a.txt"]
 

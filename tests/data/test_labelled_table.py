@@ -101,7 +101,7 @@ def test_a_quoted_text_may_have_several_lines() -> None:
 @pytest.mark.parametrize("line", ['"hi" there,x', 'say "a,b",x', '"a"b"c",x'])
 def test_quotation_marks_around_a_part_of_a_text_are_refused_with_their_line(line: str) -> None:
     error = refused(f'text,label\n"b, ""b""",y\nsay "c",x\n{line}\n')
-    assert str(error).endswith("a.csv: line 4: quotation marks enclose a part of a field, not all of it")
+    assert str(error).endswith("a.csv: line 4: quotation marks enclose only a part of a field")
     assert error.hint == 'put the whole field between them, and write one inside as ""'
 
 

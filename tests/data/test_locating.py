@@ -47,9 +47,7 @@ def test_a_missing_file_tells_where_it_was_looked_for(tmp_path: Path) -> None:
     assert str(caught.value) == (
         f"`books/missing.txt` does not exist; looked in {', '.join(f'{folder}/books' for folder in looked)}"
     )
-    assert caught.value.hint == (
-        "put the file into one of these folders, or say where it is: data.text=PATH/missing.txt"
-    )
+    assert caught.value.hint == ("put the file into one of these folders, or give its path: data.text=PATH/missing.txt")
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from lstmctl.data.pairs import PairsCorpus, PairsEncoding, Texts, open_pairs
+from lstmctl.data.pairs import PairsCorpus, PairsEncoding, open_pairs
+from lstmctl.data.sequences import Ragged
 from lstmctl.errors import DataError, RunError
 
 PAIRS = "one\t1\ntwo\t2\nthree\t3\nfour\t4\n"
@@ -23,9 +24,9 @@ def refused(content: str | bytes, *, encoding: PairsEncoding | None = None) -> D
     return caught.value
 
 
-def texts(found: Texts, corpus: PairsCorpus, side: str) -> list[str]:
+def texts(found: Ragged, corpus: PairsCorpus, side: str) -> list[str]:
     encoding = getattr(corpus.encoding, side)
-    return [encoding.decode(found.text(index)) for index in range(len(found))]
+    return [encoding.decode(found.input(index)) for index in range(len(found))]
 
 
 def test_a_line_is_a_pair() -> None:
@@ -49,14 +50,14 @@ def test_a_part_is_its_sources_and_targets() -> None:
     sources, targets = corpus.part("validation")
     assert texts(sources, corpus, "source") == ["three", "four"]
     assert texts(targets, corpus, "target") == ["3", "4"]
-    assert sources.symbols is corpus.sources.symbols
+    assert sources.values is corpus.sources.values
 
 
 def test_line_ends_blanks_and_a_mark_at_the_start_do_not_count() -> None:
     corpus = pairs(b"\xef\xbb\xbf one \t1\r\n\r\ntwo\t 2 \r\n\n")
     assert texts(corpus.sources, corpus, "source") == ["one", "two"]
     assert texts(corpus.targets, corpus, "target") == ["1", "2"]
-    assert "2 empty lines are left out." in corpus.notes
+    assert "2 empty lines were ignored." in corpus.notes
 
 
 def test_signs_that_only_some_take_for_line_ends_are_characters() -> None:
@@ -81,11 +82,11 @@ def test_sources_that_come_again_in_another_part_are_told() -> None:
 @pytest.mark.parametrize(
     ("content", "message", "hint"),
     [
-        ("a\tb\nc d\n", ": line 2: no tab", "a line is what is read, a tab, what is to be written"),
+        ("a\tb\nc d\n", ": line 2: no tab", "a line is a source, a tab, and a target"),
         ("a\tb\nc\td\te\n", ": line 2: 2 tabs, but a pair has one", "write others as spaces"),
-        ("a\tb\n\td\n", ": line 2: nothing stands before the tab", "complete it"),
-        ("a\tb\n\nc\t \n", ": line 3: nothing stands after the tab", "or delete the line"),
-        ("", " holds no pair", "a line is what is read"),
+        ("a\tb\n\td\n", ": line 2: nothing before the tab", "complete it"),
+        ("a\tb\n\nc\t \n", ": line 3: nothing after the tab", "or delete the line"),
+        ("", " contains no pair", "a line is a source"),
         ("a\tb\n", ": data.split leaves no training part of 1 pairs; give", "more pairs"),
         (b"a\tb\ncaf\xe9\td\n", ": line 2, byte offset 7: 0xe9 is not UTF-8", "iconv -f windows-1252 -t utf-8 "),
         (f"a\tb\n{'c' * 100_001}\td\n", ": line 2: a text of 100,001 characters, but one may have 100,000", "several"),
@@ -103,7 +104,7 @@ def test_a_run_reads_another_file_as_one_part() -> None:
     corpus = pairs("four\t1\nhot\t33\n", encoding=own.encoding)
     assert corpus.parts == {"validation": (0, 2)}
     assert corpus.encoding == own.encoding
-    assert corpus.targets.symbols.tolist() == [0, 2, 2]
+    assert corpus.targets.values.tolist() == [0, 2, 2]
 
 
 def test_a_run_reads_sources_without_a_target() -> None:
@@ -126,7 +127,7 @@ def test_a_character_unknown_to_the_run_is_located(content: str, message: str) -
 
 
 def test_a_missing_half_is_refused_where_a_run_reads_too() -> None:
-    assert "line 1: nothing stands after the tab" in str(refused("one\t\n", encoding=pairs(PAIRS).encoding))
+    assert "line 1: nothing after the tab" in str(refused("one\t\n", encoding=pairs(PAIRS).encoding))
 
 
 def test_an_encoding_is_the_same_after_a_journey_through_json() -> None:

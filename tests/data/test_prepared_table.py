@@ -1,4 +1,4 @@
-"""Prepared tables: the same corpus as the table itself, whole or refused, and finished however often it is ended."""
+"""Prepared tables: the same corpus as the table itself, whole or refused."""
 
 from __future__ import annotations
 
@@ -17,7 +17,9 @@ import polars as pl
 import pytest
 
 from lstmctl.data import time_grid, timesteps
-from lstmctl.data.preparing_table import PreparedTable, prepare_table
+from lstmctl.data.prepared_folder import Prepared
+from lstmctl.data.prepared_table import Header
+from lstmctl.data.preparing_table import prepare_table
 from lstmctl.data.preparing_text import prepare_text
 from lstmctl.data.series import Layout, SeriesCorpus, SeriesEncoding, open_series
 from lstmctl.data.text import open_text
@@ -58,7 +60,7 @@ def write(content: str, name: str = "a.csv") -> Path:
     return path
 
 
-def prepared_of(name: str = "a.csv", layout: Layout | None = None, **options: Any) -> PreparedTable:
+def prepared_of(name: str = "a.csv", layout: Layout | None = None, **options: Any) -> Prepared[Header]:
     return prepare_table(name, layout or Layout(), **{"block": 1000, **options})
 
 
@@ -100,7 +102,7 @@ def same(mapped: SeriesCorpus, direct: SeriesCorpus) -> None:
 def test_a_wide_table_is_the_same() -> None:
     write(wide())
     prepared = prepared_of()
-    assert (prepared.folder, prepared.was_there, prepared.resumed) == (Path("a.prepared").absolute(), False, 0)
+    assert (prepared.folder, prepared.was_there) == (Path("a.prepared").absolute(), False)
     assert sorted(contents()) == ["lines.bin", "prepared.json", "targets.bin", "times.bin"]
     assert prepared.header.rows == 600
     direct, mapped = opened("a.csv"), opened("a.prepared")
@@ -231,11 +233,11 @@ def test_little_of_the_table_is_in_memory() -> None:
     assert peak < 4_500_000  # 16 bytes a row are 3.2 MB; a column of the training part is 1.1 MB
 
 
-# Ended before its end.
+# Stopped before its end.
 
 
 class Stop:
-    """Ends an attempt when so many bytes have been read; the table is read for its hash first."""
+    """Interrupts a preparation after a number of bytes; the table is read for its hash first."""
 
     def __init__(self, at: int) -> None:
         self.total, self.left = 0.0, at
@@ -246,50 +248,12 @@ class Stop:
             raise KeyboardInterrupt
 
 
-def attempt(at: int | None = None, folder: str = "a.prepared") -> PreparedTable:
-    return prepared_of(folder=Path(folder), watch=None if at is None else Stop(at), noted_every=3000)
-
-
-def noted(folder: str | Path = "a.prepared") -> dict[str, Any]:
-    found: dict[str, Any] = json.loads((Path(folder) / "progress.json").read_bytes())
-    return found
-
-
-def test_however_often_it_is_ended_it_gives_the_same_files() -> None:
+@pytest.mark.parametrize("share", [0.3, 1.1, 1.5, 1.99])
+def test_an_interrupted_preparation_leaves_nothing(share: float) -> None:
     size = write(wide(1500)).stat().st_size
-    attempt(folder="whole")
-    draw = random.Random(2)
-    for number in range(10):
-        folder, done = f"ended-{number}", 0
-        for _ in range(3):
-            with pytest.raises(KeyboardInterrupt):
-                attempt(size + draw.randrange(size - noted(folder)["read"] if done else size), folder)
-            if (Path(folder) / "progress.json").exists():
-                done = noted(folder)["rows"]
-        finished = attempt(folder=folder)
-        assert finished.resumed == done
-        assert contents(folder) == contents("whole")
-
-
-def test_series_that_were_met_before_the_end_keep_their_numbers() -> None:
-    size = write(long()).stat().st_size
-    prepared_of(layout=LONG, folder=Path("whole"))
     with pytest.raises(KeyboardInterrupt):
-        prepared_of(layout=LONG, watch=Stop(int(1.8 * size)), noted_every=1)
-    assert noted()["ids"] == ["ann", "bob", "c, d"]
-    assert prepared_of(layout=LONG).resumed > 400
-    assert contents() == contents("whole")
-
-
-def test_parquet_goes_on_too() -> None:
-    write(wide(1500))
-    pl.read_csv("a.csv", try_parse_dates=True).write_parquet("b.parquet", row_group_size=400)
-    size = Path("b.parquet").stat().st_size
-    prepared_of("b.parquet", folder=Path("whole"))
-    with pytest.raises(KeyboardInterrupt):
-        prepared_of("b.parquet", watch=Stop(int(1.7 * size)), noted_every=1)
-    assert prepared_of("b.parquet").resumed > 500
-    assert contents("b.prepared") == contents("whole")
+        prepared_of(watch=Stop(int(share * size)))
+    assert not Path("a.prepared").exists()
 
 
 KILLED = """
@@ -304,64 +268,33 @@ class Kill:
         if self.left < 0:
             os.kill(os.getpid(), signal.SIGKILL)
 
-prepare_table("a.csv", Layout(), watch=Kill(), block=1000, noted_every=3000)
+prepare_table("a.csv", Layout(), watch=Kill(), block=1000)
 """
 
 
-def test_a_process_that_is_killed_leaves_what_the_next_goes_on_from() -> None:
+@pytest.mark.parametrize("share", [0.5, 1.6])
+def test_a_killed_preparation_is_not_taken_for_a_finished_one_and_starts_again(share: float) -> None:
     size = write(wide(1500)).stat().st_size
-    attempt(folder="whole")
-    for share in (0.5, 1.6):
-        killed = processes.run([sys.executable, "-c", KILLED, str(int(share * size))], check=False, timeout=60)
-        assert killed.returncode == -signal.SIGKILL
+    prepared_of(folder=Path("whole"))
+    killed = processes.run([sys.executable, "-c", KILLED, str(int(share * size))], check=False, timeout=60)
+    assert killed.returncode == -signal.SIGKILL
     error = refused()
-    assert str(error) == f"{Path('a.prepared').absolute()} is not prepared to its end"
-    assert error.hint == "give `lstmctl data prepare` again: it goes on"
-    assert attempt().resumed > 700
+    assert str(error) == f"{Path('a.prepared').absolute()} is incomplete: its preparation did not finish"
+    assert error.hint == "run `lstmctl data prepare` again"
+    assert not prepared_of().was_there
     assert contents() == contents("whole")
 
 
-def test_killed_between_the_last_note_and_the_header_it_goes_on() -> None:
-    size = write(wide()).stat().st_size
-    attempt()
-    whole = contents()
-    with pytest.raises(KeyboardInterrupt):
-        attempt(2 * size - 10, "b.prepared")
-    note = noted("b.prepared")
-    header = json.loads(whole["prepared.json"])
-    lines = wide().count("\n")
-    note |= {"read": size, "lines": lines, "rows": 600, "numbers": header["numbers"]}
-    Path("a.prepared/prepared.json").unlink()
-    Path("a.prepared/progress.json").write_text(json.dumps(note))
-    assert attempt().resumed == 600
-    assert contents() == whole
-
-
-def test_killed_between_note_and_header_with_line_ends_of_one_carriage_return_it_goes_on() -> None:
-    write(wide(100).replace("\n", "\r"))
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("lstmctl.data.preparing_table.Header", None)
-        with pytest.raises(TypeError):
-            attempt()
-    assert attempt().resumed == 100
-    attempt(folder="whole")
+def test_what_a_killed_preparation_of_other_columns_left_is_removed() -> None:
+    write(wide())
+    prepared_of(folder=Path("whole"))
+    Path("a.prepared").mkdir()
+    # Versions that resumed preparation kept their progress in this file.
+    for name, content in {"progress.json": '{"rows": 100}', "series.bin": "12345678", "targets.bin": "1234"}.items():
+        Path("a.prepared", name).write_text(content)
+    assert str(refused()).endswith("is incomplete: its preparation did not finish")
+    prepared_of()
     assert contents() == contents("whole")
-
-
-def test_a_note_that_is_damaged_is_not_gone_on_from() -> None:
-    size = write(wide(1500)).stat().st_size
-    attempt(folder="whole")
-    with pytest.raises(KeyboardInterrupt):
-        attempt(2 * size - 1500)
-    note = noted()
-    damaged: list[Any] = [note | {key: None} for key in note]
-    damaged += [note | {"found": {**note["found"], key: 5}} for key in ("time", "id", "targets", "past")]
-    damaged += [note | {"dates": {"format": 5}}, note | {"numbers": {}}, note | {"found": {}}, [], None]
-    for content in damaged:
-        Path("a.prepared/progress.json").write_text(json.dumps(content))
-        assert attempt().resumed == 0
-        assert contents() == contents("whole")
-        Path("a.prepared/prepared.json").unlink()
 
 
 FULL = """
@@ -372,71 +305,21 @@ from lstmctl.errors import ResourceError
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[1]), resource.RLIM_INFINITY))
 try:
-    prepare_table("a.csv", Layout(), block=1000, noted_every=3000)
+    prepare_table("a.csv", Layout(), block=1000)
 except ResourceError as error:
     print(error, error.hint, error.exit_code, sep="|")
 """
 
 
-def test_a_disk_that_is_full_is_named_and_what_was_done_stays() -> None:
+def test_a_full_disk_is_named_and_nothing_is_left() -> None:
     write(wide(1500))
-    attempt(folder="whole")
     result = processes.run([sys.executable, "-c", FULL, "15000"], capture_output=True, text=True, check=False)
     assert result.stderr == ""
     message, hint, code = result.stdout.strip().split("|")
     assert message == f"{Path('a.prepared/targets.bin').absolute()} cannot be written: File too large"
-    assert hint == (
-        "free some space and give the command again: it goes on where it was; or prepare it elsewhere: --to FOLDER"
-    )
+    assert hint == "free some space, or prepare it elsewhere: --to FOLDER"
     assert code == "6"
-    assert attempt().resumed > 500
-    assert contents() == contents("whole")
-
-
-def test_a_table_that_changed_since_is_prepared_from_its_beginning() -> None:
-    size = write(wide(1500)).stat().st_size
-    with pytest.raises(KeyboardInterrupt):
-        attempt(2 * size - 1500)
-    times = Path("a.csv").stat()
-    write(wide(1500).replace(",5.", ",6."))
-    os.utime("a.csv", ns=(times.st_atime_ns, times.st_mtime_ns))  # as if nothing had happened
-    assert Path("a.csv").stat().st_size == size
-    assert attempt().resumed == 0
-    same(opened("a.prepared"), opened("a.csv"))
-
-
-def test_what_is_behind_the_last_note_is_cut_off() -> None:
-    size = write(wide(1500)).stat().st_size
-    attempt(folder="whole")
-    with pytest.raises(KeyboardInterrupt):
-        attempt(2 * size - 1500)
-    with Path("a.prepared/targets.bin").open("ab") as file:
-        file.write(bytes(100_000))
-    assert attempt().resumed > 700
-    assert contents() == contents("whole")
-
-
-def test_other_columns_are_prepared_from_the_beginning() -> None:
-    size = write(wide(1500)).stat().st_size
-    with pytest.raises(KeyboardInterrupt):
-        attempt(2 * size - 1500)
-    assert prepared_of(layout=Layout(targets=("b",))).resumed == 0
-
-
-@pytest.mark.parametrize("name", ["targets.bin", "times.bin"])
-def test_a_beginning_that_is_damaged_is_refused(name: str) -> None:
-    size = write(wide(1500)).stat().st_size
-    with pytest.raises(KeyboardInterrupt):
-        attempt(2 * size - 1500)
-    path = Path("a.prepared") / name
-    content = bytearray(path.read_bytes())
-    for damaged in (content[:500], content[:1000] + b"\xff" + content[1001:], None):
-        path.unlink()
-        if damaged is not None:
-            path.write_bytes(damaged)
-        with pytest.raises(DataError, match=r"a\.prepared holds a damaged beginning$") as caught:
-            attempt()
-        assert caught.value.hint == "remove it, and prepare the table anew"
+    assert not Path("a.prepared").exists()
 
 
 def test_a_table_that_changes_while_it_is_prepared_is_refused() -> None:
@@ -450,7 +333,7 @@ def test_a_table_that_changes_while_it_is_prepared_is_refused() -> None:
 
     with pytest.raises(DataError, match=r"a\.csv changed while it was read$"):
         prepared_of(watch=Change(size + 5000))
-    assert not Path("a.prepared/prepared.json").exists()
+    assert not Path("a.prepared").exists()
 
 
 # What cannot be prepared.
@@ -471,27 +354,27 @@ def changed(line: int, text: str, rows: int = 600) -> str:
         (changed(500, "2020-01-21 19:00:00,5,1e40"), "line 500, column `b`: 1e+40 is too large to learn from", ""),
         (changed(500, ",5,6"), "line 500, column `date`: no time", "write it, or delete the row"),
         (changed(500, "21/01/2020,5,6"), "line 500, column `date`: `21/01/2020` does not fit %Y-%m-%d %H:%M:%S", ""),
-        (changed(500, "2020-13-21 19:00:00,5,6"), "`2020-13-21 19:00:00` is no date that exists", "correct the row"),
-        (changed(500, "2020-01-21 19:00:00Z,5,6"), "names a time zone, but the first row does not", "UTC"),
+        (changed(500, "2020-13-21 19:00:00,5,6"), "`2020-13-21 19:00:00` is not a valid date", "correct the row"),
+        (changed(500, "2020-01-21 19:00:00Z,5,6"), "has a time zone, but the first row has none", "UTC"),
         (
             wide().replace(":00,", ":00Z,").replace("2020-01-21 19:00:00Z", "2020-01-21 19:00:00+01:00"),
             "line 501, column `date`: time zone +01:00, but Z in the first row",
             "UTC",
         ),
         (changed(500, '2020-01-21 19:00:00,"5,6'), "line 500: a quotation mark is never closed", ""),
-        (changed(500, '2020-01-21 19:00:00,"5"5,6'), "line 500: quotation marks enclose a part of a field", ""),
+        (changed(500, '2020-01-21 19:00:00,"5"5,6'), "line 500: quotation marks enclose only a part of a field", ""),
         (changed(500, "2020-01-21 19:00:00,5,\0"), "holds zero bytes, as binary files do", "UTF-8"),
         ("date,a,b\n", "has a header but no rows", ""),
         ("date,a,b\n\n,,\n", "has a header but no rows", ""),
         ("", "is empty", ""),
         (
             "t,a\n" + "".join(f"{place},1\n" for place in range(400)) + "4x0,1\n",
-            "line 402, column `t`: `4x0` is no whole number, as the first rows are",
+            "line 402, column `t`: `4x0` is not a whole number, unlike the first rows",
             "",
         ),
         (
             "id,date,a\n" + "".join(f"{place % 500},{time},1\n" for place, time in enumerate(hours(600))),
-            "line 502, column `id` does not rise from row to row, so that it may name the series",
+            "line 502, column `id` does not increase from row to row, so it may name the series",
             "data.id=id",
         ),
         (
@@ -508,21 +391,13 @@ def test_a_table_that_cannot_be_used_is_refused_with_its_place(content: str, mes
     assert str(caught.value).startswith(str(Path("a.csv").resolve()))
     assert message in str(caught.value)
     assert hint in (caught.value.hint or "")
-    assert not Path("a.prepared/prepared.json").exists()
+    assert not Path("a.prepared").exists()
 
 
 def test_the_first_wrong_block_is_told() -> None:
     write(changed(300, "2020-01-13 10:00:00,5,x").replace("2020-01-13 15:00:00,", "2020-01-13 15:00:00"))
     with pytest.raises(DataError, match="line 300, column `b`: `x` is not a number"):
         prepared_of(block=60)
-
-
-def test_a_table_whose_first_block_cannot_be_used_leaves_no_folder() -> None:
-    for content in ("", "date,a\n", changed(2, "x,1,2")):
-        write(content)
-        with pytest.raises(DataError):
-            prepared_of()
-        assert not Path("a.prepared").exists()
 
 
 def test_several_files_and_what_is_no_table_are_refused() -> None:
@@ -558,7 +433,7 @@ def test_a_folder_of_other_things_is_left_alone() -> None:
     write(wide())
     Path("a.prepared").mkdir()
     write("mine", "a.prepared/symbols.bin")
-    with pytest.raises(DataError, match=r"a\.prepared is there and holds symbols\.bin$") as caught:
+    with pytest.raises(DataError, match=r"a\.prepared exists and contains symbols\.bin$") as caught:
         prepared_of()
     assert caught.value.hint == "name another folder: --to FOLDER"
     write("mine", "file")
@@ -625,7 +500,7 @@ def test_a_config_that_reads_it_otherwise_is_refused(then: Layout, now: Layout, 
     error = refused(now)
     assert str(error) == f"{folder} was prepared with {message}"
     as_then = message.split(",")[0].split(" ")[0]
-    anew = "prepare the table anew for this use: lstmctl data prepare --to FOLDER"
+    anew = "prepare the table again for this use: lstmctl data prepare --to FOLDER"
     assert error.hint == f"{anew}; or read it as it was prepared: {as_then}"
 
 
@@ -648,7 +523,7 @@ def test_a_run_of_other_columns_is_refused() -> None:
     other = opened("a.csv", Layout(targets=("a",))).encoding
     error = refused(encoding=other)
     assert str(error) == f"{folder} was prepared with data.targets=null ([a,b]), but the run says [a]"
-    assert error.hint == "prepare the table anew for this use: lstmctl data prepare --to FOLDER"
+    assert error.hint == "prepare the table again for this use: lstmctl data prepare --to FOLDER"
 
 
 # Damage.
@@ -692,18 +567,18 @@ def test_any_flipped_bit_is_found(prepared: Path) -> None:
     ("values", "message"),
     [
         ({"format": 2}, r"is not a header of format 1, but of 2$"),
-        ({"rows": "10"}, r": rows is not a whole number$"),
+        ({"rows": "10"}, r"is damaged at `rows`: Input should be a valid integer$"),
         ({"rows": 602}, r"its header says 4,816"),
-        ({"rows": 0}, r": rows or empty is damaged$"),
-        ({"empty": [1]}, r": rows or empty is damaged$"),
-        ({"empty": ["1", 2]}, r": rows or empty is damaged$"),
-        ({"ids": []}, r": ids or notes is damaged$"),
-        ({"ids": [1, 2, 3]}, r": ids or notes is damaged$"),
+        ({"rows": 0}, r"is damaged at `rows`: "),
+        ({"empty": [1]}, r"is damaged at `empty.1`: "),
+        ({"empty": ["1", 2]}, r"is damaged at `empty.0`: "),
+        ({"ids": []}, r"is damaged at `ids`: "),
+        ({"ids": [1, 2, 3]}, r"is damaged at `ids.0`: "),
         ({"ids": ["ann", "bob"]}, r"a row is of series number 2, counted from 0, but the header has 2$"),
-        ({"found": {}}, r": found or dates is damaged$"),
-        ({"dates": {"x": 1}}, r": found or dates is damaged$"),
+        ({"found": {}}, r"is damaged at `found.time`: "),
+        ({"dates": {"x": 1}}, r"is damaged at `dates.DateForm.format`: "),
         ({"numbers": {}}, r": numbers does not name the files of these columns$"),
-        ({"sha256": None}, r": sha256 is not a text$"),
+        ({"sha256": None}, r"is damaged at `sha256`: Input should be a valid string$"),
     ],
 )
 def test_a_header_that_was_edited_is_refused(values: dict[str, Any], message: str, prepared: Path) -> None:

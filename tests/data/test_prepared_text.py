@@ -1,4 +1,4 @@
-"""Prepared text: the same corpus as the text itself, whole or refused, and finished however often it is ended."""
+"""Prepared text: the same corpus as the text itself, whole or refused."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from lstmctl.data.preparing_text import Prepared, prepare_text
+from lstmctl.data.preparing_text import prepare_text
 from lstmctl.data.text import TextCorpus, open_text
 from lstmctl.errors import DataError, ResourceError
 from lstmctl.locks import locked
@@ -68,7 +68,7 @@ def refused(name: str = "a.prepared", symbols: Any = "characters") -> DataError:
 def test_it_is_the_same_corpus(text: str, symbols: Any) -> None:
     write(text)
     prepared = prepare_text("a.txt", symbols, block=1000)
-    assert (prepared.folder, prepared.was_there, prepared.resumed) == (Path("a.prepared").absolute(), False, 0)
+    assert (prepared.folder, prepared.was_there) == (Path("a.prepared").absolute(), False)
     assert sorted(contents()) == ["prepared.json", "symbols.bin"]
     direct, mapped = opened("a.txt", symbols), opened("a.prepared", symbols)
     assert isinstance(mapped.symbols, np.memmap)
@@ -106,11 +106,11 @@ def test_little_of_the_text_is_in_memory() -> None:
     assert peak < 20_000_000  # most of it a million symbols that are counted at once
 
 
-# Ended before its end.
+# Stopped before its end.
 
 
 class Stop:
-    """Ends an attempt when so many bytes have been read."""
+    """Interrupts a preparation after a number of bytes."""
 
     def __init__(self, at: int) -> None:
         self.total, self.left = 0.0, at
@@ -121,42 +121,16 @@ class Stop:
             raise KeyboardInterrupt
 
 
-def attempt(at: int | None = None, folder: str = "a.prepared") -> Prepared:
-    watch = None if at is None else Stop(at)
-    return prepare_text("a.txt", "characters", Path(folder), watch=watch, block=500, noted_every=2000)
-
-
-def test_however_often_it_is_ended_it_gives_the_same_files() -> None:
-    size = write(long_text()).stat().st_size
-    attempt(folder="whole")
-    draw = random.Random(2)
-    for number in range(10):
-        folder = f"ended-{number}"
-        done = 0
-        for _ in range(3):
-            with pytest.raises(KeyboardInterrupt):
-                # An attempt that goes on reads the text once only, for it need not survey it again.
-                attempt(draw.randrange(size if done else 2 * size), folder)
-            if (Path(folder) / "progress.json").exists():
-                done = json.loads((Path(folder) / "progress.json").read_bytes())["read"]
-        finished = attempt(folder=folder)
-        assert finished.resumed == done
-        assert contents(folder) == contents("whole")
-
-
-def test_the_second_attempt_does_not_do_anew_what_was_done() -> None:
+@pytest.mark.parametrize("share", [0.3, 1.1, 1.99])
+def test_an_interrupted_preparation_leaves_nothing(share: float) -> None:
     size = write(long_text()).stat().st_size
     with pytest.raises(KeyboardInterrupt):
-        attempt(2 * size - 1500)
-    noted = json.loads(Path("a.prepared/progress.json").read_bytes())
-    assert size - 4000 < noted["read"] < size
-    assert attempt().resumed == noted["read"]
-    assert attempt().was_there
+        prepare_text("a.txt", "characters", watch=Stop(int(share * size)), block=500)
+    assert not Path("a.prepared").exists()
 
 
 KILLED = """
 import os, signal, sys
-from pathlib import Path
 from lstmctl.data.preparing_text import prepare_text
 
 class Kill:
@@ -166,22 +140,18 @@ class Kill:
         if self.left < 0:
             os.kill(os.getpid(), signal.SIGKILL)
 
-prepare_text("a.txt", "characters", watch=Kill(), block=500, noted_every=2000)
+prepare_text("a.txt", "characters", watch=Kill(), block=500)
 """
 
 
-def test_a_process_that_is_killed_leaves_what_the_next_goes_on_from() -> None:
+@pytest.mark.parametrize("share", [0.5, 1.6])
+def test_a_killed_preparation_is_not_taken_for_a_finished_one_and_starts_again(share: float) -> None:
     size = write(long_text()).stat().st_size
-    attempt(folder="whole")
-    for share in (0.5, 1.3, 0.9):
-        killed = processes.run([sys.executable, "-c", KILLED, str(int(share * size))], check=False, timeout=60)
-        assert killed.returncode == -signal.SIGKILL
-        assert (
-            "is not prepared to its end" in str(refused())
-            if share > 1
-            else not Path("a.prepared/prepared.json").exists()
-        )
-    assert attempt().resumed > size // 2
+    prepare_text("a.txt", "characters", Path("whole"))
+    killed = processes.run([sys.executable, "-c", KILLED, str(int(share * size))], check=False, timeout=60)
+    assert killed.returncode == -signal.SIGKILL
+    assert str(refused()) == f"{Path('a.prepared').absolute()} is incomplete: its preparation did not finish"
+    assert not prepare_text("a.txt", "characters", block=500).was_there
     assert contents() == contents("whole")
 
 
@@ -192,59 +162,21 @@ from lstmctl.errors import ResourceError
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[1]), resource.RLIM_INFINITY))
 try:
-    prepare_text("a.txt", "characters", block=500, noted_every=2000)
+    prepare_text("a.txt", "characters", block=500)
 except ResourceError as error:
     print(error, error.hint, sep="|")
 """
 
 
-def test_a_disk_that_is_full_is_named_and_what_was_done_stays() -> None:
+def test_a_full_disk_is_named_and_nothing_is_left() -> None:
     write(long_text())
-    attempt(folder="whole")
     result = processes.run([sys.executable, "-c", FULL, "9000"], capture_output=True, text=True, check=False)
     assert result.stderr == ""
     message, hint = result.stdout.strip().split("|")
-    assert (
-        message
-        == f"{Path('a.prepared/symbols.bin').absolute()} cannot be written (20,000 bytes needed): File too large"
-    )
-    assert hint.startswith("free some space and give the command again: it goes on where it was; or ")
-    assert attempt().resumed > 2000
-    assert contents() == contents("whole")
-
-
-def test_a_text_that_changed_since_is_prepared_from_its_beginning() -> None:
-    size = write(long_text()).stat().st_size
-    with pytest.raises(KeyboardInterrupt):
-        attempt(2 * size - 1500)
-    write(long_text().replace("a", "b"))
-    assert attempt().resumed == 0
-    assert opened("a.prepared").fingerprint == opened("a.txt").fingerprint
-
-
-@pytest.mark.parametrize("share", [1.9, 2])
-def test_a_beginning_that_is_damaged_is_refused(share: float) -> None:
-    size = write(long_text()).stat().st_size
-    if share < 2:
-        with pytest.raises(KeyboardInterrupt):
-            attempt(int(share * size))
-    else:  # killed between the last note and the header
-        progress = []
-
-        class Keep(Stop):
-            def update(self, amount: float) -> None:
-                progress[:] = [Path("a.prepared/progress.json").read_bytes()] if self.left < size else []
-                self.left -= int(amount)
-
-        prepare_text("a.txt", "characters", watch=Keep(2 * size), block=500, noted_every=1)
-        Path("a.prepared/prepared.json").unlink()
-        Path("a.prepared/progress.json").write_bytes(progress[0])
-    path = Path("a.prepared/symbols.bin")
-    content = bytearray(path.read_bytes())
-    content[1000] ^= 1
-    path.write_bytes(content)
-    with pytest.raises(DataError, match=r"a\.prepared holds a damaged beginning$"):
-        attempt()
+    path = Path("a.prepared/symbols.bin").absolute()
+    assert message == f"{path} cannot be written (20,000 bytes needed): File too large"
+    assert hint == "free some space, or prepare it elsewhere: --to FOLDER"
+    assert not Path("a.prepared").exists()
 
 
 def test_a_text_that_changes_while_it_is_prepared_is_refused() -> None:
@@ -258,7 +190,7 @@ def test_a_text_that_changes_while_it_is_prepared_is_refused() -> None:
 
     with pytest.raises(DataError, match=r"a\.txt changed while it was read$"):
         prepare_text("a.txt", "characters", watch=Change(size + 5000), block=500)
-    assert not Path("a.prepared/prepared.json").exists()
+    assert not Path("a.prepared").exists()
 
 
 # What is in the way.
@@ -281,7 +213,7 @@ def test_a_folder_of_other_things_is_left_alone() -> None:
     write("one text")
     Path("a.prepared").mkdir()
     write("mine", "a.prepared/.notes.tmp-1")
-    with pytest.raises(DataError, match=r"a\.prepared is there and holds \.notes\.tmp-1$") as caught:
+    with pytest.raises(DataError, match=r"a\.prepared exists and contains \.notes\.tmp-1$") as caught:
         prepare_text("a.txt", "characters")
     assert caught.value.hint == "name another folder: --to FOLDER"
     assert list(contents()) == [".notes.tmp-1"]
@@ -315,7 +247,7 @@ def test_prepared_text_is_not_prepared_again_nor_joined() -> None:
     prepare_text("a.txt", "characters")
     with pytest.raises(DataError, match=r"a\.prepared is prepared data already$"):
         prepare_text("a.prepared", "characters")
-    with pytest.raises(DataError, match=r"data\.text names prepared text among other text$"):
+    with pytest.raises(DataError, match=r"data\.text contains both prepared and other text$"):
         open_text(["a.prepared", "a.txt"], "characters", SPLIT, None)
 
 
@@ -374,11 +306,11 @@ def test_any_flipped_bit_is_found(prepared: Path) -> None:
     ("values", "message"),
     [
         ({"format": 2}, r"is not a header of format 1, but of 2$"),
-        ({"length": "10"}, r": length is not a whole number$"),
-        ({"length": True}, r": length is not a whole number$"),
+        ({"length": "10"}, r"is damaged at `length`: Input should be a valid integer$"),
+        ({"length": True}, r"is damaged at `length`: Input should be a valid integer$"),
         ({"length": -1}, r"its header says -1"),
-        ({"sha256": None}, r": sha256 is not a text$"),
-        ({"encoding": []}, r": encoding is not an object$"),
+        ({"sha256": None}, r"is damaged at `sha256`: Input should be a valid string$"),
+        ({"encoding": []}, r"is damaged at `encoding`: Input should be a valid dictionary$"),
         ({"encoding": {"format": 1, "kind": "characters", "symbols": ["b", "a"]}}, r": encoding must list its symbols"),
         ({"type": "uint16"}, r": type is uint16, which is not that of \d\d symbols$"),
         ({"encoding": {"format": 1, "kind": "bytes"}}, r"was prepared as bytes, not characters$"),

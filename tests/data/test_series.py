@@ -415,7 +415,7 @@ def test_rows_are_sorted_and_merged_on_request() -> None:
         corpus = read(wide(twice, list(range(21))), duplicates=keep)
         assert corpus.table.targets[3:6, 0].tolist() == [3, value, 6]
         assert corpus.notes == (
-            f"1 row of a time that was there before: {keep} kept, first at 2020-01-05 00:00:00 (line 7)",
+            f"1 row with a time that occurred before: {keep} kept, first at 2020-01-05 00:00:00 (line 7)",
         )
 
 
@@ -586,8 +586,8 @@ def test_each_series_may_be_cut_by_its_own_length_and_what_overlaps_is_said() ->
     ]
     # `b` trains until 30 March; the test period of `a` begins on 21 March, and its validation period on 11 March.
     assert corpus.overlap == (
-        "10 of 140 training rows lie in or after the test period of another series, 10 of 20 validation rows lie in or "
-        "after the test period of another series, 20 of 140 training rows lie in or after the validation period of "
+        "10 of 140 training rows are in or after the test period of another series, 10 of 20 validation rows are in or "
+        "after the test period of another series, 20 of 140 training rows are in or after the validation period of "
         "another series; data.split_by=dates cuts all series at the same dates"
     )
     assert corpus.overlap in corpus.notes
@@ -597,7 +597,7 @@ def test_each_series_may_be_cut_by_its_own_length_and_what_overlaps_is_said() ->
 def test_counts_of_rows_say_what_overlaps() -> None:
     corpus = read(long_table(a=("2020-01-01", waves(40)), b=("2020-01-21", waves(40))), split=(20, 10, 10))
     assert corpus.overlap is not None
-    assert corpus.overlap.startswith("10 of 40 training rows lie in or after the test period of another series")
+    assert corpus.overlap.startswith("10 of 40 training rows are in or after the test period of another series")
     assert corpus.overlap.endswith("; dates in data.split cut all series at the same dates")
     with pytest.raises(DataError) as caught:
         read(long_table(a=("2020-01-01", waves(40)), b=("2020-01-21", waves(40))), split=(20, 10, 10), split_by="dates")
@@ -622,7 +622,7 @@ def test_series_that_do_not_overlap_are_cut_by_their_own_lengths() -> None:
     corpus = read(table)
     assert [int(np.diff(rows).sum()) for rows in corpus.parts.values()] == [70, 10, 20]
     assert corpus.overlap is not None
-    assert corpus.overlap.startswith("35 of 70 training rows lie in or after the test period of another series")
+    assert corpus.overlap.startswith("35 of 70 training rows are in or after the test period of another series")
     by_dates = read(table, split_by="dates")
     assert by_dates.overlap is None
     assert [np.diff(rows)[:, 0].tolist() for rows in by_dates.parts.values()] == [[50, 20], [0, 10], [0, 20]]

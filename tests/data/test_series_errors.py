@@ -44,19 +44,19 @@ def refused(content: str | bytes, name: str = "a.csv", **layout: Any) -> DataErr
         (table((5, "2020-01-04,3,6,9")), "line 5: 4 fields, but the header (line 1) has 3", "decimal comma"),
         (table((5, "2020-01-04;3;6")), "line 5: 1 field, but", "one for all: 'data.separator=\",\"'"),
         (table((5, '2020-01-04,"3,6')), "line 5: a quotation mark is never closed", '""'),
-        (table((1, "2019-12-31,1,2")), "line 1: `2019-12-31` stands where a column's name should be", "date,series1"),
+        (table((1, "2019-12-31,1,2")), "line 1: `2019-12-31` is where a column's name should be", "date,series1"),
         ("1,2\n2,3\n3,4\n", "line 1 holds numbers where the columns' names should be", "header line"),
         (table(header="date,a,a"), "line 1: two columns are named `a`", None),
         ("date\n2020-01-01\n", "line 1: one column only, `date`", "a table has a column of dates"),
         ("", "is empty", None),
         ("\n \n", "is empty", None),
         ("date,a\n", "has a header but no rows", None),
-        ("date,a\n2020-01-01,1\n", "the table has one row only", "a row a time"),
+        ("date,a\n2020-01-01,1\n", "the table has one row only", "one row per time"),
         # numbers
         (table((6, "2020-01-05,x,8")), "line 6, column `a`: `x` is not a number", "data.missing=interpolate"),
         (
             table((5, "2020-01-04,3.5,6"), (6, '2020-01-05,"1,5",8')),
-            "line 6, column `a`: `1,5` is not a number; `.` is taken as the decimal sign",
+            "line 6, column `a`: `1,5` is not a number; `.` is the decimal sign",
             'decimal comma: data.decimal=",", and data.separator=";"',
         ),
         (table((6, "2020-01-05,4,(5)")), "line 6, column `b`: `(5)` is not a number", "with a minus sign: -5"),
@@ -80,7 +80,7 @@ def refused(content: str | bytes, name: str = "a.csv", **layout: Any) -> DataErr
             "line 6, column `date`: `05.01.2020` does not fit %Y-%m-%d",
             "data.date_format=",
         ),
-        (table((6, "2020-02-30,4,8")), "line 6, column `date`: `2020-02-30` is no date that exists", "correct the row"),
+        (table((6, "2020-02-30,4,8")), "line 6, column `date`: `2020-02-30` is not a valid date", "correct the row"),
         (
             table((6, "2020-01-03,4,8")),
             "line 6: 2020-01-03 00:00:00 comes after 2020-01-04 00:00:00 (line 5)",
@@ -88,7 +88,7 @@ def refused(content: str | bytes, name: str = "a.csv", **layout: Any) -> DataErr
         ),
         (
             table((6, "2020-01-04,4,8")),
-            "line 6: 2020-01-04 00:00:00 is there twice, first in line 5",
+            "line 6: 2020-01-04 00:00:00 occurs twice, first in line 5",
             "data.duplicates=first (or last, mean)",
         ),
         (
@@ -98,7 +98,7 @@ def refused(content: str | bytes, name: str = "a.csv", **layout: Any) -> DataErr
         ),
         (
             "date,a\n" + "".join(f"2020-01-01 00:{minute:02}:00,1\n" for minute in (0, 10, 20, 27, 37)),
-            "line 5: 2020-01-01 00:27:00 is no whole number of steps of 10 minutes after 2020-01-01 00:00:00 (line 2)",
+            "line 5: 2020-01-01 00:27:00 is not a whole number of steps of 10 minutes after 2020-01-01 00:00:00",
             'data.step="1 row" takes the rows as they come',
         ),
         (
@@ -113,7 +113,7 @@ def refused(content: str | bytes, name: str = "a.csv", **layout: Any) -> DataErr
         ),
         (
             "date,a\n2020-03-29 01:00:00,1\n2020-03-29 03:00:00Z,2\n",
-            "line 3, column `date`: `2020-03-29 03:00:00Z` names a time zone, but the first row does not",
+            "line 3, column `date`: `2020-03-29 03:00:00Z` has a time zone, but the first row has none",
             "one zone",
         ),
         (
@@ -122,7 +122,7 @@ def refused(content: str | bytes, name: str = "a.csv", **layout: Any) -> DataErr
             "fits both, and either",
             'data.date_format="%d/%m/%Y" or data.date_format="%m/%d/%Y"',
         ),
-        ("t,a\n1,1\n2,2\nthree,3\n", "line 4, column `t`: `three` is no whole number", "data.time=NAME"),
+        ("t,a\n1,1\n2,2\nthree,3\n", "line 4, column `t`: `three` is not a whole number", "data.time=NAME"),
         # the use of columns
         (table(header="date,timestamp,b").replace(",3,", ",3,"), "line", None),
         (
@@ -139,12 +139,12 @@ def refused(content: str | bytes, name: str = "a.csv", **layout: Any) -> DataErr
         ),
         (
             "date,a\n" + "".join(f"{day},({number}.5)\n" for number, day in enumerate(DAYS)),
-            "column `a` holds numbers such as `(0.5)` that are not written as plain ones",
+            "column `a` holds numbers such as `(0.5)` that are not plain",
             "write each without its unit or brackets, a negative one with a minus sign; or name the columns",
         ),
         (
             "date,a,b\n" + "".join(f"{day},{number} kWh,1\n" for number, day in enumerate(DAYS)),
-            "column `a` holds numbers such as `0 kWh` that are not written as plain ones",
+            "column `a` holds numbers such as `0 kWh` that are not plain",
             "data.targets=[b]",
         ),
         ("date a\n2020-01-01 1\n", "line 1: one column only, `date a`", "write one comma in their place"),
@@ -181,12 +181,12 @@ def test_bad_tables_are_refused_with_place_and_remedy(content: str, message: str
             "leave data.date_format out",
         ),
         ({"step": "1 hour"}, "line 2: 23 rows are missing after 2020-01-01 00:00:00", "data.step"),
-        ({"step": "2 days"}, "line 3: 2020-01-02 00:00:00 is no whole number of steps of 2 days", "data.step"),
-        ({"step": "1 moon"}, "data.step `1 moon` is no time between rows", "15 minutes"),
+        ({"step": "2 days"}, "line 3: 2020-01-02 00:00:00 is not a whole number of steps of 2 days", "data.step"),
+        ({"step": "1 moon"}, "data.step `1 moon` is not a time between rows", "15 minutes"),
         ({"step": "month ends"}, "line 2: 2020-01-01 00:00:00 cannot be one of the month ends", "data.step"),
         ({"split": (20, 10, 10)}, "data.split needs 40 but the data has only 30", None),
         ({"split": ("2021-01-01",)}, "a.csv: the validation part has 0 rows, but task.horizon 1 take", "data.split"),
-        ({"split": ("2020-01-20T00:00+01:00",)}, "names a time zone", "2020-01-20T00:00:00"),
+        ({"split": ("2020-01-20T00:00+01:00",)}, "has a time zone", "2020-01-20T00:00:00"),
         (
             {"lookback": 21},
             "a.csv: the training part has 21 rows, but task.lookback 21 and task.horizon 1 take 22",
@@ -226,7 +226,7 @@ def test_a_thousands_sign_is_not_taken_for_a_decimal_point() -> None:
     rows[20] = "2020-01-21;1.234"
     error = refused("date;a\n" + "\n".join(rows))
     assert "line 22, column `a`: `1.234` may be read as 1.234 or as 1234" in str(error)
-    assert error.hint == 'say which sign is the decimal one: data.decimal="." for 1.234 or data.decimal="," for 1234'
+    assert error.hint == 'set the decimal sign: data.decimal="." for 1.234 or data.decimal="," for 1234'
 
 
 def test_nothing_to_fill_with_is_refused() -> None:
@@ -253,8 +253,8 @@ def test_other_kinds_of_file_are_named(content: bytes, kind: str) -> None:
 def test_bytes_that_are_no_text_are_located() -> None:
     assert "line 2, byte offset 7: 0xff is not UTF-8" in str(refused(b"date,a\n\xff020-01-01,1\n"))
     assert "holds zero bytes" in str(refused(b"date,a\n2020-01-01,1\0\n"))
-    assert "is no Parquet file, whatever its name says" in str(refused(b"date,a\n", name="a.parquet"))
-    assert "is no Parquet file that can be read" in str(refused(b"PAR1 and nothing", name="a.parquet"))
+    assert "is not a Parquet file, despite its name" in str(refused(b"date,a\n", name="a.parquet"))
+    assert "cannot be read as Parquet" in str(refused(b"PAR1 and nothing", name="a.parquet"))
 
 
 def test_parquet_columns_of_texts_or_mixed_clocks_are_refused() -> None:

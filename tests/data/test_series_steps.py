@@ -104,7 +104,7 @@ def test_seasons_go_by_the_step(step: str, season: int) -> None:
 
 @pytest.mark.parametrize("text", ["", "0 hours", "1.5 hours", "-1 day", "1 moon", "hour 1", "15 minutes ago"])
 def test_what_is_no_step_is_refused(text: str) -> None:
-    with pytest.raises(DataError, match=r"data\.step `.*` is no time between rows") as caught:
+    with pytest.raises(DataError, match=r"data\.step `.*` is not a time between rows") as caught:
         Step.parse(text)
     assert "15 minutes, 1 hour" in str(caught.value.hint)
 

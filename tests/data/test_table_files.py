@@ -110,7 +110,7 @@ def test_other_lines_above_the_header_are_pointed_out() -> None:
 def test_comments_between_rows_are_named() -> None:
     error = refused(table() + "# end\n")
     assert "line 33: 1 field, but the header (line 1) has 2" in str(error)
-    assert error.hint == "comments may stand above the header alone: delete this line"
+    assert error.hint == "comments are allowed only above the header: delete this line"
 
 
 def test_a_header_of_several_lines_is_one_name() -> None:
@@ -136,9 +136,9 @@ def test_a_quotation_mark_that_is_never_closed_is_named() -> None:
     rows[5] = rows[5].replace(",", ',"')
     assert "line 6: a quotation mark is never closed" in str(refused("\n".join(rows)))
     rows[9] = '2022-01-09,"8"'
-    assert "line 6: quotation marks enclose a part of a field" in str(refused("\n".join(rows)))
+    assert "line 6: quotation marks enclose only a part of a field" in str(refused("\n".join(rows)))
     rows[5] = '2022-01-05,5" pipe'
-    assert "line 6: quotation marks enclose a part of a field" in str(refused("\n".join(rows)))
+    assert "line 6: quotation marks enclose only a part of a field" in str(refused("\n".join(rows)))
 
 
 def test_fields_of_any_length_are_read() -> None:

@@ -40,7 +40,7 @@ def test_an_empty_corpus_is_named() -> None:
 
 def test_one_distinct_symbol_leaves_nothing_to_predict() -> None:
     error = refused(b"\n\n\n\n")
-    assert str(error) == f"{Path('a.txt').resolve()} has one distinct symbol only, \\n; there is nothing to predict"
+    assert str(error) == f"{Path('a.txt').resolve()} has only one distinct symbol, \\n; there is nothing to predict"
 
 
 @pytest.mark.parametrize(
@@ -138,7 +138,7 @@ def test_other_formats_are_recognised(content: bytes, kind: str) -> None:
     error = refused(content)
     assert str(error) == f"{Path('a.txt').resolve()} is {kind}, not UTF-8 text"
     if kind == "gzip":
-        assert error.hint == "take the text out of it, as a file in UTF-8; or train on bytes: data.symbols=bytes"
+        assert error.hint == "extract the text, as a file in UTF-8; or train on bytes: data.symbols=bytes"
     else:
         converted(str(error.hint), "hello there, you")
 

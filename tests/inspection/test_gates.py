@@ -1,4 +1,4 @@
-"""Units that track something, and what is shown of gates and states."""
+"""Units that track a property, and the gates and states that are shown."""
 
 from __future__ import annotations
 
@@ -124,11 +124,11 @@ def test_what_carries_nothing_says_so(runs: Runs) -> None:
 @pytest.mark.parametrize(
     ("wish", "kind", "message"),
     [
-        ({"layer": 3}, UsageError, "there is no layer 3; the network has 2"),
-        ({"units": [3, 10]}, UsageError, "there is no unit 10; the layer has 10, numbered from 0 to 9"),
+        ({"layer": 3}, UsageError, "layer 3 does not exist; the network has 2"),
+        ({"units": [3, 10]}, UsageError, "unit 10 does not exist; the layer has 10, numbered from 0 to 9"),
         ({"text": "Ann", "split": "test"}, UsageError, "use only one of them"),
         ({"text": ""}, UsageError, "the text is empty"),
-        ({"text": "Ann ♥"}, UsageError, r"the text holds '♥' \(U\+2665\) at position 4"),
+        ({"text": "Ann ♥"}, UsageError, r"the text contains '♥' \(U\+2665\) at position 4"),
         ({"symbols": 0}, UsageError, "the number of steps to show must be 1 or more"),
         ({"file": "none.txt"}, DataError, "does not exist"),
     ],

@@ -1,4 +1,4 @@
-"""What is looked at is bit for bit what runs where nobody looks."""
+"""The inspected computation equals the normal one bit for bit."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the catalogue says of each metric, and that every metric that a task computes is in it."""
+"""The catalogue's entry of each metric; every metric that a task computes is in it."""
 
 from __future__ import annotations
 

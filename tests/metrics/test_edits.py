@@ -1,4 +1,4 @@
-"""Edit distances against the recursion as it is defined."""
+"""Edit distances compared with their recursive definition."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Figures of forecasts against cases worked out by hand."""
+"""Forecast metrics on cases worked out by hand."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def score(truth: Floats, point: Floats, intervals: Floats | None = None, *levels
 
 
 def single(truth: float, intervals: Floats | None, *levels: float, point: float = 0.0) -> dict[str, float]:
-    """Figures of one value of one channel, with spread 2."""
+    """Metrics of a single value of one channel, with spread 2."""
     one = np.ones((1, 1, 1))
     return figures(totals(truth * one, point * one, intervals, levels, spread=2 * one, centre=0 * one, naive_error=one))
 

@@ -1,4 +1,4 @@
-"""Figures of labels and numbers against cases worked out by hand."""
+"""Metrics of labels and numbers on cases worked out by hand."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 from lstmctl.metrics import numbers
 from lstmctl.metrics.labels import by_label, confusion, figures
 
-# Three labels; the third is never true and never told.
+# Three labels; the third is never true and never predicted.
 TRUTH = np.array([0, 0, 0, 1, 1, 0])
 TOLD = np.array([0, 0, 1, 1, 0, 0])
 

@@ -1,4 +1,4 @@
-"""The encoder–decoder: what stands behind an end touches nothing, and its two paths are one network."""
+"""The encoder–decoder: padding affects nothing, and its two paths are one network."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ def test_what_stands_behind_an_end_touches_no_bit(cell: str, attention: bool, di
             assert gradients_again[name] is None
         else:
             assert torch.equal(gradient, gradients_again[name]), name
-    # What stands before the ends does touch it.
+    # Values within the lengths do affect it.
     assert not torch.equal(loss, nats(model, others, LENGTHS, target, TARGET_LENGTHS))
     assert not torch.equal(loss, nats(model, source, LENGTHS, other_targets, TARGET_LENGTHS))
 
@@ -152,7 +152,7 @@ def test_greedy_writes_what_the_whole_network_holds_likeliest(cell: str, attenti
                 if end < most:
                     assert likeliest[end, lane] == model.mark
             seen |= set(ends.tolist())
-    assert len(seen) > (1 if cell == "feedforward" else 2)  # without memory, a text that goes on goes round
+    assert len(seen) > (1 if cell == "feedforward" else 2)  # without memory, a text that continues is periodic
 
 
 def test_greedy_stops_where_it_must() -> None:

@@ -165,7 +165,7 @@ def test_members_of_an_ensemble_differ_and_one_member_is_the_network_itself() ->
 
 
 def test_quantiles_are_trained_to_their_shares() -> None:
-    """The loss of each is least where its share of the values lies below it."""
+    """Each loss is minimal if its share of the values is below the quantile."""
     values = torch.arange(1.0, 101.0)
     quantiles = Quantiles([80])
     assert quantiles.probabilities == [0.1, 0.5, 0.9]

@@ -1,4 +1,4 @@
-"""What is taken out of a window."""
+"""Level and scale that are removed from a window."""
 
 from __future__ import annotations
 

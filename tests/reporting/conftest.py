@@ -25,7 +25,7 @@ MakeForecast = Callable[..., SeriesForecast]
 
 
 class Screen(io.TextIOWrapper):
-    """A stream of a given encoding that may say it is a terminal, and keeps what was written."""
+    """A stream of a given encoding that may claim to be a terminal, and keeps its content."""
 
     def __init__(self, encoding: str = "utf-8", *, terminal: bool = False) -> None:
         self.bytes = io.BytesIO()
@@ -41,7 +41,7 @@ class Screen(io.TextIOWrapper):
 
 
 class Clock:
-    """Seconds that pass only when told to."""
+    """A clock that only advances when asked to."""
 
     def __init__(self) -> None:
         self.now = 1000.0
@@ -75,7 +75,7 @@ def ordinary_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def make_run(tmp_path: Path, curve: list[dict[str, Any]]) -> MakeRun:
-    """`make_run(metrics=…, samples=…, config=…, **facts)`: a finished run of 100 steps, or what is asked for.
+    """`make_run(metrics=…, samples=…, config=…, **facts)`: a finished run of 100 steps, or as requested.
 
     A file that is None is left out; a fact that is None is left out of `run.json`.
     """
@@ -174,8 +174,8 @@ def run_result(arm: str, seed: int, *, diverged: bool) -> RunResult:
 def make_comparison(tmp_path: Path) -> MakeComparison:
     """`make_comparison(…)`: rnn, lstm and gru over three seeds; the folder is made.
 
-    `names` stand in place of the arms' own; `diverged` are runs such as `rnn-seed-1`; `tuned` adds a grid of three
-    learning rates. All else is a field of the record.
+    `names` replace the arms' own; `diverged` are runs such as `rnn-seed-1`; `tuned` adds a grid of three learning
+    rates. All others are fields of the record.
     """
 
     def make(
@@ -312,7 +312,7 @@ def make_forecast() -> MakeForecast:
 
 
 def forecast_figures(times_as_bad: float, *, unit: float = 1.0) -> dict[str, float]:
-    """Figures of a forecast as `metrics.forecasts` names them; `unit` is how large the series' own unit is."""
+    """Metrics of a forecast as named in `metrics.forecasts`; `unit` is the size of the series' own unit."""
     bad = times_as_bad
     return {
         "mse_scaled": 0.369 * bad,
@@ -356,7 +356,7 @@ def stored_evaluation(make_forecast: MakeForecast) -> dict[str, Any]:
 def make_forecast_run(make_run: MakeRun, stored_evaluation: dict[str, Any]) -> MakeRun:
     """`make_forecast_run(loss=…, evaluation=…)`: a finished run of 100 steps that forecasts two channels.
 
-    `evaluation` is the content of `evaluation.json`: what stands in the fixture by default, none for None.
+    `evaluation` is the content of `evaluation.json`: the fixture's by default, no file for None.
     """
 
     def make(loss: str = "mse", evaluation: Any = ..., **facts: Any) -> Path:
@@ -405,7 +405,7 @@ COURSE = "▁▂▃▄▅▆▇█▇▆▅▄▃▂▁▂▃▄▅▆ → ▇�
 
 @pytest.fixture
 def make_forecast_comparison(make_comparison: MakeComparison) -> MakeComparison:
-    """`make_forecast_comparison(…)`: `make_comparison` of runs that forecast, beside four baselines."""
+    """`make_forecast_comparison(…)`: `make_comparison` of forecasting runs, with four baselines."""
 
     def make(**fields: Any) -> Comparison:
         comparison = make_comparison(

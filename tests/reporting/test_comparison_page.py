@@ -123,18 +123,18 @@ def test_the_page_says_what_was_shown_and_from_what(make_comparison: MakeCompari
         "lstm 1.585 [1.559, 1.611] 95 % interval 1.584 seed 0 1.596 seed 1 1.575 seed 2 86,591 (+0.0 %) parameters",
         "4.174 uniform (chance) 1.947 n-gram",
         "lstm minus gru +0.013 [-0.008, +0.034] 0.182 paired",
-        "it says nothing of other corpora",
+        "it says nothing about other corpora",
         "To level: training time until the mean validation curve is at 1.693 nats per character, which is where",
         "rates compare code as much as cells.",
         "gru hidden=132 1,024 31k/s 33.8 s 6.1 s 512 MB stepwise",
         "lstm The king shall have the hand of me,",
-        "changed in it training.budget=1M characters",
-        "matched by parameters: each arm's width gives it about 86,591 parameters",
+        "overrides training.budget=1M characters",
+        "match parameters: each arm's width gives it about 86,591 parameters",
         "files sea.txt size 1.12 MB vocabulary 65 parts training 892,315, validation 111,539, test 111,540",
         "lstmctl compare rnn lstm gru --config sea 'training.budget=1M characters'",
         "device cpu, 2 threads precision bfloat16",
         "versions torch 2.13.0",
-        "All figures of 9 runs",
+        "All metrics of 9 runs",
         "gru-seed-2 finished 1,048,576 31k/s 34.1 s 512 MB 1.562",
     ):
         assert part in page.text
@@ -155,14 +155,14 @@ def test_only_reports_that_are_there_are_linked(make_comparison: MakeComparison)
 def test_an_arm_that_diverged_keeps_its_card_and_its_place_among_the_samples(make_comparison: MakeComparison) -> None:
     page = outline(make_comparison(diverged=[f"gru-seed-{seed}" for seed in range(3)]))
     assert "gru diverged diverged seed 0 diverged seed 1 diverged seed 2" in page.text
-    assert "gru diverged The same for every arm" in page.text
+    assert "gru diverged Shared settings" in page.text
 
 
 def test_one_seed_and_runs_at_once_are_said_on_the_page(make_comparison: MakeComparison) -> None:
     page = outline(make_comparison(seeds=[0], jobs=2))
     assert "1.712 one seed: no interval 1.712 seed 0" in page.text
     assert "* not comparable: 2 runs at once shared the machine." in page.text
-    assert "No interval: it takes two seeds" in page.text
+    assert "No interval: it needs two seeds" in page.text
 
 
 def test_tuning_shows_every_point_and_what_was_chosen(make_comparison: MakeComparison) -> None:
@@ -171,9 +171,9 @@ def test_tuning_shows_every_point_and_what_was_chosen(make_comparison: MakeCompa
         "rnn learning_rate=0.001 1.732 rnn learning_rate=0.003 1.712 chosen rnn learning_rate=0.01 diverged"
         in page.text
     )
-    assert "the test part was not looked at" in page.text
+    assert "the test part was not used" in page.text
     same = outline(make_comparison(tuned=True, split="validation"))
-    assert "the last tenth of the training part, kept out of it for this" in same.text
+    assert "the last tenth of the training part, held out for tuning" in same.text
 
 
 def test_parameters_off_the_target_are_warned_of(make_comparison: MakeComparison) -> None:
@@ -188,7 +188,7 @@ def test_parameters_off_the_target_are_warned_of(make_comparison: MakeComparison
 def test_a_match_by_time_does_not_claim_one_budget(make_comparison: MakeComparison) -> None:
     page = outline(make_comparison(match="time", target=None))
     assert "each run training for as long as the config's own cell takes for 1,048,576 characters" in page.text
-    assert "matched by time: every arm trains for about the same time, so steps differ" in page.text
+    assert "match time: every arm trains for about the same time, so steps differ" in page.text
 
 
 def test_nothing_from_outside_becomes_markup_or_leads_elsewhere(make_comparison: MakeComparison) -> None:
@@ -261,10 +261,10 @@ def test_a_comparison_of_forecasts_speaks_of_series(make_forecast_comparison: Ma
     page = outline(comparison)
     for part in (
         "MSE, scaled, on the test part, lower is better · seeds 0, 1, 2 · training on 1,048,576 windows",
-        "to compare with, without a network 1.750 last value 1.735 seasonal naive 1.742 drift 1.600 ridge",
-        "on these series and with these settings; it says nothing of other series",
-        "On the way only the windows that choose the weights are scored",
-        "How each goes on after the last row rnn ▁▂▃▄▅▆▇█",
+        "baselines without a network 1.750 last value 1.735 seasonal naive 1.742 drift 1.600 ridge",
+        "on these series and with these settings; it says nothing about other series",
+        "During training, only the windows that select the weights are scored",
+        "Forecasts after the last row rnn ▁▂▃▄▅▆▇█",
         "series 1 channels 2: HUFL, OT step 1 hour season 24 rows",
         "run status windows seen",
     ):
@@ -283,12 +283,12 @@ def test_arms_that_write_nothing_have_no_place_for_it(make_comparison: MakeCompa
     page = outline(dataclasses.replace(comparison, arms=silent))
     for word in ("empty page", "corpus", "corpora", "lanes"):
         assert word not in page.text
-    assert "it says nothing of other sequences" in page.text
-    assert "of the validation part are scored, so these figures can differ" in page.text
+    assert "it says nothing about other sequences" in page.text
+    assert "of the validation part are scored, so these values may differ" in page.text
 
 
 def test_a_comparison_of_text_does_not_speak_of_series(make_comparison: MakeComparison) -> None:
     page = outline(make_comparison())
-    assert "What each writes of an empty page" in page.text
+    assert "Texts from an empty prompt" in page.text
     assert "series" not in page.text
     assert "cards stacked" not in page.of("class")

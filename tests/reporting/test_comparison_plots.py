@@ -1,4 +1,4 @@
-"""The figures of a comparison: every arm told apart, nothing lost, the same bytes each time."""
+"""The plots of a comparison: every arm is distinguishable, nothing is lost, the bytes are always the same."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def write_plots(comparison: Comparison) -> list[Path]:
 
 
 def panels(comparison: Comparison, name: str, width: float = 6.5) -> list[Any]:
-    """The axes of one of the figures, to look at what was drawn on them."""
+    """The axes of a plot, to examine what was drawn."""
     return list(comparison_plots(comparison)[name].draw(width, "black").axes)
 
 
@@ -229,7 +229,7 @@ def test_names_from_outside_are_drawn_as_they_are(make_comparison: MakeCompariso
     svg = comparison_plots(comparison)["curves"].svg()
     shown = words(svg)
     assert {"_<b>$x$</b>", "a & b\\x1b[2J", "漢字" * 11 + "漢…"} <= set(shown)
-    write_plots(comparison)  # a script that the font lacks is no error
+    write_plots(comparison)  # a script that the font lacks is not an error
 
 
 def test_what_nothing_is_known_of_is_not_drawn(make_comparison: MakeComparison) -> None:

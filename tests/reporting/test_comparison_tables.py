@@ -61,7 +61,7 @@ def test_the_terminal_shows_figures_differences_costs_and_the_statement(
         "rnn minus gru      +0.141 [+0.120, +0.162]  <0.001      paired",
         "lstm minus gru     +0.013 [-0.008, +0.034]  0.182       paired",
         "",
-        "Settings and cost, rate in characters a second",
+        "Settings and cost, rate in characters per second",
         "arm   settings    steps  rate      time  to level  memory  kernel",
         "rnn   hidden=248  1,024  152k/s   6.9 s     6.9 s  512 MB  stepwise",
         "lstm  hidden=112  1,024  83k/s   12.6 s     2.4 s  512 MB  oneDNN",
@@ -93,7 +93,7 @@ def test_a_diverged_run_is_named_and_its_arm_said_to_be_flattered(make_compariso
     comparison = make_comparison(diverged=["rnn-seed-1"])
     table = figures(comparison)
     assert table.rows[0][2:] == ("1.708 [1.681, 1.734]", "1.712, diverged, 1.703")
-    assert table.warnings == ("rnn: 1 of 3 runs diverged; the mean is over the 2 that did not, and flatters the arm.",)
+    assert table.warnings == ("rnn: 1 of 3 runs diverged; the mean is over the 2 that did not, which favours the arm.",)
     assert differences(comparison).rows[0][-1] == "welch"
 
 
@@ -112,7 +112,7 @@ def test_one_seed_has_no_interval_and_that_is_said(make_comparison: MakeComparis
     table = differences(comparison)
     assert table.columns == ("arms", "difference [95 % interval]")
     assert table.rows[0] == ("rnn minus lstm", "+0.128 (no interval)")
-    assert table.warnings[0].startswith("No interval: it takes two seeds")
+    assert table.warnings[0].startswith("No interval: it needs two seeds")
     for form in (markdown, latex):
         assert "one seed: no interval" in form(comparison)
 
@@ -139,7 +139,7 @@ def test_parameters_far_from_the_target_are_warned_of(make_comparison: MakeCompa
     near, far = (dataclasses.replace(comparison.arms[0], deviation=share) for share in (-0.0199, -0.0312))
     assert figures(dataclasses.replace(comparison, arms=(near, *comparison.arms[1:]))).warnings == ()
     assert figures(dataclasses.replace(comparison, arms=(far, *comparison.arms[1:]))).warnings == (
-        "More than 2 % from the target of parameters: rnn -3.1 %; sizes are only nearly the same.",
+        "More than 2 % from the target of parameters: rnn -3.1 %; sizes are only approximately equal.",
     )
 
 
@@ -174,7 +174,7 @@ def test_a_level_that_an_arm_does_not_reach_is_never(make_comparison: MakeCompar
 def test_higher_is_better_turns_the_sign_that_speaks_for_the_first(make_comparison: MakeComparison) -> None:
     comparison = make_comparison(primary="accuracy")
     assert "higher is better" in figures(comparison).title
-    assert differences(comparison).about.startswith("A positive difference speaks for the first arm")
+    assert differences(comparison).about.startswith("A positive difference favours the first arm")
 
 
 @pytest.mark.parametrize(
@@ -303,7 +303,7 @@ def test_a_comparison_of_forecasts_in_tables(make_forecast_comparison: MakeCompa
     assert [row[0] for row in reached.beneath] == ["last value", "seasonal naive", "drift", "ridge"]
     assert apart.title == "Differences in MSE, scaled, on the test part"
     assert "on these series alone" in apart.about
-    assert taken.title == "Settings and cost, rate in windows a second"
+    assert taken.title == "Settings and cost, rate in windows per second"
 
 
 def test_a_comparison_of_text_speaks_of_its_corpus(make_comparison: MakeComparison) -> None:

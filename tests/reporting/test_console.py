@@ -1,4 +1,4 @@
-"""Messages survive every stream, and what stands in a file's name cannot drive the terminal."""
+"""Messages survive every stream, and a file's name cannot control the terminal."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Figures as files."""
+"""Plots as files."""
 
 from __future__ import annotations
 

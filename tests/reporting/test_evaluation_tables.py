@@ -1,4 +1,4 @@
-"""A run's figures beside its baselines': what is best is marked, and what is worse than a baseline is said."""
+"""A run's metrics next to its baselines': the best is marked, and a run worse than a baseline is reported."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def test_every_figure_stands_beside_that_of_every_baseline(evaluation: Evaluatio
     rows = {row[0]: row[1:] for row in table.rows}
     assert rows["MSE, scaled"] == ("* 0.3690", "1.1439", "0.5055", "3.4317", "0.3985")
     assert rows["sMAPE"] == ("* 46.20", "143.22", "63.29", "429.66", "49.90")
-    # A wide interval is not better or worse by itself, and as many rows covered is no competition.
+    # A wide interval is neither better nor worse, and equal coverage is not a competition.
     assert rows["coverage of 80 %"] == ("0.793",) * 5
     assert rows["width of 80 %, scaled"] == ("1.310",) * 5
     assert len(rows) == 11
@@ -134,7 +134,7 @@ def test_the_tables_are_printed_with_notes_and_the_verdict_within_80_columns(
     assert lines[2] == "MSE, scaled            * 0.3690      1.1439          0.5055  3.4317  0.3985"
     assert max(map(len, lines)) <= 80
     assert lines[-3:] == [
-        "* the best of its row, or by channel of the two",
+        "* the best of its row; by channel, the better of the two",
         "The rows that chose the weights calibrated the intervals.",
         "It beats every baseline: 0.3690 MSE, scaled, the best of them 0.3985 (ridge).",
     ]

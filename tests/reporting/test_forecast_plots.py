@@ -1,4 +1,4 @@
-"""Figures of series: every value where it belongs, readable for one series and for many, the same bytes each time."""
+"""Plots of series: every value in its place, readable for one series and for many, always the same bytes."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def of(plot: Plot | None) -> Plot:
 
 
 def picture(plot: Plot | None, width: float = 6.5) -> Any:
-    """A figure, to look into by what matplotlib has, not by what it promises."""
+    """A figure, examined through its matplotlib objects."""
     return of(plot).draw(width, "black")
 
 
@@ -81,7 +81,7 @@ def test_the_point_what_came_and_the_history_stand_at_their_times(make_forecast:
     history, actual, point = [line for line in panel.lines if len(line.get_xdata()) > 2]
     assert list(history.get_xdata()) == places(*forecast.history_times[-48:])
     assert list(history.get_ydata()) == list(forecast.history[-48:])
-    # Both go on from the last known row.
+    # Both continue from the last known row.
     assert list(point.get_xdata()) == places(forecast.history_times[-1], *forecast.times)
     assert list(point.get_ydata()) == [forecast.history[-1], 10, 11, 12, 13]
     assert list(actual.get_ydata()) == [forecast.history[-1], 10.5, 11.5, 12.5, 13.5]
@@ -95,7 +95,7 @@ def test_the_wider_interval_is_drawn_first_and_looks_lighter(make_forecast: Make
     assert (outer, inner) == (13 + 95 / 40, 13 + 80 / 40)
     shades = {handle.get_label(): handle.get_alpha() for handle in figure.legends[0].legend_handles}
     assert shades["95 % interval"] < shades["80 % interval"]
-    assert legend(figure) == ["history", "what came", "forecast", "95 % interval", "80 % interval"]
+    assert legend(figure) == ["history", "true values", "forecast", "95 % interval", "80 % interval"]
 
 
 def test_what_is_not_there_is_neither_drawn_nor_named(make_forecast: MakeForecast) -> None:
@@ -122,7 +122,7 @@ def test_a_missing_value_is_a_gap_and_a_lonely_one_a_dot(make_forecast: MakeFore
     known, actual, point = [line for line in panel.lines if len(line.get_xdata()) > 2]
     assert [math.isnan(value) for value in known.get_ydata()] == [value is None for value in history[-48:]]
     assert known.get_markevery() == [history[-48:].index(2.0)]
-    # Without a last known value there is nothing to go on from.
+    # Without a last known value there is nothing to continue from.
     assert list(point.get_ydata()) == [10, 11, 12, 13]
     assert [math.isnan(value) for value in actual.get_ydata()] == [False, True, True, False]
 
@@ -151,7 +151,7 @@ def test_windows_of_one_series_are_told_apart_by_their_first_row(make_forecast: 
 
 @pytest.mark.parametrize(("count", "width"), [(1, 6.5), (2, 6.5), (7, 6.5), (3, 3.6)])
 def test_no_words_overlap(make_forecast: MakeForecast, count: int, width: float) -> None:
-    """Titles, labels and the legend, of a figure with everything in it."""
+    """Titles, labels and the legend of a figure with all elements."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 
     paths = tuple((1.0, 2.0, 3.0, float(number)) for number in range(30))
@@ -244,7 +244,7 @@ def test_errors_by_step_are_a_line_each_the_run_first() -> None:
 
 def test_a_baseline_far_off_leaves_the_view_and_is_named() -> None:
     figure = picture(step_plot(by_step(1.0, 2.0, 1.5, 9.0, 0.9), "mse_scaled"))
-    assert figure.axes[0].get_xlabel() == "step of the horizon\nleaves the view: drift (up to 5.940)"
+    assert figure.axes[0].get_xlabel() == "step of the horizon\noutside the view: drift (up to 5.940)"
     assert 1.32 < figure.axes[0].get_ylim()[1] < 2
     near = picture(step_plot(by_step(1.0, 2.0, 1.5, 2.9, 0.9), "mse_scaled"))
     assert near.axes[0].get_xlabel() == "step of the horizon"

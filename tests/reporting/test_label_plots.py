@@ -13,7 +13,7 @@ pytestmark = pytest.mark.drawn
 
 
 def evaluation(labels: int) -> Evaluation:
-    """Label n occurs n + 1 times and is always told as itself, but for the last, taken once for the first."""
+    """Label n occurs n + 1 times and is always predicted correctly, except the last, once predicted as the first."""
     counts = [[0] * labels for _ in range(labels)]
     for label in range(labels):
         counts[label][label] = label + 1

@@ -1,4 +1,4 @@
-"""The live display: plain lines where there is no terminal, a picture that is redrawn in place where there is one."""
+"""The live display: plain lines without a terminal, a display redrawn in place in one."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def test_a_resumed_run_is_timed_by_this_session_alone(new_screen: NewScreen) -> 
     assert display.progress.seconds_left is None
     clock.now += 10
     display(stepped(550, 1.0, 55_000, 7000.0))
-    # One report: nobody knows how many of its 7000 seconds were in this session.
+    # One report: it is unknown how many of its 7000 seconds were in this session.
     assert display.progress.rate is None
     assert display.progress.seconds_left == pytest.approx(450 * 10 / 50)
     clock.now += 10

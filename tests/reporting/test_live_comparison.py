@@ -1,4 +1,4 @@
-"""The display of a comparison: a line for each run's end where there is no terminal, all runs at a glance in one."""
+"""The display of a comparison: one line per finished run without a terminal, all runs at a glance in one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Results in a notebook: as HTML and as figures."""
+"""Results in a notebook, as HTML and as matplotlib figures."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ def test_an_evaluation_shows_its_verdict_tables_and_plots(tmp_path: Path, stored
         assert words in shown
     assert stored.evaluation.plot().axes[0].get_ylabel() == "MSE, scaled"
     bare = dataclasses.replace(stored.evaluation, by_step={})
-    with pytest.raises(UsageError, match="nothing to draw"):
+    with pytest.raises(UsageError, match="has no plot"):
         bare.plot()
 
 
@@ -106,7 +106,7 @@ def test_forecasts_are_a_list_with_fan_charts_and_a_table(make_forecast: Callabl
     assert len(forecasts.plot().axes) == 2
     assert Forecasts()._repr_html_().count("<svg") == 0
     backtest = Backtest("a", "test", 2, 4, False, {"adaptive": Score({"mae": 0.5}, 8)}, (), tuple(forecasts))
-    assert "a on test: 2 origins, 4 rows apart, one network" in backtest._repr_html_()
+    assert "a on test: 2 origins, 4 rows between, one network" in backtest._repr_html_()
 
 
 def test_a_name_that_is_in_no_table_is_an_error_with_those_that_are() -> None:

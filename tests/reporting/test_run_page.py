@@ -153,8 +153,8 @@ def test_an_interrupted_run_shows_the_best_evaluation_on_the_way(make_run: MakeR
     )
     text = outline(run).text
     assert "interrupted 98 of 100 steps" in text
-    assert "validation on the way, best (step 75) 1.250 nats per character" in text
-    assert "Samples as training went on" not in text
+    assert "validation during training, best (step 75) 1.250 nats per character" in text
+    assert "Samples during training" not in text
     assert "Scored with" not in text
 
 
@@ -185,7 +185,7 @@ def test_a_run_without_logs_has_a_report(make_run: MakeRun) -> None:
     (run / "run.json").write_text('{"format": 1}')
     text = outline(run).text
     assert "No part was scored." in text
-    assert "Training left no curve." in text
+    assert "No training curve was recorded." in text
     assert not (run / "plots").exists()
 
 
@@ -282,7 +282,7 @@ def test_samples_keep_their_own_lines(make_run: MakeRun) -> None:
 
 
 def without_figures(run: Path) -> str:
-    """The words of the page that stand outside of the figures."""
+    """The text of the page outside the plots."""
     content = re.sub(r"<svg.*?</svg>", "", write_report(run).read_text(encoding="utf-8"), flags=re.DOTALL)
     return Outline(content).text
 
@@ -294,7 +294,7 @@ def test_a_forecasting_run_stands_beside_its_baselines(make_forecast_run: MakeRu
     for part in (
         "test 0.369 MSE, scaled 0.398 MAE, scaled",
         "It beats every baseline: 0.3690 MSE, scaled, the best of them 0.3985 (ridge).",
-        "Beside the baselines: test, 2,785 windows run last value seasonal naive drift ridge "
+        "Run and baselines: test, 2,785 windows run last value seasonal naive drift ridge "
         "MSE, scaled * 0.3690 1.1439 0.5055 3.4317 0.3985",
         "coverage of 80 % 0.793",
         "* the best of its row. The rows that chose the weights calibrated the intervals.",
@@ -321,15 +321,15 @@ def test_a_forecasting_run_shows_example_windows_and_errors_by_step(make_forecas
     page = outline(make_forecast_run())
     labels = [attributes["aria-label"] or "" for tag, attributes in page.elements if "aria-label" in attributes]
     assert [label.split(":")[0] for label in labels] == [
-        "How 2 series go on. HUFL",
-        "How 2 series go on. HUFL",
+        "Forecasts of 2 series. HUFL",
+        "Forecasts of 2 series. HUFL",
         "MSE, scaled by step of the horizon",
         "MSE, scaled by step of the horizon",
         "Curves over the windows seen. Training loss from 0.500 to 0.410. Best validation",
         "Curves over the windows seen. Training loss from 0.500 to 0.410. Best validation",
     ]
     assert "ridge from 0.399 to 1.594" in labels[2]
-    for word in ("what came", "95 % interval", "2018-Jun-28", "seasonal naive", "step of the horizon"):
+    for word in ("true values", "95 % interval", "2018-Jun-28", "seasonal naive", "step of the horizon"):
         assert word in page.text
 
 
@@ -384,7 +384,7 @@ def test_a_text_run_has_its_baselines_beside_its_figures(make_run: MakeRun) -> N
     text = outline(run).text
     assert "It beats every baseline: 1.250 nats per character, the best of them 1.947 (n-gram)." in text
     assert (
-        "Beside the baselines: validation, 12 windows run uniform n-gram nats per character * 1.250 4.174 1.947 "
+        "Run and baselines: validation, 12 windows run uniform n-gram nats per character * 1.250 4.174 1.947 "
         "bits per character * 1.803 6.022" in text
     )
     assert "Forecasts" not in text

@@ -1,4 +1,4 @@
-"""`evaluation.json` as it is read for a report: all of it, or as much as is sound."""
+"""`evaluation.json` as read for a report: all of it, or the valid part."""
 
 from __future__ import annotations
 

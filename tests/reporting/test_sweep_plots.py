@@ -1,4 +1,4 @@
-"""The figure and the table of a sweep: every value, every arm and every level, told apart and readable."""
+"""The plot and the table of a sweep: every value, arm and level, distinguishable and readable."""
 
 from __future__ import annotations
 
@@ -35,9 +35,9 @@ LEVELS = {"chance": {"mse": 1 / 6}, "solved": {"mse": 0.01}}
 
 @pytest.fixture
 def make_sweep(make_comparison: MakeComparison, tmp_path: Path) -> MakeSweep:
-    """`make_sweep(figures, arms, …)`: a comparison for each value of `data.length`, with figures made by hand.
+    """`make_sweep(figures, arms, …)`: a comparison for each value of `data.length`, with scores made by hand.
 
-    `figures` are those of every seed, by value and arm; all else is a field of the sweep's comparisons.
+    `figures` are the scores of every seed, by value and arm; all others are fields of the sweep's comparisons.
     """
 
     def make(
@@ -63,7 +63,7 @@ def make_sweep(make_comparison: MakeComparison, tmp_path: Path) -> MakeSweep:
 
 
 def with_values(arm: ArmResult, values: Sequence[float | None]) -> ArmResult:
-    """The arm with these figures, and an interval of two standard deviations each way."""
+    """An arm with these scores, and an interval of two standard deviations each way."""
     known = [value for value in values if value is not None]
     mean = math.fsum(known) / len(known) if known else None
     reach = 2 * math.sqrt(math.fsum((value - mean) ** 2 for value in known)) if mean is not None else 0.0
@@ -76,7 +76,7 @@ def with_values(arm: ArmResult, values: Sequence[float | None]) -> ArmResult:
 
 
 def boxes(sweep: Sweep, width: float) -> tuple[Any, dict[str, Any]]:
-    """The panel, and where every word of the figure lies once it is drawn."""
+    """The panel, and the position of every text in the figure once it is drawn."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.transforms import Bbox
 
@@ -87,7 +87,7 @@ def boxes(sweep: Sweep, width: float) -> tuple[Any, dict[str, Any]]:
     for word in [*panel.get_xticklabels(), *panel.texts, panel.xaxis.label]:
         text, box = word.get_text(), word.get_window_extent()
         rows = text.count("\n") + 1
-        if text.startswith("\n"):  # a name in a lower row: the empty rows above it are none of its own
+        if text.startswith("\n"):  # a name in a lower row, without the empty rows above it
             box = Bbox.from_extents(box.x0, box.y0, box.x1, box.y0 + box.height / rows - 1)
         if text:
             found[text] = box
@@ -154,7 +154,7 @@ def test_no_words_run_into_each_other_or_out_of_the_figure(
         assert not box.overlaps(another), (one, other)
     page = panel.figure.bbox
     assert all(page.x0 <= box.x0 and box.x1 <= page.x1 and page.y0 <= box.y0 for box in words.values())
-    # What names a level stands beside the panel, where no curve runs.
+    # The label of a level is at the side of the panel, where no curve runs.
     edge = panel.get_window_extent().x1
     assert all(box.x0 >= edge for word, box in words.items() if word.startswith(("chance", "solved")))
 

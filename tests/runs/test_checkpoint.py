@@ -1,4 +1,4 @@
-"""Checkpoints: what is written is read, and what is damaged, foreign or hostile is refused by name."""
+"""Checkpoints: what was written can be read, and damaged, foreign or hostile files are refused by name."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def one(checkpoints: Checkpoints) -> Path:
 
 
 def seal(folder: Path, **changed: Any) -> None:
-    """Write a manifest that is true of the files as they are now: what an attacker would do."""
+    """Write a manifest that matches the current files, as an attacker would."""
     files = {
         name: {
             "bytes": (folder / name).stat().st_size,
@@ -128,12 +128,12 @@ def test_a_published_step_never_changes(checkpoints: Checkpoints) -> None:
 
 
 def test_no_checkpoint_is_an_error_that_says_so(checkpoints: Checkpoints) -> None:
-    with pytest.raises(RunError, match="checkpoints holds no checkpoint"):
+    with pytest.raises(RunError, match="checkpoints contains no checkpoint"):
         checkpoints.read()
 
 
 def test_a_step_that_a_killed_process_left_without_a_pointer_is_written_anew(checkpoints: Checkpoints) -> None:
-    """Its log offsets are those of the killed process, whose lines had other lengths."""
+    """Its log offsets belong to the killed process, whose lines had other lengths."""
     checkpoints.write(snapshot_of(5), best=True)
     pointers = (checkpoints.folder / "pointers.json").read_bytes()
     killed = snapshot_of(10)
@@ -467,7 +467,7 @@ def test_a_damaged_best_checkpoint_is_made_again_from_an_earlier_one(
     found = Checkpoints(checkpoints.run).starting_point()
     assert found is not None
     assert_same(found, snapshot_of(0))
-    assert "training goes on from step 0 to make it again" in caplog.text
+    assert "training continues from step 0 to recreate it" in caplog.text
 
 
 def test_lost_pointers_are_told_from_the_checkpoints(checkpoints: Checkpoints) -> None:

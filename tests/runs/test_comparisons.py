@@ -1,4 +1,4 @@
-"""Comparisons found by name, told in one line, and not taken for runs."""
+"""Comparisons found by name, summarised in one line, and not mistaken for runs."""
 
 from __future__ import annotations
 

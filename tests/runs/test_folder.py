@@ -117,7 +117,7 @@ def test_a_folder_in_which_a_killed_process_had_begun_nothing_goes_with_the_next
     processes.run([sys.executable, "-c", KILLED, str(tmp_path), *written], check=False)
     assert [path.name for path in tmp_path.iterdir()] == ["a-lstm-001"]
     if not stays:
-        with pytest.raises(RunError, match="not a run of lstmctl, or one that was killed before it began"):
+        with pytest.raises(RunError, match="it is not a run of lstmctl, or was killed before it began"):
             find_run("a-lstm-001", tmp_path)
     with claimed(tmp_path, "other"):  # looks at its own stem alone
         assert (tmp_path / "a-lstm-001").exists()
@@ -223,7 +223,7 @@ def test_without_a_run_of_such_a_task_the_newest_is_named(tmp_path: Path) -> Non
         assert str(caught.value) == (
             f"no run under {tmp_path} is of the task {wanted}: the newest, energy-gru-003, is of the task forecast"
         )
-        assert caught.value.hint == "lstmctl config list shows what trains one"
+        assert caught.value.hint == "lstmctl config list shows configs that train one"
 
 
 def test_a_near_miss_is_named(tmp_path: Path) -> None:

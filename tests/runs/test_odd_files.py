@@ -42,7 +42,7 @@ def test_a_file_that_is_no_plain_one_is_an_error_of_the_run(
     ODD_FILES[way](path)
     code, _, err = lstmctl("generate", str(path.parents[name.count("/")]), "--length", "3")
     if name == "checkpoints/pointers.json":  # the checkpoints can be found without it
-        assert (code, "looking through the folder instead" in caplog.text) == (0, True), err
+        assert (code, "searching the folder instead" in caplog.text) == (0, True), err
     else:
         assert code == 4, err
         assert "error: " in err

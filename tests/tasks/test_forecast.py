@@ -91,7 +91,7 @@ def test_without_calibration_a_point_has_no_interval_and_quantiles_their_own(ser
     intervals = task.forecasts(model, batch_of(task, corpus))[1]
     assert intervals is not None
     assert bool((intervals[..., 0] <= intervals[..., 1]).all())
-    assert task.notes(corpus, "test", chosen=True) == ("The intervals are the network's own: nothing calibrated them.",)
+    assert task.notes(corpus, "test", chosen=True) == ("The intervals are the network's own; they are not calibrated.",)
 
 
 def test_too_short_a_validation_part_is_refused_before_training(series_config: Path) -> None:

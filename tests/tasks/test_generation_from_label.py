@@ -174,13 +174,13 @@ def test_a_network_learns_what_goes_with_a_label(config: Path) -> None:
 
 def test_what_it_refuses(config: Path) -> None:
     run = train(config, ["training.budget=1 steps"])
-    with pytest.raises(UsageError, match="there is no label `digit`") as unknown:
+    with pytest.raises(UsageError, match="label `digit` does not exist") as unknown:
         run.generate(label="digit")
     assert unknown.value.hint == "its labels are consonant, vowel"
     with pytest.raises(UsageError, match="writes a text for a label, and none is given") as none:
         run.generate()
     assert none.value.hint == "say which, such as --label consonant; its labels are consonant, vowel"
-    with pytest.raises(UsageError, match="the prompt holds 'z'"):
+    with pytest.raises(UsageError, match="the prompt contains 'z'"):
         run.generate("z", label="vowel")
     Path("bare.csv").write_text("text\nae\nio\n", encoding="utf-8")
     with pytest.raises(DataError, match="2 of 2 texts have no label"):

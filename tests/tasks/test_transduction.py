@@ -14,6 +14,7 @@ from lstmctl import Run, load_run, train
 from lstmctl.api.assembly import build_model, build_task, find_cell, open_data
 from lstmctl.config import load
 from lstmctl.data.pairs import PairsCorpus
+from lstmctl.data.sequences import Ragged
 from lstmctl.errors import DataError, UsageError
 from lstmctl.metrics.edits import text_edit_distances
 from lstmctl.models.encoder_decoder import EncoderDecoder
@@ -74,8 +75,8 @@ def texts_of(run: Run, part: str) -> tuple[list[str], list[str]]:
     sources, targets = corpus.part(part)
     encoding = run.task.encoding
     return (
-        [encoding.source.decode(sources.text(number)) for number in range(len(sources))],
-        [encoding.target.decode(targets.text(number)) for number in range(len(targets))],
+        [encoding.source.decode(sources.input(number)) for number in range(len(sources))],
+        [encoding.target.decode(targets.input(number)) for number in range(len(targets))],
     )
 
 
@@ -113,8 +114,8 @@ def test_the_loss_weighs_every_pair_the_same(config: Path) -> None:
     expected = []
     with torch.no_grad():
         for number in range(8):
-            source = torch.from_numpy(sources.text(number)).long().unsqueeze(1)
-            target = [*targets.text(number).tolist(), model.mark]
+            source = torch.from_numpy(sources.input(number)).long().unsqueeze(1)
+            target = [*targets.input(number).tolist(), model.mark]
             read = torch.tensor([model.mark, *target[:-1]]).unsqueeze(1)
             logs = model(source, torch.tensor([len(source)]), read).log_softmax(-1)[:, 0]
             expected.append([-logs[place, symbol].item() for place, symbol in enumerate(target)])
@@ -169,7 +170,7 @@ def test_every_pair_comes_once_an_epoch_with_others_as_long(config: Path) -> Non
         for lane, length in enumerate(batch.source_lengths.tolist())  # type: ignore[attr-defined]
     )
     sources, _ = corpus.part("training")
-    assert read == sorted(tuple(sources.text(number).tolist()) for number in range(1600))
+    assert read == sorted(tuple(sources.input(number).tolist()) for number in range(1600))
     ragged = sum(len(set(batch.source_lengths.tolist())) > 1 for batch in batches)  # type: ignore[attr-defined]
     assert ragged <= 5
 
@@ -205,7 +206,7 @@ def test_what_has_no_target_is_written_for_and_not_scored(config: Path) -> None:
     with pytest.raises(DataError, match="no target is known"):
         run.evaluate(file="none.tsv")
     assert run.predict("none.tsv") == run.predict("some.tsv") == run.predict(texts=sources[:3])
-    with pytest.raises(UsageError, match=r"the text holds 'Ü' \(U\+00DC\) at position 1"):
+    with pytest.raises(UsageError, match=r"the text contains 'Ü' \(U\+00DC\) at position 1"):
         run.predict(texts=["aÜ"])
 
 
@@ -241,10 +242,8 @@ def test_a_part_of_no_known_target_is_empty() -> None:
 
 
 def _texts(texts: list[str]):  # type: ignore[no-untyped-def]
-    from lstmctl.data.pairs import Texts
-
     lengths = np.array([len(text) for text in texts])
-    found = Texts(np.frombuffer("".join(texts).encode(), np.uint8).copy(), np.cumsum(lengths) - lengths, lengths)
+    found = Ragged.joined(np.frombuffer("".join(texts).encode(), np.uint8).copy(), lengths)
     return found, found
 
 
@@ -261,7 +260,7 @@ def test_what_is_inspected_is_the_encoder_with_the_loss_of_the_whole_target(
     assert shown.input.shape[1] == 300 // 5
     fives = (part.sources.lengths == 5).nonzero().flatten()
     chosen = fives[torch.linspace(0, len(fives) - 1, 60).long()]
-    assert "".join(shown.symbols) == task.encoding.source.decode(corpus.part("validation")[0].text(int(chosen[0])))
+    assert "".join(shown.symbols) == task.encoding.source.decode(corpus.part("validation")[0].input(int(chosen[0])))
     with torch.no_grad():
         outputs, state = shown.recurrence(shown.input, shown.recurrence.initial_state(60, shown.input))
         batch = part.batch(chosen)

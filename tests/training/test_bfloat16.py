@@ -39,7 +39,7 @@ for line in sys.stdin.read().splitlines():
 
 
 def on_an_older_processor(*commands: tuple[str, ...]) -> list[str]:
-    """What several commands, one after the other, write to stderr in one process under those limits."""
+    """The stderr of several commands, one after the other, in one process under those limits."""
     result = subprocess.run(
         [sys.executable, "-c", PROGRAM],
         input="\n".join("|".join(command) for command in commands),
@@ -65,7 +65,7 @@ def test_what_cannot_be_had_is_refused_before_anything_is_written(small_config: 
     )
     assert told[:3] == [f"error: training.precision — {LACKS}", "hint: training.precision=float32 or auto", "train: 2"]
     assert told[3:6] == [f"error: training.precision — {LACKS}", told[1], "compare: 2"]
-    assert told[6:9] == [f"error: {LACKS}", "hint: leave out --precision, or give --precision float32", "generate: 2"]
+    assert told[6:9] == [f"error: {LACKS}", "hint: omit --precision, or use --precision float32", "generate: 2"]
     assert told[9] == "generate: 0"
     assert told[10:13] == [f"error: short: training.precision — {LACKS}", told[1], "compare: 2"]
     assert told[-1] == "train: 0"

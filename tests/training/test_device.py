@@ -1,4 +1,4 @@
-"""What a process finds out about the machine it is on."""
+"""Facts that a process determines about its machine."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ print(library.mallinfo2().arena - before)
 """
 
 
-@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="other C libraries are left as they are")
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="other C libraries are not configured")
 @pytest.mark.parametrize(("word", "most", "least"), [("keep", 2**27, 2**25), ("give back", 2**20, 0)])
 def test_what_a_step_frees_stays_in_the_process(word: str, most: int, least: int) -> None:
     """By glibc's own count of what it holds, after 64 MiB were taken and given back."""

@@ -52,7 +52,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory, text: str) -> Path:
 
 @pytest.fixture(scope="module")
 def alone(folder: Path) -> Found:
-    """What one process computes."""
+    """Results of one process."""
     together.saved(folder, ALONE)
     found: Found = together.measure(folder, ALONE)
     return found
@@ -60,7 +60,7 @@ def alone(folder: Path) -> Found:
 
 @pytest.fixture(scope="module")
 def several(folder: Path, alone: Found) -> dict[int, list[Found]]:
-    """What each of two processes computes that torchrun starts, and each of three that another program does."""
+    """Results of each of two processes started by torchrun, and of each of three started by another program."""
     command = [str(SCRIPT), str(folder)]
     launch = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node=2", *command]
     ended([processes.start(launch, stderr=subprocess.PIPE, text=True)])
@@ -149,7 +149,7 @@ def test_a_run_goes_on_in_another_number_of_processes(
 
 
 def test_lanes_that_cannot_be_shared_out_are_refused(folder: Path) -> None:
-    with pytest.raises(ConfigError, match=r"12 cannot be shared out evenly among 5 processes$") as refused:
+    with pytest.raises(ConfigError, match=r"12 cannot be divided evenly among 5 processes$") as refused:
         together.built(folder, "lanes", Processes(0, 5))
     assert refused.value.hint == "training.batch=10 or 15 can"
     with pytest.raises(ConfigError, match=r"among 2 processes × training\.accumulate 4$"):

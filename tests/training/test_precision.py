@@ -1,4 +1,4 @@
-"""Which numbers are computed with: kept where asked for, chosen once where not, and written down."""
+"""The precision of the computation: kept if set, chosen once otherwise, and recorded."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What processes that train together compute, written down by each: run by torchrun, and alone for comparison.
+"""Results of processes that train together, written down by each: run by torchrun, and alone for comparison.
 
 torchrun --nproc-per-node=2 together.py FOLDER
 """
@@ -102,7 +102,7 @@ def gradient(trainer: Trainer) -> tuple[Tensor, Tensor]:
 
 
 def trajectory(trainer: Trainer) -> tuple[Tensor, Tensor, bool]:
-    """The weights after every tenth step, the figures of every tenth, and whether all processes had the same weights
+    """The weights after every tenth step, the metrics of every tenth, and whether all processes had the same weights
     after each."""
     seen, figures, same = [], [], True
     for event in trainer.events():
