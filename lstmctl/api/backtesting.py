@@ -293,7 +293,7 @@ def _notes(run: Trained, split: str) -> tuple[str, ...]:
     decided = {
         "chose the weights": run.info.get("headline") == "best",
         "decided when training stopped": settings.training.patience is not None,
-        "chose the ridge regression in the forecast": settings.model.ridge > 0,
+        "chose the ridge regression in the forecast": settings.model.ridge != 0,
     }
     done = [what for what, is_so in decided.items() if is_so]
     if not done:

@@ -170,7 +170,7 @@ def _paths_are_not_averaged(task: Any, model: Any) -> Iterator[Found]:
         if task.symmetry == "odd":
             yield ("task", "symmetry"), f"odd averages two forecasts, {draws}; use none"
         if model.ridge:
-            yield ("model", "ridge"), f"{model.ridge:g} averages two forecasts, {draws}; use 0"
+            yield ("model", "ridge"), f"{model.ridge} averages two forecasts, {draws}; use 0"
 
 
 def _decoding_goes_through_a_horizon(task: Any) -> Iterator[Found]:

@@ -427,10 +427,11 @@ class Model(Section):
     linear: bool = Field(
         default=False, description="Add a linear map from lookback to horizon to the recurrence's output (forecasts)"
     )
-    ridge: Fraction = Field(
+    ridge: Fraction | Literal["auto"] = Field(
         default=0.0,
         description="Weight of a ridge regression from lookback to horizon in the forecast, with the rest for the "
-        "network: if both are about equally good, their mean has a smaller error than either (forecasts)",
+        "network: if both are about equally good, their mean has a smaller error than either; auto chooses the weights "
+        "of the network, the ridge regression and the seasonal naive forecast on the validation part (forecasts)",
     )
     channel_embedding: bool = Field(
         default=True, description="Add an embedding of the channel if channels are independent (forecasts)"

@@ -227,7 +227,7 @@ def _network(derived: Derived, windows: int, steps: int, channels: int) -> None:
     derived.decide("model.hidden", size, f"for {windows:,} training windows")
     derived.decide("model.embedding", size)
     derived.decide("model.linear", True)
-    derived.decide("model.ridge", 0.5, "half of the forecast is a ridge regression, which needs little data")
+    derived.decide("model.ridge", "auto", "as much of it is a baseline's as the validation rows ask for")
     if windows >= 1000:
         derived.decide("model.dropout", 0.1)
     batch = 16 if windows < 1000 else 32 if windows < 10_000 else 64

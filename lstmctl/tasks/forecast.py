@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal, Self
@@ -33,11 +34,13 @@ from lstmctl.models.forecaster import Decoding, Ensemble
 from lstmctl.models.likelihoods import Likelihood, likelihood
 from lstmctl.protocols import Loss, ModelState, Totals
 from lstmctl.reporting.quantities import sparkline
+from lstmctl.results.codec import from_json
 from lstmctl.results.evaluation import Score
 from lstmctl.scoring import evaluating, total
 from lstmctl.tasks.augmentation import augmented
 from lstmctl.tasks.forecast_network import forecast_network
 from lstmctl.tasks.forecast_notes import left_out_notes, reading_notes
+from lstmctl.tasks.forecast_shares import choose_shares, shares_in_words
 from lstmctl.tasks.inspection_input import InspectionInput
 from lstmctl.tasks.interval_calibration import (
     baseline_scores,
@@ -53,7 +56,7 @@ from lstmctl.tasks.problem import ConfigOf, Problem, settings_of_the_run
 from lstmctl.tasks.series_baselines import BASELINES, baseline_forecasts, ridge_baseline
 from lstmctl.tasks.series_inspection import windows_to_inspect
 from lstmctl.tasks.series_parts import columns_of, part_of
-from lstmctl.tasks.series_predictor import MOST_WINDOWS_OF_PATHS, SeriesPredictor
+from lstmctl.tasks.series_predictor import MOST_WINDOWS_OF_PATHS, SeriesPredictor, Shares
 from lstmctl.tasks.series_windows import SeriesBatch, SeriesPart, ShuffledOrigins, windows_first
 
 Config = ConfigOf[ForecastSettings, SeriesData]
@@ -69,7 +72,7 @@ class Forecast(Problem[Config, SeriesCorpus, Ensemble, SeriesBatch, SeriesPart])
         layout: how to read a table.
         calibration: how far to widen intervals, (horizon, channels, levels), scaled; None before calibration.
         shorten: the config's `training.shorten`.
-        ridge: the config's `model.ridge`.
+        ridge: the config's `model.ridge`; `auto` is settled by `calibrate`.
     """
 
     BASELINES = BASELINES
@@ -81,14 +84,16 @@ class Forecast(Problem[Config, SeriesCorpus, Ensemble, SeriesBatch, SeriesPart])
         layout: Layout,
         calibration: Floats | None = None,
         shorten: float = 0.0,
-        ridge: float = 0.0,
+        ridge: float | Literal["auto"] = 0.0,
     ) -> None:
         self.settings, self.encoding, self.layout, self.calibration = settings, encoding, layout, calibration
         self.shorten = shorten
         self.likelihood: Likelihood = likelihood(settings.loss, settings.levels)
         self.decoding: Decoding = "last" if settings.shape == "many-to-one" else settings.decoding
         self.masked = layout.missing == "mask"
-        self.predictor = SeriesPredictor(settings, self.likelihood, self.decoding, self.masked, ridge)
+        self.chooses_shares = ridge == "auto"
+        shares = Shares() if ridge == "auto" else Shares(ridge)
+        self.predictor = SeriesPredictor(settings, self.likelihood, self.decoding, self.masked, shares, encoding.season)
         self._columns = lru_cache(maxsize=2)(columns_of)
 
     # Data.
@@ -114,7 +119,9 @@ class Forecast(Problem[Config, SeriesCorpus, Ensemble, SeriesBatch, SeriesPart])
     ) -> Self:
         layout = Layout.of(settings.data.model_dump())
         task = cls(settings.task, SeriesEncoding.from_json(encoding), layout, ridge=settings.model.ridge)
-        if calibration is not None:
+        if calibration is not None and "shares" in calibration:
+            task.predictor = replace(task.predictor, shares=from_json(Shares, calibration["shares"]))
+        if calibration is not None and "offsets" in calibration:
             shape = (settings.task.horizon, len(task.encoding.targets), len(settings.task.levels))
             task.calibration = stored_offsets(calibration, shape)
         return task
@@ -210,6 +217,8 @@ class Forecast(Problem[Config, SeriesCorpus, Ensemble, SeriesBatch, SeriesPart])
         if model.ridge is None:
             return
         fitted = ridge_baseline(training, choosing_rows(validation, self.settings.calibration))
+        if fitted is None and self.chooses_shares:
+            return  # a map of zeros forecasts the last value
         if fitted is None:
             raise DataError("model.ridge has nothing to be fitted to: no window is complete", hint="model.ridge=0")
         # Its lookback may be shorter than the network's; earlier rows have no weight.
@@ -286,19 +295,27 @@ class Forecast(Problem[Config, SeriesCorpus, Ensemble, SeriesBatch, SeriesPart])
     def calibrate(self, model: Ensemble, part: SeriesPart) -> dict[str, Any] | None:
         """Widen the intervals by their misses in the validation part, or narrow them (conformal prediction; Romano,
         Patterson & Candès 2019). Rows that selected the weights are left out, unless the config shares them."""
+        found: dict[str, Any] = {}
+        if self.chooses_shares:
+            shares = choose_shares(model, choosing_rows(part, self.settings.calibration), self.predictor)
+            self.predictor = replace(self.predictor, shares=shares)
+            found["shares"] = asdict(shares)
         if self.settings.calibration == "none":
-            return None
+            return found or None
         rows = calibration_rows(part, self.settings.calibration)
         scores, _, _ = calibration_scores(model, rows, self.predictor)
         self.calibration = calibrated_offsets(scores, self.settings.levels, self.encoding.targets)
         if self.calibration is None:
-            return None
-        return {"offsets": self.calibration.tolist(), "windows": len(scores), "rows": self.settings.calibration}
+            return found or None
+        offsets = {"offsets": self.calibration.tolist(), "windows": len(scores), "rows": self.settings.calibration}
+        return {**found, **offsets}
 
     def notes(self, corpus: SeriesCorpus, part: str, *, chosen: bool) -> tuple[str, ...]:
         own: Literal["own", "none"] = "own" if self.likelihood.has_intervals else "none"
         intervals = own if self.calibration is None else "calibrated"
         reading = reading_notes(self.settings, self.encoding.season, part, chosen=chosen, intervals=intervals)
+        if self.chooses_shares:
+            reading = (shares_in_words(self.predictor.shares), *reading)
         overlaps = part in ("validation", "test") and corpus.overlap is not None
         return (f"{corpus.overlap}.", *reading) if overlaps else reading
 

@@ -23,6 +23,19 @@ MOST_WINDOWS_OF_PATHS = 512
 
 
 @dataclass(frozen=True)
+class Shares:
+    """Weights of forecasts without a network in a forecast; the rest is the network's."""
+
+    ridge: float = 0.0
+    seasonal: float = 0.0
+    """Of the seasonal naive forecast."""
+
+    def __post_init__(self) -> None:
+        if min(self.ridge, self.seasonal) < 0 or self.ridge + self.seasonal > 1.0001:
+            raise ValueError(f"shares {self.ridge} and {self.seasonal} are not parts of one whole")
+
+
+@dataclass(frozen=True)
 class SeriesPredictor:
     """Interprets the outputs of a network."""
 
@@ -33,8 +46,9 @@ class SeriesPredictor:
     decoding: Decoding
     masked: bool
     """Values may be missing, and the network sees which."""
-    ridge: float
-    """The config's `model.ridge`, the weight of the linear map beside the network."""
+    shares: Shares
+    season: int
+    """Rows after which the series repeat."""
 
     @property
     def has_joint_distribution(self) -> bool:
@@ -58,8 +72,8 @@ class SeriesPredictor:
         window, shift, scale = self.window(model, batch)
         read = [self.read(outputs, shift, scale) for outputs in self._outputs(model, window)]
         point = torch.stack([self.likelihood.point(parameters) for parameters in read]).mean(0)
-        # The ridge regression shifts the whole forecast; the width of its intervals is the network's.
-        moved = self._by_ridge(model, batch, point)
+        # Other forecasts shift the whole forecast; the width of its intervals is the network's.
+        moved = self._blended(model, batch, point)
         if not self.likelihood.has_intervals:
             return moved, moved[..., None, None].expand(*point.shape, count, 2)
         spans = torch.stack([self.likelihood.quantiles(parameters, ends) for parameters in read]).mean(0)
@@ -120,14 +134,27 @@ class SeriesPredictor:
         others = [self.likelihood.mirrored(_full(outputs)) for outputs in model(mirror)]
         return [(own + other) / 2 for own, other in zip(found, others, strict=True)]
 
-    def _by_ridge(self, model: Ensemble, batch: SeriesBatch, point: Tensor) -> Tensor:
-        """Return the weighted mean of a point and the ridge regression's forecast."""
-        if model.ridge is None:
+    def _blended(self, model: Ensemble, batch: SeriesBatch, point: Tensor) -> Tensor:
+        """Return the mean of a point and the forecasts without a network, weighted by `shares`."""
+        if model.ridge is None or self.shares == Shares():
             return point
+        ridge, seasonal = self.without_network(model, batch)
+        if seasonal is None or not self.shares.seasonal:
+            return torch.lerp(point, ridge.to(point), self.shares.ridge)
+        rest = 1 - self.shares.ridge - self.shares.seasonal
+        return rest * point + self.shares.ridge * ridge.to(point) + self.shares.seasonal * seasonal.to(point)
+
+    def without_network(self, model: Ensemble, batch: SeriesBatch) -> tuple[Tensor, Tensor | None]:
+        """Return the forecasts of the ridge regression and the last season, (horizon, batch, channels), scaled; None
+        for the latter if there is no season or the lookback is shorter."""
+        assert model.ridge is not None
         filled = carried_forward(batch.input) if self.masked else batch.input
         last = filled[-1:]
         ridge = torch.einsum("lbc,lh->hbc", filled - last, model.ridge.to(filled)) + last
-        return torch.lerp(point, ridge.to(point), self.ridge)
+        if not 1 < self.season <= len(filled):
+            return ridge, None
+        rows = len(filled) - self.season + torch.arange(self.settings.horizon, device=filled.device) % self.season
+        return ridge, filled[rows]
 
     def _drawing(
         self, share: int, batch: int, sequences: int, generator: torch.Generator, values: list[Tensor]
