@@ -40,7 +40,10 @@ class TextCorpus:
     names: tuple[str, ...]
     """How a run's own config names the sources, so that it runs again from another folder."""
     fingerprint: dict[str, Any]
-    """Size in bytes and SHA-256 of the joined text, and its length in symbols."""
+    """Size in bytes and SHA-256 of the joined text, and its length in symbols; of an emphasised text, also the SHA-256
+    of the table that says where."""
+    emphasised: NDArray[np.bool_] | None = None
+    """(length,) True at symbols that count more in training; None if all count the same."""
 
     def __len__(self) -> int:
         return len(self.symbols)
