@@ -167,7 +167,7 @@ def test_a_run_resumes_with_the_same_table_alone(folder: Path) -> None:
     (run,) = Path("runs").iterdir()
     path = folder / "own-dependencies.csv"
     path.write_text(table().replace(",3\n", ",2\n", 1), encoding="utf-8")
-    with pytest.raises(RunError, match=r"the table of dependencies of own\.txt changed since the run began"):
+    with pytest.raises(RunError, match=r"the table of dependencies of .*own\.txt changed since the run began"):
         resume(run)
     path.write_text(table(), encoding="utf-8")
     assert resume(run).info["status"] == "finished"
@@ -186,7 +186,7 @@ def test_emphasis_without_a_table_is_refused(folder: Path) -> None:
     assert "leave out data.emphasis" in str(caught.value.hint)
     (folder / "more.txt").write_text(TEXT, encoding="utf-8")
     several = config() | {"data": {"text": ["own.txt", "more.txt"], "emphasis": 2.0}}
-    with pytest.raises(DataError, match=r"own\.txt, more\.txt are several files, and a table belongs to one"):
+    with pytest.raises(DataError, match=r"own\.txt, .*more\.txt are several files, and a table belongs to one"):
         train(several)
     assert not Path("runs").exists()
 
