@@ -135,6 +135,10 @@ def session(configs: list[str]) -> None:
 
     data = bundled.data()
     Path("short.txt").write_text((data / "travellers.txt").read_text("utf-8")[:12000], "utf-8")
+    head, *rows = (data / "travellers-dependencies.csv").read_text("utf-8").splitlines()
+    end = head.split(",").index("answer_end")
+    table = [head, *(row for row in rows if int(row.split(",")[end]) <= 12000)]
+    Path("short-dependencies.csv").write_text("\n".join(table) + "\n", "utf-8")
     energy = (data / "energy.csv").read_text("utf-8").splitlines()
     columns = [line.split(",")[:2] for line in energy[:1300]]
     Path("short.csv").write_text("\n".join(map(",".join, columns)) + "\n", "utf-8")

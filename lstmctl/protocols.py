@@ -39,6 +39,8 @@ class Batch:
     """(time, batch), True where a step counts; None if all do."""
     reset: Tensor | None = None
     """(batch,), True where a lane starts from zero; None if none does."""
+    weight: Tensor | None = None
+    """Like `target`, factors of the training loss; None if all are 1. Metrics ignore them."""
 
     @property
     def lanes(self) -> int:
@@ -67,8 +69,16 @@ class Loss:
     """A batch's loss as sum and count, so that ragged batches, micro-batches and processes can be added."""
 
     sum: Tensor
+    """What training minimises."""
     count: int
     state: ModelState
+    unweighted: Tensor | None = None
+    """The same sum without the batch's weights, where it has any."""
+
+    @property
+    def reported(self) -> Tensor:
+        """The sum that is reported, whatever the weights."""
+        return self.sum if self.unweighted is None else self.unweighted
 
 
 class Batches(Protocol):

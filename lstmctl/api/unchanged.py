@@ -64,13 +64,15 @@ def require_unchanged(folder: RunFolder, snapshot: Snapshot | None, changed: Map
 
 
 def require_same_data(known: Mapping[str, Any], corpus: Corpus) -> None:
-    """Raises RunError if the data has changed since the run began."""
-    if corpus.fingerprint["sha256"] != known.get("sha256"):
-        raise RunError(
-            f"{', '.join(corpus.names)} changed since the run began: SHA-256 {corpus.fingerprint['sha256'][:16]}…, "
-            f"then {str(known.get('sha256'))[:16]}…",
-            hint="put the old data back, or continue with the new: --allow-data-change",
-        )
+    """Raise RunError if the data has changed since the run began."""
+    names = ", ".join(corpus.names)
+    for key, what in {"sha256": names, "dependencies_sha256": f"the table of dependencies of {names}"}.items():
+        now, then = (str(facts.get(key)) for facts in (corpus.fingerprint, known))
+        if now != then:
+            raise RunError(
+                f"{what} changed since the run began: SHA-256 {now[:16]}…, then {then[:16]}…",
+                hint="put the old data back, or continue with the new: --allow-data-change",
+            )
 
 
 def warn_of_changes(info: Mapping[str, Any], facts: Mapping[str, Any]) -> None:

@@ -164,13 +164,16 @@ class Plan(_Part):
 
     def require_same_data(self, fingerprint: Mapping[str, Any]) -> None:
         """Raises RunError where data is not that which the plan was made for: it would make no comparison."""
-        planned, found = (str(facts.get("sha256")) for facts in (self.data, fingerprint))
-        if found != planned:
-            raise RunError(
-                f"{', '.join(self.data.get('files', []))} changed since the comparison was planned: "
-                f"SHA-256 {found[:12]}…, planned with {planned[:12]}…",
-                hint="put the old data back, or begin a new comparison",
-            )
+        names = ", ".join(self.data.get("files", []))
+        for key, what in {"sha256": names, "dependencies_sha256": f"the table of dependencies of {names}"}.items():
+            planned, found = (str(facts.get(key)) for facts in (self.data, fingerprint))
+            is_read_by_both = key in self.data and key in fingerprint  # arms without data.emphasis read no table
+            if found != planned and (is_read_by_both or key == "sha256"):
+                raise RunError(
+                    f"{what} changed since the comparison was planned: "
+                    f"SHA-256 {found[:12]}…, planned with {planned[:12]}…",
+                    hint="put the old data back, or begin a new comparison",
+                )
 
     def runs(self, chosen: Mapping[str, int]) -> list[PlannedRun]:
         """The runs that are compared, seed by seed, so that what is there of a broken-off comparison is balanced.

@@ -238,6 +238,12 @@ class TextData(Section):
         description="Training, validation and (optional) test part, in order of position: fractions that sum to 1, "
         "or whole counts of symbols (an unused tail is allowed)",
     )
+    emphasis: Annotated[float, Field(ge=1, le=1e6)] = Field(
+        default=1.0,
+        description="Factor of the training loss where the table of dependencies beside the text, "
+        "NAME-dependencies.csv, says that something is recalled: on the characters that decide which of the known "
+        "answers it is. Reported losses are unweighted",
+    )
 
 
 class SeriesData(Section):

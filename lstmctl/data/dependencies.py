@@ -10,9 +10,14 @@ thing of the kind. The bundled `travellers.txt` has one (data/README.md).
 from __future__ import annotations
 
 import csv
-from collections import Counter
-from dataclasses import dataclass
+import hashlib
+import io
+from collections import Counter, defaultdict
+from collections.abc import Collection
+from dataclasses import dataclass, replace
 from pathlib import Path
+
+import numpy as np
 
 from lstmctl.data.text import TextCorpus
 from lstmctl.errors import DataError
@@ -44,8 +49,12 @@ def dependencies_beside(corpus: TextCorpus) -> Path | None:
     if len(corpus.files) != 1:
         return None
     (file,) = corpus.files
-    path = file.with_name(f"{file.stem}-dependencies.csv")
+    path = file.with_name(_name(file))
     return path if path.is_file() else None
+
+
+def _name(file: Path) -> str:
+    return f"{file.stem}-dependencies.csv"
 
 
 def read_dependencies(path: Path, corpus: TextCorpus, kind: str | None = None) -> list[Dependency]:
@@ -57,29 +66,83 @@ def read_dependencies(path: Path, corpus: TextCorpus, kind: str | None = None) -
     Raises:
         DataError: the table cannot be read, lacks a column, has no such kind, or is not of this text.
     """
-    try:
-        with path.open(encoding="utf-8", newline="") as file:
-            rows = list(csv.DictReader(file))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise DataError(f"{path} cannot be read: {error}") from error
-    if lacking := [name for name in NEEDED if not rows or name not in rows[0]]:
-        raise DataError(f"{path} has no column {', '.join(lacking)}; a table of dependencies has {', '.join(NEEDED)}")
-    kinds = Counter(row["kind"] for row in rows)
+    rows = _rows(path, _content(path))
+    kinds = Counter(row["kind"] for row in rows.values())
     kind = kind or kinds.most_common(1)[0][0]
     if kind not in kinds:
         raise DataError(f"{path} has no dependencies of kind {kind}; it has {', '.join(kinds)}")
-    found = []
-    for number, row in enumerate(rows, 2):
-        if row["kind"] != kind:
-            continue
-        try:
-            start, stop, reminder = (int(row[name]) for name in ("answer_start", "answer_end", "reminder_end"))
-            first = int(row.get("cue_start") or reminder)
-        except (TypeError, ValueError) as error:
-            raise DataError(f"{path}: line {number}: places must be whole numbers") from error
-        if corpus.encoding.decode(corpus.symbols[start:stop]) != row["answer"]:
-            raise DataError(
-                f"{path}: line {number}: the text has no {row['answer']!r} at {start}; the table is of another text"
-            )
-        found.append(Dependency(kind, first, reminder, start, stop, row["answer"], row.get("last_named") or None))
-    return found
+    return [_dependency(path, corpus, line, row) for line, row in rows.items() if row["kind"] == kind]
+
+
+def emphasise(corpus: TextCorpus) -> TextCorpus:
+    """Return the corpus with the symbols marked that decide its answers: of each answer in the table of dependencies,
+    of any kind, the first symbols up to the one that no other answer of the kind shares ("Po" of Polish, "Por" of
+    Portuguese), or all of them.
+
+    Raises:
+        DataError: there is no table beside the text, or `read_dependencies` would refuse it.
+    """
+    path = dependencies_beside(corpus)
+    if path is None:
+        raise DataError(
+            f"data.emphasis needs a table of dependencies beside the text, but {_missing(corpus)}",
+            hint="leave out data.emphasis, or write the table (docs/inspecting.md describes it)",
+        )
+    content = _content(path)
+    answers = defaultdict(list)
+    for line, row in _rows(path, content).items():
+        answers[row["kind"]].append(_dependency(path, corpus, line, row))
+    marked = np.zeros(len(corpus), np.bool_)
+    for of_kind in answers.values():
+        deciding = deciding_lengths({one.answer for one in of_kind})
+        for one in of_kind:
+            marked[one.start : one.start + deciding[one.answer]] = True
+    fingerprint = {**corpus.fingerprint, "dependencies_sha256": hashlib.sha256(content).hexdigest()}
+    return replace(corpus, emphasised=marked, fingerprint=fingerprint)
+
+
+def deciding_lengths(answers: Collection[str]) -> dict[str, int]:
+    """Return how many first characters tell each answer from all others; all of them where it begins another."""
+    beginnings = Counter(answer[:length] for answer in answers for length in range(1, len(answer) + 1))
+    return {
+        answer: next((length for length in range(1, len(answer)) if beginnings[answer[:length]] == 1), len(answer))
+        for answer in answers
+    }
+
+
+def _missing(corpus: TextCorpus) -> str:
+    if len(corpus.files) == 1:
+        return f"{corpus.files[0].with_name(_name(corpus.files[0]))} does not exist"
+    return f"{', '.join(corpus.names)} are several files, and a table belongs to one"
+
+
+def _content(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error}") from error
+
+
+def _rows(path: Path, content: bytes) -> dict[int, dict[str, str]]:
+    """The rows of a table by line number, with all columns that are needed."""
+    try:
+        rows = list(csv.DictReader(io.StringIO(content.decode("utf-8"), newline="")))
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise DataError(f"{path} cannot be read: {error}") from error
+    if lacking := [name for name in NEEDED if not rows or name not in rows[0]]:
+        raise DataError(f"{path} has no column {', '.join(lacking)}; a table of dependencies has {', '.join(NEEDED)}")
+    return dict(enumerate(rows, 2))
+
+
+def _dependency(path: Path, corpus: TextCorpus, line: int, row: dict[str, str]) -> Dependency:
+    """The dependency of one row, checked against the text."""
+    try:
+        start, stop, reminder = (int(row[name]) for name in ("answer_start", "answer_end", "reminder_end"))
+        first = int(row.get("cue_start") or reminder)
+    except (TypeError, ValueError) as error:
+        raise DataError(f"{path}: line {line}: places must be whole numbers") from error
+    if corpus.encoding.decode(corpus.symbols[start:stop]) != row["answer"]:
+        raise DataError(
+            f"{path}: line {line}: the text has no {row['answer']!r} at {start}; the table is of another text"
+        )
+    return Dependency(row["kind"], first, reminder, start, stop, row["answer"], row.get("last_named") or None)

@@ -39,7 +39,10 @@ class TextCorpus:
     names: tuple[str, ...]
     """The sources as a run's own config names them, valid from any folder."""
     fingerprint: dict[str, Any]
-    """Size in bytes and SHA-256 of the joined text, and its length in symbols."""
+    """Size in bytes and SHA-256 of the joined text, and its length in symbols; of an emphasised text, also the SHA-256
+    of the table that says where."""
+    emphasised: NDArray[np.bool_] | None = None
+    """(length,) True at symbols that count more in training; None if all count the same."""
 
     def __len__(self) -> int:
         return len(self.symbols)

@@ -21,6 +21,7 @@ from lstmctl.config.schema import LanguageModel as LanguageModelSettings
 from lstmctl.config.schema import Model as ModelSettings
 from lstmctl.config.schema import TextData
 from lstmctl.config.schema import Training as TrainingSettings
+from lstmctl.data.dependencies import emphasise
 from lstmctl.data.encoding import Symbols, TextEncoding
 from lstmctl.data.mapping import MappedFile, mapped_files
 from lstmctl.data.splitting import held_out
@@ -68,6 +69,16 @@ class Pass:
     targets: int
 
 
+@dataclass(frozen=True)
+class WeightedText:
+    """A training part whose symbols do not all count the same."""
+
+    symbols: Tensor
+    """(length,)"""
+    weights: Tensor
+    """(length,) factors of the training loss."""
+
+
 def _uniform(task: LanguageModel, corpus: TextCorpus, split: str) -> dict[str, float]:
     return task.metrics({"nats": uniform(len(corpus.encoding)), "symbols": 1.0})
 
@@ -99,6 +110,7 @@ class LanguageModel(Problem[Config, TextCorpus, SequenceModel, Batch, Tensor]):
         settings: the config's `task`.
         encoding: the vocabulary.
         window: the config's `training.window`, which a many-to-one model reads before it predicts.
+        emphasis: the config's `data.emphasis`.
     """
 
     BASELINES: ClassVar[Mapping[str, Callable[[LanguageModel, TextCorpus, str], dict[str, float] | None]]] = {
@@ -107,25 +119,29 @@ class LanguageModel(Problem[Config, TextCorpus, SequenceModel, Batch, Tensor]):
     }
     """By name: from the task, its data and the part to score, to metrics; None if it does not apply."""
 
-    def __init__(self, settings: LanguageModelSettings, encoding: TextEncoding, window: int) -> None:
-        self.encoding, self.window = encoding, window
+    def __init__(
+        self, settings: LanguageModelSettings, encoding: TextEncoding, window: int, emphasis: float = 1.0
+    ) -> None:
+        self.encoding, self.window, self.emphasis = encoding, window, emphasis
         self.many_to_one = settings.shape == "many-to-one"
         self.symbol = "byte" if encoding.kind == "bytes" else "character"
 
     @staticmethod
     def open(settings: Config, config_folder: Path | None) -> TextCorpus:
         data = settings.data
-        return open_text(data.text, data.symbols, data.split, config_folder)
+        corpus = open_text(data.text, data.symbols, data.split, config_folder)
+        return corpus if data.emphasis == 1 else emphasise(corpus)
 
     @classmethod
     def of(cls, settings: Config, corpus: TextCorpus) -> Self:
-        return cls(settings.task, corpus.encoding, settings.training.window)
+        return cls(settings.task, corpus.encoding, settings.training.window, settings.data.emphasis)
 
     @classmethod
     def restored(
         cls, settings: Config, encoding: Mapping[str, Any], calibration: Mapping[str, Any] | None = None
     ) -> Self:
-        return cls(settings.task, TextEncoding.from_json(encoding), settings.training.window)
+        encoded_by = TextEncoding.from_json(encoding)
+        return cls(settings.task, encoded_by, settings.training.window, settings.data.emphasis)
 
     def read(self, files: Sequence[str]) -> TextCorpus:
         with settings_of_the_run():
@@ -165,14 +181,28 @@ class LanguageModel(Problem[Config, TextCorpus, SequenceModel, Batch, Tensor]):
         model.initialise(generator)
         return model
 
-    def training_order(self, symbols: Tensor, training: TrainingSettings, seed: int) -> Batches:
+    def training_part(self, corpus: TextCorpus, device: torch.device) -> Tensor | WeightedText:
+        symbols = self.part(corpus, "training", device)
+        if corpus.emphasised is None:
+            return symbols
+        start, stop = corpus.parts["training"]
+        marked = torch.from_numpy(corpus.emphasised[start:stop])
+        return WeightedText(symbols, torch.where(marked, self.emphasis, 1.0).to(device))
+
+    def training_order(self, text: Tensor | WeightedText, training: TrainingSettings, seed: int) -> Batches:
+        """The order in which the training part (length,) is read.
+
+        Raises:
+            DataError: it is too short for one step.
+        """
+        symbols, weights = (text.symbols, text.weights) if isinstance(text, WeightedText) else (text, None)
         if self.many_to_one:
-            return ShuffledWindows(symbols, training.batch, self.window, seed)
+            return ShuffledWindows(symbols, training.batch, self.window, seed, weights)
         first = training.first_window or self.window
         stages = []
         for doublings in reversed(range((self.window // first).bit_length())):
             sizes = training.batch << doublings, self.window >> doublings
-            stages.append(Lanes(symbols, *sizes, seed, training.state_reset))
+            stages.append(Lanes(symbols, *sizes, seed, training.state_reset, weights))
         last = stages[-1]
         if len(stages) == 1:
             return last
@@ -237,12 +267,16 @@ class LanguageModel(Problem[Config, TextCorpus, SequenceModel, Batch, Tensor]):
         logits, state = self._predict(model, batch, state)
         scores = logits.flatten(0, -2)
         scores = scores.float() if scores.dtype == torch.bfloat16 else scores
-        loss = functional.cross_entropy(scores, batch.target.flatten(), reduction="sum")
-        return Loss(loss, batch.units, state)
+        if batch.weight is None:
+            loss = functional.cross_entropy(scores, batch.target.flatten(), reduction="sum")
+            return Loss(loss, batch.units, state)
+        each = functional.cross_entropy(scores, batch.target.flatten(), reduction="none")
+        weighted = (each * batch.weight.flatten()).sum()
+        return Loss(weighted, batch.units, state, unweighted=each.detach().sum())
 
     def score(self, model: SequenceModel, batch: Batch, state: ModelState) -> tuple[Totals, ModelState]:
         loss = self.loss(model, batch, state)
-        return {"nats": loss.sum.double().item(), "symbols": float(loss.count)}, loss.state
+        return {"nats": loss.reported.double().item(), "symbols": float(loss.count)}, loss.state
 
     def metrics(self, totals: Totals) -> dict[str, float]:
         nats = totals["nats"] / totals["symbols"]

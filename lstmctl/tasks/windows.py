@@ -45,14 +45,23 @@ class Lanes:
         window: symbols a lane advances in one step.
         seed: of the run.
         state_reset: chance that a lane starts a window from zero.
+        weights: (length,) factors of each symbol's loss; None if all are 1.
 
     Raises:
         DataError: the lanes are shorter than a window; sizes that fit are named.
     """
 
-    def __init__(self, symbols: Tensor, batch: int, window: int, seed: int, state_reset: float = 0.0) -> None:
+    def __init__(
+        self,
+        symbols: Tensor,
+        batch: int,
+        window: int,
+        seed: int,
+        state_reset: float = 0.0,
+        weights: Tensor | None = None,
+    ) -> None:
         self.symbols, self.batch, self.window, self.seed = symbols, batch, window, seed
-        self.state_reset = state_reset
+        self.state_reset, self.weights = state_reset, weights
         self.lane_length = len(symbols) // batch
         self.steps_per_epoch = self.lane_length // window
         self.units_per_step = batch * window
@@ -65,8 +74,15 @@ class Lanes:
         epoch, position = divmod(step, self.steps_per_epoch)
         length = len(self.symbols)
         start = self._rotation(epoch) + position * self.window
-        text = self.symbols[(self._offsets + start) % length].long()
-        return Batch(text[:-1], text[1:], fresh=position == 0, reset=self._reset(step, start) if position else None)
+        places = (self._offsets + start) % length
+        text = self.symbols[places].long()
+        return Batch(
+            text[:-1],
+            text[1:],
+            fresh=position == 0,
+            reset=self._reset(step, start) if position else None,
+            weight=None if self.weights is None else self.weights[places[1:]],
+        )
 
     def _rotation(self, epoch: int) -> int:
         return stream(self.seed, "order", epoch) % len(self.symbols)
@@ -109,13 +125,14 @@ class ShuffledWindows:
         batch: windows in one step.
         window: symbols read before the prediction.
         seed: of the run.
+        weights: (length,) factors of each symbol's loss; None if all are 1.
 
     Raises:
         DataError: the text has fewer windows than a batch; sizes that fit are named.
     """
 
-    def __init__(self, symbols: Tensor, batch: int, window: int, seed: int) -> None:
-        self.symbols, self.batch, self.seed = symbols, batch, seed
+    def __init__(self, symbols: Tensor, batch: int, window: int, seed: int, weights: Tensor | None = None) -> None:
+        self.symbols, self.batch, self.window, self.seed, self.weights = symbols, batch, window, seed, weights
         self.count = len(symbols) - window
         self.steps_per_epoch = self.count // batch
         self.units_per_step = batch
@@ -129,7 +146,8 @@ class ShuffledWindows:
         places = torch.arange(position * self.batch, (position + 1) * self.batch, device=self.symbols.device)
         starts = self._order(epoch)[places]
         text = self.symbols[self._offsets + starts].long()
-        return Batch(text[:-1], text[-1], fresh=True)
+        weight = None if self.weights is None else self.weights[starts + self.window]
+        return Batch(text[:-1], text[-1], fresh=True, weight=weight)
 
     def _shuffle(self, epoch: int) -> Tensor | Permutation:
         seed = stream(self.seed, "order", epoch)

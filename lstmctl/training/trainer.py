@@ -259,7 +259,7 @@ class Trainer:
             with autocast(self.precision, self.device):
                 loss = self.task.loss(self.model, part, before)
             (loss.sum / count).backward()
-            losses += loss.sum.detach()
+            losses += loss.reported.detach()
             states.append(detach(loss.state))
         self.carried = tuple(
             tuple(torch.cat(parts) if len(parts) > 1 else parts[0] for parts in zip(*layers, strict=True))

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from lstmctl import bundled
-from lstmctl.data.dependencies import dependencies_beside, read_dependencies
+from lstmctl.data.dependencies import deciding_lengths, dependencies_beside, emphasise, read_dependencies
 from lstmctl.data.text import open_text
 from lstmctl.errors import DataError
 
@@ -58,3 +58,26 @@ def test_a_table_that_does_not_fit_is_refused(table: str, message: str, tmp_path
     path = beside(tmp_path, table)
     with pytest.raises(DataError, match=message):
         read_dependencies(path, open_text("own.txt", "characters", None, tmp_path))
+
+
+def test_an_answer_is_decided_by_the_first_character_that_no_other_shares() -> None:
+    answers = {"Polish", "Portuguese", "Thai", "Paul", "Paula"}
+    assert deciding_lengths(answers) == {"Polish": 3, "Portuguese": 3, "Thai": 1, "Paul": 4, "Paula": 5}
+    assert deciding_lengths({"Ann"}) == {"Ann": 1}
+
+
+def test_what_decides_an_answer_of_any_kind_is_emphasised(tmp_path: Path) -> None:
+    beside(tmp_path, HEADER + "name,13,16,Ann,3\nplace,7,11,here,3\nplace,20,25,there,3\nname,0,1,A,0\n")
+    corpus = open_text("own.txt", "characters", None, tmp_path)
+    marked = emphasise(corpus)
+    assert marked.emphasised is not None
+    # "An" of Ann, since A is an answer too; "A"; "h" and "t".
+    assert marked.emphasised.nonzero()[0].tolist() == [0, 7, 13, 14, 20]
+    assert corpus.emphasised is None
+    assert {key: marked.fingerprint[key] for key in corpus.fingerprint} == corpus.fingerprint
+
+
+def test_a_table_of_another_text_emphasises_nothing(tmp_path: Path) -> None:
+    beside(tmp_path, HEADER + "name,13,16,Ann,3\nplace,8,12,here,3\n")
+    with pytest.raises(DataError, match="line 3: the text has no 'here' at 8; the table is of another text"):
+        emphasise(open_text("own.txt", "characters", None, tmp_path))
