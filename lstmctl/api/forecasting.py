@@ -29,8 +29,8 @@ LANES = 256
 """Maximum number of series forecast in parallel."""
 
 
-def forecaster(run: Trained) -> tuple[Forecast, Ensemble]:
-    """Return the task and the network of a forecaster.
+def forecaster(run: Trained, *, final: bool = False) -> tuple[Forecast, Ensemble]:
+    """Return the task and the network of a forecaster: the one that is scored, or with `final` the one that forecasts.
 
     Raises:
         UsageError: the run has a different task.
@@ -40,8 +40,9 @@ def forecaster(run: Trained) -> tuple[Forecast, Ensemble]:
             f"{run.name} does not forecast: its task is {run.settings.task.type}",
             hint="lstmctl train energy trains a forecaster; lstmctl runs list shows all runs",
         )
-    assert isinstance(run.model, Ensemble)
-    return run.task, run.model
+    model = run.final_model if final else run.model
+    assert isinstance(model, Ensemble)
+    return run.task, model
 
 
 def forecast(run: Trained, file: str | None = None) -> list[SeriesForecast]:
@@ -55,7 +56,7 @@ def forecast(run: Trained, file: str | None = None) -> list[SeriesForecast]:
         UsageError: the run does not forecast.
         DataError: the table cannot be used, or columns known in advance end too soon.
     """
-    task, model = forecaster(run)
+    task, model = forecaster(run, final=True)
     corpus = task.read([file]) if file is not None else None
     batch, last = last_windows(task.encoding, task.settings, run.device, corpus)
     point, intervals = _in_parts(task, model, batch)
@@ -69,7 +70,7 @@ def sample_paths(run: Trained, file: str | None = None, *, count: int, seed: int
     Raises:
         UsageError: the run has no joint distribution; the message says which settings would have one.
     """
-    task, model = forecaster(run)
+    task, model = forecaster(run, final=True)
     if not task.predictor.has_joint_distribution:
         settings = task.settings
         way = settings.shape if settings.shape == "many-to-one" else f"task.decoding={settings.decoding}"

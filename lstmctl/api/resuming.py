@@ -28,7 +28,7 @@ from lstmctl.config import derive, dump
 from lstmctl.errors import ConfigError, RunError
 from lstmctl.reporting.run_page import has_report, write_report
 from lstmctl.runs.checkpoint import Snapshot, read_checkpoint
-from lstmctl.runs.folder import EVALUATION, RunFolder, find_to_resume, now, runs_root
+from lstmctl.runs.folder import EVALUATION, FINAL_WEIGHTS, RunFolder, find_to_resume, now, runs_root
 from lstmctl.storage import read_json, replace_file, replace_json
 from lstmctl.training.device import choose_threads
 from lstmctl.training.distributed import Processes, joined
@@ -126,6 +126,8 @@ def _problem_with(run: Run) -> str | None:
         run.folder.encoding()
         if run.folder.calibration() is None and run.info.get("calibrated"):
             return "its calibration is missing"
+        if run.info.get("final_fit") and not (run.path / FINAL_WEIGHTS).is_file():
+            return "the weights of its final fit are missing"
         if (run.path / EVALUATION).exists():
             read_json(run.path / EVALUATION)
     except RunError as error:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -94,6 +94,7 @@ class Run(Trained):
             notes=(
                 *scores["run"].notes,
                 *self.task.notes(corpus, part if called == part else "", chosen=self.info.get("headline") == "best"),
+                *_final_note(self.info),
             ),
         )
 
@@ -214,6 +215,17 @@ class Run(Trained):
                 f"the prompt contains {error} (counted from 0), which {self.name} never saw in training",
                 hint="--replace-unknown uses the most similar known symbol instead",
             ) from error
+
+
+def _final_note(info: Mapping[str, Any]) -> tuple[str, ...]:
+    """Say that other weights forecast than were scored, if that is so."""
+    final = info.get("final_fit")
+    if not isinstance(final, Mapping):
+        return ()
+    return (
+        f"Forecasts use weights that were trained {final.get('steps'):,} steps further, on all rows "
+        "(task.final_fit); the scores are of the weights before.",
+    )
 
 
 def _path_of(data: Any) -> str:

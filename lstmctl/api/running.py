@@ -10,6 +10,7 @@ from typing import Any, NoReturn
 from lstmctl import registry
 from lstmctl.api.assembly import portable
 from lstmctl.api.failures import memory_errors, status_on_failure
+from lstmctl.api.final_fit import fit_on_all_rows
 from lstmctl.api.forecasting import examples
 from lstmctl.api.preparation import Assembled
 from lstmctl.api.run import Run
@@ -21,7 +22,7 @@ from lstmctl.reporting.run_page import write_report
 from lstmctl.results.codec import as_json
 from lstmctl.results.evaluation import Score
 from lstmctl.runs.checkpoint import Snapshot
-from lstmctl.runs.folder import CALIBRATION, EVALUATION, RunFolder, now
+from lstmctl.runs.folder import CALIBRATION, EVALUATION, FINAL_WEIGHTS, RunFolder, now
 from lstmctl.storage import disk_errors, replace_file, replace_json
 from lstmctl.tasks.problem import Corpus
 from lstmctl.training.device import peak_memory
@@ -69,6 +70,10 @@ def run_to_end(folder: RunFolder, assembled: Assembled, snapshot: Snapshot | Non
         if calibration is not None:
             replace_json(folder.path / CALIBRATION, calibration)
             folder.update(calibrated=True)
+        concluding("training on all rows, for forecasts")
+        if (final := fit_on_all_rows(run, assembled)) is not None:
+            folder.update(final_fit=final)
+            run.info["final_fit"] = final
         corpus = assembled.corpus
         parts = [part for part in ("validation", "test") if part in corpus.parts]
         scores = {part: run.score(corpus, part, concluding.scoring(part)) for part in parts}
@@ -108,12 +113,13 @@ class _Concluding:
 
 
 def _forget_ending(folder: RunFolder) -> None:
-    """Remove the traces of an earlier end: its problem, its signal, and intervals for other weights."""
-    left = [key for key in ("problem", "signal", "calibrated") if folder.info().get(key) is not None]
+    """Remove the traces of an earlier end: its problem, its signal, and what was derived from other weights."""
+    left = [key for key in ("problem", "signal", "calibrated", "final_fit") if folder.info().get(key) is not None]
     if left:
         folder.update(**dict.fromkeys(left))
-    with disk_errors(folder.path / CALIBRATION):
-        (folder.path / CALIBRATION).unlink(missing_ok=True)
+    for name in (CALIBRATION, FINAL_WEIGHTS):
+        with disk_errors(folder.path / name):
+            (folder.path / name).unlink(missing_ok=True)
 
 
 def _end(folder: RunFolder, **facts: Any) -> None:

@@ -9,7 +9,9 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+import safetensors.torch
 import torch
+from safetensors import SafetensorError
 from torch import nn
 
 from lstmctl import registry, shell
@@ -19,8 +21,9 @@ from lstmctl.config import Settings, derive, load
 from lstmctl.errors import DataError, RunError, UsageError
 from lstmctl.models.sequence_model import count_parameters
 from lstmctl.results.evaluation import Score
-from lstmctl.runs.folder import CALIBRATION, RunFolder
+from lstmctl.runs.folder import CALIBRATION, FINAL_WEIGHTS, RunFolder
 from lstmctl.scoring import watched
+from lstmctl.storage import read_plain
 from lstmctl.tasks.problem import AnyProblem, Corpus
 from lstmctl.training.trainer import load_weights
 
@@ -102,6 +105,25 @@ class Trained:
             )
         load_weights(model, weights.tensors)
         self.step, self.fallback = weights.step, weights.fallback
+        return model.to(self.device).eval()
+
+    @cached_property
+    def final_model(self) -> nn.Module:
+        """The network that forecasts are made with: trained further on all rows, or `model` if the run has none.
+
+        Raises:
+            RunError: the weights are damaged or missing.
+        """
+        if not self.info.get("final_fit"):
+            return self.model
+        path = self.path / FINAL_WEIGHTS
+        model = build_model(self.settings, self.task, self.cell, "float32")
+        try:
+            load_weights(model, safetensors.torch.load(read_plain(path)))
+        except (OSError, SafetensorError) as error:
+            raise RunError(
+                f"{path} is missing or damaged: {error}", hint=f"recreate it: lstmctl train --resume {self.path}"
+            ) from error
         return model.to(self.device).eval()
 
     @property

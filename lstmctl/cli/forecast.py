@@ -70,6 +70,7 @@ def forecast(
             {
                 "run": str(opened.path),
                 "model": model,
+                "final_fit": opened.info.get("final_fit") is not None,
                 "forecasts": as_json(forecasts),
                 **weights_json(opened),
             }

@@ -133,6 +133,11 @@ class Forecast(Section):
         description="Rows that calibrate the intervals: the second half of the validation part (only its first half "
         "then selects the weights), all of it (shared with that selection), or none",
     )
+    final_fit: Literal["continue", "none"] = Field(
+        default="continue",
+        description="Training after the scores, for forecasts alone: continue from the chosen weights on all rows, "
+        "those of the validation and test parts too, or none",
+    )
     season: AtLeastOne | Literal["auto"] = Field(
         default="auto",
         description="Rows after which the series repeat, for the seasonal baseline and MASE; auto derives it from the "

@@ -23,6 +23,8 @@ log = logging.getLogger(__name__)
 
 FORMAT = 1
 CALIBRATION, EVALUATION = "calibration.json", "evaluation.json"
+FINAL_WEIGHTS = "final.safetensors"
+"""Weights that forecasts are made with, trained further on all rows."""
 FOLDERS = ("checkpoints", "plots")
 """Folders in a run to which training writes."""
 FINAL = ("finished", "diverged")

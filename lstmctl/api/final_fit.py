@@ -1,0 +1,84 @@
+"""The weights that forecasts are made with: the chosen ones, trained further on all rows of the table.
+
+The rows of the validation and test parts are the newest ones, and a forecaster that never learns them starts from old
+news. Scores, backtests and inspections use the chosen weights, which have not seen what they are scored on.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from safetensors.torch import save
+
+from lstmctl.api.assembly import build_model
+from lstmctl.api.preparation import Assembled
+from lstmctl.api.run import Run
+from lstmctl.config import derive
+from lstmctl.config.schema import Forecast as ForecastSettings
+from lstmctl.data.series import SeriesCorpus
+from lstmctl.errors import DivergedError
+from lstmctl.runs.folder import FINAL_WEIGHTS
+from lstmctl.seeds import stream
+from lstmctl.storage import replace_file
+from lstmctl.tasks.forecast import Forecast
+from lstmctl.training.trainer import Trainer, load_weights
+
+log = logging.getLogger(__name__)
+
+RATE = 0.3
+"""Learning rate of the final fit, as a share of the run's; it falls linearly to zero."""
+
+
+def fit_on_all_rows(run: Run, assembled: Assembled) -> dict[str, Any] | None:
+    """Train the chosen weights further on all rows, and write the result into the run's folder.
+
+    The steps are in proportion to the rows that are new: as many for each as for a training row until the weights were
+    chosen.
+
+    Returns:
+        `steps` and `seconds`; None if the run makes no forecasts, the config asks for no final fit, or it diverged.
+
+    Raises:
+        ResourceError: the disk is full.
+    """
+    corpus, task, settings = assembled.corpus, assembled.task, assembled.settings
+    if not (isinstance(corpus, SeriesCorpus) and isinstance(task, Forecast)):
+        return None
+    assert isinstance(settings.task, ForecastSettings)
+    if settings.task.final_fit == "none" or not run.model or not run.step:
+        return None
+    device = run.device
+    before = len(task.training_part(corpus, device).with_scale())
+    part = task.training_part(_with_all_rows(corpus), device)
+    added = len(part.with_scale()) / max(1, before) - 1
+    steps = max(1, round(run.step * added))
+    rate = RATE * settings.training.learning_rate
+    training = derive(settings, [f"training.learning_rate={rate!r}", "training.schedule=linear"]).training
+    model = build_model(settings, task, run.cell, "float32").to(device)
+    load_weights(model, run.model.state_dict())
+    seed = stream(settings.seed, "final fit")
+    batches = task.training_order(part, training, seed)
+    begun = time.monotonic()
+    trainer = Trainer(
+        model, task, batches, None, training, steps=steps, precision=assembled.choices.precision, seed=seed
+    )
+    try:
+        for _ in trainer.events():
+            pass
+    except DivergedError as error:
+        log.warning("the final fit on all rows diverged, so forecasts use the weights that were scored: %s", error)
+        return None
+    weights = trainer.snapshot().best_weights or model.state_dict()
+    replace_file(run.path / FINAL_WEIGHTS, save({name: tensor.cpu().contiguous() for name, tensor in weights.items()}))
+    return {"steps": steps, "seconds": round(time.monotonic() - begun, 2)}
+
+
+def _with_all_rows(corpus: SeriesCorpus) -> SeriesCorpus:
+    """The corpus with all observed rows in its training part."""
+    starts = corpus.parts["training"][:, 0]
+    stops = np.max([part[:, 1] for part in corpus.parts.values()], axis=0)
+    return replace(corpus, parts={**corpus.parts, "training": np.stack([starts, stops], axis=1)})
