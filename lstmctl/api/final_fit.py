@@ -21,6 +21,7 @@ from lstmctl.config import derive
 from lstmctl.config.schema import Forecast as ForecastSettings
 from lstmctl.data.series import SeriesCorpus
 from lstmctl.errors import DivergedError
+from lstmctl.models.forecaster import Ensemble
 from lstmctl.runs.folder import FINAL_WEIGHTS
 from lstmctl.seeds import stream
 from lstmctl.storage import replace_file
@@ -60,6 +61,9 @@ def fit_on_all_rows(run: Run, assembled: Assembled) -> dict[str, Any] | None:
     training = derive(settings, [f"training.learning_rate={rate!r}", "training.schedule=linear"]).training
     model = build_model(settings, task, run.cell, "float32").to(device)
     load_weights(model, run.model.state_dict())
+    assert isinstance(model, Ensemble)
+    if model.ridge is not None:
+        task.fit_ridge(model, task.training_part(corpus, device), task.part(corpus, "validation", device), part)
     seed = stream(settings.seed, "final fit")
     batches = task.training_order(part, training, seed)
     begun = time.monotonic()

@@ -214,15 +214,26 @@ class Forecast(Problem[Config, SeriesCorpus, Ensemble, SeriesBatch, SeriesPart])
 
     def prepare(self, model: Ensemble, training: SeriesPart, validation: SeriesPart) -> None:
         """Fit the ridge regression beside the network; raise DataError if too many values are missing."""
-        if model.ridge is None:
-            return
-        fitted = ridge_baseline(training, choosing_rows(validation, self.settings.calibration))
-        if fitted is None and self.chooses_shares:
-            return  # a map of zeros forecasts the last value
-        if fitted is None:
+        if model.ridge is not None and not self.fit_ridge(model, training, validation) and not self.chooses_shares:
             raise DataError("model.ridge has nothing to be fitted to: no window is complete", hint="model.ridge=0")
-        # Its lookback may be shorter than the network's; earlier rows have no weight.
+
+    def fit_ridge(
+        self, model: Ensemble, training: SeriesPart, validation: SeriesPart, rows: SeriesPart | None = None
+    ) -> bool:
+        """Fit the ridge regression beside the network, with the lookback and penalty that validate best; to `rows`
+        instead of the training part, if given. False if no window is complete: a map of zeros forecasts the last
+        value."""
+        assert model.ridge is not None
+        choosing = choosing_rows(validation, self.settings.calibration)
+        fitted = ridge_baseline(training, choosing)
+        if fitted is not None and rows is not None:
+            fitted = ridge_baseline(rows, choosing, like=fitted)
+        if fitted is None:
+            return False
+        # It may use fewer rows than the network; the weights of earlier rows are 0.
+        model.ridge.zero_()
         model.ridge[-fitted.lookback :] = torch.from_numpy(fitted.weights).to(model.ridge)
+        return True
 
     def training_order(self, part: SeriesPart, training: TrainingSettings, seed: int) -> ShuffledOrigins:
         return ShuffledOrigins(part.with_scale(), training.batch, seed)

@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from lstmctl.baselines.series import Ridge, drift, fit_ridge, last_value, seasonal_naive
+from lstmctl.baselines.series import DEFAULT_PENALTIES, Ridge, drift, fit_ridge, last_value, seasonal_naive
 from lstmctl.config.schema import Forecast as ForecastSettings
 from lstmctl.data.timesteps import CHUNK
 from lstmctl.intervals import Floats, widened
@@ -57,10 +57,10 @@ BASELINES: Mapping[str, Callable[[ForecastSettings, int, Fitting | None], Baseli
 baseline; None if it does not apply."""
 
 
-def ridge_baseline(training: SeriesPart, choosing: SeriesPart) -> Ridge | None:
+def ridge_baseline(training: SeriesPart, choosing: SeriesPart, like: Ridge | None = None) -> Ridge | None:
     """Fit a ridge regression from lookback to horizon to the training windows.
 
-    Its lookback and penalty are chosen on the observed labels of `choosing`. Series without a scale are left out. None,
+    Its lookback and penalty are those of `like`, or are chosen on the observed labels of `choosing`. Series without a scale are left out. None,
     with a warning, if no window is complete.
     """
     lookback = training.lookback
@@ -71,7 +71,8 @@ def ridge_baseline(training: SeriesPart, choosing: SeriesPart) -> Ridge | None:
             _Rows(training.values, begins, None if training.unscaled is None else training.unscaled.cpu().numpy()),
             _origins(training.with_scale()),
             _origins(choosing.with_scale()),
-            lookbacks=sorted({max(1, lookback * share // RIDGE_LOOKBACKS) for share in shares}),
+            lookbacks=[like.lookback] if like else sorted({max(1, lookback * n // RIDGE_LOOKBACKS) for n in shares}),
+            penalties=[like.penalty] if like else DEFAULT_PENALTIES,
             horizon=training.horizon,
             begins=begins,
             filled=None if choosing.filled is None else choosing.filled.cpu().numpy(),
