@@ -442,7 +442,7 @@ class Model(Section):
         default=0.0,
         description="Weight of a ridge regression from lookback to horizon in the forecast, with the rest for the "
         "network: if both are about equally good, their mean has a smaller error than either; auto chooses the weights "
-        "of the network, the ridge regression and the seasonal naive forecast on the validation part (forecasts)",
+        "of the network, the ridge regression, the last season and drift on the validation part (forecasts)",
     )
     channel_embedding: bool = Field(
         default=True, description="Add an embedding of the channel if channels are independent (forecasts)"

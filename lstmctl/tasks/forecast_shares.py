@@ -1,5 +1,4 @@
-"""The weights of the network, the ridge regression and the seasonal naive forecast in a forecast
-(`model.ridge: auto`).
+"""The weights of the network, the ridge regression, the last season and drift in a forecast (`model.ridge: auto`).
 
 They are the shares, in tenths, with the smallest error on the validation rows that select the weights. If the network
 is no better than a baseline there, the baseline carries the forecast.
@@ -7,6 +6,8 @@ is no better than a baseline there, the baseline carries the forecast.
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Sequence
 from dataclasses import replace
 
 import torch
@@ -25,36 +26,45 @@ SQUARED = ("mse", "gaussian")
 def choose_shares(model: Ensemble, part: SeriesPart, predictor: SeriesPredictor) -> Shares:
     """Return the shares with the smallest error, squared or absolute, over the windows of `part`."""
     alone = replace(predictor, shares=Shares())
-    tenths = range(TENTHS + 1)
-    grid = [Shares(ridge / TENTHS, seasonal / TENTHS) for ridge in tenths for seasonal in tenths[: TENTHS + 1 - ridge]]
-    errors = torch.zeros(len(grid), dtype=torch.float64)
     squared = predictor.settings.loss in SQUARED
+    grid: list[Shares] = []
+    errors = torch.zeros(0, dtype=torch.float64)
     with torch.no_grad(), evaluating(model):
         for batch in part.scored(MOST_WINDOWS):
             point, _ = alone.uncalibrated(model, batch)
-            ridge, seasonal = predictor.without_network(model, batch)
+            others = predictor.without_network(model, batch)
+            if not grid:
+                grid = _grid(list(others))
+                errors = torch.zeros(len(grid), dtype=torch.float64)
             known = ~batch.target.isnan()
             if batch.unscaled is not None:
                 known &= ~batch.unscaled
-            target = batch.target.nan_to_num()
+            target, point = batch.target[known], point[known]
+            flat = {name: other[known] for name, other in others.items()}
             for number, shares in enumerate(grid):
-                if seasonal is None and shares.seasonal:
-                    errors[number] = torch.inf
-                    continue
-                mean = (1 - shares.ridge - shares.seasonal) * point + shares.ridge * ridge
-                if seasonal is not None and shares.seasonal:
-                    mean = mean + shares.seasonal * seasonal
-                missed = (mean - target)[known].double()
+                mean = shares.network * point + sum(getattr(shares, name) * other for name, other in flat.items())
+                missed = (mean - target).double()
                 errors[number] += float((missed.square() if squared else missed.abs()).sum())
     return grid[int(errors.argmin())]
+
+
+def _grid(names: Sequence[str]) -> list[Shares]:
+    """All shares in tenths that leave nothing negative for the network."""
+    tenths = itertools.product(range(TENTHS + 1), repeat=len(names))
+    return [
+        Shares(**{name: count / TENTHS for name, count in zip(names, counts, strict=True)})
+        for counts in tenths
+        if sum(counts) <= TENTHS
+    ]
 
 
 def shares_in_words(shares: Shares) -> str:
     """Say what a forecast consists of, in a sentence."""
     parts = {
-        "the network": 1 - shares.ridge - shares.seasonal,
+        "the network": shares.network,
         "the ridge regression": shares.ridge,
         "the last season": shares.seasonal,
+        "drift": shares.drift,
     }
     told = [f"{100 * share:.0f} % {name}" for name, share in parts.items() if share > 0.001]
     return f"The forecast is {', '.join(told)}: the shares with the smallest error on the rows that choose the weights."

@@ -60,8 +60,8 @@ baseline; None if it does not apply."""
 def ridge_baseline(training: SeriesPart, choosing: SeriesPart, like: Ridge | None = None) -> Ridge | None:
     """Fit a ridge regression from lookback to horizon to the training windows.
 
-    Its lookback and penalty are those of `like`, or are chosen on the observed labels of `choosing`. Series without a scale are left out. None,
-    with a warning, if no window is complete.
+    Its lookback and penalty are those of `like`, or are chosen on the observed labels of `choosing`. Series without a
+    scale are left out. None, with a warning, if no window is complete.
     """
     lookback = training.lookback
     begins = training.begins.cpu().numpy()

@@ -29,10 +29,15 @@ class Shares:
     ridge: float = 0.0
     seasonal: float = 0.0
     """Of the seasonal naive forecast."""
+    drift: float = 0.0
 
     def __post_init__(self) -> None:
-        if min(self.ridge, self.seasonal) < 0 or self.ridge + self.seasonal > 1.0001:
-            raise ValueError(f"shares {self.ridge} and {self.seasonal} are not parts of one whole")
+        if min(self.ridge, self.seasonal, self.drift) < 0 or self.network < -1e-6:
+            raise ValueError(f"shares {self.ridge}, {self.seasonal} and {self.drift} are not parts of one whole")
+
+    @property
+    def network(self) -> float:
+        return 1 - self.ridge - self.seasonal - self.drift
 
 
 @dataclass(frozen=True)
@@ -138,23 +143,27 @@ class SeriesPredictor:
         """Return the mean of a point and the forecasts without a network, weighted by `shares`."""
         if model.ridge is None or self.shares == Shares():
             return point
-        ridge, seasonal = self.without_network(model, batch)
-        if seasonal is None or not self.shares.seasonal:
-            return torch.lerp(point, ridge.to(point), self.shares.ridge)
-        rest = 1 - self.shares.ridge - self.shares.seasonal
-        return rest * point + self.shares.ridge * ridge.to(point) + self.shares.seasonal * seasonal.to(point)
+        others = self.without_network(model, batch)
+        if self.shares == Shares(self.shares.ridge):
+            return torch.lerp(point, others["ridge"].to(point), self.shares.ridge)
+        mean = self.shares.network * point
+        for name, other in others.items():
+            mean = mean + getattr(self.shares, name) * other.to(point)
+        return mean
 
-    def without_network(self, model: Ensemble, batch: SeriesBatch) -> tuple[Tensor, Tensor | None]:
-        """Return the forecasts of the ridge regression and the last season, (horizon, batch, channels), scaled; None
-        for the latter if there is no season or the lookback is shorter."""
+    def without_network(self, model: Ensemble, batch: SeriesBatch) -> dict[str, Tensor]:
+        """Return the forecasts of the ridge regression, of drift and of the last season, (horizon, batch, channels),
+        scaled, by their names in `Shares`; without the last season if there is none in the lookback."""
         assert model.ridge is not None
         filled = carried_forward(batch.input) if self.masked else batch.input
-        last = filled[-1:]
-        ridge = torch.einsum("lbc,lh->hbc", filled - last, model.ridge.to(filled)) + last
-        if not 1 < self.season <= len(filled):
-            return ridge, None
-        rows = len(filled) - self.season + torch.arange(self.settings.horizon, device=filled.device) % self.season
-        return ridge, filled[rows]
+        first, last, horizon = filled[:1], filled[-1:], self.settings.horizon
+        found = {"ridge": torch.einsum("lbc,lh->hbc", filled - last, model.ridge.to(filled)) + last}
+        steps = torch.arange(1, horizon + 1, dtype=filled.dtype, device=filled.device)[:, None, None]
+        found["drift"] = last + (last - first) / max(1, len(filled) - 1) * steps
+        if 1 < self.season <= len(filled):
+            rows = len(filled) - self.season + torch.arange(horizon, device=filled.device) % self.season
+            found["seasonal"] = filled[rows]
+        return found
 
     def _drawing(
         self, share: int, batch: int, sequences: int, generator: torch.Generator, values: list[Tensor]

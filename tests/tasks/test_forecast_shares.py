@@ -30,7 +30,7 @@ def test_where_the_network_says_nothing_others_carry_the_forecast(series_config:
     assert kept is not None
     shares = Shares(**kept["shares"])
     assert shares == task.predictor.shares
-    assert shares.ridge + shares.seasonal == pytest.approx(1)
+    assert shares.network == pytest.approx(0)
     own = task.evaluate(model, task.part(corpus, "test", CPU)).metrics["mse_scaled"]
     others = task.references(corpus, "test")
     assert own <= 1.1 * min(others["ridge"].metrics["mse_scaled"], others["seasonal naive"].metrics["mse_scaled"])
@@ -50,7 +50,12 @@ def test_the_shares_are_those_with_the_smallest_error(series_config: Path) -> No
         missed = [predictor.uncalibrated(model, batch)[0] - batch.target for batch in rows.scored()]
         return float(torch.cat([part.detach().square().flatten() for part in missed]).mean())
 
-    tenths = [Shares(ridge / 10, seasonal / 10) for ridge in range(11) for seasonal in range(11 - ridge)]
+    tenths = [
+        Shares(ridge / 10, seasonal / 10, drift / 10)
+        for ridge in range(11)
+        for seasonal in range(11 - ridge)
+        for drift in range(11 - ridge - seasonal)
+    ]
     assert error(chosen) == pytest.approx(min(map(error, tenths)), rel=1e-6)
 
 
@@ -59,11 +64,13 @@ def test_a_forecast_of_shares_is_their_weighted_mean(series_config: Path) -> Non
     task.prepare(model, *(task.part(corpus, name, CPU) for name in ("training", "validation")))
     batch = batch_of(task, corpus)
     alone, _ = task.predictor.uncalibrated(model, batch)
-    ridge, seasonal = task.predictor.without_network(model, batch)
-    assert seasonal is not None
-    assert torch.equal(seasonal, batch.input[[6, 7, 8, 9]])  # of twelve rows, those a season before the horizon
-    blended, _ = replace(task.predictor, shares=Shares(0.3, 0.2)).uncalibrated(model, batch)
-    torch.testing.assert_close(blended, 0.5 * alone + 0.3 * ridge + 0.2 * seasonal)
+    others = task.predictor.without_network(model, batch)
+    rows = batch.input
+    assert torch.equal(others["seasonal"], rows[[6, 7, 8, 9]])  # of twelve rows, those a season before the horizon
+    torch.testing.assert_close(others["drift"][3], rows[-1] + 4 * (rows[-1] - rows[0]) / 11)
+    blended, _ = replace(task.predictor, shares=Shares(0.3, 0.2, 0.1)).uncalibrated(model, batch)
+    mean = 0.4 * alone + 0.3 * others["ridge"] + 0.2 * others["seasonal"] + 0.1 * others["drift"]
+    torch.testing.assert_close(blended, mean)
 
 
 def test_a_run_keeps_its_shares_and_damaged_ones_are_told(series_config: Path) -> None:
@@ -75,4 +82,6 @@ def test_a_run_keeps_its_shares_and_damaged_ones_are_told(series_config: Path) -
     again = restore_task(settings, json.loads(json.dumps(task.encoding.to_json())), kept)
     assert again.predictor.shares == task.predictor.shares
     with pytest.raises(RunError, match="damaged"):
-        restore_task(settings, task.encoding.to_json(), {**kept, "shares": {"ridge": 0.9, "seasonal": 0.4}})
+        restore_task(
+            settings, task.encoding.to_json(), {**kept, "shares": {"ridge": 0.9, "seasonal": 0.4, "drift": 0.0}}
+        )
