@@ -34,6 +34,8 @@ HORIZONS = {1: 6, 4: 8, 5: 10, 7: 14, 12: 12, 52: 13}
 """Rows to forecast by the season, where that is not the season itself."""
 FEWEST_ROWS = 12
 """Per series."""
+LEAST_FOR_90 = 9
+"""Windows that calibrate a 90 % interval, at least: with fewer, none of them lies beyond it."""
 LONGEST_HORIZON = 96
 LOOKBACKS = 4
 """Horizons, or twice the season if that is longer, that a forecast is based on."""
@@ -81,8 +83,9 @@ def derive_forecast(path: Path, sheet: Sheet, given: dict[str, Any]) -> Derived:
     segment = _segment(lookback, horizon, season)
     derived.decide("task.segment", segment)
     derived.decide("task.loss", "quantile")
-    derived.decide("task.levels", [80, 90])
     short = held_out < 4 * horizon
+    calibrating = len(lengths) * (held_out // (1 if short else 2) - horizon + 1)
+    derived.decide("task.levels", [80, 90] if calibrating >= LEAST_FOR_90 else [80])
     derived.decide("task.calibration", "shared" if short else "separate", "the validation part is short" * short)
     windows = int(np.maximum(0, lengths - 2 * held_out - lookback - horizon + 1).sum())
     _network(derived, windows, lookback // segment, len(targets))
