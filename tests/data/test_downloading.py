@@ -96,7 +96,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
 
 class Server(http.server.ThreadingHTTPServer):
-    """Remembers what it was asked for; `over` lets go of whoever was made to wait."""
+    """Remembers its requests; `over` releases the waiting ones."""
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
@@ -174,7 +174,7 @@ def test_a_url_without_a_hash_is_fetched_again_and_compared(server: Server, cach
     for same in (source, replace(source, sha256=SHA256)):
         with pytest.raises(DataError, match=message):
             download(same)
-    assert len(server.asked) == 3  # with a hash, nobody has to be asked
+    assert len(server.asked) == 3  # with a hash, no server needs to be contacted
     assert (cache / "a.txt").read_bytes() == b"other"
     assert kept(cache) == ["a.txt"]
 
@@ -249,7 +249,7 @@ def test_an_empty_file_is_refused(server: Server, cache: Path) -> None:
 
 def test_no_server_is_told_without_the_password(server: Server, cache: Path) -> None:
     with socket.socket() as closed:
-        closed.bind(("127.0.0.1", 0))  # taken, but nobody listens
+        closed.bind(("127.0.0.1", 0))  # taken, but without a listener
         place = f"127.0.0.1:{closed.getsockname()[1]}/a.txt"
         message = f"^http://{place} cannot be reached: Connection refused; nothing was kept$"
         with pytest.raises(DataError, match=message):

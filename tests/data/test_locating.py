@@ -1,4 +1,4 @@
-"""Where data is looked for, and in which order."""
+"""The folders in which data is searched for, in order."""
 
 from __future__ import annotations
 

@@ -235,7 +235,7 @@ def test_little_of_the_table_is_in_memory() -> None:
 
 
 class Stop:
-    """Ends an attempt when so many bytes have been read; the table is read for its hash first."""
+    """Ends an attempt when this many bytes have been read; the table is first read for its hash."""
 
     def __init__(self, at: int) -> None:
         self.total, self.left = 0.0, at
@@ -451,7 +451,7 @@ def test_a_table_that_changes_while_it_is_prepared_is_refused() -> None:
     assert not Path("a.prepared/prepared.json").exists()
 
 
-# What cannot be prepared.
+# Tables that cannot be prepared.
 
 
 def changed(line: int, text: str, rows: int = 600) -> str:
@@ -534,7 +534,7 @@ def test_several_files_and_what_is_no_table_are_refused() -> None:
         prepared_of("b.csv")
 
 
-# What is in the way.
+# Existing files and folders.
 
 
 def test_what_is_there_is_checked_and_kept() -> None:

@@ -110,7 +110,7 @@ def test_little_of_the_text_is_in_memory() -> None:
 
 
 class Stop:
-    """Ends an attempt when so many bytes have been read."""
+    """Ends an attempt when this many bytes have been read."""
 
     def __init__(self, at: int) -> None:
         self.total, self.left = 0.0, at
@@ -135,7 +135,7 @@ def test_however_often_it_is_ended_it_gives_the_same_files() -> None:
         done = 0
         for _ in range(3):
             with pytest.raises(KeyboardInterrupt):
-                # An attempt that goes on reads the text once only, for it need not survey it again.
+                # A resumed attempt reads the text only once, since it need not survey it again.
                 attempt(draw.randrange(size if done else 2 * size), folder)
             if (Path(folder) / "progress.json").exists():
                 done = json.loads((Path(folder) / "progress.json").read_bytes())["read"]
@@ -261,7 +261,7 @@ def test_a_text_that_changes_while_it_is_prepared_is_refused() -> None:
     assert not Path("a.prepared/prepared.json").exists()
 
 
-# What is in the way.
+# Existing files and folders.
 
 
 def test_what_is_there_is_checked_and_kept() -> None:

@@ -1,4 +1,4 @@
-"""Tables that cannot be used as they are: each is refused with its place and what would be right."""
+"""Unusable tables: each is refused with the location of the problem and what would be right."""
 
 from __future__ import annotations
 

@@ -120,8 +120,8 @@ INNER = {
 
 
 def recognised(text: str, length: int) -> bool:
-    """Whether a whole string is one of the grammar, its inner string going on from B as long as, and no longer than,
-    it has to."""
+    """Return True if a whole string belongs to the grammar, and its inner string restarts from B as often as necessary
+    and no more."""
     if text[0] != "B" or text[1] not in "TP" or text[-2:] != text[1] + "E" or text[-3] != "E":
         return False
     state = "begin"

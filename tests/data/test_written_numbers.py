@@ -90,7 +90,7 @@ def test_a_number_that_may_be_one_or_a_thousand_is_refused_with_both_readings(
 def test_three_digits_behind_every_sign_may_be_thousands_too(separator: str) -> None:
     values = [f"{21 + row}.{100 + row}" for row in range(31)]
     assert "`21.100` may be read as 21.100 or as 21100" in str(refusal(table(values, separator)))
-    # Without quotation marks a comma that separates columns is no decimal sign, so the point is.
+    # Without quotation marks, a comma that separates columns is not a decimal sign, so the point is.
     assert loads(table(values, ","))[0] == 21.1
 
 

@@ -62,7 +62,7 @@ def test_the_loss_is_the_mean_error_of_each_window(series_config: Path) -> None:
 @pytest.mark.parametrize("loss", ["mse", "quantile", "student-t"])
 @pytest.mark.parametrize("decoding", ["parallel", "recursive", "encoder-decoder"])
 def test_missing_values_touch_neither_loss_nor_figures(series_config: Path, decoding: str, loss: str) -> None:
-    """Whatever stands in the file in the place of a value that is missing, nothing changes."""
+    """The placeholder of a missing value in the file has no effect."""
     lines = (series_config.parent / "small.csv").read_text().splitlines()
     for row in (50, 51, 52, 201, 330, 331, 345):
         date, a, _ = lines[row + 1].split(",")
@@ -107,7 +107,7 @@ def test_too_short_a_validation_part_is_refused_before_training(series_config: P
 
 
 def test_noise_in_the_test_rows_moves_nothing_before(series_config: Path) -> None:
-    """Scaler, encoding but for its last rows, training windows and validation figures, to the bit."""
+    """Scaler, encoding except for its last rows, training windows and validation metrics, to the bit."""
     task, corpus, model = pose(series_config)
     path = series_config.parent / "small.csv"
     lines = path.read_text().splitlines()

@@ -189,7 +189,7 @@ def test_a_sample_depends_on_its_generator_alone(shape: str) -> None:
     assert set(samples[0]) <= set(TEXT)
 
 
-# What follows a text: the textbook's `hell` to `o`.
+# The next symbol of a text: the textbook's `hell` to `o`.
 
 
 def next_probabilities(model: SequenceModel, symbols: Tensor) -> Tensor:
@@ -257,7 +257,7 @@ def test_every_line_of_a_file_is_a_text(tmp_path: Path) -> None:
     assert [text.tolist() for text in bytewise.of_file(str(path))] == [[255, 0], [97]]
 
 
-# The figures that stand beside every score need no network, and see nothing of what they are scored on.
+# Baselines use no network, and do not see the data they are scored on.
 
 
 @pytest.fixture
