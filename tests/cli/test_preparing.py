@@ -115,7 +115,7 @@ def test_only_text_and_series_are_prepared(lstmctl: Command) -> None:
     )
 
 
-def test_an_unfinished_folder_says_how_to_go_on(lstmctl: Command) -> None:
+def test_an_unfinished_folder_says_how_to_continue(lstmctl: Command) -> None:
     Path("a.prepared").mkdir()
     Path("a.prepared/progress.json").write_text("{}")
     result = lstmctl("train", "data.text=a.prepared")

@@ -148,7 +148,7 @@ def test_a_missing_config_names_the_nearest_bundled_one(source: str, message: st
     assert caught.value.exit_code == 2
 
 
-def test_a_folder_is_no_config(tmp_path: Path) -> None:
+def test_a_folder_is_not_a_config(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"is a folder, not a config"):
         load(str(tmp_path))
 

@@ -91,7 +91,7 @@ def test_two_years_of_hours_without_gap_or_repetition(
     assert dates == [start + datetime.timedelta(hours=hour) for hour in range(17_520)]
 
 
-def test_the_calendar_goes_on_for_a_week() -> None:
+def test_the_calendar_continues_for_a_week() -> None:
     with (DATA / "energy.csv").open(encoding="ascii", newline="") as file:
         ahead = list(csv.DictReader(file))[17_520:]
     start = datetime.datetime(2024, 1, 1)
@@ -239,7 +239,7 @@ def test_calendar_and_temperature_beat_yesterday_but_not_the_floor(maker: dict[s
     assert 1.1 * floor < error < 0.75 * min(naive)
 
 
-def test_the_last_tenth_is_no_other_regime(load: Floats, temperature: Floats) -> None:
+def test_the_last_tenth_is_not_another_regime(load: Floats, temperature: Floats) -> None:
     last = len(load) // 10
     year = 364 * 24  # The same days of the week.
     assert load[-last:].mean() / load[-last - year : -year].mean() == pytest.approx(1, abs=0.05)
@@ -257,7 +257,7 @@ def test_explaining_prints_the_floor_and_writes_nothing(
     assert (DATA / "energy.csv").stat().st_mtime_ns == before
 
 
-def test_passengers_are_the_figures_of_the_textbook(passengers: dict[str, int]) -> None:
+def test_passengers_are_the_numbers_of_the_textbook(passengers: dict[str, int]) -> None:
     assert list(passengers) == [f"{year}-{month:02d}-01" for year in range(1949, 1961) for month in range(1, 13)]
     assert passengers["1949-01-01"] == 112
     assert passengers["1960-12-01"] == 432

@@ -281,7 +281,7 @@ def test_series_that_were_met_before_the_end_keep_their_numbers() -> None:
     assert contents() == contents("whole")
 
 
-def test_parquet_goes_on_too() -> None:
+def test_parquet_continues_too() -> None:
     write(wide(1500))
     pl.read_csv("a.csv", try_parse_dates=True).write_parquet("b.parquet", row_group_size=400)
     size = Path("b.parquet").stat().st_size
@@ -308,7 +308,7 @@ prepare_table("a.csv", Layout(), watch=Kill(), block=1000, noted_every=3000)
 """
 
 
-def test_a_process_that_is_killed_leaves_what_the_next_goes_on_from() -> None:
+def test_a_process_that_is_killed_leaves_what_the_next_continues_from() -> None:
     size = write(wide(1500)).stat().st_size
     attempt(folder="whole")
     for share in (0.5, 1.6):
@@ -321,7 +321,7 @@ def test_a_process_that_is_killed_leaves_what_the_next_goes_on_from() -> None:
     assert contents() == contents("whole")
 
 
-def test_killed_between_the_last_note_and_the_header_it_goes_on() -> None:
+def test_killed_between_the_last_note_and_the_header_it_continues() -> None:
     size = write(wide()).stat().st_size
     attempt()
     whole = contents()
@@ -337,7 +337,7 @@ def test_killed_between_the_last_note_and_the_header_it_goes_on() -> None:
     assert contents() == whole
 
 
-def test_killed_between_note_and_header_with_line_ends_of_one_carriage_return_it_goes_on() -> None:
+def test_killed_between_note_and_header_with_line_ends_of_one_carriage_return_it_continues() -> None:
     write(wide(100).replace("\n", "\r"))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("lstmctl.data.preparing_table.Header", None)
@@ -509,7 +509,7 @@ def test_a_table_that_cannot_be_used_is_refused_with_its_place(content: str, mes
     assert not Path("a.prepared/prepared.json").exists()
 
 
-def test_the_first_wrong_block_is_told() -> None:
+def test_the_first_wrong_block_is_reported() -> None:
     write(changed(300, "2020-01-13 10:00:00,5,x").replace("2020-01-13 15:00:00,", "2020-01-13 15:00:00"))
     with pytest.raises(DataError, match="line 300, column `b`: `x` is not a number"):
         prepared_of(block=60)
@@ -523,7 +523,7 @@ def test_a_table_whose_first_block_cannot_be_used_leaves_no_folder() -> None:
         assert not Path("a.prepared").exists()
 
 
-def test_several_files_and_what_is_no_table_are_refused() -> None:
+def test_several_files_and_what_is_not_a_table_are_refused() -> None:
     write(wide())
     with pytest.raises(DataError, match=r"^data\.series names 2 files, but series are read from one$"):
         prepare_table(["a.csv", "a.csv"], Layout())
@@ -658,7 +658,7 @@ def prepared() -> Path:
     return prepared_of(layout=LONG).folder
 
 
-def test_a_wrong_size_is_told_with_the_right_one(prepared: Path) -> None:
+def test_a_wrong_size_is_reported_with_the_right_one(prepared: Path) -> None:
     for name, width in (("targets.bin", "1 number"), ("series.bin", "1 number")):
         path = prepared / name
         content = path.read_bytes()

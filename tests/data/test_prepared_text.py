@@ -170,7 +170,7 @@ prepare_text("a.txt", "characters", watch=Kill(), block=500, noted_every=2000)
 """
 
 
-def test_a_process_that_is_killed_leaves_what_the_next_goes_on_from() -> None:
+def test_a_process_that_is_killed_leaves_what_the_next_continues_from() -> None:
     size = write(long_text()).stat().st_size
     attempt(folder="whole")
     for share in (0.5, 1.3, 0.9):
@@ -333,7 +333,7 @@ def edit(folder: Path, **values: Any) -> None:
     path.write_text(json.dumps(json.loads(path.read_bytes()) | values))
 
 
-def test_a_wrong_size_is_told_with_the_right_one(prepared: Path) -> None:
+def test_a_wrong_size_is_reported_with_the_right_one(prepared: Path) -> None:
     path, length = prepared / "symbols.bin", len(MIXED) * 20
     content = path.read_bytes()
     expected = f"its header says {length:,}: {length:,} numbers of 1 byte"

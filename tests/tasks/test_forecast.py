@@ -32,7 +32,7 @@ def test_a_network_that_says_nothing_repeats_the_last_value(series_config: Path)
     assert score.windows == reference.windows == 400 // 5 - 4 + 1
 
 
-def test_figures_are_in_scaled_space_and_in_the_tables_own_units(series_config: Path) -> None:
+def test_metrics_are_in_scaled_space_and_in_the_tables_own_units(series_config: Path) -> None:
     task, corpus, model = pose(series_config)
     silence(model)
     values, start = corpus.table.targets, 320
@@ -151,7 +151,7 @@ def test_a_look_at_the_forecast_is_a_line_a_channel(series_config: Path) -> None
     assert all(line.count("→") == 1 for line in lines)
 
 
-def test_the_network_may_not_be_told_which_channel_it_forecasts(series_config: Path) -> None:
+def test_the_network_need_not_know_which_channel_it_forecasts(series_config: Path) -> None:
     task, corpus, model = pose(series_config, "model.channel_embedding=false")
     batch = batch_of(task, corpus)
     twice = replace(batch, input=batch.input[..., :1].expand_as(batch.input))

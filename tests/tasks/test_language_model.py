@@ -225,7 +225,7 @@ def test_the_next_symbol_of_a_text_is_that_of_single_steps(
             assert one.probabilities[encoding.name_of(number)] == pytest.approx(share, abs=1e-6)
 
 
-def test_an_empty_text_stands_for_the_beginning_of_one() -> None:
+def test_an_empty_text_means_the_beginning_of_one() -> None:
     task, model = made("gru")
     empty, blank = task.predictions(model, task.of_texts(["", " "]), torch.device("cpu"))
     assert ENCODING.symbols[task.start] == " "

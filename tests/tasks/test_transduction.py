@@ -225,7 +225,7 @@ def test_half_precision_and_parts_of_a_batch_train(config: Path) -> None:
     assert run.metrics["test"] is not None
 
 
-def test_another_vocabulary_is_told(config: Path) -> None:
+def test_another_vocabulary_is_reported(config: Path) -> None:
     task, _, _ = pose(config)
     write([(source, target.lower()) for source, target in backwards(40)], "other.tsv")
     other, _, _ = pose(config, "data.pairs=other.tsv")

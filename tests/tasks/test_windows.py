@@ -50,7 +50,7 @@ def test_targets_are_inputs_shifted_by_one(length: int, batch: int, window: int)
 
 
 @pytest.mark.parametrize(("length", "batch", "window"), SIZES)
-def test_each_lane_goes_on_where_it_was(length: int, batch: int, window: int) -> None:
+def test_each_lane_continues_where_it_was(length: int, batch: int, window: int) -> None:
     order = Lanes(text(length), batch, window, seed=3)
     for epoch in range(3):
         steps = epoch_of(order, epoch)
