@@ -277,7 +277,7 @@ def test_a_file_that_does_not_fit_on_the_disk_can_be_written_elsewhere(
     message, hint = err.splitlines()[-2:]
     assert message.startswith(f"error: {arguments[-1]} cannot be written (")
     assert message.endswith(" bytes needed): File too large")
-    assert hint == "hint: free some space, or give a file on another disk"
+    assert hint == "hint: free some space, or use a file on another disk"
     assert not Path(arguments[-1]).exists()
 
 

@@ -93,4 +93,4 @@ def _times(text: polars.Series) -> polars.Series:
 def check_ending(path: Path) -> None:
     """Raises UsageError where a file's name ends in no known way."""
     if path.suffix.lower() not in KINDS:
-        raise UsageError(f"{path} ends in no known way; name a file that ends in {' or '.join(KINDS)}")
+        raise UsageError(f"{path} has an unsupported file extension; use {' or '.join(KINDS)}")

@@ -59,7 +59,7 @@ def locate(name: str, config_folder: Path | None, key: str | None = "data.text")
     raise DataError(
         f"`{name}` does not exist; looked in {looked}",
         hint=_download_hint(name, path)
-        or ("give its path" if key is None else f"put the file into one of these folders, or say where it is: {say}"),
+        or ("use its path" if key is None else f"put the file into one of these folders, or say where it is: {say}"),
     )
 
 
@@ -130,7 +130,7 @@ def check_regular(path: Path, wanted: str) -> None:
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error.strerror}") from error
     if not stat.S_ISREG(mode):
-        raise DataError(f"{path} is not a regular file ({stat.filemode(mode)[0]}); give {wanted}")
+        raise DataError(f"{path} is not a regular file ({stat.filemode(mode)[0]}); use {wanted}")
 
 
 def require_files(files: Iterable[Path]) -> list[Path]:

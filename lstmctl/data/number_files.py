@@ -84,7 +84,7 @@ class NumberFiles:
             is_right = file.tell() == size
             file.truncate(size)
         if size and not (is_right and self.digests[name].hexdigest() == note.numbers[name]):
-            raise DataError(f"{self.folder} holds a damaged beginning", hint="remove it, and prepare the table anew")
+            raise DataError(f"{self.folder} contains a damaged start of a table", hint="remove it, then prepare again")
 
     def put(self, rows: Rows) -> None:
         """Append rows."""

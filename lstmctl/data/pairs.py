@@ -149,7 +149,7 @@ def open_pairs(
         size += len(content)
     what = ", ".join(map(str, found))
     if not lines.sources:
-        raise DataError(f"{what} holds no pair", hint=SHAPE)
+        raise DataError(f"{what} contains no pair", hint=SHAPE)
     vocabularies = (None, None) if encoding is None else (encoding.source, encoding.target)
     sources, source = _encode(lines.sources, lines.places, vocabularies[0], "source")
     targets, target = _encode(lines.targets, lines.places, vocabularies[1], "target")
@@ -184,7 +184,7 @@ def _read(content: bytes, path: Path, lines: _Lines, *, may_lack_target: bool) -
             raise DataError(f"{place}: {len(rest)} tabs, but a pair has one", hint=f"{SHAPE}; write others as spaces")
         if not source or rest == [""]:
             side = "before" if not source else "after"
-            raise DataError(f"{place}: nothing stands {side} the tab", hint=f"{SHAPE}; complete it, or delete the line")
+            raise DataError(f"{place}: no text {side} the tab", hint=f"{SHAPE}; complete it, or delete the line")
         for half in (source, *rest):
             if len(half) > LONGEST:
                 raise DataError(

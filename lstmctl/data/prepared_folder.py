@@ -70,7 +70,7 @@ def read_header(folder: Path, key: Literal["text", "series"], form: int, types: 
         raise DataError(f"{path} is not a header of format {form}, but of {json.dumps(found)}", hint=AGAIN)
     if (holds := data.get("holds", "text")) != key:
         other = "a prepared table" if holds == "series" else "prepared text"
-        raise DataError(f"{folder} is {other}, which data.{key} cannot name", hint=f"data.{holds}={folder}")
+        raise DataError(f"{folder} is {other}, which data.{key} cannot read", hint=f"data.{holds}={folder}")
     for name, wanted in types.items():
         if type(data.get(name)) is not wanted:
             raise DataError(f"{path}: {name} is not {NAMES[wanted]}", hint=AGAIN)
@@ -124,7 +124,7 @@ def held(folder: Path, own: Sequence[str]) -> Iterator[None]:
         with folder_errors(folder):
             folder.mkdir(parents=True, exist_ok=True)
             if others := [path.name for path in sorted(folder.iterdir()) if not path.name.startswith(known)]:
-                raise DataError(f"{folder} is there and holds {others[0]}", hint="name another folder: --to FOLDER")
+                raise DataError(f"{folder} exists and contains {others[0]}", hint="name another folder: --to FOLDER")
             try:
                 lock.enter_context(locked(folder))
             except RunError as error:

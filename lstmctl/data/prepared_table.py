@@ -83,7 +83,7 @@ def form_of(found: dict[str, Any], dates: dict[str, Any]) -> Form:
         form = DateForm(**dates) if dates else None
         separator, decimal = found["separator"], found["decimal"]
     except (KeyError, TypeError) as error:
-        raise ValueError("a key is missing, or holds no list") from error
+        raise ValueError("a key is missing, or is not a list") from error
     if not _are_texts(names) or not all(isinstance(use, list) for use in uses):
         raise ValueError("a column's name must be text")
     if form is not None and [type(value) for value in asdict(form).values()] != [str, str, str, bool, bool]:
@@ -205,7 +205,7 @@ def require_said(folder: Path, header: Header, said: dict[str, Any], *, is_run: 
                 f"{folder} was prepared with data.{key}={_shown(then)}"
                 + (f" ({_shown(found)})" if then != found else "")
                 + f", but {whose} says {_shown(value)}",
-                hint=f"prepare the table anew for this use: lstmctl data prepare --to FOLDER{as_then}",
+                hint=f"prepare the table again for this use: lstmctl data prepare --to FOLDER{as_then}",
             )
 
 

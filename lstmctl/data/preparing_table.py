@@ -142,7 +142,7 @@ def _present(folder: Path, asked: Note) -> PreparedTable:
     header = read_header(folder)
     if header.sha256 != asked.source[3]:
         raise DataError(
-            f"{folder} holds another table: its SHA-256 is {header.sha256[:16]}…, that of {asked.source[0]} is "
+            f"{folder} contains another table: its SHA-256 is {header.sha256[:16]}…, that of {asked.source[0]} is "
             f"{asked.source[3][:16]}…",
             hint="remove it, or prepare the table elsewhere: --to FOLDER",
         )
@@ -200,7 +200,7 @@ def _written(folder: Path, path: Path, wanted: Wanted, begun: Note, watch: Watch
         if files is None:
             raise no_rows(path)
         if _identity(path) != begun.source[:3]:
-            raise DataError(f"{path} changed while it was read", hint="give the command again once it is at rest")
+            raise DataError(f"{path} changed while it was read", hint="run it again when the file no longer changes")
         return files.save(done)
 
 

@@ -187,7 +187,7 @@ def _written(folder: Path, text: JoinedText, begun: Note, watch: Watch | None, n
 
         def check() -> None:
             if here() != begun:
-                raise DataError(f"{folder} holds a damaged beginning", hint="remove it, and prepare the text anew")
+                raise DataError(f"{folder} contains a damaged start of a text", hint="remove it, then prepare again")
 
         def save() -> None:
             file.flush()
@@ -227,7 +227,7 @@ def _present(folder: Path, text: JoinedText) -> Prepared:
         digest.update(block.content)
     if header.sha256 != digest.hexdigest():
         raise DataError(
-            f"{folder} holds another text: its SHA-256 is {header.sha256[:16]}…, that of {text} "
+            f"{folder} contains another text: its SHA-256 is {header.sha256[:16]}…, that of {text} "
             f"is {digest.hexdigest()[:16]}…",
             hint="remove it, or prepare the text elsewhere: --to FOLDER",
         )

@@ -41,7 +41,7 @@ LABELLED = TableHints(
     header=("text", "label"),
     correct="correct it, or delete the sequence",
     choose="data.features=[…]",
-    comma="a text that holds a comma stands between quotation marks",
+    comma="a text that contains a comma must be in quotation marks",
     columns=1,  # texts alone may be predicted
 )
 NEWER_SERIES = replace(SERIES, takes_decimal=False)

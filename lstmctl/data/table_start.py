@@ -118,13 +118,13 @@ def column_names(start: Start, path: Path, hints: TableHints) -> tuple[str, ...]
         raise DataError(f"{place}: one column only, `{header[0][:40]}`", hint=hint)
     if date := next((name for name in header if is_date(name)), None):
         raise DataError(
-            f"{place}: `{date}` stands where a column's name should be",
+            f"{place}: `{date}` is in the place of a column's name",
             hint="put a header line before the data, such as "
             + start.separator.join(["date", *(f"series{number}" for number in range(1, len(header)))][:4]),
         )
     if all(not name or is_number(name) for name in header):
         raise DataError(
-            f"{place} holds numbers where the columns' names should be",
+            f"{place} contains numbers in the place of the columns' names",
             hint="put a header line before the data, such as " + start.separator.join(hints.header),
         )
     names = [" ".join(name.split()) or f"column {number}" for number, name in enumerate(header, start=1)]
@@ -140,7 +140,7 @@ def _head(file: BinaryIO, path: Path) -> tuple[bytes, bool, bytes | None]:
     is_all = len(head) < _HEAD
     encoding = _encoding(head)
     if encoding is None and b"\0" in head:
-        raise DataError(f"{path} holds zero bytes, as binary files do", hint=CONVERT)
+        raise DataError(f"{path} contains zero bytes, as binary files do", hint=CONVERT)
     is_old = b"\n" not in head and b"\r" in head
     if encoding is not None or is_old:
         content = head + file.read()
@@ -184,7 +184,7 @@ def _preamble(path: Path, lines: list[str], separator: str) -> tuple[int, str | 
                 return comment, said, names
             return number, said, None
     if comment is not None:
-        raise DataError(f"{path} holds comments alone", hint="put a header line and rows below them")
+        raise DataError(f"{path} contains only comments", hint="put a header line and rows below them")
     raise DataError(f"{path} is empty")
 
 

@@ -173,7 +173,7 @@ class Survey:
         if len(self.distinct) < 2:
             only = TextEncoding("bytes") if text.kind == "bytes" else self.encoding(text.kind)
             name = only.name(int(self.distinct[0]) if text.kind == "bytes" else 0)
-            raise DataError(f"{text} has one distinct symbol only, {name}; there is nothing to predict")
+            raise DataError(f"{text} has only one distinct symbol, {name}; there is nothing to predict")
 
 
 def survey(text: JoinedText, watch: Callable[[int], object] = lambda size: None) -> Survey:

@@ -81,7 +81,7 @@ class ColumnForm:
     def note(self) -> str | None:
         """Note on how it was read; None for plain numbers."""
         if self.is_truth:
-            return "holds true and false, read as 1 and 0"
+            return "contains true and false, read as 1 and 0"
         return f"is written in {self.unit}, read without the sign" if self.unit else None
 
 

@@ -173,7 +173,7 @@ class Forecast(Problem[Config, SeriesCorpus, Ensemble, SeriesBatch, SeriesPart])
                 raise DataError(
                     f"no value of {', '.join(self.encoding.targets)} is known in the {part.name} part, so there is "
                     "nothing to score",
-                    hint="give it another share in data.split",
+                    hint="change its share in data.split",
                 )
 
     # Training.
@@ -216,7 +216,7 @@ class Forecast(Problem[Config, SeriesCorpus, Ensemble, SeriesBatch, SeriesPart])
             return
         fitted = ridge_baseline(training, choosing_rows(validation, self.settings.calibration))
         if fitted is None:
-            raise DataError("model.ridge has nothing to be fitted to: no window is complete", hint="model.ridge=0")
+            raise DataError("model.ridge cannot be fitted: no window is complete", hint="model.ridge=0")
         # It may look at fewer rows than the network: those before count for nothing.
         model.ridge[-fitted.lookback :] = torch.from_numpy(fitted.weights).to(model.ridge)
 

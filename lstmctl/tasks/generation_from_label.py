@@ -141,7 +141,7 @@ class GenerationFromLabel(Problem[Config, LabelledTable, ConditionalModel, Seque
         if lacking:
             raise DataError(
                 f"{lacking:,} of {len(part):,} texts lack the label from which they are to be generated",
-                hint="give each a label, or leave it out",
+                hint="add a label to each, or remove it",
             )
 
     @property
@@ -173,7 +173,7 @@ class GenerationFromLabel(Problem[Config, LabelledTable, ConditionalModel, Seque
         if label is None:
             first = shell.join([self.encoding.labels[0]])
             raise UsageError(
-                "the run writes a text for a label, and none is given",
+                "the run generates text from a label, which is missing",
                 hint=f"say which, such as --label {first}; its labels are {self.known_labels()}",
             )
         number = torch.tensor([self.label_number(label)], device=model.head.weight.device)
@@ -182,7 +182,7 @@ class GenerationFromLabel(Problem[Config, LabelledTable, ConditionalModel, Seque
     def passage(self, text: str, label: str | None, device: torch.device) -> SequencePart:
         if label is None:
             raise UsageError(
-                "the run predicts the symbols of a text from its label: give it by --label",
+                "the run predicts the symbols of a text from its label; set it with --label",
                 hint=f"its labels are {self.known_labels()}",
             )
         symbols = encoded(text, self.symbols)

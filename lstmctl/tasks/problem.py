@@ -53,7 +53,7 @@ def encoded(text: str, encoding: TextEncoding) -> Symbols:
         UsageError: the text is empty, or contains a symbol that the encoding lacks.
     """
     if not text:
-        raise UsageError("the text is empty; give at least one symbol")
+        raise UsageError("the text is empty; at least one symbol is needed")
     try:
         return encoding.encode(text).copy()
     except UnknownSymbolError as error:

@@ -257,7 +257,7 @@ class Transduction(Problem[Config, PairsCorpus, EncoderDecoder, PairBatch, Pairs
         found = []
         for text in texts:
             if not text:
-                raise UsageError("an empty text has nothing to write another for")
+                raise UsageError("an empty text cannot be transduced")
             try:
                 found.append(self.encoding.source.encode(text))
             except UnknownSymbolError as error:

@@ -119,7 +119,7 @@ def test_the_table_of_a_forecast(run: Run, tmp_path: Path) -> None:
     assert frame["ds"].dtype == polars.Datetime
     assert frame["gru-hi-80"].to_list() == [*forecasts[0].intervals[80][1], *forecasts[1].intervals[80][1]]
     error = refused(UsageError, write_forecast_table, tmp_path / "out.xlsx", forecasts, "gru")
-    assert "name a file that ends in .csv or .parquet" in str(error)
+    assert "unsupported file extension; use .csv or .parquet" in str(error)
 
 
 def test_a_run_holds_its_metrics_next_to_the_baselines(run: Run) -> None:

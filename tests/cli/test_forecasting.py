@@ -187,7 +187,7 @@ def test_missing_rows_are_an_error_until_it_is_said_what_to_do(
         (b"", "small.csv is empty"),
         (b"date,a\n", "small.csv has a header but no rows"),
         (b"date,a\n2020-01-01,1\n", "small.csv: the table has one row only; a series needs more"),
-        (b"2020-01-01,1\n2020-01-02,2\n", "small.csv: line 1: `2020-01-01` stands where a column's name should be"),
+        (b"2020-01-01,1\n2020-01-02,2\n", "small.csv: line 1: `2020-01-01` is in the place of a column's name"),
         (b"x,a\n1.5,1\n1.25,2\n", "small.csv: no column of dates was recognised among `x`, `a`"),
         (b"day,when,a\n2020-01-01,2020-01-01,1\n2020-01-02,2020-01-02,2\n", "small.csv: column `when` holds dates"),
         ("date,a\n2020-01-01,1\n".encode("utf-16"), "small.csv: the table has one row only; a series needs more"),
@@ -328,8 +328,8 @@ def test_a_part_that_is_not_there_is_reported(lstmctl: Command, series_config: P
 
 
 REQUESTS = [
-    (["forecast", "--output", "x.xlsx"], "x.xlsx ends in no known way; name a file that ends in .csv or .parquet"),
-    (["backtest", "--output", "x.xlsx"], "x.xlsx ends in no known way; name a file that ends in .csv or .parquet"),
+    (["forecast", "--output", "x.xlsx"], "x.xlsx has an unsupported file extension; use .csv or .parquet"),
+    (["backtest", "--output", "x.xlsx"], "x.xlsx has an unsupported file extension; use .csv or .parquet"),
     (["forecast", "--plot", "x.gif"], "x.gif has an unsupported file extension for a plot; use .png or .svg"),
     (["generate"], "waves-gru-001 has no joint distribution to draw from"),
     (
@@ -367,7 +367,7 @@ def test_a_damaged_run_is_reported_by_its_file(name: str, lstmctl: Command, run:
         for command in ("forecast", "evaluate", "backtest"):
             result = lstmctl(command, run)
             assert (result.code, result.out) == (4, "")
-            assert re.match(rf"error: runs/{run}/{name} (cannot be read|must hold a JSON object)", result.err)
+            assert re.match(rf"error: runs/{run}/{name} (cannot be read|must contain a JSON object)", result.err)
             assert "Traceback" not in result.err
     path.write_bytes(whole)
     assert lstmctl("forecast", run).code == 0

@@ -94,7 +94,7 @@ def test_a_config_of_other_columns_is_refused(lstmctl: Command, series_config: P
     assert result.code == 3
     assert result.err == (
         "error: small.prepared was prepared with data.targets=null ([a,b]), but the config says [b]\n"
-        "hint: prepare the table anew for this use: lstmctl data prepare --to FOLDER; or read it as it was prepared: "
+        "hint: prepare the table again for this use: lstmctl data prepare --to FOLDER; or read it as it was prepared: "
         "data.targets=null\n"
     )
 

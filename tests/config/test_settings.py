@@ -371,8 +371,8 @@ def test_the_schemas_tasks_are_those_of_the_registry() -> None:
 @pytest.mark.parametrize(
     ("overrides", "key", "problem"),
     [
-        (["training.first_window=48"], "training.first_window", "doubling 48 never gives training.window 64; 32, 16"),
-        (["training.first_window=128"], "training.first_window", "doubling 128 never gives training.window 64"),
+        (["training.first_window=48"], "training.first_window", "doubling 48 never reaches training.window 64; 32, 16"),
+        (["training.first_window=128"], "training.first_window", "doubling 128 never reaches training.window 64"),
         (
             ["training.first_window=16", "training.budget=30 seconds"],
             "training.budget",

@@ -103,7 +103,7 @@ def test_a_runs_own_config_names_what_was_found_so_that_it_is_found_again(tmp_pa
 
 def test_only_regular_files_are_read() -> None:
     Path("folder").mkdir()
-    with pytest.raises(DataError, match=r"^folder is not a regular file \(d\); give a text file or a folder$"):
+    with pytest.raises(DataError, match=r"^folder is not a regular file \(d\); use a text file or a folder$"):
         read_bytes(Path("folder"))
     with pytest.raises(DataError, match=r"^missing cannot be read: No such file or directory$"):
         read_bytes(Path("missing"))

@@ -83,9 +83,9 @@ def test_sources_that_come_again_in_another_part_are_reported() -> None:
     [
         ("a\tb\nc d\n", ": line 2: no tab", "each line must contain a source, a tab and a target"),
         ("a\tb\nc\td\te\n", ": line 2: 2 tabs, but a pair has one", "write others as spaces"),
-        ("a\tb\n\td\n", ": line 2: nothing stands before the tab", "complete it"),
-        ("a\tb\n\nc\t \n", ": line 3: nothing stands after the tab", "or delete the line"),
-        ("", " holds no pair", "each line must contain a source"),
+        ("a\tb\n\td\n", ": line 2: no text before the tab", "complete it"),
+        ("a\tb\n\nc\t \n", ": line 3: no text after the tab", "or delete the line"),
+        ("", " contains no pair", "each line must contain a source"),
         ("a\tb\n", ": data.split leaves no training part of 1 pairs; give", "more pairs"),
         (b"a\tb\ncaf\xe9\td\n", ": line 2, byte offset 7: 0xe9 is not UTF-8", "iconv -f windows-1252 -t utf-8 "),
         (f"a\tb\n{'c' * 100_001}\td\n", ": line 2: a text of 100,001 characters, but one may have 100,000", "several"),
@@ -126,7 +126,7 @@ def test_a_character_unknown_to_the_run_is_located(content: str, message: str) -
 
 
 def test_a_missing_half_is_refused_where_a_run_reads_too() -> None:
-    assert "line 1: nothing stands after the tab" in str(refused("one\t\n", encoding=pairs(PAIRS).encoding))
+    assert "line 1: no text after the tab" in str(refused("one\t\n", encoding=pairs(PAIRS).encoding))
 
 
 def test_an_encoding_is_the_same_after_a_journey_through_json() -> None:

@@ -432,9 +432,9 @@ def test_a_beginning_that_is_damaged_is_refused(name: str) -> None:
         path.unlink()
         if damaged is not None:
             path.write_bytes(damaged)
-        with pytest.raises(DataError, match=r"a\.prepared holds a damaged beginning$") as caught:
+        with pytest.raises(DataError, match=r"a\.prepared contains a damaged start of a") as caught:
             attempt()
-        assert caught.value.hint == "remove it, and prepare the table anew"
+        assert caught.value.hint == "remove it, then prepare again"
 
 
 def test_a_table_that_changes_while_it_is_prepared_is_refused() -> None:
@@ -478,7 +478,7 @@ def changed(line: int, text: str, rows: int = 600) -> str:
         ),
         (changed(500, '2020-01-21 19:00:00,"5,6'), "line 500: a quotation mark is never closed", ""),
         (changed(500, '2020-01-21 19:00:00,"5"5,6'), "line 500: quotation marks enclose only a part of a field", ""),
-        (changed(500, "2020-01-21 19:00:00,5,\0"), "holds zero bytes, as binary files do", "UTF-8"),
+        (changed(500, "2020-01-21 19:00:00,5,\0"), "contains zero bytes, as binary files do", "UTF-8"),
         ("date,a,b\n", "has a header but no rows", ""),
         ("date,a,b\n\n,,\n", "has a header but no rows", ""),
         ("", "is empty", ""),
@@ -547,7 +547,7 @@ def test_what_is_there_is_checked_and_kept() -> None:
     ):
         prepared_of(layout=Layout(targets=("a",)))
     write(wide(seed=3))
-    with pytest.raises(DataError, match=r"a\.prepared holds another table: its SHA-256 is .*…, that of .*a\.csv is"):
+    with pytest.raises(DataError, match=r"a\.prepared contains another table: its SHA-256 is .*…, that of .*a\.csv is"):
         prepared_of()
     assert contents() == before
 
@@ -556,7 +556,7 @@ def test_a_folder_of_other_things_is_left_alone() -> None:
     write(wide())
     Path("a.prepared").mkdir()
     write("mine", "a.prepared/symbols.bin")
-    with pytest.raises(DataError, match=r"a\.prepared is there and holds symbols\.bin$") as caught:
+    with pytest.raises(DataError, match=r"a\.prepared exists and contains symbols\.bin$") as caught:
         prepared_of()
     assert caught.value.hint == "name another folder: --to FOLDER"
     write("mine", "file")
@@ -589,12 +589,12 @@ def test_text_and_tables_are_not_taken_for_each_other() -> None:
     table = prepared_of().folder
     with pytest.raises(DataError, match=r"a\.prepared is prepared data already$"):
         prepared_of("a.prepared")
-    with pytest.raises(DataError, match=r"a\.prepared is a prepared table, which data\.text cannot name$") as caught:
+    with pytest.raises(DataError, match=r"a\.prepared is a prepared table, which data\.text cannot read$") as caught:
         open_text("a.prepared", "characters", (0.5, 0.5), None)
     assert caught.value.hint == f"data.series={table}"
     write("some text", "b.txt")
     text = prepare_text("b.txt", "characters").folder
-    with pytest.raises(DataError, match=r"b\.prepared is prepared text, which data\.series cannot name$") as caught:
+    with pytest.raises(DataError, match=r"b\.prepared is prepared text, which data\.series cannot read$") as caught:
         opened("b.prepared")
     assert caught.value.hint == f"data.text={text}"
     with pytest.raises(DataError, match=r"b\.prepared is prepared data already$"):
@@ -623,7 +623,7 @@ def test_a_config_that_reads_it_otherwise_is_refused(then: Layout, now: Layout, 
     error = refused(now)
     assert str(error) == f"{folder} was prepared with {message}"
     as_then = message.split(",")[0].split(" ")[0]
-    anew = "prepare the table anew for this use: lstmctl data prepare --to FOLDER"
+    anew = "prepare the table again for this use: lstmctl data prepare --to FOLDER"
     assert error.hint == f"{anew}; or read it as it was prepared: {as_then}"
 
 
@@ -646,7 +646,7 @@ def test_a_run_of_other_columns_is_refused() -> None:
     other = opened("a.csv", Layout(targets=("a",))).encoding
     error = refused(encoding=other)
     assert str(error) == f"{folder} was prepared with data.targets=null ([a,b]), but the run says [a]"
-    assert error.hint == "prepare the table anew for this use: lstmctl data prepare --to FOLDER"
+    assert error.hint == "prepare the table again for this use: lstmctl data prepare --to FOLDER"
 
 
 # Damage.

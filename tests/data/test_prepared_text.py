@@ -243,7 +243,7 @@ def test_a_beginning_that_is_damaged_is_refused(share: float) -> None:
     content = bytearray(path.read_bytes())
     content[1000] ^= 1
     path.write_bytes(content)
-    with pytest.raises(DataError, match=r"a\.prepared holds a damaged beginning$"):
+    with pytest.raises(DataError, match=r"a\.prepared contains a damaged start of a"):
         attempt()
 
 
@@ -271,7 +271,7 @@ def test_what_is_there_is_checked_and_kept() -> None:
     assert prepare_text("a.txt", "characters").was_there
     write("another text")
     with pytest.raises(
-        DataError, match=r"a\.prepared holds another text: its SHA-256 is b94ddd8ea66566c0…, that of .*a\.txt is"
+        DataError, match=r"a\.prepared contains another text: its SHA-256 is b94ddd8ea66566c0…, that of .*a\.txt is"
     ):
         prepare_text("a.txt", "characters")
     assert contents() == before
@@ -281,7 +281,7 @@ def test_a_folder_of_other_things_is_left_alone() -> None:
     write("one text")
     Path("a.prepared").mkdir()
     write("mine", "a.prepared/.notes.tmp-1")
-    with pytest.raises(DataError, match=r"a\.prepared is there and holds \.notes\.tmp-1$") as caught:
+    with pytest.raises(DataError, match=r"a\.prepared exists and contains \.notes\.tmp-1$") as caught:
         prepare_text("a.txt", "characters")
     assert caught.value.hint == "name another folder: --to FOLDER"
     assert list(contents()) == [".notes.tmp-1"]
@@ -414,6 +414,6 @@ def test_other_symbols_than_asked_for_are_refused(prepared: Path) -> None:
     known = opened("b.txt").encoding
     with pytest.raises(DataError, match="another vocabulary than the run's: it lacks 'b'") as caught:
         open_text("a.prepared", "characters", None, None, encoding=known)
-    assert caught.value.hint == "give the text itself"
+    assert caught.value.hint == "use the text itself"
     again = open_text("a.prepared", "characters", None, None, encoding=opened("a.txt").encoding)
     assert again.parts == {"validation": (0, len(again))}

@@ -40,7 +40,7 @@ def test_an_empty_corpus_is_named() -> None:
 
 def test_one_distinct_symbol_leaves_nothing_to_predict() -> None:
     error = refused(b"\n\n\n\n")
-    assert str(error) == f"{Path('a.txt').resolve()} has one distinct symbol only, \\n; there is nothing to predict"
+    assert str(error) == f"{Path('a.txt').resolve()} has only one distinct symbol, \\n; there is nothing to predict"
 
 
 @pytest.mark.parametrize(
@@ -235,9 +235,7 @@ def test_a_named_pipe_is_refused_without_waiting_for_it() -> None:
     os.mkfifo("pipe.txt")
     with pytest.raises(DataError) as caught:
         open_text("pipe.txt", "characters", SPLIT, None)
-    assert str(caught.value) == (
-        f"{Path('pipe.txt').resolve()} is not a regular file (p); give a text file or a folder"
-    )
+    assert str(caught.value) == (f"{Path('pipe.txt').resolve()} is not a regular file (p); use a text file or a folder")
 
 
 def test_a_folder_without_text_is_named() -> None:

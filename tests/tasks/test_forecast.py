@@ -97,7 +97,7 @@ def test_without_calibration_a_point_has_no_interval_and_quantiles_their_own(ser
 def test_too_short_a_validation_part_is_refused_before_training(series_config: Path) -> None:
     task, corpus, _ = pose(series_config, "data.split=[300, 7, 50]")
     with pytest.raises(
-        DataError, match=r"half of the validation part holds no window of task\.horizon=4 rows"
+        DataError, match=r"half of the validation part contains no window of task\.horizon=4 rows"
     ) as error:
         task.require(task.part(corpus, "validation", CPU))
     assert "task.calibration=shared" in str(error.value.hint)
@@ -138,7 +138,7 @@ def test_it_is_restored_without_its_data(series_config: Path) -> None:
         assert mine is not None
         assert theirs is not None
         assert torch.equal(mine, theirs)
-    with pytest.raises(RunError, match=r"calibration\.json holds offsets \(1, 1, 1\); \(4, 2, 1\) are right"):
+    with pytest.raises(RunError, match=r"calibration\.json contains offsets of shape \(1, 1, 1\), not \(4, 2, 1\)"):
         restore_task(settings, task.encoding.to_json(), {"offsets": [[[1.0]]]})
     with pytest.raises(RunError, match=r"calibration\.json is damaged"):
         restore_task(settings, task.encoding.to_json(), {"offsets": "none"})
