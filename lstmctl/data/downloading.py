@@ -191,7 +191,7 @@ def _file_name(url: str) -> str:
     name = unquote(parts.path.rpartition("/")[2])
     hint = f"fetch it by other means, and put it into {cache_folder() or 'the folder that LSTMCTL_CACHE names'}"
     if not name:
-        raise UsageError(f"`{shown}` contains no file name: its path is empty or ends in a slash")
+        raise UsageError(f"`{shown}` contains no file name")
     if not SAFE_NAME.fullmatch(name) or not name.isprintable():
         raise UsageError(f"`{shown}` ends in `{name}`, which is not a safe name for a file", hint=hint)
     if len(name.encode()) > LONGEST_NAME:

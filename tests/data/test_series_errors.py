@@ -253,7 +253,7 @@ def test_other_kinds_of_file_are_named(content: bytes, kind: str) -> None:
 
 def test_bytes_that_are_no_text_are_located() -> None:
     assert "line 2, byte offset 7: 0xff is not UTF-8" in str(refused(b"date,a\n\xff020-01-01,1\n"))
-    assert "holds zero bytes" in str(refused(b"date,a\n2020-01-01,1\0\n"))
+    assert "contains zero bytes" in str(refused(b"date,a\n2020-01-01,1\0\n"))
     assert "is no Parquet file, whatever its name says" in str(refused(b"date,a\n", name="a.parquet"))
     assert "cannot be read as a Parquet file" in str(refused(b"PAR1 and nothing", name="a.parquet"))
 
