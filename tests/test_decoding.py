@@ -192,7 +192,7 @@ def reference(task: LanguageModel, model: SequenceModel, symbols: Tensor, prompt
 @pytest.mark.parametrize("shape", ["many-to-many", "many-to-one"])
 @pytest.mark.parametrize("prompt", ["a", "cab\nbacabcab"])
 @torch.no_grad()
-def test_writing_goes_on_exactly_from_its_prompt(cell: str, shape: str, prompt: str) -> None:
+def test_writing_continues_exactly_from_its_prompt(cell: str, shape: str, prompt: str) -> None:
     task, model = made(cell, shape)
     sampling = Sampling(0.7, top_k=3)  # the model's own probability is reported in any case
     text = written(task, model, prompt, sampling=sampling).finish()[0]

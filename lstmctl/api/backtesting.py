@@ -181,7 +181,7 @@ def _refitted(
         origin = int(part.origins(number.view(1))[0])
         if origin <= validation:
             raise UsageError(
-                f"--refit leaves nothing to train on before row {origin:,}: the {validation:,} before it choose weights"
+                f"--refit leaves no training rows before row {origin:,}: the {validation:,} before it select weights"
             )
         settings = _until(run.settings, origin - validation, validation, int(corpus.table.ends[0]) - origin)
         assembled = assemble(settings, run.path, run.cell, choices=choices)

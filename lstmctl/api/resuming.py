@@ -190,7 +190,7 @@ def _recorded(folder: RunFolder, info: Mapping[str, Any]) -> tuple[Choices, int]
     path = folder.path / "run.json"
     for key, kind in (("device", str), ("precision", str), ("threads", int), ("steps", int)):
         if key not in info:
-            raise RunError(f"{path} lacks {key}: it stopped before training began")
+            raise RunError(f"{path} lacks {key}: the run stopped before training began")
         if type(info[key]) is not kind:
             raise RunError(f"{path} is damaged: {key} is {info[key]!r}")
     return Choices(info["device"], info["precision"], info["threads"]), info["steps"]

@@ -100,7 +100,7 @@ def _windows_double(task: Any, training: Any) -> Iterator[Found]:
         fitting = ", ".join(str(window >> halvings) for halvings in range(1, 5) if window % 2**halvings == 0)
         yield (
             ("training", "first_window"),
-            f"doubling {first} never gives training.window {window}; {fitting or 'leave it out'}",
+            f"doubling {first} never reaches training.window {window}; {fitting or 'leave it out'}",
         )
     if training.budget.unit == "seconds":
         yield (

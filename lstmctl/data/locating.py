@@ -125,7 +125,7 @@ def check_regular(path: Path, wanted: str) -> None:
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error.strerror}") from error
     if not stat.S_ISREG(mode):
-        raise DataError(f"{path} is not a regular file ({stat.filemode(mode)[0]}); give {wanted}")
+        raise DataError(f"{path} is not a regular file ({stat.filemode(mode)[0]}); use {wanted}")
 
 
 def require_files(files: Iterable[Path]) -> list[Path]:

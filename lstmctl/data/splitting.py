@@ -41,7 +41,5 @@ def split_positions(length: int, split: Sequence[float] | Sequence[int], unit: s
     parts = {name: (start, stop) for name, start, stop in zip(PARTS, starts, edges, strict=False)}
     for name, (start, stop) in parts.items():
         if start == stop:
-            raise DataError(
-                f"data.split leaves no {name} part of {length:,}{unit}; give it a larger share or more data"
-            )
+            raise DataError(f"data.split leaves no {name} part of {length:,}{unit}; increase its share or add data")
     return parts

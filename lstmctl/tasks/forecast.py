@@ -172,7 +172,7 @@ class Forecast(Problem[Config, SeriesCorpus, Ensemble, SeriesBatch, SeriesPart])
                 raise DataError(
                     f"no value of {', '.join(self.encoding.targets)} is known in the {part.name} part, so there is "
                     "nothing to score",
-                    hint="give it another share in data.split",
+                    hint="change its share in data.split",
                 )
 
     # Training.

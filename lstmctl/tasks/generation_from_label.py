@@ -159,7 +159,7 @@ class GenerationFromLabel(Problem[Config, LabelledTable, ConditionalModel, Seque
         if label is None:
             first = shell.join([self.encoding.labels[0]])
             raise UsageError(
-                "the run writes a text for a label, and none is given",
+                "the run generates text from a label, which is missing",
                 hint=f"say which, such as --label {first}; its labels are {self.known_labels()}",
             )
         number = torch.tensor([self.label_number(label)], device=model.head.weight.device)
@@ -168,7 +168,7 @@ class GenerationFromLabel(Problem[Config, LabelledTable, ConditionalModel, Seque
     def passage(self, text: str, label: str | None, device: torch.device) -> SequencePart:
         if label is None:
             raise UsageError(
-                "the run predicts the symbols of a text from its label: give it by --label",
+                "the run predicts the symbols of a text from its label; set it with --label",
                 hint=f"its labels are {self.known_labels()}",
             )
         symbols = encoded(text, self.symbols)

@@ -296,7 +296,7 @@ def test_changed_code_is_refused_before_it_runs(
         ("my_cell:Step", "must name a subclass of lstmctl.cells.cell.Cell"),
     ],
 )
-def test_what_is_no_cell_is_refused(
+def test_what_is_not_a_cell_is_refused(
     small_config: Path, own_cell: Path, cell: str, problem: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     own_cell.with_name("again.py").write_text("from my_cell import MyCell\n")

@@ -19,7 +19,7 @@ def test_majority_leaves_out_what_has_no_label() -> None:
     assert majority(np.array([UNLABELLED, UNLABELLED, UNLABELLED, 2, 2, 1])) == 2
 
 
-def test_a_bag_tells_what_is_in_a_sequence_but_not_its_order() -> None:
+def test_a_bag_knows_what_is_in_a_sequence_but_not_its_order() -> None:
     inputs = [DRAW.integers(0, 4, DRAW.integers(5, 9)) for _ in range(400)]
     held = np.array([int(np.count_nonzero(one == 3) / len(one) > 0.25) for one in inputs])
     first = np.array([int(one[0] > one[-1]) for one in inputs])
@@ -29,7 +29,7 @@ def test_a_bag_tells_what_is_in_a_sequence_but_not_its_order() -> None:
         assert least <= (told == classes[300:]).mean() <= most
 
 
-def test_a_bag_of_frames_tells_their_mean() -> None:
+def test_a_bag_of_frames_knows_their_mean() -> None:
     inputs = [DRAW.normal(size=(DRAW.integers(4, 8), 2)).astype(np.float32) for _ in range(300)]
     means = np.array([[one[:, 1].mean()] for one in inputs])
     part = sequences(inputs, means)

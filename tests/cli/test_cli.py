@@ -283,7 +283,7 @@ def test_stdout_holds_what_was_asked_for_and_nothing_else(lstmctl: Command, runs
         ),
     ],
 )
-def test_an_error_is_told_in_whole_lines_with_its_exit_code(
+def test_an_error_is_reported_in_whole_lines_with_its_exit_code(
     arguments: list[str], code: int, errors: list[str], hint: str | None, lstmctl: Command
 ) -> None:
     from lstmctl.training.device import available_devices
@@ -300,7 +300,7 @@ def test_an_error_is_told_in_whole_lines_with_its_exit_code(
     assert not Path("runs").exists()
 
 
-def test_every_mistake_in_a_config_is_told_at_once(lstmctl: Command) -> None:
+def test_every_mistake_in_a_config_is_reported_at_once(lstmctl: Command) -> None:
     result = lstmctl("config", "check", "travellers", "model.hiden=5", "training.batch=0", "seed=x")
     assert result.code == 2
     lines = result.err.splitlines()
@@ -383,7 +383,7 @@ def test_whoever_reads_only_the_beginning_is_served(runs: Path) -> None:
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full")
 @pytest.mark.parametrize("arguments", [["config", "show", "travellers"], ["config", "list"]])
-def test_a_full_disk_behind_stdout_is_told(arguments: list[str]) -> None:
+def test_a_full_disk_behind_stdout_is_reported(arguments: list[str]) -> None:
     with Path("/dev/full").open("w") as full:
         line = [sys.executable, "-m", "lstmctl", *arguments]
         result = processes.run(line, stdout=full, stderr=subprocess.PIPE, text=True, timeout=60, check=False)
@@ -429,7 +429,7 @@ def test_poor_terminals_are_no_reason_to_stop(environment: dict[str, str]) -> No
     assert told[1:] == [b"", b""]
 
 
-def test_an_empty_stdin_is_told(lstmctl: Command) -> None:
+def test_an_empty_stdin_is_reported(lstmctl: Command) -> None:
     result = lstmctl("train", "-", stdin="")
     assert result == Result(2, "", "error: stdin  the file is empty; a config needs at least `data: {text: FILE}`\n")
 
@@ -482,7 +482,7 @@ def test_two_at_once_get_folders_of_their_own() -> None:
     assert told[0]["metrics"] == told[1]["metrics"]
 
 
-def test_a_run_folder_that_vanishes_is_told() -> None:
+def test_a_run_folder_that_vanishes_is_reported() -> None:
     settings = [*TINY, "training.budget=2M steps", "training.save_every=50"]
     line = [sys.executable, "-m", "lstmctl", "train", "--quiet", *settings]
     started = processes.start(line, stderr=subprocess.PIPE, text=True)

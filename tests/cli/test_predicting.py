@@ -95,7 +95,7 @@ def test_evaluating_labels_for_people(lstmctl: Command) -> None:
         (["missing.csv"], 3, "`missing.csv` does not exist"),
     ],
 )
-def test_what_cannot_be_told_says_why(lstmctl: Command, arguments: list[str], code: int, message: str) -> None:
+def test_what_cannot_be_predicted_says_why(lstmctl: Command, arguments: list[str], code: int, message: str) -> None:
     result = lstmctl("predict", *arguments)
     assert (result.code, result.out) == (code, "")
     assert message in result.err
@@ -129,7 +129,7 @@ def text_run(small_config: Path, monkeypatch: pytest.MonkeyPatch) -> str:
 
 
 @pytest.mark.parametrize("shape", ["many-to-many", "many-to-one"])
-def test_a_language_model_tells_the_symbol_that_it_would_write(
+def test_a_language_model_predicts_the_symbol_that_it_would_write(
     shape: str, lstmctl: Command, small_config: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("LSTMCTL_RUNS", "texts")

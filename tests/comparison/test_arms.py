@@ -41,7 +41,7 @@ def test_an_arm_of_a_users_own_class_keeps_its_colon() -> None:
         (["rnn"], ["a: lstm training.budget=9 steps"], "training.budget cannot be an arm's own"),
     ],
 )
-def test_what_is_no_arm_is_refused(cells: list[str], texts: list[str], message: str) -> None:
+def test_what_is_not_an_arm_is_refused(cells: list[str], texts: list[str], message: str) -> None:
     with pytest.raises(UsageError) as caught:
         arms_of(cells, texts)
     assert message in str(caught.value)
@@ -82,7 +82,7 @@ def test_a_grid_is_every_combination_in_order() -> None:
         ["training.budget=1 steps,2 steps"],
     ],
 )
-def test_what_is_no_grid_is_refused(texts: list[str]) -> None:
+def test_what_is_not_a_grid_is_refused(texts: list[str]) -> None:
     with pytest.raises(UsageError, match="--tune"):
         parse_grid(texts)
 

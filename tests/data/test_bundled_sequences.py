@@ -109,7 +109,7 @@ def test_strength_alone_does_not_tell_walking_from_stairs_or_cycling() -> None:
 
 
 def test_steps_are_as_frequent_as_they_are_said_to_be() -> None:
-    """The strongest frequency of the upward acceleration, by least squares on a fine grid, is the one that is told."""
+    """The strongest frequency of the upward acceleration, by least squares on a fine grid, equals the label."""
     told: dict[str, float] = {}
     up: dict[str, list[float]] = defaultdict(list)
     for row in rows("steps.csv"):
@@ -136,7 +136,7 @@ def test_phases_come_in_their_order() -> None:
         last[row["sequence"]] = row["phase"]
         if before is not None:
             ahead = (order.index(row["phase"]) - order.index(before)) % 4
-            jumps += ahead > 1  # One is left out where frames are farther apart than it lasts; none comes back.
+            jumps += ahead > 1  # One is left out if frames are farther apart than its duration; none is repeated.
             assert ahead < 3
     assert jumps < 0.1 * len(found)
     assert {row["phase"] for row in found} == set(order)

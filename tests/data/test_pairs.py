@@ -74,7 +74,7 @@ def test_several_files_follow_each_other() -> None:
     assert corpus.fingerprint["bytes"] == 7
 
 
-def test_sources_that_come_again_in_another_part_are_told() -> None:
+def test_sources_that_come_again_in_another_part_are_reported() -> None:
     corpus = pairs("a\tb\nc\td\na\tb\ne\tf\n")
     assert corpus.notes[-1] == "1 of the 2 sources of the validation part are in the training part too."
 
@@ -145,6 +145,6 @@ def test_encodings_differ_by_either_half() -> None:
 
 
 @pytest.mark.parametrize("data", [{}, {"format": 1, "source": {}}, {"format": 2, "source": {}, "target": {}}])
-def test_what_is_no_encoding_of_pairs_is_refused(data: dict[str, object]) -> None:
+def test_what_is_not_an_encoding_of_pairs_is_refused(data: dict[str, object]) -> None:
     with pytest.raises(RunError, match=r"not an encoding of pairs of format 1"):
         PairsEncoding.from_json(data)

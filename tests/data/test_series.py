@@ -1,4 +1,4 @@
-"""Tables of series: what is read, where parts and windows lie, and what is kept of them."""
+"""Tables of series: their values, the positions of parts and windows, and the run's record of them."""
 
 from __future__ import annotations
 
@@ -127,7 +127,7 @@ def test_a_constant_column_gets_spread_1_and_a_warning(caplog: pytest.LogCapture
 
 @pytest.mark.parametrize("missing", ["error", "forward-fill", "interpolate", "mask"])
 def test_later_rows_never_reach_earlier_ones(missing: str) -> None:
-    """Test rows replaced by noise leave every bit of what comes before as it is; so do gaps at a part's border."""
+    """Replacing test rows by noise changes no bit of earlier rows; neither do gaps at a part's border."""
     draw = np.random.default_rng(3)
     values = draw.normal(size=(60, 3))
     if missing != "error":
@@ -365,7 +365,7 @@ def test_tabs_quotes_and_missing_words_are_understood() -> None:
     ],
 )
 def test_dates_are_recognised(dates: list[str], meant: str, step: str) -> None:
-    """Day and month are told apart by what gives regular steps."""
+    """Day and month are distinguished by the one that gives regular steps."""
     corpus = read(wide(dates, list(range(len(dates)))))
     assert (texts(corpus)[-1], str(corpus.encoding.step)) == (meant, step)
 

@@ -57,7 +57,7 @@ def test_files_are_joined_wherever_blocks_end(block: int) -> None:
 
 
 def refusals(content: bytes, block: int) -> tuple[str, str]:
-    """What is said of a file read in blocks, and of its content as a whole."""
+    """Facts about a file read in blocks, and about its content as a whole."""
     path = Path("a.txt")
     path.write_bytes(content)
     with pytest.raises(DataError) as in_blocks:

@@ -240,7 +240,7 @@ def test_a_comparison_in_which_nothing_finished_has_a_report(make_comparison: Ma
     assert "Data" not in page.text.split()
 
 
-def test_an_older_report_stands_until_the_new_one_is_whole(make_comparison: MakeComparison) -> None:
+def test_an_older_report_is_kept_until_the_new_one_is_whole(make_comparison: MakeComparison) -> None:
     comparison = make_comparison()
     path = write_comparison(comparison)
     path.write_text("old")

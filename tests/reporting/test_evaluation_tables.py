@@ -31,7 +31,7 @@ def with_run(evaluation: Evaluation, **metrics: float) -> Evaluation:
     return dataclasses.replace(evaluation, metrics={**evaluation.metrics, **metrics})
 
 
-def test_every_figure_stands_beside_that_of_every_baseline(evaluation: Evaluation) -> None:
+def test_every_metric_is_shown_next_to_the_baselines(evaluation: Evaluation) -> None:
     table = evaluation_tables(evaluation)[0]
     assert table.columns == ("", "run", "last value", "seasonal naive", "drift", "ridge")
     assert table.title == "on test, 2,785 windows"
@@ -44,7 +44,7 @@ def test_every_figure_stands_beside_that_of_every_baseline(evaluation: Evaluatio
     assert len(rows) == 11
 
 
-def test_the_figure_that_decides_stands_first(evaluation: Evaluation) -> None:
+def test_the_primary_metric_is_first(evaluation: Evaluation) -> None:
     tables = evaluation_tables(dataclasses.replace(evaluation, primary="pinball_scaled"))
     assert tables[0].rows[0][:2] == ("pinball, scaled", "* 0.1240")
     assert tables[1].columns[2] == "pinball, scaled"
@@ -99,7 +99,7 @@ def test_what_is_not_known_is_empty_and_what_is_not_a_number_is_never_the_best(e
     assert evaluation_tables(dataclasses.replace(broken, metrics={}))[0].name != "overall"
 
 
-def test_a_run_is_told_whether_it_beats_the_best_baseline(evaluation: Evaluation) -> None:
+def test_a_run_shows_whether_it_beats_the_best_baseline(evaluation: Evaluation) -> None:
     assert beats(evaluation) == ("It beats every baseline: 0.3690 MSE, scaled, the best of them 0.3985 (ridge).")
     assert beats(with_run(evaluation, mse_scaled=0.41)) == (
         "It does not beat ridge (0.3985 MSE, scaled, the run 0.4100): use that, or train longer."
@@ -140,7 +140,7 @@ def test_the_tables_are_printed_with_notes_and_the_verdict_within_80_columns(
     ]
 
 
-def test_a_terminal_keeps_the_figures_whole(evaluation: Evaluation, new_screen: NewScreen) -> None:
+def test_a_terminal_keeps_the_values_whole(evaluation: Evaluation, new_screen: NewScreen) -> None:
     screen = new_screen(terminal=True)
     show(evaluation_in_words(evaluation), stream=screen)
     for figure in ("* 0.3690", "1.1439", "0.5055", "3.4317", "0.3985", "429.66", "* 3,132"):

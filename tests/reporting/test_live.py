@@ -286,7 +286,7 @@ def test_what_follows_the_last_step_is_shown_in_a_terminal(new_screen: NewScreen
     assert "baselines" not in screen.text.rpartition("step ")[2]
 
 
-def test_elsewhere_a_slow_end_is_told_as_it_goes(new_screen: NewScreen) -> None:
+def test_elsewhere_a_slow_end_is_reported_as_it_goes(new_screen: NewScreen) -> None:
     screen, clock = new_screen(), Clock()
     with TrainingDisplay(screen, clock=clock) as display:
         display(Started(0, 10, "characters", 64))

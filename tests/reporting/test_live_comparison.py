@@ -151,7 +151,7 @@ def test_time_left_weighs_what_runs_at_once_and_what_waits() -> None:
     assert progress.share == 1
 
 
-def test_a_run_taken_up_is_timed_as_if_it_had_been_made_in_this_session() -> None:
+def test_a_resumed_run_is_timed_as_if_it_had_been_made_in_this_session() -> None:
     clock = Clock()
     display = ComparisonDisplay(io.StringIO(), quiet=True, clock=clock)
     display(Planned(RUNS[:2], ()))

@@ -169,7 +169,7 @@ def test_an_interrupted_run_shows_the_best_evaluation_on_the_way(make_run: MakeR
         "",
     ],
 )
-def test_a_run_with_hardly_any_figures_has_a_report(make_run: MakeRun, metrics: list[dict[str, object]] | str) -> None:
+def test_a_run_with_hardly_any_metrics_has_a_report(make_run: MakeRun, metrics: list[dict[str, object]] | str) -> None:
     run = make_run(metrics=metrics, status="diverged", problem="the loss is NaN", data=None)
     text = outline(run).text
     assert "diverged" in text
@@ -190,14 +190,14 @@ def test_a_run_without_logs_has_a_report(make_run: MakeRun) -> None:
 
 
 @pytest.mark.parametrize(("content", "message"), [(None, "is missing"), ("{", "cannot be read"), ("[]", "JSON object")])
-def test_a_folder_that_is_no_run_is_refused(tmp_path: Path, content: str | None, message: str) -> None:
+def test_a_folder_that_is_not_a_run_is_refused(tmp_path: Path, content: str | None, message: str) -> None:
     if content is not None:
         (tmp_path / "run.json").write_text(content)
     with pytest.raises(RunError, match=message):
         write_report(tmp_path)
 
 
-def test_an_older_report_stands_until_the_new_one_is_whole(make_run: MakeRun) -> None:
+def test_an_older_report_is_kept_until_the_new_one_is_whole(make_run: MakeRun) -> None:
     run = make_run(metrics="")
     (run / "report.html").write_text("old")
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
@@ -249,7 +249,7 @@ def test_inline_curves_take_the_colours_of_the_page(make_run: MakeRun) -> None:
     assert used <= identities
 
 
-def test_a_figure_in_another_unit_than_the_loss_has_an_axis_of_its_own(make_run: MakeRun, curve: Curve) -> None:
+def test_a_metric_in_another_unit_than_the_loss_has_an_axis_of_its_own(make_run: MakeRun, curve: Curve) -> None:
     rows = [row for row in curve if "loss" in row]
     rows.append({"step": 100, "validation": {"accuracy": 0.75}, "best": True})
     root = ElementTree.fromstring(curves(read_history(make_run(metrics=rows))).svg())
@@ -287,7 +287,7 @@ def without_figures(run: Path) -> str:
     return Outline(content).text
 
 
-def test_a_forecasting_run_stands_beside_its_baselines(make_forecast_run: MakeRun) -> None:
+def test_a_forecasting_run_is_shown_with_its_baselines(make_forecast_run: MakeRun) -> None:
     run = make_forecast_run()
     outline(run)
     text = without_figures(run)
@@ -333,7 +333,7 @@ def test_a_forecasting_run_shows_example_windows_and_errors_by_step(make_forecas
         assert word in page.text
 
 
-def test_a_run_that_loses_against_a_baseline_is_told_so(
+def test_a_run_that_loses_against_a_baseline_is_reported(
     make_forecast_run: MakeRun, stored_evaluation: dict[str, Any]
 ) -> None:
     stored_evaluation["metrics"]["mse_scaled"] = 0.41
@@ -354,7 +354,7 @@ def test_one_channel_has_no_table_of_channels(make_forecast_run: MakeRun, stored
 
 
 @pytest.mark.parametrize("evaluation", [None, "{", "[]", {"format": 1}, {"format": 1, "metrics": {"mse_scaled": 0.3}}])
-def test_without_a_sound_evaluation_the_rest_of_the_report_stands(make_forecast_run: MakeRun, evaluation: Any) -> None:
+def test_without_a_sound_evaluation_the_rest_of_the_report_is_kept(make_forecast_run: MakeRun, evaluation: Any) -> None:
     text = outline(make_forecast_run(evaluation=evaluation)).text
     assert "test 0.369 MSE, scaled" in text
     assert "Beside the baselines" not in text
@@ -366,7 +366,7 @@ def test_samples_of_a_forecast_are_not_wrapped(make_forecast_run: MakeRun, make_
     assert '<pre tabindex="0">\n▁▂▃▄▅▆▇█▇▆▅▄▃▂▁▂▃▄▅▆ → ▇█▇▆▅▄▃▂▁▂  HUFL\n▁▁▁▁' in content
 
 
-def test_a_text_run_has_its_baselines_beside_its_figures(make_run: MakeRun) -> None:
+def test_a_text_run_has_its_baselines_next_to_its_metrics(make_run: MakeRun) -> None:
     run = make_run()
     evaluation = {
         "format": 1,
@@ -413,7 +413,7 @@ def test_validation_shares_the_axis_of_a_loss_in_its_unit_alone(
     assert (f"loss ({loss})" in words) != shared
 
 
-def test_the_figure_that_decides_is_the_one_that_the_evaluation_names(
+def test_the_primary_metric_is_the_one_that_the_evaluation_names(
     make_forecast_run: MakeRun, stored_evaluation: dict[str, Any]
 ) -> None:
     stored_evaluation["primary"] = "mae_scaled"

@@ -177,7 +177,7 @@ def test_what_it_refuses(config: Path) -> None:
     with pytest.raises(UsageError, match="label `digit` does not exist") as unknown:
         run.generate(label="digit")
     assert unknown.value.hint == "its labels are consonant, vowel"
-    with pytest.raises(UsageError, match="writes a text for a label, and none is given") as none:
+    with pytest.raises(UsageError, match="generates text from a label, which is missing") as none:
         run.generate()
     assert none.value.hint == "say which, such as --label consonant; its labels are consonant, vowel"
     with pytest.raises(UsageError, match="the prompt contains 'z'"):

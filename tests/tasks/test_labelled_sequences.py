@@ -46,7 +46,7 @@ def write_lines(path: Path) -> Path:
 
 
 def write_tags(path: Path) -> Path:
-    """Letters tagged A after a capital, B before the first: what is told depends on what came before."""
+    """Letters tagged A after a capital, B before the first: the tag depends on earlier letters."""
     draw = random.Random(2)
     rows = ["text,tags"]
     for _ in range(500):
@@ -57,7 +57,7 @@ def write_tags(path: Path) -> Path:
 
 
 def write_frames(path: Path) -> Path:
-    """Frames of two features; the number to tell is ten times the first feature of the first frame."""
+    """Frames of two features; the target is ten times the first feature of the first frame."""
     draw = random.Random(3)
     rows = ["sequence,a,b,number"]
     for sequence in range(300):
@@ -69,7 +69,7 @@ def write_frames(path: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """Where the runs of this module are kept."""
+    """The folder of this module's runs."""
     with pytest.MonkeyPatch.context() as patch:
         where = tmp_path_factory.mktemp("labelled")
         patch.setenv("LSTMCTL_RUNS", str(where / "runs"))
@@ -135,7 +135,7 @@ def test_balanced_weights_make_the_rare_class_weigh_as_much_as_others(tmp_path: 
         sums = [task.loss(model, part.batch(torch.arange(400)[which]), ()).sum for which in (rare, ~rare)]
         losses[weights] = [one.item() for one in sums]
     none, balanced = losses["none"], losses["balanced"]
-    # Its share of the loss grows from that of its cases to about a third.
+    # Its share of the loss grows from its share of the cases to about a third.
     assert none[0] / sum(none) < 0.1
     assert 0.2 < balanced[0] / sum(balanced) < 0.5
 

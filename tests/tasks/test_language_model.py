@@ -189,7 +189,7 @@ def test_a_sample_depends_on_its_generator_alone(shape: str) -> None:
     assert set(samples[0]) <= set(TEXT)
 
 
-# What follows a text: the textbook's `hell` to `o`.
+# The next symbol of a text: the textbook's `hell` to `o`.
 
 
 def next_probabilities(model: SequenceModel, symbols: Tensor) -> Tensor:
@@ -225,7 +225,7 @@ def test_the_next_symbol_of_a_text_is_that_of_single_steps(
             assert one.probabilities[encoding.name_of(number)] == pytest.approx(share, abs=1e-6)
 
 
-def test_an_empty_text_stands_for_the_beginning_of_one() -> None:
+def test_an_empty_text_means_the_beginning_of_one() -> None:
     task, model = made("gru")
     empty, blank = task.predictions(model, task.of_texts(["", " "]), torch.device("cpu"))
     assert ENCODING.symbols[task.start] == " "
@@ -259,7 +259,7 @@ def test_every_line_of_a_file_is_a_text(tmp_path: Path) -> None:
     assert [text.tolist() for text in bytewise.of_file(str(path))] == [[255, 0], [97]]
 
 
-# The figures that stand beside every score need no network, and see nothing of what they are scored on.
+# Baselines use no network, and do not see the data they are scored on.
 
 
 @pytest.fixture

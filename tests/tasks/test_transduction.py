@@ -1,4 +1,4 @@
-"""The encoder–decoder as a task: its loss, its figures, and a run that learns to write texts backwards."""
+"""The encoder–decoder as a task: its loss, its metrics, and a run that learns to reverse texts."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def test_a_network_learns_to_write_backwards(config: Path) -> None:
     assert test is not None
     assert test["exact_match"] > 0.9
     assert test["character_error_rate"] < 0.05
-    # A run that is opened again, without its training, writes the same; and its figures are those of its predictions.
+    # A run that is opened again, without its training, generates the same; its metrics match its predictions.
     opened = load_run(run.path)
     assert opened.evaluate("test").metrics == test
     sources, targets = texts_of(opened, "test")
@@ -100,7 +100,7 @@ def test_a_network_learns_to_write_backwards(config: Path) -> None:
     alone = opened.predict(texts=[sources[0], "fedcbafedcba"])
     assert alone[0] == written[0]
     assert alone[1].text
-    # Baselines stand beside it.
+    # Baselines are scored too.
     baselines = opened.evaluate("test").baselines
     assert set(baselines) == {"copy the source", "nearest source"}
     assert baselines["copy the source"]["exact_match"] == 0
@@ -226,7 +226,7 @@ def test_half_precision_and_parts_of_a_batch_train(config: Path) -> None:
     assert run.metrics["test"] is not None
 
 
-def test_another_vocabulary_is_told(config: Path) -> None:
+def test_another_vocabulary_is_reported(config: Path) -> None:
     task, _, _ = pose(config)
     write([(source, target.lower()) for source, target in backwards(40)], "other.tsv")
     other, _, _ = pose(config, "data.pairs=other.tsv")
