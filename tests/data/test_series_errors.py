@@ -51,7 +51,7 @@ def refused(content: str | bytes, name: str = "a.csv", **layout: Any) -> DataErr
         ("", "is empty", None),
         ("\n \n", "is empty", None),
         ("date,a\n", "has a header but no rows", None),
-        ("date,a\n2020-01-01,1\n", "the table has one row only", "a row a time"),
+        ("date,a\n2020-01-01,1\n", "the table has one row only", "one row per time"),
         # numbers
         (table((6, "2020-01-05,x,8")), "line 6, column `a`: `x` is not a number", "data.missing=interpolate"),
         (
@@ -122,7 +122,7 @@ def refused(content: str | bytes, name: str = "a.csv", **layout: Any) -> DataErr
             "fits both, and either",
             'data.date_format="%d/%m/%Y" or data.date_format="%m/%d/%Y"',
         ),
-        ("t,a\n1,1\n2,2\nthree,3\n", "line 4, column `t`: `three` is no whole number", "data.time=NAME"),
+        ("t,a\n1,1\n2,2\nthree,3\n", "line 4, column `t`: `three` is not a whole number", "data.time=NAME"),
         # the use of columns
         (table(header="date,timestamp,b").replace(",3,", ",3,"), "line", None),
         (
