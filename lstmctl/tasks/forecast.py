@@ -126,7 +126,7 @@ class Forecast(Problem[Config, SeriesCorpus, Ensemble, SeriesBatch, SeriesPart])
 
     def difference(self, other: Self) -> str | None:
         for key in ("targets", "past", "known", "static", "calendar"):
-            own, others = getattr(self.encoding, key), getattr(other.encoding, key)
+            own, others = (tuple(getattr(encoding, key)) for encoding in (self.encoding, other.encoding))
             if own != others:
                 named, not_named = (", ".join(names) or "none" for names in (others, own))
                 return f"other {key} columns than this data: {named}, not {not_named}"
