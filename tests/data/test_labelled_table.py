@@ -133,7 +133,7 @@ def test_numbers_where_labels_are_to_be_told_are_refused_with_the_task_that_tell
     assert error.hint == "numbers are told by task.type=regression"
 
 
-@pytest.mark.parametrize(("line", "hint"), [("b", None), ("b,c,y", "a text that contains a comma must be in")])
+@pytest.mark.parametrize(("line", "hint"), [("b", None), ("b,c,y", "put a text with a comma between")])
 def test_a_row_of_too_few_fields_is_not_told_of_commas(line: str, hint: str | None) -> None:
     error = refused(f"text,label\na,x\n{line}\n")
     assert "line 3: " in str(error)

@@ -310,7 +310,7 @@ def test_any_flipped_bit_is_found(prepared: Path) -> None:
         ({"length": True}, r"is damaged at `length`: Input should be a valid integer$"),
         ({"length": -1}, r"its header says -1"),
         ({"sha256": None}, r"is damaged at `sha256`: Input should be a valid string$"),
-        ({"encoding": []}, r"is damaged at `encoding`: Input should be a valid dictionary$"),
+        ({"encoding": []}, r"is damaged at `encoding`: Input should be an object$"),
         ({"encoding": {"format": 1, "kind": "characters", "symbols": ["b", "a"]}}, r": encoding must list its symbols"),
         ({"type": "uint16"}, r": type is uint16, which is not that of \d\d symbols$"),
         ({"encoding": {"format": 1, "kind": "bytes"}}, r"was prepared as bytes, not characters$"),

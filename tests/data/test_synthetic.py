@@ -205,11 +205,11 @@ def test_chance_levels_of_numbers_follow_from_the_moments_of_a_uniform_number() 
     assert levels("adding").solved == pytest.approx(0.01)
 
 
-def test_solved_is_on_the_better_side() -> None:
-    assert levels("adding").is_solved(0.0099)
-    assert not levels("adding").is_solved(0.0101)
-    assert levels("copy").is_solved(0.995)
-    assert not levels("copy").is_solved(0.985)
+@pytest.mark.parametrize(("problem", "solved", "unsolved"), [("adding", 0.0099, 0.0101), ("copy", 0.995, 0.985)])
+def test_solved_is_on_the_better_side(problem: str, solved: float, unsolved: float) -> None:
+    level = levels(problem)
+    assert level.metric.reaches(solved, level.solved)
+    assert not level.metric.reaches(unsolved, level.solved)
 
 
 @pytest.mark.parametrize("problem", PROBLEMS)
