@@ -179,7 +179,7 @@ class Run(Trained):
             label: what the text is written for, by a run of generation-from-label; it may end before `length`.
             length: symbols to write at most.
             count: texts to write side by side.
-            sampling: temperature and truncation; plain sampling by default.
+            sampling: temperature and truncation; by default as on the command line.
             stop: end a text before this string.
             seed: of the draws; the run's own by default.
             replace_unknown: put known symbols in place of those in the prompt that the run never saw.

@@ -17,6 +17,7 @@ from lstmctl.api.run import Run
 from lstmctl.api.unchanged import trained_as
 from lstmctl.config import dump
 from lstmctl.data.series import SeriesCorpus
+from lstmctl.data.splitting import reported_part
 from lstmctl.events import Concluding, Event, Finished
 from lstmctl.reporting.run_page import write_report
 from lstmctl.results.evaluation import Score
@@ -131,7 +132,7 @@ def follow_to_end(assembled: Assembled, snapshot: Snapshot | None) -> NoReturn:
 
 def _evaluated(run: Run, corpus: Corpus, scores: Mapping[str, Score]) -> dict[str, Any]:
     """`evaluation.json`: the reported part, with simple baselines beside the figures."""
-    part = "test" if "test" in scores else "validation"
+    part = reported_part(scores)
     facts = asdict(run.evaluation(corpus, part, part, scores[part]))
     facts.pop("run")
     if isinstance(corpus, SeriesCorpus):

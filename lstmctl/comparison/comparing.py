@@ -23,6 +23,7 @@ from lstmctl.comparison.planning import keep_sources, make_plan
 from lstmctl.comparison.results import as_json, choose, gather
 from lstmctl.config import LoadedConfig, from_mapping, load
 from lstmctl.config.wording import shortened
+from lstmctl.data.splitting import reported_part
 from lstmctl.errors import DataError, LstmctlError, RunError, UsageError
 from lstmctl.events import Planned
 from lstmctl.locks import locked
@@ -318,7 +319,7 @@ def _require_fit(path: Path, plan: Plan, task: AnyProblem, corpus: Corpus) -> No
         "primary": (plan.primary, task.primary.name),
         "lower_is_better": (plan.lower_is_better, task.primary.lower_is_better),
         "unit": (plan.unit, task.unit),
-        "split": (plan.split, "test" if "test" in corpus.parts else "validation"),
+        "split": (plan.split, reported_part(corpus.parts)),
         **{f"data.{key}": (plan.data[key], facts.get(key)) for key in ("parts", "rows") if key in plan.data},
     }
     for key, (planned, found) in planned_and_found.items():

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lstmctl.data.encoding import Symbols, TextEncoding, UnknownSymbolError, smallest_integer
+from lstmctl.data.encoding import Symbols, TextEncoding
 from lstmctl.data.sequences import LONGEST
 from lstmctl.errors import DataError
 from lstmctl.words import plural
@@ -17,6 +19,8 @@ if TYPE_CHECKING:
     from lstmctl.data.sheets import Sheet
 
 Indices = NDArray[np.int64]
+SHOWN = 8
+"""Unknown symbols that a sentence lists."""
 
 
 @dataclass(frozen=True)
@@ -61,26 +65,27 @@ def text_rows(sheet: Sheet, column: int) -> tuple[list[str], Cut]:
     return texts, cut
 
 
-def encode_texts(
-    sheet: Sheet, texts: list[str], cut: Cut, encoding: TextEncoding | None
-) -> tuple[Symbols, TextEncoding]:
-    """The symbol numbers (steps,) of all texts, by their own vocabulary or a run's.
+def encode_texts(texts: Sequence[str], encoding: TextEncoding) -> Symbols:
+    """Return the symbol numbers (steps,) of all texts, one after the other, with those that are unknown."""
+    return encoding.read("".join(texts))
 
-    Raises:
-        DataError: a run's vocabulary has no such character; with line, character, and its place in the text.
+
+def unknown_symbols(texts: Sequence[str], encoding: TextEncoding) -> tuple[int, list[str]]:
+    """Count the texts with symbols that an encoding does not know.
+
+    Returns:
+        The number of such texts, and the symbols, the most frequent first.
     """
-    joined = "".join(texts)
-    if encoding is None:
-        encoding = TextEncoding.of(joined)
-    try:
-        return encoding.encode(joined).astype(smallest_integer(len(encoding)), copy=False), encoding
-    except UnknownSymbolError as error:
-        row = int(np.searchsorted(cut.starts, error.position, side="right")) - 1
-        found = UnknownSymbolError(error.symbol, error.position - int(cut.starts[row]))
-        raise DataError(
-            f"{sheet.place(row)}: the run's vocabulary has no {found}",
-            hint="the run was trained without that character; write the text with those it knows",
-        ) from error
+    known = set(encoding.symbols)
+    unknown = [[symbol for symbol in text if symbol not in known] for text in texts]
+    counts = Counter(symbol for found in unknown for symbol in found)
+    return sum(map(bool, unknown)), [symbol for symbol, _ in counts.most_common()]
+
+
+def shown_symbols(symbols: Sequence[str]) -> str:
+    """Return symbols for a sentence, the first few of them."""
+    more = f" and {len(symbols) - SHOWN} more" if len(symbols) > SHOWN else ""
+    return ", ".join(f"{symbol!r}" for symbol in symbols[:SHOWN]) + more
 
 
 def named_rows(sheet: Sheet, column: int) -> Cut:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol, Self
 
 import numpy as np
@@ -44,7 +44,9 @@ class Sequences:
     scored: NDArray[np.bool_] | None = None
     """(steps,) the labelled steps that count in figures; None where all do. Training sees every label."""
     names: tuple[str, ...] = ()
-    """Of sequences of frames, for people; texts need none."""
+    """Of sequences of frames, for people; of texts that a run reads, the texts as they were written."""
+    columns: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Other columns of a table to predict, for the output: a value per sequence, or per step if `by_step` and frames."""
 
     def __len__(self) -> int:
         return len(self.starts)
@@ -64,7 +66,14 @@ class Sequences:
             self.by_step,
             self.scored,
             self.names[start:stop],
+            self.columns,
         )
+
+    def steps(self, start: int, stop: int) -> tuple[int, int]:
+        """First step, and the step after the last, of sequences `start` to `stop`."""
+        if start == stop:
+            return 0, 0
+        return int(self.starts[start]), int((self.starts + self.lengths)[start:stop].max())
 
     def input(self, index: int) -> Array:
         """One sequence, (length,) or (length, features)."""

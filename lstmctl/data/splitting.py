@@ -1,15 +1,23 @@
-"""Parts of a corpus, always by position: training first, then validation, then test."""
+"""Parts of a corpus, always by position: training first, then validation, then test; and the part that is reported."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
 
 from lstmctl.errors import DataError
 
 PARTS = ("training", "validation", "test")
 HELD_OUT = 0.1
 """Share of the training part, at its end, on which choices are made that must not see any other part."""
+
+
+def reported_part(parts: Collection[str]) -> str:
+    """Return the part whose metrics are reported by default: test if there is one, else validation."""
+    return "test" if "test" in parts else "validation"
 
 
 def held_out(training: int) -> int:
@@ -45,3 +53,35 @@ def split_positions(length: int, split: Sequence[float] | Sequence[int], unit: s
                 f"data.split leaves no {name} part of {length:,}{unit}; give it a larger share or more data"
             )
     return parts
+
+
+def without_test(split: Sequence[float] | Sequence[int]) -> tuple[float, ...] | tuple[int, ...]:
+    """Return the shares of the training and validation parts if the test part is data of its own."""
+    if all(isinstance(share, int) for share in split):
+        return tuple(int(share) for share in split[:2])
+    training, validation = split[:2]
+    return training / (training + validation), validation / (training + validation)
+
+
+def between_groups(parts: dict[str, tuple[int, int]], groups: NDArray[np.int64]) -> dict[str, tuple[int, int]]:
+    """Move the ends of each part to the nearest position at which a new group begins.
+
+    Args:
+        parts: start and stop of each part, one after the other.
+        groups: (rows,) the group of each row, each group one stretch.
+
+    Raises:
+        DataError: a part would be empty.
+    """
+    edges = np.concatenate([[0], np.flatnonzero(np.diff(groups)) + 1, [len(groups)]])
+    found, start = {}, 0
+    for name, (_, stop) in parts.items():
+        end = int(edges[np.abs(edges - stop).argmin()])
+        if end <= start:
+            raise DataError(
+                f"data.split leaves no group for the {name} part: {len(edges) - 1} groups of {len(groups):,} rows",
+                hint="give it a larger share, or split by a column with more groups",
+            )
+        found[name] = start, end
+        start = end
+    return found

@@ -37,3 +37,5 @@ class Prediction:
     """Of a regression, in the units of the data."""
     text: str | None = None
     """What was written for it."""
+    columns: Mapping[str, str | tuple[str, ...]] = field(default_factory=dict)
+    """The other columns of the table: a value, or one per step for frames with a label each."""

@@ -6,6 +6,7 @@ The figure is the cross-entropy in nats a symbol, the end of a text being one of
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Self
@@ -33,29 +34,33 @@ from lstmctl.metrics import Metric, bits, metric
 from lstmctl.models.conditional_model import ConditionalModel
 from lstmctl.models.recurrence import build_recurrence
 from lstmctl.protocols import Batches, Loss, ModelState, Totals
-from lstmctl.results.evaluation import Score
-from lstmctl.scoring import total
+from lstmctl.results.evaluation import RowSums, Score
+from lstmctl.scoring import evaluating, reported
 from lstmctl.tasks.author import Author
 from lstmctl.tasks.inspection_input import BEGINNING, InspectionInput, evenly_chosen, position, symbols_tracked
 from lstmctl.tasks.problem import ConfigOf, Problem, encoded, settings_of_the_run
-from lstmctl.tasks.sequence_batches import ByLength, SequenceBatch, SequencePart
+from lstmctl.tasks.rare_symbols import RareSymbolsHidden, symbol_counts
+from lstmctl.tasks.sequence_batches import ByLength, SequenceBatch, SequencePart, like_lengths
 from lstmctl.tasks.teacher_forcing import nats_of, teacher_forced
 
 Config = ConfigOf[GenerationFromLabelSettings, TableData]
 MOST_PROGRESS = 2000
 """Texts of a look on the way."""
 PREVIEWS = 3
-PREVIEW = Sampling(temperature=0.8)
+PREVIEW = Sampling()
 PREVIEW_LENGTH = 80
 LABELS_TRACKED = 12
+END = "end of text"
 
 
-def _uniform(task: GenerationFromLabel, corpus: LabelledTable, split: str) -> dict[str, float]:
+def _uniform(task: GenerationFromLabel, corpus: LabelledTable, split: str) -> Score:
     """Every symbol, and the end of a text, has the same probability: the level of chance."""
-    return task.metrics({"nats": uniform(len(task.symbols) + 1), "symbols": 1.0})
+    symbols = (corpus.part(split).lengths + 1).astype(float)
+    nats = uniform(len(task.symbols) + 1)
+    return Score(task.metrics({"nats": nats, "symbols": 1.0}), len(symbols), rows=RowSums(nats * symbols, symbols))
 
 
-def _ngram(task: GenerationFromLabel, corpus: LabelledTable, split: str) -> dict[str, float] | None:
+def _ngram(task: GenerationFromLabel, corpus: LabelledTable, split: str) -> Score | None:
     """Counts of the training part (see `baselines.NGram`), one text after the other with an end between them, with an
     order chosen on the end of it. None where the training part itself is scored."""
     if "training" not in corpus.parts or split == "training":
@@ -67,7 +72,10 @@ def _ngram(task: GenerationFromLabel, corpus: LabelledTable, split: str) -> dict
         return None
     order = ngram(training[:inner], training[inner:], vocabulary).order
     nats = NGram(training, vocabulary, order).nats(scored)
-    return {**task.metrics({"nats": float(nats.sum()), "symbols": float(len(nats))}), "order": float(order)}
+    lengths = corpus.part(split).lengths + 1
+    found = {**task.metrics({"nats": float(nats.sum()), "symbols": float(len(nats))}), "order": float(order)}
+    each = np.add.reduceat(nats, np.cumsum(lengths) - lengths)
+    return Score(found, len(lengths), rows=RowSums(each, lengths.astype(float)))
 
 
 class GenerationFromLabel(Problem[Config, LabelledTable, ConditionalModel, SequenceBatch, SequencePart]):
@@ -79,7 +87,7 @@ class GenerationFromLabel(Problem[Config, LabelledTable, ConditionalModel, Seque
         typical_length: the mean length of a training text, its end included; only training needs it.
     """
 
-    BASELINES: ClassVar[Mapping[str, Callable[[GenerationFromLabel, LabelledTable, str], dict[str, float] | None]]] = {
+    BASELINES: ClassVar[Mapping[str, Callable[[GenerationFromLabel, LabelledTable, str], Score | None]]] = {
         "uniform": _uniform,
         "n-gram": _ngram,
     }
@@ -128,8 +136,27 @@ class GenerationFromLabel(Problem[Config, LabelledTable, ConditionalModel, Seque
             "vocabulary": len(self.symbols),
             "labels": list(self.encoding.labels),
             "parts": {name: stop - start for name, (start, stop) in corpus.parts.items()},
-            "notes": list(corpus.notes),
-            "warnings": list(corpus.warnings.values()),
+            "notes": [*corpus.notes, *corpus.unknown.values()],
+            "warnings": [warning for of_part in corpus.warnings.values() for warning in of_part],
+        }
+
+    def warnings(self, corpus: LabelledTable, part: str) -> tuple[str, ...]:
+        return corpus.warnings.get(part, ())
+
+    def caveats(self, corpus: LabelledTable) -> tuple[str, ...]:
+        return tuple(corpus.unknown.values())
+
+    def caveats_on(self, corpus: LabelledTable, part: str, *, is_own: bool) -> tuple[str, ...]:
+        return (*self.warnings(corpus, part), *((corpus.unknown[part],) if part in corpus.unknown else ()))
+
+    @property
+    def row_names(self) -> Mapping[str, Sequence[str]]:
+        symbols = [*self.symbols.row_names, END]
+        return {
+            "input_map.weight": symbols,
+            "label_map.weight": self.encoding.labels,
+            "head.weight": symbols,
+            "head.bias": symbols,
         }
 
     def part(self, corpus: LabelledTable, name: str, device: torch.device) -> SequencePart:
@@ -167,7 +194,16 @@ class GenerationFromLabel(Problem[Config, LabelledTable, ConditionalModel, Seque
         return model
 
     def training_order(self, part: SequencePart, training: TrainingSettings, seed: int) -> Batches:
-        return ByLength(part, training.batch, seed)
+        batches, symbols = ByLength(part, training.batch, seed), self.symbols
+        if not symbols.has_unknown:
+            return batches
+        counts = symbol_counts(part.inputs, part.starts, part.lengths, len(symbols))
+        return RareSymbolsHidden(batches, counts, symbols.unknown, seed)
+
+    @property
+    def _never(self) -> int | None:
+        """The symbol that is never generated."""
+        return self.symbols.unknown if self.symbols.has_unknown else None
 
     def author(self, model: ConditionalModel, label: str | None, products: torch.dtype) -> Author:
         if label is None:
@@ -177,7 +213,12 @@ class GenerationFromLabel(Problem[Config, LabelledTable, ConditionalModel, Seque
                 hint=f"say which, such as --label {first}; its labels are {self.known_labels()}",
             )
         number = torch.tensor([self.label_number(label)], device=model.head.weight.device)
-        return Author(self.symbols, lambda lanes: LabelPredictor(model, number.expand(lanes), products), (), model.mark)
+        return Author(
+            self.symbols,
+            lambda lanes: LabelPredictor(model, number.expand(lanes), products, self._never),
+            (),
+            model.mark,
+        )
 
     def passage(self, text: str, label: str | None, device: torch.device) -> SequencePart:
         if label is None:
@@ -198,14 +239,18 @@ class GenerationFromLabel(Problem[Config, LabelledTable, ConditionalModel, Seque
 
     def loss(self, model: ConditionalModel, batch: SequenceBatch, state: ModelState) -> Loss:
         # Over a constant, and not over each text's own length: so every symbol weighs the same, as in the figure.
-        return Loss(self._nats(model, batch).sum() / self.typical_length, batch.units, ())
+        return Loss(self._nats(model, batch)[0].sum() / self.typical_length, batch.units, ())
 
-    def _nats(self, model: ConditionalModel, batch: SequenceBatch) -> Tensor:
-        """(time, batch) −ln p of every symbol and of the end; 0 behind the end."""
+    def _nats(self, model: ConditionalModel, batch: SequenceBatch) -> tuple[Tensor, Tensor]:
+        """(time, batch) −ln p of every symbol and of the end, 0 behind the end; and what is told. Symbols that the
+        vocabulary cannot express are not scored."""
         assert batch.lengths is not None
         read, told = teacher_forced(batch.input, batch.lengths, model.mark)
+        if not model.training and not self.symbols.has_unknown:
+            time = torch.arange(len(told), device=told.device).unsqueeze(1)
+            told = torch.where((told == model.mark) & (time < batch.lengths), UNLABELLED, told)
         scores, _ = model(read, batch.target, model.initial_state(batch.lanes))
-        return nats_of(scores, told)
+        return nats_of(scores, told), told
 
     # Figures.
 
@@ -213,11 +258,8 @@ class GenerationFromLabel(Problem[Config, LabelledTable, ConditionalModel, Seque
         return part.first(MOST_PROGRESS).scored_batches()
 
     def score(self, model: ConditionalModel, batch: SequenceBatch, state: ModelState) -> tuple[Totals, ModelState]:
-        assert batch.lengths is not None
-        return {
-            "nats": self._nats(model, batch).double().sum().item(),
-            "symbols": float(batch.lengths.sum()) + batch.lanes,
-        }, ()
+        nats, told = self._nats(model, batch)
+        return {"nats": nats.double().sum().item(), "symbols": float((told != UNLABELLED).sum())}, ()
 
     def metrics(self, totals: Totals) -> dict[str, float]:
         nats = totals["nats"] / totals["symbols"]
@@ -230,7 +272,17 @@ class GenerationFromLabel(Problem[Config, LabelledTable, ConditionalModel, Seque
             DataError: a text has no label.
         """
         self.require(part)
-        return Score(self.metrics(total(model, self, part.scored_batches())), len(part))
+        nats, symbols = np.zeros(len(part)), np.zeros(len(part))
+        places = iter(list(like_lengths(part.lengths)))
+        sums: Counter[str] = Counter()
+        with evaluating(model), torch.no_grad():
+            for batch in reported(part.scored_batches()):
+                each, told = self._nats(model, batch)
+                place = next(places).cpu().numpy()
+                nats[place] = each.double().sum(0).cpu().numpy()
+                symbols[place] = (told != UNLABELLED).sum(0).cpu().numpy()
+                sums.update({"nats": each.double().sum().item(), "symbols": float(symbols[place].sum())})
+        return Score(self.metrics(dict(sums)), len(part), rows=RowSums(nats, symbols))
 
     def notes(self, corpus: LabelledTable, part: str, *, chosen: bool) -> tuple[str, ...]:
         if part == "validation":
@@ -240,8 +292,7 @@ class GenerationFromLabel(Problem[Config, LabelledTable, ConditionalModel, Seque
     def references(self, corpus: LabelledTable, split: str) -> dict[str, Score]:
         """What is reached without a network, and without the label."""
         found = {name: baseline(self, corpus, split) for name, baseline in self.BASELINES.items()}
-        texts = len(corpus.part(split))
-        return {name: Score(figures, texts) for name, figures in found.items() if figures is not None}
+        return {name: score for name, score in found.items() if score is not None}
 
     # Use.
 
@@ -302,7 +353,9 @@ class GenerationFromLabel(Problem[Config, LabelledTable, ConditionalModel, Seque
         """A line each for a few labels."""
         chosen = torch.randperm(len(self.encoding.labels), generator=generator)[:PREVIEWS]
         labels = chosen.to(model.head.weight.device)
-        choices = continuations(LabelPredictor(model, labels), labels.new_empty(0, len(labels)), PREVIEW, generator)
+        choices = continuations(
+            LabelPredictor(model, labels, never=self._never), labels.new_empty(0, len(labels)), PREVIEW, generator
+        )
         written = torch.stack([next(choices).symbols for _ in range(PREVIEW_LENGTH)]).t().cpu().numpy()
         lines = []
         for label, symbols in zip(chosen.tolist(), written, strict=True):

@@ -52,7 +52,7 @@ MOST_WINDOWS = 10_000
 PROGRESS_LANES = 32
 MOST_IN_PROGRESS = 1 << 19
 """Symbols of a held-out part that are scored during training; of so many, the metric errs by about 0.002 nats."""
-PREVIEW = Sampling(temperature=0.8)
+PREVIEW = Sampling()
 PREVIEW_LENGTH = 240
 
 

@@ -238,6 +238,17 @@ class Problem(ABC, Generic[ConfigT, CorpusT, ModelT, BatchT, PartT]):
         corpus."""
         return ()
 
+    def warnings(self, corpus: CorpusT, part: str) -> tuple[str, ...]:
+        """Reasons why the scores of a part may mislead, in sentences: it lacks labels, or shares rows with the training
+        part."""
+        return ()
+
+    @property
+    def row_names(self) -> Mapping[str, Sequence[str]]:
+        """The weights whose rows stand for symbols or labels, with the name of each row. A new run that starts from
+        this one takes these rows over by name."""
+        return {}
+
     def author(self, model: ModelT, label: str | None, products: torch.dtype) -> Author | None:
         """What the network writes text with; None where the task writes none.
 
@@ -276,15 +287,15 @@ class Problem(ABC, Generic[ConfigT, CorpusT, ModelT, BatchT, PartT]):
         """Texts that a person gives, as a corpus's own `part` would be, without anything known of what is to be told.
 
         Raises:
-            UsageError: the task does not read single texts, or one holds a symbol that the encoding lacks.
+            UsageError: the task does not read single texts, or one is empty.
         """
         raise UsageError(NOTHING_TOLD, hint=USED_BY)
 
     def of_file(self, file: str) -> Any:
-        """The same of a file.
+        """The same of a file, without its labels or targets.
 
         Raises:
-            DataError: it is not there, or holds what the encoding does not know.
+            DataError: it is not there, or cannot be read.
         """
         corpus: Any = self.read([file])
         return corpus.part("validation")

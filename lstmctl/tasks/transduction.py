@@ -6,7 +6,10 @@ whatever its length.
 
 from __future__ import annotations
 
+import logging
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -20,8 +23,10 @@ from lstmctl.config.schema import Model as ModelSettings
 from lstmctl.config.schema import PairsData
 from lstmctl.config.schema import Training as TrainingSettings
 from lstmctl.config.schema import Transduction as TransductionSettings
-from lstmctl.data.encoding import TextEncoding, UnknownSymbolError
-from lstmctl.data.pairs import PairsCorpus, PairsEncoding, Texts, open_pairs
+from lstmctl.data.encoding import TextEncoding
+from lstmctl.data.labelled_rows import shown_symbols, unknown_symbols
+from lstmctl.data.pairs import PairsCorpus, PairsEncoding, PairsLayout, Texts, open_pairs
+from lstmctl.data.sequences import UNLABELLED
 from lstmctl.decoding import SourcePredictor, greedy
 from lstmctl.errors import DataError, UsageError
 from lstmctl.metrics import Metric, metric
@@ -29,19 +34,23 @@ from lstmctl.metrics.edits import edit_distances, text_edit_distances
 from lstmctl.models.encoder_decoder import Encoded, EncoderDecoder
 from lstmctl.models.recurrence import build_recurrence
 from lstmctl.protocols import Batches, Loss, ModelState, Totals
-from lstmctl.results.evaluation import Score
+from lstmctl.results.evaluation import RowSums, Score
 from lstmctl.results.output import Prediction
-from lstmctl.scoring import evaluating, total
+from lstmctl.scoring import evaluating, reported
 from lstmctl.tasks.inspection_input import InspectionInput, evenly_chosen, position, symbols_tracked
 from lstmctl.tasks.pair_batches import PairBatch, PairsPart
 from lstmctl.tasks.problem import ConfigOf, Problem, settings_of_the_run
-from lstmctl.tasks.sequence_batches import ByLength
+from lstmctl.tasks.rare_symbols import RareSymbolsHidden, symbol_counts
+from lstmctl.tasks.sequence_batches import ByLength, like_lengths
 from lstmctl.tasks.teacher_forcing import nats_of, teacher_forced
 
 Config = ConfigOf[TransductionSettings, PairsData]
 LOOKS_BACK = "By attention, the decoder sees the output of every step: a gradient reaches each directly as well."
+log = logging.getLogger(__name__)
 MOST_PROGRESS = 1000
 """Pairs of a look on the way."""
+
+END = "end of text"
 
 SourcesAndTargets = tuple[list[str], list[str]]
 
@@ -69,7 +78,7 @@ class Transduction(Problem[Config, PairsCorpus, EncoderDecoder, PairBatch, Pairs
     @staticmethod
     def open(settings: Config, config_folder: Path | None) -> PairsCorpus:
         data = settings.data
-        return open_pairs(data.pairs, data.split, config_folder)
+        return open_pairs(data.pairs, PairsLayout.of(data.model_dump()), config_folder)
 
     @classmethod
     def of(cls, settings: Config, corpus: PairsCorpus) -> Self:
@@ -85,8 +94,12 @@ class Transduction(Problem[Config, PairsCorpus, EncoderDecoder, PairBatch, Pairs
         return cls(settings, PairsEncoding.from_json(encoding))
 
     def read(self, files: Sequence[str]) -> PairsCorpus:
+        return self._read(files, with_targets=True)
+
+    def _read(self, files: Sequence[str], *, with_targets: bool) -> PairsCorpus:
+        layout = PairsLayout.of(self.settings.data.model_dump())
         with settings_of_the_run():
-            return open_pairs(files, self.settings.data.split, None, encoding=self.encoding)
+            return open_pairs(files, layout, None, encoding=self.encoding, with_targets=with_targets)
 
     def difference(self, other: Self) -> str | None:
         return self.encoding.difference(other.encoding)
@@ -96,7 +109,8 @@ class Transduction(Problem[Config, PairsCorpus, EncoderDecoder, PairBatch, Pairs
             "vocabulary": len(self.encoding.source),
             "target_vocabulary": len(self.encoding.target),
             "parts": {name: stop - start for name, (start, stop) in corpus.parts.items()},
-            "notes": list(corpus.notes),
+            "notes": [*corpus.notes, *corpus.unknown.values()],
+            "warnings": [warning for of_part in corpus.warnings.values() for warning in of_part],
         }
 
     def part(self, corpus: PairsCorpus, name: str, device: torch.device) -> PairsPart:
@@ -104,6 +118,25 @@ class Transduction(Problem[Config, PairsCorpus, EncoderDecoder, PairBatch, Pairs
 
     def require(self, part: PairsPart) -> None:
         pass  # a part that is empty was refused when it was opened
+
+    def warnings(self, corpus: PairsCorpus, part: str) -> tuple[str, ...]:
+        return corpus.warnings.get(part, ())
+
+    def caveats(self, corpus: PairsCorpus) -> tuple[str, ...]:
+        return tuple(corpus.unknown.values())
+
+    def caveats_on(self, corpus: PairsCorpus, part: str, *, is_own: bool) -> tuple[str, ...]:
+        return (*self.warnings(corpus, part), *((corpus.unknown[part],) if part in corpus.unknown else ()))
+
+    @property
+    def row_names(self) -> Mapping[str, Sequence[str]]:
+        targets = [*self.encoding.target.row_names, END]
+        return {
+            "source_map.weight": self.encoding.source.row_names,
+            "target_map.weight": targets,
+            "head.weight": targets,
+            "head.bias": targets,
+        }
 
     # Training.
 
@@ -135,20 +168,30 @@ class Transduction(Problem[Config, PairsCorpus, EncoderDecoder, PairBatch, Pairs
         model.longest_target.fill_(int(training.targets.lengths.max()))
 
     def training_order(self, part: PairsPart, training: TrainingSettings, seed: int) -> Batches:
-        return ByLength(part, training.batch, seed)
+        batches, encoding, sources = ByLength(part, training.batch, seed), self.encoding.source, part.sources
+        if not encoding.has_unknown:
+            return batches
+        counts = symbol_counts(sources.symbols, sources.starts, sources.lengths, len(encoding))
+        return RareSymbolsHidden(batches, counts, encoding.unknown, seed)
 
     def initial_state(self, model: EncoderDecoder, batch: PairBatch) -> ModelState:
         return ()  # every pair starts from zero
 
     def loss(self, model: EncoderDecoder, batch: PairBatch, state: ModelState) -> Loss:
-        return Loss((self._nats(model, batch).sum(0) / (batch.target_lengths + 1)).sum(), batch.units, ())
+        return Loss((self._nats(model, batch)[0].sum(0) / (batch.target_lengths + 1)).sum(), batch.units, ())
 
-    def _nats(self, model: EncoderDecoder, batch: PairBatch, encoded: Encoded | None = None) -> Tensor:
-        """(time, batch) −ln p of every symbol and of the end, given the true ones before it; 0 behind the end. The
-        sources are read anew unless they are given as `encoded`."""
+    def _nats(
+        self, model: EncoderDecoder, batch: PairBatch, encoded: Encoded | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """(time, batch) −ln p of every symbol and of the end, given the true ones before it, 0 behind the end; and
+        what is told. The sources are read anew unless they are given as `encoded`. Symbols that the vocabulary cannot
+        express are not scored."""
         read, told = teacher_forced(batch.target, batch.target_lengths, model.mark)
+        if not model.training and not self.encoding.target.has_unknown:
+            time = torch.arange(len(told), device=told.device).unsqueeze(1)
+            told = torch.where((told == model.mark) & (time < batch.target_lengths), UNLABELLED, told)
         scores = model(batch.input, batch.source_lengths, read) if encoded is None else model.decoded(encoded, read)
-        return nats_of(scores, told)
+        return nats_of(scores, told), told
 
     # Figures.
 
@@ -156,21 +199,25 @@ class Transduction(Problem[Config, PairsCorpus, EncoderDecoder, PairBatch, Pairs
         return part.first(MOST_PROGRESS).scored_batches()
 
     def score(self, model: EncoderDecoder, batch: PairBatch, state: ModelState) -> tuple[Totals, ModelState]:
+        return self._scored(model, batch)[0], ()
+
+    def _scored(self, model: EncoderDecoder, batch: PairBatch) -> tuple[Totals, Any]:
+        """The totals of a batch, and the edits of each of its pairs, (batch,)."""
         lengths = batch.target_lengths.cpu().numpy()
         written, written_lengths = self.written(model, batch)
         edits = edit_distances(
             written.t().cpu().numpy(), written_lengths.cpu().numpy(), batch.target.t().cpu().numpy(), lengths
         )
-        return {
-            "nats": self._nats(model, batch).double().sum().item(),
-            "symbols": float(lengths.sum() + len(lengths)),
-            **_edit_totals(edits, lengths),
-        }, ()
+        nats, told = self._nats(model, batch)
+        symbols = float((told != UNLABELLED).sum())
+        return {"nats": nats.double().sum().item(), "symbols": symbols, **_edit_totals(edits, lengths)}, edits
 
     def written(self, model: EncoderDecoder, batch: PairBatch) -> tuple[Tensor, Tensor]:
         """What the network writes for each source, at every step the likeliest symbol: numbers (time, batch), of which
         those behind the ends mean nothing, and lengths (batch,)."""
-        predictor = SourcePredictor(model, batch.input, batch.source_lengths)
+        target = self.encoding.target
+        never = target.unknown if target.has_unknown else None
+        predictor = SourcePredictor(model, batch.input, batch.source_lengths, never)
         return greedy(predictor, batch.input[:0], model.mark, model.limit)
 
     def metrics(self, totals: Totals) -> dict[str, float]:
@@ -188,7 +235,15 @@ class Transduction(Problem[Config, PairsCorpus, EncoderDecoder, PairBatch, Pairs
         known = part.known()
         if not len(known):
             raise DataError("no target is known, so there is nothing to score")
-        return Score(self.metrics(total(model, self, known.scored_batches())), len(known))
+        sums: Counter[str] = Counter()
+        right = np.zeros(len(known))
+        places = iter(list(like_lengths(known.lengths)))
+        with evaluating(model), torch.no_grad():
+            for batch in reported(known.scored_batches()):
+                totals, edits = self._scored(model, batch)
+                sums.update(totals)
+                right[next(places).cpu().numpy()] = edits == 0
+        return Score(self.metrics(dict(sums)), len(known), rows=RowSums(right, np.ones(len(known))))
 
     def notes(self, corpus: PairsCorpus, part: str, *, chosen: bool) -> tuple[str, ...]:
         if part == "validation":
@@ -202,11 +257,13 @@ class Transduction(Problem[Config, PairsCorpus, EncoderDecoder, PairBatch, Pairs
         seen = self._as_text(corpus, "training") if "training" in corpus.parts else None
         written = {name: baseline(sources, seen) for name, baseline in self.BASELINES.items()}
         lengths = np.array([len(text) for text in targets])
-        return {
-            name: Score(_edit_figures(_edit_totals(text_edit_distances(texts, targets), lengths)), len(targets))
-            for name, texts in written.items()
-            if texts is not None
-        }
+        found = {}
+        for name, texts in written.items():
+            if texts is not None:
+                edits = text_edit_distances(texts, targets)
+                rows = RowSums((edits == 0).astype(float), np.ones(len(edits)))
+                found[name] = Score(_edit_figures(_edit_totals(edits, lengths)), len(targets), rows=rows)
+        return found
 
     def _as_text(self, corpus: PairsCorpus, part: str) -> tuple[list[str], list[str]]:
         """Sources and targets of one part; a target that is not known is empty."""
@@ -230,7 +287,7 @@ class Transduction(Problem[Config, PairsCorpus, EncoderDecoder, PairBatch, Pairs
         def loss(outputs: Tensor, state: ModelState) -> Tensor:
             if not batch.target_lengths.all():
                 raise DataError("no target is known, so there is no loss to follow back")
-            nats = self._nats(model, batch, model.encoded(outputs, batch.source_lengths))
+            nats, _ = self._nats(model, batch, model.encoded(outputs, batch.source_lengths))
             return nats.sum(0) / (batch.target_lengths + 1)
 
         def properties() -> dict[str, Tensor]:
@@ -254,20 +311,24 @@ class Transduction(Problem[Config, PairsCorpus, EncoderDecoder, PairBatch, Pairs
         return PairsPart.of(*self.of_texts([text]), device)
 
     def of_texts(self, texts: Sequence[str]) -> tuple[Texts, Texts]:
-        found = []
-        for text in texts:
-            if not text:
-                raise UsageError("an empty text has nothing to write another for")
-            try:
-                found.append(self.encoding.source.encode(text))
-            except UnknownSymbolError as error:
-                raise UsageError(f"the text holds {error} (counted from 0), which the run never saw") from error
-        lengths = np.array([len(symbols) for symbols in found], np.int64)
+        if not all(texts):
+            raise UsageError("an empty text has nothing to write another for")
+        count, unknown = unknown_symbols(texts, self.encoding.source)
+        if count:
+            log.warning("%s", f"read as unknown, since the run does not know them: {shown_symbols(unknown)}")
+        lengths = np.array([len(text) for text in texts], np.int64)
         nothing = np.zeros_like(lengths)
+        symbols = self.encoding.source.read("".join(texts))
         return (
-            Texts(np.concatenate(found), np.cumsum(lengths) - lengths, lengths),
+            Texts(symbols, np.cumsum(lengths) - lengths, lengths, tuple(texts)),
             Texts(np.zeros(0, np.uint8), nothing, nothing),
         )
+
+    def of_file(self, file: str) -> tuple[Texts, Texts]:
+        corpus = self._read([file], with_targets=False)
+        for sentence in corpus.unknown.values():
+            log.warning("%s", sentence)
+        return corpus.part("validation")
 
     @torch.no_grad()
     def predictions(self, model: EncoderDecoder, part: tuple[Texts, Texts], device: torch.device) -> list[Prediction]:
@@ -292,6 +353,8 @@ def _targets_of_nearest(sources: list[str], seen: list[str], targets: list[str])
 
 
 def _decoded(texts: Texts, encoding: TextEncoding) -> list[str]:
+    if texts.written:
+        return list(texts.written)
     return [encoding.decode(texts.text(number)) for number in range(len(texts))]
 
 
