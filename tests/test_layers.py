@@ -24,6 +24,7 @@ FLOORS = [
         "openmp",
         "step_grammar",
         "words",
+        "defaults",
     ],
     ["config", "cells", "data", "baselines", "intervals", "runs", "reporting"],
     ["protocols", "models", "decoding", "scoring", "tasks", "training"],

@@ -1,7 +1,7 @@
 """A strong baseline for texts: linear models on the tf-idf of symbol n-grams of lengths 1 to 4.
 
-Labels are predicted by multinomial logistic regression with an L2 penalty, fitted by L-BFGS; numbers by ridge regression, fitted by LSQR (Paige & Saunders 1982). The penalty is the one of a few that is best
-on the validation part.
+Labels are predicted by multinomial logistic regression with an L2 penalty, fitted by L-BFGS; numbers by ridge
+regression, fitted by LSQR (Paige & Saunders 1982). The penalty is the one of a few that is best on the validation part.
 """
 
 from __future__ import annotations

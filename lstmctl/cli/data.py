@@ -120,8 +120,11 @@ def _show_sequences(loaded: LoadedConfig, *, json: bool) -> None:
         console.print_table("labels", ["label", *counts], labels[:MOST_CHANNELS], stream=sys.stdout)
     for line in facts["notes"]:
         console.write_line(console.inert(line))
-    for warning in getattr(corpus, "warnings", {}).values():
-        console.warning(warning)
+    for sentence in getattr(corpus, "unknown", {}).values():
+        console.write_line(console.inert(sentence))
+    for warnings in getattr(corpus, "warnings", {}).values():
+        for warning in warnings:
+            console.warning(warning)
     example = [[_in_short(facts["example"]["input"]), _in_short(facts["example"]["target"])]]
     console.print_table("first example of the training part", ["input", "target"], example, stream=sys.stdout)
 

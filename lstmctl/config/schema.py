@@ -563,9 +563,7 @@ class Settings(Section):
     training: Training = Field(default_factory=Training, description="Training of the network")
     device: Device = Field(default="auto", description="Device to compute on: auto, cpu, cuda, cuda:0, mps")
     threads: Threads | Literal["auto"] = Field(default="auto", description="Number of CPU threads")
-    seed: Seed = Field(
-        default=0, description="Seed of all random streams: initialisation, order, dropout, sampling"
-    )
+    seed: Seed = Field(default=0, description="Seed of all random streams: initialisation, order, dropout, sampling")
 
 
 TASKS: dict[str, Any] = {task.model_fields["type"].default: task for task in get_args(get_args(AnyTask)[0])}

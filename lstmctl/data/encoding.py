@@ -37,9 +37,7 @@ class TextEncoding:
         has_unknown: whether one more number stands for every other character.
     """
 
-    def __init__(
-        self, kind: Literal["characters", "bytes"], symbols: str = "", *, has_unknown: bool = False
-    ) -> None:
+    def __init__(self, kind: Literal["characters", "bytes"], symbols: str = "", *, has_unknown: bool = False) -> None:
         self.kind, self.symbols, self.has_unknown = kind, symbols, has_unknown
         self._numbers = {symbol: number for number, symbol in enumerate(symbols)}
         self._code_points = np.array([ord(symbol) for symbol in symbols], dtype=np.uint32)
@@ -130,7 +128,8 @@ class TextEncoding:
     @property
     def row_names(self) -> list[str]:
         """A name for each number, equal in two vocabularies where it stands for the same symbol."""
-        return [self.name_of(number) if self.kind == "bytes" or number < self.unknown else "" for number in range(len(self))]
+        known = len(self) - self.has_unknown
+        return [*map(self.name_of, range(known)), *[""] * self.has_unknown]
 
     def decoder(self) -> StreamDecoder:
         """For numbers that arrive one by one."""

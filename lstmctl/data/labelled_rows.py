@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -19,8 +18,6 @@ if TYPE_CHECKING:
     from lstmctl.data.sheets import Sheet
 
 Indices = NDArray[np.int64]
-SHOWN = 8
-"""Unknown symbols that a sentence lists."""
 
 
 @dataclass(frozen=True)
@@ -68,24 +65,6 @@ def text_rows(sheet: Sheet, column: int) -> tuple[list[str], Cut]:
 def encode_texts(texts: Sequence[str], encoding: TextEncoding) -> Symbols:
     """Return the symbol numbers (steps,) of all texts, one after the other, with those that are unknown."""
     return encoding.read("".join(texts))
-
-
-def unknown_symbols(texts: Sequence[str], encoding: TextEncoding) -> tuple[int, list[str]]:
-    """Count the texts with symbols that an encoding does not know.
-
-    Returns:
-        The number of such texts, and the symbols, the most frequent first.
-    """
-    known = set(encoding.symbols)
-    unknown = [[symbol for symbol in text if symbol not in known] for text in texts]
-    counts = Counter(symbol for found in unknown for symbol in found)
-    return sum(map(bool, unknown)), [symbol for symbol, _ in counts.most_common()]
-
-
-def shown_symbols(symbols: Sequence[str]) -> str:
-    """Return symbols for a sentence, the first few of them."""
-    more = f" and {len(symbols) - SHOWN} more" if len(symbols) > SHOWN else ""
-    return ", ".join(f"{symbol!r}" for symbol in symbols[:SHOWN]) + more
 
 
 def named_rows(sheet: Sheet, column: int) -> Cut:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from lstmctl.data.encoding import TextEncoding
 from lstmctl.data.labelled_answers import (
     Labels,
     character_labels,
@@ -29,7 +30,6 @@ from lstmctl.data.labelled_answers import (
     sequence_numbers,
 )
 from lstmctl.data.labelled_columns import Columns, Layout, find_columns
-from lstmctl.data.encoding import TextEncoding
 from lstmctl.data.labelled_rows import (
     Cut,
     check_lengths,
@@ -37,15 +37,14 @@ from lstmctl.data.labelled_rows import (
     encode_texts,
     named_rows,
     one_recording,
-    shown_symbols,
     text_rows,
-    unknown_symbols,
 )
 from lstmctl.data.locating import locate, portable_name
 from lstmctl.data.row_order import ReorderedSheet, row_order
 from lstmctl.data.sequences import UNLABELLED, Array, SequenceEncoding, Sequences, range_in_words
 from lstmctl.data.shared_rows import shared_rows
 from lstmctl.data.splitting import between_groups, split_positions, without_test
+from lstmctl.data.symbol_words import shown_symbols, unknown_symbols
 from lstmctl.data.table_hints import LABELLED, NEWER_LABELLED
 from lstmctl.errors import DataError
 from lstmctl.words import plural
@@ -410,9 +409,7 @@ def _warnings(
         cure = "" if grouped else f"; data.split_by=group:{layout.text or 'text'} keeps equal texts in one part"
         found.append(shared_rows(texts, parts, "text", cure))
     elif "training" in parts:
-        found.append(
-            shared_rows([sequences.input(one).tobytes() for one in range(len(sequences))], parts, "sequence")
-        )
+        found.append(shared_rows([sequences.input(one).tobytes() for one in range(len(sequences))], parts, "sequence"))
     return {name: said for name in parts if (said := tuple(each[name] for each in found if name in each))}
 
 

@@ -15,12 +15,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lstmctl.data.encoding import Symbols, TextEncoding
-from lstmctl.data.labelled_rows import shown_symbols, unknown_symbols
 from lstmctl.data.locating import locate, portable_name, read_bytes, require_files
-from lstmctl.data.sequences import LONGEST, range_in_words
 from lstmctl.data.row_order import stratified
+from lstmctl.data.sequences import LONGEST, range_in_words
 from lstmctl.data.shared_rows import shared_rows
 from lstmctl.data.splitting import split_positions, without_test
+from lstmctl.data.symbol_words import shown_symbols, unknown_symbols
 from lstmctl.data.utf8 import BYTE_ORDER_MARK, check_utf8
 from lstmctl.errors import DataError, RunError
 from lstmctl.words import plural
@@ -51,13 +51,6 @@ class PairsEncoding:
             raise RunError("encoding.json is not an encoding of pairs of format 1")
         source, target = (TextEncoding.from_json(side) for side in sides if isinstance(side, dict))
         return cls(source, target)
-
-    def difference(self, other: PairsEncoding) -> str | None:
-        """In words, how another encoding writes other numbers; None where it writes the same."""
-        for what, own, others in (("source", self.source, other.source), ("target", self.target, other.target)):
-            if own != others:
-                return f"another {what} vocabulary than this data: {others.difference(own)}"
-        return None
 
 
 @dataclass(frozen=True, eq=False)
@@ -130,9 +123,7 @@ class _Lines:
 
     def reorder(self, order: NDArray[np.int64]) -> None:
         """Bring the pairs into another order."""
-        self.sources, self.targets = (
-            [texts[number] for number in order] for texts in (self.sources, self.targets)
-        )
+        self.sources, self.targets = ([texts[number] for number in order] for texts in (self.sources, self.targets))
 
 
 @dataclass(frozen=True)
@@ -288,9 +279,7 @@ def _read(content: bytes, path: Path, lines: _Lines, *, may_lack_target: bool) -
 def _encode(texts: list[str], encoding: TextEncoding, *, keep: bool) -> Texts:
     """All texts of one side as numbers, and as they were written if they are to be kept."""
     lengths = np.array([len(text) for text in texts], dtype=np.int64)
-    return Texts(
-        encoding.read("".join(texts)), np.cumsum(lengths) - lengths, lengths, tuple(texts) if keep else ()
-    )
+    return Texts(encoding.read("".join(texts)), np.cumsum(lengths) - lengths, lengths, tuple(texts) if keep else ())
 
 
 def _split(pairs: int, split: Sequence[float] | Sequence[int], what: str) -> dict[str, tuple[int, int]]:

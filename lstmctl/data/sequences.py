@@ -46,7 +46,7 @@ class Sequences:
     names: tuple[str, ...] = ()
     """Of sequences of frames, for people; of texts that a run reads, the texts as they were written."""
     columns: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    """Other columns of a table to predict, for the output: a value per sequence, or per step if `by_step` and frames."""
+    """Other columns of a table to predict: a value per sequence, or per step for frames that have a label each."""
 
     def __len__(self) -> int:
         return len(self.starts)
@@ -172,11 +172,10 @@ class SequenceEncoding:
         )
 
     def difference(self, other: SequenceEncoding) -> str | None:
-        """In words, how another encoding writes other numbers; None where it writes the same."""
-        if self.symbols is not None and other.symbols is not None and self.symbols != other.symbols:
-            return f"another vocabulary than this data: {other.symbols.difference(self.symbols)}"
-        if self.labels != other.labels:
-            return f"other labels than this data: {', '.join(other.labels)}, not {', '.join(self.labels)}"
+        """Describe how another encoding differs, apart from its symbols and labels; None if it does not."""
+        if (self.symbols is None) != (other.symbols is None):
+            kinds = ["frames" if one.symbols is None else "texts" for one in (other, self)]
+            return f"other inputs than this data: {kinds[0]}, not {kinds[1]}"
         names = [part.names if part is not None else () for part in (self.features, other.features)]
         outputs = [part.names if part is not None else () for part in (self.outputs, other.outputs)]
         for what, (own, others) in (("features", names), ("outputs", outputs)):

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from lstmctl.errors import RunError
-from lstmctl.results.evaluation import Evaluation, Metrics
+from lstmctl.results.evaluation import Evaluation, Lead, Metrics
 from lstmctl.results.forecasts import SeriesForecast
 from lstmctl.storage import read_plain
 
@@ -42,7 +42,7 @@ def read_evaluation(run: Path) -> StoredEvaluation | None:
     if not metrics:
         return None
     primary, windows = data.get("primary"), data.get("windows")
-    notes, examples = data.get("notes"), data.get("examples")
+    notes, warnings, examples = data.get("notes"), data.get("warnings"), data.get("examples")
     forecasts = map(_forecast, examples) if isinstance(examples, list) else ()
     return StoredEvaluation(
         Evaluation(
@@ -64,6 +64,8 @@ def read_evaluation(run: Path) -> StoredEvaluation | None:
             confusion=_counts(data.get("confusion"), len(_mapping(data.get("by_label")))),
             counted="sequences" if data.get("counted") == "sequences" else "windows",
             notes=tuple(map(str, notes)) if isinstance(notes, list) else (),
+            leads={name: found for name, lead in _mapping(data.get("leads")).items() if (found := _lead(lead))},
+            warnings=tuple(map(str, warnings)) if isinstance(warnings, list) else (),
             primary=primary if isinstance(primary, str) and primary in metrics else next(iter(metrics)),
         ),
         tuple(forecast for forecast in forecasts if forecast is not None),
@@ -92,6 +94,13 @@ def _forecast(data: object) -> SeriesForecast | None:
         return None
     whole = len(forecast.times) == len(point) and len(forecast.history_times) == len(forecast.history)
     return forecast if point and whole and len(forecast.actual) in (0, len(point)) else None
+
+
+def _lead(data: object) -> Lead | None:
+    """A lead with its interval; None where a number is missing or is not finite."""
+    found = _metrics(data)
+    numbers = [found.get(name, math.nan) for name in ("lead", "low", "high")]
+    return Lead(*numbers) if all(map(math.isfinite, numbers)) else None
 
 
 def _counts(rows: object, labels: int) -> tuple[tuple[int, ...], ...]:

@@ -38,7 +38,7 @@ from lstmctl.results.evaluation import RowSums, Score
 from lstmctl.scoring import evaluating, reported
 from lstmctl.tasks.author import Author
 from lstmctl.tasks.inspection_input import BEGINNING, InspectionInput, evenly_chosen, position, symbols_tracked
-from lstmctl.tasks.problem import ConfigOf, Problem, encoded, settings_of_the_run
+from lstmctl.tasks.problem import ConfigOf, Problem, Rows, settings_of_the_run
 from lstmctl.tasks.rare_symbols import RareSymbolsHidden, symbol_counts
 from lstmctl.tasks.sequence_batches import ByLength, SequenceBatch, SequencePart, like_lengths
 from lstmctl.tasks.teacher_forcing import nats_of, teacher_forced
@@ -140,21 +140,12 @@ class GenerationFromLabel(Problem[Config, LabelledTable, ConditionalModel, Seque
             "warnings": [warning for of_part in corpus.warnings.values() for warning in of_part],
         }
 
-    def warnings(self, corpus: LabelledTable, part: str) -> tuple[str, ...]:
-        return corpus.warnings.get(part, ())
-
-    def caveats(self, corpus: LabelledTable) -> tuple[str, ...]:
-        return tuple(corpus.unknown.values())
-
-    def caveats_on(self, corpus: LabelledTable, part: str, *, is_own: bool) -> tuple[str, ...]:
-        return (*self.warnings(corpus, part), *((corpus.unknown[part],) if part in corpus.unknown else ()))
-
     @property
-    def row_names(self) -> Mapping[str, Sequence[str]]:
-        symbols = [*self.symbols.row_names, END]
+    def row_names(self) -> Mapping[str, Rows]:
+        symbols = Rows("symbol", [*self.symbols.row_names, END])
         return {
             "input_map.weight": symbols,
-            "label_map.weight": self.encoding.labels,
+            "label_map.weight": Rows("label", self.encoding.labels),
             "head.weight": symbols,
             "head.bias": symbols,
         }
@@ -226,7 +217,9 @@ class GenerationFromLabel(Problem[Config, LabelledTable, ConditionalModel, Seque
                 "the run predicts the symbols of a text from its label: give it by --label",
                 hint=f"its labels are {self.known_labels()}",
             )
-        symbols = encoded(text, self.symbols)
+        if not text:
+            raise UsageError("the text is empty; give at least one symbol")
+        symbols = self.symbols.read(text)
         labels = np.array([self.label_number(label)])
         return SequencePart.of(Sequences.joined(symbols, np.array([len(symbols)]), labels), device)
 

@@ -18,9 +18,9 @@ from lstmctl.cells.cell import Cell
 from lstmctl.config.schema import Classification, Regression, SyntheticData, TableData, Tagging
 from lstmctl.config.schema import Model as ModelSettings
 from lstmctl.config.schema import Training as TrainingSettings
-from lstmctl.data.labelled_rows import shown_symbols, unknown_symbols
 from lstmctl.data.labelled_table import LabelledTable, Layout, open_table
 from lstmctl.data.sequences import UNLABELLED, SequenceCorpus, SequenceEncoding, Sequences
+from lstmctl.data.symbol_words import shown_symbols, unknown_symbols
 from lstmctl.data.synthetic import SyntheticCorpus, open_synthetic
 from lstmctl.errors import UsageError
 from lstmctl.metrics import SOLVED
@@ -31,7 +31,7 @@ from lstmctl.results.evaluation import RowSums, Score
 from lstmctl.results.output import Prediction
 from lstmctl.scoring import evaluating, reported
 from lstmctl.tasks.inspection_input import InspectionInput, evenly_chosen, position, symbols_tracked
-from lstmctl.tasks.problem import ConfigOf, Problem, settings_of_the_run
+from lstmctl.tasks.problem import ConfigOf, Problem, Rows, settings_of_the_run
 from lstmctl.tasks.rare_symbols import RareSymbolsHidden, symbol_counts
 from lstmctl.tasks.sequence_batches import (
     ByLength,
@@ -141,27 +141,11 @@ class LabelledSequences(
             return FreshSequences(corpus.fresh, corpus.held_out, device)
         return self.part(corpus, "training", device)
 
-    def warnings(self, corpus: SequenceCorpus, part: str) -> tuple[str, ...]:
-        return corpus.warnings.get(part, ()) if isinstance(corpus, LabelledTable) else ()
-
-    def caveats(self, corpus: SequenceCorpus) -> tuple[str, ...]:
-        return tuple(corpus.unknown.values()) if isinstance(corpus, LabelledTable) else ()
-
-    def caveats_on(self, corpus: SequenceCorpus, part: str, *, is_own: bool) -> tuple[str, ...]:
-        if not isinstance(corpus, LabelledTable):
-            return ()
-        unknown = (corpus.unknown[part],) if part in corpus.unknown else ()
-        return (*self.warnings(corpus, part), *unknown)
-
     @property
-    def row_names(self) -> Mapping[str, Sequence[str]]:
-        symbols, labels = self.encoding.symbols, self.encoding.labels
-        found: dict[str, Sequence[str]] = {}
-        if symbols is not None:
-            found["input_map.weight"] = symbols.row_names
-        if labels:
-            found |= {"head.weight": labels, "head.bias": labels}
-        return found
+    def row_names(self) -> Mapping[str, Rows]:
+        symbols, labels = self.encoding.symbols, Rows("label", self.encoding.labels)
+        found = {} if symbols is None else {"input_map.weight": Rows("symbol", symbols.row_names)}
+        return {**found, "head.weight": labels, "head.bias": labels} if labels.names else found
 
     @property
     def next_command(self) -> str:

@@ -6,6 +6,7 @@ The figure is the cross-entropy in nats a symbol: the mean of −ln p(symbol | w
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,10 +22,10 @@ from lstmctl.config.schema import LanguageModel as LanguageModelSettings
 from lstmctl.config.schema import Model as ModelSettings
 from lstmctl.config.schema import TextData
 from lstmctl.config.schema import Training as TrainingSettings
-from lstmctl.data.encoding import Symbols, TextEncoding, UnknownSymbolError
+from lstmctl.data.encoding import Symbols, TextEncoding
 from lstmctl.data.mapping import MappedFile, mapped_files
 from lstmctl.data.splitting import held_out
-from lstmctl.data.text import TextCorpus, open_text
+from lstmctl.data.text import TextCorpus, nearest_instead, open_text
 from lstmctl.data.text_lines import open_lines
 from lstmctl.decoding import Predictor, Sampling, StreamPredictor, WindowPredictor, continuations
 from lstmctl.errors import DataError, UsageError
@@ -38,7 +39,7 @@ from lstmctl.results.output import Prediction
 from lstmctl.scoring import evaluating, total
 from lstmctl.tasks.author import Author
 from lstmctl.tasks.inspection_input import InspectionInput
-from lstmctl.tasks.problem import ConfigOf, Problem, encoded, settings_of_the_run
+from lstmctl.tasks.problem import ConfigOf, Problem, Rows, settings_of_the_run
 from lstmctl.tasks.stream_scoring import stream_total
 from lstmctl.tasks.text_properties import text_properties
 from lstmctl.tasks.windows import GrowingLanes, Lanes, ShuffledWindows, alongside, cold, readable, spread
@@ -137,9 +138,14 @@ class LanguageModel(Problem[Config, TextCorpus, SequenceModel, Batch, Tensor]):
             return open_text(files, self.encoding.kind, None, None, encoding=self.encoding)
 
     def difference(self, other: Self) -> str | None:
-        if self.encoding == other.encoding:
+        if self.encoding.kind == other.encoding.kind:
             return None
         return f"another vocabulary than this data: {other.encoding.difference(self.encoding)}"
+
+    @property
+    def row_names(self) -> Mapping[str, Rows]:
+        rows = Rows(self.symbol, self.encoding.row_names)
+        return {"input_map.weight": rows, "head.weight": rows, "head.bias": rows}
 
     def facts(self, corpus: TextCorpus) -> dict[str, Any]:
         parts = {name: stop - start for name, (start, stop) in corpus.parts.items()}
@@ -298,26 +304,31 @@ class LanguageModel(Problem[Config, TextCorpus, SequenceModel, Batch, Tensor]):
     def passage(self, text: str, label: str | None, device: torch.device) -> Tensor:
         if label is not None:
             raise UsageError("the run asks for no label: its task is language-model")
-        read = torch.from_numpy(encoded(text, self.encoding))
+        if not text:
+            raise UsageError("the text is empty; give at least one symbol")
+        read = torch.from_numpy(self._read_nearest([text])[0].copy())
         # The last symbol of a part is predicted and never read; so that all of the text is read, one more follows.
         return torch.cat([read, torch.tensor([self.start]).to(read)]).to(device)
 
-    def of_texts(self, texts: Sequence[str]) -> list[Symbols]:
-        found = []
-        for text in texts:
-            try:
-                found.append(self.encoding.encode(text))
-            except UnknownSymbolError as error:
-                raise UsageError(f"the text holds {error} (counted from 0), which the run never saw") from error
-        return found
+    def of_texts(self, texts: Sequence[str]) -> list[str]:
+        return list(texts)
 
-    def of_file(self, file: str) -> list[Symbols]:
+    def of_file(self, file: str) -> list[str]:
         """Every line is a text."""
         with settings_of_the_run():
-            return open_lines(file, self.encoding)
+            return open_lines(file, self.encoding.kind)
+
+    def _read_nearest(self, texts: Sequence[str]) -> list[Symbols]:
+        """Texts as numbers, with the nearest known symbol instead of an unknown one; how many there are is logged."""
+        unknown = Counter(symbol for text in texts for symbol in text if symbol not in self.encoding)
+        length = sum(map(len, texts))
+        if said := nearest_instead(unknown.total(), length, [symbol for symbol, _ in unknown.most_common()]):
+            log.warning("%s", said)
+        known = {ord(symbol): self.encoding.nearest(symbol) for symbol in unknown}
+        return [self.encoding.encode(text.translate(known)) for text in texts]
 
     @torch.no_grad()
-    def predictions(self, model: SequenceModel, part: Sequence[Symbols], device: torch.device) -> list[Prediction]:
+    def predictions(self, model: SequenceModel, part: Sequence[str], device: torch.device) -> list[Prediction]:
         """The symbol that follows each text: as label the likeliest, and the probabilities of all, likeliest first.
 
         A text is read as the prompt of a generation is, by itself, so that its answer depends on no other text. An
@@ -326,13 +337,14 @@ class LanguageModel(Problem[Config, TextCorpus, SequenceModel, Batch, Tensor]):
         names = [self.encoding.name_of(number) for number in range(len(self.encoding))]
         found = []
         with evaluating(model):
-            for text in part:
+            for given, text in zip(part, self._read_nearest(part), strict=True):
                 read = torch.tensor(text.tolist() or [self.start], device=device).unsqueeze(1)
                 shares = self.predictor(model, 1).read(read)[0].double().softmax(0).cpu()
                 order = shares.argsort(descending=True, stable=True)
                 likely = [names[number] for number in order.tolist()]
                 ranked = dict(zip(likely, shares[order].tolist(), strict=True))
-                found.append(Prediction(self.encoding.decode(text), label=likely[0], probabilities=ranked))
+                shown = self.encoding.decode(text) if self.encoding.kind == "bytes" else given
+                found.append(Prediction(shown, label=likely[0], probabilities=ranked))
         return found
 
     def inspection_input(self, model: SequenceModel, symbols: Tensor, *, steps: int, lanes: int) -> InspectionInput:

@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Generic, Protocol, Self, TypeVar
+from typing import Any, Generic, NamedTuple, Protocol, Self, TypeVar
 
 import torch
 from torch import nn
@@ -15,7 +15,6 @@ from torch import nn
 from lstmctl.cells.cell import Cell
 from lstmctl.config.schema import Model as ModelSettings
 from lstmctl.config.schema import Training as TrainingSettings
-from lstmctl.data.encoding import Symbols, TextEncoding, UnknownSymbolError
 from lstmctl.data.mapping import MappedFile
 from lstmctl.errors import DataError, UsageError
 from lstmctl.metrics import Metric
@@ -46,18 +45,11 @@ def settings_of_the_run() -> Iterator[None]:
         raise
 
 
-def encoded(text: str, encoding: TextEncoding) -> Symbols:
-    """(symbols,) numbers of a text that a person gives, in memory of their own.
+class Rows(NamedTuple):
+    """What the rows of a weight stand for."""
 
-    Raises:
-        UsageError: it is empty, or holds a symbol that the encoding lacks.
-    """
-    if not text:
-        raise UsageError("the text is empty; give at least one symbol")
-    try:
-        return encoding.encode(text).copy()
-    except UnknownSymbolError as error:
-        raise UsageError(f"the text holds {error} (counted from 0), which the run never saw in training") from error
+    noun: str
+    names: Sequence[str]
 
 
 class Encoding(Protocol):
@@ -158,7 +150,8 @@ class Problem(ABC, Generic[ConfigT, CorpusT, ModelT, BatchT, PartT]):
 
     @abstractmethod
     def difference(self, other: Self) -> str | None:
-        """How another problem's weights would mean something else here; None where they mean the same."""
+        """How another problem's weights would mean something else here; None where they mean the same, but for the rows
+        in `row_names`."""
 
     @abstractmethod
     def facts(self, corpus: CorpusT) -> dict[str, Any]:
@@ -231,22 +224,28 @@ class Problem(ABC, Generic[ConfigT, CorpusT, ModelT, BatchT, PartT]):
 
     def caveats(self, corpus: CorpusT) -> tuple[str, ...]:
         """What to know of the data before a network is trained on it, in sentences."""
-        return ()
+        return tuple(said for part in corpus.parts for said in self.unknown(corpus, part))
+
+    def unknown(self, corpus: CorpusT, part: str) -> tuple[str, ...]:
+        """What to know of symbols in a part that the network does not know, in sentences."""
+        found: Mapping[str, str] = getattr(corpus, "unknown", {})
+        return (found[part],) if part in found else ()
 
     def caveats_on(self, corpus: CorpusT, part: str, *, is_own: bool) -> tuple[str, ...]:
         """What to know of a part before it is scored, in sentences; `is_own`, whether the run was trained on the
         corpus."""
-        return ()
+        return self.warnings(corpus, part)
 
     def warnings(self, corpus: CorpusT, part: str) -> tuple[str, ...]:
         """Reasons why the scores of a part may mislead, in sentences: it lacks labels, or shares rows with the training
         part."""
-        return ()
+        found: Mapping[str, tuple[str, ...]] = getattr(corpus, "warnings", {})
+        return found.get(part, ())
 
     @property
-    def row_names(self) -> Mapping[str, Sequence[str]]:
-        """The weights whose rows stand for symbols or labels, with the name of each row. A new run that starts from
-        this one takes these rows over by name."""
+    def row_names(self) -> Mapping[str, Rows]:
+        """The weights whose rows stand for symbols or labels. A new run that starts from this one takes these rows over
+        by name."""
         return {}
 
     def author(self, model: ModelT, label: str | None, products: torch.dtype) -> Author | None:

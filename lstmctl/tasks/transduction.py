@@ -9,7 +9,6 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -24,9 +23,9 @@ from lstmctl.config.schema import PairsData
 from lstmctl.config.schema import Training as TrainingSettings
 from lstmctl.config.schema import Transduction as TransductionSettings
 from lstmctl.data.encoding import TextEncoding
-from lstmctl.data.labelled_rows import shown_symbols, unknown_symbols
 from lstmctl.data.pairs import PairsCorpus, PairsEncoding, PairsLayout, Texts, open_pairs
 from lstmctl.data.sequences import UNLABELLED
+from lstmctl.data.symbol_words import shown_symbols, unknown_symbols
 from lstmctl.decoding import SourcePredictor, greedy
 from lstmctl.errors import DataError, UsageError
 from lstmctl.metrics import Metric, metric
@@ -39,7 +38,7 @@ from lstmctl.results.output import Prediction
 from lstmctl.scoring import evaluating, reported
 from lstmctl.tasks.inspection_input import InspectionInput, evenly_chosen, position, symbols_tracked
 from lstmctl.tasks.pair_batches import PairBatch, PairsPart
-from lstmctl.tasks.problem import ConfigOf, Problem, settings_of_the_run
+from lstmctl.tasks.problem import ConfigOf, Problem, Rows, settings_of_the_run
 from lstmctl.tasks.rare_symbols import RareSymbolsHidden, symbol_counts
 from lstmctl.tasks.sequence_batches import ByLength, like_lengths
 from lstmctl.tasks.teacher_forcing import nats_of, teacher_forced
@@ -102,7 +101,7 @@ class Transduction(Problem[Config, PairsCorpus, EncoderDecoder, PairBatch, Pairs
             return open_pairs(files, layout, None, encoding=self.encoding, with_targets=with_targets)
 
     def difference(self, other: Self) -> str | None:
-        return self.encoding.difference(other.encoding)
+        return None  # vocabularies are carried over by symbol
 
     def facts(self, corpus: PairsCorpus) -> dict[str, Any]:
         return {
@@ -119,20 +118,11 @@ class Transduction(Problem[Config, PairsCorpus, EncoderDecoder, PairBatch, Pairs
     def require(self, part: PairsPart) -> None:
         pass  # a part that is empty was refused when it was opened
 
-    def warnings(self, corpus: PairsCorpus, part: str) -> tuple[str, ...]:
-        return corpus.warnings.get(part, ())
-
-    def caveats(self, corpus: PairsCorpus) -> tuple[str, ...]:
-        return tuple(corpus.unknown.values())
-
-    def caveats_on(self, corpus: PairsCorpus, part: str, *, is_own: bool) -> tuple[str, ...]:
-        return (*self.warnings(corpus, part), *((corpus.unknown[part],) if part in corpus.unknown else ()))
-
     @property
-    def row_names(self) -> Mapping[str, Sequence[str]]:
-        targets = [*self.encoding.target.row_names, END]
+    def row_names(self) -> Mapping[str, Rows]:
+        targets = Rows("target symbol", [*self.encoding.target.row_names, END])
         return {
-            "source_map.weight": self.encoding.source.row_names,
+            "source_map.weight": Rows("source symbol", self.encoding.source.row_names),
             "target_map.weight": targets,
             "head.weight": targets,
             "head.bias": targets,
@@ -180,9 +170,7 @@ class Transduction(Problem[Config, PairsCorpus, EncoderDecoder, PairBatch, Pairs
     def loss(self, model: EncoderDecoder, batch: PairBatch, state: ModelState) -> Loss:
         return Loss((self._nats(model, batch)[0].sum(0) / (batch.target_lengths + 1)).sum(), batch.units, ())
 
-    def _nats(
-        self, model: EncoderDecoder, batch: PairBatch, encoded: Encoded | None = None
-    ) -> tuple[Tensor, Tensor]:
+    def _nats(self, model: EncoderDecoder, batch: PairBatch, encoded: Encoded | None = None) -> tuple[Tensor, Tensor]:
         """(time, batch) −ln p of every symbol and of the end, given the true ones before it, 0 behind the end; and
         what is told. The sources are read anew unless they are given as `encoded`. Symbols that the vocabulary cannot
         express are not scored."""
