@@ -39,7 +39,7 @@ ARROWS = {
     "locks": {"errors", "storage"},
     "events": {"results"},
     "results": {"registry"},
-    "statistics": {"results"},
+    "statistics": {"results", "seeds"},
     "models": {"protocols"},
     "decoding": {"protocols", "models"},
     "scoring": {"protocols"},

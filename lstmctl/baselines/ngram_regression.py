@@ -159,8 +159,8 @@ class Grams:
         for length, (known, column) in enumerate(zip(self.keys, self.columns, strict=True), start=1):
             own, key = _keys(numbers, symbols, owners, self.base, length)
             numbers = np.searchsorted(known, key)
-            missing = (numbers == len(known)) | (known[np.minimum(numbers, len(known) - 1)] != key)
-            numbers = np.where(missing, len(known), numbers)
+            found_key = np.append(known, -1)[numbers]
+            numbers = np.where(found_key == key, numbers, len(known))
             found = np.append(column, -1)[numbers]
             rows.append(own[found >= 0])
             columns.append(found[found >= 0])

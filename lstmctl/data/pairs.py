@@ -166,9 +166,8 @@ def open_pairs(
     """
     lines, digest = _Lines(), hashlib.sha256()
     is_new = encoding is not None
-    names, size = _read_files(paths, config_folder, None if is_new else "data.pairs", lines, digest)
-    if not with_targets:
-        lines.targets = [""] * len(lines.targets)
+    key = None if is_new else "data.pairs"
+    names, size = _read_files(paths, config_folder, key, lines, digest, with_targets=with_targets)
     test_names: tuple[str, ...] = ()
     if encoding is not None:
         parts = {"validation": (0, len(lines.sources))}
@@ -209,7 +208,13 @@ def open_pairs(
 
 
 def _read_files(
-    paths: str | Sequence[str], config_folder: Path | None, key: str | None, lines: _Lines, digest: hashlib._Hash
+    paths: str | Sequence[str],
+    config_folder: Path | None,
+    key: str | None,
+    lines: _Lines,
+    digest: hashlib._Hash,
+    *,
+    with_targets: bool = True,
 ) -> tuple[tuple[str, ...], int]:
     """Add the pairs of some files; return how a run's own config names them, and their size in bytes."""
     named = [paths] if isinstance(paths, str) else list(paths)
@@ -218,7 +223,7 @@ def _read_files(
     for path in require_files(found):
         content = read_bytes(path)
         check_utf8(content, path, or_bytes=False)
-        _read(content, path, lines, may_lack_target=key is None)
+        _read(content, path, lines, may_lack_target=key is None, with_targets=with_targets)
         digest.update(content)
         size += len(content)
     if len(lines.sources) == before:
@@ -245,8 +250,8 @@ def _unknown(
     return found
 
 
-def _read(content: bytes, path: Path, lines: _Lines, *, may_lack_target: bool) -> None:
-    """Add the pairs of one file.
+def _read(content: bytes, path: Path, lines: _Lines, *, may_lack_target: bool, with_targets: bool) -> None:
+    """Add the pairs of one file, or its sources alone.
 
     Raises:
         DataError: a line is no pair; with the line, and what would be right.
@@ -258,6 +263,7 @@ def _read(content: bytes, path: Path, lines: _Lines, *, may_lack_target: bool) -
             continue
         place = f"{path}: line {number}"
         source, *rest = (half.strip() for half in line.split("\t"))
+        rest = rest if with_targets else []
         if not rest and not may_lack_target:
             raise DataError(f"{place}: no tab", hint=SHAPE)
         if len(rest) > 1:

@@ -8,7 +8,6 @@ from collections.abc import Sequence
 
 from lstmctl.results.output import Prediction
 
-
 GIVEN = "given_"
 """Stands before the name of a column that was read, if a column of the output has the same name."""
 

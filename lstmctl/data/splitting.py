@@ -64,24 +64,25 @@ def without_test(split: Sequence[float] | Sequence[int]) -> tuple[float, ...] | 
 
 
 def between_groups(parts: dict[str, tuple[int, int]], groups: NDArray[np.int64]) -> dict[str, tuple[int, int]]:
-    """Move the ends of each part to the nearest position at which a new group begins.
+    """Move the ends of each part to the nearest position at which a new group begins and no part is empty.
 
     Args:
         parts: start and stop of each part, one after the other.
         groups: (rows,) the group of each row, each group one stretch.
 
     Raises:
-        DataError: a part would be empty.
+        DataError: there are fewer groups than parts.
     """
     edges = np.concatenate([[0], np.flatnonzero(np.diff(groups)) + 1, [len(groups)]])
-    found, start = {}, 0
-    for name, (_, stop) in parts.items():
-        end = int(edges[np.abs(edges - stop).argmin()])
-        if end <= start:
-            raise DataError(
-                f"data.split leaves no group for the {name} part: {len(edges) - 1} groups of {len(groups):,} rows",
-                hint="give it a larger share, or split by a column with more groups",
-            )
-        found[name] = start, end
-        start = end
+    if len(edges) - 1 < len(parts):
+        raise DataError(
+            f"{len(parts)} parts need as many groups, but there are {len(edges) - 1}",
+            hint="split by a column with more groups, or at random: data.split_by=random",
+        )
+    found, first = {}, 0
+    for number, (name, (_, stop)) in enumerate(parts.items(), start=1):
+        possible = np.arange(first + 1, len(edges) - len(parts) + number)
+        last = int(possible[np.abs(edges[possible] - stop).argmin()])
+        found[name] = int(edges[first]), int(edges[last])
+        first = last
     return found
