@@ -24,11 +24,13 @@ FEWEST_TEXTS = 2
 """Training texts that an n-gram must occur in."""
 MOST_GRAMS = 200_000
 """Maximum number of n-grams, the most frequent ones."""
-MOST_SYMBOLS = 4_000_000
+MOST_WEIGHTS = 2_000_000
+"""Maximum number of n-grams times the number of classes, which limits memory to some 400 MB."""
+MOST_SYMBOLS = 2_000_000
 """Maximum number of training symbols, those of the first texts."""
 STRENGTHS = (1.0, 10.0, 100.0)
 """Weights of the sum of losses against half the squared norm of the weights."""
-STEPS = 100
+STEPS = 60
 """Maximum number of steps of the optimiser for each strength."""
 
 TOLERANCE = 1e-3
@@ -44,7 +46,7 @@ def classes_by_ngrams(training: Labelled, validation: Labelled, scored: Labelled
         labels: number of classes.
     """
     known = np.flatnonzero(training.targets[: _most(training)] >= 0)
-    grams = Grams.of(training, known)
+    grams = Grams.of(training, known, MOST_WEIGHTS // labels)
     features, classes = grams.features(training, known), training.targets[known]
     chosen = np.flatnonzero(validation.targets >= 0)
     held_out, truth = grams.features(validation, chosen), validation.targets[chosen]
@@ -128,8 +130,8 @@ class Grams:
     """(columns,), the inverse document frequency ln((1 + texts) / (1 + texts with the n-gram)) + 1."""
 
     @classmethod
-    def of(cls, texts: Labelled, chosen: Array) -> Grams:
-        """Collect the n-grams of the `chosen` texts."""
+    def of(cls, texts: Labelled, chosen: Array, most: int = MOST_GRAMS) -> Grams:
+        """Collect the n-grams of the `chosen` texts, at most as many as `most`."""
         symbols, owners = _joined(texts, chosen)
         base = int(symbols.max(initial=0)) + 2  # one more for symbols that do not occur
         keys, frequencies = [], []
@@ -142,7 +144,7 @@ class Grams:
             frequencies.append(np.bincount(pairs // len(chosen), minlength=len(found)))
         counts = np.concatenate(frequencies)
         used = np.flatnonzero(counts >= min(FEWEST_TEXTS, len(chosen)))
-        used = np.sort(used[np.argsort(-counts[used], kind="stable")[:MOST_GRAMS]])
+        used = np.sort(used[np.argsort(-counts[used], kind="stable")[: min(most, MOST_GRAMS)]])
         columns = np.full(len(counts), -1, np.int64)
         columns[used] = np.arange(len(used))
         ends = np.cumsum([len(found) for found in keys])

@@ -47,14 +47,21 @@ def test_a_part_of_the_texts_and_unseen_symbols() -> None:
     assert np.count_nonzero(row) == 3  # a, b, ab
 
 
+def test_the_most_frequent_grams_are_used_if_there_are_too_many() -> None:
+    part = texts(["ab", "ab", "abc", "bc", "b"], np.zeros(5, int))
+    grams = Grams.of(part, np.arange(5), 2)
+    assert grams.features(part).toarray()[4].tolist() == [0, 1]  # a or ab, and b
+    assert grams.weights == pytest.approx([math.log(6 / 4) + 1, math.log(6 / 6) + 1])
+
+
 def test_weights_are_those_at_which_the_gradient_vanishes() -> None:
     part = texts(["ab", "ba", "aab", "abb", "bb", "aa"] * 5, [0, 1, 0, 1, 2, 2] * 5)
     features = Grams.of(part, np.arange(30)).features(part)
     weights = fitted_classes(features, part.targets, 3, 10.0, np.zeros((features.shape[1] + 1) * 3))
     inner = weights[:-3].reshape(-1, 3)
     slope = 10 * (softmax(features @ inner + weights[-3:], axis=1) - np.eye(3)[part.targets])
-    assert features.T @ slope + inner == pytest.approx(np.zeros_like(inner), abs=0.05)
-    assert slope.sum(0) == pytest.approx(np.zeros(3), abs=0.05)
+    assert features.T @ slope + inner == pytest.approx(np.zeros_like(inner), abs=0.1)
+    assert slope.sum(0) == pytest.approx(np.zeros(3), abs=0.1)
 
 
 def test_the_order_of_neighbours_tells_what_a_bag_cannot() -> None:
