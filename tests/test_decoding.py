@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import math
 
 import pytest
@@ -11,9 +12,11 @@ from torch import Tensor
 from lstmctl.api.writing import Author, Writing
 from lstmctl.cells.cell import Cell, checked_options
 from lstmctl.cells.packed import available
+from lstmctl.cli.generate import generate
 from lstmctl.config import from_mapping
 from lstmctl.data.encoding import TextEncoding
 from lstmctl.decoding import PENALTY_REACH, Sampling, StreamPredictor, choose, continuations
+from lstmctl.defaults import TEMPERATURE
 from lstmctl.errors import UsageError
 from lstmctl.models.recurrence import Recurrence
 from lstmctl.models.sequence_model import SequenceModel
@@ -369,3 +372,8 @@ def test_a_stepper_goes_through_sums_and_norms_as_a_step_does(cell: str, residua
         plain = step.state
         torch.testing.assert_close(logits, step.output, rtol=0, atol=1e-5)
     torch.testing.assert_close(state, plain, rtol=0, atol=1e-5)
+
+
+def test_python_and_the_command_line_have_one_default_temperature() -> None:
+    in_command = inspect.signature(generate).parameters["temperature"].default
+    assert Sampling().temperature == in_command == TEMPERATURE == 0.8

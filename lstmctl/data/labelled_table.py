@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from hashlib import sha256
+from hashlib import blake2b, sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -164,7 +164,9 @@ def open_table(
     if layout.test is not None and encoding is None:
         test = _test_part(layout, task, config_folder, fitted)
         parts["test"] = len(cut.starts), len(cut.starts) + len(test)
-        sequences, texts = _joined(sequences, test.sequences), [*texts, *test.sequences.names]
+        sequences = _joined(sequences, test.sequences)
+        if columns.text is not None:
+            texts = [*texts, *test.sequences.names]
         fingerprint, test_names = _joined_fingerprint(fingerprint, test.fingerprint), test.names
         remarks += [f"{_sentence(note)[:-1]} (test part)." for note in test.notes]
     shuffles = columns.text is not None or columns.sequence is not None
@@ -409,7 +411,8 @@ def _warnings(
         cure = "" if grouped else f"; data.split_by=group:{layout.text or 'text'} keeps equal texts in one part"
         found.append(shared_rows(texts, parts, "text", cure))
     elif "training" in parts:
-        found.append(shared_rows([sequences.input(one).tobytes() for one in range(len(sequences))], parts, "sequence"))
+        digests = [blake2b(sequences.input(one).tobytes()).digest() for one in range(len(sequences))]
+        found.append(shared_rows(digests, parts, "sequence"))
     return {name: said for name in parts if (said := tuple(each[name] for each in found if name in each))}
 
 

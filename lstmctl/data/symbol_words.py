@@ -18,9 +18,9 @@ def unknown_symbols(texts: Sequence[str], encoding: TextEncoding) -> tuple[int, 
         The number of such texts, and the symbols, the most frequent first.
     """
     known = set(encoding.symbols)
-    unknown = [[symbol for symbol in text if symbol not in known] for text in texts]
-    counts = Counter(symbol for found in unknown for symbol in found)
-    return sum(map(bool, unknown)), [symbol for symbol, _ in counts.most_common()]
+    unknown = [text for text in texts if not known.issuperset(text)]
+    counts = Counter(symbol for text in unknown for symbol in text if symbol not in known)
+    return len(unknown), [symbol for symbol, _ in counts.most_common()]
 
 
 def shown_symbols(symbols: Sequence[str]) -> str:

@@ -37,7 +37,8 @@ def data_facts(data: Mapping[str, Any]) -> list[tuple[str, object]]:
 
 def data_notes(data: Mapping[str, Any]) -> list[Prose]:
     """What was done to the table as it was read, or must be known of it, as paragraphs."""
-    return [Prose(str(note), "soft") for note in _listed(data.get("notes")) if note]
+    warnings = [Prose(f"{warning}.", "warning") for warning in _listed(data.get("warnings")) if warning]
+    return [*warnings, *(Prose(str(note), "soft") for note in _listed(data.get("notes")) if note)]
 
 
 def is_number(value: object) -> TypeGuard[int | float]:

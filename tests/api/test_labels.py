@@ -66,6 +66,14 @@ def test_a_table_sorted_by_label_is_learned_from_all_labels(run: lstmctl.Run) ->
     assert run.evaluate("validation").split == "validation"
 
 
+def test_one_part_is_reported_by_default(run: lstmctl.Run, lstmctl: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LSTMCTL_RUNS", str(run.path.parent))
+    assert json.loads(lstmctl("evaluate", run.name, "--json").out)["split"] == run.evaluate().split == "test"
+    for what in ("gates", "memory"):
+        assert json.loads(lstmctl("inspect", what, run.name, "--json").out)["source"] == "the test part"
+    assert json.loads((run.path / "evaluation.json").read_text())["split"] == "test"
+
+
 def test_unknown_symbols_are_read_and_counted(run: lstmctl.Run, caplog: pytest.LogCaptureFixture) -> None:
     assert run.task.encoding.symbols.symbols == "abcxyé"
     assert run.model.input_map.num_embeddings == 7
