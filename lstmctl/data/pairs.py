@@ -63,7 +63,7 @@ class Texts:
     lengths: NDArray[np.int64]
     """(texts,); a length of 0 is a text that is not known."""
     written: tuple[str, ...] = ()
-    """Of texts that a run reads: as they were written."""
+    """The texts as they were written, if they are known."""
 
     def __len__(self) -> int:
         return len(self.starts)
@@ -189,7 +189,7 @@ def open_pairs(
         side = known
         if side is None:
             side = TextEncoding.of("".join(texts[slice(*own)]), has_unknown=layout.vocabulary == "training")
-        sides.append((_encode(texts, side, keep=is_new), side))
+        sides.append((_encode(texts, side), side))
     (sources, source), (targets, target) = sides
     cure = "" if layout.test is not None else "; leave out repeated sources"
     shared = shared_rows(lines.sources, parts, "source", cure)
@@ -282,10 +282,10 @@ def _read(content: bytes, path: Path, lines: _Lines, *, may_lack_target: bool, w
     lines.empty -= text.endswith("\n")  # what comes after the last line's end is no line
 
 
-def _encode(texts: list[str], encoding: TextEncoding, *, keep: bool) -> Texts:
-    """All texts of one side as numbers, and as they were written if they are to be kept."""
+def _encode(texts: list[str], encoding: TextEncoding) -> Texts:
+    """All texts of one side as numbers, and as they were written."""
     lengths = np.array([len(text) for text in texts], dtype=np.int64)
-    return Texts(encoding.read("".join(texts)), np.cumsum(lengths) - lengths, lengths, tuple(texts) if keep else ())
+    return Texts(encoding.read("".join(texts)), np.cumsum(lengths) - lengths, lengths, tuple(texts))
 
 
 def _split(pairs: int, split: Sequence[float] | Sequence[int], what: str) -> dict[str, tuple[int, int]]:

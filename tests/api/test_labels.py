@@ -38,7 +38,7 @@ def config(task: str = "classification", **data: Any) -> dict[str, Any]:
 def write(path: Path, *, rows: int = 300, alphabet: str = "abcé") -> Path:
     """Texts that begin with x or y, sorted by label, each with an id of its own."""
     draw = random.Random(4)
-    lines = [f"{row},{'xy'[row >= rows // 2]}{''.join(draw.choices(alphabet, k=6))}" for row in range(rows)]
+    lines = [f"{row},{'xy'[row >= rows // 2]}{''.join(draw.choices(alphabet, k=10))}" for row in range(rows)]
     path.write_text("id,text,label\n" + "".join(f"{line},{'no' if 'y' in line else 'yes'}\n" for line in lines))
     return path
 
@@ -96,7 +96,9 @@ def test_a_file_with_unknown_symbols_and_labels_is_predicted_with_its_columns(
     assert lines[0] == "text,label,probability,id,given_label,who"
     assert [line.split(",")[0] for line in lines[1:]] == ["xab", "y\u00fca"]
     assert [line.split(",")[3:] for line in lines[1:]] == [["7", "never", "me"], ["9", "no", "you"]]
-    assert "1 of 2 texts has symbols that the run does not know, read as unknown: '\u00fc'." in result.err
+    assert "1 of 2 texts has symbols that the run does not know, read as unknown: '\u00fc'." in " ".join(
+        result.err.split()
+    )
     found = json.loads(lstmctl("predict", run.name, "new.csv", "--json").out)["predictions"][1]
     assert found["columns"] == {"id": "9", "label": "no", "who": "you"}
     (tmp_path / "new.csv").write_text("text,label\nxab,yes\ny\u00fca,no\n", encoding="utf-8")
@@ -151,7 +153,7 @@ def test_a_run_on_other_symbols_and_labels_starts_from_rows_of_the_same_name(
     text = (folder / "more.csv").read_text().replace(",no", ",maybe")
     (folder / "more.csv").write_text(text)
     settings = ["training.budget=1 steps", "training.learning_rate=1e-7"]
-    started = train(config(table=str(folder / "more.csv")), settings, init_from=run.name)
+    started = train(config(table=str(folder / "more.csv")), settings, init_from=str(run.path))
     assert f"5 of 6 symbols carried over from {run.name}; newly initialised: `ñ`; 2 of the run's do not occur" in (
         caplog.messages
     )

@@ -37,7 +37,8 @@ def test_a_trained_run_is_opened_evaluated_and_written_with(small_config: Path) 
     evaluation = opened.evaluate("test")
     assert evaluation.metrics == run.metrics["test"]
     assert evaluation.split == "test"
-    assert opened.evaluate().metrics == run.metrics["validation"]
+    assert opened.evaluate().metrics == run.metrics["test"]
+    assert opened.evaluate("validation").metrics == run.metrics["validation"]
     assert opened.evaluate("training").metrics != run.metrics["validation"]
     assert opened.parameters == run.info["parameters"]
     text = opened.generate("Ann ", length=12, sampling=Sampling(0.5), seed=3)[0]

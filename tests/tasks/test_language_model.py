@@ -253,7 +253,7 @@ def test_every_line_of_a_file_is_a_text(tmp_path: Path) -> None:
         task.of_file(str(path))
     path.write_bytes(b"\xff\x00\na")
     bytewise, _ = made("gru", encoding=TextEncoding("bytes"))
-    assert [text.tolist() for text in bytewise.of_file(str(path))] == [[255, 0], [97]]
+    assert [bytewise.encoding.encode(text).tolist() for text in bytewise.of_file(str(path))] == [[255, 0], [97]]
 
 
 # The figures that stand beside every score need no network, and see nothing of what they are scored on.
