@@ -12,6 +12,7 @@ from typing import NamedTuple, Protocol
 import torch
 from torch import Tensor
 
+from lstmctl.defaults import TEMPERATURE
 from lstmctl.errors import UsageError
 from lstmctl.models.conditional_model import ConditionalModel
 from lstmctl.models.encoder_decoder import EncoderDecoder
@@ -40,7 +41,7 @@ class Sampling:
         UsageError: a value is out of range.
     """
 
-    temperature: float = 1.0
+    temperature: float = TEMPERATURE
     top_k: int | None = None
     top_p: float = 1.0
     min_p: float = 0.0
@@ -144,10 +145,22 @@ class WindowPredictor:
 
 
 class LabelPredictor:
-    """Generates a text for the label in each lane, starting each text itself: it reads only the text so far."""
+    """Generates a text for the label in each lane, starting each text itself: it reads only the text so far.
 
-    def __init__(self, model: ConditionalModel, labels: Tensor, precision: torch.dtype = torch.float32) -> None:
+    Args:
+        model, labels, precision: as for `ConditionalModel.stepper`.
+        never: a symbol that is never generated.
+    """
+
+    def __init__(
+        self,
+        model: ConditionalModel,
+        labels: Tensor,
+        precision: torch.dtype = torch.float32,
+        never: int | None = None,
+    ) -> None:
         self.model, self.labels, self._stepper = model, labels, model.stepper(labels, precision)
+        self.never = never
         self.state: ModelState = model.initial_state(len(labels))
         self._ahead = labels.new_full((1, len(labels)), model.mark)
 
@@ -155,17 +168,23 @@ class LabelPredictor:
         symbols, self._ahead = torch.cat([self._ahead, symbols]), self._ahead[:0]
         if len(symbols) == 1:
             scores, self.state = self._stepper(symbols[0], self.state)
-            return scores
+            return _without(scores, self.never)
         every: Tensor
         every, self.state = self.model(symbols, self.labels, self.state)
-        return every[-1]
+        return _without(every[-1], self.never)
 
 
 class SourcePredictor:
-    """Generates a target for the source in each lane, starting each target itself: it reads only the target so far."""
+    """Generates a target for the source in each lane, starting each target itself: it reads only the target so far.
 
-    def __init__(self, model: EncoderDecoder, source: Tensor, lengths: Tensor) -> None:
+    Args:
+        model, source, lengths: as for `EncoderDecoder.encode`.
+        never: a symbol that is never generated.
+    """
+
+    def __init__(self, model: EncoderDecoder, source: Tensor, lengths: Tensor, never: int | None = None) -> None:
         self.model, self.encoded = model, model.encode(source, lengths)
+        self.never = never
         self.state: ModelState = model.initial_state(self.encoded)
         self._ahead = source.new_full((1, source.shape[1]), model.mark)
 
@@ -174,7 +193,16 @@ class SourcePredictor:
         for symbol in symbols:
             step = self.model.step(symbol, self.encoded, self.state)
             self.state = step.state
-        return step.output
+        return _without(step.output, self.never)
+
+
+def _without(scores: Tensor, symbol: int | None) -> Tensor:
+    """Return scores (batch, symbols) by which a symbol is never chosen."""
+    if symbol is None:
+        return scores
+    scores = scores.clone()
+    scores[:, symbol] = -torch.inf
+    return scores
 
 
 @torch.no_grad()

@@ -6,11 +6,14 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from typing import TypeVar
 
 import torch
 from torch import nn
 
 from lstmctl.protocols import Batch, Task, Totals
+
+AnyBatch = TypeVar("AnyBatch", bound=Batch)
 
 Watcher = Callable[[int], None]
 _watcher: ContextVar[Watcher] = ContextVar("watcher", default=lambda targets: None)
@@ -27,7 +30,7 @@ def watched(watcher: Watcher) -> Iterator[None]:
         _watcher.reset(token)
 
 
-def reported(batches: Iterable[Batch]) -> Iterator[Batch]:
+def reported(batches: Iterable[AnyBatch]) -> Iterator[AnyBatch]:
     """The batches, each reported to the watcher once it is scored."""
     watcher = _watcher.get()
     for batch in batches:

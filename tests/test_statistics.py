@@ -15,7 +15,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lstmctl.results.comparison import Difference
-from lstmctl.statistics import Interval, MeanDifference, compare_all, difference, holm, interval
+from lstmctl.results.evaluation import RowSums
+from lstmctl.statistics import Interval, MeanDifference, compare_all, difference, holm, interval, lead
 
 # Few different numbers, so that ties and values without any spread occur.
 values = st.sampled_from([0.0, 0.1, 0.3, 1.7]) | st.floats(-1e100, 1e100)
@@ -220,3 +221,42 @@ def test_each_pair_is_tested_by_its_own_kind_and_only_tests_that_were_made_count
 
 def test_one_arm_has_nothing_to_compare() -> None:
     assert compare_all({"a": [1, 2]}, lambda a, b: True) == []
+
+
+def rows(of: list[float], out_of: list[float] | None = None) -> RowSums:
+    return RowSums(np.array(of, float), np.ones(len(of)) if out_of is None else np.array(out_of, float))
+
+
+def test_a_lead_is_the_difference_over_all_rows_with_its_bootstrap_interval() -> None:
+    draw = np.random.default_rng(5)
+    ours, theirs = (draw.random(400) < 0.9).astype(float), (draw.random(400) < 0.8).astype(float)
+    found = lead(rows(list(ours)), rows(list(theirs)), lower_is_better=False)
+    assert found.lead == pytest.approx(ours.mean() - theirs.mean())
+    reach = 1.96 * (ours - theirs).std() / 20
+    assert (found.low, found.high) == pytest.approx((found.lead - reach, found.lead + reach), abs=0.006)
+    assert found.shown == "ahead"
+    other = lead(rows(list(theirs)), rows(list(ours)), lower_is_better=False)
+    assert (other.lead, other.shown) == (-found.lead, "behind")
+    assert lead(rows(list(ours)), rows(list(theirs)), lower_is_better=True).shown == "behind"
+    assert lead(rows(list(ours)), rows(list(theirs)), lower_is_better=False) == found
+
+
+def test_rows_weigh_as_much_as_they_hold_and_unscored_ones_nothing() -> None:
+    found = lead(rows([3, 0, 9], [4, 2, 0]), rows([1, 2, 0], [4, 2, 0]), lower_is_better=False)
+    assert found.lead == pytest.approx(3 / 6 - 3 / 6)
+    assert found.low < 0 < found.high
+    assert found.shown == "no difference shown"
+
+
+def test_models_that_answer_alike_show_no_difference() -> None:
+    found = lead(rows([1, 0, 1]), rows([1, 0, 1]), lower_is_better=False)
+    assert (found.lead, found.low, found.high, found.shown) == (0, 0, 0, "no difference shown")
+
+
+def test_pairing_narrows_the_interval() -> None:
+    draw = np.random.default_rng(6)
+    hard = draw.normal(size=300) * 10
+    ours, theirs = hard**2, hard**2 + draw.random(300)
+    paired = lead(rows(list(ours)), rows(list(theirs)), lower_is_better=True)
+    assert paired.shown == "ahead"
+    assert paired.high - paired.low < 0.1

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ from lstmctl.api import backtesting, forecasting
 from lstmctl.api.trained import Trained
 from lstmctl.api.writing import Writing, author
 from lstmctl.data.encoding import TextEncoding, UnknownSymbolError
+from lstmctl.data.splitting import reported_part
 from lstmctl.decoding import Sampling
 from lstmctl.errors import UsageError
 from lstmctl.reporting import html, notebook
@@ -21,6 +22,7 @@ from lstmctl.results.evaluation import Evaluation, Score
 from lstmctl.results.forecasts import Backtest, Forecasts
 from lstmctl.results.output import Generated, Prediction
 from lstmctl.runs.folder import find_run, runs_root
+from lstmctl.statistics import lead
 from lstmctl.tasks.problem import Corpus
 
 log = logging.getLogger(__name__)
@@ -56,28 +58,38 @@ def load_run(
 class Run(Trained):
     """A finished or stopped run, with methods to use it."""
 
-    def evaluate(self, split: str = "validation", file: str | Path | None = None) -> Evaluation:
-        """Score the run, in float32, together with simple baselines.
+    def evaluate(self, split: str | None = None, file: str | Path | None = None) -> Evaluation:
+        """Score the run, in float32, with simple baselines beside it.
 
         Args:
-            split: the part of the run's own data: training, validation or test.
-            file: a file or folder to score instead, as a whole.
+            split: the part of the run's own data: training, validation or test; by default test if there is one, else
+                validation.
+            file: a file or folder to score instead, all of it.
 
         Raises:
             DataError: the data is missing, has changed, is too short, or contains something that the run does not know.
         """
+        if file is not None:
+            split = None
         corpus = self.corpus() if file is None else self.task.read([str(file)])
-        part = split if file is None else "validation"
+        part = split or reported_part(corpus.parts)
         if part not in corpus.parts:
             raise UsageError(f"{self.name} has no {part} part; it has {', '.join(corpus.parts)}")
         for caveat in self.task.caveats_on(corpus, part, is_own=file is None):
             log.warning("%s", caveat)
-        return self.evaluation(corpus, part, split if file is None else str(file))
+        return self.evaluation(corpus, part, part if file is None else str(file))
 
     def evaluation(self, corpus: Corpus, part: str, called: str, own: Score | None = None) -> Evaluation:
         """Score the run on one part of data in the run's own encoding, together with simple baselines; `called` is the
         part's name in the result, and `own` the run's score if it is known."""
         scores = {"run": own or self.score(corpus, part), **self.task.references(corpus, part)}
+        primary = self.task.primary
+        rows = {name: score.rows for name, score in scores.items() if score.rows is not None}
+        leads = {
+            name: lead(rows["run"], theirs, lower_is_better=primary.lower_is_better is not False)
+            for name, theirs in rows.items()
+            if name != "run" and "run" in rows
+        }
         return Evaluation(
             run=str(self.path),
             split=called,
@@ -89,9 +101,12 @@ class Run(Trained):
             by_label=scores["run"].by_label,
             confusion=scores["run"].confusion,
             counted="sequences" if self.task.unit == "sequences" else "windows",
-            primary=self.task.primary.name,
+            primary=primary.name,
+            leads=leads,
+            warnings=self.task.warnings(corpus, part),
             notes=(
                 *scores["run"].notes,
+                *self.task.unknown(corpus, part),
                 *self.task.notes(corpus, part if called == part else "", chosen=self.info.get("headline") == "best"),
             ),
         )
@@ -108,21 +123,26 @@ class Run(Trained):
         """Forecast from rolling origins in the held-out part; see `backtesting.backtest`."""
         return backtesting.backtest(self, **settings)
 
-    def predict(self, file: str | Path | None = None, *, texts: Sequence[str] = ()) -> list[Prediction]:
-        """Predict labels, numbers, another text, or the next symbol for sequences.
+    def predict(self, data: str | Path | Iterable[str] | None = None, *, texts: Iterable[str] = ()) -> list[Prediction]:
+        """Predict labels, numbers, another text, or the symbol that follows a text.
 
         Args:
-            file: a table, or a file of pairs, which needs only the inputs; for a language model, a file with one text
-                per line.
-            texts: texts to predict, instead of a file.
+            data: a file or a list of texts. A file is a table, or a file of pairs, of which only what is read needs to
+                be there; for a language model, a file with one text per line. Other columns of a table are kept in
+                `Prediction.columns`.
+            texts: single texts instead.
 
         Raises:
-            DataError: the file is missing, or contains something that the run does not know.
-            UsageError: neither or both are given, or the run's task does not predict sequences.
+            DataError: the file is missing, or cannot be read.
+            UsageError: neither or both are given, or the run's task predicts nothing from sequences.
         """
-        if (file is None) == (not texts):
-            raise UsageError("use either a FILE or --text")
-        part = self.task.of_texts(texts) if file is None else self.task.of_file(str(file))
+        file = str(data) if isinstance(data, str | Path) else None
+        given = [*(() if data is None or isinstance(data, str | Path) else data), *texts]
+        if wrong := next((text for text in given if not isinstance(text, str)), None):
+            raise UsageError(f"a text must be a str, not {type(wrong).__name__}")
+        if (file is None) == (not given):
+            raise UsageError("give either a FILE or texts, by --text or in Python as a list")
+        part = self.task.of_texts(given) if file is None else self.task.of_file(file)
         return self.task.predictions(self.model, part, self.device)
 
     def inspect(self, what: str, **settings: Any) -> Any:
@@ -175,11 +195,11 @@ class Run(Trained):
         """Start generating texts that continue `prompt`, symbol by symbol (`steps`) or completely (`finish`).
 
         Args:
-            prompt: the text to continue; empty to start a new text.
-            label: the label of the text, for a run that generates text from labels; the text may end before `length`.
-            length: maximum number of symbols to generate.
-            count: number of texts, generated in parallel.
-            sampling: temperature and truncation; plain sampling by default.
+            prompt: what stands before; empty starts a new text.
+            label: what the text is written for, by a run of generation-from-label; it may end before `length`.
+            length: symbols to write at most.
+            count: texts to write side by side.
+            sampling: temperature and truncation; by default as on the command line.
             stop: end a text before this string.
             seed: the seed for sampling; the run's own by default.
             replace_unknown: replace symbols in the prompt that the run never saw by known ones.

@@ -16,6 +16,7 @@ from lstmctl.api.run import Run
 from lstmctl.api.unchanged import trained_as
 from lstmctl.config import dump
 from lstmctl.data.series import SeriesCorpus
+from lstmctl.data.splitting import reported_part
 from lstmctl.events import Concluding, Event, Finished
 from lstmctl.reporting.run_page import write_report
 from lstmctl.results.codec import as_json
@@ -132,7 +133,7 @@ def follow_to_end(assembled: Assembled, snapshot: Snapshot | None) -> NoReturn:
 
 def _evaluated(run: Run, corpus: Corpus, scores: Mapping[str, Score]) -> dict[str, Any]:
     """Write `evaluation.json`: metrics of the reported part, together with simple baselines."""
-    part = "test" if "test" in scores else "validation"
+    part = reported_part(scores)
     facts = as_json(run.evaluation(corpus, part, part, scores[part]))
     facts.pop("run")
     if isinstance(corpus, SeriesCorpus):

@@ -43,7 +43,7 @@ class Trained:
         if overrides:
             source = f"data.{self.settings.data.source}"
             for override in overrides:
-                if override.partition("=")[0] != source:
+                if override.partition("=")[0] not in (source, "data.test"):
                     raise UsageError(
                         f"{override}: {self.name} is already trained; only the location of its data can be set: "
                         f"{source}=PATH"

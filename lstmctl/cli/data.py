@@ -124,7 +124,8 @@ def _sequences(loaded: LoadedConfig) -> tuple[Facts, Shown]:
         labels = [[label, *(part[label] for part in counts.values())] for label in next(iter(counts.values()))]
         shown.append(("labels", ["label", *counts], labels[:MOST_CHANNELS]))
     shown += facts["notes"]
-    shown += map(_Warning, getattr(corpus, "warnings", {}).values())
+    shown += getattr(corpus, "unknown", {}).values()
+    shown += [_Warning(text) for texts in getattr(corpus, "warnings", {}).values() for text in texts]
     example = [_in_short(facts["example"]["input"]), _in_short(facts["example"]["target"])]
     shown.append(("first example of the training part", ["input", "target"], [example]))
     return facts, shown

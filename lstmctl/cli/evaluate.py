@@ -14,7 +14,7 @@ Examples:
 
 \b
   lstmctl evaluate
-  lstmctl evaluate latest --split test --json
+  lstmctl evaluate latest --split validation --json
   lstmctl evaluate latest my-text.txt
   lstmctl evaluate latest newer.csv
 """
@@ -27,7 +27,8 @@ def evaluate(
     ] = None,
     moved: Moved = None,
     split: Annotated[
-        str | None, typer.Option(help="Part of the run's data: training, validation (the default) or test.")
+        str | None,
+        typer.Option(help="Part of the run's data: training, validation or test; default: test if there is one."),
     ] = None,
     trust: Trust = False,
     json: Json = False,
@@ -43,7 +44,7 @@ def evaluate(
         from lstmctl import api
 
     from lstmctl.cli import output
-    from lstmctl.cli.results import weights_json
+    from lstmctl.cli.results import leads_json, weights_json
     from lstmctl.config.schema import tasks_with
     from lstmctl.errors import UsageError
     from lstmctl.reporting import console
@@ -55,7 +56,7 @@ def evaluate(
     opened = api.load_run(run, task=able, trust=trust, overrides=overrides)
     if split is not None and file is not None:
         raise UsageError("--split selects a part of the run's own data; use either it or a FILE")
-    evaluation = opened.evaluate(split or "validation", file)
+    evaluation = opened.evaluate(split, file)
     if json:
         output.write_json(
             {
@@ -70,6 +71,8 @@ def evaluate(
                     else {}
                 ),
                 **({"by_label": evaluation.by_label, "confusion": evaluation.confusion} if evaluation.by_label else {}),
+                **({"leads": leads} if (leads := leads_json(evaluation)) else {}),
+                "warnings": list(evaluation.warnings),
                 "notes": list(evaluation.notes),
                 **weights_json(opened),
             }
@@ -83,3 +86,5 @@ def evaluate(
         rows.append([name, *(f"{metrics[key]:.4f}" if key in metrics else "" for key in evaluation.metrics)])
     columns = ["", *(name.replace("_", " ") for name in evaluation.metrics)]
     console.print_table(f"{evaluation.run} on {evaluation.split}", columns, rows)
+    for note in evaluation.notes:
+        console.write_line(console.inert(note))

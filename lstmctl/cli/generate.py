@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from lstmctl.cli.arguments import Json, RunArgument, Trust, read_text_argument
+from lstmctl.defaults import TEMPERATURE
 
 if TYPE_CHECKING:
     from lstmctl.api import Run
@@ -35,7 +36,7 @@ def generate(
     length: Annotated[int, typer.Option(help="Maximum number of symbols to generate.")] = 400,
     temperature: Annotated[
         float, typer.Option(help="Below 1 is safer, above 1 bolder, 0 always picks the most likely symbol.")
-    ] = 0.8,
+    ] = TEMPERATURE,
     top_k: Annotated[int | None, typer.Option(help="Sample from this many of the most likely symbols.")] = None,
     top_p: Annotated[float, typer.Option(help="Sample from the most likely symbols that reach this sum.")] = 1.0,
     min_p: Annotated[float, typer.Option(help="Exclude symbols below this fraction of the highest probability.")] = 0.0,
@@ -80,7 +81,7 @@ def generate(
     opened = api.load_run(run, task=able, trust=trust)
     if "forecast" in opened.settings.task.abilities:
         asked = (given, label, length, temperature, top_k, top_p, min_p, repetition_penalty, stop, replace_unknown)
-        if (*asked, precision) != ("", None, 400, 0.8, None, 1.0, 0.0, 1.0, None, False, "float32"):
+        if (*asked, precision) != ("", None, 400, TEMPERATURE, None, 1.0, 0.0, 1.0, None, False, "float32"):
             raise UsageError(f"{opened.name} forecasts series: of the options, it takes only --count and --seed")
         _write_paths(opened, count, seed, json=json)
         return

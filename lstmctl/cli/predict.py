@@ -23,7 +23,7 @@ def predict(
     run: RunArgument = None,
     file: Annotated[
         str | None,
-        typer.Argument(metavar="FILE", help="A table as in training, or a file with one text per line."),
+        typer.Argument(metavar="FILE", help="A table as in training, or a file of lines; see above."),
     ] = None,
     text: Annotated[
         list[str] | None, typer.Option(help="A single text instead; repeatable; - reads lines from stdin.")
@@ -34,9 +34,17 @@ def predict(
 ) -> None:
     """Predict labels, numbers, another text or the next symbol from sequences.
 
-    The output has one row per text, with its label and the label's probability, a label for each character, its numbers
-    or the text generated from it; for sequences of frames, one row per sequence, or one per frame if every frame has a
-    label. FILE need not contain the labels. For a language model, the label is the most likely next symbol of the text.
+    What FILE is, and what a row of the output holds, depends on the task of the run:
+
+    \b
+    classification   a table; the label of each sequence and its probability
+    regression       a table; the numbers of each sequence
+    tagging          a table; the labels of each text, or one row per frame
+    transduction     a file with one source per line; the text generated from it
+    language-model   a file with one text per line; the most likely next symbol
+
+    A table has the columns of the run's own; labels may be absent, unknown or wrong, and are not read. All other
+    columns, such as an id, are kept in the output. Symbols that the run does not know are counted and read as unknown.
     """
     from lstmctl.reporting.console import loading
 

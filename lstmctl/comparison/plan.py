@@ -228,7 +228,9 @@ def for_tuning(settings: Settings, data: Mapping[str, Any]) -> Settings:
         validation = held_out(training)
         training -= validation
     # The counts are the same in all series, wherever these were cut.
-    cut = {"split_by": "series"} if settings.data.source == "series" else {}
+    cut: dict[str, Any] = {"split_by": "series"} if settings.data.source == "series" else {}
+    if settings.data.source in ("table", "pairs"):
+        cut = {"test": None}  # the order of the rows does not depend on the shares, so the other parts stay the same
     inner = settings.data.model_copy(update={"split": (training, validation), **cut})
     return settings.model_copy(update={"data": inner})
 

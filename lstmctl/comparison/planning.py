@@ -28,6 +28,7 @@ from lstmctl.comparison.plan import (
     for_tuning,
 )
 from lstmctl.config import LoadedConfig, Settings, derive
+from lstmctl.data.splitting import reported_part
 from lstmctl.errors import ConfigError, LstmctlError, UsageError
 from lstmctl.models.sequence_model import count_parameters
 from lstmctl.seeds import stream
@@ -112,7 +113,7 @@ def make_plan(
         units=units,
         primary=reference.task.primary.name,
         lower_is_better=reference.task.primary.lower_is_better is not False,
-        split="test" if "test" in reference.corpus.parts else "validation",
+        split=reported_part(reference.corpus.parts),
         data=reference.facts["data"],
         arms=tuple(planned),
     )

@@ -22,6 +22,7 @@ from lstmctl.comparison.planning import keep_sources
 from lstmctl.comparison.results import choose, gather
 from lstmctl.comparison.sweeps import folder_names, require_one_sweep
 from lstmctl.config.wording import shortened
+from lstmctl.data.splitting import reported_part
 from lstmctl.errors import DataError, LstmctlError, RunError, UsageError
 from lstmctl.events import ComparisonEvent, Concluding, Planned
 from lstmctl.locks import locked
@@ -326,7 +327,7 @@ def _require_fit(path: Path, plan: Plan, task: AnyProblem, corpus: Corpus) -> No
         "primary": (plan.primary, task.primary.name),
         "lower_is_better": (plan.lower_is_better, task.primary.lower_is_better),
         "unit": (plan.unit, task.unit),
-        "split": (plan.split, "test" if "test" in corpus.parts else "validation"),
+        "split": (plan.split, reported_part(corpus.parts)),
         **{f"data.{key}": (plan.data[key], facts.get(key)) for key in ("parts", "rows") if key in plan.data},
     }
     for key, (planned, found) in planned_and_found.items():

@@ -152,6 +152,15 @@ def _zone(value: object) -> str | None:
     return value
 
 
+_ROW_SPLIT = "use auto, order, random, time, time:COLUMN or group:COLUMN"
+
+
+def _row_split(value: object) -> str:
+    if not isinstance(value, str) or not re.fullmatch(r"auto|order|random|time|(time|group):.*\S.*", value):
+        raise ValueError(f"{shown(value)} is not a way to split rows; {_ROW_SPLIT}")
+    return value
+
+
 CALENDAR = ("hour", "weekday", "day-of-month", "month", "day-of-year")
 
 
@@ -278,6 +287,13 @@ Calendar = Annotated[
     PlainValidator(_calendar),
     PlainSerializer(list),
     WithJsonSchema({"type": "array", "items": {"enum": list(CALENDAR)}, "uniqueItems": True}),
+]
+RowSplit = Annotated[
+    str,
+    PlainValidator(_row_split),
+    WithJsonSchema(
+        {"anyOf": [{"enum": ["auto", "order", "random", "time"]}, {"type": "string", "pattern": "^(time|group):."}]}
+    ),
 ]
 TimeStep = Annotated[
     str, PlainValidator(_step), WithJsonSchema({"type": "string", "examples": ["auto", *STEP_EXAMPLES.split(", ")]})

@@ -31,6 +31,7 @@ from lstmctl.config.fields import (
     Names,
     Options,
     Paths,
+    RowSplit,
     SeriesSplit,
     SomeNames,
     Split,
@@ -45,9 +46,12 @@ BEFORE_SPLIT_BY = {
 }
 """The keys that a run's `data` section contained, all of them, before `split_by` was added."""
 
-
 Ability = Literal["write", "write for a label", "forecast", "predict texts", "predict tables", "read tables"]
 """Abilities that commands look up in a task; `read tables` means scoring tables that a run was not trained on."""
+
+
+Seed = Annotated[int, Field(ge=0, le=2**63 - 1)]
+Vocabulary = Literal["training", "all"]
 
 
 class Section(BaseModel):
@@ -360,8 +364,23 @@ class TableData(Section):
     )
     split: Split = Field(
         default=(0.8, 0.1, 0.1),
-        description="Training, validation and (optional) test part, in order of position: fractions that sum to 1, "
-        "or whole counts of sequences (an unused tail is allowed)",
+        description="Training, validation and (optional) test part: fractions that sum to 1, or whole counts of "
+        "sequences (an unused tail is allowed)",
+    )
+    split_by: RowSplit = Field(
+        default="auto",
+        description="Order in which sequences are split: order (of the file), random (stratified by label), time, "
+        "time:COLUMN, or group:COLUMN (a group is in one part only). auto, for classification and regression: by a "
+        "column of groups or dates if there is one, else random; for other tasks and windows: order",
+    )
+    split_seed: Seed = Field(default=0, description="Seed of a random split; independent of the run's `seed`")
+    test: Paths | None = Field(
+        default=None, description="A table with the test part; `split` then divides `table` into the other two"
+    )
+    vocabulary: Vocabulary = Field(
+        default="training",
+        description="Characters that the network knows: those of the training part, with one learned symbol for all "
+        "others; or those of all parts",
     )
 
 
@@ -373,8 +392,20 @@ class PairsData(Section):
     pairs: Paths = Field(description="A text file with one pair per line: source, tab, target")
     split: Split = Field(
         default=(0.8, 0.1, 0.1),
-        description="Training, validation and (optional) test part, in order of position: fractions that sum to 1, "
-        "or whole counts of pairs (an unused tail is allowed)",
+        description="Training, validation and (optional) test part: fractions that sum to 1, or whole counts of pairs "
+        "(an unused tail is allowed)",
+    )
+    split_by: Literal["order", "random"] = Field(
+        default="order", description="Order in which pairs are split: that of the file, or random"
+    )
+    split_seed: Seed = Field(default=0, description="Seed of a random split; independent of the run's `seed`")
+    test: Paths | None = Field(
+        default=None, description="A file with the test part; `split` then divides `pairs` into the other two"
+    )
+    vocabulary: Vocabulary = Field(
+        default="training",
+        description="Characters that the network knows, on each side: those of the training part, with one symbol for "
+        "all others; or those of all parts",
     )
 
 
@@ -538,9 +569,7 @@ class Settings(Section):
     training: Training = Field(default_factory=Training, description="Training of the network")
     device: Device = Field(default="auto", description="Device to compute on: auto, cpu, cuda, cuda:0, mps")
     threads: Threads | Literal["auto"] = Field(default="auto", description="Number of CPU threads")
-    seed: Annotated[int, Field(ge=0, le=2**63 - 1)] = Field(
-        default=0, description="Seed of all random streams: initialisation, order, dropout, sampling"
-    )
+    seed: Seed = Field(default=0, description="Seed of all random streams: initialisation, order, dropout, sampling")
 
 
 TASKS: dict[str, Any] = {task.model_fields["type"].default: task for task in get_args(get_args(AnyTask)[0])}

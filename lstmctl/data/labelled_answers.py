@@ -102,7 +102,7 @@ def class_numbers(
             raise DataError(
                 f"{sheet.path}, column `{labels.column}`: every label of the training part is `{classes[0]}`; there is "
                 "nothing to tell apart",
-                hint="give rows of at least two labels, shuffled, so that every part has all of them",
+                hint="give rows of at least two labels; data.split_by=random spreads them over the parts",
             )
     numbers = {label: number for number, label in enumerate(classes)}
     found = np.array([numbers.get(label, UNLABELLED) for label in labels.values], dtype=np.int64)
@@ -118,8 +118,8 @@ def class_numbers(
                 f"{where} is a label of the {part} part that the training part never has",
                 hint="numbers are told by task.type=regression"
                 if all(map(_is_fraction, classes))
-                else f"correct it, or shuffle the rows, so that every part has all labels; training has "
-                f"{listed(classes)}",
+                else f"correct it, or split at random, so that every part has all labels: data.split_by=random; "
+                f"training has {listed(classes)}",
             )
     return found, classes
 
@@ -194,7 +194,7 @@ def counted(labels: Labels, cut: Cut, parts: Parts) -> str:
 
 
 def missing_labels(
-    numbers: NDArray[np.int64], classes: Sequence[str], spans: Mapping[str, tuple[int, int]]
+    numbers: NDArray[np.int64], classes: Sequence[str], spans: Mapping[str, tuple[int, int]], remedy: str
 ) -> dict[str, str]:
     """Return, by part, a sentence where it holds one label only or lacks one.
 
@@ -202,11 +202,12 @@ def missing_labels(
         numbers: the class of every label, in the order of the table.
         classes: all of them.
         spans: where the labels of each part are.
+        remedy: what helps if the table is sorted by label; empty if nothing is known.
     """
     found = {}
     sorted_by_label = np.count_nonzero(np.diff(numbers)) < len(set(numbers.tolist()))
-    cause = "the table is sorted by label: " if sorted_by_label and len(spans) > 1 else ""
-    remedy = f"{cause}shuffle its rows, so that every part has all labels" if len(spans) > 1 else ""
+    if sorted_by_label and remedy:
+        remedy = f"the table is sorted by label: {remedy}"
     for part, (start, stop) in spans.items():
         there = set(numbers[start:stop].tolist()) - {UNLABELLED}
         lacking = [f"`{name}`" for number, name in enumerate(classes) if number not in there]
@@ -218,19 +219,22 @@ def missing_labels(
             says = f"{where} lacks {len(lacking)} of {len(classes)} labels: {shown}"
         else:
             continue
-        found[part] = f"{says}; {remedy}" if remedy else says
+        found[part] = f"{says}; {remedy}" if remedy and len(spans) > 1 else says
     return found
 
 
-def numbers_apart(values: Floats, names: Sequence[str], parts: Parts) -> dict[str, str]:
+def numbers_apart(values: Floats, names: Sequence[str], parts: Parts, remedy: str) -> dict[str, str]:
     """Return, by part, a sentence where every number to tell lies outside the range of the training part.
 
     Args:
         values: (sequences, columns).
         names: of the columns.
         parts: of the sequences.
+        remedy: what helps if the order of the rows means nothing; empty if nothing is known.
     """
     found: dict[str, str] = {}
+    if "training" not in parts:
+        return found
     start, stop = parts["training"]
     low, high = values[start:stop].min(0), values[start:stop].max(0)
     for part, (first, last) in parts.items():
@@ -239,8 +243,8 @@ def numbers_apart(values: Floats, names: Sequence[str], parts: Parts) -> dict[st
             if apart:
                 found.setdefault(
                     part,
-                    f"every `{name}` of the {part} part lies outside the range of the training part; where the order "
-                    "of the rows means nothing, shuffle them",
+                    f"every `{name}` of the {part} part lies outside the range of the training part"
+                    + (f"; if the order of the rows means nothing, {remedy}" if remedy else ""),
                 )
     return found
 

@@ -30,6 +30,10 @@ class Layout:
     decimal: str = "auto"
     scaler: str = "standard"
     split: tuple[float, ...] | tuple[int, ...] = (0.8, 0.1, 0.1)
+    split_by: str = "auto"
+    split_seed: int = 0
+    test: str | tuple[str, ...] | None = None
+    vocabulary: str = "training"
 
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> Self:
@@ -51,8 +55,16 @@ class Columns:
     labels: tuple[int, ...]
     """Empty where the table does not tell what is to be told."""
 
+    @property
+    def used(self) -> set[int]:
+        """The columns that have a use."""
+        single = {number for number in (self.text, self.sequence) if number is not None}
+        return {*single, *self.features, *self.labels}
 
-def find_columns(sheet: Sheet, layout: Layout, task: str, encoding: SequenceEncoding | None) -> Columns:
+
+def find_columns(
+    sheet: Sheet, layout: Layout, task: str, encoding: SequenceEncoding | None, *, with_labels: bool = True
+) -> Columns:
     """The use of each column; what is left out is noted in `sheet.notes`.
 
     Args:
@@ -60,12 +72,13 @@ def find_columns(sheet: Sheet, layout: Layout, task: str, encoding: SequenceEnco
         layout: what a config says.
         task: as the config names it.
         encoding: a run's own: then its features are what is read, and labels may be absent.
+        with_labels: whether columns of labels have a use.
 
     Raises:
         DataError: a column that is named is not there or has two uses, or no use can be told; with what would be right.
     """
     _check_named(sheet, layout, encoding)
-    labels = _labels(sheet, layout, task, encoding)
+    labels = _labels(sheet, layout, task, encoding) if with_labels else ()
     text = _text(sheet, layout, encoding)
     if text is not None:
         _note_unused(sheet, {text, *labels})

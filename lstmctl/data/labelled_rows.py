@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lstmctl.data.encoding import Symbols, TextEncoding, UnknownSymbolError, smallest_integer
+from lstmctl.data.encoding import Symbols, TextEncoding
 from lstmctl.data.sequences import LONGEST
 from lstmctl.errors import DataError
 from lstmctl.words import plural
@@ -61,26 +62,9 @@ def text_rows(sheet: Sheet, column: int) -> tuple[list[str], Cut]:
     return texts, cut
 
 
-def encode_texts(
-    sheet: Sheet, texts: list[str], cut: Cut, encoding: TextEncoding | None
-) -> tuple[Symbols, TextEncoding]:
-    """The symbol numbers (steps,) of all texts, by their own vocabulary or a run's.
-
-    Raises:
-        DataError: a run's vocabulary has no such character; with line, character, and its place in the text.
-    """
-    joined = "".join(texts)
-    if encoding is None:
-        encoding = TextEncoding.of(joined)
-    try:
-        return encoding.encode(joined).astype(smallest_integer(len(encoding)), copy=False), encoding
-    except UnknownSymbolError as error:
-        row = int(np.searchsorted(cut.starts, error.position, side="right")) - 1
-        found = UnknownSymbolError(error.symbol, error.position - int(cut.starts[row]))
-        raise DataError(
-            f"{sheet.place(row)}: the run's vocabulary has no {found}",
-            hint="the run was trained without that character; write the text with those it knows",
-        ) from error
+def encode_texts(texts: Sequence[str], encoding: TextEncoding) -> Symbols:
+    """Return the symbol numbers (steps,) of all texts, one after the other, with those that are unknown."""
+    return encoding.read("".join(texts))
 
 
 def named_rows(sheet: Sheet, column: int) -> Cut:

@@ -8,23 +8,35 @@ from collections.abc import Sequence
 
 from lstmctl.results.output import Prediction
 
+GIVEN = "given_"
+"""Stands before the name of a column that was read, if a column of the output has the same name."""
+
 
 def as_csv(predictions: Sequence[Prediction], *, texts: bool) -> str:
     """Return one row per sequence, or per frame if frames are labelled.
 
-    Columns: `text` or `sequence`; then `label` and `probability`; `labels` of a text's characters, joined if each is
-    one character, else separated by spaces; `step` and `label` of frames; the names of the numbers; `output`.
+    Columns: `text` or `sequence`; then `label` and `probability`; `labels` of a text's characters, joined where each
+    is one character and else with spaces between; `step` and `label` of frames; the names of the numbers; `output`.
+    Then the other columns of the table that was read, `given_` before a name that is already taken.
+
+    Args:
+        predictions: all of one run.
+        texts: whether the sequences are texts.
     """
     written = io.StringIO()
     table, quoted = (
         csv.writer(written, lineterminator="\n", quoting=style) for style in (csv.QUOTE_MINIMAL, csv.QUOTE_ALL)
     )
     name = "text" if texts else "sequence"
-    table.writerow([name, *_columns(predictions[0], texts=texts)] if predictions else [name])
+    own = [name, *_columns(predictions[0], texts=texts)] if predictions else [name]
+    kept = list(predictions[0].columns) if predictions else []
+    table.writerow([*own, *(f"{GIVEN}{column}" if column in own else column for column in kept)])
     for prediction in predictions:
-        for row in _rows(prediction, texts=texts):
-            fields = [prediction.sequence, *row]
-            # Quotes make surrounding blanks visible, and keep them in readers that trim.
+        for number, row in enumerate(_rows(prediction, texts=texts)):
+            values = [prediction.columns[column] for column in kept]
+            others = [value if isinstance(value, str) else value[number] for value in values]
+            fields = [prediction.sequence, *row, *others]
+            # Blanks at the ends of a field are seen, and kept by readers that trim, where it is quoted.
             blank = any(isinstance(field, str) and field != field.strip() for field in fields)
             (quoted if blank else table).writerow(fields)
     return written.getvalue()

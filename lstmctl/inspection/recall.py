@@ -13,6 +13,7 @@ from torch import Tensor
 
 from lstmctl.api import Run
 from lstmctl.data.dependencies import Dependency, dependencies_beside, read_dependencies
+from lstmctl.data.splitting import reported_part
 from lstmctl.data.text import TextCorpus
 from lstmctl.errors import DataError, UsageError
 from lstmctl.inspection.passages import about
@@ -74,7 +75,7 @@ def inspect_recall(
             hint="the bundled travellers text has one; docs/inspecting.md describes the table for your own text; "
             "lstmctl inspect gradients needs none",
         )
-    part = split or ("test" if "test" in corpus.parts else "validation")
+    part = split or reported_part(corpus.parts)
     if part not in corpus.parts:
         raise UsageError(f"{run.name} has no {part} part; it has {', '.join(corpus.parts)}")
     called = str(file) if file is not None else f"the {part} part"

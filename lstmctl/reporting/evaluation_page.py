@@ -9,6 +9,7 @@ from lstmctl.reporting.evaluation_tables import (
     by_label,
     by_step,
     evaluation_tables,
+    leads,
     overall,
     scored,
     verdict,
@@ -45,6 +46,7 @@ def beside_baselines(evaluation: Evaluation) -> list[Block]:
         Heading(f"Run and baselines: {evaluation.split}{windows}", 3),
         table and table.body(),
         *(Prose(note, "soft") for note in evaluation.notes),
+        *([Heading(lead_table.title, 3), lead_table.body()] if (lead_table := leads(evaluation)) else ()),
     )
 
 

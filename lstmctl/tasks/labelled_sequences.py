@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 from abc import abstractmethod
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar, Generic, Self, TypeVar
 
@@ -15,26 +18,36 @@ from lstmctl.cells.cell import Cell
 from lstmctl.config.schema import Classification, Regression, SyntheticData, TableData, Tagging
 from lstmctl.config.schema import Model as ModelSettings
 from lstmctl.config.schema import Training as TrainingSettings
-from lstmctl.data.encoding import UnknownSymbolError
 from lstmctl.data.labelled_table import LabelledTable, Layout, open_table
 from lstmctl.data.sequences import UNLABELLED, SequenceCorpus, SequenceEncoding, Sequences
+from lstmctl.data.symbol_words import shown_symbols, unknown_symbols
 from lstmctl.data.synthetic import SyntheticCorpus, open_synthetic
 from lstmctl.errors import UsageError
 from lstmctl.metrics import SOLVED
 from lstmctl.models.recurrence import build_recurrence
 from lstmctl.models.sequence_labeller import SequenceLabeller
-from lstmctl.protocols import Batches, ModelState
-from lstmctl.results.evaluation import Score
+from lstmctl.protocols import Batches, ModelState, Totals
+from lstmctl.results.evaluation import RowSums, Score
 from lstmctl.results.output import Prediction
-from lstmctl.scoring import evaluating, total
+from lstmctl.scoring import evaluating, reported
 from lstmctl.tasks.inspection_input import InspectionInput, evenly_chosen, position, symbols_tracked
-from lstmctl.tasks.problem import ConfigOf, Problem, settings_of_the_run
-from lstmctl.tasks.sequence_batches import ByLength, Drawn, FreshSequences, SequenceBatch, SequencePart
+from lstmctl.tasks.problem import ConfigOf, Problem, Rows, settings_of_the_run
+from lstmctl.tasks.rare_symbols import RareSymbolsHidden, symbol_counts
+from lstmctl.tasks.sequence_batches import (
+    ByLength,
+    Drawn,
+    FreshSequences,
+    SequenceBatch,
+    SequencePart,
+    like_lengths,
+)
 
 TaskT = TypeVar("TaskT", bound=Classification | Regression | Tagging)
 LabelledConfig = ConfigOf[TaskT, TableData | SyntheticData]
-Baseline = Callable[[Any, Sequences, Sequences], Any]
-"""Answers without a network: from the task, the training part and the sequences to score, to what `score_of` takes."""
+Baseline = Callable[[Any, Sequences, Sequences, Sequences], Any]
+"""Answers without a network: from the task, the training part, the validation part and the sequences to score, to what
+`score_of` takes; None if the baseline does not apply."""
+log = logging.getLogger(__name__)
 MOST_PROGRESS = 2000
 """Sequences of a look on the way."""
 
@@ -84,12 +97,17 @@ class LabelledSequences(
         return cls(settings, SequenceEncoding.from_json(encoding))
 
     def read(self, files: Sequence[str]) -> SequenceCorpus:
+        return self._read(files, with_labels=True)
+
+    def _read(self, files: Sequence[str], *, with_labels: bool) -> LabelledTable:
         data = self.settings.data
         if not isinstance(data, TableData):
             raise UsageError("sequences of this run are drawn by the program; it takes no file")
         layout = Layout.of(data.model_dump())
         with settings_of_the_run():
-            return open_table(files, layout, self.settings.task.type, None, encoding=self.encoding)
+            return open_table(
+                files, layout, self.settings.task.type, None, encoding=self.encoding, with_labels=with_labels
+            )
 
     def difference(self, other: Self) -> str | None:
         return self.encoding.difference(other.encoding)
@@ -101,8 +119,12 @@ class LabelledSequences(
         if encoding.outputs is not None:
             told = {"outputs": list(encoding.outputs.names)}
         parts = {name: stop - start for name, (start, stop) in corpus.parts.items()}
-        found = {inputs: encoding.inputs, **told, "parts": parts, "notes": list(corpus.notes)}
-        return {**found, "warnings": list(corpus.warnings.values())} if isinstance(corpus, LabelledTable) else found
+        notes = list(corpus.notes)
+        if not isinstance(corpus, LabelledTable):
+            return {inputs: encoding.inputs, **told, "parts": parts, "notes": notes}
+        notes += corpus.unknown.values()
+        warnings = [warning for of_part in corpus.warnings.values() for warning in of_part]
+        return {inputs: encoding.inputs, **told, "parts": parts, "notes": notes, "warnings": warnings}
 
     def part(self, corpus: SequenceCorpus, name: str, device: torch.device) -> SequencePart:
         return SequencePart.of(corpus.part(name), device)
@@ -119,9 +141,11 @@ class LabelledSequences(
             return FreshSequences(corpus.fresh, corpus.held_out, device)
         return self.part(corpus, "training", device)
 
-    def caveats_on(self, corpus: SequenceCorpus, part: str, *, is_own: bool) -> tuple[str, ...]:
-        warnings = corpus.warnings if isinstance(corpus, LabelledTable) else {}
-        return (warnings[part],) if part in warnings else ()
+    @property
+    def row_names(self) -> Mapping[str, Rows]:
+        symbols, labels = self.encoding.symbols, Rows("label", self.encoding.labels)
+        found = {} if symbols is None else {"input_map.weight": Rows("symbol", symbols.row_names)}
+        return {**found, "head.weight": labels, "head.bias": labels} if labels.names else found
 
     @property
     def next_command(self) -> str:
@@ -150,7 +174,12 @@ class LabelledSequences(
     def training_order(self, part: SequencePart | FreshSequences, training: TrainingSettings, seed: int) -> Batches:
         if isinstance(part, FreshSequences):
             return Drawn(part, training.batch, seed)
-        return ByLength(part, training.batch, seed)
+        batches = ByLength(part, training.batch, seed)
+        symbols = self.encoding.symbols
+        if symbols is None or not symbols.has_unknown:
+            return batches
+        counts = symbol_counts(part.inputs, part.starts, part.lengths, len(symbols))
+        return RareSymbolsHidden(batches, counts, symbols.unknown, seed)
 
     def initial_state(self, model: SequenceLabeller, batch: SequenceBatch) -> ModelState:
         return ()  # every sequence starts from zero
@@ -170,7 +199,29 @@ class LabelledSequences(
         Raises:
             DataError: nothing is known of what is to be told.
         """
-        return self.as_score(total(model, self, part.scored_batches()), len(part))
+        sums: Counter[str] = Counter()
+        rows = RowSums(np.zeros(len(part)), np.zeros(len(part)))
+        places = iter(list(like_lengths(part.lengths)))
+        with evaluating(model), torch.no_grad():
+            for batch in reported(part.scored_batches()):
+                answers = self.answers(model, batch)
+                sums.update(self.sums(answers, batch))
+                place = next(places).cpu().numpy()
+                rows.of[place], rows.out_of[place] = (
+                    values.double().cpu().numpy() for values in self.row_sums(answers, batch)
+                )
+        return replace(self.as_score(dict(sums), len(part)), rows=rows)
+
+    def score(self, model: SequenceLabeller, batch: SequenceBatch, state: ModelState) -> tuple[Totals, ModelState]:
+        return self.sums(self.answers(model, batch), batch), ()
+
+    @abstractmethod
+    def sums(self, answers: Tensor, batch: SequenceBatch) -> Totals:
+        """Return the totals of a batch, from which `metrics` follow."""
+
+    @abstractmethod
+    def row_sums(self, answers: Tensor, batch: SequenceBatch) -> tuple[Tensor, Tensor]:
+        """Return, for each sequence of a batch, (batch,), the sums whose ratio is the primary metric; see `RowSums`."""
 
     @classmethod
     def balanced(cls, corpus: SequenceCorpus) -> Tensor:
@@ -203,12 +254,13 @@ class LabelledSequences(
             }
         if "training" not in corpus.parts:
             return {}
-        training, scored = corpus.part("training"), corpus.part(split)
+        training, validation, scored = (corpus.part(name) for name in ("training", "validation", split))
         step = "frame" if self.encoding.symbols is None else "character"
-        return {
-            name.format(step=step): self.score_of(scored, baseline(self, training, scored))
+        answers = {
+            name.format(step=step): baseline(self, training, validation, scored)
             for name, baseline in self.BASELINES.items()
         }
+        return {name: self.score_of(scored, found) for name, found in answers.items() if found is not None}
 
     @abstractmethod
     def score_of(self, sequences: Sequences, answers: Any) -> Score:
@@ -282,21 +334,24 @@ class LabelledSequences(
             raise UsageError(
                 f"this run reads frames of {', '.join(self._features)}, not text", hint="give it a table of frames"
             )
-        found = []
-        for text in texts:
-            if not text:
-                raise UsageError("an empty text has nothing to tell")
-            try:
-                found.append(symbols.encode(text))
-            except UnknownSymbolError as error:
-                raise UsageError(f"the text holds {error} (counted from 0), which the run never saw") from error
-        lengths = np.array([len(one) for one in found], np.int64)
-        inputs = np.concatenate(found)
+        if not all(texts):
+            raise UsageError("an empty text has nothing to tell")
+        lengths = np.array([len(text) for text in texts], np.int64)
+        inputs = symbols.read("".join(texts))
+        count, unknown = unknown_symbols(texts, symbols)
+        if count:
+            log.warning("%s", f"read as unknown, since the run does not know them: {shown_symbols(unknown)}")
         if self.encoding.outputs is not None:
-            targets: Any = np.full((len(found), len(self.encoding.outputs.names)), np.nan)
+            targets: Any = np.full((len(texts), len(self.encoding.outputs.names)), np.nan)
         else:
-            targets = np.full(len(inputs) if self.by_step else len(found), UNLABELLED)
-        return Sequences.joined(inputs, lengths, targets, by_step=self.by_step)
+            targets = np.full(len(inputs) if self.by_step else len(texts), UNLABELLED)
+        return Sequences.joined(inputs, lengths, targets, by_step=self.by_step, names=tuple(texts))
+
+    def of_file(self, file: str) -> Sequences:
+        corpus = self._read([file], with_labels=False)
+        for sentence in corpus.unknown.values():
+            log.warning("%s", sentence)
+        return corpus.part("validation")
 
     @property
     def _features(self) -> tuple[str, ...]:
@@ -312,7 +367,14 @@ class LabelledSequences(
                 for lane, number in enumerate(chosen.tolist()):
                     own = answers[: int(batch.lengths[lane]), lane] if self.by_step else answers[lane]
                     found[number] = self.prediction(part, number, own.cpu())
-        return [found[number] for number in range(len(part))]
+        return [replace(found[number], columns=self._columns(part, number)) for number in range(len(part))]
+
+    def _columns(self, part: Sequences, number: int) -> dict[str, str | tuple[str, ...]]:
+        """The other columns of one sequence."""
+        if self.by_step and not self.reads_texts:
+            span = slice(part.starts[number], part.starts[number] + part.lengths[number])
+            return {name: values[span] for name, values in part.columns.items()}
+        return {name: values[number] for name, values in part.columns.items()}
 
     @abstractmethod
     def prediction(self, sequences: Sequences, number: int, answer: Tensor) -> Prediction:
@@ -320,9 +382,11 @@ class LabelledSequences(
 
     def shown(self, sequences: Sequences, number: int) -> str:
         """A sequence as people see it: its text, or its name."""
+        if sequences.names:
+            return sequences.names[number]
         if self.encoding.symbols is not None:
             return self.encoding.symbols.decode(sequences.input(number))
-        return sequences.names[number] if sequences.names else str(number + 1)
+        return str(number + 1)
 
     def sample(self, model: SequenceLabeller, generator: torch.Generator) -> str:
         """Nothing is written: what there is to see of the model are its figures."""

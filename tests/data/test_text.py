@@ -252,14 +252,15 @@ def test_a_file_that_may_not_be_read_says_so() -> None:
         open_text("a.txt", "characters", SPLIT, None)
 
 
-def test_text_the_run_does_not_know_is_located() -> None:
+def test_symbols_the_run_does_not_know_are_read_as_the_nearest_and_counted() -> None:
     known = open_bytes(b"abc\n").encoding
-    Path("b.txt").write_text("abc\nabz")
-    with pytest.raises(DataError) as caught:
-        open_text("b.txt", "characters", None, None, encoding=known)
-    assert str(caught.value) == (
-        f"{Path('b.txt').resolve()}: line 2: the run's vocabulary has no 'z' (U+007A) at position 6"
-    )
+    Path("b.txt").write_text("abc\nÂbz\u4e00", encoding="utf-8")
+    found = open_text("b.txt", "characters", None, None, encoding=known)
+    assert known.decode(found.symbols) == "abc\nab\n\n"
+    assert found.unknown == {
+        "validation": "3 of 8 characters are unknown to the run, and are read and scored as the nearest known ones: "
+        "'z', 'Â', '\u4e00'."
+    }
 
 
 @pytest.mark.parametrize(("shape", "needed"), [("many-to-many", 4 * 50), ("many-to-one", 4 + 50)])

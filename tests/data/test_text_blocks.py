@@ -86,13 +86,6 @@ def test_what_is_wrong_is_found_at_the_same_place(block: int) -> None:
     assert refusals(b"\xef\xbb\xbfab\n\xc3(", block)[0] == "a.txt: line 2, byte offset 6: 0xc3 is not UTF-8"
 
 
-@pytest.mark.parametrize("block", BLOCKS)
-def test_the_first_unknown_symbol_is_located(block: int) -> None:
-    Path("a.txt").write_text("abc\näbc\nabüz\n", encoding="utf-8")
-    error = JoinedText([Path("a.txt")], "characters", block).unknown_symbol(TextEncoding.of("abcäz\n"))
-    assert str(error) == "a.txt: line 3: the run's vocabulary has no 'ü' (U+00FC) at position 10"
-
-
 @pytest.mark.parametrize("change", ["longer", "shorter", "touched"])
 def test_a_text_that_changes_between_two_readings_is_refused(change: str) -> None:
     path = Path("a.txt")

@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 
-from lstmctl.reporting.evaluation_tables import beats, beats_all, evaluation_in_words, evaluation_tables
+from lstmctl.reporting.evaluation_tables import beats, beats_all, evaluation_in_words, evaluation_tables, verdict
 from lstmctl.reporting.stored_evaluation import read_evaluation
 from lstmctl.reporting.terminal import show
-from lstmctl.results.evaluation import Evaluation
+from lstmctl.results.evaluation import Evaluation, Lead
 
 NewScreen = Callable[..., Any]
 
@@ -190,9 +190,69 @@ def test_labels_have_a_table_with_the_frequent_ones_first() -> None:
 
 def test_a_test_of_long_memory_is_solved_or_not() -> None:
     levels = {"chance": {"mse": 0.167}, "solved": {"mse": 0.01}}
-    for value, verdict in ((0.004, "Solved"), (0.01, "Solved"), (0.0101, "Not solved"), (math.nan, "Not solved")):
+    for value, solved in ((0.004, "Solved"), (0.01, "Solved"), (0.0101, "Not solved"), (math.nan, "Not solved")):
         evaluation = dataclasses.replace(LABELLED, metrics={"mse": value}, baselines=levels, primary="mse")
         said = beats(evaluation)
         assert said is not None
-        assert said.startswith(f"{verdict}: ")
+        assert said.startswith(f"{solved}: ")
         assert said.endswith(" or better is solved.")
+
+
+SPAM = Evaluation(
+    run="spam-lstm-001",
+    split="test",
+    metrics={"accuracy": 0.97},
+    baselines={"majority": {"accuracy": 0.87}, "n-gram regression": {"accuracy": 0.96}},
+    windows=600,
+    counted="sequences",
+    primary="accuracy",
+    leads={"majority": Lead(0.1, 0.07, 0.13), "n-gram regression": Lead(0.01, 0.002, 0.018)},
+)
+
+
+def with_lead(lead: Lead) -> Evaluation:
+    return dataclasses.replace(SPAM, leads={**SPAM.leads, "n-gram regression": lead})
+
+
+def test_leads_have_their_interval_and_what_it_shows() -> None:
+    table = evaluation_tables(with_lead(Lead(0.01, -0.005, 0.02)))[1]
+    assert table.title == "lead over the baselines in accuracy, 95 % interval"
+    assert table.rows == (
+        ("majority", "+0.1000", "+0.0700 to +0.1300", "ahead"),
+        ("n-gram regression", "+0.0100", "-0.0050 to +0.0200", "no difference shown"),
+    )
+    assert "600 sequences" in table.about
+
+
+def test_the_interval_of_the_lead_chooses_the_words() -> None:
+    assert beats(SPAM) == (
+        "It beats every baseline: 0.9700 accuracy, the best of them 0.9600 (n-gram regression); lead 0.0100, "
+        "95 % interval 0.0020 to 0.0180."
+    )
+    unclear = with_lead(Lead(0.01, -0.005, 0.02))
+    assert beats(unclear) == (
+        "No difference shown from n-gram regression (0.9600 accuracy, the run 0.9700; lead 0.0100, 95 % interval "
+        "-0.0050 to 0.0200): score more sequences to tell them apart."
+    )
+    assert not beats_all(unclear)
+    behind = with_lead(Lead(-0.02, -0.03, -0.01))
+    assert str(beats(behind)).startswith("It does not beat n-gram regression (")
+    assert str(beats(behind)).endswith("interval -0.0300 to -0.0100): use that, or train longer.")
+
+
+def test_what_speaks_against_the_scores_is_part_of_the_verdict() -> None:
+    found = verdict(dataclasses.replace(SPAM, warnings=("the test part lacks 1 of 3 labels: `z`",)))
+    assert found is not None
+    assert found.tone == "warning"
+    assert found.text.startswith("It beats every baseline: ")
+    assert found.text.endswith(". But these scores may mislead. The test part lacks 1 of 3 labels: `z`.")
+
+
+def test_leads_and_warnings_are_stored(tmp_path: Path) -> None:
+    facts = {"format": 1, **dataclasses.asdict(dataclasses.replace(SPAM, warnings=("why",)))}
+    facts["leads"]["odd"] = {"lead": 0.1, "low": None, "high": 1}
+    (tmp_path / "evaluation.json").write_text(json.dumps(facts))
+    stored = read_evaluation(tmp_path)
+    assert stored is not None
+    assert stored.evaluation.leads == SPAM.leads
+    assert stored.evaluation.warnings == ("why",)

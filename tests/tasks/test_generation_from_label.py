@@ -136,7 +136,7 @@ def test_a_prompt_is_read_as_a_whole_or_symbol_by_symbol(config: Path) -> None:
 
 
 def test_baselines_see_every_symbol_and_every_end(config: Path) -> None:
-    task, corpus, _ = pose(config)
+    task, corpus, _ = pose(config, "data.vocabulary=all")
     found = task.references(corpus, "test")
     assert set(found) == {"uniform", "n-gram"}
     assert found["uniform"].metrics["nats_per_character"] == pytest.approx(math.log(11))
