@@ -51,7 +51,7 @@ SHARED = {
     "model.cell": "cells are arms: lstmctl compare rnn lstm",
     "seed": "seeds are counted by --seeds",
 }
-"""What is no setting to sweep."""
+"""Settings that cannot be swept."""
 Found = TypeVar("Found")
 UNSAFE = str.maketrans(dict.fromkeys("/\\:*?\"'<>|[]{}(), \t", "-"))
 
@@ -72,7 +72,7 @@ def sweep(
     observe: Observer = lambda event: None,
     command: str | None = None,
 ) -> Sweep:
-    """Make a comparison for every value of one setting, each in a folder of its own inside a new one with a report.
+    """Run a comparison for every value of one setting, each in a folder inside a new one with a report.
 
     Args:
         cells, config, overrides, arms, seeds, match, tune, jobs, trust, observe, command: of every comparison; see
@@ -81,8 +81,8 @@ def sweep(
         values: as they would be typed after `data.length=`; two or more.
 
     Raises:
-        UsageError, ConfigError, DataError, RunError, ResourceError: see `lstmctl.errors`; whatever is wrong with a
-            value is known, and told of all values at once, before anything is trained.
+        UsageError, ConfigError, DataError, RunError, ResourceError: see `lstmctl.errors`; the problems of all values
+            are reported together, before anything is trained.
         Interrupted: Ctrl-C or SIGTERM; what was trained is saved.
     """
     planned_arms, grid = arms_of(cells, arms, least=1), parse_grid(tune)
@@ -204,7 +204,7 @@ def _write(folder: Path, contents: SweepContents) -> None:
 
 
 def _complete(folder: Path, contents: SweepContents, plans: Sequence[Plan], jobs: int, observe: Observer) -> Sweep:
-    """Make what is missing of every comparison, one after the other, and report."""
+    """Complete every comparison, one after the other, and report."""
     folders = [folder / name for name in contents.comparisons]
     if pending := [plan for one, plan in zip(folders, plans, strict=True) if is_pending(one, plan)]:
         with disk_errors(folder / REPORT):
@@ -214,7 +214,7 @@ def _complete(folder: Path, contents: SweepContents, plans: Sequence[Plan], jobs
     comparisons: list[Comparison] = []
     with Interruption() as interruption:
         for number, (one, plan) in enumerate(zip(folders, plans, strict=True), start=1):
-            if interruption.signal is not None:  # while a comparison was told, not while one was made
+            if interruption.signal is not None:  # while a comparison was reported, not while one was run
                 stopped = Interrupted(interruption.signal)
                 stopped.again = again
                 raise stopped
@@ -241,14 +241,14 @@ def _check_key(
         raise UsageError(f"--sweep {key}: give two values or more", hint=EXAMPLE)
     if key in SHARED:
         raise UsageError(f"--sweep {key} cannot be: {SHARED[key]}")
-    others = {"beside the cells": overrides, "by --tune": grid[0]} | {f"by {arm.name}": arm.overrides for arm in arms}
+    others = {"after the cells": overrides, "by --tune": grid[0]} | {f"by {arm.name}": arm.overrides for arm in arms}
     for where, given in others.items():
         if any(text.partition("=")[0] == key for text in given):
             raise UsageError(f"--sweep {key}: it is set {where} too; leave it out there")
 
 
 def _for_each(key: str, values: Sequence[str], find: Callable[[str], Found]) -> list[Found]:
-    """What is found for each value, or whatever is wrong with any of them."""
+    """The plan for each value, or the problems of all of them."""
     found, failures = [], []
     for value in values:
         try:
@@ -286,7 +286,7 @@ def _require_one_figure(key: str, values: Sequence[str], plans: Sequence[Plan]) 
         if (plan.primary, plan.split) != (plans[0].primary, plans[0].split):
             raise UsageError(
                 f"--sweep {key}: {values[0]} is scored by {plans[0].primary} on the {plans[0].split} part, {value} by "
-                f"{plan.primary} on the {plan.split} part; there is no curve through both"
+                f"{plan.primary} on the {plan.split} part; they cannot be on one curve"
             )
 
 
@@ -303,7 +303,8 @@ def _require_one_sweep(paths: Sequence[Path], plans: Sequence[Plan]) -> None:
 
 
 def _names(key: str, values: Sequence[str]) -> list[str]:
-    """A folder's name for each value: `length-50`; a number tells apart what would be the same on some disk."""
+    """A folder's name for each value: `length-50`; a number distinguishes names that would be equal on some file
+    systems."""
     names: list[str] = []
     for value in values:
         stem = f"{key.rpartition('.')[2]}-{value.translate(UNSAFE)}"[:60]
