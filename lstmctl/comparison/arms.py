@@ -1,4 +1,4 @@
-"""What is compared: arms as they are typed, and the grid that tuning tries on each of them."""
+"""Arms as typed on the command line, and the grid that tuning tries on each of them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,39}")
 COMMA = re.compile(r",(?![^\[{]*[\]}])")
 """Not one inside of brackets."""
 OWN = ("model.", "training.")
-"""Where an arm may differ; all else is the same for every arm, or its figures could not be compared."""
+"""Sections in which arms may differ; everything else is the same for every arm, so that results are comparable."""
 SHARED = {
     "model.cell": "the arm's first word is its cell",
     "training.budget": "every arm has the same budget; `--match time` gives all the same time",
@@ -28,7 +28,7 @@ MOST_POINTS = 1000
 
 @dataclass(frozen=True)
 class Arm:
-    """One side of a comparison: a name, a cell, and the settings that it has of its own."""
+    """One arm of a comparison: a name, a cell, and its own settings."""
 
     name: str
     cell: str
@@ -50,7 +50,7 @@ def arms_of(cells: Sequence[str], texts: Sequence[str], *, least: int = 2) -> li
     for arm in arms:
         # Runs are folders, and some file systems take `A` and `a` for one name.
         if arm.name.lower() in names:
-            raise UsageError(f"two arms are called {arm.name}", hint=f"give one a name of its own: {EXAMPLE}")
+            raise UsageError(f"two arms are named {arm.name}", hint=f"rename one: {EXAMPLE}")
         names.add(arm.name.lower())
     return arms
 
@@ -110,7 +110,9 @@ def _known(cell: str) -> str:
     if is_user_class(cell) or cell in CELLS:
         return cell
     hint = near(cell, CELLS, most=2) or f"a config is given as --config {cell}"
-    raise UsageError(f"`{cell}` is no cell; known are {', '.join(CELLS)}, or your own `module:Class`", hint=hint)
+    raise UsageError(
+        f"`{cell}` is not a known cell; use one of {', '.join(CELLS)}, or your own `module:Class`", hint=hint
+    )
 
 
 def _check_own(override: str, where: str) -> None:
@@ -122,5 +124,5 @@ def _check_own(override: str, where: str) -> None:
     if not key.startswith(OWN):
         raise UsageError(
             f"{where}: an arm's own settings are model.… and training.…, not {key}",
-            hint="what all arms share is given once, beside the cells: lstmctl compare rnn lstm KEY=VALUE",
+            hint="settings of all arms are written once, after the cells: lstmctl compare rnn lstm KEY=VALUE",
         )

@@ -183,7 +183,7 @@ class StreamDecoder:
         return self._encoding.symbols[number]
 
     def end(self) -> str:
-        """What is left when nothing follows: an unfinished character shows as U+FFFD."""
+        """The rest at the end of the input: an incomplete character is shown as U+FFFD."""
         return self._bytes.decode(b"", final=True) if self._encoding.kind == "bytes" else ""
 
 

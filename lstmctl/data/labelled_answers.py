@@ -1,4 +1,4 @@
-"""What a table tells of its sequences: labels as class numbers, or numbers, for a whole sequence or for each step."""
+"""Targets in a table of sequences: labels as class numbers, or numbers, for a whole sequence or for each step."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ SHOWN = 12
 
 @dataclass(frozen=True)
 class Labels:
-    """Labels as they are written, one for each sequence or for each step."""
+    """Raw labels, one for each sequence or for each step."""
 
     values: Texts
     """(sequences,) or (steps,)."""
@@ -38,12 +38,12 @@ class Labels:
     column: str
 
     def span(self, cut: Cut, start: int, stop: int) -> tuple[int, int]:
-        """Where the labels of sequences `start` to `stop` are."""
+        """The labels of sequences `start` to `stop`."""
         return cut.steps(start, stop) if self.by_step else (start, stop)
 
 
 def sequence_labels(sheet: Sheet, column: int, cut: Cut) -> Labels:
-    """A label for every sequence: that of its last row, which is that of all its rows but in windows.
+    """A label for every sequence: that of its last row, which all its rows share, except in windows.
 
     Raises:
         DataError: a label is missing, or differs within a sequence; with the line.
@@ -64,7 +64,7 @@ def frame_labels(sheet: Sheet, column: int, cut: Cut) -> Labels:
 
 
 def character_labels(sheet: Sheet, column: int, texts: list[str], cut: Cut) -> Labels:
-    """A label for every character: one character each, or as many words.
+    """A label for every character: one character each, or the same number of words.
 
     Raises:
         DataError: a label is missing, or there are more or fewer than characters; with the line and both numbers.
@@ -73,14 +73,14 @@ def character_labels(sheet: Sheet, column: int, texts: list[str], cut: Cut) -> L
     found: list[str] = []
     for row, (text, label) in enumerate(zip(texts, written, strict=True)):
         several = label.split()
-        # One character of text may have a label of several, without a space that would tell.
+        # The label of a text of one character may have several characters, and no space to separate them.
         labels = several if len(several) > 1 or len(text) == 1 else list(label)
         if len(labels) != len(text):
             raise DataError(
                 f"{sheet.place(row)}, column `{sheet.names[column]}`: {plural(len(labels), 'label')} for "
                 f"{plural(len(text), 'character')}",
-                hint="write one character for each character of the text, or as many words with a space between; "
-                "blanks around a text do not count",
+                hint="write one label character for each character of the text, or one label each, separated by "
+                "spaces; blanks around a text do not count",
             )
         found += labels
     return Labels(np.array(found, dtype=object), np.repeat(cut.rows, cut.lengths), True, sheet.names[column])
@@ -113,7 +113,7 @@ def class_numbers(
             place = start + int(unknown[0])
             where = f"{sheet.place(int(labels.rows[place]))}, column `{labels.column}`: `{labels.values[place]}`"
             if known is not None:
-                raise DataError(f"{where} is no label of the run", hint=f"the run knows {listed(classes)}")
+                raise DataError(f"{where} is not a label of the run", hint=f"the run knows {listed(classes)}")
             raise DataError(
                 f"{where} is a label of the {part} part that the training part never has",
                 hint="numbers are told by task.type=regression"
@@ -132,7 +132,8 @@ def _is_fraction(label: str) -> bool:
 
 
 def sequence_numbers(sheet: Sheet, columns: tuple[int, ...], cut: Cut) -> Floats:
-    """(sequences, columns) the numbers of every sequence: those of its last row, as of all its rows but in windows.
+    """(sequences, columns) the numbers of every sequence: those of its last row, which all its rows share, except in
+    windows.
 
     Raises:
         DataError: a number is missing, is none, or differs within a sequence; with line and column.
@@ -141,8 +142,8 @@ def sequence_numbers(sheet: Sheet, columns: tuple[int, ...], cut: Cut) -> Floats
         if sheet.kind(column) in ("text", "date"):
             raise DataError(
                 f"{sheet.place(0)}, column `{sheet.names[column]}`: `{str(sheet.texts(column)[0])[:40]}` is not a "
-                "number, which task.type regression tells",
-                hint="labels are told by task.type=classification; or name a column of numbers: data.label=NAME",
+                "number, which task.type regression requires",
+                hint="task.type=classification predicts labels; or name a column of numbers: data.label=NAME",
             )
     values = frame_numbers(sheet, columns, cut)
     if cut.agrees:
@@ -155,7 +156,7 @@ def frame_numbers(sheet: Sheet, columns: tuple[int, ...], cut: Cut) -> Floats:
     """(rows, columns) of numbers, none of them missing.
 
     Raises:
-        DataError: one is missing or is no number; with line and column.
+        DataError: one is missing or not a number; with line and column.
     """
     values = sheet.numbers(columns)
     missing = np.isnan(values)
@@ -178,7 +179,7 @@ def fit_numbers(sheet: Sheet, names: tuple[str, ...], scaler: str, values: Float
 
 
 def is_blank(sheet: Sheet, columns: tuple[int, ...]) -> bool:
-    """Whether no row has anything in any of the columns."""
+    """Return True if all of these columns are empty in every row."""
     return all(bool((sheet.texts(column) == "").all()) for column in columns)
 
 
@@ -275,9 +276,5 @@ def _check_constant(sheet: Sheet, column: int, cut: Cut, values: Texts | Floats)
             f"{sheet.place(row)}, column `{sheet.names[column]}`: `{here}`, but `{before}` before it, "
             f"and both in sequence `{name}`",
             hint=f"write one {'number' if is_number else 'label'} in all rows of a sequence; "
-            + (
-                "or data.window, of whose rows the last tells"
-                if is_number
-                else "a label for each row is task.type=tagging"
-            ),
+            + ("or data.window, whose last row counts" if is_number else "a label for each row is task.type=tagging"),
         )

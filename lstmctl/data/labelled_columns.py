@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Layout:
-    """How a table of labelled sequences is read; the keys are those of the config's `data` section but `table`."""
+    """How a table of labelled sequences is read; the keys are those of the config's `data` section except `table`."""
 
     text: str | None = None
     sequence: str | None = None
@@ -37,7 +37,7 @@ class Layout:
 
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> Self:
-        """What a config's `data` section says of it."""
+        """Settings of a config's `data` section."""
         found: dict[str, Any] = {field.name: values[field.name] for field in fields(cls)}
         for name, value in found.items():
             if isinstance(value, list):
@@ -53,7 +53,7 @@ class Columns:
     sequence: int | None
     features: tuple[int, ...]
     labels: tuple[int, ...]
-    """Empty where the table does not tell what is to be told."""
+    """Empty if the table has no targets."""
 
     @property
     def used(self) -> set[int]:
@@ -75,7 +75,8 @@ def find_columns(
         with_labels: whether columns of labels have a use.
 
     Raises:
-        DataError: a column that is named is not there or has two uses, or no use can be told; with what would be right.
+        DataError: a named column is missing or has two uses, or the use of columns is ambiguous; with what would be
+            right.
     """
     _check_named(sheet, layout, encoding)
     labels = _labels(sheet, layout, task, encoding) if with_labels else ()
@@ -176,7 +177,7 @@ def _check_cut(sheet: Sheet, layout: Layout, sequence: int | None) -> None:
             f"data.window=50; its columns: {listed(sheet.names)}",
         )
     if layout.stride is not None and layout.window is None:
-        raise DataError("data.stride goes from window to window, but there is no data.window; write both, or neither")
+        raise DataError("data.stride needs data.window; set both, or neither")
 
 
 def _note_unused(sheet: Sheet, used: set[int]) -> None:

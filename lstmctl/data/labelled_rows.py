@@ -1,4 +1,4 @@
-"""Which rows of a table make a sequence: a text a row, or the frames of one name or of one window."""
+"""Rows of a table that form a sequence: one text per row, or the frames of one name or of one window."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ class Cut:
     lengths: Indices
     """(sequences,) in steps: characters or rows."""
     rows: Indices
-    """(sequences,) the row that tells a sequence's label: its text's own, or its last frame's."""
+    """(sequences,) the row with a sequence's label: its text's own, or its last frame's."""
     first_rows: Indices
     """(sequences,) the first row."""
     names: tuple[str, ...] = ()
     agrees: bool = False
-    """Whether all rows of a sequence have to tell the same."""
+    """True if all rows of a sequence must have the same label."""
 
     def steps(self, start: int, stop: int) -> tuple[int, int]:
         """First step, and the step after the last, of sequences `start` to `stop`, in order and none of them empty."""
@@ -86,8 +86,8 @@ def named_rows(sheet: Sheet, column: int) -> Cut:
         name = str(names[start])
         if name in seen:
             raise DataError(
-                f"{sheet.place(int(start))}, column `{sheet.names[column]}`: sequence `{name}` goes on here, but other "
-                f"rows stand between it and its begin ({sheet.unit} {sheet.lines[seen[name]]})",
+                f"{sheet.place(int(start))}, column `{sheet.names[column]}`: sequence `{name}` continues here, but "
+                f"other rows are between it and its beginning ({sheet.unit} {sheet.lines[seen[name]]})",
                 hint="rows of one sequence follow each other: sort them, or give a new sequence a new name",
             )
         seen[name] = int(start)
@@ -102,7 +102,7 @@ def one_recording(sheet: Sheet) -> Cut:
 
 
 def cut_windows(sheet: Sheet, cut: Cut, window: int, stride: int) -> Cut:
-    """Windows of `window` rows of each sequence, one every `stride` rows; they hold no frames of their own.
+    """Windows of `window` rows of each sequence, one every `stride` rows; they are views without copied frames.
 
     Raises:
         DataError: no sequence is long enough for one.
@@ -129,7 +129,7 @@ def cut_windows(sheet: Sheet, cut: Cut, window: int, stride: int) -> Cut:
 
 
 def check_lengths(sheet: Sheet, cut: Cut, unit: str, remedy: str) -> None:
-    """Refuse a sequence that is too long to be learnt from as a whole.
+    """Refuse a sequence that is too long to be trained on as a whole.
 
     Raises:
         DataError: with the line at which it begins, and its length.

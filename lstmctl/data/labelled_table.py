@@ -62,12 +62,12 @@ class LabelledTable:
     """Labelled sequences, with what is needed to know them again; see `sequences.SequenceCorpus`."""
 
     sequences: Sequences
-    """All of them. Numbers to tell are in the units of the table."""
+    """All sequences. Target numbers are in the units of the table."""
     encoding: SequenceEncoding
     parts: Parts
     """Start and stop of each part, in sequences."""
     names: tuple[str, ...]
-    """How a run's own config names the file, so that it runs again from another folder."""
+    """Name of the file for a run's own config, which works from any folder."""
     fingerprint: dict[str, Any]
     """Size in bytes and SHA-256 of the file, its sequences and their steps."""
     notes: tuple[str, ...]
@@ -110,7 +110,7 @@ def open_table(
         with_labels: whether to read labels; without, their columns are kept like any other.
 
     Raises:
-        DataError: nothing is found, or it cannot be used as it is; the message says where and what would be right.
+        DataError: the data is missing or unsuitable; the message says where, and what would be right.
     """
     # Brings polars in, for which no task on a text should wait.
     from lstmctl.data.tables import open_sheet
@@ -369,7 +369,7 @@ def _targets(
     encoding: SequenceEncoding,
     is_labelled: bool,
 ) -> tuple[Array, SequenceEncoding, list[str]]:
-    """What is to be told, the encoding with how it is written, and what there is to say of it."""
+    """The targets, the encoding with the table's format, and notes."""
     if task == "regression":
         outputs = encoding.outputs
         if not is_labelled:

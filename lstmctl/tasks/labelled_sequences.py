@@ -1,4 +1,4 @@
-"""What classification, regression and tagging share: sequences of any lengths that are read whole."""
+"""Common parts of classification, regression and tagging: sequences of any lengths that are read whole."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ class LabelledSequences(
     """
 
     by_step = False
-    """Whether there is an answer for every step."""
+    """True if there is an answer for every step."""
     BASELINES: ClassVar[Mapping[str, Baseline]]
     """By name; in a name, `{step}` is `character` or `frame`."""
 
@@ -188,8 +188,8 @@ class LabelledSequences(
         return part.first(MOST_PROGRESS).scored_batches()
 
     def answers(self, model: SequenceLabeller, batch: SequenceBatch) -> Tensor:
-        """What the network gives, (batch, outputs) or (time, batch, outputs), in the numbers that figures are computed
-        in."""
+        """Outputs of the network, (batch, outputs) or (time, batch, outputs), in the precision for computing
+        metrics."""
         found: Tensor = model(batch.input, batch.lengths)
         return found.float() if found.dtype == torch.bfloat16 else found
 
@@ -236,7 +236,7 @@ class LabelledSequences(
 
     @abstractmethod
     def as_score(self, sums: Mapping[str, Any], sequences: int) -> Score:
-        """The figures that follow from such sums."""
+        """The metrics that follow from these sums."""
 
     def notes(self, corpus: SequenceCorpus, part: str, *, chosen: bool) -> tuple[str, ...]:
         if part == "validation":
@@ -275,9 +275,9 @@ class LabelledSequences(
     def inspection_input(
         self, model: SequenceLabeller, part: SequencePart, *, steps: int, lanes: int
     ) -> InspectionInput:
-        """Lanes are the last steps of sequences that are long enough: half of all are, where `steps` is longer than
-        that. A lane's loss is that of its answer at the end; where both directions are read and each step has an
-        answer, that of the step in the middle."""
+        """Lanes are the last steps of sequences that are long enough: of half of all, if `steps` is longer than that. A
+        lane's loss is that of its answer at the end; in a bidirectional network with an answer at each step, that of
+        the middle step."""
         length = min(steps, int(part.lengths.median()))
         chosen = evenly_chosen((part.lengths >= length).nonzero().flatten(), length, steps=steps, lanes=lanes)
         ends = part.starts[chosen] + part.lengths[chosen]
@@ -296,7 +296,7 @@ class LabelledSequences(
                 told = outputs[-1 if told_at is None else told_at]
             else:
                 told = model.recurrence.summary(outputs, torch.full_like(ends, length))
-            # Where nothing is known of the answer, no gradient comes from it.
+            # Unknown answers contribute no gradient.
             return torch.where(known, self.losses(model.head(told), filled), 0)
 
         def properties() -> dict[str, Tensor]:
@@ -389,5 +389,5 @@ class LabelledSequences(
         return str(number + 1)
 
     def sample(self, model: SequenceLabeller, generator: torch.Generator) -> str:
-        """Nothing is written: what there is to see of the model are its figures."""
+        """Returns an empty sample: the model is described by its metrics only."""
         return ""

@@ -26,9 +26,9 @@ def test_an_arm_of_a_users_own_class_keeps_its_colon() -> None:
     [
         ([], [], "a comparison needs two arms, and there is none"),
         (["rnn"], [], "a comparison needs two arms, and there is only rnn"),
-        (["rnn", "rnn"], [], "two arms are called rnn"),
-        (["lstm"], ["LSTM: gru"], "two arms are called LSTM"),
-        (["rnn", "lsmt"], [], "`lsmt` is no cell; known are rnn, lstm, gru, feedforward"),
+        (["rnn", "rnn"], [], "two arms are named rnn"),
+        (["lstm"], ["LSTM: gru"], "two arms are named LSTM"),
+        (["rnn", "lsmt"], [], "`lsmt` is not a known cell; use one of rnn, lstm, gru, feedforward"),
         (["rnn"], ["lstm"], "is not of the form `NAME: CELL"),
         (["rnn"], ["wide:"], "is not of the form `NAME: CELL"),
         (["rnn"], ["wide: model.hidden=3"], "is not of the form `NAME: CELL"),

@@ -307,7 +307,7 @@ def test_one_seed_has_no_interval_and_says_so(compared_once: tuple[Comparison, l
     assert [(arm.low, arm.high) for arm in result.arms] == [(None, None)] * 2
     assert result.tests[0].p is None
     assert result.statement.startswith("One seed, on this data: ")
-    assert "nothing is known of how far seeds move the figures" in result.statement
+    assert "the variation between seeds is unknown" in result.statement
 
 
 def test_time_is_matched_by_the_budget_each_arm_gets(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -447,7 +447,7 @@ def test_changed_data_ends_a_comparison_that_would_continue(config: Path, text_f
 @pytest.mark.parametrize(
     ("cells", "settings", "error", "message"),
     [
-        (["rnn", "rnn"], {}, UsageError, "two arms are called rnn"),
+        (["rnn", "rnn"], {}, UsageError, "two arms are named rnn"),
         (["rnn"], {}, UsageError, "needs two arms"),
         (["rnn", "lstm"], {"seeds": 0}, UsageError, "--seeds 0: from 1 to 1000"),
         (["rnn", "lstm"], {"jobs": 0}, UsageError, "--jobs 0: 1 or more"),

@@ -73,8 +73,8 @@ def test_one_that_was_not_shown_is_left_open() -> None:
 def test_one_seed_shows_nothing_about_seeds() -> None:
     text = said([arm("rnn", 1.6), arm("lstm", 1.5)], [pair(0.1, None, None, None)])
     assert text == (
-        "One seed, on this data: lstm came out best, at 1.500 nats per character, "
-        "but nothing is known of how far seeds move the figures."
+        "One seed, on this data: lstm has the best score, 1.500 nats per character, "
+        "but the variation between seeds is unknown."
     )
 
 
@@ -83,7 +83,7 @@ def test_one_arm_of_a_sweep_is_reported_by_itself() -> None:
     text = said([alone], [])
     assert text == "Over 2 seeds, on this data: lstm reaches 1.600 nats per character (95 % interval 1.200 to 2.000)."
     assert said([arm("lstm", 1.5)], []).endswith("but nothing is known of how far seeds move it.")
-    assert "lstm came to no figure. lstm diverged on every seed." in said([arm("lstm", None)], [])
+    assert "lstm has no score. lstm diverged on every seed." in said([arm("lstm", None)], [])
 
 
 @pytest.mark.parametrize(

@@ -188,7 +188,7 @@ def test_one_arm_alone_is_reported_by_itself() -> None:
         ({"values": ["1", "900000"]}, ConfigError, r"data\.length=1: .*too short(.|\n)*=900000: .*too long"),
         ({"key": "model.cell", "values": ["rnn", "gru"]}, UsageError, "model.cell cannot be: cells are arms"),
         ({"key": "seed", "values": ["0", "3"]}, UsageError, "seed cannot be: seeds are counted by --seeds"),
-        ({"overrides": ["data.length=9"]}, UsageError, "it is set beside the cells too"),
+        ({"overrides": ["data.length=9"]}, UsageError, "it is set after the cells too"),
         ({"tune": ["training.batch=2,4"], "key": "training.batch"}, UsageError, "it is set by --tune too"),
         ({"arms": ["big: lstm model.hidden=9"], "key": "model.hidden"}, UsageError, "it is set by big too"),
         ({"jobs": 0}, UsageError, "--jobs 0: 1 or more"),
@@ -209,7 +209,7 @@ def test_values_that_are_scored_by_different_metrics_have_no_curve() -> None:
     table = Path("texts.csv")
     table.write_text("text,label\n" + "".join(f"{'ab'[n % 2] * 3},{'xy'[n % 2]}\n" for n in range(40)))
     config = {**SHORT, "data": {"table": str(table), "split": [20, 10, 10]}}
-    with pytest.raises(UsageError, match=r"accuracy on the test part, .* on the validation part; there is no curve"):
+    with pytest.raises(UsageError, match=r"accuracy on the test part, .* on the validation part; they cannot be"):
         sweep(["rnn"], config, key="data.split", values=["[20, 10, 10]", "[20, 20]"], seeds=1)
 
 

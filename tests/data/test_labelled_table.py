@@ -138,8 +138,8 @@ def test_a_text_to_a_number() -> None:
 
 def test_labels_where_numbers_are_to_be_told_are_refused_with_the_task_that_tells_them() -> None:
     error = refused(TEXTS, REGRESSION)
-    assert "a.csv: line 2, column `label`: `x` is not a number, which task.type regression tells" in str(error)
-    assert str(error.hint).startswith("labels are told by task.type=classification")
+    assert "a.csv: line 2, column `label`: `x` is not a number, which task.type regression requires" in str(error)
+    assert str(error.hint).startswith("task.type=classification predicts labels")
 
 
 def test_numbers_where_labels_are_to_be_told_are_refused_with_the_task_that_tells_them() -> None:
@@ -184,7 +184,7 @@ def test_every_character_has_one_label(labels: str, count: str) -> None:
     error = refused(f"text,label\nab,NU\n3m.,{labels}\n", TAGGING)
     assert str(error) == f"{Path('a.csv').resolve()}: line 3, column `label`: {count} for 3 characters"
     assert error.hint is not None
-    assert "as many words with a space between" in error.hint
+    assert "or one label each, separated by spaces" in error.hint
 
 
 def test_texts_that_come_again_in_another_part_are_told() -> None:
@@ -221,11 +221,11 @@ def test_a_column_of_times_names_or_labels_is_no_feature_unless_it_is_named() ->
     assert corpus.encoding.features is not None
     assert corpus.encoding.features.names == ("a", "b")
     assert corpus.notes[:5] == (
-        "`target` is called like a label, so it is no feature; data.features would take it.",
-        "`id` is called like a sequence's name, so it is no feature; data.features would take it.",
-        "`t` is called like a time and never falls, so it is no feature; data.features would take it.",
-        "`weight` is the same in all rows of a sequence, as a label is, so it is no feature; data.features would take "
-        "it.",
+        "`target` is named like a label, so it is not a feature; data.features would include it.",
+        "`id` is named like a sequence's name, so it is not a feature; data.features would include it.",
+        "`t` is named like a time and never falls, so it is not a feature; data.features would include it.",
+        "`weight` is the same in all rows of a sequence, as a label is, so it is not a feature; data.features would "
+        "include it.",
         "Features of a frame: `a`, `b`.",
     )
     every = ("t", "a", "weight", "target", "id")
@@ -401,7 +401,7 @@ def test_of_frames_columns_that_are_constant_within_a_sequence_are_kept() -> Non
 def test_a_label_unknown_to_the_run_is_located(task: str, content: str) -> None:
     own = table("text,label\nab,xy\nab,yx\n", TAGGING) if task == TAGGING else table(TEXTS)
     error = refused(f"text,label\n{content}\n", task, encoding=own.encoding)
-    assert str(error).endswith("a.csv: line 2, column `label`: `w` is no label of the run")
+    assert str(error).endswith("a.csv: line 2, column `label`: `w` is not a label of the run")
     assert error.hint == "the run knows `x`, `y`"
 
 
@@ -483,7 +483,7 @@ def test_a_run_misses_its_columns() -> None:
         (
             "sequence,a,label\ns,1,x\nt,2,y\ns,3,x\n",
             CLASSIFICATION,
-            ": line 4, column `sequence`: sequence `s` goes on here, but other rows stand between it and its begin "
+            ": line 4, column `sequence`: sequence `s` continues here, but other rows are between it and its beginning "
             "(line 2)",
             "sort them",
         ),
@@ -542,7 +542,7 @@ def test_a_part_of_windows_that_all_reach_into_the_part_before_is_refused() -> N
 
 
 def test_a_stride_alone_is_refused() -> None:
-    assert "data.stride goes from window to window" in str(refused(FRAMES, stride=2))
+    assert "data.stride needs data.window" in str(refused(FRAMES, stride=2))
 
 
 def test_a_sequence_too_long_is_refused_with_its_line() -> None:

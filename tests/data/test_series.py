@@ -196,8 +196,8 @@ def test_long_tables_hold_series_of_different_lengths() -> None:
     assert corpus.notes == (
         corpus.overlap,
         "1 of 3 series have too few training rows for a window (6): short (2)",
-        "`short` has no scale in the training rows: each window is scaled by itself, and it takes no part in training, "
-        "the choice of weights, calibration and scaled metrics",
+        "`short` has no scale in the training rows: each window is scaled separately, and it takes no part in "
+        "training, model selection, calibration and scaled metrics",
     )
     scaled = corpus.scaled().values
     np.testing.assert_allclose(scaled[30:38].mean(), 0, atol=1e-6)
@@ -655,8 +655,8 @@ def test_a_series_without_a_scale_is_named_and_the_others_keep_theirs(
     assert corpus.encoding.has_scale.tolist() == [[True], [False]]
     assert corpus.encoding.without_scale == ("b",)
     assert corpus.notes[-1] == (
-        "`b` has no scale in the training rows: each window is scaled by itself, and it takes no part in training, the "
-        "choice of weights, calibration and scaled metrics"
+        "`b` has no scale in the training rows: each window is scaled separately, and it takes no part in "
+        "training, model selection, calibration and scaled metrics"
     )
     again = SeriesEncoding.from_json(json.loads(json.dumps(corpus.encoding.to_json())))
     assert again.has_scale.tolist() == [[True], [False]]
