@@ -3,11 +3,13 @@
 python benchmarks/recall_gates.py RUN [RUN …] [--passages 10] [--seed 2]
 
 Passages are taken from a fresh text of the bundled grammar: a country, at least 300 characters with other countries in
-between, and a question. Each is read 28 times, once with every country in the first one's place, so that whatever
-differs between the readings at the question is what the network remembers of the country. Per run it prints
+between, and a question, after 1,000 characters of other paragraphs. Each is read 28 times, once with every country in
+the first one's place, so that whatever differs between the readings at the question is what the network remembers of
+the country. Per run it prints
 
-- the gate that retains (LSTM: forget gate, GRU: update gate), as the geometric mean between country and question, of
-  the units that differ most between countries at the question (the carriers), and of all others;
+- of the units that differ most between countries half-way (the carriers) and of all others: the gate that retains
+  (LSTM: forget gate, GRU: update gate), as the share of a state that is left by all steps between country and question
+  (the product of the gate; median over units and readings), and its 5 % quantile over steps;
 - how far the carriers' states just after the country determine those at the question: their correlation over countries;
 - an intervention: half-way through, the carriers' states are exchanged for those of another country's reading. If they
   carry the country, the answer becomes that of the other country.
@@ -42,7 +44,7 @@ SETTLED = 12
 
 @dataclass(frozen=True)
 class Passage:
-    """A paragraph up to its question."""
+    """A paragraph up to its question, with what is read before it."""
 
     before: str
     between: str
@@ -75,7 +77,7 @@ def main() -> None:
         show(look(load_run(name), passages, languages), stream=sys.stdout)
 
 
-def fresh_passages(count: int, seed: int) -> tuple[list[Passage], dict[str, str]]:
+def fresh_passages(count: int, seed: int, context: int = 1000) -> tuple[list[Passage], dict[str, str]]:
     """Passages that name their country once, far from the question; and the language of every country."""
     with tempfile.TemporaryDirectory() as folder:
         generator = [sys.executable, str(bundled.data() / "make_travellers.py"), "--to", folder, "--seed", str(seed)]
@@ -90,7 +92,7 @@ def fresh_passages(count: int, seed: int) -> tuple[list[Passage], dict[str, str]
         paragraph = text.rfind("\n\n", 0, start) + 2
         is_only_reminder = row["reminder_end"] == row["cue_end"]
         if answer - stop >= NEAREST and is_only_reminder and text[start:stop] not in text[stop:answer]:
-            passages.append(Passage("\n\n" + text[paragraph:start], text[stop:answer]))
+            passages.append(Passage(text[max(0, paragraph - context) : start], text[stop:answer]))
     return passages[:count], languages
 
 
@@ -102,25 +104,31 @@ def look(run: Run, passages: list[Passage], languages: dict[str, str]) -> list[T
     countries = sorted(languages)
     answers = [languages[country] for country in countries]
     read = [reading(task, model, passage, countries) for passage in passages]
-    # Over all passages, the units whose state at the question differs most between countries.
-    spread = torch.stack([one.states[-1].std(0) for one in read]).mean(0)
+    # Over all passages, the units whose state half-way differs most between countries.
+    spread = torch.stack([one.states[len(one.states) // 2].std(0) for one in read]).mean(0)
     ranked = spread.argsort(descending=True)
     carriers, others = ranked[:CARRIERS], ranked[CARRIERS:]
     right = torch.stack([best(task, model, one.logits, one.after, answers) for one in read])
     itself = torch.arange(len(countries))
     rows = []
     for name, units in (("carriers", carriers), ("others", others)):
-        kept = torch.stack([one.keeps[:, :, units].clamp(1e-6, 1).log().mean() for one in read]).mean().exp()
+        left = torch.cat([one.keeps[:, :, units].double().log().sum(0).exp().flatten() for one in read]).median()
         lowest = torch.stack([one.keeps[:, :, units].quantile(0.05) for one in read]).mean()
         held = torch.stack([correlation(one.states[SETTLED, :, units], one.states[-1][:, units]) for one in read])
-        rows.append((name, str(len(units)), f"{kept:.4f}", f"{lowest:.3f}", f"{held.mean():+.2f}"))
+        rows.append((name, str(len(units)), f"{100 * left:.1f} %", f"{lowest:.3f}", f"{held.mean():+.2f}"))
     cell = type(model.recurrence.layers()[0].cells[0])
     found = [
         Table(
             "carriers",
             f"{run.name}: {len(passages)} passages × {len(countries)} countries, "
             f"{100 * (right == itself).double().mean():.1f} % right; carriers {carriers[:8].tolist()} …",
-            ("units", "number", f"{cell.keeps}, geometric mean", "5 % quantile", "r, after the country and at the end"),
+            (
+                "units",
+                "number",
+                f"left by {cell.keeps}",
+                f"5 % quantile of {cell.keeps}",
+                "r, first and last",
+            ),
             tuple(rows),
         )
     ]
