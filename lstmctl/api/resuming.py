@@ -26,6 +26,8 @@ from lstmctl.api.unchanged import (
 )
 from lstmctl.config import derive, dump
 from lstmctl.errors import ConfigError, RunError
+from lstmctl.reporting.display import observed_by
+from lstmctl.reporting.live import TrainingDisplay
 from lstmctl.reporting.run_page import has_report, write_report
 from lstmctl.runs.checkpoint import Snapshot, read_checkpoint
 from lstmctl.runs.folder import EVALUATION, RunFolder, find_to_resume, now, runs_root
@@ -44,7 +46,8 @@ def resume(
     trust: bool = False,
     allow_data_change: bool = False,
     allow_config_change: bool = False,
-    observe: Observer = lambda event: None,
+    observe: Observer | None = None,
+    quiet: bool = False,
 ) -> Run:
     """Go on with a stopped run as if it had never stopped.
 
@@ -56,7 +59,8 @@ def resume(
         trust: allow the run to name code to import.
         allow_data_change: go on although the data is not the same; the result is then not that of one run.
         allow_config_change: go on although the config is not the same, and take any override.
-        observe: called with every event.
+        observe: called with every event; by default a live display shows them.
+        quiet: show nothing.
 
     Returns:
         The run. Of one that was finished already, what is missing or damaged is made again.
@@ -67,7 +71,10 @@ def resume(
         ConfigError: an override would move a weight.
         SystemExit: in every process but the first.
     """
-    with joined() as processes:
+    with (
+        joined() as processes,
+        observed_by(observe, lambda: TrainingDisplay(quiet=quiet or not processes.first)) as observe,
+    ):
         if not allow_config_change:
             _refuse_overrides(name, overrides, trust)
         # What is newest, or finished, the first process says: the others may look at another moment.

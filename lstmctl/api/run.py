@@ -14,8 +14,10 @@ from lstmctl.api.writing import Writing, author
 from lstmctl.data.encoding import TextEncoding, UnknownSymbolError
 from lstmctl.decoding import Sampling
 from lstmctl.errors import UsageError
+from lstmctl.progress import report
 from lstmctl.reporting import html, notebook
 from lstmctl.reporting.history import read_history
+from lstmctl.reporting.live_work import shown_work
 from lstmctl.reporting.run_page import run_summary
 from lstmctl.results.evaluation import Evaluation, Score
 from lstmctl.results.forecasts import Backtest, Forecasts
@@ -56,12 +58,13 @@ def load_run(
 class Run(Trained):
     """A finished or stopped run, and what can be done with it."""
 
-    def evaluate(self, split: str = "validation", file: str | Path | None = None) -> Evaluation:
+    def evaluate(self, split: str = "validation", file: str | Path | None = None, *, quiet: bool = False) -> Evaluation:
         """Score the run, in float32, with simple baselines beside it.
 
         Args:
             split: the part of the run's own data: training, validation or test.
             file: a file or folder to score instead, all of it.
+            quiet: show no progress.
 
         Raises:
             DataError: the data is missing, has changed or is too short, or has what the run does not know.
@@ -72,7 +75,11 @@ class Run(Trained):
             raise UsageError(f"{self.name} has no {part} part; it has {', '.join(corpus.parts)}")
         for caveat in self.task.caveats_on(corpus, part, is_own=file is None):
             log.warning("%s", caveat)
-        return self.evaluation(corpus, part, split if file is None else str(file))
+        called = split if file is None else str(file)
+        with shown_work(quiet=quiet):
+            own = self.score(corpus, part, lambda done, total: report(f"scoring {called}", done / max(1, total)))
+            report("computing baselines")
+            return self.evaluation(corpus, part, called, own)
 
     def evaluation(self, corpus: Corpus, part: str, called: str, own: Score | None = None) -> Evaluation:
         """Score the run on one part of data that is encoded as its own, with simple baselines beside it; `called` is
@@ -108,13 +115,16 @@ class Run(Trained):
         """Forecast from many origins of the held-out part; see `backtesting.backtest`."""
         return backtesting.backtest(self, **settings)
 
-    def predict(self, file: str | Path | None = None, *, texts: Sequence[str] = ()) -> list[Prediction]:
+    def predict(
+        self, file: str | Path | None = None, *, texts: Sequence[str] = (), quiet: bool = False
+    ) -> list[Prediction]:
         """What the run tells of sequences: labels, numbers, another text, or the symbol that follows a text.
 
         Args:
             file: a table, or a file of pairs, of which only what is read needs to be there; of a language model, a file
                 whose every line is a text.
             texts: single texts instead.
+            quiet: show no progress.
 
         Raises:
             DataError: the file is missing, or has what the run does not know.
@@ -123,12 +133,15 @@ class Run(Trained):
         if (file is None) == (not texts):
             raise UsageError("give either a FILE or --text")
         part = self.task.of_texts(texts) if file is None else self.task.of_file(str(file))
-        return self.task.predictions(self.model, part, self.device)
+        with shown_work(quiet=quiet):
+            return self.task.predictions(self.model, part, self.device)
 
-    def inspect(self, what: str, **settings: Any) -> Any:
+    def inspect(self, what: str, *, quiet: bool = False, **settings: Any) -> Any:
         """Look inside the network: `gates`, `memory`, `gradients` or `recall`.
 
         Args:
+            what: one of these.
+            quiet: show no progress.
             settings: of `inspect_gates`, `inspect_memory`, `inspect_gradients` or `inspect_recall` in `inspection`.
 
         Returns:
@@ -138,7 +151,9 @@ class Run(Trained):
             UsageError: there is no such inspection, or the run cannot be inspected.
             DataError: the data is missing or unfit.
         """
-        return registry.function(what, registry.INSPECTIONS)(self, **settings)
+        inspection = registry.function(what, registry.INSPECTIONS)
+        with shown_work(quiet=quiet):
+            return inspection(self, **settings)
 
     def plot(self, name: str | None = None) -> Any:
         """Return a plot of the run as a matplotlib figure: by default its curves.

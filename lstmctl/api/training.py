@@ -18,6 +18,8 @@ from lstmctl.api.running import Observer, follow_to_end, run_to_end, write_input
 from lstmctl.config import LoadedConfig, from_mapping, load
 from lstmctl.errors import DivergedError, RunError
 from lstmctl.registry import cell_name
+from lstmctl.reporting.display import observed_by
+from lstmctl.reporting.live import TrainingDisplay
 from lstmctl.runs.folder import RunFolder, claimed, list_runs, next_order, now, runs_root
 from lstmctl.training.distributed import Processes, joined, launch, restarts
 from lstmctl.training.interruption import termination_as_exit
@@ -26,12 +28,13 @@ log = logging.getLogger(__name__)
 
 
 def train(
-    config: str | Path | Mapping[str, Any] = "travellers",
+    config: str | Path | Mapping[str, Any] | LoadedConfig = "travellers",
     overrides: Sequence[str] = (),
     *,
     init_from: str | None = None,
     trust: bool = False,
-    observe: Observer = lambda event: None,
+    observe: Observer | None = None,
+    quiet: bool = False,
     command: str | None = None,
 ) -> Run:
     """Train a model and keep it in a new run folder.
@@ -40,11 +43,12 @@ def train(
     that torchrun has started anew goes on with the run that was begun before.
 
     Args:
-        config: a file, the name of a bundled config, `-` for stdin, or a mapping like a config.
-        overrides: `KEY=VALUE`, as on the command line.
+        config: a file, the name of a bundled config, `-` for stdin, a mapping like a config, or one that is loaded.
+        overrides: `KEY=VALUE`, as on the command line; those of a loaded config are in it already.
         init_from: a run whose weights to start from; the vocabulary and the sizes must agree.
         trust: allow the config to name code to import.
-        observe: called with every event.
+        observe: called with every event; by default a live display shows them.
+        quiet: show nothing.
         command: how a person started this, for `run.json`.
 
     Returns:
@@ -55,10 +59,15 @@ def train(
         SystemExit: in every process but the first.
     """
     command = command or "lstmctl.train"
-    with joined() as processes:
+    with (
+        joined() as processes,
+        observed_by(observe, lambda: TrainingDisplay(quiet=quiet or not processes.first)) as observe,
+    ):
         if (begun := processes.from_first(lambda: _begun(command))) is not None:
             return resume(begun, trust=trust, observe=observe)
-        if isinstance(config, Mapping):
+        if isinstance(config, LoadedConfig):
+            loaded = config
+        elif isinstance(config, Mapping):
             loaded = LoadedConfig(from_mapping(config, overrides), "config", None)
         else:
             loaded = load(str(config), overrides, trust=trust)

@@ -110,19 +110,18 @@ def compare(
     Every arm reads the same data in the same order. Tables go to stderr, --table and --json to stdout. Ctrl-C saves
     and prints the command to continue.
     """
-    from lstmctl.reporting.console import loading
-
-    with loading(quiet=quiet):
-        from lstmctl import api, comparison
-
     from lstmctl.cli import output
+    from lstmctl.cli.opening import checked_config
+    from lstmctl.comparison.arms import DEFAULT, arms_of, parse_grid
     from lstmctl.errors import DivergedError, UsageError
     from lstmctl.reporting import comparison_tables, sweep_page
-    from lstmctl.reporting.console import write_line
+    from lstmctl.reporting.console import loading, write_line
     from lstmctl.reporting.live_comparison import ComparisonDisplay
     from lstmctl.reporting.terminal import show
     from lstmctl.results.codec import as_json
     from lstmctl.results.comparison import Comparison, Sweep
+    from lstmctl.runs.comparisons import find_comparison
+    from lstmctl.runs.folder import runs_root
 
     if json and table is not None:
         raise UsageError("--json and --table both write to stdout; use only one of them")
@@ -139,6 +138,20 @@ def compare(
     check_budget_is_quoted(arguments or ())
     cells = [argument for argument in arguments or () if "=" not in argument]
     overrides = [argument for argument in arguments or () if "=" in argument]
+    loaded = None
+    if resume is not None:
+        find_comparison(resume, runs_root(), seeds=seeds)
+    else:
+        arms_of(cells, arm or (), least=1 if sweep else 2)
+        parse_grid(tune or ())
+        if config is not None:
+            loaded = checked_config(config, overrides, trust=trust)
+        else:
+            checked_config(DEFAULT[0], [*DEFAULT[1], *overrides])
+    with loading(quiet=quiet):
+        from lstmctl import api, comparison
+        from lstmctl.comparison import execution
+
     result: Comparison | Sweep
     try:
         with ComparisonDisplay(quiet=quiet) as display:
@@ -157,10 +170,10 @@ def compare(
                 }
                 if sweep:
                     key, values = comparison.parse_sweep(sweep[0])
-                    result = comparison.sweep(cells, config, overrides, key=key, values=values, **asked)
+                    result = comparison.sweep(cells, loaded, overrides, key=key, values=values, **asked)
                 else:
-                    result = comparison.compare(cells, config, overrides, **asked)
-    except comparison.Interrupted as interrupted:
+                    result = comparison.compare(cells, loaded, overrides, **asked)
+    except execution.Interrupted as interrupted:
         write_line("Stopped and saved. To continue:")
         write_line(f"  {interrupted.again}")
         raise typer.Exit(128 + interrupted.signal) from None

@@ -54,12 +54,12 @@ def show(
     lengths, and the labels of each part. For series: rows, step, missing values and how they were treated, the windows
     of each part, and the rows that determine the scaler.
     """
-    from lstmctl.config import load
+    from lstmctl.cli.opening import checked_config
     from lstmctl.config.schema import SeriesData, TextData
     from lstmctl.errors import UsageError
 
     config, overrides = split_arguments(arguments, "CONFIG")
-    loaded = load(config or "travellers", overrides, trust=True)
+    loaded = checked_config(config or "travellers", overrides, trust=True)
     data = loaded.settings.data
     if isinstance(data, SeriesData):
         _show_series(loaded, plot, json=json)

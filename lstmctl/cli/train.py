@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from lstmctl.cli.arguments import ConfigArguments, Json, Quiet, Trust, complete_run, split_arguments
+
+if TYPE_CHECKING:
+    from lstmctl.config import LoadedConfig
 
 EXAMPLES = """\
 Examples:
@@ -50,20 +53,31 @@ def train(
 
     Ctrl-C finishes the step, saves, and prints the command to resume.
     """
-    from lstmctl.reporting.console import loading
-
-    with loading(quiet=quiet):
-        from lstmctl import api
+    import os
 
     from lstmctl.cli import output
+    from lstmctl.cli.opening import checked_config
     from lstmctl.cli.results import show_trained, trained_json
     from lstmctl.errors import UsageError
+    from lstmctl.reporting.console import loading
     from lstmctl.reporting.live import TrainingDisplay
-    from lstmctl.training.distributed import joined
+    from lstmctl.runs.folder import find_run, find_to_resume, runs_root
 
     config, overrides = split_arguments(arguments, "CONFIG")
     if resume is not None and (config is not None or init_from is not None):
         raise UsageError("--resume uses the run's own config; it cannot be combined with a CONFIG or --init-from")
+    chosen: str | LoadedConfig = config or "travellers"
+    if "RANK" not in os.environ:  # of several processes one reports an error, which takes torch
+        if resume is not None:
+            find_to_resume(resume, runs_root()).info()
+        else:
+            chosen = checked_config(config or "travellers", overrides, trust=trust)
+        if init_from is not None:
+            find_run(init_from, runs_root()).info()
+    with loading(quiet=quiet):
+        from lstmctl import api
+        from lstmctl.training.distributed import joined
+
     with joined() as processes, TrainingDisplay(quiet=quiet or not processes.first) as display:
         if resume is not None:
             run = api.resume(
@@ -76,7 +90,7 @@ def train(
             )
         else:
             run = api.train(
-                config or "travellers",
+                chosen,
                 overrides,
                 init_from=init_from,
                 trust=trust,

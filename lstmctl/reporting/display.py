@@ -1,10 +1,12 @@
-"""A picture in a terminal, redrawn in place by rich while work goes on."""
+"""A picture in a terminal or a notebook, redrawn in place while work goes on."""
 
 from __future__ import annotations
 
 import sys
 from abc import ABC, abstractmethod
-from typing import Self, TextIO
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import ClassVar, Self, TextIO, TypeVar
 
 from rich.console import RenderableType
 from rich.constrain import Constrain
@@ -14,6 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from lstmctl.reporting.console import console, encodable, inert, is_terminal
+from lstmctl.reporting.notebook_display import NotebookPicture, is_notebook
 
 MARGIN = 3
 """Columns left free on the right: the `^C` that a terminal echoes must not wrap the last line."""
@@ -21,7 +24,7 @@ LONGEST_BAR = 40
 
 
 class Display(ABC):
-    """Draw a picture in place inside the `with` block if the stream is a terminal, and nothing otherwise.
+    """Draw a picture in place inside the `with` block if the stream is a terminal or in a notebook, else nothing.
 
     It never fails the work: a closed stream is ignored, characters that its encoding lacks are replaced.
 
@@ -30,11 +33,14 @@ class Display(ABC):
         quiet: show nothing at all.
     """
 
+    transient: ClassVar[bool] = False
+    """Whether the picture vanishes at the end."""
+
     def __init__(self, stream: TextIO | None, *, quiet: bool) -> None:
         self.stream = stream if stream is not None else sys.stderr
         self.quiet = quiet
         self.console = console(self.stream)
-        self.live: Live | None = None
+        self.live: Live | NotebookPicture | None = None
 
     @property
     def width(self) -> int:
@@ -53,15 +59,34 @@ class Display(ABC):
         """Return `text` on one line, harmless to the terminal and in its encoding."""
         return encodable(inert(text), self.console.encoding, "replace")
 
+    def refresh(self) -> None:
+        """Redraw a notebook's picture; a terminal's is redrawn by rich."""
+        if isinstance(self.live, NotebookPicture):
+            self.live.refresh()
+
+    def above(self, line: RenderableType) -> None:
+        """Print a line that stays, above the picture."""
+        if isinstance(self.live, NotebookPicture):
+            self.live.print(line)
+        elif self.live is not None:
+            self.live.console.print(line)
+            self.live.refresh()  # otherwise the picture could show for a moment what the line says too
+
     def __enter__(self) -> Self:
-        if not self.quiet and is_terminal(self.stream):
+        if self.quiet:
+            return self
+        if is_terminal(self.stream):
             self.live = Live(
                 get_renderable=lambda: Constrain(self.picture(), self.width),
                 console=self.console,
                 redirect_stdout=False,  # stdout belongs to the results
                 redirect_stderr=self.stream is sys.stderr,
+                transient=self.transient,
+                vertical_overflow="crop",  # a picture taller than a window made smaller could not be redrawn in place
             )
             self.live.start()
+        elif self.stream is sys.stderr and is_notebook():
+            self.live = NotebookPicture(self.picture, transient=self.transient)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -86,3 +111,19 @@ def bar_line(before: Text, share: float, after: str) -> Table:
     line.add_column(no_wrap=True, overflow="crop")
     line.add_row(before, bar(share), Text(f"{int(share * 100)} %  {after}"))
     return line
+
+
+Observed = TypeVar("Observed")
+DisplayT = TypeVar("DisplayT", bound=Display)
+
+
+@contextmanager
+def observed_by(
+    observe: Callable[[Observed], None] | None, display: Callable[[], DisplayT]
+) -> Iterator[Callable[[Observed], None] | DisplayT]:
+    """Yield `observe`, or if it is None a display, which is open inside this context."""
+    if observe is not None:
+        yield observe
+        return
+    with display() as own:
+        yield own
