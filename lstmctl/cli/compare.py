@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from enum import StrEnum
 from typing import Annotated, Any
 
@@ -88,6 +89,10 @@ def compare(
             help="Run one comparison for each of these values and plot the arms' scores over them.",
         ),
     ] = None,
+    name: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Name of the comparison; default: CONFIG-comparison-001."),
+    ] = None,
     jobs: Annotated[
         int, typer.Option(help="Runs in parallel; scores stay the same, but times are not comparable.")
     ] = 1,
@@ -128,7 +133,7 @@ def compare(
     device = None
     if resume is not None:
         given = [argument for argument in arguments or () if not argument.startswith("device=")]
-        if given or arm or tune or sweep or config is not None or match is not None:
+        if given or arm or tune or sweep or config is not None or match is not None or name is not None:
             raise UsageError(
                 "--resume continues a comparison's own plan; only --seeds can be increased, and device=NAME changed"
             )
@@ -166,7 +171,8 @@ def compare(
                     "jobs": jobs,
                     "trust": trust,
                     "observe": display,
-                    "command": api.command_line(),
+                    "name": name,
+                    "command": re.sub(r" --name[ =]\S+", "", api.command_line()),  # a name cannot be used twice
                 }
                 if sweep:
                     key, values = comparison.parse_sweep(sweep[0])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -209,7 +210,10 @@ def gradients(
     carrying = [one for one in found if one.courses]
     if layer is not None and any(not courses_of(one, layer) for one in carrying):
         raise UsageError(f"not every run has a layer {layer}")
-    _save(opened[0], gradient_plot(carrying, layer), plot)
+    drawn = gradient_plot(carrying, layer)
+    if drawn is not None and initial:
+        drawn = replace(drawn, name=f"{drawn.name}-initial")
+    _save(opened[0], drawn, plot)
     if json:
         output.write_json(with_weights(runs_json(found), opened))
     else:

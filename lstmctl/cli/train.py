@@ -17,6 +17,7 @@ Examples:
 \b
   lstmctl train
   lstmctl train travellers model.cell=gru model.hidden=128
+  lstmctl train data.text=my-text.txt --name my-text
   lstmctl train --resume latest
   torchrun --nproc-per-node=2 -m lstmctl train travellers
 """
@@ -35,6 +36,10 @@ def train(
     init_from: Annotated[
         str | None,
         typer.Option(metavar="RUN", help="Start from a run's weights, in a new run.", autocompletion=complete_run),
+    ] = None,
+    name: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Name of the run; default: CONFIG-CELL-001, or DATA-CELL-001 for your data."),
     ] = None,
     allow_data_change: Annotated[
         bool, typer.Option("--allow-data-change", help="With --resume: continue although the data changed.")
@@ -62,10 +67,15 @@ def train(
     from lstmctl.reporting.console import loading
     from lstmctl.reporting.live import TrainingDisplay
     from lstmctl.runs.folder import find_run, find_to_resume, runs_root
+    from lstmctl.runs.run_lock import require_free_name
 
     config, overrides = split_arguments(arguments, "CONFIG")
-    if resume is not None and (config is not None or init_from is not None):
-        raise UsageError("--resume uses the run's own config; it cannot be combined with a CONFIG or --init-from")
+    if resume is not None and (config is not None or init_from is not None or name is not None):
+        raise UsageError(
+            "--resume uses the run's own config and name; it cannot be combined with a CONFIG, --init-from or --name"
+        )
+    if name is not None:
+        require_free_name(name, runs_root())
     chosen: str | LoadedConfig = config or "travellers"
     if "RANK" not in os.environ:  # of several processes one reports an error, which takes torch
         if resume is not None:
@@ -93,6 +103,7 @@ def train(
                 chosen,
                 overrides,
                 init_from=init_from,
+                name=name,
                 trust=trust,
                 observe=display,
                 command=api.command_line(),

@@ -15,12 +15,13 @@ from lstmctl.comparison.plan import Match, Plan
 from lstmctl.comparison.planning import make_plan
 from lstmctl.comparison.study import begun, check_jobs, opened
 from lstmctl.comparison.sweeps import check_key, for_each, refuse_equal_values, require_one_metric, value_of
-from lstmctl.config import LoadedConfig, derive, from_mapping, load
+from lstmctl.config import LoadedConfig, derive, load, load_mapping
 from lstmctl.reporting.display import observed_by
 from lstmctl.reporting.live_comparison import ComparisonDisplay
 from lstmctl.results.comparison import Comparison, Sweep
 from lstmctl.runs.comparisons import find_comparison
 from lstmctl.runs.folder import runs_root
+from lstmctl.runs.run_lock import require_free_name
 from lstmctl.training.interruption import termination_as_exit
 
 LEARNING_RATES = {"rnn": "7e-3", "gru": "12e-3"}
@@ -41,6 +42,7 @@ class _Request:
     tune: Sequence[str]
     trust: bool
     command: str
+    name: str | None
 
 
 def compare(
@@ -56,6 +58,7 @@ def compare(
     trust: bool = False,
     observe: Observer | None = None,
     quiet: bool = False,
+    name: str | None = None,
     command: str = "lstmctl.compare",
 ) -> Comparison:
     """Train every arm with the same budget over several seeds, in a new folder with a report.
@@ -75,13 +78,14 @@ def compare(
         trust: allow the config to name code to import.
         observe: called with every event; by default a live display shows them.
         quiet: show nothing.
+        name: of the folder; by default made of the config's or the data's name and a number.
         command: the command to repeat this.
 
     Raises:
         UsageError, ConfigError, DataError, RunError, ResourceError: see `lstmctl.errors`.
         Interrupted: Ctrl-C or SIGTERM; what was trained is saved.
     """
-    request = _Request(cells, config, overrides, arms, seeds, match, tune, trust, command)
+    request = _Request(cells, config, overrides, arms, seeds, match, tune, trust, command, name)
     with observed_by(observe, lambda: ComparisonDisplay(quiet=quiet)) as observe:
         result = _made(request, None, [""], jobs, observe)
     assert isinstance(result, Comparison)
@@ -103,13 +107,14 @@ def sweep(
     trust: bool = False,
     observe: Observer | None = None,
     quiet: bool = False,
+    name: str | None = None,
     command: str = "lstmctl.comparison.sweep",
 ) -> Sweep:
     """Make a comparison for every value of one setting, each in a folder of its own inside a new one with a report.
 
     Args:
-        cells, config, overrides, arms, seeds, match, tune, jobs, trust, observe, quiet, command: of every comparison;
-            see `compare`. A single arm is enough.
+        cells, config, overrides, arms, seeds, match, tune, jobs, trust, observe, quiet, name, command: see `compare`. A
+            single arm is enough.
         key: the setting, dotted: `data.length`.
         values: as they would be typed after `data.length=`; two or more.
 
@@ -118,7 +123,7 @@ def sweep(
             raised together, before anything is trained.
         Interrupted: Ctrl-C or SIGTERM; what was trained is saved.
     """
-    request = _Request(cells, config, overrides, arms, seeds, match, tune, trust, command)
+    request = _Request(cells, config, overrides, arms, seeds, match, tune, trust, command, name)
     with observed_by(observe, lambda: ComparisonDisplay(quiet=quiet)) as observe:
         result = _made(request, key, values, jobs, observe)
     assert isinstance(result, Sweep)
@@ -160,6 +165,8 @@ def resume(
 
 def _made(asked: _Request, key: str | None, values: Sequence[str], jobs: int, observe: Observer) -> Comparison | Sweep:
     """Plan a study with one comparison for each value of `key`, or with one if `key` is None, and complete it."""
+    if asked.name is not None:
+        require_free_name(asked.name, runs_root())
     arms, grid = arms_of(asked.cells, asked.arms, least=2 if key is None else 1), parse_grid(asked.tune)
     check_jobs(jobs, asked.match)
     if key is not None:
@@ -194,7 +201,8 @@ def _made(asked: _Request, key: str | None, values: Sequence[str], jobs: int, ob
         plans = [plan("")] if key is None else for_each(key, values, plan)
         if key is not None:
             require_one_metric(key, values, plans)
-        with begun(runs_root(), loaded.name, plans, key, values, found) as study:
+        stem = loaded.run_name or loaded.name
+        with begun(runs_root(), stem, plans, key, values, found, asked.name) as study:
             return study.complete(jobs, observe)
 
 
@@ -220,5 +228,5 @@ def _load(
     if isinstance(config, LoadedConfig):
         return config, overrides
     if isinstance(config, Mapping):
-        return LoadedConfig(from_mapping(config, overrides), "config", None), overrides
+        return load_mapping(config, overrides), overrides
     return load(str(config), overrides, trust=trust), overrides

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import copy
+import re
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 from lstmctl.config import overrides as command_line
@@ -21,14 +22,25 @@ from lstmctl.errors import ConfigError
 from lstmctl.registry import is_user_class
 from lstmctl.words import near
 
+BUNDLED = " (bundled)"
+"""After the name of a bundled config in messages."""
+UNSAFE = re.compile(r"[^\w.-]+")
+"""What is replaced in a name from the data: spaces and marks that some systems or shells do not take in names."""
+LONGEST_NAME = 60
+
 
 @dataclass(frozen=True)
 class LoadedConfig:
     """Checked settings and their origin."""
 
     settings: Settings
-    name: str  # for the run's folder
-    folder: Path | None  # relative data paths are searched here first; None for stdin and mappings
+    name: str
+    """The config's own name: of its file without the extension, of a bundled config, `stdin` or `config`."""
+    folder: Path | None
+    """Relative data paths are searched here first; None for stdin and mappings."""
+    run_name: str = ""
+    """What runs are called: as the config, or as the data if the config is not a file of the user's or its data is
+    replaced."""
 
 
 def load(source: str, overrides: Sequence[str] = (), *, trust: bool = False) -> LoadedConfig:
@@ -48,7 +60,26 @@ def load(source: str, overrides: Sequence[str] = (), *, trust: bool = False) -> 
         # The file cannot be parsed, but typos on the command line can still be reported.
         raise ConfigError([*error.problems, *_parsed(overrides)[1]]) from None
     settings = _settled(document, label, overrides, trust=trust)
-    return LoadedConfig(settings, name, folder)
+    keys = {override.path[:2] for override in _parsed(overrides)[0]}
+    is_bundled = label.endswith(BUNDLED)
+    is_renamed = source == "-" or (is_bundled and ("data", settings.data.source) in keys)
+    return LoadedConfig(settings, name, folder, data_name(settings) if is_renamed else name)
+
+
+def load_mapping(values: Mapping[str, Any], overrides: Sequence[str] = ()) -> LoadedConfig:
+    """Load the settings in a mapping; see `from_mapping`."""
+    settings = from_mapping(values, overrides)
+    return LoadedConfig(settings, "config", None, data_name(settings))
+
+
+def data_name(settings: Settings) -> str:
+    """Return a name for runs on these data: of their first file or folder, without its extension."""
+    source = settings.data.source
+    found = getattr(settings.data, source)
+    first = str(found[0]) if isinstance(found, tuple) else str(found)
+    stem = PurePath(first.replace("\\", "/").rstrip("/").rpartition("/")[2]).stem
+    name = UNSAFE.sub("-", LONE_SURROGATE.sub("_", stem)).strip("-. ")[:LONGEST_NAME]
+    return name or source
 
 
 def from_mapping(values: Mapping[str, Any], overrides: Sequence[str] = ()) -> Settings:
@@ -162,7 +193,7 @@ def _content(source: str) -> tuple[bytes, str, str, Path | None]:
     name = source.removesuffix(".yaml")
     if name in names:
         bundled = bundled_path(name)
-        return bundled.read_bytes(), f"{name} (bundled)", name, bundled.parent
+        return bundled.read_bytes(), f"{name}{BUNDLED}", name, bundled.parent
     wrong = "is a folder, not a config" if path.is_dir() else "neither a file nor a bundled config"
     meant = near(Path(name).name, names) or f"bundled configs: {', '.join(names)}"
     raise ConfigError(f"{shown_source}  {wrong}; {meant}", hint="list them with `lstmctl config list`")
