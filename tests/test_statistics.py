@@ -44,7 +44,7 @@ def test_interval_at_another_confidence() -> None:
 
 
 def test_interval_of_a_share_is_computed_on_the_logit_scale() -> None:
-    """Mean 0.9, standard error 0.1 / sqrt(3); 4.302653 of these are 0.248414, in logits 0.248414 / (0.9 * 0.1) = 2.760155.
+    """Mean 0.9, standard error 0.1 / sqrt(3); 4.302653 of these are 0.248414, in logits 0.248414 / 0.09 = 2.760155.
 
     The logit of 0.9 is 2.197225; those of the ends are -0.562930 and 4.957380.
     """
@@ -248,8 +248,8 @@ def test_all_pairs_in_order_with_p_over_all_of_them() -> None:
     ]
     assert [each.difference for each in found] == [3, pytest.approx(8 / 3), pytest.approx(-1 / 3)]
     assert [each.p for each in found] == pytest.approx([0.243380, 0.045804, 0.741801], abs=2e-6)
-    # At a confidence c of 1 - 0.05/3, c sqrt(2 / (1 - c²)) = 7.648861 standard errors of 1/3 are 2.549620; at 1 - 0.05/2,
-    # 6.205347 of 1.154701 are 7.165317; the last p is not adjusted.
+    # At a confidence c of 1 - 0.05/3, c sqrt(2 / (1 - c²)) = 7.648861 standard errors of 1/3 are 2.549620;
+    # at 1 - 0.05/2, 6.205347 of 1.154701 are 7.165317; the last p is not adjusted.
     assert (found[1].low, found[1].high) == pytest.approx((0.117047, 5.216287), abs=1e-4)
     assert (found[0].low, found[0].high) == pytest.approx((-4.165317, 10.165317), abs=1e-4)
     assert (found[2].low, found[2].high) == pytest.approx((-4.127916, 3.461249), abs=1e-4)
