@@ -46,6 +46,9 @@ def show(
     plot: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Plot the series with their parts, as .png or .svg.")
     ] = None,
+    every: Annotated[
+        bool, typer.Option("--all", help="Show all symbols, labels and channels, not the commonest 20 alone.")
+    ] = False,
     json: Json = False,
 ) -> None:
     """Show a config's data, its parts, and one example window.
@@ -62,16 +65,16 @@ def show(
     loaded = checked_config(config or "travellers", overrides, trust=True)
     data = loaded.settings.data
     if isinstance(data, SeriesData):
-        _show_series(loaded, plot, json=json)
+        _show_series(loaded, plot, every=every, json=json)
     elif plot is not None:
         raise UsageError(f"--plot needs series; this config has data.{data.source}")
     elif isinstance(data, TextData):
-        _show_text(loaded, json=json)
+        _show_text(loaded, every=every, json=json)
     else:
-        _show_sequences(loaded, json=json)
+        _show_sequences(loaded, every=every, json=json)
 
 
-def _show_text(loaded: LoadedConfig, *, json: bool) -> None:
+def _show_text(loaded: LoadedConfig, *, every: bool, json: bool) -> None:
     from lstmctl.cli import output
     from lstmctl.config.schema import TextData
     from lstmctl.data.listing import describe
@@ -89,7 +92,7 @@ def _show_text(loaded: LoadedConfig, *, json: bool) -> None:
     parts = [[name, f"{part['length']:,}", f"{part['start']:,}"] for name, part in facts["parts"].items()]
     console.print_table("parts", ["part", "length", "starts at"], parts, stream=sys.stdout)
     symbols = [[row["symbol"], f"{row['count']:,}", f"{row['share']:.2%}"] for row in facts["symbols"]]
-    console.print_table(f"{len(symbols)} symbols", ["symbol", "count", "share"], symbols, stream=sys.stdout)
+    _print_commonest("symbols", ["symbol", "count", "share"], symbols, every=every)
     window = facts["window"]
     console.print_table(
         "one window of the training part",
@@ -99,7 +102,7 @@ def _show_text(loaded: LoadedConfig, *, json: bool) -> None:
     )
 
 
-def _show_sequences(loaded: LoadedConfig, *, json: bool) -> None:
+def _show_sequences(loaded: LoadedConfig, *, every: bool, json: bool) -> None:
     from lstmctl.api.assembly import open_data
     from lstmctl.cli import output
     from lstmctl.data.listing import describe_pairs, describe_sequences
@@ -117,13 +120,25 @@ def _show_sequences(loaded: LoadedConfig, *, json: bool) -> None:
     console.print_table("parts", ["part", *first], rows, stream=sys.stdout)
     if counts := facts.get("labels"):
         labels = [[label, *(part[label] for part in counts.values())] for label in next(iter(counts.values()))]
-        console.print_table("labels", ["label", *counts], labels[:MOST_CHANNELS], stream=sys.stdout)
+        labels.sort(key=lambda row: -sum(row[1:]))
+        _print_commonest("labels", ["label", *counts], labels, every=every)
     for line in facts["notes"]:
-        console.write_line(console.inert(line))
+        console.write_sentence(console.inert(line))
     for warning in getattr(corpus, "warnings", {}).values():
         console.warning(warning)
     example = [[_in_short(facts["example"]["input"]), _in_short(facts["example"]["target"])]]
     console.print_table("first example of the training part", ["input", "target"], example, stream=sys.stdout)
+
+
+def _print_commonest(what: str, columns: list[str], rows: list[list[Any]], *, every: bool) -> None:
+    """Print the first rows of a table, and how many there are."""
+    from lstmctl.reporting import console
+
+    shown = rows if every else rows[:MOST_CHANNELS]
+    title = f"{len(rows):,} {what}"
+    if len(shown) < len(rows):
+        title += f", the commonest {len(shown)} (--all shows all)"
+    console.print_table(title, columns, shown, stream=sys.stdout)
 
 
 def _in_short(value: str | list[Any]) -> str:
@@ -137,7 +152,7 @@ MOST_CHANNELS = 20
 """Maximum number in a table for people; --json contains all."""
 
 
-def _show_series(loaded: LoadedConfig, plot: Path | None, *, json: bool) -> None:
+def _show_series(loaded: LoadedConfig, plot: Path | None, *, every: bool, json: bool) -> None:
     from lstmctl.cli import output
     from lstmctl.config.schema import Forecast, SeriesData
     from lstmctl.data.listing import describe_series
@@ -170,14 +185,15 @@ def _show_series(loaded: LoadedConfig, plot: Path | None, *, json: bool) -> None
     console.print_table("parts", ["part", "rows", "from", "to", "windows"], parts, stream=sys.stdout)
     scaler = facts["scaler"]
     channels = [
-        [row["channel"], figure(row["centre"]), figure(row["spread"])] for row in scaler["channels"][:MOST_CHANNELS]
+        [row["channel"], figure(row["centre"]), figure(row["spread"])]
+        for row in scaler["channels"][: None if every else MOST_CHANNELS]
     ]
     more = len(scaler["channels"]) - len(channels)
     title = f"channels, and their {scaler['name']} scaler by {scaler['rows']}" + (f" ({more:,} more)" if more else "")
     console.print_table(title, ["channel", "centre", "spread"], channels, stream=sys.stdout)
     used = [f"{name}: {', '.join(columns)}" for name, columns in facts["covariates"].items() if columns]
     for line in [*used, *facts["notes"]]:
-        console.write_line(console.inert(line))
+        console.write_sentence(console.inert(line))
     if window := facts["window"]:
         rows = [
             [

@@ -55,8 +55,8 @@ def show_trained(run: Run, *, quiet: bool) -> None:
     else:
         _show_figures(run)
     if stored is not None and (said := verdict(stored.evaluation)):
-        console.write_line(console.inert(said.text))
-    console.write_line(
+        console.write_sentence(console.inert(said.text))
+    console.write_sentence(
         f"{info['parameters']:,} parameters · {info['rate']:,.0f} {info['units']}/s · {info['training_seconds']:.0f} s "
         f"training · {info['precision']} on {info['device_name']}, kernel {info['kernel']}"
     )
@@ -85,7 +85,7 @@ def _show_evaluated(run: Run, stored: StoredEvaluation) -> None:
     if table is not None:
         console.print_table(f"{run.name}, {_weights(run)}, {table.title}", table.columns, table.rows)
     for note in stored.evaluation.notes:
-        console.write_line(console.inert(note))
+        console.write_sentence(console.inert(note))
 
 
 def _named(run: Run) -> str:

@@ -8,10 +8,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import ClassVar, Self, TextIO, TypeVar
 
-from rich.console import RenderableType
+from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 from rich.constrain import Constrain
+from rich.control import Control
 from rich.live import Live
+from rich.live_render import LiveRender
 from rich.progress_bar import ProgressBar
+from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
 
@@ -84,6 +87,7 @@ class Display(ABC):
                 transient=self.transient,
                 vertical_overflow="crop",  # a picture taller than a window made smaller could not be redrawn in place
             )
+            self.live._live_render = ReflowedRender(self.live._live_render, self.console)
             self.live.start()
         elif self.stream is sys.stderr and is_notebook():
             self.live = NotebookPicture(self.picture, transient=self.transient)
@@ -94,6 +98,35 @@ class Display(ABC):
             self.settle()
             self.live.stop()
             self.live = None
+
+
+class ReflowedRender(LiveRender):
+    """rich's own, which also erases the lines that a terminal has broken in two since its window was narrowed."""
+
+    def __init__(self, other: LiveRender, console: Console) -> None:
+        super().__init__(other.renderable, other.style, other.vertical_overflow)
+        self.console = console
+        self.lengths: list[int] = []
+        """Columns of each line as it was drawn."""
+
+    def position_cursor(self) -> Control:
+        self._count_broken_lines()
+        return super().position_cursor()
+
+    def restore_cursor(self) -> Control:
+        self._count_broken_lines()
+        return super().restore_cursor()
+
+    def _count_broken_lines(self) -> None:
+        width = self.console.width
+        if self._shape is not None and width < max(self.lengths, default=0):
+            rows = sum(max(1, -(-length // width)) for length in self.lengths)
+            self._shape = (width, min(rows, self.console.height))
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        drawn = [part for part in super().__rich_console__(console, options) if isinstance(part, Segment)]
+        self.lengths = [sum(part.cell_length for part in line) for line in Segment.split_lines(drawn)]
+        yield from drawn
 
 
 def bar(share: float) -> ProgressBar:

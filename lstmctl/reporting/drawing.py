@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 
 from lstmctl.errors import UsageError
 from lstmctl.reporting.console import inert
+from lstmctl.reporting.glyphs import boxes_for_glyphs, fonts_with, lacking_in
 from lstmctl.reporting.glyphs import escape as escape_glyphs
-from lstmctl.reporting.glyphs import fonts_with, lacking_glyphs
 from lstmctl.reporting.palette import ON_PAGE
 from lstmctl.storage import ANOTHER_FILE, disk_errors, replace_file, require_folder
 
@@ -121,9 +121,9 @@ class Plot:
         with _style("black"):
             figure = self.draw(width, "black")
             figure.set(dpi=100, facecolor="white")
-            with lacking_glyphs() as lacking:
+            with boxes_for_glyphs():
                 figure.draw_without_rendering()  # ticks are made here and take the style
-            if lacking:
+            if lacking := lacking_in(figure):
                 figure = _with_glyphs(partial(self.draw, width, "black"), lacking, dpi=100)
         # Without pyplot, a notebook would show the figure's name alone.
         figure._repr_png_ = partial(_png, figure)  # type: ignore[attr-defined]
@@ -186,18 +186,18 @@ def _rendered(draw: Draw, kinds: Collection[str], width: float = PAPER_WIDTH) ->
     files: dict[str, bytes] = {}
     with _style(INK):
         figure = draw(width, INK)
-        figure.set(dpi=200, facecolor="none")
-        with lacking_glyphs() as lacking:
+        figure.set(facecolor="none")
+        with boxes_for_glyphs():
             if {"svg", "page"} & set(kinds):
                 files["page"] = _svg(figure)
                 files["svg"] = _on_white(files["page"])
             else:
                 figure.draw_without_rendering()
         if "png" in kinds:
-            if lacking:
+            if lacking := lacking_in(figure):
                 figure = _with_glyphs(partial(draw, width, INK), lacking, dpi=200)
             figure.set_layout_engine("none")  # it is laid out
-            figure.set(facecolor="white")
+            figure.set(dpi=200, facecolor="white")
             files["png"] = _png(figure)
     return {kind: files[kind] for kind in kinds}
 
@@ -207,7 +207,7 @@ def _with_glyphs(draw: Callable[[], Figure], lacking: Collection[int], dpi: int)
     import matplotlib
 
     families, left = fonts_with(lacking)
-    with matplotlib.rc_context({"font.family": [*matplotlib.rcParams["font.family"], *families]}), lacking_glyphs():
+    with matplotlib.rc_context({"font.family": [*matplotlib.rcParams["font.family"], *families]}), boxes_for_glyphs():
         figure = draw()
         figure.set(dpi=dpi, facecolor="white")
         if left:

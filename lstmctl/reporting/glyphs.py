@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import re
 import unicodedata
 import warnings
 from collections.abc import Collection, Iterable, Iterator
@@ -18,8 +17,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-LACKING = re.compile(r"Glyph (\d+) .*missing from")
-"""What matplotlib warns of."""
+LAST_OF_ASCII = 0x7F
 INVISIBLE = {"Cf", "Mn"}
 """Categories of symbols that change others, such as an emoji's variant; without a glyph they are left out."""
 MOST_NAMED = 8
@@ -27,17 +25,21 @@ _told: set[int] = set()
 
 
 @contextmanager
-def lacking_glyphs() -> Iterator[set[int]]:
-    """Yield the set of code points without a glyph in what is drawn inside this context; it is filled at its end."""
-    found: set[int] = set()
-    with warnings.catch_warnings(record=True) as raised:
-        warnings.filterwarnings("always", message=LACKING.pattern)
-        yield found
-    for warning in raised:
-        if match := LACKING.match(str(warning.message)):
-            found.add(int(match[1]))
-        else:
-            warnings.warn_explicit(warning.message, warning.category, warning.filename, warning.lineno)
+def boxes_for_glyphs() -> Iterator[None]:
+    """Draw symbols without a glyph as boxes inside this context, without matplotlib's warning."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=r"Glyph .* missing from")
+        yield
+
+
+def lacking_in(figure: Figure) -> set[int]:
+    """Return the code points in the texts of a figure that has been drawn for which its font has no glyph."""
+    from matplotlib.font_manager import FontProperties, findfont, get_font
+    from matplotlib.text import Text
+
+    shown = {symbol for text in figure.findobj(Text) if isinstance(text, Text) for symbol in text.get_text()}
+    font = get_font(findfont(FontProperties()))
+    return {ord(symbol) for symbol in shown if ord(symbol) > LAST_OF_ASCII and not font.get_char_index(ord(symbol))}
 
 
 def fonts_with(lacking: Collection[int]) -> tuple[list[str], set[int]]:
