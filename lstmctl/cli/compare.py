@@ -116,7 +116,7 @@ def compare(
     and prints the command to continue.
     """
     from lstmctl.cli import output
-    from lstmctl.cli.opening import checked_config
+    from lstmctl.cli.opening import checked_config, origins_named
     from lstmctl.comparison.arms import DEFAULT, arms_of, parse_grid
     from lstmctl.errors import DivergedError, UsageError
     from lstmctl.reporting import comparison_tables, sweep_page
@@ -149,17 +149,14 @@ def compare(
     else:
         arms_of(cells, arm or (), least=1 if sweep else 2)
         parse_grid(tune or ())
-        if config is not None:
-            loaded = checked_config(config, overrides, trust=trust)
-        else:
-            checked_config(DEFAULT[0], [*DEFAULT[1], *overrides])
+        loaded = checked_config(config, overrides, trust=trust, defaults=() if config is not None else DEFAULT[1])
     with loading(quiet=quiet):
         from lstmctl import api, comparison
         from lstmctl.comparison import execution
 
     result: Comparison | Sweep
     try:
-        with ComparisonDisplay(quiet=quiet) as display:
+        with origins_named(loaded), ComparisonDisplay(quiet=quiet) as display:
             if resume is not None:
                 result = comparison.resume(resume, seeds=seeds, device=device, jobs=jobs, trust=trust, observe=display)
             else:
@@ -176,9 +173,11 @@ def compare(
                 }
                 if sweep:
                     key, values = comparison.parse_sweep(sweep[0])
-                    result = comparison.sweep(cells, loaded, overrides, key=key, values=values, **asked)
+                    result = comparison.sweep(
+                        cells, None if config is None else loaded, overrides, key=key, values=values, **asked
+                    )
                 else:
-                    result = comparison.compare(cells, loaded, overrides, **asked)
+                    result = comparison.compare(cells, None if config is None else loaded, overrides, **asked)
     except execution.Interrupted as interrupted:
         write_line("Stopped and saved. To continue:")
         write_line(f"  {interrupted.again}")

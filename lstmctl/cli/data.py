@@ -57,21 +57,22 @@ def show(
     lengths, and the labels of each part. For series: rows, step, missing values and how they were treated, the windows
     of each part, and the rows that determine the scaler.
     """
-    from lstmctl.cli.opening import checked_config
+    from lstmctl.cli.opening import checked_config, origins_named
     from lstmctl.config.schema import SeriesData, TextData
     from lstmctl.errors import UsageError
 
     config, overrides = split_arguments(arguments, "CONFIG")
-    loaded = checked_config(config or "travellers", overrides, trust=True)
+    loaded = checked_config(config, overrides, trust=True)
     data = loaded.settings.data
-    if isinstance(data, SeriesData):
-        _show_series(loaded, plot, every=every, json=json)
-    elif plot is not None:
-        raise UsageError(f"--plot needs series; this config has data.{data.source}")
-    elif isinstance(data, TextData):
-        _show_text(loaded, every=every, json=json)
-    else:
-        _show_sequences(loaded, every=every, json=json)
+    with origins_named(loaded):
+        if isinstance(data, SeriesData):
+            _show_series(loaded, plot, every=every, json=json)
+        elif plot is not None:
+            raise UsageError(f"--plot needs series; this config has data.{data.source}")
+        elif isinstance(data, TextData):
+            _show_text(loaded, every=every, json=json)
+        else:
+            _show_sequences(loaded, every=every, json=json)
 
 
 def _show_text(loaded: LoadedConfig, *, every: bool, json: bool) -> None:
@@ -255,6 +256,7 @@ def prepare(
     memory. If it is interrupted, the same command continues.
     """
     from lstmctl.cli import output
+    from lstmctl.cli.opening import origins_named
     from lstmctl.config import load
     from lstmctl.config.schema import SeriesData, TextData
     from lstmctl.errors import UsageError
@@ -262,11 +264,11 @@ def prepare(
     from lstmctl.training.interruption import termination_as_exit
 
     config, overrides = split_arguments(arguments, "CONFIG")
-    loaded = load(config or "travellers", overrides, trust=True)
+    loaded = load(config, overrides, trust=True)
     data = loaded.settings.data
     if not isinstance(data, SeriesData | TextData):
         raise UsageError(f"only text and tables of series can be prepared; this config has data.{data.source}")
-    with termination_as_exit(), ByteProgress("preparing", quiet=quiet) as bar:
+    with origins_named(loaded), termination_as_exit(), ByteProgress("preparing", quiet=quiet) as bar:
         if isinstance(data, TextData):
             from lstmctl.data.preparing_text import prepare_text
 

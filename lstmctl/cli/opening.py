@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -10,8 +11,10 @@ if TYPE_CHECKING:
     from lstmctl.config import LoadedConfig
 
 
-def checked_config(source: str, overrides: Sequence[str], *, trust: bool = False) -> LoadedConfig:
-    """Load a config and check that its data exists.
+def checked_config(
+    source: str | None, overrides: Sequence[str], *, trust: bool = False, defaults: Sequence[str] = ()
+) -> LoadedConfig:
+    """Load a config, by default the default one, and check that its data exists; see `config.load`.
 
     Raises:
         ConfigError: lists all problems of the config.
@@ -20,9 +23,22 @@ def checked_config(source: str, overrides: Sequence[str], *, trust: bool = False
     from lstmctl.api.stored_settings import require_files
     from lstmctl.config import load
 
-    loaded = load(source, overrides, trust=trust)
+    loaded = load(source, overrides, trust=trust, defaults=defaults)
     require_files(loaded.settings, loaded.folder)
     return loaded
+
+
+@contextmanager
+def origins_named(loaded: LoadedConfig | None) -> Iterator[None]:
+    """Add to an error that leaves this context where the settings that it names come from."""
+    from lstmctl.errors import ConfigError, DataError
+
+    try:
+        yield
+    except (ConfigError, DataError) as error:
+        if loaded is not None and (found := loaded.named_in(" ".join([*error.messages, error.hint or ""]))):
+            error.hint = "; ".join([*([error.hint] if error.hint else []), *found])
+        raise
 
 
 def open_run(

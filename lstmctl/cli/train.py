@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from lstmctl.cli.arguments import ConfigArguments, Json, Quiet, Trust, complete_run, split_arguments
-
-if TYPE_CHECKING:
-    from lstmctl.config import LoadedConfig
 
 EXAMPLES = """\
 Examples:
@@ -61,8 +58,9 @@ def train(
     import os
 
     from lstmctl.cli import output
-    from lstmctl.cli.opening import checked_config
+    from lstmctl.cli.opening import checked_config, origins_named
     from lstmctl.cli.results import show_trained, trained_json
+    from lstmctl.config.loading import DEFAULT
     from lstmctl.errors import UsageError
     from lstmctl.reporting.console import loading
     from lstmctl.reporting.live import TrainingDisplay
@@ -76,19 +74,23 @@ def train(
         )
     if name is not None:
         require_free_name(name, runs_root())
-    chosen: str | LoadedConfig = config or "travellers"
+    loaded = None
     if "RANK" not in os.environ:  # of several processes one reports an error, which takes torch
         if resume is not None:
             find_to_resume(resume, runs_root()).info()
         else:
-            chosen = checked_config(config or "travellers", overrides, trust=trust)
+            loaded = checked_config(config, overrides, trust=trust)
         if init_from is not None:
             find_run(init_from, runs_root()).info()
     with loading(quiet=quiet):
         from lstmctl import api
         from lstmctl.training.distributed import joined
 
-    with joined() as processes, TrainingDisplay(quiet=quiet or not processes.first) as display:
+    with (
+        origins_named(loaded),
+        joined() as processes,
+        TrainingDisplay(quiet=quiet or not processes.first) as display,
+    ):
         if resume is not None:
             run = api.resume(
                 resume,
@@ -100,7 +102,7 @@ def train(
             )
         else:
             run = api.train(
-                chosen,
+                loaded or config or DEFAULT,
                 overrides,
                 init_from=init_from,
                 name=name,
