@@ -19,7 +19,7 @@ Examples:
   lstmctl generate --prompt "I grew up in "
   lstmctl generate latest --length 1000 --temperature 0.6 --seed 1
   echo The market | lstmctl generate --prompt-file - --stop "." --count 3
-  lstmctl generate --label france --count 5
+  lstmctl generate --label France --count 5
 """
 
 

@@ -110,7 +110,9 @@ def write_sentence(text: str, stream: TextIO | None = None) -> None:
 
 
 def columns_of(stream: TextIO | None) -> int:
-    """Return the width of a terminal in columns; 80 if it is not known."""
+    """Return the width of a terminal in columns, by `COLUMNS` or the terminal itself; 80 if it is not known."""
+    if (columns := os.environ.get("COLUMNS", "")).isdecimal() and int(columns):
+        return int(columns)
     try:
         return os.get_terminal_size(stream.fileno()).columns or 80 if stream is not None else 80
     except (OSError, ValueError):

@@ -54,7 +54,8 @@ def _draw(history: History, width: float, ink: str) -> Figure:
     _validation(panels[0 if shared else 1], history)
     _learning_rate(panels[-1], history)
     training = [(point.units, point.loss) for point in history.losses]
-    validation = [(point.units, point.metrics[primary]) for point in history.evaluations if primary in point.metrics]
+    name = primary or ""
+    validation = [(point.units, point.metrics[name]) for point in history.evaluations if name in point.metrics]
     if shared:
         _keep_in_frame(panels[0], {"training": training, "validation": validation}, ink)
     else:
