@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from lstmctl import registry
-from lstmctl.api import backtesting, forecasting
 from lstmctl.api.trained import Trained
 from lstmctl.api.writing import Writing, author
 from lstmctl.data.encoding import TextEncoding, UnknownSymbolError
@@ -105,14 +104,20 @@ class Run(Trained):
 
     def forecast(self, file: str | Path | None = None) -> Forecasts:
         """How every series goes on; see `forecasting.forecast`."""
+        from lstmctl.api import forecasting  # other tasks need nothing of what it imports
+
         return Forecasts(forecasting.forecast(self, None if file is None else str(file)))
 
     def sample_paths(self, file: str | Path | None = None, *, count: int = 1, seed: int | None = None) -> Forecasts:
         """Ways in which every series may go on; see `forecasting.sample_paths`."""
+        from lstmctl.api import forecasting
+
         return Forecasts(forecasting.sample_paths(self, None if file is None else str(file), count=count, seed=seed))
 
     def backtest(self, **settings: Any) -> Backtest:
         """Forecast from many origins of the held-out part; see `backtesting.backtest`."""
+        from lstmctl.api import backtesting
+
         return backtesting.backtest(self, **settings)
 
     def predict(
