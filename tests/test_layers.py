@@ -22,6 +22,8 @@ FLOORS = [
         "locks",
         "shell",
         "openmp",
+        "on_demand",
+        "progress",
         "step_grammar",
         "words",
         "defaults",

@@ -387,7 +387,9 @@ main.main()
 """
 
 
-@pytest.mark.parametrize(("program", "code"), [(WHILE_IMPORTING, 130), (AT_THE_END, 0), (MANY, 130)])
-def test_ctrl_c_shows_no_traceback(program: str, code: int) -> None:
+@pytest.mark.parametrize(
+    ("program", "code", "said"), [(WHILE_IMPORTING, 130, ""), (AT_THE_END, 0, ""), (MANY, 130, "Stopped.\n")]
+)
+def test_ctrl_c_is_answered_without_a_traceback(program: str, code: int, said: str) -> None:
     result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
-    assert (result.returncode, result.stderr) == (code, "")
+    assert (result.returncode, result.stderr) == (code, said)

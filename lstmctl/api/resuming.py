@@ -26,6 +26,8 @@ from lstmctl.api.unchanged import (
 )
 from lstmctl.config import derive, dump
 from lstmctl.errors import ConfigError, RunError
+from lstmctl.reporting.display import observed_by
+from lstmctl.reporting.live import TrainingDisplay
 from lstmctl.reporting.run_page import has_report, write_report
 from lstmctl.runs.checkpoint import Snapshot, read_checkpoint
 from lstmctl.runs.folder import EVALUATION, RunFolder, find_to_resume, now, runs_root
@@ -44,7 +46,8 @@ def resume(
     trust: bool = False,
     allow_data_change: bool = False,
     allow_config_change: bool = False,
-    observe: Observer = lambda event: None,
+    observe: Observer | None = None,
+    quiet: bool = False,
 ) -> Run:
     """Resume a stopped run as if it had never stopped.
 
@@ -54,9 +57,10 @@ def resume(
             location of the same data (`data.text`, `data.series`, `data.table`, `data.pairs`), and `device` (another
             one gives different bits).
         trust: allow the run to name code to import.
-        allow_data_change: continue although the data has changed; the result is then not that of a single run.
-        allow_config_change: continue although the config has changed, and accept any override.
-        observe: called with every event.
+        allow_data_change: go on although the data is not the same; the result is then not that of one run.
+        allow_config_change: go on although the config is not the same, and take any override.
+        observe: called with every event; by default a live display shows them.
+        quiet: show nothing.
 
     Returns:
         The run. If it was finished already, missing or damaged files are recreated.
@@ -67,7 +71,10 @@ def resume(
         ConfigError: an override would affect the weights.
         SystemExit: in every process except the first.
     """
-    with joined() as processes:
+    with (
+        joined() as processes,
+        observed_by(observe, lambda: TrainingDisplay(quiet=quiet or not processes.first)) as observe,
+    ):
         if not allow_config_change:
             _refuse_overrides(name, overrides, trust)
         # The first process decides which run is newest, or finished, since the others may look at a different time.

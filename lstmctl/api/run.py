@@ -8,15 +8,16 @@ from pathlib import Path
 from typing import Any
 
 from lstmctl import registry
-from lstmctl.api import backtesting, forecasting
 from lstmctl.api.trained import Trained
 from lstmctl.api.writing import Writing, author
 from lstmctl.data.encoding import TextEncoding, UnknownSymbolError
 from lstmctl.data.splitting import reported_part
 from lstmctl.decoding import Sampling
 from lstmctl.errors import UsageError
+from lstmctl.progress import report
 from lstmctl.reporting import html, notebook
 from lstmctl.reporting.history import read_history
+from lstmctl.reporting.live_work import shown_work
 from lstmctl.reporting.run_page import run_summary
 from lstmctl.results.evaluation import Evaluation, Score
 from lstmctl.results.forecasts import Backtest, Forecasts
@@ -58,13 +59,14 @@ def load_run(
 class Run(Trained):
     """A finished or stopped run, with methods to use it."""
 
-    def evaluate(self, split: str | None = None, file: str | Path | None = None) -> Evaluation:
+    def evaluate(self, split: str | None = None, file: str | Path | None = None, *, quiet: bool = False) -> Evaluation:
         """Score the run, in float32, with simple baselines beside it.
 
         Args:
             split: the part of the run's own data: training, validation or test; by default test if there is one, else
                 validation.
             file: a file or folder to score instead, all of it.
+            quiet: show no progress.
 
         Raises:
             DataError: the data is missing, has changed, is too short, or contains something that the run does not know.
@@ -77,7 +79,11 @@ class Run(Trained):
             raise UsageError(f"{self.name} has no {part} part; it has {', '.join(corpus.parts)}")
         for caveat in self.task.caveats_on(corpus, part, is_own=file is None):
             log.warning("%s", caveat)
-        return self.evaluation(corpus, part, part if file is None else str(file))
+        called = part if file is None else str(file)
+        with shown_work(quiet=quiet):
+            own = self.score(corpus, part, lambda done, total: report(f"scoring {called}", done / max(1, total)))
+            report("computing baselines")
+            return self.evaluation(corpus, part, called, own)
 
     def evaluation(self, corpus: Corpus, part: str, called: str, own: Score | None = None) -> Evaluation:
         """Score the run on one part of data in the run's own encoding, together with simple baselines; `called` is the
@@ -113,17 +119,25 @@ class Run(Trained):
 
     def forecast(self, file: str | Path | None = None) -> Forecasts:
         """Forecast every series; see `forecasting.forecast`."""
+        from lstmctl.api import forecasting  # other tasks need nothing of what it imports
+
         return Forecasts(forecasting.forecast(self, None if file is None else str(file)))
 
     def sample_paths(self, file: str | Path | None = None, *, count: int = 1, seed: int | None = None) -> Forecasts:
         """Draw sample paths of every series; see `forecasting.sample_paths`."""
+        from lstmctl.api import forecasting
+
         return Forecasts(forecasting.sample_paths(self, None if file is None else str(file), count=count, seed=seed))
 
     def backtest(self, **settings: Any) -> Backtest:
         """Forecast from rolling origins in the held-out part; see `backtesting.backtest`."""
+        from lstmctl.api import backtesting
+
         return backtesting.backtest(self, **settings)
 
-    def predict(self, data: str | Path | Iterable[str] | None = None, *, texts: Iterable[str] = ()) -> list[Prediction]:
+    def predict(
+        self, data: str | Path | Iterable[str] | None = None, *, texts: Iterable[str] = (), quiet: bool = False
+    ) -> list[Prediction]:
         """Predict labels, numbers, another text, or the symbol that follows a text.
 
         Args:
@@ -131,6 +145,7 @@ class Run(Trained):
                 be there; for a language model, a file with one text per line. Other columns of a table are kept in
                 `Prediction.columns`.
             texts: single texts instead.
+            quiet: show no progress.
 
         Raises:
             DataError: the file is missing, or cannot be read.
@@ -143,12 +158,15 @@ class Run(Trained):
         if (file is None) == (not given):
             raise UsageError("give either a FILE or texts, by --text or in Python as a list")
         part = self.task.of_texts(given) if file is None else self.task.of_file(file)
-        return self.task.predictions(self.model, part, self.device)
+        with shown_work(quiet=quiet):
+            return self.task.predictions(self.model, part, self.device)
 
-    def inspect(self, what: str, **settings: Any) -> Any:
+    def inspect(self, what: str, *, quiet: bool = False, **settings: Any) -> Any:
         """Inspect the network: `gates`, `memory`, `gradients` or `recall`.
 
         Args:
+            what: one of these.
+            quiet: show no progress.
             settings: arguments of `inspect_gates`, `inspect_memory`, `inspect_gradients` or `inspect_recall`.
 
         Returns:
@@ -158,7 +176,9 @@ class Run(Trained):
             UsageError: the inspection does not exist, or the run cannot be inspected.
             DataError: the data is missing or unsuitable.
         """
-        return registry.function(what, registry.INSPECTIONS)(self, **settings)
+        inspection = registry.function(what, registry.INSPECTIONS)
+        with shown_work(quiet=quiet):
+            return inspection(self, **settings)
 
     def plot(self, name: str | None = None) -> Any:
         """Return a plot of the run as a matplotlib figure: by default its curves.

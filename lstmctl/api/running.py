@@ -10,12 +10,10 @@ from typing import Any, NoReturn
 from lstmctl import registry
 from lstmctl.api.assembly import portable
 from lstmctl.api.failures import memory_errors, status_on_failure
-from lstmctl.api.forecasting import examples
 from lstmctl.api.preparation import Assembled
 from lstmctl.api.run import Run
 from lstmctl.api.unchanged import trained_as
 from lstmctl.config import dump
-from lstmctl.data.series import SeriesCorpus
 from lstmctl.data.splitting import reported_part
 from lstmctl.events import Concluding, Event, Finished
 from lstmctl.reporting.run_page import write_report
@@ -136,7 +134,11 @@ def _evaluated(run: Run, corpus: Corpus, scores: Mapping[str, Score]) -> dict[st
     part = reported_part(scores)
     facts = as_json(run.evaluation(corpus, part, part, scores[part]))
     facts.pop("run")
-    if isinstance(corpus, SeriesCorpus):
+    if "forecast" in run.settings.task.abilities:
+        from lstmctl.api.forecasting import examples  # other tasks need nothing of what it imports
+        from lstmctl.data.series import SeriesCorpus
+
+        assert isinstance(corpus, SeriesCorpus)
         facts["examples"] = as_json(examples(run, corpus, part))
     primary = run.task.primary
     return {"format": 1, "primary": primary.name, "lower_is_better": primary.lower_is_better, **facts}

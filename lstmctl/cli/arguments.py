@@ -166,6 +166,7 @@ def run_table_and_moved(
 
 Trust = Annotated[bool, typer.Option("--trust", help="Allow the config or run to import the code that it names.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object to stdout (docs/json.md).")]
+NoProgress = Annotated[bool, typer.Option("--quiet", "-q", help="Print no progress.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print no progress and no tables.")]
 
 

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from lstmctl.cli.arguments import Json, Moved, RunArgument, Trust, run_table_and_moved
+from lstmctl.cli.arguments import Json, Moved, NoProgress, RunArgument, Trust, run_table_and_moved
 
 EXAMPLES = """\
 Examples:
@@ -31,6 +31,7 @@ def evaluate(
         typer.Option(help="Part of the run's data: training, validation or test; default: test if there is one."),
     ] = None,
     trust: Trust = False,
+    quiet: NoProgress = False,
     json: Json = False,
 ) -> None:
     """Score a run on held-out data, together with simple baselines.
@@ -38,12 +39,8 @@ def evaluate(
     Text: one stream from a zero state, and (cold) windows of 64 and of 256 symbols, each from a zero state. Forecasts:
     every window, overall, by channel and by step of the horizon. Labels: every sequence, overall and by label.
     """
-    from lstmctl.reporting.console import loading
-
-    with loading():
-        from lstmctl import api
-
     from lstmctl.cli import output
+    from lstmctl.cli.opening import open_run
     from lstmctl.cli.results import leads_json, weights_json
     from lstmctl.config.schema import tasks_with
     from lstmctl.errors import UsageError
@@ -53,10 +50,10 @@ def evaluate(
 
     run, file, overrides = run_table_and_moved(run, file, moved)
     able = [tasks_with("read tables")] if file is not None else ()
-    opened = api.load_run(run, task=able, trust=trust, overrides=overrides)
     if split is not None and file is not None:
         raise UsageError("--split selects a part of the run's own data; use either it or a FILE")
-    evaluation = opened.evaluate(split, file)
+    opened = open_run(run, task=able, file=file, reads_own_data=True, trust=trust, overrides=overrides, quiet=quiet)
+    evaluation = opened.evaluate(split, file, quiet=quiet)
     if json:
         output.write_json(
             {

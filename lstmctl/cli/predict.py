@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from lstmctl.cli.arguments import Json, RunArgument, Trust, run_and_table
+from lstmctl.cli.arguments import Json, NoProgress, RunArgument, Trust, run_and_table
 
 EXAMPLES = """\
 Examples:
@@ -30,6 +30,7 @@ def predict(
     ] = None,
     output: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the CSV to a file, not to stdout.")] = None,
     trust: Trust = False,
+    quiet: NoProgress = False,
     json: Json = False,
 ) -> None:
     """Predict labels, numbers, another text or the next symbol from sequences.
@@ -46,13 +47,9 @@ def predict(
     A table has the columns of the run's own; labels may be absent, unknown or wrong, and are not read. All other
     columns, such as an id, are kept in the output. Symbols that the run does not know are counted and read as unknown.
     """
-    from lstmctl.reporting.console import loading
-
-    with loading():
-        from lstmctl import api
-
     from lstmctl.cli import output as stdout
     from lstmctl.cli.arguments import read_text_argument
+    from lstmctl.cli.opening import open_run
     from lstmctl.cli.results import weights_json
     from lstmctl.config.schema import tasks_with
     from lstmctl.data.prediction_table import as_csv
@@ -63,8 +60,8 @@ def predict(
     run, file = run_and_table(run, file)
     lines = [line for one in text or () for line in (read_text_argument("-").splitlines() if one == "-" else [one])]
     able = tasks_with("predict texts" if file is None else "predict tables")
-    opened = api.load_run(run, task=[able], trust=trust)
-    predictions = opened.predict(file, texts=lines)
+    opened = open_run(run, task=[able], file=file, trust=trust, quiet=quiet)
+    predictions = opened.predict(file, texts=lines, quiet=quiet)
     if json:
         rows = [
             {key: value for key, value in as_json(prediction).items() if value or key == "sequence"}

@@ -64,8 +64,8 @@ def show_trained(run: Run, *, quiet: bool) -> None:
     else:
         _show_figures(run)
     if stored is not None and (said := verdict(stored.evaluation)):
-        console.write_line(console.inert(said.text))
-    console.write_line(
+        console.write_sentence(console.inert(said.text))
+    console.write_sentence(
         f"{info['parameters']:,} parameters · {info['rate']:,.0f} {info['units']}/s · {info['training_seconds']:.0f} s "
         f"training · {info['precision']} on {info['device_name']}, kernel {info['kernel']}"
     )
@@ -96,7 +96,7 @@ def _show_evaluated(run: Run, stored: StoredEvaluation) -> None:
     if (found := leads(stored.evaluation)) is not None:
         console.print_table(found.title, found.columns, found.rows)
     for note in stored.evaluation.notes:
-        console.write_line(console.inert(note))
+        console.write_sentence(console.inert(note))
 
 
 def _named(run: Run) -> str:

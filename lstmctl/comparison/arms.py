@@ -13,6 +13,8 @@ from lstmctl.errors import UsageError
 from lstmctl.registry import CELLS, cell_name, is_user_class
 from lstmctl.words import near
 
+DEFAULT = ("travellers", ("training.budget=600k characters",))
+"""Config and overrides of a comparison without a config: six runs take a few minutes."""
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,39}")
 COMMA = re.compile(r",(?![^\[{]*[\]}])")
 """Not one inside of brackets."""
@@ -65,7 +67,7 @@ def parse_arm(text: str) -> Arm:
     name, colon, rest = text.partition(":")
     name = name.strip()
     try:
-        words = shell.split(rest)
+        words = _whole_values(shell.split(rest))
     except ValueError as error:
         raise UsageError(f"--arm `{text}`: {error}; {form}") from error
     if not colon or not words or "=" in words[0]:
@@ -77,6 +79,17 @@ def parse_arm(text: str) -> Arm:
     for word in words[1:]:
         _check_own(word, f"--arm `{text}`")
     return Arm(name, _known(words[0]), tuple(words[1:]))
+
+
+def _whole_values(words: Sequence[str]) -> list[str]:
+    """Join words that a blank inside of brackets has separated: `model.options={a:` and `0.5}`."""
+    joined: list[str] = []
+    for word in words:
+        if joined and sum(map(joined[-1].count, "{[")) > sum(map(joined[-1].count, "}]")):
+            joined[-1] += f" {word}"
+        else:
+            joined.append(word)
+    return joined
 
 
 def parse_grid(texts: Sequence[str]) -> list[tuple[str, ...]]:

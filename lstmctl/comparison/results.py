@@ -67,7 +67,7 @@ def gather(folder: Path, plan: Plan) -> Comparison:
     if level is not None:
         arms = [replace(arm, seconds_to_level=seconds_to(level, arm.curve, primary)) for arm in arms]
     tests = compare_all(
-        {arm.name: arm.values for arm in arms}, lambda a, b: _same_order(plan, chosen, a, b), CONFIDENCE
+        {arm.name: arm.values for arm in arms}, lambda a, b: _same_order(plan, chosen, a, b), CONFIDENCE, primary.bounds
     )
     baselines = _baselines(folder, plan)
     return Comparison(
@@ -170,7 +170,8 @@ def _arm_result(
     info: Mapping[str, Any],
 ) -> ArmResult:
     """`info` is the `run.json` of its first run; steps and kernel are those of all."""
-    summary = interval([run.value for run in runs if run.value is not None], CONFIDENCE)
+    values = [run.value for run in runs if run.value is not None]
+    summary = interval(values, CONFIDENCE, metric(plan.primary).bounds)
     finished = [run for run in runs if run.status == "finished"]
     tuning = [run for run in plan.tuning_runs if run.arm == arm.name]
     diverged = len(runs) - len(finished)

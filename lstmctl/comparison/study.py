@@ -110,7 +110,13 @@ class Study:
 
 @contextmanager
 def begun(
-    root: Path, stem: str, plans: Sequence[Plan], key: str | None, values: Sequence[str], found: Sequence[object]
+    root: Path,
+    stem: str,
+    plans: Sequence[Plan],
+    key: str | None,
+    values: Sequence[str],
+    found: Sequence[object],
+    name: str | None = None,
 ) -> Iterator[Study]:
     """Put new plans into a new folder under `root`, hold it, and yield the study.
 
@@ -121,12 +127,13 @@ def begun(
         key: the setting swept; None for one comparison.
         values: of the setting, as typed.
         found: the same values as the config has them.
+        name: of the folder; None to number one by its stem.
 
     Raises:
         ResourceError: the folder cannot be made or written.
     """
     order = next_comparison_order(root)
-    with claimed_folder(root, f"{stem}-{'comparison' if key is None else 'sweep'}") as folder:
+    with claimed_folder(root, f"{stem}-{'comparison' if key is None else 'sweep'}", name) as folder:
         if key is None:
             plan = plans[0].model_copy(update={"order": order})
             keep_sources(folder, plan)

@@ -26,8 +26,9 @@ def cache_folder() -> Path | None:
 
 
 def search_folders(config_folder: Path | None) -> list[Path]:
-    """Return the folders to look for a relative name in, in order."""
-    folders = [config_folder, _current_folder(), bundled.data(), cache_folder()]
+    """The folders a relative name is looked for in, first match first."""
+    own = None if config_folder == bundled.configs() else config_folder  # their data is the bundled data
+    folders = [own, _current_folder(), bundled.data(), cache_folder()]
     return [folder for folder in folders if folder is not None]
 
 

@@ -42,6 +42,7 @@ from lstmctl.tasks.problem import ConfigOf, Problem, Rows, settings_of_the_run
 from lstmctl.tasks.rare_symbols import RareSymbolsHidden, symbol_counts
 from lstmctl.tasks.sequence_batches import ByLength, SequenceBatch, SequencePart, like_lengths
 from lstmctl.tasks.teacher_forcing import nats_of, teacher_forced
+from lstmctl.words import near
 
 Config = ConfigOf[GenerationFromLabelSettings, TableData]
 MOST_PROGRESS = 2000
@@ -317,7 +318,9 @@ class GenerationFromLabel(Problem[Config, LabelledTable, ConditionalModel, Seque
         try:
             return self.encoding.labels.index(label)
         except ValueError as error:
-            raise UsageError(f"label `{label}` does not exist", hint=f"its labels are {self.known_labels()}") from error
+            meant = near(label, self.encoding.labels)
+            hint = f"{meant} Its labels are {self.known_labels()}" if meant else f"its labels are {self.known_labels()}"
+            raise UsageError(f"there is no label `{label}`", hint=hint) from error
 
     def known_labels(self) -> str:
         """Return the labels for a message."""

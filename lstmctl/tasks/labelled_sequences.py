@@ -26,6 +26,7 @@ from lstmctl.errors import UsageError
 from lstmctl.metrics import SOLVED
 from lstmctl.models.recurrence import build_recurrence
 from lstmctl.models.sequence_labeller import SequenceLabeller
+from lstmctl.progress import counted
 from lstmctl.protocols import Batches, ModelState, Totals
 from lstmctl.results.evaluation import RowSums, Score
 from lstmctl.results.output import Prediction
@@ -361,7 +362,8 @@ class LabelledSequences(
     def predictions(self, model: SequenceLabeller, part: Sequences, device: torch.device) -> list[Prediction]:
         found: dict[int, Prediction] = {}
         with evaluating(model):
-            for chosen, batch in SequencePart.of(part, device).in_order():
+            batches = SequencePart.of(part, device).in_order()
+            for chosen, batch in counted(batches, len(part), "predicting", lambda one: len(one[0])):
                 answers = self.answers(model, batch)
                 assert batch.lengths is not None
                 for lane, number in enumerate(chosen.tolist()):

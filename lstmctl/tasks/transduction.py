@@ -32,6 +32,7 @@ from lstmctl.metrics import Metric, metric
 from lstmctl.metrics.edits import edit_distances, text_edit_distances
 from lstmctl.models.encoder_decoder import Encoded, EncoderDecoder
 from lstmctl.models.recurrence import build_recurrence
+from lstmctl.progress import counted
 from lstmctl.protocols import Batches, Loss, ModelState, Totals
 from lstmctl.results.evaluation import RowSums, Score
 from lstmctl.results.output import Prediction
@@ -307,7 +308,8 @@ class Transduction(Problem[Config, PairsCorpus, EncoderDecoder, PairBatch, Pairs
     def predictions(self, model: EncoderDecoder, part: tuple[Texts, Texts], device: torch.device) -> list[Prediction]:
         texts: dict[int, str] = {}
         with evaluating(model):
-            for chosen, batch in PairsPart.of(*part, device).in_order():
+            batches = PairsPart.of(*part, device).in_order()
+            for chosen, batch in counted(batches, len(part[0]), "predicting", lambda one: len(one[0])):
                 written, lengths = self.written(model, batch)
                 lanes = zip(chosen.tolist(), written.t().cpu().numpy(), lengths.tolist(), strict=True)
                 for number, symbols, length in lanes:

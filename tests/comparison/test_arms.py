@@ -71,6 +71,11 @@ def test_a_grid_is_every_combination_in_order() -> None:
     ]
 
 
+def test_a_blank_inside_of_brackets_separates_no_settings() -> None:
+    arm = parse_arm("gentle: lstm model.options={forget_bias: 0.5, longest_memory: 9} training.betas=[0.9, 0.99]")
+    assert arm.overrides == ("model.options={forget_bias: 0.5, longest_memory: 9}", "training.betas=[0.9, 0.99]")
+
+
 @pytest.mark.parametrize(
     "texts",
     [

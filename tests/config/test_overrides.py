@@ -61,6 +61,14 @@ def test_what_the_file_says_for_the_task_and_source_before_gives_way(task: str) 
     assert settings.data.step == "1 hour"
 
 
+@pytest.mark.parametrize("blanks", [("", " ", ""), ("", "", ""), (" ", "", " ")])
+def test_the_blank_after_a_colon_may_be_left_out(blanks: tuple[str, str, str]) -> None:
+    before, after, between = blanks
+    value = f"{{{before}forget_bias:{after}2.0{between},{between}longest_memory:{after}9{before}}}"
+    expected = from_mapping({**TEXT, "model": {"options": {"forget_bias": 2.0, "longest_memory": 9}}})
+    assert from_mapping(TEXT, [f"model.options={value}"]) == expected
+
+
 def test_a_section_comes_before_the_keys_inside_it() -> None:
     model = settled(TEXT, ["model.hidden=3", "model={cell: gru, layers: 2}", "model.options.a=1"]).model
     assert (model.cell, model.layers, model.hidden, model.options) == ("gru", 2, 3, {"a": 1})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 import resource
 from collections.abc import Callable
@@ -19,9 +20,9 @@ from hypothesis import strategies as st
 from lstmctl.errors import ResourceError, RunError
 from lstmctl.metrics import metric
 from lstmctl.reporting import html
-from lstmctl.reporting.curve_plots import curve_plot
+from lstmctl.reporting.curve_plots import curve_plot, spikes
 from lstmctl.reporting.drawing import Plot
-from lstmctl.reporting.history import History, read_history
+from lstmctl.reporting.history import EvaluationPoint, History, LossPoint, read_history
 from lstmctl.reporting.run_page import run_blocks, spread, write_report
 from lstmctl.reporting.stored_evaluation import read_evaluation
 
@@ -69,6 +70,47 @@ def curves(history: History) -> Plot:
     plot = curve_plot(history)
     assert plot is not None
     return plot
+
+
+def point(step: int, loss: float) -> LossPoint:
+    return LossPoint(step, step * 100, loss, 0.01)
+
+
+@pytest.mark.parametrize(
+    ("values", "found"),
+    [
+        ([], set()),
+        ([1.0], set()),
+        ([1.0, 900.0], set()),
+        ([3.0, 2.0, 1.5, 1.2, 1.1], set()),
+        ([3.0, 2.0, 900.0, 1.2, 1.1], {2}),
+        ([900.0, 2.0, 1.5, 1.2, 1.1], set()),
+        ([3.0, 2.0, 900.0, 800.0, 1.1], set()),
+        ([3.0, 2.0, math.inf, 1.2, 1.1, 70.0], {5}),
+        ([3.0] * 20 + [50.0, 60.0] + [1.0] * 20, {20, 21}),
+        ([1.0] * 10 + [2.0] + [1.0] * 10, set()),
+    ],
+)
+def test_a_few_values_far_above_all_others_are_spikes(values: list[float], found: set[int]) -> None:
+    assert spikes(values) == found
+
+
+def test_a_spike_is_named_instead_of_pressing_the_curve_flat() -> None:
+    losses = [point(step, 3.0 - step / 50) for step in range(100)]
+    losses[60] = point(60, 5000.0)
+    evaluations = [
+        EvaluationPoint(step, step * 100, {"nats_per_character": 3.0 - step / 50}, best=False)
+        for step in range(0, 100, 9)
+    ]
+    history = History("run", {"units": "characters"}, losses=losses, evaluations=evaluations)
+    panel = curves(history).draw(6.5, "black").axes[0]
+    assert panel.get_ylim() == pytest.approx((1.02 - 0.05 * 1.98, 3.0 + 0.1 * 1.98), abs=0.05)
+    assert panel.get_title(loc="right") == "above the frame: training 5,000 at 6.0k"
+    evaluations[7] = EvaluationPoint(63, 6300, {"nats_per_character": 812.5}, best=False)
+    history = History("run", {"units": "characters"}, losses=losses[:60], evaluations=evaluations)
+    panel = curves(history).draw(6.5, "black").axes[0]
+    assert panel.get_ylim()[1] < 4
+    assert panel.get_title(loc="right") == "above the frame: validation 812.5 at 6.3k"
 
 
 def outline(run: Path) -> Outline:
