@@ -51,8 +51,8 @@ def resume(
     Args:
         name: a folder, a name under the runs folder, or `latest`, the newest that is not finished.
         overrides: only what moves no weight: `training.save_every`, `training.sample_every`, where the same data now
-            lies (`data.text`, `data.series`, `data.table`, `data.pairs`), and where to compute (`device`; on another
-            one not to the same bits).
+            lies (`data.text`, `data.series`, `data.table`, `data.pairs`, `data.audio`), and where to compute
+            (`device`; on another one not to the same bits).
         trust: allow the run to name code to import.
         allow_data_change: go on although the data is not the same; the result is then not that of one run.
         allow_config_change: go on although the config is not the same, and take any override.

@@ -108,22 +108,23 @@ class Run(Trained):
         """Forecast from many origins of the held-out part; see `backtesting.backtest`."""
         return backtesting.backtest(self, **settings)
 
-    def predict(self, file: str | Path | None = None, *, texts: Sequence[str] = ()) -> list[Prediction]:
+    def predict(self, *files: str | Path | None, texts: Sequence[str] = ()) -> list[Prediction]:
         """What the run tells of sequences: labels, numbers, another text, or the symbol that follows a text.
 
         Args:
-            file: a table, or a file of pairs, of which only what is read needs to be there; of a language model, a file
-                whose every line is a text.
+            files: tables, or files of pairs, of which only what is read needs to be there; of a language model, files
+                whose every line is a text; of sound, audio files and folders of them.
             texts: single texts instead.
 
         Raises:
             DataError: the file is missing, or has what the run does not know.
             UsageError: neither or both are given, or the run's task tells nothing of sequences.
         """
-        if (file is None) == (not texts):
+        named = [str(file) for file in files if file is not None]
+        if (not named) == (not texts):
             raise UsageError("give either a FILE or --text")
-        part = self.task.of_texts(texts) if file is None else self.task.of_file(str(file))
-        return self.task.predictions(self.model, part, self.device)
+        parts = [self.task.of_file(file) for file in named] or [self.task.of_texts(texts)]
+        return [found for part in parts for found in self.task.predictions(self.model, part, self.device)]
 
     def inspect(self, what: str, **settings: Any) -> Any:
         """Look inside the network: `gates`, `memory`, `gradients` or `recall`.

@@ -10,12 +10,14 @@ from typing import Any, NoReturn
 
 from lstmctl import registry
 from lstmctl.api.assembly import portable
+from lstmctl.api.clips import clip_examples
 from lstmctl.api.failures import memory_errors, status_on_failure
 from lstmctl.api.forecasting import examples
 from lstmctl.api.preparation import Assembled
 from lstmctl.api.run import Run
 from lstmctl.api.unchanged import trained_as
 from lstmctl.config import dump
+from lstmctl.data.audio import AudioCorpus
 from lstmctl.data.series import SeriesCorpus
 from lstmctl.events import Concluding, Event, Finished
 from lstmctl.reporting.run_page import write_report
@@ -136,6 +138,8 @@ def _evaluated(run: Run, corpus: Corpus, scores: Mapping[str, Score]) -> dict[st
     facts.pop("run")
     if isinstance(corpus, SeriesCorpus):
         facts["examples"] = [asdict(example) for example in examples(run, corpus, part)]
+    if isinstance(corpus, AudioCorpus):
+        facts["clips"] = [asdict(clip) for clip in clip_examples(run, corpus, part)]
     primary = run.task.primary
     return {"format": 1, "primary": primary.name, "lower_is_better": primary.lower_is_better, **facts}
 

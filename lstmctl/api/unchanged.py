@@ -18,7 +18,7 @@ log = logging.getLogger(__name__)
 
 RESUMABLE_OVERRIDES = (
     *("training.save_every", "training.sample_every"),
-    *("data.text", "data.series", "data.table", "data.pairs"),
+    *("data.text", "data.series", "data.table", "data.pairs", "data.audio"),
     "device",
 )
 """What may change when a run goes on: where to save, to find the same data and to compute."""

@@ -15,15 +15,20 @@ Examples:
 \b
   lstmctl predict latest --text "please switch the lamp on, not the radio"
   lstmctl predict latest new.csv --output labelled.csv
+  lstmctl predict latest first.wav second.wav recordings/
   lstmctl predict travellers-lstm-001 --text "I grew up in Greece and speak fluent " --json
 """
 
 
 def predict(
     run: RunArgument = None,
-    file: Annotated[
-        str | None,
-        typer.Argument(metavar="FILE", help="A table as in training, or a file with one text per line."),
+    files: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="FILE …",
+            help="Tables as in training, files with one text per line, or audio files and folders of them.",
+            show_default=False,
+        ),
     ] = None,
     text: Annotated[
         list[str] | None, typer.Option(help="A single text instead; repeatable; - reads lines from stdin.")
@@ -36,7 +41,8 @@ def predict(
 
     The output has one row per text, with its label and the label's probability, a label for each character, its numbers
     or the text generated from it; for sequences of frames, one row per sequence, or one per frame if every frame has a
-    label. FILE need not contain the labels. For a language model, the label is the most likely next symbol of the text.
+    label; for frames of sound, one per stretch of time with the same label. FILE need not contain the labels. For a
+    language model, the label is the most likely next symbol of the text.
     """
     from dataclasses import asdict
 
@@ -53,11 +59,13 @@ def predict(
     from lstmctl.reporting import console
     from lstmctl.storage import ANOTHER_FILE, replace_file
 
-    run, file = run_and_table(run, file)
+    first, *others = files or [None]
+    if run is not None and run_and_table(run, None)[0] is None:
+        run, first, others = None, run, list(files or ())
     lines = [line for one in text or () for line in (read_text_argument("-").splitlines() if one == "-" else [one])]
-    able = tasks_with("predict texts" if file is None else "predict tables")
+    able = tasks_with("predict texts" if first is None else "predict tables")
     opened = api.load_run(run, task=[able], trust=trust)
-    predictions = opened.predict(file, texts=lines)
+    predictions = opened.predict(first, *filter(None, others), texts=lines)
     if json:
         rows = [
             {key: value for key, value in asdict(prediction).items() if value or key == "sequence"}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Sequence
+from itertools import groupby
 
 from lstmctl.results.output import Prediction
 
@@ -13,7 +14,8 @@ def as_csv(predictions: Sequence[Prediction], *, texts: bool) -> str:
     """One row a sequence, or where frames have labels one a frame.
 
     Columns: `text` or `sequence`; then `label` and `probability`; `labels` of a text's characters, joined where each
-    is one character and else with spaces between; `step` and `label` of frames; the names of the numbers; `output`.
+    is one character and else with spaces between; `step` and `label` of frames, or for frames of sound `start`, `end`
+    (in seconds) and `label` of each stretch with one label; the names of the numbers; `output`.
 
     Args:
         predictions: all of one run.
@@ -23,7 +25,8 @@ def as_csv(predictions: Sequence[Prediction], *, texts: bool) -> str:
     table, quoted = (
         csv.writer(written, lineterminator="\n", quoting=style) for style in (csv.QUOTE_MINIMAL, csv.QUOTE_ALL)
     )
-    name = "text" if texts else "sequence"
+    is_sound = any(prediction.seconds is not None for prediction in predictions)
+    name = "text" if texts else "file" if is_sound else "sequence"
     table.writerow([name, *_columns(predictions[0], texts=texts)] if predictions else [name])
     for prediction in predictions:
         for row in _rows(prediction, texts=texts):
@@ -38,6 +41,8 @@ def _columns(prediction: Prediction, *, texts: bool) -> list[str]:
     if prediction.label is not None:
         return ["label", "probability"]
     if prediction.labels:
+        if prediction.seconds is not None:
+            return ["start", "end", "label"]
         return ["labels"] if texts else ["step", "label"]
     return ["output"] if prediction.text is not None else list(prediction.numbers)
 
@@ -46,6 +51,8 @@ def _rows(prediction: Prediction, *, texts: bool) -> list[list[object]]:
     if prediction.label is not None:
         return [[prediction.label, f"{prediction.probabilities[prediction.label]:.4f}"]]
     if prediction.labels:
+        if prediction.seconds is not None:
+            return _stretches(prediction.labels, prediction.seconds)
         if not texts:
             return [[step, label] for step, label in enumerate(prediction.labels, start=1)]
         single = all(len(label) == 1 for label in prediction.labels)
@@ -53,3 +60,14 @@ def _rows(prediction: Prediction, *, texts: bool) -> list[list[object]]:
     if prediction.text is not None:
         return [[prediction.text]]
     return [[repr(value) for value in prediction.numbers.values()]]
+
+
+def _stretches(labels: Sequence[str], seconds: float) -> list[list[object]]:
+    """One row per run of equal labels."""
+    rows: list[list[object]] = []
+    start = 0
+    for label, frames in groupby(labels):
+        stop = start + len(list(frames))
+        rows.append([f"{start * seconds:.3f}", f"{stop * seconds:.3f}", label])
+        start = stop
+    return rows

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from lstmctl.errors import RunError
+from lstmctl.results.clips import ClipView
 from lstmctl.results.evaluation import Evaluation, Metrics
 from lstmctl.results.forecasts import SeriesForecast
 from lstmctl.storage import read_plain
@@ -25,6 +26,8 @@ class StoredEvaluation:
     evaluation: Evaluation
     examples: tuple[SeriesForecast, ...]
     """Forecasts of windows of the scored part."""
+    clips: tuple[ClipView, ...] = ()
+    """Clips of the scored part."""
 
 
 def read_evaluation(run: Path) -> StoredEvaluation | None:
@@ -67,6 +70,9 @@ def read_evaluation(run: Path) -> StoredEvaluation | None:
             primary=primary if isinstance(primary, str) and primary in metrics else next(iter(metrics)),
         ),
         tuple(forecast for forecast in forecasts if forecast is not None),
+        tuple(clip for clip in map(_clip, data.get("clips") or ()) if clip is not None)
+        if isinstance(data.get("clips"), list)
+        else (),
     )
 
 
@@ -92,6 +98,31 @@ def _forecast(data: object) -> SeriesForecast | None:
         return None
     whole = len(forecast.times) == len(point) and len(forecast.history_times) == len(forecast.history)
     return forecast if point and whole and len(forecast.actual) in (0, len(point)) else None
+
+
+def _clip(data: object) -> ClipView | None:
+    """A clip as JSON has it; None where its parts do not belong together."""
+    fields = _mapping(data)
+    try:
+        clip = ClipView(
+            name=str(fields["name"]),
+            seconds=float(fields["seconds"]),
+            bands=_floats(fields["bands"], len(fields["bands"])),
+            spectrogram=tuple(_floats(row, len(fields["spectrogram"][0])) for row in fields["spectrogram"]),
+            probabilities={
+                str(label): _floats(values, len(fields["spectrogram"][0]))
+                for label, values in _mapping(fields["probabilities"]).items()
+            },
+            truth=tuple(map(str, fields["truth"])),
+            by_frame=bool(fields["by_frame"]),
+            waveform=tuple((float(low), float(high)) for low, high in fields["waveform"]),
+        )
+    except (IndexError, KeyError, TypeError, ValueError, OverflowError):
+        return None
+    whole = len(clip.spectrogram) == len(clip.bands) > 0 and clip.frames > 0 and clip.seconds > 0
+    known = not clip.truth or len(clip.truth) == (clip.frames if clip.by_frame else 1)
+    named = not clip.by_frame or set(clip.truth) <= {"", *clip.probabilities}
+    return clip if whole and known and named and clip.probabilities else None
 
 
 def _counts(rows: object, labels: int) -> tuple[tuple[int, ...], ...]:

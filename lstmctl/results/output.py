@@ -37,3 +37,5 @@ class Prediction:
     """Of a regression, in the units of the data."""
     text: str | None = None
     """What was written for it."""
+    seconds: float | None = None
+    """Seconds from one labelled frame of sound to the next; None for other steps."""

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from lstmctl.baselines.labels import bag_of_steps, majority
+from lstmctl.baselines.labels import bag_of_steps, majority, mean_and_spread
 from lstmctl.config.schema import Classification as ClassificationSettings
 from lstmctl.data.sequences import UNLABELLED, Sequences
 from lstmctl.errors import DataError
@@ -36,6 +36,9 @@ class Classification(LabelledSequences[ClassificationSettings]):
         # A linear map of what a sequence holds, whatever its order.
         "bag of {step}s": lambda task, training, scored: bag_of_steps(
             training, scored, task.encoding.inputs, task.outputs
+        ),
+        "mean and spread of {step}s": lambda task, training, scored: (
+            mean_and_spread(training, scored, task.outputs) if task.settings.data.source == "audio" else None
         ),
     }
 

@@ -11,6 +11,7 @@ from torch import Tensor
 from lstmctl.data.encoding import TextEncoding
 from lstmctl.models.recurrence import Recurrence
 from lstmctl.protocols import ModelState
+from lstmctl.results.clips import ClipView
 
 SYMBOLS_TRACKED = 12
 BEGINNING = ""
@@ -43,6 +44,8 @@ class InspectionInput:
     """What must be said of what is shown, in whole sentences."""
     loss_notes: tuple[str, ...] = ()
     """What must be said of the loss."""
+    clip: Callable[[], ClipView] | None = None
+    """The first lane as sound, with the probabilities of its labels; None if steps are not frames of sound."""
 
     @property
     def reach(self) -> int:

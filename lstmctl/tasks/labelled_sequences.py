@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 from abc import abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar, Generic, Self, TypeVar
 
@@ -12,31 +14,41 @@ import torch
 from torch import Tensor
 
 from lstmctl.cells.cell import Cell
-from lstmctl.config.schema import Classification, Regression, SyntheticData, TableData, Tagging
+from lstmctl.config.schema import AudioData, Classification, Regression, SyntheticData, TableData, Tagging
 from lstmctl.config.schema import Model as ModelSettings
 from lstmctl.config.schema import Training as TrainingSettings
+from lstmctl.data.audio import AudioCorpus, open_audio
 from lstmctl.data.encoding import UnknownSymbolError
-from lstmctl.data.labelled_table import LabelledTable, Layout, open_table
+from lstmctl.data.labelled_table import Layout, open_table
 from lstmctl.data.sequences import UNLABELLED, SequenceCorpus, SequenceEncoding, Sequences
+from lstmctl.data.spectra import Spectra
 from lstmctl.data.synthetic import SyntheticCorpus, open_synthetic
 from lstmctl.errors import UsageError
 from lstmctl.metrics import SOLVED
 from lstmctl.models.recurrence import build_recurrence
 from lstmctl.models.sequence_labeller import SequenceLabeller
 from lstmctl.protocols import Batches, ModelState
+from lstmctl.results.clips import ClipView
 from lstmctl.results.evaluation import Score
 from lstmctl.results.output import Prediction
 from lstmctl.scoring import evaluating, total
+from lstmctl.tasks.clip_augmentation import Augmented, Waves
+from lstmctl.tasks.clip_views import clip_view
 from lstmctl.tasks.inspection_input import InspectionInput, evenly_chosen, position, symbols_tracked
 from lstmctl.tasks.problem import ConfigOf, Problem, settings_of_the_run
 from lstmctl.tasks.sequence_batches import ByLength, Drawn, FreshSequences, SequenceBatch, SequencePart
 
+log = logging.getLogger(__name__)
+
 TaskT = TypeVar("TaskT", bound=Classification | Regression | Tagging)
-LabelledConfig = ConfigOf[TaskT, TableData | SyntheticData]
+LabelledConfig = ConfigOf[TaskT, TableData | AudioData | SyntheticData]
 Baseline = Callable[[Any, Sequences, Sequences], Any]
-"""Answers without a network: from the task, the training part and the sequences to score, to what `score_of` takes."""
+"""Answers without a network: from the task, the training part and the sequences to score, to what `score_of` takes; or
+None, if the baseline does not apply to the task's data."""
 MOST_PROGRESS = 2000
 """Sequences of a look on the way."""
+MOST_SHOWN = 240
+"""Frames of a clip in a report: as many as its plot has room for."""
 
 
 class LabelledSequences(
@@ -68,6 +80,8 @@ class LabelledSequences(
         data = settings.data
         if isinstance(data, SyntheticData):
             return open_synthetic(data.synthetic, data.length, data.held_out)
+        if isinstance(data, AudioData):
+            return open_audio(data.audio, data.model_dump(), settings.task.type, config_folder)
         return open_table(data.table, Layout.of(data.model_dump()), settings.task.type, config_folder)
 
     @classmethod
@@ -85,8 +99,14 @@ class LabelledSequences(
 
     def read(self, files: Sequence[str]) -> SequenceCorpus:
         data = self.settings.data
-        if not isinstance(data, TableData):
+        if isinstance(data, SyntheticData):
             raise UsageError("sequences of this run are drawn by the program; it takes no file")
+        if isinstance(data, AudioData):
+            with settings_of_the_run():
+                corpus = open_audio(files, data.model_dump(), self.settings.task.type, None, encoding=self.encoding)
+            for warning in corpus.silent.values():
+                log.warning("%s", warning)
+            return corpus
         layout = Layout.of(data.model_dump())
         with settings_of_the_run():
             return open_table(files, layout, self.settings.task.type, None, encoding=self.encoding)
@@ -102,7 +122,8 @@ class LabelledSequences(
             told = {"outputs": list(encoding.outputs.names)}
         parts = {name: stop - start for name, (start, stop) in corpus.parts.items()}
         found = {inputs: encoding.inputs, **told, "parts": parts, "notes": list(corpus.notes)}
-        return {**found, "warnings": list(corpus.warnings.values())} if isinstance(corpus, LabelledTable) else found
+        warnings = getattr(corpus, "warnings", None)
+        return found if warnings is None else {**found, "warnings": list(warnings.values())}
 
     def part(self, corpus: SequenceCorpus, name: str, device: torch.device) -> SequencePart:
         return SequencePart.of(corpus.part(name), device)
@@ -113,14 +134,18 @@ class LabelledSequences(
     def check(self, corpus: SequenceCorpus) -> None:
         pass  # as `require`; what is drawn need not be drawn for it
 
-    def training_part(self, corpus: SequenceCorpus, device: torch.device) -> SequencePart | FreshSequences:
-        """New sequences at every step, of a corpus that the program draws; else the training part."""
+    def training_part(self, corpus: SequenceCorpus, device: torch.device) -> SequencePart | FreshSequences | Waves:
+        """New sequences at every step, of a corpus that the program draws; the sound of clips that are augmented; else
+        the training part."""
         if isinstance(corpus, SyntheticCorpus):
             return FreshSequences(corpus.fresh, corpus.held_out, device)
+        data = self.settings.data
+        if isinstance(corpus, AudioCorpus) and isinstance(data, AudioData) and (data.noise or data.shift):
+            return Waves.of(corpus, data.noise, data.shift, device)
         return self.part(corpus, "training", device)
 
     def caveats_on(self, corpus: SequenceCorpus, part: str, *, is_own: bool) -> tuple[str, ...]:
-        warnings = corpus.warnings if isinstance(corpus, LabelledTable) else {}
+        warnings: Mapping[str, str] = getattr(corpus, "warnings", {})
         return (warnings[part],) if part in warnings else ()
 
     @property
@@ -147,9 +172,13 @@ class LabelledSequences(
         model.initialise(generator)
         return model
 
-    def training_order(self, part: SequencePart | FreshSequences, training: TrainingSettings, seed: int) -> Batches:
+    def training_order(
+        self, part: SequencePart | FreshSequences | Waves, training: TrainingSettings, seed: int
+    ) -> Batches:
         if isinstance(part, FreshSequences):
             return Drawn(part, training.batch, seed)
+        if isinstance(part, Waves):
+            return Augmented(part, training.batch, seed)
         return ByLength(part, training.batch, seed)
 
     def initial_state(self, model: SequenceLabeller, batch: SequenceBatch) -> ModelState:
@@ -205,10 +234,8 @@ class LabelledSequences(
             return {}
         training, scored = corpus.part("training"), corpus.part(split)
         step = "frame" if self.encoding.symbols is None else "character"
-        return {
-            name.format(step=step): self.score_of(scored, baseline(self, training, scored))
-            for name, baseline in self.BASELINES.items()
-        }
+        answers = {name: baseline(self, training, scored) for name, baseline in self.BASELINES.items()}
+        return {name.format(step=step): self.score_of(scored, own) for name, own in answers.items() if own is not None}
 
     @abstractmethod
     def score_of(self, sequences: Sequences, answers: Any) -> Score:
@@ -257,15 +284,58 @@ class LabelledSequences(
         return InspectionInput(
             recurrence=model.recurrence,
             input=input,
-            symbols=tuple(symbols.name_of(number) for number in read[:, 0].tolist())
-            if symbols is not None
-            else tuple(str(step + 1) for step in range(length)),
+            symbols=self._step_names(read),
             step="characters" if symbols is not None else "frames",
             loss=loss,
             properties=properties,
             carried=False,
             told_at=told_at,
+            clip=None if self.spectra is None else lambda: self._heard(model, read[:, 0], part, int(chosen[0])),
         )
+
+    def _step_names(self, read: Tensor) -> tuple[str, ...]:
+        """Name each step of the first lane: a symbol, the number of a frame, or the time of a frame of sound."""
+        if self.encoding.symbols is not None:
+            return tuple(self.encoding.symbols.name_of(number) for number in read[:, 0].tolist())
+        if self.spectra is not None:
+            return tuple(f"{step * self.spectra.seconds:.2f} s" for step in range(len(read)))
+        return tuple(str(step + 1) for step in range(len(read)))
+
+    def _heard(self, model: SequenceLabeller, frames: Tensor, part: SequencePart, number: int) -> ClipView:
+        """The last frames (steps, features) of one clip."""
+        end = int(part.starts[number] + part.lengths[number])
+        target = part.targets[end - len(frames) : end] if self.by_step else part.targets[number]
+        assert self.encoding.features is not None
+        assert self.spectra is not None
+        return clip_view(
+            model,
+            frames,
+            target,
+            labels=self.encoding.labels,
+            scale=self.encoding.features,
+            spectra=self.spectra,
+        )
+
+    def clip(self, model: SequenceLabeller, corpus: AudioCorpus, number: int, device: torch.device) -> ClipView:
+        """Return one clip of a corpus, with its waveform, and at most `MOST_SHOWN` frames."""
+        assert self.encoding.features is not None
+        return clip_view(
+            model,
+            torch.from_numpy(corpus.sequences.input(number)).to(device),
+            torch.from_numpy(corpus.sequences.target(number)),
+            labels=self.encoding.labels,
+            scale=self.encoding.features,
+            spectra=corpus.spectra,
+            name=corpus.clips[number].name,
+            samples=corpus.samples(number),
+            most=MOST_SHOWN,
+        )
+
+    @cached_property
+    def spectra(self) -> Spectra | None:
+        """How frames are made of sound; None if they are not."""
+        data, rate = self.settings.data, self.encoding.rate
+        return Spectra.of(data.model_dump(), rate) if isinstance(data, AudioData) and rate is not None else None
 
     def passage(self, text: str, label: str | None, device: torch.device) -> SequencePart:
         if label is not None:
@@ -280,7 +350,12 @@ class LabelledSequences(
         symbols = self.encoding.symbols
         if symbols is None:
             raise UsageError(
-                f"this run reads frames of {', '.join(self._features)}, not text", hint="give it a table of frames"
+                "this run reads sound, not text"
+                if self.spectra is not None
+                else f"this run reads frames of {', '.join(self._features)}, not text",
+                hint="give it an audio file or a folder of them"
+                if self.spectra is not None
+                else "give it a table of frames",
             )
         found = []
         for text in texts:
