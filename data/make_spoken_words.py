@@ -93,8 +93,9 @@ def recorded(word: Floats, draw: np.random.Generator) -> tuple[Floats, float, fl
     return samples, before / RATE, (before + len(word)) / RATE
 
 
-def main() -> None:
-    folder = Path(__file__).with_name("spoken-words")
+def write(where: Path) -> None:
+    """Write the folder of recordings and the table into a folder."""
+    folder = where / "spoken-words"
     if folder.exists():
         shutil.rmtree(folder)
     folder.mkdir()
@@ -116,4 +117,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    write(Path(__file__).parent)

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from lstmctl.api.trained import Trained
 from lstmctl.data.audio import AudioCorpus
 from lstmctl.data.sequences import Sequences
+from lstmctl.models.sequence_labeller import SequenceLabeller
 from lstmctl.results.clips import ClipView
 from lstmctl.results.output import Prediction
 from lstmctl.tasks.labelled_sequences import LabelledSequences
@@ -18,17 +17,18 @@ MOST_SEARCHED = 500
 def clip_examples(run: Trained, corpus: AudioCorpus, part: str) -> list[ClipView]:
     """Return two clips of a part: of clips with a label, the first one that is right and the one that is wrong with the
     highest probability, or another one that is right; else the first two."""
-    task: Any = run.task
+    task, model = run.task, run.model
     assert isinstance(task, LabelledSequences)
+    assert isinstance(model, SequenceLabeller)
     first = corpus.parts[part][0]
     searched = corpus.part(part)
     searched = searched.between(0, min(len(searched), MOST_SEARCHED))
     chosen = (
         list(range(min(2, len(searched))))
         if task.by_step
-        else _right_and_wrong(task.predictions(run.model, searched, run.device), searched, corpus.encoding.labels)
+        else _right_and_wrong(task.predictions(model, searched, run.device), searched, corpus.encoding.labels)
     )
-    return [task.clip(run.model, corpus, first + number, run.device) for number in chosen]
+    return [task.clip(model, corpus, first + number, run.device) for number in chosen]
 
 
 def _right_and_wrong(told: list[Prediction], clips: Sequences, labels: tuple[str, ...]) -> list[int]:

@@ -41,6 +41,7 @@ def gates_json(findings: GateFindings) -> dict[str, Any]:
         "examined": findings.examined,
         "candidates": findings.candidates,
         "notes": list(findings.notes),
+        **({} if findings.clip is None else {"clip": asdict(findings.clip)}),
     }
 
 

@@ -59,13 +59,13 @@ def predict(
     from lstmctl.reporting import console
     from lstmctl.storage import ANOTHER_FILE, replace_file
 
-    first, *others = files or [None]
+    named = list(files or ())
     if run is not None and run_and_table(run, None)[0] is None:
-        run, first, others = None, run, list(files or ())
+        run, named = None, [run, *named]
     lines = [line for one in text or () for line in (read_text_argument("-").splitlines() if one == "-" else [one])]
-    able = tasks_with("predict texts" if first is None else "predict tables")
+    able = tasks_with("predict tables" if named else "predict texts")
     opened = api.load_run(run, task=[able], trust=trust)
-    predictions = opened.predict(first, *filter(None, others), texts=lines)
+    predictions = opened.predict(*named, texts=lines)
     if json:
         rows = [
             {key: value for key, value in asdict(prediction).items() if value or key == "sequence"}

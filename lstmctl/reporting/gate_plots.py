@@ -47,6 +47,7 @@ def _draw_gates(findings: GateFindings, width: float, ink: str) -> Figure:
     heights = [height] * len(panels) if clip is None else [1.3, *[height] * len(panels), 1.1]
     drawing = new_figure(width, 0.9 + sum(heights) + 0.28 * len(heights))
     axes = drawing.subplots(len(heights), 1, sharex=True, squeeze=False, height_ratios=heights)[:, 0]
+    beneath = axes[-1]
     if clip is not None:
         draw_spectrogram(axes[0], clip, (-0.5, len(marks) - 0.5))
         axes[0].set_title("log-mel spectrogram", loc="left", fontsize=SMALL + 0.5, pad=2)
@@ -58,7 +59,11 @@ def _draw_gates(findings: GateFindings, width: float, ink: str) -> Figure:
     for axis, panel, following in zip(axes, panels, [*panels[1:], None], strict=True):
         if following is None or following.direction != panel.direction:
             _label_symbols(axis, marks)
-    drawing.axes[len(heights) - 1].set_xlabel(inert(findings.step), fontsize=SMALL)
+    if clip is not None:  # times stand beneath the last panel alone
+        for axis in axes:
+            axis.tick_params(axis="x", labelbottom=False)
+        _label_symbols(beneath, marks)
+    beneath.set_xlabel(inert(findings.step), fontsize=SMALL)
     many = "" if findings.layers == 1 else f", layer {findings.layer} of {findings.layers}"
     shown = len(findings.units)
     of_all = f"all {shown} units" if shown == findings.hidden else f"{shown} of {findings.hidden} units"
