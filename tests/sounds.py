@@ -18,7 +18,7 @@ def wave_bytes(samples: Array, rate: int = RATE, kind: str = "16", *, extensible
 
     `kind` is the number of bits of whole numbers, or `float32` or `float64`.
     """
-    samples = samples.reshape(len(samples), -1)
+    samples = samples if samples.ndim == 2 else samples[:, None]
     bits = int(kind.removeprefix("float"))
     if kind.startswith("float"):
         data = samples.astype(f"<f{bits // 8}").tobytes()

@@ -8,7 +8,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING
 
 from lstmctl.reporting.console import inert
-from lstmctl.reporting.drawing import SMALL, Plot, new_figure, ruled, shortened
+from lstmctl.reporting.drawing import SMALL, Plot, legend_columns, new_figure, ruled, shortened
 from lstmctl.reporting.palette import BLUE, POWERS, colour_of, line_of
 from lstmctl.results.clips import ClipView
 
@@ -98,8 +98,8 @@ def draw_spectrogram(panel: Axes, view: ClipView, extent: tuple[float, float]) -
 
 
 def draw_probabilities(panel: Axes, view: ClipView, places: Sequence[float], ink: str) -> None:
-    """Draw the probability of the labels with the highest peaks at the places of the frames, over the true labels of
-    the frames if each has its own."""
+    """Draw the probability of the labels with the highest peaks at the places of the frames, on the colours of the
+    frames' true labels if each frame has one."""
     peaks = sorted(view.probabilities, key=lambda label: -max(view.probabilities[label]))[:MOST_LINES]
     # In the order of all labels, so that clips of one run have the same colours.
     order = {label: number for number, label in enumerate(view.probabilities)}
@@ -120,17 +120,26 @@ def draw_probabilities(panel: Axes, view: ClipView, places: Sequence[float], ink
     panel.tick_params(labelsize=SMALL - 1)
     panel.set_ylabel("probability", fontsize=SMALL)
     ruled(panel, ink, "y")
-    panel.legend(frameon=False, loc="center left", bbox_to_anchor=(1.0, 0.5), fontsize=SMALL, handlelength=1.4)
+    width = panel.figure.get_figwidth()
+    panel.legend(
+        frameon=False,
+        loc="lower right",
+        bbox_to_anchor=(1.0, 0.96),
+        ncols=legend_columns(peaks, 0.7 * width),
+        fontsize=SMALL,
+        handlelength=1.8,
+        columnspacing=1.2,
+        borderpad=0,
+    )
 
 
 def _mark_truth(panel: Axes, view: ClipView, places: Sequence[float], order: dict[str, int]) -> None:
-    """Shade the frames by their true label, above the frames without one; the most frequent label stays unshaded."""
+    """Shade the frames in the colour of their true label."""
     half = (places[1] - places[0]) / 2 if len(places) > 1 else 0.5
-    usual = max(set(view.truth), key=view.truth.count)
     start = 0
     for label, frames in groupby(view.truth):
         stop = start + len(list(frames))
-        if label and label != usual:
+        if label:
             panel.axvspan(
                 places[start] - half, places[stop - 1] + half, color=colour_of(order[label]), alpha=0.15, linewidth=0
             )

@@ -21,7 +21,7 @@ from lstmctl.results.evaluation import Evaluation
 
 CLIPS = (
     "Clips of the {part} part: waveform, log-mel spectrogram, and the probability of each label at every frame. For "
-    "a label of the whole clip, it is the answer if the clip ended there."
+    "a label of the whole clip, it is the answer if the clip ended there; labels of frames stand behind it as colours."
 )
 MOST_ROWS = 400
 """Channels or labels of a table on a page."""

@@ -285,7 +285,7 @@ class LabelledSequences(
             recurrence=model.recurrence,
             input=input,
             symbols=self._step_names(read),
-            step="characters" if symbols is not None else "frames",
+            step="characters" if symbols is not None else "frames" if self.spectra is None else "seconds",
             loss=loss,
             properties=properties,
             carried=False,
@@ -298,7 +298,7 @@ class LabelledSequences(
         if self.encoding.symbols is not None:
             return tuple(self.encoding.symbols.name_of(number) for number in read[:, 0].tolist())
         if self.spectra is not None:
-            return tuple(f"{step * self.spectra.seconds:.2f} s" for step in range(len(read)))
+            return tuple(f"{step * self.spectra.seconds:.2f}" for step in range(len(read)))
         return tuple(str(step + 1) for step in range(len(read)))
 
     def _heard(self, model: SequenceLabeller, frames: Tensor, part: SequencePart, number: int) -> ClipView:

@@ -227,7 +227,7 @@ def test_probabilities_are_those_of_what_was_heard_so_far(
     clip = found.clip
     assert clip is not None
     assert clip.frames == len(found.symbols) == len(clip.probabilities["up"])
-    assert found.symbols[:2] == ("0.00 s", "0.01 s")
+    assert found.symbols[:2] == ("0.00", "0.01")
     assert clip.bands == pytest.approx(classifier.task.spectra.centres)
     (told,) = classifier.predict(path)
     assert {label: values[-1] for label, values in clip.probabilities.items()} == pytest.approx(
