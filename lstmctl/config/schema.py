@@ -402,6 +402,11 @@ class AudioData(Section):
     coefficients: AtLeastOne = Field(default=13, description="Number of cepstral coefficients (mfcc)")
     frame_length: AboveZero = Field(default=25.0, description="Length of a frame, in milliseconds")
     frame_step: AboveZero = Field(default=10.0, description="Time from one frame to the next, in milliseconds")
+    centre: Literal["clip", "none"] = Field(
+        default="clip",
+        description="clip: subtract the mean of each feature over the clip, which removes what is constant in a "
+        "recording, such as its level and the effect of the microphone; or none",
+    )
     longest: AboveZero = Field(
         default=60.0, description="Maximum length of a clip to train on, in seconds: all its frames are kept in memory"
     )

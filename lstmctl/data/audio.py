@@ -204,7 +204,8 @@ def _frames(
         waves = torch.zeros(len(chosen), max(len(sounds[number]) for number in chosen))
         for row, number in enumerate(chosen):
             waves[row, : len(sounds[number])] = torch.from_numpy(sounds[number])
-        for number, found in zip(chosen, spectra.frames(waves).numpy(), strict=True):
+        counts = torch.from_numpy(lengths[chosen])
+        for number, found in zip(chosen, spectra.frames(waves, counts).numpy(), strict=True):
             frames[starts[number] : starts[number] + lengths[number]] = found[: lengths[number]]
     return frames, lengths
 

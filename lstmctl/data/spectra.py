@@ -33,6 +33,7 @@ class Spectra:
         length, step: of a frame, in milliseconds.
         bands: number of mel bands.
         coefficients: number of cepstral coefficients; None for log-mel spectra.
+        centred: subtract the mean of each feature over the sound.
     """
 
     rate: int
@@ -40,6 +41,7 @@ class Spectra:
     step: float
     bands: int
     coefficients: int | None = None
+    centred: bool = False
 
     @classmethod
     def of(cls, data: Mapping[str, Any], rate: int) -> Self:
@@ -49,7 +51,8 @@ class Spectra:
             DataError: the frames are too short for so many bands, or a step is shorter than a sample.
         """
         coefficients = data["coefficients"] if data["frames"] == "mfcc" else None
-        found = cls(rate, data["frame_length"], data["frame_step"], data["bands"], coefficients)
+        centred = data["centre"] == "clip"
+        found = cls(rate, data["frame_length"], data["frame_step"], data["bands"], coefficients, centred)
         if found.hop < 1 or found.window < 2:
             raise DataError(
                 f"data.frame_length {found.length:g} and data.frame_step {found.step:g} are milliseconds; at "
@@ -135,14 +138,20 @@ class Spectra:
         power = spectrum.real.square() + spectrum.imag.square()
         return (power.transpose(1, 2) @ self.filters.to(waves.device) + FLOOR).log()
 
-    def frames(self, waves: Tensor) -> Tensor:
-        """Return the features (batch, frames, features) of sounds (batch, samples), padded with zeros."""
+    def frames(self, waves: Tensor, lengths: Tensor) -> Tensor:
+        """Return the features (batch, frames, features) of sounds (batch, samples), padded with zeros; `lengths`
+        (batch,) are their numbers of frames."""
         found = self.log_mel(waves)
-        return found if self.coefficients is None else found @ self.cosines.to(found.device)
+        if self.coefficients is not None:
+            found = found @ self.cosines.to(found.device)
+        if not self.centred:
+            return found
+        within = (torch.arange(found.shape[1], device=found.device) < lengths.unsqueeze(1)).unsqueeze(-1)
+        return found - (found * within).sum(1, keepdim=True) / lengths.view(-1, 1, 1)
 
     def spectrogram(self, frames: Tensor) -> Tensor:
         """Return log-mel spectra (…, bands) from features (…, features): smoothed, if the features are cepstral
-        coefficients and fewer than the bands."""
+        coefficients and fewer than the bands, and relative to the clip's mean, if they are centred."""
         return frames if self.coefficients is None else frames @ self.cosines.T.to(frames)
 
     def _edges(self) -> Tensor:

@@ -71,15 +71,15 @@ class Waves:
             added = torch.randn(waves.shape, generator=generator).to(waves)
             waves = waves + (levels.to(waves) * own).unsqueeze(1) * added
         within = torch.arange(waves.shape[1], device=lengths.device) < lengths.unsqueeze(1)
-        frames = self.spectra.frames(torch.where(within, waves, 0))
         batch = self.part.batch(chosen)
         assert batch.mask is not None
+        assert batch.lengths is not None
+        frames = self.spectra.frames(torch.where(within, waves, 0), batch.lengths)
         input = ((frames - self.centre) / self.spread)[:, : len(batch.mask)].transpose(0, 1)
         target = batch.target
         if self.part.by_step:  # labels move by whole frames; the first or last one continues to the clip's end
             by = torch.round(moved / self.spectra.hop).long()
             steps = torch.arange(len(target), device=target.device).unsqueeze(1) - by
-            assert batch.lengths is not None
             target = torch.where(
                 batch.mask, target.take_along_dim(steps.clamp(min=0).minimum(batch.lengths - 1), 0), target
             )

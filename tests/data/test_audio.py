@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +13,8 @@ import pytest
 
 from lstmctl.config import from_mapping
 from lstmctl.data.audio import AudioCorpus, open_audio
-from lstmctl.errors import ConfigError, DataError
+from lstmctl.data.sequences import SequenceEncoding
+from lstmctl.errors import ConfigError, DataError, RunError
 from tests.sounds import RATE, tone, wave_bytes, write_beeps, write_glides
 
 PATTERN = "{label}_{speaker}_{take}"
@@ -147,7 +150,7 @@ def test_rates_and_channels_are_made_alike(tmp_path: Path) -> None:
     fast, wide = tone(300, 0.05, 48_000), np.stack([tone(600, 0.05)] * 2, 1)
     (root / "low" / "0.wav").write_bytes(wave_bytes(fast, 48_000, "24"))
     (root / "high" / "0.wav").write_bytes(wave_bytes(wide))
-    corpus = opened(root, scaler="none")
+    corpus = opened(root, scaler="none", centre="none")
     assert corpus.encoding.rate == RATE
     assert corpus.spectra.names[0].endswith(" Hz")
     note = corpus.notes[0]
@@ -232,3 +235,13 @@ def test_a_config_says_what_is_wrong_with_it() -> None:
             from_mapping({"task": {"type": "classification"}, "data": {"audio": "clips", **data}})
     with pytest.raises(ConfigError, match=r"task\.type regression does not read data\.audio"):
         from_mapping({"task": {"type": "regression"}, "data": {"audio": "clips"}})
+
+
+def test_an_encoding_of_sound_is_read_again(tmp_path: Path) -> None:
+    corpus = opened(write_glides(tmp_path / "glides", 4), file_names=PATTERN)
+    again = SequenceEncoding.from_json(json.loads(json.dumps(corpus.encoding.to_json())))
+    assert again == corpus.encoding
+    assert again.rate == RATE
+    assert again.difference(replace(again, rate=8000)) == "another sampling rate than this data: 8000 Hz, not 4000"
+    with pytest.raises(RunError, match="a sampling rate that is not a whole number"):
+        SequenceEncoding.from_json({**corpus.encoding.to_json(), "rate": "4000"})

@@ -22,7 +22,10 @@ SETTINGS: dict[str, Any] = {
     "coefficients": 13,
     "frame_length": 25.0,
     "frame_step": 10.0,
+    "centre": "none",
 }
+COUNT = torch.tensor([16])
+"""Frames of the sound."""
 
 
 def sound() -> torch.Tensor:
@@ -34,7 +37,7 @@ def sound() -> torch.Tensor:
 
 @pytest.mark.parametrize("frames", ["log-mel", "mfcc"])
 def test_values_are_those_of_librosa(frames: str) -> None:
-    found = Spectra.of({**SETTINGS, "frames": frames}, RATE).frames(sound())[0].numpy()
+    found = Spectra.of({**SETTINGS, "frames": frames}, RATE).frames(sound(), COUNT)[0].numpy()
     wanted = np.array(REFERENCE[frames])
     assert found.shape == wanted.shape
     # The values range over 20 nats. The largest differences are where the power is near the floor.
@@ -43,12 +46,25 @@ def test_values_are_those_of_librosa(frames: str) -> None:
 
 def test_a_clip_among_longer_ones_has_the_same_frames() -> None:
     spectra = Spectra.of(SETTINGS, RATE)
-    alone = spectra.frames(sound())[0]
+    alone = spectra.frames(sound(), COUNT)[0]
     padded = torch.zeros(2, 3000)
     padded[0, : sound().shape[1]] = sound()
     count = spectra.count(sound().shape[1])
     assert len(alone) == count == 16
-    torch.testing.assert_close(spectra.frames(padded)[0, :count], alone, rtol=0, atol=1e-5)
+    torch.testing.assert_close(spectra.frames(padded, torch.tensor([16, 16]))[0, :count], alone, rtol=0, atol=1e-5)
+
+
+def test_centred_frames_do_not_depend_on_the_level_of_a_clip() -> None:
+    plain, centred = Spectra.of(SETTINGS, RATE), Spectra.of({**SETTINGS, "centre": "clip"}, RATE)
+    found = centred.frames(sound(), COUNT)[0]
+    torch.testing.assert_close(found.mean(0), torch.zeros(40), rtol=0, atol=1e-5)
+    frames = plain.frames(sound(), COUNT)[0]
+    torch.testing.assert_close(found, frames - frames.mean(0), rtol=0, atol=1e-5)
+    loud = frames > -5  # far above the floor
+    quieter = centred.frames(sound() / 3, COUNT)[0] - found
+    assert quieter[loud.all(0).expand(16, 40)].abs().max() < 0.02
+    padded = torch.cat([sound(), torch.zeros(1, 800)], 1)
+    torch.testing.assert_close(centred.frames(padded, COUNT)[0, :16], found, rtol=0, atol=1e-5)
 
 
 def test_a_tone_is_loudest_in_the_band_around_it() -> None:
@@ -63,11 +79,13 @@ def test_a_tone_is_loudest_in_the_band_around_it() -> None:
 
 def test_as_many_coefficients_as_bands_hold_the_whole_spectrum() -> None:
     whole = Spectra.of({**SETTINGS, "frames": "mfcc", "coefficients": 40}, RATE)
-    torch.testing.assert_close(whole.spectrogram(whole.frames(sound())), whole.log_mel(sound()), rtol=0, atol=1e-3)
+    torch.testing.assert_close(
+        whole.spectrogram(whole.frames(sound(), COUNT)), whole.log_mel(sound()), rtol=0, atol=1e-3
+    )
     few = Spectra.of({**SETTINGS, "frames": "mfcc"}, RATE)
-    torch.testing.assert_close(few.frames(sound()), whole.frames(sound())[..., :13], rtol=0, atol=1e-4)
+    torch.testing.assert_close(few.frames(sound(), COUNT), whole.frames(sound(), COUNT)[..., :13], rtol=0, atol=1e-4)
     # What 13 coefficients leave out is detail from band to band; the level of a frame stays.
-    smooth = few.spectrogram(few.frames(sound()))
+    smooth = few.spectrogram(few.frames(sound(), COUNT))
     torch.testing.assert_close(smooth.mean(-1), whole.log_mel(sound()).mean(-1), rtol=0, atol=1e-3)
 
 

@@ -139,7 +139,7 @@ def changed(folder: Path, task: str = "classification", **data: Any) -> Waves:
     """Return the training part of the glides, or of the beeps, as it is changed; its frames are not scaled."""
     audio = folder / "glides" if task == "classification" else folder / "beeps" / "beeps.csv"
     shared = DATA if task == "classification" else {"bands": 12}
-    settings = from_mapping(config(task, audio, **{**shared, "scaler": "none"}, **data))
+    settings = from_mapping(config(task, audio, **{**shared, "scaler": "none", "centre": "none"}, **data))
     corpus: Any = open_data(settings, None)
     waves = build_task(settings, corpus).training_part(corpus, CPU)
     assert isinstance(waves, Waves)
