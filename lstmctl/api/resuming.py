@@ -54,8 +54,8 @@ def resume(
     Args:
         name: a folder, a name under the runs folder, or `latest`, the newest that is not finished.
         overrides: only settings that do not affect the weights: `training.save_every`, `training.sample_every`, the
-            location of the same data (`data.text`, `data.series`, `data.table`, `data.pairs`), and `device` (another
-            one gives different bits).
+            location of the same data (`data.text`, `data.series`, `data.table`, `data.pairs`, `data.audio`), and
+            `device` (another one gives different bits).
         trust: allow the run to name code to import.
         allow_data_change: go on although the data is not the same; the result is then not that of one run.
         allow_config_change: go on although the config is not the same, and take any override.

@@ -136,14 +136,14 @@ class Run(Trained):
         return backtesting.backtest(self, **settings)
 
     def predict(
-        self, data: str | Path | Iterable[str] | None = None, *, texts: Iterable[str] = (), quiet: bool = False
+        self, *data: str | Path | Iterable[str] | None, texts: Iterable[str] = (), quiet: bool = False
     ) -> list[Prediction]:
         """Predict labels, numbers, another text, or the symbol that follows a text.
 
         Args:
-            data: a file or a list of texts. A file is a table, or a file of pairs, of which only what is read needs to
-                be there; for a language model, a file with one text per line. Other columns of a table are kept in
-                `Prediction.columns`.
+            data: files, or lists of texts. A file is a table, or a file of pairs, which needs only the inputs; for a
+                language model, a file with one text per line; for sound, an audio file or a folder of them. Other
+                columns of a table are kept in `Prediction.columns`.
             texts: single texts instead.
             quiet: show no progress.
 
@@ -151,15 +151,16 @@ class Run(Trained):
             DataError: the file is missing, or cannot be read.
             UsageError: neither or both are given, or the run's task predicts nothing from sequences.
         """
-        file = str(data) if isinstance(data, str | Path) else None
-        given = [*(() if data is None or isinstance(data, str | Path) else data), *texts]
+        files = [str(one) for one in data if isinstance(one, str | Path)]
+        lists = [one for one in data if one is not None and not isinstance(one, str | Path)]
+        given = [text for one in (*lists, texts) for text in one]
         if wrong := next((text for text in given if not isinstance(text, str)), None):
             raise UsageError(f"a text must be a str, not {type(wrong).__name__}")
-        if (file is None) == (not given):
+        if (not files) == (not given):
             raise UsageError("give either a FILE or texts, by --text or in Python as a list")
-        part = self.task.of_texts(given) if file is None else self.task.of_file(file)
+        parts = [self.task.of_file(file) for file in files] or [self.task.of_texts(given)]
         with shown_work(quiet=quiet):
-            return self.task.predictions(self.model, part, self.device)
+            return [found for part in parts for found in self.task.predictions(self.model, part, self.device)]
 
     def inspect(self, what: str, *, quiet: bool = False, **settings: Any) -> Any:
         """Inspect the network: `gates`, `memory`, `gradients` or `recall`.

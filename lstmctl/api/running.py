@@ -9,11 +9,13 @@ from typing import Any, NoReturn
 
 from lstmctl import registry
 from lstmctl.api.assembly import portable
+from lstmctl.api.clips import clip_examples
 from lstmctl.api.failures import memory_errors, status_on_failure
 from lstmctl.api.preparation import Assembled
 from lstmctl.api.run import Run
 from lstmctl.api.unchanged import trained_as
 from lstmctl.config import dump
+from lstmctl.data.audio import AudioCorpus
 from lstmctl.data.splitting import reported_part
 from lstmctl.events import Concluding, Event, Finished
 from lstmctl.reporting.run_page import write_report
@@ -140,6 +142,8 @@ def _evaluated(run: Run, corpus: Corpus, scores: Mapping[str, Score]) -> dict[st
 
         assert isinstance(corpus, SeriesCorpus)
         facts["examples"] = as_json(examples(run, corpus, part))
+    if isinstance(corpus, AudioCorpus):
+        facts["clips"] = as_json(clip_examples(run, corpus, part))
     primary = run.task.primary
     return {"format": 1, "primary": primary.name, "lower_is_better": primary.lower_is_better, **facts}
 

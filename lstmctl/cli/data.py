@@ -13,6 +13,7 @@ from lstmctl.cli.arguments import ConfigArguments, Json, Quiet, split_arguments
 if TYPE_CHECKING:
     from lstmctl.config import LoadedConfig
     from lstmctl.data.downloading import Downloaded
+    from lstmctl.data.prepared_folder import Prepared
     from lstmctl.data.prepared_table import Header as TableHeader
     from lstmctl.data.prepared_text import Header as TextHeader
     from lstmctl.data.series import SeriesCorpus

@@ -52,7 +52,9 @@ def evaluate(
     able = [tasks_with("read tables")] if file is not None else ()
     if split is not None and file is not None:
         raise UsageError("--split selects a part of the run's own data; use either it or a FILE")
-    opened = open_run(run, task=able, file=file, reads_own_data=True, trust=trust, overrides=overrides, quiet=quiet)
+    opened = open_run(
+        run, task=able, files=[file] if file else (), reads_own_data=True, trust=trust, overrides=overrides, quiet=quiet
+    )
     evaluation = opened.evaluate(split, file, quiet=quiet)
     if json:
         output.write_json(

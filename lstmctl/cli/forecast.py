@@ -52,7 +52,9 @@ def forecast(
     run, file = run_and_table(run, file)
     if output is not None:
         check_ending(output)
-    opened = open_run(run, task=[tasks_with("forecast")], file=file, reads_own_data=True, trust=trust)
+    opened = open_run(
+        run, task=[tasks_with("forecast")], files=[file] if file else (), reads_own_data=True, trust=trust
+    )
     forecasts = opened.forecast(file)
     model = cell_name(opened.settings.model.cell)
     if plot is not None and (drawn := forecast_plot(forecasts, title=f"{opened.name}: {model}")):

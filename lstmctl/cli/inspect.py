@@ -103,7 +103,7 @@ def gates(
         "gates",
         quiet=quiet,
         text=text,
-        file=file,
+        files=[file] if file else (),
         label=label,
         split=split,
         layer=layer,
@@ -295,7 +295,7 @@ def _opened(
     return open_run(
         run,
         task=[tasks_with("read tables")] if file is not None else (),
-        file=file,
+        files=[file] if file else (),
         reads_own_data=reads_own_data,
         trust=trust,
         overrides=overrides,

@@ -45,7 +45,7 @@ def open_run(
     name: str | None,
     *,
     task: Sequence[Collection[str]] = (),
-    file: str | None = None,
+    files: Sequence[str] = (),
     reads_own_data: bool = False,
     trust: bool = False,
     overrides: Sequence[str] = (),
@@ -55,8 +55,8 @@ def open_run(
 
     Args:
         name, task, trust, overrides: as for `api.load_run`.
-        file: the file that is read instead of the run's own data.
-        reads_own_data: True if the command reads the run's own data where there is no `file`.
+        files: the files that are read instead of the run's own data.
+        reads_own_data: True if the command reads the run's own data if there are no `files`.
         quiet: show nothing while torch is imported.
 
     Raises:
@@ -72,9 +72,9 @@ def open_run(
     folder = find_run(name, runs_root(), task)
     folder.info()
     settings = settings_of(folder, trust=trust, overrides=overrides)
-    if file is not None:
+    for file in files:
         locate(file, None, None)
-    elif reads_own_data:
+    if reads_own_data and not files:
         require_files(settings, folder.path)
     with loading(quiet=quiet):
         from lstmctl.api import Run

@@ -15,15 +15,20 @@ Examples:
 \b
   lstmctl predict latest --text "please switch the lamp on, not the radio"
   lstmctl predict latest new.csv --output labelled.csv
+  lstmctl predict latest first.wav second.wav recordings/
   lstmctl predict travellers-lstm-001 --text "I grew up in Greece and speak fluent " --json
 """
 
 
 def predict(
     run: RunArgument = None,
-    file: Annotated[
-        str | None,
-        typer.Argument(metavar="FILE", help="A table as in training, or a file of lines; see above."),
+    files: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="FILE …",
+            help="Tables as in training, files of lines, or audio files and folders of them; see above.",
+            show_default=False,
+        ),
     ] = None,
     text: Annotated[
         list[str] | None, typer.Option(help="A single text instead; repeatable; - reads lines from stdin.")
@@ -44,6 +49,7 @@ def predict(
     transduction     a file with one source per line; the text generated from it
     language-model   a file with one text per line; the most likely next symbol
 
+    Of sound, FILE is an audio file or a folder of them; tagging has one row per stretch of time with the same label.
     A table has the columns of the run's own; labels may be absent, unknown or wrong, and are not read. All other
     columns, such as an id, are kept in the output. Symbols that the run does not know are counted and read as unknown.
     """
@@ -57,11 +63,13 @@ def predict(
     from lstmctl.results.codec import as_json
     from lstmctl.storage import ANOTHER_FILE, replace_file
 
-    run, file = run_and_table(run, file)
+    named = list(files or ())
+    if run is not None and run_and_table(run, None)[0] is None:
+        named, run = [run, *named], None
     lines = [line for one in text or () for line in (read_text_argument("-").splitlines() if one == "-" else [one])]
-    able = tasks_with("predict texts" if file is None else "predict tables")
-    opened = open_run(run, task=[able], file=file, trust=trust, quiet=quiet)
-    predictions = opened.predict(file, texts=lines, quiet=quiet)
+    able = tasks_with("predict tables" if named else "predict texts")
+    opened = open_run(run, task=[able], files=named, trust=trust, quiet=quiet)
+    predictions = opened.predict(*named, texts=lines, quiet=quiet)
     if json:
         rows = [
             {key: value for key, value in as_json(prediction).items() if value or key == "sequence"}

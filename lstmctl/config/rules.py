@@ -118,6 +118,11 @@ def _accumulate_divides_batch(training: Any) -> Iterator[Found]:
         )
 
 
+def _coefficients_fit_bands(data: Any) -> Iterator[Found]:
+    if data.source == "audio" and data.frames == "mfcc" and data.coefficients > data.bands:
+        yield ("data", "coefficients"), f"{data.coefficients} is more than data.bands {data.bands}; use at most as many"
+
+
 def _residual_joins_equal_widths(model: Any) -> Iterator[Found]:
     width = model.hidden * (2 if model.direction == "bidirectional" else 1)
     if model.residual and model.layers == 1 and model.embedding != width:
@@ -219,6 +224,7 @@ RULES: tuple[tuple[tuple[str, ...], Callable[..., Iterator[Found]]], ...] = (
     (("task", "training"), _windows_double),
     (("model",), _cells_are_few),
     (("model",), _residual_joins_equal_widths),
+    (("data",), _coefficients_fit_bands),
     (("task",), _segment_divides),
     (("task",), _decoding_goes_through_a_horizon),
     (("task", "model"), partial(_task_reads_what_is_set, "model")),

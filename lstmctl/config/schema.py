@@ -25,7 +25,9 @@ from lstmctl.config.fields import (
     Calendar,
     Cell,
     Device,
+    FileNames,
     Fraction,
+    HeldOut,
     Layers,
     Levels,
     Names,
@@ -147,7 +149,7 @@ class Forecast(Section):
 class Classification(Section):
     """Predict the class of a sequence."""
 
-    sources: ClassVar[tuple[str, ...]] = ("table", "synthetic")
+    sources: ClassVar[tuple[str, ...]] = ("table", "audio", "synthetic")
     nouns: ClassVar[tuple[str, ...]] = ("sequences",)
     budget: ClassVar[str] = "10 epochs"
     causal: ClassVar[bool] = False  # a sequence is available as a whole
@@ -181,7 +183,7 @@ class Regression(Section):
 class Tagging(Section):
     """Predict a label for every step of a sequence."""
 
-    sources: ClassVar[tuple[str, ...]] = ("table", "synthetic")
+    sources: ClassVar[tuple[str, ...]] = ("table", "audio", "synthetic")
     nouns: ClassVar[tuple[str, ...]] = ("sequences",)
     budget: ClassVar[str] = "10 epochs"
     causal: ClassVar[bool] = False
@@ -409,6 +411,72 @@ class PairsData(Section):
     )
 
 
+class AudioData(Section):
+    """Sound: one clip per audio file."""
+
+    source: ClassVar[str] = "audio"
+
+    audio: Paths = Field(
+        description="A folder of WAV, FLAC or OGG files with one folder per label; or a table with the columns file "
+        "and label (for tagging: file, start, end in seconds, label), and optionally speaker"
+    )
+    file_names: FileNames = Field(
+        default=None,
+        description="Pattern of the file names of a folder, without the extension, such as {label}_{speaker}_{take} or "
+        "{speaker}/{label}; null if the label is the name of the file's folder",
+    )
+    background: Annotated[str, Field(min_length=1)] = Field(
+        default="background", description="Label of the frames outside all stretches of a table (tagging)"
+    )
+    rate: AtLeastOne | Literal["auto"] = Field(
+        default="auto",
+        description="Sampling rate in Hz that all files are resampled to; auto for the most frequent, at most 16000",
+    )
+    frames: Literal["log-mel", "mfcc"] = Field(
+        default="log-mel", description="Features of a frame: log-mel spectrum, or cepstral coefficients made from it"
+    )
+    bands: AtLeastOne = Field(default=40, description="Number of mel bands")
+    coefficients: AtLeastOne = Field(default=13, description="Number of cepstral coefficients (mfcc)")
+    frame_length: AboveZero = Field(default=25.0, description="Length of a frame, in milliseconds")
+    frame_step: AboveZero = Field(default=10.0, description="Time from one frame to the next, in milliseconds")
+    centre: Literal["clip", "none"] = Field(
+        default="clip",
+        description="clip: subtract the mean of each feature over the clip, which removes what is constant in a "
+        "recording, such as its level and the effect of the microphone; or none",
+    )
+    longest: AboveZero = Field(
+        default=60.0, description="Maximum length of a clip to train on, in seconds: all its frames are kept in memory"
+    )
+    noise: AtLeastZero = Field(
+        default=0.0,
+        description="Maximum level of white noise added to clips in training, relative to the clip's own level (0.1 is "
+        "20 dB below it); a new level is drawn for each clip at every step",
+    )
+    shift: AtLeastZero = Field(
+        default=0.0,
+        description="Maximum shift of clips in training, in seconds, to both sides; a new shift is drawn for each clip "
+        "at every step",
+    )
+    scaler: Literal["standard", "min-max", "none"] = Field(
+        default="standard", description="Scaling of features, based on the training part only"
+    )
+    split: Split = Field(
+        default=(0.8, 0.1, 0.1),
+        description="Training, validation and (optional) test part: fractions that sum to 1, or whole counts, of clips "
+        "or of speakers",
+    )
+    split_by: Literal["clip", "speaker"] = Field(
+        default="clip",
+        description="clip: each label and speaker has about the same share of every part; speaker: every speaker is in "
+        "one part only",
+    )
+    held_out: HeldOut = Field(
+        default=None,
+        description="Patterns of file names, such as *_0.wav, or with split_by speaker the speakers, that make up the "
+        "last part; split then divides the rest",
+    )
+
+
 class SyntheticData(Section):
     """A test of long memory: generated sequences, new ones at every training step."""
 
@@ -440,7 +508,7 @@ AnyTask = Annotated[
 ]
 
 
-AnyData = TextData | SeriesData | TableData | PairsData | SyntheticData
+AnyData = TextData | SeriesData | TableData | PairsData | AudioData | SyntheticData
 
 
 class Model(Section):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Sequence
+from itertools import groupby
 
 from lstmctl.results.output import Prediction
 
@@ -15,9 +16,10 @@ GIVEN = "given_"
 def as_csv(predictions: Sequence[Prediction], *, texts: bool) -> str:
     """Return one row per sequence, or per frame if frames are labelled.
 
-    Columns: `text` or `sequence`; then `label` and `probability`; `labels` of a text's characters, joined where each
-    is one character and else with spaces between; `step` and `label` of frames; the names of the numbers; `output`.
-    Then the other columns of the table that was read, `given_` before a name that is already taken.
+    Columns: `text` or `sequence`; then `label` and `probability`; `labels` of a text's characters, joined if each is
+    one character, else separated by spaces; `step` and `label` of frames, or for frames of sound `start`, `end` (in
+    seconds) and `label` of each stretch with one label; the names of the numbers; `output`. Then the other columns of
+    the table that was read, with `given_` before a name that is already taken.
 
     Args:
         predictions: all of one run.
@@ -27,7 +29,8 @@ def as_csv(predictions: Sequence[Prediction], *, texts: bool) -> str:
     table, quoted = (
         csv.writer(written, lineterminator="\n", quoting=style) for style in (csv.QUOTE_MINIMAL, csv.QUOTE_ALL)
     )
-    name = "text" if texts else "sequence"
+    is_sound = any(prediction.seconds is not None for prediction in predictions)
+    name = "text" if texts else "file" if is_sound else "sequence"
     own = [name, *_columns(predictions[0], texts=texts)] if predictions else [name]
     kept = list(predictions[0].columns) if predictions else []
     table.writerow([*own, *(f"{GIVEN}{column}" if column in own else column for column in kept)])
@@ -46,6 +49,8 @@ def _columns(prediction: Prediction, *, texts: bool) -> list[str]:
     if prediction.label is not None:
         return ["label", "probability"]
     if prediction.labels:
+        if prediction.seconds is not None:
+            return ["start", "end", "label"]
         return ["labels"] if texts else ["step", "label"]
     return ["output"] if prediction.text is not None else list(prediction.numbers)
 
@@ -54,6 +59,8 @@ def _rows(prediction: Prediction, *, texts: bool) -> list[list[object]]:
     if prediction.label is not None:
         return [[prediction.label, f"{prediction.probabilities[prediction.label]:.4f}"]]
     if prediction.labels:
+        if prediction.seconds is not None:
+            return _stretches(prediction.labels, prediction.seconds)
         if not texts:
             return [[step, label] for step, label in enumerate(prediction.labels, start=1)]
         single = all(len(label) == 1 for label in prediction.labels)
@@ -61,3 +68,14 @@ def _rows(prediction: Prediction, *, texts: bool) -> list[list[object]]:
     if prediction.text is not None:
         return [[prediction.text]]
     return [[repr(value) for value in prediction.numbers.values()]]
+
+
+def _stretches(labels: Sequence[str], seconds: float) -> list[list[object]]:
+    """One row per run of equal labels."""
+    rows: list[list[object]] = []
+    start = 0
+    for label, frames in groupby(labels):
+        stop = start + len(list(frames))
+        rows.append([f"{start * seconds:.3f}", f"{stop * seconds:.3f}", label])
+        start = stop
+    return rows

@@ -138,6 +138,8 @@ class SequenceEncoding:
     """Of a regression; None for classes."""
     decimal: str | None = None
     """The decimal sign of the run's own table; None if it has no number that shows it."""
+    rate: int | None = None
+    """Samples per second of the sound that frames are made of; None if they are not made of sound."""
 
     @property
     def inputs(self) -> int:
@@ -152,7 +154,8 @@ class SequenceEncoding:
         parts = {"symbols": self.symbols, "features": self.features, "outputs": self.outputs}
         told = {name: part.to_json() for name, part in parts.items() if part is not None}
         decimal = {} if self.decimal is None else {"decimal": self.decimal}
-        return {"format": 1, **told, "labels": list(self.labels), **decimal}
+        rate = {} if self.rate is None else {"rate": self.rate}
+        return {"format": 1, **told, "labels": list(self.labels), **decimal, **rate}
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Self:
@@ -168,12 +171,16 @@ class SequenceEncoding:
         assert isinstance(labels, list)
         if data.get("decimal") not in (None, ".", ","):
             raise RunError("encoding.json names an invalid decimal sign")
+        rate = data.get("rate")
+        if rate is not None and (type(rate) is not int or rate < 1):
+            raise RunError("encoding.json names a sampling rate that is not a whole number")
         return cls(
             TextEncoding.from_json(data["symbols"]) if "symbols" in data else None,
             Numbers.from_json(data["features"]) if "features" in data else None,
             tuple(labels),
             Numbers.from_json(data["outputs"]) if "outputs" in data else None,
             data.get("decimal"),
+            rate,
         )
 
     def difference(self, other: SequenceEncoding) -> str | None:
@@ -186,6 +193,8 @@ class SequenceEncoding:
         for what, (own, others) in (("features", names), ("outputs", outputs)):
             if own != others:
                 return f"other {what} than this data: {', '.join(others) or 'none'}, not {', '.join(own) or 'none'}"
+        if self.rate != other.rate:
+            return f"another sampling rate than this data: {other.rate} Hz, not {self.rate}"
         return None
 
 

@@ -39,3 +39,5 @@ class Prediction:
     """What was written for it."""
     columns: Mapping[str, str | tuple[str, ...]] = field(default_factory=dict)
     """The other columns of the table: a value, or one per step for frames with a label each."""
+    seconds: float | None = None
+    """Seconds from one labelled frame of sound to the next; None for other steps."""

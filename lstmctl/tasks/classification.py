@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from lstmctl.baselines.labels import bag_of_steps, majority
+from lstmctl.baselines.labels import bag_of_steps, majority, mean_and_spread
 from lstmctl.baselines.ngram_regression import classes_by_ngrams
 from lstmctl.config.schema import Classification as ClassificationSettings
 from lstmctl.data.sequences import UNLABELLED, Sequences
@@ -40,6 +40,9 @@ class Classification(LabelledSequences[ClassificationSettings]):
         ),
         "n-gram regression": lambda task, training, validation, scored: (
             classes_by_ngrams(training, validation, scored, task.outputs) if task.reads_texts else None
+        ),
+        "mean and spread of {step}s": lambda task, training, validation, scored: (
+            mean_and_spread(training, scored, task.outputs) if task.settings.data.source == "audio" else None
         ),
     }
 

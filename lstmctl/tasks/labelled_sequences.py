@@ -7,6 +7,7 @@ from abc import abstractmethod
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar, Generic, Self, TypeVar
 
@@ -15,11 +16,13 @@ import torch
 from torch import Tensor
 
 from lstmctl.cells.cell import Cell
-from lstmctl.config.schema import Classification, Regression, SyntheticData, TableData, Tagging
+from lstmctl.config.schema import AudioData, Classification, Regression, SyntheticData, TableData, Tagging
 from lstmctl.config.schema import Model as ModelSettings
 from lstmctl.config.schema import Training as TrainingSettings
+from lstmctl.data.audio import AudioCorpus, open_audio
 from lstmctl.data.labelled_table import LabelledTable, Layout, open_table
 from lstmctl.data.sequences import UNLABELLED, SequenceCorpus, SequenceEncoding, Sequences
+from lstmctl.data.spectra import Spectra
 from lstmctl.data.symbol_words import shown_symbols, unknown_symbols
 from lstmctl.data.synthetic import SyntheticCorpus, open_synthetic
 from lstmctl.errors import UsageError
@@ -28,9 +31,12 @@ from lstmctl.models.recurrence import build_recurrence
 from lstmctl.models.sequence_labeller import SequenceLabeller
 from lstmctl.progress import counted
 from lstmctl.protocols import Batches, ModelState, Totals
+from lstmctl.results.clips import ClipView
 from lstmctl.results.evaluation import RowSums, Score
 from lstmctl.results.output import Prediction
 from lstmctl.scoring import evaluating, reported
+from lstmctl.tasks.clip_augmentation import Augmented, Waves
+from lstmctl.tasks.clip_views import clip_view
 from lstmctl.tasks.inspection_input import InspectionInput, evenly_chosen, position, symbols_tracked
 from lstmctl.tasks.problem import ConfigOf, Problem, Rows, settings_of_the_run
 from lstmctl.tasks.rare_symbols import RareSymbolsHidden, symbol_counts
@@ -43,14 +49,18 @@ from lstmctl.tasks.sequence_batches import (
     like_lengths,
 )
 
+log = logging.getLogger(__name__)
+
 TaskT = TypeVar("TaskT", bound=Classification | Regression | Tagging)
-LabelledConfig = ConfigOf[TaskT, TableData | SyntheticData]
+LabelledConfig = ConfigOf[TaskT, TableData | AudioData | SyntheticData]
 Baseline = Callable[[Any, Sequences, Sequences, Sequences], Any]
 """Answers without a network: from the task, the training part, the validation part and the sequences to score, to what
 `score_of` takes; None if the baseline does not apply."""
 log = logging.getLogger(__name__)
 MOST_PROGRESS = 2000
 """Sequences of a look on the way."""
+MOST_SHOWN = 240
+"""Frames of a clip in a report: as many as its plot has room for."""
 
 
 class LabelledSequences(
@@ -82,6 +92,8 @@ class LabelledSequences(
         data = settings.data
         if isinstance(data, SyntheticData):
             return open_synthetic(data.synthetic, data.length, data.held_out)
+        if isinstance(data, AudioData):
+            return open_audio(data.audio, data.model_dump(), settings.task.type, config_folder)
         return open_table(data.table, Layout.of(data.model_dump()), settings.task.type, config_folder)
 
     @classmethod
@@ -100,10 +112,16 @@ class LabelledSequences(
     def read(self, files: Sequence[str]) -> SequenceCorpus:
         return self._read(files, with_labels=True)
 
-    def _read(self, files: Sequence[str], *, with_labels: bool) -> LabelledTable:
+    def _read(self, files: Sequence[str], *, with_labels: bool) -> LabelledTable | AudioCorpus:
         data = self.settings.data
-        if not isinstance(data, TableData):
+        if isinstance(data, SyntheticData):
             raise UsageError("sequences of this run are drawn by the program; it takes no file")
+        if isinstance(data, AudioData):
+            with settings_of_the_run():
+                corpus = open_audio(files, data.model_dump(), self.settings.task.type, None, encoding=self.encoding)
+            for warning in corpus.silent.values():
+                log.warning("%s", warning)
+            return corpus
         layout = Layout.of(data.model_dump())
         with settings_of_the_run():
             return open_table(
@@ -121,9 +139,10 @@ class LabelledSequences(
             told = {"outputs": list(encoding.outputs.names)}
         parts = {name: stop - start for name, (start, stop) in corpus.parts.items()}
         notes = list(corpus.notes)
-        if not isinstance(corpus, LabelledTable):
+        if not isinstance(corpus, LabelledTable | AudioCorpus):
             return {inputs: encoding.inputs, **told, "parts": parts, "notes": notes}
-        notes += corpus.unknown.values()
+        if isinstance(corpus, LabelledTable):
+            notes += corpus.unknown.values()
         warnings = [warning for of_part in corpus.warnings.values() for warning in of_part]
         return {inputs: encoding.inputs, **told, "parts": parts, "notes": notes, "warnings": warnings}
 
@@ -136,10 +155,14 @@ class LabelledSequences(
     def check(self, corpus: SequenceCorpus) -> None:
         pass  # as `require`; what is drawn need not be drawn for it
 
-    def training_part(self, corpus: SequenceCorpus, device: torch.device) -> SequencePart | FreshSequences:
-        """New sequences at every step, of a corpus that the program draws; else the training part."""
+    def training_part(self, corpus: SequenceCorpus, device: torch.device) -> SequencePart | FreshSequences | Waves:
+        """New sequences at every step, of a corpus that the program draws; the sound of clips that are augmented; else
+        the training part."""
         if isinstance(corpus, SyntheticCorpus):
             return FreshSequences(corpus.fresh, corpus.held_out, device)
+        data = self.settings.data
+        if isinstance(corpus, AudioCorpus) and isinstance(data, AudioData) and (data.noise or data.shift):
+            return Waves.of(corpus, data.noise, data.shift, device)
         return self.part(corpus, "training", device)
 
     @property
@@ -172,9 +195,13 @@ class LabelledSequences(
         model.initialise(generator)
         return model
 
-    def training_order(self, part: SequencePart | FreshSequences, training: TrainingSettings, seed: int) -> Batches:
+    def training_order(
+        self, part: SequencePart | FreshSequences | Waves, training: TrainingSettings, seed: int
+    ) -> Batches:
         if isinstance(part, FreshSequences):
             return Drawn(part, training.batch, seed)
+        if isinstance(part, Waves):
+            return Augmented(part, training.batch, seed)
         batches = ByLength(part, training.batch, seed)
         symbols = self.encoding.symbols
         if symbols is None or not symbols.has_unknown:
@@ -310,15 +337,58 @@ class LabelledSequences(
         return InspectionInput(
             recurrence=model.recurrence,
             input=input,
-            symbols=tuple(symbols.name_of(number) for number in read[:, 0].tolist())
-            if symbols is not None
-            else tuple(str(step + 1) for step in range(length)),
-            step="characters" if symbols is not None else "frames",
+            symbols=self._step_names(read),
+            step="characters" if symbols is not None else "frames" if self.spectra is None else "seconds",
             loss=loss,
             properties=properties,
             carried=False,
             told_at=told_at,
+            clip=None if self.spectra is None else lambda: self._heard(model, read[:, 0], part, int(chosen[0])),
         )
+
+    def _step_names(self, read: Tensor) -> tuple[str, ...]:
+        """Name each step of the first lane: a symbol, the number of a frame, or the time of a frame of sound."""
+        if self.encoding.symbols is not None:
+            return tuple(self.encoding.symbols.name_of(number) for number in read[:, 0].tolist())
+        if self.spectra is not None:
+            return tuple(f"{step * self.spectra.seconds:.2f}" for step in range(len(read)))
+        return tuple(str(step + 1) for step in range(len(read)))
+
+    def _heard(self, model: SequenceLabeller, frames: Tensor, part: SequencePart, number: int) -> ClipView:
+        """The last frames (steps, features) of one clip."""
+        end = int(part.starts[number] + part.lengths[number])
+        target = part.targets[end - len(frames) : end] if self.by_step else part.targets[number]
+        assert self.encoding.features is not None
+        assert self.spectra is not None
+        return clip_view(
+            model,
+            frames,
+            target,
+            labels=self.encoding.labels,
+            scale=self.encoding.features,
+            spectra=self.spectra,
+        )
+
+    def clip(self, model: SequenceLabeller, corpus: AudioCorpus, number: int, device: torch.device) -> ClipView:
+        """Return one clip of a corpus, with its waveform, and at most `MOST_SHOWN` frames."""
+        assert self.encoding.features is not None
+        return clip_view(
+            model,
+            torch.from_numpy(corpus.sequences.input(number)).to(device),
+            torch.from_numpy(corpus.sequences.target(number)),
+            labels=self.encoding.labels,
+            scale=self.encoding.features,
+            spectra=corpus.spectra,
+            name=corpus.clips[number].name,
+            samples=corpus.samples(number),
+            most=MOST_SHOWN,
+        )
+
+    @cached_property
+    def spectra(self) -> Spectra | None:
+        """How frames are made of sound; None if they are not."""
+        data, rate = self.settings.data, self.encoding.rate
+        return Spectra.of(data.model_dump(), rate) if isinstance(data, AudioData) and rate is not None else None
 
     def passage(self, text: str, label: str | None, device: torch.device) -> SequencePart:
         if label is not None:
@@ -333,7 +403,12 @@ class LabelledSequences(
         symbols = self.encoding.symbols
         if symbols is None:
             raise UsageError(
-                f"this run reads frames of {', '.join(self._features)}, not text", hint="give it a table of frames"
+                "this run reads sound, not text"
+                if self.spectra is not None
+                else f"this run reads frames of {', '.join(self._features)}, not text",
+                hint="give it an audio file or a folder of them"
+                if self.spectra is not None
+                else "give it a table of frames",
             )
         if not all(texts):
             raise UsageError("an empty text has nothing to tell")
@@ -350,7 +425,7 @@ class LabelledSequences(
 
     def of_file(self, file: str) -> Sequences:
         corpus = self._read([file], with_labels=False)
-        for sentence in corpus.unknown.values():
+        for sentence in corpus.unknown.values() if isinstance(corpus, LabelledTable) else ():
             log.warning("%s", sentence)
         return corpus.part("validation")
 

@@ -113,7 +113,11 @@ class Tagging(LabelledSequences[TaggingSettings]):
 
     def prediction(self, sequences: Sequences, number: int, answer: Tensor) -> Prediction:
         told = answer.argmax(-1).tolist()
-        return Prediction(self.shown(sequences, number), labels=tuple(self.encoding.labels[one] for one in told))
+        return Prediction(
+            self.shown(sequences, number),
+            labels=tuple(self.encoding.labels[one] for one in told),
+            seconds=None if self.spectra is None else self.spectra.seconds,
+        )
 
 
 def _labels(sequences: Sequences) -> tuple[Any, Any]:
