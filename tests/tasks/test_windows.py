@@ -90,8 +90,9 @@ def test_the_rotation_depends_on_seed_and_epoch_alone() -> None:
     assert len(set(starts(7))) == 5
     assert starts(7) != starts(8)
     for order in (Lanes, ShuffledWindows):  # nothing of the model reaches an order
-        assert list(inspect.signature(order).parameters)[:4] == ["symbols", "batch", "window", "seed"]
-        assert set(inspect.signature(order).parameters) <= {"symbols", "batch", "window", "seed", "state_reset"}
+        named = list(inspect.signature(order).parameters)
+        assert named[:4] == ["symbols", "batch", "window", "seed"]
+        assert set(named) <= {"symbols", "batch", "window", "seed", "state_reset", "weights"}
 
 
 def test_a_batch_depends_on_the_step_alone() -> None:
