@@ -11,7 +11,6 @@ from lstmctl import registry
 from lstmctl.api.trained import Trained
 from lstmctl.api.writing import Writing, author
 from lstmctl.data.encoding import TextEncoding, UnknownSymbolError
-from lstmctl.decoding import Sampling
 from lstmctl.errors import UsageError
 from lstmctl.progress import report
 from lstmctl.reporting import html, notebook
@@ -22,6 +21,7 @@ from lstmctl.results.evaluation import Evaluation, Score
 from lstmctl.results.forecasts import Backtest, Forecasts
 from lstmctl.results.output import Generated, Prediction
 from lstmctl.runs.folder import find_run, runs_root
+from lstmctl.sampling import Sampling
 from lstmctl.tasks.problem import Corpus
 
 log = logging.getLogger(__name__)
