@@ -17,13 +17,13 @@ from lstmctl.openmp import bound_spinning
 if TYPE_CHECKING:
     from lstmctl.api import Run, load_run, resume, train
     from lstmctl.comparison import compare
-    from lstmctl.decoding import Sampling
     from lstmctl.errors import LstmctlError
+    from lstmctl.sampling import Sampling
 
 _HOMES = {
     "LstmctlError": "lstmctl.errors",
     "Run": "lstmctl.api",
-    "Sampling": "lstmctl.decoding",
+    "Sampling": "lstmctl.sampling",
     "compare": "lstmctl.comparison",
     "load_run": "lstmctl.api",
     "resume": "lstmctl.api",

@@ -15,12 +15,12 @@ from lstmctl.cells.packed import available
 from lstmctl.cli.generate import generate
 from lstmctl.config import from_mapping
 from lstmctl.data.encoding import TextEncoding
-from lstmctl.decoding import PENALTY_REACH, Sampling, StreamPredictor, choose, continuations
-from lstmctl.defaults import TEMPERATURE
+from lstmctl.decoding import PENALTY_REACH, StreamPredictor, choose, continuations
 from lstmctl.errors import UsageError
 from lstmctl.models.recurrence import Recurrence
 from lstmctl.models.sequence_model import SequenceModel
 from lstmctl.registry import CELLS, resolve
+from lstmctl.sampling import TEMPERATURE, Sampling
 from lstmctl.tasks.language_model import LanguageModel
 
 NONE = torch.empty(0, 1, dtype=torch.long)

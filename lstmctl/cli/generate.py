@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from lstmctl.cli.arguments import Json, RunArgument, Trust, read_text_argument
-from lstmctl.defaults import TEMPERATURE
+from lstmctl.sampling import TEMPERATURE
 
 if TYPE_CHECKING:
     from lstmctl.api import Run
@@ -67,17 +67,15 @@ def generate(
     from lstmctl.config.schema import tasks_with
     from lstmctl.errors import UsageError
     from lstmctl.reporting.live_work import shown_work
+    from lstmctl.sampling import Sampling
 
     if prompt is not None and prompt_file is not None:
         raise UsageError("use either --prompt or --prompt-file")
     given = read_text_argument(prompt_file) if prompt_file is not None else prompt or ""
+    sampling = Sampling(temperature, top_k, top_p, min_p, repetition_penalty)
     writers, for_labels = tasks_with("write"), tasks_with("write for a label")
     able = [writers, (*tasks_with("forecast"), *for_labels)] if label is None else [for_labels, writers]
     opened = open_run(run, task=able, trust=trust)
-
-    from lstmctl.decoding import Sampling
-
-    sampling = Sampling(temperature, top_k, top_p, min_p, repetition_penalty)
     if "forecast" in opened.settings.task.abilities:
         asked = (given, label, length, temperature, top_k, top_p, min_p, repetition_penalty, stop, replace_unknown)
         if (*asked, precision) != ("", None, 400, TEMPERATURE, None, 1.0, 0.0, 1.0, None, False, "float32"):

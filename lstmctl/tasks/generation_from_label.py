@@ -28,13 +28,14 @@ from lstmctl.data.encoding import TextEncoding
 from lstmctl.data.labelled_table import LabelledTable, Layout, open_table
 from lstmctl.data.sequences import UNLABELLED, SequenceEncoding, Sequences
 from lstmctl.data.splitting import held_out
-from lstmctl.decoding import LabelPredictor, Sampling, continuations
+from lstmctl.decoding import LabelPredictor, continuations
 from lstmctl.errors import DataError, UsageError
 from lstmctl.metrics import Metric, bits, metric
 from lstmctl.models.conditional_model import ConditionalModel
 from lstmctl.models.recurrence import build_recurrence
 from lstmctl.protocols import Batches, Loss, ModelState, Totals
 from lstmctl.results.evaluation import RowSums, Score
+from lstmctl.sampling import Sampling
 from lstmctl.scoring import evaluating, reported
 from lstmctl.tasks.author import Author
 from lstmctl.tasks.inspection_input import BEGINNING, InspectionInput, evenly_chosen, position, symbols_tracked

@@ -28,7 +28,7 @@ from lstmctl.data.mapping import MappedFile, mapped_files
 from lstmctl.data.splitting import held_out
 from lstmctl.data.text import TextCorpus, nearest_instead, open_text
 from lstmctl.data.text_lines import open_lines
-from lstmctl.decoding import Predictor, Sampling, StreamPredictor, WindowPredictor, continuations
+from lstmctl.decoding import Predictor, StreamPredictor, WindowPredictor, continuations
 from lstmctl.errors import DataError, UsageError
 from lstmctl.metrics import Metric, bits, metric
 from lstmctl.metrics.catalogue import COLD_WINDOWS
@@ -37,6 +37,7 @@ from lstmctl.models.sequence_model import SequenceModel
 from lstmctl.protocols import Batch, Batches, Loss, ModelState, Totals
 from lstmctl.results.evaluation import Score
 from lstmctl.results.output import Prediction
+from lstmctl.sampling import Sampling
 from lstmctl.scoring import evaluating, total
 from lstmctl.tasks.author import Author
 from lstmctl.tasks.inspection_input import InspectionInput

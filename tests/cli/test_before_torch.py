@@ -32,6 +32,7 @@ CASES: list[tuple[tuple[str, ...], int, str]] = [
     (("train", "--resume", "nothing"), 4, NO_RUN),
     (("train", "--init-from", "nothing"), 4, NO_RUN),
     (("generate", "nothing"), 4, NO_RUN),
+    (("generate", "--top-k", "0"), 2, "error: top-k must be 1 or more, not 0"),
     (("evaluate", "nothing"), 4, NO_RUN),
     (("evaluate", "latest", "nothing.txt"), 3, NO_FILE),
     (("evaluate", "latest", "data.text=nothing.txt"), 3, NO_FILE),

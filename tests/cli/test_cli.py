@@ -118,7 +118,9 @@ def test_every_example_runs(line: str, lstmctl: Command, runs: Path, trained: Tr
         trained("intents", "training.budget=1 steps", "model.hidden=4", "threads=1")
         Path("new.csv").write_text("text\nput the lamp out\n", encoding="utf-8")
     if "--label" in words:
-        trained("places", "training.budget=3 steps")
+        config = "task: {type: generation-from-label}\ndata: {table: countries.csv, text: text, label: country}\n"
+        Path("countries.yaml").write_text(config, encoding="utf-8")
+        train("countries.yaml", ["training.budget=3 steps", "training.batch=2", "model.hidden=4"], quiet=True)
     if words[1] in ("train", "compare") and "--resume" not in words:
         words += TINY_SUM if "adding" in words else TINY
     if words[1] == "compare":
@@ -254,7 +256,7 @@ def test_stdout_holds_what_was_asked_for_and_nothing_else(lstmctl: Command, runs
         (
             ["train", "travellers", "--resume", "latest"],
             2,
-            ["--resume uses the run's own config; it cannot be combined with a CONFIG or --init-from"],
+            ["--resume uses the run's own config and name; it cannot be combined with a CONFIG, --init-from or --name"],
             None,
         ),
         (
@@ -266,7 +268,7 @@ def test_stdout_holds_what_was_asked_for_and_nothing_else(lstmctl: Command, runs
         (
             ["train", "data.text=missing.txt"],
             3,
-            ["`missing.txt` does not exist; looked in {configs}, {here}, {data}, {here}/cache"],
+            ["`missing.txt` does not exist; looked in {here}, {data}, {here}/cache"],
             "put the file into one of these folders, or give its path: data.text=PATH/missing.txt",
         ),
         (["train", "--resume", "nosuch"], 4, ["no run `nosuch`, neither as a folder nor under runs"], RUNS_HINT),
@@ -290,7 +292,6 @@ def test_an_error_is_reported_in_whole_lines_with_its_exit_code(
 
     Path("there.yaml").touch()
     places = {
-        "configs": bundled.configs(),
         "data": bundled.data(),
         "here": Path.cwd(),
         "devices": ", ".join(available_devices()),

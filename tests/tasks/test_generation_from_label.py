@@ -16,10 +16,11 @@ from lstmctl.api.assembly import build_model, build_task, find_cell, open_data
 from lstmctl.baselines import NGram
 from lstmctl.config import load
 from lstmctl.data.labelled_table import LabelledTable
-from lstmctl.decoding import LabelPredictor, Sampling
+from lstmctl.decoding import LabelPredictor
 from lstmctl.errors import DataError, UsageError
 from lstmctl.models.conditional_model import ConditionalModel
 from lstmctl.registry import CELLS
+from lstmctl.sampling import Sampling
 from lstmctl.tasks.generation_from_label import GenerationFromLabel
 
 CPU = torch.device("cpu")
