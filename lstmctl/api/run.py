@@ -137,7 +137,8 @@ class Run(Trained):
             UsageError: neither or both are given, or the run's task predicts nothing from sequences.
         """
         file = str(data) if isinstance(data, str | Path) else None
-        given = [*(() if data is None or file is not None else data), *texts]
+        listed: Iterable[str] = () if data is None or isinstance(data, str | Path) else data
+        given = [*listed, *texts]
         if wrong := next((text for text in given if not isinstance(text, str)), None):
             raise UsageError(f"a text must be a str, not {type(wrong).__name__}")
         if (file is None) == (not given):

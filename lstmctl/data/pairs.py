@@ -139,8 +139,9 @@ class PairsLayout:
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> Self:
         """Take the keys from a config's `data` section."""
-        found = {key: values[key] for key in cls.__dataclass_fields__}
-        return cls(**{key: tuple(value) if isinstance(value, list) else value for key, value in found.items()})
+        found: dict[str, Any] = {key: values[key] for key in cls.__dataclass_fields__}
+        found = {key: tuple(value) if isinstance(value, list) else value for key, value in found.items()}
+        return cls(**found)
 
 
 def open_pairs(
@@ -182,11 +183,9 @@ def open_pairs(
             parts["test"], size = (start, len(lines.sources)), size + more
     own = parts["training"] if layout.vocabulary == "training" and not is_new else (0, len(lines.sources))
     sides = []
-    for texts, known in (
-        (lines.sources, encoding and encoding.source),
-        (lines.targets, encoding and encoding.target),
-    ):
-        side = known
+    known: tuple[TextEncoding | None, ...]
+    known = (None, None) if encoding is None else (encoding.source, encoding.target)
+    for texts, side in zip((lines.sources, lines.targets), known, strict=True):
         if side is None:
             side = TextEncoding.of("".join(texts[slice(*own)]), has_unknown=layout.vocabulary == "training")
         sides.append((_encode(texts, side), side))

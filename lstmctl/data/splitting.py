@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Sequence
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +16,7 @@ HELD_OUT = 0.1
 """Share of the training part, at its end, on which choices are made that must not see any other part."""
 
 
-def reported_part(parts: Collection[str]) -> str:
+def reported_part(parts: Collection[str]) -> Literal["test", "validation"]:
     """Return the part whose metrics are reported by default: test if there is one, else validation."""
     return "test" if "test" in parts else "validation"
 
