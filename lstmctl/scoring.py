@@ -13,9 +13,8 @@ from torch import nn
 
 from lstmctl.protocols import Batch, Task, Totals
 
-AnyBatch = TypeVar("AnyBatch", bound=Batch)
-
 Watcher = Callable[[int], None]
+BatchT = TypeVar("BatchT", bound=Batch)
 _watcher: ContextVar[Watcher] = ContextVar("watcher", default=lambda targets: None)
 
 
@@ -30,7 +29,7 @@ def watched(watcher: Watcher) -> Iterator[None]:
         _watcher.reset(token)
 
 
-def reported(batches: Iterable[AnyBatch]) -> Iterator[AnyBatch]:
+def reported(batches: Iterable[BatchT]) -> Iterator[BatchT]:
     """The batches, each reported to the watcher once it is scored."""
     watcher = _watcher.get()
     for batch in batches:

@@ -402,7 +402,7 @@ def _warnings(
 ) -> dict[str, tuple[str, ...]]:
     """By part: labels that it lacks, and sequences that it shares with the training part."""
     found: list[dict[str, str]] = []
-    remedy = "split at random: data.split_by=random" if in_order else ""
+    remedy = "data.split_by=random shuffles the rows" if in_order else ""
     if is_labelled and encoding.outputs is not None:
         found.append(numbers_apart(sequences.targets, encoding.outputs.names, parts, remedy))
     elif is_labelled:

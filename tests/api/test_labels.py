@@ -96,14 +96,13 @@ def test_a_file_with_unknown_symbols_and_labels_is_predicted_with_its_columns(
     assert lines[0] == "text,label,probability,id,given_label,who"
     assert [line.split(",")[0] for line in lines[1:]] == ["xab", "y\u00fca"]
     assert [line.split(",")[3:] for line in lines[1:]] == [["7", "never", "me"], ["9", "no", "you"]]
-    assert "1 of 2 texts has symbols that the run does not know, read as unknown: '\u00fc'." in " ".join(
-        result.err.split()
-    )
+    said = "1 of 2 texts has symbols that the run does not know, read as unknown: '\u00fc'."
+    assert said in " ".join(result.err.split())
     found = json.loads(lstmctl("predict", run.name, "new.csv", "--json").out)["predictions"][1]
     assert found["columns"] == {"id": "9", "label": "no", "who": "you"}
     (tmp_path / "new.csv").write_text("text,label\nxab,yes\ny\u00fca,no\n", encoding="utf-8")
     evaluated = json.loads(lstmctl("evaluate", run.name, "new.csv", "--json").out)
-    assert evaluated["notes"][0] == "1 of 2 texts has symbols that the run does not know, read as unknown: '\u00fc'."
+    assert evaluated["notes"][0] == said
     assert set(evaluated["metrics"]) == {"accuracy", "macro_f1", "nats_per_sequence"}
 
 

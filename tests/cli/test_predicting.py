@@ -199,7 +199,7 @@ def test_training_and_scoring_warn_of_a_table_sorted_by_label(
     (tmp_path / "new.csv").write_text("text,label\nxab,on\n", encoding="utf-8")
     validation, test = (
         f"the {part} part holds one label only, `off`, so its scores say little; the table is sorted by label: "
-        "split at random: data.split_by=random"
+        "data.split_by=random shuffles the rows"
         for part in ("validation", "test")
     )
 

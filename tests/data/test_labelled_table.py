@@ -588,7 +588,7 @@ SHARED = {
 
 def test_a_table_sorted_by_label_is_warned_of() -> None:
     corpus = table(rows("x" * 16 + "y" * 16), split=(0.6, 0.2, 0.2))
-    remedy = "the table is sorted by label: split at random: data.split_by=random"
+    remedy = "the table is sorted by label: data.split_by=random shuffles the rows"
     assert corpus.warnings == {
         part: (f"the {part} part holds one label only, `y`, so its scores say little; {remedy}", SHARED[part])
         for part in ("validation", "test")
@@ -598,7 +598,7 @@ def test_a_table_sorted_by_label_is_warned_of() -> None:
 def test_a_part_that_lacks_labels_is_warned_of() -> None:
     corpus = table(rows("xyzxyzxyxyxyzxyz"), split=(6, 6, 4))
     assert corpus.warnings["validation"][0] == (
-        "the validation part lacks 1 of 3 labels: `z`; split at random: data.split_by=random"
+        "the validation part lacks 1 of 3 labels: `z`; data.split_by=random shuffles the rows"
     )
     assert len(corpus.warnings["test"]) == 1
     assert table("text,label\na,x\nb,y\nc,x\nd,y\n").warnings == {}
@@ -618,7 +618,7 @@ def test_numbers_beyond_those_of_the_training_part_are_warned_of() -> None:
     corpus = table(content, REGRESSION)
     assert corpus.warnings["validation"][0] == (
         "every `label` of the validation part lies outside the range of the training part; if the order of the rows "
-        "means nothing, split at random: data.split_by=random"
+        "means nothing, data.split_by=random shuffles the rows"
     )
     assert table("text,label\nab,1\nb,3\nba,3\na,1\n", REGRESSION).warnings == {}
 
