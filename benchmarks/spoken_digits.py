@@ -1,6 +1,6 @@
 """Spoken digits: accuracy on clips of known speakers, and on speakers that were never heard.
 
-python benchmarks/spoken_digits.py FOLDER [--seeds 1] [--threads 2] [--parts known speakers] [--confusion] [KEY=VALUE …]
+python benchmarks/spoken_digits.py FOLDER [--seeds 1] [--threads 2] [--only known SPEAKER …] [--confusion] [KEY=VALUE …]
 
 FOLDER holds `DIGIT_SPEAKER_TAKE.wav` files, as the Free Spoken Digit Dataset does (github.com/Jakobovski/
 free-spoken-digit-dataset, CC BY-SA 4.0; its recordings are not part of lstmctl). Takes 0 to 4 of each digit and speaker
@@ -37,6 +37,7 @@ COLUMNS = (
     *("held out", "seed", "clips", "accuracy", "95 %", "mean and spread", "majority", "minutes", "CPU minutes"),
     *("clips/s, one by one", "clips/s, folder"),
 )
+KNOWN = "takes 0 to 4"
 BASELINE = "mean and spread of frames"
 ONE_BY_ONE = 100
 """Files that `predict` gets one by one."""
@@ -47,17 +48,19 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--parts", nargs="+", default=["known", "speakers"], choices=["known", "speakers"])
+    parser.add_argument("--only", nargs="+", help="known, for the takes of known speakers, or names of speakers")
     parser.add_argument("--confusion", action="store_true", help="print the confusion matrices")
     parser.add_argument("overrides", nargs="*", metavar="KEY=VALUE")
     chosen = parser.parse_args()
     folder = chosen.folder.resolve()
     speakers = sorted({path.stem.split("_")[1] for path in folder.glob("*_*_*.wav")})
-    held_out: dict[str, dict[str, Any]] = {}
-    if "known" in chosen.parts:
-        held_out["takes 0 to 4"] = {"held_out": ["*_[0-4].wav"]}
-    if "speakers" in chosen.parts:
-        held_out |= {name: {"split_by": "speaker", "held_out": [name]} for name in speakers}
+    held_out: dict[str, dict[str, Any]] = {
+        KNOWN: {"held_out": ["*_[0-4].wav"]},
+        **{name: {"split_by": "speaker", "held_out": [name]} for name in speakers},
+    }
+    if chosen.only:
+        wanted = [KNOWN if name == "known" else name for name in chosen.only]
+        held_out = {name: held_out[name] for name in wanted}
     load = ", ".join(f"{value:.1f}" for value in os.getloadavg()) if hasattr(os, "getloadavg") else "unknown"
     print(f"Python {platform.python_version()}, torch {version('torch')}, {chosen.threads} threads, load {load}\n")
     print(f"| {' | '.join(COLUMNS)} |\n" + "| --- " * len(COLUMNS) + "|", flush=True)

@@ -440,7 +440,7 @@ class AudioData(Section):
     frame_length: AboveZero = Field(default=25.0, description="Length of a frame, in milliseconds")
     frame_step: AboveZero = Field(default=10.0, description="Time from one frame to the next, in milliseconds")
     centre: Literal["clip", "none"] = Field(
-        default="clip",
+        default="none",
         description="clip: subtract the mean of each feature over the clip, which removes what is constant in a "
         "recording, such as its level and the effect of the microphone; or none",
     )

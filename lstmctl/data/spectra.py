@@ -12,8 +12,8 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
-from typing import Any, Self
+from functools import cached_property, lru_cache
+from typing import Any, Self, TypeVar
 
 import torch
 from torch import Tensor
@@ -22,6 +22,8 @@ from lstmctl.errors import DataError
 
 FLOOR = 1e-6
 """Power added before the logarithm: some 90 dB below a sine of full scale, about the rounding error of 16 bits."""
+
+AnySpectra = TypeVar("AnySpectra", bound="Spectra")
 
 
 @dataclass(frozen=True)
@@ -52,7 +54,7 @@ class Spectra:
         """
         coefficients = data["coefficients"] if data["frames"] == "mfcc" else None
         centred = data["centre"] == "clip"
-        found = cls(rate, data["frame_length"], data["frame_step"], data["bands"], coefficients, centred)
+        found = _shared(cls(rate, data["frame_length"], data["frame_step"], data["bands"], coefficients, centred))
         if found.hop < 1 or found.window < 2:
             raise DataError(
                 f"data.frame_length {found.length:g} and data.frame_step {found.step:g} are milliseconds; at "
@@ -166,3 +168,9 @@ class Spectra:
             if type(self)(self.rate, self.length, self.step, bands).filters.any(0).all()
         )
         return next(fitting, 1)
+
+
+@lru_cache(maxsize=8)
+def _shared(spectra: AnySpectra) -> AnySpectra:
+    """Return one object for equal transforms, so that files that are read one by one share its filters."""
+    return spectra
