@@ -194,7 +194,7 @@ def _draw_arm(
 
 
 def _draw_losses(panel: Axes, sweep: Sweep, positions: Sequence[float], beside: Callable[[float, int], float]) -> bool:
-    """Draw a cross at the worst end of the axis for every arm without a score at a value; return True if there is any."""
+    """Draw a cross at the worst end of the axis for arms without a score at a value; return True if there are any."""
     worst = 0.98 if metric(sweep.comparisons[0].primary).sign > 0 else 0.02
     lost = False
     for position, comparison in zip(positions, sweep.comparisons, strict=True):

@@ -59,5 +59,5 @@ def test_a_plot_comes_back_as_a_figure_that_keeps_its_style_and_shows_itself() -
 
 
 def test_only_pictures_that_can_be_written_are(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=r"a\.pdf is neither"):
+    with pytest.raises(UsageError, match=r"a\.pdf has an unsupported file extension"):
         Plot("a", lambda width, ink: Figure()).save(tmp_path / "a.pdf")
