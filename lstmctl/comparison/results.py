@@ -1,4 +1,4 @@
-"""From the runs on the disk to what a comparison came to."""
+"""Results of a comparison, gathered from its runs on disk."""
 
 from __future__ import annotations
 

@@ -75,7 +75,7 @@ def _one_arm(arm: ArmResult, figure: str, confidence: float) -> str:
     if arm.mean is None:
         return f"{arm.name} has no score"
     if arm.low is None or arm.high is None:
-        return f"{arm.name} reaches {arm.mean:.3f} {figure}, but nothing is known of how far seeds move it"
+        return f"{arm.name} reaches {arm.mean:.3f} {figure}, but the variation between seeds is unknown"
     interval = f"{100 * confidence:g} % interval {arm.low:.3f} to {arm.high:.3f}"
     return f"{arm.name} reaches {arm.mean:.3f} {figure} ({interval})"
 

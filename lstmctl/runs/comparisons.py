@@ -64,7 +64,7 @@ def find_comparison(name: str, root: Path, *, seeds: int | None = None) -> Path:
     for path in (root / name, Path(name)):
         if any((path / mark).is_file() for mark in (PLAN, SWEEP)):
             return path
-    hint = near(Path(name).name, [path.name for path in known]) or "lstmctl runs list shows what there is"
+    hint = near(Path(name).name, [path.name for path in known]) or "lstmctl runs list shows all runs"
     raise RunError(f"no comparison `{name}`, neither as a folder nor under {root}", hint=hint)
 
 

@@ -88,7 +88,7 @@ def test_a_run_and_what_it_forecasts_show_themselves_in_a_notebook(trained: Trai
     shown = run._repr_html_()
     assert shown.startswith('<div class="lstmctl">')
     assert f"<h1>{run.name}</h1>" in shown
-    assert "Beside the baselines" in shown
+    assert "Run and baselines" in shown
     assert "config.yaml" not in shown  # a page has the details, a notebook what was reached
     assert run.plot().axes[-1].get_xlabel() == "windows seen"
     assert run.plot("forecasts").axes[0].get_title(loc="left").startswith(run.forecast()[0].series)

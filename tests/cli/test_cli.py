@@ -25,7 +25,7 @@ from tests import processes
 from tests.conftest import Command, Result, Trained, write_waves
 
 GENERATE_HELP = "see lstmctl generate --help"
-RUNS_HINT = "lstmctl runs list shows what there is"
+RUNS_HINT = "lstmctl runs list shows all runs"
 TINY = [
     "data.split=[2000, 500, 500]",
     "model.hidden=8",

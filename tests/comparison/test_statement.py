@@ -82,7 +82,7 @@ def test_one_arm_of_a_sweep_is_reported_by_itself() -> None:
     alone = dataclasses.replace(arm("lstm", 1.5, 1.7), low=1.2, high=2.0)
     text = said([alone], [])
     assert text == "Over 2 seeds, on this data: lstm reaches 1.600 nats per character (95 % interval 1.200 to 2.000)."
-    assert said([arm("lstm", 1.5)], []).endswith("but nothing is known of how far seeds move it.")
+    assert said([arm("lstm", 1.5)], []).endswith("but the variation between seeds is unknown.")
     assert "lstm has no score. lstm diverged on every seed." in said([arm("lstm", None)], [])
 
 

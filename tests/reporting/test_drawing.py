@@ -114,5 +114,5 @@ def test_symbols_come_from_a_font_of_the_machine_that_has_them(
 
 
 def test_only_pictures_that_can_be_written_are(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=r"a\.pdf is neither"):
+    with pytest.raises(UsageError, match=r"a\.pdf has an unsupported file extension"):
         Plot("a", lambda width, ink: Figure()).save(tmp_path / "a.pdf")

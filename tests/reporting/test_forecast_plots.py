@@ -199,7 +199,7 @@ def test_the_kind_of_a_file_goes_by_its_name(make_forecast: MakeForecast, tmp_pa
     before = svg.read_bytes()
     plot.save(svg)
     assert svg.read_bytes() == before
-    with pytest.raises(UsageError, match=r"a\.pdf is neither"):
+    with pytest.raises(UsageError, match=r"a\.pdf has an unsupported file extension"):
         plot.save(tmp_path / "a.pdf")
     with pytest.raises(ResourceError, match="cannot be written"):
         plot.save(tmp_path / "gone" / "a.png")

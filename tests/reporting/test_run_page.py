@@ -217,7 +217,7 @@ def test_a_run_with_hardly_any_metrics_has_a_report(make_run: MakeRun, metrics: 
     assert "diverged" in text
     assert "the loss is NaN" in text
     history = read_history(run)
-    assert ("Training left no curve" in text) == (not history.losses and not history.evaluations)
+    assert ("No training curve was recorded" in text) == (not history.losses and not history.evaluations)
 
 
 def test_a_run_without_logs_has_a_report(make_run: MakeRun) -> None:
@@ -352,7 +352,7 @@ def test_a_forecasting_run_is_shown_with_its_baselines(make_forecast_run: MakeRu
         "12 missing values were filled.",
     ):
         assert part in text
-    assert text.index("Beside the baselines") < text.index("Forecasts Windows") < text.index("Curves")
+    assert text.index("Run and baselines") < text.index("Forecasts Windows") < text.index("Curves")
     assert 'class="warning"' not in (run / "report.html").read_text(encoding="utf-8")
     assert {path.name for path in (run / "plots").iterdir()} == {
         f"{name}.{kind}" for name in ("curves", "forecasts", "steps") for kind in ("png", "svg")
@@ -399,7 +399,7 @@ def test_one_channel_has_no_table_of_channels(make_forecast_run: MakeRun, stored
 def test_without_a_sound_evaluation_the_rest_of_the_report_is_kept(make_forecast_run: MakeRun, evaluation: Any) -> None:
     text = outline(make_forecast_run(evaluation=evaluation)).text
     assert "test 0.369 MSE, scaled" in text
-    assert "Beside the baselines" not in text
+    assert "Run and baselines" not in text
     assert "Forecasts" not in text
 
 

@@ -233,14 +233,14 @@ def test_a_near_miss_is_named(tmp_path: Path) -> None:
     assert caught.value.hint == "did you mean small-lstm-001?"
     with pytest.raises(RunError) as caught:
         find_run("zzz", tmp_path)
-    assert caught.value.hint == "lstmctl runs list shows what there is"
+    assert caught.value.hint == "lstmctl runs list shows all runs"
 
 
 def test_no_run_and_no_run_folder_are_distinguished(tmp_path: Path) -> None:
     with pytest.raises(RunError, match="no run with a saved model under"):
         find_run("latest", tmp_path / "none")
     (tmp_path / "plain").mkdir()
-    with pytest.raises(RunError, match=r"is a folder without run\.json: not a run of lstmctl"):
+    with pytest.raises(RunError, match=r"is a folder without run\.json: it is not a run of lstmctl"):
         find_run(str(tmp_path / "plain"), tmp_path / "none")
 
 
