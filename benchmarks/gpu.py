@@ -39,9 +39,9 @@ from lstmctl.api.run import load_run
 from lstmctl.api.training import train
 from lstmctl.comparison import compare
 from lstmctl.config import from_mapping, load
-from lstmctl.decoding import Sampling
 from lstmctl.errors import ConfigError
 from lstmctl.events import Evaluated, Stepped
+from lstmctl.sampling import Sampling
 from lstmctl.training.device import choose_device, device_name, make_repeatable
 from lstmctl.training.trainer import Trainer
 

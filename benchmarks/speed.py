@@ -43,9 +43,9 @@ from lstmctl.api.training import train
 from lstmctl.api.writing import PRECISIONS
 from lstmctl.cells.packed import PackedLinear, has_kernels
 from lstmctl.config import from_mapping
-from lstmctl.decoding import Sampling
 from lstmctl.events import Finished
 from lstmctl.models.sequence_model import SequenceModel, count_parameters
+from lstmctl.sampling import Sampling
 from lstmctl.training.precision import autocast
 from lstmctl.training.trainer import Trainer
 

@@ -9,22 +9,23 @@ print(run.generate("I grew up in ", length=200)[0].text)
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from lstmctl.on_demand import names_on_demand
 from lstmctl.openmp import bound_spinning
 
 if TYPE_CHECKING:
     from lstmctl.api import Run, load_run, resume, train
     from lstmctl.api.forecaster import Forecaster
     from lstmctl.comparison import compare
-    from lstmctl.decoding import Sampling
     from lstmctl.errors import LstmctlError
+    from lstmctl.sampling import Sampling
 
 _HOMES = {
     "Forecaster": "lstmctl.api.forecaster",
     "LstmctlError": "lstmctl.errors",
     "Run": "lstmctl.api",
-    "Sampling": "lstmctl.decoding",
+    "Sampling": "lstmctl.sampling",
     "compare": "lstmctl.comparison",
     "load_run": "lstmctl.api",
     "resume": "lstmctl.api",
@@ -35,15 +36,7 @@ __all__ = ["Forecaster", "LstmctlError", "Run", "Sampling", "compare", "load_run
 
 
 bound_spinning()
-
-
-def __getattr__(name: str) -> Any:
-    """Import on first use, so that `import lstmctl` and the command line start without loading torch."""
-    if name in _HOMES:
-        from importlib import import_module
-
-        return getattr(import_module(_HOMES[name]), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+__getattr__ = names_on_demand(__name__, _HOMES)
 
 
 def __dir__() -> list[str]:

@@ -6,59 +6,22 @@ Everything here works on tensors (batch, symbols) and is independent of the voca
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
 import torch
 from torch import Tensor
 
-from lstmctl.errors import UsageError
 from lstmctl.models.conditional_model import ConditionalModel
 from lstmctl.models.encoder_decoder import EncoderDecoder
 from lstmctl.models.recurrence import Stepper
 from lstmctl.models.sequence_model import SequenceModel
 from lstmctl.protocols import ModelState
+from lstmctl.sampling import Sampling
 
 PENALTY_REACH = 64
 """Number of most recent symbols that a repetition penalty applies to."""
 CHUNK = 4096
 """Symbols of a long prompt processed at once, so that the features of a chunk can be freed before the next."""
-
-
-@dataclass(frozen=True)
-class Sampling:
-    """Settings for sampling the next symbol.
-
-    Args:
-        temperature: divides the scores; 0 selects the most probable symbol.
-        top_k: keep only this many of the most probable symbols; None keeps all (Fan, Lewis & Dauphin 2018).
-        top_p: keep the smallest set of symbols whose probabilities reach this sum, in (0, 1] (Holtzman et al. 2020).
-        min_p: keep symbols with at least this fraction of the highest probability, in [0, 1] (Nguyen et al. 2024).
-        repetition_penalty: above 1 makes the latest 64 symbols less likely (Keskar et al. 2019).
-
-    Raises:
-        UsageError: a value is out of range.
-    """
-
-    temperature: float = 1.0
-    top_k: int | None = None
-    top_p: float = 1.0
-    min_p: float = 0.0
-    repetition_penalty: float = 1.0
-
-    def __post_init__(self) -> None:
-        for sound, rule in (
-            (0 <= self.temperature < float("inf"), f"temperature must be 0 or more, not {self.temperature}"),
-            (self.top_k is None or self.top_k >= 1, f"top-k must be 1 or more, not {self.top_k}"),
-            (0 < self.top_p <= 1, f"top-p must be above 0 and at most 1, not {self.top_p}"),
-            (0 <= self.min_p <= 1, f"min-p must be between 0 and 1, not {self.min_p}"),
-            (
-                0 < self.repetition_penalty < float("inf"),
-                f"repetition penalty must be above 0 (1 for none), not {self.repetition_penalty}",
-            ),
-        ):
-            if not sound:
-                raise UsageError(rule)
 
 
 def choose(logits: Tensor, sampling: Sampling, recent: Tensor, generator: torch.Generator) -> Tensor:
@@ -144,10 +107,22 @@ class WindowPredictor:
 
 
 class LabelPredictor:
-    """Generates a text for the label in each lane, starting each text itself: it reads only the text so far."""
+    """Generates a text for the label in each lane, starting each text itself: it reads only the text so far.
 
-    def __init__(self, model: ConditionalModel, labels: Tensor, precision: torch.dtype = torch.float32) -> None:
+    Args:
+        model, labels, precision: as for `ConditionalModel.stepper`.
+        never: a symbol that is never generated.
+    """
+
+    def __init__(
+        self,
+        model: ConditionalModel,
+        labels: Tensor,
+        precision: torch.dtype = torch.float32,
+        never: int | None = None,
+    ) -> None:
         self.model, self.labels, self._stepper = model, labels, model.stepper(labels, precision)
+        self.never = never
         self.state: ModelState = model.initial_state(len(labels))
         self._ahead = labels.new_full((1, len(labels)), model.mark)
 
@@ -155,17 +130,23 @@ class LabelPredictor:
         symbols, self._ahead = torch.cat([self._ahead, symbols]), self._ahead[:0]
         if len(symbols) == 1:
             scores, self.state = self._stepper(symbols[0], self.state)
-            return scores
+            return _without(scores, self.never)
         every: Tensor
         every, self.state = self.model(symbols, self.labels, self.state)
-        return every[-1]
+        return _without(every[-1], self.never)
 
 
 class SourcePredictor:
-    """Generates a target for the source in each lane, starting each target itself: it reads only the target so far."""
+    """Generates a target for the source in each lane, starting each target itself: it reads only the target so far.
 
-    def __init__(self, model: EncoderDecoder, source: Tensor, lengths: Tensor) -> None:
+    Args:
+        model, source, lengths: as for `EncoderDecoder.encode`.
+        never: a symbol that is never generated.
+    """
+
+    def __init__(self, model: EncoderDecoder, source: Tensor, lengths: Tensor, never: int | None = None) -> None:
         self.model, self.encoded = model, model.encode(source, lengths)
+        self.never = never
         self.state: ModelState = model.initial_state(self.encoded)
         self._ahead = source.new_full((1, source.shape[1]), model.mark)
 
@@ -174,7 +155,16 @@ class SourcePredictor:
         for symbol in symbols:
             step = self.model.step(symbol, self.encoded, self.state)
             self.state = step.state
-        return step.output
+        return _without(step.output, self.never)
+
+
+def _without(scores: Tensor, symbol: int | None) -> Tensor:
+    """Return scores (batch, symbols) by which a symbol is never chosen."""
+    if symbol is None:
+        return scores
+    scores = scores.clone()
+    scores[:, symbol] = -torch.inf
+    return scores
 
 
 @torch.no_grad()

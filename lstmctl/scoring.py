@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from typing import TypeVar
 
 import torch
 from torch import nn
@@ -13,6 +14,7 @@ from torch import nn
 from lstmctl.protocols import Batch, Task, Totals
 
 Watcher = Callable[[int], None]
+BatchT = TypeVar("BatchT", bound=Batch)
 _watcher: ContextVar[Watcher] = ContextVar("watcher", default=lambda targets: None)
 
 
@@ -27,7 +29,7 @@ def watched(watcher: Watcher) -> Iterator[None]:
         _watcher.reset(token)
 
 
-def reported(batches: Iterable[Batch]) -> Iterator[Batch]:
+def reported(batches: Iterable[BatchT]) -> Iterator[BatchT]:
     """The batches, each reported to the watcher once it is scored."""
     watcher = _watcher.get()
     for batch in batches:

@@ -1,4 +1,5 @@
-"""Statistics over a few seeds: intervals of a mean and of a difference of means, tests, and adjusted p-values.
+"""Statistics over a few seeds: intervals of a mean and of a difference of means, tests, and adjusted p-values; and over
+the rows of a test part: the interval of a lead.
 
 Values, means, differences and interval ends are in the unit of the metric. A value is finite, or None if a run has
 none.
@@ -6,14 +7,22 @@ none.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
 # Both are exact for any floats, with one rounding at the end: the spread of identical values is 0, not 1e-17.
 from statistics import mean, variance
+from typing import Any
 
 from lstmctl.results.comparison import Difference
+from lstmctl.results.evaluation import Lead, RowSums
+from lstmctl.seeds import stream
+
+RESAMPLES = 4000
+MOST_DRAWN = 1 << 22
+"""Maximum number of counts drawn at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,15 +48,25 @@ class MeanDifference:
     """Two-sided, unadjusted; None without an interval."""
 
 
-def interval(values: Sequence[float], confidence: float = 0.95) -> Interval:
-    """Compute Student's t interval of a mean (Student 1908, The probable error of a mean).
+Bounds = tuple[float | None, float | None]
+"""The lowest and the highest value that a metric can have; None where there is no such value."""
+FURTHEST = 300.0
+"""Largest exponent of an interval's end, so that it stays a finite number."""
 
-    The values are assumed to be independent draws from a normal distribution; `benchmarks/interval_coverage.py`
-    measures coverage when they are not. Identical values give an interval of width 0.
+
+def interval(values: Sequence[float], confidence: float = 0.95, bounds: Bounds = (None, None)) -> Interval:
+    """Compute a t interval of a mean (Student 1908, The probable error of a mean) that stays within the bounds.
+
+    Without bounds it is Student's: the mean plus and minus a number of standard errors. With one bound, the interval is
+    computed for the logarithm of the distance to it, with two for the logit, each with the standard error that the
+    delta method gives there, and mapped back. Where the values are far from the bounds it is almost Student's; near
+    them it is longer on the side away from the bound, and contains the mean more often
+    (`benchmarks/interval_coverage.py`). Identical values give an interval of width 0.
 
     Args:
         values: one per seed; all finite.
         confidence: share of such intervals that contain the true mean, between 0 and 1.
+        bounds: of the metric; ignored if a value lies outside.
 
     Raises:
         ValueError: `confidence` is not between 0 and 1.
@@ -56,7 +75,29 @@ def interval(values: Sequence[float], confidence: float = 0.95) -> Interval:
         return Interval(float(mean(values)) if values else None, None, None)
     center, error = float(mean(values)), (variance(values) / len(values)) ** 0.5
     reach = _critical(len(values) - 1, confidence) * error
-    return Interval(center, center - reach, center + reach)
+    return Interval(center, *_within(center, reach, values, bounds))
+
+
+def _within(center: float, reach: float, values: Sequence[float], bounds: Bounds) -> tuple[float, float]:
+    """Return the ends of an interval that reaches so far to each side of `center`, transformed to fit the bounds."""
+    lowest, highest = bounds
+    below = center - lowest if lowest is not None and min(values) >= lowest else None
+    above = highest - center if highest is not None and max(values) <= highest else None
+    if reach == 0 or (below is None and above is None) or below == 0 or above == 0:
+        return center - reach, center + reach
+    if below is not None and above is not None:
+        assert lowest is not None
+        step = min(reach * (below + above) / (below * above), FURTHEST)
+        low, high = (lowest + (below + above) / (1 + above / below * math.exp(sign * step)) for sign in (1, -1))
+        return low, high
+    if below is not None:
+        assert lowest is not None
+        step = min(reach / below, FURTHEST)
+        return lowest + below * math.exp(-step), lowest + below * math.exp(step)
+    assert above is not None
+    assert highest is not None
+    step = min(reach / above, FURTHEST)
+    return highest - above * math.exp(step), highest - above * math.exp(-step)
 
 
 def difference(
@@ -119,16 +160,22 @@ def holm(p_values: Sequence[float | None]) -> list[float | None]:
 
 
 def compare_all(
-    values_by_name: Mapping[str, Sequence[float | None]], paired: Callable[[str, str], bool], confidence: float = 0.95
+    values_by_name: Mapping[str, Sequence[float | None]],
+    paired: Callable[[str, str], bool],
+    confidence: float = 0.95,
+    bounds: Bounds = (None, None),
 ) -> list[Difference]:
     """Compare every pair of names in order, the earlier minus the later, with p adjusted over all pairs by `holm`.
 
-    The intervals are not adjusted, so a p above 0.05 can occur together with a 95 % interval that excludes 0.
+    Each interval is adjusted by the factor by which its p is: if Holm multiplies p by k, the confidence of the interval
+    is 1 - (1 - confidence) / k. It excludes 0 if and only if the adjusted p is below 1 - confidence, so the two never
+    contradict each other.
 
     Args:
         values_by_name: one value per seed, None if a run has none.
         paired: returns whether two names share their seeds at each position; see `difference`.
-        confidence: confidence of each interval, between 0 and 1.
+        confidence: confidence of an interval whose p is not adjusted, between 0 and 1.
+        bounds: of the metric; an interval ends at the largest difference that they allow.
 
     Raises:
         ValueError: as in `difference`.
@@ -138,10 +185,50 @@ def compare_all(
         difference(values_by_name[a], values_by_name[b], paired=in_pairs, confidence=confidence)
         for a, b, in_pairs in pairs
     ]
-    return [
-        Difference(a, b, each.difference, each.low, each.high, p, "paired" if in_pairs else "welch")
-        for (a, b, in_pairs), each, p in zip(pairs, found, holm([each.p for each in found]), strict=True)
-    ]
+    largest = math.inf if bounds[0] is None or bounds[1] is None else bounds[1] - bounds[0]
+    results = []
+    for (a, b, in_pairs), each, p in zip(pairs, found, holm([each.p for each in found]), strict=True):
+        own = each
+        if each.p and p is not None and p > each.p:
+            at = 1 - (1 - confidence) * each.p / p
+            own = difference(values_by_name[a], values_by_name[b], paired=in_pairs, confidence=at)
+        low, high = (end if end is None else max(-largest, min(largest, end)) for end in (own.low, own.high))
+        results.append(Difference(a, b, each.difference, low, high, p, "paired" if in_pairs else "welch"))
+    return results
+
+
+def lead(ours: RowSums, theirs: RowSums, *, lower_is_better: bool, confidence: float = 0.95) -> Lead:
+    """Compute how much better one model is than another on the same rows, with the interval of a paired bootstrap.
+
+    Rows are resampled with replacement, and both models are scored on the same resampled rows (percentile interval,
+    Efron & Tibshirani 1993, An Introduction to the Bootstrap). Rows with equal sums are drawn together, as multinomial
+    counts. The draws are the same for the same rows.
+
+    Args:
+        ours, theirs: the metric of each row.
+        lower_is_better: the direction of the metric.
+        confidence: share of such intervals that contain the true lead, between 0 and 1.
+    """
+    import numpy as np
+
+    sign = -1.0 if lower_is_better else 1.0
+    rows = np.column_stack([ours.of, ours.out_of, theirs.of, theirs.out_of])
+    distinct, counts = np.unique(rows[(rows[:, 1] > 0) & (rows[:, 3] > 0)], axis=0, return_counts=True)
+    if not len(distinct):
+        return Lead(0.0, 0.0, 0.0)
+
+    def leads(drawn: Any) -> Any:
+        sums = drawn @ distinct
+        return sign * (sums[:, 0] / sums[:, 1] - sums[:, 2] / sums[:, 3])
+
+    generator = np.random.Generator(np.random.PCG64(stream(0, "bootstrap", len(rows))))
+    at_once = max(1, MOST_DRAWN // len(distinct))
+    drawn = []
+    for start in range(0, RESAMPLES, at_once):
+        size = min(at_once, RESAMPLES - start)
+        drawn.append(leads(generator.multinomial(counts.sum(), counts / counts.sum(), size=size)))
+    low, high = np.quantile(np.concatenate(drawn), [(1 - confidence) / 2, (1 + confidence) / 2])
+    return Lead(float(leads(counts[None, :])[0]), float(low), float(high))
 
 
 def _tested(center: float, error: float, freedom: float, confidence: float) -> MeanDifference:

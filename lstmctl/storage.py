@@ -20,7 +20,7 @@ from lstmctl.errors import ResourceError, RunError
 FULL = {errno.ENOSPC, errno.EFBIG, errno.EDQUOT}
 LEFTOVER = ".*.tmp-*"
 MOVE_THE_RUNS = "move the runs: LSTMCTL_RUNS=FOLDER"
-ANOTHER_FILE = "give a file on another disk"
+ANOTHER_FILE = "use a file on another disk"
 LARGEST_FILE = 2**29
 """Bytes of a log or of a file in JSON; the largest that were seen have a hundredth of it."""
 NO_SYNC = {errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP}
@@ -128,7 +128,7 @@ def read_json(path: Path) -> dict[str, Any]:
     except (OSError, ValueError, RecursionError) as error:
         raise RunError(f"{path} cannot be read: {error}") from error
     if not isinstance(data, dict):
-        raise RunError(f"{path} must hold a JSON object")
+        raise RunError(f"{path} must contain a JSON object")
     return data
 
 

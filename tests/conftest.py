@@ -170,7 +170,7 @@ def small_config(text_file: Path) -> Path:
 
 PLACES_CONFIG = """\
 task: {type: generation-from-label}
-data: {table: places.csv, text: place, label: country}
+data: {table: places.csv, text: place, label: country, vocabulary: all}
 model: {cell: gru, hidden: 12, embedding: 8}
 training: {budget: 30 steps, batch: 16, learning_rate: 1e-2, precision: float32}
 threads: 1

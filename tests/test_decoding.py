@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import math
 
 import pytest
@@ -11,13 +12,15 @@ from torch import Tensor
 from lstmctl.api.writing import Author, Writing
 from lstmctl.cells.cell import Cell, checked_options
 from lstmctl.cells.packed import available
+from lstmctl.cli.generate import generate
 from lstmctl.config import from_mapping
 from lstmctl.data.encoding import TextEncoding
-from lstmctl.decoding import PENALTY_REACH, Sampling, StreamPredictor, choose, continuations
+from lstmctl.decoding import PENALTY_REACH, StreamPredictor, choose, continuations
 from lstmctl.errors import UsageError
 from lstmctl.models.recurrence import Recurrence
 from lstmctl.models.sequence_model import SequenceModel
 from lstmctl.registry import CELLS, resolve
+from lstmctl.sampling import TEMPERATURE, Sampling
 from lstmctl.tasks.language_model import LanguageModel
 
 NONE = torch.empty(0, 1, dtype=torch.long)
@@ -53,22 +56,22 @@ def normalised(kept: dict[int, float]) -> list[float]:
 @pytest.mark.parametrize(
     ("sampling", "kept"),
     [
-        (Sampling(), [0, 1, 2, 3, 4, 5]),
-        (Sampling(top_k=2), [1, 3]),
-        (Sampling(top_k=6), [0, 1, 2, 3, 4, 5]),
-        (Sampling(top_k=7), [0, 1, 2, 3, 4, 5]),
-        (Sampling(top_k=10**9), [0, 1, 2, 3, 4, 5]),
-        (Sampling(top_p=0.39), [1]),
-        (Sampling(top_p=0.41), [1, 3]),
-        (Sampling(top_p=0.71), [1, 3, 5]),
-        (Sampling(top_p=0.84), [1, 3, 5]),
-        (Sampling(top_p=0.86), [1, 3, 5, 4]),
-        (Sampling(top_p=1.0), [0, 1, 2, 3, 4, 5]),
-        (Sampling(min_p=0.19), [1, 3, 5, 4]),
-        (Sampling(min_p=0.21), [1, 3, 5]),
-        (Sampling(min_p=0.76), [1]),
-        (Sampling(min_p=1.0), [1]),
-        (Sampling(top_k=4, top_p=0.86, min_p=0.21), [1, 3, 5]),
+        (Sampling(1.0), [0, 1, 2, 3, 4, 5]),
+        (Sampling(1.0, top_k=2), [1, 3]),
+        (Sampling(1.0, top_k=6), [0, 1, 2, 3, 4, 5]),
+        (Sampling(1.0, top_k=7), [0, 1, 2, 3, 4, 5]),
+        (Sampling(1.0, top_k=10**9), [0, 1, 2, 3, 4, 5]),
+        (Sampling(1.0, top_p=0.39), [1]),
+        (Sampling(1.0, top_p=0.41), [1, 3]),
+        (Sampling(1.0, top_p=0.71), [1, 3, 5]),
+        (Sampling(1.0, top_p=0.84), [1, 3, 5]),
+        (Sampling(1.0, top_p=0.86), [1, 3, 5, 4]),
+        (Sampling(1.0, top_p=1.0), [0, 1, 2, 3, 4, 5]),
+        (Sampling(1.0, min_p=0.19), [1, 3, 5, 4]),
+        (Sampling(1.0, min_p=0.21), [1, 3, 5]),
+        (Sampling(1.0, min_p=0.76), [1]),
+        (Sampling(1.0, min_p=1.0), [1]),
+        (Sampling(1.0, top_k=4, top_p=0.86, min_p=0.21), [1, 3, 5]),
     ],
 )
 def test_truncation_keeps_exactly_these_and_their_proportions(sampling: Sampling, kept: list[int]) -> None:
@@ -87,7 +90,7 @@ def test_frequencies_are_those_of_the_tempered_distribution(temperature: float) 
 
 @pytest.mark.parametrize(
     "sampling",
-    [Sampling(0.0), Sampling(0.0, top_k=3), Sampling(top_k=1), Sampling(1e-30), Sampling(5e-324), Sampling(1e-3)],
+    [Sampling(0.0), Sampling(0.0, top_k=3), Sampling(1.0, top_k=1), Sampling(1e-30), Sampling(5e-324), Sampling(1e-3)],
 )
 def test_no_temperature_and_no_choice_take_the_likeliest(sampling: Sampling) -> None:
     logits = torch.randn(500, 40, generator=seeded(3)) * 5
@@ -103,7 +106,7 @@ def test_of_equals_the_first_is_the_likeliest() -> None:
 def test_certainty_is_never_missed() -> None:
     logits = torch.full((5000, 4), -math.inf)
     logits[:, 2] = 3.0
-    assert choose(logits, Sampling(), NONE.repeat(1, 5000), seeded()).eq(2).all()
+    assert choose(logits, Sampling(1.0), NONE.repeat(1, 5000), seeded()).eq(2).all()
 
 
 def penalised(logits: list[float], recent: list[int], penalty: float) -> int:
@@ -192,7 +195,7 @@ def reference(task: LanguageModel, model: SequenceModel, symbols: Tensor, prompt
 @pytest.mark.parametrize("shape", ["many-to-many", "many-to-one"])
 @pytest.mark.parametrize("prompt", ["a", "cab\nbacabcab"])
 @torch.no_grad()
-def test_writing_goes_on_exactly_from_its_prompt(cell: str, shape: str, prompt: str) -> None:
+def test_writing_continues_exactly_from_its_prompt(cell: str, shape: str, prompt: str) -> None:
     task, model = made(cell, shape)
     sampling = Sampling(0.7, top_k=3)  # the model's own probability is reported in any case
     text = written(task, model, prompt, sampling=sampling).finish()[0]
@@ -369,3 +372,8 @@ def test_a_stepper_goes_through_sums_and_norms_as_a_step_does(cell: str, residua
         plain = step.state
         torch.testing.assert_close(logits, step.output, rtol=0, atol=1e-5)
     torch.testing.assert_close(state, plain, rtol=0, atol=1e-5)
+
+
+def test_python_and_the_command_line_have_one_default_temperature() -> None:
+    in_command = inspect.signature(generate).parameters["temperature"].default
+    assert Sampling().temperature == in_command == TEMPERATURE == 0.8

@@ -155,7 +155,7 @@ def test_adaptive_offsets_by_hand() -> None:
     assert adaptive.offsets().item() == 3
 
 
-def test_a_score_at_the_offset_is_no_miss() -> None:
+def test_a_score_at_the_offset_is_not_a_miss() -> None:
     adaptive = AdaptiveIntervals(column(1, 2, 3), (0.5,), rate=0.2, memory=3)
     adaptive.reveal(np.array([[2.0]]), adaptive.offsets())
     assert adaptive.alpha.item() == pytest.approx(0.6)
@@ -186,7 +186,7 @@ def test_scores_below_zero_are_extended_upwards_too() -> None:
     assert adaptive.offsets().item() == pytest.approx(-3 + 0.7 * 7)
 
 
-def test_nothing_lies_below_the_smallest_score() -> None:
+def test_nothing_is_below_the_smallest_score() -> None:
     adaptive = AdaptiveIntervals(column(4, 6), (0.5,), rate=1, memory=2)
     for _ in range(3):
         adaptive.reveal(np.array([[NAN]]), adaptive.offsets())
@@ -258,7 +258,7 @@ def slowly(
 
 @pytest.mark.parametrize("own", [1, 2], ids=["one score for all levels", "a score for each level"])
 @pytest.mark.parametrize("rows", ["even", "every third", "uneven"])
-def test_a_run_over_origins_knows_what_lies_before_each(rows: str, own: int) -> None:
+def test_a_run_over_origins_knows_what_is_before_each(rows: str, own: int) -> None:
     generator = np.random.default_rng(3)
     origins = {
         "even": np.arange(100, 160),

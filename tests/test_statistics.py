@@ -15,7 +15,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lstmctl.results.comparison import Difference
-from lstmctl.statistics import Interval, MeanDifference, compare_all, difference, holm, interval
+from lstmctl.results.evaluation import RowSums
+from lstmctl.statistics import Interval, MeanDifference, compare_all, difference, holm, interval, lead
 
 # Few different numbers, so that ties and values without any spread occur.
 values = st.sampled_from([0.0, 0.1, 0.3, 1.7]) | st.floats(-1e100, 1e100)
@@ -41,6 +42,52 @@ def test_interval_at_another_confidence() -> None:
     """0.9 sqrt(2 / (1 - 0.9²)) = 2.919986 standard errors of 0.577350 are 1.685854."""
     found = interval([1, 2, 3], confidence=0.9)
     assert (found.low, found.high) == pytest.approx((0.314146, 3.685854), abs=1e-6)
+
+
+def test_interval_of_a_share_is_computed_on_the_logit_scale() -> None:
+    """Mean 0.9, standard error 0.1 / sqrt(3); 4.302653 of these are 0.248414, in logits 0.248414 / 0.09 = 2.760155.
+
+    The logit of 0.9 is 2.197225; those of the ends are -0.562930 and 4.957380.
+    """
+    found = interval([0.8, 0.9, 1.0], bounds=(0, 1))
+    assert found.mean == pytest.approx(0.9)
+    assert (found.low, found.high) == pytest.approx(
+        (1 / (1 + math.exp(0.562930)), 1 / (1 + math.exp(-4.957380))), abs=1e-6
+    )
+    mirrored = interval([0.2, 0.1, 0.0], bounds=(0, 1))
+    assert (mirrored.low, mirrored.high) == pytest.approx((1 - found.high, 1 - found.low))
+
+
+def test_interval_of_a_positive_value_is_computed_on_the_logarithmic_scale() -> None:
+    """Mean 2; 4.302653 standard errors are 2.484138, relative to the mean 1.242069, whose exponential is 3.462770."""
+    found = interval([1, 2, 3], bounds=(0, None))
+    assert (found.low, found.high) == pytest.approx((2 / 3.462770, 2 * 3.462770), abs=1e-5)
+    from_above = interval([0, -1, -2], bounds=(None, 1))
+    assert (from_above.low, from_above.high) == pytest.approx((1 - found.high, 1 - found.low), abs=1e-5)
+
+
+@given(st.lists(st.floats(0, 1), min_size=2, max_size=5))
+def test_an_interval_holds_its_mean_and_stays_within_the_bounds(shares: list[float]) -> None:
+    for bounds in ((0, 1), (0, None), (None, 1)):
+        found = interval(shares, bounds=bounds)
+        assert found.low is not None
+        assert found.high is not None
+        assert found.mean is not None
+        assert found.low <= found.mean + 1e-12
+        assert found.high >= found.mean - 1e-12
+        assert math.isfinite(found.low)
+        assert math.isfinite(found.high)
+        assert bounds[0] is None or found.low >= 0
+        assert bounds[1] is None or found.high <= 1
+
+
+def test_far_from_its_bounds_an_interval_is_student_s() -> None:
+    student, bounded = interval([1.52, 1.53, 1.525]), interval([1.52, 1.53, 1.525], bounds=(0, None))
+    assert (bounded.low, bounded.high) == pytest.approx((student.low, student.high), abs=1e-4)
+
+
+def test_values_outside_the_bounds_leave_them_out_of_account() -> None:
+    assert interval([1, 2, 3], bounds=(1.5, None)) == interval([1, 2, 3])
 
 
 def test_too_few_values_have_no_interval() -> None:
@@ -202,8 +249,29 @@ def test_all_pairs_in_order_with_p_over_all_of_them() -> None:
     ]
     assert [each.difference for each in found] == [3, pytest.approx(8 / 3), pytest.approx(-1 / 3)]
     assert [each.p for each in found] == pytest.approx([0.243380, 0.045804, 0.741801], abs=2e-6)
-    # 4.302653 standard errors of 1/3 are 1.434218.
-    assert (found[1].low, found[1].high) == pytest.approx((1.232449, 4.100885), abs=1e-6)
+    # At a confidence c of 1 - 0.05/3, c sqrt(2 / (1 - c²)) = 7.648861 standard errors of 1/3 are 2.549620;
+    # at 1 - 0.05/2, 6.205347 of 1.154701 are 7.165317; the last p is not adjusted.
+    assert (found[1].low, found[1].high) == pytest.approx((0.117047, 5.216287), abs=1e-4)
+    assert (found[0].low, found[0].high) == pytest.approx((-4.165317, 10.165317), abs=1e-4)
+    assert (found[2].low, found[2].high) == pytest.approx((-4.127916, 3.461249), abs=1e-4)
+
+
+@given(st.dictionaries(st.sampled_from("abcd"), st.lists(values, min_size=3, max_size=3), min_size=2), st.booleans())
+def test_an_interval_excludes_0_if_and_only_if_its_adjusted_p_is_significant(
+    arms: dict[str, list[float]], paired: bool
+) -> None:
+    for test in compare_all(arms, lambda a, b: paired):
+        if test.p is None or test.low is None or test.high is None or abs(test.p - 0.05) < 1e-6:
+            continue
+        assert (test.low > 0 or test.high < 0) == (test.p < 0.05)
+
+
+def test_differences_end_where_the_metric_does() -> None:
+    (found,) = compare_all({"a": [0.0, 0.9], "b": [1.0, 0.1]}, lambda a, b: True, bounds=(0, 1))
+    assert (found.low, found.high) == (-1, 1)
+    (unbounded,) = compare_all({"a": [0.0, 0.9], "b": [1.0, 0.1]}, lambda a, b: True, bounds=(0, None))
+    assert unbounded.low is not None
+    assert unbounded.low < -1
 
 
 def test_each_pair_is_tested_by_its_own_kind_and_only_tests_that_were_made_count() -> None:
@@ -220,3 +288,42 @@ def test_each_pair_is_tested_by_its_own_kind_and_only_tests_that_were_made_count
 
 def test_one_arm_has_nothing_to_compare() -> None:
     assert compare_all({"a": [1, 2]}, lambda a, b: True) == []
+
+
+def rows(of: list[float], out_of: list[float] | None = None) -> RowSums:
+    return RowSums(np.array(of, float), np.ones(len(of)) if out_of is None else np.array(out_of, float))
+
+
+def test_a_lead_is_the_difference_over_all_rows_with_its_bootstrap_interval() -> None:
+    draw = np.random.default_rng(5)
+    ours, theirs = (draw.random(400) < 0.9).astype(float), (draw.random(400) < 0.8).astype(float)
+    found = lead(rows(list(ours)), rows(list(theirs)), lower_is_better=False)
+    assert found.lead == pytest.approx(ours.mean() - theirs.mean())
+    reach = 1.96 * (ours - theirs).std() / 20
+    assert (found.low, found.high) == pytest.approx((found.lead - reach, found.lead + reach), abs=0.006)
+    assert found.shown == "ahead"
+    other = lead(rows(list(theirs)), rows(list(ours)), lower_is_better=False)
+    assert (other.lead, other.shown) == (-found.lead, "behind")
+    assert lead(rows(list(ours)), rows(list(theirs)), lower_is_better=True).shown == "behind"
+    assert lead(rows(list(ours)), rows(list(theirs)), lower_is_better=False) == found
+
+
+def test_rows_weigh_as_much_as_they_hold_and_unscored_ones_nothing() -> None:
+    found = lead(rows([3, 0, 9], [4, 2, 0]), rows([1, 2, 0], [4, 2, 0]), lower_is_better=False)
+    assert found.lead == pytest.approx(3 / 6 - 3 / 6)
+    assert found.low < 0 < found.high
+    assert found.shown == "no difference shown"
+
+
+def test_models_that_answer_alike_show_no_difference() -> None:
+    found = lead(rows([1, 0, 1]), rows([1, 0, 1]), lower_is_better=False)
+    assert (found.lead, found.low, found.high, found.shown) == (0, 0, 0, "no difference shown")
+
+
+def test_pairing_narrows_the_interval() -> None:
+    draw = np.random.default_rng(6)
+    hard = draw.normal(size=300) * 10
+    ours, theirs = hard**2, hard**2 + draw.random(300)
+    paired = lead(rows(list(ours)), rows(list(theirs)), lower_is_better=True)
+    assert paired.shown == "ahead"
+    assert paired.high - paired.low < 0.1

@@ -122,7 +122,7 @@ def test_a_new_file_is_never_written_over_another(tmp_path: Path) -> None:
         write_synced(tmp_path / "a", b"new")
 
 
-def test_only_a_full_disk_is_told_to_be_freed(tmp_path: Path) -> None:
+def test_only_a_full_disk_has_a_hint_to_free_space(tmp_path: Path) -> None:
     for number, hinted in ((errno.ENOSPC, True), (errno.EACCES, False)):
         with pytest.raises(ResourceError) as caught, disk_errors(tmp_path, 1_000):
             raise OSError(number, os.strerror(number))

@@ -79,7 +79,7 @@ def test_a_run_that_may_not_be_read_hides_no_other(
         hidden.chmod(0o700)
 
 
-def test_without_a_home_there_is_no_cache_and_all_else_works(monkeypatch: pytest.MonkeyPatch, lstmctl: Command) -> None:
+def test_without_a_home_everything_but_the_cache_works(monkeypatch: pytest.MonkeyPatch, lstmctl: Command) -> None:
     def nobody(_: int) -> NoReturn:
         raise KeyError
 
@@ -210,7 +210,7 @@ def test_little_memory_ends_in_words(kilobytes: int, small_config: Path) -> None
         (ZeroDivisionError("division by zero"), None),
     ],
 )
-def test_what_the_system_refuses_is_told_from_faults_of_the_program(error: Exception, words: str | None) -> None:
+def test_refusals_of_the_system_are_distinguished_from_bugs(error: Exception, words: str | None) -> None:
     known = in_words(error)
     assert (None if known is None else (str(known), known.exit_code)) == (None if words is None else (words, 6))
 
@@ -278,7 +278,7 @@ def test_a_file_that_does_not_fit_on_the_disk_can_be_written_elsewhere(
     message, hint = err.splitlines()[-2:]
     assert message.startswith(f"error: {arguments[-1]} cannot be written (")
     assert message.endswith(" bytes needed): File too large")
-    assert hint == "hint: free some space, or give a file on another disk"
+    assert hint == "hint: free some space, or use a file on another disk"
     assert not Path(arguments[-1]).exists()
 
 
@@ -388,7 +388,9 @@ main.main()
 """
 
 
-@pytest.mark.parametrize(("program", "code"), [(WHILE_IMPORTING, 130), (AT_THE_END, 0), (MANY, 130)])
-def test_ctrl_c_shows_no_traceback(program: str, code: int) -> None:
+@pytest.mark.parametrize(
+    ("program", "code", "said"), [(WHILE_IMPORTING, 130, ""), (AT_THE_END, 0, ""), (MANY, 130, "Stopped.\n")]
+)
+def test_ctrl_c_is_answered_without_a_traceback(program: str, code: int, said: str) -> None:
     result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
-    assert (result.returncode, result.stderr) == (code, "")
+    assert (result.returncode, result.stderr) == (code, said)

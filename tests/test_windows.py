@@ -88,7 +88,7 @@ def test_training_gives_the_bits_of_this_machine(
     assert found["train"]["err"].splitlines()[-1] == 'Next: lstmctl generate "my runs/small-lstm-001" --prompt "…"'
 
 
-def test_a_run_that_was_stopped_goes_on_to_the_same_bits(folder: Path, found: dict[str, Any]) -> None:
+def test_a_run_that_was_stopped_continues_to_the_same_bits(folder: Path, found: dict[str, Any]) -> None:
     assert (found["held"], found["stopped"]) == (True, ["interrupted", 24, False])
     assert [part["step"] for part in info(folder, "small-lstm-002")["resumed"]] == [24]
     assert weights(folder, "small-lstm-002") == weights(folder, "small-lstm-001")
@@ -104,7 +104,7 @@ def test_a_file_that_is_open_is_replaced_once_it_is_closed(found: dict[str, Any]
     assert [name for name in found["in use"] if name.endswith("run.json")] == ["my runs/small-lstm-002/run.json"]
 
 
-def test_a_reader_that_is_gone_is_no_error(found: dict[str, Any]) -> None:
+def test_a_reader_that_is_gone_is_not_an_error(found: dict[str, Any]) -> None:
     assert found["left"] == 0
 
 

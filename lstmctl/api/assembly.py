@@ -67,6 +67,8 @@ def portable(settings: Settings, corpus: Corpus) -> Settings:
         return settings
     values = settings.model_dump(mode="json")
     values["data"][source] = list(corpus.names)
+    if test := getattr(corpus, "test_names", ()):
+        values["data"]["test"] = list(test)
     return from_mapping(values)
 
 

@@ -17,6 +17,7 @@ from lstmctl.api.trained import Trained
 from lstmctl.config import Settings, derive
 from lstmctl.config.schema import Forecast as ForecastSettings
 from lstmctl.data.series import SeriesCorpus
+from lstmctl.data.splitting import reported_part
 from lstmctl.errors import UsageError
 from lstmctl.events import Evaluated, Event
 from lstmctl.intervals import Floats, interval_scores, quantile_offsets, run_adaptive, widened
@@ -84,7 +85,7 @@ def backtest(
     task, model = forecasting.forecaster(run)
     corpus = run.corpus()
     assert isinstance(corpus, SeriesCorpus)
-    split = split or ("test" if "test" in corpus.parts else "validation")
+    split = split or reported_part(corpus.parts)
     if split not in ("validation", "test") or split not in corpus.parts:
         raise UsageError(f"{run.name} cannot be tested on a part named {split}; use validation or test")
     stride = task.settings.horizon if stride is None else stride
@@ -181,7 +182,7 @@ def _refitted(
         origin = int(part.origins(number.view(1))[0])
         if origin <= validation:
             raise UsageError(
-                f"--refit leaves nothing to train on before row {origin:,}: the {validation:,} before it choose weights"
+                f"--refit leaves no training rows before row {origin:,}: the {validation:,} before it select weights"
             )
         settings = _until(run.settings, origin - validation, validation, int(corpus.table.ends[0]) - origin)
         assembled = assemble(settings, run.path, run.cell, choices=choices)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import platform
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -12,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from lstmctl import registry, shell
 from lstmctl.api.assembly import build_model, build_task, open_data
@@ -31,6 +32,9 @@ from lstmctl.training.device import choose_device, choose_threads, device_name, 
 from lstmctl.training.distributed import ALONE, Processes
 from lstmctl.training.precision import autocast, choose_precision
 from lstmctl.training.trainer import Trainer, load_weights, weights_misfit
+from lstmctl.words import inert, listed, plural
+
+log = logging.getLogger(__name__)
 
 NETWORK = {
     "task": ("shape", "decoding", "lookback", "horizon", "segment", "channels", "loss", "levels"),
@@ -241,7 +245,7 @@ def _start_from(model: nn.Module, task: AnyProblem, source: Trained, settings: S
             f"{source.name} has {difference}",
             hint="its weights only make sense with its own encoding; train on data of the same kind",
         )
-    weights = source.model.state_dict()
+    weights = _by_name(model, task, source)
     misfit = weights_misfit(model, weights)
     if misfit and (differing := _other_network(settings, source.settings)):
         theirs = ", ".join(f"{key}={wanted}" for key, wanted, _ in differing)
@@ -257,6 +261,42 @@ def _start_from(model: nn.Module, task: AnyProblem, source: Trained, settings: S
             hint=f"model.cell={settings.model.cell} has different weights than it had then",
         )
     load_weights(model, weights)
+
+
+def _by_name(model: nn.Module, task: AnyProblem, source: Trained) -> dict[str, Tensor]:
+    """Return the weights of another run with the rows of symbols and labels in our order, new ones as initialised, and
+    log what is taken over.
+
+    Raises:
+        RunError: no symbol or no label is known to both.
+    """
+    weights, own = dict(source.model.state_dict()), model.state_dict()
+    theirs = source.task.row_names
+    said: list[str] = []
+    for name, (noun, names) in task.row_names.items():
+        if name not in own or name not in weights or list(names) == list(theirs[name].names):
+            continue
+        if own[name].shape[1:] != weights[name].shape[1:]:  # another width, which is reported as such
+            continue
+        places = {row: number for number, row in enumerate(theirs[name].names)}
+        kept = [number for number, row in enumerate(names) if row in places]
+        if not kept:
+            raise RunError(
+                f"{source.name} and this data have no {noun} in common", hint="start from a run on similar data"
+            )
+        merged = own[name].clone()
+        merged[kept] = weights[name][[places[names[number]] for number in kept]].to(merged)
+        weights[name] = merged
+        new = [row for row in names if row not in places]
+        unused = len(places) - len(kept)
+        said.append(
+            f"{len(kept):,} of {plural(len(names), noun)} carried over from {source.name}"
+            + (f"; newly initialised: {listed([inert(row) if row else 'unknown' for row in new])}" if new else "")
+            + (f"; {unused:,} of the run's do not occur" if unused else "")
+        )
+    for sentence in dict.fromkeys(said):
+        log.warning("%s", sentence)
+    return weights
 
 
 def _other_network(settings: Settings, others: Settings) -> list[tuple[str, str, str]]:

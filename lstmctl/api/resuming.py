@@ -26,6 +26,8 @@ from lstmctl.api.unchanged import (
 )
 from lstmctl.config import derive, dump
 from lstmctl.errors import ConfigError, RunError
+from lstmctl.reporting.display import observed_by
+from lstmctl.reporting.live import TrainingDisplay
 from lstmctl.reporting.run_page import has_report, write_report
 from lstmctl.runs.checkpoint import Snapshot, read_checkpoint
 from lstmctl.runs.folder import EVALUATION, FINAL_WEIGHTS, RunFolder, find_to_resume, now, runs_root
@@ -44,19 +46,21 @@ def resume(
     trust: bool = False,
     allow_data_change: bool = False,
     allow_config_change: bool = False,
-    observe: Observer = lambda event: None,
+    observe: Observer | None = None,
+    quiet: bool = False,
 ) -> Run:
     """Resume a stopped run as if it had never stopped.
 
     Args:
         name: a folder, a name under the runs folder, or `latest`, the newest that is not finished.
         overrides: only settings that do not affect the weights: `training.save_every`, `training.sample_every`, the
-            location of the same data (`data.text`, `data.series`, `data.table`, `data.pairs`), and `device` (another
-            one gives different bits).
+            location of the same data (`data.text`, `data.series`, `data.table`, `data.pairs`, `data.audio`), and
+            `device` (another one gives different bits).
         trust: allow the run to name code to import.
-        allow_data_change: continue although the data has changed; the result is then not that of a single run.
-        allow_config_change: continue although the config has changed, and accept any override.
-        observe: called with every event.
+        allow_data_change: go on although the data is not the same; the result is then not that of one run.
+        allow_config_change: go on although the config is not the same, and take any override.
+        observe: called with every event; by default a live display shows them.
+        quiet: show nothing.
 
     Returns:
         The run. If it was finished already, missing or damaged files are recreated.
@@ -67,7 +71,10 @@ def resume(
         ConfigError: an override would affect the weights.
         SystemExit: in every process except the first.
     """
-    with joined() as processes:
+    with (
+        joined() as processes,
+        observed_by(observe, lambda: TrainingDisplay(quiet=quiet or not processes.first)) as observe,
+    ):
         if not allow_config_change:
             _refuse_overrides(name, overrides, trust)
         # The first process decides which run is newest, or finished, since the others may look at a different time.
@@ -192,7 +199,7 @@ def _recorded(folder: RunFolder, info: Mapping[str, Any]) -> tuple[Choices, int]
     path = folder.path / "run.json"
     for key, kind in (("device", str), ("precision", str), ("threads", int), ("steps", int)):
         if key not in info:
-            raise RunError(f"{path} lacks {key}: it stopped before training began")
+            raise RunError(f"{path} lacks {key}: the run stopped before training began")
         if type(info[key]) is not kind:
             raise RunError(f"{path} is damaged: {key} is {info[key]!r}")
     return Choices(info["device"], info["precision"], info["threads"]), info["steps"]

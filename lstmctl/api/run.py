@@ -3,25 +3,28 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from lstmctl import registry
-from lstmctl.api import backtesting, forecasting
 from lstmctl.api.frames import is_frame, table_of
 from lstmctl.api.trained import Trained
 from lstmctl.api.writing import Writing, author
 from lstmctl.data.encoding import TextEncoding, UnknownSymbolError
-from lstmctl.decoding import Sampling
+from lstmctl.data.splitting import reported_part
 from lstmctl.errors import UsageError
+from lstmctl.progress import report
 from lstmctl.reporting import html, notebook
 from lstmctl.reporting.history import read_history
+from lstmctl.reporting.live_work import shown_work
 from lstmctl.reporting.run_page import run_summary
 from lstmctl.results.evaluation import Evaluation, Score
 from lstmctl.results.forecasts import Backtest, Forecasts
 from lstmctl.results.output import Generated, Predictions
 from lstmctl.runs.folder import find_run, runs_root
+from lstmctl.sampling import Sampling
+from lstmctl.statistics import lead
 from lstmctl.tasks.problem import Corpus
 
 log = logging.getLogger(__name__)
@@ -57,28 +60,43 @@ def load_run(
 class Run(Trained):
     """A finished or stopped run, with methods to use it."""
 
-    def evaluate(self, split: str = "validation", file: Any = None) -> Evaluation:
+    def evaluate(self, split: str | None = None, file: Any = None, *, quiet: bool = False) -> Evaluation:
         """Score the run, in float32, with simple baselines beside it.
 
         Args:
-            split: the part of the run's own data: training, validation or test.
-            file: a file, folder or data frame to score instead, all of it.
+            split: the part of the run's own data: training, validation or test; by default test if there is one, else
+                validation.
+            file: a file, folder or data frame to score instead, as a whole.
+            quiet: show no progress.
 
         Raises:
             DataError: the data is missing, has changed, is too short, or contains something that the run does not know.
         """
+        if file is not None:
+            split = None
         corpus = self.corpus() if file is None else self.task.read([_path_of(file)])
-        part = split if file is None else "validation"
+        part = split or reported_part(corpus.parts)
         if part not in corpus.parts:
             raise UsageError(f"{self.name} has no {part} part; it has {', '.join(corpus.parts)}")
         for caveat in self.task.caveats_on(corpus, part, is_own=file is None):
             log.warning("%s", caveat)
-        return self.evaluation(corpus, part, split if file is None else str(file))
+        called = part if file is None else str(file)
+        with shown_work(quiet=quiet):
+            own = self.score(corpus, part, lambda done, total: report(f"scoring {called}", done / max(1, total)))
+            report("computing baselines")
+            return self.evaluation(corpus, part, called, own)
 
     def evaluation(self, corpus: Corpus, part: str, called: str, own: Score | None = None) -> Evaluation:
         """Score the run on one part of data in the run's own encoding, together with simple baselines; `called` is the
         part's name in the result, and `own` the run's score if it is known."""
         scores = {"run": own or self.score(corpus, part), **self.task.references(corpus, part)}
+        primary = self.task.primary
+        rows = {name: score.rows for name, score in scores.items() if score.rows is not None}
+        leads = {
+            name: lead(rows["run"], theirs, lower_is_better=primary.lower_is_better is not False)
+            for name, theirs in rows.items()
+            if name != "run" and "run" in rows
+        }
         return Evaluation(
             run=str(self.path),
             split=called,
@@ -90,9 +108,12 @@ class Run(Trained):
             by_label=scores["run"].by_label,
             confusion=scores["run"].confusion,
             counted="sequences" if self.task.unit == "sequences" else "windows",
-            primary=self.task.primary.name,
+            primary=primary.name,
+            leads=leads,
+            warnings=self.task.warnings(corpus, part),
             notes=(
                 *scores["run"].notes,
+                *self.task.unknown(corpus, part),
                 *self.task.notes(corpus, part if called == part else "", chosen=self.info.get("headline") == "best"),
                 *_final_note(self.info),
             ),
@@ -101,37 +122,55 @@ class Run(Trained):
     def forecast(self, data: Any = None) -> Forecasts:
         """Forecast every series from its last row on; `data` is a newer table, as a path or a data frame. See
         `forecasting.forecast`."""
+        from lstmctl.api import forecasting  # other tasks need nothing of what it imports
+
         return Forecasts(forecasting.forecast(self, None if data is None else _path_of(data)))
 
     def sample_paths(self, file: str | Path | None = None, *, count: int = 1, seed: int | None = None) -> Forecasts:
         """Draw sample paths of every series; see `forecasting.sample_paths`."""
+        from lstmctl.api import forecasting
+
         return Forecasts(forecasting.sample_paths(self, None if file is None else str(file), count=count, seed=seed))
 
     def backtest(self, **settings: Any) -> Backtest:
         """Forecast from rolling origins in the held-out part; see `backtesting.backtest`."""
+        from lstmctl.api import backtesting
+
         return backtesting.backtest(self, **settings)
 
-    def predict(self, file: Any = None, *, texts: Sequence[str] = ()) -> Predictions:
-        """What the run tells of sequences: labels, numbers, another text, or the symbol that follows a text.
+    def predict(self, *data: Any, texts: Iterable[str] = (), quiet: bool = False) -> Predictions:
+        """Predict labels, numbers, another text, or the symbol that follows a text.
 
         Args:
-            file: a table (a path or a data frame), or a file of pairs, of which only what is read needs to be there; of
-                a language model, a file whose every line is a text.
+            data: files, data frames, or lists of texts. A file is a table, or a file of pairs, which needs only the
+                inputs; for a language model, a file with one text per line; for sound, an audio file or a folder of
+                them. Other columns of a table are kept in `Prediction.columns`.
             texts: single texts instead.
+            quiet: show no progress.
 
         Raises:
-            DataError: the file is missing, or contains something that the run does not know.
-            UsageError: neither or both are given, or the run's task does not predict sequences.
+            DataError: the file is missing, or cannot be read.
+            UsageError: neither or both are given, or the run's task predicts nothing from sequences.
         """
-        if (file is None) == (not texts):
-            raise UsageError("give either a FILE or --text")
-        part = self.task.of_texts(texts) if file is None else self.task.of_file(_path_of(file))
-        return Predictions(self.task.predictions(self.model, part, self.device))
+        tables = [one for one in data if isinstance(one, str | Path) or is_frame(one)]
+        files = [_path_of(one) for one in tables]
+        lists = [one for one in data if one is not None and not any(one is table for table in tables)]
+        given = [text for one in (*lists, texts) for text in one]
+        if wrong := next((text for text in given if not isinstance(text, str)), None):
+            raise UsageError(f"a text must be a str, not {type(wrong).__name__}")
+        if (not files) == (not given):
+            raise UsageError("give either a FILE or texts, by --text or in Python as a list")
+        parts = [self.task.of_file(file) for file in files] or [self.task.of_texts(given)]
+        with shown_work(quiet=quiet):
+            found = [self.task.predictions(self.model, part, self.device) for part in parts]
+        return Predictions(one for of_part in found for one in of_part)
 
-    def inspect(self, what: str, **settings: Any) -> Any:
+    def inspect(self, what: str, *, quiet: bool = False, **settings: Any) -> Any:
         """Inspect the network: `gates`, `memory`, `gradients` or `recall`.
 
         Args:
+            what: one of these.
+            quiet: show no progress.
             settings: arguments of `inspect_gates`, `inspect_memory`, `inspect_gradients` or `inspect_recall`.
 
         Returns:
@@ -141,7 +180,9 @@ class Run(Trained):
             UsageError: the inspection does not exist, or the run cannot be inspected.
             DataError: the data is missing or unsuitable.
         """
-        return registry.function(what, registry.INSPECTIONS)(self, **settings)
+        inspection = registry.function(what, registry.INSPECTIONS)
+        with shown_work(quiet=quiet):
+            return inspection(self, **settings)
 
     def plot(self, name: str | None = None) -> Any:
         """Return a plot of the run as a matplotlib figure: by default its curves.
@@ -178,11 +219,11 @@ class Run(Trained):
         """Start generating texts that continue `prompt`, symbol by symbol (`steps`) or completely (`finish`).
 
         Args:
-            prompt: the text to continue; empty to start a new text.
-            label: the label of the text, for a run that generates text from labels; the text may end before `length`.
-            length: maximum number of symbols to generate.
-            count: number of texts, generated in parallel.
-            sampling: temperature and truncation; plain sampling by default.
+            prompt: what stands before; empty starts a new text.
+            label: what the text is written for, by a run of generation-from-label; it may end before `length`.
+            length: symbols to write at most.
+            count: texts to write side by side.
+            sampling: temperature and truncation; by default as on the command line.
             stop: end a text before this string.
             seed: the seed for sampling; the run's own by default.
             replace_unknown: replace symbols in the prompt that the run never saw by known ones.

@@ -9,14 +9,14 @@ from typing import Any, NoReturn
 
 from lstmctl import registry
 from lstmctl.api.assembly import portable
+from lstmctl.api.clips import clip_examples
 from lstmctl.api.failures import memory_errors, status_on_failure
-from lstmctl.api.final_fit import fit_on_all_rows
-from lstmctl.api.forecasting import examples
 from lstmctl.api.preparation import Assembled
 from lstmctl.api.run import Run
 from lstmctl.api.unchanged import trained_as
 from lstmctl.config import dump
-from lstmctl.data.series import SeriesCorpus
+from lstmctl.data.audio import AudioCorpus
+from lstmctl.data.splitting import reported_part
 from lstmctl.events import Concluding, Event, Finished
 from lstmctl.reporting.run_page import write_report
 from lstmctl.results.codec import as_json
@@ -70,10 +70,13 @@ def run_to_end(folder: RunFolder, assembled: Assembled, snapshot: Snapshot | Non
         if calibration is not None:
             replace_json(folder.path / CALIBRATION, calibration)
             folder.update(calibrated=True)
-        concluding("training on all rows, for forecasts")
-        if (final := fit_on_all_rows(run, assembled)) is not None:
-            folder.update(final_fit=final)
-            run.info["final_fit"] = final
+        if "forecast" in run.settings.task.abilities:
+            from lstmctl.api.final_fit import fit_on_all_rows  # other tasks need nothing of what it imports
+
+            concluding("training on all rows, for forecasts")
+            if (final := fit_on_all_rows(run, assembled)) is not None:
+                folder.update(final_fit=final)
+                run.info["final_fit"] = final
         corpus = assembled.corpus
         parts = [part for part in ("validation", "test") if part in corpus.parts]
         scores = {part: run.score(corpus, part, concluding.scoring(part)) for part in parts}
@@ -138,11 +141,17 @@ def follow_to_end(assembled: Assembled, snapshot: Snapshot | None) -> NoReturn:
 
 def _evaluated(run: Run, corpus: Corpus, scores: Mapping[str, Score]) -> dict[str, Any]:
     """Write `evaluation.json`: metrics of the reported part, together with simple baselines."""
-    part = "test" if "test" in scores else "validation"
+    part = reported_part(scores)
     facts = as_json(run.evaluation(corpus, part, part, scores[part]))
     facts.pop("run")
-    if isinstance(corpus, SeriesCorpus):
+    if "forecast" in run.settings.task.abilities:
+        from lstmctl.api.forecasting import examples  # other tasks need nothing of what it imports
+        from lstmctl.data.series import SeriesCorpus
+
+        assert isinstance(corpus, SeriesCorpus)
         facts["examples"] = as_json(examples(run, corpus, part))
+    if isinstance(corpus, AudioCorpus):
+        facts["clips"] = as_json(clip_examples(run, corpus, part))
     primary = run.task.primary
     return {"format": 1, "primary": primary.name, "lower_is_better": primary.lower_is_better, **facts}
 

@@ -16,9 +16,10 @@ from torch import nn
 
 from lstmctl import registry, shell
 from lstmctl.api.assembly import build_model, find_cell, open_data, restore_task
+from lstmctl.api.stored_settings import settings_of
 from lstmctl.cells.cell import Cell
-from lstmctl.config import Settings, derive, load
-from lstmctl.errors import DataError, RunError, UsageError
+from lstmctl.config import Settings
+from lstmctl.errors import DataError, RunError
 from lstmctl.models.sequence_model import count_parameters
 from lstmctl.results.evaluation import Score
 from lstmctl.runs.folder import CALIBRATION, FINAL_WEIGHTS, RunFolder
@@ -42,16 +43,7 @@ class Trained:
     ) -> None:
         self.folder, self.device = folder, torch.device(device)
         self.info: dict[str, Any] = folder.info()
-        self.settings: Settings = load(str(folder.config_path()), trust=trust).settings
-        if overrides:
-            source = f"data.{self.settings.data.source}"
-            for override in overrides:
-                if override.partition("=")[0] != source:
-                    raise UsageError(
-                        f"{override}: {self.name} is already trained; only the location of its data can be set: "
-                        f"{source}=PATH"
-                    )
-            self.settings = derive(self.settings, overrides)
+        self.settings: Settings = settings_of(folder, trust=trust, overrides=overrides)
         self.step: int | None = None
         """The training step of the weights in use; None if no weights are in use."""
         self.fallback: str | None = None

@@ -15,12 +15,15 @@ from lstmctl.api.preparation import Assembled, assemble
 from lstmctl.api.resuming import resume
 from lstmctl.api.run import Run, load_run
 from lstmctl.api.running import Observer, follow_to_end, run_to_end, write_inputs
-from lstmctl.config import LoadedConfig, from_mapping
+from lstmctl.config import LoadedConfig, load_mapping
 from lstmctl.deriving import load_config
 from lstmctl.errors import DivergedError, RunError
 from lstmctl.events import Decided
 from lstmctl.registry import cell_name
+from lstmctl.reporting.display import observed_by
+from lstmctl.reporting.live import TrainingDisplay
 from lstmctl.runs.folder import RunFolder, claimed, list_runs, next_order, now, runs_root
+from lstmctl.runs.run_lock import require_free_name
 from lstmctl.training.distributed import Processes, joined, launch, restarts
 from lstmctl.training.interruption import termination_as_exit
 
@@ -32,8 +35,10 @@ def train(
     overrides: Sequence[str] = (),
     *,
     init_from: str | None = None,
+    name: str | None = None,
     trust: bool = False,
-    observe: Observer = lambda event: None,
+    observe: Observer | None = None,
+    quiet: bool = False,
     command: str | None = None,
 ) -> Run:
     """Train a model in a new run folder.
@@ -42,13 +47,15 @@ def train(
     torchrun restarts them, they continue the run that was begun.
 
     Args:
-        config: a file, the name of a bundled config, `-` for stdin, or a mapping like a config; or a text, a table
-            (also as a data frame) or a folder of texts, for which a config is derived.
-        overrides: `KEY=VALUE`, as on the command line.
-        init_from: a run whose weights are used at the start; the vocabulary and the sizes must agree.
+        config: a file, the name of a bundled config, `-` for stdin, a mapping like a config, or one that is loaded; or
+            a text, a table (also as a data frame) or a folder of texts, for which a config is derived.
+        overrides: `KEY=VALUE`, as on the command line; those of a loaded config are in it already.
+        init_from: a run whose weights to start from; the vocabulary and the sizes must agree.
+        name: of the run; by default made of the config's or the data's name, the cell and a number.
         trust: allow the config to name code to import.
-        observe: called with every event.
-        command: the command line for `run.json`.
+        observe: called with every event; by default a live display shows them.
+        quiet: show nothing.
+        command: how a person started this, for `run.json`.
 
     Returns:
         The run, `finished`, or `interrupted` after Ctrl-C or SIGTERM.
@@ -58,28 +65,36 @@ def train(
         SystemExit: in every process except the first.
     """
     command = command or "lstmctl.train"
-    with joined() as processes:
+    with (
+        joined() as processes,
+        observed_by(observe, lambda: TrainingDisplay(quiet=quiet or not processes.first)) as observe,
+    ):
         if (begun := processes.from_first(lambda: _begun(command))) is not None:
             return resume(begun, trust=trust, observe=observe)
         if is_frame(config):
             config = table_of(config)
-        if isinstance(config, Mapping):
-            loaded = LoadedConfig(from_mapping(config, overrides), "config", None)
+        if isinstance(config, LoadedConfig):
+            loaded = config
+        elif isinstance(config, Mapping):
+            loaded = load_mapping(config, overrides)
         else:
             loaded = load_config(str(config), overrides, trust=trust)
-            if loaded.decided:
-                observe(Decided(loaded.decided))
-        return _begin_new(loaded, init_from, trust, observe, command, processes)
+        if loaded.decided:
+            observe(Decided(loaded.decided))
+        return _begin_new(loaded, init_from, name, trust, observe, command, processes)
 
 
 def _begin_new(
     loaded: LoadedConfig,
     init_from: str | None,
+    name: str | None,
     trust: bool,
     observe: Observer,
     command: str,
     processes: Processes,
 ) -> Run:
+    if name is not None:
+        require_free_name(name, runs_root())
     with termination_as_exit(), memory_errors(), cell_faults(loaded.settings.model.cell):
         cell = find_cell(loaded.settings, loaded.folder)
         source = load_run(init_from, trust=trust) if init_from is not None else None
@@ -90,13 +105,11 @@ def _begin_new(
             log.warning("%s", caveat)
         for warning in assembled.facts["data"].get("warnings", ()):
             log.warning("%s", warning)
-        facts = {
-            "config": loaded.name,
-            "decided": list(loaded.decided),
-            "initialised_from": init_from,
-            "launch": launch(),
-        }
-        with claimed(runs_root(), f"{loaded.name}-{cell_name(loaded.settings.model.cell)}") as folder:
+        facts: dict[str, Any] = {"config": loaded.name, "initialised_from": init_from, "launch": launch()}
+        if loaded.decided:
+            facts["decided"] = list(loaded.decided)
+        stem = f"{loaded.run_name or loaded.name}-{cell_name(loaded.settings.model.cell)}"
+        with claimed(runs_root(), stem, name) as folder:
             return begin(folder, assembled, observe, command=command, **facts)
 
 

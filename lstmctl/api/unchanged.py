@@ -18,7 +18,7 @@ log = logging.getLogger(__name__)
 
 RESUMABLE_OVERRIDES = (
     *("training.save_every", "training.sample_every"),
-    *("data.text", "data.series", "data.table", "data.pairs"),
+    *("data.text", "data.series", "data.table", "data.pairs", "data.audio", "data.test"),
     "device",
 )
 """Settings that may change when a run is resumed: when to save, where the data is, and where to compute."""

@@ -11,9 +11,11 @@ import torch
 from lstmctl.api.trained import Trained
 from lstmctl.cells.packed import has_kernels
 from lstmctl.data.encoding import StreamDecoder
-from lstmctl.decoding import Choice, Sampling, continuations
+from lstmctl.decoding import Choice, continuations
 from lstmctl.errors import UsageError
+from lstmctl.progress import counted, report
 from lstmctl.results.output import Generated
+from lstmctl.sampling import Sampling
 from lstmctl.seeds import stream
 from lstmctl.tasks.author import Author
 from lstmctl.training.precision import lacks_bfloat16
@@ -105,7 +107,7 @@ class Writing:
         """Generate to the end, from the current position of `steps`."""
         if all(text.end is None and not text.stop for text in self._texts):
             self._write_rest()
-        for _ in self.steps():
+        for _ in counted(self.steps(), self.length, "writing"):
             pass
         return [text.generated(self.prompt) for text in self._texts]
 
@@ -113,6 +115,7 @@ class Writing:
         """Generate all remaining symbols of texts that can only end at their full length: no symbol is checked before
         the next is chosen."""
         while left := self.length - self._written:
+            report("writing", self._written / self.length)
             choices = list(islice(self._choices, min(left, AT_ONCE)))
             self._written += len(choices)
             several = Choice(*map(torch.stack, zip(*choices, strict=True)))

@@ -119,12 +119,13 @@ RunArgument = Annotated[
         show_default=False,
     ),
 ]
-TABLES = (".csv", ".tsv", ".parquet")
+FILES = (".csv", ".tsv", ".parquet", ".wav", ".flac", ".ogg")
+"""Extensions of data files: no run is named like them."""
 
 
 def run_and_table(run: str | None, file: str | None) -> tuple[str | None, str | None]:
-    """Treat a RUN that is a table as the FILE; the run is then the newest suitable one."""
-    if run is not None and file is None and run.lower().endswith(TABLES):
+    """Treat a RUN that is a table or an audio file as the FILE; the run is then the newest suitable one."""
+    if run is not None and file is None and run.lower().endswith(FILES):
         return None, run
     return run, file
 
@@ -166,6 +167,7 @@ def run_table_and_moved(
 
 Trust = Annotated[bool, typer.Option("--trust", help="Allow the config or run to import the code that it names.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object to stdout (docs/json.md).")]
+NoProgress = Annotated[bool, typer.Option("--quiet", "-q", help="Print no progress.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print no progress and no tables.")]
 
 

@@ -47,12 +47,8 @@ def backtest(
     Two kinds of intervals are scored: the run's own, and adaptive ones, whose width follows the errors observed before
     each origin.
     """
-    from lstmctl.reporting.console import loading
-
-    with loading(quiet=quiet):
-        from lstmctl import api
-
     from lstmctl.cli import output as stdout
+    from lstmctl.cli.opening import open_run
     from lstmctl.cli.results import weights_json
     from lstmctl.config.schema import tasks_with
     from lstmctl.data.forecast_table import check_ending, write_forecast_table
@@ -68,7 +64,14 @@ def backtest(
     plain, overrides = without_moved([run, *(moved or ())])
     if len(plain) > 1:
         raise UsageError(f"expected one RUN, not {len(plain)}: {', '.join(plain)}")
-    opened = api.load_run(plain[0] if plain else None, task=[tasks_with("forecast")], trust=trust, overrides=overrides)
+    opened = open_run(
+        plain[0] if plain else None,
+        task=[tasks_with("forecast")],
+        reads_own_data=True,
+        trust=trust,
+        overrides=overrides,
+        quiet=quiet,
+    )
     with TrainingDisplay(quiet=quiet or not refit) as display:
         result = opened.backtest(split=split, windows=windows, stride=stride, refit=refit, observe=display)
     if output is not None:

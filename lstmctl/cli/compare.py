@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from enum import StrEnum
 from typing import Annotated, Any
 
@@ -90,6 +91,10 @@ def compare(
             help="Run one comparison for each of these values and plot the arms' scores over them.",
         ),
     ] = None,
+    name: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Name of the comparison; default: CONFIG-comparison-001."),
+    ] = None,
     jobs: Annotated[
         int, typer.Option(help="Runs in parallel; scores stay the same, but times are not comparable.")
     ] = 1,
@@ -112,26 +117,25 @@ def compare(
     Every arm reads the same data in the same order. Tables go to stderr, --table and --json to stdout. Ctrl-C saves
     and prints the command to continue.
     """
-    from lstmctl.reporting.console import loading
-
-    with loading(quiet=quiet):
-        from lstmctl import api, comparison
-
     from lstmctl.cli import output
+    from lstmctl.cli.opening import checked_config, origins_named
+    from lstmctl.comparison.arms import DEFAULT, arms_of, parse_grid
     from lstmctl.errors import DivergedError, UsageError
     from lstmctl.reporting import comparison_tables, sweep_page
-    from lstmctl.reporting.console import write_line
+    from lstmctl.reporting.console import loading, write_line
     from lstmctl.reporting.live_comparison import ComparisonDisplay
     from lstmctl.reporting.terminal import show
     from lstmctl.results.codec import as_json
     from lstmctl.results.comparison import Comparison, Sweep
+    from lstmctl.runs.comparisons import find_comparison
+    from lstmctl.runs.folder import runs_root
 
     if json and table is not None:
         raise UsageError("--json and --table both write to stdout; use only one of them")
     device = None
     if resume is not None:
         given = [argument for argument in arguments or () if not argument.startswith("device=")]
-        if given or arm or tune or sweep or config is not None or match is not None:
+        if given or arm or tune or sweep or config is not None or match is not None or name is not None:
             raise UsageError(
                 "--resume continues a comparison's own plan; only --seeds can be increased, and device=NAME changed"
             )
@@ -141,9 +145,20 @@ def compare(
     check_budget_is_quoted(arguments or ())
     cells = [argument for argument in arguments or () if "=" not in argument]
     overrides = [argument for argument in arguments or () if "=" in argument]
+    loaded = None
+    if resume is not None:
+        find_comparison(resume, runs_root(), seeds=seeds)
+    else:
+        arms_of(cells, arm or (), least=1 if sweep else 2)
+        parse_grid(tune or ())
+        loaded = checked_config(config, overrides, trust=trust, defaults=() if config is not None else DEFAULT[1])
+    with loading(quiet=quiet):
+        from lstmctl import api, comparison
+        from lstmctl.comparison import execution
+
     result: Comparison | Sweep
     try:
-        with ComparisonDisplay(quiet=quiet) as display:
+        with origins_named(loaded), ComparisonDisplay(quiet=quiet) as display:
             if resume is not None:
                 result = comparison.resume(resume, seeds=seeds, device=device, jobs=jobs, trust=trust, observe=display)
             else:
@@ -155,14 +170,17 @@ def compare(
                     "jobs": jobs,
                     "trust": trust,
                     "observe": display,
-                    "command": api.command_line(),
+                    "name": name,
+                    "command": re.sub(r" --name[ =]\S+", "", api.command_line()),  # a name cannot be used twice
                 }
                 if sweep:
                     key, values = comparison.parse_sweep(sweep[0])
-                    result = comparison.sweep(cells, config, overrides, key=key, values=values, **asked)
+                    result = comparison.sweep(
+                        cells, None if config is None else loaded, overrides, key=key, values=values, **asked
+                    )
                 else:
-                    result = comparison.compare(cells, config, overrides, **asked)
-    except comparison.Interrupted as interrupted:
+                    result = comparison.compare(cells, None if config is None else loaded, overrides, **asked)
+    except execution.Interrupted as interrupted:
         write_line("Stopped and saved. To continue:")
         write_line(f"  {interrupted.again}")
         raise typer.Exit(128 + interrupted.signal) from None

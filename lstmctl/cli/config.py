@@ -37,11 +37,11 @@ def show(arguments: ConfigArguments = None, trust: Trust = False) -> None:
     from lstmctl.cli import output
     from lstmctl.config import bundled_text, dump, load
     from lstmctl.config.examples import bundled_names
+    from lstmctl.config.loading import DEFAULT
 
     config, overrides = split_arguments(arguments, "CONFIG")
-    config = config or "travellers"
-    if not overrides and config in bundled_names():
-        output.write(bundled_text(config))
+    if not overrides and (config or DEFAULT) in bundled_names():
+        output.write(bundled_text(config or DEFAULT))
         return
     output.write(dump(load(config, overrides, trust=trust).settings))
 
@@ -104,15 +104,36 @@ def new(
     _write_new(target, derived.yaml(shell.join(["lstmctl", "train", str(target)])))
 
 
-@app.command(epilog="Examples:\n\n\b\n  lstmctl config check travellers\n  lstmctl config check my.yaml seed=3")
-def check(arguments: ConfigArguments = None, trust: Trust = False) -> None:
+@app.command(
+    epilog="Examples:\n\n\b\n  lstmctl config check travellers\n  lstmctl config check my.yaml seed=3\n"
+    "  lstmctl config check --data data.text=my-text.txt"
+)
+def check(
+    arguments: ConfigArguments = None,
+    data: Annotated[bool, typer.Option("--data", help="Also read the data, and check that the task fits it.")] = False,
+    trust: Trust = False,
+) -> None:
     """Check a config and report all problems, without running it."""
+    from lstmctl.cli.opening import checked_config, origins_named
     from lstmctl.config import load
+    from lstmctl.config.loading import DEFAULT_LABEL
     from lstmctl.reporting import console
+    from lstmctl.reporting.console import loading
 
     config, overrides = split_arguments(arguments, "CONFIG")
-    load(config or "travellers", overrides, trust=trust)
-    console.write_line(f"{config or 'travellers'} is valid")
+    what = (config or DEFAULT_LABEL) + (" with these settings" if overrides else "")
+    if not data:
+        load(config, overrides, trust=trust)
+        console.write_line(f"{what} is valid")
+        return
+    loaded = checked_config(config, overrides, trust=trust)
+    with origins_named(loaded):
+        with loading():
+            from lstmctl.api.assembly import build_task, open_data
+
+        corpus = open_data(loaded.settings, loaded.folder)
+        build_task(loaded.settings, corpus).check(corpus)
+    console.write_line(f"{what} is valid, and its data fits: {', '.join(corpus.names)}")
 
 
 @app.command(epilog="Examples:\n\n\b\n  lstmctl config schema > schema.json")

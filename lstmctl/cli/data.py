@@ -46,6 +46,9 @@ def show(
     plot: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Plot the series with their parts, as .png or .svg.")
     ] = None,
+    every: Annotated[
+        bool, typer.Option("--all", help="Show all symbols, labels and channels, not the commonest 20 alone.")
+    ] = False,
     json: Json = False,
 ) -> None:
     """Show a config's data, its parts, and one example window.
@@ -55,20 +58,21 @@ def show(
     of each part, and the rows that determine the scaler.
     """
     from lstmctl.cli import output
+    from lstmctl.cli.opening import checked_config, origins_named
     from lstmctl.config.schema import SeriesData, TextData
-    from lstmctl.deriving import load_config
     from lstmctl.errors import UsageError
     from lstmctl.reporting import console
 
     config, overrides = split_arguments(arguments, "CONFIG")
-    loaded = load_config(config or "travellers", overrides, trust=True)
+    loaded = checked_config(config, overrides, trust=True)
     data = loaded.settings.data
-    if isinstance(data, SeriesData):
-        facts, shown = _series(loaded, plot)
-    elif plot is not None:
-        raise UsageError(f"--plot needs series; this config has data.{data.source}")
-    else:
-        facts, shown = _text(loaded) if isinstance(data, TextData) else _sequences(loaded)
+    with origins_named(loaded):
+        if isinstance(data, SeriesData):
+            facts, shown = _series(loaded, plot, every=every)
+        elif plot is not None:
+            raise UsageError(f"--plot needs series; this config has data.{data.source}")
+        else:
+            facts, shown = (_text if isinstance(data, TextData) else _sequences)(loaded, every=every)
     if json:
         output.write_json(facts)
         return
@@ -76,7 +80,7 @@ def show(
         if isinstance(item, _Warning):
             console.warning(item)
         elif isinstance(item, str):
-            console.write_line(console.inert(item))
+            console.write_sentence(console.inert(item))
         else:
             console.print_table(*item, stream=sys.stdout)
 
@@ -86,11 +90,13 @@ class _Warning(str):
 
 
 Facts = dict[str, Any]
-Shown = list[str | tuple[str, list[str], list[list[Any]]]]
-"""Lines for stderr, and tables for stdout: title, columns and rows."""
+Titled = tuple[str, list[str], list[list[Any]]]
+"""A table: title, columns and rows."""
+Shown = list[str | Titled]
+"""Lines for stderr, and tables for stdout."""
 
 
-def _text(loaded: LoadedConfig) -> tuple[Facts, Shown]:
+def _text(loaded: LoadedConfig, *, every: bool) -> tuple[Facts, Shown]:
     from lstmctl.config.schema import TextData
     from lstmctl.data.listing import describe
     from lstmctl.data.text import open_text
@@ -105,12 +111,12 @@ def _text(loaded: LoadedConfig) -> tuple[Facts, Shown]:
     return facts, [
         f"{', '.join(facts['files'])}: {facts['bytes']:,} bytes, {facts['length']:,} {data.symbols}",
         ("parts", ["part", "length", "starts at"], parts),
-        (f"{len(symbols)} symbols", ["symbol", "count", "share"], symbols),
+        _commonest("symbols", ["symbol", "count", "share"], symbols, every=every),
         ("one window of the training part", ["input", "target"], [[repr(window["input"]), repr(window["target"])]]),
     ]
 
 
-def _sequences(loaded: LoadedConfig) -> tuple[Facts, Shown]:
+def _sequences(loaded: LoadedConfig, *, every: bool) -> tuple[Facts, Shown]:
     from lstmctl.api.assembly import open_data
     from lstmctl.data.listing import describe_pairs, describe_sequences
     from lstmctl.data.pairs import PairsCorpus
@@ -122,12 +128,23 @@ def _sequences(loaded: LoadedConfig) -> tuple[Facts, Shown]:
     shown.append(("parts", ["part", *first], [[name, *part.values()] for name, part in facts["parts"].items()]))
     if counts := facts.get("labels"):
         labels = [[label, *(part[label] for part in counts.values())] for label in next(iter(counts.values()))]
-        shown.append(("labels", ["label", *counts], labels[:MOST_CHANNELS]))
+        labels.sort(key=lambda row: -sum(row[1:]))
+        shown.append(_commonest("labels", ["label", *counts], labels, every=every))
     shown += facts["notes"]
-    shown += map(_Warning, getattr(corpus, "warnings", {}).values())
+    shown += getattr(corpus, "unknown", {}).values()
+    shown += [_Warning(text) for texts in getattr(corpus, "warnings", {}).values() for text in texts]
     example = [_in_short(facts["example"]["input"]), _in_short(facts["example"]["target"])]
     shown.append(("first example of the training part", ["input", "target"], [example]))
     return facts, shown
+
+
+def _commonest(what: str, columns: list[str], rows: list[list[Any]], *, every: bool) -> Titled:
+    """Return a table of the first rows, with their number in all."""
+    shown = rows if every else rows[:MOST_CHANNELS]
+    title = f"{len(rows):,} {what}"
+    if len(shown) < len(rows):
+        title += f", the commonest {len(shown)} (--all shows all)"
+    return title, columns, shown
 
 
 def _in_short(value: str | list[Any]) -> str:
@@ -141,7 +158,7 @@ MOST_CHANNELS = 20
 """Maximum number in a table for people; --json contains all."""
 
 
-def _series(loaded: LoadedConfig, plot: Path | None) -> tuple[Facts, Shown]:
+def _series(loaded: LoadedConfig, plot: Path | None, *, every: bool) -> tuple[Facts, Shown]:
     from lstmctl.config.schema import Forecast, SeriesData
     from lstmctl.data.listing import describe_series
     from lstmctl.data.series import Layout, open_series
@@ -165,7 +182,8 @@ def _series(loaded: LoadedConfig, plot: Path | None) -> tuple[Facts, Shown]:
     ]
     scaler = facts["scaler"]
     channels = [
-        [row["channel"], figure(row["centre"]), figure(row["spread"])] for row in scaler["channels"][:MOST_CHANNELS]
+        [row["channel"], figure(row["centre"]), figure(row["spread"])]
+        for row in scaler["channels"][: None if every else MOST_CHANNELS]
     ]
     more = len(scaler["channels"]) - len(channels)
     title = f"channels, and their {scaler['name']} scaler by {scaler['rows']}" + (f" ({more:,} more)" if more else "")
@@ -232,6 +250,7 @@ def prepare(
     """
     from lstmctl import shell
     from lstmctl.cli import output
+    from lstmctl.cli.opening import origins_named
     from lstmctl.config import load
     from lstmctl.config.schema import SeriesData, TextData
     from lstmctl.errors import UsageError
@@ -240,12 +259,12 @@ def prepare(
     from lstmctl.training.interruption import termination_as_exit
 
     config, overrides = split_arguments(arguments, "CONFIG")
-    loaded = load(config or "travellers", overrides, trust=True)
+    loaded = load(config, overrides, trust=True)
     data = loaded.settings.data
     if not isinstance(data, SeriesData | TextData):
         raise UsageError(f"only text and tables of series can be prepared; this config has data.{data.source}")
     done: Prepared[TextHeader] | Prepared[TableHeader]
-    with termination_as_exit(), ByteProgress("preparing", quiet=quiet) as bar:
+    with origins_named(loaded), termination_as_exit(), ByteProgress("preparing", quiet=quiet) as bar:
         if isinstance(data, TextData):
             from lstmctl.data.preparing_text import prepare_text
 

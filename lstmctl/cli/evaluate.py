@@ -7,14 +7,14 @@ from typing import Annotated
 
 import typer
 
-from lstmctl.cli.arguments import Json, Moved, RunArgument, Trust, run_table_and_moved
+from lstmctl.cli.arguments import Json, Moved, NoProgress, RunArgument, Trust, run_table_and_moved
 
 EXAMPLES = """\
 Examples:
 
 \b
   lstmctl evaluate
-  lstmctl evaluate latest --split test --json
+  lstmctl evaluate latest --split validation --json
   lstmctl evaluate latest my-text.txt
   lstmctl evaluate latest newer.csv
 """
@@ -27,9 +27,11 @@ def evaluate(
     ] = None,
     moved: Moved = None,
     split: Annotated[
-        str | None, typer.Option(help="Part of the run's data: training, validation (the default) or test.")
+        str | None,
+        typer.Option(help="Part of the run's data: training, validation or test; default: test if there is one."),
     ] = None,
     trust: Trust = False,
+    quiet: NoProgress = False,
     json: Json = False,
 ) -> None:
     """Score a run on held-out data, together with simple baselines.
@@ -37,13 +39,9 @@ def evaluate(
     Text: one stream from a zero state, and (cold) windows of 64 and of 256 symbols, each from a zero state. Forecasts:
     every window, overall, by channel and by step of the horizon. Labels: every sequence, overall and by label.
     """
-    from lstmctl.reporting.console import loading
-
-    with loading():
-        from lstmctl import api
-
     from lstmctl.cli import output
-    from lstmctl.cli.results import weights_json
+    from lstmctl.cli.opening import open_run
+    from lstmctl.cli.results import leads_json, weights_json
     from lstmctl.config.schema import tasks_with
     from lstmctl.errors import UsageError
     from lstmctl.reporting import console
@@ -52,10 +50,12 @@ def evaluate(
 
     run, file, overrides = run_table_and_moved(run, file, moved)
     able = [tasks_with("read tables")] if file is not None else ()
-    opened = api.load_run(run, task=able, trust=trust, overrides=overrides)
     if split is not None and file is not None:
         raise UsageError("--split selects a part of the run's own data; use either it or a FILE")
-    evaluation = opened.evaluate(split or "validation", file)
+    opened = open_run(
+        run, task=able, files=[file] if file else (), reads_own_data=True, trust=trust, overrides=overrides, quiet=quiet
+    )
+    evaluation = opened.evaluate(split, file, quiet=quiet)
     if json:
         output.write_json(
             {
@@ -70,6 +70,8 @@ def evaluate(
                     else {}
                 ),
                 **({"by_label": evaluation.by_label, "confusion": evaluation.confusion} if evaluation.by_label else {}),
+                **({"leads": leads} if (leads := leads_json(evaluation)) else {}),
+                "warnings": list(evaluation.warnings),
                 "notes": list(evaluation.notes),
                 **weights_json(opened),
             }
@@ -83,3 +85,5 @@ def evaluate(
         rows.append([name, *(f"{metrics[key]:.4f}" if key in metrics else "" for key in evaluation.metrics)])
     columns = ["", *(name.replace("_", " ") for name in evaluation.metrics)]
     console.print_table(f"{evaluation.run} on {evaluation.split}", columns, rows)
+    for note in evaluation.notes:
+        console.write_line(console.inert(note))

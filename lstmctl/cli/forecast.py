@@ -39,12 +39,8 @@ def forecast(
     of its intervals (gru-lo-90, gru-hi-90), all in the units of the data. FILE needs no targets beyond its end; columns
     that are known in advance continue in additional rows.
     """
-    from lstmctl.reporting.console import loading
-
-    with loading():
-        from lstmctl import api
-
     from lstmctl.cli import output as stdout
+    from lstmctl.cli.opening import open_run
     from lstmctl.cli.results import weights_json
     from lstmctl.config.schema import tasks_with
     from lstmctl.data.forecast_table import as_csv, check_ending, write_forecast_table
@@ -56,7 +52,9 @@ def forecast(
     run, file = run_and_table(run, file)
     if output is not None:
         check_ending(output)
-    opened = api.load_run(run, task=[tasks_with("forecast")], trust=trust)
+    opened = open_run(
+        run, task=[tasks_with("forecast")], files=[file] if file else (), reads_own_data=True, trust=trust
+    )
     forecasts = opened.forecast(file)
     model = cell_name(opened.settings.model.cell)
     if plot is not None and (drawn := forecast_plot(forecasts, title=f"{opened.name}: {model}")):

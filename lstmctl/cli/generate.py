@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from lstmctl.cli.arguments import Json, RunArgument, Trust, read_text_argument
+from lstmctl.sampling import TEMPERATURE
 
 if TYPE_CHECKING:
     from lstmctl.api import Run
@@ -19,7 +20,7 @@ Examples:
   lstmctl generate --prompt "I grew up in "
   lstmctl generate latest --length 1000 --temperature 0.6 --seed 1
   echo The market | lstmctl generate --prompt-file - --stop "." --count 3
-  lstmctl generate --label france --count 5
+  lstmctl generate --label France --count 5
 """
 
 
@@ -35,7 +36,7 @@ def generate(
     length: Annotated[int, typer.Option(help="Maximum number of symbols to generate.")] = 400,
     temperature: Annotated[
         float, typer.Option(help="Below 1 is safer, above 1 bolder, 0 always picks the most likely symbol.")
-    ] = 0.8,
+    ] = TEMPERATURE,
     top_k: Annotated[int | None, typer.Option(help="Sample from this many of the most likely symbols.")] = None,
     top_p: Annotated[float, typer.Option(help="Sample from the most likely symbols that reach this sum.")] = 1.0,
     min_p: Annotated[float, typer.Option(help="Exclude symbols below this fraction of the highest probability.")] = 0.0,
@@ -60,16 +61,13 @@ def generate(
     --label the newest run that generates text from labels, whose texts end by themselves. For a forecaster, the output
     is a table of --count sample paths for each series.
     """
-    from lstmctl.reporting.console import loading
-
-    with loading():
-        from lstmctl import api
-
     from lstmctl.cli import output
+    from lstmctl.cli.opening import open_run
     from lstmctl.cli.results import weights_json
     from lstmctl.config.schema import tasks_with
-    from lstmctl.decoding import Sampling
     from lstmctl.errors import UsageError
+    from lstmctl.reporting.live_work import shown_work
+    from lstmctl.sampling import Sampling
 
     if prompt is not None and prompt_file is not None:
         raise UsageError("use either --prompt or --prompt-file")
@@ -77,10 +75,10 @@ def generate(
     sampling = Sampling(temperature, top_k, top_p, min_p, repetition_penalty)
     writers, for_labels = tasks_with("write"), tasks_with("write for a label")
     able = [writers, (*tasks_with("forecast"), *for_labels)] if label is None else [for_labels, writers]
-    opened = api.load_run(run, task=able, trust=trust)
+    opened = open_run(run, task=able, trust=trust)
     if "forecast" in opened.settings.task.abilities:
         asked = (given, label, length, temperature, top_k, top_p, min_p, repetition_penalty, stop, replace_unknown)
-        if (*asked, precision) != ("", None, 400, 0.8, None, 1.0, 0.0, 1.0, None, False, "float32"):
+        if (*asked, precision) != ("", None, 400, TEMPERATURE, None, 1.0, 0.0, 1.0, None, False, "float32"):
             raise UsageError(f"{opened.name} forecasts series: of the options, it takes only --count and --seed")
         _write_paths(opened, count, seed, json=json)
         return
@@ -98,7 +96,8 @@ def generate(
     if count == 1 and not json:
         output.write_pieces(chain([given], (pieces[0] for pieces in writing.steps()), ["\n"]))
         return
-    texts = writing.finish()
+    with shown_work(quiet=False):
+        texts = writing.finish()
     if json:
         output.write_json(
             {

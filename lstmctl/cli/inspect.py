@@ -4,12 +4,22 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lstmctl.cli.arguments import Json, Moved, RunArgument, Trust, complete_run, run_table_and_moved, without_moved
+from lstmctl.cli.arguments import (
+    Json,
+    Moved,
+    NoProgress,
+    RunArgument,
+    Trust,
+    complete_run,
+    run_table_and_moved,
+    without_moved,
+)
 
 if TYPE_CHECKING:
     from lstmctl.api import Run
@@ -72,6 +82,7 @@ def gates(
     symbols: Annotated[int, typer.Option(help="Steps to show.")] = 100,
     plot: Plot = None,
     trust: Trust = False,
+    quiet: NoProgress = False,
     json: Json = False,
 ) -> None:
     """Show every gate and state of a layer over an input, and the units that track properties of it.
@@ -79,7 +90,6 @@ def gates(
     A unit is selected by its correlation with a property of the text (position in the line, inside quotes, …) on the
     first half of 5,000 symbols; the correlation on the second half is reported.
     """
-    from lstmctl import inspection
     from lstmctl.cli import output
     from lstmctl.cli.inspection_json import findings_json
     from lstmctl.cli.results import weights_json
@@ -88,11 +98,12 @@ def gates(
     from lstmctl.reporting.terminal import show
 
     run, file, overrides = run_table_and_moved(run, file, moved)
-    opened = _opened(run, trust, file, overrides)
-    found = inspection.inspect_gates(
-        opened,
+    opened = _opened(run, trust, file, overrides, quiet=quiet, reads_own_data=text is None)
+    found = opened.inspect(
+        "gates",
+        quiet=quiet,
         text=text,
-        file=file,
+        files=[file] if file else (),
         label=label,
         split=split,
         layer=layer,
@@ -123,6 +134,7 @@ def memory(
     steps: Annotated[int, typer.Option(help="Steps to read.")] = 5000,
     plot: Plot = None,
     trust: Trust = False,
+    quiet: NoProgress = False,
     json: Json = False,
 ) -> None:
     """Measure how long each unit retains its state, and how often its gates are closed or open.
@@ -131,7 +143,6 @@ def memory(
     state decays to 1/e. A vanilla network has no such gate; the spectral radius of its recurrent matrix is shown
     instead.
     """
-    from lstmctl import inspection
     from lstmctl.cli import output
     from lstmctl.cli.inspection_json import findings_json
     from lstmctl.cli.results import weights_json
@@ -140,8 +151,8 @@ def memory(
     from lstmctl.reporting.terminal import show
 
     run, file, overrides = run_table_and_moved(run, file, moved)
-    opened = _opened(run, trust, file, overrides)
-    found = inspection.inspect_memory(opened, file=file, split=split, steps=steps)
+    opened = _opened(run, trust, file, overrides, quiet=quiet)
+    found = opened.inspect("memory", quiet=quiet, file=file, split=split, steps=steps)
     _save(opened, memory_plot(found), plot)
     if json:
         output.write_json({**findings_json(found), **weights_json(opened)})
@@ -172,6 +183,7 @@ def gradients(
     split: Split = None,
     plot: Plot = None,
     trust: Trust = False,
+    quiet: NoProgress = False,
     json: Json = False,
 ) -> None:
     """Measure the decay of the gradient backwards in time: the norm of d loss(t) / d state(t − k) over k.
@@ -181,7 +193,7 @@ def gradients(
     from lstmctl.reporting.console import loading
 
     with loading():
-        from lstmctl import api, inspection
+        pass
 
     from lstmctl.cli import output
     from lstmctl.cli.inspection_json import runs_json
@@ -192,15 +204,16 @@ def gradients(
     from lstmctl.reporting.terminal import show
 
     named, overrides = without_moved(runs or ())
-    opened = [api.load_run(name, trust=trust, overrides=overrides) for name in _named_or_newest(named)]
-    found = [
-        inspection.inspect_gradients(one, steps=steps, positions=positions, split=split, initial=initial)
-        for one in opened
-    ]
+    opened = [_opened(name, trust, None, overrides, quiet=quiet) for name in _named_or_newest(named)]
+    asked = {"steps": steps, "positions": positions, "split": split, "initial": initial}
+    found = [one.inspect("gradients", quiet=quiet, **asked) for one in opened]
     carrying = [one for one in found if one.courses]
     if layer is not None and any(not courses_of(one, layer) for one in carrying):
         raise UsageError(f"not every run has a layer {layer}")
-    _save(opened[0], gradient_plot(carrying, layer), plot)
+    drawn = gradient_plot(carrying, layer)
+    if drawn is not None and initial:
+        drawn = replace(drawn, name=f"{drawn.name}-initial")
+    _save(opened[0], drawn, plot)
     if json:
         output.write_json(with_weights(runs_json(found), opened))
     else:
@@ -232,6 +245,7 @@ def recall(
     ] = None,
     plot: Plot = None,
     trust: Trust = False,
+    quiet: NoProgress = False,
     json: Json = False,
 ) -> None:
     """Measure how well a run recalls earlier information, by its distance.
@@ -239,17 +253,22 @@ def recall(
     This needs a text with known distances: the bundled travellers, or one with NAME-dependencies.csv in the same folder
     (docs/inspecting.md).
     """
-    from lstmctl import inspection
     from lstmctl.cli import output
     from lstmctl.cli.inspection_json import runs_json
     from lstmctl.cli.results import with_weights
+    from lstmctl.data.locating import locate
     from lstmctl.reporting.inspection_plots import recall_plot
     from lstmctl.reporting.inspection_tables import recall_blocks
     from lstmctl.reporting.terminal import show
 
+    if file is not None:
+        locate(file, None, None)
     named, overrides = without_moved(runs or ())
-    opened = [_opened(name, trust, None, overrides) for name in _named_or_newest(named)]
-    found = [inspection.inspect_recall(one, file=file, split=split, kind=kind) for one in opened]
+    opened = [
+        _opened(name, trust, None, overrides, quiet=quiet, reads_own_data=file is None)
+        for name in _named_or_newest(named)
+    ]
+    found = [one.inspect("recall", quiet=quiet, file=file, split=split, kind=kind) for one in opened]
     _save(opened[0], recall_plot(found), plot)
     if json:
         output.write_json(with_weights(runs_json(found), opened))
@@ -261,16 +280,27 @@ def _named_or_newest(names: Sequence[str]) -> Sequence[str | None]:
     return names or (None,)
 
 
-def _opened(run: str | None, trust: bool, file: str | None, overrides: Sequence[str]) -> Run:
-    from lstmctl.reporting.console import loading
-
-    with loading():
-        from lstmctl import api
-
+def _opened(
+    run: str | None,
+    trust: bool,
+    file: str | None,
+    overrides: Sequence[str],
+    *,
+    quiet: bool,
+    reads_own_data: bool = True,
+) -> Run:
+    from lstmctl.cli.opening import open_run
     from lstmctl.config.schema import tasks_with
 
-    able = [tasks_with("read tables")] if file is not None else ()
-    return api.load_run(run, task=able, trust=trust, overrides=overrides)
+    return open_run(
+        run,
+        task=[tasks_with("read tables")] if file is not None else (),
+        files=[file] if file else (),
+        reads_own_data=reads_own_data,
+        trust=trust,
+        overrides=overrides,
+        quiet=quiet,
+    )
 
 
 def _numbers(units: str | None) -> list[int]:

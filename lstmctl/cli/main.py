@@ -124,6 +124,7 @@ def _run() -> int:
             console.error(error.messages, error.hint)
         return error.exit_code
     except KeyboardInterrupt:
+        console.write_line("Stopped.")
         return 130
     except Exception as error:
         if isinstance(error, typer.BadParameter.__bases__):  # Typer's UsageError, which it does not export

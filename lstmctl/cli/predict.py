@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from lstmctl.cli.arguments import Json, RunArgument, Trust, run_and_table
+from lstmctl.cli.arguments import Json, NoProgress, RunArgument, Trust, run_and_table
 
 EXAMPLES = """\
 Examples:
@@ -15,36 +15,47 @@ Examples:
 \b
   lstmctl predict latest --text "please switch the lamp on, not the radio"
   lstmctl predict latest new.csv --output labelled.csv
+  lstmctl predict latest first.wav second.wav recordings/
   lstmctl predict travellers-lstm-001 --text "I grew up in Greece and speak fluent " --json
 """
 
 
 def predict(
     run: RunArgument = None,
-    file: Annotated[
-        str | None,
-        typer.Argument(metavar="FILE", help="A table as in training, or a file with one text per line."),
+    files: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="FILE …",
+            help="Tables as in training, files of lines, or audio files and folders of them; see above.",
+            show_default=False,
+        ),
     ] = None,
     text: Annotated[
         list[str] | None, typer.Option(help="A single text instead; repeatable; - reads lines from stdin.")
     ] = None,
     output: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the CSV to a file, not to stdout.")] = None,
     trust: Trust = False,
+    quiet: NoProgress = False,
     json: Json = False,
 ) -> None:
     """Predict labels, numbers, another text or the next symbol from sequences.
 
-    The output has one row per text, with its label and the label's probability, a label for each character, its numbers
-    or the text generated from it; for sequences of frames, one row per sequence, or one per frame if every frame has a
-    label. FILE need not contain the labels. For a language model, the label is the most likely next symbol of the text.
+    What FILE is, and what a row of the output holds, depends on the task of the run:
+
+    \b
+    classification   a table; the label of each sequence and its probability
+    regression       a table; the numbers of each sequence
+    tagging          a table; the labels of each text, or one row per frame
+    transduction     a file with one source per line; the text generated from it
+    language-model   a file with one text per line; the most likely next symbol
+
+    Of sound, FILE is an audio file or a folder of them; tagging has one row per stretch of time with the same label.
+    A table has the columns of the run's own; labels may be absent, unknown or wrong, and are not read. All other
+    columns, such as an id, are kept in the output. Symbols that the run does not know are counted and read as unknown.
     """
-    from lstmctl.reporting.console import loading
-
-    with loading():
-        from lstmctl import api
-
     from lstmctl.cli import output as stdout
     from lstmctl.cli.arguments import read_text_argument
+    from lstmctl.cli.opening import open_run
     from lstmctl.cli.results import weights_json
     from lstmctl.config.schema import tasks_with
     from lstmctl.data.prediction_table import as_csv
@@ -52,11 +63,13 @@ def predict(
     from lstmctl.results.codec import as_json
     from lstmctl.storage import ANOTHER_FILE, replace_file
 
-    run, file = run_and_table(run, file)
+    named = list(files or ())
+    if run is not None and run_and_table(run, None)[0] is None:
+        named, run = [run, *named], None
     lines = [line for one in text or () for line in (read_text_argument("-").splitlines() if one == "-" else [one])]
-    able = tasks_with("predict texts" if file is None else "predict tables")
-    opened = api.load_run(run, task=[able], trust=trust)
-    predictions = opened.predict(file, texts=lines)
+    able = tasks_with("predict tables" if named else "predict texts")
+    opened = open_run(run, task=[able], files=named, trust=trust, quiet=quiet)
+    predictions = opened.predict(*named, texts=lines, quiet=quiet)
     if json:
         rows = [
             {key: value for key, value in as_json(prediction).items() if value or key == "sequence"}

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any
 from lstmctl import shell
 from lstmctl.registry import is_user_class
 from lstmctl.reporting import console
-from lstmctl.reporting.evaluation_tables import overall, verdict
+from lstmctl.reporting.evaluation_tables import leads, overall, verdict
 from lstmctl.reporting.stored_evaluation import read_evaluation
 
 if TYPE_CHECKING:
     from lstmctl.api import Run
     from lstmctl.reporting.stored_evaluation import StoredEvaluation
+    from lstmctl.results.evaluation import Evaluation
 
 
 def trained_json(run: Run) -> dict[str, Any]:
@@ -26,6 +27,14 @@ def trained_json(run: Run) -> dict[str, Any]:
         **{key: info.get(key) for key in keys},
         "seconds": info.get("training_seconds"),
         "metrics": {"validation": None, "test": None, **run.metrics},
+    }
+
+
+def leads_json(evaluation: Evaluation) -> dict[str, dict[str, Any]]:
+    """Return the lead over each baseline, for a JSON object."""
+    return {
+        name: {"lead": lead.lead, "low": lead.low, "high": lead.high, "shown": lead.shown}
+        for name, lead in evaluation.leads.items()
     }
 
 
@@ -55,8 +64,8 @@ def show_trained(run: Run, *, quiet: bool) -> None:
     else:
         _show_figures(run)
     if stored is not None and (said := verdict(stored.evaluation)):
-        console.write_line(console.inert(said.text))
-    console.write_line(
+        console.write_sentence(console.inert(said.text))
+    console.write_sentence(
         f"{info['parameters']:,} parameters · {info['rate']:,.0f} {info['units']}/s · {info['training_seconds']:.0f} s "
         f"training · {info['precision']} on {info['device_name']}, kernel {info['kernel']}"
     )
@@ -84,8 +93,10 @@ def _show_evaluated(run: Run, stored: StoredEvaluation) -> None:
     table = overall(stored.evaluation)
     if table is not None:
         console.print_table(f"{run.name}, {_weights(run)}, {table.title}", table.columns, table.rows)
+    if (found := leads(stored.evaluation)) is not None:
+        console.print_table(found.title, found.columns, found.rows)
     for note in stored.evaluation.notes:
-        console.write_line(console.inert(note))
+        console.write_sentence(console.inert(note))
 
 
 def _named(run: Run) -> str:

@@ -35,7 +35,7 @@ def list_(json: Json = False) -> None:
         console.write_line(f"no runs in {runs_root()}; start one with `lstmctl train`")
         return
     listed = [
-        _listed(("run", "status", "cell", "parameters", "step", "primary", "started"), rows),
+        _listed(("run", "status", "config", "data", "cell", "parameters", "step", "primary", "started"), rows),
         _listed(("comparison", "status", "arms", "runs"), comparisons),
         _listed(("sweep", "status", "key", "values", "arms", "runs"), sweeps),
     ]

@@ -14,6 +14,7 @@ Examples:
 \b
   lstmctl train
   lstmctl train travellers model.cell=gru model.hidden=128
+  lstmctl train data.text=my-text.txt --name my-text
   lstmctl train --resume latest
   torchrun --nproc-per-node=2 -m lstmctl train travellers
 """
@@ -33,6 +34,10 @@ def train(
         str | None,
         typer.Option(metavar="RUN", help="Start from a run's weights, in a new run.", autocompletion=complete_run),
     ] = None,
+    name: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Name of the run; default: CONFIG-CELL-001, or DATA-CELL-001 for your data."),
+    ] = None,
     allow_data_change: Annotated[
         bool, typer.Option("--allow-data-change", help="With --resume: continue although the data changed.")
     ] = False,
@@ -50,21 +55,42 @@ def train(
 
     Ctrl-C finishes the step, saves, and prints the command to resume.
     """
-    from lstmctl.reporting.console import loading
-
-    with loading(quiet=quiet):
-        from lstmctl import api
+    import os
 
     from lstmctl.cli import output
+    from lstmctl.cli.opening import checked_config, origins_named
     from lstmctl.cli.results import show_trained, trained_json
+    from lstmctl.config.loading import DEFAULT
     from lstmctl.errors import UsageError
+    from lstmctl.reporting.console import loading
     from lstmctl.reporting.live import TrainingDisplay
-    from lstmctl.training.distributed import joined
+    from lstmctl.runs.folder import find_run, find_to_resume, runs_root
+    from lstmctl.runs.run_lock import require_free_name
 
     config, overrides = split_arguments(arguments, "CONFIG")
-    if resume is not None and (config is not None or init_from is not None):
-        raise UsageError("--resume uses the run's own config; it cannot be combined with a CONFIG or --init-from")
-    with joined() as processes, TrainingDisplay(quiet=quiet or not processes.first) as display:
+    if resume is not None and (config is not None or init_from is not None or name is not None):
+        raise UsageError(
+            "--resume uses the run's own config and name; it cannot be combined with a CONFIG, --init-from or --name"
+        )
+    if name is not None:
+        require_free_name(name, runs_root())
+    loaded = None
+    if "RANK" not in os.environ:  # of several processes one reports an error, which takes torch
+        if resume is not None:
+            find_to_resume(resume, runs_root()).info()
+        else:
+            loaded = checked_config(config, overrides, trust=trust)
+        if init_from is not None:
+            find_run(init_from, runs_root()).info()
+    with loading(quiet=quiet):
+        from lstmctl import api
+        from lstmctl.training.distributed import joined
+
+    with (
+        origins_named(loaded),
+        joined() as processes,
+        TrainingDisplay(quiet=quiet or not processes.first) as display,
+    ):
         if resume is not None:
             run = api.resume(
                 resume,
@@ -76,9 +102,10 @@ def train(
             )
         else:
             run = api.train(
-                config or "travellers",
+                loaded or config or DEFAULT,
                 overrides,
                 init_from=init_from,
+                name=name,
                 trust=trust,
                 observe=display,
                 command=api.command_line(),

@@ -1,7 +1,25 @@
 """Training several arms with the same budget over several seeds, and reporting how they differ."""
 
-from lstmctl.comparison.comparing import compare, resume, sweep
-from lstmctl.comparison.execution import Interrupted
-from lstmctl.comparison.sweeps import parse_sweep
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from lstmctl.on_demand import names_on_demand
+
+if TYPE_CHECKING:
+    from lstmctl.comparison.comparing import compare, resume, sweep
+    from lstmctl.comparison.execution import Interrupted
+    from lstmctl.comparison.sweeps import parse_sweep
 
 __all__ = ["Interrupted", "compare", "parse_sweep", "resume", "sweep"]
+
+__getattr__ = names_on_demand(
+    __name__,
+    {
+        "Interrupted": "lstmctl.comparison.execution",
+        "compare": "lstmctl.comparison.comparing",
+        "parse_sweep": "lstmctl.comparison.sweeps",
+        "resume": "lstmctl.comparison.comparing",
+        "sweep": "lstmctl.comparison.comparing",
+    },
+)

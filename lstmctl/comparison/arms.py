@@ -1,4 +1,4 @@
-"""What is compared: arms as they are typed, and the grid that tuning tries on each of them."""
+"""Arms as typed on the command line, and the grid that tuning tries on each of them."""
 
 from __future__ import annotations
 
@@ -13,11 +13,13 @@ from lstmctl.errors import UsageError
 from lstmctl.registry import CELLS, cell_name, is_user_class
 from lstmctl.words import near
 
+DEFAULT = ("travellers", ("training.budget=600k characters",))
+"""Config and overrides of a comparison without a config: six runs take a few minutes."""
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,39}")
 COMMA = re.compile(r",(?![^\[{]*[\]}])")
 """Not one inside of brackets."""
 OWN = ("model.", "training.")
-"""Where an arm may differ; all else is the same for every arm, or its figures could not be compared."""
+"""Sections in which arms may differ; everything else is the same for every arm, so that results are comparable."""
 SHARED = {
     "model.cell": "the arm's first word is its cell",
     "training.budget": "every arm has the same budget; `--match time` gives all the same time",
@@ -28,7 +30,7 @@ MOST_POINTS = 1000
 
 @dataclass(frozen=True)
 class Arm:
-    """One side of a comparison: a name, a cell, and the settings that it has of its own."""
+    """One arm of a comparison: a name, a cell, and its own settings."""
 
     name: str
     cell: str
@@ -50,7 +52,7 @@ def arms_of(cells: Sequence[str], texts: Sequence[str], *, least: int = 2) -> li
     for arm in arms:
         # Runs are folders, and some file systems take `A` and `a` for one name.
         if arm.name.lower() in names:
-            raise UsageError(f"two arms are called {arm.name}", hint=f"give one a name of its own: {EXAMPLE}")
+            raise UsageError(f"two arms are named {arm.name}", hint=f"rename one: {EXAMPLE}")
         names.add(arm.name.lower())
     return arms
 
@@ -65,7 +67,7 @@ def parse_arm(text: str) -> Arm:
     name, colon, rest = text.partition(":")
     name = name.strip()
     try:
-        words = shell.split(rest)
+        words = _whole_values(shell.split(rest))
     except ValueError as error:
         raise UsageError(f"--arm `{text}`: {error}; {form}") from error
     if not colon or not words or "=" in words[0]:
@@ -77,6 +79,17 @@ def parse_arm(text: str) -> Arm:
     for word in words[1:]:
         _check_own(word, f"--arm `{text}`")
     return Arm(name, _known(words[0]), tuple(words[1:]))
+
+
+def _whole_values(words: Sequence[str]) -> list[str]:
+    """Join words that a blank inside of brackets has separated: `model.options={a:` and `0.5}`."""
+    joined: list[str] = []
+    for word in words:
+        if joined and sum(map(joined[-1].count, "{[")) > sum(map(joined[-1].count, "}]")):
+            joined[-1] += f" {word}"
+        else:
+            joined.append(word)
+    return joined
 
 
 def parse_grid(texts: Sequence[str]) -> list[tuple[str, ...]]:
@@ -110,7 +123,9 @@ def _known(cell: str) -> str:
     if is_user_class(cell) or cell in CELLS:
         return cell
     hint = near(cell, CELLS, most=2) or f"a config is given as --config {cell}"
-    raise UsageError(f"`{cell}` is no cell; known are {', '.join(CELLS)}, or your own `module:Class`", hint=hint)
+    raise UsageError(
+        f"`{cell}` is not a known cell; use one of {', '.join(CELLS)}, or your own `module:Class`", hint=hint
+    )
 
 
 def _check_own(override: str, where: str) -> None:
@@ -122,5 +137,5 @@ def _check_own(override: str, where: str) -> None:
     if not key.startswith(OWN):
         raise UsageError(
             f"{where}: an arm's own settings are model.… and training.…, not {key}",
-            hint="what all arms share is given once, beside the cells: lstmctl compare rnn lstm KEY=VALUE",
+            hint="settings of all arms are written once, after the cells: lstmctl compare rnn lstm KEY=VALUE",
         )

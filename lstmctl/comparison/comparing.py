@@ -9,22 +9,23 @@ from typing import Any
 
 from lstmctl.api.assembly import OpenedData
 from lstmctl.api.failures import memory_errors
-from lstmctl.comparison.arms import Arm, arms_of, parse_grid
+from lstmctl.comparison.arms import DEFAULT, Arm, arms_of, parse_grid
 from lstmctl.comparison.execution import Observer
 from lstmctl.comparison.plan import Match, Plan
 from lstmctl.comparison.planning import make_plan
 from lstmctl.comparison.study import begun, check_jobs, opened
 from lstmctl.comparison.sweeps import check_key, for_each, refuse_equal_values, require_one_metric, value_of
-from lstmctl.config import LoadedConfig, derive, from_mapping
+from lstmctl.config import LoadedConfig, derive, load_mapping
 from lstmctl.deriving import load_config
 from lstmctl.events import Decided
+from lstmctl.reporting.display import observed_by
+from lstmctl.reporting.live_comparison import ComparisonDisplay
 from lstmctl.results.comparison import Comparison, Sweep
 from lstmctl.runs.comparisons import find_comparison
 from lstmctl.runs.folder import runs_root
+from lstmctl.runs.run_lock import require_free_name
 from lstmctl.training.interruption import termination_as_exit
 
-DEFAULT = ("travellers", ("training.budget=600k characters",))
-"""Config and overrides of a comparison without a config: six runs take a few minutes."""
 LEARNING_RATES = {"rnn": "7e-3", "gru": "12e-3"}
 """Learning rates of the default comparison for cells that the config's own rate does not suit, chosen on the validation
 part; see docs/benchmarks.md."""
@@ -35,7 +36,7 @@ class _Request:
     """What all comparisons of a study share; see `compare`."""
 
     cells: Sequence[str]
-    config: str | Path | Mapping[str, Any] | None
+    config: str | Path | Mapping[str, Any] | LoadedConfig | None
     overrides: Sequence[str]
     arms: Sequence[str]
     seeds: int
@@ -43,11 +44,12 @@ class _Request:
     tune: Sequence[str]
     trust: bool
     command: str
+    name: str | None
 
 
 def compare(
     cells: Sequence[str],
-    config: str | Path | Mapping[str, Any] | None = None,
+    config: str | Path | Mapping[str, Any] | LoadedConfig | None = None,
     overrides: Sequence[str] = (),
     *,
     arms: Sequence[str] = (),
@@ -56,15 +58,17 @@ def compare(
     tune: Sequence[str] = (),
     jobs: int = 1,
     trust: bool = False,
-    observe: Observer = lambda event: None,
+    observe: Observer | None = None,
+    quiet: bool = False,
+    name: str | None = None,
     command: str = "lstmctl.compare",
 ) -> Comparison:
     """Train every arm with the same budget over several seeds, in a new folder with a report.
 
     Args:
         cells: names of cells; each is an arm.
-        config: a file, the name of a bundled config, `-` for stdin, or a mapping like a config; by default the bundled
-            text with a small budget.
+        config: a file, the name of a bundled config, `-` for stdin, a mapping like a config, or one that is loaded
+            with `overrides`; by default the bundled text with a small budget.
         overrides: `KEY=VALUE` for every arm.
         arms: further arms, `NAME: CELL KEY=VALUE …`.
         seeds: number of seeds, starting from the config's own.
@@ -74,22 +78,25 @@ def compare(
         tune: `KEY=VALUE,VALUE`, tried on every arm with a separate seed; the best on validation is compared.
         jobs: runs in parallel; the metrics do not depend on it.
         trust: allow the config to name code to import.
-        observe: called with every event.
+        observe: called with every event; by default a live display shows them.
+        quiet: show nothing.
+        name: of the folder; by default made of the config's or the data's name and a number.
         command: the command to repeat this.
 
     Raises:
         UsageError, ConfigError, DataError, RunError, ResourceError: see `lstmctl.errors`.
         Interrupted: Ctrl-C or SIGTERM; what was trained is saved.
     """
-    request = _Request(cells, config, overrides, arms, seeds, match, tune, trust, command)
-    result = _made(request, None, [""], jobs, observe)
+    request = _Request(cells, config, overrides, arms, seeds, match, tune, trust, command, name)
+    with observed_by(observe, lambda: ComparisonDisplay(quiet=quiet)) as observe:
+        result = _made(request, None, [""], jobs, observe)
     assert isinstance(result, Comparison)
     return result
 
 
 def sweep(
     cells: Sequence[str],
-    config: str | Path | Mapping[str, Any] | None = None,
+    config: str | Path | Mapping[str, Any] | LoadedConfig | None = None,
     overrides: Sequence[str] = (),
     *,
     key: str,
@@ -100,14 +107,16 @@ def sweep(
     tune: Sequence[str] = (),
     jobs: int = 1,
     trust: bool = False,
-    observe: Observer = lambda event: None,
+    observe: Observer | None = None,
+    quiet: bool = False,
+    name: str | None = None,
     command: str = "lstmctl.comparison.sweep",
 ) -> Sweep:
     """Make a comparison for every value of one setting, each in a folder of its own inside a new one with a report.
 
     Args:
-        cells, config, overrides, arms, seeds, match, tune, jobs, trust, observe, command: of every comparison; see
-            `compare`. A single arm is enough.
+        cells, config, overrides, arms, seeds, match, tune, jobs, trust, observe, quiet, name, command: see `compare`. A
+            single arm is enough.
         key: the setting, dotted: `data.length`.
         values: as they would be typed after `data.length=`; two or more.
 
@@ -116,8 +125,9 @@ def sweep(
             raised together, before anything is trained.
         Interrupted: Ctrl-C or SIGTERM; what was trained is saved.
     """
-    request = _Request(cells, config, overrides, arms, seeds, match, tune, trust, command)
-    result = _made(request, key, values, jobs, observe)
+    request = _Request(cells, config, overrides, arms, seeds, match, tune, trust, command, name)
+    with observed_by(observe, lambda: ComparisonDisplay(quiet=quiet)) as observe:
+        result = _made(request, key, values, jobs, observe)
     assert isinstance(result, Sweep)
     return result
 
@@ -129,7 +139,8 @@ def resume(
     device: str | None = None,
     jobs: int = 1,
     trust: bool = False,
-    observe: Observer = lambda event: None,
+    observe: Observer | None = None,
+    quiet: bool = False,
 ) -> Comparison | Sweep:
     """Continue a comparison or a sweep that was stopped; no finished run is repeated.
 
@@ -137,7 +148,7 @@ def resume(
         name: a folder, a name under the folder for runs, or `latest`, the newest that is not finished.
         seeds: more than it was planned with, to narrow the intervals; None for as many.
         device: where to compute from now on; None for where it was planned.
-        jobs, trust, observe: see `compare`.
+        jobs, trust, observe, quiet: see `compare`.
 
     Raises:
         RunError: there is none, another process holds it, it is damaged, or its data or a cell changed.
@@ -146,6 +157,7 @@ def resume(
     """
     folder = find_comparison(str(name), runs_root(), seeds=seeds)
     with (
+        observed_by(observe, lambda: ComparisonDisplay(quiet=quiet)) as observe,
         termination_as_exit(),
         memory_errors(),
         opened(folder, seeds=seeds, device=device, jobs=jobs, trust=trust) as study,
@@ -155,6 +167,8 @@ def resume(
 
 def _made(asked: _Request, key: str | None, values: Sequence[str], jobs: int, observe: Observer) -> Comparison | Sweep:
     """Plan a study with one comparison for each value of `key`, or with one if `key` is None, and complete it."""
+    if asked.name is not None:
+        require_free_name(asked.name, runs_root())
     arms, grid = arms_of(asked.cells, asked.arms, least=2 if key is None else 1), parse_grid(asked.tune)
     check_jobs(jobs, asked.match)
     if key is not None:
@@ -191,7 +205,8 @@ def _made(asked: _Request, key: str | None, values: Sequence[str], jobs: int, ob
         plans = [plan("")] if key is None else for_each(key, values, plan)
         if key is not None:
             require_one_metric(key, values, plans)
-        with begun(runs_root(), loaded.name, plans, key, values, found) as study:
+        stem = loaded.run_name or loaded.name
+        with begun(runs_root(), stem, plans, key, values, found, asked.name) as study:
             return study.complete(jobs, observe)
 
 
@@ -209,11 +224,13 @@ def _suited(arms: Sequence[Arm], asked: Sequence[str]) -> list[Arm]:
 
 
 def _load(
-    config: str | Path | Mapping[str, Any] | None, overrides: Sequence[str], *, trust: bool
+    config: str | Path | Mapping[str, Any] | LoadedConfig | None, overrides: Sequence[str], *, trust: bool
 ) -> tuple[LoadedConfig, Sequence[str]]:
     """The config that all arms share, and its overrides; see `compare`."""
     if config is None:
         config, overrides = DEFAULT[0], [*DEFAULT[1], *overrides]
+    if isinstance(config, LoadedConfig):
+        return config, overrides
     if isinstance(config, Mapping):
-        return LoadedConfig(from_mapping(config, overrides), "config", None), overrides
+        return load_mapping(config, overrides), overrides
     return load_config(str(config), overrides, trust=trust), overrides

@@ -1,4 +1,4 @@
-"""The runs of a plan, each in a process of its own, some at once."""
+"""Execution of a plan's runs, each in a separate process, some in parallel."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Interrupted(Exception):  # noqa: N818  # no error: someone asked for it
         super().__init__(f"signal {signal}")
         self.signal = signal
         self.again = ""
-        """The command that goes on."""
+        """The command to continue."""
 
 
 @dataclass
@@ -49,11 +49,11 @@ class _Process:
     run: PlannedRun
     process: subprocess.Popen[str]
     errors: IO[str]
-    """What it wrote to stderr: nothing, unless it failed in a way that nobody foresaw."""
+    """The process's stderr: empty, unless it failed in an unforeseen way."""
     failure: LstmctlError | None = None
 
     def ask_to_stop(self) -> None:
-        """Let it finish its step and save. A signal would do the same, but Windows has none that can be caught."""
+        """Let the run finish its step and save. A signal would do the same, but Windows has none that can be caught."""
         assert self.process.stdin is not None
         with suppress(OSError):  # it has just ended
             self.process.stdin.write("stop\n")
@@ -67,18 +67,18 @@ class _Process:
 
 
 def info_of(folder: Path, run: PlannedRun) -> dict[str, Any]:
-    """What `run.json` says of a planned run; nothing where it has not begun."""
+    """The contents of `run.json` of a planned run; empty if it has not begun."""
     path = RunFolder(folder / run.name)
     return path.info() if (path.path / "run.json").is_file() else {}
 
 
 def status_of(folder: Path, run: PlannedRun) -> str | None:
-    """How far a planned run has come; None where it has not begun."""
+    """The status of a planned run; None if it has not begun."""
     return info_of(folder, run).get("status")
 
 
 def value_of(info: Mapping[str, Any], run: PlannedRun, plan: Plan) -> float | None:
-    """The primary figure of a run on the part that is reported, for tuning on validation; None unless it finished.
+    """The primary metric of a run on the reported part, for tuning on validation; None unless it finished.
 
     Args:
         info: its `run.json`.
@@ -109,11 +109,11 @@ def require_as_planned(folder: Path, plan: Plan, run: PlannedRun) -> None:
 
 
 def execute(folder: Path, plan: Plan, runs: Sequence[PlannedRun], *, jobs: int, observe: Observer) -> None:
-    """Make all `runs` that are not made yet, at most `jobs` at once. A run that diverges is no failure.
+    """Complete all `runs`, at most `jobs` in parallel. A run that diverges is not a failure.
 
     Raises:
         Interrupted: Ctrl-C or SIGTERM; the runs that were going have been saved.
-        LstmctlError: what befell the first run that failed; those that were going beside it have been saved.
+        LstmctlError: the error of the first run that failed; the runs in parallel with it have been saved.
     """
     pending = deque(run for run in runs if status_of(folder, run) not in FINAL)
     active: dict[str, _Process] = {}
@@ -145,7 +145,7 @@ def execute(folder: Path, plan: Plan, runs: Sequence[PlannedRun], *, jobs: int, 
                 if info := info_of(folder, ended.run):  # none where it was stopped before it had begun
                     value = value_of(info, ended.run, plan)
                     observe(RunEnded(name, str(info["status"]), plan.primary, value, info.get("training_seconds")))
-        except Exception:  # of whoever observes: let the runs save first
+        except Exception:  # raised by the observer: let the runs save first
             for process in active.values():
                 process.ask_to_stop()
                 process.process.wait()
@@ -200,14 +200,14 @@ def _hear(process: _Process, message: dict[str, Any], observe: Observer, *, stop
     name = process.run.name
     if (event := event_of(message)) is not None:
         observe(RunEvent(name, event))
-    elif message.get("kind") == "warning" and not stopping:  # one that stops tells how to go on with it alone
+    elif message.get("kind") == "warning" and not stopping:  # an interrupted run prints the command to resume it alone
         log.warning("%s: %s", name, message.get("text"))
     elif message.get("kind") == "error":
         process.failure = error_of(message, name)
 
 
 def _problem(folder: Path, ended: _Process, *, stopping: bool) -> LstmctlError | None:
-    """What went wrong in a process that has ended, if anything did."""
+    """The problem of a process that has ended, if there is one."""
     code, name = ended.process.returncode, ended.run.name
     ended.errors.seek(0)
     last = ended.errors.read().strip().splitlines()[-1:]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -12,6 +13,7 @@ from lstmctl.comparison.execution import Observer
 from lstmctl.errors import DataError, RunError, UsageError
 from lstmctl.events import Concluding
 from lstmctl.inspection import inspect_gradients, inspect_recall
+from lstmctl.progress import heard_by
 from lstmctl.registry import is_user_class
 from lstmctl.results.codec import as_json, from_json
 from lstmctl.results.comparison import Comparison
@@ -41,18 +43,21 @@ def inspect_arms(comparison: Comparison, observe: Observer = lambda event: None)
         run = load_run(Path(comparison.path) / finished.name, trust=is_user_class(arm.cell))
         kept = _kept(run)
         if kept is None:
-            observe(Concluding(f"measuring the gradients of {arm.name}"))
             kept = RunInspections(run.step)
-            with suppress(UsageError, DataError):
-                kept = replace(kept, gradients=inspect_gradients(run))
-            observe(Concluding(f"measuring the recall of {arm.name}"))
-            with suppress(UsageError, DataError):
-                kept = replace(kept, recall=inspect_recall(run))
+            with heard_by(partial(_tell, observe, arm.name)):
+                with suppress(UsageError, DataError):
+                    kept = replace(kept, gradients=inspect_gradients(run))
+                with suppress(UsageError, DataError):
+                    kept = replace(kept, recall=inspect_recall(run))
             replace_json(run.path / INSPECTIONS, {"format": 1, **as_json(kept)})
         found.append(kept)
     return ArmInspections(
         tuple(one.gradients for one in found if one.gradients), tuple(one.recall for one in found if one.recall)
     )
+
+
+def _tell(observe: Observer, arm: str, doing: str, share: float | None) -> None:
+    observe(Concluding(f"{doing} of {arm}", share))
 
 
 def _kept(run: Run) -> RunInspections | None:

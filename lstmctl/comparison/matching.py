@@ -1,4 +1,4 @@
-"""The width that gives a cell about as many parameters as another has."""
+"""The width that gives a cell about the same number of parameters as another."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a comparison's processes tell the one that started them: a JSON object a line."""
+"""Messages of a comparison's processes to their parent: one JSON object per line."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Channel:
 
     def __init__(self) -> None:
         self._stream = os.fdopen(os.dup(1), "w", encoding="utf-8")
-        os.dup2(2, 1)  # what a user's cell or a library prints is no message
+        os.dup2(2, 1)  # output of a user's cell or a library is not a message
         self._one_at_a_time = threading.Lock()
 
     def send(self, message: Mapping[str, Any]) -> None:
@@ -39,7 +39,7 @@ def told(event: Event) -> dict[str, Any]:
 
 
 def event_of(message: Mapping[str, Any]) -> Event | None:
-    """The event that a message tells of, or None where it tells of something else."""
+    """The event in a message, or None if it contains something else."""
     fields = dict(message)
     kind = EVENTS.get(fields.pop("kind", ""))
     if kind is None:
@@ -56,7 +56,7 @@ def failure(error: LstmctlError) -> dict[str, Any]:
 
 
 def error_of(message: Mapping[str, Any], run: str) -> LstmctlError:
-    """The error that a message tells of, with the name of the run it befell."""
+    """The error in a message, with the name of the failed run."""
     kind = getattr(errors, message["type"])
     lines = [f"{run}: {line}" for line in message["messages"]]
     error: LstmctlError = kind(lines if kind is ConfigError else "; ".join(lines), hint=message["hint"])

@@ -70,7 +70,7 @@ class Candidate(_Part):
     """An arm at one point of the tuning grid; the only one, at no point, where nothing is tuned."""
 
     point: PlainMapping
-    """What tuning tries here, by dotted key."""
+    """Settings that tuning tries here, by dotted key."""
     settings: Annotated[Settings, BeforeValidator(_settings)]
     """The whole config but for the seed."""
     parameters: Count
@@ -81,9 +81,9 @@ class PlannedArm(_Part):
 
     name: Annotated[str, Field(pattern=f"^(?:{NAME.pattern})$")]
     own: PlainMapping
-    """Its width, and what else it has of its own against the config, by dotted key."""
+    """Its width, and its other deviations from the config, by dotted key."""
     cell_source: str | None
-    """SHA-256 of a user's own cell; it lies beside the plan."""
+    """SHA-256 of a user's own cell, whose source is in the plan's folder."""
     candidates: Annotated[tuple[Candidate, ...], Field(min_length=1)]
 
     @property
@@ -167,8 +167,7 @@ class Plan(_Part):
         names = ", ".join(self.data.get("files", []))
         for key, what in {"sha256": names, "dependencies_sha256": f"the table of dependencies of {names}"}.items():
             planned, found = (str(facts.get(key)) for facts in (self.data, fingerprint))
-            is_read_by_both = key in self.data and key in fingerprint  # arms without data.emphasis read no table
-            if found != planned and (is_read_by_both or key == "sha256"):
+            if found != planned:
                 raise RunError(
                     f"{what} changed since the comparison was planned: "
                     f"SHA-256 {found[:12]}…, planned with {planned[:12]}…",
@@ -176,7 +175,7 @@ class Plan(_Part):
                 )
 
     def runs(self, chosen: Mapping[str, int]) -> list[PlannedRun]:
-        """The runs that are compared, seed by seed, so that what is there of a broken-off comparison is balanced.
+        """The compared runs, seed by seed, so that an interrupted comparison is balanced.
 
         Args:
             chosen: the candidate of each arm.
@@ -203,9 +202,9 @@ class PlannedRun:
 def for_tuning(settings: Settings, data: Mapping[str, Any]) -> Settings:
     """`settings` for a run that chooses among candidates, and so never sees the part that is reported.
 
-    With a test part that is the test part. Without one, the validation part is reported, and tuning learns from the
-    training part but for its last stretch and is scored on that. Sequences that the program draws are as they are: new
-    ones for training, and a test part drawn apart.
+    With a test part, that is the test part. Without one, the validation part is reported; tuning then trains on the
+    training part except its end, and is scored on that end. Generated sequences need no such split: training uses new
+    ones, and the test part is drawn separately.
 
     Args:
         settings: of the run.
@@ -220,7 +219,7 @@ def for_tuning(settings: Settings, data: Mapping[str, Any]) -> Settings:
     parts = data.get("rows", data["parts"]) if settings.data.source == "series" else data["parts"]
     if parts is None:
         raise UsageError(
-            "--tune needs as many rows of each part in every series, to leave out of each what is reported",
+            "--tune needs the same number of rows of each part in every series, to leave out the reported rows",
             hint="series of equal length have them with data.split_by=series",
         )
     training, validation = int(parts["training"]), int(parts["validation"])
@@ -228,7 +227,9 @@ def for_tuning(settings: Settings, data: Mapping[str, Any]) -> Settings:
         validation = held_out(training)
         training -= validation
     # The counts are the same in all series, wherever these were cut.
-    cut = {"split_by": "series"} if settings.data.source == "series" else {}
+    cut: dict[str, Any] = {"split_by": "series"} if settings.data.source == "series" else {}
+    if settings.data.source in ("table", "pairs"):
+        cut = {"test": None}  # the order of the rows does not depend on the shares, so the other parts stay the same
     inner = settings.data.model_copy(update={"split": (training, validation), **cut})
     return settings.model_copy(update={"data": inner})
 

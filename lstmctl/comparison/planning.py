@@ -28,6 +28,7 @@ from lstmctl.comparison.plan import (
     for_tuning,
 )
 from lstmctl.config import LoadedConfig, Settings, derive
+from lstmctl.data.splitting import reported_part
 from lstmctl.errors import ConfigError, LstmctlError, UsageError
 from lstmctl.models.sequence_model import count_parameters
 from lstmctl.seeds import stream
@@ -48,7 +49,7 @@ class _Draft:
     settings: Settings
     parameters: int
     precision: str
-    """What `auto` became for it alone."""
+    """The values of `auto` that it would choose alone."""
     units_per_step: int
 
 
@@ -71,7 +72,7 @@ def make_plan(
 
     Raises:
         UsageError: two arms are the same, or `seeds` is out of range.
-        ConfigError, DataError, ResourceError: an arm, or the config, cannot be had as it is asked for.
+        ConfigError, DataError, ResourceError: an arm, or the config, cannot be built.
     """
     if not 1 <= seeds <= MOST_SEEDS:
         raise UsageError(f"--seeds {seeds}: from 1 to {MOST_SEEDS}; 3 or more give intervals one can use")
@@ -112,14 +113,14 @@ def make_plan(
         units=units,
         primary=reference.task.primary.name,
         lower_is_better=reference.task.primary.lower_is_better is not False,
-        split="test" if "test" in reference.corpus.parts else "validation",
+        split=reported_part(reference.corpus.parts),
         data=reference.facts["data"],
         arms=tuple(planned),
     )
 
 
 def keep_sources(folder: Path, plan: Plan) -> None:
-    """Copy the file of every user's own cell beside the plan, so that the runs find it from any folder."""
+    """Copy the file of every user's own cell to the plan's folder, so that the runs find it from any folder."""
     for arm in plan.arms:
         if source := registry.source_file(arm.cell):
             replace_file(folder / source.name, source.read_bytes())
@@ -127,7 +128,7 @@ def keep_sources(folder: Path, plan: Plan) -> None:
 
 @contextmanager
 def _of(arm: Arm) -> Iterator[None]:
-    """Put an arm's name before what is wrong with it."""
+    """Put an arm's name before its problem."""
     try:
         with cell_faults(arm.cell):
             yield
@@ -149,7 +150,7 @@ def _draft(
 ) -> _Draft:
     base = loaded.settings
     with _of(arm):
-        # What an arm says itself comes after and wins.
+        # An arm's own settings come last and take precedence.
         options = json.dumps(_options_of(arm, base, loaded))
         overrides = [f"model.cell={arm.cell}", f"model.options={options}", *arm.overrides, *point]
         settings = portable(derive(base, overrides), reference.corpus)
@@ -179,8 +180,8 @@ def _draft(
 
 
 def _options_of(arm: Arm, base: Settings, loaded: LoadedConfig) -> dict[str, Any]:
-    """The config's options that an arm's cell has as well: they are about what is learnt. Others are for the config's
-    own cell alone."""
+    """The config's options that an arm's cell also has, since these describe the problem. Others apply only to the
+    config's own cell."""
     if arm.cell == base.model.cell:
         return dict(base.model.options)
     cell = find_cell(derive(base, [f"model.cell={arm.cell}", "model.options={}"]), loaded.folder)
@@ -197,12 +198,12 @@ def _refuse_twins(drafts: Sequence[_Draft]) -> None:
             if draft.settings == other.settings and draft.arm is not other.arm:
                 raise UsageError(
                     f"{other.arm.name} and {draft.arm.name} are the same arm: their settings do not differ",
-                    hint="a comparison of an arm with itself shows nothing; give one a setting of its own",
+                    hint="a comparison of an arm with itself shows nothing; change a setting of one",
                 )
 
 
 def _shared_choices(base: Settings, reference: Assembled, drafts: Sequence[_Draft]) -> Choices:
-    """What `auto` becomes for every arm: bfloat16 only where it is faster for each of them."""
+    """Choose the values of `auto` for every arm: bfloat16 only if it is faster for each of them."""
     tried = {draft.precision for draft in drafts if draft.settings.training.precision == "auto"}
     shared = tried.pop() if len(tried) == 1 else "float32"
     precision = shared if base.training.precision == "auto" else base.training.precision
@@ -242,7 +243,7 @@ def _planned(arm: Arm, drafts: Sequence[_Draft], base: Settings) -> PlannedArm:
     }
     for key in ("model.cell", "training.budget", *drafts[0].point):
         own.pop(key, None)
-    if own.get("model.options") == {}:  # those of the config are for its own cell: nothing that the arm sets
+    if own.get("model.options") == {}:  # those of the config belong to its own cell, not to the arm
         del own["model.options"]
     return PlannedArm(
         name=arm.name,

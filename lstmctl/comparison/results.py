@@ -1,4 +1,4 @@
-"""From the runs on the disk to what a comparison came to."""
+"""Results of a comparison, gathered from its runs on disk."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ log = logging.getLogger(__name__)
 CONFIDENCE = 0.95
 MACHINE = ("device_name", "precision", "threads", "platform", "versions")
 ORDER = ("batch", "window", "first_window", "state_reset")
-"""Settings of the training that decide, with the seed, what is read when. Those that a task does not read have their
-defaults in every arm."""
+"""Settings of the training that, with the seed, determine the order of the data. Those that a task does not read have
+their defaults in every arm."""
 
 
 def choose(folder: Path, plan: Plan) -> dict[str, int]:
@@ -67,7 +67,7 @@ def gather(folder: Path, plan: Plan) -> Comparison:
     if level is not None:
         arms = [replace(arm, seconds_to_level=seconds_to(level, arm.curve, primary)) for arm in arms]
     tests = compare_all(
-        {arm.name: arm.values for arm in arms}, lambda a, b: _same_order(plan, chosen, a, b), CONFIDENCE
+        {arm.name: arm.values for arm in arms}, lambda a, b: _same_order(plan, chosen, a, b), CONFIDENCE, primary.bounds
     )
     baselines = _baselines(folder, plan)
     return Comparison(
@@ -144,7 +144,7 @@ def _between(at: float, known: Sequence[float], values: Sequence[float]) -> floa
 
 
 def _worst_final_level(arms: Iterable[ArmResult], primary: Metric) -> float | None:
-    """Where the worst arm's mean curve ends."""
+    """The final value of the worst arm's mean curve."""
     return max((arm.curve[-1].value for arm in arms if arm.curve), key=lambda end: primary.sign * end, default=None)
 
 
@@ -170,7 +170,8 @@ def _arm_result(
     info: Mapping[str, Any],
 ) -> ArmResult:
     """`info` is the `run.json` of its first run; steps and kernel are those of all."""
-    summary = interval([run.value for run in runs if run.value is not None], CONFIDENCE)
+    values = [run.value for run in runs if run.value is not None]
+    summary = interval(values, CONFIDENCE, metric(plan.primary).bounds)
     finished = [run for run in runs if run.status == "finished"]
     tuning = [run for run in plan.tuning_runs if run.arm == arm.name]
     diverged = len(runs) - len(finished)
@@ -212,7 +213,7 @@ def _sample(folder: Path, finished: Sequence[RunResult], *, trust: bool) -> str:
 
 
 def _same_order(plan: Plan, chosen: Mapping[str, int], a: str, b: str) -> bool:
-    """Whether two arms read the same data in the same order, so that runs of one seed are a pair."""
+    """Return True if two arms read the same data in the same order, so that runs with the same seed are paired."""
     one, other = (plan.arm(name).candidates[chosen[name]].settings.training for name in (a, b))
     return all(getattr(one, key) == getattr(other, key) for key in ORDER)
 
@@ -226,7 +227,7 @@ def _baselines(folder: Path, plan: Plan) -> dict[str, dict[str, float]]:
 
 
 def _machine(infos: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Where the first run was made; a warning where another was made elsewhere, or by other versions."""
+    """The machine of the first run; a warning if another run used a different machine or other versions."""
     first = {key: infos[0].get(key) for key in MACHINE}
     for key in MACHINE:
         if key != "precision" and any(info.get(key) != first[key] for info in infos):

@@ -1,4 +1,4 @@
-"""What a comparison showed and what it did not, in plain words."""
+"""What a comparison showed and did not show, in words."""
 
 from __future__ import annotations
 
@@ -73,9 +73,9 @@ def _differences(plan: Plan, tests: Sequence[Difference], figure: str, confidenc
 def _one_arm(arm: ArmResult, figure: str, confidence: float) -> str:
     """Of a sweep that looks at one arm alone."""
     if arm.mean is None:
-        return f"{arm.name} came to no figure"
+        return f"{arm.name} has no score"
     if arm.low is None or arm.high is None:
-        return f"{arm.name} reaches {arm.mean:.3f} {figure}, but nothing is known of how far seeds move it"
+        return f"{arm.name} reaches {arm.mean:.3f} {figure}, but the variation between seeds is unknown"
     interval = f"{100 * confidence:g} % interval {arm.low:.3f} to {arm.high:.3f}"
     return f"{arm.name} reaches {arm.mean:.3f} {figure} ({interval})"
 
@@ -83,11 +83,11 @@ def _one_arm(arm: ArmResult, figure: str, confidence: float) -> str:
 def _one_seed(plan: Plan, arms: Sequence[ArmResult], figure: str) -> str:
     scored = [(arm.mean, arm.name) for arm in arms if arm.mean is not None]
     if not scored:
-        return "no arm came to a figure"
+        return "no arm has a score"
     sign = metric(plan.primary).sign
     value, name = min(scored, key=lambda one: (sign * one[0], one[1]))
     best = f"{in_digits(value)} {figure}"
-    return f"{name} came out best, at {best}, but nothing is known of how far seeds move the figures"
+    return f"{name} has the best score, {best}, but the variation between seeds is unknown"
 
 
 def _solved(plan: Plan, arms: Sequence[ArmResult], baselines: Mapping[str, Metrics]) -> list[str]:
@@ -109,7 +109,7 @@ def _solved(plan: Plan, arms: Sequence[ArmResult], baselines: Mapping[str, Metri
 
 
 def _baselines(plan: Plan, arms: Sequence[ArmResult], baselines: Mapping[str, Metrics]) -> list[str]:
-    """Arms that do not beat the best baseline are told so."""
+    """Report arms that do not beat the best baseline."""
     known = [
         (metrics[plan.primary], name)
         for name, metrics in baselines.items()

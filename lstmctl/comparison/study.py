@@ -22,6 +22,7 @@ from lstmctl.comparison.planning import keep_sources
 from lstmctl.comparison.results import choose, gather
 from lstmctl.comparison.sweeps import folder_names, require_one_sweep
 from lstmctl.config.wording import shortened
+from lstmctl.data.splitting import reported_part
 from lstmctl.errors import DataError, LstmctlError, RunError, UsageError
 from lstmctl.events import ComparisonEvent, Concluding, Planned
 from lstmctl.locks import locked
@@ -109,7 +110,13 @@ class Study:
 
 @contextmanager
 def begun(
-    root: Path, stem: str, plans: Sequence[Plan], key: str | None, values: Sequence[str], found: Sequence[object]
+    root: Path,
+    stem: str,
+    plans: Sequence[Plan],
+    key: str | None,
+    values: Sequence[str],
+    found: Sequence[object],
+    name: str | None = None,
 ) -> Iterator[Study]:
     """Put new plans into a new folder under `root`, hold it, and yield the study.
 
@@ -120,12 +127,13 @@ def begun(
         key: the setting swept; None for one comparison.
         values: of the setting, as typed.
         found: the same values as the config has them.
+        name: of the folder; None to number one by its stem.
 
     Raises:
         ResourceError: the folder cannot be made or written.
     """
     order = next_comparison_order(root)
-    with claimed_folder(root, f"{stem}-{'comparison' if key is None else 'sweep'}") as folder:
+    with claimed_folder(root, f"{stem}-{'comparison' if key is None else 'sweep'}", name) as folder:
         if key is None:
             plan = plans[0].model_copy(update={"order": order})
             keep_sources(folder, plan)
@@ -326,7 +334,7 @@ def _require_fit(path: Path, plan: Plan, task: AnyProblem, corpus: Corpus) -> No
         "primary": (plan.primary, task.primary.name),
         "lower_is_better": (plan.lower_is_better, task.primary.lower_is_better),
         "unit": (plan.unit, task.unit),
-        "split": (plan.split, "test" if "test" in corpus.parts else "validation"),
+        "split": (plan.split, reported_part(corpus.parts)),
         **{f"data.{key}": (plan.data[key], facts.get(key)) for key in ("parts", "rows") if key in plan.data},
     }
     for key, (planned, found) in planned_and_found.items():

@@ -1,9 +1,8 @@
-"""One run of a comparison in a process of its own: `python -m lstmctl.comparison.worker …`.
+"""One run of a comparison in a separate process: `python -m lstmctl.comparison.worker …`.
 
-A process a run keeps the runs apart: memory is measured for each, one that is killed takes no other with it, and
-several can go at once. The process prints what happens as JSON lines on stdout. It stops in an orderly way when a line
-comes on stdin, and at once when stdin closes, because then whoever started it is gone; such a run continues later from
-its last checkpoint.
+Separate processes isolate the runs: memory is measured for each, a killed one affects no other, and several can run in
+parallel. The process prints events as JSON lines on stdout. It stops after saving when a line arrives on stdin, and at
+once when stdin closes, because its parent has then ended; such a run continues later from its last checkpoint.
 """
 
 from __future__ import annotations
@@ -34,7 +33,7 @@ from lstmctl.training.interruption import termination_as_exit
 
 
 def main(folder: Path, planned: PlannedRun) -> int:
-    """Make or go on with a run of the comparison in `folder`; the exit code of `lstmctl.errors`."""
+    """Start or resume a run of the comparison in `folder`; return an exit code of `lstmctl.errors`."""
     channel = Channel()
     logging.basicConfig(handlers=[_Warnings(channel)], level=logging.WARNING)
     sys.path.append(str(Path.cwd()))  # where a user's package may lie; behind all else, so that it hides nothing
@@ -43,7 +42,7 @@ def main(folder: Path, planned: PlannedRun) -> int:
         # The process that started this one has the consent to import what the plan names.
         make_run(folder, read_plan(folder, trust=True), planned, lambda event: channel.send(told(event)))
     except DivergedError:
-        return 0  # the run's folder says so, and the comparison goes on
+        return 0  # the run's folder records it, and the comparison continues
     except LstmctlError as error:
         channel.send(failure(error))
         return error.exit_code
@@ -55,7 +54,7 @@ def make_run(folder: Path, plan: Plan, planned: PlannedRun, observe: Callable[[E
 
     Raises:
         DivergedError: it diverged.
-        RunError: what is there is not what was planned, or the data or the cell changed since.
+        RunError: the existing run is not the planned one, or the data or the cell has changed.
         DataError, ResourceError: see `api.train`.
     """
     run = RunFolder(folder / planned.name)
@@ -81,7 +80,7 @@ def make_run(folder: Path, plan: Plan, planned: PlannedRun, observe: Callable[[E
 
 
 def _obey_parent() -> None:
-    """Stop when a line comes, as on SIGTERM; end at once when there is nobody who could send one."""
+    """Stop when a line arrives, as on SIGTERM; exit at once if the parent has ended."""
     while word := os.read(0, 64):  # not through sys.stdin, whose lock a waiting thread would hold when Python ends
         if b"\n" in word:
             signal.raise_signal(signal.SIGTERM)

@@ -8,7 +8,7 @@
 
 from lstmctl.config.budget import Budget
 from lstmctl.config.examples import bundled_text, list_bundled
-from lstmctl.config.loading import LoadedConfig, derive, from_mapping, load
+from lstmctl.config.loading import LoadedConfig, derive, from_mapping, load, load_mapping
 from lstmctl.config.schema import Settings, json_schema
 from lstmctl.config.writing import dump
 
@@ -23,4 +23,5 @@ __all__ = [
     "json_schema",
     "list_bundled",
     "load",
+    "load_mapping",
 ]

@@ -13,12 +13,20 @@ from lstmctl.config.rules import Found, another_source, broken_rules
 from lstmctl.config.schema import DEFAULT_TASK, SECTIONS, SOURCES, TASKS, Section, Settings, owners
 from lstmctl.config.wording import allowed, shortened, shown, wrong
 
+SAVED = {
+    *("budget", "batch", "window", "learning_rate", "schedule", "warm_up", "final_fraction", "optimizer"),
+    *("weight_decay", "momentum", "betas", "clip", "accumulate", "evaluate_every", "save_every", "sample_every"),
+}
+"""Keys of `training` that a config saved by a run always lists, and hardly a config written by hand."""
+BEFORE_ROW_SPLITS = {"split_by": "order", "vocabulary": "all"}
+"""How rows were split and symbols known before `data` had these keys."""
 OWN_DEFAULTS = {"budget": "task", "precision": "data"}
 """Keys of `training`, and the section whose class may define its own default for each as an attribute of that name."""
 
 
 def check(values: Mapping[str, object]) -> tuple[Settings | None, list[Found]]:
     """Return the settings given by `values`, or None and all problems with their keys."""
+    values = _as_saved(values)
     problems: list[Found] = []
     valid: dict[str, Section] = {}
     for name in SECTIONS:
@@ -36,6 +44,16 @@ def check(values: Mapping[str, object]) -> tuple[Settings | None, list[Found]]:
     whole, found = _validated(Settings, {"data": SOURCES["text"].model_construct(), **valid, **top})
     problems += [*found, *broken_rules(valid)]
     return (whole if not problems else None), problems
+
+
+def _as_saved(values: Mapping[str, object]) -> Mapping[str, object]:
+    """Add the former behaviour to the config of a run that was saved before rows could be split otherwise."""
+    data, training = values.get("data"), values.get("training")
+    if not isinstance(data, dict) or not isinstance(training, dict) or not training.keys() >= SAVED:
+        return values
+    if owners([key for key in data if key in SOURCES]) not in (["table"], ["pairs"]):
+        return values
+    return {**values, "data": {**BEFORE_ROW_SPLITS, **data}}
 
 
 def _with_own_defaults(values: Mapping[str, object], valid: Mapping[str, Section]) -> Mapping[str, object]:

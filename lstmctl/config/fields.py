@@ -122,6 +122,21 @@ def _series_split(value: object) -> tuple[float, ...] | tuple[int, ...] | tuple[
     return tuple(value)
 
 
+def _file_names(value: object) -> str | None:
+    if value is None:
+        return value
+    allowed = "use one such as {label}_{speaker}_{take}, with {label} in it and no field twice"
+    if not isinstance(value, str) or not value.strip() or LONE_SURROGATE.search(value):
+        raise ValueError(f"{shown(value)} is not a pattern; {allowed}")
+    fields = re.findall(r"\{(\w+)\}", value)
+    rest = re.sub(r"\{\w+\}", "", value)
+    if "label" not in fields or len(set(fields)) < len(fields) or not all(map(str.isidentifier, fields)):
+        raise ValueError(f"{shown(value)} does not say where the label is; {allowed}")
+    if "{" in rest or "}" in rest or "}{" in value or "\\" in value:
+        raise ValueError(f"{shown(value)} is not a pattern; put something between two fields, and / between folders")
+    return value
+
+
 def _names(value: object) -> tuple[str, ...]:
     names = [value] if isinstance(value, str) else value
     if not isinstance(names, list | tuple) or not all(isinstance(name, str) and name for name in names):
@@ -138,6 +153,17 @@ def _some_names(value: object) -> tuple[str, ...]:
     return names
 
 
+def _held_out(value: object) -> tuple[str, ...] | None:
+    if value is None:
+        return value
+    named = [value] if isinstance(value, str) else value
+    if not isinstance(named, list | tuple) or not named or not all(isinstance(name, str) and name for name in named):
+        raise ValueError(
+            f"{shown(value)} does not name files or speakers; use a text such as *_0.wav, or a list of them"
+        )
+    return tuple(named)
+
+
 def _step(value: object) -> str:
     if not isinstance(value, str) or (value != "auto" and read_step(value) is None):
         raise ValueError(f"{shown(value)} is not a time between rows; use auto, or an interval such as {STEP_EXAMPLES}")
@@ -149,6 +175,15 @@ def _zone(value: object) -> str | None:
         return value
     if not isinstance(value, str) or not re.fullmatch(r"[+-](0\d|1[0-4]):[0-5]\d", value):
         raise ValueError(f"{shown(value)} is not a time zone; use UTC, or an offset from it such as +02:00")
+    return value
+
+
+_ROW_SPLIT = "use auto, order, random, time, time:COLUMN or group:COLUMN"
+
+
+def _row_split(value: object) -> str:
+    if not isinstance(value, str) or not re.fullmatch(r"auto|order|random|time|(time|group):.*\S.*", value):
+        raise ValueError(f"{shown(value)} is not a way to split rows; {_ROW_SPLIT}")
     return value
 
 
@@ -273,11 +308,31 @@ SomeNames = Annotated[
     PlainSerializer(list),
     WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}, "minItems": 1}]}),
 ]
+FileNames = Annotated[
+    str | None,
+    PlainValidator(_file_names),
+    WithJsonSchema({"type": ["string", "null"], "examples": ["{label}_{speaker}_{take}", "{speaker}/{label}-{take}"]}),
+]
+HeldOut = Annotated[
+    tuple[str, ...] | None,
+    PlainValidator(_held_out),
+    PlainSerializer(lambda named: None if named is None else list(named)),
+    WithJsonSchema(
+        {"anyOf": [{"type": ["string", "null"]}, {"type": "array", "items": {"type": "string"}, "minItems": 1}]}
+    ),
+]
 Calendar = Annotated[
     tuple[str, ...],
     PlainValidator(_calendar),
     PlainSerializer(list),
     WithJsonSchema({"type": "array", "items": {"enum": list(CALENDAR)}, "uniqueItems": True}),
+]
+RowSplit = Annotated[
+    str,
+    PlainValidator(_row_split),
+    WithJsonSchema(
+        {"anyOf": [{"enum": ["auto", "order", "random", "time"]}, {"type": "string", "pattern": "^(time|group):."}]}
+    ),
 ]
 TimeStep = Annotated[
     str, PlainValidator(_step), WithJsonSchema({"type": "string", "examples": ["auto", *STEP_EXAMPLES.split(", ")]})

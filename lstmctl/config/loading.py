@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import copy
+import re
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, field
+from pathlib import Path, PurePath
 from typing import Any
 
 from lstmctl.config import overrides as command_line
@@ -21,19 +22,47 @@ from lstmctl.errors import ConfigError
 from lstmctl.registry import is_user_class
 from lstmctl.words import near
 
+DEFAULT = "travellers"
+"""The config that is used if none is named."""
+DEFAULT_LABEL = f"default config {DEFAULT}"
+GIVEN = "the command line"
+SETTING = re.compile(r"\b(?:data|task|model|training)\.[a-z_]+")
+BUNDLED = " (bundled)"
+"""After the name of a bundled config in messages."""
+UNSAFE = re.compile(r"[^\w.-]+")
+"""What is replaced in a name from the data: spaces and marks that some systems or shells do not take in names."""
+LONGEST_NAME = 60
+
 
 @dataclass(frozen=True)
 class LoadedConfig:
     """Checked settings and their origin."""
 
     settings: Settings
-    name: str  # for the run's folder
-    folder: Path | None  # relative data paths are searched here first; None for stdin and mappings
-    decided: tuple[str, ...] = ()  # lines for people, if the config was derived from a user's own data
+    name: str
+    """The config's own name: of its file without the extension, of a bundled config, `stdin` or `config`."""
+    folder: Path | None
+    """Relative data paths are searched here first; None for stdin and mappings."""
+    run_name: str = ""
+    """What runs are called: as the config, or as the data if the config is not a file of the user's or its data is
+    replaced."""
+    origins: Mapping[str, str] = field(default_factory=dict)
+    """Where each setting that somebody wrote comes from, in words, by its dotted key."""
+    decided: tuple[str, ...] = ()
+    """Lines for people, if the config was derived from a user's own data."""
+
+    def named_in(self, text: str) -> list[str]:
+        """Say of each setting named in a text where it comes from, unless it was given on the command line."""
+        keys = dict.fromkeys(SETTING.findall(text))
+        return [f"{key} is from {self.origins[key]}" for key in keys if self.origins.get(key, GIVEN) != GIVEN]
 
 
-def load(source: str, overrides: Sequence[str] = (), *, trust: bool = False) -> LoadedConfig:
-    """Load the settings of `source`: a path, the name of a bundled config, or `-` for stdin.
+def load(
+    source: str | None, overrides: Sequence[str] = (), *, trust: bool = False, defaults: Sequence[str] = ()
+) -> LoadedConfig:
+    """Load the settings of `source`: a path, the name of a bundled config, `-` for stdin, or None for the default one.
+
+    `defaults` are overrides that nobody typed; those that are typed come after them.
 
     `overrides` (`KEY=VALUE`) take precedence over the file, and the file over the defaults. The order of overrides
     matters only if two set the same key: the last one wins. Nothing is imported, but a user's own cell named in the
@@ -42,14 +71,38 @@ def load(source: str, overrides: Sequence[str] = (), *, trust: bool = False) -> 
     Raises:
         ConfigError: lists all problems at once.
     """
-    content, label, name, folder = _content(source)
+    content, label, name, folder = _content(DEFAULT if source is None else source)
+    if source is None:
+        label = DEFAULT_LABEL
     try:
         document = read(content, label)
     except ConfigError as error:
         # The file cannot be parsed, but typos on the command line can still be reported.
         raise ConfigError([*error.problems, *_parsed(overrides)[1]]) from None
-    settings = _settled(document, label, overrides, trust=trust)
-    return LoadedConfig(settings, name, folder)
+    settings = _settled(document, label, overrides, trust=trust, defaults=defaults)
+    keys = {override.path[:2] for override in _parsed(overrides)[0]}
+    is_bundled = label.endswith(BUNDLED) or source is None
+    is_renamed = source == "-" or (is_bundled and ("data", settings.data.source) in keys)
+    origins = {".".join(map(str, path)): label for path in document.places}
+    origins |= {override.partition("=")[0]: DEFAULT_LABEL for override in defaults}
+    origins |= {override.partition("=")[0]: GIVEN for override in overrides}
+    return LoadedConfig(settings, name, folder, data_name(settings) if is_renamed else name, origins)
+
+
+def load_mapping(values: Mapping[str, Any], overrides: Sequence[str] = ()) -> LoadedConfig:
+    """Load the settings in a mapping; see `from_mapping`."""
+    settings = from_mapping(values, overrides)
+    return LoadedConfig(settings, "config", None, data_name(settings))
+
+
+def data_name(settings: Settings) -> str:
+    """Return a name for runs on these data: of their first file or folder, without its extension."""
+    source = settings.data.source
+    found = getattr(settings.data, source)
+    first = str(found[0]) if isinstance(found, tuple) else str(found)
+    stem = PurePath(first.replace("\\", "/").rstrip("/").rpartition("/")[2]).stem
+    name = UNSAFE.sub("-", LONE_SURROGATE.sub("_", stem)).strip("-. ")[:LONGEST_NAME]
+    return name or source
 
 
 def from_mapping(values: Mapping[str, Any], overrides: Sequence[str] = ()) -> Settings:
@@ -70,12 +123,14 @@ def derive(settings: Settings, overrides: Sequence[str]) -> Settings:
     return from_mapping(settings.model_dump(mode="json"), overrides)
 
 
-def _settled(document: Document, label: str | None, overrides: Sequence[str], *, trust: bool) -> Settings:
+def _settled(
+    document: Document, label: str | None, overrides: Sequence[str], *, trust: bool, defaults: Sequence[str] = ()
+) -> Settings:
     values = document.value
     assert isinstance(values, dict)
     located: list[tuple[tuple[int, int, int], str]] = []  # (order, line)
     origins: dict[KeyPath, tuple[int, str]] = {}
-    parsed, unreadable = _parsed(overrides)
+    parsed, unreadable = _parsed([*defaults, *overrides])
     located += [((1, index, 0), text) for index, text in enumerate(unreadable)]
     command_line.give_way(values, parsed)
     # Set a section before the keys inside it, whichever was typed first.
@@ -86,7 +141,7 @@ def _settled(document: Document, label: str | None, overrides: Sequence[str], *,
         except ConfigError as error:
             located.append(((1, index, 0), error.problems[0]))
         else:
-            origins[override.path] = (index, override.label)
+            origins[override.path] = (index, override.label if index >= len(defaults) else DEFAULT_LABEL)
     settings, problems = check(values)
     hint = None
     cell = values["model"].get("cell") if isinstance(values.get("model"), dict) else None
@@ -111,6 +166,8 @@ def _settled(document: Document, label: str | None, overrides: Sequence[str], *,
         else:
             line, column = _position(document, path, text)
             located.append(((0, line, column), f"{label}:{line}:{column}  {body}"))
+    if hint is None and any(line.startswith(DEFAULT_LABEL) for _, line in located):
+        hint = f"no CONFIG is named, so what you do not set is from {DEFAULT}; set it, or name one: lstmctl config list"
     if located:
         raise ConfigError([inert(line) for _, line in sorted(located, key=lambda entry: entry[0])], hint=hint)
     assert settings is not None
@@ -163,7 +220,7 @@ def _content(source: str) -> tuple[bytes, str, str, Path | None]:
     name = source.removesuffix(".yaml")
     if name in names:
         bundled = bundled_path(name)
-        return bundled.read_bytes(), f"{name} (bundled)", name, bundled.parent
+        return bundled.read_bytes(), f"{name}{BUNDLED}", name, bundled.parent
     wrong = "is a folder, not a config" if path.is_dir() else "neither a file nor a bundled config"
     meant = near(Path(name).name, names) or f"bundled configs: {', '.join(names)}"
     raise ConfigError(f"{shown_source}  {wrong}; {meant}", hint="list them with `lstmctl config list`")

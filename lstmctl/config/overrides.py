@@ -59,11 +59,22 @@ def _value(text: str, label: str) -> object:
     if text in PLAIN_MARKS:
         return text
     try:
-        return read_value(text, label)
+        value = read_value(text, label)
+        if isinstance(value, dict):
+            return dict(_entry(str(key), inner, label) for key, inner in value.items())
+        return value
     except ConfigError:
         if text.startswith(("%", ",")):
             return text
         raise
+
+
+def _entry(key: str, value: object, label: str) -> tuple[str, object]:
+    """An entry of `{key: value}`. Without the blank, YAML reads `key:value` as a key alone; nobody means that."""
+    name, _, text = key.partition(":")
+    if value is None and text and _KEY.fullmatch(name):
+        return name, read_value(text, label)
+    return key, value
 
 
 def apply(values: dict[str, Any], override: Override) -> None:

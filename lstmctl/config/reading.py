@@ -142,7 +142,7 @@ class _Loader(yaml.SafeLoader):
     def _check(self, event: Any, position: Position) -> None:
         if event.tag is not None:
             tag = event.tag.replace("tag:yaml.org,2002:", "!!")
-            raise _ReadingError(f"tag `{tag}` is refused; a config holds plain values only", position)
+            raise _ReadingError(f"tag `{tag}` is refused; a config contains only plain values", position)
         if isinstance(event, yaml.CollectionStartEvent):
             if self.level == MOST_LEVELS:
                 raise _ReadingError(f"nested more than {MOST_LEVELS} levels deep", position)
@@ -223,7 +223,7 @@ def _document(root: yaml.Node) -> Document:
             name, position = _key(key_node), _position(key_node.start_mark)
             if name in result:
                 lines = f"in line {places[*path, name].key.line} and in line {position.line}"
-                raise _ReadingError(f"{shown(name)} is given twice, {lines}; keep one", position)
+                raise _ReadingError(f"{shown(name)} is set twice, {lines}; keep one", position)
             result[name] = build(child, (*path, name), position)
         return result
 

@@ -100,7 +100,7 @@ def _windows_double(task: Any, training: Any) -> Iterator[Found]:
         fitting = ", ".join(str(window >> halvings) for halvings in range(1, 5) if window % 2**halvings == 0)
         yield (
             ("training", "first_window"),
-            f"doubling {first} never gives training.window {window}; {fitting or 'leave it out'}",
+            f"doubling {first} never reaches training.window {window}; {fitting or 'leave it out'}",
         )
     if training.budget.unit == "seconds":
         yield (
@@ -116,6 +116,11 @@ def _accumulate_divides_batch(training: Any) -> Iterator[Found]:
             ("training", "accumulate"),
             f"{training.accumulate} does not divide training.batch {training.batch}; use a divisor of it",
         )
+
+
+def _coefficients_fit_bands(data: Any) -> Iterator[Found]:
+    if data.source == "audio" and data.frames == "mfcc" and data.coefficients > data.bands:
+        yield ("data", "coefficients"), f"{data.coefficients} is more than data.bands {data.bands}; use at most as many"
 
 
 def _residual_joins_equal_widths(model: Any) -> Iterator[Found]:
@@ -219,6 +224,7 @@ RULES: tuple[tuple[tuple[str, ...], Callable[..., Iterator[Found]]], ...] = (
     (("task", "training"), _windows_double),
     (("model",), _cells_are_few),
     (("model",), _residual_joins_equal_widths),
+    (("data",), _coefficients_fit_bands),
     (("task",), _segment_divides),
     (("task",), _decoding_goes_through_a_horizon),
     (("task", "model"), partial(_task_reads_what_is_set, "model")),

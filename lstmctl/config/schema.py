@@ -25,12 +25,15 @@ from lstmctl.config.fields import (
     Calendar,
     Cell,
     Device,
+    FileNames,
     Fraction,
+    HeldOut,
     Layers,
     Levels,
     Names,
     Options,
     Paths,
+    RowSplit,
     SeriesSplit,
     SomeNames,
     Split,
@@ -45,9 +48,12 @@ BEFORE_SPLIT_BY = {
 }
 """The keys that a run's `data` section contained, all of them, before `split_by` was added."""
 
-
 Ability = Literal["write", "write for a label", "forecast", "predict texts", "predict tables", "read tables"]
 """Abilities that commands look up in a task; `read tables` means scoring tables that a run was not trained on."""
+
+
+Seed = Annotated[int, Field(ge=0, le=2**63 - 1)]
+Vocabulary = Literal["training", "all"]
 
 
 class Section(BaseModel):
@@ -148,7 +154,7 @@ class Forecast(Section):
 class Classification(Section):
     """Predict the class of a sequence."""
 
-    sources: ClassVar[tuple[str, ...]] = ("table", "synthetic")
+    sources: ClassVar[tuple[str, ...]] = ("table", "audio", "synthetic")
     nouns: ClassVar[tuple[str, ...]] = ("sequences",)
     budget: ClassVar[str] = "10 epochs"
     causal: ClassVar[bool] = False  # a sequence is available as a whole
@@ -182,7 +188,7 @@ class Regression(Section):
 class Tagging(Section):
     """Predict a label for every step of a sequence."""
 
-    sources: ClassVar[tuple[str, ...]] = ("table", "synthetic")
+    sources: ClassVar[tuple[str, ...]] = ("table", "audio", "synthetic")
     nouns: ClassVar[tuple[str, ...]] = ("sequences",)
     budget: ClassVar[str] = "10 epochs"
     causal: ClassVar[bool] = False
@@ -365,8 +371,23 @@ class TableData(Section):
     )
     split: Split = Field(
         default=(0.8, 0.1, 0.1),
-        description="Training, validation and (optional) test part, in order of position: fractions that sum to 1, "
-        "or whole counts of sequences (an unused tail is allowed)",
+        description="Training, validation and (optional) test part: fractions that sum to 1, or whole counts of "
+        "sequences (an unused tail is allowed)",
+    )
+    split_by: RowSplit = Field(
+        default="auto",
+        description="Order in which sequences are split: order (of the file), random (stratified by label), time, "
+        "time:COLUMN, or group:COLUMN (a group is in one part only). auto, for classification and regression: by a "
+        "column of groups or dates if there is one, else random; for other tasks and windows: order",
+    )
+    split_seed: Seed = Field(default=0, description="Seed of a random split; independent of the run's `seed`")
+    test: Paths | None = Field(
+        default=None, description="A table with the test part; `split` then divides `table` into the other two"
+    )
+    vocabulary: Vocabulary = Field(
+        default="training",
+        description="Characters that the network knows: those of the training part, with one learned symbol for all "
+        "others; or those of all parts",
     )
 
 
@@ -378,8 +399,86 @@ class PairsData(Section):
     pairs: Paths = Field(description="A text file with one pair per line: source, tab, target")
     split: Split = Field(
         default=(0.8, 0.1, 0.1),
-        description="Training, validation and (optional) test part, in order of position: fractions that sum to 1, "
-        "or whole counts of pairs (an unused tail is allowed)",
+        description="Training, validation and (optional) test part: fractions that sum to 1, or whole counts of pairs "
+        "(an unused tail is allowed)",
+    )
+    split_by: Literal["order", "random"] = Field(
+        default="order", description="Order in which pairs are split: that of the file, or random"
+    )
+    split_seed: Seed = Field(default=0, description="Seed of a random split; independent of the run's `seed`")
+    test: Paths | None = Field(
+        default=None, description="A file with the test part; `split` then divides `pairs` into the other two"
+    )
+    vocabulary: Vocabulary = Field(
+        default="training",
+        description="Characters that the network knows, on each side: those of the training part, with one symbol for "
+        "all others; or those of all parts",
+    )
+
+
+class AudioData(Section):
+    """Sound: one clip per audio file."""
+
+    source: ClassVar[str] = "audio"
+
+    audio: Paths = Field(
+        description="A folder of WAV, FLAC or OGG files with one folder per label; or a table with the columns file "
+        "and label (for tagging: file, start, end in seconds, label), and optionally speaker"
+    )
+    file_names: FileNames = Field(
+        default=None,
+        description="Pattern of the file names of a folder, without the extension, such as {label}_{speaker}_{take} or "
+        "{speaker}/{label}; null if the label is the name of the file's folder",
+    )
+    background: Annotated[str, Field(min_length=1)] = Field(
+        default="background", description="Label of the frames outside all stretches of a table (tagging)"
+    )
+    rate: AtLeastOne | Literal["auto"] = Field(
+        default="auto",
+        description="Sampling rate in Hz that all files are resampled to; auto for the most frequent, at most 16000",
+    )
+    frames: Literal["log-mel", "mfcc"] = Field(
+        default="log-mel", description="Features of a frame: log-mel spectrum, or cepstral coefficients made from it"
+    )
+    bands: AtLeastOne = Field(default=40, description="Number of mel bands")
+    coefficients: AtLeastOne = Field(default=13, description="Number of cepstral coefficients (mfcc)")
+    frame_length: AboveZero = Field(default=25.0, description="Length of a frame, in milliseconds")
+    frame_step: AboveZero = Field(default=10.0, description="Time from one frame to the next, in milliseconds")
+    centre: Literal["clip", "none"] = Field(
+        default="none",
+        description="clip: subtract the mean of each feature over the clip, which removes what is constant in a "
+        "recording, such as its level and the effect of the microphone; or none",
+    )
+    longest: AboveZero = Field(
+        default=60.0, description="Maximum length of a clip to train on, in seconds: all its frames are kept in memory"
+    )
+    noise: AtLeastZero = Field(
+        default=0.0,
+        description="Maximum level of white noise added to clips in training, relative to the clip's own level (0.1 is "
+        "20 dB below it); a new level is drawn for each clip at every step",
+    )
+    shift: AtLeastZero = Field(
+        default=0.0,
+        description="Maximum shift of clips in training, in seconds, to both sides; a new shift is drawn for each clip "
+        "at every step",
+    )
+    scaler: Literal["standard", "min-max", "none"] = Field(
+        default="standard", description="Scaling of features, based on the training part only"
+    )
+    split: Split = Field(
+        default=(0.8, 0.1, 0.1),
+        description="Training, validation and (optional) test part: fractions that sum to 1, or whole counts, of clips "
+        "or of speakers",
+    )
+    split_by: Literal["clip", "speaker"] = Field(
+        default="clip",
+        description="clip: each label and speaker has about the same share of every part; speaker: every speaker is in "
+        "one part only",
+    )
+    held_out: HeldOut = Field(
+        default=None,
+        description="Patterns of file names, such as *_0.wav, or with split_by speaker the speakers, that make up the "
+        "last part; split then divides the rest",
     )
 
 
@@ -414,7 +513,7 @@ AnyTask = Annotated[
 ]
 
 
-AnyData = TextData | SeriesData | TableData | PairsData | SyntheticData
+AnyData = TextData | SeriesData | TableData | PairsData | AudioData | SyntheticData
 
 
 class Model(Section):
@@ -544,9 +643,7 @@ class Settings(Section):
     training: Training = Field(default_factory=Training, description="Training of the network")
     device: Device = Field(default="auto", description="Device to compute on: auto, cpu, cuda, cuda:0, mps")
     threads: Threads | Literal["auto"] = Field(default="auto", description="Number of CPU threads")
-    seed: Annotated[int, Field(ge=0, le=2**63 - 1)] = Field(
-        default=0, description="Seed of all random streams: initialisation, order, dropout, sampling"
-    )
+    seed: Seed = Field(default=0, description="Seed of all random streams: initialisation, order, dropout, sampling")
 
 
 TASKS: dict[str, Any] = {task.model_fields["type"].default: task for task in get_args(get_args(AnyTask)[0])}

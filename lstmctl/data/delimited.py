@@ -199,7 +199,7 @@ class DelimitedSheet(Sheet):
     def _check_text(self, block: bytes, line: int, offset: int) -> None:
         if b"\0" in block:
             found = line + 1 + block.count(b"\n", 0, block.index(b"\0"))
-            raise DataError(f"{self.path}: line {found} holds a zero byte, as binary files do", hint=CONVERT)
+            raise DataError(f"{self.path}: line {found} contains a zero byte, as binary files do", hint=CONVERT)
         if block.isascii():
             return
         try:

@@ -1,10 +1,11 @@
 """Known dependencies of a text: where something is recalled, and how far back it was said.
 
-They stand in a table beside the text, `NAME-dependencies.csv` for `NAME.txt`, with a row for each time that something
-said before is said again. Columns: `kind`; `answer_start`, `answer_end` and `answer`, what is recalled and where, in
-characters from the text's beginning; `reminder_end`, where what gives the answer away ends, from which distances count;
-and if they are known `cue_start`, where it was said first, and `last_named`, the answer of who remembers only the last
-thing of the kind. The bundled `travellers.txt` has one (data/README.md).
+They are in a table next to the text, `NAME-dependencies.csv` for `NAME.txt`, with a row for each time that an earlier
+piece of information is repeated. Columns: `kind`; `answer_start`, `answer_end` and `answer`, the answer and its
+position, in characters from the text's beginning; `reminder_end`, the end of the last mention that determines the
+answer, from which distances count; and, if known, `cue_start`, the position of the first mention, and `last_named`, the
+answer of a rule that remembers only the last mention of the kind. The bundled `travellers.txt` has one
+(data/README.md).
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ class Dependency:
 
     kind: str
     first: int
-    """Where it was said first, or where its last reminder ends if that is not known."""
+    """Position of the first mention, or of the last reminder's end if it is unknown."""
     reminder_end: int
     start: int
     stop: int
@@ -45,7 +46,7 @@ class Dependency:
 
 
 def dependencies_beside(corpus: TextCorpus) -> Path | None:
-    """The table beside a text of one file; None where there is none."""
+    """The table next to a text of one file; None if there is none."""
     if len(corpus.files) != 1:
         return None
     (file,) = corpus.files

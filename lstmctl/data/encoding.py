@@ -24,35 +24,51 @@ class UnknownSymbolError(ValueError):
         self.symbol, self.position = symbol, position
 
 
+UNKNOWN = "\ufffd"
+"""The character that stands for an unknown symbol in decoded text."""
+
+
 class TextEncoding:
     """A vocabulary: Unicode characters in code point order, or the 256 bytes.
 
     Args:
         kind: what a symbol is.
         symbols: the distinct characters in order; for bytes they are given by the kind.
+        has_unknown: whether one more number stands for every other character.
     """
 
-    def __init__(self, kind: Literal["characters", "bytes"], symbols: str = "") -> None:
-        self.kind, self.symbols = kind, symbols
+    def __init__(self, kind: Literal["characters", "bytes"], symbols: str = "", *, has_unknown: bool = False) -> None:
+        self.kind, self.symbols, self.has_unknown = kind, symbols, has_unknown
         self._numbers = {symbol: number for number, symbol in enumerate(symbols)}
         self._code_points = np.array([ord(symbol) for symbol in symbols], dtype=np.uint32)
+        self._decoded = np.append(self._code_points, np.uint32(ord(UNKNOWN)))
 
     @classmethod
-    def of(cls, text: str) -> TextEncoding:
+    def of(cls, text: str, *, has_unknown: bool = False) -> TextEncoding:
         """The vocabulary of all characters that occur in `text`."""
-        return cls("characters", "".join(chr(point) for point in np.unique(_code_points(text))))
+        symbols = "".join(chr(point) for point in np.unique(_code_points(text)))
+        return cls("characters", symbols, has_unknown=has_unknown)
 
     def __len__(self) -> int:
-        return 256 if self.kind == "bytes" else len(self.symbols)
+        return 256 if self.kind == "bytes" else len(self.symbols) + self.has_unknown
+
+    @property
+    def unknown(self) -> int:
+        """The number that `read` gives to characters outside the vocabulary."""
+        return len(self.symbols)
 
     def __contains__(self, symbol: str) -> bool:
         return self.kind == "bytes" or symbol in self._numbers
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, TextEncoding) and (self.kind, self.symbols) == (other.kind, other.symbols)
+        return isinstance(other, TextEncoding) and self._key == other._key
 
     def __hash__(self) -> int:
-        return hash((self.kind, self.symbols))
+        return hash(self._key)
+
+    @property
+    def _key(self) -> tuple[str, str, bool]:
+        return self.kind, self.symbols, self.has_unknown
 
     def encode(self, text: str) -> Symbols:
         """The numbers of a text's symbols; in bytes, what Python could not decode (U+DC80 … U+DCFF) is its byte again.
@@ -65,19 +81,28 @@ class TextEncoding:
                 return np.frombuffer(text.encode("utf-8", "surrogateescape"), dtype=np.uint8)
             except UnicodeEncodeError as error:  # half of a character
                 raise UnknownSymbolError(text[error.start], error.start) from error
-        points = _code_points(text)
-        numbers = np.searchsorted(self._code_points, points)
-        numbers[numbers == len(self._code_points)] = 0
-        unknown = np.flatnonzero(self._code_points[numbers] != points) if len(self) else np.arange(len(points))
+        numbers = self.read(text)
+        unknown = np.flatnonzero(numbers == self.unknown)
         if len(unknown):
             raise UnknownSymbolError(text[unknown[0]], int(unknown[0]))
-        return numbers.astype(smallest_integer(len(self)))
+        return numbers.astype(smallest_integer(len(self)), copy=False)
+
+    def read(self, text: str) -> Symbols:
+        """Return the numbers of a text's symbols, with `unknown` for those outside the vocabulary."""
+        if self.kind == "bytes":
+            return self.encode(text)
+        points = _code_points(text)
+        numbers = np.searchsorted(self._code_points, points)
+        known = numbers < len(self._code_points)
+        known[known] = self._code_points[numbers[known]] == points[known]
+        numbers[~known] = self.unknown
+        return numbers.astype(smallest_integer(len(self.symbols) + 1))
 
     def decode(self, numbers: Symbols) -> str:
         """The text of an array of numbers; bytes that are not UTF-8 show as U+FFFD."""
         if self.kind == "bytes":
             return numbers.astype(np.uint8).tobytes().decode("utf-8", "replace")
-        return self._code_points[numbers].astype("<u4").tobytes().decode("utf-32-le")
+        return self._decoded[numbers].astype("<u4").tobytes().decode("utf-32-le")
 
     def difference(self, other: TextEncoding) -> str:
         """In words, where two vocabularies first differ."""
@@ -86,6 +111,8 @@ class TextEncoding:
         lacking = [symbol for symbol in other.symbols if symbol not in self]
         surplus = [symbol for symbol in self.symbols if symbol not in other]
         sides = [("lacks", lacking), ("has besides", surplus)]
+        if not lacking and not surplus:
+            return f"with{'out' * other.has_unknown} a number for unknown symbols"
         return "; ".join(f"it {verb} {', '.join(map(repr, found[:5]))}" for verb, found in sides if found)
 
     def nearest(self, symbol: str) -> str:
@@ -98,25 +125,33 @@ class TextEncoding:
         variants = (plain, plain.swapcase(), " ", self.symbols[0])
         return next(variant for variant in variants if variant and variant in self)
 
+    @property
+    def row_names(self) -> list[str]:
+        """A name for each number, equal in two vocabularies where it stands for the same symbol."""
+        known = len(self) - self.has_unknown
+        return [*map(self.name_of, range(known)), *[""] * self.has_unknown]
+
     def decoder(self) -> StreamDecoder:
         """For numbers that arrive one by one."""
         return StreamDecoder(self)
 
     def name_of(self, number: int) -> str:
         """A symbol as JSON holds it: the character itself, or for bytes its escape (`\\x0a`)."""
-        return f"\\x{number:02x}" if self.kind == "bytes" else self.symbols[number]
+        return f"\\x{number:02x}" if self.kind == "bytes" else (self.symbols + UNKNOWN)[number]
 
     def name(self, number: int) -> str:
         """A symbol as a person may read it in a table: itself, or its escape."""
         if self.kind == "bytes":
             return f"0x{number:02x}" if not 32 < number < 127 else chr(number)
+        if number == self.unknown:
+            return "unknown"
         symbol = self.symbols[number]
         return symbol if symbol.isprintable() and not symbol.isspace() else ascii(symbol)[1:-1].replace(" ", "space")
 
     def to_json(self) -> dict[str, Any]:
         """What `encoding.json` holds."""
         symbols = {} if self.kind == "bytes" else {"symbols": list(self.symbols)}
-        return {"format": 1, "kind": self.kind, **symbols}
+        return {"format": 1, "kind": self.kind, **symbols, **({"unknown": True} if self.has_unknown else {})}
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> TextEncoding:
@@ -127,11 +162,12 @@ class TextEncoding:
         """
         symbols = data.get("symbols", [])
         sound = isinstance(symbols, list) and all(isinstance(symbol, str) and len(symbol) == 1 for symbol in symbols)
+        sound = sound and data.get("unknown") in (None, True)
         if data.get("format") != 1 or data.get("kind") not in ("characters", "bytes") or not sound:
             raise RunError("encoding.json is not a text encoding of format 1")
         if sorted(set(symbols)) != symbols or (data["kind"] == "characters" and not symbols):
             raise RunError("encoding.json must list its symbols once each, in code point order")
-        return cls(data["kind"], "".join(symbols))
+        return cls(data["kind"], "".join(symbols), has_unknown="unknown" in data)
 
 
 class StreamDecoder:
@@ -147,7 +183,7 @@ class StreamDecoder:
         return self._encoding.symbols[number]
 
     def end(self) -> str:
-        """What is left when nothing follows: an unfinished character shows as U+FFFD."""
+        """The rest at the end of the input: an incomplete character is shown as U+FFFD."""
         return self._bytes.decode(b"", final=True) if self._encoding.kind == "bytes" else ""
 
 

@@ -90,7 +90,7 @@ def _nothing_before(rows: Rows, block: NDArray[np.float64], start: int, name: st
     )
     return DataError(
         f"{rows.path}, column `{name}`: {rows.whose(start)}no value {until}, so that "
-        f"{plural(count, 'row has', 'rows have')} nothing to be filled with",
+        f"{plural(count, 'row has', 'rows have')} no value to be filled with",
         hint="data.missing=mask leaves them unscored; or delete those rows, or leave the column out: data.targets=[…]",
     )
 

@@ -1,4 +1,4 @@
-"""What a table tells of its sequences: labels as class numbers, or numbers, for a whole sequence or for each step."""
+"""Targets in a table of sequences: labels as class numbers, or numbers, for a whole sequence or for each step."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ SHOWN = 12
 
 @dataclass(frozen=True)
 class Labels:
-    """Labels as they are written, one for each sequence or for each step."""
+    """Raw labels, one for each sequence or for each step."""
 
     values: Texts
     """(sequences,) or (steps,)."""
@@ -38,12 +38,12 @@ class Labels:
     column: str
 
     def span(self, cut: Cut, start: int, stop: int) -> tuple[int, int]:
-        """Where the labels of sequences `start` to `stop` are."""
+        """The labels of sequences `start` to `stop`."""
         return cut.steps(start, stop) if self.by_step else (start, stop)
 
 
 def sequence_labels(sheet: Sheet, column: int, cut: Cut) -> Labels:
-    """A label for every sequence: that of its last row, which is that of all its rows but in windows.
+    """A label for every sequence: that of its last row, which all its rows share, except in windows.
 
     Raises:
         DataError: a label is missing, or differs within a sequence; with the line.
@@ -64,7 +64,7 @@ def frame_labels(sheet: Sheet, column: int, cut: Cut) -> Labels:
 
 
 def character_labels(sheet: Sheet, column: int, texts: list[str], cut: Cut) -> Labels:
-    """A label for every character: one character each, or as many words.
+    """A label for every character: one character each, or the same number of words.
 
     Raises:
         DataError: a label is missing, or there are more or fewer than characters; with the line and both numbers.
@@ -73,14 +73,14 @@ def character_labels(sheet: Sheet, column: int, texts: list[str], cut: Cut) -> L
     found: list[str] = []
     for row, (text, label) in enumerate(zip(texts, written, strict=True)):
         several = label.split()
-        # One character of text may have a label of several, without a space that would tell.
+        # The label of a text of one character may have several characters, and no space to separate them.
         labels = several if len(several) > 1 or len(text) == 1 else list(label)
         if len(labels) != len(text):
             raise DataError(
                 f"{sheet.place(row)}, column `{sheet.names[column]}`: {plural(len(labels), 'label')} for "
                 f"{plural(len(text), 'character')}",
-                hint="write one character for each character of the text, or as many words with a space between; "
-                "blanks around a text do not count",
+                hint="write one label character for each character of the text, or one label each, separated by "
+                "spaces; blanks around a text do not count",
             )
         found += labels
     return Labels(np.array(found, dtype=object), np.repeat(cut.rows, cut.lengths), True, sheet.names[column])
@@ -102,7 +102,7 @@ def class_numbers(
             raise DataError(
                 f"{sheet.path}, column `{labels.column}`: every label of the training part is `{classes[0]}`; there is "
                 "nothing to tell apart",
-                hint="give rows of at least two labels, shuffled, so that every part has all of them",
+                hint="give rows of at least two labels; data.split_by=random spreads them over the parts",
             )
     numbers = {label: number for number, label in enumerate(classes)}
     found = np.array([numbers.get(label, UNLABELLED) for label in labels.values], dtype=np.int64)
@@ -113,13 +113,13 @@ def class_numbers(
             place = start + int(unknown[0])
             where = f"{sheet.place(int(labels.rows[place]))}, column `{labels.column}`: `{labels.values[place]}`"
             if known is not None:
-                raise DataError(f"{where} is no label of the run", hint=f"the run knows {listed(classes)}")
+                raise DataError(f"{where} is not a label of the run", hint=f"the run knows {listed(classes)}")
             raise DataError(
                 f"{where} is a label of the {part} part that the training part never has",
                 hint="numbers are told by task.type=regression"
                 if all(map(_is_fraction, classes))
-                else f"correct it, or shuffle the rows, so that every part has all labels; training has "
-                f"{listed(classes)}",
+                else f"correct it, or split at random, so that every part has all labels: data.split_by=random; "
+                f"training has {listed(classes)}",
             )
     return found, classes
 
@@ -132,7 +132,8 @@ def _is_fraction(label: str) -> bool:
 
 
 def sequence_numbers(sheet: Sheet, columns: tuple[int, ...], cut: Cut) -> Floats:
-    """(sequences, columns) the numbers of every sequence: those of its last row, as of all its rows but in windows.
+    """(sequences, columns) the numbers of every sequence: those of its last row, which all its rows share, except in
+    windows.
 
     Raises:
         DataError: a number is missing, is none, or differs within a sequence; with line and column.
@@ -141,8 +142,8 @@ def sequence_numbers(sheet: Sheet, columns: tuple[int, ...], cut: Cut) -> Floats
         if sheet.kind(column) in ("text", "date"):
             raise DataError(
                 f"{sheet.place(0)}, column `{sheet.names[column]}`: `{str(sheet.texts(column)[0])[:40]}` is not a "
-                "number, which task.type regression tells",
-                hint="labels are told by task.type=classification; or name a column of numbers: data.label=NAME",
+                "number, which task.type regression requires",
+                hint="task.type=classification predicts labels; or name a column of numbers: data.label=NAME",
             )
     values = frame_numbers(sheet, columns, cut)
     if cut.agrees:
@@ -155,7 +156,7 @@ def frame_numbers(sheet: Sheet, columns: tuple[int, ...], cut: Cut) -> Floats:
     """(rows, columns) of numbers, none of them missing.
 
     Raises:
-        DataError: one is missing or is no number; with line and column.
+        DataError: one is missing or not a number; with line and column.
     """
     values = sheet.numbers(columns)
     missing = np.isnan(values)
@@ -178,7 +179,7 @@ def fit_numbers(sheet: Sheet, names: tuple[str, ...], scaler: str, values: Float
 
 
 def is_blank(sheet: Sheet, columns: tuple[int, ...]) -> bool:
-    """Whether no row has anything in any of the columns."""
+    """Return True if all of these columns are empty in every row."""
     return all(bool((sheet.texts(column) == "").all()) for column in columns)
 
 
@@ -194,7 +195,7 @@ def counted(labels: Labels, cut: Cut, parts: Parts) -> str:
 
 
 def missing_labels(
-    numbers: NDArray[np.int64], classes: Sequence[str], spans: Mapping[str, tuple[int, int]]
+    numbers: NDArray[np.int64], classes: Sequence[str], spans: Mapping[str, tuple[int, int]], remedy: str
 ) -> dict[str, str]:
     """Return, by part, a sentence where it holds one label only or lacks one.
 
@@ -202,11 +203,12 @@ def missing_labels(
         numbers: the class of every label, in the order of the table.
         classes: all of them.
         spans: where the labels of each part are.
+        remedy: what helps if the table is sorted by label; empty if nothing is known.
     """
     found = {}
     sorted_by_label = np.count_nonzero(np.diff(numbers)) < len(set(numbers.tolist()))
-    cause = "the table is sorted by label: " if sorted_by_label and len(spans) > 1 else ""
-    remedy = f"{cause}shuffle its rows, so that every part has all labels" if len(spans) > 1 else ""
+    if sorted_by_label and remedy:
+        remedy = f"the table is sorted by label: {remedy}"
     for part, (start, stop) in spans.items():
         there = set(numbers[start:stop].tolist()) - {UNLABELLED}
         lacking = [f"`{name}`" for number, name in enumerate(classes) if number not in there]
@@ -218,19 +220,22 @@ def missing_labels(
             says = f"{where} lacks {len(lacking)} of {len(classes)} labels: {shown}"
         else:
             continue
-        found[part] = f"{says}; {remedy}" if remedy else says
+        found[part] = f"{says}; {remedy}" if remedy and len(spans) > 1 else says
     return found
 
 
-def numbers_apart(values: Floats, names: Sequence[str], parts: Parts) -> dict[str, str]:
+def numbers_apart(values: Floats, names: Sequence[str], parts: Parts, remedy: str) -> dict[str, str]:
     """Return, by part, a sentence where every number to tell lies outside the range of the training part.
 
     Args:
         values: (sequences, columns).
         names: of the columns.
         parts: of the sequences.
+        remedy: what helps if the order of the rows means nothing; empty if nothing is known.
     """
     found: dict[str, str] = {}
+    if "training" not in parts:
+        return found
     start, stop = parts["training"]
     low, high = values[start:stop].min(0), values[start:stop].max(0)
     for part, (first, last) in parts.items():
@@ -239,8 +244,8 @@ def numbers_apart(values: Floats, names: Sequence[str], parts: Parts) -> dict[st
             if apart:
                 found.setdefault(
                     part,
-                    f"every `{name}` of the {part} part lies outside the range of the training part; where the order "
-                    "of the rows means nothing, shuffle them",
+                    f"every `{name}` of the {part} part lies outside the range of the training part"
+                    + (f"; if the order of the rows means nothing, {remedy}" if remedy else ""),
                 )
     return found
 
@@ -271,9 +276,5 @@ def _check_constant(sheet: Sheet, column: int, cut: Cut, values: Texts | Floats)
             f"{sheet.place(row)}, column `{sheet.names[column]}`: `{here}`, but `{before}` before it, "
             f"and both in sequence `{name}`",
             hint=f"write one {'number' if is_number else 'label'} in all rows of a sequence; "
-            + (
-                "or data.window, of whose rows the last tells"
-                if is_number
-                else "a label for each row is task.type=tagging"
-            ),
+            + ("or data.window, whose last row counts" if is_number else "a label for each row is task.type=tagging"),
         )

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Layout:
-    """How a table of labelled sequences is read; the keys are those of the config's `data` section but `table`."""
+    """How a table of labelled sequences is read; the keys are those of the config's `data` section except `table`."""
 
     text: str | None = None
     sequence: str | None = None
@@ -30,10 +30,14 @@ class Layout:
     decimal: str = "auto"
     scaler: str = "standard"
     split: tuple[float, ...] | tuple[int, ...] = (0.8, 0.1, 0.1)
+    split_by: str = "auto"
+    split_seed: int = 0
+    test: str | tuple[str, ...] | None = None
+    vocabulary: str = "training"
 
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> Self:
-        """What a config's `data` section says of it."""
+        """Settings of a config's `data` section."""
         found: dict[str, Any] = {field.name: values[field.name] for field in fields(cls)}
         for name, value in found.items():
             if isinstance(value, list):
@@ -49,10 +53,18 @@ class Columns:
     sequence: int | None
     features: tuple[int, ...]
     labels: tuple[int, ...]
-    """Empty where the table does not tell what is to be told."""
+    """Empty if the table has no targets."""
+
+    @property
+    def used(self) -> set[int]:
+        """The columns that have a use."""
+        single = {number for number in (self.text, self.sequence) if number is not None}
+        return {*single, *self.features, *self.labels}
 
 
-def find_columns(sheet: Sheet, layout: Layout, task: str, encoding: SequenceEncoding | None) -> Columns:
+def find_columns(
+    sheet: Sheet, layout: Layout, task: str, encoding: SequenceEncoding | None, *, with_labels: bool = True
+) -> Columns:
     """The use of each column; what is left out is noted in `sheet.notes`.
 
     Args:
@@ -60,12 +72,14 @@ def find_columns(sheet: Sheet, layout: Layout, task: str, encoding: SequenceEnco
         layout: what a config says.
         task: as the config names it.
         encoding: a run's own: then its features are what is read, and labels may be absent.
+        with_labels: whether columns of labels have a use.
 
     Raises:
-        DataError: a column that is named is not there or has two uses, or no use can be told; with what would be right.
+        DataError: a named column is missing or has two uses, or the use of columns is ambiguous; with what would be
+            right.
     """
     _check_named(sheet, layout, encoding)
-    labels = _labels(sheet, layout, task, encoding)
+    labels = _labels(sheet, layout, task, encoding) if with_labels else ()
     text = _text(sheet, layout, encoding)
     if text is not None:
         _note_unused(sheet, {text, *labels})
@@ -163,7 +177,7 @@ def _check_cut(sheet: Sheet, layout: Layout, sequence: int | None) -> None:
             f"data.window=50; its columns: {listed(sheet.names)}",
         )
     if layout.stride is not None and layout.window is None:
-        raise DataError("data.stride goes from window to window, but there is no data.window; write both, or neither")
+        raise DataError("data.stride needs data.window; set both, or neither")
 
 
 def _note_unused(sheet: Sheet, used: set[int]) -> None:

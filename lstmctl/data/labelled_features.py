@@ -1,8 +1,8 @@
-"""Which columns of a table of frames are their features, where a config names none.
+"""Detection of the feature columns of a table of frames, if a config names none.
 
-A number that gives the answer away, or says where in the table a frame stands, is learnt from at once and worth nothing
-on other data. So a column is left out that is called like a label, a name or a time, or that never changes within a
-sequence, as labels do not. Each is told, and `data.features` takes it all the same.
+A number that gives the answer away, or that identifies the position of a frame in the table, is learned at once but
+useless on other data. So columns are left out that are named like a label, a name or a time, or that are constant
+within every sequence, as labels are. Each is reported, and `data.features` includes it anyway.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ FRAME_NAMES = ("frame", "row", "sample")
 
 
 def recognised_features(sheet: Sheet, taken: set[int], sequence: int | None) -> tuple[int, ...]:
-    """Columns of numbers that have no other use, a name, and nothing of a label or a time; told in `sheet.notes`.
+    """Numeric columns without another use that are not like a name, a label or a time; reported in `sheet.notes`.
 
     Args:
         sheet: the table.
@@ -35,7 +35,7 @@ def recognised_features(sheet: Sheet, taken: set[int], sequence: int | None) -> 
         sequence: the column that names each row's sequence.
 
     Raises:
-        DataError: none is left; or one holds what is no number, with its line.
+        DataError: none is left; or one contains a value that is not a number, with its line.
     """
     numeric = [
         number
@@ -51,7 +51,7 @@ def recognised_features(sheet: Sheet, taken: set[int], sequence: int | None) -> 
             hint=f"name the columns of a frame: data.features=[NAME]; its columns: {listed(sheet.names)}",
         )
     for number, why in left_out.items():
-        sheet.notes.append(f"`{sheet.names[number]}` {why}, so it is no feature; data.features would take it.")
+        sheet.notes.append(f"`{sheet.names[number]}` {why}, so it is not a feature; data.features would include it.")
     for number in found:
         if (note := sheet.form(number).note) is not None:
             sheet.notes.append(f"`{sheet.names[number]}` {note}.")
@@ -61,15 +61,15 @@ def recognised_features(sheet: Sheet, taken: set[int], sequence: int | None) -> 
 
 
 def _called_otherwise(sheet: Sheet, columns: list[int]) -> Iterator[tuple[int, str]]:
-    """Those of `columns` that are called like something else than a reading, and like what."""
+    """Columns whose names suggest something other than a measurement, with what they suggest."""
     from lstmctl.data.tables import ID_NAMES
 
     for number in columns:
         name = sheet.names[number].casefold()
         if name in LABEL_NAMES:
-            yield number, "is called like a label"
+            yield number, "is named like a label"
         elif name in (*SEQUENCE_NAMES, *ID_NAMES) and sheet.kind(number) == "whole":
-            yield number, "is called like a sequence's name"
+            yield number, "is named like a sequence's name"
 
 
 def _placed(sheet: Sheet, columns: list[int], sequence: int | None) -> dict[int, str]:
@@ -80,7 +80,7 @@ def _placed(sheet: Sheet, columns: list[int], sequence: int | None) -> dict[int,
     for number, values in zip(columns, sheet.numbers(columns).T, strict=True):
         steps = np.diff(values)[within]
         if sheet.names[number].casefold() in (*TIME_NAMES, *FRAME_NAMES) and (steps >= 0).all():
-            found[number] = "is called like a time and never falls"
+            found[number] = "is named like a time and never falls"
         elif sequence is not None and len(steps) and not steps.any():
             found[number] = "is the same in all rows of a sequence, as a label is"
     return found

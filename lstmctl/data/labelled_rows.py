@@ -1,14 +1,15 @@
-"""Which rows of a table make a sequence: a text a row, or the frames of one name or of one window."""
+"""Rows of a table that form a sequence: one text per row, or the frames of one name or of one window."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lstmctl.data.encoding import Symbols, TextEncoding, UnknownSymbolError, smallest_integer
+from lstmctl.data.encoding import Symbols, TextEncoding
 from lstmctl.data.sequences import LONGEST
 from lstmctl.errors import DataError
 from lstmctl.words import plural
@@ -27,12 +28,12 @@ class Cut:
     lengths: Indices
     """(sequences,) in steps: characters or rows."""
     rows: Indices
-    """(sequences,) the row that tells a sequence's label: its text's own, or its last frame's."""
+    """(sequences,) the row with a sequence's label: its text's own, or its last frame's."""
     first_rows: Indices
     """(sequences,) the first row."""
     names: tuple[str, ...] = ()
     agrees: bool = False
-    """Whether all rows of a sequence have to tell the same."""
+    """True if all rows of a sequence must have the same label."""
 
     def steps(self, start: int, stop: int) -> tuple[int, int]:
         """First step, and the step after the last, of sequences `start` to `stop`, in order and none of them empty."""
@@ -61,26 +62,9 @@ def text_rows(sheet: Sheet, column: int) -> tuple[list[str], Cut]:
     return texts, cut
 
 
-def encode_texts(
-    sheet: Sheet, texts: list[str], cut: Cut, encoding: TextEncoding | None
-) -> tuple[Symbols, TextEncoding]:
-    """The symbol numbers (steps,) of all texts, by their own vocabulary or a run's.
-
-    Raises:
-        DataError: a run's vocabulary has no such character; with line, character, and its place in the text.
-    """
-    joined = "".join(texts)
-    if encoding is None:
-        encoding = TextEncoding.of(joined)
-    try:
-        return encoding.encode(joined).astype(smallest_integer(len(encoding)), copy=False), encoding
-    except UnknownSymbolError as error:
-        row = int(np.searchsorted(cut.starts, error.position, side="right")) - 1
-        found = UnknownSymbolError(error.symbol, error.position - int(cut.starts[row]))
-        raise DataError(
-            f"{sheet.place(row)}: the run's vocabulary has no {found}",
-            hint="the run was trained without that character; write the text with those it knows",
-        ) from error
+def encode_texts(texts: Sequence[str], encoding: TextEncoding) -> Symbols:
+    """Return the symbol numbers (steps,) of all texts, one after the other, with those that are unknown."""
+    return encoding.read("".join(texts))
 
 
 def named_rows(sheet: Sheet, column: int) -> Cut:
@@ -102,8 +86,8 @@ def named_rows(sheet: Sheet, column: int) -> Cut:
         name = str(names[start])
         if name in seen:
             raise DataError(
-                f"{sheet.place(int(start))}, column `{sheet.names[column]}`: sequence `{name}` goes on here, but other "
-                f"rows stand between it and its begin ({sheet.unit} {sheet.lines[seen[name]]})",
+                f"{sheet.place(int(start))}, column `{sheet.names[column]}`: sequence `{name}` continues here, but "
+                f"other rows are between it and its beginning ({sheet.unit} {sheet.lines[seen[name]]})",
                 hint="rows of one sequence follow each other: sort them, or give a new sequence a new name",
             )
         seen[name] = int(start)
@@ -118,7 +102,7 @@ def one_recording(sheet: Sheet) -> Cut:
 
 
 def cut_windows(sheet: Sheet, cut: Cut, window: int, stride: int) -> Cut:
-    """Windows of `window` rows of each sequence, one every `stride` rows; they hold no frames of their own.
+    """Windows of `window` rows of each sequence, one every `stride` rows; they are views without copied frames.
 
     Raises:
         DataError: no sequence is long enough for one.
@@ -145,7 +129,7 @@ def cut_windows(sheet: Sheet, cut: Cut, window: int, stride: int) -> Cut:
 
 
 def check_lengths(sheet: Sheet, cut: Cut, unit: str, remedy: str) -> None:
-    """Refuse a sequence that is too long to be learnt from as a whole.
+    """Refuse a sequence that is too long to be trained on as a whole.
 
     Raises:
         DataError: with the line at which it begins, and its length.

@@ -24,6 +24,10 @@ DATA = (".txt", ".csv", ".tsv")
 """Extensions of bundled data; other files there document it."""
 
 
+SOUND = "*.wav"
+"""Files of a bundled folder of clips."""
+
+
 def known_files() -> list[dict[str, Any]]:
     """Return data that a config can name without a path, bundled or in the download cache; then known downloads. Hidden
     files, which killed downloads may leave, are omitted."""
@@ -33,6 +37,11 @@ def known_files() -> list[dict[str, Any]]:
         for where, folder in (("bundled", bundled.data()), ("cache", cache))
         for path, size in _plain_files(folder)
         if not path.name.startswith(".") and (where == "cache" or path.suffix in DATA)
+    ]
+    found += [
+        {"name": path.name, "bytes": sum(size for _, size in _plain_files(path)), "where": "bundled"}
+        for path in sorted(bundled.data().iterdir())
+        if path.is_dir() and any(path.glob(SOUND))
     ]
     cached = {entry["name"] for entry in found if entry["where"] == "cache"}
     return found + [

@@ -16,8 +16,9 @@ from lstmctl.errors import DataError
 
 
 def search_folders(config_folder: Path | None) -> list[Path]:
-    """Return the folders to look for a relative name in, in order."""
-    folders = [config_folder, _current_folder(), bundled.data(), cache_folder()]
+    """The folders a relative name is looked for in, first match first."""
+    own = None if config_folder == bundled.configs() else config_folder  # their data is the bundled data
+    folders = [own, _current_folder(), bundled.data(), cache_folder()]
     return [folder for folder in folders if folder is not None]
 
 
@@ -118,7 +119,7 @@ def check_regular(path: Path, wanted: str) -> None:
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error.strerror}") from error
     if not stat.S_ISREG(mode):
-        raise DataError(f"{path} is not a regular file ({stat.filemode(mode)[0]}); give {wanted}")
+        raise DataError(f"{path} is not a regular file ({stat.filemode(mode)[0]}); use {wanted}")
 
 
 def require_files(files: Iterable[Path]) -> list[Path]:

@@ -73,7 +73,7 @@ class ParquetSheet(Sheet):
         for name, kind in zip(self.names, self._kinds, strict=True):
             if kind.is_nested() or kind in (pl.Object, pl.Binary):
                 raise DataError(
-                    f"{path}, column `{name}` holds {str(kind).split('(')[0].lower()} values, not plain ones",
+                    f"{path}, column `{name}` contains {str(kind).split('(')[0].lower()} values, not plain ones",
                     hint="write one plain value per row and column: a date, a number or a name",
                 )
 
@@ -114,7 +114,7 @@ class ParquetSheet(Sheet):
         for column in columns:
             if self.kind(column) not in ("whole", "number", "empty") and column not in self._forms:
                 raise DataError(
-                    f"{self.path}, column `{self.names[column]}` holds {self._kinds[column]}, not numbers",
+                    f"{self.path}, column `{self.names[column]}` contains {self._kinds[column]}, not numbers",
                     hint=f"store it as numbers, or leave it out: {self._hints.choose}",
                 )
         values = np.empty((self.rows, len(columns)))

@@ -43,7 +43,10 @@ class Said(Asked):
     @classmethod
     def of(cls, wanted: Wanted, separator: str, decimal: str) -> Said:
         asked = {field.name: getattr(wanted, field.name) for field in fields(Asked)}
-        return cls(**asked, separator=separator, decimal=decimal)
+        plain: dict[str, Any] = {
+            key: tuple(value) if isinstance(value, list) else value for key, value in asked.items()
+        }
+        return cls(**plain, separator=separator, decimal=decimal)
 
 
 @dataclass(frozen=True)

@@ -92,7 +92,7 @@ def open_prepared(
     if known is not None and known != encoding:
         raise DataError(
             f"{folder} was prepared with another vocabulary than the run's: {encoding.difference(known)}",
-            hint="give the text itself",
+            hint="use the text itself",
         )
     path = folder / NUMBERS
     number = np.dtype(header.type).newbyteorder("<")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol, Self
 
 import numpy as np
@@ -49,6 +49,12 @@ class Ragged:
         """Return the sequences `start` to `stop`, over the same values."""
         return replace(self, starts=self.starts[start:stop], lengths=self.lengths[start:stop])
 
+    def steps(self, start: int, stop: int) -> tuple[int, int]:
+        """First step, and the step after the last, of sequences `start` to `stop`."""
+        if start == stop:
+            return 0, 0
+        return int(self.starts[start]), int((self.starts + self.lengths)[start:stop].max())
+
     def input(self, index: int) -> Array:
         """Return one sequence, (length,) or (length, features)."""
         found: Array = self.values[self.starts[index] : self.starts[index] + self.lengths[index]]
@@ -67,7 +73,9 @@ class Sequences(Ragged):
     scored: NDArray[np.bool_] | None = None
     """(steps,) the labelled steps that metrics count; None for all. Training uses every label."""
     names: tuple[str, ...] = ()
-    """Names of sequences of frames, for people; texts need none."""
+    """Names of sequences of frames, for people; the texts that a run reads, as they were written."""
+    columns: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Other columns of a table to predict: a value per sequence, or per step for frames that have a label each."""
 
     @property
     def inputs(self) -> Array:
@@ -130,6 +138,8 @@ class SequenceEncoding:
     """Of a regression; None for classes."""
     decimal: str | None = None
     """The decimal sign of the run's own table; None if it has no number that shows it."""
+    rate: int | None = None
+    """Samples per second of the sound that frames are made of; None if they are not made of sound."""
 
     @property
     def inputs(self) -> int:
@@ -144,7 +154,8 @@ class SequenceEncoding:
         parts = {"symbols": self.symbols, "features": self.features, "outputs": self.outputs}
         told = {name: part.to_json() for name, part in parts.items() if part is not None}
         decimal = {} if self.decimal is None else {"decimal": self.decimal}
-        return {"format": 1, **told, "labels": list(self.labels), **decimal}
+        rate = {} if self.rate is None else {"rate": self.rate}
+        return {"format": 1, **told, "labels": list(self.labels), **decimal, **rate}
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Self:
@@ -160,25 +171,30 @@ class SequenceEncoding:
         assert isinstance(labels, list)
         if data.get("decimal") not in (None, ".", ","):
             raise RunError("encoding.json names an invalid decimal sign")
+        rate = data.get("rate")
+        if rate is not None and (type(rate) is not int or rate < 1):
+            raise RunError("encoding.json names a sampling rate that is not a whole number")
         return cls(
             TextEncoding.from_json(data["symbols"]) if "symbols" in data else None,
             Numbers.from_json(data["features"]) if "features" in data else None,
             tuple(labels),
             Numbers.from_json(data["outputs"]) if "outputs" in data else None,
             data.get("decimal"),
+            rate,
         )
 
     def difference(self, other: SequenceEncoding) -> str | None:
-        """Describe how another encoding differs; None if it does not."""
-        if self.symbols is not None and other.symbols is not None and self.symbols != other.symbols:
-            return f"another vocabulary than this data: {other.symbols.difference(self.symbols)}"
-        if self.labels != other.labels:
-            return f"other labels than this data: {', '.join(other.labels)}, not {', '.join(self.labels)}"
+        """Describe how another encoding differs, apart from its symbols and labels; None if it does not."""
+        if (self.symbols is None) != (other.symbols is None):
+            kinds = ["frames" if one.symbols is None else "texts" for one in (other, self)]
+            return f"other inputs than this data: {kinds[0]}, not {kinds[1]}"
         names = [part.names if part is not None else () for part in (self.features, other.features)]
         outputs = [part.names if part is not None else () for part in (self.outputs, other.outputs)]
         for what, (own, others) in (("features", names), ("outputs", outputs)):
             if own != others:
                 return f"other {what} than this data: {', '.join(others) or 'none'}, not {', '.join(own) or 'none'}"
+        if self.rate != other.rate:
+            return f"another sampling rate than this data: {other.rate} Hz, not {self.rate}"
         return None
 
 

@@ -136,8 +136,8 @@ def remarks(corpus: SeriesCorpus) -> list[str]:
         shown = ", ".join([f"`{name}`" for name in unscaled[:SHOWN]] + ["…"] * (len(unscaled) > SHOWN))
         has, it = ("has", "it takes") if len(unscaled) == 1 else ("have", "they take")
         found.append(
-            f"{shown} {has} no scale in the training rows: each window is scaled by itself, and {it} no part in "
-            "training, the choice of weights, calibration and scaled metrics"
+            f"{shown} {has} no scale in the training rows: each window is scaled separately, and {it} no part in "
+            "training, model selection, calibration and scaled metrics"
         )
     if "training" in corpus.parts and (unused := corpus.encoding.left_out):
         shown = ", ".join([f"`{name}`" for name in unused[:SHOWN]] + ["…"] * (len(unused) > SHOWN))

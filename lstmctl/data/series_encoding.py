@@ -97,6 +97,13 @@ class SeriesEncoding(Scales):
                 known[part] = self.scaled_known(table, part, number[name], table.ends[series])
         return Scaled(values, past, known, self.scaled_static(table))
 
+    def last_shared(self, table: Table) -> str | None:
+        """Return the run's last time of a series that begins no later in a table; None if there is none."""
+        ends = dict(zip(self.tail.ids, self.tail.times[self.tail.ends - 1].tolist(), strict=True))
+        begins = table.times[table.bounds[:-1]]
+        shared = (ends[name] for name, begin in zip(table.ids, begins, strict=True) if begin <= ends[name])
+        return next(map(self.step.text, shared), None)
+
     @property
     def known_width(self) -> int:
         """Number of columns known in advance, two for each feature of the calendar."""

@@ -65,7 +65,7 @@ def split_series(
     are_counts = bool(shares) and all(isinstance(share, int) for share in shares)
     if not shares and not is_dated:
         raise DataError(
-            f"{rows.path}: data.split gives dates, but column `{rows.columns.time}` holds whole numbers",
+            f"{rows.path}: data.split gives dates, but column `{rows.columns.time}` contains whole numbers",
             hint="split by counts of rows or by fractions: 'data.split=[0.7,0.1,0.2]'",
         )
     if shares and len(rows.ids) == 1:

@@ -115,7 +115,7 @@ def column_names(start: Start, path: Path, hints: TableHints) -> tuple[str, ...]
         )
     if all(not name or is_number(name) for name in header):
         raise DataError(
-            f"{place} holds numbers where the columns' names should be",
+            f"{place} contains numbers in the place of the columns' names",
             hint="put a header line before the data, such as " + start.separator.join(hints.header),
         )
     names = [" ".join(name.split()) or f"column {number}" for number, name in enumerate(header, start=1)]
@@ -131,7 +131,7 @@ def _head(file: BinaryIO, path: Path) -> tuple[bytes, bool, bytes | None]:
     is_all = len(head) < _HEAD
     encoding = _encoding(head)
     if encoding is None and b"\0" in head:
-        raise DataError(f"{path} holds zero bytes, as binary files do", hint=CONVERT)
+        raise DataError(f"{path} contains zero bytes, as binary files do", hint=CONVERT)
     is_old = b"\n" not in head and b"\r" in head
     if encoding is not None or is_old:
         content = head + file.read()

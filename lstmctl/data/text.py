@@ -6,8 +6,8 @@ Several files are joined in the given order, with a line break after each that d
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from lstmctl.data.locating import locate, portable_name, require_files, text_fil
 from lstmctl.data.prepared_folder import is_prepared
 from lstmctl.data.prepared_text import open_prepared
 from lstmctl.data.splitting import split_positions
+from lstmctl.data.symbol_words import shown_symbols
 from lstmctl.data.text_blocks import BlockEncoder, JoinedText, Kind, survey
 from lstmctl.errors import DataError
 
@@ -43,6 +44,8 @@ class TextCorpus:
     of the table that says where."""
     emphasised: NDArray[np.bool_] | None = None
     """(length,) True at symbols that count more in training; None if all count the same."""
+    unknown: Mapping[str, str] = field(default_factory=dict)
+    """By part: a sentence if its text has symbols that a run does not know."""
 
     def __len__(self) -> int:
         return len(self.symbols)
@@ -82,6 +85,7 @@ def open_text(
     """
     names = [sources] if isinstance(sources, str) else list(sources)
     found = [locate(name, config_folder, "data.text" if encoding is None else None) for name in names]
+    unknown = ""
     if any(map(is_prepared, found)):
         if len(found) > 1:
             raise DataError("data.text contains both prepared and other text", hint="prepare all texts together")
@@ -89,7 +93,7 @@ def open_text(
         numbers, encoding, fingerprint = open_prepared(found[0], symbols, encoding)
     else:
         files = files_of(found)
-        numbers, encoding, fingerprint = _read(JoinedText(files, symbols), encoding)
+        numbers, encoding, fingerprint, unknown = _read(JoinedText(files, symbols), encoding)
     return TextCorpus(
         symbols=numbers,
         encoding=encoding,
@@ -97,6 +101,7 @@ def open_text(
         files=tuple(files),
         names=tuple(portable_name(name, path) for name, path in zip(names, found, strict=True)),
         fingerprint=fingerprint,
+        unknown={"validation": unknown} if unknown else {},
     )
 
 
@@ -109,18 +114,39 @@ def files_of(found: Sequence[Path]) -> list[Path]:
     return require_files(file for path in found for file in text_files(path))
 
 
-def _read(text: JoinedText, encoding: TextEncoding | None) -> tuple[Symbols, TextEncoding, dict[str, Any]]:
-    """Return all numbers of a text, its vocabulary and its fingerprint."""
+def _read(text: JoinedText, encoding: TextEncoding | None) -> tuple[Symbols, TextEncoding, dict[str, Any], str]:
+    """All numbers of a text, in memory, with its vocabulary, its fingerprint, and a sentence on symbols that a given
+    vocabulary lacks."""
     facts = survey(text)
-    if encoding is not None and not all(chr(point) in encoding for point in facts.distinct):
-        raise text.unknown_symbol(encoding)
     facts.require(text)
+    unknown = [] if encoding is None else [chr(point) for point in facts.distinct if chr(point) not in encoding]
     encoding = encoding or facts.encoding(text.kind)
-    encode, digest = BlockEncoder(encoding), hashlib.sha256()
+    encode, digest = BlockEncoder(encoding, unknown), hashlib.sha256()
+    count = 0
     numbers = np.empty(facts.length, encode.type)
     done = 0
     for block in text.again(facts.length):
         digest.update(block.content)
+        if unknown:
+            content = block.content.decode("ascii") if block.text is None else block.text
+            count += sum(map(content.count, unknown))
         numbers[done : done + len(block)] = encode(block)
         done += len(block)
-    return numbers, encoding, {"sha256": digest.hexdigest(), "bytes": facts.size, "symbols": facts.length}
+    fingerprint = {"sha256": digest.hexdigest(), "bytes": facts.size, "symbols": facts.length}
+    return numbers, encoding, fingerprint, nearest_instead(count, facts.length, unknown)
+
+
+def nearest_instead(count: int, length: int, unknown: Sequence[str]) -> str:
+    """Return a sentence on symbols that a run does not know; empty if there are none.
+
+    Args:
+        count: how often they occur.
+        length: symbols in all.
+        unknown: the symbols.
+    """
+    if not count:
+        return ""
+    return (
+        f"{count:,} of {length:,} characters are unknown to the run, and are read and scored as the nearest known "
+        f"ones: {shown_symbols(unknown)}."
+    )

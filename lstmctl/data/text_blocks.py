@@ -15,7 +15,7 @@ from typing import Any, BinaryIO, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from lstmctl.data.encoding import Symbols, TextEncoding, UnknownSymbolError, smallest_integer
+from lstmctl.data.encoding import Symbols, TextEncoding, smallest_integer
 from lstmctl.data.locating import check_regular
 from lstmctl.data.utf8 import BYTE_ORDER_MARK, START, check_start, not_utf8
 from lstmctl.errors import DataError
@@ -95,20 +95,6 @@ class JoinedText:
         if changed or length:
             what = ", ".join(changed) or str(self)
             raise DataError(f"{what} changed while it was read", hint="wait until it is complete, then try again")
-
-    def unknown_symbol(self, encoding: TextEncoding) -> DataError:
-        """Return the error for a text with characters that an encoding lacks, with the position of the first."""
-        position, line = 0, 1
-        for block in self.blocks():
-            text = block.content.decode("ascii") if block.text is None else block.text
-            try:
-                encoding.encode(text)
-            except UnknownSymbolError as error:
-                line += text.count("\n", 0, error.position)
-                first = UnknownSymbolError(error.symbol, position + error.position)
-                return DataError(f"{self}: line {line}: the run's vocabulary has no {first}")
-            position, line = position + len(text), line + text.count("\n")
-        return DataError(f"{self} changed while it was read")
 
     def _identity(self) -> list[tuple[str, int, int]]:
         found = []
@@ -197,14 +183,22 @@ def survey(text: JoinedText, watch: Callable[[int], object] = lambda size: None)
 
 
 class BlockEncoder:
-    """Converts blocks of text to numbers, in the smallest integer type for the vocabulary."""
+    """Makes numbers of blocks of text, in the smallest integer type that holds the vocabulary.
 
-    def __init__(self, encoding: TextEncoding) -> None:
+    Args:
+        encoding: the vocabulary.
+        unknown: characters outside it that are read as the nearest known ones.
+    """
+
+    def __init__(self, encoding: TextEncoding, unknown: Sequence[str] = ()) -> None:
         self.kind = encoding.kind
         self.type = smallest_integer(len(encoding))
         points = [ord(symbol) for symbol in encoding.symbols]
-        self._numbers: NDArray[np.unsignedinteger[Any]] = np.zeros(max([*points, 255]) + 1, self.type)
+        others = [ord(symbol) for symbol in unknown]
+        self._numbers: NDArray[np.unsignedinteger[Any]] = np.zeros(max([*points, *others, 255]) + 1, self.type)
         self._numbers[points] = np.arange(len(points))
+        if others:
+            self._numbers[others] = encoding.encode("".join(map(encoding.nearest, unknown)))
         self._of_byte = self._numbers[:256].tobytes()
 
     def __call__(self, block: Block) -> Symbols:

@@ -1,39 +1,32 @@
-"""Files with one text per line, in the symbols of a run."""
+"""Files of single texts, a line each."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from lstmctl.data.encoding import Symbols, TextEncoding, UnknownSymbolError
 from lstmctl.data.locating import locate, read_bytes, text_files
 from lstmctl.data.utf8 import BYTE_ORDER_MARK, check_utf8
 from lstmctl.errors import DataError
 
 
-def open_lines(name: str, encoding: TextEncoding) -> list[Symbols]:
-    """Return every line of a file, or of a folder's `.txt` files, as numbers without its end; an empty line has no
-    symbols.
+def open_lines(name: str, symbols: str) -> list[str]:
+    """Return every line without its end.
+
+    Args:
+        name: a file, or a folder whose every `.txt` file is read.
+        symbols: `characters` or `bytes`, of which what is not UTF-8 becomes surrogates.
 
     Raises:
-        DataError: the file is missing, not UTF-8 if the encoding is of characters, or a line holds something that the
-            encoding lacks; with the line.
+        DataError: nothing is found, or it is not UTF-8 although the symbols are characters.
     """
-    return [line for path in text_files(locate(name, None, None)) for line in _lines(path, encoding)]
+    return [line for path in text_files(locate(name, None, None)) for line in _lines(path, symbols)]
 
 
-def _lines(path: Path, encoding: TextEncoding) -> list[Symbols]:
+def _lines(path: Path, symbols: str) -> list[str]:
     content = read_bytes(path)
-    if encoding.kind == "characters":
+    if symbols == "characters":
         check_utf8(content, path)
         content = content.removeprefix(BYTE_ORDER_MARK)
     if not content:
         raise DataError(f"{path} is empty")
-    # Bytes that are not UTF-8 become surrogates, which `encode` converts back.
-    text = content.decode("utf-8", "surrogateescape").replace("\r\n", "\n").removesuffix("\n")
-    found = []
-    for number, line in enumerate(text.split("\n"), start=1):
-        try:
-            found.append(encoding.encode(line))
-        except UnknownSymbolError as error:
-            raise DataError(f"{path}: line {number}: the run's vocabulary has no {error}") from error
-    return found
+    return content.decode("utf-8", "surrogateescape").replace("\r\n", "\n").removesuffix("\n").split("\n")

@@ -73,7 +73,7 @@ def find_time(sheet: Sheet, free: list[str], date_format: str | None) -> str:
     if candidates:
         shown = " and ".join(f"`{name}`" for name in candidates[:3])
         raise DataError(
-            f"{sheet.path}: columns {shown} may each hold the rows' times",
+            f"{sheet.path}: columns {shown} could each contain the rows' times",
             hint=f"say which: {setting('data.time', candidates[0])}; or, for one date in several columns, "
             "their names in order: data.time=year+month+day",
         )

@@ -94,7 +94,7 @@ def find_step(rows: Rows, bounds: Indices, step: str) -> Step:
     parsed = Step.parse(step)
     if rows.is_index and not parsed.is_index:
         raise DataError(
-            f"{rows.path}: data.step is `{parsed}`, but column `{rows.columns.time}` holds whole numbers, not dates",
+            f"{rows.path}: data.step is `{parsed}`, but column `{rows.columns.time}` contains whole numbers, not dates",
             hint='data.step="1 row", or how dates are written: data.date_format="%Y%m%d"',
         )
     if parsed.unit == "months" and are_month_ends(times) and len(times) > 1:

@@ -81,7 +81,7 @@ class ColumnForm:
     def note(self) -> str | None:
         """How it is read, if that needs saying."""
         if self.is_truth:
-            return "holds true and false, read as 1 and 0"
+            return "contains true and false, read as 1 and 0"
         return f"is written in {self.unit}, read without the sign" if self.unit else None
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from lstmctl.config import LoadedConfig, from_mapping, load
 from lstmctl.config.examples import bundled_names
+from lstmctl.config.loading import data_name
 from lstmctl.config.overrides import parse
 from lstmctl.data.locating import check_regular
 from lstmctl.data.remote import fetch, is_remote
@@ -37,18 +38,21 @@ def is_config(source: str) -> bool:
         return True
 
 
-def load_config(source: str, overrides: Sequence[str] = (), *, trust: bool = False) -> LoadedConfig:
+def load_config(
+    source: str | None, overrides: Sequence[str] = (), *, trust: bool = False, defaults: Sequence[str] = ()
+) -> LoadedConfig:
     """Load a config as `config.load` does, or derive it if `source` is a user's own text, table or folder.
 
     Raises:
         ConfigError, DataError: see `config.load` and `derive`.
     """
-    if is_config(source):
-        return load(source, overrides, trust=trust)
+    if source is None or is_config(source):
+        return load(source, overrides, trust=trust, defaults=defaults)
     path = fetch(source) if is_remote(source) else Path(source)
     derived = derive(str(path), overrides)
     settings = from_mapping(derived.values(), overrides)
-    return LoadedConfig(settings, _name(path), path.parent, tuple(derived.lines()))
+    name = data_name(settings)
+    return LoadedConfig(settings, name, path.parent, name, decided=tuple(derived.lines()))
 
 
 def derive(source: str, overrides: Sequence[str] = ()) -> Derived:
@@ -118,8 +122,3 @@ def _first_lines(path: Path) -> list[bytes]:
         raise DataError(f"{path} cannot be read: {error.strerror}") from error
     lines = start.splitlines()[: None if len(start) < 1 << 16 else -1]
     return [line for line in lines if line.strip()][:LINES_TRIED]
-
-
-def _name(path: Path) -> str:
-    """A name for the run's folder."""
-    return "".join(sign if sign.isalnum() or sign in "-_." else "-" for sign in path.resolve().stem) or "own"

@@ -12,6 +12,7 @@ from lstmctl.api import Run
 from lstmctl.errors import DataError, UsageError
 from lstmctl.inspection.passages import Passage, about, from_file, from_text, held_out
 from lstmctl.inspection.trace import CellTrace, Place, Trace, trace
+from lstmctl.results.clips import first_frames
 from lstmctl.results.inspection import Direction, GateFindings, Panel, Tracked
 
 log = logging.getLogger(__name__)
@@ -100,6 +101,7 @@ def inspect_gates(
         candidates=sum(values.shape[1] for values in candidates.values()),
         tracked_in=tracked_in,
         notes=tuple(notes),
+        clip=None if shown.clip is None else first_frames(shown.clip(), symbols),
     )
 
 

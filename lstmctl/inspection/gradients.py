@@ -22,6 +22,7 @@ from lstmctl.errors import UsageError
 from lstmctl.inspection.passages import about, held_out
 from lstmctl.inspection.trace import Place, Trace, trace
 from lstmctl.models.recurrence import Recurrence
+from lstmctl.progress import report
 from lstmctl.protocols import ModelState
 from lstmctl.results.inspection import GradientCourse, GradientFindings
 
@@ -58,6 +59,7 @@ def inspect_gradients(
     for name, value in (("steps", steps), ("positions", positions)):
         if value < 1:
             raise UsageError(f"{name} must be 1 or more, not {value}")
+    report("measuring the gradients")
     passage = held_out(run, split)
     model = build_model(run.settings, run.task, run.cell, "float32").to(run.device) if initial else run.model
     model = copy.deepcopy(model).double().eval()

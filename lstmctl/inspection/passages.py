@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from lstmctl.api import Run
+from lstmctl.data.splitting import reported_part
 from lstmctl.errors import UsageError
 from lstmctl.registry import cell_name
 from lstmctl.results.inspection import Subject
@@ -34,7 +35,7 @@ def held_out(run: Run, split: str | None = None) -> Passage:
         DataError: its data is missing, has changed, or is too short.
     """
     corpus = run.corpus()
-    name = split or ("test" if "test" in corpus.parts else "validation")
+    name = split or reported_part(corpus.parts)
     if name not in corpus.parts:
         raise UsageError(f"{run.name} has no {name} part; it has {', '.join(corpus.parts)}")
     return Passage(run.task.part(corpus, name, run.device), f"the {name} part")

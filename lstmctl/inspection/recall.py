@@ -13,16 +13,19 @@ from torch import Tensor
 
 from lstmctl.api import Run
 from lstmctl.data.dependencies import Dependency, dependencies_beside, read_dependencies
+from lstmctl.data.splitting import reported_part
 from lstmctl.data.text import TextCorpus
 from lstmctl.errors import DataError, UsageError
 from lstmctl.inspection.passages import about
 from lstmctl.models.sequence_model import SequenceModel
+from lstmctl.progress import counted, report
 from lstmctl.protocols import ModelState
 from lstmctl.results.inspection import RecallBin, RecallFindings
 from lstmctl.tasks.language_model import LanguageModel
 
 EDGES = (0, 10, 30, 60, 160, 300, 1000, 10_000, 10**12)
 """Bin edges of the distances, in symbols."""
+READING = "measuring the recall"
 QUESTIONS = 16
 """Number of questions answered in parallel, each with all its candidates."""
 
@@ -74,7 +77,7 @@ def inspect_recall(
             hint="the bundled travellers text has one; docs/inspecting.md describes the table for your own text; "
             "lstmctl inspect gradients needs none",
         )
-    part = split or ("test" if "test" in corpus.parts else "validation")
+    part = split or reported_part(corpus.parts)
     if part not in corpus.parts:
         raise UsageError(f"{run.name} has no {part} part; it has {', '.join(corpus.parts)}")
     called = str(file) if file is not None else f"the {part} part"
@@ -120,11 +123,14 @@ def recalled(
     words = [torch.from_numpy(task.encoding.encode(word).copy()).long().to(device) for word in candidates]
     state, position = model.initial_state(1), 0
     before: list[tuple[Tensor, ModelState]] = []
-    for one in asked:
+    for one in counted(asked, 2 * len(asked), READING):
         logits, state = model(symbols[position : one.start - begin, None], state)
         position = one.start - begin
         before.append((logits[-1, 0].log_softmax(-1), state))
-    found = [_of_words(model, words, before[start : start + QUESTIONS]) for start in range(0, len(before), QUESTIONS)]
+    found = []
+    for start in range(0, len(before), QUESTIONS):
+        report(READING, 0.5 + 0.5 * start / len(before))
+        found.append(_of_words(model, words, before[start : start + QUESTIONS]))
     return torch.cat(found).double().softmax(-1)
 
 

@@ -30,6 +30,8 @@ class Metric:
     """None if neither direction is better: an interval should be as wide as necessary."""
     losses: tuple[str, ...] = ()
     """Values of `task.loss` that make this the primary metric of a forecast; the first is in the metric's own unit."""
+    bounds: tuple[float | None, float | None] = (0.0, None)
+    """The lowest and the highest possible value; None where there is no such value."""
     by_channel: bool = False
     """True if tables with one row per channel of a forecast show it in addition to the primary metric."""
     note: str = ""
@@ -66,16 +68,17 @@ class Metric:
 
 
 HIGHER = False
+SHARE = (0.0, 1.0)
 METRICS = (
     Metric("nats_per_{symbol}", "nats per {symbol}", "nats"),
     Metric("bits_per_{symbol}", "bits per {symbol}", "bits"),
     Metric("nats_per_label", "nats per label", "nats"),
     Metric("nats_per_sequence", "nats per sequence", "nats"),
-    Metric("accuracy", "accuracy", "share", HIGHER),
-    Metric("macro_f1", "macro f1", "share", HIGHER),
-    Metric("exact_match", "exact match", "share", HIGHER),
+    Metric("accuracy", "accuracy", "share", HIGHER, bounds=SHARE),
+    Metric("macro_f1", "macro f1", "share", HIGHER, bounds=SHARE),
+    Metric("exact_match", "exact match", "share", HIGHER, bounds=SHARE),
     Metric("character_error_rate", "character error rate", "share"),
-    Metric("r2", "r2", "share", HIGHER),
+    Metric("r2", "r2", "share", HIGHER, bounds=(None, 1.0)),
     Metric("mse", "MSE", "original"),
     Metric("mae", "MAE", "original", by_channel=True),
     Metric("rmse", "RMSE", "original"),
@@ -101,7 +104,11 @@ def metric(name: str) -> Metric:
     A name that is not in the catalogue, as from a run of a later version, is used as its own wording, without a better
     direction.
     """
-    return _KNOWN.get(name) or _of_interval(name) or Metric(name, name.replace("_", " "), "ratio", None)
+    return (
+        _KNOWN.get(name)
+        or _of_interval(name)
+        or Metric(name, name.replace("_", " "), "ratio", None, bounds=(None, None))
+    )
 
 
 def primary_of_loss(loss: str) -> Metric:
@@ -144,7 +151,8 @@ def _of_interval(name: str) -> Metric | None:
     kind, scaled, level = matched.groups()
     words = f"{kind} of {level} % intervals" + (", scaled" if scaled else "")
     unit: Unit = "share" if kind == "coverage" else "scaled" if scaled else "original"
-    return Metric(name, words, unit, None, interval=(kind, level))
+    bounds = SHARE if kind == "coverage" else (0.0, None)
+    return Metric(name, words, unit, None, bounds=bounds, interval=(kind, level))
 
 
 _KNOWN = _known()

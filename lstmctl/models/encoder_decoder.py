@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from lstmctl.models.initialisation import initialise
 from lstmctl.models.recurrence import Recurrence, StackStep
+from lstmctl.models.symbol_embedding import SymbolEmbedding
 from lstmctl.protocols import ModelState
 
 
@@ -93,7 +94,7 @@ class EncoderDecoder(nn.Module):
     ) -> None:
         super().__init__()
         self.mark = target_symbols
-        self.source_map = nn.Embedding(source_symbols, embedding)
+        self.source_map = SymbolEmbedding(source_symbols, embedding)
         self.target_map = nn.Embedding(target_symbols + 1, embedding)
         self.encoder, self.decoder = encoder, decoder
         states = decoder.initial_state(1, self.target_map.weight)

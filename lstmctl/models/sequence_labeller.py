@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from lstmctl.models.initialisation import initialise
 from lstmctl.models.recurrence import Recurrence
+from lstmctl.models.symbol_embedding import SymbolEmbedding
 
 
 class SequenceLabeller(nn.Module):
@@ -25,7 +26,7 @@ class SequenceLabeller(nn.Module):
         self, symbols: int | None, embedding: int, recurrence: Recurrence, outputs: int, *, by_step: bool
     ) -> None:
         super().__init__()
-        self.input_map = nn.Identity() if symbols is None else nn.Embedding(symbols, embedding)
+        self.input_map = nn.Identity() if symbols is None else SymbolEmbedding(symbols, embedding)
         self.recurrence, self.by_step = recurrence, by_step
         self.head = nn.Linear(recurrence.outputs, outputs)
 

@@ -20,7 +20,7 @@ def backtest_tables(result: Backtest) -> list[Table]:
         (metric(name).words, *(_shown(score.metrics.get(name)) for score in scores.values()))
         for name in adaptive.metrics
     ]
-    refit = "trained anew for each" if result.refit else "one network"
+    refit = "trained for each" if result.refit else "one network"
     title = f"{result.run} on {result.split}: {result.origins:,} origins, {result.stride:,} rows between, {refit}"
     kinds = (f"{kind} intervals" for kind in scores)
     tables = [Table("backtest", title, ("", *kinds), tuple(rows), text_columns=TEXT_COLUMNS)]

@@ -79,9 +79,9 @@ def differences(comparison: Comparison) -> Table:
         f"Differences in {on_part(comparison)}",
         ("arms", f"difference [{percent(comparison.confidence)} interval]", "adjusted p", "test"),
         tuple(map(row, comparison.tests)),
-        about=f"A {first_is_better} difference favours the first "
-        f"arm, over seeds and on {these(comparison)} alone. Each interval refers to its pair alone; p is adjusted "
-        f"for all pairs, and a difference counts as shown if p is below {1 - comparison.confidence:g}.",
+        about=f"A {first_is_better} difference speaks for the first "
+        f"arm, over seeds and on {these(comparison)} alone. Intervals and p are adjusted for all pairs. A difference "
+        f"counts as shown where p is below {1 - comparison.confidence:g}; its interval then excludes 0.",
         warnings=tuple(warnings_on_differences(comparison)),
     ).without_empty_columns()
 

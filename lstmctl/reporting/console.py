@@ -11,6 +11,7 @@ import io
 import os
 import re
 import sys
+import unicodedata
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import IO, TYPE_CHECKING, Literal, TextIO, cast
@@ -101,6 +102,46 @@ def write_line(text: str, stream: TextIO | None = None) -> None:
     A closed or broken stream is ignored.
     """
     Tolerant(stream if stream is not None else sys.stderr).write(harmless(text) + "\n")
+
+
+def write_sentence(text: str, stream: TextIO | None = None) -> None:
+    """Write `text` as `write_line` does; on a terminal in lines that break between words."""
+    stream = stream if stream is not None else sys.stderr
+    write_line(wrapped(text, columns_of(stream)) if is_terminal(stream) else text, stream)
+
+
+def columns_of(stream: TextIO | None) -> int:
+    """Return the width of a terminal in columns, by `COLUMNS` or the terminal itself; 80 if it is not known."""
+    if (columns := os.environ.get("COLUMNS", "")).isdecimal() and int(columns):
+        return int(columns)
+    try:
+        return os.get_terminal_size(stream.fileno()).columns or 80 if stream is not None else 80
+    except (OSError, ValueError):
+        return 80
+
+
+def wrapped(text: str, width: int) -> str:
+    """Break a text into lines of at most `width` columns, between words; a longer word keeps a line of its own."""
+    lines, used = [""], 0
+    for word in re.findall(r" *[^ ]+", text):
+        columns = _columns(word)
+        if used and used + columns > width:
+            word = word.lstrip(" ")
+            lines.append("")
+            used, columns = 0, _columns(word)
+        lines[-1] += word
+        used += columns
+    return "\n".join(lines)
+
+
+def _columns(text: str) -> int:
+    """Return how many columns a text takes on a terminal: two for each wide symbol, none for a combining one."""
+    if text.isascii():
+        return len(text)
+    return sum(
+        0 if unicodedata.combining(symbol) else 2 if unicodedata.east_asian_width(symbol) in "WF" else 1
+        for symbol in text
+    )
 
 
 def require_addresses() -> None:
@@ -249,7 +290,10 @@ class Tolerant(io.TextIOBase):
 
 def _labelled(label: str, colour: str, message: str, stream: TextIO | None) -> None:
     mark = f"{colour}{label}:{RESET}" if wants_colour(stream) else f"{label}:"
-    Tolerant(stream).write(f"{mark} {_shortened(inert(message))}\n")
+    text = f"{label}: {_shortened(inert(message))}"
+    if label != "hint" and is_terminal(stream):  # a hint often is a command to copy
+        text = wrapped(text, columns_of(stream))
+    Tolerant(stream).write(f"{mark}{text.removeprefix(f'{label}:')}\n")
 
 
 def _shortened(message: str) -> str:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from lstmctl.metrics.catalogue import has_unit_of_loss, metric
 from lstmctl.reporting.console import inert
-from lstmctl.reporting.drawing import Plot, new_figure, ruled, shortened
+from lstmctl.reporting.drawing import SMALL, Plot, new_figure, ruled, shortened
 from lstmctl.reporting.history import History
 from lstmctl.reporting.palette import BLUE, GREEN, ORANGE
 from lstmctl.reporting.quantities import figure, short_count, smoothed
@@ -17,6 +18,10 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+STRETCH = 3.0
+"""How many times a few values must stretch the range of all others to be left out of the frame."""
+LONG = 40
+"""Losses from which the first few may be left out of the frame."""
 TRAINING, VALIDATION, LEARNING_RATE = BLUE, ORANGE, GREEN
 
 
@@ -48,6 +53,14 @@ def _draw(history: History, width: float, ink: str) -> Figure:
     _training_loss(panels[0], history)
     _validation(panels[0 if shared else 1], history)
     _learning_rate(panels[-1], history)
+    training = [(point.units, point.loss) for point in history.losses]
+    name = primary or ""
+    validation = [(point.units, point.metrics[name]) for point in history.evaluations if name in point.metrics]
+    if shared:
+        _keep_in_frame(panels[0], {"training": training, "validation": validation}, ink)
+    else:
+        _keep_in_frame(panels[0], {"training": training}, ink)
+        _keep_in_frame(panels[1], {"validation": validation}, ink)
     loss_name = "loss" if history.loss is None else f"loss ({shortened(history.loss)})"
     loss_unit = inert(metric(primary).words) if primary is not None and shared else loss_name
     panels[0].set_ylabel(loss_unit)
@@ -82,20 +95,50 @@ def _training_loss(panel: Axes, history: History) -> None:
     backwards = smoothed(losses[::-1], memory)[::-1]
     means = [(before + after) / 2 for before, after in zip(smoothed(losses, memory), backwards, strict=True)]
     panel.plot(units, means, color=TRAINING, linewidth=1.6, label="training, smoothed")
-    _leave_out_start(
-        panel, losses, [point.metrics.get(history.primary or "", -math.inf) for point in history.evaluations]
-    )
 
 
-def _leave_out_start(panel: Axes, losses: list[float], validation: list[float]) -> None:
-    """Let the axis begin below the first losses of a long run, which would flatten all others."""
-    ordered = sorted(losses)
-    if len(ordered) < 40:
+def spikes(values: Sequence[float]) -> set[int]:
+    """Return the positions of a few values, of at most a twentieth, that alone stretch the range of all others to more
+    than its threefold. The first value is never one of them: a curve may come from far off."""
+    finite = [place for place, value in enumerate(values) if math.isfinite(value)]
+    order = sorted(finite, key=lambda place: -values[place])
+    most = max(1, len(order) // 20)
+    low = min((values[place] for place in finite), default=0.0)
+    for count in range(min(most, len(order) - 2), 0, -1):
+        rest = values[order[count]] - low
+        if 0 not in order[:count] and rest > 0 and values[order[count - 1]] - low > STRETCH * rest:
+            return set(order[:count])
+    return set()
+
+
+def _keep_in_frame(panel: Axes, curves: Mapping[str, Sequence[tuple[int, float]]], ink: str) -> None:
+    """Limit a panel to what its curves usually are: without the few first losses of a long run, which would press all
+    others flat, and without spikes, which are named instead.
+
+    Args:
+        curves: for each name the units seen and the value at every point.
+    """
+    every = [value for points in curves.values() for _, value in points if math.isfinite(value)]
+    if not every:
         return
-    low, high = ordered[0], max([ordered[math.ceil(0.99 * (len(ordered) - 1))], *validation])
-    if ordered[-1] - low > 1.5 * (high - low) > 0:
-        low = min([low, *(value for value in validation if math.isfinite(value))])
+    low, tops, named = min(every), [], []
+    for name, points in curves.items():
+        values = [value for _, value in points]
+        out = spikes(values)
+        kept = sorted(value for place, value in enumerate(values) if place not in out and math.isfinite(value))
+        if not kept:
+            continue
+        is_long = name == "training" and len(kept) >= LONG
+        tops.append(kept[math.ceil(0.99 * (len(kept) - 1))] if is_long else kept[-1])
+        if out:
+            highest = max(out, key=lambda place: values[place])
+            named.append(f"{name} {figure(values[highest])} at {short_count(points[highest][0])}")
+    high = max(tops, default=low)
+    if max(every) - low > 1.5 * (high - low) > 0:
         panel.set_ylim(low - 0.05 * (high - low), high + 0.1 * (high - low))
+        if named:
+            words = "above the frame: " + ", ".join(named)
+            panel.set_title(words, fontsize=SMALL, loc="right", color=ink)
 
 
 def _validation(panel: Axes, history: History) -> None:

@@ -36,8 +36,9 @@ def data_facts(data: Mapping[str, Any]) -> list[tuple[str, object]]:
 
 
 def data_notes(data: Mapping[str, Any]) -> list[Prose]:
-    """Changes to the table on reading, and remarks about it, as paragraphs."""
-    return [Prose(str(note), "soft") for note in _listed(data.get("notes")) if note]
+    """Warnings about the data, changes to the table on reading, and remarks about it, as paragraphs."""
+    warnings = [Prose(f"{warning}.", "warning") for warning in _listed(data.get("warnings")) if warning]
+    return [*warnings, *(Prose(str(note), "soft") for note in _listed(data.get("notes")) if note)]
 
 
 def is_number(value: object) -> TypeGuard[int | float]:

@@ -7,10 +7,9 @@ import math
 import os
 import re
 import sys
-import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import chdir, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from html import escape
 from importlib.util import find_spec
@@ -19,6 +18,8 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 
 from lstmctl.errors import UsageError
 from lstmctl.reporting.console import inert
+from lstmctl.reporting.glyphs import boxes_for_glyphs, fonts_with, lacking_in
+from lstmctl.reporting.glyphs import escape as escape_glyphs
 from lstmctl.reporting.palette import ON_PAGE
 from lstmctl.storage import ANOTHER_FILE, disk_errors, replace_file, require_folder
 
@@ -53,7 +54,9 @@ class Plot:
     words: str = ""
     """A description for readers who cannot see it."""
     caption: str = ""
-    """Explanation of how to read the plot."""
+    """How to read it."""
+    _drawn: dict[str, bytes] = field(default_factory=dict, init=False, repr=False, compare=False)
+    """The SVG for a page, by its size, once it is drawn."""
 
     def write(self, folder: Path) -> list[Path]:
         """Write `plots/NAME.svg` and `plots/NAME.png` (200 dots per inch) in `folder`, on white.
@@ -66,7 +69,9 @@ class Plot:
             RunError: `plots` is a link, which may lead out of the folder.
         """
         written = []
-        for kind, content in _rendered(self.draw, ("svg", "png")).items():
+        files = _rendered(self.draw, ("svg", "png", "page"))
+        self._drawn["wide"] = files.pop("page")
+        for kind, content in files.items():
             path = folder / "plots" / f"{self.name}.{kind}"
             require_folder(path.parent)
             with disk_errors(path.parent):
@@ -95,7 +100,9 @@ class Plot:
             size: also the element's class. Together with the plot's name, it is the prefix of all ids, so several plots
                 fit on one page.
         """
-        svg = _rendered(self.draw, ("svg",), WIDTHS[size], on_page=True)["svg"].decode()
+        if size not in self._drawn:
+            self._drawn[size] = _rendered(self.draw, ("page",), WIDTHS[size])["page"]
+        svg = self._drawn[size].decode()
         svg = svg[svg.index("<svg") :].strip()
         for drawn, shown in {INK: "currentColor", **ON_PAGE}.items():
             svg = svg.replace(drawn, shown)
@@ -111,11 +118,14 @@ class Plot:
 
     def figure(self, width: float = PAPER_WIDTH) -> Figure:
         """Return a matplotlib figure of a width in inches, on white, which a notebook shows as a picture."""
-        with _style("black", on_page=False):
+        with _style("black"):
             figure = self.draw(width, "black")
             figure.set(dpi=100, facecolor="white")
-            figure.draw_without_rendering()  # ticks are created here and use the style
-        # Without pyplot, a notebook would show only the figure's name.
+            with boxes_for_glyphs():
+                figure.draw_without_rendering()  # ticks are made here and take the style
+            if lacking := lacking_in(figure):
+                figure = _with_glyphs(partial(self.draw, width, "black"), lacking, dpi=100)
+        # Without pyplot, a notebook would show the figure's name alone.
         figure._repr_png_ = partial(_png, figure)  # type: ignore[attr-defined]
         return figure
 
@@ -167,23 +177,50 @@ def legend_name(name: str) -> str:
     return f" {name}" if name.startswith("_") else name
 
 
-def _rendered(
-    draw: Draw, kinds: Sequence[str], width: float = PAPER_WIDTH, *, on_page: bool = False
-) -> dict[str, bytes]:
-    """Draw a figure once and return its files by kind, `svg` and `png`.
+def _rendered(draw: Draw, kinds: Collection[str], width: float = PAPER_WIDTH) -> dict[str, bytes]:
+    """Draw one figure and return its file of each kind: `svg` or `png` on white, or `page` for a page.
 
-    Args:
-        on_page: in the colours of the page and the fonts of the reader, instead of black on white and one font.
+    SVG keeps text as text, in the fonts of the reader. In a PNG, symbols that the figure's font lacks are drawn in
+    another font of the machine, or escaped.
     """
-    ink = INK if on_page else "black"
-    files = {}
-    with _style(ink, on_page=on_page):
-        figure = draw(width, ink)
-        for kind in kinds:
-            figure.set(dpi=200, facecolor="none" if on_page else "white")
-            files[kind] = _png(figure) if kind == "png" else _svg(figure)
-            figure.set_layout_engine("none")  # the first file's layout is reused for the others
-    return files
+    files: dict[str, bytes] = {}
+    with _style(INK):
+        figure = draw(width, INK)
+        figure.set(facecolor="none")
+        with boxes_for_glyphs():
+            if {"svg", "page"} & set(kinds):
+                files["page"] = _svg(figure)
+                files["svg"] = _on_white(files["page"])
+            else:
+                figure.draw_without_rendering()
+        if "png" in kinds:
+            if lacking := lacking_in(figure):
+                figure = _with_glyphs(partial(draw, width, INK), lacking, dpi=200)
+            figure.set_layout_engine("none")  # it is laid out
+            figure.set(dpi=200, facecolor="white")
+            files["png"] = _png(figure)
+    return {kind: files[kind] for kind in kinds}
+
+
+def _with_glyphs(draw: Callable[[], Figure], lacking: Collection[int], dpi: int) -> Figure:
+    """Draw a figure once more, on white, with symbols that its font lacks from other fonts, or else escaped."""
+    import matplotlib
+
+    families, left = fonts_with(lacking)
+    with matplotlib.rc_context({"font.family": [*matplotlib.rcParams["font.family"], *families]}), boxes_for_glyphs():
+        figure = draw()
+        figure.set(dpi=dpi, facecolor="white")
+        if left:
+            escape_glyphs(figure, left)
+        figure.draw_without_rendering()
+    return figure
+
+
+def _on_white(svg: bytes) -> bytes:
+    """An SVG for a page, in black on white."""
+    opened = svg.index(b">", svg.index(b"<svg")) + 1
+    white = b'\n <rect width="100%" height="100%" fill="#ffffff"/>'
+    return (svg[:opened] + white + svg[opened:]).replace(INK.encode(), b"#000000")
 
 
 def _png(figure: Figure) -> bytes:
@@ -204,18 +241,18 @@ def _svg(figure: Figure) -> bytes:
 
 
 @contextmanager
-def _style(ink: str, *, on_page: bool) -> Iterator[None]:
-    """Draw inside this block with one style, independent of the user's matplotlibrc."""
+def _style(ink: str) -> Iterator[None]:
+    """Draw inside this block with one style, whatever the user's matplotlibrc says."""
     _load_matplotlib()
     import matplotlib
 
     style: Any = {
-        "svg.fonttype": "none" if on_page else "path",
-        "svg.hashsalt": "lstmctl",  # the same figure produces the same file
-        "font.family": "sans-serif" if on_page else "DejaVu Sans",
+        "svg.fonttype": "none",
+        "svg.hashsalt": "lstmctl",  # the same figure gives the same file
+        "font.family": ["sans-serif"],
         "font.size": 9,
         "axes.edgecolor": ink,
-        "axes.facecolor": "none" if on_page else "white",
+        "axes.facecolor": "none",
         "axes.labelcolor": ink,
         "text.color": ink,
         "text.parse_math": False,
@@ -224,9 +261,7 @@ def _style(ink: str, *, on_page: bool) -> Iterator[None]:
         "axes.spines.top": False,
         "axes.spines.right": False,
     }
-    with matplotlib.rc_context(), warnings.catch_warnings():
-        # A name in a script that the font lacks is drawn as boxes; the warning would not help the user.
-        warnings.filterwarnings("ignore", message=r"Glyph .* missing from")
+    with matplotlib.rc_context():
         matplotlib.rcdefaults()
         matplotlib.rcParams.update(style)
         yield

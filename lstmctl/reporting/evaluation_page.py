@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from lstmctl.metrics import metric
 from lstmctl.reporting.blocks import Block, Folded, Heading, Prose, known, section
+from lstmctl.reporting.clip_plots import clip_plots
 from lstmctl.reporting.evaluation_tables import (
     by_channel,
     by_label,
     by_step,
     evaluation_tables,
+    leads,
     overall,
     scored,
     verdict,
@@ -18,6 +20,10 @@ from lstmctl.reporting.label_plots import confusion_plot
 from lstmctl.reporting.stored_evaluation import StoredEvaluation
 from lstmctl.results.evaluation import Evaluation
 
+CLIPS = (
+    "Clips of the {part} part: waveform, log-mel spectrogram, and the probability of each label at every frame. For "
+    "a label of the whole clip, it is the answer if the clip ended there; labels of frames stand behind it as colours."
+)
 MOST_ROWS = 400
 """Maximum number of channels or labels in a table on a page."""
 
@@ -45,6 +51,7 @@ def beside_baselines(evaluation: Evaluation) -> list[Block]:
         Heading(f"Run and baselines: {evaluation.split}{windows}", 3),
         table and table.body(),
         *(Prose(note, "soft") for note in evaluation.notes),
+        *([Heading(lead_table.title, 3), lead_table.body()] if (lead_table := leads(evaluation)) else ()),
     )
 
 
@@ -62,6 +69,11 @@ def evaluation_sections(stored: StoredEvaluation) -> list[Block]:
         ),
         *section("By channel", channels and channels.body()),
         *(section("By label", confusion_plot(evaluation), labels.body()) if labels else []),
+        *section(
+            "Clips",
+            Prose(CLIPS.format(part=evaluation.split), "soft") if stored.clips else None,
+            *clip_plots(stored.clips),
+        ),
     ]
 
 

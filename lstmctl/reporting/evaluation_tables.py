@@ -18,6 +18,7 @@ BEST = "* "
 """Marks the best value; it precedes the value, so that digits stay aligned."""
 MARK_MEANING = "* the best of its row"
 STEPS_SHOWN = 6
+LEAD_PLACES = 4
 TEXT_COLUMNS = ("", "channel", "label")
 MOST_CHANNELS = 12
 MOST_LABELS = 20
@@ -25,8 +26,8 @@ MOST_PLACES = 5
 
 
 def evaluation_tables(evaluation: Evaluation) -> list[Table]:
-    """Return the metrics overall, by channel, by step of the horizon and by label, if known."""
-    tables = (overall(evaluation), by_channel(evaluation), by_step(evaluation), by_label(evaluation))
+    """Return the metrics overall, by channel, by step of the horizon and by label, as far as they are known."""
+    tables = (overall(evaluation), leads(evaluation), by_channel(evaluation), by_step(evaluation), by_label(evaluation))
     return [table for table in tables if table is not None]
 
 
@@ -61,6 +62,27 @@ def overall(evaluation: Evaluation) -> Table | None:
     about = f"{MARK_MEANING}." if len(models) > 1 else ""
     title = f"on {evaluation.split}{windows}"
     return Table("overall", title, ("", *models), tuple(rows), about=about, text_columns=TEXT_COLUMNS)
+
+
+def leads(evaluation: Evaluation) -> Table | None:
+    """The run's lead over each baseline, with its interval; none if rows are not independent."""
+    if not evaluation.leads:
+        return None
+    known = metric(evaluation.primary)
+    rows = []
+    for name, found in evaluation.leads.items():
+        values = _aligned([found.lead, found.low, found.high], LEAD_PLACES if known.unit == "share" else None)
+        lead, low, high = (cell if cell.startswith("-") else f"+{cell}" for cell in values)
+        rows.append((name, lead, f"{low} to {high}", found.shown))
+    return Table(
+        "leads",
+        f"lead over the baselines in {known.words}, 95 % interval",
+        ("", "lead", "interval", ""),
+        tuple(rows),
+        about=f"A positive lead means that the run is better. The interval is a paired bootstrap over "
+        f"{scored(evaluation)}.",
+        text_columns=TEXT_COLUMNS,
+    )
 
 
 def scored(evaluation: Evaluation) -> str:
@@ -146,9 +168,14 @@ def by_label(evaluation: Evaluation, most: int = MOST_LABELS) -> Table | None:
 
 
 def verdict(evaluation: Evaluation) -> Prose | None:
-    """Return the verdict on the run and its baselines as one sentence, or None if they cannot be compared."""
+    """Return whether the run beats its baselines, and what speaks against its scores; None where nothing tells."""
     words = beats(evaluation)
-    return None if words is None else Prose(words, "" if beats_all(evaluation) else "warning")
+    if words is None:
+        return None
+    if evaluation.warnings:
+        reasons = ". ".join(f"{warning[0].upper()}{warning[1:]}" for warning in evaluation.warnings)
+        return Prose(f"{words} But these scores may mislead. {reasons}.", "warning")
+    return Prose(words, "" if beats_all(evaluation) else "warning")
 
 
 def beats(evaluation: Evaluation) -> str | None:
@@ -163,21 +190,60 @@ def beats(evaluation: Evaluation) -> str | None:
     best = best_of(evaluation.baselines, primary)
     if best is None:
         return None
-    own, other = evaluation.metrics[primary], evaluation.baselines[best][primary]
-    shown, others = _aligned([own, other])
     unit = metric(primary).words
     if beats_all(evaluation):
-        return f"It beats every baseline: {shown} {unit}, the best of them {others} ({best})."
-    return f"It does not beat {best} ({others} {unit}, the run {shown}): use that, or train longer."
+        shown, others = _compared(evaluation, best)
+        return f"It beats every baseline: {shown} {unit}, the best of them {others} ({best}){_by(evaluation, best)}."
+    behind = [name for name in evaluation.baselines if _standing(evaluation, name) == "behind"]
+    if behind:
+        worst = best_of({name: evaluation.baselines[name] for name in behind}, primary) or behind[0]
+        shown, others = _compared(evaluation, worst)
+        return (
+            f"It does not beat {worst} ({others} {unit}, the run {shown}{_by(evaluation, worst)}): use that, or train "
+            "longer."
+        )
+    unclear = [name for name in evaluation.baselines if _standing(evaluation, name) == "no difference shown"]
+    nearest = best_of({name: evaluation.baselines[name] for name in unclear}, primary) or unclear[0]
+    shown, others = _compared(evaluation, nearest)
+    return (
+        f"No difference shown from {nearest} ({others} {unit}, the run {shown}{_by(evaluation, nearest)}): score more "
+        "sequences to tell them apart."
+    )
 
 
 def beats_all(evaluation: Evaluation) -> bool:
-    """Return True if the run's primary metric is better than that of every baseline that has one; equal is not
-    better."""
+    """Whether the run's primary figure is better than that of every baseline that has one, as far as intervals show;
+    equal is not better."""
+    standings = {_standing(evaluation, name) for name in evaluation.baselines} - {None}
+    return standings == {"ahead"}
+
+
+def _standing(evaluation: Evaluation, name: str) -> str | None:
+    """Whether the run is ahead of a baseline: by the interval of its lead, or without one by the figures alone; None if
+    the baseline has no such figure."""
     primary = evaluation.primary
-    own = evaluation.metrics.get(primary, math.nan)
-    best = best_of(evaluation.baselines, primary)
-    return best is not None and metric(primary).better(own, than=evaluation.baselines[best][primary])
+    other = evaluation.baselines[name].get(primary, math.nan)
+    if not math.isfinite(other):
+        return None
+    if name in evaluation.leads:
+        return evaluation.leads[name].shown
+    return "ahead" if metric(primary).better(evaluation.metrics.get(primary, math.nan), than=other) else "behind"
+
+
+def _compared(evaluation: Evaluation, name: str) -> list[str]:
+    """The primary figure of the run and of a baseline."""
+    primary = evaluation.primary
+    return _aligned([evaluation.metrics[primary], evaluation.baselines[name][primary]])
+
+
+def _by(evaluation: Evaluation, name: str) -> str:
+    """The lead over a baseline with its interval, to follow a figure; empty if there is none."""
+    if name not in evaluation.leads:
+        return ""
+    found = evaluation.leads[name]
+    places = LEAD_PLACES if metric(evaluation.primary).unit == "share" else None
+    lead, low, high = _aligned([found.lead, found.low, found.high], places)
+    return f"; lead {lead}, 95 % interval {low} to {high}"
 
 
 def best_of(models: Mapping[str, Metrics], name: str) -> str | None:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
+from lstmctl.reporting.clip_plots import draw_probabilities, draw_spectrogram
 from lstmctl.reporting.console import inert
 from lstmctl.reporting.drawing import SMALL, Plot, new_figure
 from lstmctl.reporting.palette import SHARES, SIGNED
@@ -41,14 +42,27 @@ def _draw_gates(findings: GateFindings, width: float, ink: str) -> Figure:
     panels, marks = findings.panels, [mark(symbol) for symbol in findings.symbols]
     height = min(1.5, max(0.55, 0.022 * len(findings.units) + 0.35))
     width = max(width, 1.6 + NARROW * len(marks))
-    drawing = new_figure(width, 0.9 + (height + 0.28) * len(panels))
-    axes = drawing.subplots(len(panels), 1, sharex=True, squeeze=False)[:, 0]
+    clip = findings.clip
+    heights = [height] * len(panels) if clip is None else [1.3, *[height] * len(panels), 1.1]
+    drawing = new_figure(width, 0.9 + sum(heights) + 0.28 * len(heights))
+    axes = drawing.subplots(len(heights), 1, sharex=True, squeeze=False, height_ratios=heights)[:, 0]
+    beneath = axes[-1]
+    if clip is not None:
+        draw_spectrogram(axes[0], clip, (-0.5, len(marks) - 0.5))
+        axes[0].set_title("log-mel spectrogram", loc="left", fontsize=SMALL + 0.5, pad=2)
+        draw_probabilities(axes[-1], clip, range(len(marks)), ink)
+        axes[-1].set_title("probability of each label", loc="left", fontsize=SMALL + 0.5, pad=2)
+        axes = axes[1:-1]
     for axis, panel in zip(axes, panels, strict=True):
         _heat_map(drawing, axis, panel, findings.units, len(marks))
     for axis, panel, following in zip(axes, panels, [*panels[1:], None], strict=True):
         if following is None or following.direction != panel.direction:
             _label_symbols(axis, marks)
-    axes[-1].set_xlabel(inert(findings.step), fontsize=SMALL)
+    if clip is not None:  # times stand beneath the last panel alone
+        for axis in axes:
+            axis.tick_params(axis="x", labelbottom=False)
+        _label_symbols(beneath, marks)
+    beneath.set_xlabel(inert(findings.step), fontsize=SMALL)
     many = "" if findings.layers == 1 else f", layer {findings.layer} of {findings.layers}"
     shown = len(findings.units)
     of_all = f"all {shown} units" if shown == findings.hidden else f"{shown} of {findings.hidden} units"

@@ -164,7 +164,8 @@ class TrainingDisplay(Display):
     def __call__(self, event: Event) -> None:
         """Add one event of the run."""
         self.progress.take(event)
-        if self.quiet:
+        self.refresh()
+        if self.quiet or self.live is not None:
             return
         if isinstance(event, Decided):
             self.write_lines(event.lines)
@@ -206,7 +207,8 @@ class TrainingDisplay(Display):
             return Group(Text("preparing", style="dim"))
         parts: list[RenderableType] = [self._bar()]
         if (concluding := now.concluding) is not None:
-            parts.append(self._conclusion(concluding))
+            elapsed = now.clock() - now.concluding_since
+            parts.append(conclusion(concluding, self.shown(concluding.doing), elapsed))
         parts.append(Columns(self._facts(), padding=(0, 3)))
         if now.losses:
             ascii_only = self.console.options.ascii_only
@@ -228,12 +230,6 @@ class TrainingDisplay(Display):
         if now.finished is not None:
             ending = ENDINGS[now.finished.reason]
         return bar_line(Text(f"step {count(now.step)}/{count(now.steps)}", style="bold"), now.share, ending)
-
-    def _conclusion(self, concluding: Concluding) -> RenderableType:
-        elapsed = duration(self.progress.clock() - self.progress.concluding_since)
-        if concluding.share is None:
-            return Text(f"{concluding.doing}  {elapsed}", style="bold")
-        return bar_line(Text(concluding.doing, style="bold"), concluding.share, elapsed)
 
     def _facts(self) -> list[Text]:
         now = self.progress
@@ -271,6 +267,13 @@ class TrainingDisplay(Display):
         if len(channels) > MOST_CHANNELS:
             lines.append(f"and {count(len(channels) - MOST_CHANNELS)} more")
         return Text("\n".join(lines), style="cyan", no_wrap=True)
+
+
+def conclusion(concluding: Concluding, doing: str, seconds: float) -> RenderableType:
+    """Return one line: what is being done, how far that is if known, and since when."""
+    if concluding.share is None:
+        return Text(f"{doing}  {duration(seconds)}", style="bold")
+    return bar_line(Text(doing, style="bold"), concluding.share, duration(seconds))
 
 
 def first_metric(event: Evaluated) -> tuple[str, float]:

@@ -15,7 +15,7 @@ from lstmctl.events import ComparisonEvent, Concluding, Decided, Planned, RunBeg
 from lstmctl.metrics import metric
 from lstmctl.reporting.console import inert, write_line
 from lstmctl.reporting.display import Display, bar, bar_line
-from lstmctl.reporting.live import TrainingProgress, first_metric
+from lstmctl.reporting.live import SECONDS_OF_SILENCE, TrainingProgress, conclusion, first_metric
 from lstmctl.reporting.quantities import duration, figure, short_count
 
 SHORTEST_NAME = 12
@@ -36,8 +36,9 @@ class ComparisonProgress:
         self.diverged: set[str] = set()
         self.going: dict[str, TrainingProgress] = {}
         self.stopped = False
-        self.concluding: tuple[str, float] | None = None
-        """What is being done once the runs have ended, in words, and when it began."""
+        self.concluding: Concluding | None = None
+        """What is being done once the runs have ended."""
+        self.concluding_since = 0.0
         self._at_once = 1
         self._durations: list[float] = []
 
@@ -58,7 +59,9 @@ class ComparisonProgress:
             case RunEnded():
                 self._ended(event)
             case Concluding():
-                self.concluding = event.doing, self.clock()
+                if self.concluding is None or self.concluding.doing != event.doing:
+                    self.concluding_since = self.clock()
+                self.concluding = event
 
     @property
     def share(self) -> float:
@@ -116,10 +119,13 @@ class ComparisonDisplay(Display):
     ) -> None:
         super().__init__(stream, quiet=quiet)
         self.progress = ComparisonProgress(clock)
+        self._said: tuple[str, float] | None = None
+        """What was last said to be done after the last run, and when."""
 
     def __call__(self, event: ComparisonEvent) -> None:
         """Add one event of the comparison."""
         self.progress.take(event)
+        self.refresh()
         if self.quiet:
             return
         if isinstance(event, Decided):
@@ -128,17 +134,27 @@ class ComparisonDisplay(Display):
             if self.live is None:
                 write_line(self.plain_line(event), self.stream)
             else:
-                self.live.console.print(self._ended_line(event))
-                self.live.refresh()  # otherwise the run would be shown twice for a moment
+                self.above(self._ended_line(event))
         elif isinstance(event, Planned) and self.live is None:
             before = f", {len(event.finished)} finished before" if event.finished else ""
             title = f"{event.title}: " if event.title else ""
             runs = f"{len(event.runs)} {'run' if len(event.runs) == 1 else 'runs'}"
             write_line(inert(f"{title}{runs}{before}"), self.stream)
         elif isinstance(event, Concluding) and self.live is None:
-            write_line(event.doing, self.stream)
+            self._say(event)
         elif isinstance(event, Planned) and event.title and self.live is not None:
-            self.live.console.print(self.shown(event.title))
+            self.above(self.shown(event.title))
+
+    def _say(self, event: Concluding) -> None:
+        """Write what is done after the last run: each thing as it begins, and how far it is where it takes long."""
+        now = self.progress.clock()
+        if self._said is None or self._said[0] != event.doing:
+            write_line(inert(event.doing), self.stream)
+        elif event.share is None or now - self._said[1] < SECONDS_OF_SILENCE:
+            return
+        else:
+            write_line(inert(f"{event.doing}: {int(100 * event.share)} %"), self.stream)
+        self._said = event.doing, now
 
     def plain_line(self, event: RunEnded) -> str:
         """Return a run's end as one line without colour or cursor movements."""
@@ -158,9 +174,9 @@ class ComparisonDisplay(Display):
             return Group(Text("preparing", style="dim"))
         going = list(now.going.items())  # copied: rich draws from its own thread
         parts = [self._overall(), *([self._table(going)] if going else [])]
-        if now.concluding is not None:
-            doing, since = now.concluding
-            parts.append(Text(f"{doing}  {duration(now.clock() - since)}", style="bold"))
+        concluding = now.concluding  # read once: it may be replaced meanwhile
+        if concluding is not None:
+            parts.append(conclusion(concluding, self.shown(concluding.doing), now.clock() - now.concluding_since))
         return Group(*parts)
 
     def settle(self) -> None:

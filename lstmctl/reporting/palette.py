@@ -30,8 +30,9 @@ ON_PAGE = {colour: f"var(--colour-{number}, {colour})" for number, colour in enu
 """The CSS value of each colour, which the page's style sheet sets from `LIGHT` and `DARK`."""
 
 BLUE_RGB = (0.0, 0.447, 0.698)
-SHARES, SIGNED = "cividis", "RdBu_r"
-"""Colour maps of values from 0 to 1 and of values around 0. Both are safe for the colour-blind, and in grey print."""
+SHARES, SIGNED, POWERS = "cividis", "RdBu_r", "magma"
+"""Colour maps of values from 0 to 1, of values around 0, and of the logarithm of a power. All are safe for the
+colour-blind, and in grey print."""
 LEVEL, SOLVED_LEVEL = (0, (2, 2)), (0, (7, 2))
 """Lines of baselines, and of the level that counts as solved."""
 DASHES = (0, (2.2, 1.0))

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from lstmctl.errors import RunError
+from lstmctl.results.clips import ClipView
 from lstmctl.results.codec import from_json
 from lstmctl.results.evaluation import Evaluation
 from lstmctl.results.forecasts import SeriesForecast
@@ -22,6 +23,8 @@ class StoredEvaluation:
     evaluation: Evaluation
     examples: tuple[SeriesForecast, ...]
     """Forecasts of windows of the scored part."""
+    clips: tuple[ClipView, ...] = ()
+    """Clips of the scored part."""
 
 
 def read_evaluation(run: Path) -> StoredEvaluation | None:
@@ -44,7 +47,12 @@ def read_evaluation(run: Path) -> StoredEvaluation | None:
         evaluation = replace(evaluation, confusion=())
     examples = data.get("examples")
     found = map(_example, examples if isinstance(examples, list) else ())
-    return StoredEvaluation(evaluation, tuple(example for example in found if example is not None))
+    heard = map(_clip, data["clips"] if isinstance(data.get("clips"), list) else ())
+    return StoredEvaluation(
+        evaluation,
+        tuple(example for example in found if example is not None),
+        tuple(clip for clip in heard if clip is not None),
+    )
 
 
 def _example(data: Any) -> SeriesForecast | None:
@@ -61,3 +69,19 @@ def _example(data: Any) -> SeriesForecast | None:
         and len(forecast.actual) in (0, steps)
     )
     return forecast if steps and fits else None
+
+
+def _clip(data: Any) -> ClipView | None:
+    """A clip; None if it is damaged or its parts differ in length."""
+    try:
+        clip = from_json(ClipView, data)
+    except ValueError:
+        return None
+    if not clip.spectrogram or not clip.probabilities or clip.seconds <= 0:
+        return None
+    frames = clip.frames
+    rows = (*clip.spectrogram, *clip.probabilities.values())
+    fits = frames > 0 and len(clip.spectrogram) == len(clip.bands) and all(len(row) == frames for row in rows)
+    known = not clip.truth or len(clip.truth) == (frames if clip.by_frame else 1)
+    named = not clip.by_frame or set(clip.truth) <= {"", *clip.probabilities}
+    return clip if fits and known and named else None

@@ -194,7 +194,7 @@ def _draw_arm(
 
 
 def _draw_losses(panel: Axes, sweep: Sweep, positions: Sequence[float], beside: Callable[[float, int], float]) -> bool:
-    """A cross at the worst end of the axis for every arm that came to nothing at a value; whether there is one."""
+    """Draw a cross at the worst end of the axis for arms without a score at a value; return True if there are any."""
     worst = 0.98 if metric(sweep.comparisons[0].primary).sign > 0 else 0.02
     lost = False
     for position, comparison in zip(positions, sweep.comparisons, strict=True):

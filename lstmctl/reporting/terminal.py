@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import TextIO
 
 from lstmctl.reporting.blocks import Block, Code, Facts, Heading, Prose, Table, plain, simpler
-from lstmctl.reporting.console import inert, print_table, write_line
+from lstmctl.reporting.console import inert, print_table, write_line, write_sentence
 from lstmctl.reporting.drawing import Plot
 
 
@@ -31,9 +31,9 @@ def _show(block: Block, stream: TextIO | None) -> None:
         case Table():
             print_table(block.title, block.columns, block.all_rows, stream=stream)
             for note in (*block.warnings, *block.notes):
-                write_line(inert(note), stream)
+                write_sentence(inert(note), stream)
         case Heading() | Prose():
-            write_line(inert(block.text), stream)
+            write_sentence(inert(block.text), stream)
         case Facts():
             print_table("", ("", ""), [(plain(name), value) for name, value in block.rows], stream=stream)
         case Code():

@@ -4,10 +4,40 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal
 
 from lstmctl.results.shown import Shown
 
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
 Metrics = Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class RowSums:
+    """The primary metric of each scored row, as a ratio of sums: over all rows, the metric is Σ of / Σ out_of."""
+
+    of: NDArray[np.float64]
+    """(rows,), such as the number of correct labels."""
+    out_of: NDArray[np.float64]
+    """(rows,), such as the number of labels; 0 if the row is not scored."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lead:
+    """How much better the run is than a baseline on the primary metric, with the interval of a paired bootstrap."""
+
+    lead: float
+    """Positive if the run is better, whatever the direction of the metric."""
+    low: float
+    high: float
+
+    @property
+    def shown(self) -> Literal["ahead", "behind", "no difference shown"]:
+        """What the interval shows."""
+        return "ahead" if self.low > 0 else "behind" if self.high < 0 else "no difference shown"
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +56,9 @@ class Score:
     confusion: tuple[tuple[int, ...], ...] = ()
     """For labels: the confusion matrix (rows: true, columns: predicted), in the order of `by_label`."""
     notes: tuple[str, ...] = ()
-    """For forecasts: sentences about values that are not scored."""
+    """Of forecasts: the values that are not scored, in whole sentences."""
+    rows: RowSums | None = None
+    """If rows are independent: the primary metric of each, in the order of the data."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,4 +84,8 @@ class Evaluation(Shown):
     counted: str = "windows"
     """The noun that `windows` counts, in the plural."""
     primary: str = ""
-    """The primary metric of the run, such as `mse_scaled`."""
+    """The metric that the run is judged by, such as `mse_scaled`."""
+    leads: Mapping[str, Lead] = field(default_factory=dict)
+    """If rows are independent: the run's lead over each baseline."""
+    warnings: tuple[str, ...] = ()
+    """Reasons why the scores may mislead, in sentences without a full stop."""

@@ -9,6 +9,7 @@ import math
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
+from lstmctl.results.clips import ClipView
 from lstmctl.results.shown import Shown
 
 Direction = Literal["forward", "backward"]
@@ -90,6 +91,8 @@ class GateFindings(Shown):
     tracked_in: str
     """Description of the input that was searched."""
     notes: tuple[str, ...] = ()
+    clip: ClipView | None = None
+    """The steps shown as sound, with the probabilities of the labels; None if they are not frames of sound."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,7 +31,7 @@ def list_sweeps(root: Path) -> list[Path]:
 
 
 def are_folder_names(names: object) -> TypeGuard[list[str]]:
-    """Return whether all are names of different folders beside each other, which no path leads out of."""
+    """Return True if all are names of different folders in one folder, and no path leads out of it."""
     return (
         isinstance(names, list)
         and all(isinstance(name, str) and name not in ("", ".", "..") and len(name) < 256 for name in names)
@@ -41,7 +41,7 @@ def are_folder_names(names: object) -> TypeGuard[list[str]]:
 
 
 def next_comparison_order(root: Path) -> int:
-    """A number above that of every comparison and sweep below `root`: their order, whatever the clock says."""
+    """Return a number above that of every comparison and sweep below `root`: their order, independent of the clock."""
     return max((_order(path)[0] for path in _in_order(root, PLAN, SWEEP)), default=0) + 1
 
 
@@ -64,7 +64,7 @@ def find_comparison(name: str, root: Path, *, seeds: int | None = None) -> Path:
     for path in (root / name, Path(name)):
         if any((path / mark).is_file() for mark in (PLAN, SWEEP)):
             return path
-    hint = near(Path(name).name, [path.name for path in known]) or "lstmctl runs list shows what there is"
+    hint = near(Path(name).name, [path.name for path in known]) or "lstmctl runs list shows all runs"
     raise RunError(f"no comparison `{name}`, neither as a folder nor under {root}", hint=hint)
 
 
@@ -101,7 +101,7 @@ def summarise_sweep(folder: Path) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class SweepContents:
-    """What `sweep.json` says; everything else is in the plans of the comparisons."""
+    """The contents of `sweep.json`; everything else is in the plans of the comparisons."""
 
     key: str
     """The setting, dotted: `data.length`."""
@@ -189,13 +189,13 @@ def _status(folder: Path) -> str:
 
 
 def _is_finished(folder: Path, seeds: int | None = None) -> bool:
-    """Whether all of a comparison or a sweep is made, with so many seeds; its report is the last of it."""
+    """Return True if a comparison or a sweep is complete, with this number of seeds; its report is written last."""
     try:
         if not (folder / SWEEP).is_file():
             return _is_compared(folder, seeds)
         names = read_sweep(folder).comparisons
         return (folder / REPORT).is_file() and all(_is_compared(folder / name, seeds) for name in names)
-    except RunError:  # going on says so
+    except RunError:  # resuming reports it
         return False
 
 

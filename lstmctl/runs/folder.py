@@ -132,13 +132,15 @@ class RunFolder:
 
 
 @contextmanager
-def claimed(root: Path, stem: str) -> Iterator[RunFolder]:
-    """Create `root`/`stem`-NNN with the first free number, and hold it for writing; see `run_lock.claimed_folder`.
+def claimed(root: Path, stem: str, name: str | None = None) -> Iterator[RunFolder]:
+    """Make `root`/`stem`-NNN with the first free number, or `root`/`name`, and hold it for writing; see
+    `run_lock.claimed_folder`.
 
     Raises:
-        ResourceError: the folder cannot be created or locked.
+        UsageError: the name is taken.
+        ResourceError: the folder cannot be made or locked.
     """
-    with claimed_folder(root, stem) as path:
+    with claimed_folder(root, stem, name) as path:
         yield RunFolder(path)
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
-from lstmctl.errors import ResourceError, RunError
+from lstmctl.errors import ResourceError, RunError, UsageError
 from lstmctl.locks import HOLDER, LOCK, MARKER, locked
 from lstmctl.runs.comparisons import PLAN
 from lstmctl.storage import disk_errors, is_leftover, remove_leftovers
@@ -17,24 +17,29 @@ LOCKS = {LOCK, MARKER, HOLDER}
 INPUTS = {"config.yaml", "encoding.json"}
 """The inputs of a run, apart from the source of a user's own cell."""
 ATTEMPTS = 100
+NAME = re.compile(r"\w[\w.-]{0,98}\w|\w")
+RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
+"""Names that Windows keeps for devices."""
 
 
 @contextmanager
-def claimed_folder(root: Path, stem: str) -> Iterator[Path]:
-    """Create `root`/`stem`-NNN with the first free number, and hold it for writing; no other process gets the same.
+def claimed_folder(root: Path, stem: str, name: str | None = None) -> Iterator[Path]:
+    """Make `root`/`stem`-NNN with the first free number, or `root`/`name`, and hold it for writing; no other process
+    gets the same.
 
     First, folders of the same stem that a killed process created and in which nothing has begun are removed. The new
     one is also removed if an error leaves this context before anything has begun in it.
 
     Raises:
-        ResourceError: the folder cannot be created or locked.
+        UsageError: the name is taken.
+        ResourceError: the folder cannot be made or locked.
     """
     with disk_errors(root):
         root.mkdir(parents=True, exist_ok=True)
-        for path in _numbered(root, stem).values():
+        for path in _numbered(root, stem).values() if name is None else [root / name]:
             _remove_if_abandoned(path)
     with ExitStack() as stack:
-        path = _held(root, stem, stack)
+        path = _held(root, stem, name, stack)
         try:
             yield path
         except BaseException:
@@ -67,12 +72,26 @@ def _is_file_of(entry: os.DirEntry[str], names: set[str]) -> bool:
     return is_named and entry.is_file(follow_symlinks=False)
 
 
-def _held(root: Path, stem: str, stack: ExitStack) -> Path:
-    """Create the folder and lock it. A process that searches for unused folders may remove it in between; then the next
-    number is used."""
+def require_free_name(name: str, root: Path) -> None:
+    """Check that a run or comparison can get this name.
+
+    Raises:
+        UsageError: it is not a name for a folder, or it is taken.
+    """
+    if not NAME.fullmatch(name) or name == "latest" or RESERVED.fullmatch(name):
+        raise UsageError(
+            f"`{name}` cannot be a run's name; use letters, digits, `_`, `.` and `-`, at most 100 of them, not `latest`"
+        )
+    if (root / name).exists() and not is_unused(root / name):
+        raise UsageError(f"{root / name} already exists", hint="choose another --name, or remove the old run")
+
+
+def _held(root: Path, stem: str, name: str | None, stack: ExitStack) -> Path:
+    """Make the folder and lock it. A process that looks for unused folders may remove it in between; then the next
+    number is taken."""
     for attempt in range(ATTEMPTS):
         with disk_errors(root):
-            path = _made(root, stem)
+            path = _made(root, stem) if name is None else _made_as(root, name)
         try:
             stack.enter_context(locked(path))
         except ResourceError:
@@ -101,6 +120,15 @@ def _made(root: Path, stem: str) -> Path:
             number += 1
             continue
         return path
+
+
+def _made_as(root: Path, name: str) -> Path:
+    require_free_name(name, root)
+    try:
+        (root / name).mkdir()
+    except FileExistsError:  # a process that has begun nothing yet holds it
+        raise UsageError(f"{root / name} already exists", hint="choose another --name") from None
+    return root / name
 
 
 def _numbered(root: Path, stem: str) -> dict[int, Path]:

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from lstmctl.baselines.labels import bag_of_steps, majority
+from lstmctl.baselines.labels import bag_of_steps, majority, mean_and_spread
+from lstmctl.baselines.ngram_regression import classes_by_ngrams
 from lstmctl.config.schema import Classification as ClassificationSettings
 from lstmctl.data.sequences import UNLABELLED, Sequences
 from lstmctl.errors import DataError
@@ -22,7 +23,7 @@ from lstmctl.metrics import Metric, metric
 from lstmctl.metrics.labels import by_label, confusion, figures
 from lstmctl.models.sequence_labeller import SequenceLabeller
 from lstmctl.protocols import Loss, ModelState, Totals
-from lstmctl.results.evaluation import Score
+from lstmctl.results.evaluation import RowSums, Score
 from lstmctl.results.output import Prediction
 from lstmctl.tasks.labelled_sequences import Baseline, LabelledSequences
 from lstmctl.tasks.sequence_batches import SequenceBatch
@@ -32,10 +33,16 @@ class Classification(LabelledSequences[ClassificationSettings]):
     """The task `classification`."""
 
     BASELINES: ClassVar[Mapping[str, Baseline]] = {
-        "majority": lambda task, training, scored: np.full(len(scored), majority(training.targets)),
+        "majority": lambda task, training, validation, scored: np.full(len(scored), majority(training.targets)),
         # A linear map of what a sequence holds, whatever its order.
-        "bag of {step}s": lambda task, training, scored: bag_of_steps(
+        "bag of {step}s": lambda task, training, validation, scored: bag_of_steps(
             training, scored, task.encoding.inputs, task.outputs
+        ),
+        "n-gram regression": lambda task, training, validation, scored: (
+            classes_by_ngrams(training, validation, scored, task.outputs) if task.reads_texts else None
+        ),
+        "mean and spread of {step}s": lambda task, training, validation, scored: (
+            mean_and_spread(training, scored, task.outputs) if task.settings.data.source == "audio" else None
         ),
     }
 
@@ -56,12 +63,14 @@ class Classification(LabelledSequences[ClassificationSettings]):
     def losses(self, answers: Tensor, target: Tensor) -> Tensor:
         return functional.cross_entropy(answers, target.long(), reduction="none")
 
-    def score(self, model: SequenceLabeller, batch: SequenceBatch, state: ModelState) -> tuple[Totals, ModelState]:
-        answers = self.answers(model, batch)
+    def sums(self, answers: Tensor, batch: SequenceBatch) -> Totals:
         known = batch.target != UNLABELLED
         nats = functional.cross_entropy(answers[known], batch.target[known], reduction="sum")
         counts = confusion(batch.target[known].cpu().numpy(), answers[known].argmax(-1).cpu().numpy(), self.outputs)
-        return {"confusion": counts, "nats": nats.double().item()}, ()
+        return {"confusion": counts, "nats": nats.double().item()}
+
+    def row_sums(self, answers: Tensor, batch: SequenceBatch) -> tuple[Tensor, Tensor]:
+        return answers.argmax(-1) == batch.target, batch.target != UNLABELLED
 
     def metrics(self, totals: Totals) -> dict[str, float]:
         count = totals["confusion"].sum()
@@ -81,7 +90,9 @@ class Classification(LabelledSequences[ClassificationSettings]):
     def score_of(self, sequences: Sequences, answers: NDArray[Any]) -> Score:
         """Score predicted classes (sequences,)."""
         known = sequences.targets != UNLABELLED
-        return Score(figures(confusion(sequences.targets[known], answers[known], self.outputs)), len(sequences))
+        found = figures(confusion(sequences.targets[known], answers[known], self.outputs))
+        rows = RowSums((answers == sequences.targets).astype(float), known.astype(float))
+        return Score(found, len(sequences), rows=rows)
 
     def prediction(self, sequences: Sequences, number: int, answer: Tensor) -> Prediction:
         shares = torch.softmax(answer.double(), -1).tolist()

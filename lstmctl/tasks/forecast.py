@@ -131,23 +131,12 @@ class Forecast(Problem[Config, SeriesCorpus, Ensemble, SeriesBatch, SeriesPart])
         with settings_of_the_run():
             return open_series(files, self.layout, None, **spans, encoding=self.encoding)
 
-    def overlap(self, corpus: SeriesCorpus) -> str | None:
-        """Say how far a table reaches back into the run's own; None if it does not."""
-        begins = corpus.table.times[corpus.table.bounds[:-1]]
-        ends = dict(zip(self.encoding.tail.ids, self.encoding.tail.times[self.encoding.tail.ends - 1], strict=True))
-        for name, begin in zip(corpus.table.ids, begins, strict=True):
-            if begin <= ends[name]:
-                until = self.encoding.step.text(int(ends[name]))
-                return f"Rows up to {until} are of the table the run was trained on: it may have learned from them."
-        return None
-
     def difference(self, other: Self) -> str | None:
         for key in ("targets", "past", "known", "static", "calendar"):
             own, others = (tuple(getattr(encoding, key)) for encoding in (self.encoding, other.encoding))
             if own != others:
-                return (
-                    f"other {key} columns than this data: {', '.join(others) or 'none'}, not {', '.join(own) or 'none'}"
-                )
+                named, not_named = (", ".join(names) or "none" for names in (others, own))
+                return f"other {key} columns than this data: {named}, not {not_named}"
         return None
 
     def facts(self, corpus: SeriesCorpus) -> dict[str, Any]:
@@ -179,7 +168,7 @@ class Forecast(Problem[Config, SeriesCorpus, Ensemble, SeriesBatch, SeriesPart])
                 raise DataError(
                     f"no value of {', '.join(self.encoding.targets)} is known in the {part.name} part, so there is "
                     "nothing to score",
-                    hint="give it another share in data.split",
+                    hint="change its share in data.split",
                 )
 
     # Training.
@@ -192,8 +181,10 @@ class Forecast(Problem[Config, SeriesCorpus, Ensemble, SeriesBatch, SeriesPart])
         return tuple(filter(None, [corpus.known_too_short(), corpus.overlap]))
 
     def caveats_on(self, corpus: SeriesCorpus, part: str, *, is_own: bool) -> tuple[str, ...]:
-        overlap = None if is_own else self.overlap(corpus)
-        return () if overlap is None else (overlap,)
+        until = None if is_own else self.encoding.last_shared(corpus.table)
+        if until is None:
+            return ()
+        return (f"Rows up to {until} are of the table the run was trained on: it may have learned from them.",)
 
     @property
     def next_command(self) -> str:

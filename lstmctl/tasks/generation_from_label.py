@@ -6,6 +6,7 @@ The metric is the cross-entropy in nats per symbol, where the end of a text coun
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Self
@@ -27,35 +28,41 @@ from lstmctl.data.encoding import TextEncoding
 from lstmctl.data.labelled_table import LabelledTable, Layout, open_table
 from lstmctl.data.sequences import UNLABELLED, SequenceEncoding, Sequences
 from lstmctl.data.splitting import held_out
-from lstmctl.decoding import LabelPredictor, Sampling, continuations
+from lstmctl.decoding import LabelPredictor, continuations
 from lstmctl.errors import DataError, UsageError
 from lstmctl.metrics import Metric, bits, metric
 from lstmctl.models.conditional_model import ConditionalModel
 from lstmctl.models.recurrence import build_recurrence
 from lstmctl.protocols import Batches, Loss, ModelState, Totals
-from lstmctl.results.evaluation import Score
-from lstmctl.scoring import total
+from lstmctl.results.evaluation import RowSums, Score
+from lstmctl.sampling import Sampling
+from lstmctl.scoring import evaluating, reported
 from lstmctl.tasks.author import Author
 from lstmctl.tasks.inspection_input import BEGINNING, InspectionInput, evenly_chosen, position, symbols_tracked
-from lstmctl.tasks.problem import ConfigOf, Problem, encoded, settings_of_the_run
-from lstmctl.tasks.sequence_batches import ByLength, SequenceBatch, SequencePart
+from lstmctl.tasks.problem import ConfigOf, Problem, Rows, settings_of_the_run
+from lstmctl.tasks.rare_symbols import RareSymbolsHidden, symbol_counts
+from lstmctl.tasks.sequence_batches import ByLength, SequenceBatch, SequencePart, like_lengths
 from lstmctl.tasks.teacher_forcing import nats_of, teacher_forced
+from lstmctl.words import near
 
 Config = ConfigOf[GenerationFromLabelSettings, TableData]
 MOST_PROGRESS = 2000
 """Maximum number of texts that are scored during training."""
 PREVIEWS = 3
-PREVIEW = Sampling(temperature=0.8)
+PREVIEW = Sampling()
 PREVIEW_LENGTH = 80
 LABELS_TRACKED = 12
+END = "end of text"
 
 
-def _uniform(task: GenerationFromLabel, corpus: LabelledTable, split: str) -> dict[str, float]:
+def _uniform(task: GenerationFromLabel, corpus: LabelledTable, split: str) -> Score:
     """Give every symbol, and the end of a text, the same probability."""
-    return task.metrics({"nats": uniform(len(task.symbols) + 1), "symbols": 1.0})
+    symbols = (corpus.part(split).lengths + 1).astype(float)
+    nats = uniform(len(task.symbols) + 1)
+    return Score(task.metrics({"nats": nats, "symbols": 1.0}), len(symbols), rows=RowSums(nats * symbols, symbols))
 
 
-def _ngram(task: GenerationFromLabel, corpus: LabelledTable, split: str) -> dict[str, float] | None:
+def _ngram(task: GenerationFromLabel, corpus: LabelledTable, split: str) -> Score | None:
     """Count the training part, one text after the other with an end between them, with an order chosen on its end. None
     for the training part itself."""
     if "training" not in corpus.parts or split == "training":
@@ -66,7 +73,10 @@ def _ngram(task: GenerationFromLabel, corpus: LabelledTable, split: str) -> dict
     if model is None:
         return None
     nats = model.nats(scored)
-    return {**task.metrics({"nats": float(nats.sum()), "symbols": float(len(nats))}), "order": float(model.order)}
+    lengths = corpus.part(split).lengths + 1
+    found = {**task.metrics({"nats": float(nats.sum()), "symbols": float(len(nats))}), "order": float(model.order)}
+    each = np.add.reduceat(nats, np.cumsum(lengths) - lengths)
+    return Score(found, len(lengths), rows=RowSums(each, lengths.astype(float)))
 
 
 class GenerationFromLabel(Problem[Config, LabelledTable, ConditionalModel, SequenceBatch, SequencePart]):
@@ -78,7 +88,7 @@ class GenerationFromLabel(Problem[Config, LabelledTable, ConditionalModel, Seque
         typical_length: the mean length of a training text, including its end; only training needs it.
     """
 
-    BASELINES: ClassVar[Mapping[str, Callable[[GenerationFromLabel, LabelledTable, str], dict[str, float] | None]]] = {
+    BASELINES: ClassVar[Mapping[str, Callable[[GenerationFromLabel, LabelledTable, str], Score | None]]] = {
         "uniform": _uniform,
         "n-gram": _ngram,
     }
@@ -118,8 +128,18 @@ class GenerationFromLabel(Problem[Config, LabelledTable, ConditionalModel, Seque
             "vocabulary": len(self.symbols),
             "labels": list(self.encoding.labels),
             "parts": {name: stop - start for name, (start, stop) in corpus.parts.items()},
-            "notes": list(corpus.notes),
-            "warnings": list(corpus.warnings.values()),
+            "notes": [*corpus.notes, *corpus.unknown.values()],
+            "warnings": [warning for of_part in corpus.warnings.values() for warning in of_part],
+        }
+
+    @property
+    def row_names(self) -> Mapping[str, Rows]:
+        symbols = Rows("symbol", [*self.symbols.row_names, END])
+        return {
+            "input_map.weight": symbols,
+            "label_map.weight": Rows("label", self.encoding.labels),
+            "head.weight": symbols,
+            "head.bias": symbols,
         }
 
     def part(self, corpus: LabelledTable, name: str, device: torch.device) -> SequencePart:
@@ -153,25 +173,41 @@ class GenerationFromLabel(Problem[Config, LabelledTable, ConditionalModel, Seque
         return model
 
     def training_order(self, part: SequencePart, training: TrainingSettings, seed: int) -> Batches:
-        return ByLength(part, training.batch, seed)
+        batches, symbols = ByLength(part, training.batch, seed), self.symbols
+        if not symbols.has_unknown:
+            return batches
+        counts = symbol_counts(part.inputs, part.starts, part.lengths, len(symbols))
+        return RareSymbolsHidden(batches, counts, symbols.unknown, seed)
+
+    @property
+    def _never(self) -> int | None:
+        """The symbol that is never generated."""
+        return self.symbols.unknown if self.symbols.has_unknown else None
 
     def author(self, model: ConditionalModel, label: str | None, products: torch.dtype) -> Author:
         if label is None:
             first = shell.join([self.encoding.labels[0]])
             raise UsageError(
-                "the run writes a text for a label, and none is given",
+                "the run generates text from a label, which is missing",
                 hint=f"say which, such as --label {first}; its labels are {self.known_labels()}",
             )
         number = torch.tensor([self.label_number(label)], device=model.head.weight.device)
-        return Author(self.symbols, lambda lanes: LabelPredictor(model, number.expand(lanes), products), (), model.mark)
+        return Author(
+            self.symbols,
+            lambda lanes: LabelPredictor(model, number.expand(lanes), products, self._never),
+            (),
+            model.mark,
+        )
 
     def passage(self, text: str, label: str | None, device: torch.device) -> SequencePart:
         if label is None:
             raise UsageError(
-                "the run predicts the symbols of a text from its label: give it by --label",
+                "the run predicts the symbols of a text from its label; set it with --label",
                 hint=f"its labels are {self.known_labels()}",
             )
-        symbols = encoded(text, self.symbols)
+        if not text:
+            raise UsageError("the text is empty; give at least one symbol")
+        symbols = self.symbols.read(text)
         labels = np.array([self.label_number(label)])
         return SequencePart.of(Sequences.joined(symbols, np.array([len(symbols)]), labels), device)
 
@@ -180,15 +216,19 @@ class GenerationFromLabel(Problem[Config, LabelledTable, ConditionalModel, Seque
         return 'lstmctl generate {run} --label "…"'
 
     def loss(self, model: ConditionalModel, batch: SequenceBatch, state: ModelState) -> Loss:
-        # Divided by a constant, not by each text's length: every symbol has the same weight, as in the metric.
-        return Loss(self._nats(model, batch).sum() / self.typical_length, batch.units, ())
+        # Over a constant, and not over each text's own length: so every symbol weighs the same, as in the figure.
+        return Loss(self._nats(model, batch)[0].sum() / self.typical_length, batch.units, ())
 
-    def _nats(self, model: ConditionalModel, batch: SequenceBatch) -> Tensor:
-        """Return −ln p of every symbol and the end, (time, batch); 0 past the end."""
+    def _nats(self, model: ConditionalModel, batch: SequenceBatch) -> tuple[Tensor, Tensor]:
+        """(time, batch) −ln p of every symbol and of the end, 0 behind the end; and what is told. Symbols that the
+        vocabulary cannot express are not scored."""
         assert batch.lengths is not None
         read, told = teacher_forced(batch.input, batch.lengths, model.mark)
+        if not model.training and not self.symbols.has_unknown:
+            time = torch.arange(len(told), device=told.device).unsqueeze(1)
+            told = torch.where((told == model.mark) & (time < batch.lengths), UNLABELLED, told)
         scores, _ = model(read, batch.target, model.initial_state(batch.lanes))
-        return nats_of(scores, told)
+        return nats_of(scores, told), told
 
     # Scores.
 
@@ -196,11 +236,8 @@ class GenerationFromLabel(Problem[Config, LabelledTable, ConditionalModel, Seque
         return part.first(MOST_PROGRESS).scored_batches()
 
     def score(self, model: ConditionalModel, batch: SequenceBatch, state: ModelState) -> tuple[Totals, ModelState]:
-        assert batch.lengths is not None
-        return {
-            "nats": self._nats(model, batch).double().sum().item(),
-            "symbols": float(batch.lengths.sum()) + batch.lanes,
-        }, ()
+        nats, told = self._nats(model, batch)
+        return {"nats": nats.double().sum().item(), "symbols": float((told != UNLABELLED).sum())}, ()
 
     def metrics(self, totals: Totals) -> dict[str, float]:
         nats = totals["nats"] / totals["symbols"]
@@ -213,7 +250,17 @@ class GenerationFromLabel(Problem[Config, LabelledTable, ConditionalModel, Seque
             DataError: a text has no label.
         """
         self.require(part)
-        return Score(self.metrics(total(model, self, part.scored_batches())), len(part))
+        nats, symbols = np.zeros(len(part)), np.zeros(len(part))
+        places = iter(list(like_lengths(part.lengths)))
+        sums: Counter[str] = Counter()
+        with evaluating(model), torch.no_grad():
+            for batch in reported(part.scored_batches()):
+                each, told = self._nats(model, batch)
+                place = next(places).cpu().numpy()
+                nats[place] = each.double().sum(0).cpu().numpy()
+                symbols[place] = (told != UNLABELLED).sum(0).cpu().numpy()
+                sums.update({"nats": each.double().sum().item(), "symbols": float(symbols[place].sum())})
+        return Score(self.metrics(dict(sums)), len(part), rows=RowSums(nats, symbols))
 
     def notes(self, corpus: LabelledTable, part: str, *, chosen: bool) -> tuple[str, ...]:
         if part == "validation":
@@ -223,8 +270,7 @@ class GenerationFromLabel(Problem[Config, LabelledTable, ConditionalModel, Seque
     def references(self, corpus: LabelledTable, split: str) -> dict[str, Score]:
         """Score the baselines, which ignore the label."""
         found = {name: baseline(self, corpus, split) for name, baseline in self.BASELINES.items()}
-        texts = len(corpus.part(split))
-        return {name: Score(figures, texts) for name, figures in found.items() if figures is not None}
+        return {name: score for name, score in found.items() if score is not None}
 
     # Use.
 
@@ -273,7 +319,9 @@ class GenerationFromLabel(Problem[Config, LabelledTable, ConditionalModel, Seque
         try:
             return self.encoding.labels.index(label)
         except ValueError as error:
-            raise UsageError(f"label `{label}` does not exist", hint=f"its labels are {self.known_labels()}") from error
+            meant = near(label, self.encoding.labels)
+            hint = f"{meant} Its labels are {self.known_labels()}" if meant else f"its labels are {self.known_labels()}"
+            raise UsageError(f"there is no label `{label}`", hint=hint) from error
 
     def known_labels(self) -> str:
         """Return the labels for a message."""
@@ -285,7 +333,9 @@ class GenerationFromLabel(Problem[Config, LabelledTable, ConditionalModel, Seque
         """Generate a line for each of a few labels."""
         chosen = torch.randperm(len(self.encoding.labels), generator=generator)[:PREVIEWS]
         labels = chosen.to(model.head.weight.device)
-        choices = continuations(LabelPredictor(model, labels), labels.new_empty(0, len(labels)), PREVIEW, generator)
+        choices = continuations(
+            LabelPredictor(model, labels, never=self._never), labels.new_empty(0, len(labels)), PREVIEW, generator
+        )
         written = torch.stack([next(choices).symbols for _ in range(PREVIEW_LENGTH)]).t().cpu().numpy()
         lines = []
         for label, symbols in zip(chosen.tolist(), written, strict=True):

@@ -11,6 +11,7 @@ from torch import Tensor
 from lstmctl.data.encoding import TextEncoding
 from lstmctl.models.recurrence import Recurrence
 from lstmctl.protocols import ModelState
+from lstmctl.results.clips import ClipView
 
 SYMBOLS_TRACKED = 12
 BEGINNING = ""
@@ -41,7 +42,9 @@ class InspectionInput:
     notes: tuple[str, ...] = ()
     """Sentences that must accompany the results."""
     loss_notes: tuple[str, ...] = ()
-    """Sentences about the loss."""
+    """What must be said of the loss."""
+    clip: Callable[[], ClipView] | None = None
+    """The first lane as sound, with the probabilities of its labels; None if steps are not frames of sound."""
 
     @property
     def reach(self) -> int:

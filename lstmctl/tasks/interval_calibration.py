@@ -107,7 +107,7 @@ def stored_offsets(calibration: Mapping[str, Any], shape: tuple[int, int, int]) 
     except (KeyError, TypeError, ValueError) as error:
         raise RunError("calibration.json is damaged") from error
     if offsets.shape != shape:
-        raise RunError(f"calibration.json holds offsets {offsets.shape}; {shape} are right")
+        raise RunError(f"calibration.json contains offsets of shape {offsets.shape}, not {shape}")
     if not np.isfinite(offsets).all():
         raise RunError("calibration.json is damaged: its offsets are not finite numbers")
     return offsets
@@ -140,7 +140,7 @@ def _with_scale(validation: SeriesPart) -> SeriesPart:
     if len(validation) and not len(part):
         raise DataError(
             "no series with a scale has a window in the validation part, so nothing there can choose the weights",
-            hint="give the training part a larger share in data.split, so that it gives more series a scale",
+            hint="increase the training part in data.split, so that more series have a scale",
         )
     return part
 
@@ -149,8 +149,8 @@ def _half(part: SeriesPart, which: int) -> SeriesPart:
     half = part.half(which)
     if len(half) == 0:
         raise DataError(
-            f"half of the validation part holds no window of task.horizon={part.horizon:,} rows",
+            f"half of the validation part contains no window of task.horizon={part.horizon:,} rows",
             hint="task.calibration=shared calibrates on the rows that choose the weights, =none not at all; "
-            "or give the validation part a larger share in data.split",
+            "or increase the validation part in data.split",
         )
     return half

@@ -1,9 +1,13 @@
-"""What classification, regression and tagging share: sequences of any lengths that are read whole."""
+"""Common parts of classification, regression and tagging: sequences of any lengths that are read whole."""
 
 from __future__ import annotations
 
+import logging
 from abc import abstractmethod
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar, Generic, Self, TypeVar
 
@@ -12,31 +16,51 @@ import torch
 from torch import Tensor
 
 from lstmctl.cells.cell import Cell
-from lstmctl.config.schema import Classification, Regression, SyntheticData, TableData, Tagging
+from lstmctl.config.schema import AudioData, Classification, Regression, SyntheticData, TableData, Tagging
 from lstmctl.config.schema import Model as ModelSettings
 from lstmctl.config.schema import Training as TrainingSettings
-from lstmctl.data.encoding import UnknownSymbolError
+from lstmctl.data.audio import AudioCorpus, open_audio
 from lstmctl.data.labelled_table import LabelledTable, Layout, open_table
 from lstmctl.data.sequences import UNLABELLED, SequenceCorpus, SequenceEncoding, Sequences
+from lstmctl.data.spectra import Spectra
+from lstmctl.data.symbol_words import shown_symbols, unknown_symbols
 from lstmctl.data.synthetic import SyntheticCorpus, open_synthetic
 from lstmctl.errors import UsageError
 from lstmctl.metrics import SOLVED
 from lstmctl.models.recurrence import build_recurrence
 from lstmctl.models.sequence_labeller import SequenceLabeller
-from lstmctl.protocols import Batches, ModelState
-from lstmctl.results.evaluation import Score
+from lstmctl.progress import counted
+from lstmctl.protocols import Batches, ModelState, Totals
+from lstmctl.results.clips import ClipView
+from lstmctl.results.evaluation import RowSums, Score
 from lstmctl.results.output import Prediction
-from lstmctl.scoring import evaluating, total
+from lstmctl.scoring import evaluating, reported
+from lstmctl.tasks.clip_augmentation import Augmented, Waves
+from lstmctl.tasks.clip_views import clip_view
 from lstmctl.tasks.inspection_input import InspectionInput, evenly_chosen, position, symbols_tracked
-from lstmctl.tasks.problem import ConfigOf, Problem, settings_of_the_run
-from lstmctl.tasks.sequence_batches import ByLength, Drawn, FreshSequences, SequenceBatch, SequencePart
+from lstmctl.tasks.problem import ConfigOf, Problem, Rows, settings_of_the_run
+from lstmctl.tasks.rare_symbols import RareSymbolsHidden, symbol_counts
+from lstmctl.tasks.sequence_batches import (
+    ByLength,
+    Drawn,
+    FreshSequences,
+    SequenceBatch,
+    SequencePart,
+    like_lengths,
+)
+
+log = logging.getLogger(__name__)
 
 TaskT = TypeVar("TaskT", bound=Classification | Regression | Tagging)
-LabelledConfig = ConfigOf[TaskT, TableData | SyntheticData]
-Baseline = Callable[[Any, Sequences, Sequences], Any]
-"""Answers without a network: from the task, the training part and the sequences to score, to what `score_of` takes."""
+LabelledConfig = ConfigOf[TaskT, TableData | AudioData | SyntheticData]
+Baseline = Callable[[Any, Sequences, Sequences, Sequences], Any]
+"""Answers without a network: from the task, the training part, the validation part and the sequences to score, to what
+`score_of` takes; None if the baseline does not apply."""
+log = logging.getLogger(__name__)
 MOST_PROGRESS = 2000
 """Sequences of a look on the way."""
+MOST_SHOWN = 240
+"""Frames of a clip in a report: as many as its plot has room for."""
 
 
 class LabelledSequences(
@@ -52,7 +76,7 @@ class LabelledSequences(
     """
 
     by_step = False
-    """Whether there is an answer for every step."""
+    """True if there is an answer for every step."""
     BASELINES: ClassVar[Mapping[str, Baseline]]
     """By name; in a name, `{step}` is `character` or `frame`."""
 
@@ -68,6 +92,8 @@ class LabelledSequences(
         data = settings.data
         if isinstance(data, SyntheticData):
             return open_synthetic(data.synthetic, data.length, data.held_out)
+        if isinstance(data, AudioData):
+            return open_audio(data.audio, data.model_dump(), settings.task.type, config_folder)
         return open_table(data.table, Layout.of(data.model_dump()), settings.task.type, config_folder)
 
     @classmethod
@@ -84,12 +110,23 @@ class LabelledSequences(
         return cls(settings, SequenceEncoding.from_json(encoding))
 
     def read(self, files: Sequence[str]) -> SequenceCorpus:
+        return self._read(files, with_labels=True)
+
+    def _read(self, files: Sequence[str], *, with_labels: bool) -> LabelledTable | AudioCorpus:
         data = self.settings.data
-        if not isinstance(data, TableData):
+        if isinstance(data, SyntheticData):
             raise UsageError("sequences of this run are drawn by the program; it takes no file")
+        if isinstance(data, AudioData):
+            with settings_of_the_run():
+                corpus = open_audio(files, data.model_dump(), self.settings.task.type, None, encoding=self.encoding)
+            for warning in corpus.silent.values():
+                log.warning("%s", warning)
+            return corpus
         layout = Layout.of(data.model_dump())
         with settings_of_the_run():
-            return open_table(files, layout, self.settings.task.type, None, encoding=self.encoding)
+            return open_table(
+                files, layout, self.settings.task.type, None, encoding=self.encoding, with_labels=with_labels
+            )
 
     def difference(self, other: Self) -> str | None:
         return self.encoding.difference(other.encoding)
@@ -101,8 +138,13 @@ class LabelledSequences(
         if encoding.outputs is not None:
             told = {"outputs": list(encoding.outputs.names)}
         parts = {name: stop - start for name, (start, stop) in corpus.parts.items()}
-        found = {inputs: encoding.inputs, **told, "parts": parts, "notes": list(corpus.notes)}
-        return {**found, "warnings": list(corpus.warnings.values())} if isinstance(corpus, LabelledTable) else found
+        notes = list(corpus.notes)
+        if not isinstance(corpus, LabelledTable | AudioCorpus):
+            return {inputs: encoding.inputs, **told, "parts": parts, "notes": notes}
+        if isinstance(corpus, LabelledTable):
+            notes += corpus.unknown.values()
+        warnings = [warning for of_part in corpus.warnings.values() for warning in of_part]
+        return {inputs: encoding.inputs, **told, "parts": parts, "notes": notes, "warnings": warnings}
 
     def part(self, corpus: SequenceCorpus, name: str, device: torch.device) -> SequencePart:
         return SequencePart.of(corpus.part(name), device)
@@ -113,15 +155,21 @@ class LabelledSequences(
     def check(self, corpus: SequenceCorpus) -> None:
         pass  # as `require`; what is drawn need not be drawn for it
 
-    def training_part(self, corpus: SequenceCorpus, device: torch.device) -> SequencePart | FreshSequences:
-        """New sequences at every step, of a corpus that the program draws; else the training part."""
+    def training_part(self, corpus: SequenceCorpus, device: torch.device) -> SequencePart | FreshSequences | Waves:
+        """New sequences at every step, of a corpus that the program draws; the sound of clips that are augmented; else
+        the training part."""
         if isinstance(corpus, SyntheticCorpus):
             return FreshSequences(corpus.fresh, corpus.held_out, device)
+        data = self.settings.data
+        if isinstance(corpus, AudioCorpus) and isinstance(data, AudioData) and (data.noise or data.shift):
+            return Waves.of(corpus, data.noise, data.shift, device)
         return self.part(corpus, "training", device)
 
-    def caveats_on(self, corpus: SequenceCorpus, part: str, *, is_own: bool) -> tuple[str, ...]:
-        warnings = corpus.warnings if isinstance(corpus, LabelledTable) else {}
-        return (warnings[part],) if part in warnings else ()
+    @property
+    def row_names(self) -> Mapping[str, Rows]:
+        symbols, labels = self.encoding.symbols, Rows("label", self.encoding.labels)
+        found = {} if symbols is None else {"input_map.weight": Rows("symbol", symbols.row_names)}
+        return {**found, "head.weight": labels, "head.bias": labels} if labels.names else found
 
     @property
     def next_command(self) -> str:
@@ -147,10 +195,19 @@ class LabelledSequences(
         model.initialise(generator)
         return model
 
-    def training_order(self, part: SequencePart | FreshSequences, training: TrainingSettings, seed: int) -> Batches:
+    def training_order(
+        self, part: SequencePart | FreshSequences | Waves, training: TrainingSettings, seed: int
+    ) -> Batches:
         if isinstance(part, FreshSequences):
             return Drawn(part, training.batch, seed)
-        return ByLength(part, training.batch, seed)
+        if isinstance(part, Waves):
+            return Augmented(part, training.batch, seed)
+        batches = ByLength(part, training.batch, seed)
+        symbols = self.encoding.symbols
+        if symbols is None or not symbols.has_unknown:
+            return batches
+        counts = symbol_counts(part.inputs, part.starts, part.lengths, len(symbols))
+        return RareSymbolsHidden(batches, counts, symbols.unknown, seed)
 
     def initial_state(self, model: SequenceLabeller, batch: SequenceBatch) -> ModelState:
         return ()  # every sequence starts from zero
@@ -159,8 +216,8 @@ class LabelledSequences(
         return part.first(MOST_PROGRESS).scored_batches()
 
     def answers(self, model: SequenceLabeller, batch: SequenceBatch) -> Tensor:
-        """What the network gives, (batch, outputs) or (time, batch, outputs), in the numbers that figures are computed
-        in."""
+        """Outputs of the network, (batch, outputs) or (time, batch, outputs), in the precision for computing
+        metrics."""
         found: Tensor = model(batch.input, batch.lengths)
         return found.float() if found.dtype == torch.bfloat16 else found
 
@@ -170,7 +227,29 @@ class LabelledSequences(
         Raises:
             DataError: nothing is known of what is to be told.
         """
-        return self.as_score(total(model, self, part.scored_batches()), len(part))
+        sums: Counter[str] = Counter()
+        rows = RowSums(np.zeros(len(part)), np.zeros(len(part)))
+        places = iter(list(like_lengths(part.lengths)))
+        with evaluating(model), torch.no_grad():
+            for batch in reported(part.scored_batches()):
+                answers = self.answers(model, batch)
+                sums.update(self.sums(answers, batch))
+                place = next(places).cpu().numpy()
+                rows.of[place], rows.out_of[place] = (
+                    values.double().cpu().numpy() for values in self.row_sums(answers, batch)
+                )
+        return replace(self.as_score(dict(sums), len(part)), rows=rows)
+
+    def score(self, model: SequenceLabeller, batch: SequenceBatch, state: ModelState) -> tuple[Totals, ModelState]:
+        return self.sums(self.answers(model, batch), batch), ()
+
+    @abstractmethod
+    def sums(self, answers: Tensor, batch: SequenceBatch) -> Totals:
+        """Return the totals of a batch, from which `metrics` follow."""
+
+    @abstractmethod
+    def row_sums(self, answers: Tensor, batch: SequenceBatch) -> tuple[Tensor, Tensor]:
+        """Return, for each sequence of a batch, (batch,), the sums whose ratio is the primary metric; see `RowSums`."""
 
     @classmethod
     def balanced(cls, corpus: SequenceCorpus) -> Tensor:
@@ -185,7 +264,7 @@ class LabelledSequences(
 
     @abstractmethod
     def as_score(self, sums: Mapping[str, Any], sequences: int) -> Score:
-        """The figures that follow from such sums."""
+        """The metrics that follow from these sums."""
 
     def notes(self, corpus: SequenceCorpus, part: str, *, chosen: bool) -> tuple[str, ...]:
         if part == "validation":
@@ -203,12 +282,13 @@ class LabelledSequences(
             }
         if "training" not in corpus.parts:
             return {}
-        training, scored = corpus.part("training"), corpus.part(split)
+        training, validation, scored = (corpus.part(name) for name in ("training", "validation", split))
         step = "frame" if self.encoding.symbols is None else "character"
-        return {
-            name.format(step=step): self.score_of(scored, baseline(self, training, scored))
+        answers = {
+            name.format(step=step): baseline(self, training, validation, scored)
             for name, baseline in self.BASELINES.items()
         }
+        return {name: self.score_of(scored, found) for name, found in answers.items() if found is not None}
 
     @abstractmethod
     def score_of(self, sequences: Sequences, answers: Any) -> Score:
@@ -223,9 +303,9 @@ class LabelledSequences(
     def inspection_input(
         self, model: SequenceLabeller, part: SequencePart, *, steps: int, lanes: int
     ) -> InspectionInput:
-        """Lanes are the last steps of sequences that are long enough: half of all are, where `steps` is longer than
-        that. A lane's loss is that of its answer at the end; where both directions are read and each step has an
-        answer, that of the step in the middle."""
+        """Lanes are the last steps of sequences that are long enough: of half of all, if `steps` is longer than that. A
+        lane's loss is that of its answer at the end; in a bidirectional network with an answer at each step, that of
+        the middle step."""
         length = min(steps, int(part.lengths.median()))
         chosen = evenly_chosen((part.lengths >= length).nonzero().flatten(), length, steps=steps, lanes=lanes)
         ends = part.starts[chosen] + part.lengths[chosen]
@@ -244,7 +324,7 @@ class LabelledSequences(
                 told = outputs[-1 if told_at is None else told_at]
             else:
                 told = model.recurrence.summary(outputs, torch.full_like(ends, length))
-            # Where nothing is known of the answer, no gradient comes from it.
+            # Unknown answers contribute no gradient.
             return torch.where(known, self.losses(model.head(told), filled), 0)
 
         def properties() -> dict[str, Tensor]:
@@ -257,15 +337,58 @@ class LabelledSequences(
         return InspectionInput(
             recurrence=model.recurrence,
             input=input,
-            symbols=tuple(symbols.name_of(number) for number in read[:, 0].tolist())
-            if symbols is not None
-            else tuple(str(step + 1) for step in range(length)),
-            step="characters" if symbols is not None else "frames",
+            symbols=self._step_names(read),
+            step="characters" if symbols is not None else "frames" if self.spectra is None else "seconds",
             loss=loss,
             properties=properties,
             carried=False,
             told_at=told_at,
+            clip=None if self.spectra is None else lambda: self._heard(model, read[:, 0], part, int(chosen[0])),
         )
+
+    def _step_names(self, read: Tensor) -> tuple[str, ...]:
+        """Name each step of the first lane: a symbol, the number of a frame, or the time of a frame of sound."""
+        if self.encoding.symbols is not None:
+            return tuple(self.encoding.symbols.name_of(number) for number in read[:, 0].tolist())
+        if self.spectra is not None:
+            return tuple(f"{step * self.spectra.seconds:.2f}" for step in range(len(read)))
+        return tuple(str(step + 1) for step in range(len(read)))
+
+    def _heard(self, model: SequenceLabeller, frames: Tensor, part: SequencePart, number: int) -> ClipView:
+        """The last frames (steps, features) of one clip."""
+        end = int(part.starts[number] + part.lengths[number])
+        target = part.targets[end - len(frames) : end] if self.by_step else part.targets[number]
+        assert self.encoding.features is not None
+        assert self.spectra is not None
+        return clip_view(
+            model,
+            frames,
+            target,
+            labels=self.encoding.labels,
+            scale=self.encoding.features,
+            spectra=self.spectra,
+        )
+
+    def clip(self, model: SequenceLabeller, corpus: AudioCorpus, number: int, device: torch.device) -> ClipView:
+        """Return one clip of a corpus, with its waveform, and at most `MOST_SHOWN` frames."""
+        assert self.encoding.features is not None
+        return clip_view(
+            model,
+            torch.from_numpy(corpus.sequences.input(number)).to(device),
+            torch.from_numpy(corpus.sequences.target(number)),
+            labels=self.encoding.labels,
+            scale=self.encoding.features,
+            spectra=corpus.spectra,
+            name=corpus.clips[number].name,
+            samples=corpus.samples(number),
+            most=MOST_SHOWN,
+        )
+
+    @cached_property
+    def spectra(self) -> Spectra | None:
+        """How frames are made of sound; None if they are not."""
+        data, rate = self.settings.data, self.encoding.rate
+        return Spectra.of(data.model_dump(), rate) if isinstance(data, AudioData) and rate is not None else None
 
     def passage(self, text: str, label: str | None, device: torch.device) -> SequencePart:
         if label is not None:
@@ -280,23 +403,31 @@ class LabelledSequences(
         symbols = self.encoding.symbols
         if symbols is None:
             raise UsageError(
-                f"this run reads frames of {', '.join(self._features)}, not text", hint="give it a table of frames"
+                "this run reads sound, not text"
+                if self.spectra is not None
+                else f"this run reads frames of {', '.join(self._features)}, not text",
+                hint="give it an audio file or a folder of them"
+                if self.spectra is not None
+                else "give it a table of frames",
             )
-        found = []
-        for text in texts:
-            if not text:
-                raise UsageError("an empty text has nothing to tell")
-            try:
-                found.append(symbols.encode(text))
-            except UnknownSymbolError as error:
-                raise UsageError(f"the text holds {error} (counted from 0), which the run never saw") from error
-        lengths = np.array([len(one) for one in found], np.int64)
-        inputs = np.concatenate(found)
+        if not all(texts):
+            raise UsageError("an empty text has nothing to tell")
+        lengths = np.array([len(text) for text in texts], np.int64)
+        inputs = symbols.read("".join(texts))
+        count, unknown = unknown_symbols(texts, symbols)
+        if count:
+            log.warning("%s", f"read as unknown, since the run does not know them: {shown_symbols(unknown)}")
         if self.encoding.outputs is not None:
-            targets: Any = np.full((len(found), len(self.encoding.outputs.names)), np.nan)
+            targets: Any = np.full((len(texts), len(self.encoding.outputs.names)), np.nan)
         else:
-            targets = np.full(len(inputs) if self.by_step else len(found), UNLABELLED)
-        return Sequences.joined(inputs, lengths, targets, by_step=self.by_step)
+            targets = np.full(len(inputs) if self.by_step else len(texts), UNLABELLED)
+        return Sequences.joined(inputs, lengths, targets, by_step=self.by_step, names=tuple(texts))
+
+    def of_file(self, file: str) -> Sequences:
+        corpus = self._read([file], with_labels=False)
+        for sentence in corpus.unknown.values() if isinstance(corpus, LabelledTable) else ():
+            log.warning("%s", sentence)
+        return corpus.part("validation")
 
     @property
     def _features(self) -> tuple[str, ...]:
@@ -306,13 +437,21 @@ class LabelledSequences(
     def predictions(self, model: SequenceLabeller, part: Sequences, device: torch.device) -> list[Prediction]:
         found: dict[int, Prediction] = {}
         with evaluating(model):
-            for chosen, batch in SequencePart.of(part, device).in_order():
+            batches = SequencePart.of(part, device).in_order()
+            for chosen, batch in counted(batches, len(part), "predicting", lambda one: len(one[0])):
                 answers = self.answers(model, batch)
                 assert batch.lengths is not None
                 for lane, number in enumerate(chosen.tolist()):
                     own = answers[: int(batch.lengths[lane]), lane] if self.by_step else answers[lane]
                     found[number] = self.prediction(part, number, own.cpu())
-        return [found[number] for number in range(len(part))]
+        return [replace(found[number], columns=self._columns(part, number)) for number in range(len(part))]
+
+    def _columns(self, part: Sequences, number: int) -> dict[str, str | tuple[str, ...]]:
+        """The other columns of one sequence."""
+        if self.by_step and not self.reads_texts:
+            span = slice(part.starts[number], part.starts[number] + part.lengths[number])
+            return {name: values[span] for name, values in part.columns.items()}
+        return {name: values[number] for name, values in part.columns.items()}
 
     @abstractmethod
     def prediction(self, sequences: Sequences, number: int, answer: Tensor) -> Prediction:
@@ -320,10 +459,12 @@ class LabelledSequences(
 
     def shown(self, sequences: Sequences, number: int) -> str:
         """A sequence as people see it: its text, or its name."""
+        if sequences.names:
+            return sequences.names[number]
         if self.encoding.symbols is not None:
             return self.encoding.symbols.decode(sequences.input(number))
-        return sequences.names[number] if sequences.names else str(number + 1)
+        return str(number + 1)
 
     def sample(self, model: SequenceLabeller, generator: torch.Generator) -> str:
-        """Nothing is written: what there is to see of the model are its figures."""
+        """Returns an empty sample: the model is described by its metrics only."""
         return ""

@@ -6,6 +6,7 @@ The metric is the cross-entropy in nats per symbol: the mean of −ln p(symbol |
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,9 +26,9 @@ from lstmctl.data.dependencies import emphasise
 from lstmctl.data.encoding import Symbols, TextEncoding
 from lstmctl.data.mapping import MappedFile, mapped_files
 from lstmctl.data.splitting import held_out
-from lstmctl.data.text import TextCorpus, open_text
+from lstmctl.data.text import TextCorpus, nearest_instead, open_text
 from lstmctl.data.text_lines import open_lines
-from lstmctl.decoding import Predictor, Sampling, StreamPredictor, WindowPredictor, continuations
+from lstmctl.decoding import Predictor, StreamPredictor, WindowPredictor, continuations
 from lstmctl.errors import DataError, UsageError
 from lstmctl.metrics import Metric, bits, metric
 from lstmctl.metrics.catalogue import COLD_WINDOWS
@@ -36,10 +37,11 @@ from lstmctl.models.sequence_model import SequenceModel
 from lstmctl.protocols import Batch, Batches, Loss, ModelState, Totals
 from lstmctl.results.evaluation import Score
 from lstmctl.results.output import Prediction
+from lstmctl.sampling import Sampling
 from lstmctl.scoring import evaluating, total
 from lstmctl.tasks.author import Author
 from lstmctl.tasks.inspection_input import InspectionInput
-from lstmctl.tasks.problem import ConfigOf, Problem, encoded, settings_of_the_run
+from lstmctl.tasks.problem import ConfigOf, Problem, Rows, settings_of_the_run
 from lstmctl.tasks.stream_scoring import stream_total
 from lstmctl.tasks.text_properties import text_properties
 from lstmctl.tasks.windows import GrowingLanes, Lanes, ShuffledWindows, alongside, cold, readable, spread
@@ -52,9 +54,8 @@ MOST_WINDOWS = 10_000
 """Maximum number of windows that a many-to-one model is scored on."""
 PROGRESS_LANES = 32
 MOST_IN_PROGRESS = 1 << 19
-"""Symbols of a held-out part that are scored during training; with this number, the standard error of the metric is
-about 0.002 nats."""
-PREVIEW = Sampling(temperature=0.8)
+"""Symbols of a held-out part that are scored during training; of so many, the metric errs by about 0.002 nats."""
+PREVIEW = Sampling()
 PREVIEW_LENGTH = 240
 
 
@@ -148,9 +149,14 @@ class LanguageModel(Problem[Config, TextCorpus, SequenceModel, Batch, Tensor]):
             return open_text(files, self.encoding.kind, None, None, encoding=self.encoding)
 
     def difference(self, other: Self) -> str | None:
-        if self.encoding == other.encoding:
+        if self.encoding.kind == other.encoding.kind:
             return None
         return f"another vocabulary than this data: {other.encoding.difference(self.encoding)}"
+
+    @property
+    def row_names(self) -> Mapping[str, Rows]:
+        rows = Rows(self.symbol, self.encoding.row_names)
+        return {"input_map.weight": rows, "head.weight": rows, "head.bias": rows}
 
     def facts(self, corpus: TextCorpus) -> dict[str, Any]:
         parts = {name: stop - start for name, (start, stop) in corpus.parts.items()}
@@ -309,21 +315,32 @@ class LanguageModel(Problem[Config, TextCorpus, SequenceModel, Batch, Tensor]):
     def passage(self, text: str, label: str | None, device: torch.device) -> Tensor:
         if label is not None:
             raise UsageError("the run asks for no label: its task is language-model")
-        read = torch.from_numpy(encoded(text, self.encoding))
-        # The last symbol of a part is predicted and never read, so one more follows the text.
+        if not text:
+            raise UsageError("the text is empty; give at least one symbol")
+        read = torch.from_numpy(self._read_nearest([text])[0].copy())
+        # The last symbol of a part is predicted and never read; so that all of the text is read, one more follows.
         return torch.cat([read, torch.tensor([self.start]).to(read)]).to(device)
 
-    def of_texts(self, texts: Sequence[str]) -> list[Symbols]:
-        return [encoded(text, self.encoding, may_be_empty=True) for text in texts]
+    def of_texts(self, texts: Sequence[str]) -> list[str]:
+        return list(texts)
 
-    def of_file(self, file: str) -> list[Symbols]:
-        """Return every line as a text."""
+    def of_file(self, file: str) -> list[str]:
+        """Every line is a text."""
         with settings_of_the_run():
-            return open_lines(file, self.encoding)
+            return open_lines(file, self.encoding.kind)
+
+    def _read_nearest(self, texts: Sequence[str]) -> list[Symbols]:
+        """Texts as numbers, with the nearest known symbol instead of an unknown one; how many there are is logged."""
+        unknown = Counter(symbol for text in texts for symbol in text if symbol not in self.encoding)
+        length = sum(map(len, texts))
+        if said := nearest_instead(unknown.total(), length, [symbol for symbol, _ in unknown.most_common()]):
+            log.warning("%s", said)
+        known = {ord(symbol): self.encoding.nearest(symbol) for symbol in unknown}
+        return [self.encoding.encode(text.translate(known)) for text in texts]
 
     @torch.no_grad()
-    def predictions(self, model: SequenceModel, part: Sequence[Symbols], device: torch.device) -> list[Prediction]:
-        """Predict the symbol after each text: the likeliest as label, and all probabilities in descending order.
+    def predictions(self, model: SequenceModel, part: Sequence[str], device: torch.device) -> list[Prediction]:
+        """The symbol that follows each text: as label the likeliest, and the probabilities of all, likeliest first.
 
         Each text is read by itself, like a prompt, so that its prediction depends on no other text. An empty one
         stands for the beginning of a text.
@@ -331,13 +348,14 @@ class LanguageModel(Problem[Config, TextCorpus, SequenceModel, Batch, Tensor]):
         names = [self.encoding.name_of(number) for number in range(len(self.encoding))]
         found = []
         with evaluating(model):
-            for text in part:
+            for given, text in zip(part, self._read_nearest(part), strict=True):
                 read = torch.tensor(text.tolist() or [self.start], device=device).unsqueeze(1)
                 shares = self.predictor(model, 1).read(read)[0].double().softmax(0).cpu()
                 order = shares.argsort(descending=True, stable=True)
                 likely = [names[number] for number in order.tolist()]
                 ranked = dict(zip(likely, shares[order].tolist(), strict=True))
-                found.append(Prediction(self.encoding.decode(text), label=likely[0], probabilities=ranked))
+                shown = self.encoding.decode(text) if self.encoding.kind == "bytes" else given
+                found.append(Prediction(shown, label=likely[0], probabilities=ranked))
         return found
 
     def inspection_input(self, model: SequenceModel, symbols: Tensor, *, steps: int, lanes: int) -> InspectionInput:

@@ -46,7 +46,7 @@ def last_windows(
         raise DataError(
             f"{where}: {'the longest series' if table.ids[1:] else 'the table'} has {longest:,} rows; "
             f"a forecast is made from task.lookback={settings.lookback:,}",
-            hint="give it the rows before as well",
+            hint="include the earlier rows as well",
         )
     if preview:
         long_enough = long_enough[:1]

@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Generic, Protocol, Self, TypeVar
+from typing import Any, Generic, NamedTuple, Protocol, Self, TypeVar
 
 import torch
 from torch import nn
@@ -15,7 +15,6 @@ from torch import nn
 from lstmctl.cells.cell import Cell
 from lstmctl.config.schema import Model as ModelSettings
 from lstmctl.config.schema import Training as TrainingSettings
-from lstmctl.data.encoding import Symbols, TextEncoding, UnknownSymbolError
 from lstmctl.data.mapping import MappedFile
 from lstmctl.errors import DataError, UsageError
 from lstmctl.metrics import Metric
@@ -42,18 +41,11 @@ def settings_of_the_run() -> Iterator[None]:
         raise
 
 
-def encoded(text: str, encoding: TextEncoding, *, may_be_empty: bool = False) -> Symbols:
-    """Encode a text that a user gives, (symbols,), as a copy.
+class Rows(NamedTuple):
+    """What the rows of a weight stand for."""
 
-    Raises:
-        UsageError: the text is empty, or holds a symbol that the encoding lacks.
-    """
-    if not (text or may_be_empty):
-        raise UsageError("the text is empty; give at least one symbol")
-    try:
-        return encoding.encode(text).copy()
-    except UnknownSymbolError as error:
-        raise UsageError(f"the text contains {error} (counted from 0), which the run never saw in training") from error
+    noun: str
+    names: Sequence[str]
 
 
 class Encoding(Protocol):
@@ -152,7 +144,8 @@ class Problem(ABC, Generic[ConfigT, CorpusT, ModelT, BatchT, PartT]):
 
     @abstractmethod
     def difference(self, other: Self) -> str | None:
-        """Describe how another problem's weights would have another meaning here; None if they mean the same."""
+        """How another problem's weights would mean something else here; None where they mean the same, but for the rows
+        in `row_names`."""
 
     @abstractmethod
     def facts(self, corpus: CorpusT) -> dict[str, Any]:
@@ -176,11 +169,22 @@ class Problem(ABC, Generic[ConfigT, CorpusT, ModelT, BatchT, PartT]):
 
     def caveats(self, corpus: CorpusT) -> tuple[str, ...]:
         """Return what to know about the data before training, in sentences."""
-        return ()
+        return tuple(said for part in corpus.parts for said in self.unknown(corpus, part))
 
     def caveats_on(self, corpus: CorpusT, part: str, *, is_own: bool) -> tuple[str, ...]:
         """Return what to know about a part before it is scored, in sentences; `is_own`: the corpus is the run's."""
-        return ()
+        return self.warnings(corpus, part)
+
+    def unknown(self, corpus: CorpusT, part: str) -> tuple[str, ...]:
+        """Return what to know about symbols of a part that the network does not know, in sentences."""
+        found: Mapping[str, str] = getattr(corpus, "unknown", {})
+        return (found[part],) if part in found else ()
+
+    def warnings(self, corpus: CorpusT, part: str) -> tuple[str, ...]:
+        """Return reasons why the scores of a part may mislead, in sentences: it lacks labels, or shares rows with the
+        training part."""
+        found: Mapping[str, tuple[str, ...]] = getattr(corpus, "warnings", {})
+        return found.get(part, ())
 
     # Training.
 
@@ -238,7 +242,11 @@ class Problem(ABC, Generic[ConfigT, CorpusT, ModelT, BatchT, PartT]):
     def references(self, corpus: CorpusT, split: str) -> dict[str, Score]:
         """Score simple baselines on one part, by name."""
 
-    # Use.
+    @property
+    def row_names(self) -> Mapping[str, Rows]:
+        """Weights whose rows stand for symbols or labels. A new run that starts from this one takes these rows over
+        by name."""
+        return {}
 
     def author(self, model: ModelT, label: str | None, products: torch.dtype) -> Author | None:
         """Return what generates text with the network; None if the task generates none.
@@ -275,15 +283,15 @@ class Problem(ABC, Generic[ConfigT, CorpusT, ModelT, BatchT, PartT]):
         """Return texts that a user gives as an unlabelled part of a corpus.
 
         Raises:
-            UsageError: the task does not read single texts, or one contains a symbol that the encoding lacks.
+            UsageError: the task does not read single texts, or one is empty.
         """
         raise UsageError(NOTHING_TOLD, hint=USED_BY)
 
     def of_file(self, file: str) -> Any:
-        """Return a file as `of_texts` does.
+        """The same of a file, without its labels or targets.
 
         Raises:
-            DataError: the file is missing, or holds something that the encoding lacks.
+            DataError: it is not there, or cannot be read.
         """
         corpus: Any = self.read([file])
         return corpus.part("validation")

@@ -6,6 +6,7 @@ The loss is computed on scaled numbers; metrics are in the units of the data.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -15,6 +16,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from lstmctl.baselines.labels import numbers_from_bags
+from lstmctl.baselines.ngram_regression import numbers_by_ngrams
 from lstmctl.config.schema import Regression as RegressionSettings
 from lstmctl.data.sequences import Numbers, Sequences
 from lstmctl.errors import DataError
@@ -22,7 +24,7 @@ from lstmctl.metrics import Metric, metric
 from lstmctl.metrics.numbers import figures, totals
 from lstmctl.models.sequence_labeller import SequenceLabeller
 from lstmctl.protocols import Loss, ModelState, Totals
-from lstmctl.results.evaluation import Score
+from lstmctl.results.evaluation import RowSums, Score
 from lstmctl.results.output import Prediction
 from lstmctl.tasks.labelled_sequences import Baseline, LabelledSequences
 from lstmctl.tasks.sequence_batches import SequenceBatch
@@ -38,11 +40,16 @@ class Regression(LabelledSequences[RegressionSettings]):
     """The task `regression`."""
 
     BASELINES: ClassVar[Mapping[str, Baseline]] = {
-        "mean": lambda task, training, scored: np.broadcast_to(
+        "mean": lambda task, training, validation, scored: np.broadcast_to(
             np.nanmean(training.targets, axis=0), scored.targets.shape
         ),
-        # A linear map of a sequence's steps, without their order.
-        "bag of {step}s": lambda task, training, scored: numbers_from_bags(training, scored, task.encoding.inputs),
+        # A linear map of what a sequence holds, whatever its order.
+        "bag of {step}s": lambda task, training, validation, scored: numbers_from_bags(
+            training, scored, task.encoding.inputs
+        ),
+        "n-gram regression": lambda task, training, validation, scored: (
+            numbers_by_ngrams(training, validation, scored) if task.reads_texts else None
+        ),
     }
 
     @property
@@ -66,11 +73,17 @@ class Regression(LabelledSequences[RegressionSettings]):
         scaled = self._scaled(target).to(answers)
         return LOSSES[self.settings.task.loss](answers, scaled, reduction="none").mean(-1)
 
-    def score(self, model: SequenceLabeller, batch: SequenceBatch, state: ModelState) -> tuple[Totals, ModelState]:
-        told = self._unscaled(self.answers(model, batch))
+    def sums(self, answers: Tensor, batch: SequenceBatch) -> Totals:
+        told = self._unscaled(answers)
         truth = batch.target[0]
         known = ~truth.isnan()
-        return dict(totals(truth[known].cpu().numpy(), told[known].cpu().numpy())), ()
+        return dict(totals(truth[known].cpu().numpy(), told[known].cpu().numpy()))
+
+    def row_sums(self, answers: Tensor, batch: SequenceBatch) -> tuple[Tensor, Tensor]:
+        truth = batch.target[0]
+        known = ~truth.isnan()
+        errors = torch.where(known, self._unscaled(answers) - truth, 0)
+        return (errors.square() if self.primary.name == "mse" else errors.abs()).sum(-1), known.sum(-1)
 
     def metrics(self, totals: Totals) -> dict[str, float]:
         if not totals["count"]:
@@ -84,7 +97,10 @@ class Regression(LabelledSequences[RegressionSettings]):
     def score_of(self, sequences: Sequences, answers: NDArray[Any]) -> Score:
         """Score predicted numbers (sequences, outputs), in the units of the data."""
         known = ~np.isnan(sequences.targets)
-        return self.as_score(totals(sequences.targets[known], answers[known]), len(sequences))
+        errors = np.where(known, answers - sequences.targets, 0)
+        of = (np.square(errors) if self.primary.name == "mse" else np.abs(errors)).sum(-1)
+        found = self.as_score(totals(sequences.targets[known], answers[known]), len(sequences))
+        return replace(found, rows=RowSums(of, known.sum(-1).astype(float)))
 
     def prediction(self, sequences: Sequences, number: int, answer: Tensor) -> Prediction:
         numbers = self._unscaled(answer).tolist()

@@ -155,8 +155,12 @@ class ByLength(Generic[OneBatch]):
         self._order = lru_cache(maxsize=1)(self._shuffle)
 
     def __getitem__(self, step: int) -> OneBatch:
+        return self.part.batch(self.chosen(step))
+
+    def chosen(self, step: int) -> Tensor:
+        """Return the numbers (batch,) of the sequences of a step."""
         epoch, position = divmod(step, self.steps_per_epoch)
-        return self.part.batch(self._order(epoch)[position])
+        return self._order(epoch)[position]
 
     def _shuffle(self, epoch: int) -> Tensor:
         """Return (steps of an epoch, batch) numbers of sequences."""

@@ -21,7 +21,7 @@ from lstmctl.metrics import Metric, metric
 from lstmctl.metrics.labels import by_label, confusion, figures
 from lstmctl.models.sequence_labeller import SequenceLabeller
 from lstmctl.protocols import Loss, ModelState, Totals
-from lstmctl.results.evaluation import Score
+from lstmctl.results.evaluation import RowSums, Score
 from lstmctl.results.output import Prediction
 from lstmctl.tasks.labelled_sequences import Baseline, LabelledSequences
 from lstmctl.tasks.sequence_batches import SequenceBatch
@@ -32,9 +32,11 @@ class Tagging(LabelledSequences[TaggingSettings]):
 
     by_step = True
     BASELINES: ClassVar[Mapping[str, Baseline]] = {
-        "majority": lambda task, training, scored: np.full(len(_labels(scored)[0]), majority(_labels(training)[0])),
+        "majority": lambda task, training, validation, scored: np.full(
+            len(_labels(scored)[0]), majority(_labels(training)[0])
+        ),
         # The most frequent label of a character, or a linear map of a frame.
-        "{step} alone": lambda task, training, scored: label_of_each_step(
+        "{step} alone": lambda task, training, validation, scored: label_of_each_step(
             training, scored, task.encoding.inputs, task.outputs
         )[_labels(scored)[1]],
     }
@@ -59,11 +61,8 @@ class Tagging(LabelledSequences[TaggingSettings]):
     def losses(self, answers: Tensor, target: Tensor) -> Tensor:
         return functional.cross_entropy(answers, target.long(), reduction="none")
 
-    def score(self, model: SequenceLabeller, batch: SequenceBatch, state: ModelState) -> tuple[Totals, ModelState]:
-        answers = self.answers(model, batch)
-        counted = batch.target != UNLABELLED
-        if batch.counts is not None:
-            counted &= batch.counts
+    def sums(self, answers: Tensor, batch: SequenceBatch) -> Totals:
+        counted = self._counted(batch)
         right = (answers.argmax(-1) == batch.target) | ~counted
         nats = functional.cross_entropy(answers[counted], batch.target[counted], reduction="sum")
         told = answers[counted].argmax(-1).cpu().numpy()
@@ -72,7 +71,16 @@ class Tagging(LabelledSequences[TaggingSettings]):
             "nats": nats.double().item(),
             "whole": float(right.all(0).sum()),
             "sequences": float(batch.lanes),
-        }, ()
+        }
+
+    def row_sums(self, answers: Tensor, batch: SequenceBatch) -> tuple[Tensor, Tensor]:
+        counted = self._counted(batch)
+        return ((answers.argmax(-1) == batch.target) & counted).sum(0), counted.sum(0)
+
+    def _counted(self, batch: SequenceBatch) -> Tensor:
+        """(time, batch), whether a label counts in metrics."""
+        counted = batch.target != UNLABELLED
+        return counted if batch.counts is None else counted & batch.counts
 
     def metrics(self, totals: Totals) -> dict[str, float]:
         """Compute the metrics; `exact_match` is the share of sequences with correct labels throughout."""
@@ -98,11 +106,18 @@ class Tagging(LabelledSequences[TaggingSettings]):
         """Score predicted labels (steps,) of all steps of all sequences, in order."""
         truth, _ = _labels(sequences)
         known = truth != UNLABELLED
-        return Score(figures(confusion(truth[known], answers[known], self.outputs)), len(sequences))
+        starts = np.cumsum(sequences.lengths) - sequences.lengths
+        right, labels = (np.add.reduceat(each.astype(float), starts) for each in (known & (truth == answers), known))
+        found = figures(confusion(truth[known], answers[known], self.outputs))
+        return Score(found, len(sequences), rows=RowSums(right, labels))
 
     def prediction(self, sequences: Sequences, number: int, answer: Tensor) -> Prediction:
         told = answer.argmax(-1).tolist()
-        return Prediction(self.shown(sequences, number), labels=tuple(self.encoding.labels[one] for one in told))
+        return Prediction(
+            self.shown(sequences, number),
+            labels=tuple(self.encoding.labels[one] for one in told),
+            seconds=None if self.spectra is None else self.spectra.seconds,
+        )
 
 
 def _labels(sequences: Sequences) -> tuple[Any, Any]:

@@ -6,6 +6,8 @@ whatever its length.
 
 from __future__ import annotations
 
+import logging
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Self
@@ -21,28 +23,34 @@ from lstmctl.config.schema import PairsData
 from lstmctl.config.schema import Training as TrainingSettings
 from lstmctl.config.schema import Transduction as TransductionSettings
 from lstmctl.data.encoding import TextEncoding
-from lstmctl.data.pairs import PairsCorpus, PairsEncoding, open_pairs
-from lstmctl.data.sequences import Ragged
+from lstmctl.data.pairs import PairsCorpus, PairsEncoding, PairsLayout, Texts, open_pairs
+from lstmctl.data.sequences import UNLABELLED
+from lstmctl.data.symbol_words import shown_symbols, unknown_symbols
 from lstmctl.decoding import SourcePredictor, greedy
 from lstmctl.errors import DataError, UsageError
 from lstmctl.metrics import Metric, metric
 from lstmctl.metrics.edits import edit_distances, text_edit_distances
 from lstmctl.models.encoder_decoder import Encoded, EncoderDecoder
 from lstmctl.models.recurrence import build_recurrence
+from lstmctl.progress import counted
 from lstmctl.protocols import Batches, Loss, ModelState, Totals
-from lstmctl.results.evaluation import Score
+from lstmctl.results.evaluation import RowSums, Score
 from lstmctl.results.output import Prediction
-from lstmctl.scoring import evaluating, total
+from lstmctl.scoring import evaluating, reported
 from lstmctl.tasks.inspection_input import InspectionInput, evenly_chosen, position, symbols_tracked
 from lstmctl.tasks.pair_batches import PairBatch, PairsPart
-from lstmctl.tasks.problem import ConfigOf, Problem, encoded, settings_of_the_run
-from lstmctl.tasks.sequence_batches import ByLength
+from lstmctl.tasks.problem import ConfigOf, Problem, Rows, settings_of_the_run
+from lstmctl.tasks.rare_symbols import RareSymbolsHidden, symbol_counts
+from lstmctl.tasks.sequence_batches import ByLength, like_lengths
 from lstmctl.tasks.teacher_forcing import nats_of, teacher_forced
 
 Config = ConfigOf[TransductionSettings, PairsData]
 LOOKS_BACK = "By attention, the decoder sees the output of every step: a gradient reaches each directly as well."
+log = logging.getLogger(__name__)
 MOST_PROGRESS = 1000
 """Maximum number of pairs that are scored during training."""
+
+END = "end of text"
 
 SourcesAndTargets = tuple[list[str], list[str]]
 
@@ -70,7 +78,7 @@ class Transduction(Problem[Config, PairsCorpus, EncoderDecoder, PairBatch, Pairs
     @staticmethod
     def open(settings: Config, config_folder: Path | None) -> PairsCorpus:
         data = settings.data
-        return open_pairs(data.pairs, data.split, config_folder)
+        return open_pairs(data.pairs, PairsLayout.of(data.model_dump()), config_folder)
 
     @classmethod
     def of(cls, settings: Config, corpus: PairsCorpus) -> Self:
@@ -83,22 +91,40 @@ class Transduction(Problem[Config, PairsCorpus, EncoderDecoder, PairBatch, Pairs
         return cls(settings, PairsEncoding.from_json(encoding))
 
     def read(self, files: Sequence[str]) -> PairsCorpus:
+        return self._read(files, with_targets=True)
+
+    def _read(self, files: Sequence[str], *, with_targets: bool) -> PairsCorpus:
+        layout = PairsLayout.of(self.settings.data.model_dump())
         with settings_of_the_run():
-            return open_pairs(files, self.settings.data.split, None, encoding=self.encoding)
+            return open_pairs(files, layout, None, encoding=self.encoding, with_targets=with_targets)
 
     def difference(self, other: Self) -> str | None:
-        return self.encoding.difference(other.encoding)
+        return None  # vocabularies are carried over by symbol
 
     def facts(self, corpus: PairsCorpus) -> dict[str, Any]:
         return {
             "vocabulary": len(self.encoding.source),
             "target_vocabulary": len(self.encoding.target),
             "parts": {name: stop - start for name, (start, stop) in corpus.parts.items()},
-            "notes": list(corpus.notes),
+            "notes": [*corpus.notes, *corpus.unknown.values()],
+            "warnings": [warning for of_part in corpus.warnings.values() for warning in of_part],
         }
 
     def part(self, corpus: PairsCorpus, name: str, device: torch.device) -> PairsPart:
         return PairsPart.of(*corpus.part(name), device)
+
+    def require(self, part: PairsPart) -> None:
+        pass  # a part that is empty was refused when it was opened
+
+    @property
+    def row_names(self) -> Mapping[str, Rows]:
+        targets = Rows("target symbol", [*self.encoding.target.row_names, END])
+        return {
+            "source_map.weight": Rows("source symbol", self.encoding.source.row_names),
+            "target_map.weight": targets,
+            "head.weight": targets,
+            "head.bias": targets,
+        }
 
     # Training.
 
@@ -126,17 +152,25 @@ class Transduction(Problem[Config, PairsCorpus, EncoderDecoder, PairBatch, Pairs
         model.longest_target.fill_(int(training.targets.lengths.max()))
 
     def training_order(self, part: PairsPart, training: TrainingSettings, seed: int) -> Batches:
-        return ByLength(part, training.batch, seed)
+        batches, encoding, sources = ByLength(part, training.batch, seed), self.encoding.source, part.sources
+        if not encoding.has_unknown:
+            return batches
+        counts = symbol_counts(sources.symbols, sources.starts, sources.lengths, len(encoding))
+        return RareSymbolsHidden(batches, counts, encoding.unknown, seed)
 
     def loss(self, model: EncoderDecoder, batch: PairBatch, state: ModelState) -> Loss:
-        return Loss((self._nats(model, batch).sum(0) / (batch.target_lengths + 1)).sum(), batch.units, ())
+        return Loss((self._nats(model, batch)[0].sum(0) / (batch.target_lengths + 1)).sum(), batch.units, ())
 
-    def _nats(self, model: EncoderDecoder, batch: PairBatch, encoded: Encoded | None = None) -> Tensor:
-        """Return −ln p of every symbol and the end, given the true symbols before it, (time, batch); 0 past the end.
-        `encoded` are the encoder's outputs for the sources, if they are known already."""
+    def _nats(self, model: EncoderDecoder, batch: PairBatch, encoded: Encoded | None = None) -> tuple[Tensor, Tensor]:
+        """(time, batch) −ln p of every symbol and of the end, given the true ones before it, 0 behind the end; and
+        what is told. The sources are read anew unless they are given as `encoded`. Symbols that the vocabulary cannot
+        express are not scored."""
         read, told = teacher_forced(batch.target, batch.target_lengths, model.mark)
+        if not model.training and not self.encoding.target.has_unknown:
+            time = torch.arange(len(told), device=told.device).unsqueeze(1)
+            told = torch.where((told == model.mark) & (time < batch.target_lengths), UNLABELLED, told)
         scores = model(batch.input, batch.source_lengths, read) if encoded is None else model.decoded(encoded, read)
-        return nats_of(scores, told)
+        return nats_of(scores, told), told
 
     # Scores.
 
@@ -144,20 +178,25 @@ class Transduction(Problem[Config, PairsCorpus, EncoderDecoder, PairBatch, Pairs
         return part.first(MOST_PROGRESS).scored_batches()
 
     def score(self, model: EncoderDecoder, batch: PairBatch, state: ModelState) -> tuple[Totals, ModelState]:
+        return self._scored(model, batch)[0], ()
+
+    def _scored(self, model: EncoderDecoder, batch: PairBatch) -> tuple[Totals, Any]:
+        """The totals of a batch, and the edits of each of its pairs, (batch,)."""
         lengths = batch.target_lengths.cpu().numpy()
         written, written_lengths = self.written(model, batch)
         edits = edit_distances(
             written.t().cpu().numpy(), written_lengths.cpu().numpy(), batch.target.t().cpu().numpy(), lengths
         )
-        return {
-            "nats": self._nats(model, batch).double().sum().item(),
-            "symbols": float(lengths.sum() + len(lengths)),
-            **_edit_totals(edits, lengths),
-        }, ()
+        nats, told = self._nats(model, batch)
+        symbols = float((told != UNLABELLED).sum())
+        return {"nats": nats.double().sum().item(), "symbols": symbols, **_edit_totals(edits, lengths)}, edits
 
     def written(self, model: EncoderDecoder, batch: PairBatch) -> tuple[Tensor, Tensor]:
-        """Generate a target for each source, greedily: symbol numbers (time, batch), and lengths (batch,)."""
-        predictor = SourcePredictor(model, batch.input, batch.source_lengths)
+        """What the network writes for each source, at every step the likeliest symbol: numbers (time, batch), of which
+        those behind the ends mean nothing, and lengths (batch,)."""
+        target = self.encoding.target
+        never = target.unknown if target.has_unknown else None
+        predictor = SourcePredictor(model, batch.input, batch.source_lengths, never)
         return greedy(predictor, batch.input[:0], model.mark, model.limit)
 
     def metrics(self, totals: Totals) -> dict[str, float]:
@@ -174,7 +213,15 @@ class Transduction(Problem[Config, PairsCorpus, EncoderDecoder, PairBatch, Pairs
         known = part.known()
         if not len(known):
             raise DataError("no target is known, so there is nothing to score")
-        return Score(self.metrics(total(model, self, known.scored_batches())), len(known))
+        sums: Counter[str] = Counter()
+        right = np.zeros(len(known))
+        places = iter(list(like_lengths(known.lengths)))
+        with evaluating(model), torch.no_grad():
+            for batch in reported(known.scored_batches()):
+                totals, edits = self._scored(model, batch)
+                sums.update(totals)
+                right[next(places).cpu().numpy()] = edits == 0
+        return Score(self.metrics(dict(sums)), len(known), rows=RowSums(right, np.ones(len(known))))
 
     def notes(self, corpus: PairsCorpus, part: str, *, chosen: bool) -> tuple[str, ...]:
         if part == "validation":
@@ -188,11 +235,13 @@ class Transduction(Problem[Config, PairsCorpus, EncoderDecoder, PairBatch, Pairs
         seen = self._as_text(corpus, "training") if "training" in corpus.parts else None
         written = {name: baseline(sources, seen) for name, baseline in self.BASELINES.items()}
         lengths = np.array([len(text) for text in targets])
-        return {
-            name: Score(_edit_figures(_edit_totals(text_edit_distances(texts, targets), lengths)), len(targets))
-            for name, texts in written.items()
-            if texts is not None
-        }
+        found = {}
+        for name, texts in written.items():
+            if texts is not None:
+                edits = text_edit_distances(texts, targets)
+                rows = RowSums((edits == 0).astype(float), np.ones(len(edits)))
+                found[name] = Score(_edit_figures(_edit_totals(edits, lengths)), len(targets), rows=rows)
+        return found
 
     def _as_text(self, corpus: PairsCorpus, part: str) -> tuple[list[str], list[str]]:
         """Return sources and targets of one part; an unknown target is empty."""
@@ -215,8 +264,8 @@ class Transduction(Problem[Config, PairsCorpus, EncoderDecoder, PairBatch, Pairs
 
         def loss(outputs: Tensor, state: ModelState) -> Tensor:
             if not batch.target_lengths.all():
-                raise DataError("no target is known, so there is no loss to differentiate")
-            nats = self._nats(model, batch, model.encoded(outputs, batch.source_lengths))
+                raise DataError("no target is known, so there is no loss to follow back")
+            nats, _ = self._nats(model, batch, model.encoded(outputs, batch.source_lengths))
             return nats.sum(0) / (batch.target_lengths + 1)
 
         def properties() -> dict[str, Tensor]:
@@ -239,16 +288,28 @@ class Transduction(Problem[Config, PairsCorpus, EncoderDecoder, PairBatch, Pairs
             raise UsageError("the run asks for no label: its task is transduction")
         return PairsPart.of(*self.of_texts([text]), device)
 
-    def of_texts(self, texts: Sequence[str]) -> tuple[Ragged, Ragged]:
-        found = [encoded(text, self.encoding.source) for text in texts]
-        lengths = np.array([len(symbols) for symbols in found], np.int64)
-        return Ragged.joined(np.concatenate(found), lengths), Ragged.joined(np.zeros(0, np.uint8), 0 * lengths)
+    def of_texts(self, texts: Sequence[str]) -> tuple[Texts, Texts]:
+        if not all(texts):
+            raise UsageError("an empty text has nothing to write another for")
+        count, unknown = unknown_symbols(texts, self.encoding.source)
+        if count:
+            log.warning("%s", f"read as unknown, since the run does not know them: {shown_symbols(unknown)}")
+        lengths = np.array([len(text) for text in texts], np.int64)
+        symbols = self.encoding.source.read("".join(texts))
+        return Texts.joined(symbols, lengths, tuple(texts)), Texts.joined(np.zeros(0, np.uint8), 0 * lengths)
+
+    def of_file(self, file: str) -> tuple[Texts, Texts]:
+        corpus = self._read([file], with_targets=False)
+        for sentence in corpus.unknown.values():
+            log.warning("%s", sentence)
+        return corpus.part("validation")
 
     @torch.no_grad()
-    def predictions(self, model: EncoderDecoder, part: tuple[Ragged, Ragged], device: torch.device) -> list[Prediction]:
+    def predictions(self, model: EncoderDecoder, part: tuple[Texts, Texts], device: torch.device) -> list[Prediction]:
         texts: dict[int, str] = {}
         with evaluating(model):
-            for chosen, batch in PairsPart.of(*part, device).in_order():
+            batches = PairsPart.of(*part, device).in_order()
+            for chosen, batch in counted(batches, len(part[0]), "predicting", lambda one: len(one[0])):
                 written, lengths = self.written(model, batch)
                 lanes = zip(chosen.tolist(), written.t().cpu().numpy(), lengths.tolist(), strict=True)
                 for number, symbols, length in lanes:
@@ -261,7 +322,9 @@ def _targets_of_nearest(sources: list[str], seen: list[str], targets: list[str])
     return [targets[number] for number in nearest_source(seen, sources)]
 
 
-def _decoded(texts: Ragged, encoding: TextEncoding) -> list[str]:
+def _decoded(texts: Texts, encoding: TextEncoding) -> list[str]:
+    if texts.written:
+        return list(texts.written)
     return [encoding.decode(texts.input(number)) for number in range(len(texts))]
 
 

@@ -97,13 +97,14 @@ class Lanes:
 
 
 class GrowingLanes:
-    """Lanes whose windows double from stage to stage, each of as many steps: short distances come before long ones.
+    """Lanes whose windows double from stage to stage, each with the same number of steps: short distances are learned
+    first.
 
-    Every step reads as many symbols; so a stage of windows half as long has twice as many lanes.
+    Every step reads the same number of symbols, so a stage with windows half as long has twice as many lanes.
 
     Args:
-        stages: the lanes of each stage, those of the shortest windows first.
-        steps: in all; beyond them the last stage goes on.
+        stages: the lanes of each stage, the shortest windows first.
+        steps: the total; beyond it, the last stage continues.
     """
 
     def __init__(self, stages: Sequence[Lanes], steps: int) -> None:

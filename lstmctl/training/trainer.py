@@ -181,7 +181,7 @@ class Trainer:
             self._load_state(snapshot)
         except (KeyError, ValueError, TypeError, AttributeError, OverflowError, RuntimeError) as error:
             raise RunError(
-                f"the checkpoint of step {snapshot.step} does not hold the state of this training run: {error}"
+                f"the checkpoint of step {snapshot.step} does not contain the state of this training run: {error}"
             ) from error
 
     def _load_state(self, snapshot: Snapshot) -> None:

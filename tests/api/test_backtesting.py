@@ -65,7 +65,7 @@ def test_a_column_unknown_in_calibration_rows_begins_with_their_widest_offset(
     assert widths("b") == pytest.approx([max(widths("a"))] * 4, rel=1e-5)
 
 
-def test_where_nothing_was_known_by_then_there_is_no_interval(series_config: Path, tmp_path: Path) -> None:
+def test_without_known_scores_there_is_no_interval(series_config: Path, tmp_path: Path) -> None:
     """Nothing is known in the half of the validation part that calibrates; step h comes true h + 1 rows later."""
     for column in ("a", "b"):
         rewritten(tmp_path / "small.csv", column, dict.fromkeys(range(240, 280)))

@@ -165,9 +165,7 @@ def test_signals_between_python_steps_of_saving_and_evaluating_end_in_order(
         assert left_by(run.path) == expected
 
 
-def test_a_signal_while_the_end_is_scored_and_told_stops_at_once(
-    small_config: Path, undisturbed: dict[str, Any]
-) -> None:
+def test_a_signal_during_the_final_scoring_stops_at_once(small_config: Path, undisturbed: dict[str, Any]) -> None:
     timers: list[threading.Timer] = []
 
     def observe(event: Event) -> None:
@@ -338,7 +336,7 @@ def fail(disk: Path) -> None:
 
 
 @pytest.mark.parametrize("moment", [Saved, Evaluated, Finished])
-def test_a_disk_that_turns_read_only_names_what_failed_first_and_the_checkpoint_that_stands(
+def test_a_disk_that_turns_read_only_names_what_failed_first_and_the_checkpoint_that_is_kept(
     moment: type[Event],
     small_config: Path,
     undisturbed: dict[str, Any],

@@ -39,7 +39,7 @@ def plain(forecasts: list[SeriesForecast]) -> list[tuple[object, ...]]:
     return [(one.series, one.times, one.point, dict(one.intervals)) for one in forecasts]
 
 
-def test_a_forecast_goes_on_after_the_last_row_in_the_tables_units(run: Run, series_config: Path) -> None:
+def test_a_forecast_continues_after_the_last_row_in_the_tables_units(run: Run, series_config: Path) -> None:
     forecasts = run.forecast()
     assert [one.series for one in forecasts] == ["a", "b"]
     after = datetime.datetime(2020, 1, 1) + datetime.timedelta(hours=400)
@@ -64,7 +64,7 @@ def test_it_needs_neither_its_data_nor_its_place(series_config: Path, tmp_path: 
     assert plain(load_run(tmp_path / "far/away").forecast()) == before
 
 
-def test_it_goes_on_from_a_newer_table(run: Run, tmp_path: Path) -> None:
+def test_it_continues_from_a_newer_table(run: Run, tmp_path: Path) -> None:
     newer = write_waves(tmp_path / "newer.csv", 500)
     forecasts = run.forecast(newer)
     after = datetime.datetime(2020, 1, 1) + datetime.timedelta(hours=500)
@@ -119,10 +119,10 @@ def test_the_table_of_a_forecast(run: Run, tmp_path: Path) -> None:
     assert frame["ds"].dtype == polars.Datetime
     assert frame["gru-hi-80"].to_list() == [*forecasts[0].intervals[80][1], *forecasts[1].intervals[80][1]]
     error = refused(UsageError, write_forecast_table, tmp_path / "out.xlsx", forecasts, "gru")
-    assert "name a file that ends in .csv or .parquet" in str(error)
+    assert "unsupported file extension; use .csv or .parquet" in str(error)
 
 
-def test_a_run_holds_its_figures_beside_the_baselines(run: Run) -> None:
+def test_a_run_holds_its_metrics_next_to_the_baselines(run: Run) -> None:
     kept = json.loads((run.path / "evaluation.json").read_text())
     assert kept["split"] == "test"
     assert kept["primary"] == "mse_scaled"
@@ -180,7 +180,7 @@ def test_every_shape_trains_and_forecasts(series_config: Path, cell: str, overri
     assert run.status == "finished"
 
 
-def test_a_run_stopped_by_a_signal_goes_on_to_the_same_bits(series_config: Path) -> None:
+def test_a_run_stopped_by_a_signal_continues_to_the_same_bits(series_config: Path) -> None:
     whole = train(series_config, ["task.loss=quantile"])
 
     def stop(event: Event) -> None:
@@ -256,7 +256,7 @@ def test_refitting_trains_anew_on_what_came_before(run: Run) -> None:
 
 
 def test_backtests_of_what_is_not_there(run: Run, series_config: Path) -> None:
-    assert "has no training part to test on" in str(refused(UsageError, run.backtest, split="training"))
+    assert "cannot be tested on a part named training" in str(refused(UsageError, run.backtest, split="training"))
     assert "must be 1 or more" in str(refused(UsageError, run.backtest, stride=-1))
     assert "must be 1 or more" in str(refused(UsageError, run.backtest, stride=0))
     assert "must be 1 or more" in str(refused(UsageError, run.backtest, windows=0))
@@ -284,7 +284,7 @@ def test_doubles_train_too(series_config: Path, decoding: str) -> None:
     assert run.status == "finished"
 
 
-def test_a_series_too_short_to_forecast_holds_nobody_up(series_config: Path, tmp_path: Path) -> None:
+def test_a_series_too_short_to_forecast_delays_no_other(series_config: Path, tmp_path: Path) -> None:
     start = datetime.datetime(2020, 1, 1)
     rows = [f"long,{start + datetime.timedelta(hours=row)},{row % 6}" for row in range(200)]
     rows += [f"short,{start + datetime.timedelta(hours=row)},{row % 6}" for row in range(8)]
@@ -330,7 +330,7 @@ def test_uncalibrated_quantiles_are_scored_as_they_are(series_config: Path) -> N
     assert "coverage_80" in run.backtest().scores["calibrated"].metrics
 
 
-def test_a_calibration_that_is_gone_or_no_number_is_told(run: Run) -> None:
+def test_a_missing_or_invalid_calibration_is_reported(run: Run) -> None:
     path = run.path / "calibration.json"
     kept = json.loads(path.read_text())
     kept["offsets"][0][0][0] = None
@@ -342,7 +342,7 @@ def test_a_calibration_that_is_gone_or_no_number_is_told(run: Run) -> None:
     assert "calibration.json is missing" in str(error)
 
 
-def test_a_file_with_learnt_rows_is_told(run: Run, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_file_with_learned_rows_is_reported(run: Run, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     run.evaluate(file=write_waves(tmp_path / "newer.csv", 500))
     assert "Rows up to 2020-01-17 15:00:00 are in the run's training table" in caplog.text
 

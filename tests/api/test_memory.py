@@ -30,7 +30,7 @@ def test_the_least_that_a_training_takes_is_counted_by_hand(
     assert train(small_config, [*settings, "training.accumulate=2"]).status == "finished"
     before = set(Path("runs").iterdir())
     with_memory(needed - 1, monkeypatch)
-    with pytest.raises(ResourceError, match=f"training {parameters:,} parameters takes 0.0 GiB at least") as caught:
+    with pytest.raises(ResourceError, match=f"training {parameters:,} parameters needs at least 0.0 GiB") as caught:
         train(small_config, settings)
     assert caught.value.hint == "a smaller model.hidden, model.layers or training.batch needs less"
     assert set(Path("runs").iterdir()) == before

@@ -124,7 +124,7 @@ def test_it_is_the_same_run(series_config: Path) -> None:
 
 
 @pytest.mark.parametrize("begun_on_the_table", [True, False])
-def test_a_run_goes_on_with_the_other(begun_on_the_table: bool, series_config: Path) -> None:
+def test_a_run_continues_with_the_other(begun_on_the_table: bool, series_config: Path) -> None:
     folder, table = prepared_by(series_config), series_config.parent / "small.csv"
     first, other = (table, folder) if begun_on_the_table else (folder, table)
     whole = train(series_config, QUICK)

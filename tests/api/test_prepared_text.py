@@ -57,7 +57,7 @@ def test_it_is_the_same_run(shape: str, small_config: Path, prepared: Path) -> N
 
 
 @pytest.mark.parametrize("begun_on_text", [True, False])
-def test_a_run_goes_on_with_the_other(begun_on_text: bool, small_config: Path, prepared: Path) -> None:
+def test_a_run_continues_with_the_other(begun_on_text: bool, small_config: Path, prepared: Path) -> None:
     text, other = (Path("small.txt"), prepared) if begun_on_text else (prepared, Path("small.txt"))
     whole = train(small_config)
 

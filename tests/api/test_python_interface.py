@@ -13,6 +13,7 @@ import pytest
 import lstmctl
 from lstmctl.errors import UsageError
 from lstmctl.events import Concluding, Evaluated, Event, Finished, Saved, Started, Stepped
+from lstmctl.progress import heard_by
 from tests.conftest import Trained
 
 
@@ -87,7 +88,7 @@ def test_a_run_and_what_it_forecasts_show_themselves_in_a_notebook(trained: Trai
     shown = run._repr_html_()
     assert shown.startswith('<div class="lstmctl">')
     assert f"<h1>{run.name}</h1>" in shown
-    assert "Beside the baselines" in shown
+    assert "Run and baselines" in shown
     assert "config.yaml" not in shown  # a page has the details, a notebook what was reached
     assert run.plot().axes[-1].get_xlabel() == "windows seen"
     assert run.plot("forecasts").axes[0].get_title(loc="left").startswith(run.forecast()[0].series)
@@ -110,3 +111,39 @@ def test_a_run_is_inspected_by_name_and_the_result_draws_itself(trained: Trained
     assert "time constant" in run.inspect("memory", steps=100)._repr_html_()
     with pytest.raises(UsageError, match="`recalls` is not known; use one of gates, memory, gradients, recall"):
         run.inspect("recalls")
+
+
+def test_python_shows_training_unless_it_is_quiet_or_observed(
+    small_config: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tiny = ["training.budget=2 steps", "training.evaluate_every=1"]
+    run = lstmctl.train(small_config, tiny)
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    assert [line.split("  ")[0] for line in shown.err.splitlines()] == ["step 1/2", "step 2/2"]
+    lstmctl.train(small_config, tiny, quiet=True)
+    lstmctl.train(small_config, tiny, observe=lambda event: None)
+    run.evaluate(quiet=True)
+    run.predict(texts=["Ann"], quiet=True)
+    assert capsys.readouterr().err == ""
+
+
+def test_predictions_and_inspections_report_how_far_they_are(small_config: Path) -> None:
+    run = lstmctl.train(small_config, ["training.budget=2 steps"], quiet=True)
+    told: list[tuple[str, float | None]] = []
+    with heard_by(lambda *report: told.append(report)):
+        run.predict(texts=["Ann", "Bob", "Cyr", "Ann sees"])
+        assert told == [("predicting", 0.0), ("predicting", 0.25), ("predicting", 0.5), ("predicting", 0.75)]
+        told.clear()
+        run.evaluate()
+        run.inspect("gradients", steps=2, positions=2)
+        run.generate("Ann", length=5, count=2, stop="nothing")
+    assert list(dict.fromkeys(doing for doing, _ in told)) == [
+        "scoring validation",
+        "computing baselines",
+        "measuring the gradients",
+        "writing",
+    ]
+    shares = [share for doing, share in told if doing == "scoring validation" and share is not None]
+    assert shares == sorted(shares)
+    assert shares[-1] == 1.0

@@ -99,7 +99,7 @@ def best_of(run: Path) -> Path:
 
 
 @pytest.mark.parametrize(("status", "damaged"), TOGETHER)
-def test_what_is_stale_missing_or_damaged_is_made_again(status: str, damaged: list[str], trained: Trained) -> None:
+def test_what_is_stale_missing_or_damaged_is_recreated(status: str, damaged: list[str], trained: Trained) -> None:
     run = trained("small").path
     expected = left_by(run)
     RunFolder(run).update(status=status)
@@ -219,7 +219,7 @@ def test_the_step_and_the_fallback_are_in_the_json(
         caplog.clear()
 
 
-def test_without_its_gpu_a_run_goes_on_by_the_hinted_override(
+def test_without_its_gpu_a_run_continues_by_the_hinted_override(
     small_config: Path, lstmctl: Command, caplog: pytest.LogCaptureFixture
 ) -> None:
     run = stopped_after(20, small_config)
@@ -260,7 +260,7 @@ def test_a_diverged_run_is_taken_by_its_name_alone_and_with_a_warning(
     assert "diverged" in lstmctl("runs", "show").out
 
 
-def test_latest_goes_on_with_the_newest_that_is_not_finished(small_config: Path) -> None:
+def test_latest_continues_with_the_newest_that_is_not_finished(small_config: Path) -> None:
     stopped = stopped_after(20, small_config)
     finished = train(small_config, ["training.budget=2 steps"])
     assert resume("latest").path == stopped

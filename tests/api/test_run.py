@@ -37,7 +37,8 @@ def test_a_trained_run_is_opened_evaluated_and_written_with(small_config: Path) 
     evaluation = opened.evaluate("test")
     assert evaluation.metrics == run.metrics["test"]
     assert evaluation.split == "test"
-    assert opened.evaluate().metrics == run.metrics["validation"]
+    assert opened.evaluate().metrics == run.metrics["test"]
+    assert opened.evaluate("validation").metrics == run.metrics["validation"]
     assert opened.evaluate("training").metrics != run.metrics["validation"]
     assert opened.parameters == run.info["parameters"]
     text = opened.generate("Ann ", length=12, sampling=Sampling(0.5), seed=3)[0]
@@ -121,11 +122,17 @@ def test_data_that_changed_is_not_scored_as_if_it_had_not(small_config: Path, te
     assert error.hint == (f"put the old data back, or score the changed data: lstmctl evaluate {run.path} {text_file}")
 
 
-def test_text_with_symbols_it_never_saw_cannot_be_scored(run: Run, tmp_path: Path) -> None:
+def test_symbols_it_never_saw_are_scored_as_the_nearest_known_ones(run: Run, tmp_path: Path) -> None:
     other = tmp_path / "other.txt"
-    other.write_text("Ann sees\na Zebra.\n")
-    error = refused(DataError, run.evaluate, file=other)
-    assert str(error) == f"{other}: line 2: the run's vocabulary has no 'Z' (U+005A) at position 11"
+    other.write_text("Ann sees\na Sée.\n")
+    found = run.evaluate(file=other)
+    other.write_text("Ann sees\na see.\n")
+    known = run.evaluate(file=other)
+    assert known.notes == ()
+    assert found.notes == (
+        "2 of 16 characters are unknown to the run, and are read and scored as the nearest known ones: 'S', 'é'.",
+    )
+    assert found.metrics == known.metrics
 
 
 def test_with_a_test_part_the_best_weights_speak_and_without_the_last(small_config: Path) -> None:
@@ -186,10 +193,36 @@ def test_anothers_weights_must_fit(run: Run, small_config: Path, text_file: Path
     started = train(small_config, mended, init_from=run.name)
     assert started.info["initialised_from"] == run.name
     shutil.rmtree(started.path)
-    text_file.write_text(text_file.read_text() + "Zz")
-    error = refused(RunError, train, small_config, QUICK, init_from=run.name)
-    assert str(error) == f"{run.name} has another vocabulary than this data: it lacks 'Z', 'z'"
+    error = refused(RunError, train, small_config, [*QUICK, "data.symbols=bytes"], init_from=run.name)
+    assert str(error) == f"{run.name} has another vocabulary than this data: characters, not bytes"
     assert [path.name for path in Path("runs").iterdir()] == [run.name]
+
+
+@pytest.mark.parametrize("tie", ["false", "true"])
+def test_rows_of_symbols_are_carried_over_to_another_text(
+    tie: str, small_config: Path, text_file: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    settings = [*QUICK, "training.average=null", f"model.tie_embedding={tie}"]
+    first = train(small_config, settings)
+    vocabulary = len(first.task.encoding)
+    text_file.write_text(text_file.read_text().replace(".", "") + "Zz")
+    still = [*settings, "training.budget=1 steps", "training.learning_rate=1e-7"]
+    second = train(small_config, still, init_from=first.name)
+    assert caplog.messages == [
+        f"{vocabulary - 1} of {vocabulary + 1} characters carried over from {first.name}; newly initialised: `Z`, `z`; "
+        "1 of the run's do not occur"
+    ]
+    own, theirs = second.model.state_dict(), first.model.state_dict()
+    fresh = train(small_config, still).model.state_dict()
+    names = [name for name in ("input_map.weight", "head.weight", "head.bias") if name in own]
+    assert len(names) == (2 if tie == "true" else 3)
+    for symbol in second.task.encoding.symbols:
+        number = second.task.encoding.symbols.index(symbol)
+        for name in names:
+            expected = (
+                fresh[name][number] if symbol in "Zz" else theirs[name][first.task.encoding.symbols.index(symbol)]
+            )
+            torch.testing.assert_close(own[name][number], expected, rtol=0, atol=1e-5)
 
 
 def test_unknown_symbols_in_a_prompt_are_named_or_replaced(run: Run) -> None:
@@ -296,7 +329,7 @@ def test_changed_code_is_refused_before_it_runs(
         ("my_cell:Step", "must name a subclass of lstmctl.cells.cell.Cell"),
     ],
 )
-def test_what_is_no_cell_is_refused(
+def test_what_is_not_a_cell_is_refused(
     small_config: Path, own_cell: Path, cell: str, problem: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     own_cell.with_name("again.py").write_text("from my_cell import MyCell\n")

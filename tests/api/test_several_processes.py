@@ -116,7 +116,7 @@ def test_killed_in_a_step_and_started_anew_it_ends_as_if_undisturbed(small_confi
 
 
 @pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="finds processes through /proc")
-def test_torchrun_is_told_to_end_and_one_process_goes_on(
+def test_torchrun_is_asked_to_end_and_one_process_continues(
     small_config: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     torchrun = launched(str(small_config), "training.budget=200 steps")
@@ -134,7 +134,7 @@ def test_torchrun_is_told_to_end_and_one_process_goes_on(
     assert "processes was 2 and is 1" in caplog.text
 
 
-def test_what_one_process_fails_by_ends_both_and_is_told_once(small_config: Path) -> None:
+def test_what_one_process_fails_by_ends_both_and_is_reported_once(small_config: Path) -> None:
     Path("faulty.py").write_text(FAULTY, encoding="utf-8")
     codes, said = side_by_side(str(small_config), "model.cell=faulty:Faulty", "--trust", "training.budget=2M steps")
     assert all(codes)
@@ -143,7 +143,7 @@ def test_what_one_process_fails_by_ends_both_and_is_told_once(small_config: Path
     assert json.loads((run / "run.json").read_text())["status"] == "failed"
 
 
-def test_what_all_processes_fail_by_is_told_by_the_first(small_config: Path) -> None:
+def test_what_all_processes_fail_by_is_reported_by_the_first(small_config: Path) -> None:
     codes, said = side_by_side(str(small_config), "training.learning_rate=1e9", "training.clip=null")
     assert codes == [5, 5]
     errors = re.findall(r"^error: .*", said, re.MULTILINE)
@@ -153,7 +153,7 @@ def test_what_all_processes_fail_by_is_told_by_the_first(small_config: Path) -> 
     assert json.loads((RUN / "run.json").read_text())["status"] == "diverged"
 
 
-def test_the_same_launch_goes_on_with_what_it_began(small_config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_same_launch_continues_with_what_it_began(small_config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Runs that a later start by torchrun finds, by the job's name; here without torchrun."""
     monkeypatch.setenv("TORCHELASTIC_RUN_ID", "job")
     short = ["training.budget=3 steps"]
@@ -183,7 +183,7 @@ def test_other_commands_are_for_one_process_and_refused_once(lstmctl: Command, m
         assert bool(result.err) == bool(error)
 
 
-def test_going_on_with_a_finished_run_ends_every_process_without_an_error(small_config: Path) -> None:
+def test_continuing_with_a_finished_run_ends_every_process_without_an_error(small_config: Path) -> None:
     run = api.train(small_config, ["training.budget=4 steps"]).path
     before = result(run)
     torchrun = launched("--resume", str(run))

@@ -31,7 +31,7 @@ def test_an_order_is_chosen_by_the_beginning_of_a_long_text(monkeypatch: pytest.
     assert ngram(alternating, np.concatenate([alternating, drawn]), 2).order > 1
 
 
-def test_how_much_was_counted_is_told(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+def test_how_much_was_counted_is_reported(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
     corpus = open_text("travellers.txt", "characters", [20_000, 1000], None)
     task = build_task(load("travellers").settings, corpus)
     assert "counted" not in task.references(corpus, "validation")["n-gram"].metrics

@@ -109,6 +109,6 @@ def test_texts_for_a_label_can_be_written_in_int8(cell: str) -> None:
     assert (logits != expected.output).any()
 
 
-def test_what_lies_elsewhere_or_in_float64_is_not_packed() -> None:
+def test_weights_elsewhere_or_in_float64_are_not_packed() -> None:
     assert not available(torch.ones(2, 2, dtype=torch.float64))
     assert not available(torch.ones(2, 2, device="meta"))

@@ -25,7 +25,7 @@ from tests import processes
 from tests.conftest import Command, Result, Trained, write_waves
 
 GENERATE_HELP = "see lstmctl generate --help"
-RUNS_HINT = "lstmctl runs list shows what there is"
+RUNS_HINT = "lstmctl runs list shows all runs"
 TINY = [
     "data.split=[2000, 500, 500]",
     "model.hidden=8",
@@ -118,7 +118,9 @@ def test_every_example_runs(line: str, lstmctl: Command, runs: Path, trained: Tr
         trained("intents", "training.budget=1 steps", "model.hidden=4", "threads=1")
         Path("new.csv").write_text("text\nput the lamp out\n", encoding="utf-8")
     if "--label" in words:
-        trained("places", "training.budget=3 steps")
+        config = "task: {type: generation-from-label}\ndata: {table: countries.csv, text: text, label: country}\n"
+        Path("countries.yaml").write_text(config, encoding="utf-8")
+        train("countries.yaml", ["training.budget=3 steps", "training.batch=2", "model.hidden=4"], quiet=True)
     if words[1] in ("train", "compare") and "--resume" not in words:
         words += TINY_SUM if "adding" in words else TINY
     if words[1] == "compare":
@@ -254,7 +256,7 @@ def test_stdout_holds_what_was_asked_for_and_nothing_else(lstmctl: Command, runs
         (
             ["train", "travellers", "--resume", "latest"],
             2,
-            ["--resume uses the run's own config; it cannot be combined with a CONFIG or --init-from"],
+            ["--resume uses the run's own config and name; it cannot be combined with a CONFIG, --init-from or --name"],
             None,
         ),
         (
@@ -266,7 +268,7 @@ def test_stdout_holds_what_was_asked_for_and_nothing_else(lstmctl: Command, runs
         (
             ["train", "data.text=missing.txt"],
             3,
-            ["`missing.txt` does not exist; looked in {configs}, {here}, {data}, {here}/cache"],
+            ["`missing.txt` does not exist; looked in {here}, {data}, {here}/cache"],
             "put the file into one of these folders, or give its path: data.text=PATH/missing.txt",
         ),
         (["train", "--resume", "nosuch"], 4, ["no run `nosuch`, neither as a folder nor under runs"], RUNS_HINT),
@@ -283,14 +285,13 @@ def test_stdout_holds_what_was_asked_for_and_nothing_else(lstmctl: Command, runs
         ),
     ],
 )
-def test_an_error_is_told_in_whole_lines_with_its_exit_code(
+def test_an_error_is_reported_in_whole_lines_with_its_exit_code(
     arguments: list[str], code: int, errors: list[str], hint: str | None, lstmctl: Command
 ) -> None:
     from lstmctl.training.device import available_devices
 
     Path("there.yaml").touch()
     places = {
-        "configs": bundled.configs(),
         "data": bundled.data(),
         "here": Path.cwd(),
         "devices": ", ".join(available_devices()),
@@ -300,7 +301,7 @@ def test_an_error_is_told_in_whole_lines_with_its_exit_code(
     assert not Path("runs").exists()
 
 
-def test_every_mistake_in_a_config_is_told_at_once(lstmctl: Command) -> None:
+def test_every_mistake_in_a_config_is_reported_at_once(lstmctl: Command) -> None:
     result = lstmctl("config", "check", "travellers", "model.hiden=5", "training.batch=0", "seed=x")
     assert result.code == 2
     lines = result.err.splitlines()
@@ -383,7 +384,7 @@ def test_whoever_reads_only_the_beginning_is_served(runs: Path) -> None:
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full")
 @pytest.mark.parametrize("arguments", [["config", "show", "travellers"], ["config", "list"]])
-def test_a_full_disk_behind_stdout_is_told(arguments: list[str]) -> None:
+def test_a_full_disk_behind_stdout_is_reported(arguments: list[str]) -> None:
     with Path("/dev/full").open("w") as full:
         line = [sys.executable, "-m", "lstmctl", *arguments]
         result = processes.run(line, stdout=full, stderr=subprocess.PIPE, text=True, timeout=60, check=False)
@@ -429,7 +430,7 @@ def test_poor_terminals_are_no_reason_to_stop(environment: dict[str, str]) -> No
     assert told[1:] == [b"", b""]
 
 
-def test_an_empty_stdin_is_told(lstmctl: Command) -> None:
+def test_an_empty_stdin_is_reported(lstmctl: Command) -> None:
     result = lstmctl("train", "-", stdin="")
     assert result == Result(2, "", "error: stdin  the file is empty; a config needs at least `data: {text: FILE}`\n")
 
@@ -482,7 +483,7 @@ def test_two_at_once_get_folders_of_their_own() -> None:
     assert told[0]["metrics"] == told[1]["metrics"]
 
 
-def test_a_run_folder_that_vanishes_is_told() -> None:
+def test_a_run_folder_that_vanishes_is_reported() -> None:
     settings = [*TINY, "training.budget=2M steps", "training.save_every=50"]
     line = [sys.executable, "-m", "lstmctl", "train", "--quiet", *settings]
     started = processes.start(line, stderr=subprocess.PIPE, text=True)

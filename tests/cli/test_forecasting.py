@@ -105,7 +105,7 @@ def test_a_table_shorter_than_the_lookback_is_refused(lstmctl: Command, run: str
     assert "11 rows; a forecast is made from task.lookback=12" in result.err.splitlines()[0]
 
 
-def test_a_spreadsheet_of_the_continent_is_read_as_it_is(
+def test_a_spreadsheet_of_the_continent_is_read_unchanged(
     lstmctl: Command, series_config: Path, waves: list[str]
 ) -> None:
     lines = ["Datum;a;b"]
@@ -157,7 +157,7 @@ def test_long_tables_hold_series_of_several_lengths(lstmctl: Command, series_con
         ("2020-01-02T15:00:00Z,1,2", "line 41, column `date`: `2020-01-02T15:00:00Z` has a time zone", "convert"),
     ],
 )  # fmt: skip
-def test_a_bad_row_is_told_with_its_line_and_column(
+def test_a_bad_row_is_reported_with_its_line_and_column(
     change: str, error: str, hint: str, lstmctl: Command, series_config: Path, waves: list[str]
 ) -> None:
     write("small.csv", changed(waves, 41, change))
@@ -195,7 +195,7 @@ def test_missing_rows_are_an_error_until_it_is_said_what_to_do(
         (b"PK\x03\x04 what a spreadsheet holds", "small.csv is zip, not a table"),
     ],
 )
-def test_a_file_that_is_no_table_is_told(content: bytes, error: str, lstmctl: Command, series_config: Path) -> None:
+def test_a_file_without_a_table_is_reported(content: bytes, error: str, lstmctl: Command, series_config: Path) -> None:
     Path("small.csv").write_bytes(content)
     for command in (["train"], ["data", "show"]):
         result = lstmctl(*command, "waves.yaml")
@@ -204,7 +204,7 @@ def test_a_file_that_is_no_table_is_told(content: bytes, error: str, lstmctl: Co
         assert len(result.err.splitlines()) <= 2
 
 
-def test_a_missing_file_is_looked_for_and_told(lstmctl: Command, series_config: Path) -> None:
+def test_a_missing_file_is_searched_for_and_reported(lstmctl: Command, series_config: Path) -> None:
     result = lstmctl("train", "waves.yaml", "data.series=nosuch.csv")
     assert (result.code, result.out) == (3, "")
     assert result.err.startswith("error: `nosuch.csv` does not exist; looked in ")
@@ -214,7 +214,7 @@ def test_a_missing_file_is_looked_for_and_told(lstmctl: Command, series_config: 
     assert result.err.startswith("error: nosuch.csv is not a regular file")
 
 
-def test_a_constant_column_is_warned_of_and_learnt_without_nan(
+def test_a_constant_column_is_warned_of_and_learned_without_nan(
     lstmctl: Command, series_config: Path, waves: list[str]
 ) -> None:
     write("small.csv", [waves[0], *(f"{line.rpartition(',')[0]},5" for line in waves[1:])])
@@ -249,7 +249,7 @@ def test_a_constant_column_is_warned_of_and_learnt_without_nan(
         ("data.split=[15, 200]", 3, "small.csv: the training part has 15 rows, but task.lookback 12 and task.hor"),
     ],
 )  # fmt: skip
-def test_a_setting_that_cannot_be_is_told(
+def test_an_impossible_setting_is_reported(
     setting: str, code: int, error: str, lstmctl: Command, series_config: Path
 ) -> None:
     result = lstmctl("train", "waves.yaml", "task.horizon=6", "data.calendar=hour", setting)
@@ -287,7 +287,7 @@ def test_what_is_known_ahead_must_reach_over_the_horizon(
     assert (result.code, len(table(result.out))) == (0, 4)
 
 
-def test_a_runs_data_and_figures_are_shown_in_rows_of_their_own(lstmctl: Command, series_config: Path) -> None:
+def test_a_runs_data_and_metrics_are_shown_in_rows_of_their_own(lstmctl: Command, series_config: Path) -> None:
     assert lstmctl("train", "-q", "waves.yaml", "data.targets=a", *FEW).code == 0
     info = json.loads(Path("runs/waves-gru-001/run.json").read_text(encoding="utf-8"))
     result = lstmctl("runs", "show")
@@ -318,7 +318,7 @@ def test_forecasts_keep_the_offset_of_the_dates(lstmctl: Command, series_config:
     assert (first["cutoff"], first["ds"]) == ("2020-01-17 11:00:00+02:00", "2020-01-17 12:00:00+02:00")
 
 
-def test_a_part_that_is_not_there_is_told(lstmctl: Command, series_config: Path) -> None:
+def test_a_part_that_is_not_there_is_reported(lstmctl: Command, series_config: Path) -> None:
     assert lstmctl("train", "-q", "waves.yaml", "data.split=[0.7, 0.3]", *FEW).code == 0
     for command in ("evaluate", "backtest"):
         result = lstmctl(command, "latest", "--split", "test")
@@ -342,7 +342,7 @@ REQUESTS = [
 ]
 
 
-def test_a_request_that_a_forecaster_cannot_serve_is_told(lstmctl: Command, run: str) -> None:
+def test_a_request_that_a_forecaster_cannot_serve_is_reported(lstmctl: Command, run: str) -> None:
     for arguments, error in REQUESTS:
         result = lstmctl(*arguments)
         assert (result.code, result.out) == (2, ""), arguments
@@ -359,7 +359,7 @@ def test_a_text_run_does_not_forecast(lstmctl: Command, small_config: Path) -> N
 
 
 @pytest.mark.parametrize("name", ["encoding.json", "calibration.json"])
-def test_a_damaged_run_is_told_by_its_file(name: str, lstmctl: Command, run: str) -> None:
+def test_a_damaged_run_is_reported_by_its_file(name: str, lstmctl: Command, run: str) -> None:
     path = Path("runs") / run / name
     whole = path.read_bytes()
     for content in (whole[: len(whole) // 2], b"", b"[1, 2]"):
@@ -367,13 +367,13 @@ def test_a_damaged_run_is_told_by_its_file(name: str, lstmctl: Command, run: str
         for command in ("forecast", "evaluate", "backtest"):
             result = lstmctl(command, run)
             assert (result.code, result.out) == (4, "")
-            assert re.match(rf"error: runs/{run}/{name} (cannot be read|must hold a JSON object)", result.err)
+            assert re.match(rf"error: runs/{run}/{name} (cannot be read|must contain a JSON object)", result.err)
             assert "Traceback" not in result.err
     path.write_bytes(whole)
     assert lstmctl("forecast", run).code == 0
 
 
-def test_an_interrupted_forecaster_goes_on(lstmctl: Command, series_config: Path) -> None:
+def test_an_interrupted_forecaster_continues(lstmctl: Command, series_config: Path) -> None:
     settings = ["training.budget=400 steps", "training.evaluate_every=200", "training.save_every=200"]
     line = [sys.executable, "-m", "lstmctl", "train", "waves.yaml", *settings, "training.sample_every=5"]
     started = processes.start(line, stderr=subprocess.PIPE, text=True)

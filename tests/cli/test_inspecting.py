@@ -161,7 +161,7 @@ def test_a_text_of_every_shape(lstmctl: Command, trained: Trained) -> None:
 @pytest.mark.parametrize(
     ("name", "arguments", "message"),
     [
-        ("places", ["--text", "bana"], "predicts the symbols of a text from its label: give it by --label"),
+        ("places", ["--text", "bana"], "predicts the symbols of a text from its label; set it with --label"),
         ("places", ["--text", "bana", "--label", "peru"], "label `peru` does not exist"),
         ("places", ["--text", "♥", "--label", "spain"], "the text contains '♥' (U+2665) at position 0"),
         ("places", ["--text", "", "--label", "spain"], "the text is empty"),

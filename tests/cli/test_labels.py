@@ -64,7 +64,7 @@ def test_the_newest_run_for_labels_is_found(lstmctl: Command, run: str, small_co
         (["--label", "peru"], "label `peru` does not exist", f"its labels are {KNOWN}"),
         (
             [],
-            "the run writes a text for a label, and none is given",
+            "the run generates text from a label, which is missing",
             f"say which, such as --label finland; its labels are {KNOWN}",
         ),
         (

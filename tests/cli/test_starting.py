@@ -32,7 +32,7 @@ def on_a_terminal(*arguments: str) -> bytes:
     return shown
 
 
-def test_a_note_stands_there_until_torch_is_loaded() -> None:
+def test_a_note_is_shown_until_torch_is_loaded() -> None:
     note, erased, after = on_a_terminal("evaluate", "nowhere").partition(ERASED)
     assert note == NOTE
     assert erased

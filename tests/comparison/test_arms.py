@@ -26,9 +26,9 @@ def test_an_arm_of_a_users_own_class_keeps_its_colon() -> None:
     [
         ([], [], "a comparison needs two arms, and there is none"),
         (["rnn"], [], "a comparison needs two arms, and there is only rnn"),
-        (["rnn", "rnn"], [], "two arms are called rnn"),
-        (["lstm"], ["LSTM: gru"], "two arms are called LSTM"),
-        (["rnn", "lsmt"], [], "`lsmt` is no cell; known are rnn, lstm, gru, feedforward"),
+        (["rnn", "rnn"], [], "two arms are named rnn"),
+        (["lstm"], ["LSTM: gru"], "two arms are named LSTM"),
+        (["rnn", "lsmt"], [], "`lsmt` is not a known cell; use one of rnn, lstm, gru, feedforward"),
         (["rnn"], ["lstm"], "is not of the form `NAME: CELL"),
         (["rnn"], ["wide:"], "is not of the form `NAME: CELL"),
         (["rnn"], ["wide: model.hidden=3"], "is not of the form `NAME: CELL"),
@@ -41,7 +41,7 @@ def test_an_arm_of_a_users_own_class_keeps_its_colon() -> None:
         (["rnn"], ["a: lstm training.budget=9 steps"], "training.budget cannot be an arm's own"),
     ],
 )
-def test_what_is_no_arm_is_refused(cells: list[str], texts: list[str], message: str) -> None:
+def test_what_is_not_an_arm_is_refused(cells: list[str], texts: list[str], message: str) -> None:
     with pytest.raises(UsageError) as caught:
         arms_of(cells, texts)
     assert message in str(caught.value)
@@ -71,6 +71,11 @@ def test_a_grid_is_every_combination_in_order() -> None:
     ]
 
 
+def test_a_blank_inside_of_brackets_separates_no_settings() -> None:
+    arm = parse_arm("gentle: lstm model.options={forget_bias: 0.5, longest_memory: 9} training.betas=[0.9, 0.99]")
+    assert arm.overrides == ("model.options={forget_bias: 0.5, longest_memory: 9}", "training.betas=[0.9, 0.99]")
+
+
 @pytest.mark.parametrize(
     "texts",
     [
@@ -82,7 +87,7 @@ def test_a_grid_is_every_combination_in_order() -> None:
         ["training.budget=1 steps,2 steps"],
     ],
 )
-def test_what_is_no_grid_is_refused(texts: list[str]) -> None:
+def test_what_is_not_a_grid_is_refused(texts: list[str]) -> None:
     with pytest.raises(UsageError, match="--tune"):
         parse_grid(texts)
 

@@ -76,7 +76,7 @@ def wait_for(condition: Callable[[], bool], seconds: float = 60) -> None:
         time.sleep(0.02)
 
 
-def test_every_run_is_made_once_and_told_from_beginning_to_end(undisturbed: Undisturbed) -> None:
+def test_every_run_is_made_once_and_shown_from_beginning_to_end(undisturbed: Undisturbed) -> None:
     _, _, events = undisturbed
     assert events[0] == Planned(tuple(RUNS), ())
     assert begun(events) == RUNS
@@ -202,7 +202,7 @@ def test_no_run_outlives_a_comparison_that_is_killed(config: Path) -> None:
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_a_signal_saves_and_the_command_it_names_goes_on_to_the_same_end(
+def test_a_signal_saves_and_the_command_it_names_continues_to_the_same_end(
     number: int, code: int, config: Path, left_by: LeftBy
 ) -> None:
     longer = ["training.budget=600 steps", "training.evaluate_every=200", "training.save_every=20"]
@@ -224,7 +224,7 @@ def stop_at_the_first_run(event: ComparisonEvent) -> None:
         os.kill(os.getpid(), signal.SIGINT)
 
 
-def test_a_signal_before_a_run_has_begun_is_no_error(config: Path) -> None:
+def test_a_signal_before_a_run_has_begun_is_not_an_error(config: Path) -> None:
     with pytest.raises(Interrupted):
         compare(["rnn", "lstm"], config, jobs=2, observe=stop_at_the_first_run)
     assert not statuses(FOLDER)["running"]
@@ -256,7 +256,7 @@ def test_more_seeds_are_added_to_those_there_are(undisturbed: Undisturbed, finis
     assert again == result
 
 
-def test_an_arm_that_diverges_is_shown_and_not_made_again(config: Path) -> None:
+def test_an_arm_that_diverges_is_shown_and_not_repeated(config: Path) -> None:
     arms = ["wild: rnn training.learning_rate=1e30 training.clip=null"]
     events: list[ComparisonEvent] = []
     result = compare(["lstm"], config, arms=arms, seeds=2, observe=events.append)
@@ -307,7 +307,7 @@ def test_one_seed_has_no_interval_and_says_so(compared_once: tuple[Comparison, l
     assert [(arm.low, arm.high) for arm in result.arms] == [(None, None)] * 2
     assert result.tests[0].p is None
     assert result.statement.startswith("One seed, on this data: ")
-    assert "nothing is known of how far seeds move the figures" in result.statement
+    assert "the variation between seeds is unknown" in result.statement
 
 
 def test_time_is_matched_by_the_budget_each_arm_gets(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -358,7 +358,7 @@ def test_equal_widths_stay_equal_and_batches_of_another_size_see_as_much(config:
     assert [test.test for test in result.tests] == ["paired", "welch", "welch"]
 
 
-def test_a_users_own_cell_needs_consent_when_the_comparison_goes_on(config: Path) -> None:
+def test_a_users_own_cell_needs_consent_when_the_comparison_continues(config: Path) -> None:
     source = Path("cells.py")
     source.write_text(CELL)
     result = compare(["rnn", "cells:Mine"], config, ["model.layers=2"], seeds=1)
@@ -404,7 +404,7 @@ def test_data_that_changes_between_two_runs_ends_the_comparison(config: Path, te
         compare(["rnn", "lstm"], config, ["training.budget=2 steps"], seeds=1, observe=change)
 
 
-def test_what_a_cell_prints_is_no_message(config: Path) -> None:
+def test_what_a_cell_prints_is_not_a_message(config: Path) -> None:
     noise = "import os, sys\nos.write(1, b'\\xff\\n')\nprint('ä', end='')\n"
     Path("cells.py").write_text(noise + CELL)
     result = compare(["rnn", "cells:Mine"], config, ["training.budget=2 steps", "model.layers=2"], seeds=1)
@@ -432,7 +432,7 @@ def test_two_processes_never_share_a_folder(finished: Path) -> None:
         resume(FOLDER, seeds=2)
 
 
-def test_changed_data_ends_a_comparison_that_would_go_on(config: Path, text_file: Path) -> None:
+def test_changed_data_ends_a_comparison_that_would_continue(config: Path, text_file: Path) -> None:
     with pytest.raises(Interrupted):
         compare(["rnn", "lstm"], config, seeds=1, observe=stop_at_the_first_run)
     text_file.write_text(text_file.read_text().replace("Ann", "Amy"))
@@ -447,7 +447,7 @@ def test_changed_data_ends_a_comparison_that_would_go_on(config: Path, text_file
 @pytest.mark.parametrize(
     ("cells", "settings", "error", "message"),
     [
-        (["rnn", "rnn"], {}, UsageError, "two arms are called rnn"),
+        (["rnn", "rnn"], {}, UsageError, "two arms are named rnn"),
         (["rnn"], {}, UsageError, "needs two arms"),
         (["rnn", "lstm"], {"seeds": 0}, UsageError, "--seeds 0: from 1 to 1000"),
         (["rnn", "lstm"], {"jobs": 0}, UsageError, "--jobs 0: 1 or more"),
@@ -483,7 +483,7 @@ def test_a_damaged_plan_is_a_run_error(content: str, message: str, tmp_path: Pat
         resume("broken")
 
 
-def test_a_name_that_is_no_comparison_gets_the_nearest(finished: Path) -> None:
+def test_a_name_that_is_not_a_comparison_gets_the_nearest(finished: Path) -> None:
     with pytest.raises(RunError) as caught:
         resume("small-comparison-01")
     assert caught.value.hint == "did you mean small-comparison-001?"
@@ -499,7 +499,7 @@ main()
 """
 
 
-def test_a_full_disk_ends_with_what_is_there_and_goes_on_later(
+def test_a_full_disk_ends_with_what_is_there_and_continues_later(
     undisturbed: Undisturbed, config: Path, left_by: LeftBy
 ) -> None:
     arguments = ["rnn", "lstm", "--seeds", "1", "--config", str(config), "--quiet"]
@@ -523,7 +523,7 @@ def test_a_run_killed_alone_stops_the_comparison_with_its_name(config: Path) -> 
     assert told.startswith("error: rnn-seed-0 was killed from outside\nhint: most often the memory was not enough")
 
 
-def test_a_fault_nobody_foresaw_is_told_with_its_last_line(config: Path) -> None:
+def test_an_unforeseen_fault_is_reported_with_its_last_line(config: Path) -> None:
     # It gives way in the process of a run alone, not where the plan is made.
     Path("cells.py").write_text(
         "import os, sys\nif any('worker' in word for word in sys.orig_argv):\n    os._exit(7)\n" + CELL
@@ -532,7 +532,7 @@ def test_a_fault_nobody_foresaw_is_told_with_its_last_line(config: Path) -> None
         compare(["cells:Mine", "rnn"], config, seeds=1)
 
 
-def test_an_interruption_is_no_error(config: Path) -> None:
+def test_an_interruption_is_not_an_error(config: Path) -> None:
     def stop(event: ComparisonEvent) -> None:
         if isinstance(event, RunEvent) and isinstance(event.event, Started):
             os.kill(os.getpid(), signal.SIGINT)

@@ -15,7 +15,7 @@ from tests.conftest import Command
 RUNS = ["rnn-seed-0", "lstm-seed-0"]
 
 
-def test_a_comparison_goes_on_without_the_gpu_it_was_planned_for(
+def test_a_comparison_continues_without_the_gpu_it_was_planned_for(
     finished: Path, lstmctl: Command, caplog: pytest.LogCaptureFixture
 ) -> None:
     plan = json.loads((finished / "plan.json").read_text())

@@ -73,17 +73,17 @@ def test_one_that_was_not_shown_is_left_open() -> None:
 def test_one_seed_shows_nothing_about_seeds() -> None:
     text = said([arm("rnn", 1.6), arm("lstm", 1.5)], [pair(0.1, None, None, None)])
     assert text == (
-        "One seed, on this data: lstm came out best, at 1.500 nats per character, "
-        "but nothing is known of how far seeds move the figures."
+        "One seed, on this data: lstm has the best score, 1.500 nats per character, "
+        "but the variation between seeds is unknown."
     )
 
 
-def test_one_arm_of_a_sweep_is_told_by_itself() -> None:
+def test_one_arm_of_a_sweep_is_reported_by_itself() -> None:
     alone = dataclasses.replace(arm("lstm", 1.5, 1.7), low=1.2, high=2.0)
     text = said([alone], [])
     assert text == "Over 2 seeds, on this data: lstm reaches 1.600 nats per character (95 % interval 1.200 to 2.000)."
-    assert said([arm("lstm", 1.5)], []).endswith("but nothing is known of how far seeds move it.")
-    assert "lstm came to no figure. lstm diverged on every seed." in said([arm("lstm", None)], [])
+    assert said([arm("lstm", 1.5)], []).endswith("but the variation between seeds is unknown.")
+    assert "lstm has no score. lstm diverged on every seed." in said([arm("lstm", None)], [])
 
 
 @pytest.mark.parametrize(
@@ -93,7 +93,7 @@ def test_what_diverged_is_named(values: tuple[float | None, ...], told: str) -> 
     assert said([arm("rnn", *values), ARMS[1]], []).endswith(f"no two arms can be compared. {told}")
 
 
-def test_arms_that_a_count_of_symbols_beats_are_told_so() -> None:
+def test_arms_that_a_count_of_symbols_beats_are_reported() -> None:
     levels = {"uniform": {"nats_per_character": 4.0}, "n-gram": {"nats_per_character": 1.55, "order": 6.0}}
     assert said(ARMS, [], baselines=levels).endswith(" rnn does not beat the n-gram baseline (1.550).")
     worse = {**levels, "n-gram": {"nats_per_character": 1.4}}
@@ -101,13 +101,13 @@ def test_arms_that_a_count_of_symbols_beats_are_told_so() -> None:
     assert "baseline" not in said(ARMS, [], baselines={"uniform": {"nats_per_character": 4.0}})
 
 
-def test_sizes_that_were_not_matched_are_told() -> None:
+def test_sizes_that_were_not_matched_are_reported() -> None:
     arms = [ARMS[0], arm("lstm", 1.5, 1.5, parameters=4000)]
     assert said(arms, [], match="hidden").endswith(" Parameters differ: rnn 1,000, lstm 4,000.")
     assert "Parameters" not in said(arms, [])
 
 
-def test_a_test_of_long_memory_is_told_as_solved_or_not_seed_by_seed() -> None:
+def test_a_test_of_long_memory_is_reported_as_solved_or_not_seed_by_seed() -> None:
     arms = [arm("rnn", 0.17, 0.16), arm("lstm", 0.009, 0.01), arm("gru", 0.3, None)]
     levels = {"chance": {"nats_per_character": 0.167}, "solved": {"nats_per_character": 0.01}}
     text = said(arms, [], baselines=levels)

@@ -107,7 +107,7 @@ def test_the_folder_holds_the_plan_the_curve_the_table_and_a_page(
         assert summarise_sweep(folder)["status"] == "running"
 
 
-def test_one_that_was_stopped_goes_on_to_the_same_end(
+def test_one_that_was_stopped_continues_to_the_same_end(
     undisturbed: tuple[Sweep, list[ComparisonEvent]], left_by: LeftBy
 ) -> None:
     result, _ = undisturbed
@@ -148,7 +148,7 @@ def test_a_signal_while_a_comparison_is_told_stops_before_the_next(monkeypatch: 
     assert made == ["length-5"]
 
 
-def test_the_command_goes_on_with_one_and_lists_it(
+def test_the_command_continues_with_one_and_lists_it(
     undisturbed: tuple[Sweep, list[ComparisonEvent]], lstmctl: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     result, _ = undisturbed
@@ -168,7 +168,7 @@ def test_the_command_goes_on_with_one_and_lists_it(
     assert find_run(f"{folder.name}/length-5/rnn-seed-0", folder.parent).name == "rnn-seed-0"
 
 
-def test_one_arm_alone_is_told_by_itself() -> None:
+def test_one_arm_alone_is_reported_by_itself() -> None:
     result = swept(["rnn"])
     assert [len(comparison.arms) for comparison in result.comparisons] == [1, 1]
     assert result.comparisons[0].statement.startswith("One seed, on this data: rnn reaches ")
@@ -188,13 +188,13 @@ def test_one_arm_alone_is_told_by_itself() -> None:
         ({"values": ["1", "900000"]}, ConfigError, r"data\.length=1: .*too short(.|\n)*=900000: .*too long"),
         ({"key": "model.cell", "values": ["rnn", "gru"]}, UsageError, "model.cell cannot be: cells are arms"),
         ({"key": "seed", "values": ["0", "3"]}, UsageError, "seed cannot be: seeds are counted by --seeds"),
-        ({"overrides": ["data.length=9"]}, UsageError, "it is set beside the cells too"),
+        ({"overrides": ["data.length=9"]}, UsageError, "it is set after the cells too"),
         ({"tune": ["training.batch=2,4"], "key": "training.batch"}, UsageError, "it is set by --tune too"),
         ({"arms": ["big: lstm model.hidden=9"], "key": "model.hidden"}, UsageError, "it is set by big too"),
         ({"jobs": 0}, UsageError, "--jobs 0: 1 or more"),
     ],
 )
-def test_whatever_is_wrong_with_a_value_is_told_before_anything_is_made(
+def test_whatever_is_wrong_with_a_value_is_reported_before_anything_is_made(
     changes: dict[str, Any], error: type[Exception], message: str
 ) -> None:
     with pytest.raises(error, match=message):
@@ -202,14 +202,14 @@ def test_whatever_is_wrong_with_a_value_is_told_before_anything_is_made(
     assert not Path("runs").exists()
 
 
-def test_values_that_are_scored_by_different_figures_have_no_curve() -> None:
+def test_values_that_are_scored_by_different_metrics_have_no_curve() -> None:
     config = {**SHORT, "data": {"synthetic": "first-symbol", "length": 12, "held_out": 20}}
     with pytest.raises(ConfigError, match="adding is a regression problem"):
         sweep(["rnn"], config, key="data.synthetic", values=["first-symbol", "adding"], seeds=1)
     table = Path("texts.csv")
     table.write_text("text,label\n" + "".join(f"{'ab'[n % 2] * 3},{'xy'[n % 2]}\n" for n in range(40)))
     config = {**SHORT, "data": {"table": str(table), "split": [20, 10, 10]}}
-    with pytest.raises(UsageError, match=r"accuracy on the test part, .* on the validation part; there is no curve"):
+    with pytest.raises(UsageError, match=r"accuracy on the test part, .* on the validation part; they cannot be"):
         sweep(["rnn"], config, key="data.split", values=["[20, 10, 10]", "[20, 20]"], seeds=1)
 
 

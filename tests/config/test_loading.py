@@ -72,7 +72,7 @@ def test_errors_of_file_and_command_line_come_all_at_once_and_in_order(problems:
         ("model.hidden =3", "not of the form KEY=VALUE; for example `model.hidden=256`"),
         ("model.hidden=", "no value after `=`; write `null` for none"),
         ("model.hidden=[", "the text ends inside brackets; close them (column 2)"),
-        ("model.hidden=!!int 3", "tag `!!int` is refused; a config holds plain values only (column 1)"),
+        ("model.hidden=!!int 3", "tag `!!int` is refused; a config contains only plain values (column 1)"),
         ("seed.x=3", "seed — a section of keys is not a number; a whole number of at least 0"),
         ("data.text.x=3", "data.text — not a section; set it as a whole, `data.text=VALUE`"),
         (
@@ -148,7 +148,7 @@ def test_a_missing_config_names_the_nearest_bundled_one(source: str, message: st
     assert caught.value.exit_code == 2
 
 
-def test_a_folder_is_no_config(tmp_path: Path) -> None:
+def test_a_folder_is_not_a_config(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"is a folder, not a config"):
         load(str(tmp_path))
 

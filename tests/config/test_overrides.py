@@ -48,7 +48,7 @@ def test_a_key_of_the_task_that_is_named_is_kept_before_and_after_it() -> None:
         ("task.class_weights=balanced", "task.class_weights — unknown key"),
     ],
 )
-def test_a_key_that_the_task_or_source_named_beside_it_does_not_read_is_refused(override: str, problem: str) -> None:
+def test_a_key_that_the_task_or_source_named_next_to_it_does_not_read_is_refused(override: str, problem: str) -> None:
     (told,) = refused(TEXT, [override, *FORECAST])
     assert told.startswith(f"command line: {override}  {problem}")
 
@@ -59,6 +59,14 @@ def test_what_the_file_says_for_the_task_and_source_before_gives_way(task: str) 
     assert settings.training.window == 64
     assert isinstance(settings.data, SeriesData)
     assert settings.data.step == "1 hour"
+
+
+@pytest.mark.parametrize("blanks", [("", " ", ""), ("", "", ""), (" ", "", " ")])
+def test_the_blank_after_a_colon_may_be_left_out(blanks: tuple[str, str, str]) -> None:
+    before, after, between = blanks
+    value = f"{{{before}forget_bias:{after}2.0{between},{between}longest_memory:{after}9{before}}}"
+    expected = from_mapping({**TEXT, "model": {"options": {"forget_bias": 2.0, "longest_memory": 9}}})
+    assert from_mapping(TEXT, [f"model.options={value}"]) == expected
 
 
 def test_a_section_comes_before_the_keys_inside_it() -> None:
@@ -88,7 +96,7 @@ def test_the_text_of_a_table_is_its_column_and_else_a_source() -> None:
     assert isinstance(settled(TABLE, ["data.text=b.txt", "task.type=language-model"]).data, TextData)
 
 
-def test_the_file_of_a_text_is_no_column_of_the_table_that_takes_its_place() -> None:
+def test_the_file_of_a_text_is_not_a_column_of_the_table_that_takes_its_place() -> None:
     data = settled(TEXT, ["data.table=b.csv", "task.type=classification"]).data
     assert isinstance(data, TableData)
     assert data.text is None

@@ -49,16 +49,16 @@ def test_marks_of_editors_are_accepted(content: bytes) -> None:
         ("a:\n  b: 1\n c: 2\n", "my.yaml:3:2  unexpected indentation; indent the keys of a section alike"),
         ("a: 1\nb\nc: 2\n", "my.yaml:2:1  a key without `:`; write `key: value`"),
         # 2: a duplicate key
-        ("a: 1\nb: 2\na: 3\n", 'my.yaml:3:1  "a" is given twice, in line 1 and in line 3; keep one'),
-        ("m: {a: 1, 'a': 3}", 'my.yaml:1:11  "a" is given twice, in line 1 and in line 1; keep one'),
+        ("a: 1\nb: 2\na: 3\n", 'my.yaml:3:1  "a" is set twice, in line 1 and in line 3; keep one'),
+        ("m: {a: 1, 'a': 3}", 'my.yaml:1:11  "a" is set twice, in line 1 and in line 1; keep one'),
         # 6: tags
         (
             "a: !!python/object/apply:os.system [exit]\n",
-            "my.yaml:1:4  tag `!!python/object/apply:os.system` is refused; a config holds plain values only",
+            "my.yaml:1:4  tag `!!python/object/apply:os.system` is refused; a config contains only plain values",
         ),
-        ("a: !!str 5\n", "my.yaml:1:4  tag `!!str` is refused; a config holds plain values only"),
-        ("a: ! 5\n", "my.yaml:1:4  tag `!` is refused; a config holds plain values only"),
-        ("!x a: 5\n", "my.yaml:1:1  tag `!x` is refused; a config holds plain values only"),
+        ("a: !!str 5\n", "my.yaml:1:4  tag `!!str` is refused; a config contains only plain values"),
+        ("a: ! 5\n", "my.yaml:1:4  tag `!` is refused; a config contains only plain values"),
+        ("!x a: 5\n", "my.yaml:1:1  tag `!x` is refused; a config contains only plain values"),
         # 8: the top
         ("", "my.yaml  the file is empty; a config needs at least `data: {text: FILE}`"),
         ("# only a comment\n", "my.yaml  the file is empty; a config needs at least `data: {text: FILE}`"),

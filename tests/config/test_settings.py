@@ -113,7 +113,7 @@ def test_exponents_are_numbers() -> None:  # 4
         ),
     ],
 )
-def test_a_wrong_value_is_told_with_what_is_allowed(override: str, problem: str) -> None:
+def test_a_wrong_value_is_reported_with_what_is_allowed(override: str, problem: str) -> None:
     assert only_problem(override) == f"{override.partition('=')[0]} — {problem}"
 
 
@@ -134,7 +134,7 @@ SPLIT = "2 or 3 fractions that sum to 1 such as [0.8, 0.1, 0.1], or 2 or 3 whole
         ("[2016-07-01, 2017-07-01]", f"only series can be split by date; a text is split by position: {SPLIT}"),
     ],
 )
-def test_a_wrong_split_is_told_with_what_is_allowed(split: str, problem: str) -> None:
+def test_a_wrong_split_is_reported_with_what_is_allowed(split: str, problem: str) -> None:
     assert only_problem(f"data.split={split}") == f"data.split — {problem}"
 
 
@@ -219,7 +219,7 @@ def test_fields_that_do_go_together(overrides: list[str]) -> None:
     from_mapping({"data": {"text": "a"}}, overrides)
 
 
-def test_a_rule_between_fields_is_told_beside_a_broken_section(problems: Problems) -> None:
+def test_a_rule_between_fields_is_reported_next_to_a_broken_section(problems: Problems) -> None:
     content = DATA + "model: {direction: bidirectional}\ntraining: {batch: 0}\nseed: x\n"
     assert [problem.split(" — ")[0] for problem in problems(content)] == [
         "my.yaml:2:20  model.direction",
@@ -264,7 +264,9 @@ def test_a_key_that_the_task_does_not_read_is_refused(config: dict[str, object],
     assert caught.value.problems == [f"command line: {override}  {override.partition('=')[0]} — {problem}"]
 
 
-def test_a_key_that_the_task_does_not_read_is_told_at_its_place_beside_a_broken_section(problems: Problems) -> None:
+def test_a_key_that_the_task_does_not_read_is_reported_next_to_a_broken_section(
+    problems: Problems,
+) -> None:
     content = "task: {type: forecast}\ndata: {series: a.csv}\nmodel: {hidden: 0}\ntraining: {batch: 8, window: 32}\n"
     assert [problem.partition(",")[0] for problem in problems(content)] == [
         "my.yaml:3:17  model.hidden — 0 is too small; a whole number of at least 1",
@@ -287,7 +289,7 @@ STEPS = (
 
 
 @pytest.mark.parametrize(("step", "said"), [("fortnight", '"fortnight"'), ("3", "3"), ("0 days", '"0 days"')])
-def test_a_wrong_step_is_told_with_what_is_allowed(step: str, said: str) -> None:
+def test_a_wrong_step_is_reported_with_what_is_allowed(step: str, said: str) -> None:
     with pytest.raises(ConfigError) as caught:
         from_mapping(TABLE, [f"data.step={step}", "model.hidden=0"])
     assert caught.value.problems == [
@@ -297,13 +299,13 @@ def test_a_wrong_step_is_told_with_what_is_allowed(step: str, said: str) -> None
 
 
 @pytest.mark.parametrize("step", ["auto", "30 min", "business days"])
-def test_a_step_is_kept_as_it_is_written(step: str) -> None:
+def test_a_step_is_kept_unchanged(step: str) -> None:
     data = from_mapping(TABLE, [f"data.step={step}"]).data
     assert isinstance(data, SeriesData)
     assert data.step == step
 
 
-def test_a_column_with_two_uses_is_told_beside_other_errors(problems: Problems) -> None:
+def test_a_column_with_two_uses_is_reported_next_to_other_errors(problems: Problems) -> None:
     content = (
         "task: {type: forecast}\ndata: {series: a.csv, targets: [u, v], known: v, id: w, static: [w, v]}\n"
         "model: {hidden: 0}\n"
@@ -316,7 +318,7 @@ def test_a_column_with_two_uses_is_told_beside_other_errors(problems: Problems) 
     ]
 
 
-def test_a_column_of_a_table_with_two_uses_is_told(problems: Problems) -> None:
+def test_a_column_of_a_table_with_two_uses_is_reported(problems: Problems) -> None:
     content = (
         "task: {type: regression}\ndata: {table: a.csv, sequence: s, features: [u, v], label: [s, w, v]}\n"
         "training: {budget: 3 epochs}\n"
@@ -369,8 +371,8 @@ def test_the_schemas_tasks_are_those_of_the_registry() -> None:
 @pytest.mark.parametrize(
     ("overrides", "key", "problem"),
     [
-        (["training.first_window=48"], "training.first_window", "doubling 48 never gives training.window 64; 32, 16"),
-        (["training.first_window=128"], "training.first_window", "doubling 128 never gives training.window 64"),
+        (["training.first_window=48"], "training.first_window", "doubling 48 never reaches training.window 64; 32, 16"),
+        (["training.first_window=128"], "training.first_window", "doubling 128 never reaches training.window 64"),
         (
             ["training.first_window=16", "training.budget=30 seconds"],
             "training.budget",

@@ -60,7 +60,7 @@ def test_precision_is_float32_where_nothing_is_said() -> None:
     assert from_mapping({"data": {"text": "a.txt"}}).training.precision == "auto"
 
 
-def test_the_tasks_own_budget_stands_beside_the_sources_own_precision() -> None:
+def test_the_tasks_budget_and_the_sources_precision_are_both_defaults() -> None:
     training = from_mapping(ADDING, ["training.batch=8"]).training
     assert (training.budget, training.precision, training.batch) == (Budget(10, "epochs"), "float32", 8)
     chosen = from_mapping(ADDING, ["training.budget=300 sequences"]).training

@@ -6,6 +6,9 @@ import csv
 import datetime
 import re
 import runpy
+import shutil
+import subprocess
+import wave
 from collections import Counter, defaultdict
 from pathlib import Path
 from typing import Any
@@ -109,7 +112,7 @@ def test_strength_alone_does_not_tell_walking_from_stairs_or_cycling() -> None:
 
 
 def test_steps_are_as_frequent_as_they_are_said_to_be() -> None:
-    """The strongest frequency of the upward acceleration, by least squares on a fine grid, is the one that is told."""
+    """The strongest frequency of the upward acceleration, by least squares on a fine grid, equals the label."""
     told: dict[str, float] = {}
     up: dict[str, list[float]] = defaultdict(list)
     for row in rows("steps.csv"):
@@ -136,7 +139,7 @@ def test_phases_come_in_their_order() -> None:
         last[row["sequence"]] = row["phase"]
         if before is not None:
             ahead = (order.index(row["phase"]) - order.index(before)) % 4
-            jumps += ahead > 1  # One is left out where frames are farther apart than it lasts; none comes back.
+            jumps += ahead > 1  # One is left out if frames are farther apart than its duration; none is repeated.
             assert ahead < 3
     assert jumps < 0.1 * len(found)
     assert {row["phase"] for row in found} == set(order)
@@ -237,3 +240,34 @@ def test_paragraphs_are_not_those_of_the_corpus() -> None:
     corpus = set((DATA / "travellers.txt").read_text(encoding="ascii").split("\n\n"))
     again = sum(row["text"] in corpus for row in rows("countries.csv"))
     assert again < 18  # The shortest lives are few, so that one comes again by chance.
+
+
+# Spoken words.
+
+
+@pytest.mark.skipif(shutil.which("espeak-ng") is None, reason="espeak-ng is not installed")
+def test_the_committed_recordings_are_what_the_generator_makes(tmp_path: Path) -> None:
+    spoken = subprocess.run(["espeak-ng", "--version"], check=True, capture_output=True, text=True).stdout
+    if " 1.51 " not in spoken:
+        pytest.skip(f"the recordings were made with espeak-ng 1.51, and this is {spoken}")
+    maker("make_spoken_words.py")["write"](tmp_path)
+    made = {path.relative_to(tmp_path).as_posix(): path.read_bytes() for path in tmp_path.rglob("*.*")}
+    assert made == {name: (DATA / name).read_bytes() for name in made}
+    assert len(made) == 145
+
+
+def test_every_speaker_says_every_word_once_in_its_own_background() -> None:
+    table, made = rows("spoken-words.csv"), maker("make_spoken_words.py")
+    said = Counter(tuple(Path(row["file"]).stem.split("-")) for row in table)
+    assert said == {(word, f"s{number:02}"): 1 for word in made["WORDS"] for number in range(1, 25)}
+    assert sum((DATA / row["file"]).stat().st_size for row in table) < 1_500_000
+    for row in table:
+        with wave.open(str(DATA / row["file"])) as file:
+            assert (file.getframerate(), file.getnchannels(), file.getsampwidth()) == (8000, 1, 2)
+            samples = np.frombuffer(file.readframes(file.getnframes()), "<i2").astype(float)
+        start, end = (round(8000 * float(row[edge])) for edge in ("start", "end"))
+        background = np.concatenate([samples[:start], samples[end:]])
+        # The word's own power, without that of the background behind it.
+        below = 10 * np.log10(np.mean(samples[start:end] ** 2) / np.mean(background**2) - 1)
+        assert 5 < below < 28
+        assert row["speaker"] in row["file"]

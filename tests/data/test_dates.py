@@ -244,7 +244,7 @@ def test_a_newer_table_is_converted_to_the_zone_of_the_run() -> None:
     assert (texts(prepared)[0], prepared.table.zone) == ("2023-01-01 02:00:00", "+02:00")
 
 
-# What a run reads later.
+# Dates in later tables of a run.
 
 DAY_FIRST = [f"01/{month % 12 + 1:02}/{2019 + month // 12}" for month in range(48)]
 
@@ -283,13 +283,13 @@ def test_a_newer_table_has_the_separator_and_decimal_sign_of_the_run() -> None:
     run = restored(read(rows, header="date;load, kWh", separator=";"))
     newer = read(rows, header="date;load, kWh", encoding=run)
     assert newer.table.targets[3, 0] == 3.5
-    # What may be a fraction elsewhere is a thousand for a run with decimal commas.
+    # A possible fraction is a thousand for a run with decimal commas.
     thousands = read([f"{day};1.234" for day in days], header="date;load, kWh", encoding=run)
     assert thousands.table.targets[0, 0] == 1234
-    # Whole numbers tell nothing of the decimal sign.
+    # Whole numbers do not determine the decimal sign.
     whole = restored(read([f"{day};{row}" for row, day in enumerate(days)], header="date;load"))
     assert read(rows, header="date;load", encoding=whole).table.targets[3, 0] == 3.5
-    # What is separated otherwise is read by its own.
+    # A file with another separator is read by its own.
     plain = restored(read(rows, header="date;load"))
     tabs = read([row.replace(";", "\t") for row in rows], header="date\tload", encoding=plain)
     assert tabs.table.targets[3, 0] == 3.5

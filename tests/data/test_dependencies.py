@@ -1,4 +1,4 @@
-"""Tables of known dependencies: the bundled one, and what is wrong with others."""
+"""Tables of known dependencies: the bundled one, and problems of others."""
 
 from __future__ import annotations
 

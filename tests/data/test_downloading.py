@@ -96,7 +96,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
 
 class Server(http.server.ThreadingHTTPServer):
-    """Remembers what it was asked for; `over` lets go of whoever was made to wait."""
+    """Remembers its requests; `over` releases the waiting ones."""
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
@@ -174,7 +174,7 @@ def test_a_url_without_a_hash_is_fetched_again_and_compared(server: Server, cach
     for same in (source, replace(source, sha256=SHA256)):
         with pytest.raises(DataError, match=message):
             download(same)
-    assert len(server.asked) == 3  # with a hash, nobody has to be asked
+    assert len(server.asked) == 3  # with a hash, no server needs to be contacted
     assert (cache / "a.txt").read_bytes() == b"other"
     assert kept(cache) == ["a.txt"]
 
@@ -209,7 +209,7 @@ def test_a_wrong_hash_shows_both(server: Server, cache: Path) -> None:
         ("silent", "sent nothing for 0.25 seconds"),
     ],
 )
-def test_a_failure_is_told_and_leaves_nothing(
+def test_a_failure_is_reported_and_leaves_nothing(
     kind: str, reason: str, sha256: str | None, server: Server, cache: Path
 ) -> None:
     url = server.url(f"{kind}/a.txt")
@@ -235,7 +235,7 @@ def test_more_than_the_limit_is_refused_and_can_be_allowed(
 
 
 @pytest.mark.parametrize("limit", ["", "0", "many", "-1", "1e3", "5 XB"])
-def test_a_malformed_limit_is_told_before_anything_is_asked(limit: str, server: Server, command: Command) -> None:
+def test_a_malformed_limit_is_reported_before_anything_is_asked(limit: str, server: Server, command: Command) -> None:
     code, _, err = command(server.url("good/a.txt"), f"--limit={limit}")
     assert (code, server.asked) == (2, [])
     assert f"error: `{limit}` is not a size; write one such as 500MB or 2GB" in err
@@ -247,9 +247,9 @@ def test_an_empty_file_is_refused(server: Server, cache: Path) -> None:
     assert kept(cache) == []
 
 
-def test_no_server_is_told_without_the_password(server: Server, cache: Path) -> None:
+def test_an_unreachable_server_is_reported_without_the_password(server: Server, cache: Path) -> None:
     with socket.socket() as closed:
-        closed.bind(("127.0.0.1", 0))  # taken, but nobody listens
+        closed.bind(("127.0.0.1", 0))  # taken, but without a listener
         place = f"127.0.0.1:{closed.getsockname()[1]}/a.txt"
         message = f"^http://{place} cannot be reached: Connection refused; nothing was kept$"
         with pytest.raises(DataError, match=message):
@@ -257,7 +257,7 @@ def test_no_server_is_told_without_the_password(server: Server, cache: Path) -> 
     assert kept(cache) == []
 
 
-def test_no_secure_connection_is_told(server: Server) -> None:
+def test_a_failed_secure_connection_is_reported(server: Server) -> None:
     with pytest.raises(DataError, match=r"/a\.txt has no secure connection: "):
         download(find_source(server.url("good/a.txt").replace("http:", "https:")))
 
@@ -285,14 +285,14 @@ def test_no_secure_connection_is_told(server: Server) -> None:
         ("https://a.b/travellers.txt", "travellers.txt is the name of bundled data, which would be found first"),
     ],
 )
-def test_what_cannot_be_fetched_is_told_before_anything_is_asked(what: str, message: str) -> None:
+def test_what_cannot_be_fetched_is_reported_before_anything_is_asked(what: str, message: str) -> None:
     with pytest.raises(UsageError) as caught:
         find_source(what)
     assert str(caught.value) == message
 
 
 @pytest.mark.parametrize("sha256", ["", "12ab", "g" * 64, SHA256 + "0", f"md5:{SHA256[:32]}"])
-def test_a_malformed_hash_is_told_before_anything_is_asked(sha256: str) -> None:
+def test_a_malformed_hash_is_reported_before_anything_is_asked(sha256: str) -> None:
     with pytest.raises(UsageError, match="a SHA-256 has 64 hexadecimal digits, unlike"):
         find_source("https://example.org/a.txt", sha256)
 
@@ -314,7 +314,7 @@ def test_what_is_in_the_way_is_left_alone(server: Server, cache: Path) -> None:
     assert kept(cache) == ["a.txt"]
 
 
-def test_a_folder_that_cannot_be_is_told(server: Server) -> None:
+def test_an_impossible_folder_is_reported(server: Server) -> None:
     Path("file").touch()
     with pytest.raises(ResourceError, match=r"file/inside/a\.txt cannot be written: Not a directory$") as caught:
         download(find_source(server.url("good/a.txt")), Path("file/inside"))
@@ -459,7 +459,7 @@ main()
 """
 
 
-def test_a_full_disk_is_told_and_leaves_nothing(server: Server, cache: Path) -> None:
+def test_a_full_disk_is_reported_and_leaves_nothing(server: Server, cache: Path) -> None:
     line = [sys.executable, "-c", LIMITED, server.url("good/a.txt")]
     result = processes.run(line, capture_output=True, text=True, timeout=60, check=False)
     assert (result.returncode, result.stdout) == (6, "")

@@ -91,7 +91,7 @@ def test_two_years_of_hours_without_gap_or_repetition(
     assert dates == [start + datetime.timedelta(hours=hour) for hour in range(17_520)]
 
 
-def test_the_calendar_goes_on_for_a_week() -> None:
+def test_the_calendar_continues_for_a_week() -> None:
     with (DATA / "energy.csv").open(encoding="ascii", newline="") as file:
         ahead = list(csv.DictReader(file))[17_520:]
     start = datetime.datetime(2024, 1, 1)
@@ -120,7 +120,7 @@ def test_working_days_have_two_peaks_and_sundays_no_morning_one(
     tops = [hour for hour in range(1, 23) if working[hour - 1] < working[hour] > working[hour + 1]]
     assert [8 <= tops[0] <= 9, 18 <= tops[-1] <= 20, len(tops)] == [True, True, 2]
     assert working[8] > working[6] * 1.05  # The morning rises steeply,
-    assert working[8] > working[15] > working[4]  # and the afternoon lies below it.
+    assert working[8] > working[15] > working[4]  # and the afternoon is lower.
     assert working[8] > sunday[8] * 1.15
     assert abs(working[3] / sunday[3] - 1) < 0.03  # At night all days are alike.
     assert 9 < sunday[:16].argmax() < 15
@@ -191,7 +191,8 @@ def test_holidays_look_like_sundays(
 
 
 def test_the_floor_of_the_error_is_what_the_best_forecaster_meets(maker: dict[str, Any]) -> None:
-    """Somebody who knows all but drift and noise follows both with a filter, and meets the floor, not less."""
+    """A forecaster that knows everything but drift and noise follows both with a filter, and reaches the floor, not
+    less."""
     town = maker["generate"](maker["SEED"])
     hours = np.arange(maker["HOURS"], dtype=np.float64)
     weekday = np.repeat((np.arange(maker["DAYS"]) + maker["START"].weekday()) % 7, 24)
@@ -238,7 +239,7 @@ def test_calendar_and_temperature_beat_yesterday_but_not_the_floor(maker: dict[s
     assert 1.1 * floor < error < 0.75 * min(naive)
 
 
-def test_the_last_tenth_is_no_other_regime(load: Floats, temperature: Floats) -> None:
+def test_the_last_tenth_is_not_another_regime(load: Floats, temperature: Floats) -> None:
     last = len(load) // 10
     year = 364 * 24  # The same days of the week.
     assert load[-last:].mean() / load[-last - year : -year].mean() == pytest.approx(1, abs=0.05)
@@ -256,14 +257,14 @@ def test_explaining_prints_the_floor_and_writes_nothing(
     assert (DATA / "energy.csv").stat().st_mtime_ns == before
 
 
-def test_passengers_are_the_figures_of_the_textbook(passengers: dict[str, int]) -> None:
+def test_passengers_are_the_numbers_of_the_textbook(passengers: dict[str, int]) -> None:
     assert list(passengers) == [f"{year}-{month:02d}-01" for year in range(1949, 1961) for month in range(1, 13)]
     assert passengers["1949-01-01"] == 112
     assert passengers["1960-12-01"] == 432
     assert max(passengers, key=passengers.__getitem__) == "1960-07-01"
     assert passengers["1960-07-01"] == 622
     assert min(passengers.values()) == passengers["1949-11-01"] == 104
-    # A yearly total and a monthly total for each would catch any single wrong figure.
+    # A yearly total and a monthly total for each would catch any single wrong value.
     table = np.array(list(passengers.values())).reshape(12, 12)
     by_year = [1520, 1676, 2042, 2364, 2700, 2867, 3408, 3939, 4421, 4572, 5140, 5714]
     by_month = [2901, 2820, 3242, 3205, 3262, 3740, 4216, 4213, 3629, 3199, 2794, 3142]

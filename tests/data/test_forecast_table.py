@@ -1,4 +1,4 @@
-"""Forecasts as a table to hand on: their times, with the zone that the table they go on from had."""
+"""Forecasts as a table: their times, with the time zone of the source table."""
 
 from __future__ import annotations
 

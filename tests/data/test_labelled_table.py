@@ -25,7 +25,9 @@ def table(
     content: str, task: str = CLASSIFICATION, *, encoding: SequenceEncoding | None = None, **layout: Any
 ) -> LabelledTable:
     Path("a.csv").write_text(content, encoding="utf-8", newline="")
-    return open_table("a.csv", Layout(**{"split": HALVES, **layout}), task, Path.cwd(), encoding=encoding)
+    return open_table(
+        "a.csv", Layout(**{"split": HALVES, "split_by": "order", **layout}), task, Path.cwd(), encoding=encoding
+    )
 
 
 def refused(
@@ -57,7 +59,7 @@ def test_the_layout_has_the_keys_of_the_config_and_their_defaults() -> None:
 
 def test_a_row_is_a_text_with_its_class() -> None:
     corpus = table(TEXTS)
-    assert texts_of(corpus) == ["ab", "b,a", "cab", "aa"]
+    assert texts_of(corpus) == ["ab", "b,a", "\ufffdab", "aa"]
     assert corpus.encoding.labels == ("x", "y")
     assert corpus.sequences.targets.tolist() == [0, 1, 0, 1]
     assert corpus.sequences.starts.tolist() == [0, 2, 5, 8]
@@ -79,20 +81,34 @@ def test_a_part_is_its_sequences_over_the_same_inputs() -> None:
     assert part.target(1) == 1
 
 
-def test_the_vocabulary_is_that_of_the_whole_table() -> None:
-    encoding = table(TEXTS).encoding
-    assert encoding.symbols is not None
-    assert encoding.symbols.symbols == ",abc"  # c is in the validation part alone
+def test_the_vocabulary_is_that_of_the_training_part() -> None:
+    corpus = table(TEXTS)
+    assert corpus.encoding.symbols is not None
+    assert corpus.encoding.symbols.symbols == ",ab"  # c is in the validation part alone
+    assert len(corpus.encoding.symbols) == 4
+    assert corpus.sequences.input(2).tolist() == [3, 1, 2]
+    assert corpus.unknown == {
+        "validation": "1 of 2 texts of the validation part has symbols that the training part lacks, read as unknown: "
+        "'c'."
+    }
+
+
+def test_the_vocabulary_is_that_of_the_whole_table_if_the_config_says_so() -> None:
+    corpus = table(TEXTS, vocabulary="all")
+    assert corpus.encoding.symbols is not None
+    assert corpus.encoding.symbols.symbols == ",abc"
+    assert len(corpus.encoding.symbols) == 4
+    assert corpus.unknown == {}
 
 
 def test_quoted_texts_keep_separators_and_quotation_marks() -> None:
-    corpus = table('text,label\n"a ""b"", c",x\nd;e,y\n"f\tg",x\nh|i,y\n')
+    corpus = table('text,label\n"a ""b"", c",x\nd;e,y\n"f\tg",x\nh|i,y\n', vocabulary="all")
     assert texts_of(corpus) == ['a "b", c', "d;e", "f\tg", "h|i"]
 
 
 def test_a_quoted_text_may_have_several_lines() -> None:
     content = 'text,label\na,x\n"b\n\n""c"", d",y\ne,x\n\nf\tg,"y\n"\n'
-    assert texts_of(table(content)) == ["a", 'b\n\n"c", d', "e", "f\tg"]
+    assert texts_of(table(content, vocabulary="all")) == ["a", 'b\n\n"c", d', "e", "f\tg"]
     error = refused(content + "g,z,y\n")
     assert "line 10: 3 fields, but the header (line 1) has 2" in str(error)
     assert "line 3: a quotation mark is never closed" in str(refused('text,label\na,x\n"b\nc,y\n'))
@@ -106,7 +122,7 @@ def test_quotation_marks_around_a_part_of_a_text_are_refused_with_their_line(lin
 
 
 def test_words_for_missing_values_are_texts_and_labels_like_others() -> None:
-    corpus = table("text,label\nNA,none\nnull,some\nnan,none\nb,some\n")
+    corpus = table("text,label\nNA,none\nnull,some\nnan,none\nb,some\n", vocabulary="all")
     assert texts_of(corpus) == ["NA", "null", "nan", "b"]
     assert corpus.encoding.labels == ("none", "some")
 
@@ -122,8 +138,8 @@ def test_a_text_to_a_number() -> None:
 
 def test_labels_where_numbers_are_to_be_told_are_refused_with_the_task_that_tells_them() -> None:
     error = refused(TEXTS, REGRESSION)
-    assert "a.csv: line 2, column `label`: `x` is not a number, which task.type regression tells" in str(error)
-    assert str(error.hint).startswith("labels are told by task.type=classification")
+    assert "a.csv: line 2, column `label`: `x` is not a number, which task.type regression requires" in str(error)
+    assert str(error.hint).startswith("task.type=classification predicts labels")
 
 
 def test_numbers_where_labels_are_to_be_told_are_refused_with_the_task_that_tells_them() -> None:
@@ -133,7 +149,7 @@ def test_numbers_where_labels_are_to_be_told_are_refused_with_the_task_that_tell
     assert error.hint == "numbers are told by task.type=regression"
 
 
-@pytest.mark.parametrize(("line", "hint"), [("b", None), ("b,c,y", "a text that holds a comma stands between")])
+@pytest.mark.parametrize(("line", "hint"), [("b", None), ("b,c,y", "put a text with a comma between")])
 def test_a_row_of_too_few_fields_is_not_told_of_commas(line: str, hint: str | None) -> None:
     error = refused(f"text,label\na,x\n{line}\n")
     assert "line 3: " in str(error)
@@ -168,12 +184,21 @@ def test_every_character_has_one_label(labels: str, count: str) -> None:
     error = refused(f"text,label\nab,NU\n3m.,{labels}\n", TAGGING)
     assert str(error) == f"{Path('a.csv').resolve()}: line 3, column `label`: {count} for 3 characters"
     assert error.hint is not None
-    assert "as many words with a space between" in error.hint
+    assert "or one label each, separated by spaces" in error.hint
 
 
 def test_texts_that_come_again_in_another_part_are_told() -> None:
     corpus = table("text,label\na,x\nb,y\na,x\nc,y\n")
-    assert "1 of the 2 texts of the validation part are in the training part too." in corpus.notes
+    assert corpus.warnings == {
+        "validation": (
+            "1 of the 2 texts of the validation part is in the training part too, which makes its scores too good; "
+            "data.split_by=group:text keeps equal texts in one part",
+        )
+    }
+    frames = table("sequence,a,label\ns,1,x\ns,2,x\nt,3,y\nu,1,x\nu,2,x\nv,3,y\n", scaler="none")
+    assert frames.warnings["validation"] == (
+        "2 of the 2 sequences of the validation part are in the training part too, which makes its scores too good",
+    )
 
 
 def test_columns_without_a_use_are_told() -> None:
@@ -196,11 +221,11 @@ def test_a_column_of_times_names_or_labels_is_no_feature_unless_it_is_named() ->
     assert corpus.encoding.features is not None
     assert corpus.encoding.features.names == ("a", "b")
     assert corpus.notes[:5] == (
-        "`target` is called like a label, so it is no feature; data.features would take it.",
-        "`id` is called like a sequence's name, so it is no feature; data.features would take it.",
-        "`t` is called like a time and never falls, so it is no feature; data.features would take it.",
-        "`weight` is the same in all rows of a sequence, as a label is, so it is no feature; data.features would take "
-        "it.",
+        "`target` is named like a label, so it is not a feature; data.features would include it.",
+        "`id` is named like a sequence's name, so it is not a feature; data.features would include it.",
+        "`t` is named like a time and never falls, so it is not a feature; data.features would include it.",
+        "`weight` is the same in all rows of a sequence, as a label is, so it is not a feature; data.features would "
+        "include it.",
         "Features of a frame: `a`, `b`.",
     )
     every = ("t", "a", "weight", "target", "id")
@@ -300,7 +325,8 @@ def test_windows_are_scaled_by_the_rows_of_training_windows() -> None:
 def test_a_parquet_file_is_read_alike() -> None:
     frame = pl.DataFrame({"sequence": ["s", "s", "t", "t"], "a": [1.0, 2, 3, 4], "label": ["x", "x", "y", "y"]})
     frame.write_parquet("a.parquet")
-    corpus = open_table("a.parquet", Layout(split=(2,), scaler="none"), CLASSIFICATION, Path.cwd())
+    layout = Layout(split=(2,), split_by="order", scaler="none")
+    corpus = open_table("a.parquet", layout, CLASSIFICATION, Path.cwd())
     assert inputs_of(corpus) == [[[1], [2]], [[3], [4]]]
     frame.with_columns(label=pl.Series(["x", "x", "y", "z"])).write_parquet("a.parquet")
     with pytest.raises(DataError, match=r"a.parquet: row 4, column `label`: `z`, but `y` before it"):
@@ -316,6 +342,7 @@ def test_a_run_reads_another_file_as_one_part() -> None:
     assert corpus.parts == {"validation": (0, 2)}
     assert corpus.encoding == own.encoding
     assert corpus.sequences.inputs.tolist() == [3, 3, 1, 2]
+    assert corpus.sequences.names == ("cc", "ab")
     assert corpus.sequences.targets.tolist() == [1, 0]
 
 
@@ -346,16 +373,35 @@ def test_some_labels_alone_are_refused_where_a_run_reads() -> None:
     assert str(error).endswith("line 3, column `label`: no label")
 
 
-def test_a_character_unknown_to_the_run_is_located() -> None:
-    error = refused("text,label\nab,x\nbaz,y\n", encoding=table(TEXTS).encoding)
-    assert str(error).endswith("a.csv: line 3: the run's vocabulary has no 'z' (U+007A) at position 2")
+def test_characters_unknown_to_the_run_are_counted_and_read_as_unknown() -> None:
+    corpus = table("text,label\nab,x\nbaz,y\nzéb,y\n", encoding=table(TEXTS).encoding)
+    assert corpus.sequences.inputs.tolist() == [1, 2, 2, 1, 3, 3, 3, 2]
+    assert corpus.unknown == {
+        "validation": "2 of 3 texts have symbols that the run does not know, read as unknown: 'z', 'é'."
+    }
+
+
+def test_labels_that_are_not_needed_are_not_read() -> None:
+    Path("a.csv").write_text("id,text,label\n7,ab,neverseen\n8,ba,\n", encoding="utf-8")
+    own = table(TEXTS).encoding
+    Path("a.csv").write_text("id,text,label\n7,ab,neverseen\n8,ba,\n", encoding="utf-8")
+    corpus = open_table("a.csv", Layout(), CLASSIFICATION, None, encoding=own, with_labels=False)
+    assert not corpus.is_labelled
+    assert corpus.sequences.columns == {"id": ("7", "8"), "label": ("neverseen", "")}
+
+
+def test_of_frames_columns_that_are_constant_within_a_sequence_are_kept() -> None:
+    own = table(FRAMES).encoding
+    Path("a.csv").write_text("sequence,a,b,who\ns,1,2,me\ns,2,2,me\nt,3,4,you\n", encoding="utf-8")
+    corpus = open_table("a.csv", Layout(), CLASSIFICATION, None, encoding=own, with_labels=False)
+    assert corpus.sequences.columns == {"b": ("2", "4"), "who": ("me", "you")}
 
 
 @pytest.mark.parametrize(("task", "content"), [(CLASSIFICATION, "ab,w"), (TAGGING, "ab,xw")])
 def test_a_label_unknown_to_the_run_is_located(task: str, content: str) -> None:
     own = table("text,label\nab,xy\nab,yx\n", TAGGING) if task == TAGGING else table(TEXTS)
     error = refused(f"text,label\n{content}\n", task, encoding=own.encoding)
-    assert str(error).endswith("a.csv: line 2, column `label`: `w` is no label of the run")
+    assert str(error).endswith("a.csv: line 2, column `label`: `w` is not a label of the run")
     assert error.hint == "the run knows `x`, `y`"
 
 
@@ -395,7 +441,7 @@ def test_a_run_misses_its_columns() -> None:
             "text,label\na,x\nb,y\nc,x\nd,z\n",
             CLASSIFICATION,
             ": line 5, column `label`: `z` is a label of the validation part that the training part never has",
-            "shuffle the rows, so that every part has all labels; training has `x`, `y`",
+            "split at random, so that every part has all labels: data.split_by=random; training has `x`, `y`",
         ),
         (
             "text,label\nab,xy\nab,zx\n",
@@ -437,7 +483,7 @@ def test_a_run_misses_its_columns() -> None:
         (
             "sequence,a,label\ns,1,x\nt,2,y\ns,3,x\n",
             CLASSIFICATION,
-            ": line 4, column `sequence`: sequence `s` goes on here, but other rows stand between it and its begin "
+            ": line 4, column `sequence`: sequence `s` continues here, but other rows are between it and its beginning "
             "(line 2)",
             "sort them",
         ),
@@ -496,7 +542,7 @@ def test_a_part_of_windows_that_all_reach_into_the_part_before_is_refused() -> N
 
 
 def test_a_stride_alone_is_refused() -> None:
-    assert "data.stride goes from window to window" in str(refused(FRAMES, stride=2))
+    assert "data.stride needs data.window" in str(refused(FRAMES, stride=2))
 
 
 def test_a_sequence_too_long_is_refused_with_its_line() -> None:
@@ -533,46 +579,53 @@ def rows(labels: str) -> str:
     return "text,label\n" + "".join(f"ab{label},{label}\n" for label in labels)
 
 
+SHARED = {
+    part: f"{count} of the {count} texts of the {part} part are in the training part too, which makes its scores too "
+    "good; data.split_by=group:text keeps equal texts in one part"
+    for part, count in (("validation", 6), ("test", 7))
+}
+
+
 def test_a_table_sorted_by_label_is_warned_of() -> None:
     corpus = table(rows("x" * 16 + "y" * 16), split=(0.6, 0.2, 0.2))
-    remedy = "the table is sorted by label: shuffle its rows, so that every part has all labels"
+    remedy = "the table is sorted by label: data.split_by=random shuffles the rows"
     assert corpus.warnings == {
-        part: f"the {part} part holds one label only, `y`, so its scores say little; {remedy}"
+        part: (f"the {part} part holds one label only, `y`, so its scores say little; {remedy}", SHARED[part])
         for part in ("validation", "test")
     }
 
 
 def test_a_part_that_lacks_labels_is_warned_of() -> None:
     corpus = table(rows("xyzxyzxyxyxyzxyz"), split=(6, 6, 4))
-    assert corpus.warnings == {
-        "validation": "the validation part lacks 1 of 3 labels: `z`; shuffle its rows, so that every part has all "
-        "labels"
-    }
-    assert table(rows("xyxyxy")).warnings == {}
+    assert corpus.warnings["validation"][0] == (
+        "the validation part lacks 1 of 3 labels: `z`; data.split_by=random shuffles the rows"
+    )
+    assert len(corpus.warnings["test"]) == 1
+    assert table("text,label\na,x\nb,y\nc,x\nd,y\n").warnings == {}
 
 
 def test_parts_of_tagging_and_of_windows_are_looked_at_too() -> None:
     content = "text,label\n" + "ab,xy\nba,yx\n" * 2 + "aa,xx\n" * 4
     corpus = table(content, TAGGING)
-    assert corpus.warnings["validation"].startswith("the validation part holds one label only, `x`")
+    assert corpus.warnings["validation"][0].startswith("the validation part holds one label only, `x`")
     recording = "a,label\n" + "".join(f"{row},{'x' if row < 8 else 'y'}\n" for row in range(24))
     corpus = table(recording, window=4, split=(3, 3))
-    assert corpus.warnings["validation"].startswith("the validation part holds one label only, `y`")
+    assert corpus.warnings["validation"] == ("the validation part holds one label only, `y`, so its scores say little",)
 
 
 def test_numbers_beyond_those_of_the_training_part_are_warned_of() -> None:
     content = "text,label\n" + "".join(f"a{'b' * (row % 3)},{row}\n" for row in range(12))
     corpus = table(content, REGRESSION)
-    assert corpus.warnings == {
-        "validation": "every `label` of the validation part lies outside the range of the training part; where the "
-        "order of the rows means nothing, shuffle them"
-    }
-    assert table("text,label\n" + "ab,1\nb,2\nba,3\n" * 4, REGRESSION).warnings == {}
+    assert corpus.warnings["validation"][0] == (
+        "every `label` of the validation part lies outside the range of the training part; if the order of the rows "
+        "means nothing, data.split_by=random shuffles the rows"
+    )
+    assert table("text,label\nab,1\nb,3\nba,3\na,1\n", REGRESSION).warnings == {}
 
 
 def test_a_table_for_a_run_is_warned_of_as_a_whole() -> None:
     known = table(TEXTS).encoding
     assert table("text,label\nab,x\naa,x\n", encoding=known).warnings == {
-        "validation": "the table holds one label only, `x`, so its scores say little"
+        "validation": ("the table holds one label only, `x`, so its scores say little",)
     }
     assert table("text\nab\naa\n", encoding=known).warnings == {}

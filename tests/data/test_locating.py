@@ -1,4 +1,4 @@
-"""Where data is looked for, and in which order."""
+"""The folders in which data is searched for, in order."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def test_absolute_names_and_the_home_folder_are_taken_as_they_are(
     assert locate("~/a.txt", None) == tmp_path / "a.txt"
 
 
-def test_a_missing_file_tells_where_it_was_looked_for(tmp_path: Path) -> None:
+def test_the_error_of_a_missing_file_lists_where_it_was_searched_for(tmp_path: Path) -> None:
     with pytest.raises(DataError) as caught:
         locate("books/missing.txt", tmp_path / "configs")
     looked = [tmp_path / "configs", tmp_path, bundled.data(), tmp_path / "cache"]
@@ -65,7 +65,7 @@ def test_what_can_be_downloaded_is_said_to_be(name: str, hint: str) -> None:
     assert caught.value.hint == hint
 
 
-def test_a_folder_that_is_two_places_at_once_is_told_once(tmp_path: Path) -> None:
+def test_a_folder_that_is_two_places_at_once_is_reported_once(tmp_path: Path) -> None:
     with pytest.raises(DataError) as caught:
         locate("missing.txt", Path.cwd())
     assert str(caught.value).count(f"{tmp_path},") == 1
@@ -102,7 +102,7 @@ def test_a_runs_own_config_names_what_was_found_so_that_it_is_found_again(tmp_pa
 
 def test_only_regular_files_are_read() -> None:
     Path("folder").mkdir()
-    with pytest.raises(DataError, match=r"^folder is not a regular file \(d\); give a text file or a folder$"):
+    with pytest.raises(DataError, match=r"^folder is not a regular file \(d\); use a text file or a folder$"):
         read_bytes(Path("folder"))
     with pytest.raises(DataError, match=r"^missing cannot be read: No such file or directory$"):
         read_bytes(Path("missing"))

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from lstmctl.data.pairs import PairsCorpus, PairsEncoding, open_pairs
-from lstmctl.data.sequences import Ragged
+from lstmctl.data.pairs import PairsCorpus, PairsEncoding, PairsLayout, Texts, open_pairs
 from lstmctl.errors import DataError, RunError
 
 PAIRS = "one\t1\ntwo\t2\nthree\t3\nfour\t4\n"
 
 
-def pairs(content: str | bytes, *, encoding: PairsEncoding | None = None) -> PairsCorpus:
+def pairs(content: str | bytes, *, encoding: PairsEncoding | None = None, **layout: Any) -> PairsCorpus:
     Path("a.tsv").write_bytes(content if isinstance(content, bytes) else content.encode())
-    return open_pairs("a.tsv", (0.5, 0.5), Path.cwd(), encoding=encoding)
+    return open_pairs(
+        "a.tsv", PairsLayout(**{"split": (0.5, 0.5), "vocabulary": "all", **layout}), Path.cwd(), encoding=encoding
+    )
 
 
 def refused(content: str | bytes, *, encoding: PairsEncoding | None = None) -> DataError:
@@ -24,7 +26,7 @@ def refused(content: str | bytes, *, encoding: PairsEncoding | None = None) -> D
     return caught.value
 
 
-def texts(found: Ragged, corpus: PairsCorpus, side: str) -> list[str]:
+def texts(found: Texts, corpus: PairsCorpus, side: str) -> list[str]:
     encoding = getattr(corpus.encoding, side)
     return [encoding.decode(found.input(index)) for index in range(len(found))]
 
@@ -68,15 +70,54 @@ def test_signs_that_only_some_take_for_line_ends_are_characters() -> None:
 def test_several_files_follow_each_other() -> None:
     Path("a.tsv").write_text("a\tb", encoding="utf-8")
     Path("b.tsv").write_text("c\td\n", encoding="utf-8")
-    corpus = open_pairs(["b.tsv", "a.tsv"], (1, 1), Path.cwd())
-    assert texts(corpus.sources, corpus, "source") == ["c", "a"]
+    corpus = open_pairs(["b.tsv", "a.tsv"], PairsLayout(split=(1, 1)), Path.cwd())
+    assert texts(corpus.sources, corpus, "source") == ["c", "\ufffd"]  # a is in the validation part alone
     assert corpus.names == (str(Path("b.tsv").resolve()), str(Path("a.tsv").resolve()))
     assert corpus.fingerprint["bytes"] == 7
 
 
-def test_sources_that_come_again_in_another_part_are_told() -> None:
+def test_sources_that_come_again_in_another_part_are_reported() -> None:
     corpus = pairs("a\tb\nc\td\na\tb\ne\tf\n")
-    assert corpus.notes[-1] == "1 of the 2 sources of the validation part are in the training part too."
+    assert corpus.warnings == {
+        "validation": (
+            "1 of the 2 sources of the validation part is in the training part too, which makes its scores too good; "
+            "leave out repeated sources",
+        )
+    }
+
+
+def test_pairs_can_be_split_at_random() -> None:
+    lines = "".join(f"{number:02}\t{number}\n" for number in range(20))
+    in_order, shuffled, again, other = (
+        pairs(lines, **layout)
+        for layout in ({}, {"split_by": "random"}, {"split_by": "random"}, {"split_by": "random", "split_seed": 1})
+    )
+    orders = [texts(one.sources, one, "source") for one in (in_order, shuffled, again, other)]
+    assert orders[0] == sorted(orders[0])
+    assert orders[1] == orders[2]
+    assert len({tuple(order) for order in orders}) == 3
+    assert all(set(order) == set(orders[0]) for order in orders)
+    targets = texts(shuffled.targets, shuffled, "target")
+    assert [int(source) for source in orders[1]] == [int(target) for target in targets]
+
+
+def test_the_test_part_may_be_a_file_of_its_own() -> None:
+    Path("b.tsv").write_text("four\t4\ntwo\t2\n", encoding="utf-8")
+    corpus = pairs("one\t1\nthree\t3\n", split=(0.4, 0.4, 0.2), test="b.tsv", vocabulary="training")
+    assert corpus.parts == {"training": (0, 1), "validation": (1, 2), "test": (2, 4)}
+    assert texts(corpus.sources, corpus, "source") == [
+        "one",
+        "\ufffd\ufffd\ufffdee",
+        "\ufffdo\ufffd\ufffd",
+        "\ufffd\ufffdo",
+    ]
+    assert corpus.test_names == (str(Path("b.tsv").resolve()),)
+    assert corpus.unknown["test"] == (
+        "2 of 2 sources ('f', 'u', 'r', 't', 'w') and 2 of 2 targets ('4', '2') of the test part with symbols that the "
+        "training part lacks, read as unknown."
+    )
+    alone = pairs("one\t1\nthree\t3\n")
+    assert corpus.fingerprint["sha256"] != alone.fingerprint["sha256"]
 
 
 @pytest.mark.parametrize(
@@ -115,15 +156,25 @@ def test_a_run_reads_sources_without_a_target() -> None:
     assert "2 sources have no target." in corpus.notes
 
 
-@pytest.mark.parametrize(
-    ("content", "message"),
-    [
-        ("one\t1\ntax\t2\n", "line 2: the run's source vocabulary has no 'a' (U+0061) at position 1"),
-        ("one\ntwo\t22\nfour\t419\n", "line 3: the run's target vocabulary has no '9' (U+0039) at position 2"),
-    ],
-)
-def test_a_character_unknown_to_the_run_is_located(content: str, message: str) -> None:
-    assert str(refused(content, encoding=pairs(PAIRS).encoding)).endswith(message)
+def test_characters_unknown_to_the_run_are_counted_and_read_as_unknown() -> None:
+    own = pairs(PAIRS).encoding
+    corpus = pairs("one\t1\ntax\t2\nfour\t419\n", encoding=own)
+    assert corpus.sources.text(1).tolist() == [6, 9, 9]
+    assert corpus.targets.text(2).tolist() == [3, 0, 4]
+    assert corpus.sources.written == ("one", "tax", "four")
+    assert corpus.unknown == {
+        "validation": "1 of 3 sources ('a', 'x') and 1 of 3 targets ('9') with symbols that the run does not know, "
+        "read as unknown."
+    }
+
+
+def test_targets_that_are_not_needed_are_not_read() -> None:
+    Path("a.tsv").write_text("one\t\ntwo\t9\t9\n", encoding="utf-8")
+    layout, own = PairsLayout(), pairs(PAIRS).encoding
+    Path("a.tsv").write_text("one\t\ntwo\t9\t9\n", encoding="utf-8")
+    corpus = open_pairs("a.tsv", layout, None, encoding=own, with_targets=False)
+    assert texts(corpus.sources, corpus, "source") == ["one", "two"]
+    assert corpus.targets.lengths.tolist() == [0, 0]
 
 
 def test_a_missing_half_is_refused_where_a_run_reads_too() -> None:
@@ -134,17 +185,9 @@ def test_an_encoding_is_the_same_after_a_journey_through_json() -> None:
     encoding = pairs(PAIRS).encoding
     again = PairsEncoding.from_json(encoding.to_json())
     assert again == encoding
-    assert again.difference(encoding) is None
-
-
-def test_encodings_differ_by_either_half() -> None:
-    one, other = pairs("a\tb\nc\td\n").encoding, pairs("a\tb\nx\td\n").encoding
-    assert one.difference(other) == "another source vocabulary than this data: it lacks 'c'; it has besides 'x'"
-    other = pairs("a\tb\nc\tx\n").encoding
-    assert one.difference(other) == "another target vocabulary than this data: it lacks 'd'; it has besides 'x'"
 
 
 @pytest.mark.parametrize("data", [{}, {"format": 1, "source": {}}, {"format": 2, "source": {}, "target": {}}])
-def test_what_is_no_encoding_of_pairs_is_refused(data: dict[str, object]) -> None:
+def test_what_is_not_an_encoding_of_pairs_is_refused(data: dict[str, object]) -> None:
     with pytest.raises(RunError, match=r"not an encoding of pairs of format 1"):
         PairsEncoding.from_json(data)

@@ -1,4 +1,4 @@
-"""The table of what a run tells of sequences."""
+"""The table of a run's predictions."""
 
 from __future__ import annotations
 

@@ -336,7 +336,7 @@ def test_a_table_that_changes_while_it_is_prepared_is_refused() -> None:
     assert not Path("a.prepared").exists()
 
 
-# What cannot be prepared.
+# Tables that cannot be prepared.
 
 
 def changed(line: int, text: str, rows: int = 600) -> str:
@@ -363,7 +363,7 @@ def changed(line: int, text: str, rows: int = 600) -> str:
         ),
         (changed(500, '2020-01-21 19:00:00,"5,6'), "line 500: a quotation mark is never closed", ""),
         (changed(500, '2020-01-21 19:00:00,"5"5,6'), "line 500: quotation marks enclose only a part of a field", ""),
-        (changed(500, "2020-01-21 19:00:00,5,\0"), "holds zero bytes, as binary files do", "UTF-8"),
+        (changed(500, "2020-01-21 19:00:00,5,\0"), "contains zero bytes, as binary files do", "UTF-8"),
         ("date,a,b\n", "has a header but no rows", ""),
         ("date,a,b\n\n,,\n", "has a header but no rows", ""),
         ("", "is empty", ""),
@@ -394,7 +394,7 @@ def test_a_table_that_cannot_be_used_is_refused_with_its_place(content: str, mes
     assert not Path("a.prepared").exists()
 
 
-def test_the_first_wrong_block_is_told() -> None:
+def test_the_first_wrong_block_is_reported() -> None:
     write(changed(300, "2020-01-13 10:00:00,5,x").replace("2020-01-13 15:00:00,", "2020-01-13 15:00:00"))
     with pytest.raises(DataError, match="line 300, column `b`: `x` is not a number"):
         prepared_of(block=60)
@@ -411,7 +411,7 @@ def test_several_files_and_what_is_no_table_are_refused() -> None:
         prepared_of("b.csv")
 
 
-# What is in the way.
+# Existing files and folders.
 
 
 def test_what_is_there_is_checked_and_kept() -> None:
@@ -424,7 +424,7 @@ def test_what_is_there_is_checked_and_kept() -> None:
     ):
         prepared_of(layout=Layout(targets=("a",)))
     write(wide(seed=3))
-    with pytest.raises(DataError, match=r"a\.prepared holds another table: its SHA-256 is .*…, that of .*a\.csv is"):
+    with pytest.raises(DataError, match=r"a\.prepared contains another table: its SHA-256 is .*…, that of .*a\.csv is"):
         prepared_of()
     assert contents() == before
 
@@ -466,12 +466,12 @@ def test_text_and_tables_are_not_taken_for_each_other() -> None:
     table = prepared_of().folder
     with pytest.raises(DataError, match=r"a\.prepared is prepared data already$"):
         prepared_of("a.prepared")
-    with pytest.raises(DataError, match=r"a\.prepared is a prepared table, which data\.text cannot name$") as caught:
+    with pytest.raises(DataError, match=r"a\.prepared is a prepared table, which data\.text cannot read$") as caught:
         open_text("a.prepared", "characters", (0.5, 0.5), None)
     assert caught.value.hint == f"data.series={table}"
     write("some text", "b.txt")
     text = prepare_text("b.txt", "characters").folder
-    with pytest.raises(DataError, match=r"b\.prepared is prepared text, which data\.series cannot name$") as caught:
+    with pytest.raises(DataError, match=r"b\.prepared is prepared text, which data\.series cannot read$") as caught:
         opened("b.prepared")
     assert caught.value.hint == f"data.text={text}"
     with pytest.raises(DataError, match=r"b\.prepared is prepared data already$"):
@@ -535,7 +535,7 @@ def prepared() -> Path:
     return prepared_of(layout=LONG).folder
 
 
-def test_a_wrong_size_is_told_with_the_right_one(prepared: Path) -> None:
+def test_a_wrong_size_is_reported_with_the_right_one(prepared: Path) -> None:
     for name, width in (("targets.bin", "1 number"), ("series.bin", "1 number")):
         path = prepared / name
         content = path.read_bytes()

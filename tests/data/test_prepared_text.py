@@ -193,7 +193,7 @@ def test_a_text_that_changes_while_it_is_prepared_is_refused() -> None:
     assert not Path("a.prepared").exists()
 
 
-# What is in the way.
+# Existing files and folders.
 
 
 def test_what_is_there_is_checked_and_kept() -> None:
@@ -203,7 +203,7 @@ def test_what_is_there_is_checked_and_kept() -> None:
     assert prepare_text("a.txt", "characters").was_there
     write("another text")
     with pytest.raises(
-        DataError, match=r"a\.prepared holds another text: its SHA-256 is b94ddd8ea66566c0…, that of .*a\.txt is"
+        DataError, match=r"a\.prepared contains another text: its SHA-256 is b94ddd8ea66566c0…, that of .*a\.txt is"
     ):
         prepare_text("a.txt", "characters")
     assert contents() == before
@@ -265,7 +265,7 @@ def edit(folder: Path, **values: Any) -> None:
     path.write_text(json.dumps(json.loads(path.read_bytes()) | values))
 
 
-def test_a_wrong_size_is_told_with_the_right_one(prepared: Path) -> None:
+def test_a_wrong_size_is_reported_with_the_right_one(prepared: Path) -> None:
     path, length = prepared / "symbols.bin", len(MIXED) * 20
     content = path.read_bytes()
     expected = f"its header says {length:,}: {length:,} numbers of 1 byte"
@@ -310,7 +310,7 @@ def test_any_flipped_bit_is_found(prepared: Path) -> None:
         ({"length": True}, r"is damaged at `length`: Input should be a valid integer$"),
         ({"length": -1}, r"its header says -1"),
         ({"sha256": None}, r"is damaged at `sha256`: Input should be a valid string$"),
-        ({"encoding": []}, r"is damaged at `encoding`: Input should be a valid dictionary$"),
+        ({"encoding": []}, r"is damaged at `encoding`: Input should be an object$"),
         ({"encoding": {"format": 1, "kind": "characters", "symbols": ["b", "a"]}}, r": encoding must list its symbols"),
         ({"type": "uint16"}, r": type is uint16, which is not that of \d\d symbols$"),
         ({"encoding": {"format": 1, "kind": "bytes"}}, r"was prepared as bytes, not characters$"),
@@ -346,6 +346,6 @@ def test_other_symbols_than_asked_for_are_refused(prepared: Path) -> None:
     known = opened("b.txt").encoding
     with pytest.raises(DataError, match="another vocabulary than the run's: it lacks 'b'") as caught:
         open_text("a.prepared", "characters", None, None, encoding=known)
-    assert caught.value.hint == "give the text itself"
+    assert caught.value.hint == "use the text itself"
     again = open_text("a.prepared", "characters", None, None, encoding=opened("a.txt").encoding)
     assert again.parts == {"validation": (0, len(again))}

@@ -1,4 +1,4 @@
-"""Tables of series: what is read, where parts and windows lie, and what is kept of them."""
+"""Tables of series: their values, the positions of parts and windows, and the run's record of them."""
 
 from __future__ import annotations
 
@@ -127,7 +127,7 @@ def test_a_constant_column_gets_spread_1_and_a_warning(caplog: pytest.LogCapture
 
 @pytest.mark.parametrize("missing", ["error", "forward-fill", "interpolate", "mask"])
 def test_later_rows_never_reach_earlier_ones(missing: str) -> None:
-    """Test rows replaced by noise leave every bit of what comes before as it is; so do gaps at a part's border."""
+    """Replacing test rows by noise changes no bit of earlier rows; neither do gaps at a part's border."""
     draw = np.random.default_rng(3)
     values = draw.normal(size=(60, 3))
     if missing != "error":
@@ -196,8 +196,8 @@ def test_long_tables_hold_series_of_different_lengths() -> None:
     assert corpus.notes == (
         corpus.overlap,
         "1 of 3 series have too few training rows for a window (6): short (2)",
-        "`short` has no scale in the training rows: each window is scaled by itself, and it takes no part in training, "
-        "the choice of weights, calibration and scaled metrics",
+        "`short` has no scale in the training rows: each window is scaled separately, and it takes no part in "
+        "training, model selection, calibration and scaled metrics",
     )
     scaled = corpus.scaled().values
     np.testing.assert_allclose(scaled[30:38].mean(), 0, atol=1e-6)
@@ -365,7 +365,7 @@ def test_tabs_quotes_and_missing_words_are_understood() -> None:
     ],
 )
 def test_dates_are_recognised(dates: list[str], meant: str, step: str) -> None:
-    """Day and month are told apart by what gives regular steps."""
+    """Day and month are distinguished by the one that gives regular steps."""
     corpus = read(wide(dates, list(range(len(dates)))))
     assert (texts(corpus)[-1], str(corpus.encoding.step)) == (meant, step)
 
@@ -655,8 +655,8 @@ def test_a_series_without_a_scale_is_named_and_the_others_keep_theirs(
     assert corpus.encoding.has_scale.tolist() == [[True], [False]]
     assert corpus.encoding.without_scale == ("b",)
     assert corpus.notes[-1] == (
-        "`b` has no scale in the training rows: each window is scaled by itself, and it takes no part in training, the "
-        "choice of weights, calibration and scaled metrics"
+        "`b` has no scale in the training rows: each window is scaled separately, and it takes no part in "
+        "training, model selection, calibration and scaled metrics"
     )
     again = SeriesEncoding.from_json(json.loads(json.dumps(corpus.encoding.to_json())))
     assert again.has_scale.tolist() == [[True], [False]]

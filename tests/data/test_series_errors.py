@@ -1,4 +1,4 @@
-"""Tables that cannot be used as they are: each is refused with its place and what would be right."""
+"""Unusable tables: each is refused with the location of the problem and what would be right."""
 
 from __future__ import annotations
 
@@ -127,7 +127,7 @@ def refused(content: str | bytes, name: str = "a.csv", **layout: Any) -> DataErr
         (table(header="date,timestamp,b").replace(",3,", ",3,"), "line", None),
         (
             "date,ds,a\n2020-01-01,2020-01-01,1\n",
-            "columns `date` and `ds` may each hold the rows' times",
+            "columns `date` and `ds` could each contain the rows' times",
             "data.time=date",
         ),
         ("x,a\n1,2\n2,3\n", "no column of dates was recognised among `x`, `a`", "data.time=NAME"),
@@ -231,7 +231,7 @@ def test_a_thousands_sign_is_not_taken_for_a_decimal_point() -> None:
 
 def test_nothing_to_fill_with_is_refused() -> None:
     error = refused(table((2, "2020-01-01,,0"), (3, "2020-01-02,,2")), missing="interpolate")
-    assert "column `a`: no value before 2020-01-03 (line 4), so that 2 rows have nothing to be filled with" in str(
+    assert "column `a`: no value before 2020-01-03 (line 4), so that 2 rows have no value to be filled with" in str(
         error
     )
     assert "data.missing=mask" in str(error.hint)
@@ -277,7 +277,7 @@ def test_what_is_no_file_is_refused() -> None:
     Path("folder").mkdir()
     os.mkfifo("pipe")
     for name in ("folder", "pipe"):
-        with pytest.raises(DataError, match=r"is not a regular file \(.\); give a table of series"):
+        with pytest.raises(DataError, match=r"is not a regular file \(.\); use a table of series"):
             open_series(name, Layout(), Path.cwd(), lookback=2, horizon=1)
     with pytest.raises(DataError, match=r"data\.series names 2 files, but series are read from one"):
         open_series(["a.csv", "b.csv"], Layout(), Path.cwd(), lookback=2, horizon=1)

@@ -1,4 +1,4 @@
-"""Which scales of training rows can be used, and what becomes of series and covariates without one."""
+"""Usable scales of training rows, and the treatment of series and covariates without one."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ COLUMNS = ("wind", "sun", "plan", "flag")
 
 
 def covariates(level: float) -> dict[str, list[Any]]:
-    """With three future rows of what is known."""
+    """With three future rows of known columns."""
     late = [0.0] * 120 + [level] * (ROWS - 120)
     return {
         "y": waves(),

@@ -43,7 +43,7 @@ def test_counts_beyond_the_data_are_refused() -> None:
 def test_an_empty_part_is_named(length: int, split: list[float], part: str) -> None:
     with pytest.raises(DataError) as caught:
         split_positions(length, split)
-    assert str(caught.value) == (f"data.split leaves no {part} part of {length}; give it a larger share or more data")
+    assert str(caught.value) == (f"data.split leaves no {part} part of {length}; increase its share or add data")
 
 
 @given(st.integers(1, 10**9), st.integers(1, 98), st.integers(1, 98))

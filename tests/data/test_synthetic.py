@@ -96,7 +96,7 @@ def test_the_class_is_the_first_symbol_before_noise(length: int) -> None:
 
 
 @pytest.mark.parametrize("delay", [1, 50])
-def test_what_is_copied_is_told_after_the_marker_and_blanks_before(delay: int) -> None:
+def test_the_target_is_the_copy_after_the_marker_and_blanks_before(delay: int) -> None:
     sequences = drawn("copy", delay)
     assert sequences.scored is not None
     for index, text in enumerate(texts("copy", sequences)):
@@ -120,8 +120,8 @@ INNER = {
 
 
 def recognised(text: str, length: int) -> bool:
-    """Whether a whole string is one of the grammar, its inner string going on from B as long as, and no longer than,
-    it has to."""
+    """Return True if a whole string belongs to the grammar, and its inner string restarts from B as often as necessary
+    and no more."""
     if text[0] != "B" or text[1] not in "TP" or text[-2:] != text[1] + "E" or text[-3] != "E":
         return False
     state = "begin"
@@ -157,7 +157,7 @@ def test_reber_strings_are_legal_and_the_step_that_counts_has_to_be_remembered(l
     assert symbols == {"T", "P"}
 
 
-def test_the_recogniser_refuses_what_is_no_string_of_the_grammar() -> None:
+def test_the_recogniser_refuses_what_is_not_a_string_of_the_grammar() -> None:
     assert recognised("BTBTXSETE", 1)
     assert recognised("BPBTXSBPVVEPE", 10)
     for text in ("BTBTXSEPE", "BTBTXEETE", "BTBTSSETE", "BPBTXSBPVVEPE", "TTBTXSETE", "BTBTXSETB", "BTBTXSTTE"):
@@ -205,11 +205,11 @@ def test_chance_levels_of_numbers_follow_from_the_moments_of_a_uniform_number() 
     assert levels("adding").solved == pytest.approx(0.01)
 
 
-def test_solved_is_on_the_better_side() -> None:
-    assert levels("adding").is_solved(0.0099)
-    assert not levels("adding").is_solved(0.0101)
-    assert levels("copy").is_solved(0.995)
-    assert not levels("copy").is_solved(0.985)
+@pytest.mark.parametrize(("problem", "solved", "unsolved"), [("adding", 0.0099, 0.0101), ("copy", 0.995, 0.985)])
+def test_solved_is_on_the_better_side(problem: str, solved: float, unsolved: float) -> None:
+    level = levels(problem)
+    assert level.metric.reaches(solved, level.solved)
+    assert not level.metric.reaches(unsolved, level.solved)
 
 
 @pytest.mark.parametrize("problem", PROBLEMS)

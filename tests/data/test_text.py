@@ -194,7 +194,7 @@ def test_hard_text_is_trained_on_and_written(small_config: Path) -> None:
     assert len(written.text) == 30
 
 
-def test_a_byte_order_mark_is_no_text_but_a_byte() -> None:
+def test_a_byte_order_mark_is_not_text_but_a_byte() -> None:
     content = b"\xef\xbb\xbfhello"
     assert text_of(open_bytes(content)) == "hello"
     assert bytes(open_bytes(content, "bytes").symbols) == content
@@ -208,7 +208,7 @@ def test_files_are_joined_in_order_with_a_line_break_where_none_is() -> None:
     assert text_of(open_text(["1", "1"], "characters", SPLIT, None)) == "one"
 
 
-def test_a_folder_stands_for_its_text_files_in_order() -> None:
+def test_a_folder_means_its_text_files_in_order() -> None:
     for name in ("b/z.txt", "b/a.txt", "b/deep/m.txt", "b/.hidden.txt", "b/.git/x.txt", "b/notes.md"):
         Path(name).parent.mkdir(parents=True, exist_ok=True)
         Path(name).write_text(name)
@@ -235,9 +235,7 @@ def test_a_named_pipe_is_refused_without_waiting_for_it() -> None:
     os.mkfifo("pipe.txt")
     with pytest.raises(DataError) as caught:
         open_text("pipe.txt", "characters", SPLIT, None)
-    assert str(caught.value) == (
-        f"{Path('pipe.txt').resolve()} is not a regular file (p); give a text file or a folder"
-    )
+    assert str(caught.value) == (f"{Path('pipe.txt').resolve()} is not a regular file (p); use a text file or a folder")
 
 
 def test_a_folder_without_text_is_named() -> None:
@@ -254,14 +252,15 @@ def test_a_file_that_may_not_be_read_says_so() -> None:
         open_text("a.txt", "characters", SPLIT, None)
 
 
-def test_text_the_run_does_not_know_is_located() -> None:
+def test_symbols_the_run_does_not_know_are_read_as_the_nearest_and_counted() -> None:
     known = open_bytes(b"abc\n").encoding
-    Path("b.txt").write_text("abc\nabz")
-    with pytest.raises(DataError) as caught:
-        open_text("b.txt", "characters", None, None, encoding=known)
-    assert str(caught.value) == (
-        f"{Path('b.txt').resolve()}: line 2: the run's vocabulary has no 'z' (U+007A) at position 6"
-    )
+    Path("b.txt").write_text("abc\nÂbz\u4e00", encoding="utf-8")
+    found = open_text("b.txt", "characters", None, None, encoding=known)
+    assert known.decode(found.symbols) == "abc\nab\n\n"
+    assert found.unknown == {
+        "validation": "3 of 8 characters are unknown to the run, and are read and scored as the nearest known ones: "
+        "'z', 'Â', '\u4e00'."
+    }
 
 
 @pytest.mark.parametrize(("shape", "needed"), [("many-to-many", 4 * 50), ("many-to-one", 4 + 50)])

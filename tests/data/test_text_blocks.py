@@ -57,7 +57,7 @@ def test_files_are_joined_wherever_blocks_end(block: int) -> None:
 
 
 def refusals(content: bytes, block: int) -> tuple[str, str]:
-    """What is said of a file read in blocks, and of its content as a whole."""
+    """Facts about a file read in blocks, and about its content as a whole."""
     path = Path("a.txt")
     path.write_bytes(content)
     with pytest.raises(DataError) as in_blocks:
@@ -84,13 +84,6 @@ def test_what_is_wrong_is_found_at_the_same_place(block: int) -> None:
         assert in_blocks == whole
         assert "not UTF-8 text" in whole
     assert refusals(b"\xef\xbb\xbfab\n\xc3(", block)[0] == "a.txt: line 2, byte offset 6: 0xc3 is not UTF-8"
-
-
-@pytest.mark.parametrize("block", BLOCKS)
-def test_the_first_unknown_symbol_is_located(block: int) -> None:
-    Path("a.txt").write_text("abc\näbc\nabüz\n", encoding="utf-8")
-    error = JoinedText([Path("a.txt")], "characters", block).unknown_symbol(TextEncoding.of("abcäz\n"))
-    assert str(error) == "a.txt: line 3: the run's vocabulary has no 'ü' (U+00FC) at position 10"
 
 
 @pytest.mark.parametrize("change", ["longer", "shorter", "touched"])

@@ -1,4 +1,4 @@
-"""The bundled corpus is what its generator makes, and its table of dependencies tells the truth about it."""
+"""The bundled corpus equals its generator's output, and its table of dependencies is correct."""
 
 from __future__ import annotations
 

@@ -90,7 +90,7 @@ def test_a_number_that_may_be_one_or_a_thousand_is_refused_with_both_readings(
 def test_three_digits_behind_every_sign_may_be_thousands_too(separator: str) -> None:
     values = [f"{21 + row}.{100 + row}" for row in range(31)]
     assert "`21.100` may be read as 21.100 or as 21100" in str(refusal(table(values, separator)))
-    # Without quotation marks a comma that separates columns is no decimal sign, so the point is.
+    # Without quotation marks, a comma that separates columns is not a decimal sign, so the point is.
     assert loads(table(values, ","))[0] == 21.1
 
 
@@ -177,7 +177,7 @@ def test_true_and_false_are_one_and_zero_in_csv_and_parquet() -> None:
     pl.DataFrame({"date": DAYS, "load": truths}).write_parquet("b.parquet")
     assert loads("", "b.parquet") == [float(truth) for truth in truths]
     corpus = open_series("b.parquet", Layout(), None, lookback=2, horizon=1)
-    assert "`load` holds true and false, read as 1 and 0" in corpus.notes
+    assert "`load` contains true and false, read as 1 and 0" in corpus.notes
     lines = ["t;load", *(f"{row};true" for row in range(300)), "300;maybe"]
     assert "line 302, column `load`: `maybe` is neither true nor false" in str(refusal("\n".join(lines)))
 
@@ -189,7 +189,7 @@ def test_a_truth_is_a_feature_of_a_frame() -> None:
     assert corpus.encoding.features is not None
     assert corpus.encoding.features.names == ("on", "share")
     assert corpus.sequences.inputs[:4].tolist() == [[0, 0], [1, 1], [0, 2], [1, 3]]
-    assert {"`on` holds true and false, read as 1 and 0.", "`share` is written in %, read without the sign."} <= set(
+    assert {"`on` contains true and false, read as 1 and 0.", "`share` is written in %, read without the sign."} <= set(
         corpus.notes
     )
 

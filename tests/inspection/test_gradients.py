@@ -50,7 +50,7 @@ def test_a_gradient_worked_out_by_hand() -> None:
     assert found[Place(0, "hidden")][:, 0].tolist() == pytest.approx([1.0, 1.0946456], abs=1e-7)
 
 
-def test_an_lstm_follows_back_propagation_through_time_as_it_stands_in_textbooks() -> None:
+def test_an_lstm_follows_back_propagation_through_time_as_in_textbooks() -> None:
     """δc_t = δh_t ⊙ o_t ⊙ (1 − tanh² c_t) + f_{t+1} ⊙ δc_{t+1}, and δh_t = Uᵀ (what the gates of t + 1 pass on)."""
     cell = LSTM(3, 4, LSTMOptions())
     recurrence = stack(cell)

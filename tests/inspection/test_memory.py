@@ -74,7 +74,7 @@ def test_a_cell_of_a_users_own_says_what_keeps(runs: Runs) -> None:
     assert found.layers[0].time_constants == pytest.approx((-1 / torch.sigmoid(leak).log()).tolist(), rel=1e-5)  # type: ignore[operator, arg-type]
 
 
-def test_a_vanilla_network_is_told_by_its_matrix(runs: Runs) -> None:
+def test_a_vanilla_network_is_described_by_its_matrix(runs: Runs) -> None:
     run = runs("rnn")
     found = inspect_memory(run, steps=50)
     recurrent = run.model.recurrence.forward_cells[1].recurrent_weight  # type: ignore[union-attr, index]

@@ -51,7 +51,7 @@ def test_a_metric_knows_which_way_is_better() -> None:
     assert width.lower_is_better is None
 
 
-def test_a_name_that_nobody_knows_is_its_own_words() -> None:
+def test_an_unknown_metric_is_its_own_wording() -> None:
     unknown = metric("crps_of_a_later_version")
     assert (unknown.words, unknown.lower_is_better, unknown.places) == ("crps of a later version", None, None)
 

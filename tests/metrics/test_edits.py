@@ -35,7 +35,7 @@ def test_known_distances() -> None:
     assert text_edit_distances(told, truth).tolist() == [3, 3, 3, 0, 2]
 
 
-def test_what_stands_behind_an_end_does_not_count() -> None:
+def test_padding_does_not_count() -> None:
     told = np.array([[1, 2, 3, 9], [1, 9, 9, 9]])
     truth = np.array([[1, 2, 4], [1, 2, 4]])
     assert edit_distances(told, np.array([2, 0]), truth, np.array([2, 3])).tolist() == [0, 3]

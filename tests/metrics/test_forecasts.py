@@ -58,7 +58,7 @@ def test_totals_of_the_point_forecast() -> None:
         assert found[name] == pytest.approx(np.array(sums)), name
 
 
-def test_figures_of_the_point_forecast() -> None:
+def test_metrics_of_the_point_forecast() -> None:
     """Five values. Channels have mean absolute errors 6 / 3 and 5 / 2, and mean squared errors 20 / 3 and 25 / 2."""
     found = figures(score(TRUTH, POINT))
     assert list(found) == ["mse_scaled", "mae_scaled", "mae", "rmse", "smape", "mase"]
@@ -70,7 +70,7 @@ def test_figures_of_the_point_forecast() -> None:
     assert found["mase"] == pytest.approx(1.5 / 3)
 
 
-def test_figures_of_each_channel() -> None:
+def test_metrics_of_each_channel() -> None:
     found = by_channel(score(TRUTH, POINT), ["load", "oil"])
     assert list(found) == ["load", "oil"]
     assert found["load"]["mae"] == pytest.approx(2)
@@ -83,7 +83,7 @@ def test_figures_of_each_channel() -> None:
         by_channel(score(TRUTH, POINT), ["load"])
 
 
-def test_figures_of_each_step() -> None:
+def test_metrics_of_each_step() -> None:
     """Step 1 has the errors 1, 0 and 0, step 2 the errors 2 and 0.5."""
     first, second = by_step(score(TRUTH, POINT))
     assert first["mse_scaled"] == pytest.approx(1 / 3)
@@ -202,7 +202,7 @@ def test_what_is_missing_counts_in_no_interval() -> None:
     assert (found["width_80"], found["width_scaled_80"]) == pytest.approx((12, 2))
 
 
-def test_a_channel_without_data_has_no_figures_and_no_part_in_them() -> None:
+def test_a_channel_without_data_has_no_metrics_and_no_part_in_them() -> None:
     truth = TRUTH.copy()
     truth[..., 1] = NAN
     summed = score(truth, POINT)
@@ -212,7 +212,7 @@ def test_a_channel_without_data_has_no_figures_and_no_part_in_them() -> None:
     assert figures(score(np.full_like(TRUTH, NAN), POINT)) == {}
 
 
-def test_a_forecast_that_is_no_number_is_seen() -> None:
+def test_a_forecast_that_is_not_a_number_is_seen() -> None:
     """But not where the truth is missing."""
     point = POINT.copy()
     point[1, 1, 0] = NAN

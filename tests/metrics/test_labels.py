@@ -13,16 +13,16 @@ TRUTH = np.array([0, 0, 0, 1, 1, 0])
 TOLD = np.array([0, 0, 1, 1, 0, 0])
 
 
-def test_confusion_counts_true_labels_by_what_was_told() -> None:
+def test_confusion_counts_true_labels_by_prediction() -> None:
     assert confusion(TRUTH, TOLD, 3).tolist() == [[3, 1, 0], [1, 1, 0], [0, 0, 0]]
 
 
-def test_figures_of_labels() -> None:
+def test_metrics_of_labels() -> None:
     """Four of six are right. F1 of label 0: 2·3 / (4 + 4); of label 1: 2·1 / (2 + 2); label 2 does not occur."""
     assert figures(confusion(TRUTH, TOLD, 3)) == pytest.approx({"accuracy": 4 / 6, "macro_f1": (0.75 + 0.5) / 2})
 
 
-def test_a_label_that_is_told_but_never_true_counts_in_macro_f1() -> None:
+def test_a_label_that_is_predicted_but_never_true_counts_in_macro_f1() -> None:
     assert figures(confusion(np.array([0, 0]), np.array([0, 1]), 2))["macro_f1"] == pytest.approx((2 / 3 + 0) / 2)
 
 
@@ -33,7 +33,7 @@ def test_rates_of_each_label() -> None:
     assert rates["c"] == {"precision": 0, "recall": 0, "f1": 0, "count": 0}
 
 
-def test_figures_of_numbers() -> None:
+def test_metrics_of_numbers() -> None:
     """Errors 1, −1 and 3; the truth has mean 2 and variance 2/3."""
     found = numbers.figures(numbers.totals(np.array([[1.0], [2], [3]]), np.array([[2.0], [1], [6]])))
     assert found == pytest.approx({"mse": 11 / 3, "rmse": (11 / 3) ** 0.5, "mae": 5 / 3, "r2": 1 - (11 / 3) / (2 / 3)})

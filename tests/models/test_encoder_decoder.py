@@ -86,7 +86,7 @@ def with_gradients(model: EncoderDecoder, loss: Tensor) -> tuple[Tensor, dict[st
 
 
 @pytest.mark.parametrize(("cell", "attention", "direction"), CASES)
-def test_what_stands_behind_an_end_touches_no_bit(cell: str, attention: bool, direction: str) -> None:
+def test_padding_touches_no_bit(cell: str, attention: bool, direction: str) -> None:
     model = made(cell, attention=attention, direction=direction)
     source, target = pairs()
     behind = torch.arange(6).unsqueeze(1) >= LENGTHS

@@ -132,7 +132,7 @@ def test_sequences_of_different_lengths_are_each_read_as_if_alone(name: str, bid
 
 
 @pytest.mark.parametrize("name", ALL)
-def test_what_stands_behind_an_end_moves_no_bit_and_has_no_gradient(name: str) -> None:
+def test_padding_moves_no_bit_and_has_no_gradient(name: str) -> None:
     recurrence = stack(name, bidirectional=True)
     lengths = torch.tensor([4, 7, 1])
     input = torch.randn(7, 3, 5, dtype=torch.float64, requires_grad=True)

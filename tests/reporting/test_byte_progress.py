@@ -40,7 +40,7 @@ def test_nothing_is_shown_elsewhere(new_screen: NewScreen, monkeypatch: pytest.M
         assert screen.text == ""
 
 
-def test_an_unknown_length_is_no_obstacle(new_screen: NewScreen) -> None:
+def test_an_unknown_length_is_not_an_obstacle(new_screen: NewScreen) -> None:
     screen = new_screen(terminal=True)
     with ByteProgress("sea.txt", screen) as bar:
         arrive(bar, 0)

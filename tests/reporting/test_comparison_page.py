@@ -240,7 +240,7 @@ def test_a_comparison_in_which_nothing_finished_has_a_report(make_comparison: Ma
     assert "Data" not in page.text.split()
 
 
-def test_an_older_report_stands_until_the_new_one_is_whole(make_comparison: MakeComparison) -> None:
+def test_an_older_report_is_kept_until_the_new_one_is_whole(make_comparison: MakeComparison) -> None:
     comparison = make_comparison()
     path = write_comparison(comparison)
     path.write_text("old")
@@ -269,7 +269,7 @@ def test_a_comparison_of_forecasts_speaks_of_series(make_forecast_comparison: Ma
         "run status windows seen",
     ):
         assert part in page.text
-    for word in ("corpus", "corpora", "empty page", "character"):
+    for word in ("corpus", "corpora", "empty prompt", "character"):
         assert word not in page.text.replace(comparison.statement, "").replace(comparison.command, "").replace(
             comparison.overrides[0], ""
         )
@@ -281,7 +281,7 @@ def test_arms_that_write_nothing_have_no_place_for_it(make_comparison: MakeCompa
     comparison = make_comparison(unit="sequences", primary="accuracy")
     silent = tuple(dataclasses.replace(arm, sample="") for arm in comparison.arms)
     page = outline(dataclasses.replace(comparison, arms=silent))
-    for word in ("empty page", "corpus", "corpora", "lanes"):
+    for word in ("empty prompt", "corpus", "corpora", "lanes"):
         assert word not in page.text
     assert "it says nothing about other sequences" in page.text
     assert "of the validation part are scored, so these values may differ" in page.text

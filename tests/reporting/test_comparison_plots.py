@@ -89,7 +89,7 @@ def test_every_axis_has_a_name_and_a_unit(make_comparison: MakeComparison) -> No
     assert "rnn − lstm" in differences
 
 
-def test_the_figures_are_told_in_words_too(make_comparison: MakeComparison) -> None:
+def test_the_figures_are_reported_in_words_too(make_comparison: MakeComparison) -> None:
     comparison = make_comparison()
     assert "rnn ends at 1.694; lstm ends at 1.567; gru ends at 1.554" in comparison_plots(comparison)["curves"].words
     assert "lstm 1.585 [1.559, 1.611]" in comparison_plots(comparison)["figures"].words
@@ -126,7 +126,7 @@ def test_the_steep_beginning_does_not_press_the_rest_flat(make_comparison: MakeC
     assert comparison.arms[0].runs[0].curve[0].value > 2.25
 
 
-def test_a_figure_of_which_more_is_better_is_looked_at_from_the_other_side(make_comparison: MakeComparison) -> None:
+def test_a_metric_of_which_more_is_better_is_viewed_from_the_other_side(make_comparison: MakeComparison) -> None:
     comparison = make_comparison(primary="accuracy")
     arms = tuple(
         dataclasses.replace(
@@ -207,7 +207,7 @@ def test_more_arms_than_colours_still_differ(make_comparison: MakeComparison) ->
     assert len(words(comparison_plots(comparison)["figures"].svg())) > 12
 
 
-def test_seeds_are_dots_beside_the_mean_and_its_interval(make_comparison: MakeComparison) -> None:
+def test_seeds_are_dots_next_to_the_mean_and_its_interval(make_comparison: MakeComparison) -> None:
     (panel,) = panels(make_comparison(diverged=["rnn-seed-1", "gru-seed-0", "gru-seed-1", "gru-seed-2"]), "figures")
     dots = [list(line.get_xdata()) for line in panel.lines if line.get_marker() == "."]
     assert dots == [pytest.approx([1.712, 1.703]), pytest.approx([1.584, 1.596, 1.575]), []]
@@ -244,7 +244,7 @@ def test_what_nothing_is_known_of_is_not_drawn(make_comparison: MakeComparison) 
     assert comparison_plots(comparison) == {}
 
 
-def test_seeds_that_do_not_move_the_figure_are_drawn(make_comparison: MakeComparison) -> None:
+def test_seeds_that_do_not_affect_the_score_are_drawn(make_comparison: MakeComparison) -> None:
     comparison = make_comparison(seeds=[0])
     same = dataclasses.replace(comparison, arms=comparison.arms[:1], tests=())
     (panel,) = panels(same, "figures")

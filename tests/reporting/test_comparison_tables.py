@@ -180,7 +180,7 @@ def test_higher_is_better_turns_the_sign_that_speaks_for_the_first(make_comparis
 @pytest.mark.parametrize(
     ("value", "half", "places"), [(1.5, 0.02, 3), (1.5, 0.0004, 5), (0.28, 0.02, 4), (12345.0, 300.0, 0), (0.0, 0.2, 3)]
 )
-def test_decimals_follow_the_smallest_figure_and_the_narrowest_interval(
+def test_decimals_follow_the_smallest_value_and_the_narrowest_interval(
     make_comparison: MakeComparison, value: float, half: float, places: int
 ) -> None:
     comparison = make_comparison(seeds=[0])

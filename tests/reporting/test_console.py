@@ -119,6 +119,38 @@ def test_errors_reach_a_process_without_utf8_and_without_stderr() -> None:
     assert (closed.returncode, closed.stdout) == (0, b"")
 
 
+def test_sentences_break_between_words_on_a_terminal_and_nowhere_else(
+    new_screen: NewScreen, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "24")
+    text = "It beats every baseline: 1,234.5678 nats, 0.0001 less than /a/very/long/path/to/some/file.txt"
+    lines = ["It beats every baseline:", "1,234.5678 nats, 0.0001", "less than", "/a/very/long/path/to/some/file.txt"]
+    screen, pipe = new_screen(terminal=True), new_screen()
+    console.write_sentence(text, screen)
+    console.write_sentence(text, pipe)
+    assert screen.text.splitlines() == lines
+    assert pipe.text == f"{text}\n"
+    warned = new_screen(terminal=True)
+    monkeypatch.setenv("NO_COLOR", "1")
+    console.warning("the test part lacks the label spam", stream=warned)
+    assert warned.text == "warning: the test part\nlacks the label spam\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "width", "lines"),
+    [
+        ("", 10, [""]),
+        ("a b", 1, ["a", "b"]),
+        ("ab  cd", 4, ["ab", "cd"]),
+        ("한국 어로 쓴 글", 9, ["한국 어로", "쓴 글"]),
+        ("한국 어로 쓴 글", 8, ["한국", "어로 쓴", "글"]),
+        ("  indented line", 80, ["  indented line"]),
+    ],
+)
+def test_lines_are_as_wide_as_their_symbols(text: str, width: int, lines: list[str]) -> None:
+    assert console.wrapped(text, width).split("\n") == lines
+
+
 def test_errors_do_not_import_rich() -> None:
     code = (
         "import sys; from lstmctl.reporting.console import error, print_table; error('x');"

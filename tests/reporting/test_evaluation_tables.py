@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 
-from lstmctl.reporting.evaluation_tables import beats, beats_all, evaluation_in_words, evaluation_tables
+from lstmctl.reporting.evaluation_tables import beats, beats_all, evaluation_in_words, evaluation_tables, verdict
 from lstmctl.reporting.stored_evaluation import read_evaluation
 from lstmctl.reporting.terminal import show
-from lstmctl.results.evaluation import Evaluation
+from lstmctl.results.evaluation import Evaluation, Lead
 
 NewScreen = Callable[..., Any]
 
@@ -31,7 +31,7 @@ def with_run(evaluation: Evaluation, **metrics: float) -> Evaluation:
     return dataclasses.replace(evaluation, metrics={**evaluation.metrics, **metrics})
 
 
-def test_every_figure_stands_beside_that_of_every_baseline(evaluation: Evaluation) -> None:
+def test_every_metric_is_shown_next_to_the_baselines(evaluation: Evaluation) -> None:
     table = evaluation_tables(evaluation)[0]
     assert table.columns == ("", "run", "last value", "seasonal naive", "drift", "ridge")
     assert table.title == "on test, 2,785 windows"
@@ -44,7 +44,7 @@ def test_every_figure_stands_beside_that_of_every_baseline(evaluation: Evaluatio
     assert len(rows) == 11
 
 
-def test_the_figure_that_decides_stands_first(evaluation: Evaluation) -> None:
+def test_the_primary_metric_is_first(evaluation: Evaluation) -> None:
     tables = evaluation_tables(dataclasses.replace(evaluation, primary="pinball_scaled"))
     assert tables[0].rows[0][:2] == ("pinball, scaled", "* 0.1240")
     assert tables[1].columns[2] == "pinball, scaled"
@@ -99,7 +99,7 @@ def test_what_is_not_known_is_empty_and_what_is_not_a_number_is_never_the_best(e
     assert evaluation_tables(dataclasses.replace(broken, metrics={}))[0].name != "overall"
 
 
-def test_a_run_is_told_whether_it_beats_the_best_baseline(evaluation: Evaluation) -> None:
+def test_a_run_shows_whether_it_beats_the_best_baseline(evaluation: Evaluation) -> None:
     assert beats(evaluation) == ("It beats every baseline: 0.3690 MSE, scaled, the best of them 0.3985 (ridge).")
     assert beats(with_run(evaluation, mse_scaled=0.41)) == (
         "It does not beat ridge (0.3985 MSE, scaled, the run 0.4100): use that, or train longer."
@@ -140,7 +140,7 @@ def test_the_tables_are_printed_with_notes_and_the_verdict_within_80_columns(
     ]
 
 
-def test_a_terminal_keeps_the_figures_whole(evaluation: Evaluation, new_screen: NewScreen) -> None:
+def test_a_terminal_keeps_the_values_whole(evaluation: Evaluation, new_screen: NewScreen) -> None:
     screen = new_screen(terminal=True)
     show(evaluation_in_words(evaluation), stream=screen)
     for figure in ("* 0.3690", "1.1439", "0.5055", "3.4317", "0.3985", "429.66", "* 3,132"):
@@ -190,9 +190,69 @@ def test_labels_have_a_table_with_the_frequent_ones_first() -> None:
 
 def test_a_test_of_long_memory_is_solved_or_not() -> None:
     levels = {"chance": {"mse": 0.167}, "solved": {"mse": 0.01}}
-    for value, verdict in ((0.004, "Solved"), (0.01, "Solved"), (0.0101, "Not solved"), (math.nan, "Not solved")):
+    for value, solved in ((0.004, "Solved"), (0.01, "Solved"), (0.0101, "Not solved"), (math.nan, "Not solved")):
         evaluation = dataclasses.replace(LABELLED, metrics={"mse": value}, baselines=levels, primary="mse")
         said = beats(evaluation)
         assert said is not None
-        assert said.startswith(f"{verdict}: ")
+        assert said.startswith(f"{solved}: ")
         assert said.endswith(" or better is solved.")
+
+
+SPAM = Evaluation(
+    run="spam-lstm-001",
+    split="test",
+    metrics={"accuracy": 0.97},
+    baselines={"majority": {"accuracy": 0.87}, "n-gram regression": {"accuracy": 0.96}},
+    windows=600,
+    counted="sequences",
+    primary="accuracy",
+    leads={"majority": Lead(0.1, 0.07, 0.13), "n-gram regression": Lead(0.01, 0.002, 0.018)},
+)
+
+
+def with_lead(lead: Lead) -> Evaluation:
+    return dataclasses.replace(SPAM, leads={**SPAM.leads, "n-gram regression": lead})
+
+
+def test_leads_have_their_interval_and_what_it_shows() -> None:
+    table = evaluation_tables(with_lead(Lead(0.01, -0.005, 0.02)))[1]
+    assert table.title == "lead over the baselines in accuracy, 95 % interval"
+    assert table.rows == (
+        ("majority", "+0.1000", "+0.0700 to +0.1300", "ahead"),
+        ("n-gram regression", "+0.0100", "-0.0050 to +0.0200", "no difference shown"),
+    )
+    assert "600 sequences" in table.about
+
+
+def test_the_interval_of_the_lead_chooses_the_words() -> None:
+    assert beats(SPAM) == (
+        "It beats every baseline: 0.9700 accuracy, the best of them 0.9600 (n-gram regression); lead 0.0100, "
+        "95 % interval 0.0020 to 0.0180."
+    )
+    unclear = with_lead(Lead(0.01, -0.005, 0.02))
+    assert beats(unclear) == (
+        "No difference shown from n-gram regression (0.9600 accuracy, the run 0.9700; lead 0.0100, 95 % interval "
+        "-0.0050 to 0.0200): score more sequences to tell them apart."
+    )
+    assert not beats_all(unclear)
+    behind = with_lead(Lead(-0.02, -0.03, -0.01))
+    assert str(beats(behind)).startswith("It does not beat n-gram regression (")
+    assert str(beats(behind)).endswith("interval -0.0300 to -0.0100): use that, or train longer.")
+
+
+def test_what_speaks_against_the_scores_is_part_of_the_verdict() -> None:
+    found = verdict(dataclasses.replace(SPAM, warnings=("the test part lacks 1 of 3 labels: `z`",)))
+    assert found is not None
+    assert found.tone == "warning"
+    assert found.text.startswith("It beats every baseline: ")
+    assert found.text.endswith(". But these scores may mislead. The test part lacks 1 of 3 labels: `z`.")
+
+
+def test_leads_and_warnings_are_stored(tmp_path: Path) -> None:
+    facts = {"format": 1, **dataclasses.asdict(dataclasses.replace(SPAM, warnings=("why",)))}
+    facts["leads"]["odd"] = {"lead": 0.1, "low": None, "high": 1}
+    (tmp_path / "evaluation.json").write_text(json.dumps(facts))
+    stored = read_evaluation(tmp_path)
+    assert stored is not None
+    assert stored.evaluation.leads == SPAM.leads
+    assert stored.evaluation.warnings == ("why",)

@@ -142,7 +142,7 @@ def test_eight_series_are_drawn_and_the_others_counted(make_forecast: MakeForeca
     assert picture(forecast_plot([make_forecast()] * 8)).get_supxlabel() == ""
 
 
-def test_windows_of_one_series_are_told_apart_by_their_first_row(make_forecast: MakeForecast) -> None:
+def test_windows_of_one_series_are_distinguished_by_their_first_row(make_forecast: MakeForecast) -> None:
     later = make_forecast(times=("2018-07-01", "2018-07-02", "2018-07-03", "2018-07-04"))
     panels = picture(forecast_plot([make_forecast(), later, make_forecast("LULL")])).axes
     titles = [panel.get_title(loc="left") for panel in panels]
@@ -199,13 +199,13 @@ def test_the_kind_of_a_file_goes_by_its_name(make_forecast: MakeForecast, tmp_pa
     before = svg.read_bytes()
     plot.save(svg)
     assert svg.read_bytes() == before
-    with pytest.raises(UsageError, match=r"a\.pdf is neither"):
+    with pytest.raises(UsageError, match=r"a\.pdf has an unsupported file extension"):
         plot.save(tmp_path / "a.pdf")
     with pytest.raises(ResourceError, match="cannot be written"):
         plot.save(tmp_path / "gone" / "a.png")
 
 
-def test_on_a_page_the_figure_takes_its_colours_and_is_told_in_words(make_forecast: MakeForecast) -> None:
+def test_on_a_page_the_figure_takes_its_colours_and_is_reported_in_words(make_forecast: MakeForecast) -> None:
     svg = of(forecast_plot([make_forecast()])).svg()
     root = ElementTree.fromstring(svg)
     assert root.get("class") == "wide"
@@ -251,7 +251,7 @@ def test_a_baseline_far_off_leaves_the_view_and_is_named() -> None:
     assert near.axes[0].get_ylim()[1] > 2.9 * 0.66
 
 
-def test_one_step_or_an_unknown_figure_is_no_course() -> None:
+def test_one_step_or_an_unknown_value_is_not_a_course() -> None:
     assert step_plot(by_step(1.0, 2.0, steps=1), "mse_scaled") is None
     assert step_plot(by_step(1.0, 2.0), "mase") is None
     assert step_plot({}, "mse_scaled") is None

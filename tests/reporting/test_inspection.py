@@ -138,7 +138,7 @@ def test_all_symbols_have_room() -> None:
     assert all(left.x1 <= right.x0 for left, right in pairwise(labels))
 
 
-def test_units_that_track_are_told_with_both_halves() -> None:
+def test_units_that_track_are_reported_with_both_halves() -> None:
     told = lines(gate_blocks, GATES)
     assert told[0] == "a-lstm-001: units that track something in the test part"
     assert told[2].split() == ["vowel", "1", "cell", "7", "+0.61", "-0.50", "tracks"]
@@ -184,7 +184,7 @@ def test_layers_can_be_chosen() -> None:
         assert panel.get_ylabel().endswith("layer 1" if layer else "last layer")
 
 
-def test_how_fast_gradients_fade_is_told() -> None:
+def test_how_fast_gradients_fade_is_reported() -> None:
     told = lines(gradient_blocks, [GRADIENTS])
     assert told[0] == "gradient of the loss at t by the state at t − k, at 64 positions of the test part"
     assert told[1].split("  ")[-1].strip() == "left at k = 2"
@@ -195,7 +195,7 @@ def test_how_fast_gradients_fade_is_told() -> None:
     assert lines(gradient_blocks, [nothing, GRADIENTS])[-1] == f"{nothing.about.run}: Nothing is carried."
 
 
-def test_runs_of_one_name_are_told_apart_by_their_folders() -> None:
+def test_runs_of_one_name_are_distinguished_by_their_folders() -> None:
     other = replace(GRADIENTS, about=replace(ABOUT, run="/other/a-lstm-001"))
     assert run_names([GRADIENTS, other]) == ["/runs/a-lstm-001", "/other/a-lstm-001"]
     assert run_names([GRADIENTS, replace(GRADIENTS, weights="initial")]) == ["a-lstm-001", "a-lstm-001, initial"]
@@ -211,7 +211,7 @@ def test_memory_is_a_course_of_shares_and_a_point_a_unit_and_gate() -> None:
     assert list(points.get_ydata()) == [10.0, 60.0, 0.0, 0.0]  # type: ignore[arg-type]
 
 
-def test_memory_is_told() -> None:
+def test_memory_is_reported() -> None:
     told = lines(memory_blocks, MEMORY)
     assert told[2].split() == ["1", "f", "1.0", "2.0", "30.0", "∞"]
     assert told[5].split() == ["1", "f", "17.5", "%", "75.0", "%", "1", "3"]
@@ -228,7 +228,7 @@ def test_a_vanilla_network_is_drawn_by_its_eigenvalues() -> None:
     assert told[3] == "U has spectral radius 1.5."
 
 
-def test_recall_is_a_line_beside_what_needs_no_memory() -> None:
+def test_recall_is_a_line_next_to_what_needs_no_memory() -> None:
     (panel,) = of(recall_plot([RECALL])).draw(6.5, "black").axes
     drawn = {str(line.get_label()): list(line.get_ydata()) for line in panel.lines}  # type: ignore[arg-type]
     assert drawn["this run"] == [90, 50]
@@ -238,7 +238,7 @@ def test_recall_is_a_line_beside_what_needs_no_memory() -> None:
     assert [label.get_text() for label in panel.get_xticklabels()] == ["10–29\n200 answers", "30–59\n100 answers"]
 
 
-def test_recall_is_told() -> None:
+def test_recall_is_reported() -> None:
     told = lines(recall_blocks, [RECALL])
     assert told[0] == "a-lstm-001: recall of the language in the test part, of 4 candidates"
     assert told[2].split("  ")[0] == "10–29"

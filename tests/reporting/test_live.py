@@ -7,8 +7,12 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from rich.live_render import LiveRender
+from rich.text import Text
 
 from lstmctl.events import Concluding, Evaluated, Finished, Sampled, SavePoint, Started, Stepped
+from lstmctl.reporting.console import console
+from lstmctl.reporting.display import ReflowedRender
 from lstmctl.reporting.live import TrainingDisplay
 from tests.reporting.conftest import Clock, frame
 from tests.terminal import screen as screen_of
@@ -204,6 +208,18 @@ def test_a_low_terminal_shows_what_fits(new_screen: NewScreen, monkeypatch: pyte
     assert [line.strip() for line in lines[4:]] == ["..."]
 
 
+def test_a_narrowed_window_is_cleared_of_the_lines_that_it_broke(new_screen: NewScreen) -> None:
+    """A line of 30 columns takes two rows of 20, one of 50 three, and one of 10 still one."""
+    shown = console(new_screen(terminal=True))
+    render = ReflowedRender(LiveRender(Text("a" * 30 + "\n" + "b" * 10 + "\n" + "c" * 50)), shown)
+    shown.print(render, end="")
+    assert str(render.position_cursor()).count("\x1b[1A") == 2
+    shown.width = 20
+    assert str(render.position_cursor()).count("\x1b[1A") == 2 + 1 + 3 - 1
+    shown.print(render, end="")
+    assert str(render.restore_cursor()).count("\x1b[1A") == 2 + 1 + 3
+
+
 def test_a_stream_that_closes_does_not_stop_the_training(new_screen: NewScreen) -> None:
     for terminal in (False, True):
         screen = new_screen(terminal=terminal)
@@ -286,7 +302,7 @@ def test_what_follows_the_last_step_is_shown_in_a_terminal(new_screen: NewScreen
     assert "baselines" not in screen.text.rpartition("step ")[2]
 
 
-def test_elsewhere_a_slow_end_is_told_as_it_goes(new_screen: NewScreen) -> None:
+def test_elsewhere_a_slow_end_is_reported_as_it_goes(new_screen: NewScreen) -> None:
     screen, clock = new_screen(), Clock()
     with TrainingDisplay(screen, clock=clock) as display:
         display(Started(0, 10, "characters", 64))

@@ -11,6 +11,7 @@ import pytest
 
 from lstmctl.events import (
     ComparisonEvent,
+    Concluding,
     Evaluated,
     Event,
     Finished,
@@ -151,7 +152,7 @@ def test_time_left_weighs_what_runs_at_once_and_what_waits() -> None:
     assert progress.share == 1
 
 
-def test_a_run_taken_up_is_timed_as_if_it_had_been_made_in_this_session() -> None:
+def test_a_resumed_run_is_timed_as_if_it_had_been_made_in_this_session() -> None:
     clock = Clock()
     display = ComparisonDisplay(io.StringIO(), quiet=True, clock=clock)
     display(Planned(RUNS[:2], ()))
@@ -316,6 +317,46 @@ def test_a_stream_that_closes_does_not_stop_the_comparison(new_screen: NewScreen
             for event in events:
                 display(event)
         assert display.progress.ended == {RUNS[0]}
+
+
+def test_what_follows_the_last_run_is_told_as_it_begins_and_then_now_and_then(new_screen: NewScreen) -> None:
+    screen, clock = new_screen(), Clock()
+    with ComparisonDisplay(screen, clock=clock) as display:
+        display(Planned(RUNS[:2], RUNS[:2]))
+        for doing, seconds, share in (
+            ("gathering", 1, None),
+            ("measuring the recall of lstm", 1, 0.0),
+            ("measuring the recall of lstm", 5, 0.25),
+            ("measuring the recall of lstm", 6, 0.5),
+            ("measuring the recall of lstm", 1, 0.6),
+            ("writing the report", 1, None),
+        ):
+            clock.now += seconds
+            display(Concluding(doing, share))
+    assert screen.text.splitlines()[1:] == [
+        "gathering",
+        "measuring the recall of lstm",
+        "measuring the recall of lstm: 50 %",
+        "writing the report",
+    ]
+
+
+def test_what_follows_the_last_run_has_a_line_of_its_own(
+    new_screen: NewScreen, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    screen, clock = new_screen(terminal=True), Clock()
+    with ComparisonDisplay(screen, clock=clock) as display:
+        display(Planned(RUNS[:2], RUNS[:2]))
+        display(Concluding("measuring the gradients of lstm"))
+        clock.now += 65
+        display(Concluding("measuring the gradients of lstm"))
+        assert frame(display)[-1] == "measuring the gradients of lstm  1:05"
+        display(Concluding("measuring the recall of lstm", 0.0))
+        clock.now += 9
+        display(Concluding("measuring the recall of lstm", 0.25))
+        assert re.fullmatch("measuring the recall of lstm ━+ ?╸?━* +25 %  0:09", frame(display)[-1].replace("╺", "━"))
+    assert "recall" not in frame(display)[-1]
 
 
 def test_events_of_unknown_runs_are_harmless(new_screen: NewScreen) -> None:

@@ -92,7 +92,7 @@ def test_smoothing_forgets_at_the_stated_pace_and_starts_at_the_first_value() ->
 COURSE = "▁▂▃▄▅▆▇█▁▂ → ▅▆▇█▇▆  oil temperature"
 
 
-def test_a_course_is_told_from_text() -> None:
+def test_a_course_is_distinguished_from_text() -> None:
     assert is_course(COURSE)
     assert is_course(f"{COURSE}\n{COURSE}\n")
     assert is_course(" → ▅▆▇  OT")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 import resource
 from collections.abc import Callable
@@ -19,9 +20,9 @@ from hypothesis import strategies as st
 from lstmctl.errors import ResourceError, RunError
 from lstmctl.metrics import metric
 from lstmctl.reporting import html
-from lstmctl.reporting.curve_plots import curve_plot
+from lstmctl.reporting.curve_plots import curve_plot, spikes
 from lstmctl.reporting.drawing import Plot
-from lstmctl.reporting.history import History, read_history
+from lstmctl.reporting.history import EvaluationPoint, History, LossPoint, read_history
 from lstmctl.reporting.run_page import run_blocks, spread, write_report
 from lstmctl.reporting.stored_evaluation import read_evaluation
 
@@ -69,6 +70,47 @@ def curves(history: History) -> Plot:
     plot = curve_plot(history)
     assert plot is not None
     return plot
+
+
+def point(step: int, loss: float) -> LossPoint:
+    return LossPoint(step, step * 100, loss, 0.01)
+
+
+@pytest.mark.parametrize(
+    ("values", "found"),
+    [
+        ([], set()),
+        ([1.0], set()),
+        ([1.0, 900.0], set()),
+        ([3.0, 2.0, 1.5, 1.2, 1.1], set()),
+        ([3.0, 2.0, 900.0, 1.2, 1.1], {2}),
+        ([900.0, 2.0, 1.5, 1.2, 1.1], set()),
+        ([3.0, 2.0, 900.0, 800.0, 1.1], set()),
+        ([3.0, 2.0, math.inf, 1.2, 1.1, 70.0], {5}),
+        ([3.0] * 20 + [50.0, 60.0] + [1.0] * 20, {20, 21}),
+        ([1.0] * 10 + [2.0] + [1.0] * 10, set()),
+    ],
+)
+def test_a_few_values_far_above_all_others_are_spikes(values: list[float], found: set[int]) -> None:
+    assert spikes(values) == found
+
+
+def test_a_spike_is_named_instead_of_pressing_the_curve_flat() -> None:
+    losses = [point(step, 3.0 - step / 50) for step in range(100)]
+    losses[60] = point(60, 5000.0)
+    evaluations = [
+        EvaluationPoint(step, step * 100, {"nats_per_character": 3.0 - step / 50}, best=False)
+        for step in range(0, 100, 9)
+    ]
+    history = History("run", {"units": "characters"}, losses=losses, evaluations=evaluations)
+    panel = curves(history).draw(6.5, "black").axes[0]
+    assert panel.get_ylim() == pytest.approx((1.02 - 0.05 * 1.98, 3.0 + 0.1 * 1.98), abs=0.05)
+    assert panel.get_title(loc="right") == "above the frame: training 5,000 at 6.0k"
+    evaluations[7] = EvaluationPoint(63, 6300, {"nats_per_character": 812.5}, best=False)
+    history = History("run", {"units": "characters"}, losses=losses[:60], evaluations=evaluations)
+    panel = curves(history).draw(6.5, "black").axes[0]
+    assert panel.get_ylim()[1] < 4
+    assert panel.get_title(loc="right") == "above the frame: validation 812.5 at 6.3k"
 
 
 def outline(run: Path) -> Outline:
@@ -169,13 +211,13 @@ def test_an_interrupted_run_shows_the_best_evaluation_on_the_way(make_run: MakeR
         "",
     ],
 )
-def test_a_run_with_hardly_any_figures_has_a_report(make_run: MakeRun, metrics: list[dict[str, object]] | str) -> None:
+def test_a_run_with_hardly_any_metrics_has_a_report(make_run: MakeRun, metrics: list[dict[str, object]] | str) -> None:
     run = make_run(metrics=metrics, status="diverged", problem="the loss is NaN", data=None)
     text = outline(run).text
     assert "diverged" in text
     assert "the loss is NaN" in text
     history = read_history(run)
-    assert ("Training left no curve" in text) == (not history.losses and not history.evaluations)
+    assert ("No training curve was recorded" in text) == (not history.losses and not history.evaluations)
 
 
 def test_a_run_without_logs_has_a_report(make_run: MakeRun) -> None:
@@ -190,14 +232,14 @@ def test_a_run_without_logs_has_a_report(make_run: MakeRun) -> None:
 
 
 @pytest.mark.parametrize(("content", "message"), [(None, "is missing"), ("{", "cannot be read"), ("[]", "JSON object")])
-def test_a_folder_that_is_no_run_is_refused(tmp_path: Path, content: str | None, message: str) -> None:
+def test_a_folder_that_is_not_a_run_is_refused(tmp_path: Path, content: str | None, message: str) -> None:
     if content is not None:
         (tmp_path / "run.json").write_text(content)
     with pytest.raises(RunError, match=message):
         write_report(tmp_path)
 
 
-def test_an_older_report_stands_until_the_new_one_is_whole(make_run: MakeRun) -> None:
+def test_an_older_report_is_kept_until_the_new_one_is_whole(make_run: MakeRun) -> None:
     run = make_run(metrics="")
     (run / "report.html").write_text("old")
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
@@ -249,7 +291,7 @@ def test_inline_curves_take_the_colours_of_the_page(make_run: MakeRun) -> None:
     assert used <= identities
 
 
-def test_a_figure_in_another_unit_than_the_loss_has_an_axis_of_its_own(make_run: MakeRun, curve: Curve) -> None:
+def test_a_metric_in_another_unit_than_the_loss_has_an_axis_of_its_own(make_run: MakeRun, curve: Curve) -> None:
     rows = [row for row in curve if "loss" in row]
     rows.append({"step": 100, "validation": {"accuracy": 0.75}, "best": True})
     root = ElementTree.fromstring(curves(read_history(make_run(metrics=rows))).svg())
@@ -287,7 +329,7 @@ def without_figures(run: Path) -> str:
     return Outline(content).text
 
 
-def test_a_forecasting_run_stands_beside_its_baselines(make_forecast_run: MakeRun) -> None:
+def test_a_forecasting_run_is_shown_with_its_baselines(make_forecast_run: MakeRun) -> None:
     run = make_forecast_run()
     outline(run)
     text = without_figures(run)
@@ -310,7 +352,7 @@ def test_a_forecasting_run_stands_beside_its_baselines(make_forecast_run: MakeRu
         "12 missing values were filled.",
     ):
         assert part in text
-    assert text.index("Beside the baselines") < text.index("Forecasts Windows") < text.index("Curves")
+    assert text.index("Run and baselines") < text.index("Forecasts Windows") < text.index("Curves")
     assert 'class="warning"' not in (run / "report.html").read_text(encoding="utf-8")
     assert {path.name for path in (run / "plots").iterdir()} == {
         f"{name}.{kind}" for name in ("curves", "forecasts", "steps") for kind in ("png", "svg")
@@ -333,7 +375,7 @@ def test_a_forecasting_run_shows_example_windows_and_errors_by_step(make_forecas
         assert word in page.text
 
 
-def test_a_run_that_loses_against_a_baseline_is_told_so(
+def test_a_run_that_loses_against_a_baseline_is_reported(
     make_forecast_run: MakeRun, stored_evaluation: dict[str, Any]
 ) -> None:
     stored_evaluation["metrics"]["mse_scaled"] = 0.41
@@ -354,10 +396,10 @@ def test_one_channel_has_no_table_of_channels(make_forecast_run: MakeRun, stored
 
 
 @pytest.mark.parametrize("evaluation", [None, "{", "[]", {"format": 1}, {"format": 1, "metrics": {"mse_scaled": 0.3}}])
-def test_without_a_sound_evaluation_the_rest_of_the_report_stands(make_forecast_run: MakeRun, evaluation: Any) -> None:
+def test_without_a_sound_evaluation_the_rest_of_the_report_is_kept(make_forecast_run: MakeRun, evaluation: Any) -> None:
     text = outline(make_forecast_run(evaluation=evaluation)).text
     assert "test 0.369 MSE, scaled" in text
-    assert "Beside the baselines" not in text
+    assert "Run and baselines" not in text
     assert "Forecasts" not in text
 
 
@@ -366,7 +408,7 @@ def test_samples_of_a_forecast_are_not_wrapped(make_forecast_run: MakeRun, make_
     assert '<pre tabindex="0">\n▁▂▃▄▅▆▇█▇▆▅▄▃▂▁▂▃▄▅▆ → ▇█▇▆▅▄▃▂▁▂  HUFL\n▁▁▁▁' in content
 
 
-def test_a_text_run_has_its_baselines_beside_its_figures(make_run: MakeRun) -> None:
+def test_a_text_run_has_its_baselines_next_to_its_metrics(make_run: MakeRun) -> None:
     run = make_run()
     evaluation = {
         "format": 1,
@@ -413,7 +455,7 @@ def test_validation_shares_the_axis_of_a_loss_in_its_unit_alone(
     assert (f"loss ({loss})" in words) != shared
 
 
-def test_the_figure_that_decides_is_the_one_that_the_evaluation_names(
+def test_the_primary_metric_is_the_one_that_the_evaluation_names(
     make_forecast_run: MakeRun, stored_evaluation: dict[str, Any]
 ) -> None:
     stored_evaluation["primary"] = "mae_scaled"

@@ -159,7 +159,7 @@ def test_no_words_run_into_each_other_or_out_of_the_figure(
     assert all(box.x0 >= edge for word, box in words.items() if word.startswith(("chance", "solved")))
 
 
-def test_wide_intervals_do_not_press_the_figures_flat(make_sweep: MakeSweep) -> None:
+def test_wide_intervals_do_not_flatten_the_scores(make_sweep: MakeSweep) -> None:
     sweep = make_sweep({5: {"rnn": (0.2, 0.4)}, 10: {"rnn": (0.3, 0.3)}}, ("rnn",), baselines={})
     first = sweep.comparisons[0]
     wide = dataclasses.replace(first.arms[0], low=-90.0, high=0.42)

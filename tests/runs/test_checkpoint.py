@@ -453,7 +453,7 @@ def test_a_copy_under_another_step_is_refused(one: Path) -> None:
         read_checkpoint(other)
 
 
-def test_a_damaged_best_checkpoint_is_made_again_from_an_earlier_one(
+def test_a_damaged_best_checkpoint_is_recreated_from_an_earlier_one(
     checkpoints: Checkpoints, caplog: pytest.LogCaptureFixture
 ) -> None:
     first = checkpoints.write(snapshot_of(0), best=True)
@@ -470,7 +470,7 @@ def test_a_damaged_best_checkpoint_is_made_again_from_an_earlier_one(
     assert "training continues from step 0 to recreate it" in caplog.text
 
 
-def test_lost_pointers_are_told_from_the_checkpoints(checkpoints: Checkpoints) -> None:
+def test_lost_pointers_are_derived_from_the_checkpoints(checkpoints: Checkpoints) -> None:
     assert checkpoints.starting_point() is None
     for step, best in ((5, True), (10, False), (15, False)):
         snapshot = snapshot_of(step)

@@ -99,7 +99,7 @@ def test_a_line_says_what_is_compared_and_how_far_it_came(root: Path) -> None:
     assert told("a-comparison-002")["status"] == "damaged"
 
 
-def test_a_comparison_is_no_run_and_names_those_inside_it(root: Path) -> None:
+def test_a_comparison_is_not_a_run_and_lists_its_own(root: Path) -> None:
     assert list_runs(root) == []
     inner = root / "a-comparison-001" / "rnn-seed-0"
     inner.mkdir()

@@ -179,7 +179,7 @@ def test_runs_are_found_by_folder_by_name_and_as_the_latest(tmp_path: Path) -> N
     assert find_run(None, root).path == second.path
 
 
-def test_a_run_that_has_learned_nothing_is_passed_over_for_its_weights_and_not_for_going_on(tmp_path: Path) -> None:
+def test_a_run_that_has_learned_nothing_is_passed_over_for_its_weights_and_not_for_continuing(tmp_path: Path) -> None:
     for name, status in (("a", "interrupted"), ("b", "finished"), ("c", "diverged"), ("d", "running"), ("e", "failed")):
         made(tmp_path, name).update(status=status)
         (tmp_path / name / "encoding.json").write_text("{}")
@@ -233,14 +233,14 @@ def test_a_near_miss_is_named(tmp_path: Path) -> None:
     assert caught.value.hint == "did you mean small-lstm-001?"
     with pytest.raises(RunError) as caught:
         find_run("zzz", tmp_path)
-    assert caught.value.hint == "lstmctl runs list shows what there is"
+    assert caught.value.hint == "lstmctl runs list shows all runs"
 
 
-def test_no_run_and_no_run_folder_are_told_apart(tmp_path: Path) -> None:
+def test_no_run_and_no_run_folder_are_distinguished(tmp_path: Path) -> None:
     with pytest.raises(RunError, match="no run with a saved model under"):
         find_run("latest", tmp_path / "none")
     (tmp_path / "plain").mkdir()
-    with pytest.raises(RunError, match=r"is a folder without run\.json: not a run of lstmctl"):
+    with pytest.raises(RunError, match=r"is a folder without run\.json: it is not a run of lstmctl"):
         find_run(str(tmp_path / "plain"), tmp_path / "none")
 
 
@@ -313,7 +313,7 @@ def test_a_lock_names_its_holder_and_ends_with_it(tmp_path: Path) -> None:
     assert not (tmp_path / "holder").exists()
 
 
-def test_a_lock_file_of_an_earlier_version_names_nobody_and_hinders_nobody(tmp_path: Path) -> None:
+def test_a_lock_file_of_an_earlier_version_names_no_process_and_blocks_none(tmp_path: Path) -> None:
     (tmp_path / "lock").write_text("process 1 on elsewhere")  # there the name was in the file itself
     folder = RunFolder(tmp_path)
     assert not folder.is_held()

@@ -29,7 +29,7 @@ def test_the_offset_is_where_the_next_line_starts(path: Path) -> None:
     assert len([*read_json_lines(path)]) == 3
 
 
-def test_going_on_drops_what_stands_after_the_offset(path: Path) -> None:
+def test_continuing_drops_everything_after_the_offset(path: Path) -> None:
     with Log(path) as log:
         log.append_json({"step": 1})
         known = log.offset
@@ -122,6 +122,6 @@ os._exit(9)
 """
 
 
-def test_a_line_stands_in_the_file_at_once(path: Path) -> None:
+def test_a_line_is_in_the_file_at_once(path: Path) -> None:
     assert subprocess.run([sys.executable, "-c", KILLED, str(path)], check=False).returncode == 9
     assert [*read_json_lines(path)] == [{"step": 1}]

@@ -34,7 +34,7 @@ ODD_FILES: dict[str, Callable[[Path], None]] = {
 
 @pytest.mark.parametrize("way", ODD_FILES)
 @pytest.mark.parametrize("name", ["run.json", "encoding.json", "checkpoints/pointers.json"])
-def test_a_file_that_is_no_plain_one_is_an_error_of_the_run(
+def test_a_file_that_is_not_plain_is_an_error_of_the_run(
     name: str, way: str, trained: Trained, lstmctl: Command, caplog: pytest.LogCaptureFixture
 ) -> None:
     path = trained("small").path / name
@@ -50,7 +50,7 @@ def test_a_file_that_is_no_plain_one_is_an_error_of_the_run(
 
 @pytest.mark.parametrize("way", ODD_FILES)
 @pytest.mark.parametrize("name", ["metrics.jsonl", "samples.txt", "evaluation.json", "holder"])
-def test_going_on_waits_for_no_file(name: str, way: str, trained: Trained, lstmctl: Command) -> None:
+def test_resuming_waits_for_no_file(name: str, way: str, trained: Trained, lstmctl: Command) -> None:
     run = trained("small")
     path = run.path / name
     path.unlink(missing_ok=True)

@@ -32,7 +32,7 @@ def test_a_network_that_says_nothing_repeats_the_last_value(series_config: Path)
     assert score.windows == reference.windows == 400 // 5 - 4 + 1
 
 
-def test_figures_are_in_scaled_space_and_in_the_tables_own_units(series_config: Path) -> None:
+def test_metrics_are_in_scaled_space_and_in_the_tables_own_units(series_config: Path) -> None:
     task, corpus, model = pose(series_config)
     silence(model)
     values, start = corpus.table.targets, 320
@@ -62,7 +62,7 @@ def test_the_loss_is_the_mean_error_of_each_window(series_config: Path) -> None:
 @pytest.mark.parametrize("loss", ["mse", "quantile", "student-t"])
 @pytest.mark.parametrize("decoding", ["parallel", "recursive", "encoder-decoder"])
 def test_missing_values_touch_neither_loss_nor_figures(series_config: Path, decoding: str, loss: str) -> None:
-    """Whatever stands in the file in the place of a value that is missing, nothing changes."""
+    """The placeholder of a missing value in the file has no effect."""
     lines = (series_config.parent / "small.csv").read_text().splitlines()
     for row in (50, 51, 52, 201, 330, 331, 345):
         date, a, _ = lines[row + 1].split(",")
@@ -97,7 +97,7 @@ def test_without_calibration_a_point_has_no_interval_and_quantiles_their_own(ser
 def test_too_short_a_validation_part_is_refused_before_training(series_config: Path) -> None:
     task, corpus, _ = pose(series_config, "data.split=[300, 7, 50]")
     with pytest.raises(
-        DataError, match=r"half of the validation part holds no window of task\.horizon=4 rows"
+        DataError, match=r"half of the validation part contains no window of task\.horizon=4 rows"
     ) as error:
         task.require(task.part(corpus, "validation", CPU))
     assert "task.calibration=shared" in str(error.value.hint)
@@ -107,7 +107,7 @@ def test_too_short_a_validation_part_is_refused_before_training(series_config: P
 
 
 def test_noise_in_the_test_rows_moves_nothing_before(series_config: Path) -> None:
-    """Scaler, encoding but for its last rows, training windows and validation figures, to the bit."""
+    """Scaler, encoding except for its last rows, training windows and validation metrics, to the bit."""
     task, corpus, model = pose(series_config)
     path = series_config.parent / "small.csv"
     lines = path.read_text().splitlines()
@@ -138,7 +138,7 @@ def test_it_is_restored_without_its_data(series_config: Path) -> None:
         assert mine is not None
         assert theirs is not None
         assert torch.equal(mine, theirs)
-    with pytest.raises(RunError, match=r"calibration\.json holds offsets \(1, 1, 1\); \(4, 2, 1\) are right"):
+    with pytest.raises(RunError, match=r"calibration\.json contains offsets of shape \(1, 1, 1\), not \(4, 2, 1\)"):
         restore_task(settings, task.encoding.to_json(), {"offsets": [[[1.0]]]})
     with pytest.raises(RunError, match=r"calibration\.json is damaged"):
         restore_task(settings, task.encoding.to_json(), {"offsets": "none"})
@@ -151,7 +151,7 @@ def test_a_look_at_the_forecast_is_a_line_a_channel(series_config: Path) -> None
     assert all(line.count("→") == 1 for line in lines)
 
 
-def test_the_network_may_not_be_told_which_channel_it_forecasts(series_config: Path) -> None:
+def test_the_network_need_not_know_which_channel_it_forecasts(series_config: Path) -> None:
     task, corpus, model = pose(series_config, "model.channel_embedding=false")
     batch = batch_of(task, corpus)
     twice = replace(batch, input=batch.input[..., :1].expand_as(batch.input))

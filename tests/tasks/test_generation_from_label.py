@@ -16,10 +16,11 @@ from lstmctl.api.assembly import build_model, build_task, find_cell, open_data
 from lstmctl.baselines import NGram
 from lstmctl.config import load
 from lstmctl.data.labelled_table import LabelledTable
-from lstmctl.decoding import LabelPredictor, Sampling
+from lstmctl.decoding import LabelPredictor
 from lstmctl.errors import DataError, UsageError
 from lstmctl.models.conditional_model import ConditionalModel
 from lstmctl.registry import CELLS
+from lstmctl.sampling import Sampling
 from lstmctl.tasks.generation_from_label import GenerationFromLabel
 
 CPU = torch.device("cpu")
@@ -136,7 +137,7 @@ def test_a_prompt_is_read_as_a_whole_or_symbol_by_symbol(config: Path) -> None:
 
 
 def test_baselines_see_every_symbol_and_every_end(config: Path) -> None:
-    task, corpus, _ = pose(config)
+    task, corpus, _ = pose(config, "data.vocabulary=all")
     found = task.references(corpus, "test")
     assert set(found) == {"uniform", "n-gram"}
     assert found["uniform"].metrics["nats_per_character"] == pytest.approx(math.log(11))
@@ -177,13 +178,13 @@ def test_what_it_refuses(config: Path) -> None:
     with pytest.raises(UsageError, match="label `digit` does not exist") as unknown:
         run.generate(label="digit")
     assert unknown.value.hint == "its labels are consonant, vowel"
-    with pytest.raises(UsageError, match="writes a text for a label, and none is given") as none:
+    with pytest.raises(UsageError, match="generates text from a label, which is missing") as none:
         run.generate()
     assert none.value.hint == "say which, such as --label consonant; its labels are consonant, vowel"
     with pytest.raises(UsageError, match="the prompt contains 'z'"):
         run.generate("z", label="vowel")
     Path("bare.csv").write_text("text\nae\nio\n", encoding="utf-8")
-    with pytest.raises(DataError, match="2 of 2 texts have no label"):
+    with pytest.raises(DataError, match="2 of 2 texts lack the label"):
         run.evaluate(file="bare.csv")
     write([("ae", "vowel"), ("bc", "consonant")], "two.csv")
     assert run.evaluate(file="two.csv").windows == 2
@@ -211,5 +212,5 @@ def test_what_is_inspected_are_the_first_steps_and_the_loss_of_the_symbol_that_f
         vowel = [float(texts.targets[number] == task.label_number("vowel")) for number in chosen]
         assert properties["label vowel"].tolist() == [vowel] * length
         assert properties["is a"][0].tolist() == [0] * lanes  # nothing is read before the first symbol
-    with pytest.raises(DataError, match="have no label"):
+    with pytest.raises(DataError, match="lack the label"):
         task.inspection_input(model, replace(part, targets=torch.full_like(part.targets, -1)), steps=3, lanes=4)

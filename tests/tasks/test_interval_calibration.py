@@ -1,4 +1,4 @@
-"""Which rows calibrate intervals, and what they make of them."""
+"""Rows that calibrate intervals, and their effect."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.tasks.conftest import CPU, pose, silence
 
 
 def test_the_halves_of_the_validation_part_choose_and_calibrate(series_config: Path) -> None:
-    """What lies in the second half moves no choice, and what lies in the first moves no interval."""
+    """The second half of the validation part affects no selection, and the first half no interval."""
     task, corpus, model = pose(series_config)
     silence(model)
     part = task.part(corpus, "validation", CPU)

@@ -1,4 +1,4 @@
-"""What is forecast from beyond the end of a table."""
+"""The input of a forecast beyond the end of a table."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def test_it_is_the_end_of_every_series(series_config: Path, tmp_path: Path) -> N
     two_series(tmp_path / "small.csv")
     task, corpus, _ = pose(series_config)
     scaled = torch.from_numpy(corpus.scaled().values)
-    for table in (None, corpus):  # the run keeps the end of its own
+    for table in (None, corpus):  # the run keeps the end of its own table
         batch, _ = last_windows(task.encoding, task.settings, CPU, table)
         assert batch.series is not None
         assert batch.series.tolist() == [0, 1]

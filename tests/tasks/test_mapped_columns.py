@@ -22,7 +22,7 @@ SIZES = {"low": 90, "high": 70, "far": 111}
 
 
 def write_three_series(path: Path) -> None:
-    """Hours of three series of other levels, with some values missing and six future rows of what is known."""
+    """Hours of three series at different levels, with some missing values and six future rows of known columns."""
     draw = np.random.default_rng(4)
     start = np.datetime64("2020-02-27T00:00:00")
     lines = ["unique_id,ds,y,seen,plan,size"]
@@ -37,7 +37,7 @@ def write_three_series(path: Path) -> None:
 
 @pytest.fixture
 def corpora() -> tuple[SeriesCorpus, SeriesCorpus]:
-    """The table as it is read, and as it is mapped."""
+    """The table as read, and as memory-mapped."""
     write_three_series(Path("a.csv"))
     folder = prepare_table("a.csv", LAYOUT, block=1000).folder
     direct, mapped = (

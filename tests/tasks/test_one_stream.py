@@ -31,7 +31,7 @@ def made(cell: str, **options: object) -> tuple[LanguageModel, SequenceModel]:
 
 
 def lanes_read(model: SequenceModel, symbols: Tensor) -> tuple[dict[str, float], list[int]]:
-    """What `stream_total` gives, and the lanes of every window that it had the recurrence read."""
+    """The result of `stream_total`, and the lanes of every window that the recurrence read."""
     lanes: list[int] = []
 
     def remember(module: nn.Module, given: tuple[Tensor, ...]) -> None:
@@ -58,7 +58,7 @@ def test_lanes_that_agree_score_as_one_stream(cell: str) -> None:
 def test_a_network_that_never_forgets_is_read_in_a_single_lane() -> None:
     """Its forget gate is open, so that every unit of its cell is a sum over the whole text."""
     task, model = made("lstm", forget_bias=40.0)
-    symbols = SYMBOLS.repeat(2)  # the first so many lanes are right after so many readings, whatever is remembered
+    symbols = SYMBOLS.repeat(2)  # after n readings, the first n lanes are right, whatever the memory
     assert (count := (len(symbols) - 1) // SHORTEST_LANE) > READINGS + 1
     found, lanes = lanes_read(model, symbols)
     assert found == total(model, task, streamed(symbols, 1, 4096))

@@ -1,4 +1,4 @@
-"""An order that is computed: every number once, and in no order that could be told."""
+"""A computed order: every number once, without an apparent pattern."""
 
 from __future__ import annotations
 

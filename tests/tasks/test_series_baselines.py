@@ -1,4 +1,4 @@
-"""Baselines of series, beside a network on the same windows."""
+"""Baselines of series, compared with a network on the same windows."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a forecaster shows of its recurrence is what it forecasts with."""
+"""The inspected recurrence of a forecaster is the one it forecasts with."""
 
 from __future__ import annotations
 

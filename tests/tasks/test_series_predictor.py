@@ -85,7 +85,7 @@ def test_a_ridge_regression_beside_the_network_has_its_share(series_config: Path
     baseline = torch.from_numpy(fitted.forecast(windows_first(batch.input))).transpose(0, 1)
     point, _ = task.predictor.uncalibrated(model, batch)
     assert torch.allclose(point, 0.75 * batch.input[-1:] + 0.25 * baseline, atol=1e-5)
-    # The network alone is trained: what the ridge says is no business of its loss.
+    # Only the network is trained: the ridge regression does not affect its loss.
     assert task.loss(model, batch, ()).sum.item() == pytest.approx(
         ((batch.input[-1:] - batch.target) ** 2).mean().item() * batch.lanes, rel=1e-5
     )

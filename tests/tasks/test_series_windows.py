@@ -28,7 +28,8 @@ def part(lookback: int = 3, horizon: int = 2) -> SeriesPart:
 
 def test_labels_stay_in_the_part_and_inputs_reach_back() -> None:
     own = part()
-    # The first may begin at row 4 with rows 1 to 3 before it; the other needs three rows of its own, from row 10 on.
+    # The first may begin at row 4 with rows 1 to 3 before it; the other needs three rows of its own series, from row 10
+    # on.
     assert own.first.tolist() == [4, 13]
     assert own.counts.tolist() == [5, 4]
     assert len(own) == 9

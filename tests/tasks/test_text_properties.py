@@ -1,4 +1,4 @@
-"""Properties of a text's symbols, marked by hand beneath it."""
+"""Properties of a text's symbols, marked by hand below it."""
 
 from __future__ import annotations
 

@@ -50,7 +50,7 @@ def test_targets_are_inputs_shifted_by_one(length: int, batch: int, window: int)
 
 
 @pytest.mark.parametrize(("length", "batch", "window"), SIZES)
-def test_each_lane_goes_on_where_it_was(length: int, batch: int, window: int) -> None:
+def test_each_lane_continues_where_it_was(length: int, batch: int, window: int) -> None:
     order = Lanes(text(length), batch, window, seed=3)
     for epoch in range(3):
         steps = epoch_of(order, epoch)
@@ -67,7 +67,7 @@ def test_a_lane_is_reset_exactly_where_it_passed_the_end(length: int, batch: int
         steps = epoch_of(order, epoch)
         assert steps[0].reset is None
         for before, after in pairwise(steps):
-            # What was read in the window before, and stands at its start now: a fall means the end lay between.
+            # The value read in the previous window, now at the start: a decrease means that the end was in between.
             read = torch.cat([before.input, after.input[:1]])
             passed = (read[1:] < read[:-1]).any(dim=0)
             assert torch.equal(passed, after.reset if after.reset is not None else torch.zeros_like(passed))
@@ -90,8 +90,9 @@ def test_the_rotation_depends_on_seed_and_epoch_alone() -> None:
     assert len(set(starts(7))) == 5
     assert starts(7) != starts(8)
     for order in (Lanes, ShuffledWindows):  # nothing of the model reaches an order
-        assert list(inspect.signature(order).parameters)[:4] == ["symbols", "batch", "window", "seed"]
-        assert set(inspect.signature(order).parameters) <= {"symbols", "batch", "window", "seed", "state_reset"}
+        named = list(inspect.signature(order).parameters)
+        assert named[:4] == ["symbols", "batch", "window", "seed"]
+        assert set(named) <= {"symbols", "batch", "window", "seed", "state_reset", "weights"}
 
 
 def test_a_batch_depends_on_the_step_alone() -> None:
@@ -213,6 +214,6 @@ def test_growing_windows_double_in_stages_of_equal_length_and_read_as_much_a_ste
     shapes = [tuple(order[step].input.shape) for step in range(11)]
     assert shapes == [(4, 8)] * 4 + [(8, 4)] * 3 + [(16, 2)] * 4
     assert {order[step].units for step in range(10)} == {32} == {order.units_per_step}
-    # Each stage begins afresh and then goes on, window after window.
+    # Each stage begins afresh, then continues window by window.
     assert [order[step].fresh for step in range(10)] == [True, *[False] * 3, True, *[False] * 2, True, *[False] * 2]
     assert torch.equal(order[5].input, stages[1][1].input)

@@ -75,7 +75,7 @@ def test_what_cannot_be_had_is_refused_before_anything_is_written(small_config: 
 
 
 @pytest.mark.bfloat16
-def test_a_comparison_planned_elsewhere_goes_on_in_float32(small_config: Path) -> None:
+def test_a_comparison_planned_elsewhere_continues_in_float32(small_config: Path) -> None:
     def stop(event: ComparisonEvent) -> None:
         if isinstance(event, RunBegan):
             os.kill(os.getpid(), signal.SIGINT)
@@ -92,7 +92,7 @@ def test_a_comparison_planned_elsewhere_goes_on_in_float32(small_config: Path) -
 
 
 @pytest.mark.bfloat16
-def test_a_run_from_elsewhere_goes_on_and_is_used(small_config: Path) -> None:
+def test_a_run_from_elsewhere_continues_and_is_used(small_config: Path) -> None:
     def stop(event: object) -> None:
         if type(event).__name__ == "Saved" and event.step >= 14:  # type: ignore[attr-defined]
             raise KeyboardInterrupt

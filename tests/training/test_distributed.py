@@ -140,7 +140,7 @@ def test_lanes_that_count_for_more_than_others_weigh_as_in_one_process(
 
 
 @pytest.mark.parametrize("size", SIZES)
-def test_a_run_goes_on_in_another_number_of_processes(
+def test_a_run_continues_in_another_number_of_processes(
     size: int, folder: Path, alone: Found, several: dict[int, list[Found]]
 ) -> None:
     for found in several[size]:

@@ -136,7 +136,7 @@ def _both_step(ours: nn.Module, our: AdamW, theirs: nn.Module, their: torch.opti
         optimizer.zero_grad(set_to_none=True)
 
 
-def test_adamw_is_torchs_to_the_bit_and_goes_on_from_its_state() -> None:
+def test_adamw_is_torchs_to_the_bit_and_continues_from_its_state() -> None:
     made = ours, our, theirs, their = _made(0)
     for number in range(4):
         _both_step(*made, number)

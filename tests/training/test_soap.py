@@ -91,7 +91,7 @@ def test_vectors_are_left_to_adamw() -> None:
     assert torch.equal(*results)
 
 
-def test_it_goes_on_from_its_state_and_refuses_that_of_adamw() -> None:
+def test_it_continues_from_its_state_and_refuses_that_of_adamw() -> None:
     given, target = problem(4)
     layers = [nn.Parameter(torch.zeros(5, 4, dtype=torch.float64)) for _ in range(2)]
     first, second = (build_optimizer(_Layer(layer), SETTINGS) for layer in layers)

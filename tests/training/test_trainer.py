@@ -161,7 +161,7 @@ def test_leaving_out_any_item_of_state_shows(
     assert differs, what
 
 
-def test_the_undamaged_snapshot_of_the_negative_control_goes_on_exactly(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_undamaged_snapshot_of_the_negative_control_continues_exactly(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("lstmctl.training.trainer.REPORTS", 6)
     settings = settings_of(learning_rate=0.3, schedule="constant", patience=50)
     whole = trainer_of(settings, steps=45)
