@@ -122,25 +122,30 @@ def main() -> None:
     print(f"Python {platform.python_version()}, torch {torch.__version__}, {os.cpu_count()} cores\n")
     print("| table | seed | run | n-gram regression | lead (95 % interval) | shown | baseline, CPU s |")
     print("| --- | --- | --- | --- | --- | --- | --- |", flush=True)
-    unknown = []
+    unknown: list[str] = []
+    try:
+        _run_all(arguments, unknown)
+    finally:
+        print("\n| table | seed | test rows with unknown symbols | share | accuracy before | after |")
+        print("| --- | --- | --- | --- | --- | --- |")
+        print("\n".join(unknown))
+
+
+def _run_all(arguments: argparse.Namespace, unknown: list[str]) -> None:
+    """Print a row per run, and add one on unknown symbols."""
     with tempfile.TemporaryDirectory() as folder:
         os.environ["LSTMCTL_RUNS"] = str(Path(folder) / "runs")
         for name in arguments.tables:
             draw, rows, budget = TABLES[name]
-            table = (
-                "requests.csv"
-                if draw is None
-                else _write(Path(folder) / f"{name}.csv", draw(int(rows * arguments.share), 0))
-            )
+            table = "requests.csv"
+            if draw is not None:
+                table = _write(Path(folder) / f"{name}.csv", draw(int(rows * arguments.share), 0))
             for seed in range(arguments.seeds):
                 run = _trained(table, budget, seed, "training")
                 print(f"| {name} | {seed} | {_row(run)} |", flush=True)
                 if draw is not None:
                     before = _trained(table, budget, seed, "all")
                     unknown.append(f"| {name} | {seed} | {_on_unknown(before, run)} |")
-    print("\n| table | seed | test rows with unknown symbols | share | accuracy before | after |")
-    print("| --- | --- | --- | --- | --- | --- |")
-    print("\n".join(unknown))
 
 
 def _write(path: Path, rows: Iterator[tuple[str, str]]) -> str:

@@ -54,7 +54,7 @@ class Spectra:
         """
         coefficients = data["coefficients"] if data["frames"] == "mfcc" else None
         centred = data["centre"] == "clip"
-        found = _shared(cls(rate, data["frame_length"], data["frame_step"], data["bands"], coefficients, centred))
+        found: Self = _shared(cls(rate, data["frame_length"], data["frame_step"], data["bands"], coefficients, centred))
         if found.hop < 1 or found.window < 2:
             raise DataError(
                 f"data.frame_length {found.length:g} and data.frame_step {found.step:g} are milliseconds; at "

@@ -438,6 +438,7 @@ ELSEWHERE = {
     "--resume": "torchrun",
     "--allow-config-change": "tests/api/test_resuming.py",
     "--limit": "tests/data/test_downloading.py",
+    "--name": "tests/cli/test_names.py",
     "data.split_by=": "tests/data/test_series.py",
     "data.zone=": "tests/data/test_dates.py",
     "model.ridge=": "no window is complete, and a part of a series seldom lacks all",

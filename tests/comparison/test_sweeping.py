@@ -30,7 +30,7 @@ from tests.conftest import Command
 
 LeftBy = Callable[[Path], dict[str, Any]]
 
-FOLDER = Path("runs/config-sweep-001")
+FOLDER = Path("runs/first-symbol-sweep-001")
 VALUES = ("5", "10")
 RUNS = ("rnn-seed-0", "lstm-seed-0")
 SHORT: dict[str, Any] = {

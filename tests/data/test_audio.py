@@ -22,8 +22,8 @@ PATTERN = "{label}_{speaker}_{take}"
 
 def opened(path: Path | str, task: str = "classification", **data: Any) -> AudioCorpus:
     """Open a folder or table as a config would."""
-    settings = from_mapping({"task": {"type": task}, "data": {"audio": str(path), **data}}).data.model_dump()
-    return open_audio(settings["audio"], settings, task, None)
+    settings = from_mapping({"task": {"type": task}, "data": {"audio": str(path), **data}})
+    return open_audio([str(path)], settings.data.model_dump(), task, None)
 
 
 def folders(root: Path, **clips: int) -> Path:
