@@ -141,6 +141,7 @@ def _write_paths(run: Run, count: int, seed: int | None, *, json: bool) -> None:
             {
                 "run": str(run.path),
                 "model": model,
+                "final_fit": run.info.get("final_fit") is not None,
                 "forecasts": as_json(forecasts),
                 **weights_json(run),
             }
