@@ -85,7 +85,6 @@ class Display(ABC):
                 redirect_stdout=False,  # stdout belongs to the results
                 redirect_stderr=self.stream is sys.stderr,
                 transient=self.transient,
-                vertical_overflow="crop",  # a picture taller than a window made smaller could not be redrawn in place
             )
             self.live._live_render = ReflowedRender(self.live._live_render, self.console)
             self.live.start()
