@@ -320,7 +320,7 @@ def _check_unchanged(folder: Path, plan: Plan) -> None:
         if arm.cell_source is None:
             continue
         kept = folder / f"{arm.cell.partition(':')[0]}.py"
-        # What lies there is looked at before any of it runs.
+        # The saved source is checked before any of it runs.
         if kept.is_file() and sha256(kept.read_bytes()).hexdigest() != arm.cell_source:
             raise RunError(f"{kept} is not the source that {folder.name} was planned with")
         if source_hash(find_cell(arm.candidates[0].settings, folder)) != arm.cell_source:

@@ -65,7 +65,7 @@ def read_dependencies(path: Path, corpus: TextCorpus, kind: str | None = None) -
         kind: by default the one with the most rows.
 
     Raises:
-        DataError: the table cannot be read, lacks a column, has no such kind, or is not of this text.
+        DataError: the table cannot be read, lacks a column or the kind, or belongs to another text.
     """
     rows = _rows(path, _content(path))
     kinds = Counter(row["kind"] for row in rows.values())

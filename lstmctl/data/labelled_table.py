@@ -71,7 +71,7 @@ class LabelledTable:
     fingerprint: dict[str, Any]
     """Size in bytes and SHA-256 of the file, its sequences and their steps."""
     notes: tuple[str, ...]
-    """What was found and left out, in whole sentences."""
+    """Sentences about what was found and left out."""
     is_labelled: bool
     """Whether the table contains labels."""
     warnings: Mapping[str, tuple[str, ...]]

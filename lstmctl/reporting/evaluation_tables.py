@@ -26,7 +26,7 @@ MOST_PLACES = 5
 
 
 def evaluation_tables(evaluation: Evaluation) -> list[Table]:
-    """Return the metrics overall, by channel, by step of the horizon and by label, as far as they are known."""
+    """Return the metrics overall, by channel, by step of the horizon and by label, if known."""
     tables = (overall(evaluation), leads(evaluation), by_channel(evaluation), by_step(evaluation), by_label(evaluation))
     return [table for table in tables if table is not None]
 

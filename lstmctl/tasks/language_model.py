@@ -54,7 +54,8 @@ MOST_WINDOWS = 10_000
 """Maximum number of windows that a many-to-one model is scored on."""
 PROGRESS_LANES = 32
 MOST_IN_PROGRESS = 1 << 19
-"""Symbols of a held-out part that are scored during training; of so many, the metric errs by about 0.002 nats."""
+"""Symbols of a held-out part that are scored during training; with this number, the standard error of the metric is
+about 0.002 nats."""
 PREVIEW = Sampling()
 PREVIEW_LENGTH = 240
 
@@ -199,7 +200,7 @@ class LanguageModel(Problem[Config, TextCorpus, SequenceModel, Batch, Tensor]):
         """The order in which the training part (length,) is read.
 
         Raises:
-            DataError: it is too short for one step.
+            DataError: the part is too short for one step.
         """
         symbols, weights = (text.symbols, text.weights) if isinstance(text, WeightedText) else (text, None)
         if self.many_to_one:

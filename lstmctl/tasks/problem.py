@@ -312,7 +312,7 @@ class Problem(ABC, Generic[ConfigT, CorpusT, ModelT, BatchT, PartT]):
         (embedding, normalisation, segments) is in the input; what comes after it (the head) is in the loss.
 
         Args:
-            steps: of each lane, at most.
+            steps: maximum number per lane.
             lanes: their number.
 
         Raises:
