@@ -46,7 +46,7 @@ def train(
 
     Args:
         config: a file, the name of a bundled config, `-` for stdin, a mapping like a config, or one that is loaded.
-        overrides: `KEY=VALUE`, as on the command line; those of a loaded config are in it already.
+        overrides: `KEY=VALUE`, as on the command line; a loaded config already contains its own.
         init_from: a run whose weights are used at the start; the vocabulary and the sizes must agree.
         name: of the run; by default made of the config's or the data's name, the cell and a number.
         trust: allow the config to name code to import.

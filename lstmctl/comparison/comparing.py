@@ -31,7 +31,7 @@ part; see docs/benchmarks.md."""
 
 @dataclass(frozen=True)
 class _Request:
-    """What all comparisons of a study share; see `compare`."""
+    """The settings that all comparisons of a study share; see `compare`."""
 
     cells: Sequence[str]
     config: str | Path | Mapping[str, Any] | LoadedConfig | None

@@ -103,7 +103,7 @@ class PairsCorpus:
 
 @dataclass
 class _Lines:
-    """Pairs as they are written."""
+    """Raw pairs."""
 
     sources: list[str] = field(default_factory=list)
     targets: list[str] = field(default_factory=list)
@@ -116,7 +116,7 @@ class _Lines:
 
 @dataclass(frozen=True)
 class PairsLayout:
-    """How pairs are split; the keys are those of the config's `data` section but `pairs`."""
+    """How pairs are split; the keys are those of the config's `data` section except `pairs`."""
 
     split: tuple[float, ...] | tuple[int, ...] = (0.8, 0.1, 0.1)
     split_by: str = "order"

@@ -203,7 +203,7 @@ def _rendered(draw: Draw, kinds: Collection[str], width: float = PAPER_WIDTH) ->
 
 
 def _with_glyphs(draw: Callable[[], Figure], lacking: Collection[int], dpi: int) -> Figure:
-    """Draw a figure once more, on white, with symbols that its font lacks from other fonts, or else escaped."""
+    """Draw a figure again, on white, with symbols that its font lacks from other fonts, or escaped."""
     import matplotlib
 
     families, left = fonts_with(lacking)

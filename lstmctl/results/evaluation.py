@@ -27,7 +27,7 @@ class RowSums:
 
 @dataclass(frozen=True, slots=True)
 class Lead:
-    """How much better the run is than a baseline on the primary metric, with the interval of a paired bootstrap."""
+    """The run's lead over a baseline on the primary metric, with the interval of a paired bootstrap."""
 
     lead: float
     """Positive if the run is better, whatever the direction of the metric."""
@@ -36,7 +36,7 @@ class Lead:
 
     @property
     def shown(self) -> Literal["ahead", "behind", "no difference shown"]:
-        """What the interval shows."""
+        """The conclusion from the interval."""
         return "ahead" if self.low > 0 else "behind" if self.high < 0 else "no difference shown"
 
 
