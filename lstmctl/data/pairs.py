@@ -79,7 +79,7 @@ class PairsCorpus:
     fingerprint: dict[str, Any]
     """Size in bytes and SHA-256 of the joined files, and the number of pairs."""
     notes: tuple[str, ...]
-    """What was found and left out, in whole sentences."""
+    """Sentences about what was found and left out."""
     warnings: Mapping[str, tuple[str, ...]]
     """By part: sentences that say why its scores may mislead."""
     unknown: Mapping[str, str]
@@ -103,7 +103,7 @@ class PairsCorpus:
 
 @dataclass
 class _Lines:
-    """Pairs as they are written."""
+    """Raw pairs."""
 
     sources: list[str] = field(default_factory=list)
     targets: list[str] = field(default_factory=list)
@@ -116,7 +116,7 @@ class _Lines:
 
 @dataclass(frozen=True)
 class PairsLayout:
-    """How pairs are split; the keys are those of the config's `data` section but `pairs`."""
+    """How pairs are split; the keys are those of the config's `data` section except `pairs`."""
 
     split: tuple[float, ...] | tuple[int, ...] = (0.8, 0.1, 0.1)
     split_by: str = "order"
@@ -267,7 +267,7 @@ def _read(content: bytes, path: Path, lines: _Lines, *, may_lack_target: bool, w
                 )
         lines.sources.append(source)
         lines.targets.append(rest[0] if rest else "")
-    lines.empty -= text.endswith("\n")  # what comes after the last line's end is no line
+    lines.empty -= text.endswith("\n")  # the text after the last line's end is not a line
 
 
 def _encode(texts: list[str], encoding: TextEncoding) -> Texts:

@@ -45,7 +45,7 @@ class Prepared(Generic[HeaderT]):
     folder: Path
     header: HeaderT
     was_there: bool
-    """Whether the folder existed already, and nothing was written."""
+    """True if the folder existed already, and nothing was written."""
 
 
 def prepared(

@@ -1,4 +1,4 @@
-"""A picture in a terminal or a notebook, redrawn in place while work goes on."""
+"""A display in a terminal or a notebook, redrawn in place while work is in progress."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Display(ABC):
     """
 
     transient: ClassVar[bool] = False
-    """Whether the picture vanishes at the end."""
+    """True if the display disappears at the end."""
 
     def __init__(self, stream: TextIO | None, *, quiet: bool) -> None:
         self.stream = stream if stream is not None else sys.stderr

@@ -30,7 +30,7 @@ class StoredEvaluation:
 def read_evaluation(run: Path) -> StoredEvaluation | None:
     """Read the file of a run folder; None if it is missing, damaged, or of a newer format.
 
-    A damaged example or confusion matrix is left out by itself: a report is wanted in any case.
+    A damaged example or confusion matrix is left out individually, since a report is needed in any case.
     """
     try:
         data = read_json(run / "evaluation.json")

@@ -36,7 +36,7 @@ class Prediction:
     numbers: Mapping[str, float] = field(default_factory=dict)
     """The numbers of a regression, in the units of the data."""
     text: str | None = None
-    """What was written for it."""
+    """The generated text."""
     columns: Mapping[str, str | tuple[str, ...]] = field(default_factory=dict)
     """The other columns of the table: a value, or one per step for frames with a label each."""
     seconds: float | None = None

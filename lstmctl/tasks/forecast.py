@@ -197,7 +197,8 @@ class Forecast(Problem[Config, SeriesCorpus, Ensemble, SeriesBatch, SeriesPart])
         return model
 
     def prepare(self, model: Ensemble, training: SeriesPart, validation: SeriesPart) -> None:
-        """Fit the ridge regression beside the network; raise DataError if too many values are missing."""
+        """Fit the ridge regression that is combined with the network; raise DataError if too many values are
+        missing."""
         if model.ridge is None:
             return
         fitted = ridge_baseline(training, choosing_rows(validation, self.settings.calibration))

@@ -34,7 +34,7 @@ class SeriesPredictor:
     masked: bool
     """Values may be missing, and the network sees which."""
     ridge: float
-    """The config's `model.ridge`, the weight of the linear map beside the network."""
+    """The config's `model.ridge`, the weight of the linear map in the forecast."""
 
     @property
     def has_joint_distribution(self) -> bool:
