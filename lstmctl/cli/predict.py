@@ -61,7 +61,7 @@ def predict(
 
     named = list(files or ())
     if run is not None and run_and_table(run, None)[0] is None:
-        run, named = None, [run, *named]
+        named, run = [run, *named], None
     lines = [line for one in text or () for line in (read_text_argument("-").splitlines() if one == "-" else [one])]
     able = tasks_with("predict tables" if named else "predict texts")
     opened = api.load_run(run, task=[able], trust=trust)
