@@ -215,7 +215,7 @@ def _read_files(
         digest.update(content)
         size += len(content)
     if len(lines.sources) == before:
-        raise DataError(f"{', '.join(map(str, found))} holds no pair", hint=SHAPE)
+        raise DataError(f"{', '.join(map(str, found))} contains no pair", hint=SHAPE)
     return tuple(portable_name(name, path) for name, path in zip(named, found, strict=True)), size
 
 
@@ -287,7 +287,7 @@ def _split(pairs: int, split: Sequence[float] | Sequence[int], what: str) -> dic
 def _notes(lines: _Lines, parts: Mapping[str, tuple[int, int]], layout: PairsLayout, *, is_new: bool) -> list[str]:
     notes = []
     if lines.empty:
-        notes.append(f"{plural(lines.empty, 'empty line is', 'empty lines are')} left out.")
+        notes.append(f"{plural(lines.empty, 'empty line was', 'empty lines were')} ignored.")
     if layout.split_by == "random" and not is_new:
         notes.append(f"Pairs are split at random (data.split_seed {layout.split_seed}).")
     for side, texts in (("Sources", lines.sources), ("Targets", [text for text in lines.targets if text])):

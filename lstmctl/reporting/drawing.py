@@ -7,6 +7,7 @@ import math
 import os
 import re
 import sys
+import warnings
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import chdir, contextmanager
 from dataclasses import dataclass, field
@@ -212,7 +213,10 @@ def _with_glyphs(draw: Callable[[], Figure], lacking: Collection[int], dpi: int)
         figure.set(dpi=dpi, facecolor="white")
         if left:
             escape_glyphs(figure, left)
-        figure.draw_without_rendering()
+        with warnings.catch_warnings():
+            # Long names of escapes may leave no room for the axes; such a figure is laid out without them.
+            warnings.filterwarnings("ignore", message="constrained_layout not applied")
+            figure.draw_without_rendering()
     return figure
 
 

@@ -35,6 +35,7 @@ def read_evaluation(run: Path) -> StoredEvaluation | None:
     try:
         data = read_json(run / "evaluation.json")
         facts = {"split": "the held-out part", "windows": 0, **data, "run": run.resolve().name}
+        facts["leads"] = {name: lead for name, lead in data.get("leads", {}).items() if _is_whole(lead)}
         evaluation = from_json(Evaluation, facts)
     except (RunError, ValueError):
         return None
@@ -53,6 +54,11 @@ def read_evaluation(run: Path) -> StoredEvaluation | None:
         tuple(example for example in found if example is not None),
         tuple(clip for clip in heard if clip is not None),
     )
+
+
+def _is_whole(lead: Any) -> bool:
+    numbers = lead.values() if isinstance(lead, dict) else [None]
+    return all(isinstance(number, float | int | str) for number in numbers)
 
 
 def _example(data: Any) -> SeriesForecast | None:
