@@ -125,7 +125,7 @@ def draw_probabilities(panel: Axes, view: ClipView, places: Sequence[float], ink
         frameon=False,
         loc="lower right",
         bbox_to_anchor=(1.0, 0.96),
-        ncols=legend_columns(peaks, 0.7 * width),
+        ncols=legend_columns(peaks, width),
         fontsize=SMALL,
         handlelength=1.8,
         columnspacing=1.2,
