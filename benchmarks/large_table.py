@@ -2,11 +2,11 @@
 
     python benchmarks/large_table.py [--rows 10000000] [--folder /tmp] [--bound 500]
 
-The table is made in a temporary folder and removed again. Preparing runs in a process of its own whose data segment is
-bounded (RLIMIT_DATA, which counts all that it allocates, but not files that are mapped to be read). Then a forecaster
-is brought to its first step and past it, from the CSV and, within the same bound, from the prepared table. Last,
-windows and whole steps are taken in turn from the prepared table and from the same table in memory. `peak` is the
-largest resident set, with what is mapped of files; `own` is the largest without. torch has one thread.
+The table is created in a temporary folder and removed afterwards. Preparing runs in a separate process whose data
+segment is limited (RLIMIT_DATA, which counts all allocations, but not files mapped for reading). Then a forecaster is
+brought to its first step and beyond, from the CSV and, within the same limit, from the prepared table. Finally, windows
+and whole steps are taken in turn from the prepared table and from the same table in memory. `peak` is the largest
+resident set, including mapped files; `own` is the largest without them. torch has one thread.
 """
 
 from __future__ import annotations
@@ -160,7 +160,7 @@ def measured(line: list[str], bound: int | None) -> tuple[float, str, list[str]]
     with tempfile.TemporaryFile("w+") as said:
         started = time.perf_counter()
         child = subprocess.Popen(line, preexec_fn=limit, stdout=said, stderr=said)
-        _, status, used = os.wait4(child.pid, 0)  # not `child.wait`: this tells what the child alone has used
+        _, status, used = os.wait4(child.pid, 0)  # not `child.wait`: this returns the usage of the child only
         seconds = time.perf_counter() - started
         child.returncode = os.waitstatus_to_exitcode(status)
         said.seek(0)

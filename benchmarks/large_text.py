@@ -2,10 +2,10 @@
 
     python benchmarks/large_text.py [--gigabytes 2] [--folder /tmp] [--bound 500]
 
-The text is made in a temporary folder and removed again: English-like sentences, one word in thirty with letters beyond
-ASCII. Preparing runs in a process of its own whose data segment is bounded (RLIMIT_DATA, which counts all that it
-allocates, but not files that are mapped). Then windows and whole steps of a small network are taken in turn from the
-prepared file and from the same numbers in memory. `peak` is the largest resident set, with what is mapped of files.
+The text is created in a temporary folder and removed afterwards: English-like sentences, one word in thirty with
+letters beyond ASCII. Preparing runs in a separate process whose data segment is limited (RLIMIT_DATA, which counts all
+allocations, but not mapped files). Then windows and whole steps of a small network are taken in turn from the prepared
+file and from the same numbers in memory. `peak` is the largest resident set, including mapped files.
 """
 
 from __future__ import annotations
@@ -103,7 +103,7 @@ def prepare(text: Path, folder: Path, bound: int) -> tuple[float, str]:
     child = subprocess.Popen(line, preexec_fn=limit, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
     assert child.stderr is not None
     told = child.stderr.read()
-    _, status, used = os.wait4(child.pid, 0)  # not `child.wait`: this tells what the child alone has used
+    _, status, used = os.wait4(child.pid, 0)  # not `child.wait`: this returns the usage of the child only
     seconds = time.perf_counter() - started
     child.returncode = os.waitstatus_to_exitcode(status)
     if child.returncode:

@@ -1,4 +1,5 @@
-"""How an LSTM or GRU carries a country through a passage that asks for its language hundreds of characters later.
+"""How an LSTM or GRU carries a country through a passage, up to the question for its language hundreds of characters
+later.
 
 python benchmarks/recall_gates.py RUN [RUN …] [--passages 10] [--seed 2]
 
@@ -44,7 +45,7 @@ SETTLED = 12
 
 @dataclass(frozen=True)
 class Passage:
-    """A paragraph up to its question, with what is read before it."""
+    """A paragraph up to its question, with the text before it."""
 
     before: str
     between: str
@@ -53,7 +54,7 @@ class Passage:
 
 @dataclass(frozen=True)
 class Reading:
-    """What 28 readings of one passage left, with a lane per country."""
+    """Results of 28 readings of one passage, with a lane per country."""
 
     keeps: Tensor
     """(time, countries, units) the gate that retains."""

@@ -72,7 +72,7 @@ def main() -> None:
 
 
 def keep_far_paragraphs(text: Path, beyond: int) -> None:
-    """Reduce a text and its table to the paragraphs that ask for a language over at least so many characters."""
+    """Reduce a text and its table to the paragraphs that ask for a language over at least this many characters."""
     table = text.with_name(f"{text.stem}-dependencies.csv")
     with table.open(encoding="ascii", newline="") as file:
         rows = [row for row in csv.DictReader(file) if row["kind"] == "language"]

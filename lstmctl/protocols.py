@@ -69,7 +69,7 @@ class Loss:
     """A batch's loss as sum and count, so that ragged batches, micro-batches and processes can be added."""
 
     sum: Tensor
-    """What training minimises."""
+    """The loss in training."""
     count: int
     state: ModelState
     unweighted: Tensor | None = None

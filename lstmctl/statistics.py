@@ -49,7 +49,7 @@ class MeanDifference:
 
 
 Bounds = tuple[float | None, float | None]
-"""The lowest and the highest value that a metric can have; None where there is no such value."""
+"""The lowest and the highest value of a metric; None if there is no limit."""
 FURTHEST = 300.0
 """Largest exponent of an interval's end, so that it stays a finite number."""
 

@@ -46,8 +46,8 @@ def near(word: str, names: Iterable[str], *, most: int = 3, cutoff: float = 0.6,
 def inert(text: str) -> str:
     """Return `text` as one line that cannot drive a terminal.
 
-    Control characters, escape sequences, line breaks, marks that turn the direction of writing and halves of
-    characters are written as Python escapes: `\\x1b`, `\\n`, `\\u202e`.
+    Control characters, escape sequences, line breaks, marks that change the writing direction and lone surrogates are
+    shown as Python escapes: `\\x1b`, `\\n`, `\\u202e`.
     """
     if text.isprintable():
         return text

@@ -22,7 +22,7 @@ COMMANDS = [
 SHORT = ["training.budget=2 steps", "model.hidden=6", "training.batch=8", "threads=1"]
 SHORT_TEXT = ["data.split=[20000,2000,20000]"]
 FEWER = {"adding": ["data.held_out=20"], "travellers": SHORT_TEXT, "recall": SHORT_TEXT}
-"""What else makes a config short to score: a text is read one symbol after another at the end."""
+"""Settings that make a config quick to score: a text is read one symbol after another at the end."""
 
 
 def shortened(words: list[str]) -> list[str]:

@@ -57,8 +57,8 @@ def resume(
             location of the same data (`data.text`, `data.series`, `data.table`, `data.pairs`, `data.audio`), and
             `device` (another one gives different bits).
         trust: allow the run to name code to import.
-        allow_data_change: go on although the data is not the same; the result is then not that of one run.
-        allow_config_change: go on although the config is not the same, and take any override.
+        allow_data_change: continue although the data has changed; the result is then not that of a single run.
+        allow_config_change: continue although the config has changed, and accept any override.
         observe: called with every event; by default a live display shows them.
         quiet: show nothing.
 

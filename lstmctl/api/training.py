@@ -49,13 +49,13 @@ def train(
     Args:
         config: a file, the name of a bundled config, `-` for stdin, a mapping like a config, or one that is loaded; or
             a text, a table (also as a data frame) or a folder of texts, for which a config is derived.
-        overrides: `KEY=VALUE`, as on the command line; those of a loaded config are in it already.
-        init_from: a run whose weights to start from; the vocabulary and the sizes must agree.
+        overrides: `KEY=VALUE`, as on the command line; a loaded config already contains its own.
+        init_from: a run whose weights are used at the start; the vocabulary and the sizes must agree.
         name: of the run; by default made of the config's or the data's name, the cell and a number.
         trust: allow the config to name code to import.
         observe: called with every event; by default a live display shows them.
         quiet: show nothing.
-        command: how a person started this, for `run.json`.
+        command: the command line for `run.json`.
 
     Returns:
         The run, `finished`, or `interrupted` after Ctrl-C or SIGTERM.

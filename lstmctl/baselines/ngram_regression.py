@@ -27,7 +27,7 @@ MOST_GRAMS = 200_000
 MOST_WEIGHTS = 2_000_000
 """Maximum number of n-grams times the number of classes, which limits memory to some 400 MB."""
 MOST_SYMBOLS = 2_000_000
-"""Maximum number of training symbols, those of the first texts."""
+"""Maximum number of training symbols, taken from the first texts."""
 STRENGTHS = (1.0, 10.0, 100.0)
 """Weights of the sum of losses against half the squared norm of the weights."""
 STEPS = 60

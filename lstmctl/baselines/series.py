@@ -86,7 +86,8 @@ class Ridge:
     """Number of rows that it uses, at the end of a history."""
 
     def forecast(self, history: Floats) -> Floats:
-        """Forecast from histories (windows, `lookback` or more, channels), as many steps as the map was fitted to.
+        """Forecast from histories (windows, `lookback` or more, channels), for the number of steps that the map was
+        fitted to.
 
         Raises:
             ValueError: the history is shorter than the lookback.

@@ -150,8 +150,12 @@ def _commonest(what: str, columns: list[str], rows: list[list[Any]], *, every: b
 def _in_short(value: str | list[Any]) -> str:
     if isinstance(value, str):
         return repr(value)
-    words = [str(item) for item in value[:4]]
+    words = [f"[{_in_short(item)}]" if isinstance(item, list) else _short_number(item) for item in value[:4]]
     return ", ".join([*words, "…"] if len(value) > len(words) else words)
+
+
+def _short_number(item: object) -> str:
+    return f"{item:.4g}" if isinstance(item, float) else str(item)
 
 
 MOST_CHANNELS = 20

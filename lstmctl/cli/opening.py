@@ -60,7 +60,7 @@ def open_run(
         quiet: show nothing while torch is imported.
 
     Raises:
-        RunError: there is no such run, or it is damaged.
+        RunError: the run does not exist or is damaged.
         ConfigError, UsageError: see `api.load_run`.
         DataError: the file, or the run's own data, does not exist.
     """

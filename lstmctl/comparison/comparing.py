@@ -33,7 +33,7 @@ part; see docs/benchmarks.md."""
 
 @dataclass(frozen=True)
 class _Request:
-    """What all comparisons of a study share; see `compare`."""
+    """The settings that all comparisons of a study share; see `compare`."""
 
     cells: Sequence[str]
     config: str | Path | Mapping[str, Any] | LoadedConfig | None
@@ -112,7 +112,7 @@ def sweep(
     name: str | None = None,
     command: str = "lstmctl.comparison.sweep",
 ) -> Sweep:
-    """Make a comparison for every value of one setting, each in a folder of its own inside a new one with a report.
+    """Run a comparison for every value of one setting, each in a folder inside a new one with a report.
 
     Args:
         cells, config, overrides, arms, seeds, match, tune, jobs, trust, observe, quiet, name, command: see `compare`. A
@@ -146,7 +146,7 @@ def resume(
 
     Args:
         name: a folder, a name under the folder for runs, or `latest`, the newest that is not finished.
-        seeds: more than it was planned with, to narrow the intervals; None for as many.
+        seeds: a larger number than planned, to narrow the intervals; None for the planned number.
         device: where to compute from now on; None for where it was planned.
         jobs, trust, observe, quiet: see `compare`.
 

@@ -28,8 +28,8 @@ Found = TypeVar("Found", GradientFindings, RecallFindings)
 def inspect_arms(comparison: Comparison, observe: Observer = lambda event: None) -> ArmInspections:
     """Measure gradients back in time and recall by distance of the first finished run of every arm.
 
-    What was measured before is read from the run's folder. What cannot be measured is left out: for most data the
-    distances are not known.
+    Earlier measurements are read from the run's folder. Unavailable ones are left out: most data has no known
+    distances.
 
     Raises:
         RunError: a run is damaged.
@@ -41,6 +41,7 @@ def inspect_arms(comparison: Comparison, observe: Observer = lambda event: None)
         if finished is None:
             continue
         run = load_run(Path(comparison.path) / finished.name, trust=is_user_class(arm.cell))
+        run.model.eval()  # reads the weights, whose step says whether what is kept is about them
         kept = _kept(run)
         if kept is None:
             kept = RunInspections(run.step)
@@ -61,7 +62,7 @@ def _tell(observe: Observer, arm: str, doing: str, share: float | None) -> None:
 
 
 def _kept(run: Run) -> RunInspections | None:
-    """The inspections of these weights in the run's folder; None if there are none, or none that can be read."""
+    """The inspections of these weights in the run's folder; None if there are none, or none is readable."""
     try:
         kept = from_json(RunInspections, read_json(run.path / INSPECTIONS))
     except (RunError, ValueError):

@@ -46,7 +46,7 @@ def parameters_of(settings: Settings, task: AnyProblem, cell: type[Cell]) -> int
     """All trainable numbers of the model that `settings` describe; it is built without its memory where that works."""
     try:
         return count_without_memory(settings, task, cell)
-    except (NotImplementedError, RuntimeError):  # a user's cell may look at its values
+    except (NotImplementedError, RuntimeError):  # a user's cell may read its values
         return count_parameters(build_model(settings, task, cell, "float32"))
 
 

@@ -117,7 +117,7 @@ class Plan(_Part):
     """The most runs that ever went at once: above one, no times are comparable."""
     unit: str
     units: Count
-    """Targets of one run of the config's own cell."""
+    """Number of targets that a run of the config's own cell trains on."""
     primary: str
     lower_is_better: bool
     split: Literal["test", "validation"]

@@ -62,7 +62,7 @@ class Study:
     folder: Path
     plans: tuple[Plan, ...]
     sweep: SweepContents | None = None
-    """None for one comparison, which lies in `folder` itself."""
+    """None for a single comparison, which is in `folder` itself."""
 
     def complete(self, jobs: int, observe: Observer) -> Comparison | Sweep:
         """Make the runs that are missing, and report.
@@ -273,7 +273,7 @@ def _all_runs(plan: Plan) -> list[PlannedRun]:
 
 
 def check_jobs(jobs: int, match: Match) -> None:
-    """Raise UsageError if so many runs cannot go in parallel."""
+    """Raise UsageError if this number of runs cannot run in parallel."""
     if jobs < 1:
         raise UsageError(f"--jobs {jobs}: 1 or more")
     if match == "time" and jobs > 1:
@@ -320,7 +320,7 @@ def _check_unchanged(folder: Path, plan: Plan) -> None:
         if arm.cell_source is None:
             continue
         kept = folder / f"{arm.cell.partition(':')[0]}.py"
-        # What lies there is looked at before any of it runs.
+        # The saved source is checked before any of it runs.
         if kept.is_file() and sha256(kept.read_bytes()).hexdigest() != arm.cell_source:
             raise RunError(f"{kept} is not the source that {folder.name} was planned with")
         if source_hash(find_cell(arm.candidates[0].settings, folder)) != arm.cell_source:

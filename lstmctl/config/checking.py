@@ -19,7 +19,7 @@ SAVED = {
 }
 """Keys of `training` that a config saved by a run always lists, and hardly a config written by hand."""
 BEFORE_ROW_SPLITS = {"split_by": "order", "vocabulary": "all"}
-"""How rows were split and symbols known before `data` had these keys."""
+"""Defaults of splitting and vocabulary from before `data` had these keys."""
 OWN_DEFAULTS = {"budget": "task", "precision": "data"}
 """Keys of `training`, and the section whose class may define its own default for each as an attribute of that name."""
 

@@ -30,7 +30,8 @@ SETTING = re.compile(r"\b(?:data|task|model|training)\.[a-z_]+")
 BUNDLED = " (bundled)"
 """After the name of a bundled config in messages."""
 UNSAFE = re.compile(r"[^\w.-]+")
-"""What is replaced in a name from the data: spaces and marks that some systems or shells do not take in names."""
+"""Characters that are replaced in a name from the data: spaces and signs that some systems or shells reject in
+names."""
 LONGEST_NAME = 60
 
 
@@ -44,10 +45,9 @@ class LoadedConfig:
     folder: Path | None
     """Relative data paths are searched here first; None for stdin and mappings."""
     run_name: str = ""
-    """What runs are called: as the config, or as the data if the config is not a file of the user's or its data is
-    replaced."""
+    """Names of runs: the config's, or the data's if the config is not a user's file or its data is replaced."""
     origins: Mapping[str, str] = field(default_factory=dict)
-    """Where each setting that somebody wrote comes from, in words, by its dotted key."""
+    """The origin of each setting that a user wrote, in words, by dotted key."""
     decided: tuple[str, ...] = ()
     """Lines for people, if the config was derived from a user's own data."""
 
@@ -62,7 +62,7 @@ def load(
 ) -> LoadedConfig:
     """Load the settings of `source`: a path, the name of a bundled config, `-` for stdin, or None for the default one.
 
-    `defaults` are overrides that nobody typed; those that are typed come after them.
+    `defaults` are overrides that were not typed; typed ones come after them.
 
     `overrides` (`KEY=VALUE`) take precedence over the file, and the file over the defaults. The order of overrides
     matters only if two set the same key: the last one wins. Nothing is imported, but a user's own cell named in the

@@ -65,7 +65,7 @@ def read_dependencies(path: Path, corpus: TextCorpus, kind: str | None = None) -
         kind: by default the one with the most rows.
 
     Raises:
-        DataError: the table cannot be read, lacks a column, has no such kind, or is not of this text.
+        DataError: the table cannot be read, lacks a column or the kind, or belongs to another text.
     """
     rows = _rows(path, _content(path))
     kinds = Counter(row["kind"] for row in rows.values())
@@ -81,7 +81,7 @@ def emphasise(corpus: TextCorpus) -> TextCorpus:
     Portuguese), or all of them.
 
     Raises:
-        DataError: there is no table beside the text, or `read_dependencies` would refuse it.
+        DataError: there is no table next to the text, or `read_dependencies` would refuse it.
     """
     path = dependencies_beside(corpus)
     if path is None:
@@ -103,7 +103,8 @@ def emphasise(corpus: TextCorpus) -> TextCorpus:
 
 
 def deciding_lengths(answers: Collection[str]) -> dict[str, int]:
-    """Return how many first characters tell each answer from all others; all of them where it begins another."""
+    """Return how many first characters distinguish each answer from all others; all of them if it is the beginning of
+    another."""
     beginnings = Counter(answer[:length] for answer in answers for length in range(1, len(answer) + 1))
     return {
         answer: next((length for length in range(1, len(answer)) if beginnings[answer[:length]] == 1), len(answer))

@@ -65,13 +65,13 @@ class Downloaded:
     """In bytes."""
     sha256: str
     fetched: bool
-    """Whether it was downloaded now."""
+    """True if it was downloaded now."""
     was_there: bool
-    """Whether the cache contained the same file before."""
+    """True if the cache already contained the same file."""
 
     @property
     def verified(self) -> bool:
-        """Whether its hash was known in advance."""
+        """True if its hash was known in advance."""
         return self.source.sha256 is not None
 
 

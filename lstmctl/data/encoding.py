@@ -149,7 +149,7 @@ class TextEncoding:
         return symbol if symbol.isprintable() and not symbol.isspace() else ascii(symbol)[1:-1].replace(" ", "space")
 
     def to_json(self) -> dict[str, Any]:
-        """What `encoding.json` holds."""
+        """The contents of `encoding.json`."""
         symbols = {} if self.kind == "bytes" else {"symbols": list(self.symbols)}
         return {"format": 1, "kind": self.kind, **symbols, **({"unknown": True} if self.has_unknown else {})}
 

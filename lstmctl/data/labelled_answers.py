@@ -225,7 +225,7 @@ def missing_labels(
 
 
 def numbers_apart(values: Floats, names: Sequence[str], parts: Parts, remedy: str) -> dict[str, str]:
-    """Return, by part, a sentence where every number to tell lies outside the range of the training part.
+    """Return, by part, a sentence if every target number is outside the range of the training part.
 
     Args:
         values: (sequences, columns).

@@ -65,13 +65,13 @@ class Columns:
 def find_columns(
     sheet: Sheet, layout: Layout, task: str, encoding: SequenceEncoding | None, *, with_labels: bool = True
 ) -> Columns:
-    """The use of each column; what is left out is noted in `sheet.notes`.
+    """The use of each column; those that are left out are noted in `sheet.notes`.
 
     Args:
         sheet: the table.
         layout: what a config says.
         task: as the config names it.
-        encoding: a run's own: then its features are what is read, and labels may be absent.
+        encoding: a run's own: its features are then read, and labels may be absent.
         with_labels: whether columns of labels have a use.
 
     Raises:

@@ -71,9 +71,9 @@ class LabelledTable:
     fingerprint: dict[str, Any]
     """Size in bytes and SHA-256 of the file, its sequences and their steps."""
     notes: tuple[str, ...]
-    """What was found and left out, in whole sentences."""
+    """Sentences about what was found and left out."""
     is_labelled: bool
-    """Whether the table contains labels."""
+    """True if the table contains labels."""
     warnings: Mapping[str, tuple[str, ...]]
     """By part: sentences that say why its scores may mislead."""
     unknown: Mapping[str, str]
@@ -221,7 +221,7 @@ def _reordered(
 
 
 def _windows(sheet: Sheet, columns: Columns, cut: Cut, layout: Layout) -> Cut:
-    """Sequences as they are read: cut into windows if the config says so."""
+    """The sequences as read, or cut into windows if the config says so."""
     if columns.text is not None:
         return cut
     if layout.window is not None:
@@ -231,7 +231,7 @@ def _windows(sheet: Sheet, columns: Columns, cut: Cut, layout: Layout) -> Cut:
 
 
 def _test_part(layout: Layout, task: str, config_folder: Path | None, encoding: SequenceEncoding) -> LabelledTable:
-    """The test part from a file of its own."""
+    """The test part, from a separate file."""
     assert layout.test is not None
     names = [layout.test] if isinstance(layout.test, str) else list(layout.test)
     if len(names) != 1:

@@ -1,4 +1,4 @@
-"""Find data: beside the config, in the current folder, among the bundled data, in the download cache."""
+"""Find data: in the config's folder, the current folder, the bundled data, and the download cache."""
 
 from __future__ import annotations
 

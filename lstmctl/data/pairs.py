@@ -79,7 +79,7 @@ class PairsCorpus:
     fingerprint: dict[str, Any]
     """Size in bytes and SHA-256 of the joined files, and the number of pairs."""
     notes: tuple[str, ...]
-    """What was found and left out, in whole sentences."""
+    """Sentences about what was found and left out."""
     warnings: Mapping[str, tuple[str, ...]]
     """By part: sentences that say why its scores may mislead."""
     unknown: Mapping[str, str]
@@ -103,7 +103,7 @@ class PairsCorpus:
 
 @dataclass
 class _Lines:
-    """Pairs as they are written."""
+    """Raw pairs."""
 
     sources: list[str] = field(default_factory=list)
     targets: list[str] = field(default_factory=list)
@@ -116,7 +116,7 @@ class _Lines:
 
 @dataclass(frozen=True)
 class PairsLayout:
-    """How pairs are split; the keys are those of the config's `data` section but `pairs`."""
+    """How pairs are split; the keys are those of the config's `data` section except `pairs`."""
 
     split: tuple[float, ...] | tuple[int, ...] = (0.8, 0.1, 0.1)
     split_by: str = "order"
@@ -215,7 +215,7 @@ def _read_files(
         digest.update(content)
         size += len(content)
     if len(lines.sources) == before:
-        raise DataError(f"{', '.join(map(str, found))} holds no pair", hint=SHAPE)
+        raise DataError(f"{', '.join(map(str, found))} contains no pair", hint=SHAPE)
     return tuple(portable_name(name, path) for name, path in zip(named, found, strict=True)), size
 
 
@@ -267,7 +267,7 @@ def _read(content: bytes, path: Path, lines: _Lines, *, may_lack_target: bool, w
                 )
         lines.sources.append(source)
         lines.targets.append(rest[0] if rest else "")
-    lines.empty -= text.endswith("\n")  # what comes after the last line's end is no line
+    lines.empty -= text.endswith("\n")  # the text after the last line's end is not a line
 
 
 def _encode(texts: list[str], encoding: TextEncoding) -> Texts:
@@ -287,7 +287,7 @@ def _split(pairs: int, split: Sequence[float] | Sequence[int], what: str) -> dic
 def _notes(lines: _Lines, parts: Mapping[str, tuple[int, int]], layout: PairsLayout, *, is_new: bool) -> list[str]:
     notes = []
     if lines.empty:
-        notes.append(f"{plural(lines.empty, 'empty line is', 'empty lines are')} left out.")
+        notes.append(f"{plural(lines.empty, 'empty line was', 'empty lines were')} ignored.")
     if layout.split_by == "random" and not is_new:
         notes.append(f"Pairs are split at random (data.split_seed {layout.split_seed}).")
     for side, texts in (("Sources", lines.sources), ("Targets", [text for text in lines.targets if text])):

@@ -45,7 +45,7 @@ class Prepared(Generic[HeaderT]):
     folder: Path
     header: HeaderT
     was_there: bool
-    """Whether the folder existed already, and nothing was written."""
+    """True if the folder existed already, and nothing was written."""
 
 
 def prepared(
@@ -107,7 +107,7 @@ def refuse_prepared(paths: Iterable[Path]) -> None:
 def other_data(folder: Path, kind: str, header_sha256: str, source: object, sha256: str) -> DataError:
     """Return the error for a folder that was prepared from another text or table."""
     return DataError(
-        f"{folder} holds another {kind}: its SHA-256 is {header_sha256[:16]}…, that of {source} is {sha256[:16]}…",
+        f"{folder} contains another {kind}: its SHA-256 is {header_sha256[:16]}…, that of {source} is {sha256[:16]}…",
         hint=f"remove it, or prepare the {kind} elsewhere: --to FOLDER",
     )
 
@@ -191,7 +191,7 @@ def read_header(folder: Path, key: Literal["text", "series"], form: int, kind: t
         raise DataError(f"{path} is not a header of format {form}, but of {json.dumps(found)}", hint=AGAIN)
     if (holds := data.get("holds", "text")) != key:
         other = "a prepared table" if holds == "series" else "prepared text"
-        raise DataError(f"{folder} is {other}, which data.{key} cannot name", hint=f"data.{holds}={folder}")
+        raise DataError(f"{folder} is {other}, which data.{key} cannot read", hint=f"data.{holds}={folder}")
     try:
         return TypeAdapter(kind).validate_json(content, strict=True)
     except ValidationError as error:

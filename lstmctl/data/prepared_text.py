@@ -1,4 +1,4 @@
-"""Prepared text: its numbers in a file of their own, which training memory-maps instead of reading it.
+"""Prepared text: its numbers in a separate file, which training memory-maps instead of reading it.
 
 A folder holds `symbols.bin`, the numbers, little-endian, in the smallest unsigned integer type for the vocabulary, and
 `prepared.json`, which describes them. `data.preparing_text` writes it.

@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from lstmctl.data.downloading import Progress
 
 BLOCK = 1 << 22
-"""Bytes of a block of the table; as numbers and dates they are several times as many."""
+"""Bytes per block of the table; as numbers and dates, they take several times as many."""
 AT_ONCE = 2
 """Blocks whose rows are read while another is checked; reading takes most of the time."""
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from lstmctl.data.sheets import Sheet
 
 GROUP_NAMES = ("group", "subject", "speaker", "patient", "participant", "author", "user")
-"""Names of columns that group rows, by themselves or followed by `_id`."""
+"""Names of columns that group rows, on their own or followed by `_id`."""
 RANDOM_TASKS = ("classification", "regression")
 """Tasks whose sequences `auto` splits at random if no column says otherwise."""
 FEWEST_GROUPS = 10

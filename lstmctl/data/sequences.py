@@ -69,7 +69,7 @@ class Sequences(Ragged):
     """Class numbers (sequences,), or (steps,) for a label at every step; numbers (sequences, outputs). `UNLABELLED`, or
     NaN, if unknown."""
     by_step: bool = False
-    """Whether every step has a label."""
+    """True if every step has a label."""
     scored: NDArray[np.bool_] | None = None
     """(steps,) the labelled steps that metrics count; None for all. Training uses every label."""
     names: tuple[str, ...] = ()
@@ -214,7 +214,7 @@ class SequenceCorpus(Protocol):
     def fingerprint(self) -> dict[str, Any]: ...
     @property
     def notes(self) -> tuple[str, ...]:
-        """What one should know about the data, in sentences."""
+        """Sentences about the data that a user should know."""
         ...
 
     def part(self, name: str) -> Sequences:

@@ -34,7 +34,7 @@ class SeriesCorpus:
     fingerprint: dict[str, Any]
     """Size in bytes and SHA-256 of the file, and its rows."""
     notes: tuple[str, ...]
-    """What was found and done, in words."""
+    """Notes on the table and its treatment."""
     middle: Indices | None = None
     """(series,) the row that halves the validation part; None if each series halves its own."""
     overlap: str | None = None
@@ -42,7 +42,7 @@ class SeriesCorpus:
 
     @property
     def is_mapped(self) -> bool:
-        """Whether its values are still on disk, so that they should not be scaled all at once."""
+        """True if its values are still on disk, so that they should not be scaled all at once."""
         return isinstance(self.table.targets, np.memmap)
 
     def scaled(self) -> Scaled:

@@ -40,8 +40,8 @@ class Scales:
     """(series, targets) mean |value − value one season before|; NaN if unknown or without a usable scale, never 0."""
     has_scale: NDArray[np.bool_]
     """(series, targets) False if the training rows give no usable scale while those of other series or columns do. Each
-    window of such a series is scaled by itself, and it is excluded from training, the selection of weights, calibration
-    and scaled metrics."""
+    window of such a series is scaled separately, and it is excluded from training, model selection, calibration and
+    scaled metrics."""
     past_centre: Floats
     """(series, past columns)"""
     past_spread: Floats

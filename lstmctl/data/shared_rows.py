@@ -13,7 +13,7 @@ def shared_rows(
     """Return, by part, a sentence if some of its rows are in the training part too.
 
     Args:
-        rows: what is read of each row, in the order of the parts.
+        rows: the content of each row, in the order of the parts.
         parts: start and stop of each.
         noun: what a row is.
         remedy: what to do, appended to the sentence.

@@ -30,7 +30,7 @@ class Sheet(ABC):
     path: Path
     names: tuple[str, ...]
     unnamed: set[int]
-    """Numbers of the columns without a name of their own."""
+    """Numbers of the columns without a name."""
     notes: list[str]
     separator: str = ""
     """Of delimited text; empty for Parquet."""
@@ -125,7 +125,7 @@ class Form:
 
 @dataclass(frozen=True)
 class Asked:
-    """Settings for columns and dates, by the keys of a config's `data` section; None is to be recognised."""
+    """Settings of columns and dates, by the keys of a config's `data` section; None for automatic detection."""
 
     time: str | None
     id: str | None
@@ -140,7 +140,7 @@ class Asked:
 
 @dataclass(frozen=True)
 class Wanted(Asked):
-    """What a config, or a run's encoding, says about columns."""
+    """Column settings of a config, or of a run's encoding."""
 
     is_run: bool = False
     """True if they come from a run's encoding: then columns are not detected."""

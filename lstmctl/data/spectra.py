@@ -13,7 +13,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
-from typing import Any, Self, TypeVar
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -22,8 +22,6 @@ from lstmctl.errors import DataError
 
 FLOOR = 1e-6
 """Power added before the logarithm: some 90 dB below a sine of full scale, about the rounding error of 16 bits."""
-
-AnySpectra = TypeVar("AnySpectra", bound="Spectra")
 
 
 @dataclass(frozen=True)
@@ -46,7 +44,7 @@ class Spectra:
     centred: bool = False
 
     @classmethod
-    def of(cls, data: Mapping[str, Any], rate: int) -> Self:
+    def of(cls, data: Mapping[str, Any], rate: int) -> Spectra:
         """Return the transform that a config's `data` section describes.
 
         Raises:
@@ -54,7 +52,7 @@ class Spectra:
         """
         coefficients = data["coefficients"] if data["frames"] == "mfcc" else None
         centred = data["centre"] == "clip"
-        found: Self = _shared(cls(rate, data["frame_length"], data["frame_step"], data["bands"], coefficients, centred))
+        found = _shared(cls(rate, data["frame_length"], data["frame_step"], data["bands"], coefficients, centred))
         if found.hop < 1 or found.window < 2:
             raise DataError(
                 f"data.frame_length {found.length:g} and data.frame_step {found.step:g} are milliseconds; at "
@@ -171,6 +169,6 @@ class Spectra:
 
 
 @lru_cache(maxsize=8)
-def _shared(spectra: AnySpectra) -> AnySpectra:
+def _shared(spectra: Spectra) -> Spectra:
     """Return one object for equal transforms, so that files that are read one by one share its filters."""
     return spectra

@@ -55,7 +55,7 @@ def split_positions(length: int, split: Sequence[float] | Sequence[int], unit: s
 
 
 def without_test(split: Sequence[float] | Sequence[int]) -> tuple[float, ...] | tuple[int, ...]:
-    """Return the shares of the training and validation parts if the test part is data of its own."""
+    """Return the shares of the training and validation parts if the test part is a separate file."""
     if all(isinstance(share, int) for share in split):
         return tuple(int(share) for share in split[:2])
     training, validation = split[:2]

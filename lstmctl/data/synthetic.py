@@ -112,7 +112,7 @@ def _equal(length: int, count: int) -> NDArray[np.int64]:
 
 @dataclass(frozen=True)
 class Level:
-    """How a metric's values are judged."""
+    """Reference values of a metric."""
 
     metric: Metric
     chance: float

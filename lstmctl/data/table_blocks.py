@@ -1,4 +1,4 @@
-"""A table of any size, read in blocks of rows: the same rows that reading all of it gives.
+"""A table of any size, read in blocks of rows, with the same result as reading it whole.
 
 The first block determines the use of columns and the format of dates, which must hold for all.
 """

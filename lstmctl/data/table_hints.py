@@ -10,7 +10,7 @@ class TableHints:
     """Parts of hints that depend on the use of a table."""
 
     what: str
-    """What should be given."""
+    """The expected kind of file."""
     holds: str
     """The minimum content of a table."""
     header: tuple[str, ...]
@@ -20,11 +20,11 @@ class TableHints:
     choose: str
     """The key that names the columns of numbers."""
     comma: str
-    """What to do with a field that contains a comma, if commas separate."""
+    """Remedy for a field with a comma, if commas separate columns."""
     columns: int = 2
     """Minimum number of columns."""
     takes_decimal: bool = True
-    """Whether the command takes `data.decimal`."""
+    """True if the command supports `data.decimal`."""
 
 
 SERIES = TableHints(

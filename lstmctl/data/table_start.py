@@ -52,7 +52,7 @@ class Start:
 
     @property
     def table_hint(self) -> str | None:
-        """What to do if the header has another number of fields than the rows."""
+        """Treatment of a header whose number of fields differs from that of the rows."""
         if self.table_line is None:
             return None
         return f"the header seems to be line {self.table_line}: delete the lines above it, or begin them with #"

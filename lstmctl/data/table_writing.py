@@ -16,9 +16,9 @@ class DateForm:
     zone: str
     """Offset of its clock from UTC, as `+02:00` or `Z`; empty if the dates have no zone."""
     given: bool
-    """Whether a config determines the format."""
+    """True if a config determines the format."""
     converted: bool = False
-    """Whether times were converted to that zone."""
+    """True if times were converted to that zone."""
 
     @property
     def shown(self) -> str:

@@ -76,7 +76,7 @@ def open_text(
     Args:
         sources: names of files or folders.
         symbols: what a symbol is. Characters are read as strict UTF-8.
-        split: fractions or counts; None makes all of it one part, `validation`.
+        split: fractions or counts; None makes everything one part, `validation`.
         config_folder: the first folder to look for names in.
         encoding: a run's vocabulary, for a text that the run has not seen; by default that of the text itself.
 

@@ -139,7 +139,7 @@ class JoinedText:
 
 @dataclass(frozen=True)
 class Survey:
-    """What is known about a text before it is encoded."""
+    """Facts about a text that are known before it is encoded."""
 
     size: int
     """Bytes of the joined text."""

@@ -38,7 +38,7 @@ _ROLES = {
 }
 """Parts of a date, with the names of columns that hold them."""
 _CLOCKS = ("time", "hour", "hh", "hr", "clock")
-"""Names of columns of the time of day, beside one of days."""
+"""Names of columns of the time of day, next to a column of days."""
 _TRIED = 200
 """Rows to recognise a column of clocks or years by."""
 
@@ -260,7 +260,7 @@ def _counts_weeks(sheet: Sheet, name: str) -> bool:
 
 
 def _clock_beside(sheet: Sheet, free: list[str], kinds: dict[str, str], date: str) -> str | None:
-    """Return the column of the time of day beside one of days that occur several times."""
+    """Return the column of the time of day for a column of days that occur several times."""
     named = [name for name in free if name.casefold() in _CLOCKS and name != date]
     if len(named) != 1 or sheet.rows < 2:
         return None

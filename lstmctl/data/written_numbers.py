@@ -57,16 +57,16 @@ class NumberForm:
     decimal: str
     """`.` or `,`."""
     is_sure: bool
-    """Whether a config or the first rows determine it; otherwise a sign before three digits may separate thousands."""
+    """True if a config or the first rows determine it; otherwise a sign before three digits may separate thousands."""
     groups: bool
     """True if the other sign is known to separate thousands."""
     is_said: bool = False
-    """Whether a config determines it."""
+    """True if a config determines it."""
 
 
 @dataclass(frozen=True)
 class ColumnForm:
-    """What a column holds, judged by its first rows."""
+    """Content of a column, judged by its first rows."""
 
     kind: str
     """whole, number, date, text, or empty."""
@@ -75,11 +75,11 @@ class ColumnForm:
     is_truth: bool = False
     """True if it contains true and false."""
     is_decimal: bool = False
-    """Whether every value has a decimal sign, so that a sign before three digits is one too."""
+    """True if every value has a decimal sign, so that a sign before three digits is one too."""
 
     @property
     def note(self) -> str | None:
-        """How it is read, if that needs saying."""
+        """Note on how it is read, if it is needed."""
         if self.is_truth:
             return "contains true and false, read as 1 and 0"
         return f"is written in {self.unit}, read without the sign" if self.unit else None
@@ -186,7 +186,7 @@ def _expressions(name: str, form: NumberForm, column: ColumnForm) -> tuple[pl.Ex
 def misreading(
     text: str, form: NumberForm, column: ColumnForm, name: str, hints: TableHints, separator: str
 ) -> tuple[str, str]:
-    """Return what is wrong with a value that is not a number, and what to do. `separator` is empty for Parquet."""
+    """Return the problem of a value that is not a number, and what to do. `separator` is empty for Parquet."""
     split = _split(text)
     if split is not None and not column.is_truth:
         sign, body, unit = split

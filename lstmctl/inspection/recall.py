@@ -185,4 +185,6 @@ def wilson(right: int, of: int, z: float = 1.959964) -> tuple[float, float]:
     the law of succession, and statistical inference)."""
     share, scale = right / of, 1 + z**2 / of
     centre, reach = share + z**2 / (2 * of), z * math.sqrt(share * (1 - share) / of + z**2 / (4 * of**2))
-    return max(0.0, (centre - reach) / scale), min(1.0, (centre + reach) / scale)
+    # At 0 and 1 an end is exactly the share, which rounding may miss from the wrong side.
+    low = 0.0 if right == 0 else (centre - reach) / scale
+    return low, 1.0 if right == of else (centre + reach) / scale

@@ -31,7 +31,7 @@ class Metric:
     losses: tuple[str, ...] = ()
     """Values of `task.loss` that make this the primary metric of a forecast; the first is in the metric's own unit."""
     bounds: tuple[float | None, float | None] = (0.0, None)
-    """The lowest and the highest possible value; None where there is no such value."""
+    """The lowest and the highest possible value; None if there is no limit."""
     by_channel: bool = False
     """True if tables with one row per channel of a forecast show it in addition to the primary metric."""
     note: str = ""

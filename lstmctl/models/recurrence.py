@@ -249,7 +249,7 @@ def build_recurrence(
         bidirectional: whether each layer also reads backwards.
 
     Raises:
-        ConfigError: the cell refuses `model.options`.
+        ConfigError: the cell rejects `model.options`.
     """
     options = checked_options(cell, settings.options)
     return Recurrence(

@@ -49,7 +49,7 @@ def _draw_clip(view: ClipView, width: float, ink: str) -> Figure:
         _draw_waveform(panels[0], view, end)
     draw_spectrogram(panels[-2], view, (0.0, end))
     times = [(frame + 0.5) * view.seconds for frame in range(view.frames)]
-    draw_probabilities(panels[-1], view, times, ink)
+    draw_probabilities(panels[-1], view, times, ink, width)
     for panel in panels[:-1]:
         panel.tick_params(labelbottom=False)
     panels[-1].set_xlabel("seconds")
@@ -97,9 +97,9 @@ def draw_spectrogram(panel: Axes, view: ClipView, extent: tuple[float, float]) -
     panel.set_ylabel("Hz", fontsize=SMALL)
 
 
-def draw_probabilities(panel: Axes, view: ClipView, places: Sequence[float], ink: str) -> None:
+def draw_probabilities(panel: Axes, view: ClipView, places: Sequence[float], ink: str, width: float) -> None:
     """Draw the probability of the labels with the highest peaks at the places of the frames, on the colours of the
-    frames' true labels if each frame has one."""
+    frames' true labels if each frame has one; `width` is that of the figure in inches."""
     peaks = sorted(view.probabilities, key=lambda label: -max(view.probabilities[label]))[:MOST_LINES]
     # In the order of all labels, so that clips of one run have the same colours.
     order = {label: number for number, label in enumerate(view.probabilities)}
@@ -125,7 +125,7 @@ def draw_probabilities(panel: Axes, view: ClipView, places: Sequence[float], ink
         frameon=False,
         loc="lower right",
         bbox_to_anchor=(1.0, 0.96),
-        ncols=legend_columns(peaks, 0.7 * width),
+        ncols=legend_columns(peaks, width),
         fontsize=SMALL,
         handlelength=1.8,
         columnspacing=1.2,

@@ -79,7 +79,7 @@ def differences(comparison: Comparison) -> Table:
         f"Differences in {on_part(comparison)}",
         ("arms", f"difference [{percent(comparison.confidence)} interval]", "adjusted p", "test"),
         tuple(map(row, comparison.tests)),
-        about=f"A {first_is_better} difference speaks for the first "
+        about=f"A {first_is_better} difference favours the first "
         f"arm, over seeds and on {these(comparison)} alone. Intervals and p are adjusted for all pairs. A difference "
         f"counts as shown where p is below {1 - comparison.confidence:g}; its interval then excludes 0.",
         warnings=tuple(warnings_on_differences(comparison)),

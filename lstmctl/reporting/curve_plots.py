@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 STRETCH = 3.0
-"""How many times a few values must stretch the range of all others to be left out of the frame."""
+"""Minimum factor by which a few values stretch the range of all others to be left out of the frame."""
 LONG = 40
 """Losses from which the first few may be left out of the frame."""
 TRAINING, VALIDATION, LEARNING_RATE = BLUE, ORANGE, GREEN

@@ -1,4 +1,4 @@
-"""A picture in a terminal or a notebook, redrawn in place while work goes on."""
+"""A display in a terminal or a notebook, redrawn in place while work is in progress."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Display(ABC):
     """
 
     transient: ClassVar[bool] = False
-    """Whether the picture vanishes at the end."""
+    """True if the display disappears at the end."""
 
     def __init__(self, stream: TextIO | None, *, quiet: bool) -> None:
         self.stream = stream if stream is not None else sys.stderr
@@ -93,7 +93,6 @@ class Display(ABC):
                 redirect_stdout=False,  # stdout belongs to the results
                 redirect_stderr=self.stream is sys.stderr,
                 transient=self.transient,
-                vertical_overflow="crop",  # a picture taller than a window made smaller could not be redrawn in place
             )
             self.live._live_render = ReflowedRender(self.live._live_render, self.console)
             self.live.start()

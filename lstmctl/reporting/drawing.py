@@ -7,6 +7,7 @@ import math
 import os
 import re
 import sys
+import warnings
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import chdir, contextmanager
 from dataclasses import dataclass, field
@@ -54,7 +55,7 @@ class Plot:
     words: str = ""
     """A description for readers who cannot see it."""
     caption: str = ""
-    """How to read it."""
+    """Explanation of how to read the plot."""
     _drawn: dict[str, bytes] = field(default_factory=dict, init=False, repr=False, compare=False)
     """The SVG for a page, by its size, once it is drawn."""
 
@@ -122,10 +123,10 @@ class Plot:
             figure = self.draw(width, "black")
             figure.set(dpi=100, facecolor="white")
             with boxes_for_glyphs():
-                figure.draw_without_rendering()  # ticks are made here and take the style
+                figure.draw_without_rendering()  # ticks are created here and use the style
             if lacking := lacking_in(figure):
                 figure = _with_glyphs(partial(self.draw, width, "black"), lacking, dpi=100)
-        # Without pyplot, a notebook would show the figure's name alone.
+        # Without pyplot, a notebook would show only the figure's name.
         figure._repr_png_ = partial(_png, figure)  # type: ignore[attr-defined]
         return figure
 
@@ -203,7 +204,7 @@ def _rendered(draw: Draw, kinds: Collection[str], width: float = PAPER_WIDTH) ->
 
 
 def _with_glyphs(draw: Callable[[], Figure], lacking: Collection[int], dpi: int) -> Figure:
-    """Draw a figure once more, on white, with symbols that its font lacks from other fonts, or else escaped."""
+    """Draw a figure again, on white, with symbols that its font lacks from other fonts, or escaped."""
     import matplotlib
 
     families, left = fonts_with(lacking)
@@ -212,7 +213,10 @@ def _with_glyphs(draw: Callable[[], Figure], lacking: Collection[int], dpi: int)
         figure.set(dpi=dpi, facecolor="white")
         if left:
             escape_glyphs(figure, left)
-        figure.draw_without_rendering()
+        with warnings.catch_warnings():
+            # Long names of escapes may leave no room for the axes; such a figure is laid out without them.
+            warnings.filterwarnings("ignore", message="constrained_layout not applied")
+            figure.draw_without_rendering()
     return figure
 
 
@@ -242,13 +246,13 @@ def _svg(figure: Figure) -> bytes:
 
 @contextmanager
 def _style(ink: str) -> Iterator[None]:
-    """Draw inside this block with one style, whatever the user's matplotlibrc says."""
+    """Draw inside this block with one style, independent of the user's matplotlibrc."""
     _load_matplotlib()
     import matplotlib
 
     style: Any = {
         "svg.fonttype": "none",
-        "svg.hashsalt": "lstmctl",  # the same figure gives the same file
+        "svg.hashsalt": "lstmctl",  # the same figure produces the same file
         "font.family": ["sans-serif"],
         "font.size": 9,
         "axes.edgecolor": ink,

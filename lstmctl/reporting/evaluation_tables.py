@@ -26,7 +26,7 @@ MOST_PLACES = 5
 
 
 def evaluation_tables(evaluation: Evaluation) -> list[Table]:
-    """Return the metrics overall, by channel, by step of the horizon and by label, as far as they are known."""
+    """Return the metrics overall, by channel, by step of the horizon and by label, if known."""
     tables = (overall(evaluation), leads(evaluation), by_channel(evaluation), by_step(evaluation), by_label(evaluation))
     return [table for table in tables if table is not None]
 
@@ -168,7 +168,7 @@ def by_label(evaluation: Evaluation, most: int = MOST_LABELS) -> Table | None:
 
 
 def verdict(evaluation: Evaluation) -> Prose | None:
-    """Return whether the run beats its baselines, and what speaks against its scores; None where nothing tells."""
+    """Return the verdict on the run and its baselines, with any reservations; None if they cannot be compared."""
     words = beats(evaluation)
     if words is None:
         return None
@@ -212,15 +212,15 @@ def beats(evaluation: Evaluation) -> str | None:
 
 
 def beats_all(evaluation: Evaluation) -> bool:
-    """Whether the run's primary figure is better than that of every baseline that has one, as far as intervals show;
-    equal is not better."""
+    """Return True if the run's primary metric is better than that of every baseline that has one, as far as intervals
+    show; equal is not better."""
     standings = {_standing(evaluation, name) for name in evaluation.baselines} - {None}
     return standings == {"ahead"}
 
 
 def _standing(evaluation: Evaluation, name: str) -> str | None:
-    """Whether the run is ahead of a baseline: by the interval of its lead, or without one by the figures alone; None if
-    the baseline has no such figure."""
+    """Return True if the run is ahead of a baseline: by the interval of its lead, or without one by the metrics alone;
+    None if the baseline lacks the metric."""
     primary = evaluation.primary
     other = evaluation.baselines[name].get(primary, math.nan)
     if not math.isfinite(other):
@@ -231,13 +231,13 @@ def _standing(evaluation: Evaluation, name: str) -> str | None:
 
 
 def _compared(evaluation: Evaluation, name: str) -> list[str]:
-    """The primary figure of the run and of a baseline."""
+    """The primary metric of the run and of a baseline."""
     primary = evaluation.primary
     return _aligned([evaluation.metrics[primary], evaluation.baselines[name][primary]])
 
 
 def _by(evaluation: Evaluation, name: str) -> str:
-    """The lead over a baseline with its interval, to follow a figure; empty if there is none."""
+    """The lead over a baseline with its interval, to follow a value; empty if there is none."""
     if name not in evaluation.leads:
         return ""
     found = evaluation.leads[name]

@@ -50,7 +50,7 @@ def _draw_gates(findings: GateFindings, width: float, ink: str) -> Figure:
     if clip is not None:
         draw_spectrogram(axes[0], clip, (-0.5, len(marks) - 0.5))
         axes[0].set_title("log-mel spectrogram", loc="left", fontsize=SMALL + 0.5, pad=2)
-        draw_probabilities(axes[-1], clip, range(len(marks)), ink)
+        draw_probabilities(axes[-1], clip, range(len(marks)), ink, width)
         axes[-1].set_title("probability of each label", loc="left", fontsize=SMALL + 0.5, pad=2)
         axes = axes[1:-1]
     for axis, panel in zip(axes, panels, strict=True):

@@ -1,4 +1,4 @@
-"""Symbols that the font of the figures lacks: drawn in another font of the machine, else written as `U+XXXX`."""
+"""Symbols that the plots' font lacks: drawn in another font of the machine, otherwise written as `U+XXXX`."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def boxes_for_glyphs() -> Iterator[None]:
 
 
 def lacking_in(figure: Figure) -> set[int]:
-    """Return the code points in the texts of a figure that has been drawn for which its font has no glyph."""
+    """Return the code points in the texts of a drawn figure for which its font has no glyph."""
     from matplotlib.font_manager import FontProperties, findfont, get_font
     from matplotlib.text import Text
 

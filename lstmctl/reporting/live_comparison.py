@@ -37,7 +37,7 @@ class ComparisonProgress:
         self.going: dict[str, TrainingProgress] = {}
         self.stopped = False
         self.concluding: Concluding | None = None
-        """What is being done once the runs have ended."""
+        """Current work after the runs have ended."""
         self.concluding_since = 0.0
         self._at_once = 1
         self._durations: list[float] = []
@@ -120,7 +120,7 @@ class ComparisonDisplay(Display):
         super().__init__(stream, quiet=quiet)
         self.progress = ComparisonProgress(clock)
         self._said: tuple[str, float] | None = None
-        """What was last said to be done after the last run, and when."""
+        """The last report of work after the last run, and its time."""
 
     def __call__(self, event: ComparisonEvent) -> None:
         """Add one event of the comparison."""

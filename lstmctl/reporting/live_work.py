@@ -23,7 +23,7 @@ SECONDS_BETWEEN_LINES = 10.0
 
 
 class WorkDisplay(Display):
-    """Show what is reported (`lstmctl.progress`) inside the `with` block. Nothing of it stays on a terminal.
+    """Show reported progress (`lstmctl.progress`) inside the `with` block. Nothing stays on a terminal.
 
     Args:
         stream: the output stream; stderr by default.
@@ -40,7 +40,7 @@ class WorkDisplay(Display):
         self.clock = clock
         self._began = self._said = clock()
         self._now: tuple[str, float | None, float] | None = None
-        """What is being done, the share that is done, and when it began."""
+        """The current work, the share that is done, and its start time."""
         self._listening = ExitStack()
 
     def __call__(self, doing: str, share: float | None) -> None:
@@ -79,7 +79,7 @@ class WorkDisplay(Display):
 
 @contextmanager
 def shown_work(*, quiet: bool) -> Iterator[None]:
-    """Show what is reported inside this context, unless somebody listens already."""
+    """Show reported progress inside this context, unless there is already a listener."""
     if is_heard():
         yield
         return

@@ -12,7 +12,7 @@ from rich.console import Console, Group, RenderableType
 
 WIDTH = 100
 SECONDS_BETWEEN = 0.25
-"""How often at most it is redrawn: every picture is a message to the browser."""
+"""Minimum time between redraws: every picture is a message to the browser."""
 FORMAT = '<pre style="white-space:pre;line-height:normal;font-family:monospace">{code}</pre>'
 
 
@@ -65,7 +65,7 @@ class NotebookPicture:
 
 
 class _Html:
-    """HTML that a notebook shows as it is."""
+    """HTML for a notebook, unchanged."""
 
     def __init__(self, code: str) -> None:
         self.code = code

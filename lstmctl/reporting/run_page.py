@@ -36,7 +36,7 @@ def write_report(run: Path, upcoming: Mapping[str, Any] | None = None) -> Path:
 
     Raises:
         RunError: the folder is not a run's folder, or cannot be read.
-        ResourceError: the disk is full or the folder cannot be written; an older report stands.
+        ResourceError: the disk is full or the folder cannot be written; an older report is kept.
     """
     history = read_history(run)
     history = replace(history, info={**history.info, **(upcoming or {})})

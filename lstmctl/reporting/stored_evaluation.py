@@ -30,11 +30,12 @@ class StoredEvaluation:
 def read_evaluation(run: Path) -> StoredEvaluation | None:
     """Read the file of a run folder; None if it is missing, damaged, or of a newer format.
 
-    A damaged example or confusion matrix is left out by itself: a report is wanted in any case.
+    A damaged example or confusion matrix is left out individually, since a report is needed in any case.
     """
     try:
         data = read_json(run / "evaluation.json")
         facts = {"split": "the held-out part", "windows": 0, **data, "run": run.resolve().name}
+        facts["leads"] = {name: lead for name, lead in data.get("leads", {}).items() if _is_whole(lead)}
         evaluation = from_json(Evaluation, facts)
     except (RunError, ValueError):
         return None
@@ -53,6 +54,11 @@ def read_evaluation(run: Path) -> StoredEvaluation | None:
         tuple(example for example in found if example is not None),
         tuple(clip for clip in heard if clip is not None),
     )
+
+
+def _is_whole(lead: Any) -> bool:
+    numbers = lead.values() if isinstance(lead, dict) else [None]
+    return all(isinstance(number, float | int | str) for number in numbers)
 
 
 def _example(data: Any) -> SeriesForecast | None:

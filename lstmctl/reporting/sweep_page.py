@@ -74,7 +74,7 @@ def write_sweep(sweep: Sweep) -> Path:
         The page.
 
     Raises:
-        ResourceError: the disk is full or the folder cannot be written; an older report stands.
+        ResourceError: the disk is full or the folder cannot be written; an older report is kept.
     """
     words = in_words(sweep)
     files = {"table.md": markdown(words), "table.tex": latex(words, sweep.command)}

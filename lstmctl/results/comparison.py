@@ -70,7 +70,7 @@ class ArmResult:
     settings: Mapping[str, Any]
     """The arm's own settings, by dotted key: its width, those set by `--arm`, and those chosen by tuning."""
     chosen: Mapping[str, Any]
-    """What tuning chose; empty without tuning."""
+    """The settings chosen by tuning; empty without tuning."""
     tuning: tuple[Tried, ...]
     parameters: int
     deviation: float | None
@@ -188,7 +188,7 @@ class Sweep(Shown):
     values: tuple[Any, ...]
     """The values as in the config, in the requested order."""
     comparisons: tuple[Comparison, ...]
-    """One for each value. All have the same arms, the same primary figure and the same part that is reported."""
+    """One comparison per value, all with the same arms, primary metric and reported part."""
 
     @property
     def report(self) -> str:

@@ -27,7 +27,7 @@ class RowSums:
 
 @dataclass(frozen=True, slots=True)
 class Lead:
-    """How much better the run is than a baseline on the primary metric, with the interval of a paired bootstrap."""
+    """The run's lead over a baseline on the primary metric, with the interval of a paired bootstrap."""
 
     lead: float
     """Positive if the run is better, whatever the direction of the metric."""
@@ -36,7 +36,7 @@ class Lead:
 
     @property
     def shown(self) -> Literal["ahead", "behind", "no difference shown"]:
-        """What the interval shows."""
+        """The conclusion from the interval."""
         return "ahead" if self.low > 0 else "behind" if self.high < 0 else "no difference shown"
 
 
@@ -56,7 +56,7 @@ class Score:
     confusion: tuple[tuple[int, ...], ...] = ()
     """For labels: the confusion matrix (rows: true, columns: predicted), in the order of `by_label`."""
     notes: tuple[str, ...] = ()
-    """Of forecasts: the values that are not scored, in whole sentences."""
+    """For forecasts: sentences about values that are not scored."""
     rows: RowSums | None = None
     """If rows are independent: the primary metric of each, in the order of the data."""
 
@@ -84,7 +84,7 @@ class Evaluation(Shown):
     counted: str = "windows"
     """The noun that `windows` counts, in the plural."""
     primary: str = ""
-    """The metric that the run is judged by, such as `mse_scaled`."""
+    """The primary metric of the run, such as `mse_scaled`."""
     leads: Mapping[str, Lead] = field(default_factory=dict)
     """If rows are independent: the run's lead over each baseline."""
     warnings: tuple[str, ...] = ()

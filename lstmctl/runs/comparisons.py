@@ -54,7 +54,7 @@ def find_comparison(name: str, root: Path, *, seeds: int | None = None) -> Path:
         seeds: a comparison with fewer counts as unfinished.
 
     Raises:
-        RunError: there is none; near-miss names are suggested.
+        RunError: there is none; similar names are suggested.
     """
     known = _in_order(root, PLAN, SWEEP)
     if name == "latest":
@@ -104,9 +104,9 @@ class SweepContents:
     """The contents of `sweep.json`; everything else is in the plans of the comparisons."""
 
     key: str
-    """The setting, dotted: `data.length`."""
+    """The setting, as a dotted key: `data.length`."""
     values: tuple[Any, ...]
-    """As the config has them, in the order in which they were asked for."""
+    """The values as in the config, in the requested order."""
     comparisons: tuple[str, ...]
     """Folders inside the sweep's, one for each value."""
     order: int = 0

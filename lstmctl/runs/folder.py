@@ -138,7 +138,7 @@ def claimed(root: Path, stem: str, name: str | None = None) -> Iterator[RunFolde
 
     Raises:
         UsageError: the name is taken.
-        ResourceError: the folder cannot be made or locked.
+        ResourceError: the folder cannot be created or locked.
     """
     with claimed_folder(root, stem, name) as path:
         yield RunFolder(path)

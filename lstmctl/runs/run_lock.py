@@ -32,7 +32,7 @@ def claimed_folder(root: Path, stem: str, name: str | None = None) -> Iterator[P
 
     Raises:
         UsageError: the name is taken.
-        ResourceError: the folder cannot be made or locked.
+        ResourceError: the folder cannot be created or locked.
     """
     with disk_errors(root):
         root.mkdir(parents=True, exist_ok=True)
@@ -87,8 +87,8 @@ def require_free_name(name: str, root: Path) -> None:
 
 
 def _held(root: Path, stem: str, name: str | None, stack: ExitStack) -> Path:
-    """Make the folder and lock it. A process that looks for unused folders may remove it in between; then the next
-    number is taken."""
+    """Create the folder and lock it. A process that searches for unused folders may remove it in between; then the next
+    number is used."""
     for attempt in range(ATTEMPTS):
         with disk_errors(root):
             path = _made(root, stem) if name is None else _made_as(root, name)

@@ -10,7 +10,7 @@ from lstmctl.runs.folder import RunFolder
 
 
 def summarise(folder: RunFolder) -> dict[str, Any]:
-    """Name, path, status, what it is, how far it came, and its headline figure; a damaged run says so as its status."""
+    """Name, path, status, kind, progress and primary metric of a run; a damaged run has the problem as its status."""
     empty = dict.fromkeys(("config", "data", "cell", "parameters", "step", "primary", "started"))
     try:
         info = folder.info()

@@ -19,4 +19,4 @@ class Author:
     start: tuple[int, ...]
     """Symbols to read if there is no prompt."""
     end: int | None
-    """The number that ends a text without being a symbol of it; None if texts have no end of their own."""
+    """Number of the symbol that ends a text without being part of it; None if texts have no end."""

@@ -204,7 +204,8 @@ class Forecast(Problem[Config, SeriesCorpus, Ensemble, SeriesBatch, SeriesPart])
         return model
 
     def prepare(self, model: Ensemble, training: SeriesPart, validation: SeriesPart) -> None:
-        """Fit the ridge regression beside the network; raise DataError if too many values are missing."""
+        """Fit the ridge regression that is combined with the network; raise DataError if too many values are
+        missing."""
         if model.ridge is not None and not self.fit_ridge(model, training, validation) and not self.chooses_shares:
             raise DataError("model.ridge has nothing to be fitted to: no window is complete", hint="model.ridge=0")
 

@@ -216,7 +216,8 @@ class GenerationFromLabel(Problem[Config, LabelledTable, ConditionalModel, Seque
         return 'lstmctl generate {run} --label "…"'
 
     def loss(self, model: ConditionalModel, batch: SequenceBatch, state: ModelState) -> Loss:
-        # Over a constant, and not over each text's own length: so every symbol weighs the same, as in the figure.
+        # Divided by a constant instead of each text's own length, so that every symbol has the same weight, as in the
+        # metric.
         return Loss(self._nats(model, batch)[0].sum() / self.typical_length, batch.units, ())
 
     def _nats(self, model: ConditionalModel, batch: SequenceBatch) -> tuple[Tensor, Tensor]:

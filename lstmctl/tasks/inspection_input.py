@@ -26,7 +26,7 @@ class InspectionInput:
     input: Tensor
     """(time, batch, features), the input of the first layer."""
     symbols: tuple[str, ...]
-    """What each step of the first lane reads: a symbol, or where a segment begins."""
+    """Input of each step of the first lane: a symbol, or the start of a segment."""
     step: str
     """Unit of a step for an axis, such as `characters`."""
     loss: Callable[[Tensor, ModelState], Tensor]
@@ -35,7 +35,7 @@ class InspectionInput:
     properties: Callable[[], Mapping[str, Tensor]]
     """Compute what a unit might track, by name, (time, batch) each."""
     carried: bool
-    """Whether the task carries state between windows, so that a lane may be longer than a training window."""
+    """True if the task carries state between windows, so that a lane may be longer than a training window."""
     told_at: int | None = None
     """The step of the loss, if it is in the middle because each step is labelled from both directions, which both count
     from it. None if every cell counts from its own last step."""

@@ -153,7 +153,7 @@ class LabelledSequences(
         pass  # a part that is empty was refused when it was opened
 
     def check(self, corpus: SequenceCorpus) -> None:
-        pass  # as `require`; what is drawn need not be drawn for it
+        pass  # as in `require`, without drawing generated sequences
 
     def training_part(self, corpus: SequenceCorpus, device: torch.device) -> SequencePart | FreshSequences | Waves:
         """New sequences at every step, of a corpus that the program draws; the sound of clips that are augmented; else
@@ -225,7 +225,7 @@ class LabelledSequences(
         """Every sequence.
 
         Raises:
-            DataError: nothing is known of what is to be told.
+            DataError: no targets are known.
         """
         sums: Counter[str] = Counter()
         rows = RowSums(np.zeros(len(part)), np.zeros(len(part)))

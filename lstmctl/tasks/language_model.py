@@ -54,7 +54,8 @@ MOST_WINDOWS = 10_000
 """Maximum number of windows that a many-to-one model is scored on."""
 PROGRESS_LANES = 32
 MOST_IN_PROGRESS = 1 << 19
-"""Symbols of a held-out part that are scored during training; of so many, the metric errs by about 0.002 nats."""
+"""Symbols of a held-out part that are scored during training; with this number, the standard error of the metric is
+about 0.002 nats."""
 PREVIEW = Sampling()
 PREVIEW_LENGTH = 240
 
@@ -199,7 +200,7 @@ class LanguageModel(Problem[Config, TextCorpus, SequenceModel, Batch, Tensor]):
         """The order in which the training part (length,) is read.
 
         Raises:
-            DataError: it is too short for one step.
+            DataError: the part is too short for one step.
         """
         symbols, weights = (text.symbols, text.weights) if isinstance(text, WeightedText) else (text, None)
         if self.many_to_one:
@@ -289,7 +290,7 @@ class LanguageModel(Problem[Config, TextCorpus, SequenceModel, Batch, Tensor]):
         return {f"nats_per_{self.symbol}": nats, f"bits_per_{self.symbol}": bits(nats)}
 
     def predictor(self, model: SequenceModel, lanes: int, precision: torch.dtype = torch.float32) -> Predictor:
-        """Return the predictor of the next symbol; `precision` is that of the products in a step."""
+        """Return the predictor of the next symbol; `precision` applies to the products in a step."""
         if self.many_to_one:
             return WindowPredictor(model, lanes, self.window)
         return StreamPredictor(model, lanes, precision)
@@ -342,8 +343,8 @@ class LanguageModel(Problem[Config, TextCorpus, SequenceModel, Batch, Tensor]):
     def predictions(self, model: SequenceModel, part: Sequence[str], device: torch.device) -> list[Prediction]:
         """The symbol that follows each text: as label the likeliest, and the probabilities of all, likeliest first.
 
-        Each text is read by itself, like a prompt, so that its prediction depends on no other text. An empty one
-        stands for the beginning of a text.
+        Each text is read separately, like a prompt, so that its prediction depends on no other text. An empty one
+        represents the beginning of a text.
         """
         names = [self.encoding.name_of(number) for number in range(len(self.encoding))]
         found = []

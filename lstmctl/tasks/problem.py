@@ -42,7 +42,7 @@ def settings_of_the_run() -> Iterator[None]:
 
 
 class Rows(NamedTuple):
-    """What the rows of a weight stand for."""
+    """Meaning of the rows of a weight."""
 
     noun: str
     names: Sequence[str]
@@ -144,12 +144,13 @@ class Problem(ABC, Generic[ConfigT, CorpusT, ModelT, BatchT, PartT]):
 
     @abstractmethod
     def difference(self, other: Self) -> str | None:
-        """How another problem's weights would mean something else here; None where they mean the same, but for the rows
-        in `row_names`."""
+        """Say why another problem's weights would have a different meaning here; None if they have the same, except for
+        the rows in `row_names`."""
 
     @abstractmethod
     def facts(self, corpus: CorpusT) -> dict[str, Any]:
-        """Return what `run.json` says about the data, beside its fingerprint and files; `parts` has their lengths."""
+        """Return the facts about the data for `run.json`, besides its fingerprint and files; `parts` contains the
+        length of each."""
 
     @abstractmethod
     def part(self, corpus: CorpusT, name: str, device: torch.device) -> PartT:
@@ -312,7 +313,7 @@ class Problem(ABC, Generic[ConfigT, CorpusT, ModelT, BatchT, PartT]):
         (embedding, normalisation, segments) is in the input; what comes after it (the head) is in the loss.
 
         Args:
-            steps: of each lane, at most.
+            steps: maximum number per lane.
             lanes: their number.
 
         Raises:

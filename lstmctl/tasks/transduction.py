@@ -192,8 +192,8 @@ class Transduction(Problem[Config, PairsCorpus, EncoderDecoder, PairBatch, Pairs
         return {"nats": nats.double().sum().item(), "symbols": symbols, **_edit_totals(edits, lengths)}, edits
 
     def written(self, model: EncoderDecoder, batch: PairBatch) -> tuple[Tensor, Tensor]:
-        """What the network writes for each source, at every step the likeliest symbol: numbers (time, batch), of which
-        those behind the ends mean nothing, and lengths (batch,)."""
+        """Generate a text for each source by greedy decoding: numbers (time, batch), whose values past the lengths are
+        padding, and lengths (batch,)."""
         target = self.encoding.target
         never = target.unknown if target.has_unknown else None
         predictor = SourcePredictor(model, batch.input, batch.source_lengths, never)

@@ -53,7 +53,7 @@ def test_a_plan_is_for_one_table_of_dependencies(tmp_path: Path) -> None:
     values = VALUES | {"task": {"type": "language-model"}, "data": {"text": "own.txt", "emphasis": 3.0}}
     values["training"] = {"budget": "2 steps", "batch": 2, "window": 4}
     loaded = LoadedConfig(from_mapping(values), "config", tmp_path)
-    plan = make_plan(loaded, arms_of(["lstm"], []), [()], seeds=1, match="hidden", overrides=(), command="")
+    plan = make_plan(loaded, arms_of(["lstm", "gru"], []), [()], seeds=1, match="hidden", overrides=(), command="")
     plan.require_same_data(plan.data)
     with pytest.raises(RunError, match=r"the table of dependencies of .*own\.txt changed since the comparison"):
         plan.require_same_data(plan.data | {"dependencies_sha256": "0"})

@@ -135,7 +135,7 @@ def test_frames_have_the_label_of_their_stretch(tmp_path: Path) -> None:
     cases = {
         "0.wav,0.2,0.1,beep": "from `0.2` to `0.1` is not a stretch of time",
         "0.wav,0.1,0.2,beep\n0.wav,0.15,0.3,beep": "from 0.15 s it overlaps the stretch of `0.wav` up to 0.2 s",
-        "0.wav,0.1,0.9,beep": r"the stretch ends at 0.9 s, but 0\.wav lasts 0.3 s",
+        "0.wav,0.1,0.9,beep\n1.wav,0.1,0.2,beep": r"the stretch ends at 0.9 s, but 0\.wav lasts 0.3 s",
     }
     for rows_of_table, says in cases.items():
         table.write_text(f"file,start,end,label\n{rows_of_table}\n", encoding="utf-8")
@@ -209,15 +209,16 @@ def test_silent_clips_and_missing_labels_are_told(tmp_path: Path) -> None:
         (root / "no" / f"{take}.wav").write_bytes(wave_bytes(np.zeros(200)))
     corpus = opened(root)
     (silent,) = (clip.name for clip in corpus.clips[slice(*corpus.parts["test"])] if clip.label == "no")
-    assert corpus.warnings["test"] == f"1 clip is silent in the test part, with all samples equal: `{silent}`"
-    assert corpus.warnings["training"].startswith("8 clips are silent in the training part")
+    assert corpus.warnings["test"] == (f"1 clip is silent in the test part, with all samples equal: `{silent}`",)
+    assert corpus.warnings["training"][0].startswith("8 clips are silent in the training part")
     glides = write_glides(tmp_path / "glides")
     for file in glides.glob("down_cyr_*.wav"):
         file.unlink()
     lacking = opened(glides, file_names=PATTERN, split_by="speaker", split=[1, 1, 1])
-    assert lacking.warnings == {"test": "the test part has only the label `up`, so its scores say little"}
-    with pytest.raises(DataError, match="`down` is not a label of the training part"):
-        opened(glides, file_names=PATTERN, held_out="down_*", split=[0.9, 0.1])
+    assert lacking.warnings == {"test": ("the test part has only the label `up`, so its scores say little",)}
+    three = folders(tmp_path / "three", yes=4, no=4, maybe=4)
+    with pytest.raises(DataError, match="`maybe` is not a label of the training part"):
+        opened(three, held_out="maybe/*", split=[0.9, 0.1])
 
 
 def test_a_config_says_what_is_wrong_with_it() -> None:

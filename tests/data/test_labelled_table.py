@@ -499,7 +499,7 @@ def test_a_run_misses_its_columns() -> None:
         (
             "text,label\na,x\n",
             CLASSIFICATION,
-            ": data.split leaves no training part of 1 sequences; give",
+            ": data.split leaves no training part of 1 sequences; increase",
             "more in the",
         ),
         (

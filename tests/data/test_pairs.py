@@ -128,7 +128,7 @@ def test_the_test_part_may_be_a_file_of_its_own() -> None:
         ("a\tb\n\td\n", ": line 2: nothing before the tab", "complete it"),
         ("a\tb\n\nc\t \n", ": line 3: nothing after the tab", "or delete the line"),
         ("", " contains no pair", "a line is a source"),
-        ("a\tb\n", ": data.split leaves no training part of 1 pairs; give", "more pairs"),
+        ("a\tb\n", ": data.split leaves no training part of 1 pairs; increase", "more pairs"),
         (b"a\tb\ncaf\xe9\td\n", ": line 2, byte offset 7: 0xe9 is not UTF-8", "iconv -f windows-1252 -t utf-8 "),
         (f"a\tb\n{'c' * 100_001}\td\n", ": line 2: a text of 100,001 characters, but one may have 100,000", "several"),
     ],
@@ -159,8 +159,8 @@ def test_a_run_reads_sources_without_a_target() -> None:
 def test_characters_unknown_to_the_run_are_counted_and_read_as_unknown() -> None:
     own = pairs(PAIRS).encoding
     corpus = pairs("one\t1\ntax\t2\nfour\t419\n", encoding=own)
-    assert corpus.sources.text(1).tolist() == [6, 9, 9]
-    assert corpus.targets.text(2).tolist() == [3, 0, 4]
+    assert corpus.sources.input(1).tolist() == [6, 9, 9]
+    assert corpus.targets.input(2).tolist() == [3, 0, 4]
     assert corpus.sources.written == ("one", "tax", "four")
     assert corpus.unknown == {
         "validation": "1 of 3 sources ('a', 'x') and 1 of 3 targets ('9') with symbols that the run does not know, "

@@ -431,7 +431,7 @@ def test_parquet_is_read() -> None:
     long.write_parquet("b.parquet")
     assert open_series("b.parquet", Layout(), None, lookback=2, horizon=1).table.ids == ("1", "2")
     pl.DataFrame({"ds": days(3), "y": [[1.0], [2.0], [3.0]]}).write_parquet("c.parquet")
-    with pytest.raises(DataError, match=r"c\.parquet, column `y` holds list values, not plain ones"):
+    with pytest.raises(DataError, match=r"c\.parquet, column `y` contains list values, not plain ones"):
         open_series("c.parquet", Layout(), None, lookback=2, horizon=1)
 
 

@@ -45,7 +45,7 @@ def refused(content: str | bytes, name: str = "a.csv", **layout: Any) -> DataErr
         (table((5, "2020-01-04;3;6")), "line 5: 1 field, but", "one for all: 'data.separator=\",\"'"),
         (table((5, '2020-01-04,"3,6')), "line 5: a quotation mark is never closed", '""'),
         (table((1, "2019-12-31,1,2")), "line 1: `2019-12-31` is where a column's name should be", "date,series1"),
-        ("1,2\n2,3\n3,4\n", "line 1 holds numbers where the columns' names should be", "header line"),
+        ("1,2\n2,3\n3,4\n", "line 1 contains numbers in the place of the columns' names", "header line"),
         (table(header="date,a,a"), "line 1: two columns are named `a`", None),
         ("date\n2020-01-01\n", "line 1: one column only, `date`", "a table has a column of dates"),
         ("", "is empty", None),
@@ -195,7 +195,7 @@ def test_bad_tables_are_refused_with_place_and_remedy(content: str, message: str
         ({"time": "a", "calendar": ("hour",), "targets": ("b",)}, "data.calendar hour needs dates", "data.time=NAME"),
         (
             {"time": "a", "step": "1 day", "targets": ("b",)},
-            "data.step is `1 day`, but column `a` holds whole numbers",
+            "data.step is `1 day`, but column `a` contains whole numbers",
             "row",
         ),
         (
@@ -252,7 +252,7 @@ def test_other_kinds_of_file_are_named(content: bytes, kind: str) -> None:
 
 def test_bytes_that_are_no_text_are_located() -> None:
     assert "line 2, byte offset 7: 0xff is not UTF-8" in str(refused(b"date,a\n\xff020-01-01,1\n"))
-    assert "holds zero bytes" in str(refused(b"date,a\n2020-01-01,1\0\n"))
+    assert "contains zero bytes" in str(refused(b"date,a\n2020-01-01,1\0\n"))
     assert "is not a Parquet file, despite its name" in str(refused(b"date,a\n", name="a.parquet"))
     assert "cannot be read as Parquet" in str(refused(b"PAR1 and nothing", name="a.parquet"))
 

@@ -185,7 +185,7 @@ def test_true_and_false_are_one_and_zero_in_csv_and_parquet() -> None:
 def test_a_truth_is_a_feature_of_a_frame() -> None:
     rows = [f"{'stuv'[row // 3]},{'true' if row % 2 else 'false'},{row}%,{'xy'[row // 3 % 2]}" for row in range(12)]
     Path("a.csv").write_text("\n".join(["sequence,on,share,label", *rows]), encoding="utf-8")
-    corpus = open_table("a.csv", TableLayout(split=(0.5, 0.5), scaler="none"), "classification", None)
+    corpus = open_table("a.csv", TableLayout(split=(0.5, 0.5), split_by="order", scaler="none"), "classification", None)
     assert corpus.encoding.features is not None
     assert corpus.encoding.features.names == ("on", "share")
     assert corpus.sequences.inputs[:4].tolist() == [[0, 0], [1, 1], [0, 2], [1, 3]]

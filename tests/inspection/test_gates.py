@@ -128,7 +128,6 @@ def test_what_carries_nothing_says_so(runs: Runs) -> None:
         ({"units": [3, 10]}, UsageError, "unit 10 does not exist; the layer has 10, numbered from 0 to 9"),
         ({"text": "Ann", "split": "test"}, UsageError, "use only one of them"),
         ({"text": ""}, UsageError, "the text is empty"),
-        ({"text": "Ann ♥"}, UsageError, r"the text contains '♥' \(U\+2665\) at position 4"),
         ({"symbols": 0}, UsageError, "the number of steps to show must be 1 or more"),
         ({"file": "none.txt"}, DataError, "does not exist"),
     ],

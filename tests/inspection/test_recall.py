@@ -113,6 +113,13 @@ def test_wilsons_interval() -> None:
     assert wilson(10, 10) == pytest.approx((0.7224672, 1.0), abs=1e-6)
 
 
+def test_wilsons_interval_contains_the_share() -> None:
+    for of in range(1, 200):
+        for right in (0, 1, of // 2, of):
+            low, high = wilson(right, of)
+            assert 0 <= low <= right / of <= high <= 1
+
+
 def test_what_nobody_knows_is_said_plainly(run: Run, runs: Runs, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="the text has no table of dependencies") as caught:
         inspect_recall(runs("lstm"))

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from lstmctl.reporting.display import Display
-from lstmctl.results.comparison import ArmResult, Comparison, CurvePoint, Difference, RunResult
+from lstmctl.results.comparison import ArmResult, Comparison, CurvePoint, Difference, RunResult, Tried
 from lstmctl.results.evaluation import Metrics
 from lstmctl.results.forecasts import SeriesForecast
 
@@ -249,7 +249,7 @@ def arm_result(arm: str, name: str, seeds: Sequence[int], diverged: Sequence[str
         settings={"model.hidden": facts["hidden"], **chosen},
         chosen=chosen,
         tuning=tuple(
-            (
+            Tried(
                 {"training.learning_rate": rate},
                 None if rate == 1e-2 and arm == "rnn" else facts["value"] + 10 * abs(rate - 3e-3),
             )

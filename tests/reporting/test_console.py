@@ -11,7 +11,18 @@ from typing import Any
 
 import pytest
 
-from lstmctl.reporting.console import console, encodable, error, harmless, inert, print_table, warning, write_line
+from lstmctl.reporting.console import (
+    console,
+    encodable,
+    error,
+    harmless,
+    inert,
+    print_table,
+    warning,
+    wrapped,
+    write_line,
+    write_sentence,
+)
 
 NewScreen = Callable[..., Any]
 
@@ -126,13 +137,13 @@ def test_sentences_break_between_words_on_a_terminal_and_nowhere_else(
     text = "It beats every baseline: 1,234.5678 nats, 0.0001 less than /a/very/long/path/to/some/file.txt"
     lines = ["It beats every baseline:", "1,234.5678 nats, 0.0001", "less than", "/a/very/long/path/to/some/file.txt"]
     screen, pipe = new_screen(terminal=True), new_screen()
-    console.write_sentence(text, screen)
-    console.write_sentence(text, pipe)
+    write_sentence(text, screen)
+    write_sentence(text, pipe)
     assert screen.text.splitlines() == lines
     assert pipe.text == f"{text}\n"
     warned = new_screen(terminal=True)
     monkeypatch.setenv("NO_COLOR", "1")
-    console.warning("the test part lacks the label spam", stream=warned)
+    warning("the test part lacks the label spam", stream=warned)
     assert warned.text == "warning: the test part\nlacks the label spam\n"
 
 
@@ -148,7 +159,7 @@ def test_sentences_break_between_words_on_a_terminal_and_nowhere_else(
     ],
 )
 def test_lines_are_as_wide_as_their_symbols(text: str, width: int, lines: list[str]) -> None:
-    assert console.wrapped(text, width).split("\n") == lines
+    assert wrapped(text, width).split("\n") == lines
 
 
 def test_errors_do_not_import_rich() -> None:

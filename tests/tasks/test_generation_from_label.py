@@ -175,7 +175,7 @@ def test_a_network_learns_what_goes_with_a_label(config: Path) -> None:
 
 def test_what_it_refuses(config: Path) -> None:
     run = train(config, ["training.budget=1 steps"])
-    with pytest.raises(UsageError, match="label `digit` does not exist") as unknown:
+    with pytest.raises(UsageError, match="there is no label `digit`") as unknown:
         run.generate(label="digit")
     assert unknown.value.hint == "its labels are consonant, vowel"
     with pytest.raises(UsageError, match="generates text from a label, which is missing") as none:
@@ -184,7 +184,7 @@ def test_what_it_refuses(config: Path) -> None:
     with pytest.raises(UsageError, match="the prompt contains 'z'"):
         run.generate("z", label="vowel")
     Path("bare.csv").write_text("text\nae\nio\n", encoding="utf-8")
-    with pytest.raises(DataError, match="2 of 2 texts lack the label"):
+    with pytest.raises(DataError, match="2 of 2 texts have no label"):
         run.evaluate(file="bare.csv")
     write([("ae", "vowel"), ("bc", "consonant")], "two.csv")
     assert run.evaluate(file="two.csv").windows == 2
@@ -212,5 +212,5 @@ def test_what_is_inspected_are_the_first_steps_and_the_loss_of_the_symbol_that_f
         vowel = [float(texts.targets[number] == task.label_number("vowel")) for number in chosen]
         assert properties["label vowel"].tolist() == [vowel] * length
         assert properties["is a"][0].tolist() == [0] * lanes  # nothing is read before the first symbol
-    with pytest.raises(DataError, match="lack the label"):
+    with pytest.raises(DataError, match="have no label"):
         task.inspection_input(model, replace(part, targets=torch.full_like(part.targets, -1)), steps=3, lanes=4)
