@@ -15,7 +15,7 @@ from lstmctl.registry import TASKS
 Problems = Callable[..., list[str]]
 
 DATA = "data: {text: a.txt}\n"
-SOURCES = "data.text, data.series, data.table, data.pairs, data.synthetic"
+SOURCES = "data.text, data.series, data.table, data.pairs, data.audio, data.synthetic"
 
 
 def only_problem(*overrides: str) -> str:
