@@ -89,7 +89,7 @@ def require_one_metric(key: str, values: Sequence[str], plans: Sequence[Plan]) -
         if (plan.primary, plan.split) != (plans[0].primary, plans[0].split):
             raise UsageError(
                 f"--sweep {key}: {values[0]} is scored by {plans[0].primary} on the {plans[0].split} part, {value} by "
-                f"{plan.primary} on the {plan.split} part; there is no curve through both"
+                f"{plan.primary} on the {plan.split} part; they cannot be drawn as one curve"
             )
 
 
