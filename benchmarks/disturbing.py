@@ -109,8 +109,8 @@ def resume(run: Path) -> Callable[[Observer], object]:
 
 
 def next_run(cell: str) -> Path:
-    """The folder that the next run of `cell` claims."""
-    return Path(f"runs/config-{cell}-{len(list(Path('runs').glob(f'config-{cell}-*'))) + 1:03d}")
+    """The folder that the next run of `cell` on `small.txt` claims."""
+    return Path(f"runs/small-{cell}-{len(list(Path('runs').glob(f'small-{cell}-*'))) + 1:03d}")
 
 
 def left_by(run: Path) -> dict[str, Any]:

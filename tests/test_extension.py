@@ -146,7 +146,7 @@ def test_what_is_added_shows_wherever_results_are_shown(folder: Path) -> None:
     assert trained["metrics"]["test"]["perplexity"] > 1
     evaluated = read_json(folder, "evaluate", trained["run"])
     assert evaluated["baselines"]["two nats"]["nats_per_character"] == 2.0
-    assert evaluated["metrics"]["perplexity"] == pytest.approx(trained["metrics"]["validation"]["perplexity"])
+    assert evaluated["metrics"]["perplexity"] == pytest.approx(trained["metrics"]["test"]["perplexity"])
     shown = run(folder, "evaluate", trained["run"])
     assert "perplexity" in shown.stdout + shown.stderr
     assert "two nats" in shown.stdout + shown.stderr

@@ -86,8 +86,10 @@ def backtest(
     corpus = run.corpus()
     assert isinstance(corpus, SeriesCorpus)
     split = split or reported_part(corpus.parts)
-    if split not in ("validation", "test") or split not in corpus.parts:
-        raise UsageError(f"{run.name} cannot be tested on a part named {split}; use validation or test")
+    if split not in corpus.parts:
+        raise UsageError(f"{run.name} has no {split} part; it has {', '.join(corpus.parts)}")
+    if split == "training":
+        raise UsageError("the network was trained on the training part; use validation or test")
     stride = task.settings.horizon if stride is None else stride
     if stride < 1 or (windows is not None and windows < 1):
         raise UsageError("the stride and the number of windows must be 1 or more")

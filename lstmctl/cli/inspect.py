@@ -103,7 +103,7 @@ def gates(
         "gates",
         quiet=quiet,
         text=text,
-        files=[file] if file else (),
+        file=file,
         label=label,
         split=split,
         layer=layer,

@@ -90,6 +90,8 @@ def main() -> None:
         ctrl_c.install()
         code = _prepared_and_run()
         ctrl_c.leave()
+        if ctrl_c.pressed and code == 130:  # Typer returns this code instead of raising the KeyboardInterrupt
+            _say_stopped()
     except KeyboardInterrupt:  # another one, while the first was being handled
         ctrl_c.leave()
         code = 130
@@ -124,7 +126,6 @@ def _run() -> int:
             console.error(error.messages, error.hint)
         return error.exit_code
     except KeyboardInterrupt:
-        console.write_line("Stopped.")
         return 130
     except Exception as error:
         if isinstance(error, typer.BadParameter.__bases__):  # Typer's UsageError, which it does not export
@@ -132,6 +133,12 @@ def _run() -> int:
         if os.environ.get(DEBUG):
             raise
         return _show_unexpected(error)
+
+
+def _say_stopped() -> None:
+    from lstmctl.reporting import console
+
+    console.write_line("Stopped.")
 
 
 def _exit_code(error: SystemExit) -> int:
@@ -196,6 +203,7 @@ class _CtrlC:
     def __init__(self) -> None:
         self._stop = Stop()
         self._leaving_since: float | None = None
+        self.pressed = False
 
     def install(self) -> None:
         """Handle SIGINT, unless it was ignored when the process started, or this is not the main thread."""
@@ -208,6 +216,7 @@ class _CtrlC:
 
     def __call__(self, number: int, frame: FrameType | None) -> None:
         if self._leaving_since is None:
+            self.pressed = True
             self._stop(number)
         elif time.monotonic() - self._leaving_since > GRACE:
             os._exit(130)

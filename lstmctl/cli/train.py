@@ -77,7 +77,9 @@ def train(
     loaded = None
     if "RANK" not in os.environ:  # of several processes one reports an error, which takes torch
         if resume is not None:
-            find_to_resume(resume, runs_root()).info()
+            found = find_to_resume(resume, runs_root())
+            found.info()
+            resume = str(found.path)
         else:
             loaded = checked_config(config, overrides, trust=trust)
         if init_from is not None:

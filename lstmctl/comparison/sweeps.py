@@ -42,10 +42,10 @@ def check_key(
         raise UsageError(f"--sweep {key}: give two values or more", hint=EXAMPLE)
     if key in SHARED:
         raise UsageError(f"--sweep {key} cannot be: {SHARED[key]}")
-    others = {"beside the cells": overrides, "by --tune": grid[0]} | {f"by {arm.name}": arm.overrides for arm in arms}
+    others = {"after the cells": overrides, "by --tune": grid[0]} | {f"by {arm.name}": arm.overrides for arm in arms}
     for where, given in others.items():
         if any(text.partition("=")[0] == key for text in given):
-            raise UsageError(f"--sweep {key}: it is set {where} too; leave it out there")
+            raise UsageError(f"--sweep {key}: it is set {where} too; remove it there")
 
 
 def for_each(key: str, values: Sequence[str], find: Callable[[str], Found]) -> list[Found]:
@@ -89,7 +89,7 @@ def require_one_metric(key: str, values: Sequence[str], plans: Sequence[Plan]) -
         if (plan.primary, plan.split) != (plans[0].primary, plans[0].split):
             raise UsageError(
                 f"--sweep {key}: {values[0]} is scored by {plans[0].primary} on the {plans[0].split} part, {value} by "
-                f"{plan.primary} on the {plan.split} part; there is no curve through both"
+                f"{plan.primary} on the {plan.split} part; they cannot be drawn as one curve"
             )
 
 

@@ -43,7 +43,8 @@ def _by_speaker(clips: Sequence[Clip], split: Share, held_out: Sequence[str]) ->
     if unknown is not None:
         raise DataError(
             f"data.split_by speaker needs the speaker of every clip, and that of {unknown.place} is unknown",
-            hint="a table needs a column `speaker`, a pattern a {speaker}: data.file_names='{label}_{speaker}_{take}'",
+            hint="a table needs a column `speaker`, a pattern a {speaker}: "
+            "\"data.file_names='{label}_{speaker}_{take}'\"",
         )
     speakers = sorted({str(clip.speaker) for clip in clips})
     for name in held_out:

@@ -137,7 +137,7 @@ def _of_file(path: Path, relative: Path, pattern: str | None, task: str, *, is_o
             raise DataError(
                 f"{path} has no label: it is not in a folder named after one",
                 hint="sort the files into one folder per label, or set a pattern of their names, such as "
-                "data.file_names='{label}_{speaker}_{take}'",
+                "\"data.file_names='{label}_{speaker}_{take}'\"",
             )
         return Clip(path, name, label, None, str(path))
     matched = compiled(pattern).search(relative.with_suffix("").as_posix())

@@ -184,7 +184,7 @@ class Forecast(Problem[Config, SeriesCorpus, Ensemble, SeriesBatch, SeriesPart])
         until = None if is_own else self.encoding.last_shared(corpus.table)
         if until is None:
             return ()
-        return (f"Rows up to {until} are of the table the run was trained on: it may have learned from them.",)
+        return (f"Rows up to {until} are in the run's training table: it may have learned from them.",)
 
     @property
     def next_command(self) -> str:

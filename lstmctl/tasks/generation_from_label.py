@@ -322,7 +322,7 @@ class GenerationFromLabel(Problem[Config, LabelledTable, ConditionalModel, Seque
         except ValueError as error:
             meant = near(label, self.encoding.labels)
             hint = f"{meant} Its labels are {self.known_labels()}" if meant else f"its labels are {self.known_labels()}"
-            raise UsageError(f"there is no label `{label}`", hint=hint) from error
+            raise UsageError(f"label `{label}` does not exist", hint=hint) from error
 
     def known_labels(self) -> str:
         """Return the labels for a message."""

@@ -34,6 +34,7 @@ from lstmctl.metrics import Metric, bits, metric
 from lstmctl.metrics.catalogue import COLD_WINDOWS
 from lstmctl.models.recurrence import build_recurrence
 from lstmctl.models.sequence_model import SequenceModel
+from lstmctl.progress import counted
 from lstmctl.protocols import Batch, Batches, Loss, ModelState, Totals
 from lstmctl.results.evaluation import Score
 from lstmctl.results.output import Prediction
@@ -349,7 +350,8 @@ class LanguageModel(Problem[Config, TextCorpus, SequenceModel, Batch, Tensor]):
         names = [self.encoding.name_of(number) for number in range(len(self.encoding))]
         found = []
         with evaluating(model):
-            for given, text in zip(part, self._read_nearest(part), strict=True):
+            pairs = zip(part, self._read_nearest(part), strict=True)
+            for given, text in counted(pairs, len(part), "predicting"):
                 read = torch.tensor(text.tolist() or [self.start], device=device).unsqueeze(1)
                 shares = self.predictor(model, 1).read(read)[0].double().softmax(0).cpu()
                 order = shares.argsort(descending=True, stable=True)

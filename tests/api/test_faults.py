@@ -361,7 +361,7 @@ def test_a_disk_that_turns_read_only_names_what_failed_first_and_the_checkpoint_
     assert re.match(rf"{run}/\S+ cannot be written.*: Read-only file system$", str(caught.value)), str(caught.value)
     assert "lock" not in str(caught.value)
     assert caught.value.hint is not None
-    assert caught.value.hint.startswith(f"the checkpoint of step {saved[-1]} in {run} stands")
+    assert caught.value.hint.startswith(f"the checkpoint of step {saved[-1]} in {run} is kept")
     with pytest.raises(ResourceError, match="lock cannot be written: Read-only file system"):
         resume(run)
     assert load_run(run).generate("Ann", length=3)[0].text
@@ -389,7 +389,7 @@ def test_divergence_is_named_and_no_checkpoint_holds_it(small_config: Path, sett
     with pytest.raises(DivergedError, match=r"training diverged at step \d+: loss ") as caught:
         train(small_config, ["training.warm_up=0", *settings], observe=observe)
     assert caught.value.exit_code == 5
-    assert f"the checkpoint of step {saved[-1]} in {RUN} stands" in str(caught.value.hint)
+    assert f"the checkpoint of step {saved[-1]} in {RUN} is kept" in str(caught.value.hint)
     assert load_run(RUN).status == "diverged"
     assert "diverged" in load_run(RUN).info["problem"]
     assert "diverged at step" in (RUN / "report.html").read_text()

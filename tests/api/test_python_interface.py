@@ -139,11 +139,11 @@ def test_predictions_and_inspections_report_how_far_they_are(small_config: Path)
         run.inspect("gradients", steps=2, positions=2)
         run.generate("Ann", length=5, count=2, stop="nothing")
     assert list(dict.fromkeys(doing for doing, _ in told)) == [
-        "scoring validation",
+        "scoring test",
         "computing baselines",
         "measuring the gradients",
         "writing",
     ]
-    shares = [share for doing, share in told if doing == "scoring validation" and share is not None]
+    shares = [share for doing, share in told if doing == "scoring test" and share is not None]
     assert shares == sorted(shares)
     assert shares[-1] == 1.0

@@ -311,12 +311,12 @@ def test_changed_code_is_refused_before_it_runs(
     (run.path / "my_cell.py").write_text(CELL.replace("{word}", "changed"))
     capsys.readouterr()
     error = refused(RunError, load_run(run.path, trust=True).generate)
-    assert str(error) == f"the source of my_cell:MyCell is not the one {run.name} was trained with"
+    assert str(error) == f"the source of my_cell:MyCell has changed since {run.name} was trained"
     assert capsys.readouterr().out == ""
     (run.path / "my_cell.py").unlink()
     own_cell.write_text(CELL.replace("{word}", "changed"))
     error = refused(RunError, load_run(run.path, trust=True).generate)
-    assert str(error) == f"the source of my_cell:MyCell is not the one {run.name} was trained with"
+    assert str(error) == f"the source of my_cell:MyCell has changed since {run.name} was trained"
 
 
 @pytest.mark.parametrize(

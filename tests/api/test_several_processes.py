@@ -149,7 +149,7 @@ def test_what_all_processes_fail_by_is_reported_by_the_first(small_config: Path)
     errors = re.findall(r"^error: .*", said, re.MULTILINE)
     assert len(errors) == 1, said
     assert errors[0].startswith("error: training diverged at step ")
-    assert f"the checkpoint of step 0 in {RUN} stands" in said
+    assert f"the checkpoint of step 0 in {RUN} is kept" in said
     assert json.loads((RUN / "run.json").read_text())["status"] == "diverged"
 
 

@@ -48,7 +48,7 @@ CASES: list[tuple[tuple[str, ...], int, str]] = [
     (("inspect", "recall", "--file", "nothing.txt"), 3, NO_FILE),
     (("runs", "show", "nothing"), 4, NO_RUN),
     (("runs", "report", "nothing"), 4, NO_RUN),
-    (("compare", "rnn", "lsm"), 2, "error: `lsm` is no cell"),
+    (("compare", "rnn", "lsm"), 2, "error: `lsm` is not a known cell"),
     (("compare", "rnn", "lstm", "--config", "nothing"), 2, "error: nothing  neither a file nor a bundled config"),
     (("compare", "rnn", "lstm", "model.hiden=3"), 2, TYPO),
     (("compare", "rnn", "lstm", "data.text=nothing.txt"), 3, NO_FILE),

@@ -23,6 +23,7 @@ from lstmctl.cli.main import app, main
 from lstmctl.errors import LstmctlError
 from tests import processes
 from tests.conftest import Command, Result, Trained, write_waves
+from tests.sounds import write_glides
 
 GENERATE_HELP = "see lstmctl generate --help"
 RUNS_HINT = "lstmctl runs list shows all runs"
@@ -114,7 +115,18 @@ def test_every_example_runs(line: str, lstmctl: Command, runs: Path, trained: Tr
     if words[1] in ("forecast", "backtest") or "newer.csv" in words:
         trained("waves", "training.budget=3 steps")
         write_waves(Path("newer.csv"), 450)
-    if words[1] == "predict":
+    if words[1] == "predict" and any(".wav" in word for word in words):
+        clips = write_glides(Path("recordings"))
+        for name in ("first.wav", "second.wav"):
+            Path(name).write_bytes((clips / "up_ann_0.wav").read_bytes())
+        audio = [
+            "data.audio=recordings",
+            "data.file_names='{label}_{speaker}_{take}'",
+            "data.bands=8",
+            "data.split=[1, 1, 1]",
+        ]
+        train("spoken-words", [*audio, "training.budget=1 steps", "model.hidden=4", "threads=1"], quiet=True)
+    elif words[1] == "predict":
         trained("intents", "training.budget=1 steps", "model.hidden=4", "threads=1")
         Path("new.csv").write_text("text\nput the lamp out\n", encoding="utf-8")
     if "--label" in words:
@@ -176,7 +188,7 @@ def test_training_in_json_is_one_object(lstmctl: Command) -> None:
 
 def test_evaluating_in_json_is_one_object(lstmctl: Command, runs: Path) -> None:
     told = json.loads(lstmctl("evaluate", "latest", "--split", "test", "--json").out)
-    own = ["format", "run", "split", "metrics", "baselines", "windows", "notes"]
+    own = ["format", "run", "split", "metrics", "baselines", "windows", "warnings", "notes"]
     assert list(told) == [*own, "weights_step", "fallback"]
     known = json.loads((runs / "travellers-lstm-001/run.json").read_text())
     assert told["metrics"] == known["metrics"]["test"]

@@ -330,7 +330,7 @@ def test_a_part_that_is_not_there_is_reported(lstmctl: Command, series_config: P
 REQUESTS = [
     (["forecast", "--output", "x.xlsx"], "x.xlsx: unsupported file extension; use .csv or .parquet"),
     (["backtest", "--output", "x.xlsx"], "x.xlsx: unsupported file extension; use .csv or .parquet"),
-    (["forecast", "--plot", "x.gif"], "a figure is a .png or a .svg file, and x.gif is neither"),
+    (["forecast", "--plot", "x.gif"], "x.gif has an unsupported file extension for a plot; use .png or .svg"),
     (["generate"], "waves-gru-001 has no joint distribution to draw from"),
     (
         ["generate", "--prompt", "x"],

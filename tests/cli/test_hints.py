@@ -17,6 +17,7 @@ import pytest
 import lstmctl as package
 from lstmctl import load_run
 from tests.conftest import Command, Trained, sentences, write_places_config, write_series_config, write_small_config
+from tests.sounds import tone, wave_bytes
 
 PACKAGE = Path(package.__file__).parent
 NAMED = re.compile(
@@ -62,6 +63,14 @@ class Case:
     """Another command to which the named option applies."""
 
 
+SOUNDS = {
+    f"clips/{label}_{speaker}_{take}.wav": wave_bytes(tone(hertz))
+    for label, hertz in (("up", 300), ("low", 200))
+    for speaker in ("ann", "bob", "cyr")
+    for take in range(4)
+}
+AUDIO = ["data", "show", "f.yaml", "task.type=classification", "data.audio=clips", "data.bands=8"]
+NAMES = "data.file_names='{label}_{speaker}_{take}'"
 SHOW = ["data", "show", "f.yaml", "data.series=t.csv"]
 LABELS = ["data", "show", "f.yaml", "task.type=classification", "data.table=t.csv"]
 TRAIN = ["train", "f.yaml", "--quiet"]
@@ -113,6 +122,20 @@ EMPTY_IN_PART = table(
 FRAMES = table([f"r{row // 4},{row % 5},{row % 3},{'xy'[row // 4 % 2]}" for row in range(80)], "recording,a,b,label")
 
 CASES = {
+    "sound without labels": Case(AUDIO, [f'"{NAMES}"'], SOUNDS),
+    "sound that is long": Case([*AUDIO, NAMES, "data.longest=0.01"], ["data.longest="], SOUNDS),
+    "frames of no samples": Case(
+        [*AUDIO, NAMES, "data.frame_step=0.01"], ["data.frame_length=25 data.frame_step=10"], SOUNDS
+    ),
+    "too many bands": Case([*AUDIO, NAMES, "data.bands=80"], ["data.bands="], SOUNDS),
+    "sound without times": Case(
+        ["data", "show", "f.yaml", "task.type=tagging", "data.audio=clips", "data.bands=8"],
+        ["data.audio="],
+        {
+            **SOUNDS,
+            "TABLE.csv": table([f"{file},0.01,0.05,tone" for file in SOUNDS], "file,start,end,label"),
+        },
+    ),
     # Tables of series.
     "rows out of order": Case(
         SHOW,

@@ -175,7 +175,7 @@ def test_a_network_learns_what_goes_with_a_label(config: Path) -> None:
 
 def test_what_it_refuses(config: Path) -> None:
     run = train(config, ["training.budget=1 steps"])
-    with pytest.raises(UsageError, match="there is no label `digit`") as unknown:
+    with pytest.raises(UsageError, match="label `digit` does not exist") as unknown:
         run.generate(label="digit")
     assert unknown.value.hint == "its labels are consonant, vowel"
     with pytest.raises(UsageError, match="generates text from a label, which is missing") as none:

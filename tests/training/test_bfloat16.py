@@ -67,7 +67,11 @@ def test_what_cannot_be_had_is_refused_before_anything_is_written(small_config: 
     assert told[3:6] == [f"error: training.precision — {LACKS}", told[1], "compare: 2"]
     assert told[6:9] == [f"error: {LACKS}", "hint: omit --precision, or use --precision float32", "generate: 2"]
     assert told[9] == "generate: 0"
-    assert told[10:13] == [f"error: short: training.precision — {LACKS}", told[1], "compare: 2"]
+    assert told[10:13] == [
+        f"error: short: training.precision — {LACKS}",
+        f"{told[1]}; training.precision is from {small_config}",
+        "compare: 2",
+    ]
     assert told[-1] == "train: 0"
     assert not Path("comparisons").exists()
     assert sorted(path.name for path in Path("runs").iterdir()) == ["small-lstm-001", "small-lstm-002"]
