@@ -256,7 +256,7 @@ def test_refitting_trains_anew_on_what_came_before(run: Run) -> None:
 
 
 def test_backtests_of_what_is_not_there(run: Run, series_config: Path) -> None:
-    assert "cannot be tested on a part named training" in str(refused(UsageError, run.backtest, split="training"))
+    assert "the network was trained on the training part" in str(refused(UsageError, run.backtest, split="training"))
     assert "must be 1 or more" in str(refused(UsageError, run.backtest, stride=-1))
     assert "must be 1 or more" in str(refused(UsageError, run.backtest, stride=0))
     assert "must be 1 or more" in str(refused(UsageError, run.backtest, windows=0))
