@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
 from collections.abc import Sequence
 
 from lstmctl.data.encoding import TextEncoding
+
+log = logging.getLogger(__name__)
 
 SHOWN = 8
 """Symbols that a sentence lists."""
@@ -21,6 +24,13 @@ def unknown_symbols(texts: Sequence[str], encoding: TextEncoding) -> tuple[int, 
     unknown = [text for text in texts if not known.issuperset(text)]
     counts = Counter(symbol for text in unknown for symbol in text if symbol not in known)
     return len(unknown), [symbol for symbol, _ in counts.most_common()]
+
+
+def warn_of_unknown(texts: Sequence[str], encoding: TextEncoding) -> None:
+    """Log which symbols are read as unknown, if there are any."""
+    count, unknown = unknown_symbols(texts, encoding)
+    if count:
+        log.warning("read as unknown, since the run does not know them: %s", shown_symbols(unknown))
 
 
 def shown_symbols(symbols: Sequence[str]) -> str:

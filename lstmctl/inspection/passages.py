@@ -55,8 +55,8 @@ def from_text(run: Run, text: str, label: str | None = None) -> Passage:
     """Read a text given on the command line, with its label if the run generates text from labels.
 
     Raises:
-        UsageError: the text is empty or contains a symbol that the run has never seen, the run does not read text, or
-            the label is missing, unknown or not applicable.
+        UsageError: the text is empty or cannot be read, the run does not read text, or the label is missing, unknown or
+            not applicable.
     """
     part = run.task.passage(text, label, run.device)
     if part is None:

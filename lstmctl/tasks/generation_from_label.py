@@ -28,6 +28,7 @@ from lstmctl.data.encoding import TextEncoding
 from lstmctl.data.labelled_table import LabelledTable, Layout, open_table
 from lstmctl.data.sequences import UNLABELLED, SequenceEncoding, Sequences
 from lstmctl.data.splitting import held_out
+from lstmctl.data.symbol_words import warn_of_unknown
 from lstmctl.decoding import LabelPredictor, continuations
 from lstmctl.errors import DataError, UsageError
 from lstmctl.metrics import Metric, bits, metric
@@ -207,8 +208,9 @@ class GenerationFromLabel(Problem[Config, LabelledTable, ConditionalModel, Seque
             )
         if not text:
             raise UsageError("the text is empty; give at least one symbol")
-        symbols = self.symbols.read(text)
         labels = np.array([self.label_number(label)])
+        warn_of_unknown([text], self.symbols)
+        symbols = self.symbols.read(text)
         return SequencePart.of(Sequences.joined(symbols, np.array([len(symbols)]), labels), device)
 
     @property

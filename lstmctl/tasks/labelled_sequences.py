@@ -23,7 +23,7 @@ from lstmctl.data.audio import AudioCorpus, open_audio
 from lstmctl.data.labelled_table import LabelledTable, Layout, open_table
 from lstmctl.data.sequences import UNLABELLED, SequenceCorpus, SequenceEncoding, Sequences
 from lstmctl.data.spectra import Spectra
-from lstmctl.data.symbol_words import shown_symbols, unknown_symbols
+from lstmctl.data.symbol_words import warn_of_unknown
 from lstmctl.data.synthetic import SyntheticCorpus, open_synthetic
 from lstmctl.errors import UsageError
 from lstmctl.metrics import SOLVED
@@ -56,7 +56,6 @@ LabelledConfig = ConfigOf[TaskT, TableData | AudioData | SyntheticData]
 Baseline = Callable[[Any, Sequences, Sequences, Sequences], Any]
 """Answers without a network: from the task, the training part, the validation part and the sequences to score, to what
 `score_of` takes; None if the baseline does not apply."""
-log = logging.getLogger(__name__)
 MOST_PROGRESS = 2000
 """Sequences of a look on the way."""
 MOST_SHOWN = 240
@@ -414,9 +413,7 @@ class LabelledSequences(
             raise UsageError("an empty text has nothing to tell")
         lengths = np.array([len(text) for text in texts], np.int64)
         inputs = symbols.read("".join(texts))
-        count, unknown = unknown_symbols(texts, symbols)
-        if count:
-            log.warning("%s", f"read as unknown, since the run does not know them: {shown_symbols(unknown)}")
+        warn_of_unknown(texts, symbols)
         if self.encoding.outputs is not None:
             targets: Any = np.full((len(texts), len(self.encoding.outputs.names)), np.nan)
         else:

@@ -25,7 +25,7 @@ from lstmctl.config.schema import Transduction as TransductionSettings
 from lstmctl.data.encoding import TextEncoding
 from lstmctl.data.pairs import PairsCorpus, PairsEncoding, PairsLayout, Texts, open_pairs
 from lstmctl.data.sequences import UNLABELLED
-from lstmctl.data.symbol_words import shown_symbols, unknown_symbols
+from lstmctl.data.symbol_words import warn_of_unknown
 from lstmctl.decoding import SourcePredictor, greedy
 from lstmctl.errors import DataError, UsageError
 from lstmctl.metrics import Metric, metric
@@ -291,9 +291,7 @@ class Transduction(Problem[Config, PairsCorpus, EncoderDecoder, PairBatch, Pairs
     def of_texts(self, texts: Sequence[str]) -> tuple[Texts, Texts]:
         if not all(texts):
             raise UsageError("an empty text has nothing to write another for")
-        count, unknown = unknown_symbols(texts, self.encoding.source)
-        if count:
-            log.warning("%s", f"read as unknown, since the run does not know them: {shown_symbols(unknown)}")
+        warn_of_unknown(texts, self.encoding.source)
         lengths = np.array([len(text) for text in texts], np.int64)
         symbols = self.encoding.source.read("".join(texts))
         return Texts.joined(symbols, lengths, tuple(texts)), Texts.joined(np.zeros(0, np.uint8), 0 * lengths)
