@@ -1,9 +1,9 @@
-"""What the final fit on all rows is worth: forecasts of rows that no weight has seen, with it and without it.
+"""Measure the final fit on all rows: forecasts of rows that were not trained on, with and without it.
 
     python benchmarks/final_fit.py TABLE… [--horizon N] [--set KEY=VALUE …]
 
-Of each table the last rows are kept apart. The rest is trained on as `lstmctl train TABLE` does; both sets of weights
-then forecast the rows kept apart. Prints the MASE of the scored weights, of the final ones, of drift and of the
+The last rows of each table are held out. The rest is trained on as `lstmctl train TABLE` does; both sets of weights
+then forecast the held-out rows. Prints the MASE of the scored weights, of the final ones, of drift and of the
 seasonal naive forecast, and the seconds of the training and of the final fit.
 """
 

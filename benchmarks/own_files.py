@@ -1,10 +1,10 @@
-"""How good the derived configs are: for each table or text of one's own, the run beside the best of its baselines.
+"""Compare derived configs with baselines: for each table or text, the score of the run and of its best baseline.
 
     python benchmarks/own_files.py FILE… [--set KEY=VALUE …] [--jobs N]
 
 Prints, for each file, the run's MASE (or the primary metric of other tasks) and the best baseline's, their ratio, the
 coverage of the 80 % interval with its number of windows, and the seconds from the command to the end; then the median
-ratio. Files that cannot be used as they are answer with their error.
+ratio. For a file that cannot be used, its error is printed.
 """
 
 from __future__ import annotations

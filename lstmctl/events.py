@@ -14,7 +14,7 @@ class Decided:
     """A config was derived from a user's own data."""
 
     lines: tuple[str, ...]
-    """What was decided and why, for people."""
+    """Decisions and their reasons, for people."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,8 +37,8 @@ RATE = 0.3
 def fit_on_all_rows(run: Run, assembled: Assembled) -> dict[str, Any] | None:
     """Train the chosen weights further on all rows, and write the result into the run's folder.
 
-    The steps are in proportion to the rows that are new: as many for each as for a training row until the weights were
-    chosen.
+    The number of steps is proportional to the number of new rows, with the same number per row as the training rows had
+    until the weights were chosen.
 
     Returns:
         `steps` and `seconds`; None if the run makes no forecasts, the config asks for no final fit, or it diverged.

@@ -26,8 +26,8 @@ def table_of(frame: Any) -> str:
     The index of a pandas frame becomes a column if it has a name or holds dates.
 
     Raises:
-        UsageError: it is no data frame, or narwhals is not installed.
-        ResourceError: the disk does not take it.
+        UsageError: it is not a data frame, or narwhals is not installed.
+        ResourceError: it cannot be written.
     """
     narwhals = _narwhals()
     index = getattr(frame, "index", None)
@@ -40,7 +40,7 @@ def table_of(frame: Any) -> str:
         raise UsageError(f"{type(frame).__name__} is not a data frame that can be read: {error}") from error
     folder = cache_folder()
     if folder is None:
-        raise ResourceError("there is no home folder to keep data frames in", hint="name one: LSTMCTL_CACHE=FOLDER")
+        raise ResourceError("data frames are kept in a cache, but no home folder was found", hint="name one: LSTMCTL_CACHE=FOLDER")
     path = folder / "frames" / f"frame-{hashlib.sha256(content.getvalue()).hexdigest()[:16]}.csv"
     if not path.exists():
         with disk_errors(path):

@@ -35,7 +35,7 @@ class Derived:
     """A config for a file."""
 
     what: str
-    """What the file holds, and what is done with it, in a sentence."""
+    """The file's content and its use, in a sentence."""
     decisions: list[Decision] = field(default_factory=list)
     given: Mapping[str, Any] = field(default_factory=dict)
     """Settings that the user typed, by dotted key; they are not decided here."""
@@ -84,7 +84,7 @@ class Derived:
         return "\n".join([*head, "format: 1", *blocks]) + "\n"
 
     def lines(self) -> list[str]:
-        """What was decided, for people: a line for each decision that has a reason."""
+        """Return the decisions for people: a line for each decision that has a reason."""
         told = [decision for decision in self.decisions if decision.because]
         width = max((len(decision.override) for decision in told), default=0)
         return [self.what, *(f"  {decision.override:<{width}}  {decision.because}" for decision in told)]

@@ -1,4 +1,4 @@
-"""What a file of the user's own is, and the config that is derived from it."""
+"""Recognise the kind of a user's file, and derive a config from it."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def derive(source: str, overrides: Sequence[str] = ()) -> Derived:
 
 
 def _looks_like_a_table(path: Path) -> bool:
-    """Whether the first lines of a file without a telling name all have the same number of tabs or semicolons."""
+    """Return True if the first lines of a file without a known extension all have the same number of separators."""
     if path.suffix.lower() not in ("", ".txt", ".dat", ".data"):
         return False
     lines = _first_lines(path)
@@ -96,9 +96,9 @@ def _looks_like_a_table(path: Path) -> bool:
 
 
 def _pairs(path: Path) -> int | None:
-    """About how many lines of two different texts with a tab between them a file has; None if it holds no such pairs.
+    """Estimate the number of lines that consist of two different texts separated by a tab; None if it has none.
 
-    A column that repeats itself holds labels, and one of numbers belongs to a table of series.
+    A column with few distinct values contains labels, and one of numbers belongs to a table of series.
     """
     if path.suffix.lower() not in (".tsv", ".txt", ".tab"):
         return None

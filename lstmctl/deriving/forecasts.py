@@ -1,5 +1,5 @@
-"""A config for a table of series: spans by its step and season, sizes by its rows, and a network beside a ridge
-regression, so that it is seldom behind what needs no network."""
+"""Derive a config for a table of series: lengths from its step and season, sizes from its number of rows, and a network
+combined with a ridge regression, so that it is seldom worse than simple baselines."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ REPAIRS: tuple[dict[str, str], ...] = (
     {"data.duplicates": "mean"},
     {"data.missing": "interpolate"},
 )
-"""What is tried, in this order and together, on a table that cannot be used as it is."""
+"""Settings that are tried, in this order and in combination, if a table cannot be used unchanged."""
 WHY = {
     "data.order": "its rows are out of order",
     "data.duplicates": "some of its times are there twice",
@@ -74,7 +74,7 @@ def derive_forecast(path: Path, sheet: Sheet, given: dict[str, Any]) -> Derived:
         derived.decide("data.calendar", calendar, "features of the dates")
     horizon = derived.decide("task.horizon", *_horizon(season, rows))
     if not isinstance(horizon, int):
-        return derived  # the config's check says what is wrong with it
+        return derived  # the config's check reports the error
     held_out = _split(derived, lengths, horizon)
     lookback, why = _lookback(season, horizon, rows - 2 * held_out)
     lookback = derived.decide("task.lookback", lookback, why)
@@ -93,7 +93,7 @@ def derive_forecast(path: Path, sheet: Sheet, given: dict[str, Any]) -> Derived:
 
 
 def _opened(path: Path, derived: Derived) -> SeriesCorpus:
-    """The table, read as it is or with the least repair that makes it usable."""
+    """Read the table unchanged, or with the fewest repairs that make it usable."""
     given = derived.given
     keys = Layout.__dataclass_fields__
     said = {key.removeprefix("data."): value for key, value in given.items() if key.removeprefix("data.") in keys}

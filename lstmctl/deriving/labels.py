@@ -138,7 +138,7 @@ def _task(sheet: Sheet, text: str | None, label: str) -> tuple[str, str]:
 
 
 def _are_tags(texts: pl.Series, values: pl.Series) -> bool:
-    """Whether each label has one character per character of its text, or as many words as the text has characters."""
+    """Return True if each label has one character, or one word, per character of its text."""
     lengths, written = texts.str.len_chars(), values.str.len_chars()
     words = values.str.split(" ").list.len()
     return bool(((written == lengths) | (words == lengths)).all()) and bool((lengths > 1).any())

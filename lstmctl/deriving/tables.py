@@ -1,4 +1,4 @@
-"""What a table is for: dates with numbers are forecast, texts with labels are labelled."""
+"""Choose the task for a table: dates with numbers are forecast, texts with labels are classified or tagged."""
 
 from __future__ import annotations
 

@@ -11,8 +11,8 @@ from lstmctl.deriving.derived import Derived, about
 from lstmctl.errors import DataError
 
 SIZES = ((60_000, 128, 0.3), (400_000, 256, 0.2), (4_000_000, 384, 0.1), (float("inf"), 512, 0.0))
-"""Up to how many characters, the hidden units and the dropout. More data carries a wider network; a small text is soon
-learnt by heart."""
+"""Maximum number of characters, hidden units and dropout. More data supports a wider network; a small text is soon
+memorised."""
 CHARACTERS_PER_SECOND = {128: 60_000, 256: 40_000, 384: 30_000, 512: 18_000}
 """Trained on two cores without bfloat16, about, by the hidden units of an LSTM with batches of 64 windows of 64."""
 SECONDS = 90
@@ -35,7 +35,7 @@ def derive_text(path: Path, given: dict[str, Any]) -> Derived:
     for file in files:
         with file.open("rb") as stream:
             content = stream.read(SAMPLE - read)
-        text = content.decode("utf-8", errors="ignore")  # what is no text is told when it is opened
+        text = content.decode("utf-8", errors="ignore")  # opening reports a file that is not text
         counts.update(text)
         read, characters = read + len(content), characters + len(text)
         if read >= SAMPLE:

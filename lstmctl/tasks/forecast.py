@@ -212,7 +212,7 @@ class Forecast(Problem[Config, SeriesCorpus, Ensemble, SeriesBatch, SeriesPart])
     def fit_ridge(
         self, model: Ensemble, training: SeriesPart, validation: SeriesPart, rows: SeriesPart | None = None
     ) -> bool:
-        """Fit the ridge regression beside the network, with the lookback and penalty that validate best; to `rows`
+        """Fit the ridge regression, with the lookback and penalty that validate best; to `rows`
         instead of the training part, if given. False if no window is complete: a map of zeros forecasts the last
         value."""
         assert model.ridge is not None

@@ -1,7 +1,7 @@
 """The weights of the network, the ridge regression, the last season and drift in a forecast (`model.ridge: auto`).
 
-They are the shares, in tenths, with the smallest error on the validation rows that select the weights. If the network
-is no better than a baseline there, the baseline carries the forecast.
+They are the shares, in tenths, with the smallest error on the validation rows that select the weights. A
+network that does not improve on a baseline there gets no share.
 """
 
 from __future__ import annotations
