@@ -40,7 +40,7 @@ def table_of(frame: Any) -> str:
         raise UsageError(f"{type(frame).__name__} is not a data frame that can be read: {error}") from error
     folder = cache_folder()
     if folder is None:
-        raise ResourceError("data frames are kept in a cache, but no home folder was found", hint="name one: LSTMCTL_CACHE=FOLDER")
+        raise ResourceError("no home folder for data frames", hint="set one: LSTMCTL_CACHE=FOLDER")
     path = folder / "frames" / f"frame-{hashlib.sha256(content.getvalue()).hexdigest()[:16]}.csv"
     if not path.exists():
         with disk_errors(path):

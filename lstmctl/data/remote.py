@@ -58,7 +58,7 @@ def _from_store(url: str) -> Path:
 
     folder = cache_folder()
     if folder is None:
-        raise ResourceError("downloads are kept in a cache, but no home folder was found", hint="name one: LSTMCTL_CACHE=FOLDER")
+        raise ResourceError("no home folder for downloads", hint="set one: LSTMCTL_CACHE=FOLDER")
     suffix = Path(url).suffix.lower()
     if suffix not in (".csv", ".tsv", ".parquet"):
         raise UsageError(f"`{url}` is not a table that can be read from there", hint="a .csv, .tsv or .parquet file")
