@@ -154,8 +154,11 @@ def test_every_command_is_accepted(words: list[str]) -> None:
     if given.get("resume") or config in ("CONFIG", "-"):
         return
     if config not in bundled_names():
-        assert config is None or config.endswith(".yaml")
-        config = "energy" if any(setting.startswith("data.series=") for setting in settings) else "travellers"
+        assert config in (None, "FILE") or config.endswith((".yaml", ".csv", ".parquet", ".txt"))
+        is_series = str(config).endswith((".csv", ".parquet"))
+        is_series |= any(setting.startswith("data.series=") for setting in settings)
+        config = "energy" if is_series else "travellers"
+        settings += ["task.segment=1"] if any(setting.startswith("task.horizon=") for setting in settings) else []
     load(config, settings)
 
 

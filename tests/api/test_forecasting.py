@@ -348,7 +348,9 @@ def test_a_file_with_learned_rows_is_reported(run: Run, tmp_path: Path, caplog: 
 
 
 def test_notes_say_what_the_rows_have_seen(run: Run) -> None:
-    assert run.evaluate("test").notes == (
-        "The intervals were calibrated on the second half of the validation part; the first half chose the weights.",
+    calibration, final_fit = run.evaluate("test").notes
+    assert calibration == (
+        "The intervals were calibrated on the second half of the validation part; the first half chose the weights."
     )
+    assert "on all rows (task.final_fit); the scores are of the weights before" in final_fit
     assert any("choices were made on" in note for note in run.evaluate("validation").notes)

@@ -49,7 +49,7 @@ def test_predictions_are_a_frame() -> None:
     run = train(texts, [FEW])
     assert run.settings.task.type == "classification"
     found = run.predict(texts.head(2)).frame()
-    assert found.columns == ["text", "label", "probability"]
+    assert found.columns == ["text", "label", "probability", "given_label"]
     assert found["text"].to_list() == ["good film", "bad film"]
 
 
