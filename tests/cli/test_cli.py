@@ -104,7 +104,7 @@ def test_there_are_examples() -> None:
 def test_every_example_runs(line: str, lstmctl: Command, runs: Path, trained: Trained) -> None:
     text = (bundled.data() / "travellers.txt").read_text(encoding="utf-8")[:4000]
     Path("my-text.txt").write_text(text, encoding="utf-8")
-    if " config copy" not in line:
+    if " config copy" not in line and " config new" not in line:
         lstmctl("config", "copy", "travellers", "my.yaml")
     stdin = ""
     if " | " in line:
@@ -115,6 +115,10 @@ def test_every_example_runs(line: str, lstmctl: Command, runs: Path, trained: Tr
     if words[1] in ("forecast", "backtest") or "newer.csv" in words:
         trained("waves", "training.budget=3 steps")
         write_waves(Path("newer.csv"), 450)
+    if "sales.csv" in words:
+        months = [f"{2019 + month // 12}-{month % 12 + 1:02}" for month in range(60)]
+        rows = [f"{month},{100 + number + 10 * (number % 12)}" for number, month in enumerate(months)]
+        Path("sales.csv").write_text("\n".join(["month,sales", *rows, ""]), encoding="utf-8")
     if words[1] == "predict" and any(".wav" in word for word in words):
         clips = write_glides(Path("recordings"))
         for name in ("first.wav", "second.wav"):
