@@ -145,7 +145,7 @@ def test_every_example_runs(line: str, lstmctl: Command, runs: Path, trained: Tr
             assert lstmctl("compare", "rnn", "lstm", "--seeds", "1", *TINY).code == 0
     result = lstmctl(*words[1:], stdin=stdin)
     assert result.code == 0, result.err
-    quiet = ("train", "evaluate", "compare", "forecast", "predict", "config copy", "config check")
+    quiet = ("train", "evaluate", "compare", "forecast", "predict", "config copy", "config new", "config check")
     assert result.out or words[1] in quiet or " ".join(words[1:3]) in quiet
     if "--json" in words or words[1:3] == ["config", "schema"]:
         json.loads(result.out)
