@@ -11,8 +11,8 @@ from lstmctl import registry
 from lstmctl.api.frames import is_frame, table_of
 from lstmctl.api.trained import Trained
 from lstmctl.api.writing import Writing, author
-from lstmctl.data.encoding import TextEncoding, UnknownSymbolError
 from lstmctl.data.splitting import reported_part
+from lstmctl.data.vocabulary import TextEncoding, UnknownSymbolError
 from lstmctl.errors import UsageError
 from lstmctl.progress import report
 from lstmctl.reporting import html, notebook
@@ -23,7 +23,7 @@ from lstmctl.results.evaluation import Evaluation, Score
 from lstmctl.results.forecasts import Backtest, Forecasts
 from lstmctl.results.output import Generated, Predictions
 from lstmctl.runs.folder import find_run, runs_root
-from lstmctl.sampling import Sampling
+from lstmctl.sampling_settings import Sampling
 from lstmctl.statistics import lead
 from lstmctl.tasks.problem import Corpus
 

@@ -21,7 +21,7 @@ from lstmctl.events import Concluding, Event, Finished
 from lstmctl.reporting.run_page import write_report
 from lstmctl.results.codec import as_json
 from lstmctl.results.evaluation import Score
-from lstmctl.runs.checkpoint import Snapshot
+from lstmctl.runs.checkpoint_files import Snapshot
 from lstmctl.runs.folder import CALIBRATION, EVALUATION, FINAL_WEIGHTS, RunFolder, now
 from lstmctl.storage import disk_errors, replace_file, replace_json
 from lstmctl.tasks.problem import Corpus

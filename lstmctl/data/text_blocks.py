@@ -15,9 +15,9 @@ from typing import Any, BinaryIO, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from lstmctl.data.encoding import Symbols, TextEncoding, smallest_integer
 from lstmctl.data.locating import check_regular
 from lstmctl.data.utf8 import BYTE_ORDER_MARK, START, check_start, not_utf8
+from lstmctl.data.vocabulary import Symbols, TextEncoding, smallest_integer
 from lstmctl.errors import DataError
 
 Kind = Literal["characters", "bytes"]

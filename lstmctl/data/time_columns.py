@@ -13,11 +13,11 @@ import polars as pl
 from numpy.typing import NDArray
 
 from lstmctl.data.dates import formats_of, read_dates, read_more_dates
+from lstmctl.data.number_format import MISSING
 from lstmctl.data.numbered_dates import DIGITS, EXCEL, EXCEL_1904, SPREADSHEETS, WORDS, numbered_format
 from lstmctl.data.sheets import Form, Sheet, Wanted, kinds_of
 from lstmctl.data.table_writing import DateForm
 from lstmctl.data.timesteps import Step, Times, date_text
-from lstmctl.data.written_numbers import MISSING
 from lstmctl.errors import DataError
 from lstmctl.shell import setting
 from lstmctl.words import listed

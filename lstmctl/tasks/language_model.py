@@ -23,11 +23,11 @@ from lstmctl.config.schema import Model as ModelSettings
 from lstmctl.config.schema import TextData
 from lstmctl.config.schema import Training as TrainingSettings
 from lstmctl.data.dependencies import emphasise
-from lstmctl.data.encoding import Symbols, TextEncoding
 from lstmctl.data.mapping import MappedFile, mapped_files
 from lstmctl.data.splitting import held_out
 from lstmctl.data.text import TextCorpus, nearest_instead, open_text
 from lstmctl.data.text_lines import open_lines
+from lstmctl.data.vocabulary import Symbols, TextEncoding
 from lstmctl.decoding import Predictor, StreamPredictor, WindowPredictor, continuations
 from lstmctl.errors import DataError, UsageError
 from lstmctl.metrics import Metric, bits, metric
@@ -38,7 +38,7 @@ from lstmctl.progress import counted
 from lstmctl.protocols import Batch, Batches, Loss, ModelState, Totals
 from lstmctl.results.evaluation import Score
 from lstmctl.results.output import Prediction
-from lstmctl.sampling import Sampling
+from lstmctl.sampling_settings import Sampling
 from lstmctl.scoring import evaluating, total
 from lstmctl.tasks.author import Author
 from lstmctl.tasks.inspection_input import InspectionInput

@@ -1,4 +1,4 @@
-"""Symbols and numbers: a text as an array of small integers, and back."""
+"""The vocabulary: text as an array of small integers, and back. `text_blocks.survey` collects that of a large text."""
 
 from __future__ import annotations
 

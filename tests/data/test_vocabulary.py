@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lstmctl.data.encoding import TextEncoding, UnknownSymbolError
+from lstmctl.data.vocabulary import TextEncoding, UnknownSymbolError
 from lstmctl.errors import RunError
 
 BYTES = TextEncoding("bytes")
