@@ -65,7 +65,7 @@ def compare(
             "--data",
             metavar="CONFIG",
             help="A config file, a bundled config, - for stdin, or your own text or table; by default travellers, with "
-            "600k characters per run and a learning rate that suits each cell.",
+            "560k characters per run and a learning rate that suits each cell.",
             autocompletion=complete_config,
         ),
     ] = None,

@@ -13,7 +13,7 @@ from lstmctl.errors import UsageError
 from lstmctl.registry import CELLS, cell_name, is_user_class
 from lstmctl.words import near
 
-DEFAULT = ("travellers", ("training.budget=600k characters",))
+DEFAULT = ("travellers", ("training.budget=560k characters",))
 """Config and overrides of a comparison without a config: six runs take a few minutes."""
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,39}")
 COMMA = re.compile(r",(?![^\[{]*[\]}])")
