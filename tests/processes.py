@@ -276,11 +276,7 @@ BLANK = {
 
 
 def leave_figures_blank() -> None:
-    """From now on files of plots are blank while `UNDRAWN` is set.
-
-    Figures are still composed by our own code, but layout and drawing by matplotlib, which take most of the time of a
-    short training, are left out.
-    """
+    """From now on files of plots are blank while `UNDRAWN` is set: drawing takes most of the time of a short training."""
     from lstmctl.reporting import drawing
 
     render = drawing._rendered
@@ -289,8 +285,6 @@ def leave_figures_blank() -> None:
     def render_if_told(draw: Any, kinds: Any, width: float = drawing.PAPER_WIDTH) -> dict[str, bytes]:
         if UNDRAWN not in os.environ:
             return render(draw, kinds, width)
-        with drawing._style(drawing.INK):
-            draw(width, drawing.INK)
         return {kind: BLANK[kind] for kind in kinds}
 
     drawing._rendered = render_if_told
