@@ -276,7 +276,7 @@ BLANK = {
 
 
 def leave_figures_blank() -> None:
-    """From now on files of plots are blank while `UNDRAWN` is set: drawing takes most of the time of a short training."""
+    """From now on plots are blank while `UNDRAWN` is set: drawing takes most of the time of a short training."""
     from lstmctl.reporting import drawing
 
     render = drawing._rendered
