@@ -74,6 +74,9 @@ def compare(run: Run, strengths: Sequence[float], level: int) -> None:
         intervals.partly_pooled_offsets.__defaults__ = (strength,)
         task.calibrate(run.model, validation)
         print(f"  own, strength {strength:<8g}  {spread(run.score(corpus, part).by_series, level)}", flush=True)
+    begun = time.monotonic()
+    adaptive = run.backtest(stride=1).scores["adaptive"].by_series
+    print(f"  adaptive, in a backtest {spread(adaptive, level)} ({time.monotonic() - begun:.0f} s)", flush=True)
 
 
 def metrics_of_many(run: Run) -> None:

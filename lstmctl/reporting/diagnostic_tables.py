@@ -22,7 +22,7 @@ def skill_table(evaluation: Evaluation) -> Table | None:
         return None
     rows = []
     for name, one in found.items():
-        interval = "" if one.low is None or one.high is None else f"{_percent(one.low)} to {_percent(one.high)}"
+        interval = "" if one.low is None or one.high is None else f"{100 * one.low:.1f} to {_percent(one.high)}"
         rows.append((name, _percent(one.skill), interval, one.shown))
     over = list(dict.fromkeys(one.over for one in found.values() if one.over))
     about = (

@@ -86,7 +86,8 @@ def evaluation_sections(stored: StoredEvaluation) -> list[Block]:
     steps, channels, labels = by_step(evaluation), by_channel(evaluation, MOST_ROWS), by_label(evaluation, MOST_ROWS)
     series = by_series(evaluation, MOST_SERIES)
     extreme = worst_and_best(evaluation.by_series.get(RUN, {}), metric(evaluation.primary), MOST_SERIES)
-    about = f"Windows of the {evaluation.split} part, in the series' own units. {_coverage(evaluation)}"
+    shown = "The last window of series from the largest to the smallest error" if evaluation.by_series else "Windows"
+    about = f"{shown} of the {evaluation.split} part, in the series' own units. {_coverage(evaluation)}"
     return [
         *(section("Forecasts", Prose(about.strip(), "soft"), examples) if examples else []),
         *(section("The last windows", Prose(LAST_WINDOWS, "soft"), fans) if fans else []),

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from lstmctl.data.calendar import PHASES
 from lstmctl.data.series_encoding import SeriesEncoding
+from lstmctl.data.timesteps import DAY
 from lstmctl.intervals import Floats
 from lstmctl.metrics.forecasts import Ratio
 from lstmctl.results.diagnostics import Values
@@ -20,6 +21,8 @@ Doubles = NDArray[np.float64]
 
 CYCLES = {"hour": 24, "weekday": 7, "month": 12}
 """Number of values of each phase."""
+DAYS = {"hour": 1, "weekday": 7, "month": 365}
+"""Length of a cycle."""
 ROUNDING = 1e-6
 """Keeps a phase from falling below a whole number by rounding."""
 STRETCHES = 30
@@ -131,16 +134,15 @@ class ForecastTraces:
 
 
 def _phases(part: SeriesPart, encoding: SeriesEncoding) -> list[str]:
-    """Return the phases of the calendar that differ between the rows of a part."""
+    """Return the phases of the calendar that differ between the rows of a part, if it lasts for a whole cycle."""
     if encoding.step.is_index or part.times is None:
         return []
     rows = part.rows.cpu().numpy()
-    sample = np.unique(np.concatenate([part.times[start:stop] for start, stop in rows.tolist()[:20]]))
-    found = []
-    for name in CYCLES:
-        if len(np.unique(_places(name, sample))) > 1:
-            found.append(name)
-    return found
+    longest = int(np.argmax(rows[:, 1] - rows[:, 0]))
+    times = part.times[rows[longest, 0] : rows[longest, 1]]
+    # The last row lasts for a step as well.
+    lasts = 2 * times[-1] - times[0] - times[-2] if len(times) > 1 else 0
+    return [name for name in CYCLES if lasts >= DAYS[name] * DAY and len(np.unique(_places(name, times))) > 1]
 
 
 def _places(phase: str, times: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -78,8 +78,8 @@ def test_skill_and_what_stands_out_in_a_terminal(evaluation: Evaluation, new_scr
     table = skill_table(evaluation)
     assert table is not None
     assert table.rows == (
-        ("ridge", "12.0 %", "5.0 % to 20.0 %", "ahead"),
-        ("drift", "-1.0 %", "-10.0 % to 5.0 %", "no difference shown"),
+        ("ridge", "12.0 %", "5.0 to 20.0 %", "ahead"),
+        ("drift", "-1.0 %", "-10.0 to 5.0 %", "no difference shown"),
     )
     assert table.notes == ("The interval is a bootstrap over blocks of 24 origins, 12 series.",)
     assert diagnostics_in_words(evaluation) == [

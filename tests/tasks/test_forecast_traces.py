@@ -31,13 +31,17 @@ def scored(config: Path, *settings: str, error: float = 0.0, hour: int = 5) -> S
 
 
 def test_an_error_at_one_hour_is_found_there(series_config: Path) -> None:
+    """The part lasts for three days, so there are no days of the week."""
     found = scored(series_config, error=2.0).traces
     assert found is not None
-    assert set(found.by_phase) == {"hour", "weekday"}
+    assert set(found.by_phase) == {"hour"}
     hours = found.by_phase["hour"]
     assert hours[5] == pytest.approx(4, rel=1e-5)
     assert max(value for place, value in enumerate(hours) if place != 5 and value is not None) < 1e-10
-    assert len(found.by_phase["weekday"]) == 7
+    longer = scored(series_config, "data.split=[100, 20, 280]").traces
+    assert longer is not None
+    assert set(longer.by_phase) == {"hour", "weekday"}
+    assert len(longer.by_phase["weekday"]) == 7
 
 
 def test_coverage_over_time_and_overall_agree(series_config: Path) -> None:
