@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from lstmctl.api import forecasting
+from lstmctl.api.adaptation import adapted
 from lstmctl.api.assembly import build_model
 from lstmctl.api.preparation import Choices, assemble
 from lstmctl.api.trained import Trained
@@ -20,18 +22,14 @@ from lstmctl.data.series import SeriesCorpus
 from lstmctl.data.splitting import reported_part
 from lstmctl.errors import UsageError
 from lstmctl.events import Evaluated, Event
-from lstmctl.intervals import Floats, interval_scores, quantile_offsets, run_adaptive, widened
+from lstmctl.intervals import Floats, interval_scores, widened
 from lstmctl.models.forecaster import Ensemble
 from lstmctl.results.forecasts import Backtest, SeriesForecast
 from lstmctl.scoring import evaluating
 from lstmctl.tasks.forecast import Forecast
-from lstmctl.tasks.interval_calibration import calibrated_offsets, calibration_rows, calibration_scores
+from lstmctl.tasks.interval_calibration import calibrated, calibration_rows, calibration_scores
 from lstmctl.tasks.series_windows import SeriesBatch, SeriesPart, windows_first
 from lstmctl.training.trainer import load_weights
-
-FEWEST = 20
-"""Minimum number of calibration windows per series; with fewer, those of all series initialise its adaptive
-intervals."""
 
 
 @dataclass
@@ -146,12 +144,13 @@ def _fold(
     point, uncalibrated = torch.cat(points, dim=1), torch.cat(spans, dim=1)
     offsets = task.calibration
     if fresh and offsets is not None:
-        offsets = calibrated_offsets(scores, task.settings.levels, task.encoding.targets)
-    calibrated: Floats | None = None
+        offsets = calibrated(scores, scored_series, task.settings.levels, task.encoding)
+    spans_given: Floats | None = None
     if offsets is not None:
-        calibrated = widened(windows_first(uncalibrated), offsets)
+        series = torch.cat([batch.series for batch in batches if batch.series is not None]).cpu().numpy()
+        spans_given = widened(windows_first(uncalibrated), offsets.of(series))
     elif task.likelihood.has_intervals:
-        calibrated = windows_first(uncalibrated)
+        spans_given = windows_first(uncalibrated)
     labels = SeriesBatch(
         input=point.new_empty(0, len(numbers)),
         target=torch.cat([batch.target for batch in batches], dim=1),
@@ -162,7 +161,7 @@ def _fold(
     )
     origins = part.origins(numbers)[0].cpu().numpy()
     scored_until = corpus.table.times[last_rows]
-    return _Fold(task, corpus, labels, origins, point, uncalibrated, calibrated, scores, scored_series, scored_until)
+    return _Fold(task, corpus, labels, origins, point, uncalibrated, spans_given, scores, scored_series, scored_until)
 
 
 def _joined(parts: list[Tensor | None]) -> Tensor | None:
@@ -221,14 +220,13 @@ def _told(run: Trained, split: str, stride: int, folds: list[_Fold], *, refit: b
     origins = np.concatenate([fold.origins for fold in folds])
     offsets = _adaptive(task, truth, uncalibrated, series, origins, folds[0])
     adaptive = widened(uncalibrated, offsets)
-    sums: dict[str, dict[str, NDArray[np.float64]]] = {"calibrated": {}, "adaptive": {}}
+    sums: dict[str, Counter[str]] = {"calibrated": Counter(), "adaptive": Counter()}
     forecasts: list[SeriesForecast] = []
     start = 0
     for fold in folds:
         stop = start + fold.point.shape[1]
         for kind, spans in (("calibrated", fold.calibrated), ("adaptive", adaptive[start:stop])):
-            for key, value in fold.task.sums(fold.batch, windows_first(fold.point), spans).items():
-                sums[kind][key] = sums[kind].get(key, 0) + value
+            sums[kind].update(fold.task.sums(fold.batch, windows_first(fold.point), spans))
         ends = torch.from_numpy(np.ascontiguousarray(adaptive[start:stop])).transpose(0, 1)
         forecasts += forecasting.series_forecasts(
             fold.task, fold.corpus.table, fold.batch, fold.origins, fold.point, ends, fold.corpus.filled
@@ -256,12 +254,8 @@ def _adaptive(
     origins: NDArray[np.int64],
     fold: _Fold,
 ) -> NDArray[np.float64]:
-    """Return offsets (windows, horizon, channels, levels), each based on the data known at its origin.
-
-    They adapt to the scores of the window's own series. A step without a known score has the widest offset of its
-    channel at the same origin, otherwise the widest of the calibration rows for any channel, otherwise an infinite one,
-    which means that there is no interval.
-    """
+    """Return offsets (windows, horizon, channels, levels), each based on the data known at its origin: they adapt to
+    the scores of the window's own series."""
     scores = interval_scores(truth, uncalibrated)
     offsets = np.empty(scores.shape)
     for one in np.unique(series):
@@ -272,19 +266,8 @@ def _adaptive(
             passed = fold.scored_until < fold.corpus.table.times[origins[own][0]]
         every = fold.scores[passed]
         before = fold.scores[passed & (fold.scored_series == one)]
-        found = run_adaptive(scores[own], origins[own], before if len(before) >= FEWEST else every, task.shares)
-        from_calibration = _widest(quantile_offsets(every, task.shares)[np.newaxis], axis=(1, 2))
-        for fallback in (_widest(found, axis=1), from_calibration):
-            found = np.where(np.isfinite(found), found, fallback)
-        offsets[own] = found
+        offsets[own] = adapted(scores[own], origins[own], before, every, task.shares)
     return offsets
-
-
-def _widest(offsets: NDArray[np.float64], axis: int | tuple[int, ...]) -> NDArray[np.float64]:
-    """Return the largest finite offset over some axes, which are kept; infinite if there is none."""
-    known = np.isfinite(offsets)
-    largest = np.where(known, offsets, -np.inf).max(axis, keepdims=True)
-    return np.where(known.any(axis, keepdims=True), largest, np.inf)
 
 
 def _notes(run: Trained, split: str) -> tuple[str, ...]:

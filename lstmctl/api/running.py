@@ -149,7 +149,13 @@ def _evaluated(run: Run, corpus: Corpus, scores: Mapping[str, Score]) -> dict[st
         from lstmctl.data.series import SeriesCorpus
 
         assert isinstance(corpus, SeriesCorpus)
-        facts["examples"] = as_json(examples(run, corpus, part))
+        primary = run.task.primary
+        errors = {
+            series: primary.sign * metrics[primary.name]
+            for series, metrics in scores[part].by_series.items()
+            if primary.name in metrics
+        }
+        facts["examples"], facts["fans"] = map(as_json, examples(run, corpus, part, errors))
     if isinstance(corpus, AudioCorpus):
         facts["clips"] = as_json(clip_examples(run, corpus, part))
     primary = run.task.primary

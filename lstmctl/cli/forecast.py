@@ -15,6 +15,7 @@ Examples:
 \b
   lstmctl forecast
   lstmctl forecast latest newer.csv --output forecast.csv --plot forecast.png
+  lstmctl forecast latest --intervals adaptive
   lstmctl forecast latest --output forecast.parquet --json
 """
 
@@ -29,6 +30,13 @@ def forecast(
         Path | None,
         typer.Option(metavar="FILE", help="Write the table to a .csv or .parquet file instead of stdout."),
     ] = None,
+    intervals: Annotated[
+        str,
+        typer.Option(
+            metavar="KIND",
+            help="calibrated: the run's own; adaptive: their width follows the errors of the test rows and of FILE.",
+        ),
+    ] = "calibrated",
     plot: Annotated[Path | None, typer.Option(metavar="FILE", help="Plot the forecasts, as .png or .svg.")] = None,
     trust: Trust = False,
     json: Json = False,
@@ -55,7 +63,7 @@ def forecast(
     opened = open_run(
         run, task=[tasks_with("forecast")], files=[file] if file else (), reads_own_data=True, trust=trust
     )
-    forecasts = opened.forecast(file)
+    forecasts = opened.forecast(file, intervals=intervals)
     model = cell_name(opened.settings.model.cell)
     if plot is not None and (drawn := forecast_plot(forecasts, title=f"{opened.name}: {model}")):
         drawn.save(plot)
@@ -68,6 +76,7 @@ def forecast(
             {
                 "run": str(opened.path),
                 "model": model,
+                "intervals": intervals,
                 "final_fit": opened.info.get("final_fit") is not None,
                 "forecasts": as_json(forecasts),
                 **weights_json(opened),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import calendar
 import csv
+import hashlib
 import io
 import json
 import re
@@ -441,3 +442,56 @@ def test_the_zone_of_postgresql_is_kept(lstmctl: Command) -> None:
         assert lstmctl("train", "-q", "months.yaml", *form).code == 0
         told = [row["ds"] for row in table(lstmctl("forecast").out)]
         assert told == ["2023-01-02 16:00:00+02:00", "2023-01-02 17:00:00+02:00"]
+
+
+def test_every_series_has_its_metrics_in_json_and_a_table(lstmctl: Command, run: str) -> None:
+    told = json.loads(lstmctl("evaluate", run, "--json", "--output", "series.csv").out)
+    assert list(told["by_series"]) == ["run", "last value", "seasonal naive", "drift", "ridge"]
+    assert told["by_series"]["run"] == told["by_channel"]["run"]
+    rows = table(Path("series.csv").read_text(encoding="utf-8"))
+    assert [(row["unique_id"], row["model"]) for row in rows] == [
+        (name, one) for name in "ab" for one in told["by_series"]
+    ]
+    for row in rows:
+        values = {name: float(value) for name, value in row.items() if name not in ("unique_id", "model") and value}
+        assert values == pytest.approx(told["by_series"][row["model"]][row["unique_id"]])
+    diagnostics = told["diagnostics"]
+    assert set(diagnostics) == {"by_phase", "times", "coverage", "autocorrelation", "residuals", "skill"}
+    assert set(diagnostics["skill"]) == {"last value", "seasonal naive", "drift", "ridge"}
+    assert diagnostics["skill"]["drift"]["over"] == "blocks of 4 origins"
+    ratio = told["metrics"]["mse_scaled"] / told["baselines"]["drift"]["mse_scaled"]
+    assert diagnostics["skill"]["drift"]["skill"] == pytest.approx(1 - ratio)
+
+
+def test_a_single_series_has_no_table_of_series(lstmctl: Command, waves: list[str]) -> None:
+    write("one.csv", [line.rpartition(",")[0] for line in waves])
+    assert lstmctl("train", "-q", "waves.yaml", "data.series=one.csv", *FEW).code == 0
+    refused = lstmctl("evaluate", "--output", "series.csv")
+    assert refused.code == 2
+    assert "--output writes the metrics of every series" in refused.err
+    assert "by_series" not in json.loads(lstmctl("evaluate", "--json").out)
+
+
+def test_a_long_table_lists_its_worst_series_first(lstmctl: Command, waves: list[str]) -> None:
+    rows = ["unique_id,ds,y"]
+    for number in range(8):
+        for line in waves[1:]:
+            date, a, _ = line.split(",")
+            noise = (hash_of(date, number) - 0.5) * number
+            rows.append(f"s{number},{date},{float(a) + noise:.5f}")
+    write("long.csv", rows)
+    assert lstmctl("train", "-q", "waves.yaml", "data.series=long.csv", *FEW).code == 0
+    shown = lstmctl("evaluate").out
+    assert "by series, the worst first: the run and its best baseline, 8 series" in shown
+    errors = json.loads(lstmctl("evaluate", "--json").out)["by_series"]["run"]
+    ordered = sorted(errors, key=lambda name: -errors[name]["mse_scaled"])
+    listed = re.findall(r"^(s\d) ", shown, re.MULTILINE)
+    assert listed == [*ordered[:3], *ordered[-3:]]
+    told = json.loads(lstmctl("backtest", "--json").out)
+    assert list(told["by_series"]["adaptive"]) == [f"s{number}" for number in range(8)]
+    assert "by series, the worst first, 8 series" in lstmctl("backtest").out
+
+
+def hash_of(date: str, number: int) -> float:
+    """A number from 0 to 1 that looks random."""
+    return int.from_bytes(hashlib.sha256(f"{date} {number}".encode()).digest()[:4], "big") / 2**32
