@@ -56,8 +56,6 @@ def forecast(
     runs = runs_of(opened)
     forecasts = opened.forecast(file)
     model = cell_name(opened.settings.model.cell)
-    for sentence in forecast_in_words(opened.name, runs):
-        console.write_sentence(console.inert(sentence))
     if plot is not None and (drawn := forecast_plot(forecasts, title=f"{opened.name}: {model}")):
         drawn.save(plot)
         console.write_line(str(plot))
@@ -77,3 +75,5 @@ def forecast(
         )
     elif output is None:
         stdout.write(as_csv(forecasts, model))
+    for sentence in forecast_in_words(opened.name, runs):
+        console.write_sentence(console.inert(sentence))

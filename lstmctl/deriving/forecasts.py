@@ -92,7 +92,7 @@ def derive_forecast(path: Path, sheet: Sheet, given: dict[str, Any]) -> Derived:
     derived.decide("task.segment", segment)
     derived.decide("task.loss", "quantile")
     short = held_out < 4 * horizon
-    calibrating = len(lengths) * (held_out // (1 if short else 2) - horizon + 1)
+    calibrating = _series(corpus) * (held_out // (1 if short else 2) - horizon + 1)
     derived.decide("task.levels", [80, 90] if calibrating >= LEAST_FOR_90 else [80])
     derived.decide("task.calibration", "shared" if short else "separate", "the validation part is short" * short)
     windows = int(np.maximum(0, lengths - 2 * held_out - lookback - horizon + 1).sum())
@@ -218,13 +218,13 @@ def _split(derived: Derived, corpus: SeriesCorpus, horizon: int) -> int:
     if "data.split" in derived.given:
         return max(horizon, rows // 7)
     share = min(0.25, max(0.15, 1.05 * (horizon + 1) / max(1, least)))
-    if len(lengths) == 1:
+    if _series(corpus) == 1:
         held_out = max(horizon, round(share * rows))
         derived.decide("data.split", [rows - 2 * held_out, held_out, held_out], "the last rows validate and test")
         return held_out
     if len(np.unique(table.times[table.ends - 1])) == 1 or corpus.encoding.step.is_index:
         # Several series have many windows in few rows, and what is held out is not learned by the scored weights.
-        windows = math.ceil(LEAST_FOR_90 / len(lengths))
+        windows = math.ceil(LEAST_FOR_90 / _series(corpus))
         held_out = min(max(horizon + windows - 1, round(SEVERAL * rows)), max(1, rows // 4))
         derived.decide(
             "data.split", [REST, *2 * [f"{held_out} rows"]], "the last rows of each series validate and test"
@@ -232,6 +232,11 @@ def _split(derived: Derived, corpus: SeriesCorpus, horizon: int) -> int:
         return held_out
     derived.decide("data.split", [round(1 - 2 * share, 4), round(share, 4), round(share, 4)])
     return max(1, int(share * rows))
+
+
+def _series(corpus: SeriesCorpus) -> int:
+    """The number of series, whether they are columns or below one another."""
+    return len(corpus.table.ids) * len(corpus.encoding.targets)
 
 
 def _lookback(season: int, horizon: int, rows: int) -> tuple[int, str]:
@@ -254,9 +259,10 @@ def _segment(lookback: int, horizon: int, season: int) -> int:
 
 
 def _network(derived: Derived, windows: int, steps: int, channels: int) -> None:
-    size = 16 if windows < 200 else 32 if windows < 1000 else 64 if windows < 10_000 else 128
+    all_windows = windows * max(1, channels)  # each column is a sequence of its own
+    size = 16 if all_windows < 200 else 32 if all_windows < 1000 else 64 if all_windows < 10_000 else 128
     derived.decide("model.cell", "gru")
-    derived.decide("model.hidden", size, f"for {windows:,} training windows")
+    derived.decide("model.hidden", size, f"for {all_windows:,} training windows")
     derived.decide("model.embedding", size)
     derived.decide("model.linear", True)
     derived.decide("model.ridge", "auto", "as much of it is a baseline's as the validation rows ask for")
