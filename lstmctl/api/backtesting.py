@@ -275,7 +275,7 @@ def _told(run: Trained, split: str, stride: int, folds: list[_Fold], *, refit: b
         scores=scores,
         cutoffs=tuple(forecast.history_times[-1] for forecast in forecasts),
         forecasts=tuple(forecasts),
-        notes=(*scores["adaptive"].notes, *(() if refit else _notes(run, split))),
+        notes=(*scores["adaptive"].notes, *_lacking(folds), *(() if refit else _notes(run, split))),
     )
 
 
@@ -316,6 +316,15 @@ def _widest(offsets: NDArray[np.float64], axis: int | tuple[int, ...]) -> NDArra
     known = np.isfinite(offsets)
     largest = np.where(known, offsets, -np.inf).max(axis, keepdims=True)
     return np.where(known.any(axis, keepdims=True), largest, np.inf)
+
+
+def _lacking(folds: list[_Fold]) -> tuple[str, ...]:
+    """Say that a run's own intervals are missing, if they were to be calibrated."""
+    if folds[0].task.settings.calibration == "none" or all(fold.calibrated is not None for fold in folds):
+        return ()
+    return (
+        "The run has no calibrated intervals, and so no scores of them: its calibration rows have too few windows.",
+    )
 
 
 def _notes(run: Trained, split: str) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -21,6 +22,7 @@ from lstmctl.config import derive
 from lstmctl.config.schema import Forecast as ForecastSettings
 from lstmctl.data.series import SeriesCorpus
 from lstmctl.errors import DivergedError
+from lstmctl.events import Stepped
 from lstmctl.models.forecaster import Ensemble
 from lstmctl.runs.folder import FINAL_WEIGHTS
 from lstmctl.seeds import stream
@@ -34,8 +36,11 @@ RATE = 0.3
 """Learning rate of a continued fit, as a share of the run's; it falls linearly to zero."""
 
 
-def fit_on_all_rows(run: Run, assembled: Assembled) -> dict[str, Any] | None:
-    """Train on all rows as `task.final_fit` says, and write the weights into the run's folder.
+def fit_on_all_rows(
+    run: Run, assembled: Assembled, heard: Callable[[int, int], None] = lambda step, steps: None
+) -> dict[str, Any] | None:
+    """Train on all rows as `task.final_fit` says, and write the weights into the run's folder; `heard` is called with
+    the steps made and their number.
 
     The number of steps is proportional to the number of rows: `continue` makes as many per new row as the chosen
     weights had per training row, `anew` as many per row of the whole table.
@@ -74,8 +79,9 @@ def fit_on_all_rows(run: Run, assembled: Assembled) -> dict[str, Any] | None:
         model, task, batches, None, training, steps=steps, precision=assembled.choices.precision, seed=seed
     )
     try:
-        for _ in trainer.events():
-            pass
+        for event in trainer.events():
+            if isinstance(event, Stepped):
+                heard(event.step, steps)
     except DivergedError as error:
         log.warning("the final fit on all rows diverged, so forecasts use the weights that were scored: %s", error)
         return None

@@ -141,9 +141,10 @@ class Forecast(Section):
         "then selects the weights), all of it (shared with that selection), or none",
     )
     final_fit: Literal["continue", "anew", "none"] = Field(
-        default="continue",
+        default="anew",
         description="Training after the scores, for forecasts alone, on all rows, those of the validation and test "
-        "parts too: continue from the chosen weights, train anew for as many epochs as they took, or none",
+        "parts too: anew for as many epochs as the chosen weights took, which takes longer than the training did; "
+        "continue from them, for a fraction of it; or none",
     )
     season: AtLeastOne | Literal["auto"] = Field(
         default="auto",

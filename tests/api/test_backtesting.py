@@ -162,3 +162,20 @@ def test_new_networks_need_rows_to_train_on(series_config: Path, tmp_path: Path)
     with pytest.raises(UsageError) as caught:
         run.backtest(split="validation", refit=True, stride=6)
     assert str(caught.value) == "--refit leaves no training rows before row 68 of a: the 70 before it select weights"
+
+
+def test_intervals_that_could_not_be_calibrated_are_not_left_out_in_silence(
+    series_config: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    short = ["data.split=[300, 6, 20]", "task.calibration=shared", "task.levels=[80, 90]"]
+    run = train(series_config, [*QUICK, *short])
+    assert "3 windows are too few to calibrate intervals of 90 %" in caplog.text
+    evaluation = run.evaluate()
+    assert "coverage_80" not in evaluation.metrics
+    assert evaluation.notes[0] == (
+        "No intervals, and no scores of them: the validation part has too few windows for 90 %; use a larger "
+        "validation part in data.split, or a lower level."
+    )
+    assert run.backtest().notes == (
+        "The run has no calibrated intervals, and so no scores of them: its calibration rows have too few windows.",
+    )

@@ -352,7 +352,8 @@ def test_notes_say_what_the_rows_have_seen(run: Run) -> None:
     assert calibration == (
         "The intervals were calibrated on the second half of the validation part; the first half chose the weights."
     )
-    assert "steps further, on all rows (task.final_fit); the scores are of the weights before" in final_fit
+    assert final_fit.startswith("Forecasts use weights that were trained anew, in ")
+    assert "steps, on all rows (task.final_fit); the scores are of the weights before" in final_fit
     assert any("choices were made on" in note for note in run.evaluate("validation").notes)
 
 
@@ -379,7 +380,7 @@ def test_the_final_fit_has_learned_the_rows_that_were_scored(series_config: Path
             date, a, b = lines[row].split(",")
             lines[row] = f"{date},{float(a) + shift},{b}"
         (tmp_path / "small.csv").write_text("\n".join(lines) + "\n")
-        run = train(series_config, QUICK)
+        run = train(series_config, [*QUICK, "task.final_fit=continue"])
         found.append((run.metrics["validation"], (run.path / "best.safetensors").read_bytes(), plain(run.forecast())))
     one, other = found
     assert one[:2] == other[:2]

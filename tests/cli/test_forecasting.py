@@ -6,6 +6,7 @@ import calendar
 import csv
 import io
 import json
+import logging
 import re
 import shlex
 import signal
@@ -447,3 +448,12 @@ def test_the_zone_of_postgresql_is_kept(lstmctl: Command) -> None:
         assert lstmctl("train", "-q", "months.yaml", *form).code == 0
         told = [row["ds"] for row in table(lstmctl("forecast").out)]
         assert told == ["2023-01-02 16:00:00+02:00", "2023-01-02 17:00:00+02:00"]
+
+
+def test_a_warning_is_printed_once(capsys: pytest.CaptureFixture[str]) -> None:
+    from lstmctl.cli.main import _Warnings
+
+    handler = _Warnings()
+    for text in ("3 windows are too few", "another", "3 windows are too few"):
+        handler.emit(logging.LogRecord("lstmctl", logging.WARNING, "", 0, text, None, None))
+    assert capsys.readouterr().err.splitlines() == ["warning: 3 windows are too few", "warning: another"]

@@ -108,3 +108,12 @@ def test_seeds_that_cannot_be_trained(lstmctl: Command, config: Path, options: l
     result = lstmctl("train", *([] if "latest" in options else [str(config)]), *options)
     assert result.code != 0
     assert message in result.err
+
+
+def test_arms_that_are_compared_have_no_final_fit_unless_asked(series_config: Path) -> None:
+    def fits(*overrides: str) -> list[object]:
+        result = compare(["rnn", "gru"], series_config, [*QUICK, *overrides], seeds=1, quiet=True)
+        return [load_run(Path(result.path) / f"{arm}-seed-0").info.get("final_fit") for arm in ("rnn", "gru")]
+
+    assert fits() == [None, None]
+    assert all(fits("task.final_fit=continue"))
