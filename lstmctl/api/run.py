@@ -266,9 +266,11 @@ def _final_note(info: Mapping[str, Any]) -> tuple[str, ...]:
     final = info.get("final_fit")
     if not isinstance(final, Mapping):
         return ()
+    steps = f"{final.get('steps'):,} steps"
+    how = f"anew, in {steps}" if final.get("how") == "anew" else f"{steps} further"
     return (
-        f"Forecasts use weights that were trained {final.get('steps'):,} steps further, on all rows "
-        "(task.final_fit); the scores are of the weights before.",
+        f"Forecasts use weights that were trained {how}, on all rows (task.final_fit); the scores are of the weights "
+        "before, which have not learned the rows they are scored on.",
     )
 
 

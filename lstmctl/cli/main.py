@@ -230,9 +230,16 @@ class _CtrlC:
 
 
 class _Warnings(logging.Handler):
-    """Prints our warnings, and those of libraries, as `warning: …` lines."""
+    """Prints our warnings, and those of libraries, as `warning: …` lines, each once per command: a network and all its
+    baselines may lack the same."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.said = set[str]()
 
     def emit(self, record: logging.LogRecord) -> None:
         from lstmctl.reporting import console
 
-        console.warning(record.getMessage())
+        if (message := record.getMessage()) not in self.said:
+            self.said.add(message)
+            console.warning(message)

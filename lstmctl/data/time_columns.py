@@ -80,7 +80,8 @@ def find_time(sheet: Sheet, free: list[str], date_format: str | None) -> str:
     odd = [name for name in by_name if kinds[name] == "text"]
     raise DataError(
         f"{sheet.path}: no column of dates was recognised among {listed(free)}",
-        hint=f'say how `{odd[0]}` is written: data.date_format="%d.%m.%Y %H:%M"'
+        hint=f'say how `{odd[0]}` is written: data.date_format="%d.%m.%Y %H:%M"; quarters are read as 2019Q1, and ISO '
+        "weeks as 2019-W07"
         if odd
         else "name the column of dates or whole numbers: data.time=NAME",
     )

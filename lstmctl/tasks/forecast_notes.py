@@ -36,6 +36,12 @@ def reading_notes(
             )
     elif intervals == "own":
         found.append("The intervals are the network's own; they are not calibrated.")
+    if intervals != "calibrated" and settings.calibration != "none":
+        lost = "No intervals, and no scores of them" if intervals == "none" else "Not calibrated"
+        more = "a larger validation part in data.split" + ", or task.calibration=shared" * (
+            settings.calibration == "separate"
+        )
+        found.append(f"{lost}: {rows} has too few windows for {max(settings.levels)} %; use {more}, or a lower level.")
     if part == "validation":
         also = "their coverage here is right by construction, and " if intervals == "calibrated" else ""
         found.append(f"These are rows that choices were made on: {also}the ridge regression was chosen on them too.")

@@ -353,8 +353,48 @@ def test_notes_say_what_the_rows_have_seen(run: Run) -> None:
     assert calibration == (
         "The intervals were calibrated on the second half of the validation part; the first half chose the weights."
     )
-    assert "on all rows (task.final_fit); the scores are of the weights before" in final_fit
+    assert final_fit.startswith("Forecasts use weights that were trained anew, in ")
+    assert "steps, on all rows (task.final_fit); the scores are of the weights before" in final_fit
     assert any("choices were made on" in note for note in run.evaluate("validation").notes)
+
+
+@pytest.mark.parametrize("how", ["continue", "anew"])
+def test_the_final_fit_changes_forecasts_and_no_bit_of_what_is_scored(series_config: Path, how: str) -> None:
+    settings = [*QUICK, "model.ridge=auto", "task.calibration=shared"]
+    without, fitted = (train(series_config, [*settings, f"task.final_fit={fit}"]) for fit in ("none", how))
+    assert without.info.get("final_fit") is None
+    assert fitted.info["final_fit"]["how"] == how
+    assert fitted.metrics == without.metrics
+    for file in ("best.safetensors", "last.safetensors", "calibration.json"):
+        assert (fitted.path / file).read_bytes() == (without.path / file).read_bytes()
+    assert fitted.evaluate("test").metrics == without.evaluate("test").metrics
+    assert plain(list(fitted.backtest(windows=3).forecasts)) == plain(list(without.backtest(windows=3).forecasts))
+    assert plain(fitted.forecast()) != plain(without.forecast())
+
+
+def test_the_final_fit_has_learned_the_rows_that_were_scored(series_config: Path, tmp_path: Path) -> None:
+    """Other test rows give other weights to forecast with, and the same ones to score."""
+    found = []
+    for shift in (0.0, 5.0):
+        lines = write_waves(tmp_path / "small.csv").read_text().splitlines()
+        for row in range(330, 380):  # in the test part, and before the window that is forecast from
+            date, a, b = lines[row].split(",")
+            lines[row] = f"{date},{float(a) + shift},{b}"
+        (tmp_path / "small.csv").write_text("\n".join(lines) + "\n")
+        run = train(series_config, [*QUICK, "task.final_fit=continue"])
+        found.append((run.metrics["validation"], (run.path / "best.safetensors").read_bytes(), plain(run.forecast())))
+    one, other = found
+    assert one[:2] == other[:2]
+    assert one[2] != other[2]
+
+
+@pytest.mark.parametrize(("how", "rows"), [("continue", 160), ("anew", 385)])
+def test_the_final_fit_makes_as_many_steps_per_row_as_the_weights_took(trained: Trained, how: str, rows: int) -> None:
+    """Of 400 rows, 240 train: 225 windows of 12 and 4 rows. All rows have 385, of which 160 are new."""
+    run = trained("waves", *QUICK, f"task.final_fit={how}")
+    assert run.model is not None  # reads the chosen weights, and their step
+    assert run.step
+    assert run.info["final_fit"]["steps"] == round(run.step * rows / 225)
 
 
 # ── adaptive intervals beyond a table ──

@@ -7,6 +7,7 @@ import csv
 import hashlib
 import io
 import json
+import logging
 import re
 import shlex
 import signal
@@ -45,6 +46,12 @@ def changed(lines: list[str], number: int, line: str) -> list[str]:
     return [*lines[: number - 1], line, *lines[number:]]
 
 
+FITTED = (
+    "Forecast with weights that were trained on all rows after the scores (task.final_fit); the scores are of the "
+    "weights before.\n"
+)
+
+
 def table(text: str) -> list[dict[str, str]]:
     return list(csv.DictReader(io.StringIO(text)))
 
@@ -52,7 +59,7 @@ def table(text: str) -> list[dict[str, str]]:
 @pytest.mark.drawn
 def test_a_forecast_is_a_table_of_the_next_rows(lstmctl: Command, run: str) -> None:
     result = lstmctl("forecast", run)
-    assert (result.code, result.err) == (0, "")
+    assert (result.code, result.err) == (0, FITTED)
     rows = table(result.out)
     assert list(rows[0]) == ["unique_id", "ds", "gru", "gru-lo-80", "gru-hi-80"]
     hours = [f"2020-01-17 {hour}:00:00" for hour in (16, 17, 18, 19)]
@@ -71,7 +78,7 @@ def test_a_table_that_grew_is_forecast_from_its_new_end(lstmctl: Command, run: s
     grown = [f"2020-01-17 {hour}:00:00,{10 + hour % 3},{-5 + hour % 2}" for hour in range(16, 22)]
     write("newer.csv", waves + grown)
     result = lstmctl("forecast", "latest", "newer.csv")
-    assert (result.code, result.err) == (0, "")
+    assert (result.code, result.err) == (0, FITTED)
     newer = table(result.out)
     assert [row["ds"] for row in newer[:4]] == [
         "2020-01-17 22:00:00",
@@ -425,7 +432,7 @@ def test_a_newer_table_is_read_by_the_rules_of_the_run(lstmctl: Command) -> None
     assert lstmctl("train", "-q", "months.yaml").code == 0
     write("newer.csv", ["date,load", *rows[-10:]])
     result = lstmctl("forecast", "latest", "newer.csv")
-    assert (result.code, result.err) == (0, "")
+    assert (result.code, result.err) == (0, FITTED)
     assert result.out == lstmctl("forecast").out
     assert [row["ds"] for row in table(result.out)] == ["2022-05-01", "2022-06-01"]
     write("renamed.csv", ["date,Load", *rows])
@@ -495,3 +502,12 @@ def test_a_long_table_lists_its_worst_series_first(lstmctl: Command, waves: list
 def hash_of(date: str, number: int) -> float:
     """A number from 0 to 1 that looks random."""
     return int.from_bytes(hashlib.sha256(f"{date} {number}".encode()).digest()[:4], "big") / 2**32
+
+
+def test_a_warning_is_printed_once(capsys: pytest.CaptureFixture[str]) -> None:
+    from lstmctl.cli.main import _Warnings
+
+    handler = _Warnings()
+    for text in ("3 windows are too few", "another", "3 windows are too few"):
+        handler.emit(logging.LogRecord("lstmctl", logging.WARNING, "", 0, text, None, None))
+    assert capsys.readouterr().err.splitlines() == ["warning: 3 windows are too few", "warning: another"]
