@@ -13,9 +13,8 @@ from typing import Any
 import numpy as np
 
 from lstmctl.data import prepared_folder
-from lstmctl.data.encoding import Symbols, TextEncoding, smallest_integer
+from lstmctl.data.encoding import Kind, Symbols, TextEncoding, smallest_integer
 from lstmctl.data.prepared_folder import AGAIN, HEADER, checked_blocks
-from lstmctl.data.text_blocks import Kind
 from lstmctl.errors import DataError, LstmctlError
 from lstmctl.words import plural
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 import itertools
 import math
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -15,9 +15,6 @@ from lstmctl.data.series_corpus import SeriesCorpus
 from lstmctl.deriving.derived import Derived, about, list_of
 from lstmctl.errors import DataError
 from lstmctl.words import plural
-
-if TYPE_CHECKING:
-    from lstmctl.data.sheets import Sheet
 
 REPAIRS: tuple[dict[str, str], ...] = (
     {"data.order": "sort"},
@@ -39,20 +36,18 @@ LEAST_FOR_90 = 9
 LONGEST_HORIZON = 96
 LOOKBACKS = 4
 """Horizons, or twice the season if that is longer, that a forecast is based on."""
-SECONDS = 90
 WINDOWS_PER_SECOND = 6000
 """Trained on two cores without bfloat16, about, of 10 steps in 64 units."""
 STRONG = 0.3
 """Autocorrelation above which a season is believed."""
 
 
-def derive_forecast(path: Path, sheet: Sheet, given: dict[str, Any]) -> Derived:
+def derive_forecast(path: Path, derived: Derived) -> Derived:
     """Derive the config of a forecast.
 
     Raises:
         DataError: the table cannot be read as series, or is too short.
     """
-    derived = Derived("", given=given)
     derived.decide("task.type", "forecast")
     derived.decide("data.series", str(path.resolve()))
     corpus = _opened(path, derived)
@@ -70,7 +65,7 @@ def derive_forecast(path: Path, sheet: Sheet, given: dict[str, Any]) -> Derived:
         f"{step.text(int(corpus.table.times[0]))} on: a forecast"
     )
     season = _season(corpus, derived, rows)
-    if not step.is_index and "data.calendar" not in given and (calendar := _calendar(corpus, rows)):
+    if not step.is_index and "data.calendar" not in derived.given and (calendar := _calendar(corpus, rows)):
         derived.decide("data.calendar", calendar, "features of the dates")
     horizon = derived.decide("task.horizon", *_horizon(season, rows))
     if not isinstance(horizon, int):
@@ -235,7 +230,7 @@ def _network(derived: Derived, windows: int, steps: int, channels: int) -> None:
         derived.decide("model.dropout", 0.1)
     batch = 16 if windows < 1000 else 32 if windows < 10_000 else 64
     work = windows * max(1, channels) * steps / 10 * (size / 64)
-    epochs = int(max(1, min(100 if windows < 1000 else 30, SECONDS * WINDOWS_PER_SECOND / max(1.0, work))))
+    epochs = int(max(1, min(100 if windows < 1000 else 30, derived.seconds * WINDOWS_PER_SECOND / max(1.0, work))))
     derived.decide("training.budget", f"{epochs} epochs", about(epochs * work / WINDOWS_PER_SECOND))
     derived.decide("training.batch", batch)
     derived.decide("training.learning_rate", 2e-3)

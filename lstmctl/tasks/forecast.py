@@ -268,7 +268,9 @@ class Forecast(Problem[Config, SeriesCorpus, Ensemble, SeriesBatch, SeriesPart])
 
     def sample(self, model: Ensemble, generator: torch.Generator) -> str:
         """Draw the forecast of the first series after its last row, as one line per column."""
-        batch, _ = last_windows(self.encoding, self.settings, next(model.parameters()).device, preview=True)
+        batch, _ = last_windows(
+            self.encoding, self.settings, next(model.parameters()).device, masked=self.masked, preview=True
+        )
         lines = []
         with torch.no_grad(), evaluating(model):
             point = self.predictor.uncalibrated(model, batch.part(0, 1))[0]
