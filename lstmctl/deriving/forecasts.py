@@ -6,15 +6,19 @@ from __future__ import annotations
 import itertools
 import math
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from lstmctl.data.series import Layout, open_series
 from lstmctl.data.series_corpus import SeriesCorpus
+from lstmctl.deriving.columns import settle_columns
 from lstmctl.deriving.derived import Derived, about, list_of
 from lstmctl.errors import DataError
 from lstmctl.words import plural
+
+if TYPE_CHECKING:
+    from lstmctl.data.sheets import Sheet
 
 REPAIRS: tuple[dict[str, str], ...] = (
     {"data.order": "sort"},
@@ -22,15 +26,19 @@ REPAIRS: tuple[dict[str, str], ...] = (
     {"data.missing": "interpolate"},
 )
 """Settings that are tried, in this order and in combination, if a table cannot be used unchanged."""
+ONE_CLOCK = {"data.zone": "UTC"}
 WHY = {
     "data.order": "its rows are out of order",
     "data.duplicates": "some of its times are there twice",
+    "data.zone": "its clock is set for daylight saving time",
     "data.missing": "some of its values or rows are missing; filled values are never scored",
 }
 HORIZONS = {1: 6, 4: 8, 5: 10, 7: 14, 12: 12, 52: 13}
 """Rows to forecast by the season, where that is not the season itself."""
 FEWEST_ROWS = 12
 """Per series."""
+FEWEST_WINDOWS = 6
+"""To learn from, if the lookback is a season and more of them would leave less."""
 LEAST_FOR_90 = 9
 """Windows that calibrate a 90 % interval, at least: with fewer, none of them lies beyond it."""
 LONGEST_HORIZON = 96
@@ -40,9 +48,11 @@ WINDOWS_PER_SECOND = 6000
 """Trained on two cores without bfloat16, about, of 10 steps in 64 units."""
 STRONG = 0.3
 """Autocorrelation above which a season is believed."""
+CLEAR = 2.5
+"""Standard errors of an autocorrelation by which one other than the usual exceeds 0."""
 
 
-def derive_forecast(path: Path, derived: Derived) -> Derived:
+def derive_forecast(path: Path, sheet: Sheet, derived: Derived) -> Derived:
     """Derive the config of a forecast.
 
     Raises:
@@ -50,6 +60,7 @@ def derive_forecast(path: Path, derived: Derived) -> Derived:
     """
     derived.decide("task.type", "forecast")
     derived.decide("data.series", str(path.resolve()))
+    settle_columns(sheet, derived)
     corpus = _opened(path, derived)
     lengths = corpus.table.ends - corpus.table.bounds[:-1]
     rows = int(np.median(lengths))
@@ -89,19 +100,23 @@ def derive_forecast(path: Path, derived: Derived) -> Derived:
 
 def _opened(path: Path, derived: Derived) -> SeriesCorpus:
     """Read the table unchanged, or with the fewest repairs that make it usable."""
-    given = derived.given
+    given = {**derived.given, **{decision.key: decision.value for decision in derived.decisions}}
     keys = Layout.__dataclass_fields__
     said = {key.removeprefix("data."): value for key, value in given.items() if key.removeprefix("data.") in keys}
     said = {key: _as_layout(key, value) for key, value in said.items() if key not in ("split", "calendar")}
     free = [repair for repair in REPAIRS if not repair.keys() & given.keys()]
+    subsets = _subsets(free)
+    if "data.zone" not in given:
+        subsets += [(ONE_CLOCK, *subset) for subset in subsets]
     failure: DataError | None = None
-    for repairs in _subsets(free):
+    for repairs in subsets:
         merged = {key: value for repair in repairs for key, value in repair.items()}
         layout = Layout(**{**said, **{key.removeprefix("data."): value for key, value in merged.items()}})
         try:
             corpus = open_series(str(path), layout, None, lookback=1, horizon=1)
         except DataError as error:
-            failure = failure or error
+            if failure is None or ONE_CLOCK not in repairs:
+                failure = error  # of the table as it is or, if that would be repaired, of what would not
             continue
         for key, value in merged.items():
             derived.decide(key, value, WHY[key])
@@ -133,7 +148,7 @@ def _season(corpus: SeriesCorpus, derived: Derived, rows: int) -> int:
     best = max(found, key=lambda lag: found[lag])
     if usual > 1 and found.get(usual, 0.0) >= max(STRONG, found[best] - 0.1):
         return usual  # what `auto` takes
-    if found[best] >= STRONG and best != usual:
+    if found[best] >= max(STRONG, CLEAR / math.sqrt(rows)) and best != usual:
         derived.decide("task.season", best, f"rows repeat after {best:,} (autocorrelation {found[best]:.2f})")
         return best
     return usual if usual * 2 <= rows else 1
@@ -196,7 +211,8 @@ def _split(derived: Derived, lengths: np.ndarray[Any, Any], horizon: int) -> int
         held_out = max(horizon, round(share * rows))
         derived.decide("data.split", [rows - 2 * held_out, held_out, held_out], "the last rows validate and test")
         return held_out
-    derived.decide("data.split", [round(1 - 2 * share, 4), round(share, 4), round(share, 4)])
+    share = round(share, 4)
+    derived.decide("data.split", [round(1 - 2 * share, 4), share, share])
     return max(1, int(share * rows))
 
 
@@ -208,6 +224,8 @@ def _lookback(season: int, horizon: int, rows: int) -> tuple[int, str]:
     most = max(1, (rows - horizon) // 2)
     if wanted <= most:
         return math.ceil(wanted / horizon) * horizon, f"{plural(math.ceil(wanted / horizon), 'horizon')}"
+    if most < season <= rows - horizon - FEWEST_WINDOWS:
+        return season, "a season"
     if most >= horizon:
         return most // horizon * horizon, f"as much as {rows:,} training rows allow"
     return most, f"as much as {rows:,} training rows allow"

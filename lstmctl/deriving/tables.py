@@ -60,7 +60,7 @@ def derive_table(path: Path, derived: Derived) -> Derived:
             hint=f"name them: {_command(path, 'data.time=NAME', 'data.targets=[NAME]')}  or  "
             + _command(path, "data.text=NAME", "data.label=NAME"),
         )
-    return derive_forecast(path, derived)
+    return derive_forecast(path, sheet, derived)
 
 
 def _numbers(sheet: Sheet) -> list[str]:

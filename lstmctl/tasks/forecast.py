@@ -204,10 +204,16 @@ class Forecast(Problem[Config, SeriesCorpus, Ensemble, SeriesBatch, SeriesPart])
         return model
 
     def prepare(self, model: Ensemble, training: SeriesPart, validation: SeriesPart) -> None:
-        """Fit the ridge regression that is combined with the network; raise DataError if too many values are
-        missing."""
-        if model.ridge is not None and not self.fit_ridge(model, training, validation) and not self.chooses_shares:
+        """Fit the ridge regression that is combined with the network, and if shares are chosen let the network begin as
+        that regression; raise DataError if too many values are missing."""
+        if model.ridge is None:
+            return
+        fitted = self.fit_ridge(model, training, validation)
+        if not fitted and not self.chooses_shares:
             raise DataError("model.ridge has nothing to be fitted to: no window is complete", hint="model.ridge=0")
+        if fitted and self.chooses_shares and self.settings.normalisation == "last":
+            for member in model.each():
+                member.begin_as(model.ridge)
 
     def fit_ridge(
         self, model: Ensemble, training: SeriesPart, validation: SeriesPart, rows: SeriesPart | None = None

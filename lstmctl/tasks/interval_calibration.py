@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from lstmctl.errors import DataError, RunError
-from lstmctl.intervals import Floats, conformal_offsets, interval_scores, quantile_offsets, widened
+from lstmctl.intervals import Floats, conformal_offsets, interval_scores, offsets_of_few, quantile_offsets, widened
 from lstmctl.models.forecaster import Ensemble
 from lstmctl.scoring import evaluating
 from lstmctl.tasks.series_baselines import Baseline
@@ -89,6 +89,10 @@ def calibrated_offsets(scores: Floats, levels: Sequence[int], targets: Sequence[
     whole = np.asarray(known.all((0, 2)))
     lacking = [name for name, own in zip(targets, whole, strict=True) if not own]
     if not known.any((0, 1)).all():
+        by_level = scores[..., np.newaxis] if scores.ndim == 3 else scores
+        together = offsets_of_few(by_level, shares)
+        if np.isfinite(together).all():
+            return together
         log.warning("%d windows are too few to calibrate intervals of %d %%", len(scores), max(levels))
         return None
     log.warning("too few known values of %s to calibrate by: it takes the widest of the others", ", ".join(lacking))

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import datetime
 import json
 import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import pytest
@@ -95,6 +97,49 @@ def test_a_table_with_a_fault_is_repaired_and_it_is_said(change: Any, key: str, 
     assert found.values()["data"][key] == value
     assert sum(name in found.values()["data"] for name in ("missing", "order", "duplicates")) == 1
     assert any(f"data.{key}={value}" in line for line in found.lines())
+
+
+def test_columns_whose_use_leaves_no_doubt_are_settled() -> None:
+    rows = "".join(
+        f"2020-{month:02d}-01,{source},{month + number},{source}ly\n"
+        for month in range(1, 13)
+        for number, source in enumerate(("coal", "wind"))
+    )
+    with pytest.raises(DataError, match="holds text, and has no use"):  # `source` and `manner` may both name the series
+        derive(written("sources.csv", "date,source,output,manner\n" + rows))
+    data = settled(written("sources.csv", "date,source,output\n" + rows.replace(",coally", "").replace(",windly", "")))[
+        "data"
+    ]
+    assert data["id"] == "source"
+    weather = "".join(f"2020-01-{day:02d},{day},{'rain' if day % 2 else 'sun'}\n" for day in range(1, 31))
+    found = derive(written("weather.csv", "date,temperature,weather\n" + weather))
+    assert found.values()["data"]["targets"] == ["temperature"]
+    assert any(line.endswith("`weather` holds text") for line in found.lines())
+    counted = "".join(f"{700_000 + day},{math.sin(day):.3f}\n" for day in range(60))
+    assert settled(written("counted.csv", "ordinal_date,approval\n" + counted))["data"]["time"] == "ordinal_date"
+
+
+@pytest.mark.parametrize("form", ["%b %d %Y", "%b-%d-%Y", "%B %d, %Y"])
+def test_months_may_be_named_before_the_day(form: str) -> None:
+    start = datetime.date(2000, 1, 1)
+    rows = "".join(f'"{start + datetime.timedelta(day):{form}}",{day}\n' for day in range(60))
+    assert "60 times, every 1 day, from 2000-01-01 on" in derive(written("named.csv", "date,y\n" + rows)).lines()[0]
+
+
+def test_a_clock_set_for_daylight_saving_is_read_as_utc() -> None:
+    start = datetime.datetime(2022, 3, 26, tzinfo=ZoneInfo("Europe/Berlin"))
+    hours = [start.astimezone(datetime.UTC) + datetime.timedelta(hours=n) for n in range(72)]
+    rows = "".join(f"{hour.astimezone(ZoneInfo('Europe/Berlin')).isoformat()},{n}\n" for n, hour in enumerate(hours))
+    assert settled(written("berlin.csv", "time,flow\n" + rows))["data"]["zone"] == "UTC"
+
+
+def test_shares_of_many_series_add_up() -> None:
+    rows = "".join(
+        f"{name},{2000 + n // 12}-{n % 12 + 1:02d}-01,{n}\n"
+        for name, count in (("a", 68), ("b", 123))
+        for n in range(count)
+    )
+    assert sum(settled(written("two.csv", "unique_id,ds,y\n" + rows))["data"]["split"]) == pytest.approx(1)
 
 
 def test_texts_with_few_labels_are_classified() -> None:

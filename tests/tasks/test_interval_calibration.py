@@ -63,5 +63,13 @@ def test_a_channel_that_nothing_calibrates_takes_the_widest_of_the_others(
     assert np.isfinite(offsets).all()
     assert (offsets[:, 1] == offsets[:, 0].max()).all()
     assert "too few known values of b to calibrate by" in caplog.text
-    assert calibrated_offsets(scores[:3], (80,), ("a", "b")) is None
+    assert calibrated_offsets(scores[:3], (80,), ("a", "b")) is None  # `b` has none at all
     assert "3 windows are too few to calibrate intervals of 80 %" in caplog.text
+
+
+def test_few_windows_calibrate_all_steps_together() -> None:
+    scores = np.abs(np.random.default_rng(0).normal(size=(3, 4, 1, 1)))
+    offsets = calibrated_offsets(scores, (80,), ("a",))
+    assert offsets is not None
+    assert offsets.shape == (4, 1, 1)
+    assert (offsets == np.sort(scores.ravel())[10]).all()  # of 12 scores the ceil(13 · 0.8) = 11th
