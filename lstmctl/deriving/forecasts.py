@@ -13,7 +13,7 @@ import numpy as np
 from lstmctl.data.series import Layout, open_series
 from lstmctl.data.series_corpus import SeriesCorpus
 from lstmctl.deriving.columns import settle_columns
-from lstmctl.deriving.derived import Derived, about, list_of
+from lstmctl.deriving.derived import SECONDS, Derived, about, list_of
 from lstmctl.errors import DataError
 from lstmctl.words import plural
 
@@ -44,6 +44,7 @@ LEAST_FOR_90 = 9
 LONGEST_HORIZON = 96
 LOOKBACKS = 4
 """Horizons, or twice the season if that is longer, that a forecast is based on."""
+MOST_MEMBERS = 5
 WINDOWS_PER_SECOND = 6000
 """Trained on two cores without bfloat16, about, of 10 steps in 64 units."""
 STRONG = 0.3
@@ -249,7 +250,12 @@ def _network(derived: Derived, windows: int, steps: int, channels: int) -> None:
     batch = 16 if windows < 1000 else 32 if windows < 10_000 else 64
     work = windows * max(1, channels) * steps / 10 * (size / 64)
     epochs = int(max(1, min(100 if windows < 1000 else 30, derived.seconds * WINDOWS_PER_SECOND / max(1.0, work))))
-    derived.decide("training.budget", f"{epochs} epochs", about(epochs * work / WINDOWS_PER_SECOND))
+    # What a small table leaves of a longer time goes to further networks, not to more epochs, which it would not bear.
+    left = int(derived.seconds * WINDOWS_PER_SECOND / max(1.0, epochs * work))
+    members = max(1, min(MOST_MEMBERS, int(derived.seconds / SECONDS), left))
+    if members > 1:
+        derived.decide("model.ensemble", members, "networks whose forecasts are averaged: there is time for them")
+    derived.decide("training.budget", f"{epochs} epochs", about(members * epochs * work / WINDOWS_PER_SECOND))
     derived.decide("training.batch", batch)
     derived.decide("training.learning_rate", 2e-3)
     derived.decide("training.schedule", "cosine")

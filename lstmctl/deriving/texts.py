@@ -16,9 +16,10 @@ from lstmctl.errors import DataError
 SIZES = ((60_000, 128, 0.3), (400_000, 256, 0.2), (4_000_000, 384, 0.1), (float("inf"), 512, 0.0))
 """Maximum number of symbols, hidden units and dropout. More data supports a wider network; a small text is soon
 memorised."""
+EPOCHS = ((60_000, 8), (400_000, 15), (float("inf"), 40))
+"""Maximum number of symbols, and of times that they are read: beyond it, the validation loss rises."""
 SYMBOLS_PER_SECOND = {128: 60_000, 256: 40_000, 384: 30_000, 512: 18_000}
 """Trained on two cores without bfloat16, about, by the hidden units of an LSTM with batches of 64 windows of 64."""
-EPOCHS = 40
 SAMPLE = 4 << 20
 """Bytes in which different characters are counted."""
 LARGE_ALPHABET = 300
@@ -82,7 +83,8 @@ def derive_text(path: Path, derived: Derived) -> Derived:
     derived.decide("training.window", window)
     derived.decide("training.batch", batch)
     rate = SYMBOLS_PER_SECOND.get(hidden, 20_000)
-    budget = int(min(EPOCHS * length, rate * derived.seconds))
+    epochs = next(epochs for most, epochs in EPOCHS if length <= most)
+    budget = int(min(epochs * length, rate * derived.seconds))
     rounds = budget / (length * (1 - 2 * share))
     passes = f"{rounds:.0f} times through the text" if rounds >= 2 else f"{100 * rounds:.0f} % of the text"
     derived.decide("training.budget", f"{budget // 1000}k {NOUNS[symbols]}", f"{passes}, {about(budget / rate)}")

@@ -242,6 +242,8 @@ def test_more_time_is_a_larger_budget_and_for_a_long_text_a_wider_network() -> N
     table = written("hours.csv", hours(6000))
     assert load_config(table, time="1s").settings.training.budget.amount == 2
     assert load_config(table, time="5m").settings.training.budget.amount == 30
+    assert settled(table)["model"]["ensemble"] == 1
+    assert load_config(table, time="5m").settings.model.ensemble == 3
 
 
 def test_a_config_has_a_budget_of_its_own(lstmctl: Command) -> None:
