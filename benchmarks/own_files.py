@@ -1,6 +1,6 @@
 """Compare derived configs with baselines: for each table or text, the score of the run and of its best baseline.
 
-    python benchmarks/own_files.py FILE… [--set KEY=VALUE …] [--jobs N]
+    python benchmarks/own_files.py FILE… [--set KEY=VALUE …] [--time TIME] [--jobs N]
 
 Prints, for each file, the run's MASE (or the primary metric of other tasks) and the best baseline's, their ratio, the
 coverage of the 80 % interval with its number of windows, and the seconds from the command to the end; then the median
@@ -18,7 +18,7 @@ from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 
-def row(file: str, settings: Sequence[str], folder: str) -> tuple[str, float | None, str]:
+def row(file: str, settings: Sequence[str], time_given: str | None, folder: str) -> tuple[str, float | None, str]:
     import os
 
     os.environ["LSTMCTL_RUNS"] = folder
@@ -28,7 +28,7 @@ def row(file: str, settings: Sequence[str], folder: str) -> tuple[str, float | N
 
     begun = time.monotonic()
     try:
-        run = train(file, settings)
+        run = train(file, settings, time=time_given)
     except LstmctlError as error:
         return file, None, f"{type(error).__name__}: {error} (hint: {error.hint})"
     stored = read_evaluation(run.path)
@@ -37,6 +37,9 @@ def row(file: str, settings: Sequence[str], folder: str) -> tuple[str, float | N
     name = "mase" if "mase" in found.metrics else found.primary
     own = found.metrics[name]
     others = {of: values[name] for of, values in found.baselines.items() if name in values}
+    if name == "nats_per_byte" and "nats_per_character" in found.metrics:
+        name, own = "nats_per_character", found.metrics["nats_per_character"]
+        others = {of: values[name] for of, values in found.baselines.items()}
     best = (min if metric(name).sign > 0 else max)(others, key=lambda of: others[of])
     ratio = own / others[best] if metric(name).sign > 0 else others[best] / own
     covered = found.metrics.get("coverage_80")
@@ -52,11 +55,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("files", nargs="+")
     parser.add_argument("--set", nargs="*", default=["threads=1"], help="settings for every file")
+    parser.add_argument("--time", help="training time to derive budgets for; default: that of lstmctl train")
     parser.add_argument("--jobs", type=int, default=1)
     given = parser.parse_args()
     ratios = []
     with tempfile.TemporaryDirectory() as folder, ProcessPoolExecutor(given.jobs) as pool:
-        for found in [pool.submit(row, file, given.set, folder) for file in given.files]:
+        for found in [pool.submit(row, file, given.set, given.time, folder) for file in given.files]:
             file, ratio, text = found.result()
             print(f"{Path(file).name:<24} {text}", flush=True)
             if ratio is not None:

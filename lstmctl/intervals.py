@@ -141,6 +141,27 @@ def partly_pooled_offsets(
     return pool, found
 
 
+def offsets_of_few(scores: Floats, levels: Sequence[float]) -> Offsets:
+    """Compute the amount by which to widen intervals if there are too few windows for each step: from the scores of all
+    steps together, and from the largest one, increased in proportion, if these are too few as well.
+
+    Args:
+        scores: (windows, horizon, channels, levels) as from `interval_scores`; a single score may serve all levels.
+        levels: in ascending order.
+
+    Returns:
+        (horizon, channels, levels), equal for all steps; infinite if there is no score.
+    """
+    windows, horizon, channels, kinds = scores.shape
+    flat = scores.reshape(windows * horizon, channels, kinds)
+    count = np.count_nonzero(~np.isnan(flat), axis=0)
+    rank = _rank(count, _checked(levels))
+    found = _at_rank(np.sort(flat, axis=0), np.clip(rank, 1, np.maximum(count, 1)))
+    beyond = np.maximum(found, 0) * (np.maximum(rank, count) / np.maximum(count, 1))
+    each = np.where(count == 0, np.inf, np.where(rank <= count, found, beyond))
+    return np.repeat(each[np.newaxis], horizon, axis=0)
+
+
 def widened(intervals: Floats, offsets: Floats) -> Offsets:
     """Move both ends of intervals outwards.
 

@@ -12,6 +12,7 @@ from lstmctl.intervals import (
     AdaptiveIntervals,
     conformal_offsets,
     interval_scores,
+    offsets_of_few,
     partly_pooled_offsets,
     quantile_offsets,
     run_adaptive,
@@ -88,6 +89,12 @@ def test_each_level_has_scores_of_its_own() -> None:
     """ceil(4 * 0.5) is the second smallest of each; ceil(4 * 0.75) the third. They may be below 0."""
     scores = np.array([[1, -9], [3, -7], [2, -8]], np.float64).reshape(3, 1, 1, 2)
     assert by_level(quantile_offsets(scores, (0.5, 0.75))) == [2, -7]
+
+
+def test_the_largest_of_few_scores_is_increased_in_proportion() -> None:
+    scores = np.array([1.0, 3.0]).reshape(1, 2, 1, 1)
+    assert offsets_of_few(scores, (0.5, 0.9)).tolist() == [[[3.0, 3.0 * 3 / 2]]] * 2  # ranks 2 and 3 of 2 scores
+    assert np.isinf(offsets_of_few(np.full((1, 2, 1, 1), np.nan), (0.5,))).all()
 
 
 def test_intervals_are_widened_at_both_ends() -> None:

@@ -69,7 +69,7 @@ def forecast(run: Trained, file: str | None = None, *, intervals: str = "calibra
         raise UsageError(f"there are no `{intervals}` intervals; use {' or '.join(INTERVALS)}")
     task, model = forecaster(run, final=True)
     corpus = task.read([file]) if file is not None else None
-    batch, last = last_windows(task.encoding, task.settings, run.device, corpus)
+    batch, last = last_windows(task.encoding, task.settings, run.device, corpus, masked=task.masked)
     offsets = offsets_at_the_end(run, *forecaster(run), corpus) if intervals == "adaptive" else None
     point, spans = _in_parts(task, model, batch, offsets)
     table = task.encoding.tail if corpus is None else corpus.table
@@ -94,7 +94,7 @@ def sample_paths(run: Trained, file: str | None = None, *, count: int, seed: int
     if count < 1:
         raise UsageError(f"count must be 1 or more, not {count}")
     corpus = task.read([file]) if file is not None else None
-    batch, last = last_windows(task.encoding, task.settings, run.device, corpus)
+    batch, last = last_windows(task.encoding, task.settings, run.device, corpus, masked=task.masked)
     generator = torch.Generator().manual_seed(stream(run.settings.seed if seed is None else seed, "sampling"))
     with torch.no_grad(), evaluating(model):
         paths = task.predictor.paths(model, batch, count, generator)

@@ -36,6 +36,7 @@ def train(
     *,
     init_from: str | None = None,
     name: str | None = None,
+    time: str | None = None,
     trust: bool = False,
     observe: Observer | None = None,
     quiet: bool = False,
@@ -52,6 +53,7 @@ def train(
         overrides: `KEY=VALUE`, as on the command line; a loaded config already contains its own.
         init_from: a run whose weights are used at the start; the vocabulary and the sizes must agree.
         name: of the run; by default made of the config's or the data's name, the cell and a number.
+        time: training time to derive sizes and budget for, such as `10m`, if a config is derived.
         trust: allow the config to name code to import.
         observe: called with every event; by default a live display shows them.
         quiet: show nothing.
@@ -78,7 +80,7 @@ def train(
         elif isinstance(config, Mapping):
             loaded = load_mapping(config, overrides)
         else:
-            loaded = load_config(str(config), overrides, trust=trust)
+            loaded = load_config(str(config), overrides, trust=trust, time=time)
         if loaded.decided:
             observe(Decided(loaded.decided))
         return _begin_new(loaded, init_from, name, trust, observe, command, processes)

@@ -20,6 +20,7 @@ LONGEST_TRAINING = 20_000_000
 """Maximum number of symbols an n-gram model counts (the last ones): they take half a minute and 2 GB at order 8."""
 LONGEST_CHOICE = 2_000_000
 """Maximum number of symbols used to choose an order (the first ones): a tenth of the longest training text."""
+LONGEST_GRAM = 8
 SCORED_AT_ONCE = 1 << 22
 """Number of symbols scored at once, which limits memory."""
 
@@ -108,16 +109,18 @@ class NGram:
         return {order: -np.log(scored[order][1:]) for order in orders}
 
 
-def fitted_ngram(training: Integers, vocabulary: int, held_out: int) -> NGram | None:
-    """Return an n-gram model of all symbols, with the order that scores best on the last `held_out` of them; None if
-    these are too few to choose by."""
+def fitted_ngram(training: Integers, vocabulary: int, held_out: int, longest: int = LONGEST_GRAM) -> NGram | None:
+    """Return an n-gram model of all symbols, with the order, of at most `longest`, that scores best on the last
+    `held_out` of them; None if these are too few to choose by."""
     if held_out < 2:
         return None
-    order = ngram(training[:-held_out], training[-held_out:], vocabulary).order
+    order = ngram(training[:-held_out], training[-held_out:], vocabulary, range(1, longest + 1)).order
     return NGram(training, vocabulary, order)
 
 
-def ngram(training: Integers, validation: Integers, vocabulary: int, orders: Iterable[int] = range(1, 9)) -> NGram:
+def ngram(
+    training: Integers, validation: Integers, vocabulary: int, orders: Iterable[int] = range(1, LONGEST_GRAM + 1)
+) -> NGram:
     """Return the n-gram model whose order scores best on the validation part; the lower order if two are equal.
 
     Only the first `LONGEST_CHOICE` validation symbols are used.

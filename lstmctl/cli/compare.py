@@ -29,6 +29,7 @@ Examples:
 \b
   lstmctl compare rnn lstm
   lstmctl compare rnn lstm gru --config next-character --seeds 5 --jobs 2 threads=1
+  lstmctl compare rnn lstm gru --data sales.csv --time 5m
   lstmctl compare lstm --arm "wide: lstm model.hidden=512" --match hidden training.learning_rate=2e-3
   lstmctl compare lstm gru --tune training.learning_rate=4e-3,8e-3 --table latex
   lstmctl compare rnn lstm --config adding --sweep data.length=50,100,200
@@ -98,6 +99,10 @@ def compare(
             help="Run one comparison for each of these values and plot the arms' scores over them.",
         ),
     ] = None,
+    time: Annotated[
+        str | None,
+        typer.Option(metavar="TIME", help="With --data: training time per run to derive the budget for, such as 10m."),
+    ] = None,
     name: Annotated[
         str | None,
         typer.Option(metavar="NAME", help="Name of the comparison; default: CONFIG-comparison-001."),
@@ -137,7 +142,7 @@ def compare(
     device = None
     if resume is not None:
         given = [argument for argument in arguments or () if not argument.startswith("device=")]
-        if given or arm or tune or sweep or config is not None or match is not None or name is not None:
+        if given or arm or tune or sweep or any(option is not None for option in (config, match, name, time)):
             raise UsageError(
                 "--resume continues a comparison's own plan; only --seeds can be increased, and device=NAME changed"
             )
@@ -153,7 +158,8 @@ def compare(
     else:
         arms_of(cells, arm or (), least=least_arms(seeds, is_sweep=bool(sweep)))
         parse_grid(tune or ())
-        loaded = checked_config(config, overrides, trust=trust, defaults=() if config is not None else DEFAULT[1])
+        defaults = () if config is not None else DEFAULT[1]
+        loaded = checked_config(config, overrides, trust=trust, defaults=defaults, time=time)
     with loading(quiet=quiet):
         from lstmctl import api, comparison
 

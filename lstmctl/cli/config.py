@@ -87,6 +87,9 @@ def new(
             help="A text, a table or a folder of texts; the config to write, by default NAME.yaml here; settings.",
         ),
     ],
+    time: Annotated[
+        str | None, typer.Option(metavar="TIME", help="Training time to derive sizes and budget for, such as 10m.")
+    ] = None,
 ) -> None:
     """Write a config for your own data, with comments, to be edited."""
     from lstmctl import shell
@@ -99,7 +102,7 @@ def new(
     if not 1 <= len(plain) <= 2:
         raise UsageError("give the data, and at most one file to write", hint="lstmctl config new sales.csv sales.yaml")
     data, target = plain[0], Path(plain[1] if len(plain) == 2 else f"{Path(plain[0]).resolve().stem}.yaml")
-    derived = derive(data, overrides)
+    derived = derive(data, overrides, time)
     from_mapping(derived.values(), overrides)
     _write_new(target, derived.yaml(shell.join(["lstmctl", "train", str(target)])))
 

@@ -33,8 +33,17 @@ def list_(json: Json = False) -> None:
     if json:
         output.write_json({"data": files})
         return
-    rows = [[file["name"], None if file["bytes"] is None else f"{file['bytes']:,}", file["where"]] for file in files]
-    console.print_table("", ["name", "bytes", "where"], rows, stream=sys.stdout)
+    rows = [
+        [
+            file["name"],
+            "unknown" if file["bytes"] is None else f"{file['bytes']:,}",
+            file["where"],
+            file.get("licence"),
+            None if "sha256" not in file else "known" if file["sha256"] else "unknown",
+        ]
+        for file in files
+    ]
+    console.print_table("", ["name", "bytes", "where", "licence", "SHA-256"], rows, stream=sys.stdout)
 
 
 @app.command(
@@ -96,6 +105,10 @@ Shown = list[str | Titled]
 """Lines for stderr, and tables for stdout."""
 
 
+_NOUNS = {"characters": "characters", "decomposed": "symbols", "bytes": "bytes"}
+"""Of what is counted, by `data.symbols`."""
+
+
 def _text(loaded: LoadedConfig, *, every: bool) -> tuple[Facts, Shown]:
     from lstmctl.config.schema import TextData
     from lstmctl.data.listing import describe
@@ -109,7 +122,7 @@ def _text(loaded: LoadedConfig, *, every: bool) -> tuple[Facts, Shown]:
     symbols = [[row["symbol"], f"{row['count']:,}", f"{row['share']:.2%}"] for row in facts["symbols"]]
     window = facts["window"]
     return facts, [
-        f"{', '.join(facts['files'])}: {facts['bytes']:,} bytes, {facts['length']:,} {data.symbols}",
+        f"{', '.join(facts['files'])}: {facts['bytes']:,} bytes, {facts['length']:,} {_NOUNS[data.symbols]}",
         ("parts", ["part", "length", "starts at"], parts),
         _commonest("symbols", ["symbol", "count", "share"], symbols, every=every),
         ("one window of the training part", ["input", "target"], [[repr(window["input"]), repr(window["target"])]]),
@@ -298,13 +311,14 @@ def prepare(
 
 def _prepared_text(header: TextHeader) -> tuple[Facts, list[str], list[str]]:
     """Return facts for --json, a summary, and settings for training."""
-    symbols = "bytes" if header.encoding["kind"] == "bytes" else "characters"
+    kind = header.encoding["kind"]
+    symbols = _NOUNS[kind]
     names = ("files", "bytes", "sha256", "length", "vocabulary", "type")
     lines = [
         f"{header.bytes:,} bytes, {header.length:,} {symbols} of {header.vocabulary:,} in {header.type}, "
         f"SHA-256 {header.sha256}"
     ]
-    settings = ["data.symbols=bytes"] if symbols == "bytes" else []
+    settings = [] if kind == "characters" else [f"data.symbols={kind}"]
     if header.length > MUCH:
         settings.append(f"data.split=[{header.length - 2 * HELD_OUT}, {HELD_OUT}, {HELD_OUT}]")
         lines.append(f"To score only {HELD_OUT:,} {symbols} instead of a tenth, set the parts as counts, as here:")
@@ -370,12 +384,14 @@ def download(
     from lstmctl.cli import output
     from lstmctl.data.downloading import download as fetch
     from lstmctl.data.downloading import find_source, parse_size
+    from lstmctl.data.unpacking import unpack
     from lstmctl.reporting.byte_progress import ByteProgress
     from lstmctl.training.interruption import termination_as_exit
 
     source, most = find_source(what, sha256), parse_size(limit)
     with termination_as_exit(), ByteProgress(source.file, quiet=quiet) as bar:
         downloaded = fetch(source, progress=bar, limit=most)
+        path = unpack(source, downloaded.path)
     if not quiet:
         _show_downloaded(downloaded)
     if json:
@@ -387,10 +403,12 @@ def download(
                 "sha256": downloaded.sha256,
                 "verified": downloaded.verified,
                 "fetched": downloaded.fetched,
+                "licence": source.licence or None,
+                "data": str(path),
             }
         )
     else:
-        output.write(f"{downloaded.path}\n")
+        output.write(f"{path}\n")
 
 
 def _show_downloaded(downloaded: Downloaded) -> None:
@@ -408,7 +426,12 @@ def _show_downloaded(downloaded: Downloaded) -> None:
     if not downloaded.verified:
         console.write_line("Not verified: its SHA-256 is not known in advance. To pin this version, add to the URL:")
         console.write_line(f"  --sha256 {downloaded.sha256}")
+    if source.licence:
+        console.write_line(f"Licence: {source.licence}")
     if source.config is not None:
         console.write_line(f"Next: lstmctl train {source.config}")
+    elif source.name is not None:
+        path = downloaded.path.with_name(source.unpacked or source.file)
+        console.write_line(f"Next: lstmctl train {shell.join([str(path)])}")
     elif source.name is None:
         console.write_line(f"Next: lstmctl data show {shell.join([f'data.text={source.file}'])}")

@@ -13,18 +13,24 @@ if TYPE_CHECKING:
 
 
 def checked_config(
-    source: str | None, overrides: Sequence[str], *, trust: bool = False, defaults: Sequence[str] = ()
+    source: str | None,
+    overrides: Sequence[str],
+    *,
+    trust: bool = False,
+    defaults: Sequence[str] = (),
+    time: str | None = None,
 ) -> LoadedConfig:
-    """Load a config, by default the default one, and check that its data exists; see `config.load`.
+    """Load a config, by default the default one, and check that its data exists; see `deriving.load_config`.
 
     Raises:
         ConfigError: lists all problems of the config.
         DataError: a file that it names does not exist.
+        UsageError: `time` is not a time, or is given for a config.
     """
     from lstmctl.api.stored_settings import require_files
     from lstmctl.deriving import load_config
 
-    loaded = load_config(source, overrides, trust=trust, defaults=defaults)
+    loaded = load_config(source, overrides, trust=trust, defaults=defaults, time=time)
     require_files(loaded.settings, loaded.folder)
     return loaded
 

@@ -14,7 +14,8 @@ Examples:
 \b
   lstmctl train
   lstmctl train travellers model.cell=gru model.hidden=128
-  lstmctl train data.text=my-text.txt --name my-text
+  lstmctl train sales.csv --time 10m
+  lstmctl train my-text.txt --name my-text
   lstmctl train --seeds 3
   lstmctl train --resume latest
   torchrun --nproc-per-node=2 -m lstmctl train travellers
@@ -47,6 +48,12 @@ def train(
             show_default=False,
         ),
     ] = None,
+    time: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TIME", help="Training time to derive sizes and budget for, such as 10m; for your own data."
+        ),
+    ] = None,
     allow_data_change: Annotated[
         bool, typer.Option("--allow-data-change", help="With --resume: continue although the data changed.")
     ] = False,
@@ -60,7 +67,7 @@ def train(
     quiet: Quiet = False,
     json: Json = False,
 ) -> None:
-    """Train a network; without a config, an LSTM on the bundled text.
+    """Train a network: from a config, or on your own file; without either, an LSTM on the bundled text.
 
     Ctrl-C finishes the step, saves, and prints the command to resume.
     """
@@ -78,9 +85,10 @@ def train(
     from lstmctl.runs.run_lock import require_free_name
 
     config, overrides = split_arguments(arguments, "CONFIG")
-    if resume is not None and (config is not None or init_from is not None or name is not None):
+    if resume is not None and any(given is not None for given in (config, init_from, name, time)):
         raise UsageError(
-            "--resume uses the run's own config and name; it cannot be combined with a CONFIG, --init-from or --name"
+            "--resume uses the run's own config and name; it cannot be combined with a CONFIG, --init-from, --name or "
+            "--time"
         )
     if seeds is not None and (resume is not None or init_from is not None or "RANK" in os.environ):
         raise UsageError(
@@ -100,7 +108,7 @@ def train(
             found.info()
             resume = str(found.path)
         else:
-            loaded = checked_config(config, overrides, trust=trust)
+            loaded = checked_config(config, overrides, trust=trust, time=time)
         if init_from is not None:
             find_run(init_from, runs_root()).info()
     with loading(quiet=quiet):
@@ -127,6 +135,7 @@ def train(
                 overrides,
                 init_from=init_from,
                 name=name,
+                time=time,
                 trust=trust,
                 observe=display,
                 command=api.command_line(),

@@ -49,6 +49,7 @@ class _Request:
     trust: bool
     command: str
     name: str | None
+    time: str | None
 
 
 def compare(
@@ -65,6 +66,7 @@ def compare(
     observe: Observer | None = None,
     quiet: bool = False,
     name: str | None = None,
+    time: str | None = None,
     command: str = "lstmctl.compare",
 ) -> Comparison:
     """Train every arm with the same budget over several seeds, in a new folder with a report.
@@ -86,13 +88,14 @@ def compare(
         observe: called with every event; by default a live display shows them.
         quiet: show nothing.
         name: of the folder; by default made of the config's or the data's name and a number.
+        time: training time per run to derive sizes and budget for, such as `10m`, if a config is derived.
         command: the command to repeat this.
 
     Raises:
         UsageError, ConfigError, DataError, RunError, ResourceError: see `lstmctl.errors`.
         Interrupted: Ctrl-C or SIGTERM; what was trained is saved.
     """
-    request = _Request(cells, config, overrides, arms, seeds, match, tune, trust, command, name)
+    request = _Request(cells, config, overrides, arms, seeds, match, tune, trust, command, name, time)
     with observed_by(observe, lambda: ComparisonDisplay(quiet=quiet)) as observe:
         result = _made(request, None, [""], jobs, observe)
     assert isinstance(result, Comparison)
@@ -115,13 +118,14 @@ def sweep(
     observe: Observer | None = None,
     quiet: bool = False,
     name: str | None = None,
+    time: str | None = None,
     command: str = "lstmctl.comparison.sweep",
 ) -> Sweep:
     """Run a comparison for every value of one setting, each in a folder inside a new one with a report.
 
     Args:
-        cells, config, overrides, arms, seeds, match, tune, jobs, trust, observe, quiet, name, command: see `compare`. A
-            single arm is enough.
+        cells, config, overrides, arms, seeds, match, tune, jobs, trust, observe, quiet, name, time, command: see
+            `compare`. A single arm is enough.
         key: the setting, dotted: `data.length`.
         values: as they would be typed after `data.length=`; two or more.
 
@@ -130,7 +134,7 @@ def sweep(
             raised together, before anything is trained.
         Interrupted: Ctrl-C or SIGTERM; what was trained is saved.
     """
-    request = _Request(cells, config, overrides, arms, seeds, match, tune, trust, command, name)
+    request = _Request(cells, config, overrides, arms, seeds, match, tune, trust, command, name, time)
     with observed_by(observe, lambda: ComparisonDisplay(quiet=quiet)) as observe:
         result = _made(request, key, values, jobs, observe)
     assert isinstance(result, Sweep)
@@ -183,7 +187,7 @@ def _made(asked: _Request, key: str | None, values: Sequence[str], jobs: int, ob
         check_key(key, values, asked.overrides, arms, grid)
     if asked.config is None:
         arms = _suited(arms, [*asked.overrides, *asked.tune, f"{key}="])
-    loaded, overrides = _load(asked.config, asked.overrides, trust=asked.trust)
+    loaded, overrides = _load(asked)
     if loaded.decided:
         observe(Decided(loaded.decided))
     if len(arms) > 1 and isinstance(loaded.settings.task, Forecast) and "task.final_fit" not in loaded.origins:
@@ -234,14 +238,13 @@ def _suited(arms: Sequence[Arm], asked: Sequence[str]) -> list[Arm]:
     ]
 
 
-def _load(
-    config: str | Path | Mapping[str, Any] | LoadedConfig | None, overrides: Sequence[str], *, trust: bool
-) -> tuple[LoadedConfig, Sequence[str]]:
+def _load(asked: _Request) -> tuple[LoadedConfig, Sequence[str]]:
     """The config that all arms share, and its overrides; see `compare`."""
+    config, overrides = asked.config, asked.overrides
     if config is None:
         config, overrides = DEFAULT[0], [*DEFAULT[1], *overrides]
     if isinstance(config, LoadedConfig):
         return config, overrides
     if isinstance(config, Mapping):
         return load_mapping(config, overrides), overrides
-    return load_config(str(config), overrides, trust=trust), overrides
+    return load_config(str(config), overrides, trust=asked.trust, time=asked.time), overrides

@@ -64,7 +64,8 @@ def _a_column_has_one_use(data: Any) -> Iterator[Found]:
 
 
 def _budget_noun_fits_task(task: Any, data: Any, training: Any) -> Iterator[Found]:
-    counted = (*task.nouns, "symbols", "bytes") if getattr(data, "symbols", None) == "bytes" else task.nouns
+    others = {"bytes": ("symbols", "bytes"), "decomposed": ("symbols",)}
+    counted = (*task.nouns, *others.get(getattr(data, "symbols", ""), ()))
     nouns = ("steps", "epochs", "seconds", *counted)
     unit = training.budget.unit
     if unit not in nouns:

@@ -245,7 +245,11 @@ class TextData(Section):
         description="A text file, a folder of them, a list, or prepared text; searched for relative to the config, "
         "then among the bundled data"
     )
-    symbols: Literal["characters", "bytes"] = Field(default="characters", description="Unit of a symbol")
+    symbols: Literal["characters", "decomposed", "bytes"] = Field(
+        default="characters",
+        description="Unit of a symbol: characters; decomposed for characters with Hangul syllables as their letters; "
+        "or bytes of UTF-8",
+    )
     split: Split = Field(
         default=(0.8, 0.1, 0.1),
         description="Training, validation and (optional) test part, in order of position: fractions that sum to 1, "

@@ -57,6 +57,8 @@ WORDED_FORMATS = {
     rf"\d{{4}}([ -])(?i:{_MONTH})[ -]\d{{1,2}}": "%Y{0}%B{0}%d",
     rf"\d{{1,2}}([ -])(?i:{_MONTH})[ -]\d{{2}}": "%d{0}%B{0}%y|%y{0}%B{0}%d",
     rf"(?i:{_MONTH})(-)\d{{2}}": "%B{}%y",
+    rf"(?i:{_MONTH})([ -])\d{{1,2}}\1\d{{4}}": "%B{0}%d{0}%Y",
+    rf"(?i:{_MONTH})( )\d{{1,2}}, \d{{4}}": "%B{0}%d, %Y",
 }
 """Quarters, ISO weeks and months by name, and their formats separated by `|`; `{}` is the sign between the parts."""
 _UNCLEAR = 2_524_608_000_000_000

@@ -14,7 +14,7 @@ import ssl
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 from urllib.parse import unquote, urlsplit
@@ -99,9 +99,9 @@ def find_source(what: str, sha256: str | None = None, known: Mapping[str, Source
         namesake = find_known(what, known)
         if namesake is None:
             raise _unknown(what, known)
-        source = namesake
+        source = replace(namesake, sha256=namesake.sha256 or sha256)
     # A known file must have its known content, wherever it comes from.
-    if namesake is not None and sha256 not in (None, namesake.sha256):
+    if namesake is not None and namesake.sha256 is not None and sha256 not in (None, namesake.sha256):
         raise UsageError(f"{namesake.file} is {namesake.name}, whose SHA-256 is {namesake.sha256}, not {sha256}")
     return source
 

@@ -45,7 +45,13 @@ def known_files() -> list[dict[str, Any]]:
     ]
     cached = {entry["name"] for entry in found if entry["where"] == "cache"}
     return found + [
-        {"name": name, "bytes": source.size, "where": "download"}
+        {
+            "name": name,
+            "bytes": source.size,
+            "where": "download",
+            "licence": source.licence,
+            "sha256": source.sha256,
+        }
         for name, source in KNOWN.items()
         if source.file not in cached
     ]

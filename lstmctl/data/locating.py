@@ -140,4 +140,5 @@ def _download_hint(name: str, path: Path) -> str | None:
     if known is None:
         return None
     # The cache is searched by plain name, not by a path of the user's.
-    return f"lstmctl data download {known.name}" + ("" if name == known.file else f", then name it {known.file}")
+    file = known.unpacked or known.file
+    return f"lstmctl data download {known.name}" + ("" if name == file else f", then name it {file}")

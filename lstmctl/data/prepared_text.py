@@ -14,8 +14,7 @@ import numpy as np
 
 from lstmctl.data import prepared_folder
 from lstmctl.data.prepared_folder import AGAIN, HEADER, checked_blocks
-from lstmctl.data.text_blocks import Kind
-from lstmctl.data.vocabulary import Symbols, TextEncoding, smallest_integer
+from lstmctl.data.vocabulary import Kind, Symbols, TextEncoding, smallest_integer
 from lstmctl.errors import DataError, LstmctlError
 from lstmctl.words import plural
 

@@ -63,7 +63,7 @@ class SeriesCorpus:
 
     def known_too_short(self) -> str | None:
         """Return a sentence if columns known in advance end within a horizon after the last target, so that the table
-        cannot be forecast; else None. Series shorter than a lookback, which are never forecast, do not count."""
+        cannot be forecast; else None. Series shorter than a lookback, which need not be forecast, do not count."""
         table, names = self.table, self.encoding.known
         if not names:
             return None

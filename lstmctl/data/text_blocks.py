@@ -10,17 +10,17 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO, Literal
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
+from lstmctl.data.hangul import decomposed
 from lstmctl.data.locating import check_regular
 from lstmctl.data.utf8 import BYTE_ORDER_MARK, START, check_start, not_utf8
-from lstmctl.data.vocabulary import Symbols, TextEncoding, smallest_integer
+from lstmctl.data.vocabulary import Kind, Symbols, TextEncoding, smallest_integer
 from lstmctl.errors import DataError
 
-Kind = Literal["characters", "bytes"]
 BLOCK = 1 << 17
 """Bytes to read at once; what is computed from them fits into a processor's cache."""
 CODE_POINTS = 0x110000
@@ -32,7 +32,7 @@ class Block:
 
     content: bytes
     text: str | None = None
-    """The characters; None if every byte is a symbol: in ASCII, and if symbols are bytes."""
+    """The symbols; None if every byte is one: in ASCII, and if symbols are bytes."""
 
     def __len__(self) -> int:
         """Number of symbols."""
@@ -96,6 +96,10 @@ class JoinedText:
             what = ", ".join(changed) or str(self)
             raise DataError(f"{what} changed while it was read", hint="wait until it is complete, then try again")
 
+    def symbols(self, text: str | None) -> str | None:
+        """Return the symbols of characters; None of None."""
+        return decomposed(text) if text is not None and self.kind == "decomposed" else text
+
     def _identity(self) -> list[tuple[str, int, int]]:
         found = []
         for file in self.files:
@@ -130,7 +134,7 @@ class JoinedText:
                         line = _line_breaks(stream, wrong) + 1
                         raise not_utf8(content[error.start], wrong, line, start, file) from error
                 if stop:
-                    yield Block(content[:stop], text)
+                    yield Block(content[:stop], self.symbols(text))
                 if not piece:
                     return
                 rest = content[stop:]
@@ -176,7 +180,7 @@ def survey(text: JoinedText, watch: Callable[[int], object] = lambda size: None)
         size, length = size + len(block.content), length + len(block)
         # Removing known bytes is fast, and leaves whole characters of UTF-8.
         if fresh := block.content.translate(None, delete=known):
-            seen[_points(Block(fresh, None if block.text is None else fresh.decode("utf-8")))] = True
+            seen[_points(Block(fresh, text.symbols(None if block.text is None else fresh.decode("utf-8"))))] = True
             known = np.flatnonzero(seen[:alone]).astype(np.uint8).tobytes()
         watch(len(block.content))
     return Survey(size, length, np.flatnonzero(seen))

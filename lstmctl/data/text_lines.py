@@ -14,7 +14,7 @@ def open_lines(name: str, symbols: str) -> list[str]:
 
     Args:
         name: a file, or a folder whose every `.txt` file is read.
-        symbols: `characters` or `bytes`, of which what is not UTF-8 becomes surrogates.
+        symbols: as `data.symbols`; of `bytes`, what is not UTF-8 becomes surrogates.
 
     Raises:
         DataError: nothing is found, or it is not UTF-8 although the symbols are characters.
@@ -24,7 +24,7 @@ def open_lines(name: str, symbols: str) -> list[str]:
 
 def _lines(path: Path, symbols: str) -> list[str]:
     content = read_bytes(path)
-    if symbols == "characters":
+    if symbols != "bytes":
         check_utf8(content, path)
         content = content.removeprefix(BYTE_ORDER_MARK)
     if not content:

@@ -5,15 +5,18 @@ from __future__ import annotations
 import codecs
 import unicodedata
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
+from lstmctl.data.hangul import composed, continues, decomposed, is_initial, is_vowel
 from lstmctl.errors import RunError
 
 PUNCTUATION = {"‘": "'", "’": "'", "“": '"', "”": '"', "–": "-", "—": "-", "…": "."}
 Symbols = NDArray[np.unsignedinteger[Any]]
+Kind = Literal["characters", "decomposed", "bytes"]
+"""What a symbol is: a Unicode character; a character or, of a Hangul syllable, a letter; or a byte of UTF-8."""
 
 
 class UnknownSymbolError(ValueError):
@@ -29,15 +32,16 @@ UNKNOWN = "\ufffd"
 
 
 class TextEncoding:
-    """A vocabulary: Unicode characters in code point order, or the 256 bytes.
+    """A vocabulary: Unicode characters in code point order, Hangul letters among them instead of syllables if it is
+    decomposed; or the 256 bytes.
 
     Args:
         kind: what a symbol is.
-        symbols: the distinct characters in order; for bytes they are given by the kind.
+        symbols: the distinct symbols in order; for bytes they are given by the kind.
         has_unknown: whether one more number stands for every other character.
     """
 
-    def __init__(self, kind: Literal["characters", "bytes"], symbols: str = "", *, has_unknown: bool = False) -> None:
+    def __init__(self, kind: Kind, symbols: str = "", *, has_unknown: bool = False) -> None:
         self.kind, self.symbols, self.has_unknown = kind, symbols, has_unknown
         self._numbers = {symbol: number for number, symbol in enumerate(symbols)}
         self._code_points = np.array([ord(symbol) for symbol in symbols], dtype=np.uint32)
@@ -58,6 +62,8 @@ class TextEncoding:
         return len(self.symbols)
 
     def __contains__(self, symbol: str) -> bool:
+        if self.kind == "decomposed":
+            return all(part in self._numbers for part in decomposed(symbol))
         return self.kind == "bytes" or symbol in self._numbers
 
     def __eq__(self, other: object) -> bool:
@@ -84,14 +90,17 @@ class TextEncoding:
         numbers = self.read(text)
         unknown = np.flatnonzero(numbers == self.unknown)
         if len(unknown):
-            raise UnknownSymbolError(text[unknown[0]], int(unknown[0]))
+            parts = decomposed(text) if self.kind == "decomposed" else text
+            first = int(unknown[0])
+            begun = first if parts is text else sum(not continues(symbol) for symbol in parts[1 : first + 1])
+            raise UnknownSymbolError(parts[first], begun)
         return numbers.astype(smallest_integer(len(self)), copy=False)
 
     def read(self, text: str) -> Symbols:
         """Return the numbers of a text's symbols, with `unknown` for those outside the vocabulary."""
         if self.kind == "bytes":
             return self.encode(text)
-        points = _code_points(text)
+        points = _code_points(decomposed(text) if self.kind == "decomposed" else text)
         numbers = np.searchsorted(self._code_points, points)
         known = numbers < len(self._code_points)
         known[known] = self._code_points[numbers[known]] == points[known]
@@ -102,7 +111,16 @@ class TextEncoding:
         """The text of an array of numbers; bytes that are not UTF-8 show as U+FFFD."""
         if self.kind == "bytes":
             return numbers.astype(np.uint8).tobytes().decode("utf-8", "replace")
-        return self._decoded[numbers].astype("<u4").tobytes().decode("utf-32-le")
+        text = self._decoded[numbers].astype("<u4").tobytes().decode("utf-32-le")
+        return composed(text) if self.kind == "decomposed" else text
+
+    @property
+    def begins_character(self) -> NDArray[np.bool_]:
+        """(vocabulary,) True for symbols that begin a character; the others continue one."""
+        if self.kind == "bytes":
+            return np.array([byte & 0xC0 != 0x80 for byte in range(256)], dtype=np.bool_)
+        begins = [self.kind == "characters" or not continues(symbol) for symbol in self.symbols]
+        return np.array([*begins, *[True] * self.has_unknown], dtype=np.bool_)
 
     def difference(self, other: TextEncoding) -> str:
         """In words, where two vocabularies first differ."""
@@ -163,28 +181,40 @@ class TextEncoding:
         symbols = data.get("symbols", [])
         sound = isinstance(symbols, list) and all(isinstance(symbol, str) and len(symbol) == 1 for symbol in symbols)
         sound = sound and data.get("unknown") in (None, True)
-        if data.get("format") != 1 or data.get("kind") not in ("characters", "bytes") or not sound:
+        if data.get("format") != 1 or data.get("kind") not in get_args(Kind) or not sound:
             raise RunError("encoding.json is not a text encoding of format 1")
-        if sorted(set(symbols)) != symbols or (data["kind"] == "characters" and not symbols):
+        if sorted(set(symbols)) != symbols or (data["kind"] != "bytes" and not symbols):
             raise RunError("encoding.json must list its symbols once each, in code point order")
         return cls(data["kind"], "".join(symbols), has_unknown="unknown" in data)
 
 
 class StreamDecoder:
-    """Turns numbers into text as they come; in bytes, a character shows once its last byte is there."""
+    """Turns numbers into text as they come; a character of several symbols shows once its last one is there."""
 
     def __init__(self, encoding: TextEncoding) -> None:
         self._encoding = encoding
         self._bytes = codecs.getincrementaldecoder("utf-8")("replace")
+        self._syllable = ""
+        """Letters of a syllable that the next symbol may continue."""
 
     def __call__(self, number: int) -> str:
         if self._encoding.kind == "bytes":
             return self._bytes.decode(bytes([number]))
-        return self._encoding.symbols[number]
+        symbol = self._encoding.symbols[number]
+        if self._encoding.kind == "characters":
+            return symbol
+        before = self._syllable
+        if is_initial(symbol):
+            self._syllable = symbol
+            return composed(before)
+        may_go_on = is_vowel(symbol) and len(before) == 1
+        self._syllable = before + symbol if may_go_on else ""
+        return "" if may_go_on else composed(before + symbol)
 
     def end(self) -> str:
-        """The rest at the end of the input: an incomplete character is shown as U+FFFD."""
-        return self._bytes.decode(b"", final=True) if self._encoding.kind == "bytes" else ""
+        """The rest at the end of the input; an incomplete character of bytes is shown as U+FFFD."""
+        syllable, self._syllable = self._syllable, ""
+        return self._bytes.decode(b"", final=True) + composed(syllable)
 
 
 def smallest_integer(count: int) -> type[np.unsignedinteger[Any]]:

@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from lstmctl import shell
+from lstmctl.config.budget import Budget
 from lstmctl.config.writing import inline
+from lstmctl.errors import UsageError
+
+SECONDS = 90.0
+"""Training time that a budget is derived for, on two cores."""
+TIME = re.compile(r"([\d.]+) ?([smh])")
+NOUNS = {"s": "seconds", "m": "minutes", "h": "hours"}
 
 
 @dataclass(frozen=True)
@@ -39,6 +47,8 @@ class Derived:
     decisions: list[Decision] = field(default_factory=list)
     given: Mapping[str, Any] = field(default_factory=dict)
     """Settings that the user typed, by dotted key; they are not decided here."""
+    seconds: float = SECONDS
+    """Time that training may take, on two cores."""
 
     def decide(self, key: str, value: Any, because: str = "") -> Any:
         """Set a key unless the user has set it, and return the value that holds."""
@@ -94,6 +104,22 @@ def list_of(texts: Sequence[str]) -> str:
     """At most three names, for a sentence."""
     shown = ", ".join(texts[:3])
     return shown if len(texts) <= 3 else f"{shown} and {len(texts) - 3:,} more"
+
+
+def seconds_of(time: str) -> float:
+    """Return the seconds of a time such as `90s`, `10m`, `2h` or `10 minutes`.
+
+    Raises:
+        UsageError: it is not a time.
+    """
+    short = TIME.fullmatch(time.strip())
+    try:
+        budget = Budget.parse(f"{short[1]} {NOUNS[short[2]]}" if short else time)
+    except ValueError:
+        budget = None
+    if budget is None or budget.unit != "seconds":
+        raise UsageError(f"`{time[:40]}` is not a time", hint="write one such as 90s, 10m or 2h")
+    return budget.amount
 
 
 def about(seconds: float) -> str:

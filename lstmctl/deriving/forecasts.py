@@ -14,7 +14,8 @@ import numpy as np
 
 from lstmctl.data.series import Layout, open_series
 from lstmctl.data.series_corpus import SeriesCorpus
-from lstmctl.deriving.derived import Derived, about, list_of
+from lstmctl.deriving.columns import settle_columns
+from lstmctl.deriving.derived import SECONDS, Derived, about, list_of
 from lstmctl.errors import DataError
 from lstmctl.step_grammar import REST
 from lstmctl.words import plural
@@ -30,9 +31,11 @@ REPAIRS: tuple[dict[str, str], ...] = (
 """Settings that are tried, in this order and in combination, if a table cannot be used unchanged."""
 BY_ROWS = {"data.step": "1 row"}
 MOST_FILLED = 1 / 3
+ONE_CLOCK = {"data.zone": "UTC"}
 WHY = {
     "data.order": "its rows are out of order",
     "data.duplicates": "some of its times are there twice",
+    "data.zone": "its clock is set for daylight saving time",
     "data.missing": "some of its values or rows are missing; filled values are never scored",
     "data.step": "it has no rows for much of the time, such as at night; rows are forecast by their number",
 }
@@ -40,6 +43,8 @@ HORIZONS = {1: 6, 4: 8, 5: 10, 7: 14, 12: 12, 52: 13}
 """Rows to forecast by the season, where that is not the season itself."""
 FEWEST_ROWS = 12
 """Per series."""
+FEWEST_WINDOWS = 6
+"""To learn from, if the lookback is a season and more of them would leave less."""
 LEAST_FOR_90 = 9
 """Windows that calibrate a 90 % interval, at least: with fewer, none of them lies beyond it."""
 SEVERAL = 0.1
@@ -47,22 +52,24 @@ SEVERAL = 0.1
 LONGEST_HORIZON = 96
 LOOKBACKS = 4
 """Horizons, or twice the season if that is longer, that a forecast is based on."""
-SECONDS = 90
+MOST_MEMBERS = 5
 WINDOWS_PER_SECOND = 6000
 """Trained on two cores without bfloat16, about, of 10 steps in 64 units."""
 STRONG = 0.3
 """Autocorrelation above which a season is believed."""
+CLEAR = 2.5
+"""Standard errors of an autocorrelation by which one other than the usual exceeds 0."""
 
 
-def derive_forecast(path: Path, sheet: Sheet, given: dict[str, Any]) -> Derived:
+def derive_forecast(path: Path, sheet: Sheet, derived: Derived) -> Derived:
     """Derive the config of a forecast.
 
     Raises:
         DataError: the table cannot be read as series, or is too short.
     """
-    derived = Derived("", given=given)
     derived.decide("task.type", "forecast")
     derived.decide("data.series", str(path.resolve()))
+    settle_columns(sheet, derived)
     corpus = _opened(path, derived)
     lengths = corpus.table.ends - corpus.table.bounds[:-1]
     rows = int(np.median(lengths))
@@ -78,7 +85,7 @@ def derive_forecast(path: Path, sheet: Sheet, given: dict[str, Any]) -> Derived:
         f"{step.text(int(corpus.table.times[0]))} on: a forecast"
     )
     season = _season(corpus, derived, rows)
-    if not step.is_index and "data.calendar" not in given and (calendar := _calendar(corpus, rows)):
+    if not step.is_index and "data.calendar" not in derived.given and (calendar := _calendar(corpus, rows)):
         derived.decide("data.calendar", calendar, "features of the dates")
     horizon = derived.decide("task.horizon", *_horizon(season, rows))
     if not isinstance(horizon, int):
@@ -102,19 +109,23 @@ def derive_forecast(path: Path, sheet: Sheet, given: dict[str, Any]) -> Derived:
 
 def _opened(path: Path, derived: Derived) -> SeriesCorpus:
     """Read the table unchanged, or with the fewest repairs that make it usable."""
-    given = derived.given
+    given = {**derived.given, **{decision.key: decision.value for decision in derived.decisions}}
     keys = Layout.__dataclass_fields__
     said = {key.removeprefix("data."): value for key, value in given.items() if key.removeprefix("data.") in keys}
     said = {key: _as_layout(key, value) for key, value in said.items() if key not in ("split", "calendar")}
     free = [repair for repair in REPAIRS if not repair.keys() & given.keys()]
+    subsets = _subsets(free)
+    if "data.zone" not in given:
+        subsets += [(ONE_CLOCK, *subset) for subset in subsets]
     failure: DataError | None = None
-    for repairs in _subsets(free):
+    for repairs in subsets:
         merged = {key: value for repair in repairs for key, value in repair.items()}
         layout = Layout(**{**said, **{key.removeprefix("data."): value for key, value in merged.items()}})
         try:
             corpus = open_series(str(path), layout, None, lookback=1, horizon=1)
         except DataError as error:
-            failure = failure or error
+            if failure is None or ONE_CLOCK not in repairs:
+                failure = error  # of the table as it is or, if that would be repaired, of what would not
             continue
         if "data.missing" in merged and "data.step" not in given and _is_closed_at_times(corpus):
             # Nights and weekends without rows would be filled, and be most of what is learned.
@@ -158,7 +169,7 @@ def _season(corpus: SeriesCorpus, derived: Derived, rows: int) -> int:
     best = max(found, key=lambda lag: found[lag])
     if usual > 1 and found.get(usual, 0.0) >= max(STRONG, found[best] - 0.1):
         return usual  # what `auto` takes
-    if found[best] >= STRONG and best != usual:
+    if found[best] >= max(STRONG, CLEAR / math.sqrt(rows)) and best != usual:
         derived.decide("task.season", best, f"rows repeat after {best:,} (autocorrelation {found[best]:.2f})")
         return best
     return usual if usual * 2 <= rows else 1
@@ -230,7 +241,8 @@ def _split(derived: Derived, corpus: SeriesCorpus, horizon: int) -> int:
             "data.split", [REST, *2 * [f"{held_out} rows"]], "the last rows of each series validate and test"
         )
         return held_out
-    derived.decide("data.split", [round(1 - 2 * share, 4), round(share, 4), round(share, 4)])
+    share = round(share, 4)
+    derived.decide("data.split", [round(1 - 2 * share, 4), share, share])
     return max(1, int(share * rows))
 
 
@@ -247,6 +259,8 @@ def _lookback(season: int, horizon: int, rows: int) -> tuple[int, str]:
     most = max(1, (rows - horizon) // 2)
     if wanted <= most:
         return math.ceil(wanted / horizon) * horizon, f"{plural(math.ceil(wanted / horizon), 'horizon')}"
+    if most < season <= rows - horizon - FEWEST_WINDOWS:
+        return season, "a season"
     if most >= horizon:
         return most // horizon * horizon, f"as much as {rows:,} training rows allow"
     return most, f"as much as {rows:,} training rows allow"
@@ -270,8 +284,13 @@ def _network(derived: Derived, windows: int, steps: int, channels: int) -> None:
         derived.decide("model.dropout", 0.1)
     batch = 16 if windows < 1000 else 32 if windows < 10_000 else 64
     work = windows * max(1, channels) * steps / 10 * (size / 64)
-    epochs = int(max(1, min(100 if windows < 1000 else 30, SECONDS * WINDOWS_PER_SECOND / max(1.0, work))))
-    derived.decide("training.budget", f"{epochs} epochs", about(epochs * work / WINDOWS_PER_SECOND))
+    epochs = int(max(1, min(100 if windows < 1000 else 30, derived.seconds * WINDOWS_PER_SECOND / max(1.0, work))))
+    # What a small table leaves of a longer time goes to further networks, not to more epochs, which it would not bear.
+    left = int(derived.seconds * WINDOWS_PER_SECOND / max(1.0, epochs * work))
+    members = max(1, min(MOST_MEMBERS, int(derived.seconds / SECONDS), left))
+    if members > 1:
+        derived.decide("model.ensemble", members, "networks whose forecasts are averaged: there is time for them")
+    derived.decide("training.budget", f"{epochs} epochs", about(members * epochs * work / WINDOWS_PER_SECOND))
     derived.decide("training.batch", batch)
     derived.decide("training.learning_rate", 2e-3)
     derived.decide("training.schedule", "cosine")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from lstmctl import shell
 from lstmctl.data.labelled_features import LABEL_NAMES, SEQUENCE_NAMES, TEXT_NAMES
@@ -25,7 +25,6 @@ SHORT_TEXT = 12
 """Characters, in the mean, below which a column of texts is more likely a label."""
 STEPS_PER_SECOND = 250_000
 """Symbols or frames trained per second on two cores without bfloat16, about, in 96 units read in both directions."""
-SECONDS = 90
 LONGEST_EPOCHS = 20
 
 
@@ -66,12 +65,13 @@ def find_label(sheet: Sheet, text: str | None) -> str | None:
     return few[0] if few else None
 
 
-def derive_labels(sheet: Sheet, given: dict[str, Any]) -> Derived:
+def derive_labels(sheet: Sheet, derived: Derived) -> Derived:
     """Derive the config of a table of labelled sequences.
 
     Raises:
         DataError: it has no column of labels, or none of texts or frames.
     """
+    given = derived.given
     is_of_frames = any(f"data.{key}" in given for key in ("sequence", "features", "window"))
     text = None if is_of_frames else given.get("data.text") or find_text(sheet)
     label = given.get("data.label") or find_label(sheet, text)
@@ -80,7 +80,6 @@ def derive_labels(sheet: Sheet, given: dict[str, Any]) -> Derived:
             f"{sheet.path} has no column of labels among {listed(sheet.names)}",
             hint=f"name it: {shell.join(['lstmctl', 'train', str(sheet.path)])} data.label=NAME",
         )
-    derived = Derived("", given=given)
     derived.decide("data.table", str(sheet.path.resolve()))
     steps = _steps(sheet, derived, text)
     first = label if isinstance(label, str) else label[0]
@@ -95,7 +94,7 @@ def derive_labels(sheet: Sheet, given: dict[str, Any]) -> Derived:
         derived.decide("model.direction", "bidirectional")
     derived.decide("model.embedding", 32)
     derived.decide("model.dropout", 0.3 if rows < 5000 else 0.2, "against learning the rows by heart")
-    epochs = int(max(2, min(LONGEST_EPOCHS, SECONDS * STEPS_PER_SECOND * 96 / size / max(1, steps))))
+    epochs = int(max(2, min(LONGEST_EPOCHS, derived.seconds * STEPS_PER_SECOND * 96 / size / max(1, steps))))
     seconds = round(epochs * steps / STEPS_PER_SECOND * size / 96)
     derived.decide("training.budget", f"{epochs} epochs", about(seconds))
     derived.decide("training.batch", 16 if rows < 2000 else 32 if rows < 50_000 else 64)

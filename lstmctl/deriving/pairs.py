@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 from lstmctl.deriving.derived import Derived, about
 
 PAIRS_PER_SECOND = 800
 """Trained on two cores without bfloat16, about, of 20 characters each in 128 units with attention."""
-SECONDS = 90
 
 
-def derive_pairs(path: Path, count: int, given: dict[str, Any]) -> Derived:
+def derive_pairs(path: Path, count: int, derived: Derived) -> Derived:
     """Derive the config of a transduction; `count` is the number of pairs."""
-    derived = Derived(f"{path.name}: about {count:,} pairs of texts, to write the second from the first", given=given)
+    derived.what = f"{path.name}: about {count:,} pairs of texts, to write the second from the first"
     derived.decide("task.type", "transduction", "every line is two texts with a tab between them")
     derived.decide("data.pairs", str(path.resolve()))
     derived.decide("model.cell", "gru")
@@ -23,7 +21,7 @@ def derive_pairs(path: Path, count: int, given: dict[str, Any]) -> Derived:
     derived.decide("model.direction", "bidirectional")
     derived.decide("model.attention", True)
     derived.decide("model.dropout", 0.2 if count < 5000 else 0.1)
-    epochs = int(max(2, min(30, SECONDS * PAIRS_PER_SECOND / max(1, count))))
+    epochs = int(max(2, min(30, derived.seconds * PAIRS_PER_SECOND / max(1, count))))
     derived.decide("training.budget", f"{epochs} epochs", about(epochs * count / PAIRS_PER_SECOND))
     derived.decide("training.batch", 32 if count < 5000 else 64)
     derived.decide("training.learning_rate", 3e-3)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from lstmctl import shell
 from lstmctl.deriving.derived import Derived
@@ -20,7 +20,7 @@ FORECAST_KEYS = ("data.series", "data.time", "data.targets", "data.past", "data.
 LABEL_KEYS = ("data.table", "data.text", "data.label", "data.sequence", "data.features", "data.window")
 
 
-def derive_table(path: Path, given: dict[str, Any]) -> Derived:
+def derive_table(path: Path, derived: Derived) -> Derived:
     """Derive the config of a table.
 
     Raises:
@@ -28,6 +28,7 @@ def derive_table(path: Path, given: dict[str, Any]) -> Derived:
     """
     from lstmctl.data.tables import open_sheet
 
+    given = derived.given
     sheet = open_sheet(path, str(given.get("data.separator", "auto")), str(given.get("data.decimal", "auto")))
     if sheet.rows < FEWEST_ROWS:
         raise DataError(
@@ -51,7 +52,7 @@ def derive_table(path: Path, given: dict[str, Any]) -> Derived:
         labels = label is not None
         series = not labels and (bool(numeric) or bool(dated))
     if labels:
-        return derive_labels(sheet, given)
+        return derive_labels(sheet, derived)
     if not series:
         raise DataError(
             f"{path} has neither a column of dates with numbers nor one of texts with labels: its columns are "
@@ -59,7 +60,7 @@ def derive_table(path: Path, given: dict[str, Any]) -> Derived:
             hint=f"name them: {_command(path, 'data.time=NAME', 'data.targets=[NAME]')}  or  "
             + _command(path, "data.text=NAME", "data.label=NAME"),
         )
-    return derive_forecast(path, sheet, given)
+    return derive_forecast(path, sheet, derived)
 
 
 def _numbers(sheet: Sheet) -> list[str]:

@@ -1,28 +1,53 @@
-"""A config for a text: its network and budget by the number of characters and of different ones."""
+"""A config for a text: what its symbols are, and its network and budget by the number of them."""
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
+from lstmctl.data.hangul import decomposed
 from lstmctl.data.locating import text_files
+from lstmctl.data.vocabulary import Kind
 from lstmctl.deriving.derived import Derived, about
 from lstmctl.errors import DataError
 
 SIZES = ((60_000, 128, 0.3), (400_000, 256, 0.2), (4_000_000, 384, 0.1), (float("inf"), 512, 0.0))
-"""Maximum number of characters, hidden units and dropout. More data supports a wider network; a small text is soon
+"""Maximum number of symbols, hidden units and dropout. More data supports a wider network; a small text is soon
 memorised."""
-CHARACTERS_PER_SECOND = {128: 60_000, 256: 40_000, 384: 30_000, 512: 18_000}
+EPOCHS = ((60_000, 8), (400_000, 15), (float("inf"), 40))
+"""Maximum number of symbols, and of times that they are read: beyond it, the validation loss rises."""
+SYMBOLS_PER_SECOND = {128: 60_000, 256: 40_000, 384: 30_000, 512: 18_000}
 """Trained on two cores without bfloat16, about, by the hidden units of an LSTM with batches of 64 windows of 64."""
-SECONDS = 90
-EPOCHS = 40
 SAMPLE = 4 << 20
 """Bytes in which different characters are counted."""
 LARGE_ALPHABET = 300
+HANGUL = 0.2
+"""Minimum share of Hangul syllables in a text that is decomposed."""
+NOUNS = {"characters": "characters", "decomposed": "symbols", "bytes": "bytes"}
 
 
-def derive_text(path: Path, given: dict[str, Any]) -> Derived:
+@dataclass(frozen=True)
+class Survey:
+    """The beginning of a text."""
+
+    counts: Counter[str]
+    """How often each character occurs."""
+    read: int
+    """Bytes."""
+
+    @property
+    def characters(self) -> int:
+        return self.counts.total()
+
+    def lengths(self) -> dict[Kind, int]:
+        """Return the number of symbols of each kind."""
+        letters = sum(len(decomposed(character)) * count for character, count in self.counts.items())
+        return {"characters": self.characters, "decomposed": letters, "bytes": self.read}
+
+
+def derive_text(path: Path, derived: Derived) -> Derived:
     """Derive the config of a language model.
 
     Raises:
@@ -30,30 +55,23 @@ def derive_text(path: Path, given: dict[str, Any]) -> Derived:
     """
     files = text_files(path)
     size = sum(file.stat().st_size for file in files)
-    counts: Counter[str] = Counter()
-    read = characters = 0
-    for file in files:
-        with file.open("rb") as stream:
-            content = stream.read(SAMPLE - read)
-        text = content.decode("utf-8", errors="ignore")  # opening reports a file that is not text
-        counts.update(text)
-        read, characters = read + len(content), characters + len(text)
-        if read >= SAMPLE:
-            break
-    if characters < 400:
-        raise DataError(f"{path} has {characters:,} characters, too few to learn from", hint="a text of 2,000 or more")
-    length = round(size * characters / read)
+    survey = _survey(files)
+    if survey.characters < 400:
+        raise DataError(
+            f"{path} has {survey.characters:,} characters, too few to learn from", hint="a text of 2,000 or more"
+        )
     many = f"{len(files):,} files" if len(files) > 1 else path.name
-    derived = Derived(
-        f"{many}: a text of about {_rounded(length)} characters, to predict symbol by symbol", given=given
-    )
+    characters = round(size * survey.characters / survey.read)
+    derived.what = f"{many}: a text of about {_rounded(characters)} characters, to predict symbol by symbol"
     derived.decide("task.type", "language-model")
     derived.decide("data.text", str(path.resolve()))
+    symbols, length = _symbols(survey, derived, size)
     share = 0.1 if length < 2_000_000 else 0.02
     derived.decide("data.split", [round(1 - 2 * share, 2), share, share])
-    hidden, dropout = next((hidden, dropout) for most, hidden, dropout in SIZES if length <= most)
-    hidden = derived.decide("model.hidden", hidden, f"for a text of this length; {len(counts):,} different characters")
-    if len(counts) > LARGE_ALPHABET:
+    hidden, dropout = _size(length, derived.seconds)
+    alphabet = len(survey.counts)
+    hidden = derived.decide("model.hidden", hidden, f"for a text of this length; {alphabet:,} different characters")
+    if symbols == "characters" and alphabet > LARGE_ALPHABET:
         derived.decide("model.embedding", 128, "for so many different characters")
         dropout = max(dropout, 0.2)
     derived.decide("model.cell", "lstm", "compare them: lstmctl compare rnn lstm gru --config CONFIG")
@@ -64,15 +82,50 @@ def derive_text(path: Path, given: dict[str, Any]) -> Derived:
     batch = max(4, min(64, length // (window * 20)))
     derived.decide("training.window", window)
     derived.decide("training.batch", batch)
-    rate = CHARACTERS_PER_SECOND.get(hidden, 20_000)
-    budget = int(min(EPOCHS * length, rate * SECONDS))
+    rate = SYMBOLS_PER_SECOND.get(hidden, 20_000)
+    epochs = next(epochs for most, epochs in EPOCHS if length <= most)
+    budget = int(min(epochs * length, rate * derived.seconds))
     rounds = budget / (length * (1 - 2 * share))
     passes = f"{rounds:.0f} times through the text" if rounds >= 2 else f"{100 * rounds:.0f} % of the text"
-    derived.decide("training.budget", f"{budget // 1000}k characters", f"{passes}, {about(budget / rate)}")
+    derived.decide("training.budget", f"{budget // 1000}k {NOUNS[symbols]}", f"{passes}, {about(budget / rate)}")
     derived.decide("training.optimizer", "soap")
     derived.decide("training.learning_rate", 15e-3 if hidden <= 256 else 1e-2)
     derived.decide("training.weight_decay", 0.1)
     return derived
+
+
+def _survey(files: list[Path]) -> Survey:
+    counts: Counter[str] = Counter()
+    read = 0
+    for file in files:
+        with file.open("rb") as stream:
+            content = stream.read(SAMPLE - read)
+        counts.update(content.decode("utf-8", errors="ignore"))  # opening reports a file that is not text
+        read += len(content)
+        if read >= SAMPLE:
+            break
+    return Survey(counts, read)
+
+
+def _symbols(survey: Survey, derived: Derived, size: int) -> tuple[Kind, int]:
+    """Settle what a symbol is, and return it with the number of symbols in `size` bytes."""
+    lengths = survey.lengths()
+    symbols: Kind = derived.given.get("data.symbols", "characters")
+    is_korean = lengths["decomposed"] - survey.characters > HANGUL * survey.characters
+    if "data.symbols" not in derived.given and is_korean:
+        symbols = derived.decide(
+            "data.symbols", "decomposed", "Hangul syllables as their letters, of which there are fewer"
+        )
+    return symbols, round(size * lengths.get(symbols, survey.characters) / survey.read)
+
+
+def _size(length: int, seconds: float) -> tuple[int, float]:
+    """Return the hidden units and dropout for a text of `length` symbols: the widest that can read as many in time."""
+    found = SIZES[0][1:]
+    for (most, *_), (_, hidden, dropout) in itertools.pairwise(SIZES):
+        if length > most and SYMBOLS_PER_SECOND[hidden] * seconds > most:
+            found = hidden, dropout
+    return found
 
 
 def _rounded(count: int) -> str:

@@ -137,6 +137,14 @@ class Forecaster(nn.Module):
                 if parameter is not None:
                     parameter.normal_(std=0.02 if self.decoding == "last" else 1.0, generator=generator)
 
+    def begin_as(self, ridge: Tensor) -> None:
+        """Set the linear map, if there is one, to (lookback, horizon) weights, and what is added to it to zero."""
+        if self.linear is not None:
+            with torch.no_grad():
+                self.linear.weight.copy_(ridge.T)
+                self.head.weight.zero_()
+                self.head.bias.zero_()
+
     def forward(self, window: Window, target: Tensor | None = None) -> Tensor:
         """Compute outputs (horizon, batch, channels, outputs), in the window's normalised space.
 

@@ -205,10 +205,16 @@ class Forecast(Problem[Config, SeriesCorpus, Ensemble, SeriesBatch, SeriesPart])
         return model
 
     def prepare(self, model: Ensemble, training: SeriesPart, validation: SeriesPart) -> None:
-        """Fit the ridge regression that is combined with the network; raise DataError if too many values are
-        missing."""
-        if model.ridge is not None and not self.fit_ridge(model, training, validation) and not self.chooses_shares:
+        """Fit the ridge regression that is combined with the network, and if shares are chosen let the network begin as
+        that regression; raise DataError if too many values are missing."""
+        if model.ridge is None:
+            return
+        fitted = self.fit_ridge(model, training, validation)
+        if not fitted and not self.chooses_shares:
             raise DataError("model.ridge has nothing to be fitted to: no window is complete", hint="model.ridge=0")
+        if fitted and self.chooses_shares and self.settings.normalisation == "last":
+            for member in model.each():
+                member.begin_as(model.ridge)
 
     def fit_ridge(
         self, model: Ensemble, training: SeriesPart, validation: SeriesPart, rows: SeriesPart | None = None
@@ -269,7 +275,9 @@ class Forecast(Problem[Config, SeriesCorpus, Ensemble, SeriesBatch, SeriesPart])
 
     def sample(self, model: Ensemble, generator: torch.Generator) -> str:
         """Draw the forecast of the first series after its last row, as one line per column."""
-        batch, _ = last_windows(self.encoding, self.settings, next(model.parameters()).device, preview=True)
+        batch, _ = last_windows(
+            self.encoding, self.settings, next(model.parameters()).device, masked=self.masked, preview=True
+        )
         lines = []
         with torch.no_grad(), evaluating(model):
             point = self.predictor.uncalibrated(model, batch.part(0, 1))[0]

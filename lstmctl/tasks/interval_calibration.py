@@ -19,7 +19,7 @@ from torch import Tensor
 
 from lstmctl.data.series_encoding import SeriesEncoding
 from lstmctl.errors import DataError, RunError
-from lstmctl.intervals import Floats, interval_scores, partly_pooled_offsets, widened
+from lstmctl.intervals import Floats, interval_scores, offsets_of_few, partly_pooled_offsets, widened
 from lstmctl.models.forecaster import Ensemble
 from lstmctl.scoring import evaluating
 from lstmctl.tasks.series_baselines import Baseline
@@ -169,8 +169,11 @@ def calibrated(
         own[:, :, group] = of_each.reshape(count, len(group), horizon, -1).swapaxes(1, 2)
     known = np.isfinite(pool)
     if not known.any((0, 1)).all():
-        log.warning("%d windows are too few to calibrate intervals of %d %%", windows, max(levels))
-        return None
+        pool = np.asarray(offsets_of_few(scores, shares))
+        own[:], known = np.inf, np.isfinite(pool)
+        if not known.all():
+            log.warning("%d windows are too few to calibrate intervals of %d %%", windows, max(levels))
+            return None
     lacking = [name for name, whole in zip(encoding.targets, np.asarray(known.all((0, 2))), strict=True) if not whole]
     if lacking:
         log.warning("too few known values of %s to calibrate by: it takes the widest of the others", ", ".join(lacking))

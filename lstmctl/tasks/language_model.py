@@ -12,11 +12,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-from lstmctl.baselines import LONGEST_TRAINING, fitted_ngram, uniform
+from lstmctl.baselines import LONGEST_GRAM, LONGEST_TRAINING, fitted_ngram, uniform
 from lstmctl.cells.cell import Cell
 from lstmctl.config.schema import LanguageModel as LanguageModelSettings
 from lstmctl.config.schema import Model as ModelSettings
@@ -57,6 +58,7 @@ PROGRESS_LANES = 32
 MOST_IN_PROGRESS = 1 << 16
 """Symbols of a held-out part that are scored during training; with this number, the standard error of the metric is
 about 0.006 nats, and much less for differences between steps. More would take a good part of a short training."""
+UNITS: Mapping[str, Callable[[float], float]] = {"nats": float, "bits": bits}
 PREVIEW = Sampling()
 PREVIEW_LENGTH = 240
 
@@ -83,7 +85,7 @@ class WeightedText:
 
 
 def _uniform(task: LanguageModel, corpus: TextCorpus, split: str) -> dict[str, float]:
-    return task.metrics({"nats": uniform(len(corpus.encoding)), "symbols": 1.0})
+    return task.metrics({"nats": uniform(len(corpus.encoding)), "symbols": 1.0, **task.characters(corpus.part(split))})
 
 
 def _ngram(task: LanguageModel, corpus: TextCorpus, split: str) -> dict[str, float] | None:
@@ -92,10 +94,14 @@ def _ngram(task: LanguageModel, corpus: TextCorpus, split: str) -> dict[str, flo
     if "training" not in corpus.parts or split == "training":
         return None
     training, scored = corpus.part("training"), corpus.part(split)
-    model = fitted_ngram(training, len(corpus.encoding), held_out(len(training)))
+    characters = task.characters(scored).get("characters", 1.0)
+    longest = round(LONGEST_GRAM / max(characters, 0.5))  # symbols, of which a character may have several
+    model = fitted_ngram(training, len(corpus.encoding), held_out(len(training)), longest)
     if model is None or len(scored) < 2:
         return None
-    sums = {"nats": model.total_nats(scored), "symbols": float(len(scored) - 1)}
+    count = len(scored) - 1
+    shares = {name: share * count for name, share in task.characters(scored).items()}
+    sums = {"nats": model.total_nats(scored), "symbols": float(count), **shares}
     found = {**task.metrics(sums), "order": float(model.order)}
     if len(training) > LONGEST_TRAINING:
         log.warning(
@@ -128,6 +134,7 @@ class LanguageModel(Problem[Config, TextCorpus, SequenceModel, Batch, Tensor]):
         self.encoding, self.window, self.emphasis = encoding, window, emphasis
         self.many_to_one = settings.shape == "many-to-one"
         self.symbol = "byte" if encoding.kind == "bytes" else "character"
+        self._begins = None if encoding.kind == "characters" else encoding.begins_character
 
     @staticmethod
     def open(settings: Config, config_folder: Path | None) -> TextCorpus:
@@ -177,7 +184,7 @@ class LanguageModel(Problem[Config, TextCorpus, SequenceModel, Batch, Tensor]):
 
     @property
     def unit(self) -> str:
-        return f"{self.symbol}s"
+        return "symbols" if self.encoding.kind == "decomposed" else f"{self.symbol}s"
 
     @property
     def primary(self) -> Metric:
@@ -277,18 +284,43 @@ class LanguageModel(Problem[Config, TextCorpus, SequenceModel, Batch, Tensor]):
         scores = scores.float() if scores.dtype == torch.bfloat16 else scores
         if batch.weight is None:
             loss = functional.cross_entropy(scores, batch.target.flatten(), reduction="sum")
-            return Loss(loss, batch.units, state)
+            return Loss(loss, batch.units, state, unweighted=self._per_character(loss, batch))
         each = functional.cross_entropy(scores, batch.target.flatten(), reduction="none")
         weighted = (each * batch.weight.flatten()).sum()
-        return Loss(weighted, batch.units, state, unweighted=each.detach().sum())
+        plain = each.detach().sum()
+        return Loss(weighted, batch.units, state, unweighted=self._per_character(plain, batch, plain))
 
     def score(self, model: SequenceModel, batch: Batch, state: ModelState) -> tuple[Totals, ModelState]:
         loss = self.loss(model, batch, state)
-        return {"nats": loss.reported.double().item(), "symbols": float(loss.count)}, loss.state
+        totals = {"nats": loss.sum.double().item(), "symbols": float(loss.count)}
+        if self._begins is not None:
+            totals["characters"] = float(self._starting(batch.target))
+        return totals, loss.state
 
     def metrics(self, totals: Totals) -> dict[str, float]:
-        nats = totals["nats"] / totals["symbols"]
-        return {f"nats_per_{self.symbol}": nats, f"bits_per_{self.symbol}": bits(nats)}
+        """Compute nats and bits per character; of bytes, per byte and, if a character has several, per character."""
+        characters: float = totals.get("characters", totals["symbols"])
+        counts = {self.symbol: totals["symbols"] if self.symbol == "byte" else characters}
+        if 0 < characters < totals["symbols"]:
+            counts["character"] = characters
+        nats = {name: totals["nats"] / count for name, count in counts.items()}
+        return {f"{unit}_per_{name}": of(value) for name, value in nats.items() for unit, of in UNITS.items()}
+
+    def characters(self, scored: Symbols) -> dict[str, float]:
+        """Return the characters per symbol of a part's targets; nothing if every symbol is a character."""
+        return {} if self._begins is None else {"characters": float(np.mean(self._begins[scored[1:]]))}
+
+    def _starting(self, targets: Tensor) -> Tensor:
+        """Count the symbols that begin a character."""
+        assert self._begins is not None
+        return torch.from_numpy(self._begins).to(targets.device)[targets].sum()
+
+    def _per_character(self, nats: Tensor, batch: Batch, unchanged: Tensor | None = None) -> Tensor | None:
+        """Return what divided by the batch's targets is the loss per character, where characters are reported and have
+        several symbols; else `unchanged`."""
+        if self._begins is None or self.symbol == "byte":
+            return unchanged
+        return nats.detach() * batch.units / self._starting(batch.target).clamp(min=1)
 
     def predictor(self, model: SequenceModel, lanes: int, precision: torch.dtype = torch.float32) -> Predictor:
         """Return the predictor of the next symbol; `precision` applies to the products in a step."""

@@ -15,6 +15,7 @@ from lstmctl.data.series_encoding import SeriesEncoding
 from lstmctl.errors import DataError
 from lstmctl.intervals import Floats
 from lstmctl.tasks.series_windows import SeriesBatch, places
+from lstmctl.words import plural
 
 log = logging.getLogger(__name__)
 
@@ -25,13 +26,15 @@ def last_windows(
     device: torch.device,
     corpus: SeriesCorpus | None = None,
     *,
+    masked: bool = False,
     preview: bool = False,
 ) -> tuple[SeriesBatch, NDArray[np.int64]]:
     """Return the last window of every series, with labels NaN, and its last row (batch,) in the table.
 
-    Series shorter than the lookback are left out, with a warning. Without a corpus, the windows are from the end of the
-    run's own table. `preview` returns the first series alone, with the mean for what is not known far enough in
-    advance.
+    Rows before the beginning of a series shorter than the lookback are missing if the network sees which values are
+    (`masked`), and else equal to its first row; a warning says how many series are. Such a series is left out if its
+    known columns end too early. Without a corpus, the windows are from the end of the run's own table. `preview`
+    returns the first series alone, with the mean for what is not known far enough in advance.
 
     Raises:
         DataError: every series is shorter than the lookback, or columns known in advance end too early.
@@ -40,39 +43,51 @@ def last_windows(
     table = whole.tail(settings.lookback, settings.horizon)
     scaled = encoding.scaled(table)
     where = "the run's own table" if corpus is None else corpus.names[0]
-    long_enough = np.flatnonzero(table.ends - table.bounds[:-1] >= settings.lookback)
-    if not len(long_enough):
-        longest = int((table.ends - table.bounds[:-1]).max())
+    lengths = table.ends - table.bounds[:-1]
+    forecast = np.flatnonzero(lengths > 0)
+    if (longest := int(lengths.max())) < settings.lookback:
         raise DataError(
             f"{where}: {'the longest series' if table.ids[1:] else 'the table'} has {longest:,} rows; "
             f"a forecast is made from task.lookback={settings.lookback:,}",
             hint="include the earlier rows as well",
         )
     if preview:
-        long_enough = long_enough[:1]
-    elif short := len(table.ids) - len(long_enough):
-        log.warning("%d series of fewer than %d rows are not forecast", short, settings.lookback)
-    rows, known = [], []
-    for index in long_enough:
+        forecast = np.flatnonzero(lengths >= settings.lookback)[:1]
+    elif short := int((lengths[forecast] < settings.lookback).sum()):
+        log.warning(
+            "%s shorter than the %d rows that a forecast is based on: what precedes %s is unknown",
+            *(plural(short, "series is", "series are"), settings.lookback, "it" if short == 1 else "them"),
+        )
+    rows, known, kept = [], [], []
+    for index in forecast:
         end, stop = int(table.ends[index]), int(table.bounds[index + 1])
         what = table.ids[index] or where
         there = scaled.known[end : min(stop, end + settings.horizon), : len(encoding.known)]
         given = _rows_given(there)
         if not preview and encoding.known and given < settings.horizon:
+            if lengths[index] < settings.lookback:
+                continue
             last = encoding.step.text(int(table.times[end + given - 1]))
             raise DataError(
                 f"{', '.join(encoding.known)} must be known for {settings.horizon:,} rows after the last "
                 f"{', '.join(encoding.targets)} of {what}, but ends {given:,} rows after it, at {last}",
                 hint="append rows with these columns alone, or train without data.known",
             )
+        kept.append(index)
         rows.append(np.arange(end - settings.lookback, end))
         times = encoding.step.times_after(int(table.times[end - 1]), settings.horizon, int(table.days[index]))
         ahead = np.zeros((settings.horizon, len(encoding.known)))
         ahead[:given] = there[:given]
         known.append(np.concatenate([ahead, calendar_features(times, encoding.calendar, encoding.step)], axis=1))
-    taken = np.stack(rows, axis=1)
-    series = places([table.ids[index] for index in long_enough], encoding.ids)
-    inputs = torch.from_numpy(scaled.values[taken]).to(device)
+    forecast = np.array(kept)
+    taken, begins = np.stack(rows, axis=1), table.bounds[forecast]
+    before = taken < begins
+    taken = np.maximum(taken, begins)
+    series = places([table.ids[index] for index in forecast], encoding.ids)
+    values = scaled.values[taken]
+    if masked:
+        values[before] = np.nan
+    inputs = torch.from_numpy(values).to(device)
     batch = SeriesBatch(
         input=inputs,
         target=inputs.new_full((settings.horizon, len(rows), len(encoding.targets)), torch.nan),
@@ -81,13 +96,13 @@ def last_windows(
         known=torch.from_numpy(np.concatenate([scaled.known[taken], np.stack(known, axis=1).astype(np.float32)])).to(
             device
         ),
-        static=torch.from_numpy(scaled.static[long_enough]).to(device).unsqueeze(0),
+        static=torch.from_numpy(scaled.static[forecast]).to(device).unsqueeze(0),
         series=torch.from_numpy(series).to(device),
     )
     unscaled = ~encoding.has_scale[series]
     if unscaled.any():
         batch = batch.scaled_by_itself(torch.from_numpy(unscaled).to(device))
-    return batch, whole.ends[long_enough] - 1
+    return batch, whole.ends[forecast] - 1
 
 
 def _rows_given(known: Floats) -> int:

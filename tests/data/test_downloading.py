@@ -131,11 +131,12 @@ def kept(cache: Path) -> list[str]:
 
 
 def test_the_table_is_well_formed() -> None:
-    assert list(KNOWN) == ["tinyshakespeare", "ETTh1"]
+    assert len(KNOWN) == 12
     for name, source in KNOWN.items():
         assert source.name == name
-        assert source.url.startswith("https://")
-        assert re.fullmatch("[0-9a-f]{64}", source.sha256 or "")
+        assert source.url.startswith("https://" if source.sha256 else "http")
+        assert source.sha256 is None or re.fullmatch("[0-9a-f]{64}", source.sha256)
+        assert (source.sha256 is None) == (source.size is None)  # both are from a copy at hand
         assert find_source(name) == find_source(name.upper()) == find_source(source.file) == source
         # By its file name a source is found in the cache, so it has to be one that a URL could have.
         assert find_source(f"https://example.org/{source.file}").file == source.file
@@ -266,7 +267,7 @@ def test_a_failed_secure_connection_is_reported(server: Server) -> None:
     ("what", "message"),
     [
         ("tinyshakespear", "`tinyshakespear` is not a known name; did you mean tinyshakespeare?"),
-        ("etth", "`etth` is not a known name; did you mean ETTh1?"),
+        ("etth", "`etth` is not a known name; did you mean ETTh2 or ETTh1 or ETTm2?"),
         ("www.example.org/a.txt", "`www.example.org/a.txt` is not a known name"),
         ("ftp://example.org/a.txt", "`ftp://example.org/a.txt` is neither an http nor an https URL"),
         ("https:///a.txt", "`https:///a.txt` is not a URL"),
@@ -350,13 +351,18 @@ def test_the_list_shows_what_can_be_downloaded_until_it_is_there(cache: Path) ->
     def rows(where: str) -> list[dict[str, Any]]:
         return [file for file in known_files() if file["where"] == where]
 
-    assert rows("download") == [
-        {"name": "tinyshakespeare", "bytes": 1_115_394, "where": "download"},
-        {"name": "ETTh1", "bytes": 2_589_657, "where": "download"},
-    ]
+    found = rows("download")
+    assert [file["name"] for file in found] == list(KNOWN)
+    assert found[0] == {
+        "name": "tinyshakespeare",
+        "bytes": 1_115_394,
+        "where": "download",
+        "licence": "public domain",
+        "sha256": KNOWN["tinyshakespeare"].sha256,
+    }
     cache.mkdir()
     (cache / "ETTh1.csv").write_bytes(b"x")
-    assert [file["name"] for file in rows("download")] == ["tinyshakespeare"]
+    assert [file["name"] for file in rows("download")] == [name for name in KNOWN if name != "ETTh1"]
     assert rows("cache") == [{"name": "ETTh1.csv", "bytes": 1, "where": "cache"}]
 
 
@@ -396,6 +402,7 @@ def test_the_path_is_all_that_stdout_gets(server: Server, cache: Path, command: 
 
 def test_json_is_one_object(server: Server, cache: Path, command: Command) -> None:
     told = {"format": 1, "name": None, "path": f"{cache}/a.txt", "bytes": len(CONTENT), "sha256": SHA256}
+    told |= {"licence": None, "data": f"{cache}/a.txt"}
     url = server.url("good/a.txt")
     code, out, err = command(url, "--json", "--quiet", "--sha256", SHA256)
     assert (code, json.loads(out), err) == (0, {**told, "verified": True, "fetched": True}, "")
@@ -413,7 +420,7 @@ def test_errors_have_their_exit_codes(server: Server, command: Command) -> None:
         2,
         "",
         "error: `tinyshakespear` is not a known name; did you mean tinyshakespeare?\n"
-        "hint: known are tinyshakespeare, ETTh1; a URL begins with https://\n",
+        f"hint: known are {', '.join(KNOWN)}; a URL begins with https://\n",
     )
     assert command(server.url("good/a.txt"), "--sha256", "12")[0] == 2
     assert server.asked == ["/404/a.txt"]
@@ -468,3 +475,10 @@ def test_a_full_disk_is_reported_and_leaves_nothing(server: Server, cache: Path)
         "hint: free some space, or keep downloads elsewhere: LSTMCTL_CACHE=FOLDER\n"
     )
     assert kept(cache) == []
+
+
+@pytest.mark.parametrize(("path", "says"), [("404/t.csv", "answered 404 Not Found"), ("closes/t.csv", "gave no HTTP")])
+def test_a_url_that_does_not_answer_is_told_by_train(server: Server, lstmctl: Any, path: str, says: str) -> None:
+    told = lstmctl("train", server.url(path))
+    assert told.code == 3
+    assert says in told.err

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lstmctl.data.hangul import composed, decomposed, is_initial, is_vowel
 from lstmctl.data.vocabulary import TextEncoding, UnknownSymbolError
 from lstmctl.errors import RunError
 
@@ -126,3 +127,45 @@ def test_symbols_are_named_for_people_and_for_json() -> None:
     assert [encoding.name_of(number) for number in range(5)] == ["\n", " ", "a", "\u2028", "👩"]
     assert [BYTES.name(number) for number in (10, 32, 65, 127, 255)] == ["0x0a", "0x20", "A", "0x7f", "0xff"]
     assert BYTES.name_of(10) == "\\x0a"
+
+
+KOREAN = "대한민국은 민주공화국이다. 값을 읽고 쓴다!\n"
+
+
+def test_hangul_is_decomposed_into_letters_and_composed_again() -> None:
+    assert decomposed("값 a") == "\u1100\u1161\u11b9 a"
+    assert composed(decomposed(KOREAN)) == KOREAN
+    assert decomposed("é Å ﬁ") == "é Å ﬁ"  # nothing else is
+
+
+def test_a_decomposed_vocabulary_has_letters_and_writes_syllables() -> None:
+    encoding = TextEncoding("decomposed", "".join(sorted(set(decomposed(KOREAN)))))
+    numbers = encoding.encode(KOREAN)
+    assert len(numbers) == len(decomposed(KOREAN)) > len(KOREAN)
+    assert encoding.decode(numbers) == KOREAN
+    assert encoding.begins_character[numbers].sum() == len(KOREAN)
+    assert "값" in encoding
+    assert "힣" not in encoding
+    assert TextEncoding.from_json(encoding.to_json()) == encoding
+    with pytest.raises(UnknownSymbolError, match=r"at position 2$"):
+        encoding.encode("값 힣")
+
+
+def test_letters_that_come_one_by_one_show_as_whole_syllables() -> None:
+    text = KOREAN + "\u1161\u11a8x\u1100\u1100\u1161"  # letters that form no syllable, too
+    encoding = TextEncoding("decomposed", "".join(sorted(set(decomposed(text)))))
+    decode = encoding.decoder()
+    pieces = [decode(int(number)) for number in encoding.encode(text)]
+    assert "".join(pieces) + decode.end() == composed(text)
+    assert decode.end() == ""
+    for piece in pieces[: len(decomposed(KOREAN))]:
+        assert composed(piece) == piece
+        assert not any(is_initial(letter) or is_vowel(letter) for letter in piece)
+
+
+def test_bytes_know_which_of_them_begin_a_character() -> None:
+    encoding = TextEncoding("bytes")
+    assert encoding.begins_character[encoding.encode("a값中é")].tolist() == [True] + [True, False, False] * 2 + [
+        True,
+        False,
+    ]

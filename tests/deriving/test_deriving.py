@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import datetime
+import json
 import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
+import numpy as np
 import pytest
 
 from lstmctl.config import load
+from lstmctl.data.hangul import composed
 from lstmctl.deriving import derive, is_config, load_config
-from lstmctl.errors import ConfigError, DataError
+from lstmctl.deriving.derived import seconds_of
+from lstmctl.errors import ConfigError, DataError, UsageError
 from tests.conftest import Command
+from tests.sounds import wave_bytes
 
 
 def months(count: int, columns: str = "sales") -> str:
@@ -21,6 +28,12 @@ def months(count: int, columns: str = "sales") -> str:
         for month in range(count)
     ]
     return f"date,{columns}\n" + "\n".join(rows) + "\n"
+
+
+def hours(count: int) -> str:
+    start = np.datetime64("2020-01-01T00:00")
+    rows = [f"{start + np.timedelta64(hour, 'h')},{math.sin(2 * math.pi * hour / 24):.4f}" for hour in range(count)]
+    return "date,load\n" + "\n".join(rows) + "\n"
 
 
 def written(name: str, text: str) -> str:
@@ -86,6 +99,49 @@ def test_a_table_with_a_fault_is_repaired_and_it_is_said(change: Any, key: str, 
     assert any(f"data.{key}={value}" in line for line in found.lines())
 
 
+def test_columns_whose_use_leaves_no_doubt_are_settled() -> None:
+    rows = "".join(
+        f"2020-{month:02d}-01,{source},{month + number},{source}ly\n"
+        for month in range(1, 13)
+        for number, source in enumerate(("coal", "wind"))
+    )
+    with pytest.raises(DataError, match="holds text, and has no use"):  # `source` and `manner` may both name the series
+        derive(written("sources.csv", "date,source,output,manner\n" + rows))
+    data = settled(written("sources.csv", "date,source,output\n" + rows.replace(",coally", "").replace(",windly", "")))[
+        "data"
+    ]
+    assert data["id"] == "source"
+    weather = "".join(f"2020-01-{day:02d},{day},{'rain' if day % 2 else 'sun'}\n" for day in range(1, 31))
+    found = derive(written("weather.csv", "date,temperature,weather\n" + weather))
+    assert found.values()["data"]["targets"] == ["temperature"]
+    assert any(line.endswith("`weather` holds text") for line in found.lines())
+    counted = "".join(f"{700_000 + day},{math.sin(day):.3f}\n" for day in range(60))
+    assert settled(written("counted.csv", "ordinal_date,approval\n" + counted))["data"]["time"] == "ordinal_date"
+
+
+@pytest.mark.parametrize("form", ["%b %d %Y", "%b-%d-%Y", "%B %d, %Y"])
+def test_months_may_be_named_before_the_day(form: str) -> None:
+    start = datetime.date(2000, 1, 1)
+    rows = "".join(f'"{start + datetime.timedelta(day):{form}}",{day}\n' for day in range(60))
+    assert "60 times, every 1 day, from 2000-01-01 on" in derive(written("named.csv", "date,y\n" + rows)).lines()[0]
+
+
+def test_a_clock_set_for_daylight_saving_is_read_as_utc() -> None:
+    start = datetime.datetime(2022, 3, 26, tzinfo=ZoneInfo("Europe/Berlin"))
+    hours = [start.astimezone(datetime.UTC) + datetime.timedelta(hours=n) for n in range(72)]
+    rows = "".join(f"{hour.astimezone(ZoneInfo('Europe/Berlin')).isoformat()},{n}\n" for n, hour in enumerate(hours))
+    assert settled(written("berlin.csv", "time,flow\n" + rows))["data"]["zone"] == "UTC"
+
+
+def test_shares_of_many_series_add_up() -> None:
+    rows = "".join(
+        f"{name},{2000 + n // 12}-{n % 12 + 1:02d}-01,{n}\n"
+        for name, count in (("a", 68), ("b", 123))
+        for n in range(count)
+    )
+    assert sum(settled(written("two.csv", "unique_id,ds,y\n" + rows))["data"]["split"]) == pytest.approx(1)
+
+
 def test_texts_with_few_labels_are_classified() -> None:
     rows = "".join(f'"message number {n}, as it came",{"spam" if n % 3 else "ham"}\n' for n in range(60))
     found = settled(written("mails.csv", "body,kind\n" + rows))
@@ -142,6 +198,18 @@ def test_a_folder_of_texts_is_one_text() -> None:
         ),
         ("nothing.txt", "too short", "has 9 characters, too few to learn from", None),
         ("few.csv", months(6), "has 6 rows, too few", None),
+        ("header.csv", "date,y\n", "header.csv has 0 rows, too few to learn from", None),
+        ("empty.csv", "", "is empty", None),
+        ("names.csv", "city\n" + "Berlin\n" * 20, "one column only, `city`", None),
+        (
+            "steps.csv",
+            "date,y\n"
+            + "".join(f"2020-01-{day:02d},1\n" for day in (1, 2, 3, 5, 8, 13, 21)) * 1
+            + "2021-03-04,2\n" * 1
+            + "".join(f"2022-{month:02d}-11,{month}\n" for month in range(1, 13)),
+            "step",
+            None,
+        ),
     ],
 )
 def test_what_is_unclear_or_too_little_is_said_with_the_way_out(
@@ -152,6 +220,132 @@ def test_what_is_unclear_or_too_little_is_said_with_the_way_out(
     if hint is not None:
         assert caught.value.hint is not None
         assert hint in caught.value.hint
+
+
+@pytest.mark.parametrize(("time", "seconds"), [("90s", 90), ("10m", 600), ("1.5h", 5400), ("10 minutes", 600)])
+def test_a_time_has_a_unit(time: str, seconds: float) -> None:
+    assert seconds_of(time) == seconds
+
+
+@pytest.mark.parametrize("time", ["10", "m", "10 epochs", "0m", "-3m", "soon"])
+def test_what_is_not_a_time_is_refused(time: str) -> None:
+    with pytest.raises(UsageError, match="is not a time") as caught:
+        derive(written("sales.csv", months(108)), time=time)
+    assert caught.value.hint == "write one such as 90s, 10m or 2h"
+
+
+def test_more_time_is_a_larger_budget_and_for_a_long_text_a_wider_network() -> None:
+    name = written("long.txt", "To be, or not to be, that is. " * 30_000)
+    short, long = (load_config(name, time=time).settings for time in ("5s", "10m"))
+    assert (short.model.hidden, long.model.hidden) == (256, 384)
+    assert long.training.budget.amount > 20 * short.training.budget.amount
+    table = written("hours.csv", hours(6000))
+    assert load_config(table, time="1s").settings.training.budget.amount == 2
+    assert load_config(table, time="5m").settings.training.budget.amount == 30
+    assert settled(table)["model"]["ensemble"] == 1
+    assert load_config(table, time="5m").settings.model.ensemble == 3
+
+
+def test_a_config_has_a_budget_of_its_own(lstmctl: Command) -> None:
+    told = lstmctl("train", "travellers", "--time", "10m")
+    assert told.code == 2
+    assert "--time is for your own data; travellers is a config" in told.err
+    assert "training.budget=" in told.err
+    told = lstmctl("compare", "rnn", "gru", "--time", "10m")
+    assert told.code == 2
+    assert "--time is for your own data" in told.err
+
+
+def test_a_korean_text_is_learned_letter_by_letter() -> None:
+    name = written("korean.txt", "모든 국민은 인간으로서의 존엄과 가치를 가진다.\n" * 40)
+    found = settled(name)
+    assert found["data"]["symbols"] == "decomposed"
+    assert found["training"]["budget"].endswith(" symbols")
+    assert settled(name, "data.symbols=characters")["data"]["symbols"] == "characters"
+    assert settled(written("latin.txt", "Wir sind so frei. " * 100))["data"]["symbols"] == "characters"
+
+
+def test_letters_are_written_as_syllables_and_scored_per_character(lstmctl: Command) -> None:
+    written("korean.txt", "모든 국민은 인간으로서의 존엄과 가치를 가진다.\n" * 60)
+    trained = lstmctl("train", "korean.txt", "training.budget=20 steps", "model.hidden=16", "--json")
+    assert trained.code == 0, trained.err
+    assert "nats_per_character" in json.loads(trained.out)["metrics"]["test"]
+    made = lstmctl("generate", "latest", "--prompt", "모든 ", "--length", "60", "--seed", "1")
+    assert made.code == 0, made.err
+    assert composed(made.out) == made.out
+    assert made.out.startswith("모든 ")
+    told = lstmctl("predict", "latest", "--text", "모든 국민")
+    assert told.code == 0, told.err
+    assert told.out.startswith("text,")
+    scored = lstmctl("evaluate", "latest", "korean.txt", "--json")
+    assert scored.code == 0, scored.err
+    looked = lstmctl("inspect", "gates", "latest", "--text", "모든 국민은")
+    assert looked.code == 0, looked.err
+
+
+def recordings(folder: str, names: Sequence[str]) -> str:
+    for number, name in enumerate(names):
+        path = Path(folder, f"{name}.wav")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(wave_bytes(np.sin(np.arange(2000) * (0.1 + number % 5 / 10)).astype(np.float32) / 2))
+    return folder
+
+
+def test_a_folder_of_recordings_in_one_folder_per_label_is_classified() -> None:
+    name = recordings("words", [f"{label}/{take}" for label in ("yes", "no") for take in range(6)])
+    found = settled(name)
+    assert (found["task"]["type"], found["data"]["file_names"]) == ("classification", None)
+    assert found["model"]["direction"] == "bidirectional"
+    assert "words: 12 recordings, 2 labels: no, yes, to classify" in derive(name).lines()
+
+
+def test_the_label_may_be_the_part_of_the_names_with_few_values() -> None:
+    name = recordings("flat", [f"{label}_{take}" for label in ("yes", "no") for take in range(6)])
+    assert settled(name)["data"]["file_names"] == "{label}_{part2}"
+    both = recordings("both", [f"{a}-{b}-{take}" for a in ("yes", "no") for b in ("ann", "bob") for take in range(6)])
+    with pytest.raises(DataError, match="two parts of the names of its files may be the label") as caught:
+        derive(both)
+    assert caught.value.hint is not None
+    for pattern in ("{label}-{speaker}-{part3}", "{speaker}-{label}-{part3}"):
+        assert pattern in caught.value.hint
+        assert derive(both, [f'data.file_names="{pattern}"']).lines()[0].startswith("both: 24 recordings, 2 labels")
+
+
+def test_a_folder_of_recordings_is_trained_on(lstmctl: Command) -> None:
+    name = recordings("words", [f"{label}/{take}" for label in ("yes", "no") for take in range(8)])
+    trained = lstmctl("train", name, "training.budget=2 steps", "model.hidden=4")
+    assert trained.code == 0, trained.err
+    assert "words: 16 recordings" in trained.err
+
+
+@pytest.mark.parametrize(
+    ("files", "message", "hint"),
+    [
+        (
+            {"a.png": "", "b.png": "", "notes.md": ""},
+            r"holds pictures, such as a\.png, and no text or recording",
+            "a table",
+        ),
+        ({"a.csv": "", "b.csv": ""}, r"holds tables, such as a\.csv", "join them into one table"),
+        ({}, r"is a folder without any \.txt file", None),
+        ({"a.txt": "x" * 500, "b.wav": ""}, "holds 1 text and 1 recording", "task.type=language-model  or"),
+        ({"a.wav": "", "b.wav": ""}, r"labels are unknown, such as a", "one folder per label"),
+    ],
+)
+def test_a_folder_that_is_not_clear_says_what_it_holds(files: dict[str, str], message: str, hint: str | None) -> None:
+    Path("folder").mkdir()
+    for name, text in files.items():
+        written(f"folder/{name}", text)
+    with pytest.raises(DataError, match=message) as caught:
+        derive("folder")
+    assert hint is None or hint in (caught.value.hint or "")
+
+
+def test_a_single_picture_or_recording_is_refused() -> None:
+    with pytest.raises(DataError, match=r"a\.png is a picture"):
+        derive(written("a.png", "x"))
+    with pytest.raises(DataError, match=r"a\.wav is one recording"):
+        derive(written("a.wav", "x"))
 
 
 def test_a_config_is_a_config() -> None:

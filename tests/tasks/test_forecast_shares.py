@@ -38,6 +38,14 @@ def test_where_the_network_says_nothing_others_carry_the_forecast(series_config:
     assert "the network" not in shares_in_words(shares)
 
 
+def test_the_network_begins_as_the_ridge_regression(series_config: Path) -> None:
+    task, corpus, model = pose(series_config, *AUTO, "model.linear=true")
+    task.prepare(model, *(task.part(corpus, name, CPU) for name in ("training", "validation")))
+    batch = batch_of(task, corpus)
+    alone, _ = task.predictor.uncalibrated(model, batch)
+    torch.testing.assert_close(alone, task.predictor.without_network(model, batch)["ridge"])
+
+
 def test_the_shares_are_those_with_the_smallest_error(series_config: Path) -> None:
     task, corpus, model = pose(series_config, *AUTO)
     training, validation = (task.part(corpus, name, CPU) for name in ("training", "validation"))

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from lstmctl.data.series_encoding import SeriesEncoding
 from lstmctl.scoring import total
 from lstmctl.tasks.interval_calibration import calibrated
 from lstmctl.tasks.series_windows import SeriesPart
@@ -53,6 +54,14 @@ def test_calibrated_intervals_cover_what_calibrated_them(series_config: Path) ->
         assert 0.80 <= coverage <= 0.84
 
 
+def long_encoding(series_config: Path, tmp_path: Path) -> SeriesEncoding:
+    """The encoding of the same table with a column that names the only series."""
+    lines = (tmp_path / "small.csv").read_text().splitlines()
+    (tmp_path / "small.csv").write_text("\n".join([f"id,{lines[0]}", *(f"x,{line}" for line in lines[1:])]) + "\n")
+    encoding: SeriesEncoding = pose(series_config, "data.id=id")[0].encoding
+    return encoding
+
+
 def test_a_target_that_nothing_calibrates_takes_the_widest_of_the_others(
     series_config: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -65,9 +74,7 @@ def test_a_target_that_nothing_calibrates_takes_the_widest_of_the_others(
     assert found is not None
     assert np.array_equal(found.by_series[0, :, 1], found.pool[:, 0])
     assert found.windows.tolist() == [[50, 0]]
-    lines = (tmp_path / "small.csv").read_text().splitlines()
-    (tmp_path / "small.csv").write_text("\n".join([f"id,{lines[0]}", *(f"x,{line}" for line in lines[1:])]) + "\n")
-    long = pose(series_config, "data.id=id")[0].encoding
+    long = long_encoding(series_config, tmp_path)
     found = calibrated(scores, series, (80,), long)
     assert found is not None
     assert np.isfinite(found.by_series).all()
@@ -75,3 +82,13 @@ def test_a_target_that_nothing_calibrates_takes_the_widest_of_the_others(
     assert "too few known values of b to calibrate by" in caplog.text
     assert calibrated(scores[:3], series[:3], (80,), long) is None
     assert "3 windows are too few to calibrate intervals of 80 %" in caplog.text
+
+
+def test_few_windows_calibrate_all_steps_together(series_config: Path, tmp_path: Path) -> None:
+    scores = np.abs(np.random.default_rng(0).normal(size=(3, 4, 2, 1)))
+    found = calibrated(scores, np.zeros(3, np.int64), (80,), long_encoding(series_config, tmp_path))
+    assert found is not None
+    for target in range(2):
+        # Of 12 scores the ceil(13 · 0.8) = 11th.
+        assert found.pool[:, target] == pytest.approx(np.sort(scores[:, :, target].ravel())[10])
+    assert np.array_equal(found.by_series[0], found.pool)

@@ -15,6 +15,7 @@ from lstmctl.baselines import NGram
 from lstmctl.cells.cell import Cell
 from lstmctl.config import from_mapping, load
 from lstmctl.config.schema import Training
+from lstmctl.data.hangul import continues, decomposed
 from lstmctl.data.splitting import held_out
 from lstmctl.data.text import TextCorpus, open_text
 from lstmctl.data.vocabulary import TextEncoding
@@ -324,3 +325,63 @@ def test_every_target_of_a_score_is_reported_once(shape: str) -> None:
 
 def interrupt(targets: int) -> None:
     raise KeyboardInterrupt
+
+
+KOREAN = "모든 국민은 인간으로서의 존엄과 가치를 가진다. a b c\n" * 6
+
+
+def decomposed_text(folder: Path) -> TextCorpus:
+    (folder / "korean.txt").write_text(KOREAN, encoding="utf-8")
+    return open_text(str(folder / "korean.txt"), "decomposed", (0.5, 0.25, 0.25), None)
+
+
+def test_the_loss_of_letters_is_reported_per_character(tmp_path: Path) -> None:
+    corpus = decomposed_text(tmp_path)
+    assert len(corpus) == len(decomposed(KOREAN))
+    task, model = made("gru", encoding=corpus.encoding)
+    symbols = torch.from_numpy(corpus.part("test").copy())
+    score = task.evaluate(model, symbols).metrics
+    model.double().eval()
+    with torch.no_grad():
+        nats = one_by_one(model, symbols)
+    characters = sum(not continues(corpus.encoding.symbols[number]) for number in symbols[1:].tolist())
+    assert characters < len(nats)
+    assert score["nats_per_character"] == pytest.approx(math.fsum(nats) / characters, abs=1e-5)
+    assert task.unit == "symbols"
+
+
+def test_the_training_loss_of_letters_is_per_character_too(tmp_path: Path) -> None:
+    corpus = decomposed_text(tmp_path)
+    task, model = made("gru", encoding=corpus.encoding)
+    batch = task.training_order(task.part(corpus, "training", torch.device("cpu")), Training(window=20, batch=2), 0)[0]
+    loss = task.loss(model.eval(), batch, model.initial_state(2))
+    characters = int((~torch.tensor([continues(s) for s in corpus.encoding.symbols]))[batch.target].sum())
+    assert float(loss.reported) / loss.count == pytest.approx(float(loss.sum.detach()) / characters, rel=1e-5)
+    totals, _ = task.score(model, batch, model.initial_state(2))
+    assert totals["characters"] == characters
+
+
+def test_bytes_are_scored_per_character_as_well_where_a_character_has_several(tmp_path: Path) -> None:
+    (tmp_path / "korean.txt").write_text(KOREAN, encoding="utf-8")
+    corpus = open_text(str(tmp_path / "korean.txt"), "bytes", (0.5, 0.25, 0.25), None)
+    task, model = made("gru", encoding=corpus.encoding)
+    symbols = torch.from_numpy(corpus.part("test").copy())
+    score = task.evaluate(model, symbols).metrics
+    characters = int(((symbols[1:] & 0xC0) != 0x80).sum())
+    ratio = (len(symbols) - 1) / characters
+    assert score["nats_per_character"] == pytest.approx(score["nats_per_byte"] * ratio, rel=1e-6)
+    plain = torch.from_numpy(TextEncoding("bytes").encode(TEXT).copy())
+    assert "nats_per_character" not in task.evaluate(model, plain).metrics
+
+
+def test_baselines_of_letters_are_per_character_and_as_long_as_those_of_characters(tmp_path: Path) -> None:
+    corpus = decomposed_text(tmp_path)
+    task, _ = made("gru", encoding=corpus.encoding)
+    found = task.references(corpus, "test")
+    scored = corpus.part("test")
+    characters = int(corpus.encoding.begins_character[scored[1:]].sum())
+    ratio = (len(scored) - 1) / characters
+    assert found["uniform"].metrics["nats_per_character"] == pytest.approx(math.log(len(corpus.encoding)) * ratio)
+    order = int(found["n-gram"].metrics["order"])
+    by_hand = NGram(corpus.part("training"), len(corpus.encoding), order)
+    assert found["n-gram"].metrics["nats_per_character"] == pytest.approx(by_hand.total_nats(scored) / characters)

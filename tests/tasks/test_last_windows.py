@@ -32,18 +32,28 @@ def test_it_is_the_end_of_every_series(series_config: Path, tmp_path: Path) -> N
     assert last.tolist() == [299]
 
 
-def test_a_series_shorter_than_the_lookback_is_left_out(
+def test_a_series_shorter_than_the_lookback_is_forecast_from_the_rows_it_has(
     series_config: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     two_series(tmp_path / "small.csv")
     task, _, _ = pose(series_config)
     lines = (tmp_path / "small.csv").read_text().splitlines()
     (tmp_path / "newer.csv").write_text("\n".join([*lines[:9], *lines[301:]]) + "\n")
-    batch, last = last_windows(task.encoding, task.settings, CPU, task.read([str(tmp_path / "newer.csv")]))
+    corpus = task.read([str(tmp_path / "newer.csv")])
+    batch, last = last_windows(task.encoding, task.settings, CPU, corpus)
     assert batch.series is not None
-    assert batch.series.tolist() == [1]
-    assert np.array_equal(last, [8 + 260 - 1])
-    assert "1 series of fewer than 12 rows are not forecast" in caplog.text
+    assert batch.series.tolist() == [0, 1]
+    assert np.array_equal(last, [7, 8 + 260 - 1])
+    scaled = torch.from_numpy(corpus.scaled().values)
+    assert torch.equal(batch.input[4:, 0], scaled[:8])
+    assert torch.equal(batch.input[:4, 0], scaled[:1].expand(4, -1))
+    assert torch.equal(batch.input[:, 1], scaled[268 - 12 : 268])
+    assert (
+        "1 series is shorter than the 12 rows that a forecast is based on: what precedes it is unknown" in caplog.text
+    )
+    masked, _ = last_windows(task.encoding, task.settings, CPU, corpus, masked=True)
+    assert masked.input.isnan().sum(0).flatten().tolist() == [4, 0]
+    assert torch.equal(masked.input[4:], batch.input[4:])
     (tmp_path / "short.csv").write_text("\n".join(lines[:9]) + "\n")
     with pytest.raises(DataError, match=r"has 8 rows; a forecast is made from task\.lookback=12"):
         last_windows(task.encoding, task.settings, CPU, task.read([str(tmp_path / "short.csv")]))
