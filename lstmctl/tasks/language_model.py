@@ -299,7 +299,7 @@ class LanguageModel(Problem[Config, TextCorpus, SequenceModel, Batch, Tensor]):
 
     def metrics(self, totals: Totals) -> dict[str, float]:
         """Compute nats and bits per character; of bytes, per byte and, if a character has several, per character."""
-        characters: float = totals.get("characters", totals["symbols"])
+        characters = totals["characters"] if "characters" in totals else totals["symbols"]
         counts = {self.symbol: totals["symbols"] if self.symbol == "byte" else characters}
         if 0 < characters < totals["symbols"]:
             counts["character"] = characters
