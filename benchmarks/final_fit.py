@@ -5,11 +5,11 @@
 
 The last rows of each wide table are held out: a horizon and one row per further origin. The rest is trained on as
 `lstmctl train TABLE` does, with a final fit that continues from the chosen weights and with one that begins anew. All
-three sets of weights then forecast from every origin in the held-out rows, from what was known by then. Prints the MASE
+three sets of weights then forecast from every origin in the held-out rows, using earlier rows only. Prints the MASE
 of each, of drift and of the seasonal naive forecast, the seconds of the training and of the final fits.
 
-`--employment` draws a table like that of employment by industry: 22 monthly series over ten years with one business
-cycle, a season and a level of their own, seeded; 13 origins, horizon 12.
+`--employment` draws a table like employment by industry: 22 monthly series over ten years with a common business
+cycle and individual seasons and levels, seeded; 13 origins, horizon 12.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ def mase(points: Floats, truth: Floats, scale: Floats) -> float:
 
 
 def measure(path: str, given: argparse.Namespace, folder: str) -> list[float] | None:
-    """Print the figures of one table; return the ratio of each fit's MASE to that of the scored weights."""
+    """Print the scores of one table; return each fit's MASE, relative to the scored weights."""
     values = derive(path).values()
     if values["task"]["type"] != "forecast":
         return None

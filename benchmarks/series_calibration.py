@@ -1,11 +1,11 @@
-"""How far the coverage of intervals differs between series, with the offsets of the pool and with each series' own.
+"""Compare the coverage of intervals between series, with the offsets of the pool and with each series' own.
 
     python benchmarks/series_calibration.py TABLE… [--series N] [--skip N] [--horizon H] [--set KEY=VALUE …]
 
 TABLE is one or more CSV files with one row per series, its name first, as the M4 competition publishes them; values of
-the same name in a later file follow those of the earlier one. The first N series after the skipped ones are written as
-a long table, a forecaster is trained on it, and its test part is scored twice: with the offsets of the pool, as before
-series had their own, and as it is. `--strength` tries other values of `intervals.STRENGTH`; `--metrics` also times the
+the same name in a later file are appended. The first N series after the skipped ones are written as
+a long table, a forecaster is trained on it, and its test part is scored twice: with the offsets of the pool alone, and
+with the offsets of each series. `--strength` tries other values of `intervals.STRENGTH`; `--metrics` also times the
 JSON of the metrics of all series.
 """
 

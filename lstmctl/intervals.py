@@ -100,8 +100,8 @@ def partly_pooled_offsets(
     (z is the credibility of Bühlmann 1967, Experience rating and credibility). The offset is the quantile of a level
     among the weighted scores, with the weight of one more score at infinity (Barber, Candès, Ramdas and Tibshirani
     2023, Conformal prediction beyond exchangeability; the weights depend on counts alone, as they require). The weights
-    are counted as 1 / sum(weight²) scores (Kish 1965, Survey sampling). So without scores of its own, or if it is the
-    only series, the offset is that of `quantile_offsets`.
+    are counted as 1 / sum(weight²) scores (Kish 1965, Survey sampling). So for a series without scores, or for the
+    only series, `quantile_offsets` gives the same offset.
 
     Args:
         scores: (windows, horizon, levels) as from `interval_scores`; a single score may serve all levels.
@@ -150,7 +150,7 @@ def offsets_of_few(scores: Floats, levels: Sequence[float]) -> Offsets:
         levels: in ascending order.
 
     Returns:
-        (horizon, channels, levels), equal for all steps; infinite if there is no score.
+        (horizon, channels, levels), equal for all steps; infinite without a score.
     """
     windows, horizon, channels, kinds = scores.shape
     flat = scores.reshape(windows * horizon, channels, kinds)

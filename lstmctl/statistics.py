@@ -241,7 +241,7 @@ def skill(
 ) -> tuple[float, float | None, float | None]:
     """Compute 1 - our error / their error over the same rows, with the interval of a moving-block bootstrap.
 
-    Blocks of consecutive rows are drawn with replacement, as many as the rows have room for, and both models are scored
+    Blocks of consecutive rows are drawn with replacement until they fill the number of rows, and both models are scored
     on the same rows (percentile interval; Künsch 1989, The jackknife and the bootstrap for general stationary
     observations). A block is at least as long as rows depend on each other: forecasts whose horizons overlap do. The
     draws are the same for the same number of rows.
@@ -286,7 +286,7 @@ def skill(
 
 
 def diagnose(traces: Mapping[str, Traces]) -> Diagnostics:
-    """Return the diagnostics of `run` beside those of its baselines.
+    """Return the diagnostics of `run` and its baselines.
 
     The interval of a skill is over blocks of origins, each at least as long as the horizon; or, if the part has too few
     of them, over series.

@@ -25,10 +25,10 @@ LANES = 256
 
 
 def adapted(scores: Floats, origins: NDArray[np.int64], before: Floats, every: Floats, levels: list[float]) -> Offsets:
-    """Return the offsets of one series (origins, horizon, channels, levels), each from what is known at its origin.
+    """Return the offsets of one series (origins, horizon, channels, levels), each from the scores known at its origin.
 
     A step without a known score has the widest offset of its channel at the same origin, otherwise the widest of the
-    calibration rows for any channel, otherwise an infinite one, which means that there is no interval.
+    calibration rows for any channel, otherwise an infinite one, for a missing interval.
 
     Args:
         scores: (origins, horizon, channels, levels), as from `interval_scores`.

@@ -42,8 +42,8 @@ def fit_on_all_rows(
     """Train on all rows as `task.final_fit` says, and write the weights into the run's folder; `heard` is called with
     the steps made and their number.
 
-    The number of steps is proportional to the number of rows: `continue` makes as many per new row as the chosen
-    weights had per training row, `anew` as many per row of the whole table.
+    The number of steps is proportional to the number of rows: the chosen weights took a number of
+    steps per training row; `continue` makes that number per new row, `anew` per row of the whole table.
 
     Returns:
         `how`, `steps` and `seconds`; None if the run makes no forecasts, the config asks for no final fit, or it

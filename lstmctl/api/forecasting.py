@@ -57,11 +57,11 @@ def forecast(run: Trained, file: str | None = None, *, intervals: str = "calibra
     Args:
         run: a forecaster.
         file: a newer table; by default the end of the training table, which the run keeps.
-        intervals: `calibrated`, those of the run; or `adaptive`, whose width follows the errors of the run's test rows
-            and of rows of the newer table after the run's last. These need the run's own data.
+        intervals: `calibrated`, as the run has them; or `adaptive`, whose width follows the errors of the run's test
+            rows and of newer rows. These need the run's own data.
 
     Raises:
-        UsageError: the run does not forecast, or there are no such intervals.
+        UsageError: the run does not forecast, or the kind of intervals is unknown.
         DataError: the table cannot be used, or columns known in advance end too soon; or, for adaptive intervals, the
             run's own data is missing or has changed.
     """

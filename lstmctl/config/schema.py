@@ -142,8 +142,8 @@ class Forecast(Section):
     )
     final_fit: Literal["continue", "anew", "none"] = Field(
         default="anew",
-        description="Training after the scores, for forecasts alone, on all rows, those of the validation and test "
-        "parts too: anew for as many epochs as the chosen weights took, which takes longer than the training did; "
+        description="Training after the scores, for forecasts alone, on all rows including the validation and test "
+        "parts: anew, for the number of epochs that the chosen weights took, which takes longer than the training; "
         "continue from them, for a fraction of it; or none",
     )
     season: AtLeastOne | Literal["auto"] = Field(

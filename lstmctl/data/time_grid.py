@@ -90,7 +90,7 @@ BUSINESS = ("business days", "business month ends")
 
 
 def find_step(rows: Rows, bounds: Indices, step: str, holidays: tuple[int, ...] = ()) -> Step:
-    """Return the config's step, or that of the longest series, with the `holidays` that it leaves out.
+    """Return the config's step, or the step of the longest series, with the `holidays` that it leaves out.
 
     Raises:
         DataError: it is not a step, does not suit the column of times or the holidays, or there is one row only.
@@ -325,7 +325,7 @@ def _check_holidays(rows: Rows, step: Step) -> None:
 
 
 def _missing_hint(rows: Rows, step: Step, count: int) -> str:
-    """Say what to do about missing rows: most often they are to be filled, but not nights, weekends and holidays."""
+    """Say what to do about missing rows: usually fill them, unless they are nights, weekends or holidays."""
     if (
         not rows.is_index
         and step.unit in SPANS

@@ -21,8 +21,8 @@ NUMERIC = ("number", "whole")
 
 
 def settle_columns(sheet: Sheet, derived: Derived) -> None:
-    """Decide which column holds the times, if there are no dates; which names the series; and that other texts are
-    not used. Leaves to the reader what it recognises, and what is not clear.
+    """Decide which column holds the times, if the table lacks dates; which names the series; and that other texts are
+    not used. Columns that the reader recognises, and unclear ones, are left to the reader.
 
     Args:
         sheet: the table.

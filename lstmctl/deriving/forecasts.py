@@ -285,7 +285,7 @@ def _network(derived: Derived, windows: int, steps: int, channels: int) -> None:
     batch = 16 if windows < 1000 else 32 if windows < 10_000 else 64
     work = windows * max(1, channels) * steps / 10 * (size / 64)
     epochs = int(max(1, min(100 if windows < 1000 else 30, derived.seconds * WINDOWS_PER_SECOND / max(1.0, work))))
-    # What a small table leaves of a longer time goes to further networks, not to more epochs, which it would not bear.
+    # If a small table leaves time, train further networks, not more epochs, which would overfit.
     left = int(derived.seconds * WINDOWS_PER_SECOND / max(1.0, epochs * work))
     members = max(1, min(MOST_MEMBERS, int(derived.seconds / SECONDS), left))
     if members > 1:

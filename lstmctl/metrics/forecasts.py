@@ -190,7 +190,7 @@ def figures(totals: Mapping[str, Sums]) -> dict[str, float]:
 
 
 def by_series(totals: Mapping[str, Sums], names: Sequence[str]) -> dict[str, dict[str, float]]:
-    """Compute the `figures` of each row, over its windows and steps; `names` are those of the rows, in order."""
+    """Compute the metrics of each row, over its windows and steps; `names` are the names of the rows, in order."""
     import numpy as np
 
     found: dict[str, dict[str, float]] = {name: {} for name in names}
@@ -207,7 +207,7 @@ def by_series(totals: Mapping[str, Sums], names: Sequence[str]) -> dict[str, dic
 def by_channel(
     totals: Mapping[str, Sums], names: Sequence[str], channels: NDArray[np.int64]
 ) -> dict[str, dict[str, float]]:
-    """Compute the `figures` of each channel, over its series, windows and steps.
+    """Compute the metrics of each channel, over its series, windows and steps.
 
     Args:
         totals: as for `figures`.
@@ -236,7 +236,7 @@ class Ratio:
     sum: str
     count: str
     by_row: bool = False
-    """True if the metric over several rows is the mean of their own."""
+    """True if the metric over several rows is the mean of the metrics of the rows."""
     root: bool = False
 
     def of(self, sums: Any, count: Any) -> Any:

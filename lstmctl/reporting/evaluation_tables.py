@@ -105,7 +105,7 @@ def scored(evaluation: Evaluation) -> str:
 
 def by_channel(evaluation: Evaluation, most: int = MOST_CHANNELS) -> Table | None:
     """The run and the best baseline of every channel; None if there is only one channel, or if channels are series and
-    so many that `by_series` shows them."""
+    `by_series` shows them because there are many."""
     own = evaluation.by_channel.get(RUN, {})
     if len(own) < 2 or (len(own) > MOST_CHANNELS and own.keys() == evaluation.by_series.get(RUN, {}).keys()):
         return None
@@ -150,7 +150,7 @@ def by_series(evaluation: Evaluation, most: int = MOST_SERIES) -> Table | None:
 
 
 def worst_and_best(own: Mapping[str, Metrics], primary: Metric, most: int) -> list[str]:
-    """Return at most `most` series with the worst values of a metric, and as many with the best, the worst first."""
+    """Return at most `most` series with the worst values of a metric, and the same number with the best."""
     known = [name for name in own if math.isfinite(own[name].get(primary.name, math.nan))]
     ordered = sorted(known, key=lambda name: -primary.sign * own[name][primary.name])
     return ordered if len(ordered) <= 2 * most else [*ordered[:most], *ordered[-most:]]

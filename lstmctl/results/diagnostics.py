@@ -1,4 +1,4 @@
-"""What a forecaster looks at in the scores of a part, beyond their means."""
+"""Diagnostics of forecasts: the scores of a part beyond their means."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ class RowSums:
 
 @dataclass(frozen=True, slots=True)
 class Traces:
-    """What `Diagnostics` is made of, for one model."""
+    """The sums from which `Diagnostics` are computed, for one model."""
 
     horizon: int
     by_phase: Mapping[str, Values]

@@ -72,7 +72,7 @@ def is_ensemble(folder: Path) -> bool:
     """Return whether a folder is a finished comparison of one arm."""
     try:
         return (folder / PLAN).is_file() and _is_compared(folder, None) and len(_arms_and_seeds(folder)[0]) == 1
-    except RunError:  # whoever opens it reports it
+    except RunError:  # reported when it is opened
         return False
 
 

@@ -31,7 +31,7 @@ def reading_notes(
         found.append(f"The intervals were calibrated on {rows}{weights}.")
         if several:
             found.append(
-                f"Each series has intervals of its own: {STRENGTH:.0f} calibration windows of it weigh as much as all "
+                f"Each series has separate intervals: {STRENGTH:.0f} calibration windows of it weigh as much as all "
                 "series."
             )
     elif intervals == "own":

@@ -38,7 +38,7 @@ MOST_NUMBERS = 100_000_000
 MOST_OF_SERIES = 20_000_000
 """Above this number of scores, several series together calibrate by `MOST_WINDOWS`."""
 MOST_STORED = 2_000_000
-"""Maximum number of offsets of single series; beyond it, all series have those of the pool."""
+"""Maximum number of offsets of single series; beyond it, all series have the offsets of the pool."""
 DIGITS = 7
 
 
