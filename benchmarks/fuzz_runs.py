@@ -206,18 +206,22 @@ def ran(folder: Path, commands: Sequence[Sequence[str]], *, memory: int | None =
     """Run commands one after the other in one fork, up to the first that fails; the last exit code (negative after a
     signal), stdout, stderr and seconds."""
     begun = time.monotonic()
+    # Opened before the fork, since a busy machine may interrupt the child before its first line.
+    streams = [os.open(f"{folder}.{name}", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600) for name in ("out", "err")]
     child = os.fork()
     if child == 0:
         os.setsid()
         os.chdir(folder)
-        for number, name in ((1, "out"), (2, "err")):
-            os.dup2(os.open(f"{folder}.{name}", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), number)
+        for number, stream in enumerate(streams, start=1):
+            os.dup2(stream, number)
         os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
         sys.stdin, sys.stdout, sys.stderr = open(0), open(1, "w"), open(2, "w")  # noqa: SIM115
         signal.signal(signal.SIGINT, signal.default_int_handler)
         if memory is not None:
             resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
         os._exit(_all(commands))
+    for stream in streams:
+        os.close(stream)
     status, interrupted = None, False
     while status is None:
         ended, raw = os.waitpid(child, os.WNOHANG)

@@ -41,7 +41,7 @@ from lstmctl.comparison import compare
 from lstmctl.config import from_mapping, load
 from lstmctl.errors import ConfigError
 from lstmctl.events import Evaluated, Stepped
-from lstmctl.sampling import Sampling
+from lstmctl.sampling_settings import Sampling
 from lstmctl.training.device import choose_device, device_name, make_repeatable
 from lstmctl.training.trainer import Trainer
 

@@ -22,7 +22,7 @@ import disturbing
 import torch
 
 from lstmctl.errors import RunError
-from lstmctl.runs.checkpoint import read_checkpoint
+from lstmctl.runs.checkpoint_files import read_checkpoint
 from lstmctl.runs.checkpoints import Checkpoints
 
 

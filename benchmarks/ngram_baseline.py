@@ -13,8 +13,8 @@ from pathlib import Path
 import numpy as np
 
 from lstmctl.baselines import NGram, ngram, uniform
-from lstmctl.data.encoding import TextEncoding
 from lstmctl.data.splitting import held_out
+from lstmctl.data.vocabulary import TextEncoding
 
 ORDERS = range(1, 13)
 

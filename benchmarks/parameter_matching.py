@@ -11,7 +11,7 @@ from __future__ import annotations
 from lstmctl.cells.cell import Cell
 from lstmctl.comparison.matching import parameters_of, with_parameters
 from lstmctl.config import derive, load
-from lstmctl.data.encoding import TextEncoding
+from lstmctl.data.vocabulary import TextEncoding
 from lstmctl.registry import CELLS, resolve
 from lstmctl.tasks.language_model import LanguageModel
 

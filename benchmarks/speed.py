@@ -45,7 +45,7 @@ from lstmctl.cells.packed import PackedLinear, has_kernels
 from lstmctl.config import from_mapping
 from lstmctl.events import Finished
 from lstmctl.models.sequence_model import SequenceModel, count_parameters
-from lstmctl.sampling import Sampling
+from lstmctl.sampling_settings import Sampling
 from lstmctl.training.precision import autocast
 from lstmctl.training.trainer import Trainer
 

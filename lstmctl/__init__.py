@@ -19,13 +19,13 @@ if TYPE_CHECKING:
     from lstmctl.api.forecaster import Forecaster
     from lstmctl.comparison import compare
     from lstmctl.errors import LstmctlError
-    from lstmctl.sampling import Sampling
+    from lstmctl.sampling_settings import Sampling
 
 _HOMES = {
     "Forecaster": "lstmctl.api.forecaster",
     "LstmctlError": "lstmctl.errors",
     "Run": "lstmctl.api",
-    "Sampling": "lstmctl.sampling",
+    "Sampling": "lstmctl.sampling_settings",
     "compare": "lstmctl.comparison",
     "load_run": "lstmctl.api",
     "resume": "lstmctl.api",

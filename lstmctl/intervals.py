@@ -21,6 +21,12 @@ RATE = 0.005
 MEMORY = 500
 """Number of scores that adaptive intervals remember: enough for a level of 0.99, few enough to follow the series."""
 
+STRENGTH = 50.0
+"""Number of calibration windows of a series at which its own scores weigh as much as those of all series."""
+
+ROUNDING = 1e-9
+"""Corrects rounding of ranks and weights: in floating point, 25 times 0.56 is more than 14."""
+
 Floats = NDArray[np.floating[Any]]
 Offsets = NDArray[np.float64]
 
@@ -84,6 +90,57 @@ def quantile_offsets(scores: Floats, levels: Sequence[float]) -> Offsets:
     return np.where(rank <= count, found, np.inf)
 
 
+def partly_pooled_offsets(
+    scores: Floats, owners: NDArray[np.int64], count: int, levels: Sequence[float], strength: float = STRENGTH
+) -> tuple[Offsets, Offsets]:
+    """Compute the amount by which to widen intervals from the scores of all series, and for each series from its own as
+    far as it has enough of them.
+
+    A series with n of all N scores weighs its own by z = n / (n + strength) together, and those of all series by 1 - z
+    (z is the credibility of Bühlmann 1967, Experience rating and credibility). The offset is the quantile of a level
+    among the weighted scores, with the weight of one more score at infinity (Barber, Candès, Ramdas and Tibshirani
+    2023, Conformal prediction beyond exchangeability; the weights depend on counts alone, as they require). The weights
+    are counted as 1 / sum(weight²) scores (Kish 1965, Survey sampling). So for a series without scores, or for the
+    only series, `quantile_offsets` gives the same offset.
+
+    Args:
+        scores: (windows, horizon, levels) as from `interval_scores`; a single score may serve all levels.
+        owners: (windows,) the number of each window's series, below `count`.
+        count: number of series.
+        levels: in ascending order.
+        strength: number of own scores that weigh as much as the pool; above 0.
+
+    Returns:
+        (horizon, levels) of the pool, and (count, horizon, levels); infinite if there are too few scores for a level.
+
+    Raises:
+        ValueError: as in `conformal_offsets`.
+    """
+    shares = _checked(levels)
+    pool = quantile_offsets(scores[:, :, np.newaxis], levels)[:, 0]
+    found = np.repeat(pool[np.newaxis], count, axis=0)
+    known = np.count_nonzero(~np.isnan(scores), axis=0)
+    order = np.argsort(scores, axis=0, kind="stable")  # missing scores are last
+    ordered = np.take_along_axis(scores, order, axis=0)
+    ranks = np.empty_like(order)
+    np.put_along_axis(ranks, order, np.arange(1, len(order) + 1)[:, np.newaxis, np.newaxis], axis=0)
+    for owner in np.unique(owners):
+        own = np.sort(ranks[owners == owner], axis=0)
+        number = np.count_nonzero(own <= known, axis=0)
+        weight = number / (number + strength)
+        each, others = weight / np.maximum(number, 1), (1 - weight) / np.maximum(known, 1)
+        squares = number * (each + others) ** 2 + (known - number) * others**2
+        counted = 1 / np.where(squares > 0, squares, 1)
+        needed = shares * (counted + 1) / counted - ROUNDING
+        # Up to a rank r that the k-th own score has reached, the weights add up to k each + r others.
+        smaller = np.arange(len(own) + 1)[:, np.newaxis, np.newaxis]
+        enough = np.ceil((needed - smaller * each) / others)
+        rank = np.maximum(np.concatenate([np.ones((1, *own.shape[1:]), own.dtype), own]), enough).min(axis=0)
+        at = _at_rank(ordered, np.clip(rank, 1, np.maximum(known, 1)).astype(np.int64))
+        found[owner] = np.where((number > 0) & (rank <= known), at, pool)
+    return pool, found
+
+
 def offsets_of_few(scores: Floats, levels: Sequence[float]) -> Offsets:
     """Compute the amount by which to widen intervals if there are too few windows for each step: from the scores of all
     steps together, and from the largest one, increased in proportion, if these are too few as well.
@@ -93,7 +150,7 @@ def offsets_of_few(scores: Floats, levels: Sequence[float]) -> Offsets:
         levels: in ascending order.
 
     Returns:
-        (horizon, channels, levels), equal for all steps; infinite if there is no score.
+        (horizon, channels, levels), equal for all steps; infinite without a score.
     """
     windows, horizon, channels, kinds = scores.shape
     flat = scores.reshape(windows * horizon, channels, kinds)
@@ -284,8 +341,7 @@ def _checked(levels: Sequence[float]) -> Offsets:
 
 def _rank(count: NDArray[np.int64], shares: Offsets) -> NDArray[np.int64]:
     """Compute ceil((n + 1) share), counted from 1."""
-    # The small term corrects rounding: in floating point, 25 times 0.56 is more than 14.
-    return np.ceil((count + 1) * shares - 1e-9).astype(np.int64)
+    return np.ceil((count + 1) * shares - ROUNDING).astype(np.int64)
 
 
 def _at_rank(ordered: Floats, rank: NDArray[np.int64]) -> Floats:

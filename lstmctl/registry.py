@@ -58,6 +58,7 @@ NOTEBOOK: Mapping[str, str] = {
 }
 """Functions from a result to its form in a notebook."""
 FRAMES: Mapping[str, str] = {
+    "Evaluation": "lstmctl.api.frames:evaluation_frame",
     "Forecasts": "lstmctl.api.frames:forecasts_frame",
     "Backtest": "lstmctl.api.frames:backtest_frame",
     "Predictions": "lstmctl.api.frames:predictions_frame",

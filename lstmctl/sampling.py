@@ -1,46 +1,50 @@
-"""How the next symbol is chosen: settings that need no network."""
+"""The choice of the next symbol from its scores: truncation, temperature, penalties.
+
+Everything here works on tensors (batch, symbols) and is independent of the vocabulary. The settings are in
+`sampling_settings`, which needs no torch.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import torch
+from torch import Tensor
 
-from lstmctl.errors import UsageError
+from lstmctl.sampling_settings import Sampling
 
-TEMPERATURE = 0.8
-"""Of generated text, on the command line and in Python."""
+PENALTY_REACH = 64
+"""Number of most recent symbols that a repetition penalty applies to."""
 
 
-@dataclass(frozen=True)
-class Sampling:
-    """Settings for sampling the next symbol.
+def choose(logits: Tensor, sampling: Sampling, recent: Tensor, generator: torch.Generator) -> Tensor:
+    """Choose one symbol per lane: scores (batch, symbols) to (batch,).
 
-    Args:
-        temperature: divides the scores; 0 selects the most probable symbol.
-        top_k: keep only this many of the most probable symbols; None keeps all (Fan, Lewis & Dauphin 2018).
-        top_p: keep the smallest set of symbols whose probabilities reach this sum, in (0, 1] (Holtzman et al. 2020).
-        min_p: keep symbols with at least this fraction of the highest probability, in [0, 1] (Nguyen et al. 2024).
-        repetition_penalty: above 1 makes the latest 64 symbols less likely (Keskar et al. 2019).
-
-    Raises:
-        UsageError: a value is out of range.
+    `recent` (count, batch) holds the symbols that a repetition penalty applies to. Each lane uses one uniform draw, so
+    its result does not depend on the truncation in other lanes.
     """
+    if sampling.repetition_penalty != 1 and len(recent):
+        seen = logits.gather(1, recent.t())
+        seen = torch.where(seen > 0, seen / sampling.repetition_penalty, seen * sampling.repetition_penalty)
+        logits = logits.scatter(1, recent.t(), seen)
+    if sampling.temperature == 0:
+        return logits.argmax(dim=1)
+    # In float64, dividing a float32 by 1e-200 cannot overflow; at lower temperatures the outcome is certain as well.
+    probabilities = (logits.double() / max(sampling.temperature, 1e-200)).softmax(dim=1)
+    drawn = torch.rand(len(logits), 1, generator=generator, dtype=torch.float64)
+    if (sampling.top_k, sampling.top_p, sampling.min_p) == (None, 1, 0):  # no truncation, so no need to sort
+        return _at(drawn, probabilities, probabilities.shape[1] - 1).squeeze(1)
+    probabilities, symbols = probabilities.sort(dim=1, descending=True, stable=True)
+    keep = torch.ones_like(probabilities, dtype=torch.bool)
+    if sampling.top_k is not None:
+        keep[:, sampling.top_k :] = False
+    keep &= probabilities.cumsum(dim=1) - probabilities < sampling.top_p
+    keep &= probabilities >= sampling.min_p * probabilities[:, :1]
+    keep[:, 0] = True
+    last = keep.sum(dim=1, keepdim=True) - 1
+    return symbols.gather(1, _at(drawn, probabilities * keep, last)).squeeze(1)
 
-    temperature: float = TEMPERATURE
-    top_k: int | None = None
-    top_p: float = 1.0
-    min_p: float = 0.0
-    repetition_penalty: float = 1.0
 
-    def __post_init__(self) -> None:
-        for sound, rule in (
-            (0 <= self.temperature < float("inf"), f"temperature must be 0 or more, not {self.temperature}"),
-            (self.top_k is None or self.top_k >= 1, f"top-k must be 1 or more, not {self.top_k}"),
-            (0 < self.top_p <= 1, f"top-p must be above 0 and at most 1, not {self.top_p}"),
-            (0 <= self.min_p <= 1, f"min-p must be between 0 and 1, not {self.min_p}"),
-            (
-                0 < self.repetition_penalty < float("inf"),
-                f"repetition penalty must be above 0 (1 for none), not {self.repetition_penalty}",
-            ),
-        ):
-            if not sound:
-                raise UsageError(rule)
+def _at(drawn: Tensor, probabilities: Tensor, last: Tensor | int) -> Tensor:
+    """Return, for each row, the column (batch, 1) whose share of the total probability contains a draw from [0, 1);
+    at most `last`, despite rounding."""
+    cumulative = probabilities.cumsum(dim=1)
+    return torch.searchsorted(cumulative, drawn * cumulative[:, -1:], right=True).clamp(max=last)

@@ -1,5 +1,5 @@
 """Statistics over a few seeds: intervals of a mean and of a difference of means, tests, and adjusted p-values; and over
-the rows of a test part: the interval of a lead.
+the rows of a test part: the interval of a lead, and of a forecaster's skill.
 
 Values, means, differences and interval ends are in the unit of the metric. A value is finite, or None if a run has
 none.
@@ -17,10 +17,15 @@ from statistics import mean, variance
 from typing import Any
 
 from lstmctl.results.comparison import Difference
-from lstmctl.results.evaluation import Lead, RowSums
+from lstmctl.results.diagnostics import Diagnostics, Skill
+from lstmctl.results.evaluation import Lead, RowSums, Traces
 from lstmctl.seeds import stream
 
 RESAMPLES = 4000
+FEWEST_BLOCKS = 4
+"""Minimum number of blocks of rows for an interval."""
+FEWEST_SERIES = 10
+"""Minimum number of series for an interval over series."""
 MOST_DRAWN = 1 << 22
 """Maximum number of counts drawn at once."""
 
@@ -229,6 +234,91 @@ def lead(ours: RowSums, theirs: RowSums, *, lower_is_better: bool, confidence: f
         drawn.append(leads(generator.multinomial(counts.sum(), counts / counts.sum(), size=size)))
     low, high = np.quantile(np.concatenate(drawn), [(1 - confidence) / 2, (1 + confidence) / 2])
     return Lead(float(leads(counts[None, :])[0]), float(low), float(high))
+
+
+def skill(
+    ours: RowSums, theirs: RowSums, block: int, confidence: float = 0.95
+) -> tuple[float, float | None, float | None]:
+    """Compute 1 - our error / their error over the same rows, with the interval of a moving-block bootstrap.
+
+    Blocks of consecutive rows are drawn with replacement until they fill the number of rows, and both models are scored
+    on the same rows (percentile interval; Künsch 1989, The jackknife and the bootstrap for general stationary
+    observations). A block is at least as long as rows depend on each other: forecasts whose horizons overlap do. The
+    draws are the same for the same number of rows.
+
+    Args:
+        ours, theirs: the error of each row, in order of time.
+        block: rows per block; 1 for independent rows.
+        confidence: share of such intervals that contain the true skill, between 0 and 1.
+
+    Returns:
+        The skill and the ends of its interval, which are None if rows fill fewer than `FEWEST_BLOCKS` blocks or their
+        error is 0.
+    """
+    import numpy as np
+
+    rows = np.column_stack([ours.of, ours.out_of, theirs.of, theirs.out_of])
+    rows = rows[(rows[:, 1] > 0) & (rows[:, 3] > 0)]
+
+    def skills(sums: Any) -> Any:
+        return 1 - sums[..., 0] * sums[..., 3] / (sums[..., 1] * sums[..., 2])
+
+    overall = rows.sum(axis=0)
+    if not len(rows) or not overall[2] > 0:
+        return 0.0, None, None
+    whole = float(skills(overall))
+    if len(rows) < FEWEST_BLOCKS * block:
+        return whole, None, None
+    ends = np.concatenate([np.zeros((1, 4)), np.cumsum(rows, axis=0)])
+    blocks = ends[block:] - ends[:-block]
+    drawn_blocks = -(-len(rows) // block)
+    generator = np.random.Generator(np.random.PCG64(stream(0, "block bootstrap", len(rows))))
+    at_once = max(1, MOST_DRAWN // (4 * drawn_blocks))
+    found = []
+    for start in range(0, RESAMPLES, at_once):
+        chosen = generator.integers(len(blocks), size=(min(at_once, RESAMPLES - start), drawn_blocks))
+        found.append(skills(blocks[chosen].sum(axis=1)))
+    values = np.concatenate(found)
+    if not np.isfinite(values).all():
+        return whole, None, None
+    low, high = np.quantile(values, [(1 - confidence) / 2, (1 + confidence) / 2])
+    return whole, float(low), float(high)
+
+
+def diagnose(traces: Mapping[str, Traces]) -> Diagnostics:
+    """Return the diagnostics of `run` and its baselines.
+
+    The interval of a skill is over blocks of origins, each at least as long as the horizon; or, if the part has too few
+    of them, over series.
+
+    Args:
+        traces: of the run and each baseline, by name.
+    """
+    own = traces["run"]
+    names = [name for name in traces if name != "run"]
+    return Diagnostics(
+        by_phase={
+            phase: {name: of.by_phase[phase] for name, of in traces.items() if phase in of.by_phase}
+            for phase in own.by_phase
+        },
+        times=own.times,
+        coverage=own.coverage,
+        autocorrelation=own.autocorrelation,
+        residuals=own.residuals,
+        skill={name: _skill(own, traces[name]) for name in names},
+    )
+
+
+def _skill(own: Traces, other: Traces) -> Skill:
+    horizon = own.horizon
+    units = [(own.origins, other.origins, horizon, f"blocks of {horizon:,} origins")]
+    if len(own.series.of) >= FEWEST_SERIES:
+        units.append((own.series, other.series, 1, f"{len(own.series.of):,} series"))
+    for ours, theirs, block, over in units:
+        value, low, high = skill(ours, theirs, block)
+        if low is not None:
+            return Skill(value, low, high, over)
+    return Skill(skill(own.origins, other.origins, horizon)[0])
 
 
 def _tested(center: float, error: float, freedom: float, confidence: float) -> MeanDifference:

@@ -14,13 +14,14 @@ from lstmctl.cells.cell import Cell, checked_options
 from lstmctl.cells.packed import available
 from lstmctl.cli.generate import generate
 from lstmctl.config import from_mapping
-from lstmctl.data.encoding import TextEncoding
-from lstmctl.decoding import PENALTY_REACH, StreamPredictor, choose, continuations
+from lstmctl.data.vocabulary import TextEncoding
+from lstmctl.decoding import StreamPredictor, continuations
 from lstmctl.errors import UsageError
 from lstmctl.models.recurrence import Recurrence
 from lstmctl.models.sequence_model import SequenceModel
 from lstmctl.registry import CELLS, resolve
-from lstmctl.sampling import TEMPERATURE, Sampling
+from lstmctl.sampling import PENALTY_REACH, choose
+from lstmctl.sampling_settings import TEMPERATURE, Sampling
 from lstmctl.tasks.language_model import LanguageModel
 
 NONE = torch.empty(0, 1, dtype=torch.long)

@@ -11,8 +11,8 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -123,48 +123,67 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
-def run(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
+SESSION = """
+import contextlib, io, json, sys
+from tests import processes
+processes.leave_figures_blank()
+from lstmctl.cli.main import main
+
+ended = []
+for words in json.loads(sys.argv[1]):
+    sys.argv, out, err = ["lstmctl", *words], io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err), contextlib.suppress(SystemExit):
+        main()
+    ended.append((out.getvalue(), err.getvalue()))
+print(json.dumps(ended))
+"""
+
+
+def run(folder: Path, *commands: Sequence[str]) -> list[tuple[str, str]]:
+    """What each command prints to stdout and stderr, all of them in one process of the copied package."""
+    here = Path(__file__).parent.parent
     done = subprocess.run(
-        [sys.executable, "-m", "lstmctl", *words],
+        [sys.executable, "-c", SESSION, json.dumps(commands)],
         cwd=folder / "work",
-        env={**os.environ, "PYTHONPATH": str(folder / "source"), "LSTMCTL_RUNS": "runs"},
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(folder / "source"), str(here)]), "LSTMCTL_RUNS": "runs"},
         capture_output=True,
         text=True,
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    return done
-
-
-def read_json(folder: Path, *words: str) -> Any:
-    return json.loads(run(folder, *words, "--json").stdout)
+    return [tuple(printed) for printed in json.loads(done.stdout)]
 
 
 def test_what_is_added_shows_wherever_results_are_shown(folder: Path) -> None:
-    trained = read_json(folder, "train", "travellers", "model.cell=leaky", *OVERRIDES)
+    training, evaluation, shown, comparison, table, usage, schema, check = run(
+        folder,
+        ["train", "travellers", "model.cell=leaky", *OVERRIDES, "--json"],
+        ["evaluate", "latest", "--json"],
+        ["evaluate", "latest"],
+        ["compare", "rnn", "leaky", "--config", "travellers", "--seeds", "1", *OVERRIDES, "--json"],
+        ["compare", "--resume", "latest", "--table", "tabbed", "--quiet"],
+        ["compare", "--help"],
+        ["config", "schema"],
+        ["config", "check", "travellers", "task.type=backwards"],
+    )
+    trained = json.loads(training[0])
     assert trained["cell"] == "leaky"
     assert trained["metrics"]["test"]["perplexity"] > 1
-    evaluated = read_json(folder, "evaluate", trained["run"])
+    evaluated = json.loads(evaluation[0])
     assert evaluated["baselines"]["two nats"]["nats_per_character"] == 2.0
     assert evaluated["metrics"]["perplexity"] == pytest.approx(trained["metrics"]["test"]["perplexity"])
-    shown = run(folder, "evaluate", trained["run"])
-    assert "perplexity" in shown.stdout + shown.stderr
-    assert "two nats" in shown.stdout + shown.stderr
+    assert "perplexity" in "".join(shown)
+    assert "two nats" in "".join(shown)
     page = (folder / "work" / trained["run"] / "report.html").read_text(encoding="utf-8")
     assert "perplexity" in page
     assert "two nats" in page
     assert "backwards" in page
 
-    compared = read_json(folder, "compare", "rnn", "leaky", "--config", "travellers", "--seeds", "1", *OVERRIDES)
+    compared = json.loads(comparison[0])
     assert [arm["name"] for arm in compared["arms"]] == ["rnn", "leaky"]
     assert "two nats" in compared["baselines"]
     assert compared["arms"][1]["runs"][0]["metrics"]["test"]["perplexity"] > 1
-
-    folder_of_comparison = str(Path(compared["report"]).parent)
-    printed = run(folder, "compare", "--resume", folder_of_comparison, "--table", "tabbed", "--quiet").stdout
-    assert [line.split("\t")[0] for line in printed.splitlines()[1:3]] == ["rnn", "leaky"]
-    assert "tabbed" in run(folder, "compare", "--help").stdout
-
-    schema = json.loads(run(folder, "config", "schema").stdout)
-    assert "backwards" in json.dumps(schema)
-    assert run(folder, "config", "check", "travellers", "task.type=backwards").returncode == 0
+    assert [line.split("\t")[0] for line in table[0].splitlines()[1:3]] == ["rnn", "leaky"]
+    assert "tabbed" in usage[0]
+    assert "backwards" in schema[0]
+    assert "backwards" not in check[1]

@@ -13,6 +13,7 @@ from lstmctl.intervals import (
     conformal_offsets,
     interval_scores,
     offsets_of_few,
+    partly_pooled_offsets,
     quantile_offsets,
     run_adaptive,
     widened,
@@ -348,3 +349,50 @@ def test_coverage_holds_with_a_memory_too_small_for_its_level() -> None:
     assert (scores[..., np.newaxis] <= fixed).mean() == pytest.approx(5 / 6, abs=0.02)
     assert (scores[..., np.newaxis] <= adaptive).mean() == pytest.approx(0.95, abs=0.01)
     assert np.isfinite(adaptive).all()
+
+
+# ── series that share what they know ──
+
+
+def weighted_quantile(scores: Floats, own: NDArray[np.bool_], level: float, strength: float) -> float:
+    """The definition, for one step: own scores weigh n / (n + strength) together, and all scores the rest."""
+    share = own.sum() / (own.sum() + strength)
+    weights = np.where(own, share / own.sum(), 0) + (1 - share) / len(scores)
+    counted = 1 / (weights**2).sum()
+    order = np.argsort(scores)
+    reached = np.cumsum(weights[order]) * counted / (counted + 1) >= level - 1e-9
+    return float(scores[order][np.argmax(reached)]) if reached.any() else INF
+
+
+@pytest.mark.parametrize("strength", [5.0, 50.0, 1000.0])
+def test_partly_pooled_offsets_are_weighted_quantiles(strength: float) -> None:
+    draw = np.random.default_rng(0)
+    scores, owners = draw.normal(size=(60, 3, 2)), draw.integers(0, 4, 60)
+    scores[::3, 1] = NAN
+    pool, found = partly_pooled_offsets(scores, owners, 5, [0.5, 0.8], strength)
+    assert np.array_equal(pool, quantile_offsets(scores[:, :, None], [0.5, 0.8])[:, 0])
+    assert np.array_equal(found[4], pool)  # without scores of its own
+    for owner in range(4):
+        for step in range(3):
+            known = ~np.isnan(scores[:, step, 0])
+            for place, level in enumerate((0.5, 0.8)):
+                own = (owners == owner)[known]
+                expected = weighted_quantile(scores[known, step, place], own, level, strength)
+                assert found[owner, step, place] == (expected if math.isfinite(expected) else pool[step, place])
+
+
+def test_a_single_series_is_its_own_pool() -> None:
+    scores = np.random.default_rng(0).normal(size=(40, 2, 1))
+    pool, found = partly_pooled_offsets(scores, np.zeros(40, np.int64), 1, [0.5, 0.9])
+    assert np.array_equal(found[0], pool)
+
+
+def test_a_series_with_many_scores_goes_its_own_way() -> None:
+    """One series is ten times as uncertain as the other."""
+    draw = np.abs(np.random.default_rng(0).normal(size=(4000, 1, 1)))
+    owners = np.arange(4000) % 2
+    scores = draw * np.where(owners == 1, 10, 1)[:, None, None]
+    pool, found = partly_pooled_offsets(scores, owners, 2, [0.8])
+    alone = [quantile_offsets(scores[owners == one][:, :, None], [0.8]).item() for one in (0, 1)]
+    assert found[:, 0, 0] == pytest.approx(alone, rel=0.1)
+    assert 2 * alone[0] < pool.item() < alone[1] / 1.5

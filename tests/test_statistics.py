@@ -7,6 +7,7 @@ standard errors to each side, and p = 1 - t / sqrt(2 + t²). With 1 it is tan(0.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 import pytest
@@ -15,8 +16,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lstmctl.results.comparison import Difference
-from lstmctl.results.evaluation import RowSums
-from lstmctl.statistics import Interval, MeanDifference, compare_all, difference, holm, interval, lead
+from lstmctl.results.evaluation import RowSums, Traces
+from lstmctl.statistics import (
+    Interval,
+    MeanDifference,
+    compare_all,
+    diagnose,
+    difference,
+    holm,
+    interval,
+    lead,
+    skill,
+)
 
 # Few different numbers, so that ties and values without any spread occur.
 values = st.sampled_from([0.0, 0.1, 0.3, 1.7]) | st.floats(-1e100, 1e100)
@@ -327,3 +338,47 @@ def test_pairing_narrows_the_interval() -> None:
     paired = lead(rows(list(ours)), rows(list(theirs)), lower_is_better=True)
     assert paired.shown == "ahead"
     assert paired.high - paired.low < 0.1
+
+
+# ── skill ──
+
+
+def row_sums(values: Sequence[float]) -> RowSums:
+    return RowSums(np.array(values, dtype=np.float64), np.ones(len(values)))
+
+
+def test_skill_is_the_share_of_the_other_error_that_is_avoided() -> None:
+    value, low, high = skill(row_sums([1, 1, 1, 1] * 10), row_sums([2, 2, 2, 2] * 10), 2)
+    assert (value, low, high) == (0.5, 0.5, 0.5)
+    value, low, high = skill(row_sums([1, 3] * 20), row_sums([2, 2] * 20), 2)
+    assert (value, low, high) == (0, 0, 0)
+
+
+def test_rows_that_depend_on_their_neighbours_need_blocks() -> None:
+    """A difference that lasts for 20 rows at a time: single rows would claim too narrow an interval."""
+    draw = np.random.default_rng(1)
+    better = np.repeat(draw.normal(0.1, 0.3, 30), 20)
+    ours, theirs = row_sums((1 - better).tolist()), row_sums([1] * 600)
+    widths = {block: high - low for block in (1, 20) for _, low, high in [skill(ours, theirs, block)]}  # type: ignore[operator]
+    # Means of 30 independent values against 600: the root of 20 is 4.5.
+    assert 3 < widths[20] / widths[1] < 5.5
+
+
+def test_too_few_blocks_give_no_interval() -> None:
+    value, low, high = skill(row_sums([1.0] * 39), row_sums([2.0] * 39), 10)
+    assert (value, low, high) == (0.5, None, None)
+    assert skill(row_sums([1.0] * 40), row_sums([2.0] * 40), 10)[1] == 0.5
+
+
+def traces(errors: Sequence[float], series: Sequence[float], horizon: int) -> Traces:
+    return Traces(horizon, {}, row_sums(errors), row_sums(series))
+
+
+def test_few_origins_of_many_series_are_compared_over_series() -> None:
+    own, other = traces([1.0] * 8, [1.0] * 12, 4), traces([2.0] * 8, [2.0] * 12, 4)
+    found = diagnose({"run": own, "drift": other}).skill["drift"]
+    assert (found.skill, found.low, found.over, found.shown) == (0.5, 0.5, "12 series", "ahead")
+    longer = {"run": traces([1.0] * 16, [1.0] * 12, 4), "drift": traces([2.0] * 16, [2.0] * 12, 4)}
+    assert diagnose(longer).skill["drift"].over == "blocks of 4 origins"
+    few = {"run": traces([1.0] * 8, [1.0] * 9, 4), "drift": traces([2.0] * 8, [2.0] * 9, 4)}
+    assert diagnose(few).skill["drift"].shown == ""

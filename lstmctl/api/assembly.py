@@ -69,6 +69,8 @@ def portable(settings: Settings, corpus: Corpus) -> Settings:
     values["data"][source] = list(corpus.names)
     if test := getattr(corpus, "test_names", ()):
         values["data"]["test"] = list(test)
+    if holidays := getattr(corpus, "holidays", ()):
+        values["data"]["holidays"] = list(holidays)
     return from_mapping(values)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -11,27 +13,25 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from lstmctl.api import forecasting
+from lstmctl.api.adaptation import adapted
 from lstmctl.api.assembly import build_model
 from lstmctl.api.preparation import Choices, assemble
 from lstmctl.api.trained import Trained
-from lstmctl.config import Settings, derive
+from lstmctl.config import derive
 from lstmctl.config.schema import Forecast as ForecastSettings
 from lstmctl.data.series import SeriesCorpus
 from lstmctl.data.splitting import reported_part
 from lstmctl.errors import UsageError
 from lstmctl.events import Evaluated, Event
-from lstmctl.intervals import Floats, interval_scores, quantile_offsets, run_adaptive, widened
+from lstmctl.intervals import Floats, interval_scores, widened
 from lstmctl.models.forecaster import Ensemble
 from lstmctl.results.forecasts import Backtest, SeriesForecast
 from lstmctl.scoring import evaluating
+from lstmctl.step_grammar import REST
 from lstmctl.tasks.forecast import Forecast
-from lstmctl.tasks.interval_calibration import calibrated_offsets, calibration_rows, calibration_scores
+from lstmctl.tasks.interval_calibration import calibrated, calibration_rows, calibration_scores
 from lstmctl.tasks.series_windows import SeriesBatch, SeriesPart, windows_first
 from lstmctl.training.trainer import load_weights
-
-FEWEST = 20
-"""Minimum number of calibration windows per series; with fewer, those of all series initialise its adaptive
-intervals."""
 
 
 @dataclass
@@ -75,7 +75,9 @@ def backtest(
         windows: number of origins per series, counted from the end; all by default.
         stride: rows between origins; by default the horizon, so that no row is forecast twice.
         refit: train a new network for each origin, on all rows before it except as many as the validation part has,
-            which select the weights. Each training takes as long as the run did.
+            which select the weights. Each training takes as long as the run did. Of several series, one network
+            forecasts all that have the same origin: the same date if the run's parts are cut at dates, otherwise the
+            same number of rows before their end.
         observe: called with every event of these trainings.
 
     Raises:
@@ -146,12 +148,13 @@ def _fold(
     point, uncalibrated = torch.cat(points, dim=1), torch.cat(spans, dim=1)
     offsets = task.calibration
     if fresh and offsets is not None:
-        offsets = calibrated_offsets(scores, task.settings.levels, task.encoding.targets)
-    calibrated: Floats | None = None
+        offsets = calibrated(scores, scored_series, task.settings.levels, task.encoding)
+    spans_given: Floats | None = None
     if offsets is not None:
-        calibrated = widened(windows_first(uncalibrated), offsets)
+        series = torch.cat([batch.series for batch in batches if batch.series is not None]).cpu().numpy()
+        spans_given = widened(windows_first(uncalibrated), offsets.of(series))
     elif task.likelihood.has_intervals:
-        calibrated = windows_first(uncalibrated)
+        spans_given = windows_first(uncalibrated)
     labels = SeriesBatch(
         input=point.new_empty(0, len(numbers)),
         target=torch.cat([batch.target for batch in batches], dim=1),
@@ -162,7 +165,7 @@ def _fold(
     )
     origins = part.origins(numbers)[0].cpu().numpy()
     scored_until = corpus.table.times[last_rows]
-    return _Fold(task, corpus, labels, origins, point, uncalibrated, calibrated, scores, scored_series, scored_until)
+    return _Fold(task, corpus, labels, origins, point, uncalibrated, spans_given, scores, scored_series, scored_until)
 
 
 def _joined(parts: list[Tensor | None]) -> Tensor | None:
@@ -174,19 +177,11 @@ def _joined(parts: list[Tensor | None]) -> Tensor | None:
 def _refitted(
     run: Trained, corpus: SeriesCorpus, part: SeriesPart, numbers: Tensor, observe: Callable[[Event], None]
 ) -> Iterator[_Fold]:
-    if len(corpus.table.ids) > 1:
-        raise UsageError(
-            "--refit supports a single series; with several, the training rows of each end at a different row"
-        )
+    """Yield a fold for each new network, in order of time."""
     choices = Choices(**{key: run.info[key] for key in Choices.__dataclass_fields__})
-    validation = int(np.diff(corpus.parts["validation"])[0, 0])
-    for number in numbers:
-        origin = int(part.origins(number.view(1))[0])
-        if origin <= validation:
-            raise UsageError(
-                f"--refit leaves no training rows before row {origin:,}: the {validation:,} before it select weights"
-            )
-        settings = _until(run.settings, origin - validation, validation, int(corpus.table.ends[0]) - origin)
+    origins, series = (found.cpu().numpy() for found in part.origins(numbers))
+    for overrides, own in _splits(corpus, origins, series):
+        settings = derive(run.settings, overrides)
         assembled = assemble(settings, run.path, run.cell, choices=choices)
         trainer, best = assembled.trainer, None
         for event in trainer.events():
@@ -202,14 +197,45 @@ def _refitted(
         learnt = task.part(assembled.corpus, "validation", run.device)
         task.calibrate(model, learnt)
         test = task.part(assembled.corpus, "test", run.device)
-        first = torch.zeros(1, dtype=torch.int64, device=run.device)
+        before = (test.counts.cumsum(0) - test.counts).cpu().numpy()[series[own]]
+        chosen = before + origins[own] - test.first.cpu().numpy()[series[own]]
         calibrating = calibration_rows(learnt, task.settings.calibration)
-        yield _fold(task, model, assembled.corpus, test, first, calibrating, fresh=False)
+        windows = torch.from_numpy(chosen).to(run.device)
+        yield _fold(task, model, assembled.corpus, test, windows, calibrating, fresh=False)
 
 
-def _until(settings: Settings, training: int, validation: int, rest: int) -> Settings:
-    """Return a config whose test part begins at a row."""
-    return derive(settings, [f"data.split=[{training}, {validation}, {rest}]"])
+def _splits(
+    corpus: SeriesCorpus, origins: NDArray[np.int64], series: NDArray[np.int64]
+) -> Iterator[tuple[list[str], NDArray[np.bool_]]]:
+    """Yield the parts of each new network as overrides, in order of time, and a mask (windows,) of what it forecasts.
+
+    The parts are cut as the run's own were: at the date of the origin if all series share dates, otherwise at the same
+    number of rows before the end of each series.
+
+    Raises:
+        UsageError: no rows are left to train on.
+    """
+    table, validation = corpus.table, np.diff(corpus.parts["validation"])[:, 0]
+    # Rows that the config numbers have no times, although their parts may be cut at dates.
+    at_dates = corpus.middle is not None and not corpus.encoding.step.is_index
+    keys = table.times[origins] if at_dates else origins - table.ends[series]
+    rows = max(1, int(np.median(validation[validation > 0])))
+    for key in np.unique(keys):
+        own = keys == key
+        past = origins[own] - table.bounds[series[own]]
+        longest = int(np.argmax(past))
+        if past[longest] <= rows:
+            whose = f" of {table.ids[series[own][longest]]}" if len(table.ids) > 1 else ""
+            raise UsageError(
+                f"--refit leaves no training rows before row {past[longest]:,}{whose}: the {rows:,} before it select "
+                "weights"
+            )
+        if at_dates:
+            begins = origins[own][longest] - np.array([rows, 0])
+            split = [str(np.datetime64(int(moment), "us")) for moment in table.times[begins]]
+            yield [f"data.split={json.dumps(split)}"], own
+        else:
+            yield [f"data.split=[{REST}, {rows} rows, {-int(key)} rows]", "data.split_by=series"], own
 
 
 def _told(run: Trained, split: str, stride: int, folds: list[_Fold], *, refit: bool) -> Backtest:
@@ -221,19 +247,22 @@ def _told(run: Trained, split: str, stride: int, folds: list[_Fold], *, refit: b
     origins = np.concatenate([fold.origins for fold in folds])
     offsets = _adaptive(task, truth, uncalibrated, series, origins, folds[0])
     adaptive = widened(uncalibrated, offsets)
-    sums: dict[str, dict[str, NDArray[np.float64]]] = {"calibrated": {}, "adaptive": {}}
+    sums: dict[str, Counter[str]] = {"calibrated": Counter(), "adaptive": Counter()}
     forecasts: list[SeriesForecast] = []
     start = 0
     for fold in folds:
         stop = start + fold.point.shape[1]
         for kind, spans in (("calibrated", fold.calibrated), ("adaptive", adaptive[start:stop])):
-            for key, value in fold.task.sums(fold.batch, windows_first(fold.point), spans).items():
-                sums[kind][key] = sums[kind].get(key, 0) + value
+            sums[kind].update(fold.task.sums(fold.batch, windows_first(fold.point), spans))
         ends = torch.from_numpy(np.ascontiguousarray(adaptive[start:stop])).transpose(0, 1)
         forecasts += forecasting.series_forecasts(
             fold.task, fold.corpus.table, fold.batch, fold.origins, fold.point, ends, fold.corpus.filled
         )
         start = stop
+    # New networks forecast origin by origin; the result is series by series.
+    targets = range(len(task.encoding.targets))
+    order = np.argsort(series, kind="stable").tolist()
+    forecasts = [forecasts[window * len(targets) + target] for window in order for target in targets]
     scores = {kind: task.as_score(own, point.shape[1]) for kind, own in sums.items()}
     return Backtest(
         run=str(run.path),
@@ -244,7 +273,7 @@ def _told(run: Trained, split: str, stride: int, folds: list[_Fold], *, refit: b
         scores=scores,
         cutoffs=tuple(forecast.history_times[-1] for forecast in forecasts),
         forecasts=tuple(forecasts),
-        notes=(*scores["adaptive"].notes, *(() if refit else _notes(run, split))),
+        notes=(*scores["adaptive"].notes, *_lacking(folds), *(() if refit else _notes(run, split))),
     )
 
 
@@ -256,12 +285,8 @@ def _adaptive(
     origins: NDArray[np.int64],
     fold: _Fold,
 ) -> NDArray[np.float64]:
-    """Return offsets (windows, horizon, channels, levels), each based on the data known at its origin.
-
-    They adapt to the scores of the window's own series. A step without a known score has the widest offset of its
-    channel at the same origin, otherwise the widest of the calibration rows for any channel, otherwise an infinite one,
-    which means that there is no interval.
-    """
+    """Return offsets (windows, horizon, channels, levels), each based on the data known at its origin: they adapt to
+    the scores of the window's own series."""
     scores = interval_scores(truth, uncalibrated)
     offsets = np.empty(scores.shape)
     for one in np.unique(series):
@@ -272,19 +297,17 @@ def _adaptive(
             passed = fold.scored_until < fold.corpus.table.times[origins[own][0]]
         every = fold.scores[passed]
         before = fold.scores[passed & (fold.scored_series == one)]
-        found = run_adaptive(scores[own], origins[own], before if len(before) >= FEWEST else every, task.shares)
-        from_calibration = _widest(quantile_offsets(every, task.shares)[np.newaxis], axis=(1, 2))
-        for fallback in (_widest(found, axis=1), from_calibration):
-            found = np.where(np.isfinite(found), found, fallback)
-        offsets[own] = found
+        offsets[own] = adapted(scores[own], origins[own], before, every, task.shares)
     return offsets
 
 
-def _widest(offsets: NDArray[np.float64], axis: int | tuple[int, ...]) -> NDArray[np.float64]:
-    """Return the largest finite offset over some axes, which are kept; infinite if there is none."""
-    known = np.isfinite(offsets)
-    largest = np.where(known, offsets, -np.inf).max(axis, keepdims=True)
-    return np.where(known.any(axis, keepdims=True), largest, np.inf)
+def _lacking(folds: list[_Fold]) -> tuple[str, ...]:
+    """Say that a run's own intervals are missing, if they were to be calibrated."""
+    if folds[0].task.settings.calibration == "none" or all(fold.calibrated is not None for fold in folds):
+        return ()
+    return (
+        "The run has no calibrated intervals, and so no scores of them: its calibration rows have too few windows.",
+    )
 
 
 def _notes(run: Trained, split: str) -> tuple[str, ...]:

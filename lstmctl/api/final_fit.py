@@ -1,4 +1,4 @@
-"""The weights that forecasts are made with: the chosen ones, trained further on all rows of the table.
+"""The weights that forecasts are made with: trained on all rows of the table, from the chosen weights on or anew.
 
 The rows of the validation and test parts are the newest ones, and a forecaster that never learns them starts from old
 news. Scores, backtests and inspections use the chosen weights, which have not seen what they are scored on.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -21,6 +22,7 @@ from lstmctl.config import derive
 from lstmctl.config.schema import Forecast as ForecastSettings
 from lstmctl.data.series import SeriesCorpus
 from lstmctl.errors import DivergedError
+from lstmctl.events import Stepped
 from lstmctl.models.forecaster import Ensemble
 from lstmctl.runs.folder import FINAL_WEIGHTS
 from lstmctl.seeds import stream
@@ -31,17 +33,21 @@ from lstmctl.training.trainer import Trainer, load_weights
 log = logging.getLogger(__name__)
 
 RATE = 0.3
-"""Learning rate of the final fit, as a share of the run's; it falls linearly to zero."""
+"""Learning rate of a continued fit, as a share of the run's; it falls linearly to zero."""
 
 
-def fit_on_all_rows(run: Run, assembled: Assembled) -> dict[str, Any] | None:
-    """Train the chosen weights further on all rows, and write the result into the run's folder.
+def fit_on_all_rows(
+    run: Run, assembled: Assembled, heard: Callable[[int, int], None] = lambda step, steps: None
+) -> dict[str, Any] | None:
+    """Train on all rows as `task.final_fit` says, and write the weights into the run's folder; `heard` is called with
+    the steps made and their number.
 
-    The number of steps is proportional to the number of new rows, with the same number per row as the training rows had
-    until the weights were chosen.
+    The number of steps is proportional to the number of rows: the chosen weights took a number of
+    steps per training row; `continue` makes that number per new row, `anew` per row of the whole table.
 
     Returns:
-        `steps` and `seconds`; None if the run makes no forecasts, the config asks for no final fit, or it diverged.
+        `how`, `steps` and `seconds`; None if the run makes no forecasts, the config asks for no final fit, or it
+        diverged.
 
     Raises:
         ResourceError: the disk is full.
@@ -50,35 +56,38 @@ def fit_on_all_rows(run: Run, assembled: Assembled) -> dict[str, Any] | None:
     if not (isinstance(corpus, SeriesCorpus) and isinstance(task, Forecast)):
         return None
     assert isinstance(settings.task, ForecastSettings)
-    if settings.task.final_fit == "none" or not run.model or not run.step:
+    how = settings.task.final_fit
+    if how == "none" or not run.model or not run.step:
         return None
-    device = run.device
+    begun, device = time.monotonic(), run.device
     before = len(task.training_part(corpus, device).with_scale())
     part = task.training_part(_with_all_rows(corpus), device)
-    added = len(part.with_scale()) / max(1, before) - 1
-    steps = max(1, round(run.step * added))
-    rate = RATE * settings.training.learning_rate
-    training = derive(settings, [f"training.learning_rate={rate!r}", "training.schedule=linear"]).training
+    share = len(part.with_scale()) / max(1, before)
+    steps = max(1, round(run.step * (share if how == "anew" else share - 1)))
+    training = settings.training
     model = build_model(settings, task, run.cell, "float32").to(device)
-    load_weights(model, run.model.state_dict())
+    if how == "continue":
+        rate = RATE * training.learning_rate
+        training = derive(settings, [f"training.learning_rate={rate!r}", "training.schedule=linear"]).training
+        load_weights(model, run.model.state_dict())
     assert isinstance(model, Ensemble)
     if model.ridge is not None:
         task.fit_ridge(model, task.training_part(corpus, device), task.part(corpus, "validation", device), part)
     seed = stream(settings.seed, "final fit")
     batches = task.training_order(part, training, seed)
-    begun = time.monotonic()
     trainer = Trainer(
         model, task, batches, None, training, steps=steps, precision=assembled.choices.precision, seed=seed
     )
     try:
-        for _ in trainer.events():
-            pass
+        for event in trainer.events():
+            if isinstance(event, Stepped):
+                heard(event.step, steps)
     except DivergedError as error:
         log.warning("the final fit on all rows diverged, so forecasts use the weights that were scored: %s", error)
         return None
     weights = trainer.snapshot().best_weights or model.state_dict()
     replace_file(run.path / FINAL_WEIGHTS, save({name: tensor.cpu().contiguous() for name, tensor in weights.items()}))
-    return {"steps": steps, "seconds": round(time.monotonic() - begun, 2)}
+    return {"how": how, "steps": steps, "seconds": round(time.monotonic() - begun, 2)}
 
 
 def _with_all_rows(corpus: SeriesCorpus) -> SeriesCorpus:

@@ -11,20 +11,26 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from lstmctl.api.adaptation import offsets_at_the_end
 from lstmctl.api.trained import Trained
 from lstmctl.data.series import SeriesCorpus, Table
 from lstmctl.errors import UsageError
+from lstmctl.intervals import Offsets
 from lstmctl.models.forecaster import Ensemble
 from lstmctl.results.forecasts import SeriesForecast
 from lstmctl.scoring import evaluating
 from lstmctl.seeds import stream
 from lstmctl.tasks.forecast import Forecast
+from lstmctl.tasks.interval_calibration import widened_intervals
 from lstmctl.tasks.last_windows import last_windows
 from lstmctl.tasks.series_windows import SeriesBatch
 
 HISTORIES = 3
 """Length of the history in a plot, in horizons."""
-EXAMPLES = 3
+WINDOWS, EXAMPLES, FANS = 3, 6, 3
+"""Windows of a single series, series with one window each, and series with their last windows."""
+LAST_WINDOWS = 4
+INTERVALS = ("calibrated", "adaptive")
 LANES = 256
 """Maximum number of series forecast in parallel."""
 
@@ -45,23 +51,29 @@ def forecaster(run: Trained, *, final: bool = False) -> tuple[Forecast, Ensemble
     return run.task, model
 
 
-def forecast(run: Trained, file: str | None = None) -> list[SeriesForecast]:
+def forecast(run: Trained, file: str | None = None, *, intervals: str = "calibrated") -> list[SeriesForecast]:
     """Forecast every series beyond its last row.
 
     Args:
         run: a forecaster.
         file: a newer table; by default the end of the training table, which the run keeps.
+        intervals: `calibrated`, as the run has them; or `adaptive`, whose width follows the errors of the run's test
+            rows and of newer rows. These need the run's own data.
 
     Raises:
-        UsageError: the run does not forecast.
-        DataError: the table cannot be used, or columns known in advance end too soon.
+        UsageError: the run does not forecast, or the kind of intervals is unknown.
+        DataError: the table cannot be used, or columns known in advance end too soon; or, for adaptive intervals, the
+            run's own data is missing or has changed.
     """
+    if intervals not in INTERVALS:
+        raise UsageError(f"there are no `{intervals}` intervals; use {' or '.join(INTERVALS)}")
     task, model = forecaster(run, final=True)
     corpus = task.read([file]) if file is not None else None
     batch, last = last_windows(task.encoding, task.settings, run.device, corpus, masked=task.masked)
-    point, intervals = _in_parts(task, model, batch)
+    offsets = offsets_at_the_end(run, *forecaster(run), corpus) if intervals == "adaptive" else None
+    point, spans = _in_parts(task, model, batch, offsets)
     table = task.encoding.tail if corpus is None else corpus.table
-    return series_forecasts(task, table, batch, last + 1, point, intervals)
+    return series_forecasts(task, table, batch, last + 1, point, spans)
 
 
 def sample_paths(run: Trained, file: str | None = None, *, count: int, seed: int | None = None) -> list[SeriesForecast]:
@@ -93,25 +105,74 @@ def sample_paths(run: Trained, file: str | None = None, *, count: int, seed: int
     return [replace(one, paths=tuple(map(tuple, own))) for one, own in zip(forecasts, drawn, strict=True)]
 
 
-def examples(run: Trained, corpus: SeriesCorpus, split: str) -> list[SeriesForecast]:
-    """A few windows of a part, evenly spread over its first series, with the true values."""
+def examples(
+    run: Trained, corpus: SeriesCorpus, split: str, errors: Mapping[str, float]
+) -> tuple[list[SeriesForecast], list[list[SeriesForecast]]]:
+    """Forecasts of a part with the true values.
+
+    Args:
+        run: a forecaster.
+        corpus: the run's data.
+        split: the part.
+        errors: of each series by name, if there are several: the chosen ones range from the worst to the best.
+
+    Returns:
+        The last window of `EXAMPLES` series, or of a single series `WINDOWS` windows, evenly spread; and for `FANS`
+        series the last windows whose horizons do not overlap, in order of time.
+    """
     task, model = forecaster(run)
     part = task.part(corpus, split, run.device)
-    count = int(part.counts[part.counts > 0][0])
-    numbers = torch.linspace(0, count - 1, min(count, EXAMPLES), device=run.device).round().long()
-    batch = part.windows(numbers)
-    with torch.no_grad(), evaluating(model):
-        point, intervals = task.forecasts(model, batch)
-    origins = part.origins(numbers)[0].cpu().numpy()
-    return series_forecasts(task, corpus.table, batch, origins, point, intervals, corpus.filled)
+    targets, counts = len(task.encoding.targets), part.counts.tolist()
+    last = np.cumsum(counts) - 1
+    places = part.places.tolist()
+    series_of = {name: divmod(place, targets) for place, name in enumerate(task.encoding.channels)}
+
+    def forecasts(numbers: list[int], target: int | None) -> list[SeriesForecast]:
+        batch = part.windows(torch.tensor(numbers, device=run.device))
+        with torch.no_grad(), evaluating(model):
+            point, intervals = task.forecasts(model, batch)
+        assert batch.origins is not None
+        found = series_forecasts(
+            task, corpus.table, batch, batch.origins.cpu().numpy(), point, intervals, corpus.filled
+        )
+        return found if target is None else found[target::targets]
+
+    def back(own: int) -> list[int]:
+        """Numbers of the last windows of a series of the table, in order."""
+        return list(range(int(last[own]), int(last[own]) - counts[own], -part.horizon))[:LAST_WINDOWS][::-1]
+
+    ordered = sorted((name for name in errors if np.isfinite(errors[name])), key=lambda name: -errors[name])
+    if not ordered:
+        own = next(place for place, count in enumerate(counts) if count)
+        spread = np.linspace(last[own] - counts[own] + 1, last[own], min(counts[own], WINDOWS)).round().astype(int)
+        fans = [forecasts(back(own), target) for target in range(min(targets, FANS))]
+        return forecasts(spread.tolist(), None), fans
+    shown, fanned = (
+        [ordered[place] for place in sorted({round(at * (len(ordered) - 1)) for at in np.linspace(0, 1, most)})]
+        for most in (EXAMPLES, FANS)
+    )
+    table = {
+        name: (places.index(series), target) for name, (series, target) in series_of.items() if name in shown + fanned
+    }
+    singles = [forecasts([int(last[table[name][0]])], table[name][1])[0] for name in shown]
+    return singles, [forecasts(back(table[name][0]), table[name][1]) for name in fanned]
 
 
-def _in_parts(task: Forecast, model: Ensemble, batch: SeriesBatch) -> tuple[Tensor, Tensor | None]:
-    """Forecast many series, some at a time."""
+def _in_parts(
+    task: Forecast, model: Ensemble, batch: SeriesBatch, offsets: Offsets | None = None
+) -> tuple[Tensor, Tensor | None]:
+    """Forecast many series, some at a time, with the run's intervals or widened by `offsets` (series, horizon,
+    channels, levels) instead."""
     points, spans = [], []
     with torch.no_grad(), evaluating(model):
         for start in range(0, batch.lanes, LANES):
-            point, intervals = task.forecasts(model, batch.part(start, start + LANES))
+            some = batch.part(start, start + LANES)
+            if offsets is None:
+                point, intervals = task.forecasts(model, some)
+            else:
+                assert some.series is not None
+                point, uncalibrated = task.predictor.uncalibrated(model, some)
+                intervals = widened_intervals(uncalibrated, offsets[some.series.cpu().numpy()])
             points.append(point)
             if intervals is not None:
                 spans.append(intervals)

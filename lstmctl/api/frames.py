@@ -10,6 +10,7 @@ from typing import Any
 
 from lstmctl.data.cache import cache_folder
 from lstmctl.errors import ResourceError, UsageError
+from lstmctl.results.evaluation import Evaluation
 from lstmctl.results.forecasts import Backtest, Forecasts
 from lstmctl.results.output import Predictions
 from lstmctl.storage import disk_errors, replace_file
@@ -81,6 +82,18 @@ def backtest_frame(backtest: Backtest, backend: str) -> Any:
     from lstmctl.data.forecast_table import forecast_columns
 
     return frame_of(forecast_columns(backtest.forecasts, "forecast", backtest.cutoffs), backend)
+
+
+def evaluation_frame(evaluation: Evaluation, backend: str) -> Any:
+    """One row per series and model, with a column per metric; for one series or another task, one row per model."""
+    from lstmctl.data.forecast_table import series_columns
+
+    if evaluation.by_series:
+        return frame_of(series_columns(evaluation.by_series), backend)
+    models = {"run": evaluation.metrics, **evaluation.baselines}
+    names = dict.fromkeys(name for metrics in models.values() for name in metrics)
+    values = {name: [metrics.get(name) for metrics in models.values()] for name in names}
+    return frame_of({"model": list(models), **values}, backend)
 
 
 def predictions_frame(predictions: Predictions, backend: str) -> Any:

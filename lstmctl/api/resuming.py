@@ -29,7 +29,7 @@ from lstmctl.errors import ConfigError, RunError
 from lstmctl.reporting.display import observed_by
 from lstmctl.reporting.live import TrainingDisplay
 from lstmctl.reporting.run_page import has_report, write_report
-from lstmctl.runs.checkpoint import Snapshot, read_checkpoint
+from lstmctl.runs.checkpoint_files import Snapshot, read_checkpoint
 from lstmctl.runs.folder import EVALUATION, FINAL_WEIGHTS, RunFolder, find_to_resume, now, runs_root
 from lstmctl.storage import read_json, replace_file, replace_json
 from lstmctl.training.device import choose_threads

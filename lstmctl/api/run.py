@@ -11,8 +11,8 @@ from lstmctl import registry
 from lstmctl.api.frames import is_frame, table_of
 from lstmctl.api.trained import Trained
 from lstmctl.api.writing import Writing, author
-from lstmctl.data.encoding import TextEncoding, UnknownSymbolError
 from lstmctl.data.splitting import reported_part
+from lstmctl.data.vocabulary import TextEncoding, UnknownSymbolError
 from lstmctl.errors import UsageError
 from lstmctl.progress import report
 from lstmctl.reporting import html, notebook
@@ -23,8 +23,8 @@ from lstmctl.results.evaluation import Evaluation, Score
 from lstmctl.results.forecasts import Backtest, Forecasts
 from lstmctl.results.output import Generated, Predictions
 from lstmctl.runs.folder import find_run, runs_root
-from lstmctl.sampling import Sampling
-from lstmctl.statistics import lead
+from lstmctl.sampling_settings import Sampling
+from lstmctl.statistics import diagnose, lead
 from lstmctl.tasks.problem import Corpus
 
 log = logging.getLogger(__name__)
@@ -97,6 +97,7 @@ class Run(Trained):
             for name, theirs in rows.items()
             if name != "run" and "run" in rows
         }
+        traces = {name: score.traces for name, score in scores.items() if score.traces is not None}
         return Evaluation(
             run=str(self.path),
             split=called,
@@ -105,11 +106,13 @@ class Run(Trained):
             windows=scores["run"].windows,
             by_channel={name: score.by_channel for name, score in scores.items() if score.by_channel},
             by_step={name: score.by_step for name, score in scores.items() if score.by_step},
+            by_series={name: score.by_series for name, score in scores.items() if score.by_series},
             by_label=scores["run"].by_label,
             confusion=scores["run"].confusion,
             counted="sequences" if self.task.unit == "sequences" else "windows",
             primary=primary.name,
             leads=leads,
+            diagnostics=diagnose(traces) if "run" in traces else None,
             warnings=self.task.warnings(corpus, part),
             notes=(
                 *scores["run"].notes,
@@ -119,12 +122,12 @@ class Run(Trained):
             ),
         )
 
-    def forecast(self, data: Any = None) -> Forecasts:
-        """Forecast every series from its last row on; `data` is a newer table, as a path or a data frame. See
-        `forecasting.forecast`."""
+    def forecast(self, data: Any = None, *, intervals: str = "calibrated") -> Forecasts:
+        """Forecast every series from its last row on; `data` is a newer table, as a path or a data frame. `intervals`
+        are `calibrated` or `adaptive`; see `forecasting.forecast`."""
         from lstmctl.api import forecasting  # other tasks need nothing of what it imports
 
-        return Forecasts(forecasting.forecast(self, None if data is None else _path_of(data)))
+        return Forecasts(forecasting.forecast(self, None if data is None else _path_of(data), intervals=intervals))
 
     def sample_paths(self, file: str | Path | None = None, *, count: int = 1, seed: int | None = None) -> Forecasts:
         """Draw sample paths of every series; see `forecasting.sample_paths`."""
@@ -263,9 +266,11 @@ def _final_note(info: Mapping[str, Any]) -> tuple[str, ...]:
     final = info.get("final_fit")
     if not isinstance(final, Mapping):
         return ()
+    steps = f"{final.get('steps'):,} steps"
+    how = f"anew, in {steps}" if final.get("how") == "anew" else f"{steps} further"
     return (
-        f"Forecasts use weights that were trained {final.get('steps'):,} steps further, on all rows "
-        "(task.final_fit); the scores are of the weights before.",
+        f"Forecasts use weights that were trained {how}, on all rows (task.final_fit); the scores are of the weights "
+        "before, which have not learned the rows they are scored on.",
     )
 
 

@@ -21,7 +21,7 @@ from lstmctl.events import Concluding, Event, Finished
 from lstmctl.reporting.run_page import write_report
 from lstmctl.results.codec import as_json
 from lstmctl.results.evaluation import Score
-from lstmctl.runs.checkpoint import Snapshot
+from lstmctl.runs.checkpoint_files import Snapshot
 from lstmctl.runs.folder import CALIBRATION, EVALUATION, FINAL_WEIGHTS, RunFolder, now
 from lstmctl.storage import disk_errors, replace_file, replace_json
 from lstmctl.tasks.problem import Corpus
@@ -73,8 +73,8 @@ def run_to_end(folder: RunFolder, assembled: Assembled, snapshot: Snapshot | Non
         if "forecast" in run.settings.task.abilities:
             from lstmctl.api.final_fit import fit_on_all_rows  # other tasks need nothing of what it imports
 
-            concluding("training on all rows, for forecasts")
-            if (final := fit_on_all_rows(run, assembled)) is not None:
+            heard = concluding.sharing("training on all rows, for forecasts")
+            if (final := fit_on_all_rows(run, assembled, heard)) is not None:
                 folder.update(final_fit=final)
                 run.info["final_fit"] = final
         corpus = assembled.corpus
@@ -102,14 +102,17 @@ class _Concluding:
     def scoring(self, part: str) -> Callable[[int, int], None]:
         """Begin a part of the data; return a function that is called with the number of targets scored and the
         total."""
-        doing = f"scoring the {part} part"
+        return self.sharing(f"scoring the {part} part")
+
+    def sharing(self, doing: str) -> Callable[[int, int], None]:
+        """Begin some work; return a function that is called with how much of it is done, and with all of it."""
         self.observe(Concluding(doing, 0.0))
         told = time.monotonic()
 
-        def heard(targets: int, in_all: int) -> None:
+        def heard(done: int, in_all: int) -> None:
             nonlocal told
             if time.monotonic() - told > SECONDS_BETWEEN_WORDS:
-                self.observe(Concluding(doing, targets / max(1, in_all)))
+                self.observe(Concluding(doing, done / max(1, in_all)))
                 told = time.monotonic()
 
         return heard
@@ -149,7 +152,13 @@ def _evaluated(run: Run, corpus: Corpus, scores: Mapping[str, Score]) -> dict[st
         from lstmctl.data.series import SeriesCorpus
 
         assert isinstance(corpus, SeriesCorpus)
-        facts["examples"] = as_json(examples(run, corpus, part))
+        primary = run.task.primary
+        errors = {
+            series: primary.sign * metrics[primary.name]
+            for series, metrics in scores[part].by_series.items()
+            if primary.name in metrics
+        }
+        facts["examples"], facts["fans"] = map(as_json, examples(run, corpus, part, errors))
     if isinstance(corpus, AudioCorpus):
         facts["clips"] = as_json(clip_examples(run, corpus, part))
     primary = run.task.primary

@@ -10,7 +10,7 @@ from lstmctl import shell
 from lstmctl.api.preparation import Assembled
 from lstmctl.config import Settings
 from lstmctl.errors import RunError
-from lstmctl.runs.checkpoint import Snapshot
+from lstmctl.runs.checkpoint_files import Snapshot
 from lstmctl.runs.folder import RunFolder
 from lstmctl.tasks.problem import Corpus
 

@@ -10,12 +10,12 @@ import torch
 
 from lstmctl.api.trained import Trained
 from lstmctl.cells.packed import has_kernels
-from lstmctl.data.encoding import StreamDecoder
+from lstmctl.data.vocabulary import StreamDecoder
 from lstmctl.decoding import Choice, continuations
 from lstmctl.errors import UsageError
 from lstmctl.progress import counted, report
 from lstmctl.results.output import Generated
-from lstmctl.sampling import Sampling
+from lstmctl.sampling_settings import Sampling
 from lstmctl.seeds import stream
 from lstmctl.tasks.author import Author
 from lstmctl.training.precision import lacks_bfloat16

@@ -54,6 +54,11 @@ def check_budget_is_quoted(arguments: Sequence[str]) -> None:
                 )
 
 
+def without_name(command: str) -> str:
+    """Return a command without its --name, since a name cannot be used twice."""
+    return re.sub(r" --name[ =]\S+", "", command)
+
+
 def complete_config(incomplete: str) -> list[str]:
     """Complete bundled configs and, once their section is typed, config keys."""
     from lstmctl.config.examples import bundled_names

@@ -90,6 +90,11 @@ def backtest(
                     kind: {name: dict(figures) for name, figures in score.by_channel.items()}
                     for kind, score in result.scores.items()
                 },
+                "by_series": {
+                    kind: {name: dict(figures) for name, figures in score.by_series.items()}
+                    for kind, score in result.scores.items()
+                    if score.by_series
+                },
                 "notes": list(result.notes),
                 **weights_json(opened),
             }

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import re
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -17,7 +16,12 @@ from lstmctl.cli.arguments import (
     complete_cell,
     complete_comparison,
     complete_config,
+    without_name,
 )
+
+if TYPE_CHECKING:
+    from lstmctl.reporting.live_comparison import ComparisonDisplay
+    from lstmctl.results.comparison import Comparison, Sweep
 
 EXAMPLES = """\
 Examples:
@@ -66,12 +70,15 @@ def compare(
             "--data",
             metavar="CONFIG",
             help="A config file, a bundled config, - for stdin, or your own text or table; by default travellers, with "
-            "600k characters per run and a learning rate that suits each cell.",
+            "560k characters per run and a learning rate that suits each cell.",
             autocompletion=complete_config,
         ),
     ] = None,
     seeds: Annotated[
-        int | None, typer.Option(help="Number of runs per arm, each with a different seed. [default: 3]")
+        int | None,
+        typer.Option(
+            help="Number of runs per arm, each with a different seed; if given, one arm is enough. [default: 3]"
+        ),
     ] = None,
     match: Annotated[
         Match | None,
@@ -122,16 +129,11 @@ def compare(
     Every arm reads the same data in the same order. Tables go to stderr, --table and --json to stdout. Ctrl-C saves
     and prints the command to continue.
     """
-    from lstmctl.cli import output
-    from lstmctl.cli.opening import checked_config, origins_named
-    from lstmctl.comparison.arms import DEFAULT, arms_of, parse_grid
-    from lstmctl.errors import DivergedError, UsageError
-    from lstmctl.reporting import comparison_tables, sweep_page
-    from lstmctl.reporting.console import loading, write_line
-    from lstmctl.reporting.live_comparison import ComparisonDisplay
-    from lstmctl.reporting.terminal import show
-    from lstmctl.results.codec import as_json
-    from lstmctl.results.comparison import Comparison, Sweep
+    from lstmctl.cli.comparing import displayed, print_compared
+    from lstmctl.cli.opening import checked_config
+    from lstmctl.comparison.arms import DEFAULT, arms_of, least_arms, parse_grid
+    from lstmctl.errors import UsageError
+    from lstmctl.reporting.console import loading
     from lstmctl.runs.comparisons import find_comparison
     from lstmctl.runs.folder import runs_root
 
@@ -154,50 +156,32 @@ def compare(
     if resume is not None:
         find_comparison(resume, runs_root(), seeds=seeds)
     else:
-        arms_of(cells, arm or (), least=1 if sweep else 2)
+        arms_of(cells, arm or (), least=least_arms(seeds, is_sweep=bool(sweep)))
         parse_grid(tune or ())
         defaults = () if config is not None else DEFAULT[1]
         loaded = checked_config(config, overrides, trust=trust, defaults=defaults, time=time)
     with loading(quiet=quiet):
         from lstmctl import api, comparison
-        from lstmctl.comparison import execution
 
-    result: Comparison | Sweep
-    try:
-        with origins_named(loaded), ComparisonDisplay(quiet=quiet) as display:
-            if resume is not None:
-                result = comparison.resume(resume, seeds=seeds, device=device, jobs=jobs, trust=trust, observe=display)
-            else:
-                asked: dict[str, Any] = {
-                    "arms": arm or (),
-                    "seeds": 3 if seeds is None else seeds,
-                    "match": (match or Match.parameters).value,
-                    "tune": tune or (),
-                    "jobs": jobs,
-                    "trust": trust,
-                    "observe": display,
-                    "name": name,
-                    "command": re.sub(r" --name[ =]\S+", "", api.command_line()),  # a name cannot be used twice
-                }
-                if sweep:
-                    key, values = comparison.parse_sweep(sweep[0])
-                    result = comparison.sweep(
-                        cells, None if config is None else loaded, overrides, key=key, values=values, **asked
-                    )
-                else:
-                    result = comparison.compare(cells, None if config is None else loaded, overrides, **asked)
-    except execution.Interrupted as interrupted:
-        write_line("Stopped and saved. To continue:")
-        write_line(f"  {interrupted.again}")
-        raise typer.Exit(128 + interrupted.signal) from None
-    made = result.comparisons if isinstance(result, Sweep) else (result,)
-    words = sweep_page.in_words(result) if isinstance(result, Sweep) else comparison_tables.in_words(result)
-    if json:
-        output.write_json(as_json(result))
-    elif table is not None:
-        output.write(registry.function(table.value, registry.TABLE_FORMS)(words, result.command))
-    if not quiet:
-        show(words)
-        write_line(f"\n{result.report}")
-    if all(arm.status == "diverged" for one in made for arm in one.arms):
-        raise typer.Exit(DivergedError.exit_code)
+    def make(display: ComparisonDisplay) -> Comparison | Sweep:
+        if resume is not None:
+            return comparison.resume(resume, seeds=seeds, device=device, jobs=jobs, trust=trust, observe=display)
+        asked: dict[str, Any] = {
+            "arms": arm or (),
+            "seeds": seeds,
+            "match": (match or Match.parameters).value,
+            "tune": tune or (),
+            "jobs": jobs,
+            "trust": trust,
+            "observe": display,
+            "name": name,
+            "command": without_name(api.command_line()),
+        }
+        given = None if config is None else loaded
+        if not sweep:
+            return comparison.compare(cells, given, overrides, **asked)
+        key, values = comparison.parse_sweep(sweep[0])
+        return comparison.sweep(cells, given, overrides, key=key, values=values, **asked)
+
+    result = displayed(loaded, make, quiet=quiet)
+    print_compared(result, quiet=quiet, json=json, table=None if table is None else table.value)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -17,6 +18,7 @@ Examples:
   lstmctl evaluate latest --split validation --json
   lstmctl evaluate latest my-text.txt
   lstmctl evaluate latest newer.csv
+  lstmctl evaluate latest --output series.csv
 """
 
 
@@ -31,15 +33,19 @@ def evaluate(
         typer.Option(help="Part of the run's data: training, validation or test; default: test if there is one."),
     ] = None,
     trust: Trust = False,
+    output: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Write the metrics of every series to a .csv or .parquet file."),
+    ] = None,
     quiet: NoProgress = False,
     json: Json = False,
 ) -> None:
     """Score a run on held-out data, together with simple baselines.
 
     Text: one stream from a zero state, and (cold) windows of 64 and of 256 symbols, each from a zero state. Forecasts:
-    every window, overall, by channel and by step of the horizon. Labels: every sequence, overall and by label.
+    every window, overall, by channel, series and step of the horizon. Labels: every sequence, overall and by label.
     """
-    from lstmctl.cli import output
+    from lstmctl.cli import output as stdout
     from lstmctl.cli.opening import open_run
     from lstmctl.cli.results import leads_json, weights_json
     from lstmctl.config.schema import tasks_with
@@ -47,7 +53,12 @@ def evaluate(
     from lstmctl.reporting import console
     from lstmctl.reporting.evaluation_tables import evaluation_in_words
     from lstmctl.reporting.terminal import show
+    from lstmctl.results.codec import as_json
 
+    if output is not None:
+        from lstmctl.data.forecast_table import check_ending, write_series_table
+
+        check_ending(output)
     run, file, overrides = run_table_and_moved(run, file, moved)
     able = [tasks_with("read tables")] if file is not None else ()
     if split is not None and file is not None:
@@ -56,8 +67,13 @@ def evaluate(
         run, task=able, files=[file] if file else (), reads_own_data=True, trust=trust, overrides=overrides, quiet=quiet
     )
     evaluation = opened.evaluate(split, file, quiet=quiet)
+    if output is not None:
+        if not evaluation.by_series:
+            raise UsageError(f"--output writes the metrics of every series, and {opened.name} has only one")
+        write_series_table(output, evaluation.by_series)
+        console.write_line(str(output))
     if json:
-        output.write_json(
+        stdout.write_json(
             {
                 "run": evaluation.run,
                 "split": evaluation.split,
@@ -69,6 +85,8 @@ def evaluate(
                     if evaluation.by_channel
                     else {}
                 ),
+                **({"by_series": evaluation.by_series} if evaluation.by_series else {}),
+                **({"diagnostics": as_json(evaluation.diagnostics)} if evaluation.diagnostics else {}),
                 **({"by_label": evaluation.by_label, "confusion": evaluation.confusion} if evaluation.by_label else {}),
                 **({"leads": leads} if (leads := leads_json(evaluation)) else {}),
                 "warnings": list(evaluation.warnings),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from lstmctl.cli.arguments import Json, RunArgument, Trust, read_text_argument
-from lstmctl.sampling import TEMPERATURE
+from lstmctl.sampling_settings import TEMPERATURE
 
 if TYPE_CHECKING:
     from lstmctl.api import Run
@@ -67,7 +67,7 @@ def generate(
     from lstmctl.config.schema import tasks_with
     from lstmctl.errors import UsageError
     from lstmctl.reporting.live_work import shown_work
-    from lstmctl.sampling import Sampling
+    from lstmctl.sampling_settings import Sampling
 
     if prompt is not None and prompt_file is not None:
         raise UsageError("use either --prompt or --prompt-file")

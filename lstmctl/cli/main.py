@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 import os
 import signal
@@ -111,11 +112,17 @@ def _prepared_and_run() -> int:
     return _run()
 
 
+@functools.cache
+def _command() -> Any:
+    """The commands as Typer builds them, which takes a tenth of a second."""
+    return typer.main.get_command(app)
+
+
 def _run() -> int:
     from lstmctl.reporting import console
 
     try:
-        code = app(prog_name="lstmctl", standalone_mode=False)
+        code = _command()(prog_name="lstmctl", standalone_mode=False)
         return code if isinstance(code, int) else 0
     except SystemExit as error:
         return _exit_code(error)
@@ -223,9 +230,16 @@ class _CtrlC:
 
 
 class _Warnings(logging.Handler):
-    """Prints our warnings, and those of libraries, as `warning: …` lines."""
+    """Prints our warnings, and those of libraries, as `warning: …` lines, each once per command: a network and all its
+    baselines may lack the same."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.said = set[str]()
 
     def emit(self, record: logging.LogRecord) -> None:
         from lstmctl.reporting import console
 
-        console.warning(record.getMessage())
+        if (message := record.getMessage()) not in self.said:
+            self.said.add(message)
+            console.warning(message)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from lstmctl.api import Run
+    from lstmctl.comparison.ensemble import SeedEnsemble
     from lstmctl.config import LoadedConfig
 
 
@@ -86,3 +87,26 @@ def open_run(
         from lstmctl.api import Run
 
     return Run(folder, trust=trust, overrides=overrides)
+
+
+def open_forecaster(name: str | None, *, files: Sequence[str], trust: bool) -> Run | SeedEnsemble:
+    """Open a run that forecasts, or the runs of a comparison of one arm; by default the newest.
+
+    Raises:
+        RunError, ConfigError, DataError: see `open_run`.
+    """
+    from lstmctl.config.schema import tasks_with
+    from lstmctl.data.locating import locate
+    from lstmctl.reporting.console import loading
+    from lstmctl.runs.folder import find_ensemble, runs_root
+
+    tasks = tasks_with("forecast")
+    folder = find_ensemble(name, runs_root(), tasks)
+    if folder is None:
+        return open_run(name, task=[tasks], files=files, reads_own_data=True, trust=trust)
+    for file in files:
+        locate(file, None, None)
+    with loading(quiet=False):
+        from lstmctl.comparison.ensemble import SeedEnsemble
+
+    return SeedEnsemble(folder, trust=trust)

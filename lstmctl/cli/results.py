@@ -13,6 +13,7 @@ from lstmctl.reporting.stored_evaluation import read_evaluation
 
 if TYPE_CHECKING:
     from lstmctl.api import Run
+    from lstmctl.comparison.ensemble import SeedEnsemble
     from lstmctl.reporting.stored_evaluation import StoredEvaluation
     from lstmctl.results.evaluation import Evaluation
 
@@ -49,6 +50,25 @@ def with_weights(found: dict[str, Any], runs: Sequence[Run]) -> dict[str, Any]:
     return {**found, "runs": [{**row, **weights_json(run)} for row, run in rows]}
 
 
+def runs_of(opened: Run | SeedEnsemble) -> tuple[Run, ...]:
+    """Return the runs whose forecasts are used."""
+    return getattr(opened, "runs", None) or (opened,)  # type: ignore[return-value]
+
+
+def forecast_in_words(name: str, runs: Sequence[Run]) -> list[str]:
+    """Say which weights a forecast is made with, if they are not those that were scored."""
+    found = []
+    if len(runs) > 1:
+        seeds = ", ".join(str(run.settings.seed) for run in runs)
+        found.append(f"{name}: the median forecast of {len(runs)} runs, of seeds {seeds}.")
+    if all(run.info.get("final_fit") for run in runs):
+        found.append(
+            "Forecast with weights that were trained on all rows after the scores (task.final_fit); the scores are of "
+            "the weights before."
+        )
+    return found
+
+
 def show_trained(run: Run, *, quiet: bool) -> None:
     """Print a summary at the end of training, on stderr."""
     if run.status == "interrupted":
@@ -65,9 +85,10 @@ def show_trained(run: Run, *, quiet: bool) -> None:
         _show_figures(run)
     if stored is not None and (said := verdict(stored.evaluation)):
         console.write_sentence(console.inert(said.text))
+    fitted = f" · {info['final_fit']['seconds']:.0f} s final fit" if info.get("final_fit") else ""
     console.write_sentence(
         f"{info['parameters']:,} parameters · {info['rate']:,.0f} {info['units']}/s · {info['training_seconds']:.0f} s "
-        f"training · {info['precision']} on {info['device_name']}, kernel {info['kernel']}"
+        f"training{fitted} · {info['precision']} on {info['device_name']}, kernel {info['kernel']}"
     )
     console.write_line(f"{run.path / 'report.html'}")
     console.write_line(f"Next: {run.task.next_command.format(run=_named(run))}")

@@ -16,6 +16,7 @@ Examples:
   lstmctl train travellers model.cell=gru model.hidden=128
   lstmctl train sales.csv --time 10m
   lstmctl train my-text.txt --name my-text
+  lstmctl train --seeds 3
   lstmctl train --resume latest
   torchrun --nproc-per-node=2 -m lstmctl train travellers
 """
@@ -38,6 +39,14 @@ def train(
     name: Annotated[
         str | None,
         typer.Option(metavar="NAME", help="Name of the run; default: CONFIG-CELL-001, or DATA-CELL-001 for your data."),
+    ] = None,
+    seeds: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N",
+            help="Train N runs with different seeds and report mean and interval; forecast then uses their median.",
+            show_default=False,
+        ),
     ] = None,
     time: Annotated[
         str | None,
@@ -65,6 +74,7 @@ def train(
     import os
 
     from lstmctl.cli import output
+    from lstmctl.cli.comparing import train_seeds
     from lstmctl.cli.opening import checked_config, origins_named
     from lstmctl.cli.results import show_trained, trained_json
     from lstmctl.config.loading import DEFAULT
@@ -80,8 +90,17 @@ def train(
             "--resume uses the run's own config and name; it cannot be combined with a CONFIG, --init-from, --name or "
             "--time"
         )
+    if seeds is not None and (resume is not None or init_from is not None or "RANK" in os.environ):
+        raise UsageError(
+            "--seeds trains new runs one after the other; it cannot be combined with --resume, --init-from or torchrun",
+            hint="continue runs of several seeds: lstmctl compare --resume latest",
+        )
     if name is not None:
         require_free_name(name, runs_root())
+    if seeds is not None:
+        checked = checked_config(config, overrides, trust=trust)
+        train_seeds(checked, overrides, seeds, name, trust=trust, quiet=quiet, json=json)
+        return
     loaded = None
     if "RANK" not in os.environ:  # of several processes one reports an error, which takes torch
         if resume is not None:

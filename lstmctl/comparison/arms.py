@@ -13,7 +13,7 @@ from lstmctl.errors import UsageError
 from lstmctl.registry import CELLS, cell_name, is_user_class
 from lstmctl.words import near
 
-DEFAULT = ("travellers", ("training.budget=600k characters",))
+DEFAULT = ("travellers", ("training.budget=560k characters",))
 """Config and overrides of a comparison without a config: six runs take a few minutes."""
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,39}")
 COMMA = re.compile(r",(?![^\[{]*[\]}])")
@@ -46,8 +46,12 @@ def arms_of(cells: Sequence[str], texts: Sequence[str], *, least: int = 2) -> li
     arms = [Arm(cell_name(_known(cell)), cell) for cell in cells] + [parse_arm(text) for text in texts]
     if len(arms) < least:
         given = f"only {arms[0].name}" if arms else "none"
-        needed = "a comparison needs two arms" if least > 1 else "a sweep needs an arm"
-        raise UsageError(f"{needed}, and there is {given}", hint=f"lstmctl compare rnn lstm, or {EXAMPLE}")
+        needed = "a comparison needs two arms" if least > 1 else "a comparison needs an arm"
+        one = arms[0].name if arms else "lstm"
+        raise UsageError(
+            f"{needed}, and there is {given}",
+            hint=f"lstmctl compare rnn lstm, or {EXAMPLE}; several seeds of one: lstmctl compare {one} --seeds 3",
+        )
     names: set[str] = set()
     for arm in arms:
         # Runs are folders, and some file systems take `A` and `a` for one name.
@@ -55,6 +59,11 @@ def arms_of(cells: Sequence[str], texts: Sequence[str], *, least: int = 2) -> li
             raise UsageError(f"two arms are named {arm.name}", hint=f"rename one: {EXAMPLE}")
         names.add(arm.name.lower())
     return arms
+
+
+def least_arms(seeds: int | None, *, is_sweep: bool) -> int:
+    """Return how many arms are needed: one, if a setting is swept or several seeds are asked for."""
+    return 1 if is_sweep or (seeds or 0) > 1 else 2
 
 
 def parse_arm(text: str) -> Arm:

@@ -9,13 +9,14 @@ from typing import Any
 
 from lstmctl.api.assembly import OpenedData
 from lstmctl.api.failures import memory_errors
-from lstmctl.comparison.arms import DEFAULT, Arm, arms_of, parse_grid
+from lstmctl.comparison.arms import DEFAULT, Arm, arms_of, least_arms, parse_grid
 from lstmctl.comparison.execution import Observer
 from lstmctl.comparison.plan import Match, Plan
 from lstmctl.comparison.planning import make_plan
 from lstmctl.comparison.study import begun, check_jobs, opened
 from lstmctl.comparison.sweeps import check_key, for_each, refuse_equal_values, require_one_metric, value_of
 from lstmctl.config import LoadedConfig, derive, load_mapping
+from lstmctl.config.schema import Forecast
 from lstmctl.deriving import load_config
 from lstmctl.events import Decided
 from lstmctl.reporting.display import observed_by
@@ -30,6 +31,8 @@ LEARNING_RATES = {"rnn": "7e-3", "gru": "12e-3"}
 """Learning rates of the default comparison for cells that the config's own rate does not suit, chosen on the validation
 part; see docs/benchmarks.md."""
 
+SEEDS = 3
+
 
 @dataclass(frozen=True)
 class _Request:
@@ -39,7 +42,8 @@ class _Request:
     config: str | Path | Mapping[str, Any] | LoadedConfig | None
     overrides: Sequence[str]
     arms: Sequence[str]
-    seeds: int
+    seeds: int | None
+    """None for `SEEDS`, of two arms or more."""
     match: Match
     tune: Sequence[str]
     trust: bool
@@ -54,7 +58,7 @@ def compare(
     overrides: Sequence[str] = (),
     *,
     arms: Sequence[str] = (),
-    seeds: int = 3,
+    seeds: int | None = None,
     match: Match = "parameters",
     tune: Sequence[str] = (),
     jobs: int = 1,
@@ -73,7 +77,8 @@ def compare(
             with `overrides`; by default the bundled text with a small budget.
         overrides: `KEY=VALUE` for every arm.
         arms: further arms, `NAME: CELL KEY=VALUE …`.
-        seeds: number of seeds, starting from the config's own.
+        seeds: number of seeds, starting from the config's own; by default 3. A single arm is enough if it is given
+            and above 1.
         match: what is equal for all arms: `parameters` (each arm takes the width that comes nearest to the parameters
             of the config's own cell), `hidden`, or `time` (each arm trains as long as the config's own cell takes for
             its budget).
@@ -105,7 +110,7 @@ def sweep(
     key: str,
     values: Sequence[str],
     arms: Sequence[str] = (),
-    seeds: int = 3,
+    seeds: int | None = None,
     match: Match = "parameters",
     tune: Sequence[str] = (),
     jobs: int = 1,
@@ -173,7 +178,10 @@ def _made(asked: _Request, key: str | None, values: Sequence[str], jobs: int, ob
     """Plan a study with one comparison for each value of `key`, or with one if `key` is None, and complete it."""
     if asked.name is not None:
         require_free_name(asked.name, runs_root())
-    arms, grid = arms_of(asked.cells, asked.arms, least=2 if key is None else 1), parse_grid(asked.tune)
+    arms, grid = (
+        arms_of(asked.cells, asked.arms, least=least_arms(asked.seeds, is_sweep=key is not None)),
+        parse_grid(asked.tune),
+    )
     check_jobs(jobs, asked.match)
     if key is not None:
         check_key(key, values, asked.overrides, arms, grid)
@@ -182,6 +190,9 @@ def _made(asked: _Request, key: str | None, values: Sequence[str], jobs: int, ob
     loaded, overrides = _load(asked)
     if loaded.decided:
         observe(Decided(loaded.decided))
+    if len(arms) > 1 and isinstance(loaded.settings.task, Forecast) and "task.final_fit" not in loaded.origins:
+        # Arms are compared by their scores; training each for forecasts too would double the time.
+        loaded = replace(loaded, settings=derive(loaded.settings, ["task.final_fit=none"]))
     data = OpenedData(loaded.folder)
 
     def with_value(value: str) -> LoadedConfig:
@@ -193,7 +204,7 @@ def _made(asked: _Request, key: str | None, values: Sequence[str], jobs: int, ob
             arms,
             grid,
             data=data,
-            seeds=asked.seeds,
+            seeds=SEEDS if asked.seeds is None else asked.seeds,
             match=asked.match,
             overrides=overrides if key is None else [*overrides, f"{key}={value}"],
             command=asked.command,

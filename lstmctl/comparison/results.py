@@ -14,17 +14,21 @@ import torch
 
 from lstmctl.api import load_run
 from lstmctl.api.assembly import build_task, open_data
+from lstmctl.comparison.ensemble import median_metrics
 from lstmctl.comparison.execution import info_of, value_of
 from lstmctl.comparison.plan import Candidate, Plan, PlannedArm, PlannedRun
 from lstmctl.comparison.statement import statement
+from lstmctl.data.series import SeriesCorpus
 from lstmctl.errors import RunError
 from lstmctl.metrics import Metric, metric
 from lstmctl.registry import is_user_class
 from lstmctl.results.comparison import ArmResult, Comparison, CurvePoint, RunResult, Tried
+from lstmctl.results.evaluation import Metrics
 from lstmctl.runs.folder import RunFolder
 from lstmctl.runs.logs import read_json_lines
 from lstmctl.seeds import stream
 from lstmctl.statistics import compare_all, interval
+from lstmctl.tasks.problem import Corpus
 
 log = logging.getLogger(__name__)
 
@@ -57,11 +61,15 @@ def gather(folder: Path, plan: Plan) -> Comparison:
     chosen = choose(folder, plan)
     runs = plan.runs(chosen)
     infos = {run.name: RunFolder(folder / run.name).info() for run in runs}
+    settings = plan.arms[0].candidates[0].settings
+    corpus = open_data(settings, folder)
+    plan.require_same_data(corpus.fingerprint)
     arms = []
     for arm in plan.arms:
         results = tuple(_run_result(folder, run, plan, infos[run.name]) for run in runs if run.arm == arm.name)
         candidate = arm.candidates[chosen[arm.name]]
-        arms.append(_arm_result(folder, plan, arm, candidate, results, infos[results[0].name]))
+        result = _arm_result(folder, plan, arm, candidate, results, infos[results[0].name])
+        arms.append(replace(result, ensemble=_ensemble(folder, plan, result, corpus)))
     primary = metric(plan.primary)
     level = _worst_final_level(arms, primary)
     if level is not None:
@@ -69,7 +77,9 @@ def gather(folder: Path, plan: Plan) -> Comparison:
     tests = compare_all(
         {arm.name: arm.values for arm in arms}, lambda a, b: _same_order(plan, chosen, a, b), CONFIDENCE, primary.bounds
     )
-    baselines = _baselines(folder, plan)
+    baselines = {
+        name: dict(score.metrics) for name, score in build_task(settings, corpus).references(corpus, plan.split).items()
+    }
     return Comparison(
         path=str(folder),
         config=plan.config,
@@ -218,12 +228,14 @@ def _same_order(plan: Plan, chosen: Mapping[str, int], a: str, b: str) -> bool:
     return all(getattr(one, key) == getattr(other, key) for key in ORDER)
 
 
-def _baselines(folder: Path, plan: Plan) -> dict[str, dict[str, float]]:
-    settings = plan.arms[0].candidates[0].settings
-    corpus = open_data(settings, folder)
-    plan.require_same_data(corpus.fingerprint)
-    references = build_task(settings, corpus).references(corpus, plan.split)
-    return {name: dict(score.metrics) for name, score in references.items()}
+def _ensemble(folder: Path, plan: Plan, arm: ArmResult, corpus: Corpus) -> Metrics | None:
+    """The metrics of the median forecast of an arm's finished runs; None with fewer than two, or for other tasks."""
+    finished = [run.name for run in arm.runs if run.status == "finished"]
+    if len(finished) < 2 or not isinstance(corpus, SeriesCorpus):
+        return None
+    return median_metrics(
+        [load_run(folder / name, trust=is_user_class(arm.cell)) for name in finished], corpus, plan.split
+    )
 
 
 def _machine(infos: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

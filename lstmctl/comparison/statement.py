@@ -31,6 +31,9 @@ def statement(
         )
     parts.append(".")
     for arm in arms:
+        value = (arm.ensemble or {}).get(plan.primary)
+        if value is not None:
+            parts.append(f" The median forecast of {arm.name}'s seeds reaches {value:.3f}.")
         lost = [str(run.seed) for run in arm.runs if run.value is None]
         if lost:
             parts.append(
@@ -71,7 +74,7 @@ def _differences(plan: Plan, tests: Sequence[Difference], figure: str, confidenc
 
 
 def _one_arm(arm: ArmResult, figure: str, confidence: float) -> str:
-    """Of a sweep that looks at one arm alone."""
+    """Of one arm alone."""
     if arm.mean is None:
         return f"{arm.name} has no score"
     if arm.low is None or arm.high is None:

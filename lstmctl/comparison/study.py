@@ -133,7 +133,9 @@ def begun(
         ResourceError: the folder cannot be made or written.
     """
     order = next_comparison_order(root)
-    with claimed_folder(root, f"{stem}-{'comparison' if key is None else 'sweep'}", name) as folder:
+    arms = plans[0].arms
+    kind = "sweep" if key is not None else "comparison" if len(arms) > 1 else f"{arms[0].name}-seeds"
+    with claimed_folder(root, f"{stem}-{kind}", name) as folder:
         if key is None:
             plan = plans[0].model_copy(update={"order": order})
             keep_sources(folder, plan)

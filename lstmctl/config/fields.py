@@ -18,7 +18,7 @@ from lstmctl.config.budget import Budget
 from lstmctl.config.wording import shown
 from lstmctl.registry import CELLS, is_user_class
 from lstmctl.step_grammar import EXAMPLES as STEP_EXAMPLES
-from lstmctl.step_grammar import read_step
+from lstmctl.step_grammar import REST, read_length, read_step
 from lstmctl.words import near, plural
 
 _USER_CLASS = r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*:[A-Za-z_]\w*"
@@ -97,14 +97,17 @@ def _split(value: object) -> tuple[float, ...] | tuple[int, ...]:
 
 
 _SERIES_SPLIT = (
-    "2 or 3 fractions that sum to 1 such as [0.7, 0.1, 0.2], 2 or 3 whole counts of rows, or the dates at which the "
-    "validation part and the test part begin, optionally followed by the date at which the test part ends"
+    "2 or 3 fractions that sum to 1 such as [0.7, 0.1, 0.2], 2 or 3 whole counts of rows, the last rows of each series "
+    "such as [rest, 24 rows, 1 horizon], or the dates at which the validation part and the test part begin, optionally "
+    "followed by the date at which the test part ends"
 )
 
 
 def _series_split(value: object) -> tuple[float, ...] | tuple[int, ...] | tuple[str, ...]:
     if not isinstance(value, list | tuple):
         raise ValueError(f"{shown(value)} is not a split; {_SERIES_SPLIT}")
+    if REST in value:
+        return _last_rows(value)
     if not any(isinstance(part, str) for part in value):
         try:
             return _split(value)
@@ -120,6 +123,17 @@ def _series_split(value: object) -> tuple[float, ...] | tuple[int, ...] | tuple[
     if any(later <= earlier for earlier, later in itertools.pairwise(dates)):
         raise ValueError("the dates are not in chronological order")
     return tuple(value)
+
+
+def _last_rows(value: list[object] | tuple[object, ...]) -> tuple[str, ...]:
+    lengths = [read_length(part) for part in value[1:]]
+    if value[0] != REST or len(value) not in (2, 3) or None in lengths:
+        raise ValueError(
+            f"{shown(list(value))} is not a split; {REST} is the training part, followed by the rows or horizons of "
+            "the validation part and the (optional) test part, such as [rest, 24 rows, 1 horizon]"
+        )
+    counts = [f"{count} {unit.removesuffix('s') if count == 1 else unit}" for count, unit in filter(None, lengths)]
+    return (REST, *counts)
 
 
 def _file_names(value: object) -> str | None:
@@ -168,6 +182,20 @@ def _step(value: object) -> str:
     if not isinstance(value, str) or (value != "auto" and read_step(value) is None):
         raise ValueError(f"{shown(value)} is not a time between rows; use auto, or an interval such as {STEP_EXAMPLES}")
     return value
+
+
+def _holidays(value: object) -> tuple[str, ...]:
+    entries = [value] if isinstance(value, str) else value
+    allowed = (
+        "use dates such as [2024-12-25, 2025-01-01], a file with one date per line, or a country such as US or DE-BY"
+    )
+    if not isinstance(entries, list | tuple) or not all(isinstance(one, str) and one.strip() for one in entries):
+        raise ValueError(f"{shown(value)} does not name holidays; {allowed}")
+    for one in entries:
+        is_like_a_date = re.fullmatch(r"\d[\d.:/ -]*", one)
+        if "\0" in one or LONE_SURROGATE.search(one) or (is_like_a_date and not (len(one) == 10 and _is_date(one))):
+            raise ValueError(f"{shown(one)} is not a date such as 2024-12-25; {allowed}")
+    return tuple(entries)
 
 
 def _zone(value: object) -> str | None:
@@ -336,6 +364,17 @@ RowSplit = Annotated[
 ]
 TimeStep = Annotated[
     str, PlainValidator(_step), WithJsonSchema({"type": "string", "examples": ["auto", *STEP_EXAMPLES.split(", ")]})
+]
+Holidays = Annotated[
+    tuple[str, ...],
+    PlainValidator(_holidays),
+    PlainSerializer(list),
+    WithJsonSchema(
+        {
+            "anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}],
+            "examples": ["US", "DE-BY", "NYSE", "holidays.txt", ["2024-12-25", "2025-01-01"]],
+        }
+    ),
 ]
 Zone = Annotated[
     str | None,

@@ -28,6 +28,7 @@ from lstmctl.config.fields import (
     FileNames,
     Fraction,
     HeldOut,
+    Holidays,
     Layers,
     Levels,
     Names,
@@ -139,10 +140,11 @@ class Forecast(Section):
         description="Rows that calibrate the intervals: the second half of the validation part (only its first half "
         "then selects the weights), all of it (shared with that selection), or none",
     )
-    final_fit: Literal["continue", "none"] = Field(
-        default="continue",
-        description="Training after the scores, for forecasts alone: continue from the chosen weights on all rows, "
-        "those of the validation and test parts too, or none",
+    final_fit: Literal["continue", "anew", "none"] = Field(
+        default="anew",
+        description="Training after the scores, for forecasts alone, on all rows including the validation and test "
+        "parts: anew, for the number of epochs that the chosen weights took, which takes longer than the training; "
+        "continue from them, for a fraction of it; or none",
     )
     season: AtLeastOne | Literal["auto"] = Field(
         default="auto",
@@ -289,6 +291,11 @@ class SeriesData(Section):
         default="auto",
         description="Time between rows: auto, `15 minutes`, `1 hour`, `1 day`, `business days`, `1 month`, `1 row` …",
     )
+    holidays: Holidays = Field(
+        default=(),
+        description="Days that business days leave out: dates, a file with one date per line, or a country or exchange "
+        "(US, DE-BY, NYSE; needs lstmctl[holidays])",
+    )
     date_format: str | None = Field(
         default=None,
         description="Date format, such as %d.%m.%Y %H:%M, or seconds, milliseconds, microseconds, nanoseconds (since "
@@ -317,7 +324,8 @@ class SeriesData(Section):
     split: SeriesSplit = Field(
         default=(0.7, 0.1, 0.2),
         description="Training, validation and (optional) test part, in order of time: fractions that sum to 1, whole "
-        "counts of rows (an unused tail is allowed), or the dates at which the later parts begin",
+        "counts of rows (an unused tail is allowed), the last rows or horizons of each series such as "
+        "[rest, 24 rows, 1 horizon], or the dates at which the later parts begin",
     )
     split_by: Literal["auto", "dates", "series"] = Field(
         default="auto",

@@ -15,13 +15,13 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from lstmctl.data.character_sets import conversion
+from lstmctl.data.delimited_start import CONVERT, SAMPLED, SEPARATORS, column_names, read_start
+from lstmctl.data.number_format import ColumnForm, column_form, number_form
 from lstmctl.data.records import is_unclosed, misquoted, outside_quotes, whole_records
 from lstmctl.data.sheets import Sheet
 from lstmctl.data.table_hints import SERIES, TableHints
-from lstmctl.data.table_start import CONVERT, SAMPLED, SEPARATORS, column_names, read_start
-from lstmctl.data.text_encodings import conversion
 from lstmctl.data.utf8 import BYTE_ORDER_MARK
-from lstmctl.data.written_numbers import ColumnForm, column_form, number_form
 from lstmctl.errors import DataError
 from lstmctl.shell import setting
 from lstmctl.words import plural

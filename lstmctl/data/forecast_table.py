@@ -1,15 +1,16 @@
-"""Forecasts as a table: one row per series and time."""
+"""Forecasts as a table, with one row per series and time; and their metrics, with one row per series and model."""
 
 from __future__ import annotations
 
 import io
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import polars
 
 from lstmctl.errors import UsageError
+from lstmctl.results.evaluation import Metrics
 from lstmctl.results.forecasts import SeriesForecast
 from lstmctl.storage import ANOTHER_FILE, replace_file
 
@@ -73,13 +74,44 @@ def write_forecast_table(
         UsageError: the extension is neither.
         ResourceError: the file cannot be written.
     """
-    check_ending(path)
     frame = polars.DataFrame(forecast_columns(forecasts, model, cutoffs))
+    if path.suffix.lower() != ".csv":
+        frame = frame.with_columns([_times(frame[name]) for name in ("ds", "cutoff") if name in frame])
+    _write(path, frame)
+
+
+def series_columns(by_series: Mapping[str, Mapping[str, Metrics]]) -> dict[str, list[object]]:
+    """Return the columns of a table with one row per series and model: `unique_id`, `model` (`run` or the name of a
+    baseline), and one column per metric, empty where a series has none.
+
+    Args:
+        by_series: for each model, the metrics of every series, as in `Evaluation`.
+    """
+    rows = [(series, model, metrics) for model, own in by_series.items() for series, metrics in own.items()]
+    order = {series: place for place, series in enumerate(next(iter(by_series.values()), {}))}
+    rows.sort(key=lambda row: order.get(row[0], len(order)))
+    names = dict.fromkeys(name for _, _, metrics in rows for name in metrics)
+    columns: dict[str, list[object]] = {"unique_id": [row[0] for row in rows], "model": [row[1] for row in rows]}
+    return columns | {name: [metrics.get(name) for _, _, metrics in rows] for name in names}
+
+
+def write_series_table(path: Path, by_series: Mapping[str, Mapping[str, Metrics]]) -> None:
+    """Write `series_columns` as CSV or Parquet, by the file's extension.
+
+    Raises:
+        UsageError: the extension is neither.
+        ResourceError: the file cannot be written.
+    """
+    _write(path, polars.DataFrame(series_columns(by_series)))
+
+
+def _write(path: Path, frame: polars.DataFrame) -> None:
+    check_ending(path)
     content = io.BytesIO()
     if path.suffix.lower() == ".csv":
         frame.write_csv(content)
     else:
-        frame.with_columns([_times(frame[name]) for name in ("ds", "cutoff") if name in frame]).write_parquet(content)
+        frame.write_parquet(content)
     replace_file(path, content.getvalue(), remedy=ANOTHER_FILE)
 
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from lstmctl.data.encoding import Symbols, TextEncoding
 from lstmctl.data.sequences import LONGEST
+from lstmctl.data.vocabulary import Symbols, TextEncoding
 from lstmctl.errors import DataError
 from lstmctl.words import plural
 

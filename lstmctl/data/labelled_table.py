@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lstmctl.data.encoding import TextEncoding
 from lstmctl.data.labelled_answers import (
     Labels,
     character_labels,
@@ -46,6 +45,7 @@ from lstmctl.data.shared_rows import shared_rows
 from lstmctl.data.splitting import between_groups, split_positions, without_test
 from lstmctl.data.symbol_words import shown_symbols, unknown_symbols
 from lstmctl.data.table_hints import LABELLED, NEWER_LABELLED
+from lstmctl.data.vocabulary import TextEncoding
 from lstmctl.errors import DataError
 from lstmctl.words import plural
 

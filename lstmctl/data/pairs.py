@@ -14,7 +14,6 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from lstmctl.data.encoding import TextEncoding
 from lstmctl.data.locating import locate, portable_name, read_bytes, require_files
 from lstmctl.data.row_order import stratified
 from lstmctl.data.sequences import LONGEST, Ragged, range_in_words
@@ -22,6 +21,7 @@ from lstmctl.data.shared_rows import shared_rows
 from lstmctl.data.splitting import split_positions, without_test
 from lstmctl.data.symbol_words import shown_symbols, unknown_symbols
 from lstmctl.data.utf8 import BYTE_ORDER_MARK, check_utf8
+from lstmctl.data.vocabulary import TextEncoding
 from lstmctl.errors import DataError, RunError
 from lstmctl.words import plural
 

@@ -13,10 +13,10 @@ import polars as pl
 from numpy.typing import NDArray
 
 from lstmctl.data.delimited import AT_ONCE, POLARS_ERRORS
+from lstmctl.data.delimited_start import EVIDENCE, SAMPLED
+from lstmctl.data.number_format import ColumnForm, column_form, number_form
 from lstmctl.data.sheets import Sheet
 from lstmctl.data.table_hints import SERIES, TableHints
-from lstmctl.data.table_start import EVIDENCE, SAMPLED
-from lstmctl.data.written_numbers import ColumnForm, column_form, number_form
 from lstmctl.errors import DataError
 
 SIGNATURE = b"PAR1"

@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 
 from lstmctl.data import prepared_folder
-from lstmctl.data.encoding import Kind, Symbols, TextEncoding, smallest_integer
 from lstmctl.data.prepared_folder import AGAIN, HEADER, checked_blocks
+from lstmctl.data.vocabulary import Kind, Symbols, TextEncoding, smallest_integer
 from lstmctl.errors import DataError, LstmctlError
 from lstmctl.words import plural
 

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lstmctl.data.encoding import Kind
 from lstmctl.data.locating import locate
 from lstmctl.data.prepared_folder import NumberFiles, Prepared, other_data, prepared, progress_of, refuse_prepared
 from lstmctl.data.prepared_text import NUMBERS, Header, open_prepared, read_header
 from lstmctl.data.text import files_of
 from lstmctl.data.text_blocks import BLOCK, BlockEncoder, JoinedText, survey
+from lstmctl.data.vocabulary import Kind
 
 if TYPE_CHECKING:
     from lstmctl.data.downloading import Progress

@@ -17,8 +17,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from lstmctl.data.encoding import TextEncoding
 from lstmctl.data.sequences import Sequences
+from lstmctl.data.vocabulary import TextEncoding
 
 SYMBOLS = TextEncoding("characters", "BEPSTVX")
 SHORTEST = 9

@@ -8,8 +8,8 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from lstmctl.data.number_format import ColumnForm
 from lstmctl.data.sheets import Numbers, Sheet
-from lstmctl.data.written_numbers import ColumnForm
 
 
 class ReorderedSheet(Sheet):

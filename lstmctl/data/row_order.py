@@ -187,9 +187,9 @@ def _time_column(sheet: Sheet, used: set[int]) -> int:
 
 def _times(sheet: Sheet, column: int) -> NDArray[np.int64] | NDArray[np.float64]:
     """Return the time of each row, (rows,), as numbers that can be sorted."""
+    from lstmctl.data.number_format import MISSING
     from lstmctl.data.sheets import Wanted
     from lstmctl.data.time_columns import read_times
-    from lstmctl.data.written_numbers import MISSING
 
     missing = np.flatnonzero(sheet.texts(column).str.to_lowercase().is_in(sorted(MISSING)).to_numpy())
     if len(missing):

@@ -9,7 +9,7 @@ from typing import Any, Protocol, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from lstmctl.data.encoding import TextEncoding
+from lstmctl.data.vocabulary import TextEncoding
 from lstmctl.errors import RunError
 
 UNLABELLED = -1

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lstmctl.data.calendar import calendar_features
+from lstmctl.data.holidays import Holidays, read_holidays
 from lstmctl.data.locating import locate, portable_name
 from lstmctl.data.series_corpus import SHOWN, SeriesCorpus, remarks
 from lstmctl.data.series_encoding import SeriesEncoding
@@ -22,8 +23,9 @@ from lstmctl.data.series_scales import fit_scales
 from lstmctl.data.series_splitting import SeriesParts, split_series
 from lstmctl.data.series_table import Scaled, Table
 from lstmctl.data.table_hints import NEWER_SERIES, SERIES, TableHints
-from lstmctl.data.timesteps import Step
+from lstmctl.data.timesteps import DAY, Step, date_text
 from lstmctl.errors import DataError
+from lstmctl.words import plural
 
 if TYPE_CHECKING:
     from lstmctl.data.sheets import Wanted
@@ -46,6 +48,7 @@ class Layout:
     static: tuple[str, ...] = ()
     calendar: tuple[str, ...] = ()
     step: str = "auto"
+    holidays: tuple[str, ...] = ()
     date_format: str | None = None
     zone: str | None = None
     separator: str = "auto"
@@ -115,7 +118,10 @@ def open_series(
         rows = _read(path, wanted, layout, SERIES if encoding is None else NEWER_SERIES)
     _check_known(rows, encoding)
     bounds = put_in_order(rows, layout.order, layout.duplicates)
-    step = encoding.step if encoding is not None else find_step(rows, bounds, layout.step)
+    given: Holidays | None = None
+    if encoding is None and layout.holidays:
+        given = read_holidays(layout.holidays, config_folder, rows.times)
+    step = encoding.step if encoding is not None else find_step(rows, bounds, layout.step, given.days if given else ())
     _check_times(rows, encoding)
     calendar = encoding.calendar if encoding is not None else layout.calendar
     known = {} if encoding is None else dict(zip(encoding.ids, encoding.tail.days.tolist(), strict=True))
@@ -132,7 +138,7 @@ def open_series(
     if encoding is not None:
         cut = SeriesParts({"validation": np.stack([bounds[:-1], ends], axis=1)})
     else:
-        cut = split_series(rows, bounds, ends, dates, layout.split, layout.split_by, is_dated=is_dated)
+        cut = split_series(rows, bounds, ends, dates, layout.split, layout.split_by, horizon=horizon, is_dated=is_dated)
     parts = cut.rows
     del dates
     calendar_features(rows.times[:0], calendar, step)  # to refuse an unsuitable one now, not during training
@@ -181,11 +187,28 @@ def open_series(
         notes=(),
         middle=cut.middle,
         overlap=cut.overlap,
+        holidays=given.names if given else (),
     )
+    if given is not None:
+        rows.notes += _about_holidays(given, table, step, horizon)
     if is_new:
         for part in parts:
             corpus.require_windows(part)
     return replace(corpus, notes=(*rows.notes, *remarks(corpus)))
+
+
+def _about_holidays(given: Holidays, table: Table, step: Step, horizon: int) -> list[str]:
+    """Say how many holidays a table leaves out, and whether the list ends before the forecast does."""
+    first, last = int(table.times.min()), int(table.times.max())
+    end = int(step.times_after(last, horizon)[-1])
+    passed = sum(first <= day * DAY <= last for day in given.days)
+    found = [f"{plural(passed, 'holiday')} of data.holidays between its rows; forecasts leave out later ones"]
+    if given.last_listed is not None and date_text(given.last_listed * DAY)[:4] < date_text(end)[:4]:
+        found.append(
+            f"the last of data.holidays is {date_text(given.last_listed * DAY, clock=False)}, but forecasts go to "
+            f"{date_text(end, clock=False)}: name later ones too"
+        )
+    return found
 
 
 def _read(path: Path, wanted: Wanted, layout: Layout, hints: TableHints) -> Rows:

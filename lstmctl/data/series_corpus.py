@@ -39,6 +39,8 @@ class SeriesCorpus:
     """(series,) the row that halves the validation part; None if each series halves its own."""
     overlap: str | None = None
     """A sentence on rows in or after a later part of another series; None if there are none."""
+    holidays: tuple[str, ...] = ()
+    """`data.holidays` as a run's own config gives it, valid from any folder."""
 
     @property
     def is_mapped(self) -> bool:

@@ -148,6 +148,8 @@ class SeriesEncoding(Scales):
             if isinstance(value, Writing):
                 value = asdict(value)
             plain[field.name] = str(value) if isinstance(value, Step) else _plain(value)
+        if self.step.holidays:
+            plain["holidays"] = list(self.step.holidays)
         return plain
 
     @classmethod
@@ -227,6 +229,7 @@ def _unique(names: tuple[str, ...]) -> tuple[str, ...]:
 NAMES: TypeAdapter[tuple[str, ...]] = TypeAdapter(Annotated[tuple[str, ...], AfterValidator(_unique)])
 NAME: TypeAdapter[str] = TypeAdapter(str)
 OPTIONAL_NAME: TypeAdapter[str | None] = TypeAdapter(str | None)
+DAYS: TypeAdapter[tuple[int, ...]] = TypeAdapter(tuple[int, ...])
 SEASON: TypeAdapter[int] = TypeAdapter(Annotated[int, Field(ge=1)])
 WRITING: TypeAdapter[Writing | None] = TypeAdapter(Writing | None)
 T = TypeVar("T")
@@ -245,7 +248,7 @@ def _step(data: Mapping[str, Any]) -> Step:
     unit = next((name for name in UNITS if unit in (name, name.removesuffix("s"))), "")
     if not unit or int(count) < 1:
         raise _damaged("step")
-    return Step(int(count), unit)
+    return Step(int(count), unit, _read(data, "holidays", DAYS) if "holidays" in data else ())
 
 
 def _numbers(

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from lstmctl.data.splitting import PARTS, split_positions
 from lstmctl.data.timesteps import Times
 from lstmctl.errors import DataError
+from lstmctl.step_grammar import REST, read_length
 
 if TYPE_CHECKING:
     from lstmctl.data.tables import Rows
@@ -38,7 +39,15 @@ class SeriesParts:
 
 
 def split_series(
-    rows: Rows, bounds: Indices, ends: Indices, times: Times, split: Shares, split_by: str, *, is_dated: bool
+    rows: Rows,
+    bounds: Indices,
+    ends: Indices,
+    times: Times,
+    split: Shares,
+    split_by: str,
+    *,
+    horizon: int,
+    is_dated: bool,
 ) -> SeriesParts:
     """Cut series into parts.
 
@@ -47,8 +56,9 @@ def split_series(
         bounds: (series + 1,) the first row of each series.
         ends: (series,) the row after each series' last observed one.
         times: (rows,) ascending in each series.
-        split: fractions, counts of rows, or dates.
+        split: fractions, counts of rows, dates, or `rest` followed by lengths from each series' end.
         split_by: how fractions cut several series: `dates`, `series`, or `auto` for dates if series overlap.
+        horizon: rows of a horizon, which lengths may be given in.
         is_dated: whether `times` are dates.
 
     Raises:
@@ -62,21 +72,24 @@ def split_series(
             hint="name the columns to forecast: data.targets=[…]",
         )
     shares = [share for share in split if not isinstance(share, str)]
-    are_counts = bool(shares) and all(isinstance(share, int) for share in shares)
-    if not shares and not is_dated:
+    last = _last_rows(split, horizon)
+    are_counts = bool(last) or (bool(shares) and all(isinstance(share, int) for share in shares))
+    if not shares and not last and not is_dated:
         raise DataError(
             f"{rows.path}: data.split gives dates, but column `{rows.columns.time}` contains whole numbers",
             hint="split by counts of rows or by fractions: 'data.split=[0.7,0.1,0.2]'",
         )
     if shares and len(rows.ids) == 1:
         return SeriesParts(_one_series(rows, int(starts[0]), int(lengths[0]), shares))
-    if are_counts and split_by == "dates":
+    if are_counts and split_by == "dates" and len(rows.ids) > 1:
         raise DataError(
             f"{rows.path}: data.split_by=dates cuts all series at the same dates, but data.split counts rows of each",
             hint="give fractions or dates: 'data.split=[0.7,0.1,0.2]'",
         )
     at_dates = split_by == "dates" or (split_by == "auto" and is_dated and _overlap(times, starts, ends))
-    if not shares:
+    if last:
+        edges = [np.maximum(starts, ends - sum(last[part:])) for part in range(len(last))] + [ends]
+    elif not shares:
         moments = [_moment(str(share)) for share in split]
         edges = [_rows_before(times, starts, ends, moment) for moment in moments]
         edges += [ends] * (len(split) < len(PARTS))
@@ -101,6 +114,14 @@ def split_series(
         cure = "data.split_by=dates cuts" if shares and not are_counts else "dates in data.split cut"
         overlap = _overlapping(times, found, cure)
     return SeriesParts(found, middle, overlap)
+
+
+def _last_rows(split: Shares, horizon: int) -> list[int]:
+    """Return the rows of each part after the training part; empty if the split does not count from the end."""
+    if split[0] != REST:
+        return []
+    lengths = [read_length(length) for length in split[1:]]
+    return [count * (horizon if unit == "horizons" else 1) for count, unit in filter(None, lengths)]
 
 
 def _one_series(rows: Rows, start: int, length: int, shares: list[float] | list[int]) -> dict[str, Indices]:

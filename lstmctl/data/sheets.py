@@ -11,10 +11,10 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from lstmctl.data.number_format import ColumnForm, NumberForm, misreading, read_numbers
 from lstmctl.data.table_hints import TableHints
 from lstmctl.data.table_writing import Writing
 from lstmctl.data.timesteps import Step
-from lstmctl.data.written_numbers import ColumnForm, NumberForm, misreading, read_numbers
 from lstmctl.errors import DataError
 
 Numbers = NDArray[np.float64]

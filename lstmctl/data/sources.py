@@ -26,7 +26,7 @@ class Source:
     """The bundled config that uses it."""
     licence: str = ""
     unpacked: str | None = None
-    """Name in the cache of the file or folder that is made of it; None if it is used as it is."""
+    """Name in the cache of the file or folder that it is unpacked to; None if it is used unchanged."""
     members: tuple[str, ...] = ()
     """Of an archive, the patterns of the files to take, in this order; none for a table with a series in each row."""
 
@@ -123,7 +123,7 @@ KNOWN: Mapping[str, Source] = {
 
 
 def find_known(word: str, known: Mapping[str, Source] = KNOWN) -> Source | None:
-    """Return the known source of a name, a file name or the name of what is made of it, ignoring case."""
+    """Return the known source with a name, file name or name when unpacked, ignoring case."""
     word = word.casefold()
     for name, source in known.items():
         if word in {each.casefold() for each in (name, source.file, source.unpacked or name)}:

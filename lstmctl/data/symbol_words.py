@@ -6,7 +6,7 @@ import logging
 from collections import Counter
 from collections.abc import Sequence
 
-from lstmctl.data.encoding import TextEncoding
+from lstmctl.data.vocabulary import TextEncoding
 
 log = logging.getLogger(__name__)
 

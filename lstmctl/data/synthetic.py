@@ -28,10 +28,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lstmctl.data.encoding import TextEncoding
 from lstmctl.data.reber import SYMBOLS as REBER_SYMBOLS
 from lstmctl.data.reber import draw_reber
 from lstmctl.data.sequences import Numbers, SequenceEncoding, Sequences
+from lstmctl.data.vocabulary import TextEncoding
 from lstmctl.errors import DataError
 from lstmctl.metrics import Metric, metric
 from lstmctl.seeds import stream

@@ -11,16 +11,16 @@ import polars as pl
 from numpy.typing import NDArray
 
 from lstmctl.data.delimited import DelimitedSheet
+from lstmctl.data.delimited_start import SAMPLED
 from lstmctl.data.locating import check_regular
+from lstmctl.data.number_format import MISSING
 from lstmctl.data.parquet import SIGNATURE, ParquetSheet
 from lstmctl.data.sheets import Columns, Form, Numbers, Sheet, Wanted, kinds_of
 from lstmctl.data.table_hints import SERIES, TableHints
-from lstmctl.data.table_start import SAMPLED
 from lstmctl.data.table_writing import Writing
 from lstmctl.data.time_columns import find_time, parts_of, read_times
 from lstmctl.data.timesteps import Times
 from lstmctl.data.utf8 import SIGNATURES
-from lstmctl.data.written_numbers import MISSING
 from lstmctl.errors import DataError
 from lstmctl.shell import setting
 from lstmctl.words import listed, near

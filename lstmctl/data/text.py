@@ -14,13 +14,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lstmctl.data.encoding import Kind, Symbols, TextEncoding
 from lstmctl.data.locating import locate, portable_name, require_files, text_files
 from lstmctl.data.prepared_folder import is_prepared
 from lstmctl.data.prepared_text import open_prepared
 from lstmctl.data.splitting import split_positions
 from lstmctl.data.symbol_words import shown_symbols
 from lstmctl.data.text_blocks import BlockEncoder, JoinedText, survey
+from lstmctl.data.vocabulary import Kind, Symbols, TextEncoding
 from lstmctl.errors import DataError
 
 COUNTED = 1 << 20

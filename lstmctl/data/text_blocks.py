@@ -15,10 +15,10 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from lstmctl.data.encoding import Kind, Symbols, TextEncoding, smallest_integer
 from lstmctl.data.hangul import decomposed
 from lstmctl.data.locating import check_regular
 from lstmctl.data.utf8 import BYTE_ORDER_MARK, START, check_start, not_utf8
+from lstmctl.data.vocabulary import Kind, Symbols, TextEncoding, smallest_integer
 from lstmctl.errors import DataError
 
 BLOCK = 1 << 17

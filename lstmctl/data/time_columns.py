@@ -13,11 +13,11 @@ import polars as pl
 from numpy.typing import NDArray
 
 from lstmctl.data.dates import formats_of, read_dates, read_more_dates
+from lstmctl.data.number_format import MISSING
 from lstmctl.data.numbered_dates import DIGITS, EXCEL, EXCEL_1904, SPREADSHEETS, WORDS, numbered_format
 from lstmctl.data.sheets import Form, Sheet, Wanted, kinds_of
 from lstmctl.data.table_writing import DateForm
 from lstmctl.data.timesteps import Step, Times, date_text
-from lstmctl.data.written_numbers import MISSING
 from lstmctl.errors import DataError
 from lstmctl.shell import setting
 from lstmctl.words import listed
@@ -80,7 +80,8 @@ def find_time(sheet: Sheet, free: list[str], date_format: str | None) -> str:
     odd = [name for name in by_name if kinds[name] == "text"]
     raise DataError(
         f"{sheet.path}: no column of dates was recognised among {listed(free)}",
-        hint=f'say how `{odd[0]}` is written: data.date_format="%d.%m.%Y %H:%M"'
+        hint=f'say how `{odd[0]}` is written: data.date_format="%d.%m.%Y %H:%M"; quarters are read as 2019Q1, and ISO '
+        "weeks as 2019-W07"
         if odd
         else "name the column of dates or whole numbers: data.time=NAME",
     )

@@ -10,7 +10,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lstmctl.data.tables import Rows
-from lstmctl.data.timesteps import CHUNK, MONTHS, Step, Times, are_month_ends, date_text, on_day
+from lstmctl.data.timesteps import (
+    CHUNK,
+    DAY,
+    MONTHS,
+    SPANS,
+    Step,
+    Times,
+    are_business_month_ends,
+    are_month_ends,
+    date_text,
+    on_day,
+    usual_day,
+)
 from lstmctl.data.zones import offset
 from lstmctl.errors import DataError
 from lstmctl.shell import setting
@@ -72,12 +84,27 @@ def convert(rows: Rows, zone: str | None) -> None:
     rows.form = replace(rows.form, writing=replace(writing, dates=replace(writing.dates, zone=zone)))
 
 
-def find_step(rows: Rows, bounds: Indices, step: str) -> Step:
-    """Return the config's step, or that of the longest series.
+LAST_WEEK = 53
+BUSINESS = ("business days", "business month ends")
+"""Units that holidays concern."""
+
+
+def find_step(rows: Rows, bounds: Indices, step: str, holidays: tuple[int, ...] = ()) -> Step:
+    """Return the config's step, or the step of the longest series, with the `holidays` that it leaves out.
 
     Raises:
-        DataError: it is not a step, does not suit the column of times, or there is one row only.
+        DataError: it is not a step, does not suit the column of times or the holidays, or there is one row only.
     """
+    found = _step_of(rows, bounds, step, holidays)
+    if holidays and found.unit not in BUSINESS:
+        raise DataError(
+            f"{rows.path}: data.holidays concerns business days, but the step is {found}",
+            hint='data.step="business days", or no data.holidays',
+        )
+    return replace(found, holidays=holidays)
+
+
+def _step_of(rows: Rows, bounds: Indices, step: str, holidays: tuple[int, ...]) -> Step:
     lengths = np.diff(bounds)
     longest = int(np.argmax(lengths))
     times = rows.times[bounds[longest] : bounds[longest + 1]]
@@ -90,7 +117,10 @@ def find_step(rows: Rows, bounds: Indices, step: str) -> Step:
                 if rows.columns.id
                 else "a wide table has one row per time and one column per series",
             )
-        return Step.infer(times, rows.is_index)
+        found = Step.infer(times, rows.is_index)
+        if holidays and found.unit not in BUSINESS and are_business_month_ends(times, holidays):
+            return Step(1, "business month ends")
+        return found
     parsed = Step.parse(step)
     if rows.is_index and not parsed.is_index:
         raise DataError(
@@ -99,6 +129,8 @@ def find_step(rows: Rows, bounds: Indices, step: str) -> Step:
         )
     if parsed.unit == "months" and are_month_ends(times) and len(times) > 1:
         return Step(parsed.count * MONTHS[parsed.unit], "month ends")
+    if parsed.unit == "months" and not on_day(times, usual_day(times)) and are_business_month_ends(times, holidays):
+        return Step(parsed.count, "business month ends")
     return parsed
 
 
@@ -131,6 +163,7 @@ def insert_missing(rows: Rows, bounds: Indices, step: Step, days: Indices, missi
     Raises:
         DataError: a time is not on the grid, or rows are missing and that is an error.
     """
+    _check_holidays(rows, step)
     grids: list[Times] = []
     places: list[Indices | None] = []
     """Position of each row of a series; None if all are in place."""
@@ -152,7 +185,7 @@ def insert_missing(rows: Rows, bounds: Indices, step: Step, days: Indices, missi
         if not len(grid) or grid[0] != first:
             raise DataError(
                 f"{rows.place(int(start))}: {rows.whose(int(start))}{_time(rows, int(start))} cannot be one of "
-                f"{'the ' if step.unit in ('business days', 'month ends') else 'the times with a step of '}{step}",
+                f"{'the ' if step.unit in (*BUSINESS, 'month ends') else 'the times with a step of '}{step}",
                 hint=_step_hint(rows),
             )
         found = np.searchsorted(grid, times)
@@ -174,7 +207,7 @@ def insert_missing(rows: Rows, bounds: Indices, step: Step, days: Indices, missi
             f"{rows.place(row)}: {rows.whose(row)}{plural(size, 'row is', 'rows are')} missing {where}; "
             f"the next is {step.text(int(rows.times[row + 1]))}, and the step is {step}"
             + (f" ({count:,} missing in all)" if count > size else ""),
-            hint=f"{FILL_HINT}; {_step_hint(rows)}",
+            hint=_missing_hint(rows, step, count),
         )
     done = "left unscored" if missing == "mask" else "filled"
     rows.notes.append(
@@ -273,6 +306,41 @@ def _off_step(rows: Rows, row: int, step: Step, start: int) -> DataError:
         f"{_time(rows, start)} ({rows.unit} {rows.lines[start]})",
         hint=_step_hint(rows),
     )
+
+
+def _check_holidays(rows: Rows, step: Step) -> None:
+    """Raise DataError if a row is on a holiday."""
+    if not step.holidays:
+        return
+    days = np.floor_divide(rows.times, DAY)
+    found = np.flatnonzero(np.isin(days, np.array(step.holidays)) & ((days + 3) % 7 < 5))
+    if len(found):
+        row = int(found[0])
+        raise DataError(
+            f"{rows.place(row)}: {rows.whose(row)}{date_text(int(rows.times[row]), clock=False)} is a holiday by "
+            f"data.holidays, but has a row ({plural(len(found), 'such row', 'such rows')})",
+            hint="delete the row, or leave the day out of data.holidays: a file with one date per line names any days, "
+            "and an exchange such as NYSE its own",
+        )
+
+
+def _missing_hint(rows: Rows, step: Step, count: int) -> str:
+    """Say what to do about missing rows: usually fill them, unless they are nights, weekends or holidays."""
+    if (
+        not rows.is_index
+        and step.unit in SPANS
+        and SPANS[step.unit] * step.count < DAY
+        and count > len(rows.times) // 2
+    ):
+        return (
+            'if there are no rows at night or on weekends, data.step="1 row" takes the rows as they come, without '
+            f"filling the time between; otherwise {FILL_HINT}"
+        )
+    years, weeks = np.divmod(rows.times, 100)
+    if rows.is_index and np.all((years >= 1900) & (years < 2100) & (weeks >= 1) & (weeks <= LAST_WEEK)):
+        return f"if `{rows.columns.time}` holds ISO weeks, write them as {years[0]}-W{weeks[0]:02d}; {FILL_HINT}"
+    days = "if these are holidays, name them: data.holidays=FILE or a country such as data.holidays=US; "
+    return f"{days if step.unit in BUSINESS else ''}{FILL_HINT}; {_step_hint(rows)}"
 
 
 def _step_hint(rows: Rows) -> str:

@@ -29,7 +29,7 @@ SPANS = {
     "weeks": 7 * DAY,
 }
 """Units of constant duration, in microseconds."""
-MONTHS = {"months": 1, "month ends": 1, "years": 12}
+MONTHS = {"months": 1, "month ends": 1, "business month ends": 1, "years": 12}
 """Units of the calendar, in months."""
 LAST = 31
 """The day of rows that fall on the last day of every month."""
@@ -41,6 +41,8 @@ class Step:
 
     count: int
     unit: str
+    holidays: tuple[int, ...] = ()
+    """Days since 1970-01-01 that are not business days."""
 
     @classmethod
     def parse(cls, text: str) -> Step:
@@ -72,17 +74,20 @@ class Step:
 
     @classmethod
     def _by_month(cls, times: Times) -> Step | None:
-        """Return the most common number of months, if all times have the same clock time and fall on `usual_day`."""
-        if len(np.unique(times % DAY)) > 1 or not on_day(times, day := usual_day(times)):
+        """Return the most common number of months, if all times have the same clock time and fall on `usual_day` or on
+        the last business day."""
+        if len(np.unique(times % DAY)) > 1:
             return None
         steps, counts = np.unique(np.diff(_month(times)), return_counts=True)
         count = int(steps[np.argmax(counts)])
+        if not on_day(times, day := usual_day(times)):
+            return cls(count, "business month ends") if are_business_month_ends(times) else None
         if count % 12 == 0:
             return cls(count // 12, "years")
         return cls(count, "month ends" if day == LAST else "months")
 
     def __str__(self) -> str:
-        if self.count == 1 and self.unit in ("business days", "month ends"):
+        if self.count == 1 and self.unit in ("business days", "month ends", "business month ends"):
             return self.unit
         return f"{self.count} {self.unit.removesuffix('s') if self.count == 1 else self.unit}"
 
@@ -93,7 +98,7 @@ class Step:
 
     def day_of(self, times: Times) -> int:
         """Return the day of the month of one series' times (rows,), by `usual_day`; 0 if the step has none."""
-        if self.unit == "month ends":
+        if self.unit in ("month ends", "business month ends"):
             return LAST
         return usual_day(times) if self.unit in MONTHS and len(times) else 0
 
@@ -173,11 +178,15 @@ class Step:
         moment = np.datetime64(start, "us")
         day = moment.astype("datetime64[D]")
         clock = start % DAY
+        holidays = np.array(self.holidays, dtype="datetime64[D]")
         if self.unit == "business days":
-            days = np.busday_offset(day, self.count * steps, roll="backward")
+            days = np.busday_offset(day, self.count * steps, roll="backward", holidays=holidays)
+        elif self.unit == "business month ends":
+            ends = _month_ends(day.astype("datetime64[M]") + steps * self.count)
+            days = np.busday_offset(ends, 0, roll="backward", holidays=holidays)
         else:
             month = day.astype("datetime64[M]") + steps * (self.count * MONTHS[self.unit])
-            ends = (month + 1).astype("datetime64[D]") - 1
+            ends = _month_ends(month)
             place = own_day - 1 if own_day else day - day.astype("datetime64[M]").astype("datetime64[D]")
             kept = month.astype("datetime64[D]") + place
             days = ends if self.unit == "month ends" else np.minimum(kept, ends)
@@ -205,6 +214,18 @@ def are_month_ends(times: Times) -> bool:
     return bool(np.all(_month(times + DAY) != _month(times)))
 
 
+def are_business_month_ends(times: Times, holidays: tuple[int, ...] = ()) -> bool:
+    """Return whether every time falls on the last business day of its month."""
+    days = times.view("datetime64[us]").astype("datetime64[D]")
+    last = np.busday_offset(
+        _month_ends(days.astype("datetime64[M]")),
+        0,
+        roll="backward",
+        holidays=np.array(holidays, dtype="datetime64[D]"),
+    )
+    return bool(np.all(days == last))
+
+
 def usual_day(times: Times) -> int:
     """Return the day of the month of times (rows,): `LAST` if several are all month ends.
 
@@ -222,6 +243,11 @@ def on_day(times: Times, day: int) -> bool:
     """Return whether all times fall on a day of the month, or on the last one in shorter months."""
     days = _day_of_month(times) + 1
     return bool(np.all((days == day) | ((days < day) & (_month(times + DAY) != _month(times)))))
+
+
+def _month_ends(months: NDArray[np.datetime64]) -> NDArray[np.datetime64]:
+    """Return the last day of each month."""
+    return np.asarray((months + 1).astype("datetime64[D]") - 1)
 
 
 def _whole(length: int, step: int) -> int:

@@ -1,5 +1,4 @@
-"""Make a file or a folder of a known download that cannot be used as it is: an archive, or a table with a series in
-each row."""
+"""Unpack known downloads that cannot be used directly: archives, and tables with a series in each row."""
 
 from __future__ import annotations
 
@@ -20,7 +19,7 @@ from lstmctl.storage import disk_errors, rename_over
 
 
 def unpack(source: Source, downloaded: Path) -> Path:
-    """Return the file or folder of a download that configs name; it is made once, beside the download.
+    """Return the file or folder of a download that configs name; it is created once, next to the download.
 
     Raises:
         DataError: the download is not the archive or table that was expected.

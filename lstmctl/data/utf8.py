@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from lstmctl.data.text_encodings import conversion, convert_command, utf_16_of
+from lstmctl.data.character_sets import conversion, convert_command, utf_16_of
 from lstmctl.errors import DataError
 
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"

@@ -21,8 +21,8 @@ NUMERIC = ("number", "whole")
 
 
 def settle_columns(sheet: Sheet, derived: Derived) -> None:
-    """Decide which column holds the times, if there are no dates; which names the series; and that other texts are
-    not used. Leaves to the reader what it recognises, and what is not clear.
+    """Decide which column holds the times, if the table lacks dates; which names the series; and that other texts are
+    not used. Columns that the reader recognises, and unclear ones, are left to the reader.
 
     Args:
         sheet: the table.
@@ -83,4 +83,4 @@ def _naming(sheet: Sheet, time: str, texts: list[str]) -> str | None:
 def _may_be_numbers(sheet: Sheet, name: str) -> bool:
     """Return whether most values of a column of texts contain a digit, as prices with a currency do."""
     texts = sheet.texts(sheet.names.index(name)).head(TRIED)
-    return bool(len(texts)) and float(texts.str.contains(r"\d").mean() or 0) > 0.5
+    return bool(texts.str.contains(r"\d").sum() > len(texts) / 2)

@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import itertools
 import math
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +17,7 @@ from lstmctl.data.series_corpus import SeriesCorpus
 from lstmctl.deriving.columns import settle_columns
 from lstmctl.deriving.derived import SECONDS, Derived, about, list_of
 from lstmctl.errors import DataError
+from lstmctl.step_grammar import REST
 from lstmctl.words import plural
 
 if TYPE_CHECKING:
@@ -26,12 +29,15 @@ REPAIRS: tuple[dict[str, str], ...] = (
     {"data.missing": "interpolate"},
 )
 """Settings that are tried, in this order and in combination, if a table cannot be used unchanged."""
+BY_ROWS = {"data.step": "1 row"}
+MOST_FILLED = 1 / 3
 ONE_CLOCK = {"data.zone": "UTC"}
 WHY = {
     "data.order": "its rows are out of order",
     "data.duplicates": "some of its times are there twice",
     "data.zone": "its clock is set for daylight saving time",
     "data.missing": "some of its values or rows are missing; filled values are never scored",
+    "data.step": "it has no rows for much of the time, such as at night; rows are forecast by their number",
 }
 HORIZONS = {1: 6, 4: 8, 5: 10, 7: 14, 12: 12, 52: 13}
 """Rows to forecast by the season, where that is not the season itself."""
@@ -41,6 +47,8 @@ FEWEST_WINDOWS = 6
 """To learn from, if the lookback is a season and more of them would leave less."""
 LEAST_FOR_90 = 9
 """Windows that calibrate a 90 % interval, at least: with fewer, none of them lies beyond it."""
+SEVERAL = 0.1
+"""Share of the rows in each held-out part of several series that end together."""
 LONGEST_HORIZON = 96
 LOOKBACKS = 4
 """Horizons, or twice the season if that is longer, that a forecast is based on."""
@@ -82,7 +90,7 @@ def derive_forecast(path: Path, sheet: Sheet, derived: Derived) -> Derived:
     horizon = derived.decide("task.horizon", *_horizon(season, rows))
     if not isinstance(horizon, int):
         return derived  # the config's check reports the error
-    held_out = _split(derived, lengths, horizon)
+    held_out = _split(derived, corpus, horizon)
     lookback, why = _lookback(season, horizon, rows - 2 * held_out)
     lookback = derived.decide("task.lookback", lookback, why)
     if not isinstance(lookback, int):
@@ -91,7 +99,7 @@ def derive_forecast(path: Path, sheet: Sheet, derived: Derived) -> Derived:
     derived.decide("task.segment", segment)
     derived.decide("task.loss", "quantile")
     short = held_out < 4 * horizon
-    calibrating = len(lengths) * (held_out // (1 if short else 2) - horizon + 1)
+    calibrating = _series(corpus) * (held_out // (1 if short else 2) - horizon + 1)
     derived.decide("task.levels", [80, 90] if calibrating >= LEAST_FOR_90 else [80])
     derived.decide("task.calibration", "shared" if short else "separate", "the validation part is short" * short)
     windows = int(np.maximum(0, lengths - 2 * held_out - lookback - horizon + 1).sum())
@@ -119,6 +127,12 @@ def _opened(path: Path, derived: Derived) -> SeriesCorpus:
             if failure is None or ONE_CLOCK not in repairs:
                 failure = error  # of the table as it is or, if that would be repaired, of what would not
             continue
+        if "data.missing" in merged and "data.step" not in given and _is_closed_at_times(corpus):
+            # Nights and weekends without rows would be filled, and be most of what is learned.
+            rest = {key: value for key, value in merged.items() if key != "data.missing"}
+            layout = replace(layout, missing=said.get("missing", "error"), step="1 row")
+            with suppress(DataError):  # values are missing too
+                corpus, merged = open_series(str(path), layout, None, lookback=1, horizon=1), {**rest, **BY_ROWS}
         for key, value in merged.items():
             derived.decide(key, value, WHY[key])
         return corpus
@@ -126,9 +140,15 @@ def _opened(path: Path, derived: Derived) -> SeriesCorpus:
     raise failure
 
 
+def _is_closed_at_times(corpus: SeriesCorpus) -> bool:
+    """Return whether more than a third of the rows of a step below a day had to be inserted, as for office hours."""
+    unit = corpus.encoding.step.unit
+    return corpus.filled is not None and unit in ("hours", "minutes", "seconds") and corpus.filled.mean() > MOST_FILLED
+
+
 def _as_layout(key: str, value: Any) -> Any:
     """A value as typed, in the form that a layout has it."""
-    several = ("targets", "past", "known", "static")
+    several = ("targets", "past", "known", "static", "holidays")
     if key in several:
         return (value,) if isinstance(value, str) else tuple(value)
     return value
@@ -188,7 +208,7 @@ def _calendar(corpus: SeriesCorpus, rows: int) -> list[str]:
         features.append("weekday")
     if days > 730 and unit in ("hours", "days", "business days", "weeks"):
         features.append("day-of-year")
-    if days > 730 and unit in ("months", "month ends") and step.count == 1:
+    if days > 730 and unit in ("months", "month ends", "business month ends") and step.count == 1:
         features.append("month")
     return features
 
@@ -201,20 +221,34 @@ def _horizon(season: int, rows: int) -> tuple[int, str]:
     return horizon, "a season" if horizon == season else f"for a season of {plural(season, 'row')}"
 
 
-def _split(derived: Derived, lengths: np.ndarray[Any, Any], horizon: int) -> int:
+def _split(derived: Derived, corpus: SeriesCorpus, horizon: int) -> int:
     """Settle the parts, and return the rows of each held-out one in a series of typical length."""
-    rows = int(np.median(lengths))
-    least = int(lengths.min())
+    table = corpus.table
+    lengths = table.ends - table.bounds[:-1]
+    rows, least = int(np.median(lengths)), int(lengths.min())
     if "data.split" in derived.given:
         return max(horizon, rows // 7)
     share = min(0.25, max(0.15, 1.05 * (horizon + 1) / max(1, least)))
-    if len(lengths) == 1:
+    if _series(corpus) == 1:
         held_out = max(horizon, round(share * rows))
         derived.decide("data.split", [rows - 2 * held_out, held_out, held_out], "the last rows validate and test")
+        return held_out
+    if len(np.unique(table.times[table.ends - 1])) == 1 or corpus.encoding.step.is_index:
+        # Several series have many windows in few rows, and what is held out is not learned by the scored weights.
+        windows = math.ceil(LEAST_FOR_90 / _series(corpus))
+        held_out = min(max(horizon + windows - 1, round(SEVERAL * rows)), max(1, rows // 4))
+        derived.decide(
+            "data.split", [REST, *2 * [f"{held_out} rows"]], "the last rows of each series validate and test"
+        )
         return held_out
     share = round(share, 4)
     derived.decide("data.split", [round(1 - 2 * share, 4), share, share])
     return max(1, int(share * rows))
+
+
+def _series(corpus: SeriesCorpus) -> int:
+    """The number of series, whether they are columns or below one another."""
+    return len(corpus.table.ids) * len(corpus.encoding.targets)
 
 
 def _lookback(season: int, horizon: int, rows: int) -> tuple[int, str]:
@@ -239,9 +273,10 @@ def _segment(lookback: int, horizon: int, season: int) -> int:
 
 
 def _network(derived: Derived, windows: int, steps: int, channels: int) -> None:
-    size = 16 if windows < 200 else 32 if windows < 1000 else 64 if windows < 10_000 else 128
+    all_windows = windows * max(1, channels)  # each column is a sequence of its own
+    size = 16 if all_windows < 200 else 32 if all_windows < 1000 else 64 if all_windows < 10_000 else 128
     derived.decide("model.cell", "gru")
-    derived.decide("model.hidden", size, f"for {windows:,} training windows")
+    derived.decide("model.hidden", size, f"for {all_windows:,} training windows")
     derived.decide("model.embedding", size)
     derived.decide("model.linear", True)
     derived.decide("model.ridge", "auto", "as much of it is a baseline's as the validation rows ask for")
@@ -250,7 +285,7 @@ def _network(derived: Derived, windows: int, steps: int, channels: int) -> None:
     batch = 16 if windows < 1000 else 32 if windows < 10_000 else 64
     work = windows * max(1, channels) * steps / 10 * (size / 64)
     epochs = int(max(1, min(100 if windows < 1000 else 30, derived.seconds * WINDOWS_PER_SECOND / max(1.0, work))))
-    # What a small table leaves of a longer time goes to further networks, not to more epochs, which it would not bear.
+    # If a small table leaves time, train further networks, not more epochs, which would overfit.
     left = int(derived.seconds * WINDOWS_PER_SECOND / max(1.0, epochs * work))
     members = max(1, min(MOST_MEMBERS, int(derived.seconds / SECONDS), left))
     if members > 1:

@@ -67,7 +67,7 @@ def derive_recordings(path: Path, files: Sequence[Path], derived: Derived) -> De
 
 
 def _labels(folder: Path, files: Sequence[Path], derived: Derived) -> list[str]:
-    """Return the label of each recording: the name of its folder, or a part of its own name."""
+    """Return the label of each recording: the name of its folder, or a part of the file name."""
     if "data.file_names" in derived.given:
         matched = [compiled(str(derived.given["data.file_names"])).search(_name(folder, file)) for file in files]
         return [found["label"] for found in matched if found is not None and "label" in found.groupdict()]

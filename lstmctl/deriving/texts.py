@@ -7,9 +7,9 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
-from lstmctl.data.encoding import Kind
 from lstmctl.data.hangul import decomposed
 from lstmctl.data.locating import text_files
+from lstmctl.data.vocabulary import Kind
 from lstmctl.deriving.derived import Derived, about
 from lstmctl.errors import DataError
 
@@ -33,7 +33,7 @@ class Survey:
     """The beginning of a text."""
 
     counts: Counter[str]
-    """How often each character occurs."""
+    """The number of occurrences of each character."""
     read: int
     """Bytes."""
 
@@ -120,7 +120,7 @@ def _symbols(survey: Survey, derived: Derived, size: int) -> tuple[Kind, int]:
 
 
 def _size(length: int, seconds: float) -> tuple[int, float]:
-    """Return the hidden units and dropout for a text of `length` symbols: the widest that can read as many in time."""
+    """Return the hidden units and dropout for a text of `length` symbols: the widest network that is fast enough."""
     found = SIZES[0][1:]
     for (most, *_), (_, hidden, dropout) in itertools.pairwise(SIZES):
         if length > most and SYMBOLS_PER_SECOND[hidden] * seconds > most:

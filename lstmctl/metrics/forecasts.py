@@ -6,7 +6,8 @@ that is NaN is included, and makes the affected metrics NaN.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     Sums = NDArray[np.float64]
 
 
-def totals(
+def terms(
     truth: Floats,
     point: Floats,
     intervals: Floats | None,
@@ -27,8 +28,8 @@ def totals(
     centre: Floats,
     naive_error: Floats,
     has_scale: NDArray[np.bool_] | None = None,
-) -> dict[str, Sums]:
-    """Sum up over windows everything that `figures` needs.
+) -> Iterator[tuple[str, Sums]]:
+    """Yield everything that `figures` needs, by name: arrays (windows, horizon, channels), 0 where nothing counts.
 
     With e = truth - forecast, y and f the two in original units, and i and o the low and high end of the interval at
     level L:
@@ -43,10 +44,10 @@ def totals(
         covered_80, …        1 where i <= y <= o, otherwise 0; the number is 100 L
         width_80, …          o - i
 
-    `count` is the number of known values, `ratio_count` the number of those with a naive error above 0, `scaled_count`
-    the number with a scale, `interval_count` the number with an interval, and `interval_scaled_count` the number with
-    both. Sums in scaled space include only values with a scale; pinball, covered and width only those with an interval.
-    Names that end in `_scaled` are in scaled space; squared, absolute, pinball and width without it in original units.
+    `count` is 1 for known values, `ratio_count` for those with a naive error above 0, `scaled_count` for those with a
+    scale, `interval_count` for those with an interval, and `interval_scaled_count` for those with both. Terms in scaled
+    space include only values with a scale; pinball, covered and width only those with an interval. Names that end in
+    `_scaled` are in scaled space; squared, absolute, pinball and width without it in original units.
 
     Args:
         truth: (windows, horizon, channels) in scaled space; NaN where missing.
@@ -60,17 +61,14 @@ def totals(
             or 0 if undefined, as for a constant series.
         has_scale: as `spread`; False where scaled space is not comparable with the other channels'. None if all are
             comparable.
-
-    Returns:
-        Arrays of shape (channels, horizon).
     """
     import numpy as np
 
     known = ~np.isnan(truth)
 
-    def added(terms: NDArray[Any], where: NDArray[np.bool_] = known) -> Sums:
-        sums: Sums = np.where(where, terms, 0).sum(axis=0, dtype=np.float64).T
-        return sums
+    def counted(values: NDArray[Any], where: NDArray[np.bool_] = known) -> Sums:
+        found: Sums = np.where(where, values, 0).astype(np.float64)
+        return found
 
     # Any number would do where the truth is missing, but NaN would taint comparisons and cause warnings.
     truth = np.where(known, truth, 0).astype(np.float64)
@@ -81,36 +79,85 @@ def totals(
     scale = np.broadcast_to(naive_error, truth.shape)
     comparable = known & (scale > 0)
     scaled = known if has_scale is None else known & has_scale
-    found = {
-        "count": added(known),
-        "scaled_count": added(scaled),
-        "squared_scaled": added(error**2, scaled),
-        "absolute_scaled": added(error, scaled),
-        "squared": added((error * spread) ** 2),
-        "absolute": added(error * spread),
-        "percentage": added(200 * error * spread / np.where(size == 0, 1, size)),
-        "ratio": added(error * spread / np.where(comparable, scale, 1), comparable),
-        "ratio_count": added(comparable),
-    }
+    yield "count", counted(known)
+    yield "scaled_count", counted(scaled)
+    yield "squared_scaled", counted(error**2, scaled)
+    yield "absolute_scaled", counted(error, scaled)
+    yield "squared", counted((error * spread) ** 2)
+    yield "absolute", counted(error * spread)
+    yield "percentage", counted(200 * error * spread / np.where(size == 0, 1, size))
+    yield "ratio", counted(error * spread / np.where(comparable, scale, 1), comparable)
+    yield "ratio_count", counted(comparable)
     if intervals is None:
-        return found
+        return
 
     pinball = _pinball(truth - point, 0.5)
     given = known & ~np.isinf(intervals).all(-1).any(-1)
-    spans: dict[str, Sums] = {"interval_count": added(given), "interval_scaled_count": added(given & scaled)}
+    yield "interval_count", counted(given)
+    yield "interval_scaled_count", counted(given & scaled)
     for place, level in enumerate(levels):
         low, high = (intervals[..., place, end].astype(np.float64) for end in (0, 1))
         pinball += _pinball(truth - low, (1 - level) / 2) + _pinball(truth - high, (1 + level) / 2)
         name = _percent(level)
-        spans[f"covered_{name}"] = added((low <= truth) & (truth <= high), given)
-        spans[f"width_{name}"] = added((high - low) * spread, given)
-        spans[f"width_scaled_{name}"] = added(high - low, given & scaled)
+        yield f"covered_{name}", counted((low <= truth) & (truth <= high), given)
+        yield f"width_{name}", counted((high - low) * spread, given)
+        yield f"width_scaled_{name}", counted(high - low, given & scaled)
     pinball /= 1 + 2 * len(levels)
-    return found | {"pinball": added(pinball * spread, given), "pinball_scaled": added(pinball, given & scaled)} | spans
+    yield "pinball", counted(pinball * spread, given)
+    yield "pinball_scaled", counted(pinball, given & scaled)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SeriesSums:
+    """Sums of `terms` for every channel of every series; those of several batches add up."""
+
+    parts: tuple[tuple[NDArray[np.int64], Mapping[str, Sums]], ...]
+    """Rows (rows,), ascending, and the sums of each, (rows, horizon). A row is series · channels + channel."""
+
+    @classmethod
+    def of(cls, series: NDArray[np.int64], named: Iterable[tuple[str, Sums]]) -> SeriesSums:
+        """Sum up `terms`; `series` (windows,) is the number of each window's series."""
+        import numpy as np
+
+        order = np.argsort(series, kind="stable")
+        there, starts = np.unique(series[order], return_index=True)
+        sums, rows = {}, np.empty(0, np.int64)
+        for name, values in named:
+            windows, horizon, channels = values.shape
+            ordered = values if (order == np.arange(windows)).all() else values[order]
+            sums[name] = np.add.reduceat(ordered, starts, axis=0).transpose(0, 2, 1).reshape(-1, horizon)
+            rows = (there[:, np.newaxis] * channels + np.arange(channels)).ravel()
+        return cls(((rows, sums),))
+
+    def __add__(self, other: SeriesSums | int) -> SeriesSums:
+        import numpy as np
+
+        if isinstance(other, int):
+            return self
+        (rows, sums), (more, added) = other.parts[-1], self.parts[0]
+        if not np.array_equal(rows, more):
+            return SeriesSums((*other.parts, *self.parts))
+        both = {name: sums[name] + added[name] for name in sums}
+        return SeriesSums((*other.parts[:-1], (rows, both), *self.parts[1:]))
+
+    def joined(self) -> tuple[NDArray[np.int64], dict[str, Sums]]:
+        """Return the rows (rows,) that were added, ascending, and their totals (rows, horizon) by name."""
+        import numpy as np
+
+        if len(self.parts) == 1:
+            return self.parts[0][0], dict(self.parts[0][1])
+        all_rows, places = np.unique(np.concatenate([rows for rows, _ in self.parts]), return_inverse=True)
+        found = {name: np.zeros((len(all_rows), sums.shape[1])) for name, sums in self.parts[0][1].items()}
+        start = 0
+        for rows, sums in self.parts:
+            for name, values in sums.items():
+                found[name][places[start : start + len(rows)]] += values  # no row occurs twice in a part
+            start += len(rows)
+        return all_rows, found
 
 
 def figures(totals: Mapping[str, Sums]) -> dict[str, float]:
-    """Compute all metrics over every window, step and channel, in this order; metrics without data are left out.
+    """Compute all metrics over every window, step and row, in this order; metrics without data are left out.
 
         mse_scaled, mae_scaled                  of the point forecast, in scaled space
         mae, rmse                               of the point forecast, in original units
@@ -119,78 +166,118 @@ def figures(totals: Mapping[str, Sums]) -> dict[str, float]:
         pinball, pinball_scaled                 mean over the quantiles; the median's is half its mean absolute error
         coverage_80, width_80, width_scaled_80  for each level: share from 0 to 1, width in original units and scaled
 
-    mae, rmse, pinball and width_80 are means over channels of each channel's own value: original units may differ
-    between channels, and a single root over all squared errors would be dominated by the largest. The other metrics are
-    means over all known values.
+    mae, rmse, pinball and width_80 are means over rows of each row's own value: original units may differ between
+    channels and series, and a single root over all squared errors would be dominated by the largest. The other metrics
+    are means over all known values. So a wide and a long table of the same series have the same metrics.
 
     Args:
-        totals: from the function `totals`, for one batch or summed over several.
+        totals: (rows, horizon), one row per channel of a series.
     """
     import numpy as np
 
-    if not totals["count"].sum():
-        return {}
-    channels = {name: sums.sum(axis=1) for name, sums in totals.items()}
-
-    def overall(name: str, count: str = "count") -> float:
-        return float(channels[name].sum() / channels[count].sum())
-
-    def each(name: str, count: str = "count") -> Sums:
-        seen = channels[count] > 0
-        values: Sums = channels[name][seen] / channels[count][seen]
-        return values
-
     found = {}
-    if channels["scaled_count"].any():
-        found = {
-            "mse_scaled": overall("squared_scaled", "scaled_count"),
-            "mae_scaled": overall("absolute_scaled", "scaled_count"),
-        }
-    found |= {
-        "mae": float(each("absolute").mean()),
-        "rmse": float(np.sqrt(each("squared")).mean()),
-        "smape": overall("percentage"),
-    }
-    if channels["ratio_count"].any():
-        found["mase"] = overall("ratio", "ratio_count")
-    if "pinball" not in channels or not channels["interval_count"].any():
-        return found
-    has_scaled = bool(channels["interval_scaled_count"].any())
-    found["pinball"] = float(each("pinball", "interval_count").mean())
-    if has_scaled:
-        found["pinball_scaled"] = overall("pinball_scaled", "interval_scaled_count")
-    for name in channels:
-        if name.startswith("covered_"):
-            level = name.removeprefix("covered_")
-            found[f"coverage_{level}"] = overall(name, "interval_count")
-            found[f"width_{level}"] = float(each(f"width_{level}", "interval_count").mean())
-            if has_scaled:
-                found[f"width_scaled_{level}"] = overall(f"width_scaled_{level}", "interval_scaled_count")
+    rows = {name: sums.sum(axis=1) for name, sums in totals.items()}
+    for ratio in _ratios(totals):
+        count = rows[ratio.count]
+        seen = count > 0
+        if not seen.any():
+            continue
+        if ratio.by_row:
+            found[ratio.metric] = float(ratio.of(rows[ratio.sum][seen], count[seen]).mean())
+        else:
+            found[ratio.metric] = float(ratio.of(np.sum(rows[ratio.sum]), np.sum(count)))
     return found
 
 
-def by_channel(totals: Mapping[str, Sums], names: Sequence[str]) -> dict[str, dict[str, float]]:
-    """Compute the `figures` of each channel, over its windows and steps.
+def by_series(totals: Mapping[str, Sums], names: Sequence[str]) -> dict[str, dict[str, float]]:
+    """Compute the metrics of each row, over its windows and steps; `names` are the names of the rows, in order."""
+    import numpy as np
+
+    found: dict[str, dict[str, float]] = {name: {} for name in names}
+    rows = {name: sums.sum(axis=1) for name, sums in totals.items()}
+    for ratio in _ratios(totals):
+        count = rows[ratio.count]
+        values = ratio.of(rows[ratio.sum], np.where(count > 0, count, 1))
+        for name, value, seen in zip(names, values.tolist(), count.tolist(), strict=True):
+            if seen:
+                found[name][ratio.metric] = value
+    return found
+
+
+def by_channel(
+    totals: Mapping[str, Sums], names: Sequence[str], channels: NDArray[np.int64]
+) -> dict[str, dict[str, float]]:
+    """Compute the metrics of each channel, over its series, windows and steps.
 
     Args:
         totals: as for `figures`.
         names: names of the channels, in order.
-
-    Raises:
-        ValueError: the number of names differs from the number of channels.
+        channels: (rows,) the channel of each row.
     """
     return {
-        name: figures({key: sums[place : place + 1] for key, sums in totals.items()})
-        for place, name in zip(range(len(totals["count"])), names, strict=True)
+        name: figures({key: sums[channels == place] for key, sums in totals.items()})
+        for place, name in enumerate(names)
     }
 
 
 def by_step(totals: Mapping[str, Sums]) -> tuple[dict[str, float], ...]:
-    """Compute the `figures` of each step of the horizon, over all windows and channels; the first is one row ahead."""
+    """Compute the `figures` of each step of the horizon, over all windows and rows; the first is one row ahead."""
     return tuple(
         figures({key: sums[:, step : step + 1] for key, sums in totals.items()})
         for step in range(totals["count"].shape[1])
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Ratio:
+    """A metric as the ratio of two of the `terms`."""
+
+    metric: str
+    sum: str
+    count: str
+    by_row: bool = False
+    """True if the metric over several rows is the mean of the metrics of the rows."""
+    root: bool = False
+
+    def of(self, sums: Any, count: Any) -> Any:
+        """Return the metric of sums."""
+        ratio = sums / count
+        return ratio**0.5 if self.root else ratio
+
+
+POINT_RATIOS = (
+    Ratio("mse_scaled", "squared_scaled", "scaled_count"),
+    Ratio("mae_scaled", "absolute_scaled", "scaled_count"),
+    Ratio("mae", "absolute", "count", by_row=True),
+    Ratio("rmse", "squared", "count", by_row=True, root=True),
+    Ratio("smape", "percentage", "count"),
+    Ratio("mase", "ratio", "ratio_count"),
+)
+INTERVAL_RATIOS = (
+    Ratio("pinball", "pinball", "interval_count", by_row=True),
+    Ratio("pinball_scaled", "pinball_scaled", "interval_scaled_count"),
+)
+
+
+def ratio_of(metric: str) -> Ratio:
+    """Return the ratio that is a metric of the point or the pinball loss.
+
+    Raises:
+        KeyError: no ratio is.
+    """
+    return {ratio.metric: ratio for ratio in (*POINT_RATIOS, *INTERVAL_RATIOS)}[metric]
+
+
+def _ratios(names: Iterable[str]) -> Iterator[Ratio]:
+    """Yield all metrics that sums of these names determine, in order."""
+    yield from POINT_RATIOS
+    levels = [name.removeprefix("covered_") for name in names if name.startswith("covered_")]
+    if levels:
+        yield from INTERVAL_RATIOS
+    for level in levels:
+        yield Ratio(f"coverage_{level}", f"covered_{level}", "interval_count")
+        yield Ratio(f"width_{level}", f"width_{level}", "interval_count", by_row=True)
+        yield Ratio(f"width_scaled_{level}", f"width_scaled_{level}", "interval_scaled_count")
 
 
 def _pinball(difference: Sums, quantile: float) -> Sums:

@@ -1,4 +1,4 @@
-"""A backtest as tables: its metrics with each kind of intervals, overall and by channel."""
+"""A backtest as tables: its metrics with each kind of intervals, overall, by channel and by series."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from dataclasses import replace
 
 from lstmctl.metrics import metric
 from lstmctl.reporting.blocks import Block, Table, known
+from lstmctl.reporting.diagnostic_tables import coverage_in_words
+from lstmctl.reporting.evaluation_tables import MOST_SERIES, spread_of_coverage, worst_and_best
 from lstmctl.reporting.forecast_plots import MOST_PANELS, forecast_plot
 from lstmctl.reporting.quantities import figure
 from lstmctl.results.forecasts import Backtest
@@ -33,7 +35,37 @@ def backtest_tables(result: Backtest) -> list[Table]:
         ]
         columns = ("channel", "intervals", *(one.short_words for one in levels))
         tables.append(Table("channels", "by channel", columns, tuple(rows), text_columns=TEXT_COLUMNS))
-    return [*tables[:-1], replace(tables[-1], notes=result.notes)]
+    if (series := _by_series(result)) is not None:
+        tables.append(series)
+    notes = (*coverage_in_words(adaptive.by_step), *result.notes)
+    return [*tables[:-1], replace(tables[-1], notes=(*tables[-1].notes, *notes))]
+
+
+def _by_series(result: Backtest) -> Table | None:
+    """The worst and the best series by the first metric, with the coverage of both kinds of intervals; None if channels
+    are series, and all are shown."""
+    scores, adaptive = result.scores, result.scores["adaptive"]
+    own = adaptive.by_series
+    if len(own) < 2 or own.keys() == adaptive.by_channel.keys():
+        return None
+    primary = metric(next(iter(adaptive.metrics)))
+    levels = [one for one in map(metric, adaptive.metrics) if one.interval and one.unit == "share"]
+    shown = worst_and_best(own, primary, MOST_SERIES)
+    rows = [
+        (
+            series,
+            _shown(own[series].get(primary.name)),
+            *(_shown(score.by_series[series].get(one.name)) for one in levels for score in scores.values()),
+        )
+        for series in shown
+    ]
+    if len(shown) < len(own):
+        rows.insert(len(shown) // 2, ("…", *[""] * (len(rows[0]) - 1)))
+    columns = (f"{one.short_words}, {kind}" for one in levels for kind in scores)
+    title = f"by series, the worst first, {len(own):,} series"
+    notes = (f"With adaptive intervals: {said}" for said in spread_of_coverage(own, levels))
+    head = ("series", primary.short_words, *columns)
+    return Table("series", title, head, tuple(rows), notes=tuple(notes), text_columns=("series",))
 
 
 def backtest_blocks(result: Backtest) -> list[Block]:

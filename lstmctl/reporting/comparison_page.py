@@ -30,6 +30,7 @@ from lstmctl.reporting.comparison_words import (
     budget_words,
     data_kind,
     decimals,
+    ensemble_value,
     final_value,
     fixed,
     interval_words,
@@ -133,11 +134,15 @@ def _arm_card(comparison: Comparison, number: int, arm: ArmResult) -> Card:
     mean = "" if arm.mean is None else f"{interval_words(arm, places)} {percent(comparison.confidence)} interval"
     if arm.mean is not None and arm.low is None:
         mean = interval_words(arm, places).strip("()")
+    median = ensemble_value(comparison, arm)
     return Card(
         arm.name + cell,
         value_words(arm.mean, places),
         mean,
-        tuple((value_words(run.value, places), _seed(comparison, run)) for run in arm.runs),
+        (
+            *((value_words(run.value, places), _seed(comparison, run)) for run in arm.runs),
+            *([] if median is None else [(fixed(median, places), "median forecast of all")]),
+        ),
         foot=f"{parameter_words(arm)} parameters",
         colour=colour_of(number),
     )

@@ -12,6 +12,7 @@ from lstmctl.reporting.comparison_words import (
     circumstances,
     decimals,
     difference_words,
+    ensemble_value,
     final_value,
     fixed,
     level_time_words,
@@ -53,12 +54,17 @@ def figures(comparison: Comparison) -> Table:
         seeds = ", ".join(value_words(value, places) for value in arm.values)
         return (arm.name, cell, parameter_words(arm), mean_words(arm, places), seeds)
 
+    medians = [
+        (f"{arm.name}, median forecast", "", "", fixed(value, places), "")
+        for arm in comparison.arms
+        if (value := ensemble_value(comparison, arm)) is not None
+    ]
     return Table(
         "figures",
         f"{words[:1].upper()}{words[1:]}, {better_words(comparison)}",
         ("arm", "cell", "parameters", f"mean [{percent(comparison.confidence)} interval]", "each seed"),
         tuple(row(arm) for arm in comparison.arms),
-        tuple((name, "", "", fixed(value, places), "") for name, value in baselines(comparison)),
+        (*medians, *((name, "", "", fixed(value, places), "") for name, value in baselines(comparison))),
         about=f"Mean over seeds with its {percent(comparison.confidence)} interval, on {these(comparison)} alone. "
         + circumstances(comparison),
         warnings=tuple(warnings_on_figures(comparison)),

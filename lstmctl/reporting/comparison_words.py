@@ -53,6 +53,11 @@ def final_value(run: RunResult, part: str, name: str) -> float | None:
     return (run.metrics.get(part) or {}).get(name)
 
 
+def ensemble_value(comparison: Comparison, arm: ArmResult) -> float | None:
+    """The primary metric of the median forecast of an arm's seeds, or None if there is none."""
+    return (arm.ensemble or {}).get(comparison.primary)
+
+
 def baselines(comparison: Comparison) -> list[tuple[str, float]]:
     """Name and primary metric of each baseline; `uniform` is marked as chance."""
     return [
@@ -179,6 +184,8 @@ def budget_words(comparison: Comparison) -> str:
 
 def match_words(comparison: Comparison) -> str:
     """Quantity that is equal in all arms, in words."""
+    if len(comparison.arms) == 1 and comparison.match == "hidden":
+        return "the config's own width"
     target = "the same number of" if comparison.target is None else count(comparison.target)
     return MATCHES[comparison.match].format(target=target)
 

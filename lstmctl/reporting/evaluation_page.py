@@ -2,18 +2,32 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from lstmctl.metrics import metric
 from lstmctl.reporting.blocks import Block, Folded, Heading, Prose, known, section
 from lstmctl.reporting.clip_plots import clip_plots
+from lstmctl.reporting.diagnostic_plots import (
+    autocorrelation_plot,
+    calendar_plot,
+    coverage_plot,
+    fans_plot,
+    series_errors_plot,
+)
+from lstmctl.reporting.diagnostic_tables import diagnostics_in_words, skill_table
+from lstmctl.reporting.drawing import Plot
 from lstmctl.reporting.evaluation_tables import (
+    RUN,
     by_channel,
     by_label,
+    by_series,
     by_step,
     evaluation_tables,
     leads,
     overall,
     scored,
     verdict,
+    worst_and_best,
 )
 from lstmctl.reporting.forecast_plots import MOST_PANELS, forecast_plot, step_plot
 from lstmctl.reporting.label_plots import confusion_plot
@@ -24,8 +38,18 @@ CLIPS = (
     "Clips of the {part} part: waveform, log-mel spectrogram, and the probability of each label at every frame. For "
     "a label of the whole clip, it is the answer if the clip ended there; labels of frames stand behind it as colours."
 )
+LAST_WINDOWS = (
+    "Forecasts from the last origins whose horizons do not overlap, each from the rows before its dashed line. Of "
+    "several series: those with the largest, the median and the smallest error."
+)
+WHITE_NOISE = (
+    "Errors of good forecasts are like white noise: 95 % of their correlations are in the grey band. A peak at the "
+    "season, or a slow decay, is structure that the forecasts miss."
+)
 MOST_ROWS = 400
 """Maximum number of channels or labels in a table on a page."""
+MOST_SERIES = 10
+"""Worst and best series in a table on a page, of each."""
 
 
 def evaluation_blocks(evaluation: Evaluation) -> list[Block]:
@@ -56,18 +80,30 @@ def beside_baselines(evaluation: Evaluation) -> list[Block]:
 
 
 def evaluation_sections(stored: StoredEvaluation) -> list[Block]:
-    """Sections on example forecasts, and on errors by step, by channel and by label, if known."""
+    """Sections on example forecasts, and on errors by step, by channel, by series and by label, if known."""
     evaluation, examples = stored.evaluation, forecast_plot(stored.examples[:MOST_PANELS])
+    fans = fans_plot(stored.fans)
     steps, channels, labels = by_step(evaluation), by_channel(evaluation, MOST_ROWS), by_label(evaluation, MOST_ROWS)
-    about = f"Windows of the {evaluation.split} part, in the series' own units. {_coverage(evaluation)}"
+    series = by_series(evaluation, MOST_SERIES)
+    extreme = worst_and_best(evaluation.by_series.get(RUN, {}), metric(evaluation.primary), MOST_SERIES)
+    shown = "The last window of series from the largest to the smallest error" if evaluation.by_series else "Windows"
+    about = f"{shown} of the {evaluation.split} part, in the series' own units. {_coverage(evaluation)}"
     return [
         *(section("Forecasts", Prose(about.strip(), "soft"), examples) if examples else []),
+        *(section("The last windows", Prose(LAST_WINDOWS, "soft"), fans) if fans else []),
         *section(
             "Error by step",
             step_plot(evaluation.by_step, evaluation.primary),
             steps and Folded("As a table", (steps.body(),)),
         ),
         *section("By channel", channels and channels.body()),
+        *section(
+            "By series",
+            *(Prose(said) for said in (series.notes if series else ())),
+            series_errors_plot(evaluation.by_series, extreme, evaluation.primary),
+            series and Folded("As a table", (replace(series.body(), notes=()),)),
+        ),
+        *_diagnostics(evaluation),
         *(section("By label", confusion_plot(evaluation), labels.body()) if labels else []),
         *section(
             "Clips",
@@ -75,6 +111,28 @@ def evaluation_sections(stored: StoredEvaluation) -> list[Block]:
             *clip_plots(stored.clips),
         ),
     ]
+
+
+def _diagnostics(evaluation: Evaluation) -> list[Block]:
+    """Skill against the baselines, errors by the calendar, coverage by step and over time, and autocorrelation."""
+    found, skill = evaluation.diagnostics, skill_table(evaluation)
+    if found is None:
+        return []
+    coverage = coverage_plot(found, evaluation.by_step.get(RUN, ()))
+    correlation = autocorrelation_plot(found)
+    return section(
+        "Diagnostics",
+        *(Prose(said) for said in diagnostics_in_words(evaluation)),
+        *((Heading(skill.title[0].upper() + skill.title[1:], 3), skill.body()) if skill else ()),
+        *_titled("Error by the calendar", calendar_plot(found.by_phase, evaluation.primary)),
+        *_titled("Coverage by step and over time", coverage),
+        *_titled("Autocorrelation of the errors one step ahead", correlation, Prose(WHITE_NOISE, "soft")),
+    )
+
+
+def _titled(title: str, plot: Plot | None, *after: Block) -> list[Block]:
+    """A plot under a heading; empty without one."""
+    return [] if plot is None else [Heading(title, 3), plot, *after]
 
 
 def _coverage(evaluation: Evaluation) -> str:

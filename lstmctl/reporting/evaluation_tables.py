@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import math
+import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from itertools import pairwise
 
 from lstmctl.metrics import SOLVED, Metric, metric
 from lstmctl.reporting.blocks import Block, Prose, Table
+from lstmctl.reporting.diagnostic_tables import diagnostics_in_words, skill_table
 from lstmctl.reporting.quantities import count, figure
+from lstmctl.results.diagnostics import Skill
 from lstmctl.results.evaluation import Evaluation, Metrics
 
 RUN = "run"
@@ -19,15 +22,25 @@ BEST = "* "
 MARK_MEANING = "* the best of its row"
 STEPS_SHOWN = 6
 LEAD_PLACES = 4
-TEXT_COLUMNS = ("", "channel", "label")
+TEXT_COLUMNS = ("", "channel", "series", "label")
 MOST_CHANNELS = 12
+MOST_SERIES = 3
+"""Worst and best series in a terminal, of each."""
 MOST_LABELS = 20
 MOST_PLACES = 5
 
 
 def evaluation_tables(evaluation: Evaluation) -> list[Table]:
-    """Return the metrics overall, by channel, by step of the horizon and by label, if known."""
-    tables = (overall(evaluation), leads(evaluation), by_channel(evaluation), by_step(evaluation), by_label(evaluation))
+    """Return the metrics overall, by channel, by series, by step of the horizon and by label, if known."""
+    tables = (
+        overall(evaluation),
+        leads(evaluation),
+        by_channel(evaluation),
+        by_series(evaluation),
+        by_step(evaluation),
+        skill_table(evaluation),
+        by_label(evaluation),
+    )
     return [table for table in tables if table is not None]
 
 
@@ -38,8 +51,8 @@ def evaluation_in_words(evaluation: Evaluation) -> list[Block]:
         tables[0] = replace(tables[0], title=f"{evaluation.run} {tables[0].title}")
     blocks: list[Block] = [*tables]
     if any(cell.startswith(BEST) for table in tables for row in table.rows for cell in row):
-        blocks.append(Prose("* the best of its row; by channel, the better of the two"))
-    blocks += map(Prose, evaluation.notes)
+        blocks.append(Prose("* the best of its row; by channel or series, the better of the two"))
+    blocks += map(Prose, (*diagnostics_in_words(evaluation), *evaluation.notes))
     return blocks + ([found] if (found := verdict(evaluation)) else [])
 
 
@@ -91,22 +104,92 @@ def scored(evaluation: Evaluation) -> str:
 
 
 def by_channel(evaluation: Evaluation, most: int = MOST_CHANNELS) -> Table | None:
-    """The run and the best baseline of every channel; None if there is only one channel."""
-    own, primary = evaluation.by_channel.get(RUN, {}), evaluation.primary
-    if len(own) < 2:
+    """The run and the best baseline of every channel; None if there is only one channel, or if channels are series and
+    `by_series` shows them because there are many."""
+    own = evaluation.by_channel.get(RUN, {})
+    if len(own) < 2 or (len(own) > MOST_CHANNELS and own.keys() == evaluation.by_series.get(RUN, {}).keys()):
         return None
+    columns, rows = _with_best_baseline(evaluation, evaluation.by_channel, list(own)[:most])
+    notes = [f"and {count(len(own) - most)} more channels, in --json"] if len(own) > most else []
+    return Table(
+        "channels",
+        "by channel: the run and its best baseline",
+        ("channel", *columns),
+        tuple(rows),
+        about=f"The run and the best baseline of each channel. {BEST}the better of the two in "
+        f"{metric(evaluation.primary).words}.",
+        notes=tuple(notes),
+        text_columns=TEXT_COLUMNS,
+    )
+
+
+def by_series(evaluation: Evaluation, most: int = MOST_SERIES) -> Table | None:
+    """The worst and the best series by the primary metric, at most `most` of each, with their best baselines; None if
+    `by_channel` shows all of them."""
+    own, primary = evaluation.by_series.get(RUN, {}), evaluation.primary
+    if len(own) < 2 or (own.keys() == evaluation.by_channel.get(RUN, {}).keys() and len(own) <= MOST_CHANNELS):
+        return None
+    of = metric(primary)
+    shown = worst_and_best(own, of, most)
+    if not shown:
+        return None
+    columns, rows = _with_best_baseline(evaluation, evaluation.by_series, shown)
+    if len(shown) < len(own):
+        gap = next(place for place, row in enumerate(rows) if row[0] == shown[len(shown) // 2])
+        rows.insert(gap, ("…", *[""] * len(columns)))
+    return Table(
+        "series",
+        f"by series, the worst first: the run and its best baseline, {count(len(own))} series",
+        ("series", *columns),
+        tuple(rows),
+        about=f"The series with the largest and the smallest {of.words}, each with its best baseline. {BEST}the better "
+        "of the two.",
+        notes=tuple(spread_of_coverage(own, map(metric, evaluation.metrics))),
+        text_columns=TEXT_COLUMNS,
+    )
+
+
+def worst_and_best(own: Mapping[str, Metrics], primary: Metric, most: int) -> list[str]:
+    """Return at most `most` series with the worst values of a metric, and the same number with the best."""
+    known = [name for name in own if math.isfinite(own[name].get(primary.name, math.nan))]
+    ordered = sorted(known, key=lambda name: -primary.sign * own[name][primary.name])
+    return ordered if len(ordered) <= 2 * most else [*ordered[:most], *ordered[-most:]]
+
+
+def spread_of_coverage(own: Mapping[str, Metrics], metrics: Iterable[Metric]) -> list[str]:
+    """Say how far the coverage of each interval differs between series, in sentences."""
+    found = []
+    for one in metrics:
+        kind, level = one.interval or ("", "")
+        if kind != "coverage":
+            continue
+        shares = sorted((figures[one.name], series) for series, figures in own.items() if one.name in figures)
+        if len(shares) > 1:
+            (low, lowest), (high, highest) = shares[0], shares[-1]
+            found.append(
+                f"Intervals of {level} % cover from {100 * low:.0f} % ({lowest}) to {100 * high:.0f} % ({highest}), "
+                f"in the median series {100 * statistics.median(share for share, _ in shares):.0f} %."
+            )
+    return found
+
+
+def _with_best_baseline(
+    evaluation: Evaluation, values: Mapping[str, Mapping[str, Metrics]], shown: Sequence[str]
+) -> tuple[list[str], list[tuple[str, ...]]]:
+    """Return the columns after the first, and the rows: for each name the run, and the best baseline of that name."""
+    own, primary = values[RUN], evaluation.primary
     known = {name: metric(name) for metrics in own.values() for name in metrics}
     coverage = next((name for name, one in known.items() if one.interval and one.unit == "share"), "")
-    shown = (primary, *(name for name, one in known.items() if one.by_channel), coverage)
-    names = [name for name in dict.fromkeys(shown) if name in known]
+    wanted = (primary, *(name for name, one in known.items() if one.by_channel), coverage)
+    names = [name for name in dict.fromkeys(wanted) if name in known]
     heads: list[tuple[str, str]] = []
     marks: list[bool] = []
     figures: list[Metrics] = []
-    for channel in list(own)[:most]:
-        others = {name: evaluation.by_channel.get(name, {}).get(channel, {}) for name in evaluation.baselines}
+    for one in shown:
+        others = {name: values.get(name, {}).get(one, {}) for name in evaluation.baselines}
         best = best_of(others, primary)
-        pair = {RUN: own[channel]} if best is None else {RUN: own[channel], best: others[best]}
-        heads += zip((channel, ""), pair, strict=False)
+        pair = {RUN: own[one]} if best is None else {RUN: own[one], best: others[best]}
+        heads += zip((one, ""), pair, strict=False)
         figures += pair.values()
         marks += _marked(metric(primary), [metrics.get(primary) for metrics in pair.values()])
     columns = {name: _aligned([metrics.get(name) for metrics in figures], known[name].places) for name in names}
@@ -118,16 +201,7 @@ def by_channel(evaluation: Evaluation, most: int = MOST_CHANNELS) -> Table | Non
     if primary in columns:
         columns[primary] = [BEST * best_one + cell for best_one, cell in zip(marks, columns[primary], strict=True)]
     rows = [(*head, *cells) for head, cells in zip(heads, zip(*columns.values(), strict=True), strict=True)]
-    notes = [f"and {count(len(own) - most)} more channels, in --json"] if len(own) > most else []
-    return Table(
-        "channels",
-        "by channel: the run and its best baseline",
-        ("channel", "", *(known[name].short_words for name in names)),
-        tuple(rows),
-        about=f"The run and the best baseline of each channel. {BEST}the better of the two in {metric(primary).words}.",
-        notes=tuple(notes),
-        text_columns=TEXT_COLUMNS,
-    )
+    return ["", *(known[name].short_words for name in names)], rows
 
 
 def by_step(evaluation: Evaluation) -> Table | None:
@@ -207,7 +281,7 @@ def beats(evaluation: Evaluation) -> str | None:
     shown, others = _compared(evaluation, nearest)
     return (
         f"No difference shown from {nearest} ({others} {unit}, the run {shown}{_by(evaluation, nearest)}): score more "
-        "sequences to tell them apart."
+        f"{evaluation.counted} to tell them apart."
     )
 
 
@@ -227,6 +301,8 @@ def _standing(evaluation: Evaluation, name: str) -> str | None:
         return None
     if name in evaluation.leads:
         return evaluation.leads[name].shown
+    if (found := _skill(evaluation, name)) is not None and found.shown:
+        return found.shown
     return "ahead" if metric(primary).better(evaluation.metrics.get(primary, math.nan), than=other) else "behind"
 
 
@@ -239,11 +315,19 @@ def _compared(evaluation: Evaluation, name: str) -> list[str]:
 def _by(evaluation: Evaluation, name: str) -> str:
     """The lead over a baseline with its interval, to follow a value; empty if there is none."""
     if name not in evaluation.leads:
-        return ""
+        skill = _skill(evaluation, name)
+        if skill is None or skill.low is None or skill.high is None:
+            return ""
+        share, low, high = (f"{100 * value:.1f}" for value in (skill.skill, skill.low, skill.high))
+        return f"; skill {share} %, 95 % interval {low} to {high} %"
     found = evaluation.leads[name]
     places = LEAD_PLACES if metric(evaluation.primary).unit == "share" else None
     lead, low, high = _aligned([found.lead, found.low, found.high], places)
     return f"; lead {lead}, 95 % interval {low} to {high}"
+
+
+def _skill(evaluation: Evaluation, name: str) -> Skill | None:
+    return None if evaluation.diagnostics is None else evaluation.diagnostics.skill.get(name)
 
 
 def best_of(models: Mapping[str, Metrics], name: str) -> str | None:

@@ -95,22 +95,22 @@ def _fan(panel: Axes, forecast: SeriesForecast, ink: str) -> None:
     first = len(forecast.history)
     before, ahead = places[:first], places[first:]
     kept = max(HISTORY * len(ahead), SHORTEST_HISTORY)
-    before, known = before[-kept:], _numbers(forecast.history[-kept:])
+    before, known = before[-kept:], numbers(forecast.history[-kept:])
     # From the last known row on, so that the line is connected, and a horizon of one row has a line at all.
     start, height = ([before[-1]], [known[-1]]) if before and math.isfinite(known[-1]) else ([], [])
     for level in sorted(forecast.intervals, reverse=True):
-        low, high = (height + _numbers(end) for end in forecast.intervals[level])
+        low, high = (height + numbers(end) for end in forecast.intervals[level])
         panel.fill_between(start + ahead, low, high, color=FORECAST, alpha=SHADE, linewidth=0)
     for path in forecast.paths[:MOST_PATHS]:
-        panel.plot(start + ahead, height + _numbers(path), color=PATHS, linewidth=0.5, alpha=0.7)
+        panel.plot(start + ahead, height + numbers(path), color=PATHS, linewidth=0.5, alpha=0.7)
     if before:
         panel.axvline(before[-1], color=ink, alpha=0.3, linewidth=0.7)
         panel.plot(before, known, color=ink, linewidth=0.9, marker=".", markersize=3, markevery=_alone(known))
     if forecast.actual:
-        actual = height + _numbers(forecast.actual)
+        actual = height + numbers(forecast.actual)
         mark = "." if len(ahead) == 1 else None
         panel.plot(start + ahead, actual, color=ink, linewidth=1.0, linestyle=DASHES, marker=mark, markevery=[-1])
-    point = height + _numbers(forecast.point)
+    point = height + numbers(forecast.point)
     mark = "o" if len(ahead) == 1 else None
     panel.plot(start + ahead, point, color=FORECAST, linewidth=1.5, marker=mark, markersize=4, markevery=[-1])
     panel.margins(x=0.01)
@@ -219,7 +219,7 @@ def _draw_steps(courses: Mapping[str, Sequence[float]], name: str, title: str, w
             zorder=3 if model == RUN else 2,
             label=legend_name(shortened("this run" if model == RUN else model)),
         )
-    outside = _limit_view(panel, courses)
+    outside = limit_view(panel, courses)
     below = ["step of the horizon"]
     if outside:
         below += [f"outside the view: {', '.join(outside)}"] if width >= WIDE else ["outside the view:", *outside]
@@ -236,11 +236,11 @@ def _draw_steps(courses: Mapping[str, Sequence[float]], name: str, title: str, w
 def _courses(by_step: Mapping[str, Sequence[Metrics]], name: str) -> dict[str, list[float]]:
     """The metric at every step by name of the model, the run first; NaN where unknown."""
     courses = {model: [step.get(name, math.nan) for step in steps] for model, steps in by_step.items()}
-    found = {model: _numbers(values) for model, values in courses.items() if any(map(math.isfinite, values))}
+    found = {model: numbers(values) for model, values in courses.items() if any(map(math.isfinite, values))}
     return dict(sorted(found.items(), key=lambda course: course[0] != RUN))
 
 
-def _limit_view(panel: Axes, courses: Mapping[str, Sequence[float]]) -> list[str]:
+def limit_view(panel: Axes, courses: Mapping[str, Sequence[float]]) -> list[str]:
     """Begin at zero, and end at the height that keeps the run's line visible; return what is outside the view, in
     words."""
     tops = {model: max(filter(math.isfinite, values)) for model, values in courses.items()}
@@ -322,7 +322,7 @@ def _course(panel: Axes, course: SeriesCourse, axis: Moments, ink: str) -> None:
             left, right = axis.places[start], axis.places[min(stop, len(axis.places) - 1)]
             panel.axvspan(left, right, color=PART_COLOURS.get(name, OTHER_PART), alpha=0.14, linewidth=0)
             panel.axvline(left, color=ink, alpha=0.5, linewidth=0.7, linestyle=DASHES)
-    values = _numbers(course.values)
+    values = numbers(course.values)
     places = extremes(values, MOST_POINTS)
     shown = [values[place] for place in places]
     panel.plot(
@@ -384,7 +384,7 @@ def _titled(title: str) -> dict[str, Any]:
     return {"title": shortened(title, LONGEST_TITLE), "title_fontsize": "large"} if title else {}
 
 
-def _numbers(values: Iterable[float | None]) -> list[float]:
+def numbers(values: Iterable[float | None]) -> list[float]:
     """Values with NaN, which leaves a gap, for values that cannot be drawn."""
     return [value if value is not None and math.isfinite(value) else math.nan for value in values]
 

@@ -168,7 +168,7 @@ def spread(samples: Sequence[tuple[int, str]], most: int) -> list[tuple[int, str
 def _model(history: History) -> list[tuple[str, object]]:
     info, chosen = history.info, history.settings("hidden", "layers", "embedding", "optimizer", *FORECAST_SETTINGS)
     rate = info.get("rate")
-    seconds = info.get("training_seconds")
+    seconds, fit = info.get("training_seconds"), _mapping(info.get("final_fit"))
     return [
         ("task", ", ".join(str(info[key]) for key in ("task", "shape") if info.get(key))),
         *((name, chosen.get(name)) for name in FORECAST_SETTINGS if history.is_forecast),
@@ -185,6 +185,7 @@ def _model(history: History) -> list[tuple[str, object]]:
         (f"{history.unit} per step", number(info.get("units_per_step"))),
         (f"{history.unit} trained on", number(info.get("units_trained"))),
         ("time in training steps", duration(seconds) if is_number(seconds) else None),
+        ("final fit on all rows", f"{number(fit.get('steps'))} steps, {fit.get('seconds')} s" if fit else None),
         ("rate", f"{short_count(rate)} {history.unit} per second" if is_number(rate) else None),
         ("device", info.get("device_name") or info.get("device")),
         ("threads", info.get("threads")),

@@ -9,6 +9,7 @@ from typing import Any
 from lstmctl.errors import RunError
 from lstmctl.results.clips import ClipView
 from lstmctl.results.codec import from_json
+from lstmctl.results.diagnostics import Diagnostics
 from lstmctl.results.evaluation import Evaluation
 from lstmctl.results.forecasts import SeriesForecast
 from lstmctl.storage import read_json
@@ -25,6 +26,8 @@ class StoredEvaluation:
     """Forecasts of windows of the scored part."""
     clips: tuple[ClipView, ...] = ()
     """Clips of the scored part."""
+    fans: tuple[tuple[SeriesForecast, ...], ...] = ()
+    """For a few series, the forecasts of their last windows, in order of time."""
 
 
 def read_evaluation(run: Path) -> StoredEvaluation | None:
@@ -36,6 +39,7 @@ def read_evaluation(run: Path) -> StoredEvaluation | None:
         data = read_json(run / "evaluation.json")
         facts = {"split": "the held-out part", "windows": 0, **data, "run": run.resolve().name}
         facts["leads"] = {name: lead for name, lead in data.get("leads", {}).items() if _is_whole(lead)}
+        facts["diagnostics"] = _diagnostics(data.get("diagnostics"))
         evaluation = from_json(Evaluation, facts)
     except (RunError, ValueError):
         return None
@@ -48,12 +52,29 @@ def read_evaluation(run: Path) -> StoredEvaluation | None:
         evaluation = replace(evaluation, confusion=())
     examples = data.get("examples")
     found = map(_example, examples if isinstance(examples, list) else ())
+    fans = data["fans"] if isinstance(data.get("fans"), list) else []
     heard = map(_clip, data["clips"] if isinstance(data.get("clips"), list) else ())
     return StoredEvaluation(
         evaluation,
         tuple(example for example in found if example is not None),
         tuple(clip for clip in heard if clip is not None),
+        tuple(
+            tuple(one for one in map(_example, windows) if one is not None)
+            for windows in fans
+            if isinstance(windows, list)
+        ),
     )
+
+
+def _diagnostics(data: Any) -> Diagnostics | None:
+    """The diagnostics; None if there are none, or they are damaged."""
+    try:
+        found = from_json(Diagnostics, data)
+    except ValueError:
+        return None
+    lengths = {"hour": 24, "weekday": 7, "month": 12}
+    fits = all(len(values) == lengths.get(phase) for phase, by in found.by_phase.items() for values in by.values())
+    return found if fits and all(len(values) == len(found.times) for values in found.coverage.values()) else None
 
 
 def _is_whole(lead: Any) -> bool:

@@ -92,6 +92,9 @@ class ArmResult:
     """Text generated from an empty prompt by the first finished run."""
     status: str
     """`finished`, `diverged` if every run diverged, or `partly diverged`."""
+    ensemble: Metrics | None = None
+    """Metrics on the reported part of the median forecast of all finished runs; None with fewer than two, or for other
+    tasks."""
 
     @property
     def values(self) -> tuple[float | None, ...]:

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
+from lstmctl.results.diagnostics import Diagnostics, Values
+from lstmctl.results.framed import Framed
 from lstmctl.results.shown import Shown
 
 if TYPE_CHECKING:
@@ -23,6 +25,22 @@ class RowSums:
     """(rows,), such as the number of correct labels."""
     out_of: NDArray[np.float64]
     """(rows,), such as the number of labels; 0 if the row is not scored."""
+
+
+@dataclass(frozen=True, slots=True)
+class Traces:
+    """The sums from which `Diagnostics` are computed, for one model."""
+
+    horizon: int
+    by_phase: Mapping[str, Values]
+    origins: RowSums
+    """The primary metric of each origin, over all series; in order of time."""
+    series: RowSums
+    """The primary metric of each series."""
+    times: tuple[str, ...] = ()
+    coverage: Mapping[str, Values] = field(default_factory=dict)
+    autocorrelation: tuple[float, ...] = ()
+    residuals: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,10 +77,14 @@ class Score:
     """For forecasts: sentences about values that are not scored."""
     rows: RowSums | None = None
     """If rows are independent: the primary metric of each, in the order of the data."""
+    by_series: Mapping[str, Metrics] = field(default_factory=dict)
+    """For forecasts of several series: the metrics of each by its `unique_id`; the same for a wide and a long table."""
+    traces: Traces | None = field(default=None, compare=False)
+    """For forecasts: what diagnostics are made of."""
 
 
 @dataclass(frozen=True, slots=True)
-class Evaluation(Shown):
+class Evaluation(Shown, Framed):
     """A run's score on one part of its data."""
 
     run: str
@@ -87,5 +109,9 @@ class Evaluation(Shown):
     """The primary metric of the run, such as `mse_scaled`."""
     leads: Mapping[str, Lead] = field(default_factory=dict)
     """If rows are independent: the run's lead over each baseline."""
+    by_series: Mapping[str, Mapping[str, Metrics]] = field(default_factory=dict)
+    """For forecasts of several series: for `run` and each baseline, the metrics of every series by its `unique_id`."""
+    diagnostics: Diagnostics | None = None
+    """For forecasts."""
     warnings: tuple[str, ...] = ()
     """Reasons why the scores may mislead, in sentences without a full stop."""

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from lstmctl import shell
 from lstmctl.errors import RunError
-from lstmctl.runs.checkpoint import Snapshot, contents_of, read_best_weights, read_checkpoint, tensors_of
+from lstmctl.runs.checkpoint_files import Snapshot, contents_of, read_best_weights, read_checkpoint, tensors_of
 from lstmctl.runs.exported import EXPORTED, export, is_exported
 from lstmctl.storage import (
     disk_errors,

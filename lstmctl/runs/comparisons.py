@@ -68,6 +68,14 @@ def find_comparison(name: str, root: Path, *, seeds: int | None = None) -> Path:
     raise RunError(f"no comparison `{name}`, neither as a folder nor under {root}", hint=hint)
 
 
+def is_ensemble(folder: Path) -> bool:
+    """Return whether a folder is a finished comparison of one arm."""
+    try:
+        return (folder / PLAN).is_file() and _is_compared(folder, None) and len(_arms_and_seeds(folder)[0]) == 1
+    except RunError:  # reported when it is opened
+        return False
+
+
 def summarise_comparison(folder: Path) -> dict[str, Any]:
     """Name, path, status, arms and runs of a comparison; where it is damaged, its status says so and a warning why."""
     row: dict[str, Any] = {"comparison": folder.name, "path": str(folder), "status": "damaged", "arms": [], "runs": 0}

@@ -13,7 +13,7 @@ from typing import Any
 from lstmctl.errors import RunError
 from lstmctl.locks import is_locked, locked
 from lstmctl.runs.checkpoints import Checkpoints
-from lstmctl.runs.comparisons import PLAN, SWEEP, list_comparisons, list_sweeps
+from lstmctl.runs.comparisons import PLAN, SWEEP, is_ensemble, list_comparisons, list_sweeps
 from lstmctl.runs.facts import Facts, checked_facts
 from lstmctl.runs.run_lock import claimed_folder
 from lstmctl.storage import leftovers, read_json, remove_leftovers, replace_json, require_folder
@@ -196,6 +196,25 @@ def find_run(name: str | None, root: Path, tasks: Sequence[Collection[str]] = ()
     raise RunError(f"no run with a saved model under {root}", hint=hint)
 
 
+def find_ensemble(name: str | None, root: Path, tasks: Collection[str]) -> Path | None:
+    """Return the finished comparison of one arm that a user means, or None if a run is meant.
+
+    Args:
+        name: a folder or a name under `root`; for `latest` and None, the newest is meant if it began after every run.
+        root: the folder to search.
+        tasks: suitable ones for the newest.
+    """
+    if name is not None and name != "latest":
+        return next((path for path in (root / name, Path(name)) if is_ensemble(path)), None)
+    found = [(_began(runs), path) for path in list_comparisons(root) if is_ensemble(path) and (runs := list_runs(path))]
+    if not found:
+        return None
+    began, path = max(found, key=lambda one: one[0])
+    is_suitable = _info_or_nothing(list_runs(path)[0]).get("task") in tasks
+    known = [folder for folder in list_runs(root) if _has_learned(folder)]
+    return path if is_suitable and began > _began(known) else None
+
+
 def find_to_resume(name: str, root: Path) -> RunFolder:
     """Return the run to resume: a folder, a name under `root`, or for `latest` the newest that is not finished.
 
@@ -290,6 +309,11 @@ def _newest_of(tasks: Sequence[Collection[str]], folders: Sequence[RunFolder], r
         f"no run under {root} is of the task {wanted}: the newest, {newest.name}, is of the task {task or 'unknown'}",
         hint="lstmctl config list shows configs that train one",
     )
+
+
+def _began(folders: Sequence[RunFolder]) -> str:
+    """The time at which the last of these runs began."""
+    return max((str(_info_or_nothing(folder).get("started", "")) for folder in folders), default="")
 
 
 def _order(folder: RunFolder) -> tuple[int, str]:

@@ -7,7 +7,7 @@ in the series' own units; see `metrics.forecasts`.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from functools import lru_cache
 from pathlib import Path
@@ -29,26 +29,27 @@ from lstmctl.errors import DataError
 from lstmctl.intervals import Floats
 from lstmctl.metrics import Metric
 from lstmctl.metrics.catalogue import primary_of_loss
-from lstmctl.metrics.forecasts import by_channel, by_step, figures, totals
+from lstmctl.metrics.forecasts import SeriesSums, by_channel, by_series, by_step, figures, ratio_of, terms
 from lstmctl.models.forecaster import Decoding, Ensemble
 from lstmctl.models.likelihoods import Likelihood, likelihood
 from lstmctl.protocols import Loss, ModelState, Totals
 from lstmctl.reporting.quantities import sparkline
 from lstmctl.results.codec import from_json
 from lstmctl.results.evaluation import Score
-from lstmctl.scoring import evaluating, total
+from lstmctl.scoring import evaluating, reported
 from lstmctl.tasks.augmentation import augmented
 from lstmctl.tasks.forecast_network import forecast_network
 from lstmctl.tasks.forecast_notes import left_out_notes, reading_notes
 from lstmctl.tasks.forecast_shares import choose_shares, shares_in_words
+from lstmctl.tasks.forecast_traces import ForecastTraces
 from lstmctl.tasks.inspection_input import InspectionInput
 from lstmctl.tasks.interval_calibration import (
+    Calibration,
     baseline_scores,
-    calibrated_offsets,
+    calibrated,
     calibration_rows,
     calibration_scores,
     choosing_rows,
-    stored_offsets,
     widened_intervals,
 )
 from lstmctl.tasks.last_windows import last_windows
@@ -70,7 +71,7 @@ class Forecast(Problem[Config, SeriesCorpus, Ensemble, SeriesBatch, SeriesPart])
         settings: the config's `task`.
         encoding: columns, step, scaler and the last rows of every series.
         layout: how to read a table.
-        calibration: how far to widen intervals, (horizon, channels, levels), scaled; None before calibration.
+        calibration: how far to widen intervals; None before calibration.
         shorten: the config's `training.shorten`.
         ridge: the config's `model.ridge`; `auto` is settled by `calibrate`.
     """
@@ -82,7 +83,7 @@ class Forecast(Problem[Config, SeriesCorpus, Ensemble, SeriesBatch, SeriesPart])
         settings: ForecastSettings,
         encoding: SeriesEncoding,
         layout: Layout,
-        calibration: Floats | None = None,
+        calibration: Calibration | None = None,
         shorten: float = 0.0,
         ridge: float | Literal["auto"] = 0.0,
     ) -> None:
@@ -123,7 +124,7 @@ class Forecast(Problem[Config, SeriesCorpus, Ensemble, SeriesBatch, SeriesPart])
             task.predictor = replace(task.predictor, shares=from_json(Shares, calibration["shares"]))
         if calibration is not None and "offsets" in calibration:
             shape = (settings.task.horizon, len(task.encoding.targets), len(settings.task.levels))
-            task.calibration = stored_offsets(calibration, shape)
+            task.calibration = Calibration.from_json(calibration, task.encoding.channels, shape)
         return task
 
     def read(self, files: Sequence[str]) -> SeriesCorpus:
@@ -269,7 +270,7 @@ class Forecast(Problem[Config, SeriesCorpus, Ensemble, SeriesBatch, SeriesPart])
 
     def metrics(self, totals: Totals) -> dict[str, float]:
         """Return all metrics, with the primary one first."""
-        found = figures(totals)
+        found = figures(totals["sums"].joined()[1])
         return {name: found[name] for name in (self.primary.name, *found) if name in found}
 
     def sample(self, model: Ensemble, generator: torch.Generator) -> str:
@@ -300,7 +301,8 @@ class Forecast(Problem[Config, SeriesCorpus, Ensemble, SeriesBatch, SeriesPart])
         """
         point, spans = self.predictor.uncalibrated(model, batch)
         if self.calibration is not None:
-            return point, widened_intervals(spans, self.calibration)
+            assert batch.series is not None
+            return point, widened_intervals(spans, self.calibration.of(batch.series.cpu().numpy()))
         return point, spans if self.likelihood.has_intervals else None
 
     def calibrate(self, model: Ensemble, part: SeriesPart) -> dict[str, Any] | None:
@@ -314,17 +316,19 @@ class Forecast(Problem[Config, SeriesCorpus, Ensemble, SeriesBatch, SeriesPart])
         if self.settings.calibration == "none":
             return found or None
         rows = calibration_rows(part, self.settings.calibration)
-        scores, _, _ = calibration_scores(model, rows, self.predictor)
-        self.calibration = calibrated_offsets(scores, self.settings.levels, self.encoding.targets)
+        scores, series, _ = calibration_scores(model, rows, self.predictor)
+        self.calibration = calibrated(scores, series, self.settings.levels, self.encoding)
         if self.calibration is None:
             return found or None
-        offsets = {"offsets": self.calibration.tolist(), "windows": len(scores), "rows": self.settings.calibration}
-        return {**found, **offsets}
+        offsets = self.calibration.to_json(self.encoding.channels)
+        return {**found, **offsets, "windows": len(scores), "rows": self.settings.calibration}
 
     def notes(self, corpus: SeriesCorpus, part: str, *, chosen: bool) -> tuple[str, ...]:
         own: Literal["own", "none"] = "own" if self.likelihood.has_intervals else "none"
         intervals = own if self.calibration is None else "calibrated"
-        reading = reading_notes(self.settings, self.encoding.season, part, chosen=chosen, intervals=intervals)
+        reading = reading_notes(
+            self.settings, self.encoding.season, part, chosen=chosen, intervals=intervals, several=self.several
+        )
         if self.chooses_shares:
             reading = (shares_in_words(self.predictor.shares), *reading)
         overlaps = part in ("validation", "test") and corpus.overlap is not None
@@ -343,7 +347,8 @@ class Forecast(Problem[Config, SeriesCorpus, Ensemble, SeriesBatch, SeriesPart])
                 f"no series is long enough for one window: task.lookback={part.lookback:,} and "
                 f"task.horizon={part.horizon:,} rows"
             )
-        return self.as_score(total(model, self, part.scored()), len(part))
+        with torch.no_grad(), evaluating(model):
+            return self._scored(self._forecast(model, part), part, residuals=True)
 
     def references(self, corpus: SeriesCorpus, split: str) -> dict[str, Score]:
         """Score the baselines, with intervals calibrated on the same rows as the network's."""
@@ -361,36 +366,70 @@ class Forecast(Problem[Config, SeriesCorpus, Ensemble, SeriesBatch, SeriesPart])
                 continue
             offsets = None
             if calibrating is not None:
-                scores = baseline_scores(baseline, calibrating, self.predictor)
-                offsets = calibrated_offsets(scores, settings.levels, self.encoding.targets)
-            sums: Counter[str] = Counter()
-            for batch, point, spans in baseline_forecasts(baseline, part, offsets):
-                sums.update(self.sums(batch, point, spans))
-            found[name] = self.as_score(sums, len(part))
+                scores, series = baseline_scores(baseline, calibrating, self.predictor)
+                own = calibrated(scores, series, settings.levels, self.encoding)
+                offsets = None if own is None else own.of
+            found[name] = self._scored(baseline_forecasts(baseline, part, offsets), part)
         return found
+
+    def _forecast(self, model: Ensemble, part: SeriesPart) -> Iterator[tuple[SeriesBatch, Floats, Floats | None]]:
+        for batch in reported(part.scored()):
+            point, intervals = self.forecasts(model, batch)
+            yield batch, windows_first(point), None if intervals is None else windows_first(intervals)
+
+    def _scored(
+        self,
+        forecasts: Iterable[tuple[SeriesBatch, Floats, Floats | None]],
+        part: SeriesPart,
+        *,
+        residuals: bool = False,
+    ) -> Score:
+        """Score forecasts of all windows of a part, in order."""
+        traces = ForecastTraces(part, self.encoding, ratio_of(self.primary.name), residuals=residuals)
+        sums: Counter[str] = Counter()
+        for batch, point, spans in forecasts:
+            sums.update(self.sums(batch, point, spans, traces))
+        return replace(self.as_score(sums, len(part)), traces=traces.found())
 
     def as_score(self, sums: Totals, windows: int) -> Score:
         """Return the score of sums over some windows, with notes on what it leaves out."""
-        names = self.encoding.targets
-        values = windows * self.settings.horizon * len(names)
-        left_out = left_out_notes(sums, values, self.layout.missing, self.encoding.without_scale)
-        return Score(self.metrics(sums), windows, by_channel(sums, names), by_step(sums), notes=left_out)
+        targets = self.encoding.targets
+        rows, found = sums["sums"].joined()
+        values = windows * self.settings.horizon * len(targets)
+        return Score(
+            self.metrics(sums),
+            windows,
+            by_channel(found, targets, rows % len(targets)),
+            by_step(found),
+            notes=left_out_notes(found, values, self.layout.missing, self.encoding.without_scale),
+            by_series=by_series(found, [self.encoding.channels[row] for row in rows]) if self.several else {},
+        )
 
-    def sums(self, batch: SeriesBatch, point: Floats, intervals: Floats | None) -> Totals:
-        """Compute the sums of `metrics.forecasts` for any forecasts (batch, horizon, channels)."""
+    @property
+    def several(self) -> bool:
+        """True if there are several series, or channels."""
+        return len(self.encoding.channels) > 1
+
+    def sums(
+        self, batch: SeriesBatch, point: Floats, intervals: Floats | None, traces: ForecastTraces | None = None
+    ) -> Totals:
+        """Compute the sums of `metrics.forecasts` for any forecasts (batch, horizon, channels), and collect traces."""
         assert batch.series is not None
+        series = batch.series.cpu().numpy()
         spread, centre = self.scale_of(batch)
-        found = totals(
+        named = terms(
             windows_first(batch.target),
             point,
             intervals,
             self.shares,
             spread=spread[:, None],
             centre=centre[:, None],
-            naive_error=self.encoding.naive_error[batch.series.cpu().numpy()][:, None],
+            naive_error=self.encoding.naive_error[series][:, None],
             has_scale=None if batch.unscaled is None else ~batch.unscaled.transpose(0, 1).cpu().numpy(),
         )
-        return dict(found)
+        if traces is not None:
+            named = traces.seen(batch, point, named)
+        return {"sums": SeriesSums.of(series, named)}
 
     def scale_of(self, batch: SeriesBatch) -> tuple[Floats, Floats]:
         """Return the spread and the centre (batch, channels) that turn scaled values into the series' own units."""

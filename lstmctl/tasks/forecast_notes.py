@@ -2,29 +2,46 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Literal
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
 
 from lstmctl.config.schema import Forecast as ForecastSettings
-from lstmctl.protocols import Totals
+from lstmctl.intervals import STRENGTH
 
 SHOWN = 3
 """Series named in a note."""
 
 
 def reading_notes(
-    settings: ForecastSettings, season: int, part: str, *, chosen: bool, intervals: Literal["calibrated", "own", "none"]
+    settings: ForecastSettings,
+    season: int,
+    part: str,
+    *,
+    chosen: bool,
+    intervals: Literal["calibrated", "own", "none"],
+    several: bool,
 ) -> tuple[str, ...]:
     """Say which rows the intervals and the weights come from. `part` is empty for data of another file; `chosen`: the
-    validation part selected the weights."""
+    validation part selected the weights; `several`: there are several series."""
     rows = "the second half of the validation part" if settings.calibration == "separate" else "the validation part"
     chose = "the first half" if settings.calibration == "separate" else "the same rows"
     found = []
     if intervals == "calibrated":
         weights = f"; {chose} chose the weights" if chosen else ""
         found.append(f"The intervals were calibrated on {rows}{weights}.")
+        if several:
+            found.append(
+                f"Each series has separate intervals: {STRENGTH:.0f} calibration windows of it weigh as much as all "
+                "series."
+            )
     elif intervals == "own":
         found.append("The intervals are the network's own; they are not calibrated.")
+    if intervals != "calibrated" and settings.calibration != "none":
+        lost = "No intervals, and no scores of them" if intervals == "none" else "Not calibrated"
+        more = "a larger validation part in data.split" + ", or task.calibration=shared" * (
+            settings.calibration == "separate"
+        )
+        found.append(f"{lost}: {rows} has too few windows for {max(settings.levels)} %; use {more}, or a lower level.")
     if part == "validation":
         also = "their coverage here is right by construction, and " if intervals == "calibrated" else ""
         found.append(f"These are rows that choices were made on: {also}the ridge regression was chosen on them too.")
@@ -33,9 +50,9 @@ def reading_notes(
     return tuple(found)
 
 
-def left_out_notes(sums: Totals, values: int, missing: str, without_scale: Sequence[str]) -> tuple[str, ...]:
+def left_out_notes(sums: Mapping[str, Any], values: int, missing: str, without_scale: Sequence[str]) -> tuple[str, ...]:
     """Say how many of all `values` are not scored, or not in the scaled metrics, given the sums of
-    `metrics.forecasts.totals`."""
+    `metrics.forecasts`."""
     known, scaled = int(sums["count"].sum()), int(sums["scaled_count"].sum())
     found = []
     if known < values:

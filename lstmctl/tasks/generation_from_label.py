@@ -24,11 +24,11 @@ from lstmctl.config.schema import GenerationFromLabel as GenerationFromLabelSett
 from lstmctl.config.schema import Model as ModelSettings
 from lstmctl.config.schema import TableData
 from lstmctl.config.schema import Training as TrainingSettings
-from lstmctl.data.encoding import TextEncoding
 from lstmctl.data.labelled_table import LabelledTable, Layout, open_table
 from lstmctl.data.sequences import UNLABELLED, SequenceEncoding, Sequences
 from lstmctl.data.splitting import held_out
 from lstmctl.data.symbol_words import warn_of_unknown
+from lstmctl.data.vocabulary import TextEncoding
 from lstmctl.decoding import LabelPredictor, continuations
 from lstmctl.errors import DataError, UsageError
 from lstmctl.metrics import Metric, bits, metric
@@ -36,7 +36,7 @@ from lstmctl.models.conditional_model import ConditionalModel
 from lstmctl.models.recurrence import build_recurrence
 from lstmctl.protocols import Batches, Loss, ModelState, Totals
 from lstmctl.results.evaluation import RowSums, Score
-from lstmctl.sampling import Sampling
+from lstmctl.sampling_settings import Sampling
 from lstmctl.scoring import evaluating, reported
 from lstmctl.tasks.author import Author
 from lstmctl.tasks.inspection_input import BEGINNING, InspectionInput, evenly_chosen, position, symbols_tracked

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from lstmctl.data.encoding import TextEncoding
+from lstmctl.data.vocabulary import TextEncoding
 from lstmctl.models.recurrence import Recurrence
 from lstmctl.protocols import ModelState
 from lstmctl.results.clips import ClipView

@@ -83,17 +83,18 @@ def ridge_baseline(training: SeriesPart, choosing: SeriesPart, like: Ridge | Non
 
 
 def baseline_forecasts(
-    baseline: Baseline, part: SeriesPart, offsets: Floats | None
+    baseline: Baseline, part: SeriesPart, offsets: Callable[[NDArray[np.int64]], Floats] | None
 ) -> Iterator[tuple[SeriesBatch, Floats, Floats | None]]:
     """Yield the batches of a part, with a baseline's points (batch, horizon, channels) and intervals (batch, horizon,
-    channels, levels, 2), scaled. `offsets` (horizon, channels, levels) are half the widths; None for no intervals."""
+    channels, levels, 2), scaled. `offsets` returns half the widths by the series of windows; None for no intervals."""
     for batch in part.scored():
         point = baseline(windows_first(batch.input))
         if offsets is None:
             yield batch, point, None
         else:
-            both_ends = np.repeat(point[..., None, None], offsets.shape[-1], -2).repeat(2, -1)
-            yield batch, point, widened(both_ends, offsets)
+            assert batch.series is not None
+            own = offsets(batch.series.cpu().numpy())
+            yield batch, point, widened(np.broadcast_to(point[..., None, None], (*own.shape, 2)), own)
 
 
 class _Rows:

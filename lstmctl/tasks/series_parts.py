@@ -49,4 +49,5 @@ def part_of(
         None if corpus.filled is None else torch.from_numpy(corpus.filled).to(device),
         None if corpus.middle is None or name != "validation" else torch.from_numpy(corpus.middle).to(device),
         torch.from_numpy(unscaled).to(device) if unscaled.any() else None,
+        corpus.table.times,
     )

@@ -106,6 +106,8 @@ class SeriesPart:
     """(series,), the row that halves the part at one date in all series; None if each series halves its own."""
     unscaled: Tensor | None = None
     """(series, channels), True if the training rows give no scale; None if all have one."""
+    times: NDArray[np.int64] | None = None
+    """(rows,), of the table; None if they are not needed."""
 
     @property
     def first(self) -> Tensor:

@@ -22,10 +22,10 @@ from lstmctl.config.schema import Model as ModelSettings
 from lstmctl.config.schema import PairsData
 from lstmctl.config.schema import Training as TrainingSettings
 from lstmctl.config.schema import Transduction as TransductionSettings
-from lstmctl.data.encoding import TextEncoding
 from lstmctl.data.pairs import PairsCorpus, PairsEncoding, PairsLayout, Texts, open_pairs
 from lstmctl.data.sequences import UNLABELLED
 from lstmctl.data.symbol_words import warn_of_unknown
+from lstmctl.data.vocabulary import TextEncoding
 from lstmctl.decoding import SourcePredictor, greedy
 from lstmctl.errors import DataError, UsageError
 from lstmctl.metrics import Metric, metric

@@ -12,7 +12,7 @@ from warnings import catch_warnings, simplefilter
 import torch
 from torch import Tensor
 
-from lstmctl.data.encoding import Symbols
+from lstmctl.data.vocabulary import Symbols
 from lstmctl.errors import DataError
 from lstmctl.protocols import Batch
 from lstmctl.seeds import stream

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from lstmctl.events import Evaluated, Event, Sampled, Saved, SavePoint, Stepped
-from lstmctl.runs.checkpoint import Snapshot
+from lstmctl.runs.checkpoint_files import Snapshot
 from lstmctl.runs.folder import RunFolder
 from lstmctl.runs.logs import Log
 from lstmctl.training.trainer import Trainer

@@ -24,7 +24,7 @@ from lstmctl.errors import DivergedError, RunError
 from lstmctl.events import Evaluated, Event, Finished, Sampled, SavePoint, Started, Stepped
 from lstmctl.models.recurrence import detach, reset_lanes
 from lstmctl.protocols import Batch, Batches, ModelState, Task
-from lstmctl.runs.checkpoint import Snapshot
+from lstmctl.runs.checkpoint_files import Snapshot
 from lstmctl.scoring import evaluating, total
 from lstmctl.seeds import stream
 from lstmctl.training.device import seeded

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import datetime
 import json
 import math
+import random
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +14,7 @@ import pytest
 
 from lstmctl.api import train
 from lstmctl.data.forecast_table import write_forecast_table
+from lstmctl.errors import UsageError
 from lstmctl.results.forecasts import Backtest, SeriesForecast
 from tests.conftest import Command, Trained
 
@@ -111,3 +114,68 @@ def test_a_backtest_names_every_choice_its_rows_made(trained: Trained) -> None:
     run = trained("waves", *QUICK, "task.calibration=shared", "model.ridge=0.5", "training.patience=50")
     made = "chose the weights and decided when training stopped and chose the ridge regression in the forecast"
     assert made in run.backtest(split="validation").notes[0]
+
+
+def write_two_series(path: Path, *, dated: bool, wild: dict[str, int]) -> None:
+    """`a` has 100 rows and `b` 80, from day 10 on; the values of a series are random from its row in `wild` on."""
+    draw, lines = random.Random(3), ["unique_id,ds,y"]
+    for name, rows, first in (("a", 100, 0), ("b", 80, 10)):
+        for row in range(rows):
+            value = 10 + 3 * math.sin(row) + draw.gauss(0, 0.1)
+            if row >= wild.get(name, rows):
+                value = random.Random(row).gauss(0, 500)
+            day = datetime.date(2020, 1, 1) + datetime.timedelta(days=first + row)
+            lines.append(f"{name},{day if dated else row},{value:.6f}")
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("dated", "wild", "same"),
+    [
+        # Day 92 is row 92 of `a`, where the first of its two origins is, and past the end of `b`.
+        (True, {"a": 92}, {("a", "2020-04-01"), ("b", "2020-03-22"), ("b", "2020-03-26")}),
+        # Without dates, the same number of rows is left of each series.
+        (False, {"a": 92, "b": 72}, {("a", "91"), ("b", "71")}),
+    ],
+)
+def test_a_new_network_for_several_series_knows_no_later_row(
+    series_config: Path, tmp_path: Path, dated: bool, wild: dict[str, int], same: set[tuple[str, str]]
+) -> None:
+    settings = [*QUICK, "data.series=two.csv", "task.lookback=8", "task.horizon=4", "task.calibration=shared"]
+    found = []
+    for later in ({}, wild):
+        write_two_series(tmp_path / "two.csv", dated=dated, wild=later)
+        result = train(series_config, settings).backtest(windows=2, refit=True)
+        assert result.origins == 2
+        assert [one.series for one in result.forecasts] == ["a", "a", "b", "b"]
+        keys = zip((one.series for one in result.forecasts), result.cutoffs, strict=True)
+        found.append(dict(zip(keys, (one.point for one in result.forecasts), strict=True)))
+    before, after = found
+    assert before.keys() == after.keys()
+    assert {key for key, points in before.items() if after[key] == points} == same
+
+
+def test_new_networks_need_rows_to_train_on(series_config: Path, tmp_path: Path) -> None:
+    write_two_series(tmp_path / "two.csv", dated=False, wild={})
+    spans = ["task.lookback=2", "task.horizon=2", "task.calibration=shared"]
+    run = train(series_config, [*QUICK, "data.series=two.csv", *spans, "data.split=[rest, 70 rows]"])
+    with pytest.raises(UsageError) as caught:
+        run.backtest(split="validation", refit=True, stride=6)
+    assert str(caught.value) == "--refit leaves no training rows before row 68 of a: the 70 before it select weights"
+
+
+def test_intervals_that_could_not_be_calibrated_are_not_left_out_in_silence(
+    series_config: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    short = ["data.split=[300, 6, 20]", "task.calibration=shared", "task.levels=[80, 90]"]
+    run = train(series_config, [*QUICK, *short])
+    assert "3 windows are too few to calibrate intervals of 90 %" in caplog.text
+    evaluation = run.evaluate()
+    assert "coverage_80" not in evaluation.metrics
+    assert evaluation.notes[0] == (
+        "No intervals, and no scores of them: the validation part has too few windows for 90 %; use a larger "
+        "validation part in data.split, or a lower level."
+    )
+    assert run.backtest().notes == (
+        "The run has no calibrated intervals, and so no scores of them: its calibration rows have too few windows.",
+    )

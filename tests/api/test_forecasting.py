@@ -19,7 +19,7 @@ from lstmctl.data.forecast_table import as_csv, write_forecast_table
 from lstmctl.errors import DataError, LstmctlError, RunError, UsageError
 from lstmctl.events import Event, Stepped
 from lstmctl.results.forecasts import SeriesForecast
-from tests.conftest import Trained, write_waves
+from tests.conftest import Command, Trained, write_waves
 
 QUICK = ["training.budget=20 steps"]
 
@@ -348,9 +348,120 @@ def test_a_file_with_learned_rows_is_reported(run: Run, tmp_path: Path, caplog: 
 
 
 def test_notes_say_what_the_rows_have_seen(run: Run) -> None:
-    calibration, final_fit = run.evaluate("test").notes
+    calibration, own, final_fit = run.evaluate("test").notes
+    assert own == "Each series has separate intervals: 50 calibration windows of it weigh as much as all series."
     assert calibration == (
         "The intervals were calibrated on the second half of the validation part; the first half chose the weights."
     )
-    assert "on all rows (task.final_fit); the scores are of the weights before" in final_fit
+    assert final_fit.startswith("Forecasts use weights that were trained anew, in ")
+    assert "steps, on all rows (task.final_fit); the scores are of the weights before" in final_fit
     assert any("choices were made on" in note for note in run.evaluate("validation").notes)
+
+
+@pytest.mark.parametrize("how", ["continue", "anew"])
+def test_the_final_fit_changes_forecasts_and_no_bit_of_what_is_scored(series_config: Path, how: str) -> None:
+    settings = [*QUICK, "model.ridge=auto", "task.calibration=shared"]
+    without, fitted = (train(series_config, [*settings, f"task.final_fit={fit}"]) for fit in ("none", how))
+    assert without.info.get("final_fit") is None
+    assert fitted.info["final_fit"]["how"] == how
+    assert fitted.metrics == without.metrics
+    for file in ("best.safetensors", "last.safetensors", "calibration.json"):
+        assert (fitted.path / file).read_bytes() == (without.path / file).read_bytes()
+    assert fitted.evaluate("test").metrics == without.evaluate("test").metrics
+    assert plain(list(fitted.backtest(windows=3).forecasts)) == plain(list(without.backtest(windows=3).forecasts))
+    assert plain(fitted.forecast()) != plain(without.forecast())
+
+
+def test_the_final_fit_has_learned_the_rows_that_were_scored(series_config: Path, tmp_path: Path) -> None:
+    """Other test rows give other weights to forecast with, and the same ones to score."""
+    found = []
+    for shift in (0.0, 5.0):
+        lines = write_waves(tmp_path / "small.csv").read_text().splitlines()
+        for row in range(330, 380):  # in the test part, and before the window that is forecast from
+            date, a, b = lines[row].split(",")
+            lines[row] = f"{date},{float(a) + shift},{b}"
+        (tmp_path / "small.csv").write_text("\n".join(lines) + "\n")
+        run = train(series_config, [*QUICK, "task.final_fit=continue"])
+        found.append((run.metrics["validation"], (run.path / "best.safetensors").read_bytes(), plain(run.forecast())))
+    one, other = found
+    assert one[:2] == other[:2]
+    assert one[2] != other[2]
+
+
+@pytest.mark.parametrize(("how", "rows"), [("continue", 160), ("anew", 385)])
+def test_the_final_fit_makes_as_many_steps_per_row_as_the_weights_took(trained: Trained, how: str, rows: int) -> None:
+    """Of 400 rows, 240 train: 225 windows of 12 and 4 rows. All rows have 385, of which 160 are new."""
+    run = trained("waves", *QUICK, f"task.final_fit={how}")
+    assert run.model is not None  # reads the chosen weights, and their step
+    assert run.step
+    assert run.info["final_fit"]["steps"] == round(run.step * rows / 225)
+
+
+# ── adaptive intervals beyond a table ──
+
+ADAPTIVE = ["training.budget=20 steps", "task.final_fit=none", "task.loss=quantile"]
+
+
+def test_adaptive_intervals_know_what_a_backtest_knows(series_config: Path, tmp_path: Path) -> None:
+    """From a table that ends inside the test part, they are those of the backtest at the same origin."""
+    run = train(series_config, ADAPTIVE)
+    result = run.backtest(stride=1)
+    lines = (tmp_path / "small.csv").read_text().splitlines()
+    for end in (360, 390):
+        (tmp_path / "earlier.csv").write_text("\n".join(lines[: 1 + end]) + "\n")
+        found = {one.series: one for one in run.forecast(tmp_path / "earlier.csv", intervals="adaptive")}
+        for one in result.forecasts:
+            if one.times[0] == found["a"].times[0]:
+                for mine, theirs in zip(found[one.series].intervals[80], one.intervals[80], strict=True):
+                    assert mine == pytest.approx(theirs, abs=1e-5)
+                    assert found[one.series].point == pytest.approx(one.point, abs=1e-5)
+
+
+def test_adaptive_intervals_widen_after_large_errors(series_config: Path, tmp_path: Path) -> None:
+    """Column `b` is restless in its test rows, or in newer ones; `a` is as before."""
+    path = tmp_path / "small.csv"
+    lines = path.read_text().splitlines()
+    draw = np.random.default_rng(0)
+    restless = [
+        f"{line.rpartition(',')[0]},{float(line.rpartition(',')[2]) + draw.normal(0, 20):.4f}" for line in lines[321:]
+    ]
+    path.write_text("\n".join([*lines[:321], *restless]) + "\n")
+    run = train(series_config, ADAPTIVE)
+    kinds = [run.forecast(), run.forecast(intervals="adaptive")]
+
+    def width(forecasts: list[SeriesForecast], series: int) -> float:
+        low, high = forecasts[series].intervals[80]
+        return float(np.mean(np.subtract(high, low)))
+
+    assert width(kinds[1], 1) > 3 * width(kinds[0], 1)
+    assert 0.5 < width(kinds[1], 0) / width(kinds[0], 0) < 2
+
+
+def test_newer_rows_reveal_their_errors(series_config: Path, tmp_path: Path) -> None:
+    path = tmp_path / "small.csv"
+    lines = path.read_text().splitlines()
+    path.write_text("\n".join(lines[:361]) + "\n")
+    run = train(series_config, ADAPTIVE)
+    (tmp_path / "same.csv").write_text("\n".join(lines[:361]) + "\n")
+    own, same = (run.forecast(file, intervals="adaptive") for file in (None, tmp_path / "same.csv"))
+    assert [one.intervals for one in own] == [one.intervals for one in same]
+    draw = np.random.default_rng(0)
+    restless = [
+        f"{line.rpartition(',')[0]},{float(line.rpartition(',')[2]) + draw.normal(0, 20):.4f}" for line in lines[361:]
+    ]
+    widths = []
+    for rows in (lines[361:], restless):
+        # The newer table begins with the last rows of the run's.
+        (tmp_path / "newer.csv").write_text("\n".join([lines[0], *lines[300:361], *rows]) + "\n")
+        low, high = run.forecast(tmp_path / "newer.csv", intervals="adaptive")[1].intervals[80]
+        widths.append(float(np.mean(np.subtract(high, low))))
+    assert widths[1] > 2 * widths[0]
+
+
+def test_other_intervals_are_refused(trained: Trained, lstmctl: Command) -> None:
+    run = trained("waves", "training.budget=20 steps")
+    refused = lstmctl("forecast", run.name, "--intervals", "wide")
+    assert refused.code == 2
+    assert "there are no `wide` intervals; use calibrated or adaptive" in refused.err
+    told = json.loads(lstmctl("forecast", run.name, "--intervals", "adaptive", "--json").out)
+    assert told["intervals"] == "adaptive"

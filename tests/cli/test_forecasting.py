@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import calendar
 import csv
+import hashlib
 import io
 import json
+import logging
 import re
 import shlex
 import signal
@@ -44,6 +46,12 @@ def changed(lines: list[str], number: int, line: str) -> list[str]:
     return [*lines[: number - 1], line, *lines[number:]]
 
 
+FITTED = (
+    "Forecast with weights that were trained on all rows after the scores (task.final_fit); the scores are of the "
+    "weights before.\n"
+)
+
+
 def table(text: str) -> list[dict[str, str]]:
     return list(csv.DictReader(io.StringIO(text)))
 
@@ -51,7 +59,7 @@ def table(text: str) -> list[dict[str, str]]:
 @pytest.mark.drawn
 def test_a_forecast_is_a_table_of_the_next_rows(lstmctl: Command, run: str) -> None:
     result = lstmctl("forecast", run)
-    assert (result.code, result.err) == (0, "")
+    assert (result.code, result.err) == (0, FITTED)
     rows = table(result.out)
     assert list(rows[0]) == ["unique_id", "ds", "gru", "gru-lo-80", "gru-hi-80"]
     hours = [f"2020-01-17 {hour}:00:00" for hour in (16, 17, 18, 19)]
@@ -70,7 +78,7 @@ def test_a_table_that_grew_is_forecast_from_its_new_end(lstmctl: Command, run: s
     grown = [f"2020-01-17 {hour}:00:00,{10 + hour % 3},{-5 + hour % 2}" for hour in range(16, 22)]
     write("newer.csv", waves + grown)
     result = lstmctl("forecast", "latest", "newer.csv")
-    assert (result.code, result.err) == (0, "")
+    assert (result.code, result.err) == (0, FITTED)
     newer = table(result.out)
     assert [row["ds"] for row in newer[:4]] == [
         "2020-01-17 22:00:00",
@@ -424,7 +432,7 @@ def test_a_newer_table_is_read_by_the_rules_of_the_run(lstmctl: Command) -> None
     assert lstmctl("train", "-q", "months.yaml").code == 0
     write("newer.csv", ["date,load", *rows[-10:]])
     result = lstmctl("forecast", "latest", "newer.csv")
-    assert (result.code, result.err) == (0, "")
+    assert (result.code, result.err) == (0, FITTED)
     assert result.out == lstmctl("forecast").out
     assert [row["ds"] for row in table(result.out)] == ["2022-05-01", "2022-06-01"]
     write("renamed.csv", ["date,Load", *rows])
@@ -441,3 +449,65 @@ def test_the_zone_of_postgresql_is_kept(lstmctl: Command) -> None:
         assert lstmctl("train", "-q", "months.yaml", *form).code == 0
         told = [row["ds"] for row in table(lstmctl("forecast").out)]
         assert told == ["2023-01-02 16:00:00+02:00", "2023-01-02 17:00:00+02:00"]
+
+
+def test_every_series_has_its_metrics_in_json_and_a_table(lstmctl: Command, run: str) -> None:
+    told = json.loads(lstmctl("evaluate", run, "--json", "--output", "series.csv").out)
+    assert list(told["by_series"]) == ["run", "last value", "seasonal naive", "drift", "ridge"]
+    assert told["by_series"]["run"] == told["by_channel"]["run"]
+    rows = table(Path("series.csv").read_text(encoding="utf-8"))
+    assert [(row["unique_id"], row["model"]) for row in rows] == [
+        (name, one) for name in "ab" for one in told["by_series"]
+    ]
+    for row in rows:
+        values = {name: float(value) for name, value in row.items() if name not in ("unique_id", "model") and value}
+        assert values == pytest.approx(told["by_series"][row["model"]][row["unique_id"]])
+    diagnostics = told["diagnostics"]
+    assert set(diagnostics) == {"by_phase", "times", "coverage", "autocorrelation", "residuals", "skill"}
+    assert set(diagnostics["skill"]) == {"last value", "seasonal naive", "drift", "ridge"}
+    assert diagnostics["skill"]["drift"]["over"] == "blocks of 4 origins"
+    ratio = told["metrics"]["mse_scaled"] / told["baselines"]["drift"]["mse_scaled"]
+    assert diagnostics["skill"]["drift"]["skill"] == pytest.approx(1 - ratio)
+
+
+def test_a_single_series_has_no_table_of_series(lstmctl: Command, waves: list[str]) -> None:
+    write("one.csv", [line.rpartition(",")[0] for line in waves])
+    assert lstmctl("train", "-q", "waves.yaml", "data.series=one.csv", *FEW).code == 0
+    refused = lstmctl("evaluate", "--output", "series.csv")
+    assert refused.code == 2
+    assert "--output writes the metrics of every series" in refused.err
+    assert "by_series" not in json.loads(lstmctl("evaluate", "--json").out)
+
+
+def test_a_long_table_lists_its_worst_series_first(lstmctl: Command, waves: list[str]) -> None:
+    rows = ["unique_id,ds,y"]
+    for number in range(8):
+        for line in waves[1:]:
+            date, a, _ = line.split(",")
+            noise = (hash_of(date, number) - 0.5) * number
+            rows.append(f"s{number},{date},{float(a) + noise:.5f}")
+    write("long.csv", rows)
+    assert lstmctl("train", "-q", "waves.yaml", "data.series=long.csv", *FEW).code == 0
+    shown = lstmctl("evaluate").out
+    assert "by series, the worst first: the run and its best baseline, 8 series" in shown
+    errors = json.loads(lstmctl("evaluate", "--json").out)["by_series"]["run"]
+    ordered = sorted(errors, key=lambda name: -errors[name]["mse_scaled"])
+    listed = re.findall(r"^(s\d) ", shown, re.MULTILINE)
+    assert listed == [*ordered[:3], *ordered[-3:]]
+    told = json.loads(lstmctl("backtest", "--json").out)
+    assert list(told["by_series"]["adaptive"]) == [f"s{number}" for number in range(8)]
+    assert "by series, the worst first, 8 series" in lstmctl("backtest").out
+
+
+def hash_of(date: str, number: int) -> float:
+    """A number from 0 to 1 that looks random."""
+    return int.from_bytes(hashlib.sha256(f"{date} {number}".encode()).digest()[:4], "big") / 2**32
+
+
+def test_a_warning_is_printed_once(capsys: pytest.CaptureFixture[str]) -> None:
+    from lstmctl.cli.main import _Warnings
+
+    handler = _Warnings()
+    for text in ("3 windows are too few", "another", "3 windows are too few"):
+        handler.emit(logging.LogRecord("lstmctl", logging.WARNING, "", 0, text, None, None))
+    assert capsys.readouterr().err.splitlines() == ["warning: 3 windows are too few", "warning: another"]

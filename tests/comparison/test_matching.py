@@ -10,7 +10,7 @@ from lstmctl import registry
 from lstmctl.cells.cell import Cell
 from lstmctl.comparison.matching import parameters_of, with_parameters
 from lstmctl.config import Settings, derive, load
-from lstmctl.data.encoding import TextEncoding
+from lstmctl.data.vocabulary import TextEncoding
 from lstmctl.tasks.language_model import LanguageModel
 from tests import processes
 

@@ -172,7 +172,7 @@ def test_one_arm_alone_is_reported_by_itself() -> None:
     result = swept(["rnn"])
     assert [len(comparison.arms) for comparison in result.comparisons] == [1, 1]
     assert result.comparisons[0].statement.startswith("One seed, on this data: rnn reaches ")
-    with pytest.raises(UsageError, match="a sweep needs an arm, and there is none"):
+    with pytest.raises(UsageError, match="a comparison needs an arm, and there is none"):
         swept([])
 
 

@@ -140,6 +140,35 @@ def test_a_wrong_split_is_reported_with_what_is_allowed(split: str, problem: str
 
 @pytest.mark.parametrize(
     ("split", "value"),
+    [
+        ("[rest, 2 horizons, 1 horizons]", ("rest", "2 horizons", "1 horizon")),
+        ("[rest, 24, 12 rows]", ("rest", "24 rows", "12 rows")),
+        ("[rest, 1 rows]", ("rest", "1 row")),
+    ],
+)
+def test_series_are_split_by_their_last_rows_too(split: str, value: tuple[str, ...]) -> None:
+    content = {"task": {"type": "forecast"}, "data": {"series": "a.csv"}}
+    assert from_mapping(content, [f"data.split={split}"]).data.split == value
+
+
+@pytest.mark.parametrize(
+    "split",
+    ["[24 rows, rest]", "[rest]", "[rest, 0]", "[rest, 1 week]", "[rest, 1, 1, 1]", "[rest, 0.5]", "[rest, true]"],
+)
+def test_a_wrong_split_by_last_rows_is_reported(split: str) -> None:
+    content = {"task": {"type": "forecast"}, "data": {"series": "a.csv"}}
+    with pytest.raises(ConfigError) as caught:
+        from_mapping(content, [f"data.split={split}"])
+    (problem,) = caught.value.problems
+    assert problem.partition("  ")[2].startswith("data.split — [")
+    assert problem.endswith(
+        "is not a split; rest is the training part, followed by the rows or horizons of the validation part and the "
+        "(optional) test part, such as [rest, 24 rows, 1 horizon]"
+    )
+
+
+@pytest.mark.parametrize(
+    ("split", "value"),
     [("[0.9, 0.1]", (0.9, 0.1)), ("[1000, 200, 100]", (1000, 200, 100)), ("[0.7, 0.2, 0.1]", (0.7, 0.2, 0.1))],
 )
 def test_a_split_is_fractions_or_counts(split: str, value: tuple[float, ...]) -> None:

@@ -604,6 +604,46 @@ def test_counts_of_rows_say_what_overlaps() -> None:
     assert "data.split counts rows of each" in str(caught.value)
 
 
+def test_the_last_rows_of_each_series_validate_and_test() -> None:
+    """Of series of 40 and 25 rows, each ends with a horizon of 3 to test on and 2 to validate on."""
+    table = long_table(a=("2020-01-01", waves(40)), b=("2020-01-16", waves(25)))
+    corpus = read(table, horizon=3, split=("rest", "2 horizons", "1 horizon"))
+    assert {name: rows.tolist() for name, rows in corpus.parts.items()} == {
+        "training": [[0, 31], [40, 56]],
+        "validation": [[31, 37], [56, 62]],
+        "test": [[37, 40], [62, 65]],
+    }
+    assert corpus.overlap is None  # both end on the same day
+    assert corpus.middle is None
+    two = read(table, horizon=3, split=("rest", "5 rows"))
+    assert [part.tolist() for part in two.parts.values()] == [[[0, 35], [40, 60]], [[35, 40], [60, 65]]]
+
+
+def test_a_series_shorter_than_the_last_rows_trains_nothing() -> None:
+    table = long_table(a=("2020-01-01", waves(40)), b=("2020-02-05", waves(5)))
+    corpus = read(table, split=("rest", "4 rows", "3 rows"))
+    assert [part[1].tolist() for part in corpus.parts.values()] == [[40, 40], [40, 42], [42, 45]]
+    assert any("1 of 2 series have too few training rows for a window (3): b (0)" in note for note in corpus.notes)
+    with pytest.raises(DataError) as caught:
+        read(table, split=("rest", "40 rows"))
+    assert "the training part of series `a`, the longest, has 0 rows" in str(caught.value)
+
+
+def test_last_rows_that_overlap_in_time_are_said_and_have_no_common_dates() -> None:
+    table = long_table(a=("2020-01-01", waves(40)), b=("2020-01-06", waves(40)))
+    corpus = read(table, split=("rest", "10 rows"))
+    assert corpus.overlap == (
+        "5 of 60 training rows are in or after the validation period of another series; "
+        "dates in data.split cut all series at the same dates"
+    )
+    with pytest.raises(DataError) as caught:
+        read(table, split=("rest", "10 rows"), split_by="dates")
+    assert "data.split counts rows of each" in str(caught.value)
+    assert read(wide(days(40), waves(40)), split=("rest", "10 rows"), split_by="dates").parts[
+        "validation"
+    ].tolist() == [[30, 40]]
+
+
 def test_series_of_the_same_dates_are_cut_as_each_alone_would_be() -> None:
     for count in (97, 100, 103):
         table = long_table(

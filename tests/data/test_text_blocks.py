@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lstmctl.data.encoding import TextEncoding
 from lstmctl.data.text_blocks import BlockEncoder, JoinedText, survey
 from lstmctl.data.utf8 import check_utf8
+from lstmctl.data.vocabulary import TextEncoding
 from lstmctl.errors import DataError
 
 BLOCKS = (1, 2, 3, 5, 16, 1 << 18)

@@ -385,3 +385,48 @@ def test_config_new_writes_what_train_would_take(lstmctl: Command) -> None:
     assert "hidden: 24  # as you asked" in text
     assert load("sales.yaml").settings == load_config("sales.csv", ["model.hidden=24"]).settings
     assert lstmctl("config", "new", "sales.csv").code == 2  # never overwritten
+
+
+def test_office_hours_are_taken_row_by_row_and_not_filled() -> None:
+    days = [datetime.date(2024, 1, 1) + datetime.timedelta(days=day) for day in range(28)]
+    lines = [
+        f"{day} {hour}:00,{100 + 10 * hour + day.day}" for day in days if day.weekday() < 5 for hour in range(9, 18)
+    ]
+    name = written("calls.csv", "date,calls\n" + "\n".join(lines) + "\n")
+    found = settled(name)
+    assert (found["data"]["step"], found["data"]["missing"]) == ("1 row", "error")
+    assert any("no rows for much of the time" in line for line in derive(name).lines())
+    del lines[40]  # an hour without a row is no reason
+    assert settled(written("calls.csv", "date,calls\n" + "\n".join(lines) + "\n"))["data"]["step"] == "1 row"
+    hours = [f"{day} {hour}:00,{hour}" for day in days for hour in range(24) if (day.day, hour) != (5, 5)]
+    gap = settled(written("gap.csv", "date,calls\n" + "\n".join(hours) + "\n"))
+    assert (gap["data"]["step"], gap["data"]["missing"]) == ("auto", "interpolate")
+
+
+@pytest.mark.parametrize(
+    ("count", "rows"),
+    [
+        (60, 11),  # a horizon of 7, and five windows of each series make nine or more
+        (100, 16),  # likewise for a horizon of 12
+        (200, 20),  # a tenth
+    ],
+)
+def test_several_series_hold_out_their_last_rows(count: int, rows: int) -> None:
+    found = settled(written("two.csv", long_months(a=count, b=count)))
+    assert found["data"]["split"] == ["rest", f"{rows} rows", f"{rows} rows"]
+
+
+def test_series_that_end_at_different_times_are_cut_at_dates() -> None:
+    lines = [line for line in long_months(a=100, b=100).splitlines() if not line.startswith("b,2008")]
+    found = settled(written("two.csv", "\n".join(lines) + "\n"))
+    assert all(isinstance(share, float) for share in found["data"]["split"])
+
+
+def long_months(**rows: int) -> str:
+    """A long table of monthly series that end together, each with its number of rows."""
+    most, lines = max(rows.values()), ["unique_id,ds,y"]
+    for name, count in rows.items():
+        for month in range(most - count, most):
+            value = 100 + month + 20 * math.sin(2 * math.pi * month / 12)
+            lines.append(f"{name},{2000 + month // 12}-{month % 12 + 1:02d}-01,{value:.2f}")
+    return "\n".join(lines) + "\n"

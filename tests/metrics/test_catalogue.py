@@ -74,7 +74,8 @@ def computed() -> set[str]:
     truth = np.zeros((2, 3, 1)) + np.arange(3.0)[None, :, None]
     spans = np.stack([truth - 1, truth + 1], axis=-1)[:, :, :, None, :]
     one = np.ones((1, 1, 1))
-    sums = forecasts.totals(truth, truth + 0.5, spans, [0.8], spread=one, centre=one, naive_error=one)
+    named = forecasts.terms(truth, truth + 0.5, spans, [0.8], spread=one, centre=one, naive_error=one)
+    sums = {name: values.sum(axis=0).T for name, values in named}
     confusion = labels.confusion(np.array([0, 1]), np.array([0, 1]), 2)
     rows = numbers.totals(np.array([[0.0], [1.0]]), np.array([[0.5], [1.0]]))
     return {*forecasts.figures(sums), *labels.figures(confusion), *numbers.figures(rows)}

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
+from typing import Any
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from lstmctl.metrics.forecasts import by_channel, by_step, figures, totals
+from lstmctl.metrics.forecasts import SeriesSums, by_channel, by_series, by_step, figures, terms
 
 NAN = np.nan
 Floats = NDArray[np.float64]
@@ -18,6 +19,11 @@ SPREAD, CENTRE, NAIVE = np.array([[[2.0, 10]]]), np.array([[[1.0, 0]]]), np.arra
 TRUTH = np.array([[[1, 0], [2, NAN]], [[3, NAN], [NAN, 0.5]]])
 POINT = np.array([[[0.0, 0], [4, 1]], [[3, 1], [5, 1]]])
 WIDE = 1_000.0
+
+
+def totals(*arguments: Any, **settings: Any) -> dict[str, Floats]:
+    """Sums over windows (channels, horizon)."""
+    return {name: values.sum(axis=0).T for name, values in terms(*arguments, **settings)}
 
 
 def interval(low: float, high: float, shape: tuple[int, ...] = (1, 1, 1)) -> Floats:
@@ -71,7 +77,7 @@ def test_metrics_of_the_point_forecast() -> None:
 
 
 def test_metrics_of_each_channel() -> None:
-    found = by_channel(score(TRUTH, POINT), ["load", "oil"])
+    found = by_channel(score(TRUTH, POINT), ["load", "oil"], np.arange(2))
     assert list(found) == ["load", "oil"]
     assert found["load"]["mae"] == pytest.approx(2)
     assert found["load"]["rmse"] == pytest.approx(2.581989, abs=1e-6)
@@ -79,8 +85,38 @@ def test_metrics_of_each_channel() -> None:
     assert found["oil"]["mse_scaled"] == pytest.approx(0.125)
     assert found["oil"]["mae"] == pytest.approx(2.5)
     assert "mase" not in found["oil"]
-    with pytest.raises(ValueError):
-        by_channel(score(TRUTH, POINT), ["load"])
+    assert by_series(score(TRUTH, POINT), ["load", "oil"]) == {name: pytest.approx(own) for name, own in found.items()}
+
+
+def test_series_of_one_channel_have_the_metrics_of_channels_of_one_series() -> None:
+    """A table with one row per series and time, against the same values with one column per series."""
+    wide = score(TRUTH, POINT, interval(-1, 2), 0.8)
+    scales = [np.concatenate([array[0, 0]] * 2)[:, None, None] for array in (SPREAD, CENTRE, NAIVE)]
+    truth, point = (np.moveaxis(array, 2, 1).reshape(4, 2, 1) for array in (TRUTH, POINT))
+    named = terms(
+        truth, point, interval(-1, 2), [0.8], **dict(zip(("spread", "centre", "naive_error"), scales, strict=True))
+    )
+    rows, long = SeriesSums.of(np.array([0, 1, 0, 1]), named).joined()
+    assert rows.tolist() == [0, 1]
+    assert figures(long) == pytest.approx(figures(wide))
+    assert by_step(long) == tuple(pytest.approx(step) for step in by_step(wide))
+    assert by_channel(long, ["y"], rows % 1)["y"] == pytest.approx(figures(wide))
+
+
+def test_sums_of_batches_add_up_in_any_order() -> None:
+    """Batches share some of their series; a series of two channels has two rows."""
+
+    def sums(*series: int) -> SeriesSums:
+        values = np.array([[[10.0 * number, 1]] for number in series])
+        return SeriesSums.of(np.array(series), [("count", values)])
+
+    expected = {2: 20, 3: 2, 10: 50, 11: 1, 14: 70, 15: 1}
+    for batches in ([sums(1, 1), sums(5), sums(7)], [sums(7), sums(1), sums(1, 5)]):
+        added: Counter[str] = Counter()
+        for batch in batches:
+            added.update({"sums": batch})  # type: ignore[dict-item]
+        rows, found = added["sums"].joined()  # type: ignore[attr-defined]
+        assert dict(zip(rows.tolist(), found["count"].ravel().tolist(), strict=True)) == expected
 
 
 def test_metrics_of_each_step() -> None:
@@ -208,7 +244,7 @@ def test_a_channel_without_data_has_no_metrics_and_no_part_in_them() -> None:
     summed = score(truth, POINT)
     found = figures(summed)
     assert (found["mae"], found["mae_scaled"]) == pytest.approx((2, 1))
-    assert by_channel(summed, ["load", "oil"])["oil"] == {}
+    assert by_channel(summed, ["load", "oil"], np.arange(2))["oil"] == {}
     assert figures(score(np.full_like(TRUTH, NAN), POINT)) == {}
 
 

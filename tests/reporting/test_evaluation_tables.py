@@ -134,7 +134,7 @@ def test_the_tables_are_printed_with_notes_and_the_verdict_within_80_columns(
     assert lines[2] == "MSE, scaled            * 0.3690      1.1439          0.5055  3.4317  0.3985"
     assert max(map(len, lines)) <= 80
     assert lines[-3:] == [
-        "* the best of its row; by channel, the better of the two",
+        "* the best of its row; by channel or series, the better of the two",
         "The rows that chose the weights calibrated the intervals.",
         "It beats every baseline: 0.3690 MSE, scaled, the best of them 0.3985 (ridge).",
     ]

@@ -79,7 +79,7 @@ def test_missing_values_touch_neither_loss_nor_figures(series_config: Path, deco
     assert all(bool(weight.grad.isfinite().all()) for weight in model.parameters() if weight.grad is not None)
     seen = int((~batch.target.isnan()).sum())
     with torch.no_grad():
-        totals = task.score(model, batch, ())[0]
+        totals = task.score(model, batch, ())[0]["sums"].joined()[1]
     assert totals["count"].sum() == seen < batch.target.numel()
 
 

@@ -20,7 +20,7 @@ from lstmctl.decoding import LabelPredictor
 from lstmctl.errors import DataError, UsageError
 from lstmctl.models.conditional_model import ConditionalModel
 from lstmctl.registry import CELLS
-from lstmctl.sampling import Sampling
+from lstmctl.sampling_settings import Sampling
 from lstmctl.tasks.generation_from_label import GenerationFromLabel
 
 CPU = torch.device("cpu")

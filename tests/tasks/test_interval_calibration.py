@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 import torch
 
+from lstmctl.data.series_encoding import SeriesEncoding
 from lstmctl.scoring import total
-from lstmctl.tasks.interval_calibration import calibrated_offsets
+from lstmctl.tasks.interval_calibration import calibrated
 from lstmctl.tasks.series_windows import SeriesPart
 from tests.tasks.conftest import CPU, pose, silence
 
@@ -21,8 +22,8 @@ def test_the_halves_of_the_validation_part_choose_and_calibrate(series_config: P
     part = task.part(corpus, "validation", CPU)
     choosing = task.metrics(total(model, task, task.progress(part)))["mse_scaled"]
     task.calibrate(model, part)
-    offsets = task.calibration
-    assert offsets is not None
+    assert task.calibration is not None
+    offsets = task.calibration.by_series
     values = part.values.clone()
     values[240:276] += torch.randn(36, 2)  # the last four rows of the first half are inputs of the second
     moved = SeriesPart(**{**vars(part), "values": values})
@@ -32,13 +33,13 @@ def test_the_halves_of_the_validation_part_choose_and_calibrate(series_config: P
     first = values.clone()
     first[: 280 - 12] += 1.0
     task.calibrate(model, SeriesPart(**{**vars(part), "values": first}))
-    assert np.array_equal(task.calibration, offsets)
+    assert np.array_equal(task.calibration.by_series, offsets)
     second = part.values.clone()
     second[290:] += torch.randn(len(second) - 290, 2)
     changed = SeriesPart(**{**vars(part), "values": second})
     assert task.metrics(total(model, task, task.progress(changed)))["mse_scaled"] == choosing
     task.calibrate(model, changed)
-    assert not np.array_equal(task.calibration, offsets)
+    assert not np.array_equal(task.calibration.by_series, offsets)
 
 
 def test_calibrated_intervals_cover_what_calibrated_them(series_config: Path) -> None:
@@ -53,23 +54,41 @@ def test_calibrated_intervals_cover_what_calibrated_them(series_config: Path) ->
         assert 0.80 <= coverage <= 0.84
 
 
-def test_a_channel_that_nothing_calibrates_takes_the_widest_of_the_others(
-    caplog: pytest.LogCaptureFixture,
+def long_encoding(series_config: Path, tmp_path: Path) -> SeriesEncoding:
+    """The encoding of the same table with a column that names the only series."""
+    lines = (tmp_path / "small.csv").read_text().splitlines()
+    (tmp_path / "small.csv").write_text("\n".join([f"id,{lines[0]}", *(f"x,{line}" for line in lines[1:])]) + "\n")
+    encoding: SeriesEncoding = pose(series_config, "data.id=id")[0].encoding
+    return encoding
+
+
+def test_a_target_that_nothing_calibrates_takes_the_widest_of_the_others(
+    series_config: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
+    """In a long table, whose targets are different quantities; the columns of a wide one are series of one pool."""
     scores = np.abs(np.random.default_rng(0).normal(size=(50, 4, 2, 1)))
     scores[:, :, 1] = np.nan
-    offsets = calibrated_offsets(scores, (80,), ("a", "b"))
-    assert offsets is not None
-    assert np.isfinite(offsets).all()
-    assert (offsets[:, 1] == offsets[:, 0].max()).all()
+    series = np.zeros(50, np.int64)
+    wide = pose(series_config)[0].encoding
+    found = calibrated(scores, series, (80,), wide)
+    assert found is not None
+    assert np.array_equal(found.by_series[0, :, 1], found.pool[:, 0])
+    assert found.windows.tolist() == [[50, 0]]
+    long = long_encoding(series_config, tmp_path)
+    found = calibrated(scores, series, (80,), long)
+    assert found is not None
+    assert np.isfinite(found.by_series).all()
+    assert (found.by_series[0, :, 1] == found.pool[:, 0].max()).all()
     assert "too few known values of b to calibrate by" in caplog.text
-    assert calibrated_offsets(scores[:3], (80,), ("a", "b")) is None  # `b` has none at all
+    assert calibrated(scores[:3], series[:3], (80,), long) is None
     assert "3 windows are too few to calibrate intervals of 80 %" in caplog.text
 
 
-def test_few_windows_calibrate_all_steps_together() -> None:
-    scores = np.abs(np.random.default_rng(0).normal(size=(3, 4, 1, 1)))
-    offsets = calibrated_offsets(scores, (80,), ("a",))
-    assert offsets is not None
-    assert offsets.shape == (4, 1, 1)
-    assert (offsets == np.sort(scores.ravel())[10]).all()  # of 12 scores the ceil(13 · 0.8) = 11th
+def test_few_windows_calibrate_all_steps_together(series_config: Path, tmp_path: Path) -> None:
+    scores = np.abs(np.random.default_rng(0).normal(size=(3, 4, 2, 1)))
+    found = calibrated(scores, np.zeros(3, np.int64), (80,), long_encoding(series_config, tmp_path))
+    assert found is not None
+    for target in range(2):
+        # Of 12 scores the ceil(13 · 0.8) = 11th.
+        assert found.pool[:, target] == pytest.approx(np.sort(scores[:, :, target].ravel())[10])
+    assert np.array_equal(found.by_series[0], found.pool)

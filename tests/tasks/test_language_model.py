@@ -15,10 +15,10 @@ from lstmctl.baselines import NGram
 from lstmctl.cells.cell import Cell
 from lstmctl.config import from_mapping, load
 from lstmctl.config.schema import Training
-from lstmctl.data.encoding import TextEncoding
 from lstmctl.data.hangul import continues, decomposed
 from lstmctl.data.splitting import held_out
 from lstmctl.data.text import TextCorpus, open_text
+from lstmctl.data.vocabulary import TextEncoding
 from lstmctl.errors import DataError
 from lstmctl.metrics.catalogue import COLD_WINDOWS
 from lstmctl.models.sequence_model import SequenceModel

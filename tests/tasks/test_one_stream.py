@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from lstmctl.cells.cell import Cell, checked_options
 from lstmctl.config import from_mapping
-from lstmctl.data.encoding import TextEncoding
+from lstmctl.data.vocabulary import TextEncoding
 from lstmctl.models.recurrence import Recurrence
 from lstmctl.models.sequence_model import SequenceModel
 from lstmctl.registry import CELLS, resolve

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from lstmctl.data.encoding import TextEncoding
+from lstmctl.data.vocabulary import TextEncoding
 from lstmctl.tasks.text_properties import text_properties
 
 TEXT = 'He said "no (not 3.14)". It\'s\nA day.\n\n"Lost\n\nEnd'

@@ -12,11 +12,11 @@ import torch
 from lstmctl.cells.cell import Cell
 from lstmctl.config import from_mapping
 from lstmctl.config.schema import Settings
-from lstmctl.data.encoding import TextEncoding
+from lstmctl.data.vocabulary import TextEncoding
 from lstmctl.errors import DivergedError, RunError
 from lstmctl.events import Evaluated, Event, Finished, Sampled, SavePoint, Started, Stepped
 from lstmctl.registry import CELLS, resolve
-from lstmctl.runs.checkpoint import Snapshot
+from lstmctl.runs.checkpoint_files import Snapshot
 from lstmctl.tasks import language_model
 from lstmctl.tasks.language_model import LanguageModel
 from lstmctl.training.trainer import Trainer

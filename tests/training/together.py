@@ -27,7 +27,7 @@ from lstmctl.tasks.windows import ShuffledWindows
 from lstmctl.training.distributed import Processes, joined
 from lstmctl.training.trainer import Trainer
 
-BATCH, STEPS, SAVED_AT = 12, 50, 23
+BATCH, STEPS, SAVED_AT = 12, 20, 9
 TASKS: dict[str, dict[str, Any]] = {
     "lanes": {"task": {"type": "language-model"}, "data": {"text": "small.txt"}},
     "windows": {"task": {"type": "language-model", "shape": "many-to-one"}, "data": {"text": "small.txt"}},
@@ -45,7 +45,7 @@ TRAINING = {
     "batch": BATCH,
     "learning_rate": 0.01,
     "average": 0.9,
-    "evaluate_every": 10,
+    "evaluate_every": 4,
     "sample_every": 1000,
 }
 PLAIN = {"optimizer": "sgd", "momentum": 0, "learning_rate": 1.0, "warm_up": 0, "schedule": "constant", "clip": None}
@@ -102,8 +102,7 @@ def gradient(trainer: Trainer) -> tuple[Tensor, Tensor]:
 
 
 def trajectory(trainer: Trainer) -> tuple[Tensor, Tensor, bool]:
-    """The weights after every tenth step, the metrics of every tenth, and whether all processes had the same weights
-    after each."""
+    """The weights and metrics of every fourth step, and whether all processes had the same weights after each step."""
     seen, figures, same = [], [], True
     for event in trainer.events():
         match event:

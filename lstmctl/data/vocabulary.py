@@ -1,4 +1,4 @@
-"""Symbols and numbers: a text as an array of small integers, and back."""
+"""The vocabulary: text as an array of small integers, and back. `text_blocks.survey` collects that of a large text."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from lstmctl.errors import RunError
 PUNCTUATION = {"‘": "'", "’": "'", "“": '"', "”": '"', "–": "-", "—": "-", "…": "."}
 Symbols = NDArray[np.unsignedinteger[Any]]
 Kind = Literal["characters", "decomposed", "bytes"]
-"""What a symbol is: a Unicode character; a character or, of a Hangul syllable, a letter; or a byte of UTF-8."""
+"""The kind of symbol: a Unicode character; a character or, of a Hangul syllable, a letter; or a byte of UTF-8."""
 
 
 class UnknownSymbolError(ValueError):

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
+from lstmctl.data.character_sets import utf_16_of
 from lstmctl.data.dates import is_date
+from lstmctl.data.number_format import is_number
 from lstmctl.data.records import fields, records
 from lstmctl.data.table_hints import TableHints
-from lstmctl.data.text_encodings import utf_16_of
 from lstmctl.data.utf8 import BYTE_ORDER_MARK
-from lstmctl.data.written_numbers import is_number
 from lstmctl.errors import DataError
 from lstmctl.shell import setting
 

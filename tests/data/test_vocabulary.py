@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lstmctl.data.encoding import TextEncoding, UnknownSymbolError
 from lstmctl.data.hangul import composed, decomposed, is_initial, is_vowel
+from lstmctl.data.vocabulary import TextEncoding, UnknownSymbolError
 from lstmctl.errors import RunError
 
 BYTES = TextEncoding("bytes")

@@ -25,7 +25,7 @@ from hypothesis import strategies as st
 from safetensors.torch import load_file
 
 from lstmctl.errors import ResourceError, RunError
-from lstmctl.runs.checkpoint import FORMAT, Snapshot, read_checkpoint, read_contents
+from lstmctl.runs.checkpoint_files import FORMAT, Snapshot, read_checkpoint, read_contents
 from lstmctl.runs.checkpoints import Checkpoints
 from lstmctl.runs.folder import RunFolder
 
