@@ -98,7 +98,7 @@ def test_exponents_are_numbers() -> None:  # 4
         ),
         ("format=2", "2 is too large; only 1"),
         ("format=true", "true is not a number; only 1"),
-        ("data.symbols=words", '"words" is not allowed; one of characters, bytes'),
+        ("data.symbols=words", '"words" is not allowed; one of characters, decomposed, bytes'),
         ("data.text=[]", "an empty list; name at least one file or folder"),
         ("data.text=[a, 3]", '["a", 3] is not a path; use a file, a folder, or a list of them'),
         ("data.text=''", '"" is not a path; use a file, a folder, or a list of them'),
