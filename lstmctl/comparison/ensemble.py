@@ -57,9 +57,9 @@ class SeedEnsemble:
         """The settings of the first run; others differ in their seed alone."""
         return self.runs[0].settings
 
-    def forecast(self, data: Any = None) -> Forecasts:
+    def forecast(self, data: Any = None, **settings: Any) -> Forecasts:
         """Return the median over the seeds of every forecast and of every end of an interval; see `Run.forecast`."""
-        return median_forecasts([run.forecast(data) for run in self.runs])
+        return median_forecasts([run.forecast(data, **settings) for run in self.runs])
 
 
 def median_forecasts(forecasts: Sequence[Sequence[SeriesForecast]]) -> Forecasts:
