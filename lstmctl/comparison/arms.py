@@ -47,11 +47,8 @@ def arms_of(cells: Sequence[str], texts: Sequence[str], *, least: int = 2) -> li
     if len(arms) < least:
         given = f"only {arms[0].name}" if arms else "none"
         needed = "a comparison needs two arms" if least > 1 else "a comparison needs an arm"
-        one = arms[0].name if arms else "lstm"
-        raise UsageError(
-            f"{needed}, and there is {given}",
-            hint=f"lstmctl compare rnn lstm, or {EXAMPLE}; several seeds of one: lstmctl compare {one} --seeds 3",
-        )
+        seeds = f"; several seeds of {arms[0].name} alone: --seeds 3" if arms else ""
+        raise UsageError(f"{needed}, and there is {given}", hint=f"lstmctl compare rnn lstm, or {EXAMPLE}{seeds}")
     names: set[str] = set()
     for arm in arms:
         # Runs are folders, and some file systems take `A` and `a` for one name.

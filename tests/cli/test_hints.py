@@ -363,6 +363,15 @@ CASES = {
     "a grid without a key": Case(
         [*COMPARE, "--tune", "training.learning_rate=1e-3"], ["--tune training.learning_rate=1e-3,3e-3"], again=COMPARE
     ),
+    "one cell to compare": Case(
+        [*COMPARE[:2], *COMPARE[3:]],
+        ["lstmctl compare rnn lstm", '--arm "wide: lstm model.hidden=512"', "--seeds 3"],
+        names={
+            "rnn lstm": " ".join(map(shlex.quote, COMPARE[1:])),
+            "wide: lstm model.hidden=512": "wide: lstm model.hidden=5",
+            "--seeds 3": "--seeds 2",
+        },
+    ),
     "no cell to compare": Case(
         ["compare", "--seeds", "1"],
         ["lstmctl compare rnn lstm", '--arm "wide: lstm model.hidden=512"'],
@@ -464,6 +473,7 @@ ELSEWHERE = {
     "--name": "tests/cli/test_names.py",
     "data.split_by=": "tests/data/test_series.py",
     "data.zone=": "tests/data/test_dates.py",
+    "data.holidays=": "tests/data/test_holidays.py",
     "model.ridge=": "no window is complete, and a part of a series seldom lacks all",
 }
 """Names in hints that no case here can follow, and the reasons."""
