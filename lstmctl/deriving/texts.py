@@ -13,18 +13,22 @@ from lstmctl.data.vocabulary import Kind
 from lstmctl.deriving.derived import Derived, about
 from lstmctl.errors import DataError
 
-SIZES = ((60_000, 128, 0.3), (400_000, 256, 0.2), (4_000_000, 384, 0.1), (float("inf"), 512, 0.0))
+SIZES = ((60_000, 192, 0.5), (400_000, 256, 0.4), (4_000_000, 384, 0.1), (float("inf"), 512, 0.0))
 """Maximum number of symbols, hidden units and dropout. More data supports a wider network; a small text is soon
 memorised."""
-EPOCHS = ((60_000, 8), (400_000, 15), (float("inf"), 40))
+EPOCHS = ((60_000, 12), (400_000, 15), (float("inf"), 40))
 """Maximum number of symbols, and of times that they are read: beyond it, the validation loss rises."""
-SYMBOLS_PER_SECOND = {128: 60_000, 256: 40_000, 384: 30_000, 512: 18_000}
-"""Trained on two cores without bfloat16, about, by the hidden units of an LSTM with batches of 64 windows of 64."""
+SYMBOLS_PER_SECOND = {192: 25_000, 256: 40_000, 384: 30_000, 512: 18_000}
+"""Trained on two cores without bfloat16, about, by the hidden units of an LSTM; of 192, in the small batches of short
+texts, and of the others in batches of 64 windows of 64."""
+STEPS = 100
+"""Steps in which a short text is read once, at least: with fewer and larger ones, it is learned less well."""
 SAMPLE = 4 << 20
 """Bytes in which different characters are counted."""
 LARGE_ALPHABET = 300
-HANGUL = 0.2
-"""Minimum share of Hangul syllables in a text that is decomposed."""
+HANGUL, SPARSE = 0.2, 25
+"""Minimum share of Hangul syllables in a text that is decomposed, and its maximum length in characters for each
+different one: where they are more frequent, syllables are learned better than letters (docs/benchmarks.md)."""
 NOUNS = {"characters": "characters", "decomposed": "symbols", "bytes": "bytes"}
 
 
@@ -79,7 +83,7 @@ def derive_text(path: Path, derived: Derived) -> Derived:
     if dropout:
         derived.decide("model.dropout", dropout, "against learning a short text by heart")
     window = 64 if length >= 20_000 else 32
-    batch = max(4, min(64, length // (window * 20)))
+    batch = max(4, min(64, length // (window * STEPS)))
     derived.decide("training.window", window)
     derived.decide("training.batch", batch)
     rate = SYMBOLS_PER_SECOND.get(hidden, 20_000)
@@ -112,10 +116,9 @@ def _symbols(survey: Survey, derived: Derived, size: int) -> tuple[Kind, int]:
     lengths = survey.lengths()
     symbols: Kind = derived.given.get("data.symbols", "characters")
     is_korean = lengths["decomposed"] - survey.characters > HANGUL * survey.characters
-    if "data.symbols" not in derived.given and is_korean:
-        symbols = derived.decide(
-            "data.symbols", "decomposed", "Hangul syllables as their letters, of which there are fewer"
-        )
+    is_sparse = survey.characters < SPARSE * len(survey.counts)
+    if "data.symbols" not in derived.given and is_korean and is_sparse:
+        symbols = derived.decide("data.symbols", "decomposed", "most syllables are rare, and their letters are not")
     return symbols, round(size * lengths.get(symbols, survey.characters) / survey.read)
 
 

@@ -168,7 +168,7 @@ def test_lines_of_two_texts_are_pairs_and_of_a_text_and_a_label_are_not() -> Non
 
 def test_a_text_is_learnt_symbol_by_symbol_with_a_size_that_suits_it() -> None:
     short = settled(written("short.txt", "To be, or not to be. " * 300))
-    assert (short["task"]["type"], short["model"]["hidden"], short["model"]["dropout"]) == ("language-model", 128, 0.3)
+    assert (short["task"]["type"], short["model"]["hidden"], short["model"]["dropout"]) == ("language-model", 192, 0.5)
     long = settled(written("long.txt", "To be, or not to be. " * 30_000))
     assert (long["model"]["hidden"], long["training"]["batch"]) == (384, 64)
 
@@ -256,18 +256,24 @@ def test_a_config_has_a_budget_of_its_own(lstmctl: Command) -> None:
     assert "--time is for your own data" in told.err
 
 
-def test_a_korean_text_is_learned_letter_by_letter() -> None:
-    name = written("korean.txt", "모든 국민은 인간으로서의 존엄과 가치를 가진다.\n" * 40)
+def test_a_korean_text_of_rare_syllables_is_learned_letter_by_letter() -> None:
+    name = written(
+        "korean.txt", "".join(chr(0xAC00 + 37 * number % 11172) + " " * (number % 3) for number in range(3000))
+    )
     found = settled(name)
     assert found["data"]["symbols"] == "decomposed"
     assert found["training"]["budget"].endswith(" symbols")
     assert settled(name, "data.symbols=characters")["data"]["symbols"] == "characters"
+    frequent = written("frequent.txt", "모든 국민은 인간으로서의 존엄과 가치를 가진다.\n" * 40)
+    assert settled(frequent)["data"]["symbols"] == "characters"
     assert settled(written("latin.txt", "Wir sind so frei. " * 100))["data"]["symbols"] == "characters"
 
 
 def test_letters_are_written_as_syllables_and_scored_per_character(lstmctl: Command) -> None:
     written("korean.txt", "모든 국민은 인간으로서의 존엄과 가치를 가진다.\n" * 60)
-    trained = lstmctl("train", "korean.txt", "training.budget=20 steps", "model.hidden=16", "--json")
+    trained = lstmctl(
+        "train", "korean.txt", "data.symbols=decomposed", "training.budget=20 steps", "model.hidden=16", "--json"
+    )
     assert trained.code == 0, trained.err
     assert "nats_per_character" in json.loads(trained.out)["metrics"]["test"]
     made = lstmctl("generate", "latest", "--prompt", "모든 ", "--length", "60", "--seed", "1")
