@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from lstmctl.config import LoadedConfig, from_mapping, load
+from lstmctl.config.checking import misfit
 from lstmctl.config.examples import bundled_names
 from lstmctl.config.loading import data_name
 from lstmctl.config.overrides import parse
@@ -68,12 +69,17 @@ def derive(source: str, overrides: Sequence[str] = ()) -> Derived:
     """
     path = Path(source)
     given: dict[str, Any] = {}
+    problems = []
     for text in overrides:
         try:
             override = parse(text)
         except ConfigError:
             continue  # reported with all others when the config is checked
+        if (problem := misfit(override.path, override.value)) is not None:
+            problems.append(f"{override.label}  {problem}")
         given[".".join(map(str, override.path))] = override.value
+    if problems:
+        raise ConfigError(problems)
     if path.is_dir():
         return derive_text(path, given)
     if (count := _pairs(path)) is not None:

@@ -27,7 +27,7 @@ REPAIRS: tuple[dict[str, str], ...] = (
 """Settings that are tried, in this order and in combination, if a table cannot be used unchanged."""
 WHY = {
     "data.order": "its rows are out of order",
-    "data.duplicates": "some of its times are there twice",
+    "data.duplicates": "some of its times occur twice",
     "data.missing": "some of its values or rows are missing; filled values are never scored",
 }
 HORIZONS = {1: 6, 4: 8, 5: 10, 7: 14, 12: 12, 52: 13}
@@ -86,7 +86,9 @@ def derive_forecast(path: Path, sheet: Sheet, given: dict[str, Any]) -> Derived:
     short = held_out < 4 * horizon
     calibrating = len(lengths) * (held_out // (1 if short else 2) - horizon + 1)
     derived.decide("task.levels", [80, 90] if calibrating >= LEAST_FOR_90 else [80])
-    derived.decide("task.calibration", "shared" if short else "separate", "the validation part is short" * short)
+    derived.decide(
+        "task.calibration", "shared" if short else "separate", "the validation part is too short to be divided" * short
+    )
     windows = int(np.maximum(0, lengths - 2 * held_out - lookback - horizon + 1).sum())
     _network(derived, windows, lookback // segment, len(targets))
     return derived
@@ -118,7 +120,7 @@ def _opened(path: Path, derived: Derived) -> SeriesCorpus:
 def _as_layout(key: str, value: Any) -> Any:
     """A value as typed, in the form that a layout has it."""
     several = ("targets", "past", "known", "static")
-    if key in several:
+    if key in several and value is not None:
         return (value,) if isinstance(value, str) else tuple(value)
     return value
 
@@ -186,8 +188,8 @@ def _horizon(season: int, rows: int) -> tuple[int, str]:
     wanted = min(HORIZONS.get(season, season), LONGEST_HORIZON)
     horizon = max(1, min(wanted, rows // 8))
     if horizon < wanted:
-        return horizon, f"an eighth of {rows:,} rows"
-    return horizon, "a season" if horizon == season else f"for a season of {plural(season, 'row')}"
+        return horizon, f"an eighth of the {rows:,} rows"
+    return horizon, "one season" if horizon == season else f"for a season of {plural(season, 'row')}"
 
 
 def _split(derived: Derived, lengths: np.ndarray[Any, Any], horizon: int) -> int:
@@ -199,7 +201,9 @@ def _split(derived: Derived, lengths: np.ndarray[Any, Any], horizon: int) -> int
     share = min(0.25, max(0.15, 1.05 * (horizon + 1) / max(1, least)))
     if len(lengths) == 1:
         held_out = max(horizon, round(share * rows))
-        derived.decide("data.split", [rows - 2 * held_out, held_out, held_out], "the last rows validate and test")
+        derived.decide(
+            "data.split", [rows - 2 * held_out, held_out, held_out], "rows for training, validation and test"
+        )
         return held_out
     derived.decide("data.split", [round(1 - 2 * share, 4), round(share, 4), round(share, 4)])
     return max(1, int(share * rows))
@@ -230,7 +234,7 @@ def _network(derived: Derived, windows: int, steps: int, channels: int) -> None:
     derived.decide("model.hidden", size, f"for {windows:,} training windows")
     derived.decide("model.embedding", size)
     derived.decide("model.linear", True)
-    derived.decide("model.ridge", "auto", "as much of it is a baseline's as the validation rows ask for")
+    derived.decide("model.ridge", "auto", "mixes in baselines as far as that helps on the validation rows")
     if windows >= 1000:
         derived.decide("model.dropout", 0.1)
     batch = 16 if windows < 1000 else 32 if windows < 10_000 else 64
