@@ -14,7 +14,8 @@ Examples:
 \b
   lstmctl train
   lstmctl train travellers model.cell=gru model.hidden=128
-  lstmctl train data.text=my-text.txt --name my-text
+  lstmctl train my-text.txt --name my-text
+  lstmctl train sales.csv task.horizon=12
   lstmctl train --resume latest
   torchrun --nproc-per-node=2 -m lstmctl train travellers
 """
@@ -51,9 +52,10 @@ def train(
     quiet: Quiet = False,
     json: Json = False,
 ) -> None:
-    """Train a network; without a config, an LSTM on the bundled text.
+    """Train a network; without arguments, an LSTM on the bundled text.
 
-    Ctrl-C finishes the step, saves, and prints the command to resume.
+    Settings are KEY=VALUE, such as model.hidden=512; `lstmctl config schema` describes all of them. Ctrl-C finishes the
+    step, saves, and prints the command to resume.
     """
     import os
 
