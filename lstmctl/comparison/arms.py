@@ -7,6 +7,7 @@ import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from lstmctl import shell
 from lstmctl.errors import UsageError
@@ -128,7 +129,11 @@ def parse_grid(texts: Sequence[str]) -> list[tuple[str, ...]]:
 def _known(cell: str) -> str:
     if is_user_class(cell) or cell in CELLS:
         return cell
-    hint = near(cell, CELLS, most=2) or f"a config is given as --config {cell}"
+    hint = near(cell, CELLS, most=2) or (
+        f"--data {cell} compares on your own text or table"
+        if Path(cell).suffix not in ("", ".yaml", ".yml")
+        else f"a config is given as --config {cell}"
+    )
     raise UsageError(
         f"`{cell}` is not a known cell; use one of {', '.join(CELLS)}, or your own `module:Class`", hint=hint
     )
