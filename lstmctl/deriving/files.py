@@ -22,6 +22,7 @@ from lstmctl.errors import ConfigError, DataError
 
 CONFIGS = (".yaml", ".yml", ".json")
 TABLES = (".csv", ".tsv", ".parquet", ".pq", ".tab")
+SPREADSHEETS = (".xlsx", ".xls", ".xlsm", ".ods", ".numbers")
 LINES_TRIED = 100
 NUMBER = re.compile(rb"[-+]?[\d., ]+")
 
@@ -82,6 +83,8 @@ def derive(source: str, overrides: Sequence[str] = ()) -> Derived:
         raise ConfigError(problems)
     if path.is_dir():
         return derive_text(path, given)
+    if path.suffix.lower() in SPREADSHEETS:
+        raise DataError(f"{path} is a spreadsheet", hint="save the sheet as CSV")
     if (count := _pairs(path)) is not None:
         return derive_pairs(path, count, given)
     if path.suffix.lower() in TABLES or _looks_like_a_table(path):
