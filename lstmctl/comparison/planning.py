@@ -75,7 +75,7 @@ def make_plan(
         ConfigError, DataError, ResourceError: an arm, or the config, cannot be built.
     """
     if not 1 <= seeds <= MOST_SEEDS:
-        raise UsageError(f"--seeds {seeds}: from 1 to {MOST_SEEDS}; 3 or more give intervals one can use")
+        raise UsageError(f"--seeds {seeds}: give 1 to {MOST_SEEDS:,}; from 3 on, intervals are usable")
     base, data = loaded.settings, data or OpenedData(loaded.folder)
     if base.seed + seeds > LARGEST_SEED:
         raise UsageError(f"--seeds {seeds}: from seed {base.seed} on, these go beyond {LARGEST_SEED}")

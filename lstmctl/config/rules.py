@@ -138,13 +138,15 @@ def _segment_divides(task: Any) -> Iterator[Found]:
     if not isinstance(task, Forecast):
         return
     spans = ("lookback", "horizon") if task.shape == "many-to-many" else ("lookback",)
+    common = math.gcd(*(getattr(task, span) for span in spans))
     for span in spans:
         length = getattr(task, span)
         if length % task.segment:
-            fitting = _largest_divisor(length, below=task.segment)
+            fitting = _largest_divisor(common, below=task.segment)
             yield (
                 ("task", "segment"),
-                f"{task.segment} does not divide task.{span} {length}; use a divisor of it, such as {fitting}",
+                f"{task.segment} does not divide task.{span} {length}; use a divisor of "
+                f"{' and '.join(f'task.{one}' for one in spans)}, such as {fitting}",
             )
 
 

@@ -28,6 +28,7 @@ CONFIGS = (".yaml", ".yml", ".json")
 TABLES = (".csv", ".tsv", ".parquet", ".pq", ".tab")
 PICTURES = (".png", ".jpg", ".jpeg", ".gif", ".webp", ".bmp", ".tif", ".tiff", ".svg", ".heic")
 READ = "lstmctl reads a text, a table, a folder of .txt files, or a folder of recordings (.wav, .flac, .ogg)"
+SPREADSHEETS = (".xlsx", ".xls", ".xlsm", ".ods", ".numbers")
 LINES_TRIED = 100
 NUMBER = re.compile(rb"[-+]?[\d., ]+")
 
@@ -111,6 +112,8 @@ def derive(source: str, overrides: Sequence[str] = (), time: str | None = None) 
             f"{path} is {'one recording' if suffix in SOUNDS else 'a picture'}",
             hint="give a folder of recordings, with one folder per label" if suffix in SOUNDS else READ,
         )
+    if path.suffix.lower() in SPREADSHEETS:
+        raise DataError(f"{path} is a spreadsheet", hint="save the sheet as CSV")
     if (count := _pairs(path)) is not None:
         return derive_pairs(path, count, derived)
     if path.suffix.lower() in TABLES or _looks_like_a_table(path):

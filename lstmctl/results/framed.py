@@ -13,8 +13,9 @@ class Framed:
     __slots__ = ()
 
     def frame(self, backend: str = "polars") -> Any:
-        """Return the result as a data frame, with the columns of the command's CSV output; in a forecast, `forecast…`
-        whatever the cell.
+        """Return the result as a data frame, with the columns of the command's CSV output.
+
+        Columns of a forecast are called `forecast…`, whatever its cell.
 
         Args:
             backend: `polars`, `pandas`, `pyarrow` or another that narwhals knows.

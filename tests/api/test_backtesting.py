@@ -165,9 +165,13 @@ def test_new_networks_need_rows_to_train_on(series_config: Path, tmp_path: Path)
 
 
 def test_intervals_that_could_not_be_calibrated_are_not_left_out_in_silence(
-    series_config: Path, caplog: pytest.LogCaptureFixture
+    series_config: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    short = ["data.split=[300, 6, 20]", "task.calibration=shared", "task.levels=[80, 90]"]
+    """Few windows calibrate all steps together, but `b` has no known value in them."""
+    lines = (tmp_path / "small.csv").read_text().splitlines()
+    unknown = [f"{line.rpartition(',')[0]}," if 300 < row <= 306 else line for row, line in enumerate(lines)]
+    (tmp_path / "small.csv").write_text("\n".join(unknown) + "\n")
+    short = ["data.split=[300, 6, 20]", "data.missing=mask", "task.calibration=shared", "task.levels=[80, 90]"]
     run = train(series_config, [*QUICK, *short])
     assert "3 windows are too few to calibrate intervals of 90 %" in caplog.text
     evaluation = run.evaluate()

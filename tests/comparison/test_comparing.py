@@ -449,7 +449,7 @@ def test_changed_data_ends_a_comparison_that_would_continue(config: Path, text_f
     [
         (["rnn", "rnn"], {}, UsageError, "two arms are named rnn"),
         (["rnn"], {}, UsageError, "needs two arms"),
-        (["rnn", "lstm"], {"seeds": 0}, UsageError, "--seeds 0: from 1 to 1000"),
+        (["rnn", "lstm"], {"seeds": 0}, UsageError, "--seeds 0: give 1 to 1,000"),
         (["rnn", "lstm"], {"jobs": 0}, UsageError, "--jobs 0: 1 or more"),
         (["lstm"], {"arms": ["twin: lstm"]}, UsageError, "lstm and twin are the same arm"),
         (["rnn", "lstm"], {"overrides": ["model.hiden=3"]}, ConfigError, "hiden"),

@@ -31,7 +31,8 @@ TABLE = {"task": {"type": "classification"}, "data": {"table": "a.csv"}}
         (
             FORECAST,
             "task.segment=2147483647",
-            "task.segment — 2147483647 does not divide task.lookback 96; use a divisor of it, such as 96",
+            "task.segment — 2147483647 does not divide task.lookback 96; use a divisor of task.lookback and "
+            "task.horizon, such as 24",
         ),
         (TEXT, "model.layers=1001", "1001 is too large; a whole number of at least 1 and at most 1000"),
         (TEXT, "training.batch=2147483647", "is too large; a whole number of at least 1 and at most 1000000"),
@@ -55,8 +56,16 @@ def test_it_is_refused(config: dict[str, object], override: str, problem: str) -
 )
 def test_the_divisor_of_a_long_span_is_found_at_once(lookback: int, segment: int, divisor: int) -> None:
     with pytest.raises(ConfigError) as caught:
-        from_mapping(FORECAST, [f"task.lookback={lookback}", f"task.segment={segment}"])
-    assert f"task.lookback {lookback}; use a divisor of it, such as {divisor}" in caught.value.problems[0]
+        from_mapping(FORECAST, ["task.shape=many-to-one", f"task.lookback={lookback}", f"task.segment={segment}"])
+    assert f"task.lookback {lookback}; use a divisor of task.lookback, such as {divisor}" in caught.value.problems[0]
+
+
+def test_the_divisor_suits_lookback_and_horizon() -> None:
+    with pytest.raises(ConfigError) as caught:
+        from_mapping(FORECAST, ["task.lookback=168", "task.horizon=30", "task.segment=24"])
+    assert caught.value.problems[0].endswith(
+        "task.horizon 30; use a divisor of task.lookback and task.horizon, such as 6"
+    )
 
 
 @pytest.mark.parametrize(

@@ -196,6 +196,7 @@ def test_a_folder_of_texts_is_one_text() -> None:
             "`first`, `second` may each hold the labels",
             "data.label=first  or  lstmctl train both.csv data.label=second",
         ),
+        ("book.xlsx", "PK", "is a spreadsheet", "save the sheet as CSV"),
         ("nothing.txt", "too short", "has 9 characters, too few to learn from", None),
         ("few.csv", months(6), "has 6 rows, too few", None),
         ("header.csv", "date,y\n", "header.csv has 0 rows, too few to learn from", None),

@@ -125,7 +125,7 @@ def test_the_page_says_what_was_shown_and_from_what(make_comparison: MakeCompari
         "lstm minus gru +0.013 [-0.008, +0.034] 0.182 paired",
         "it says nothing about other corpora",
         "To level: training time until the mean validation curve is at 1.693 nats per character, which is where",
-        "rates compare code as much as cells.",
+        "rates compare implementations as much as cells.",
         "gru hidden=132 1,024 31k/s 33.8 s 6.1 s 512 MB stepwise",
         "lstm The king shall have the hand of me,",
         "overrides training.budget=1M characters",
