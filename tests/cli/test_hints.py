@@ -363,6 +363,12 @@ CASES = {
     "a grid without a key": Case(
         [*COMPARE, "--tune", "training.learning_rate=1e-3"], ["--tune training.learning_rate=1e-3,3e-3"], again=COMPARE
     ),
+    "a time for a config": Case(
+        ["train", "t.yaml", "--time", "10m"],
+        ['training.budget="10 minutes"'],
+        names={"10 minutes": "1 steps"},
+        again=["train", "t.yaml"],
+    ),
     "no cell to compare": Case(
         ["compare", "--seeds", "1"],
         ["lstmctl compare rnn lstm", '--arm "wide: lstm model.hidden=512"'],
