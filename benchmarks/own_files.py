@@ -41,7 +41,8 @@ def row(file: str, settings: Sequence[str], time_given: str | None, folder: str)
         name, own = "nats_per_character", found.metrics["nats_per_character"]
         others = {of: values[name] for of, values in found.baselines.items()}
     best = (min if metric(name).sign > 0 else max)(others, key=lambda of: others[of])
-    ratio = own / others[best] if metric(name).sign > 0 else others[best] / own
+    better, worse = (others[best], own) if metric(name).sign > 0 else (own, others[best])
+    ratio = worse / better if better else 1.0 if worse == better else float("inf")
     covered = found.metrics.get("coverage_80")
     parts = [f"{own:.4f} {name}", f"{best} {others[best]:.4f}", f"ratio {ratio:.3f}"]
     if covered is not None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -291,7 +291,7 @@ class LanguageModel(Problem[Config, TextCorpus, SequenceModel, Batch, Tensor]):
         return Loss(weighted, batch.units, state, unweighted=self._per_character(plain, batch, plain))
 
     def score(self, model: SequenceModel, batch: Batch, state: ModelState) -> tuple[Totals, ModelState]:
-        loss = self.loss(model, batch, state)
+        loss = self.loss(model, replace(batch, weight=None), state)
         totals = {"nats": loss.sum.double().item(), "symbols": float(loss.count)}
         if self._begins is not None:
             totals["characters"] = float(self._starting(batch.target))

@@ -284,13 +284,16 @@ def test_doubles_train_too(series_config: Path, decoding: str) -> None:
     assert run.status == "finished"
 
 
-def test_a_series_too_short_to_forecast_delays_no_other(series_config: Path, tmp_path: Path) -> None:
+def test_a_series_shorter_than_the_lookback_is_forecast_from_its_rows(series_config: Path, tmp_path: Path) -> None:
     start = datetime.datetime(2020, 1, 1)
     rows = [f"long,{start + datetime.timedelta(hours=row)},{row % 6}" for row in range(200)]
     rows += [f"short,{start + datetime.timedelta(hours=row)},{row % 6}" for row in range(8)]
     (tmp_path / "small.csv").write_text("\n".join(["unique_id,ds,y", *rows]) + "\n")
     run = train(series_config, QUICK)
-    assert [one.series for one in run.forecast()] == ["long"]
+    long, short = run.forecast()
+    assert (long.series, short.series) == ("long", "short")
+    assert short.times[0] == "2020-01-01 08:00:00"
+    assert all(-3 < value < 8 for value in short.point)
 
 
 def test_a_backtest_trained_anew_sees_the_rows_before_alone(

@@ -372,6 +372,12 @@ CASES = {
             "--seeds 3": "--seeds 2",
         },
     ),
+    "a time for a config": Case(
+        ["train", "t.yaml", "--time", "10m"],
+        ['training.budget="10 minutes"'],
+        names={"10 minutes": "1 steps"},
+        again=["train", "t.yaml"],
+    ),
     "no cell to compare": Case(
         ["compare", "--seeds", "1"],
         ["lstmctl compare rnn lstm", '--arm "wide: lstm model.hidden=512"'],
