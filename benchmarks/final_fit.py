@@ -85,6 +85,7 @@ def measure(path: str, given: argparse.Namespace, folder: str) -> list[float] | 
             run = train(kept, settings, quiet=True)
             assert isinstance(run.task, Forecast)
             names, season = run.task.encoding.targets, run.task.encoding.season
+            lookback = run.task.settings.lookback
             rows = table.select(names).to_numpy().astype(float)
             truth = np.array([rows[origin : origin + horizon].T for origin in origins])
             past = rows[: origins[0]]
@@ -99,7 +100,7 @@ def measure(path: str, given: argparse.Namespace, folder: str) -> list[float] | 
                 seconds.setdefault("training", []).append(run.info["training_seconds"])
     simple = {"drift": [], "seasonal naive": []}  # type: dict[str, list[Floats]]
     for origin in origins:
-        history = rows[np.newaxis, :origin]
+        history = rows[np.newaxis, origin - lookback : origin]  # as the run's own baselines
         simple["drift"].append(drift(history, horizon)[0].T)
         simple["seasonal naive"].append(seasonal_naive(history, horizon, season)[0].T)
     found = {name: statistics.fmean(values) for name, values in errors.items()}

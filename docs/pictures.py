@@ -2,7 +2,7 @@
 
 Each picture is made in an empty folder by the commands below. train.svg is a recording of a terminal, with the waiting
 shortened; the others are plots that the commands write. All together take about half an hour on two cores. Linux and
-macOS only.
+macOS only. inspect-recall.png is made by `benchmarks/recall_on_fresh_text.py RUN … --plot FILE`.
 """
 
 from __future__ import annotations
@@ -46,29 +46,23 @@ PLOTTED = {
     "tour-gates.png": (
         (
             "lstmctl train",
-            'lstmctl inspect gates latest --text "I grew up in Greece and speak fluent Greek. My mother is from Peru." '
-            "--plot plot.png",
+            "lstmctl inspect gates latest --units 213,124,160,31,58 "
+            '--text "I grew up in Greece and speak fluent Greek. My mother is from Peru." --plot plot.png',
         ),
         "plot.png",
     ),
     "inspect-gates.png": (
         (
-            'lstmctl train training.budget="14M characters" training.batch=16',
-            "lstmctl inspect gates latest --units 216,130,92,227,178 --symbols 90 --plot plot.png",
+            "lstmctl train",
+            "lstmctl inspect gates latest --units 213,124,160,31,58 --symbols 90 --plot plot.png",
         ),
         "plot.png",
     ),
     "inspect-gradients.png": (
         (
-            *(f'lstmctl train model.cell={cell} training.budget="600k characters"' for cell in ("rnn", "gru", "lstm")),
-            "lstmctl inspect gradients travellers-rnn-001 travellers-gru-001 travellers-lstm-001 --plot plot.png",
-        ),
-        "plot.png",
-    ),
-    "inspect-recall.png": (
-        (
-            'lstmctl train training.budget="14M characters" training.batch=16',
-            "lstmctl inspect recall --plot plot.png",
+            "lstmctl compare rnn lstm gru --seeds 1",
+            "lstmctl inspect gradients travellers-comparison-001/rnn-seed-0 travellers-comparison-001/gru-seed-0 "
+            "travellers-comparison-001/lstm-seed-0 --plot plot.png",
         ),
         "plot.png",
     ),

@@ -65,6 +65,7 @@ def test_a_comparison_is_reported_again_with_the_same_results(runs: Path) -> Non
             # That version's intervals could extend beyond what a metric can be.
             assert arm.pop("low") < min(arm["values"])
             assert max(arm["values"]) < arm.pop("high")
+            assert arm.pop("ensemble", None) is None  # texts have none, and that version knew none
     assert without_times(again) == without_times(recorded)
     assert (folder / "report.html").is_file()
     assert [arm.name for arm in result.arms] == ["rnn", "lstm"]

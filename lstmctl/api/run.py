@@ -162,7 +162,7 @@ class Run(Trained):
         if wrong := next((text for text in given if not isinstance(text, str)), None):
             raise UsageError(f"a text must be a str, not {type(wrong).__name__}")
         if (not files) == (not given):
-            raise UsageError("give either a FILE or texts, by --text or in Python as a list")
+            raise UsageError("give either a FILE or texts: with --text, or in Python as a list")
         parts = [self.task.of_file(file) for file in files] or [self.task.of_texts(given)]
         with shown_work(quiet=quiet):
             found = [self.task.predictions(self.model, part, self.device) for part in parts]

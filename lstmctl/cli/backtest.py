@@ -42,10 +42,10 @@ def backtest(
     quiet: Quiet = False,
     json: Json = False,
 ) -> None:
-    """Forecast from rolling origins in held-out rows, each from the data known at that time.
+    """Score forecasts from successive rows of the held-out part.
 
-    Two kinds of intervals are scored: the run's own, and adaptive ones, whose width follows the errors observed before
-    each origin.
+    Each forecast uses only the rows up to its origin. Two kinds of intervals are scored: the run's own, and adaptive
+    ones, whose width follows the errors observed before each origin.
     """
     from lstmctl.cli import output as stdout
     from lstmctl.cli.opening import open_run

@@ -124,7 +124,7 @@ def compare(
     quiet: Quiet = False,
     json: Json = False,
 ) -> None:
-    """Train several cells under the same budget over several seeds, and report how they differ.
+    """Compare cells, trained with the same budget and several seeds.
 
     Every arm reads the same data in the same order. Tables go to stderr, --table and --json to stdout. Ctrl-C saves
     and prints the command to continue.

@@ -86,7 +86,7 @@ def train_seeds(
     from lstmctl.reporting.console import loading, write_line
 
     if seeds < 2:
-        raise UsageError(f"--seeds {seeds}: 2 or more", hint="a single run takes its seed from the config: seed=1")
+        raise UsageError(f"--seeds {seeds}: 2 or more; without --seeds, one run takes its seed from the config")
     with loading(quiet=quiet):
         from lstmctl import api, comparison
     cell = loaded.settings.model.cell

@@ -33,7 +33,10 @@ def list_(json: Json = False) -> None:
     epilog="Examples:\n\n\b\n  lstmctl config show travellers\n  lstmctl config show travellers model.cell=gru"
 )
 def show(arguments: ConfigArguments = None, trust: Trust = False) -> None:
-    """Print a config with every default filled in, ready to run; without overrides, a bundled config is unchanged."""
+    """Print a config with every default filled in.
+
+    A bundled config without overrides is printed as it is, with its comments.
+    """
     from lstmctl.cli import output
     from lstmctl.config import bundled_text, dump, load
     from lstmctl.config.examples import bundled_names
@@ -50,7 +53,10 @@ def show(arguments: ConfigArguments = None, trust: Trust = False) -> None:
 def copy(
     name: Name, file: Annotated[str | None, typer.Argument(metavar="FILE", help="Default: NAME.yaml here.")] = None
 ) -> None:
-    """Copy a bundled config for editing; existing files are never overwritten."""
+    """Copy a bundled config for editing.
+
+    Existing files are never overwritten.
+    """
     from lstmctl.config import bundled_text
 
     _write_new(Path(file or f"{name.removesuffix('.yaml')}.yaml"), bundled_text(name))
@@ -91,7 +97,7 @@ def new(
         str | None, typer.Option(metavar="TIME", help="Training time to derive sizes and budget for, such as 10m.")
     ] = None,
 ) -> None:
-    """Write a config for your own data, with comments, to be edited."""
+    """Write a config for your own data, with comments, to edit."""
     from lstmctl import shell
     from lstmctl.config import from_mapping
     from lstmctl.deriving import derive

@@ -24,7 +24,7 @@ app = typer.Typer(help="Show, prepare and download data.", no_args_is_help=True,
 
 @app.command("list", epilog="Examples:\n\n\b\n  lstmctl data list")
 def list_(json: Json = False) -> None:
-    """List the bundled data, the contents of the download cache, and known downloads."""
+    """List the bundled data, downloaded files and known downloads."""
     from lstmctl.cli import output
     from lstmctl.data.listing import known_files
     from lstmctl.reporting import console
@@ -258,12 +258,12 @@ def prepare(
     quiet: Quiet = False,
     json: Json = False,
 ) -> None:
-    """Convert a config's text or table of series to numbers on disk, for data larger than memory, and print the
-    folder.
+    """Convert data that is larger than memory to numbers on disk.
 
-    Set data.text or data.series to the folder, and training reads from it as needed. All commands treat it as the same
-    data: a run trained on the file continues with the prepared data, bit for bit. The file is read twice, with little
-    memory. If it is interrupted, nothing is kept.
+    The data is a config's text or table of series, and the folder of numbers is printed. Set data.text or data.series
+    to the folder, and training reads from it as needed. All commands treat it as the same data: a run trained on the
+    file continues with the prepared data, bit for bit. The file is read twice, with little memory. If it is
+    interrupted, nothing is kept.
     """
     from lstmctl import shell
     from lstmctl.cli import output
@@ -374,12 +374,12 @@ def download(
     quiet: Quiet = False,
     json: Json = False,
 ) -> None:
-    """Download a file into the cache, where configs find it by name, and print its path.
+    """Download a file into the cache, and print its path.
 
-    A file in the cache is not downloaded again if its SHA-256 is known and correct. Without a known SHA-256, it is
-    downloaded and compared. Files with different content are never replaced: remove them first. There are no retries:
-    the download is aborted if the server is silent for 30 seconds, and incomplete files or files with a wrong SHA-256
-    are not kept.
+    Configs find it there by name. A file in the cache is not downloaded again if its SHA-256 is known and correct.
+    Without a known SHA-256, it is downloaded and compared. Files with different content are never replaced: remove them
+    first. There are no retries: the download is aborted if the server is silent for 30 seconds, and incomplete files or
+    files with a wrong SHA-256 are not kept.
     """
     from lstmctl.cli import output
     from lstmctl.data.downloading import download as fetch

@@ -54,7 +54,7 @@ def generate(
     trust: Trust = False,
     json: Json = False,
 ) -> None:
-    """Generate text with a trained run, or draw sample paths from a forecaster.
+    """Generate text, or draw sample paths of a forecast.
 
     The prompt and its continuation go to stdout, symbol by symbol; on a terminal, control characters are escaped.
     Several texts are separated by a line of three dashes. Without RUN, the newest language model is used, or with

@@ -85,7 +85,7 @@ def gates(
     quiet: NoProgress = False,
     json: Json = False,
 ) -> None:
-    """Show every gate and state of a layer over an input, and the units that track properties of it.
+    """Show gates and states over an input, and units that track it.
 
     A unit is selected by its correlation with a property of the text (position in the line, inside quotes, …) on the
     first half of 5,000 symbols; the correlation on the second half is reported.
@@ -137,11 +137,11 @@ def memory(
     quiet: NoProgress = False,
     json: Json = False,
 ) -> None:
-    """Measure how long each unit retains its state, and how often its gates are closed or open.
+    """Measure how long units retain their state.
 
-    A time constant is −1/ln of the geometric mean of the gate that retains the state: the number of steps in which the
-    state decays to 1/e. A vanilla network has no such gate; the spectral radius of its recurrent matrix is shown
-    instead.
+    It also reports how often gates are closed or open. A time constant is −1/ln of the geometric mean of the gate that
+    retains the state: the number of steps in which the state decays to 1/e. A vanilla network has no such gate; the
+    spectral radius of its recurrent matrix is shown instead.
     """
     from lstmctl.cli import output
     from lstmctl.cli.inspection_json import findings_json
@@ -186,9 +186,10 @@ def gradients(
     quiet: NoProgress = False,
     json: Json = False,
 ) -> None:
-    """Measure the decay of the gradient backwards in time: the norm of d loss(t) / d state(t − k) over k.
+    """Measure how fast the gradient decays backwards in time.
 
-    The output includes the rate (the factor per step, fitted over all k) and the half-life in steps.
+    The output is the norm of d loss(t) / d state(t − k) for each k, its rate (the factor per step, fitted over all k)
+    and its half-life in steps.
     """
     from lstmctl.reporting.console import loading
 
@@ -248,7 +249,7 @@ def recall(
     quiet: NoProgress = False,
     json: Json = False,
 ) -> None:
-    """Measure how well a run recalls earlier information, by its distance.
+    """Measure how well a run recalls information, by distance.
 
     This needs a text with known distances: the bundled travellers, or one with NAME-dependencies.csv in the same folder
     (docs/inspecting.md).

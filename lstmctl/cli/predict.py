@@ -38,7 +38,7 @@ def predict(
     quiet: NoProgress = False,
     json: Json = False,
 ) -> None:
-    """Predict labels, numbers, another text or the next symbol from sequences.
+    """Predict labels, numbers, another text or the next symbol.
 
     What FILE is, and what a row of the output holds, depends on the task of the run:
 
@@ -59,6 +59,8 @@ def predict(
     from lstmctl.cli.results import weights_json
     from lstmctl.config.schema import tasks_with
     from lstmctl.data.prediction_table import as_csv
+    from lstmctl.data.recordings import SUFFIXES
+    from lstmctl.errors import UsageError
     from lstmctl.reporting import console
     from lstmctl.results.codec import as_json
     from lstmctl.storage import ANOTHER_FILE, replace_file
@@ -69,6 +71,12 @@ def predict(
     lines = [line for one in text or () for line in (read_text_argument("-").splitlines() if one == "-" else [one])]
     able = tasks_with("predict tables" if named else "predict texts")
     opened = open_run(run, task=[able], files=named, trust=trust, quiet=quiet)
+    sound = next((name for name in named if name.lower().endswith(SUFFIXES)), None)
+    if sound is not None and opened.settings.data.source != "audio":
+        raise UsageError(
+            f"{opened.name} was not trained on sound, so it cannot read {sound}",
+            hint="name a run that was, or train one: lstmctl train spoken-words",
+        )
     predictions = opened.predict(*named, texts=lines, quiet=quiet)
     if json:
         rows = [

@@ -95,7 +95,7 @@ def show_trained(run: Run, *, quiet: bool) -> None:
 
 
 def _weights(run: Run) -> str:
-    return f"{'best on validation' if run.info.get('headline') == 'best' else 'last'} weights"
+    return "weights with the best validation score" if run.info.get("headline") == "best" else "last weights"
 
 
 def _show_figures(run: Run) -> None:

@@ -18,7 +18,7 @@ app = typer.Typer(help="List and show runs.", no_args_is_help=True, rich_markup_
 
 @app.command("list", epilog="Examples:\n\n\b\n  lstmctl runs list\n  lstmctl runs list --json")
 def list_(json: Json = False) -> None:
-    """List all runs, oldest first, with their status and metrics; then all comparisons and sweeps."""
+    """List all runs, comparisons and sweeps, oldest first."""
     from lstmctl.cli import output
     from lstmctl.reporting import console, terminal
     from lstmctl.runs.comparisons import list_comparisons, list_sweeps, summarise_comparison, summarise_sweep
@@ -44,7 +44,10 @@ def list_(json: Json = False) -> None:
 
 @app.command(epilog="Examples:\n\n\b\n  lstmctl runs show\n  lstmctl runs show latest --json")
 def show(run: RunArgument = None, json: Json = False) -> None:
-    """Show a run's facts, data and metrics from `run.json`; --json prints its full contents."""
+    """Show a run's facts, data and metrics.
+
+    They are read from `run.json`; --json prints all of it.
+    """
     from lstmctl.cli import output
     from lstmctl.reporting import terminal
     from lstmctl.runs.folder import find_any, runs_root
@@ -62,7 +65,7 @@ def show(run: RunArgument = None, json: Json = False) -> None:
 
 @app.command(epilog="Examples:\n\n\b\n  lstmctl runs report\n  lstmctl runs report travellers-lstm-001")
 def report(run: RunArgument = None) -> None:
-    """Recreate a run's report.html and plots from the files in its folder, and print the path."""
+    """Recreate a run's report.html and plots, and print its path."""
     from lstmctl.cli import output
     from lstmctl.reporting.run_page import write_report
     from lstmctl.runs.folder import find_any, runs_root

@@ -17,6 +17,7 @@ Examples:
   lstmctl train sales.csv --time 10m
   lstmctl train my-text.txt --name my-text
   lstmctl train --seeds 3
+  lstmctl train sales.csv task.horizon=12
   lstmctl train --resume latest
   torchrun --nproc-per-node=2 -m lstmctl train travellers
 """
@@ -67,9 +68,10 @@ def train(
     quiet: Quiet = False,
     json: Json = False,
 ) -> None:
-    """Train a network: from a config, or on your own file; without either, an LSTM on the bundled text.
+    """Train a network, from a config or on your own file; without arguments, an LSTM on the bundled text.
 
-    Ctrl-C finishes the step, saves, and prints the command to resume.
+    Settings are KEY=VALUE, such as model.hidden=512; `lstmctl config schema` describes all of them. Ctrl-C finishes the
+    step, saves, and prints the command to resume.
     """
     import os
 

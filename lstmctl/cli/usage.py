@@ -26,6 +26,10 @@ def in_our_words(error: Any, command: Any, words: Sequence[str]) -> tuple[str, s
     if type(error).__name__ == "NoSuchOption":
         options = [name for name in error.possibilities or () if name != "--help"]
         meant = near(error.option_name, options, most=1, cutoff=0.7)
+        if not meant and path in ("lstmctl train", "lstmctl compare"):
+            meant = (
+                f"settings are KEY=VALUE, such as model.hidden=512 or 'training.budget=10 epochs'; see {path} --help"
+            )
     elif message.startswith("no command"):
         meant = near(message.split("`")[1], sorted(error.ctx.command.commands), most=1)
     return message, meant or f"see {path} --help"

@@ -8,15 +8,17 @@ from lstmctl.on_demand import names_on_demand
 
 if TYPE_CHECKING:
     from lstmctl.comparison.comparing import compare, resume, sweep
+    from lstmctl.comparison.ensemble import SeedEnsemble
     from lstmctl.comparison.execution import Interrupted
     from lstmctl.comparison.sweeps import parse_sweep
 
-__all__ = ["Interrupted", "compare", "parse_sweep", "resume", "sweep"]
+__all__ = ["Interrupted", "SeedEnsemble", "compare", "parse_sweep", "resume", "sweep"]
 
 __getattr__ = names_on_demand(
     __name__,
     {
         "Interrupted": "lstmctl.comparison.execution",
+        "SeedEnsemble": "lstmctl.comparison.ensemble",
         "compare": "lstmctl.comparison.comparing",
         "parse_sweep": "lstmctl.comparison.sweeps",
         "resume": "lstmctl.comparison.comparing",

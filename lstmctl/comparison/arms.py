@@ -7,6 +7,7 @@ import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from lstmctl import shell
 from lstmctl.errors import UsageError
@@ -47,11 +48,8 @@ def arms_of(cells: Sequence[str], texts: Sequence[str], *, least: int = 2) -> li
     if len(arms) < least:
         given = f"only {arms[0].name}" if arms else "none"
         needed = "a comparison needs two arms" if least > 1 else "a comparison needs an arm"
-        one = arms[0].name if arms else "lstm"
-        raise UsageError(
-            f"{needed}, and there is {given}",
-            hint=f"lstmctl compare rnn lstm, or {EXAMPLE}; several seeds of one: lstmctl compare {one} --seeds 3",
-        )
+        seeds = f"; several seeds of {arms[0].name} alone: --seeds 3" if arms else ""
+        raise UsageError(f"{needed}, and there is {given}", hint=f"lstmctl compare rnn lstm, or {EXAMPLE}{seeds}")
     names: set[str] = set()
     for arm in arms:
         # Runs are folders, and some file systems take `A` and `a` for one name.
@@ -131,7 +129,11 @@ def parse_grid(texts: Sequence[str]) -> list[tuple[str, ...]]:
 def _known(cell: str) -> str:
     if is_user_class(cell) or cell in CELLS:
         return cell
-    hint = near(cell, CELLS, most=2) or f"a config is given as --config {cell}"
+    hint = near(cell, CELLS, most=2) or (
+        f"--data {cell} compares on your own text or table"
+        if Path(cell).suffix not in ("", ".yaml", ".yml")
+        else f"a config is given as --config {cell}"
+    )
     raise UsageError(
         f"`{cell}` is not a known cell; use one of {', '.join(CELLS)}, or your own `module:Class`", hint=hint
     )

@@ -10,6 +10,7 @@ from lstmctl.metrics import SOLVED, metric
 from lstmctl.reporting.quantities import figure as in_digits
 from lstmctl.results.comparison import ArmResult, Difference
 from lstmctl.results.evaluation import Metrics
+from lstmctl.words import joined
 
 
 def statement(
@@ -103,7 +104,8 @@ def _solved(plan: Plan, arms: Sequence[ArmResult], baselines: Mapping[str, Metri
     if all(len(arm.values) == 1 for arm in arms):
         solving = [arm.name for arm in arms if arm.values[0] is not None and primary.reaches(arm.values[0], level)]
         others = [arm.name for arm in arms if arm.name not in solving]
-        return [what + (", ".join(solving) or "none") + (f"; not by {', '.join(others)}." if others else ".")]
+        unsolved = f", but not by {joined(others, 'or')}" if solving and others else ""
+        return [f"{what}{joined(solving) or 'none'}{unsolved}."]
     found = []
     for arm in arms:
         solved = sum(value is not None and primary.reaches(value, level) for value in arm.values)
@@ -126,7 +128,7 @@ def _baselines(plan: Plan, arms: Sequence[ArmResult], baselines: Mapping[str, Me
     if not losing:
         return []
     verb = "does" if len(losing) == 1 else "do"
-    return [f" {' and '.join(losing)} {verb} not beat the {name} baseline ({value:.3f})."]
+    return [f" {joined(losing)} {verb} not beat the {name} baseline ({value:.3f})."]
 
 
 def _p(p: float) -> str:

@@ -10,9 +10,26 @@ from pydantic import ValidationError
 from lstmctl.config.fields import did_you_mean
 from lstmctl.config.reading import Path
 from lstmctl.config.rules import Found, another_source, broken_rules
-from lstmctl.config.schema import DEFAULT_TASK, SECTIONS, SOURCES, TASKS, Section, Settings, owners
+from lstmctl.config.schema import (
+    DEFAULT_TASK,
+    SECTIONS,
+    SOURCES,
+    TASKS,
+    Model,
+    Section,
+    Settings,
+    Training,
+    owners,
+)
 from lstmctl.config.wording import allowed, shortened, shown, wrong
 
+CLASSES: dict[str, tuple[type[Section], ...]] = {
+    "task": tuple(TASKS.values()),
+    "data": tuple(SOURCES.values()),
+    "model": (Model,),
+    "training": (Training,),
+}
+"""The classes that define the keys of each section."""
 SAVED = {
     *("budget", "batch", "window", "learning_rate", "schedule", "warm_up", "final_fraction", "optimizer"),
     *("weight_decay", "momentum", "betas", "clip", "accumulate", "evaluate_every", "save_every", "sample_every"),
@@ -139,8 +156,8 @@ def _worded(cls: type[Section], raw: Mapping[str, object], error: ValidationErro
         seen.add(key)
         if detail["type"] == "extra_forbidden":
             known = list(cls.model_fields)
-            near = did_you_mean(key, known)
-            yield (key,), "unknown key; " + (near.rstrip() if near else f"one of {', '.join(known)}")
+            near = did_you_mean(key, known).rstrip() or _elsewhere(key)
+            yield (key,), "unknown key; " + (near or f"one of {', '.join(known)}")
         elif detail["type"] == "missing":
             yield (key,), f"missing; {allowed(properties[key])}"
         elif detail["type"] == "value_error":
@@ -150,6 +167,25 @@ def _worded(cls: type[Section], raw: Mapping[str, object], error: ValidationErro
             choices = properties[key].get("enum", [])
             near = did_you_mean(value, choices) if isinstance(value, str) else ""
             yield (key,), f"{wrong(value, properties[key])}; {near}{allowed(properties[key], value)}"
+
+
+def _elsewhere(key: str) -> str:
+    """Return `did you mean model.hidden?` if a section has this key, otherwise an empty string."""
+    homes = [name for name, classes in CLASSES.items() if any(key in cls.model_fields for cls in classes)]
+    return f"did you mean {' or '.join(f'{name}.{key}' for name in homes)}?" if homes else ""
+
+
+def misfit(path: Path, value: object) -> str | None:
+    """Return why no task or source accepts `value` for the key at `path`; None if one does or if the key is unknown."""
+    section, key = (str(part) for part in path) if len(path) == 2 else ("", "")
+    problem = ""
+    for cls in CLASSES.get(section, ()):
+        if key in cls.model_fields:
+            found = [text for place, text in _validated(cls, {key: value})[1] if place == (key,)]
+            if not found:
+                return None
+            problem = problem or found[0]
+    return f"{locate(path)} — {problem}" if problem else None
 
 
 def locate(path: Path) -> str:

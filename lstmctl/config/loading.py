@@ -221,6 +221,8 @@ def _content(source: str) -> tuple[bytes, str, str, Path | None]:
     if name in names:
         bundled = bundled_path(name)
         return bundled.read_bytes(), f"{name}{BUNDLED}", name, bundled.parent
+    if path.suffix and path.suffix not in (".yaml", ".yml", ".json") and not path.is_dir():
+        raise ConfigError(f"{shown_source}  does not exist", hint=f"the current folder is {Path.cwd()}")
     wrong = "is a folder, not a config" if path.is_dir() else "neither a file nor a bundled config"
     meant = near(Path(name).name, names) or f"bundled configs: {', '.join(names)}"
     raise ConfigError(f"{shown_source}  {wrong}; {meant}", hint="list them with `lstmctl config list`")

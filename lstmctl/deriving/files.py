@@ -9,6 +9,7 @@ from typing import Any
 
 from lstmctl import shell
 from lstmctl.config import LoadedConfig, from_mapping, load
+from lstmctl.config.checking import misfit
 from lstmctl.config.examples import bundled_names
 from lstmctl.config.loading import data_name
 from lstmctl.config.overrides import parse
@@ -91,12 +92,17 @@ def derive(source: str, overrides: Sequence[str] = (), time: str | None = None) 
     """
     path = Path(source)
     given: dict[str, Any] = {}
+    problems = []
     for text in overrides:
         try:
             override = parse(text)
         except ConfigError:
             continue  # reported with all others when the config is checked
+        if (problem := misfit(override.path, override.value)) is not None:
+            problems.append(f"{override.label}  {problem}")
         given[".".join(map(str, override.path))] = override.value
+    if problems:
+        raise ConfigError(problems)
     derived = Derived("", given=given, seconds=SECONDS if time is None else seconds_of(time))
     if path.is_dir():
         return _derive_folder(path, derived)

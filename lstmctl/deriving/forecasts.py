@@ -34,7 +34,7 @@ MOST_FILLED = 1 / 3
 ONE_CLOCK = {"data.zone": "UTC"}
 WHY = {
     "data.order": "its rows are out of order",
-    "data.duplicates": "some of its times are there twice",
+    "data.duplicates": "some of its times occur twice",
     "data.zone": "its clock is set for daylight saving time",
     "data.missing": "some of its values or rows are missing; filled values are never scored",
     "data.step": "it has no rows for much of the time, such as at night; rows are forecast by their number",
@@ -101,7 +101,9 @@ def derive_forecast(path: Path, sheet: Sheet, derived: Derived) -> Derived:
     short = held_out < 4 * horizon
     calibrating = _series(corpus) * (held_out // (1 if short else 2) - horizon + 1)
     derived.decide("task.levels", [80, 90] if calibrating >= LEAST_FOR_90 else [80])
-    derived.decide("task.calibration", "shared" if short else "separate", "the validation part is short" * short)
+    derived.decide(
+        "task.calibration", "shared" if short else "separate", "the validation part is too short to be divided" * short
+    )
     windows = int(np.maximum(0, lengths - 2 * held_out - lookback - horizon + 1).sum())
     _network(derived, windows, lookback // segment, len(targets))
     return derived
@@ -149,7 +151,7 @@ def _is_closed_at_times(corpus: SeriesCorpus) -> bool:
 def _as_layout(key: str, value: Any) -> Any:
     """A value as typed, in the form that a layout has it."""
     several = ("targets", "past", "known", "static", "holidays")
-    if key in several:
+    if key in several and value is not None:
         return (value,) if isinstance(value, str) else tuple(value)
     return value
 
@@ -217,8 +219,8 @@ def _horizon(season: int, rows: int) -> tuple[int, str]:
     wanted = min(HORIZONS.get(season, season), LONGEST_HORIZON)
     horizon = max(1, min(wanted, rows // 8))
     if horizon < wanted:
-        return horizon, f"an eighth of {rows:,} rows"
-    return horizon, "a season" if horizon == season else f"for a season of {plural(season, 'row')}"
+        return horizon, f"an eighth of the {rows:,} rows"
+    return horizon, "one season" if horizon == season else f"for a season of {plural(season, 'row')}"
 
 
 def _split(derived: Derived, corpus: SeriesCorpus, horizon: int) -> int:
@@ -231,7 +233,9 @@ def _split(derived: Derived, corpus: SeriesCorpus, horizon: int) -> int:
     share = min(0.25, max(0.15, 1.05 * (horizon + 1) / max(1, least)))
     if _series(corpus) == 1:
         held_out = max(horizon, round(share * rows))
-        derived.decide("data.split", [rows - 2 * held_out, held_out, held_out], "the last rows validate and test")
+        derived.decide(
+            "data.split", [rows - 2 * held_out, held_out, held_out], "rows for training, validation and test"
+        )
         return held_out
     if len(np.unique(table.times[table.ends - 1])) == 1 or corpus.encoding.step.is_index:
         # Several series have many windows in few rows, and what is held out is not learned by the scored weights.
@@ -279,7 +283,7 @@ def _network(derived: Derived, windows: int, steps: int, channels: int) -> None:
     derived.decide("model.hidden", size, f"for {all_windows:,} training windows")
     derived.decide("model.embedding", size)
     derived.decide("model.linear", True)
-    derived.decide("model.ridge", "auto", "as much of it is a baseline's as the validation rows ask for")
+    derived.decide("model.ridge", "auto", "mixes in baselines as far as that helps on the validation rows")
     if windows >= 1000:
         derived.decide("model.dropout", 0.1)
     batch = 16 if windows < 1000 else 32 if windows < 10_000 else 64

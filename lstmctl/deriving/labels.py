@@ -75,6 +75,10 @@ def derive_labels(sheet: Sheet, derived: Derived) -> Derived:
     is_of_frames = any(f"data.{key}" in given for key in ("sequence", "features", "window"))
     text = None if is_of_frames else given.get("data.text") or find_text(sheet)
     label = given.get("data.label") or find_label(sheet, text)
+    for name in [text or [], label or []]:
+        for one in [name] if isinstance(name, str) else name:
+            if one not in sheet.names:
+                raise DataError(f"{sheet.path} has no column `{one}`; its columns are {listed(sheet.names)}")
     if label is None:
         raise DataError(
             f"{sheet.path} has no column of labels among {listed(sheet.names)}",
@@ -93,7 +97,7 @@ def derive_labels(sheet: Sheet, derived: Derived) -> Derived:
     if task not in ("generation-from-label",):
         derived.decide("model.direction", "bidirectional")
     derived.decide("model.embedding", 32)
-    derived.decide("model.dropout", 0.3 if rows < 5000 else 0.2, "against learning the rows by heart")
+    derived.decide("model.dropout", 0.3 if rows < 5000 else 0.2, "against overfitting")
     epochs = int(max(2, min(LONGEST_EPOCHS, derived.seconds * STEPS_PER_SECOND * 96 / size / max(1, steps))))
     seconds = round(epochs * steps / STEPS_PER_SECOND * size / 96)
     derived.decide("training.budget", f"{epochs} epochs", about(seconds))

@@ -7,6 +7,7 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
+from lstmctl import shell
 from lstmctl.data.hangul import decomposed
 from lstmctl.data.locating import text_files
 from lstmctl.data.vocabulary import Kind
@@ -78,10 +79,14 @@ def derive_text(path: Path, derived: Derived) -> Derived:
     if symbols == "characters" and alphabet > LARGE_ALPHABET:
         derived.decide("model.embedding", 128, "for so many different characters")
         dropout = max(dropout, 0.2)
-    derived.decide("model.cell", "lstm", "compare them: lstmctl compare rnn lstm gru --config CONFIG")
+    derived.decide(
+        "model.cell",
+        "lstm",
+        f"to compare: {shell.join(['lstmctl', 'compare', 'rnn', 'lstm', 'gru', '--data', str(path)])}",
+    )
     derived.decide("model.layer_norm", True)
     if dropout:
-        derived.decide("model.dropout", dropout, "against learning a short text by heart")
+        derived.decide("model.dropout", dropout, "against overfitting, since the text is short")
     window = 64 if length >= 20_000 else 32
     batch = max(4, min(64, length // (window * STEPS)))
     derived.decide("training.window", window)

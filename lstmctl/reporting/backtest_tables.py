@@ -12,7 +12,7 @@ from lstmctl.reporting.forecast_plots import MOST_PANELS, forecast_plot
 from lstmctl.reporting.quantities import figure
 from lstmctl.results.forecasts import Backtest
 
-TEXT_COLUMNS = ("", "channel", "intervals")
+TEXT_COLUMNS = ("", "channel", "series", "intervals")
 
 
 def backtest_tables(result: Backtest) -> list[Table]:
@@ -51,21 +51,22 @@ def _by_series(result: Backtest) -> Table | None:
     primary = metric(next(iter(adaptive.metrics)))
     levels = [one for one in map(metric, adaptive.metrics) if one.interval and one.unit == "share"]
     shown = worst_and_best(own, primary, MOST_SERIES)
+    names = (primary, *levels)
     rows = [
         (
-            series,
-            _shown(own[series].get(primary.name)),
-            *(_shown(score.by_series[series].get(one.name)) for one in levels for score in scores.values()),
+            series if kind == "calibrated" else "",
+            kind,
+            *(_shown(score.by_series[series].get(one.name)) for one in names),
         )
         for series in shown
+        for kind, score in scores.items()
     ]
     if len(shown) < len(own):
-        rows.insert(len(shown) // 2, ("…", *[""] * (len(rows[0]) - 1)))
-    columns = (f"{one.short_words}, {kind}" for one in levels for kind in scores)
+        rows.insert(len(rows) // 2, ("…", *[""] * (1 + len(names))))
     title = f"by series, the worst first, {len(own):,} series"
     notes = (f"With adaptive intervals: {said}" for said in spread_of_coverage(own, levels))
-    head = ("series", primary.short_words, *columns)
-    return Table("series", title, head, tuple(rows), notes=tuple(notes), text_columns=("series",))
+    head = ("series", "intervals", *(one.short_words for one in names))
+    return Table("series", title, head, tuple(rows), notes=tuple(notes), text_columns=TEXT_COLUMNS)
 
 
 def backtest_blocks(result: Backtest) -> list[Block]:

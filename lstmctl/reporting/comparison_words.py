@@ -264,7 +264,7 @@ def warnings_on_costs(comparison: Comparison) -> Iterator[str]:
     if reason := not_comparable(comparison):
         yield f"* {reason}."
     if len({arm.kernel for arm in comparison.arms if arm.kernel}) > 1:
-        yield "Kernels differ, so rates compare code as much as cells."
+        yield "Kernels differ, so rates compare implementations as much as cells."
 
 
 def _magnitude(value: float) -> int:

@@ -39,9 +39,10 @@ CLIPS = (
     "a label of the whole clip, it is the answer if the clip ended there; labels of frames stand behind it as colours."
 )
 LAST_WINDOWS = (
-    "Forecasts from the last origins whose horizons do not overlap, each from the rows before its dashed line. Of "
-    "several series: those with the largest, the median and the smallest error."
+    "Forecasts from the last origins whose horizons do not overlap, each from the rows before its dashed line."
 )
+SERIES = " The series are those with the largest, the median and the smallest error."
+WHITE = "Autocorrelation of the errors one step ahead"
 WHITE_NOISE = (
     "Errors of good forecasts are like white noise: 95 % of their correlations are in the grey band. A peak at the "
     "season, or a slow decay, is structure that the forecasts miss."
@@ -61,6 +62,7 @@ def evaluation_blocks(evaluation: Evaluation) -> list[Block]:
         *(Prose(note, "soft") for note in evaluation.notes),
         step_plot(evaluation.by_step, evaluation.primary),
         confusion_plot(evaluation),
+        *diagnostic_plots(evaluation).values(),
     )
 
 
@@ -86,11 +88,12 @@ def evaluation_sections(stored: StoredEvaluation) -> list[Block]:
     steps, channels, labels = by_step(evaluation), by_channel(evaluation, MOST_ROWS), by_label(evaluation, MOST_ROWS)
     series = by_series(evaluation, MOST_SERIES)
     extreme = worst_and_best(evaluation.by_series.get(RUN, {}), metric(evaluation.primary), MOST_SERIES)
-    shown = "The last window of series from the largest to the smallest error" if evaluation.by_series else "Windows"
+    several = bool(evaluation.by_series)
+    shown = "The last window of series from the largest to the smallest error" if several else "Windows"
     about = f"{shown} of the {evaluation.split} part, in the series' own units. {_coverage(evaluation)}"
     return [
         *(section("Forecasts", Prose(about.strip(), "soft"), examples) if examples else []),
-        *(section("The last windows", Prose(LAST_WINDOWS, "soft"), fans) if fans else []),
+        *(section("The last windows", Prose(LAST_WINDOWS + (SERIES if several else ""), "soft"), fans) if fans else []),
         *section(
             "Error by step",
             step_plot(evaluation.by_step, evaluation.primary),
@@ -115,24 +118,30 @@ def evaluation_sections(stored: StoredEvaluation) -> list[Block]:
 
 def _diagnostics(evaluation: Evaluation) -> list[Block]:
     """Skill against the baselines, errors by the calendar, coverage by step and over time, and autocorrelation."""
-    found, skill = evaluation.diagnostics, skill_table(evaluation)
-    if found is None:
+    skill = skill_table(evaluation)
+    if evaluation.diagnostics is None:
         return []
-    coverage = coverage_plot(found, evaluation.by_step.get(RUN, ()))
-    correlation = autocorrelation_plot(found)
+    plots = diagnostic_plots(evaluation)
     return section(
         "Diagnostics",
         *(Prose(said) for said in diagnostics_in_words(evaluation)),
         *((Heading(skill.title[0].upper() + skill.title[1:], 3), skill.body()) if skill else ()),
-        *_titled("Error by the calendar", calendar_plot(found.by_phase, evaluation.primary)),
-        *_titled("Coverage by step and over time", coverage),
-        *_titled("Autocorrelation of the errors one step ahead", correlation, Prose(WHITE_NOISE, "soft")),
+        *(block for title, plot in plots.items() for block in (Heading(title, 3), plot)),
+        Prose(WHITE_NOISE, "soft") if WHITE in plots else None,
     )
 
 
-def _titled(title: str, plot: Plot | None, *after: Block) -> list[Block]:
-    """A plot under a heading; empty without one."""
-    return [] if plot is None else [Heading(title, 3), plot, *after]
+def diagnostic_plots(evaluation: Evaluation) -> dict[str, Plot]:
+    """Return the plots of a forecaster's diagnostics by their titles; none for other tasks."""
+    found = evaluation.diagnostics
+    if found is None:
+        return {}
+    plots = {
+        "Error by the calendar": calendar_plot(found.by_phase, evaluation.primary),
+        "Coverage by step and over time": coverage_plot(found, evaluation.by_step.get(RUN, ())),
+        WHITE: autocorrelation_plot(found),
+    }
+    return {title: plot for title, plot in plots.items() if plot is not None}
 
 
 def _coverage(evaluation: Evaluation) -> str:

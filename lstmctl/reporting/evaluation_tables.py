@@ -273,8 +273,8 @@ def beats(evaluation: Evaluation) -> str | None:
         worst = best_of({name: evaluation.baselines[name] for name in behind}, primary) or behind[0]
         shown, others = _compared(evaluation, worst)
         return (
-            f"It does not beat {worst} ({others} {unit}, the run {shown}{_by(evaluation, worst)}): use that, or train "
-            "longer."
+            f"It does not beat {worst} ({others} {unit}, the run {shown}{_by(evaluation, worst)}): prefer the "
+            "baseline, or train longer."
         )
     unclear = [name for name in evaluation.baselines if _standing(evaluation, name) == "no difference shown"]
     nearest = best_of({name: evaluation.baselines[name] for name in unclear}, primary) or unclear[0]

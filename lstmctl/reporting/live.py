@@ -193,7 +193,7 @@ class TrainingDisplay(Display):
         if now.loss is not None:
             parts.append(f"loss {figure(now.loss)}")
         name, value = first_metric(event)
-        parts.append(f"validation {figure(value)} {name}" + (" (best)" if event.best else ""))
+        parts.append(f"validation {figure(value)} {metric(name).words}" + (" (best)" if event.best else ""))
         if now.rate is not None:
             rate = count(now.rate) if now.rate >= 10 else short_count(now.rate)
             parts.append(f"{rate} {now.unit}/s")

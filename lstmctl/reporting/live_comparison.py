@@ -161,7 +161,7 @@ class ComparisonDisplay(Display):
         now = self.progress
         parts = [f"{len(now.ended)}/{len(now.runs)}", event.run, event.status]
         if event.value is not None:
-            parts.append(f"{figure(event.value)} {event.primary}")
+            parts.append(f"{figure(event.value)} {metric(event.primary).words}")
         if event.seconds is not None:
             parts.append(f"trained for {duration(event.seconds)}")
         if not now.stopped and (left := now.seconds_left):

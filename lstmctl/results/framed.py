@@ -13,7 +13,8 @@ class Framed:
     __slots__ = ()
 
     def frame(self, backend: str = "polars") -> Any:
-        """Return the result as a data frame, with the columns of the command's CSV output.
+        """Return the result as a data frame, with the columns of the command's CSV output; in a forecast, `forecast…`
+        whatever the cell.
 
         Args:
             backend: `polars`, `pandas`, `pyarrow` or another that narwhals knows.

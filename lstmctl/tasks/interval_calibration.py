@@ -40,6 +40,9 @@ MOST_OF_SERIES = 20_000_000
 MOST_STORED = 2_000_000
 """Maximum number of offsets of single series; beyond it, all series have the offsets of the pool."""
 DIGITS = 7
+"""Digits of an offset that a run keeps."""
+ROUNDING = 1e-6
+"""Keeps rounding up from adding to a number of so many digits."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -187,9 +190,9 @@ def calibrated(
 
 
 def _rounded(values: Floats) -> Floats:
-    """Return numbers with the digits that a run keeps."""
+    """Round up to the digits that a run keeps, so that values at the end of an interval stay inside."""
     sizes = 10.0 ** (DIGITS - 1 - np.floor(np.log10(np.where(values == 0, 1, np.abs(values)))))
-    return np.round(values * sizes) / sizes
+    return np.ceil(values * sizes - ROUNDING) / sizes
 
 
 def _offsets(stored: Any, shape: tuple[int, ...]) -> Floats:

@@ -10,6 +10,7 @@ import pytest
 
 from lstmctl import Forecaster, load_run, train
 from lstmctl.errors import UsageError
+from tests.conftest import Trained
 
 FEW = "training.budget=3 steps"
 
@@ -42,6 +43,19 @@ def test_a_run_takes_newer_rows_as_a_frame() -> None:
     assert ahead[0].times[0] == "2008-01-01"
     assert ahead.frame()["forecast"].to_list() == list(ahead[0].point)
     assert run.evaluate(file=newer).windows == 60 - 3 + 1 - run.settings.task.lookback
+
+
+def test_metrics_are_a_frame(trained: Trained) -> None:
+    evaluation = trained("waves", FEW).evaluate()
+    frame = evaluation.frame()
+    models = ["run", "last value", "seasonal naive", "drift", "ridge"]
+    assert frame["unique_id"].to_list() == ["a"] * 5 + ["b"] * 5
+    assert frame["model"].to_list() == models * 2
+    assert frame["mae"][6] == evaluation.by_series["last value"]["b"]["mae"]
+    single = train(polars.DataFrame(columns()), ["task.horizon=3", FEW]).evaluate()
+    assert single.by_series == {}
+    assert single.frame()["model"][0] == "run"
+    assert single.frame()["mase"][1] == single.baselines[single.frame()["model"][1]]["mase"]
 
 
 def test_predictions_are_a_frame() -> None:

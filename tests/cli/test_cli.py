@@ -220,7 +220,12 @@ def test_stdout_holds_what_was_asked_for_and_nothing_else(lstmctl: Command, runs
 @pytest.mark.parametrize(
     ("arguments", "code", "errors", "hint"),
     [
-        (["train", "--nope"], 2, ["no option `--nope`"], "see lstmctl train --help"),
+        (
+            ["train", "--nope"],
+            2,
+            ["no option `--nope`"],
+            "settings are KEY=VALUE, such as model.hidden=512 or 'training.budget=10 epochs'; see lstmctl train --help",
+        ),
         (["train", "--resum", "latest"], 2, ["no option `--resum`"], "did you mean --resume?"),
         (["generate", "-z"], 2, ["no option `-z`"], "see lstmctl generate --help"),
         (["nosuch"], 2, ["no command `nosuch`"], "see lstmctl --help"),

@@ -369,6 +369,15 @@ CASES = {
         names={"10 minutes": "1 steps"},
         again=["train", "t.yaml"],
     ),
+    "one cell to compare": Case(
+        [*COMPARE[:2], *COMPARE[3:]],
+        ["lstmctl compare rnn lstm", '--arm "wide: lstm model.hidden=512"', "--seeds 3"],
+        names={
+            "rnn lstm": " ".join(map(shlex.quote, COMPARE[1:])),
+            "wide: lstm model.hidden=512": "wide: lstm model.hidden=5",
+            "--seeds 3": "--seeds 2",
+        },
+    ),
     "no cell to compare": Case(
         ["compare", "--seeds", "1"],
         ["lstmctl compare rnn lstm", '--arm "wide: lstm model.hidden=512"'],
@@ -470,6 +479,7 @@ ELSEWHERE = {
     "--name": "tests/cli/test_names.py",
     "data.split_by=": "tests/data/test_series.py",
     "data.zone=": "tests/data/test_dates.py",
+    "data.holidays=": "tests/data/test_holidays.py",
     "model.ridge=": "no window is complete, and a part of a series seldom lacks all",
 }
 """Names in hints that no case here can follow, and the reasons."""

@@ -86,10 +86,17 @@ def test_evaluating_labels_for_people(lstmctl: Command) -> None:
     assert "precision" in result.out
 
 
+def test_a_run_on_texts_does_not_read_sound(lstmctl: Command) -> None:
+    result = lstmctl("predict", "spoken-words/down-s20.wav")
+    assert (result.code, result.out) == (2, "")
+    assert "was not trained on sound, so it cannot read spoken-words/down-s20.wav" in result.err
+    assert "lstmctl train spoken-words" in result.err
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
-        ([], 2, "give either a FILE or texts, by --text"),
+        ([], 2, "give either a FILE or texts: with --text"),
         (["--text", ""], 2, "an empty text"),
         (["missing.csv"], 3, "`missing.csv` does not exist"),
     ],

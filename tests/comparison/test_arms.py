@@ -47,13 +47,16 @@ def test_what_is_not_an_arm_is_refused(cells: list[str], texts: list[str], messa
     assert message in str(caught.value)
 
 
-def test_an_unknown_cell_gets_the_nearest_name_or_the_way_to_give_a_config() -> None:
+def test_an_unknown_cell_gets_the_nearest_name_or_the_way_to_give_a_config_or_data() -> None:
     with pytest.raises(UsageError) as near:
         arms_of(["lsmt", "rnn"], [])
     assert near.value.hint == "did you mean lstm?"
     with pytest.raises(UsageError) as far:
         arms_of(["rnn", "lstm", "travellers"], [])
     assert far.value.hint == "a config is given as --config travellers"
+    with pytest.raises(UsageError) as data:
+        arms_of(["rnn", "lstm", "sales.csv"], [])
+    assert data.value.hint == "--data sales.csv compares on your own text or table"
 
 
 def test_a_grid_is_every_combination_in_order() -> None:

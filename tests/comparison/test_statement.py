@@ -126,5 +126,5 @@ def test_solved_is_at_least_the_level_where_more_is_better() -> None:
 def test_with_one_seed_the_arms_that_solved_it_are_named() -> None:
     levels = {"solved": {"nats_per_character": 0.01}}
     arms = [arm("rnn", 0.17), arm("lstm", 0.009)]
-    assert said(arms, [], baselines=levels).endswith(" by lstm; not by rnn.")
-    assert said(arms[:1], [], baselines=levels).endswith(" by none; not by rnn.")
+    assert said(arms, [], baselines=levels).endswith(" by lstm, but not by rnn.")
+    assert said(arms[:1], [], baselines=levels).endswith(" by none.")

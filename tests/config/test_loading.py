@@ -67,6 +67,9 @@ def test_errors_of_file_and_command_line_come_all_at_once_and_in_order(problems:
     [
         ("model.hiden=256", "model.hiden — unknown key; did you mean hidden?"),
         ("modle.hidden=256", "modle — unknown key; did you mean model?"),
+        ("hidden=256", "hidden — unknown key; did you mean model.hidden?"),
+        ("model.learning_rate=1e-3", "model.learning_rate — unknown key; did you mean training.learning_rate?"),
+        ("text=a.txt", "text — unknown key; did you mean data.text?"),
         ("modelhidden", "not of the form KEY=VALUE; for example `model.hidden=256`"),
         ("--model.hidden=3", "not of the form KEY=VALUE; for example `model.hidden=256`"),
         ("model.hidden =3", "not of the form KEY=VALUE; for example `model.hidden=256`"),
@@ -137,6 +140,7 @@ def test_a_pipe_is_read_like_a_file(tmp_path: Path) -> None:
         ("traveler", "traveler  neither a file nor a bundled config; did you mean travellers"),
         ("configs/travelers.yaml", "neither a file nor a bundled config; did you mean travellers?"),
         ("zzz", "zzz  neither a file nor a bundled config; bundled configs: adding, "),
+        ("sales.csv", "sales.csv  does not exist"),
         ("a\0b", "a\\x00b  "),
         ("x" * 5000, "cannot be read: File name too long"),
     ],

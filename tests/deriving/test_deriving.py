@@ -57,7 +57,7 @@ def test_dates_and_numbers_are_forecast_a_season_ahead() -> None:
 def test_what_was_decided_is_said_with_the_setting_that_changes_it() -> None:
     lines = derive(written("sales.csv", months(108))).lines()
     assert lines[0] == "sales.csv: sales at 108 times, every 1 month, from 2000-01-01 on: a forecast"
-    assert any(line.split() == ["task.horizon=12", "a", "season"] for line in lines)
+    assert any(line.split() == ["task.horizon=12", "one", "season"] for line in lines)
 
 
 def test_what_the_user_sets_is_not_decided_and_the_rest_follows_it() -> None:
@@ -360,13 +360,33 @@ def test_a_config_is_a_config() -> None:
     assert is_config("mistyped.csv")  # not there: most likely a mistyped config
     assert is_config(written("my.yaml", "format: 1\n"))
     assert not is_config(written("my.csv", months(20)))
-    with pytest.raises(ConfigError, match="neither a file nor a bundled config"):
+    with pytest.raises(ConfigError, match=r"mistyped\.csv  does not exist") as caught:
         load_config("mistyped.csv")
+    assert caught.value.hint == f"the current folder is {Path.cwd()}"
 
 
 def test_a_wrong_override_is_told_as_of_any_config() -> None:
     with pytest.raises(ConfigError, match=r"model\.hiden — unknown key"):
         load_config(written("sales.csv", months(108)), ["model.hiden=3"])
+    typed = ["model.hidden=abc", "data.targets=5", "task.season=true", "training.batch=8"]
+    with pytest.raises(ConfigError) as caught:
+        load_config(written("sales.csv", months(108)), typed)
+    assert caught.value.problems == [
+        'command line: model.hidden=abc  model.hidden — "abc" is text, not a number; a whole number of at least 1',
+        "command line: data.targets=5  data.targets — 5 is not a column name; use one name, or a list of names",
+        "command line: task.season=true  task.season — true is not a number; a whole number of at least 1 or auto",
+    ]
+
+
+@pytest.mark.parametrize("key", ["text", "label"])
+def test_a_column_that_is_not_there_is_named_with_those_that_are(key: str) -> None:
+    rows = "text,label\n" + "".join(f"please turn on the {what},{what}\n" for what in ("lamp", "radio") * 20)
+    with pytest.raises(DataError, match="has no column `intent`; its columns are `text`, `label`"):
+        load_config(written("requests.csv", rows), [f"data.{key}=intent"])
+
+
+def test_a_decision_can_be_given_back_as_null() -> None:
+    assert load_config(written("sales.csv", months(108)), ["data.targets=null"]).settings.data.targets is None
 
 
 def test_one_command_trains_a_file_and_the_next_forecasts(lstmctl: Command) -> None:
@@ -387,7 +407,7 @@ def test_config_new_writes_what_train_would_take(lstmctl: Command) -> None:
     assert told.code == 0, told.err
     assert "run it with: lstmctl train sales.yaml" in told.err
     text = Path("sales.yaml").read_text(encoding="utf-8")
-    assert "horizon: 12  # a season" in text
+    assert "horizon: 12  # one season" in text
     assert "hidden: 24  # as you asked" in text
     assert load("sales.yaml").settings == load_config("sales.csv", ["model.hidden=24"]).settings
     assert lstmctl("config", "new", "sales.csv").code == 2  # never overwritten

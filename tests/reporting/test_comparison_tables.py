@@ -66,7 +66,7 @@ def test_the_terminal_shows_figures_differences_costs_and_the_statement(
         "rnn   hidden=248  1,024  152k/s   6.9 s     6.9 s  512 MB  stepwise",
         "lstm  hidden=112  1,024  83k/s   12.6 s     2.4 s  512 MB  oneDNN",
         "gru   hidden=132  1,024  31k/s   33.8 s     6.1 s  512 MB  stepwise",
-        "Kernels differ, so rates compare code as much as cells.",
+        "Kernels differ, so rates compare implementations as much as cells.",
         "",
         "Over 3 seeds, on this data: lstm is better than rnn by 0.128 nats per character; no difference was shown "
         "between lstm and gru.",
@@ -160,7 +160,7 @@ def test_what_is_not_matched_and_not_known_is_left_out(make_comparison: MakeComp
 
 def test_kernels_that_differ_on_a_gpu_are_not_explained_by_the_cpu(make_comparison: MakeComparison) -> None:
     comparison = make_comparison(machine={"device_name": "Some GPU"})
-    assert costs(comparison).warnings == ("Kernels differ, so rates compare code as much as cells.",)
+    assert costs(comparison).warnings == ("Kernels differ, so rates compare implementations as much as cells.",)
 
 
 def test_a_level_that_an_arm_does_not_reach_is_never(make_comparison: MakeComparison) -> None:

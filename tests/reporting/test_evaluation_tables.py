@@ -95,14 +95,16 @@ def test_what_is_not_known_is_empty_and_what_is_not_a_number_is_never_the_best(e
     )
     row = evaluation_tables(broken)[0].rows[0]
     assert row == ("MSE, scaled", "nan", "* 0.4000", "0.5000", "")
-    assert beats(broken) == ("It does not beat ridge (0.4000 MSE, scaled, the run nan): use that, or train longer.")
+    assert beats(broken) == (
+        "It does not beat ridge (0.4000 MSE, scaled, the run nan): prefer the baseline, or train longer."
+    )
     assert evaluation_tables(dataclasses.replace(broken, metrics={}))[0].name != "overall"
 
 
 def test_a_run_shows_whether_it_beats_the_best_baseline(evaluation: Evaluation) -> None:
     assert beats(evaluation) == ("It beats every baseline: 0.3690 MSE, scaled, the best of them 0.3985 (ridge).")
     assert beats(with_run(evaluation, mse_scaled=0.41)) == (
-        "It does not beat ridge (0.3985 MSE, scaled, the run 0.4100): use that, or train longer."
+        "It does not beat ridge (0.3985 MSE, scaled, the run 0.4100): prefer the baseline, or train longer."
     )
     equal = with_run(evaluation, mse_scaled=evaluation.baselines["ridge"]["mse_scaled"])
     assert not beats_all(equal)
@@ -237,7 +239,7 @@ def test_the_interval_of_the_lead_chooses_the_words() -> None:
     assert not beats_all(unclear)
     behind = with_lead(Lead(-0.02, -0.03, -0.01))
     assert str(beats(behind)).startswith("It does not beat n-gram regression (")
-    assert str(beats(behind)).endswith("interval -0.0300 to -0.0100): use that, or train longer.")
+    assert str(beats(behind)).endswith("interval -0.0300 to -0.0100): prefer the baseline, or train longer.")
 
 
 def test_what_speaks_against_the_scores_is_part_of_the_verdict() -> None:

@@ -37,10 +37,10 @@ def test_without_a_terminal_each_evaluation_is_one_plain_line(new_screen: NewScr
         display(Finished(294, "interrupted"))
     first, second = screen.text.splitlines()
     assert first == (
-        "step 293/2930  10 %  loss 1.832  validation 1.790 nats_per_character (best)  61,200 characters/s  0:45 left"
+        "step 293/2930  10 %  loss 1.832  validation 1.790 nats per character (best)  61,200 characters/s  0:45 left"
     )
     assert second.startswith(
-        "step 294/2930  10 %  loss 1.832  validation 1.800 nats_per_character  61,200 characters/s"
+        "step 294/2930  10 %  loss 1.832  validation 1.800 nats per character  61,200 characters/s"
     )
     assert screen.text.isascii()
 
@@ -68,7 +68,7 @@ def test_a_dumb_terminal_gets_plain_lines(new_screen: NewScreen, monkeypatch: py
     with TrainingDisplay(screen) as display:
         display(Started(0, 10, "characters", 64))
         display(Evaluated(5, {"nats_per_character": 2.0}, best=False))
-    assert screen.text == "step 5/10  50 %  validation 2.000 nats_per_character  0:00 left\n"
+    assert screen.text == "step 5/10  50 %  validation 2.000 nats per character  0:00 left\n"
 
 
 def test_a_resumed_run_is_timed_by_this_session_alone(new_screen: NewScreen) -> None:

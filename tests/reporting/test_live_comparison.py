@@ -68,10 +68,10 @@ def test_elsewhere_than_in_a_terminal_each_end_of_a_run_is_one_plain_line(new_sc
         display(ended(RUNS[5]))
     assert screen.text.splitlines() == [
         "6 runs, 2 finished before",
-        "3/6  lstm-seed-1  finished  0.412 nats_per_character  trained for 0:48  about 2:30 left",
+        "3/6  lstm-seed-1  finished  0.412 nats per character  trained for 0:48  about 2:30 left",
         "4/6  rnn-seed-1  diverged  about 1:40 left",
-        "5/6  lstm-seed-2  finished  0.412 nats_per_character  trained for 1:00:00  about 0:50 left",
-        "6/6  rnn-seed-2  finished  0.412 nats_per_character  trained for 0:48",
+        "5/6  lstm-seed-2  finished  0.412 nats per character  trained for 1:00:00  about 0:50 left",
+        "6/6  rnn-seed-2  finished  0.412 nats per character  trained for 0:48",
     ]
 
 

@@ -382,8 +382,8 @@ def test_a_run_that_loses_against_a_baseline_is_reported(
     run = make_forecast_run(evaluation=stored_evaluation)
     write_report(run)
     assert (
-        '<p class="warning">It does not beat ridge (0.3985 MSE, scaled, the run 0.4100): use that, or train longer.</p>'
-        in (run / "report.html").read_text(encoding="utf-8")
+        '<p class="warning">It does not beat ridge (0.3985 MSE, scaled, the run 0.4100): prefer the baseline, or train '
+        "longer.</p>" in (run / "report.html").read_text(encoding="utf-8")
     )
 
 

@@ -54,6 +54,18 @@ def test_calibrated_intervals_cover_what_calibrated_them(series_config: Path) ->
         assert 0.80 <= coverage <= 0.84
 
 
+def test_stored_offsets_are_not_below_the_scores_they_come_from(series_config: Path) -> None:
+    """A value at the end of an interval stays inside after rounding, as do whole numbers."""
+    encoding = pose(series_config)[0].encoding
+    scores = np.repeat([1 / 3, 2 / 3, 5.0, 123.0, 1e-9 / 3], 10).reshape(50, 1, 1, 1) * np.ones((1, 4, 2, 1))
+    for level, exact in ((10, 1e-9 / 3), (30, 1 / 3), (50, 2 / 3), (70, 5.0), (90, 123.0)):
+        found = calibrated(scores, np.zeros(50, np.int64), (level,), encoding)
+        assert found is not None
+        assert exact <= found.pool[0, 0, 0] <= exact * (1 + 1e-6)
+        if exact > 1:
+            assert found.pool[0, 0, 0] == exact
+
+
 def long_encoding(series_config: Path, tmp_path: Path) -> SeriesEncoding:
     """The encoding of the same table with a column that names the only series."""
     lines = (tmp_path / "small.csv").read_text().splitlines()
