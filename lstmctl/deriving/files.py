@@ -19,7 +19,6 @@ from lstmctl.data.remote import fetch, is_remote
 from lstmctl.deriving.derived import SECONDS, Derived, seconds_of
 from lstmctl.deriving.pairs import derive_pairs
 from lstmctl.deriving.recordings import by_suffix, derive_recordings
-from lstmctl.deriving.tables import derive_table
 from lstmctl.deriving.texts import derive_text
 from lstmctl.errors import ConfigError, DataError, UsageError
 from lstmctl.words import plural
@@ -117,6 +116,8 @@ def derive(source: str, overrides: Sequence[str] = (), time: str | None = None) 
     if (count := _pairs(path)) is not None:
         return derive_pairs(path, count, derived)
     if path.suffix.lower() in TABLES or _looks_like_a_table(path):
+        from lstmctl.deriving.tables import derive_table  # takes polars, which a config may not need
+
         return derive_table(path, derived)
     return derive_text(path, derived)
 

@@ -42,6 +42,8 @@ TINY = [
 
 TINY_SUM = ["model.hidden=4", "data.held_out=20", "training.budget=3 steps", "training.batch=2", "threads=1"]
 """The same of the config `adding`, which reads no text."""
+TINY_TABLE = ["training.budget=2 steps", "model.hidden=4", "model.ensemble=1", "threads=1"]
+"""The same of a table."""
 
 
 @pytest.fixture(scope="module")
@@ -112,7 +114,7 @@ def test_every_example_runs(line: str, lstmctl: Command, runs: Path, trained: Tr
         stdin = " ".join(shlex.split(before)[1:]) + "\n"
     words = shlex.split(line.partition(" > ")[0])
     assert words[0] == "lstmctl"
-    if words[1] in ("forecast", "backtest") or "newer.csv" in words:
+    if words[1] in ("forecast", "backtest") or {"newer.csv", "series.csv"} & {*words}:
         trained("waves", "training.budget=3 steps")
         write_waves(Path("newer.csv"), 450)
     if "sales.csv" in words:
@@ -138,7 +140,7 @@ def test_every_example_runs(line: str, lstmctl: Command, runs: Path, trained: Tr
         Path("countries.yaml").write_text(config, encoding="utf-8")
         train("countries.yaml", ["training.budget=3 steps", "training.batch=2", "model.hidden=4"], quiet=True)
     if words[1] in ("train", "compare") and "--resume" not in words:
-        words += TINY_SUM if "adding" in words else TINY
+        words += TINY_SUM if "adding" in words else TINY_TABLE if "sales.csv" in words else TINY
     if words[1] == "compare":
         words = [*(word.replace("=50,100,200", "=50,100") for word in words), "--seeds", "1"]
         if "--resume" in words:
@@ -277,7 +279,10 @@ def test_stdout_holds_what_was_asked_for_and_nothing_else(lstmctl: Command, runs
         (
             ["train", "travellers", "--resume", "latest"],
             2,
-            ["--resume uses the run's own config and name; it cannot be combined with a CONFIG, --init-from or --name"],
+            [
+                "--resume uses the run's own config and name; it cannot be combined with a CONFIG, --init-from, --name "
+                "or --time"
+            ],
             None,
         ),
         (

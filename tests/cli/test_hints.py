@@ -378,6 +378,21 @@ CASES = {
         names={"10 minutes": "1 steps"},
         again=["train", "t.yaml"],
     ),
+    "a text instead of a cell": Case(
+        ["compare", "t.txt"],
+        ["--data t.txt"],
+        again=[
+            "compare",
+            "rnn",
+            "gru",
+            "--seeds",
+            "1",
+            "--quiet",
+            "training.budget=1 steps",
+            "model.hidden=4",
+            "threads=1",
+        ],
+    ),
     "no cell to compare": Case(
         ["compare", "--seeds", "1"],
         ["lstmctl compare rnn lstm", '--arm "wide: lstm model.hidden=512"'],
