@@ -55,9 +55,9 @@ COLD_LANES = 64
 MOST_WINDOWS = 10_000
 """Maximum number of windows that a many-to-one model is scored on."""
 PROGRESS_LANES = 32
-MOST_IN_PROGRESS = 1 << 16
+MOST_IN_PROGRESS = 1 << 15
 """Symbols of a held-out part that are scored during training; with this number, the standard error of the metric is
-about 0.006 nats, and much less for differences between steps. More would take a good part of a short training."""
+about 0.009 nats, and much less for differences between steps. More would take a good part of a short training."""
 UNITS: Mapping[str, Callable[[float], float]] = {"nats": float, "bits": bits}
 PREVIEW = Sampling()
 PREVIEW_LENGTH = 240
