@@ -35,7 +35,7 @@ from lstmctl.training.interruption import GRACE, Stop
 
 app = typer.Typer(
     name="lstmctl",
-    help="Train, use, explain and honestly compare recurrent networks.",
+    help="Train, use, explain and fairly compare recurrent networks.",
     epilog='Two commands to start with:  lstmctl train   then   lstmctl generate --prompt "I grew up in "',
     no_args_is_help=True,
     pretty_exceptions_enable=False,
