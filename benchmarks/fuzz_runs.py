@@ -280,12 +280,9 @@ def odd_config(draw: random.Random, folder: Path) -> list[list[str]]:
         if section == "top":
             config[draw.choice([*sections.Settings.model_fields, "odd"])] = value
         elif section == "options":
-            config["model"] |= (
-                {"cell": draw.choice(("lstm", "gru", "rnn")), "options": {}}
-                if isinstance(config["model"], dict)
-                else {}
-            )
-            config["model"]["options"][draw.choice(("forget_bias", "longest_memory", "x"))] = value
+            if isinstance(config["model"], dict):
+                config["model"] |= {"cell": draw.choice(("lstm", "gru", "rnn")), "options": {}}
+                config["model"]["options"][draw.choice(("forget_bias", "longest_memory", "x"))] = value
         elif isinstance(config.setdefault(section, {}), dict):
             config[section][draw.choice([*kinds[section].model_fields, "odd"])] = value
     with contextlib.suppress(Exception):
