@@ -100,7 +100,7 @@ def train(
     if name is not None:
         require_free_name(name, runs_root())
     if seeds is not None:
-        checked = checked_config(config, overrides, trust=trust)
+        checked = checked_config(config, overrides, trust=trust, time=time)
         train_seeds(checked, overrides, seeds, name, trust=trust, quiet=quiet, json=json)
         return
     loaded = None

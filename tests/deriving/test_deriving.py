@@ -252,9 +252,10 @@ def test_a_config_has_a_budget_of_its_own(lstmctl: Command) -> None:
     assert told.code == 2
     assert "--time is for your own data; travellers is a config" in told.err
     assert "training.budget=" in told.err
-    told = lstmctl("compare", "rnn", "gru", "--time", "10m")
-    assert told.code == 2
-    assert "--time is for your own data" in told.err
+    for words in (("compare", "rnn", "gru"), ("train", "travellers", "--seeds", "2")):
+        told = lstmctl(*words, "--time", "10m")
+        assert told.code == 2
+        assert "--time is for your own data" in told.err
 
 
 def test_a_korean_text_of_rare_syllables_is_learned_letter_by_letter() -> None:
