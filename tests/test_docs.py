@@ -62,6 +62,12 @@ def test_every_link_leads_to_a_file_and_a_heading(name: str, target: str) -> Non
         assert anchor in anchors(path.read_text(encoding="utf-8"))
 
 
+@pytest.mark.parametrize(("name", "target"), [link for link in LINKS if not link[1].startswith("#")])
+def test_every_link_of_a_page_leads_to_something_on_the_site(name: str, target: str) -> None:
+    path = ((ROOT / name).parent / target.partition("#")[0]).resolve().relative_to(ROOT).as_posix()
+    assert path.startswith("docs/") or path in {**HOOKS.PAGES, **HOOKS.FILES}
+
+
 def test_every_page_is_in_the_navigation_once() -> None:
     pages = re.findall(r"(\S+\.md)(?:  #.*)?$", (ROOT / "mkdocs.yml").read_text(encoding="utf-8"), re.M)
     files = [path.name for path in (ROOT / "docs").glob("*.md")]
