@@ -31,8 +31,8 @@ def reading_notes(
         found.append(f"The intervals were calibrated on {rows}{weights}.")
         if several:
             found.append(
-                f"Each series has separate intervals: {STRENGTH:.0f} calibration windows of it weigh as much as all "
-                "series."
+                f"Each series has its own intervals: {STRENGTH:.0f} of its calibration windows weigh as much as those "
+                "of all series together."
             )
     elif intervals == "own":
         found.append("The intervals are the network's own; they are not calibrated.")

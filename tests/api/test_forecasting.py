@@ -352,7 +352,10 @@ def test_a_file_with_learned_rows_is_reported(run: Run, tmp_path: Path, caplog: 
 
 def test_notes_say_what_the_rows_have_seen(run: Run) -> None:
     calibration, own, final_fit = run.evaluate("test").notes
-    assert own == "Each series has separate intervals: 50 calibration windows of it weigh as much as all series."
+    assert own == (
+        "Each series has its own intervals: 50 of its calibration windows weigh as much as those of all series "
+        "together."
+    )
     assert calibration == (
         "The intervals were calibrated on the second half of the validation part; the first half chose the weights."
     )
