@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from lstmctl.reporting.clip_plots import draw_probabilities, draw_spectrogram
 from lstmctl.reporting.console import inert
@@ -118,10 +118,12 @@ def _around_zero(panel: Panel) -> tuple[float, float]:
 
 def _label_symbols(axis: Axes, marks: Sequence[str]) -> None:
     """Every symbol under its step; longer labels are slanted if there are many."""
+    import matplotlib
+
     long = max(map(len, marks), default=0) > LONGEST_MARK
     every = math.ceil(len(marks) / 24) if long else 1
     axis.set_xticks(range(0, len(marks), every), marks[::every])
     rotation = 60 if long and len(marks) > 12 else 0
-    axis.tick_params(
-        axis="x", labelbottom=True, labelsize=SMALL, labelrotation=rotation, labelfontfamily="DejaVu Sans Mono"
-    )
+    # Symbols that the first font lacks, such as Hebrew, are drawn in the fonts of all other texts.
+    fonts: Any = ["DejaVu Sans Mono", *matplotlib.rcParams["font.family"]]
+    axis.tick_params(axis="x", labelbottom=True, labelsize=SMALL, labelrotation=rotation, labelfontfamily=fonts)

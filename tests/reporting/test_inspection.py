@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import io
 import math
+import warnings
 from collections.abc import Callable
 from dataclasses import replace
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -136,6 +138,12 @@ def test_all_symbols_have_room() -> None:
     labels = [label.get_window_extent() for label in axis.get_xticklabels()]
     assert len(labels) == 120
     assert all(left.x1 <= right.x0 for left, right in pairwise(labels))
+
+
+def test_symbols_that_the_fixed_width_font_lacks_are_drawn_in_another(tmp_path: Path) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        gate_plot(replace(GATES, symbols=("ש", "ל", "ם"))).write(tmp_path)
 
 
 def test_units_that_track_are_reported_with_both_halves() -> None:
