@@ -1,4 +1,4 @@
-"""How the next symbol is chosen: settings that need no network."""
+"""Settings for choosing the next symbol, which need no network."""
 
 from __future__ import annotations
 

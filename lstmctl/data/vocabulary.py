@@ -1,4 +1,4 @@
-"""The vocabulary: text as an array of small integers, and back. `text_blocks.survey` collects that of a large text."""
+"""The vocabulary: text as an array of small integers, and back. `text_blocks.survey` collects it from a large text."""
 
 from __future__ import annotations
 
