@@ -319,6 +319,12 @@ class SeriesData(Section):
         default="error",
         description="Treatment of missing values and rows; mask gives the network a mask and leaves them unscored",
     )
+    transform: Literal["none", "log", "log1p", "box-cox"] = Field(
+        default="none",
+        description="Transform of the targets before they are scaled, undone in forecasts and their intervals: the "
+        "logarithm (log; of 1 + value: log1p), or the power from 0 to 1 that evens out the variation of each series "
+        "(box-cox)",
+    )
     scaler: Literal["standard", "robust", "min-max", "none"] = Field(
         default="standard", description="Scaling of each series, based on its training rows only"
     )

@@ -24,6 +24,7 @@ from lstmctl.data.series_splitting import SeriesParts, split_series
 from lstmctl.data.series_table import Scaled, Table
 from lstmctl.data.table_hints import NEWER_SERIES, SERIES, TableHints
 from lstmctl.data.timesteps import DAY, Step, date_text
+from lstmctl.data.transforms import require_domain
 from lstmctl.errors import DataError
 from lstmctl.words import plural
 
@@ -56,6 +57,7 @@ class Layout:
     order: str = "error"
     duplicates: str = "error"
     missing: str = "error"
+    transform: str = "none"
     scaler: str = "standard"
     split: tuple[float, ...] | tuple[int, ...] | tuple[str, ...] = (0.7, 0.1, 0.2)
     split_by: str = "auto"
@@ -135,6 +137,11 @@ def open_series(
         bounds = insert_missing(rows, bounds, step, days, layout.missing)
         ends = observed_ends(rows, bounds)
         dates, is_dated = rows.times, not rows.is_index
+    transform = layout.transform
+    if encoding is not None:
+        transform = encoding.transform.name if encoding.transform is not None else "none"
+    if transform != "none":
+        require_domain(rows, transform, is_run=encoding is not None)
     if encoding is not None:
         cut = SeriesParts({"validation": np.stack([bounds[:-1], ends], axis=1)})
     else:
@@ -158,7 +165,8 @@ def open_series(
     if encoding is None:
         every = step.season() if season == "auto" else season
         # Scales come from observed values, before anything is filled.
-        scales = fit_scales(table, parts, layout.scaler, every, _channels(rows), lookback + horizon)
+        window = lookback + horizon
+        scales = fit_scales(table, parts, layout.scaler, every, _channels(rows), window, transform)
     filled = fill(rows, bounds, ends, parts, step, layout.missing)
     # Mapped values were not filled in place.
     table = replace(table, targets=rows.values["targets"], past=rows.values["past"], known=rows.values["known"])

@@ -17,6 +17,7 @@ from lstmctl.data.series_scales import Scales
 from lstmctl.data.series_table import Scaled, Table
 from lstmctl.data.table_writing import Writing
 from lstmctl.data.timesteps import CHUNK, LAST, Step
+from lstmctl.data.transforms import TRANSFORMS, Transform, restored
 from lstmctl.errors import RunError
 from lstmctl.step_grammar import UNITS
 
@@ -112,7 +113,17 @@ class SeriesEncoding(Scales):
     def scaled_targets(self, table: Table, rows: Places, series: Which) -> NDArray[np.float32]:
         """Return (…, targets) of rows (…) of a table, scaled; `series` is the number here of the series of all rows, or
         of each."""
-        return _float32((_at(table.targets, rows) - self.centre[series]) / self.spread[series])
+        values = _at(table.targets, rows)
+        if self.transform is not None:
+            return _float32(self.transform.scaled(values, series))
+        return _float32((values - self.centre[series]) / self.spread[series])
+
+    def in_units(self, values: NDArray[np.float64], series: Which) -> NDArray[np.float64]:
+        """Undo the scaling of targets (…, targets) of one series, or of `series` (…)."""
+        if self.transform is None:
+            return values * self.spread[series] + self.centre[series]
+        of = self.transform
+        return restored(of.name, values * of.spread[series] + of.centre[series], of.power[series])
 
     def scaled_past(self, table: Table, rows: Places, series: Which) -> NDArray[np.float32]:
         """Return (…, past columns) likewise; 0 for a missing value or a column without a scale."""
@@ -147,6 +158,8 @@ class SeriesEncoding(Scales):
                 value = {part.name: _plain(getattr(value, part.name)) for part in fields(value)}
             if isinstance(value, Writing):
                 value = asdict(value)
+            if isinstance(value, Transform):
+                value = {part.name: _plain(getattr(value, part.name)) for part in fields(value)}
             plain[field.name] = str(value) if isinstance(value, Step) else _plain(value)
         if self.step.holidays:
             plain["holidays"] = list(self.step.holidays)
@@ -191,6 +204,7 @@ class SeriesEncoding(Scales):
             rows_used=_read(data, "rows_used", NAME),
             tail=_table(data, names, _step(data)),
             writing=_read(data, "writing", WRITING),
+            transform=_transform(data, (series, targets)),
             **arrays,
         )
 
@@ -240,6 +254,19 @@ def _read(data: Mapping[str, Any], key: str, kind: TypeAdapter[T]) -> T:
         return kind.validate_json(json.dumps(data.get(key)), strict=True)
     except ValidationError as error:
         raise _damaged(key) from error
+
+
+def _transform(data: Mapping[str, Any], shape: tuple[int, int]) -> Transform | None:
+    """Return the transform of targets; older runs have none."""
+    stored = data.get("transform")
+    if stored is None:
+        return None
+    if not isinstance(stored, dict) or stored.get("name") not in TRANSFORMS:
+        raise _damaged("transform")
+    arrays = {key: _numbers(stored, key, shape) for key in ("power", "centre", "spread")}
+    if np.any(arrays["spread"] <= 0) or np.any((arrays["power"] < 0) | (arrays["power"] > 1)):
+        raise _damaged("transform")
+    return Transform(stored["name"], **arrays)
 
 
 def _step(data: Mapping[str, Any]) -> Step:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from lstmctl.data.scaling import Scale, fit_scale, naive_error
 from lstmctl.data.series_table import Table
+from lstmctl.data.transforms import Transform, fit_power, transformed
 
 log = logging.getLogger(__name__)
 
@@ -54,10 +55,12 @@ class Scales:
     """(static columns,)"""
     static_spread: Floats
     """(static columns,) as `past_spread`"""
+    transform: Transform | None
+    """What the network sees instead of targets scaled by `centre` and `spread`, which metrics are scaled by."""
 
 
 def fit_scales(
-    table: Table, parts: Mapping[str, Indices], scaler: str, season: int, names: list[str], window: int
+    table: Table, parts: Mapping[str, Indices], scaler: str, season: int, names: list[str], window: int, transform: str
 ) -> Scales:
     """Fit scales to training rows. Validation rows only decide whether a scale can be used.
 
@@ -68,10 +71,12 @@ def fit_scales(
         season: rows between the two values of the naive error.
         names: of the channels, series-major, for warnings.
         window: rows of a window with its labels.
+        transform: of the targets before they are scaled, or `none`.
     """
     training, validation = parts["training"], parts["validation"]
     series, targets = len(table.ids), table.targets.shape[1]
     centre, spread, naive = (np.empty((series, targets)) for _ in range(3))
+    power, inner_centre, inner_spread = (np.zeros((series, targets)) for _ in range(3))
     has_scale = np.ones((series, targets), dtype=bool)
     odd: list[tuple[int, int, Scale, str | None]] = []
     for own, ((start, stop), (later, end)) in enumerate(zip(training, validation, strict=True)):
@@ -83,13 +88,22 @@ def fit_scales(
             doubt = None
             if scaler != "none":
                 doubt = _doubt(scale, values, table.targets[later:end, column], window)
+            if transform != "none":
+                lambda_ = power[own, column] = fit_power(values, season) if transform == "box-cox" else 0
+                values, after = (
+                    transformed(transform, part, lambda_) for part in (values, table.targets[later:end, column])
+                )
+                inner = fit_scale(scaler, values)
+                inner_centre[own, column], inner_spread[own, column] = inner.centre, inner.spread
+                if scaler != "none":
+                    doubt = doubt or _doubt(inner, values, after, window)
             has_scale[own, column] = doubt is None
             if doubt or scale.remark:
                 odd.append((own, column, scale, doubt))
     has_windows = np.diff(training)[:, 0] >= window
     if not has_scale[has_windows].any():
         has_scale[:] = True  # there is nothing else to learn from
-    spread[~has_scale], naive[~has_scale] = 1, np.nan
+    spread[~has_scale], inner_spread[~has_scale], naive[~has_scale] = 1, 1, np.nan
     for own, column, scale, doubt in odd[:WARNED]:
         caveat = scale.caveat or doubt if has_scale[own, column] else f"{doubt}; {LEFT_OUT}"
         log.warning("`%s` %s", names[own * targets + column], caveat)
@@ -109,6 +123,7 @@ def fit_scales(
         known_spread=known_spread,
         static_centre=np.array([scale.centre for scale in static]),
         static_spread=np.array([scale.spread if scale.is_fitted else np.nan for scale in static]),
+        transform=None if transform == "none" else Transform(transform, power, inner_centre, inner_spread),
     )
 
 
