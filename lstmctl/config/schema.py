@@ -284,6 +284,11 @@ class SeriesData(Section):
     past: Names = Field(default=(), description="Covariate columns that are known only up to the present")
     known: Names = Field(default=(), description="Columns whose future values are known, over the horizon too")
     static: Names = Field(default=(), description="Columns that are constant within a series")
+    categories: Names = Field(
+        default=(),
+        description="Columns of past, known or static that hold categories, such as names, each of which has a learned "
+        "vector",
+    )
     calendar: Calendar = Field(
         default=(), description="Features derived from the dates, each as sine and cosine; known in advance"
     )

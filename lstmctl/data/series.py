@@ -47,6 +47,7 @@ class Layout:
     past: tuple[str, ...] = ()
     known: tuple[str, ...] = ()
     static: tuple[str, ...] = ()
+    categories: tuple[str, ...] = ()
     calendar: tuple[str, ...] = ()
     step: str = "auto"
     holidays: tuple[str, ...] = ()
@@ -95,6 +96,7 @@ def open_series(
         DataError: the table is missing or cannot be used; with the position, and what would be right.
     """
     # These import polars, which takes a quarter of a second that texts and forecasts without a file need not wait for.
+    from lstmctl.data.categories import fit_categories, number_categories
     from lstmctl.data.filling import fill
     from lstmctl.data.prepared_folder import is_prepared
     from lstmctl.data.prepared_table import open_rows
@@ -148,6 +150,9 @@ def open_series(
         cut = split_series(rows, bounds, ends, dates, layout.split, layout.split_by, horizon=horizon, is_dated=is_dated)
     parts = cut.rows
     del dates
+    static = static_values(rows, bounds, layout.missing)
+    categories = encoding.categories if encoding is not None else fit_categories(rows, parts["training"])
+    number_categories(rows, static, categories, is_run=encoding is not None)
     calendar_features(rows.times[:0], calendar, step)  # to refuse an unsuitable one now, not during training
     table = Table(
         ids=rows.ids,
@@ -157,7 +162,7 @@ def open_series(
         targets=rows.values["targets"],
         past=rows.values["past"],
         known=rows.values["known"],
-        static=static_values(rows, bounds, layout.missing),
+        static=static,
         days=days,
         zone="" if step.is_index else rows.zone,
     )
@@ -166,7 +171,9 @@ def open_series(
         every = step.season() if season == "auto" else season
         # Scales come from observed values, before anything is filled.
         window = lookback + horizon
-        scales = fit_scales(table, parts, layout.scaler, every, _channels(rows), window, transform)
+        scales = fit_scales(
+            table, parts, layout.scaler, every, _channels(rows), window, transform, _places(rows, categories)
+        )
     filled = fill(rows, bounds, ends, parts, step, layout.missing)
     # Mapped values were not filled in place.
     table = replace(table, targets=rows.values["targets"], past=rows.values["past"], known=rows.values["known"])
@@ -182,6 +189,7 @@ def open_series(
             rows_used=_rows_used(table, parts["training"], step),
             tail=table.tail(lookback, horizon),
             writing=rows.form.writing,
+            categories=categories,
         )
     corpus = SeriesCorpus(
         table=table,
@@ -275,6 +283,7 @@ def wanted_columns(layout: Layout, encoding: SeriesEncoding | None = None) -> Wa
         is_run=encoding is not None,
         writing=encoding.writing if encoding is not None else None,
         step=encoding.step if encoding is not None else None,
+        categories=tuple(source.categories),
     )
 
 
@@ -308,6 +317,14 @@ def _channels(rows: Rows) -> list[str]:
     if rows.columns.id is None:
         return list(rows.columns.targets)
     return [f"{series}/{column}" for series in rows.ids for column in rows.columns.targets]
+
+
+def _places(rows: Rows, categories: Mapping[str, Any]) -> dict[str, list[int]]:
+    """Return the places of the columns of categories by use."""
+    return {
+        use: [place for place, name in enumerate(getattr(rows.columns, use)) if name in categories]
+        for use in ("past", "known", "static")
+    }
 
 
 def _rows_used(table: Table, training: Indices, step: Step) -> str:

@@ -247,7 +247,7 @@ def observed_ends(rows: Rows, bounds: Indices) -> Indices:
 
 
 def static_values(rows: Rows, bounds: Indices, missing: str) -> NDArray[np.float64]:
-    """Return (series, static columns) the one value of each series.
+    """Return (series, static columns) the one value of each series, or the place of its category.
 
     Raises:
         DataError: a series has several values, or none and that is an error.
@@ -262,9 +262,13 @@ def static_values(rows: Rows, bounds: Indices, missing: str) -> NDArray[np.float
         block = values[start : bounds[series + 1], column]
         first = int(np.argmax(~np.isnan(block)))
         row = start + int(np.argmax(~np.isnan(block) & (block != block[first])))
+        now, before = (
+            f"`{rows.categories[name][int(value)]}`" if name in rows.categories else f"{value:g}"
+            for value in (values[row, column], block[first])
+        )
         raise DataError(
-            f"{rows.place(row)}, column `{name}`: {rows.whose(row)}{values[row, column]:g}, but "
-            f"{block[first]:g} before; a static column has one value a series",
+            f"{rows.place(row)}, column `{name}`: {rows.whose(row)}{now}, but {before} before; a static column has one "
+            "value a series",
             hint=f"name it as {setting('data.known', [name])} or {setting('data.past', [name])} instead",
         )
     for series, column in np.argwhere(np.isnan(low))[:1]:
@@ -290,6 +294,9 @@ def _merge(rows: Rows, twice: Indices, keep: str) -> None:
             counts = np.add.reduceat(known.astype(np.float64), starts, axis=0)
             sums = np.add.reduceat(np.where(known, values, 0.0), starts, axis=0)
             means[use] = np.divide(sums, counts, out=np.full_like(sums, np.nan), where=counts > 0)
+            for column, name in enumerate(getattr(rows.columns, use)):
+                if name in rows.categories:
+                    means[use][:, column] = values[starts, column]
     _take(rows, starts)
     rows.values.update(means)
 

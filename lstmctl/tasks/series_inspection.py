@@ -46,7 +46,8 @@ def windows_to_inspect(
             found = {"its channel, mean of the segment": means.flatten(1)}
         phases = [f"{name}, {side}" for name in encoding.calendar for side in ("sine", "cosine")]
         begins = window.known[:rows:segment].repeat_interleave(lanes, dim=1)
-        found |= {name: begins[..., place] for place, name in enumerate([*encoding.known, *phases])}
+        numbers = [name for name in encoding.known if name not in encoding.categories]
+        found |= {name: begins[..., place] for place, name in enumerate([*numbers, *phases])}
         position = torch.arange(segments, device=means.device).unsqueeze(1)
         found["position in the window"] = position.expand(segments, means.shape[1] * lanes).to(means)
         return found
