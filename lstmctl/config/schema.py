@@ -290,7 +290,9 @@ class SeriesData(Section):
         "vector",
     )
     calendar: Calendar = Field(
-        default=(), description="Features derived from the dates, each as sine and cosine; known in advance"
+        default=(),
+        description="Features derived from the dates, known in advance: phases as sine and cosine, the last and first "
+        "days of months (month-end), and the days of data.holidays and next to them (holiday)",
     )
     step: TimeStep = Field(
         default="auto",
@@ -298,8 +300,8 @@ class SeriesData(Section):
     )
     holidays: Holidays = Field(
         default=(),
-        description="Days that business days leave out: dates, a file with one date per line, or a country or exchange "
-        "(US, DE-BY, NYSE; needs lstmctl[holidays])",
+        description="Days that business days leave out, or that data.calendar=[holiday] marks: dates, a file with one "
+        "date per line, or a country or exchange (US, DE-BY, NYSE; needs lstmctl[holidays])",
     )
     date_format: str | None = Field(
         default=None,

@@ -125,7 +125,11 @@ def open_series(
     given: Holidays | None = None
     if encoding is None and layout.holidays:
         given = read_holidays(layout.holidays, config_folder, rows.times)
-    step = encoding.step if encoding is not None else find_step(rows, bounds, layout.step, given.days if given else ())
+    if encoding is not None:
+        step = encoding.step
+    else:
+        holidays = given.days if given is not None else ()
+        step = find_step(rows, bounds, layout.step, holidays, are_marked="holiday" in layout.calendar)
     _check_times(rows, encoding)
     calendar = encoding.calendar if encoding is not None else layout.calendar
     known = {} if encoding is None else dict(zip(encoding.ids, encoding.tail.days.tolist(), strict=True))
@@ -218,7 +222,9 @@ def _about_holidays(given: Holidays, table: Table, step: Step, horizon: int) -> 
     first, last = int(table.times.min()), int(table.times.max())
     end = int(step.times_after(last, horizon)[-1])
     passed = sum(first <= day * DAY <= last for day in given.days)
-    found = [f"{plural(passed, 'holiday')} of data.holidays between its rows; forecasts leave out later ones"]
+    leaves_out = step.unit in ("business days", "business month ends")
+    effect = "forecasts leave out later ones" if leaves_out else "they and later ones are marked in the calendar"
+    found = [f"{plural(passed, 'holiday')} of data.holidays between its rows; {effect}"]
     if given.last_listed is not None and date_text(given.last_listed * DAY)[:4] < date_text(end)[:4]:
         found.append(
             f"the last of data.holidays is {date_text(given.last_listed * DAY, clock=False)}, but forecasts go to "

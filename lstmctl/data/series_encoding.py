@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import AfterValidator, Field, TypeAdapter, ValidationError
 
-from lstmctl.data.calendar import PHASES, calendar_features
+from lstmctl.data.calendar import MARKS, PHASES, calendar_features
 from lstmctl.data.series_scales import Scales
 from lstmctl.data.series_table import Scaled, Table
 from lstmctl.data.table_writing import Writing
@@ -178,7 +178,7 @@ class SeriesEncoding(Scales):
             raise RunError("encoding.json is not a series encoding of format 1")
         names = {key: _read(data, key, NAMES) for key in ("ids", "targets", "past", "known", "static", "calendar")}
         series, targets = len(names["ids"]), len(names["targets"])
-        if not series or not targets or not set(names["calendar"]) <= PHASES.keys():
+        if not series or not targets or not set(names["calendar"]) <= {*PHASES, *MARKS}:
             raise _damaged("ids" if not series else "targets" if not targets else "calendar")
         shapes = {
             **dict.fromkeys(("centre", "spread", "naive_error"), (series, targets)),

@@ -89,17 +89,20 @@ BUSINESS = ("business days", "business month ends")
 """Units that holidays concern."""
 
 
-def find_step(rows: Rows, bounds: Indices, step: str, holidays: tuple[int, ...] = ()) -> Step:
-    """Return the config's step, or the step of the longest series, with the `holidays` that it leaves out.
+def find_step(
+    rows: Rows, bounds: Indices, step: str, holidays: tuple[int, ...] = (), *, are_marked: bool = False
+) -> Step:
+    """Return the config's step, or the step of the longest series, with the `holidays` that it leaves out, or that
+    `are_marked` by a feature of the calendar.
 
     Raises:
         DataError: it is not a step, does not suit the column of times or the holidays, or there is one row only.
     """
     found = _step_of(rows, bounds, step, holidays)
-    if holidays and found.unit not in BUSINESS:
+    if holidays and found.unit not in BUSINESS and not are_marked:
         raise DataError(
             f"{rows.path}: data.holidays concerns business days, but the step is {found}",
-            hint='data.step="business days", or no data.holidays',
+            hint='mark them for the network: data.calendar=[holiday]; or data.step="business days"; or leave them out',
         )
     return replace(found, holidays=holidays)
 
@@ -317,7 +320,7 @@ def _off_step(rows: Rows, row: int, step: Step, start: int) -> DataError:
 
 def _check_holidays(rows: Rows, step: Step) -> None:
     """Raise DataError if a row is on a holiday."""
-    if not step.holidays:
+    if not step.holidays or step.unit not in BUSINESS:
         return
     days = np.floor_divide(rows.times, DAY)
     found = np.flatnonzero(np.isin(days, np.array(step.holidays)) & ((days + 3) % 7 < 5))
