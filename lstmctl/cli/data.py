@@ -212,6 +212,7 @@ def _series(loaded: LoadedConfig, plot: Path | None, *, every: bool) -> tuple[Fa
         ("parts", ["part", "rows", "from", "to", "windows"], parts),
         (title, columns, channels),
         *(f"{name}: {', '.join(columns)}" for name, columns in facts["covariates"].items() if columns),
+        *(f"categories of {name}: {', '.join(found)}" for name, found in facts["categories"].items()),
         *facts["notes"],
     ]
     if window := facts["window"]:

@@ -285,8 +285,15 @@ class SeriesData(Section):
     past: Names = Field(default=(), description="Covariate columns that are known only up to the present")
     known: Names = Field(default=(), description="Columns whose future values are known, over the horizon too")
     static: Names = Field(default=(), description="Columns that are constant within a series")
+    categories: Names = Field(
+        default=(),
+        description="Columns of past, known or static that hold categories, such as names, each of which has a learned "
+        "vector",
+    )
     calendar: Calendar = Field(
-        default=(), description="Features derived from the dates, each as sine and cosine; known in advance"
+        default=(),
+        description="Features derived from the dates, known in advance: phases as sine and cosine, the last and first "
+        "days of months (month-end), and the days of data.holidays and next to them (holiday)",
     )
     step: TimeStep = Field(
         default="auto",
@@ -294,8 +301,8 @@ class SeriesData(Section):
     )
     holidays: Holidays = Field(
         default=(),
-        description="Days that business days leave out: dates, a file with one date per line, or a country or exchange "
-        "(US, DE-BY, NYSE; needs lstmctl[holidays])",
+        description="Days that business days leave out, or that data.calendar=[holiday] marks: dates, a file with one "
+        "date per line, or a country or exchange (US, DE-BY, NYSE; needs lstmctl[holidays])",
     )
     date_format: str | None = Field(
         default=None,

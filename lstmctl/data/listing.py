@@ -124,6 +124,7 @@ def describe_series(corpus: SeriesCorpus, lookback: int, horizon: int) -> dict[s
             "static": list(encoding.static),
             "calendar": list(encoding.calendar),
         },
+        "categories": {name: list(found) for name, found in encoding.categories.items()},
         "scaler": {
             "name": encoding.scaler,
             "rows": encoding.rows_used,

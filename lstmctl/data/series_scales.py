@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -60,7 +60,14 @@ class Scales:
 
 
 def fit_scales(
-    table: Table, parts: Mapping[str, Indices], scaler: str, season: int, names: list[str], window: int, transform: str
+    table: Table,
+    parts: Mapping[str, Indices],
+    scaler: str,
+    season: int,
+    names: list[str],
+    window: int,
+    transform: str = "none",
+    categories: Mapping[str, Sequence[int]] | None = None,
 ) -> Scales:
     """Fit scales to training rows. Validation rows only decide whether a scale can be used.
 
@@ -72,6 +79,7 @@ def fit_scales(
         names: of the channels, series-major, for warnings.
         window: rows of a window with its labels.
         transform: of the targets before they are scaled, or `none`.
+        categories: places of the columns of categories by use (`past`, `known`, `static`), which are not scaled.
     """
     training, validation = parts["training"], parts["validation"]
     series, targets = len(table.ids), table.targets.shape[1]
@@ -112,6 +120,12 @@ def fit_scales(
     past_centre, past_spread = _covariate_scales(table.past, training, validation, window)
     known_centre, known_spread = _covariate_scales(table.known, training, validation, window)
     static = [fit_scale("standard", table.static[:, column]) for column in range(table.static.shape[1])]
+    static_centre = np.array([scale.centre for scale in static])
+    static_spread = np.array([scale.spread if scale.is_fitted else np.nan for scale in static])
+    fitted = (past_centre, past_spread), (known_centre, known_spread), (static_centre, static_spread)
+    for use, (middle, width) in zip(("past", "known", "static"), fitted, strict=True):
+        places = list((categories or {}).get(use, ()))
+        middle[..., places], width[..., places] = 0, 1
     return Scales(
         centre=centre,
         spread=spread,
@@ -121,8 +135,8 @@ def fit_scales(
         past_spread=past_spread,
         known_centre=known_centre,
         known_spread=known_spread,
-        static_centre=np.array([scale.centre for scale in static]),
-        static_spread=np.array([scale.spread if scale.is_fitted else np.nan for scale in static]),
+        static_centre=static_centre,
+        static_spread=static_spread,
         transform=None if transform == "none" else Transform(transform, power, inner_centre, inner_spread),
     )
 

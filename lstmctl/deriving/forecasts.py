@@ -152,7 +152,7 @@ def _is_closed_at_times(corpus: SeriesCorpus) -> bool:
 
 def _as_layout(key: str, value: Any) -> Any:
     """A value as typed, in the form that a layout has it."""
-    several = ("targets", "past", "known", "static", "holidays")
+    several = ("targets", "past", "known", "static", "categories", "holidays")
     if key in several and value is not None:
         return (value,) if isinstance(value, str) else tuple(value)
     return value

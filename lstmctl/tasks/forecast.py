@@ -138,6 +138,10 @@ class Forecast(Problem[Config, SeriesCorpus, Ensemble, SeriesBatch, SeriesPart])
             if own != others:
                 named, not_named = (", ".join(names) or "none" for names in (others, own))
                 return f"other {key} columns than this data: {named}, not {not_named}"
+        known, others_known = self.encoding.categories, other.encoding.categories
+        for name in {**known, **others_known}:
+            if known.get(name) != others_known.get(name):
+                return f"other categories of `{name}` than this data"
         return None
 
     def facts(self, corpus: SeriesCorpus) -> dict[str, Any]:
