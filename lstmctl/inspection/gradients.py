@@ -117,7 +117,7 @@ def gradient_norms(
             earlier = trace(recurrence, input[:lead], before)
             before, outputs = earlier.after, earlier.outputs
     with torch.enable_grad():
-        kept = trace(recurrence, input[lead:], before)
+        kept = trace(recurrence, input[lead:], before, every_state=True)
         chosen = _chosen(kept, steps, told_at)
         wanted = [value for values in chosen.values() for value in values]
         if not wanted:
@@ -155,7 +155,8 @@ def fitted_rate(norms: list[float]) -> float | None:
 
 
 def _norm(gradient: Tensor) -> Tensor:
-    """Reduce (batch, hidden) to norms (batch,), scaled so that the squares of tiny numbers do not underflow."""
+    """Reduce (batch, …) to norms (batch,), scaled so that the squares of tiny numbers do not underflow."""
+    gradient = gradient.flatten(1)
     largest = gradient.abs().amax(dim=-1, keepdim=True).clamp(min=torch.finfo(gradient.dtype).tiny)
     norms: Tensor = largest[..., 0] * (gradient / largest).norm(dim=-1)
     return norms
