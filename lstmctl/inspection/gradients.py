@@ -138,7 +138,8 @@ def _chosen(kept: Trace, steps: int, told_at: int | None) -> dict[Place, list[Te
         start = told_at if told_at is not None else 0 if backward else last
         times = [start + k if backward else start - k for k in range(steps + 1)]
         for name, values in cell.states.items():
-            chosen[Place(cell.layer, name, cell.direction)] = [values[time] for time in times]
+            if values[start].requires_grad:  # a count or a stabiliser has no gradient
+                chosen[Place(cell.layer, name, cell.direction)] = [values[time] for time in times]
     return chosen
 
 
