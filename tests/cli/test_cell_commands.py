@@ -37,9 +37,7 @@ def test_a_cell_is_shown_with_its_equations(lstmctl: Command) -> None:
 
 
 def test_listing_cells_imports_no_torch() -> None:
-    program = (
-        "import sys; from lstmctl.cells import listing; listing.bundled_cells(); print('torch' in sys.modules)"
-    )
+    program = "import sys; from lstmctl.cells import listing; listing.bundled_cells(); print('torch' in sys.modules)"
     assert subprocess.check_output([sys.executable, "-c", program], text=True).strip() == "False"
 
 
