@@ -16,6 +16,7 @@ import typer
 
 from lstmctl.cli import (
     backtest,
+    cells,
     compare,
     config,
     data,
@@ -52,6 +53,7 @@ app.command(epilog=predict.EXAMPLES)(predict.predict)
 app.add_typer(inspect.app, name="inspect")
 app.add_typer(runs.app, name="runs")
 app.add_typer(config.app, name="config")
+app.add_typer(cells.app, name="cells")
 app.add_typer(data.app, name="data")
 
 DEBUG = "LSTMCTL_DEBUG"

@@ -546,7 +546,7 @@ class Model(Section):
     """The network."""
 
     cell: Cell = Field(
-        default="lstm", description="The recurrent cell: rnn, lstm, gru, feedforward, or your own `module:Class`"
+        default="lstm", description="The cell, as `lstmctl cells list` shows them, or your own `module:Class`"
     )
     hidden: AtLeastOne = Field(default=256, description="Width of the hidden state, in units")
     layers: Layers = Field(default=1, description="Number of stacked recurrent layers")
