@@ -83,6 +83,13 @@ TABLE_FORMS: Mapping[str, str] = {
     "latex": "lstmctl.reporting.papers:latex",
 }
 """Functions from blocks, and the command that they come from, to the text of a paper."""
+TRACKERS: Mapping[str, str] = {
+    "tensorboard": "lstmctl.tracking.tensorboard:TensorBoard",
+    "trackio": "lstmctl.tracking.trackio:Trackio",
+    "wandb": "lstmctl.tracking.wandb:WandB",
+    "mlflow": "lstmctl.tracking.mlflow:MLflow",
+}
+"""Classes that pass the events of a run on to another program; see `tracking.listening.Tracker`."""
 
 Class = TypeVar("Class")
 
