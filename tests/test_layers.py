@@ -30,7 +30,7 @@ FLOORS = [
     ],
     ["config", "cells", "data", "baselines", "intervals", "runs", "reporting"],
     ["protocols", "models", "sampling", "decoding", "scoring", "tasks", "training"],
-    ["api", "comparison", "deriving", "inspection"],
+    ["api", "comparison", "deriving", "export", "inspection"],
     ["cli", "__main__"],
 ]
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
@@ -50,6 +50,7 @@ ARROWS = {
     "training": {"protocols", "models", "scoring"},
     "api": {"deriving"},
     "comparison": {"api", "deriving", "inspection"},
+    "export": {"api"},
     "inspection": {"api"},
     "__main__": {"cli"},
 }
