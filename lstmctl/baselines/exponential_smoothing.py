@@ -33,12 +33,12 @@ FEWEST_ROWS = 10
 """Shorter histories are continued with their last value."""
 PARAMETERS = 4
 """The kind of season, alpha, beta and phi."""
-ALPHAS, RATIOS, DAMPINGS = (0.05, 0.2, 0.5, 0.8, 0.97), (0.01, 0.1, 0.5), (0.85, 0.95)
+ALPHAS, RATIOS, DAMPINGS = (0.1, 0.5, 0.9), (0.03, 0.3, 0.8), (0.85, 0.95)
 """The grid on which the search begins: alpha, beta / alpha and phi."""
 LOW, HIGH = (0.01, float(np.log(1e-3)), 0.8), (0.99, float(np.log(0.99)), 0.98)
 """Bounds of alpha, log(beta / alpha) and phi."""
 STEPS = (0.1, 1.0, 0.05)
-ROUNDS = 6
+ROUNDS = 5
 FITTED = (3, 5, 6)
 """Number of parameters, initial states and variances of the models without, with and with a damped trend."""
 
@@ -98,30 +98,37 @@ def _smooth_trends(
     rows: Sequence[Doubles], alpha: Doubles, beta: Doubles, phi: Doubles, lanes: int
 ) -> tuple[Doubles, Doubles, Doubles]:
     shape = (len(alpha), lanes)
-    level, trend, squares, by_level, by_trend = (np.zeros(shape) for _ in range(5))
-    # Derivatives of level and trend by the initial level (first column) and the initial trend (second).
+    level, trend, squares, by_level, by_trend, error, product = (np.zeros(shape) for _ in range(7))
+    # Derivatives of level and trend by the initial level (first) and the initial trend (second).
     levels, trends = np.zeros((2, *alpha.shape)), np.zeros((2, *alpha.shape))
     levels[0] = trends[1] = 1
     first, both, second = (np.zeros(alpha.shape) for _ in range(3))
+    ratio = beta / alpha
     for number, row in enumerate(rows):
-        now = slice(len(row))
-        a, b, damping = alpha[:, now], beta[:, now], phi[:, now]
-        damped = damping * trend[:, now]
-        expected = level[:, now] + damped
-        error = row - expected
-        damped_derivatives = damping * trends[:, :, now]
-        response = levels[:, :, now] + damped_derivatives
+        now = (slice(None), slice(len(row)))
+        a, b, e, p = alpha[now], trend[now], error[now], product[now]
+        expected = level[now]
+        responses, slopes = levels[:, *now], trends[:, *now]
+        # In place, since new arrays would take most of the time.
+        b *= phi[now]
+        expected += b
+        slopes *= phi[now]
+        responses += slopes
+        np.subtract(row, expected, out=e)
         if number >= NOT_COUNTED:
-            squares[:, now] += error * error
-            by_level[:, now] += error * response[0]
-            by_trend[:, now] += error * response[1]
-            first[:, now] += response[0] ** 2
-            both[:, now] += response[0] * response[1]
-            second[:, now] += response[1] ** 2
-        level[:, now] = expected + a * error
-        trend[:, now] = damped + b * error
-        levels[:, :, now] = response - a * response
-        trends[:, :, now] = damped_derivatives - b * response
+            for sums, factor in ((squares, e), (by_level, responses[0]), (by_trend, responses[1])):
+                np.multiply(e, factor, out=p)
+                sums[now] += p
+            first[now] += responses[0] ** 2
+            both[now] += responses[0] * responses[1]
+            second[now] += responses[1] ** 2
+        e *= a
+        expected += e
+        e *= ratio[now]
+        b += e
+        change = a * responses
+        responses -= change
+        slopes -= ratio[now] * change
     tiny = np.finfo(np.float64).tiny
     determinant = first * second - both**2
     regular = determinant > 1e-12 * first * second

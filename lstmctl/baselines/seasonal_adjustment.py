@@ -24,7 +24,7 @@ SMALLEST_INDEX = 0.01
 """A multiplicative seasonal index below this would blow the adjusted series up."""
 NEARLY_ZERO = 1e-6
 """A share of the largest value of a lane below which values count as 0, since histories are float32."""
-LANES = 1024
+LANES = 512
 """Lanes to process at once, so that intermediate arrays fit into a processor's cache."""
 
 

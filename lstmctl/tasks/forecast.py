@@ -361,7 +361,7 @@ class Forecast(Problem[Config, SeriesCorpus, Ensemble, SeriesBatch, SeriesPart])
         part = self.part(corpus, split, cpu)
         found = {}
         for name, build in self.BASELINES.items():
-            baseline = build(settings, self.encoding.season, fitting)
+            baseline = build(settings, self.encoding, fitting)
             if baseline is None:
                 continue
             offsets = None
