@@ -2,8 +2,9 @@
 
 python benchmarks/statistical_baselines.py Hourly-train.csv Hourly-test.csv [--series 414] [--ets 40] [--season 24]
 
-The files have one series per row, as the M4 competition published them. Needs `pip install statsforecast`. All are fitted
-to whole series. AutoETS also updates its seasonal indices, so its forecasts differ from ours, and scores are compared.
+The files have one series per row, as the M4 competition published them. Needs `pip install statsforecast`. All are
+fitted to whole series. AutoETS also updates its seasonal indices, so its forecasts differ from ours, and scores are
+compared.
 """
 
 from __future__ import annotations

@@ -122,6 +122,25 @@ def seasonal_indices(lanes: Lanes, season: int, kind: int) -> Doubles:
     return centred
 
 
+def naive2_forecasts(history: Floats, horizon: int, season: int) -> Floats:
+    """Forecast by Naive 2 of the M4 competition: repeat the last value without its season, and put the season back.
+
+    Args:
+        history: (windows, rows, channels) in original units, as for `theta_forecasts`.
+        horizon: steps ahead.
+        season: in rows; 1 for none.
+
+    Returns:
+        (windows, horizon, channels)
+    """
+
+    def forecast(lanes: Lanes, _: Counts) -> Doubles:
+        without = adjusted(lanes, season, np.where(is_seasonal(lanes, season), MULTIPLICATIVE, NONE))
+        return without.restored(np.repeat(without.lanes.at_end()[np.newaxis], horizon, axis=0))
+
+    return each_block(history, horizon, forecast)
+
+
 @dataclass(frozen=True, eq=False)
 class Adjusted:
     """Lanes without their seasons."""

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from lstmctl.baselines.exponential_smoothing import smoothing_forecasts, smoothing_parameters
+from lstmctl.baselines.seasonal_adjustment import naive2_forecasts
 from lstmctl.baselines.series import DEFAULT_PENALTIES, Ridge, drift, fit_ridge, last_value, seasonal_naive
 from lstmctl.baselines.theta import theta_forecasts, theta_parameters
 from lstmctl.config.schema import Forecast as ForecastSettings
@@ -47,50 +48,55 @@ def _of_window(forecast: Callable[[Floats], Floats]) -> Baseline:
 
 @dataclass(frozen=True)
 class _OfHistory:
-    """A baseline that reads the rows before an origin, however short the lookback, in original units."""
+    """A baseline that reads up to `longest` rows before an origin, however short the lookback, in original units."""
 
-    forecast: Callable[[Floats, int, int, NDArray[np.float64]], Floats]
-    """From histories (windows, rows, channels), horizon, season and parameters (windows, channels, …)."""
-    fit: Callable[[Floats, int], NDArray[np.float64]]
-    """From histories and season to parameters."""
     encoding: SeriesEncoding
+    longest: int
+    forecast: Callable[..., Floats]
+    """From histories (windows, rows, channels), horizon, season and parameters (windows, channels, …), if any."""
+    fit: Callable[[Floats, int], NDArray[np.float64]] | None = None
+    """From histories and season to parameters."""
 
     def __call__(self, part: SeriesPart) -> Forecasting:
-        # Of each series every so many origins are fitted, and serve those up to the next.
-        channels, season = len(self.encoding.targets), self.encoding.season
-        every = -(-len(part) * channels // MOST_FITS)
-        counts, first = part.counts.cpu().numpy(), part.first.cpu().numpy()
-        fits = -(-counts // every)
-        before = np.cumsum(fits) - fits
-        own = np.repeat(np.arange(len(fits)), fits)
-        fitted = first[own] + (np.arange(len(own)) - before[own]) * every
-        at_once = max(1, MOST_VALUES // (self.longest * channels))
-        parameters = np.concatenate(
-            [
-                self.fit(self._history(part, fitted[some], own[some]), season)
-                for some in (slice(start, start + at_once) for start in range(0, len(own), at_once))
-            ]
-        )
+        parameters = None if self.fit is None else self._parameters(part, self.fit)
+        begins = part.begins.cpu().numpy()
 
         def forecast(batch: SeriesBatch) -> Floats:
             assert batch.origins is not None
             origins = batch.origins.cpu().numpy()
-            own = np.searchsorted(part.begins.cpu().numpy(), origins, side="right") - 1
-            kept = parameters[before[own] + (origins - first[own]) // every]
-            found = np.empty((len(origins), part.horizon, channels))
-            for start in range(0, len(origins), at_once):
-                some = slice(start, start + at_once)
+            own = np.searchsorted(begins, origins, side="right") - 1
+            kept = None if parameters is None else parameters(origins, own)
+            found = np.empty((len(origins), part.horizon, len(self.encoding.targets)))
+            for some in self._blocks(len(origins)):
                 history = self._history(part, origins[some], own[some])
-                found[some] = self.forecast(history, part.horizon, season, kept[some])
+                others = () if kept is None else (kept[some],)
+                found[some] = self.forecast(history, part.horizon, self.encoding.season, *others)
             return self._scaled(found, batch)
 
         return forecast
 
-    @property
-    def longest(self) -> int:
-        """Maximum number of rows in a history."""
-        season = self.encoding.season
-        return max(min(max(SEASONS * season, FEWEST_ROWS), MOST_ROWS), 2 * season)
+    def _parameters(
+        self, part: SeriesPart, fit: Callable[[Floats, int], NDArray[np.float64]]
+    ) -> Callable[[NDArray[np.int64], NDArray[np.int64]], NDArray[np.float64]]:
+        """Fit every so many origins of each series; return the parameters of origins by their series, which are those
+        of the last fit at or before an origin."""
+        every = -(-len(part) * len(self.encoding.targets) // MOST_FITS)
+        counts, first = part.counts.cpu().numpy(), part.first.cpu().numpy()
+        fits = -(-counts // every)
+        before = np.cumsum(fits) - fits
+        own = np.repeat(np.arange(len(fits)), fits)
+        origins = first[own] + (np.arange(len(own)) - before[own]) * every
+        found = np.concatenate(
+            [
+                fit(self._history(part, origins[some], own[some]), self.encoding.season)
+                for some in self._blocks(len(own))
+            ]
+        )
+        return lambda origins, own: found[before[own] + (origins - first[own]) // every]
+
+    def _blocks(self, windows: int) -> list[slice]:
+        at_once = max(1, MOST_VALUES // (self.longest * len(self.encoding.targets)))
+        return [slice(start, start + at_once) for start in range(0, windows, at_once)]
 
     def _history(self, part: SeriesPart, origins: NDArray[np.int64], own: NDArray[np.int64]) -> Floats:
         """Return the rows before origins, in original units; NaN before a series begins. `own` are their series."""
@@ -114,6 +120,15 @@ class _OfHistory:
         return found
 
 
+def _fitted_rows(encoding: SeriesEncoding) -> int:
+    return max(min(max(SEASONS * encoding.season, FEWEST_ROWS), MOST_ROWS), 2 * encoding.season)
+
+
+def naive2(encoding: SeriesEncoding) -> Baseline:
+    """Return Naive 2, whose season is that of up to `MOST_ROWS` rows: all of an hourly series of the M4 competition."""
+    return _OfHistory(encoding, max(MOST_ROWS, 2 * encoding.season), naive2_forecasts)
+
+
 def _last_value(settings: ForecastSettings, encoding: SeriesEncoding, fitting: Fitting | None) -> Baseline:
     return _of_window(partial(last_value, horizon=settings.horizon))
 
@@ -129,11 +144,11 @@ def _drift(settings: ForecastSettings, encoding: SeriesEncoding, fitting: Fittin
 
 
 def _theta(settings: ForecastSettings, encoding: SeriesEncoding, fitting: Fitting | None) -> Baseline:
-    return _OfHistory(theta_forecasts, theta_parameters, encoding)
+    return _OfHistory(encoding, _fitted_rows(encoding), theta_forecasts, theta_parameters)
 
 
 def _smoothing(settings: ForecastSettings, encoding: SeriesEncoding, fitting: Fitting | None) -> Baseline:
-    return _OfHistory(smoothing_forecasts, smoothing_parameters, encoding)
+    return _OfHistory(encoding, _fitted_rows(encoding), smoothing_forecasts, smoothing_parameters)
 
 
 def _ridge(settings: ForecastSettings, encoding: SeriesEncoding, fitting: Fitting | None) -> Baseline | None:

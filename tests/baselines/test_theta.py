@@ -17,6 +17,7 @@ from lstmctl.baselines.seasonal_adjustment import (
     Lanes,
     adjusted,
     is_seasonal,
+    naive2_forecasts,
     seasonal_indices,
 )
 from lstmctl.baselines.theta import theta_forecasts, theta_parameters
@@ -232,3 +233,13 @@ def test_ratios_need_positive_values() -> None:
         without = adjusted(series, 12, np.full(2, kind))
         backwards = without.restored(np.ones((14, 2)))
         assert backwards[0] == pytest.approx(backwards[12])
+
+
+def test_naive2_repeats_the_last_value_without_its_season() -> None:
+    season = np.array([0.5, 1.0, 1.5])
+    level = np.repeat([10.0, 10, 10, 10, 12], 3)
+    found = naive2_forecasts(one(level * np.tile(season, 5)), 4, 3)[0, :, 0]
+    assert found[:3] / season == pytest.approx(np.full(3, found[0] / 0.5), rel=0.1)
+    assert found[3] == found[0]
+    walk = seasonal_walk(23, 12)
+    assert naive2_forecasts(one(walk), 2, 12)[0, :, 0] == pytest.approx(walk[-1])

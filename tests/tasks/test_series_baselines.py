@@ -89,8 +89,6 @@ def test_statistical_baselines_forecast_from_the_rows_before_an_origin_in_their_
         "theta": (theta_forecasts, theta_parameters),
         "ETS": (smoothing_forecasts, smoothing_parameters),
     }[name]
-    baseline = BASELINES[name](task.settings, task.encoding, None)
-    assert baseline is not None
     [batch] = part.scored()
     assert batch.origins is not None
     assert batch.series is not None
@@ -100,6 +98,8 @@ def test_statistical_baselines_forecast_from_the_rows_before_an_origin_in_their_
     for most, rows, every in ((10_000, 100, 1), (10_000, 250, 1), (10, 100, 12)):
         monkeypatch.setattr(series_baselines, "MOST_FITS", most)
         monkeypatch.setattr(series_baselines, "FEWEST_ROWS", rows)
+        baseline = BASELINES[name](task.settings, task.encoding, None)
+        assert baseline is not None
         found = baseline(part)(batch) * spread + centre
         for window in (0, 13, 57, 58, 115):
 
