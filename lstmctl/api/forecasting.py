@@ -230,7 +230,7 @@ def series_forecasts(
                     history_times=history_times,
                     history=_plain(table.targets[start:origin, target]),
                     actual=_plain(after) if len(after) == horizon else (),
-                    zone=table.zone,
+                    zone="" if step.zone else table.zone,
                 )
             )
     return found

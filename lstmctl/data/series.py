@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from lstmctl.data.calendar import calendar_features
 from lstmctl.data.holidays import Holidays, read_holidays
+from lstmctl.data.local_time import is_named
 from lstmctl.data.locating import locate, portable_name
 from lstmctl.data.series_corpus import SHOWN, SeriesCorpus, remarks
 from lstmctl.data.series_encoding import SeriesEncoding
@@ -101,6 +102,7 @@ def open_series(
     from lstmctl.data.prepared_folder import is_prepared
     from lstmctl.data.prepared_table import open_rows
     from lstmctl.data.time_grid import (
+        by_the_clock_of,
         convert,
         days_of_month,
         find_step,
@@ -116,10 +118,12 @@ def open_series(
     wanted = wanted_columns(layout, encoding)
     if is_prepared(path):
         rows = open_rows(path, wanted, layout.separator, layout.decimal)
-        if wanted.is_run:
+        if wanted.is_run and not is_named(wanted.zone):
             convert(rows, wanted.zone)
     else:
         rows = _read(path, wanted, layout, SERIES if encoding is None else NEWER_SERIES)
+    if wanted.zone is not None and is_named(wanted.zone):
+        by_the_clock_of(rows, wanted.zone, are_days=None if encoding is None else not encoding.step.zone)
     _check_known(rows, encoding)
     bounds = put_in_order(rows, layout.order, layout.duplicates)
     given: Holidays | None = None

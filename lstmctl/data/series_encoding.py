@@ -165,6 +165,8 @@ class SeriesEncoding(Scales):
             plain[entry.name] = str(value) if isinstance(value, Step) else _plain(value)
         if self.step.holidays:
             plain["holidays"] = list(self.step.holidays)
+        if self.step.zone:
+            plain["zone"] = self.step.zone
         return plain
 
     @classmethod
@@ -296,7 +298,8 @@ def _step(data: Mapping[str, Any]) -> Step:
     unit = next((name for name in UNITS if unit in (name, name.removesuffix("s"))), "")
     if not unit or int(count) < 1:
         raise _damaged("step")
-    return Step(int(count), unit, _read(data, "holidays", DAYS) if "holidays" in data else ())
+    zone = _read(data, "zone", OPTIONAL_NAME) or ""
+    return Step(int(count), unit, _read(data, "holidays", DAYS) if "holidays" in data else (), zone)
 
 
 def _numbers(
