@@ -86,8 +86,8 @@ def convert(rows: Rows, zone: str | None) -> None:
 
 
 def by_the_clock_of(rows: Rows, place: str, *, are_days: bool | None = None) -> None:
-    """Convert times by the clock of a place to UTC, in place: then no hour is missing in spring, and none occurs twice in
-    autumn. Rows are in the order of the file, which tells the repeated hour from the one before.
+    """Convert times by the clock of a place to UTC, in place: then no hour is missing in spring, and none occurs twice
+    in autumn. Rows are in the order of the file, which tells the repeated hour from the one before.
 
     Rows at one time of day, as in a table of days, keep the local clock instead: their days have 23 to 25 hours.
 

@@ -249,7 +249,7 @@ def test_a_constant_column_is_warned_of_and_learned_without_nan(
         ("training.budget=3M characters", 2, "training.budget — task.type forecast on data.series does not count char"),
         ("model.direction=bidirectional", 2, "model.direction — bidirectional would read"),
         ("data.split=[0.5, 0.6]", 2, "data.split — the fractions sum to 1.1, not 1"),
-        ("data.calendar=weekend", 2, 'data.calendar — "weekend" is not a calendar feature; use hour, weekday'),
+        ("data.calendar=tide", 2, 'data.calendar — "tide" is not a calendar feature; use hour, weekday'),
         ("task.levels=[100]", 2, "task.levels — [100] is not allowed; whole percentages"),
         ("model.tie_embedding=true", 2, "model.tie_embedding — task.type forecast does not use it, only task.type lan"),
         ("data.step=fortnight", 2, 'data.step — "fortnight" is not a time between rows; use auto, or an'),
