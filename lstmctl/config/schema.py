@@ -73,6 +73,7 @@ class LanguageModel(Section):
     abilities: ClassVar[tuple[Ability, ...]] = ("write", "predict texts")
     reads: ClassVar[tuple[str, ...]] = (
         "model.tie_embedding",
+        "model.ngram",
         "training.window",
         "training.first_window",
         "training.state_reset",
@@ -546,7 +547,7 @@ class Model(Section):
     """The network."""
 
     cell: Cell = Field(
-        default="lstm", description="The recurrent cell: rnn, lstm, gru, feedforward, or your own `module:Class`"
+        default="lstm", description="The cell, as `lstmctl cells list` shows them, or your own `module:Class`"
     )
     hidden: AtLeastOne = Field(default=256, description="Width of the hidden state, in units")
     layers: Layers = Field(default=1, description="Number of stacked recurrent layers")
@@ -568,6 +569,11 @@ class Model(Section):
         description="Weight of a ridge regression from lookback to horizon in the forecast, with the rest for the "
         "network: if both are about equally good, their mean has a smaller error than either; auto chooses the weights "
         "of the network, the ridge regression, the last season and drift on the validation part (forecasts)",
+    )
+    ngram: Fraction | Literal["auto"] = Field(
+        default=0.0,
+        description="Weight of an n-gram model of the training part in the prediction, with the rest for the network; "
+        "auto chooses it on the validation part. The run keeps the training text then (language models)",
     )
     channel_embedding: bool = Field(
         default=True, description="Add an embedding of the channel if channels are independent (forecasts)"

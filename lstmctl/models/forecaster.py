@@ -244,7 +244,7 @@ class Forecaster(nn.Module):
         queries = queries + self._context(window)
         count, lanes = len(self.position), batch * self.sequences
         queries = queries.expand(count, lanes, -1).reshape(1, count * lanes, -1)
-        copies = tuple(tuple(part.repeat(count, 1) for part in layer) for layer in state)
+        copies = tuple(tuple(torch.cat([part] * count) for part in layer) for layer in state)
         output, _ = self.recurrence(queries, copies)
         outputs = self._read_head(output[0], self.sizes.segment)  # (rows, segments · lanes, width, outputs)
         outputs = outputs.unflatten(1, (count, lanes)).transpose(0, 1).flatten(0, 1)

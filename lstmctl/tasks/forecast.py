@@ -339,9 +339,13 @@ class Forecast(Problem[Config, SeriesCorpus, Ensemble, SeriesBatch, SeriesPart])
             return point, widened_intervals(spans, self.calibration.of(batch.series.cpu().numpy()))
         return point, spans if self.likelihood.has_intervals else None
 
-    def calibrate(self, model: Ensemble, part: SeriesPart) -> dict[str, Any] | None:
-        """Widen the intervals by their misses in the validation part, or narrow them (conformal prediction; Romano,
-        Patterson & Candès 2019). Rows that selected the weights are left out, unless the config shares them."""
+    def calibrate(self, model: Ensemble, corpus: SeriesCorpus, device: torch.device) -> dict[str, Any] | None:
+        return self.calibrate_on(model, self.part(corpus, "validation", device))
+
+    def calibrate_on(self, model: Ensemble, part: SeriesPart) -> dict[str, Any] | None:
+        """Choose the shares, and widen the intervals by their misses in the validation part, or narrow them (conformal
+        prediction; Romano, Patterson & Candès 2019). Rows that selected the weights are left out, unless the config
+        shares them."""
         found: dict[str, Any] = {}
         if self.chooses_shares:
             shares = choose_shares(model, choosing_rows(part, self.settings.calibration), self.predictor)

@@ -55,7 +55,7 @@ def test_metrics_are_those_of_the_restored_values(growing_config: Path, transfor
 
 def test_baselines_are_not_transformed(growing_config: Path) -> None:
     task, corpus, model = silent(growing_config, "data.transform=log")
-    task.calibrate(model, task.part(corpus, "validation", CPU))
+    task.calibrate_on(model, task.part(corpus, "validation", CPU))
     plain, plain_corpus, _ = silent(growing_config)
     found, expected = task.references(corpus, "test"), plain.references(plain_corpus, "test")
     assert {name: score.metrics for name, score in found.items()} == {
@@ -66,7 +66,7 @@ def test_baselines_are_not_transformed(growing_config: Path) -> None:
 def test_intervals_are_calibrated_before_they_are_restored(growing_config: Path) -> None:
     """They widen with the level, and their coverage is that of the transformed intervals."""
     task, corpus, model = silent(growing_config, "data.transform=log")
-    task.calibrate(model, task.part(corpus, "validation", CPU))
+    task.calibrate_on(model, task.part(corpus, "validation", CPU))
     batch = batch_of(task, corpus)
     point, intervals = task.forecasts(model, batch)
     assert intervals is not None
