@@ -70,6 +70,8 @@ def fit_scales(
     window: int,
     transform: str = "none",
     categories: Mapping[str, Sequence[int]] | None = None,
+    *,
+    warn: bool = True,
 ) -> Scales:
     """Fit scales to training rows. Validation rows only decide whether a scale can be used.
 
@@ -82,6 +84,7 @@ def fit_scales(
         window: rows of a window with its labels.
         transform: of the targets before they are scaled, or `none`.
         categories: places of the columns of categories by use (`past`, `known`, `static`), which are not scaled.
+        warn: log what is unusual about the scales.
     """
     training, validation = parts["training"], parts["validation"]
     series, targets = len(table.ids), table.targets.shape[1]
@@ -115,6 +118,7 @@ def fit_scales(
         has_scale[:] = True  # there is nothing else to learn from
     spread[~has_scale] = inner_spread[~has_scale] = 1
     naive[~has_scale] = square[~has_scale] = np.nan
+    odd = odd if warn else []
     for own, column, scale, doubt in odd[:WARNED]:
         caveat = scale.caveat or doubt if has_scale[own, column] else f"{doubt}; {LEFT_OUT}"
         log.warning("`%s` %s", names[own * targets + column], caveat)

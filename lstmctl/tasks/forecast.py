@@ -6,6 +6,7 @@ in the series' own units; see `metrics.forecasts`.
 
 from __future__ import annotations
 
+import copy
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
@@ -128,9 +129,37 @@ class Forecast(Problem[Config, SeriesCorpus, Ensemble, SeriesBatch, SeriesPart])
         return task
 
     def read(self, files: Sequence[str]) -> SeriesCorpus:
-        spans = {"lookback": self.settings.lookback, "horizon": self.settings.horizon}
+        return self._opened(files)
+
+    def read_to_forecast(self, file: str) -> tuple[Self, SeriesCorpus]:
+        """Open a table that may have series which the run lacks; return the task that knows them too, and the data.
+
+        Raises:
+            DataError: the table cannot be used.
+        """
+        corpus = self._opened(file, new_series=True)
+        return (self if corpus.encoding is self.encoding else self.knowing(corpus.encoding)), corpus
+
+    def _opened(self, files: str | Sequence[str], *, new_series: bool = False) -> SeriesCorpus:
+        lookback, horizon = self.settings.lookback, self.settings.horizon
         with settings_of_the_run():
-            return open_series(files, self.layout, None, **spans, encoding=self.encoding)
+            return open_series(
+                files,
+                self.layout,
+                None,
+                lookback=lookback,
+                horizon=horizon,
+                encoding=self.encoding,
+                new_series=new_series,
+            )
+
+    def knowing(self, encoding: SeriesEncoding) -> Self:
+        """Return this task with an encoding that has further series, whose intervals are those of all together."""
+        found = copy.copy(self)
+        found.encoding = encoding
+        if found.calibration is not None:
+            found.calibration = found.calibration.with_series(len(encoding.ids) - len(self.encoding.ids))
+        return found
 
     def difference(self, other: Self) -> str | None:
         for key in ("targets", "past", "known", "static", "calendar"):
