@@ -42,6 +42,7 @@ INSPECTIONS: Mapping[str, str] = {
 """Functions that look inside a run."""
 DESCRIPTIONS: Mapping[str, str] = {
     "language-model": "lstmctl.export.texts:describe_language_model",
+    "forecast": "lstmctl.export.forecasts:describe_forecaster",
     "classification": "lstmctl.export.sequences:describe_labeller",
     "regression": "lstmctl.export.sequences:describe_labeller",
     "tagging": "lstmctl.export.sequences:describe_labeller",

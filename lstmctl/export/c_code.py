@@ -636,7 +636,7 @@ def _literal(value: float) -> str:
 
 def _double(value: float) -> str:
     text = repr(float(value))
-    return text if math.isfinite(value) else "NAN"
+    return text if math.isfinite(value) else "NAN" if math.isnan(value) else "INFINITY"
 
 
 def _rows(values: Iterable[str]) -> str:

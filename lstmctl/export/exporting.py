@@ -91,6 +91,7 @@ def export(
             difference=None if difference is None or not math.isfinite(difference) else difference,
             unit=probe.unit,
             steps=probe.steps,
+            counted=probe.counted,
             seconds_per_step=None if ran is None else ran.seconds / max(1, probe.steps),
         )
         (folder / RECORD).write_text(json.dumps({"format": 1, **as_json(exported)}, indent=2) + "\n", encoding="utf-8")

@@ -17,7 +17,6 @@ from lstmctl.export.probes import Call, Described, Probe
 from lstmctl.export.texts import vocabulary
 from lstmctl.models.encoder_decoder import EncoderDecoder
 from lstmctl.scoring import evaluating
-from lstmctl.tasks.pair_batches import PairsPart
 from lstmctl.tasks.teacher_forcing import teacher_forced
 from lstmctl.tasks.transduction import Transduction
 
@@ -100,7 +99,7 @@ def _step(model: EncoderDecoder, decoder: Stack, weights: dict[str, NDArray[Any]
 @torch.no_grad()
 def _probe(run: Trained, task: Transduction, model: EncoderDecoder) -> Probe:
     corpus: Any = run.corpus()
-    pairs = PairsPart.of(*corpus.part(reported_part(corpus.parts)), torch.device("cpu")).known()
+    pairs = task.part(corpus, reported_part(corpus.parts), torch.device("cpu")).known()
     calls = []
     with evaluating(model):
         for number in np.linspace(0, len(pairs) - 1, min(CHECKED, len(pairs))).astype(int).tolist():
@@ -113,4 +112,4 @@ def _probe(run: Trained, task: Transduction, model: EncoderDecoder) -> Probe:
                 Call("step", {"symbol": np.asarray(symbol)}, {"scores": expected})
                 for symbol, expected in zip(read[:, 0].numpy(), scores, strict=True)
             ]
-    return Probe(calls, "logits", {}, sum(max(1, call.inputs.get("source", np.zeros(1)).size) for call in calls))
+    return Probe(calls, "logits", sum(max(1, call.inputs.get("source", np.zeros(1)).size) for call in calls))

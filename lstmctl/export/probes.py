@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -25,6 +25,8 @@ class Call:
     """The outputs to compare."""
     restarts: bool = False
     """True if carried states have their initial values again."""
+    scale: Arrays = field(default_factory=dict)
+    """Divisors of the differences, by output; 1 for those that are not listed."""
 
 
 @dataclass(frozen=True)
@@ -34,10 +36,9 @@ class Probe:
     calls: Sequence[Call]
     unit: str
     """What a difference is measured in, such as `logits`."""
-    scale: Arrays
-    """Divisors of the differences, by output; 1 for those that are not listed."""
     steps: int
-    """The number of time steps in all calls."""
+    """The number of time steps in all calls, or of what is `counted`."""
+    counted: str = "time steps"
 
     def difference(self, found: Sequence[Arrays]) -> float:
         """Return the largest difference between outputs and the expected ones; NaN where only one side is NaN."""
@@ -46,7 +47,7 @@ class Probe:
             for name, values in call.expected.items():
                 theirs = np.asarray(own[name], np.float64).reshape(values.shape)
                 both = (np.isnan(theirs) & np.isnan(values)) | (theirs == values)
-                apart = np.where(both, 0.0, np.abs(theirs - values) / self.scale.get(name, np.float64(1)))
+                apart = np.where(both, 0.0, np.abs(theirs - values) / call.scale.get(name, np.float64(1)))
                 if np.isnan(apart).any():
                     return float("nan")
                 worst = max(worst, float(apart.max(initial=0.0)))

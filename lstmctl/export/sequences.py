@@ -136,10 +136,9 @@ def _probe(run: Trained, task: Any, model: SequenceLabeller) -> Probe:
                 calls.append(Call("predict", inputs, {"scores": answer.double().numpy()}))
             else:
                 centre, spread = np.array(encoding.outputs.centre), np.array(encoding.outputs.spread)
-                calls.append(Call("predict", inputs, {"numbers": answer.double().numpy() * spread + centre}))
-    if encoding.outputs is None:
-        return Probe(calls, "logits", {}, steps)
-    return Probe(calls, "standard deviations", {"numbers": np.array(encoding.outputs.spread)}, steps)
+                expected = {"numbers": answer.double().numpy() * spread + centre}
+                calls.append(Call("predict", inputs, expected, scale={"numbers": spread}))
+    return Probe(calls, "logits" if encoding.outputs is None else "standard deviations", steps)
 
 
 def framed(samples: NDArray[np.float32], spectra: Spectra) -> NDArray[np.float32]:
@@ -147,4 +146,5 @@ def framed(samples: NDArray[np.float32], spectra: Spectra) -> NDArray[np.float32
     before = spectra.points // 2 - (spectra.points - spectra.window) // 2
     padded = np.pad(samples.astype(np.float32), (before, spectra.window))
     starts = np.arange(spectra.count(len(samples))) * spectra.hop
-    return padded[starts[:, None] + np.arange(spectra.window)]
+    found: NDArray[np.float32] = padded[starts[:, None] + np.arange(spectra.window)]
+    return found

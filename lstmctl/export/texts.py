@@ -112,7 +112,7 @@ def _probe_of_labels(run: Trained, task: GenerationFromLabel, model: Conditional
             for place, (symbol, expected) in enumerate(zip(read[:, 0].numpy(), scores, strict=True)):
                 inputs = {"label": np.asarray(label), "symbol": np.asarray(symbol)}
                 calls.append(Call("step", inputs, {"scores": expected}, restarts=place == 0))
-    return Probe(calls, "logits", {}, len(calls))
+    return Probe(calls, "logits", len(calls))
 
 
 def _head(body: Body, model: SequenceModel, output: Value) -> Value:
@@ -137,9 +137,9 @@ def _probe(run: Trained, task: LanguageModel, model: SequenceModel) -> Probe:
                 Call("window", {"symbols": window.numpy()}, {"scores": score.double().numpy()})
                 for window, score in zip(windows, scores, strict=True)
             ]
-            return Probe(calls, "logits", {}, task.window * len(windows))
+            return Probe(calls, "logits", task.window * len(windows))
         text = part[:CHECKED_SYMBOLS].long()
         every, _ = model(text.unsqueeze(1), model.initial_state(1))
     read = zip(text.numpy(), every[:, 0].double().numpy(), strict=True)
     calls = [Call("step", {"symbol": np.asarray(symbol)}, {"scores": scores}) for symbol, scores in read]
-    return Probe(calls, "logits", {}, len(text))
+    return Probe(calls, "logits", len(text))
