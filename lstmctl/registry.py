@@ -54,6 +54,7 @@ EXPORTS: Mapping[str, str] = {
     "numpy": "lstmctl.export.numpy_code:target",
     "c": "lstmctl.export.c_code:target",
     "javascript": "lstmctl.export.javascript:target",
+    "onnx": "lstmctl.export.onnx_graph:target",
 }
 """Functions that return a form of export."""
 VIEWS: Mapping[str, str] = {

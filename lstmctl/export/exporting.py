@@ -108,8 +108,10 @@ def _completed(predictor: Predictor, probe: Probe, run: Trained) -> Predictor:
         "lstmctl": version("lstmctl"),
     }
     longest = max((len(values) for call in probe.calls for values in call.inputs.values() if values.ndim), default=1)
+    used = {value.name for one in predictor.functions.values() for step in one.operations for value in step.inputs}
     return replace(
         predictor,
+        weights={name: array for name, array in predictor.weights.items() if name in used},
         facts={**facts, **predictor.facts},
         example=probe.calls[0].inputs,
         most_steps=max(longest, predictor.most_steps),

@@ -272,9 +272,14 @@ class Body:
             self._shown[value.name] = shown_as or name
 
     def function(self) -> Function:
-        return Function(
-            self.name, self.meaning, self._inputs, self._outputs, tuple(self._operations), dict(self._shown)
-        )
+        """Return the function, without operations whose results nothing needs."""
+        needed, kept = {result.value.name for result in self._outputs.values()}, []
+        for one in reversed(self._operations):
+            if any(value.name in needed for value in one.outputs):
+                needed |= {value.name for value in one.inputs}
+                kept.append(one)
+        shown = {name: told for name, told in self._shown.items() if name in needed}
+        return Function(self.name, self.meaning, self._inputs, self._outputs, tuple(reversed(kept)), shown)
 
     # Operations.
 

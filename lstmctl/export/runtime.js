@@ -75,6 +75,11 @@ function walk(shape, inputs, visit) {
   }
 }
 
+/** Whether an array of one shape is repeated as a whole when it is broadcast to another. */
+function isEndOf(shape, whole) {
+  return shape.length <= whole.length && shape.every((length, axis) => length === whole[axis + whole.length - shape.length]);
+}
+
 function broadcast(shapes) {
   const axes = Math.max(...shapes.map((shape) => shape.length));
   const found = new Array(axes).fill(1);
@@ -141,8 +146,12 @@ const OPERATIONS = {
     const apply = BINARY[options.function];
     const result = tensor(broadcast([a.shape, b.shape]), type);
     const [to, left, right] = [result.data, a.data, b.data];
-    if (left.length === to.length && right.length === to.length) {
-      for (let place = 0; place < to.length; place++) to[place] = apply(left[place], right[place]);
+    if (left.length === to.length && isEndOf(b.shape, a.shape)) {
+      const length = right.length;
+      for (let place = 0, other = 0; place < to.length; place++) {
+        to[place] = apply(left[place], right[other]);
+        if (++other === length) other = 0;
+      }
     } else {
       walk(result.shape, [a, b], (place, [one, other]) => {
         to[place] = apply(left[one], right[other]);
