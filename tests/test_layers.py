@@ -30,7 +30,7 @@ FLOORS = [
     ],
     ["config", "cells", "data", "baselines", "intervals", "runs", "reporting"],
     ["protocols", "models", "sampling", "decoding", "scoring", "tasks", "training"],
-    ["api", "comparison", "deriving", "inspection", "tracking"],
+    ["api", "comparison", "deriving", "inspection", "search", "tracking"],
     ["cli", "__main__"],
 ]
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
@@ -51,6 +51,7 @@ ARROWS = {
     "api": {"deriving", "tracking"},
     "comparison": {"api", "deriving", "inspection", "tracking"},
     "inspection": {"api"},
+    "search": {"api", "comparison", "deriving", "tracking"},
     "__main__": {"cli"},
 }
 HEAVY = {"rich": {"reporting"}, "matplotlib": {"reporting"}, "jinja2": {"reporting"}, "typer": {"cli"}}
