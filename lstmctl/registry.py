@@ -74,6 +74,7 @@ EXPORTS: Mapping[str, str] = {
 VIEWS: Mapping[str, str] = {
     "Comparison": "lstmctl.reporting.comparison_page:comparison_blocks",
     "Sweep": "lstmctl.reporting.sweep_page:sweep_blocks",
+    "Search": "lstmctl.reporting.search_page:search_blocks",
     "Evaluation": "lstmctl.reporting.evaluation_page:evaluation_blocks",
     "Backtest": "lstmctl.reporting.backtest_tables:backtest_blocks",
     "Exported": "lstmctl.reporting.export_facts:export_blocks",
