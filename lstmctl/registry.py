@@ -54,11 +54,21 @@ INSPECTIONS: Mapping[str, str] = {
     "recall": "lstmctl.inspection:inspect_recall",
 }
 """Functions that look inside a run."""
+DESCRIPTIONS: Mapping[str, str] = {
+    "language-model": "lstmctl.export.texts:describe_language_model",
+}
+"""Functions from a run to the graph of its predictor, by task."""
+EXPORTS: Mapping[str, str] = {
+    "numpy": "lstmctl.export.numpy_code:target",
+    "javascript": "lstmctl.export.javascript:target",
+}
+"""Functions that return a form of export."""
 VIEWS: Mapping[str, str] = {
     "Comparison": "lstmctl.reporting.comparison_page:comparison_blocks",
     "Sweep": "lstmctl.reporting.sweep_page:sweep_blocks",
     "Evaluation": "lstmctl.reporting.evaluation_page:evaluation_blocks",
     "Backtest": "lstmctl.reporting.backtest_tables:backtest_blocks",
+    "Exported": "lstmctl.reporting.export_facts:export_blocks",
     "Forecasts": "lstmctl.reporting.forecast_page:forecast_blocks",
     "GateFindings": "lstmctl.reporting.inspection_page:gate_view",
     "MemoryFindings": "lstmctl.reporting.inspection_page:memory_view",
@@ -83,6 +93,13 @@ TABLE_FORMS: Mapping[str, str] = {
     "latex": "lstmctl.reporting.papers:latex",
 }
 """Functions from blocks, and the command that they come from, to the text of a paper."""
+TRACKERS: Mapping[str, str] = {
+    "tensorboard": "lstmctl.tracking.tensorboard:TensorBoard",
+    "trackio": "lstmctl.tracking.trackio:Trackio",
+    "wandb": "lstmctl.tracking.wandb:WandB",
+    "mlflow": "lstmctl.tracking.mlflow:MLflow",
+}
+"""Classes that pass the events of a run on to another program; see `tracking.listening.Tracker`."""
 
 Class = TypeVar("Class")
 

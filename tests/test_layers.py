@@ -30,7 +30,7 @@ FLOORS = [
     ],
     ["config", "cells", "data", "baselines", "intervals", "runs", "reporting"],
     ["protocols", "models", "sampling", "decoding", "scoring", "tasks", "training"],
-    ["api", "comparison", "deriving", "inspection"],
+    ["api", "comparison", "deriving", "export", "inspection", "tracking"],
     ["cli", "__main__"],
 ]
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
@@ -48,8 +48,9 @@ ARROWS = {
     "scoring": {"protocols"},
     "tasks": {"protocols", "models", "decoding", "scoring"},
     "training": {"protocols", "models", "scoring"},
-    "api": {"deriving"},
-    "comparison": {"api", "deriving", "inspection"},
+    "api": {"deriving", "tracking"},
+    "comparison": {"api", "deriving", "inspection", "tracking"},
+    "export": {"api"},
     "inspection": {"api"},
     "__main__": {"cli"},
 }

@@ -195,7 +195,7 @@ def _refitted(
         load_weights(model, best or trainer.snapshot().best_weights)
         model.to(run.device).eval()
         learnt = task.part(assembled.corpus, "validation", run.device)
-        task.calibrate(model, learnt)
+        task.calibrate_on(model, learnt)
         test = task.part(assembled.corpus, "test", run.device)
         before = (test.counts.cumsum(0) - test.counts).cpu().numpy()[series[own]]
         chosen = before + origins[own] - test.first.cpu().numpy()[series[own]]

@@ -181,8 +181,7 @@ def _in_parts(
 
 def _unscaled(task: Forecast, batch: SeriesBatch, values: Tensor) -> Tensor:
     """Return scaled values (…, batch, channels) in the series' own units, in float64."""
-    spread, centre = (torch.from_numpy(array) for array in task.scale_of(batch))
-    return values.double().cpu() * spread + centre
+    return torch.from_numpy(task.in_units(batch, values.detach().double().cpu().numpy()))
 
 
 def series_forecasts(

@@ -11,6 +11,7 @@ from lstmctl import registry
 from lstmctl.cli.arguments import (
     Json,
     Quiet,
+    Track,
     Trust,
     check_budget_is_quoted,
     complete_cell,
@@ -120,6 +121,7 @@ def compare(
         ),
     ] = None,
     table: Annotated[TableForm | None, typer.Option(help="Print the table in this format to stdout.")] = None,
+    track: Track = None,
     trust: Trust = False,
     quiet: Quiet = False,
     json: Json = False,
@@ -136,7 +138,9 @@ def compare(
     from lstmctl.reporting.console import loading
     from lstmctl.runs.comparisons import find_comparison
     from lstmctl.runs.folder import runs_root
+    from lstmctl.tracking.listening import check_trackers
 
+    check_trackers(track or ())
     if json and table is not None:
         raise UsageError("--json and --table both write to stdout; use only one of them")
     device = None
@@ -165,13 +169,16 @@ def compare(
 
     def make(display: ComparisonDisplay) -> Comparison | Sweep:
         if resume is not None:
-            return comparison.resume(resume, seeds=seeds, device=device, jobs=jobs, trust=trust, observe=display)
+            return comparison.resume(
+                resume, seeds=seeds, device=device, jobs=jobs, track=track or (), trust=trust, observe=display
+            )
         asked: dict[str, Any] = {
             "arms": arm or (),
             "seeds": seeds,
             "match": (match or Match.parameters).value,
             "tune": tune or (),
             "jobs": jobs,
+            "track": track or (),
             "trust": trust,
             "observe": display,
             "name": name,

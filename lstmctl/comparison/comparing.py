@@ -25,6 +25,7 @@ from lstmctl.results.comparison import Comparison, Sweep
 from lstmctl.runs.comparisons import find_comparison
 from lstmctl.runs.folder import runs_root
 from lstmctl.runs.run_lock import require_free_name
+from lstmctl.tracking.listening import tracked
 from lstmctl.training.interruption import termination_as_exit
 
 LEARNING_RATES = {"rnn": "7e-3", "gru": "12e-3"}
@@ -62,6 +63,7 @@ def compare(
     match: Match = "parameters",
     tune: Sequence[str] = (),
     jobs: int = 1,
+    track: Sequence[str] = (),
     trust: bool = False,
     observe: Observer | None = None,
     quiet: bool = False,
@@ -84,6 +86,7 @@ def compare(
             its budget).
         tune: `KEY=VALUE,VALUE`, tried on every arm with a separate seed; the best on validation is compared.
         jobs: runs in parallel; the metrics do not depend on it.
+        track: live logs of every run elsewhere; see `lstmctl.train`.
         trust: allow the config to name code to import.
         observe: called with every event; by default a live display shows them.
         quiet: show nothing.
@@ -96,7 +99,7 @@ def compare(
         Interrupted: Ctrl-C or SIGTERM; what was trained is saved.
     """
     request = _Request(cells, config, overrides, arms, seeds, match, tune, trust, command, name, time)
-    with observed_by(observe, lambda: ComparisonDisplay(quiet=quiet)) as observe:
+    with observed_by(observe, lambda: ComparisonDisplay(quiet=quiet)) as shown, tracked(track, shown) as observe:
         result = _made(request, None, [""], jobs, observe)
     assert isinstance(result, Comparison)
     return result
@@ -114,6 +117,7 @@ def sweep(
     match: Match = "parameters",
     tune: Sequence[str] = (),
     jobs: int = 1,
+    track: Sequence[str] = (),
     trust: bool = False,
     observe: Observer | None = None,
     quiet: bool = False,
@@ -124,7 +128,7 @@ def sweep(
     """Run a comparison for every value of one setting, each in a folder inside a new one with a report.
 
     Args:
-        cells, config, overrides, arms, seeds, match, tune, jobs, trust, observe, quiet, name, time, command: see
+        cells, config, overrides, arms, seeds, match, tune, jobs, track, trust, observe, quiet, name, time, command: see
             `compare`. A single arm is enough.
         key: the setting, dotted: `data.length`.
         values: as they would be typed after `data.length=`; two or more.
@@ -135,7 +139,7 @@ def sweep(
         Interrupted: Ctrl-C or SIGTERM; what was trained is saved.
     """
     request = _Request(cells, config, overrides, arms, seeds, match, tune, trust, command, name, time)
-    with observed_by(observe, lambda: ComparisonDisplay(quiet=quiet)) as observe:
+    with observed_by(observe, lambda: ComparisonDisplay(quiet=quiet)) as shown, tracked(track, shown) as observe:
         result = _made(request, key, values, jobs, observe)
     assert isinstance(result, Sweep)
     return result
@@ -147,6 +151,7 @@ def resume(
     seeds: int | None = None,
     device: str | None = None,
     jobs: int = 1,
+    track: Sequence[str] = (),
     trust: bool = False,
     observe: Observer | None = None,
     quiet: bool = False,
@@ -157,7 +162,7 @@ def resume(
         name: a folder, a name under the folder for runs, or `latest`, the newest that is not finished.
         seeds: a larger number than planned, to narrow the intervals; None for the planned number.
         device: where to compute from now on; None for where it was planned.
-        jobs, trust, observe, quiet: see `compare`.
+        jobs, track, trust, observe, quiet: see `compare`.
 
     Raises:
         RunError: there is none, another process holds it, it is damaged, or its data or a cell changed.
@@ -166,7 +171,8 @@ def resume(
     """
     folder = find_comparison(str(name), runs_root(), seeds=seeds)
     with (
-        observed_by(observe, lambda: ComparisonDisplay(quiet=quiet)) as observe,
+        observed_by(observe, lambda: ComparisonDisplay(quiet=quiet)) as shown,
+        tracked(track, shown) as observe,
         termination_as_exit(),
         memory_errors(),
         opened(folder, seeds=seeds, device=device, jobs=jobs, trust=trust) as study,

@@ -215,7 +215,7 @@ def _row_split(value: object) -> str:
     return value
 
 
-CALENDAR = ("hour", "weekday", "day-of-month", "month", "day-of-year")
+CALENDAR = ("hour", "weekday", "day-of-month", "month-end", "month", "quarter", "day-of-year", "holiday")
 
 
 def _calendar(value: object) -> tuple[str, ...]:

@@ -74,6 +74,7 @@ class LanguageModel(Section):
     abilities: ClassVar[tuple[Ability, ...]] = ("write", "predict texts")
     reads: ClassVar[tuple[str, ...]] = (
         "model.tie_embedding",
+        "model.ngram",
         "training.window",
         "training.first_window",
         "training.state_reset",
@@ -285,8 +286,15 @@ class SeriesData(Section):
     past: Names = Field(default=(), description="Covariate columns that are known only up to the present")
     known: Names = Field(default=(), description="Columns whose future values are known, over the horizon too")
     static: Names = Field(default=(), description="Columns that are constant within a series")
+    categories: Names = Field(
+        default=(),
+        description="Columns of past, known or static that hold categories, such as names, each of which has a learned "
+        "vector",
+    )
     calendar: Calendar = Field(
-        default=(), description="Features derived from the dates, each as sine and cosine; known in advance"
+        default=(),
+        description="Features derived from the dates, known in advance: phases as sine and cosine, the last and first "
+        "days of months (month-end), and the days of data.holidays and next to them (holiday)",
     )
     step: TimeStep = Field(
         default="auto",
@@ -294,8 +302,8 @@ class SeriesData(Section):
     )
     holidays: Holidays = Field(
         default=(),
-        description="Days that business days leave out: dates, a file with one date per line, or a country or exchange "
-        "(US, DE-BY, NYSE; needs lstmctl[holidays])",
+        description="Days that business days leave out, or that data.calendar=[holiday] marks: dates, a file with one "
+        "date per line, or a country or exchange (US, DE-BY, NYSE; needs lstmctl[holidays])",
     )
     date_format: str | None = Field(
         default=None,
@@ -318,6 +326,12 @@ class SeriesData(Section):
     missing: Literal["error", "forward-fill", "interpolate", "mask"] = Field(
         default="error",
         description="Treatment of missing values and rows; mask gives the network a mask and leaves them unscored",
+    )
+    transform: Literal["none", "log", "log1p", "box-cox"] = Field(
+        default="none",
+        description="Transform of the targets before they are scaled, undone in forecasts and their intervals: the "
+        "logarithm (log; of 1 + value: log1p), or the power from 0 to 1 that evens out the variation of each series "
+        "(box-cox)",
     )
     scaler: Literal["standard", "robust", "min-max", "none"] = Field(
         default="standard", description="Scaling of each series, based on its training rows only"
@@ -584,6 +598,11 @@ class Model(Section):
         description="Weight of a ridge regression from lookback to horizon in the forecast, with the rest for the "
         "network: if both are about equally good, their mean has a smaller error than either; auto chooses the weights "
         "of the network, the ridge regression, the last season and drift on the validation part (forecasts)",
+    )
+    ngram: Fraction | Literal["auto"] = Field(
+        default=0.0,
+        description="Weight of an n-gram model of the training part in the prediction, with the rest for the network; "
+        "auto chooses it on the validation part. The run keeps the training text then (language models)",
     )
     channel_embedding: bool = Field(
         default=True, description="Add an embedding of the channel if channels are independent (forecasts)"

@@ -24,6 +24,7 @@ from lstmctl.data.series_splitting import SeriesParts, split_series
 from lstmctl.data.series_table import Scaled, Table
 from lstmctl.data.table_hints import NEWER_SERIES, SERIES, TableHints
 from lstmctl.data.timesteps import DAY, Step, date_text
+from lstmctl.data.transforms import require_domain
 from lstmctl.errors import DataError
 from lstmctl.words import plural
 
@@ -46,6 +47,7 @@ class Layout:
     past: tuple[str, ...] = ()
     known: tuple[str, ...] = ()
     static: tuple[str, ...] = ()
+    categories: tuple[str, ...] = ()
     calendar: tuple[str, ...] = ()
     step: str = "auto"
     holidays: tuple[str, ...] = ()
@@ -56,6 +58,7 @@ class Layout:
     order: str = "error"
     duplicates: str = "error"
     missing: str = "error"
+    transform: str = "none"
     scaler: str = "standard"
     split: tuple[float, ...] | tuple[int, ...] | tuple[str, ...] = (0.7, 0.1, 0.2)
     split_by: str = "auto"
@@ -93,6 +96,7 @@ def open_series(
         DataError: the table is missing or cannot be used; with the position, and what would be right.
     """
     # These import polars, which takes a quarter of a second that texts and forecasts without a file need not wait for.
+    from lstmctl.data.categories import fit_categories, number_categories
     from lstmctl.data.filling import fill
     from lstmctl.data.prepared_folder import is_prepared
     from lstmctl.data.prepared_table import open_rows
@@ -121,7 +125,11 @@ def open_series(
     given: Holidays | None = None
     if encoding is None and layout.holidays:
         given = read_holidays(layout.holidays, config_folder, rows.times)
-    step = encoding.step if encoding is not None else find_step(rows, bounds, layout.step, given.days if given else ())
+    if encoding is not None:
+        step = encoding.step
+    else:
+        holidays = given.days if given is not None else ()
+        step = find_step(rows, bounds, layout.step, holidays, are_marked="holiday" in layout.calendar)
     _check_times(rows, encoding)
     calendar = encoding.calendar if encoding is not None else layout.calendar
     known = {} if encoding is None else dict(zip(encoding.ids, encoding.tail.days.tolist(), strict=True))
@@ -135,12 +143,20 @@ def open_series(
         bounds = insert_missing(rows, bounds, step, days, layout.missing)
         ends = observed_ends(rows, bounds)
         dates, is_dated = rows.times, not rows.is_index
+    transform = layout.transform
+    if encoding is not None:
+        transform = encoding.transform.name if encoding.transform is not None else "none"
+    if transform != "none":
+        require_domain(rows, transform, is_run=encoding is not None)
     if encoding is not None:
         cut = SeriesParts({"validation": np.stack([bounds[:-1], ends], axis=1)})
     else:
         cut = split_series(rows, bounds, ends, dates, layout.split, layout.split_by, horizon=horizon, is_dated=is_dated)
     parts = cut.rows
     del dates
+    static = static_values(rows, bounds, layout.missing)
+    categories = encoding.categories if encoding is not None else fit_categories(rows, parts["training"])
+    number_categories(rows, static, categories, is_run=encoding is not None)
     calendar_features(rows.times[:0], calendar, step)  # to refuse an unsuitable one now, not during training
     table = Table(
         ids=rows.ids,
@@ -150,7 +166,7 @@ def open_series(
         targets=rows.values["targets"],
         past=rows.values["past"],
         known=rows.values["known"],
-        static=static_values(rows, bounds, layout.missing),
+        static=static,
         days=days,
         zone="" if step.is_index else rows.zone,
     )
@@ -158,7 +174,10 @@ def open_series(
     if encoding is None:
         every = step.season() if season == "auto" else season
         # Scales come from observed values, before anything is filled.
-        scales = fit_scales(table, parts, layout.scaler, every, _channels(rows), lookback + horizon)
+        window = lookback + horizon
+        scales = fit_scales(
+            table, parts, layout.scaler, every, _channels(rows), window, transform, _places(rows, categories)
+        )
     filled = fill(rows, bounds, ends, parts, step, layout.missing)
     # Mapped values were not filled in place.
     table = replace(table, targets=rows.values["targets"], past=rows.values["past"], known=rows.values["known"])
@@ -174,6 +193,7 @@ def open_series(
             rows_used=_rows_used(table, parts["training"], step),
             tail=table.tail(lookback, horizon),
             writing=rows.form.writing,
+            categories=categories,
         )
     corpus = SeriesCorpus(
         table=table,
@@ -202,7 +222,9 @@ def _about_holidays(given: Holidays, table: Table, step: Step, horizon: int) -> 
     first, last = int(table.times.min()), int(table.times.max())
     end = int(step.times_after(last, horizon)[-1])
     passed = sum(first <= day * DAY <= last for day in given.days)
-    found = [f"{plural(passed, 'holiday')} of data.holidays between its rows; forecasts leave out later ones"]
+    leaves_out = step.unit in ("business days", "business month ends")
+    effect = "forecasts leave out later ones" if leaves_out else "they and later ones are marked in the calendar"
+    found = [f"{plural(passed, 'holiday')} of data.holidays between its rows; {effect}"]
     if given.last_listed is not None and date_text(given.last_listed * DAY)[:4] < date_text(end)[:4]:
         found.append(
             f"the last of data.holidays is {date_text(given.last_listed * DAY, clock=False)}, but forecasts go to "
@@ -267,6 +289,7 @@ def wanted_columns(layout: Layout, encoding: SeriesEncoding | None = None) -> Wa
         is_run=encoding is not None,
         writing=encoding.writing if encoding is not None else None,
         step=encoding.step if encoding is not None else None,
+        categories=tuple(source.categories),
     )
 
 
@@ -300,6 +323,14 @@ def _channels(rows: Rows) -> list[str]:
     if rows.columns.id is None:
         return list(rows.columns.targets)
     return [f"{series}/{column}" for series in rows.ids for column in rows.columns.targets]
+
+
+def _places(rows: Rows, categories: Mapping[str, Any]) -> dict[str, list[int]]:
+    """Return the places of the columns of categories by use."""
+    return {
+        use: [place for place, name in enumerate(getattr(rows.columns, use)) if name in categories]
+        for use in ("past", "known", "static")
+    }
 
 
 def _rows_used(table: Table, training: Indices, step: Step) -> str:

@@ -5,18 +5,19 @@ from __future__ import annotations
 import itertools
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from typing import Annotated, Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import AfterValidator, Field, TypeAdapter, ValidationError
 
-from lstmctl.data.calendar import PHASES, calendar_features
+from lstmctl.data.calendar import MARKS, PHASES, calendar_features
 from lstmctl.data.series_scales import Scales
 from lstmctl.data.series_table import Scaled, Table
 from lstmctl.data.table_writing import Writing
 from lstmctl.data.timesteps import CHUNK, LAST, Step
+from lstmctl.data.transforms import TRANSFORMS, Transform, restored
 from lstmctl.errors import RunError
 from lstmctl.step_grammar import UNITS
 
@@ -50,6 +51,8 @@ class SeriesEncoding(Scales):
     """The last rows of each series, to forecast without the data."""
     writing: Writing | None = None
     """The format of the table; None in runs that did not keep it."""
+    categories: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Columns whose values are numbers of categories, with these in order from 1; 0 is any other category."""
 
     @property
     def without_scale(self) -> tuple[str, ...]:
@@ -112,7 +115,17 @@ class SeriesEncoding(Scales):
     def scaled_targets(self, table: Table, rows: Places, series: Which) -> NDArray[np.float32]:
         """Return (…, targets) of rows (…) of a table, scaled; `series` is the number here of the series of all rows, or
         of each."""
-        return _float32((_at(table.targets, rows) - self.centre[series]) / self.spread[series])
+        values = _at(table.targets, rows)
+        if self.transform is not None:
+            return _float32(self.transform.scaled(values, series))
+        return _float32((values - self.centre[series]) / self.spread[series])
+
+    def in_units(self, values: NDArray[np.float64], series: Which) -> NDArray[np.float64]:
+        """Undo the scaling of targets (…, targets) of one series, or of `series` (…)."""
+        if self.transform is None:
+            return values * self.spread[series] + self.centre[series]
+        of = self.transform
+        return restored(of.name, values * of.spread[series] + of.centre[series], of.power[series])
 
     def scaled_past(self, table: Table, rows: Places, series: Which) -> NDArray[np.float32]:
         """Return (…, past columns) likewise; 0 for a missing value or a column without a scale."""
@@ -141,13 +154,15 @@ class SeriesEncoding(Scales):
     def to_json(self) -> dict[str, Any]:
         """Return the content of `encoding.json`; NaN is null, and every other number is exact."""
         plain: dict[str, Any] = {"format": 1, "kind": "series"}
-        for field in fields(self):
-            value = getattr(self, field.name)
-            if isinstance(value, Table):
+        for entry in fields(self):
+            value = getattr(self, entry.name)
+            if isinstance(value, Mapping):
+                value = {name: list(names) for name, names in value.items()}
+            elif isinstance(value, Table | Transform):
                 value = {part.name: _plain(getattr(value, part.name)) for part in fields(value)}
-            if isinstance(value, Writing):
+            elif isinstance(value, Writing):
                 value = asdict(value)
-            plain[field.name] = str(value) if isinstance(value, Step) else _plain(value)
+            plain[entry.name] = str(value) if isinstance(value, Step) else _plain(value)
         if self.step.holidays:
             plain["holidays"] = list(self.step.holidays)
         return plain
@@ -163,7 +178,7 @@ class SeriesEncoding(Scales):
             raise RunError("encoding.json is not a series encoding of format 1")
         names = {key: _read(data, key, NAMES) for key in ("ids", "targets", "past", "known", "static", "calendar")}
         series, targets = len(names["ids"]), len(names["targets"])
-        if not series or not targets or not set(names["calendar"]) <= PHASES.keys():
+        if not series or not targets or not set(names["calendar"]) <= {*PHASES, *MARKS}:
             raise _damaged("ids" if not series else "targets" if not targets else "calendar")
         shapes = {
             **dict.fromkeys(("centre", "spread", "naive_error"), (series, targets)),
@@ -176,6 +191,7 @@ class SeriesEncoding(Scales):
         for key, array in arrays.items():
             if (key.endswith("spread") or key == "naive_error") and np.any(array <= 0):
                 raise _damaged(key)
+        tail = _table(data, names, _step(data))
         return cls(
             ids=names["ids"],
             targets=names["targets"],
@@ -189,8 +205,10 @@ class SeriesEncoding(Scales):
             scaler=_read(data, "scaler", NAME),
             season=_read(data, "season", SEASON),
             rows_used=_read(data, "rows_used", NAME),
-            tail=_table(data, names, _step(data)),
+            tail=tail,
             writing=_read(data, "writing", WRITING),
+            transform=_transform(data, (series, targets)),
+            categories=_categories(data, names, tail),
             **arrays,
         )
 
@@ -232,6 +250,8 @@ OPTIONAL_NAME: TypeAdapter[str | None] = TypeAdapter(str | None)
 DAYS: TypeAdapter[tuple[int, ...]] = TypeAdapter(tuple[int, ...])
 SEASON: TypeAdapter[int] = TypeAdapter(Annotated[int, Field(ge=1)])
 WRITING: TypeAdapter[Writing | None] = TypeAdapter(Writing | None)
+CATEGORIES: TypeAdapter[dict[str, tuple[str, ...]] | None] = TypeAdapter(dict[str, tuple[str, ...]] | None)
+USES = ("past", "known", "static")
 T = TypeVar("T")
 
 
@@ -240,6 +260,34 @@ def _read(data: Mapping[str, Any], key: str, kind: TypeAdapter[T]) -> T:
         return kind.validate_json(json.dumps(data.get(key)), strict=True)
     except ValidationError as error:
         raise _damaged(key) from error
+
+
+def _categories(
+    data: Mapping[str, Any], names: Mapping[str, tuple[str, ...]], tail: Table
+) -> dict[str, tuple[str, ...]]:
+    """Return the categories of columns; older runs have none."""
+    found = _read(data, "categories", CATEGORIES) or {}
+    numbers = {name: getattr(tail, use)[:, place] for use in USES for place, name in enumerate(names[use])}
+    for name, known in found.items():
+        if not known or name not in numbers or len(set(known)) < len(known):
+            raise _damaged("categories")
+        given = numbers[name][~np.isnan(numbers[name])]
+        if not np.isin(given, np.arange(len(known) + 1)).all():
+            raise _damaged("categories")
+    return found
+
+
+def _transform(data: Mapping[str, Any], shape: tuple[int, int]) -> Transform | None:
+    """Return the transform of targets; older runs have none."""
+    stored = data.get("transform")
+    if stored is None:
+        return None
+    if not isinstance(stored, dict) or stored.get("name") not in TRANSFORMS:
+        raise _damaged("transform")
+    arrays = {key: _numbers(stored, key, shape) for key in ("power", "centre", "spread")}
+    if np.any(arrays["spread"] <= 0) or np.any((arrays["power"] < 0) | (arrays["power"] > 1)):
+        raise _damaged("transform")
+    return Transform(stored["name"], **arrays)
 
 
 def _step(data: Mapping[str, Any]) -> Step:

@@ -89,17 +89,20 @@ BUSINESS = ("business days", "business month ends")
 """Units that holidays concern."""
 
 
-def find_step(rows: Rows, bounds: Indices, step: str, holidays: tuple[int, ...] = ()) -> Step:
-    """Return the config's step, or the step of the longest series, with the `holidays` that it leaves out.
+def find_step(
+    rows: Rows, bounds: Indices, step: str, holidays: tuple[int, ...] = (), *, are_marked: bool = False
+) -> Step:
+    """Return the config's step, or the step of the longest series, with the `holidays` that it leaves out, or that
+    `are_marked` by a feature of the calendar.
 
     Raises:
         DataError: it is not a step, does not suit the column of times or the holidays, or there is one row only.
     """
     found = _step_of(rows, bounds, step, holidays)
-    if holidays and found.unit not in BUSINESS:
+    if holidays and found.unit not in BUSINESS and not are_marked:
         raise DataError(
             f"{rows.path}: data.holidays concerns business days, but the step is {found}",
-            hint='data.step="business days", or no data.holidays',
+            hint='mark them for the network: data.calendar=[holiday]; or data.step="business days"; or leave them out',
         )
     return replace(found, holidays=holidays)
 
@@ -247,7 +250,7 @@ def observed_ends(rows: Rows, bounds: Indices) -> Indices:
 
 
 def static_values(rows: Rows, bounds: Indices, missing: str) -> NDArray[np.float64]:
-    """Return (series, static columns) the one value of each series.
+    """Return (series, static columns) the one value of each series, or the place of its category.
 
     Raises:
         DataError: a series has several values, or none and that is an error.
@@ -262,9 +265,13 @@ def static_values(rows: Rows, bounds: Indices, missing: str) -> NDArray[np.float
         block = values[start : bounds[series + 1], column]
         first = int(np.argmax(~np.isnan(block)))
         row = start + int(np.argmax(~np.isnan(block) & (block != block[first])))
+        now, before = (
+            f"`{rows.categories[name][int(value)]}`" if name in rows.categories else f"{value:g}"
+            for value in (values[row, column], block[first])
+        )
         raise DataError(
-            f"{rows.place(row)}, column `{name}`: {rows.whose(row)}{values[row, column]:g}, but "
-            f"{block[first]:g} before; a static column has one value a series",
+            f"{rows.place(row)}, column `{name}`: {rows.whose(row)}{now}, but {before} before; a static column has one "
+            "value a series",
             hint=f"name it as {setting('data.known', [name])} or {setting('data.past', [name])} instead",
         )
     for series, column in np.argwhere(np.isnan(low))[:1]:
@@ -290,6 +297,9 @@ def _merge(rows: Rows, twice: Indices, keep: str) -> None:
             counts = np.add.reduceat(known.astype(np.float64), starts, axis=0)
             sums = np.add.reduceat(np.where(known, values, 0.0), starts, axis=0)
             means[use] = np.divide(sums, counts, out=np.full_like(sums, np.nan), where=counts > 0)
+            for column, name in enumerate(getattr(rows.columns, use)):
+                if name in rows.categories:
+                    means[use][:, column] = values[starts, column]
     _take(rows, starts)
     rows.values.update(means)
 
@@ -310,7 +320,7 @@ def _off_step(rows: Rows, row: int, step: Step, start: int) -> DataError:
 
 def _check_holidays(rows: Rows, step: Step) -> None:
     """Raise DataError if a row is on a holiday."""
-    if not step.holidays:
+    if not step.holidays or step.unit not in BUSINESS:
         return
     days = np.floor_divide(rows.times, DAY)
     found = np.flatnonzero(np.isin(days, np.array(step.holidays)) & ((days + 3) % 7 < 5))

@@ -138,6 +138,10 @@ class Forecast(Problem[Config, SeriesCorpus, Ensemble, SeriesBatch, SeriesPart])
             if own != others:
                 named, not_named = (", ".join(names) or "none" for names in (others, own))
                 return f"other {key} columns than this data: {named}, not {not_named}"
+        known, others_known = self.encoding.categories, other.encoding.categories
+        for name in {**known, **others_known}:
+            if known.get(name) != others_known.get(name):
+                return f"other categories of `{name}` than this data"
         return None
 
     def facts(self, corpus: SeriesCorpus) -> dict[str, Any]:
@@ -149,6 +153,7 @@ class Forecast(Problem[Config, SeriesCorpus, Ensemble, SeriesBatch, SeriesPart])
             "step": str(encoding.step),
             "season": encoding.season,
             "scaled_by": encoding.rows_used,
+            "transform": None if encoding.transform is None else encoding.transform.name,
             "parts": rows,
             "rows": _rows_of_each(corpus),
             "windows": {name: int(corpus.origins(name)[1].sum()) for name in corpus.parts},
@@ -305,9 +310,13 @@ class Forecast(Problem[Config, SeriesCorpus, Ensemble, SeriesBatch, SeriesPart])
             return point, widened_intervals(spans, self.calibration.of(batch.series.cpu().numpy()))
         return point, spans if self.likelihood.has_intervals else None
 
-    def calibrate(self, model: Ensemble, part: SeriesPart) -> dict[str, Any] | None:
-        """Widen the intervals by their misses in the validation part, or narrow them (conformal prediction; Romano,
-        Patterson & Candès 2019). Rows that selected the weights are left out, unless the config shares them."""
+    def calibrate(self, model: Ensemble, corpus: SeriesCorpus, device: torch.device) -> dict[str, Any] | None:
+        return self.calibrate_on(model, self.part(corpus, "validation", device))
+
+    def calibrate_on(self, model: Ensemble, part: SeriesPart) -> dict[str, Any] | None:
+        """Choose the shares, and widen the intervals by their misses in the validation part, or narrow them (conformal
+        prediction; Romano, Patterson & Candès 2019). Rows that selected the weights are left out, unless the config
+        shares them."""
         found: dict[str, Any] = {}
         if self.chooses_shares:
             shares = choose_shares(model, choosing_rows(part, self.settings.calibration), self.predictor)
@@ -326,8 +335,15 @@ class Forecast(Problem[Config, SeriesCorpus, Ensemble, SeriesBatch, SeriesPart])
     def notes(self, corpus: SeriesCorpus, part: str, *, chosen: bool) -> tuple[str, ...]:
         own: Literal["own", "none"] = "own" if self.likelihood.has_intervals else "none"
         intervals = own if self.calibration is None else "calibrated"
+        transform = self.encoding.transform
         reading = reading_notes(
-            self.settings, self.encoding.season, part, chosen=chosen, intervals=intervals, several=self.several
+            self.settings,
+            self.encoding.season,
+            part,
+            chosen=chosen,
+            intervals=intervals,
+            several=self.several,
+            transform=None if transform is None else transform.name,
         )
         if self.chooses_shares:
             reading = (shares_in_words(self.predictor.shares), *reading)
@@ -352,6 +368,9 @@ class Forecast(Problem[Config, SeriesCorpus, Ensemble, SeriesBatch, SeriesPart])
 
     def references(self, corpus: SeriesCorpus, split: str) -> dict[str, Score]:
         """Score the baselines, with intervals calibrated on the same rows as the network's."""
+        if self.encoding.transform is not None:  # it is part of the model, not of the baselines
+            plain = type(self)(self.settings, replace(self.encoding, transform=None), self.layout)
+            return plain.references(corpus, split)
         cpu, settings, rows = torch.device("cpu"), self.settings, self.settings.calibration
         fitting = calibrating = None
         if set(corpus.parts) != {"validation"}:
@@ -416,14 +435,17 @@ class Forecast(Problem[Config, SeriesCorpus, Ensemble, SeriesBatch, SeriesPart])
         """Compute the sums of `metrics.forecasts` for any forecasts (batch, horizon, channels), and collect traces."""
         assert batch.series is not None
         series = batch.series.cpu().numpy()
-        spread, centre = self.scale_of(batch)
+        spread, centre = (part[:, np.newaxis] for part in self.scale_of(batch))
+        found = [windows_first(batch.target), point, *([] if intervals is None else [intervals])]
+        if self.encoding.transform is not None:
+            found = [_scaled(self._units_of_windows(batch, values), spread, centre) for values in found]
         named = terms(
-            windows_first(batch.target),
-            point,
-            intervals,
+            found[0],
+            found[1],
+            None if intervals is None else found[2],
             self.shares,
-            spread=spread[:, None],
-            centre=centre[:, None],
+            spread=spread,
+            centre=centre,
             naive_error=self.encoding.naive_error[series][:, None],
             has_scale=None if batch.unscaled is None else ~batch.unscaled.transpose(0, 1).cpu().numpy(),
         )
@@ -432,19 +454,49 @@ class Forecast(Problem[Config, SeriesCorpus, Ensemble, SeriesBatch, SeriesPart])
         return {"sums": SeriesSums.of(series, named)}
 
     def scale_of(self, batch: SeriesBatch) -> tuple[Floats, Floats]:
-        """Return the spread and the centre (batch, channels) that turn scaled values into the series' own units."""
+        """Return the spread and the centre (batch, channels) that turn scaled values, without a transform, into the
+        series' own units."""
         assert batch.series is not None
         series = batch.series.cpu().numpy()
         spread, centre = self.encoding.spread[series], self.encoding.centre[series]
         if batch.own_scale is None:
             return spread, centre
         own_centre, own_spread = batch.own_scale.double().cpu().numpy()
-        return spread * own_spread, centre + spread * own_centre
+        if self.encoding.transform is None:
+            return spread * own_spread, centre + spread * own_centre
+        # A transformed window has no deviation of its own; it has values one deviation above and below its mean.
+        middle, low, high = (
+            self.encoding.in_units(own_centre + step * own_spread, series) for step in (0.0, -1.0, 1.0)
+        )
+        own = ~self.encoding.has_scale[series]
+        return np.where(own, (high - low) / 2, spread), np.where(own, middle, centre)
+
+    def in_units(self, batch: SeriesBatch, values: Floats) -> Floats:
+        """Return what the network sees, (…, batch, channels), in the series' own units."""
+        if self.encoding.transform is None:
+            spread, centre = self.scale_of(batch)
+            return values * spread + centre
+        if batch.own_scale is not None:
+            own_centre, own_spread = batch.own_scale.double().cpu().numpy()
+            values = values * own_spread + own_centre
+        assert batch.series is not None
+        return self.encoding.in_units(np.asarray(values, np.float64), batch.series.cpu().numpy())
+
+    def _units_of_windows(self, batch: SeriesBatch, values: Floats) -> Floats:
+        """Return the same of (batch, horizon, channels, …)."""
+        moved = np.moveaxis(values.astype(np.float64), (0, 2), (-2, -1))
+        return np.moveaxis(self.in_units(batch, moved), (-2, -1), (0, 2))
 
     @property
     def shares(self) -> list[float]:
         """The levels of the intervals, between 0 and 1."""
         return [level / 100 for level in self.settings.levels]
+
+
+def _scaled(values: Floats, spread: Floats, centre: Floats) -> Floats:
+    """Scale (batch, horizon, channels, …) by (batch, 1, channels)."""
+    more = (..., *[np.newaxis] * (values.ndim - 3))
+    return (values - centre[more]) / spread[more]
 
 
 def _rows_of_each(corpus: SeriesCorpus) -> dict[str, int] | None:

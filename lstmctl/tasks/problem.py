@@ -220,8 +220,8 @@ class Problem(ABC, Generic[ConfigT, CorpusT, ModelT, BatchT, PartT]):
     def progress(self, part: PartT) -> Iterable[BatchT]:
         """Return the batches of the validation part that are scored during training; they select the weights."""
 
-    def calibrate(self, model: ModelT, part: PartT) -> dict[str, Any] | None:
-        """Calibrate on the validation part after training; return what a run keeps of it, or None."""
+    def calibrate(self, model: ModelT, corpus: CorpusT, device: torch.device) -> dict[str, Any] | None:
+        """Settle after training what the validation part decides; return what a run keeps of it, or None."""
         return None
 
     # Scores.

@@ -30,8 +30,8 @@ def test_a_near_miss_is_named(problems: Problems) -> None:  # 3
     assert problems(DATA + "model: {hiden: 3}\n") == ["my.yaml:2:9  model.hiden — unknown key; did you mean hidden?"]
     assert problems(DATA + "model: {zzz: 3}\n") == [
         "my.yaml:2:9  model.zzz — unknown key; one of cell, hidden, layers, embedding, tie_embedding, dropout, "
-        "variational_dropout, layer_norm, residual, linear, ridge, channel_embedding, ensemble, direction, attention, "
-        "options"
+        "variational_dropout, layer_norm, residual, linear, ridge, ngram, channel_embedding, ensemble, direction, "
+        "attention, options"
     ]
 
 
