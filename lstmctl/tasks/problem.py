@@ -156,6 +156,10 @@ class Problem(ABC, Generic[ConfigT, CorpusT, ModelT, BatchT, PartT]):
     def part(self, corpus: CorpusT, name: str, device: torch.device) -> PartT:
         """Return one part of the data, on a device."""
 
+    def longer(self, corpus: CorpusT, name: str, device: torch.device) -> dict[int, PartT]:
+        """Return further tests beside a part, by the length of their sequences; none for most data."""
+        return {}
+
     def require(self, part: PartT) -> None:
         """Raise DataError if a part is too short to be scored."""
 
