@@ -6,7 +6,7 @@
 | --- | --- | --- | --- |
 | transform | no transform | log, box-cox | airline-passengers, bundled |
 | employment | no transform | log | us-employment.csv of vega_datasets: 22 monthly series of different size |
-| categories | temperatures | and the weather of the past, or of the coming days | seattle-weather.csv of vega_datasets |
+| categories | temperatures | and the weather so far, or of the coming days | seattle-weather.csv of vega_datasets |
 | holidays | hour and weekday | and Chinese holidays, and month ends | ETTh1.csv |
 | daylight | UTC | the clock of Paris | water-flow.csv of river |
 | new | seasonal naive | networks trained on other series, or on all | m4-hourly-train.csv, m4-hourly-test.csv |
