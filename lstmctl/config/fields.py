@@ -239,6 +239,13 @@ def _levels(value: object) -> tuple[int, ...]:
     return tuple(sorted(value))
 
 
+def _lengths(value: object) -> tuple[int, ...]:
+    allowed = "whole numbers of at least 1, such as [80, 160]"
+    if not isinstance(value, list | tuple) or not all(type(length) is int and length >= 1 for length in value):
+        raise ValueError(f"{shown(value)} is not allowed; {allowed}")
+    return tuple(sorted(set(value)))
+
+
 def _is_date(text: str) -> bool:
     try:
         datetime.datetime.fromisoformat(text)
@@ -383,6 +390,12 @@ Zone = Annotated[
     str | None,
     PlainValidator(_zone),
     WithJsonSchema({"type": ["string", "null"], "examples": ["UTC", "+02:00", "Europe/Vienna"]}),
+]
+Lengths = Annotated[
+    tuple[int, ...],
+    PlainValidator(_lengths),
+    PlainSerializer(list),
+    WithJsonSchema({"type": "array", "items": {"type": "integer", "minimum": 1}}),
 ]
 Levels = Annotated[
     tuple[int, ...],

@@ -30,6 +30,7 @@ from lstmctl.config.fields import (
     HeldOut,
     Holidays,
     Layers,
+    Lengths,
     Levels,
     Names,
     Options,
@@ -521,16 +522,45 @@ class SyntheticData(Section):
         "first-symbol": "classification",
         "copy": "tagging",
         "reber": "tagging",
+        "parity": "classification",
+        "modular-arithmetic": "classification",
+        "anbn": "tagging",
+        "anbncn": "tagging",
+        "dyck-1": "tagging",
+        "dyck-2": "tagging",
+        "flip-flop": "tagging",
+        "associative-recall": "classification",
+        "selective-copy": "tagging",
     }
     precision: ClassVar[str] = "float32"  # bfloat16 would lose the small increments of a long memory
 
     synthetic: Literal[
-        "adding", "multiplication", "temporal-order", "temporal-order-4", "first-symbol", "copy", "reber"
-    ] = Field(description="The test; data/synthetic.py describes each")
+        "adding",
+        "multiplication",
+        "temporal-order",
+        "temporal-order-4",
+        "first-symbol",
+        "copy",
+        "reber",
+        "parity",
+        "modular-arithmetic",
+        "anbn",
+        "anbncn",
+        "dyck-1",
+        "dyck-2",
+        "flip-flop",
+        "associative-recall",
+        "selective-copy",
+    ] = Field(description="The test; data/synthetic.py and data/formal_languages.py describe each")
     length: AtLeastOne = Field(
-        default=100, description="Steps per sequence; the delay for copy; the minimum number of symbols for reber"
+        default=100,
+        description="Steps per sequence; the delay for copy; the minimum number of symbols for reber; the maximum "
+        "number of steps for the tests of data/formal_languages.py",
     )
     held_out: AtLeastOne = Field(default=2000, description="Sequences in the validation part, and in the test part")
+    test_lengths: Lengths = Field(
+        default=(), description="Further lengths to test on, for length generalisation, such as [80, 160, 320]"
+    )
 
 
 # The alternatives for two sections: `task` is selected by its `type`, `data` by its source key.

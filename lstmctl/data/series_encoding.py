@@ -23,9 +23,9 @@ from lstmctl.step_grammar import UNITS
 
 Places = slice | NDArray[np.int64]
 Which = int | NDArray[np.int64]
-SCALES = ("centre", "spread", "naive_error")
+SCALES = ("centre", "spread", "naive_error", "naive_square")
 """Numbers of every series and target."""
-OPTIONAL = ("naive_error", "past_spread", "known_spread", "static_spread")
+OPTIONAL = ("naive_error", "naive_square", "past_spread", "known_spread", "static_spread")
 """Numbers that may be NaN."""
 
 
@@ -202,10 +202,12 @@ class SeriesEncoding(Scales):
             **dict.fromkeys(("known_centre", "known_spread"), (series, len(names["known"]))),
             **dict.fromkeys(("static_centre", "static_spread"), (len(names["static"]),)),
         }
+        if "naive_square" not in data:  # in older runs
+            data = {**data, "naive_square": np.full((series, targets), None).tolist()}
         arrays = {key: _numbers(data, key, shape, optional=key in OPTIONAL) for key, shape in shapes.items()}
         arrays["has_scale"] = _flags(data, "has_scale", (series, targets))
         for key, array in arrays.items():
-            if (key.endswith("spread") or key == "naive_error") and np.any(array <= 0):
+            if (key.endswith("spread") or key in ("naive_error", "naive_square")) and np.any(array <= 0):
                 raise _damaged(key)
         tail = _table(data, names, _step(data))
         return cls(

@@ -145,9 +145,10 @@ def baseline_scores(
     """Return the absolute errors of a baseline, (windows, horizon, channels), in the windows that calibrate the
     predictor's intervals; and (windows,) the series of each window."""
     scores, series = [], []
+    forecast = baseline(part)
     for batch in _calibrating(part, predictor):
         assert batch.series is not None
-        scores.append(np.abs(_truth(part, batch) - baseline(windows_first(batch.input))))
+        scores.append(np.abs(_truth(part, batch) - forecast(batch)))
         series.append(batch.series.cpu().numpy())
     return np.concatenate(scores), np.concatenate(series)
 

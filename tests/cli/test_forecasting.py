@@ -455,7 +455,15 @@ def test_the_zone_of_postgresql_is_kept(lstmctl: Command) -> None:
 
 def test_every_series_has_its_metrics_in_json_and_a_table(lstmctl: Command, run: str) -> None:
     told = json.loads(lstmctl("evaluate", run, "--json", "--output", "series.csv").out)
-    assert list(told["by_series"]) == ["run", "last value", "seasonal naive", "drift", "ridge"]
+    assert list(told["by_series"]) == [
+        "run",
+        "last value",
+        "seasonal naive",
+        "drift",
+        "theta",
+        "ETS",
+        "ridge",
+    ]
     assert told["by_series"]["run"] == told["by_channel"]["run"]
     rows = table(Path("series.csv").read_text(encoding="utf-8"))
     assert [(row["unique_id"], row["model"]) for row in rows] == [
@@ -466,7 +474,14 @@ def test_every_series_has_its_metrics_in_json_and_a_table(lstmctl: Command, run:
         assert values == pytest.approx(told["by_series"][row["model"]][row["unique_id"]])
     diagnostics = told["diagnostics"]
     assert set(diagnostics) == {"by_phase", "times", "coverage", "autocorrelation", "residuals", "skill"}
-    assert set(diagnostics["skill"]) == {"last value", "seasonal naive", "drift", "ridge"}
+    assert set(diagnostics["skill"]) == {
+        "last value",
+        "seasonal naive",
+        "drift",
+        "theta",
+        "ETS",
+        "ridge",
+    }
     assert diagnostics["skill"]["drift"]["over"] == "blocks of 4 origins"
     ratio = told["metrics"]["mse_scaled"] / told["baselines"]["drift"]["mse_scaled"]
     assert diagnostics["skill"]["drift"]["skill"] == pytest.approx(1 - ratio)
