@@ -44,9 +44,8 @@ def _month(body: Body, times: Value, days: Value) -> Value:
 
 def _day_of_year(body: Body, times: Value, days: Value) -> Value:
     year, _, _ = _date(body, days)
-    january = body.binary("add", year * 0.0, 1.0)
-    start = _days(body, year, january)
-    return (days - start) / (_days(body, year + 1.0, january) - start)
+    start = _new_year(body, year)
+    return (days - start) / (_new_year(body, year + 1.0) - start)
 
 
 PHASES: dict[str, Callable[[Body, Value, Value], Value]] = {
@@ -79,7 +78,17 @@ def _date(body: Body, days: Value) -> tuple[Value, Value, Value]:
     march = floor((of_year * 5.0 + 2.0) / 153.0)
     day = of_year - floor((march * 153.0 + 2.0) / 5.0) + 1.0
     month = march + 3.0 - body.binary("less", 9.0, march) * 12.0
-    return year + era * 400.0 + body.binary("less", month, 3.0), month, day
+    year = year + era * 400.0 + body.binary("less", month, 3.0)
+    for value, name in ((year, "year"), (month, "month"), (day, "day")):
+        body.rename(value, name)
+    return year, month, day
+
+
+def _new_year(body: Body, year: Value) -> Value:
+    """Return the days from 1970-01-01 to the first day of a year."""
+    before = year - 1.0
+    leaps = [body.unary("floor", before / every) for every in (4.0, 100.0, 400.0)]
+    return before * 365.0 + leaps[0] - leaps[1] + leaps[2] - 719_162.0
 
 
 def _days(body: Body, year: Value, month: Value) -> Value:

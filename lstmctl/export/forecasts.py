@@ -14,7 +14,7 @@ from lstmctl.api.trained import Trained
 from lstmctl.data.splitting import reported_part
 from lstmctl.export.calendars import calendar
 from lstmctl.export.forecast_network import Network
-from lstmctl.export.graph import Body, Function, Predictor, Value, Vocabulary
+from lstmctl.export.graph import Body, Function, Operand, Predictor, Value, Vocabulary
 from lstmctl.export.layers import numbers
 from lstmctl.export.likelihoods import points, quantiles
 from lstmctl.export.probes import Call, Described, Probe
@@ -152,14 +152,13 @@ class _Writer:
         (filled,), _ = self.body.scan(self.functions["carry_forward"], [values], [zeros], name="filled")
         return filled
 
-    def taken_out(self, values: Value, filled: Value) -> tuple[Value, Value]:
-        """Return shift and scale (1, channels), as `models.normalisation.taken_out`."""
+    def taken_out(self, values: Value, filled: Value) -> tuple[Operand, Operand]:
+        """Return shift and scale (1, channels), or numbers, as `models.normalisation.taken_out`."""
         body, kind = self.body, self.settings.normalisation
-        one = body.weight("one", np.ones((1, self.sizes.channels), np.float32))
         if kind == "none":
-            return one * 0.0, one
+            return 0.0, 1.0
         if kind == "last":
-            return body.slice(filled, self.sizes.lookback - 1, self.sizes.lookback, axis=0, name="shift"), one
+            return body.slice(filled, self.sizes.lookback - 1, self.sizes.lookback, axis=0, name="shift"), 1.0
         if self.task.masked:
             missing = body.unary("isnan", values)
             count = body.binary("max", body.reduce("sum", 1.0 - missing, 0), 1.0, "count")

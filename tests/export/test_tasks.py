@@ -158,3 +158,37 @@ def test_c_withstands_any_input(trained: Trained, kind: str, compiler: str, tmp_
     done = subprocess.run([str(program)], input=bytes(calls), capture_output=True, check=False)
     assert done.returncode == 0, done.stderr.decode()
     assert done.stdout
+
+
+ECHO = """\
+#include "model.h"
+#include <stdio.h>
+
+int main(int count, char **given)
+{
+    const char *text = given[count - 1];
+    while (*text) {
+        char symbol[4];
+        int32_t number = model_read_symbols(&text);
+        if (number < 0)
+            putchar('?');
+        else
+            fwrite(symbol, 1, (size_t)model_write_symbols(number, symbol), stdout);
+    }
+    return 0;
+}
+"""
+
+
+def test_c_reads_and_writes_utf8(trained: Trained, tmp_path: Path) -> None:
+    compiler = next(filter(None, map(shutil.which, ("gcc", "clang", "cc"))), None)
+    if compiler is None:
+        pytest.skip("no C compiler is installed")
+    known = "Zoë fährt — 中文 😀."
+    (tmp_path / "world.txt").write_text(f"{known}\n" * 300, encoding="utf-8")
+    run = trained("small", f"data.text={tmp_path / 'world.txt'}", "training.budget=3 steps")
+    export(run, "c", "model")
+    program = compiled(compiler, Path("model"), ECHO, tmp_path)
+    for text, expected in ((known, known), ("Zoé 中x😁\u00c3", "Zo? 中???")):
+        done = subprocess.run([str(program), text], capture_output=True, check=True)
+        assert done.stdout.decode() == expected
