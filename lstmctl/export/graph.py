@@ -304,7 +304,7 @@ class Body:
     def binary(self, function: str, a: Operand, b: Operand, name: str = "") -> Value:
         assert function in BINARY, function
         left, right = (one if isinstance(one, Value) else self.number(one) for one in (a, b))
-        if right.number == NEUTRAL.get(function) and not left.is_weight:
+        if function in NEUTRAL and right.number == NEUTRAL[function] and not left.is_weight:
             return left
         shape = broadcast(left.shape, right.shape)
         return self._add("binary", (left, right), shape, _promoted([left, right]), name, function=function)
