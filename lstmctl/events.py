@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from lstmctl.results.evaluation import Metrics
 
@@ -15,6 +16,18 @@ class Decided:
 
     lines: tuple[str, ...]
     """Decisions and their reasons, for people."""
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A run's folder is complete, and its training begins or continues after `step` steps."""
+
+    path: Path
+    step: int
+    config: Mapping[str, Any]
+    """The settings by dotted key."""
+    facts: Mapping[str, Any]
+    """The contents of `run.json`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +111,18 @@ class Concluding:
     """The share that is done, 0 to 1; None if unknown."""
 
 
-Event = Decided | Started | Stepped | Evaluated | Sampled | SavePoint | Saved | Finished | Concluding
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """A run's folder is up to date: it is finished and reported, or interrupted and saved."""
+
+    path: Path
+    step: int
+    status: Literal["finished", "interrupted"]
+    metrics: Mapping[str, Metrics | None]
+    """By part; empty if the run was interrupted."""
+
+
+Event = Decided | Opened | Started | Stepped | Evaluated | Sampled | SavePoint | Saved | Finished | Concluding | Ended
 
 
 @dataclass(frozen=True, slots=True)

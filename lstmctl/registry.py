@@ -21,7 +21,21 @@ CELLS: Mapping[str, str] = {
     "rnn": "lstmctl.cells.rnn:RNN",
     "lstm": "lstmctl.cells.lstm:LSTM",
     "gru": "lstmctl.cells.gru:GRU",
+    "lstm-1997": "lstmctl.cells.lstm1997:LSTM1997",
+    "peephole": "lstmctl.cells.peephole:PeepholeLSTM",
+    "cifg": "lstmctl.cells.cifg:CoupledLSTM",
+    "layernorm-lstm": "lstmctl.cells.layernorm_lstm:LayerNormLSTM",
+    "mogrifier": "lstmctl.cells.mogrifier:MogrifierLSTM",
+    "slstm": "lstmctl.cells.slstm:SLSTM",
+    "mlstm": "lstmctl.cells.mlstm:MLSTM",
+    "mgu": "lstmctl.cells.mgu:MinimalGatedUnit",
+    "mingru": "lstmctl.cells.mingru:MinGRU",
+    "minlstm": "lstmctl.cells.minlstm:MinLSTM",
+    "indrnn": "lstmctl.cells.indrnn:IndRNN",
+    "lru": "lstmctl.cells.lru:LRU",
     "feedforward": "lstmctl.cells.feedforward:FeedForward",
+    "transformer": "lstmctl.cells.transformer:Transformer",
+    "tcn": "lstmctl.cells.tcn:TemporalConvolution",
 }
 TASKS: Mapping[str, str] = {
     "language-model": "lstmctl.tasks.language_model:LanguageModel",
@@ -60,6 +74,7 @@ EXPORTS: Mapping[str, str] = {
 VIEWS: Mapping[str, str] = {
     "Comparison": "lstmctl.reporting.comparison_page:comparison_blocks",
     "Sweep": "lstmctl.reporting.sweep_page:sweep_blocks",
+    "Search": "lstmctl.reporting.search_page:search_blocks",
     "Evaluation": "lstmctl.reporting.evaluation_page:evaluation_blocks",
     "Backtest": "lstmctl.reporting.backtest_tables:backtest_blocks",
     "Exported": "lstmctl.reporting.export_facts:export_blocks",
@@ -87,6 +102,13 @@ TABLE_FORMS: Mapping[str, str] = {
     "latex": "lstmctl.reporting.papers:latex",
 }
 """Functions from blocks, and the command that they come from, to the text of a paper."""
+TRACKERS: Mapping[str, str] = {
+    "tensorboard": "lstmctl.tracking.tensorboard:TensorBoard",
+    "trackio": "lstmctl.tracking.trackio:Trackio",
+    "wandb": "lstmctl.tracking.wandb:WandB",
+    "mlflow": "lstmctl.tracking.mlflow:MLflow",
+}
+"""Classes that pass the events of a run on to another program; see `tracking.listening.Tracker`."""
 
 Class = TypeVar("Class")
 

@@ -30,7 +30,7 @@ FLOORS = [
     ],
     ["config", "cells", "data", "baselines", "intervals", "runs", "reporting"],
     ["protocols", "models", "sampling", "decoding", "scoring", "tasks", "training"],
-    ["api", "comparison", "deriving", "export", "inspection"],
+    ["api", "comparison", "deriving", "export", "inspection", "search", "tracking"],
     ["cli", "__main__"],
 ]
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
@@ -48,10 +48,11 @@ ARROWS = {
     "scoring": {"protocols"},
     "tasks": {"protocols", "models", "decoding", "scoring"},
     "training": {"protocols", "models", "scoring"},
-    "api": {"deriving"},
-    "comparison": {"api", "deriving", "inspection"},
+    "api": {"deriving", "tracking"},
+    "comparison": {"api", "deriving", "inspection", "tracking"},
     "export": {"api"},
     "inspection": {"api"},
+    "search": {"api", "comparison", "deriving", "tracking"},
     "__main__": {"cli"},
 }
 HEAVY = {"rich": {"reporting"}, "matplotlib": {"reporting"}, "jinja2": {"reporting"}, "typer": {"cli"}}

@@ -32,6 +32,7 @@ from lstmctl.reporting.run_page import has_report, write_report
 from lstmctl.runs.checkpoint_files import Snapshot, read_checkpoint
 from lstmctl.runs.folder import EVALUATION, FINAL_WEIGHTS, RunFolder, find_to_resume, now, runs_root
 from lstmctl.storage import read_json, replace_file, replace_json
+from lstmctl.tracking.listening import tracked
 from lstmctl.training.device import choose_threads
 from lstmctl.training.distributed import Processes, joined
 from lstmctl.training.interruption import termination_as_exit
@@ -46,6 +47,7 @@ def resume(
     trust: bool = False,
     allow_data_change: bool = False,
     allow_config_change: bool = False,
+    track: Sequence[str] = (),
     observe: Observer | None = None,
     quiet: bool = False,
 ) -> Run:
@@ -59,6 +61,7 @@ def resume(
         trust: allow the run to name code to import.
         allow_data_change: continue although the data has changed; the result is then not that of a single run.
         allow_config_change: continue although the config has changed, and accept any override.
+        track: see `train`; their curves continue.
         observe: called with every event; by default a live display shows them.
         quiet: show nothing.
 
@@ -73,7 +76,8 @@ def resume(
     """
     with (
         joined() as processes,
-        observed_by(observe, lambda: TrainingDisplay(quiet=quiet or not processes.first)) as observe,
+        observed_by(observe, lambda: TrainingDisplay(quiet=quiet or not processes.first)) as shown,
+        tracked(track if processes.first else (), shown) as observe,
     ):
         if not allow_config_change:
             _refuse_overrides(name, overrides, trust)
@@ -238,6 +242,6 @@ def _note(folder: RunFolder, assembled: Assembled, snapshot: Snapshot | None, ch
     if changed:
         entry["changed"] = changed
     else:
-        names = ("processes", "threads", "precision", "device", "device_name", "kernel", "repeatable_by")
+        names = ("processes", "threads", "precision", "device", "device_name", "host", "kernel", "repeatable_by")
         facts = {name: facts[name] for name in names}
     folder.update(status="running", resumed=[*info.get("resumed", []), entry], **facts)

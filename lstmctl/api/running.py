@@ -17,7 +17,7 @@ from lstmctl.api.unchanged import trained_as
 from lstmctl.config import dump
 from lstmctl.data.audio import AudioCorpus
 from lstmctl.data.splitting import reported_part
-from lstmctl.events import Concluding, Event, Finished
+from lstmctl.events import Concluding, Ended, Event, Finished, Opened
 from lstmctl.reporting.run_page import write_report
 from lstmctl.results.codec import as_json
 from lstmctl.results.evaluation import Score
@@ -40,9 +40,11 @@ def run_to_end(folder: RunFolder, assembled: Assembled, snapshot: Snapshot | Non
     The status finished or interrupted is written last, so that a reader who sees it finds the report and the metrics.
     """
     finished: Finished | None = None
+    config = trained_as(assembled)
     with status_on_failure(folder), memory_errors():
+        observe(Opened(folder.path, snapshot.step if snapshot is not None else 0, config, dict(folder.info())))
         with Interruption() as interruption:
-            for event in record(assembled.trainer, folder, snapshot, interruption, trained_as(assembled)):
+            for event in record(assembled.trainer, folder, snapshot, interruption, config):
                 if isinstance(event, Finished):
                     finished = event
                 observe(event)
@@ -61,12 +63,13 @@ def run_to_end(folder: RunFolder, assembled: Assembled, snapshot: Snapshot | Non
         folder.checkpoints.tidy()
         if finished.reason == "interrupted":
             _end(folder, status="interrupted", signal=interruption.signal, **facts)
+            observe(Ended(folder.path, progress.step, "interrupted", {}))
             return Run(folder, trust=True)
         _forget_ending(folder)
         run = Run(folder, trust=True, device=assembled.choices.device)
         concluding = _Concluding(observe)
         concluding("scoring the validation part")
-        calibration = run.task.calibrate(run.model, run.task.part(assembled.corpus, "validation", run.device))
+        calibration = run.task.calibrate(run.model, assembled.corpus, run.device)
         if calibration is not None:
             replace_json(folder.path / CALIBRATION, calibration)
             folder.update(calibrated=True)
@@ -87,6 +90,7 @@ def run_to_end(folder: RunFolder, assembled: Assembled, snapshot: Snapshot | Non
         facts["ended"] = now()
         concluding("drawing the report")
         _end(folder, status="finished", stopped_by=finished.reason, metrics=metrics, **facts)
+        observe(Ended(folder.path, progress.step, "finished", metrics))
     return Run(folder, trust=True)
 
 

@@ -24,6 +24,7 @@ from lstmctl.reporting.display import observed_by
 from lstmctl.reporting.live import TrainingDisplay
 from lstmctl.runs.folder import RunFolder, claimed, list_runs, next_order, now, runs_root
 from lstmctl.runs.run_lock import require_free_name
+from lstmctl.tracking.listening import tracked
 from lstmctl.training.distributed import Processes, joined, launch, restarts
 from lstmctl.training.interruption import termination_as_exit
 
@@ -37,6 +38,7 @@ def train(
     init_from: str | None = None,
     name: str | None = None,
     time: str | None = None,
+    track: Sequence[str] = (),
     trust: bool = False,
     observe: Observer | None = None,
     quiet: bool = False,
@@ -54,6 +56,7 @@ def train(
         init_from: a run whose weights are used at the start; the vocabulary and the sizes must agree.
         name: of the run; by default made of the config's or the data's name, the cell and a number.
         time: training time to derive sizes and budget for, such as `10m`, if a config is derived.
+        track: live logs elsewhere: `tensorboard`, `trackio`, `wandb` or `mlflow`, each possibly with `:WHERE`.
         trust: allow the config to name code to import.
         observe: called with every event; by default a live display shows them.
         quiet: show nothing.
@@ -69,7 +72,8 @@ def train(
     command = command or "lstmctl.train"
     with (
         joined() as processes,
-        observed_by(observe, lambda: TrainingDisplay(quiet=quiet or not processes.first)) as observe,
+        observed_by(observe, lambda: TrainingDisplay(quiet=quiet or not processes.first)) as shown,
+        tracked(track if processes.first else (), shown) as observe,
     ):
         if (begun := processes.from_first(lambda: _begun(command))) is not None:
             return resume(begun, trust=trust, observe=observe)

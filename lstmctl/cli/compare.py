@@ -9,8 +9,12 @@ import typer
 
 from lstmctl import registry
 from lstmctl.cli.arguments import (
+    Devices,
+    Jobs,
     Json,
+    On,
     Quiet,
+    Track,
     Trust,
     check_budget_is_quoted,
     complete_cell,
@@ -107,9 +111,9 @@ def compare(
         str | None,
         typer.Option(metavar="NAME", help="Name of the comparison; default: CONFIG-comparison-001."),
     ] = None,
-    jobs: Annotated[
-        int, typer.Option(help="Runs in parallel; scores stay the same, but times are not comparable.")
-    ] = 1,
+    jobs: Jobs = None,
+    devices: Devices = None,
+    on: On = None,
     resume: Annotated[
         str | None,
         typer.Option(
@@ -120,6 +124,7 @@ def compare(
         ),
     ] = None,
     table: Annotated[TableForm | None, typer.Option(help="Print the table in this format to stdout.")] = None,
+    track: Track = None,
     trust: Trust = False,
     quiet: Quiet = False,
     json: Json = False,
@@ -136,7 +141,9 @@ def compare(
     from lstmctl.reporting.console import loading
     from lstmctl.runs.comparisons import find_comparison
     from lstmctl.runs.folder import runs_root
+    from lstmctl.tracking.listening import check_trackers
 
+    check_trackers(track or ())
     if json and table is not None:
         raise UsageError("--json and --table both write to stdout; use only one of them")
     device = None
@@ -163,15 +170,20 @@ def compare(
     with loading(quiet=quiet):
         from lstmctl import api, comparison
 
+    where: dict[str, Any] = {"jobs": jobs, "devices": comparison.devices_of(devices), "on": on}
+
     def make(display: ComparisonDisplay) -> Comparison | Sweep:
         if resume is not None:
-            return comparison.resume(resume, seeds=seeds, device=device, jobs=jobs, trust=trust, observe=display)
+            return comparison.resume(
+                resume, seeds=seeds, device=device, **where, track=track or (), trust=trust, observe=display
+            )
         asked: dict[str, Any] = {
             "arms": arm or (),
             "seeds": seeds,
             "match": (match or Match.parameters).value,
             "tune": tune or (),
-            "jobs": jobs,
+            **where,
+            "track": track or (),
             "trust": trust,
             "observe": display,
             "name": name,

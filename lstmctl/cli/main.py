@@ -16,6 +16,7 @@ import typer
 
 from lstmctl.cli import (
     backtest,
+    cells,
     compare,
     config,
     data,
@@ -27,6 +28,7 @@ from lstmctl.cli import (
     output,
     predict,
     runs,
+    search,
     stream,
     train,
 )
@@ -47,6 +49,7 @@ app = typer.Typer(
 app.command(epilog=train.EXAMPLES)(train.train)
 app.command(epilog=generate.EXAMPLES)(generate.generate)
 app.command(epilog=compare.EXAMPLES)(compare.compare)
+app.command(epilog=search.EXAMPLES)(search.search)
 app.command(epilog=evaluate.EXAMPLES)(evaluate.evaluate)
 app.command(epilog=forecast.EXAMPLES)(forecast.forecast)
 app.command(epilog=backtest.EXAMPLES)(backtest.backtest)
@@ -56,6 +59,7 @@ app.command(epilog=stream.EXAMPLES)(stream.stream)
 app.add_typer(inspect.app, name="inspect")
 app.add_typer(runs.app, name="runs")
 app.add_typer(config.app, name="config")
+app.add_typer(cells.app, name="cells")
 app.add_typer(data.app, name="data")
 
 DEBUG = "LSTMCTL_DEBUG"

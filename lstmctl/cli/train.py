@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from lstmctl.cli.arguments import ConfigArguments, Json, Quiet, Trust, complete_run, split_arguments
+from lstmctl.cli.arguments import ConfigArguments, Json, Quiet, Track, Trust, complete_run, split_arguments
 
 EXAMPLES = """\
 Examples:
@@ -64,6 +64,7 @@ def train(
             "--allow-config-change", help="With --resume: continue although the config changed, or change it."
         ),
     ] = False,
+    track: Track = None,
     trust: Trust = False,
     quiet: Quiet = False,
     json: Json = False,
@@ -85,8 +86,10 @@ def train(
     from lstmctl.reporting.live import TrainingDisplay
     from lstmctl.runs.folder import find_run, find_to_resume, runs_root
     from lstmctl.runs.run_lock import require_free_name
+    from lstmctl.tracking.listening import check_trackers
 
     config, overrides = split_arguments(arguments, "CONFIG")
+    check_trackers(track or ())
     if resume is not None and any(given is not None for given in (config, init_from, name, time)):
         raise UsageError(
             "--resume uses the run's own config and name; it cannot be combined with a CONFIG, --init-from, --name or "
@@ -101,7 +104,7 @@ def train(
         require_free_name(name, runs_root())
     if seeds is not None:
         checked = checked_config(config, overrides, trust=trust, time=time)
-        train_seeds(checked, overrides, seeds, name, trust=trust, quiet=quiet, json=json)
+        train_seeds(checked, overrides, seeds, name, track=track or (), trust=trust, quiet=quiet, json=json)
         return
     loaded = None
     if "RANK" not in os.environ:  # of several processes one reports an error, which takes torch
@@ -129,6 +132,7 @@ def train(
                 trust=trust,
                 allow_data_change=allow_data_change,
                 allow_config_change=allow_config_change,
+                track=track or (),
                 observe=display,
             )
         else:
@@ -138,6 +142,7 @@ def train(
                 init_from=init_from,
                 name=name,
                 time=time,
+                track=track or (),
                 trust=trust,
                 observe=display,
                 command=api.command_line(),

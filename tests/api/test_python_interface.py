@@ -12,7 +12,7 @@ import pytest
 
 import lstmctl
 from lstmctl.errors import UsageError
-from lstmctl.events import Concluding, Evaluated, Event, Finished, Saved, Started, Stepped
+from lstmctl.events import Concluding, Ended, Evaluated, Event, Finished, Opened, Saved, Started, Stepped
 from lstmctl.progress import heard_by
 from tests.conftest import Trained
 
@@ -56,7 +56,10 @@ def test_a_notebook_can_train_from_a_mapping_and_watch(text_file: Path, capsys: 
     assert run.info["command"] == "lstmctl.train"
     assert [event.step for event in events if isinstance(event, Stepped)] == [1, 2, 3, 4]
     assert [event.step for event in events if isinstance(event, Evaluated)] == [2, 4]
-    assert isinstance(events[0], Started)
+    assert isinstance(events[0], Opened)
+    assert (events[0].path, events[0].step, events[0].config["model.hidden"]) == (run.path, 0, 8)
+    assert isinstance(events[1], Started)
+    assert events[-1] == Ended(run.path, 4, "finished", run.metrics)
     assert [event.reason for event in events if isinstance(event, Finished)] == ["budget"]
     assert list(dict.fromkeys(event.doing for event in events if isinstance(event, Concluding))) == [
         "scoring the validation part",

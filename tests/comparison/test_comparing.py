@@ -29,6 +29,7 @@ from lstmctl.config import load
 from lstmctl.errors import ConfigError, DataError, RunError, UsageError
 from lstmctl.events import (
     ComparisonEvent,
+    Opened,
     Planned,
     RunBegan,
     RunEnded,
@@ -82,8 +83,9 @@ def test_every_run_is_made_once_and_shown_from_beginning_to_end(undisturbed: Und
     assert begun(events) == RUNS
     for name in RUNS:
         inner = [event.event for event in events if isinstance(event, RunEvent) and event.run == name]
-        assert isinstance(inner[0], Started)
-        assert inner[0].steps == 40
+        assert isinstance(inner[0], Opened)
+        assert isinstance(inner[1], Started)
+        assert inner[1].steps == 40
         assert max(event.step for event in inner if isinstance(event, Stepped)) == 40
     ended = [event for event in events if isinstance(event, RunEnded)]
     assert [(event.run, event.status, event.primary) for event in ended] == [

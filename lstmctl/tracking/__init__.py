@@ -1,0 +1,1 @@
+"""Live logs of a run in TensorBoard, trackio, Weights & Biases or MLflow."""
