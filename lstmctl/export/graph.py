@@ -72,6 +72,9 @@ class Value:
     def __rmul__(self, other: float) -> Value:
         return self.body.binary("mul", other, self)
 
+    def __rtruediv__(self, other: float) -> Value:
+        return self.body.binary("div", other, self)
+
     def __truediv__(self, other: Operand) -> Value:
         return self.body.binary("div", self, other)
 
