@@ -59,6 +59,7 @@ def adaptive_at_the_start(run: Trained, task: Forecast, model: Ensemble) -> dict
         DataError: the run's own data is missing or has changed.
     """
     corpus = run.corpus()
+    assert isinstance(corpus, SeriesCorpus)
     validation = task.part(corpus, "validation", run.device)
     rows = calibration_rows(validation, task.settings.calibration)
     scores, series, _ = calibration_scores(model, rows, task.predictor)

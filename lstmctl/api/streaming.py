@@ -75,6 +75,11 @@ def reader(run: Trained, intervals: str = "calibrated") -> Reader:
     if what == "forecast":
         return Forecasts(run, intervals)
     if isinstance(task, LanguageModel):
+        if task.ngram is not None:
+            raise UsageError(
+                f"{run.name} mixes an n-gram model into its predictions, which does not stream",
+                hint="train with model.ngram=0",
+            )
         return NextSymbols(run, task)
     if isinstance(task, LabelledSequences):
         if run.settings.model.direction == "bidirectional":
@@ -143,10 +148,10 @@ class NextSymbols:
     by_line = False
 
     def __init__(self, run: Trained, task: LanguageModel) -> None:
-        self.task, self.encoding, self.model = task, task.encoding, run.model
-        self.predictor: Predictor = task.predictor(self.model, 1)
+        model: Any = run.model.eval()
+        self.task, self.encoding = task, task.encoding
+        self.predictor: Predictor = task.predictor(model, 1)
         self.scores: torch.Tensor | None = None
-        self.model.eval()
 
     @torch.no_grad()
     def read(self, item: str) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -84,5 +84,6 @@ def _chunks() -> Iterator[bytes]:
     """Yield bytes as soon as they arrive."""
     import sys
 
-    while chunk := sys.stdin.buffer.read1(4096):  # type: ignore[attr-defined]
+    stdin: Any = sys.stdin.buffer
+    while chunk := stdin.read1(4096):
         yield chunk

@@ -110,8 +110,7 @@ class _Writer:
         moved = self.blended(point, filled)
         body.output("point", self.unscaled(moved, centre, spread, "point"), "the forecast, in the table's units")
         if self.has_intervals:
-            ends = self.mean([*spans]) if spans else None
-            self.intervals(point, moved, ends, centre, spread)
+            self.intervals(point, moved, self.mean(spans) if spans else None, centre, spread)
         return body.function()
 
     def table(self, name: str, array: NDArray[Any]) -> Value:

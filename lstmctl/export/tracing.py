@@ -129,7 +129,7 @@ class _Trace:
                 found = value(args[0])
                 found = found if low is None else body.binary("max", found, value(low))
                 return self._made(found if high is None else body.binary("min", found, value(high)))
-            case "logsigmoid":
+            case "logsigmoid" | "log_sigmoid":
                 return self._made(-body.unary("softplus", -value(args[0])))
             case "gelu" if not options:
                 return self._made(self._gelu(value(args[0])))

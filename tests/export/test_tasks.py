@@ -33,6 +33,7 @@ model: {cell: lstm, hidden: 12, embedding: 8, ridge: auto}
 training: {budget: 8 steps, batch: 16}
 threads: 1
 """
+CATEGORIES = ("data.past=[temp, weather]", "data.static=[size, kind]", "data.categories=[weather, kind]")
 SEQUENCES = {
     "classification": ("intents", *FEW),
     "classification of frames": ("movements", *FEW, "model.cell=rnn"),
@@ -46,6 +47,8 @@ SEQUENCES = {
 }
 FORECASTERS = {
     "several series with everything": ("shops",),
+    "categories and a logarithm": ("shops", *CATEGORIES, "data.transform=log", "task.decoding=recursive"),
+    "categories and a power": ("shops", *CATEGORIES, "data.transform=box-cox", "data.calendar=[quarter]"),
     "recursive": ("shops", "task.decoding=recursive", "task.normalisation=window", "task.symmetry=odd"),
     "encoder and decoder": ("shops", "task.decoding=encoder-decoder", "task.normalisation=window", "model.ensemble=2"),
     "from the last state": ("shops", "task.loss=student-t", "task.shape=many-to-one", "model.linear=true"),
@@ -57,14 +60,16 @@ FORECASTERS = {
 def write_shops(folder: Path) -> Path:
     """A config of three shops with missing values, and covariates of every kind."""
     draw, start = random.Random(3), datetime.date(2019, 11, 1)
-    lines = ["date,shop,load,temp,promo,size"]
+    lines = ["date,shop,load,temp,promo,size,weather,kind"]
     for shop in range(3):
         for row in range(200):
             load = 100 * (shop + 1) + 10 * math.sin(row / 3) + draw.gauss(0, 1)
             temperature = "" if draw.random() < 0.03 else f"{draw.gauss(10, 3):.3f}"
             values = "" if draw.random() < 0.05 else f"{load:.4f}"
             day = start + datetime.timedelta(days=row)
-            lines.append(f"{day},s{shop},{values},{temperature},{draw.randint(0, 1)},{shop * 10 + 5}")
+            promo, weather = draw.randint(0, 1), draw.choice(("sun", "rain", "snow"))
+            kind = "big" if shop else "small"
+            lines.append(f"{day},s{shop},{values},{temperature},{promo},{shop * 10 + 5},{weather},{kind}")
     (folder / "shops.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
     path = folder / "shops.yaml"
     path.write_text(SHOPS_CONFIG, encoding="utf-8")
