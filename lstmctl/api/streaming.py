@@ -303,8 +303,7 @@ class Forecasts:
         name, time = self._identified(cells)
         before = self.rows[name]
         table = self._followed(before, name, time, cells)
-        truth = table.targets[-1]
-        covered = self._learn(name, truth)
+        covered = self._learn(name, table)
         found = {"series": name, "time": self.encoding.step.text(time)} if name else {
             "time": self.encoding.step.text(time)
         }  # fmt: skip
@@ -340,7 +339,7 @@ class Forecasts:
         row = np.array(
             [[_number(cells, self.columns[one], self.line, missing=self.task.masked) for one in encoding.targets]]
         )
-        past = np.array([[_number(cells, self.columns[one], self.line, missing=True) for one in encoding.past]])
+        past = np.array([[self._past(cells, one) for one in encoding.past]])
         past = past.reshape(1, len(encoding.past))
         times = np.array([time])
         if len(before.times):
@@ -371,16 +370,25 @@ class Forecasts:
         self.rows[name] = replace(table, bounds=bounds, ends=bounds[1:], known=np.zeros((count, 0)))
         return self.rows[name]
 
-    def _learn(self, name: str, truth: NDArray[np.float64]) -> dict[str, Any]:
-        """Compare the truth with the forecasts of its row, and let adaptive intervals learn from it; return whether the
-        intervals of the latest forecast covered it, by level."""
+    def _past(self, cells: list[str], column: str) -> float:
+        """Return a value of a past column; of categories, the number of the category, 0 for one that is not known."""
+        assert self.columns is not None
+        known = self.encoding.categories.get(column)
+        if known is None:
+            return _number(cells, self.columns[column], self.line, missing=True)
+        text = cells[self.columns[column]]
+        return float(known.index(text) + 1) if text in known else 0.0
+
+    def _learn(self, name: str, table: Table) -> dict[str, Any]:
+        """Compare the last row with its forecasts, and let adaptive intervals learn from it; return whether the
+        intervals of the latest forecast covered it, by level. Windows that are scaled one by one are left out."""
         waiting, task = self.waiting[name], self.task
-        if not waiting:
+        series, last = self.encoding.ids.index(name), len(table.times) - 1
+        if not waiting or not self.encoding.has_scale[series].all():
             return {}
-        series = self.encoding.ids.index(name)
-        scaled = (truth - self.encoding.centre[series]) / self.encoding.spread[series]
+        scaled = self.encoding.scaled_targets(table, slice(last, last + 1), series)[0].astype(np.float64)
         horizon, levels = task.settings.horizon, task.settings.levels
-        shape = (horizon, len(truth), len(levels))
+        shape = (horizon, len(scaled), len(levels))
         scores, given = np.full(shape, np.nan), np.zeros(shape)
         for step, (spans, offsets) in enumerate(reversed(waiting)):
             scores[step] = interval_scores(scaled[None, None], spans[None, None, step])[0, 0]
