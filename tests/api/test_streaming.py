@@ -86,8 +86,8 @@ def test_intervals_learn_from_every_truth(trained: Trained, lstmctl: Command) ->
         parts += streamed(lstmctl, run, ROWS + "\n".join(part), "--intervals", "adaptive", "--state", "my.state")
     assert parts == whole
     assert "covered" not in whole[0]
-    # Truths far outside widen the next interval of the first step; truths inside narrow it by less.
-    far = [f"{row.split(',')[0]},90,90" for row in rows]
+    # Truths far outside, now above and now below, widen the intervals.
+    far = [f"{row.split(',')[0]},{90 * (-1) ** place},{90 * (-1) ** place}" for place, row in enumerate(rows)]
     wide = streamed(lstmctl, run, ROWS + "\n".join(far), "--intervals", "adaptive")
     assert wide[1]["covered"] == {"80": False}
 
@@ -116,6 +116,7 @@ def test_rows_after_a_gap_are_waited_for(trained: Trained, lstmctl: Command) -> 
         ("date,a,b\n2020-01-17 15:00:00,1,2\n", "line 2: 2020-01-17 15:00:00 does not follow 2020-01-17 15:00:00"),
         ("date,a,b\n2020-01-17 16:00:00,1\n", "line 2 has 2 cells, but 3 are needed"),
     ],
+    ids=["no column", "no number", "an earlier time", "too few cells"],
 )
 def test_bad_rows_name_their_line(trained: Trained, lstmctl: Command, text: str, said: str) -> None:
     done = lstmctl("stream", trained("waves").name, stdin=text)
@@ -132,8 +133,12 @@ def test_labels_are_those_of_the_sequence_so_far(trained: Trained, lstmctl: Comm
     for place, prediction in zip((len(texts[0]) - 1, -1), run.predict(texts), strict=True):
         assert lines[place]["label"] == prediction.label
         assert lines[place]["probabilities"] == pytest.approx(prediction.probabilities, abs=1e-6)
-    whole = trained("intents", *few, "model.direction=bidirectional")
-    done = lstmctl("stream", whole.name, stdin="lights")
+
+
+def test_what_reads_backwards_is_refused(trained: Trained, lstmctl: Command) -> None:
+    few = ("training.budget=8 steps", "model.hidden=12", "threads=1")
+    run = trained("intents", *few, "model.direction=bidirectional")
+    done = lstmctl("stream", run.name, stdin="lights")
     assert done.code == 2
     assert "reads each sequence backwards too" in done.err
 
