@@ -23,9 +23,12 @@ from lstmctl.models.categories import CategoryVectors
 from lstmctl.models.forecaster import Ensemble, Sizes
 from lstmctl.scoring import evaluating
 from lstmctl.tasks.forecast import Forecast
-from lstmctl.tasks.series_predictor import Shares
+from lstmctl.tasks.series_baselines import RIDGE
+from lstmctl.tasks.series_predictor import of_the_network
 from lstmctl.tasks.series_windows import ROUNDING
 
+SHARES = frozenset({RIDGE, "drift", "seasonal naive", "last value"})
+"""Baselines that an export can contain."""
 CHECKED = 24
 """Windows of the held-out part that an export is checked on."""
 
@@ -34,13 +37,20 @@ def describe_forecaster(run: Trained) -> Described:
     """Describe a forecaster, with the weights that `lstmctl forecast` uses.
 
     Raises:
-        NotExportableError: it forecasts by sample paths.
+        NotExportableError: it forecasts by sample paths, or with a baseline that exports do not have.
     """
     task, model = forecaster(run, final=True)
     if task.predictor.has_joint_distribution:
         raise NotExportableError(
             f"{run.name} forecasts by sample paths, which exports do not have",
             hint="train with task.loss=quantile, or with task.decoding=parallel",
+        )
+    if unknown := task.predictor.shares.keys() - SHARES:
+        share = 100 * sum(task.predictor.shares[name] for name in unknown)
+        raise NotExportableError(
+            f"{share:.0f} % of the forecast of {run.name} is that of {' and '.join(sorted(unknown))}, which exports do "
+            "not have",
+            hint="train with model.ridge=0, or with a share such as model.ridge=0.5",
         )
     functions: dict[str, Function] = {}
     weights: dict[str, NDArray[Any]] = {}
@@ -275,25 +285,27 @@ class _Writer:
     def blended(self, point: Value, filled: Value) -> Value:
         """Mix the network's forecast with those without a network, as `SeriesPredictor._blended`."""
         ridge, shares = self.model.ridge, self.task.predictor.shares
-        if ridge is None or shares == Shares():
+        if ridge is None or not shares:
             return point
         body, lookback, horizon = self.body, self.sizes.lookback, self.settings.horizon
         last = body.slice(filled, lookback - 1, lookback, axis=0, name="last")
         first = body.slice(filled, 0, 1, axis=0)
-        mixed = shares.network * point
-        if shares.ridge:
+        mixed = of_the_network(shares) * point
+        if RIDGE in shares:
             relative = body.transpose(filled - last, (1, 0), "relative")
             mapped = body.linear(relative, body.weight("ridge", numbers(ridge.T)), name="mapped")
-            mixed = mixed + (body.transpose(mapped, (1, 0)) + last) * shares.ridge
-        if shares.drift:
+            mixed = mixed + (body.transpose(mapped, (1, 0)) + last) * shares[RIDGE]
+        if "drift" in shares:
             steps = np.arange(1, horizon + 1, dtype=np.float32)[:, None] / np.float32(max(1, lookback - 1))
-            mixed = mixed + (last + (last - first) * body.weight("drift_steps", steps)) * shares.drift
+            mixed = mixed + (last + (last - first) * body.weight("drift_steps", steps)) * shares["drift"]
         season = self.encoding.season
-        if shares.seasonal and 1 < season <= lookback:
+        if "seasonal naive" in shares:
             cycle = body.slice(filled, lookback - season, lookback, axis=0, name="cycle")
             rest = horizon % season
             cycles = [cycle] * (horizon // season) + ([body.slice(cycle, 0, rest, axis=0)] if rest else [])
-            mixed = mixed + body.concat(cycles, 0) * shares.seasonal
+            mixed = mixed + body.concat(cycles, 0) * shares["seasonal naive"]
+        if "last value" in shares:
+            mixed = mixed + last * shares["last value"]
         body.rename(mixed, "mixed")
         return mixed
 
