@@ -15,6 +15,7 @@ from lstmctl.runs import index
 from lstmctl.runs.folder import RunFolder, find_run, list_runs, next_order
 from lstmctl.runs.index import INDEX, read_facts
 from lstmctl.runs.summary import summarise
+from tests.conftest import Command
 
 
 def made(root: Path, count: int) -> None:
@@ -99,6 +100,22 @@ def test_few_runs_need_none_and_a_folder_that_may_only_be_read_gets_none(
     monkeypatch.setattr(Path, "replace", refuse)
     assert len(list_runs(root)) == 50
     assert not (root / INDEX).exists()
+
+
+def test_a_terminal_shows_the_newest_unless_all_are_asked_for(
+    root: Path, lstmctl: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from lstmctl.cli import runs
+
+    monkeypatch.setenv("LSTMCTL_RUNS", str(root))
+    monkeypatch.setattr(runs, "MOST_LISTED", 10)
+    shown = lstmctl("runs", "list")
+    assert [line.split()[0] for line in shown.out.splitlines()[1:]] == [
+        f"run-{number:04d}" for number in range(9, -1, -1)
+    ]
+    assert shown.err == "40 older runs are not shown; all of them: lstmctl runs list --all\n"
+    assert (len(lstmctl("runs", "list", "--all").out.splitlines()), lstmctl("runs", "list", "--all").err) == (51, "")
+    assert len(json.loads(lstmctl("runs", "list", "--json").out)["runs"]) == 50
 
 
 def test_a_damaged_run_is_listed_as_damaged_with_and_without_the_index(root: Path) -> None:
