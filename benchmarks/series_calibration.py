@@ -72,7 +72,7 @@ def compare(run: Run, strengths: Sequence[float], level: int) -> None:
     validation = task.part(corpus, "validation", run.device)
     for strength in strengths:
         intervals.partly_pooled_offsets.__defaults__ = (strength,)
-        task.calibrate(run.model, validation)
+        task.calibrate_on(run.model, validation)
         print(f"  own, strength {strength:<8g}  {spread(run.score(corpus, part).by_series, level)}", flush=True)
     begun = time.monotonic()
     adaptive = run.backtest(stride=1).scores["adaptive"].by_series

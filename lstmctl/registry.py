@@ -21,7 +21,21 @@ CELLS: Mapping[str, str] = {
     "rnn": "lstmctl.cells.rnn:RNN",
     "lstm": "lstmctl.cells.lstm:LSTM",
     "gru": "lstmctl.cells.gru:GRU",
+    "lstm-1997": "lstmctl.cells.lstm1997:LSTM1997",
+    "peephole": "lstmctl.cells.peephole:PeepholeLSTM",
+    "cifg": "lstmctl.cells.cifg:CoupledLSTM",
+    "layernorm-lstm": "lstmctl.cells.layernorm_lstm:LayerNormLSTM",
+    "mogrifier": "lstmctl.cells.mogrifier:MogrifierLSTM",
+    "slstm": "lstmctl.cells.slstm:SLSTM",
+    "mlstm": "lstmctl.cells.mlstm:MLSTM",
+    "mgu": "lstmctl.cells.mgu:MinimalGatedUnit",
+    "mingru": "lstmctl.cells.mingru:MinGRU",
+    "minlstm": "lstmctl.cells.minlstm:MinLSTM",
+    "indrnn": "lstmctl.cells.indrnn:IndRNN",
+    "lru": "lstmctl.cells.lru:LRU",
     "feedforward": "lstmctl.cells.feedforward:FeedForward",
+    "transformer": "lstmctl.cells.transformer:Transformer",
+    "tcn": "lstmctl.cells.tcn:TemporalConvolution",
 }
 TASKS: Mapping[str, str] = {
     "language-model": "lstmctl.tasks.language_model:LanguageModel",
@@ -40,12 +54,30 @@ INSPECTIONS: Mapping[str, str] = {
     "recall": "lstmctl.inspection:inspect_recall",
 }
 """Functions that look inside a run."""
+DESCRIPTIONS: Mapping[str, str] = {
+    "language-model": "lstmctl.export.texts:describe_language_model",
+    "forecast": "lstmctl.export.forecasts:describe_forecaster",
+    "classification": "lstmctl.export.sequences:describe_labeller",
+    "regression": "lstmctl.export.sequences:describe_labeller",
+    "tagging": "lstmctl.export.sequences:describe_labeller",
+    "transduction": "lstmctl.export.pairs:describe_transduction",
+    "generation-from-label": "lstmctl.export.texts:describe_generation",
+}
+"""Functions from a run to the graph of its predictor, by task."""
+EXPORTS: Mapping[str, str] = {
+    "numpy": "lstmctl.export.numpy_code:target",
+    "c": "lstmctl.export.c_code:target",
+    "javascript": "lstmctl.export.javascript:target",
+    "onnx": "lstmctl.export.onnx_graph:target",
+}
+"""Functions that return a form of export."""
 VIEWS: Mapping[str, str] = {
     "Comparison": "lstmctl.reporting.comparison_page:comparison_blocks",
     "Sweep": "lstmctl.reporting.sweep_page:sweep_blocks",
     "Search": "lstmctl.reporting.search_page:search_blocks",
     "Evaluation": "lstmctl.reporting.evaluation_page:evaluation_blocks",
     "Backtest": "lstmctl.reporting.backtest_tables:backtest_blocks",
+    "Exported": "lstmctl.reporting.export_facts:export_blocks",
     "Forecasts": "lstmctl.reporting.forecast_page:forecast_blocks",
     "GateFindings": "lstmctl.reporting.inspection_page:gate_view",
     "MemoryFindings": "lstmctl.reporting.inspection_page:memory_view",

@@ -76,6 +76,34 @@ def replace_file(path: Path, content: bytes, *, remedy: str = MOVE_THE_RUNS) -> 
         sync_folder(path.parent)
 
 
+@contextmanager
+def new_folder(path: Path, *, remedy: str = MOVE_THE_RUNS) -> Iterator[Path]:
+    """Yield an empty folder that appears at `path` once the block has ended without an error; an older one there is
+    replaced only then. `remedy` is that of `disk_errors`.
+
+    Raises:
+        ResourceError: the disk is full, or the folder cannot be made; the old one stands.
+    """
+    temporary, former = (path.with_name(f".{path.name}.tmp-{kind}{os.getpid()}") for kind in ("", "old-"))
+    with disk_errors(path, remedy=remedy):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        shutil.rmtree(temporary, ignore_errors=True)
+        try:
+            temporary.mkdir()
+            yield temporary
+            for file in temporary.iterdir():
+                with file.open("rb+") as opened:
+                    sync(opened.fileno())
+            sync_folder(temporary)
+            if path.exists():
+                rename_over(path, former)
+            rename_over(temporary, path)
+            sync_folder(path.parent)
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
+            shutil.rmtree(former, ignore_errors=True)
+
+
 def rename_over(source: Path, target: Path) -> None:
     """Rename a file or folder in one step; a file of the new name is replaced. Windows refuses while a program has
     either open, so there it is tried for a second: readers and virus scanners are quick.

@@ -30,7 +30,7 @@ FLOORS = [
     ],
     ["config", "cells", "data", "baselines", "intervals", "runs", "reporting"],
     ["protocols", "models", "sampling", "decoding", "scoring", "tasks", "training"],
-    ["api", "comparison", "deriving", "inspection", "search", "tracking"],
+    ["api", "comparison", "deriving", "export", "inspection", "search", "tracking"],
     ["cli", "__main__"],
 ]
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
@@ -50,6 +50,7 @@ ARROWS = {
     "training": {"protocols", "models", "scoring"},
     "api": {"deriving", "tracking"},
     "comparison": {"api", "deriving", "inspection", "tracking"},
+    "export": {"api"},
     "inspection": {"api"},
     "search": {"api", "comparison", "deriving", "tracking"},
     "__main__": {"cli"},

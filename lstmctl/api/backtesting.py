@@ -195,7 +195,7 @@ def _refitted(
         load_weights(model, best or trainer.snapshot().best_weights)
         model.to(run.device).eval()
         learnt = task.part(assembled.corpus, "validation", run.device)
-        task.calibrate(model, learnt)
+        task.calibrate_on(model, learnt)
         test = task.part(assembled.corpus, "test", run.device)
         before = (test.counts.cumsum(0) - test.counts).cpu().numpy()[series[own]]
         chosen = before + origins[own] - test.first.cpu().numpy()[series[own]]
@@ -232,7 +232,9 @@ def _splits(
             )
         if at_dates:
             begins = origins[own][longest] - np.array([rows, 0])
-            split = [str(np.datetime64(int(moment), "us")) for moment in table.times[begins]]
+            # By the clock of a place, times are in UTC.
+            zone = "+00:00" if corpus.encoding.step.zone else ""
+            split = [f"{np.datetime64(int(moment), 'us')}{zone}" for moment in table.times[begins]]
             yield [f"data.split={json.dumps(split)}"], own
         else:
             yield [f"data.split=[{REST}, {rows} rows, {-int(key)} rows]", "data.split_by=series"], own

@@ -182,7 +182,7 @@ def assemble(
         "precision": precision,
         "threads": threads,
         "processes": processes.size,
-        "kernel": _kernel(model, task, batches[0], precision, device),
+        "kernel": _kernel(model, task, batches[0], precision, device, cell.path),
         "repeatable_by": repeatable_by,
         "seed": settings.seed,
         "steps": steps,
@@ -313,7 +313,7 @@ def _other_network(settings: Settings, others: Settings) -> list[tuple[str, str,
     return found
 
 
-def _kernel(model: nn.Module, task: AnyProblem, batch: Batch, precision: str, device: torch.device) -> str:
+def _kernel(model: nn.Module, task: AnyProblem, batch: Batch, precision: str, device: torch.device, path: str) -> str:
     few = batch.part(0, 1)
     with autocast(precision, device):
-        return kernel_used(lambda: task.loss(model, few, task.initial_state(model, few)))
+        return kernel_used(lambda: task.loss(model, few, task.initial_state(model, few)), path)

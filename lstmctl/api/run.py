@@ -90,6 +90,7 @@ class Run(Trained):
         """Score the run on one part of data in the run's own encoding, together with simple baselines; `called` is the
         part's name in the result, and `own` the run's score if it is known."""
         scores = {"run": own or self.score(corpus, part), **self.task.references(corpus, part)}
+        scores = self.task.relative(corpus, part, scores)
         primary = self.task.primary
         rows = {name: score.rows for name, score in scores.items() if score.rows is not None}
         leads = {
@@ -97,6 +98,7 @@ class Run(Trained):
             for name, theirs in rows.items()
             if name != "run" and "run" in rows
         }
+        longer = self.task.longer(corpus, part, self.device) if called == part else {}
         traces = {name: score.traces for name, score in scores.items() if score.traces is not None}
         return Evaluation(
             run=str(self.path),
@@ -113,6 +115,7 @@ class Run(Trained):
             primary=primary.name,
             leads=leads,
             diagnostics=diagnose(traces) if "run" in traces else None,
+            by_length={length: self.task.evaluate(self.model, one).metrics for length, one in longer.items()},
             warnings=self.task.warnings(corpus, part),
             notes=(
                 *scores["run"].notes,

@@ -69,7 +69,7 @@ def run_to_end(folder: RunFolder, assembled: Assembled, snapshot: Snapshot | Non
         run = Run(folder, trust=True, device=assembled.choices.device)
         concluding = _Concluding(observe)
         concluding("scoring the validation part")
-        calibration = run.task.calibrate(run.model, run.task.part(assembled.corpus, "validation", run.device))
+        calibration = run.task.calibrate(run.model, assembled.corpus, run.device)
         if calibration is not None:
             replace_json(folder.path / CALIBRATION, calibration)
             folder.update(calibrated=True)

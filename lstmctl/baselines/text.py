@@ -9,7 +9,7 @@ import math
 from collections.abc import Collection, Iterable
 from copy import copy
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -62,7 +62,8 @@ class NGram:
         if order < 1:
             raise ValueError(f"the order of an n-gram model must be at least 1, not {order}")
         self.vocabulary = vocabulary
-        self._levels = _count(_checked(training[-LONGEST_TRAINING:], vocabulary), vocabulary, order)
+        self._levels = _count(_checked(training[-LONGEST_TRAINING:], vocabulary, least=0), vocabulary, order)
+        self._kept: list[_Smoothing] | None = None
 
     @property
     def order(self) -> int:
@@ -72,12 +73,26 @@ class NGram:
     def shortened(self, order: int) -> NGram:
         """Return the model of a lower order on the same training text, without counting again."""
         shorter = copy(self)
-        shorter._levels = self._levels[:order]
+        shorter._levels, shorter._kept = self._levels[:order], None
         return shorter
 
+    def prepared(self) -> NGram:
+        """Return the same model, which takes more memory and predicts many short pieces of text faster."""
+        ready = copy(self)
+        ready._kept = [self._smoothing(number) for number in range(self.order)]
+        return ready
+
+    def _smoothing(self, number: int) -> _Smoothing:
+        """What the grams of a level give up: by continuations, and at the last level by occurrences."""
+        level = self._levels[number]
+        if self._kept is not None:
+            return self._kept[number]
+        return level.smoothing(level.counts if number == self.order - 1 else level.continuations)
+
     def nats(self, symbols: Integers) -> Floats:
-        """Compute -ln p of every symbol of a stream (length,) but the first, given the symbols before it, (length -
-        1,). Symbols near the beginning are predicted from a shorter context."""
+        """Compute -ln p of every symbol of a stream (length,), or of several side by side (length, streams), but the
+        first, given the symbols before it, (length - 1, …). Symbols near the beginning are predicted from a shorter
+        context."""
         return self.nats_by_order(symbols, [self.order])[self.order]
 
     def total_nats(self, symbols: Integers) -> float:
@@ -89,22 +104,39 @@ class NGram:
             total += float(nats[overlap - 1 :].sum() if start else nats.sum())
         return total
 
+    def next_probabilities(self, context: Integers) -> Floats:
+        """Compute the probabilities of all symbols after each stream of `context` (length, streams), as (streams,
+        vocabulary)."""
+        context = _checked(context[len(context) - min(len(context), max(0, self.order - 1)) :], self.vocabulary)
+        found = np.full((context.shape[1], self.vocabulary), 1 / self.vocabulary)
+        for order, level in enumerate(self._levels):
+            if order > len(context):
+                break
+            gram = np.zeros(context.shape[1], np.int64)
+            for longer, symbols in zip(self._levels, context[len(context) - order :], strict=False):
+                gram = longer.find(gram, symbols)
+            smoothing = self._smoothing(order)
+            for stream in np.flatnonzero(gram >= 0):
+                level.mix_next(smoothing, int(gram[stream]), found[stream])
+        return found
+
     def nats_by_order(self, symbols: Integers, orders: Collection[int]) -> dict[int, Floats]:
         """Compute `nats` for this model and shorter ones, down to order 0, the uniform distribution, in one pass over
         the text."""
         symbols = _checked(symbols, self.vocabulary)
         # For each symbol: its probability, and the index of the gram formed by the symbols before it (-1: unknown).
-        probability = np.full(len(symbols), 1 / self.vocabulary)
-        context = np.zeros(len(symbols), np.int64)
+        probability = np.full(symbols.shape, 1 / self.vocabulary)
+        context = np.zeros(symbols.shape, np.int64)
         scored = {0: probability.copy()}
         for order, level in enumerate(self._levels, start=1):
             lower = probability[order - 1 :]
             gram = level.find(context, symbols[order - 1 :])
             if order in orders:
                 scored[order] = probability.copy()
-                scored[order][order - 1 :] = level.mix(level.counts, context, gram, lower)
+                smoothing = level.smoothing(level.counts) if order < self.order else self._smoothing(order - 1)
+                scored[order][order - 1 :] = level.mix(smoothing, context, gram, lower)
             if order < self.order:
-                probability[order - 1 :] = level.mix(level.continuations, context, gram, lower)
+                probability[order - 1 :] = level.mix(self._smoothing(order - 1), context, gram, lower)
             context = gram[:-1]
         return {order: -np.log(scored[order][1:]) for order in orders}
 
@@ -138,6 +170,17 @@ def ngram(
     return longest.shortened(min(wanted, key=lambda order: float(nats[order].mean())))
 
 
+class _Smoothing(NamedTuple):
+    """Discounted counts of the grams of one length."""
+
+    own: Floats
+    """(grams,) each count less its discount."""
+    left: Floats
+    """(contexts,) sum of the discounts, which the shorter context distributes."""
+    total: Floats
+    """(contexts,) sum of the counts."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Level:
     """All grams of one length in the training text, sorted by key.
@@ -157,22 +200,37 @@ class _Level:
     """(grams,) number of different symbols (or the beginning) that precede each gram; empty at the last level."""
 
     def find(self, context: NDArray[np.int64], symbol: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Return the numbers of grams; -1 for a gram that is not in the training text."""
+        """Return the numbers of grams; -1 for a gram that is not in the training text, and for the symbol -1."""
         # The context -1 produces a negative key, which is never found.
         key = context * self.vocabulary + symbol
         place = np.minimum(np.searchsorted(self.keys, key), len(self.keys) - 1)
-        return np.where(self.keys[place] == key, place, -1)
+        return np.where((self.keys[place] == key) & (symbol >= 0), place, -1)
 
-    def mix(self, counts: Integers, context: NDArray[np.int64], gram: NDArray[np.int64], lower: Floats) -> Floats:
-        """Combine symbol probabilities with those from the shorter context."""
+    def smoothing(self, counts: Integers) -> _Smoothing:
+        """Discount some counts of the grams."""
         discount = _discounts(counts)[np.minimum(counts, 3)]
         owner = self.keys // self.vocabulary
-        total = np.bincount(owner, counts, minlength=self.contexts)
-        left = np.bincount(owner, discount, minlength=self.contexts)
+        left: Floats = np.bincount(owner, discount, minlength=self.contexts).astype(np.float64, copy=False)
+        total: Floats = np.bincount(owner, counts, minlength=self.contexts).astype(np.float64, copy=False)
+        return _Smoothing(counts - discount, left, total)
+
+    def mix(self, smoothing: _Smoothing, context: NDArray[np.int64], gram: NDArray[np.int64], lower: Floats) -> Floats:
+        """Combine symbol probabilities with those from the shorter context."""
+        left, total = smoothing.left[context], smoothing.total[context]
         # The end of the training text can be a context without a successor.
-        known = (context >= 0) & (total[context] > 0)
-        own = np.where(gram >= 0, (counts - discount)[gram], 0.0)
-        return np.where(known, (own + left[context] * lower) / np.where(known, total[context], 1.0), lower)
+        known = (context >= 0) & (total > 0)
+        own = np.where(gram >= 0, smoothing.own[gram], 0.0)
+        return np.where(known, (own + left * lower) / np.where(known, total, 1.0), lower)
+
+    def mix_next(self, smoothing: _Smoothing, context: int, lower: Floats) -> None:
+        """Combine the probabilities (vocabulary,) of all symbols after one context with those from the shorter one, in
+        place."""
+        if not smoothing.total[context]:
+            return
+        first = context * self.vocabulary
+        start, stop = np.searchsorted(self.keys, (first, first + self.vocabulary))
+        lower *= smoothing.left[context] / smoothing.total[context]
+        lower[self.keys[start:stop] - first] += smoothing.own[start:stop] / smoothing.total[context]
 
 
 def _count(training: NDArray[np.int64], vocabulary: int, order: int) -> list[_Level]:
@@ -261,8 +319,9 @@ def _discounts(counts: Integers) -> Floats:
     return np.array([0, y, max(y, 2 - 3 * y * n3 / n2), max(y, 3 - 4 * y * n4 / n3)])
 
 
-def _checked(symbols: Integers, vocabulary: int) -> NDArray[np.int64]:
-    """Check that all symbols are in the vocabulary, and convert them to a type that keys fit into."""
-    if len(symbols) and not (symbols.min() >= 0 and symbols.max() < vocabulary):
+def _checked(symbols: Integers, vocabulary: int, *, least: int = -1) -> NDArray[np.int64]:
+    """Check that all symbols are in the vocabulary or -1, which is none, and convert them to a type that keys fit
+    into."""
+    if symbols.size and not (symbols.min() >= least and symbols.max() < vocabulary):
         raise ValueError(f"symbols must be between 0 and {vocabulary - 1}")
     return symbols.astype(np.int64)

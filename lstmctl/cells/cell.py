@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from lstmctl.errors import ConfigError
 
 State = tuple[Tensor, ...]
-"""One tensor (batch, hidden) for each name in `Cell.states`."""
+"""One tensor (batch, …) for each name in `Cell.states`; zeros are the state before the first step."""
 
 
 class Step(NamedTuple):
@@ -47,15 +47,20 @@ class Cell(nn.Module):
 
     Attributes:
         states: names of the carried tensors, in order; empty for a cell without memory.
+        opened: the states that an encoder may start with values in (−1, 1); None for all.
         gates: names of the gates that `step` returns in `Step.gates`.
         keeps: name of the gate that multiplies a unit's previous state, such as `f` in c' = f ⊙ c + …; it determines
             how long the unit retains information. None if the cell has no such gate.
+        path: name of the computation of whole sequences, where torch's own kernels don't show it: `stepwise`, `scan`,
+            `chunks`, `attention` or `convolution`.
         Options: schema of `model.options`.
     """
 
     states: ClassVar[tuple[str, ...]] = ("hidden",)
+    opened: ClassVar[tuple[str, ...] | None] = None
     gates: ClassVar[tuple[str, ...]] = ()
     keeps: ClassVar[str | None] = None
+    path: ClassVar[str] = "stepwise"
     Options: ClassVar[type[CellOptions]] = CellOptions
 
     def __init__(self, inputs: int, hidden: int, options: CellOptions) -> None:
@@ -72,9 +77,20 @@ class Cell(nn.Module):
                     bound = parameter.shape[1] ** -0.5
                     parameter.uniform_(-bound, bound, generator=generator)
 
+    @classmethod
+    def multiple(cls, options: CellOptions) -> int:
+        """Return the number that `model.hidden` must be a multiple of, such as the number of heads."""
+        return 1
+
     def initial_state(self, batch: int, like: Tensor) -> State:
-        """Return zeros (batch, hidden) for each state, on the device and in the precision of `like`."""
+        """Return zeros (batch, hidden) for each state, on the device and in the precision of `like`. Override it for
+        states of other shapes (batch, …)."""
         return tuple(like.new_zeros(batch, self.hidden) for _ in self.states)
+
+    def vectors(self) -> tuple[str, ...]:
+        """Return the names of the states that are vectors, (batch, any), whose elements can be shown as units."""
+        before = self.initial_state(1, torch.zeros(1))
+        return tuple(name for name, part in zip(self.states, before, strict=True) if part.dim() == 2)
 
     def project(self, input: Tensor) -> Tensor:
         """Compute the part of a step that needs no state, (…, inputs) → (…, any), for all time steps at once."""
@@ -115,11 +131,17 @@ class Cell(nn.Module):
         for time, projected in enumerate(self.project(input)):
             output, after, _ = self.step(projected, state)
             if mask is not None:
-                valid = mask[time].unsqueeze(-1)
-                after = tuple(torch.where(valid, new, old) for new, old in zip(after, state, strict=True))
+                after = tuple(
+                    torch.where(for_lanes(mask[time], new), new, old) for new, old in zip(after, state, strict=True)
+                )
             outputs.append(output)
             state = after
         return torch.stack(outputs), state
+
+
+def for_lanes(values: Tensor, state: Tensor) -> Tensor:
+    """Return values (batch,) in the shape that broadcasts over a state (batch, …)."""
+    return values.view(-1, *[1] * (state.dim() - 1))
 
 
 def checked_options(cell: type[Cell], options: dict[str, object]) -> CellOptions:

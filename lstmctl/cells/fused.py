@@ -2,26 +2,35 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
 import torch
-from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional
 
 from lstmctl.cells.cell import Cell, CellOptions, State, Stepper
+from lstmctl.cells.drawing import draw_weights
 from lstmctl.cells.fast import SEQUENCES, STEPPERS
 from lstmctl.cells.packed import available
 
-LongestMemory = Annotated[int, Field(ge=3, le=2**31 - 1)] | None
-"""Option of cells with a retention gate (`Cell.keeps`), in steps."""
 
+def lstm_kernel(input: Tensor, state: State, weight: Tensor, recurrent: Tensor, bias: Tensor) -> tuple[Tensor, State]:
+    """Compute an LSTM over whole sequences by torch's kernel, for weights that a cell derives from its own.
 
-def memory_biases(longest: int, units: int, generator: torch.Generator) -> Tensor:
-    """Return biases (units,) for a retention gate: log u with u uniform in 1 … longest − 1, so that at initialisation
-    a unit retains its state for about 1 + u steps (Tallec & Ollivier, "Can Recurrent Neural Networks Warp Time?",
-    ICLR 2018)."""
-    return torch.empty(units).uniform_(1, longest - 1, generator=generator).log_()
+    Args:
+        input: (time, batch, inputs).
+        state: h and c before the first step, (batch, hidden) each.
+        weight, recurrent, bias: W, U and b for i, f, g and o.
+
+    Returns:
+        All h', (time, batch, hidden), and the state after the last step.
+    """
+    # One buffer in cuDNN's order, which it would otherwise make with a warning.
+    parts = (weight, recurrent, bias, torch.zeros_like(bias))
+    buffer = torch.cat([part.flatten() for part in parts])
+    weights = [part.view_as(of) for part, of in zip(buffer.split([p.numel() for p in parts]), parts, strict=True)]
+    before = tuple(part.unsqueeze(0).contiguous() for part in state)
+    training = torch.is_grad_enabled()
+    output, hidden, cell = torch.lstm(input, before, weights, True, 1, 0.0, training, False, False)
+    return output, (hidden.squeeze(0), cell.squeeze(0))
 
 
 class FusedCell(Cell):
@@ -51,14 +60,9 @@ class FusedCell(Cell):
         return bias
 
     def initialise(self, generator: torch.Generator) -> None:
-        """Draw input weights uniform in ±√(3/inputs), so that their products have unit variance for inputs of unit
-        variance, and recurrent weights orthogonal for each gate (Saxe, McClelland & Ganguli 2014); set biases to
-        zero."""
+        """Draw weights by `draw_weights` and set biases to zero."""
+        draw_weights(self.input_weight, self.recurrent_weight, generator)
         with torch.no_grad():
-            bound = (3 / self.inputs) ** 0.5
-            self.input_weight.uniform_(-bound, bound, generator=generator)
-            for gate in torch.split(self.recurrent_weight, self.hidden):
-                nn.init.orthogonal_(gate, generator=generator)
             self.input_bias.zero_()
             self.recurrent_bias.zero_()
 

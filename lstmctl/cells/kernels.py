@@ -35,8 +35,9 @@ class _Operations(TorchDispatchMode):
         return func(*args, **(kwargs or {}))
 
 
-def kernel_used(run: Callable[[], object]) -> str:
-    """Return the recurrent kernel that `run()` uses: oneDNN, cuDNN, MIOpen, unrolled, or `stepwise` if none of them."""
+def kernel_used(run: Callable[[], object], path: str = "stepwise") -> str:
+    """Return the recurrent kernel that `run()` uses: oneDNN, cuDNN, MIOpen, unrolled, or the cell's own `path` if none
+    of them."""
     with _Operations() as operations, torch.no_grad():
         run()
-    return next((name for operation, name in KERNELS.items() if operation in operations.names), "stepwise")
+    return next((name for operation, name in KERNELS.items() if operation in operations.names), path)

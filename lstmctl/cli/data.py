@@ -198,18 +198,21 @@ def _series(loaded: LoadedConfig, plot: Path | None, *, every: bool) -> tuple[Fa
         for name, part in facts["parts"].items()
     ]
     scaler = facts["scaler"]
+    columns = list(scaler["channels"][0])
     channels = [
-        [row["channel"], figure(row["centre"]), figure(row["spread"])]
+        [row["channel"], *(figure(row[column]) for column in columns[1:])]
         for row in scaler["channels"][: None if every else MOST_CHANNELS]
     ]
     more = len(scaler["channels"]) - len(channels)
     title = f"channels, and their {scaler['name']} scaler by {scaler['rows']}" + (f" ({more:,} more)" if more else "")
+    title += f", of their {scaler['transform']}" if scaler["transform"] else ""
     shown: Shown = [
         f"{', '.join(facts['files'])}: {facts['bytes']:,} bytes, {facts['rows']:,} rows, {facts['series']:,} series, "
         f"{facts['start']} to {facts['end']}, step {facts['step']}, season {facts['season']:,} rows",
         ("parts", ["part", "rows", "from", "to", "windows"], parts),
-        (title, ["channel", "centre", "spread"], channels),
+        (title, columns, channels),
         *(f"{name}: {', '.join(columns)}" for name, columns in facts["covariates"].items() if columns),
+        *(f"categories of {name}: {', '.join(found)}" for name, found in facts["categories"].items()),
         *facts["notes"],
     ]
     if window := facts["window"]:

@@ -85,6 +85,7 @@ def evaluate(
                     if evaluation.by_channel
                     else {}
                 ),
+                **({"by_length": as_json(evaluation.by_length)} if evaluation.by_length else {}),
                 **({"by_series": evaluation.by_series} if evaluation.by_series else {}),
                 **({"diagnostics": as_json(evaluation.diagnostics)} if evaluation.diagnostics else {}),
                 **({"by_label": evaluation.by_label, "confusion": evaluation.confusion} if evaluation.by_label else {}),

@@ -16,10 +16,12 @@ import typer
 
 from lstmctl.cli import (
     backtest,
+    cells,
     compare,
     config,
     data,
     evaluate,
+    export,
     forecast,
     generate,
     inspect,
@@ -51,9 +53,11 @@ app.command(epilog=evaluate.EXAMPLES)(evaluate.evaluate)
 app.command(epilog=forecast.EXAMPLES)(forecast.forecast)
 app.command(epilog=backtest.EXAMPLES)(backtest.backtest)
 app.command(epilog=predict.EXAMPLES)(predict.predict)
+app.command(epilog=export.EXAMPLES)(export.export)
 app.add_typer(inspect.app, name="inspect")
 app.add_typer(runs.app, name="runs")
 app.add_typer(config.app, name="config")
+app.add_typer(cells.app, name="cells")
 app.add_typer(data.app, name="data")
 
 DEBUG = "LSTMCTL_DEBUG"

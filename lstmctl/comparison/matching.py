@@ -6,7 +6,7 @@ from functools import cache
 
 from lstmctl.api.assembly import build_model
 from lstmctl.api.memory import count_without_memory
-from lstmctl.cells.cell import Cell
+from lstmctl.cells.cell import Cell, checked_options
 from lstmctl.config import Settings
 from lstmctl.errors import ConfigError
 from lstmctl.models.sequence_model import count_parameters
@@ -30,16 +30,18 @@ def with_parameters(settings: Settings, task: AnyProblem, cell: type[Cell], targ
                 hint="set the arm's own model.hidden, which is then kept, or --match hidden",
             ) from error
 
-    # The count grows with the width: first a width that has enough, then halving the gap below it.
+    # The count grows with the width: first a width that has enough, then halving the gap below it. Widths are counted
+    # in the multiples that the cell allows.
+    unit = cell.multiple(checked_options(cell, settings.model.options))
     enough = 1
-    while parameters(enough) < target:
+    while parameters(enough * unit) < target:
         enough *= 2
     low, high = enough // 2, enough
     while high - low > 1:
         middle = (low + high) // 2
-        low, high = (middle, high) if parameters(middle) < target else (low, middle)
-    nearest = min((width for width in (low, high) if width), key=lambda width: abs(parameters(width) - target))
-    return _with_hidden(settings, nearest)
+        low, high = (middle, high) if parameters(middle * unit) < target else (low, middle)
+    widths = [count * unit for count in (low, high) if count]
+    return _with_hidden(settings, min(widths, key=lambda width: abs(parameters(width) - target)))
 
 
 def parameters_of(settings: Settings, task: AnyProblem, cell: type[Cell]) -> int:

@@ -201,8 +201,11 @@ def _holidays(value: object) -> tuple[str, ...]:
 def _zone(value: object) -> str | None:
     if value is None or value == "UTC":
         return value
-    if not isinstance(value, str) or not re.fullmatch(r"[+-](0\d|1[0-4]):[0-5]\d", value):
-        raise ValueError(f"{shown(value)} is not a time zone; use UTC, or an offset from it such as +02:00")
+    if not isinstance(value, str) or not re.fullmatch(r"[+-](0\d|1[0-4]):[0-5]\d|[A-Za-z_]+(/[\w+-]+)+", value):
+        raise ValueError(
+            f"{shown(value)} is not a time zone; use UTC, an offset from it such as +02:00, or a place such as "
+            "Europe/Vienna"
+        )
     return value
 
 
@@ -215,7 +218,7 @@ def _row_split(value: object) -> str:
     return value
 
 
-CALENDAR = ("hour", "weekday", "day-of-month", "month", "day-of-year")
+CALENDAR = ("hour", "weekday", "day-of-month", "month-end", "month", "quarter", "day-of-year", "holiday")
 
 
 def _calendar(value: object) -> tuple[str, ...]:
@@ -234,6 +237,13 @@ def _levels(value: object) -> tuple[int, ...]:
     if not value or len(set(value)) < len(value):
         raise ValueError(f"{shown(list(value))} is not allowed; {allowed}")
     return tuple(sorted(value))
+
+
+def _lengths(value: object) -> tuple[int, ...]:
+    allowed = "whole numbers of at least 1, such as [80, 160]"
+    if not isinstance(value, list | tuple) or not all(type(length) is int and length >= 1 for length in value):
+        raise ValueError(f"{shown(value)} is not allowed; {allowed}")
+    return tuple(sorted(set(value)))
 
 
 def _is_date(text: str) -> bool:
@@ -379,7 +389,13 @@ Holidays = Annotated[
 Zone = Annotated[
     str | None,
     PlainValidator(_zone),
-    WithJsonSchema({"type": ["string", "null"], "examples": ["UTC", "+02:00"]}),
+    WithJsonSchema({"type": ["string", "null"], "examples": ["UTC", "+02:00", "Europe/Vienna"]}),
+]
+Lengths = Annotated[
+    tuple[int, ...],
+    PlainValidator(_lengths),
+    PlainSerializer(list),
+    WithJsonSchema({"type": "array", "items": {"type": "integer", "minimum": 1}}),
 ]
 Levels = Annotated[
     tuple[int, ...],

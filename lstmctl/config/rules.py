@@ -63,6 +63,17 @@ def _a_column_has_one_use(data: Any) -> Iterator[Found]:
             uses.setdefault(name, key)
 
 
+def _categories_are_covariates(data: Any) -> Iterator[Found]:
+    if data.source != "series":
+        return
+    for name in data.categories:
+        if name not in (*data.past, *data.known, *data.static):
+            yield (
+                ("data", "categories"),
+                f"{shown(name)} is not among data.past, data.known and data.static; name it in one of them too",
+            )
+
+
 def _budget_noun_fits_task(task: Any, data: Any, training: Any) -> Iterator[Found]:
     others = {"bytes": ("symbols", "bytes"), "decomposed": ("symbols",)}
     counted = (*task.nouns, *others.get(getattr(data, "symbols", ""), ()))
@@ -219,6 +230,7 @@ def _drawn_sequences_are_few(data: Any, training: Any) -> Iterator[Found]:
 RULES: tuple[tuple[tuple[str, ...], Callable[..., Iterator[Found]]], ...] = (
     (("task", "data"), _source_fits_task),
     (("data",), _a_column_has_one_use),
+    (("data",), _categories_are_covariates),
     (("task", "data", "training"), _budget_noun_fits_task),
     (("task", "model"), _direction_fits_task),
     (("data", "training"), _drawn_sequences_are_few),

@@ -30,6 +30,7 @@ from lstmctl.config.fields import (
     HeldOut,
     Holidays,
     Layers,
+    Lengths,
     Levels,
     Names,
     Options,
@@ -73,6 +74,7 @@ class LanguageModel(Section):
     abilities: ClassVar[tuple[Ability, ...]] = ("write", "predict texts")
     reads: ClassVar[tuple[str, ...]] = (
         "model.tie_embedding",
+        "model.ngram",
         "training.window",
         "training.first_window",
         "training.state_reset",
@@ -284,8 +286,15 @@ class SeriesData(Section):
     past: Names = Field(default=(), description="Covariate columns that are known only up to the present")
     known: Names = Field(default=(), description="Columns whose future values are known, over the horizon too")
     static: Names = Field(default=(), description="Columns that are constant within a series")
+    categories: Names = Field(
+        default=(),
+        description="Columns of past, known or static that hold categories, such as names, each of which has a learned "
+        "vector",
+    )
     calendar: Calendar = Field(
-        default=(), description="Features derived from the dates, each as sine and cosine; known in advance"
+        default=(),
+        description="Features derived from the dates, known in advance: phases as sine and cosine, the last and first "
+        "days of months (month-end), and the days of data.holidays and next to them (holiday)",
     )
     step: TimeStep = Field(
         default="auto",
@@ -293,8 +302,8 @@ class SeriesData(Section):
     )
     holidays: Holidays = Field(
         default=(),
-        description="Days that business days leave out: dates, a file with one date per line, or a country or exchange "
-        "(US, DE-BY, NYSE; needs lstmctl[holidays])",
+        description="Days that business days leave out, or that data.calendar=[holiday] marks: dates, a file with one "
+        "date per line, or a country or exchange (US, DE-BY, NYSE; needs lstmctl[holidays])",
     )
     date_format: str | None = Field(
         default=None,
@@ -303,7 +312,8 @@ class SeriesData(Section):
     )
     zone: Zone = Field(
         default=None,
-        description="Time zone to convert dates to, UTC or an offset such as +02:00; null keeps the table's own clock",
+        description="Time zone to convert dates to, UTC or an offset such as +02:00; or the place by whose clock they "
+        "are, with daylight saving time, such as Europe/Vienna; null keeps the table's own clock",
     )
     separator: Literal["auto", ",", ";", "\t", "|"] = Field(default="auto", description="Column separator")
     decimal: Literal["auto", ".", ","] = Field(
@@ -317,6 +327,12 @@ class SeriesData(Section):
     missing: Literal["error", "forward-fill", "interpolate", "mask"] = Field(
         default="error",
         description="Treatment of missing values and rows; mask gives the network a mask and leaves them unscored",
+    )
+    transform: Literal["none", "log", "log1p", "box-cox"] = Field(
+        default="none",
+        description="Transform of the targets before they are scaled, undone in forecasts and their intervals: the "
+        "logarithm (log; of 1 + value: log1p), or the power from 0 to 1 that evens out the variation of each series "
+        "(box-cox)",
     )
     scaler: Literal["standard", "robust", "min-max", "none"] = Field(
         default="standard", description="Scaling of each series, based on its training rows only"
@@ -506,16 +522,45 @@ class SyntheticData(Section):
         "first-symbol": "classification",
         "copy": "tagging",
         "reber": "tagging",
+        "parity": "classification",
+        "modular-arithmetic": "classification",
+        "anbn": "tagging",
+        "anbncn": "tagging",
+        "dyck-1": "tagging",
+        "dyck-2": "tagging",
+        "flip-flop": "tagging",
+        "associative-recall": "classification",
+        "selective-copy": "tagging",
     }
     precision: ClassVar[str] = "float32"  # bfloat16 would lose the small increments of a long memory
 
     synthetic: Literal[
-        "adding", "multiplication", "temporal-order", "temporal-order-4", "first-symbol", "copy", "reber"
-    ] = Field(description="The test; data/synthetic.py describes each")
+        "adding",
+        "multiplication",
+        "temporal-order",
+        "temporal-order-4",
+        "first-symbol",
+        "copy",
+        "reber",
+        "parity",
+        "modular-arithmetic",
+        "anbn",
+        "anbncn",
+        "dyck-1",
+        "dyck-2",
+        "flip-flop",
+        "associative-recall",
+        "selective-copy",
+    ] = Field(description="The test; data/synthetic.py and data/formal_languages.py describe each")
     length: AtLeastOne = Field(
-        default=100, description="Steps per sequence; the delay for copy; the minimum number of symbols for reber"
+        default=100,
+        description="Steps per sequence; the delay for copy; the minimum number of symbols for reber; the maximum "
+        "number of steps for the tests of data/formal_languages.py",
     )
     held_out: AtLeastOne = Field(default=2000, description="Sequences in the validation part, and in the test part")
+    test_lengths: Lengths = Field(
+        default=(), description="Further lengths to test on, for length generalisation, such as [80, 160, 320]"
+    )
 
 
 # The alternatives for two sections: `task` is selected by its `type`, `data` by its source key.
@@ -532,7 +577,7 @@ class Model(Section):
     """The network."""
 
     cell: Cell = Field(
-        default="lstm", description="The recurrent cell: rnn, lstm, gru, feedforward, or your own `module:Class`"
+        default="lstm", description="The cell, as `lstmctl cells list` shows them, or your own `module:Class`"
     )
     hidden: AtLeastOne = Field(default=256, description="Width of the hidden state, in units")
     layers: Layers = Field(default=1, description="Number of stacked recurrent layers")
@@ -554,6 +599,11 @@ class Model(Section):
         description="Weight of a ridge regression from lookback to horizon in the forecast, with the rest for the "
         "network: if both are about equally good, their mean has a smaller error than either; auto chooses the weights "
         "of the network, the ridge regression, the last season and drift on the validation part (forecasts)",
+    )
+    ngram: Fraction | Literal["auto"] = Field(
+        default=0.0,
+        description="Weight of an n-gram model of the training part in the prediction, with the rest for the network; "
+        "auto chooses it on the validation part. The run keeps the training text then (language models)",
     )
     channel_embedding: bool = Field(
         default=True, description="Add an embedding of the channel if channels are independent (forecasts)"

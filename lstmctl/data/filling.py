@@ -53,7 +53,7 @@ def fill(
             for series in np.unique(rows.series[holes]):
                 start, end = int(bounds[series]), int(ends[series])
                 block = values[start:end]
-                if missing == "interpolate":
+                if missing == "interpolate" and name not in rows.categories:
                     first, stop = parts["training"][series] if "training" in parts else (start, start)
                     _interpolate(block[first - start : stop - start])
                 _carry_forward(block)

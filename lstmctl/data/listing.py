@@ -18,7 +18,7 @@ from lstmctl.data.text import TextCorpus
 if TYPE_CHECKING:  # a list of files need not wait for what reads tables
     from lstmctl.data.pairs import PairsCorpus
     from lstmctl.data.sequences import SequenceCorpus
-    from lstmctl.data.series import SeriesCorpus
+    from lstmctl.data.series import SeriesCorpus, SeriesEncoding
 
 DATA = (".txt", ".csv", ".tsv")
 """Extensions of bundled data; other files there document it."""
@@ -124,19 +124,29 @@ def describe_series(corpus: SeriesCorpus, lookback: int, horizon: int) -> dict[s
             "static": list(encoding.static),
             "calendar": list(encoding.calendar),
         },
+        "categories": {name: list(found) for name, found in encoding.categories.items()},
         "scaler": {
             "name": encoding.scaler,
             "rows": encoding.rows_used,
-            "channels": [
-                {"channel": channel, "centre": float(centre), "spread": float(spread)}
-                for channel, centre, spread in zip(
-                    encoding.channels, encoding.centre.flat, encoding.spread.flat, strict=True
-                )
-            ],
+            "transform": None if encoding.transform is None else encoding.transform.name,
+            "channels": _channels(encoding),
         },
         "notes": list(corpus.notes),
         "window": _first_window(corpus, lookback, horizon),
     }
+
+
+def _channels(encoding: SeriesEncoding) -> list[dict[str, Any]]:
+    """Return centre and spread of every channel, of transformed values if they are, and the power of Box and Cox."""
+    scales = encoding.transform or encoding
+    found: list[dict[str, Any]] = [
+        {"channel": channel, "centre": float(centre), "spread": float(spread)}
+        for channel, centre, spread in zip(encoding.channels, scales.centre.flat, scales.spread.flat, strict=True)
+    ]
+    if encoding.transform is not None and encoding.transform.name == "box-cox":
+        for channel, power in zip(found, encoding.transform.power.flat, strict=True):
+            channel["power"] = float(power)
+    return found
 
 
 def describe_sequences(corpus: SequenceCorpus) -> dict[str, Any]:

@@ -222,7 +222,7 @@ def misreading(
         return f"`{text[:40]}` is not a number", f"write a negative number with a minus sign: -{inner[1]}"
     if (start := re.match(r"[+-]?[\d.,]*\d", text)) and is_number(start[0]):
         return f"`{text[:40]}` is not a number", f"write the number alone, {start[0]}; or {leave}"
-    return f"`{text[:40]}` is not a number", leave
+    return f"`{text[:40]}` is not a number", leave + hints.categories
 
 
 def _split(text: str) -> tuple[str, str, str] | None:

@@ -127,6 +127,7 @@ def open_rows(folder: Path, wanted: Wanted, separator: str, decimal: str) -> Row
     Raises:
         DataError: the folder is incomplete or damaged, or was prepared with other columns.
     """
+    refuse_categories(folder, wanted)
     header = read_header(folder)
     require_said(folder, header, Said.of(wanted, separator, decimal), is_run=wanted.is_run)
     check_numbers(folder, header)
@@ -151,6 +152,15 @@ def open_rows(folder: Path, wanted: Wanted, separator: str, decimal: str) -> Row
         notes=[*filter(None, [empty_lines(*header.empty)]), *([] if wanted.is_run else header.notes)],
         fingerprint={"sha256": header.sha256, "bytes": header.bytes, "rows": header.rows},
     )
+
+
+def refuse_categories(path: Path, wanted: Wanted) -> None:
+    """Raise DataError if columns of categories are asked for: a prepared table holds numbers alone."""
+    if wanted.categories:
+        raise DataError(
+            f"{path}: a prepared table holds numbers, but data.categories names {', '.join(wanted.categories)}",
+            hint="read the table itself: data.series=FILE; or number the categories in the file",
+        )
 
 
 def private(values: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -28,6 +28,7 @@ from lstmctl.data.prepared_table import (
     check_numbers,
     number_of,
     read_header,
+    refuse_categories,
     require_said,
     widths,
 )
@@ -73,6 +74,7 @@ def prepare_table(
     path = locate(one_file(files), config_folder, "data.series")
     refuse_prepared([path])
     wanted = wanted_columns(layout)
+    refuse_categories(path, wanted)
     check_regular(path, PURPOSE.what)
     said = Said.of(wanted, layout.separator, layout.decimal)
     tell = progress_of(watch, 2 * path.stat().st_size)

@@ -6,6 +6,7 @@ scale can be used.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
@@ -16,6 +17,7 @@ from numpy.typing import NDArray
 
 from lstmctl.data.calendar import calendar_features
 from lstmctl.data.holidays import Holidays, read_holidays
+from lstmctl.data.local_time import is_named
 from lstmctl.data.locating import locate, portable_name
 from lstmctl.data.series_corpus import SHOWN, SeriesCorpus, remarks
 from lstmctl.data.series_encoding import SeriesEncoding
@@ -24,12 +26,15 @@ from lstmctl.data.series_splitting import SeriesParts, split_series
 from lstmctl.data.series_table import Scaled, Table
 from lstmctl.data.table_hints import NEWER_SERIES, SERIES, TableHints
 from lstmctl.data.timesteps import DAY, Step, date_text
+from lstmctl.data.transforms import require_domain
 from lstmctl.errors import DataError
 from lstmctl.words import plural
 
 if TYPE_CHECKING:
     from lstmctl.data.sheets import Wanted
     from lstmctl.data.tables import Rows
+
+log = logging.getLogger(__name__)
 
 __all__ = ["Layout", "Scaled", "SeriesCorpus", "SeriesEncoding", "Table", "open_series"]
 
@@ -46,6 +51,7 @@ class Layout:
     past: tuple[str, ...] = ()
     known: tuple[str, ...] = ()
     static: tuple[str, ...] = ()
+    categories: tuple[str, ...] = ()
     calendar: tuple[str, ...] = ()
     step: str = "auto"
     holidays: tuple[str, ...] = ()
@@ -56,6 +62,7 @@ class Layout:
     order: str = "error"
     duplicates: str = "error"
     missing: str = "error"
+    transform: str = "none"
     scaler: str = "standard"
     split: tuple[float, ...] | tuple[int, ...] | tuple[str, ...] = (0.7, 0.1, 0.2)
     split_by: str = "auto"
@@ -75,6 +82,7 @@ def open_series(
     horizon: int,
     season: int | Literal["auto"] = "auto",
     encoding: SeriesEncoding | None = None,
+    new_series: bool = False,
 ) -> SeriesCorpus:
     """Find, read, check, split and fill a table of series.
 
@@ -88,15 +96,19 @@ def open_series(
         encoding: a run's own, for data that the run has not seen: columns, step, scales and calendar are then the
             run's, all rows are one part, `validation`, and future rows may lack the targets. A part may have no
             windows, as forecasts need none.
+        new_series: whether such data may have series that the run lacks. They are scaled by all their rows in it, and
+            the corpus has an encoding with them.
 
     Raises:
         DataError: the table is missing or cannot be used; with the position, and what would be right.
     """
     # These import polars, which takes a quarter of a second that texts and forecasts without a file need not wait for.
+    from lstmctl.data.categories import fit_categories, number_categories
     from lstmctl.data.filling import fill
     from lstmctl.data.prepared_folder import is_prepared
     from lstmctl.data.prepared_table import open_rows
     from lstmctl.data.time_grid import (
+        by_the_clock_of,
         convert,
         days_of_month,
         find_step,
@@ -112,16 +124,22 @@ def open_series(
     wanted = wanted_columns(layout, encoding)
     if is_prepared(path):
         rows = open_rows(path, wanted, layout.separator, layout.decimal)
-        if wanted.is_run:
+        if wanted.is_run and not is_named(wanted.zone):
             convert(rows, wanted.zone)
     else:
         rows = _read(path, wanted, layout, SERIES if encoding is None else NEWER_SERIES)
-    _check_known(rows, encoding)
+    if wanted.zone is not None and is_named(wanted.zone):
+        by_the_clock_of(rows, wanted.zone, are_days=None if encoding is None else not encoding.step.zone)
+    unknown = _unknown(rows, encoding, allowed=new_series)
     bounds = put_in_order(rows, layout.order, layout.duplicates)
     given: Holidays | None = None
     if encoding is None and layout.holidays:
         given = read_holidays(layout.holidays, config_folder, rows.times)
-    step = encoding.step if encoding is not None else find_step(rows, bounds, layout.step, given.days if given else ())
+    if encoding is not None:
+        step = encoding.step
+    else:
+        holidays = given.days if given is not None else ()
+        step = find_step(rows, bounds, layout.step, holidays, are_marked="holiday" in layout.calendar)
     _check_times(rows, encoding)
     calendar = encoding.calendar if encoding is not None else layout.calendar
     known = {} if encoding is None else dict(zip(encoding.ids, encoding.tail.days.tolist(), strict=True))
@@ -135,12 +153,20 @@ def open_series(
         bounds = insert_missing(rows, bounds, step, days, layout.missing)
         ends = observed_ends(rows, bounds)
         dates, is_dated = rows.times, not rows.is_index
+    transform = layout.transform
+    if encoding is not None:
+        transform = encoding.transform.name if encoding.transform is not None else "none"
+    if transform != "none":
+        require_domain(rows, transform, is_run=encoding is not None)
     if encoding is not None:
         cut = SeriesParts({"validation": np.stack([bounds[:-1], ends], axis=1)})
     else:
         cut = split_series(rows, bounds, ends, dates, layout.split, layout.split_by, horizon=horizon, is_dated=is_dated)
     parts = cut.rows
     del dates
+    static = static_values(rows, bounds, layout.missing)
+    categories = encoding.categories if encoding is not None else fit_categories(rows, parts["training"])
+    number_categories(rows, static, categories, is_run=encoding is not None)
     calendar_features(rows.times[:0], calendar, step)  # to refuse an unsuitable one now, not during training
     table = Table(
         ids=rows.ids,
@@ -150,7 +176,7 @@ def open_series(
         targets=rows.values["targets"],
         past=rows.values["past"],
         known=rows.values["known"],
-        static=static_values(rows, bounds, layout.missing),
+        static=static,
         days=days,
         zone="" if step.is_index else rows.zone,
     )
@@ -158,7 +184,10 @@ def open_series(
     if encoding is None:
         every = step.season() if season == "auto" else season
         # Scales come from observed values, before anything is filled.
-        scales = fit_scales(table, parts, layout.scaler, every, _channels(rows), lookback + horizon)
+        window = lookback + horizon
+        scales = fit_scales(
+            table, parts, layout.scaler, every, _channels(rows), window, transform, _places(rows, categories)
+        )
     filled = fill(rows, bounds, ends, parts, step, layout.missing)
     # Mapped values were not filled in place.
     table = replace(table, targets=rows.values["targets"], past=rows.values["past"], known=rows.values["known"])
@@ -174,7 +203,12 @@ def open_series(
             rows_used=_rows_used(table, parts["training"], step),
             tail=table.tail(lookback, horizon),
             writing=rows.form.writing,
+            categories=categories,
         )
+    elif unknown:
+        encoding = _with_series(encoding, table, parts["validation"], unknown, lookback + horizon)
+        rows.notes.append(_about_new(unknown, len(rows.ids)))
+        log.warning("%s", rows.notes[-1])
     corpus = SeriesCorpus(
         table=table,
         encoding=encoding,
@@ -202,7 +236,9 @@ def _about_holidays(given: Holidays, table: Table, step: Step, horizon: int) -> 
     first, last = int(table.times.min()), int(table.times.max())
     end = int(step.times_after(last, horizon)[-1])
     passed = sum(first <= day * DAY <= last for day in given.days)
-    found = [f"{plural(passed, 'holiday')} of data.holidays between its rows; forecasts leave out later ones"]
+    leaves_out = step.unit in ("business days", "business month ends")
+    effect = "forecasts leave out later ones" if leaves_out else "they and later ones are marked in the calendar"
+    found = [f"{plural(passed, 'holiday')} of data.holidays between its rows; {effect}"]
     if given.last_listed is not None and date_text(given.last_listed * DAY)[:4] < date_text(end)[:4]:
         found.append(
             f"the last of data.holidays is {date_text(given.last_listed * DAY, clock=False)}, but forecasts go to "
@@ -267,22 +303,51 @@ def wanted_columns(layout: Layout, encoding: SeriesEncoding | None = None) -> Wa
         is_run=encoding is not None,
         writing=encoding.writing if encoding is not None else None,
         step=encoding.step if encoding is not None else None,
+        categories=tuple(source.categories),
     )
 
 
-def _check_known(rows: Rows, encoding: SeriesEncoding | None) -> None:
-    """Raise DataError for a series that the run was not trained on."""
+def _unknown(rows: Rows, encoding: SeriesEncoding | None, *, allowed: bool) -> list[str]:
+    """Return the series that the run was not trained on; raise DataError if there are any and they are not allowed."""
     if encoding is None:
-        return
+        return []
     known = set(encoding.ids)
     unknown = [name for name in rows.ids if name not in known]
-    if unknown:
+    if unknown and not allowed:
         row = int(np.argmax(rows.series == rows.ids.index(unknown[0])))
         more = f" (and {len(unknown) - 1:,} more)" if len(unknown) > 1 else ""
         raise DataError(
             f"{rows.place(row)}: series `{unknown[0]}`{more} is unknown to the run, which has no scale for it",
-            hint=f"the run knows {', '.join(encoding.ids[:SHOWN])}{', …' if len(encoding.ids) > SHOWN else ''}",
+            hint=f"the run knows {', '.join(encoding.ids[:SHOWN])}{', …' if len(encoding.ids) > SHOWN else ''}; "
+            "`forecast` takes new series too, and scales them by their own rows",
         )
+    return unknown
+
+
+def _with_series(
+    encoding: SeriesEncoding, table: Table, rows: Indices, unknown: list[str], window: int
+) -> SeriesEncoding:
+    """Return an encoding with new series, scaled by all their observed `rows` (series, 2) of a table."""
+    numbers = np.array([table.ids.index(name) for name in unknown])
+    own = replace(table, ids=tuple(unknown), static=table.static[numbers])
+    parts = {"training": rows[numbers], "validation": np.repeat(rows[numbers, 1:], 2, axis=1)}
+    names = [f"{series}/{column}" for series in unknown for column in encoding.targets]
+    transform = "none" if encoding.transform is None else encoding.transform.name
+    categories = {
+        use: [place for place, name in enumerate(getattr(encoding, use)) if name in encoding.categories]
+        for use in ("past", "known", "static")
+    }
+    scales = fit_scales(own, parts, encoding.scaler, encoding.season, names, window, transform, categories, warn=False)
+    return encoding.with_series(own.ids, scales)
+
+
+def _about_new(unknown: list[str], count: int) -> str:
+    """Say how series that a run lacks are forecast."""
+    shown = ", ".join([f"`{name}`" for name in unknown[:SHOWN]] + ["…"] * (len(unknown) > SHOWN))
+    return (
+        f"{len(unknown):,} of {count:,} series {'is' if len(unknown) == 1 else 'are'} new to the run: {shown}; scaled "
+        "by all rows given here, with the intervals of all series together"
+    )
 
 
 def _check_times(rows: Rows, encoding: SeriesEncoding | None) -> None:
@@ -300,6 +365,14 @@ def _channels(rows: Rows) -> list[str]:
     if rows.columns.id is None:
         return list(rows.columns.targets)
     return [f"{series}/{column}" for series in rows.ids for column in rows.columns.targets]
+
+
+def _places(rows: Rows, categories: Mapping[str, Any]) -> dict[str, list[int]]:
+    """Return the places of the columns of categories by use."""
+    return {
+        use: [place for place, name in enumerate(getattr(rows.columns, use)) if name in categories]
+        for use in ("past", "known", "static")
+    }
 
 
 def _rows_used(table: Table, training: Indices, step: Step) -> str:

@@ -5,24 +5,27 @@ from __future__ import annotations
 import itertools
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Annotated, Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import AfterValidator, Field, TypeAdapter, ValidationError
 
-from lstmctl.data.calendar import PHASES, calendar_features
+from lstmctl.data.calendar import MARKS, PHASES, calendar_features
 from lstmctl.data.series_scales import Scales
 from lstmctl.data.series_table import Scaled, Table
 from lstmctl.data.table_writing import Writing
 from lstmctl.data.timesteps import CHUNK, LAST, Step
+from lstmctl.data.transforms import TRANSFORMS, Transform, restored
 from lstmctl.errors import RunError
 from lstmctl.step_grammar import UNITS
 
 Places = slice | NDArray[np.int64]
 Which = int | NDArray[np.int64]
-OPTIONAL = ("naive_error", "past_spread", "known_spread", "static_spread")
+SCALES = ("centre", "spread", "naive_error", "naive_square")
+"""Numbers of every series and target."""
+OPTIONAL = ("naive_error", "naive_square", "past_spread", "known_spread", "static_spread")
 """Numbers that may be NaN."""
 
 
@@ -50,6 +53,8 @@ class SeriesEncoding(Scales):
     """The last rows of each series, to forecast without the data."""
     writing: Writing | None = None
     """The format of the table; None in runs that did not keep it."""
+    categories: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Columns whose values are numbers of categories, with these in order from 1; 0 is any other category."""
 
     @property
     def without_scale(self) -> tuple[str, ...]:
@@ -100,8 +105,8 @@ class SeriesEncoding(Scales):
     def last_shared(self, table: Table) -> str | None:
         """Return the run's last time of a series that begins no later in a table; None if there is none."""
         ends = dict(zip(self.tail.ids, self.tail.times[self.tail.ends - 1].tolist(), strict=True))
-        begins = table.times[table.bounds[:-1]]
-        shared = (ends[name] for name, begin in zip(table.ids, begins, strict=True) if begin <= ends[name])
+        begins = zip(table.ids, table.times[table.bounds[:-1]].tolist(), strict=True)
+        shared = (ends[name] for name, begin in begins if name in ends and begin <= ends[name])
         return next(map(self.step.text, shared), None)
 
     @property
@@ -112,7 +117,17 @@ class SeriesEncoding(Scales):
     def scaled_targets(self, table: Table, rows: Places, series: Which) -> NDArray[np.float32]:
         """Return (…, targets) of rows (…) of a table, scaled; `series` is the number here of the series of all rows, or
         of each."""
-        return _float32((_at(table.targets, rows) - self.centre[series]) / self.spread[series])
+        values = _at(table.targets, rows)
+        if self.transform is not None:
+            return _float32(self.transform.scaled(values, series))
+        return _float32((values - self.centre[series]) / self.spread[series])
+
+    def in_units(self, values: NDArray[np.float64], series: Which) -> NDArray[np.float64]:
+        """Undo the scaling of targets (…, targets) of one series, or of `series` (…)."""
+        if self.transform is None:
+            return values * self.spread[series] + self.centre[series]
+        of = self.transform
+        return restored(of.name, values * of.spread[series] + of.centre[series], of.power[series])
 
     def scaled_past(self, table: Table, rows: Places, series: Which) -> NDArray[np.float32]:
         """Return (…, past columns) likewise; 0 for a missing value or a column without a scale."""
@@ -138,18 +153,34 @@ class SeriesEncoding(Scales):
         facts = (table.static - self.static_centre) / self.static_spread
         return _float32(np.where(np.isnan(facts), 0.0, facts))
 
+    def with_series(self, ids: tuple[str, ...], scales: Scales) -> SeriesEncoding:
+        """Return the encoding with further series, which `tail` lacks; `scales` are theirs."""
+        of_series: dict[str, Any] = {
+            name: np.concatenate([getattr(self, name), getattr(scales, name)])
+            for name in (*SCALES, "has_scale", "past_centre", "past_spread", "known_centre", "known_spread")
+        }
+        transform = self.transform
+        if transform is not None and scales.transform is not None:
+            arrays = zip(transform.arrays, scales.transform.arrays, strict=True)
+            transform = Transform(transform.name, *(np.concatenate(pair) for pair in arrays))
+        return replace(self, ids=(*self.ids, *ids), transform=transform, **of_series)
+
     def to_json(self) -> dict[str, Any]:
         """Return the content of `encoding.json`; NaN is null, and every other number is exact."""
         plain: dict[str, Any] = {"format": 1, "kind": "series"}
-        for field in fields(self):
-            value = getattr(self, field.name)
-            if isinstance(value, Table):
+        for entry in fields(self):
+            value = getattr(self, entry.name)
+            if isinstance(value, Mapping):
+                value = {name: list(names) for name, names in value.items()}
+            elif isinstance(value, Table | Transform):
                 value = {part.name: _plain(getattr(value, part.name)) for part in fields(value)}
-            if isinstance(value, Writing):
+            elif isinstance(value, Writing):
                 value = asdict(value)
-            plain[field.name] = str(value) if isinstance(value, Step) else _plain(value)
+            plain[entry.name] = str(value) if isinstance(value, Step) else _plain(value)
         if self.step.holidays:
             plain["holidays"] = list(self.step.holidays)
+        if self.step.zone:
+            plain["zone"] = self.step.zone
         return plain
 
     @classmethod
@@ -163,19 +194,22 @@ class SeriesEncoding(Scales):
             raise RunError("encoding.json is not a series encoding of format 1")
         names = {key: _read(data, key, NAMES) for key in ("ids", "targets", "past", "known", "static", "calendar")}
         series, targets = len(names["ids"]), len(names["targets"])
-        if not series or not targets or not set(names["calendar"]) <= PHASES.keys():
+        if not series or not targets or not set(names["calendar"]) <= {*PHASES, *MARKS}:
             raise _damaged("ids" if not series else "targets" if not targets else "calendar")
         shapes = {
-            **dict.fromkeys(("centre", "spread", "naive_error"), (series, targets)),
+            **dict.fromkeys(SCALES, (series, targets)),
             **dict.fromkeys(("past_centre", "past_spread"), (series, len(names["past"]))),
             **dict.fromkeys(("known_centre", "known_spread"), (series, len(names["known"]))),
             **dict.fromkeys(("static_centre", "static_spread"), (len(names["static"]),)),
         }
+        if "naive_square" not in data:  # in older runs
+            data = {**data, "naive_square": np.full((series, targets), None).tolist()}
         arrays = {key: _numbers(data, key, shape, optional=key in OPTIONAL) for key, shape in shapes.items()}
         arrays["has_scale"] = _flags(data, "has_scale", (series, targets))
         for key, array in arrays.items():
-            if (key.endswith("spread") or key == "naive_error") and np.any(array <= 0):
+            if (key.endswith("spread") or key in ("naive_error", "naive_square")) and np.any(array <= 0):
                 raise _damaged(key)
+        tail = _table(data, names, _step(data))
         return cls(
             ids=names["ids"],
             targets=names["targets"],
@@ -189,8 +223,10 @@ class SeriesEncoding(Scales):
             scaler=_read(data, "scaler", NAME),
             season=_read(data, "season", SEASON),
             rows_used=_read(data, "rows_used", NAME),
-            tail=_table(data, names, _step(data)),
+            tail=tail,
             writing=_read(data, "writing", WRITING),
+            transform=_transform(data, (series, targets)),
+            categories=_categories(data, names, tail),
             **arrays,
         )
 
@@ -232,6 +268,8 @@ OPTIONAL_NAME: TypeAdapter[str | None] = TypeAdapter(str | None)
 DAYS: TypeAdapter[tuple[int, ...]] = TypeAdapter(tuple[int, ...])
 SEASON: TypeAdapter[int] = TypeAdapter(Annotated[int, Field(ge=1)])
 WRITING: TypeAdapter[Writing | None] = TypeAdapter(Writing | None)
+CATEGORIES: TypeAdapter[dict[str, tuple[str, ...]] | None] = TypeAdapter(dict[str, tuple[str, ...]] | None)
+USES = ("past", "known", "static")
 T = TypeVar("T")
 
 
@@ -242,13 +280,42 @@ def _read(data: Mapping[str, Any], key: str, kind: TypeAdapter[T]) -> T:
         raise _damaged(key) from error
 
 
+def _categories(
+    data: Mapping[str, Any], names: Mapping[str, tuple[str, ...]], tail: Table
+) -> dict[str, tuple[str, ...]]:
+    """Return the categories of columns; older runs have none."""
+    found = _read(data, "categories", CATEGORIES) or {}
+    numbers = {name: getattr(tail, use)[:, place] for use in USES for place, name in enumerate(names[use])}
+    for name, known in found.items():
+        if not known or name not in numbers or len(set(known)) < len(known):
+            raise _damaged("categories")
+        given = numbers[name][~np.isnan(numbers[name])]
+        if not np.isin(given, np.arange(len(known) + 1)).all():
+            raise _damaged("categories")
+    return found
+
+
+def _transform(data: Mapping[str, Any], shape: tuple[int, int]) -> Transform | None:
+    """Return the transform of targets; older runs have none."""
+    stored = data.get("transform")
+    if stored is None:
+        return None
+    if not isinstance(stored, dict) or stored.get("name") not in TRANSFORMS:
+        raise _damaged("transform")
+    arrays = {key: _numbers(stored, key, shape) for key in ("power", "centre", "spread")}
+    if np.any(arrays["spread"] <= 0) or np.any((arrays["power"] < 0) | (arrays["power"] > 1)):
+        raise _damaged("transform")
+    return Transform(stored["name"], **arrays)
+
+
 def _step(data: Mapping[str, Any]) -> Step:
     found = str(data.get("step")).split(" ", 1)
     count, unit = (found[0], found[-1]) if found[0].isdecimal() else ("1", " ".join(found))
     unit = next((name for name in UNITS if unit in (name, name.removesuffix("s"))), "")
     if not unit or int(count) < 1:
         raise _damaged("step")
-    return Step(int(count), unit, _read(data, "holidays", DAYS) if "holidays" in data else ())
+    zone = _read(data, "zone", OPTIONAL_NAME) or ""
+    return Step(int(count), unit, _read(data, "holidays", DAYS) if "holidays" in data else (), zone)
 
 
 def _numbers(

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lstmctl.data.scaling import Scale, fit_scale, naive_error
+from lstmctl.data.scaling import Scale, fit_scale, naive_errors
 from lstmctl.data.series_table import Table
+from lstmctl.data.transforms import Transform, fit_power, transformed
 
 log = logging.getLogger(__name__)
 
@@ -38,6 +39,8 @@ class Scales:
     """(series, targets) never 0"""
     naive_error: Floats
     """(series, targets) mean |value − value one season before|; NaN if unknown or without a usable scale, never 0."""
+    naive_square: Floats
+    """(series, targets) mean of its square, likewise."""
     has_scale: NDArray[np.bool_]
     """(series, targets) False if the training rows give no usable scale while those of other series or columns do. Each
     window of such a series is scaled separately, and it is excluded from training, model selection, calibration and
@@ -54,10 +57,21 @@ class Scales:
     """(static columns,)"""
     static_spread: Floats
     """(static columns,) as `past_spread`"""
+    transform: Transform | None
+    """What the network sees instead of targets scaled by `centre` and `spread`, which metrics are scaled by."""
 
 
 def fit_scales(
-    table: Table, parts: Mapping[str, Indices], scaler: str, season: int, names: list[str], window: int
+    table: Table,
+    parts: Mapping[str, Indices],
+    scaler: str,
+    season: int,
+    names: list[str],
+    window: int,
+    transform: str = "none",
+    categories: Mapping[str, Sequence[int]] | None = None,
+    *,
+    warn: bool = True,
 ) -> Scales:
     """Fit scales to training rows. Validation rows only decide whether a scale can be used.
 
@@ -68,10 +82,14 @@ def fit_scales(
         season: rows between the two values of the naive error.
         names: of the channels, series-major, for warnings.
         window: rows of a window with its labels.
+        transform: of the targets before they are scaled, or `none`.
+        categories: places of the columns of categories by use (`past`, `known`, `static`), which are not scaled.
+        warn: log what is unusual about the scales.
     """
     training, validation = parts["training"], parts["validation"]
     series, targets = len(table.ids), table.targets.shape[1]
-    centre, spread, naive = (np.empty((series, targets)) for _ in range(3))
+    centre, spread, naive, square = (np.empty((series, targets)) for _ in range(4))
+    power, inner_centre, inner_spread = (np.zeros((series, targets)) for _ in range(3))
     has_scale = np.ones((series, targets), dtype=bool)
     odd: list[tuple[int, int, Scale, str | None]] = []
     for own, ((start, stop), (later, end)) in enumerate(zip(training, validation, strict=True)):
@@ -79,17 +97,28 @@ def fit_scales(
             values = np.ascontiguousarray(table.targets[start:stop, column])
             scale = fit_scale(scaler, values)
             centre[own, column], spread[own, column] = scale.centre, scale.spread
-            naive[own, column] = naive_error(values, season)
+            naive[own, column], square[own, column] = naive_errors(values, season)
             doubt = None
             if scaler != "none":
                 doubt = _doubt(scale, values, table.targets[later:end, column], window)
+            if transform != "none":
+                lambda_ = power[own, column] = fit_power(values, season) if transform == "box-cox" else 0
+                values, after = (
+                    transformed(transform, part, lambda_) for part in (values, table.targets[later:end, column])
+                )
+                inner = fit_scale(scaler, values)
+                inner_centre[own, column], inner_spread[own, column] = inner.centre, inner.spread
+                if scaler != "none":
+                    doubt = doubt or _doubt(inner, values, after, window)
             has_scale[own, column] = doubt is None
             if doubt or scale.remark:
                 odd.append((own, column, scale, doubt))
     has_windows = np.diff(training)[:, 0] >= window
     if not has_scale[has_windows].any():
         has_scale[:] = True  # there is nothing else to learn from
-    spread[~has_scale], naive[~has_scale] = 1, np.nan
+    spread[~has_scale] = inner_spread[~has_scale] = 1
+    naive[~has_scale] = square[~has_scale] = np.nan
+    odd = odd if warn else []
     for own, column, scale, doubt in odd[:WARNED]:
         caveat = scale.caveat or doubt if has_scale[own, column] else f"{doubt}; {LEFT_OUT}"
         log.warning("`%s` %s", names[own * targets + column], caveat)
@@ -98,17 +127,25 @@ def fit_scales(
     past_centre, past_spread = _covariate_scales(table.past, training, validation, window)
     known_centre, known_spread = _covariate_scales(table.known, training, validation, window)
     static = [fit_scale("standard", table.static[:, column]) for column in range(table.static.shape[1])]
+    static_centre = np.array([scale.centre for scale in static])
+    static_spread = np.array([scale.spread if scale.is_fitted else np.nan for scale in static])
+    fitted = (past_centre, past_spread), (known_centre, known_spread), (static_centre, static_spread)
+    for use, (middle, width) in zip(("past", "known", "static"), fitted, strict=True):
+        places = list((categories or {}).get(use, ()))
+        middle[..., places], width[..., places] = 0, 1
     return Scales(
         centre=centre,
         spread=spread,
         naive_error=naive,
+        naive_square=square,
         has_scale=has_scale,
         past_centre=past_centre,
         past_spread=past_spread,
         known_centre=known_centre,
         known_spread=known_spread,
-        static_centre=np.array([scale.centre for scale in static]),
-        static_spread=np.array([scale.spread if scale.is_fitted else np.nan for scale in static]),
+        static_centre=static_centre,
+        static_spread=static_spread,
+        transform=None if transform == "none" else Transform(transform, power, inner_centre, inner_spread),
     )
 
 

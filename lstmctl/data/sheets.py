@@ -148,6 +148,8 @@ class Wanted(Asked):
     """The format of the run's own table; None if it was not kept."""
     step: Step | None = None
     """The run's."""
+    categories: tuple[str, ...] = ()
+    """Covariates that hold categories."""
 
 
 def kinds_of(sheet: Sheet, names: Sequence[str]) -> dict[str, str]:

@@ -15,6 +15,8 @@ copy: 10 symbols out of 8, `length` blanks, a marker, and 10 blanks at which the
     (A. Graves, G. Wayne & I. Danihelka, "Neural Turing Machines" (2014); in this form M. Arjovsky, A. Shah & Y. Bengio,
     "Unitary Evolution Recurrent Neural Networks" (2016), one blank longer). The labels before are blanks.
 reber: the next symbol of strings of the embedded Reber grammar; see `reber`.
+parity, modular-arithmetic, anbn, anbncn, dyck-1, dyck-2, flip-flop, associative-recall, selective-copy: see
+    `formal_languages`. Their lengths vary up to `length`, and they can be tested on longer ones.
 """
 
 from __future__ import annotations
@@ -28,6 +30,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from lstmctl.data import formal_languages as languages
 from lstmctl.data.reber import SYMBOLS as REBER_SYMBOLS
 from lstmctl.data.reber import draw_reber
 from lstmctl.data.sequences import Numbers, SequenceEncoding, Sequences
@@ -54,9 +57,14 @@ COPY_SYMBOLS = TextEncoding("characters", ":_abcdefgh")
 MARKER, BLANK = 0, 1
 
 
-def draw(problem: str, length: int, count: int, random: np.random.Generator) -> Sequences:
-    """Draw `count` sequences of a problem; `length` as in `SyntheticCorpus`."""
-    return PROBLEMS[problem].draw(problem, length, count, random)
+def draw(problem: str, length: int, count: int, random: np.random.Generator, *, exactly: bool = False) -> Sequences:
+    """Draw `count` sequences of a problem; `length` as in `SyntheticCorpus`, which lengths that vary have `exactly`."""
+    found = PROBLEMS[problem]
+    if found.draw_lengths is None:
+        assert found.draw is not None
+        return found.draw(problem, length, count, random)
+    shortest = length if exactly else found.shortest
+    return found.draw_lengths(random.integers(shortest, length, count, endpoint=True), random)
 
 
 def _draw_marked(problem: str, length: int, count: int, random: np.random.Generator) -> Sequences:
@@ -123,10 +131,13 @@ class Level:
 
 @dataclass(frozen=True)
 class _Problem:
-    draw: Callable[[str, int, int, np.random.Generator], Sequences]
+    draw: Callable[[str, int, int, np.random.Generator], Sequences] | None
+    """Draws sequences of one length."""
     encoding: SequenceEncoding
     shortest: int
     level: Level
+    draw_lengths: Callable[[NDArray[np.int64], np.random.Generator], Sequences] | None = None
+    """Draws sequences of given lengths (count,)."""
 
 
 def _numbers(*names: str) -> Numbers:
@@ -146,6 +157,17 @@ def _temporal_order(problem: str) -> _Problem:
     labels = tuple("".join(symbols) for symbols in product("XY", repeat=len(PLACES[problem])))
     encoding = SequenceEncoding(symbols=ORDER_SYMBOLS, labels=labels)
     return _Problem(_draw_temporal_order, encoding, 10, _accuracy(1 / len(labels)))
+
+
+def _language(
+    draw: Callable[[NDArray[np.int64], np.random.Generator], Sequences],
+    symbols: TextEncoding,
+    labels: str,
+    shortest: int,
+    chance: float,
+) -> _Problem:
+    encoding = SequenceEncoding(symbols=symbols, labels=tuple(labels.split()))
+    return _Problem(None, encoding, shortest, _accuracy(chance), draw)
 
 
 PROBLEMS = {
@@ -168,6 +190,23 @@ PROBLEMS = {
         1,
         _accuracy(1 / 2),
     ),
+    "parity": _language(languages.parity, languages.BITS, "even odd", 1, 1 / 2),
+    "modular-arithmetic": _language(languages.modular_arithmetic, languages.TERMS, "0 1 2 3 4", 1, 1 / 5),
+    "anbn": _language(
+        lambda lengths, random: languages.counted_runs(2, lengths), languages.TWO_LETTERS, "a b $", 4, 1 / 2
+    ),
+    "anbncn": _language(
+        lambda lengths, random: languages.counted_runs(3, lengths), languages.THREE_LETTERS, "a b c $", 6, 1 / 2
+    ),
+    "dyck-1": _language(languages.dyck_1, languages.BRACKETS, "within over", 4, 1 / 2),
+    "dyck-2": _language(languages.dyck_2, languages.TWO_BRACKETS, ") ]", 4, 1 / 2),
+    "flip-flop": _language(languages.flip_flop, languages.FLIP_FLOP, "0 1", 4, 1 / 2),
+    "associative-recall": _language(
+        languages.associative_recall, languages.PAIRS, " ".join(languages.PAIRS.symbols[: languages.VALUES]), 3, 1 / 8
+    ),
+    "selective-copy": _language(
+        languages.selective_copy, languages.COPY, " ".join(languages.COPY.symbols[2:]), languages.COPIED, 1 / 8
+    ),
 }
 
 
@@ -177,7 +216,7 @@ def levels(problem: str) -> Level:
     A memoryless model can do no better than predict the mean; its MSE is the variance: of a sum of two uniform numbers
     2/12 = 1/6; of their product (1/3)² − (1/2)⁴ = 7/144. Classes are equally frequent, so chance is 1 over their
     number: 8 and 16 orders, 2 signs, 8 symbols at each scored step of copy, and 2 symbols (T or P) at the scored step
-    of reber. None of it depends on the length.
+    of reber. The tests of `formal_languages` score answers that are equally frequent. None of it depends on the length.
 
     A mean squared error counts as solved below 6 % of chance, which for adding is 0.01, the training error at which the
     paper stopped; an accuracy above 0.99.
@@ -191,9 +230,12 @@ class SyntheticCorpus:
 
     problem: str
     length: int
-    """Steps of a sequence; for copy, the delay; for reber, the minimum number of symbols."""
+    """Steps of a sequence; for copy, the delay; for reber, the minimum number of symbols; for those of
+    `formal_languages`, the maximum number of steps."""
     held_out: int
     """Sequences of each part."""
+    longer: tuple[int, ...] = ()
+    """Lengths of further tests, besides that of the parts."""
 
     @property
     def encoding(self) -> SequenceEncoding:
@@ -240,18 +282,24 @@ class SyntheticCorpus:
         """Draw `count` new sequences for one training step, as a pure function of the seed."""
         return self._drawn(count, seed)
 
+    def of_length(self, length: int) -> Sequences:
+        """Draw the sequences of a further test, all of one length."""
+        random = np.random.default_rng(stream(0, f"synthetic test of length {length}"))
+        return draw(self.problem, length, self.held_out, random, exactly=True)
+
     def _drawn(self, count: int, seed: int) -> Sequences:
         return draw(self.problem, self.length, count, np.random.default_rng(seed))
 
 
-def open_synthetic(problem: str, length: int, held_out: int) -> SyntheticCorpus:
+def open_synthetic(problem: str, length: int, held_out: int, longer: tuple[int, ...] = ()) -> SyntheticCorpus:
     """Return a problem's corpus.
 
     Raises:
-        DataError: the length is too short for the problem, or beyond `LONGEST`.
+        DataError: a length is too short for the problem, or beyond `LONGEST`.
     """
     shortest = PROBLEMS[problem].shortest
-    if not shortest <= length <= LONGEST:
-        fault = "short" if length < shortest else "long"
-        raise DataError(f"data.length {length} is too {fault} for {problem}; {shortest} to {LONGEST:,} is right")
-    return SyntheticCorpus(problem, length, held_out)
+    for key, value in [("length", length), *(("test_lengths", value) for value in longer)]:
+        if not shortest <= value <= LONGEST:
+            fault = "short" if value < shortest else "long"
+            raise DataError(f"data.{key} {value} is too {fault} for {problem}; {shortest} to {LONGEST:,} is right")
+    return SyntheticCorpus(problem, length, held_out, longer)

@@ -23,6 +23,8 @@ class TableHints:
     """Remedy for a field with a comma, if commas separate columns."""
     columns: int = 2
     """Minimum number of columns."""
+    categories: str = ""
+    """What to do with a column of words."""
     takes_decimal: bool = True
     """True if the command supports `data.decimal`."""
 
@@ -34,6 +36,7 @@ SERIES = TableHints(
     correct="correct it, or leave it empty and write data.missing=interpolate",
     choose="data.targets=[…]",
     comma="a number with a decimal comma needs another separator or quotes",
+    categories="; if it is a covariate of categories, name it in data.categories",
 )
 LABELLED = TableHints(
     what="a table of labelled sequences",
@@ -44,6 +47,6 @@ LABELLED = TableHints(
     comma="put a text with a comma between quotation marks",
     columns=1,  # texts alone may be predicted
 )
-NEWER_SERIES = replace(SERIES, takes_decimal=False)
+NEWER_SERIES = replace(SERIES, takes_decimal=False, categories="")
 NEWER_LABELLED = replace(LABELLED, takes_decimal=False)
 """Tables that a run reads after its training."""

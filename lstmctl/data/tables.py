@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -46,12 +46,15 @@ class Rows:
     lines: NDArray[np.int64]
     """(rows,) the position of each row in the file."""
     values: dict[str, Numbers]
-    """(rows, columns) of `targets`, `past`, `known` and `static`, NaN if missing."""
+    """(rows, columns) of `targets`, `past`, `known` and `static`, NaN if missing. Categories are places in
+    `categories`."""
     path: Path
     unit: str
     """The unit of `lines`: line or row."""
     notes: list[str]
     fingerprint: dict[str, object]
+    categories: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    """The categories in some columns, in order of first appearance."""
 
     @property
     def columns(self) -> Columns:
@@ -135,9 +138,15 @@ def read_block(sheet: Sheet, wanted: Wanted, form: Form | None = None) -> Rows:
     times, dates = read_times(sheet, columns.time, wanted, series, form)
     places = {name: place for place, name in enumerate(sheet.names)}
     values: dict[str, Numbers] = {}
+    categories: dict[str, tuple[str, ...]] = {}
     for use in USES:
-        names: tuple[str, ...] = getattr(columns, use)
+        every: tuple[str, ...] = getattr(columns, use)
+        names = [name for name in every if name not in wanted.categories]
         values[use] = sheet.numbers([places[name] for name in names])
+        for column, name in enumerate(every):
+            if name in wanted.categories:
+                own, categories[name] = _categories(sheet.texts(places[name]))
+                values[use] = np.insert(values[use], column, own, axis=1)
         if form is None and not wanted.is_run:
             notes = {name: sheet.form(places[name]).note for name in names}
             sheet.notes += [f"`{name}` {note}" for name, note in notes.items() if note is not None]
@@ -153,7 +162,16 @@ def read_block(sheet: Sheet, wanted: Wanted, form: Form | None = None) -> Rows:
         unit=sheet.unit,
         notes=sheet.notes,
         fingerprint={},
+        categories=categories,
     )
+
+
+def _categories(texts: pl.Series) -> tuple[Numbers, tuple[str, ...]]:
+    """Return (rows,) the place of each text among the different ones, NaN for an empty one, and these."""
+    names = texts.filter(texts != "").unique(maintain_order=True)
+    places = pl.Series(range(len(names)), dtype=pl.Float64)
+    found = texts.replace_strict(names, places, default=None, return_dtype=pl.Float64)
+    return found.fill_null(np.nan).to_numpy().astype(np.float64), tuple(names)
 
 
 def no_rows(path: Path) -> DataError:

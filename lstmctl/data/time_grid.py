@@ -9,6 +9,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from lstmctl.data.local_time import is_named, require_known, resolved, to_local
 from lstmctl.data.tables import Rows
 from lstmctl.data.timesteps import (
     CHUNK,
@@ -84,24 +85,67 @@ def convert(rows: Rows, zone: str | None) -> None:
     rows.form = replace(rows.form, writing=replace(writing, dates=replace(writing.dates, zone=zone)))
 
 
+def by_the_clock_of(rows: Rows, place: str, *, are_days: bool | None = None) -> None:
+    """Convert times by the clock of a place to UTC, in place: then no hour is missing in spring, and none occurs twice
+    in autumn. Rows are in the order of the file, which tells the repeated hour from the one before.
+
+    Rows at one time of day, as in a table of days, keep the local clock instead: their days have 23 to 25 hours.
+
+    Args:
+        rows: with dates; converted from UTC or an offset from it if they have one.
+        place: such as Europe/Vienna.
+        are_days: whether rows are at one time of day; None to find out.
+
+    Raises:
+        DataError: the place is unknown, or its clock never shows a time.
+    """
+    writing = rows.form.writing
+    if rows.is_index or writing.dates is None:
+        return
+    require_known(place)
+    zone = rows.zone
+    utc = rows.times - offset(zone) if zone else rows.times
+    local = to_local(utc, place) if zone else rows.times
+    if are_days is None:
+        are_days = bool(np.all(local % DAY == local[0] % DAY))
+    if are_days:
+        rows.times = local
+    elif zone:
+        rows.times = utc
+    else:
+        rows.times, exists = resolved(local, rows.series, place)
+        if not exists.all():
+            row = int(np.argmin(exists))
+            raise DataError(
+                f"{rows.place(row)}: {rows.whose(row)}{date_text(int(local[row]))} does not exist in {place}, where "
+                f"clocks are set forward then ({plural(int((~exists).sum()), 'such row', 'such rows')})",
+                hint="delete the row; or leave data.zone out if the table has 24 hours on every day",
+            )
+    dates = replace(writing.dates, zone="" if are_days else place)
+    rows.form = replace(rows.form, writing=replace(writing, dates=dates))
+
+
 LAST_WEEK = 53
 BUSINESS = ("business days", "business month ends")
 """Units that holidays concern."""
 
 
-def find_step(rows: Rows, bounds: Indices, step: str, holidays: tuple[int, ...] = ()) -> Step:
-    """Return the config's step, or the step of the longest series, with the `holidays` that it leaves out.
+def find_step(
+    rows: Rows, bounds: Indices, step: str, holidays: tuple[int, ...] = (), *, are_marked: bool = False
+) -> Step:
+    """Return the config's step, or the step of the longest series, with the `holidays` that it leaves out, or that
+    `are_marked` by a feature of the calendar.
 
     Raises:
         DataError: it is not a step, does not suit the column of times or the holidays, or there is one row only.
     """
     found = _step_of(rows, bounds, step, holidays)
-    if holidays and found.unit not in BUSINESS:
+    if holidays and found.unit not in BUSINESS and not are_marked:
         raise DataError(
             f"{rows.path}: data.holidays concerns business days, but the step is {found}",
-            hint='data.step="business days", or no data.holidays',
+            hint='mark them for the network: data.calendar=[holiday]; or data.step="business days"; or leave them out',
         )
-    return replace(found, holidays=holidays)
+    return replace(found, holidays=holidays, zone=rows.zone if is_named(rows.zone) and not found.is_index else "")
 
 
 def _step_of(rows: Rows, bounds: Indices, step: str, holidays: tuple[int, ...]) -> Step:
@@ -247,7 +291,7 @@ def observed_ends(rows: Rows, bounds: Indices) -> Indices:
 
 
 def static_values(rows: Rows, bounds: Indices, missing: str) -> NDArray[np.float64]:
-    """Return (series, static columns) the one value of each series.
+    """Return (series, static columns) the one value of each series, or the place of its category.
 
     Raises:
         DataError: a series has several values, or none and that is an error.
@@ -262,9 +306,13 @@ def static_values(rows: Rows, bounds: Indices, missing: str) -> NDArray[np.float
         block = values[start : bounds[series + 1], column]
         first = int(np.argmax(~np.isnan(block)))
         row = start + int(np.argmax(~np.isnan(block) & (block != block[first])))
+        now, before = (
+            f"`{rows.categories[name][int(value)]}`" if name in rows.categories else f"{value:g}"
+            for value in (values[row, column], block[first])
+        )
         raise DataError(
-            f"{rows.place(row)}, column `{name}`: {rows.whose(row)}{values[row, column]:g}, but "
-            f"{block[first]:g} before; a static column has one value a series",
+            f"{rows.place(row)}, column `{name}`: {rows.whose(row)}{now}, but {before} before; a static column has one "
+            "value a series",
             hint=f"name it as {setting('data.known', [name])} or {setting('data.past', [name])} instead",
         )
     for series, column in np.argwhere(np.isnan(low))[:1]:
@@ -290,6 +338,9 @@ def _merge(rows: Rows, twice: Indices, keep: str) -> None:
             counts = np.add.reduceat(known.astype(np.float64), starts, axis=0)
             sums = np.add.reduceat(np.where(known, values, 0.0), starts, axis=0)
             means[use] = np.divide(sums, counts, out=np.full_like(sums, np.nan), where=counts > 0)
+            for column, name in enumerate(getattr(rows.columns, use)):
+                if name in rows.categories:
+                    means[use][:, column] = values[starts, column]
     _take(rows, starts)
     rows.values.update(means)
 
@@ -310,7 +361,7 @@ def _off_step(rows: Rows, row: int, step: Step, start: int) -> DataError:
 
 def _check_holidays(rows: Rows, step: Step) -> None:
     """Raise DataError if a row is on a holiday."""
-    if not step.holidays:
+    if not step.holidays or step.unit not in BUSINESS:
         return
     days = np.floor_divide(rows.times, DAY)
     found = np.flatnonzero(np.isin(days, np.array(step.holidays)) & ((days + 3) % 7 < 5))
@@ -356,4 +407,7 @@ def _several(rows: Rows) -> str:
 
 
 def _time(rows: Rows, row: int) -> str:
-    return str(rows.times[row]) if rows.is_index else date_text(int(rows.times[row]))
+    time = int(rows.times[row])
+    if rows.is_index:
+        return str(time)
+    return Step(1, "hours", zone=rows.zone).text(time) if is_named(rows.zone) else date_text(time)

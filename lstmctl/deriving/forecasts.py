@@ -55,6 +55,8 @@ LOOKBACKS = 4
 MOST_MEMBERS = 5
 WINDOWS_PER_SECOND = 6000
 """Trained on two cores without bfloat16, about, of 10 steps in 64 units."""
+SECONDS_PER_STEP = 0.004
+"""Of training, whatever its windows are."""
 STRONG = 0.3
 """Autocorrelation above which a season is believed."""
 CLEAR = 2.5
@@ -150,7 +152,7 @@ def _is_closed_at_times(corpus: SeriesCorpus) -> bool:
 
 def _as_layout(key: str, value: Any) -> Any:
     """A value as typed, in the form that a layout has it."""
-    several = ("targets", "past", "known", "static", "holidays")
+    several = ("targets", "past", "known", "static", "categories", "holidays")
     if key in several and value is not None:
         return (value,) if isinstance(value, str) else tuple(value)
     return value
@@ -288,13 +290,14 @@ def _network(derived: Derived, windows: int, steps: int, channels: int) -> None:
         derived.decide("model.dropout", 0.1)
     batch = 16 if windows < 1000 else 32 if windows < 10_000 else 64
     work = windows * max(1, channels) * steps / 10 * (size / 64)
-    epochs = int(max(1, min(100 if windows < 1000 else 30, derived.seconds * WINDOWS_PER_SECOND / max(1.0, work))))
+    epoch = max(1, windows / batch) * SECONDS_PER_STEP + work / WINDOWS_PER_SECOND
+    epochs = int(max(1, min(100 if windows < 1000 else 30, derived.seconds / epoch)))
     # If a small table leaves time, train further networks, not more epochs, which would overfit.
-    left = int(derived.seconds * WINDOWS_PER_SECOND / max(1.0, epochs * work))
+    left = int(derived.seconds / (epochs * epoch))
     members = max(1, min(MOST_MEMBERS, int(derived.seconds / SECONDS), left))
     if members > 1:
         derived.decide("model.ensemble", members, "networks whose forecasts are averaged: there is time for them")
-    derived.decide("training.budget", f"{epochs} epochs", about(members * epochs * work / WINDOWS_PER_SECOND))
+    derived.decide("training.budget", f"{epochs} epochs", about(members * epochs * epoch))
     derived.decide("training.batch", batch)
     derived.decide("training.learning_rate", 2e-3)
     derived.decide("training.schedule", "cosine")

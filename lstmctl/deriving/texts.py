@@ -27,6 +27,8 @@ STEPS = 100
 SAMPLE = 4 << 20
 """Bytes in which different characters are counted."""
 LARGE_ALPHABET = 300
+MOST_MIXED = 1_000_000
+"""Symbols of a text up to which an n-gram model adds to a network."""
 HANGUL, SPARSE = 0.2, 25
 """Minimum share of Hangul syllables in a text that is decomposed, and its maximum length in characters for each
 different one: where they are more frequent, syllables are learned better than letters (docs/benchmarks.md)."""
@@ -87,6 +89,8 @@ def derive_text(path: Path, derived: Derived) -> Derived:
     derived.decide("model.layer_norm", True)
     if dropout:
         derived.decide("model.dropout", dropout, "against overfitting, since the text is short")
+    if length <= MOST_MIXED:
+        derived.decide("model.ngram", "auto", "mixes in an n-gram model as far as that helps on the validation part")
     window = 64 if length >= 20_000 else 32
     batch = max(4, min(64, length // (window * STEPS)))
     derived.decide("training.window", window)

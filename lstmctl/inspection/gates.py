@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from lstmctl.api import Run
+from lstmctl.cells.cell import Cell
 from lstmctl.errors import DataError, UsageError
 from lstmctl.inspection.passages import Passage, about, from_file, from_text, held_out
 from lstmctl.inspection.trace import CellTrace, Place, Trace, trace
@@ -66,6 +67,7 @@ def inspect_gates(
         raise UsageError("a label needs a text; for a FILE, the labels are in the file")
     given = _passage(run, text, label, file, split)
     shown = run.task.inspection_input(run.model, given.part, steps=max(symbols, EXAMINED), lanes=1)
+    _require_units(shown.recurrence.layers()[0].cells[0])
     read = trace(shown.recurrence, shown.input)
     cells, notes = _layer(read, layer)
     notes = [*shown.notes, *notes]
@@ -103,6 +105,20 @@ def inspect_gates(
         notes=tuple(notes),
         clip=None if shown.clip is None else first_frames(shown.clip(), symbols),
     )
+
+
+def _require_units(cell: Cell) -> None:
+    """Refuse a cell whose memory does not consist of units.
+
+    Raises:
+        UsageError: it carries state, but has neither gates nor a state with one value per unit.
+    """
+    if cell.states and not cell.vectors() and not cell.gates:
+        raise UsageError(
+            f"inspect gates does not apply to {type(cell).__name__}: it has no gates, and its memory "
+            f"({', '.join(cell.states)}) has no units to show",
+            hint="lstmctl inspect gradients works for every cell",
+        )
 
 
 def tracking(properties: Mapping[str, Tensor], candidates: Mapping[Place, Tensor]) -> tuple[tuple[Tracked, ...], int]:
@@ -166,7 +182,7 @@ def _layer(read: Trace, layer: int | None) -> tuple[list[CellTrace], list[str]]:
         raise UsageError(f"layer {layer} does not exist; the network has {read.layers}")
     number = read.layers if layer is None else layer
     cells = [cell for cell in read.cells if cell.layer == number - 1]
-    if not cells[0].states:
+    if not cells[0].cell.states:
         return cells, ["This cell carries no state from step to step, so the output of each step is shown."]
     if not cells[0].cell.gates:
         return cells, ["This cell has no gate: every step overwrites its whole state. The state is shown."]

@@ -117,7 +117,7 @@ def gradient_norms(
             earlier = trace(recurrence, input[:lead], before)
             before, outputs = earlier.after, earlier.outputs
     with torch.enable_grad():
-        kept = trace(recurrence, input[lead:], before)
+        kept = trace(recurrence, input[lead:], before, every_state=True)
         chosen = _chosen(kept, steps, told_at)
         wanted = [value for values in chosen.values() for value in values]
         if not wanted:
@@ -138,7 +138,8 @@ def _chosen(kept: Trace, steps: int, told_at: int | None) -> dict[Place, list[Te
         start = told_at if told_at is not None else 0 if backward else last
         times = [start + k if backward else start - k for k in range(steps + 1)]
         for name, values in cell.states.items():
-            chosen[Place(cell.layer, name, cell.direction)] = [values[time] for time in times]
+            if values[start].requires_grad:  # a count or a stabiliser has no gradient
+                chosen[Place(cell.layer, name, cell.direction)] = [values[time] for time in times]
     return chosen
 
 
@@ -155,7 +156,8 @@ def fitted_rate(norms: list[float]) -> float | None:
 
 
 def _norm(gradient: Tensor) -> Tensor:
-    """Reduce (batch, hidden) to norms (batch,), scaled so that the squares of tiny numbers do not underflow."""
+    """Reduce (batch, …) to norms (batch,), scaled so that the squares of tiny numbers do not underflow."""
+    gradient = gradient.flatten(1)
     largest = gradient.abs().amax(dim=-1, keepdim=True).clamp(min=torch.finfo(gradient.dtype).tiny)
     norms: Tensor = largest[..., 0] * (gradient / largest).norm(dim=-1)
     return norms

@@ -38,7 +38,7 @@ class CellTrace:
     direction: Direction | None
     """None if the network reads forwards only."""
     states: dict[str, list[Tensor]]
-    """Values (batch, hidden) after each step, by state."""
+    """Values (batch, …) after each step, by state."""
     gates: dict[str, list[Tensor]] = field(default_factory=dict)
     """Values (batch, hidden) at each step, by gate."""
 
@@ -63,7 +63,9 @@ class Trace:
         return self.cells[-1].layer + 1
 
 
-def trace(recurrence: Recurrence, input: Tensor, state: ModelState | None = None) -> Trace:
+def trace(
+    recurrence: Recurrence, input: Tensor, state: ModelState | None = None, *, every_state: bool = False
+) -> Trace:
     """Run a recurrence over an input step by step.
 
     The recorded tensors belong to the computation itself, so gradients with respect to them are available if gradients
@@ -72,8 +74,13 @@ def trace(recurrence: Recurrence, input: Tensor, state: ModelState | None = None
     Args:
         input: (time, batch, features), at least one step.
         state: state before each cell's first step; zeros by default.
+        every_state: also record states that are not one value per unit, such as the matrix of an mLSTM.
     """
     state = recurrence.initial_state(input.shape[1], input) if state is None else state
+
+    def nothing(cell: Cell) -> dict[str, list[Tensor]]:
+        return {name: [] for name in (cell.states if every_state else cell.vectors())}
+
     # Clone each step, since the last bit of a product can depend on the memory layout.
     moments = [moment.clone() for moment in input]
     kept: list[CellTrace] = []
@@ -81,11 +88,11 @@ def trace(recurrence: Recurrence, input: Tensor, state: ModelState | None = None
     for number, (layer, before) in enumerate(zip(recurrence.layers(), state, strict=True)):
         carried = len(before) // len(layer.cells)
         two_ways = len(layer.cells) == 2
-        forward = CellTrace(layer.cells[0], number, "forward" if two_ways else None, _nothing(layer.cells[0]))
+        forward = CellTrace(layer.cells[0], number, "forward" if two_ways else None, nothing(layer.cells[0]))
         outputs, now = _read(forward, moments, before[:carried])
         kept.append(forward)
         if two_ways:
-            backward = CellTrace(layer.cells[1], number, "backward", _nothing(layer.cells[1]))
+            backward = CellTrace(layer.cells[1], number, "backward", nothing(layer.cells[1]))
             others, last = _read(backward, moments[::-1], before[carried:])
             for values in (others, *backward.states.values(), *backward.gates.values()):
                 values.reverse()
@@ -97,18 +104,15 @@ def trace(recurrence: Recurrence, input: Tensor, state: ModelState | None = None
     return Trace(moments, kept, tuple(after))
 
 
-def _nothing(cell: Cell) -> dict[str, list[Tensor]]:
-    return {name: [] for name in cell.states}
-
-
 def _read(kept: CellTrace, moments: Sequence[Tensor], state: State) -> tuple[list[Tensor], State]:
     """Run one cell over all steps, (batch, inputs) each; return its outputs and last state."""
     outputs = []
     for moment in moments:
         output, state, gates = kept.cell.step(kept.cell.project(moment), state)
         outputs.append(output)
-        for name, value in zip(kept.states, state, strict=True):
-            kept.states[name].append(value)
+        for name, value in zip(kept.cell.states, state, strict=True):
+            if name in kept.states:
+                kept.states[name].append(value)
         for name, value in gates.items():
             kept.gates.setdefault(name, []).append(value)
     return outputs, state

@@ -97,9 +97,14 @@ class EncoderDecoder(nn.Module):
         self.source_map = SymbolEmbedding(source_symbols, embedding)
         self.target_map = nn.Embedding(target_symbols + 1, embedding)
         self.encoder, self.decoder = encoder, decoder
-        states = decoder.initial_state(1, self.target_map.weight)
-        self.widths = [part.shape[1] for layer in states for part in layer]
-        self.bridge = nn.Linear(encoder.outputs, sum(self.widths)) if self.widths else None
+        # The width of each state that the encoder starts, 0 for the others.
+        self.widths = [
+            part[0].numel() if cell.opened is None or name in cell.opened else 0
+            for layer in decoder.layers()
+            for cell in layer.cells
+            for name, part in zip(cell.states, cell.initial_state(1, self.target_map.weight), strict=True)
+        ]
+        self.bridge = nn.Linear(encoder.outputs, sum(self.widths)) if sum(self.widths) else None
         self.attention = Attention(decoder.outputs, encoder.outputs) if attention else None
         self.head = nn.Linear(decoder.outputs, target_symbols + 1)
         # Floating point, so that averaging the weights includes it.
@@ -132,7 +137,7 @@ class EncoderDecoder(nn.Module):
         if self.bridge is None:
             return start
         parts = iter(torch.tanh(self.bridge(encoded.summary)).split(self.widths, dim=-1))
-        return tuple(tuple(part + next(parts) for part in layer) for layer in start)
+        return tuple(tuple(_opened(part, next(parts)) for part in layer) for layer in start)
 
     def forward(self, source: Tensor, lengths: Tensor, read: Tensor) -> Tensor:
         """Score the next symbol after every symbol that the decoder reads.
@@ -165,3 +170,8 @@ class EncoderDecoder(nn.Module):
             output, _ = self.attention(output, encoded.output, encoded.counts)
         scores: Tensor = self.head(output)
         return scores
+
+
+def _opened(state: Tensor, values: Tensor) -> Tensor:
+    """Return a state (batch, …) plus values (batch, width), whose width is 0 if there are none."""
+    return state + values.view_as(state) if values.shape[1] else state

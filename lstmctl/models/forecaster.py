@@ -15,7 +15,7 @@ The decodings of the horizon:
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
@@ -23,6 +23,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from lstmctl.models.categories import CategoryVectors
 from lstmctl.models.initialisation import initialise
 from lstmctl.models.likelihoods import Likelihood
 from lstmctl.models.recurrence import Recurrence
@@ -243,7 +244,7 @@ class Forecaster(nn.Module):
         queries = queries + self._context(window)
         count, lanes = len(self.position), batch * self.sequences
         queries = queries.expand(count, lanes, -1).reshape(1, count * lanes, -1)
-        copies = tuple(tuple(part.repeat(count, 1) for part in layer) for layer in state)
+        copies = tuple(tuple(torch.cat([part] * count) for part in layer) for layer in state)
         output, _ = self.recurrence(queries, copies)
         outputs = self._read_head(output[0], self.sizes.segment)  # (rows, segments · lanes, width, outputs)
         outputs = outputs.unflatten(1, (count, lanes)).transpose(0, 1).flatten(0, 1)
@@ -330,15 +331,23 @@ class Ensemble(nn.Module):
         make_member: builds a network.
         count: number of networks.
         ridge: lookback and horizon of the linear map, or None for no map.
+        categories: vectors of the categories among past, known and static columns, which the members share.
     """
 
     ridge: Tensor | None
     """(lookback, horizon), from a window's rows to the horizon's, both relative to the window's last row."""
 
-    def __init__(self, make_member: Callable[[], Forecaster], count: int, ridge: tuple[int, int] | None = None) -> None:
+    def __init__(
+        self,
+        make_member: Callable[[], Forecaster],
+        count: int,
+        ridge: tuple[int, int] | None = None,
+        categories: Mapping[str, CategoryVectors] | None = None,
+    ) -> None:
         super().__init__()
         self.members = nn.ModuleList(make_member() for _ in range(count))
         self.register_buffer("ridge", None if ridge is None else torch.zeros(ridge))
+        self.categories = nn.ModuleDict(categories or {})
 
     def each(self) -> list[Forecaster]:
         return [member for member in self.members if isinstance(member, Forecaster)]
@@ -347,6 +356,17 @@ class Ensemble(nn.Module):
         """Draw the weights of each member in turn."""
         for member in self.each():
             member.initialise(generator)
+        for vectors in self.categories.values():
+            assert isinstance(vectors, CategoryVectors)
+            vectors.initialise(generator)
+
+    def covariates(self, past: Tensor, known: Tensor, static: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Replace the categories among covariates, (…, columns) each, by their vectors."""
+        given = {"past": past, "known": known, "static": static}
+        past, known, static = (
+            self.categories[use](columns) if use in self.categories else columns for use, columns in given.items()
+        )
+        return past, known, static
 
     def forward(self, window: Window, target: Tensor | None = None) -> list[Tensor]:
         """Compute the outputs of each member; see `Forecaster.forward`."""

@@ -10,8 +10,9 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from lstmctl.cells.cell import Cell, checked_options
+from lstmctl.cells.cell import Cell, checked_options, for_lanes
 from lstmctl.config.schema import Model as ModelSettings
+from lstmctl.errors import ConfigError
 from lstmctl.protocols import ModelState
 
 
@@ -228,8 +229,7 @@ def reset_lanes(state: ModelState, reset: Tensor | None) -> ModelState:
     """Set the lanes that `reset` (batch,) marks to zero."""
     if reset is None:
         return state
-    keep = (~reset).unsqueeze(-1)
-    return tuple(tuple(part * keep for part in layer) for layer in state)
+    return tuple(tuple(part * for_lanes(~reset, part) for part in layer) for layer in state)
 
 
 def detach(state: ModelState) -> ModelState:
@@ -249,9 +249,15 @@ def build_recurrence(
         bidirectional: whether each layer also reads backwards.
 
     Raises:
-        ConfigError: the cell rejects `model.options`.
+        ConfigError: the cell rejects `model.options` or `model.hidden`.
     """
     options = checked_options(cell, settings.options)
+    if settings.hidden % (multiple := cell.multiple(options)):
+        nearest = max(1, round(settings.hidden / multiple)) * multiple
+        raise ConfigError(
+            f"model.hidden — {settings.hidden} is not a multiple of {multiple}, as the heads of {cell.__name__} need",
+            hint=f"model.hidden={nearest}",
+        )
     return Recurrence(
         lambda width: cell(width, settings.hidden, options),
         inputs,

@@ -48,7 +48,9 @@ from lstmctl.reporting.comparison_words import (
     value_words,
 )
 from lstmctl.reporting.data_facts import data_facts, data_notes
+from lstmctl.reporting.drawing import Plot
 from lstmctl.reporting.inspection_plots import gradient_plot, recall_plot
+from lstmctl.reporting.length_plots import length_plot
 from lstmctl.reporting.palette import colour_of
 from lstmctl.reporting.papers import latex, markdown
 from lstmctl.reporting.quantities import count, figure, short_count, size
@@ -102,6 +104,7 @@ def comparison_blocks(comparison: Comparison, looks: ArmInspections = NOT_LOOKED
             else []
         ),
         *section("Learning curves", plots.get("curves")),
+        *section("Length generalisation", _lengths(comparison)),
         *section("Gradients back in time", gradient_plot(looks.gradients)),
         *section("Recall by distance", recall_plot(looks.recalls)),
         *section("Settings and cost", *costs.prose_of_warnings(), costs.body()),
@@ -112,6 +115,12 @@ def comparison_blocks(comparison: Comparison, looks: ArmInspections = NOT_LOOKED
         *section("How to repeat this", Prose(FILES, "soft"), Code(comparison.command), _machine(comparison)),
         *section("Every run", _runs(comparison)),
     ]
+
+
+def _lengths(comparison: Comparison) -> Plot | None:
+    """The mean metric of every arm by the length of the sequences, beside the baselines."""
+    courses = {arm.name: course for arm in comparison.arms if (course := arm.by_length)}
+    return length_plot(courses, comparison.primary, dict(baselines(comparison))) if courses else None
 
 
 def _title(comparison: Comparison) -> str:

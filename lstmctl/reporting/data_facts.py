@@ -31,6 +31,7 @@ def data_facts(data: Mapping[str, Any]) -> list[tuple[str, object]]:
         ("rows in each part" if is_series else "parts", _parts(data.get("parts"))),
         ("windows in each part", _parts(data.get("windows"))),
         ("scaled by", data.get("scaled_by")),
+        ("transform before scaling", data.get("transform")),
         ("SHA-256", data.get("sha256")),
     ]
 

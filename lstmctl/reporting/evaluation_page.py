@@ -20,6 +20,7 @@ from lstmctl.reporting.evaluation_tables import (
     RUN,
     by_channel,
     by_label,
+    by_length,
     by_series,
     by_step,
     evaluation_tables,
@@ -31,6 +32,7 @@ from lstmctl.reporting.evaluation_tables import (
 )
 from lstmctl.reporting.forecast_plots import MOST_PANELS, forecast_plot, step_plot
 from lstmctl.reporting.label_plots import confusion_plot
+from lstmctl.reporting.length_plots import length_plot
 from lstmctl.reporting.stored_evaluation import StoredEvaluation
 from lstmctl.results.evaluation import Evaluation
 
@@ -61,6 +63,7 @@ def evaluation_blocks(evaluation: Evaluation) -> list[Block]:
         *evaluation_tables(evaluation),
         *(Prose(note, "soft") for note in evaluation.notes),
         step_plot(evaluation.by_step, evaluation.primary),
+        _length_plot(evaluation),
         confusion_plot(evaluation),
         *diagnostic_plots(evaluation).values(),
     )
@@ -86,7 +89,7 @@ def evaluation_sections(stored: StoredEvaluation) -> list[Block]:
     evaluation, examples = stored.evaluation, forecast_plot(stored.examples[:MOST_PANELS])
     fans = fans_plot(stored.fans)
     steps, channels, labels = by_step(evaluation), by_channel(evaluation, MOST_ROWS), by_label(evaluation, MOST_ROWS)
-    series = by_series(evaluation, MOST_SERIES)
+    series, lengths = by_series(evaluation, MOST_SERIES), by_length(evaluation)
     extreme = worst_and_best(evaluation.by_series.get(RUN, {}), metric(evaluation.primary), MOST_SERIES)
     several = bool(evaluation.by_series)
     shown = "The last window of series from the largest to the smallest error" if several else "Windows"
@@ -99,6 +102,7 @@ def evaluation_sections(stored: StoredEvaluation) -> list[Block]:
             step_plot(evaluation.by_step, evaluation.primary),
             steps and Folded("As a table", (steps.body(),)),
         ),
+        *section("By length", _length_plot(evaluation), lengths and lengths.body()),
         *section("By channel", channels and channels.body()),
         *section(
             "By series",
@@ -114,6 +118,12 @@ def evaluation_sections(stored: StoredEvaluation) -> list[Block]:
             *clip_plots(stored.clips),
         ),
     ]
+
+
+def _length_plot(evaluation: Evaluation) -> Plot | None:
+    primary = evaluation.primary
+    levels = {name: metrics[primary] for name, metrics in evaluation.baselines.items() if primary in metrics}
+    return length_plot({"this run": evaluation.primary_by_length}, primary, levels)
 
 
 def _diagnostics(evaluation: Evaluation) -> list[Block]:

@@ -38,6 +38,7 @@ def evaluation_tables(evaluation: Evaluation) -> list[Table]:
         by_channel(evaluation),
         by_series(evaluation),
         by_step(evaluation),
+        by_length(evaluation),
         skill_table(evaluation),
         by_label(evaluation),
     )
@@ -223,6 +224,26 @@ def by_step(evaluation: Evaluation) -> Table | None:
         ("step", *models),
         tuple(rows),
         about=f"{MARK_MEANING}.",
+        text_columns=TEXT_COLUMNS,
+    )
+
+
+def by_length(evaluation: Evaluation) -> Table | None:
+    """The primary metric by the length of the sequences, beside the baselines, which do not depend on it; None without
+    further lengths."""
+    primary = evaluation.primary
+    if not evaluation.by_length:
+        return None
+    levels = [metrics[primary] for metrics in evaluation.baselines.values() if primary in metrics]
+    rows = []
+    for length, metrics in evaluation.by_length.items():
+        values = [metrics.get(primary), *levels]
+        rows.append((f"{length:,}", *_cells(metric(primary), values, _places(values))))
+    return Table(
+        "lengths",
+        f"{metric(primary).words} by length; training goes up to {min(evaluation.by_length):,}",
+        ("length", RUN, *(name for name, metrics in evaluation.baselines.items() if primary in metrics)),
+        tuple(rows),
         text_columns=TEXT_COLUMNS,
     )
 

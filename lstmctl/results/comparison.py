@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import fmean
 from typing import Any, ClassVar, Literal
@@ -51,6 +51,8 @@ class RunResult:
     """Name of the machine that made its last step."""
     device_name: str | None = None
     """The machine's kind: its GPU, or its CPU and threads."""
+    by_length: Mapping[int, float] = field(default_factory=dict)
+    """For sequences drawn by the program: the primary metric of further tests by the length of their sequences."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +106,12 @@ class ArmResult:
     def values(self) -> tuple[float | None, ...]:
         """The primary metric of each seed."""
         return tuple(run.value for run in self.runs)
+
+    @property
+    def by_length(self) -> dict[int, float]:
+        """The mean over the finished runs of `RunResult.by_length`."""
+        found = [run.by_length for run in self.runs if run.by_length]
+        return {length: fmean(one[length] for one in found) for length in (found[0] if found else ())}
 
     @property
     def curve(self) -> tuple[CurvePoint, ...]:

@@ -113,5 +113,12 @@ class Evaluation(Shown, Framed):
     """For forecasts of several series: for `run` and each baseline, the metrics of every series by its `unique_id`."""
     diagnostics: Diagnostics | None = None
     """For forecasts."""
+    by_length: Mapping[int, Metrics] = field(default_factory=dict)
+    """For sequences drawn by the program: the metrics of further tests by the length of their sequences."""
     warnings: tuple[str, ...] = ()
     """Reasons why the scores may mislead, in sentences without a full stop."""
+
+    @property
+    def primary_by_length(self) -> dict[int, float]:
+        """The primary metric by length."""
+        return {length: metrics[self.primary] for length, metrics in self.by_length.items() if self.primary in metrics}

@@ -42,9 +42,10 @@ class RunFolder:
     """One run on disk.
 
     Files: `config.yaml` (resolved; can be run unchanged), `run.json` (facts and status), `encoding.json` (to rebuild
-    the task without its data), `calibration.json` (for the intervals of a forecast), `evaluation.json` (metrics of the
-    reported part and of simple baselines), `metrics.jsonl`, `samples.txt`, `checkpoints/`, `best.safetensors` and
-    `last.safetensors` (for people and other programs), `plots/`, `report.html`.
+    the task without its data), `calibration.json` (what the validation part settled after training),
+    `evaluation.json` (metrics of the reported part and of simple baselines), `metrics.jsonl`, `samples.txt`,
+    `checkpoints/`, `best.safetensors` and `last.safetensors` (for people and other programs), `plots/`,
+    `report.html`.
     """
 
     def __init__(self, path: Path, listed: Mapping[str, Any] | None = None) -> None:

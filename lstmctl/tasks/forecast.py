@@ -6,6 +6,7 @@ in the series' own units; see `metrics.forecasts`.
 
 from __future__ import annotations
 
+import copy
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
@@ -29,7 +30,7 @@ from lstmctl.errors import DataError
 from lstmctl.intervals import Floats
 from lstmctl.metrics import Metric
 from lstmctl.metrics.catalogue import primary_of_loss
-from lstmctl.metrics.forecasts import SeriesSums, by_channel, by_series, by_step, figures, ratio_of, terms
+from lstmctl.metrics.forecasts import SeriesSums, by_channel, by_series, by_step, figures, ratio_of, terms, with_owa
 from lstmctl.models.forecaster import Decoding, Ensemble
 from lstmctl.models.likelihoods import Likelihood, likelihood
 from lstmctl.protocols import Loss, ModelState, Totals
@@ -54,7 +55,7 @@ from lstmctl.tasks.interval_calibration import (
 )
 from lstmctl.tasks.last_windows import last_windows
 from lstmctl.tasks.problem import ConfigOf, Problem, settings_of_the_run
-from lstmctl.tasks.series_baselines import BASELINES, baseline_forecasts, ridge_baseline
+from lstmctl.tasks.series_baselines import BASELINES, baseline_forecasts, naive2, ridge_baseline
 from lstmctl.tasks.series_inspection import windows_to_inspect
 from lstmctl.tasks.series_parts import columns_of, part_of
 from lstmctl.tasks.series_predictor import MOST_WINDOWS_OF_PATHS, SeriesPredictor, Shares
@@ -128,9 +129,37 @@ class Forecast(Problem[Config, SeriesCorpus, Ensemble, SeriesBatch, SeriesPart])
         return task
 
     def read(self, files: Sequence[str]) -> SeriesCorpus:
-        spans = {"lookback": self.settings.lookback, "horizon": self.settings.horizon}
+        return self._opened(files)
+
+    def read_to_forecast(self, file: str) -> tuple[Self, SeriesCorpus]:
+        """Open a table that may have series which the run lacks; return the task that knows them too, and the data.
+
+        Raises:
+            DataError: the table cannot be used.
+        """
+        corpus = self._opened(file, new_series=True)
+        return (self if corpus.encoding is self.encoding else self.knowing(corpus.encoding)), corpus
+
+    def _opened(self, files: str | Sequence[str], *, new_series: bool = False) -> SeriesCorpus:
+        lookback, horizon = self.settings.lookback, self.settings.horizon
         with settings_of_the_run():
-            return open_series(files, self.layout, None, **spans, encoding=self.encoding)
+            return open_series(
+                files,
+                self.layout,
+                None,
+                lookback=lookback,
+                horizon=horizon,
+                encoding=self.encoding,
+                new_series=new_series,
+            )
+
+    def knowing(self, encoding: SeriesEncoding) -> Self:
+        """Return this task with an encoding that has further series, whose intervals are those of all together."""
+        found = copy.copy(self)
+        found.encoding = encoding
+        if found.calibration is not None:
+            found.calibration = found.calibration.with_series(len(encoding.ids) - len(self.encoding.ids))
+        return found
 
     def difference(self, other: Self) -> str | None:
         for key in ("targets", "past", "known", "static", "calendar"):
@@ -138,6 +167,10 @@ class Forecast(Problem[Config, SeriesCorpus, Ensemble, SeriesBatch, SeriesPart])
             if own != others:
                 named, not_named = (", ".join(names) or "none" for names in (others, own))
                 return f"other {key} columns than this data: {named}, not {not_named}"
+        known, others_known = self.encoding.categories, other.encoding.categories
+        for name in {**known, **others_known}:
+            if known.get(name) != others_known.get(name):
+                return f"other categories of `{name}` than this data"
         return None
 
     def facts(self, corpus: SeriesCorpus) -> dict[str, Any]:
@@ -149,6 +182,7 @@ class Forecast(Problem[Config, SeriesCorpus, Ensemble, SeriesBatch, SeriesPart])
             "step": str(encoding.step),
             "season": encoding.season,
             "scaled_by": encoding.rows_used,
+            "transform": None if encoding.transform is None else encoding.transform.name,
             "parts": rows,
             "rows": _rows_of_each(corpus),
             "windows": {name: int(corpus.origins(name)[1].sum()) for name in corpus.parts},
@@ -305,9 +339,13 @@ class Forecast(Problem[Config, SeriesCorpus, Ensemble, SeriesBatch, SeriesPart])
             return point, widened_intervals(spans, self.calibration.of(batch.series.cpu().numpy()))
         return point, spans if self.likelihood.has_intervals else None
 
-    def calibrate(self, model: Ensemble, part: SeriesPart) -> dict[str, Any] | None:
-        """Widen the intervals by their misses in the validation part, or narrow them (conformal prediction; Romano,
-        Patterson & Candès 2019). Rows that selected the weights are left out, unless the config shares them."""
+    def calibrate(self, model: Ensemble, corpus: SeriesCorpus, device: torch.device) -> dict[str, Any] | None:
+        return self.calibrate_on(model, self.part(corpus, "validation", device))
+
+    def calibrate_on(self, model: Ensemble, part: SeriesPart) -> dict[str, Any] | None:
+        """Choose the shares, and widen the intervals by their misses in the validation part, or narrow them (conformal
+        prediction; Romano, Patterson & Candès 2019). Rows that selected the weights are left out, unless the config
+        shares them."""
         found: dict[str, Any] = {}
         if self.chooses_shares:
             shares = choose_shares(model, choosing_rows(part, self.settings.calibration), self.predictor)
@@ -326,8 +364,15 @@ class Forecast(Problem[Config, SeriesCorpus, Ensemble, SeriesBatch, SeriesPart])
     def notes(self, corpus: SeriesCorpus, part: str, *, chosen: bool) -> tuple[str, ...]:
         own: Literal["own", "none"] = "own" if self.likelihood.has_intervals else "none"
         intervals = own if self.calibration is None else "calibrated"
+        transform = self.encoding.transform
         reading = reading_notes(
-            self.settings, self.encoding.season, part, chosen=chosen, intervals=intervals, several=self.several
+            self.settings,
+            self.encoding.season,
+            part,
+            chosen=chosen,
+            intervals=intervals,
+            several=self.several,
+            transform=None if transform is None else transform.name,
         )
         if self.chooses_shares:
             reading = (shares_in_words(self.predictor.shares), *reading)
@@ -352,6 +397,9 @@ class Forecast(Problem[Config, SeriesCorpus, Ensemble, SeriesBatch, SeriesPart])
 
     def references(self, corpus: SeriesCorpus, split: str) -> dict[str, Score]:
         """Score the baselines, with intervals calibrated on the same rows as the network's."""
+        if self.encoding.transform is not None:  # it is part of the model, not of the baselines
+            plain = type(self)(self.settings, replace(self.encoding, transform=None), self.layout)
+            return plain.references(corpus, split)
         cpu, settings, rows = torch.device("cpu"), self.settings, self.settings.calibration
         fitting = calibrating = None
         if set(corpus.parts) != {"validation"}:
@@ -361,7 +409,7 @@ class Forecast(Problem[Config, SeriesCorpus, Ensemble, SeriesBatch, SeriesPart])
         part = self.part(corpus, split, cpu)
         found = {}
         for name, build in self.BASELINES.items():
-            baseline = build(settings, self.encoding.season, fitting)
+            baseline = build(settings, self.encoding, fitting)
             if baseline is None:
                 continue
             offsets = None
@@ -371,6 +419,17 @@ class Forecast(Problem[Config, SeriesCorpus, Ensemble, SeriesBatch, SeriesPart])
                 offsets = None if own is None else own.of
             found[name] = self._scored(baseline_forecasts(baseline, part, offsets), part)
         return found
+
+    def relative(self, corpus: SeriesCorpus, split: str, scores: dict[str, Score]) -> dict[str, Score]:
+        """Add OWA to the metrics: the mean of sMAPE and MASE relative to those of Naive 2 (Makridakis, Spiliotis and
+        Assimakopoulos 2020, The M4 competition)."""
+        plain = type(self)(self.settings, replace(self.encoding, transform=None), self.layout)
+        part = plain.part(corpus, split, torch.device("cpu"))
+        sums: Counter[str] = Counter()
+        for batch, point, _ in baseline_forecasts(naive2(plain.encoding), part, None):
+            sums.update(plain.sums(batch, point, None))
+        naive = plain.metrics(sums)
+        return {name: replace(score, metrics=with_owa(score.metrics, naive)) for name, score in scores.items()}
 
     def _forecast(self, model: Ensemble, part: SeriesPart) -> Iterator[tuple[SeriesBatch, Floats, Floats | None]]:
         for batch in reported(part.scored()):
@@ -416,15 +475,19 @@ class Forecast(Problem[Config, SeriesCorpus, Ensemble, SeriesBatch, SeriesPart])
         """Compute the sums of `metrics.forecasts` for any forecasts (batch, horizon, channels), and collect traces."""
         assert batch.series is not None
         series = batch.series.cpu().numpy()
-        spread, centre = self.scale_of(batch)
+        spread, centre = (part[:, np.newaxis] for part in self.scale_of(batch))
+        found = [windows_first(batch.target), point, *([] if intervals is None else [intervals])]
+        if self.encoding.transform is not None:
+            found = [_scaled(self._units_of_windows(batch, values), spread, centre) for values in found]
         named = terms(
-            windows_first(batch.target),
-            point,
-            intervals,
+            found[0],
+            found[1],
+            None if intervals is None else found[2],
             self.shares,
-            spread=spread[:, None],
-            centre=centre[:, None],
+            spread=spread,
+            centre=centre,
             naive_error=self.encoding.naive_error[series][:, None],
+            naive_square=self.encoding.naive_square[series][:, None],
             has_scale=None if batch.unscaled is None else ~batch.unscaled.transpose(0, 1).cpu().numpy(),
         )
         if traces is not None:
@@ -432,19 +495,49 @@ class Forecast(Problem[Config, SeriesCorpus, Ensemble, SeriesBatch, SeriesPart])
         return {"sums": SeriesSums.of(series, named)}
 
     def scale_of(self, batch: SeriesBatch) -> tuple[Floats, Floats]:
-        """Return the spread and the centre (batch, channels) that turn scaled values into the series' own units."""
+        """Return the spread and the centre (batch, channels) that turn scaled values, without a transform, into the
+        series' own units."""
         assert batch.series is not None
         series = batch.series.cpu().numpy()
         spread, centre = self.encoding.spread[series], self.encoding.centre[series]
         if batch.own_scale is None:
             return spread, centre
         own_centre, own_spread = batch.own_scale.double().cpu().numpy()
-        return spread * own_spread, centre + spread * own_centre
+        if self.encoding.transform is None:
+            return spread * own_spread, centre + spread * own_centre
+        # A transformed window has no deviation of its own; it has values one deviation above and below its mean.
+        middle, low, high = (
+            self.encoding.in_units(own_centre + step * own_spread, series) for step in (0.0, -1.0, 1.0)
+        )
+        own = ~self.encoding.has_scale[series]
+        return np.where(own, (high - low) / 2, spread), np.where(own, middle, centre)
+
+    def in_units(self, batch: SeriesBatch, values: Floats) -> Floats:
+        """Return what the network sees, (…, batch, channels), in the series' own units."""
+        if self.encoding.transform is None:
+            spread, centre = self.scale_of(batch)
+            return values * spread + centre
+        if batch.own_scale is not None:
+            own_centre, own_spread = batch.own_scale.double().cpu().numpy()
+            values = values * own_spread + own_centre
+        assert batch.series is not None
+        return self.encoding.in_units(np.asarray(values, np.float64), batch.series.cpu().numpy())
+
+    def _units_of_windows(self, batch: SeriesBatch, values: Floats) -> Floats:
+        """Return the same of (batch, horizon, channels, …)."""
+        moved = np.moveaxis(values.astype(np.float64), (0, 2), (-2, -1))
+        return np.moveaxis(self.in_units(batch, moved), (-2, -1), (0, 2))
 
     @property
     def shares(self) -> list[float]:
         """The levels of the intervals, between 0 and 1."""
         return [level / 100 for level in self.settings.levels]
+
+
+def _scaled(values: Floats, spread: Floats, centre: Floats) -> Floats:
+    """Scale (batch, horizon, channels, …) by (batch, 1, channels)."""
+    more = (..., *[np.newaxis] * (values.ndim - 3))
+    return (values - centre[more]) / spread[more]
 
 
 def _rows_of_each(corpus: SeriesCorpus) -> dict[str, int] | None:

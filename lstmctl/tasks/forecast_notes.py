@@ -20,9 +20,10 @@ def reading_notes(
     chosen: bool,
     intervals: Literal["calibrated", "own", "none"],
     several: bool,
+    transform: str | None = None,
 ) -> tuple[str, ...]:
     """Say which rows the intervals and the weights come from. `part` is empty for data of another file; `chosen`: the
-    validation part selected the weights; `several`: there are several series."""
+    validation part selected the weights; `several`: there are several series; `transform`: of the targets."""
     rows = "the second half of the validation part" if settings.calibration == "separate" else "the validation part"
     chose = "the first half" if settings.calibration == "separate" else "the same rows"
     found = []
@@ -42,6 +43,12 @@ def reading_notes(
             settings.calibration == "separate"
         )
         found.append(f"{lost}: {rows} has too few windows for {max(settings.levels)} %; use {more}, or a lower level.")
+    if transform is not None:
+        found.append(
+            f"The network forecasts transformed values (data.transform={transform}), so a point is nearer to the "
+            "median than to the mean. Errors are in the table's units, or scaled by its deviations, as are the "
+            "baselines', which are not transformed."
+        )
     if part == "validation":
         also = "their coverage here is right by construction, and " if intervals == "calibrated" else ""
         found.append(f"These are rows that choices were made on: {also}the ridge regression was chosen on them too.")

@@ -90,7 +90,7 @@ class LabelledSequences(
     def open(settings: LabelledConfig[TaskT], config_folder: Path | None) -> SequenceCorpus:
         data = settings.data
         if isinstance(data, SyntheticData):
-            return open_synthetic(data.synthetic, data.length, data.held_out)
+            return open_synthetic(data.synthetic, data.length, data.held_out, data.test_lengths)
         if isinstance(data, AudioData):
             return open_audio(data.audio, data.model_dump(), settings.task.type, config_folder)
         return open_table(data.table, Layout.of(data.model_dump()), settings.task.type, config_folder)
@@ -147,6 +147,12 @@ class LabelledSequences(
 
     def part(self, corpus: SequenceCorpus, name: str, device: torch.device) -> SequencePart:
         return SequencePart.of(corpus.part(name), device)
+
+    def longer(self, corpus: SequenceCorpus, name: str, device: torch.device) -> dict[int, SequencePart]:
+        if name != "test" or not isinstance(corpus, SyntheticCorpus):
+            return {}
+        lengths = (corpus.length, *corpus.longer) if corpus.longer else ()
+        return {length: SequencePart.of(corpus.of_length(length), device) for length in lengths}
 
     def require(self, part: SequencePart) -> None:
         pass  # a part that is empty was refused when it was opened

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 import torch
@@ -43,6 +43,7 @@ from lstmctl.sampling_settings import Sampling
 from lstmctl.scoring import evaluating, total
 from lstmctl.tasks.author import Author
 from lstmctl.tasks.inspection_input import InspectionInput
+from lstmctl.tasks.ngram_share import LONGEST, MixedPredictor, NGramShare, best_share
 from lstmctl.tasks.problem import ConfigOf, Problem, Rows, settings_of_the_run
 from lstmctl.tasks.stream_scoring import stream_total
 from lstmctl.tasks.text_properties import text_properties
@@ -94,9 +95,7 @@ def _ngram(task: LanguageModel, corpus: TextCorpus, split: str) -> dict[str, flo
     if "training" not in corpus.parts or split == "training":
         return None
     training, scored = corpus.part("training"), corpus.part(split)
-    characters = task.characters(scored).get("characters", 1.0)
-    longest = round(LONGEST_GRAM / max(characters, 0.5))  # symbols, of which a character may have several
-    model = fitted_ngram(training, len(corpus.encoding), held_out(len(training)), longest)
+    model = fitted_ngram(training, len(corpus.encoding), held_out(len(training)), task.longest_gram(scored))
     if model is None or len(scored) < 2:
         return None
     count = len(scored) - 1
@@ -120,6 +119,7 @@ class LanguageModel(Problem[Config, TextCorpus, SequenceModel, Batch, Tensor]):
         encoding: the vocabulary.
         window: the config's `training.window`, which a many-to-one model reads before it predicts.
         emphasis: the config's `data.emphasis`.
+        share: the config's `model.ngram`; `auto` is settled by `calibrate`.
     """
 
     BASELINES: ClassVar[Mapping[str, Callable[[LanguageModel, TextCorpus, str], dict[str, float] | None]]] = {
@@ -129,9 +129,15 @@ class LanguageModel(Problem[Config, TextCorpus, SequenceModel, Batch, Tensor]):
     """By name: from the task, its data and the part to score, to metrics; None if it does not apply."""
 
     def __init__(
-        self, settings: LanguageModelSettings, encoding: TextEncoding, window: int, emphasis: float = 1.0
+        self,
+        settings: LanguageModelSettings,
+        encoding: TextEncoding,
+        window: int,
+        emphasis: float = 1.0,
+        share: float | Literal["auto"] = 0.0,
     ) -> None:
-        self.encoding, self.window, self.emphasis = encoding, window, emphasis
+        self.encoding, self.window, self.emphasis, self.share = encoding, window, emphasis, share
+        self.ngram: NGramShare | None = None
         self.many_to_one = settings.shape == "many-to-one"
         self.symbol = "byte" if encoding.kind == "bytes" else "character"
         self._begins = None if encoding.kind == "characters" else encoding.begins_character
@@ -144,14 +150,19 @@ class LanguageModel(Problem[Config, TextCorpus, SequenceModel, Batch, Tensor]):
 
     @classmethod
     def of(cls, settings: Config, corpus: TextCorpus) -> Self:
-        return cls(settings.task, corpus.encoding, settings.training.window, settings.data.emphasis)
+        return cls(
+            settings.task, corpus.encoding, settings.training.window, settings.data.emphasis, settings.model.ngram
+        )
 
     @classmethod
     def restored(
         cls, settings: Config, encoding: Mapping[str, Any], calibration: Mapping[str, Any] | None = None
     ) -> Self:
-        encoded_by = TextEncoding.from_json(encoding)
-        return cls(settings.task, encoded_by, settings.training.window, settings.data.emphasis)
+        encoded_by, model = TextEncoding.from_json(encoding), settings.model
+        task = cls(settings.task, encoded_by, settings.training.window, settings.data.emphasis, model.ngram)
+        if calibration is not None:
+            task.ngram = NGramShare.from_json(calibration["ngram"], len(encoded_by))
+        return task
 
     def read(self, files: Sequence[str]) -> TextCorpus:
         with settings_of_the_run():
@@ -233,6 +244,62 @@ class LanguageModel(Problem[Config, TextCorpus, SequenceModel, Batch, Tensor]):
         starts = torch.arange(lanes, device=symbols.device) * length
         return alongside(symbols, starts, min(length, MOST_IN_PROGRESS // lanes), 256)
 
+    def calibrate(self, model: SequenceModel, corpus: TextCorpus, device: torch.device) -> dict[str, Any] | None:
+        """Count the training part for the n-gram model that is mixed in, and choose its share, with the weights
+        fixed."""
+        if self.share == 0:
+            return None
+        training = corpus.part("training")[-LONGEST:]
+        fitted = fitted_ngram(training, len(self.encoding), held_out(len(training)), self.longest_gram(training))
+        if fitted is None:
+            return None
+        share = self.share
+        if share == "auto":
+            self.ngram = NGramShare.counted(training, len(self.encoding), fitted.order, 0.5)
+            share = best_share(*self._nats_of_both(model, self.part(corpus, "validation", device)))
+        self.ngram = NGramShare.counted(training, len(self.encoding), fitted.order, share) if share else None
+        return None if self.ngram is None else {"ngram": self.ngram.to_json()}
+
+    @torch.no_grad()
+    def _nats_of_both(self, model: SequenceModel, symbols: Tensor) -> tuple[Tensor, Tensor]:
+        """Return -ln p of the targets in `progress`, of the network and of the n-gram model."""
+        found: list[tuple[Tensor, Tensor]] = []
+        state: ModelState = ()
+        with evaluating(model):
+            for batch in self.progress(symbols):
+                if batch.fresh:
+                    state = self.initial_state(model, batch)
+                *both, state = self._both(model, batch, state)
+                found.append((both[0].flatten(), both[1].flatten()))
+        network, others = zip(*found, strict=True)
+        return torch.cat(network), torch.cat(others)
+
+    def _both(self, model: SequenceModel, batch: Batch, state: ModelState) -> tuple[Tensor, Tensor, ModelState]:
+        """Return -ln p of a batch's targets, of the network and of the n-gram model, both in the shape of the targets,
+        and the state; its last part is what the n-gram model predicts from: the numbers of the last symbols plus 1, 0
+        for none, (lanes, symbols)."""
+        assert self.ngram is not None
+        *own, (seen,) = state
+        logits, after = self._predict(model, batch, tuple(own))
+        nats = functional.cross_entropy(logits.flatten(0, -2).float(), batch.target.flatten(), reduction="none")
+        read = torch.cat([seen.T.long() - 1, batch.input])
+        text = torch.cat([read, batch.target.reshape(-1, batch.lanes)[-1:]]).cpu().numpy()
+        others = torch.from_numpy(self.ngram.model.nats(text)).to(nats)
+        seen = (read[len(read) - seen.shape[1] :] + 1).T.to(seen)
+        targets = batch.target.shape
+        return nats.view(targets), others.flatten()[-nats.numel() :].view(targets), (*after, (seen,))
+
+    def longest_gram(self, symbols: Symbols) -> int:
+        """Return the most symbols in a gram, of which a character may have several."""
+        return round(LONGEST_GRAM / max(self.characters(symbols).get("characters", 1.0), 0.5))
+
+    def notes(self, corpus: TextCorpus, part: str, *, chosen: bool) -> tuple[str, ...]:
+        if self.ngram is None:
+            return ()
+        own, other = (f"{100 * share:.0f} %" for share in (1 - self.ngram.share, self.ngram.share))
+        why = ": the shares with the smallest loss on the validation part" if self.share == "auto" else ""
+        return (f"The prediction is {own} the network's and {other} that of an n-gram model{why}.",)
+
     def passes(self, symbols: Tensor) -> list[Pass]:
         """Return the passes of a reported score: one stream from a zero state, and windows that each start from a zero
         state. A many-to-one model is scored on evenly spread windows alone."""
@@ -276,7 +343,10 @@ class LanguageModel(Problem[Config, TextCorpus, SequenceModel, Batch, Tensor]):
             )
 
     def initial_state(self, model: SequenceModel, batch: Batch) -> ModelState:
-        return model.initial_state(batch.lanes)
+        state: ModelState = model.initial_state(batch.lanes)
+        if self.ngram is None:
+            return state
+        return (*state, (model.input_map.weight.new_zeros(batch.lanes, self.ngram.context, dtype=torch.float32),))
 
     def loss(self, model: SequenceModel, batch: Batch, state: ModelState) -> Loss:
         logits, state = self._predict(model, batch, state)
@@ -291,11 +361,16 @@ class LanguageModel(Problem[Config, TextCorpus, SequenceModel, Batch, Tensor]):
         return Loss(weighted, batch.units, state, unweighted=self._per_character(plain, batch, plain))
 
     def score(self, model: SequenceModel, batch: Batch, state: ModelState) -> tuple[Totals, ModelState]:
-        loss = self.loss(model, replace(batch, weight=None), state)
-        totals = {"nats": loss.sum.double().item(), "symbols": float(loss.count)}
+        if self.ngram is None:
+            loss = self.loss(model, replace(batch, weight=None), state)
+            nats, state = loss.sum, loss.state
+        else:
+            own, others, state = self._both(model, batch, state)
+            nats = self.ngram.mixed(own, others).sum()
+        totals = {"nats": nats.double().item(), "symbols": float(batch.units)}
         if self._begins is not None:
             totals["characters"] = float(self._starting(batch.target))
-        return totals, loss.state
+        return totals, state
 
     def metrics(self, totals: Totals) -> dict[str, float]:
         """Compute nats and bits per character; of bytes, per byte and, if a character has several, per character."""
@@ -324,9 +399,12 @@ class LanguageModel(Problem[Config, TextCorpus, SequenceModel, Batch, Tensor]):
 
     def predictor(self, model: SequenceModel, lanes: int, precision: torch.dtype = torch.float32) -> Predictor:
         """Return the predictor of the next symbol; `precision` applies to the products in a step."""
+        network: Predictor
         if self.many_to_one:
-            return WindowPredictor(model, lanes, self.window)
-        return StreamPredictor(model, lanes, precision)
+            network = WindowPredictor(model, lanes, self.window)
+        else:
+            network = StreamPredictor(model, lanes, precision)
+        return network if self.ngram is None else MixedPredictor(network, self.ngram, lanes)
 
     def author(self, model: SequenceModel, label: str | None, products: torch.dtype) -> Author:
         if label is not None:

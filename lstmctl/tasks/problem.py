@@ -156,6 +156,10 @@ class Problem(ABC, Generic[ConfigT, CorpusT, ModelT, BatchT, PartT]):
     def part(self, corpus: CorpusT, name: str, device: torch.device) -> PartT:
         """Return one part of the data, on a device."""
 
+    def longer(self, corpus: CorpusT, name: str, device: torch.device) -> dict[int, PartT]:
+        """Return further tests beside a part, by the length of their sequences; none for most data."""
+        return {}
+
     def require(self, part: PartT) -> None:
         """Raise DataError if a part is too short to be scored."""
 
@@ -216,8 +220,8 @@ class Problem(ABC, Generic[ConfigT, CorpusT, ModelT, BatchT, PartT]):
     def progress(self, part: PartT) -> Iterable[BatchT]:
         """Return the batches of the validation part that are scored during training; they select the weights."""
 
-    def calibrate(self, model: ModelT, part: PartT) -> dict[str, Any] | None:
-        """Calibrate on the validation part after training; return what a run keeps of it, or None."""
+    def calibrate(self, model: ModelT, corpus: CorpusT, device: torch.device) -> dict[str, Any] | None:
+        """Settle after training what the validation part decides; return what a run keeps of it, or None."""
         return None
 
     # Scores.
@@ -242,6 +246,10 @@ class Problem(ABC, Generic[ConfigT, CorpusT, ModelT, BatchT, PartT]):
     @abstractmethod
     def references(self, corpus: CorpusT, split: str) -> dict[str, Score]:
         """Score simple baselines on one part, by name."""
+
+    def relative(self, corpus: CorpusT, split: str, scores: dict[str, Score]) -> dict[str, Score]:
+        """Add the metrics that are relative to a forecast of the same part to scores of one part, by name."""
+        return scores
 
     @property
     def row_names(self) -> Mapping[str, Rows]:

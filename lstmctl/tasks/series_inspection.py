@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from lstmctl.data.calendar import feature_names
 from lstmctl.data.series_encoding import SeriesEncoding
 from lstmctl.models.forecaster import Ensemble
 from lstmctl.protocols import ModelState
@@ -44,9 +45,9 @@ def windows_to_inspect(
             found = {f"{name}, mean of the segment": means[..., place] for place, name in enumerate(encoding.targets)}
         else:
             found = {"its channel, mean of the segment": means.flatten(1)}
-        phases = [f"{name}, {side}" for name in encoding.calendar for side in ("sine", "cosine")]
         begins = window.known[:rows:segment].repeat_interleave(lanes, dim=1)
-        found |= {name: begins[..., place] for place, name in enumerate([*encoding.known, *phases])}
+        numbers = [name for name in encoding.known if name not in encoding.categories]
+        found |= {name: begins[..., place] for place, name in enumerate([*numbers, *feature_names(encoding.calendar)])}
         position = torch.arange(segments, device=means.device).unsqueeze(1)
         found["position in the window"] = position.expand(segments, means.shape[1] * lanes).to(means)
         return found

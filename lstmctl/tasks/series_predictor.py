@@ -120,7 +120,7 @@ class SeriesPredictor:
         seen = ~values.isnan() if self.masked else None
         shift, scale = taken_out(values, seen, self.settings.normalisation)
         normalised = (values - shift) / scale
-        covariates = (batch.past.to(dtype), batch.known.to(dtype), batch.static.to(dtype))
+        covariates = model.covariates(batch.past.to(dtype), batch.known.to(dtype), batch.static.to(dtype))
         if seen is None:
             return Window(normalised, None, *covariates), shift, scale
         return Window(normalised.nan_to_num(), seen.to(dtype), *covariates), shift, scale

@@ -213,7 +213,7 @@ def test_what_cannot_be_is_refused() -> None:
     with pytest.raises(ValueError, match="symbols must be between 0 and 1"):
         NGram(text(0, 2), 2, 1)
     with pytest.raises(ValueError, match="symbols must be between 0 and 1"):
-        NGram(text(0), 2, 1).nats(text(0, -1))
+        NGram(text(0), 2, 1).nats(text(0, -2))
 
 
 @given(st.lists(st.integers(0, 3), max_size=60), st.integers(1, 8))
@@ -226,3 +226,32 @@ def test_both_ways_of_counting_give_the_same(symbols: list[int], order: int) -> 
         assert one.continuations.tolist() == other.continuations.tolist()
         assert (one.keys // VOCABULARY).tolist() == (other.keys // 2**40).tolist()
         assert (one.keys % VOCABULARY).tolist() == (other.keys % 2**40).tolist()
+
+
+@given(short_texts, st.integers(1, 5), contexts)
+def test_the_next_symbols_of_several_streams_are_those_of_each(
+    training: Symbols, order: int, context: list[int]
+) -> None:
+    model = NGram(training, VOCABULARY, order)
+    streams = np.array([context, context[::-1]], np.int64).T
+    expected = [following(model, *stream) for stream in streams.T]
+    for ready in (model, model.prepared()):
+        assert ready.next_probabilities(streams) == pytest.approx(np.array(expected))
+
+
+def test_without_context_the_next_symbols_are_those_of_the_first_level() -> None:
+    model = NGram(text(0, 1, 0, 1, 0, 2), VOCABULARY, order=2)
+    assert model.next_probabilities(np.zeros((0, 1), np.int64))[0] == pytest.approx(
+        [0.46875, 0.21875, 0.21875, 0.09375]
+    )
+
+
+@given(short_texts, contexts, st.integers(1, 4))
+def test_streams_side_by_side_begin_with_no_symbol(training: Symbols, stream: list[int], nothing: int) -> None:
+    """One stream begins later than the one beside it: what is before its beginning, -1, is no context."""
+    model = NGram(training, VOCABULARY, 4).prepared()
+    longer = np.array([0] * nothing + stream, np.int64)
+    later = np.array([-1] * nothing + stream, np.int64)
+    both = model.nats(np.stack([longer, later], axis=1))
+    assert both[:, 0] == pytest.approx(model.nats(longer))
+    assert both[nothing:, 1] == pytest.approx(model.nats(text(*stream)))

@@ -11,6 +11,7 @@ from lstmctl.models.conditional_model import ConditionalModel
 from lstmctl.models.recurrence import Recurrence
 from lstmctl.models.sequence_model import SequenceModel
 from lstmctl.registry import CELLS, resolve
+from tests.some_cells import SOME
 
 INT8 = pytest.mark.skipif(not has_kernels(torch.int8), reason="torch has no int8 kernels for this processor")
 
@@ -77,7 +78,7 @@ def stack(cell: str, inputs: int) -> Recurrence:
 
 @INT8
 @torch.no_grad()
-@pytest.mark.parametrize("cell", list(CELLS))
+@pytest.mark.parametrize("cell", SOME)
 @pytest.mark.parametrize("lanes", [1, 4])
 def test_steps_in_int8_are_near_those_of_the_model(cell: str, lanes: int) -> None:
     model = SequenceModel(11, 16, stack(cell, 16))
@@ -90,7 +91,7 @@ def test_steps_in_int8_are_near_those_of_the_model(cell: str, lanes: int) -> Non
         plain = expected.state
         torch.testing.assert_close(logits, expected.output, rtol=0, atol=0.05)
         different = different or not torch.allclose(logits, expected.output, rtol=0, atol=1e-4)
-    assert different == (cell != "feedforward")  # a cell without packed steps computes in float32
+    assert different == (cell in ("rnn", "lstm", "gru"))  # a cell without packed steps computes in float32
 
 
 @INT8

@@ -91,7 +91,7 @@ def test_every_command_has_help_that_ends_with_examples(words: str, lstmctl: Com
     assert (result.code, result.err) == (0, "")
     assert result.out.startswith(f"Usage: lstmctl {words}".strip())
     assert lstmctl(*words.split(), "-h") == result
-    if words not in ("", "inspect", "runs", "config", "data"):
+    if words not in ("", "inspect", "runs", "config", "data", "cells"):
         told = result.out.partition("\n  Examples:\n")[2].split("\n")
         assert any(line.strip().startswith(f"lstmctl {words}") for line in told), result.out
 

@@ -57,6 +57,8 @@ def test_scores_of_every_kind(lstmctl: Command, trained: Trained) -> None:
     for name in ("small", "waves", "places"):
         trained(name)
         found |= printed(lstmctl, "evaluate")
+    trained("parity", "training.budget=2 steps", "data.held_out=20", "threads=1")
+    found |= printed(lstmctl, "evaluate")
     trained("intents", "training.budget=2 steps", "model.hidden=4", "threads=1")
     assert found | printed(lstmctl, "evaluate") == documented("evaluate")
 

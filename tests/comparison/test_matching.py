@@ -11,6 +11,7 @@ from lstmctl.cells.cell import Cell
 from lstmctl.comparison.matching import parameters_of, with_parameters
 from lstmctl.config import Settings, derive, load
 from lstmctl.data.vocabulary import TextEncoding
+from lstmctl.errors import ConfigError
 from lstmctl.tasks.language_model import LanguageModel
 from tests import processes
 
@@ -49,6 +50,28 @@ def test_no_other_width_is_nearer(cell: str, layers: int, tied: bool) -> None:
         for near in (width - 1, width, width + 1)
     }
     assert min(distances, key=lambda near: distances[near]) == width
+
+
+@pytest.mark.parametrize(("cell", "multiple"), [("transformer", 8), ("mlstm", 4), ("lru", 1)])
+def test_a_matched_width_is_one_that_the_cell_allows(cell: str, multiple: int) -> None:
+    settings = derive(load("travellers").settings, [f"model.cell={cell}"])
+    task, found = of(settings)
+    matched = with_parameters(settings, task, found, 54_321)
+    width = matched.model.hidden
+    assert width % multiple == 0
+    distances = {
+        near: abs(parameters_of(derive(settings, [f"model.hidden={near}"]), task, found) - 54_321)
+        for near in (width - multiple, width, width + multiple)
+    }
+    assert min(distances, key=lambda near: distances[near]) == width
+
+
+def test_a_width_that_the_heads_do_not_divide_is_refused() -> None:
+    settings = derive(load("travellers").settings, ["model.cell=transformer", "model.hidden=100"])
+    with pytest.raises(ConfigError) as caught:
+        parameters_of(settings, *of(settings))
+    assert caught.value.problems == ["model.hidden — 100 is not a multiple of 8, as the heads of Transformer need"]
+    assert caught.value.hint == "model.hidden=96"
 
 
 def test_a_target_below_the_smallest_model_gets_the_smallest() -> None:

@@ -10,10 +10,11 @@ from pydantic import ValidationError
 from lstmctl.config import from_mapping
 from lstmctl.config.schema import SeriesData, Settings, Training
 from lstmctl.errors import ConfigError
-from lstmctl.registry import TASKS
+from lstmctl.registry import CELLS, TASKS
 
 Problems = Callable[..., list[str]]
 
+CELL_NAMES = ", ".join(CELLS)
 DATA = "data: {text: a.txt}\n"
 SOURCES = "data.text, data.series, data.table, data.pairs, data.audio, data.synthetic"
 
@@ -29,8 +30,8 @@ def test_a_near_miss_is_named(problems: Problems) -> None:  # 3
     assert problems(DATA + "model: {hiden: 3}\n") == ["my.yaml:2:9  model.hiden — unknown key; did you mean hidden?"]
     assert problems(DATA + "model: {zzz: 3}\n") == [
         "my.yaml:2:9  model.zzz — unknown key; one of cell, hidden, layers, embedding, tie_embedding, dropout, "
-        "variational_dropout, layer_norm, residual, linear, ridge, channel_embedding, ensemble, direction, attention, "
-        "options"
+        "variational_dropout, layer_norm, residual, linear, ridge, ngram, channel_embedding, ensemble, direction, "
+        "attention, options"
     ]
 
 
@@ -59,12 +60,11 @@ def test_exponents_are_numbers() -> None:  # 4
         ("model.layer_norm=1", "1 is not allowed; true or false"),
         (
             "model.cell=lstn",
-            '"lstn" is not a known cell; did you mean lstm? '
-            "use one of rnn, lstm, gru, feedforward, or your own `module:Class`",
+            f'"lstn" is not a known cell; did you mean lstm? use one of {CELL_NAMES}, or your own `module:Class`',
         ),
         (
             "model.cell=3",
-            "3 is not the name of a cell; use one of rnn, lstm, gru, feedforward, or your own `module:Class`",
+            f"3 is not the name of a cell; use one of {CELL_NAMES}, or your own `module:Class`",
         ),
         ("model.cell=a b:c", '"a b:c" is not of the form `module:Class`; for example `my_cells:MyCell`'),
         ("model.options=3", "3 is not a section; use keys and values that the cell defines"),

@@ -241,7 +241,7 @@ def test_more_time_is_a_larger_budget_and_for_a_long_text_a_wider_network() -> N
     assert (short.model.hidden, long.model.hidden) == (256, 384)
     assert long.training.budget.amount > 20 * short.training.budget.amount
     table = written("hours.csv", hours(6000))
-    assert load_config(table, time="1s").settings.training.budget.amount == 2
+    assert load_config(table, time="1s").settings.training.budget.amount == 1
     assert load_config(table, time="5m").settings.training.budget.amount == 30
     assert settled(table)["model"]["ensemble"] == 1
     assert load_config(table, time="5m").settings.model.ensemble == 3

@@ -14,8 +14,9 @@ from lstmctl.models.sequence_model import SequenceModel
 from lstmctl.registry import CELLS as NAMES
 from lstmctl.registry import resolve
 from tests.inspection.conftest import CELLS, Runs
+from tests.some_cells import SOME
 
-CELLS_OF_OURS = {name: resolve(name, NAMES, Cell) for name in NAMES}
+CELLS_OF_OURS = {name: resolve(name, NAMES, Cell) for name in SOME}
 
 
 @pytest.mark.parametrize("cell", CELLS)

@@ -85,7 +85,7 @@ def test_missing_values_touch_neither_loss_nor_figures(series_config: Path, deco
 
 def test_without_calibration_a_point_has_no_interval_and_quantiles_their_own(series_config: Path) -> None:
     task, corpus, model = pose(series_config, "task.calibration=none")
-    assert task.calibrate(model, task.part(corpus, "validation", CPU)) is None
+    assert task.calibrate_on(model, task.part(corpus, "validation", CPU)) is None
     assert task.forecasts(model, batch_of(task, corpus))[1] is None
     task, corpus, model = pose(series_config, "task.calibration=none", "task.loss=quantile")
     intervals = task.forecasts(model, batch_of(task, corpus))[1]
@@ -129,7 +129,7 @@ def test_noise_in_the_test_rows_moves_nothing_before(series_config: Path) -> Non
 
 def test_it_is_restored_without_its_data(series_config: Path) -> None:
     task, corpus, model = pose(series_config, "task.loss=quantile")
-    calibration = task.calibrate(model, task.part(corpus, "validation", CPU))
+    calibration = task.calibrate_on(model, task.part(corpus, "validation", CPU))
     settings = load(str(series_config), ["task.loss=quantile"]).settings
     restored = restore_task(settings, task.encoding.to_json(), calibration)
     assert isinstance(restored, Forecast)

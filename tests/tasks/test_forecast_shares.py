@@ -26,7 +26,7 @@ def test_where_the_network_says_nothing_others_carry_the_forecast(series_config:
     training, validation = (task.part(corpus, name, CPU) for name in ("training", "validation"))
     task.prepare(model, training, validation)
     assert task.predictor.shares == Shares()  # while it trains
-    kept = task.calibrate(model, validation)
+    kept = task.calibrate_on(model, validation)
     assert kept is not None
     shares = Shares(**kept["shares"])
     assert shares == task.predictor.shares
@@ -85,7 +85,7 @@ def test_a_run_keeps_its_shares_and_damaged_ones_are_told(series_config: Path) -
     task, corpus, model = pose(series_config, *AUTO)
     training, validation = (task.part(corpus, name, CPU) for name in ("training", "validation"))
     task.prepare(model, training, validation)
-    kept = json.loads(json.dumps(task.calibrate(model, validation)))
+    kept = json.loads(json.dumps(task.calibrate_on(model, validation)))
     settings = load(str(series_config), list(AUTO)).settings
     again = restore_task(settings, json.loads(json.dumps(task.encoding.to_json())), kept)
     assert again.predictor.shares == task.predictor.shares

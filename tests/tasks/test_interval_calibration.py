@@ -21,7 +21,7 @@ def test_the_halves_of_the_validation_part_choose_and_calibrate(series_config: P
     silence(model)
     part = task.part(corpus, "validation", CPU)
     choosing = task.metrics(total(model, task, task.progress(part)))["mse_scaled"]
-    task.calibrate(model, part)
+    task.calibrate_on(model, part)
     assert task.calibration is not None
     offsets = task.calibration.by_series
     values = part.values.clone()
@@ -32,13 +32,13 @@ def test_the_halves_of_the_validation_part_choose_and_calibrate(series_config: P
     assert rows == [280, 320]
     first = values.clone()
     first[: 280 - 12] += 1.0
-    task.calibrate(model, SeriesPart(**{**vars(part), "values": first}))
+    task.calibrate_on(model, SeriesPart(**{**vars(part), "values": first}))
     assert np.array_equal(task.calibration.by_series, offsets)
     second = part.values.clone()
     second[290:] += torch.randn(len(second) - 290, 2)
     changed = SeriesPart(**{**vars(part), "values": second})
     assert task.metrics(total(model, task, task.progress(changed)))["mse_scaled"] == choosing
-    task.calibrate(model, changed)
+    task.calibrate_on(model, changed)
     assert not np.array_equal(task.calibration.by_series, offsets)
 
 
@@ -46,7 +46,7 @@ def test_calibrated_intervals_cover_what_calibrated_them(series_config: Path) ->
     for loss in ("mse", "quantile", "gaussian"):
         task, corpus, model = pose(series_config, f"task.loss={loss}", "task.calibration=shared")
         part = task.part(corpus, "validation", CPU)
-        kept = task.calibrate(model, part)
+        kept = task.calibrate_on(model, part)
         assert kept is not None
         assert kept["windows"] == len(part) == 77
         coverage = task.evaluate(model, part).metrics["coverage_80"]

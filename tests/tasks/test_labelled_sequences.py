@@ -15,7 +15,9 @@ import lstmctl
 from lstmctl import registry
 from lstmctl.cells.cell import Cell
 from lstmctl.config import from_mapping
+from lstmctl.data.synthetic import SyntheticCorpus
 from lstmctl.errors import DataError, UsageError
+from lstmctl.reporting.stored_evaluation import read_evaluation
 from lstmctl.tasks.classification import Classification
 from lstmctl.tasks.sequence_batches import SequencePart
 
@@ -206,6 +208,24 @@ def test_a_synthetic_run_is_scored_against_chance_and_the_solved_level() -> None
     assert evaluation.baselines == {"chance": {"accuracy": 0.5}, "solved": {"accuracy": 0.99}}
     assert evaluation.metrics["accuracy"] == 1
     assert run.settings.training.precision == "float32"
+
+
+def test_further_lengths_are_scored_beside_the_test_part() -> None:
+    values = config("classification", {"synthetic": "parity", "length": 6, "test_lengths": [12, 24], "held_out": 100})
+    run = lstmctl.train(values)
+    evaluation = run.evaluate()
+    assert list(evaluation.by_length) == [6, 12, 24]
+    corpus = run.corpus()
+    assert isinstance(corpus, SyntheticCorpus)
+    part = SequencePart.of(corpus.of_length(24), torch.device("cpu"))
+    assert evaluation.by_length[24] == run.task.evaluate(run.model, part).metrics
+    assert evaluation.primary_by_length[24] == evaluation.by_length[24]["accuracy"]
+    assert run.evaluate("validation").by_length == {}
+    stored = read_evaluation(run.path)
+    assert stored is not None
+    assert stored.evaluation.by_length == evaluation.by_length
+    page = (run.path / "report.html").read_text(encoding="utf-8")
+    assert "accuracy by length, from 6 (the longest in training) to 24" in page
 
 
 def test_what_is_inspected_are_the_last_steps_of_sequences_that_are_long_enough(regressor: lstmctl.Run) -> None:

@@ -45,7 +45,7 @@ def both(series_config: Path, tmp_path: Path) -> dict[str, Posed]:
     found = {form: posed(series_config, form) for form in ("wide", "long")}
     found["long"][2].load_state_dict(found["wide"][2].state_dict())
     for task, corpus, model in found.values():
-        task.calibrate(model, task.part(corpus, "validation", CPU))
+        task.calibrate_on(model, task.part(corpus, "validation", CPU))
     return found
 
 
@@ -56,7 +56,7 @@ def scores(task: Forecast, corpus: object, model: object) -> dict[str, Score]:
 
 def test_wide_and_long_forms_have_the_same_metrics(both: dict[str, Posed]) -> None:
     wide, long = (scores(*both[form]) for form in ("wide", "long"))
-    assert list(wide) == list(long) == ["run", "last value", "seasonal naive", "drift", "ridge"]
+    assert list(wide) == list(long) == ["run", "last value", "seasonal naive", "drift", "theta", "ETS", "ridge"]
     for name, one in wide.items():
         assert long[name].metrics == pytest.approx(one.metrics, rel=1e-5), name
         assert list(one.by_series) == list(long[name].by_series) == list(SIZES)
@@ -99,7 +99,7 @@ def test_test_rows_calibrate_nothing(series_config: Path, tmp_path: Path) -> Non
     for change in ({}, dict.fromkeys(range(240, ROWS), 1e4)):
         tables(tmp_path, change)
         task, corpus, model = posed(series_config, "long")
-        found.append(task.calibrate(model, task.part(corpus, "validation", CPU)))
+        found.append(task.calibrate_on(model, task.part(corpus, "validation", CPU)))
     assert found[0] == found[1]
     assert found[0] is not None
     assert list(found[0]["series"]) == list(SIZES)

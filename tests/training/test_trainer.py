@@ -83,7 +83,17 @@ def same(a: Snapshot, b: Snapshot) -> bool:
 )
 def test_resumed_equals_uninterrupted(cell: str, shape: str, optimizer: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(language_model, "PREVIEW_LENGTH", 20)  # each symbol is a window to read
-    settings = settings_of(cell, shape=shape, optimizer=optimizer)
+    require_exact_resume(settings_of(cell, shape=shape, optimizer=optimizer))
+
+
+@pytest.mark.parametrize("cell", ["slstm", "mlstm", "lru", "transformer", "tcn"])
+def test_states_of_other_shapes_are_resumed_too(cell: str) -> None:
+    options = {"transformer": {"context": 20}, "mlstm": {"heads": 2}}.get(cell, {})
+    require_exact_resume(settings_of(cell, model={"hidden": 8, "options": options}))
+
+
+def require_exact_resume(settings: Settings) -> None:
+    """Check that a run continued from any checkpoint equals the uninterrupted one, bit for bit."""
     whole = trainer_of(settings)
     snapshots, expected = [], []
     for event in whole.events():

@@ -1,0 +1,40 @@
+"""An export in blocks."""
+
+from __future__ import annotations
+
+from lstmctl.reporting.blocks import Block, Facts, Prose, known
+from lstmctl.reporting.quantities import count, size
+from lstmctl.results.exported import Exported
+
+TOLERANCE = 1e-3
+"""Above this difference of float32 weights, an export is not the run."""
+
+
+def export_blocks(export: Exported) -> list[Block]:
+    """Return what was written, and how it compares with the run."""
+    checked = export.checked_by is not None
+    difference, seconds = export.difference, export.seconds_per_step
+    facts = Facts.known(
+        [
+            ("run", export.run),
+            ("folder", export.path),
+            ("files", ", ".join(f"{name} ({size(length)})" for name, length in export.files.items())),
+            ("weights", f"{count(export.parameters)}, {export.precision}"),
+            ("largest difference", _difference(export) if checked else None),
+            (
+                "compared on",
+                f"{count(export.steps)} {export.counted} of held-out data, with {export.checked_by}" * checked,
+            ),
+            (f"time per {export.counted.removesuffix('s')}", None if seconds is None else f"{seconds * 1e6:.3g} µs"),
+        ]
+    )
+    warning = None
+    if not checked:
+        warning = Prose(f"Unchecked: {export.unchecked}.", "warning")
+    elif export.precision == "float32" and (difference is None or difference > TOLERANCE):
+        warning = Prose("This export does not compute what the run computes.", "warning")
+    return known(facts, warning)
+
+
+def _difference(export: Exported) -> str:
+    return f"{'NaN' if export.difference is None else f'{export.difference:.2g}'} {export.unit}"

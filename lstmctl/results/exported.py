@@ -1,0 +1,36 @@
+"""An export of a run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from lstmctl.results.shown import Shown
+
+
+@dataclass(frozen=True, slots=True)
+class Exported(Shown):
+    """A run in another form, and how it compares with the run itself."""
+
+    run: str
+    target: str
+    path: str
+    """The folder."""
+    precision: str
+    """Of the stored weights."""
+    files: dict[str, int]
+    """Bytes by name."""
+    parameters: int
+    checked_by: str | None
+    """What the export ran with, such as `node v20.20.2`; None if it was not checked."""
+    unchecked: str | None
+    """The reason why it was not."""
+    difference: float | None
+    """The largest difference to the run's own outputs on its held-out data; None if it was not checked, or is not a
+    number."""
+    unit: str
+    """What the difference is measured in."""
+    steps: int
+    """The number of time steps, or forecasts, that were compared."""
+    counted: str
+    """`time steps` or `forecasts`."""
+    seconds_per_step: float | None
