@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import stat
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -40,13 +41,15 @@ def read_facts(root: Path, read: Callable[[Path], Mapping[str, Any]]) -> dict[st
     for name in names:
         path = root / name / "run.json"
         try:
-            stat = path.stat()
+            status = path.stat()
         except (FileNotFoundError, NotADirectoryError):
             continue
         except OSError as error:
             log.warning("%s cannot be read and is left out: %s", path.parent, error.strerror)
             continue
-        stamp = [stat.st_mtime_ns, stat.st_size, stat.st_ino]
+        if not stat.S_ISREG(status.st_mode):
+            continue
+        stamp = [status.st_mtime_ns, status.st_size, status.st_ino]
         entry = known.get(name)
         if entry is None or entry[:3] != stamp:
             entry = [*stamp, _facts(path.parent, read)]
