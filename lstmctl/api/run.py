@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -60,17 +61,21 @@ def load_run(
 class Run(Trained):
     """A finished or stopped run, with methods to use it."""
 
-    def evaluate(self, split: str | None = None, file: Any = None, *, quiet: bool = False) -> Evaluation:
+    def evaluate(
+        self, split: str | None = None, file: Any = None, *, dynamic: bool = False, quiet: bool = False
+    ) -> Evaluation:
         """Score the run, in float32, with simple baselines beside it.
 
         Args:
             split: the part of the run's own data: training, validation or test; by default test if there is one, else
                 validation.
             file: a file, folder or data frame to score instead, as a whole.
+            dynamic: also score a language model that learns on the way; see `tasks.dynamic_evaluation`.
             quiet: show no progress.
 
         Raises:
             DataError: the data is missing, has changed, is too short, or contains something that the run does not know.
+            UsageError: `dynamic` does not apply to the run.
         """
         if file is not None:
             split = None
@@ -83,8 +88,14 @@ class Run(Trained):
         called = part if file is None else str(file)
         with shown_work(quiet=quiet):
             own = self.score(corpus, part, lambda done, total: report(f"scoring {called}", done / max(1, total)))
+            if not dynamic:
+                report("computing baselines")
+                return self.evaluation(corpus, part, called, own)
+            data = self.task.part(corpus, part, self.device)
+            metrics, said = self.task.dynamic(self.model, corpus if file is None else self.corpus(), data, self.device)
             report("computing baselines")
-            return self.evaluation(corpus, part, called, own)
+            static = self.evaluation(corpus, part, called, own)
+            return replace(static, metrics={**static.metrics, **metrics}, notes=(*static.notes, said))
 
     def evaluation(self, corpus: Corpus, part: str, called: str, own: Score | None = None) -> Evaluation:
         """Score the run on one part of data in the run's own encoding, together with simple baselines; `called` is the

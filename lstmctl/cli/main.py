@@ -16,6 +16,7 @@ import typer
 
 from lstmctl.cli import (
     backtest,
+    bench,
     cells,
     compare,
     config,
@@ -47,6 +48,7 @@ app = typer.Typer(
 app.command(epilog=train.EXAMPLES)(train.train)
 app.command(epilog=generate.EXAMPLES)(generate.generate)
 app.command(epilog=compare.EXAMPLES)(compare.compare)
+app.command(epilog=bench.EXAMPLES)(bench.bench)
 app.command(epilog=evaluate.EXAMPLES)(evaluate.evaluate)
 app.command(epilog=forecast.EXAMPLES)(forecast.forecast)
 app.command(epilog=backtest.EXAMPLES)(backtest.backtest)

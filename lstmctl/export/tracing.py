@@ -127,9 +127,21 @@ class _Trace:
                 return self._made(body.where(condition, a, b))
             case "cat" if options.get("dim", args[1] if len(args) > 1 else 0) in (-1, 1):
                 return self._made(body.concat([value(one) for one in args[0]]))
+            case "expand_as":
+                return self._made(value(args[0]))
+            case "layer_norm":
+                return self._made(self._normed(*args, **options))
             case "chunk" | "split":
                 return self._parts(name, *args, **options)
         raise self.refuse(f"torch.{name}")
+
+    def _normed(self, x: Any, shape: Any, weight: Any = None, bias: Any = None, eps: float = 1e-5) -> Value:
+        body, value = self.body, self.value(x)
+        centred = value - body.reduce("mean", value, -1)
+        normed = centred / body.unary("sqrt", body.reduce("mean", body.unary("square", centred), -1) + eps)
+        if weight is not None:
+            normed = normed * self.value(weight)
+        return normed if bias is None else normed + self.value(bias)
 
     def _parts(self, name: str, x: Any, size: Any, dim: int = 0) -> tuple[Any, ...]:
         if dim not in (-1, 1):

@@ -20,7 +20,7 @@ from tests.conftest import Command, Trained
 
 TARGETS = {"numpy": None, "javascript": "node"}
 """By target, the program that its exports run with."""
-CELLS = ("rnn", "lstm", "gru", "feedforward")
+CELLS = ("rnn", "lstm", "gru", "feedforward", "layernorm-lstm", "slstm", "minlstm", "lru")
 CLOSE = 2e-5
 """Of float32, in logits or spreads."""
 
