@@ -56,17 +56,26 @@ INSPECTIONS: Mapping[str, str] = {
 """Functions that look inside a run."""
 DESCRIPTIONS: Mapping[str, str] = {
     "language-model": "lstmctl.export.texts:describe_language_model",
+    "forecast": "lstmctl.export.forecasts:describe_forecaster",
+    "classification": "lstmctl.export.sequences:describe_labeller",
+    "regression": "lstmctl.export.sequences:describe_labeller",
+    "tagging": "lstmctl.export.sequences:describe_labeller",
+    "transduction": "lstmctl.export.pairs:describe_transduction",
+    "generation-from-label": "lstmctl.export.texts:describe_generation",
 }
 """Functions from a run to the graph of its predictor, by task."""
 EXPORTS: Mapping[str, str] = {
     "numpy": "lstmctl.export.numpy_code:target",
+    "c": "lstmctl.export.c_code:target",
     "javascript": "lstmctl.export.javascript:target",
+    "onnx": "lstmctl.export.onnx_graph:target",
 }
 """Functions that return a form of export."""
 VIEWS: Mapping[str, str] = {
     "Comparison": "lstmctl.reporting.comparison_page:comparison_blocks",
     "Bench": "lstmctl.reporting.bench_page:bench_blocks",
     "Sweep": "lstmctl.reporting.sweep_page:sweep_blocks",
+    "Search": "lstmctl.reporting.search_page:search_blocks",
     "Evaluation": "lstmctl.reporting.evaluation_page:evaluation_blocks",
     "Backtest": "lstmctl.reporting.backtest_tables:backtest_blocks",
     "Exported": "lstmctl.reporting.export_facts:export_blocks",

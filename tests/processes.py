@@ -261,9 +261,9 @@ def close() -> None:
 
 def start_runs_of_comparisons() -> None:
     """From now on a comparison starts its runs here instead of by `subprocess`."""
-    from lstmctl.comparison import execution
+    from lstmctl.comparison import processes as starting
 
-    execution.subprocess = SimpleNamespace(Popen=start, PIPE=subprocess.PIPE)
+    starting.subprocess = SimpleNamespace(Popen=start, PIPE=subprocess.PIPE)
 
 
 BLANK = {

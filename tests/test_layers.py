@@ -31,7 +31,7 @@ FLOORS = [
     ],
     ["config", "cells", "data", "baselines", "intervals", "runs", "reporting"],
     ["protocols", "models", "sampling", "decoding", "scoring", "tasks", "training"],
-    ["api", "comparison", "deriving", "export", "inspection", "tracking"],
+    ["api", "comparison", "deriving", "export", "inspection", "search", "tracking"],
     ["cli", "__main__"],
 ]
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
@@ -54,6 +54,7 @@ ARROWS = {
     "comparison": {"api", "deriving", "inspection", "tracking"},
     "export": {"api"},
     "inspection": {"api"},
+    "search": {"api", "comparison", "deriving", "tracking"},
     "__main__": {"cli"},
 }
 HEAVY = {"rich": {"reporting"}, "matplotlib": {"reporting"}, "jinja2": {"reporting"}, "typer": {"cli"}}

@@ -133,15 +133,18 @@ def _ends(table: Table, own: Table) -> dict[str, int]:
     found = {}
     for series, name in enumerate(table.ids):
         newer = _rows_after(table, series, own)
-        last = table.times[table.ends[series] - 1]
-        place = places[name]
-        times = own.times[own.bounds[place] : own.ends[place]]
-        found[name] = newer or int(np.searchsorted(times, last, side="right")) - len(times)
+        found[name] = newer
+        if not newer and (place := places.get(name)) is not None:
+            last = table.times[table.ends[series] - 1]
+            times = own.times[own.bounds[place] : own.ends[place]]
+            found[name] = int(np.searchsorted(times, last, side="right")) - len(times)
     return found
 
 
 def _rows_after(table: Table, series: int, own: Table) -> int:
-    """Return the number of rows of a series that are later than its last in the run's table."""
+    """Return the number of rows of a series that are later than its last in the run's table; all, if it is new."""
+    if table.ids[series] not in own.ids:
+        return int(table.ends[series] - table.bounds[series])
     place = own.ids.index(table.ids[series])
     last = own.times[own.ends[place] - 1]
     times = table.times[table.bounds[series] : table.ends[series]]

@@ -232,7 +232,9 @@ def _splits(
             )
         if at_dates:
             begins = origins[own][longest] - np.array([rows, 0])
-            split = [str(np.datetime64(int(moment), "us")) for moment in table.times[begins]]
+            # By the clock of a place, times are in UTC.
+            zone = "+00:00" if corpus.encoding.step.zone else ""
+            split = [f"{np.datetime64(int(moment), 'us')}{zone}" for moment in table.times[begins]]
             yield [f"data.split={json.dumps(split)}"], own
         else:
             yield [f"data.split=[{REST}, {rows} rows, {-int(key)} rows]", "data.split_by=series"], own

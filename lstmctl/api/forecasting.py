@@ -56,7 +56,7 @@ def forecast(run: Trained, file: str | None = None, *, intervals: str = "calibra
 
     Args:
         run: a forecaster.
-        file: a newer table; by default the end of the training table, which the run keeps.
+        file: a newer table, which may have new series; by default the end of the training table, which the run keeps.
         intervals: `calibrated`, as the run has them; or `adaptive`, whose width follows the errors of the run's test
             rows and of newer rows. These need the run's own data.
 
@@ -68,9 +68,9 @@ def forecast(run: Trained, file: str | None = None, *, intervals: str = "calibra
     if intervals not in INTERVALS:
         raise UsageError(f"there are no `{intervals}` intervals; use {' or '.join(INTERVALS)}")
     task, model = forecaster(run, final=True)
-    corpus = task.read([file]) if file is not None else None
+    task, corpus = (task, None) if file is None else task.read_to_forecast(file)
     batch, last = last_windows(task.encoding, task.settings, run.device, corpus, masked=task.masked)
-    offsets = offsets_at_the_end(run, *forecaster(run), corpus) if intervals == "adaptive" else None
+    offsets = offsets_at_the_end(run, task, forecaster(run)[1], corpus) if intervals == "adaptive" else None
     point, spans = _in_parts(task, model, batch, offsets)
     table = task.encoding.tail if corpus is None else corpus.table
     return series_forecasts(task, table, batch, last + 1, point, spans)
@@ -93,7 +93,7 @@ def sample_paths(run: Trained, file: str | None = None, *, count: int, seed: int
         )
     if count < 1:
         raise UsageError(f"count must be 1 or more, not {count}")
-    corpus = task.read([file]) if file is not None else None
+    task, corpus = (task, None) if file is None else task.read_to_forecast(file)
     batch, last = last_windows(task.encoding, task.settings, run.device, corpus, masked=task.masked)
     generator = torch.Generator().manual_seed(stream(run.settings.seed if seed is None else seed, "sampling"))
     with torch.no_grad(), evaluating(model):
@@ -230,7 +230,7 @@ def series_forecasts(
                     history_times=history_times,
                     history=_plain(table.targets[start:origin, target]),
                     actual=_plain(after) if len(after) == horizon else (),
-                    zone=table.zone,
+                    zone="" if step.zone else table.zone,
                 )
             )
     return found

@@ -178,6 +178,7 @@ def assemble(
     facts = {
         "device": str(device),
         "device_name": device_name(device),
+        "host": platform.node(),
         "precision": precision,
         "threads": threads,
         "processes": processes.size,

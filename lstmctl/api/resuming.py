@@ -242,6 +242,6 @@ def _note(folder: RunFolder, assembled: Assembled, snapshot: Snapshot | None, ch
     if changed:
         entry["changed"] = changed
     else:
-        names = ("processes", "threads", "precision", "device", "device_name", "kernel", "repeatable_by")
+        names = ("processes", "threads", "precision", "device", "device_name", "host", "kernel", "repeatable_by")
         facts = {name: facts[name] for name in names}
     folder.update(status="running", resumed=[*info.get("resumed", []), entry], **facts)

@@ -101,6 +101,7 @@ class Run(Trained):
         """Score the run on one part of data in the run's own encoding, together with simple baselines; `called` is the
         part's name in the result, and `own` the run's score if it is known."""
         scores = {"run": own or self.score(corpus, part), **self.task.references(corpus, part)}
+        scores = self.task.relative(corpus, part, scores)
         primary = self.task.primary
         rows = {name: score.rows for name, score in scores.items() if score.rows is not None}
         leads = {

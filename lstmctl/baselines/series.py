@@ -42,7 +42,7 @@ class Rows(Protocol):
 
 def last_value(history: Floats, horizon: int) -> Floats:
     """Repeat the last known value."""
-    return _filled(history)[:, -1:].repeat(horizon, axis=1)
+    return forward_filled(history)[:, -1:].repeat(horizon, axis=1)
 
 
 def seasonal_naive(history: Floats, horizon: int, season: int) -> Floats:
@@ -54,14 +54,14 @@ def seasonal_naive(history: Floats, horizon: int, season: int) -> Floats:
     lookback = history.shape[1]
     if not 1 <= season <= lookback:
         raise ValueError(f"a season must have 1 to {lookback} rows, the length of the history, not {season}")
-    return _filled(history)[:, lookback - season + np.arange(horizon) % season]
+    return forward_filled(history)[:, lookback - season + np.arange(horizon) % season]
 
 
 def drift(history: Floats, horizon: int) -> Floats:
     """Extend the straight line through the first and last known values (Hyndman and Athanasopoulos, Forecasting,
     section 5.2). A single known value gives a level line."""
     lookback = history.shape[1]
-    filled = _filled(history)
+    filled = forward_filled(history)
     start = np.argmax(~np.isnan(history), axis=1, keepdims=True)
     first, last = np.take_along_axis(filled, start, axis=1), filled[:, -1:]
     slope = (last - first) / np.maximum(lookback - 1 - start, 1)
@@ -95,7 +95,7 @@ class Ridge:
         if history.shape[1] < self.lookback:
             raise ValueError(f"a history must have at least {self.lookback} rows, not {history.shape[1]}")
         # Filled before slicing: a value before the lookback is better than none.
-        columns = np.swapaxes(_filled(history)[:, -self.lookback :], 1, 2)
+        columns = np.swapaxes(forward_filled(history)[:, -self.lookback :], 1, 2)
         last = columns[..., -1:]
         # One large product is several times as fast as one of a few channels for every window.
         differences = (columns - last).reshape(-1, self.lookback) @ self.weights.astype(history.dtype)
@@ -218,11 +218,11 @@ def _observed(
     labels[np.isnan(histories[:, 0])] = np.nan
     if np.isnan(labels).all():
         raise ValueError("no label of a validation window was observed")
-    known = _filled(histories[..., np.newaxis])[..., 0].astype(np.float64)
+    known = forward_filled(histories[..., np.newaxis])[..., 0].astype(np.float64)
     return known - known[:, -1:], labels - known[:, -1:]
 
 
-def _filled(history: Floats) -> Floats:
+def forward_filled(history: Floats) -> Floats:
     """Replace missing values by the last known one, along the second last axis; 0 if there is none."""
     missing = np.isnan(history)
     if not missing.any():
@@ -287,7 +287,7 @@ def _sums(
     filled = values.astype(np.float64)
     if missing.any():
         for span in spans:
-            filled[span] = _filled(filled[span])
+            filled[span] = forward_filled(filled[span])
     columns: Sums = filled - filled.mean(axis=0)
 
     width = lookback + horizon

@@ -85,6 +85,15 @@ def complete_comparison(incomplete: str) -> list[str]:
     return [name for name in names if name.startswith(incomplete)]
 
 
+def complete_search(incomplete: str) -> list[str]:
+    """Complete names of searches."""
+    from lstmctl.runs.comparisons import list_searches
+    from lstmctl.runs.folder import runs_root
+
+    names = ["latest", *(folder.name for folder in list_searches(runs_root()))]
+    return [name for name in names if name.startswith(incomplete)]
+
+
 def complete_cell(incomplete: str) -> list[str]:
     """Complete names of cells and, once their section is typed, config keys."""
     from lstmctl.registry import CELLS
@@ -172,6 +181,24 @@ def run_table_and_moved(
 
 Trust = Annotated[bool, typer.Option("--trust", help="Allow the config or run to import the code that it names.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object to stdout (docs/json.md).")]
+Jobs = Annotated[
+    int | None,
+    typer.Option(
+        help="Runs in parallel, on each device if there are several; scores stay the same, but times are not "
+        "comparable. [default: 1; on Ray as many as fit]",
+        show_default=False,
+    ),
+]
+Devices = Annotated[
+    str | None,
+    typer.Option(metavar="cuda:0,cuda:1|all", help="GPUs of this machine to spread the runs over.", show_default=False),
+]
+On = Annotated[
+    str | None,
+    typer.Option(
+        metavar="ray|ray://HOST:PORT", help="Make the runs on a Ray cluster (docs/scaling.md).", show_default=False
+    ),
+]
 Track = Annotated[
     list[str] | None,
     typer.Option(

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from lstmctl import registry
-from lstmctl.cli.arguments import Json, Quiet, complete_cell
+from lstmctl.cli.arguments import Devices, Jobs, Json, On, Quiet, complete_cell
 
 EXAMPLES = """\
 Examples:
@@ -36,7 +36,9 @@ def bench(
     test: Annotated[
         list[str] | None, typer.Option(metavar="NAME", help="Only this test of the profile; can be repeated.")
     ] = None,
-    jobs: Annotated[int, typer.Option(metavar="N", help="Runs in parallel.")] = 1,
+    jobs: Jobs = None,
+    devices: Devices = None,
+    on: On = None,
     table: Annotated[TableForm | None, typer.Option(help="Print the tables for a paper instead.")] = None,
     quiet: Quiet = False,
     json: Json = False,
@@ -51,6 +53,7 @@ def bench(
 
     with console.loading(quiet=quiet):
         from lstmctl.comparison.bench import bench as run
+        from lstmctl.comparison.machines import Machines, devices_of
         from lstmctl.reporting.bench_page import bench_in_words
         from lstmctl.reporting.papers import latex, markdown
         from lstmctl.reporting.terminal import show
@@ -60,7 +63,14 @@ def bench(
         if not quiet:
             console.write_line(f"{number} of {of}: {row}")
 
-    result = run(profile, cells or (), tests=test or (), jobs=jobs, observe=lambda event: None, began=began)
+    result = run(
+        profile,
+        cells or (),
+        tests=test or (),
+        machines=Machines(jobs, devices_of(devices), on),
+        observe=lambda event: None,
+        began=began,
+    )
     if json:
         output.write_json({**as_json(result), "report": f"{result.path}/report.html"})
     elif table is not None:

@@ -9,7 +9,10 @@ import typer
 
 from lstmctl import registry
 from lstmctl.cli.arguments import (
+    Devices,
+    Jobs,
     Json,
+    On,
     Quiet,
     Track,
     Trust,
@@ -108,9 +111,9 @@ def compare(
         str | None,
         typer.Option(metavar="NAME", help="Name of the comparison; default: CONFIG-comparison-001."),
     ] = None,
-    jobs: Annotated[
-        int, typer.Option(help="Runs in parallel; scores stay the same, but times are not comparable.")
-    ] = 1,
+    jobs: Jobs = None,
+    devices: Devices = None,
+    on: On = None,
     resume: Annotated[
         str | None,
         typer.Option(
@@ -167,17 +170,19 @@ def compare(
     with loading(quiet=quiet):
         from lstmctl import api, comparison
 
+    where: dict[str, Any] = {"jobs": jobs, "devices": comparison.devices_of(devices), "on": on}
+
     def make(display: ComparisonDisplay) -> Comparison | Sweep:
         if resume is not None:
             return comparison.resume(
-                resume, seeds=seeds, device=device, jobs=jobs, track=track or (), trust=trust, observe=display
+                resume, seeds=seeds, device=device, **where, track=track or (), trust=trust, observe=display
             )
         asked: dict[str, Any] = {
             "arms": arm or (),
             "seeds": seeds,
             "match": (match or Match.parameters).value,
             "tune": tune or (),
-            "jobs": jobs,
+            **where,
             "track": track or (),
             "trust": trust,
             "observe": display,

@@ -9,8 +9,9 @@ if TYPE_CHECKING:
     from lstmctl.config import LoadedConfig
     from lstmctl.reporting.live_comparison import ComparisonDisplay
     from lstmctl.results.comparison import Comparison, Sweep
+    from lstmctl.results.search import Search
 
-Made = TypeVar("Made", bound="Comparison | Sweep")
+Made = TypeVar("Made", bound="Comparison | Sweep | Search")
 
 
 def displayed(loaded: LoadedConfig | None, make: Callable[[ComparisonDisplay], Made], *, quiet: bool) -> Made:

@@ -18,26 +18,35 @@ app = typer.Typer(help="List and show runs.", no_args_is_help=True, rich_markup_
 
 @app.command("list", epilog="Examples:\n\n\b\n  lstmctl runs list\n  lstmctl runs list --json")
 def list_(json: Json = False) -> None:
-    """List all runs, comparisons and sweeps, oldest first."""
+    """List all runs, comparisons, sweeps and searches, oldest first."""
     from lstmctl.cli import output
     from lstmctl.reporting import console, terminal
-    from lstmctl.runs.comparisons import list_comparisons, list_sweeps, summarise_comparison, summarise_sweep
+    from lstmctl.runs.comparisons import (
+        list_comparisons,
+        list_searches,
+        list_sweeps,
+        summarise_comparison,
+        summarise_search,
+        summarise_sweep,
+    )
     from lstmctl.runs.folder import list_runs, runs_root
     from lstmctl.runs.summary import summarise
 
     rows = [summarise(folder) for folder in list_runs(runs_root())]
     comparisons = [summarise_comparison(folder) for folder in list_comparisons(runs_root())]
     sweeps = [summarise_sweep(folder) for folder in list_sweeps(runs_root())]
+    searches = [summarise_search(folder) for folder in list_searches(runs_root())]
     if json:
-        output.write_json({"runs": rows, "comparisons": comparisons, "sweeps": sweeps})
+        output.write_json({"runs": rows, "comparisons": comparisons, "sweeps": sweeps, "searches": searches})
         return
-    if not rows and not comparisons and not sweeps:
+    if not rows and not comparisons and not sweeps and not searches:
         console.write_line(f"no runs in {runs_root()}; start one with `lstmctl train`")
         return
     listed = [
         _listed(("run", "status", "config", "data", "cell", "parameters", "step", "primary", "started"), rows),
         _listed(("comparison", "status", "arms", "runs"), comparisons),
         _listed(("sweep", "status", "key", "values", "arms", "runs"), sweeps),
+        _listed(("search", "status", "space", "trials"), searches),
     ]
     terminal.show([table for table in listed if table.rows], stream=sys.stdout)
 

@@ -10,9 +10,10 @@ if TYPE_CHECKING:
     from lstmctl.comparison.comparing import compare, resume, sweep
     from lstmctl.comparison.ensemble import SeedEnsemble
     from lstmctl.comparison.execution import Interrupted
+    from lstmctl.comparison.machines import devices_of
     from lstmctl.comparison.sweeps import parse_sweep
 
-__all__ = ["Interrupted", "SeedEnsemble", "compare", "parse_sweep", "resume", "sweep"]
+__all__ = ["Interrupted", "SeedEnsemble", "compare", "devices_of", "parse_sweep", "resume", "sweep"]
 
 __getattr__ = names_on_demand(
     __name__,
@@ -20,6 +21,7 @@ __getattr__ = names_on_demand(
         "Interrupted": "lstmctl.comparison.execution",
         "SeedEnsemble": "lstmctl.comparison.ensemble",
         "compare": "lstmctl.comparison.comparing",
+        "devices_of": "lstmctl.comparison.machines",
         "parse_sweep": "lstmctl.comparison.sweeps",
         "resume": "lstmctl.comparison.comparing",
         "sweep": "lstmctl.comparison.comparing",

@@ -18,8 +18,9 @@ from lstmctl.api.assembly import OpenedData, find_cell
 from lstmctl.api.failures import memory_errors
 from lstmctl.comparison.arms import arms_of, parse_grid
 from lstmctl.comparison.execution import Interrupted, Observer
+from lstmctl.comparison.machines import Machines
 from lstmctl.comparison.planning import make_plan
-from lstmctl.comparison.study import begun, check_jobs, opened
+from lstmctl.comparison.study import begun, opened
 from lstmctl.config import LoadedConfig, load
 from lstmctl.errors import UsageError
 from lstmctl.metrics import SOLVED, metric
@@ -37,7 +38,7 @@ VERSION = 1
 
 
 @dataclass(frozen=True)
-class Test:
+class Setup:
     """A bundled config with a budget."""
 
     config: str
@@ -48,7 +49,7 @@ class Test:
 class Profile:
     """What is run for each cell."""
 
-    tests: tuple[Test, ...]
+    tests: tuple[Setup, ...]
     tune: tuple[str, ...]
     seeds: int
     cells: tuple[str, ...]
@@ -66,12 +67,12 @@ TEXT = ("training.budget=400k characters", "model.hidden=96", "model.layers=2", 
 PROFILES = {
     "quick": Profile(
         tests=(
-            Test("parity", ("training.budget=40k sequences", TWO_LAYERS)),
-            Test("anbn", ("training.budget=20k sequences", TWO_LAYERS)),
-            Test("dyck-2", ("training.budget=20k sequences", TWO_LAYERS)),
-            Test("flip-flop", ("training.budget=20k sequences", TWO_LAYERS)),
-            Test("associative-recall", ("training.budget=40k sequences", TWO_LAYERS, "model.hidden=64")),
-            Test("travellers", TEXT),
+            Setup("parity", ("training.budget=40k sequences", TWO_LAYERS)),
+            Setup("anbn", ("training.budget=20k sequences", TWO_LAYERS)),
+            Setup("dyck-2", ("training.budget=20k sequences", TWO_LAYERS)),
+            Setup("flip-flop", ("training.budget=20k sequences", TWO_LAYERS)),
+            Setup("associative-recall", ("training.budget=40k sequences", TWO_LAYERS, "model.hidden=64")),
+            Setup("travellers", TEXT),
         ),
         tune=("training.learning_rate=3e-3,1e-2",),
         seeds=3,
@@ -80,7 +81,7 @@ PROFILES = {
     "full": Profile(
         tests=(
             *(
-                Test(name, (TWO_LAYERS,))
+                Setup(name, (TWO_LAYERS,))
                 for name in (
                     "parity",
                     "modular-arithmetic",
@@ -96,9 +97,9 @@ PROFILES = {
                     "temporal-order",
                 )
             ),
-            Test("travellers", ("model.layers=2",)),
-            Test("recall", ()),
-            Test("spoken-words", ()),
+            Setup("travellers", ("model.layers=2",)),
+            Setup("recall", ()),
+            Setup("spoken-words", ()),
         ),
         tune=("training.learning_rate=1e-3,3e-3,1e-2",),
         seeds=5,
@@ -112,7 +113,7 @@ def bench(
     cells: Sequence[str] = (),
     *,
     tests: Sequence[str] = (),
-    jobs: int = 1,
+    machines: Machines,
     observe: Observer,
     began: Callable[[str, int, int], None] = lambda row, number, of: None,
 ) -> Bench:
@@ -122,7 +123,7 @@ def bench(
         profile: a key of `PROFILES`.
         cells: names of cells, or a user's `module:Class`; by default those of the profile.
         tests: names of its tests; by default all.
-        jobs: runs in parallel.
+        machines: where the runs are made.
         observe: called with every event of the comparisons.
         began: called with the name of each row before it begins, its number and the number of rows.
 
@@ -136,7 +137,7 @@ def bench(
     known = {test.config: test for test in found.tests}
     if wrong := [name for name in tests if name not in known]:
         raise UsageError(f"`{wrong[0]}` is not a test of {profile}; use {', '.join(known)}")
-    check_jobs(jobs, "parameters")
+    machines.check("parameters")
     chosen = [known[name] for name in tests] or list(found.tests)
     arms = list(dict.fromkeys(cells or found.cells))
     words = ["lstmctl", "bench", *cells, "--profile", profile]
@@ -147,7 +148,7 @@ def bench(
             for cell in arms:
                 began(f"{test.config} {cell}", len(compared) + 1, len(chosen) * len(arms))
                 try:
-                    compared[test.config, cell] = _row(test, cell, found, command, jobs, observe)
+                    compared[test.config, cell] = _row(test, cell, found, command, machines, observe)
                 except Interrupted as interrupted:
                     interrupted.again = command
                     raise
@@ -156,7 +157,7 @@ def bench(
     return result
 
 
-def _row(test: Test, cell: str, profile: Profile, command: str, jobs: int, observe: Observer) -> Comparison:
+def _row(test: Setup, cell: str, profile: Profile, command: str, machines: Machines, observe: Observer) -> Comparison:
     """Return the comparison of one row, after making what is missing of it."""
     loaded = load(test.config, test.overrides)
     arm = f"{cell_name(cell)}: {cell} {' '.join(NEEDS.get(cell, ()))}".strip()
@@ -164,8 +165,8 @@ def _row(test: Test, cell: str, profile: Profile, command: str, jobs: int, obser
     name = _name(loaded, cell, arm, profile)
     root = runs_root()
     if (root / name / PLAN).is_file():
-        with opened(root / name, seeds=None, device=None, jobs=jobs, trust=True) as study:
-            done = study.complete(jobs, observe)
+        with opened(root / name, seeds=None, device=None, machines=machines, trust=True) as study:
+            done = study.complete(machines, observe)
     else:
         plan = make_plan(
             loaded,
@@ -178,7 +179,7 @@ def _row(test: Test, cell: str, profile: Profile, command: str, jobs: int, obser
             command=command,
         )
         with begun(root, name, [plan], None, (), (), name) as study:
-            done = study.complete(jobs, observe)
+            done = study.complete(machines, observe)
     assert isinstance(done, Comparison)
     return done
 

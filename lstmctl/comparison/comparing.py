@@ -11,9 +11,10 @@ from lstmctl.api.assembly import OpenedData
 from lstmctl.api.failures import memory_errors
 from lstmctl.comparison.arms import DEFAULT, Arm, arms_of, least_arms, parse_grid
 from lstmctl.comparison.execution import Observer
+from lstmctl.comparison.machines import Machines
 from lstmctl.comparison.plan import Match, Plan
 from lstmctl.comparison.planning import make_plan
-from lstmctl.comparison.study import begun, check_jobs, opened
+from lstmctl.comparison.study import begun, opened
 from lstmctl.comparison.sweeps import check_key, for_each, refuse_equal_values, require_one_metric, value_of
 from lstmctl.config import LoadedConfig, derive, load_mapping
 from lstmctl.config.schema import Forecast
@@ -62,7 +63,9 @@ def compare(
     seeds: int | None = None,
     match: Match = "parameters",
     tune: Sequence[str] = (),
-    jobs: int = 1,
+    jobs: int | None = None,
+    devices: Sequence[str] = (),
+    on: str | None = None,
     track: Sequence[str] = (),
     trust: bool = False,
     observe: Observer | None = None,
@@ -85,7 +88,9 @@ def compare(
             of the config's own cell), `hidden`, or `time` (each arm trains as long as the config's own cell takes for
             its budget).
         tune: `KEY=VALUE,VALUE`, tried on every arm with a separate seed; the best on validation is compared.
-        jobs: runs in parallel; the metrics do not depend on it.
+        jobs: runs in parallel, by default 1, or on Ray as many as fit; the metrics do not depend on it.
+        devices: GPUs of this machine, `cuda:0`, or `all`; each makes `jobs` runs at once.
+        on: `ray`, or the address of a Ray cluster, `ray://HOST:PORT`, to make the runs there.
         track: live logs of every run elsewhere; see `lstmctl.train`.
         trust: allow the config to name code to import.
         observe: called with every event; by default a live display shows them.
@@ -100,7 +105,7 @@ def compare(
     """
     request = _Request(cells, config, overrides, arms, seeds, match, tune, trust, command, name, time)
     with observed_by(observe, lambda: ComparisonDisplay(quiet=quiet)) as shown, tracked(track, shown) as observe:
-        result = _made(request, None, [""], jobs, observe)
+        result = _made(request, None, [""], Machines(jobs, tuple(devices), on), observe)
     assert isinstance(result, Comparison)
     return result
 
@@ -116,7 +121,9 @@ def sweep(
     seeds: int | None = None,
     match: Match = "parameters",
     tune: Sequence[str] = (),
-    jobs: int = 1,
+    jobs: int | None = None,
+    devices: Sequence[str] = (),
+    on: str | None = None,
     track: Sequence[str] = (),
     trust: bool = False,
     observe: Observer | None = None,
@@ -128,8 +135,8 @@ def sweep(
     """Run a comparison for every value of one setting, each in a folder inside a new one with a report.
 
     Args:
-        cells, config, overrides, arms, seeds, match, tune, jobs, track, trust, observe, quiet, name, time, command: see
-            `compare`. A single arm is enough.
+        cells, config, overrides, arms, seeds, match, tune, jobs, devices, on, track, trust, observe, quiet, name,
+            time, command: see `compare`. A single arm is enough.
         key: the setting, dotted: `data.length`.
         values: as they would be typed after `data.length=`; two or more.
 
@@ -140,7 +147,7 @@ def sweep(
     """
     request = _Request(cells, config, overrides, arms, seeds, match, tune, trust, command, name, time)
     with observed_by(observe, lambda: ComparisonDisplay(quiet=quiet)) as shown, tracked(track, shown) as observe:
-        result = _made(request, key, values, jobs, observe)
+        result = _made(request, key, values, Machines(jobs, tuple(devices), on), observe)
     assert isinstance(result, Sweep)
     return result
 
@@ -150,7 +157,9 @@ def resume(
     *,
     seeds: int | None = None,
     device: str | None = None,
-    jobs: int = 1,
+    jobs: int | None = None,
+    devices: Sequence[str] = (),
+    on: str | None = None,
     track: Sequence[str] = (),
     trust: bool = False,
     observe: Observer | None = None,
@@ -162,25 +171,28 @@ def resume(
         name: a folder, a name under the folder for runs, or `latest`, the newest that is not finished.
         seeds: a larger number than planned, to narrow the intervals; None for the planned number.
         device: where to compute from now on; None for where it was planned.
-        jobs, track, trust, observe, quiet: see `compare`.
+        jobs, devices, on, track, trust, observe, quiet: see `compare`.
 
     Raises:
         RunError: there is none, another process holds it, it is damaged, or its data or a cell changed.
         UsageError: fewer seeds than it has.
         Interrupted: Ctrl-C or SIGTERM; what was trained is saved.
     """
+    machines = Machines(jobs, tuple(devices), on)
     folder = find_comparison(str(name), runs_root(), seeds=seeds)
     with (
         observed_by(observe, lambda: ComparisonDisplay(quiet=quiet)) as shown,
         tracked(track, shown) as observe,
         termination_as_exit(),
         memory_errors(),
-        opened(folder, seeds=seeds, device=device, jobs=jobs, trust=trust) as study,
+        opened(folder, seeds=seeds, device=device, machines=machines, trust=trust) as study,
     ):
-        return study.complete(jobs, observe)
+        return study.complete(machines, observe)
 
 
-def _made(asked: _Request, key: str | None, values: Sequence[str], jobs: int, observe: Observer) -> Comparison | Sweep:
+def _made(
+    asked: _Request, key: str | None, values: Sequence[str], machines: Machines, observe: Observer
+) -> Comparison | Sweep:
     """Plan a study with one comparison for each value of `key`, or with one if `key` is None, and complete it."""
     if asked.name is not None:
         require_free_name(asked.name, runs_root())
@@ -188,7 +200,7 @@ def _made(asked: _Request, key: str | None, values: Sequence[str], jobs: int, ob
         arms_of(asked.cells, asked.arms, least=least_arms(asked.seeds, is_sweep=key is not None)),
         parse_grid(asked.tune),
     )
-    check_jobs(jobs, asked.match)
+    machines.check(asked.match)
     if key is not None:
         check_key(key, values, asked.overrides, arms, grid)
     if asked.config is None:
@@ -228,7 +240,7 @@ def _made(asked: _Request, key: str | None, values: Sequence[str], jobs: int, ob
             require_one_metric(key, values, plans)
         stem = loaded.run_name or loaded.name
         with begun(runs_root(), stem, plans, key, values, found, asked.name) as study:
-            return study.complete(jobs, observe)
+            return study.complete(machines, observe)
 
 
 def _suited(arms: Sequence[Arm], asked: Sequence[str]) -> list[Arm]:

@@ -1,30 +1,22 @@
-"""Execution of a plan's runs, each in a separate process, some in parallel."""
+"""Execution of a plan's runs, each in a separate process, some in parallel; an executor decides where."""
 
 from __future__ import annotations
 
-import json
 import logging
-import subprocess
-import sys
-import tempfile
-import threading
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack, suppress
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from queue import Empty, SimpleQueue
-from typing import IO, Any
+from typing import Any, Protocol
 
 from lstmctl.comparison.messages import error_of, event_of
 from lstmctl.comparison.plan import Plan, PlannedRun, differences
 from lstmctl.config import load
 from lstmctl.errors import LstmctlError, ResourceError, RunError
-from lstmctl.events import ComparisonEvent, RunBegan, RunEnded, RunEvent
+from lstmctl.events import ComparisonEvent, Event, RunBegan, RunEnded, RunEvent
 from lstmctl.registry import is_user_class
 from lstmctl.runs.comparisons import PLAN
 from lstmctl.runs.folder import FINAL, RunFolder
-from lstmctl.storage import disk_errors
 from lstmctl.training.interruption import Interruption
 
 log = logging.getLogger(__name__)
@@ -44,26 +36,69 @@ class Interrupted(Exception):  # noqa: N818  # no error: someone asked for it
         """The command to continue."""
 
 
-@dataclass
-class _Process:
-    run: PlannedRun
-    process: subprocess.Popen[str]
-    errors: IO[str]
-    """The process's stderr: empty, unless it failed in an unforeseen way."""
-    failure: LstmctlError | None = None
+@dataclass(frozen=True)
+class Job:
+    """A planned run that an executor makes."""
 
-    def ask_to_stop(self) -> None:
-        """Let the run finish its step and save. A signal would do the same, but Windows has none that can be caught."""
-        assert self.process.stdin is not None
-        with suppress(OSError):  # it has just ended
-            self.process.stdin.write("stop\n")
-            self.process.stdin.flush()
+    folder: Path
+    """The folder with its `plan.json`."""
+    run: PlannedRun
+    threads: int
+    on_gpu: bool
+    title: str = ""
+
+    @property
+    def name(self) -> str:
+        """Its name in events and messages."""
+        return self.title or self.run.name
+
+
+@dataclass(frozen=True)
+class Exit:
+    """The process of a job has ended."""
+
+    code: int
+    """Negative for a signal."""
+    last_line: str = ""
+    """Of its stderr: empty, unless it failed in an unforeseen way."""
+
+
+class Executor(Protocol):
+    """Where jobs are done: processes of this machine, its GPUs, or a cluster."""
+
+    def has_room(self) -> bool:
+        """Return True if another job can start now."""
+
+    def start(self, job: Job) -> None:
+        """Start a job, which continues from its last checkpoint if it has one."""
+
+    def stop(self, name: str) -> None:
+        """Ask a job to finish its step, save and end."""
+
+    def next(self, seconds: float) -> tuple[str, Mapping[str, Any] | Exit] | None:
+        """Return the name of a job and its next message; `Exit` is the last one. None after so many seconds."""
 
     def close(self) -> None:
-        for stream in (self.process.stdin, self.process.stdout, self.errors):
-            assert stream is not None
-            with suppress(OSError):  # what could not be written to one that has ended
-                stream.close()
+        """End everything at once."""
+
+
+class Work(Protocol):
+    """The jobs to do, and what becomes of them."""
+
+    def waiting(self) -> Job | None:
+        """Return the job to start next; None if there is none now, that is, not before another one has ended."""
+
+    def began(self, job: Job) -> None:
+        """Take note that the waiting job has been started."""
+
+    def heard(self, job: Job, event: Event) -> bool:
+        """Take an event; return True to stop the job."""
+
+    def ended(self, job: Job) -> None:
+        """Take note that a job is finished, diverged, or was stopped."""
+
+    def failed(self, job: Job, error: LstmctlError) -> LstmctlError | None:
+        """Take note that a job failed; return the error that ends all work, if it does."""
 
 
 def info_of(folder: Path, run: PlannedRun) -> dict[str, Any]:
@@ -108,118 +143,119 @@ def require_as_planned(folder: Path, plan: Plan, run: PlannedRun) -> None:
         )
 
 
-def execute(folder: Path, plan: Plan, runs: Sequence[PlannedRun], *, jobs: int, observe: Observer) -> None:
-    """Complete all `runs`, at most `jobs` in parallel. A run that diverges is not a failure.
+def carry_out(work: Work, executor: Executor) -> None:
+    """Do all work. A run that diverges is not a failure.
 
     Raises:
         Interrupted: Ctrl-C or SIGTERM; the runs that were going have been saved.
-        LstmctlError: the error of the first run that failed; the runs in parallel with it have been saved.
+        LstmctlError: the first error that ends all work; the runs in parallel with it have been saved.
     """
-    pending = deque(run for run in runs if status_of(folder, run) not in FINAL)
-    active: dict[str, _Process] = {}
-    told: SimpleQueue[tuple[str, dict[str, Any] | None]] = SimpleQueue()
+    active: dict[str, Job] = {}
+    stopped: set[str] = set()
+    told: dict[str, LstmctlError] = {}
     failure: LstmctlError | None = None
-    stopping = False
     with Interruption() as interruption:
         try:
-            while active or (pending and failure is None and not interruption()):
-                while pending and len(active) < jobs and failure is None and not interruption():
-                    run = pending.popleft()
-                    active[run.name] = _start(folder, run, told)
-                    observe(RunBegan(run.name))
-                if (interruption() or failure is not None) and not stopping:
-                    stopping = True
-                    for process in active.values():
-                        process.ask_to_stop()
-                try:
-                    name, message = told.get(timeout=PATIENCE)
-                except Empty:
+            while True:
+                while failure is None and not interruption():
+                    if not executor.has_room() or (job := work.waiting()) is None:
+                        break
+                    executor.start(job)
+                    active[job.name] = job
+                    work.began(job)
+                if not active:
+                    break
+                if interruption() or failure is not None:
+                    _stop(active.keys() - stopped, stopped, executor)
+                if (heard := executor.next(PATIENCE)) is None:
                     continue
-                if message is not None:
-                    _hear(active[name], message, observe, stopping=stopping)
+                name, message = heard
+                job = active[name]
+                if not isinstance(message, Exit):
+                    if (event := event_of(message)) is not None:
+                        if work.heard(job, event) and name not in stopped:
+                            _stop([name], stopped, executor)
+                    elif message.get("kind") == "warning" and name not in stopped:
+                        # An interrupted run prints the command to resume it alone.
+                        log.warning("%s: %s", name, message.get("text"))
+                    elif message.get("kind") == "error":
+                        told[name] = error_of(message, name)
                     continue
-                ended = active.pop(name)
-                if (problem := _problem(folder, ended, stopping=stopping)) is not None:
-                    failure = failure or problem
-                    continue
-                if info := info_of(folder, ended.run):  # none where it was stopped before it had begun
-                    value = value_of(info, ended.run, plan)
-                    observe(RunEnded(name, str(info["status"]), plan.primary, value, info.get("training_seconds")))
+                del active[name]
+                problem = told.get(name) or _problem(job, message, is_stopped=name in stopped)
+                if problem is None:
+                    work.ended(job)
+                else:
+                    failure = failure or work.failed(job, problem)
         except Exception:  # raised by the observer: let the runs save first
-            for process in active.values():
-                process.ask_to_stop()
-                process.process.wait()
+            _stop(active.keys() - stopped, stopped, executor)
+            while active:
+                if (heard := executor.next(PATIENCE)) is not None and isinstance(heard[1], Exit):
+                    active.pop(heard[0], None)
             raise
         finally:
-            for process in active.values():  # after a second Ctrl-C
-                process.process.kill()
-                process.process.wait()
-                process.close()
+            executor.close()  # after a second Ctrl-C, runs are still going
     if failure is not None:
         raise failure
     if interruption.signal is not None:
         raise Interrupted(interruption.signal)
 
 
-def _start(folder: Path, run: PlannedRun, told: SimpleQueue[tuple[str, dict[str, Any] | None]]) -> _Process:
-    # -P: a file in the current folder that is called like a library must not take its place.
-    command = [sys.executable, "-P", "-m", "lstmctl.comparison.worker"]
-    tuning = "tuning" if run.for_tuning else ""
-    with disk_errors(Path(tempfile.gettempdir())), ExitStack() as undo:
-        errors = undo.enter_context(tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace"))
-        process = subprocess.Popen(
-            [*command, str(folder), run.name, run.arm, str(run.candidate), str(run.seed), tuning],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=errors,
-            text=True,
-            encoding="utf-8",
-            errors="replace",
-            # Ctrl-C reaches the comparison alone, which asks its runs to stop.
-            start_new_session=True,
-            creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),  # the same on Windows
-        )
-        undo.pop_all()
-
-    def listen() -> None:
-        assert process.stdout is not None
-        try:
-            for line in process.stdout:
-                with suppress(ValueError):  # half a line, of a process that was killed
-                    if isinstance(message := json.loads(line), dict):
-                        told.put((run.name, message))
-        finally:
-            process.wait()
-            told.put((run.name, None))
-
-    threading.Thread(target=listen, daemon=True).start()
-    return _Process(run, process, errors)
+def _stop(names: Iterable[str], stopped: set[str], executor: Executor) -> None:
+    for name in list(names):
+        stopped.add(name)
+        executor.stop(name)
 
 
-def _hear(process: _Process, message: dict[str, Any], observe: Observer, *, stopping: bool) -> None:
-    name = process.run.name
-    if (event := event_of(message)) is not None:
-        observe(RunEvent(name, event))
-    elif message.get("kind") == "warning" and not stopping:  # an interrupted run prints the command to resume it alone
-        log.warning("%s: %s", name, message.get("text"))
-    elif message.get("kind") == "error":
-        process.failure = error_of(message, name)
+class PlannedJobs:
+    """Work: jobs with their plans, in order, except those done earlier; the first one that fails ends all."""
+
+    def __init__(self, jobs: Iterable[tuple[Job, Plan]], observe: Observer) -> None:
+        known = list(jobs)
+        self.observe = observe
+        self._plans = {job.name: plan for job, plan in known}
+        self._pending = deque(job for job, _ in known if status_of(job.folder, job.run) not in FINAL)
+
+    def waiting(self) -> Job | None:
+        return self._pending[0] if self._pending else None
+
+    def began(self, job: Job) -> None:
+        self._pending.popleft()
+        self.observe(RunBegan(job.name))
+
+    def heard(self, job: Job, event: Event) -> bool:
+        self.observe(RunEvent(job.name, event))
+        return False
+
+    def ended(self, job: Job) -> None:
+        if info := info_of(job.folder, job.run):  # none where it was stopped before it had begun
+            plan = self._plans[job.name]
+            value = value_of(info, job.run, plan)
+            self.observe(RunEnded(job.name, str(info["status"]), plan.primary, value, info.get("training_seconds")))
+
+    def failed(self, job: Job, error: LstmctlError) -> LstmctlError | None:
+        return error
 
 
-def _problem(folder: Path, ended: _Process, *, stopping: bool) -> LstmctlError | None:
+def job_of(folder: Path, plan: Plan, run: PlannedRun, title: str = "") -> Job:
+    """Return the job that makes a planned run."""
+    return Job(folder, run, plan.threads, not plan.device.startswith("cpu"), title)
+
+
+def execute(folder: Path, plan: Plan, runs: Sequence[PlannedRun], *, executor: Executor, observe: Observer) -> None:
+    """Complete all `runs` of a plan; see `carry_out`."""
+    carry_out(PlannedJobs([(job_of(folder, plan, run), plan) for run in runs], observe), executor)
+
+
+def _problem(job: Job, ended: Exit, *, is_stopped: bool) -> LstmctlError | None:
     """The problem of a process that has ended, if there is one."""
-    code, name = ended.process.returncode, ended.run.name
-    ended.errors.seek(0)
-    last = ended.errors.read().strip().splitlines()[-1:]
-    ended.close()
-    if ended.failure is not None:
-        return ended.failure
-    status = status_of(folder, ended.run)
-    if (code == 0 and status in FINAL) or stopping:
+    status = status_of(job.folder, job.run)
+    if (ended.code == 0 and status in FINAL) or is_stopped:
         return None
-    if code == -9:
+    if ended.code == -9:
         return ResourceError(
-            f"{name} was killed from outside",
+            f"{job.name} was killed from outside",
             hint="most often the memory was not enough: fewer --jobs, or a smaller model",
         )
-    return RunError(f"{name} ended with exit code {code} and status {status}" + "".join(f": {line}" for line in last))
+    last = f": {ended.last_line}" if ended.last_line else ""
+    return RunError(f"{job.name} ended with exit code {ended.code} and status {status}{last}")

@@ -63,12 +63,14 @@ def make_plan(
     overrides: Sequence[str],
     command: str,
     data: OpenedData | None = None,
+    tuned: bool = False,
 ) -> Plan:
     """Decide every run of a comparison.
 
     The config's own cell sets the measure: its parameters at `model.hidden` are what the others are matched to, and
     what its budget stands for, in targets, is what every arm gets (or in seconds, where time is matched). Every arm is
     built once and tried, so that what cannot work is known before anything is trained; `data` is opened once for all.
+    `tuned` says that runs will choose among settings on validation even if `grid` has only one point.
 
     Raises:
         UsageError: two arms are the same, or `seeds` is out of range.
@@ -82,7 +84,9 @@ def make_plan(
     reference = assemble(base, loaded.folder, find_cell(base, loaded.folder), steps=1, corpus=data.of(base))
     target = count_parameters(reference.model) if match == "parameters" else None
     drafts = [
-        _draft(loaded, data, arm, point, reference, target, tuned=len(grid) > 1) for arm in arms for point in grid
+        _draft(loaded, data, arm, point, reference, target, tuned=tuned or len(grid) > 1)
+        for arm in arms
+        for point in grid
     ]
     _refuse_twins(drafts)
     choices = _shared_choices(base, reference, drafts)

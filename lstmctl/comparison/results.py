@@ -125,6 +125,8 @@ def _run_result(folder: Path, run: PlannedRun, plan: Plan, info: Mapping[str, An
         rate=info.get("rate"),
         peak_memory=info.get("peak_memory"),
         stopped_early=info.get("stopped_by") == "patience",
+        host=info.get("host"),
+        device_name=info.get("device_name"),
         by_length={} if stored is None else stored.evaluation.primary_by_length,
     )
 

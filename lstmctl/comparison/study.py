@@ -8,16 +8,17 @@ import os
 import re
 import signal
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
 
 from lstmctl import shell
 from lstmctl.api.assembly import build_task, find_cell, open_data
-from lstmctl.comparison.execution import Interrupted, Observer, execute, require_as_planned, status_of
+from lstmctl.comparison.execution import Executor, Interrupted, Observer, execute, require_as_planned, status_of
 from lstmctl.comparison.inspecting import inspect_arms
-from lstmctl.comparison.plan import MOST_SEEDS, Match, Plan, PlannedRun, read_plan, write_plan
+from lstmctl.comparison.machines import Machines
+from lstmctl.comparison.plan import MOST_SEEDS, Plan, PlannedRun, read_plan, write_plan
 from lstmctl.comparison.planning import keep_sources
 from lstmctl.comparison.results import choose, gather
 from lstmctl.comparison.sweeps import folder_names, require_one_sweep
@@ -64,7 +65,7 @@ class Study:
     sweep: SweepContents | None = None
     """None for a single comparison, which is in `folder` itself."""
 
-    def complete(self, jobs: int, observe: Observer) -> Comparison | Sweep:
+    def complete(self, machines: Machines, observe: Observer) -> Comparison | Sweep:
         """Make the runs that are missing, and report.
 
         Raises:
@@ -72,40 +73,48 @@ class Study:
             LstmctlError: of a run that failed; finished runs are kept.
         """
         pending = [plan for folder, plan in self._parts if is_pending(folder, plan)]
-        warn_of(pending, jobs)
-        again = self._command_to_resume(jobs)
+        warn_of(pending, machines)
+        again = self._command_to_resume(machines)
         try:
-            if self.sweep is None:
-                return _complete(self.folder, self.plans[0], jobs, observe, again)
-            if pending:
-                with disk_errors(self.folder / REPORT):
-                    (self.folder / REPORT).unlink(missing_ok=True)  # until it is rewritten, the sweep is not finished
-            comparisons = []
-            for number, ((folder, plan), value) in enumerate(zip(self._parts, self.sweep.values, strict=True), start=1):
-                title = f"{self.sweep.key}={value_name(value)} ({number} of {len(self.plans)})"
-                with held(folder):
-                    comparisons.append(_complete(folder, plan, jobs, _titled(observe, title), again))
-            first = self.plans[0]
-            result = Sweep(
-                str(self.folder), first.config, first.command, self.sweep.key, self.sweep.values, tuple(comparisons)
-            )
-            write_sweep(result)
-            return result
+            with machines.executor() if pending else nullcontext() as executor:
+                return self._complete(machines, executor, observe, again, is_pending=bool(pending))
         except (KeyboardInterrupt, SystemExit) as stop:  # a signal while no run was in progress
             stopped = Interrupted(signal.SIGINT if isinstance(stop, KeyboardInterrupt) else int(stop.code or 0) - 128)
             stopped.again = again
             raise stopped from None
+
+    def _complete(
+        self, machines: Machines, executor: Executor | None, observe: Observer, again: str, *, is_pending: bool
+    ) -> Comparison | Sweep:
+        if self.sweep is None:
+            return complete_comparison(self.folder, self.plans[0], machines, executor, observe, again)
+        if is_pending:
+            with disk_errors(self.folder / REPORT):
+                (self.folder / REPORT).unlink(missing_ok=True)  # until it is rewritten, the sweep is not finished
+        comparisons = []
+        for number, ((folder, plan), value) in enumerate(zip(self._parts, self.sweep.values, strict=True), start=1):
+            title = f"{self.sweep.key}={value_name(value)} ({number} of {len(self.plans)})"
+            with held(folder):
+                comparisons.append(
+                    complete_comparison(folder, plan, machines, executor, _titled(observe, title), again)
+                )
+        first = self.plans[0]
+        result = Sweep(
+            str(self.folder), first.config, first.command, self.sweep.key, self.sweep.values, tuple(comparisons)
+        )
+        write_sweep(result)
+        return result
 
     @property
     def _parts(self) -> list[tuple[Path, Plan]]:
         names = ("",) if self.sweep is None else self.sweep.comparisons
         return [(self.folder / name, plan) for name, plan in zip(names, self.plans, strict=True)]
 
-    def _command_to_resume(self, jobs: int) -> str:
+    def _command_to_resume(self, machines: Machines) -> str:
         """The command that continues this study, with consent if it names a user's code."""
         trust = any(arm.cell_source for arm in self.plans[0].arms)
         words = ["lstmctl", "compare", "--resume", str(self.folder)]
-        return shell.join([*words, *(["--jobs", str(jobs)] if jobs > 1 else []), *(["--trust"] if trust else [])])
+        return shell.join([*words, *machines.words(), *(["--trust"] if trust else [])])
 
 
 @contextmanager
@@ -153,7 +162,7 @@ def begun(
 
 
 @contextmanager
-def opened(folder: Path, *, seeds: int | None, device: str | None, jobs: int, trust: bool) -> Iterator[Study]:
+def opened(folder: Path, *, seeds: int | None, device: str | None, machines: Machines, trust: bool) -> Iterator[Study]:
     """Hold a study's folder, check that nothing it rests on has changed, and yield the study.
 
     Raises:
@@ -162,7 +171,7 @@ def opened(folder: Path, *, seeds: int | None, device: str | None, jobs: int, tr
     with held(folder):
         sweep = read_sweep(folder) if (folder / SWEEP).is_file() else None
         folders = [folder / name for name in (sweep.comparisons if sweep else ("",))]
-        plans = [_plan_to_resume(one, seeds=seeds, device=device, jobs=jobs, trust=trust) for one in folders]
+        plans = [_plan_to_resume(one, seeds=seeds, device=device, machines=machines, trust=trust) for one in folders]
         require_one_sweep([one / PLAN for one in folders], plans)
         yield Study(folder, tuple(plans), sweep)
 
@@ -181,14 +190,14 @@ def held(folder: Path) -> Iterator[None]:
         yield
 
 
-def _plan_to_resume(folder: Path, *, seeds: int | None, device: str | None, jobs: int, trust: bool) -> Plan:
+def _plan_to_resume(folder: Path, *, seeds: int | None, device: str | None, machines: Machines, trust: bool) -> Plan:
     """Return the plan of a comparison to continue, after checking that nothing it rests on has changed.
 
     Raises:
         RunError, DataError, UsageError, ConfigError: see `comparing.resume`.
     """
     plan = read_plan(folder, trust=trust)
-    check_jobs(jobs, plan.match)
+    machines.check(plan.match)
     if seeds is not None:
         if not len(plan.seeds) <= seeds <= MOST_SEEDS:
             raise UsageError(
@@ -221,20 +230,33 @@ def is_pending(folder: Path, plan: Plan) -> bool:
     return any(status_of(folder, run) not in FINAL for run in _all_runs(plan))
 
 
-def _complete(folder: Path, plan: Plan, jobs: int, observe: Observer, again: str) -> Comparison:
-    """Make the missing runs of one comparison, and report; `again` is the command that continues after a stop."""
+def complete_comparison(
+    folder: Path, plan: Plan, machines: Machines, executor: Executor | None, observe: Observer, again: str
+) -> Comparison:
+    """Make the missing runs of one comparison, and report.
+
+    Args:
+        folder, plan, observe: of the comparison.
+        machines: where runs are made.
+        executor: makes them; None if none is missing.
+        again: the command that continues after a stop.
+
+    Raises:
+        Interrupted, LstmctlError: see `Study.complete`.
+    """
     runs = _all_runs(plan)
     finished = tuple(run.name for run in runs if status_of(folder, run) in FINAL)
     if pending := len(runs) - len(finished):
         (folder / RESULT).unlink(missing_ok=True)
-        plan = plan.model_copy(update={"jobs": max(min(jobs, pending), plan.jobs)})
+        plan = plan.model_copy(update={"jobs": max(min(machines.at_once, pending), plan.jobs)})
     write_plan(folder, plan)
     observe(Planned(tuple(run.name for run in runs), finished))
     if not pending and (kept := _kept(folder, plan)) is not None:
         return kept
     try:
-        execute(folder, plan, plan.tuning_runs, jobs=jobs, observe=observe)
-        execute(folder, plan, plan.runs(choose(folder, plan)), jobs=jobs, observe=observe)
+        if executor is not None:
+            execute(folder, plan, plan.tuning_runs, executor=executor, observe=observe)
+            execute(folder, plan, plan.runs(choose(folder, plan)), executor=executor, observe=observe)
     except Interrupted as interrupted:
         interrupted.again = again
         raise
@@ -274,21 +296,13 @@ def _all_runs(plan: Plan) -> list[PlannedRun]:
     return [*plan.tuning_runs, *plan.runs(dict.fromkeys((arm.name for arm in plan.arms), 0))]
 
 
-def check_jobs(jobs: int, match: Match) -> None:
-    """Raise UsageError if this number of runs cannot run in parallel."""
-    if jobs < 1:
-        raise UsageError(f"--jobs {jobs}: 1 or more")
-    if match == "time" and jobs > 1:
-        raise UsageError("--match time needs --jobs 1: runs that share a machine slow each other down")
-
-
-def warn_of(plans: Sequence[Plan], jobs: int) -> None:
+def warn_of(plans: Sequence[Plan], machines: Machines) -> None:
     """Log what limits the conclusions from these plans, each warning once."""
-    for text in dict.fromkeys(text for plan in plans for text in _warnings(plan, jobs)):
+    for text in dict.fromkeys(text for plan in plans for text in _warnings(plan, machines)):
         log.warning("%s", text)
 
 
-def _warnings(plan: Plan, jobs: int) -> Iterator[str]:
+def _warnings(plan: Plan, machines: Machines) -> Iterator[str]:
     for arm in plan.arms:
         parameters = arm.candidates[0].parameters
         if plan.target is not None and abs(parameters / plan.target - 1) > DEVIATION_TO_WARN_OF:
@@ -298,7 +312,7 @@ def _warnings(plan: Plan, jobs: int) -> Iterator[str]:
     scored = int(plan.data["parts"][plan.split])
     if scored < FEW:
         yield f"the {plan.split} part has {scored} {plan.unit} only: what is measured on it says little"
-    cores = os.cpu_count() or 1
+    cores, jobs = os.cpu_count() or 1, machines.at_once
     if jobs > 1 and plan.device == "cpu" and jobs * plan.threads > cores:
         yield (
             f"{jobs} runs at once with {plan.threads} threads each share {cores} cores; "

@@ -201,8 +201,11 @@ def _holidays(value: object) -> tuple[str, ...]:
 def _zone(value: object) -> str | None:
     if value is None or value == "UTC":
         return value
-    if not isinstance(value, str) or not re.fullmatch(r"[+-](0\d|1[0-4]):[0-5]\d", value):
-        raise ValueError(f"{shown(value)} is not a time zone; use UTC, or an offset from it such as +02:00")
+    if not isinstance(value, str) or not re.fullmatch(r"[+-](0\d|1[0-4]):[0-5]\d|[A-Za-z_]+(/[\w+-]+)+", value):
+        raise ValueError(
+            f"{shown(value)} is not a time zone; use UTC, an offset from it such as +02:00, or a place such as "
+            "Europe/Vienna"
+        )
     return value
 
 
@@ -386,7 +389,7 @@ Holidays = Annotated[
 Zone = Annotated[
     str | None,
     PlainValidator(_zone),
-    WithJsonSchema({"type": ["string", "null"], "examples": ["UTC", "+02:00"]}),
+    WithJsonSchema({"type": ["string", "null"], "examples": ["UTC", "+02:00", "Europe/Vienna"]}),
 ]
 Lengths = Annotated[
     tuple[int, ...],

@@ -312,7 +312,8 @@ class SeriesData(Section):
     )
     zone: Zone = Field(
         default=None,
-        description="Time zone to convert dates to, UTC or an offset such as +02:00; null keeps the table's own clock",
+        description="Time zone to convert dates to, UTC or an offset such as +02:00; or the place by whose clock they "
+        "are, with daylight saving time, such as Europe/Vienna; null keeps the table's own clock",
     )
     separator: Literal["auto", ",", ";", "\t", "|"] = Field(default="auto", description="Column separator")
     decimal: Literal["auto", ".", ","] = Field(

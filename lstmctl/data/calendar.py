@@ -32,6 +32,7 @@ def calendar_features(times: Times, names: Sequence[str], step: Step) -> NDArray
             f"data.calendar {', '.join(wrong)} marks single days, but the step is {step}",
             hint="leave it out of data.calendar; a column of your own can count such days: data.known=[NAME]",
         )
+    times = step.local(times) if names else times
     features = np.empty((len(times), 2 * len(names)))
     for index, name in enumerate(names):
         if name in MARKS:

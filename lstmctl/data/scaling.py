@@ -68,14 +68,14 @@ def _sound(centre: float, spread: float, remark: str | None = None) -> Scale:
     return Scale(centre, 1.0, "varies too little in its training rows to be scaled", is_fitted=False)
 
 
-def naive_error(values: NDArray[np.float64], season: int) -> float:
-    """Return the mean of |value − value one season before| over the rows that have both; NaN if there is none, or it is
-    0."""
+def naive_errors(values: NDArray[np.float64], season: int) -> tuple[float, float]:
+    """Return the means of |value − value one season before| and of its square over the rows that have both; NaN if
+    there is none, or they are 0."""
     if len(values) <= season:
-        return float("nan")
+        return float("nan"), float("nan")
     differences = values[season:] - values[:-season]
     np.abs(differences, out=differences)
     missing = np.isnan(differences)
     known = differences[~missing] if missing.any() else differences
-    error = float(np.mean(known)) if len(known) else 0.0
-    return error if error > 0 else float("nan")
+    error, square = (float(np.mean(part)) if len(known) else 0.0 for part in (known, np.square(known)))
+    return (error if error > 0 else float("nan")), (square if square > 0 else float("nan"))

@@ -6,6 +6,7 @@ scale can be used.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
@@ -16,6 +17,7 @@ from numpy.typing import NDArray
 
 from lstmctl.data.calendar import calendar_features
 from lstmctl.data.holidays import Holidays, read_holidays
+from lstmctl.data.local_time import is_named
 from lstmctl.data.locating import locate, portable_name
 from lstmctl.data.series_corpus import SHOWN, SeriesCorpus, remarks
 from lstmctl.data.series_encoding import SeriesEncoding
@@ -31,6 +33,8 @@ from lstmctl.words import plural
 if TYPE_CHECKING:
     from lstmctl.data.sheets import Wanted
     from lstmctl.data.tables import Rows
+
+log = logging.getLogger(__name__)
 
 __all__ = ["Layout", "Scaled", "SeriesCorpus", "SeriesEncoding", "Table", "open_series"]
 
@@ -78,6 +82,7 @@ def open_series(
     horizon: int,
     season: int | Literal["auto"] = "auto",
     encoding: SeriesEncoding | None = None,
+    new_series: bool = False,
 ) -> SeriesCorpus:
     """Find, read, check, split and fill a table of series.
 
@@ -91,6 +96,8 @@ def open_series(
         encoding: a run's own, for data that the run has not seen: columns, step, scales and calendar are then the
             run's, all rows are one part, `validation`, and future rows may lack the targets. A part may have no
             windows, as forecasts need none.
+        new_series: whether such data may have series that the run lacks. They are scaled by all their rows in it, and
+            the corpus has an encoding with them.
 
     Raises:
         DataError: the table is missing or cannot be used; with the position, and what would be right.
@@ -101,6 +108,7 @@ def open_series(
     from lstmctl.data.prepared_folder import is_prepared
     from lstmctl.data.prepared_table import open_rows
     from lstmctl.data.time_grid import (
+        by_the_clock_of,
         convert,
         days_of_month,
         find_step,
@@ -116,11 +124,13 @@ def open_series(
     wanted = wanted_columns(layout, encoding)
     if is_prepared(path):
         rows = open_rows(path, wanted, layout.separator, layout.decimal)
-        if wanted.is_run:
+        if wanted.is_run and not is_named(wanted.zone):
             convert(rows, wanted.zone)
     else:
         rows = _read(path, wanted, layout, SERIES if encoding is None else NEWER_SERIES)
-    _check_known(rows, encoding)
+    if wanted.zone is not None and is_named(wanted.zone):
+        by_the_clock_of(rows, wanted.zone, are_days=None if encoding is None else not encoding.step.zone)
+    unknown = _unknown(rows, encoding, allowed=new_series)
     bounds = put_in_order(rows, layout.order, layout.duplicates)
     given: Holidays | None = None
     if encoding is None and layout.holidays:
@@ -195,6 +205,10 @@ def open_series(
             writing=rows.form.writing,
             categories=categories,
         )
+    elif unknown:
+        encoding = _with_series(encoding, table, parts["validation"], unknown, lookback + horizon)
+        rows.notes.append(_about_new(unknown, len(rows.ids)))
+        log.warning("%s", rows.notes[-1])
     corpus = SeriesCorpus(
         table=table,
         encoding=encoding,
@@ -293,19 +307,47 @@ def wanted_columns(layout: Layout, encoding: SeriesEncoding | None = None) -> Wa
     )
 
 
-def _check_known(rows: Rows, encoding: SeriesEncoding | None) -> None:
-    """Raise DataError for a series that the run was not trained on."""
+def _unknown(rows: Rows, encoding: SeriesEncoding | None, *, allowed: bool) -> list[str]:
+    """Return the series that the run was not trained on; raise DataError if there are any and they are not allowed."""
     if encoding is None:
-        return
+        return []
     known = set(encoding.ids)
     unknown = [name for name in rows.ids if name not in known]
-    if unknown:
+    if unknown and not allowed:
         row = int(np.argmax(rows.series == rows.ids.index(unknown[0])))
         more = f" (and {len(unknown) - 1:,} more)" if len(unknown) > 1 else ""
         raise DataError(
             f"{rows.place(row)}: series `{unknown[0]}`{more} is unknown to the run, which has no scale for it",
-            hint=f"the run knows {', '.join(encoding.ids[:SHOWN])}{', …' if len(encoding.ids) > SHOWN else ''}",
+            hint=f"the run knows {', '.join(encoding.ids[:SHOWN])}{', …' if len(encoding.ids) > SHOWN else ''}; "
+            "`forecast` takes new series too, and scales them by their own rows",
         )
+    return unknown
+
+
+def _with_series(
+    encoding: SeriesEncoding, table: Table, rows: Indices, unknown: list[str], window: int
+) -> SeriesEncoding:
+    """Return an encoding with new series, scaled by all their observed `rows` (series, 2) of a table."""
+    numbers = np.array([table.ids.index(name) for name in unknown])
+    own = replace(table, ids=tuple(unknown), static=table.static[numbers])
+    parts = {"training": rows[numbers], "validation": np.repeat(rows[numbers, 1:], 2, axis=1)}
+    names = [f"{series}/{column}" for series in unknown for column in encoding.targets]
+    transform = "none" if encoding.transform is None else encoding.transform.name
+    categories = {
+        use: [place for place, name in enumerate(getattr(encoding, use)) if name in encoding.categories]
+        for use in ("past", "known", "static")
+    }
+    scales = fit_scales(own, parts, encoding.scaler, encoding.season, names, window, transform, categories, warn=False)
+    return encoding.with_series(own.ids, scales)
+
+
+def _about_new(unknown: list[str], count: int) -> str:
+    """Say how series that a run lacks are forecast."""
+    shown = ", ".join([f"`{name}`" for name in unknown[:SHOWN]] + ["…"] * (len(unknown) > SHOWN))
+    return (
+        f"{len(unknown):,} of {count:,} series {'is' if len(unknown) == 1 else 'are'} new to the run: {shown}; scaled "
+        "by all rows given here, with the intervals of all series together"
+    )
 
 
 def _check_times(rows: Rows, encoding: SeriesEncoding | None) -> None:

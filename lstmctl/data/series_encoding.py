@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Annotated, Any, TypeVar
 
 import numpy as np
@@ -23,7 +23,9 @@ from lstmctl.step_grammar import UNITS
 
 Places = slice | NDArray[np.int64]
 Which = int | NDArray[np.int64]
-OPTIONAL = ("naive_error", "past_spread", "known_spread", "static_spread")
+SCALES = ("centre", "spread", "naive_error", "naive_square")
+"""Numbers of every series and target."""
+OPTIONAL = ("naive_error", "naive_square", "past_spread", "known_spread", "static_spread")
 """Numbers that may be NaN."""
 
 
@@ -103,8 +105,8 @@ class SeriesEncoding(Scales):
     def last_shared(self, table: Table) -> str | None:
         """Return the run's last time of a series that begins no later in a table; None if there is none."""
         ends = dict(zip(self.tail.ids, self.tail.times[self.tail.ends - 1].tolist(), strict=True))
-        begins = table.times[table.bounds[:-1]]
-        shared = (ends[name] for name, begin in zip(table.ids, begins, strict=True) if begin <= ends[name])
+        begins = zip(table.ids, table.times[table.bounds[:-1]].tolist(), strict=True)
+        shared = (ends[name] for name, begin in begins if name in ends and begin <= ends[name])
         return next(map(self.step.text, shared), None)
 
     @property
@@ -151,6 +153,18 @@ class SeriesEncoding(Scales):
         facts = (table.static - self.static_centre) / self.static_spread
         return _float32(np.where(np.isnan(facts), 0.0, facts))
 
+    def with_series(self, ids: tuple[str, ...], scales: Scales) -> SeriesEncoding:
+        """Return the encoding with further series, which `tail` lacks; `scales` are theirs."""
+        of_series: dict[str, Any] = {
+            name: np.concatenate([getattr(self, name), getattr(scales, name)])
+            for name in (*SCALES, "has_scale", "past_centre", "past_spread", "known_centre", "known_spread")
+        }
+        transform = self.transform
+        if transform is not None and scales.transform is not None:
+            arrays = zip(transform.arrays, scales.transform.arrays, strict=True)
+            transform = Transform(transform.name, *(np.concatenate(pair) for pair in arrays))
+        return replace(self, ids=(*self.ids, *ids), transform=transform, **of_series)
+
     def to_json(self) -> dict[str, Any]:
         """Return the content of `encoding.json`; NaN is null, and every other number is exact."""
         plain: dict[str, Any] = {"format": 1, "kind": "series"}
@@ -165,6 +179,8 @@ class SeriesEncoding(Scales):
             plain[entry.name] = str(value) if isinstance(value, Step) else _plain(value)
         if self.step.holidays:
             plain["holidays"] = list(self.step.holidays)
+        if self.step.zone:
+            plain["zone"] = self.step.zone
         return plain
 
     @classmethod
@@ -181,15 +197,17 @@ class SeriesEncoding(Scales):
         if not series or not targets or not set(names["calendar"]) <= {*PHASES, *MARKS}:
             raise _damaged("ids" if not series else "targets" if not targets else "calendar")
         shapes = {
-            **dict.fromkeys(("centre", "spread", "naive_error"), (series, targets)),
+            **dict.fromkeys(SCALES, (series, targets)),
             **dict.fromkeys(("past_centre", "past_spread"), (series, len(names["past"]))),
             **dict.fromkeys(("known_centre", "known_spread"), (series, len(names["known"]))),
             **dict.fromkeys(("static_centre", "static_spread"), (len(names["static"]),)),
         }
+        if "naive_square" not in data:  # in older runs
+            data = {**data, "naive_square": np.full((series, targets), None).tolist()}
         arrays = {key: _numbers(data, key, shape, optional=key in OPTIONAL) for key, shape in shapes.items()}
         arrays["has_scale"] = _flags(data, "has_scale", (series, targets))
         for key, array in arrays.items():
-            if (key.endswith("spread") or key == "naive_error") and np.any(array <= 0):
+            if (key.endswith("spread") or key in ("naive_error", "naive_square")) and np.any(array <= 0):
                 raise _damaged(key)
         tail = _table(data, names, _step(data))
         return cls(
@@ -296,7 +314,8 @@ def _step(data: Mapping[str, Any]) -> Step:
     unit = next((name for name in UNITS if unit in (name, name.removesuffix("s"))), "")
     if not unit or int(count) < 1:
         raise _damaged("step")
-    return Step(int(count), unit, _read(data, "holidays", DAYS) if "holidays" in data else ())
+    zone = _read(data, "zone", OPTIONAL_NAME) or ""
+    return Step(int(count), unit, _read(data, "holidays", DAYS) if "holidays" in data else (), zone)
 
 
 def _numbers(

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from lstmctl.data.scaling import Scale, fit_scale, naive_error
+from lstmctl.data.scaling import Scale, fit_scale, naive_errors
 from lstmctl.data.series_table import Table
 from lstmctl.data.transforms import Transform, fit_power, transformed
 
@@ -39,6 +39,8 @@ class Scales:
     """(series, targets) never 0"""
     naive_error: Floats
     """(series, targets) mean |value − value one season before|; NaN if unknown or without a usable scale, never 0."""
+    naive_square: Floats
+    """(series, targets) mean of its square, likewise."""
     has_scale: NDArray[np.bool_]
     """(series, targets) False if the training rows give no usable scale while those of other series or columns do. Each
     window of such a series is scaled separately, and it is excluded from training, model selection, calibration and
@@ -68,6 +70,8 @@ def fit_scales(
     window: int,
     transform: str = "none",
     categories: Mapping[str, Sequence[int]] | None = None,
+    *,
+    warn: bool = True,
 ) -> Scales:
     """Fit scales to training rows. Validation rows only decide whether a scale can be used.
 
@@ -80,10 +84,11 @@ def fit_scales(
         window: rows of a window with its labels.
         transform: of the targets before they are scaled, or `none`.
         categories: places of the columns of categories by use (`past`, `known`, `static`), which are not scaled.
+        warn: log what is unusual about the scales.
     """
     training, validation = parts["training"], parts["validation"]
     series, targets = len(table.ids), table.targets.shape[1]
-    centre, spread, naive = (np.empty((series, targets)) for _ in range(3))
+    centre, spread, naive, square = (np.empty((series, targets)) for _ in range(4))
     power, inner_centre, inner_spread = (np.zeros((series, targets)) for _ in range(3))
     has_scale = np.ones((series, targets), dtype=bool)
     odd: list[tuple[int, int, Scale, str | None]] = []
@@ -92,7 +97,7 @@ def fit_scales(
             values = np.ascontiguousarray(table.targets[start:stop, column])
             scale = fit_scale(scaler, values)
             centre[own, column], spread[own, column] = scale.centre, scale.spread
-            naive[own, column] = naive_error(values, season)
+            naive[own, column], square[own, column] = naive_errors(values, season)
             doubt = None
             if scaler != "none":
                 doubt = _doubt(scale, values, table.targets[later:end, column], window)
@@ -111,7 +116,9 @@ def fit_scales(
     has_windows = np.diff(training)[:, 0] >= window
     if not has_scale[has_windows].any():
         has_scale[:] = True  # there is nothing else to learn from
-    spread[~has_scale], inner_spread[~has_scale], naive[~has_scale] = 1, 1, np.nan
+    spread[~has_scale] = inner_spread[~has_scale] = 1
+    naive[~has_scale] = square[~has_scale] = np.nan
+    odd = odd if warn else []
     for own, column, scale, doubt in odd[:WARNED]:
         caveat = scale.caveat or doubt if has_scale[own, column] else f"{doubt}; {LEFT_OUT}"
         log.warning("`%s` %s", names[own * targets + column], caveat)
@@ -130,6 +137,7 @@ def fit_scales(
         centre=centre,
         spread=spread,
         naive_error=naive,
+        naive_square=square,
         has_scale=has_scale,
         past_centre=past_centre,
         past_spread=past_spread,

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from lstmctl.data.local_time import is_named, to_utc
 from lstmctl.data.splitting import PARTS, split_positions
 from lstmctl.data.timesteps import Times
 from lstmctl.errors import DataError
@@ -90,7 +91,7 @@ def split_series(
     if last:
         edges = [np.maximum(starts, ends - sum(last[part:])) for part in range(len(last))] + [ends]
     elif not shares:
-        moments = [_moment(str(share)) for share in split]
+        moments = [_moment(str(share), rows.zone) for share in split]
         edges = [_rows_before(times, starts, ends, moment) for moment in moments]
         edges += [ends] * (len(split) < len(PARTS))
     elif are_counts:
@@ -191,19 +192,27 @@ def _overlapping(times: Times, parts: dict[str, Indices], cure: str) -> str | No
     return f"{', '.join(found)}; {cure} all series at the same dates" if found else None
 
 
-def _moment(text: str) -> int:
-    """Return a date of the config in microseconds by the table's own clock.
+def _moment(text: str, zone: str) -> int:
+    """Return a date of the config in microseconds by the table's own clock, or in UTC if `zone` is a place.
 
     Raises:
-        DataError: it is not a date, or has a time zone.
+        DataError: it is not a date, or has an offset from UTC by the table's own clock.
     """
     try:
         moment = datetime.datetime.fromisoformat(text)
     except ValueError as error:
         raise DataError(f"data.split `{text}` is not a date such as 2017-07-01 or 2017-07-01T12:00") from error
+    if is_named(zone):
+        if moment.tzinfo is not None:
+            return _micros(moment.astimezone(datetime.UTC).replace(tzinfo=None))
+        return int(to_utc(np.array([_micros(moment)]), zone)[0][0])
     if moment.tzinfo is not None:
         raise DataError(
             f"data.split `{text}` has a time zone, but times are by the table's own clock",
             hint=f"write it by that clock: {moment.replace(tzinfo=None).isoformat()}",
         )
+    return _micros(moment)
+
+
+def _micros(moment: datetime.datetime) -> int:
     return (moment - datetime.datetime(1970, 1, 1)) // datetime.timedelta(microseconds=1)

@@ -13,11 +13,13 @@ import polars as pl
 from numpy.typing import NDArray
 
 from lstmctl.data.dates import formats_of, read_dates, read_more_dates
+from lstmctl.data.local_time import is_named
 from lstmctl.data.number_format import MISSING
 from lstmctl.data.numbered_dates import DIGITS, EXCEL, EXCEL_1904, SPREADSHEETS, WORDS, numbered_format
 from lstmctl.data.sheets import Form, Sheet, Wanted, kinds_of
 from lstmctl.data.table_writing import DateForm
 from lstmctl.data.timesteps import Step, Times, date_text
+from lstmctl.data.zones import asks_for_zone, has_zone
 from lstmctl.errors import DataError
 from lstmctl.shell import setting
 from lstmctl.words import listed
@@ -120,13 +122,16 @@ def read_times(
         rows = times[series == own]
         return missing_between(np.unique(rows), wanted.step), bool(np.all(rows[1:] >= rows[:-1]))
 
+    # `time_grid.by_the_clock_of` converts times by the clock of a place once all rows are read.
+    has_offset = has_zone(str(texts[0])) or (date_format is not None and asks_for_zone(date_format))
+    is_place = is_named(wanted.zone) and (has_offset or date_format in {*WORDS} - {*SPREADSHEETS})
     times, dates = read_dates(
         texts,
         sheet.place,
         time,
         regularity,
         date_format=date_format,
-        zone="Z" if wanted.zone == "UTC" else wanted.zone,
+        zone="Z" if wanted.zone == "UTC" or is_place else None if is_named(wanted.zone) else wanted.zone,
         form=None if wanted.writing is None else wanted.writing.dates,
         is_run=wanted.is_run,
     )

@@ -9,6 +9,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from lstmctl.data.local_time import is_named, require_known, resolved, to_local
 from lstmctl.data.tables import Rows
 from lstmctl.data.timesteps import (
     CHUNK,
@@ -84,6 +85,46 @@ def convert(rows: Rows, zone: str | None) -> None:
     rows.form = replace(rows.form, writing=replace(writing, dates=replace(writing.dates, zone=zone)))
 
 
+def by_the_clock_of(rows: Rows, place: str, *, are_days: bool | None = None) -> None:
+    """Convert times by the clock of a place to UTC, in place: then no hour is missing in spring, and none occurs twice
+    in autumn. Rows are in the order of the file, which tells the repeated hour from the one before.
+
+    Rows at one time of day, as in a table of days, keep the local clock instead: their days have 23 to 25 hours.
+
+    Args:
+        rows: with dates; converted from UTC or an offset from it if they have one.
+        place: such as Europe/Vienna.
+        are_days: whether rows are at one time of day; None to find out.
+
+    Raises:
+        DataError: the place is unknown, or its clock never shows a time.
+    """
+    writing = rows.form.writing
+    if rows.is_index or writing.dates is None:
+        return
+    require_known(place)
+    zone = rows.zone
+    utc = rows.times - offset(zone) if zone else rows.times
+    local = to_local(utc, place) if zone else rows.times
+    if are_days is None:
+        are_days = bool(np.all(local % DAY == local[0] % DAY))
+    if are_days:
+        rows.times = local
+    elif zone:
+        rows.times = utc
+    else:
+        rows.times, exists = resolved(local, rows.series, place)
+        if not exists.all():
+            row = int(np.argmin(exists))
+            raise DataError(
+                f"{rows.place(row)}: {rows.whose(row)}{date_text(int(local[row]))} does not exist in {place}, where "
+                f"clocks are set forward then ({plural(int((~exists).sum()), 'such row', 'such rows')})",
+                hint="delete the row; or leave data.zone out if the table has 24 hours on every day",
+            )
+    dates = replace(writing.dates, zone="" if are_days else place)
+    rows.form = replace(rows.form, writing=replace(writing, dates=dates))
+
+
 LAST_WEEK = 53
 BUSINESS = ("business days", "business month ends")
 """Units that holidays concern."""
@@ -104,7 +145,7 @@ def find_step(
             f"{rows.path}: data.holidays concerns business days, but the step is {found}",
             hint='mark them for the network: data.calendar=[holiday]; or data.step="business days"; or leave them out',
         )
-    return replace(found, holidays=holidays)
+    return replace(found, holidays=holidays, zone=rows.zone if is_named(rows.zone) and not found.is_index else "")
 
 
 def _step_of(rows: Rows, bounds: Indices, step: str, holidays: tuple[int, ...]) -> Step:
@@ -366,4 +407,7 @@ def _several(rows: Rows) -> str:
 
 
 def _time(rows: Rows, row: int) -> str:
-    return str(rows.times[row]) if rows.is_index else date_text(int(rows.times[row]))
+    time = int(rows.times[row])
+    if rows.is_index:
+        return str(time)
+    return Step(1, "hours", zone=rows.zone).text(time) if is_named(rows.zone) else date_text(time)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from lstmctl.data.local_time import offset_at, offset_text, to_local
 from lstmctl.errors import DataError
 from lstmctl.step_grammar import EXAMPLES, read_step
 
@@ -43,6 +44,8 @@ class Step:
     unit: str
     holidays: tuple[int, ...] = ()
     """Days since 1970-01-01 that are not business days."""
+    zone: str = ""
+    """The place by whose clock times are shown, such as Europe/Vienna, if they are in UTC; otherwise empty."""
 
     @classmethod
     def parse(cls, text: str) -> Step:
@@ -153,21 +156,30 @@ class Step:
         return _whole(DAY, self.count * SPANS[self.unit])
 
     def text(self, time: int) -> str:
-        """Format a time, without the clock at midnights of daily or longer steps; or the number."""
+        """Format a time, without the clock at midnights of daily or longer steps, or with the offset from UTC of the
+        place; or the number."""
         if self.is_index:
             return str(time)
+        if self.zone:
+            ahead = offset_at(self.zone, time)
+            return date_text(time + ahead) + offset_text(ahead)
         whole_days = self.unit in ("days", "weeks", "business days", *MONTHS)
         return date_text(time, clock=not whole_days or time % DAY != 0)
 
     def moment(self, time: int) -> datetime.datetime:
-        """Return a time as a datetime.
+        """Return a time as a datetime by the clock of the table.
 
         Raises:
             TypeError: the rows are numbered, not dated.
         """
         if self.is_index:
             raise TypeError("numbered rows have no date")
-        return datetime.datetime(1970, 1, 1) + datetime.timedelta(microseconds=time)
+        ahead = offset_at(self.zone, time) if self.zone else 0
+        return datetime.datetime(1970, 1, 1) + datetime.timedelta(microseconds=time + ahead)
+
+    def local(self, times: Times) -> Times:
+        """Return times (…) by the clock of the table."""
+        return to_local(times, self.zone) if self.zone else times
 
     def _after(self, start: int, steps: Times, own_day: int = 0) -> Times:
         """Return the times a number of steps after `start`; `own_day` as in `times_after`."""

@@ -36,6 +36,11 @@ class Transform:
     spread: Floats
     """(series, targets) likewise, never 0."""
 
+    @property
+    def arrays(self) -> tuple[Floats, Floats, Floats]:
+        """Power, centre and spread."""
+        return self.power, self.centre, self.spread
+
     def scaled(self, values: Floats, series: int | NDArray[np.int64]) -> Floats:
         """Transform and scale values (…, targets) of one series, or of `series` (…)."""
         return (transformed(self.name, values, self.power[series]) - self.centre[series]) / self.spread[series]

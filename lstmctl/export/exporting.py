@@ -12,7 +12,7 @@ from lstmctl import registry
 from lstmctl.api.trained import Trained
 from lstmctl.errors import UsageError
 from lstmctl.export.graph import Predictor
-from lstmctl.export.probes import Described
+from lstmctl.export.probes import Described, Probe
 from lstmctl.export.targets import Target, UnavailableError
 from lstmctl.export.tracing import NotExportableError
 from lstmctl.results.codec import as_json
@@ -34,7 +34,7 @@ def describe(run: Trained) -> Described:
     if task not in registry.DESCRIPTIONS:
         raise NotExportableError(f"{run.name} cannot be exported: its task is {task}")
     found: Described = registry.function(task, registry.DESCRIPTIONS)(run)
-    return Described(_with_facts(found.predictor, run), found.probe)
+    return Described(_completed(found.predictor, found.probe, run), found.probe)
 
 
 def export(
@@ -91,13 +91,15 @@ def export(
             difference=None if difference is None or not math.isfinite(difference) else difference,
             unit=probe.unit,
             steps=probe.steps,
+            counted=probe.counted,
             seconds_per_step=None if ran is None else ran.seconds / max(1, probe.steps),
         )
         (folder / RECORD).write_text(json.dumps({"format": 1, **as_json(exported)}, indent=2) + "\n", encoding="utf-8")
     return exported
 
 
-def _with_facts(predictor: Predictor, run: Trained) -> Predictor:
+def _completed(predictor: Predictor, probe: Probe, run: Trained) -> Predictor:
+    """Return a predictor with facts of its run, and with an example."""
     model = run.settings.model
     facts = {
         "run": run.name,
@@ -105,4 +107,12 @@ def _with_facts(predictor: Predictor, run: Trained) -> Predictor:
         "cell": f"{model.cell}, {model.layers} of {model.hidden} units",
         "lstmctl": version("lstmctl"),
     }
-    return replace(predictor, facts={**facts, **predictor.facts})
+    longest = max((len(values) for call in probe.calls for values in call.inputs.values() if values.ndim), default=1)
+    used = {value.name for one in predictor.functions.values() for step in one.operations for value in step.inputs}
+    return replace(
+        predictor,
+        weights={name: array for name, array in predictor.weights.items() if name in used},
+        facts={**facts, **predictor.facts},
+        example=probe.calls[0].inputs,
+        most_steps=max(longest, predictor.most_steps),
+    )

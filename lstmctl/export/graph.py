@@ -103,6 +103,9 @@ class Argument:
     """The vocabulary whose numbers it holds."""
     initial: NDArray[np.float32] | None = None
     """The first value of a carried state."""
+    framing: tuple[int, int, int] | None = None
+    """Of stretches of a signal: their length, the distance of two, and how far the first begins before the signal,
+    which is 0 beyond its ends."""
 
 
 @dataclass(frozen=True)
@@ -174,6 +177,12 @@ class Predictor:
     """For people: the run, its task, its cell, columns and units."""
     entries: tuple[str, ...]
     """The functions that users call; the others are parts of them."""
+    example: Mapping[str, NDArray[Any]] = field(default_factory=dict)
+    """Inputs of one call of the first entry, without carried states."""
+    exact: frozenset[str] = frozenset()
+    """Weights that are not learned, and stay in full precision."""
+    most_steps: int = 0
+    """The largest number of time steps of a sequence that the run knows."""
 
     @property
     def parameters(self) -> int:
@@ -185,11 +194,26 @@ class Predictor:
         return self.functions[self.entries[0]]
 
     @property
-    def writing(self) -> Argument | None:
-        """The entry's input of symbols, if the entry scores the next one; so that its choice can be fed back."""
-        first = next(iter(self.entry.outputs.values()))
-        inputs = self.entry.inputs.values()
-        return next((one for one in inputs if one.vocabulary and one.vocabulary == first.vocabulary), None)
+    def writer(self) -> tuple[Function, Argument] | None:
+        """The function that scores the next symbol, with its input of symbols, so that a choice can be fed back."""
+        for name in self.entries:
+            function = self.functions[name]
+            scored = next(iter(function.outputs.values())).vocabulary
+            for argument in function.inputs.values():
+                if scored is not None and argument.vocabulary == scored:
+                    return function, argument
+        return None
+
+    def given(self, function: Function) -> tuple[str, ...]:
+        """Return the names of the inputs that no function returns."""
+        returned = {name for entry in self.entries for name in self.functions[entry].outputs}
+        return tuple(name for name in function.inputs if name not in returned)
+
+    @property
+    def states(self) -> dict[str, Argument]:
+        """All carried states of the functions that users call."""
+        functions = [self.functions[name] for name in self.entries]
+        return {name: function.inputs[name] for function in functions for name in function.carried}
 
 
 class Body:
@@ -219,9 +243,10 @@ class Body:
         type: Type = "float32",
         vocabulary: str | None = None,
         initial: NDArray[np.float32] | None = None,
+        framing: tuple[int, int, int] | None = None,
     ) -> Value:
         value = Value(self._new(name), shape, type, self)
-        self._inputs[name] = Argument(value, meaning, vocabulary, initial)
+        self._inputs[name] = Argument(value, meaning, vocabulary, initial, framing)
         return value
 
     def weight(self, name: str, array: NDArray[Any]) -> Value:
@@ -247,9 +272,14 @@ class Body:
             self._shown[value.name] = shown_as or name
 
     def function(self) -> Function:
-        return Function(
-            self.name, self.meaning, self._inputs, self._outputs, tuple(self._operations), dict(self._shown)
-        )
+        """Return the function, without operations whose results nothing needs."""
+        needed, kept = {result.value.name for result in self._outputs.values()}, []
+        for one in reversed(self._operations):
+            if any(value.name in needed for value in one.outputs):
+                needed |= {value.name for value in one.inputs}
+                kept.append(one)
+        shown = {name: told for name, told in self._shown.items() if name in needed}
+        return Function(self.name, self.meaning, self._inputs, self._outputs, tuple(reversed(kept)), shown)
 
     # Operations.
 

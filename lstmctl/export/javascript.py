@@ -24,11 +24,16 @@ CHECK = """\
 import { readFileSync } from "node:fs";
 import { model } from "./model.js";
 const numbers = (value) => (value === null ? NaN : Array.isArray(value) ? value.map(numbers) : value);
-const { name, calls } = JSON.parse(readFileSync(0, "utf8"));
-const stream = model.stream(name);
-const given = calls.map((call) => Object.fromEntries(Object.entries(call).map(([key, one]) => [key, numbers(one)])));
+const calls = JSON.parse(readFileSync(0, "utf8"));
+for (const call of calls) for (const name of Object.keys(call.inputs)) call.inputs[name] = numbers(call.inputs[name]);
+let known = {};
 const start = performance.now();
-const outputs = given.map((call) => stream.step(call));
+const outputs = calls.map(({ name, inputs, restarts }) => {
+  if (restarts) known = {};
+  const found = model.run(name, { ...known, ...inputs });
+  known = { ...known, ...found };
+  return found;
+});
 const seconds = (performance.now() - start) / 1000;
 const plain = (found) => Object.fromEntries(Object.entries(found).map(([key, one]) => [key, [...one]]));
 console.log(JSON.stringify({ seconds, outputs: outputs.map(plain) }));
@@ -65,7 +70,14 @@ def run(predictor: Predictor, folder: Path, probe: Probe) -> Ran:
     node = shutil.which("node")
     if node is None:
         raise UnavailableError("node is not installed")
-    calls = [{name: _plain(np.asarray(array).tolist()) for name, array in call.items()} for call in probe.inputs]
+    calls = [
+        {
+            "name": call.function,
+            "inputs": {name: _plain(np.asarray(array).tolist()) for name, array in call.inputs.items()},
+            "restarts": call.restarts,
+        }
+        for call in probe.calls
+    ]
     script = folder / "check.mjs"
     script.write_text(CHECK, encoding="utf-8")
     try:
@@ -75,7 +87,7 @@ def run(predictor: Predictor, folder: Path, probe: Probe) -> Ran:
         done = subprocess.run(
             [node, script.name],
             cwd=folder,
-            input=json.dumps({"name": probe.function, "calls": calls}),
+            input=json.dumps(calls),
             capture_output=True,
             text=True,
             encoding="utf-8",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.util
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -205,58 +205,84 @@ def _vocabularies(predictor: Predictor) -> Iterator[str]:
 
 
 def _uses(predictor: Predictor) -> Iterator[str]:
-    """Yield functions from text to numbers and back, and a main program."""
-    entry, written = predictor.entry, predictor.writing
-    texts = [one for one in entry.inputs.values() if one.vocabulary and one.value.shape in ((), (None,))]
-    symbols = next((one for one in texts if predictor.vocabularies[str(one.vocabulary)].kind != "labels"), None)
-    if symbols is None:
-        return
-    yield _encode(predictor, str(symbols.vocabulary))
-    if written is not None:
-        yield from _write(predictor)
-    elif (labels := next(iter(entry.outputs.values())).vocabulary) is not None and symbols.value.shape == (None,):
+    """Yield functions from data to numbers and back, and a main program."""
+    entry = predictor.entry
+    for name, one in entry.inputs.items():
+        if one.framing is not None:
+            yield _framed(name, *one.framing)
+    symbols = {
+        str(one.vocabulary): None
+        for function in map(predictor.functions.__getitem__, predictor.entries)
+        for one in function.inputs.values()
+        if one.vocabulary and predictor.vocabularies[one.vocabulary].kind != "labels"
+    }
+    for name in symbols:
+        yield _encode(predictor, name)
+    if predictor.writer is not None:
+        yield from _write(predictor, *predictor.writer)
+    elif (labels := next(iter(entry.outputs.values())).vocabulary) is not None and symbols:
         yield (
-            f"def predict(text):\n"
+            f"def answer(text):\n"
             f'    """Return the label of a text, or of each of its symbols."""\n'
-            f"    (scores,) = {entry.name}(encode(text))\n"
+            f"    (scores,) = {entry.name}(read_{next(iter(symbols))}(text))\n"
             f"    best = np.argmax(scores, axis=-1)\n"
             f"    return [{labels.upper()}[one] for one in np.atleast_1d(best)]"
         )
-        yield 'if __name__ == "__main__":\n    print(*predict(" ".join(sys.argv[1:])))'
+        yield 'if __name__ == "__main__":\n    print(*answer(" ".join(sys.argv[1:])))'
+
+
+def _framed(name: str, length: int, distance: int, before: int) -> str:
+    return (
+        f"def {name}_of(signal):\n"
+        f'    """Return the stretches of a signal that the network reads."""\n'
+        f"    padded = np.pad(np.asarray(signal, np.float32), ({before}, {length}))\n"
+        f"    starts = range(0, len(signal) + 1, {distance})\n"
+        f"    return np.stack([padded[start : start + {length}] for start in starts])"
+    )
 
 
 def _encode(predictor: Predictor, name: str) -> str:
     vocabulary = predictor.vocabularies[name]
     if vocabulary.kind == "bytes":
-        return 'def encode(text):\n    """Return the numbers of a text\'s bytes."""\n    return list(text.encode())'
+        return (
+            f'def read_{name}(text):\n    """Return the numbers of a text\'s bytes."""\n    return list(text.encode())'
+        )
     find = f"{name.upper()}.index(symbol)"
     if vocabulary.unknown is not None:
         find = f"{find} if symbol in {name.upper()} else {vocabulary.unknown}"
     told = '    """Return the numbers of a text\'s symbols."""'
-    return f"def encode(text):\n{told}\n    return [{find} for symbol in text]"
+    return f"def read_{name}(text):\n{told}\n    return [{find} for symbol in text]"
 
 
-def _write(predictor: Predictor) -> Iterator[str]:
-    entry, written = predictor.entry, predictor.writing
-    assert written is not None
+def _write(predictor: Predictor, writer: Function, written: Argument) -> Iterator[str]:
     name = str(written.vocabulary)
     vocabulary = predictor.vocabularies[name]
     if vocabulary.kind == "bytes":
         decode = 'bytes(found).decode("utf-8", "replace")'
     else:
         decode = f'"".join({name.upper()}[number] for number in found)'
-    others = [one for one, given in entry.inputs.items() if given is not written and one not in entry.carried]
-    begin = f"[{vocabulary.start}, *encode(prompt)]"
+    source = next((one for one in predictor.entries if one != writer.name), None)
+    others = [one for one in predictor.given(writer) if writer.inputs[one] is not written]
+    begin = f"[{vocabulary.start}, *read_{name}(prompt)]"
     if vocabulary.end is None:
-        begin = f"encode(prompt) or [{vocabulary.start}]"
+        begin = f"read_{name}(prompt) or [{vocabulary.start}]"
+    start = ""
     if written.value.shape == ():
-        states = "".join(f"        {_start(entry.inputs[name])},\n" for name in entry.carried)
-        start = f"    state = [\n{states}    ]\n"
-        call = f"scores, *state = {entry.name}({', '.join([*others, 'symbol'])}, *state)"
+        fed = [one for one in writer.inputs if one not in (*predictor.given(writer), *writer.carried)]
+        states = "".join(f"        {_start(writer.inputs[one])},\n" for one in writer.carried)
+        if source is None:
+            start = f"    state = [\n{states}    ]\n"
+        else:
+            (text,) = predictor.functions[source].inputs.values()
+            start = f"    {''.join(f'{one}, ' for one in fed)}*state = {source}(read_{text.vocabulary}(text))\n"
+            others.insert(0, "text")
+        arguments = ["symbol" if given is written else one for one, given in writer.inputs.items()]
+        arguments = [one for one in arguments if one not in writer.carried]
+        call = f"scores, *state = {writer.name}({', '.join(arguments)}, *state)"
         read, go_on = f"    for symbol in read:\n        {call}\n", f"        {call}\n"
     else:
-        call = f"(scores,) = {entry.name}(np.array(read[-{predictor.facts['window']}:]))"
-        start, read, go_on = "", f"    {call}\n", f"        read.append(symbol)\n        {call}\n"
+        call = f"(scores,) = {writer.name}(np.array(read[-{predictor.facts['window']}:]))"
+        read, go_on = f"    {call}\n", f"        read.append(symbol)\n        {call}\n"
     never = f"        scores[{vocabulary.never}] = -np.inf\n" if vocabulary.never is not None else ""
     end = "" if vocabulary.end is None else f"        if symbol == {vocabulary.end}:\n            break\n"
     yield (
@@ -270,15 +296,17 @@ def _write(predictor: Predictor) -> Iterator[str]:
         f"{end}        found.append(int(symbol))\n{go_on}"
         f"    return {decode}"
     )
-    if others:
-        labels = str(entry.inputs[others[0]].vocabulary).upper()
+    main = 'if __name__ == "__main__":\n'
+    if source is not None:
+        yield f'{main}    print(write(" ".join(sys.argv[1:]), temperature=0))'
+    elif others:
+        labels = str(writer.inputs[others[0]].vocabulary).upper()
         yield (
-            'if __name__ == "__main__":\n'
-            f"    label = sys.argv[1] if sys.argv[1:] else {labels}[0]\n"
+            f"{main}    label = sys.argv[1] if sys.argv[1:] else {labels}[0]\n"
             f'    print(write({labels}.index(label), prompt=" ".join(sys.argv[2:])))'
         )
     else:
-        yield 'if __name__ == "__main__":\n    print(write(prompt=" ".join(sys.argv[1:])))'
+        yield f'{main}    print(write(prompt=" ".join(sys.argv[1:])))'
 
 
 def _start(state: Argument) -> str:
@@ -290,16 +318,15 @@ def _start(state: Argument) -> str:
 def run(predictor: Predictor, folder: Path, probe: Probe) -> Ran:
     """Import the file and call it."""
     module = _imported(folder / "model.py")
-    function = predictor.functions[probe.function]
-    own = getattr(module, function.name)
-    state: dict[str, Any] = {name: function.inputs[name].initial for name in function.carried}
-    outputs: list[Arrays] = []
+    initial: dict[str, Any] = {name: one.initial for name, one in predictor.states.items()}
+    known, outputs = dict(initial), list[Arrays]()
     start = time.perf_counter()
-    for given in probe.inputs:
-        arguments: Mapping[str, Any] = {**given, **state}
-        found = dict(zip(function.outputs, own(**arguments), strict=True))
-        state = {name: found[name] for name in function.carried}
-        outputs.append(found)
+    for call in probe.calls:
+        function = predictor.functions[call.function]
+        known |= {**(initial if call.restarts else {}), **call.inputs}
+        found = getattr(module, function.name)(*(known[name] for name in function.inputs))
+        outputs.append(dict(zip(function.outputs, found, strict=True)))
+        known |= outputs[-1]
     return Ran(outputs, time.perf_counter() - start, f"NumPy {np.__version__}")
 
 

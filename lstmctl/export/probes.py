@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -15,32 +15,42 @@ Arrays = Mapping[str, NDArray[Any]]
 
 
 @dataclass(frozen=True)
-class Probe:
-    """Calls of one function of a predictor."""
+class Call:
+    """A call of a function of a predictor."""
 
     function: str
-    inputs: Sequence[Arrays]
-    """The arguments of each call, without carried states, which start from their initial values."""
-    expected: Sequence[Arrays]
-    """The outputs to compare in each call."""
+    inputs: Arrays
+    """The arguments that no function returns; the others are those that were returned last under the same name."""
+    expected: Arrays
+    """The outputs to compare."""
+    restarts: bool = False
+    """True if carried states have their initial values again."""
+    scale: Arrays = field(default_factory=dict)
+    """Divisors of the differences, by output; 1 for those that are not listed."""
+
+
+@dataclass(frozen=True)
+class Probe:
+    """Calls of a predictor, in order."""
+
+    calls: Sequence[Call]
     unit: str
     """What a difference is measured in, such as `logits`."""
-    scale: Arrays
-    """Divisors of the differences, by output; 1 for those that are not listed."""
     steps: int
-    """The number of time steps in all calls."""
+    """The number of time steps in all calls, or of what is `counted`."""
+    counted: str = "time steps"
 
     def difference(self, found: Sequence[Arrays]) -> float:
         """Return the largest difference between outputs and the expected ones; NaN where only one side is NaN."""
         worst = 0.0
-        for own, theirs in zip(found, self.expected, strict=True):
-            for name, values in theirs.items():
-                with np.errstate(invalid="ignore"):
-                    apart = np.abs(np.asarray(own[name], np.float64).reshape(values.shape) - values)
-                apart = np.where((np.asarray(own[name]).reshape(values.shape) == values), 0.0, apart)
-                worst = max(worst, float((apart / self.scale.get(name, np.float64(1))).max(initial=0.0)))
+        for own, call in zip(found, self.calls, strict=True):
+            for name, values in call.expected.items():
+                theirs = np.asarray(own[name], np.float64).reshape(values.shape)
+                both = (np.isnan(theirs) & np.isnan(values)) | (theirs == values)
+                apart = np.where(both, 0.0, np.abs(theirs - values) / call.scale.get(name, np.float64(1)))
                 if np.isnan(apart).any():
                     return float("nan")
+                worst = max(worst, float(apart.max(initial=0.0)))
         return worst
 
 

@@ -1,7 +1,7 @@
 """Catalogue of all metrics: wording, unit, direction and format. No other module identifies a metric by its name.
 
 A name is either an entry of `METRICS`, where `{symbol}` is `character` or `byte` and a suffix from `COLD_WINDOWS` may
-follow, or an interval's metric, such as `coverage_80` or `width_scaled_97.5`.
+follow, or an interval's metric, such as `coverage_80`, `width_scaled_97.5` or `msis_95`.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class Metric:
     note: str = ""
     """Explanation a reader needs, as a clause."""
     interval: tuple[str, str] | None = None
-    """For an interval's metric: `coverage` or `width`, and the nominal coverage in percent, such as `80`."""
+    """For an interval's metric: `coverage`, `width` or `msis`, and the nominal coverage in percent, such as `80`."""
 
     def better(self, value: float, than: float | None) -> bool:
         """Return whether `value` beats `than`. Anything finite beats None; NaN and Inf beat nothing."""
@@ -84,10 +84,13 @@ METRICS = (
     Metric("rmse", "RMSE", "original"),
     Metric("smape", "sMAPE", "percent"),
     Metric("mase", "MASE", "ratio", by_channel=True),
+    Metric("rmsse", "RMSSE", "ratio"),
+    Metric("owa", "OWA", "ratio", note="OWA: mean of sMAPE and MASE, each relative to Naive 2's"),
     Metric("mse_scaled", "MSE, scaled", "scaled", losses=("mse",), by_channel=True),
     Metric("mae_scaled", "MAE, scaled", "scaled", losses=("mae", "huber")),
     Metric("pinball", "pinball", "original"),
     Metric("pinball_scaled", "pinball, scaled", "scaled", losses=("quantile", "gaussian", "student-t")),
+    Metric("wql", "WQL", "ratio", note="WQL: weighted quantile loss, twice the pinball loss relative to the mean size"),
 )
 """In no particular order: each task defines which metrics it computes and which is primary."""
 SYMBOLS = ("character", "byte")
@@ -98,7 +101,7 @@ DYNAMIC = "_dynamic"
 """Suffix of the metrics of dynamic evaluation."""
 LEARNED_ON_THE_WAY = "“dynamic”: the weights learn from the text after each segment is scored"
 SCALED = "“scaled”: in standard deviations of the training part"
-_INTERVAL = re.compile(r"(coverage|width)(_scaled)?_(\d+(?:\.\d+)?)")
+_INTERVAL = re.compile(r"(coverage|width|msis)(_scaled)?_(\d+(?:\.\d+)?)")
 
 
 def metric(name: str) -> Metric:
@@ -156,10 +159,11 @@ def _of_interval(name: str) -> Metric | None:
     if matched is None:
         return None
     kind, scaled, level = matched.groups()
-    words = f"{kind} of {level} % intervals" + (", scaled" if scaled else "")
-    unit: Unit = "share" if kind == "coverage" else "scaled" if scaled else "original"
+    words = f"{'MSIS' if kind == 'msis' else kind} of {level} % intervals" + (", scaled" if scaled else "")
+    units: dict[str, Unit] = {"coverage": "share", "msis": "ratio", "width": "scaled" if scaled else "original"}
+    unit, lower = units[kind], True if kind == "msis" else None
     bounds = SHARE if kind == "coverage" else (0.0, None)
-    return Metric(name, words, unit, None, bounds=bounds, interval=(kind, level))
+    return Metric(name, words, unit, lower, bounds=bounds, interval=(kind, level))
 
 
 _KNOWN = _known()

@@ -6,6 +6,7 @@ that is NaN is included, and makes the affected metrics NaN.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -27,6 +28,7 @@ def terms(
     spread: Floats,
     centre: Floats,
     naive_error: Floats,
+    naive_square: Floats | float = math.nan,
     has_scale: NDArray[np.bool_] | None = None,
 ) -> Iterator[tuple[str, Sums]]:
     """Yield everything that `figures` needs, by name: arrays (windows, horizon, channels), 0 where nothing counts.
@@ -38,16 +40,21 @@ def terms(
         percentage           200 |e| / (|y| + |f|), 0 where both are 0 (the terms of sMAPE)
         ratio                |e| / naive_error (the terms of MASE: Hyndman and Koehler 2006, Another look at measures
                              of forecast accuracy)
+        square_ratio         e² / naive_square (the terms of the square of RMSSE)
         pinball              the mean over quantiles q of max(q d, (q - 1) d), d = y minus the forecast of q (Koenker
                              and Bassett 1978, Regression quantiles): the point for 1/2, i and o of every level for
                              (1 - L) / 2 and (1 + L) / 2
         covered_80, …        1 where i <= y <= o, otherwise 0; the number is 100 L
         width_80, …          o - i
+        winkler_80, …        (o - i + 2 / (1 - L) max(i - y, y - o, 0)) / naive_error (the terms of MSIS: Gneiting and
+                             Raftery 2007, Strictly proper scoring rules)
+        size                 |y|
 
-    `count` is 1 for known values, `ratio_count` for those with a naive error above 0, `scaled_count` for those with a
-    scale, `interval_count` for those with an interval, and `interval_scaled_count` for those with both. Terms in scaled
-    space include only values with a scale; pinball, covered and width only those with an interval. Names that end in
-    `_scaled` are in scaled space; squared, absolute, pinball and width without it in original units.
+    `count` is 1 for known values, `ratio_count` and `square_ratio_count` for those with a naive error above 0,
+    `scaled_count` for those with a scale, `interval_count` for those with an interval, and `interval_scaled_count` and
+    `interval_ratio_count` for those with both. Terms in scaled space include only values with a scale; pinball,
+    covered, width, winkler and size only those with an interval. Names that end in `_scaled` are in scaled space;
+    squared, absolute, pinball and width without it in original units.
 
     Args:
         truth: (windows, horizon, channels) in scaled space; NaN where missing.
@@ -59,6 +66,7 @@ def terms(
         centre: as `spread`.
         naive_error: as `spread`; mean absolute error of the naive forecast on the training part, in original units. NaN
             or 0 if undefined, as for a constant series.
+        naive_square: its mean squared error, likewise; NaN if unknown.
         has_scale: as `spread`; False where scaled space is not comparable with the other channels'. None if all are
             comparable.
     """
@@ -88,6 +96,10 @@ def terms(
     yield "percentage", counted(200 * error * spread / np.where(size == 0, 1, size))
     yield "ratio", counted(error * spread / np.where(comparable, scale, 1), comparable)
     yield "ratio_count", counted(comparable)
+    square = np.broadcast_to(naive_square, truth.shape)
+    squarable = known & (square > 0)
+    yield "square_ratio", counted((error * spread) ** 2 / np.where(squarable, square, 1), squarable)
+    yield "square_ratio_count", counted(squarable)
     if intervals is None:
         return
 
@@ -97,11 +109,17 @@ def terms(
     yield "interval_scaled_count", counted(given & scaled)
     for place, level in enumerate(levels):
         low, high = (intervals[..., place, end].astype(np.float64) for end in (0, 1))
-        pinball += _pinball(truth - low, (1 - level) / 2) + _pinball(truth - high, (1 + level) / 2)
+        both = _pinball(truth - low, (1 - level) / 2) + _pinball(truth - high, (1 + level) / 2)
+        pinball += both
         name = _percent(level)
         yield f"covered_{name}", counted((low <= truth) & (truth <= high), given)
         yield f"width_{name}", counted((high - low) * spread, given)
         yield f"width_scaled_{name}", counted(high - low, given & scaled)
+        # The Winkler score of an interval is a multiple of the pinball losses of its ends.
+        winkler = 2 / (1 - level) * both * spread / np.where(comparable, scale, 1)
+        yield f"winkler_{name}", counted(winkler, given & comparable)
+    yield "interval_ratio_count", counted(given & comparable)
+    yield "size", counted(np.abs(truth * spread + centre), given)
     pinball /= 1 + 2 * len(levels)
     yield "pinball", counted(pinball * spread, given)
     yield "pinball_scaled", counted(pinball, given & scaled)
@@ -163,10 +181,14 @@ def figures(totals: Mapping[str, Sums]) -> dict[str, float]:
         mae, rmse                               of the point forecast, in original units
         smape                                   from 0 to 200, the M4 competition's definition
         mase                                    below 1: better than the naive forecast on the training part
+        rmsse                                   the same with squared errors, its root
         pinball, pinball_scaled                 mean over the quantiles; the median's is half its mean absolute error
+        wql                                     twice the sum of pinball by the sum of |truth|, as in GIFT-Eval, which
+                                                calls it CRPS
         coverage_80, width_80, width_scaled_80  for each level: share from 0 to 1, width in original units and scaled
+        msis_80                                 for each level: interval score relative to the naive error, as in M4
 
-    mae, rmse, pinball and width_80 are means over rows of each row's own value: original units may differ between
+    mae, rmse, rmsse, pinball and width_80 are means over rows of each row's own value: units may differ between
     channels and series, and a single root over all squared errors would be dominated by the largest. The other metrics
     are means over all known values. So a wide and a long table of the same series have the same metrics.
 
@@ -186,6 +208,21 @@ def figures(totals: Mapping[str, Sums]) -> dict[str, float]:
             found[ratio.metric] = float(ratio.of(rows[ratio.sum][seen], count[seen]).mean())
         else:
             found[ratio.metric] = float(ratio.of(np.sum(rows[ratio.sum]), np.sum(count)))
+    return found
+
+
+def with_owa(metrics: Mapping[str, float], naive: Mapping[str, float]) -> Mapping[str, float]:
+    """Insert `owa` behind `mase`: the mean of sMAPE and MASE, each relative to the naive forecast's. Unchanged if one
+    is unknown or 0."""
+    pairs = [(metrics.get(name), naive.get(name)) for name in ("smape", "mase")]
+    ratios = [own / reference for own, reference in pairs if own is not None and reference]
+    if len(ratios) < len(pairs):
+        return metrics
+    found: dict[str, float] = {}
+    for name, value in metrics.items():
+        found[name] = value
+        if name == "mase":
+            found["owa"] = sum(ratios) / len(ratios)
     return found
 
 
@@ -238,10 +275,11 @@ class Ratio:
     by_row: bool = False
     """True if the metric over several rows is the mean of the metrics of the rows."""
     root: bool = False
+    factor: float = 1.0
 
     def of(self, sums: Any, count: Any) -> Any:
         """Return the metric of sums."""
-        ratio = sums / count
+        ratio = self.factor * sums / count
         return ratio**0.5 if self.root else ratio
 
 
@@ -252,10 +290,12 @@ POINT_RATIOS = (
     Ratio("rmse", "squared", "count", by_row=True, root=True),
     Ratio("smape", "percentage", "count"),
     Ratio("mase", "ratio", "ratio_count"),
+    Ratio("rmsse", "square_ratio", "square_ratio_count", by_row=True, root=True),
 )
 INTERVAL_RATIOS = (
     Ratio("pinball", "pinball", "interval_count", by_row=True),
     Ratio("pinball_scaled", "pinball_scaled", "interval_scaled_count"),
+    Ratio("wql", "pinball", "size", factor=2),
 )
 
 
@@ -278,6 +318,7 @@ def _ratios(names: Iterable[str]) -> Iterator[Ratio]:
         yield Ratio(f"coverage_{level}", f"covered_{level}", "interval_count")
         yield Ratio(f"width_{level}", f"width_{level}", "interval_count", by_row=True)
         yield Ratio(f"width_scaled_{level}", f"width_scaled_{level}", "interval_scaled_count")
+        yield Ratio(f"msis_{level}", f"winkler_{level}", "interval_ratio_count")
 
 
 def _pinball(difference: Sums, quantile: float) -> Sums:

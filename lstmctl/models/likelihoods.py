@@ -119,9 +119,10 @@ class Quantiles(Likelihood):
         """Return trained quantiles only, sorted because trained quantiles can cross (Chernozhukov, Fernández-Val &
         Galichon 2010)."""
         ordered = parameters[0].sort(-1).values
-        return ordered[..., [self._index(probability) for probability in probabilities]]
+        return ordered[..., [self.index(probability) for probability in probabilities]]
 
-    def _index(self, probability: float) -> int:
+    def index(self, probability: float) -> int:
+        """Return the output that is a quantile."""
         return next(i for i, known in enumerate(self.probabilities) if math.isclose(known, probability))
 
 

@@ -242,9 +242,10 @@ def _runs(comparison: Comparison) -> Folded:
         found = [final_value(run, part, name) for part, name in names]
         rate = "" if run.rate is None else f"{short_count(run.rate)}/s"
         memory = "" if run.peak_memory is None else size(run.peak_memory)
-        row = (run.name, run.status, count(run.units), rate, time_words(run.seconds), memory)
+        machine = ", ".join(filter(None, (run.host, run.device_name)))
+        row = (run.name, run.status, machine, count(run.units), rate, time_words(run.seconds), memory)
         rows.append((*row, *("" if value is None else figure(value) for value in found)))
     words = [f"{part}: {metric(name).words}" if several else metric(name).words for part, name in names]
-    columns = ("run", "status", f"{comparison.unit} seen", "rate", "time", "memory", *words)
-    table = Table("runs", "", columns, tuple(rows), text_columns=("run", "status"))
+    columns = ("run", "status", "machine", f"{comparison.unit} seen", "rate", "time", "memory", *words)
+    table = Table("runs", "", columns, tuple(rows), text_columns=("run", "status", "machine")).without_empty_columns()
     return Folded(f"All metrics of {len(rows)} runs", (table,))

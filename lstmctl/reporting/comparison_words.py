@@ -229,6 +229,9 @@ def machine_words(comparison: Comparison) -> str:
 
 def not_comparable(comparison: Comparison) -> str:
     """The reason why times are not comparable, or empty if they are."""
+    kinds = {run.device_name for _, run in runs(comparison) if run.device_name is not None}
+    if len(kinds) > 1:
+        return f"not comparable: runs were made on {len(kinds)} kinds of machine"
     return f"not comparable: {comparison.jobs} runs at once shared the machine" if comparison.jobs > 1 else ""
 
 

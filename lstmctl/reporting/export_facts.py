@@ -21,8 +21,11 @@ def export_blocks(export: Exported) -> list[Block]:
             ("files", ", ".join(f"{name} ({size(length)})" for name, length in export.files.items())),
             ("weights", f"{count(export.parameters)}, {export.precision}"),
             ("largest difference", _difference(export) if checked else None),
-            ("compared on", f"{count(export.steps)} time steps of held-out data, with {export.checked_by}" * checked),
-            ("time per step", None if seconds is None else f"{seconds * 1e6:.3g} µs"),
+            (
+                "compared on",
+                f"{count(export.steps)} {export.counted} of held-out data, with {export.checked_by}" * checked,
+            ),
+            (f"time per {export.counted.removesuffix('s')}", None if seconds is None else f"{seconds * 1e6:.3g} µs"),
         ]
     )
     warning = None

@@ -47,6 +47,10 @@ class RunResult:
     """In bytes: of the whole process on a CPU, of allocated memory on a GPU."""
     stopped_early: bool = False
     """True if patience ended the run before its budget."""
+    host: str | None = None
+    """Name of the machine that made its last step."""
+    device_name: str | None = None
+    """The machine's kind: its GPU, or its CPU and threads."""
     by_length: Mapping[int, float] = field(default_factory=dict)
     """For sequences drawn by the program: the primary metric of further tests by the length of their sequences."""
 

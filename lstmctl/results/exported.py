@@ -30,5 +30,7 @@ class Exported(Shown):
     unit: str
     """What the difference is measured in."""
     steps: int
-    """The number of time steps that were compared."""
+    """The number of time steps, or forecasts, that were compared."""
+    counted: str
+    """`time steps` or `forecasts`."""
     seconds_per_step: float | None

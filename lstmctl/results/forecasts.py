@@ -17,8 +17,8 @@ class SeriesForecast:
     series: str
     """The series' `unique_id`: the column of a wide table, the id of a long one, or both as `id/column`."""
     times: tuple[str, ...]
-    """Times of the horizon: dates such as `2018-06-26 20:00:00` (without the time of day if all are at midnight), or
-    whole numbers."""
+    """Times of the horizon: dates such as `2018-06-26 20:00:00` (without the time of day if all are at midnight, and
+    with the offset from UTC, as `2018-06-26 20:00:00+02:00`, by the clock of a place), or whole numbers."""
     point: tuple[float, ...]
     intervals: Mapping[int, tuple[tuple[float, ...], tuple[float, ...]]]
     """For each level in percent, the lower and the upper ends; empty for a forecast without intervals."""
@@ -30,7 +30,8 @@ class SeriesForecast:
     paths: tuple[tuple[float, ...], ...] = ()
     """Sample paths, each through the whole horizon."""
     zone: str = ""
-    """Offset of the clock of all these times from UTC, such as `+02:00` or `Z`; empty if the table has none."""
+    """Offset of the clock of all these times from UTC, such as `+02:00` or `Z`; empty if the table has none, or each
+    time has its own."""
 
 
 class Forecasts(list[SeriesForecast], Shown, Framed):

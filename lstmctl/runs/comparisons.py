@@ -18,6 +18,7 @@ from lstmctl.words import near
 log = logging.getLogger(__name__)
 
 PLAN, RESULT, SWEEP, REPORT = "plan.json", "comparison.json", "sweep.json", "report.html"
+SEARCH, SEARCH_RESULT = "search.json", "result.json"
 
 
 def list_comparisons(root: Path) -> list[Path]:
@@ -28,6 +29,43 @@ def list_comparisons(root: Path) -> list[Path]:
 def list_sweeps(root: Path) -> list[Path]:
     """The folders of all sweeps below `root`, oldest first."""
     return _in_order(root, SWEEP)
+
+
+def list_searches(root: Path) -> list[Path]:
+    """The folders of all searches below `root`, oldest first."""
+    return _in_order(root, SEARCH)
+
+
+def find_search(name: str, root: Path) -> Path:
+    """Return the folder of the search to continue: a path, a name under `root`, or `latest`, the newest unfinished.
+
+    Raises:
+        RunError: there is none; similar names are suggested.
+    """
+    known = list_searches(root)
+    if name == "latest" and known:
+        return next((path for path in reversed(known) if not (path / SEARCH_RESULT).is_file()), known[-1])
+    for path in (root / name, Path(name)):
+        if (path / SEARCH).is_file():
+            return path
+    hint = near(Path(name).name, [path.name for path in known]) or "lstmctl runs list shows all searches"
+    raise RunError(f"no search `{name}`, neither as a folder nor under {root}", hint=hint)
+
+
+def summarise_search(folder: Path) -> dict[str, Any]:
+    """Name, path, status, space and number of trials of a search; where it is damaged, its status says so."""
+    row: dict[str, Any] = {"search": folder.name, "path": str(folder), "status": "damaged", "space": [], "trials": 0}
+    try:
+        contents = read_json(folder / SEARCH)
+    except RunError as error:
+        log.warning("%s", error)
+        return row
+    space, trials = contents.get("space"), contents.get("trials")
+    row["space"] = [str(text) for text in space] if isinstance(space, list) else []
+    row["trials"] = trials if is_count(trials) else 0
+    running = is_locked(folder)
+    row["status"] = "finished" if (folder / SEARCH_RESULT).is_file() else "running" if running else "stopped"
+    return row
 
 
 def are_folder_names(names: object) -> TypeGuard[list[str]]:
@@ -41,8 +79,9 @@ def are_folder_names(names: object) -> TypeGuard[list[str]]:
 
 
 def next_comparison_order(root: Path) -> int:
-    """Return a number above that of every comparison and sweep below `root`: their order, independent of the clock."""
-    return max((_order(path)[0] for path in _in_order(root, PLAN, SWEEP)), default=0) + 1
+    """Return a number above that of every comparison, sweep and search below `root`: their order, independent of the
+    clock."""
+    return max((_order(path)[0] for path in _in_order(root, PLAN, SWEEP, SEARCH)), default=0) + 1
 
 
 def find_comparison(name: str, root: Path, *, seeds: int | None = None) -> Path:
@@ -217,7 +256,7 @@ def _in_order(root: Path, *marks: str) -> list[Path]:
 
 def _order(folder: Path) -> tuple[int, int, str]:
     """A comparison's number; for those of earlier versions, which have none, the time of their file."""
-    for mark in (SWEEP, PLAN):
+    for mark in (SWEEP, PLAN, SEARCH):
         if (folder / mark).is_file():
             try:
                 order = _order_in(read_json(folder / mark))

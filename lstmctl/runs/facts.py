@@ -11,8 +11,19 @@ from lstmctl.errors import RunError
 LARGEST = 2**63
 
 TEXTS = (
-    *("arm", "cell", "cell_source", "command", "config", "device", "device_name", "ended", "headline", "launch"),
-    *("initialised_from", "kernel", "platform", "precision", "problem", "shape", "started", "status", "stopped_by"),
+    *("arm", "cell", "cell_source", "command", "config", "device", "device_name", "ended", "headline", "host"),
+    *(
+        "initialised_from",
+        "launch",
+        "kernel",
+        "platform",
+        "precision",
+        "problem",
+        "shape",
+        "started",
+        "status",
+        "stopped_by",
+    ),
     *("task", "units"),
 )
 COUNTS = (

@@ -6,6 +6,7 @@ in the series' own units; see `metrics.forecasts`.
 
 from __future__ import annotations
 
+import copy
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
@@ -29,7 +30,7 @@ from lstmctl.errors import DataError
 from lstmctl.intervals import Floats
 from lstmctl.metrics import Metric
 from lstmctl.metrics.catalogue import primary_of_loss
-from lstmctl.metrics.forecasts import SeriesSums, by_channel, by_series, by_step, figures, ratio_of, terms
+from lstmctl.metrics.forecasts import SeriesSums, by_channel, by_series, by_step, figures, ratio_of, terms, with_owa
 from lstmctl.models.forecaster import Decoding, Ensemble
 from lstmctl.models.likelihoods import Likelihood, likelihood
 from lstmctl.protocols import Loss, ModelState, Totals
@@ -54,7 +55,7 @@ from lstmctl.tasks.interval_calibration import (
 )
 from lstmctl.tasks.last_windows import last_windows
 from lstmctl.tasks.problem import ConfigOf, Problem, settings_of_the_run
-from lstmctl.tasks.series_baselines import BASELINES, baseline_forecasts, ridge_baseline
+from lstmctl.tasks.series_baselines import BASELINES, baseline_forecasts, naive2, ridge_baseline
 from lstmctl.tasks.series_inspection import windows_to_inspect
 from lstmctl.tasks.series_parts import columns_of, part_of
 from lstmctl.tasks.series_predictor import MOST_WINDOWS_OF_PATHS, SeriesPredictor, Shares
@@ -128,9 +129,37 @@ class Forecast(Problem[Config, SeriesCorpus, Ensemble, SeriesBatch, SeriesPart])
         return task
 
     def read(self, files: Sequence[str]) -> SeriesCorpus:
-        spans = {"lookback": self.settings.lookback, "horizon": self.settings.horizon}
+        return self._opened(files)
+
+    def read_to_forecast(self, file: str) -> tuple[Self, SeriesCorpus]:
+        """Open a table that may have series which the run lacks; return the task that knows them too, and the data.
+
+        Raises:
+            DataError: the table cannot be used.
+        """
+        corpus = self._opened(file, new_series=True)
+        return (self if corpus.encoding is self.encoding else self.knowing(corpus.encoding)), corpus
+
+    def _opened(self, files: str | Sequence[str], *, new_series: bool = False) -> SeriesCorpus:
+        lookback, horizon = self.settings.lookback, self.settings.horizon
         with settings_of_the_run():
-            return open_series(files, self.layout, None, **spans, encoding=self.encoding)
+            return open_series(
+                files,
+                self.layout,
+                None,
+                lookback=lookback,
+                horizon=horizon,
+                encoding=self.encoding,
+                new_series=new_series,
+            )
+
+    def knowing(self, encoding: SeriesEncoding) -> Self:
+        """Return this task with an encoding that has further series, whose intervals are those of all together."""
+        found = copy.copy(self)
+        found.encoding = encoding
+        if found.calibration is not None:
+            found.calibration = found.calibration.with_series(len(encoding.ids) - len(self.encoding.ids))
+        return found
 
     def difference(self, other: Self) -> str | None:
         for key in ("targets", "past", "known", "static", "calendar"):
@@ -380,7 +409,7 @@ class Forecast(Problem[Config, SeriesCorpus, Ensemble, SeriesBatch, SeriesPart])
         part = self.part(corpus, split, cpu)
         found = {}
         for name, build in self.BASELINES.items():
-            baseline = build(settings, self.encoding.season, fitting)
+            baseline = build(settings, self.encoding, fitting)
             if baseline is None:
                 continue
             offsets = None
@@ -390,6 +419,17 @@ class Forecast(Problem[Config, SeriesCorpus, Ensemble, SeriesBatch, SeriesPart])
                 offsets = None if own is None else own.of
             found[name] = self._scored(baseline_forecasts(baseline, part, offsets), part)
         return found
+
+    def relative(self, corpus: SeriesCorpus, split: str, scores: dict[str, Score]) -> dict[str, Score]:
+        """Add OWA to the metrics: the mean of sMAPE and MASE relative to those of Naive 2 (Makridakis, Spiliotis and
+        Assimakopoulos 2020, The M4 competition)."""
+        plain = type(self)(self.settings, replace(self.encoding, transform=None), self.layout)
+        part = plain.part(corpus, split, torch.device("cpu"))
+        sums: Counter[str] = Counter()
+        for batch, point, _ in baseline_forecasts(naive2(plain.encoding), part, None):
+            sums.update(plain.sums(batch, point, None))
+        naive = plain.metrics(sums)
+        return {name: replace(score, metrics=with_owa(score.metrics, naive)) for name, score in scores.items()}
 
     def _forecast(self, model: Ensemble, part: SeriesPart) -> Iterator[tuple[SeriesBatch, Floats, Floats | None]]:
         for batch in reported(part.scored()):
@@ -447,6 +487,7 @@ class Forecast(Problem[Config, SeriesCorpus, Ensemble, SeriesBatch, SeriesPart])
             spread=spread,
             centre=centre,
             naive_error=self.encoding.naive_error[series][:, None],
+            naive_square=self.encoding.naive_square[series][:, None],
             has_scale=None if batch.unscaled is None else ~batch.unscaled.transpose(0, 1).cpu().numpy(),
         )
         if traces is not None:

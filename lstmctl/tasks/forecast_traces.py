@@ -64,7 +64,8 @@ class ForecastTraces:
         assert batch.series is not None
         origins, horizon = batch.origins.cpu().numpy(), point.shape[1]
         times = self.times[origins[:, np.newaxis] + np.arange(horizon)]
-        places = {name: _places(name, times.ravel()) for name in self.phases}
+        local = self.encoding.step.local(times.ravel()) if self.phases else times
+        places = {name: _places(name, local) for name in self.phases}
         stretch = np.searchsorted(self.edges, times.ravel(), side="right") - 1
         pair = np.zeros((2, len(origins)))
         for name, values in terms:
@@ -142,7 +143,8 @@ def _phases(part: SeriesPart, encoding: SeriesEncoding) -> list[str]:
     times = part.times[rows[longest, 0] : rows[longest, 1]]
     # The last row lasts for a step as well.
     lasts = 2 * times[-1] - times[0] - times[-2] if len(times) > 1 else 0
-    return [name for name in CYCLES if lasts >= DAYS[name] * DAY and len(np.unique(_places(name, times))) > 1]
+    local = encoding.step.local(times)
+    return [name for name in CYCLES if lasts >= DAYS[name] * DAY and len(np.unique(_places(name, local))) > 1]
 
 
 def _places(phase: str, times: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -60,6 +60,12 @@ class Calibration:
         """Return the offsets of windows of these series, (windows, horizon, channels, levels)."""
         return self.by_series[series]
 
+    def with_series(self, count: int) -> Calibration:
+        """Return the same for further series, which have the offsets of the pool."""
+        more = np.repeat(self.pool[np.newaxis], count, axis=0)
+        windows = np.zeros((count, self.windows.shape[1]), np.int64)
+        return Calibration(self.pool, np.concatenate([self.by_series, more]), np.concatenate([self.windows, windows]))
+
     def to_json(self, channels: Sequence[str]) -> dict[str, Any]:
         """Return the content of `calibration.json`; `channels` are names of all channels of all series."""
         own = self.by_series.transpose(0, 2, 1, 3).reshape(-1, *self.pool.shape[::2])
@@ -139,9 +145,10 @@ def baseline_scores(
     """Return the absolute errors of a baseline, (windows, horizon, channels), in the windows that calibrate the
     predictor's intervals; and (windows,) the series of each window."""
     scores, series = [], []
+    forecast = baseline(part)
     for batch in _calibrating(part, predictor):
         assert batch.series is not None
-        scores.append(np.abs(_truth(part, batch) - baseline(windows_first(batch.input))))
+        scores.append(np.abs(_truth(part, batch) - forecast(batch)))
         series.append(batch.series.cpu().numpy())
     return np.concatenate(scores), np.concatenate(series)
 

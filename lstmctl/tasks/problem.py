@@ -264,6 +264,10 @@ class Problem(ABC, Generic[ConfigT, CorpusT, ModelT, BatchT, PartT]):
     def references(self, corpus: CorpusT, split: str) -> dict[str, Score]:
         """Score simple baselines on one part, by name."""
 
+    def relative(self, corpus: CorpusT, split: str, scores: dict[str, Score]) -> dict[str, Score]:
+        """Add the metrics that are relative to a forecast of the same part to scores of one part, by name."""
+        return scores
+
     @property
     def row_names(self) -> Mapping[str, Rows]:
         """Weights whose rows stand for symbols or labels. A new run that starts from this one takes these rows over

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
@@ -11,8 +12,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from lstmctl.baselines.exponential_smoothing import smoothing_forecasts, smoothing_parameters
+from lstmctl.baselines.seasonal_adjustment import naive2_forecasts
 from lstmctl.baselines.series import DEFAULT_PENALTIES, Ridge, drift, fit_ridge, last_value, seasonal_naive
+from lstmctl.baselines.theta import theta_forecasts, theta_parameters
 from lstmctl.config.schema import Forecast as ForecastSettings
+from lstmctl.data.series_encoding import SeriesEncoding
 from lstmctl.data.timesteps import CHUNK
 from lstmctl.intervals import Floats, widened
 from lstmctl.tasks.mapped_columns import MappedColumns
@@ -20,40 +25,146 @@ from lstmctl.tasks.series_windows import SeriesBatch, SeriesPart, windows_first
 
 log = logging.getLogger(__name__)
 
-Baseline = Callable[[Floats], Floats]
-"""From histories (windows, lookback, channels) to forecasts (windows, horizon, channels), scaled."""
+Forecasting = Callable[[SeriesBatch], Floats]
+"""From windows of a part to forecasts (windows, horizon, channels), scaled."""
+Baseline = Callable[[SeriesPart], Forecasting]
+"""From a part to the forecasts of its windows."""
 Fitting = tuple[SeriesPart, SeriesPart]
 """The training part, and the rows of the validation part that choose."""
 RIDGE_LOOKBACKS = 8
 """The ridge baseline chooses among the lookback and this number of even parts of it."""
+SEASONS, FEWEST_ROWS, MOST_ROWS = 7, 100, 1000
+"""Rows before an origin that theta and exponential smoothing are fitted to, in seasons, and their bounds."""
+MOST_VALUES = 1 << 21
+"""Maximum number of values of histories to gather at once."""
+MOST_FITS = 300
+"""Fits of single channels in a part, about a second; parameters from evenly spaced origins serve those after them."""
 
 
-def _last_value(settings: ForecastSettings, season: int, fitting: Fitting | None) -> Baseline:
-    return partial(last_value, horizon=settings.horizon)
+def _of_window(forecast: Callable[[Floats], Floats]) -> Baseline:
+    """Return a baseline that reads the scaled input of a window, (windows, lookback, channels)."""
+    return lambda part: lambda batch: forecast(windows_first(batch.input))
 
 
-def _seasonal_naive(settings: ForecastSettings, season: int, fitting: Fitting | None) -> Baseline | None:
-    if not 1 < season <= settings.lookback:
+@dataclass(frozen=True)
+class _OfHistory:
+    """A baseline that reads up to `longest` rows before an origin, however short the lookback, in original units."""
+
+    encoding: SeriesEncoding
+    longest: int
+    forecast: Callable[..., Floats]
+    """From histories (windows, rows, channels), horizon, season and parameters (windows, channels, …), if any."""
+    fit: Callable[[Floats, int], NDArray[np.float64]] | None = None
+    """From histories and season to parameters."""
+
+    def __call__(self, part: SeriesPart) -> Forecasting:
+        parameters = None if self.fit is None else self._parameters(part, self.fit)
+        begins = part.begins.cpu().numpy()
+
+        def forecast(batch: SeriesBatch) -> Floats:
+            assert batch.origins is not None
+            origins = batch.origins.cpu().numpy()
+            own = np.searchsorted(begins, origins, side="right") - 1
+            kept = None if parameters is None else parameters(origins, own)
+            found = np.empty((len(origins), part.horizon, len(self.encoding.targets)))
+            for some in self._blocks(len(origins)):
+                history = self._history(part, origins[some], own[some])
+                others = () if kept is None else (kept[some],)
+                found[some] = self.forecast(history, part.horizon, self.encoding.season, *others)
+            return self._scaled(found, batch)
+
+        return forecast
+
+    def _parameters(
+        self, part: SeriesPart, fit: Callable[[Floats, int], NDArray[np.float64]]
+    ) -> Callable[[NDArray[np.int64], NDArray[np.int64]], NDArray[np.float64]]:
+        """Fit every so many origins of each series; return the parameters of origins by their series, which are those
+        of the last fit at or before an origin."""
+        every = -(-len(part) * len(self.encoding.targets) // MOST_FITS)
+        counts, first = part.counts.cpu().numpy(), part.first.cpu().numpy()
+        fits = -(-counts // every)
+        before = np.cumsum(fits) - fits
+        own = np.repeat(np.arange(len(fits)), fits)
+        origins = first[own] + (np.arange(len(own)) - before[own]) * every
+        found = np.concatenate(
+            [
+                fit(self._history(part, origins[some], own[some]), self.encoding.season)
+                for some in self._blocks(len(own))
+            ]
+        )
+        return lambda origins, own: found[before[own] + (origins - first[own]) // every]
+
+    def _blocks(self, windows: int) -> list[slice]:
+        at_once = max(1, MOST_VALUES // (self.longest * len(self.encoding.targets)))
+        return [slice(start, start + at_once) for start in range(0, windows, at_once)]
+
+    def _history(self, part: SeriesPart, origins: NDArray[np.int64], own: NDArray[np.int64]) -> Floats:
+        """Return the rows before origins, in original units; NaN before a series begins. `own` are their series."""
+        begins = part.begins.cpu().numpy()[own]
+        rows = origins[:, np.newaxis] + np.arange(-min(self.longest, int((origins - begins).max())), 0)
+        inside = rows >= begins[:, np.newaxis]
+        gathered = part.values[torch.from_numpy(np.where(inside, rows, begins[:, np.newaxis])).to(part.rows.device)]
+        values = np.where(inside[..., np.newaxis], gathered.cpu().numpy(), np.nan).astype(np.float64)
+        number = part.places.cpu().numpy()[own]
+        history: Floats = values * self.encoding.spread[number][:, None] + self.encoding.centre[number][:, None]
+        return history
+
+    def _scaled(self, forecast: Floats, batch: SeriesBatch) -> Floats:
+        assert batch.series is not None
+        series = batch.series.cpu().numpy()
+        scaled = (forecast - self.encoding.centre[series][:, None]) / self.encoding.spread[series][:, None]
+        if batch.own_scale is not None:
+            centre, spread = batch.own_scale.double().cpu().numpy()[:, :, np.newaxis]
+            scaled = (scaled - centre) / spread
+        found: Floats = scaled.astype(np.float32)
+        return found
+
+
+def _fitted_rows(encoding: SeriesEncoding) -> int:
+    return max(min(max(SEASONS * encoding.season, FEWEST_ROWS), MOST_ROWS), 2 * encoding.season)
+
+
+def naive2(encoding: SeriesEncoding) -> Baseline:
+    """Return Naive 2, whose season is that of up to `MOST_ROWS` rows: all of an hourly series of the M4 competition."""
+    return _OfHistory(encoding, max(MOST_ROWS, 2 * encoding.season), naive2_forecasts)
+
+
+def _last_value(settings: ForecastSettings, encoding: SeriesEncoding, fitting: Fitting | None) -> Baseline:
+    return _of_window(partial(last_value, horizon=settings.horizon))
+
+
+def _seasonal_naive(settings: ForecastSettings, encoding: SeriesEncoding, fitting: Fitting | None) -> Baseline | None:
+    if not 1 < encoding.season <= settings.lookback:
         return None
-    return partial(seasonal_naive, horizon=settings.horizon, season=season)
+    return _of_window(partial(seasonal_naive, horizon=settings.horizon, season=encoding.season))
 
 
-def _drift(settings: ForecastSettings, season: int, fitting: Fitting | None) -> Baseline | None:
-    return partial(drift, horizon=settings.horizon) if settings.lookback > 1 else None
+def _drift(settings: ForecastSettings, encoding: SeriesEncoding, fitting: Fitting | None) -> Baseline | None:
+    return _of_window(partial(drift, horizon=settings.horizon)) if settings.lookback > 1 else None
 
 
-def _ridge(settings: ForecastSettings, season: int, fitting: Fitting | None) -> Baseline | None:
+def _theta(settings: ForecastSettings, encoding: SeriesEncoding, fitting: Fitting | None) -> Baseline:
+    return _OfHistory(encoding, _fitted_rows(encoding), theta_forecasts, theta_parameters)
+
+
+def _smoothing(settings: ForecastSettings, encoding: SeriesEncoding, fitting: Fitting | None) -> Baseline:
+    return _OfHistory(encoding, _fitted_rows(encoding), smoothing_forecasts, smoothing_parameters)
+
+
+def _ridge(settings: ForecastSettings, encoding: SeriesEncoding, fitting: Fitting | None) -> Baseline | None:
     ridge = None if fitting is None else ridge_baseline(*fitting)
-    return None if ridge is None else ridge.forecast
+    return None if ridge is None else _of_window(ridge.forecast)
 
 
-BASELINES: Mapping[str, Callable[[ForecastSettings, int, Fitting | None], Baseline | None]] = {
+BASELINES: Mapping[str, Callable[[ForecastSettings, SeriesEncoding, Fitting | None], Baseline | None]] = {
     "last value": _last_value,
     "seasonal naive": _seasonal_naive,
     "drift": _drift,
+    "theta": _theta,
+    "ETS": _smoothing,
     "ridge": _ridge,
 }
-"""By name: from the config's `task`, the season in rows and the rows to fit to (None without a training part), to a
+"""By name: from the config's `task`, the run's encoding and the rows to fit to (None without a training part), to a
 baseline; None if it does not apply."""
 
 
@@ -87,8 +198,9 @@ def baseline_forecasts(
 ) -> Iterator[tuple[SeriesBatch, Floats, Floats | None]]:
     """Yield the batches of a part, with a baseline's points (batch, horizon, channels) and intervals (batch, horizon,
     channels, levels, 2), scaled. `offsets` returns half the widths by the series of windows; None for no intervals."""
+    forecast = baseline(part)
     for batch in part.scored():
-        point = baseline(windows_first(batch.input))
+        point = forecast(batch)
         if offsets is None:
             yield batch, point, None
         else:

@@ -126,7 +126,14 @@ def test_a_run_holds_its_metrics_next_to_the_baselines(run: Run) -> None:
     kept = json.loads((run.path / "evaluation.json").read_text())
     assert kept["split"] == "test"
     assert kept["primary"] == "mse_scaled"
-    assert list(kept["baselines"]) == ["last value", "seasonal naive", "drift", "ridge"]
+    assert list(kept["baselines"]) == [
+        "last value",
+        "seasonal naive",
+        "drift",
+        "theta",
+        "ETS",
+        "ridge",
+    ]
     assert kept["metrics"] == run.metrics["test"]
     evaluation = run.evaluate("test")
     assert dict(evaluation.metrics) == kept["metrics"]
@@ -142,7 +149,7 @@ def test_a_run_holds_its_metrics_next_to_the_baselines(run: Run) -> None:
 def test_another_table_is_scored_whole(run: Run, tmp_path: Path) -> None:
     evaluation = run.evaluate(file=write_waves(tmp_path / "newer.csv", 100))
     assert evaluation.windows == 100 - 12 - 4 + 1
-    assert list(evaluation.baselines) == ["last value", "seasonal naive", "drift"]
+    assert list(evaluation.baselines) == ["last value", "seasonal naive", "drift", "theta", "ETS"]
 
 
 def test_sample_paths_are_for_those_who_have_them(run: Run, series_config: Path) -> None:

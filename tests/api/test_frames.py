@@ -48,10 +48,10 @@ def test_a_run_takes_newer_rows_as_a_frame() -> None:
 def test_metrics_are_a_frame(trained: Trained) -> None:
     evaluation = trained("waves", FEW).evaluate()
     frame = evaluation.frame()
-    models = ["run", "last value", "seasonal naive", "drift", "ridge"]
-    assert frame["unique_id"].to_list() == ["a"] * 5 + ["b"] * 5
+    models = ["run", "last value", "seasonal naive", "drift", "theta", "ETS", "ridge"]
+    assert frame["unique_id"].to_list() == ["a"] * 7 + ["b"] * 7
     assert frame["model"].to_list() == models * 2
-    assert frame["mae"][6] == evaluation.by_series["last value"]["b"]["mae"]
+    assert frame["mae"][8] == evaluation.by_series["last value"]["b"]["mae"]
     single = train(polars.DataFrame(columns()), ["task.horizon=3", FEW]).evaluate()
     assert single.by_series == {}
     assert single.frame()["model"][0] == "run"

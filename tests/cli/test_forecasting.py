@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import calendar
 import csv
+import datetime
 import hashlib
 import io
 import json
@@ -15,6 +16,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -247,7 +249,7 @@ def test_a_constant_column_is_warned_of_and_learned_without_nan(
         ("training.budget=3M characters", 2, "training.budget — task.type forecast on data.series does not count char"),
         ("model.direction=bidirectional", 2, "model.direction — bidirectional would read"),
         ("data.split=[0.5, 0.6]", 2, "data.split — the fractions sum to 1.1, not 1"),
-        ("data.calendar=holiday", 2, 'data.calendar — "holiday" is not a calendar feature; use hour, weekday'),
+        ("data.calendar=tide", 2, 'data.calendar — "tide" is not a calendar feature; use hour, weekday'),
         ("task.levels=[100]", 2, "task.levels — [100] is not allowed; whole percentages"),
         ("model.tie_embedding=true", 2, "model.tie_embedding — task.type forecast does not use it, only task.type lan"),
         ("data.step=fortnight", 2, 'data.step — "fortnight" is not a time between rows; use auto, or an'),
@@ -453,7 +455,15 @@ def test_the_zone_of_postgresql_is_kept(lstmctl: Command) -> None:
 
 def test_every_series_has_its_metrics_in_json_and_a_table(lstmctl: Command, run: str) -> None:
     told = json.loads(lstmctl("evaluate", run, "--json", "--output", "series.csv").out)
-    assert list(told["by_series"]) == ["run", "last value", "seasonal naive", "drift", "ridge"]
+    assert list(told["by_series"]) == [
+        "run",
+        "last value",
+        "seasonal naive",
+        "drift",
+        "theta",
+        "ETS",
+        "ridge",
+    ]
     assert told["by_series"]["run"] == told["by_channel"]["run"]
     rows = table(Path("series.csv").read_text(encoding="utf-8"))
     assert [(row["unique_id"], row["model"]) for row in rows] == [
@@ -464,7 +474,14 @@ def test_every_series_has_its_metrics_in_json_and_a_table(lstmctl: Command, run:
         assert values == pytest.approx(told["by_series"][row["model"]][row["unique_id"]])
     diagnostics = told["diagnostics"]
     assert set(diagnostics) == {"by_phase", "times", "coverage", "autocorrelation", "residuals", "skill"}
-    assert set(diagnostics["skill"]) == {"last value", "seasonal naive", "drift", "ridge"}
+    assert set(diagnostics["skill"]) == {
+        "last value",
+        "seasonal naive",
+        "drift",
+        "theta",
+        "ETS",
+        "ridge",
+    }
     assert diagnostics["skill"]["drift"]["over"] == "blocks of 4 origins"
     ratio = told["metrics"]["mse_scaled"] / told["baselines"]["drift"]["mse_scaled"]
     assert diagnostics["skill"]["drift"]["skill"] == pytest.approx(1 - ratio)
@@ -511,3 +528,23 @@ def test_a_warning_is_printed_once(capsys: pytest.CaptureFixture[str]) -> None:
     for text in ("3 windows are too few", "another", "3 windows are too few"):
         handler.emit(logging.LogRecord("lstmctl", logging.WARNING, "", 0, text, None, None))
     assert capsys.readouterr().err.splitlines() == ["warning: 3 windows are too few", "warning: another"]
+
+
+def test_a_table_by_the_clock_of_a_place_is_forecast_by_it(lstmctl: Command, series_config: Path) -> None:
+    """The rows end an hour before clocks are set back."""
+    start = datetime.datetime(2023, 10, 12, 7, tzinfo=datetime.UTC)
+    moments = [(start + datetime.timedelta(hours=row)).astimezone(ZoneInfo("Europe/Vienna")) for row in range(402)]
+    local = [moment.replace(tzinfo=None) for moment in moments]
+    assert str(local[-2]) == "2023-10-29 01:00:00"
+    write("local.csv", ["date,a", *(f"{moment},{row % 6}" for row, moment in enumerate(local[:-1]))])
+    settings = ["data.series=local.csv", "data.zone=Europe/Vienna", "data.split=[2023-10-22,2023-10-26]", *FEW]
+    lstmctl("train", str(series_config), *settings, "--quiet")
+    rows = table(lstmctl("forecast").out)
+    assert [row["ds"] for row in rows] == [
+        *("2023-10-29 02:00:00+02:00", "2023-10-29 02:00:00+01:00"),
+        *("2023-10-29 03:00:00+01:00", "2023-10-29 04:00:00+01:00"),
+    ]
+    lstmctl("backtest", "--windows", "2", "--refit", "--output", "tested.csv")
+    tested = table(Path("tested.csv").read_text())
+    assert [row["cutoff"] for row in tested[::4]] == ["2023-10-28 17:00:00+02:00", "2023-10-28 21:00:00+02:00"]
+    assert tested[-1]["ds"] == "2023-10-29 01:00:00+02:00"

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 import re
+from importlib.util import find_spec
 from pathlib import Path
+
+import pytest
 
 from tests.conftest import Command, Trained
 
@@ -65,6 +68,12 @@ def test_training_and_comparing(lstmctl: Command, small_config: Path) -> None:
     assert printed(lstmctl, "train", str(small_config), *overrides) == documented("train")
     words = ("compare", "rnn", "lstm", "--config", str(small_config), "--seeds", "1", *overrides)
     assert printed(lstmctl, *words) == documented("compare")
+
+
+@pytest.mark.skipif(find_spec("optuna") is None, reason="optuna is not installed")
+def test_searching(lstmctl: Command, small_config: Path) -> None:
+    words = ("search", str(small_config), "model.hidden=4,8", "--trials", "1", "--seeds", "1", "--quiet")
+    assert printed(lstmctl, *words, "training.budget=4 steps") == documented("search")
 
 
 def test_data(lstmctl: Command, text_file: Path) -> None:

@@ -8,15 +8,16 @@ from pathlib import Path
 import pytest
 
 from lstmctl.comparison import bench as benches
-from lstmctl.comparison.bench import Profile, Test, bench
+from lstmctl.comparison.bench import Profile, Setup, bench
+from lstmctl.comparison.machines import Machines
 from lstmctl.errors import UsageError
 from lstmctl.events import ComparisonEvent, Planned
 from tests.conftest import Command
 
 SMALL = Profile(
     tests=(
-        Test("parity", ("training.budget=4 steps", "data.length=6", "data.test_lengths=[12]", "data.held_out=40")),
-        Test("first-symbol", ("training.budget=4 steps", "data.length=5", "data.held_out=40")),
+        Setup("parity", ("training.budget=4 steps", "data.length=6", "data.test_lengths=[12]", "data.held_out=40")),
+        Setup("first-symbol", ("training.budget=4 steps", "data.length=5", "data.held_out=40")),
     ),
     tune=("training.learning_rate=3e-3,1e-2",),
     seeds=2,
@@ -33,14 +34,14 @@ def test_rows_are_made_once_and_only_new_cells_are_trained(monkeypatch: pytest.M
         if isinstance(event, Planned):
             made.extend(name for name in event.runs if name not in event.finished)
 
-    first = bench("quick", ["rnn"], tests=["parity"], observe=observe)
+    first = bench("quick", ["rnn"], tests=["parity"], machines=Machines(), observe=observe)
     assert len(made) == 2 + 2  # two rates, two seeds
     assert [(row.test, row.cell) for row in first.rows] == [("parity", "rnn")]
     made.clear()
-    whole = bench("quick", observe=observe)
+    whole = bench("quick", machines=Machines(), observe=observe)
     assert len(made) == 3 * 4  # the fourth row is there
     made.clear()
-    assert bench("quick", observe=observe) == whole
+    assert bench("quick", machines=Machines(), observe=observe) == whole
     assert made == []
     assert whole.row("parity", "rnn") == first.row("parity", "rnn")
     row = whole.row("parity", "mingru")
@@ -74,5 +75,5 @@ def test_the_command_prints_the_result_as_json(
 )
 def test_unknown_profiles_and_tests_are_refused(arguments: dict[str, object], message: str) -> None:
     with pytest.raises(UsageError) as caught:
-        bench(**arguments, observe=lambda event: None)  # type: ignore[arg-type]
+        bench(**arguments, machines=Machines(), observe=lambda event: None)  # type: ignore[arg-type]
     assert str(caught.value).startswith(message)

@@ -141,7 +141,7 @@ def test_a_signal_while_a_comparison_is_told_stops_before_the_next(monkeypatch: 
         made.append(folder.name)
         os.kill(os.getpid(), signal.SIGTERM)
 
-    monkeypatch.setattr(study, "_complete", complete)
+    monkeypatch.setattr(study, "complete_comparison", complete)
     with pytest.raises(Interrupted) as caught:
         swept()
     assert caught.value.again == f"lstmctl compare --resume {FOLDER}"

@@ -17,24 +17,9 @@ from lstmctl import Run
 from lstmctl.errors import ResourceError, UsageError
 from lstmctl.export import describe, export
 from tests.conftest import Command, Trained
+from tests.export.checks import CLOSE, TARGETS, checked
 
-TARGETS = {"numpy": None, "javascript": "node"}
-"""By target, the program that its exports run with."""
 CELLS = ("rnn", "lstm", "gru", "feedforward", "layernorm-lstm", "slstm", "minlstm", "lru")
-CLOSE = 2e-5
-"""Of float32, in logits or spreads."""
-
-
-def checked(run: Run, target: str, **settings: Any) -> float:
-    """Export a run, and return its largest difference."""
-    needed = TARGETS[target]
-    if needed is not None and shutil.which(needed) is None:
-        pytest.skip(f"{needed} is not installed")
-    found = export(run, target, f"exported-{target}", **settings)
-    assert found.unchecked is None
-    assert found.difference is not None
-    assert found.steps > 0
-    return found.difference
 
 
 def python_file(folder: Path) -> Any:
@@ -148,6 +133,12 @@ def test_half_precision_is_smaller_and_less_exact(trained: Trained) -> None:
     assert single.difference < CLOSE < half.difference < 0.05
     with pytest.raises(UsageError, match="may be float32 or float16, not int8"):
         export(run, "numpy", "other", precision="int8")
+    whole = export(run, "c", "whole")
+    small = export(run, "c", "small", precision="int8")
+    assert small.files["model.c"] < 0.7 * whole.files["model.c"]
+    if small.unchecked is None:
+        assert small.difference is not None
+        assert CLOSE < small.difference < 0.2
 
 
 OWN_CELL = """
@@ -252,15 +243,33 @@ def test_a_run_without_weights_is_refused(trained: Trained, lstmctl: Command) ->
     assert not Path(f"{run.name}-numpy").exists()
 
 
-def test_without_node_an_export_is_unchecked(
-    trained: Trained, lstmctl: Command, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("target", "file", "lacking"), [("javascript", "model.js", "node"), ("c", "model.c", "no C compiler")]
+)
+def test_without_what_runs_it_an_export_is_unchecked(
+    trained: Trained, lstmctl: Command, monkeypatch: pytest.MonkeyPatch, target: str, file: str, lacking: str
 ) -> None:
     run = trained("small")
     monkeypatch.setenv("PATH", "")
-    done = lstmctl("export", run.name, "--to", "javascript")
+    done = lstmctl("export", run.name, "--to", target)
     assert done.code == 0
-    assert "Unchecked: node is not installed." in done.out
-    assert Path(f"{run.name}-javascript", "model.js").exists()
+    assert f"Unchecked: {lacking}" in done.out
+    assert Path(f"{run.name}-{target}", file).exists()
+
+
+def test_onnx_names_its_extra_where_it_is_missing(trained: Trained, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "onnx", None)
+    with pytest.raises(UsageError, match="needs the package onnx") as raised:
+        export(trained("small"), "onnx", "model")
+    assert raised.value.hint == "pip install 'lstmctl[onnx]'"
+    assert not Path("model").exists()
+
+
+def test_decomposed_syllables_are_refused(trained: Trained, tmp_path: Path) -> None:
+    (tmp_path / "korean.txt").write_text("한국어 문장입니다. " * 200, encoding="utf-8")
+    settings = [f"data.text={tmp_path / 'korean.txt'}", "data.symbols=decomposed", "training.budget=3 steps"]
+    with pytest.raises(UsageError, match="decomposed Hangul syllables cannot be exported"):
+        export(trained("small", *settings), "numpy", "korean")
 
 
 def test_the_graph_of_an_lstm_names_its_equations(trained: Trained) -> None:

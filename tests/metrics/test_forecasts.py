@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from lstmctl.metrics.forecasts import SeriesSums, by_channel, by_series, by_step, figures, terms
+from lstmctl.metrics.forecasts import SeriesSums, by_channel, by_series, by_step, figures, terms, with_owa
 
 NAN = np.nan
 Floats = NDArray[np.float64]
@@ -56,6 +56,8 @@ def test_totals_of_the_point_forecast() -> None:
         "percentage": [[100, 800 / 14], [0, 1000 / 15]],
         "ratio": [[0.5, 1], [0, 0]],
         "ratio_count": [[2, 1], [0, 0]],
+        "square_ratio": [[0, 0], [0, 0]],
+        "square_ratio_count": [[0, 0], [0, 0]],
     }
     found = score(TRUTH, POINT)
     assert set(found) == set(expected)
@@ -162,7 +164,15 @@ def test_an_interval_that_holds_the_truth() -> None:
     All are scaled; the spread is 2.
     """
     found = single(1, interval(-1, 1.5), 0.8)
-    assert list(found)[6:] == ["pinball", "pinball_scaled", "coverage_80", "width_80", "width_scaled_80"]
+    assert list(found)[6:] == [
+        "pinball",
+        "pinball_scaled",
+        "wql",
+        "coverage_80",
+        "width_80",
+        "width_scaled_80",
+        "msis_80",
+    ]
     assert found["pinball_scaled"] == pytest.approx(0.25)
     assert found["pinball"] == pytest.approx(0.5)
     assert found["coverage_80"] == 1
@@ -180,7 +190,7 @@ def test_what_has_no_scale_counts_in_original_units_alone() -> None:
     assert found["pinball_scaled"] == alone["pinball_scaled"]
     assert (found["coverage_80"], found["width_scaled_80"]) == (0.5, 4)
     none = figures(totals(truth, 0 * ones, spans, [0.8], **scales, has_scale=np.zeros((2, 1, 1), bool)))
-    assert set(none) == {"mae", "rmse", "smape", "pinball", "coverage_80", "width_80"}
+    assert set(none) == {"mae", "rmse", "smape", "pinball", "wql", "coverage_80", "width_80"}
 
 
 def test_an_infinite_interval_is_none() -> None:
@@ -266,3 +276,34 @@ def test_sums_of_single_precision_are_exact_enough() -> None:
     one = np.ones((1, 1, 1))
     sums = totals(truth, 0 * truth, None, (), spread=one, centre=0 * one, naive_error=one)
     assert sums["absolute"].item() == pytest.approx(1_000_000 * float(np.float32(0.1)), rel=1e-9)
+
+
+def test_metrics_of_published_benchmarks() -> None:
+    """Values 4 and -2 of one series, spread 2, forecasts 3 and 0; the naive forecast misses by 2, its square is 5.
+
+    Intervals of 90 % are 1 to 5 and -1 to 1, so the second value is 1 below.
+    """
+    truth, point = np.array([2.0, -1]).reshape(2, 1, 1), np.array([1.5, 0]).reshape(2, 1, 1)
+    spans = np.array([[0.5, 2.5], [-0.5, 0.5]]).reshape(2, 1, 1, 1, 2)
+    one = np.ones((1, 1, 1))
+    scales = {"spread": 2 * one, "centre": 0 * one, "naive_error": 2 * one, "naive_square": 5 * one}
+    found = figures(totals(truth, point, spans, [0.9], **scales))
+    assert found["rmsse"] == pytest.approx(np.sqrt((1 / 5 + 4 / 5) / 2))
+    assert found["msis_90"] == pytest.approx(((4 + 0) / 2 + (2 + 2 / 0.1 * 1) / 2) / 2)
+    losses = [0.5 * 1 + 0.05 * 3 + 0.05 * 1, 0.5 * 2 + 0.95 * 1 + 0.05 * 3]
+    assert found["wql"] == pytest.approx(2 * (sum(losses) / 3) / 6)
+    assert "rmsse" not in figures(totals(truth, point, None, (), **{**scales, "naive_square": np.nan}))
+
+
+def test_the_root_of_squares_is_the_mean_over_series() -> None:
+    truth = np.array([[[2.0, 9]]])
+    one = np.ones((1, 1, 2))
+    sums = totals(truth, 0 * truth, None, (), spread=one, centre=0 * one, naive_error=one, naive_square=4 * one)
+    assert figures(sums)["rmsse"] == pytest.approx((1 + 4.5) / 2)
+
+
+def test_owa_is_relative_to_a_naive_forecast() -> None:
+    metrics = {"smape": 10.0, "mase": 0.9, "wql": 0.1}
+    assert with_owa(metrics, {"smape": 20, "mase": 1.2}) == {"smape": 10, "mase": 0.9, "owa": 0.625, "wql": 0.1}
+    assert with_owa(metrics, {"smape": 20}) == with_owa(metrics, {"smape": 0, "mase": 1}) == metrics
+    assert with_owa({"smape": 1.0}, {"smape": 20, "mase": 1.2}) == {"smape": 1.0}

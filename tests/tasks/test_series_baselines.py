@@ -4,19 +4,23 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
-from lstmctl.tasks.series_baselines import ridge_baseline
-from tests.tasks.conftest import CPU, pose
+from lstmctl.baselines.exponential_smoothing import smoothing_forecasts, smoothing_parameters
+from lstmctl.baselines.theta import theta_forecasts, theta_parameters
+from lstmctl.tasks import series_baselines
+from lstmctl.tasks.series_baselines import BASELINES, ridge_baseline
+from tests.tasks.conftest import CPU, pose, two_series
 
 
 def test_baselines_stand_beside_on_the_same_windows(series_config: Path) -> None:
     task, corpus, _ = pose(series_config)
     found = task.references(corpus, "test")
-    assert list(found) == ["last value", "seasonal naive", "drift", "ridge"]
+    assert list(found) == ["last value", "seasonal naive", "drift", "theta", "ETS", "ridge"]
     assert {score.windows for score in found.values()} == {77}
     assert all("coverage_80" in score.metrics and len(score.by_step) == 4 for score in found.values())
     # The season is what these series are made of.
@@ -65,3 +69,43 @@ def test_the_ridge_is_chosen_on_what_was_observed(series_config: Path) -> None:
     assert on_filled is not None
     assert (other.lookback, other.penalty) == (found.lookback, found.penalty)
     assert (on_filled.lookback, on_filled.penalty) != (found.lookback, found.penalty)
+
+
+@pytest.mark.parametrize("name", ["theta", "ETS"])
+def test_statistical_baselines_forecast_from_the_rows_before_an_origin_in_their_own_units(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two series of other sizes, one of them shorter than the longest history in its first windows."""
+    two_series(tmp_path / "two.csv")
+    config = tmp_path / "config.yaml"
+    config.write_text(
+        "format: 1\ntask: {type: forecast, lookback: 4, horizon: 3, season: 6}\n"
+        "data: {series: two.csv, split: [rest, 60 rows, 60 rows]}\nmodel: {cell: gru, hidden: 4}\n"
+        "training: {budget: 1 step}\n"
+    )
+    task, corpus, _ = pose(config)
+    part = task.part(corpus, "test", CPU)
+    method, fit = {
+        "theta": (theta_forecasts, theta_parameters),
+        "ETS": (smoothing_forecasts, smoothing_parameters),
+    }[name]
+    [batch] = part.scored()
+    assert batch.origins is not None
+    assert batch.series is not None
+    origins = batch.origins.numpy()
+    begins = part.begins.numpy()[batch.series.numpy()]
+    spread, centre = (each[:, np.newaxis] for each in task.scale_of(batch))
+    for most, rows, every in ((10_000, 100, 1), (10_000, 250, 1), (10, 100, 12)):
+        monkeypatch.setattr(series_baselines, "MOST_FITS", most)
+        monkeypatch.setattr(series_baselines, "FEWEST_ROWS", rows)
+        baseline = BASELINES[name](task.settings, task.encoding, None)
+        assert baseline is not None
+        found = baseline(part)(batch) * spread + centre
+        for window in (0, 13, 57, 58, 115):
+
+            def history(origin: int, begin: int = int(begins[window]), rows: int = rows) -> Any:
+                return corpus.table.targets[max(origin - rows, begin) : origin][np.newaxis]
+
+            fitted = window - window % 58 % every
+            parameters = fit(history(origins[fitted]), 6)
+            assert found[window] == pytest.approx(method(history(origins[window]), 3, 6, parameters)[0], rel=1e-4)

@@ -56,7 +56,7 @@ def scores(task: Forecast, corpus: object, model: object) -> dict[str, Score]:
 
 def test_wide_and_long_forms_have_the_same_metrics(both: dict[str, Posed]) -> None:
     wide, long = (scores(*both[form]) for form in ("wide", "long"))
-    assert list(wide) == list(long) == ["run", "last value", "seasonal naive", "drift", "ridge"]
+    assert list(wide) == list(long) == ["run", "last value", "seasonal naive", "drift", "theta", "ETS", "ridge"]
     for name, one in wide.items():
         assert long[name].metrics == pytest.approx(one.metrics, rel=1e-5), name
         assert list(one.by_series) == list(long[name].by_series) == list(SIZES)

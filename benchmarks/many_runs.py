@@ -1,0 +1,99 @@
+"""How it grows: `runs list` over thousands of run folders, and a comparison of many tiny runs.
+
+usage: python benchmarks/many_runs.py [--folders 10000] [--runs 1000] [--train 0]
+
+Run folders are copies of one trained run. Planning is measured without training; `--train N` makes the first N runs too.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+CONFIG = """\
+task: {type: language-model, shape: many-to-many}
+data: {text: small.txt}
+model: {cell: lstm, hidden: 8, embedding: 4}
+training: {budget: 4 steps, batch: 2, window: 8, evaluate_every: 4, precision: float32}
+threads: 1
+"""
+
+
+def timed(folder: Path, *words: str) -> tuple[float, int]:
+    """Run a command of lstmctl; return its seconds and the bytes that it printed."""
+    start = time.perf_counter()
+    result = subprocess.run(
+        [sys.executable, "-m", "lstmctl", *words], cwd=folder, capture_output=True, check=True, env=os.environ
+    )
+    return time.perf_counter() - start, len(result.stdout)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--folders", type=int, default=10_000)
+    parser.add_argument("--runs", type=int, default=1_000)
+    parser.add_argument("--train", type=int, default=0)
+    asked = parser.parse_args()
+    with tempfile.TemporaryDirectory(dir="/dev/shm" if Path("/dev/shm").is_dir() else None) as name:
+        folder = Path(name)
+        (folder / "small.txt").write_text("Ann sees the sea. Bob likes two birds.\n" * 200)
+        (folder / "small.yaml").write_text(CONFIG)
+        timed(folder, "train", "small.yaml", "--name", "one", "--quiet")
+        list_many(folder, asked.folders)
+        shutil.rmtree(folder / "runs")
+        plan_many(folder, asked.runs)
+        if asked.train:
+            seconds, _ = timed(folder, "compare", "lstm", "--config", "small.yaml", "--seeds", str(asked.train), "--quiet")
+            print(f"{asked.train} runs of 4 steps: {seconds:.1f} s, {seconds / asked.train:.2f} s per run")
+
+
+def list_many(folder: Path, count: int) -> None:
+    """Copy one run's `run.json` into many folders, and list them."""
+    info = json.loads((folder / "runs/one/run.json").read_text())
+    for number in range(count):
+        path = folder / "runs" / f"small-lstm-{number:05d}"
+        path.mkdir()
+        (path / "run.json").write_text(json.dumps({**info, "order": number + 2}))
+    for words in (("runs", "list"), ("runs", "list", "--json"), ("runs", "show", "latest")):
+        seconds, size = min(timed(folder, *words) for _ in range(3))
+        print(f"{' '.join(words)} with {count:,} runs: {seconds:.2f} s, {size / 1e6:.2f} MB printed")
+    seconds, _ = timed(folder, "train", "small.yaml", "--quiet")
+    print(f"train (4 steps) among them: {seconds:.2f} s")
+
+
+def plan_many(folder: Path, count: int) -> None:
+    """Plan a comparison of many runs, and look at the size of its plan."""
+    code = f"""
+import resource, time
+start = time.perf_counter()
+from lstmctl.config import load
+from lstmctl.comparison.arms import Arm
+from lstmctl.comparison.plan import read_plan, write_plan
+from lstmctl.comparison.planning import make_plan
+from lstmctl.comparison.study import is_pending
+from pathlib import Path
+imported = time.perf_counter()
+loaded = load("small.yaml")
+plan = make_plan(loaded, [Arm("lstm", "lstm")], [()], seeds={count}, match="hidden", overrides=(), command="")
+planned = time.perf_counter()
+write_plan(Path("."), plan)
+read_plan(Path("."), trust=False)
+is_pending(Path("."), plan)
+read = time.perf_counter()
+peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+size = Path("plan.json").stat().st_size
+print(f"planning {count:,} runs: {{planned - imported:.2f}} s, plan.json {{size / 1e3:.0f}} kB read in "
+      f"{{read - planned:.2f}} s, {{peak:.0f}} MB with torch")
+"""
+    subprocess.run([sys.executable, "-c", code], cwd=folder, check=True)
+
+
+if __name__ == "__main__":
+    main()

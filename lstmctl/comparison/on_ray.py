@@ -1,0 +1,218 @@
+"""An executor: a Ray cluster, which places runs by CPU and GPU. A run whose node is lost continues on another one.
+
+Every node needs the same lstmctl and torch, and the folder of runs and the data at the same paths. A run is made by the
+same process as on one machine; an actor on its node passes on what it says.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import platform
+from collections.abc import Mapping
+from contextlib import suppress
+from hashlib import sha256
+from importlib.metadata import version
+from importlib.util import find_spec
+from pathlib import Path
+from queue import Empty, SimpleQueue
+from typing import Any, Self
+
+from lstmctl.comparison.execution import Exit, Job
+from lstmctl.comparison.messages import failure
+from lstmctl.comparison.plan import PlannedRun
+from lstmctl.comparison.processes import RunProcess, Told
+from lstmctl.errors import ResourceError, RunError, UsageError
+from lstmctl.runs.comparisons import PLAN
+
+log = logging.getLogger(__name__)
+
+SCHEME = "ray://"
+MOST_LOSSES = 3
+"""How often a run may be lost before the comparison ends."""
+SECONDS_OF_A_POLL = 1.0
+KILLED = -9
+PACKAGES = ("lstmctl", "torch", "numpy")
+
+
+def check_ray(on: str) -> None:
+    """Raise UsageError if `on` names no cluster, or Ray is not installed."""
+    if on != "ray" and not (on.startswith(SCHEME) and ":" in on.removeprefix(SCHEME)):
+        raise UsageError(f"--on {on}: use ray, or the address of a cluster, ray://HOST:PORT")
+    if find_spec("ray") is None:
+        raise UsageError(f"--on {on} needs the package ray, which is not installed", hint="pip install 'lstmctl[ray]'")
+
+
+def versions() -> dict[str, str]:
+    """Return the versions that all nodes must share."""
+    python = ".".join(platform.python_version_tuple()[:2])
+    return {"python": python, **{name: version(name) for name in PACKAGES}}
+
+
+class RunOnNode:
+    """One run on a node of the cluster: the actor that starts its process and keeps what it says."""
+
+    def __init__(self, folder: str, plan: str, run: PlannedRun, wanted: Mapping[str, str]) -> None:
+        self._messages: list[Mapping[str, Any] | Exit] = []
+        self._told: Told = SimpleQueue()
+        self._process: RunProcess | None = None
+        try:
+            _check_node(Path(folder), plan, wanted)
+        except RunError as error:
+            self._messages = [failure(error), Exit(RunError.exit_code)]
+        else:
+            self._process = RunProcess.start(run.name, Path(folder), run, self._told)
+
+    def poll(self, seen: int) -> list[Mapping[str, Any] | Exit]:
+        """Return the messages after the first `seen`; wait for one if there is none."""
+        if len(self._messages) <= seen:
+            with suppress(Empty):
+                self._messages.append(self._told.get(timeout=SECONDS_OF_A_POLL)[1])
+                while True:
+                    self._messages.append(self._told.get_nowait()[1])
+        return self._messages[seen:]
+
+    def stop(self) -> None:
+        """Let the run finish its step and save."""
+        if self._process is not None:
+            self._process.stop()
+
+
+def _check_node(folder: Path, plan: str, wanted: Mapping[str, str]) -> None:
+    node, own = platform.node(), versions()
+    for name, needed in wanted.items():
+        if own[name] != needed:
+            raise RunError(
+                f"the node {node} has {name} {own[name]}, but the comparison was started with {needed}",
+                hint="install the same versions on every node; other versions give other bits",
+            )
+    path = folder / PLAN
+    if not path.is_file() or sha256(path.read_bytes()).hexdigest() != plan:
+        raise RunError(
+            f"the node {node} does not see {folder} as it is here",
+            hint="put the folder of runs (LSTMCTL_RUNS) and the data on a file system that every node has at one path",
+        )
+
+
+class Cluster:
+    """A Ray cluster: an existing one, or one on this machine that ends with this context.
+
+    Args:
+        on: `ray`, or `ray://HOST:PORT` for Ray's client server.
+        jobs: runs at once; None for as many as the cluster has CPUs for.
+
+    Raises:
+        ResourceError: it cannot be reached.
+    """
+
+    def __init__(self, on: str, jobs: int | None) -> None:
+        self._on, self._jobs = on, jobs
+        self._jobs_by_name: dict[str, Job] = {}
+        self._actors: dict[str, Any] = {}
+        self._polls: dict[Any, str] = {}
+        """The outstanding poll of each actor."""
+        self._seen: dict[str, int] = {}
+        self._losses: dict[str, int] = {}
+        self._ready: SimpleQueue[tuple[str, Mapping[str, Any] | Exit]] = SimpleQueue()
+
+    def __enter__(self) -> Self:
+        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+        import ray
+
+        self._ray = ray
+        self._is_own = not ray.is_initialized()
+        if self._is_own:
+            address = self._on if self._on.startswith(SCHEME) else None
+            try:
+                ray.init(address, log_to_driver=False, configure_logging=False, logging_level=logging.ERROR)
+            except (ConnectionError, RuntimeError, ValueError) as error:
+                raise ResourceError(
+                    f"--on {self._on}: the cluster cannot be reached: {str(error).splitlines()[0]}",
+                    hint="check the address and that the cluster runs; docs/scaling.md shows how to start one",
+                ) from error
+        self._remote = ray.remote(RunOnNode)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+        if self._is_own:
+            self._ray.shutdown()
+
+    def has_room(self) -> bool:
+        most = self._jobs or max(1, int(self._ray.cluster_resources().get("CPU", 1)))
+        return len(self._actors) < most
+
+    def start(self, job: Job) -> None:
+        self._jobs_by_name[job.name] = job
+        plan = sha256((job.folder / PLAN).read_bytes()).hexdigest()
+        actor = self._remote.options(
+            num_cpus=job.threads,
+            num_gpus=1 if job.on_gpu else 0,
+            max_concurrency=2,  # it can be asked to stop while it is polled
+            scheduling_strategy="SPREAD",
+        ).remote(str(job.folder.resolve()), plan, job.run, versions())
+        self._actors[job.name], self._seen[job.name] = actor, 0
+        self._poll(job.name)
+
+    def stop(self, name: str) -> None:
+        self._actors[name].stop.remote()
+
+    def next(self, seconds: float) -> tuple[str, Mapping[str, Any] | Exit] | None:
+        if self._ready.empty() and self._polls:
+            done, _ = self._ray.wait(list(self._polls), timeout=seconds)
+            for poll in done:
+                self._take(poll)
+        with suppress(Empty):
+            return self._ready.get_nowait()
+        return None
+
+    def close(self) -> None:
+        for actor in self._actors.values():
+            self._ray.kill(actor)
+        self._actors.clear()
+        self._polls.clear()
+
+    def _poll(self, name: str) -> None:
+        self._polls[self._actors[name].poll.remote(self._seen[name])] = name
+
+    def _take(self, poll: Any) -> None:
+        """Take the answer to a poll, and ask again unless it is the last."""
+        from ray.exceptions import ActorUnavailableError, RayActorError, RayError
+
+        name = self._polls.pop(poll)
+        try:
+            messages = self._ray.get(poll)
+        except ActorUnavailableError:  # it may come back
+            self._poll(name)
+            return
+        except RayActorError:
+            self._lost(name, "its node or its process ended")
+            return
+        except RayError as error:
+            self._end(name, Exit(1, str(error).strip().splitlines()[-1]))
+            return
+        for message in messages:
+            self._seen[name] += 1
+            if not isinstance(message, Exit):
+                self._ready.put((name, message))
+            elif message.code == KILLED:
+                self._lost(name, "it was killed")
+                return
+            else:
+                self._end(name, message)
+                return
+        self._poll(name)
+
+    def _lost(self, name: str, why: str) -> None:
+        self._losses[name] = self._losses.get(name, 0) + 1
+        actor = self._actors.pop(name)
+        self._ray.kill(actor)
+        if self._losses[name] > MOST_LOSSES:
+            self._ready.put((name, Exit(KILLED)))
+            return
+        log.warning("%s was lost (%s); it continues from its last checkpoint", name, why)
+        self.start(self._jobs_by_name[name])
+
+    def _end(self, name: str, ended: Exit) -> None:
+        self._ray.kill(self._actors.pop(name))
+        self._ready.put((name, ended))

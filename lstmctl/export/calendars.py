@@ -1,0 +1,96 @@
+"""Phases of dates as graphs, as `data.calendar` computes them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+from lstmctl.export.graph import Body, Value
+
+DAY = 86_400.0
+"""Seconds."""
+
+
+def calendar(body: Body, times: Value, names: tuple[str, ...]) -> Value:
+    """Return (rows, 2 · names) sine and cosine of each feature's phase of times (rows, 1), in seconds since 1970 by the
+    table's clock."""
+    days = body.unary("floor", times / DAY, "days")
+    features = []
+    for name in names:
+        angle = PHASES[name](body, times, days) * (2 * math.pi)
+        features += [body.unary("sin", angle), body.unary("cos", angle)]
+    return body.concat(features, name="calendar")
+
+
+def _hour(body: Body, times: Value, days: Value) -> Value:
+    return times / DAY - days
+
+
+def _weekday(body: Body, times: Value, days: Value) -> Value:
+    return _modulo(body, days + 3.0, 7.0) / 7.0  # from Monday; 1970-01-01 was a Thursday
+
+
+def _day_of_month(body: Body, times: Value, days: Value) -> Value:
+    year, month, day = _date(body, days)
+    is_december = body.binary("equal", month, 12.0)
+    following = _days(body, year + is_december, body.where(is_december, 1.0, month + 1.0))
+    return (day - 1.0) / (following - _days(body, year, month))
+
+
+def _month(body: Body, times: Value, days: Value) -> Value:
+    _, month, _ = _date(body, days)
+    return (month - 1.0) / 12.0
+
+
+def _day_of_year(body: Body, times: Value, days: Value) -> Value:
+    year, _, _ = _date(body, days)
+    january = body.binary("add", year * 0.0, 1.0)
+    start = _days(body, year, january)
+    return (days - start) / (_days(body, year + 1.0, january) - start)
+
+
+PHASES: dict[str, Callable[[Body, Value, Value], Value]] = {
+    "hour": _hour,
+    "weekday": _weekday,
+    "day-of-month": _day_of_month,
+    "month": _month,
+    "day-of-year": _day_of_year,
+}
+"""Each feature's phase, from 0 to below 1."""
+
+
+def _modulo(body: Body, x: Value, divisor: float) -> Value:
+    return x - body.unary("floor", x / divisor) * divisor
+
+
+def _date(body: Body, days: Value) -> tuple[Value, Value, Value]:
+    """Return year, month and day of days since 1970-01-01, in the Gregorian calendar (H. Hinnant, "chrono-Compatible
+    Low-Level Date Algorithms", 2013): years begin with March, so that a leap day is the last."""
+
+    def floor(x: Value) -> Value:
+        return body.unary("floor", x)
+
+    shifted = days + 719_468.0
+    era = floor(shifted / 146_097.0)
+    of_era = shifted - era * 146_097.0
+    leaps = floor(of_era / 1460.0) - floor(of_era / 36_524.0) + floor(of_era / 146_096.0)
+    year = floor((of_era - leaps) / 365.0)
+    of_year = of_era - (year * 365.0 + floor(year / 4.0) - floor(year / 100.0))
+    march = floor((of_year * 5.0 + 2.0) / 153.0)
+    day = of_year - floor((march * 153.0 + 2.0) / 5.0) + 1.0
+    month = march + 3.0 - body.binary("less", 9.0, march) * 12.0
+    return year + era * 400.0 + body.binary("less", month, 3.0), month, day
+
+
+def _days(body: Body, year: Value, month: Value) -> Value:
+    """Return the days from 1970-01-01 to the first day of a month."""
+
+    def floor(x: Value) -> Value:
+        return body.unary("floor", x)
+
+    is_early = body.binary("less", month, 3.0)
+    year = year - is_early
+    era = floor(year / 400.0)
+    of_era = year - era * 400.0
+    of_year = floor(((month + is_early * 12.0 - 3.0) * 153.0 + 2.0) / 5.0)
+    return era * 146_097.0 + of_era * 365.0 + floor(of_era / 4.0) - floor(of_era / 100.0) + of_year - 719_468.0

@@ -1,0 +1,325 @@
+"""Graphs of forecasters: rows of a table in, forecasts with intervals in original units out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from lstmctl.api.forecasting import forecaster
+from lstmctl.api.trained import Trained
+from lstmctl.data.splitting import reported_part
+from lstmctl.export.calendars import calendar
+from lstmctl.export.forecast_network import Network
+from lstmctl.export.graph import Body, Function, Predictor, Value, Vocabulary
+from lstmctl.export.layers import numbers
+from lstmctl.export.likelihoods import points, quantiles
+from lstmctl.export.probes import Call, Described, Probe
+from lstmctl.export.tracing import NotExportableError
+from lstmctl.models.forecaster import Ensemble, Sizes
+from lstmctl.scoring import evaluating
+from lstmctl.tasks.forecast import Forecast
+from lstmctl.tasks.series_predictor import Shares
+from lstmctl.tasks.series_windows import ROUNDING
+
+CHECKED = 24
+"""Windows of the held-out part that an export is checked on."""
+
+
+def describe_forecaster(run: Trained) -> Described:
+    """Describe a forecaster, with the weights that `lstmctl forecast` uses.
+
+    Raises:
+        NotExportableError: it forecasts by sample paths.
+    """
+    task, model = forecaster(run, final=True)
+    if task.predictor.has_joint_distribution:
+        raise NotExportableError(
+            f"{run.name} forecasts by sample paths, which exports do not have",
+            hint="train with task.loss=quantile, or with task.decoding=parallel",
+        )
+    functions: dict[str, Function] = {}
+    weights: dict[str, NDArray[Any]] = {}
+    writer = _Writer(task, model, functions, weights)
+    functions["forecast"] = writer.function()
+    encoding, settings = task.encoding, task.settings
+    vocabularies = {"series": Vocabulary("labels", encoding.ids)} if len(encoding.ids) > 1 else {}
+    facts = {
+        "columns": ", ".join(encoding.targets),
+        "rows": f"{settings.lookback} in, {settings.horizon} out, one per {encoding.step}",
+        "intervals": ", ".join(f"{level} %" for level in settings.levels) if writer.has_intervals else "none",
+    }
+    exact = frozenset(name for name in weights if name.startswith(("ridge", "offsets", "static")))
+    predictor = Predictor(functions, weights, vocabularies, facts, ("forecast",), exact=exact)
+    return Described(predictor, _probe(run, task, model, writer))
+
+
+class _Writer:
+    """Writes the function `forecast`."""
+
+    def __init__(
+        self, task: Forecast, model: Ensemble, functions: dict[str, Function], weights: dict[str, NDArray[Any]]
+    ) -> None:
+        self.task, self.model, self.functions, self.weights = task, model, functions, weights
+        self.encoding, self.settings = task.encoding, task.settings
+        self.sizes: Sizes = model.each()[0].sizes
+        self.has_intervals = task.calibration is not None or task.likelihood.has_intervals
+        self.several = len(task.encoding.ids) > 1
+        self.body = Body("forecast", f"Forecast the next {self.settings.horizon} rows.", weights)
+        self.series: Value | None = None
+        if self.several:
+            self.series = self.body.input("series", (), "number of the series", type="index", vocabulary="series")
+
+    def function(self) -> Function:
+        body, sizes = self.body, self.sizes
+        names = ", ".join(self.encoding.targets)
+        hint = "NaN if missing" if self.task.masked else "none missing"
+        raw = body.input(
+            "values", (sizes.lookback, sizes.channels), f"the last rows of {names}; {hint}", type="float64"
+        )
+        values, centre, spread = self.scaled(raw)
+        filled = self.filled(values)
+        shift, scale = self.taken_out(values, filled)
+        normalised = (values - shift) / scale
+        seen = None
+        if self.task.masked:
+            missing = body.unary("isnan", normalised)
+            normalised, seen = body.where(missing, 0.0, normalised, "normalised"), 1.0 - missing
+        inputs = {"past": self.past(), "known": self.known(), "static": self.static()}
+        spans, found = [], []
+        for number, member in enumerate(self.model.each(), start=1):
+            prefix = f"m{number}_" if len(self.model.each()) > 1 else ""
+            network = Network(member, self.task, self.functions, self.weights, prefix)
+            outputs = network.outputs(body, normalised, seen, **inputs)
+            if self.settings.symmetry != "none":
+                other = network.mirrored(body, network.outputs(body, -normalised, seen, **inputs))
+                outputs = (outputs + other) / 2.0
+            found.append(points(body, self.task.likelihood, outputs, shift, scale))
+            if self.task.likelihood.has_intervals:
+                ends = [share for level in self.settings.levels for share in ((100 - level) / 200, (100 + level) / 200)]
+                spans.append(quantiles(body, self.task.likelihood, outputs, shift, scale, ends))
+        point = self.mean(found)
+        moved = self.blended(point, filled)
+        body.output("point", self.unscaled(moved, centre, spread, "point"), "the forecast, in the table's units")
+        if self.has_intervals:
+            ends = self.mean([*spans]) if spans else None
+            self.intervals(point, moved, ends, centre, spread)
+        return body.function()
+
+    def table(self, name: str, array: NDArray[Any]) -> Value:
+        """Return the row of the series of an array (series, …)."""
+        if self.series is None:
+            return self.body.weight(name, np.ascontiguousarray(array[0]))
+        return self.body.lookup(self.body.weight(name, np.ascontiguousarray(array)), self.series)
+
+    def scaled(self, raw: Value) -> tuple[Value, Value, Value]:
+        """Return scaled values, and the centre and spread that they were scaled by."""
+        body, encoding = self.body, self.encoding
+        centre, spread = self.table("centre", encoding.centre), self.table("spread", encoding.spread)
+        values = body.cast((raw - centre) / spread, "float32", "scaled")
+        if encoding.has_scale.all():
+            return values, centre, spread
+        unscaled = self.table("without_scale", (~encoding.has_scale).astype(np.float32))
+        missing = body.unary("isnan", values)
+        known = body.where(missing, 0.0, values)
+        count = body.binary("max", body.reduce("sum", 1.0 - missing, 0), 1.0)
+        own_centre = body.reduce("sum", known, 0) / count
+        distance = body.where(missing, 0.0, known - own_centre)
+        own_spread = body.unary("sqrt", body.reduce("sum", body.unary("square", distance), 0) / count)
+        largest = body.reduce("max", body.unary("abs", known), 0)
+        varies = body.binary("less", largest * ROUNDING, own_spread)
+        own_centre = body.where(unscaled, own_centre, 0.0, "own_centre")
+        own_spread = body.where(unscaled * varies, own_spread, 1.0, "own_spread")
+        values = body.binary("div", values - own_centre, own_spread, "values_by_own_scale")
+        centre = body.cast(own_centre, "float64") * spread + centre
+        return values, centre, body.cast(own_spread, "float64") * spread
+
+    def filled(self, values: Value) -> Value:
+        """Return the values with the last known one in place of a missing one."""
+        if not self.task.masked:
+            return values
+        step = Body("carry_forward", "Keep the last known value.", self.weights)
+        x = step.input("x", (self.sizes.channels,), "a row")
+        last = step.input("last", (self.sizes.channels,), "the last known values")
+        now = step.where(step.unary("isnan", x), last, x, "now")
+        step.output("filled", now, "the row")
+        step.output("last", now, "the last known values")
+        self.functions["carry_forward"] = step.function()
+        zeros = self.body.weight("nothing_known", np.zeros(self.sizes.channels, np.float32))
+        (filled,), _ = self.body.scan(self.functions["carry_forward"], [values], [zeros], name="filled")
+        return filled
+
+    def taken_out(self, values: Value, filled: Value) -> tuple[Value, Value]:
+        """Return shift and scale (1, channels), as `models.normalisation.taken_out`."""
+        body, kind = self.body, self.settings.normalisation
+        one = body.weight("one", np.ones((1, self.sizes.channels), np.float32))
+        if kind == "none":
+            return one * 0.0, one
+        if kind == "last":
+            return body.slice(filled, self.sizes.lookback - 1, self.sizes.lookback, axis=0, name="shift"), one
+        if self.task.masked:
+            missing = body.unary("isnan", values)
+            count = body.binary("max", body.reduce("sum", 1.0 - missing, 0), 1.0, "count")
+            mean = body.binary("div", body.reduce("sum", body.where(missing, 0.0, values), 0), count, "shift")
+            square = body.where(missing, 0.0, body.unary("square", values - mean))
+            variance = body.reduce("sum", square, 0) / count
+        else:
+            mean = body.reduce("mean", values, 0, "shift")
+            variance = body.reduce("mean", body.unary("square", values - mean), 0)
+        return mean, body.unary("sqrt", variance + 1e-5, "scale")
+
+    def past(self) -> Value | None:
+        if not self.encoding.past:
+            return None
+        names = ", ".join(self.encoding.past)
+        meaning = f"the last rows of {names}; NaN if missing"
+        raw = self.body.input("past", (self.sizes.lookback, self.sizes.past), meaning, type="float64")
+        return self.covariates(raw, "past", self.encoding.past_centre, self.encoding.past_spread)
+
+    def known(self) -> Value | None:
+        body, encoding, rows = self.body, self.encoding, self.sizes.lookback + self.sizes.horizon
+        found = []
+        if encoding.known:
+            names = ", ".join(encoding.known)
+            meaning = f"{names}: the last {self.sizes.lookback} rows, and the next {self.sizes.horizon}"
+            raw = body.input("known", (rows, len(encoding.known)), meaning, type="float64")
+            found.append(self.covariates(raw, "known", encoding.known_centre, encoding.known_spread))
+        if encoding.calendar:
+            times = body.input(
+                "times",
+                (rows,),
+                "times of the same rows and of the next, in seconds since 1970-01-01 by the table's clock",
+                type="float64",
+            )
+            features = calendar(body, body.reshape(times, (rows, 1)), encoding.calendar)
+            found.append(body.cast(features, "float32", "phases"))
+        return body.concat(found, name="known_features") if found else None
+
+    def covariates(self, raw: Value, name: str, centre: NDArray[Any], spread: NDArray[Any]) -> Value:
+        # A column without a scale is always 0.
+        helps = (raw - self.table(f"{name}_centre", centre)) / self.table(
+            f"{name}_spread", np.where(np.isnan(spread), np.inf, spread)
+        )
+        return self.body.cast(self.body.where(self.body.unary("isnan", helps), 0.0, helps), "float32", f"{name}_scaled")
+
+    def static(self) -> Value | None:
+        if not self.encoding.static:
+            return None
+        return self.table("static_features", self.encoding.scaled_static(self.encoding.tail))
+
+    def mean(self, values: list[Value]) -> Value:
+        total = values[0]
+        for value in values[1:]:
+            total = total + value
+        return total if len(values) == 1 else total / float(len(values))
+
+    def blended(self, point: Value, filled: Value) -> Value:
+        """Mix the network's forecast with those without a network, as `SeriesPredictor._blended`."""
+        ridge, shares = self.model.ridge, self.task.predictor.shares
+        if ridge is None or shares == Shares():
+            return point
+        body, lookback, horizon = self.body, self.sizes.lookback, self.settings.horizon
+        last = body.slice(filled, lookback - 1, lookback, axis=0, name="last")
+        first = body.slice(filled, 0, 1, axis=0)
+        mixed = shares.network * point
+        if shares.ridge:
+            relative = body.transpose(filled - last, (1, 0), "relative")
+            mapped = body.linear(relative, body.weight("ridge", numbers(ridge.T)), name="mapped")
+            mixed = mixed + (body.transpose(mapped, (1, 0)) + last) * shares.ridge
+        if shares.drift:
+            steps = np.arange(1, horizon + 1, dtype=np.float32)[:, None] / np.float32(max(1, lookback - 1))
+            mixed = mixed + (last + (last - first) * body.weight("drift_steps", steps)) * shares.drift
+        season = self.encoding.season
+        if shares.seasonal and 1 < season <= lookback:
+            cycle = body.slice(filled, lookback - season, lookback, axis=0, name="cycle")
+            rest = horizon % season
+            cycles = [cycle] * (horizon // season) + ([body.slice(cycle, 0, rest, axis=0)] if rest else [])
+            mixed = mixed + body.concat(cycles, 0) * shares.seasonal
+        body.rename(mixed, "mixed")
+        return mixed
+
+    def unscaled(self, values: Value, centre: Value, spread: Value, name: str) -> Value:
+        return self.body.binary("add", self.body.cast(values, "float64") * spread, centre, name)
+
+    def intervals(self, point: Value, moved: Value, ends: Value | None, centre: Value, spread: Value) -> None:
+        """Write the ends of all intervals, each widened by the calibration."""
+        body, levels = self.body, len(self.settings.levels)
+        calibration = self.task.calibration
+        offsets = None
+        if calibration is not None:
+            offsets = self.table("offsets", calibration.by_series.astype(np.float64))
+        shape = (self.settings.horizon, self.sizes.channels, 1)
+        wide = body.reshape(moved, shape)
+        low = high = body.concat([wide] * levels)
+        if ends is not None:
+            shift = wide - body.reshape(point, shape)
+            pairs = body.reshape(ends, (*shape[:2], levels, 2))
+            low, high = (
+                body.reshape(body.slice(pairs, side, side + 1), (*shape[:2], levels)) + shift for side in (0, 1)
+            )
+        low, high = body.cast(low, "float64"), body.cast(high, "float64")
+        if offsets is not None:
+            low, high = low - offsets, high + offsets
+            crossing = body.binary("less", high, low, "crossing")
+            middle = low / 2.0 + high / 2.0
+            low, high = body.where(crossing, middle, low), body.where(crossing, middle, high)
+            low, high = self.widest(low, "min"), self.widest(high, "max")
+        wide_spread, wide_centre = (self.by_channel(one) for one in (spread, centre))
+        words = ", ".join(f"{level} %" for level in self.settings.levels)
+        for name, end in (("low", low), ("high", high)):
+            value = body.binary("add", end * wide_spread, wide_centre, name)
+            body.output(name, value, f"the {name} ends of the intervals of {words}")
+
+    def by_channel(self, value: Value) -> Value:
+        return self.body.reshape(value, (self.sizes.channels, 1))
+
+    def widest(self, ends: Value, function: str) -> Value:
+        """Extend each interval to that of the level below it."""
+        levels = len(self.settings.levels)
+        parts = [self.body.slice(ends, level, level + 1) for level in range(levels)]
+        for level in range(1, levels):
+            parts[level] = self.body.binary(function, parts[level - 1], parts[level])
+        return self.body.concat(parts)
+
+
+@torch.no_grad()
+def _probe(run: Trained, task: Forecast, model: Ensemble, writer: _Writer) -> Probe:
+    corpus: Any = run.corpus()
+    part = task.part(corpus, reported_part(corpus.parts), torch.device("cpu"))
+    chosen = torch.from_numpy(np.unique(np.linspace(0, len(part) - 1, CHECKED).astype(int)))
+    calls = []
+    with evaluating(model):
+        for number in chosen:
+            batch = part.windows(number.reshape(1))
+            point, intervals = task.forecasts(model, batch)
+            spread, centre = task.scale_of(batch)
+            expected = {"point": point[:, 0].double().numpy() * spread[0] + centre[0]}
+            if intervals is not None:
+                for side, name in enumerate(("low", "high")):
+                    ends = intervals[:, 0, :, :, side].double().numpy()
+                    expected[name] = ends * spread[0][:, None] + centre[0][:, None]
+            scale = {"point": spread[0], "low": spread[0][:, None], "high": spread[0][:, None]}
+            calls.append(Call("forecast", _inputs(task, corpus, batch, writer), expected, scale=scale))
+    return Probe(calls, "standard deviations", len(calls), counted="forecasts")
+
+
+def _inputs(task: Forecast, corpus: Any, batch: Any, writer: _Writer) -> Mapping[str, NDArray[Any]]:
+    """Return the rows of a window, in original units."""
+    origin, settings, table = int(batch.origins[0]), task.settings, corpus.table
+    lookback, both = (
+        slice(origin - settings.lookback, origin),
+        slice(origin - settings.lookback, origin + settings.horizon),
+    )
+    found = {"values": table.targets[lookback]}
+    if writer.several:
+        found["series"] = np.asarray(int(batch.series[0]))
+    if task.encoding.past:
+        found["past"] = table.past[lookback]
+    if task.encoding.known:
+        found["known"] = table.known[both]
+    if task.encoding.calendar:
+        found["times"] = table.times[both] / 1e6
+    return found

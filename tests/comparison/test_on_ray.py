@@ -1,0 +1,255 @@
+"""Comparisons on a Ray cluster of three nodes of this machine, each with its own processes."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import lstmctl
+from lstmctl.comparison import compare, resume
+from lstmctl.comparison.execution import Interrupted
+from lstmctl.comparison.on_ray import RunOnNode, check_ray, versions
+from lstmctl.comparison.plan import PlannedRun
+from lstmctl.errors import RunError, UsageError
+from lstmctl.events import ComparisonEvent, RunBegan, RunEnded, RunEvent, Saved
+from lstmctl.results.comparison import Comparison
+
+pytestmark = [
+    pytest.mark.skipif(find_spec("ray") is None, reason="ray is not installed"),
+    pytest.mark.filterwarnings("ignore"),  # Ray's own
+]
+
+CONFIG = """\
+task: {type: language-model, shape: many-to-many}
+data: {text: small.txt}
+model: {cell: lstm, hidden: 12, layers: 1, embedding: 8}
+training: {budget: 600 steps, batch: 4, window: 16, learning_rate: 1e-2, evaluate_every: 100, save_every: 20,
+  sample_every: 600, precision: float32}
+threads: 1
+"""
+PORT = 6391
+LIMITS = ("--num-cpus=1", "--object-store-memory=80000000", "--disable-usage-stats", "--block")
+
+
+class Nodes:
+    """Nodes of a cluster on this machine."""
+
+    def __init__(self) -> None:
+        # Paths of sockets are short.
+        self.folder = tempfile.mkdtemp(prefix="ray-", dir="/tmp")
+        self.nodes: list[subprocess.Popen[bytes]] = []
+        self.address = f"127.0.0.1:{PORT}"
+
+    def start(self, **environment: str) -> subprocess.Popen[bytes]:
+        """Start a node, the first of which is the head, and wait until the cluster has it."""
+        head = ("--head", f"--port={PORT}", "--include-dashboard=false", f"--temp-dir={self.folder}")
+        path = os.pathsep.join([environment.pop("first", ""), str(Path(lstmctl.__file__).parents[1])]).strip(os.pathsep)
+        with tempfile.TemporaryFile() as said:
+            node = subprocess.Popen(
+                [
+                    *(sys.executable, "-m", "ray.scripts.scripts", "start", *LIMITS),
+                    *(head if not self.nodes else [f"--address={self.address}"]),
+                ],
+                env={**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1", **environment},
+                stdout=said,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+            self.nodes.append(node)
+            for _ in range(600):
+                said.seek(0)
+                if b"Ray runtime started" in said.read():
+                    return node
+                assert node.poll() is None
+                time.sleep(0.1)
+        raise AssertionError("the node did not start")
+
+    def kill(self, node: subprocess.Popen[bytes]) -> None:
+        """Kill everything of a node at once."""
+        for process in [node.pid, *descendants(node.pid)]:
+            try:
+                os.kill(process, signal.SIGKILL)
+            except ProcessLookupError:
+                continue
+        node.wait()
+
+    def close(self) -> None:
+        for node in reversed(self.nodes):
+            self.kill(node)
+
+
+def parents() -> dict[int, int]:
+    found = {}
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            found[int(path.parent.name)] = int(path.read_text().rpartition(")")[2].split()[1])
+        except (OSError, IndexError):
+            continue
+    return found
+
+
+def descendants(of: int) -> list[int]:
+    known, found, level = parents(), [], {of}
+    while level := {child for child, parent in known.items() if parent in level}:
+        found += level
+    return found
+
+
+def workers(of: int) -> list[int]:
+    """The processes below one that make runs."""
+    found = []
+    for process in descendants(of):
+        try:
+            if b"lstmctl.comparison.worker" in Path(f"/proc/{process}/cmdline").read_bytes():
+                found.append(process)
+        except OSError:
+            continue
+    return found
+
+
+@pytest.fixture
+def cluster(monkeypatch: pytest.MonkeyPatch) -> Iterator[Nodes]:
+    nodes = Nodes()
+    try:
+        nodes.start()
+        monkeypatch.setenv("RAY_ADDRESS", nodes.address)
+        yield nodes
+    finally:
+        nodes.close()
+
+
+@pytest.fixture
+def config(text_file: Path) -> Path:
+    path = text_file.parent / "small.yaml"
+    path.write_text(CONFIG, encoding="utf-8")
+    return path
+
+
+def when_saved(step: int, act: Callable[[str], None]) -> Callable[[ComparisonEvent], None]:
+    """An observer that acts once, when any run has saved a step."""
+    done: list[str] = []
+
+    def observe(event: ComparisonEvent) -> None:
+        if isinstance(event, RunEvent) and isinstance(event.event, Saved) and event.event.step >= step and not done:
+            done.append(event.run)
+            act(event.run)
+
+    return observe
+
+
+def left(result: Comparison, left_by: Callable[[Path], dict[str, Any]]) -> dict[str, Any]:
+    return left_by(Path(result.path))
+
+
+def test_runs_on_a_cluster_are_those_of_one_machine_whatever_is_killed(
+    cluster: Nodes,
+    config: Path,
+    left_by: Callable[[Path], dict[str, Any]],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    alone = compare(["rnn", "lstm"], config, seeds=2, quiet=True)
+    others = [cluster.start(), cluster.start()]
+    killed: list[str] = []
+
+    def kill(_: str) -> None:
+        deadline = time.monotonic() + 120
+        while not killed and time.monotonic() < deadline:
+            for node in others:
+                if workers(node.pid):
+                    cluster.kill(node)
+                    killed.append("node")
+                    break
+            time.sleep(0.05)
+
+    ended: list[str] = []
+    observe = when_saved(40, kill)
+
+    def hear(event: ComparisonEvent) -> None:
+        observe(event)
+        if isinstance(event, RunEnded):
+            ended.append(event.run)
+
+    result = compare(["rnn", "lstm"], config, seeds=2, on="ray", observe=hear)
+    assert killed == ["node"]
+    assert left(result, left_by) == left(alone, left_by)
+    assert sorted(ended) == ["lstm-seed-0", "lstm-seed-1", "rnn-seed-0", "rnn-seed-1"]
+    lost = [message for message in caplog.messages if "was lost" in message]
+    assert lost
+    assert all(message.endswith("it continues from its last checkpoint") for message in lost)
+    # One killed process is replaced too.
+    survivor = next(node for node in [cluster.nodes[0], *others] if node.poll() is None)
+    caplog.clear()
+
+    def kill_worker(_: str) -> None:
+        os.kill(workers(survivor.pid)[0], signal.SIGKILL)
+
+    again = compare(["lstm"], config, seeds=2, on="ray", jobs=1, observe=when_saved(40, kill_worker))
+    runs = {name: made for name, made in left(alone, left_by).items() if name.startswith("lstm")}
+    assert left(again, left_by) == runs
+    assert any("was lost (it was killed)" in message for message in caplog.messages)
+
+
+def test_a_stopped_driver_continues_elsewhere(
+    cluster: Nodes, config: Path, left_by: Callable[[Path], dict[str, Any]]
+) -> None:
+    began: list[str] = []
+
+    def hear(event: ComparisonEvent) -> None:
+        if isinstance(event, RunBegan):
+            began.append(event.run)
+
+    stop = when_saved(40, lambda _: signal.raise_signal(signal.SIGINT))
+    with pytest.raises(Interrupted) as caught:
+        compare(["rnn", "lstm"], config, seeds=1, on="ray", jobs=1, observe=stop)
+    assert caught.value.again == "lstmctl compare --resume runs/small-comparison-001 --jobs 1 --on ray"
+    assert json.loads(Path("runs/small-comparison-001/rnn-seed-0/run.json").read_text())["status"] == "interrupted"
+    result = resume("latest", observe=hear)  # on this machine alone
+    assert began == ["rnn-seed-0", "lstm-seed-0"]
+    assert isinstance(result, Comparison)
+    assert left(result, left_by) == left(compare(["rnn", "lstm"], config, seeds=1, quiet=True), left_by)
+
+
+def test_a_node_with_other_versions_is_refused(cluster: Nodes, config: Path, tmp_path: Path) -> None:
+    fake = tmp_path / "other" / "numpy-0.1.dist-info"
+    fake.mkdir(parents=True)
+    (fake / "METADATA").write_text("Metadata-Version: 2.1\nName: numpy\nVersion: 0.1\n")
+    cluster.kill(cluster.nodes.pop())
+    cluster.start(first=str(fake.parent))
+    with pytest.raises(RunError, match=r"has numpy 0\.1, but the comparison was started with \d") as caught:
+        compare(["rnn", "lstm"], config, seeds=1, on="ray", quiet=True)
+    assert "install the same versions on every node" in (caught.value.hint or "")
+
+
+def test_a_node_that_does_not_see_the_folder_is_refused(tmp_path: Path) -> None:
+    run = RunOnNode(str(tmp_path), "0" * 64, PlannedRun("lstm-seed-0", "lstm", 0, 0), versions())
+    error, ended = run.poll(0)
+    assert isinstance(error, dict)
+    assert error["messages"][0].endswith(f"does not see {tmp_path} as it is here")
+    assert getattr(ended, "code", None) == 4
+    run.stop()  # nothing has started
+
+
+def test_what_is_no_cluster_is_refused(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert versions()["torch"] == importlib.metadata.version("torch")
+    with pytest.raises(UsageError, match="--on slurm: use ray, or the address of a cluster"):
+        compare(["rnn", "lstm"], config, on="slurm", quiet=True)
+    with pytest.raises(UsageError, match="--match time needs --jobs 1"):
+        compare(["rnn", "lstm"], config, on="ray", match="time", quiet=True)
+    with pytest.raises(UsageError, match="--devices are those of this machine"):
+        compare(["rnn", "lstm"], config, on="ray", devices=["all"], quiet=True)
+    monkeypatch.setattr("lstmctl.comparison.on_ray.find_spec", lambda name: None)
+    with pytest.raises(UsageError, match="needs the package ray") as caught:
+        check_ray("ray")
+    assert caught.value.hint == "pip install 'lstmctl[ray]'"

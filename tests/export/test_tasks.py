@@ -1,0 +1,160 @@
+"""Exports of every task, to every target."""
+
+from __future__ import annotations
+
+import datetime
+import math
+import random
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from lstmctl.data.calendar import PHASES, calendar_features
+from lstmctl.data.timesteps import Step
+from lstmctl.errors import UsageError
+from lstmctl.export import describe, export
+from lstmctl.export.c_code import checking_program, compiled, packed
+from lstmctl.export.calendars import calendar
+from lstmctl.export.graph import Body
+from lstmctl.export.numpy_code import HELPERS, code
+from tests.conftest import Trained
+from tests.export.checks import CLOSE, TARGETS, checked
+
+FEW = ("training.budget=8 steps", "model.hidden=12", "threads=1")
+SHOPS_CONFIG = """\
+task: {type: forecast, lookback: 12, horizon: 4, segment: 2, season: 7, levels: [50, 80], loss: quantile}
+data: {series: shops.csv, id: shop, time: date, targets: [load], past: [temp], known: [promo], static: [size],
+  calendar: [weekday, day-of-year, day-of-month, month, hour], missing: mask, split: [0.6, 0.2, 0.2]}
+model: {cell: lstm, hidden: 12, embedding: 8, ridge: auto}
+training: {budget: 8 steps, batch: 16}
+threads: 1
+"""
+SEQUENCES = {
+    "classification": ("intents", *FEW),
+    "classification of frames": ("movements", *FEW, "model.cell=rnn"),
+    "regression": ("adding", *FEW),
+    "tagging": ("tags", *FEW, "model.layers=2", "model.cell=gru"),
+    "transduction": ("dates", *FEW),
+    "transduction without attention": ("dates", *FEW, "model.attention=false", "model.cell=gru"),
+    "generation from a label": ("places", "data.vocabulary=training"),
+    "spoken words": ("spoken-words", *FEW, "model.layers=1"),
+    "voice activity": ("voice-activity", *FEW, "model.layers=1", "model.cell=gru"),
+}
+FORECASTERS = {
+    "several series with everything": ("shops",),
+    "recursive": ("shops", "task.decoding=recursive", "task.normalisation=window", "task.symmetry=odd"),
+    "encoder and decoder": ("shops", "task.decoding=encoder-decoder", "task.normalisation=window", "model.ensemble=2"),
+    "from the last state": ("shops", "task.loss=student-t", "task.shape=many-to-one", "model.linear=true"),
+    "columns": ("waves", "task.loss=mae", "task.normalisation=none", "model.ridge=0.3", "model.cell=rnn"),
+    "columns jointly": ("waves", "task.loss=gaussian", "task.channels=joint", "task.calibration=none"),
+}
+
+
+def write_shops(folder: Path) -> Path:
+    """A config of three shops with missing values, and covariates of every kind."""
+    draw, start = random.Random(3), datetime.date(2019, 11, 1)
+    lines = ["date,shop,load,temp,promo,size"]
+    for shop in range(3):
+        for row in range(200):
+            load = 100 * (shop + 1) + 10 * math.sin(row / 3) + draw.gauss(0, 1)
+            temperature = "" if draw.random() < 0.03 else f"{draw.gauss(10, 3):.3f}"
+            values = "" if draw.random() < 0.05 else f"{load:.4f}"
+            day = start + datetime.timedelta(days=row)
+            lines.append(f"{day},s{shop},{values},{temperature},{draw.randint(0, 1)},{shop * 10 + 5}")
+    (folder / "shops.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    path = folder / "shops.yaml"
+    path.write_text(SHOPS_CONFIG, encoding="utf-8")
+    return path
+
+
+@pytest.fixture(scope="module", autouse=True)
+def shops(trained: Trained) -> None:
+    trained.configs["shops"] = write_shops(trained.folder)
+
+
+@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize("kind", SEQUENCES)
+def test_sequences(trained: Trained, kind: str, target: str) -> None:
+    assert checked(trained(*SEQUENCES[kind]), target) < CLOSE
+
+
+@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize("kind", FORECASTERS)
+def test_forecasters(trained: Trained, kind: str, target: str) -> None:
+    assert checked(trained(*FORECASTERS[kind]), target) < CLOSE
+
+
+def test_raw_rows_give_what_the_command_forecasts(trained: Trained) -> None:
+    run = trained("waves")
+    export(run, "numpy", "model")
+    names: dict[str, Any] = {"__file__": str(Path("model", "model.py")), "__name__": "exported"}
+    exec(Path("model", "model.py").read_text(), names)
+    values = np.loadtxt(trained.folder / "small.csv", delimiter=",", skiprows=1, usecols=(1, 2))[-12:]
+    point, low, high = names["forecast"](values)
+    for column, theirs in enumerate(run.forecast()):
+        np.testing.assert_allclose(point[:, column], theirs.point, rtol=1e-6)
+        np.testing.assert_allclose(low[:, column, 0], theirs.intervals[80][0], rtol=1e-6)
+        np.testing.assert_allclose(high[:, column, 0], theirs.intervals[80][1], rtol=1e-6)
+
+
+def test_calendars_are_those_of_the_run() -> None:
+    days = np.concatenate([np.arange(-40_000, 60_000, 97), np.arange(18_200, 19_800)])
+    times = days * 86_400 + (days * 7_919) % 86_400
+    body = Body("features", "", {})
+    x = body.input("times", (len(times), 1), "", type="float64")
+    body.output("features", calendar(body, x, tuple(PHASES)), "")
+    names: dict[str, Any] = {"np": np}
+    exec(HELPERS["joined"] + code(body.function()), names)
+    (found,) = names["features"](times[:, None].astype(float))
+    expected = calendar_features(times * 1_000_000, tuple(PHASES), Step(1, "hours"))
+    np.testing.assert_allclose(found, expected, atol=1e-9)
+
+
+def test_text_in_and_text_out(trained: Trained) -> None:
+    run = trained(*SEQUENCES["classification"])
+    export(run, "numpy", "model")
+    names: dict[str, Any] = {"__file__": str(Path("model", "model.py")), "__name__": "exported"}
+    exec(Path("model", "model.py").read_text(), names)
+    texts = ["switch the lamp on", "Ω is unknown"]
+    assert [names["answer"](text) for text in texts] == [[one.label] for one in run.predict(texts)]
+    run = trained(*SEQUENCES["transduction"])
+    export(run, "numpy", "pairs")
+    names = {"__file__": str(Path("pairs", "model.py")), "__name__": "exported"}
+    exec(Path("pairs", "model.py").read_text(), names)
+    (theirs,) = run.predict(["3 May 1998"])
+    assert names["write"]("3 May 1998", temperature=0, length=run.model.limit) == theirs.text
+
+
+def test_sample_paths_are_refused(trained: Trained) -> None:
+    run = trained("waves", "task.loss=gaussian", "task.decoding=recursive")
+    with pytest.raises(UsageError, match="forecasts by sample paths, which exports do not have"):
+        export(run, "numpy", "model")
+
+
+@pytest.mark.parametrize("compiler", ["gcc", "clang"])
+@pytest.mark.parametrize("kind", [*SEQUENCES, *FORECASTERS, "language model"])
+def test_c_withstands_any_input(trained: Trained, kind: str, compiler: str, tmp_path: Path) -> None:
+    if shutil.which(compiler) is None:
+        pytest.skip(f"{compiler} is not installed")
+    run = trained(*({**SEQUENCES, **FORECASTERS}.get(kind) or ("small",)))
+    predictor, probe = (found := describe(run)).predictor, found.probe
+    export(run, "c", "model", precision="int8")
+    flags = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-g"]
+    program = compiled(compiler, Path("model"), checking_program(predictor), tmp_path, flags)
+    draw = np.random.default_rng(1)
+    calls = bytearray()
+    for turn, call in enumerate(probe.calls[:200]):
+        inputs = {name: np.array(values, copy=True) for name, values in call.inputs.items()}
+        for values in inputs.values():
+            where = draw.random(values.shape) < 0.3
+            odd = [np.nan, np.inf, -np.inf, 1e300, 0.0] if values.dtype.kind == "f" else [-1, 2**31 - 1, 255, 3]
+            if turn % 2:
+                values[where] = draw.choice(odd, values.shape)[where]
+        calls += packed(predictor, type(call)(call.function, inputs, {}, bool(turn % 3)))
+    done = subprocess.run([str(program)], input=bytes(calls), capture_output=True, check=False)
+    assert done.returncode == 0, done.stderr.decode()
+    assert done.stdout
