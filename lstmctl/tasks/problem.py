@@ -243,6 +243,23 @@ class Problem(ABC, Generic[ConfigT, CorpusT, ModelT, BatchT, PartT]):
         """
         return ()
 
+    def dynamic(
+        self, model: ModelT, corpus: CorpusT, part: PartT, device: torch.device
+    ) -> tuple[Mapping[str, float], str]:
+        """Return metrics of dynamic evaluation, and a sentence on how it was done.
+
+        Args:
+            model: it is left as it is.
+            corpus: the run's own, for the choices.
+            part: what is scored.
+
+        Raises:
+            UsageError: the task has no text that is read as one stream.
+        """
+        raise UsageError(
+            "--dynamic applies to language models that read a text as one stream (task.shape: many-to-many)"
+        )
+
     @abstractmethod
     def references(self, corpus: CorpusT, split: str) -> dict[str, Score]:
         """Score simple baselines on one part, by name."""
