@@ -98,10 +98,11 @@ export class HeatMap {
    */
   draw(columns, look) {
     for (const gate of this.gates) {
-      const values = columns.find((one) => one.values)?.values[gate.name];
+      const values = columns.find((one) => one.values?.[gate.name])?.values[gate.name];
       const own = this.bands.findIndex((band) => band.name === gate.name);
       if (values && own < 0) this.bands.push(new Band(gate, values.length));
     }
+    this.bands.sort((a, b) => this.gates.indexOf(a.gate) - this.gates.indexOf(b.gate));
     for (const band of this.bands) {
       const isShare = band.gate.isShare && !look.isDifference;
       const values = columns.map((one) => one.values?.[band.name] ?? null);

@@ -1,9 +1,10 @@
 // Starts the page: reads the networks that it contains, and shows them by what they do.
 
 import { Model, decodeBase64 } from "./runtime.js";
+import { ForecastView } from "./forecast_view.js";
 import { TextView } from "./text_view.js";
 
-const VIEWS = { "writes texts": TextView, "labels texts": TextView };
+const VIEWS = { "writes texts": TextView, "labels texts": TextView, forecasts: ForecastView };
 
 const content = JSON.parse(document.getElementById("data").textContent);
 const runs = content.runs.map(({ name, description, examples }, place) => {

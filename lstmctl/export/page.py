@@ -30,7 +30,7 @@ from lstmctl.reporting.quantities import count
 from lstmctl.results.exported import LivingPage, LivingRun
 from lstmctl.storage import ANOTHER_FILE, replace_file
 
-SCRIPTS = ("runtime.js", "tape.js", "heat_map.js", "dom.js", "text_view.js", "page.js")
+SCRIPTS = ("runtime.js", "tape.js", "heat_map.js", "dom.js", "text_view.js", "forecast_view.js", "page.js")
 """Modules of the page, each after those that it imports from."""
 TEXT_SHOWN = 120
 """Characters of held-out data that a page begins with."""
@@ -63,6 +63,10 @@ def export_page(
     for run, kind in zip(runs, kinds, strict=True):
         if kind != kinds[0]:
             raise UsageError(f"{runs[0].name} {kinds[0]}, but {run.name} {kind}; a page shows networks of one kind")
+    shapes = [{name: one.value.shape for name, one in each.predictor.entry.inputs.items()} for each in found]
+    for run, shape in zip(runs, shapes, strict=True):
+        if kinds[0] == "forecasts" and shape != shapes[0]:
+            raise UsageError(f"{runs[0].name} and {run.name} read different rows, so one page cannot show both")
     checked = [_checked(run, one, chosen) for run, one in zip(runs, found, strict=True)]
     content = _document(runs, found, kinds[0], checked, chosen).encode()
     replace_file(path, content, remedy=ANOTHER_FILE)
@@ -97,6 +101,8 @@ def _kind(name: str, predictor: Predictor) -> str:
         return "writes texts"
     if any(one.vocabulary == "symbols" for one in inputs) and outputs[0].vocabulary == "labels":
         return "labels texts"
+    if "point" in predictor.entry.outputs:
+        return "forecasts"
     raise NotExportableError(
         f"{name} has no living page: pages show networks that write or label texts, and forecasters",
         hint="lstmctl export RUN --to javascript writes a module for a page of your own",
@@ -165,7 +171,13 @@ def _facts(predictor: Predictor, check: LivingRun, precision: str) -> list[tuple
 
 
 def _examples(found: Described, kind: str) -> list[Any]:
-    """Return inputs from held-out data: texts, with further inputs."""
+    """Return inputs from held-out data: texts with further inputs, or all inputs of a forecaster."""
+    if kind == "forecasts":
+        return [
+            {name: javascript.plain(np.asarray(values).ravel().tolist()) if np.ndim(values) else int(values)
+             for name, values in call.inputs.items()}
+            for call in found.probe.calls
+        ]  # fmt: skip
     predictor, calls = found.predictor, list(found.probe.calls)
     function, argument = predictor.writer or (predictor.entry, predictor.entry.inputs["symbols"])
     name = next(key for key, one in function.inputs.items() if one is argument)

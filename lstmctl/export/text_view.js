@@ -33,7 +33,7 @@ class Network {
       `${NAMES[gate.gate] ?? gate.gate}${layers > 1 ? `, layer ${gate.layer.replace("b", ", backwards")}` : ""}`,
     ]);
     Object.assign(this, { name, model, colour, gates, words: Object.fromEntries(titles) });
-    Object.assign(this, { base: new Tape(model), altered: null, Tape, differences: new WeakMap(), jobs: [] });
+    Object.assign(this, { base: new Tape(model), altered: null, Tape, every: new WeakMap(), differences: new WeakMap(), jobs: [] });
   }
 
   set(text, rules, inputs) {
@@ -65,8 +65,11 @@ class Network {
   }
 
   all(frame) {
-    frame.all ??= frame.probabilities ? { ...frame.shown, [PROBABILITIES]: frame.probabilities } : frame.shown;
-    return frame.all;
+    if (!this.every.has(frame)) {
+      const more = frame.probabilities ? { [PROBABILITIES]: frame.probabilities } : {};
+      this.every.set(frame, { ...more, ...frame.shown });
+    }
+    return this.every.get(frame);
   }
 
   difference(own, other) {
@@ -485,10 +488,11 @@ export class TextView {
 
   showContinuations(network, characters) {
     const before = characters.slice(Math.max(0, this.selected - 15), this.selected + 1).join("");
+    const text = (job) => (job && job.key === (job.tape.frames[this.selected] ?? job.tape.start) ? job.text : "");
     const names = network.altered ? ["As it is, it would go on:", "With what is held:"] : ["It would go on:"];
     const parts = names.flatMap((name, place) => [
       element("div", { class: "soft" }, name),
-      element("p", { class: "continuation" }, element("span", { class: "read" }, `…${before}`), network.jobs[place]?.text ?? ""),
+      element("p", { class: "continuation" }, element("span", { class: "read" }, `…${before}`), text(network.jobs[place])),
     ]);
     network.continuation.replaceChildren(...parts);
   }

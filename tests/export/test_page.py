@@ -339,3 +339,53 @@ return { rows, answer: await page.locator(".network .soft").first().textContent(
     (expected,) = run.predict(["turn on the light"])
     assert told["answer"] == f"Answer after character 17: {expected.label}"
     assert len(told["rows"]) == len(run.task.encoding.labels)
+
+
+def test_a_page_of_a_forecaster_follows_what_is_dragged(trained: Trained) -> None:
+    run = trained("waves")
+    export_page([run], "page.html")
+    told = in_chromium(
+        Path("page.html"),
+        """
+const point = () => page.evaluate(() => [...lstmctl.view.now[0].point]);
+const free = await point();
+const canvas = page.locator("canvas").first();
+const box = await canvas.boundingBox();
+const last = await page.evaluate(() => 10 + 11 * lstmctl.view.plots[0].step);
+await page.mouse.move(box.x + last, box.y + 150);
+await page.mouse.down();
+await page.mouse.move(box.x + last, box.y + 60);
+await page.mouse.up();
+await settled();
+const dragged = await page.evaluate(() => [...lstmctl.view.inputs.values]);
+const followed = await point();
+await canvas.focus();
+await page.keyboard.press("Delete");
+await settled();
+const undone = await point();
+const rows = await page.locator("table tr").count();
+return { free, dragged, followed, undone, rows, said: await page.locator("output").textContent() };
+""",
+    )
+    values = torch.tensor(told["dragged"], dtype=torch.float64).reshape(12, 2)
+    export(run, "numpy", "model")
+    names: dict[str, Any] = {"__file__": str(Path("model", "model.py")), "__name__": "exported"}
+    exec(Path("model", "model.py").read_text(), names)
+    point, _, _ = names["forecast"](values.numpy())
+    assert told["followed"] == pytest.approx(point.ravel().tolist(), rel=1e-5)
+    assert told["followed"] != pytest.approx(told["free"], rel=1e-3)
+    assert told["undone"] == told["free"]
+    assert told["rows"] == 5
+    assert told["said"] == "a, the last row"
+
+
+def test_forecasters_of_different_rows_have_no_common_page(trained: Trained) -> None:
+    with pytest.raises(UsageError, match="read different rows"):
+        export_page([trained("waves"), trained("waves", "task.lookback=18")])
+    told = in_node(
+        """
+import { extent, rounded } from "./forecast_view.js";
+console.log(JSON.stringify([extent([1, NaN, 3]), extent([]), extent([5, 5]), rounded(12.3456), rounded(NaN)]));
+"""
+    )
+    assert told == [[pytest.approx(0.88), pytest.approx(3.12)], [0, 1], [4.5, 5.5], "12.35", "missing"]
