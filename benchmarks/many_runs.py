@@ -2,7 +2,8 @@
 
 usage: python benchmarks/many_runs.py [--folders 10000] [--runs 1000] [--train 0]
 
-Run folders are copies of one trained run. Planning is measured without training; `--train N` makes the first N runs too.
+Run folders are copies of one trained run. Planning is measured without training; `--train N` makes the first N runs
+too.
 """
 
 from __future__ import annotations
@@ -50,7 +51,9 @@ def main() -> None:
         shutil.rmtree(folder / "runs")
         plan_many(folder, asked.runs)
         if asked.train:
-            seconds, _ = timed(folder, "compare", "lstm", "--config", "small.yaml", "--seeds", str(asked.train), "--quiet")
+            seconds, _ = timed(
+                folder, "compare", "lstm", "--config", "small.yaml", "--seeds", str(asked.train), "--quiet"
+            )
             print(f"{asked.train} runs of 4 steps: {seconds:.1f} s, {seconds / asked.train:.2f} s per run")
 
 

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from lstmctl.cli.arguments import Json, Moved, Quiet, RunArgument, Trust, without_moved
+from lstmctl.cli.arguments import Baselines, Json, Moved, Quiet, RunArgument, Trust, without_moved
 
 EXAMPLES = """\
 Examples:
@@ -17,6 +17,7 @@ Examples:
   lstmctl backtest
   lstmctl backtest latest --stride 1 --output backtest.csv
   lstmctl backtest latest --windows 3 --refit
+  lstmctl backtest latest --baseline AutoETS --baseline theta
 """
 
 
@@ -35,6 +36,7 @@ def backtest(
     refit: Annotated[
         bool, typer.Option("--refit", help="Train a new network for each origin, on the rows before it.")
     ] = False,
+    baseline: Baselines = None,
     output: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write every forecast to a .csv or .parquet file.")
     ] = None,
@@ -73,7 +75,9 @@ def backtest(
         quiet=quiet,
     )
     with TrainingDisplay(quiet=quiet or not refit) as display:
-        result = opened.backtest(split=split, windows=windows, stride=stride, refit=refit, observe=display)
+        result = opened.backtest(
+            split=split, windows=windows, stride=stride, refit=refit, baselines=baseline or (), observe=display
+        )
     if output is not None:
         write_forecast_table(output, result.forecasts, cell_name(opened.settings.model.cell), result.cutoffs)
         console.write_line(str(output))
@@ -86,6 +90,11 @@ def backtest(
                 "stride": result.stride,
                 "refit": result.refit,
                 "metrics": {kind: dict(score.metrics) for kind, score in result.scores.items()},
+                **(
+                    {"baselines": {name: dict(score.metrics) for name, score in result.baselines.items()}}
+                    if result.baselines
+                    else {}
+                ),
                 "by_channel": {
                     kind: {name: dict(figures) for name, figures in score.by_channel.items()}
                     for kind, score in result.scores.items()
