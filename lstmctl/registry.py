@@ -85,6 +85,7 @@ VIEWS: Mapping[str, str] = {
     "Evaluation": "lstmctl.reporting.evaluation_page:evaluation_blocks",
     "Backtest": "lstmctl.reporting.backtest_tables:backtest_blocks",
     "Exported": "lstmctl.reporting.export_facts:export_blocks",
+    "LivingPage": "lstmctl.reporting.export_facts:living_page_blocks",
     "Forecasts": "lstmctl.reporting.forecast_page:forecast_blocks",
     "GateFindings": "lstmctl.reporting.inspection_page:gate_view",
     "MemoryFindings": "lstmctl.reporting.inspection_page:memory_view",
