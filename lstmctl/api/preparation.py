@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from lstmctl import registry, shell
 from lstmctl.api.assembly import build_model, build_task, open_data
 from lstmctl.api.memory import require_memory
-from lstmctl.api.trained import Trained
+from lstmctl.api.trained import Start
 from lstmctl.cells.cell import Cell
 from lstmctl.cells.kernels import kernel_used
 from lstmctl.config import Settings, dump
@@ -105,7 +105,7 @@ def assemble(
     *,
     choices: Choices | None = None,
     steps: int | None = None,
-    source: Trained | None = None,
+    source: Start | None = None,
     corpus: Corpus | None = None,
     processes: Processes = ALONE,
 ) -> Assembled:
@@ -116,7 +116,7 @@ def assemble(
         choices: those of the resumed run, or of the comparison that the run belongs to; None to choose now. bfloat16
             becomes float32, with a warning, if there is no kernel for it.
         steps: the budget of the resumed run in steps; None to derive it from the config.
-        source: a run whose weights are used at the start.
+        source: weights of a run to start from.
         corpus: the data that the settings name; None to open it.
         processes: the processes that train together; the first chooses the values for `auto`.
 
@@ -149,8 +149,8 @@ def assemble(
     if files:
         batches = CheckedBatches(batches, files)
     task.check(corpus)  # better now than after all training
-    if source is None and steps is None:  # a new run; a resumed run keeps what it computed at its start
-        task.prepare(model, training_part, validation_part)
+    if steps is None:  # a new run; a resumed run keeps what it computed at its start
+        task.prepare(model, training_part, validation_part, is_started=source is not None)
 
     def one_pass() -> None:
         batch = processes.share(batches[0])
@@ -230,7 +230,7 @@ def _check_shares(settings: Settings, processes: Processes) -> None:
         )
 
 
-def _start_from(model: nn.Module, task: AnyProblem, source: Trained, settings: Settings) -> None:
+def _start_from(model: nn.Module, task: AnyProblem, source: Start, settings: Settings) -> None:
     """Start with the weights of another run.
 
     Raises:
@@ -264,14 +264,14 @@ def _start_from(model: nn.Module, task: AnyProblem, source: Trained, settings: S
     load_weights(model, weights)
 
 
-def _by_name(model: nn.Module, task: AnyProblem, source: Trained) -> dict[str, Tensor]:
+def _by_name(model: nn.Module, task: AnyProblem, source: Start) -> dict[str, Tensor]:
     """Return the weights of another run with the rows of symbols and labels in our order, new ones as initialised, and
     log what is taken over.
 
     Raises:
         RunError: no symbol or no label is known to both.
     """
-    weights, own = dict(source.model.state_dict()), model.state_dict()
+    weights, own = dict(source.weights), model.state_dict()
     theirs = source.task.row_names
     said: list[str] = []
     for name, (noun, names) in task.row_names.items():

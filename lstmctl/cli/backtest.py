@@ -17,6 +17,7 @@ Examples:
   lstmctl backtest
   lstmctl backtest latest --stride 1 --output backtest.csv
   lstmctl backtest latest --windows 3 --refit
+  lstmctl backtest latest --refit continue
 """
 
 
@@ -33,7 +34,12 @@ def backtest(
         int | None, typer.Option(help="Rows from one origin to the next; default: the horizon.", show_default=False)
     ] = None,
     refit: Annotated[
-        bool, typer.Option("--refit", help="Train a new network for each origin, on the rows before it.")
+        bool,
+        typer.Option(
+            "--refit",
+            help="Train a network for each origin, on the rows before it: anew, or, as --refit continue, from the "
+            "weights of the one before.",
+        ),
     ] = False,
     output: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write every forecast to a .csv or .parquet file.")
@@ -62,6 +68,8 @@ def backtest(
     if output is not None:
         check_ending(output)
     plain, overrides = without_moved([run, *(moved or ())])
+    how = next((word for word in plain if refit and word in ("anew", "continue")), "anew")
+    plain = [word for word in plain if not refit or word != how]
     if len(plain) > 1:
         raise UsageError(f"expected one RUN, not {len(plain)}: {', '.join(plain)}")
     opened = open_run(
@@ -73,7 +81,9 @@ def backtest(
         quiet=quiet,
     )
     with TrainingDisplay(quiet=quiet or not refit) as display:
-        result = opened.backtest(split=split, windows=windows, stride=stride, refit=refit, observe=display)
+        result = opened.backtest(
+            split=split, windows=windows, stride=stride, refit=how if refit else False, observe=display
+        )
     if output is not None:
         write_forecast_table(output, result.forecasts, cell_name(opened.settings.model.cell), result.cutoffs)
         console.write_line(str(output))
@@ -85,6 +95,7 @@ def backtest(
                 "origins": result.origins,
                 "stride": result.stride,
                 "refit": result.refit,
+                "continued": result.continued,
                 "metrics": {kind: dict(score.metrics) for kind, score in result.scores.items()},
                 "by_channel": {
                     kind: {name: dict(figures) for name, figures in score.by_channel.items()}

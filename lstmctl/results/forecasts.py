@@ -61,3 +61,5 @@ class Backtest(Shown, Framed):
     known by then to compute one."""
     notes: tuple[str, ...] = ()
     """Facts that a reader needs to interpret the scores, in whole sentences."""
+    continued: bool = False
+    """True if each of these networks started from the weights of the one before."""

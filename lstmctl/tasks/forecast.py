@@ -238,7 +238,9 @@ class Forecast(Problem[Config, SeriesCorpus, Ensemble, SeriesBatch, SeriesPart])
         model.initialise(generator)
         return model
 
-    def prepare(self, model: Ensemble, training: SeriesPart, validation: SeriesPart) -> None:
+    def prepare(
+        self, model: Ensemble, training: SeriesPart, validation: SeriesPart, *, is_started: bool = False
+    ) -> None:
         """Fit the ridge regression that is combined with the network, and if shares are chosen let the network begin as
         that regression; raise DataError if too many values are missing."""
         if model.ridge is None:
@@ -246,7 +248,7 @@ class Forecast(Problem[Config, SeriesCorpus, Ensemble, SeriesBatch, SeriesPart])
         fitted = self.fit_ridge(model, training, validation)
         if not fitted and not self.chooses_shares:
             raise DataError("model.ridge has nothing to be fitted to: no window is complete", hint="model.ridge=0")
-        if fitted and self.chooses_shares and self.settings.normalisation == "last":
+        if fitted and self.chooses_shares and not is_started and self.settings.normalisation == "last":
             for member in model.each():
                 member.begin_as(model.ridge)
 

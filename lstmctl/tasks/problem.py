@@ -205,8 +205,9 @@ class Problem(ABC, Generic[ConfigT, CorpusT, ModelT, BatchT, PartT]):
         """Return the data for `prepare` and `training_order`: by default the training part."""
         return self.part(corpus, "training", device)
 
-    def prepare(self, model: ModelT, training: Any, validation: PartT) -> None:
-        """Set, before the first step, what is computed from the data and not learned."""
+    def prepare(self, model: ModelT, training: Any, validation: PartT, *, is_started: bool = False) -> None:
+        """Set, before the first step, what is computed from the data and not learned. `is_started`: the learned weights
+        are those of another run, and stay."""
 
     @abstractmethod
     def training_order(self, part: Any, training: TrainingSettings, seed: int) -> Batches:

@@ -15,9 +15,10 @@ import pytest
 
 import lstmctl
 from lstmctl.api import Run, load_run, resume, train
+from lstmctl.config import derive
 from lstmctl.data.forecast_table import as_csv, write_forecast_table
 from lstmctl.errors import DataError, LstmctlError, RunError, UsageError
-from lstmctl.events import Event, Stepped
+from lstmctl.events import Event, Started, Stepped
 from lstmctl.results.forecasts import SeriesForecast
 from tests.conftest import Command, Trained, write_waves
 
@@ -260,6 +261,49 @@ def test_refitting_trains_anew_on_what_came_before(run: Run) -> None:
     assert len(result.forecasts) == 4
     assert max(steps) == 20
     assert plain(list(result.forecasts)) != plain(list(run.backtest(windows=2).forecasts))
+
+
+def test_refitting_can_go_on_from_the_last_weights(run: Run) -> None:
+    """The run made 20 steps for its 225 training windows, so 56 new ones are worth 5 steps and 20 more 2."""
+    budgets: list[int] = []
+
+    def heard(event: Event) -> None:
+        if isinstance(event, Started):
+            budgets.append(event.steps)
+
+    result = run.backtest(windows=2, stride=20, refit="continue", observe=heard)
+    assert budgets == [5, 2]
+    assert (result.refit, result.continued, result.origins) == (True, True, 2)
+    assert not run.backtest(windows=1, refit="anew").continued
+    budgets.clear()
+    run.backtest(windows=1, stride=20, refit="anew", observe=heard)
+    assert budgets == [20]
+    assert str(refused(UsageError, run.backtest, refit="again")) == "refit is anew or continue, not again"
+
+
+def test_a_continued_refit_begins_with_the_runs_weights(series_config: Path) -> None:
+    """Without scales and at a rate of nearly 0, it forecasts like the run; a refit from the beginning knows nothing."""
+    run = train(series_config, ["training.budget=60 steps", "data.scaler=none", "task.calibration=none"])
+    own = [one.point for one in run.backtest(windows=3).forecasts]
+    run.settings = derive(run.settings, ["training.learning_rate=1e-12", "training.average=null"])
+    found = {how: run.backtest(windows=3, refit=how).forecasts for how in ("continue", "anew")}
+    for number, point in enumerate(own):
+        assert found["continue"][number].point == pytest.approx(point, abs=1e-4)
+        assert found["anew"][number].point != pytest.approx(point, abs=0.1)
+
+
+def test_refits_and_final_fits_begin_where_the_run_began(series_config: Path) -> None:
+    """A run that was started from another's weights, and learned nothing itself, still forecasts like the other."""
+    first = train(series_config, ["training.budget=60 steps", "data.scaler=none", "task.final_fit=none"])
+    still = ["training.budget=5 steps", "data.scaler=none", "training.learning_rate=1e-12", "training.average=null"]
+    second = train(series_config, still, init_from=first.name)
+    for how in ("continue", "anew"):
+        assert second.info["final_fit"]["how"] == "anew"
+        points = [one.point for one in second.backtest(windows=2, refit=how).forecasts]
+        for point, one in zip(points, first.backtest(windows=2).forecasts, strict=True):
+            assert point == pytest.approx(one.point, abs=1e-4)
+    for one, other in zip(second.forecast(), first.forecast(), strict=True):
+        assert one.point == pytest.approx(other.point, abs=1e-4)
 
 
 def test_backtests_of_what_is_not_there(run: Run, series_config: Path) -> None:
