@@ -50,7 +50,9 @@ def main() -> None:
         shutil.rmtree(folder / "runs")
         plan_many(folder, asked.runs)
         if asked.train:
-            seconds, _ = timed(folder, "compare", "lstm", "--config", "small.yaml", "--seeds", str(asked.train), "--quiet")
+            seconds, _ = timed(
+                folder, "compare", "lstm", "--config", "small.yaml", "--seeds", str(asked.train), "--quiet"
+            )
             print(f"{asked.train} runs of 4 steps: {seconds:.1f} s, {seconds / asked.train:.2f} s per run")
 
 
