@@ -2,7 +2,8 @@
 
 usage: python benchmarks/many_runs.py [--folders 10000] [--runs 1000] [--train 0]
 
-Run folders are copies of one trained run. Planning is measured without training; `--train N` makes the first N runs too.
+Run folders are copies of one trained run. Planning is measured without training; `--train N` makes the first N runs
+too.
 """
 
 from __future__ import annotations

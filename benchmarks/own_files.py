@@ -2,9 +2,9 @@
 
     python benchmarks/own_files.py FILE… [--set KEY=VALUE …] [--time TIME] [--jobs N]
 
-Prints, for each file, the run's MASE (or the primary metric of other tasks) and the best baseline's, their ratio, the
-coverage of the 80 % interval with its number of windows, and the seconds from the command to the end; then the median
-ratio. For a file that cannot be used, its error is printed.
+Prints, for each file, the run's MASE (or the primary metric of other tasks), its ratio to the best baseline's, every
+baseline's, the coverage of the 80 % interval with its number of windows, and the seconds from the command to the end;
+then the median ratio. For a file that cannot be used, its error is printed.
 """
 
 from __future__ import annotations
@@ -44,7 +44,8 @@ def row(file: str, settings: Sequence[str], time_given: str | None, folder: str)
     better, worse = (others[best], own) if metric(name).sign > 0 else (own, others[best])
     ratio = worse / better if better else 1.0 if worse == better else float("inf")
     covered = found.metrics.get("coverage_80")
-    parts = [f"{own:.4f} {name}", f"{best} {others[best]:.4f}", f"ratio {ratio:.3f}"]
+    parts = [f"{own:.4f} {name}", f"ratio {ratio:.3f}", "baselines"]
+    parts[-1] += "".join(f" {of} {value:.4f}" for of, value in sorted(others.items(), key=lambda each: each[1]))
     if covered is not None:
         parts.append(f"coverage of 80 % {100 * covered:.0f} % over {found.windows:,} windows")
     parts.append(f"{time.monotonic() - begun:.0f} s")

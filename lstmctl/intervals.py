@@ -9,7 +9,7 @@ and intervals are in the unit of the forecasts; a missing truth gives a NaN scor
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -249,6 +249,16 @@ class AdaptiveIntervals:
         beyond = np.maximum(-self._alpha, 0) * np.where(self._count > 0, sizes, 0)
         offsets: Offsets = found + beyond
         return offsets
+
+    def state(self) -> dict[str, NDArray[Any]]:
+        """Return all that later offsets depend on."""
+        return {"alpha": self._alpha, "recent": self._recent, "next": self._next}
+
+    def restore(self, state: Mapping[str, NDArray[Any]]) -> None:
+        """Continue from what `state` returned."""
+        self._alpha, self._recent, self._next = (state[name].copy() for name in ("alpha", "recent", "next"))
+        self._ordered = np.sort(self._recent, axis=0)
+        self._count = np.count_nonzero(np.isfinite(self._recent), axis=0)
 
     def reveal(self, scores: Floats, given: Offsets) -> None:
         """Add newly known scores, at most one per step and channel.

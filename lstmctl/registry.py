@@ -47,6 +47,12 @@ TASKS: Mapping[str, str] = {
     "generation-from-label": "lstmctl.tasks.generation_from_label:GenerationFromLabel",
 }
 
+BASELINES: Mapping[str, str] = {
+    "AutoETS": "lstmctl.baselines.statsforecast:auto_ets",
+    "AutoARIMA": "lstmctl.baselines.statsforecast:auto_arima",
+    "chronos": "lstmctl.baselines.chronos:chronos",
+}
+"""Functions from a path, or None, to a forecaster of another package; see `baselines.packages`."""
 INSPECTIONS: Mapping[str, str] = {
     "gates": "lstmctl.inspection:inspect_gates",
     "memory": "lstmctl.inspection:inspect_memory",

@@ -147,7 +147,7 @@ def test_every_command_is_accepted(words: list[str]) -> None:
     if words[0] == "torchrun":
         words = words[words.index("-m") + 1 :]
     if words[0] != "lstmctl":
-        assert words[0] in ("cd", "echo", "pip", "python", "python3", "source")
+        assert words[0] in ("cd", "echo", "pip", "python", "python3", "source", "tail")
         return
     given = parsed(words[1:])
     if words[1] not in ("train", "compare") and words[1:3] not in (["config", "check"], ["data", "show"]):

@@ -10,7 +10,15 @@ from numpy.typing import NDArray
 from lstmctl.api.trained import Trained
 from lstmctl.data.series import SeriesCorpus, Table
 from lstmctl.data.splitting import reported_part
-from lstmctl.intervals import MEMORY, Floats, Offsets, interval_scores, quantile_offsets, run_adaptive
+from lstmctl.intervals import (
+    MEMORY,
+    AdaptiveIntervals,
+    Floats,
+    Offsets,
+    interval_scores,
+    quantile_offsets,
+    run_adaptive,
+)
 from lstmctl.models.forecaster import Ensemble
 from lstmctl.scoring import evaluating
 from lstmctl.tasks.forecast import Forecast
@@ -41,6 +49,24 @@ def adapted(scores: Floats, origins: NDArray[np.int64], before: Floats, every: F
     from_calibration = _widest(quantile_offsets(every, levels)[np.newaxis], axis=(1, 2))
     for fallback in (_widest(found, axis=1), from_calibration):
         found = np.where(np.isfinite(found), found, fallback)
+    return found
+
+
+def adaptive_at_the_start(run: Trained, task: Forecast, model: Ensemble) -> dict[str, AdaptiveIntervals]:
+    """Return adaptive intervals of every series that know the errors of the calibration rows, by the series' names.
+
+    Raises:
+        DataError: the run's own data is missing or has changed.
+    """
+    corpus = run.corpus()
+    assert isinstance(corpus, SeriesCorpus)
+    validation = task.part(corpus, "validation", run.device)
+    rows = calibration_rows(validation, task.settings.calibration)
+    scores, series, _ = calibration_scores(model, rows, task.predictor)
+    found = {}
+    for number, name in enumerate(task.encoding.ids):
+        own = scores[series == number]
+        found[name] = AdaptiveIntervals(own if len(own) >= FEWEST else scores, task.shares)
     return found
 
 

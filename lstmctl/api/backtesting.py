@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -27,11 +27,13 @@ from lstmctl.errors import UsageError
 from lstmctl.events import Evaluated, Event
 from lstmctl.intervals import Floats, interval_scores, widened
 from lstmctl.models.forecaster import Ensemble
+from lstmctl.results.evaluation import Score
 from lstmctl.results.forecasts import Backtest, SeriesForecast
 from lstmctl.scoring import evaluating
 from lstmctl.step_grammar import REST
 from lstmctl.tasks.forecast import Forecast
 from lstmctl.tasks.interval_calibration import calibrated, calibration_rows, calibration_scores
+from lstmctl.tasks.series_baselines import Baseline, named_baseline
 from lstmctl.tasks.series_windows import SeriesBatch, SeriesPart, windows_first
 from lstmctl.training.trainer import load_weights
 
@@ -66,6 +68,7 @@ def backtest(
     windows: int | None = None,
     stride: int | None = None,
     refit: bool | Literal["anew", "continue"] = False,
+    baselines: Sequence[str] = (),
     observe: Callable[[Event], None] = lambda event: None,
 ) -> Backtest:
     """Forecast from rolling origins in a part of the run's data.
@@ -82,10 +85,13 @@ def backtest(
             training window, at 0.3 of its learning rate, which falls to zero. Of several series, one network forecasts
             all that have the same origin: the same date if the run's parts are cut at dates, otherwise the same number
             of rows before their end.
+        baselines: names of baselines to score on the same windows: those of `registry.BASELINES`, or `theta`, `ETS` and
+            others that are not fitted to training rows.
         observe: called with every event of these trainings.
 
     Raises:
-        UsageError: the run does not forecast, or a setting is out of range.
+        UsageError: the run does not forecast, a setting is out of range, or a baseline is unknown or its package
+            missing.
         DataError: the run's data is missing or has changed.
     """
     task, model = forecasting.forecaster(run)
@@ -113,11 +119,28 @@ def backtest(
     numbers = _numbers(part, stride, windows)
     if refit not in (False, True, "anew", "continue"):
         raise UsageError(f"refit is anew or continue, not {refit}")
+    built = {name: named_baseline(name, task.settings, task.plain.encoding) for name in baselines}
     if refit:
         folds = list(_refitted(run, corpus, part, numbers, observe, is_continued=refit == "continue"))
     else:
         folds = [_fold(task, model, corpus, part, numbers, calibrating, fresh=split == "validation")]
-    return _told(run, split, stride, folds, refit=refit)
+    others = {name: _baseline_score(task, corpus, part, numbers, baseline) for name, baseline in built.items()}
+    return replace(_told(run, split, stride, folds, refit=refit), baselines=others)
+
+
+def _baseline_score(
+    task: Forecast, corpus: SeriesCorpus, part: SeriesPart, numbers: Tensor, baseline: Baseline
+) -> Score:
+    """Score the point forecasts of a baseline for some windows, scaled by the run's training rows."""
+    plain = task.plain
+    whole = plain.part(corpus, part.name, part.rows.device)
+    part = replace(part, values=whole.values, unscaled=whole.unscaled)
+    forecast = baseline(part)
+    sums: Counter[str] = Counter()
+    for some in numbers.split(forecasting.LANES):
+        batch = part.observed(some)
+        sums.update(plain.sums(batch, forecast(batch), None))
+    return plain.as_score(sums, len(numbers))
 
 
 def _numbers(part: SeriesPart, stride: int, windows: int | None) -> Tensor:
@@ -221,7 +244,7 @@ def _refitted(
             start = Start(run.name, settings, task, model.state_dict())
         model.to(run.device).eval()
         learnt = task.part(assembled.corpus, "validation", run.device)
-        task.calibrate_on(model, learnt)
+        task.calibrate_on(model, learnt, task.part(assembled.corpus, "training", run.device))
         test = task.part(assembled.corpus, "test", run.device)
         before = (test.counts.cumsum(0) - test.counts).cpu().numpy()[series[own]]
         chosen = before + origins[own] - test.first.cpu().numpy()[series[own]]

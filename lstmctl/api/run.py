@@ -60,16 +60,20 @@ def load_run(
 class Run(Trained):
     """A finished or stopped run, with methods to use it."""
 
-    def evaluate(self, split: str | None = None, file: Any = None, *, quiet: bool = False) -> Evaluation:
+    def evaluate(
+        self, split: str | None = None, file: Any = None, *, baselines: Sequence[str] = (), quiet: bool = False
+    ) -> Evaluation:
         """Score the run, in float32, with simple baselines beside it.
 
         Args:
             split: the part of the run's own data: training, validation or test; by default test if there is one, else
                 validation.
             file: a file, folder or data frame to score instead, as a whole.
+            baselines: further baselines of a forecast, by their names in `registry.BASELINES`.
             quiet: show no progress.
 
         Raises:
+            UsageError: a baseline is unknown, or its package is missing.
             DataError: the data is missing, has changed, is too short, or contains something that the run does not know.
         """
         if file is not None:
@@ -82,14 +86,23 @@ class Run(Trained):
             log.warning("%s", caveat)
         called = part if file is None else str(file)
         with shown_work(quiet=quiet):
+            report("computing baselines")
+            others = self.task.named_references(corpus, part, baselines)
             own = self.score(corpus, part, lambda done, total: report(f"scoring {called}", done / max(1, total)))
             report("computing baselines")
-            return self.evaluation(corpus, part, called, own)
+            return self.evaluation(corpus, part, called, own, others)
 
-    def evaluation(self, corpus: Corpus, part: str, called: str, own: Score | None = None) -> Evaluation:
+    def evaluation(
+        self,
+        corpus: Corpus,
+        part: str,
+        called: str,
+        own: Score | None = None,
+        others: Mapping[str, Score] | None = None,
+    ) -> Evaluation:
         """Score the run on one part of data in the run's own encoding, together with simple baselines; `called` is the
-        part's name in the result, and `own` the run's score if it is known."""
-        scores = {"run": own or self.score(corpus, part), **self.task.references(corpus, part)}
+        part's name in the result, `own` the run's score if it is known, and `others` those of further baselines."""
+        scores = {"run": own or self.score(corpus, part), **self.task.references(corpus, part), **(others or {})}
         scores = self.task.relative(corpus, part, scores)
         primary = self.task.primary
         rows = {name: score.rows for name, score in scores.items() if score.rows is not None}

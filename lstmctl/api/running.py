@@ -86,7 +86,9 @@ def run_to_end(folder: RunFolder, assembled: Assembled, snapshot: Snapshot | Non
         metrics = {"validation": None, "test": None, **{part: dict(score.metrics) for part, score in scores.items()}}
         if "arm" not in run.info:  # a comparison computes the baselines once for all its runs
             concluding("computing baselines")
-            replace_json(folder.path / EVALUATION, _evaluated(run, corpus, scores))
+            evaluated = _evaluated(run, corpus, scores)
+            metrics[evaluated["split"]] = dict(evaluated["metrics"])  # with those relative to a baseline
+            replace_json(folder.path / EVALUATION, evaluated)
         facts["ended"] = now()
         concluding("drawing the report")
         _end(folder, status="finished", stopped_by=finished.reason, metrics=metrics, **facts)

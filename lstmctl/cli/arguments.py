@@ -207,6 +207,16 @@ Track = Annotated[
         show_default=False,
     ),
 ]
+Baselines = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--baseline",
+        metavar="NAME[=FOLDER]",
+        help="Score a forecast of another package too: AutoETS, AutoARIMA, or chronos=FOLDER with its weights; "
+        "repeatable.",
+        show_default=False,
+    ),
+]
 NoProgress = Annotated[bool, typer.Option("--quiet", "-q", help="Print no progress.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print no progress and no tables.")]
 

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from lstmctl.cli.arguments import Json, Moved, Quiet, RunArgument, Trust, without_moved
+from lstmctl.cli.arguments import Baselines, Json, Moved, Quiet, RunArgument, Trust, without_moved
 
 EXAMPLES = """\
 Examples:
@@ -18,6 +18,7 @@ Examples:
   lstmctl backtest latest --stride 1 --output backtest.csv
   lstmctl backtest latest --windows 3 --refit
   lstmctl backtest latest --refit continue
+  lstmctl backtest latest --baseline AutoETS --baseline theta
 """
 
 
@@ -41,6 +42,7 @@ def backtest(
             "weights of the one before.",
         ),
     ] = False,
+    baseline: Baselines = None,
     output: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write every forecast to a .csv or .parquet file.")
     ] = None,
@@ -82,7 +84,12 @@ def backtest(
     )
     with TrainingDisplay(quiet=quiet or not refit) as display:
         result = opened.backtest(
-            split=split, windows=windows, stride=stride, refit=how if refit else False, observe=display
+            split=split,
+            windows=windows,
+            stride=stride,
+            refit=how if refit else False,
+            baselines=baseline or (),
+            observe=display,
         )
     if output is not None:
         write_forecast_table(output, result.forecasts, cell_name(opened.settings.model.cell), result.cutoffs)
@@ -97,6 +104,11 @@ def backtest(
                 "refit": result.refit,
                 "continued": result.continued,
                 "metrics": {kind: dict(score.metrics) for kind, score in result.scores.items()},
+                **(
+                    {"baselines": {name: dict(score.metrics) for name, score in result.baselines.items()}}
+                    if result.baselines
+                    else {}
+                ),
                 "by_channel": {
                     kind: {name: dict(figures) for name, figures in score.by_channel.items()}
                     for kind, score in result.scores.items()

@@ -9,6 +9,7 @@ import typer
 
 from lstmctl import registry
 from lstmctl.cli.arguments import (
+    Baselines,
     Devices,
     Jobs,
     Json,
@@ -123,6 +124,7 @@ def compare(
             autocompletion=complete_comparison,
         ),
     ] = None,
+    baseline: Baselines = None,
     table: Annotated[TableForm | None, typer.Option(help="Print the table in this format to stdout.")] = None,
     track: Track = None,
     trust: Trust = False,
@@ -149,7 +151,7 @@ def compare(
     device = None
     if resume is not None:
         given = [argument for argument in arguments or () if not argument.startswith("device=")]
-        if given or arm or tune or sweep or any(option is not None for option in (config, match, name, time)):
+        if given or arm or tune or sweep or any(option is not None for option in (config, match, name, time, baseline)):
             raise UsageError(
                 "--resume continues a comparison's own plan; only --seeds can be increased, and device=NAME changed"
             )
@@ -187,6 +189,7 @@ def compare(
             "trust": trust,
             "observe": display,
             "name": name,
+            "baselines": baseline or (),
             "command": without_name(api.command_line()),
         }
         given = None if config is None else loaded

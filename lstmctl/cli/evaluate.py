@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from lstmctl.cli.arguments import Json, Moved, NoProgress, RunArgument, Trust, run_table_and_moved
+from lstmctl.cli.arguments import Baselines, Json, Moved, NoProgress, RunArgument, Trust, run_table_and_moved
 
 EXAMPLES = """\
 Examples:
@@ -19,6 +19,7 @@ Examples:
   lstmctl evaluate latest my-text.txt
   lstmctl evaluate latest newer.csv
   lstmctl evaluate latest --output series.csv
+  lstmctl evaluate latest --baseline AutoETS
 """
 
 
@@ -37,6 +38,7 @@ def evaluate(
         Path | None,
         typer.Option(metavar="FILE", help="Write the metrics of every series to a .csv or .parquet file."),
     ] = None,
+    baseline: Baselines = None,
     quiet: NoProgress = False,
     json: Json = False,
 ) -> None:
@@ -66,7 +68,7 @@ def evaluate(
     opened = open_run(
         run, task=able, files=[file] if file else (), reads_own_data=True, trust=trust, overrides=overrides, quiet=quiet
     )
-    evaluation = opened.evaluate(split, file, quiet=quiet)
+    evaluation = opened.evaluate(split, file, baselines=baseline or (), quiet=quiet)
     if output is not None:
         if not evaluation.by_series:
             raise UsageError(f"--output writes the metrics of every series, and {opened.name} has only one")

@@ -29,6 +29,7 @@ from lstmctl.cli import (
     predict,
     runs,
     search,
+    stream,
     train,
 )
 from lstmctl.cli.surroundings import in_words
@@ -54,6 +55,7 @@ app.command(epilog=forecast.EXAMPLES)(forecast.forecast)
 app.command(epilog=backtest.EXAMPLES)(backtest.backtest)
 app.command(epilog=predict.EXAMPLES)(predict.predict)
 app.command(epilog=export.EXAMPLES)(export.export)
+app.command(epilog=stream.EXAMPLES)(stream.stream)
 app.add_typer(inspect.app, name="inspect")
 app.add_typer(runs.app, name="runs")
 app.add_typer(config.app, name="config")
@@ -110,10 +112,10 @@ def main() -> None:
 
 
 def _prepared_and_run() -> int:
-    for stream in (sys.stdout, sys.stderr):
-        if stream is not None and hasattr(stream, "reconfigure"):
+    for standard in (sys.stdout, sys.stderr):
+        if standard is not None and hasattr(standard, "reconfigure"):
             # A console that lacks a character shows an escape instead of stopping the program.
-            stream.reconfigure(errors="backslashreplace")
+            standard.reconfigure(errors="backslashreplace")
     logging.basicConfig(handlers=[_Warnings()], level=logging.WARNING)
     return _run()
 

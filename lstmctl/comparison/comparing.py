@@ -52,6 +52,7 @@ class _Request:
     command: str
     name: str | None
     time: str | None
+    baselines: Sequence[str]
 
 
 def compare(
@@ -72,6 +73,7 @@ def compare(
     quiet: bool = False,
     name: str | None = None,
     time: str | None = None,
+    baselines: Sequence[str] = (),
     command: str = "lstmctl.compare",
 ) -> Comparison:
     """Train every arm with the same budget over several seeds, in a new folder with a report.
@@ -97,13 +99,14 @@ def compare(
         quiet: show nothing.
         name: of the folder; by default made of the config's or the data's name and a number.
         time: training time per run to derive sizes and budget for, such as `10m`, if a config is derived.
+        baselines: further baselines of forecasts, by their names in `registry.BASELINES`.
         command: the command to repeat this.
 
     Raises:
         UsageError, ConfigError, DataError, RunError, ResourceError: see `lstmctl.errors`.
         Interrupted: Ctrl-C or SIGTERM; what was trained is saved.
     """
-    request = _Request(cells, config, overrides, arms, seeds, match, tune, trust, command, name, time)
+    request = _Request(cells, config, overrides, arms, seeds, match, tune, trust, command, name, time, baselines)
     with observed_by(observe, lambda: ComparisonDisplay(quiet=quiet)) as shown, tracked(track, shown) as observe:
         result = _made(request, None, [""], Machines(jobs, tuple(devices), on), observe)
     assert isinstance(result, Comparison)
@@ -130,13 +133,14 @@ def sweep(
     quiet: bool = False,
     name: str | None = None,
     time: str | None = None,
+    baselines: Sequence[str] = (),
     command: str = "lstmctl.comparison.sweep",
 ) -> Sweep:
     """Run a comparison for every value of one setting, each in a folder inside a new one with a report.
 
     Args:
         cells, config, overrides, arms, seeds, match, tune, jobs, devices, on, track, trust, observe, quiet, name,
-            time, command: see `compare`. A single arm is enough.
+            time, baselines, command: see `compare`. A single arm is enough.
         key: the setting, dotted: `data.length`.
         values: as they would be typed after `data.length=`; two or more.
 
@@ -145,7 +149,7 @@ def sweep(
             raised together, before anything is trained.
         Interrupted: Ctrl-C or SIGTERM; what was trained is saved.
     """
-    request = _Request(cells, config, overrides, arms, seeds, match, tune, trust, command, name, time)
+    request = _Request(cells, config, overrides, arms, seeds, match, tune, trust, command, name, time, baselines)
     with observed_by(observe, lambda: ComparisonDisplay(quiet=quiet)) as shown, tracked(track, shown) as observe:
         result = _made(request, key, values, Machines(jobs, tuple(devices), on), observe)
     assert isinstance(result, Sweep)
@@ -226,6 +230,7 @@ def _made(
             match=asked.match,
             overrides=overrides if key is None else [*overrides, f"{key}={value}"],
             command=asked.command,
+            baselines=asked.baselines,
         )
 
     if key is None:

@@ -122,6 +122,8 @@ class Plan(_Part):
     lower_is_better: bool
     split: Literal["test", "validation"]
     data: Annotated[PlainMapping, AfterValidator(_facts)]
+    baselines: tuple[str, ...] = ()
+    """Further baselines to score, by their names in `registry.BASELINES`."""
     arms: Annotated[tuple[PlannedArm, ...], Field(min_length=1)]
 
     @model_validator(mode="after")

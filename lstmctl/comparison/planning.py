@@ -62,6 +62,7 @@ def make_plan(
     match: Match,
     overrides: Sequence[str],
     command: str,
+    baselines: Sequence[str] = (),
     data: OpenedData | None = None,
     tuned: bool = False,
 ) -> Plan:
@@ -73,7 +74,7 @@ def make_plan(
     `tuned` says that runs will choose among settings on validation even if `grid` has only one point.
 
     Raises:
-        UsageError: two arms are the same, or `seeds` is out of range.
+        UsageError: two arms are the same, `seeds` is out of range, or a baseline is unknown or its package missing.
         ConfigError, DataError, ResourceError: an arm, or the config, cannot be built.
     """
     if not 1 <= seeds <= MOST_SEEDS:
@@ -82,6 +83,7 @@ def make_plan(
     if base.seed + seeds > LARGEST_SEED:
         raise UsageError(f"--seeds {seeds}: from seed {base.seed} on, these go beyond {LARGEST_SEED}")
     reference = assemble(base, loaded.folder, find_cell(base, loaded.folder), steps=1, corpus=data.of(base))
+    reference.task.check_names(baselines)
     target = count_parameters(reference.model) if match == "parameters" else None
     drafts = [
         _draft(loaded, data, arm, point, reference, target, tuned=tuned or len(grid) > 1)
@@ -119,6 +121,7 @@ def make_plan(
         lower_is_better=reference.task.primary.lower_is_better is not False,
         split=reported_part(reference.corpus.parts),
         data=reference.facts["data"],
+        baselines=tuple(baselines),
         arms=tuple(planned),
     )
 

@@ -78,9 +78,9 @@ def gather(folder: Path, plan: Plan) -> Comparison:
     tests = compare_all(
         {arm.name: arm.values for arm in arms}, lambda a, b: _same_order(plan, chosen, a, b), CONFIDENCE, primary.bounds
     )
-    baselines = {
-        name: dict(score.metrics) for name, score in build_task(settings, corpus).references(corpus, plan.split).items()
-    }
+    task = build_task(settings, corpus)
+    found = {**task.references(corpus, plan.split), **task.named_references(corpus, plan.split, plan.baselines)}
+    baselines = {name: dict(score.metrics) for name, score in found.items()}
     return Comparison(
         path=str(folder),
         config=plan.config,

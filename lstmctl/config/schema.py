@@ -598,7 +598,7 @@ class Model(Section):
         default=0.0,
         description="Weight of a ridge regression from lookback to horizon in the forecast, with the rest for the "
         "network: if both are about equally good, their mean has a smaller error than either; auto chooses the weights "
-        "of the network, the ridge regression, the last season and drift on the validation part (forecasts)",
+        "of the network, the ridge regression and the other baselines on held-out rows (forecasts)",
     )
     ngram: Fraction | Literal["auto"] = Field(
         default=0.0,

@@ -20,7 +20,7 @@ from lstmctl.data.holidays import Holidays, read_holidays
 from lstmctl.data.local_time import is_named
 from lstmctl.data.locating import locate, portable_name
 from lstmctl.data.series_corpus import SHOWN, SeriesCorpus, remarks
-from lstmctl.data.series_encoding import SeriesEncoding
+from lstmctl.data.series_encoding import SeriesEncoding, history_rows
 from lstmctl.data.series_scales import fit_scales
 from lstmctl.data.series_splitting import SeriesParts, split_series
 from lstmctl.data.series_table import Scaled, Table
@@ -81,6 +81,7 @@ def open_series(
     lookback: int,
     horizon: int,
     season: int | Literal["auto"] = "auto",
+    history: bool = False,
     encoding: SeriesEncoding | None = None,
     new_series: bool = False,
 ) -> SeriesCorpus:
@@ -93,6 +94,7 @@ def open_series(
         lookback: rows of a window's input.
         horizon: rows of its labels.
         season: rows after which the series repeat, or auto to infer it from the step.
+        history: keep the rows of `history_rows` at the end of every series in the encoding, not just a lookback.
         encoding: a run's own, for data that the run has not seen: columns, step, scales and calendar are then the
             run's, all rows are one part, `validation`, and future rows may lack the targets. A part may have no
             windows, as forecasts need none.
@@ -201,7 +203,7 @@ def open_series(
             scaler=layout.scaler,
             season=every,
             rows_used=_rows_used(table, parts["training"], step),
-            tail=table.tail(lookback, horizon),
+            tail=table.tail(max(lookback, history_rows(every)) if history else lookback, horizon),
             writing=rows.form.writing,
             categories=categories,
         )

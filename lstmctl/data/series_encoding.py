@@ -23,6 +23,7 @@ from lstmctl.step_grammar import UNITS
 
 Places = slice | NDArray[np.int64]
 Which = int | NDArray[np.int64]
+SEASONS, FEWEST_ROWS, MOST_ROWS = 7, 100, 1000
 SCALES = ("centre", "spread", "naive_error", "naive_square")
 """Numbers of every series and target."""
 OPTIONAL = ("naive_error", "naive_square", "past_spread", "known_spread", "static_spread")
@@ -117,10 +118,13 @@ class SeriesEncoding(Scales):
     def scaled_targets(self, table: Table, rows: Places, series: Which) -> NDArray[np.float32]:
         """Return (…, targets) of rows (…) of a table, scaled; `series` is the number here of the series of all rows, or
         of each."""
-        values = _at(table.targets, rows)
+        return _float32(self.scaled_units(_at(table.targets, rows), series))
+
+    def scaled_units(self, values: NDArray[np.float64], series: Which) -> NDArray[np.float64]:
+        """Scale targets (…, targets) of one series, or of `series` (…)."""
         if self.transform is not None:
-            return _float32(self.transform.scaled(values, series))
-        return _float32((values - self.centre[series]) / self.spread[series])
+            return self.transform.scaled(values, series)
+        return (values - self.centre[series]) / self.spread[series]
 
     def in_units(self, values: NDArray[np.float64], series: Which) -> NDArray[np.float64]:
         """Undo the scaling of targets (…, targets) of one series, or of `series` (…)."""
@@ -229,6 +233,12 @@ class SeriesEncoding(Scales):
             categories=_categories(data, names, tail),
             **arrays,
         )
+
+
+def history_rows(season: int) -> int:
+    """Return the most rows before an origin that a forecast without a network is fitted to: seven seasons, within
+    bounds."""
+    return max(min(max(SEASONS * season, FEWEST_ROWS), MOST_ROWS), 2 * season)
 
 
 def _at(values: NDArray[np.float64], rows: Places) -> NDArray[np.float64]:

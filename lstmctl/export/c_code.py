@@ -380,12 +380,12 @@ class _Emitter:
             self.lines.append(f"memcpy(out_{name}, {self.pointer(result.value)}, sizeof({kind}) * (size_t)({length}));")
         parameters = ["int time"] if _has_time(function) else []
         unused = []
-        for one in function.inputs.values():
-            name = one.value.name
-            parameters.append(f"const {TYPES[one.value.type]} *{name}" if one.value.shape else f"int32_t {name}")
+        for argument in function.inputs.values():
+            name, kind = argument.value.name, TYPES[argument.value.type]
+            parameters.append(f"const {kind} *{name}" if argument.value.shape else f"int32_t {name}")
             if name not in self.readers:
                 unused.append(f"(void){name};")
-        parameters += [f"{TYPES[one.value.type]} *out_{name}" for name, one in function.outputs.items()]
+        parameters += [f"{TYPES[result.value.type]} *out_{name}" for name, result in function.outputs.items()]
         body = "\n".join(f"    {line}" for line in (*self.declared, *unused, *self.lines))
         head = f"/* {_ascii(function.meaning)} */\nstatic void {function.name}({', '.join(parameters)})"
         return f"{head}\n{{\n{body}\n}}\n"
@@ -457,7 +457,7 @@ class _Emitter:
         width = size(table.shape[1:]) if len(table.shape) > 1 else 1
 
         def copied(place: list[str]) -> str:
-            row = index.name if not index.shape else self.read(index, place)
+            row = self.read(index, place)
             source = f"{table.name}[{row} * {width} + c]"
             if table.name in self.small:
                 source = f"(float){source} * {table.name}_scale[{row}]"
@@ -503,8 +503,7 @@ class _Emitter:
             self.declare(value)
         for state, value in zip(states, after, strict=True):
             kind = TYPES[value.type]
-            length = size(value.shape)
-            self.lines.append(f"memcpy({value.name}, {self.pointer(state)}, sizeof({kind}) * {length});")
+            self.lines.append(f"memcpy({value.name}, {self.pointer(state)}, sizeof({kind}) * {size(value.shape)});")
         length = "time" if along[0].shape[0] is None else str(along[0].shape[0])
         t = f"{length} - 1 - step" if one.options["backwards"] else "step"
         arguments = ["time"] if _has_time(function) else []

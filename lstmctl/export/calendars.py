@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable
 
 from lstmctl.export.graph import Body, Value
+from lstmctl.export.tracing import NotExportableError
 
 DAY = 86_400.0
 """Seconds."""
@@ -13,7 +14,15 @@ DAY = 86_400.0
 
 def calendar(body: Body, times: Value, names: tuple[str, ...]) -> Value:
     """Return (rows, 2 · names) sine and cosine of each feature's phase of times (rows, 1), in seconds since 1970 by the
-    table's clock."""
+    table's clock, or by that of its zone.
+
+    Raises:
+        NotExportableError: a feature is not a phase.
+    """
+    if odd := [name for name in names if name not in PHASES]:
+        raise NotExportableError(
+            f"data.calendar {', '.join(odd)} cannot be exported", hint=f"train with {', '.join(PHASES)} only"
+        )
     days = body.unary("floor", times / DAY, "days")
     features = []
     for name in names:
@@ -42,11 +51,19 @@ def _month(body: Body, times: Value, days: Value) -> Value:
     return (month - 1.0) / 12.0
 
 
+def _quarter(body: Body, times: Value, days: Value) -> Value:
+    year, month, _ = _date(body, days)
+    first = body.unary("floor", (month - 1.0) / 3.0) * 3.0 + 1.0
+    is_last = body.binary("less", 9.0, first)
+    following = _days(body, year + is_last, body.where(is_last, 1.0, first + 3.0))
+    start = _days(body, year, first)
+    return (days - start) / (following - start)
+
+
 def _day_of_year(body: Body, times: Value, days: Value) -> Value:
     year, _, _ = _date(body, days)
-    january = body.binary("add", year * 0.0, 1.0)
-    start = _days(body, year, january)
-    return (days - start) / (_days(body, year + 1.0, january) - start)
+    start = _new_year(body, year)
+    return (days - start) / (_new_year(body, year + 1.0) - start)
 
 
 PHASES: dict[str, Callable[[Body, Value, Value], Value]] = {
@@ -54,6 +71,7 @@ PHASES: dict[str, Callable[[Body, Value, Value], Value]] = {
     "weekday": _weekday,
     "day-of-month": _day_of_month,
     "month": _month,
+    "quarter": _quarter,
     "day-of-year": _day_of_year,
 }
 """Each feature's phase, from 0 to below 1."""
@@ -79,7 +97,17 @@ def _date(body: Body, days: Value) -> tuple[Value, Value, Value]:
     march = floor((of_year * 5.0 + 2.0) / 153.0)
     day = of_year - floor((march * 153.0 + 2.0) / 5.0) + 1.0
     month = march + 3.0 - body.binary("less", 9.0, march) * 12.0
-    return year + era * 400.0 + body.binary("less", month, 3.0), month, day
+    year = year + era * 400.0 + body.binary("less", month, 3.0)
+    for value, name in ((year, "year"), (month, "month"), (day, "day")):
+        body.rename(value, name)
+    return year, month, day
+
+
+def _new_year(body: Body, year: Value) -> Value:
+    """Return the days from 1970-01-01 to the first day of a year."""
+    before = year - 1.0
+    leaps = [body.unary("floor", before / every) for every in (4.0, 100.0, 400.0)]
+    return before * 365.0 + leaps[0] - leaps[1] + leaps[2] - 719_162.0
 
 
 def _days(body: Body, year: Value, month: Value) -> Value:

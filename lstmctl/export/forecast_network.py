@@ -185,8 +185,7 @@ class Network:
 
     def point(self, body: Body, outputs: Value) -> Value:
         """Return the points (rows, lanes, width) of normalised outputs (rows, lanes, width, outputs)."""
-        one = body.weight("unit", np.ones((1,), np.float32))
-        return points(body, self.model.likelihood, outputs, one * 0.0, one)
+        return points(body, self.model.likelihood, outputs, 0.0, 1.0)
 
     def embedded(self, body: Body, layer: nn.Linear, name: str, rows: Value, context: Value | None) -> Value:
         """Embed rows (rows, lanes, features) as vectors of their segments (segments, lanes, embedding)."""

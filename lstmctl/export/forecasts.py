@@ -14,17 +14,21 @@ from lstmctl.api.trained import Trained
 from lstmctl.data.splitting import reported_part
 from lstmctl.export.calendars import calendar
 from lstmctl.export.forecast_network import Network
-from lstmctl.export.graph import Body, Function, Predictor, Value, Vocabulary
+from lstmctl.export.graph import Body, Function, Operand, Predictor, Value, Vocabulary
 from lstmctl.export.layers import numbers
 from lstmctl.export.likelihoods import points, quantiles
 from lstmctl.export.probes import Call, Described, Probe
 from lstmctl.export.tracing import NotExportableError
+from lstmctl.models.categories import CategoryVectors
 from lstmctl.models.forecaster import Ensemble, Sizes
 from lstmctl.scoring import evaluating
 from lstmctl.tasks.forecast import Forecast
-from lstmctl.tasks.series_predictor import Shares
+from lstmctl.tasks.series_baselines import RIDGE
+from lstmctl.tasks.series_predictor import of_the_network
 from lstmctl.tasks.series_windows import ROUNDING
 
+SHARES = frozenset({RIDGE, "drift", "seasonal naive", "last value"})
+"""Baselines that an export can contain."""
 CHECKED = 24
 """Windows of the held-out part that an export is checked on."""
 
@@ -33,7 +37,7 @@ def describe_forecaster(run: Trained) -> Described:
     """Describe a forecaster, with the weights that `lstmctl forecast` uses.
 
     Raises:
-        NotExportableError: it forecasts by sample paths.
+        NotExportableError: it forecasts by sample paths, or with a baseline that exports do not have.
     """
     task, model = forecaster(run, final=True)
     if task.predictor.has_joint_distribution:
@@ -41,17 +45,28 @@ def describe_forecaster(run: Trained) -> Described:
             f"{run.name} forecasts by sample paths, which exports do not have",
             hint="train with task.loss=quantile, or with task.decoding=parallel",
         )
+    if unknown := task.predictor.shares.keys() - SHARES:
+        share = 100 * sum(task.predictor.shares[name] for name in unknown)
+        raise NotExportableError(
+            f"{share:.0f} % of the forecast of {run.name} is that of {' and '.join(sorted(unknown))}, which exports do "
+            "not have",
+            hint="train with model.ridge=0, or with a share such as model.ridge=0.5",
+        )
     functions: dict[str, Function] = {}
     weights: dict[str, NDArray[Any]] = {}
     writer = _Writer(task, model, functions, weights)
     functions["forecast"] = writer.function()
     encoding, settings = task.encoding, task.settings
     vocabularies = {"series": Vocabulary("labels", encoding.ids)} if len(encoding.ids) > 1 else {}
-    facts = {
+    facts: dict[str, Any] = {
         "columns": ", ".join(encoding.targets),
         "rows": f"{settings.lookback} in, {settings.horizon} out, one per {encoding.step}",
         "intervals": ", ".join(f"{level} %" for level in settings.levels) if writer.has_intervals else "none",
     }
+    if encoding.categories:
+        facts["categories"] = {
+            name: f"numbers from 1: {', '.join(known)}; 0 for others" for name, known in encoding.categories.items()
+        }
     exact = frozenset(name for name in weights if name.startswith(("ridge", "offsets", "static")))
     predictor = Predictor(functions, weights, vocabularies, facts, ("forecast",), exact=exact)
     return Described(predictor, _probe(run, task, model, writer))
@@ -105,8 +120,7 @@ class _Writer:
         moved = self.blended(point, filled)
         body.output("point", self.unscaled(moved, centre, spread, "point"), "the forecast, in the table's units")
         if self.has_intervals:
-            ends = self.mean([*spans]) if spans else None
-            self.intervals(point, moved, ends, centre, spread)
+            self.intervals(point, moved, self.mean(spans) if spans else None, centre, spread)
         return body.function()
 
     def table(self, name: str, array: NDArray[Any]) -> Value:
@@ -118,8 +132,9 @@ class _Writer:
     def scaled(self, raw: Value) -> tuple[Value, Value, Value]:
         """Return scaled values, and the centre and spread that they were scaled by."""
         body, encoding = self.body, self.encoding
-        centre, spread = self.table("centre", encoding.centre), self.table("spread", encoding.spread)
-        values = body.cast((raw - centre) / spread, "float32", "scaled")
+        scale = encoding if encoding.transform is None else encoding.transform
+        centre, spread = self.table("centre", scale.centre), self.table("spread", scale.spread)
+        values = body.cast((self.transformed(raw) - centre) / spread, "float32", "scaled")
         if encoding.has_scale.all():
             return values, centre, spread
         unscaled = self.table("without_scale", (~encoding.has_scale).astype(np.float32))
@@ -137,6 +152,41 @@ class _Writer:
         centre = body.cast(own_centre, "float64") * spread + centre
         return values, centre, body.cast(own_spread, "float64") * spread
 
+    def transformed(self, raw: Value) -> Value:
+        """Return f of values, as `data.transforms.transformed`."""
+        body, transform = self.body, self.encoding.transform
+        if transform is None:
+            return raw
+        if transform.name == "log1p":
+            return body.unary("log", raw + 1.0)
+        logs = body.unary("log", raw)
+        if transform.name == "log":
+            return logs
+        power, own = self.powers(transform.power)
+        return body.where(body.binary("equal", power, 0.0), logs, (body.unary("exp", own * logs) - 1.0) / own)
+
+    def restored(self, values: Value) -> Value:
+        """Return the values (…, channels) whose f is given, as `data.transforms.restored`."""
+        body, transform = self.body, self.encoding.transform
+        if transform is None:
+            return values
+        exponential = body.unary("exp", values)
+        if transform.name == "log1p":
+            return exponential - 1.0
+        if transform.name == "log":
+            return exponential
+        power, own = self.powers(transform.power)
+        if len(values.shape) == 3:  # intervals
+            power, own = self.by_channel(power), self.by_channel(own)
+        base = body.binary("max", own * values, -1.0) + 1.0
+        return body.where(
+            body.binary("equal", power, 0.0), exponential, body.unary("exp", body.unary("log", base) / own)
+        )
+
+    def powers(self, power: NDArray[Any]) -> tuple[Value, Value]:
+        """Return the powers of Box and Cox, and the same with 1 instead of 0."""
+        return self.table("power", power), self.table("divisor", np.where(power == 0, 1.0, power))
+
     def filled(self, values: Value) -> Value:
         """Return the values with the last known one in place of a missing one."""
         if not self.task.masked:
@@ -152,14 +202,13 @@ class _Writer:
         (filled,), _ = self.body.scan(self.functions["carry_forward"], [values], [zeros], name="filled")
         return filled
 
-    def taken_out(self, values: Value, filled: Value) -> tuple[Value, Value]:
-        """Return shift and scale (1, channels), as `models.normalisation.taken_out`."""
+    def taken_out(self, values: Value, filled: Value) -> tuple[Operand, Operand]:
+        """Return shift and scale (1, channels), or numbers, as `models.normalisation.taken_out`."""
         body, kind = self.body, self.settings.normalisation
-        one = body.weight("one", np.ones((1, self.sizes.channels), np.float32))
         if kind == "none":
-            return one * 0.0, one
+            return 0.0, 1.0
         if kind == "last":
-            return body.slice(filled, self.sizes.lookback - 1, self.sizes.lookback, axis=0, name="shift"), one
+            return body.slice(filled, self.sizes.lookback - 1, self.sizes.lookback, axis=0, name="shift"), 1.0
         if self.task.masked:
             missing = body.unary("isnan", values)
             count = body.binary("max", body.reduce("sum", 1.0 - missing, 0), 1.0, "count")
@@ -176,8 +225,9 @@ class _Writer:
             return None
         names = ", ".join(self.encoding.past)
         meaning = f"the last rows of {names}; NaN if missing"
-        raw = self.body.input("past", (self.sizes.lookback, self.sizes.past), meaning, type="float64")
-        return self.covariates(raw, "past", self.encoding.past_centre, self.encoding.past_spread)
+        raw = self.body.input("past", (self.sizes.lookback, len(self.encoding.past)), meaning, type="float64")
+        scaled = self.covariates(raw, "past", self.encoding.past_centre, self.encoding.past_spread)
+        return self.with_vectors("past", scaled)
 
     def known(self) -> Value | None:
         body, encoding, rows = self.body, self.encoding, self.sizes.lookback + self.sizes.horizon
@@ -196,7 +246,7 @@ class _Writer:
             )
             features = calendar(body, body.reshape(times, (rows, 1)), encoding.calendar)
             found.append(body.cast(features, "float32", "phases"))
-        return body.concat(found, name="known_features") if found else None
+        return self.with_vectors("known", body.concat(found, name="known_features")) if found else None
 
     def covariates(self, raw: Value, name: str, centre: NDArray[Any], spread: NDArray[Any]) -> Value:
         # A column without a scale is always 0.
@@ -208,7 +258,23 @@ class _Writer:
     def static(self) -> Value | None:
         if not self.encoding.static:
             return None
-        return self.table("static_features", self.encoding.scaled_static(self.encoding.tail))
+        facts = self.table("static_features", self.encoding.scaled_static(self.encoding.tail))
+        return self.with_vectors("static", facts)
+
+    def with_vectors(self, use: str, columns: Value) -> Value:
+        """Replace columns of category numbers by their vectors, as `CategoryVectors`."""
+        if use not in self.model.categories:
+            return columns
+        body, vectors = self.body, self.model.categories[use]
+        assert isinstance(vectors, CategoryVectors)
+        found = [body.slice(columns, place, place + 1) for place in vectors.numeric]
+        for place, own in zip(vectors.places, vectors.vectors, strict=True):
+            table = np.concatenate([numbers(own).mean(0, keepdims=True), numbers(own)])
+            column = body.reshape(body.slice(columns, place, place + 1), columns.shape[:-1])
+            number = body.binary("min", body.binary("max", column, 0.0), float(len(own)))
+            weight = body.weight(f"categories_{use}_{place}", table)
+            found.append(body.lookup(weight, body.cast(number, "index")))
+        return body.concat(found, name=f"{use}_with_vectors")
 
     def mean(self, values: list[Value]) -> Value:
         total = values[0]
@@ -219,30 +285,34 @@ class _Writer:
     def blended(self, point: Value, filled: Value) -> Value:
         """Mix the network's forecast with those without a network, as `SeriesPredictor._blended`."""
         ridge, shares = self.model.ridge, self.task.predictor.shares
-        if ridge is None or shares == Shares():
+        if ridge is None or not shares:
             return point
         body, lookback, horizon = self.body, self.sizes.lookback, self.settings.horizon
         last = body.slice(filled, lookback - 1, lookback, axis=0, name="last")
         first = body.slice(filled, 0, 1, axis=0)
-        mixed = shares.network * point
-        if shares.ridge:
+        mixed = of_the_network(shares) * point
+        if RIDGE in shares:
             relative = body.transpose(filled - last, (1, 0), "relative")
             mapped = body.linear(relative, body.weight("ridge", numbers(ridge.T)), name="mapped")
-            mixed = mixed + (body.transpose(mapped, (1, 0)) + last) * shares.ridge
-        if shares.drift:
+            mixed = mixed + (body.transpose(mapped, (1, 0)) + last) * shares[RIDGE]
+        if "drift" in shares:
             steps = np.arange(1, horizon + 1, dtype=np.float32)[:, None] / np.float32(max(1, lookback - 1))
-            mixed = mixed + (last + (last - first) * body.weight("drift_steps", steps)) * shares.drift
+            mixed = mixed + (last + (last - first) * body.weight("drift_steps", steps)) * shares["drift"]
         season = self.encoding.season
-        if shares.seasonal and 1 < season <= lookback:
+        if "seasonal naive" in shares:
             cycle = body.slice(filled, lookback - season, lookback, axis=0, name="cycle")
             rest = horizon % season
             cycles = [cycle] * (horizon // season) + ([body.slice(cycle, 0, rest, axis=0)] if rest else [])
-            mixed = mixed + body.concat(cycles, 0) * shares.seasonal
+            mixed = mixed + body.concat(cycles, 0) * shares["seasonal naive"]
+        if "last value" in shares:
+            mixed = mixed + last * shares["last value"]
         body.rename(mixed, "mixed")
         return mixed
 
     def unscaled(self, values: Value, centre: Value, spread: Value, name: str) -> Value:
-        return self.body.binary("add", self.body.cast(values, "float64") * spread, centre, name)
+        found = self.restored(self.body.cast(values, "float64") * spread + centre)
+        self.body.rename(found, name)
+        return found
 
     def intervals(self, point: Value, moved: Value, ends: Value | None, centre: Value, spread: Value) -> None:
         """Write the ends of all intervals, each widened by the calibration."""
@@ -270,7 +340,8 @@ class _Writer:
         wide_spread, wide_centre = (self.by_channel(one) for one in (spread, centre))
         words = ", ".join(f"{level} %" for level in self.settings.levels)
         for name, end in (("low", low), ("high", high)):
-            value = body.binary("add", end * wide_spread, wide_centre, name)
+            value = self.restored(end * wide_spread + wide_centre)
+            body.rename(value, name)
             body.output(name, value, f"the {name} ends of the intervals of {words}")
 
     def by_channel(self, value: Value) -> Value:
@@ -295,12 +366,12 @@ def _probe(run: Trained, task: Forecast, model: Ensemble, writer: _Writer) -> Pr
         for number in chosen:
             batch = part.windows(number.reshape(1))
             point, intervals = task.forecasts(model, batch)
-            spread, centre = task.scale_of(batch)
-            expected = {"point": point[:, 0].double().numpy() * spread[0] + centre[0]}
+            spread, _ = task.scale_of(batch)
+            expected = {"point": task.in_units(batch, point.double().numpy())[:, 0]}
             if intervals is not None:
                 for side, name in enumerate(("low", "high")):
-                    ends = intervals[:, 0, :, :, side].double().numpy()
-                    expected[name] = ends * spread[0][:, None] + centre[0][:, None]
+                    ends = np.moveaxis(intervals[..., side].double().numpy(), -1, 0)
+                    expected[name] = np.moveaxis(task.in_units(batch, ends), 0, -1)[:, 0]
             scale = {"point": spread[0], "low": spread[0][:, None], "high": spread[0][:, None]}
             calls.append(Call("forecast", _inputs(task, corpus, batch, writer), expected, scale=scale))
     return Probe(calls, "standard deviations", len(calls), counted="forecasts")
@@ -321,5 +392,5 @@ def _inputs(task: Forecast, corpus: Any, batch: Any, writer: _Writer) -> Mapping
     if task.encoding.known:
         found["known"] = table.known[both]
     if task.encoding.calendar:
-        found["times"] = table.times[both] / 1e6
+        found["times"] = task.encoding.step.local(table.times[both]) / 1e6
     return found

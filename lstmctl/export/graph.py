@@ -39,6 +39,8 @@ UNARY = ("sigmoid", "tanh", "relu", "exp", "log", "sqrt", "sin", "cos", "abs", "
 BINARY = ("add", "sub", "mul", "div", "max", "min", "less", "equal")
 """`less` and `equal` are 1 where they hold, else 0."""
 REDUCTIONS = ("sum", "mean", "max")
+NEUTRAL = {"add": 0.0, "sub": 0.0, "mul": 1.0, "div": 1.0}
+"""Numbers that change nothing on the right of an operation."""
 
 
 @dataclass(eq=False)
@@ -69,6 +71,9 @@ class Value:
 
     def __rmul__(self, other: float) -> Value:
         return self.body.binary("mul", other, self)
+
+    def __rtruediv__(self, other: float) -> Value:
+        return self.body.binary("div", other, self)
 
     def __truediv__(self, other: Operand) -> Value:
         return self.body.binary("div", self, other)
@@ -231,6 +236,8 @@ class Body:
         self._operations: list[Operation] = []
         self._shown: dict[str, str] = {}
         self._names = set[str]()
+        self._known: dict[Any, Value] = {}
+        """Results by what computes them."""
 
     # Inputs, weights, outputs.
 
@@ -300,6 +307,8 @@ class Body:
     def binary(self, function: str, a: Operand, b: Operand, name: str = "") -> Value:
         assert function in BINARY, function
         left, right = (one if isinstance(one, Value) else self.number(one) for one in (a, b))
+        if function in NEUTRAL and right.number == NEUTRAL[function] and not left.is_weight:
+            return left
         shape = broadcast(left.shape, right.shape)
         return self._add("binary", (left, right), shape, _promoted([left, right]), name, function=function)
 
@@ -396,8 +405,16 @@ class Body:
         return Value("", (), "float32", self, number=float(number))
 
     def _add(self, kind: Kind, inputs: tuple[Value, ...], shape: Shape, type: Type, name: str, **options: Any) -> Value:
+        """Add an operation, unless it is there already."""
+        operands = tuple(
+            (one.name if one.is_weight else id(one)) if one.number is None else one.number for one in inputs
+        )
+        key = (kind, operands, shape, type, tuple(options.items()))
+        if (known := self._known.get(key)) is not None and not name:
+            return known
         value = Value(self._new(name), shape, type, self)
         self._operations.append(Operation(kind, inputs, (value,), options))
+        self._known[key] = value
         return value
 
     def _new(self, name: str) -> str:

@@ -124,6 +124,10 @@ class Stack:
         return self.functions[name]
 
     def _inputs(self, body: Body, cell: Cell, place: str, lanes: Shape) -> list[Value]:
+        if cell.vectors() != type(cell).states:
+            raise NotExportableError(
+                f"the cell {type(cell).__name__} cannot be exported: it carries more than one vector per state"
+            )
         like = next(cell.parameters())
         known = cell.initial_state(1, like)
         found = []

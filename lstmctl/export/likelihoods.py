@@ -8,7 +8,7 @@ import numpy as np
 from scipy.special import ndtri
 from scipy.stats import t as student_t
 
-from lstmctl.export.graph import Body, Value
+from lstmctl.export.graph import Body, Operand, Value
 from lstmctl.export.tracing import NotExportableError
 from lstmctl.models.likelihoods import MOST_FREEDOM, SMALLEST_SCALE, Gaussian, Likelihood, Point, Quantiles, StudentT
 
@@ -18,7 +18,7 @@ ENTRIES = 400
 """Of the table of a quantile of Student's t, evenly spaced in the logarithm of the degrees of freedom above 2."""
 
 
-def points(body: Body, likelihood: Likelihood, outputs: Value, shift: Value, scale: Value) -> Value:
+def points(body: Body, likelihood: Likelihood, outputs: Value, shift: Operand, scale: Operand) -> Value:
     """Return the point forecast (rows, channels) of outputs (rows, channels, outputs)."""
     if isinstance(likelihood, Quantiles):
         return _flat(body, _sorted(body, _wide(body, outputs, shift, scale))[likelihood.probabilities.index(0.5)])
@@ -26,7 +26,7 @@ def points(body: Body, likelihood: Likelihood, outputs: Value, shift: Value, sca
 
 
 def quantiles(
-    body: Body, likelihood: Likelihood, outputs: Value, shift: Value, scale: Value, probabilities: Sequence[float]
+    body: Body, likelihood: Likelihood, outputs: Value, shift: Operand, scale: Operand, probabilities: Sequence[float]
 ) -> Value:
     """Return quantiles (rows, channels, probabilities)."""
     match likelihood:
@@ -82,8 +82,10 @@ def _tall(body: Body, value: Value) -> Value:
     return body.reshape(value, (*value.shape, 1))
 
 
-def _wide(body: Body, outputs: Value, shift: Value, scale: Value) -> Value:
-    return outputs * _tall(body, scale) + _tall(body, shift)
+def _wide(body: Body, outputs: Value, shift: Operand, scale: Operand) -> Value:
+    """Return outputs (…, outputs) in the space of the targets, for a shift and a scale (…), or numbers."""
+    tall = [_tall(body, one) if isinstance(one, Value) else one for one in (shift, scale)]
+    return outputs * tall[1] + tall[0]
 
 
 def _sorted(body: Body, values: Value) -> list[Value]:

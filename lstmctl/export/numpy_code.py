@@ -169,7 +169,7 @@ def _expression(one: Operation, text: Callable[..., str]) -> Text:
         case "reverse":
             return f"{text(x, ATOM)}[..., ::-1]", ATOM
         case "reshape":
-            return f"{text(x, ATOM)}.reshape({_numbers(one.outputs[0].shape)})", ATOM
+            return f"{text(x, ATOM)}.reshape({_numbers(one.outputs[0].shape) or '()'})", ATOM
         case "transpose":
             return f"{text(x, ATOM)}.transpose({_numbers(options['order'])})", ATOM
         case "concat":

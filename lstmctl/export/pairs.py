@@ -65,6 +65,8 @@ def _encode(
         initial = [part for layer in model.decoder.initial_state(1, model.bridge.weight) for part in layer]
         place = 0
         for name, width, own in zip(names, model.widths, initial, strict=True):
+            if not width:  # the encoder does not start this state
+                continue
             part = body.slice(start, place, place + width)
             if bool(own.any()):
                 part = part + body.weight(f"initial_{name}", own[0].detach().numpy())

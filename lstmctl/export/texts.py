@@ -50,6 +50,11 @@ def describe_language_model(run: Trained) -> Described:
     task, model = run.task, run.model
     assert isinstance(task, LanguageModel)
     assert isinstance(model, SequenceModel)
+    if task.ngram is not None:
+        raise NotExportableError(
+            f"{run.name} mixes an n-gram model into its predictions, which exports do not have",
+            hint="train with model.ngram=0",
+        )
     functions: dict[str, Function] = {}
     weights: dict[str, NDArray[Any]] = {}
     stack = Stack(model.recurrence, functions, weights)

@@ -24,6 +24,11 @@ FUSED = {
 }
 """Weights of the bundled cells by their names in the equations."""
 UNARY = {"sigmoid", "tanh", "relu", "exp", "log", "sqrt", "sin", "cos", "abs", "softplus", "square"}
+UNCHANGED = ("detach", "to", "float", "contiguous", "clone", "expand_as", "type_as")
+LOWEST = 1e30
+"""Stands for an infinity, which tables of weights and JSON lack; its exponential is 0, or infinite, all the same."""
+ERROR_FUNCTION = (0.254829592, -0.284496736, 1.421413741, -1.453152027, 1.061405429)
+"""Coefficients of a polynomial in 1 / (1 + 0.3275911 x), right to 1.5e-7 (Abramowitz & Stegun 1964, 7.1.26)."""
 BINARY = {
     **{"add": "add", "sub": "sub", "subtract": "sub", "mul": "mul", "multiply": "mul", "div": "div"},
     **{"true_divide": "div", "maximum": "max", "minimum": "min"},
@@ -74,19 +79,21 @@ def _as_state(trace: _Trace, state: list[Value]) -> tuple[Tensor, ...]:
 class _Trace:
     def __init__(self, cell: nn.Module, body: Body, names: Mapping[int, str], suffix: str) -> None:
         self.cell, self.body, self.names, self.suffix = cell, body, names, suffix
+        self.constants = 0
 
     def value(self, operand: Any, *, transposed: bool = False) -> Value:
         """Return a stand-in's value, a weight, or a number."""
         if isinstance(operand, _Traced):
             return operand.value
+        if isinstance(operand, Tensor) and operand.dim() == 0:
+            operand = float(operand)
         if isinstance(operand, int | float):
-            return self.body.number(operand)
+            return self.body.number(min(max(operand, -LOWEST), LOWEST))
         if isinstance(operand, Tensor):
-            if operand.dim() == 0:
-                return self.body.number(float(operand))
             name = self.names.get(id(operand))
             if name is None:  # a view of a weight, or computed from weights alone
-                name = f"constant_{len(self.body.weights)}"
+                self.constants += 1
+                name = f"constant{self.constants}"
             array = (operand.t() if transposed else operand).detach().float().cpu().contiguous().numpy()
             name = FUSED.get(name, name.replace(".", "_")) + ("_transposed" if transposed else "")
             return self.body.weight(f"{name}{self.suffix}", array)
@@ -105,7 +112,29 @@ class _Trace:
             return self._made(body.unary(name, value(args[0])))
         if name in BINARY and len(args) == 2 and not options:
             return self._made(body.binary(BINARY[name], value(args[0]), value(args[1])))
+        if name in UNCHANGED:
+            return self._made(value(args[0]))
         match name:
+            case "eq" | "lt":
+                return self._made(body.binary("equal" if name == "eq" else "less", value(args[0]), value(args[1])))
+            case "gt":
+                return self._made(body.binary("less", value(args[1]), value(args[0])))
+            case "ge" | "le":
+                first, second = (args[0], args[1]) if name == "ge" else (args[1], args[0])
+                return self._made(1.0 - body.binary("less", value(first), value(second)))
+            case "masked_fill":
+                return self._made(body.where(value(args[1]), value(args[2]), value(args[0])))
+            case "clamp":
+                low, high = [*args[1:], options.get("min"), options.get("max")][:2]
+                found = value(args[0])
+                found = found if low is None else body.binary("max", found, value(low))
+                return self._made(found if high is None else body.binary("min", found, value(high)))
+            case "logsigmoid" | "log_sigmoid":
+                return self._made(-body.unary("softplus", -value(args[0])))
+            case "gelu" if not options:
+                return self._made(self._gelu(value(args[0])))
+            case "layer_norm":
+                return self._made(self._layer_norm(*args, **options))
             case "rsub" if not options:
                 return self._made(body.binary("sub", value(args[1]), value(args[0])))
             case "neg":
@@ -130,6 +159,29 @@ class _Trace:
             case "chunk" | "split":
                 return self._parts(name, *args, **options)
         raise self.refuse(f"torch.{name}")
+
+    def _gelu(self, x: Value) -> Value:
+        """Return x Φ(x), with Φ the normal distribution function."""
+        body = self.body
+        size = body.unary("abs", x) * 0.5**0.5
+        share = 1.0 / (size * 0.3275911 + 1.0)
+        total = share * ERROR_FUNCTION[-1]
+        for coefficient in ERROR_FUNCTION[-2::-1]:
+            total = (total + coefficient) * share
+        error = 1.0 - total * body.unary("exp", -body.unary("square", size))
+        signed = body.where(body.binary("less", x, 0.0), -error, error)
+        return x * 0.5 * (signed + 1.0)
+
+    def _layer_norm(self, x: Any, shape: Any, weight: Any = None, bias: Any = None, eps: float = 1e-5) -> Value:
+        body, found = self.body, self.value(x)
+        if tuple(shape) != found.shape[-1:]:
+            raise self.refuse("layer_norm over several axes")
+        centred = found - body.reduce("mean", found, -1)
+        variance = body.reduce("mean", body.unary("square", centred), -1)
+        found = centred / body.unary("sqrt", variance + eps)
+        if weight is not None:
+            found = body.binary("mul", found, self.value(weight))
+        return found if bias is None else body.binary("add", found, self.value(bias))
 
     def _parts(self, name: str, x: Any, size: Any, dim: int = 0) -> tuple[Any, ...]:
         if dim not in (-1, 1):
@@ -199,6 +251,33 @@ class _Traced:
         if power != 2:
             raise self.trace.refuse(f"a power of {power}")
         return self.trace.call("square", (self,), {})
+
+    def __eq__(self, other: object) -> Any:
+        return self.trace.call("eq", (self, other), {})
+
+    def __lt__(self, other: Any) -> Any:
+        return self.trace.call("lt", (self, other), {})
+
+    def __gt__(self, other: Any) -> Any:
+        return self.trace.call("gt", (self, other), {})
+
+    def __le__(self, other: Any) -> Any:
+        return self.trace.call("le", (self, other), {})
+
+    def __ge__(self, other: Any) -> Any:
+        return self.trace.call("ge", (self, other), {})
+
+    def __hash__(self) -> int:
+        return id(self)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape without the batch: only the last axis is known."""
+        return tuple(length or 0 for length in self.value.shape)
+
+    @property
+    def dtype(self) -> torch.dtype:
+        return torch.float32
 
     def __bool__(self) -> bool:
         raise self.trace.refuse("a condition on values")

@@ -17,9 +17,9 @@ TEXT_COLUMNS = ("", "channel", "series", "intervals")
 
 def backtest_tables(result: Backtest) -> list[Table]:
     """Return a table of all metrics and, if there are several channels, one of how well intervals cover each."""
-    scores, adaptive = result.scores, result.scores["adaptive"]
+    scores, others, adaptive = result.scores, result.baselines, result.scores["adaptive"]
     rows = [
-        (metric(name).words, *(_shown(score.metrics.get(name)) for score in scores.values()))
+        (metric(name).words, *(_shown(score.metrics.get(name)) for score in (*scores.values(), *others.values())))
         for name in adaptive.metrics
     ]
     refit = "trained for each" if result.refit else "one network"
@@ -27,7 +27,7 @@ def backtest_tables(result: Backtest) -> list[Table]:
         refit = "trained on for each"
     title = f"{result.run} on {result.split}: {result.origins:,} origins, {result.stride:,} rows between, {refit}"
     kinds = (f"{kind} intervals" for kind in scores)
-    tables = [Table("backtest", title, ("", *kinds), tuple(rows), text_columns=TEXT_COLUMNS)]
+    tables = [Table("backtest", title, ("", *kinds, *others), tuple(rows), text_columns=TEXT_COLUMNS)]
     if len(adaptive.by_channel) > 1:
         levels = [one for one in map(metric, adaptive.metrics) if one.interval and one.unit != "scaled"]
         rows = [

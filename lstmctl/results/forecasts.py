@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from lstmctl.results.evaluation import Score
 from lstmctl.results.framed import Framed
@@ -59,6 +59,8 @@ class Backtest(Shown, Framed):
     forecasts: tuple[SeriesForecast, ...]
     """With adaptive intervals and the true values. An infinite end means that there is no interval, since nothing was
     known by then to compute one."""
+    baselines: Mapping[str, Score] = field(default_factory=dict)
+    """By name, for the same windows, without intervals."""
     notes: tuple[str, ...] = ()
     """Facts that a reader needs to interpret the scores, in whole sentences."""
     continued: bool = False

@@ -7,9 +7,10 @@ in the series' own units; see `metrics.forecasts`.
 from __future__ import annotations
 
 import copy
+import logging
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal, Self
@@ -36,14 +37,13 @@ from lstmctl.models.forecaster import Decoding, Ensemble
 from lstmctl.models.likelihoods import Likelihood, likelihood
 from lstmctl.protocols import Loss, ModelState, Totals
 from lstmctl.reporting.quantities import sparkline
-from lstmctl.results.codec import from_json
 from lstmctl.results.evaluation import Score
 from lstmctl.scoring import evaluating, reported
 from lstmctl.tasks.augmentation import augmented
 from lstmctl.tasks.forecast_names import categorical, weight_names
 from lstmctl.tasks.forecast_network import forecast_network
 from lstmctl.tasks.forecast_notes import left_out_notes, reading_notes
-from lstmctl.tasks.forecast_shares import choose_shares, shares_in_words
+from lstmctl.tasks.forecast_shares import choose_shares, shares_from_json, shares_in_words
 from lstmctl.tasks.forecast_traces import ForecastTraces
 from lstmctl.tasks.inspection_input import InspectionInput
 from lstmctl.tasks.interval_calibration import (
@@ -57,14 +57,29 @@ from lstmctl.tasks.interval_calibration import (
 )
 from lstmctl.tasks.last_windows import last_windows
 from lstmctl.tasks.problem import ConfigOf, Problem, Rows, settings_of_the_run
-from lstmctl.tasks.series_baselines import BASELINES, baseline_forecasts, naive2, ridge_baseline
+from lstmctl.tasks.series_baselines import (
+    BASELINES,
+    RIDGE,
+    Builder,
+    Members,
+    baseline_forecasts,
+    naive2,
+    named_baseline,
+    ridge_baseline,
+)
 from lstmctl.tasks.series_inspection import windows_to_inspect
 from lstmctl.tasks.series_parts import columns_of, part_of
 from lstmctl.tasks.series_predictor import MOST_WINDOWS_OF_PATHS, SeriesPredictor, Shares
 from lstmctl.tasks.series_windows import SeriesBatch, SeriesPart, ShuffledOrigins, windows_first
 
 Config = ConfigOf[ForecastSettings, SeriesData]
+log = logging.getLogger(__name__)
+
 PREVIEW_WIDTH = 40
+MANY_FORECASTS = 2000
+"""Forecasts of another package, which may take seconds for each, before a warning."""
+MOST_CALIBRATING = 100
+"""Windows that calibrate the intervals of a baseline of another package, which may take seconds for each."""
 
 
 class Forecast(Problem[Config, SeriesCorpus, Ensemble, SeriesBatch, SeriesPart]):
@@ -96,8 +111,9 @@ class Forecast(Problem[Config, SeriesCorpus, Ensemble, SeriesBatch, SeriesPart])
         self.decoding: Decoding = "last" if settings.shape == "many-to-one" else settings.decoding
         self.masked = layout.missing == "mask"
         self.chooses_shares = ridge == "auto"
-        shares = Shares() if ridge == "auto" else Shares(ridge)
-        self.predictor = SeriesPredictor(settings, self.likelihood, self.decoding, self.masked, shares, encoding.season)
+        shares: Shares = {} if ridge == "auto" or ridge == 0 else {RIDGE: ridge}
+        members = Members(settings, encoding)
+        self.predictor = SeriesPredictor(settings, self.likelihood, self.decoding, self.masked, shares, members)
         self._columns = lru_cache(maxsize=2)(columns_of)
 
     # Data.
@@ -107,7 +123,13 @@ class Forecast(Problem[Config, SeriesCorpus, Ensemble, SeriesBatch, SeriesPart])
         data, task = settings.data, settings.task
         layout = Layout.of(data.model_dump())
         return open_series(
-            data.series, layout, config_folder, lookback=task.lookback, horizon=task.horizon, season=task.season
+            data.series,
+            layout,
+            config_folder,
+            lookback=task.lookback,
+            horizon=task.horizon,
+            season=task.season,
+            history=settings.model.ridge == "auto",
         )
 
     @classmethod
@@ -124,7 +146,8 @@ class Forecast(Problem[Config, SeriesCorpus, Ensemble, SeriesBatch, SeriesPart])
         layout = Layout.of(settings.data.model_dump())
         task = cls(settings.task, SeriesEncoding.from_json(encoding), layout, ridge=settings.model.ridge)
         if calibration is not None and "shares" in calibration:
-            task.predictor = replace(task.predictor, shares=from_json(Shares, calibration["shares"]))
+            shares = shares_from_json(calibration["shares"], task.predictor.members)
+            task.predictor = replace(task.predictor, shares=shares)
         if calibration is not None and "offsets" in calibration:
             shape = (settings.task.horizon, len(task.encoding.targets), len(settings.task.levels))
             task.calibration = Calibration.from_json(calibration, task.encoding.channels, shape)
@@ -159,6 +182,7 @@ class Forecast(Problem[Config, SeriesCorpus, Ensemble, SeriesBatch, SeriesPart])
         """Return this task with an encoding that has further series, whose intervals are those of all together."""
         found = copy.copy(self)
         found.encoding = encoding
+        found.predictor = replace(self.predictor, members=Members(self.settings, encoding))
         if found.calibration is not None:
             found.calibration = found.calibration.with_series(len(encoding.ids) - len(self.encoding.ids))
         return found
@@ -348,17 +372,19 @@ class Forecast(Problem[Config, SeriesCorpus, Ensemble, SeriesBatch, SeriesPart])
         return point, spans if self.likelihood.has_intervals else None
 
     def calibrate(self, model: Ensemble, corpus: SeriesCorpus, device: torch.device) -> dict[str, Any] | None:
-        return self.calibrate_on(model, self.part(corpus, "validation", device))
+        return self.calibrate_on(model, *(self.part(corpus, name, device) for name in ("validation", "training")))
 
-    def calibrate_on(self, model: Ensemble, part: SeriesPart) -> dict[str, Any] | None:
+    def calibrate_on(
+        self, model: Ensemble, part: SeriesPart, training: SeriesPart | None = None
+    ) -> dict[str, Any] | None:
         """Choose the shares, and widen the intervals by their misses in the validation part, or narrow them (conformal
         prediction; Romano, Patterson & Candès 2019). Rows that selected the weights are left out, unless the config
         shares them."""
         found: dict[str, Any] = {}
         if self.chooses_shares:
-            shares = choose_shares(model, choosing_rows(part, self.settings.calibration), self.predictor)
+            shares = choose_shares(model, choosing_rows(part, self.settings.calibration), self.predictor, training)
             self.predictor = replace(self.predictor, shares=shares)
-            found["shares"] = asdict(shares)
+            found["shares"] = dict(shares)
         if self.settings.calibration == "none":
             return found or None
         rows = calibration_rows(part, self.settings.calibration)
@@ -405,9 +431,36 @@ class Forecast(Problem[Config, SeriesCorpus, Ensemble, SeriesBatch, SeriesPart])
 
     def references(self, corpus: SeriesCorpus, split: str) -> dict[str, Score]:
         """Score the baselines, with intervals calibrated on the same rows as the network's."""
-        if self.encoding.transform is not None:  # it is part of the model, not of the baselines
-            plain = type(self)(self.settings, replace(self.encoding, transform=None), self.layout)
-            return plain.references(corpus, split)
+        return self.plain._references(corpus, split, self.BASELINES)
+
+    def check_names(self, names: Sequence[str]) -> None:
+        for name in names:
+            named_baseline(name, self.settings, self.encoding)
+
+    def named_references(self, corpus: SeriesCorpus, split: str, names: Sequence[str]) -> dict[str, Score]:
+        """Score the baselines with these names, with intervals calibrated on fewer windows."""
+        if not names:
+            return {}
+        built = {name: named_baseline(name, self.settings, self.plain.encoding) for name in names}
+        count = len(self.part(corpus, split, torch.device("cpu"))) * len(self.encoding.targets)
+        if count > MANY_FORECASTS and any(name not in self.BASELINES for name in names):
+            log.warning(
+                "%s forecasts %s times, which may take long; backtest has fewer origins", names[0], f"{count:,}"
+            )
+        builders: dict[str, Builder] = {name: lambda *_, found=found: found for name, found in built.items()}
+        return self.plain._references(corpus, split, builders, most=MOST_CALIBRATING)
+
+    @property
+    def plain(self) -> Self:
+        """The task without a transform, which is part of the model and not of the baselines."""
+        if self.encoding.transform is None:
+            return self
+        return type(self)(self.settings, replace(self.encoding, transform=None), self.layout)
+
+    def _references(
+        self, corpus: SeriesCorpus, split: str, builders: Mapping[str, Builder], most: int | None = None
+    ) -> dict[str, Score]:
+        """Score baselines; intervals are calibrated on at most `most` windows."""
         cpu, settings, rows = torch.device("cpu"), self.settings, self.settings.calibration
         fitting = calibrating = None
         if set(corpus.parts) != {"validation"}:
@@ -416,13 +469,13 @@ class Forecast(Problem[Config, SeriesCorpus, Ensemble, SeriesBatch, SeriesPart])
             calibrating = None if rows == "none" else calibration_rows(validation, rows)
         part = self.part(corpus, split, cpu)
         found = {}
-        for name, build in self.BASELINES.items():
+        for name, build in builders.items():
             baseline = build(settings, self.encoding, fitting)
             if baseline is None:
                 continue
             offsets = None
             if calibrating is not None:
-                scores, series = baseline_scores(baseline, calibrating, self.predictor)
+                scores, series = baseline_scores(baseline, calibrating, self.predictor, most)
                 own = calibrated(scores, series, settings.levels, self.encoding)
                 offsets = None if own is None else own.of
             found[name] = self._scored(baseline_forecasts(baseline, part, offsets), part)
@@ -431,7 +484,7 @@ class Forecast(Problem[Config, SeriesCorpus, Ensemble, SeriesBatch, SeriesPart])
     def relative(self, corpus: SeriesCorpus, split: str, scores: dict[str, Score]) -> dict[str, Score]:
         """Add OWA to the metrics: the mean of sMAPE and MASE relative to those of Naive 2 (Makridakis, Spiliotis and
         Assimakopoulos 2020, The M4 competition)."""
-        plain = type(self)(self.settings, replace(self.encoding, transform=None), self.layout)
+        plain = self.plain
         part = plain.part(corpus, split, torch.device("cpu"))
         sums: Counter[str] = Counter()
         for batch, point, _ in baseline_forecasts(naive2(plain.encoding), part, None):

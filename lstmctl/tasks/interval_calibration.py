@@ -140,13 +140,13 @@ def calibration_scores(
 
 
 def baseline_scores(
-    baseline: Baseline, part: SeriesPart, predictor: SeriesPredictor
+    baseline: Baseline, part: SeriesPart, predictor: SeriesPredictor, most: int | None = None
 ) -> tuple[Floats, NDArray[np.int64]]:
     """Return the absolute errors of a baseline, (windows, horizon, channels), in the windows that calibrate the
-    predictor's intervals; and (windows,) the series of each window."""
+    predictor's intervals, or in at most `most` of them; and (windows,) the series of each window."""
     scores, series = [], []
     forecast = baseline(part)
-    for batch in _calibrating(part, predictor):
+    for batch in _calibrating(part, predictor) if most is None else part.scored(most):
         assert batch.series is not None
         scores.append(np.abs(_truth(part, batch) - forecast(batch)))
         series.append(batch.series.cpu().numpy())

@@ -7,14 +7,16 @@ import logging
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from lstmctl.config.schema import Forecast as ForecastSettings
 from lstmctl.data.calendar import calendar_features
 from lstmctl.data.series import SeriesCorpus
-from lstmctl.data.series_encoding import SeriesEncoding
+from lstmctl.data.series_encoding import SeriesEncoding, history_rows
+from lstmctl.data.series_table import Table
 from lstmctl.errors import DataError
 from lstmctl.intervals import Floats
-from lstmctl.tasks.series_windows import SeriesBatch, places
+from lstmctl.tasks.series_windows import SeriesBatch, SeriesPart, places
 from lstmctl.words import plural
 
 log = logging.getLogger(__name__)
@@ -40,7 +42,7 @@ def last_windows(
         DataError: every series is shorter than the lookback, or columns known in advance end too early.
     """
     whole = encoding.tail if corpus is None else corpus.table
-    table = whole.tail(settings.lookback, settings.horizon)
+    table = whole.tail(max(settings.lookback, history_rows(encoding.season)), settings.horizon)
     scaled = encoding.scaled(table)
     where = "the run's own table" if corpus is None else corpus.names[0]
     lengths = table.ends - table.bounds[:-1]
@@ -98,11 +100,29 @@ def last_windows(
         ),
         static=torch.from_numpy(scaled.static[forecast]).to(device).unsqueeze(0),
         series=torch.from_numpy(series).to(device),
+        origins=torch.from_numpy(table.ends[forecast]).to(device),
+        source=_source(encoding, table, torch.from_numpy(scaled.values).to(device), settings.horizon),
     )
     unscaled = ~encoding.has_scale[series]
     if unscaled.any():
         batch = batch.scaled_by_itself(torch.from_numpy(unscaled).to(device))
     return batch, whole.ends[forecast] - 1
+
+
+def _source(encoding: SeriesEncoding, table: Table, values: Tensor, horizon: int) -> SeriesPart:
+    """The rows before the forecasts, as the part of a table that holds nothing else."""
+    device, nothing = values.device, values.new_zeros(len(values), 0)
+    return SeriesPart(
+        values,
+        past=nothing,
+        known=nothing,
+        static=values.new_zeros(len(table.ids), 0),
+        begins=torch.from_numpy(table.bounds[:-1]).to(device),
+        rows=torch.from_numpy(np.stack([table.ends, table.ends + horizon], axis=1)).to(device),
+        places=torch.from_numpy(places(table.ids, encoding.ids)).to(device),
+        lookback=0,
+        horizon=horizon,
+    )
 
 
 def _rows_given(known: Floats) -> int:

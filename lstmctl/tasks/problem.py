@@ -254,6 +254,20 @@ class Problem(ABC, Generic[ConfigT, CorpusT, ModelT, BatchT, PartT]):
     def references(self, corpus: CorpusT, split: str) -> dict[str, Score]:
         """Score simple baselines on one part, by name."""
 
+    def check_names(self, names: Sequence[str]) -> None:
+        """Check the names of baselines given by `--baseline`.
+
+        Raises:
+            UsageError: one is unknown, its package is missing, or the task is not a forecast.
+        """
+        if names:
+            raise UsageError("--baseline is for forecasts")
+
+    def named_references(self, corpus: CorpusT, split: str, names: Sequence[str]) -> dict[str, Score]:
+        """Score the baselines with these names on one part; raises as `check_names`."""
+        self.check_names(names)
+        return {}
+
     def relative(self, corpus: CorpusT, split: str, scores: dict[str, Score]) -> dict[str, Score]:
         """Add the metrics that are relative to a forecast of the same part to scores of one part, by name."""
         return scores

@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from lstmctl import registry
 from lstmctl.baselines.exponential_smoothing import smoothing_forecasts, smoothing_parameters
 from lstmctl.baselines.seasonal_adjustment import naive2_forecasts
 from lstmctl.baselines.series import DEFAULT_PENALTIES, Ridge, drift, fit_ridge, last_value, seasonal_naive
 from lstmctl.baselines.theta import theta_forecasts, theta_parameters
 from lstmctl.config.schema import Forecast as ForecastSettings
-from lstmctl.data.series_encoding import SeriesEncoding
+from lstmctl.data.series_encoding import SeriesEncoding, history_rows
 from lstmctl.data.timesteps import CHUNK
+from lstmctl.errors import UsageError
 from lstmctl.intervals import Floats, widened
 from lstmctl.tasks.mapped_columns import MappedColumns
 from lstmctl.tasks.series_windows import SeriesBatch, SeriesPart, windows_first
@@ -31,10 +34,14 @@ Baseline = Callable[[SeriesPart], Forecasting]
 """From a part to the forecasts of its windows."""
 Fitting = tuple[SeriesPart, SeriesPart]
 """The training part, and the rows of the validation part that choose."""
+RIDGE = "ridge"
 RIDGE_LOOKBACKS = 8
 """The ridge baseline chooses among the lookback and this number of even parts of it."""
-SEASONS, FEWEST_ROWS, MOST_ROWS = 7, 100, 1000
-"""Rows before an origin that theta and exponential smoothing are fitted to, in seasons, and their bounds."""
+FOLDS = 5
+"""Of the training rows, that a cross-fitted regression leaves out in turn."""
+LONGEST_HISTORY = 1000
+"""Rows that Naive 2 and the baselines of other packages are fitted to: all of an hourly series of the M4
+competition."""
 MOST_VALUES = 1 << 21
 """Maximum number of values of histories to gather at once."""
 MOST_FITS = 300
@@ -59,12 +66,13 @@ class _OfHistory:
 
     def __call__(self, part: SeriesPart) -> Forecasting:
         parameters = None if self.fit is None else self._parameters(part, self.fit)
-        begins = part.begins.cpu().numpy()
+        place_of = _place_of(part)
 
         def forecast(batch: SeriesBatch) -> Floats:
             assert batch.origins is not None
+            assert batch.series is not None
             origins = batch.origins.cpu().numpy()
-            own = np.searchsorted(begins, origins, side="right") - 1
+            own = place_of[batch.series.cpu().numpy()]
             kept = None if parameters is None else parameters(origins, own)
             found = np.empty((len(origins), part.horizon, len(self.encoding.targets)))
             for some in self._blocks(len(origins)):
@@ -106,13 +114,13 @@ class _OfHistory:
         gathered = part.values[torch.from_numpy(np.where(inside, rows, begins[:, np.newaxis])).to(part.rows.device)]
         values = np.where(inside[..., np.newaxis], gathered.cpu().numpy(), np.nan).astype(np.float64)
         number = part.places.cpu().numpy()[own]
-        history: Floats = values * self.encoding.spread[number][:, None] + self.encoding.centre[number][:, None]
+        history: Floats = self.encoding.in_units(values, number[:, np.newaxis])
         return history
 
     def _scaled(self, forecast: Floats, batch: SeriesBatch) -> Floats:
         assert batch.series is not None
         series = batch.series.cpu().numpy()
-        scaled = (forecast - self.encoding.centre[series][:, None]) / self.encoding.spread[series][:, None]
+        scaled = self.encoding.scaled_units(forecast.astype(np.float64), series[:, np.newaxis])
         if batch.own_scale is not None:
             centre, spread = batch.own_scale.double().cpu().numpy()[:, :, np.newaxis]
             scaled = (scaled - centre) / spread
@@ -120,13 +128,28 @@ class _OfHistory:
         return found
 
 
-def _fitted_rows(encoding: SeriesEncoding) -> int:
-    return max(min(max(SEASONS * encoding.season, FEWEST_ROWS), MOST_ROWS), 2 * encoding.season)
-
-
 def naive2(encoding: SeriesEncoding) -> Baseline:
-    """Return Naive 2, whose season is that of up to `MOST_ROWS` rows: all of an hourly series of the M4 competition."""
-    return _OfHistory(encoding, max(MOST_ROWS, 2 * encoding.season), naive2_forecasts)
+    """Return Naive 2, whose season is that of up to `LONGEST_HISTORY` rows."""
+    return _OfHistory(encoding, max(LONGEST_HISTORY, 2 * encoding.season), naive2_forecasts)
+
+
+def named_baseline(name: str, settings: ForecastSettings, encoding: SeriesEncoding) -> Baseline:
+    """Return a baseline of another package by its name in `registry.BASELINES`, or `NAME=PATH`; or one of our own that
+    is not fitted to training rows.
+
+    Raises:
+        UsageError: the name is unknown, the package is missing, or the baseline does not apply.
+    """
+    if name in BASELINES:
+        own = BASELINES[name](settings, encoding, None)
+        if own is None:
+            raise UsageError(f"--baseline {name} does not apply to this run")
+        return own
+    key, _, path = name.partition("=")
+    if key not in registry.BASELINES:
+        known = ", ".join([*registry.BASELINES, *BASELINES])
+        raise UsageError(f"--baseline {key} is not known; use one of {known}")
+    return _OfHistory(encoding, LONGEST_HISTORY, registry.function(key, registry.BASELINES)(path or None))
 
 
 def _last_value(settings: ForecastSettings, encoding: SeriesEncoding, fitting: Fitting | None) -> Baseline:
@@ -144,11 +167,11 @@ def _drift(settings: ForecastSettings, encoding: SeriesEncoding, fitting: Fittin
 
 
 def _theta(settings: ForecastSettings, encoding: SeriesEncoding, fitting: Fitting | None) -> Baseline:
-    return _OfHistory(encoding, _fitted_rows(encoding), theta_forecasts, theta_parameters)
+    return _OfHistory(encoding, history_rows(encoding.season), theta_forecasts, theta_parameters)
 
 
 def _smoothing(settings: ForecastSettings, encoding: SeriesEncoding, fitting: Fitting | None) -> Baseline:
-    return _OfHistory(encoding, _fitted_rows(encoding), smoothing_forecasts, smoothing_parameters)
+    return _OfHistory(encoding, history_rows(encoding.season), smoothing_forecasts, smoothing_parameters)
 
 
 def _ridge(settings: ForecastSettings, encoding: SeriesEncoding, fitting: Fitting | None) -> Baseline | None:
@@ -156,23 +179,45 @@ def _ridge(settings: ForecastSettings, encoding: SeriesEncoding, fitting: Fittin
     return None if ridge is None else _of_window(ridge.forecast)
 
 
-BASELINES: Mapping[str, Callable[[ForecastSettings, SeriesEncoding, Fitting | None], Baseline | None]] = {
+Builder = Callable[[ForecastSettings, SeriesEncoding, Fitting | None], Baseline | None]
+"""From the config's `task`, the run's encoding and the rows to fit to (None without a training part), to a baseline;
+None if it does not apply."""
+BASELINES: Mapping[str, Builder] = {
     "last value": _last_value,
     "seasonal naive": _seasonal_naive,
     "drift": _drift,
     "theta": _theta,
     "ETS": _smoothing,
-    "ridge": _ridge,
+    RIDGE: _ridge,
 }
-"""By name: from the config's `task`, the run's encoding and the rows to fit to (None without a training part), to a
-baseline; None if it does not apply."""
+"""By name."""
 
 
-def ridge_baseline(training: SeriesPart, choosing: SeriesPart, like: Ridge | None = None) -> Ridge | None:
+class Members:
+    """The baselines that need no fit to training windows, and can take part in a network's forecast."""
+
+    def __init__(self, settings: ForecastSettings, encoding: SeriesEncoding) -> None:
+        built = {name: build(settings, encoding, None) for name, build in BASELINES.items()}
+        self.baselines = {name: baseline for name, baseline in built.items() if baseline is not None}
+        # What is fitted to the histories of a part serves all its batches.
+        self._of_part = lru_cache(maxsize=2 * len(self.baselines))(lambda name, part: self.baselines[name](part))
+
+    def forecast(self, name: str, batch: SeriesBatch) -> Tensor:
+        """Return the forecast of one, (horizon, batch, channels), scaled."""
+        return torch.from_numpy(self._of_part(name, batch.source)(batch)).transpose(0, 1)
+
+
+def ridge_baseline(
+    training: SeriesPart,
+    choosing: SeriesPart,
+    like: Ridge | None = None,
+    without: tuple[int, int] | None = None,
+) -> Ridge | None:
     """Fit a ridge regression from lookback to horizon to the training windows.
 
-    Its lookback and penalty are those of `like`, or are chosen on the observed labels of `choosing`. Series without a
-    scale are left out. None, with a warning, if no window is complete.
+    Those with a label between two rows of their series, counted from the first of the part, can be left out
+    (`without`). Its lookback and penalty are those of `like`, or are chosen on the observed labels of `choosing`.
+    Series without a scale are left out. None, with a warning unless windows are left out, if no window is complete.
     """
     lookback = training.lookback
     begins = training.begins.cpu().numpy()
@@ -180,7 +225,7 @@ def ridge_baseline(training: SeriesPart, choosing: SeriesPart, like: Ridge | Non
     try:
         return fit_ridge(
             _Rows(training.values, begins, None if training.unscaled is None else training.unscaled.cpu().numpy()),
-            _origins(training.with_scale()),
+            _origins(training.with_scale(), without),
             _origins(choosing.with_scale()),
             lookbacks=[like.lookback] if like else sorted({max(1, lookback * n // RIDGE_LOOKBACKS) for n in shares}),
             penalties=[like.penalty] if like else DEFAULT_PENALTIES,
@@ -189,7 +234,8 @@ def ridge_baseline(training: SeriesPart, choosing: SeriesPart, like: Ridge | Non
             filled=None if choosing.filled is None else choosing.filled.cpu().numpy(),
         )
     except ValueError:
-        log.warning("no ridge regression: no window of the training or the validation part is complete")
+        if without is None:
+            log.warning("no ridge regression: no window of the training or the validation part is complete")
         return None
 
 
@@ -227,9 +273,50 @@ class _Rows:
         return np.where(self.unscaled[series], np.float32(np.nan), array)
 
 
-def _origins(part: SeriesPart) -> NDArray[np.int64]:
+def cross_fitted_ridge(training: SeriesPart, choosing: SeriesPart) -> Forecasting | None:
+    """Return forecasts of the training windows by ridge regressions that have not seen their labels: a fifth of the
+    rows at a time is left out of a fit. None if nothing can be fitted; NaN for windows that a fit would need."""
+    whole = ridge_baseline(training, choosing)
+    if whole is None:
+        return None
+    longest = int((training.rows[:, 1] - training.rows[:, 0]).max())
+    bounds = np.linspace(0, longest, FOLDS + 1).round().astype(np.int64)
+    fits = [ridge_baseline(training, choosing, whole, (start, stop)) for start, stop in itertools.pairwise(bounds)]
+    place_of = _place_of(training)
+    starts = training.rows[:, 0].cpu().numpy()
+
+    def forecast(batch: SeriesBatch) -> Floats:
+        assert batch.origins is not None
+        assert batch.series is not None
+        place = batch.origins.cpu().numpy() - starts[place_of[batch.series.cpu().numpy()]]
+        fold = np.searchsorted(bounds[1:-1], place, side="right")
+        history = windows_first(batch.input)
+        found = np.full((len(history), training.horizon, history.shape[2]), np.nan, np.float32)
+        for number, fit in enumerate(fits):
+            if fit is not None and (own := fold == number).any():
+                found[own] = fit.forecast(history[own])
+        return found
+
+    return forecast
+
+
+def _place_of(part: SeriesPart) -> NDArray[np.int64]:
+    """Return the place in a part of each series, by its number in the run."""
+    places = part.places.cpu().numpy()
+    found = np.zeros(places.max() + 1, np.int64)
+    found[places] = np.arange(len(places))
+    return found
+
+
+def _origins(part: SeriesPart, without: tuple[int, int] | None = None) -> NDArray[np.int64]:
+    """Return the origins of a part, without those of windows that have a label between two rows of their series."""
     found = np.empty(len(part), dtype=np.int64)
+    keep = np.ones(len(part), dtype=np.bool_)
     for start in range(0, len(part), CHUNK):
         numbers = torch.arange(start, min(start + CHUNK, len(part)), device=part.rows.device)
-        found[start : start + CHUNK] = part.origins(numbers)[0].cpu().numpy()
-    return found
+        origins, series = part.origins(numbers)
+        found[start : start + CHUNK] = origins.cpu().numpy()
+        if without is not None:
+            place = (origins - part.rows[series, 0]).cpu().numpy()
+            keep[start : start + CHUNK] = (place + part.horizon <= without[0]) | (place >= without[1])
+    return found[keep]

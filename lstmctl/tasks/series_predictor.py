@@ -5,6 +5,7 @@ Level and scale are removed from each window before the network and restored aft
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
@@ -14,6 +15,7 @@ from lstmctl.config.schema import Forecast as ForecastSettings
 from lstmctl.models.forecaster import Decoding, Ensemble, Feedback, Window
 from lstmctl.models.likelihoods import Likelihood, Parameters
 from lstmctl.models.normalisation import carried_forward, taken_out
+from lstmctl.tasks.series_baselines import RIDGE, Members
 from lstmctl.tasks.series_windows import SeriesBatch
 
 PATHS = 100
@@ -22,22 +24,13 @@ MOST_WINDOWS_OF_PATHS = 512
 """Maximum number of windows that select weights or calibrate intervals, if each takes many paths."""
 
 
-@dataclass(frozen=True)
-class Shares:
-    """Weights of forecasts without a network in a forecast; the rest is the network's."""
+Shares = Mapping[str, float]
+"""Weights of forecasts without a network, by their names in `BASELINES`; the rest is the network's."""
 
-    ridge: float = 0.0
-    seasonal: float = 0.0
-    """Of the seasonal naive forecast."""
-    drift: float = 0.0
 
-    def __post_init__(self) -> None:
-        if min(self.ridge, self.seasonal, self.drift) < 0 or self.network < -1e-6:
-            raise ValueError(f"shares {self.ridge}, {self.seasonal} and {self.drift} are not parts of one whole")
-
-    @property
-    def network(self) -> float:
-        return 1 - self.ridge - self.seasonal - self.drift
+def of_the_network(shares: Shares) -> float:
+    """Return the weight of the network."""
+    return 1 - sum(shares.values())
 
 
 @dataclass(frozen=True)
@@ -52,8 +45,8 @@ class SeriesPredictor:
     masked: bool
     """Values may be missing, and the network sees which."""
     shares: Shares
-    season: int
-    """Rows after which the series repeat."""
+    members: Members
+    """The forecasts without a network that can have a share."""
 
     @property
     def has_joint_distribution(self) -> bool:
@@ -141,29 +134,20 @@ class SeriesPredictor:
 
     def _blended(self, model: Ensemble, batch: SeriesBatch, point: Tensor) -> Tensor:
         """Return the mean of a point and the forecasts without a network, weighted by `shares`."""
-        if model.ridge is None or self.shares == Shares():
-            return point
-        others = self.without_network(model, batch)
-        if self.shares == Shares(self.shares.ridge):
-            return torch.lerp(point, others["ridge"].to(point), self.shares.ridge)
-        mean = self.shares.network * point
-        for name, other in others.items():
-            mean = mean + getattr(self.shares, name) * other.to(point)
+        mean = of_the_network(self.shares) * point if self.shares else point
+        for name, share in self.shares.items():
+            mean = mean + share * self.without_network(model, batch, name).to(point)
         return mean
 
-    def without_network(self, model: Ensemble, batch: SeriesBatch) -> dict[str, Tensor]:
-        """Return the forecasts of the ridge regression, of drift and of the last season, (horizon, batch, channels),
-        scaled, by their names in `Shares`; without the last season if there is none in the lookback."""
+    def without_network(self, model: Ensemble, batch: SeriesBatch, name: str) -> Tensor:
+        """Return a forecast that has a share, (horizon, batch, channels), scaled: that of the network's own ridge
+        regression, or of another baseline."""
+        if name != RIDGE:
+            return self.members.forecast(name, batch)
         assert model.ridge is not None
         filled = carried_forward(batch.input) if self.masked else batch.input
-        first, last, horizon = filled[:1], filled[-1:], self.settings.horizon
-        found = {"ridge": torch.einsum("lbc,lh->hbc", filled - last, model.ridge.to(filled)) + last}
-        steps = torch.arange(1, horizon + 1, dtype=filled.dtype, device=filled.device)[:, None, None]
-        found["drift"] = last + (last - first) / max(1, len(filled) - 1) * steps
-        if 1 < self.season <= len(filled):
-            rows = len(filled) - self.season + torch.arange(horizon, device=filled.device) % self.season
-            found["seasonal"] = filled[rows]
-        return found
+        last = filled[-1:]
+        return torch.einsum("lbc,lh->hbc", filled - last, model.ridge.to(filled)) + last
 
     def _drawing(
         self, share: int, batch: int, sequences: int, generator: torch.Generator, values: list[Tensor]

@@ -49,6 +49,8 @@ class SeriesBatch(Batch):
     if every series has a scale."""
     unscaled: Tensor | None = None
     """(1, batch, channels), True where scaled metrics and calibration leave out a window."""
+    source: SeriesPart | None = None
+    """The part with the rows that `origins` counts, which begin before the windows."""
 
     @property
     def units(self) -> int:
@@ -79,7 +81,7 @@ class SeriesBatch(Batch):
         )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class SeriesPart:
     """One part of a table of series, on a device, and the positions of its windows."""
 
@@ -170,6 +172,7 @@ class SeriesPart:
             static=self.static[series].unsqueeze(0),
             series=self.places[series],
             origins=origins,
+            source=self,
         )
         if self.unscaled is None:
             return batch

@@ -495,6 +495,12 @@ ELSEWHERE = {
     "data.split_by=": "tests/data/test_series.py",
     "data.zone=": "tests/data/test_dates.py",
     "data.holidays=": "tests/data/test_holidays.py",
+    "--force": "tests/export/test_exporting.py",
+    "--output": "tests/export/test_exporting.py",
+    "--state": "tests/api/test_streaming.py",
+    "--intervals": "tests/api/test_streaming.py",
+    "model.direction=": "tests/api/test_streaming.py",
+    "model.ngram=": "the default",
     "model.ridge=": "no window is complete, and a part of a series seldom lacks all",
 }
 """Names in hints that no case here can follow, and the reasons."""

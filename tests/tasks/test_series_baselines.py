@@ -12,6 +12,7 @@ import torch
 
 from lstmctl.baselines.exponential_smoothing import smoothing_forecasts, smoothing_parameters
 from lstmctl.baselines.theta import theta_forecasts, theta_parameters
+from lstmctl.data import series_encoding
 from lstmctl.tasks import series_baselines
 from lstmctl.tasks.series_baselines import BASELINES, ridge_baseline
 from tests.tasks.conftest import CPU, pose, two_series
@@ -97,7 +98,7 @@ def test_statistical_baselines_forecast_from_the_rows_before_an_origin_in_their_
     spread, centre = (each[:, np.newaxis] for each in task.scale_of(batch))
     for most, rows, every in ((10_000, 100, 1), (10_000, 250, 1), (10, 100, 12)):
         monkeypatch.setattr(series_baselines, "MOST_FITS", most)
-        monkeypatch.setattr(series_baselines, "FEWEST_ROWS", rows)
+        monkeypatch.setattr(series_encoding, "FEWEST_ROWS", rows)
         baseline = BASELINES[name](task.settings, task.encoding, None)
         assert baseline is not None
         found = baseline(part)(batch) * spread + centre

@@ -1,0 +1,59 @@
+"""The equations of every bundled cell, from its own `step`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from lstmctl.cells.cell import Cell, checked_options
+from lstmctl.export.graph import Body
+from lstmctl.export.numpy_code import HELPERS, code
+from lstmctl.export.tracing import NotExportableError, traced_step
+from lstmctl.registry import CELLS, resolve
+
+REFUSED = {"mlstm", "transformer", "tcn"}
+"""Cells whose states are more than one vector."""
+
+
+@pytest.mark.parametrize("name", sorted(set(CELLS) - REFUSED))
+def test_a_traced_cell_computes_its_step(name: str) -> None:
+    kind: type[Any] = resolve(name, CELLS, Cell)
+    cell = kind(5, 8, checked_options(kind, {}))
+    generator = torch.Generator().manual_seed(3)
+    cell.initialise(generator)
+    weights: dict[str, Any] = {}
+    body = Body("step", "", weights)
+    x = body.input("x", (5,), "")
+    states = [body.input(state, (8,), "") for state in kind.states]
+    output, after, gates = traced_step(cell, body, x, states, "_1")
+    for place, value in enumerate([output, *after, *gates.values()]):
+        body.output(f"out_{place}", value, "")
+    assert set(gates) == set(kind.gates)
+    names: dict[str, Any] = {"np": np, **weights}
+    exec("\n".join([*HELPERS.values(), code(body.function())]), names)
+    state = cell.initial_state(1, torch.zeros(1))
+    own = [part[0].numpy() for part in state]
+    for _ in range(20):
+        features = torch.randn(1, 5, generator=generator)
+        with torch.no_grad():
+            step = cell.step(cell.project(features), state)
+        found = names["step"](features[0].numpy(), *own)
+        expected = [step.output, *step.state, *(step.gates[gate] for gate in gates)]
+        for theirs, ours in zip(expected, found, strict=True):
+            np.testing.assert_allclose(np.broadcast_to(ours, (8,)), theirs[0], atol=2e-6, rtol=1e-5)
+        state, own = step.state, list(found[1 : 1 + len(own)])
+
+
+@pytest.mark.parametrize("name", sorted(REFUSED))
+def test_other_states_are_refused(name: str) -> None:
+    from lstmctl.export.layers import Stack
+    from lstmctl.models.recurrence import Recurrence
+
+    kind: type[Any] = resolve(name, CELLS, Cell)
+    recurrence = Recurrence(lambda inputs: kind(inputs, 8, checked_options(kind, {})), 8, 1)
+    stack = Stack(recurrence, {}, {})
+    with pytest.raises(NotExportableError, match="carries more than one vector per state"):
+        stack.state_inputs(Body("step", "", {}))
