@@ -27,6 +27,8 @@ FORMAT = 1
 CALIBRATION, EVALUATION = "calibration.json", "evaluation.json"
 FINAL_WEIGHTS = "final.safetensors"
 """Weights that forecasts are made with, trained further on all rows."""
+INITIAL_WEIGHTS = "initial.safetensors"
+"""Weights that training began with, of a run that was started from another's."""
 FOLDERS = ("checkpoints", "plots")
 """Folders in a run to which training writes."""
 FINAL = ("finished", "diverged")
