@@ -43,7 +43,7 @@ def bench_in_words(bench: Bench) -> list[Block]:
 
 def bench_blocks(bench: Bench) -> list[Block]:
     """Return the page of a bench."""
-    lengths = []
+    lengths: list[Block] = []
     for test in bench.tests:
         courses = {cell: course for cell in bench.cells if (course := bench.row(test.name, cell).by_length)}
         if courses and (plot := length_plot(courses, test.primary, {test.baseline: test.level})) is not None:

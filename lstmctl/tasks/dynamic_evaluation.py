@@ -62,7 +62,7 @@ def chosen_dynamics(model: SequenceModel, task: Task, training: Tensor, validati
 
     def nats(rate: float, decay: float) -> float:
         report(f"choosing the learning rate {rate:g} and decay {decay:g} of dynamic evaluation")
-        return dynamic_total(model, task, symbols, Dynamics(rate, decay, squares))["nats"]
+        return float(dynamic_total(model, task, symbols, Dynamics(rate, decay, squares))["nats"])
 
     losses = {rate: nats(rate, DECAYS[0]) for rate in (0.0, *RATES)}
     rate = min(losses, key=lambda one: losses[one])

@@ -331,7 +331,7 @@ class LanguageModel(Problem[Config, TextCorpus, SequenceModel, Batch, Tensor]):
 
     def dynamic(
         self, model: SequenceModel, corpus: TextCorpus, part: Tensor, device: torch.device
-    ) -> tuple[dict[str, float], str]:
+    ) -> tuple[Mapping[str, float], str]:
         if self.many_to_one:
             return super().dynamic(model, corpus, part, device)
         training, validation = (self.part(corpus, name, device) for name in ("training", "validation"))
