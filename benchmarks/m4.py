@@ -2,8 +2,8 @@
 
 python benchmarks/m4.py M4-hourly.csv Hourly-test.csv [--config m4-hourly] [--seeds 3] [KEY=VALUE ...]
 
-The first file is that of `lstmctl data download M4-hourly`, the second the competition's own, with one series per row. A
-run has no test part: its weights are chosen on the last horizon of the training rows, then trained on all of these
+The first file is that of `lstmctl data download M4-hourly`, the second the competition's own, with one series per row.
+A run has no test part: its weights are chosen on the last horizon of the training rows, then trained on all of these
 (the final fit), and only this script compares its forecast with the test file. `--naive` scores the baselines alone.
 Seconds are those of a processor, of training, final fit and report.
 """
