@@ -4,6 +4,7 @@
 # make lint, types  the style and the types alone
 # make cover       which lines the unit tests reach, as htmlcov/index.html
 # make docs        the documentation as a site, site/index.html; make docs-serve shows it while you edit
+# make browser     Playwright for the tests of the living page, which also need Node and Debian's chromium
 # make bench       how fast everything is beside plain torch, and beside what docs/benchmarks.md says; leave the machine alone
 # A second call does no set-up work again: the stamps below are newer than what they depend on.
 
@@ -22,7 +23,7 @@ UNITS := tests/baselines tests/cells tests/config tests/data tests/inspection te
 	tests/test_shell.py tests/test_statistics.py tests/test_step_grammar.py tests/test_storage.py \
 	--ignore tests/data/test_prepared_table.py
 
-.PHONY: help train test test-fast bench lint types cover docs docs-serve clean
+.PHONY: help train test test-fast bench lint types cover docs docs-serve browser clean
 
 help:
 	@sed -n 's/^# make /  make /p' Makefile
@@ -58,6 +59,11 @@ lint: .venv/.development
 types: .venv/.development
 	$(BIN)/mypy
 	$(BIN)/mypy --platform win32 --cache-dir .mypy_cache/win32  # finds what Windows lacks
+
+browser: .venv/browser/node_modules/playwright-core
+
+.venv/browser/node_modules/playwright-core: | .venv/bin/python
+	npm install --silent --no-fund --no-audit --prefix .venv/browser playwright-core@1
 
 .venv/bin/python:
 	$(PYTHON) -m venv .venv

@@ -79,11 +79,13 @@ EXPORTS: Mapping[str, str] = {
 """Functions that return a form of export."""
 VIEWS: Mapping[str, str] = {
     "Comparison": "lstmctl.reporting.comparison_page:comparison_blocks",
+    "Bench": "lstmctl.reporting.bench_page:bench_blocks",
     "Sweep": "lstmctl.reporting.sweep_page:sweep_blocks",
     "Search": "lstmctl.reporting.search_page:search_blocks",
     "Evaluation": "lstmctl.reporting.evaluation_page:evaluation_blocks",
     "Backtest": "lstmctl.reporting.backtest_tables:backtest_blocks",
     "Exported": "lstmctl.reporting.export_facts:export_blocks",
+    "LivingPage": "lstmctl.reporting.export_facts:living_page_blocks",
     "Forecasts": "lstmctl.reporting.forecast_page:forecast_blocks",
     "GateFindings": "lstmctl.reporting.inspection_page:gate_view",
     "MemoryFindings": "lstmctl.reporting.inspection_page:memory_view",

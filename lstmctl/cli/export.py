@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from lstmctl.cli.arguments import Json, Moved, NoProgress, RunArgument, Trust, without_moved
 from lstmctl.registry import EXPORTS
 
+if TYPE_CHECKING:
+    from lstmctl.results.exported import Exported, LivingPage
+
+PAGE = "html"
 EXAMPLES = """\
 Examples:
 
@@ -18,6 +22,8 @@ Examples:
   lstmctl export latest --to numpy
   lstmctl export travellers-lstm-001 --to c --precision int8 --output model
   lstmctl export latest --to javascript --force
+  lstmctl export latest --to html
+  lstmctl export travellers-rnn-001 travellers-lstm-001 --to html --output cells.html
 """
 
 
@@ -25,16 +31,20 @@ def export(
     run: RunArgument = None,
     moved: Moved = None,
     to: Annotated[
-        str, typer.Option(help=f"Form of the export: {', '.join(EXPORTS)}.", metavar="TARGET", show_default=False)
+        str,
+        typer.Option(help=f"Form of the export: {', '.join((*EXPORTS, PAGE))}.", metavar="TARGET", show_default=False),
     ] = "",
     output: Annotated[
         Path | None,
-        typer.Option(metavar="PATH", help="The new folder; default: RUN-TARGET in the current folder."),
+        typer.Option(
+            metavar="PATH",
+            help="The new folder, by default RUN-TARGET; for html the new file, by default RUN.html.",
+        ),
     ] = None,
     precision: Annotated[
         str | None,
         typer.Option(
-            help="Of the stored weights: float32, float16 (numpy, javascript) or int8 (c); default: float32.",
+            help="Of the stored weights: float32, float16 (numpy, javascript, html) or int8 (c); default: float32.",
             show_default=False,
         ),
     ] = None,
@@ -53,6 +63,7 @@ def export(
     c           one C99 file without malloc, a header, and an example
     javascript  one ES module without dependencies
     onnx        one model per function, with explicit state (pip install 'lstmctl[onnx]')
+    html        one page in which the network runs: type a text, watch and hold its gates; several RUNs side by side
     """
     from lstmctl import registry
     from lstmctl.cli import output as stdout
@@ -60,28 +71,29 @@ def export(
     from lstmctl.errors import UsageError
     from lstmctl.results.codec import as_json
 
+    known = (*EXPORTS, PAGE)
     if not to:
-        raise UsageError(f"--to is missing; use one of {', '.join(EXPORTS)}", hint="lstmctl export latest --to numpy")
-    if to not in EXPORTS:
-        raise UsageError(f"--to `{to}` is not known; use one of {', '.join(EXPORTS)}")
-    (name,), overrides = _run_and_moved(run, moved)
-    opened = open_run(name, reads_own_data=True, trust=trust, overrides=overrides, quiet=quiet)
+        raise UsageError(f"--to is missing; use one of {', '.join(known)}", hint="lstmctl export latest --to numpy")
+    if to not in known:
+        raise UsageError(f"--to `{to}` is not known; use one of {', '.join(known)}")
+    names, overrides = without_moved([run, *(moved or ())])
+    if len(names) > 1 and to != PAGE:
+        raise UsageError(f"expected one RUN, not {len(names)}: {', '.join(map(str, names))}")
+    opened = [
+        open_run(name, reads_own_data=True, trust=trust, overrides=overrides, quiet=quiet) for name in (names or [None])
+    ]
     from lstmctl.export import export as write
+    from lstmctl.export import export_page
     from lstmctl.reporting.live_work import shown_work
     from lstmctl.reporting.terminal import show
 
+    found: Exported | LivingPage
     with shown_work(quiet=quiet):
-        found = write(opened, to, output, precision=precision, force=force)
+        if to == PAGE:
+            found = export_page(opened, output, precision=precision, force=force)
+        else:
+            found = write(opened[0], to, output, precision=precision, force=force)
     if json:
         stdout.write_json(as_json(found))
     else:
-        show(registry.function("Exported", registry.VIEWS)(found), stream=sys.stdout)
-
-
-def _run_and_moved(run: str | None, moved: list[str] | None) -> tuple[list[str | None], list[str]]:
-    from lstmctl.errors import UsageError
-
-    plain, overrides = without_moved([run, *(moved or ())])
-    if len(plain) > 1:
-        raise UsageError(f"expected one RUN, not {len(plain)}: {', '.join(plain)}")
-    return [plain[0] if plain else None], overrides
+        show(registry.function(type(found).__name__, registry.VIEWS)(found), stream=sys.stdout)

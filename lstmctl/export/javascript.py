@@ -73,7 +73,7 @@ def run(predictor: Predictor, folder: Path, probe: Probe) -> Ran:
     calls = [
         {
             "name": call.function,
-            "inputs": {name: _plain(np.asarray(array).tolist()) for name, array in call.inputs.items()},
+            "inputs": {name: plain(np.asarray(array).tolist()) for name, array in call.inputs.items()},
             "restarts": call.restarts,
         }
         for call in probe.calls
@@ -102,10 +102,10 @@ def run(predictor: Predictor, folder: Path, probe: Probe) -> Ran:
     return Ran(outputs, told["seconds"], f"node {version}")
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
     """Return nested lists with null instead of NaN, which JSON lacks."""
     if isinstance(value, list):
-        return [_plain(one) for one in value]
+        return [plain(one) for one in value]
     return None if isinstance(value, float) and math.isnan(value) else value
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from lstmctl.reporting.blocks import Block, Facts, Prose, known
 from lstmctl.reporting.quantities import count, size
-from lstmctl.results.exported import Exported
+from lstmctl.results.exported import Exported, LivingPage, LivingRun
 
 TOLERANCE = 1e-3
 """Above this difference of float32 weights, an export is not the run."""
@@ -36,5 +36,26 @@ def export_blocks(export: Exported) -> list[Block]:
     return known(facts, warning)
 
 
-def _difference(export: Exported) -> str:
+def living_page_blocks(page: LivingPage) -> list[Block]:
+    """Return what is in a page, and how each of its networks compares with its run."""
+    facts = Facts((("page", f"{page.path} ({size(page.bytes)})"), ("weights", page.precision)))
+    blocks: list[Block] = [facts]
+    for run in page.runs:
+        checked = run.checked_by is not None
+        rows = [
+            ("run", run.run),
+            ("weights", count(run.parameters)),
+            ("largest difference", _difference(run) if checked else None),
+            ("compared on", f"{count(run.steps)} {run.counted} of held-out data, with {run.checked_by}" * checked),
+        ]
+        warning = None
+        if not checked:
+            warning = Prose(f"Unchecked: {run.unchecked}.", "warning")
+        elif page.precision == "float32" and (run.difference is None or run.difference > TOLERANCE):
+            warning = Prose("This page does not compute what the run computes.", "warning")
+        blocks += known(Facts.known(rows), warning)
+    return blocks
+
+
+def _difference(export: Exported | LivingRun) -> str:
     return f"{'NaN' if export.difference is None else f'{export.difference:.2g}'} {export.unit}"

@@ -13,7 +13,7 @@ from lstmctl.reporting.palette import DARK, LIGHT, ON_PAGE
 from lstmctl.storage import replace_file
 
 if TYPE_CHECKING:
-    from jinja2 import Template
+    from jinja2 import Environment, Template
 
 PAGE = "report.html"
 
@@ -45,8 +45,28 @@ def fragment(blocks: Sequence[Block]) -> str:
     return _template().render(title="", content=blocks, is_page=False)
 
 
-@cache
+def filled(template: str, *, markup: Mapping[str, str | Sequence[str]], **values: object) -> str:
+    """Fill the template of a page that has parts of its own; it may include `style.css`.
+
+    Args:
+        template: the text of the template.
+        markup: values that are not escaped.
+        values: values that are.
+    """
+    from markupsafe import Markup
+
+    own = {
+        name: Markup(one) if isinstance(one, str) else [Markup(part) for part in one] for name, one in markup.items()
+    }
+    return _environment().from_string(template).render(is_page=True, **own, **values)
+
+
 def _template() -> Template:
+    return _environment().get_template("blocks.html")
+
+
+@cache
+def _environment() -> Environment:
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
     from markupsafe import Markup, escape
 
@@ -70,4 +90,4 @@ def _template() -> Template:
     )
     environment.filters |= {"lines": lines, "kind": lambda block: type(block).__name__}
     environment.globals |= {"light": LIGHT, "dark": DARK, "on_page": ON_PAGE}
-    return environment.get_template("blocks.html")
+    return environment

@@ -38,6 +38,28 @@ LEVEL, SOLVED_LEVEL = (0, (2, 2)), (0, (7, 2))
 DASHES = (0, (2.2, 1.0))
 """Lines of what is not a model: what came, the border of a part, a median."""
 
+STOPS = 17
+"""Colours of a colour map that a page interpolates between."""
+DARK_PAPER = "#14171b"
+
+
+def page_colours() -> dict[str, Any]:
+    """Return the colour maps of a page: lists of [red, green, blue], each from 0 to 255.
+
+    Returns:
+        `shares`, and `signed` for `light` and for `dark` pages, whose 0 has the colour of the paper.
+    """
+    from matplotlib import colormaps
+    from matplotlib.colors import LinearSegmentedColormap
+
+    dark = LinearSegmentedColormap.from_list("dark", [DARK[0], DARK_PAPER, DARK[1]])
+    maps = {"shares": colormaps[SHARES], "light": colormaps[SIGNED], "dark": dark}
+    own = {
+        name: [[round(255 * part) for part in one(stop / (STOPS - 1))[:3]] for stop in range(STOPS)]
+        for name, one in maps.items()
+    }
+    return {"shares": own["shares"], "signed": {"light": own["light"], "dark": own["dark"]}}
+
 
 def colour_of(number: int) -> str:
     """Return the colour of the line with this number, from 0."""

@@ -1,4 +1,4 @@
-"""An export of a run."""
+"""Exports of runs."""
 
 from __future__ import annotations
 
@@ -34,3 +34,30 @@ class Exported(Shown):
     counted: str
     """`time steps` or `forecasts`."""
     seconds_per_step: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class LivingRun:
+    """A run in a page; the fields are those of `Exported`."""
+
+    run: str
+    name: str
+    parameters: int
+    checked_by: str | None
+    unchecked: str | None
+    difference: float | None
+    unit: str
+    steps: int
+    counted: str
+    seconds_per_step: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class LivingPage(Shown):
+    """A page in which trained networks run."""
+
+    path: str
+    bytes: int
+    precision: str
+    """Of the weights in it."""
+    runs: tuple[LivingRun, ...]
