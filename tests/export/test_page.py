@@ -381,7 +381,7 @@ return { free, dragged, followed, undone, rows, said: await page.locator("output
 
 def test_forecasters_of_different_rows_have_no_common_page(trained: Trained) -> None:
     with pytest.raises(UsageError, match="read different rows"):
-        export_page([trained("waves"), trained("waves", "task.lookback=18")])
+        export_page([trained("waves"), trained("waves", "task.lookback=18", "model.cell=lstm")])
     told = in_node(
         """
 import { extent, rounded } from "./forecast_view.js";
