@@ -192,7 +192,7 @@ export class TextView {
     const box = element("div", { class: "networks" });
     for (const network of this.networks) {
       network.score = element("p", { class: "soft" });
-      network.outcomes = element("ol", { class: "outcomes" });
+      network.outcomes = element("ol", { class: `outcomes${this.writes ? "" : " labels"}` });
       network.continuation = element("div", {});
       const title = this.networks.length > 1 ? network.name : this.writes ? "The next character" : "The labels";
       box.append(
