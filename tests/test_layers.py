@@ -52,7 +52,7 @@ ARROWS = {
     "training": {"protocols", "models", "scoring"},
     "api": {"deriving", "tracking"},
     "comparison": {"api", "deriving", "inspection", "tracking"},
-    "export": {"api"},
+    "export": {"api", "inspection"},
     "inspection": {"api"},
     "search": {"api", "comparison", "deriving", "tracking"},
     "__main__": {"cli"},

@@ -104,7 +104,7 @@ def _completed(predictor: Predictor, probe: Probe, run: Trained) -> Predictor:
     facts = {
         "run": run.name,
         "task": run.settings.task.type,
-        "cell": f"{model.cell}, {model.layers} of {model.hidden} units",
+        "cell": f"{model.cell}, {model.layers} × {model.hidden} units",
         "lstmctl": version("lstmctl"),
     }
     longest = max((len(values) for call in probe.calls for values in call.inputs.values() if values.ndim), default=1)

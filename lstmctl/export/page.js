@@ -7,9 +7,9 @@ import { TextView } from "./text_view.js";
 const VIEWS = { "writes texts": TextView, "labels texts": TextView, forecasts: ForecastView };
 
 const content = JSON.parse(document.getElementById("data").textContent);
-const runs = content.runs.map(({ name, description, examples }, place) => {
+const runs = content.runs.map(({ name, description, ...rest }, place) => {
   const weights = decodeBase64(document.getElementById(`weights-${place}`).textContent);
-  return { name, examples, colour: place % 7, model: new Model(description, weights) };
+  return { ...rest, name, colour: place % 7, model: new Model(description, weights) };
 });
 const view = new VIEWS[content.kind](document.getElementById("page"), { ...content, runs });
 window.lstmctl = { models: runs.map(({ model }) => model), view }; // to play with in the browser's console

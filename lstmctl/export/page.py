@@ -15,8 +15,8 @@ from typing import Any
 
 import numpy as np
 
-from lstmctl.api.trained import Trained
-from lstmctl.errors import UsageError
+from lstmctl.api import Run
+from lstmctl.errors import LstmctlError, UsageError
 from lstmctl.export import javascript
 from lstmctl.export.description import TYPES, described
 from lstmctl.export.exporting import describe
@@ -24,6 +24,7 @@ from lstmctl.export.graph import Predictor, Vocabulary
 from lstmctl.export.probes import Call, Described
 from lstmctl.export.targets import UnavailableError
 from lstmctl.export.tracing import NotExportableError
+from lstmctl.inspection import inspect_gates
 from lstmctl.reporting.html import filled
 from lstmctl.reporting.palette import page_colours
 from lstmctl.reporting.quantities import count
@@ -38,7 +39,7 @@ EXAMPLES = 12
 
 
 def export_page(
-    runs: Sequence[Trained], output: str | Path | None = None, *, precision: str | None = None, force: bool = False
+    runs: Sequence[Run], output: str | Path | None = None, *, precision: str | None = None, force: bool = False
 ) -> LivingPage:
     """Write a page in which trained networks run, side by side if there are several.
 
@@ -109,7 +110,7 @@ def _kind(name: str, predictor: Predictor) -> str:
     )
 
 
-def _checked(run: Trained, found: Described, precision: str) -> LivingRun:
+def _checked(run: Run, found: Described, precision: str) -> LivingRun:
     """Compare the page's JavaScript with the run on its held-out data."""
     ran, unchecked = None, None
     with tempfile.TemporaryDirectory() as folder:
@@ -134,14 +135,21 @@ def _checked(run: Trained, found: Described, precision: str) -> LivingRun:
 
 
 def _document(
-    runs: Sequence[Trained], found: Sequence[Described], kind: str, checked: Sequence[LivingRun], precision: str
+    runs: Sequence[Run], found: Sequence[Described], kind: str, checked: Sequence[LivingRun], precision: str
 ) -> str:
     shown, encoded, data = [], [], []
     for run, one, check in zip(runs, found, checked, strict=True):
         description, weights = described(one.predictor, precision)
         shown.append({"name": run.name, "facts": _facts(one.predictor, check, precision)})
         encoded.append(base64.b64encode(weights).decode())
-        data.append({"name": run.name, "description": description, "examples": _examples(one, kind)})
+        data.append(
+            {
+                "name": run.name,
+                "description": description,
+                "examples": _examples(one, kind),
+                "tracked": [] if kind == "forecasts" else _tracked(run),
+            }
+        )
     content = {"kind": kind, "runs": data, "colours": page_colours()}
     names = list(dict.fromkeys(run.name for run in runs))
     return filled(
@@ -156,6 +164,24 @@ def _document(
             "styles": resources.files("lstmctl.export").joinpath("page.css").read_text(encoding="utf-8"),
         },
     )
+
+
+def _tracked(run: Run) -> list[dict[str, Any]]:
+    """Return the units that track a property of the text, as `lstmctl inspect gates` finds them."""
+    try:
+        found = inspect_gates(run)
+    except LstmctlError:  # the cell has no units, or the data is too short
+        return []
+    return [
+        {
+            "what": one.what,
+            "name": f"{one.state}_{one.layer}{'b' * (one.direction == 'backward')}",
+            "unit": one.unit,
+            "correlation": one.correlation,
+        }
+        for one in found.tracked
+        if one.tracks
+    ]
 
 
 def _facts(predictor: Predictor, check: LivingRun, precision: str) -> list[tuple[str, str]]:

@@ -164,7 +164,7 @@ export class TextTape extends Tape {
    * @yields {string} characters
    */
   *write(position, { length = 60, temperature = 0, random = Math.random } = {}) {
-    let frame = position < 0 ? this.start : this.frames[position];
+    let frame = this.frames[position] ?? this.start;
     const { kind, entries, end } = this.vocabulary;
     const decoder = new TextDecoder();
     for (let written = 0; written < length; written++) {

@@ -25,14 +25,14 @@ const PRESETS = [["f", 0], ["f", 1], ["i", 0], ["i", 1], ["o", 0], ["z", 0], ["z
 
 /** One network of the page: what it reads as it is, and with the rules that hold its gates. */
 class Network {
-  constructor({ name, model, colour }, Tape) {
+  constructor({ name, model, colour, tracked }, Tape) {
     const gates = gatesOf(model);
     const layers = new Set(gates.map((gate) => gate.layer)).size;
     const titles = gates.map((gate) => [
       gate.name,
       `${NAMES[gate.gate] ?? gate.gate}${layers > 1 ? `, layer ${gate.layer.replace("b", ", backwards")}` : ""}`,
     ]);
-    Object.assign(this, { name, model, colour, gates, words: Object.fromEntries(titles) });
+    Object.assign(this, { name, model, colour, tracked, gates, words: Object.fromEntries(titles) });
     Object.assign(this, { base: new Tape(model), altered: null, Tape, every: new WeakMap(), differences: new WeakMap(), jobs: [] });
   }
 
@@ -85,7 +85,7 @@ class Network {
 export class TextView {
   /**
    * @param {HTMLElement} root
-   * @param {Object} content { kind, runs: [{name, model, examples, colour}], colours }
+   * @param {Object} content { kind, runs: [{name, model, examples, tracked, colour}], colours }
    */
   constructor(root, { kind, runs, colours }) {
     this.writes = kind === "writes texts";
@@ -192,7 +192,7 @@ export class TextView {
     const box = element("div", { class: "networks" });
     for (const network of this.networks) {
       network.score = element("p", { class: "soft" });
-      network.outcomes = element("ol", { class: "outcomes" });
+      network.outcomes = element("ol", { class: `outcomes${this.writes ? "" : " labels"}` });
       network.continuation = element("div", {});
       const title = this.networks.length > 1 ? network.name : this.writes ? "The next character" : "The labels";
       box.append(
@@ -240,11 +240,21 @@ export class TextView {
       "section",
       {},
       element("h2", {}, this.networks.length > 1 ? `Gates and states of ${network.name}` : "Gates and states"),
+      ...(network.tracked.length ? [this.trackers(network)] : []),
       network.shownTools,
       network.key,
       box,
       element("div", { class: "tools" }, network.hover, network.silence),
     );
+  }
+
+  /** Buttons of the units that track a property of texts. */
+  trackers(network) {
+    const buttons = network.tracked.map(({ what, name, unit, correlation }) => {
+      const show = () => this.pin(network, network.map.bands.find((band) => band.name === name) ?? { name }, unit);
+      return button(what, show, { title: `${network.words[name]}, unit ${unit}: correlation ${correlation.toFixed(2)} on other data` });
+    });
+    return element("div", { class: "tools" }, element("span", { class: "soft" }, "Units that track"), ...buttons);
   }
 
   // What the reader does.
@@ -277,7 +287,7 @@ export class TextView {
   }
 
   select(position) {
-    this.selected = Math.max(-1, Math.min(position, this.characters.length - 1));
+    this.selected = Math.max(-1, Math.min(position, this.networks[0].base.text.length - 1));
     for (const network of this.networks) network.map.reveal(this.selected);
     this.refresh();
   }
@@ -369,6 +379,7 @@ export class TextView {
   read() {
     const rules = this.rules.flatMap(({ names, value, units, from }) => names.map((name) => ({ name, value, units, from })));
     for (const network of this.networks) network.set(this.text.value, rules, this.inputs);
+    this.selected = Math.min(this.selected, this.networks[0].base.text.length - 1);
     this.tell("");
     this.revealing = true;
     this.refresh();
@@ -388,11 +399,10 @@ export class TextView {
     for (const tape of tapes) while (!tape.isDone && performance.now() < end) tape.step();
     const isRead = tapes.every((tape) => tape.isDone);
     if (isRead && this.writing > 0) this.writeOne();
-    if (isRead && this.writes && !this.writing) this.continue(end);
+    else if (isRead && this.writes) this.continue(end);
     this.show();
-    const isBusy = !isRead || this.writing > 0 || (this.writes && this.networks.some(({ jobs }) => jobs.some((job) => !job.isDone)));
-    this.root.setAttribute("aria-busy", isBusy);
-    if (isBusy) this.refresh();
+    if (!isRead || this.networks.some(({ jobs }) => jobs.some((job) => !job.isDone))) this.refresh();
+    if (this.requested === undefined) this.root.setAttribute("aria-busy", "false");
   }
 
   /** The likeliest continuations after the selected character. */

@@ -73,7 +73,7 @@ def in_chromium(page: Path, code: str, *, width: int = 1280, scheme: str = "ligh
     }
     Path("test.mjs").write_text(BROWSE % values, encoding="utf-8")
     told = _printed()
-    assert told["problems"] == []
+    assert not told["problems"], told["problems"]
     return told["found"]
 
 

@@ -381,7 +381,7 @@ return { free, dragged, followed, undone, rows, said: await page.locator("output
 
 def test_forecasters_of_different_rows_have_no_common_page(trained: Trained) -> None:
     with pytest.raises(UsageError, match="read different rows"):
-        export_page([trained("waves"), trained("waves", "task.lookback=18")])
+        export_page([trained("waves"), trained("waves", "task.lookback=18", "model.cell=lstm")])
     told = in_node(
         """
 import { extent, rounded } from "./forecast_view.js";
@@ -389,3 +389,51 @@ console.log(JSON.stringify([extent([1, NaN, 3]), extent([]), extent([5, 5]), rou
 """
     )
     assert told == [[pytest.approx(0.88), pytest.approx(3.12)], [0, 1], [4.5, 5.5], "12.35", "missing"]
+
+
+def test_a_page_labels_every_character(trained: Trained) -> None:
+    run = trained("tags", "training.budget=8 steps", "model.hidden=12", "threads=1", "model.layers=2")
+    export_page([run], "page.html")
+    (example,) = run.predict(["mail Ann at nine"])
+    told = in_chromium(
+        Path("page.html"),
+        """
+await page.fill("#text", "mail Ann at nine");
+await settled();
+return page.evaluate(() => {
+  const { base } = lstmctl.view.networks[0];
+  return base.frames.map(({ probabilities }) => base.outcomes[probabilities.indexOf(Math.max(...probabilities))]);
+});
+""",
+    )
+    assert told == list(example.labels)
+
+
+def test_a_page_writes_for_a_label(trained: Trained) -> None:
+    run = trained("places", "data.vocabulary=training")
+    export_page([run], "page.html")
+    told = in_chromium(
+        Path("page.html"),
+        """
+await page.fill("#text", "");
+const shares = [];
+for (const label of ["finland", "spain"]) {
+  await page.getByLabel("label", { exact: true }).selectOption({ label });
+  await settled();
+  shares.push(await page.locator(".outcomes li").allTextContents());
+}
+await page.getByLabel("Temperature").fill("0");
+await page.getByRole("button", { name: "Write on" }).click();
+await settled();
+const own = await page.evaluate(() => {
+  const [model] = lstmctl.models;
+  const label = model.vocabularies.labels.entries.indexOf("spain");
+  return [...model.write("", { inputs: { label }, temperature: 0 })].join("");
+});
+const notice = await page.locator(".warning[role=status]").textContent();
+return { shares, own, notice, text: await page.inputValue("#text") };
+""",
+    )
+    assert told["shares"][0] != told["shares"][1]
+    assert told["notice"] == "The network ended the text."
+    assert told["text"] == told["own"] != ""
