@@ -2,10 +2,10 @@
 
 python benchmarks/m4.py M4-hourly.csv Hourly-test.csv [--config m4-hourly] [--seeds 3] [KEY=VALUE ...]
 
-The first file is that of `lstmctl data download M4-hourly`, the second the competition's own, with one series per row.
-A run has no test part: its weights are chosen on the last horizon of the training rows, then trained on all of these
-(the final fit), and only this script compares its forecast with the test file. `--naive` scores the baselines alone.
-Seconds are those of a processor, of training, final fit and report.
+The first file is that of `lstmctl data download M4-hourly`, the second that of M4-hourly-test (a series per row). A
+run has no test part: its settings were chosen on the last horizon of the training rows, the final fit learns these too,
+and only this script compares its forecast with the test file. `--naive` scores the baselines alone. Seconds are those
+of the processor, for training, final fit and report.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def main() -> None:
     parser.add_argument("--naive", action="store_true")
     parser.add_argument("--runs", nargs="*", default=[], help="score these runs instead of training")
     parser.add_argument("overrides", nargs="*", metavar="KEY=VALUE")
-    given = parser.parse_args()
+    given = parser.parse_intermixed_args()
     overrides = [f"data.series={given.table}", *given.overrides]
     season = load(given.config, overrides).settings.task.season  # type: ignore[union-attr]
     assert isinstance(season, int), "the config names no task.season"
@@ -72,7 +72,7 @@ def main() -> None:
 
     longest = max(map(len, history.values()))
     padded = np.array([np.pad(v, (longest - len(v), 0), constant_values=np.nan) for v in history.values()])
-    naive2 = score(naive2_forecasts(padded[..., np.newaxis], horizon, season)[..., 0])
+    naive2 = score(naive2_forecasts(padded[..., np.newaxis], horizon, season)[..., 0].astype(np.float64))
     repeated = np.array([values[-season:][np.arange(horizon) % season] for values in history.values()])
     print(f"{'':16}", *(f"{name:>11}" for name in METRICS), f"{'seconds':>9}")
 
