@@ -94,7 +94,8 @@ class Run(Trained):
             log.warning("%s", caveat)
         called = part if file is None else str(file)
         with shown_work(quiet=quiet):
-            report("computing baselines")
+            if baselines:
+                report("computing baselines")
             others = self.task.named_references(corpus, part, baselines)
             own = self.score(corpus, part, lambda done, total: report(f"scoring {called}", done / max(1, total)))
             if not dynamic:
