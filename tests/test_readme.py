@@ -21,10 +21,12 @@ def test_the_python_of_the_readme_runs(capsys: pytest.CaptureFixture[str]) -> No
 
 
 def test_every_command_of_the_table_exists_and_none_is_left_out(lstmctl: Command) -> None:
-    rows = re.findall(r"^\| `([a-z]+)[ `]", README, re.M)
+    cells = re.findall(r"^\| (`[a-z]+[ `].*?) \|", README, re.M)
+    rows = [re.match(r"`([a-z]+)", cell)[1] for cell in cells]  # type: ignore[index]
+    named = re.findall(r"`([a-z]+)", " ".join(cells))
     listed = lstmctl("--help").out
     commands = re.findall(r"^  ([a-z]+)  ", listed.split("Commands:")[1], re.M)
-    assert set(rows) == set(commands)
+    assert set(rows) <= set(commands) <= set(named)
 
 
 def test_the_documented_cell_trains(tmp_path: Path, lstmctl: Command) -> None:

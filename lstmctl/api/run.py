@@ -107,6 +107,11 @@ class Run(Trained):
             static = self.evaluation(corpus, part, called, own, others)
             return replace(static, metrics={**static.metrics, **metrics}, notes=(*static.notes, said))
 
+    def by_length(self, corpus: Corpus, part: str) -> dict[int, dict[str, float]]:
+        """Return the metrics of further tests of a part by the length of their sequences, if the data has any."""
+        longer = self.task.longer(corpus, part, self.device)
+        return {length: dict(self.task.evaluate(self.model, one).metrics) for length, one in longer.items()}
+
     def evaluation(
         self,
         corpus: Corpus,
@@ -126,7 +131,6 @@ class Run(Trained):
             for name, theirs in rows.items()
             if name != "run" and "run" in rows
         }
-        longer = self.task.longer(corpus, part, self.device) if called == part else {}
         traces = {name: score.traces for name, score in scores.items() if score.traces is not None}
         return Evaluation(
             run=str(self.path),
@@ -143,7 +147,7 @@ class Run(Trained):
             primary=primary.name,
             leads=leads,
             diagnostics=diagnose(traces) if "run" in traces else None,
-            by_length={length: self.task.evaluate(self.model, one).metrics for length, one in longer.items()},
+            by_length=self.by_length(corpus, part) if called == part else {},
             warnings=self.task.warnings(corpus, part),
             notes=(
                 *scores["run"].notes,

@@ -89,6 +89,8 @@ def run_to_end(folder: RunFolder, assembled: Assembled, snapshot: Snapshot | Non
             evaluated = _evaluated(run, corpus, scores)
             metrics[evaluated["split"]] = dict(evaluated["metrics"])  # with those relative to a baseline
             replace_json(folder.path / EVALUATION, evaluated)
+        elif lengths := run.by_length(corpus, reported_part(scores)):
+            facts["by_length"] = {str(length): found[run.task.primary.name] for length, found in lengths.items()}
         facts["ended"] = now()
         concluding("drawing the report")
         _end(folder, status="finished", stopped_by=finished.reason, metrics=metrics, **facts)

@@ -22,7 +22,6 @@ from lstmctl.data.series import SeriesCorpus
 from lstmctl.errors import RunError
 from lstmctl.metrics import Metric, metric
 from lstmctl.registry import is_user_class
-from lstmctl.reporting.stored_evaluation import read_evaluation
 from lstmctl.results.comparison import ArmResult, Comparison, CurvePoint, RunResult, Tried
 from lstmctl.results.evaluation import Metrics
 from lstmctl.runs.folder import RunFolder
@@ -112,7 +111,6 @@ def _run_result(folder: Path, run: PlannedRun, plan: Plan, info: Mapping[str, An
         curve = _curve(log_file, plan.primary)
     except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
         raise RunError(f"{log_file} is damaged: {type(error).__name__}: {error}") from error
-    stored = read_evaluation(folder / run.name)
     return RunResult(
         name=run.name,
         seed=run.seed,
@@ -127,7 +125,7 @@ def _run_result(folder: Path, run: PlannedRun, plan: Plan, info: Mapping[str, An
         stopped_early=info.get("stopped_by") == "patience",
         host=info.get("host"),
         device_name=info.get("device_name"),
-        by_length={} if stored is None else stored.evaluation.primary_by_length,
+        by_length={int(length): value for length, value in info.get("by_length", {}).items()},
     )
 
 

@@ -53,7 +53,7 @@ def parity(lengths: Lengths, random: Random) -> Sequences:
     """Draw bits with the parity of their sum."""
     bits = random.integers(0, 2, (len(lengths), int(lengths.max())), dtype=np.uint8)
     there = _there(bits, lengths)
-    return Sequences.joined(bits[there], lengths, (bits * there).sum(1) % 2)
+    return Sequences.joined(bits[there], lengths, (bits * there).sum(1).astype(np.int64) % 2)
 
 
 def modular_arithmetic(lengths: Lengths, random: Random) -> Sequences:

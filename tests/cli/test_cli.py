@@ -139,6 +139,11 @@ def test_every_example_runs(line: str, lstmctl: Command, runs: Path, trained: Tr
         config = "task: {type: generation-from-label}\ndata: {table: countries.csv, text: text, label: country}\n"
         Path("countries.yaml").write_text(config, encoding="utf-8")
         train("countries.yaml", ["training.budget=3 steps", "training.batch=2", "model.hidden=4"], quiet=True)
+    if "AutoETS" in words:
+        pytest.importorskip("statsforecast")
+        trained("waves", "training.budget=3 steps")
+    if words[1] == "bench":
+        pytest.skip("takes an hour; tests/comparison/test_bench.py has a small one")
     if words[1] == "search":
         pytest.importorskip("optuna")
         few = ["--trials", "1", "--seeds", "1"]

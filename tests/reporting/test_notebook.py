@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from lstmctl import registry
 from lstmctl.errors import UsageError
 from lstmctl.reporting.stored_evaluation import read_evaluation
-from lstmctl.results import comparison, evaluation, forecasts, inspection
+from lstmctl.results import bench, comparison, evaluation, exported, forecasts, inspection, search
 from lstmctl.results.comparison import Comparison, Sweep
 from lstmctl.results.evaluation import Score
 from lstmctl.results.forecasts import Backtest, Forecasts, SeriesForecast
@@ -38,7 +38,7 @@ RECALL = inspection.RecallFindings(ABOUT, "language", ("Danish", "Dutch"), (BIN,
 def shown_kinds() -> set[type]:
     return {
         kind
-        for module in (comparison, evaluation, forecasts, inspection)
+        for module in (bench, comparison, evaluation, exported, forecasts, inspection, search)
         for kind in vars(module).values()
         if isinstance(kind, type) and issubclass(kind, Shown) and kind is not Shown
     }
