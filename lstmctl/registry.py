@@ -79,6 +79,7 @@ EXPORTS: Mapping[str, str] = {
 """Functions that return a form of export."""
 VIEWS: Mapping[str, str] = {
     "Comparison": "lstmctl.reporting.comparison_page:comparison_blocks",
+    "Bench": "lstmctl.reporting.bench_page:bench_blocks",
     "Sweep": "lstmctl.reporting.sweep_page:sweep_blocks",
     "Search": "lstmctl.reporting.search_page:search_blocks",
     "Evaluation": "lstmctl.reporting.evaluation_page:evaluation_blocks",

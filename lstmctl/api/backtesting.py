@@ -6,6 +6,7 @@ import json
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 import torch
@@ -14,9 +15,10 @@ from torch import Tensor
 
 from lstmctl.api import forecasting
 from lstmctl.api.adaptation import adapted
-from lstmctl.api.assembly import build_model
+from lstmctl.api.assembly import build_model, open_data
+from lstmctl.api.final_fit import continued
 from lstmctl.api.preparation import Choices, assemble
-from lstmctl.api.trained import Trained
+from lstmctl.api.trained import Start, Trained
 from lstmctl.config import derive
 from lstmctl.config.schema import Forecast as ForecastSettings
 from lstmctl.data.series import SeriesCorpus
@@ -65,7 +67,7 @@ def backtest(
     split: str | None = None,
     windows: int | None = None,
     stride: int | None = None,
-    refit: bool = False,
+    refit: bool | Literal["anew", "continue"] = False,
     baselines: Sequence[str] = (),
     observe: Callable[[Event], None] = lambda event: None,
 ) -> Backtest:
@@ -77,10 +79,12 @@ def backtest(
             calibrates and the second is forecast.
         windows: number of origins per series, counted from the end; all by default.
         stride: rows between origins; by default the horizon, so that no row is forecast twice.
-        refit: train a new network for each origin, on all rows before it except as many as the validation part has,
-            which select the weights. Each training takes as long as the run did. Of several series, one network
-            forecasts all that have the same origin: the same date if the run's parts are cut at dates, otherwise the
-            same number of rows before their end.
+        refit: train a network for each origin, on all rows before it except as many as the validation part has, which
+            select the weights: `anew` (or True), which takes as long as the run did, or `continue`, from the weights of
+            the origin before (first, the run's), with the same number of steps per new window as the run made per
+            training window, at 0.3 of its learning rate, which falls to zero. Of several series, one network forecasts
+            all that have the same origin: the same date if the run's parts are cut at dates, otherwise the same number
+            of rows before their end.
         baselines: names of baselines to score on the same windows: those of `registry.BASELINES`, or `theta`, `ETS` and
             others that are not fitted to training rows.
         observe: called with every event of these trainings.
@@ -113,9 +117,11 @@ def backtest(
                 f"{run.name} has too few {split} rows to {what}; task.horizon={part.horizon:,} rows are needed for one"
             )
     numbers = _numbers(part, stride, windows)
+    if refit not in (False, True, "anew", "continue"):
+        raise UsageError(f"refit is anew or continue, not {refit}")
     built = {name: named_baseline(name, task.settings, task.plain.encoding) for name in baselines}
     if refit:
-        folds = list(_refitted(run, corpus, part, numbers, observe))
+        folds = list(_refitted(run, corpus, part, numbers, observe, is_continued=refit == "continue"))
     else:
         folds = [_fold(task, model, corpus, part, numbers, calibrating, fresh=split == "validation")]
     others = {name: _baseline_score(task, corpus, part, numbers, baseline) for name, baseline in built.items()}
@@ -198,24 +204,44 @@ def _joined(parts: list[Tensor | None]) -> Tensor | None:
 
 
 def _refitted(
-    run: Trained, corpus: SeriesCorpus, part: SeriesPart, numbers: Tensor, observe: Callable[[Event], None]
+    run: Trained,
+    corpus: SeriesCorpus,
+    part: SeriesPart,
+    numbers: Tensor,
+    observe: Callable[[Event], None],
+    *,
+    is_continued: bool,
 ) -> Iterator[_Fold]:
-    """Yield a fold for each new network, in order of time."""
+    """Yield a fold for each trained network, in order of time."""
     choices = Choices(**{key: run.info[key] for key in Choices.__dataclass_fields__})
     origins, series = (found.cpu().numpy() for found in part.origins(numbers))
+    start = run.start() if is_continued else run.initial()
+    first = learned = _windows(corpus)
     for overrides, own in _splits(corpus, origins, series):
         settings = derive(run.settings, overrides)
-        assembled = assemble(settings, run.path, run.cell, choices=choices)
+        opened = open_data(settings, run.path)
+        steps = 0
+        if is_continued:
+            assert isinstance(opened, SeriesCorpus)
+            steps = round((run.step or 0) * max(0, _windows(opened) - learned) / max(1, first))
+            learned = max(learned, _windows(opened))
+            settings = continued(settings, max(1, steps))
+        assembled = assemble(settings, run.path, run.cell, choices=choices, source=start, corpus=opened)
         trainer, best = assembled.trainer, None
-        for event in trainer.events():
-            observe(event)
-            if isinstance(event, Evaluated) and event.best:
-                best = trainer.snapshot().best_weights
+        if is_continued and steps == 0:  # nothing new to learn
+            best = trainer.snapshot().weights
+        else:
+            for event in trainer.events():
+                observe(event)
+                if isinstance(event, Evaluated) and event.best:
+                    best = trainer.snapshot().best_weights
         task, model = assembled.task, build_model(settings, assembled.task, run.cell, "float32")
         assert isinstance(task, Forecast)
         assert isinstance(model, Ensemble)
         assert isinstance(assembled.corpus, SeriesCorpus)
         load_weights(model, best or trainer.snapshot().best_weights)
+        if is_continued:
+            start = Start(run.name, settings, task, model.state_dict())
         model.to(run.device).eval()
         learnt = task.part(assembled.corpus, "validation", run.device)
         task.calibrate_on(model, learnt, task.part(assembled.corpus, "training", run.device))
@@ -225,6 +251,11 @@ def _refitted(
         calibrating = calibration_rows(learnt, task.settings.calibration)
         windows = torch.from_numpy(chosen).to(run.device)
         yield _fold(task, model, assembled.corpus, test, windows, calibrating, fresh=False)
+
+
+def _windows(corpus: SeriesCorpus) -> int:
+    """Return the number of training windows."""
+    return int(corpus.origins("training")[1].sum())
 
 
 def _splits(
@@ -263,7 +294,7 @@ def _splits(
             yield [f"data.split=[{REST}, {rows} rows, {-int(key)} rows]", "data.split_by=series"], own
 
 
-def _told(run: Trained, split: str, stride: int, folds: list[_Fold], *, refit: bool) -> Backtest:
+def _told(run: Trained, split: str, stride: int, folds: list[_Fold], *, refit: bool | str) -> Backtest:
     task = folds[0].task
     point = torch.cat([fold.point for fold in folds], dim=1)
     uncalibrated = np.concatenate([windows_first(fold.uncalibrated) for fold in folds])
@@ -294,11 +325,12 @@ def _told(run: Trained, split: str, stride: int, folds: list[_Fold], *, refit: b
         split=split,
         origins=int(np.bincount(series).max()),
         stride=stride,
-        refit=refit,
+        refit=bool(refit),
+        continued=refit == "continue",
         scores=scores,
         cutoffs=tuple(forecast.history_times[-1] for forecast in forecasts),
         forecasts=tuple(forecasts),
-        notes=(*scores["adaptive"].notes, *_lacking(folds), *(() if refit else _notes(run, split))),
+        notes=(*scores["adaptive"].notes, *_lacking(folds), *(() if refit in (True, "anew") else _notes(run, split))),
     )
 
 

@@ -17,9 +17,10 @@ from safetensors.torch import save
 
 from lstmctl.api.assembly import build_model
 from lstmctl.api.preparation import Assembled
-from lstmctl.api.run import Run
+from lstmctl.api.trained import Trained
 from lstmctl.config import derive
 from lstmctl.config.schema import Forecast as ForecastSettings
+from lstmctl.config.schema import Settings
 from lstmctl.data.series import SeriesCorpus
 from lstmctl.errors import DivergedError
 from lstmctl.events import Stepped
@@ -37,7 +38,7 @@ RATE = 0.3
 
 
 def fit_on_all_rows(
-    run: Run, assembled: Assembled, heard: Callable[[int, int], None] = lambda step, steps: None
+    run: Trained, assembled: Assembled, heard: Callable[[int, int], None] = lambda step, steps: None
 ) -> dict[str, Any] | None:
     """Train on all rows as `task.final_fit` says, and write the weights into the run's folder; `heard` is called with
     the steps made and their number.
@@ -66,10 +67,11 @@ def fit_on_all_rows(
     steps = max(1, round(run.step * (share if how == "anew" else share - 1)))
     training = settings.training
     model = build_model(settings, task, run.cell, "float32").to(device)
+    start = run.start() if how == "continue" else run.initial()
     if how == "continue":
-        rate = RATE * training.learning_rate
-        training = derive(settings, [f"training.learning_rate={rate!r}", "training.schedule=linear"]).training
-        load_weights(model, run.model.state_dict())
+        training = continued(settings, steps).training
+    if start is not None:
+        load_weights(model, start.weights)
     assert isinstance(model, Ensemble)
     if model.ridge is not None:
         task.fit_ridge(model, task.training_part(corpus, device), task.part(corpus, "validation", device), part)
@@ -88,6 +90,13 @@ def fit_on_all_rows(
     weights = trainer.snapshot().best_weights or model.state_dict()
     replace_file(run.path / FINAL_WEIGHTS, save({name: tensor.cpu().contiguous() for name, tensor in weights.items()}))
     return {"how": how, "steps": steps, "seconds": round(time.monotonic() - begun, 2)}
+
+
+def continued(settings: Settings, steps: int) -> Settings:
+    """Return the settings for some more steps from trained weights, at a lower learning rate that falls to zero."""
+    rate = RATE * settings.training.learning_rate
+    overrides = [f"training.learning_rate={rate!r}", "training.schedule=linear", f"training.budget={steps} steps"]
+    return derive(settings, overrides)
 
 
 def _with_all_rows(corpus: SeriesCorpus) -> SeriesCorpus:

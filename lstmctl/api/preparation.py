@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import platform
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
@@ -18,7 +19,7 @@ from torch import Tensor, nn
 from lstmctl import registry, shell
 from lstmctl.api.assembly import build_model, build_task, open_data
 from lstmctl.api.memory import require_memory
-from lstmctl.api.trained import Trained
+from lstmctl.api.trained import Start
 from lstmctl.cells.cell import Cell
 from lstmctl.cells.kernels import kernel_used
 from lstmctl.config import Settings, dump
@@ -44,6 +45,8 @@ NETWORK = {
     ),
 }
 """Settings that determine the weights of a network."""
+MEMBER = re.compile(r"^members\.\d+\.")
+"""Begins the names of the weights of an ensemble's member."""
 VERSIONS = ("lstmctl", "torch", "numpy", "safetensors")
 
 
@@ -105,7 +108,7 @@ def assemble(
     *,
     choices: Choices | None = None,
     steps: int | None = None,
-    source: Trained | None = None,
+    source: Start | None = None,
     corpus: Corpus | None = None,
     processes: Processes = ALONE,
 ) -> Assembled:
@@ -116,7 +119,7 @@ def assemble(
         choices: those of the resumed run, or of the comparison that the run belongs to; None to choose now. bfloat16
             becomes float32, with a warning, if there is no kernel for it.
         steps: the budget of the resumed run in steps; None to derive it from the config.
-        source: a run whose weights are used at the start.
+        source: weights of a run to start from.
         corpus: the data that the settings name; None to open it.
         processes: the processes that train together; the first chooses the values for `auto`.
 
@@ -149,8 +152,8 @@ def assemble(
     if files:
         batches = CheckedBatches(batches, files)
     task.check(corpus)  # better now than after all training
-    if source is None and steps is None:  # a new run; a resumed run keeps what it computed at its start
-        task.prepare(model, training_part, validation_part)
+    if steps is None:  # a new run; a resumed run keeps what it computed at its start
+        task.prepare(model, training_part, validation_part, is_started=source is not None)
 
     def one_pass() -> None:
         batch = processes.share(batches[0])
@@ -230,7 +233,7 @@ def _check_shares(settings: Settings, processes: Processes) -> None:
         )
 
 
-def _start_from(model: nn.Module, task: AnyProblem, source: Trained, settings: Settings) -> None:
+def _start_from(model: nn.Module, task: AnyProblem, source: Start, settings: Settings) -> None:
     """Start with the weights of another run.
 
     Raises:
@@ -264,35 +267,53 @@ def _start_from(model: nn.Module, task: AnyProblem, source: Trained, settings: S
     load_weights(model, weights)
 
 
-def _by_name(model: nn.Module, task: AnyProblem, source: Trained) -> dict[str, Tensor]:
-    """Return the weights of another run with the rows of symbols and labels in our order, new ones as initialised, and
-    log what is taken over.
+def _by_name(model: nn.Module, task: AnyProblem, source: Start) -> dict[str, Tensor]:
+    """Return the weights of another run with the rows of symbols and labels, and the inputs of columns, in our order,
+    and log what is taken over. New rows are as initialised, new inputs 0.
 
     Raises:
         RunError: no symbol or no label is known to both.
     """
-    weights, own = dict(source.model.state_dict()), model.state_dict()
-    theirs = source.task.row_names
+    weights, own = dict(source.weights), model.state_dict()
+    ours, theirs = task.row_names, source.task.row_names
     said: list[str] = []
-    for name, (noun, names) in task.row_names.items():
-        if name not in own or name not in weights or list(names) == list(theirs[name].names):
+    for name in {**own, **weights}:
+        key = MEMBER.sub("", name)
+        if name not in own:
+            if key in theirs and theirs[key].optional:
+                del weights[name]
             continue
-        if own[name].shape[1:] != weights[name].shape[1:]:  # another width, which is reported as such
+        if key not in ours:
             continue
-        places = {row: number for number, row in enumerate(theirs[name].names)}
-        kept = [number for number, row in enumerate(names) if row in places]
-        if not kept:
+        rows, new_weight = ours[key], own[name]
+        if name in weights and key in theirs:
+            known, old_weight = theirs[key], weights[name]
+        elif rows.optional:
+            known, old_weight = rows._replace(names=()), new_weight
+        else:
+            continue
+        axis = 1 if rows.are_inputs else 0
+        rest, others_rest = (weight.shape[:axis] + weight.shape[axis + 1 :] for weight in (new_weight, old_weight))
+        if list(rows.names) == list(known.names) or rest != others_rest or rows.times != known.times:
+            continue  # the same, or of another width, which is reported as such
+        places = {row: number for number, row in enumerate(known.names)}
+        kept = [number for number, row in enumerate(rows.names) if row in places]
+        if not kept and not rows.are_inputs and not rows.optional:
             raise RunError(
-                f"{source.name} and this data have no {noun} in common", hint="start from a run on similar data"
+                f"{source.name} and this data have no {rows.noun} in common", hint="start from a run on similar data"
             )
-        merged = own[name].clone()
-        merged[kept] = weights[name][[places[names[number]] for number in kept]].to(merged)
+        merged = torch.zeros_like(new_weight) if rows.are_inputs else new_weight.clone()
+        for time in range(rows.times):
+            to = torch.tensor([time * len(rows.names) + number for number in kept], dtype=torch.int64)
+            at = torch.tensor([time * len(places) + places[rows.names[number]] for number in kept], dtype=torch.int64)
+            merged.index_copy_(axis, to, old_weight.index_select(axis, at).to(merged))
         weights[name] = merged
-        new = [row for row in names if row not in places]
+        new = [row for row in rows.names if row not in places]
         unused = len(places) - len(kept)
+        begun = "starting from 0" if rows.are_inputs else "newly initialised"
         said.append(
-            f"{len(kept):,} of {plural(len(names), noun)} carried over from {source.name}"
-            + (f"; newly initialised: {listed([inert(row) if row else 'unknown' for row in new])}" if new else "")
+            f"{len(kept):,} of {plural(len(rows.names), rows.noun)} carried over from {source.name}"
+            + (f"; {begun}: {listed([inert(row) if row else 'unknown' for row in new])}" if new else "")
             + (f"; {unused:,} of the run's do not occur" if unused else "")
         )
     for sentence in dict.fromkeys(said):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -61,7 +62,13 @@ class Run(Trained):
     """A finished or stopped run, with methods to use it."""
 
     def evaluate(
-        self, split: str | None = None, file: Any = None, *, baselines: Sequence[str] = (), quiet: bool = False
+        self,
+        split: str | None = None,
+        file: Any = None,
+        *,
+        baselines: Sequence[str] = (),
+        dynamic: bool = False,
+        quiet: bool = False,
     ) -> Evaluation:
         """Score the run, in float32, with simple baselines beside it.
 
@@ -70,10 +77,11 @@ class Run(Trained):
                 validation.
             file: a file, folder or data frame to score instead, as a whole.
             baselines: further baselines of a forecast, by their names in `registry.BASELINES`.
+            dynamic: also score a language model that learns on the way; see `tasks.dynamic_evaluation`.
             quiet: show no progress.
 
         Raises:
-            UsageError: a baseline is unknown, or its package is missing.
+            UsageError: a baseline is unknown, or its package is missing; or `dynamic` does not apply to the run.
             DataError: the data is missing, has changed, is too short, or contains something that the run does not know.
         """
         if file is not None:
@@ -86,11 +94,18 @@ class Run(Trained):
             log.warning("%s", caveat)
         called = part if file is None else str(file)
         with shown_work(quiet=quiet):
-            report("computing baselines")
+            if baselines:
+                report("computing baselines")
             others = self.task.named_references(corpus, part, baselines)
             own = self.score(corpus, part, lambda done, total: report(f"scoring {called}", done / max(1, total)))
+            if not dynamic:
+                report("computing baselines")
+                return self.evaluation(corpus, part, called, own, others)
+            data = self.task.part(corpus, part, self.device)
+            metrics, said = self.task.dynamic(self.model, corpus if file is None else self.corpus(), data, self.device)
             report("computing baselines")
-            return self.evaluation(corpus, part, called, own, others)
+            static = self.evaluation(corpus, part, called, own, others)
+            return replace(static, metrics={**static.metrics, **metrics}, notes=(*static.notes, said))
 
     def evaluation(
         self,

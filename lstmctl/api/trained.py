@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
@@ -12,7 +13,7 @@ from typing import Any
 import safetensors.torch
 import torch
 from safetensors import SafetensorError
-from torch import nn
+from torch import Tensor, nn
 
 from lstmctl import registry, shell
 from lstmctl.api.assembly import build_model, find_cell, open_data, restore_task
@@ -22,13 +23,24 @@ from lstmctl.config import Settings
 from lstmctl.errors import DataError, RunError
 from lstmctl.models.sequence_model import count_parameters
 from lstmctl.results.evaluation import Score
-from lstmctl.runs.folder import CALIBRATION, FINAL_WEIGHTS, RunFolder
+from lstmctl.runs.folder import CALIBRATION, FINAL_WEIGHTS, INITIAL_WEIGHTS, RunFolder
 from lstmctl.scoring import watched
 from lstmctl.storage import read_plain
 from lstmctl.tasks.problem import AnyProblem, Corpus
 from lstmctl.training.trainer import load_weights
 
 log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Start:
+    """Weights that a training starts from, and the settings and the task that say what they stand for."""
+
+    name: str
+    """Of the run that they come from."""
+    settings: Settings
+    task: AnyProblem
+    weights: Mapping[str, Tensor]
 
 
 class Trained:
@@ -117,6 +129,24 @@ class Trained:
                 f"{path} is missing or damaged: {error}", hint=f"recreate it: lstmctl train --resume {self.path}"
             ) from error
         return model.to(self.device).eval()
+
+    def start(self) -> Start:
+        """Return the weights in use, to train on from them."""
+        return Start(self.name, self.settings, self.task, self.model.state_dict())
+
+    def initial(self) -> Start | None:
+        """Return the weights that the run was started from; None if they were drawn from its seed.
+
+        Raises:
+            RunError: they are damaged.
+        """
+        path = self.path / INITIAL_WEIGHTS
+        if not path.is_file():
+            return None
+        try:
+            return Start(self.name, self.settings, self.task, safetensors.torch.load(read_plain(path)))
+        except (OSError, SafetensorError) as error:
+            raise RunError(f"{path} is damaged: {error}", hint="train the run again") from error
 
     @property
     def parameters(self) -> int:

@@ -7,6 +7,8 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from safetensors.torch import save
+
 from lstmctl import shell
 from lstmctl.api.assembly import find_cell
 from lstmctl.api.failures import cell_faults, memory_errors
@@ -22,8 +24,9 @@ from lstmctl.events import Decided
 from lstmctl.registry import cell_name
 from lstmctl.reporting.display import observed_by
 from lstmctl.reporting.live import TrainingDisplay
-from lstmctl.runs.folder import RunFolder, claimed, list_runs, next_order, now, runs_root
+from lstmctl.runs.folder import INITIAL_WEIGHTS, RunFolder, claimed, list_runs, next_order, now, runs_root
 from lstmctl.runs.run_lock import require_free_name
+from lstmctl.storage import replace_file
 from lstmctl.tracking.listening import tracked
 from lstmctl.training.distributed import Processes, joined, launch, restarts
 from lstmctl.training.interruption import termination_as_exit
@@ -103,7 +106,7 @@ def _begin_new(
         require_free_name(name, runs_root())
     with termination_as_exit(), memory_errors(), cell_faults(loaded.settings.model.cell):
         cell = find_cell(loaded.settings, loaded.folder)
-        source = load_run(init_from, trust=trust) if init_from is not None else None
+        source = load_run(init_from, trust=trust).start() if init_from is not None else None
         assembled = assemble(loaded.settings, loaded.folder, cell, source=source, processes=processes)
         if not processes.first:
             follow_to_end(assembled, None)
@@ -131,6 +134,9 @@ def begin(folder: RunFolder, assembled: Assembled, observe: Observer, *, command
         RunError, DivergedError, ResourceError: see `train`.
     """
     write_inputs(folder, assembled)
+    if facts.get("initialised_from") is not None:
+        weights = {name: weight.cpu().contiguous() for name, weight in assembled.model.state_dict().items()}
+        replace_file(folder.path / INITIAL_WEIGHTS, save(weights))
     order = next_order(folder.path.parent)
     # Last: from now on, a folder with this file can be resumed.
     folder.update(status="running", command=command, started=now(), order=order, **facts, **assembled.facts)

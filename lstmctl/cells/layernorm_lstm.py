@@ -46,14 +46,14 @@ class LayerNormLSTM(GatedCell):
     def project(self, input: Tensor) -> Tensor:
         """Compute LN(W x) + b for every gate, (…, inputs) → (…, 4 · hidden)."""
         products = functional.linear(input, self.input_weight)
-        return functional.layer_norm(products, products.shape[-1:], self.input_scale, self.bias)
+        return functional.layer_norm(products, (4 * self.hidden,), self.input_scale, self.bias)
 
     def step(self, projected: Tensor, state: State) -> Step:
         hidden, cell = state
         products = self.recur(hidden)
-        total = projected + functional.layer_norm(products, products.shape[-1:], self.recurrent_scale)
+        total = projected + functional.layer_norm(products, (4 * self.hidden,), self.recurrent_scale)
         i, f, g, o = total.chunk(4, dim=-1)
         i, f, g, o = torch.sigmoid(i), torch.sigmoid(f), torch.tanh(g), torch.sigmoid(o)
         cell = f * cell + i * g
-        hidden = o * torch.tanh(functional.layer_norm(cell, cell.shape[-1:], self.cell_scale, self.cell_bias))
+        hidden = o * torch.tanh(functional.layer_norm(cell, (self.hidden,), self.cell_scale, self.cell_bias))
         return Step(hidden, (hidden, cell), {"i": i, "f": f, "g": g, "o": o})

@@ -4,7 +4,7 @@
     γ = √(1 − |λ|²)                     so that a state has about the variance of its input
     s' = λ ⊙ s + γ ⊙ (B x)              complex
     y = Re(C s') + D x
-    h = GELU(y),  output = h ⊙ σ(G h + b)
+    h = GELU(y),  output = h ⊙ σ(G h + b)    with GELU in its tanh approximation
 
 Source: A. Orvieto, S. Smith, A. Gu, A. Fernando, C. Gulcehre, R. Pascanu & S. De, "Resurrecting Recurrent Neural
     Networks for Long Sequences", ICML 2023, with the output gate of S5 (J. Smith, A. Warrington & S. Linderman,
@@ -75,7 +75,7 @@ class LRU(Cell):
         return functional.linear(input, torch.cat([self.read, self.skip]))
 
     def step(self, projected: Tensor, state: State) -> Step:
-        real, imaginary, skip = projected.to(state[0].dtype).chunk(3, dim=-1)
+        real, imaginary, skip = projected.chunk(3, dim=-1)
         size, angle = self._polar()
         cosine, sine, gain = size * angle.cos(), size * angle.sin(), (1 - size**2).sqrt()
         before_real, before_imaginary = state
@@ -83,8 +83,9 @@ class LRU(Cell):
             cosine * before_real - sine * before_imaginary + gain * real,
             sine * before_real + cosine * before_imaginary + gain * imaginary,
         )
-        output, gate = self._output(*after, skip)
-        return Step(output, after, {"keep": size.expand_as(after[0]), "o": gate})
+        output = _gelu(functional.linear(torch.cat(after, dim=-1), self.write) + skip)
+        gate = torch.sigmoid(self.gate(output))
+        return Step(output * gate, after, {"keep": size.expand_as(after[0]), "o": gate})
 
     def sequence(self, input: Tensor, state: State, mask: Tensor | None = None) -> tuple[Tensor, State]:
         """Compute all time steps by a scan unless there is a mask."""
@@ -95,16 +96,16 @@ class LRU(Cell):
         gain = (1 - size**2).sqrt()
         written = torch.complex(gain * real, gain * imaginary)
         states = linear_recurrence(torch.polar(size, angle).expand_as(written), written, torch.complex(*state))
-        output, _ = self._output(states.real, states.imag, skip)
-        return output, (states[-1].real.clone(), states[-1].imag.clone())
+        # Re(C s) for C = C₁ + i C₂ is C₁ Re s − C₂ Im s; the sign is part of the weights.
+        parts = torch.cat([states.real, states.imag], dim=-1)
+        output = functional.gelu(functional.linear(parts, self.write) + skip, approximate="tanh")
+        return output * torch.sigmoid(self.gate(output)), (states[-1].real.clone(), states[-1].imag.clone())
 
     def _polar(self) -> tuple[Tensor, Tensor]:
         """Return |λ| and the angle of λ, (hidden,) each."""
         return (-self.log_decay.exp()).exp(), self.log_angle.exp()
 
-    def _output(self, real: Tensor, imaginary: Tensor, skip: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the output and its gate, (…, hidden) each."""
-        # Re(C s) for C = C₁ + i C₂ is C₁ Re s − C₂ Im s; the sign is part of the weights.
-        output = functional.gelu(functional.linear(torch.cat([real, imaginary], dim=-1), self.write) + skip)
-        gate = torch.sigmoid(self.gate(output))
-        return output * gate, gate
+
+def _gelu(values: Tensor) -> Tensor:
+    """Compute the tanh approximation of GELU (Hendrycks & Gimpel 2016), as torch does."""
+    return 0.5 * values * (1 + torch.tanh((2 / math.pi) ** 0.5 * (values + 0.044715 * values * values * values)))

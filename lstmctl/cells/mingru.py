@@ -27,7 +27,7 @@ from lstmctl.cells.scan import linear_recurrence
 
 def above_zero(values: Tensor) -> Tensor:
     """Compute g(a) = a + ½ for a ≥ 0, else σ(a): continuous, increasing and positive."""
-    return torch.where(values >= 0, values + 0.5, torch.sigmoid(values))
+    return torch.relu(values) + torch.sigmoid(-torch.relu(-values))
 
 
 class MinGRU(Cell):
@@ -53,7 +53,7 @@ class MinGRU(Cell):
 
     def step(self, projected: Tensor, state: State) -> Step:
         (hidden,) = state
-        k, n = _gates(projected.to(hidden.dtype))
+        k, n = _gates(projected)
         hidden = k * hidden + (1 - k) * n
         return Step(hidden, (hidden,), {"k": k, "n": n})
 

@@ -19,6 +19,7 @@ from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from lstmctl.cells.cell import Cell, CellOptions, State, Step
 from lstmctl.cells.drawing import RetentionOptions, draw_weights
@@ -51,7 +52,7 @@ class MinLSTM(Cell):
 
     def step(self, projected: Tensor, state: State) -> Step:
         (hidden,) = state
-        f, i, n = _gates(projected.to(hidden.dtype))
+        f, i, n = _gates(projected)
         hidden = f * hidden + i * n
         return Step(hidden, (hidden,), {"f": f, "i": i, "n": n})
 
@@ -68,5 +69,5 @@ class MinLSTM(Cell):
 def _gates(projected: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Return f, i and n. The quotients are computed from logarithms, which do not underflow: f = σ(log f̂ − log î)."""
     f, i, n = projected.chunk(3, dim=-1)
-    ratio = nn.functional.logsigmoid(f) - nn.functional.logsigmoid(i)
+    ratio = functional.softplus(-i) - functional.softplus(-f)
     return torch.sigmoid(ratio), torch.sigmoid(-ratio), above_zero(n)

@@ -23,6 +23,9 @@ from torch.nn import functional
 from lstmctl.cells.cell import State, Step
 from lstmctl.cells.gated import GatedCell
 
+SMALLEST = 1e-30
+"""Added to the normaliser, which would be 0 at the first step if its input gate underflows."""
+
 
 class SLSTM(GatedCell):
     """c' = f ⊙ c + i ⊙ z; n' = f ⊙ n + i; h' = o ⊙ c' / n'."""
@@ -36,14 +39,14 @@ class SLSTM(GatedCell):
     def step(self, projected: Tensor, state: State) -> Step:
         hidden, cell, normaliser, stabiliser = state
         i, f, z, o = (projected + self.recur(hidden)).chunk(4, dim=-1)
-        z, o, log_f = torch.tanh(z), torch.sigmoid(o), functional.logsigmoid(f)
-        # Before the first step there is nothing to stabilise: n = 0.
-        log_kept = log_f + stabiliser.masked_fill(normaliser == 0, -torch.inf)
-        largest = torch.maximum(log_kept, i).detach()  # cancels from h', and so does its gradient
+        z, o = torch.tanh(z), torch.sigmoid(o)
+        log_kept = stabiliser - functional.softplus(-f)  # log σ(f) + m
+        with torch.no_grad():  # it cancels from h', and so does its gradient
+            largest = torch.maximum(log_kept, i)
         i, f = (i - largest).exp(), (log_kept - largest).exp()
         cell = f * cell + i * z
         kept = f * normaliser
-        normaliser = kept + i
+        normaliser = kept + i + SMALLEST
         hidden = o * cell / normaliser
         gates = {"i": i, "f": f, "z": z, "o": o, "keep": kept / normaliser}
         return Step(hidden, (hidden, cell, normaliser, largest), gates)

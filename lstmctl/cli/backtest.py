@@ -17,6 +17,7 @@ Examples:
   lstmctl backtest
   lstmctl backtest latest --stride 1 --output backtest.csv
   lstmctl backtest latest --windows 3 --refit
+  lstmctl backtest latest --refit continue
   lstmctl backtest latest --baseline AutoETS --baseline theta
 """
 
@@ -34,7 +35,12 @@ def backtest(
         int | None, typer.Option(help="Rows from one origin to the next; default: the horizon.", show_default=False)
     ] = None,
     refit: Annotated[
-        bool, typer.Option("--refit", help="Train a new network for each origin, on the rows before it.")
+        bool,
+        typer.Option(
+            "--refit",
+            help="Train a network for each origin, on the rows before it: anew, or, as --refit continue, from the "
+            "weights of the one before.",
+        ),
     ] = False,
     baseline: Baselines = None,
     output: Annotated[
@@ -64,6 +70,8 @@ def backtest(
     if output is not None:
         check_ending(output)
     plain, overrides = without_moved([run, *(moved or ())])
+    how = next((word for word in plain if refit and word in ("anew", "continue")), "anew")
+    plain = [word for word in plain if not refit or word != how]
     if len(plain) > 1:
         raise UsageError(f"expected one RUN, not {len(plain)}: {', '.join(plain)}")
     opened = open_run(
@@ -76,7 +84,12 @@ def backtest(
     )
     with TrainingDisplay(quiet=quiet or not refit) as display:
         result = opened.backtest(
-            split=split, windows=windows, stride=stride, refit=refit, baselines=baseline or (), observe=display
+            split=split,
+            windows=windows,
+            stride=stride,
+            refit=how if refit else False,
+            baselines=baseline or (),
+            observe=display,
         )
     if output is not None:
         write_forecast_table(output, result.forecasts, cell_name(opened.settings.model.cell), result.cutoffs)
@@ -89,6 +102,7 @@ def backtest(
                 "origins": result.origins,
                 "stride": result.stride,
                 "refit": result.refit,
+                "continued": result.continued,
                 "metrics": {kind: dict(score.metrics) for kind, score in result.scores.items()},
                 **(
                     {"baselines": {name: dict(score.metrics) for name, score in result.baselines.items()}}

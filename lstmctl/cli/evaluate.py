@@ -20,6 +20,7 @@ Examples:
   lstmctl evaluate latest newer.csv
   lstmctl evaluate latest --output series.csv
   lstmctl evaluate latest --baseline AutoETS
+  lstmctl evaluate latest --dynamic
 """
 
 
@@ -39,6 +40,10 @@ def evaluate(
         typer.Option(metavar="FILE", help="Write the metrics of every series to a .csv or .parquet file."),
     ] = None,
     baseline: Baselines = None,
+    dynamic: Annotated[
+        bool,
+        typer.Option("--dynamic", help="Also score a language model that learns from the text while reading it."),
+    ] = False,
     quiet: NoProgress = False,
     json: Json = False,
 ) -> None:
@@ -68,7 +73,7 @@ def evaluate(
     opened = open_run(
         run, task=able, files=[file] if file else (), reads_own_data=True, trust=trust, overrides=overrides, quiet=quiet
     )
-    evaluation = opened.evaluate(split, file, baselines=baseline or (), quiet=quiet)
+    evaluation = opened.evaluate(split, file, baselines=baseline or (), dynamic=dynamic, quiet=quiet)
     if output is not None:
         if not evaluation.by_series:
             raise UsageError(f"--output writes the metrics of every series, and {opened.name} has only one")

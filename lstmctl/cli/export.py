@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -79,9 +80,8 @@ def export(
     names, overrides = without_moved([run, *(moved or ())])
     if len(names) > 1 and to != PAGE:
         raise UsageError(f"expected one RUN, not {len(names)}: {', '.join(map(str, names))}")
-    opened = [
-        open_run(name, reads_own_data=True, trust=trust, overrides=overrides, quiet=quiet) for name in (names or [None])
-    ]
+    given: Sequence[str | None] = names or [None]
+    opened = [open_run(name, reads_own_data=True, trust=trust, overrides=overrides, quiet=quiet) for name in given]
     from lstmctl.export import export as write
     from lstmctl.export import export_page
     from lstmctl.reporting.live_work import shown_work

@@ -16,6 +16,7 @@ import typer
 
 from lstmctl.cli import (
     backtest,
+    bench,
     cells,
     compare,
     config,
@@ -49,6 +50,7 @@ app = typer.Typer(
 app.command(epilog=train.EXAMPLES)(train.train)
 app.command(epilog=generate.EXAMPLES)(generate.generate)
 app.command(epilog=compare.EXAMPLES)(compare.compare)
+app.command(epilog=bench.EXAMPLES)(bench.bench)
 app.command(epilog=search.EXAMPLES)(search.search)
 app.command(epilog=evaluate.EXAMPLES)(evaluate.evaluate)
 app.command(epilog=forecast.EXAMPLES)(forecast.forecast)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -16,9 +16,17 @@ if TYPE_CHECKING:
 app = typer.Typer(help="List and show runs.", no_args_is_help=True, rich_markup_mode=None)
 
 
-@app.command("list", epilog="Examples:\n\n\b\n  lstmctl runs list\n  lstmctl runs list --json")
-def list_(json: Json = False) -> None:
-    """List all runs, comparisons, sweeps and searches, oldest first."""
+MOST_LISTED = 200
+
+
+@app.command(
+    "list", epilog="Examples:\n\n\b\n  lstmctl runs list\n  lstmctl runs list --all\n  lstmctl runs list --json"
+)
+def list_(
+    every: Annotated[bool, typer.Option("--all", help="List every run, not only the newest 200.")] = False,
+    json: Json = False,
+) -> None:
+    """List runs, comparisons, sweeps and searches, oldest first; --json lists all of them."""
     from lstmctl.cli import output
     from lstmctl.reporting import console, terminal
     from lstmctl.runs.comparisons import (
@@ -32,7 +40,9 @@ def list_(json: Json = False) -> None:
     from lstmctl.runs.folder import list_runs, runs_root
     from lstmctl.runs.summary import summarise
 
-    rows = [summarise(folder) for folder in list_runs(runs_root())]
+    known = list_runs(runs_root())
+    older = 0 if every or json else max(0, len(known) - MOST_LISTED)
+    rows = [summarise(folder) for folder in known[older:]]
     comparisons = [summarise_comparison(folder) for folder in list_comparisons(runs_root())]
     sweeps = [summarise_sweep(folder) for folder in list_sweeps(runs_root())]
     searches = [summarise_search(folder) for folder in list_searches(runs_root())]
@@ -49,6 +59,8 @@ def list_(json: Json = False) -> None:
         _listed(("search", "status", "space", "trials"), searches),
     ]
     terminal.show([table for table in listed if table.rows], stream=sys.stdout)
+    if older:
+        console.write_line(f"{older:,} older runs are not shown; all of them: lstmctl runs list --all")
 
 
 @app.command(epilog="Examples:\n\n\b\n  lstmctl runs show\n  lstmctl runs show latest --json")

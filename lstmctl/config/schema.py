@@ -674,6 +674,11 @@ class Training(Section):
     accumulate: AtLeastOne = Field(
         default=1, description="Parts into which a batch is split to save memory; divides `batch`"
     )
+    freeze: Names = Field(
+        default=(),
+        description="Weights that training leaves unchanged, by name or a part of it between dots: `recurrence`, "
+        "`recurrence.forward_cells.0`, `head.bias`",
+    )
     average: BelowOne | None = Field(
         default=None,
         description="Decay per step of a moving average of the weights, used in their place; null for none",

@@ -67,8 +67,17 @@ KNOWN: Mapping[str, Source] = {
             url="https://raw.githubusercontent.com/Mcompetitions/M4-methods/master/Dataset/Train/Hourly-train.csv",
             sha256="ea59b7783573c49077a835ab6465c7d66f1474783360f310988a9a737fbca62f",
             size=2_347_115,
+            config="m4-hourly",
             licence=NONE_STATED,
             unpacked="M4-hourly.csv",
+        ),
+        Source(
+            name="M4-hourly-test",
+            file="Hourly-test.csv",
+            url="https://raw.githubusercontent.com/Mcompetitions/M4-methods/master/Dataset/Test/Hourly-test.csv",
+            sha256="71a57fccb15e534d973626ada4fb87febf789e9317715b7cc6dd3b5f90db6f42",
+            size=132_820,
+            licence=NONE_STATED,
         ),
         Source(
             name="M4-weekly",

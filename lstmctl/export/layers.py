@@ -132,6 +132,10 @@ class Stack:
         known = cell.initial_state(1, like)
         found = []
         for name, part in zip(type(cell).states, known, strict=True):
+            if part.dim() > 2:
+                raise NotExportableError(
+                    f"the cell {type(cell).__name__} cannot be exported: its state `{name}` is not a vector"
+                )
             initial = numbers(part[0].expand(*(dimension or 1 for dimension in lanes), -1))
             found.append(
                 body.input(f"{name}_{place}", initial.shape, f"the {name} state of layer {place}", initial=initial)

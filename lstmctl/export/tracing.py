@@ -156,6 +156,8 @@ class _Trace:
                 return self._made(body.where(condition, a, b))
             case "cat" if options.get("dim", args[1] if len(args) > 1 else 0) in (-1, 1):
                 return self._made(body.concat([value(one) for one in args[0]]))
+            case "expand_as":
+                return self._made(value(args[0]))
             case "chunk" | "split":
                 return self._parts(name, *args, **options)
         raise self.refuse(f"torch.{name}")

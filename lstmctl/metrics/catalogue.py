@@ -97,6 +97,9 @@ SYMBOLS = ("character", "byte")
 COLD_WINDOWS = {"_cold": 64, "_cold_256": 256}
 """Symbols per window of the cold metrics, by name suffix; 256 is the window of published recipes."""
 COLD = "“cold”: every window starts from a zero state, instead of one stream through the whole part"
+DYNAMIC = "_dynamic"
+"""Suffix of the metrics of dynamic evaluation."""
+LEARNED_ON_THE_WAY = "“dynamic”: the weights learn from the text after each segment is scored"
 SCALED = "“scaled”: in standard deviations of the training part"
 _INTERVAL = re.compile(r"(coverage|width|msis)(_scaled)?_(\d+(?:\.\d+)?)")
 
@@ -143,6 +146,10 @@ def _known() -> dict[str, Metric]:
                 suffix = ending.replace("_", " ").strip()
                 found[name + ending] = replace(
                     one, name=name + ending, words=f"{words}, {suffix}", note=COLD if ending == "_cold" else ""
+                )
+            if symbol:
+                found[name + DYNAMIC] = replace(
+                    one, name=name + DYNAMIC, words=f"{words}, dynamic", note=LEARNED_ON_THE_WAY
                 )
     return found
 

@@ -12,6 +12,11 @@ from torch.nn import functional
 WIDEST = 16
 
 
+def width_of(count: int) -> int:
+    """Return the width of the vectors of so many categories."""
+    return min(WIDEST, count // 2 + 1)
+
+
 class CategoryVectors(nn.Module):
     """Replaces columns of category numbers by vectors, which follow the other columns.
 
@@ -26,9 +31,7 @@ class CategoryVectors(nn.Module):
         super().__init__()
         self.numeric = [place for place in range(columns) if place not in counts]
         self.places = list(counts)
-        self.vectors = nn.ParameterList(
-            nn.Parameter(torch.empty(count, min(WIDEST, count // 2 + 1))) for count in counts.values()
-        )
+        self.vectors = nn.ParameterList(nn.Parameter(torch.empty(count, width_of(count))) for count in counts.values())
         self.outputs = len(self.numeric) + sum(vectors.shape[1] for vectors in self.vectors)
 
     def initialise(self, generator: torch.Generator) -> None:

@@ -23,6 +23,8 @@ def backtest_tables(result: Backtest) -> list[Table]:
         for name in adaptive.metrics
     ]
     refit = "trained for each" if result.refit else "one network"
+    if result.continued:
+        refit = "trained on for each"
     title = f"{result.run} on {result.split}: {result.origins:,} origins, {result.stride:,} rows between, {refit}"
     kinds = (f"{kind} intervals" for kind in scores)
     tables = [Table("backtest", title, ("", *kinds, *others), tuple(rows), text_columns=TEXT_COLUMNS)]

@@ -63,3 +63,5 @@ class Backtest(Shown, Framed):
     """By name, for the same windows, without intervals."""
     notes: tuple[str, ...] = ()
     """Facts that a reader needs to interpret the scores, in whole sentences."""
+    continued: bool = False
+    """True if each of these networks started from the weights of the one before."""

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 import os
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,6 +16,7 @@ from lstmctl.locks import is_locked, locked
 from lstmctl.runs.checkpoints import Checkpoints
 from lstmctl.runs.comparisons import PLAN, SWEEP, is_ensemble, list_comparisons, list_sweeps
 from lstmctl.runs.facts import Facts, checked_facts
+from lstmctl.runs.index import read_facts
 from lstmctl.runs.run_lock import claimed_folder
 from lstmctl.storage import leftovers, read_json, remove_leftovers, replace_json, require_folder
 from lstmctl.words import near
@@ -25,6 +27,8 @@ FORMAT = 1
 CALIBRATION, EVALUATION = "calibration.json", "evaluation.json"
 FINAL_WEIGHTS = "final.safetensors"
 """Weights that forecasts are made with, trained further on all rows."""
+INITIAL_WEIGHTS = "initial.safetensors"
+"""Weights that training began with, of a run that was started from another's."""
 FOLDERS = ("checkpoints", "plots")
 """Folders in a run to which training writes."""
 FINAL = ("finished", "diverged")
@@ -46,8 +50,10 @@ class RunFolder:
     `report.html`.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, listed: Mapping[str, Any] | None = None) -> None:
         self.path = path
+        self.listed = listed
+        """Facts known from listing all runs, as they were then; empty for a damaged run, None if it was not listed."""
         self.checkpoints = Checkpoints(path)
 
     @property
@@ -149,16 +155,9 @@ def list_runs(root: Path) -> list[RunFolder]:
     """All runs below `root`, oldest first; an unreadable one is left out, with a warning."""
     if not root.is_dir():
         return []
-    folders = [RunFolder(path) for path in root.iterdir() if _is_readable_run(path)]
+    facts = read_facts(root, lambda path: RunFolder(path).info())
+    folders = [RunFolder(root / name, listed) for name, listed in facts.items()]
     return sorted(folders, key=lambda folder: (*_order(folder), folder.name))
-
-
-def _is_readable_run(path: Path) -> bool:
-    try:
-        return (path / "run.json").is_file()
-    except OSError as error:
-        log.warning("%s cannot be read and is left out: %s", path, error.strerror)
-        return False
 
 
 def next_order(root: Path) -> int:
@@ -183,8 +182,9 @@ def find_run(name: str | None, root: Path, tasks: Sequence[Collection[str]] = ()
     if name is not None and name != "latest":
         return _named(name, root)
     known = list_runs(root)
-    if usable := [folder for folder in known if _has_learned(folder)]:
-        return usable[-1] if name == "latest" or not tasks else _newest_of(tasks, usable, root)
+    usable = filter(_has_learned, reversed(known))
+    if (newest := next(usable, None)) is not None:
+        return newest if name == "latest" or not tasks else _newest_of(tasks, itertools.chain([newest], usable), root)
     if diverged := [folder for folder in known if _info_or_nothing(folder).get("status") == "diverged"]:
         raise RunError(
             f"no run under {root} is usable: the newest, {diverged[-1].name}, diverged",
@@ -292,14 +292,19 @@ def now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
-def _newest_of(tasks: Sequence[Collection[str]], folders: Sequence[RunFolder], root: Path) -> RunFolder:
-    """Return the newest of the first group of tasks that any of `folders`, oldest first, has.
+def _newest_of(tasks: Sequence[Collection[str]], folders: Iterable[RunFolder], root: Path) -> RunFolder:
+    """Return the newest of the first group of tasks that any of `folders`, newest first, has.
 
     Raises:
         RunError: there is none.
     """
-    known = [(folder, _info_or_nothing(folder).get("task")) for folder in reversed(folders)]
-    for group in tasks:
+    known = []
+    for folder in folders:
+        task = _info_or_nothing(folder).get("task")
+        if task in tasks[0]:
+            return folder
+        known.append((folder, task))
+    for group in tasks[1:]:
         for folder, task in known:
             if task in group:
                 return folder
@@ -325,7 +330,9 @@ def _order(folder: RunFolder) -> tuple[int, str]:
 
 
 def _info_or_nothing(folder: RunFolder) -> Mapping[str, Any]:
-    """The contents of `run.json`; empty for a damaged one, so that it does not hide the other runs."""
+    """The facts of a run; empty for a damaged one, so that it does not hide the other runs."""
+    if folder.listed is not None:
+        return folder.listed
     try:
         return folder.info()
     except RunError:

@@ -13,8 +13,10 @@ def summarise(folder: RunFolder) -> dict[str, Any]:
     """Name, path, status, kind, progress and primary metric of a run; a damaged run has the problem as its status."""
     empty = dict.fromkeys(("config", "data", "cell", "parameters", "step", "primary", "started"))
     try:
-        info = folder.info()
+        info = folder.info() if folder.listed is None else folder.listed
     except RunError:
+        info = {}
+    if not info:
         return {"run": folder.name, "path": str(folder.path), "status": "damaged", **empty}
     status = info.get("status")
     if status == "running" and not folder.is_held():

@@ -32,6 +32,7 @@ from lstmctl.intervals import Floats
 from lstmctl.metrics import Metric
 from lstmctl.metrics.catalogue import primary_of_loss
 from lstmctl.metrics.forecasts import SeriesSums, by_channel, by_series, by_step, figures, ratio_of, terms, with_owa
+from lstmctl.models.categories import width_of
 from lstmctl.models.forecaster import Decoding, Ensemble
 from lstmctl.models.likelihoods import Likelihood, likelihood
 from lstmctl.protocols import Loss, ModelState, Totals
@@ -39,6 +40,7 @@ from lstmctl.reporting.quantities import sparkline
 from lstmctl.results.evaluation import Score
 from lstmctl.scoring import evaluating, reported
 from lstmctl.tasks.augmentation import augmented
+from lstmctl.tasks.forecast_names import categorical, weight_names
 from lstmctl.tasks.forecast_network import forecast_network
 from lstmctl.tasks.forecast_notes import left_out_notes, reading_notes
 from lstmctl.tasks.forecast_shares import choose_shares, shares_from_json, shares_in_words
@@ -54,7 +56,7 @@ from lstmctl.tasks.interval_calibration import (
     widened_intervals,
 )
 from lstmctl.tasks.last_windows import last_windows
-from lstmctl.tasks.problem import ConfigOf, Problem, settings_of_the_run
+from lstmctl.tasks.problem import ConfigOf, Problem, Rows, settings_of_the_run
 from lstmctl.tasks.series_baselines import (
     BASELINES,
     RIDGE,
@@ -186,16 +188,20 @@ class Forecast(Problem[Config, SeriesCorpus, Ensemble, SeriesBatch, SeriesPart])
         return found
 
     def difference(self, other: Self) -> str | None:
-        for key in ("targets", "past", "known", "static", "calendar"):
-            own, others = (tuple(getattr(encoding, key)) for encoding in (self.encoding, other.encoding))
-            if own != others:
-                named, not_named = (", ".join(names) or "none" for names in (others, own))
-                return f"other {key} columns than this data: {named}, not {not_named}"
-        known, others_known = self.encoding.categories, other.encoding.categories
-        for name in {**known, **others_known}:
-            if known.get(name) != others_known.get(name):
-                return f"other categories of `{name}` than this data"
+        own, others = (categorical(encoding) for encoding in (self.encoding, other.encoding))
+        for use, names in own.items():
+            if names != others[use]:
+                named, not_named = (", ".join(columns) or "none" for columns in (others[use], names))
+                return f"other {use} columns of categories than this data: {named}, not {not_named}"
+            for name in names:
+                count, other_count = (len(one.encoding.categories[name]) for one in (self, other))
+                if width_of(count) != width_of(other_count):
+                    return f"{other_count} categories of `{name}`, not {count}: its vectors are of another width"
         return None
+
+    @property
+    def row_names(self) -> Mapping[str, Rows]:
+        return weight_names(self.settings, self.encoding, self.likelihood.outputs, masked=self.masked)
 
     def facts(self, corpus: SeriesCorpus) -> dict[str, Any]:
         rows = {name: int((spans[:, 1] - spans[:, 0]).sum()) for name, spans in corpus.parts.items()}
@@ -262,7 +268,9 @@ class Forecast(Problem[Config, SeriesCorpus, Ensemble, SeriesBatch, SeriesPart])
         model.initialise(generator)
         return model
 
-    def prepare(self, model: Ensemble, training: SeriesPart, validation: SeriesPart) -> None:
+    def prepare(
+        self, model: Ensemble, training: SeriesPart, validation: SeriesPart, *, is_started: bool = False
+    ) -> None:
         """Fit the ridge regression that is combined with the network, and if shares are chosen let the network begin as
         that regression; raise DataError if too many values are missing."""
         if model.ridge is None:
@@ -270,7 +278,7 @@ class Forecast(Problem[Config, SeriesCorpus, Ensemble, SeriesBatch, SeriesPart])
         fitted = self.fit_ridge(model, training, validation)
         if not fitted and not self.chooses_shares:
             raise DataError("model.ridge has nothing to be fitted to: no window is complete", hint="model.ridge=0")
-        if fitted and self.chooses_shares and self.settings.normalisation == "last":
+        if fitted and self.chooses_shares and not is_started and self.settings.normalisation == "last":
             for member in model.each():
                 member.begin_as(model.ridge)
 

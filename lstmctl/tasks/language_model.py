@@ -32,16 +32,17 @@ from lstmctl.data.vocabulary import Symbols, TextEncoding
 from lstmctl.decoding import Predictor, StreamPredictor, WindowPredictor, continuations
 from lstmctl.errors import DataError, UsageError
 from lstmctl.metrics import Metric, bits, metric
-from lstmctl.metrics.catalogue import COLD_WINDOWS
+from lstmctl.metrics.catalogue import COLD_WINDOWS, DYNAMIC
 from lstmctl.models.recurrence import build_recurrence
 from lstmctl.models.sequence_model import SequenceModel
-from lstmctl.progress import counted
+from lstmctl.progress import counted, report
 from lstmctl.protocols import Batch, Batches, Loss, ModelState, Totals
 from lstmctl.results.evaluation import Score
 from lstmctl.results.output import Prediction
 from lstmctl.sampling_settings import Sampling
 from lstmctl.scoring import evaluating, total
 from lstmctl.tasks.author import Author
+from lstmctl.tasks.dynamic_evaluation import SEGMENT, chosen_dynamics, dynamic_total
 from lstmctl.tasks.inspection_input import InspectionInput
 from lstmctl.tasks.ngram_share import LONGEST, MixedPredictor, NGramShare, best_share
 from lstmctl.tasks.problem import ConfigOf, Problem, Rows, settings_of_the_run
@@ -327,6 +328,22 @@ class LanguageModel(Problem[Config, TextCorpus, SequenceModel, Batch, Tensor]):
             figures = self.metrics(one.total(model))
             metrics |= figures if not one.name else {self.primary.name + one.name: figures[self.primary.name]}
         return Score(metrics, max(one.windows for one in passes))
+
+    def dynamic(
+        self, model: SequenceModel, corpus: TextCorpus, part: Tensor, device: torch.device
+    ) -> tuple[Mapping[str, float], str]:
+        if self.many_to_one:
+            return super().dynamic(model, corpus, part, device)
+        training, validation = (self.part(corpus, name, device) for name in ("training", "validation"))
+        dynamics = chosen_dynamics(model, self, training, validation)
+        report("scoring with dynamic evaluation")
+        figures = self.metrics(dynamic_total(model, self, part, dynamics))
+        said = (
+            f"Dynamic evaluation: after every {SEGMENT} {self.unit}, which are scored first, the weights learn from "
+            f"them (rate {dynamics.rate:g}, decay {dynamics.decay:g}, chosen on the validation part). It does not "
+            "replace the metric of the trained weights."
+        )
+        return {name + DYNAMIC: value for name, value in figures.items()}, said
 
     def references(self, corpus: TextCorpus, split: str) -> dict[str, Score]:
         found = {name: baseline(self, corpus, split) for name, baseline in self.BASELINES.items()}

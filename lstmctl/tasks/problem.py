@@ -42,10 +42,16 @@ def settings_of_the_run() -> Iterator[None]:
 
 
 class Rows(NamedTuple):
-    """Meaning of the rows of a weight."""
+    """Meaning of the rows of a weight, or of its inputs, which are the columns."""
 
     noun: str
     names: Sequence[str]
+    times: int = 1
+    """How many times all names follow each other."""
+    are_inputs: bool = False
+    """New inputs start at 0, so that they change nothing at first; new rows as initialised."""
+    optional: bool = False
+    """A network without these names has no such weight."""
 
 
 class Encoding(Protocol):
@@ -205,8 +211,9 @@ class Problem(ABC, Generic[ConfigT, CorpusT, ModelT, BatchT, PartT]):
         """Return the data for `prepare` and `training_order`: by default the training part."""
         return self.part(corpus, "training", device)
 
-    def prepare(self, model: ModelT, training: Any, validation: PartT) -> None:
-        """Set, before the first step, what is computed from the data and not learned."""
+    def prepare(self, model: ModelT, training: Any, validation: PartT, *, is_started: bool = False) -> None:
+        """Set, before the first step, what is computed from the data and not learned. `is_started`: the learned weights
+        are those of another run, and stay."""
 
     @abstractmethod
     def training_order(self, part: Any, training: TrainingSettings, seed: int) -> Batches:
@@ -243,6 +250,23 @@ class Problem(ABC, Generic[ConfigT, CorpusT, ModelT, BatchT, PartT]):
         """
         return ()
 
+    def dynamic(
+        self, model: ModelT, corpus: CorpusT, part: PartT, device: torch.device
+    ) -> tuple[Mapping[str, float], str]:
+        """Return metrics of dynamic evaluation, and a sentence on how it was done.
+
+        Args:
+            model: it is left as it is.
+            corpus: the run's own, for the choices.
+            part: what is scored.
+
+        Raises:
+            UsageError: the task has no text that is read as one stream.
+        """
+        raise UsageError(
+            "--dynamic applies to language models that read a text as one stream (task.shape: many-to-many)"
+        )
+
     @abstractmethod
     def references(self, corpus: CorpusT, split: str) -> dict[str, Score]:
         """Score simple baselines on one part, by name."""
@@ -267,8 +291,8 @@ class Problem(ABC, Generic[ConfigT, CorpusT, ModelT, BatchT, PartT]):
 
     @property
     def row_names(self) -> Mapping[str, Rows]:
-        """Weights whose rows stand for symbols or labels. A new run that starts from this one takes these rows over
-        by name."""
+        """Weights whose rows stand for symbols or labels, or whose inputs for columns. A new run that starts from this
+        one takes them over by name. The weights of an ensemble's members have the same names."""
         return {}
 
     def author(self, model: ModelT, label: str | None, products: torch.dtype) -> Author | None:

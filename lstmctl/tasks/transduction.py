@@ -147,7 +147,9 @@ class Transduction(Problem[Config, PairsCorpus, EncoderDecoder, PairBatch, Pairs
         model.initialise(generator)
         return model
 
-    def prepare(self, model: EncoderDecoder, training: PairsPart, validation: PairsPart) -> None:
+    def prepare(
+        self, model: EncoderDecoder, training: PairsPart, validation: PairsPart, *, is_started: bool = False
+    ) -> None:
         """Set the maximum length of a target."""
         model.longest_target.fill_(int(training.targets.lengths.max()))
 

@@ -9,6 +9,10 @@ from typing import ClassVar
 from lstmctl.tracking.listening import TrackedRun
 
 
+def _nothing(*_: object, **__: object) -> None:
+    """Print nothing."""
+
+
 class Trackio:
     """A run of the project WHERE, by default `lstmctl`."""
 
@@ -16,7 +20,11 @@ class Trackio:
 
     def __init__(self, where: str, run: TrackedRun) -> None:
         import trackio
+        import trackio.run
+        import trackio.utils
 
+        for module in (trackio, trackio.run, trackio.utils):  # it prints to stdout, which belongs to the results
+            vars(module)["print"] = _nothing
         self._trackio = trackio
         self._run = trackio.init(project=where or "lstmctl", name=run.id, config=run.described(), resume="allow")
 

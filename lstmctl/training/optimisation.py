@@ -3,24 +3,47 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 import torch
 from torch import Tensor, nn
 
 from lstmctl.config.schema import Training
+from lstmctl.errors import ConfigError
 from lstmctl.training.adamw import AdamW
 from lstmctl.training.soap import Soap
 
 
+def freeze(model: nn.Module, names: Sequence[str]) -> None:
+    """Leave the weights with these names, or with these parts of names between dots, out of training.
+
+    Raises:
+        ConfigError: a name fits no weight, or none is left to train.
+    """
+    weights = dict(model.named_parameters())
+    for name in names:
+        chosen = [weight for full, weight in weights.items() if f".{name}." in f".{full}."]
+        if not chosen:
+            known = dict.fromkeys(re.sub(r"^members\.\d+\.", "", full).partition(".")[0] for full in weights)
+            raise ConfigError(
+                f"training.freeze — the network has no weight {name}", hint=f"its weights are in {', '.join(known)}"
+            )
+        for weight in chosen:
+            weight.requires_grad_(False)
+    if not any(weight.requires_grad for weight in weights.values()):
+        raise ConfigError("training.freeze leaves no weight to train", hint="freeze fewer of them")
+
+
 def build_optimizer(model: nn.Module, settings: Training) -> AdamW | torch.optim.Optimizer:
-    """Build the optimizer named in a config, over all weights of `model`, with weight decay on matrices only.
+    """Build the optimizer named in a config, over the trained weights of `model`, with weight decay on matrices only.
 
     The learning rate is set before each step from `learning_rate`, a pure function of the step.
     """
-    decayed = [parameter for parameter in model.parameters() if parameter.dim() >= 2]
-    others = [parameter for parameter in model.parameters() if parameter.dim() < 2]
+    trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    decayed = [parameter for parameter in trained if parameter.dim() >= 2]
+    others = [parameter for parameter in trained if parameter.dim() < 2]
     groups = [
         {"params": decayed, "weight_decay": settings.weight_decay},
         {"params": others, "weight_decay": 0.0},

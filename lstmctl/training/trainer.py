@@ -29,7 +29,14 @@ from lstmctl.scoring import evaluating, total
 from lstmctl.seeds import stream
 from lstmctl.training.device import seeded
 from lstmctl.training.distributed import ALONE, Agreement, Processes
-from lstmctl.training.optimisation import WeightAverage, averaged, build_optimizer, clip_gradients, learning_rate
+from lstmctl.training.optimisation import (
+    WeightAverage,
+    averaged,
+    build_optimizer,
+    clip_gradients,
+    freeze,
+    learning_rate,
+)
 from lstmctl.training.precision import autocast
 
 REPORTS = 400
@@ -85,10 +92,12 @@ class Trainer:
         processes: Processes = ALONE,
     ) -> None:
         processes.take_weights(model)
+        freeze(model, settings.freeze)
         self.processes = processes
         self.model, self.task, self.batches, self.validation = model, task, batches, validation
         self.settings, self.steps, self.precision, self.seed = settings, steps, precision, seed
-        self.parameters = list(model.parameters())
+        self.parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
+        """The weights that are trained."""
         self.device = self.parameters[0].device
         self.optimizer = build_optimizer(model, settings)
         self.average = WeightAverage(model, settings.average) if settings.average is not None else None

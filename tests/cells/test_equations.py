@@ -210,7 +210,8 @@ def lru(w: dict[str, Array], xs: Array) -> list[Array]:
     outputs = []
     for x in xs:
         s = eigenvalue * s + np.sqrt(1 - abs(eigenvalue) ** 2) * (x @ b.T)
-        h = gelu((s @ c.T).real + x @ w["skip"].T)
+        y = (s @ c.T).real + x @ w["skip"].T
+        h = 0.5 * y * (1 + np.tanh(np.sqrt(2 / np.pi) * (y + 0.044715 * y**3)))
         outputs.append(h * sigmoid(h @ w["gate.weight"].T + w["gate.bias"]))
     return outputs
 

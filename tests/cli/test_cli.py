@@ -139,7 +139,15 @@ def test_every_example_runs(line: str, lstmctl: Command, runs: Path, trained: Tr
         config = "task: {type: generation-from-label}\ndata: {table: countries.csv, text: text, label: country}\n"
         Path("countries.yaml").write_text(config, encoding="utf-8")
         train("countries.yaml", ["training.budget=3 steps", "training.batch=2", "model.hidden=4"], quiet=True)
-    if words[1] in ("train", "compare") and "--resume" not in words:
+    if words[1] == "search":
+        pytest.importorskip("optuna")
+        few = ["--trials", "1", "--seeds", "1"]
+        if "--resume" in words:
+            assert lstmctl("search", "travellers", "model.hidden=2,4", *few, "--quiet", *TINY).code == 0
+            words[words.index("--trials") + 1] = "2"
+        else:
+            words = [*words, *few]
+    if words[1] in ("train", "compare", "search") and "--resume" not in words:
         words += TINY_SUM if "adding" in words else TINY_TABLE if "sales.csv" in words else TINY
     if words[1] == "compare":
         words = [*(word.replace("=50,100,200", "=50,100") for word in words), "--seeds", "1"]
@@ -147,7 +155,17 @@ def test_every_example_runs(line: str, lstmctl: Command, runs: Path, trained: Tr
             assert lstmctl("compare", "rnn", "lstm", "--seeds", "1", *TINY).code == 0
     result = lstmctl(*words[1:], stdin=stdin)
     assert result.code == 0, result.err
-    quiet = ("train", "evaluate", "compare", "forecast", "predict", "config copy", "config new", "config check")
+    quiet = (
+        "train",
+        "evaluate",
+        "compare",
+        "search",
+        "forecast",
+        "predict",
+        "config copy",
+        "config new",
+        "config check",
+    )
     assert result.out or words[1] in quiet or " ".join(words[1:3]) in quiet
     if "--json" in words or words[1:3] == ["config", "schema"]:
         json.loads(result.out)

@@ -545,6 +545,8 @@ def test_a_table_by_the_clock_of_a_place_is_forecast_by_it(lstmctl: Command, ser
         *("2023-10-29 03:00:00+01:00", "2023-10-29 04:00:00+01:00"),
     ]
     lstmctl("backtest", "--windows", "2", "--refit", "--output", "tested.csv")
+    continued = json.loads(lstmctl("backtest", "--windows", "1", "--refit", "continue", "--json").out)
+    assert (continued["refit"], continued["continued"], continued["origins"]) == (True, True, 1)
     tested = table(Path("tested.csv").read_text())
     assert [row["cutoff"] for row in tested[::4]] == ["2023-10-28 17:00:00+02:00", "2023-10-28 21:00:00+02:00"]
     assert tested[-1]["ds"] == "2023-10-29 01:00:00+02:00"

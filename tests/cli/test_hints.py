@@ -155,6 +155,16 @@ CASES = {
         {"t.csv": numbered(GAP)},
         {'data.step="1 day"': 'data.step="1 hour" data.missing=mask'},
     ),
+    "a value without a logarithm": Case(
+        [*SHOW, "data.transform=log"],
+        ["data.transform=log1p"],
+        {"t.csv": table([f"{date},{row % 7}" for row, date in enumerate(hours())])},
+    ),
+    "a value without any logarithm": Case(
+        [*SHOW, "data.transform=log"],
+        ["data.transform=none"],
+        {"t.csv": table([f"{date},{row % 7 - 3}" for row, date in enumerate(hours())])},
+    ),
     "missing values": Case(SHOW, ["data.missing=interpolate", "data.missing=mask"], {"t.csv": HOLES}),
     "a column that is empty in a part": Case(
         [*SHOW, "data.missing=interpolate"],
@@ -495,6 +505,8 @@ ELSEWHERE = {
     "data.split_by=": "tests/data/test_series.py",
     "data.zone=": "tests/data/test_dates.py",
     "data.holidays=": "tests/data/test_holidays.py",
+    "data.calendar=": "tests/data/test_holidays.py",
+    "--baseline": "tests/baselines/test_packages.py",
     "--force": "tests/export/test_exporting.py",
     "--output": "tests/export/test_exporting.py",
     "--state": "tests/api/test_streaming.py",

@@ -5,7 +5,9 @@ from __future__ import annotations
 import importlib.metadata
 import json
 import os
+import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -28,6 +30,7 @@ from lstmctl.results.comparison import Comparison
 
 pytestmark = [
     pytest.mark.skipif(find_spec("ray") is None, reason="ray is not installed"),
+    pytest.mark.skipif(sys.platform != "linux", reason="processes are found by /proc"),
     pytest.mark.filterwarnings("ignore"),  # Ray's own
 ]
 
@@ -39,7 +42,6 @@ training: {budget: 600 steps, batch: 4, window: 16, learning_rate: 1e-2, evaluat
   sample_every: 600, precision: float32}
 threads: 1
 """
-PORT = 6391
 LIMITS = ("--num-cpus=1", "--object-store-memory=80000000", "--disable-usage-stats", "--block")
 
 
@@ -50,11 +52,14 @@ class Nodes:
         # Paths of sockets are short.
         self.folder = tempfile.mkdtemp(prefix="ray-", dir="/tmp")
         self.nodes: list[subprocess.Popen[bytes]] = []
-        self.address = f"127.0.0.1:{PORT}"
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.port = free.getsockname()[1]
+        self.address = f"127.0.0.1:{self.port}"
 
     def start(self, **environment: str) -> subprocess.Popen[bytes]:
         """Start a node, the first of which is the head, and wait until the cluster has it."""
-        head = ("--head", f"--port={PORT}", "--include-dashboard=false", f"--temp-dir={self.folder}")
+        head = ("--head", f"--port={self.port}", "--include-dashboard=false", f"--temp-dir={self.folder}")
         path = os.pathsep.join([environment.pop("first", ""), str(Path(lstmctl.__file__).parents[1])]).strip(os.pathsep)
         with tempfile.TemporaryFile() as said:
             node = subprocess.Popen(
@@ -88,6 +93,7 @@ class Nodes:
     def close(self) -> None:
         for node in reversed(self.nodes):
             self.kill(node)
+        shutil.rmtree(self.folder, ignore_errors=True)
 
 
 def parents() -> dict[int, int]:

@@ -55,6 +55,7 @@ def test_the_error_of_a_missing_file_lists_where_it_was_searched_for(tmp_path: P
     [
         ("tinyshakespeare.txt", "lstmctl data download tinyshakespeare"),
         ("ETTh1.csv", "lstmctl data download ETTh1"),
+        ("M4-hourly.csv", "lstmctl data download M4-hourly"),
         ("etth1", "lstmctl data download ETTh1, then name it ETTh1.csv"),
         ("books/tinyshakespeare.txt", "lstmctl data download tinyshakespeare, then name it tinyshakespeare.txt"),
     ],

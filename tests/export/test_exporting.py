@@ -19,7 +19,7 @@ from lstmctl.export import describe, export
 from tests.conftest import Command, Trained
 from tests.export.checks import CLOSE, TARGETS, checked
 
-CELLS = ("rnn", "lstm", "gru", "feedforward")
+CELLS = ("rnn", "lstm", "gru", "feedforward", "layernorm-lstm", "slstm", "minlstm", "lru")
 
 
 def python_file(folder: Path) -> Any:

@@ -151,7 +151,7 @@ def test_c_withstands_any_input(trained: Trained, kind: str, compiler: str, tmp_
     run = trained(*({**SEQUENCES, **FORECASTERS}.get(kind) or ("small",)))
     predictor, probe = (found := describe(run)).predictor, found.probe
     export(run, "c", "model", precision="int8")
-    flags = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-g"]
+    flags = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-g", "-O0"]  # optimising takes minutes
     program = compiled(compiler, Path("model"), checking_program(predictor), tmp_path, flags)
     draw = np.random.default_rng(1)
     calls = bytearray()

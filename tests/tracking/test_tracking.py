@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
+import sqlite3
 import struct
+import subprocess
+import sys
 import threading
 from collections.abc import Mapping
+from contextlib import closing
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, ClassVar
@@ -149,6 +154,18 @@ def test_wandb_writes_offline_files(small_config: Path, monkeypatch: pytest.Monk
     run = lstmctl.train(small_config, track=["wandb"], quiet=True)
     (file,) = run.path.glob("wandb/offline-run-*/run-*.wandb")
     assert b"training/gradient_norm" in file.read_bytes()
+
+
+@pytest.mark.skipif(find_spec("trackio") is None, reason="trackio is not installed")
+@pytest.mark.filterwarnings("ignore")
+def test_trackio_logs_to_its_folder_and_prints_nothing(small_config: Path, tmp_path: Path) -> None:
+    words = [sys.executable, "-m", "lstmctl", "train", str(small_config), "--track", "trackio", "--quiet"]
+    result = subprocess.run(words, env={**os.environ, "TRACKIO_DIR": str(tmp_path / "logs")}, capture_output=True)
+    assert (result.returncode, result.stdout) == (0, b"")
+    with closing(sqlite3.connect(tmp_path / "logs" / "lstmctl.db")) as database:
+        logged = [json.loads(row[0]) for row in database.execute("select metrics from metrics order by step")]
+    losses = [row["training/loss"] for row in logged if "training/loss" in row]
+    assert losses == [row["loss"] for row in rows(Path("runs/small-lstm-001")) if "loss" in row]
 
 
 class Broken:

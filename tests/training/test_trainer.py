@@ -13,7 +13,7 @@ from lstmctl.cells.cell import Cell
 from lstmctl.config import from_mapping
 from lstmctl.config.schema import Settings
 from lstmctl.data.vocabulary import TextEncoding
-from lstmctl.errors import DivergedError, RunError
+from lstmctl.errors import ConfigError, DivergedError, RunError
 from lstmctl.events import Evaluated, Event, Finished, Sampled, SavePoint, Started, Stepped
 from lstmctl.registry import CELLS, resolve
 from lstmctl.runs.checkpoint_files import Snapshot
@@ -90,6 +90,44 @@ def test_resumed_equals_uninterrupted(cell: str, shape: str, optimizer: str, mon
 def test_states_of_other_shapes_are_resumed_too(cell: str) -> None:
     options = {"transformer": {"context": 20}, "mlstm": {"heads": 2}}.get(cell, {})
     require_exact_resume(settings_of(cell, model={"hidden": 8, "options": options}))
+
+
+@pytest.mark.parametrize("cell", ["rnn", "lstm", "gru", "feedforward", "slstm", "mingru", "transformer"])
+@pytest.mark.parametrize("frozen", ["recurrence", "recurrence.forward_cells.0", "input_map", "head.bias"])
+def test_frozen_weights_stay_and_all_others_move(cell: str, frozen: str) -> None:
+    options = {"transformer": {"context": 20}}.get(cell, {})
+    settings = settings_of(cell, model={"hidden": 8, "options": options}, freeze=[frozen], weight_decay=0.1)
+    trainer = trainer_of(settings, steps=3)
+    before = {name: weight.detach().clone() for name, weight in trainer.model.named_parameters()}
+    trainer.make_steps(3)
+    stayed = {name for name, weight in trainer.model.named_parameters() if torch.equal(weight, before[name])}
+    assert stayed == {name for name in before if name.startswith(frozen)} != set()
+
+
+def test_the_rest_is_trained_as_if_nothing_were_frozen() -> None:
+    """The first step of a weight depends only on its own gradient, so it is the same with and without frozen ones."""
+    free, partly = (
+        trainer_of(settings_of(freeze=names, clip=None), steps=1) for names in ((), ("recurrence.forward_cells.1",))
+    )
+    for trainer in (free, partly):
+        trainer.make_steps(1)
+    others = dict(partly.model.named_parameters())
+    for name, weight in free.model.named_parameters():
+        assert torch.equal(weight, others[name]) != name.startswith("recurrence.forward_cells.1")
+
+
+@pytest.mark.parametrize("optimizer", ["adamw", "soap", "sgd"])
+def test_a_run_with_frozen_weights_is_resumed_exactly(optimizer: str) -> None:
+    require_exact_resume(settings_of(optimizer=optimizer, freeze=["recurrence.forward_cells.0", "input_map"]))
+
+
+def test_names_to_freeze_must_be_known_and_leave_some() -> None:
+    with pytest.raises(ConfigError) as unknown:
+        trainer_of(settings_of(freeze=["recurrence.layer.0"]))
+    assert str(unknown.value) == "training.freeze — the network has no weight recurrence.layer.0"
+    assert unknown.value.hint == "its weights are in input_map, recurrence, head"
+    with pytest.raises(ConfigError, match="freeze leaves no weight to train"):
+        trainer_of(settings_of(freeze=["input_map", "recurrence", "head"]))
 
 
 def require_exact_resume(settings: Settings) -> None:
