@@ -14,7 +14,8 @@ export function element(tag, attributes = {}, ...children) {
   return made;
 }
 
-export const button = (words, click, attributes = {}) => element("button", { type: "button", click, ...attributes }, words);
+export const button = (words, click, attributes = {}) =>
+  element("button", { type: "button", click, ...attributes }, words);
 
 /** A labelled control. */
 export const labelled = (words, control) => element("label", {}, words, control);

@@ -4,7 +4,15 @@ import { appearance, button, choice, element, labelled, onChange } from "./dom.j
 import { clampAt, gatesOf } from "./tape.js";
 
 const [HEIGHT, SMALL, EDGE] = [300, 130, 10];
-const PRESETS_HELD = [["f", 0], ["f", 1], ["i", 0], ["o", 0], ["z", 0], ["z", 1], ["r", 0]]; // prettier-ignore
+const PRESETS_HELD = [
+  ["f", 0],
+  ["f", 1],
+  ["i", 0],
+  ["o", 0],
+  ["z", 0],
+  ["z", 1],
+  ["r", 0],
+];
 const DASHES = [[], [6, 3], [2, 3]];
 
 /** What can be dragged: [{ input, column, columns, rows, name }], a column of an input each. */
@@ -14,8 +22,17 @@ export function columnsOf(model) {
     if (name === "times" || shape.length !== 2) return [];
     const [, last, first] = /rows of ([^;]+)|^([^:]+): the last/.exec(meaning) ?? [];
     const names = name === "values" ? model.facts.columns : (last ?? first ?? name);
-    const each = names.split(", ").length === shape[1] ? names.split(", ") : Array.from({ length: shape[1] }, (_, n) => `${name} ${n + 1}`);
-    return each.map((column, place) => ({ input: name, column: place, columns: shape[1], rows: shape[0], name: column }));
+    const each =
+      names.split(", ").length === shape[1]
+        ? names.split(", ")
+        : Array.from({ length: shape[1] }, (_, n) => `${name} ${n + 1}`);
+    return each.map((column, place) => ({
+      input: name,
+      column: place,
+      columns: shape[1],
+      rows: shape[0],
+      name: column,
+    }));
   });
 }
 
@@ -47,37 +64,57 @@ export class ForecastView {
   build() {
     const { model } = this.runs[0];
     const windows = this.examples.map((inputs, place) => {
-      const time = inputs.times && new Date(1000 * inputs.times[this.lookback - 1]).toISOString().slice(0, 16).replace("T", " ");
+      const time =
+        inputs.times && new Date(1000 * inputs.times[this.lookback - 1]).toISOString().slice(0, 16).replace("T", " ");
       return [place, time ? `rows to ${time}` : `window ${place + 1} of ${this.examples.length}`];
     });
     this.window = choice(windows, () => this.use(Number(this.window.value)));
     const tools = [labelled("Held-out rows", this.window)];
     if (this.targets.length > 1) {
-      const target = choice(this.targets.map(({ name }, place) => [place, name]), () => {
-        this.target = this.targets[Number(target.value)];
-        this.refresh();
-      });
+      const target = choice(
+        this.targets.map(({ name }, place) => [place, name]),
+        () => {
+          this.target = this.targets[Number(target.value)];
+          this.refresh();
+        },
+      );
       tools.push(labelled("Column", target));
     }
     for (const { name, vocabulary } of model.functions[model.entry].inputs) {
       if (vocabulary === null) continue;
-      const series = choice(model.vocabularies[vocabulary].entries.map((one, number) => [number, one]), () => {
-        this.inputs[name] = Number(series.value);
-        this.before = this.forecasts([]);
-        this.refresh();
-      });
+      const series = choice(
+        model.vocabularies[vocabulary].entries.map((one, number) => [number, one]),
+        () => {
+          this.inputs[name] = Number(series.value);
+          this.before = this.forecasts([]);
+          this.refresh();
+        },
+      );
       this.series = { name, choice: series };
       tools.push(labelled("Read as", series));
     }
-    this.number = element("input", { type: "number", step: "any", "aria-label": "the selected value", change: () => this.set(this.number.valueAsNumber) });
+    this.number = element("input", {
+      type: "number",
+      step: "any",
+      "aria-label": "the selected value",
+      change: () => this.set(this.number.valueAsNumber),
+    });
     const reset = button("Undo all changes", () => this.use(Number(this.window.value)));
     this.said = element("output", { role: "status" });
     const known = new Set(this.runs.flatMap((run) => gatesOf(run.model).map(({ gate }) => gate)));
     const presets = PRESETS_HELD.filter(([gate]) => known.has(gate)).map(([gate, value]) => {
-      const press = button(`${gate} = ${value}`, () => this.hold(gate, value, press), { "aria-pressed": "false" });
+      const press = button(`${gate} = ${value}`, () => this.hold(gate, value, press), {
+        "aria-pressed": "false",
+      });
       return press;
     });
-    this.plots = [this.plot(null), ...this.columns.filter(({ input }) => input !== "values").slice(0, 8).map((one) => this.plot(one))];
+    this.plots = [
+      this.plot(null),
+      ...this.columns
+        .filter(({ input }) => input !== "values")
+        .slice(0, 8)
+        .map((one) => this.plot(one)),
+    ];
     this.legend = element("div", { class: "key" });
     this.table = element("table", {});
     this.root.append(
@@ -90,8 +127,22 @@ export class ForecastView {
         ...this.plots.map(({ box }) => box),
         element("div", { class: "tools" }, labelled("Selected value", this.number), this.said),
       ),
-      element("section", {}, element("h2", {}, "What if a gate were held?"), element("div", { class: "tools" }, ...presets)),
-      element("section", {}, element("details", {}, element("summary", {}, "The forecast as a table"), element("div", { class: "box", tabindex: 0 }, this.table))),
+      element(
+        "section",
+        {},
+        element("h2", {}, "What if a gate were held?"),
+        element("div", { class: "tools" }, ...presets),
+      ),
+      element(
+        "section",
+        {},
+        element(
+          "details",
+          {},
+          element("summary", {}, "The forecast as a table"),
+          element("div", { class: "box", tabindex: 0 }, this.table),
+        ),
+      ),
     );
     this.chosen = { plot: this.plots[0], row: this.lookback - 1 };
   }
@@ -133,7 +184,10 @@ export class ForecastView {
 
   use(place) {
     this.inputs = Object.fromEntries(
-      Object.entries(this.examples[place]).map(([name, values]) => [name, Array.isArray(values) ? values.map((one) => one ?? NaN) : values]),
+      Object.entries(this.examples[place]).map(([name, values]) => [
+        name,
+        Array.isArray(values) ? values.map((one) => one ?? NaN) : values,
+      ]),
     );
     if (this.series) this.series.choice.value = this.inputs[this.series.name];
     this.original = structuredClone(this.inputs);
@@ -181,7 +235,9 @@ export class ForecastView {
   forecasts(rules) {
     return this.runs.map(({ model }) => {
       const own = rules.flatMap(({ gate, value }) =>
-        gatesOf(model).filter((one) => one.gate === gate).map(({ name }) => ({ name, value, units: null, from: 0 })),
+        gatesOf(model)
+          .filter((one) => one.gate === gate)
+          .map(({ name }) => ({ name, value, units: null, from: 0 })),
       );
       return model.run(model.entry, this.inputs, { clamp: clampAt(own, 0) });
     });
@@ -202,15 +258,30 @@ export class ForecastView {
     for (const plot of this.plots) this.draw(plot, style);
     const { plot, row } = this.chosen;
     const value = this.inputs[this.column(plot).input][this.place(this.chosen)];
-    if (document.activeElement !== this.number) this.number.value = Number.isFinite(value) ? Number(value.toPrecision(6)) : "";
+    if (document.activeElement !== this.number)
+      this.number.value = Number.isFinite(value) ? Number(value.toPrecision(6)) : "";
     const back = this.lookback - 1 - row;
     const count = (number) => `${number} row${number === 1 ? "" : "s"}`;
-    const when = back === 0 ? "the last row" : back > 0 ? `${count(back)} before the last` : `${count(-back)} after the last`;
+    const when =
+      back === 0 ? "the last row" : back > 0 ? `${count(back)} before the last` : `${count(-back)} after the last`;
     this.said.value = `${this.column(plot).name}, ${when}`;
     const swatch = (name, number, dashes) =>
-      element("span", {}, element("i", { style: `height: 0; border-radius: 0; border-top: .2rem ${dashes} var(--colour-${number + 1})` }), name);
+      element(
+        "span",
+        {},
+        element("i", {
+          style: `height: 0; border-radius: 0; border-top: .2rem ${dashes} var(--colour-${number + 1})`,
+        }),
+        name,
+      );
     const names = this.runs.map(({ name, colour }, place) => swatch(name, colour, place ? "dashed" : "solid"));
-    this.legend.replaceChildren(...[...names, "thin: before any change", ...(this.levels.length ? [`bands: ${this.levels.join(" and ")} %`] : [])].map((one) => element("span", {}, one)));
+    this.legend.replaceChildren(
+      ...[
+        ...names,
+        "thin: before any change",
+        ...(this.levels.length ? [`bands: ${this.levels.join(" and ")} %`] : []),
+      ].map((one) => element("span", {}, one)),
+    );
     this.tabulate();
   }
 
@@ -221,16 +292,28 @@ export class ForecastView {
 
   tabulate() {
     const widest = this.levels.length - 1;
-    const heads = this.runs.flatMap(({ name }) => [name, ...(this.levels.length ? [`${this.levels[widest]} % from`, "to"] : [])]);
+    const heads = this.runs.flatMap(({ name }) => [
+      name,
+      ...(this.levels.length ? [`${this.levels[widest]} % from`, "to"] : []),
+    ]);
     const rows = Array.from({ length: this.horizon }, (_, step) => {
       const cells = this.now.flatMap((found) => [
         this.of(found, step, "point"),
         ...(this.levels.length ? ["low", "high"].map((name) => this.of(found, step, name, widest)) : []),
       ]);
-      return element("tr", {}, element("td", {}, String(step + 1)), ...cells.map((value) => element("td", { class: "number" }, rounded(value))));
+      return element(
+        "tr",
+        {},
+        element("td", {}, String(step + 1)),
+        ...cells.map((value) => element("td", { class: "number" }, rounded(value))),
+      );
     });
     const head = element("tr", {}, ...["step", ...heads].map((name) => element("th", { scope: "col" }, name)));
-    this.table.replaceChildren(element("caption", { class: "unseen" }, `Forecast of ${this.target.name}`), head, ...rows);
+    this.table.replaceChildren(
+      element("caption", { class: "unseen" }, `Forecast of ${this.target.name}`),
+      head,
+      ...rows,
+    );
   }
 
   draw(plot, style) {
@@ -239,12 +322,24 @@ export class ForecastView {
     const [ratio, wide, tall] = [window.devicePixelRatio || 1, canvas.clientWidth, plot.own ? SMALL : HEIGHT];
     Object.assign(canvas, { width: Math.round(wide * ratio), height: Math.round(tall * ratio) });
     canvas.style.height = `${tall}px`;
-    canvas.setAttribute("aria-label", `${column.name}: left and right select a row, up and down change its value, Delete undoes it`);
+    canvas.setAttribute(
+      "aria-label",
+      `${column.name}: left and right select a row, up and down change its value, Delete undoes it`,
+    );
     const context = canvas.getContext("2d");
     context.setTransform(ratio, 0, 0, ratio, 0, 0);
-    const rows = Array.from({ length: column.rows }, (_, row) => this.inputs[column.input][row * column.columns + column.column]);
+    const rows = Array.from(
+      { length: column.rows },
+      (_, row) => this.inputs[column.input][row * column.columns + column.column],
+    );
     const steps = Array.from({ length: this.horizon }, (_, step) => step);
-    const ends = plot.own ? [] : this.now.flatMap((found) => steps.flatMap((step) => ["point", "low", "high"].map((name) => this.of(found, step, name, this.levels.length - 1))));
+    const ends = plot.own
+      ? []
+      : this.now.flatMap((found) =>
+          steps.flatMap((step) =>
+            ["point", "low", "high"].map((name) => this.of(found, step, name, this.levels.length - 1)),
+          ),
+        );
     if (!this.isDragging || plot.low === undefined) [plot.low, plot.high] = extent([...rows, ...ends]);
     plot.step = (wide - 2 * EDGE) / (this.lookback + this.horizon - 1);
     const x = (row) => EDGE + row * plot.step;
@@ -295,14 +390,26 @@ export class ForecastView {
         for (let level = this.levels.length - 1; level >= 0; level--) {
           context.beginPath();
           for (const step of steps) context.lineTo(x(this.lookback + step), y(this.of(found, step, "low", level)));
-          for (const step of [...steps].reverse()) context.lineTo(x(this.lookback + step), y(this.of(found, step, "high", level)));
+          for (const step of [...steps].reverse())
+            context.lineTo(x(this.lookback + step), y(this.of(found, step, "high", level)));
           Object.assign(context, { fillStyle: colour, globalAlpha: 0.16 });
           context.fill();
           context.globalAlpha = 1;
         }
       }
-      line(this.lookback, steps.map((step) => this.of(this.before[place], step, "point")), colour, 1);
-      line(this.lookback, steps.map((step) => this.of(found, step, "point")), colour, 2.5, DASHES[place % DASHES.length]);
+      line(
+        this.lookback,
+        steps.map((step) => this.of(this.before[place], step, "point")),
+        colour,
+        1,
+      );
+      line(
+        this.lookback,
+        steps.map((step) => this.of(found, step, "point")),
+        colour,
+        2.5,
+        DASHES[place % DASHES.length],
+      );
     });
   }
 }

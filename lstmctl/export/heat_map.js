@@ -7,7 +7,10 @@ const [LETTERS, BAR, TITLE, TRACE] = [20, 26, 20, 72];
 export function gradient(colours) {
   return Array.from({ length: 256 }, (_, step) => {
     const place = (step / 255) * (colours.length - 1);
-    const [low, share] = [Math.min(Math.floor(place), colours.length - 2), place - Math.min(Math.floor(place), colours.length - 2)];
+    const [low, share] = [
+      Math.min(Math.floor(place), colours.length - 2),
+      place - Math.min(Math.floor(place), colours.length - 2),
+    ];
     return colours[low].map((own, channel) => Math.round(own + share * (colours[low + 1][channel] - own)));
   });
 }
@@ -153,7 +156,17 @@ export class HeatMap {
       context.imageSmoothingEnabled = false;
       const width = Math.max(0, last - first);
       if (width) {
-        context.drawImage(band.canvas, first, 0, width, band.rows, first * COLUMN, band.top, width * COLUMN, band.height);
+        context.drawImage(
+          band.canvas,
+          first,
+          0,
+          width,
+          band.rows,
+          first * COLUMN,
+          band.top,
+          width * COLUMN,
+          band.height,
+        );
       }
       this.title(look.words[band.name], band.top, left, look);
       if (look.pinned?.name === band.name) {
@@ -211,7 +224,8 @@ export class HeatMap {
   at(x, y) {
     const column = Math.floor((x + this.box.scrollLeft) / COLUMN);
     const band = this.bands.find((one) => y >= one.top - TITLE && y < one.top + one.height) ?? null;
-    const unit = band && y >= band.top ? Math.min(band.units - 1, Math.floor(((y - band.top) / band.height) * band.units)) : null;
+    const unit =
+      band && y >= band.top ? Math.min(band.units - 1, Math.floor(((y - band.top) / band.height) * band.units)) : null;
     return { column, band, unit };
   }
 

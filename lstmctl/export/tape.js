@@ -184,7 +184,12 @@ export class LabelTape extends Tape {
     super(model);
     const { inputs, outputs } = model.functions[model.entry];
     const entries = model.vocabularies[outputs[0].vocabulary].entries;
-    Object.assign(this, { input: inputs[0], outcomes: entries, byStep: outputs[0].shape.length === 2, isWhole: false });
+    Object.assign(this, {
+      input: inputs[0],
+      outcomes: entries,
+      byStep: outputs[0].shape.length === 2,
+      isWhole: false,
+    });
     this.known = []; // probabilities after each beginning
   }
 
@@ -216,7 +221,11 @@ export class LabelTape extends Tape {
     this.frames = this.text.map((character, position) => {
       const isUnknown = places[position].length === 0;
       const time = places[position].at(-1);
-      const own = this.byStep ? (isUnknown ? new Float64Array(this.outcomes.length) : rows[time]) : this.known[position];
+      const own = this.byStep
+        ? isUnknown
+          ? new Float64Array(this.outcomes.length)
+          : rows[time]
+        : this.known[position];
       return { character, shown: isUnknown ? null : shown[time], probabilities: own ?? null, isUnknown };
     });
     this.isWhole = true;
@@ -237,7 +246,10 @@ export class LabelTape extends Tape {
       this.model.entry,
       { [this.input.name]: symbols },
       {
-        clamp: clampAt(rules.filter((rule) => rule.from >= 0), 0),
+        clamp: clampAt(
+          rules.filter((rule) => rule.from >= 0),
+          0,
+        ),
         show: (name, values, time) => {
           if (time < shown.length) shown[time][name] = values;
         },
@@ -252,7 +264,11 @@ export class LabelTape extends Tape {
 }
 
 function byteName(byte) {
-  return byte > 31 && byte < 127 ? String.fromCharCode(byte) : byte === 10 ? "\n" : `0x${byte.toString(16).padStart(2, "0")}`;
+  return byte > 31 && byte < 127
+    ? String.fromCharCode(byte)
+    : byte === 10
+      ? "\n"
+      : `0x${byte.toString(16).padStart(2, "0")}`;
 }
 
 /** Units from words such as "3, 7-9"; null for all of them, undefined if that is not a list of units. */
@@ -261,7 +277,8 @@ export function unitsFrom(words, count) {
   const found = new Set();
   for (const part of words.split(",")) {
     const [, first, last] = /^\s*(\d+)\s*(?:[-–]\s*(\d+)\s*)?$/.exec(part) ?? [];
-    if (first === undefined || Number(last ?? first) >= count || Number(first) > Number(last ?? first)) return undefined;
+    if (first === undefined || Number(last ?? first) >= count || Number(first) > Number(last ?? first))
+      return undefined;
     for (let unit = Number(first); unit <= Number(last ?? first); unit++) found.add(unit);
   }
   return [...found].sort((a, b) => a - b);
@@ -271,7 +288,9 @@ export function unitsFrom(words, count) {
 export function visible(symbol) {
   const names = { " ": "␣", "\n": "↵", "\t": "⇥", "": "end" };
   if (symbol in names) return names[symbol];
-  return /^[\p{C}\p{Z}]$/u.test(symbol) ? `U+${symbol.codePointAt(0).toString(16).toUpperCase().padStart(4, "0")}` : symbol;
+  return /^[\p{C}\p{Z}]$/u.test(symbol)
+    ? `U+${symbol.codePointAt(0).toString(16).toUpperCase().padStart(4, "0")}`
+    : symbol;
 }
 
 /** A symbol as a screen reader should say it. */

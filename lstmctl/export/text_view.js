@@ -21,7 +21,17 @@ const NAMES = {
   cell: "cell state",
   hidden: "output",
 };
-const PRESETS = [["f", 0], ["f", 1], ["i", 0], ["i", 1], ["o", 0], ["z", 0], ["z", 1], ["r", 0], ["r", 1]]; // prettier-ignore
+const PRESETS = [
+  ["f", 0],
+  ["f", 1],
+  ["i", 0],
+  ["i", 1],
+  ["o", 0],
+  ["z", 0],
+  ["z", 1],
+  ["r", 0],
+  ["r", 1],
+];
 
 /** One network of the page: what it reads as it is, and with the rules that hold its gates. */
 class Network {
@@ -33,7 +43,14 @@ class Network {
       `${NAMES[gate.gate] ?? gate.gate}${layers > 1 ? `, layer ${gate.layer.replace("b", ", backwards")}` : ""}`,
     ]);
     Object.assign(this, { name, model, colour, tracked, gates, words: Object.fromEntries(titles) });
-    Object.assign(this, { base: new Tape(model), altered: null, Tape, every: new WeakMap(), differences: new WeakMap(), jobs: [] });
+    Object.assign(this, {
+      base: new Tape(model),
+      altered: null,
+      Tape,
+      every: new WeakMap(),
+      differences: new WeakMap(),
+      jobs: [],
+    });
   }
 
   set(text, rules, inputs) {
@@ -76,7 +93,8 @@ class Network {
     const known = this.differences.get(own);
     if (known?.other === other) return known.values;
     const values = {};
-    for (const name of Object.keys(own)) values[name] = own[name].map((value, unit) => value - (other[name]?.[unit] ?? value));
+    for (const name of Object.keys(own))
+      values[name] = own[name].map((value, unit) => value - (other[name]?.[unit] ?? value));
     this.differences.set(own, { other, values });
     return values;
   }
@@ -107,10 +125,21 @@ export class TextView {
   // What is on the page.
 
   build() {
-    this.text = element("textarea", { id: "text", rows: 4, spellcheck: "false", autocapitalize: "off", input: () => this.typed() });
+    this.text = element("textarea", {
+      id: "text",
+      rows: 4,
+      spellcheck: "false",
+      autocapitalize: "off",
+      input: () => this.typed(),
+    });
     for (const event of ["keyup", "click"]) this.text.addEventListener(event, () => this.followCaret());
     this.notice = element("p", { class: "warning", role: "status", hidden: true });
-    this.time = element("input", { type: "range", min: 0, value: 0, input: () => this.select(Number(this.time.value)) });
+    this.time = element("input", {
+      type: "range",
+      min: 0,
+      value: 0,
+      input: () => this.select(Number(this.time.value)),
+    });
     this.timeWords = element("output", {});
     const title = this.writes ? "Type or paste a text" : "Edit the text";
     this.root.append(
@@ -121,7 +150,11 @@ export class TextView {
         this.text,
         this.notice,
         element("div", { class: "tools" }, ...this.writingTools()),
-        element("div", { class: "tools" }, element("label", { class: "time" }, "After character", this.time, this.timeWords)),
+        element(
+          "div",
+          { class: "tools" },
+          element("label", { class: "time" }, "After character", this.time, this.timeWords),
+        ),
       ),
       this.holding(),
       element("section", { "aria-label": "Predictions" }, this.cards()),
@@ -141,31 +174,58 @@ export class TextView {
     for (const input of model.functions[this.networks[0].base.name].inputs) {
       if (input.state || input.vocabulary === null || input.name === this.networks[0].base.input.name) continue;
       const { entries } = model.vocabularies[input.vocabulary];
-      const label = choice(entries.map((name, number) => [number, name]), () => {
-        this.inputs = { ...this.inputs, [input.name]: Number(label.value) };
-        this.read();
-      });
+      const label = choice(
+        entries.map((name, number) => [number, name]),
+        () => {
+          this.inputs = { ...this.inputs, [input.name]: Number(label.value) };
+          this.read();
+        },
+      );
       this.inputs[input.name] ??= 0;
       label.value = this.inputs[input.name];
       tools.push(labelled(input.name, label));
     }
-    this.writer = choice(this.networks.map(({ name }, place) => [place, name]), () => {});
+    this.writer = choice(
+      this.networks.map(({ name }, place) => [place, name]),
+      () => {},
+    );
     if (this.networks.length > 1) tools.push(labelled("Written by", this.writer));
     const temperature = element("output", {}, "0.8");
     this.temperature = element("input", { type: "range", min: 0, max: 1.5, step: 0.1, value: 0.8 });
     this.temperature.addEventListener("input", () => (temperature.value = Number(this.temperature.value).toFixed(1)));
     this.next = button("Next character", () => this.write(1));
     this.on = button("Write on", () => (this.writing ? this.stop() : this.write(WRITTEN)));
-    this.cut = button("Cut after the selected character", () => this.replace(this.characters.slice(0, this.selected + 1).join("")));
-    return [this.next, this.on, ...tools, labelled("Temperature", element("span", { class: "tools", style: "margin: 0" }, this.temperature, temperature)), this.cut];
+    this.cut = button("Cut after the selected character", () =>
+      this.replace(this.characters.slice(0, this.selected + 1).join("")),
+    );
+    return [
+      this.next,
+      this.on,
+      ...tools,
+      labelled("Temperature", element("span", { class: "tools", style: "margin: 0" }, this.temperature, temperature)),
+      this.cut,
+    ];
   }
 
   holding() {
-    const gates = new Map(this.networks.flatMap((network) => network.gates.map((gate) => [gate.name, network.words[gate.name]])));
+    const gates = new Map(
+      this.networks.flatMap((network) => network.gates.map((gate) => [gate.name, network.words[gate.name]])),
+    );
     this.gate = choice([...gates], () => {});
-    this.units = element("input", { size: 10, placeholder: "all", "aria-label": "units, such as 3, 7-9; empty for all" });
+    this.units = element("input", {
+      size: 10,
+      placeholder: "all",
+      "aria-label": "units, such as 3, 7-9; empty for all",
+    });
     this.value = element("input", { type: "number", value: 0, step: "any", "aria-label": "value" });
-    this.from = choice([["selected", "from the selected character on"], ["start", "from the start"]], () => {}, { "aria-label": "from" });
+    this.from = choice(
+      [
+        ["selected", "from the selected character on"],
+        ["start", "from the start"],
+      ],
+      () => {},
+      { "aria-label": "from" },
+    );
     this.ruleList = element("ul", { class: "rules", "aria-label": "What is held" });
     const known = new Set(this.networks.flatMap(({ gates }) => gates.map(({ gate }) => gate)));
     const presets = PRESETS.filter(([gate]) => known.has(gate)).map(([gate, value]) =>
@@ -230,10 +290,17 @@ export class TextView {
     network.map = new HeatMap(canvas, [band, ...network.gates]);
     network.hover = element("p", { class: "hover", role: "status" });
     network.key = element("div", { class: "key" });
-    const shown = choice([["held", "with what is held"], ["free", "as it is"], ["difference", "the difference"]], () => {
-      this.shown = shown.value;
-      this.refresh();
-    });
+    const shown = choice(
+      [
+        ["held", "with what is held"],
+        ["free", "as it is"],
+        ["difference", "the difference"],
+      ],
+      () => {
+        this.shown = shown.value;
+        this.refresh();
+      },
+    );
     network.shownTools = element("div", { class: "tools", hidden: true }, labelled("Show the network", shown));
     network.silence = button("Silence this unit", () => this.silence(network), { hidden: true });
     return element(
@@ -252,7 +319,9 @@ export class TextView {
   trackers(network) {
     const buttons = network.tracked.map(({ what, name, unit, correlation }) => {
       const show = () => this.pin(network, network.map.bands.find((band) => band.name === name) ?? { name }, unit);
-      return button(what, show, { title: `${network.words[name]}, unit ${unit}: correlation ${correlation.toFixed(2)} on other data` });
+      return button(what, show, {
+        title: `${network.words[name]}, unit ${unit}: correlation ${correlation.toFixed(2)} on other data`,
+      });
     });
     return element("div", { class: "tools" }, element("span", { class: "soft" }, "Units that track"), ...buttons);
   }
@@ -293,7 +362,11 @@ export class TextView {
   }
 
   holdAll(gate, value) {
-    const names = [...new Set(this.networks.flatMap(({ gates }) => gates.filter((one) => one.gate === gate).map(({ name }) => name)))];
+    const names = [
+      ...new Set(
+        this.networks.flatMap(({ gates }) => gates.filter((one) => one.gate === gate).map(({ name }) => name)),
+      ),
+    ];
     this.addRule({ names, words: `${gate} = ${value}`, value, units: null });
   }
 
@@ -312,13 +385,17 @@ export class TextView {
   silence(network) {
     const { unit, name } = this.pinned;
     const { layer } = network.gates.find((gate) => gate.name === name);
-    const names = network.gates.filter((gate) => gate.layer === layer && gate.gate === "hidden").map((gate) => gate.name);
+    const names = network.gates
+      .filter((gate) => gate.layer === layer && gate.gate === "hidden")
+      .map((gate) => gate.name);
     this.addRule({ names, words: "silent", value: 0, units: [unit] });
   }
 
   addRule(rule) {
     const from = this.from.value === "start" ? 0 : Math.max(0, this.selected);
-    this.rules = this.rules.filter((one) => JSON.stringify([one.names, one.units]) !== JSON.stringify([rule.names, rule.units]));
+    this.rules = this.rules.filter(
+      (one) => JSON.stringify([one.names, one.units]) !== JSON.stringify([rule.names, rule.units]),
+    );
     this.rules.push({ ...rule, from });
     this.changeRules();
   }
@@ -377,7 +454,9 @@ export class TextView {
   // Computing, in pieces between pictures.
 
   read() {
-    const rules = this.rules.flatMap(({ names, value, units, from }) => names.map((name) => ({ name, value, units, from })));
+    const rules = this.rules.flatMap(({ names, value, units, from }) =>
+      names.map((name) => ({ name, value, units, from })),
+    );
     for (const network of this.networks) network.set(this.text.value, rules, this.inputs);
     this.selected = Math.min(this.selected, this.networks[0].base.text.length - 1);
     this.tell("");
@@ -430,7 +509,10 @@ export class TextView {
   tell(words) {
     const unknown = [...new Set(this.networks.flatMap(({ base }) => base.unknown))].map(visible);
     const parts = words ? [words] : [];
-    if (unknown.length) parts.push(`The network does not know ${unknown.map((one) => `“${one}”`).join(", ")}, and skips ${unknown.length > 1 ? "them" : "it"}.`);
+    if (unknown.length)
+      parts.push(
+        `The network does not know ${unknown.map((one) => `“${one}”`).join(", ")}, and skips ${unknown.length > 1 ? "them" : "it"}.`,
+      );
     const most = this.networks[0].base.text.length;
     if (this.characters.length > most) parts.push(`Only the first ${most.toLocaleString("en")} characters are read.`);
     this.told = words;
@@ -459,14 +541,16 @@ export class TextView {
 
   showOutcomes(network, characters) {
     const { tape, base, altered } = network;
-    const after = (one) => (this.selected < 0 ? (one.start?.probabilities ?? null) : (one.frames[this.selected]?.probabilities ?? null));
+    const after = (one) =>
+      this.selected < 0 ? (one.start?.probabilities ?? null) : (one.frames[this.selected]?.probabilities ?? null);
     const [shares, former] = [after(tape), altered ? after(base) : null];
     if (this.writes) {
       const words = (one) => (one.surprise === null ? "–" : one.surprise.toFixed(2));
       network.score.textContent = `Surprise of the text: ${words(tape)} bits per character${altered ? `, without holding: ${words(base)}` : ""}`;
     } else {
       const best = shares ? shares.indexOf(Math.max(...shares)) : -1;
-      network.score.textContent = best < 0 ? "Reading …" : `Answer after character ${this.selected + 1}: ${tape.outcomes[best]}`;
+      network.score.textContent =
+        best < 0 ? "Reading …" : `Answer after character ${this.selected + 1}: ${tape.outcomes[best]}`;
     }
     if (shares === null) return network.outcomes.replaceChildren();
     network.outcomes.classList.toggle("held", former !== null);
@@ -483,11 +567,16 @@ export class TextView {
       const marks = [element("span", { class: "bar", style: `width: ${100 * shares[place]}%` })];
       if (former) marks.push(element("span", { class: "before", style: `width: ${100 * former[place]}%` }));
       const name = this.writes ? visible(symbol) : symbol;
-      const [title, label] = symbol === actual ? ["the text goes on with it", `${spoken(symbol)}, which follows`] : [null, spoken(symbol)];
+      const [title, label] =
+        symbol === actual ? ["the text goes on with it", `${spoken(symbol)}, which follows`] : [null, spoken(symbol)];
       return element(
         "li",
         {},
-        element("span", { class: `symbol${symbol === actual ? " actual" : ""}`, title, role: "img", "aria-label": label }, name),
+        element(
+          "span",
+          { class: `symbol${symbol === actual ? " actual" : ""}`, title, role: "img", "aria-label": label },
+          name,
+        ),
         element("span", { class: "scale", "aria-hidden": "true" }, ...marks),
         element("span", { class: "share" }, percent(shares[place])),
         ...(former ? [element("span", { class: "former" }, `was ${percent(former[place])}`)] : []),
@@ -502,7 +591,12 @@ export class TextView {
     const names = network.altered ? ["As it is, it would go on:", "With what is held:"] : ["It would go on:"];
     const parts = names.flatMap((name, place) => [
       element("div", { class: "soft" }, name),
-      element("p", { class: "continuation" }, element("span", { class: "read" }, `…${before}`), text(network.jobs[place])),
+      element(
+        "p",
+        { class: "continuation" },
+        element("span", { class: "read" }, `…${before}`),
+        text(network.jobs[place]),
+      ),
     ]);
     network.continuation.replaceChildren(...parts);
   }
@@ -549,7 +643,9 @@ export class TextView {
     if (values && place && values[place.name]?.[place.unit] !== undefined) {
       words = `After “${visible(character)}” (${column + 1}): ${this.unitWords(network, place)}: ${values[place.name][place.unit].toFixed(3)}`;
       const { layer } = network.gates.find((gate) => gate.name === place.name) ?? {};
-      const others = network.gates.filter((gate) => gate.layer === layer && gate.name !== place.name && layer !== undefined);
+      const others = network.gates.filter(
+        (gate) => gate.layer === layer && gate.name !== place.name && layer !== undefined,
+      );
       const told = others.map(({ name, gate }) => `${gate} ${values[name][place.unit]?.toFixed(2)}`);
       if (told.length) words += ` (${told.join(", ")})`;
     }
@@ -584,7 +680,10 @@ export class TextView {
 
   key(network, event) {
     const { bands } = network.map;
-    const place = Math.max(0, bands.findIndex(({ name }) => name === this.pinned?.name));
+    const place = Math.max(
+      0,
+      bands.findIndex(({ name }) => name === this.pinned?.name),
+    );
     const unit = this.pinned?.unit ?? 0;
     const act = {
       ArrowLeft: () => this.select(Math.max(0, this.selected - 1)),
