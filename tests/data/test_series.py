@@ -527,7 +527,7 @@ def test_a_series_the_run_does_not_know_is_named() -> None:
     content = "id,ds,load,wind,holiday,size\nz,2020-01-01 00:00:00,1,1,1,1\n"
     with pytest.raises(DataError, match=r"line 2: series `z` is unknown to the run") as caught:
         read(content, encoding=encoding)
-    assert caught.value.hint == "the run knows x, y"
+    assert caught.value.hint == "the run knows x, y; `forecast` takes new series too, and scales them by their own rows"
     known = read(content.replace("z,", "y,"), encoding=encoding)
     assert known.scaled().values[0, 0] == np.float32((1 - encoding.centre[1, 0]) / encoding.spread[1, 0])
 
