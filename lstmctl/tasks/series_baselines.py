@@ -21,6 +21,7 @@ from lstmctl.baselines.theta import theta_forecasts, theta_parameters
 from lstmctl.config.schema import Forecast as ForecastSettings
 from lstmctl.data.series_encoding import SeriesEncoding, history_rows
 from lstmctl.data.timesteps import CHUNK
+from lstmctl.data.transforms import LOWEST
 from lstmctl.errors import UsageError
 from lstmctl.intervals import Floats, widened
 from lstmctl.tasks.mapped_columns import MappedColumns
@@ -79,6 +80,8 @@ class _OfHistory:
                 history = self._history(part, origins[some], own[some])
                 others = () if kept is None else (kept[some],)
                 found[some] = self.forecast(history, part.horizon, self.encoding.season, *others)
+                if self.encoding.transform is not None:
+                    found[some] = within_domain(found[some], history, self.encoding.transform.name)
             return self._scaled(found, batch)
 
         return forecast
@@ -126,6 +129,13 @@ class _OfHistory:
             scaled = (scaled - centre) / spread
         found: Floats = scaled.astype(np.float32)
         return found
+
+
+def within_domain(forecast: Floats, history: Floats, transform: str) -> Floats:
+    """Replace forecasts (windows, horizon, channels) that cannot be transformed, such as negative ones by a logarithm,
+    by the lowest value of their history (windows, rows, channels)."""
+    lowest: Floats = np.nanmin(history, axis=1, keepdims=True)
+    return np.where(forecast <= LOWEST[transform], lowest, forecast)
 
 
 def naive2(encoding: SeriesEncoding) -> Baseline:

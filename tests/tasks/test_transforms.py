@@ -11,6 +11,7 @@ import torch
 from lstmctl.api.backtesting import backtest
 from lstmctl.api.forecasting import series_forecasts
 from lstmctl.tasks.last_windows import last_windows
+from lstmctl.tasks.series_baselines import within_domain
 from tests.conftest import Trained
 from tests.tasks.conftest import CPU, Posed, batch_of, pose, silence
 
@@ -142,3 +143,10 @@ def test_a_run_is_trained_evaluated_and_backtested(growing_config: Path, trained
     assert run.info["data"]["transform"] == "log"
     (first, _) = run.forecast()
     assert first.history[-1] == pytest.approx(first.point[0], rel=0.7)
+
+
+def test_a_baseline_below_every_logarithm_becomes_the_lowest_value_of_its_history() -> None:
+    forecast = np.array([[[3.0], [-1.0]], [[0.0], [2.0]]])
+    history = np.array([[[5.0], [4.0]], [[np.nan], [7.0]]])
+    assert within_domain(forecast, history, "log").tolist() == [[[3.0], [4.0]], [[7.0], [2.0]]]
+    assert within_domain(forecast, history, "log1p").tolist() == [[[3.0], [4.0]], [[0.0], [2.0]]]
