@@ -92,6 +92,8 @@ def main() -> None:
             run = load_run(given.runs[seed - given.first_seed])
         else:
             run = train(given.config, [*overrides, f"seed={seed}"], quiet=True)
+        if run.status != "finished":
+            raise SystemExit(f"{run.name} is {run.status}")
         found = {forecast.series: forecast for forecast in run.forecast()}
         points.append(np.array([found[name].point for name in truth]))
         spans.append(np.array([found[name].intervals[LEVEL] for name in truth]).transpose(0, 2, 1))
