@@ -67,9 +67,9 @@ class Tape {
     const characters = [...text].slice(0, MOST_CHARACTERS);
     let same = 0;
     while (same < characters.length && characters[same] === this.text[same]) same++;
-    same = Math.min(same, firstDifference(rules, this.rules));
-    if (JSON.stringify(inputs) !== JSON.stringify(this.inputs)) same = 0;
-    const isSame = same === characters.length && same === this.text.length;
+    const first = JSON.stringify(inputs) === JSON.stringify(this.inputs) ? firstDifference(rules, this.rules) : 0;
+    same = Math.min(same, first);
+    const isSame = same === characters.length && same === this.text.length && first === Infinity;
     Object.assign(this, { text: characters, rules: structuredClone(rules), inputs });
     if (!isSame) this.forget(same);
   }
@@ -96,7 +96,12 @@ export class TextTape extends Tape {
     const { name, input } = model.writer;
     Object.assign(this, { name, input, vocabulary: model.vocabularies[input.vocabulary] });
     this.readsWindows = input.shape.length === 1;
-    this.start = this.frame({ read: [], state: {} }, "", 0, [this.vocabulary.start ?? 0]);
+  }
+
+  /** The frame before the first character. */
+  get start() {
+    this.begun ??= this.frame({ read: [], state: {} }, "", 0, [this.vocabulary.start ?? 0]);
+    return this.begun;
   }
 
   get outcomes() {
@@ -107,7 +112,7 @@ export class TextTape extends Tape {
   forget(same) {
     this.frames.length = Math.min(this.frames.length, same);
     this.isDone = this.frames.length === this.text.length;
-    this.start = this.frame({ read: [], state: {} }, "", 0, [this.vocabulary.start ?? 0]);
+    this.begun = undefined;
   }
 
   step() {
