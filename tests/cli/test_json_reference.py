@@ -49,7 +49,7 @@ def test_a_run_of_text(lstmctl: Command, trained: Trained) -> None:
 def test_a_forecast(lstmctl: Command, trained: Trained) -> None:
     trained("waves")
     assert printed(lstmctl, "forecast") == documented("forecast")
-    assert printed(lstmctl, "backtest") == documented("backtest")
+    assert printed(lstmctl, "backtest", "--baseline", "theta") == documented("backtest")
 
 
 def test_scores_of_every_kind(lstmctl: Command, trained: Trained) -> None:
