@@ -52,7 +52,7 @@ def run_to_end(folder: RunFolder, assembled: Assembled, snapshot: Snapshot | Non
         assert finished is not None
         progress = assembled.trainer.progress
         rate = progress.units / progress.seconds if progress.seconds else 0.0
-        facts = {
+        facts: dict[str, Any] = {
             "step": progress.step,
             "units_trained": progress.units,
             "training_seconds": round(progress.seconds, 2),
