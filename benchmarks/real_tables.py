@@ -7,7 +7,7 @@
 | transform | no transform | log, box-cox | airline-passengers, bundled |
 | employment | no transform | log | us-employment.csv of vega_datasets: 22 monthly series of different size |
 | categories | temperatures | and the weather so far, or of the coming days | seattle-weather.csv of vega_datasets |
-| holidays | weekday and day of the year | and holidays of the United States | births.csv of mosaicData (`BirthsSSA`: date, births) |
+| holidays | weekday and day of the year | and holidays of the United States | births.csv: BirthsSSA of mosaicData |
 | daylight | UTC | the clock of Paris | water-flow.csv of river |
 | new | seasonal naive | networks trained on other series, or on all | m4-hourly-train.csv, m4-hourly-test.csv |
 
