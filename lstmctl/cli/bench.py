@@ -32,7 +32,7 @@ def bench(
             metavar="CELL", help="Cells; by default all bundled ones.", autocompletion=complete_cell, show_default=False
         ),
     ] = None,
-    profile: Annotated[str, typer.Option(help="quick (hours on two cores) or full.")] = "quick",
+    profile: Annotated[str, typer.Option(help="quick (nine cells, an hour or two on two cores) or full.")] = "quick",
     test: Annotated[
         list[str] | None, typer.Option(metavar="NAME", help="Only this test of the profile; can be repeated.")
     ] = None,
