@@ -8,6 +8,7 @@ import os
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -55,7 +56,11 @@ class RunFolder:
         self.path = path
         self.listed = listed
         """Facts known from listing all runs, as they were then; empty for a damaged run, None if it was not listed."""
-        self.checkpoints = Checkpoints(path)
+
+    @cached_property
+    def checkpoints(self) -> Checkpoints:
+        """Its checkpoints."""
+        return Checkpoints(self.path)
 
     @property
     def name(self) -> str:
