@@ -59,7 +59,7 @@ def run_blocks(history: History) -> list[Block]:
     return [
         *run_summary(history),
         *section("Samples during training", *_samples(history)),
-        *section("Model", Facts.known(_model(history))),
+        *section("Model", Facts.known(model_facts(history))),
         *section("Data", Facts.known(data_facts(data)), *data_notes(data)),
         *(section("Config", Prose(AS_CONFIG, "soft"), Code(config)) if config.strip() else []),
         *section("Reproduction", Code(str(command)) if command else None, Facts.known(_circumstances(history.info))),
@@ -165,7 +165,8 @@ def spread(samples: Sequence[tuple[int, str]], most: int) -> list[tuple[int, str
     return [samples[round(index * (len(samples) - 1) / (most - 1))] for index in range(most)]
 
 
-def _model(history: History) -> list[tuple[str, object]]:
+def model_facts(history: History) -> list[tuple[str, object]]:
+    """Return names and values of a run's network and training, the values None or empty where nothing is known."""
     info, chosen = history.info, history.settings("hidden", "layers", "embedding", "optimizer", *FORECAST_SETTINGS)
     rate = info.get("rate")
     seconds, fit = info.get("training_seconds"), _mapping(info.get("final_fit"))
