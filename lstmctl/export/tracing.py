@@ -66,6 +66,25 @@ def traced_step(
     return output, after, gates
 
 
+def gelu(body: Body, x: Value) -> Value:
+    """Return x Φ(x), with Φ the normal distribution function."""
+    size = body.unary("abs", x) * 0.5**0.5
+    share = 1.0 / (size * 0.3275911 + 1.0)
+    total = share * ERROR_FUNCTION[-1]
+    for coefficient in ERROR_FUNCTION[-2::-1]:
+        total = (total + coefficient) * share
+    error = 1.0 - total * body.unary("exp", -body.unary("square", size))
+    signed = body.where(body.binary("less", x, 0.0), -error, error)
+    return x * 0.5 * (signed + 1.0)
+
+
+def normed(body: Body, x: Value, eps: float) -> Value:
+    """Return x with mean 0 and variance 1 over the last axis."""
+    centred = x - body.reduce("mean", x, -1)
+    variance = body.reduce("mean", body.unary("square", centred), -1)
+    return centred / body.unary("sqrt", variance + eps)
+
+
 def _as_tensor(traced: Any) -> Tensor:
     """A stand-in has no `Tensor` in its bases; the cell does not notice."""
     tensor: Tensor = traced
@@ -132,7 +151,7 @@ class _Trace:
             case "logsigmoid" | "log_sigmoid":
                 return self._made(-body.unary("softplus", -value(args[0])))
             case "gelu" if not options:
-                return self._made(self._gelu(value(args[0])))
+                return self._made(gelu(body, value(args[0])))
             case "layer_norm":
                 return self._made(self._layer_norm(*args, **options))
             case "rsub" if not options:
@@ -162,25 +181,11 @@ class _Trace:
                 return self._parts(name, *args, **options)
         raise self.refuse(f"torch.{name}")
 
-    def _gelu(self, x: Value) -> Value:
-        """Return x Φ(x), with Φ the normal distribution function."""
-        body = self.body
-        size = body.unary("abs", x) * 0.5**0.5
-        share = 1.0 / (size * 0.3275911 + 1.0)
-        total = share * ERROR_FUNCTION[-1]
-        for coefficient in ERROR_FUNCTION[-2::-1]:
-            total = (total + coefficient) * share
-        error = 1.0 - total * body.unary("exp", -body.unary("square", size))
-        signed = body.where(body.binary("less", x, 0.0), -error, error)
-        return x * 0.5 * (signed + 1.0)
-
     def _layer_norm(self, x: Any, shape: Any, weight: Any = None, bias: Any = None, eps: float = 1e-5) -> Value:
         body, found = self.body, self.value(x)
         if tuple(shape) != found.shape[-1:]:
             raise self.refuse("layer_norm over several axes")
-        centred = found - body.reduce("mean", found, -1)
-        variance = body.reduce("mean", body.unary("square", centred), -1)
-        found = centred / body.unary("sqrt", variance + eps)
+        found = normed(body, found, eps)
         if weight is not None:
             found = body.binary("mul", found, self.value(weight))
         return found if bias is None else body.binary("add", found, self.value(bias))
