@@ -5,35 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import nn
 
 from lstmctl.cells.cell import Cell
 from lstmctl.export.graph import Body, Function, Shape, Value
-from lstmctl.export.tracing import NotExportableError, normed, traced_step
+from lstmctl.export.modules import layer_norm, numbers
+from lstmctl.export.tracing import NotExportableError, traced_step
 from lstmctl.export.wide_states import EQUATIONS
 from lstmctl.models.recurrence import Layer, Recurrence
-
-
-def numbers(tensor: Tensor) -> NDArray[Any]:
-    """Return a weight as an array."""
-    array: NDArray[Any] = tensor.detach().float().cpu().contiguous().numpy()
-    return array
-
-
-def linear(body: Body, layer: nn.Linear, x: Value, name: str, output: str = "") -> Value:
-    """Apply a linear layer, whose weights are named `W_name` and `b_name`."""
-    bias = body.weight(f"b_{name}", numbers(layer.bias)) if layer.bias is not None else None
-    return body.linear(x, body.weight(f"W_{name}", numbers(layer.weight)), bias, output)
-
-
-def embedding(body: Body, table: nn.Embedding, index: Value, name: str, *, unknown: bool = False) -> Value:
-    """Look up embeddings; with `unknown`, one more row is their mean."""
-    weight = table.weight.detach()
-    if unknown:
-        weight = torch.cat([weight, weight.mean(0, keepdim=True)])
-    return body.lookup(body.weight(f"embedding_{name}", numbers(weight)), index)
 
 
 class Stack:
@@ -147,9 +127,7 @@ class Stack:
         if not isinstance(layer.norm, nn.LayerNorm):
             raise NotExportableError(f"{type(layer.norm).__name__} between layers cannot be exported")
         place = f"{self.prefix}{number}"
-        scale = body.weight(f"norm_scale_{place}", numbers(layer.norm.weight))
-        shift = body.weight(f"norm_shift_{place}", numbers(layer.norm.bias))
-        return body.binary("add", normed(body, output, layer.norm.eps) * scale, shift, f"normed_{place}")
+        return layer_norm(body, layer.norm, output, place, f"normed_{place}")
 
 
 def _cell(body: Body, cell: Cell, x: Value, state: list[Value], place: str) -> tuple[Value, list[Value]]:

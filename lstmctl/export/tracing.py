@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from lstmctl.cells.cell import Cell
 from lstmctl.errors import UsageError
 from lstmctl.export.graph import Body, Value
+from lstmctl.export.modules import gelu, normed, numbers
 
 FUSED = {
     "kernel.weight_ih_l0": "W",
@@ -27,8 +28,6 @@ UNARY = {"sigmoid", "tanh", "relu", "exp", "log", "sqrt", "sin", "cos", "abs", "
 UNCHANGED = ("detach", "to", "float", "contiguous", "clone", "expand_as", "type_as")
 LOWEST = 1e30
 """Stands for an infinity, which tables of weights and JSON lack; its exponential is 0, or infinite, all the same."""
-ERROR_FUNCTION = (0.254829592, -0.284496736, 1.421413741, -1.453152027, 1.061405429)
-"""Coefficients of a polynomial in 1 / (1 + 0.3275911 x), right to 1.5e-7 (Abramowitz & Stegun 1964, 7.1.26)."""
 BINARY = {
     **{"add": "add", "sub": "sub", "subtract": "sub", "mul": "mul", "multiply": "mul", "div": "div"},
     **{"true_divide": "div", "maximum": "max", "minimum": "min"},
@@ -66,25 +65,6 @@ def traced_step(
     return output, after, gates
 
 
-def gelu(body: Body, x: Value) -> Value:
-    """Return x Φ(x), with Φ the normal distribution function."""
-    size = body.unary("abs", x) * 0.5**0.5
-    share = 1.0 / (size * 0.3275911 + 1.0)
-    total = share * ERROR_FUNCTION[-1]
-    for coefficient in ERROR_FUNCTION[-2::-1]:
-        total = (total + coefficient) * share
-    error = 1.0 - total * body.unary("exp", -body.unary("square", size))
-    signed = body.where(body.binary("less", x, 0.0), -error, error)
-    return x * 0.5 * (signed + 1.0)
-
-
-def normed(body: Body, x: Value, eps: float) -> Value:
-    """Return x with mean 0 and variance 1 over the last axis."""
-    centred = x - body.reduce("mean", x, -1)
-    variance = body.reduce("mean", body.unary("square", centred), -1)
-    return centred / body.unary("sqrt", variance + eps)
-
-
 def _as_tensor(traced: Any) -> Tensor:
     """A stand-in has no `Tensor` in its bases; the cell does not notice."""
     tensor: Tensor = traced
@@ -113,7 +93,7 @@ class _Trace:
             if name is None:  # a view of a weight, or computed from weights alone
                 self.constants += 1
                 name = f"constant{self.constants}"
-            array = (operand.t() if transposed else operand).detach().float().cpu().contiguous().numpy()
+            array = numbers(operand.t() if transposed else operand)
             name = FUSED.get(name, name.replace(".", "_")) + ("_transposed" if transposed else "")
             return self.body.weight(f"{name}{self.suffix}", array)
         raise self.refuse(f"a value of type {type(operand).__name__}")

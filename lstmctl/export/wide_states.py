@@ -14,7 +14,8 @@ from lstmctl.cells.mlstm import MLSTM
 from lstmctl.cells.tcn import TemporalConvolution
 from lstmctl.cells.transformer import LONGEST_WAVE, Transformer
 from lstmctl.export.graph import Body, Value
-from lstmctl.export.tracing import LOWEST, gelu, normed
+from lstmctl.export.modules import gelu, layer_norm, linear, numbers
+from lstmctl.export.tracing import LOWEST
 
 Stepped: TypeAlias = tuple[Value, list[Value], dict[str, Value]]
 """Output, new state, and gates by name."""
@@ -23,12 +24,12 @@ Stepped: TypeAlias = tuple[Value, list[Value], dict[str, Value]]
 def _mlstm(cell: MLSTM, body: Body, x: Value, state: list[Value], suffix: str) -> Stepped:
     memory, normaliser, stabiliser = state
     heads, width, lead = cell.heads, cell.width, x.shape[:-1]
-    wide = _linear(body, cell.input, x, f"input{suffix}")
+    wide = linear(body, cell.input, x, f"input{suffix}")
     q, k, v, o = (
         body.reshape(body.slice(wide, place * cell.hidden, (place + 1) * cell.hidden), (*lead, heads, width))
         for place in range(4)
     )
-    both = _linear(body, cell.gates_of_heads, x, f"gates{suffix}")
+    both = linear(body, cell.gates_of_heads, x, f"gates{suffix}")
     log_i, f = (
         body.reshape(body.slice(both, place * heads, (place + 1) * heads), (*lead, heads, 1)) for place in (0, 1)
     )
@@ -54,8 +55,8 @@ def _transformer(cell: Transformer, body: Body, x: Value, state: list[Value], su
     heads, context, lead, before = cell.heads, cell.context, x.shape[:-1], keys.shape[:-2]
     width = cell.hidden // heads
     residual = _widened(body, cell.widen, x, suffix)
-    attending = _norm(body, cell.before_attention, residual, f"attention{suffix}")
-    three = _linear(body, cell.attend, attending, f"attend{suffix}")
+    attending = layer_norm(body, cell.before_attention, residual, f"attention{suffix}")
+    three = linear(body, cell.attend, attending, f"attend{suffix}")
     query, key, value = (body.slice(three, place * cell.hidden, (place + 1) * cell.hidden) for place in range(3))
     q, k, v = (body.reshape(part, (*lead, 1, heads, width)) for part in (query, key, value))
     # Only differences of positions matter: the cached keys are turned back by their age, and nothing else is turned.
@@ -79,10 +80,10 @@ def _transformer(cell: Transformer, body: Body, x: Value, state: list[Value], su
     stored = body.reshape(values, (*before, context, heads, width))
     attended = body.reduce("sum", body.slice(shares, 0, context, -3) * stored, -3)
     attended = body.reshape(attended + body.slice(shares, context, context + 1, -3) * v, (*lead, cell.hidden))
-    residual = residual + _linear(body, cell.join, attended, f"join{suffix}")
-    feeding = _norm(body, cell.before_feed, residual, f"feed{suffix}")
-    inner = gelu(body, _linear(body, cell.expand, feeding, f"expand{suffix}"))
-    output = residual + _linear(body, cell.reduce, inner, f"reduce{suffix}")
+    residual = residual + linear(body, cell.join, attended, f"join{suffix}")
+    feeding = layer_norm(body, cell.before_feed, residual, f"feed{suffix}")
+    inner = gelu(body, linear(body, cell.expand, feeding, f"expand{suffix}"))
+    output = residual + linear(body, cell.reduce, inner, f"reduce{suffix}")
     after = [_moved_up(body, old, body.reshape(new, (*lead, 1, cell.hidden)), -2)
              for old, new in ((keys, key), (values, value))]  # fmt: skip
     return output, [*after, body.binary("min", cached + 1.0, float(context))], {}
@@ -101,13 +102,13 @@ def _tcn(cell: TemporalConvolution, body: Body, x: Value, state: list[Value], su
         *weights, last = convolution.weight.unbind(-1)
         total = body.linear(
             inner,
-            body.weight(f"W_{number}{suffix}", _array(last)),
-            body.weight(f"b_{number}{suffix}", _array(convolution.bias)),
+            body.weight(f"W_{number}{suffix}", numbers(last)),
+            body.weight(f"b_{number}{suffix}", numbers(convolution.bias)),
         )
         for back, weight in enumerate(weights):
             at = back * convolution.dilation[0]
             column = body.reshape(body.slice(own, at, at + 1), (*before, cell.hidden))
-            table = body.weight(f"W_{number}_{len(weights) - back}_back{suffix}", _array(weight))
+            table = body.weight(f"W_{number}_{len(weights) - back}_back{suffix}", numbers(weight))
             total = total + body.linear(column, table)
         inner = body.unary("relu", total)
         if number % 2 == 1:
@@ -130,19 +131,5 @@ def _moved_up(body: Body, old: Value, new: Value, axis: int) -> Value:
     return new if length == 1 else body.concat([body.slice(old, 1, length, axis), new], axis)
 
 
-def _linear(body: Body, layer: nn.Linear, x: Value, name: str) -> Value:
-    bias = None if layer.bias is None else body.weight(f"b_{name}", _array(layer.bias))
-    return body.linear(x, body.weight(f"W_{name}", _array(layer.weight)), bias)
-
-
 def _widened(body: Body, layer: nn.Module, x: Value, suffix: str) -> Value:
-    return _linear(body, layer, x, f"widen{suffix}") if isinstance(layer, nn.Linear) else x
-
-
-def _norm(body: Body, layer: nn.LayerNorm, x: Value, name: str) -> Value:
-    scale, shift = body.weight(f"scale_{name}", _array(layer.weight)), body.weight(f"shift_{name}", _array(layer.bias))
-    return normed(body, x, layer.eps) * scale + shift
-
-
-def _array(parameter: Any) -> Any:
-    return parameter.detach().float().cpu().contiguous().numpy()
+    return linear(body, layer, x, f"widen{suffix}") if isinstance(layer, nn.Linear) else x
