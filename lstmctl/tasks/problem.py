@@ -277,6 +277,12 @@ class Problem(ABC, Generic[ConfigT, CorpusT, ModelT, BatchT, PartT]):
             "--dynamic applies to language models that read a text as one stream (task.shape: many-to-many)"
         )
 
+    def with_cache(
+        self, model: ModelT, corpus: CorpusT, part: PartT, device: torch.device
+    ) -> tuple[Mapping[str, float], str]:
+        """Return metrics with a neural cache, and a sentence on how it was done; as `dynamic`."""
+        raise UsageError("--cache applies to language models that read a text as one stream (task.shape: many-to-many)")
+
     @abstractmethod
     def references(self, corpus: CorpusT, split: str) -> dict[str, Score]:
         """Score simple baselines on one part, by name."""
