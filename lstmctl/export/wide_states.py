@@ -39,9 +39,8 @@ def _mlstm(cell: MLSTM, body: Body, x: Value, state: list[Value], suffix: str) -
     i, keeping = body.unary("exp", log_i - largest), body.unary("exp", kept - largest)
     written = i * (k / math.sqrt(width))
     columns, rows = (*lead, heads, width, 1), (*lead, heads, 1, width)
-    memory = body.reshape(keeping, (*lead, heads, 1, 1)) * memory + body.reshape(written, columns) * body.reshape(
-        v, rows
-    )
+    keeping_all = body.reshape(keeping, (*lead, heads, 1, 1))
+    memory = keeping_all * memory + body.reshape(written, columns) * body.reshape(v, rows)
     normaliser = keeping * normaliser + written
     read = body.reshape(body.reduce("sum", body.reshape(q, columns) * memory, -2), (*lead, heads, width))
     size = body.unary("abs", body.reduce("sum", q * normaliser, -1))
@@ -96,6 +95,7 @@ def _tcn(cell: TemporalConvolution, body: Body, x: Value, state: list[Value], su
     after, start = [], 0
     for number, (convolution, reach) in enumerate(zip(cell.convolutions, cell.reaches, strict=True)):
         assert isinstance(convolution, nn.Conv1d)
+        assert convolution.bias is not None
         own = body.slice(past, start, start + reach)
         start += reach
         after.append(_moved_up(body, own, body.reshape(inner, (*lead, cell.hidden, 1)), -1))
