@@ -29,7 +29,10 @@ def bench(
     cells: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="CELL", help="Cells; by default those of the profile.", autocompletion=complete_cell, show_default=False
+            metavar="CELL",
+            help="Cells; by default those of the profile.",
+            autocompletion=complete_cell,
+            show_default=False,
         ),
     ] = None,
     profile: Annotated[str, typer.Option(help="quick (nine cells, an hour or two on two cores) or full.")] = "quick",

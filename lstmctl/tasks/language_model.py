@@ -5,9 +5,10 @@ The metric is the cross-entropy in nats per symbol: the mean of −ln p(symbol |
 
 from __future__ import annotations
 
+import copy
 import logging
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Self
@@ -54,6 +55,7 @@ from lstmctl.tasks.windows import GrowingLanes, Lanes, ShuffledWindows, alongsid
 Config = ConfigOf[LanguageModelSettings, TextData]
 log = logging.getLogger(__name__)
 
+NGRAM = "n-gram"
 COLD_LANES = 64
 MOST_WINDOWS = 10_000
 """Maximum number of windows that a many-to-one model is scored on."""
@@ -126,7 +128,7 @@ class LanguageModel(Problem[Config, TextCorpus, SequenceModel, Batch, Tensor]):
 
     BASELINES: ClassVar[Mapping[str, Callable[[LanguageModel, TextCorpus, str], dict[str, float] | None]]] = {
         "uniform": _uniform,
-        "n-gram": _ngram,
+        NGRAM: _ngram,
     }
     """By name: from the task, its data and the part to score, to metrics; None if it does not apply."""
 
@@ -299,6 +301,16 @@ class LanguageModel(Problem[Config, TextCorpus, SequenceModel, Batch, Tensor]):
         seen = (read[len(read) - seen.shape[1] :] + 1).T.to(seen)
         targets = batch.target.shape
         return nats.view(targets), others.flatten()[-nats.numel() :].view(targets), (*after, (seen,))
+
+    @property
+    def mixed_in(self) -> Mapping[str, float]:
+        return {} if self.ngram is None else {NGRAM: self.ngram.share}
+
+    def without(self, names: Collection[str]) -> Self:
+        found = copy.copy(self)
+        if NGRAM in names:
+            found.ngram, found.share = None, 0.0
+        return found
 
     def longest_gram(self, symbols: Symbols) -> int:
         """Return the most symbols in a gram, of which a character may have several."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Generic, NamedTuple, Protocol, Self, TypeVar
@@ -230,6 +230,16 @@ class Problem(ABC, Generic[ConfigT, CorpusT, ModelT, BatchT, PartT]):
     def calibrate(self, model: ModelT, corpus: CorpusT, device: torch.device) -> dict[str, Any] | None:
         """Settle after training what the validation part decides; return what a run keeps of it, or None."""
         return None
+
+    @property
+    def mixed_in(self) -> Mapping[str, float]:
+        """Shares of models without a network in the predictions, by name; the rest is the network's."""
+        return {}
+
+    def without(self, names: Collection[str]) -> Self:
+        """Return the same task, not yet calibrated, with predictions that lack some of the models in `mixed_in`; the
+        other shares grow until they are 1 in all."""
+        return self
 
     # Scores.
 
