@@ -180,7 +180,7 @@ def _samples(history: History) -> list[Block]:
 def _living_page(history: History) -> list[Block]:
     """Return a link to the page in which the network runs, or the command that writes it; nothing for runs that have
     none."""
-    task, reads_text = history.info.get("task"), history.settings("text").get("text", "null") != "null"
+    task, reads_text = history.info.get("task"), "vocabulary" in _mapping(history.info.get("data"))
     if history.folder is None or history.info.get("status") != "finished":
         return []
     if (history.folder / LIVING_PAGE).is_file():
