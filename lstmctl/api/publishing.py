@@ -80,11 +80,12 @@ def publish(
     if address.revision is not None:
         raise UsageError(f"{address}: a run is uploaded to the main branch", hint=f"hf://{address.repository}")
     api = hub()
-    with tempfile.TemporaryDirectory() as written, hub_errors(address, api.endpoint):
+    with tempfile.TemporaryDirectory() as written:
         with disk_errors(Path(written), remedy="name another folder for temporary files: TMPDIR=FOLDER"):
             write_published(folder, Path(written), str(address), with_data=with_data, licence=licence)
         report(f"uploading to {address}")
-        commit = _uploaded(api, address, Path(written), folder.name, public=public, replace_card=replace_card)
+        with hub_errors(address, api.endpoint):
+            commit = _uploaded(api, address, Path(written), folder.name, public=public, replace_card=replace_card)
     return f"{address}@{commit}"
 
 

@@ -37,6 +37,7 @@ Examples:
   lstmctl compare rnn lstm gru --data sales.csv --time 5m
   lstmctl compare lstm --arm "wide: lstm model.hidden=512" --match hidden training.learning_rate=2e-3
   lstmctl compare lstm gru --tune training.learning_rate=4e-3,8e-3 --table latex
+  lstmctl compare lstm gru --tune search:20 --space training.learning_rate=1e-3..3e-2:log
   lstmctl compare rnn lstm --config adding --sweep data.length=50,100,200
   lstmctl compare --resume latest --seeds 5
 """
@@ -94,7 +95,15 @@ def compare(
     tune: Annotated[
         list[str] | None,
         typer.Option(
-            metavar="KEY=VALUE,VALUE", help="Try these values on every arm and select by validation; repeatable."
+            metavar="KEY=VALUE,VALUE|search:N",
+            help="Try these values on every arm and select by validation; repeatable. Or search:N, for N trials on "
+            "every arm in the --space.",
+        ),
+    ] = None,
+    space: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="KEY=LOW..HIGH[:log]|KEY=VALUE,VALUE", help="A setting that --tune search:N searches; repeatable."
         ),
     ] = None,
     sweep: Annotated[
@@ -139,6 +148,7 @@ def compare(
     from lstmctl.cli.comparing import displayed, print_compared
     from lstmctl.cli.opening import checked_config
     from lstmctl.comparison.arms import DEFAULT, arms_of, least_arms, parse_grid
+    from lstmctl.comparison.space import parse_tuning
     from lstmctl.errors import UsageError
     from lstmctl.reporting.console import loading
     from lstmctl.runs.comparisons import find_comparison
@@ -151,7 +161,14 @@ def compare(
     device = None
     if resume is not None:
         given = [argument for argument in arguments or () if not argument.startswith("device=")]
-        if given or arm or tune or sweep or any(option is not None for option in (config, match, name, time, baseline)):
+        if (
+            given
+            or arm
+            or tune
+            or space
+            or sweep
+            or any(option is not None for option in (config, match, name, time, baseline))
+        ):
             raise UsageError(
                 "--resume continues a comparison's own plan; only --seeds can be increased, and device=NAME changed"
             )
@@ -165,8 +182,9 @@ def compare(
     if resume is not None:
         find_comparison(resume, runs_root(), seeds=seeds)
     else:
-        arms_of(cells, arm or (), least=least_arms(seeds, is_sweep=bool(sweep)))
-        parse_grid(tune or ())
+        arms = arms_of(cells, arm or (), least=least_arms(seeds, is_sweep=bool(sweep)))
+        if parse_tuning(tune or (), space or (), (match or Match.parameters).value, arms) is None:
+            parse_grid(tune or ())
         defaults = () if config is not None else DEFAULT[1]
         loaded = checked_config(config, overrides, trust=trust, defaults=defaults, time=time)
     with loading(quiet=quiet):
@@ -184,6 +202,7 @@ def compare(
             "seeds": seeds,
             "match": (match or Match.parameters).value,
             "tune": tune or (),
+            "space": space or (),
             **where,
             "track": track or (),
             "trust": trust,

@@ -99,14 +99,13 @@ def search(
     from lstmctl.cli import output
     from lstmctl.cli.comparing import displayed
     from lstmctl.cli.opening import checked_config
+    from lstmctl.comparison.space import check_optuna, is_dimension, parse_space
     from lstmctl.errors import UsageError
     from lstmctl.reporting import terminal
     from lstmctl.reporting.console import loading, write_line
     from lstmctl.results.codec import as_json
     from lstmctl.runs.comparisons import find_search
     from lstmctl.runs.folder import runs_root
-    from lstmctl.search.space import is_dimension, parse_space
-    from lstmctl.search.trials import check_optuna
     from lstmctl.tracking.listening import check_trackers
 
     check_optuna()

@@ -14,8 +14,10 @@ from lstmctl.comparison.execution import Observer
 from lstmctl.comparison.machines import Machines
 from lstmctl.comparison.plan import Match, Plan
 from lstmctl.comparison.planning import make_plan
+from lstmctl.comparison.space import parse_tuning
 from lstmctl.comparison.study import begun, opened
 from lstmctl.comparison.sweeps import check_key, for_each, refuse_equal_values, require_one_metric, value_of
+from lstmctl.comparison.tuning import with_first_trials
 from lstmctl.config import LoadedConfig, derive, load_mapping
 from lstmctl.config.schema import Forecast
 from lstmctl.deriving import load_config
@@ -48,6 +50,7 @@ class _Request:
     """None for `SEEDS`, of two arms or more."""
     match: Match
     tune: Sequence[str]
+    space: Sequence[str]
     trust: bool
     command: str
     name: str | None
@@ -64,6 +67,7 @@ def compare(
     seeds: int | None = None,
     match: Match = "parameters",
     tune: Sequence[str] = (),
+    space: Sequence[str] = (),
     jobs: int | None = None,
     devices: Sequence[str] = (),
     on: str | None = None,
@@ -89,7 +93,9 @@ def compare(
         match: what is equal for all arms: `parameters` (each arm takes the width that comes nearest to the parameters
             of the config's own cell), `hidden`, or `time` (each arm trains as long as the config's own cell takes for
             its budget).
-        tune: `KEY=VALUE,VALUE`, tried on every arm with a separate seed; the best on validation is compared.
+        tune: `KEY=VALUE,VALUE`, tried on every arm with a separate seed; the best on validation is compared. Or
+            `search:N`, for N trials of Optuna's TPE on every arm.
+        space: of this search, such as `training.learning_rate=1e-3..1e-1:log`; see `lstmctl.search.search`.
         jobs: runs in parallel, by default 1, or on Ray as many as fit; the metrics do not depend on it.
         devices: GPUs of this machine, `cuda:0`, or `all`; each makes `jobs` runs at once.
         on: `ray`, or the address of a Ray cluster, `ray://HOST:PORT`, to make the runs there.
@@ -106,7 +112,7 @@ def compare(
         UsageError, ConfigError, DataError, RunError, ResourceError: see `lstmctl.errors`.
         Interrupted: Ctrl-C or SIGTERM; what was trained is saved.
     """
-    request = _Request(cells, config, overrides, arms, seeds, match, tune, trust, command, name, time, baselines)
+    request = _Request(cells, config, overrides, arms, seeds, match, tune, space, trust, command, name, time, baselines)
     with observed_by(observe, lambda: ComparisonDisplay(quiet=quiet)) as shown, tracked(track, shown) as observe:
         result = _made(request, None, [""], Machines(jobs, tuple(devices), on), observe)
     assert isinstance(result, Comparison)
@@ -124,6 +130,7 @@ def sweep(
     seeds: int | None = None,
     match: Match = "parameters",
     tune: Sequence[str] = (),
+    space: Sequence[str] = (),
     jobs: int | None = None,
     devices: Sequence[str] = (),
     on: str | None = None,
@@ -139,8 +146,8 @@ def sweep(
     """Run a comparison for every value of one setting, each in a folder inside a new one with a report.
 
     Args:
-        cells, config, overrides, arms, seeds, match, tune, jobs, devices, on, track, trust, observe, quiet, name,
-            time, baselines, command: see `compare`. A single arm is enough.
+        cells, config, overrides, arms, seeds, match, tune, space, jobs, devices, on, track, trust, observe, quiet,
+            name, time, baselines, command: see `compare`. A single arm is enough.
         key: the setting, dotted: `data.length`.
         values: as they would be typed after `data.length=`; two or more.
 
@@ -149,7 +156,7 @@ def sweep(
             raised together, before anything is trained.
         Interrupted: Ctrl-C or SIGTERM; what was trained is saved.
     """
-    request = _Request(cells, config, overrides, arms, seeds, match, tune, trust, command, name, time, baselines)
+    request = _Request(cells, config, overrides, arms, seeds, match, tune, space, trust, command, name, time, baselines)
     with observed_by(observe, lambda: ComparisonDisplay(quiet=quiet)) as shown, tracked(track, shown) as observe:
         result = _made(request, key, values, Machines(jobs, tuple(devices), on), observe)
     assert isinstance(result, Sweep)
@@ -200,13 +207,12 @@ def _made(
     """Plan a study with one comparison for each value of `key`, or with one if `key` is None, and complete it."""
     if asked.name is not None:
         require_free_name(asked.name, runs_root())
-    arms, grid = (
-        arms_of(asked.cells, asked.arms, least=least_arms(asked.seeds, is_sweep=key is not None)),
-        parse_grid(asked.tune),
-    )
+    arms = arms_of(asked.cells, asked.arms, least=least_arms(asked.seeds, is_sweep=key is not None))
+    tuning = parse_tuning(asked.tune, asked.space, asked.match, arms)
+    grid = parse_grid(asked.tune if tuning is None else ())
     machines.check(asked.match)
     if key is not None:
-        check_key(key, values, asked.overrides, arms, grid)
+        check_key(key, values, asked.overrides, arms, [*grid[0], *asked.space])
     if asked.config is None:
         arms = _suited(arms, [*asked.overrides, *asked.tune, f"{key}="])
     loaded, overrides = _load(asked)
@@ -221,7 +227,7 @@ def _made(
         return replace(loaded, settings=derive(loaded.settings, [f"{key}={value}"]))
 
     def plan(value: str) -> Plan:
-        return make_plan(
+        made = make_plan(
             configs[value],
             arms,
             grid,
@@ -231,7 +237,9 @@ def _made(
             overrides=overrides if key is None else [*overrides, f"{key}={value}"],
             command=asked.command,
             baselines=asked.baselines,
+            tuned=tuning is not None,
         )
+        return made if tuning is None else with_first_trials(made, tuning, loaded.folder, data)
 
     if key is None:
         configs, found = {"": loaded}, []

@@ -6,6 +6,7 @@ same process as on one machine; an actor on its node passes on what it says.
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import platform
@@ -24,6 +25,7 @@ from lstmctl.comparison.plan import PlannedRun
 from lstmctl.comparison.processes import RunProcess, Told
 from lstmctl.errors import ResourceError, RunError, UsageError
 from lstmctl.runs.comparisons import PLAN
+from lstmctl.storage import read_json
 
 log = logging.getLogger(__name__)
 
@@ -86,12 +88,17 @@ def _check_node(folder: Path, plan: str, wanted: Mapping[str, str]) -> None:
                 f"the node {node} has {name} {own[name]}, but the comparison was started with {needed}",
                 hint="install the same versions on every node; other versions give other bits",
             )
-    path = folder / PLAN
-    if not path.is_file() or sha256(path.read_bytes()).hexdigest() != plan:
+    if not (folder / PLAN).is_file() or _fingerprint(folder) != plan:
         raise RunError(
             f"the node {node} does not see {folder} as it is here",
             hint="put the folder of runs (LSTMCTL_RUNS) and the data on a file system that every node has at one path",
         )
+
+
+def _fingerprint(folder: Path) -> str:
+    """Return the SHA-256 of a plan, without the arms, which get candidates while they are tuned."""
+    plan = {key: value for key, value in read_json(folder / PLAN).items() if key != "arms"}
+    return sha256(json.dumps(plan, sort_keys=True).encode()).hexdigest()
 
 
 class Cluster:
@@ -144,13 +151,12 @@ class Cluster:
 
     def start(self, job: Job) -> None:
         self._jobs_by_name[job.name] = job
-        plan = sha256((job.folder / PLAN).read_bytes()).hexdigest()
         actor = self._remote.options(
             num_cpus=job.threads,
             num_gpus=1 if job.on_gpu else 0,
             max_concurrency=2,  # it can be asked to stop while it is polled
             scheduling_strategy="SPREAD",
-        ).remote(str(job.folder.resolve()), plan, job.run, versions())
+        ).remote(str(job.folder.resolve()), _fingerprint(job.folder), job.run, versions())
         self._actors[job.name], self._seen[job.name] = actor, 0
         self._poll(job.name)
 

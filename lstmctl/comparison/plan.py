@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from lstmctl.comparison.arms import NAME
+from lstmctl.comparison.space import Tuning
 from lstmctl.config import Settings, from_mapping
 from lstmctl.config.fields import Device, Threads
 from lstmctl.config.wording import shown
@@ -124,6 +125,8 @@ class Plan(_Part):
     data: Annotated[PlainMapping, AfterValidator(_facts)]
     baselines: tuple[str, ...] = ()
     """Further baselines to score, by their names in `registry.BASELINES`."""
+    tuning: Tuning | None = None
+    """The search for candidates; None where nothing is tuned, or all candidates are known from the start."""
     arms: Annotated[tuple[PlannedArm, ...], Field(min_length=1)]
 
     @model_validator(mode="after")
@@ -153,9 +156,17 @@ class Plan(_Part):
         return [
             PlannedRun(f"{arm.name}-tuning-{index + 1}", arm.name, index, self.tuning_seed, for_tuning=True)
             for arm in self.arms
-            if len(arm.candidates) > 1
+            if len(arm.candidates) > 1 or self.tuning is not None
             for index in range(len(arm.candidates))
         ]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of all runs, also of trials that are not in the plan yet; those of tuning come first."""
+        trials = () if self.tuning is None else range(self.tuning.trials)
+        tuning = [f"{arm.name}-tuning-{index + 1}" for arm in self.arms for index in trials]
+        tuning = tuning or [run.name for run in self.tuning_runs]
+        return (*tuning, *(f"{arm.name}-seed-{seed}" for seed in self.seeds for arm in self.arms))
 
     def settings(self, run: PlannedRun) -> Settings:
         """The whole config of a run."""

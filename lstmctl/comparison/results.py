@@ -102,6 +102,7 @@ def gather(folder: Path, plan: Plan) -> Comparison:
         statement=statement(plan, arms, tests, baselines, CONFIDENCE),
         machine=_machine(list(infos.values())),
         data=plan.data,
+        space=plan.tuning.space if plan.tuning is not None else (),
     )
 
 

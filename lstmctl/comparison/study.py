@@ -22,6 +22,7 @@ from lstmctl.comparison.plan import MOST_SEEDS, Plan, PlannedRun, read_plan, wri
 from lstmctl.comparison.planning import keep_sources
 from lstmctl.comparison.results import choose, gather
 from lstmctl.comparison.sweeps import folder_names, require_one_sweep
+from lstmctl.comparison.tuning import tune
 from lstmctl.config.wording import shortened
 from lstmctl.data.splitting import reported_part
 from lstmctl.errors import DataError, LstmctlError, RunError, UsageError
@@ -246,16 +247,19 @@ def complete_comparison(
     """
     runs = _all_runs(plan)
     finished = tuple(run.name for run in runs if status_of(folder, run) in FINAL)
-    if pending := len(runs) - len(finished):
+    if pending := len(plan.names) - len(finished) if is_pending(folder, plan) else 0:
         (folder / RESULT).unlink(missing_ok=True)
         plan = plan.model_copy(update={"jobs": max(min(machines.at_once, pending), plan.jobs)})
     write_plan(folder, plan)
-    observe(Planned(tuple(run.name for run in runs), finished))
+    observe(Planned(plan.names, finished))
     if not pending and (kept := _kept(folder, plan)) is not None:
         return kept
     try:
         if executor is not None:
-            execute(folder, plan, plan.tuning_runs, executor=executor, observe=observe)
+            if plan.tuning is not None:
+                plan = tune(folder, plan, executor, observe)
+            else:
+                execute(folder, plan, plan.tuning_runs, executor=executor, observe=observe)
             execute(folder, plan, plan.runs(choose(folder, plan)), executor=executor, observe=observe)
     except Interrupted as interrupted:
         interrupted.again = again

@@ -35,14 +35,14 @@ def parse_sweep(text: str) -> tuple[str, list[str]]:
 
 
 def check_key(
-    key: str, values: Sequence[str], overrides: Sequence[str], arms: Sequence[Arm], grid: Sequence[tuple[str, ...]]
+    key: str, values: Sequence[str], overrides: Sequence[str], arms: Sequence[Arm], tuned: Sequence[str]
 ) -> None:
     """Raise UsageError if the key is set elsewhere already, or there are fewer than two values."""
     if len(values) < 2:
         raise UsageError(f"--sweep {key}: give two values or more", hint=EXAMPLE)
     if key in SHARED:
         raise UsageError(f"--sweep {key} cannot be: {SHARED[key]}")
-    others = {"after the cells": overrides, "by --tune": grid[0]} | {f"by {arm.name}": arm.overrides for arm in arms}
+    others = {"after the cells": overrides, "by --tune": tuned} | {f"by {arm.name}": arm.overrides for arm in arms}
     for where, given in others.items():
         if any(text.partition("=")[0] == key for text in given):
             raise UsageError(f"--sweep {key}: it is set {where} too; remove it there")

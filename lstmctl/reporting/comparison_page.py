@@ -180,7 +180,11 @@ def _tuning(comparison: Comparison) -> list[Block]:
     ]
     if not rows:
         return []
-    about = "The same grid was tried on every arm, with a seed that is not used in the comparison. "
+    how = "The same grid was tried on every arm"
+    if comparison.space:
+        trials = max(len(arm.tuning) for arm in comparison.arms)
+        how = f"Every arm had {trials} trials of Optuna's TPE in the same space ({', '.join(comparison.space)})"
+    about = f"{how}, with a seed that is not used in the comparison. "
     if comparison.split == "validation":
         about += "Validation here is the last tenth of the training part, held out for tuning; "
         about += "the reported part was not used."

@@ -180,6 +180,8 @@ class Comparison(Shown):
     """`device_name`, `precision`, `threads`, `platform`, `versions`."""
     data: Mapping[str, Any]
     """As in `run.json`: files, parts, vocabulary, SHA-256."""
+    space: tuple[str, ...] = ()
+    """That every arm was tuned in by as many trials; empty without tuning, or with a grid."""
 
     @property
     def report(self) -> str:

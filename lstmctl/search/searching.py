@@ -32,6 +32,7 @@ from lstmctl.comparison.execution import (
 from lstmctl.comparison.machines import Machines
 from lstmctl.comparison.plan import MOST_SEEDS, Plan, PlannedRun, read_plan, write_plan
 from lstmctl.comparison.planning import keep_sources
+from lstmctl.comparison.space import check_optuna, overrides_of, parse_space
 from lstmctl.comparison.study import complete_comparison
 from lstmctl.config import LoadedConfig, dump, load, load_mapping, scalars
 from lstmctl.deriving import load_config
@@ -48,14 +49,12 @@ from lstmctl.results.search import Finalist, Search, Trial
 from lstmctl.runs.comparisons import SEARCH, SEARCH_RESULT, find_search, next_comparison_order
 from lstmctl.runs.folder import runs_root
 from lstmctl.runs.run_lock import claimed_folder, require_free_name
-from lstmctl.search.space import overrides_of, parse_space
 from lstmctl.search.trials import (
     PRUNERS,
     RUN,
     SAMPLERS,
     Space,
     Trials,
-    check_optuna,
     number_of,
     open_study,
     trial_folder,

@@ -16,11 +16,11 @@ from lstmctl.comparison.arms import Arm
 from lstmctl.comparison.execution import Job, Observer, info_of, job_of, value_of
 from lstmctl.comparison.plan import Plan, PlannedRun, write_plan
 from lstmctl.comparison.planning import keep_sources, make_plan
+from lstmctl.comparison.space import Dimension, overrides_of
 from lstmctl.config import LoadedConfig, derive
-from lstmctl.errors import LstmctlError, RunError, UsageError
+from lstmctl.errors import LstmctlError, RunError
 from lstmctl.events import Evaluated, Event, RunBegan, RunEnded, RunEvent, Started
 from lstmctl.locks import locked
-from lstmctl.search.space import Dimension, overrides_of
 from lstmctl.seeds import stream
 from lstmctl.storage import disk_errors
 
@@ -60,16 +60,6 @@ def open_study(folder: Path, *, lower_is_better: bool, pruner: str) -> Study:
         pruner=pruners[pruner](),
         load_if_exists=True,
     )
-
-
-def check_optuna() -> None:
-    """Raise UsageError if Optuna is not installed."""
-    from importlib.util import find_spec
-
-    if find_spec("optuna") is None:
-        raise UsageError(
-            "a search needs the package optuna, which is not installed", hint="pip install 'lstmctl[search]'"
-        )
 
 
 class Space:

@@ -24,7 +24,7 @@ from lstmctl.comparison import compare, resume
 from lstmctl.comparison.execution import Interrupted
 from lstmctl.comparison.on_ray import RunOnNode, check_ray, versions
 from lstmctl.comparison.plan import PlannedRun
-from lstmctl.errors import RunError, UsageError
+from lstmctl.errors import ResourceError, RunError, UsageError
 from lstmctl.events import ComparisonEvent, RunBegan, RunEnded, RunEvent, Saved
 from lstmctl.results.comparison import Comparison
 
@@ -225,6 +225,46 @@ def test_a_stopped_driver_continues_elsewhere(
     assert began == ["rnn-seed-0", "lstm-seed-0"]
     assert isinstance(result, Comparison)
     assert left(result, left_by) == left(compare(["rnn", "lstm"], config, seeds=1, quiet=True), left_by)
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A separate file system of 4 MB."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    command = ["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", str(disk)]
+    try:
+        mounted = subprocess.run(command, capture_output=True, text=True, check=False)
+    except FileNotFoundError:
+        pytest.skip("mounting is not possible here")
+    if mounted.returncode != 0:
+        pytest.skip(f"no file system may be mounted here: {mounted.stderr.strip()}")
+    yield disk
+    subprocess.run(["umount", "-l", str(disk)], check=True)
+
+
+def test_a_disk_that_fills_up_on_a_node_is_reported_and_the_runs_continue(
+    cluster: Nodes,
+    config: Path,
+    small_disk: Path,
+    left_by: Callable[[Path], dict[str, Any]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    alone = compare(["lstm"], config, seeds=2, quiet=True)
+    monkeypatch.setenv("LSTMCTL_RUNS", str(small_disk))
+    filler = small_disk / "filler"
+
+    def fill(_: str) -> None:
+        free = os.statvfs(small_disk)
+        filler.write_bytes(bytes(free.f_bavail * free.f_frsize))
+
+    with pytest.raises(ResourceError, match=r"lstm-seed-0: .* cannot be written.*: No space left on device") as caught:
+        compare(["lstm"], config, seeds=2, on="ray", observe=when_saved(100, fill))
+    assert "to go on: lstmctl compare --resume" in (caught.value.hint or "")
+    filler.unlink()
+    again = resume("latest", on="ray", quiet=True)
+    assert isinstance(again, Comparison)
+    assert left(again, left_by) == left(alone, left_by)
 
 
 def test_a_node_with_other_versions_is_refused(cluster: Nodes, config: Path, tmp_path: Path) -> None:

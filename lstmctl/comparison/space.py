@@ -1,13 +1,15 @@
-"""The space of a search: ranges and lists of values, as typed on the command line."""
+"""The space of a search, of `lstmctl search` or of `compare --tune search:N`, as typed on the command line."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-from lstmctl.comparison.arms import COMMA, OWN
+from pydantic import BaseModel, ConfigDict, Field
+
+from lstmctl.comparison.arms import COMMA, OWN, Arm
 from lstmctl.errors import UsageError
 
 if TYPE_CHECKING:
@@ -21,6 +23,11 @@ SHARED = {
     "training.budget": "every trial has the same budget",
     "training.patience": "trials that fall behind are pruned",
 }
+
+
+SEARCH = re.compile(r"search(?::(.*))?")
+EXAMPLE = "--tune search:20 --space training.learning_rate=1e-3..1e-1:log"
+MOST_TRIALS = 1000
 
 
 @dataclass(frozen=True)
@@ -53,6 +60,62 @@ class Dimension:
         if isinstance(value, bool) or not isinstance(value, int | float) or not self.low <= value <= self.high:
             return None
         return type(self.low)(value)
+
+
+class Tuning(BaseModel):
+    """A search on every arm: its candidates are trials, which are added one by one."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    trials: Annotated[int, Field(ge=2)]
+    """Of each arm."""
+    space: Annotated[tuple[str, ...], Field(min_length=1)]
+    """`KEY=LOW..HIGH`, `KEY=LOW..HIGH:log` or `KEY=VALUE,VALUE`."""
+    kept_width: tuple[str, ...] = ()
+    """Arms whose width is their own, and is not matched."""
+
+
+def check_optuna() -> None:
+    """Raise UsageError if Optuna is not installed."""
+    from importlib.util import find_spec
+
+    if find_spec("optuna") is None:
+        raise UsageError(
+            "a search needs the package optuna, which is not installed", hint="pip install 'lstmctl[search]'"
+        )
+
+
+def parse_tuning(tune: Sequence[str], space: Sequence[str], match: str, arms: Sequence[Arm]) -> Tuning | None:
+    """Return the search that `search:N` among `tune` asks for; None if nothing is tuned, or a grid is.
+
+    Raises:
+        UsageError: the number of trials or the space is missing or wrong, or an arm sets what is searched.
+    """
+    asked = [found for text in tune if (found := SEARCH.fullmatch(text.strip()))]
+    if not asked:
+        if space:
+            raise UsageError("--space is the space of a search, and none is asked for", hint=EXAMPLE)
+        return None
+    if len(tune) > 1:
+        raise UsageError("--tune takes either a search or a grid", hint=f"give the grid as a space: {EXAMPLE}")
+    number = asked[0][1] or ""
+    if not number.isdecimal() or not 2 <= int(number) <= MOST_TRIALS:
+        raise UsageError(f"--tune {tune[0]}: give 2 to {MOST_TRIALS:,} trials", hint=EXAMPLE)
+    if not space:
+        raise UsageError(f"--tune {tune[0]} needs the settings to search, as --space", hint=EXAMPLE)
+    dimensions = parse_space(space)
+    if wrong := next((one.key for one in dimensions if not one.key.startswith(OWN)), None):
+        raise UsageError(f"--space {wrong}: arms differ in model.… and training.… alone")
+    if match == "time":
+        raise UsageError("--match time cannot be combined with a search", hint="tune a grid, or match parameters")
+    keys = [one.key for one in dimensions]
+    own = {arm.name: {text.partition("=")[0] for text in arm.overrides} for arm in arms}
+    for name, given in own.items():
+        if clash := next((key for key in keys if key in given), None):
+            raise UsageError(f"--space {clash}: {name} sets it too; remove it there")
+    check_optuna()
+    fixed = keys if "model.hidden" in keys else [name for name, given in own.items() if "model.hidden" in given]
+    return Tuning(trials=int(number), space=tuple(space), kept_width=tuple(fixed))
 
 
 def parse_space(texts: Sequence[str]) -> list[Dimension]:

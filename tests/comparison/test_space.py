@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from lstmctl.comparison.space import Dimension, is_dimension, overrides_of, parse_space
 from lstmctl.errors import UsageError
-from lstmctl.search.space import Dimension, is_dimension, overrides_of, parse_space
 
 
 @pytest.mark.parametrize(

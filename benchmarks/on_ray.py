@@ -1,0 +1,124 @@
+"""A comparison of 12 runs on a Ray cluster of three nodes on this machine, one of which is killed in the middle.
+
+usage: python benchmarks/on_ray.py [--steps 300]
+
+It prints whether the weights and metrics are those of `--jobs 1`, how often each run ended, the overhead of Ray per
+run, and the seconds from the command to the first step.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import os
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from ray.cluster_utils import Cluster
+
+from lstmctl.comparison import compare
+from lstmctl.events import ComparisonEvent, RunBegan, RunEnded, RunEvent, Stepped
+from lstmctl.results.comparison import Comparison
+
+CONFIG = """\
+task: {{type: language-model, shape: many-to-many}}
+data: {{text: small.txt}}
+model: {{cell: lstm, hidden: 24, layers: 1, embedding: 8}}
+training: {{budget: {steps} steps, batch: 8, window: 32, learning_rate: 1e-2, evaluate_every: 100, save_every: 25,
+  sample_every: 1000, precision: float32}}
+threads: 1
+"""
+CELLS, SEEDS = ["rnn", "lstm", "gru"], 4
+MEMORY = 80_000_000
+
+
+class Followed:
+    """What a comparison says, with the time of the first step."""
+
+    def __init__(self) -> None:
+        self.start, self.first_step = time.perf_counter(), 0.0
+        self.began: list[str] = []
+        self.ended: list[str] = []
+        self.seconds = 0.0
+
+    def __call__(self, event: ComparisonEvent) -> None:
+        if isinstance(event, RunBegan):
+            self.began.append(event.run)
+        elif isinstance(event, RunEnded):
+            self.ended.append(event.run)
+            self.seconds = time.perf_counter() - self.start
+        elif isinstance(event, RunEvent) and isinstance(event.event, Stepped) and not self.first_step:
+            self.first_step = time.perf_counter() - self.start
+
+
+class Killing(Followed):
+    """Kills a node once five runs have ended."""
+
+    def __init__(self, cluster: Cluster, node: Any) -> None:
+        super().__init__()
+        self.cluster, self.node = cluster, node
+        self.killed_after = 0
+
+    def __call__(self, event: ComparisonEvent) -> None:
+        super().__call__(event)
+        if not self.killed_after and len(self.ended) == 5 and isinstance(event, RunEvent):
+            self.killed_after = len(self.ended)
+            self.cluster.remove_node(self.node, allow_graceful=False)
+
+
+def made(observe: Followed, **where: Any) -> Comparison:
+    return compare(CELLS, "small.yaml", seeds=SEEDS, observe=observe, **where)
+
+
+def results(comparison: Comparison) -> dict[str, Any]:
+    """The metrics and the weights of every run."""
+    found = {}
+    for arm in comparison.arms:
+        for run in arm.runs:
+            folder = Path(comparison.path) / run.name
+            info = json.loads((folder / "run.json").read_text())
+            found[run.name] = info["metrics"], (folder / "best.safetensors").read_bytes()
+    return found
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--steps", type=int, default=300)
+    asked = parser.parse_args()
+    os.environ |= {"RAY_USAGE_STATS_ENABLED": "0", "OMP_NUM_THREADS": "1"}
+    logging.basicConfig(level=logging.WARNING, format="  %(message)s")
+    with tempfile.TemporaryDirectory() as name:
+        os.chdir(name)
+        Path("small.txt").write_text("Ann sees the sea. Bob likes two birds. Cyr finds a tree.\n" * 300)
+        Path("small.yaml").write_text(CONFIG.format(steps=asked.steps))
+        alone, one_by_one = Followed(), Followed()
+        first = made(alone)
+        limits = {"num_cpus": 1, "object_store_memory": MEMORY, "include_dashboard": False}
+        cluster = Cluster(initialize_head=True, head_node_args=limits)
+        try:
+            os.environ["RAY_ADDRESS"] = cluster.address
+            made(one_by_one, on="ray", jobs=1)
+            nodes = [cluster.add_node(num_cpus=1, object_store_memory=MEMORY) for _ in range(2)]
+            cluster.wait_for_nodes()
+            killing = Killing(cluster, nodes[0])
+            second = made(killing, on="ray")
+        finally:
+            cluster.shutdown()
+        is_same = results(first) == results(second)
+        overhead = (one_by_one.seconds - alone.seconds) / len(alone.ended)
+        print(f"{len(killing.ended)} runs on three nodes, one killed after {killing.killed_after} of them")
+        print(f"same metrics and weights as with --jobs 1: {is_same}")
+        print(f"every run ended once: {sorted(killing.ended) == sorted(alone.ended)}")
+        print(f"--jobs 1: {alone.seconds:.1f} s to the last run, first step after {alone.first_step:.1f} s")
+        print(
+            f"--on ray --jobs 1: {one_by_one.seconds:.1f} s, {overhead:+.2f} s per run, first step after "
+            f"{one_by_one.first_step:.1f} s"
+        )
+        print(f"--on ray, with the loss: {killing.seconds:.1f} s, first step after {killing.first_step:.1f} s")
+
+
+if __name__ == "__main__":
+    main()
