@@ -167,7 +167,7 @@ def _course(place: Place, norms: Tensor) -> GradientCourse:
     """Summarise norms (steps + 1, batch) over positions."""
     logarithms = norms.clamp(min=SMALLEST).log()
     low, high = torch.quantile(norms, torch.tensor([0.25, 0.75]).to(norms), dim=1)
-    means = logarithms.mean(1).exp().tolist()
+    means = (logarithms.mean(1).exp() * (norms > SMALLEST).any(1)).tolist()
     return GradientCourse(
         layer=place.layer + 1,
         state=place.state,

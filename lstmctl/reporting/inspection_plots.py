@@ -80,7 +80,11 @@ def _draw_gradients(findings: Sequence[GradientFindings], layer: int | None, wid
             )
             smallest = min([smallest, *(value for value in norms + low if value == value)])
     panel.set_yscale("log")
-    panel.set_ylim(bottom=smallest / 1.5)
+    if math.isfinite(smallest):
+        panel.set_ylim(bottom=smallest / 1.5)
+    else:  # a run that is sure of every label
+        panel.set_ylim(SMALLEST_DRAWN, 1)
+        panel.text(0.5, 0.5, f"no gradient above {SMALLEST_DRAWN:g}", transform=panel.transAxes, ha="center")
     label_powers(panel)
     windows = {one.window for one in findings if one.window is not None}
     if len(windows) == 1 and (window := windows.pop()) <= max(one.steps for one in findings):

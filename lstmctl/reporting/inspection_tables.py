@@ -106,7 +106,7 @@ def gradient_blocks(findings: Sequence[GradientFindings]) -> list[Block]:
             *_where(course),
             course.state,
             "" if course.rate is None else f"{course.rate:.3f}",
-            _pace(course.half_life),
+            _pace(course.half_life) if course.rate is not None else "",
             "" if course.doubling_time is None else f"{course.doubling_time:.1f}",
             *(_left(course.norms, k) for k in _distances(findings)),
         )

@@ -78,7 +78,7 @@ def run_blocks(history: History) -> list[Block]:
         *run_summary(history),
         *section("Samples during training", *_samples(history)),
         *section("Living page", *_living_page(history)),
-        *section("Model", Facts.known(_model(history))),
+        *section("Model", Facts.known(model_facts(history))),
         *section("Data", Facts.known(data_facts(data)), *data_notes(data)),
         *(section("Config", Prose(AS_CONFIG, "soft"), Code(config)) if config.strip() else []),
         *section("Reproduction", Code(str(command)) if command else None, Facts.known(_circumstances(history.info))),
@@ -180,7 +180,7 @@ def _samples(history: History) -> list[Block]:
 def _living_page(history: History) -> list[Block]:
     """Return a link to the page in which the network runs, or the command that writes it; nothing for runs that have
     none."""
-    task, reads_text = history.info.get("task"), history.settings("text").get("text", "null") != "null"
+    task, reads_text = history.info.get("task"), "vocabulary" in _mapping(history.info.get("data"))
     if history.folder is None or history.info.get("status") != "finished":
         return []
     if (history.folder / LIVING_PAGE).is_file():
@@ -204,7 +204,8 @@ def spread(samples: Sequence[tuple[int, str]], most: int) -> list[tuple[int, str
     return [samples[round(index * (len(samples) - 1) / (most - 1))] for index in range(most)]
 
 
-def _model(history: History) -> list[tuple[str, object]]:
+def model_facts(history: History) -> list[tuple[str, object]]:
+    """Return names and values of a run's network and training, the values None or empty where nothing is known."""
     info, chosen = history.info, history.settings("hidden", "layers", "embedding", "optimizer", *FORECAST_SETTINGS)
     rate = info.get("rate")
     seconds, fit = info.get("training_seconds"), _mapping(info.get("final_fit"))

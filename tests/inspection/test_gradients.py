@@ -14,7 +14,7 @@ from lstmctl.cells.lstm import LSTM, LSTMOptions
 from lstmctl.cells.rnn import RNN, RNNOptions
 from lstmctl.errors import UsageError
 from lstmctl.inspection import inspect_gradients
-from lstmctl.inspection.gradients import fitted_rate, gradient_norms
+from lstmctl.inspection.gradients import _course, fitted_rate, gradient_norms
 from lstmctl.inspection.trace import Place
 from lstmctl.models.recurrence import Recurrence
 from lstmctl.protocols import ModelState
@@ -146,6 +146,7 @@ def test_the_rate_of_a_course() -> None:
     assert fitted_rate([1.0, 0.0, 4.0]) == pytest.approx(2.0)  # what is zero is left out
     assert fitted_rate([1.0]) is None
     assert fitted_rate([0.0, 0.0]) is None
+    assert _course(Place(0, "hidden", ""), torch.zeros(3, 5).double()).norms == (0.0, 0.0, 0.0)
     fading, growing, flat, none = (GradientCourse(1, "hidden", (), (), (), rate) for rate in (0.5, 2.0, 1.0, None))
     assert (fading.half_life, fading.doubling_time) == (pytest.approx(1.0), None)
     assert (growing.half_life, growing.doubling_time) == (None, pytest.approx(1.0))

@@ -184,6 +184,14 @@ def test_powers_of_ten_are_written_in_plain_characters() -> None:
     assert {"10⁻³", "10⁻¹⁵"} <= labels
 
 
+def test_a_run_without_gradients_is_drawn_and_has_no_pace() -> None:
+    none = replace(FADING, norms=(0.0,) * 3, low=(0.0,) * 3, high=(0.0,) * 3, rate=None)
+    drawing = of(gradient_plot([replace(GRADIENTS, courses=(none,))])).draw(6.5, "black")
+    assert [text.get_text() for text in drawing.axes[0].texts][:1] == ["no gradient above 1e-30"]
+    assert [text.get_text() for text in drawing.legends[0].get_texts()] == ["a-lstm-001, hidden: no gradient"]
+    drawing.draw_without_rendering()
+
+
 def test_layers_can_be_chosen() -> None:
     deep = replace(GRADIENTS, courses=(FADING, replace(FADING, layer=2, norms=(4.0, 2.0, 1.0))))
     for layer, norms in ((None, [4.0, 2.0, 1.0]), (1, [1.0, 0.5, 0.25])):
