@@ -142,6 +142,8 @@ def test_every_example_runs(line: str, lstmctl: Command, runs: Path, trained: Tr
     if "AutoETS" in words:
         pytest.importorskip("statsforecast")
         trained("waves", "training.budget=3 steps")
+    if "--without" in words:
+        trained("small", "model.ngram=0.4")
     if "travellers-rnn-001" in words:
         train("travellers", ["model.cell=rnn", *TINY], quiet=True)
     if words[1] == "bench":

@@ -512,7 +512,6 @@ ELSEWHERE = {
     "--state": "tests/api/test_streaming.py",
     "--intervals": "tests/api/test_streaming.py",
     "model.direction=": "tests/api/test_streaming.py",
-    "model.ngram=": "the default",
     "model.ridge=": "no window is complete, and a part of a series seldom lacks all",
 }
 """Names in hints that no case here can follow, and the reasons."""
