@@ -1,5 +1,7 @@
 """Exports of every task and cell to every target: the largest difference to the run, size, and time per step.
 
+One row per task and cell. Differences are in logits, or for forecasts and numbers in standard deviations.
+
     python benchmarks/exports.py [--hidden 64] [--steps 20] [--targets numpy,c,javascript,onnx]
 
 Networks are trained for a few steps only: differences of rounding do not depend on how good a network is.
@@ -43,6 +45,10 @@ def write_places(folder: Path) -> str:
     return str(folder / "places.yaml")
 
 
+def _time(seconds: float) -> str:
+    return f"{seconds * 1e6:.3g} µs" if seconds < 1e-3 else f"{seconds * 1e3:.3g} ms"
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--hidden", type=int, default=64)
@@ -57,8 +63,9 @@ def main() -> None:
         from lstmctl.export import export
         from lstmctl.reporting.quantities import size
 
-        print("| task | cell | target | largest difference | size | time per step | ran with |")
-        print("| --- | --- | --- | --- | --- | --- | --- |")
+        targets = given.targets.split(",")
+        print(f"| task | cell | {' | '.join(targets)} |")
+        print(f"| --- | --- |{' --- |' * len(targets)}", flush=True)
         for task in given.tasks.split(","):
             config = write_places(Path(scratch)) if task == "generation from a label" else TASKS[task][0]
             for cell in given.cells.split(","):
@@ -68,22 +75,20 @@ def main() -> None:
                     f"training.budget={given.steps} steps",
                 ]
                 run = train(config, [*settings, "threads=1"], quiet=True)
-                for wanted in given.targets.split(","):
+                row = []
+                for wanted in targets:
                     target, _, precision = wanted.partition(":")
                     output = Path(scratch, f"{run.name}-{target}-{precision}")
                     try:
                         found = export(run, target, output, precision=precision or None)
                     except LstmctlError as error:
-                        print(f"| {task} | {cell} | {wanted} | {error} | | | |", flush=True)
+                        row.append(str(error))
                         continue
-                    if found.difference is None or found.seconds_per_step is None:
-                        difference, seconds = "unchecked", ""
-                    else:
-                        difference = f"{found.difference:.1e} {found.unit}"
-                        seconds = f"{found.seconds_per_step * 1e6:,.3g} µs"
-                    total = size(sum(found.files.values()))
-                    by = found.checked_by or found.unchecked
-                    print(f"| {task} | {cell} | {wanted} | {difference} | {total} | {seconds} | {by} |", flush=True)
+                    difference = "unchecked" if found.difference is None else f"{found.difference:.1e}"
+                    seconds = found.seconds_per_step
+                    took = "" if seconds is None else f", {_time(seconds)}"
+                    row.append(f"{difference}, {size(sum(found.files.values()))}{took}")
+                print(f"| {task} | {cell} | {' | '.join(row)} |", flush=True)
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@
 | transform | no transform | log, box-cox | airline-passengers, bundled |
 | employment | no transform | log | us-employment.csv of vega_datasets: 22 monthly series of different size |
 | categories | temperatures | and the weather so far, or of the coming days | seattle-weather.csv of vega_datasets |
-| holidays | hour and weekday | and Chinese holidays, and month ends | ETTh1.csv |
+| holidays | weekday and day of the year | and holidays of the United States | births.csv: BirthsSSA of mosaicData |
 | daylight | UTC | the clock of Paris | water-flow.csv of river |
 | new | seasonal naive | networks trained on other series, or on all | m4-hourly-train.csv, m4-hourly-test.csv |
 
@@ -31,15 +31,6 @@ import numpy as np
 from lstmctl import Run, train
 
 Variants = Iterator[tuple[str, list[str]]]
-CHINESE = [
-    *("2016-09-15", "2016-09-16", "2016-09-17", *(f"2016-10-0{day}" for day in range(1, 8))),
-    *("2016-12-31", "2017-01-01", "2017-01-02", *(f"2017-01-{day}" for day in (27, 28, 29, 30, 31))),
-    *("2017-02-01", "2017-02-02", "2017-04-02", "2017-04-03", "2017-04-04", "2017-04-29", "2017-04-30", "2017-05-01"),
-    *("2017-05-28", "2017-05-29", "2017-05-30", *(f"2017-10-0{day}" for day in range(1, 9)), "2017-12-30"),
-    *("2017-12-31", "2018-01-01", *(f"2018-02-{day}" for day in range(15, 22)), "2018-04-05", "2018-04-06"),
-    *("2018-04-07", "2018-04-29", "2018-04-30", "2018-05-01", "2018-06-16", "2018-06-17", "2018-06-18"),
-]
-"""Public holidays in China, from the notices of the State Council."""
 
 
 def config(task: Mapping[str, Any], data: Mapping[str, Any], budget: str, **model: Any) -> dict[str, Any]:
@@ -87,22 +78,17 @@ def categories(tables: Path) -> tuple[dict[str, Any], Variants]:
 
 
 def holidays(tables: Path) -> tuple[dict[str, Any], Variants]:
-    task = {"lookback": 168, "horizon": 24, "segment": 24, "calibration": "none"}
+    task = {"lookback": 56, "horizon": 14, "segment": 7, "calibration": "shared"}
     data = {
-        "series": str(tables / "ETTh1.csv"),
-        "targets": ["HUFL", "MUFL", "LUFL"],
-        "calendar": ["hour", "weekday"],
-        "split": ["2017-07-01", "2017-09-15"],
+        "series": str(tables / "births.csv"),
+        "calendar": ["weekday", "day-of-year"],
+        "split": ["2011-01-01", "2013-01-01"],
     }
     variants = {
-        "hour and weekday": [],
-        "and holidays": ["data.calendar=[hour,weekday,holiday]", f"data.holidays=[{','.join(CHINESE)}]"],
-        "and month ends": [
-            "data.calendar=[hour,weekday,holiday,month-end]",
-            f"data.holidays=[{','.join(CHINESE)}]",
-        ],
+        "weekday and day of the year": [],
+        "and holidays": ["data.calendar=[weekday,day-of-year,holiday]", "data.holidays=US"],
     }
-    return config(task, data, "800 steps"), iter(variants.items())
+    return config(task, data, "20 epochs"), iter(variants.items())
 
 
 def daylight(tables: Path) -> tuple[dict[str, Any], Variants]:

@@ -19,6 +19,7 @@ FLOORS = [
         "seeds",
         "registry",
         "bundled",
+        "cache",
         "storage",
         "locks",
         "shell",

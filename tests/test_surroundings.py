@@ -18,8 +18,8 @@ from typing import NoReturn
 import pytest
 
 from lstmctl import storage
+from lstmctl.cache import cache_folder
 from lstmctl.cli.surroundings import in_words
-from lstmctl.data.cache import cache_folder
 from lstmctl.data.listing import known_files
 from lstmctl.data.locating import text_files
 from lstmctl.errors import RunError

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from lstmctl.data.cache import cache_folder
+from lstmctl.cache import cache_folder
 from lstmctl.errors import ResourceError, UsageError
 from lstmctl.results.evaluation import Evaluation
 from lstmctl.results.forecasts import Backtest, Forecasts

@@ -68,6 +68,7 @@ class Run(Trained):
         *,
         baselines: Sequence[str] = (),
         dynamic: bool = False,
+        cache: bool = False,
         quiet: bool = False,
     ) -> Evaluation:
         """Score the run, in float32, with simple baselines beside it.
@@ -78,10 +79,12 @@ class Run(Trained):
             file: a file, folder or data frame to score instead, as a whole.
             baselines: further baselines of a forecast, by their names in `registry.BASELINES`.
             dynamic: also score a language model that learns on the way; see `tasks.dynamic_evaluation`.
+            cache: also score it with a cache of the text it has read; see `tasks.neural_cache`.
             quiet: show no progress.
 
         Raises:
-            UsageError: a baseline is unknown, or its package is missing; or `dynamic` does not apply to the run.
+            UsageError: a baseline is unknown, or its package is missing; or `dynamic` or `cache` does not
+                apply to the run.
             DataError: the data is missing, has changed, is too short, or contains something that the run does not know.
         """
         if file is not None:
@@ -98,14 +101,15 @@ class Run(Trained):
                 report("computing baselines")
             others = self.task.named_references(corpus, part, baselines)
             own = self.score(corpus, part, lambda done, total: report(f"scoring {called}", done / max(1, total)))
-            if not dynamic:
-                report("computing baselines")
-                return self.evaluation(corpus, part, called, own, others)
-            data = self.task.part(corpus, part, self.device)
-            metrics, said = self.task.dynamic(self.model, corpus if file is None else self.corpus(), data, self.device)
+            metrics, notes = dict[str, float](), []
+            for scored in [self.task.dynamic] * dynamic + [self.task.with_cache] * cache:
+                data = self.task.part(corpus, part, self.device)
+                found, said = scored(self.model, corpus if file is None else self.corpus(), data, self.device)
+                metrics |= found
+                notes.append(said)
             report("computing baselines")
             static = self.evaluation(corpus, part, called, own, others)
-            return replace(static, metrics={**static.metrics, **metrics}, notes=(*static.notes, said))
+            return replace(static, metrics={**static.metrics, **metrics}, notes=(*static.notes, *notes))
 
     def by_length(self, corpus: Corpus, part: str) -> dict[int, dict[str, float]]:
         """Return the metrics of further tests of a part by the length of their sequences, if the data has any."""

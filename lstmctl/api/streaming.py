@@ -32,6 +32,7 @@ from lstmctl.tasks.interval_calibration import widened_intervals
 from lstmctl.tasks.labelled_sequences import LabelledSequences
 from lstmctl.tasks.language_model import LanguageModel
 from lstmctl.tasks.last_windows import last_windows
+from lstmctl.tasks.ngram_share import MixedPredictor
 from lstmctl.tasks.series_windows import windows_first
 
 Arrays = dict[str, NDArray[Any]]
@@ -75,11 +76,6 @@ def reader(run: Trained, intervals: str = "calibrated") -> Reader:
     if what == "forecast":
         return Forecasts(run, intervals)
     if isinstance(task, LanguageModel):
-        if task.ngram is not None:
-            raise UsageError(
-                f"{run.name} mixes an n-gram model into its predictions, which does not stream",
-                hint="train with model.ngram=0",
-            )
         return NextSymbols(run, task)
     if isinstance(task, LabelledSequences):
         if run.settings.model.direction == "bidirectional":
@@ -151,6 +147,8 @@ class NextSymbols:
         model: Any = run.model.eval()
         self.task, self.encoding = task, task.encoding
         self.predictor: Predictor = task.predictor(model, 1)
+        self.mixed = self.predictor if isinstance(self.predictor, MixedPredictor) else None
+        self.network: Predictor = self.predictor if self.mixed is None else self.mixed.network
         self.scores: torch.Tensor | None = None
 
     @torch.no_grad()
@@ -174,16 +172,20 @@ class NextSymbols:
 
     def state(self) -> Arrays:
         found = {} if self.scores is None else {"scores": self.scores.numpy()}
+        if self.mixed is not None:
+            found["context"] = self.mixed.seen
         if self.task.many_to_one:
-            return {**found, "seen": self.predictor.seen.numpy()}  # type: ignore[attr-defined]
-        return {**found, **_flat(self.predictor.state)}  # type: ignore[attr-defined]
+            return {**found, "seen": self.network.seen.numpy()}  # type: ignore[attr-defined]
+        return {**found, **_flat(self.network.state)}  # type: ignore[attr-defined]
 
     def restore(self, state: Arrays) -> None:
         self.scores = torch.from_numpy(state["scores"]) if "scores" in state else None
+        if self.mixed is not None:
+            self.mixed.seen = state["context"]
         if self.task.many_to_one:
-            self.predictor.seen = torch.from_numpy(state["seen"])  # type: ignore[attr-defined]
+            self.network.seen = torch.from_numpy(state["seen"])  # type: ignore[attr-defined]
         else:
-            self.predictor.state = _layers(state)  # type: ignore[attr-defined]
+            self.network.state = _layers(state)  # type: ignore[attr-defined]
 
 
 class Labels:

@@ -24,6 +24,7 @@ from lstmctl.errors import DataError, RunError
 from lstmctl.models.sequence_model import count_parameters
 from lstmctl.results.evaluation import Score
 from lstmctl.runs.folder import CALIBRATION, FINAL_WEIGHTS, INITIAL_WEIGHTS, RunFolder
+from lstmctl.runs.published import published_weights
 from lstmctl.scoring import watched
 from lstmctl.storage import read_plain
 from lstmctl.tasks.problem import AnyProblem, Corpus
@@ -102,7 +103,10 @@ class Trained:
             RunError: no checkpoint is intact, or the cell's source has changed.
         """
         model = build_model(self.settings, self.task, self.cell, "float32")
-        weights = self.folder.checkpoints.read_weights(self.info.get("headline", "last"))
+        if published := self.info.get("published"):
+            weights = published_weights(self.path, published)
+        else:
+            weights = self.folder.checkpoints.read_weights(self.info.get("headline", "last"))
         if self.status == "diverged":
             log.warning(
                 "%s diverged; these are its weights of step %d, the last that were saved", self.name, weights.step
@@ -132,7 +136,7 @@ class Trained:
 
     def start(self) -> Start:
         """Return the weights in use, to train on from them."""
-        return Start(self.name, self.settings, self.task, self.model.state_dict())
+        return Start(str(self.info.get("hub") or self.name), self.settings, self.task, self.model.state_dict())
 
     def initial(self) -> Start | None:
         """Return the weights that the run was started from; None if they were drawn from its seed.

@@ -25,6 +25,7 @@ from lstmctl.registry import cell_name
 from lstmctl.reporting.display import observed_by
 from lstmctl.reporting.live import TrainingDisplay
 from lstmctl.runs.folder import INITIAL_WEIGHTS, RunFolder, claimed, list_runs, next_order, now, runs_root
+from lstmctl.runs.hub import is_on_hub
 from lstmctl.runs.run_lock import require_free_name
 from lstmctl.storage import replace_file
 from lstmctl.tracking.listening import tracked
@@ -114,7 +115,8 @@ def _begin_new(
             log.warning("%s", caveat)
         for warning in assembled.facts["data"].get("warnings", ()):
             log.warning("%s", warning)
-        facts: dict[str, Any] = {"config": loaded.name, "initialised_from": init_from, "launch": launch()}
+        origin = source.name if source is not None and is_on_hub(str(init_from)) else init_from  # with its commit
+        facts: dict[str, Any] = {"config": loaded.name, "initialised_from": origin, "launch": launch()}
         if loaded.decided:
             facts["decided"] = list(loaded.decided)
         stem = f"{loaded.run_name or loaded.name}-{cell_name(loaded.settings.model.cell)}"

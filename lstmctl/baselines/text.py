@@ -82,12 +82,18 @@ class NGram:
         ready._kept = [self._smoothing(number) for number in range(self.order)]
         return ready
 
-    def _smoothing(self, number: int) -> _Smoothing:
-        """What the grams of a level give up: by continuations, and at the last level by occurrences."""
+    def counts(self) -> list[GramCounts]:
+        """Return the counts of all levels, shortest grams first."""
+        return [level.grouped(self._counted(number)) for number, level in enumerate(self._levels)]
+
+    def _counted(self, number: int) -> Integers:
+        """Return what a level counts: continuations, and at the last level occurrences."""
         level = self._levels[number]
-        if self._kept is not None:
-            return self._kept[number]
-        return level.smoothing(level.counts if number == self.order - 1 else level.continuations)
+        return level.counts if number == self.order - 1 else level.continuations
+
+    def _smoothing(self, number: int) -> _Smoothing:
+        """What the grams of a level give up."""
+        return self._levels[number].smoothing(self._counted(number)) if self._kept is None else self._kept[number]
 
     def nats(self, symbols: Integers) -> Floats:
         """Compute -ln p of every symbol of a stream (length,), or of several side by side (length, streams), but the
@@ -170,6 +176,23 @@ def ngram(
     return longest.shortened(min(wanted, key=lambda order: float(nats[order].mean())))
 
 
+class GramCounts(NamedTuple):
+    """All grams of one length, those of a context side by side.
+
+    A gram's number is its index here. The grams of the context with number c, a gram one symbol shorter, are those from
+    `starts[c]` to before `starts[c + 1]`; the empty context has the number 0.
+    """
+
+    starts: NDArray[np.int32]
+    """(contexts + 1,)"""
+    symbols: Integers
+    """(grams,) the last symbol of each, in the smallest type, ascending within a context."""
+    counts: Integers
+    """(grams,) in the smallest type."""
+    discounts: Floats
+    """(4,) of counts of 0, 1, 2, and 3 or more."""
+
+
 class _Smoothing(NamedTuple):
     """Discounted counts of the grams of one length."""
 
@@ -205,6 +228,11 @@ class _Level:
         key = context * self.vocabulary + symbol
         place = np.minimum(np.searchsorted(self.keys, key), len(self.keys) - 1)
         return np.where((self.keys[place] == key) & (symbol >= 0), place, -1)
+
+    def grouped(self, counts: Integers) -> GramCounts:
+        owner, symbols = np.divmod(self.keys, self.vocabulary)
+        starts = np.searchsorted(owner, np.arange(self.contexts + 1)).astype(np.int32)
+        return GramCounts(starts, _smallest(symbols), _smallest(counts), _discounts(counts))
 
     def smoothing(self, counts: Integers) -> _Smoothing:
         """Discount some counts of the grams."""
@@ -317,6 +345,12 @@ def _discounts(counts: Integers) -> Floats:
         return np.array([0, y, y, y])
     # With little data, the others can fall below D1 and even below 0.
     return np.array([0, y, max(y, 2 - 3 * y * n3 / n2), max(y, 3 - 4 * y * n4 / n3)])
+
+
+def _smallest(numbers: Integers) -> Integers:
+    """Convert numbers that are not negative to the smallest of three types."""
+    most = numbers.max(initial=0)
+    return numbers.astype(np.uint8 if most < 1 << 8 else np.uint16 if most < 1 << 16 else np.int32)
 
 
 def _checked(symbols: Integers, vocabulary: int, *, least: int = -1) -> NDArray[np.int64]:

@@ -128,7 +128,8 @@ RunArgument = Annotated[
     str | None,
     typer.Argument(
         metavar="RUN",
-        help="A run's folder, its name, or latest (the newest trained one); default: the newest suitable run.",
+        help="A run's folder, its name, latest (the newest trained one), or hf://USER/NAME on the Hub; default: the "
+        "newest suitable run.",
         autocompletion=complete_run,
         show_default=False,
     ),

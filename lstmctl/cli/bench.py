@@ -29,10 +29,13 @@ def bench(
     cells: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="CELL", help="Cells; by default all bundled ones.", autocompletion=complete_cell, show_default=False
+            metavar="CELL",
+            help="Cells; by default those of the profile.",
+            autocompletion=complete_cell,
+            show_default=False,
         ),
     ] = None,
-    profile: Annotated[str, typer.Option(help="quick (hours on two cores) or full.")] = "quick",
+    profile: Annotated[str, typer.Option(help="quick (nine cells, an hour or two on two cores) or full.")] = "quick",
     test: Annotated[
         list[str] | None, typer.Option(metavar="NAME", help="Only this test of the profile; can be repeated.")
     ] = None,

@@ -44,6 +44,10 @@ def evaluate(
         bool,
         typer.Option("--dynamic", help="Also score a language model that learns from the text while reading it."),
     ] = False,
+    cache: Annotated[
+        bool,
+        typer.Option("--cache", help="Also score a language model with a cache of the text that it has read."),
+    ] = False,
     quiet: NoProgress = False,
     json: Json = False,
 ) -> None:
@@ -73,7 +77,7 @@ def evaluate(
     opened = open_run(
         run, task=able, files=[file] if file else (), reads_own_data=True, trust=trust, overrides=overrides, quiet=quiet
     )
-    evaluation = opened.evaluate(split, file, baselines=baseline or (), dynamic=dynamic, quiet=quiet)
+    evaluation = opened.evaluate(split, file, baselines=baseline or (), dynamic=dynamic, cache=cache, quiet=quiet)
     if output is not None:
         if not evaluation.by_series:
             raise UsageError(f"--output writes the metrics of every series, and {opened.name} has only one")

@@ -24,6 +24,7 @@ Examples:
   lstmctl export travellers-lstm-001 --to c --precision int8 --output model
   lstmctl export latest --to javascript --force
   lstmctl export latest --to html
+  lstmctl export latest --to html --without n-gram
   lstmctl export travellers-rnn-001 travellers-lstm-001 --to html --output cells.html
 """
 
@@ -49,6 +50,14 @@ def export(
             show_default=False,
         ),
     ] = None,
+    without: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME",
+            help="Leave a model out that has a share in the predictions: n-gram, theta, ETS, …",
+            show_default=False,
+        ),
+    ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace an export that is there.")] = False,
     trust: Trust = False,
     quiet: NoProgress = False,
@@ -57,7 +66,8 @@ def export(
     """Write a run in a form that runs without lstmctl.
 
     The whole predictor is exported: symbols, labels or columns, scaling, the network and its intervals. The export then
-    runs on the run's own held-out data, and the largest difference to the run is printed.
+    runs on the run's own held-out data, and the largest difference to the run is printed. With --without, the score on
+    that data is printed as well, with and without what is left out.
 
     \b
     numpy       one Python file that needs NumPy alone, and its weights
@@ -90,9 +100,9 @@ def export(
     found: Exported | LivingPage
     with shown_work(quiet=quiet):
         if to == PAGE:
-            found = export_page(opened, output, precision=precision, force=force)
+            found = export_page(opened, output, precision=precision, without=without or (), force=force)
         else:
-            found = write(opened[0], to, output, precision=precision, force=force)
+            found = write(opened[0], to, output, precision=precision, without=without or (), force=force)
     if json:
         stdout.write_json(as_json(found))
     else:

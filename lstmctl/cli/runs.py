@@ -1,4 +1,4 @@
-"""`lstmctl runs list`, `lstmctl runs show` and `lstmctl runs report`."""
+"""`lstmctl runs list`, `lstmctl runs show`, `lstmctl runs report` and `lstmctl runs push`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from lstmctl.cli.arguments import Json, RunArgument
 if TYPE_CHECKING:
     from lstmctl.reporting.blocks import Table
 
-app = typer.Typer(help="List and show runs.", no_args_is_help=True, rich_markup_mode=None)
+app = typer.Typer(help="List, show and publish runs.", no_args_is_help=True, rich_markup_mode=None)
 
 
 MOST_LISTED = 200
@@ -95,6 +95,61 @@ def report(run: RunArgument = None) -> None:
     with folder.locked():
         path = write_report(folder.path)
     output.write(f"{path}\n")
+
+
+@app.command(
+    epilog="Examples:\n\n\b\n  lstmctl runs push latest hf://USER/NAME\n"
+    "  lstmctl runs push travellers-lstm-001 hf://USER/NAME --public --licence mit\n"
+    "  lstmctl runs push latest to-look-at"
+)
+def push(
+    run: Annotated[
+        str, typer.Argument(metavar="RUN", help="A finished run: its folder, its name, or latest.", show_default=False)
+    ],
+    target: Annotated[
+        str,
+        typer.Argument(
+            metavar="hf://USER/NAME|FOLDER",
+            help="A repository on the Hub; or a new folder, for the files that would be uploaded.",
+            show_default=False,
+        ),
+    ],
+    public: Annotated[
+        bool, typer.Option("--public", help="Show a new repository to everyone; by default, it is private.")
+    ] = False,
+    licence: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="The licence on the card, such as mit; by default, left to be filled in."),
+    ] = None,
+    with_data: Annotated[
+        bool,
+        typer.Option(
+            "--with-data", help="Also publish the last rows of a forecaster's table, or the text of an n-gram share."
+        ),
+    ] = False,
+    replace_card: Annotated[
+        bool, typer.Option("--replace-card", help="Write the card anew; by default, one that is there is kept.")
+    ] = False,
+    json: Json = False,
+) -> None:
+    """Upload a finished run to the Hugging Face Hub, with a card that describes it.
+
+    Uploaded are weights, config, encoding, metrics, report and card; no checkpoints, no data and no folders of this
+    machine. Every command that takes a RUN then takes hf://USER/NAME, or hf://USER/NAME@REVISION for a fixed version.
+    """
+    from lstmctl.cli import output
+    from lstmctl.reporting.console import loading
+
+    with loading(quiet=json):
+        from lstmctl.api.publishing import publish
+    from lstmctl.reporting.live_work import shown_work
+
+    with shown_work(quiet=json):
+        address = publish(run, target, public=public, with_data=with_data, licence=licence, replace_card=replace_card)
+    if json:
+        output.write_json({"run": run, "published": address})
+    else:
+        output.write(f"{address}\n")
 
 
 def _facts(title: str, rows: Iterable[tuple[str, str]]) -> Table:

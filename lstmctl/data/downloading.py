@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Protocol
 from urllib.parse import unquote, urlsplit
 
 from lstmctl import bundled
-from lstmctl.data.cache import cache_folder
+from lstmctl.cache import cache_folder
 from lstmctl.data.sources import KNOWN, Source, find_known
 from lstmctl.errors import DataError, ResourceError, UsageError
 from lstmctl.storage import disk_errors, rename_over, sync, sync_folder

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lstmctl import bundled
-from lstmctl.data.cache import cache_folder
+from lstmctl.cache import cache_folder
 from lstmctl.data.sources import KNOWN
 from lstmctl.data.text import TextCorpus
 

@@ -9,7 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from lstmctl import bundled, shell
-from lstmctl.data.cache import cache_folder
+from lstmctl.cache import cache_folder
 from lstmctl.data.remote import fetch, is_remote
 from lstmctl.data.sources import find_known
 from lstmctl.errors import DataError

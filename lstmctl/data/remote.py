@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 from urllib.parse import quote
 
-from lstmctl.data.cache import cache_folder
+from lstmctl.cache import cache_folder
 from lstmctl.data.downloading import LIMIT, download, find_source
 from lstmctl.errors import DataError, ResourceError, UsageError
 from lstmctl.storage import disk_errors, rename_over

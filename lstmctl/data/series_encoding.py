@@ -105,6 +105,8 @@ class SeriesEncoding(Scales):
 
     def last_shared(self, table: Table) -> str | None:
         """Return the run's last time of a series that begins no later in a table; None if there is none."""
+        if not self.tail.times.size:  # of a published run
+            return None
         ends = dict(zip(self.tail.ids, self.tail.times[self.tail.ends - 1].tolist(), strict=True))
         begins = zip(table.ids, table.times[table.bounds[:-1]].tolist(), strict=True)
         shared = (ends[name] for name, begin in begins if name in ends and begin <= ends[name])

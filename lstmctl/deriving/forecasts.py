@@ -49,6 +49,8 @@ LEAST_FOR_90 = 9
 """Windows that calibrate a 90 % interval, at least: with fewer, none of them lies beyond it."""
 SEVERAL = 0.1
 """Share of the rows in each held-out part of several series that end together."""
+MOST_HELD_OUT = 20_000
+"""Rows in each held-out part, at least a horizon per series: scoring more would take longer than learning."""
 LONGEST_HORIZON = 96
 LOOKBACKS = 4
 """Horizons, or twice the season if that is longer, that a forecast is based on."""
@@ -57,6 +59,10 @@ WINDOWS_PER_SECOND = 6000
 """Trained on two cores without bfloat16, about, of 10 steps in 64 units."""
 SECONDS_PER_STEP = 0.004
 """Of training, whatever its windows are."""
+PATIENCE = 3
+"""Evaluations of ten without a smaller error after which training stops; none of 30 tables was at its best later."""
+WORTH_THREADS = 32_768
+"""Values of a state in a batch above which two threads are faster than one."""
 STRONG = 0.3
 """Autocorrelation above which a season is believed."""
 CLEAR = 2.5
@@ -232,8 +238,9 @@ def _split(derived: Derived, corpus: SeriesCorpus, horizon: int) -> int:
     rows, least = int(np.median(lengths)), int(lengths.min())
     if "data.split" in derived.given:
         return max(horizon, rows // 7)
-    share = min(0.25, max(0.15, 1.05 * (horizon + 1) / max(1, least)))
-    if _series(corpus) == 1:
+    series = _series(corpus)
+    share = min(0.25, max(min(0.15, MOST_HELD_OUT / (rows * series)), 1.05 * (horizon + 1) / max(1, least)))
+    if series == 1:
         held_out = max(horizon, round(share * rows))
         derived.decide(
             "data.split", [rows - 2 * held_out, held_out, held_out], "rows for training, validation and test"
@@ -241,8 +248,8 @@ def _split(derived: Derived, corpus: SeriesCorpus, horizon: int) -> int:
         return held_out
     if len(np.unique(table.times[table.ends - 1])) == 1 or corpus.encoding.step.is_index:
         # Several series have many windows in few rows, and what is held out is not learned by the scored weights.
-        windows = math.ceil(LEAST_FOR_90 / _series(corpus))
-        held_out = min(max(horizon + windows - 1, round(SEVERAL * rows)), max(1, rows // 4))
+        wanted = min(round(SEVERAL * rows), horizon + MOST_HELD_OUT // series)
+        held_out = min(max(horizon + math.ceil(LEAST_FOR_90 / series) - 1, wanted), max(1, rows // 4))
         derived.decide(
             "data.split", [REST, *2 * [f"{held_out} rows"]], "the last rows of each series validate and test"
         )
@@ -291,7 +298,8 @@ def _network(derived: Derived, windows: int, steps: int, channels: int) -> None:
     batch = 16 if windows < 1000 else 32 if windows < 10_000 else 64
     work = windows * max(1, channels) * steps / 10 * (size / 64)
     epoch = max(1, windows / batch) * SECONDS_PER_STEP + work / WINDOWS_PER_SECOND
-    epochs = int(max(1, min(100 if windows < 1000 else 30, derived.seconds / epoch)))
+    epochs = min(100 if windows < 1000 else 30, derived.seconds / epoch)
+    epochs = int(epochs) if epochs >= 1 else float(f"{epochs:.2g}")
     # If a small table leaves time, train further networks, not more epochs, which would overfit.
     left = int(derived.seconds / (epochs * epoch))
     members = max(1, min(MOST_MEMBERS, int(derived.seconds / SECONDS), left))
@@ -302,3 +310,6 @@ def _network(derived: Derived, windows: int, steps: int, channels: int) -> None:
     derived.decide("training.learning_rate", 2e-3)
     derived.decide("training.schedule", "cosine")
     derived.decide("training.average", 0.99)
+    derived.decide("training.patience", PATIENCE, "stops when the error on the validation rows no longer falls")
+    if batch * channels * size <= WORTH_THREADS:
+        derived.decide("threads", 1, "a network of this size gains nothing from more")

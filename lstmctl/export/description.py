@@ -47,7 +47,7 @@ def described(predictor: Predictor, precision: str) -> tuple[dict[str, Any], byt
 def _block(weights: Mapping[str, NDArray[Any]], precision: str) -> tuple[dict[str, Any], bytes]:
     table, block = {}, bytearray()
     for name, array in weights.items():
-        stored = array if array.dtype == np.float64 else array.astype(TYPES[precision])
+        stored = array.astype(TYPES[precision]) if array.dtype == np.float32 else array
         block += b"\0" * (-len(block) % ALIGNMENT)
         table[name] = {"shape": list(array.shape), "type": stored.dtype.name, "offset": len(block)}
         block += stored.astype(stored.dtype.newbyteorder("<")).tobytes()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Collection
 from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
@@ -12,29 +13,37 @@ from lstmctl import registry
 from lstmctl.api.trained import Trained
 from lstmctl.errors import UsageError
 from lstmctl.export.graph import Predictor
+from lstmctl.export.leaving_out import lessened
 from lstmctl.export.probes import Described, Probe
 from lstmctl.export.targets import Target, UnavailableError
 from lstmctl.export.tracing import NotExportableError
+from lstmctl.reporting.export_facts import left_out_in_words
 from lstmctl.results.codec import as_json
-from lstmctl.results.exported import Exported
+from lstmctl.results.exported import Exported, LeftOut
 from lstmctl.storage import ANOTHER_FILE, new_folder
 
 RECORD = "export.json"
 """The file by which an export is known."""
 
 
-def describe(run: Trained) -> Described:
+def describe(run: Trained, without: Collection[str] = ()) -> Described:
     """Return the graph of a run's predictor, and what to compare its exports with.
+
+    Args:
+        run: a trained run.
+        without: models to leave out of its predictions; the others then have all of it.
 
     Raises:
         NotExportableError: a part of the run has no counterpart in an export.
+        UsageError: a model to leave out has no share in the predictions.
         RunError, DataError: the weights or the data are missing or have changed.
     """
     task = run.settings.task.type
     if task not in registry.DESCRIPTIONS:
         raise NotExportableError(f"{run.name} cannot be exported: its task is {task}")
-    found: Described = registry.function(task, registry.DESCRIPTIONS)(run)
-    return Described(_completed(found.predictor, found.probe, run), found.probe)
+    less, left_out = lessened(run, without)
+    found: Described = registry.function(task, registry.DESCRIPTIONS)(less)
+    return Described(_completed(found.predictor, found.probe, run, left_out), found.probe, left_out)
 
 
 def export(
@@ -43,6 +52,7 @@ def export(
     output: str | Path | None = None,
     *,
     precision: str | None = None,
+    without: Collection[str] = (),
     force: bool = False,
 ) -> Exported:
     """Export a run into a folder, run the export on the run's held-out data, and compare.
@@ -52,6 +62,8 @@ def export(
         to: `numpy`, `c`, `javascript` or `onnx`.
         output: the folder; by default RUN-TARGET in the current folder.
         precision: of the stored weights; by default float32.
+        without: models to leave out of the run's predictions, such as `n-gram` or `theta`; the others then have all of
+            it, and the result says what that costs.
         force: replace the folder if it exists.
 
     Raises:
@@ -68,7 +80,7 @@ def export(
         raise UsageError(f"{path} already exists", hint="--force replaces it; or choose another folder: --output PATH")
     if path.exists() and not (path / RECORD).is_file():
         raise UsageError(f"{path} is not an export, so it is not replaced", hint="choose another folder: --output PATH")
-    found = describe(run)
+    found = describe(run, without)
     predictor, probe = found.predictor, found.probe
     ran, unchecked = None, None
     with new_folder(path, remedy=ANOTHER_FILE) as folder:
@@ -93,12 +105,13 @@ def export(
             steps=probe.steps,
             counted=probe.counted,
             seconds_per_step=None if ran is None else ran.seconds / max(1, probe.steps),
+            left_out=found.left_out,
         )
         (folder / RECORD).write_text(json.dumps({"format": 1, **as_json(exported)}, indent=2) + "\n", encoding="utf-8")
     return exported
 
 
-def _completed(predictor: Predictor, probe: Probe, run: Trained) -> Predictor:
+def _completed(predictor: Predictor, probe: Probe, run: Trained, left_out: LeftOut | None) -> Predictor:
     """Return a predictor with facts of its run, and with an example."""
     model = run.settings.model
     facts = {
@@ -107,6 +120,8 @@ def _completed(predictor: Predictor, probe: Probe, run: Trained) -> Predictor:
         "cell": f"{model.cell}, {model.layers} × {model.hidden} units",
         "lstmctl": version("lstmctl"),
     }
+    if left_out is not None:
+        facts["left out"] = left_out_in_words(left_out)
     longest = max((len(values) for call in probe.calls for values in call.inputs.values() if values.ndim), default=1)
     used = {value.name for one in predictor.functions.values() for step in one.operations for value in step.inputs}
     return replace(

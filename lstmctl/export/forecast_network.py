@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 from torch import nn
 
 from lstmctl.export.graph import Body, Function, Value
-from lstmctl.export.layers import Stack, linear, numbers
+from lstmctl.export.layers import Stack
 from lstmctl.export.likelihoods import mirrored, points
+from lstmctl.export.modules import linear, numbers
 from lstmctl.models.forecaster import Forecaster
 from lstmctl.models.refinement import Refinement
 from lstmctl.tasks.forecast import Forecast

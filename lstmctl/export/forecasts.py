@@ -15,8 +15,8 @@ from lstmctl.data.splitting import reported_part
 from lstmctl.export.calendars import calendar
 from lstmctl.export.forecast_network import Network
 from lstmctl.export.graph import Body, Function, Operand, Predictor, Value, Vocabulary
-from lstmctl.export.layers import numbers
 from lstmctl.export.likelihoods import points, quantiles
+from lstmctl.export.modules import numbers
 from lstmctl.export.probes import Call, Described, Probe
 from lstmctl.export.tracing import NotExportableError
 from lstmctl.models.categories import CategoryVectors
@@ -47,10 +47,11 @@ def describe_forecaster(run: Trained) -> Described:
         )
     if unknown := task.predictor.shares.keys() - SHARES:
         share = 100 * sum(task.predictor.shares[name] for name in unknown)
+        options = " ".join(f"--without {name}" for name in sorted(unknown))
         raise NotExportableError(
-            f"{share:.0f} % of the forecast of {run.name} is that of {' and '.join(sorted(unknown))}, which exports do "
-            "not have",
-            hint="train with model.ridge=0, or with a share such as model.ridge=0.5",
+            f"{share:.0f} % of the forecast of {run.name} is that of {' and '.join(sorted(unknown))}, fitted anew to "
+            "every history, which exports do not have",
+            hint=f"leave it out, which also prints what that costs: {options}; or train with model.ridge=0",
         )
     functions: dict[str, Function] = {}
     weights: dict[str, NDArray[Any]] = {}
@@ -285,13 +286,14 @@ class _Writer:
     def blended(self, point: Value, filled: Value) -> Value:
         """Mix the network's forecast with those without a network, as `SeriesPredictor._blended`."""
         ridge, shares = self.model.ridge, self.task.predictor.shares
-        if ridge is None or not shares:
+        if not shares:
             return point
         body, lookback, horizon = self.body, self.sizes.lookback, self.settings.horizon
         last = body.slice(filled, lookback - 1, lookback, axis=0, name="last")
         first = body.slice(filled, 0, 1, axis=0)
         mixed = of_the_network(shares) * point
         if RIDGE in shares:
+            assert ridge is not None
             relative = body.transpose(filled - last, (1, 0), "relative")
             mapped = body.linear(relative, body.weight("ridge", numbers(ridge.T)), name="mapped")
             mixed = mixed + (body.transpose(mapped, (1, 0)) + last) * shares[RIDGE]

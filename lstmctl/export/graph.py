@@ -33,6 +33,8 @@ Kind = Literal[
     "softmax",
     "cast",
     "scan",
+    "successor",
+    "smoothed",
 ]
 ELEMENTWISE = ("unary", "binary", "where", "cast")
 UNARY = ("sigmoid", "tanh", "relu", "exp", "log", "sqrt", "sin", "cos", "abs", "floor", "softplus", "isnan", "square")
@@ -191,7 +193,8 @@ class Predictor:
 
     @property
     def parameters(self) -> int:
-        return sum(array.size for array in self.weights.values())
+        """The number of weights, without what is counted."""
+        return sum(array.size for array in self.weights.values() if array.dtype.kind == "f")
 
     @property
     def entry(self) -> Function:
@@ -260,7 +263,7 @@ class Body:
         """Return a weight, which is stored once for all functions."""
         known = self.weights.setdefault(name, array)
         assert known is array or np.array_equal(known, array), f"two weights are named {name}"
-        type: Type = "float64" if array.dtype == np.float64 else "float32"
+        type: Type = "index" if array.dtype.kind in "iu" else "float64" if array.dtype == np.float64 else "float32"
         return Value(name, array.shape, type, self, is_weight=True)
 
     def output(self, name: str, value: Value, meaning: str, vocabulary: str | None = None) -> None:
@@ -400,6 +403,20 @@ class Body:
         inputs = (*sequences, *constants, *states)
         self._operations.append(Operation("scan", inputs, (*outputs, *after), options))
         return outputs, after
+
+    def successor(self, starts: Value, symbols: Value, context: Operand, symbol: Value) -> Value:
+        """Return the number of the n-gram that a symbol makes of a context, or -1 if it was not counted; `starts` and
+        `symbols` as in `baselines.text.GramCounts`."""
+        context = context if isinstance(context, Value) else self.number(context)
+        return self._add("successor", (starts, symbols, context, symbol), (), "index", "")
+
+    def smoothed(
+        self, lower: Value, starts: Value, symbols: Value, counts: Value, discounts: Value, context: Operand
+    ) -> Value:
+        """Return the probabilities of all symbols after a context (-1 if it was not counted): those after the shorter
+        context, `lower`, where its counts give up discounts (Kneser and Ney 1995); as `baselines.text.NGram`."""
+        context = context if isinstance(context, Value) else self.number(context)
+        return self._add("smoothed", (lower, starts, symbols, counts, discounts, context), lower.shape, lower.type, "")
 
     def number(self, number: float) -> Value:
         return Value("", (), "float32", self, number=float(number))

@@ -5,34 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import nn
 
 from lstmctl.cells.cell import Cell
 from lstmctl.export.graph import Body, Function, Shape, Value
+from lstmctl.export.modules import layer_norm, numbers
 from lstmctl.export.tracing import NotExportableError, traced_step
+from lstmctl.export.wide_states import EQUATIONS
 from lstmctl.models.recurrence import Layer, Recurrence
-
-
-def numbers(tensor: Tensor) -> NDArray[Any]:
-    """Return a weight as an array."""
-    array: NDArray[Any] = tensor.detach().float().cpu().contiguous().numpy()
-    return array
-
-
-def linear(body: Body, layer: nn.Linear, x: Value, name: str, output: str = "") -> Value:
-    """Apply a linear layer, whose weights are named `W_name` and `b_name`."""
-    bias = body.weight(f"b_{name}", numbers(layer.bias)) if layer.bias is not None else None
-    return body.linear(x, body.weight(f"W_{name}", numbers(layer.weight)), bias, output)
-
-
-def embedding(body: Body, table: nn.Embedding, index: Value, name: str, *, unknown: bool = False) -> Value:
-    """Look up embeddings; with `unknown`, one more row is their mean."""
-    weight = table.weight.detach()
-    if unknown:
-        weight = torch.cat([weight, weight.mean(0, keepdim=True)])
-    return body.lookup(body.weight(f"embedding_{name}", numbers(weight)), index)
 
 
 class Stack:
@@ -124,7 +105,7 @@ class Stack:
         return self.functions[name]
 
     def _inputs(self, body: Body, cell: Cell, place: str, lanes: Shape) -> list[Value]:
-        if cell.vectors() != type(cell).states:
+        if cell.vectors() != type(cell).states and type(cell) not in EQUATIONS:
             raise NotExportableError(
                 f"the cell {type(cell).__name__} cannot be exported: it carries more than one vector per state"
             )
@@ -132,11 +113,7 @@ class Stack:
         known = cell.initial_state(1, like)
         found = []
         for name, part in zip(type(cell).states, known, strict=True):
-            if part.dim() > 2:
-                raise NotExportableError(
-                    f"the cell {type(cell).__name__} cannot be exported: its state `{name}` is not a vector"
-                )
-            initial = numbers(part[0].expand(*(dimension or 1 for dimension in lanes), -1))
+            initial = numbers(part[0].expand(*(dimension or 1 for dimension in lanes), *part.shape[1:]))
             found.append(
                 body.input(f"{name}_{place}", initial.shape, f"the {name} state of layer {place}", initial=initial)
             )
@@ -150,17 +127,15 @@ class Stack:
         if not isinstance(layer.norm, nn.LayerNorm):
             raise NotExportableError(f"{type(layer.norm).__name__} between layers cannot be exported")
         place = f"{self.prefix}{number}"
-        centred = output - body.reduce("mean", output, -1)
-        spread = body.unary("sqrt", body.reduce("mean", body.unary("square", centred), -1) + layer.norm.eps)
-        scale = body.weight(f"norm_scale_{place}", numbers(layer.norm.weight))
-        shift = body.weight(f"norm_shift_{place}", numbers(layer.norm.bias))
-        return body.binary("add", centred / spread * scale, shift, f"normed_{place}")
+        return layer_norm(body, layer.norm, output, place, f"normed_{place}")
 
 
 def _cell(body: Body, cell: Cell, x: Value, state: list[Value], place: str) -> tuple[Value, list[Value]]:
-    output, after, gates = traced_step(cell, body, x, state, f"_{place}")
+    equations = EQUATIONS.get(type(cell), traced_step)
+    output, after, gates = equations(cell, body, x, state, f"_{place}")
     for name, value in gates.items():
         body.show(value, f"{name}_{place}")
     for name, value in zip(type(cell).states, after, strict=True):
-        body.show(value, f"new_{name}_{place}", f"{name}_{place}")
+        if name in cell.vectors():
+            body.show(value, f"new_{name}_{place}", f"{name}_{place}")
     return output, after

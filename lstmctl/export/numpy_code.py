@@ -47,6 +47,26 @@ def joined(arrays, axis):
     shapes = [[n if i == axis else m for i, (n, m) in enumerate(zip(array.shape, longest))] for array in arrays]
     return np.concatenate([np.broadcast_to(array, shape) for array, shape in zip(arrays, shapes)], axis)
 """,
+    "successor": """\
+def successor(starts, symbols, context, symbol):
+    \"\"\"Return the number of the n-gram that a symbol makes of its context, or -1.\"\"\"
+    if context < 0:
+        return np.int64(-1)
+    found = np.flatnonzero(symbols[starts[context] : starts[context + 1]] == symbol)
+    return starts[context] + found[0] if len(found) else np.int64(-1)
+""",
+    "smoothed": """\
+def smoothed(lower, starts, symbols, counts, discounts, context):
+    \"\"\"Return probabilities by counts after a context; what they give up goes to those of the shorter context.\"\"\"
+    own = slice(starts[context], starts[context + 1]) if context >= 0 else slice(0)
+    total = np.sum(counts[own], dtype=np.float32)
+    if not total:
+        return lower
+    discount = discounts[np.minimum(counts[own], 3)]
+    found = lower * (np.sum(discount) / total)
+    found[symbols[own]] += (counts[own] - discount) / total
+    return found
+""",
     "scan": """\
 def scan(step, sequences, constants, states, backwards=False):
     \"\"\"Apply a step along time; return its outputs, stacked, and the states after the last step.\"\"\"
@@ -65,7 +85,7 @@ def write(predictor: Predictor, folder: Path, precision: str) -> None:
     """Write `model.py` and `weights.npz`."""
     kind = {"float32": np.float32, "float16": np.float16}[precision]
     stored = {
-        name: array if array.dtype == np.float64 else array.astype(kind) for name, array in predictor.weights.items()
+        name: array.astype(kind) if array.dtype == np.float32 else array for name, array in predictor.weights.items()
     }
     np.savez(folder / "weights.npz", allow_pickle=False, **stored)
     (folder / "model.py").write_text(source(predictor, precision), encoding="utf-8")
@@ -78,7 +98,7 @@ def source(predictor: Predictor, precision: str = "float32") -> str:
     facts = "\n".join(f"{key}: {value}" for key, value in predictor.facts.items())
     cast = ".astype(np.float32)" if precision == "float16" else ""
     weights = [
-        f'{name} = weights["{name}"]{cast if array.dtype != np.float64 else ""}  # {_shape(array.shape)}'
+        f'{name} = weights["{name}"]{cast if array.dtype == np.float32 else ""}  # {_shape(array.shape)}'
         for name, array in predictor.weights.items()
     ]
     parts = [
@@ -176,8 +196,8 @@ def _expression(one: Operation, text: Callable[..., str]) -> Text:
             return f"joined([{', '.join(map(text, one.inputs))}], {options['axis']})", ATOM
         case "reduce":
             return f"np.{options['function']}({text(x)}, axis={options['axis']}, keepdims=True)", ATOM
-        case "softmax":
-            return f"softmax({text(x)})", ATOM
+        case "softmax" | "successor" | "smoothed":
+            return f"{one.kind}({', '.join(map(text, one.inputs))})", ATOM
         case "cast":
             return f"{text(x, ATOM)}.astype(np.{_type(one.outputs[0])})", ATOM
     raise AssertionError(one.kind)
@@ -251,7 +271,13 @@ def _encode(predictor: Predictor, name: str) -> str:
     if vocabulary.unknown is not None:
         find = f"{find} if symbol in {name.upper()} else {vocabulary.unknown}"
     told = '    """Return the numbers of a text\'s symbols."""'
-    return f"def read_{name}(text):\n{told}\n    return [{find} for symbol in text]"
+    refused = ""
+    if vocabulary.unknown is None:
+        refused = (
+            f"    if unknown := [symbol for symbol in text if symbol not in {name.upper()}]:\n"
+            '        raise ValueError(f"the model does not know {unknown[0]!r}")\n'
+        )
+    return f"def read_{name}(text):\n{told}\n{refused}    return [{find} for symbol in text]"
 
 
 def _write(predictor: Predictor, writer: Function, written: Argument) -> Iterator[str]:

@@ -24,6 +24,8 @@ FAR = 2**31 - 1
 UNARY = {"relu": "Relu", "isnan": "IsNaN", "softplus": "Softplus"}
 BINARY = {"less": "Less", "equal": "Equal"}
 TYPES = {"float32": "FLOAT", "float64": "DOUBLE", "index": "INT64"}
+COUNTED = ("successor", "smoothed")
+"""Kinds of operations on n-grams, whose numbers are whole."""
 TRIGONOMETRIC = ("sin", "cos")
 """ONNX Runtime has no kernels for these in float64."""
 
@@ -120,9 +122,11 @@ class _Writer:
                 continue
             (value,) = one.outputs
             inputs = [
-                self.transposed(operand) if one.kind == "linear" and place == 1 else self.name(operand, names, value)
+                self.transposed(operand) if one.kind == "linear" and place == 1
+                else self.numbers([int(operand.number)]) if one.kind in COUNTED and operand.number is not None
+                else self.name(operand, names, value)
                 for place, operand in enumerate(one.inputs)
-            ]
+            ]  # fmt: skip
             names[value.name] = self.operation(one, value, inputs, nodes)
 
     def operation(self, one: Operation, value: Value, inputs: list[str], nodes: list[Any]) -> str:
@@ -182,7 +186,57 @@ class _Writer:
                 return add("Softmax", inputs, axis=-1)
             case "cast":
                 return cast(inputs[0], TYPES[value.type])
+            case "successor":
+                return self.successor(inputs, nodes)
+            case "smoothed":
+                return self.smoothed(inputs, nodes)
         raise AssertionError(one.kind)
+
+    def successor(self, inputs: Sequence[str], nodes: list[Any]) -> str:
+        from onnx import TensorProto
+
+        def add(kind: str, given: Sequence[str], **attributes: Any) -> str:
+            return self.add(nodes, kind, given, **attributes)
+
+        starts, symbols, context, symbol = inputs
+        is_known, bounds = self.bounds(starts, context, nodes)
+        is_it = add("Equal", [add("Cast", [add("Slice", [symbols, *bounds])], to=TensorProto.INT64), symbol])
+        ended = add("Concat", [add("Cast", [is_it], to=TensorProto.INT64), self.numbers([1])], axis=0)
+        place = add("Add", [bounds[0], add("ArgMax", [ended], axis=0)])  # that of the end if none is equal
+        is_found = add("And", [is_known, add("Less", [place, bounds[1]])])
+        return add("Squeeze", [add("Where", [is_found, place, self.numbers([-1])])])
+
+    def smoothed(self, inputs: Sequence[str], nodes: list[Any]) -> str:
+        from onnx import TensorProto
+
+        def add(kind: str, given: Sequence[str], **attributes: Any) -> str:
+            return self.add(nodes, kind, given, **attributes)
+
+        lower, starts, symbols, counts, discounts, context = inputs
+        is_known, bounds = self.bounds(starts, context, nodes)
+        own, count = (
+            add("Cast", [add("Slice", [one, *bounds])], to=TensorProto.INT64) for one in (symbols, counts)
+        )  # fmt: skip
+        discount = add("Gather", [discounts, add("Min", [count, self.numbers([3])])])
+        count = add("Cast", [count], to=TensorProto.FLOAT)
+        total, left = (add("ReduceSum", [one], keepdims=1) for one in (count, discount))
+        nothing, unit = (self.store(f"float32 {number}", np.array([number], np.float32)) for number in (0.0, 1.0))
+        is_known = add("And", [is_known, add("Less", [nothing, total])])
+        total = add("Where", [is_known, total, unit])
+        shares = add("Mul", [lower, add("Div", [left, total])])
+        more = add("Div", [add("Sub", [count, discount]), total])
+        return add("Where", [is_known, add("ScatterElements", [shares, own, more], axis=0, reduction="add"), lower])
+
+    def bounds(self, starts: str, context: str, nodes: list[Any]) -> tuple[str, list[str]]:
+        """Return the names of whether a context is known, (1,), and of the bounds of its n-grams, both (1,)."""
+        from onnx import TensorProto
+
+        at = self.add(nodes, "Reshape", [context, self.numbers([1])])
+        is_known = self.add(nodes, "Less", [self.numbers([-1]), at])
+        at = self.add(nodes, "Max", [at, self.numbers([0])])
+        after = self.add(nodes, "Add", [at, self.numbers([1])])
+        found = [self.add(nodes, "Gather", [starts, place]) for place in (at, after)]
+        return is_known, [self.add(nodes, "Cast", [one], to=TensorProto.INT64) for one in found]
 
     def scan(self, one: Operation, names: dict[str, str], nodes: list[Any]) -> None:
         from onnx import helper
@@ -217,7 +271,7 @@ class _Writer:
                 body=helper.make_graph(inner, self.fresh(), inputs, outputs),
                 num_scan_inputs=sequences,
                 scan_input_directions=[back] * sequences,
-                scan_output_directions=[back] * len(stacked),
+                **({"scan_output_directions": [back] * len(stacked)} if stacked else {}),
             )
         )
         names |= {value.name: name for value, name in zip((*after, *kept), found, strict=True)}

@@ -7,7 +7,7 @@ import json
 import math
 import re
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from importlib import resources
 from importlib.metadata import version
 from pathlib import Path
@@ -25,9 +25,10 @@ from lstmctl.export.probes import Call, Described
 from lstmctl.export.targets import UnavailableError
 from lstmctl.export.tracing import NotExportableError
 from lstmctl.inspection import inspect_gates
-from lstmctl.reporting.html import filled
+from lstmctl.reporting.html import PAGE, filled
 from lstmctl.reporting.palette import page_colours
 from lstmctl.reporting.quantities import count
+from lstmctl.reporting.run_page import LIVING_PAGE, write_report
 from lstmctl.results.exported import LivingPage, LivingRun
 from lstmctl.storage import ANOTHER_FILE, replace_file
 
@@ -39,14 +40,21 @@ EXAMPLES = 12
 
 
 def export_page(
-    runs: Sequence[Run], output: str | Path | None = None, *, precision: str | None = None, force: bool = False
+    runs: Sequence[Run],
+    output: str | Path | None = None,
+    *,
+    precision: str | None = None,
+    without: Collection[str] = (),
+    force: bool = False,
 ) -> LivingPage:
     """Write a page in which trained networks run, side by side if there are several.
 
     Args:
         runs: trained runs of one kind: all read texts, all label texts, or all forecast.
-        output: the file; by default RUN.html in the current folder.
+        output: the file; by default RUN.html in the current folder. `page.html` in a run's folder is linked from the
+            run's report.
         precision: of the weights, float32 (the default) or float16.
+        without: models to leave out of the predictions of those runs in which they have a share, as in `export`.
         force: replace the page if it exists.
 
     Raises:
@@ -59,7 +67,10 @@ def export_page(
         raise UsageError(f"weights for html may be {' or '.join(TYPES)}, not {chosen}")
     path = Path(output) if output is not None else Path("-".join(dict.fromkeys(run.name for run in runs)) + ".html")
     _require_free(path, force)
-    found = [describe(run) for run in runs]
+    shared = {name for run in runs for name in run.task.mixed_in}
+    found = [
+        describe(run, [name for name in without if name in run.task.mixed_in or name not in shared]) for run in runs
+    ]
     kinds = [_kind(run.name, one.predictor) for run, one in zip(runs, found, strict=True)]
     for run, kind in zip(runs, kinds, strict=True):
         if kind != kinds[0]:
@@ -71,6 +82,9 @@ def export_page(
     checked = [_checked(run, one, chosen) for run, one in zip(runs, found, strict=True)]
     content = _document(runs, found, kinds[0], checked, chosen).encode()
     replace_file(path, content, remedy=ANOTHER_FILE)
+    for run in runs:
+        if path.resolve() == (run.path / LIVING_PAGE).resolve() and (run.path / PAGE).is_file():
+            write_report(run.path)  # it links the page
     return LivingPage(path=str(path), bytes=len(content), precision=chosen, runs=tuple(checked))
 
 
@@ -131,6 +145,7 @@ def _checked(run: Run, found: Described, precision: str) -> LivingRun:
         steps=found.probe.steps,
         counted=found.probe.counted,
         seconds_per_step=None if ran is None else ran.seconds / max(1, found.probe.steps),
+        left_out=found.left_out,
     )
 
 

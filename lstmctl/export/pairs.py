@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from lstmctl.api.trained import Trained
 from lstmctl.data.splitting import reported_part
 from lstmctl.export.graph import Body, Function, Predictor, Value
-from lstmctl.export.layers import Stack, embedding, linear
+from lstmctl.export.layers import Stack
+from lstmctl.export.modules import embedding, linear
 from lstmctl.export.probes import Call, Described, Probe
 from lstmctl.export.texts import vocabulary
 from lstmctl.models.encoder_decoder import EncoderDecoder

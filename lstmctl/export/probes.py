@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lstmctl.export.graph import Predictor
+from lstmctl.results.exported import LeftOut
 
 Arrays = Mapping[str, NDArray[Any]]
 
@@ -60,3 +61,5 @@ class Described:
 
     predictor: Predictor
     probe: Probe
+    left_out: LeftOut | None = None
+    """What the run's own predictions contain besides."""

@@ -9,7 +9,14 @@
 // `stream.clamp` replaces them: { f_1: { value: 0 } } for all units, { cell_2: { value: 0, units: [3] } } for some,
 // or { o_1: (values, time) => … } to change values in place.
 
-const ARRAYS = { float32: Float32Array, float64: Float64Array, index: Int32Array };
+const ARRAYS = {
+  float32: Float32Array,
+  float64: Float64Array,
+  index: Int32Array,
+  int32: Int32Array,
+  uint16: Uint16Array,
+  uint8: Uint8Array,
+};
 
 const UNARY = {
   sigmoid: (x) => 1 / (1 + Math.exp(-x)),
@@ -240,6 +247,32 @@ const OPERATIONS = {
   },
   cast([x], type) {
     return { shape: x.shape, type, data: ARRAYS[type].from(x.data) };
+  },
+  /** The number of the n-gram that a symbol makes of its context, or -1. */
+  successor([starts, symbols, context, symbol], type) {
+    const result = tensor([], type);
+    result.data[0] = -1;
+    if (context.data[0] < 0) return result;
+    const [start, stop] = starts.data.subarray(context.data[0], context.data[0] + 2);
+    const place = symbols.data.subarray(start, stop).indexOf(symbol.data[0]);
+    if (place >= 0) result.data[0] = start + place;
+    return result;
+  },
+  /** Probabilities by counts after a context; what they give up goes to those of the shorter context. */
+  smoothed([lower, starts, symbols, counts, discounts, context], type) {
+    const [start, stop] = context.data[0] < 0 ? [0, 0] : starts.data.subarray(context.data[0], context.data[0] + 2);
+    let [total, left] = [0, 0];
+    for (let gram = start; gram < stop; gram++) {
+      total += counts.data[gram];
+      left += discounts.data[Math.min(counts.data[gram], 3)];
+    }
+    if (total === 0) return lower;
+    const result = { shape: lower.shape, type, data: lower.data.map((share) => (share * left) / total) };
+    for (let gram = start; gram < stop; gram++) {
+      const count = counts.data[gram];
+      result.data[symbols.data[gram]] += (count - discounts.data[Math.min(count, 3)]) / total;
+    }
+    return result;
   },
 };
 

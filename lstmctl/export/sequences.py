@@ -14,7 +14,8 @@ from lstmctl.data.sequences import Numbers
 from lstmctl.data.spectra import FLOOR, Spectra
 from lstmctl.data.splitting import reported_part
 from lstmctl.export.graph import Body, Function, Predictor, Value, Vocabulary
-from lstmctl.export.layers import Stack, embedding, linear, numbers
+from lstmctl.export.layers import Stack
+from lstmctl.export.modules import embedding, linear, numbers
 from lstmctl.export.probes import Call, Described, Probe
 from lstmctl.export.texts import vocabulary
 from lstmctl.models.sequence_labeller import SequenceLabeller

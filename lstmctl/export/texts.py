@@ -8,12 +8,15 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from lstmctl.api.trained import Trained
 from lstmctl.data.splitting import reported_part
 from lstmctl.data.vocabulary import TextEncoding
 from lstmctl.export.graph import Body, Function, Predictor, Value, Vocabulary
-from lstmctl.export.layers import Stack, embedding, linear, numbers
+from lstmctl.export.layers import Stack
+from lstmctl.export.modules import embedding, linear, numbers
+from lstmctl.export.ngrams import NGrams
 from lstmctl.export.probes import Call, Described, Probe
 from lstmctl.export.tracing import NotExportableError
 from lstmctl.models.conditional_model import ConditionalModel
@@ -50,14 +53,10 @@ def describe_language_model(run: Trained) -> Described:
     task, model = run.task, run.model
     assert isinstance(task, LanguageModel)
     assert isinstance(model, SequenceModel)
-    if task.ngram is not None:
-        raise NotExportableError(
-            f"{run.name} mixes an n-gram model into its predictions, which exports do not have",
-            hint="train with model.ngram=0",
-        )
     functions: dict[str, Function] = {}
     weights: dict[str, NDArray[Any]] = {}
     stack = Stack(model.recurrence, functions, weights)
+    ngrams = None if task.ngram is None else NGrams(task.ngram, weights)
     vocabularies = {"symbols": vocabulary(task.encoding, start=task.start)}
     name = "window" if task.many_to_one else "step"
     if task.many_to_one:
@@ -65,16 +64,27 @@ def describe_language_model(run: Trained) -> Described:
         index = body.input("symbols", (None,), "the last symbols", type="index", vocabulary="symbols")
         outputs, _ = stack.whole(body, embedding(body, model.input_map, index, "symbols"))
         output = stack.summary(body, outputs)
+        contexts = None if ngrams is None else ngrams.after_all(body, index, functions)
     else:
         body = Body(name, "Read a symbol and score the next one.", weights)
         index = body.input("symbol", (), "the symbol to read", type="index", vocabulary="symbols")
         states = stack.state_inputs(body)
         output, after = stack.step(body, embedding(body, model.input_map, index, "symbols"), states)
-    body.output("scores", _head(body, model, output), "logits of the next symbol", vocabulary="symbols")
+        contexts = None if ngrams is None else ngrams.after(body, ngrams.state_input(body), index)
+    scores, meaning = _head(body, model, output), "logits of the next symbol"
+    if ngrams is not None and contexts is not None:
+        scores, meaning = ngrams.mixed(body, scores, contexts), "ln of the probabilities of the next symbol"
+    body.output("scores", scores, meaning, vocabulary="symbols")
     if not task.many_to_one:
         stack.state_outputs(body, after)
+        if ngrams is not None and contexts is not None:
+            ngrams.state_output(body, contexts)
     functions[name] = body.function()
-    facts = {"window": task.window} if task.many_to_one else {}
+    facts: dict[str, Any] = {"window": task.window} if task.many_to_one else {}
+    if task.ngram is not None:
+        own, other = (f"{100 * share:.0f} %" for share in (1 - task.ngram.share, task.ngram.share))
+        order = f"the last {task.ngram.context} {task.unit}" if task.ngram.context else "no context"
+        facts["prediction"] = f"{own} the network's, {other} that of an n-gram model of {order}"
     predictor = Predictor(functions, weights, vocabularies, facts, (name,))
     return Described(predictor, _probe(run, task, model))
 
@@ -131,6 +141,7 @@ def _head(body: Body, model: SequenceModel, output: Value) -> Value:
 def _probe(run: Trained, task: LanguageModel, model: SequenceModel) -> Probe:
     corpus: Any = run.corpus()
     part = task.part(corpus, reported_part(corpus.parts), torch.device("cpu"))
+    unit = "logits" if task.ngram is None else "nats"
     with torch.no_grad(), evaluating(model):
         if task.many_to_one:
             starts = np.linspace(0, len(part) - task.window, min(CHECKED_WINDOWS, len(part) - task.window + 1))
@@ -139,12 +150,24 @@ def _probe(run: Trained, task: LanguageModel, model: SequenceModel) -> Probe:
                 model.head(model.features(window.unsqueeze(1), model.initial_state(1))[0][-1])[0] for window in windows
             ]
             calls = [
-                Call("window", {"symbols": window.numpy()}, {"scores": score.double().numpy()})
+                Call("window", {"symbols": window.numpy()}, {"scores": _mixed(task, score, window.numpy())})
                 for window, score in zip(windows, scores, strict=True)
             ]
-            return Probe(calls, "logits", task.window * len(windows))
-        text = part[:CHECKED_SYMBOLS].long()
-        every, _ = model(text.unsqueeze(1), model.initial_state(1))
-    read = zip(text.numpy(), every[:, 0].double().numpy(), strict=True)
-    calls = [Call("step", {"symbol": np.asarray(symbol)}, {"scores": scores}) for symbol, scores in read]
-    return Probe(calls, "logits", len(text))
+            return Probe(calls, unit, task.window * len(windows))
+        text = part[:CHECKED_SYMBOLS].long().numpy()
+        every, _ = model(torch.from_numpy(text).unsqueeze(1), model.initial_state(1))
+    calls = [
+        Call("step", {"symbol": np.asarray(symbol)}, {"scores": _mixed(task, scores, text[: place + 1])})
+        for place, (symbol, scores) in enumerate(zip(text, every[:, 0], strict=True))
+    ]
+    return Probe(calls, unit, len(text))
+
+
+def _mixed(task: LanguageModel, scores: Tensor, read: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Return the scores of the run after what was `read`, from those of its network."""
+    if task.ngram is None:
+        return scores.double().numpy()
+    counted = task.ngram.model.next_probabilities(read[len(read) - min(len(read), task.ngram.context) :, np.newaxis])
+    share = task.ngram.share
+    found: NDArray[np.float64] = np.log((1 - share) * scores.double().softmax(-1).numpy() + share * counted[0])
+    return found

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from lstmctl.cells.cell import Cell
 from lstmctl.errors import UsageError
 from lstmctl.export.graph import Body, Value
+from lstmctl.export.modules import gelu, normed, numbers
 
 FUSED = {
     "kernel.weight_ih_l0": "W",
@@ -27,8 +28,6 @@ UNARY = {"sigmoid", "tanh", "relu", "exp", "log", "sqrt", "sin", "cos", "abs", "
 UNCHANGED = ("detach", "to", "float", "contiguous", "clone", "expand_as", "type_as")
 LOWEST = 1e30
 """Stands for an infinity, which tables of weights and JSON lack; its exponential is 0, or infinite, all the same."""
-ERROR_FUNCTION = (0.254829592, -0.284496736, 1.421413741, -1.453152027, 1.061405429)
-"""Coefficients of a polynomial in 1 / (1 + 0.3275911 x), right to 1.5e-7 (Abramowitz & Stegun 1964, 7.1.26)."""
 BINARY = {
     **{"add": "add", "sub": "sub", "subtract": "sub", "mul": "mul", "multiply": "mul", "div": "div"},
     **{"true_divide": "div", "maximum": "max", "minimum": "min"},
@@ -94,7 +93,7 @@ class _Trace:
             if name is None:  # a view of a weight, or computed from weights alone
                 self.constants += 1
                 name = f"constant{self.constants}"
-            array = (operand.t() if transposed else operand).detach().float().cpu().contiguous().numpy()
+            array = numbers(operand.t() if transposed else operand)
             name = FUSED.get(name, name.replace(".", "_")) + ("_transposed" if transposed else "")
             return self.body.weight(f"{name}{self.suffix}", array)
         raise self.refuse(f"a value of type {type(operand).__name__}")
@@ -132,7 +131,7 @@ class _Trace:
             case "logsigmoid" | "log_sigmoid":
                 return self._made(-body.unary("softplus", -value(args[0])))
             case "gelu" if not options:
-                return self._made(self._gelu(value(args[0])))
+                return self._made(gelu(body, value(args[0])))
             case "layer_norm":
                 return self._made(self._layer_norm(*args, **options))
             case "rsub" if not options:
@@ -162,25 +161,11 @@ class _Trace:
                 return self._parts(name, *args, **options)
         raise self.refuse(f"torch.{name}")
 
-    def _gelu(self, x: Value) -> Value:
-        """Return x Φ(x), with Φ the normal distribution function."""
-        body = self.body
-        size = body.unary("abs", x) * 0.5**0.5
-        share = 1.0 / (size * 0.3275911 + 1.0)
-        total = share * ERROR_FUNCTION[-1]
-        for coefficient in ERROR_FUNCTION[-2::-1]:
-            total = (total + coefficient) * share
-        error = 1.0 - total * body.unary("exp", -body.unary("square", size))
-        signed = body.where(body.binary("less", x, 0.0), -error, error)
-        return x * 0.5 * (signed + 1.0)
-
     def _layer_norm(self, x: Any, shape: Any, weight: Any = None, bias: Any = None, eps: float = 1e-5) -> Value:
         body, found = self.body, self.value(x)
         if tuple(shape) != found.shape[-1:]:
             raise self.refuse("layer_norm over several axes")
-        centred = found - body.reduce("mean", found, -1)
-        variance = body.reduce("mean", body.unary("square", centred), -1)
-        found = centred / body.unary("sqrt", variance + eps)
+        found = normed(body, found, eps)
         if weight is not None:
             found = body.binary("mul", found, self.value(weight))
         return found if bias is None else body.binary("add", found, self.value(bias))

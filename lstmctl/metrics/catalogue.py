@@ -97,9 +97,12 @@ SYMBOLS = ("character", "byte")
 COLD_WINDOWS = {"_cold": 64, "_cold_256": 256}
 """Symbols per window of the cold metrics, by name suffix; 256 is the window of published recipes."""
 COLD = "“cold”: every window starts from a zero state, instead of one stream through the whole part"
-DYNAMIC = "_dynamic"
-"""Suffix of the metrics of dynamic evaluation."""
-LEARNED_ON_THE_WAY = "“dynamic”: the weights learn from the text after each segment is scored"
+DYNAMIC, CACHED = "_dynamic", "_with_cache"
+"""Suffixes of the metrics of dynamic evaluation, and of a model with a cache of the text read."""
+ON_THE_WAY = {
+    DYNAMIC: "“dynamic”: the weights learn from the text after each segment is scored",
+    CACHED: "“with cache”: mixed with what followed similar states in the text read so far",
+}
 SCALED = "“scaled”: in standard deviations of the training part"
 _INTERVAL = re.compile(r"(coverage|width|msis)(_scaled)?_(\d+(?:\.\d+)?)")
 
@@ -147,10 +150,9 @@ def _known() -> dict[str, Metric]:
                 found[name + ending] = replace(
                     one, name=name + ending, words=f"{words}, {suffix}", note=COLD if ending == "_cold" else ""
                 )
-            if symbol:
-                found[name + DYNAMIC] = replace(
-                    one, name=name + DYNAMIC, words=f"{words}, dynamic", note=LEARNED_ON_THE_WAY
-                )
+            for ending, note in ON_THE_WAY.items() if symbol else ():
+                suffix = ending.replace("_", " ").strip()
+                found[name + ending] = replace(one, name=name + ending, words=f"{words}, {suffix}", note=note)
     return found
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from lstmctl.metrics import metric
 from lstmctl.reporting.blocks import Block, Facts, Prose, known
-from lstmctl.reporting.quantities import count, size
-from lstmctl.results.exported import Exported, LivingPage, LivingRun
+from lstmctl.reporting.quantities import count, figure, size
+from lstmctl.results.exported import Exported, LeftOut, LivingPage, LivingRun
 
 TOLERANCE = 1e-3
 """Above this difference of float32 weights, an export is not the run."""
@@ -25,6 +26,7 @@ def export_blocks(export: Exported) -> list[Block]:
                 "compared on",
                 f"{count(export.steps)} {export.counted} of held-out data, with {export.checked_by}" * checked,
             ),
+            ("left out", None if export.left_out is None else left_out_in_words(export.left_out)),
             (f"time per {export.counted.removesuffix('s')}", None if seconds is None else f"{seconds * 1e6:.3g} µs"),
         ]
     )
@@ -45,6 +47,7 @@ def living_page_blocks(page: LivingPage) -> list[Block]:
         rows = [
             ("run", run.run),
             ("weights", count(run.parameters)),
+            ("left out", None if run.left_out is None else left_out_in_words(run.left_out)),
             ("largest difference", _difference(run) if checked else None),
             ("compared on", f"{count(run.steps)} {run.counted} of held-out data, with {run.checked_by}" * checked),
         ]
@@ -55,6 +58,14 @@ def living_page_blocks(page: LivingPage) -> list[Block]:
             warning = Prose("This page does not compute what the run computes.", "warning")
         blocks += known(Facts.known(rows), warning)
     return blocks
+
+
+def left_out_in_words(left_out: LeftOut) -> str:
+    """Say which models an export lacks, and what that costs."""
+    names = ", ".join(f"{name} ({100 * share:.0f} % of a prediction)" for name, share in left_out.shares.items())
+    them = "it" if len(left_out.shares) == 1 else "them"
+    scores = f"{figure(left_out.without_them)} on the {left_out.part} part, {figure(left_out.with_them)} with {them}"
+    return f"{names}; {metric(left_out.metric).words}: {scores}"
 
 
 def _difference(export: Exported | LivingRun) -> str:

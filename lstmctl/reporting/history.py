@@ -57,6 +57,7 @@ class History:
     """`config.yaml`."""
     evaluation: StoredEvaluation | None = None
     """`evaluation.json`; None if the run has none, or a damaged one."""
+    folder: Path | None = None
 
     @property
     def unit(self) -> str:
@@ -108,7 +109,7 @@ def read_history(run: Path) -> History:
     metrics, samples, config = (_text(run / name) for name in ("metrics.jsonl", "samples.txt", "config.yaml"))
     losses, evaluations = _read_metrics(metrics, info)
     name, evaluation = run.resolve().name, read_evaluation(run)
-    return History(name, info, losses, evaluations, list(_samples(samples)), config, evaluation)
+    return History(name, info, losses, evaluations, list(_samples(samples)), config, evaluation, run)
 
 
 def _read_metrics(log: str, info: Mapping[str, Any]) -> tuple[list[LossPoint], list[EvaluationPoint]]:

@@ -8,10 +8,24 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from lstmctl import shell
 from lstmctl.errors import RunError
 from lstmctl.metrics import metric
 from lstmctl.reporting import html
-from lstmctl.reporting.blocks import Block, Card, Cards, Code, Facts, Folded, Heading, Prose, Status, Table, section
+from lstmctl.reporting.blocks import (
+    Block,
+    Card,
+    Cards,
+    Code,
+    Facts,
+    Folded,
+    Heading,
+    Link,
+    Prose,
+    Status,
+    Table,
+    section,
+)
 from lstmctl.reporting.curve_plots import curve_plot
 from lstmctl.reporting.data_facts import data_facts, data_notes, is_number, number
 from lstmctl.reporting.evaluation_page import beside_baselines, evaluation_sections
@@ -21,6 +35,10 @@ from lstmctl.storage import read_plain
 
 SAMPLES_SHOWN = 4
 FORECAST_SETTINGS = ("loss", "lookback", "horizon", "segment", "decoding", "normalisation")
+LIVING_PAGE = "page.html"
+"""The page in which the network runs, if `lstmctl export` wrote it into the run's folder."""
+WRITING_TASKS = ("language-model", "generation-from-label")
+LABELLING_TASKS = ("classification", "tagging")
 AS_CONFIG = "All settings, including defaults; config.yaml in the run's folder can be run again."
 
 
@@ -59,7 +77,8 @@ def run_blocks(history: History) -> list[Block]:
     return [
         *run_summary(history),
         *section("Samples during training", *_samples(history)),
-        *section("Model", Facts.known(_model(history))),
+        *section("Living page", *_living_page(history)),
+        *section("Model", Facts.known(model_facts(history))),
         *section("Data", Facts.known(data_facts(data)), *data_notes(data)),
         *(section("Config", Prose(AS_CONFIG, "soft"), Code(config)) if config.strip() else []),
         *section("Reproduction", Code(str(command)) if command else None, Facts.known(_circumstances(history.info))),
@@ -158,6 +177,26 @@ def _samples(history: History) -> list[Block]:
     return blocks
 
 
+def _living_page(history: History) -> list[Block]:
+    """Return a link to the page in which the network runs, or the command that writes it; nothing for runs that have
+    none."""
+    task, reads_text = history.info.get("task"), history.settings("text").get("text", "null") != "null"
+    if history.folder is None or history.info.get("status") != "finished":
+        return []
+    if (history.folder / LIVING_PAGE).is_file():
+        return [Facts(((Link("the trained network", LIVING_PAGE), "runs in this page"),))]
+    if task in WRITING_TASKS or (task in LABELLING_TASKS and reads_text):
+        what = "type a text, watch every gate, and hold one to see what the network forgets"
+    elif history.is_forecast:
+        what = "drag a value of the past, and watch the forecast follow"
+    else:
+        return []
+    page = str(history.folder / LIVING_PAGE)
+    command = shell.join(["lstmctl", "export", str(history.folder), "--to", "html", "--output", page])
+    return [Prose(f"A page in which the network runs: {what}. This command writes it, and links it here.", "soft"),
+            Code(command)]  # fmt: skip
+
+
 def spread(samples: Sequence[tuple[int, str]], most: int) -> list[tuple[int, str]]:
     """At most `most` of `samples`, evenly over their order, the first and the last among them."""
     if len(samples) <= most:
@@ -165,7 +204,8 @@ def spread(samples: Sequence[tuple[int, str]], most: int) -> list[tuple[int, str
     return [samples[round(index * (len(samples) - 1) / (most - 1))] for index in range(most)]
 
 
-def _model(history: History) -> list[tuple[str, object]]:
+def model_facts(history: History) -> list[tuple[str, object]]:
+    """Return names and values of a run's network and training, the values None or empty where nothing is known."""
     info, chosen = history.info, history.settings("hidden", "layers", "embedding", "optimizer", *FORECAST_SETTINGS)
     rate = info.get("rate")
     seconds, fit = info.get("training_seconds"), _mapping(info.get("final_fit"))

@@ -8,6 +8,19 @@ from lstmctl.results.shown import Shown
 
 
 @dataclass(frozen=True, slots=True)
+class LeftOut:
+    """Models that have a share in a run's predictions, but not in its export."""
+
+    shares: dict[str, float]
+    """By name."""
+    metric: str
+    part: str
+    """The part of the data that was scored."""
+    with_them: float
+    without_them: float
+
+
+@dataclass(frozen=True, slots=True)
 class Exported(Shown):
     """A run in another form, and how it compares with the run itself."""
 
@@ -34,6 +47,7 @@ class Exported(Shown):
     counted: str
     """`time steps` or `forecasts`."""
     seconds_per_step: float | None
+    left_out: LeftOut | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +64,7 @@ class LivingRun:
     steps: int
     counted: str
     seconds_per_step: float | None
+    left_out: LeftOut | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ LARGEST = 2**63
 TEXTS = (
     *("arm", "cell", "cell_source", "command", "config", "device", "device_name", "ended", "headline", "host"),
     *(
+        "hub",
         "initialised_from",
         "launch",
         "kernel",
@@ -99,7 +100,7 @@ KINDS: Mapping[str, tuple[str, Callable[[object], bool]]] = {
     **{key: ("text", lambda value: isinstance(value, str)) for key in TEXTS},
     **dict.fromkeys(COUNTS, ("a whole number", is_count)),
     **dict.fromkeys(("rate", "training_seconds"), ("a number", is_number)),
-    **dict.fromkeys(("repeatable_by", "versions"), ("a JSON object", _is_mapping)),
+    **dict.fromkeys(("published", "repeatable_by", "versions"), ("a JSON object", _is_mapping)),
     "calibrated": ("true or false", lambda value: isinstance(value, bool)),
     "data": ("a JSON object with a list of files", _is_data),
     "metrics": ("a JSON object of numbers for each part", _are_metrics),

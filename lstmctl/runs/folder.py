@@ -8,6 +8,7 @@ import os
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from lstmctl.locks import is_locked, locked
 from lstmctl.runs.checkpoints import Checkpoints
 from lstmctl.runs.comparisons import PLAN, SWEEP, is_ensemble, list_comparisons, list_sweeps
 from lstmctl.runs.facts import Facts, checked_facts
+from lstmctl.runs.hub import fetched, is_on_hub
 from lstmctl.runs.index import read_facts
 from lstmctl.runs.run_lock import claimed_folder
 from lstmctl.storage import leftovers, read_json, remove_leftovers, replace_json, require_folder
@@ -54,7 +56,11 @@ class RunFolder:
         self.path = path
         self.listed = listed
         """Facts known from listing all runs, as they were then; empty for a damaged run, None if it was not listed."""
-        self.checkpoints = Checkpoints(path)
+
+    @cached_property
+    def checkpoints(self) -> Checkpoints:
+        """Its checkpoints."""
+        return Checkpoints(self.path)
 
     @property
     def name(self) -> str:
@@ -171,7 +177,8 @@ def find_run(name: str | None, root: Path, tasks: Sequence[Collection[str]] = ()
     A run that diverged, or that has only its initial weights, is found only by name.
 
     Args:
-        name: `latest` for the newest of all; None for the newest with the requested ability.
+        name: a folder, a name, or an address on the Hub; `latest` for the newest of all; None for the newest with the
+            requested ability.
         root: the folder to search.
         tasks: suitable tasks, in groups: the newest run of the first group that has any is returned. Without groups,
             all are suitable.
@@ -225,7 +232,13 @@ def find_to_resume(name: str, root: Path) -> RunFolder:
         RunError: there is none; similar names are suggested.
     """
     if name != "latest":
-        return _named(name, root)
+        folder = _named(name, root)
+        if _info_or_nothing(folder).get("published"):
+            raise RunError(
+                f"{name} was published without checkpoints, so its training cannot continue",
+                hint=f"start a new run from its weights: lstmctl train CONFIG --init-from {name}",
+            )
+        return folder
     known = [folder for folder in list_runs(root) if folder.has_begun]
     statuses = {folder.path: _info_or_nothing(folder).get("status") for folder in known}
     open_ones = [folder for folder in known if statuses[folder.path] not in FINAL]
@@ -260,7 +273,9 @@ def _has_learned(folder: RunFolder) -> bool:
 
 
 def _named(name: str, root: Path) -> RunFolder:
-    """Return the run that is a folder, or that has a name under `root`."""
+    """Return the run that is a folder, that has a name under `root`, or that is on the Hub."""
+    if is_on_hub(name):
+        return RunFolder(fetched(name))
     for path in (root / name, Path(name)):
         try:
             if (path / "run.json").is_file():

@@ -21,13 +21,14 @@ log = logging.getLogger(__name__)
 
 INDEX = ".index.json"
 FORMAT = 1
-KEPT = (*("order", "started", "status", "task", "config", "cell", "parameters", "step", "steps", "metrics"),)
+KEPT = (*("order", "started", "status", "task", "config", "cell", "parameters", "step", "steps"),)
 WORTH_KEEPING = 200
 """Runs that have to be read before the index is written."""
 
 
 def read_facts(root: Path, read: Callable[[Path], Mapping[str, Any]]) -> dict[str, Mapping[str, Any]]:
-    """Return the facts in `KEPT`, and the files of the data, of every run below `root`, by the name of its folder.
+    """Return the facts in `KEPT`, the files of the data, and the first metric of each part, of every run below `root`,
+    by the name of its folder.
 
     Args:
         root: the folder of runs.
@@ -39,20 +40,19 @@ def read_facts(root: Path, read: Callable[[Path], Mapping[str, Any]]) -> dict[st
     with os.scandir(root) as entries:
         names = [entry.name for entry in entries]
     for name in names:
-        path = root / name / "run.json"
         try:
-            status = path.stat()
+            status = os.stat(f"{root}/{name}/run.json")  # noqa: PTH116 - of thousands, each a third of a Path's time
         except (FileNotFoundError, NotADirectoryError):
             continue
         except OSError as error:
-            log.warning("%s cannot be read and is left out: %s", path.parent, error.strerror)
+            log.warning("%s cannot be read and is left out: %s", root / name, error.strerror)
             continue
         if not stat.S_ISREG(status.st_mode):
             continue
         stamp = [status.st_mtime_ns, status.st_size, status.st_ino]
         entry = known.get(name)
         if entry is None or entry[:3] != stamp:
-            entry = [*stamp, _facts(path.parent, read)]
+            entry = [*stamp, _facts(root / name, read)]
             fresh += 1
         found[name] = entry
     if fresh > WORTH_KEEPING:
@@ -67,7 +67,8 @@ def _facts(folder: Path, read: Callable[[Path], Mapping[str, Any]]) -> dict[str,
         return {}
     facts = {key: info[key] for key in KEPT if key in info}
     data = info.get("data") or {}
-    return facts | {"data": {"files": data.get("files", [])}}
+    metrics = {part: dict(list(found.items())[:1]) for part, found in (info.get("metrics") or {}).items() if found}
+    return facts | {"metrics": metrics, "data": {"files": data.get("files", [])}}
 
 
 def _read_index(path: Path) -> Mapping[str, list[Any]]:
@@ -88,6 +89,6 @@ def _read_index(path: Path) -> Mapping[str, list[Any]]:
 
 def _write_index(path: Path, entries: Mapping[str, list[Any]]) -> None:
     try:
-        replace_file(path, json.dumps({"format": FORMAT, "runs": entries}, ensure_ascii=False).encode())
+        replace_file(path, json.dumps({"format": FORMAT, "runs": entries}, separators=(",", ":")).encode())
     except LstmctlError as error:  # a folder that may only be read
         log.debug("%s was not written: %s", path, error)

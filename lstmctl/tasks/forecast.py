@@ -9,7 +9,7 @@ from __future__ import annotations
 import copy
 import logging
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
@@ -69,7 +69,7 @@ from lstmctl.tasks.series_baselines import (
 )
 from lstmctl.tasks.series_inspection import windows_to_inspect
 from lstmctl.tasks.series_parts import columns_of, part_of
-from lstmctl.tasks.series_predictor import MOST_WINDOWS_OF_PATHS, SeriesPredictor, Shares
+from lstmctl.tasks.series_predictor import MOST_WINDOWS_OF_PATHS, SeriesPredictor, Shares, of_the_network
 from lstmctl.tasks.series_windows import SeriesBatch, SeriesPart, ShuffledOrigins, windows_first
 
 Config = ConfigOf[ForecastSettings, SeriesData]
@@ -394,6 +394,18 @@ class Forecast(Problem[Config, SeriesCorpus, Ensemble, SeriesBatch, SeriesPart])
             return found or None
         offsets = self.calibration.to_json(self.encoding.channels)
         return {**found, **offsets, "windows": len(scores), "rows": self.settings.calibration}
+
+    @property
+    def mixed_in(self) -> Mapping[str, float]:
+        return self.predictor.shares
+
+    def without(self, names: Collection[str]) -> Self:
+        kept = {name: share for name, share in self.mixed_in.items() if name not in names}
+        rest = of_the_network(self.mixed_in) + sum(kept.values())
+        grown = {name: share / rest for name, share in kept.items()}
+        found = copy.copy(self)
+        found.predictor, found.chooses_shares = replace(self.predictor, shares=grown), False
+        return found
 
     def notes(self, corpus: SeriesCorpus, part: str, *, chosen: bool) -> tuple[str, ...]:
         own: Literal["own", "none"] = "own" if self.likelihood.has_intervals else "none"

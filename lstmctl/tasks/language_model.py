@@ -5,9 +5,10 @@ The metric is the cross-entropy in nats per symbol: the mean of −ln p(symbol |
 
 from __future__ import annotations
 
+import copy
 import logging
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Self
@@ -32,7 +33,7 @@ from lstmctl.data.vocabulary import Symbols, TextEncoding
 from lstmctl.decoding import Predictor, StreamPredictor, WindowPredictor, continuations
 from lstmctl.errors import DataError, UsageError
 from lstmctl.metrics import Metric, bits, metric
-from lstmctl.metrics.catalogue import COLD_WINDOWS, DYNAMIC
+from lstmctl.metrics.catalogue import CACHED, COLD_WINDOWS, DYNAMIC
 from lstmctl.models.recurrence import build_recurrence
 from lstmctl.models.sequence_model import SequenceModel
 from lstmctl.progress import counted, report
@@ -42,17 +43,19 @@ from lstmctl.results.output import Prediction
 from lstmctl.sampling_settings import Sampling
 from lstmctl.scoring import evaluating, total
 from lstmctl.tasks.author import Author
-from lstmctl.tasks.dynamic_evaluation import SEGMENT, chosen_dynamics, dynamic_total
+from lstmctl.tasks.dynamic_evaluation import SEGMENT, TUNED_ON, chosen_dynamics, dynamic_total
 from lstmctl.tasks.inspection_input import InspectionInput
+from lstmctl.tasks.neural_cache import AT_ONCE, SIZE, Reading, cache_probability, chosen_cache, with_cache
 from lstmctl.tasks.ngram_share import LONGEST, MixedPredictor, NGramShare, best_share
 from lstmctl.tasks.problem import ConfigOf, Problem, Rows, settings_of_the_run
 from lstmctl.tasks.stream_scoring import stream_total
 from lstmctl.tasks.text_properties import text_properties
-from lstmctl.tasks.windows import GrowingLanes, Lanes, ShuffledWindows, alongside, cold, readable, spread
+from lstmctl.tasks.windows import GrowingLanes, Lanes, ShuffledWindows, alongside, cold, readable, spread, streamed
 
 Config = ConfigOf[LanguageModelSettings, TextData]
 log = logging.getLogger(__name__)
 
+NGRAM = "n-gram"
 COLD_LANES = 64
 MOST_WINDOWS = 10_000
 """Maximum number of windows that a many-to-one model is scored on."""
@@ -125,7 +128,7 @@ class LanguageModel(Problem[Config, TextCorpus, SequenceModel, Batch, Tensor]):
 
     BASELINES: ClassVar[Mapping[str, Callable[[LanguageModel, TextCorpus, str], dict[str, float] | None]]] = {
         "uniform": _uniform,
-        "n-gram": _ngram,
+        NGRAM: _ngram,
     }
     """By name: from the task, its data and the part to score, to metrics; None if it does not apply."""
 
@@ -275,6 +278,15 @@ class LanguageModel(Problem[Config, TextCorpus, SequenceModel, Batch, Tensor]):
         network, others = zip(*found, strict=True)
         return torch.cat(network), torch.cat(others)
 
+    def _nats(self, model: SequenceModel, batch: Batch, state: ModelState) -> tuple[Tensor, ModelState]:
+        """Return -ln p of a batch's targets, in their shape, and the state."""
+        if self.ngram is not None:
+            own, others, state = self._both(model, batch, state)
+            return self.ngram.mixed(own, others), state
+        logits, state = self._predict(model, batch, state)
+        each = functional.cross_entropy(logits.flatten(0, -2).float(), batch.target.flatten(), reduction="none")
+        return each.view(batch.target.shape), state
+
     def _both(self, model: SequenceModel, batch: Batch, state: ModelState) -> tuple[Tensor, Tensor, ModelState]:
         """Return -ln p of a batch's targets, of the network and of the n-gram model, both in the shape of the targets,
         and the state; its last part is what the n-gram model predicts from: the numbers of the last symbols plus 1, 0
@@ -289,6 +301,16 @@ class LanguageModel(Problem[Config, TextCorpus, SequenceModel, Batch, Tensor]):
         seen = (read[len(read) - seen.shape[1] :] + 1).T.to(seen)
         targets = batch.target.shape
         return nats.view(targets), others.flatten()[-nats.numel() :].view(targets), (*after, (seen,))
+
+    @property
+    def mixed_in(self) -> Mapping[str, float]:
+        return {} if self.ngram is None else {NGRAM: self.ngram.share}
+
+    def without(self, names: Collection[str]) -> Self:
+        found = copy.copy(self)
+        if NGRAM in names:
+            found.ngram, found.share = None, 0.0
+        return found
 
     def longest_gram(self, symbols: Symbols) -> int:
         """Return the most symbols in a gram, of which a character may have several."""
@@ -345,6 +367,41 @@ class LanguageModel(Problem[Config, TextCorpus, SequenceModel, Batch, Tensor]):
         )
         return {name + DYNAMIC: value for name, value in figures.items()}, said
 
+    def with_cache(
+        self, model: SequenceModel, corpus: TextCorpus, part: Tensor, device: torch.device
+    ) -> tuple[Mapping[str, float], str]:
+        if self.many_to_one:
+            return super().with_cache(model, corpus, part, device)
+        report("choosing the scale and the share of the cache")
+        scale, share = chosen_cache(self.reading(model, self.part(corpus, "validation", device)[:TUNED_ON]))
+        report("scoring with the cache")
+        reading = self.reading(model, part)
+        nats = with_cache(reading.nats, cache_probability(reading, scale), share).sum(dtype=torch.float64)
+        totals = {"nats": float(nats), "symbols": float(len(reading.nats))}
+        if self._begins is not None:
+            totals["characters"] = float(self._starting(reading.targets))
+        said = (
+            f"Cache: the prediction is mixed with what followed similar states among the last {SIZE:,} {self.unit} "
+            f"(scale {scale:g}, share {share:g}, chosen on the validation part). It does not replace the metric of the "
+            "model alone."
+        )
+        return {name + CACHED: value for name, value in self.metrics(totals).items()}, said
+
+    @torch.no_grad()
+    def reading(self, model: SequenceModel, symbols: Tensor) -> Reading:
+        """Read a text (length,) as one stream."""
+        nats, outputs, targets = [], [], []
+        state: ModelState | None = None
+        with evaluating(model):
+            for batch in streamed(symbols, 1, AT_ONCE):
+                before = self.initial_state(model, batch) if state is None else state
+                features, _ = model.features(batch.input, before[: len(model.recurrence.layers())])
+                own, state = self._nats(model, batch, before)
+                nats.append(own[:, 0])
+                outputs.append(features[:, 0])
+                targets.append(batch.target[:, 0])
+        return Reading(torch.cat(nats), torch.cat(outputs), torch.cat(targets))
+
     def references(self, corpus: TextCorpus, split: str) -> dict[str, Score]:
         found = {name: baseline(self, corpus, split) for name, baseline in self.BASELINES.items()}
         return {name: Score(figures, 1) for name, figures in found.items() if figures is not None}
@@ -382,8 +439,8 @@ class LanguageModel(Problem[Config, TextCorpus, SequenceModel, Batch, Tensor]):
             loss = self.loss(model, replace(batch, weight=None), state)
             nats, state = loss.sum, loss.state
         else:
-            own, others, state = self._both(model, batch, state)
-            nats = self.ngram.mixed(own, others).sum()
+            each, state = self._nats(model, batch, state)
+            nats = each.sum()
         totals = {"nats": nats.double().item(), "symbols": float(batch.units)}
         if self._begins is not None:
             totals["characters"] = float(self._starting(batch.target))

@@ -42,6 +42,11 @@ def last_windows(
         DataError: every series is shorter than the lookback, or columns known in advance end too early.
     """
     whole = encoding.tail if corpus is None else corpus.table
+    if corpus is None and not whole.times.size:
+        raise DataError(
+            "the run was published without the last rows of its data",
+            hint="name a table to forecast: lstmctl forecast RUN FILE",
+        )
     table = whole.tail(max(settings.lookback, history_rows(encoding.season)), settings.horizon)
     scaled = encoding.scaled(table)
     where = "the run's own table" if corpus is None else corpus.names[0]

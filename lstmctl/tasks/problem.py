@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Generic, NamedTuple, Protocol, Self, TypeVar
@@ -231,6 +231,16 @@ class Problem(ABC, Generic[ConfigT, CorpusT, ModelT, BatchT, PartT]):
         """Settle after training what the validation part decides; return what a run keeps of it, or None."""
         return None
 
+    @property
+    def mixed_in(self) -> Mapping[str, float]:
+        """Shares of models without a network in the predictions, by name; the rest is the network's."""
+        return {}
+
+    def without(self, names: Collection[str]) -> Self:
+        """Return the same task, not yet calibrated, with predictions that lack some of the models in `mixed_in`; the
+        other shares grow until they are 1 in all."""
+        return self
+
     # Scores.
 
     @abstractmethod
@@ -266,6 +276,12 @@ class Problem(ABC, Generic[ConfigT, CorpusT, ModelT, BatchT, PartT]):
         raise UsageError(
             "--dynamic applies to language models that read a text as one stream (task.shape: many-to-many)"
         )
+
+    def with_cache(
+        self, model: ModelT, corpus: CorpusT, part: PartT, device: torch.device
+    ) -> tuple[Mapping[str, float], str]:
+        """Return metrics with a neural cache, and a sentence on how it was done; as `dynamic`."""
+        raise UsageError("--cache applies to language models that read a text as one stream (task.shape: many-to-many)")
 
     @abstractmethod
     def references(self, corpus: CorpusT, split: str) -> dict[str, Score]:

@@ -45,9 +45,20 @@ def test_next_symbols_are_those_of_the_run(trained: Trained, lstmctl: Command) -
         assert line["next"][best] == pytest.approx(row.max().exp().item(), abs=1e-5)
 
 
-@pytest.mark.parametrize("shape", ["many-to-many", "many-to-one"])
-def test_a_saved_state_continues_exactly(trained: Trained, lstmctl: Command, shape: str) -> None:
-    run, text = trained("small", f"task.shape={shape}"), "Bob likes the sea. Cyr finds"
+def test_an_ngram_model_streams_with_its_share(trained: Trained, lstmctl: Command) -> None:
+    run, text = trained("small", "model.ngram=0.4"), "Bob likes the sea."
+    lines = streamed(lstmctl, run, text)
+    numbers = run.task.encoding.encode(text).astype(np.int64)
+    with torch.no_grad():
+        scores = run.model(torch.from_numpy(numbers).unsqueeze(1), run.model.initial_state(1))[0][:, 0].softmax(-1)
+    counted = np.exp(-run.task.ngram.model.nats(numbers))
+    shares = [0.6 * scores[place, numbers[place + 1]].item() + 0.4 * counted[place] for place in range(len(text) - 1)]
+    assert [line["nats"] for line in lines[1:]] == pytest.approx(-np.log(shares), abs=1e-5)
+
+
+@pytest.mark.parametrize("settings", ["task.shape=many-to-many", "task.shape=many-to-one", "model.ngram=0.4"])
+def test_a_saved_state_continues_exactly(trained: Trained, lstmctl: Command, settings: str) -> None:
+    run, text = trained("small", settings), "Bob likes the sea. Cyr finds"
     whole = streamed(lstmctl, run, text)
     parts = [streamed(lstmctl, run, part, "--state", "my.state") for part in (text[:9], text[9:10], text[10:])]
     assert [line for part in parts for line in part] == whole

@@ -255,3 +255,13 @@ def test_streams_side_by_side_begin_with_no_symbol(training: Symbols, stream: li
     both = model.nats(np.stack([longer, later], axis=1))
     assert both[:, 0] == pytest.approx(model.nats(longer))
     assert both[nothing:, 1] == pytest.approx(model.nats(text(*stream)))
+
+
+def test_counts_are_grouped_by_context() -> None:
+    single, pairs = NGram(np.array([0, 1, 0, 1, 1]), 2, 2).counts()
+    # 0 follows the beginning and 1; 1 follows 0 and 1.
+    assert [array.tolist() for array in single[:3]] == [[0, 2], [0, 1], [2, 2]]
+    # After 0: 1 twice; after 1: 0 and 1.
+    assert [array.tolist() for array in pairs[:3]] == [[0, 1, 3], [1, 0, 1], [2, 1, 1]]
+    assert pairs.symbols.dtype == pairs.counts.dtype == np.uint8
+    np.testing.assert_allclose(pairs.discounts, [0, 0.5, 0.5, 0.5])

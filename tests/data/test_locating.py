@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from lstmctl import bundled
-from lstmctl.data.cache import cache_folder
+from lstmctl.cache import cache_folder
 from lstmctl.data.locating import locate, portable_name, read_bytes, require_files, search_folders
 from lstmctl.errors import DataError
 

@@ -242,9 +242,18 @@ def test_more_time_is_a_larger_budget_and_for_a_long_text_a_wider_network() -> N
     assert long.training.budget.amount > 20 * short.training.budget.amount
     table = written("hours.csv", hours(6000))
     assert load_config(table, time="1s").settings.training.budget.amount == 1
+    assert load_config(table, time="0.1s").settings.training.budget.amount < 0.2
     assert load_config(table, time="5m").settings.training.budget.amount == 30
     assert settled(table)["model"]["ensemble"] == 1
     assert load_config(table, time="5m").settings.model.ensemble == 3
+
+
+def test_a_table_is_learned_by_one_thread_until_it_is_learned_no_better() -> None:
+    alone = load_config(written("sales.csv", months(108))).settings
+    assert (alone.training.patience, alone.threads) == (3, 1)
+    wide = "date," + ",".join(f"c{number}" for number in range(40)) + "\n"
+    wide += "".join(f"{line.split(',')[0]}{(',' + line.split(',')[1]) * 40}\n" for line in hours(1500).splitlines()[1:])
+    assert load_config(written("wide.csv", wide)).settings.threads == "auto"
 
 
 def test_a_config_has_a_budget_of_its_own(lstmctl: Command) -> None:

@@ -19,7 +19,13 @@ from lstmctl.export import describe, export
 from tests.conftest import Command, Trained
 from tests.export.checks import CLOSE, TARGETS, checked
 
-CELLS = ("rnn", "lstm", "gru", "feedforward", "layernorm-lstm", "slstm", "minlstm", "lru")
+CELLS = ("rnn", "lstm", "gru", "feedforward", "layernorm-lstm", "slstm", "minlstm", "lru", "tcn")
+
+NGRAMS = {
+    "steps": ("model.ngram=0.4",),
+    "bytes": ("model.ngram=1", "data.symbols=bytes"),
+    "windows": ("model.ngram=0.6", "task.shape=many-to-one", "model.layers=1"),
+}
 
 
 def python_file(folder: Path) -> Any:
@@ -49,6 +55,12 @@ def test_language_models(trained: Trained, cell: str, target: str) -> None:
 
 
 @pytest.mark.parametrize("target", TARGETS)
+def test_transformers(trained: Trained, target: str) -> None:
+    settings = ["model.cell=transformer", "model.hidden=16", "model.options={context: 20, heads: 2}"]
+    assert checked(trained("small", *settings), target) < CLOSE
+
+
+@pytest.mark.parametrize("target", TARGETS)
 def test_layer_norm_residual_sums_and_a_tied_embedding(trained: Trained, target: str) -> None:
     settings = ["layer_norm=true", "residual=true", "tie_embedding=true", "embedding=12"]
     assert checked(trained("small", *(f"model.{one}" for one in settings)), target) < CLOSE
@@ -58,6 +70,15 @@ def test_layer_norm_residual_sums_and_a_tied_embedding(trained: Trained, target:
 def test_language_models_of_windows_and_of_bytes(trained: Trained, target: str) -> None:
     run = trained("small", "task.shape=many-to-one", "data.symbols=bytes", "model.layers=1")
     assert checked(run, target) < CLOSE
+
+
+@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize("kind", NGRAMS)
+def test_language_models_with_ngrams(trained: Trained, kind: str, target: str) -> None:
+    run = trained("small", "model.hidden=12", "training.budget=30 steps", *NGRAMS[kind])
+    assert run.task.ngram.model.order > 1
+    assert checked(run, target) < CLOSE
+    assert "that of an n-gram model of the last" in describe(run).predictor.facts["prediction"]
 
 
 def test_numpy_and_javascript_write_what_the_run_writes(trained: Trained) -> None:
@@ -87,6 +108,8 @@ def test_a_numpy_export_is_a_program(trained: Trained) -> None:
     done = subprocess.run([sys.executable, "as-numpy/model.py", "Bob"], capture_output=True, text=True, check=False)
     assert done.returncode == 0
     assert len(done.stdout.rstrip("\n")) <= 400 < len(done.stdout) + 40
+    with pytest.raises(ValueError, match="the model does not know '§'"):
+        python_file(Path("as-numpy")).write("Bob §")
 
 
 def test_javascript_shows_and_clamps_every_gate(trained: Trained) -> None:
@@ -278,3 +301,25 @@ def test_the_graph_of_an_lstm_names_its_equations(trained: Trained) -> None:
         f"{name}_{layer}" for layer in (1, 2) for name in ("i", "f", "g", "o", "hidden", "cell")
     ]
     assert step.carried == ("hidden_1", "cell_1", "hidden_2", "cell_2")
+
+
+def test_an_ngram_model_can_be_left_out(trained: Trained, lstmctl: Command) -> None:
+    run = trained("small", "model.hidden=12", "training.budget=30 steps", *NGRAMS["steps"])
+    done = lstmctl("export", run.name, "--to", "numpy", "--without", "n-gram", "--json")
+    assert done.code == 0, done.err
+    told = json.loads(done.out)
+    assert told["difference"] < CLOSE
+    own = run.metrics[told["left_out"]["part"]]
+    assert own is not None
+    assert told["left_out"]["shares"] == {"n-gram": 0.4}
+    assert told["left_out"]["metric"] == "nats_per_character"
+    assert told["left_out"]["with_them"] == pytest.approx(own["nats_per_character"], abs=1e-6)
+    assert run.task.ngram is not None
+    run.task.ngram = None
+    alone = run.score(run.corpus(), "test").metrics["nats_per_character"]
+    assert told["left_out"]["without_them"] == pytest.approx(alone, abs=1e-6)
+    assert "left out: n-gram (40 % of a prediction); nats per character: " in Path(told["path"], "model.py").read_text()
+    assert not hasattr(python_file(Path(told["path"])), "counts_1")
+    refused = lstmctl("export", run.name, "--to", "c", "--without", "theta")
+    assert refused.code == 2
+    assert "contain no theta; besides the network, they contain n-gram" in refused.err

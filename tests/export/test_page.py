@@ -16,6 +16,7 @@ from lstmctl import Run
 from lstmctl.errors import ResourceError, UsageError
 from lstmctl.export import export, export_page
 from lstmctl.export.page import script
+from lstmctl.reporting.run_page import write_report
 from tests.conftest import Command, Trained
 from tests.export.browsers import in_chromium, in_node
 from tests.export.checks import CLOSE
@@ -437,3 +438,41 @@ return { shares, own, notice, text: await page.inputValue("#text") };
     assert told["shares"][0] != told["shares"][1]
     assert told["notice"] == "The network ended the text."
     assert told["text"] == told["own"]
+
+
+def test_a_page_in_the_runs_folder_is_linked_from_its_report(trained: Trained, lstmctl: Command) -> None:
+    run = trained("small")
+    page, report = run.path / "page.html", run.path / "report.html"
+    command = f"lstmctl export {run.path} --to html --output {page}"
+    write_report(run.path)
+    assert command in report.read_text(encoding="utf-8")
+    done = lstmctl(*command.split()[1:])
+    assert done.code == 0, done.err
+    assert '<a href="page.html">the trained network</a>' in report.read_text(encoding="utf-8")
+    assert command not in report.read_text(encoding="utf-8")
+    labels = trained("intents", "training.budget=8 steps", "model.hidden=12", "threads=1")
+    assert "--to html" in (labels.path / "report.html").read_text(encoding="utf-8")
+    frames = trained("movements", "training.budget=8 steps", "model.hidden=12", "model.cell=rnn", "threads=1")
+    assert "--to html" not in (frames.path / "report.html").read_text(encoding="utf-8")
+
+
+def test_a_page_of_a_transformer_beside_an_ngram_model(trained: Trained) -> None:
+    options = ("model.cell=transformer", "model.hidden=16", "model.options={context: 20, heads: 2}")
+    run = trained("small", *options, "model.ngram=0.4")
+    export_page([run], "page.html")
+    told = in_chromium(
+        Path("page.html"),
+        """
+await page.fill("#text", "Ann sees a tr");
+await settled();
+const shares = await page.evaluate(() => [...lstmctl.view.networks[0].base.frames.at(-1).probabilities]);
+const about = await page.locator("dd").allTextContents();
+return { shares, about, presets: await page.getByRole("button", { name: / = [01]$/ }).count() };
+""",
+    )
+    (likely,) = run.predict(["Ann sees a tr"])
+    assert likely.probabilities is not None
+    names = run.task.encoding.symbols
+    assert dict(zip(names, told["shares"], strict=True)) == pytest.approx(likely.probabilities, abs=1e-5)
+    assert any("that of an n-gram model" in fact for fact in told["about"])
+    assert told["presets"] == 0

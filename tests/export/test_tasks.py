@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import json
 import math
 import random
 import shutil
@@ -13,11 +14,12 @@ from typing import Any
 import numpy as np
 import pytest
 
+from lstmctl import load_run
 from lstmctl.data.calendar import PHASES, calendar_features
 from lstmctl.data.timesteps import Step
 from lstmctl.errors import UsageError
 from lstmctl.export import describe, export
-from lstmctl.export.c_code import checking_program, compiled, packed
+from lstmctl.export.c_check import checking_program, compiled, packed
 from lstmctl.export.calendars import calendar
 from lstmctl.export.graph import Body
 from lstmctl.export.numpy_code import HELPERS, code
@@ -54,12 +56,23 @@ FORECASTERS = {
     "recursive": ("shops", "task.decoding=recursive", "task.normalisation=window", "task.symmetry=odd"),
     "encoder and decoder": ("shops", "task.decoding=encoder-decoder", "task.normalisation=window", "model.ensemble=2"),
     "from the last state": ("shops", "task.loss=student-t", "task.shape=many-to-one", "model.linear=true"),
+    "a transformer": ("shops", "model.cell=transformer", "model.options={context: 5, heads: 2}"),
+    "an mLSTM": ("waves", "model.cell=mlstm", "task.decoding=recursive", "task.loss=mae"),
+    "a convolution": ("shops", "model.cell=tcn", "model.options={levels: 2}"),
     "columns": ("waves", "task.loss=mae", "task.normalisation=none", "model.ridge=0.3", "model.cell=rnn"),
     "columns jointly": ("waves", "task.loss=gaussian", "task.channels=joint", "task.calibration=none"),
 }
 
 
-FUZZED = ("language model", "tagging", "transduction", "several series with everything", "categories and a power")
+FUZZED = {
+    "language model": ("small",),
+    "n-gram model": ("small", "model.ngram=0.4"),
+    "transformer": ("small", "model.cell=transformer", "model.hidden=8"),
+    "tagging": SEQUENCES["tagging"],
+    "transduction": SEQUENCES["transduction"],
+    "several series with everything": FORECASTERS["several series with everything"],
+    "categories and a power": FORECASTERS["categories and a power"],
+}
 
 
 def write_shops(folder: Path) -> Path:
@@ -150,7 +163,7 @@ def test_sample_paths_are_refused(trained: Trained) -> None:
 def test_c_withstands_any_input(trained: Trained, kind: str, compiler: str, tmp_path: Path) -> None:
     if shutil.which(compiler) is None:
         pytest.skip(f"{compiler} is not installed")
-    run = trained(*({**SEQUENCES, **FORECASTERS}.get(kind) or ("small",)))
+    run = trained(*FUZZED[kind])
     predictor, probe = (found := describe(run)).predictor, found.probe
     export(run, "c", "model", precision="int8")
     flags = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-g", "-O0"]  # optimising takes minutes
@@ -202,3 +215,33 @@ def test_c_reads_and_writes_utf8(trained: Trained, tmp_path: Path) -> None:
     for text, expected in ((known, known), ("Zoé 中x😁\u00c3", "Zo? 中???")):
         done = subprocess.run([str(program), text], capture_output=True, check=True)
         assert done.stdout.decode() == expected
+
+
+def test_baselines_that_exports_lack_are_refused_or_left_out(trained: Trained) -> None:
+    run = trained("waves")
+    shares = {"theta": 0.3, "ETS": 0.1, "last value": 0.2}
+    calibration = json.loads((run.path / "calibration.json").read_text())
+    (run.path / "calibration.json").write_text(json.dumps({**calibration, "shares": shares}))
+    run = load_run(run.path)
+    with pytest.raises(UsageError, match=r"40 % of the forecast of .* is that of ETS and theta") as raised:
+        export(run, "numpy", "model")
+    assert "--without ETS --without theta" in str(raised.value.hint)
+    found = export(run, "numpy", "model", without=["theta", "ETS"])
+    assert found.difference is not None
+    assert found.difference < CLOSE
+    assert found.left_out is not None
+    assert found.left_out.shares == {"theta": 0.3, "ETS": 0.1}
+    corpus = run.corpus()
+    assert found.left_out.with_them == run.score(corpus, "test").metrics[found.left_out.metric]
+    assert found.left_out.with_them != found.left_out.without_them
+    # Of the 60 % that are left, a third is the last value's.
+    less = describe(run, ["theta", "ETS"])
+    values = np.loadtxt(trained.folder / "small.csv", delimiter=",", skiprows=1, usecols=(1, 2))[-12:]
+    names: dict[str, Any] = {"__file__": str(Path("model", "model.py")), "__name__": "exported"}
+    exec(Path("model", "model.py").read_text(), names)
+    export(run, "numpy", "network", without=list(shares))
+    alone: dict[str, Any] = {"__file__": str(Path("network", "model.py")), "__name__": "exported"}
+    exec(Path("network", "model.py").read_text(), alone)
+    mixed, network = names["forecast"](values)[0], alone["forecast"](values)[0]
+    np.testing.assert_allclose(mixed, 2 / 3 * network + 1 / 3 * values[-1], rtol=1e-5)
+    assert "left out" in less.predictor.facts
