@@ -17,6 +17,8 @@ from lstmctl.config.schema import READ_BY, Forecast, LanguageModel
 from lstmctl.config.wording import shown
 
 Found = tuple[Path, str]  # the key at fault, and the problem
+AT_ONCE = ("parallel", "refined")
+"""Values of `task.decoding` that forecast all segments at once."""
 MOST_DRAWN = 2**28
 """Most steps of drawn sequences in memory at once: some 3 GB."""
 
@@ -182,7 +184,7 @@ def _default(section: Any, key: str) -> object:
 
 
 def _paths_are_not_averaged(task: Any, model: Any) -> Iterator[Found]:
-    if not isinstance(task, Forecast) or task.shape != "many-to-many" or task.decoding == "parallel":
+    if not isinstance(task, Forecast) or task.shape != "many-to-many" or task.decoding in AT_ONCE:
         return
     draws = f"but task.decoding {task.decoding} with task.loss {task.loss} draws paths"
     if task.loss in ("gaussian", "student-t"):
@@ -202,11 +204,13 @@ def _decoding_goes_through_a_horizon(task: Any) -> Iterator[Found]:
 
 
 def _linear_is_direct(task: Any, model: Any) -> Iterator[Found]:
-    if isinstance(task, Forecast) and model.linear and task.shape == "many-to-many" and task.decoding != "parallel":
+    if not isinstance(task, Forecast) or task.shape != "many-to-many" or task.decoding in AT_ONCE:
+        return
+    if model.linear:
         yield (
             ("model", "linear"),
             f"true maps to the whole horizon at once, which task.decoding {task.decoding} does not; "
-            "use parallel, or false",
+            "use parallel or refined, or false",
         )
 
 

@@ -108,10 +108,11 @@ class Forecast(Section):
         default="many-to-many",
         description="many-to-one forecasts from the last state alone; many-to-many steps through the horizon",
     )
-    decoding: Literal["parallel", "recursive", "encoder-decoder"] = Field(
+    decoding: Literal["parallel", "refined", "recursive", "encoder-decoder"] = Field(
         default="parallel",
-        description="Decoding of a many-to-many horizon: all segments in parallel from the last state, one after "
-        "another from its own forecasts, or by a second recurrence that starts from the last state",
+        description="Decoding of a many-to-many horizon: all segments in parallel from the last state; the same, "
+        "refined by a recurrence over the channels; one segment after another from its own forecasts; or by a second "
+        "recurrence that starts from the last state",
     )
     lookback: AtLeastOne = Field(default=96, description="Rows that a forecast is based on (time steps)")
     horizon: AtLeastOne = Field(default=24, description="Rows to forecast (time steps)")

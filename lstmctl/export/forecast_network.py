@@ -15,6 +15,7 @@ from lstmctl.export.layers import Stack
 from lstmctl.export.likelihoods import mirrored, points
 from lstmctl.export.modules import linear, numbers
 from lstmctl.models.forecaster import Forecaster
+from lstmctl.models.refinement import Refinement
 from lstmctl.tasks.forecast import Forecast
 
 
@@ -65,17 +66,39 @@ class Network:
         match model.decoding:
             case "last":
                 found = self.from_last(body, last, future)
-            case "parallel":
+            case "parallel" | "refined":
                 found = self.from_queries(body, states, future, context)
             case _:
                 found = self.step_by_step(body, values, last, states, future, context)
-        if model.linear is None:
-            return found
+        if model.linear is not None:
+            found = self.with_linear(body, values, found)
+        return found if model.refinement is None else self.refined(body, model.refinement, found)
+
+    def with_linear(self, body: Body, values: Value, found: Value) -> Value:
+        sizes, model = self.sizes, self.model
+        assert model.linear is not None
         mapped = linear(body, model.linear, body.transpose(values, (1, 0)), self.prefix + "linear")
         mapped = body.reshape(body.transpose(mapped, (1, 0)), (sizes.horizon, sizes.channels, 1))
         locations, outputs = model.likelihood.locations, found.shape[-1] or 0
         moved = body.slice(found, 0, locations) + mapped
         return body.concat([moved, body.slice(found, locations, outputs)]) if outputs > locations else moved
+
+    def refined(self, body: Body, refinement: Refinement, found: Value) -> Value:
+        """Correct the outputs (horizon, channels, outputs) by a recurrence over the channels."""
+        horizon, channels, outputs = self.sizes.horizon, self.sizes.channels, self.model.likelihood.outputs
+        prefix = self.prefix + "refinement"
+        flat = body.reshape(body.transpose(found, (1, 0, 2)), (channels, horizon * outputs))
+        vectors = linear(body, refinement.input_map, flat, f"{prefix}_input")
+        begin = body.weight(f"begin_{prefix}", numbers(refinement.begin)[None])
+        steps = body.concat([begin, vectors], 0)
+        views = [body.reshape(view, (channels + 1, 1, steps.shape[1])) for view in (steps, body.reverse(steps))]
+        stack = Stack(refinement.recurrence, self.functions, self.weights, prefix)
+        hidden, _ = stack.whole(body, body.concat(views, 1))
+        hidden = body.slice(hidden, 1, channels + 1, axis=0)
+        both = body.reshape(hidden, (channels, 2 * refinement.recurrence.outputs))
+        correction = linear(body, refinement.head, both, f"{prefix}_head")
+        correction = body.transpose(body.reshape(correction, (channels, horizon, outputs)), (1, 0, 2))
+        return found + correction
 
     def mirrored(self, body: Body, outputs: Value) -> Value:
         return mirrored(body, self.model.likelihood, outputs)

@@ -9,6 +9,8 @@ The decodings of the horizon:
 - `parallel`: each segment of the horizon has a query, made of its position, its channel and its known future values;
   the *same* recurrence makes one step from the last state on each query. All queries are processed at once (Lin et al.
   2023).
+- `refined`: the same, then a second recurrence, over the channels, corrects the forecasts of all channels jointly; see
+  `models.refinement`.
 - `recursive`: the same recurrence continues, one segment after another, each fed with the forecast of the previous one.
 - `encoder-decoder`: a second recurrence continues from the last state in the same way (Sutskever, Vinyals & Le 2014).
 """
@@ -27,9 +29,10 @@ from lstmctl.models.categories import CategoryVectors
 from lstmctl.models.initialisation import initialise
 from lstmctl.models.likelihoods import Likelihood
 from lstmctl.models.recurrence import Recurrence
+from lstmctl.models.refinement import Refinement
 from lstmctl.protocols import ModelState
 
-Decoding = Literal["last", "parallel", "recursive", "encoder-decoder"]
+Decoding = Literal["last", "parallel", "refined", "recursive", "encoder-decoder"]
 Feedback = Callable[[Tensor], Tensor]
 """From outputs (rows, lanes, channels per sequence, outputs) to the values fed back."""
 
@@ -113,7 +116,7 @@ class Forecaster(nn.Module):
         if decoding == "encoder-decoder":
             self.decoder = make_recurrence(embedding)
             self.decoder_map = nn.Linear(rows * (self.width + known), embedding)
-        elif decoding == "parallel":
+        elif decoding in ("parallel", "refined"):
             self.position = nn.Parameter(torch.empty(sizes.horizon // rows, embedding))
             self.future_map = nn.Linear(rows * known, embedding, bias=False) if known else None
         elif decoding == "last":
@@ -124,6 +127,9 @@ class Forecaster(nn.Module):
         reach = sizes.horizon if decoding == "last" else rows
         self.head = nn.Linear(hidden, reach * self.width * likelihood.outputs)
         self.linear = nn.Linear(sizes.lookback, sizes.horizon) if linear else None
+        self.refinement: Refinement | None = None
+        if decoding == "refined":
+            self.refinement = Refinement(sizes.horizon * likelihood.outputs, make_recurrence, embedding)
 
     def initialise(self, generator: torch.Generator) -> None:
         """Draw all weights from `generator`: maps uniform in ±1/√inputs, embedding vectors standard normal (near zero
@@ -137,6 +143,8 @@ class Forecaster(nn.Module):
             for parameter in self._parameters.values():
                 if parameter is not None:
                     parameter.normal_(std=0.02 if self.decoding == "last" else 1.0, generator=generator)
+        if self.refinement is not None:
+            self.refinement.initialise(generator)
 
     def begin_as(self, ridge: Tensor) -> None:
         """Set the linear map, if there is one, to (lookback, horizon) weights, and what is added to it to zero."""
@@ -145,6 +153,8 @@ class Forecaster(nn.Module):
                 self.linear.weight.copy_(ridge.T)
                 self.head.weight.zero_()
                 self.head.bias.zero_()
+            if self.refinement is not None:
+                self.refinement.begin_as_identity()
 
     def forward(self, window: Window, target: Tensor | None = None) -> Tensor:
         """Compute outputs (horizon, batch, channels, outputs), in the window's normalised space.
@@ -161,12 +171,13 @@ class Forecaster(nn.Module):
         and its final state."""
         if self.decoding == "last":
             outputs = self._from_last(window, output[-1])
-        elif self.decoding == "parallel":
+        elif self.decoding in ("parallel", "refined"):
             outputs = self._from_queries(window, state)
         else:
             point = self.likelihood.point
             outputs = self._go_on(window, output, state, lambda outputs: point(self._normalised(outputs)))
-        return self._with_linear(outputs, window)
+        outputs = self._with_linear(outputs, window)
+        return outputs if self.refinement is None else self.refinement(outputs)
 
     def roll_out(self, window: Window, feedback: Feedback) -> Tensor:
         """Compute the outputs of `forward` one segment after another, feeding each with what `feedback` returns for the

@@ -19,7 +19,8 @@ def augmented(
     """
     lookback, batch, channels = window.values.shape
     if settings.symmetry == "odd":
-        each = 1 if settings.channels == "joint" else channels
+        together = settings.channels == "joint" or settings.decoding == "refined"
+        each = 1 if together else channels
         sign = torch.where(torch.rand(1, batch, each) < 0.5, -1.0, 1.0).to(window.values, non_blocking=True)
         window, target = window._replace(values=window.values * sign), shift + sign * (target - shift)
     if shorten:

@@ -408,12 +408,32 @@ def test_the_newest_forecaster_is_meant_where_none_is_named(run: Run, small_conf
     assert load_run("latest", task="forecast").name == text.name
 
 
-@pytest.mark.parametrize("decoding", ["parallel", "recursive", "encoder-decoder"])
+@pytest.mark.parametrize("decoding", ["parallel", "refined", "recursive", "encoder-decoder"])
 def test_doubles_train_too(series_config: Path, decoding: str) -> None:
     overrides = ["training.budget=2 steps", "training.precision=float64", f"task.decoding={decoding}"]
     run = train(series_config, [*overrides, "task.loss=quantile"])
     assert run.info["precision"] == "float64"
     assert run.status == "finished"
+
+
+def test_a_refined_run_resumes_exactly_with_everything_beside_it(series_config: Path) -> None:
+    settings = [
+        *QUICK, "task.decoding=refined", "task.symmetry=odd", "task.loss=quantile", "model.cell=slstm",
+        "model.dropout=0.2", "model.linear=true", "model.ridge=auto", "model.ensemble=2", "training.shorten=0.5",
+    ]  # fmt: skip
+    whole = train(series_config, settings)
+
+    def stop(event: Event) -> None:
+        if isinstance(event, Stepped) and event.step == 9:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    stopped = train(series_config, settings, observe=stop)
+    assert stopped.status == "interrupted"
+    again = resume(stopped.path)
+    for name, weight in whole.model.state_dict().items():
+        assert torch.equal(again.model.state_dict()[name], weight), name
+    assert any(name.startswith("members.1.refinement.") for name in again.model.state_dict())
+    assert again.metrics == whole.metrics
 
 
 def test_a_series_shorter_than_the_lookback_is_forecast_from_its_rows(series_config: Path, tmp_path: Path) -> None:

@@ -293,6 +293,33 @@ def test_a_key_that_the_task_does_not_read_is_refused(config: dict[str, object],
     assert caught.value.problems == [f"command line: {override}  {override.partition('=')[0]} — {problem}"]
 
 
+@pytest.mark.parametrize(
+    ("overrides", "problem"),
+    [
+        (
+            ["task.decoding=refined", "task.shape=many-to-one"],
+            "task.decoding — refined steps through the horizon, which task.shape many-to-one does not; "
+            "use task.shape many-to-many, or leave it out",
+        ),
+        (
+            ["task.decoding=recursive", "model.linear=true"],
+            "model.linear — true maps to the whole horizon at once, which task.decoding recursive does not; "
+            "use parallel or refined, or false",
+        ),
+    ],
+)
+def test_a_decoding_fits_the_shape_and_the_linear_map(overrides: list[str], problem: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        from_mapping(TABLE, overrides)
+    assert [one.partition("  ")[2] for one in caught.value.problems] == [problem]
+
+
+def test_what_forecasts_at_once_has_a_linear_map_and_averages_distributions() -> None:
+    beside = ["task.loss=gaussian", "task.symmetry=odd", "model.linear=true", "model.ridge=0.5"]
+    for decoding in ("parallel", "refined"):
+        assert from_mapping(TABLE, [f"task.decoding={decoding}", *beside]).model.linear
+
+
 def test_a_key_that_the_task_does_not_read_is_reported_next_to_a_broken_section(
     problems: Problems,
 ) -> None:

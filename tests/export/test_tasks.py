@@ -51,6 +51,8 @@ FORECASTERS = {
     "several series with everything": ("shops",),
     "categories and a logarithm": ("shops", *CATEGORIES, "data.transform=log", "task.decoding=recursive"),
     "categories and a power": ("shops", *CATEGORIES, "data.transform=box-cox", "data.calendar=[quarter]"),
+    "refined": ("waves", "task.decoding=refined", "task.loss=quantile", "model.linear=true", "model.ensemble=2"),
+    "refined, of one channel": ("shops", "task.decoding=refined", "model.cell=slstm", "task.symmetry=odd"),
     "recursive": ("shops", "task.decoding=recursive", "task.normalisation=window", "task.symmetry=odd"),
     "encoder and decoder": ("shops", "task.decoding=encoder-decoder", "task.normalisation=window", "model.ensemble=2"),
     "from the last state": ("shops", "task.loss=student-t", "task.shape=many-to-one", "model.linear=true"),

@@ -29,6 +29,18 @@ def test_training_mirrors_windows_with_their_labels(series_config: Path) -> None
     )
 
 
+@pytest.mark.parametrize("setting", ["task.channels=joint", "task.decoding=refined"])
+def test_channels_that_are_forecast_together_are_mirrored_together(series_config: Path, setting: str) -> None:
+    task, corpus, model = pose(series_config, "task.symmetry=odd", setting)
+    batch = batch_of(task, corpus)
+    window, shift, _ = task.predictor.window(model, batch)
+    torch.manual_seed(0)
+    seen, _ = augmented(window, batch.target, shift, task.settings, task.shorten)
+    sign = seen.values[0] / window.values[0]
+    assert set(sign.unique().tolist()) == {-1.0, 1.0}
+    assert torch.equal(sign[:, 0], sign[:, 1])
+
+
 def test_shortened_windows_lose_whole_segments_from_the_oldest_on(series_config: Path) -> None:
     task, corpus, model = pose(series_config, "training.shorten=0.5")
     batch = batch_of(task, corpus)

@@ -60,7 +60,7 @@ def test_the_loss_is_the_mean_error_of_each_window(series_config: Path) -> None:
 
 
 @pytest.mark.parametrize("loss", ["mse", "quantile", "student-t"])
-@pytest.mark.parametrize("decoding", ["parallel", "recursive", "encoder-decoder"])
+@pytest.mark.parametrize("decoding", ["parallel", "refined", "recursive", "encoder-decoder"])
 def test_missing_values_touch_neither_loss_nor_figures(series_config: Path, decoding: str, loss: str) -> None:
     """The placeholder of a missing value in the file has no effect."""
     lines = (series_config.parent / "small.csv").read_text().splitlines()

@@ -16,6 +16,7 @@ from lstmctl.tasks.forecast import Forecast
     "settings",
     [
         ["task.decoding=parallel"],
+        ["task.decoding=refined"],
         ["task.decoding=recursive", "task.channels=joint"],
         ["task.decoding=encoder-decoder"],
         ["task.shape=many-to-one", "task.channels=joint", "data.calendar=[hour]"],
