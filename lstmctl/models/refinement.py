@@ -55,4 +55,5 @@ class Refinement(nn.Module):
         views = torch.cat([steps, steps.flip(-1)], dim=1)
         hidden, _ = self.recurrence(views, self.recurrence.initial_state(2 * batch, views))
         correction = self.head(torch.cat(hidden[1:].chunk(2, dim=1), dim=-1))
-        return outputs + correction.view(channels, batch, horizon, each).permute(2, 1, 0, 3)
+        refined: Tensor = outputs + correction.view(channels, batch, horizon, each).permute(2, 1, 0, 3)
+        return refined
