@@ -1,6 +1,6 @@
 """A comparison of 12 runs on a Ray cluster of three nodes on this machine, one of which is killed in the middle.
 
-usage: python benchmarks/on_ray.py [--steps 300]
+usage: python benchmarks/on_ray.py [--steps 150]
 
 It prints whether the weights and metrics are those of `--jobs 1`, how often each run ended, the overhead of Ray per
 run, and the seconds from the command to the first step.
@@ -53,6 +53,13 @@ class Followed:
         elif isinstance(event, RunEvent) and isinstance(event.event, Stepped) and not self.first_step:
             self.first_step = time.perf_counter() - self.start
 
+    def report(self, how: str) -> None:
+        seconds = self.seconds / len(self.ended)
+        print(
+            f"{how}: {seconds:.2f} s per run over {len(self.ended)} runs, first step after {self.first_step:.1f} s",
+            flush=True,
+        )
+
 
 class Killing(Followed):
     """Kills a node once five runs have ended."""
@@ -69,8 +76,8 @@ class Killing(Followed):
             self.cluster.remove_node(self.node, allow_graceful=False)
 
 
-def made(observe: Followed, **where: Any) -> Comparison:
-    return compare(CELLS, "small.yaml", seeds=SEEDS, observe=observe, **where)
+def made(observe: Followed, cells: list[str] = CELLS, **where: Any) -> Comparison:
+    return compare(cells, "small.yaml", seeds=SEEDS, observe=observe, **where)
 
 
 def results(comparison: Comparison) -> dict[str, Any]:
@@ -86,7 +93,7 @@ def results(comparison: Comparison) -> dict[str, Any]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--steps", type=int, default=300)
+    parser.add_argument("--steps", type=int, default=150)
     asked = parser.parse_args()
     os.environ |= {"RAY_USAGE_STATS_ENABLED": "0", "OMP_NUM_THREADS": "1"}
     logging.basicConfig(level=logging.WARNING, format="  %(message)s")
@@ -96,28 +103,23 @@ def main() -> None:
         Path("small.yaml").write_text(CONFIG.format(steps=asked.steps))
         alone, one_by_one = Followed(), Followed()
         first = made(alone)
+        alone.report("--jobs 1")
         limits = {"num_cpus": 1, "object_store_memory": MEMORY, "include_dashboard": False}
         cluster = Cluster(initialize_head=True, head_node_args=limits)
         try:
             os.environ["RAY_ADDRESS"] = cluster.address
-            made(one_by_one, on="ray", jobs=1)
+            made(one_by_one, ["lstm"], on="ray", jobs=1)
+            one_by_one.report("--on ray --jobs 1")
             nodes = [cluster.add_node(num_cpus=1, object_store_memory=MEMORY) for _ in range(2)]
             cluster.wait_for_nodes()
             killing = Killing(cluster, nodes[0])
             second = made(killing, on="ray")
+            killing.report("--on ray, with the loss")
         finally:
             cluster.shutdown()
-        is_same = results(first) == results(second)
-        overhead = (one_by_one.seconds - alone.seconds) / len(alone.ended)
         print(f"{len(killing.ended)} runs on three nodes, one killed after {killing.killed_after} of them")
-        print(f"same metrics and weights as with --jobs 1: {is_same}")
+        print(f"same metrics and weights as with --jobs 1: {results(first) == results(second)}")
         print(f"every run ended once: {sorted(killing.ended) == sorted(alone.ended)}")
-        print(f"--jobs 1: {alone.seconds:.1f} s to the last run, first step after {alone.first_step:.1f} s")
-        print(
-            f"--on ray --jobs 1: {one_by_one.seconds:.1f} s, {overhead:+.2f} s per run, first step after "
-            f"{one_by_one.first_step:.1f} s"
-        )
-        print(f"--on ray, with the loss: {killing.seconds:.1f} s, first step after {killing.first_step:.1f} s")
 
 
 if __name__ == "__main__":
