@@ -1,6 +1,6 @@
 """Forecasts of ETTh1 by the published protocol, over horizons, cells and seeds.
 
-python benchmarks/etth1.py [--data ETTh1.csv] [--recipe network network-and-ridge ensemble-and-ridge]
+python benchmarks/etth1.py [--data ETTh1.csv] [--recipe network refined network-and-ridge ensemble-and-ridge]
                            [--horizons 96 192 336 720] [--cells gru lstm rnn] [--seeds 3] [--threads 2] [KEY=VALUE …]
 python benchmarks/etth1.py --select [--data ETTh1.csv]
 
@@ -29,6 +29,7 @@ SHARE: dict[int, float] = {96: 0.0, 192: 0.25, 336: 0.5, 720: 0.35}
 """Of the ridge regression."""
 CHOSEN: dict[str, dict[int, list[str]]] = {
     "network": NETWORK,
+    "refined": {96: ["task.lookback=480", "task.decoding=refined", "training.budget=8 epochs"]},
     "network-and-ridge": {
         horizon: [*settings, f"model.ridge={SHARE[horizon]}"] for horizon, settings in NETWORK.items()
     },
@@ -67,7 +68,7 @@ def main() -> None:
     print("| --- | --- | --- | --- | --- | --- | --- | --- |")
     for recipe in chosen.recipe:
         for cell in chosen.cells:
-            for horizon in chosen.horizons:
+            for horizon in sorted({*chosen.horizons} & {*CHOSEN[recipe]}):
                 overrides = [*CHOSEN[recipe][horizon], f"model.cell={cell}", f"task.horizon={horizon}", *shared]
                 runs = [trained([*overrides, f"seed={seed}"]) for seed in range(chosen.seeds)]
                 columns = [spread(values) for values in zip(*runs, strict=True)]
