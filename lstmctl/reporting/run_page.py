@@ -191,10 +191,11 @@ def _living_page(history: History) -> list[Block]:
         what = "drag a value of the past, and watch the forecast follow"
     else:
         return []
-    page = str(history.folder / LIVING_PAGE)
-    command = shell.join(["lstmctl", "export", str(history.folder), "--to", "html", "--output", page])
-    return [Prose(f"A page in which the network runs: {what}. This command writes it, and links it here.", "soft"),
-            Code(command)]  # fmt: skip
+    how = f"A page in which the network runs: {what}. This command, in the run's folder, writes it and links it here."
+    return [
+        Prose(how, "soft"),
+        Code(shell.join(["lstmctl", "export", ".", "--to", "html", "--output", LIVING_PAGE])),
+    ]
 
 
 def spread(samples: Sequence[tuple[int, str]], most: int) -> list[tuple[int, str]]:

@@ -64,7 +64,7 @@ class RunFolder:
 
     @property
     def name(self) -> str:
-        return self.path.name
+        return self.path.name or self.path.absolute().name  # of `.`
 
     def info(self) -> Facts:
         """`run.json`.

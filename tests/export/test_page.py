@@ -440,14 +440,19 @@ return { shares, own, notice, text: await page.inputValue("#text") };
     assert told["text"] == told["own"]
 
 
-def test_a_page_in_the_runs_folder_is_linked_from_its_report(trained: Trained, lstmctl: Command) -> None:
+def test_a_page_in_the_runs_folder_is_linked_from_its_report(
+    trained: Trained, lstmctl: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
     run = trained("small")
-    page, report = run.path / "page.html", run.path / "report.html"
-    command = f"lstmctl export {run.path} --to html --output {page}"
+    report = run.path.absolute() / "report.html"
+    command = "lstmctl export . --to html --output page.html"
     write_report(run.path)
     assert command in report.read_text(encoding="utf-8")
-    done = lstmctl(*command.split()[1:])
+    with monkeypatch.context() as there:
+        there.chdir(run.path)
+        done = lstmctl(*command.split()[1:])
     assert done.code == 0, done.err
+    assert f"<title>{run.name}" in (run.path / "page.html").read_text(encoding="utf-8")
     assert '<a href="page.html">the trained network</a>' in report.read_text(encoding="utf-8")
     assert command not in report.read_text(encoding="utf-8")
     labels = trained("intents", "training.budget=8 steps", "model.hidden=12", "threads=1")
