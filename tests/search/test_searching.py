@@ -12,13 +12,13 @@ from typing import Any
 import pytest
 
 from lstmctl.comparison.execution import Interrupted
+from lstmctl.comparison.space import check_optuna
 from lstmctl.config import load
 from lstmctl.errors import DataError, RunError, UsageError
 from lstmctl.events import ComparisonEvent, Evaluated, RunBegan, RunEnded, RunEvent
 from lstmctl.results.codec import as_json
 from lstmctl.results.search import Search
 from lstmctl.search import resume_search, search
-from lstmctl.search import trials as trials_module
 from lstmctl.statistics import interval
 
 pytestmark = pytest.mark.skipif(find_spec("optuna") is None, reason="optuna is not installed")
@@ -209,5 +209,5 @@ def test_a_damaged_request_is_reported(config: Path) -> None:
 def test_without_optuna_the_error_says_what_to_install(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(UsageError, match="needs the package optuna") as caught:
-        trials_module.check_optuna()
+        check_optuna()
     assert caught.value.hint == "pip install 'lstmctl[search]'"
