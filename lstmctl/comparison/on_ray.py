@@ -1,7 +1,8 @@
 """An executor: a Ray cluster, which places runs by CPU and GPU. A run whose node is lost continues on another one.
 
-Every node needs the same lstmctl and torch, and the folder of runs and the data at the same paths. A run is made by the
-same process as on one machine; an actor on its node passes on what it says.
+Every node needs the same lstmctl and torch. A run is made by the same process as on one machine; an actor on its node
+passes on what it says. A node that does not see the folder of runs and the data at the same paths is sent what the run
+needs through Ray's object store, and the run comes back with the messages (`travelling`).
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import json
 import logging
 import os
 import platform
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from hashlib import sha256
 from importlib.metadata import version
@@ -21,9 +22,10 @@ from typing import Any, Self
 
 from lstmctl.comparison.execution import Exit, Job
 from lstmctl.comparison.messages import failure
-from lstmctl.comparison.plan import PlannedRun
+from lstmctl.comparison.plan import PlannedRun, read_plan
 from lstmctl.comparison.processes import RunProcess, Told
-from lstmctl.errors import ResourceError, RunError, UsageError
+from lstmctl.comparison.travelling import Away, Needs, SentData, State, Visit, data_names, node_error
+from lstmctl.errors import LstmctlError, ResourceError, RunError, UsageError
 from lstmctl.runs.comparisons import PLAN
 from lstmctl.storage import read_json
 
@@ -35,6 +37,10 @@ MOST_LOSSES = 3
 SECONDS_OF_A_POLL = 1.0
 KILLED = -9
 PACKAGES = ("lstmctl", "torch", "numpy")
+UNSEEN = {"kind": "unseen"}
+"""The message of a node that does not see the comparison's folder."""
+
+Message = Mapping[str, Any] | Exit | State
 
 
 def check_ray(on: str) -> None:
@@ -55,32 +61,64 @@ class RunOnNode:
     """One run on a node of the cluster: the actor that starts its process and keeps what it says."""
 
     def __init__(self, folder: str, plan: str, run: PlannedRun, wanted: Mapping[str, str]) -> None:
-        self._messages: list[Mapping[str, Any] | Exit] = []
+        self._folder, self._run = Path(folder), run
+        self._messages: list[Message] = []
+        self._forgotten = 0
+        """Messages that are no longer kept, as they have arrived."""
         self._told: Told = SimpleQueue()
         self._process: RunProcess | None = None
+        self._visit: Visit | None = None
+        self._is_waiting = self._is_stopped = False
         try:
-            _check_node(Path(folder), plan, wanted)
+            _check_versions(wanted)
+            self._is_waiting = not _sees(self._folder, plan)
         except RunError as error:
             self._messages = [failure(error), Exit(RunError.exit_code)]
         else:
-            self._process = RunProcess.start(run.name, Path(folder), run, self._told)
+            if not self._is_waiting:
+                self._process = RunProcess.start(run.name, self._folder, run, self._told)
 
-    def poll(self, seen: int) -> list[Mapping[str, Any] | Exit]:
-        """Return the messages after the first `seen`; wait for one if there is none."""
-        if len(self._messages) <= seen:
+    def begin(self, needs: Needs, seen: int) -> list[Message]:
+        """Start the run with what was sent, and poll."""
+        import ray
+
+        if self._is_waiting:
+            self._is_waiting = False
+            try:
+                visit = self._visit = Visit(needs, self._run.name, self._folder, ray.get)
+            except (ResourceError, RunError) as error:
+                self._messages += [failure(node_error(error)), Exit(error.exit_code)]
+            else:
+                self._process = RunProcess.start(self._run.name, visit.folder, self._run, self._told, data=visit.data)
+                if self._is_stopped:
+                    self._process.stop()
+        return self.poll(seen)
+
+    def poll(self, seen: int) -> list[Message]:
+        """Return the messages after the first `seen`; wait for one if there is none. `UNSEEN` asks for what is needed
+        here, and is not counted."""
+        if self._is_waiting:
+            return [UNSEEN]
+        del self._messages[: seen - self._forgotten]
+        self._forgotten = seen
+        if not self._messages:
             with suppress(Empty):
-                self._messages.append(self._told.get(timeout=SECONDS_OF_A_POLL)[1])
+                self._take(self._told.get(timeout=SECONDS_OF_A_POLL)[1])
                 while True:
-                    self._messages.append(self._told.get_nowait()[1])
-        return self._messages[seen:]
+                    self._take(self._told.get_nowait()[1])
+        return self._messages
+
+    def _take(self, message: Mapping[str, Any] | Exit) -> None:
+        self._messages += [message] if self._visit is None else self._visit.passed_on(message)
 
     def stop(self) -> None:
         """Let the run finish its step and save."""
+        self._is_stopped = True
         if self._process is not None:
             self._process.stop()
 
 
-def _check_node(folder: Path, plan: str, wanted: Mapping[str, str]) -> None:
+def _check_versions(wanted: Mapping[str, str]) -> None:
     node, own = platform.node(), versions()
     for name, needed in wanted.items():
         if own[name] != needed:
@@ -88,11 +126,14 @@ def _check_node(folder: Path, plan: str, wanted: Mapping[str, str]) -> None:
                 f"the node {node} has {name} {own[name]}, but the comparison was started with {needed}",
                 hint="install the same versions on every node; other versions give other bits",
             )
+
+
+def _sees(folder: Path, plan: str) -> bool:
+    """Return whether this node has the comparison's folder and its data where they were planned."""
     if not (folder / PLAN).is_file() or _fingerprint(folder) != plan:
-        raise RunError(
-            f"the node {node} does not see {folder} as it is here",
-            hint="put the folder of runs (LSTMCTL_RUNS) and the data on a file system that every node has at one path",
-        )
+        return False
+    settings = read_plan(folder, trust=True).arms[0].candidates[0].settings
+    return all(Path(name).exists() for name in data_names(settings))
 
 
 def _fingerprint(folder: Path) -> str:
@@ -119,6 +160,9 @@ class Cluster:
         self._polls: dict[Any, str] = {}
         """The outstanding poll of each actor."""
         self._seen: dict[str, int] = {}
+        self._away: dict[str, Away] = {}
+        """Runs on nodes that do not see their folders."""
+        self._sent: dict[str, SentData] = {}
         self._losses: dict[str, int] = {}
         self._ready: SimpleQueue[tuple[str, Mapping[str, Any] | Exit]] = SimpleQueue()
 
@@ -175,8 +219,10 @@ class Cluster:
     def close(self) -> None:
         for actor in self._actors.values():
             self._ray.kill(actor)
-        self._actors.clear()
-        self._polls.clear()
+        for away in self._away.values():
+            away.close()
+        for known in (self._actors, self._polls, self._away):
+            known.clear()
 
     def _poll(self, name: str) -> None:
         self._polls[self._actors[name].poll.remote(self._seen[name])] = name
@@ -197,9 +243,28 @@ class Cluster:
         except RayError as error:
             self._end(name, Exit(1, str(error).strip().splitlines()[-1]))
             return
+        try:
+            self._hear(name, messages)
+        except LstmctlError as error:  # of this machine's disk, or its data
+            self._ready.put((name, failure(error)))
+            self._end(name, Exit(error.exit_code))
+
+    def _hear(self, name: str, messages: Sequence[Message]) -> None:
+        """Take a run's messages, and ask again unless there was the last one.
+
+        Raises:
+            LstmctlError: what the run needs cannot be read here, or what came back cannot be written.
+        """
         for message in messages:
+            if message == UNSEEN:
+                away = self._away.get(name) or self._away.setdefault(name, Away(self._jobs_by_name[name]))
+                needs = away.needs(self._ray.put, self._sent)
+                self._polls[self._actors[name].begin.remote(needs, self._seen[name])] = name
+                return
             self._seen[name] += 1
-            if not isinstance(message, Exit):
+            if isinstance(message, State):
+                self._away[name].take(message)
+            elif not isinstance(message, Exit):
                 self._ready.put((name, message))
             elif message.code == KILLED:
                 self._lost(name, "it was killed")
@@ -211,8 +276,7 @@ class Cluster:
 
     def _lost(self, name: str, why: str) -> None:
         self._losses[name] = self._losses.get(name, 0) + 1
-        actor = self._actors.pop(name)
-        self._ray.kill(actor)
+        self._leave(name)
         if self._losses[name] > MOST_LOSSES:
             self._ready.put((name, Exit(KILLED)))
             return
@@ -220,5 +284,10 @@ class Cluster:
         self.start(self._jobs_by_name[name])
 
     def _end(self, name: str, ended: Exit) -> None:
-        self._ray.kill(self._actors.pop(name))
+        self._leave(name)
         self._ready.put((name, ended))
+
+    def _leave(self, name: str) -> None:
+        self._ray.kill(self._actors.pop(name))
+        if (away := self._away.pop(name, None)) is not None:
+            away.close()

@@ -23,12 +23,12 @@ VISIBLE = "CUDA_VISIBLE_DEVICES"
 Told = SimpleQueue[tuple[str, Mapping[str, Any] | Exit]]
 
 
-def command_of(folder: Path, run: PlannedRun) -> list[str]:
-    """Return the command that makes a planned run."""
+def command_of(folder: Path, run: PlannedRun, data: Path | None = None) -> list[str]:
+    """Return the command that makes a planned run; `data` says where data is that was sent to this machine."""
     # -P: a file in the current folder that is called like a library must not take its place.
     command = [sys.executable, "-P", "-m", "lstmctl.comparison.worker"]
     tuning = "tuning" if run.for_tuning else ""
-    return [*command, str(folder), run.name, run.arm, str(run.candidate), str(run.seed), tuning]
+    return [*command, str(folder), run.name, run.arm, str(run.candidate), str(run.seed), tuning, str(data or "")]
 
 
 @dataclass
@@ -39,12 +39,20 @@ class RunProcess:
     errors: IO[str]
 
     @classmethod
-    def start(cls, name: str, folder: Path, run: PlannedRun, told: Told, gpu: str | None = None) -> RunProcess:
-        """Start a run; with `gpu`, that one is the only one it sees."""
+    def start(
+        cls,
+        name: str,
+        folder: Path,
+        run: PlannedRun,
+        told: Told,
+        gpu: str | None = None,
+        data: Path | None = None,
+    ) -> RunProcess:
+        """Start a run; with `gpu`, that one is the only one it sees. `data` is that of `command_of`."""
         with disk_errors(Path(tempfile.gettempdir())), ExitStack() as undo:
             errors = undo.enter_context(tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace"))
             process = subprocess.Popen(
-                command_of(folder, run),
+                command_of(folder, run, data),
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=errors,

@@ -24,11 +24,12 @@ from lstmctl.api.training import begin
 from lstmctl.comparison.execution import require_as_planned
 from lstmctl.comparison.messages import Channel, failure, told
 from lstmctl.comparison.plan import Plan, PlannedRun, read_plan
+from lstmctl.data.locating import SENT
 from lstmctl.errors import DivergedError, LstmctlError, RunError
 from lstmctl.events import Event
 from lstmctl.registry import is_user_class
 from lstmctl.runs.folder import RunFolder
-from lstmctl.storage import disk_errors, require_folder
+from lstmctl.storage import disk_errors, read_json, require_folder
 from lstmctl.training.interruption import termination_as_exit
 
 
@@ -97,5 +98,7 @@ class _Warnings(logging.Handler):
 
 
 if __name__ == "__main__":
-    where, name, arm, candidate, seed, tuning = sys.argv[1:]
+    where, name, arm, candidate, seed, tuning, data = sys.argv[1:]
+    if data:
+        SENT.update({sent: Path(here) for sent, here in read_json(Path(data)).items()})
     sys.exit(main(Path(where), PlannedRun(name, arm, int(candidate), int(seed), for_tuning=tuning == "tuning")))

@@ -14,7 +14,7 @@ import csv
 import hashlib
 import io
 from collections import Counter, defaultdict
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -47,9 +47,14 @@ class Dependency:
 
 def dependencies_beside(corpus: TextCorpus) -> Path | None:
     """The table next to a text of one file; None if there is none."""
-    if len(corpus.files) != 1:
+    return table_beside(corpus.files)
+
+
+def table_beside(files: Sequence[Path]) -> Path | None:
+    """The table next to the only one of a text's files; None if there is none."""
+    if len(files) != 1:
         return None
-    (file,) = corpus.files
+    (file,) = files
     path = file.with_name(_name(file))
     return path if path.is_file() else None
 

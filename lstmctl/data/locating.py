@@ -14,6 +14,9 @@ from lstmctl.data.remote import fetch, is_remote
 from lstmctl.data.sources import find_known
 from lstmctl.errors import DataError
 
+SENT: dict[str, Path] = {}
+"""Where data is that was sent to this machine, by its path on the one that sent it; filled in a run's own process."""
+
 
 def search_folders(config_folder: Path | None) -> list[Path]:
     """The folders a relative name is looked for in, first match first."""
@@ -36,6 +39,8 @@ def locate(name: str, config_folder: Path | None, key: str | None = "data.text")
     Raises:
         DataError: none of the folders contains the name (each is listed), or one cannot be read.
     """
+    if name in SENT:
+        return SENT[name]
     if is_remote(name):
         return fetch(name)
     path = Path(name)
@@ -58,11 +63,15 @@ def locate(name: str, config_folder: Path | None, key: str | None = "data.text")
 
 
 def portable_name(name: str, found: Path) -> str:
-    """Return the name for a run's own config: the plain name of bundled data, otherwise the absolute path.
+    """Return the name for a run's own config: the plain name of bundled data, otherwise the absolute path; of data that
+    was sent to this machine, its path there.
 
     Raises:
         DataError: the path is not UTF-8, as a config is.
     """
+    for sent, here in SENT.items():
+        if here == found:
+            return sent
     if found.is_relative_to(bundled.data()) and not Path(name).is_absolute():
         return name
     path = str(found.resolve())

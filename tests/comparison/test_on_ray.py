@@ -22,11 +22,11 @@ import pytest
 import lstmctl
 from lstmctl.comparison import compare, resume
 from lstmctl.comparison.execution import Interrupted
-from lstmctl.comparison.on_ray import RunOnNode, check_ray, versions
-from lstmctl.comparison.plan import PlannedRun
+from lstmctl.comparison.on_ray import check_ray, versions
 from lstmctl.errors import ResourceError, RunError, UsageError
-from lstmctl.events import ComparisonEvent, RunBegan, RunEnded, RunEvent, Saved
+from lstmctl.events import ComparisonEvent, Opened, Planned, RunBegan, RunEnded, RunEvent, Saved
 from lstmctl.results.comparison import Comparison
+from lstmctl.search import search
 
 pytestmark = [
     pytest.mark.skipif(find_spec("ray") is None, reason="ray is not installed"),
@@ -42,7 +42,9 @@ training: {budget: 600 steps, batch: 4, window: 16, learning_rate: 1e-2, evaluat
   sample_every: 600, precision: float32}
 threads: 1
 """
-LIMITS = ("--num-cpus=1", "--object-store-memory=80000000", "--disable-usage-stats", "--block")
+LIMITS = ("--object-store-memory=80000000", "--disable-usage-stats", "--block")
+HIDDEN = 'mount -t tmpfs tmpfs "$0" && cd / && exec "$@"'
+"""What a shell in a mount namespace of its own does: an empty file system takes the place of a folder."""
 
 
 class Nodes:
@@ -57,14 +59,20 @@ class Nodes:
             self.port = free.getsockname()[1]
         self.address = f"127.0.0.1:{self.port}"
 
-    def start(self, **environment: str) -> subprocess.Popen[bytes]:
-        """Start a node, the first of which is the head, and wait until the cluster has it."""
+    def start(self, cpus: int = 1, without: Path | None = None, **environment: str) -> subprocess.Popen[bytes]:
+        """Start a node, the first of which is the head, and wait until the cluster has it.
+
+        Args:
+            cpus: for runs.
+            without: a folder that the node does not see.
+        """
         head = ("--head", f"--port={self.port}", "--include-dashboard=false", f"--temp-dir={self.folder}")
         path = os.pathsep.join([environment.pop("first", ""), str(Path(lstmctl.__file__).parents[1])]).strip(os.pathsep)
         with tempfile.TemporaryFile() as said:
             node = subprocess.Popen(
                 [
-                    *(sys.executable, "-m", "ray.scripts.scripts", "start", *LIMITS),
+                    *(["unshare", "--mount", "sh", "-c", HIDDEN, str(without)] if without is not None else []),
+                    *(sys.executable, "-m", "ray.scripts.scripts", "start", f"--num-cpus={cpus}", *LIMITS),
                     *(head if not self.nodes else [f"--address={self.address}"]),
                 ],
                 env={**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1", **environment},
@@ -278,13 +286,143 @@ def test_a_node_with_other_versions_is_refused(cluster: Nodes, config: Path, tmp
     assert "install the same versions on every node" in (caught.value.hint or "")
 
 
-def test_a_node_that_does_not_see_the_folder_is_refused(tmp_path: Path) -> None:
-    run = RunOnNode(str(tmp_path), "0" * 64, PlannedRun("lstm-seed-0", "lstm", 0, 0), versions())
-    error, ended = run.poll(0)
-    assert isinstance(error, dict)
-    assert error["messages"][0].endswith(f"does not see {tmp_path} as it is here")
-    assert getattr(ended, "code", None) == 4
-    run.stop()  # nothing has started
+@pytest.fixture
+def blind(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Blind]:
+    """A cluster whose head makes no runs, and whose other nodes see neither the folder of runs nor the data."""
+    command = ["unshare", "--mount", "sh", "-c", HIDDEN, str(tmp_path), "true"]
+    try:
+        tried = subprocess.run(command, capture_output=True, text=True, check=False)
+    except FileNotFoundError:
+        pytest.skip("there is no unshare")
+    if tried.returncode != 0:
+        pytest.skip(f"no folder may be hidden from a node here: {tried.stderr.strip()}")
+    nodes = Blind(tmp_path, tmp_path_factory.mktemp("caches"))
+    try:
+        nodes.start(cpus=0)
+        monkeypatch.setenv("RAY_ADDRESS", nodes.address)
+        yield nodes
+    finally:
+        nodes.close()
+
+
+class Blind(Nodes):
+    """Nodes that do not see a folder, each with a cache of its own."""
+
+    def __init__(self, hidden: Path, caches: Path) -> None:
+        super().__init__()
+        self.hidden, self.caches = hidden, caches
+
+    def add(self) -> Path:
+        """Start a node, and return its cache."""
+        cache = self.caches / str(len(self.nodes))
+        self.start(without=self.hidden, LSTMCTL_CACHE=str(cache))
+        return cache
+
+
+def sent(cache: Path) -> dict[str, int]:
+    """The data that reached a node, by name, with the time at which it was written."""
+    files = [path for path in (cache / "sent" / "data").glob("*/files/**/*") if path.is_file()]
+    return {path.name: path.stat().st_mtime_ns for path in files}
+
+
+def test_nodes_without_the_folder_are_sent_data_once_and_their_runs_come_back(
+    blind: Blind, config: Path, left_by: Callable[[Path], dict[str, Any]], tmp_path: Path
+) -> None:
+    alone = compare(["rnn", "lstm"], config, seeds=2, quiet=True)
+    caches = [blind.add(), blind.add()]
+    saved: list[Path] = []
+
+    def hear(event: ComparisonEvent) -> None:
+        if isinstance(event, RunEvent) and isinstance(event.event, Saved):
+            saved.append(event.event.path)
+
+    result = compare(["rnn", "lstm"], config, seeds=2, on="ray", observe=hear)
+    assert left(result, left_by) == left(alone, left_by)
+    for path in saved:
+        assert path.is_relative_to(Path(result.path).absolute())
+    first = [sent(cache) for cache in caches]
+    assert [list(files) for files in first] == [["small.txt"], ["small.txt"]]
+    assert not [run for cache in caches for run in (cache / "sent" / "runs").glob("*/plan.json")]
+    # A run that came back is like one that was made here: it can be used, and nothing names the node's folders.
+    runs = Path(result.path)
+    assert sorted(json.loads(path.read_text())["order"] for path in runs.glob("*/run.json")) == [1, 2, 3, 4]
+    for name in (name for path in runs.glob("*/") for name in path.rglob("*") if name.is_file()):
+        assert str(blind.caches).encode() not in name.read_bytes(), name
+    run = lstmctl.load_run(runs / "lstm-seed-0")
+    assert run.settings.data.text == (str(tmp_path / "small.txt"),)
+    assert run.evaluate().metrics == run.info["metrics"]["test"]
+    names = {path.relative_to(runs / "lstm-seed-0") for path in (runs / "lstm-seed-0").rglob("*")}
+    own = Path(alone.path) / "lstm-seed-0"
+    assert names == {path.relative_to(own) for path in own.rglob("*")}
+    # The data of another comparison is there already.
+    compare(["gru"], config, seeds=2, on="ray", quiet=True)
+    assert [sent(cache) for cache in caches] == first
+
+
+def test_a_run_of_a_lost_node_continues_elsewhere_from_what_came_back(
+    blind: Blind,
+    config: Path,
+    left_by: Callable[[Path], dict[str, Any]],
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("lstmctl.comparison.travelling.SECONDS_BETWEEN_RETURNS", 0.0)
+    alone = compare(["lstm"], config, seeds=2, quiet=True)
+    blind.add()
+    killed: list[int] = []
+    resumed: list[int] = []
+
+    def hear(event: ComparisonEvent) -> None:
+        if not isinstance(event, RunEvent):
+            return
+        if isinstance(event.event, Opened):
+            resumed.append(event.event.step)
+        pointers = list(Path("runs").glob("*-002/lstm-seed-0/checkpoints/pointers.json"))
+        if not killed and pointers and (step := json.loads(pointers[0].read_text())["last"]) >= 40:
+            blind.add()
+            blind.kill(blind.nodes[1])
+            killed.append(step)
+
+    result = compare(["lstm"], config, seeds=2, on="ray", jobs=1, observe=hear)
+    assert left(result, left_by) == left(alone, left_by)
+    assert len(killed) == 1
+    assert resumed[0] == 0
+    assert resumed[1] >= killed[0] >= 40
+    assert [message for message in caplog.messages if "was lost" in message] == [
+        "lstm-seed-0 was lost (its node or its process ended); it continues from its last checkpoint"
+    ]
+
+
+def test_a_search_and_a_resumed_driver_need_no_shared_folder(
+    blind: Blind, config: Path, left_by: Callable[[Path], dict[str, Any]]
+) -> None:
+    pytest.importorskip("optuna")
+    wanted: dict[str, Any] = {"space": ["training.learning_rate=1e-3..1e-1:log"], "trials": 3, "seeds": 1, "best": 1}
+    alone = search(config, ["training.budget=60 steps"], **wanted, quiet=True)
+    blind.add()
+    found = search(config, ["training.budget=60 steps"], **wanted, on="ray", jobs=1, quiet=True)
+    assert [(one.point, one.value) for one in found.trials] == [(one.point, one.value) for one in alone.trials]
+    # A driver that stopped sends the run that it has begun.
+    stop = when_saved(40, lambda _: signal.raise_signal(signal.SIGINT))
+    with pytest.raises(Interrupted):
+        compare(["lstm"], config, seeds=1, on="ray", observe=stop, name="stopped")
+    info = json.loads(Path("runs/stopped/lstm-seed-0/run.json").read_text())
+    assert info["status"] == "interrupted"
+    result = resume("stopped", on="ray", quiet=True)
+    assert isinstance(result, Comparison)
+    assert left(result, left_by) == left(compare(["lstm"], config, seeds=1, quiet=True), left_by)
+
+
+def test_data_that_changed_before_it_was_sent_is_refused(blind: Blind, config: Path) -> None:
+    blind.add()
+
+    def change(event: ComparisonEvent) -> None:
+        if isinstance(event, Planned):
+            with Path("small.txt").open("a") as file:
+                file.write("Bob sees a tree.\n")
+
+    with pytest.raises(RunError, match=r"lstm-seed-0: .*small\.txt changed since the comparison was planned"):
+        compare(["lstm"], config, seeds=1, on="ray", observe=change)
 
 
 def test_what_is_no_cluster_is_refused(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
