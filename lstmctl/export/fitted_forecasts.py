@@ -314,8 +314,10 @@ class History:
         step = self._function(f"smooth_trends_{shape[0]}", "Update levels and trends by a row, with their derivatives.")
         row, onset, counted = (_input(step, name, shape[2:]) for name in Lanes._fields)
         own_alpha, own_ratio, own_phi = (_input(step, name, shape) for name in ("alpha", "ratio", "phi"))
-        names = ("level", "trend", "level_0", "level_1", "trend_0", "trend_1")
-        names += ("squares", "by_level", "by_trend", "first", "both", "second")
+        names = [
+            *("level", "trend", "level_0", "level_1", "trend_0", "trend_1"),
+            *("squares", "by_level", "by_trend", "first", "both", "second"),
+        ]
         level, trend, *derivatives, squares, by_level, by_trend, first, both, second = (
             _input(step, name, shape) for name in names
         )

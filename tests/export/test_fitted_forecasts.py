@@ -22,7 +22,7 @@ from lstmctl.export.targets import Target
 from tests.export.checks import TARGETS
 
 Floats = NDArray[np.float64]
-METHODS: dict[str, tuple[Callable[..., Floats], Callable[[History], Any]]] = {
+METHODS: dict[str, tuple[Callable[..., Any], Callable[[History], Any]]] = {
     "theta": (theta_forecasts, History.theta),
     "ETS": (smoothing_forecasts, History.smoothing),
 }
