@@ -22,7 +22,7 @@ export function columnsOf(model) {
   // A history may be longer than the rows of covariates; known ones go on beyond its end.
   const [past] = inputs.find(({ name }) => name === "values").shape;
   const [ahead] = model.functions[model.entry].outputs[0].shape;
-  const first = (name, rows) => past - rows + (name === "known" ? ahead : 0);
+  const firstRow = (name, rows) => past - rows + (name === "known" ? ahead : 0);
   return inputs.flatMap(({ name, shape, meaning }) => {
     if (name === "times" || shape.length !== 2) return [];
     const [, last, first] = /rows of ([^;]+)|^([^:]+): the last/.exec(meaning) ?? [];
@@ -36,7 +36,7 @@ export function columnsOf(model) {
       column: place,
       columns: shape[1],
       rows: shape[0],
-      first: first(name, shape[0]),
+      first: firstRow(name, shape[0]),
       name: column,
     }));
   });
