@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 import time
 from collections.abc import Callable, Mapping
@@ -17,7 +18,9 @@ from lstmctl.api.unchanged import trained_as
 from lstmctl.config import dump
 from lstmctl.data.audio import AudioCorpus
 from lstmctl.data.splitting import reported_part
+from lstmctl.errors import DivergedError
 from lstmctl.events import Concluding, Ended, Event, Finished, Opened
+from lstmctl.metrics import Metric
 from lstmctl.reporting.run_page import write_report
 from lstmctl.results.codec import as_json
 from lstmctl.results.evaluation import Score
@@ -83,6 +86,8 @@ def run_to_end(folder: RunFolder, assembled: Assembled, snapshot: Snapshot | Non
         corpus = assembled.corpus
         parts = [part for part in ("validation", "test") if part in corpus.parts]
         scores = {part: run.score(corpus, part, concluding.scoring(part)) for part in parts}
+        for part, score in scores.items():
+            _require_finite(run.task.primary, float(score.metrics[run.task.primary.name]), part)
         metrics = {"validation": None, "test": None, **{part: dict(score.metrics) for part, score in scores.items()}}
         if "arm" not in run.info:  # a comparison computes the baselines once for all its runs
             concluding("computing baselines")
@@ -124,6 +129,15 @@ class _Concluding:
                 told = time.monotonic()
 
         return heard
+
+
+def _require_finite(metric: Metric, value: float, part: str) -> None:
+    """Raise DivergedError if a whole part overflows, which the shorter stretches of an evaluation may not show."""
+    if not math.isfinite(value):
+        raise DivergedError(
+            f"training diverged: {metric.words} of the {part} part is {value}, since the states grow along it",
+            hint="a smaller training.learning_rate often helps, or a cell whose states are bounded",
+        )
 
 
 def _forget_ending(folder: RunFolder) -> None:

@@ -64,7 +64,8 @@ class Band {
       this.columns = [];
     }
     if (!this.isShare) {
-      const most = columns.reduce((found, values) => (values ? reach(values, found) : found), this.most);
+      const isNew = (values, column) => values && values !== this.columns[column];
+      const most = columns.filter(isNew).reduce((found, values) => reach(values, found), this.most);
       if (most !== this.most) this.columns = [];
       this.most = most;
     }

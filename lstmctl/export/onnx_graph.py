@@ -263,6 +263,7 @@ class _Writer:
         back = int(one.options["backwards"])
         kept, after = one.outputs[: len(stacked)], one.outputs[len(stacked) :]
         found = [self.fresh() for _ in one.outputs]
+        directions: dict[str, Any] = {"scan_output_directions": [back] * len(stacked)} if stacked else {}
         nodes.append(
             helper.make_node(
                 "Scan",
@@ -271,7 +272,7 @@ class _Writer:
                 body=helper.make_graph(inner, self.fresh(), inputs, outputs),
                 num_scan_inputs=sequences,
                 scan_input_directions=[back] * sequences,
-                **({"scan_output_directions": [back] * len(stacked)} if stacked else {}),
+                **directions,
             )
         )
         names |= {value.name: name for value, name in zip((*after, *kept), found, strict=True)}

@@ -20,6 +20,8 @@ const NAMES = {
   n: "candidate n",
   cell: "cell state",
   hidden: "output",
+  real: "state, real part",
+  imaginary: "state, imaginary part",
 };
 const PRESETS = [
   ["f", 0],
@@ -156,7 +158,7 @@ export class TextView {
           element("label", { class: "time" }, "After character", this.time, this.timeWords),
         ),
       ),
-      this.holding(),
+      ...(this.networks.some(({ gates }) => gates.length > 0) ? [this.holding()] : []),
       element("section", { "aria-label": "Predictions" }, this.cards()),
       ...this.networks.map((network) => this.mapOf(network)),
     );
@@ -235,13 +237,14 @@ export class TextView {
       "section",
       {},
       element("h2", {}, "What if a gate were held?"),
-      element("div", { class: "tools" }, ...presets, this.from),
+      ...(presets.length ? [element("div", { class: "tools" }, ...presets, this.from)] : []),
       element(
         "form",
         { class: "tools", submit: (event) => this.hold(event) },
         labelled("Gate or state", this.gate),
         labelled("units", this.units),
         labelled("held at", this.value),
+        ...(presets.length ? [] : [this.from]),
         element("button", {}, "Hold"),
       ),
       this.ruleList,
@@ -270,10 +273,11 @@ export class TextView {
   }
 
   mapOf(network) {
+    const title = network.gates.length ? "Gates and states" : "Probabilities along the text";
     const canvas = element("canvas", {
       tabindex: 0,
       role: "application",
-      "aria-label": `Gates and states of ${network.name}. Arrow keys move in time and between units; page keys between gates.`,
+      "aria-label": `${title} of ${network.name}. Arrow keys move in time and between units; page keys between bands.`,
       mousemove: (event) => this.hover(network, event),
       mouseleave: () => this.describe(network, this.selected, this.pinned),
       click: (event) => this.pick(network, event),
@@ -306,7 +310,7 @@ export class TextView {
     return element(
       "section",
       {},
-      element("h2", {}, this.networks.length > 1 ? `Gates and states of ${network.name}` : "Gates and states"),
+      element("h2", {}, this.networks.length > 1 ? `${title} of ${network.name}` : title),
       ...(network.tracked.length ? [this.trackers(network)] : []),
       network.shownTools,
       network.key,
@@ -621,8 +625,11 @@ export class TextView {
     });
     const keys = [];
     if (this.writes) keys.push(element("span", {}, "bars below the letters: surprise, to 8 bits"));
-    if (!isDifference) keys.push(this.keyOf("0", this.look.shares, "1: gates, probabilities"));
-    keys.push(this.keyOf("below 0", this.look.signed, isDifference ? "above 0: the difference" : "above 0: states"));
+    const isGated = network.gates.some(({ isShare }) => isShare);
+    if (!isDifference)
+      keys.push(this.keyOf("0", this.look.shares, isGated ? "1: gates, probabilities" : "1: probabilities"));
+    if (isDifference || network.gates.some(({ isShare }) => !isShare))
+      keys.push(this.keyOf("below 0", this.look.signed, isDifference ? "above 0: the difference" : "above 0: states"));
     network.key.replaceChildren(...keys);
   }
 
@@ -639,7 +646,7 @@ export class TextView {
   describe(network, column, place) {
     const values = network.values(column, this.shown);
     const character = this.characters[column];
-    let words = this.pinned || !values ? "" : "Point at a gate for its values; select one for its course.";
+    let words = this.pinned || !values ? "" : "Point at the map for values; select a row for its course.";
     if (values && place && values[place.name]?.[place.unit] !== undefined) {
       words = `After “${visible(character)}” (${column + 1}): ${this.unitWords(network, place)}: ${values[place.name][place.unit].toFixed(3)}`;
       const { layer } = network.gates.find((gate) => gate.name === place.name) ?? {};

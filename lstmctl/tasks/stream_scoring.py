@@ -53,7 +53,8 @@ def stream_total(model: nn.Module, task: Task, symbols: Tensor) -> Totals:
             if _agree(begun, guess):
                 last = tuple(tuple(part[-1:] for part in layer) for layer in ended)
                 rest = alongside(symbols, starts[:1] + lanes * length, len(symbols) - 1 - lanes * length, WINDOW)
-                return dict(totals + _read(model, task, rest, last)[0])
+                totals.update(_read(model, task, rest, last)[0])  # `+` would leave out what is not above 0, as NaN
+                return dict(totals)
     return total(model, task, streamed(symbols, 1, LANES * WINDOW))
 
 

@@ -402,6 +402,18 @@ def test_divergence_is_named_and_no_checkpoint_holds_it(small_config: Path, sett
     assert best is None or math.isfinite(best)
 
 
+def test_states_that_overflow_over_a_whole_part_are_a_divergence(small_config: Path) -> None:
+    """During training the part is scored in shorter stretches, in which they are still finite."""
+    settings = ["model.cell=indrnn", "model.layers=1", "model.options={longest_memory: 10}", "data.split=[0.5, 0.5]"]
+    rates = ["training.budget=1 steps", "training.learning_rate=1", "training.warm_up=0", "training.average=null"]
+    with pytest.raises(DivergedError, match="nats per character of the validation part is nan"):
+        train(small_config, [*settings, *rates])
+    run = Path("runs/small-indrnn-001")
+    assert load_run(run).status == "diverged"
+    for path in run.glob("*.json"):
+        json.loads(path.read_text(), parse_constant=pytest.fail)
+
+
 def test_divergence_on_the_command_line_is_5(small_config: Path, lstmctl: Command) -> None:
     result = lstmctl("train", str(small_config), "training.learning_rate=1e9", "--quiet")
     assert result.code == 5
