@@ -24,6 +24,7 @@ from lstmctl.cache import cache_folder
 from lstmctl.comparison.execution import Exit, Job
 from lstmctl.comparison.plan import read_plan
 from lstmctl.config import Settings
+from lstmctl.config.schema import AudioData
 from lstmctl.data.clips import find_clips
 from lstmctl.data.dependencies import table_beside
 from lstmctl.data.locating import text_files
@@ -127,7 +128,7 @@ def pack(name: str, settings: Settings, keep: Callable[[Piece], Any]) -> SentDat
 
 
 def _files_read(path: Path, settings: Settings) -> Iterable[Path]:
-    if settings.data.source == "audio":
+    if isinstance(settings.data, AudioData):
         clips, _ = find_clips([str(path)], settings.data.file_names, settings.task.type, None, is_own=False)
         return [*([path] if path.is_file() else []), *(clip.path for clip in clips)]
     files = [path] if is_prepared(path) else text_files(path)
