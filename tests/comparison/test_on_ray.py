@@ -405,12 +405,12 @@ def test_a_search_and_a_resumed_driver_need_no_shared_folder(
     # A driver that stopped sends the run that it has begun.
     stop = when_saved(40, lambda _: signal.raise_signal(signal.SIGINT))
     with pytest.raises(Interrupted):
-        compare(["lstm"], config, seeds=1, on="ray", observe=stop, name="stopped")
+        compare(["lstm"], config, seeds=2, on="ray", jobs=1, observe=stop, name="stopped")
     info = json.loads(Path("runs/stopped/lstm-seed-0/run.json").read_text())
     assert info["status"] == "interrupted"
     result = resume("stopped", on="ray", quiet=True)
     assert isinstance(result, Comparison)
-    assert left(result, left_by) == left(compare(["lstm"], config, seeds=1, quiet=True), left_by)
+    assert left(result, left_by) == left(compare(["lstm"], config, seeds=2, quiet=True), left_by)
 
 
 def test_data_that_changed_before_it_was_sent_is_refused(blind: Blind, config: Path) -> None:
@@ -421,8 +421,8 @@ def test_data_that_changed_before_it_was_sent_is_refused(blind: Blind, config: P
             with Path("small.txt").open("a") as file:
                 file.write("Bob sees a tree.\n")
 
-    with pytest.raises(RunError, match=r"lstm-seed-0: .*small\.txt changed since the comparison was planned"):
-        compare(["lstm"], config, seeds=1, on="ray", observe=change)
+    with pytest.raises(RunError, match=r"rnn-seed-0: .*small\.txt changed since the comparison was planned"):
+        compare(["rnn", "lstm"], config, seeds=1, on="ray", jobs=1, observe=change)
 
 
 def test_what_is_no_cluster_is_refused(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
