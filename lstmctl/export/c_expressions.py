@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from lstmctl.export.c_helpers import HELPERS
-from lstmctl.export.c_text import TYPES, literal
+from lstmctl.export.c_text import TYPES, double, literal
 from lstmctl.export.graph import Function, Operation, Shape, Value
 
 OPERATORS = {"add": "+", "sub": "-", "mul": "*", "div": "/"}
@@ -26,10 +26,11 @@ class Elements:
         """Return an element of a stored array."""
         return f"{value.name}[{flat(value.shape, index)}]"
 
-    def read(self, value: Value, index: Sequence[str]) -> str:
-        """Return an expression of one element; the index may have more axes, or longer ones, than the value."""
+    def read(self, value: Value, index: Sequence[str], *, is_double: bool = False) -> str:
+        """Return an expression of one element; the index may have more axes, or longer ones, than the value. A number
+        is a float or a double."""
         if value.number is not None:
-            return literal(value.number)
+            return double(value.number) if is_double else literal(value.number)
         index = index[len(index) - len(value.shape) :]
         own = ["0" if length == 1 else at for length, at in zip(value.shape, index, strict=True)]
         if value.name in self.inlined:
@@ -41,7 +42,7 @@ class Elements:
     def computed(self, one: Operation, index: list[str]) -> str:
         """Return an expression of one element of an operation's result."""
         x, options = one.inputs[0], one.options
-        double = one.outputs[0].type == "float64"
+        is_double = one.outputs[0].type == "float64"
         match one.kind:
             case "slice":
                 start = options["start"]
@@ -57,31 +58,31 @@ class Elements:
                 place = dict(zip(options["order"], index, strict=True))
                 return self.read(x, [place[axis] for axis in range(len(index))])
             case "unary":
-                return _unary(options["function"], self.read(x, index), double)
+                return _unary(options["function"], self.read(x, index), is_double)
             case "binary":
-                a, b = (self.read(value, index) for value in one.inputs)
+                a, b = (self.read(value, index, is_double=is_double) for value in one.inputs)
                 name = options["function"]
                 if name in OPERATORS:
                     return f"({a} {OPERATORS[name]} {b})"
                 if name in ("less", "equal"):
                     return f"({a} {'<' if name == 'less' else '=='} {b} ? 1.0f : 0.0f)"
-                return f"f{name}{'' if double else 'f'}({a}, {b})"
+                return f"f{name}{'' if is_double else 'f'}({a}, {b})"
             case "where":
-                condition, a, b = (self.read(value, index) for value in one.inputs)
+                condition, a, b = (self.read(value, index, is_double=is_double) for value in one.inputs)
                 return f"({condition} != 0 ? {a} : {b})"
             case "cast":
                 return f"({TYPES[one.outputs[0].type]})({self.read(x, index)})"
         raise AssertionError(one.kind)
 
 
-def _unary(name: str, x: str, double: bool) -> str:
+def _unary(name: str, x: str, is_double: bool) -> str:
     if name == "isnan":
         return f"(isnan({x}) ? 1.0f : 0.0f)"
     if name in HELPERS:
-        assert not double or name == "square", name
-        return f"({x} * {x})" if double else f"{name}({x})"
+        assert not is_double or name == "square", name
+        return f"({x} * {x})" if is_double else f"{name}({x})"
     name = "fabs" if name == "abs" else name
-    return f"{name}{'' if double else 'f'}({x})"
+    return f"{name}{'' if is_double else 'f'}({x})"
 
 
 def flat(shape: Shape, index: Sequence[str]) -> str:

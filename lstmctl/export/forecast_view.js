@@ -15,9 +15,14 @@ const PRESETS_HELD = [
 ];
 const DASHES = [[], [6, 3], [2, 3]];
 
-/** What can be dragged: [{ input, column, columns, rows, name }], a column of an input each. */
+/** What can be dragged: [{ input, column, columns, rows, first, name }], a column of an input each; `first` is the row of
+ *  the history that its first row belongs to. */
 export function columnsOf(model) {
   const { inputs } = model.functions[model.entry];
+  // A history may be longer than the rows of covariates; known ones go on beyond its end.
+  const [past] = inputs.find(({ name }) => name === "values").shape;
+  const [ahead] = model.functions[model.entry].outputs[0].shape;
+  const firstRow = (name, rows) => past - rows + (name === "known" ? ahead : 0);
   return inputs.flatMap(({ name, shape, meaning }) => {
     if (name === "times" || shape.length !== 2) return [];
     const [, last, first] = /rows of ([^;]+)|^([^:]+): the last/.exec(meaning) ?? [];
@@ -31,6 +36,7 @@ export function columnsOf(model) {
       column: place,
       columns: shape[1],
       rows: shape[0],
+      first: firstRow(name, shape[0]),
       name: column,
     }));
   });
@@ -65,7 +71,7 @@ export class ForecastView {
     const { model } = this.runs[0];
     const windows = this.examples.map((inputs, place) => {
       const time =
-        inputs.times && new Date(1000 * inputs.times[this.lookback - 1]).toISOString().slice(0, 16).replace("T", " ");
+        inputs.times && new Date(1000 * inputs.times[inputs.times.length - this.horizon - 1]).toISOString().slice(0, 16).replace("T", " ");
       return [place, time ? `rows to ${time}` : `window ${place + 1} of ${this.examples.length}`];
     });
     this.window = choice(windows, () => this.use(Number(this.window.value)));
@@ -176,7 +182,7 @@ export class ForecastView {
   }
 
   rowAt(plot, x) {
-    const row = Math.round((x - EDGE) / plot.step);
+    const row = Math.round((x - EDGE) / plot.step) - this.column(plot).first;
     return Math.max(0, Math.min(this.column(plot).rows - 1, row));
   }
 
@@ -210,8 +216,8 @@ export class ForecastView {
   }
 
   key(plot, event) {
-    const { rows } = this.column(plot);
-    if (this.chosen.plot !== plot) this.chosen = { plot, row: Math.min(this.lookback, rows) - 1 };
+    const { rows, first } = this.column(plot);
+    if (this.chosen.plot !== plot) this.chosen = { plot, row: this.lookback - 1 - first };
     const now = this.inputs[this.column(plot).input][this.place(this.chosen)];
     const step = ((plot.high - plot.low) / 50) * (event.shiftKey ? 5 : 1);
     const move = (by) => (this.chosen = { plot, row: Math.max(0, Math.min(rows - 1, this.chosen.row + by)) });
@@ -260,7 +266,7 @@ export class ForecastView {
     const value = this.inputs[this.column(plot).input][this.place(this.chosen)];
     if (document.activeElement !== this.number)
       this.number.value = Number.isFinite(value) ? Number(value.toPrecision(6)) : "";
-    const back = this.lookback - 1 - row;
+    const back = this.lookback - 1 - row - this.column(plot).first;
     const count = (number) => `${number} row${number === 1 ? "" : "s"}`;
     const when =
       back === 0 ? "the last row" : back > 0 ? `${count(back)} before the last` : `${count(-back)} after the last`;
@@ -364,7 +370,7 @@ export class ForecastView {
     Object.assign(context, { strokeStyle: style.line, lineWidth: 1 });
     context.strokeRect(x(this.lookback - 0.5), 0, 0, tall);
     if (!plot.own) this.drawForecasts(context, { x, y, line, style, steps });
-    line(0, rows, style.ink, 1.5);
+    line(column.first, rows, style.ink, 1.5);
     const isThick = plot.step > 7;
     context.fillStyle = style.ink;
     rows.forEach((value, row) => {
@@ -372,14 +378,14 @@ export class ForecastView {
       if (!Number.isFinite(value) || !(isThick || isChanged)) return;
       context.fillStyle = isChanged ? style.accent : style.ink;
       context.beginPath();
-      context.arc(x(row), y(value), isChanged ? 4.5 : 2.5, 0, 2 * Math.PI);
+      context.arc(x(column.first + row), y(value), isChanged ? 4.5 : 2.5, 0, 2 * Math.PI);
       context.fill();
     });
     if (this.chosen.plot !== plot) return;
     const { row } = this.chosen;
     Object.assign(context, { strokeStyle: style.accent, lineWidth: 2 });
     context.beginPath();
-    context.arc(x(row), y(Number.isFinite(rows[row]) ? rows[row] : (plot.low + plot.high) / 2), 7, 0, 2 * Math.PI);
+    context.arc(x(column.first + row), y(Number.isFinite(rows[row]) ? rows[row] : (plot.low + plot.high) / 2), 7, 0, 2 * Math.PI);
     context.stroke();
   }
 

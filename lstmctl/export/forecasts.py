@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,8 +12,11 @@ from numpy.typing import NDArray
 
 from lstmctl.api.forecasting import forecaster
 from lstmctl.api.trained import Trained
+from lstmctl.data.series_encoding import history_rows
 from lstmctl.data.splitting import reported_part
+from lstmctl.data.transforms import LOWEST
 from lstmctl.export.calendars import calendar
+from lstmctl.export.fitted_forecasts import History
 from lstmctl.export.forecast_network import Network
 from lstmctl.export.graph import Body, Function, Operand, Predictor, Value, Vocabulary
 from lstmctl.export.likelihoods import points, quantiles
@@ -25,10 +29,10 @@ from lstmctl.scoring import evaluating
 from lstmctl.tasks.forecast import Forecast
 from lstmctl.tasks.series_baselines import RIDGE
 from lstmctl.tasks.series_predictor import of_the_network
-from lstmctl.tasks.series_windows import ROUNDING
+from lstmctl.tasks.series_windows import ROUNDING, SeriesBatch, SeriesPart
 
-SHARES = frozenset({RIDGE, "drift", "seasonal naive", "last value"})
-"""Baselines that an export can contain."""
+FITTED = ("theta", "ETS")
+"""Baselines that are fitted to each history, which may be longer than the lookback."""
 CHECKED = 24
 """Windows of the held-out part that an export is checked on."""
 
@@ -37,21 +41,13 @@ def describe_forecaster(run: Trained) -> Described:
     """Describe a forecaster, with the weights that `lstmctl forecast` uses.
 
     Raises:
-        NotExportableError: it forecasts by sample paths, or with a baseline that exports do not have.
+        NotExportableError: it forecasts by sample paths.
     """
     task, model = forecaster(run, final=True)
     if task.predictor.has_joint_distribution:
         raise NotExportableError(
             f"{run.name} forecasts by sample paths, which exports do not have",
             hint="train with task.loss=quantile, or with task.decoding=parallel",
-        )
-    if unknown := task.predictor.shares.keys() - SHARES:
-        share = 100 * sum(task.predictor.shares[name] for name in unknown)
-        options = " ".join(f"--without {name}" for name in sorted(unknown))
-        raise NotExportableError(
-            f"{share:.0f} % of the forecast of {run.name} is that of {' and '.join(sorted(unknown))}, fitted anew to "
-            "every history, which exports do not have",
-            hint=f"leave it out, which also prints what that costs: {options}; or train with model.ridge=0",
         )
     functions: dict[str, Function] = {}
     weights: dict[str, NDArray[Any]] = {}
@@ -61,7 +57,7 @@ def describe_forecaster(run: Trained) -> Described:
     vocabularies = {"series": Vocabulary("labels", encoding.ids)} if len(encoding.ids) > 1 else {}
     facts: dict[str, Any] = {
         "columns": ", ".join(encoding.targets),
-        "rows": f"{settings.lookback} in, {settings.horizon} out, one per {encoding.step}",
+        "rows": f"{writer.rows} in, {settings.horizon} out, one per {encoding.step}",
         "intervals": ", ".join(f"{level} %" for level in settings.levels) if writer.has_intervals else "none",
     }
     if encoding.categories:
@@ -84,7 +80,12 @@ class _Writer:
         self.sizes: Sizes = model.each()[0].sizes
         self.has_intervals = task.calibration is not None or task.likelihood.has_intervals
         self.several = len(task.encoding.ids) > 1
+        self.fitted = [name for name in FITTED if name in task.predictor.shares]
+        self.rows = max(self.sizes.lookback, history_rows(self.encoding.season)) if self.fitted else self.sizes.lookback
+        """Of the targets that a call is given."""
         self.body = Body("forecast", f"Forecast the next {self.settings.horizon} rows.", weights)
+        self.own_scale: tuple[Value, Value] | None = None
+        """Of a window of a series without a scale, in float64."""
         self.series: Value | None = None
         if self.several:
             self.series = self.body.input("series", (), "number of the series", type="index", vocabulary="series")
@@ -93,10 +94,11 @@ class _Writer:
         body, sizes = self.body, self.sizes
         names = ", ".join(self.encoding.targets)
         hint = "NaN if missing" if self.task.masked else "none missing"
-        raw = body.input(
-            "values", (sizes.lookback, sizes.channels), f"the last rows of {names}; {hint}", type="float64"
-        )
-        values, centre, spread = self.scaled(raw)
+        if self.fitted:
+            hint = f"NaN before the series begins; otherwise {hint}"
+        raw = body.input("values", (self.rows, sizes.channels), f"the last rows of {names}; {hint}", type="float64")
+        rows = self.scaled(raw)
+        values, centre, spread = self.by_own_scale(self.window(rows))
         filled = self.filled(values)
         shift, scale = self.taken_out(values, filled)
         normalised = (values - shift) / scale
@@ -118,7 +120,7 @@ class _Writer:
                 ends = [share for level in self.settings.levels for share in ((100 - level) / 200, (100 + level) / 200)]
                 spans.append(quantiles(body, self.task.likelihood, outputs, shift, scale, ends))
         point = self.mean(found)
-        moved = self.blended(point, filled)
+        moved = self.blended(point, filled, rows)
         body.output("point", self.unscaled(moved, centre, spread, "point"), "the forecast, in the table's units")
         if self.has_intervals:
             self.intervals(point, moved, self.mean(spans) if spans else None, centre, spread)
@@ -130,12 +132,30 @@ class _Writer:
             return self.body.weight(name, np.ascontiguousarray(array[0]))
         return self.body.lookup(self.body.weight(name, np.ascontiguousarray(array)), self.series)
 
-    def scaled(self, raw: Value) -> tuple[Value, Value, Value]:
-        """Return scaled values, and the centre and spread that they were scaled by."""
-        body, encoding = self.body, self.encoding
+    def scaled(self, raw: Value) -> Value:
+        """Return values by the scale of their series."""
+        centre, spread = self.scale_of_all()
+        return self.body.cast((self.transformed(raw) - centre) / spread, "float32", "scaled")
+
+    def scale_of_all(self) -> tuple[Value, Value]:
+        """Return centre and spread of the series, placeholders if it has no scale."""
+        encoding = self.encoding
         scale = encoding if encoding.transform is None else encoding.transform
-        centre, spread = self.table("centre", scale.centre), self.table("spread", scale.spread)
-        values = body.cast((self.transformed(raw) - centre) / spread, "float32", "scaled")
+        return self.table("centre", scale.centre), self.table("spread", scale.spread)
+
+    def window(self, rows: Value) -> Value:
+        """Return the last rows, which the network reads."""
+        body, lookback = self.body, self.sizes.lookback
+        if self.rows == lookback:
+            return rows
+        values = body.slice(rows, self.rows - lookback, self.rows, axis=0, name="window")
+        # Before a short series begins, the run repeats its first row.
+        return values if self.task.masked else self.carried(values, backwards=True)
+
+    def by_own_scale(self, values: Value) -> tuple[Value, Value, Value]:
+        """Return values by their own scale if the series has none; and the centre and spread of what is returned."""
+        body, encoding = self.body, self.encoding
+        centre, spread = self.scale_of_all()
         if encoding.has_scale.all():
             return values, centre, spread
         unscaled = self.table("without_scale", (~encoding.has_scale).astype(np.float32))
@@ -150,8 +170,8 @@ class _Writer:
         own_centre = body.where(unscaled, own_centre, 0.0, "own_centre")
         own_spread = body.where(unscaled * varies, own_spread, 1.0, "own_spread")
         values = body.binary("div", values - own_centre, own_spread, "values_by_own_scale")
-        centre = body.cast(own_centre, "float64") * spread + centre
-        return values, centre, body.cast(own_spread, "float64") * spread
+        self.own_scale = body.cast(own_centre, "float64"), body.cast(own_spread, "float64")
+        return values, self.own_scale[0] * spread + centre, self.own_scale[1] * spread
 
     def transformed(self, raw: Value) -> Value:
         """Return f of values, as `data.transforms.transformed`."""
@@ -190,8 +210,10 @@ class _Writer:
 
     def filled(self, values: Value) -> Value:
         """Return the values with the last known one in place of a missing one."""
-        if not self.task.masked:
-            return values
+        return self.carried(values) if self.task.masked else values
+
+    def carried(self, values: Value, *, backwards: bool = False) -> Value:
+        """Return the values with the last known one in place of a missing one, or the next one; 0 if there is none."""
         step = Body("carry_forward", "Keep the last known value.", self.weights)
         x = step.input("x", (self.sizes.channels,), "a row")
         last = step.input("last", (self.sizes.channels,), "the last known values")
@@ -200,7 +222,9 @@ class _Writer:
         step.output("last", now, "the last known values")
         self.functions["carry_forward"] = step.function()
         zeros = self.body.weight("nothing_known", np.zeros(self.sizes.channels, np.float32))
-        (filled,), _ = self.body.scan(self.functions["carry_forward"], [values], [zeros], name="filled")
+        (filled,), _ = self.body.scan(
+            self.functions["carry_forward"], [values], [zeros], backwards=backwards, name="filled"
+        )
         return filled
 
     def taken_out(self, values: Value, filled: Value) -> tuple[Operand, Operand]:
@@ -283,7 +307,7 @@ class _Writer:
             total = total + value
         return total if len(values) == 1 else total / float(len(values))
 
-    def blended(self, point: Value, filled: Value) -> Value:
+    def blended(self, point: Value, filled: Value, rows: Value) -> Value:
         """Mix the network's forecast with those without a network, as `SeriesPredictor._blended`."""
         ridge, shares = self.model.ridge, self.task.predictor.shares
         if not shares:
@@ -308,8 +332,29 @@ class _Writer:
             mixed = mixed + body.concat(cycles, 0) * shares["seasonal naive"]
         if "last value" in shares:
             mixed = mixed + last * shares["last value"]
+        for name, forecast in self.fitted_to(rows):
+            mixed = mixed + forecast * shares[name]
         body.rename(mixed, "mixed")
         return mixed
+
+    def fitted_to(self, rows: Value) -> Iterator[tuple[str, Value]]:
+        """Yield the names and forecasts, as scaled as the network's, of models that are fitted to scaled rows."""
+        if not self.fitted:
+            return
+        body, season = self.body, self.encoding.season
+        history = body.slice(rows, self.rows - history_rows(season), self.rows, axis=0)
+        centre, spread = self.scale_of_all()
+        units = self.unscaled(history, centre, spread, "history_in_units")
+        fitted = History(body, self.functions, units, season, self.settings.horizon)
+        for name in self.fitted:
+            found = fitted.theta() if name == "theta" else fitted.smoothing()
+            if self.encoding.transform is not None:
+                lowest = LOWEST[self.encoding.transform.name]
+                found = body.where(body.binary("less", lowest, found), found, fitted.lowest)
+            found = (self.transformed(found) - centre) / spread
+            if self.own_scale is not None:
+                found = (found - self.own_scale[0]) / self.own_scale[1]
+            yield name, body.cast(found, "float32", name.lower())
 
     def unscaled(self, values: Value, centre: Value, spread: Value, name: str) -> Value:
         found = self.restored(self.body.cast(values, "float64") * spread + centre)
@@ -366,7 +411,7 @@ def _probe(run: Trained, task: Forecast, model: Ensemble, writer: _Writer) -> Pr
     calls = []
     with evaluating(model):
         for number in chosen:
-            batch = part.windows(number.reshape(1))
+            batch = _alone(part, number.reshape(1))
             point, intervals = task.forecasts(model, batch)
             spread, _ = task.scale_of(batch)
             expected = {"point": task.in_units(batch, point.double().numpy())[:, 0]}
@@ -379,6 +424,15 @@ def _probe(run: Trained, task: Forecast, model: Ensemble, writer: _Writer) -> Pr
     return Probe(calls, "standard deviations", len(calls), counted="forecasts")
 
 
+def _alone(part: SeriesPart, number: torch.Tensor) -> SeriesBatch:
+    """Return one window of a part as the only one, so that baselines are fitted to its own history, as in a forecast
+    of the future."""
+    origins, series = part.origins(number)
+    rows = part.rows[:, :1].repeat(1, 2)
+    rows[series] = torch.stack([origins, origins + part.horizon], dim=1)
+    return replace(part, rows=rows).windows(number * 0)
+
+
 def _inputs(task: Forecast, corpus: Any, batch: Any, writer: _Writer) -> Mapping[str, NDArray[Any]]:
     """Return the rows of a window, in original units."""
     origin, settings, table = int(batch.origins[0]), task.settings, corpus.table
@@ -386,7 +440,10 @@ def _inputs(task: Forecast, corpus: Any, batch: Any, writer: _Writer) -> Mapping
         slice(origin - settings.lookback, origin),
         slice(origin - settings.lookback, origin + settings.horizon),
     )
-    found = {"values": table.targets[lookback]}
+    begin = max(origin - writer.rows, int(batch.source.begins[batch.source.counts > 0][0]))
+    values = np.full((writer.rows, len(task.encoding.targets)), np.nan)
+    values[begin - origin :] = table.targets[begin:origin]
+    found = {"values": values}
     if writer.several:
         found["series"] = np.asarray(int(batch.series[0]))
     if task.encoding.past:

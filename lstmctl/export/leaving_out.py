@@ -1,4 +1,4 @@
-"""Runs whose predictions lack a model that has a share in them, such as one that exports do not have."""
+"""Runs whose predictions lack a model that has a share in them."""
 
 from __future__ import annotations
 

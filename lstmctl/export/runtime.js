@@ -47,7 +47,11 @@ const BINARY = {
 
 const resized = (shape, axis, length) => shape.map((own, place) => (place === axis ? length : own));
 
-const count = (shape) => shape.reduce((product, length) => product * length, 1);
+function count(shape) {
+  let product = 1;
+  for (let axis = 0; axis < shape.length; axis++) product *= shape[axis];
+  return product;
+}
 
 function tensor(shape, type) {
   return { shape, type, data: new ARRAYS[type](count(shape)) };
@@ -84,7 +88,9 @@ function walk(shape, inputs, visit) {
 
 /** Whether an array of one shape is repeated as a whole when it is broadcast to another. */
 function isEndOf(shape, whole) {
-  return shape.length <= whole.length && shape.every((length, axis) => length === whole[axis + whole.length - shape.length]);
+  const before = whole.length - shape.length;
+  for (let axis = shape.length - 1; axis >= 0; axis--) if (shape[axis] !== whole[axis + before]) return false;
+  return before >= 0;
 }
 
 function broadcast(shapes) {
@@ -151,13 +157,18 @@ const OPERATIONS = {
   },
   binary([a, b], type, options) {
     const apply = BINARY[options.function];
-    const result = tensor(broadcast([a.shape, b.shape]), type);
-    const [to, left, right] = [result.data, a.data, b.data];
-    if (left.length === to.length && isEndOf(b.shape, a.shape)) {
-      const length = right.length;
-      for (let place = 0, other = 0; place < to.length; place++) {
-        to[place] = apply(left[place], right[other]);
-        if (++other === length) other = 0;
+    const [left, right] = [a.data, b.data];
+    // Most operations are of two equal shapes, or of an array with a number or with its own last axes.
+    const [large, small] = left.length >= right.length ? [a, b] : [b, a];
+    const isRepeated = isEndOf(small.shape, large.shape);
+    const result = tensor(isRepeated ? large.shape : broadcast([a.shape, b.shape]), type);
+    const to = result.data;
+    if (isRepeated) {
+      const [m, n] = [left.length, right.length];
+      for (let place = 0, one = 0, other = 0; place < to.length; place++) {
+        to[place] = apply(left[one], right[other]);
+        if (++one === m) one = 0;
+        if (++other === n) other = 0;
       }
     } else {
       walk(result.shape, [a, b], (place, [one, other]) => {
@@ -168,6 +179,12 @@ const OPERATIONS = {
   },
   where([condition, a, b], type) {
     const result = tensor(broadcast([condition.shape, a.shape, b.shape]), type);
+    if ([condition, a, b].every((one) => one.data.length === result.data.length)) {
+      for (let place = 0; place < result.data.length; place++) {
+        result.data[place] = condition.data[place] ? a.data[place] : b.data[place];
+      }
+      return result;
+    }
     walk(result.shape, [condition, a, b], (place, [is, one, other]) => {
       result.data[place] = condition.data[is] ? a.data[one] : b.data[other];
     });

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from lstmctl import load_run
+from lstmctl import Run, load_run
 from lstmctl.data.calendar import PHASES, calendar_features
 from lstmctl.data.timesteps import Step
 from lstmctl.errors import UsageError
@@ -72,7 +72,9 @@ FUZZED = {
     "transduction": SEQUENCES["transduction"],
     "several series with everything": FORECASTERS["several series with everything"],
     "categories and a power": FORECASTERS["categories and a power"],
+    "theta and ETS": ("shops", "data.transform=log"),
 }
+SHARES = {"theta": 0.3, "ETS": 0.3, "last value": 0.1}
 
 
 def write_shops(folder: Path) -> Path:
@@ -163,7 +165,7 @@ def test_sample_paths_are_refused(trained: Trained) -> None:
 def test_c_withstands_any_input(trained: Trained, kind: str, compiler: str, tmp_path: Path) -> None:
     if shutil.which(compiler) is None:
         pytest.skip(f"{compiler} is not installed")
-    run = trained(*FUZZED[kind])
+    run = with_shares(trained, SHARES, *FUZZED[kind]) if kind == "theta and ETS" else trained(*FUZZED[kind])
     predictor, probe = (found := describe(run)).predictor, found.probe
     export(run, "c", "model", precision="int8")
     flags = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-g", "-O0"]  # optimising takes minutes
@@ -217,15 +219,51 @@ def test_c_reads_and_writes_utf8(trained: Trained, tmp_path: Path) -> None:
         assert done.stdout.decode() == expected
 
 
-def test_baselines_that_exports_lack_are_refused_or_left_out(trained: Trained) -> None:
-    run = trained("waves")
-    shares = {"theta": 0.3, "ETS": 0.1, "last value": 0.2}
-    calibration = json.loads((run.path / "calibration.json").read_text())
-    (run.path / "calibration.json").write_text(json.dumps({**calibration, "shares": shares}))
-    run = load_run(run.path)
-    with pytest.raises(UsageError, match=r"40 % of the forecast of .* is that of ETS and theta") as raised:
-        export(run, "numpy", "model")
-    assert "--without ETS --without theta" in str(raised.value.hint)
+def with_shares(trained: Trained, shares: dict[str, float], name: str, *overrides: str) -> Run:
+    """A run in whose forecast baselines have shares."""
+    run = trained(name, *overrides)
+    path = run.path / "calibration.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "shares": shares}))
+    return load_run(run.path)
+
+
+HISTORIES = {
+    "a short lookback": ("waves",),
+    "missing values": ("shops",),
+    "a logarithm": ("shops", "data.transform=log"),
+}
+
+
+@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize("kind", HISTORIES)
+def test_forecasts_with_theta_and_ets(trained: Trained, kind: str, target: str) -> None:
+    run = with_shares(trained, SHARES, *HISTORIES[kind])
+    assert checked(run, target) < CLOSE
+
+
+def test_theta_and_ets_are_fitted_as_the_command_fits_them(trained: Trained) -> None:
+    run = with_shares(trained, {"theta": 0.5, "ETS": 0.5}, "waves", "model.ridge=auto")
+    export(run, "numpy", "model")
+    names: dict[str, Any] = {"__file__": str(Path("model", "model.py")), "__name__": "exported"}
+    exec(Path("model", "model.py").read_text(), names)
+    rows = describe(run).predictor.entry.inputs["values"].value.shape[0]
+    assert rows == 100  # of a lookback of 12
+    values = np.loadtxt(trained.folder / "small.csv", delimiter=",", skiprows=1, usecols=(1, 2))[-rows:]
+    point = names["forecast"](values)[0]
+    for column, theirs in enumerate(run.forecast()):
+        np.testing.assert_allclose(point[:, column], theirs.point, atol=1e-5)
+    # A series that is shorter than its export's rows.
+    lines = (trained.folder / "small.csv").read_text().splitlines()
+    Path("short.csv").write_text("\n".join([lines[0], *lines[-40:]]) + "\n")
+    values[:-40] = np.nan
+    point = names["forecast"](values)[0]
+    for column, theirs in enumerate(run.forecast("short.csv")):
+        np.testing.assert_allclose(point[:, column], theirs.point, atol=1e-5)
+
+
+def test_baselines_can_be_left_out(trained: Trained) -> None:
+    run = with_shares(trained, {"theta": 0.3, "ETS": 0.1, "last value": 0.2}, "waves")
+    shares = run.task.mixed_in
     found = export(run, "numpy", "model", without=["theta", "ETS"])
     assert found.difference is not None
     assert found.difference < CLOSE
