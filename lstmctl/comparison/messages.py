@@ -11,9 +11,13 @@ from pathlib import Path
 from typing import Any, get_args
 
 from lstmctl import errors
+from lstmctl.comparison.plan import PlannedRun
 from lstmctl.errors import ConfigError, LstmctlError
 from lstmctl.events import Event
 
+ENDED = "ended"
+STOP = "stop\n"
+"""What asks a run to finish its step, save and end."""
 EVENTS = {kind.__name__: kind for kind in get_args(Event)}
 
 
@@ -48,6 +52,22 @@ def event_of(message: Mapping[str, Any]) -> Event | None:
         fields["path"] = Path(fields["path"])
     event: Event = kind(**fields)
     return event
+
+
+def ended(code: int) -> dict[str, Any]:
+    """The end of a run as a message of the process that outlives it, with its exit code, negative for a signal."""
+    return {"kind": ENDED, "code": code}
+
+
+def request(folder: Path, run: PlannedRun, data: Path | None) -> str:
+    """The line that asks a process for a planned run.
+
+    Args:
+        folder: of the comparison.
+        run: one of its plan.
+        data: says where data is that was sent to this machine; None if it is where it was planned.
+    """
+    return json.dumps({"folder": str(folder), "run": asdict(run), "data": data and str(data)}) + "\n"
 
 
 def failure(error: LstmctlError) -> dict[str, Any]:

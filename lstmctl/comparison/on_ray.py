@@ -76,7 +76,8 @@ class RunOnNode:
             self._messages = [failure(error), Exit(RunError.exit_code)]
         else:
             if not self._is_waiting:
-                self._process = RunProcess.start(run.name, self._folder, run, self._told)
+                self._process = RunProcess(self._told)
+                self._process.make(run.name, self._folder, run)
 
     def begin(self, needs: Needs, seen: int) -> list[Message]:
         """Start the run with what was sent, and poll."""
@@ -89,7 +90,8 @@ class RunOnNode:
             except (ResourceError, RunError) as error:
                 self._messages += [failure(node_error(error)), Exit(error.exit_code)]
             else:
-                self._process = RunProcess.start(self._run.name, visit.folder, self._run, self._told, data=visit.data)
+                self._process = RunProcess(self._told)
+                self._process.make(self._run.name, visit.folder, self._run, visit.data)
                 if self._is_stopped:
                     self._process.stop()
         return self.poll(seen)

@@ -8,54 +8,46 @@ import subprocess
 import sys
 import tempfile
 import threading
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass
 from pathlib import Path
 from queue import Empty, SimpleQueue
-from typing import IO, Any
+from typing import Any
 
 from lstmctl.comparison.execution import Exit, Job
+from lstmctl.comparison.messages import ENDED, STOP, request
 from lstmctl.comparison.plan import PlannedRun
 from lstmctl.storage import disk_errors
 
 VISIBLE = "CUDA_VISIBLE_DEVICES"
+# -P: a file in the current folder that is called like a library must not take its place.
+COMMAND = (sys.executable, "-P", "-m", "lstmctl.comparison.worker")
 Told = SimpleQueue[tuple[str, Mapping[str, Any] | Exit]]
 
 
-def command_of(folder: Path, run: PlannedRun, data: Path | None = None) -> list[str]:
-    """Return the command that makes a planned run; `data` says where data is that was sent to this machine."""
-    # -P: a file in the current folder that is called like a library must not take its place.
-    command = [sys.executable, "-P", "-m", "lstmctl.comparison.worker"]
-    tuning = "tuning" if run.for_tuning else ""
-    return [*command, str(folder), run.name, run.arm, str(run.candidate), str(run.seed), tuning, str(data or "")]
-
-
-@dataclass
 class RunProcess:
-    """The process of a run, whose messages arrive in a queue under the run's name."""
+    """A process that makes runs one after another, until it has ended.
 
-    process: subprocess.Popen[str]
-    errors: IO[str]
+    Args:
+        told: gets the messages of its runs, each under the run's name; `Exit` is the last one.
+        gpu: the only GPU that it sees, as in `CUDA_VISIBLE_DEVICES`; None for all.
 
-    @classmethod
-    def start(
-        cls,
-        name: str,
-        folder: Path,
-        run: PlannedRun,
-        told: Told,
-        gpu: str | None = None,
-        data: Path | None = None,
-    ) -> RunProcess:
-        """Start a run; with `gpu`, that one is the only one it sees. `data` is that of `command_of`."""
+    Raises:
+        ResourceError: the disk for temporary files is full.
+    """
+
+    def __init__(self, told: Told, gpu: str | None = None) -> None:
+        self._told = told
+        self._name: str | None = None
+        """Of the run that it makes."""
         with disk_errors(Path(tempfile.gettempdir())), ExitStack() as undo:
-            errors = undo.enter_context(tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace"))
-            process = subprocess.Popen(
-                command_of(folder, run, data),
+            self._errors = undo.enter_context(tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace"))
+            self._process = subprocess.Popen(
+                COMMAND,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
-                stderr=errors,
+                stderr=self._errors,
                 text=True,
                 encoding="utf-8",
                 errors="replace",
@@ -65,42 +57,104 @@ class RunProcess:
                 creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),  # the same on Windows
             )
             undo.pop_all()
-        started = cls(process, errors)
-        threading.Thread(target=started._listen, args=(name, told), daemon=True).start()
-        return started
+        self.has_ended = False
+        self._changing = threading.Lock()
+        threading.Thread(target=self._listen, daemon=True).start()
 
-    def _listen(self, name: str, told: Told) -> None:
-        assert self.process.stdout is not None
-        try:
-            for line in self.process.stdout:
-                with suppress(ValueError):  # half a line, of a process that was killed
-                    if isinstance(message := json.loads(line), dict):
-                        told.put((name, message))
-        finally:
-            code = self.process.wait()
-            told.put((name, Exit(code, self._last_line())))
+    def make(self, name: str, folder: Path, run: PlannedRun, data: Path | None = None) -> bool:
+        """Start a run while there is no other; return False if the process has ended, and nothing will be told.
 
-    def _last_line(self) -> str:
-        with suppress(OSError, ValueError):  # closed by `kill`
-            self.errors.seek(0)
-            return "".join(self.errors.read().strip().splitlines()[-1:])
-        return ""
+        Args:
+            name: for its messages.
+            folder: of the comparison.
+            run: one of its plan.
+            data: see `messages.request`.
+        """
+        with self._changing:
+            if self.has_ended:
+                return False
+            self._name = name
+        self._write(request(folder, run, data))
+        return True
 
     def stop(self) -> None:
         """Let the run finish its step and save. A signal would do the same, but Windows has none that can be caught."""
-        assert self.process.stdin is not None
-        with suppress(OSError):  # it has just ended
-            self.process.stdin.write("stop\n")
-            self.process.stdin.flush()
+        self._write(STOP)
+
+    def _write(self, line: str) -> None:
+        assert self._process.stdin is not None
+        with suppress(OSError):  # it has just ended, which `_listen` tells
+            self._process.stdin.write(line)
+            self._process.stdin.flush()
+
+    def _listen(self) -> None:
+        assert self._process.stdout is not None
+        try:
+            for line in self._process.stdout:
+                with suppress(ValueError):  # half a line, of a process that was killed
+                    if isinstance(message := json.loads(line), dict):
+                        self._pass_on(message)
+        finally:
+            code = self._process.wait()
+            with self._changing:
+                self.has_ended = True
+            self._end_run(code)
+
+    def _pass_on(self, message: Mapping[str, Any]) -> None:
+        if message.get("kind") == ENDED:
+            self._end_run(message["code"])
+        elif self._name is not None:
+            self._told.put((self._name, message))
+
+    def _end_run(self, code: int) -> None:
+        name, self._name = self._name, None
+        if name is not None:
+            self._told.put((name, Exit(code, self._last_line())))
+
+    def _last_line(self) -> str:
+        """Return the last line of stderr, and forget it all."""
+        with suppress(OSError, ValueError):  # closed by `close`
+            self._errors.seek(0)
+            lines = self._errors.read().strip().splitlines()
+            self._errors.seek(0)  # where the process will write, too
+            self._errors.truncate()
+            return "".join(lines[-1:])
+        return ""
 
     def close(self) -> None:
         """End it at once, unless it has ended."""
-        self.process.kill()
-        self.process.wait()
-        for stream in (self.process.stdin, self.process.stdout, self.errors):
+        self._process.kill()
+        self._process.wait()
+        for stream in (self._process.stdin, self._process.stdout, self._errors):
             assert stream is not None
             with suppress(OSError):  # what could not be written to one that has ended
                 stream.close()
+
+
+class _Place:
+    """Where one run at a time is made, on the only GPU that its process sees."""
+
+    def __init__(self, gpu: str | None) -> None:
+        self.gpu = gpu
+        self._process: RunProcess | None = None
+
+    @property
+    def is_warm(self) -> bool:
+        """Whether there is a process that has imported everything."""
+        return self._process is not None and not self._process.has_ended
+
+    def make(self, job: Job, told: Told) -> None:
+        while self._process is None or not self._process.make(job.name, job.folder, job.run):
+            self.close()
+            self._process = RunProcess(told, self.gpu)
+
+    def stop(self) -> None:
+        if self._process is not None:
+            self._process.stop()
+
+    def close(self) -> None:
+        if self._process is not None:
+            self._process.close()
 
 
 class Processes:
@@ -112,20 +166,23 @@ class Processes:
     """
 
     def __init__(self, jobs: int, gpus: Sequence[str] = ()) -> None:
-        places: Sequence[str | None] = gpus or [None]
-        self._free = [place for _ in range(jobs) for place in places]
-        self._active: dict[str, tuple[RunProcess, str | None]] = {}
+        names: Sequence[str | None] = gpus or [None]
+        self._free = [_Place(gpu) for _ in range(jobs) for gpu in names]
+        self._active: dict[str, _Place] = {}
         self._told: Told = SimpleQueue()
 
     def has_room(self) -> bool:
         return bool(self._free)
 
     def start(self, job: Job) -> None:
-        process = RunProcess.start(job.name, job.folder, job.run, self._told, self._free[0])
-        self._active[job.name] = process, self._free.pop(0)
+        busy = Counter(place.gpu for place in self._active.values())
+        place = min(self._free, key=lambda place: (busy[place.gpu], not place.is_warm))
+        place.make(job, self._told)
+        self._free.remove(place)
+        self._active[job.name] = place
 
     def stop(self, name: str) -> None:
-        self._active[name][0].stop()
+        self._active[name].stop()
 
     def next(self, seconds: float) -> tuple[str, Mapping[str, Any] | Exit] | None:
         try:
@@ -133,11 +190,9 @@ class Processes:
         except Empty:
             return None
         if isinstance(message, Exit):
-            process, place = self._active.pop(name)
-            process.close()
-            self._free.append(place)
+            self._free.append(self._active.pop(name))
         return name, message
 
     def close(self) -> None:
-        for process, _ in self._active.values():
-            process.close()
+        for place in [*self._free, *self._active.values()]:
+            place.close()

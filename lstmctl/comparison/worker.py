@@ -1,20 +1,30 @@
-"""One run of a comparison in a separate process: `python -m lstmctl.comparison.worker …`.
+"""The runs of a comparison in separate processes: `python -m lstmctl.comparison.worker`.
 
 Separate processes isolate the runs: memory is measured for each, a killed one affects no other, and several can run in
-parallel. The process prints events as JSON lines on stdout. It stops after saving when a line arrives on stdin, and at
-once when stdin closes, because its parent has then ended; such a run continues later from its last checkpoint.
+parallel. A line on stdin asks for a run, and events are printed as JSON lines on stdout. A run stops after saving when
+another line arrives, and at once when stdin closes, because the process that asked for it has then ended; such a run
+continues later from its last checkpoint.
+
+Importing torch takes longer than a small run. Where a process can be copied safely, each run is therefore made by a
+copy of one that has imported everything and done nothing else; elsewhere, a process makes one run.
 """
 
 from __future__ import annotations
 
+import ctypes
+import gc
+import json
 import logging
 import os
 import shutil
 import signal
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 from lstmctl.api.assembly import find_cell
 from lstmctl.api.failures import cell_faults, memory_errors
@@ -22,7 +32,7 @@ from lstmctl.api.preparation import Choices, assemble
 from lstmctl.api.resuming import resume
 from lstmctl.api.training import begin
 from lstmctl.comparison.execution import require_as_planned
-from lstmctl.comparison.messages import Channel, failure, told
+from lstmctl.comparison.messages import STOP, Channel, ended, failure, told
 from lstmctl.comparison.plan import Plan, PlannedRun, read_plan
 from lstmctl.data.locating import SENT
 from lstmctl.errors import DivergedError, LstmctlError, RunError
@@ -32,16 +42,63 @@ from lstmctl.runs.folder import RunFolder
 from lstmctl.storage import disk_errors, read_json, require_folder
 from lstmctl.training.interruption import termination_as_exit
 
+CAN_FORK = sys.platform == "linux"
+"""Whether a process that has imported torch can be copied: it has no other threads, and no library forbids it."""
+DRAWING = ("matplotlib.figure", "matplotlib.backends.backend_agg", "matplotlib.backends.backend_svg", "jinja2")
+"""What is imported only when a run is finished."""
+PR_SET_PDEATHSIG = 1
+"""See prctl(2)."""
 
-def main(folder: Path, planned: PlannedRun) -> int:
-    """Start or resume a run of the comparison in `folder`; return an exit code of `lstmctl.errors`."""
+
+def main() -> int:
+    """Make the runs that are asked for; return an exit code of `lstmctl.errors`."""
     channel = Channel()
     logging.basicConfig(handlers=[_Warnings(channel)], level=logging.WARNING)
     sys.path.append(str(Path.cwd()))  # where a user's package may lie; behind all else, so that it hides nothing
+    if CAN_FORK:
+        for name in DRAWING:
+            with suppress(ImportError):  # not installed
+                import_module(name)
+        gc.freeze()  # a look at every object would copy all memory
+    own = os.getpid()
+    for request in _requests():
+        if CAN_FORK and (copy := os.fork()) != 0:
+            _, status = os.waitpid(copy, 0)
+            channel.send(ended(os.waitstatus_to_exitcode(status)))
+            continue
+        if os.getpid() != own:
+            _end_with(own)
+        return _make_requested(request, channel)
+    return 0
+
+
+def _requests() -> Iterator[dict[str, Any]]:
+    """Yield the runs that are asked for, without reading ahead: what follows may be meant for the run."""
+    line = b""
+    while character := os.read(0, 1):
+        line += character
+        if character == b"\n":
+            if line != STOP.encode():  # meant for a run that ended before it could obey
+                yield json.loads(line)
+            line = b""
+
+
+def _end_with(parent: int) -> None:
+    """Have this process save and end if its parent is killed."""
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+    if os.getppid() != parent:  # it was killed before
+        os._exit(1)
+
+
+def _make_requested(request: dict[str, Any], channel: Channel) -> int:
     threading.Thread(target=_obey_parent, daemon=True).start()
+    if (data := request["data"]) is not None:
+        SENT.update({sent: Path(here) for sent, here in read_json(Path(data)).items()})
+    folder = Path(request["folder"])
     try:
-        # The process that started this one has the consent to import what the plan names.
-        make_run(folder, read_plan(folder, trust=True), planned, lambda event: channel.send(told(event)))
+        # The process that asked has the consent to import what the plan names.
+        plan = read_plan(folder, trust=True)
+        make_run(folder, plan, PlannedRun(**request["run"]), lambda event: channel.send(told(event)))
     except DivergedError:
         return 0  # the run's folder records it, and the comparison continues
     except LstmctlError as error:
@@ -98,7 +155,7 @@ class _Warnings(logging.Handler):
 
 
 if __name__ == "__main__":
-    where, name, arm, candidate, seed, tuning, data = sys.argv[1:]
-    if data:
-        SENT.update({sent: Path(here) for sent, here in read_json(Path(data)).items()})
-    sys.exit(main(Path(where), PlannedRun(name, arm, int(candidate), int(seed), for_tuning=tuning == "tuning")))
+    code = main()
+    for stream in (sys.stdout, sys.stderr):
+        stream.flush()
+    os._exit(code)  # all is saved, and to take torch apart object by object lasts as long as a small run

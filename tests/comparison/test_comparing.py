@@ -13,6 +13,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,7 @@ from lstmctl.comparison.comparing import LEARNING_RATES, _suited
 from lstmctl.comparison.plan import read_plan
 from lstmctl.comparison.planning import make_plan
 from lstmctl.config import load
-from lstmctl.errors import ConfigError, DataError, RunError, UsageError
+from lstmctl.errors import ConfigError, DataError, ResourceError, RunError, UsageError
 from lstmctl.events import (
     ComparisonEvent,
     Opened,
@@ -523,6 +524,59 @@ def test_a_run_killed_alone_stops_the_comparison_with_its_name(config: Path) -> 
     _, told = process.communicate(timeout=60)
     assert process.returncode == 6
     assert told.startswith("error: rnn-seed-0 was killed from outside\nhint: most often the memory was not enough")
+
+
+def parent_of(process: int) -> int:
+    return int(Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[1])
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="runs are copies of one process on Linux alone")
+def test_runs_are_copies_of_one_process_for_each_job(config: Path) -> None:
+    makers: dict[int, int] = {}
+    together = 0
+
+    def hear(event: ComparisonEvent) -> None:
+        nonlocal together
+        if isinstance(event, RunEvent) and isinstance(event.event, Started):
+            maker = int((FOLDER / event.run / "holder").read_text().split()[1])
+            makers[maker] = parent_of(maker)
+            together = max(together, statuses(FOLDER)["running"])
+
+    compare(["rnn", "lstm"], config, seeds=3, jobs=2, observe=hear)
+    assert len(makers) == 6
+    assert len(set(makers.values())) == 2
+    assert not makers.keys() & makers.values()
+    assert together == 2
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="runs are copies of one process on Linux alone")
+def test_a_run_saves_when_the_process_it_was_copied_from_is_killed(config: Path) -> None:
+    def kill(event: ComparisonEvent) -> None:
+        if isinstance(event, RunEvent) and isinstance(event.event, Saved):
+            maker = int((FOLDER / event.run / "holder").read_text().split()[1])
+            with suppress(ProcessLookupError):
+                os.kill(parent_of(maker), signal.SIGKILL)
+
+    with pytest.raises(ResourceError, match="rnn-seed-0 was killed from outside"):
+        compare(["rnn", "lstm"], config, ["training.budget=100000 steps"], observe=kill)
+    assert statuses(FOLDER) == {"interrupted": 1}
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="runs are copies of one process on Linux alone")
+def test_an_idle_process_that_was_killed_is_replaced(undisturbed: Undisturbed, config: Path, left_by: LeftBy) -> None:
+    parents: list[int] = []
+
+    def kill(event: ComparisonEvent) -> None:
+        if isinstance(event, RunEvent) and isinstance(event.event, Started):
+            parents.append(parent_of(int((FOLDER / event.run / "holder").read_text().split()[1])))
+        if isinstance(event, RunEnded) and event.run == "rnn-seed-0":
+            os.kill(parents[0], signal.SIGKILL)
+            wait_for(lambda: not Path(f"/proc/{parents[0]}").exists())
+            time.sleep(0.2)  # for the news of it to arrive
+
+    compare(["rnn", "lstm"], config, seeds=1, observe=kill)
+    assert len(set(parents)) == 2
+    assert left_by(FOLDER) == {name: undisturbed[1][name] for name in RUNS[:2]}
 
 
 def test_an_unforeseen_fault_is_reported_with_its_last_line(config: Path) -> None:
