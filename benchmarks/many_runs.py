@@ -1,9 +1,9 @@
 """How it grows: `runs list` over thousands of run folders, and a comparison of many tiny runs.
 
-usage: python benchmarks/many_runs.py [--folders 10000] [--runs 1000] [--train 0]
+usage: python benchmarks/many_runs.py [--folders 10000] [--runs 1000] [--train 0] [--jobs 1]
 
-Run folders are copies of one trained run. Planning is measured without training; `--train N` makes the first N runs
-too.
+Run folders are copies of one trained run. Planning is measured without training; `--train N` makes N runs too, and
+prints what they take and leave: time, the memory of the process that directs them, files, and the report.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from contextlib import suppress
 from pathlib import Path
 
 CONFIG = """\
@@ -44,6 +45,7 @@ def main() -> None:
     parser.add_argument("--folders", type=int, default=10_000)
     parser.add_argument("--runs", type=int, default=1_000)
     parser.add_argument("--train", type=int, default=0)
+    parser.add_argument("--jobs", type=int, default=1)
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory(dir="/dev/shm" if Path("/dev/shm").is_dir() else None) as name:
         folder = Path(name)
@@ -54,10 +56,7 @@ def main() -> None:
         shutil.rmtree(folder / "runs")
         plan_many(folder, asked.runs)
         if asked.train:
-            seconds, _ = timed(
-                folder, "compare", "lstm", "--config", "small.yaml", "--seeds", str(asked.train), "--quiet"
-            )
-            print(f"{asked.train} runs of 4 steps: {seconds:.1f} s, {seconds / asked.train:.2f} s per run")
+            train_many(folder, asked.train, asked.jobs)
 
 
 def list_many(folder: Path, count: int) -> None:
@@ -99,6 +98,43 @@ print(f"planning {count:,} runs: {{planned - imported:.2f}} s, plan.json {{size 
       f"{{read - planned:.2f}} s, {{peak:.0f}} MB with torch")
 """
     subprocess.run([sys.executable, "-c", code], cwd=folder, check=True)
+
+
+def train_many(folder: Path, count: int, jobs: int) -> None:
+    """Make a comparison of many runs of four steps."""
+    words = ("compare", "lstm", "--config", "small.yaml", "--seeds", str(count), "--jobs", str(jobs), "--name", "many")
+    start, before = time.perf_counter(), resource.getrusage(resource.RUSAGE_CHILDREN)
+    process = subprocess.Popen([sys.executable, "-m", "lstmctl", *words, "--quiet"], cwd=folder)
+    memory = 0
+    comparison = folder / "runs" / "many"
+    trained = 0.0
+    while process.poll() is None:
+        with suppress(OSError, ValueError):  # it has just ended
+            status = Path(f"/proc/{process.pid}/status").read_text()
+            memory = max(memory, int(status.partition("VmHWM:")[2].split()[0]))
+        if not trained and (comparison / f"lstm-seed-{count - 1}" / "report.html").is_file():
+            trained = time.perf_counter() - start
+        time.sleep(0.5)
+    seconds = time.perf_counter() - start
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    used = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    files = [path for path in comparison.rglob("*") if path.is_file()]
+    print(
+        f"{count:,} runs of 4 steps, {jobs} at once: {seconds:.0f} s, {seconds / count:.2f} s per run, "
+        f"{used / count:.2f} s of a processor per run; {seconds - trained:.0f} s after the last run; "
+        f"{memory / 1024:.0f} MiB in the process that directs them"
+    )
+    sizes = {
+        name: (comparison / name).stat().st_size / 1024 for name in ("report.html", "comparison.json", "plan.json")
+    }
+    print(
+        f"{len(files):,} files, {sum(path.stat().st_size for path in files) / 2**20:.0f} MiB; "
+        + ", ".join(f"{name} {size:,.0f} KiB" for name, size in sizes.items())
+    )
+    seconds, used = timed(folder, "runs", "list")
+    print(f"runs list: {seconds:.2f} s; ", end="")
+    seconds, used = timed(folder, "compare", "--resume", "many")
+    print(f"drawn again by compare --resume: {seconds:.1f} s, {used:.1f} s of a processor")
 
 
 if __name__ == "__main__":

@@ -3,7 +3,8 @@
 usage: python benchmarks/on_ray.py [--steps 150]
 
 It prints whether the weights and metrics are those of `--jobs 1`, how often each run ended, the overhead of Ray per
-run, and the seconds from the command to the first step.
+run, and the seconds from the command to the first step; where `unshare` may hide a folder from a node, also the
+overhead of a run that is sent to its node and back.
 """
 
 from __future__ import annotations
@@ -12,6 +13,9 @@ import argparse
 import json
 import logging
 import os
+import shutil
+import subprocess
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -91,6 +95,36 @@ def results(comparison: Comparison) -> dict[str, Any]:
     return found
 
 
+def made_away(alone: Comparison, folder: Path) -> None:
+    """Compare on a node that does not see the folder, and print what that takes."""
+    hide = ["unshare", "--mount", "sh", "-c", 'mount -t tmpfs tmpfs "$0" && cd / && exec "$@"', str(folder)]
+    if shutil.which("unshare") is None or subprocess.run([*hide, "true"], capture_output=True, check=False).returncode:
+        print("no folder may be hidden from a node here: runs without a shared folder are not measured")
+        return
+    cluster = Cluster(
+        initialize_head=True,
+        head_node_args={"num_cpus": 0, "object_store_memory": MEMORY, "include_dashboard": False},
+    )
+    start = [sys.executable, "-m", "ray.scripts.scripts", "start", f"--address={cluster.address}", "--num-cpus=1"]
+    with tempfile.TemporaryDirectory() as cache:
+        node = subprocess.Popen(
+            [*hide, *start, f"--object-store-memory={MEMORY}", "--block"],
+            env={**os.environ, "LSTMCTL_CACHE": cache},
+            stdout=subprocess.DEVNULL,
+        )
+        try:
+            time.sleep(20)  # for the node to join
+            os.environ["RAY_ADDRESS"] = cluster.address
+            away = Followed()
+            second = made(away, ["lstm"], on="ray", jobs=1)
+            away.report("--on ray --jobs 1, without a shared folder")
+            lstm = {name: made for name, made in results(alone).items() if name.startswith("lstm")}
+            print(f"same metrics and weights as with --jobs 1: {lstm == results(second)}")
+        finally:
+            cluster.shutdown()
+            node.wait(60)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--steps", type=int, default=150)
@@ -120,6 +154,7 @@ def main() -> None:
         print(f"{len(killing.ended)} runs on three nodes, one killed after {killing.killed_after} of them")
         print(f"same metrics and weights as with --jobs 1: {results(first) == results(second)}")
         print(f"every run ended once: {sorted(killing.ended) == sorted(alone.ended)}")
+        made_away(first, Path(name))
 
 
 if __name__ == "__main__":

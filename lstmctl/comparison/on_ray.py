@@ -11,6 +11,8 @@ import json
 import logging
 import os
 import platform
+import threading
+import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from hashlib import sha256
@@ -23,7 +25,7 @@ from typing import Any, Self
 from lstmctl.comparison.execution import Exit, Job
 from lstmctl.comparison.messages import failure
 from lstmctl.comparison.plan import PlannedRun, read_plan
-from lstmctl.comparison.processes import RunProcess, Told
+from lstmctl.comparison.processes import Maker, Told
 from lstmctl.comparison.travelling import Away, Needs, SentData, State, Visit, data_names, node_error
 from lstmctl.errors import LstmctlError, ResourceError, RunError, UsageError
 from lstmctl.runs.comparisons import PLAN
@@ -35,6 +37,8 @@ SCHEME = "ray://"
 MOST_LOSSES = 3
 """How often a run may be lost before the comparison ends."""
 SECONDS_OF_A_POLL = 1.0
+SECONDS_KEPT = 10.0
+"""How long an actor without a run keeps its place in the cluster, for the next one."""
 KILLED = -9
 PACKAGES = ("lstmctl", "torch", "numpy")
 UNSEEN = {"kind": "unseen"}
@@ -57,18 +61,32 @@ def versions() -> dict[str, str]:
     return {"python": python, **{name: version(name) for name in PACKAGES}}
 
 
-class RunOnNode:
-    """One run on a node of the cluster: the actor that starts its process and keeps what it says."""
+class MakerOnNode:
+    """An actor on a node of the cluster: it makes one run at a time, and keeps what its process says."""
 
-    def __init__(self, folder: str, plan: str, run: PlannedRun, wanted: Mapping[str, str]) -> None:
-        self._folder, self._run = Path(folder), run
+    def __init__(self) -> None:
+        self._told: Told = SimpleQueue()
+        self._maker = Maker(self._told)
+        self._stopped: set[str] = set()
+        self._making = ""
+        self._changing = threading.Lock()
+
+    def make(self, name: str, folder: str, plan: str, run: PlannedRun, wanted: Mapping[str, str]) -> list[Message]:
+        """Start a run, unless this node needs something for it, and poll.
+
+        Args:
+            name: of the run, for `stop`.
+            folder: of the comparison, where the driver has it.
+            plan: the fingerprint of its plan.
+            run: one of the plan.
+            wanted: the versions that the driver has.
+        """
+        self._name, self._folder, self._run = name, Path(folder), run
         self._messages: list[Message] = []
         self._forgotten = 0
         """Messages that are no longer kept, as they have arrived."""
-        self._told: Told = SimpleQueue()
-        self._process: RunProcess | None = None
         self._visit: Visit | None = None
-        self._is_waiting = self._is_stopped = False
+        self._is_waiting = False
         try:
             _check_versions(wanted)
             self._is_waiting = not _sees(self._folder, plan)
@@ -76,25 +94,28 @@ class RunOnNode:
             self._messages = [failure(error), Exit(RunError.exit_code)]
         else:
             if not self._is_waiting:
-                self._process = RunProcess(self._told)
-                self._process.make(run.name, self._folder, run)
+                self._start(self._folder)
+        return self.poll(0)
 
     def begin(self, needs: Needs, seen: int) -> list[Message]:
         """Start the run with what was sent, and poll."""
         import ray
 
-        if self._is_waiting:
-            self._is_waiting = False
-            try:
-                visit = self._visit = Visit(needs, self._run.name, self._folder, ray.get)
-            except (ResourceError, RunError) as error:
-                self._messages += [failure(node_error(error)), Exit(error.exit_code)]
-            else:
-                self._process = RunProcess(self._told)
-                self._process.make(self._run.name, visit.folder, self._run, visit.data)
-                if self._is_stopped:
-                    self._process.stop()
+        self._is_waiting = False
+        try:
+            visit = self._visit = Visit(needs, self._run.name, self._folder, ray.get)
+        except (ResourceError, RunError) as error:
+            self._messages += [failure(node_error(error)), Exit(error.exit_code)]
+        else:
+            self._start(visit.folder, visit.data)
         return self.poll(seen)
+
+    def _start(self, folder: Path, data: Path | None = None) -> None:
+        with self._changing:
+            self._maker.make(self._name, folder, self._run, data)
+            self._making = self._name
+            if self._name in self._stopped:
+                self._maker.stop()
 
     def poll(self, seen: int) -> list[Message]:
         """Return the messages after the first `seen`; wait for one if there is none. `UNSEEN` asks for what is needed
@@ -111,13 +132,17 @@ class RunOnNode:
         return self._messages
 
     def _take(self, message: Mapping[str, Any] | Exit) -> None:
+        if isinstance(message, Exit):
+            with self._changing:
+                self._making = ""
         self._messages += [message] if self._visit is None else self._visit.passed_on(message)
 
-    def stop(self) -> None:
-        """Let the run finish its step and save."""
-        self._is_stopped = True
-        if self._process is not None:
-            self._process.stop()
+    def stop(self, name: str) -> None:
+        """Let a run finish its step and save; it may be asked for before it has been started."""
+        with self._changing:
+            self._stopped.add(name)
+            if self._making == name:
+                self._maker.stop()
 
 
 def _check_versions(wanted: Mapping[str, str]) -> None:
@@ -159,6 +184,9 @@ class Cluster:
         self._on, self._jobs = on, jobs
         self._jobs_by_name: dict[str, Job] = {}
         self._actors: dict[str, Any] = {}
+        """By the name of the run that each makes."""
+        self._idle: list[tuple[Any, dict[str, int], float]] = []
+        """Actors without a run, what they take of their nodes, and since when."""
         self._polls: dict[Any, str] = {}
         """The outstanding poll of each actor."""
         self._seen: dict[str, int] = {}
@@ -183,7 +211,7 @@ class Cluster:
                     f"--on {self._on}: the cluster cannot be reached: {str(error).splitlines()[0]}",
                     hint="check the address and that the cluster runs; docs/scaling.md shows how to start one",
                 ) from error
-        self._remote = ray.remote(RunOnNode)
+        self._remote = ray.remote(MakerOnNode)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -196,20 +224,23 @@ class Cluster:
         return len(self._actors) < most
 
     def start(self, job: Job) -> None:
+        taken = _taken(job)
+        actor = next((actor for actor, has, _ in self._idle if has == taken), None)
+        if actor is None:
+            # It can be asked to stop while it is polled.
+            actor = self._remote.options(**taken, max_concurrency=2, scheduling_strategy="SPREAD").remote()
+        self._idle = [kept for kept in self._idle if kept[0] is not actor]
         self._jobs_by_name[job.name] = job
-        actor = self._remote.options(
-            num_cpus=job.threads,
-            num_gpus=1 if job.on_gpu else 0,
-            max_concurrency=2,  # it can be asked to stop while it is polled
-            scheduling_strategy="SPREAD",
-        ).remote(str(job.folder.resolve()), _fingerprint(job.folder), job.run, versions())
         self._actors[job.name], self._seen[job.name] = actor, 0
-        self._poll(job.name)
+        folder = str(job.folder.resolve())
+        made = actor.make.remote(job.name, folder, _fingerprint(job.folder), job.run, versions())
+        self._polls[made] = job.name
 
     def stop(self, name: str) -> None:
-        self._actors[name].stop.remote()
+        self._actors[name].stop.remote(name)
 
     def next(self, seconds: float) -> tuple[str, Mapping[str, Any] | Exit] | None:
+        self._release(SECONDS_KEPT)
         if self._ready.empty() and self._polls:
             done, _ = self._ray.wait(list(self._polls), timeout=seconds)
             for poll in done:
@@ -219,12 +250,21 @@ class Cluster:
         return None
 
     def close(self) -> None:
+        self._release(0)
         for actor in self._actors.values():
             self._ray.kill(actor)
         for away in self._away.values():
             away.close()
         for known in (self._actors, self._polls, self._away):
             known.clear()
+
+    def _release(self, seconds: float) -> None:
+        """Give up the places of actors that have had no run for some seconds."""
+        oldest = time.monotonic() - seconds
+        for actor, _, since in self._idle:
+            if since <= oldest:
+                self._ray.kill(actor)
+        self._idle = [kept for kept in self._idle if kept[2] > oldest]
 
     def _poll(self, name: str) -> None:
         self._polls[self._actors[name].poll.remote(self._seen[name])] = name
@@ -272,13 +312,14 @@ class Cluster:
                 self._lost(name, "it was killed")
                 return
             else:
-                self._end(name, message)
+                self._idle.append((self._leave(name), _taken(self._jobs_by_name[name]), time.monotonic()))
+                self._ready.put((name, message))
                 return
         self._poll(name)
 
     def _lost(self, name: str, why: str) -> None:
         self._losses[name] = self._losses.get(name, 0) + 1
-        self._leave(name)
+        self._ray.kill(self._leave(name))
         if self._losses[name] > MOST_LOSSES:
             self._ready.put((name, Exit(KILLED)))
             return
@@ -286,10 +327,17 @@ class Cluster:
         self.start(self._jobs_by_name[name])
 
     def _end(self, name: str, ended: Exit) -> None:
-        self._leave(name)
+        """End a run whose actor may be making it still."""
+        self._ray.kill(self._leave(name))
         self._ready.put((name, ended))
 
-    def _leave(self, name: str) -> None:
-        self._ray.kill(self._actors.pop(name))
+    def _leave(self, name: str) -> Any:
+        """Part with a run, and return its actor."""
         if (away := self._away.pop(name, None)) is not None:
             away.close()
+        return self._actors.pop(name)
+
+
+def _taken(job: Job) -> dict[str, int]:
+    """What a job takes of its node, as Ray's options."""
+    return {"num_cpus": job.threads, "num_gpus": 1 if job.on_gpu else 0}

@@ -131,30 +131,40 @@ class RunProcess:
                 stream.close()
 
 
-class _Place:
-    """Where one run at a time is made, on the only GPU that its process sees."""
+class Maker:
+    """What makes one run at a time, by the same process as long as it lives.
 
-    def __init__(self, gpu: str | None) -> None:
+    Args:
+        told: see `RunProcess`.
+        gpu: see `RunProcess`.
+    """
+
+    def __init__(self, told: Told, gpu: str | None = None) -> None:
         self.gpu = gpu
+        self._told = told
         self._process: RunProcess | None = None
 
     @property
     def is_warm(self) -> bool:
-        """Whether there is a process that has imported everything."""
+        """Whether there is a process that may have imported everything."""
         return self._process is not None and not self._process.has_ended
 
-    def make(self, job: Job, told: Told) -> None:
-        while self._process is None or not self._process.make(job.name, job.folder, job.run):
+    def make(self, name: str, folder: Path, run: PlannedRun, data: Path | None = None) -> None:
+        """Start a run while there is no other; see `RunProcess.make`."""
+        while self._process is None or not self._process.make(name, folder, run, data):
             self.close()
-            self._process = RunProcess(told, self.gpu)
+            self._process = RunProcess(self._told, self.gpu)
 
     def stop(self) -> None:
+        """Let the run finish its step and save."""
         if self._process is not None:
             self._process.stop()
 
     def close(self) -> None:
+        """End it at once; another run can be made afterwards."""
         if self._process is not None:
             self._process.close()
+            self._process = None
 
 
 class Processes:
@@ -167,19 +177,19 @@ class Processes:
 
     def __init__(self, jobs: int, gpus: Sequence[str] = ()) -> None:
         names: Sequence[str | None] = gpus or [None]
-        self._free = [_Place(gpu) for _ in range(jobs) for gpu in names]
-        self._active: dict[str, _Place] = {}
         self._told: Told = SimpleQueue()
+        self._free = [Maker(self._told, gpu) for _ in range(jobs) for gpu in names]
+        self._active: dict[str, Maker] = {}
 
     def has_room(self) -> bool:
         return bool(self._free)
 
     def start(self, job: Job) -> None:
-        busy = Counter(place.gpu for place in self._active.values())
-        place = min(self._free, key=lambda place: (busy[place.gpu], not place.is_warm))
-        place.make(job, self._told)
-        self._free.remove(place)
-        self._active[job.name] = place
+        busy = Counter(maker.gpu for maker in self._active.values())
+        maker = min(self._free, key=lambda maker: (busy[maker.gpu], not maker.is_warm))
+        maker.make(job.name, job.folder, job.run)
+        self._free.remove(maker)
+        self._active[job.name] = maker
 
     def stop(self, name: str) -> None:
         self._active[name].stop()
@@ -194,5 +204,5 @@ class Processes:
         return name, message
 
     def close(self) -> None:
-        for place in [*self._free, *self._active.values()]:
-            place.close()
+        for maker in [*self._free, *self._active.values()]:
+            maker.close()

@@ -42,6 +42,13 @@ training: {budget: 600 steps, batch: 4, window: 16, learning_rate: 1e-2, evaluat
   sample_every: 600, precision: float32}
 threads: 1
 """
+CELL = """\
+from lstmctl.cells.rnn import RNN
+
+
+class Mine(RNN):
+    pass
+"""
 LIMITS = ("--object-store-memory=80000000", "--disable-usage-stats", "--block")
 HIDDEN = 'mount -t tmpfs tmpfs "$0" && cd / && exec "$@"'
 """What a shell in a mount namespace of its own does: an empty file system takes the place of a folder."""
@@ -251,6 +258,19 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", "-l", str(disk)], check=True)
 
 
+def test_an_actor_makes_one_run_after_another(cluster: Nodes, config: Path) -> None:
+    makers: dict[int, int] = {}
+
+    def hear(event: ComparisonEvent) -> None:
+        if isinstance(event, RunEvent) and isinstance(event.event, Opened):
+            maker = int(Path(f"runs/small-comparison-001/{event.run}/holder").read_text().split()[1])
+            makers[maker] = parents()[maker]
+
+    compare(["rnn"], config, ["training.budget=200 steps"], seeds=3, on="ray", jobs=1, observe=hear)
+    assert len(makers) == 3
+    assert len(set(makers.values())) == 1
+
+
 def test_a_disk_that_fills_up_on_a_node_is_reported_and_the_runs_continue(
     cluster: Nodes,
     config: Path,
@@ -354,8 +374,11 @@ def test_nodes_without_the_folder_are_sent_data_once_and_their_runs_come_back(
     names = {path.relative_to(runs / "lstm-seed-0") for path in (runs / "lstm-seed-0").rglob("*")}
     own = Path(alone.path) / "lstm-seed-0"
     assert names == {path.relative_to(own) for path in own.rglob("*")}
-    # The data of another comparison is there already.
-    compare(["gru"], config, seeds=2, on="ray", quiet=True)
+    # The data of another comparison is there already, and a user's own cell travels with its plan.
+    Path("cells.py").write_text(CELL)
+    own_cell = compare(["cells:Mine"], config, seeds=2, quiet=True)
+    away = compare(["cells:Mine"], config, seeds=2, on="ray", quiet=True)
+    assert left(away, left_by) == left(own_cell, left_by)
     assert [sent(cache) for cache in caches] == first
 
 
