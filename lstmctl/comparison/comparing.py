@@ -15,7 +15,7 @@ from lstmctl.comparison.machines import Machines
 from lstmctl.comparison.plan import Match, Plan
 from lstmctl.comparison.planning import make_plan
 from lstmctl.comparison.space import parse_tuning
-from lstmctl.comparison.study import begun, opened
+from lstmctl.comparison.study import begun, join, opened
 from lstmctl.comparison.sweeps import check_key, for_each, refuse_equal_values, require_one_metric, value_of
 from lstmctl.comparison.tuning import with_first_trials
 from lstmctl.config import LoadedConfig, derive, load_mapping
@@ -36,6 +36,8 @@ LEARNING_RATES = {"rnn": "7e-3", "gru": "12e-3"}
 part; see docs/benchmarks.md."""
 
 SEEDS = 3
+SECONDS_FOR_A_REPORT = 3600.0
+"""How long to wait for another command to report, once all runs are made."""
 
 
 @dataclass(frozen=True)
@@ -178,6 +180,9 @@ def resume(
 ) -> Comparison | Sweep:
     """Continue a comparison or a sweep that was stopped; no finished run is repeated.
 
+    While another command makes its runs, on this machine or on one that shares the folder, this one makes some too, and
+    takes over if the other one ends early.
+
     Args:
         name: a folder, a name under the folder for runs, or `latest`, the newest that is not finished.
         seeds: a larger number than planned, to narrow the intervals; None for the planned number.
@@ -196,9 +201,11 @@ def resume(
         tracked(track, shown) as observe,
         termination_as_exit(),
         memory_errors(),
-        opened(folder, seeds=seeds, device=device, machines=machines, trust=trust) as study,
     ):
-        return study.complete(machines, observe)
+        helped = seeds is None and device is None and join(folder, machines=machines, trust=trust, observe=observe)
+        patience = SECONDS_FOR_A_REPORT if helped else 0.5
+        with opened(folder, seeds=seeds, device=device, machines=machines, trust=trust, patience=patience) as study:
+            return study.complete(machines, observe)
 
 
 def _made(

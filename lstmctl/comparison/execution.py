@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import logging
+import signal
+import time
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -24,6 +27,8 @@ log = logging.getLogger(__name__)
 Observer = Callable[[ComparisonEvent], None]
 PATIENCE = 0.2
 """Seconds between looks at whether to stop."""
+SECONDS_BETWEEN_LOOKS = 1.0
+"""Between looks at the runs that other commands make."""
 
 
 class Interrupted(Exception):  # noqa: N818  # no error: someone asked for it
@@ -208,7 +213,11 @@ def _stop(names: Iterable[str], stopped: set[str], executor: Executor) -> None:
 
 
 class PlannedJobs:
-    """Work: jobs with their plans, in order, except those done earlier; the first one that fails ends all."""
+    """Work: jobs with their plans, in order, except those done earlier; the first one that fails ends all.
+
+    Another command may make runs of the same plans. The lock on a run's folder claims it: while another process holds
+    it, the run is left alone.
+    """
 
     def __init__(self, jobs: Iterable[tuple[Job, Plan]], observe: Observer) -> None:
         known = list(jobs)
@@ -216,8 +225,21 @@ class PlannedJobs:
         self._plans = {job.name: plan for job, plan in known}
         self._pending = deque(job for job, _ in known if status_of(job.folder, job.run) not in FINAL)
 
+    @property
+    def is_done(self) -> bool:
+        """Whether no job is left to begin, nor to wait for."""
+        return not self._pending
+
     def waiting(self) -> Job | None:
-        return self._pending[0] if self._pending else None
+        for _ in range(len(self._pending)):
+            job = self._pending[0]
+            if status_of(job.folder, job.run) in FINAL:
+                self.ended(self._pending.popleft())
+            elif _is_held(job):
+                self._pending.rotate(-1)
+            else:
+                return job
+        return None
 
     def began(self, job: Job) -> None:
         self._pending.popleft()
@@ -234,7 +256,14 @@ class PlannedJobs:
             self.observe(RunEnded(job.name, str(info["status"]), plan.primary, value, info.get("training_seconds")))
 
     def failed(self, job: Job, error: LstmctlError) -> LstmctlError | None:
+        if isinstance(error, RunError) and _is_held(job):
+            self._pending.append(job)  # another command was faster
+            return None
         return error
+
+
+def _is_held(job: Job) -> bool:
+    return RunFolder(job.folder / job.run.name).is_held()
 
 
 def job_of(folder: Path, plan: Plan, run: PlannedRun, title: str = "") -> Job:
@@ -243,8 +272,38 @@ def job_of(folder: Path, plan: Plan, run: PlannedRun, title: str = "") -> Job:
 
 
 def execute(folder: Path, plan: Plan, runs: Sequence[PlannedRun], *, executor: Executor, observe: Observer) -> None:
-    """Complete all `runs` of a plan; see `carry_out`."""
-    carry_out(PlannedJobs([(job_of(folder, plan, run), plan) for run in runs], observe), executor)
+    """Complete all `runs` of a plan; see `complete`."""
+    complete([(job_of(folder, plan, run), plan) for run in runs], executor, observe)
+
+
+def complete(jobs: Iterable[tuple[Job, Plan]], executor: Executor, observe: Observer) -> None:
+    """Do all jobs, each of a plan, and wait for those that other commands do; see `carry_out`."""
+    work = PlannedJobs(jobs, observe)
+    carry_out(work, executor)
+    while not work.is_done:
+        time.sleep(SECONDS_BETWEEN_LOOKS)
+        carry_out(work, executor)
+
+
+@contextmanager
+def continuable(again: str) -> Iterator[None]:
+    """Have whatever ends the work in this context name the command that goes on with it.
+
+    Raises:
+        Interrupted: Ctrl-C or SIGTERM, also while no run was in progress.
+    """
+    try:
+        yield
+    except Interrupted as interrupted:
+        interrupted.again = again
+        raise
+    except (KeyboardInterrupt, SystemExit) as stop:
+        stopped = Interrupted(signal.SIGINT if isinstance(stop, KeyboardInterrupt) else int(stop.code or 0) - 128)
+        stopped.again = again
+        raise stopped from None
+    except LstmctlError as error:
+        error.hint = "; ".join([*([error.hint] if error.hint else []), f"what is finished stands; to go on: {again}"])
+        raise
 
 
 def _problem(job: Job, ended: Exit, *, is_stopped: bool) -> LstmctlError | None:

@@ -6,7 +6,6 @@ import json
 import logging
 import os
 import re
-import signal
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
@@ -15,7 +14,7 @@ from pathlib import Path
 
 from lstmctl import shell
 from lstmctl.api.assembly import build_task, find_cell, open_data
-from lstmctl.comparison.execution import Executor, Interrupted, Observer, execute, require_as_planned, status_of
+from lstmctl.comparison.execution import Executor, Observer, continuable, execute, require_as_planned, status_of
 from lstmctl.comparison.inspecting import inspect_arms
 from lstmctl.comparison.machines import Machines
 from lstmctl.comparison.plan import MOST_SEEDS, Plan, PlannedRun, read_plan, write_plan
@@ -25,9 +24,9 @@ from lstmctl.comparison.sweeps import folder_names, require_one_sweep
 from lstmctl.comparison.tuning import tune
 from lstmctl.config.wording import shortened
 from lstmctl.data.splitting import reported_part
-from lstmctl.errors import DataError, LstmctlError, RunError, UsageError
+from lstmctl.errors import DataError, RunError, UsageError
 from lstmctl.events import ComparisonEvent, Concluding, Planned
-from lstmctl.locks import locked
+from lstmctl.locks import is_locked, locked
 from lstmctl.registry import source_hash
 from lstmctl.reporting.comparison_page import write_comparison
 from lstmctl.reporting.comparison_words import DEVIATION_TO_WARN_OF
@@ -75,20 +74,25 @@ class Study:
         """
         pending = [plan for folder, plan in self._parts if is_pending(folder, plan)]
         warn_of(pending, machines)
-        again = self._command_to_resume(machines)
-        try:
-            with machines.executor() if pending else nullcontext() as executor:
-                return self._complete(machines, executor, observe, again, is_pending=bool(pending))
-        except (KeyboardInterrupt, SystemExit) as stop:  # a signal while no run was in progress
-            stopped = Interrupted(signal.SIGINT if isinstance(stop, KeyboardInterrupt) else int(stop.code or 0) - 128)
-            stopped.again = again
-            raise stopped from None
+        with machines.executor() if pending else nullcontext() as executor, continuable(self._again(machines)):
+            return self._complete(machines, executor, observe, is_pending=bool(pending))
+
+    def help(self, machines: Machines, observe: Observer) -> None:
+        """Make runs that are missing, in a folder that another process holds, and wait for those that it makes.
+
+        Raises:
+            Interrupted, LstmctlError: see `complete`.
+        """
+        with machines.executor() as executor, continuable(self._again(machines)):
+            for folder, plan in self._parts:
+                observe(Planned(plan.names, finished_runs(folder, plan)))
+                make_runs(folder, plan, executor, observe)
 
     def _complete(
-        self, machines: Machines, executor: Executor | None, observe: Observer, again: str, *, is_pending: bool
+        self, machines: Machines, executor: Executor | None, observe: Observer, *, is_pending: bool
     ) -> Comparison | Sweep:
         if self.sweep is None:
-            return complete_comparison(self.folder, self.plans[0], machines, executor, observe, again)
+            return complete_comparison(self.folder, self.plans[0], machines, executor, observe)
         if is_pending:
             with disk_errors(self.folder / REPORT):
                 (self.folder / REPORT).unlink(missing_ok=True)  # until it is rewritten, the sweep is not finished
@@ -96,9 +100,7 @@ class Study:
         for number, ((folder, plan), value) in enumerate(zip(self._parts, self.sweep.values, strict=True), start=1):
             title = f"{self.sweep.key}={value_name(value)} ({number} of {len(self.plans)})"
             with held(folder):
-                comparisons.append(
-                    complete_comparison(folder, plan, machines, executor, _titled(observe, title), again)
-                )
+                comparisons.append(complete_comparison(folder, plan, machines, executor, _titled(observe, title)))
         first = self.plans[0]
         result = Sweep(
             str(self.folder), first.config, first.command, self.sweep.key, self.sweep.values, tuple(comparisons)
@@ -111,7 +113,7 @@ class Study:
         names = ("",) if self.sweep is None else self.sweep.comparisons
         return [(self.folder / name, plan) for name, plan in zip(names, self.plans, strict=True)]
 
-    def _command_to_resume(self, machines: Machines) -> str:
+    def _again(self, machines: Machines) -> str:
         """The command that continues this study, with consent if it names a user's code."""
         trust = any(arm.cell_source for arm in self.plans[0].arms)
         words = ["lstmctl", "compare", "--resume", str(self.folder)]
@@ -163,30 +165,61 @@ def begun(
 
 
 @contextmanager
-def opened(folder: Path, *, seeds: int | None, device: str | None, machines: Machines, trust: bool) -> Iterator[Study]:
+def opened(
+    folder: Path, *, seeds: int | None, device: str | None, machines: Machines, trust: bool, patience: float = 0.5
+) -> Iterator[Study]:
     """Hold a study's folder, check that nothing it rests on has changed, and yield the study.
+
+    Args:
+        folder, seeds, device, machines, trust: see `comparing.resume`.
+        patience: seconds to wait for another process that holds the folder.
 
     Raises:
         RunError, DataError, UsageError, ConfigError: see `comparing.resume`.
     """
-    with held(folder):
-        sweep = read_sweep(folder) if (folder / SWEEP).is_file() else None
-        folders = [folder / name for name in (sweep.comparisons if sweep else ("",))]
-        plans = [_plan_to_resume(one, seeds=seeds, device=device, machines=machines, trust=trust) for one in folders]
-        require_one_sweep([one / PLAN for one in folders], plans)
-        yield Study(folder, tuple(plans), sweep)
+    with held(folder, patience):
+        yield _read_study(folder, seeds=seeds, device=device, machines=machines, trust=trust)
+
+
+def _read_study(folder: Path, *, seeds: int | None, device: str | None, machines: Machines, trust: bool) -> Study:
+    """Return a study, after checking that nothing it rests on has changed; see `opened`."""
+    sweep = read_sweep(folder) if (folder / SWEEP).is_file() else None
+    folders = [folder / name for name in (sweep.comparisons if sweep else ("",))]
+    plans = [_plan_to_resume(one, seeds=seeds, device=device, machines=machines, trust=trust) for one in folders]
+    require_one_sweep([one / PLAN for one in folders], plans)
+    return Study(folder, tuple(plans), sweep)
+
+
+def join(folder: Path, *, machines: Machines, trust: bool, observe: Observer) -> bool:
+    """Make runs of a study beside the command that holds its folder, until all are finished.
+
+    Returns:
+        False if there is no such command, or what is left to do cannot be shared.
+
+    Raises:
+        Interrupted, LstmctlError: see `Study.complete`.
+    """
+    if not is_locked(folder):
+        return False
+    study = _read_study(folder, seeds=None, device=None, machines=machines, trust=trust)
+    if any(plan.tuning is not None or plan.match == "time" for plan in study.plans):
+        return False
+    log.warning("another command makes runs of %s; this one helps", folder)
+    study.help(machines, observe)
+    return True
 
 
 @contextmanager
-def held(folder: Path) -> Iterator[None]:
-    """Hold a comparison or a sweep for writing, and delete what a killed holder left half-written.
+def held(folder: Path, patience: float = 0.5) -> Iterator[None]:
+    """Hold a comparison or a sweep for writing, and delete what a killed holder left half-written; wait for the present
+    holder for some seconds.
 
     Raises:
         RunError: another process holds it, or a folder in which it is written is a link.
     """
     for place in (folder, folder / "plots"):
         require_folder(place)
-    with locked(folder):
+    with locked(folder, patience):
         remove_leftovers(folder / "plots")
         yield
 
@@ -231,8 +264,27 @@ def is_pending(folder: Path, plan: Plan) -> bool:
     return any(status_of(folder, run) not in FINAL for run in _all_runs(plan))
 
 
+def finished_runs(folder: Path, plan: Plan) -> tuple[str, ...]:
+    """Return the names of the runs that need nothing more."""
+    return tuple(run.name for run in _all_runs(plan) if status_of(folder, run) in FINAL)
+
+
+def make_runs(folder: Path, plan: Plan, executor: Executor, observe: Observer) -> Plan:
+    """Make the runs of a plan that are missing; return it with all its candidates.
+
+    Raises:
+        Interrupted, LstmctlError: see `execution.carry_out`.
+    """
+    if plan.tuning is not None:
+        plan = tune(folder, plan, executor, observe)
+    else:
+        execute(folder, plan, plan.tuning_runs, executor=executor, observe=observe)
+    execute(folder, plan, plan.runs(choose(folder, plan)), executor=executor, observe=observe)
+    return plan
+
+
 def complete_comparison(
-    folder: Path, plan: Plan, machines: Machines, executor: Executor | None, observe: Observer, again: str
+    folder: Path, plan: Plan, machines: Machines, executor: Executor | None, observe: Observer
 ) -> Comparison:
     """Make the missing runs of one comparison, and report.
 
@@ -240,13 +292,11 @@ def complete_comparison(
         folder, plan, observe: of the comparison.
         machines: where runs are made.
         executor: makes them; None if none is missing.
-        again: the command that continues after a stop.
 
     Raises:
-        Interrupted, LstmctlError: see `Study.complete`.
+        Interrupted, LstmctlError: see `execution.carry_out`.
     """
-    runs = _all_runs(plan)
-    finished = tuple(run.name for run in runs if status_of(folder, run) in FINAL)
+    finished = finished_runs(folder, plan)
     if pending := len(plan.names) - len(finished) if is_pending(folder, plan) else 0:
         (folder / RESULT).unlink(missing_ok=True)
         plan = plan.model_copy(update={"jobs": max(min(machines.at_once, pending), plan.jobs)})
@@ -254,20 +304,8 @@ def complete_comparison(
     observe(Planned(plan.names, finished))
     if not pending and (kept := _kept(folder, plan)) is not None:
         return kept
-    try:
-        if executor is not None:
-            if plan.tuning is not None:
-                plan = tune(folder, plan, executor, observe)
-            else:
-                execute(folder, plan, plan.tuning_runs, executor=executor, observe=observe)
-            execute(folder, plan, plan.runs(choose(folder, plan)), executor=executor, observe=observe)
-    except Interrupted as interrupted:
-        interrupted.again = again
-        raise
-    except LstmctlError as error:
-        kept_runs = f"what is finished stands; to go on: {again}"
-        error.hint = f"{error.hint}; {kept_runs}" if error.hint else kept_runs
-        raise
+    if executor is not None:
+        plan = make_runs(folder, plan, executor, observe)
     observe(Concluding("gathering the results and scoring the baselines"))
     comparison = gather(folder, plan)
     inspections = inspect_arms(comparison, observe)

@@ -39,6 +39,7 @@ from lstmctl.errors import DivergedError, LstmctlError, RunError
 from lstmctl.events import Event
 from lstmctl.registry import is_user_class
 from lstmctl.runs.folder import RunFolder
+from lstmctl.runs.run_lock import LOCKS
 from lstmctl.storage import disk_errors, read_json, require_folder
 from lstmctl.training.interruption import termination_as_exit
 
@@ -118,23 +119,33 @@ def make_run(folder: Path, plan: Plan, planned: PlannedRun, observe: Callable[[E
     run = RunFolder(folder / planned.name)
     settings = plan.settings(planned)
     require_folder(run.path)
-    if run.has_begun:
-        require_as_planned(folder, plan, planned)
-        elsewhere = [f"device={plan.device}"] if run.info().get("device") != plan.device else []
-        resume(run.path, elsewhere, trust=is_user_class(settings.model.cell), observe=observe)
-        return
     with disk_errors(run.path):
-        shutil.rmtree(run.path, ignore_errors=True)  # of a process killed before it wrote anything of worth
-        run.path.mkdir()
+        run.path.mkdir(exist_ok=True)
+    if not run.has_begun:
+        with run.locked(), termination_as_exit(), memory_errors(), cell_faults(settings.model.cell):
+            if not run.has_begun:  # by another command, since the last look
+                _begin(run, folder, plan, planned, observe)
+                return
+    require_as_planned(folder, plan, planned)
+    elsewhere = [f"device={plan.device}"] if run.info().get("device") != plan.device else []
+    resume(run.path, elsewhere, trust=is_user_class(settings.model.cell), observe=observe)
+
+
+def _begin(run: RunFolder, folder: Path, plan: Plan, planned: PlannedRun, observe: Callable[[Event], None]) -> None:
+    settings = plan.settings(planned)
+    with disk_errors(run.path):
+        for path in run.path.iterdir():  # of a process killed before it wrote anything of worth
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path)
+            elif path.name not in LOCKS:
+                path.unlink()
     precision = plan.precision if settings.training.precision == "auto" else settings.training.precision
-    with termination_as_exit(), memory_errors(), cell_faults(settings.model.cell):
-        cell = find_cell(settings, folder)
-        assembled = assemble(settings, folder, cell, choices=Choices(plan.device, precision, plan.threads))
-        plan.require_same_data(assembled.facts["data"])
-        if assembled.facts["cell_source"] != plan.arm(planned.arm).cell_source:
-            raise RunError(f"the source of {settings.model.cell} changed since the comparison was planned")
-        with run.locked():
-            begin(run, assembled, observe, command=plan.command, config=plan.config, arm=planned.arm)
+    cell = find_cell(settings, folder)
+    assembled = assemble(settings, folder, cell, choices=Choices(plan.device, precision, plan.threads))
+    plan.require_same_data(assembled.facts["data"])
+    if assembled.facts["cell_source"] != plan.arm(planned.arm).cell_source:
+        raise RunError(f"the source of {settings.model.cell} changed since the comparison was planned")
+    begin(run, assembled, observe, command=plan.command, config=plan.config, arm=planned.arm)
 
 
 def _obey_parent() -> None:

@@ -7,7 +7,6 @@ validation part only.
 
 from __future__ import annotations
 
-import signal
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -20,11 +19,11 @@ from lstmctl.api.assembly import find_cell, portable
 from lstmctl.api.failures import memory_errors
 from lstmctl.comparison.execution import (
     Executor,
-    Interrupted,
     Job,
     Observer,
-    PlannedJobs,
     carry_out,
+    complete,
+    continuable,
     info_of,
     job_of,
     value_of,
@@ -36,7 +35,7 @@ from lstmctl.comparison.space import check_optuna, overrides_of, parse_space
 from lstmctl.comparison.study import complete_comparison
 from lstmctl.config import LoadedConfig, dump, load, load_mapping, scalars
 from lstmctl.deriving import load_config
-from lstmctl.errors import LstmctlError, RunError, UsageError
+from lstmctl.errors import RunError, UsageError
 from lstmctl.events import ComparisonEvent, Concluding, Decided, Planned
 from lstmctl.locks import locked
 from lstmctl.metrics import metric
@@ -228,46 +227,33 @@ def _request(folder: Path) -> dict[str, Any]:
 
 
 def _complete(folder: Path, request: Mapping[str, Any], space: Space, machines: Machines, observe: Observer) -> Search:
-    again = _again(folder, space, machines)
-    try:
-        with machines.executor() as executor:
-            study = open_study(folder, lower_is_better=space.base.lower_is_better, pruner=request["pruner"])
-            _train_trials(folder, request, space, study, executor, observe)
-            with _concluding(folder):
-                finalists = _finalists(folder, study, request["best"])
-                _train_finalists(space, finalists, executor, observe)
-                ranked = _ranked(space, finalists)
-                winner, plan = _winner(folder, space, study, ranked[0])
-                whole = complete_comparison(winner, plan, machines, executor, _titled(observe, "winner"), again)
-                observe(Concluding("writing the report"))
-                result = Search(
-                    path=str(folder),
-                    config=request["config"],
-                    command=request["command"],
-                    primary=space.base.primary,
-                    lower_is_better=space.base.lower_is_better,
-                    space={one.key: one.text for one in space.dimensions},
-                    seeds=space.base.seeds,
-                    trials=tuple(_results(folder, study)),
-                    finalists=tuple(ranked),
-                    importance=_importance(study),
-                    winner=whole,
-                    winner_config=dump(plan.arms[0].candidates[0].settings),
-                )
-                write_search(result)
-                replace_json(folder / SEARCH_RESULT, {"format": 1, **as_json(result)})
-                return result
-    except Interrupted as interrupted:
-        interrupted.again = again
-        raise
-    except (KeyboardInterrupt, SystemExit) as stop:  # a signal while no run was in progress
-        stopped = Interrupted(signal.SIGINT if isinstance(stop, KeyboardInterrupt) else int(stop.code or 0) - 128)
-        stopped.again = again
-        raise stopped from None
-    except LstmctlError as error:
-        kept = f"what is finished stands; to go on: {again}"
-        error.hint = f"{error.hint}; {kept}" if error.hint and again not in error.hint else error.hint or kept
-        raise
+    with machines.executor() as executor, continuable(_again(folder, space, machines)):
+        study = open_study(folder, lower_is_better=space.base.lower_is_better, pruner=request["pruner"])
+        _train_trials(folder, request, space, study, executor, observe)
+        with _concluding(folder):
+            finalists = _finalists(folder, study, request["best"])
+            _train_finalists(space, finalists, executor, observe)
+            ranked = _ranked(space, finalists)
+            winner, plan = _winner(folder, space, study, ranked[0])
+            whole = complete_comparison(winner, plan, machines, executor, _titled(observe, "winner"))
+            observe(Concluding("writing the report"))
+            result = Search(
+                path=str(folder),
+                config=request["config"],
+                command=request["command"],
+                primary=space.base.primary,
+                lower_is_better=space.base.lower_is_better,
+                space={one.key: one.text for one in space.dimensions},
+                seeds=space.base.seeds,
+                trials=tuple(_results(folder, study)),
+                finalists=tuple(ranked),
+                importance=_importance(study),
+                winner=whole,
+                winner_config=dump(plan.arms[0].candidates[0].settings),
+            )
+            write_search(result)
+            replace_json(folder / SEARCH_RESULT, {"format": 1, **as_json(result)})
+            return result
 
 
 def _again(folder: Path, space: Space, machines: Machines) -> str:
@@ -332,14 +318,13 @@ def _train_finalists(
             plan = read_plan(folder, trust=True)
             run = _finalist_run(plan, seed)
             jobs.append((job_of(folder, plan, run, f"trial-{number_of(trial)}-seed-{seed}"), plan))
-    work = PlannedJobs(jobs, observe)
     done = tuple(job.name for job, _ in jobs if info_of(job.folder, job.run).get("status") in ("finished", "diverged"))
     observe(
         Planned(
             tuple(job.name for job, _ in jobs), done, f"the best {len(finalists)} with {len(space.base.seeds)} seeds"
         )
     )
-    carry_out(work, executor)
+    complete(jobs, executor, observe)
 
 
 def _finalist_run(plan: Plan, seed: int) -> PlannedRun:

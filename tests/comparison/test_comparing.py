@@ -39,7 +39,7 @@ from lstmctl.events import (
     Started,
     Stepped,
 )
-from lstmctl.locks import locked
+from lstmctl.locks import is_locked, locked
 from lstmctl.results.codec import as_json
 from lstmctl.results.comparison import Comparison
 from tests import processes
@@ -433,6 +433,67 @@ def test_stopping_by_the_part_that_is_reported_is_refused(config: Path) -> None:
 def test_two_processes_never_share_a_folder(finished: Path) -> None:
     with locked(FOLDER), pytest.raises(RunError, match=f"{FOLDER} is in use by process {os.getpid()}"):
         resume(FOLDER, seeds=2)
+
+
+def held_runs() -> list[str]:
+    return [name for name in RUNS if is_locked(FOLDER / name)]
+
+
+@pytest.fixture
+def other(config: Path) -> processes.Process:
+    """Another command, which makes the first run of the same comparison."""
+    process = lstmctl("rnn", "lstm", "--config", str(config), "--quiet")
+    wait_for(lambda: (FOLDER / "rnn-seed-0" / "last.safetensors").is_file())
+    return process
+
+
+def test_two_commands_share_the_runs_of_one_comparison(
+    undisturbed: Undisturbed, other: processes.Process, left_by: LeftBy, caplog: pytest.LogCaptureFixture
+) -> None:
+    events: list[ComparisonEvent] = []
+    result = resume(FOLDER, observe=events.append)
+    _, told = other.communicate(timeout=60)
+    assert (other.returncode, told) == (0, "")
+    assert [message for message in caplog.messages if "helps" in message] == [
+        f"another command makes runs of {FOLDER}; this one helps"
+    ]
+    own = begun(events)
+    assert own
+    assert "rnn-seed-0" not in own
+    assert len(set(own)) == len(own) < len(RUNS)
+    assert {event.run for event in events if isinstance(event, RunEnded)} | set(finished_before(events)) == set(RUNS)
+    assert left_by(FOLDER) == undisturbed[1]
+    assert as_json(result).items() <= json.loads((FOLDER / "comparison.json").read_text()).items()
+
+
+def finished_before(events: list[ComparisonEvent]) -> tuple[str, ...]:
+    return next(event.finished for event in events if isinstance(event, Planned))
+
+
+def test_a_command_that_helps_takes_over_when_the_other_is_killed(
+    undisturbed: Undisturbed, other: processes.Process, left_by: LeftBy
+) -> None:
+    def kill(event: ComparisonEvent) -> None:
+        if isinstance(event, RunBegan) and other.poll() is None:
+            other.send_signal(signal.SIGKILL)
+            other.communicate()
+
+    result = resume(FOLDER, observe=kill)
+    assert isinstance(result, Comparison)
+    assert (FOLDER / "report.html").is_file()
+    assert left_by(FOLDER) == undisturbed[1]
+
+
+def test_the_run_of_a_helper_that_is_killed_is_taken_over(
+    undisturbed: Undisturbed, other: processes.Process, left_by: LeftBy
+) -> None:
+    helper = lstmctl("--resume", str(FOLDER), "--quiet")
+    wait_for(lambda: len(held_runs()) == 2)
+    helper.send_signal(signal.SIGKILL)
+    helper.communicate()
+    _, told = other.communicate(timeout=60)
+    assert (other.returncode, told) == (0, "")
+    assert left_by(FOLDER) == undisturbed[1]
 
 
 def test_changed_data_ends_a_comparison_that_would_continue(config: Path, text_file: Path) -> None:
