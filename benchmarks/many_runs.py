@@ -1,9 +1,10 @@
 """How it grows: `runs list` over thousands of run folders, and a comparison of many tiny runs.
 
-usage: python benchmarks/many_runs.py [--folders 10000] [--runs 1000] [--train 0] [--jobs 1]
+usage: python benchmarks/many_runs.py [--folders 10000] [--runs 1000] [--nodes 100] [--train 0] [--jobs 1]
 
-Run folders are copies of one trained run. Planning is measured without training; `--train N` makes N runs too, and
-prints what they take and leave: time, the memory of the process that directs them, files, and the report.
+Run folders are copies of one trained run. Planning is measured without training, and so is what the process that
+directs a comparison does for runs on many nodes: the nodes are simulated, and answer at once. `--train N` makes N runs
+too, and prints what they take and leave: time, the memory of the process that directs them, files, and the report.
 """
 
 from __future__ import annotations
@@ -44,6 +45,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--folders", type=int, default=10_000)
     parser.add_argument("--runs", type=int, default=1_000)
+    parser.add_argument("--nodes", type=int, default=100)
     parser.add_argument("--train", type=int, default=0)
     parser.add_argument("--jobs", type=int, default=1)
     asked = parser.parse_args()
@@ -52,9 +54,11 @@ def main() -> None:
         (folder / "small.txt").write_text("Ann sees the sea. Bob likes two birds.\n" * 200)
         (folder / "small.yaml").write_text(CONFIG)
         timed(folder, "train", "small.yaml", "--name", "one", "--quiet")
+        shutil.copy(folder / "runs/one/run.json", folder / "one.json")
         list_many(folder, asked.folders)
         shutil.rmtree(folder / "runs")
         plan_many(folder, asked.runs)
+        direct_many(folder, asked.runs, asked.nodes)
         if asked.train:
             train_many(folder, asked.train, asked.jobs)
 
@@ -97,6 +101,62 @@ size = Path("plan.json").stat().st_size
 print(f"planning {count:,} runs: {{planned - imported:.2f}} s, plan.json {{size / 1e3:.0f}} kB read in "
       f"{{read - planned:.2f}} s, {{peak:.0f}} MB with torch")
 """
+    subprocess.run([sys.executable, "-c", code], cwd=folder, check=True)
+
+
+MESSAGES = 430
+"""Of each simulated run: 400 reports of steps, as in a real one, and some evaluations and checkpoints."""
+
+
+def direct_many(folder: Path, count: int, nodes: int) -> None:
+    """Direct many runs on nodes that answer at once."""
+    code = f"""
+import json, resource, time
+from collections import deque
+from pathlib import Path
+from lstmctl.comparison.execution import Exit, execute
+from lstmctl.comparison.messages import told
+from lstmctl.comparison.plan import read_plan
+from lstmctl.events import Stepped
+from lstmctl.reporting.live_comparison import ComparisonProgress
+
+folder = Path("many")
+template = json.loads(Path("one.json").read_text())
+
+class Nodes:
+    def __init__(self):
+        self.turn, self.left, self.jobs, self.messages = deque(), dict(), dict(), 0
+    def has_room(self):
+        return len(self.turn) < {nodes}
+    def start(self, job):
+        self.turn.append(job.name)
+        self.left[job.name], self.jobs[job.name] = {MESSAGES}, job
+    def next(self, seconds):
+        name = self.turn.popleft()
+        self.messages += 1
+        self.left[name] -= 1
+        if self.left[name] >= 0:
+            self.turn.append(name)
+            return name, json.loads(json.dumps(told(Stepped(1, 2.0, 1e-3, 0.5, 64, 0.1))))
+        run = folder / name
+        run.mkdir()
+        (run / "run.json").write_text(json.dumps({{**template, "order": self.messages}}))
+        return name, Exit(0)
+    def stop(self, name): pass
+    def close(self): pass
+
+plan = read_plan(folder, trust=False)
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+executor, shown = Nodes(), ComparisonProgress(time.monotonic)
+start = time.perf_counter()
+execute(folder, plan, plan.runs({{"lstm": 0}}), executor=executor, observe=shown.take)
+seconds = time.perf_counter() - start
+more = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
+print(f"{{len(plan.names):,}} simulated runs on {nodes} nodes: {{executor.messages:,}} messages in {{seconds:.1f}} s, "
+      f"{{executor.messages / seconds:,.0f}} per second, {{more:.1f}} MiB more memory")
+"""
+    (folder / "many").mkdir()
+    shutil.copy(folder / "plan.json", folder / "many")
     subprocess.run([sys.executable, "-c", code], cwd=folder, check=True)
 
 

@@ -29,6 +29,8 @@ BYTES_PER_PARAMETER = 12
 """A weight, its gradient and one moment of an optimizer, in float32."""
 BYTES_PER_STATE = 2
 """One output of a layer at one step, kept for the gradients, in bfloat16."""
+BYTES_OF_A_PROCESS = 400 * 2**20
+"""What Python and torch take before a network is built."""
 SMALL = 100
 """A network that fits into memory this many times is not checked."""
 GIB = 2**30
@@ -42,12 +44,11 @@ def require_memory(settings: Settings, task: AnyProblem, cell: type[Cell], devic
     """
     if (memory := memory_of(device)) is None:
         return
-    states = BYTES_PER_STATE * _states(settings)
     parameters = 0
     if SMALL * BYTES_PER_PARAMETER * _largest_layer(settings) > memory:
         with suppress(NotImplementedError, RuntimeError):  # a user's cell may read its values
             parameters = count_without_memory(settings, task, cell)
-    needed = BYTES_PER_PARAMETER * parameters + states
+    needed = least_memory(settings, parameters)
     if needed > memory:
         counted = f"{parameters:,} parameters" if parameters else "the network"
         raise ResourceError(
@@ -55,6 +56,11 @@ def require_memory(settings: Settings, task: AnyProblem, cell: type[Cell], devic
             f"are {memory / GIB:,.1f} GiB",
             hint="a smaller model.hidden, model.layers or training.batch needs less",
         )
+
+
+def least_memory(settings: Settings, parameters: int) -> int:
+    """Return the bytes that training needs for its weights and states alone; it takes more."""
+    return BYTES_PER_PARAMETER * parameters + BYTES_PER_STATE * _states(settings)
 
 
 def count_without_memory(settings: Settings, task: AnyProblem, cell: type[Cell]) -> int:

@@ -128,8 +128,8 @@ def compare(
         str | None,
         typer.Option(
             metavar="COMPARISON",
-            help="Continue a comparison or sweep that was stopped; latest: the newest unfinished one. "
-            "With --seeds, add seeds to it.",
+            help="Continue a comparison or sweep that was stopped, or help another command with its runs; "
+            "latest: the newest unfinished one. With --seeds, add seeds to it.",
             autocompletion=complete_comparison,
         ),
     ] = None,

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+from lstmctl.api.memory import BYTES_OF_A_PROCESS, least_memory
 from lstmctl.comparison.messages import error_of, event_of
 from lstmctl.comparison.plan import Plan, PlannedRun, differences
 from lstmctl.config import load
@@ -50,6 +51,8 @@ class Job:
     run: PlannedRun
     threads: int
     on_gpu: bool
+    memory: int
+    """Bytes of main memory that it needs at least."""
     title: str = ""
 
     @property
@@ -268,7 +271,10 @@ def _is_held(job: Job) -> bool:
 
 def job_of(folder: Path, plan: Plan, run: PlannedRun, title: str = "") -> Job:
     """Return the job that makes a planned run."""
-    return Job(folder, run, plan.threads, not plan.device.startswith("cpu"), title)
+    on_gpu = not plan.device.startswith("cpu")
+    parameters = plan.arm(run.arm).candidates[run.candidate].parameters
+    memory = BYTES_OF_A_PROCESS + (0 if on_gpu else least_memory(plan.settings(run), parameters))
+    return Job(folder, run, plan.threads, on_gpu, memory, title)
 
 
 def execute(folder: Path, plan: Plan, runs: Sequence[PlannedRun], *, executor: Executor, observe: Observer) -> None:

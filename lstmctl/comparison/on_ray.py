@@ -30,6 +30,7 @@ from lstmctl.comparison.travelling import Away, Needs, SentData, State, Visit, d
 from lstmctl.errors import LstmctlError, ResourceError, RunError, UsageError
 from lstmctl.runs.comparisons import PLAN
 from lstmctl.storage import read_json
+from lstmctl.words import plural
 
 log = logging.getLogger(__name__)
 
@@ -39,6 +40,8 @@ MOST_LOSSES = 3
 SECONDS_OF_A_POLL = 1.0
 SECONDS_KEPT = 10.0
 """How long an actor without a run keeps its place in the cluster, for the next one."""
+STEP_OF_MEMORY = 2**29
+"""Bytes; memory is rounded up, so that an actor suits the next run even if that is somewhat larger."""
 KILLED = -9
 PACKAGES = ("lstmctl", "torch", "numpy")
 UNSEEN = {"kind": "unseen"}
@@ -194,6 +197,7 @@ class Cluster:
         """Runs on nodes that do not see their folders."""
         self._sent: dict[str, SentData] = {}
         self._losses: dict[str, int] = {}
+        self._warned: set[str] = set()
         self._ready: SimpleQueue[tuple[str, Mapping[str, Any] | Exit]] = SimpleQueue()
 
     def __enter__(self) -> Self:
@@ -220,13 +224,16 @@ class Cluster:
             self._ray.shutdown()
 
     def has_room(self) -> bool:
-        most = self._jobs or max(1, int(self._ray.cluster_resources().get("CPU", 1)))
-        return len(self._actors) < most
+        if self._jobs is not None:
+            return len(self._actors) < self._jobs
+        taken = sum(self._jobs_by_name[name].threads for name in self._actors)
+        return taken < max(1, int(self._ray.cluster_resources().get("CPU", 1)))
 
     def start(self, job: Job) -> None:
         taken = _taken(job)
         actor = next((actor for actor, has, _ in self._idle if has == taken), None)
         if actor is None:
+            self._warn_if_too_large(taken)
             # It can be asked to stop while it is polled.
             actor = self._remote.options(**taken, max_concurrency=2, scheduling_strategy="SPREAD").remote()
         self._idle = [kept for kept in self._idle if kept[0] is not actor]
@@ -235,6 +242,18 @@ class Cluster:
         folder = str(job.folder.resolve())
         made = actor.make.remote(job.name, folder, _fingerprint(job.folder), job.run, versions())
         self._polls[made] = job.name
+
+    def _warn_if_too_large(self, taken: Mapping[str, int]) -> None:
+        """Log that a run waits for a node that the cluster does not have, as one that grows may get it."""
+        nodes = [node["Resources"] for node in self._ray.nodes() if node["Alive"]]
+        names = {"num_cpus": "CPU", "num_gpus": "GPU", "memory": "memory"}
+        if any(all(node.get(names[key], 0) >= amount for key, amount in taken.items()) for node in nodes):
+            return
+        gpu = ", a GPU" if taken["num_gpus"] else ""
+        needs = f"{plural(taken['num_cpus'], 'CPU')}{gpu} and {taken['memory'] / 2**30:.1f} GiB of memory"
+        if needs not in self._warned:
+            self._warned.add(needs)
+            log.warning("no node of the cluster has %s: runs wait until one has", needs)
 
     def stop(self, name: str) -> None:
         self._actors[name].stop.remote(name)
@@ -340,4 +359,5 @@ class Cluster:
 
 def _taken(job: Job) -> dict[str, int]:
     """What a job takes of its node, as Ray's options."""
-    return {"num_cpus": job.threads, "num_gpus": 1 if job.on_gpu else 0}
+    memory = -(-job.memory // STEP_OF_MEMORY) * STEP_OF_MEMORY
+    return {"num_cpus": job.threads, "num_gpus": 1 if job.on_gpu else 0, "memory": memory}

@@ -259,16 +259,30 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 
 
 def test_an_actor_makes_one_run_after_another(cluster: Nodes, config: Path) -> None:
-    makers: dict[int, int] = {}
+    left_over: list[list[int]] = []
 
     def hear(event: ComparisonEvent) -> None:
-        if isinstance(event, RunEvent) and isinstance(event.event, Opened):
-            maker = int(Path(f"runs/small-comparison-001/{event.run}/holder").read_text().split()[1])
-            makers[maker] = parents()[maker]
+        if isinstance(event, RunEnded):
+            left_over.append(workers(cluster.nodes[0].pid))
 
-    compare(["rnn"], config, ["training.budget=200 steps"], seeds=3, on="ray", jobs=1, observe=hear)
-    assert len(makers) == 3
-    assert len(set(makers.values())) == 1
+    compare(["rnn"], config, ["training.budget=20 steps"], seeds=3, on="ray", jobs=1, observe=hear)
+    assert len(left_over[0]) == 1
+    assert left_over == [left_over[0]] * 3
+
+
+def test_runs_that_no_node_can_hold_wait_for_one_that_can(
+    cluster: Nodes, config: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    def grow(event: ComparisonEvent) -> None:
+        if isinstance(event, RunBegan):
+            assert [message for message in caplog.messages if "wait" in message] == [
+                "no node of the cluster has 2 CPUs and 0.5 GiB of memory: runs wait until one has"
+            ]
+            if len(cluster.nodes) == 1:
+                cluster.start(cpus=2)
+
+    result = compare(["rnn"], config, ["threads=2", "training.budget=20 steps"], seeds=2, on="ray", observe=grow)
+    assert [run.status for run in result.arms[0].runs] == ["finished", "finished"]
 
 
 def test_a_disk_that_fills_up_on_a_node_is_reported_and_the_runs_continue(
