@@ -43,8 +43,6 @@ from lstmctl.runs.run_lock import LOCKS
 from lstmctl.storage import disk_errors, read_json, require_folder
 from lstmctl.training.interruption import termination_as_exit
 
-CAN_FORK = sys.platform == "linux"
-"""Whether a process that has imported torch can be copied: it has no other threads, and no library forbids it."""
 DRAWING = ("matplotlib.figure", "matplotlib.backends.backend_agg", "matplotlib.backends.backend_svg", "jinja2")
 """What is imported only when a run is finished."""
 PR_SET_PDEATHSIG = 1
@@ -56,14 +54,15 @@ def main() -> int:
     channel = Channel()
     logging.basicConfig(handlers=[_Warnings(channel)], level=logging.WARNING)
     sys.path.append(str(Path.cwd()))  # where a user's package may lie; behind all else, so that it hides nothing
-    if CAN_FORK:
+    if sys.platform == "linux":
         for name in DRAWING:
             with suppress(ImportError):  # not installed
                 import_module(name)
         gc.freeze()  # a look at every object would copy all memory
     own = os.getpid()
     for request in _requests():
-        if CAN_FORK and (copy := os.fork()) != 0:
+        # On Linux, torch leaves no threads behind that a copy would miss; on macOS, its libraries forbid copies.
+        if sys.platform == "linux" and (copy := os.fork()) != 0:
             _, status = os.waitpid(copy, 0)
             channel.send(ended(os.waitstatus_to_exitcode(status)))
             continue
