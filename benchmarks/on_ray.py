@@ -58,10 +58,10 @@ class Followed:
             self.first_step = time.perf_counter() - self.start
 
     def report(self, how: str) -> None:
-        seconds = self.seconds / len(self.ended)
+        runs = len(self.ended)
+        seconds = (self.seconds - self.first_step) / runs
         print(
-            f"{how}: {seconds:.2f} s per run over {len(self.ended)} runs, first step after {self.first_step:.1f} s",
-            flush=True,
+            f"{how}: first step after {self.first_step:.1f} s, then {seconds:.2f} s for each of {runs} runs", flush=True
         )
 
 
@@ -138,12 +138,18 @@ def main() -> None:
         alone, one_by_one = Followed(), Followed()
         first = made(alone)
         alone.report("--jobs 1")
+        lstm = Followed()
+        made(lstm, ["lstm"])
+        lstm.report("--jobs 1, the LSTM alone")
         limits = {"num_cpus": 1, "object_store_memory": MEMORY, "include_dashboard": False}
         cluster = Cluster(initialize_head=True, head_node_args=limits)
         try:
             os.environ["RAY_ADDRESS"] = cluster.address
             made(one_by_one, ["lstm"], on="ray", jobs=1)
-            one_by_one.report("--on ray --jobs 1")
+            one_by_one.report("--on ray --jobs 1, on a cluster that has just started")
+            again = Followed()
+            made(again, ["lstm"], on="ray", jobs=1)
+            again.report("--on ray --jobs 1, again")
             nodes = [cluster.add_node(num_cpus=1, object_store_memory=MEMORY) for _ in range(2)]
             cluster.wait_for_nodes()
             killing = Killing(cluster, nodes[0])

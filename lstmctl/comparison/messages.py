@@ -16,7 +16,7 @@ from lstmctl.errors import ConfigError, LstmctlError
 from lstmctl.events import Event
 
 ENDED = "ended"
-STOP = "stop\n"
+STOP = "stop"
 """What asks a run to finish its step, save and end."""
 EVENTS = {kind.__name__: kind for kind in get_args(Event)}
 

@@ -79,7 +79,7 @@ class RunProcess:
 
     def stop(self) -> None:
         """Let the run finish its step and save. A signal would do the same, but Windows has none that can be caught."""
-        self._write(STOP)
+        self._write(STOP + "\n")
 
     def _write(self, line: str) -> None:
         assert self._process.stdin is not None

@@ -78,7 +78,7 @@ def _requests() -> Iterator[dict[str, Any]]:
     while character := os.read(0, 1):
         line += character
         if character == b"\n":
-            if line != STOP.encode():  # meant for a run that ended before it could obey
+            if line.strip() != STOP.encode():  # meant for a run that ended before it could obey
                 yield json.loads(line)
             line = b""
 
@@ -167,5 +167,6 @@ class _Warnings(logging.Handler):
 if __name__ == "__main__":
     code = main()
     for stream in (sys.stdout, sys.stderr):
-        stream.flush()
+        with suppress(OSError):  # the disk is full
+            stream.flush()
     os._exit(code)  # all is saved, and to take torch apart object by object lasts as long as a small run

@@ -61,9 +61,10 @@ class Nodes:
         # Paths of sockets are short.
         self.folder = tempfile.mkdtemp(prefix="ray-", dir="/tmp")
         self.nodes: list[subprocess.Popen[bytes]] = []
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
+        with socket.socket() as free, socket.socket() as free_too:
+            for one in (free, free_too):
+                one.bind(("127.0.0.1", 0))
+            self.port, self.client = (one.getsockname()[1] for one in (free, free_too))
         self.address = f"127.0.0.1:{self.port}"
 
     def start(self, cpus: int = 1, without: Path | None = None, **environment: str) -> subprocess.Popen[bytes]:
@@ -73,7 +74,8 @@ class Nodes:
             cpus: for runs.
             without: a folder that the node does not see.
         """
-        head = ("--head", f"--port={self.port}", "--include-dashboard=false", f"--temp-dir={self.folder}")
+        client = f"--ray-client-server-port={self.client}"
+        head = ("--head", f"--port={self.port}", client, "--include-dashboard=false", f"--temp-dir={self.folder}")
         path = os.pathsep.join([environment.pop("first", ""), str(Path(lstmctl.__file__).parents[1])]).strip(os.pathsep)
         with tempfile.TemporaryFile() as said:
             node = subprocess.Popen(
@@ -448,6 +450,16 @@ def test_a_search_and_a_resumed_driver_need_no_shared_folder(
     result = resume("stopped", on="ray", quiet=True)
     assert isinstance(result, Comparison)
     assert left(result, left_by) == left(compare(["lstm"], config, seeds=2, quiet=True), left_by)
+
+
+def test_a_cluster_is_reached_through_its_client_server(
+    blind: Blind, config: Path, left_by: Callable[[Path], dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("RAY_ADDRESS")
+    blind.add()
+    alone = compare(["rnn"], config, seeds=2, quiet=True)
+    away = compare(["rnn"], config, seeds=2, on=f"ray://127.0.0.1:{blind.client}", quiet=True)
+    assert left(away, left_by) == left(alone, left_by)
 
 
 def test_data_that_changed_before_it_was_sent_is_refused(blind: Blind, config: Path) -> None:
