@@ -26,7 +26,7 @@ from lstmctl.comparison.execution import Exit, Job
 from lstmctl.comparison.messages import failure
 from lstmctl.comparison.plan import PlannedRun, read_plan
 from lstmctl.comparison.processes import Maker, Told
-from lstmctl.comparison.travelling import Away, Needs, SentData, State, Visit, data_names, node_error
+from lstmctl.comparison.travelling import Away, Needs, SentData, State, Visit, data_names
 from lstmctl.errors import LstmctlError, ResourceError, RunError, UsageError
 from lstmctl.runs.comparisons import PLAN
 from lstmctl.storage import read_json
@@ -108,7 +108,8 @@ class MakerOnNode:
         try:
             visit = self._visit = Visit(needs, self._run.name, self._folder, ray.get)
         except (ResourceError, RunError) as error:
-            self._messages += [failure(node_error(error)), Exit(error.exit_code)]
+            text = on_this_node(str(error))
+            self._messages += [failure(type(error)(text, hint=error.hint)), Exit(error.exit_code)]
         else:
             self._start(visit.folder, visit.data)
         return self.poll(seen)
@@ -138,6 +139,8 @@ class MakerOnNode:
         if isinstance(message, Exit):
             with self._changing:
                 self._making = ""
+        elif message.get("type") == ResourceError.__name__:
+            message = {**message, "messages": [on_this_node(text) for text in message["messages"]]}
         self._messages += [message] if self._visit is None else self._visit.passed_on(message)
 
     def stop(self, name: str) -> None:
@@ -146,6 +149,11 @@ class MakerOnNode:
             self._stopped.add(name)
             if self._making == name:
                 self._maker.stop()
+
+
+def on_this_node(text: str) -> str:
+    """Return an error's text with the name of this machine, whose folders and memory it is about."""
+    return f"the node {platform.node()}: {text}"
 
 
 def _check_versions(wanted: Mapping[str, str]) -> None:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import platform
 import shutil
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
@@ -425,8 +424,3 @@ def _scratch_folder() -> Iterator[Path]:
             yield folder
         finally:
             shutil.rmtree(folder, ignore_errors=True)
-
-
-def node_error(error: ResourceError | RunError) -> ResourceError | RunError:
-    """Return an error that names this machine."""
-    return type(error)(f"the node {platform.node()}: {error}", hint=error.hint)
