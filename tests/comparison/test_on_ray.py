@@ -244,6 +244,23 @@ def test_a_stopped_driver_continues_elsewhere(
     assert left(result, left_by) == left(compare(["rnn", "lstm"], config, seeds=1, quiet=True), left_by)
 
 
+def test_a_killed_driver_continues(cluster: Nodes, config: Path, left_by: Callable[[Path], dict[str, Any]]) -> None:
+    words = ["rnn", "lstm", "--config", str(config), "--seeds", "1", "--on", "ray", "--jobs", "1", "--name", "killed"]
+    driver = subprocess.Popen([sys.executable, "-m", "lstmctl", "compare", *words, "--quiet"], stderr=subprocess.PIPE)
+    mark = Path("runs/killed/rnn-seed-0/last.safetensors")
+    deadline = time.monotonic() + 120
+    while not mark.is_file():
+        assert driver.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    driver.kill()
+    driver.communicate()
+    assert json.loads(Path("runs/killed/rnn-seed-0/run.json").read_text())["status"] == "running"
+    result = resume("killed", on="ray", quiet=True)
+    assert isinstance(result, Comparison)
+    assert left(result, left_by) == left(compare(["rnn", "lstm"], config, seeds=1, quiet=True), left_by)
+
+
 FILLER = "filler"
 
 
