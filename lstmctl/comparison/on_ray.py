@@ -36,10 +36,10 @@ log = logging.getLogger(__name__)
 
 SCHEME = "ray://"
 MOST_LOSSES = 3
-"""How often a run may be lost before the comparison ends."""
+"""Number of times that a run may be lost before the comparison ends."""
 SECONDS_OF_A_POLL = 1.0
 SECONDS_KEPT = 10.0
-"""How long an actor without a run keeps its place in the cluster, for the next one."""
+"""Time for which an actor without a run keeps its place in the cluster, for the next run."""
 STEP_OF_MEMORY = 2**29
 """Bytes; memory is rounded up, so that an actor suits the next run even if that is somewhat larger."""
 KILLED = -9
@@ -101,7 +101,7 @@ class MakerOnNode:
         return self.poll(0)
 
     def begin(self, needs: Needs, seen: int) -> list[Message]:
-        """Start the run with what was sent, and poll."""
+        """Start the run with the files and data that it needs, and poll."""
         import ray
 
         self._is_waiting = False
@@ -185,7 +185,7 @@ class Cluster:
 
     Args:
         on: `ray`, or `ray://HOST:PORT` for Ray's client server.
-        jobs: runs at once; None for as many as the cluster has CPUs for.
+        jobs: runs in parallel; None for the number that the CPUs of the cluster allow.
 
     Raises:
         ResourceError: it cannot be reached.
@@ -197,7 +197,7 @@ class Cluster:
         self._actors: dict[str, Any] = {}
         """By the name of the run that each makes."""
         self._idle: list[tuple[Any, dict[str, int], float]] = []
-        """Actors without a run, what they take of their nodes, and since when."""
+        """Actors without a run, the resources that they hold, and the time since when."""
         self._polls: dict[Any, str] = {}
         """The outstanding poll of each actor."""
         self._seen: dict[str, int] = {}
@@ -354,7 +354,7 @@ class Cluster:
         self.start(self._jobs_by_name[name])
 
     def _end(self, name: str, ended: Exit) -> None:
-        """End a run whose actor may be making it still."""
+        """End a run, and its actor, which may still be making it."""
         self._ray.kill(self._leave(name))
         self._ready.put((name, ended))
 
@@ -366,6 +366,6 @@ class Cluster:
 
 
 def _taken(job: Job) -> dict[str, int]:
-    """What a job takes of its node, as Ray's options."""
+    """Return the resources that a job takes from its node, as Ray's options."""
     memory = -(-job.memory // STEP_OF_MEMORY) * STEP_OF_MEMORY
     return {"num_cpus": job.threads, "num_gpus": 1 if job.on_gpu else 0, "memory": memory}
