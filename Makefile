@@ -5,7 +5,7 @@
 # make cover       which lines the unit tests reach, as htmlcov/index.html
 # make docs        the documentation as a site, site/index.html; make docs-serve shows it while you edit
 # make browser     Playwright for the tests of the living page, which also need Node and Debian's chromium
-# make onnx        ONNX and its runtime for the tests of that export
+# make extras      the packages of the extras that some tests need; without them, those tests are skipped
 # make bench       how fast everything is beside plain torch, and beside what docs/benchmarks.md says; leave the machine alone
 # A second call does no set-up work again: the stamps below are newer than what they depend on.
 
@@ -24,7 +24,7 @@ UNITS := tests/baselines tests/cells tests/config tests/data tests/inspection te
 	tests/test_shell.py tests/test_statistics.py tests/test_step_grammar.py tests/test_storage.py \
 	--ignore tests/data/test_prepared_table.py
 
-.PHONY: help train test test-fast bench lint types cover docs docs-serve browser onnx clean
+.PHONY: help train test test-fast bench lint types cover docs docs-serve browser extras clean
 
 help:
 	@sed -n 's/^# make /  make /p' Makefile
@@ -66,7 +66,7 @@ browser: .venv/browser/node_modules/playwright-core
 .venv/browser/node_modules/playwright-core: | .venv/bin/python
 	npm install --silent --no-fund --no-audit --prefix .venv/browser playwright-core@1
 
-onnx: .venv/.onnx
+extras: .venv/.extras
 
 .venv/bin/python:
 	$(PYTHON) -m venv .venv
@@ -81,8 +81,8 @@ onnx: .venv/.onnx
 	$(INSTALL) -e '.[development]'
 	touch $@
 
-.venv/.onnx: .venv/.installed
-	$(INSTALL) -e '.[onnx]'
+.venv/.extras: .venv/.installed
+	$(INSTALL) -e '.[holidays,hub,onnx,search,track]'
 	touch $@
 
 .venv/.docs: .venv/.installed
