@@ -1,4 +1,4 @@
-"""Shared by the benchmarks of exact resume: a small run in a separate process, and all files that it leaves.
+"""Shared by the benchmarks of exact resume: a small run in a separate process, and all of its files.
 
 Children are forked from a process that has imported torch but computed nothing, so that each starts within
 milliseconds.

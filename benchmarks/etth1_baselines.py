@@ -1,4 +1,4 @@
-"""Baselines on ETTh1 by the published protocol: is it the protocol, and what is reached without a network?
+"""Score baselines on ETTh1, to check our implementation of the published protocol and to show what needs no network.
 
 python benchmarks/etth1_baselines.py [--data ETTh1.csv]
 

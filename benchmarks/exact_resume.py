@@ -1,6 +1,6 @@
 """Stop runs of every cell at random points by real signals, resume them, and compare them with runs never stopped.
 
-Everything they leave is compared bit for bit, wall-clock fields aside. Ends with 1 where anything differs.
+All of their files are compared bit for bit, except for wall-clock fields. The exit status is 1 if anything differs.
 
     python benchmarks/exact_resume.py --points 5
 """

@@ -4,7 +4,7 @@
     python benchmarks/final_fit.py --employment
 
 The last rows of each wide table are held out: a horizon and one row per further origin. The rest is trained on as
-`lstmctl train TABLE` does, with a final fit that continues from the chosen weights and with one that begins anew. All
+`lstmctl train TABLE` does, with a final fit that continues from the chosen weights and with one from scratch. All
 three sets of weights then forecast from every origin in the held-out rows, using earlier rows only. Prints the MASE
 of each, of drift and of the seasonal naive forecast, the seconds of the training and of the final fits.
 

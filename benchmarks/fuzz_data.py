@@ -1,4 +1,4 @@
-"""Give odd tables and texts to every command that reads data, and count what is not answered as it should be.
+"""Run every command that reads data on odd tables and texts, and count unexpected results.
 
 Each case is derived from its seed and name, and runs in a separate process: `data show`, a training of two steps, and
 the commands that a run of its kind supports, on its own data and on the file. A command may succeed or refuse with one

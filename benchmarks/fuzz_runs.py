@@ -1,9 +1,9 @@
-"""Odd configs, odd command lines and damaged run folders: every one must end with a result or with an error in words.
+"""Test odd configs, odd command lines and damaged run folders: each must give a result or a readable error.
 
 Each case is a function of the seed and its number. It runs in a fork of this process, which has imported torch, in a
 separate folder and with little memory; long trainings are interrupted. These count as unexpected: "bug in lstmctl", a
-traceback, an exit code that is not ours. The exit status is 1 if there is any, if a case takes over 60 s, or if a line
-on stderr is longer than 500 characters.
+traceback, an undocumented exit code. The exit status is 1 if there are any, if a case takes over 60 s, or if a line on
+stderr is longer than 500 characters.
 
     python benchmarks/fuzz_runs.py
     python benchmarks/fuzz_runs.py --only config:137    # one case again, with what it prints

@@ -1,4 +1,4 @@
-"""Odd texts for `fuzz_data.py`: of any size, alphabet and encoding, whole or spoilt."""
+"""Odd texts for `fuzz_data.py`: of any size, alphabet and encoding, intact or damaged."""
 
 from __future__ import annotations
 

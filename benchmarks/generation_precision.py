@@ -1,9 +1,9 @@
-"""Measure the loss and the speed of generating with shorter products, symbol by symbol, as `generate` steps.
+"""Measure the loss and the speed of generation in lower precisions, symbol by symbol, as `generate` does it.
 
 python benchmarks/generation_precision.py RUN [--symbols 20000] [--lanes 1]
 
 The run's validation part is read from a zero state in each of the precisions that this machine has kernels for. One
-lane stands for one text.
+lane is one text.
 """
 
 from __future__ import annotations

@@ -3,8 +3,8 @@
 python benchmarks/gpu.py [--rounds 5] [--only step graphs …] [--text tinyshakespeare.txt] [--device cpu]
 
 Contenders of a row are timed in turns in one run, each until the GPU is done; `speed.py` says how to read the table.
-`learning` and `comparison` make a single round. With `--device cpu` every group but those that are about CUDA alone
-goes through on little data, which tries this file and measures nothing.
+`learning` and `comparison` make a single round. With `--device cpu`, every group that does not need CUDA runs on little
+data, which tests this file and measures nothing.
 """
 
 from __future__ import annotations

@@ -1,10 +1,9 @@
-"""How often a 95 % interval over few seeds contains the true mean, and how often a test finds a difference that does
-not exist.
+"""Coverage of 95 % intervals over few seeds, and false positives of the tests between arms.
 
 Values of seeds are simulated: normal, skewed (lognormal, the logarithm with standard deviation 1), and heavy-tailed
-(Student's t with 3 degrees of freedom). For the tests, three arms have the same distribution. Welch's test sees
-independent values, the paired test the same with a part added that the arms share at each seed. "One pair" is the
-share of p below 0.05 for a single pair; "any of 3" that at least one pair of the three is below it.
+(Student's t with 3 degrees of freedom). For the tests, three arms have the same distribution. Welch's test gets
+independent values; the paired test gets the same values plus a term that the arms share at each seed. "One pair" is the
+share of p below 0.05 for a single pair; "any of 3" is the share of simulations with at least one of three pairs below.
 
 A second table is about values near a bound: accuracies of mean 0.95 with standard deviation 0.07 (a beta distribution,
 between 0 and 1), accuracies of mean 0.7 with standard deviation 0.05, and positive lognormal values. It compares the

@@ -1,9 +1,9 @@
-"""Coverage and width of a forecaster's intervals by channel: calibrated, adaptive over every origin, and those of the
-seasonal naive forecast.
+"""Coverage and width of a forecaster's intervals by channel: calibrated, adaptive over every origin, and the seasonal
+naive forecast's.
 
 python benchmarks/interval_quality.py [--run RUN]
 
-RUN is a forecaster with a test part, such as that of `lstmctl train etth1`; by default the newest.
+RUN is a forecaster with a test part, such as a run of `lstmctl train etth1`; by default the newest.
 """
 
 from __future__ import annotations

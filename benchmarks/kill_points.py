@@ -1,4 +1,4 @@
-"""Kill a tiny training before every call that changes the disk, resume it, and see whether anything is missing.
+"""Kill a tiny training before every call that changes the disk, resume it, and check that nothing is missing.
 
 A small C library, loaded before all others, counts the calls of a forked child that change files (open for writing,
 write, rename, link, unlink, truncate, fsync, mkdir, …), and kills the child before the N-th. Between two such calls the
@@ -6,7 +6,7 @@ disk does not change, so a kill before each of them covers every state in which 
 run is resumed, or trained again if it had not begun; it must then equal, bit for bit, a run that was never killed.
 Counted are:
 
-- stale: exported weights, checkpoints, logs or metrics that differ from those of the undisturbed run
+- stale: exported weights, checkpoints, logs or metrics that differ from the undisturbed run's
 - without report: no report.html that says `finished`
 - left over: temporary files, checkpoints that no pointer names, or a folder of a run that never began
 - refused: the run cannot be resumed

@@ -1,7 +1,7 @@
-"""Kill a run that saves at every step, again and again, and see whether it still ends as if nothing had happened.
+"""Kill a run that saves at every step, again and again, and check that its result is the same as without kills.
 
-After each kill the checkpoint that `last` names must be sound. Each run that was killed and resumed to its end must
-equal, bit for bit, one that never was. Ends with 1 where one does not.
+After each kill, the checkpoint that `last` names must be intact. Each run that was killed and resumed to its end must
+equal, bit for bit, one that was never killed. The exit status is 1 if one does not.
 
     python benchmarks/kill_sweep.py --kills 200
 """

@@ -1,4 +1,4 @@
-"""A text of 2 GB: how fast `data prepare` makes it into numbers, in how much memory, and how fast it is trained on.
+"""Measure the time and memory of `data prepare` for a text of 2 GB, and the training rate on it.
 
     python benchmarks/large_text.py [--gigabytes 2] [--folder /tmp] [--bound 500]
 

@@ -7,8 +7,8 @@ python benchmarks/long_memory.py [--problems adding temporal-order …] [--cells
 Every run is `lstmctl train PROBLEM` with the bundled config of that name, but nothing is kept. The gated cells start
 with a memory in proportion to the length if the config sets one. The validation part is scored every `--every` steps,
 and a run ends at the first score beyond the solved level, or with its budget. The final metric is computed on the test
-part with the weights at that point. Seconds are of training only; processor seconds include scoring and do not grow
-when others use the machine.
+part with the weights at that point. Seconds cover training only; processor seconds include scoring, and do not depend
+on other programs.
 """
 
 from __future__ import annotations

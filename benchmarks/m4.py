@@ -2,10 +2,10 @@
 
 python benchmarks/m4.py M4-hourly.csv Hourly-test.csv [--config m4-hourly] [--seeds 3] [KEY=VALUE ...]
 
-The first file is that of `lstmctl data download M4-hourly`, the second that of M4-hourly-test (a series per row). A
-run has no test part: its settings were chosen on the last horizon of the training rows, the final fit learns these too,
-and only this script compares its forecast with the test file. `--naive` scores the baselines alone. Seconds are those
-of the processor, for training, final fit and report.
+Download the first file by `lstmctl data download M4-hourly`, the second as M4-hourly-test (one series per row). A run
+has no test part: its settings were chosen on the last horizon of the training rows, the final fit learns these too, and
+only this script compares its forecast with the test file. `--naive` scores the baselines alone. Seconds are processor
+time, for training, final fit and report.
 """
 
 from __future__ import annotations

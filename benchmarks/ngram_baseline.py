@@ -1,4 +1,4 @@
-"""The n-gram baseline by order: nats a character on the last tenth of a text, and what it costs.
+"""The n-gram baseline by order: nats per character on the last tenth of a text, and its cost.
 
 python benchmarks/ngram_baseline.py tinyshakespeare.txt
 """

@@ -1,4 +1,4 @@
-"""What real tables need, each on a real table: test scores without and with it, means over three seeds.
+"""Settings for real tables, each on one table: test scores with and without the setting, means over three seeds.
 
     python benchmarks/real_tables.py NAME… [--tables FOLDER] [--seeds 3]
 

@@ -1,19 +1,19 @@
-"""How an LSTM or GRU carries a country through a passage, up to the question for its language hundreds of characters
-later.
+"""Find the units in which an LSTM or GRU carries a country through a passage, up to the question for its language
+hundreds of characters later.
 
 python benchmarks/recall_gates.py RUN [RUN …] [--passages 10] [--seed 2]
 
 Passages are taken from a fresh text of the bundled grammar: a country, at least 300 characters with other countries in
 between, and a question, after 1,000 characters of other paragraphs. Each is read 28 times, once with every country in
-the first one's place, so that whatever differs between the readings at the question is what the network remembers of
-the country. Per run it prints
+the first one's place, so any difference between the readings at the question is the network's memory of the country.
+For each run, it prints
 
 - of the units that differ most between countries half-way (the carriers) and of all others: the gate that retains
   (LSTM: forget gate, GRU: update gate), as the share of a state that is left by all steps between country and question
   (the product of the gate; median over units and readings), and its 5 % quantile over steps;
 - how far the carriers' states just after the country determine those at the question: their correlation over countries;
-- an intervention: half-way through, the carriers' states are exchanged for those of another country's reading. If they
-  carry the country, the answer becomes that of the other country.
+- an intervention: half-way through, the carriers' states are replaced by their states from another country's reading.
+  If they carry the country, the answer becomes the other country's language.
 """
 
 from __future__ import annotations

@@ -2,11 +2,10 @@
 
 python benchmarks/recall_on_fresh_text.py RUN [RUN …] [--size 4000000] [--beyond 250] [--keep FOLDER] [--plot FILE]
 
-It is `lstmctl inspect recall RUN … --file FILE` with finer bins of distances, on a text that the generator writes anew,
-of which only the paragraphs are read that ask for a language over more than 250 characters: these are rare, and the
-held-out part of the bundled text has two dozen. One table per run, and one per cell over its runs: the mean, and the
-lowest and highest run. With --keep, answers are kept as JSON, and a run that has been asked is not asked again. --plot
-draws the first run of each cell.
+It is `lstmctl inspect recall RUN … --file FILE` with finer bins of distances, on a newly generated text. Only
+paragraphs that ask for a language over more than 250 characters are read: these are rare, and the held-out part of the
+bundled text has two dozen. One table per run, and one per cell over its runs: the mean, and the lowest and highest run.
+With --keep, answers are stored as JSON and reused. --plot draws the first run of each cell.
 """
 
 from __future__ import annotations

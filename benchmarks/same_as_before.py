@@ -3,9 +3,9 @@
 python benchmarks/same_as_before.py REVISION [--folder FOLDER] [--only CONFIG ...]
 
 Every bundled config is trained for a few steps by both versions, one after the other on this machine, and every command
-that applies to the run is called. Compared are the SHA-256 of weights, logs, samples, CSV files and plain-text output,
-and JSON without times. Reports stay in FOLDER/before and FOLDER/after, to be looked at side by side. The exit code
-is 1 where anything differs.
+that applies to the run is called. It compares the SHA-256 of weights, logs, samples, CSV files and plain-text output,
+and JSON without times. Reports stay in FOLDER/before and FOLDER/after, for a visual comparison. The exit code is 1 if
+anything differs.
 """
 
 from __future__ import annotations

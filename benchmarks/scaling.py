@@ -1,4 +1,4 @@
-"""Measure the training rate of one and two processes on this machine, and calculate that of 8 and 64 GPUs.
+"""Measure the training rate of one and two processes on this machine, and calculate the rate of 8 and 64 GPUs.
 
 python benchmarks/scaling.py
 python benchmarks/scaling.py --calculate

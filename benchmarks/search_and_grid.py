@@ -1,9 +1,9 @@
-"""A search of 30 trials beside a grid of 30 points, on one text.
+"""Compare a search of 30 trials with a grid of 30 points, on one text.
 
 usage: python benchmarks/search_and_grid.py TEXT [--characters 150000] [--seeds 3]
 
-Both look for the learning rate, the batch and the dropout of an LSTM of 64 units. Both choose on validation; then the
-choice is trained with several seeds and scored on test.
+Both search for the learning rate, batch size and dropout of an LSTM with 64 units. Both select on validation; then the
+winner is trained with several seeds and scored on test.
 """
 
 from __future__ import annotations

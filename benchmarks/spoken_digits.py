@@ -4,11 +4,11 @@ python benchmarks/spoken_digits.py FOLDER [--seeds 1] [--threads 2] [--only know
 
 FOLDER holds `DIGIT_SPEAKER_TAKE.wav` files, as the Free Spoken Digit Dataset does (github.com/Jakobovski/
 free-spoken-digit-dataset, CC BY-SA 4.0; its recordings are not part of lstmctl). Takes 0 to 4 of each digit and speaker
-are held out, as its authors propose; then each speaker in turn. No choice is made on the clips that are scored: the
-weights are the last ones. Beside each accuracy is its 95 % confidence interval (Wilson 1927, over the clips), and the
-accuracy of the baselines. Minutes include reading, training, scoring and the report;
-CPU minutes, summed over the threads, depend less on what else the machine does. Clips per second are those of
-`predict`, which reads the files too: one by one, then the whole folder.
+are held out, as its authors propose; then each speaker in turn. Nothing is selected on the scored clips: the weights
+are the last ones. Each accuracy has a 95 % confidence interval (Wilson 1927, over the clips), and is printed with the
+accuracy of the baselines. Minutes include reading, training, scoring and the report; CPU minutes, summed over the
+threads, depend less on other programs. Clips per second are the rate of `predict`, which reads the files too: one by
+one, then the whole folder.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The theta method and exponential smoothing against statsforecast: the same forecasts, and in what time?
+"""Compare the forecasts and the speed of the theta method and exponential smoothing with statsforecast.
 
 python benchmarks/statistical_baselines.py Hourly-train.csv Hourly-test.csv [--series 414] [--ets 40] [--season 24]
 

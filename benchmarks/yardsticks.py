@@ -121,7 +121,7 @@ def captured_steps(text: Tensor, symbols: int, *, hidden: int, batch: int, windo
 
 
 def windows(text: Tensor, batch: int, window: int) -> Iterator[tuple[bool, Tensor, Tensor]]:
-    """Whether the text begins, the input and the target, (window, batch) each, in an endless loop."""
+    """Yield windows in an endless loop: True at the start of the text, the input and the target, (window, batch)."""
     lanes = text[: len(text) // batch * batch].long().view(batch, -1).t().contiguous()
     while True:
         for start in range(0, len(lanes) - window, window):

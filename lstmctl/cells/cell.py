@@ -50,7 +50,7 @@ class Cell(nn.Module):
         opened: the states that an encoder may start with values in (−1, 1); None for all.
         gates: names of the gates that `step` returns in `Step.gates`.
         keeps: name of the gate that multiplies a unit's previous state, such as `f` in c' = f ⊙ c + …; it determines
-            how long the unit retains information. None if the cell has no such gate.
+            how long the unit retains information. None for a cell without this gate.
         path: name of the computation of whole sequences, where torch's own kernels don't show it: `stepwise`, `scan`,
             `chunks`, `attention` or `convolution`.
         Options: schema of `model.options`.

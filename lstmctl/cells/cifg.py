@@ -3,7 +3,7 @@
     f = σ(W_f x + U_f h + b_f)    forget gate
     g = tanh(W_g x + U_g h + b_g) candidate
     o = σ(Wₒ x + Uₒ h + bₒ)       output gate
-    c' = f ⊙ c + (1 − f) ⊙ g      what is forgotten makes room for what is written
+    c' = f ⊙ c + (1 − f) ⊙ g      the input gate is 1 − f
     h' = o ⊙ tanh(c')
 
 Source: K. Greff, R. Srivastava, J. Koutník, B. Steunebrink & J. Schmidhuber, "LSTM: A Search Space Odyssey", IEEE

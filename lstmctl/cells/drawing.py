@@ -16,7 +16,7 @@ LongestMemory = Annotated[int, Field(ge=3, le=2**31 - 1)] | None
 
 class RetentionOptions(CellOptions):
     """`longest_memory`: initialise the biases of the gate that retains the state for memories of up to this many steps
-    (`memory_biases`), and those of an input gate of its own at the negatives."""
+    (`memory_biases`), and the biases of a separate input gate to the negatives of these."""
 
     longest_memory: LongestMemory = None
 

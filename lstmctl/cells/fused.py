@@ -23,7 +23,7 @@ def lstm_kernel(input: Tensor, state: State, weight: Tensor, recurrent: Tensor, 
     Returns:
         All h', (time, batch, hidden), and the state after the last step.
     """
-    # One buffer in cuDNN's order, which it would otherwise make with a warning.
+    # One buffer in cuDNN's order; otherwise cuDNN would make one, with a warning.
     parts = (weight, recurrent, bias, torch.zeros_like(bias))
     buffer = torch.cat([part.flatten() for part in parts])
     weights = [part.view_as(of) for part, of in zip(buffer.split([p.numel() for p in parts]), parts, strict=True)]

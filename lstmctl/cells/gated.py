@@ -18,7 +18,7 @@ class GatedCell(Cell):
     Attributes:
         count: number of gates.
         retains: position of the gate that retains the state, if it has one; its bias starts at 1.
-        writes: position of a gate of its own that writes.
+        writes: position of a separate input gate, if the cell has one.
     """
 
     count: ClassVar[int] = 4
@@ -33,8 +33,7 @@ class GatedCell(Cell):
         self.bias = nn.Parameter(torch.empty(self.count * hidden))
 
     def initialise(self, generator: torch.Generator) -> None:
-        """Draw weights by `draw_weights`; set biases to 0, those of the gate that retains the state to 1 or by
-        `longest_memory`."""
+        """Draw weights by `draw_weights`, and set biases by `start_retention`."""
         draw_weights(self.input_weight, self.recurrent_weight, generator)
         start_retention(self.bias.chunk(self.count), self.options, self.retains, self.writes, generator)
 
@@ -55,8 +54,8 @@ def start_retention(
     writes: int | None,
     generator: torch.Generator,
 ) -> None:
-    """Set each gate's biases (hidden,) to 0, and those of the gate at `retains` to 1 or by `longest_memory`, with those
-    of the gate at `writes` at the negatives."""
+    """Set the biases (hidden,) of each gate to 0, except at `retains`: to 1, or by `longest_memory`. In the second
+    case, the gate at `writes` gets their negatives."""
     for bias in biases:
         bias.zero_()
     if retains is None:

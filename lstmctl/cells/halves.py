@@ -21,7 +21,7 @@ DIVIDED = 32_768
 
 
 def worth_halving(state: Tensor) -> bool:
-    """Return whether two threads process a batch with a state (batch, hidden) faster than one.
+    """Return True if two threads process a batch with a state (batch, hidden) faster than one.
 
     In bfloat16, a product with half the rows takes more than half the time unless there are many rows.
     """

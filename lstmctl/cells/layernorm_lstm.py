@@ -6,8 +6,8 @@
     h' = o ⊙ tanh(LN(c'; γ, δ))
     LN(v; γ, δ) = γ ⊙ (v − mean v) / √(var v + 10⁻⁵) + δ
 
-Source: J. Ba, J. Kiros & G. Hinton, "Layer Normalization" (2016), equations 20 to 22; the two shifts beside b, which it
-    would only repeat, are left out
+Source: J. Ba, J. Kiros & G. Hinton, "Layer Normalization" (2016), equations 20 to 22; without their two
+    shifts inside the sum, which b makes redundant
 Parameters: 4h(x + h + 1) + 10h
 In time: step by step
 """

@@ -1,4 +1,4 @@
-"""What each bundled cell is, read from the docstring of its file, without importing torch.
+"""Descriptions of the bundled cells, read from the docstrings of their files, without importing torch.
 
 A docstring has the cell's name in a sentence, its equations, remarks, and the lines `Source:`, `Parameters:` (of one
 layer, for inputs of width x and h units) and `In time:`, whose continuations are indented.
@@ -25,9 +25,9 @@ class CellDescription:
     """Equations and remarks."""
     source: str
     parameters: str
-    """Of one layer, as a formula of the width x of its input and its width h."""
+    """Parameters of one layer, as a formula of its input width x and its width h."""
     in_time: str
-    """How whole sequences are computed."""
+    """The method that computes whole sequences."""
 
     @property
     def reference(self) -> str | None:

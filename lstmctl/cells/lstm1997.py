@@ -24,7 +24,7 @@ from lstmctl.cells.fused import lstm_kernel
 from lstmctl.cells.gated import GatedCell
 
 OPEN = 100.0
-"""A pre-activation at which σ is 1 in float64, and its derivative 0 beside 1."""
+"""A pre-activation at which σ is 1 in float64, and its derivative is negligible."""
 
 
 class LSTM1997(GatedCell):

@@ -120,7 +120,7 @@ def sum_with_product(weight: Tensor, rows: int) -> Callable[[Tensor, Tensor, Ten
 
 @cache
 def has_kernels(precision: torch.dtype) -> bool:
-    """Return whether torch has packed products for this processor, determined by a trial."""
+    """Return True if torch has packed products for this processor, determined by a trial."""
     try:
         if precision == torch.int8:
             halves = torch.full((16, 16), 0.5)
@@ -135,5 +135,5 @@ def has_kernels(precision: torch.dtype) -> bool:
 
 
 def available(weight: Tensor, precision: torch.dtype = torch.float32) -> bool:
-    """Return whether a weight can be packed for a precision: it must be float32, on a CPU that has the kernels."""
+    """Return True if a weight can be packed for a precision: it must be float32, on a CPU that has the kernels."""
     return weight.device.type == "cpu" and weight.dtype == torch.float32 and has_kernels(precision)

@@ -5,8 +5,8 @@
 Two steps are one step of the same form: (a, b) then (a′, b′) is (a′ a, a′ b + b′), which is associative. So pairs of
 steps are joined, the recurrence of half the length is computed in the same way, and the steps between are filled in
 (G. Blelloch, "Prefix Sums and Their Applications", 1990): 2 log₂ T operations over whole tensors instead of T over one
-step each. Nothing is divided and nothing leaves the range of h, so a logarithm is not needed for stability, as it is
-for cumulative products and sums (F. Heinsen, "Efficient Parallelization of a Ubiquitous Sequential Computation", 2023).
+step each. Nothing is divided and nothing leaves the range of h, so logarithms are not needed for stability. Cumulative
+products and sums need them (F. Heinsen, "Efficient Parallelization of a Ubiquitous Sequential Computation", 2023).
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ import torch
 from torch import Tensor
 
 LOOPED = 2048
-"""Values per step from which, on a CPU, steps one after the other are faster: they fill the cache, and are fewer."""
+"""Minimum number of values per step at which a plain loop is faster on a CPU: each step fills the cache, and the loop
+does fewer operations."""
 
 
 def linear_recurrence(decay: Tensor, input: Tensor, before: Tensor) -> Tensor:

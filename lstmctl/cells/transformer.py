@@ -65,7 +65,7 @@ class Transformer(Cell):
         return 2 * options.heads  # a rotation turns pairs of features
 
     def initialise(self, generator: torch.Generator) -> None:
-        """Draw matrices by `draw_weights` for unit variance, and those that end a residual branch at a third of it."""
+        """Draw matrices by `draw_weights`; divide those that end a residual branch by 3."""
         with torch.no_grad():
             for module in self.modules():
                 if isinstance(module, nn.Linear):
@@ -87,7 +87,7 @@ class Transformer(Cell):
         return Step(output[0], state, {})
 
     def sequence(self, input: Tensor, state: State, mask: Tensor | None = None) -> tuple[Tensor, State]:
-        """Compute as many steps at once as the cache is long."""
+        """Compute the sequence in chunks of the cache's length, at least 64 steps."""
         if mask is not None:
             return super().sequence(input, state, mask)
         outputs = []

@@ -10,7 +10,7 @@ PROGRAMS = ("lstmctl", "lstmctl.exe", "lstmctl-script.py")
 
 
 def _is_the_program() -> bool:
-    """Return whether this process is the command rather than a program that imports it."""
+    """Return True if this process is the command, and not a program that imports it."""
     parts = (sys.argv or [""])[0].replace("\\", "/").split("/")
     return parts[-1] in PROGRAMS or parts[-2:] == ["lstmctl", "__main__.py"]
 

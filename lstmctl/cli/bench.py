@@ -30,7 +30,7 @@ def bench(
         list[str] | None,
         typer.Argument(
             metavar="CELL",
-            help="Cells; by default those of the profile.",
+            help="Cells; by default the profile's.",
             autocompletion=complete_cell,
             show_default=False,
         ),
@@ -48,8 +48,8 @@ def bench(
 ) -> None:
     """Rank cells on many tests, with matched parameters, tuning and several seeds.
 
-    Every cell on every test is a comparison of its own, which is continued if it was stopped and never repeated once it
-    is finished; a new cell runs only its own rows.
+    Every pair of a cell and a test is a separate comparison. It is continued if it was stopped, and never repeated once
+    it is finished, so a new cell runs only its own rows.
     """
     from lstmctl.cli import output
     from lstmctl.reporting import console

@@ -16,7 +16,7 @@ app = typer.Typer(help="List the bundled cells and show their equations.", no_ar
 def list_(json: Json = False) -> None:
     """List the bundled cells, with their parameters and how they compute whole sequences.
 
-    Parameters are those of one layer, for inputs of width x and h units.
+    Parameters are counted for one layer with inputs of width x and h units.
     """
     from dataclasses import asdict
 

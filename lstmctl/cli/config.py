@@ -35,7 +35,7 @@ def list_(json: Json = False) -> None:
 def show(arguments: ConfigArguments = None, trust: Trust = False) -> None:
     """Print a config with every default filled in.
 
-    A bundled config without overrides is printed as it is, with its comments.
+    A bundled config without overrides is printed unchanged, with its comments.
     """
     from lstmctl.cli import output
     from lstmctl.config import bundled_text, dump, load

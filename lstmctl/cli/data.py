@@ -106,7 +106,7 @@ Shown = list[str | Titled]
 
 
 _NOUNS = {"characters": "characters", "decomposed": "symbols", "bytes": "bytes"}
-"""Of what is counted, by `data.symbols`."""
+"""Names of the symbols, by `data.symbols`."""
 
 
 def _text(loaded: LoadedConfig, *, every: bool) -> tuple[Facts, Shown]:
@@ -152,7 +152,7 @@ def _sequences(loaded: LoadedConfig, *, every: bool) -> tuple[Facts, Shown]:
 
 
 def _commonest(what: str, columns: list[str], rows: list[list[Any]], *, every: bool) -> Titled:
-    """Return a table of the first rows, with their number in all."""
+    """Return a table of the first rows, with the total number in its title."""
     shown = rows if every else rows[:MOST_CHANNELS]
     title = f"{len(rows):,} {what}"
     if len(shown) < len(rows):
@@ -381,7 +381,7 @@ def download(
 
     Configs find it there by name. A file in the cache is not downloaded again if its SHA-256 is known and correct.
     Without a known SHA-256, it is downloaded and compared. Files with different content are never replaced: remove them
-    first. There are no retries: the download is aborted if the server is silent for 30 seconds, and incomplete files or
+    first. Downloads are not retried. A download is aborted if the server is silent for 30 seconds. Incomplete files and
     files with a wrong SHA-256 are not kept.
     """
     from lstmctl.cli import output

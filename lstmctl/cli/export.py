@@ -67,7 +67,7 @@ def export(
 
     The whole predictor is exported: symbols, labels or columns, scaling, the network and its intervals. The export then
     runs on the run's own held-out data, and the largest difference to the run is printed. With --without, the score on
-    that data is printed as well, with and without what is left out.
+    that data is printed too, with and without the omitted models.
 
     \b
     numpy       one Python file that needs NumPy alone, and its weights

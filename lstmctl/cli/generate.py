@@ -57,8 +57,8 @@ def generate(
     """Generate text, or draw sample paths of a forecast.
 
     The prompt and its continuation go to stdout, symbol by symbol; on a terminal, control characters are escaped.
-    Several texts are separated by a line of three dashes. Without RUN, the newest language model is used, or with
-    --label the newest run that generates text from labels, whose texts end by themselves. For a forecaster, the output
+    Several texts are separated by a line of three dashes. Without RUN, the newest language model is used; with --label,
+    the newest run that generates text from labels (it decides itself where a text ends). For a forecaster, the output
     is a table of --count sample paths for each series.
     """
     from lstmctl.cli import output

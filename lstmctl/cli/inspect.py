@@ -140,8 +140,8 @@ def memory(
     """Measure how long units retain their state.
 
     It also reports how often gates are closed or open. A time constant is −1/ln of the geometric mean of the gate that
-    retains the state: the number of steps in which the state decays to 1/e. A vanilla network has no such gate; the
-    spectral radius of its recurrent matrix is shown instead.
+    retains the state: the number of steps in which the state decays to 1/e. For a vanilla network, which has no gates,
+    the spectral radius of its recurrent matrix is shown instead.
     """
     from lstmctl.cli import output
     from lstmctl.cli.inspection_json import findings_json

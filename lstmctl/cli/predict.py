@@ -40,7 +40,7 @@ def predict(
 ) -> None:
     """Predict labels, numbers, another text or the next symbol.
 
-    What FILE is, and what a row of the output holds, depends on the task of the run:
+    The contents of FILE and of the output's rows depend on the task of the run:
 
     \b
     classification   a table; the label of each sequence and its probability
@@ -49,8 +49,8 @@ def predict(
     transduction     a file with one source per line; the text generated from it
     language-model   a file with one text per line; the most likely next symbol
 
-    Of sound, FILE is an audio file or a folder of them; tagging has one row per stretch of time with the same label.
-    A table has the columns of the run's own; labels may be absent, unknown or wrong, and are not read. All other
+    For sound, FILE is an audio file or a folder of them; tagging has one row per stretch of time with the same label.
+    A table has the same columns as the run's own; labels may be absent, unknown or wrong, and are not read. All other
     columns, such as an id, are kept in the output. Symbols that the run does not know are counted and read as unknown.
     """
     from lstmctl.cli import output as stdout

@@ -67,7 +67,7 @@ def list_(
 def show(run: RunArgument = None, json: Json = False) -> None:
     """Show a run's facts, data and metrics.
 
-    They are read from `run.json`; --json prints all of it.
+    They are read from `run.json`; --json prints the whole file.
     """
     from lstmctl.cli import output
     from lstmctl.reporting import terminal
@@ -128,14 +128,15 @@ def push(
         ),
     ] = False,
     replace_card: Annotated[
-        bool, typer.Option("--replace-card", help="Write the card anew; by default, one that is there is kept.")
+        bool, typer.Option("--replace-card", help="Replace the card; by default, an existing one is kept.")
     ] = False,
     json: Json = False,
 ) -> None:
     """Upload a finished run to the Hugging Face Hub, with a card that describes it.
 
-    Uploaded are weights, config, encoding, metrics, report and card; no checkpoints, no data and no folders of this
-    machine. Every command that takes a RUN then takes hf://USER/NAME, or hf://USER/NAME@REVISION for a fixed version.
+    This uploads the weights, config, encoding, metrics, report and card, but no checkpoints, no data and no paths on
+    this machine. Every command that takes a RUN then takes hf://USER/NAME, or hf://USER/NAME@REVISION for a fixed
+    version.
     """
     from lstmctl.cli import output
     from lstmctl.reporting.console import loading

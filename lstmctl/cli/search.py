@@ -36,14 +36,14 @@ Examples:
 
 
 class Sampler(StrEnum):
-    """How points are chosen."""
+    """Methods to choose points."""
 
     tpe = "tpe"
     random = "random"
 
 
 class Pruner(StrEnum):
-    """How trials that fall behind are ended."""
+    """Methods to stop trials that fall behind."""
 
     median = "median"
     hyperband = "hyperband"

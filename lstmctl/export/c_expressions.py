@@ -86,7 +86,7 @@ def _unary(name: str, x: str, is_double: bool) -> str:
 
 
 def flat(shape: Shape, index: Sequence[str]) -> str:
-    """Return the place of an element in an array."""
+    """Return the position of an element in an array."""
     terms, stride = [], 1
     for length, at in reversed(list(zip(shape, index, strict=True))):
         if at != "0":
@@ -96,7 +96,7 @@ def flat(shape: Shape, index: Sequence[str]) -> str:
 
 
 def plus(at: str, start: int) -> str:
-    """Return a place that is moved by a number."""
+    """Return a position plus an offset."""
     if not start:
         return at
     return f"({at} + {start})" if at != "0" else str(start)

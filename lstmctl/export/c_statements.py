@@ -9,7 +9,7 @@ from lstmctl.export.c_text import TYPES, ascii, has_time, product
 from lstmctl.export.graph import ELEMENTWISE, Function, Operation, Predictor, Shape, Value, is_temporary, size
 
 LARGE = 4096
-"""Values of an array that is not put on the stack."""
+"""Number of values from which an array is not put on the stack."""
 VIEWS = ("slice", "transpose", "reverse")
 READS_ELEMENTS = (*ELEMENTWISE, *VIEWS, "reduce", "concat")
 """Kinds of operations that read their inputs element by element, so that these need not be stored."""

@@ -11,7 +11,7 @@ from lstmctl.export.c_text import double, literal, rows, string
 from lstmctl.export.graph import Predictor, Vocabulary
 
 LEVELS = 127
-"""Of an int8 weight, on each side of 0."""
+"""Number of levels of an int8 weight on each side of 0."""
 
 
 def quantised(predictor: Predictor) -> set[str]:
@@ -44,7 +44,7 @@ def table(name: str, array: NDArray[Any], small: set[str]) -> str:
 
 
 def declared_vocabulary(name: str, vocabulary: Vocabulary) -> str:
-    """Return what the header says of a vocabulary."""
+    """Return the declarations of a vocabulary in the header."""
     count = 256 if vocabulary.kind == "bytes" else len(vocabulary.entries)
     if vocabulary.kind == "labels":
         return f"/* Names of {name}, in UTF-8. */\nextern const char *const model_{name}[{count}];"

@@ -14,7 +14,7 @@ TYPES = {"float32": "float", "float64": "double", "index": "int32_t"}
 
 
 def has_time(function: Function) -> bool:
-    """Return whether a function has an input of any number of time steps."""
+    """Return True if a function has an input with any number of time steps."""
     return any(None in one.value.shape for one in function.inputs.values())
 
 

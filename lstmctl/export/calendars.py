@@ -13,8 +13,8 @@ DAY = 86_400.0
 
 
 def calendar(body: Body, times: Value, names: tuple[str, ...]) -> Value:
-    """Return (rows, 2 · names) sine and cosine of each feature's phase of times (rows, 1), in seconds since 1970 by the
-    table's clock, or by that of its zone.
+    """Return the sine and cosine (rows, 2 · names) of each feature's phase at times (rows, 1), in seconds since 1970 by
+    the clock of the table, or of its zone.
 
     Raises:
         NotExportableError: a feature is not a phase.

@@ -23,7 +23,7 @@ from lstmctl.results.exported import Exported, LeftOut
 from lstmctl.storage import ANOTHER_FILE, new_folder
 
 RECORD = "export.json"
-"""The file by which an export is known."""
+"""The file that identifies a folder as an export."""
 
 
 def describe(run: Trained, without: Collection[str] = ()) -> Described:
@@ -31,7 +31,7 @@ def describe(run: Trained, without: Collection[str] = ()) -> Described:
 
     Args:
         run: a trained run.
-        without: models to leave out of its predictions; the others then have all of it.
+        without: models to leave out of its predictions; the shares of the others then grow until their sum is 1.
 
     Raises:
         NotExportableError: a part of the run has no counterpart in an export.
@@ -62,8 +62,8 @@ def export(
         to: `numpy`, `c`, `javascript` or `onnx`.
         output: the folder; by default RUN-TARGET in the current folder.
         precision: of the stored weights; by default float32.
-        without: models to leave out of the run's predictions, such as `n-gram` or `theta`; the others then have all of
-            it, and the result says what that costs.
+        without: models to leave out of the run's predictions, such as `n-gram` or `theta`; the shares of the others
+            then grow until their sum is 1, and the result contains the scores with and without them.
         force: replace the folder if it exists.
 
     Raises:

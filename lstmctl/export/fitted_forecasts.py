@@ -35,7 +35,7 @@ class Adjusted(NamedTuple):
 
 
 class Lanes(NamedTuple):
-    """What smoothing reads, each (rows, lanes)."""
+    """Inputs of smoothing, each (rows, lanes)."""
 
     values: Value
     """Less the first; 0 before a history begins."""
@@ -50,7 +50,7 @@ class History:
 
     Args:
         body: of the function that forecasts.
-        functions: those of the predictor, which are added to.
+        functions: the predictor's; more are added.
         values: (rows, channels) in original units, float64; NaN if missing.
         season: in rows; 1 for none.
         horizon: steps ahead.
@@ -355,7 +355,7 @@ class History:
         _, found = body.scan(self._stored(step), lanes, states, constants=constants, name="smooth")
         level, trend, *derivatives, squares, by_level, by_trend, first, both, second = found
         determinant = body.binary("sub", first * second, both * both, "determinant")
-        # Where the two cannot be separated, the initial trend is 0.
+        # The initial trend is 0 where it cannot be separated from the level.
         regular = body.binary("less", first * second * 1e-12, determinant, "regular")
         of_trend = body.where(
             regular, (first * by_trend - both * by_level) / body.where(regular, determinant, 1.0), 0.0, "initial_trend"
@@ -421,8 +421,8 @@ class History:
         return self._stored(body)
 
     def _kept(self, body: Body, name: str, error: Value, *values: Value, best: Sequence[Value] = ()) -> list[Value]:
-        """Return the least error and the values that belong to it, the first of equal ones, and not later than `best`;
-        by default those of the first candidate."""
+        """Return the least error and the values that belong to it. Of equal errors, the first wins; the starting point
+        is `best`, by default the first candidate."""
         shape = error.shape[1:]
         firsts = [body.reshape(body.slice(one, 0, 1, axis=0), shape) for one in (error, *values)]
         step = self._function(name, "Keep the values that belong to the least error.")
@@ -442,7 +442,7 @@ class History:
 
 HAS_TREND = np.array([[0.0], [1.0], [1.0]])
 PARAMETERS = ("alpha", "log_ratio", "phi")
-"""Of exponential smoothing: alpha, log(beta / alpha) and phi."""
+"""Parameters of exponential smoothing: alpha, log(beta / alpha) and phi."""
 
 
 def _grid() -> NDArray[np.float64]:

@@ -154,7 +154,7 @@ class Network:
         """Decode one segment after another, each fed with the forecast of the previous one."""
         sizes, model = self.sizes, self.model
         rows, count = sizes.segment, sizes.horizon // sizes.segment
-        # A row of numbers per segment where nothing is known, so that there is something to go along.
+        # If no values are known in advance, the scan runs over the numbers of the segments.
         along = body.weight("segments", np.arange(count, dtype=np.float32)[:, None])
         if future is not None:
             along = body.reshape(future, (count, rows, 1, sizes.known))
@@ -185,7 +185,7 @@ class Network:
             else Stack(model.decoder, self.functions, self.weights, f"{self.prefix}decoder")
         )
         body = Body(f"{self.prefix}decode", "Forecast a segment from the one before.", self.weights)
-        known = body.input("segment", along, "what is known in advance")
+        known = body.input("segment", along, "values known in advance")
         given = None if context is None else body.input("context", context.shape, "the same for every step")
         lanes = (model.sequences,)
         fed = body.input("fed", (sizes.segment, *lanes, model.width), "the segment before")

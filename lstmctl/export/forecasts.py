@@ -82,10 +82,10 @@ class _Writer:
         self.several = len(task.encoding.ids) > 1
         self.fitted = [name for name in FITTED if name in task.predictor.shares]
         self.rows = max(self.sizes.lookback, history_rows(self.encoding.season)) if self.fitted else self.sizes.lookback
-        """Of the targets that a call is given."""
+        """Number of rows of the targets in a call."""
         self.body = Body("forecast", f"Forecast the next {self.settings.horizon} rows.", weights)
         self.own_scale: tuple[Value, Value] | None = None
-        """Of a window of a series without a scale, in float64."""
+        """Centre and spread of a window of a series without a scale, in float64."""
         self.series: Value | None = None
         if self.several:
             self.series = self.body.input("series", (), "number of the series", type="index", vocabulary="series")
@@ -209,11 +209,12 @@ class _Writer:
         return self.table("power", power), self.table("divisor", np.where(power == 0, 1.0, power))
 
     def filled(self, values: Value) -> Value:
-        """Return the values with the last known one in place of a missing one."""
+        """Return the values, each missing one replaced by the last known one."""
         return self.carried(values) if self.task.masked else values
 
     def carried(self, values: Value, *, backwards: bool = False) -> Value:
-        """Return the values with the last known one in place of a missing one, or the next one; 0 if there is none."""
+        """Return the values, each missing one replaced by the last known one, or backwards by the next; 0 if there is
+        none."""
         step = Body("carry_forward", "Keep the last known value.", self.weights)
         x = step.input("x", (self.sizes.channels,), "a row")
         last = step.input("last", (self.sizes.channels,), "the last known values")
@@ -395,7 +396,7 @@ class _Writer:
         return self.body.reshape(value, (self.sizes.channels, 1))
 
     def widest(self, ends: Value, function: str) -> Value:
-        """Extend each interval to that of the level below it."""
+        """Extend each interval to contain the interval of the level below it."""
         levels = len(self.settings.levels)
         parts = [self.body.slice(ends, level, level + 1) for level in range(levels)]
         for level in range(1, levels):

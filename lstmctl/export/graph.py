@@ -42,7 +42,7 @@ BINARY = ("add", "sub", "mul", "div", "max", "min", "less", "equal")
 """`less` and `equal` are 1 where they hold, else 0."""
 REDUCTIONS = ("sum", "mean", "max")
 NEUTRAL = {"add": 0.0, "sub": 0.0, "mul": 1.0, "div": 1.0}
-"""Numbers that change nothing on the right of an operation."""
+"""The right operands that leave the left one unchanged."""
 
 
 @dataclass(eq=False)
@@ -95,9 +95,9 @@ class Operation:
     inputs: tuple[Value, ...]
     outputs: tuple[Value, ...]
     options: Mapping[str, Any]
-    """What the kind needs: the `function` of an elementwise operation, a reduction or a scan; `axis`, `start` and
-    `stop` of a slice; the `axis` of a concatenation; the `order` of a transposition; of a scan the number of
-    `sequences`, the number of `carried` states, and whether it goes `backwards`."""
+    """Arguments by kind: the `function` of an elementwise operation, a reduction or a scan; `axis`, `start` and `stop`
+    of a slice; the `axis` of a concatenation; the `order` of a transposition; for a scan, the number of `sequences`,
+    the number of `carried` states, and whether it runs `backwards`."""
 
 
 @dataclass(frozen=True)
@@ -111,8 +111,8 @@ class Argument:
     initial: NDArray[np.float32] | None = None
     """The first value of a carried state."""
     framing: tuple[int, int, int] | None = None
-    """Of stretches of a signal: their length, the distance of two, and how far the first begins before the signal,
-    which is 0 beyond its ends."""
+    """For sections of a signal: their length, the distance between two, and the number of samples by which the first
+    begins before the signal, which is 0 beyond its ends."""
 
 
 @dataclass(frozen=True)
@@ -158,7 +158,7 @@ class Function:
 
 @dataclass(frozen=True)
 class Vocabulary:
-    """What numbers stand for: symbols of a text, or labels."""
+    """The meanings of numbers: symbols of a text, or labels."""
 
     kind: Literal["characters", "bytes", "labels"]
     entries: tuple[str, ...]
@@ -177,7 +177,7 @@ class Predictor:
     """All functions of a predictor, with the weights that they share."""
 
     functions: Mapping[str, Function]
-    """By name, each after those that it scans with."""
+    """By name, each after the functions that it scans with."""
     weights: Mapping[str, NDArray[Any]]
     vocabularies: Mapping[str, Vocabulary]
     facts: Mapping[str, Any]
@@ -193,7 +193,7 @@ class Predictor:
 
     @property
     def parameters(self) -> int:
-        """The number of weights, without what is counted."""
+        """The number of weights, without the counts of n-grams."""
         return sum(array.size for array in self.weights.values() if array.dtype.kind == "f")
 
     @property
@@ -229,7 +229,7 @@ class Body:
 
     Args:
         name, meaning: of the function.
-        weights: the predictor's, which are added to.
+        weights: the predictor's; new ones are added.
     """
 
     def __init__(self, name: str, meaning: str, weights: dict[str, NDArray[Any]]) -> None:
@@ -240,7 +240,7 @@ class Body:
         self._shown: dict[str, str] = {}
         self._names = set[str]()
         self._known: dict[Any, Value] = {}
-        """Results by what computes them."""
+        """Results by the operations that compute them."""
 
     # Inputs, weights, outputs.
 
@@ -282,7 +282,7 @@ class Body:
             self._shown[value.name] = shown_as or name
 
     def function(self) -> Function:
-        """Return the function, without operations whose results nothing needs."""
+        """Return the function, without unused operations."""
         needed, kept = {result.value.name for result in self._outputs.values()}, []
         for one in reversed(self._operations):
             if any(value.name in needed for value in one.outputs):
@@ -405,7 +405,7 @@ class Body:
         return outputs, after
 
     def successor(self, starts: Value, symbols: Value, context: Operand, symbol: Value) -> Value:
-        """Return the number of the n-gram that a symbol makes of a context, or -1 if it was not counted; `starts` and
+        """Return the number of the n-gram of a context and the next symbol, or -1 if it was not counted; `starts` and
         `symbols` as in `baselines.text.GramCounts`."""
         context = context if isinstance(context, Value) else self.number(context)
         return self._add("successor", (starts, symbols, context, symbol), (), "index", "")
@@ -413,8 +413,9 @@ class Body:
     def smoothed(
         self, lower: Value, starts: Value, symbols: Value, counts: Value, discounts: Value, context: Operand
     ) -> Value:
-        """Return the probabilities of all symbols after a context (-1 if it was not counted): those after the shorter
-        context, `lower`, where its counts give up discounts (Kneser and Ney 1995); as `baselines.text.NGram`."""
+        """Return the probabilities of all symbols after a context (-1 if it was not counted), by discounted counts
+        interpolated with `lower`, the probabilities after the shorter context (Kneser and Ney 1995), as
+        `baselines.text.NGram` does."""
         context = context if isinstance(context, Value) else self.number(context)
         return self._add("smoothed", (lower, starts, symbols, counts, discounts, context), lower.shape, lower.type, "")
 

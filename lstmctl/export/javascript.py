@@ -51,7 +51,7 @@ def write(predictor: Predictor, folder: Path, precision: str) -> None:
 
 
 def module(predictor: Predictor, precision: str) -> str:
-    """Return an ES module that exports `model`, besides what `runtime.js` exports."""
+    """Return an ES module that exports `model`, in addition to the exports of `runtime.js`."""
     description, weights = described(predictor, precision)
     text = json.dumps(description, ensure_ascii=True, allow_nan=False)
     encoded = base64.b64encode(weights).decode()

@@ -1,4 +1,4 @@
-"""Recurrent layers, and what stands before and after them, as graphs."""
+"""Recurrent layers, with embeddings before and outputs after them, as graphs."""
 
 from __future__ import annotations
 
@@ -79,7 +79,8 @@ class Stack:
         return x, after
 
     def summary(self, body: Body, outputs: Value) -> Value:
-        """Return what has read the whole sequence, (outputs,), of the outputs (time, outputs) of `whole`."""
+        """Return the outputs (outputs,) that have seen the whole sequence, from the outputs (time, outputs) of
+        `whole`."""
         width = outputs.shape[-1] or 0
         last = body.slice(outputs, -1, 0, axis=0) if outputs.shape[0] is None else None
         if last is None:

@@ -1,4 +1,4 @@
-"""Runs whose predictions lack a model that has a share in them."""
+"""Leave models out of a run's predictions."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from lstmctl.results.exported import LeftOut
 
 
 class Lessened(NamedTuple):
-    """A run without some of the models in its predictions, and what that costs."""
+    """A run without some of the models in its predictions, and its score with and without them."""
 
     run: Trained
     left_out: LeftOut | None
@@ -25,8 +25,8 @@ def lessened(run: Trained, names: Collection[str]) -> Lessened:
     The shares of the others grow until they are 1 in all, and intervals are calibrated again.
 
     Args:
-        run: it is left as it is.
-        names: of models that have a share.
+        run: remains unchanged.
+        names: names of models that have a share.
 
     Raises:
         UsageError: one of them has no share in the run's predictions.

@@ -15,7 +15,8 @@ from lstmctl.models.likelihoods import MOST_FREEDOM, SMALLEST_SCALE, Gaussian, L
 LEAST_FREEDOM = 0.05
 """Least degrees of freedom above 2."""
 ENTRIES = 400
-"""Of the table of a quantile of Student's t, evenly spaced in the logarithm of the degrees of freedom above 2."""
+"""Number of entries in the table of a quantile of Student's t, evenly spaced in the logarithm of the degrees of freedom
+above 2."""
 
 
 def points(body: Body, likelihood: Likelihood, outputs: Value, shift: Operand, scale: Operand) -> Value:

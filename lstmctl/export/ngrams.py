@@ -17,8 +17,8 @@ MEANING = "the numbers of the n-grams that the text ends with, shortest first; -
 class NGrams:
     """An n-gram model and its share.
 
-    While a text is read, the number of each n-gram that it ends with is known, for every length below the model's
-    order. They are the contexts that the next symbol is predicted from; the empty one has the number 0.
+    While a text is read, the numbers of the n-grams at its end are kept, for every length below the model's order. They
+    are the contexts for the next symbol; the empty one has the number 0.
 
     Args:
         ngram: the model.
@@ -29,7 +29,7 @@ class NGrams:
         self.share, self.vocabulary, self.weights = ngram.share, ngram.model.vocabulary, weights
         self.levels = ngram.model.counts()
         self.longest = len(self.levels) - 1
-        """Symbols of the longest context."""
+        """Length of the longest context in symbols."""
 
     def state_input(self, body: Body) -> list[Operand]:
         """Add the contexts to the inputs of a function, and return them."""
@@ -65,7 +65,7 @@ class NGrams:
         return self._contexts(body, state)
 
     def mixed(self, body: Body, scores: Value, contexts: Sequence[Operand]) -> Value:
-        """Return ln of the mixture of the network's probabilities and of those after the contexts."""
+        """Return ln of the mixture of the network's probabilities and the n-gram model's after the contexts."""
         shares = body.weight("uniform", np.full(self.vocabulary, 1 / self.vocabulary, np.float32))
         for length, context in enumerate(contexts, start=1):
             shares = body.smoothed(shares, *self._table(body, length), context)

@@ -1,4 +1,4 @@
-"""Export to one readable Python file that needs NumPy alone, with its weights in an `.npz` file beside it."""
+"""Export to one readable Python file that needs NumPy alone, with its weights in an `.npz` file next to it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from lstmctl.export.probes import Arrays, Probe
 from lstmctl.export.targets import Ran, Target
 
 LONGEST = 90
-"""Characters of an expression; the parts of a longer one have lines of their own."""
+"""Maximum number of characters of an expression; longer ones are divided into several lines."""
 ATOM, PRODUCT, SUM = 3, 2, 1
 Text = tuple[str, int]
 """An expression and how tightly it binds."""
@@ -49,7 +49,7 @@ def joined(arrays, axis):
 """,
     "successor": """\
 def successor(starts, symbols, context, symbol):
-    \"\"\"Return the number of the n-gram that a symbol makes of its context, or -1.\"\"\"
+    \"\"\"Return the number of the n-gram of a context and the next symbol, or -1.\"\"\"
     if context < 0:
         return np.int64(-1)
     found = np.flatnonzero(symbols[starts[context] : starts[context + 1]] == symbol)
@@ -57,7 +57,7 @@ def successor(starts, symbols, context, symbol):
 """,
     "smoothed": """\
 def smoothed(lower, starts, symbols, counts, discounts, context):
-    \"\"\"Return probabilities by counts after a context; what they give up goes to those of the shorter context.\"\"\"
+    \"\"\"Return probabilities from discounted counts after a context, interpolated with the shorter context's.\"\"\"
     own = slice(starts[context], starts[context + 1]) if context >= 0 else slice(0)
     total = np.sum(counts[own], dtype=np.float32)
     if not total:

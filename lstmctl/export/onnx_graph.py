@@ -18,9 +18,9 @@ from lstmctl.export.targets import Ran, Target, UnavailableError
 
 OPSET = 18
 IR_VERSION = 9
-"""Of the file, which ONNX Runtime reads since version 1.15."""
+"""Version of the file format; ONNX Runtime reads it since version 1.15."""
 FAR = 2**31 - 1
-"""Beyond the end of every axis."""
+"""An index beyond the end of every axis."""
 UNARY = {"relu": "Relu", "isnan": "IsNaN", "softplus": "Softplus"}
 BINARY = {"less": "Less", "equal": "Equal"}
 TYPES = {"float32": "FLOAT", "float64": "DOUBLE", "index": "INT64"}
@@ -85,7 +85,7 @@ def _metadata(predictor: Predictor, function: Function) -> dict[str, str]:
 
 
 def _output(function: Function, name: str) -> str:
-    """Return the name of an output; in ONNX, that of a new state must differ from that of the old one."""
+    """Return the name of an output; in ONNX, a new state must have a different name from the old one."""
     return f"new_{name}" if name in function.carried else name
 
 
@@ -115,7 +115,7 @@ class _Writer:
         return found
 
     def body(self, function: Function, names: dict[str, str], nodes: list[Any]) -> None:
-        """Add the nodes of a function; `names` maps its values to those of the model, and grows."""
+        """Add the nodes of a function; `names` maps its values to the model's, and new ones are added to it."""
         for one in function.operations:
             if one.kind == "scan":
                 self.scan(one, names, nodes)
@@ -202,7 +202,7 @@ class _Writer:
         is_known, bounds = self.bounds(starts, context, nodes)
         is_it = add("Equal", [add("Cast", [add("Slice", [symbols, *bounds])], to=TensorProto.INT64), symbol])
         ended = add("Concat", [add("Cast", [is_it], to=TensorProto.INT64), self.numbers([1])], axis=0)
-        place = add("Add", [bounds[0], add("ArgMax", [ended], axis=0)])  # that of the end if none is equal
+        place = add("Add", [bounds[0], add("ArgMax", [ended], axis=0)])  # the end if none is equal
         is_found = add("And", [is_known, add("Less", [place, bounds[1]])])
         return add("Squeeze", [add("Where", [is_found, place, self.numbers([-1])])])
 
@@ -228,7 +228,7 @@ class _Writer:
         return add("Where", [is_known, add("ScatterElements", [shares, own, more], axis=0, reduction="add"), lower])
 
     def bounds(self, starts: str, context: str, nodes: list[Any]) -> tuple[str, list[str]]:
-        """Return the names of whether a context is known, (1,), and of the bounds of its n-grams, both (1,)."""
+        """Return the names of a flag, (1,), for a known context, and of the two bounds of its n-grams, (1,) each."""
         from onnx import TensorProto
 
         at = self.add(nodes, "Reshape", [context, self.numbers([1])])

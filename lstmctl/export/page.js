@@ -1,4 +1,4 @@
-// Starts the page: reads the networks that it contains, and shows them by what they do.
+// Starts the page: reads the networks that it contains, and shows the view for their task.
 
 import { Model, decodeBase64 } from "./runtime.js";
 import { ForecastView } from "./forecast_view.js";

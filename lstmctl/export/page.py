@@ -106,7 +106,7 @@ def _require_free(path: Path, force: bool) -> None:
 
 
 def _kind(name: str, predictor: Predictor) -> str:
-    """Return what a page shows of a predictor, as a verb.
+    """Return what a predictor does in a page, as a verb.
 
     Raises:
         NotExportableError: it has no form in a page.

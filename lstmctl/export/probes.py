@@ -21,7 +21,7 @@ class Call:
 
     function: str
     inputs: Arrays
-    """The arguments that no function returns; the others are those that were returned last under the same name."""
+    """The arguments that no function returns; each other argument is the value returned last under its name."""
     expected: Arrays
     """The outputs to compare."""
     restarts: bool = False
@@ -36,9 +36,9 @@ class Probe:
 
     calls: Sequence[Call]
     unit: str
-    """What a difference is measured in, such as `logits`."""
+    """The unit of differences, such as `logits`."""
     steps: int
-    """The number of time steps in all calls, or of what is `counted`."""
+    """The number of time steps in all calls, or of the units that `counted` names."""
     counted: str = "time steps"
 
     def difference(self, found: Sequence[Arrays]) -> float:
@@ -62,4 +62,4 @@ class Described:
     predictor: Predictor
     probe: Probe
     left_out: LeftOut | None = None
-    """What the run's own predictions contain besides."""
+    """Models that are part of the run's own predictions only."""

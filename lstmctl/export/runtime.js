@@ -275,7 +275,7 @@ const OPERATIONS = {
     if (place >= 0) result.data[0] = start + place;
     return result;
   },
-  /** Probabilities by counts after a context; what they give up goes to those of the shorter context. */
+  /** Probabilities from discounted counts after a context, interpolated with the shorter context's. */
   smoothed([lower, starts, symbols, counts, discounts, context], type) {
     const [start, stop] = context.data[0] < 0 ? [0, 0] : starts.data.subarray(context.data[0], context.data[0] + 2);
     let [total, left] = [0, 0];

@@ -30,7 +30,7 @@ EXACT = frozenset({"fourier_real", "fourier_imaginary", "mel", "cosines"})
 
 
 def describe_labeller(run: Trained) -> Described:
-    """Describe what a run answers to a sequence: scores of labels, for all or for each step, or numbers."""
+    """Describe a run that predicts from a sequence: scores of labels, for the whole or for each step, or numbers."""
     task, model = run.task, run.model
     assert isinstance(task, LabelledSequences)
     assert isinstance(model, SequenceLabeller)

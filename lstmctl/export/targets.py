@@ -11,7 +11,7 @@ from lstmctl.export.probes import Arrays, Probe
 
 
 class UnavailableError(Exception):
-    """This machine lacks what an export runs with; the message names it."""
+    """This machine lacks a program or package that runs the export; the message names it."""
 
 
 class Ran(NamedTuple):
@@ -20,14 +20,14 @@ class Ran(NamedTuple):
     outputs: Sequence[Arrays]
     seconds: float
     by: str
-    """What it was run with, such as `gcc 12.2`."""
+    """The program that ran it, such as `gcc 12.2`."""
 
 
 class Target(NamedTuple):
     """A form of export.
 
-    `write` puts a predictor into a folder, with weights of the given precision; `run` makes a probe's calls by what was
-    written, and raises `UnavailableError` where the machine cannot.
+    `write` writes a predictor into a folder, with weights of the given precision; `run` makes a probe's calls with the
+    written export, and raises `UnavailableError` if the machine cannot run it.
     """
 
     precisions: tuple[str, ...]

@@ -1,4 +1,4 @@
-// A page of networks that read texts: what they predict after every character, their gates, and what holding one changes.
+// A page of networks that read texts: their predictions after every character, their gates, and the effects of a hold.
 
 import { appearance, bar, button, choice, element, labelled, onChange, percent } from "./dom.js";
 import { HeatMap } from "./heat_map.js";

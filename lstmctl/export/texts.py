@@ -36,7 +36,7 @@ def vocabulary(encoding: TextEncoding, **edges: int | None) -> Vocabulary:
     """Return the vocabulary of a text.
 
     Raises:
-        NotExportableError: it is of letters of Hangul syllables.
+        NotExportableError: its symbols are the letters of Hangul syllables.
     """
     if encoding.kind == "decomposed":
         raise NotExportableError(
@@ -83,8 +83,8 @@ def describe_language_model(run: Trained) -> Described:
     facts: dict[str, Any] = {"window": task.window} if task.many_to_one else {}
     if task.ngram is not None:
         own, other = (f"{100 * share:.0f} %" for share in (1 - task.ngram.share, task.ngram.share))
-        order = f"the last {task.ngram.context} {task.unit}" if task.ngram.context else "no context"
-        facts["prediction"] = f"{own} the network's, {other} that of an n-gram model of {order}"
+        context = f"with a context of {task.ngram.context} {task.unit}" if task.ngram.context else "without context"
+        facts["prediction"] = f"{own} network, {other} n-gram model {context}"
     predictor = Predictor(functions, weights, vocabularies, facts, (name,))
     return Described(predictor, _probe(run, task, model))
 
@@ -164,7 +164,7 @@ def _probe(run: Trained, task: LanguageModel, model: SequenceModel) -> Probe:
 
 
 def _mixed(task: LanguageModel, scores: Tensor, read: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Return the scores of the run after what was `read`, from those of its network."""
+    """Return the run's scores after the symbols `read`, from the scores of its network."""
     if task.ngram is None:
         return scores.double().numpy()
     counted = task.ngram.model.next_probabilities(read[len(read) - min(len(read), task.ngram.context) :, np.newaxis])

@@ -121,8 +121,7 @@ EQUATIONS: Mapping[type[Cell], Callable[[Any, Body, Value, list[Value], str], St
     Transformer: _transformer,
     TemporalConvolution: _tcn,
 }
-"""From a cell, the function to write into, the input (…, inputs), the state and a suffix of names to what a step
-computes, as `tracing.traced_step`."""
+"""Functions with the arguments and the results of `tracing.traced_step`, by the class of the cell."""
 
 
 def _moved_up(body: Body, old: Value, new: Value, axis: int) -> Value:

@@ -31,7 +31,7 @@ class Metric:
     losses: tuple[str, ...] = ()
     """Values of `task.loss` that make this the primary metric of a forecast; the first is in the metric's own unit."""
     bounds: tuple[float | None, float | None] = (0.0, None)
-    """The lowest and the highest possible value; None if there is no limit."""
+    """The lowest and the highest possible value; None if unlimited."""
     by_channel: bool = False
     """True if tables with one row per channel of a forecast show it in addition to the primary metric."""
     note: str = ""
@@ -40,7 +40,7 @@ class Metric:
     """For an interval's metric: `coverage`, `width` or `msis`, and the nominal coverage in percent, such as `80`."""
 
     def better(self, value: float, than: float | None) -> bool:
-        """Return whether `value` beats `than`. Anything finite beats None; NaN and Inf beat nothing."""
+        """Return True if `value` is better than `than`. Any finite value is better than None; NaN and Inf never are."""
         if not math.isfinite(value):
             return False
         if than is None:
@@ -48,7 +48,7 @@ class Metric:
         return self.sign * value < self.sign * than
 
     def reaches(self, value: float, level: float) -> bool:
-        """Return whether `value` is at least as good as `level`."""
+        """Return True if `value` is at least as good as `level`."""
         return math.isfinite(value) and self.sign * value <= self.sign * level
 
     @property
@@ -133,7 +133,7 @@ def primary_of_loss(loss: str) -> Metric:
 
 
 def has_unit_of_loss(name: str, loss: str | None) -> bool:
-    """Return whether a primary metric is in the unit of the training loss, so that both can share an axis."""
+    """Return True if a primary metric is in the unit of the training loss, so that both can share an axis."""
     known = metric(name)
     return known.unit == "nats" or (loss is not None and known.losses[:1] == (loss,))
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 def edit_distances(told: Array, told_lengths: Array, truth: Array, truth_lengths: Array) -> Array:
     """Compute the minimum number of insertions, deletions and replacements between two texts (Levenshtein 1966).
 
-    All pairs are processed together, one symbol of `told` after the other, by rows of Wagner & Fischer's table (1974).
+    All pairs are processed together, one predicted symbol at a time, by rows of Wagner & Fischer's table (1974).
 
     Args:
         told, truth: (pairs, symbols) symbol numbers, predicted and true; values past a text's length are padding.

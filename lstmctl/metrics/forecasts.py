@@ -258,7 +258,7 @@ def by_channel(
 
 
 def by_step(totals: Mapping[str, Sums]) -> tuple[dict[str, float], ...]:
-    """Compute the `figures` of each step of the horizon, over all windows and rows; the first is one row ahead."""
+    """Compute the metrics of each step of the horizon, over all windows and rows; the first is one row ahead."""
     return tuple(
         figures({key: sums[:, step : step + 1] for key, sums in totals.items()})
         for step in range(totals["count"].shape[1])

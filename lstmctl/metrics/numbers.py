@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 
 def totals(truth: NDArray[Any], told: NDArray[Any]) -> dict[str, float]:
-    """Sum up what `figures` needs from numbers (sequences, outputs); sums of several batches add up."""
+    """Sum the terms that `figures` needs from numbers (sequences, outputs); sums of several batches can be added."""
     import numpy as np
 
     truth, error = truth.astype(np.float64), told.astype(np.float64) - truth

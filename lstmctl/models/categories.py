@@ -13,7 +13,7 @@ WIDEST = 16
 
 
 def width_of(count: int) -> int:
-    """Return the width of the vectors of so many categories."""
+    """Return the width of the vectors for a number of categories."""
     return min(WIDEST, count // 2 + 1)
 
 

@@ -20,7 +20,7 @@ class ConditionalModel(nn.Module):
         symbols: number of distinct symbols.
         labels: number of labels.
         embedding: width of the symbol embeddings, and of the label embeddings.
-        recurrence: the stack that reads both; it has twice as many inputs.
+        recurrence: the stack that reads both; it has 2 · embedding inputs.
     """
 
     def __init__(self, symbols: int, labels: int, embedding: int, recurrence: Recurrence) -> None:

@@ -246,7 +246,7 @@ def build_recurrence(
         settings: `model` of the config.
         cell: the class of its cells.
         inputs: features of the first layer's input.
-        bidirectional: whether each layer also reads backwards.
+        bidirectional: let each layer also read backwards.
 
     Raises:
         ConfigError: the cell rejects `model.options` or `model.hidden`.

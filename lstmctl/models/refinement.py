@@ -2,9 +2,9 @@
 
 After xLSTM-Mixer (Kraus, Divo, Dhami & Kersting 2024, xLSTM-Mixer: Multivariate time series forecasting by mixing via
 scalar memories): the sequence runs over the channels, and each step is the vector of one channel's forecast, after a
-first step that is learned. The recurrence reads it in two views, the vectors as they are and with their elements in
-reverse order; a linear map of both outputs is added to the channel's forecast. A channel therefore depends on the
-channels before it in the table, in both views. There, what is refined is a linear forecast; here it is any.
+first step that is learned. The recurrence reads two views, one with the elements of each vector in reverse order; a
+linear map of both outputs is added to the channel's forecast. In both views, a channel therefore depends on the
+channels before it in the table. xLSTM-Mixer refines a linear forecast; this module refines any forecast.
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ from torch.nn import functional
 class SymbolEmbedding(nn.Embedding):
     """Embeddings of symbols; outside of training, a number beyond the last is read as the mean of all embeddings.
 
-    A vocabulary with a symbol of its own for unknown ones never has such numbers.
+    If the vocabulary has a symbol for unknown ones, such numbers never occur.
     """
 
     def forward(self, input: Tensor) -> Tensor:

@@ -16,7 +16,7 @@ TEXT_COLUMNS = ("", "channel", "series", "intervals")
 
 
 def backtest_tables(result: Backtest) -> list[Table]:
-    """Return a table of all metrics and, if there are several channels, one of how well intervals cover each."""
+    """Return a table of all metrics and, for several channels, one of the coverage of each."""
     scores, others, adaptive = result.scores, result.baselines, result.scores["adaptive"]
     rows = [
         (metric(name).words, *(_shown(score.metrics.get(name)) for score in (*scores.values(), *others.values())))

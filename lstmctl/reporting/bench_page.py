@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 INTERVALS = (
-    "Intervals of 95 % by a bootstrap over tests and seeds: how far the order rests on the choice of tests and on the "
-    "luck of seeds. Cells whose intervals overlap are not told apart."
+    "95 % intervals by a bootstrap over tests and seeds: they show how much the order depends on the choice of tests "
+    "and on chance. Cells whose intervals overlap cannot be ranked."
 )
 
 
@@ -59,7 +59,7 @@ def bench_blocks(bench: Bench) -> list[Block]:
         *section("Skill by test", skill_table(bench).body(), metric_table(bench)),
         *section("Length generalisation", *lengths),
         *section("Cost", cost_table(bench).body()),
-        *section("How to repeat this", Code(bench.command)),
+        *section("Reproduction", Code(bench.command)),
     )
 
 
@@ -87,7 +87,7 @@ def skill_table(bench: Bench) -> Table:
 
 
 def metric_table(bench: Bench) -> Table:
-    """The mean of the metrics themselves, with the baselines beneath."""
+    """The mean of each test's metric by cell, followed by the baselines."""
     rows = []
     for cell in bench.cells:
         means = [bench.row(test.name, cell).mean for test in bench.tests]

@@ -24,20 +24,20 @@ HEIGHT = {"waveform": 0.55, "spectrogram": 1.25, "probabilities": 1.0}
 
 
 def clip_plots(views: Sequence[ClipView]) -> list[Plot]:
-    """Plot each clip by itself: waveform, spectrogram and probabilities, one beneath the other."""
+    """Make one plot per clip, with waveform, spectrogram and probabilities one below the other."""
     return [
         Plot(f"clip-{number}", partial(_draw_clip, view), words(view)) for number, view in enumerate(views, start=1)
     ]
 
 
 def words(view: ClipView) -> str:
-    """Return a description of a clip and what the network made of it."""
+    """Return a description of a clip and of the network's prediction."""
     of = f" of {view.name}" if view.name else ""
     if view.by_frame:
         return f"Spectrogram{of}, and the probability of each label at every frame."
     true = f" The true label is {view.truth[0]}." if view.truth else ""
     chance = view.probabilities[view.told][-1]
-    return f"Spectrogram{of}, and the probability of each label as it is heard: {view.told} ({chance:.2f}).{true}"
+    return f"Spectrogram{of}, and the probability of each label over time, at the end {view.told} ({chance:.2f}).{true}"
 
 
 def _draw_clip(view: ClipView, width: float, ink: str) -> Figure:
@@ -60,7 +60,7 @@ def _draw_clip(view: ClipView, width: float, ink: str) -> Figure:
 
 
 def title(view: ClipView) -> str:
-    """Return a clip's name, and what it was taken for."""
+    """Return a clip's name and its predicted label."""
     name = shortened(view.name, LONGEST_NAME)
     if view.by_frame:
         return name
@@ -98,8 +98,8 @@ def draw_spectrogram(panel: Axes, view: ClipView, extent: tuple[float, float]) -
 
 
 def draw_probabilities(panel: Axes, view: ClipView, places: Sequence[float], ink: str, width: float) -> None:
-    """Draw the probability of the labels with the highest peaks at the places of the frames, on the colours of the
-    frames' true labels if each frame has one; `width` is that of the figure in inches."""
+    """Draw the probabilities of the labels with the highest peaks, at the frames' positions. If each frame has a true
+    label, its colour is the background. `width` is the figure's, in inches."""
     peaks = sorted(view.probabilities, key=lambda label: -max(view.probabilities[label]))[:MOST_LINES]
     # In the order of all labels, so that clips of one run have the same colours.
     order = {label: number for number, label in enumerate(view.probabilities)}

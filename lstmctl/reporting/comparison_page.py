@@ -95,7 +95,7 @@ def comparison_blocks(comparison: Comparison, looks: ArmInspections = NOT_LOOKED
         Prose(comparison.statement, "lead"),
         Prose(" · ".join(about), "soft"),
         *section(
-            "Figures",
+            "Scores",
             _cards(comparison),
             *figures.prose_of_warnings(),
             plots.get("figures"),
@@ -116,13 +116,13 @@ def comparison_blocks(comparison: Comparison, looks: ArmInspections = NOT_LOOKED
         *section(writing, _samples(comparison)),
         *section("Shared settings", _shared(comparison)),
         *section("Data", Facts.known(data_facts(comparison.data)), *data_notes(comparison.data)),
-        *section("How to repeat this", Prose(FILES, "soft"), Code(comparison.command), _machine(comparison)),
+        *section("Reproduction", Prose(FILES, "soft"), Code(comparison.command), _machine(comparison)),
         *section("Every run", _runs(comparison)),
     ]
 
 
 def _lengths(comparison: Comparison) -> Plot | None:
-    """The mean metric of every arm by the length of the sequences, beside the baselines."""
+    """The mean metric of every arm and the baselines, by the length of the sequences."""
     courses = {arm.name: course for arm in comparison.arms if (course := arm.by_length)}
     return length_plot(courses, comparison.primary, dict(baselines(comparison))) if courses else None
 

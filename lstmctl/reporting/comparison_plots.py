@@ -51,7 +51,7 @@ ON_THE_WAY = {
     "sequences": "During training, only the first one or two thousand sequences of the validation part are scored, "
     "so these values may differ slightly from the final ones.",
 }
-"""How points of a learning curve are scored, by the kind of data."""
+"""Notes on the scores along a learning curve, by the kind of data."""
 
 
 def comparison_plots(comparison: Comparison) -> dict[str, Plot]:
@@ -181,7 +181,7 @@ def _baseline_lines(panel: Axes, comparison: Comparison, ink: str) -> str:
     for value, _ in inside:
         panel.axhline(value, color=ink, alpha=0.6, linewidth=0.9, linestyle=LEVEL)
     if len(inside) == 1:
-        # The curves are far apart on the left and close together on the right.
+        # There is more room for a label on the left, where the curves differ most.
         _inside(panel, f"{inside[0][1]} ({comparison.split})", inside[0][0], side="left")
     if len(inside) < 2:
         return ""
@@ -375,8 +375,8 @@ def _rows(width: float, count: int, height: float) -> tuple[Figure, Axes]:
 
 
 def _below(drawing: Figure, width: float, words: Sequence[str]) -> None:
-    """The name and unit of the axis, then further remarks; centred under the whole figure, since names may take half of
-    it.
+    """Write the name and unit of the axis, then further remarks; centred under the whole figure, half of which may be
+    needed for names.
 
     The first two share a line if there is room.
     """

@@ -139,7 +139,7 @@ def time_words(seconds: float | None) -> str:
 
 
 def level_time_words(comparison: Comparison, arm: ArmResult) -> str:
-    """The time until the level, `never`, or nothing if there is no level."""
+    """The time until the level, `never`, or nothing without a level."""
     if comparison.level is None:
         return ""
     return time_words(arm.seconds_to_level) or "never"

@@ -121,7 +121,7 @@ def columns_of(stream: TextIO | None) -> int:
 
 
 def wrapped(text: str, width: int) -> str:
-    """Break a text into lines of at most `width` columns, between words; a longer word keeps a line of its own."""
+    """Break a text into lines of at most `width` columns, between words; a longer word is put on a separate line."""
     lines, used = [""], 0
     for word in re.findall(r" *[^ ]+", text):
         columns = _columns(word)
@@ -217,7 +217,7 @@ def print_table(
     """Write a table to stderr: fitted to the width of a terminal, otherwise in plain aligned columns that are never
     cut.
 
-    Columns of numbers are aligned right; None is an empty cell; if no column has a name, there is no heading.
+    Columns of numbers are right-aligned, and None is an empty cell. The heading is left out if no column has a name.
 
     Raises:
         OSError: `stream` is stdout and its disk is full.

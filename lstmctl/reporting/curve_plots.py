@@ -98,8 +98,8 @@ def _training_loss(panel: Axes, history: History) -> None:
 
 
 def spikes(values: Sequence[float]) -> set[int]:
-    """Return the positions of a few values, of at most a twentieth, that alone stretch the range of all others to more
-    than its threefold. The first value is never one of them: a curve may come from far off."""
+    """Return the positions of a few values, at most a twentieth, without which the range of values would be less than a
+    third. The first value is never one of them, since curves often start far from the rest."""
     finite = [place for place, value in enumerate(values) if math.isfinite(value)]
     order = sorted(finite, key=lambda place: -values[place])
     most = max(1, len(order) // 20)
@@ -112,8 +112,8 @@ def spikes(values: Sequence[float]) -> set[int]:
 
 
 def _keep_in_frame(panel: Axes, curves: Mapping[str, Sequence[tuple[int, float]]], ink: str) -> None:
-    """Limit a panel to what its curves usually are: without the few first losses of a long run, which would press all
-    others flat, and without spikes, which are named instead.
+    """Limit a panel to the usual range of its curves: without the first few losses of a long run, which would flatten
+    the rest, and without spikes, which are named instead.
 
     Args:
         curves: for each name the units seen and the value at every point.

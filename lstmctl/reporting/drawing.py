@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 Draw = Callable[[float, str], "Figure"]
-"""Function that draws a figure of a given width in inches, with text and axes in a given colour."""
+"""A function that draws a figure of a given width in inches, with text and axes in a given colour."""
 
 INK = "#010203"
 """Placeholder for the colour of text and axes on a page: it occurs nowhere else, so it can be replaced in the SVG."""

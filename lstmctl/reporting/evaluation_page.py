@@ -38,7 +38,7 @@ from lstmctl.results.evaluation import Evaluation
 
 CLIPS = (
     "Clips of the {part} part: waveform, log-mel spectrogram, and the probability of each label at every frame. For "
-    "a label of the whole clip, it is the answer if the clip ended there; labels of frames stand behind it as colours."
+    "a label of the whole clip, this is the prediction if the clip ended there. Frame labels are background colours."
 )
 LAST_WINDOWS = (
     "Forecasts from the last origins whose horizons do not overlap, each from the rows before its dashed line."

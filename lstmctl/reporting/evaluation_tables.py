@@ -1,4 +1,4 @@
-"""A run's metrics and those of its baselines: the same tables in a terminal and on a page."""
+"""Metrics of a run and its baselines: the same tables in a terminal and on a page."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def evaluation_in_words(evaluation: Evaluation) -> list[Block]:
 
 
 def overall(evaluation: Evaluation) -> Table | None:
-    """One row per metric, with one column for the run and one per baseline; None if there are no metrics.
+    """One row per metric, with one column for the run and one per baseline; None without metrics.
 
     There are more metrics than baselines, so this form fits into a terminal.
     """
@@ -229,7 +229,7 @@ def by_step(evaluation: Evaluation) -> Table | None:
 
 
 def by_length(evaluation: Evaluation) -> Table | None:
-    """The primary metric by the length of the sequences, beside the baselines, which do not depend on it; None without
+    """The primary metric by the length of the sequences, and the baselines, which do not depend on it; None without
     further lengths."""
     primary = evaluation.primary
     if not evaluation.by_length:
@@ -307,8 +307,8 @@ def beats(evaluation: Evaluation) -> str | None:
 
 
 def beats_all(evaluation: Evaluation) -> bool:
-    """Return True if the run's primary metric is better than that of every baseline that has one, as far as intervals
-    show; equal is not better."""
+    """Return True if the run's primary metric is better than every baseline's, as far as intervals show. A tie is not
+    better; baselines without the metric are ignored."""
     standings = {_standing(evaluation, name) for name in evaluation.baselines} - {None}
     return standings == {"ahead"}
 

@@ -8,11 +8,11 @@ from lstmctl.reporting.quantities import count, figure, size
 from lstmctl.results.exported import Exported, LeftOut, LivingPage, LivingRun
 
 TOLERANCE = 1e-3
-"""Above this difference of float32 weights, an export is not the run."""
+"""Maximum difference between an export with float32 weights and its run."""
 
 
 def export_blocks(export: Exported) -> list[Block]:
-    """Return what was written, and how it compares with the run."""
+    """Return the files of an export, and how it compares with the run."""
     checked = export.checked_by is not None
     difference, seconds = export.difference, export.seconds_per_step
     facts = Facts.known(
@@ -61,7 +61,7 @@ def living_page_blocks(page: LivingPage) -> list[Block]:
 
 
 def left_out_in_words(left_out: LeftOut) -> str:
-    """Say which models an export lacks, and what that costs."""
+    """Say which models an export lacks, with the scores with and without them."""
     names = ", ".join(f"{name} ({100 * share:.0f} % of a prediction)" for name, share in left_out.shares.items())
     them = "it" if len(left_out.shares) == 1 else "them"
     scores = f"{figure(left_out.without_them)} on the {left_out.part} part, {figure(left_out.with_them)} with {them}"

@@ -37,7 +37,7 @@ SHORTEST_HISTORY = 48
 SHADE = 0.2
 """Opacity of each interval."""
 MOST_POINTS = 2000
-"""Points of a whole series: about as many as a figure has dots across."""
+"""Maximum number of points of a whole series: about the width of a figure in pixels."""
 FARTHEST = 3.0
 """A baseline this many times worse than the run is left out of the view, so that the others can be distinguished."""
 RUN = "run"
@@ -117,7 +117,7 @@ def _fan(panel: Axes, forecast: SeriesForecast, ink: str) -> None:
 
 
 def _fan_legend(drawing: Figure, forecasts: Sequence[SeriesForecast], width: float, ink: str, title: str) -> None:
-    """One legend for all panels, under the figure's title."""
+    """Draw one legend for all panels, under the figure's title."""
     from matplotlib.lines import Line2D
     from matplotlib.patches import Patch
 

@@ -58,7 +58,7 @@ def _draw_gates(findings: GateFindings, width: float, ink: str) -> Figure:
     for axis, panel, following in zip(axes, panels, [*panels[1:], None], strict=True):
         if following is None or following.direction != panel.direction:
             _label_symbols(axis, marks)
-    if clip is not None:  # times stand beneath the last panel alone
+    if clip is not None:  # times are shown below the last panel only
         for axis in axes:
             axis.tick_params(axis="x", labelbottom=False)
         _label_symbols(beneath, marks)

@@ -63,7 +63,7 @@ def fonts_with(lacking: Collection[int]) -> tuple[list[str], set[int]]:
 
 
 def escape(figure: Figure, lacking: Collection[int]) -> None:
-    """Write these symbols of a figure as `U+XXXX`, and say so once for each."""
+    """Write these symbols of a figure as `U+XXXX`, with one warning for each."""
     from matplotlib.text import Text
     from matplotlib.ticker import Formatter
 
@@ -126,7 +126,7 @@ def _preference(path: str) -> tuple[bool, ...]:
 
 @cache
 def _has(path: str, code: int) -> bool:
-    """Return whether a font that can be drawn at any size has a symbol."""
+    """Return True if a scalable font has a symbol."""
     font = _opened(path)
     return font is not None and bool(font.get_char_index(code))
 

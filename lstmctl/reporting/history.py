@@ -1,4 +1,4 @@
-"""The training history in a run's folder, read leniently, since broken runs need a report too."""
+"""The training history in a run's folder, read leniently, since damaged runs need a report too."""
 
 from __future__ import annotations
 

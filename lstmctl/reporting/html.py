@@ -46,7 +46,7 @@ def fragment(blocks: Sequence[Block]) -> str:
 
 
 def filled(template: str, *, markup: Mapping[str, str | Sequence[str]], **values: object) -> str:
-    """Fill the template of a page that has parts of its own; it may include `style.css`.
+    """Fill a page's own template, which may include `style.css`.
 
     Args:
         template: the text of the template.

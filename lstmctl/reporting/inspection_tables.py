@@ -156,7 +156,7 @@ def _recall(findings: RecallFindings) -> Table:
 
 
 def run_names(findings: Sequence[GradientFindings | RecallFindings]) -> list[str]:
-    """Each run's name, with its cell where the name does not say it, and `initial` where it was not trained."""
+    """Each run's name, with its cell unless the name contains it, and with `initial` if it was not trained."""
     names = []
     for one in findings:
         name = _name(one.about)
@@ -170,7 +170,7 @@ def run_names(findings: Sequence[GradientFindings | RecallFindings]) -> list[str
 def _table(
     name: str, title: str, columns: Sequence[str], rows: Sequence[Sequence[object]], notes: Sequence[str] = ()
 ) -> Table:
-    """A table without a column that says nothing of most runs where no row has anything in it."""
+    """Return a table without its empty `SELDOM` columns."""
     shown = [name not in SELDOM or any(row[place] != "" for row in rows) for place, name in enumerate(columns)]
     return Table(
         name,

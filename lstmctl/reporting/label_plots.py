@@ -15,14 +15,14 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 MOST_LABELS = 24
-"""More would leave no room for their names; the most frequent are shown."""
+"""Maximum number of labels, so that their names fit; the most frequent are shown."""
 MOST_WRITTEN = 12
-"""Labels up to which each field holds its count."""
+"""Maximum number of labels at which each cell shows its count."""
 LONGEST_LABEL = 14
 
 
 def confusion_plot(evaluation: Evaluation) -> Plot | None:
-    """Plot the confusion matrix; None if there are not two labels with their counts."""
+    """Plot the confusion matrix; None for fewer than two labels."""
     if len(evaluation.confusion) < 2:
         return None
     words = "Confusion matrix (rows: true labels, columns: predicted)."
@@ -30,7 +30,7 @@ def confusion_plot(evaluation: Evaluation) -> Plot | None:
 
 
 def _draw_confusion(evaluation: Evaluation, width: float, ink: str) -> Figure:
-    """A field for each pair of labels, shaded by the share of the true label's cases (its row sums to 1).
+    """Draw one cell per pair of labels, shaded by the share of the true label's cases (each row sums to 1).
 
     Labels are in order of frequency; counts are shown if there is room.
     """

@@ -1,4 +1,4 @@
-"""Length generalisation: a metric over the length of the test's sequences, beside chance."""
+"""Plots of length generalisation: a metric by the length of the test sequences, compared with chance."""
 
 from __future__ import annotations
 

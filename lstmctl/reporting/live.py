@@ -72,7 +72,7 @@ class TrainingProgress:
                 self.steps, self.unit = event.steps, event.unit
                 self._began = self._last = self.clock()
                 if event.step == 0:
-                    # A resumed run does not say how long it has trained: there, the first report is the origin.
+                    # The training time of a resumed run is unknown: there, the first report is the origin.
                     self._measured.append((0, 0.0))
             case Stepped():
                 self._reached(event.step)
@@ -177,7 +177,7 @@ class TrainingDisplay(Display):
             self._say(event)
 
     def _say(self, event: Concluding) -> None:
-        """Write what is done after the last step, where that takes long: each thing as it begins, and its progress."""
+        """Write a line for each part of the work after the last step that takes long, and lines with its progress."""
         now = self.progress.clock()
         began, said, doing = self._said or (now, now, event.doing)
         is_slow = now - began >= SECONDS_OF_SILENCE

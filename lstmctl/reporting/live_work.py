@@ -1,5 +1,4 @@
-"""Work that is not a training as it happens: a line with a bar in a terminal or notebook, a line now and then
-elsewhere."""
+"""The progress of work other than training: a line with a bar in a terminal or notebook, occasional lines elsewhere."""
 
 from __future__ import annotations
 
@@ -17,7 +16,7 @@ from lstmctl.reporting.display import Display, bar_line
 from lstmctl.reporting.quantities import duration
 
 SECONDS_BEFORE = 0.5
-"""Work that takes less leaves no trace on a terminal."""
+"""Shorter work is not shown on a terminal."""
 SECONDS_BETWEEN_LINES = 10.0
 """Time between lines on a stream that is not a terminal."""
 

@@ -17,7 +17,7 @@ FORMAT = '<pre style="white-space:pre;line-height:normal;font-family:monospace">
 
 
 def is_notebook() -> bool:
-    """Return whether this process is the kernel of a notebook."""
+    """Return True if this process is the kernel of a notebook."""
     if "IPython" not in sys.modules:
         return False
     from IPython import get_ipython  # type: ignore[import-not-found,unused-ignore]
@@ -30,7 +30,7 @@ class NotebookPicture:
 
     Args:
         picture: returns the current picture.
-        transient: whether the picture vanishes at the end.
+        transient: remove the picture at the end.
         clock: returns seconds, from any origin.
     """
 

@@ -19,8 +19,8 @@ BLUE, ORANGE, GREEN, PINK, AMBER, SKY, GREY = (
 COLOURS = (BLUE, ORANGE, GREEN, PINK, AMBER, SKY, GREY)
 LINES: tuple[Any, ...] = ("-", "--", "-.", ":", (0, (6, 1, 1, 1, 1, 1)))
 MARKERS = ("o", "s", "^", "D", "v", "P")
-# 7 colours, 5 lines and 6 markers have no factor in common: the first 210 lines of a plot all differ, and in grey print
-# by two things.
+# 7 colours, 5 line styles and 6 markers have no common factor, so the first 210 lines of a plot all differ: in grey
+# print by line style and marker.
 
 LIGHT = (BLUE, ORANGE, "#00805c", "#b0578c", "#a86f00", "#2b8fc9", GREY)
 """`COLOURS` on a light page, dark enough to read words in them."""

@@ -22,7 +22,7 @@ LATEX = {mark: f"\\{mark}" for mark in "&%$#_{}"} | {
     ">": r"\textgreater{}",
     "|": r"\textbar{}",
     '"': "''",
-    # Behind the end of a row these two would be taken for its options.
+    # After the end of a row, LaTeX would read these two as its options.
     "[": "{[}",
     "*": "{*}",
 }

@@ -10,7 +10,7 @@ from itertools import pairwise
 SPARKS = "▁▂▃▄▅▆▇█"
 ASCII_SPARKS = "_.:-=+*#"
 LEAST_KNOWN = 3
-"""Marks of a course before its forecast, however narrow the line is."""
+"""Minimum number of known values in a sparkline, however narrow the line is."""
 
 
 def count(value: float) -> str:
@@ -88,7 +88,7 @@ def fitted_course(line: str, width: int, *, ascii_only: bool = False) -> str:
 
 
 def sparkline(values: Sequence[float], width: int, *, ascii_only: bool = False) -> str:
-    """The course of `values` in at most `width` characters; values that are not finite are left out."""
+    """A sparkline of `values` in at most `width` characters; values that are not finite are left out."""
     marks = ASCII_SPARKS if ascii_only else SPARKS
     means = thinned([value for value in values if math.isfinite(value)], width)
     if not means:
@@ -101,7 +101,7 @@ def sparkline(values: Sequence[float], width: int, *, ascii_only: bool = False) 
 
 
 def thinned(values: Sequence[float], width: int) -> list[float]:
-    """`values` as at most `width` means of neighbours."""
+    """At most `width` means of neighbouring `values`."""
     if width <= 0:
         return []
     if len(values) <= width:
@@ -111,9 +111,9 @@ def thinned(values: Sequence[float], width: int) -> list[float]:
 
 
 def smoothed(values: Sequence[float], memory: float) -> list[float]:
-    """Running means that forget: a value's weight falls to 1/e within `memory` later ones.
+    """Exponential moving averages: a value's weight falls to 1/e within `memory` later ones.
 
-    The first values are not pulled to zero: every mean is divided by the weights it has seen.
+    The first averages are not biased towards zero, since each is divided by its sum of weights.
     """
     keep = math.exp(-1 / memory) if memory > 0 else 0.0
     total = weight = 0.0

@@ -1,4 +1,4 @@
-"""`report.html`: one file that says what a run was, what it reached and what it writes."""
+"""`report.html`: the settings, the results and samples of a run, in one file."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ AS_CONFIG = "All settings, including defaults; config.yaml in the run's folder c
 
 
 def write_report(run: Path, upcoming: Mapping[str, Any] | None = None) -> Path:
-    """Write `report.html` and `plots/` in a run folder, from the files in it; a run that was broken off has one too.
+    """Write `report.html` and `plots/` in a run folder, from the files in it; interrupted runs get a report too.
 
     Args:
         run: the folder.
@@ -62,7 +62,7 @@ def write_report(run: Path, upcoming: Mapping[str, Any] | None = None) -> Path:
 
 
 def has_report(run: Path, status: str) -> bool:
-    """Return whether a run folder has a report, and one that states this status."""
+    """Return True if a run folder has a report that states this status."""
     try:
         return f'<span class="status {status}">'.encode() in read_plain(run / html.PAGE)
     except (OSError, RunError):

@@ -43,12 +43,12 @@ def search_blocks(search: Search) -> list[Block]:
         *section("History", history_plot(search)),
         *section("Settings", slices_plot(search), _importance_table(search), *_importance_notes(search)),
         *section("Trials", Folded(f"All {len(search.trials)} trials", (trials_table(search),))),
-        *section("How to repeat this", Code(search.command)),
+        *section("Reproduction", Code(search.command)),
     ]
 
 
 def in_words(search: Search) -> list[Block]:
-    """What a terminal and a paper show."""
+    """Return the blocks for a terminal and a paper."""
     return [finalists_table(search), Prose(statement(search)), Prose(selection(search))]
 
 
@@ -80,7 +80,7 @@ def statement(search: Search) -> str:
 
 
 def selection(search: Search) -> str:
-    """Say how the winner was selected, and what was never looked at."""
+    """Say how the winner was selected, and that the test part was not used for it."""
     counts = {status: sum(one.status == status for one in search.trials) for status in ("pruned", "diverged", "failed")}
     ends = ", ".join(f"{count} {status}" for status, count in counts.items() if count)
     seeds = len(search.seeds)
@@ -89,9 +89,7 @@ def selection(search: Search) -> str:
     told = f"{tried}; {again}, and the best mean won."
     if search.winner.split == "test":
         return f"{told} The test part was scored once, for the winner: it played no role in the selection."
-    return (
-        f"{told} There is no test part, so the winner's score is that of the part it was selected on, and optimistic."
-    )
+    return f"{told} Without a test part, the winner is scored on the part it was selected on, which is optimistic."
 
 
 def finalists_table(search: Search) -> Table:
@@ -231,7 +229,7 @@ def _dots(panel: Axes, known: Sequence[Trial], positions: Sequence[float]) -> No
 
 
 def _frame(panel: Axes, search: Search, known: Sequence[Trial]) -> None:
-    """Leave out the worst tenth of the trials, which would press all others flat."""
+    """Leave out the worst tenth of the trials, which would flatten the rest."""
     values = sorted((one.value for one in known if one.value is not None), reverse=not search.lower_is_better)
     good = values[: max(2, math.ceil(TALLEST_SHARE * len(values)))]
     low, high = min(good), max(good)
@@ -262,7 +260,7 @@ def _importance_notes(search: Search) -> list[Prose]:
 
 
 def _overlap(one: Finalist, other: Finalist) -> bool:
-    """Return whether two intervals share a value, or one is unknown."""
+    """Return True if two intervals overlap, or one is unknown."""
     ends = (one.low, one.high, other.low, other.high)
     if any(end is None for end in ends):
         return True

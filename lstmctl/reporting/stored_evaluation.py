@@ -1,4 +1,4 @@
-"""`evaluation.json` of a run: its metrics, those of its baselines, and forecasts of windows of the scored part."""
+"""`evaluation.json` of a run: metrics of the run and its baselines, and forecasts of windows of the scored part."""
 
 from __future__ import annotations
 

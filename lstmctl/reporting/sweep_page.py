@@ -90,9 +90,9 @@ def sweep_blocks(sweep: Sweep) -> list[Block]:
         *([Prose(statement, "lead")] if statement else []),
         Prose(about, "soft"),
         *section("Curve", *table.prose_of_warnings(), sweep_plot(sweep)),
-        *section("Figures", table.body()),
+        *section("Scores", table.body()),
         *section("Each comparison", Facts(tuple(_comparisons(sweep)))),
-        *section("How to repeat this", Code(sweep.command)),
+        *section("Reproduction", Code(sweep.command)),
     ]
 
 

@@ -36,15 +36,15 @@ SPREAD_TO_SQUEEZE = 8.0
 FIGURES_TO_SQUEEZE = 30.0
 """The same for scores, if none is zero and lower is better; otherwise zero has no special role on the scale."""
 BESIDE = 0.014
-"""Of the axis from one arm's interval to the next one's, so that none covers another."""
+"""Distance between the intervals of neighbouring arms, as a share of the axis, so that they do not overlap."""
 BEYOND = 0.2
 """Share of the range of all scores by which intervals may extend the view. Intervals of few seeds are wide, and the
 scores themselves matter more."""
 LEVEL_LINES = {CHANCE: LEVEL, SOLVED: SOLVED_LEVEL}
 APART = 0.075
-"""Of the axis, the least between the names of two levels."""
+"""Minimum distance between the names of two levels, as a share of the axis."""
 NAMES_INCHES = {True: 5.2, False: 2.4}
-"""Length of the axis of values in inches, wide and narrow: the room for the labels of its ticks."""
+"""Length of the axis of values in inches, wide and narrow: the space for its tick labels."""
 
 
 def sweep_plot(sweep: Sweep) -> Plot:
@@ -66,8 +66,8 @@ def sweep_plot(sweep: Sweep) -> Plot:
 
 
 def _draw_sweep(sweep: Sweep, width: float, ink: str) -> Figure:
-    """A line an arm over the values, with its intervals, every seed as a small dot, and the levels that say what a
-    metric means."""
+    """Draw one line per arm over the values, with its intervals, a small dot for every seed, and levels for
+    comparison."""
     names = [legend_name(shortened(name)) for name in arm_names(sweep)]
     columns = legend_columns(names, width)
     drawing = new_figure(width, 3.3 + 0.19 * math.ceil(len(names) / columns))

@@ -50,7 +50,7 @@ def places(sweep: Sweep) -> int:
 
 
 def level(comparison: Comparison, name: str) -> float | None:
-    """The primary metric of a baseline, or None if there is no baseline of this name."""
+    """The primary metric of a baseline, or None if no baseline has this name."""
     return comparison.baselines.get(name, {}).get(comparison.primary)
 
 
@@ -64,7 +64,7 @@ def solved(comparison: Comparison, arm: ArmResult) -> int | None:
 
 
 def cell_words(comparison: Comparison, arm: ArmResult, shown: int) -> str:
-    """Score of an arm at one value, and how many of its seeds solved the test: `0.0034 [0.0021, 0.0047] 3/3`."""
+    """Score of an arm at one value, and the number of its seeds that solved the test: `0.0034 [0.0021, 0.0047] 3/3`."""
     if arm.mean is None:
         return DIVERGED
     # A missing interval is explained once, next to the table.
@@ -76,7 +76,7 @@ def cell_words(comparison: Comparison, arm: ArmResult, shown: int) -> str:
 
 
 def baseline_names(sweep: Sweep) -> list[str]:
-    """Every baseline that some comparison has, as `comparison_words.baselines` names it."""
+    """All baselines of the comparisons, under their names in `comparison_words.baselines`."""
     return list(dict.fromkeys(name for comparison in sweep.comparisons for name, _ in baselines(comparison)))
 
 
@@ -97,7 +97,7 @@ def sweep_statement(sweep: Sweep) -> str:
 
 
 def sweep_circumstances(sweep: Sweep) -> str:
-    """Conditions under which the results were obtained, as far as they are equal for all values."""
+    """The conditions under which the results were obtained, if they are equal for all values."""
     known = [f"config {sweep.config}"]
     for words in (file_words, seeds_words, budget_words):
         found = {words(comparison) for comparison in sweep.comparisons}
@@ -117,4 +117,4 @@ def sweep_warnings(sweep: Sweep) -> Iterator[str]:
     for note, values in found.items():
         yield note if len(values) == len(sweep.values) else f"{sweep.key} {names_words(values)}: {note}"
     if all(len(comparison.seeds) == 1 for comparison in sweep.comparisons):
-        yield "One seed: there are no intervals, and the variation between seeds is unknown."
+        yield "One seed: no intervals, and the variation between seeds is unknown."

@@ -13,17 +13,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Moments:
-    """Times as places on an axis."""
+    """Times as positions on an axis."""
 
     places: list[float]
     are_dates: bool
 
 
 def moments(times: Sequence[datetime | int | str]) -> Moments:
-    """Times as places on an axis; what is neither a whole number nor a date is counted from 0, as all the others.
+    """Return times as positions on an axis. If one is neither a whole number nor a date, all are numbered from 0.
 
     Args:
-        times: whole numbers or dates, as such or in words: `12`, `2018-06-26`, `2018-06-26 20:00:00`.
+        times: whole numbers or dates, also as text: `12`, `2018-06-26`, `2018-06-26 20:00:00`.
     """
     try:
         return Moments([float(int(time)) for time in times], are_dates=False)  # type: ignore[arg-type]
@@ -41,12 +41,12 @@ def moments(times: Sequence[datetime | int | str]) -> Moments:
 
 
 def label_times(panel: Axes, *, are_dates: bool, most: int) -> None:
-    """Put at most about `most` labels under a panel: dates that say each thing once, or whole numbers."""
+    """Put at most about `most` labels under a panel: concise dates, or whole numbers."""
     from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
     from matplotlib.ticker import FuncFormatter, MaxNLocator
 
     if are_dates:
-        # With fewer than 5 there are spans, such as 40 hours, for which it knows no interval.
+        # With fewer than 5, the locator has no interval for some ranges, such as 40 hours.
         locator = AutoDateLocator(minticks=most // 2, maxticks=max(5, most))  # type: ignore[no-untyped-call]
         panel.xaxis.set_major_locator(locator)
         panel.xaxis.set_major_formatter(ConciseDateFormatter(locator))  # type: ignore[no-untyped-call]
@@ -57,7 +57,7 @@ def label_times(panel: Axes, *, are_dates: bool, most: int) -> None:
 
 
 def label_values(panel: Axes, *, most: int = 4) -> None:
-    """Write the values at a panel in full, since an offset or a power of ten would have to be added by the reader."""
+    """Write the tick labels of a panel in full, without a common offset or power of ten."""
     from matplotlib.ticker import MaxNLocator, ScalarFormatter
 
     formatter = ScalarFormatter(useOffset=False)

@@ -29,7 +29,7 @@ class BenchRow:
     by_length: Mapping[int, float] = field(default_factory=dict)
     """The primary metric by the length of further tests, the mean over seeds."""
     comparison: str = ""
-    """The folder of the row's runs, beside the bench's own."""
+    """The folder of the row's runs, next to the bench's folder."""
 
     @property
     def mean(self) -> float | None:

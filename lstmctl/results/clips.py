@@ -1,4 +1,4 @@
-"""One clip of sound as people look at it: its waveform, its spectrogram, and what a network made of it."""
+"""A view of one clip of sound: its waveform, its spectrogram, and the network's predictions."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 @dataclass(frozen=True, slots=True)
 class ClipView:
-    """A clip, and the probability of each label as it is heard."""
+    """A clip, and the probability of each label over time."""
 
     name: str
     """The file; empty if it is named elsewhere."""
@@ -23,7 +23,7 @@ class ClipView:
     truth: tuple[str, ...] = ()
     """The label of the clip, or one per frame; empty if it is unknown."""
     by_frame: bool = False
-    """Whether every frame has a label of its own."""
+    """True if every frame has its own label."""
     waveform: tuple[tuple[float, float], ...] = ()
     """Lowest and highest sample of sections of equal length from the first frame to the last; empty if unknown."""
 

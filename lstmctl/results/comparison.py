@@ -36,7 +36,7 @@ class RunResult:
     value: float | None
     """The primary metric on the reported part; None if the run diverged."""
     metrics: Mapping[str, Metrics | None]
-    """All final metrics by part: `validation`, and `test` (None if there is no test part)."""
+    """All final metrics by part: `validation`, and `test` (None without a test part)."""
     curve: tuple[CurvePoint, ...]
     units: int
     seconds: float | None
@@ -156,7 +156,7 @@ class Comparison(Shown):
     primary: str
     lower_is_better: bool
     split: str
-    """The reported part: `test`, or `validation` if there is no test part."""
+    """The reported part: `test`, or `validation` without a test part."""
     unit: str
     """The unit of budgets, in the plural: `characters`."""
     units: int
@@ -175,13 +175,14 @@ class Comparison(Shown):
     arms: tuple[ArmResult, ...]
     tests: tuple[Difference, ...]
     statement: str
-    """What the results show and don't show, in words."""
+    """A few sentences that say what the results do and don't show."""
     machine: Mapping[str, Any]
     """`device_name`, `precision`, `threads`, `platform`, `versions`."""
     data: Mapping[str, Any]
     """As in `run.json`: files, parts, vocabulary, SHA-256."""
     space: tuple[str, ...] = ()
-    """That every arm was tuned in by as many trials; empty without tuning, or with a grid."""
+    """The search space in which every arm was tuned with the same number of trials; empty without tuning, or with a
+    grid."""
 
     @property
     def report(self) -> str:

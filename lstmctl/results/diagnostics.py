@@ -41,8 +41,8 @@ class Diagnostics:
     coverage: Mapping[str, Values] = field(default_factory=dict)
     """For each level in percent, the share of values inside the run's intervals, by stretch of `times`."""
     autocorrelation: tuple[float, ...] = ()
-    """Of the run's errors one step ahead, by lag in rows, the first is 1; as a mean over series."""
+    """Autocorrelation of the run's errors one step ahead, by lag in rows, from 1; the mean over series."""
     residuals: int = 0
     """Number of these errors."""
     skill: Mapping[str, Skill] = field(default_factory=dict)
-    """Of the run, against each baseline."""
+    """The run's skill against each baseline."""

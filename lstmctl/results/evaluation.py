@@ -80,7 +80,7 @@ class Score:
     by_series: Mapping[str, Metrics] = field(default_factory=dict)
     """For forecasts of several series: the metrics of each by its `unique_id`; the same for a wide and a long table."""
     traces: Traces | None = field(default=None, compare=False)
-    """For forecasts: what diagnostics are made of."""
+    """For forecasts: the sums from which diagnostics are computed."""
 
 
 @dataclass(frozen=True, slots=True)

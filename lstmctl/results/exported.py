@@ -29,19 +29,19 @@ class Exported(Shown):
     path: str
     """The folder."""
     precision: str
-    """Of the stored weights."""
+    """Precision of the stored weights."""
     files: dict[str, int]
     """Bytes by name."""
     parameters: int
     checked_by: str | None
-    """What the export ran with, such as `node v20.20.2`; None if it was not checked."""
+    """The program that ran the export, such as `node v20.20.2`; None if it was not checked."""
     unchecked: str | None
-    """The reason why it was not."""
+    """The reason why it was not checked."""
     difference: float | None
     """The largest difference to the run's own outputs on its held-out data; None if it was not checked, or is not a
     number."""
     unit: str
-    """What the difference is measured in."""
+    """The unit of the difference."""
     steps: int
     """The number of time steps, or forecasts, that were compared."""
     counted: str
@@ -74,5 +74,5 @@ class LivingPage(Shown):
     path: str
     bytes: int
     precision: str
-    """Of the weights in it."""
+    """Precision of its weights."""
     runs: tuple[LivingRun, ...]

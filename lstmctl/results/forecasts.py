@@ -42,7 +42,7 @@ class Forecasts(list[SeriesForecast], Shown, Framed):
 
 @dataclass(frozen=True, slots=True)
 class Backtest(Shown, Framed):
-    """Forecasts from many origins in order of time, each from what was known by then."""
+    """Forecasts from many origins in chronological order, each from the data known by then."""
 
     run: str
     split: str
@@ -57,8 +57,8 @@ class Backtest(Shown, Framed):
     cutoffs: tuple[str, ...]
     """For each forecast, the last row before it."""
     forecasts: tuple[SeriesForecast, ...]
-    """With adaptive intervals and the true values. An infinite end means that there is no interval, since nothing was
-    known by then to compute one."""
+    """With adaptive intervals and the true values. An infinite end means that no interval could be computed, since no
+    earlier errors were known."""
     baselines: Mapping[str, Score] = field(default_factory=dict)
     """By name, for the same windows, without intervals."""
     notes: tuple[str, ...] = ()

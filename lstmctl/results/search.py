@@ -16,16 +16,16 @@ class Trial:
     """One point of the space, trained once."""
 
     number: int
-    """From 1, in the order of their beginnings."""
+    """From 1, in the order in which trials began."""
     point: Mapping[str, Any]
     """Values by dotted key."""
     status: str
     """`finished`, `pruned`, `diverged` or `failed`."""
     value: float | None
-    """The primary metric on validation; for a pruned trial the last one. None if there is none."""
+    """The primary metric on validation; for a pruned trial, the last value before it was pruned. None if unknown."""
     parameters: int | None
     seconds: float | None
-    """Spent on training steps."""
+    """Time spent on training steps."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,7 @@ class Finalist:
     """One of the best trials, trained again with several new seeds."""
 
     number: int
-    """Of the trial."""
+    """The trial's number."""
     point: Mapping[str, Any]
     values: tuple[float | None, ...]
     """The primary metric on validation by seed; None if the run diverged."""
@@ -58,7 +58,7 @@ class Search(Shown):
     space: Mapping[str, str]
     """The range or the list of each setting, as typed."""
     seeds: tuple[int, ...]
-    """Of the finalists and of the winner."""
+    """Seeds of the finalists and the winner."""
     trials: tuple[Trial, ...]
     finalists: tuple[Finalist, ...]
     """The best first."""

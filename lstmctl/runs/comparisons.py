@@ -54,7 +54,7 @@ def find_search(name: str, root: Path) -> Path:
 
 
 def summarise_search(folder: Path) -> dict[str, Any]:
-    """Name, path, status, space and number of trials of a search; where it is damaged, its status says so."""
+    """Name, path, status, space and number of trials of a search; the status of a damaged one is `damaged`."""
     row: dict[str, Any] = {"search": folder.name, "path": str(folder), "status": "damaged", "space": [], "trials": 0}
     try:
         contents = read_json(folder / SEARCH)
@@ -80,8 +80,8 @@ def are_folder_names(names: object) -> TypeGuard[list[str]]:
 
 
 def next_comparison_order(root: Path) -> int:
-    """Return a number above that of every comparison, sweep and search below `root`: their order, independent of the
-    clock."""
+    """Return the next number for a comparison, sweep or search below `root`. The numbers define their order,
+    independently of the clock."""
     return max((_order(path)[0] for path in _in_order(root, PLAN, SWEEP, SEARCH)), default=0) + 1
 
 
@@ -89,8 +89,8 @@ def find_comparison(name: str, root: Path, *, seeds: int | None = None) -> Path:
     """Return the folder of the comparison or sweep to continue: a path, a name under `root`, or `latest`.
 
     Args:
-        name: `latest` for the newest that is not finished; where all are, for the newest.
-        root: where comparisons are looked for.
+        name: a path, a name, or `latest` for the newest unfinished one (if all are finished, the newest).
+        root: the folder to search.
         seeds: a comparison with fewer counts as unfinished.
 
     Raises:
@@ -109,7 +109,7 @@ def find_comparison(name: str, root: Path, *, seeds: int | None = None) -> Path:
 
 
 def is_ensemble(folder: Path) -> bool:
-    """Return whether a folder is a finished comparison of one arm."""
+    """Return True if a folder is a finished comparison of one arm."""
     try:
         return (folder / PLAN).is_file() and _is_compared(folder, None) and len(_arms_and_seeds(folder)[0]) == 1
     except RunError:  # reported when it is opened
@@ -117,7 +117,7 @@ def is_ensemble(folder: Path) -> bool:
 
 
 def summarise_comparison(folder: Path) -> dict[str, Any]:
-    """Name, path, status, arms and runs of a comparison; where it is damaged, its status says so and a warning why."""
+    """Name, path, status, arms and runs of a comparison; a damaged one has the status `damaged`, with a warning."""
     row: dict[str, Any] = {"comparison": folder.name, "path": str(folder), "status": "damaged", "arms": [], "runs": 0}
     try:
         arms, seeds = _arms_and_seeds(folder)
@@ -128,8 +128,8 @@ def summarise_comparison(folder: Path) -> dict[str, Any]:
 
 
 def summarise_sweep(folder: Path) -> dict[str, Any]:
-    """Name, path, status, key, values, arms and runs of a sweep; where it is damaged, its status says so and a warning
-    why."""
+    """Name, path, status, key, values, arms and runs of a sweep; a damaged one has the status `damaged`, with a
+    warning."""
     row: dict[str, Any] = {"sweep": folder.name, "path": str(folder), "status": "damaged"}
     row |= {"key": None, "values": [], "arms": [], "runs": 0}
     try:
@@ -189,7 +189,7 @@ def write_sweep_contents(folder: Path, contents: SweepContents) -> None:
 
 
 def _is_plain(value: object) -> bool:
-    """Return whether a value from JSON can be written as JSON again: NaN and infinity cannot."""
+    """Return True if a value from JSON can be written as JSON again: NaN and infinity cannot."""
     try:
         json.dumps(value, allow_nan=False)
     except ValueError:
@@ -220,7 +220,7 @@ def _arms_and_seeds(folder: Path) -> tuple[list[str], int]:
 
 
 def _task_in(plan: Mapping[str, Any]) -> str | None:
-    """The task that a plan's first arm is of; None where the plan does not say."""
+    """The task of a plan's first arm; None if the plan does not contain it."""
     found: Any = plan
     for key in ("arms", 0, "candidates", 0, "settings", "task", "type"):
         try:

@@ -167,7 +167,7 @@ def list_runs(root: Path) -> list[RunFolder]:
 
 
 def next_order(root: Path) -> int:
-    """Return a number above that of every run below `root`: the order of runs, independent of the clock."""
+    """Return the next run number below `root`. The numbers define the order of runs, independently of the clock."""
     return max((_order(folder)[0] for folder in list_runs(root)), default=0) + 1
 
 

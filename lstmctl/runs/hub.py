@@ -1,8 +1,8 @@
 """Runs on the Hugging Face Hub: `hf://USER/NAME`, or `hf://USER/NAME@REVISION` for a branch, a tag or a commit.
 
-A run is downloaded once per commit, to `hub/USER/NAME/COMMIT/NAME` in the cache. Only the files of a run are: tensors,
-JSON, YAML, and the source of its own cell, which nothing imports without `--trust`. `revisions.json` keeps the commit
-that a branch had, for when the Hub cannot be reached.
+A run is downloaded once per commit, to `hub/USER/NAME/COMMIT/NAME` in the cache: only tensors, JSON, YAML, and the
+source of a user's cell, which is never imported without `--trust`. `revisions.json` stores the last known commit of
+each branch, in case the Hub cannot be reached.
 """
 
 from __future__ import annotations
@@ -94,8 +94,8 @@ def fetched(name: str) -> Path:
 
     Raises:
         UsageError: the address is malformed, or the package is missing.
-        RunError: there is no such run, it cannot be read without a token, or the Hub cannot be reached.
-        ResourceError: it cannot be written to the cache.
+        RunError: the run does not exist, it cannot be read without a token, or the Hub cannot be reached.
+        ResourceError: the cache cannot be written.
     """
     address = Address.parse(name)
     cache = cache_folder()
@@ -154,10 +154,10 @@ class UnreachableError(RunError):
 
 @contextmanager
 def hub_errors(address: Address, endpoint: str) -> Iterator[None]:
-    """Put the errors of the Hub's library into words.
+    """Translate the errors of the Hub's library and of its HTTP client.
 
     Raises:
-        RunError: replaces them, and those of its HTTP client.
+        RunError: replaces each of them.
         OSError: the disk is full.
     """
     from huggingface_hub import errors

@@ -1,6 +1,6 @@
-"""The facts by which runs are listed and found, for thousands of runs: read from `run.json` once, then kept.
+"""An index of the facts by which runs are listed and found, for thousands of runs.
 
-`.index.json` beside the runs is only a copy: an entry counts as long as its `run.json` is the same file, and the index
+`.index.json` in the folder of runs is only a copy: an entry is valid while its `run.json` is unchanged, and the index
 can be deleted at any time.
 """
 

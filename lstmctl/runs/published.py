@@ -1,6 +1,6 @@
-"""A run as it is published: its weights in one file that any program can open, without checkpoints.
+"""Published runs: their weights are in one file that any program can open, without checkpoints.
 
-`run.json` has the step of these weights, and the SHA-256 of every file of weights.
+`run.json` contains the step of these weights, and the SHA-256 of every file of weights.
 """
 
 from __future__ import annotations

@@ -15,7 +15,7 @@ from lstmctl.storage import disk_errors, is_leftover, remove_leftovers
 
 LOCKS = {LOCK, MARKER, HOLDER}
 INPUTS = {"config.yaml", "encoding.json"}
-"""The inputs of a run, apart from the source of a user's own cell."""
+"""The inputs of a run, except for the source of a user's own cell."""
 ATTEMPTS = 100
 NAME = re.compile(r"\w[\w.-]{0,98}\w|\w")
 RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)

@@ -1,7 +1,7 @@
 """Pass the events of training on to trackers, none of which can stop, slow down or change a run.
 
-Each tracker has a thread of its own, which imports its package and calls it, so a server that does not answer keeps
-nobody waiting. The first error of a tracker is logged, and that tracker is not used again.
+Each tracker runs in a separate thread, which imports its package and calls it, so a server that does not answer never
+blocks the training. The first error of a tracker is logged, and that tracker is not used again.
 """
 
 from __future__ import annotations
@@ -36,23 +36,23 @@ AnyEvent = TypeVar("AnyEvent")
 
 @dataclass(frozen=True)
 class TrackedRun:
-    """What a tracker is told about a run when it opens it."""
+    """Information about a run for the trackers that open it."""
 
     path: Path
     step: int
-    """Steps made so far; what an earlier session logged after this step is logged again."""
+    """Steps made so far; anything that an earlier session logged after this step is logged again."""
     config: Mapping[str, Any]
     facts: Mapping[str, Any]
 
     @property
     def name(self) -> str:
-        """The run's name, after that of the comparison that it belongs to."""
+        """The run's name, prefixed with the name of its comparison, if it belongs to one."""
         is_part = self.facts.get("arm") is not None
         return f"{self.path.parent.name}-{self.path.name}" if is_part else self.path.name
 
     @property
     def id(self) -> str:
-        """A name that no other run has, and that stays the same when the run is resumed."""
+        """A unique name, which stays the same when the run is resumed."""
         return f"{self.name}-{sha256(str(self.facts.get('started')).encode()).hexdigest()[:8]}"
 
     def described(self) -> dict[str, str | float | bool]:
@@ -139,7 +139,7 @@ def tracked(wanted: Sequence[str], observe: Callable[[AnyEvent], None]) -> Itera
 
 
 class _Listener:
-    """One tracker, in a thread of its own."""
+    """One tracker, in a separate thread."""
 
     def __init__(self, text: str) -> None:
         self.text = text
@@ -152,7 +152,7 @@ class _Listener:
         self._thread.start()
 
     def hear(self, event: object) -> None:
-        """Take an event, at once."""
+        """Queue an event, without waiting."""
         if self._thread.is_alive():
             self._events.put(event)
 
@@ -162,7 +162,7 @@ class _Listener:
         self._thread.join(max(0.0, end - time.monotonic()))
         if self._thread.is_alive():
             self._is_late = True
-            log.warning("--track %s did not finish in time; what it lacks is in the run's metrics.jsonl", self.text)
+            log.warning("--track %s did not finish in time; the run's metrics.jsonl is complete", self.text)
 
     def _work(self) -> None:
         try:

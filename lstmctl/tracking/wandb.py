@@ -10,7 +10,7 @@ from typing import ClassVar
 from lstmctl.tracking.listening import TrackedRun
 
 SECONDS_TO_CONNECT = 10.0
-"""wandb's own 90 seconds would also delay the end of the process, since wandb waits for itself there."""
+"""wandb's default of 90 seconds would also delay the end of the process, where wandb waits for its connection."""
 
 
 class WandB:
@@ -32,7 +32,7 @@ class WandB:
             reinit="create_new",
             settings=wandb.Settings(console="off", silent=True, init_timeout=SECONDS_TO_CONNECT),
         )
-        # A resumed run logs some steps again. By a metric of their own, they lie where they were.
+        # A resumed run logs some steps again. With `step` as the x-axis, they are plotted where they were.
         self._run.define_metric("step")
         self._run.define_metric("*", step_metric="step")
 

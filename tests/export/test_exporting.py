@@ -84,7 +84,7 @@ def test_language_models_with_ngrams(trained: Trained, kind: str, target: str) -
     run = trained("small", "model.hidden=12", "training.budget=30 steps", *NGRAMS[kind])
     assert run.task.ngram.model.order > 1
     assert checked(run, target) < CLOSE
-    assert "that of an n-gram model of the last" in describe(run).predictor.facts["prediction"]
+    assert "n-gram model with a context of" in describe(run).predictor.facts["prediction"]
 
 
 def test_numpy_and_javascript_write_what_the_run_writes(trained: Trained) -> None:

@@ -480,5 +480,5 @@ return { shares, about, headings };
     assert likely.probabilities is not None
     names = run.task.encoding.symbols
     assert dict(zip(names, told["shares"], strict=True)) == pytest.approx(likely.probabilities, abs=1e-5)
-    assert any("that of an n-gram model" in fact for fact in told["about"])
+    assert any("n-gram model with a context" in fact for fact in told["about"])
     assert told["headings"] == ["Type or paste a text", "Probabilities along the text", "About"]

@@ -212,7 +212,7 @@ def test_a_tracker_that_fails_or_hangs_changes_nothing(
         assert (followed.path / name).read_bytes() == (alone.path / name).read_bytes()
     assert sorted(caplog.messages) == [
         "--track broken failed and is off from now on: ConnectionError: no route to host",
-        "--track silent did not finish in time; what it lacks is in the run's metrics.jsonl",
+        "--track silent did not finish in time; the run's metrics.jsonl is complete",
     ]
 
 
