@@ -321,7 +321,7 @@ class LanguageModel(Problem[Config, TextCorpus, SequenceModel, Batch, Tensor]):
             return ()
         own, other = (f"{100 * share:.0f} %" for share in (1 - self.ngram.share, self.ngram.share))
         why = ": the shares with the smallest loss on the validation part" if self.share == "auto" else ""
-        return (f"The prediction is {own} the network's and {other} that of an n-gram model{why}.",)
+        return (f"The prediction is {own} the network and {other} an n-gram model{why}.",)
 
     def passes(self, symbols: Tensor) -> list[Pass]:
         """Return the passes of a reported score: one stream from a zero state, and windows that each start from a zero
