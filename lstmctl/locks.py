@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from lstmctl.errors import RunError
+from lstmctl.errors import InUseError, RunError
 from lstmctl.storage import disk_errors, read_plain, remove_leftovers, require_plain
 
 LOCK = "lock"
@@ -30,7 +30,8 @@ def locked(folder: Path, patience: float = PATIENCE) -> Iterator[None]:
     """Hold a folder for writing, and delete what a killed holder left half-written; `patience` is in seconds.
 
     Raises:
-        RunError: another process holds it, and the message names that process; or its lock is a link.
+        InUseError: another process holds it; the message names that process.
+        RunError: its lock is a link.
         ResourceError: the folder cannot be written.
     """
     from filelock import Timeout
@@ -45,7 +46,7 @@ def locked(folder: Path, patience: float = PATIENCE) -> Iterator[None]:
             hint = "wait for it, or stop it"
             if (folder / MARKER).exists():  # if the process is on another machine, it is unknown whether it still runs
                 hint += f"; if it runs no more, remove {folder / MARKER}"
-            raise RunError(f"{folder} is in use by {_holder(folder)}", hint=hint) from error
+            raise InUseError(f"{folder} is in use by {_holder(folder)}", hint=hint) from error
     try:
         with disk_errors(folder / HOLDER):
             (folder / HOLDER).unlink(missing_ok=True)  # of a killed holder, or no plain file

@@ -16,7 +16,7 @@ from lstmctl.api.memory import BYTES_OF_A_PROCESS, least_memory
 from lstmctl.comparison.messages import error_of, event_of
 from lstmctl.comparison.plan import Plan, PlannedRun, differences
 from lstmctl.config import load
-from lstmctl.errors import LstmctlError, ResourceError, RunError
+from lstmctl.errors import InUseError, LstmctlError, ResourceError, RunError
 from lstmctl.events import ComparisonEvent, Event, RunBegan, RunEnded, RunEvent
 from lstmctl.registry import is_user_class
 from lstmctl.runs.comparisons import PLAN
@@ -190,7 +190,7 @@ def carry_out(work: Work, executor: Executor) -> None:
                         told[name] = error_of(message, name)
                     continue
                 del active[name]
-                problem = told.get(name) or _problem(job, message, is_stopped=name in stopped)
+                problem = told.pop(name, None) or _problem(job, message, is_stopped=name in stopped)
                 if problem is None:
                     work.ended(job)
                 else:
@@ -259,8 +259,8 @@ class PlannedJobs:
             self.observe(RunEnded(job.name, str(info["status"]), plan.primary, value, info.get("training_seconds")))
 
     def failed(self, job: Job, error: LstmctlError) -> LstmctlError | None:
-        if isinstance(error, RunError) and _is_held(job):
-            self._pending.append(job)  # another command was faster
+        if isinstance(error, InUseError):
+            self._pending.append(job)  # another command was faster, and may have given it back since
             return None
         return error
 

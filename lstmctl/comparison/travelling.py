@@ -429,4 +429,5 @@ def _scratch_folder() -> Iterator[Path]:
 
 def node_error(error: ResourceError | RunError) -> ResourceError | RunError:
     """Return an error that names this machine."""
-    return type(error)(f"the node {platform.node()}: {error}", hint=error.hint)
+    kind = ResourceError if isinstance(error, ResourceError) else RunError  # a cache in use is not a run in use
+    return kind(f"the node {platform.node()}: {error}", hint=error.hint)

@@ -1,0 +1,67 @@
+"""Runs that several commands would make, and processes that end at inconvenient moments."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+from lstmctl.comparison import compare
+from lstmctl.comparison.execution import Exit, Job, execute
+from lstmctl.comparison.plan import read_plan
+from lstmctl.comparison.processes import Processes
+from lstmctl.events import ComparisonEvent, RunBegan, RunEnded
+from lstmctl.locks import locked
+
+
+def test_a_run_that_another_command_took_and_gave_back_is_made(config: Path) -> None:
+    other = ExitStack()
+    began: list[str] = []
+
+    def hear(event: ComparisonEvent) -> None:
+        if isinstance(event, RunBegan):
+            if not began:  # its process has just been asked for it
+                folder = Path("runs/small-comparison-001", event.run)
+                folder.mkdir(exist_ok=True)
+                other.enter_context(locked(folder))
+            began.append(event.run)
+        if isinstance(event, RunEnded):
+            other.close()
+
+    with other:
+        result = compare(["rnn", "lstm"], config, ["training.budget=4 steps"], seeds=1, observe=hear)
+    assert began == ["rnn-seed-0", "lstm-seed-0", "rnn-seed-0"]
+    assert all(arm.status == "finished" for arm in result.arms)
+
+
+class TakenOnce(Processes):
+    """Processes whose first run is another command's while they ask for it, and no longer when the news arrives."""
+
+    def __init__(self) -> None:
+        super().__init__(1)
+        self.other: ExitStack | None = None
+
+    def start(self, job: Job) -> None:
+        if self.other is None:
+            self.other = ExitStack()
+            self.other.enter_context(locked(job.folder / job.run.name))
+        super().start(job)
+
+    def next(self, seconds: float) -> tuple[str, Mapping[str, Any] | Exit] | None:
+        heard = super().next(seconds)
+        if heard is not None and isinstance(heard[1], Exit) and self.other is not None:
+            self.other.close()
+        return heard
+
+
+def test_a_run_that_another_command_gave_back_at_once_is_made(finished: Path) -> None:
+    run = finished / "rnn-seed-0"
+    shutil.rmtree(run)
+    run.mkdir()
+    plan = read_plan(finished, trust=False)
+    began: list[ComparisonEvent] = []
+    execute(finished, plan, plan.runs({"rnn": 0, "lstm": 0}), executor=TakenOnce(), observe=began.append)
+    assert [event.run for event in began if isinstance(event, RunBegan)] == ["rnn-seed-0", "rnn-seed-0"]
+    assert (run / "last.safetensors").is_file()
