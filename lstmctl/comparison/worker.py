@@ -64,6 +64,7 @@ def main() -> int:
         # On Linux, torch leaves no threads behind that a copy would miss; on macOS, its libraries forbid copies.
         if sys.platform == "linux" and (copy := os.fork()) != 0:
             _, status = os.waitpid(copy, 0)
+            channel.end_line()  # the copy may have been killed in the middle of one
             channel.send(ended(os.waitstatus_to_exitcode(status)))
             continue
         if os.getpid() != own:

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import shutil
+import sys
 from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from lstmctl.comparison import compare
 from lstmctl.comparison.execution import Exit, Job, execute
 from lstmctl.comparison.plan import read_plan
 from lstmctl.comparison.processes import Processes
-from lstmctl.events import ComparisonEvent, RunBegan, RunEnded
+from lstmctl.comparison.worker import make_run
+from lstmctl.errors import ResourceError
+from lstmctl.events import ComparisonEvent, Event, RunBegan, RunEnded
 from lstmctl.locks import locked
+from lstmctl.runs.folder import RunFolder
 
 
 def test_a_run_that_another_command_took_and_gave_back_is_made(config: Path) -> None:
@@ -65,3 +71,31 @@ def test_a_run_that_another_command_gave_back_at_once_is_made(finished: Path) ->
     execute(finished, plan, plan.runs({"rnn": 0, "lstm": 0}), executor=TakenOnce(), observe=began.append)
     assert [event.run for event in began if isinstance(event, RunBegan)] == ["rnn-seed-0", "rnn-seed-0"]
     assert (run / "last.safetensors").is_file()
+
+
+def test_a_run_that_diverged_in_the_meantime_is_not_repeated(finished: Path) -> None:
+    plan = read_plan(finished, trust=False)
+    run = next(run for run in plan.runs({"rnn": 0, "lstm": 0}) if run.name == "rnn-seed-0")
+    RunFolder(finished / run.name).update(status="diverged")
+    events: list[Event] = []
+    make_run(finished, plan, run, events.append)
+    assert events == []
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="runs are copies of one process on Linux alone")
+def test_a_run_killed_in_the_middle_of_a_message_ends_all_the_same(config: Path) -> None:
+    Path("cells.py").write_text("""
+import logging, os, signal, sys
+from lstmctl.cells.rnn import RNN
+
+
+class Mine(RNN):
+    def sequence(self, *arguments, **named):
+        for handler in logging.getLogger().handlers:
+            if channel := getattr(handler, "channel", None):
+                os.write(channel._stream.fileno(), b'{"kind": "Ste')
+                os.kill(os.getpid(), signal.SIGKILL)
+        return super().sequence(*arguments, **named)
+""")
+    with pytest.raises(ResourceError, match="mine-seed-0 was killed from outside"):
+        compare(["cells:Mine", "rnn"], config, seeds=1)
