@@ -84,14 +84,14 @@ def _acquired(folder: Path, patience: float) -> Callable[[], None]:
     return release
 
 
-def is_locked(folder: Path) -> bool:
-    """Return whether a process holds the folder now."""
+def is_locked(folder: Path, patience: float = GLANCE) -> bool:
+    """Return whether a process holds the folder now; without patience, even one that only looks counts."""
     from filelock import Timeout
 
     if (folder / LOCK).is_symlink() or not (folder / LOCK).is_file():  # a lock behind a link is held by no process
         return False
     try:
-        _acquired(folder, GLANCE)()
+        _acquired(folder, patience)()
     except Timeout:
         return True
     except OSError:  # a folder that may only be read: rely on what the holder wrote

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import shutil
 import sys
 from collections.abc import Mapping
@@ -11,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from lstmctl.comparison import compare
-from lstmctl.comparison.execution import Exit, Job, execute
+from lstmctl.comparison import compare, execution
+from lstmctl.comparison.execution import Exit, Job, PlannedJobs, execute, job_of
 from lstmctl.comparison.plan import read_plan
 from lstmctl.comparison.processes import Processes
 from lstmctl.comparison.worker import make_run
@@ -99,3 +101,39 @@ class Mine(RNN):
 """)
     with pytest.raises(ResourceError, match="mine-seed-0 was killed from outside"):
         compare(["cells:Mine", "rnn"], config, seeds=1)
+
+
+def test_runs_of_other_commands_are_not_looked_at_again_with_every_message(
+    finished: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan = read_plan(finished, trust=False)
+    jobs = [(job_of(finished, plan, run), plan) for run in plan.runs({"rnn": 0, "lstm": 0})]
+    for job, _ in jobs:
+        (finished / job.name / "run.json").unlink()
+    monkeypatch.setattr(execution, "SECONDS_BETWEEN_LOOKS", 3600.0)
+    work = PlannedJobs(jobs, lambda event: None)
+    with locked(finished / "rnn-seed-0"), locked(finished / "lstm-seed-0"):
+        assert work.waiting() is None
+    assert work.waiting() is None
+    assert not work.is_done
+    assert PlannedJobs(jobs, lambda event: None).waiting() == jobs[0][0]
+
+
+def test_the_wait_for_a_machine_that_was_lost_names_what_to_remove(
+    finished: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """On a file system without locks, nobody else knows that the machine is gone."""
+    run = finished / "rnn-seed-0"
+    (run / "run.json").unlink()
+    marker = run / "lock.held"
+    marker.write_text("1\nanother-machine\n")
+    plan = read_plan(finished, trust=False)
+
+    def flock(*_: object) -> None:
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr("fcntl.flock", flock)
+    monkeypatch.setattr("time.sleep", lambda seconds: marker.unlink(missing_ok=True))
+    execute(finished, plan, plan.runs({"rnn": 0, "lstm": 0}), executor=Processes(1), observe=lambda event: None)
+    assert caplog.messages == [f"waiting for rnn-seed-0; if no command makes it any more, remove {marker}"]
+    assert RunFolder(run).info()["status"] == "finished"
