@@ -4,7 +4,8 @@ LstmctlError            1  unexpected
 ├── UsageError          2  the command line asks for something impossible
 ├── ConfigError         2  one or more problems in a config, all reported at once
 ├── DataError           3  a corpus or table is missing, unreadable or unsuitable
-├── RunError            4  a run folder or checkpoint is missing, locked, damaged or belongs to another model
+├── RunError            4  a run folder or checkpoint is missing, damaged or belongs to another model
+│   └── InUseError      4  another process holds a folder
 ├── DivergedError       5  a loss or gradient is NaN or infinite
 └── ResourceError       6  out of disk space or memory
 
@@ -59,9 +60,13 @@ class DataError(LstmctlError):
 
 
 class RunError(LstmctlError):
-    """A run folder or checkpoint is missing, locked, damaged or belongs to another model."""
+    """A run folder or checkpoint is missing, damaged or belongs to another model."""
 
     exit_code = 4
+
+
+class InUseError(RunError):
+    """Another process holds a folder."""
 
 
 class DivergedError(LstmctlError):

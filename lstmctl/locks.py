@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from lstmctl.errors import RunError
+from lstmctl.errors import InUseError, RunError
 from lstmctl.storage import disk_errors, read_plain, remove_leftovers, require_plain
 
 LOCK = "lock"
@@ -30,7 +30,8 @@ def locked(folder: Path, patience: float = PATIENCE) -> Iterator[None]:
     """Hold a folder for writing, and delete what a killed holder left half-written; `patience` is in seconds.
 
     Raises:
-        RunError: another process holds it, and the message names that process; or its lock is a link.
+        InUseError: another process holds it; the message names that process.
+        RunError: its lock is a link.
         ResourceError: the folder cannot be written.
     """
     from filelock import Timeout
@@ -45,7 +46,7 @@ def locked(folder: Path, patience: float = PATIENCE) -> Iterator[None]:
             hint = "wait for it, or stop it"
             if (folder / MARKER).exists():  # if the process is on another machine, it is unknown whether it still runs
                 hint += f"; if it runs no more, remove {folder / MARKER}"
-            raise RunError(f"{folder} is in use by {_holder(folder)}", hint=hint) from error
+            raise InUseError(f"{folder} is in use by {_holder(folder)}", hint=hint) from error
     try:
         with disk_errors(folder / HOLDER):
             (folder / HOLDER).unlink(missing_ok=True)  # of a killed holder, or no plain file
@@ -83,14 +84,14 @@ def _acquired(folder: Path, patience: float) -> Callable[[], None]:
     return release
 
 
-def is_locked(folder: Path) -> bool:
-    """Return whether a process holds the folder now."""
+def is_locked(folder: Path, patience: float = GLANCE) -> bool:
+    """Return whether a process holds the folder now; without patience, even one that only looks counts."""
     from filelock import Timeout
 
     if (folder / LOCK).is_symlink() or not (folder / LOCK).is_file():  # a lock behind a link is held by no process
         return False
     try:
-        _acquired(folder, GLANCE)()
+        _acquired(folder, patience)()
     except Timeout:
         return True
     except OSError:  # a folder that may only be read: rely on what the holder wrote

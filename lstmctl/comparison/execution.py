@@ -16,8 +16,9 @@ from lstmctl.api.memory import BYTES_OF_A_PROCESS, least_memory
 from lstmctl.comparison.messages import error_of, event_of
 from lstmctl.comparison.plan import Plan, PlannedRun, differences
 from lstmctl.config import load
-from lstmctl.errors import LstmctlError, ResourceError, RunError
+from lstmctl.errors import InUseError, LstmctlError, ResourceError, RunError
 from lstmctl.events import ComparisonEvent, Event, RunBegan, RunEnded, RunEvent
+from lstmctl.locks import MARKER, is_locked
 from lstmctl.registry import is_user_class
 from lstmctl.runs.comparisons import PLAN
 from lstmctl.runs.folder import FINAL, RunFolder
@@ -190,7 +191,7 @@ def carry_out(work: Work, executor: Executor) -> None:
                         told[name] = error_of(message, name)
                     continue
                 del active[name]
-                problem = told.get(name) or _problem(job, message, is_stopped=name in stopped)
+                problem = told.pop(name, None) or _problem(job, message, is_stopped=name in stopped)
                 if problem is None:
                     work.ended(job)
                 else:
@@ -227,6 +228,7 @@ class PlannedJobs:
         self.observe = observe
         self._plans = {job.name: plan for job, plan in known}
         self._pending = deque(job for job, _ in known if status_of(job.folder, job.run) not in FINAL)
+        self._next_look = 0.0
 
     @property
     def is_done(self) -> bool:
@@ -234,6 +236,8 @@ class PlannedJobs:
         return not self._pending
 
     def waiting(self) -> Job | None:
+        if time.monotonic() < self._next_look:
+            return None
         for _ in range(len(self._pending)):
             job = self._pending[0]
             if status_of(job.folder, job.run) in FINAL:
@@ -242,7 +246,15 @@ class PlannedJobs:
                 self._pending.rotate(-1)
             else:
                 return job
+        # Every message would cause another look.
+        self._next_look = time.monotonic() + SECONDS_BETWEEN_LOOKS
         return None
+
+    def warn_of_markers(self) -> None:
+        """Log what ends the wait for a command that was lost with its machine, where files stand for locks."""
+        for job in self._pending:
+            if (marker := job.folder / job.run.name / MARKER).exists():
+                log.warning("waiting for %s; if no command makes it any more, remove %s", job.name, marker)
 
     def began(self, job: Job) -> None:
         self._pending.popleft()
@@ -259,14 +271,14 @@ class PlannedJobs:
             self.observe(RunEnded(job.name, str(info["status"]), plan.primary, value, info.get("training_seconds")))
 
     def failed(self, job: Job, error: LstmctlError) -> LstmctlError | None:
-        if isinstance(error, RunError) and _is_held(job):
-            self._pending.append(job)  # another command was faster
+        if isinstance(error, InUseError):
+            self._pending.append(job)  # another command was faster, and may have given it back since
             return None
         return error
 
 
 def _is_held(job: Job) -> bool:
-    return RunFolder(job.folder / job.run.name).is_held()
+    return is_locked(job.folder / job.run.name, patience=0)
 
 
 def job_of(folder: Path, plan: Plan, run: PlannedRun, title: str = "") -> Job:
@@ -286,6 +298,7 @@ def complete(jobs: Iterable[tuple[Job, Plan]], executor: Executor, observe: Obse
     """Do all jobs, each of a plan, and wait for jobs of other commands; see `carry_out`."""
     work = PlannedJobs(jobs, observe)
     carry_out(work, executor)
+    work.warn_of_markers()
     while not work.is_done:
         time.sleep(SECONDS_BETWEEN_LOOKS)
         carry_out(work, executor)

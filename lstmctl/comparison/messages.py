@@ -36,6 +36,10 @@ class Channel:
             self._stream.write(line)
             self._stream.flush()
 
+    def end_line(self) -> None:
+        """End a message that another process may have begun, so that it is no part of the next one."""
+        self._stream.write("\n")
+
 
 def told(event: Event) -> dict[str, Any]:
     """An event as a message."""

@@ -109,7 +109,8 @@ class MakerOnNode:
             visit = self._visit = Visit(needs, self._run.name, self._folder, ray.get)
         except (ResourceError, RunError) as error:
             text = on_this_node(str(error))
-            self._messages += [failure(type(error)(text, hint=error.hint)), Exit(error.exit_code)]
+            kind = ResourceError if isinstance(error, ResourceError) else RunError  # a cache in use is not a run in use
+            self._messages += [failure(kind(text, hint=error.hint)), Exit(error.exit_code)]
         else:
             self._start(visit.folder, visit.data)
         return self.poll(seen)
@@ -205,6 +206,7 @@ class Cluster:
         """Runs on nodes that do not see their folders."""
         self._sent: dict[str, SentData] = {}
         self._losses: dict[str, int] = {}
+        self._stopped: set[str] = set()
         self._warned: set[str] = set()
         self._ready: SimpleQueue[tuple[str, Mapping[str, Any] | Exit]] = SimpleQueue()
 
@@ -245,6 +247,7 @@ class Cluster:
             # It can be asked to stop while it is polled.
             actor = self._remote.options(**taken, max_concurrency=2, scheduling_strategy="SPREAD").remote()
         self._idle = [kept for kept in self._idle if kept[0] is not actor]
+        self._stopped.discard(job.name)
         self._jobs_by_name[job.name] = job
         self._actors[job.name], self._seen[job.name] = actor, 0
         folder = str(job.folder.resolve())
@@ -264,7 +267,9 @@ class Cluster:
             log.warning("no node of the cluster has %s: runs wait until one has", needs)
 
     def stop(self, name: str) -> None:
-        self._actors[name].stop.remote(name)
+        self._stopped.add(name)
+        if name in self._actors:  # otherwise it has ended, and `next` will say so
+            self._actors[name].stop.remote(name)
 
     def next(self, seconds: float) -> tuple[str, Mapping[str, Any] | Exit] | None:
         self._release(SECONDS_KEPT)
@@ -347,7 +352,7 @@ class Cluster:
     def _lost(self, name: str, why: str) -> None:
         self._losses[name] = self._losses.get(name, 0) + 1
         self._ray.kill(self._leave(name))
-        if self._losses[name] > MOST_LOSSES:
+        if name in self._stopped or self._losses[name] > MOST_LOSSES:
             self._ready.put((name, Exit(KILLED)))
             return
         log.warning("%s was lost (%s); it continues from its last checkpoint", name, why)

@@ -31,14 +31,14 @@ from lstmctl.api.failures import cell_faults, memory_errors
 from lstmctl.api.preparation import Choices, assemble
 from lstmctl.api.resuming import resume
 from lstmctl.api.training import begin
-from lstmctl.comparison.execution import require_as_planned
+from lstmctl.comparison.execution import require_as_planned, status_of
 from lstmctl.comparison.messages import STOP, Channel, ended, failure, told
 from lstmctl.comparison.plan import Plan, PlannedRun, read_plan
 from lstmctl.data.locating import SENT
 from lstmctl.errors import DivergedError, LstmctlError, RunError
 from lstmctl.events import Event
 from lstmctl.registry import is_user_class
-from lstmctl.runs.folder import RunFolder
+from lstmctl.runs.folder import FINAL, RunFolder
 from lstmctl.runs.run_lock import LOCKS
 from lstmctl.storage import disk_errors, read_json, require_folder
 from lstmctl.training.interruption import termination_as_exit
@@ -64,6 +64,7 @@ def main() -> int:
         # On Linux, torch leaves no threads behind that a copy would miss; on macOS, its libraries forbid copies.
         if sys.platform == "linux" and (copy := os.fork()) != 0:
             _, status = os.waitpid(copy, 0)
+            channel.end_line()  # the copy may have been killed in the middle of one
             channel.send(ended(os.waitstatus_to_exitcode(status)))
             continue
         if os.getpid() != own:
@@ -125,6 +126,8 @@ def make_run(folder: Path, plan: Plan, planned: PlannedRun, observe: Callable[[E
             if not run.has_begun:  # by another command, since the last look
                 _begin(run, folder, plan, planned, observe)
                 return
+    if status_of(folder, planned) in FINAL:  # made by another command in the meantime
+        return
     require_as_planned(folder, plan, planned)
     elsewhere = [f"device={plan.device}"] if run.info().get("device") != plan.device else []
     resume(run.path, elsewhere, trust=is_user_class(settings.model.cell), observe=observe)

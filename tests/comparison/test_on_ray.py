@@ -24,7 +24,17 @@ from lstmctl.comparison import compare, resume
 from lstmctl.comparison.execution import Interrupted
 from lstmctl.comparison.on_ray import check_ray, versions
 from lstmctl.errors import ResourceError, RunError, UsageError
-from lstmctl.events import ComparisonEvent, Opened, Planned, RunBegan, RunEnded, RunEvent, Saved
+from lstmctl.events import (
+    ComparisonEvent,
+    Ended,
+    Opened,
+    Planned,
+    RunBegan,
+    RunEnded,
+    RunEvent,
+    Saved,
+    Started,
+)
 from lstmctl.results.comparison import Comparison
 from lstmctl.search import search
 
@@ -518,3 +528,33 @@ def test_what_is_no_cluster_is_refused(config: Path, monkeypatch: pytest.MonkeyP
     with pytest.raises(UsageError, match="needs the package ray") as caught:
         check_ray("ray")
     assert caught.value.hint == "pip install 'lstmctl[ray]'"
+
+
+def interrupt() -> None:
+    os.kill(os.getpid(), signal.SIGINT)
+
+
+def status() -> str:
+    return str(json.loads(Path("runs/small-comparison-001/rnn-seed-0/run.json").read_text())["status"])
+
+
+def test_a_run_that_is_lost_while_it_is_stopped_is_not_begun_again(cluster: Nodes, config: Path) -> None:
+    def lose(run: str) -> None:
+        os.kill(int(Path("runs/small-comparison-001", run, "holder").read_text().split()[1]), signal.SIGKILL)
+        interrupt()
+
+    with pytest.raises(Interrupted):
+        compare(["rnn", "lstm"], config, seeds=1, on="ray", jobs=1, observe=when_saved(20, lose))
+    assert status() == "running"
+
+
+def test_a_run_that_ended_before_it_could_be_stopped_is_not_an_error(cluster: Nodes, config: Path) -> None:
+    def hear(event: ComparisonEvent) -> None:
+        if isinstance(event, RunEvent) and isinstance(event.event, Started):
+            time.sleep(5)  # it ends, and the news of that comes with its last event
+        if isinstance(event, RunEvent) and isinstance(event.event, Ended):
+            interrupt()
+
+    with pytest.raises(Interrupted):
+        compare(["rnn", "lstm"], config, ["training.budget=4 steps"], seeds=1, on="ray", jobs=1, observe=hear)
+    assert status() == "finished"
