@@ -26,6 +26,7 @@ from lstmctl.api.unchanged import (
 )
 from lstmctl.config import derive, dump
 from lstmctl.errors import ConfigError, RunError
+from lstmctl.registry import is_user_class
 from lstmctl.reporting.display import observed_by
 from lstmctl.reporting.live import TrainingDisplay
 from lstmctl.reporting.run_page import has_report, write_report
@@ -157,6 +158,11 @@ def _mend(folder: RunFolder) -> None:
             write_report(folder.path)
 
 
+def _was_finished_since(folder: RunFolder, info: Mapping[str, Any]) -> bool:
+    """Return whether another process has finished a run since `info` was read."""
+    return info.get("status") != "finished" and folder.info().get("status") == "finished"
+
+
 def _go_on(
     run: Run,
     overrides: Sequence[str],
@@ -170,6 +176,8 @@ def _go_on(
     settings = derive(run.settings, overrides) if overrides else run.settings
     held = folder.locked() if processes.first else nullcontext()
     with termination_as_exit(), held, memory_errors(), cell_faults(settings.model.cell):
+        if processes.from_first(lambda: _was_finished_since(folder, info)):
+            return load_run(run.path, trust=is_user_class(settings.model.cell)) if processes.first else sys.exit()
         choices, steps = _recorded(folder, info)
         if any(_key(text) == "device" for text in overrides):
             choices = replace(choices, device=settings.device)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import random
 import signal
 import time
 from collections import deque
@@ -273,6 +274,7 @@ class PlannedJobs:
     def failed(self, job: Job, error: LstmctlError) -> LstmctlError | None:
         if isinstance(error, InUseError):
             self._pending.append(job)  # another command was faster, and may have given it back since
+            self._pending.rotate(random.randrange(len(self._pending)))  # or both would meet at every run
             return None
         return error
 

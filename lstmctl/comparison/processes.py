@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -122,7 +123,10 @@ class RunProcess:
         return ""
 
     def close(self) -> None:
-        """End it at once, unless it has ended."""
+        """End it at once, with the run that it makes, unless it has ended."""
+        if sys.platform != "win32" and self._process.poll() is None:
+            with suppress(ProcessLookupError):
+                os.killpg(self._process.pid, signal.SIGKILL)
         self._process.kill()
         self._process.wait()
         for stream in (self._process.stdin, self._process.stdout, self._errors):

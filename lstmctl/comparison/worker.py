@@ -54,23 +54,31 @@ def main() -> int:
     channel = Channel()
     logging.basicConfig(handlers=[_Warnings(channel)], level=logging.WARNING)
     sys.path.append(str(Path.cwd()))  # where a user's package may lie; behind all else, so that it hides nothing
-    if sys.platform == "linux":
-        for name in DRAWING:
-            with suppress(ImportError):  # not installed
-                import_module(name)
-        gc.freeze()  # a look at every object would copy all memory
+    for name in DRAWING:
+        with suppress(ImportError):  # not installed
+            import_module(name)
+    gc.freeze()  # a look at every object would copy all memory
     own = os.getpid()
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # sent to all processes, it is meant for the run
     for request in _requests():
-        # On Linux, torch leaves no threads behind that a copy would miss; on macOS, its libraries forbid copies.
-        if sys.platform == "linux" and (copy := os.fork()) != 0:
+        if copy := _fork():
             _, status = os.waitpid(copy, 0)
             channel.end_line()  # the copy may have been killed in the middle of one
             channel.send(ended(os.waitstatus_to_exitcode(status)))
             continue
-        if os.getpid() != own:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        if copy == 0:
             _end_with(own)
         return _make_requested(request, channel)
     return 0
+
+
+def _fork() -> int | None:
+    """Copy this process; return the copy's number, 0 in the copy, and None where a copy would not be safe: on Linux,
+    torch leaves no threads behind that a copy would miss, but on macOS its libraries forbid copies."""
+    if sys.platform == "linux" and hasattr(os, "fork"):
+        return os.fork()
+    return None
 
 
 def _requests() -> Iterator[dict[str, Any]]:

@@ -11,6 +11,9 @@ from types import FrameType
 from typing import Any, Self
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
+TOGETHER = 1.0
+"""Seconds within which several signals count as one: a batch system sends its signal to all processes of a job, and a
+comparison, which gets it too, then stops its runs itself."""
 GRACE = 2.0
 """Seconds a process has to clean up before further signals count."""
 
@@ -23,6 +26,7 @@ class Interruption:
 
     def __init__(self) -> None:
         self.signal: int | None = None
+        self._at = 0.0
         self._stop = Stop()
         self._former: dict[int, Any] = {}
 
@@ -39,9 +43,10 @@ class Interruption:
         self._former = {}
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
-        if self.signal is not None:
+        if self.signal is None:
+            self.signal, self._at = number, time.monotonic()
+        elif time.monotonic() - self._at > TOGETHER:
             self._stop(number)
-        self.signal = number
 
 
 @contextmanager

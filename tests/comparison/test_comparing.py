@@ -624,6 +624,20 @@ def test_a_run_saves_when_the_process_it_was_copied_from_is_killed(config: Path)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="runs are copies of one process on Linux alone")
+def test_a_signal_to_all_processes_at_once_saves(config: Path) -> None:
+    process = lstmctl("rnn", "lstm", "training.budget=100000 steps", "--config", str(config), "--quiet")
+    wait_for(lambda: (FOLDER / "rnn-seed-0" / "last.safetensors").is_file())
+    maker = int((FOLDER / "rnn-seed-0" / "holder").read_text().split()[1])
+    for one in (maker, parent_of(maker)):
+        os.kill(one, signal.SIGTERM)
+    process.send_signal(signal.SIGTERM)
+    _, told = process.communicate(timeout=60)
+    assert process.returncode == 143
+    assert told.splitlines()[-2:] == ["Stopped and saved. To continue:", f"  lstmctl compare --resume {FOLDER}"]
+    assert statuses(FOLDER) == {"interrupted": 1}
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="runs are copies of one process on Linux alone")
 def test_an_idle_process_that_was_killed_is_replaced(undisturbed: Undisturbed, config: Path, left_by: LeftBy) -> None:
     parents: list[int] = []
 
