@@ -273,7 +273,7 @@ def _by_one_clock(
 
 
 def _fits(text: str, form: str) -> bool:
-    """Return True if a date fits a format, apart from its zone."""
+    """Return True if a date fits a format, ignoring its zone."""
     return _parse(pl.Series([plain_text(text)]), plain_format(form))[1] is None
 
 

@@ -184,7 +184,7 @@ class SequenceEncoding:
         )
 
     def difference(self, other: SequenceEncoding) -> str | None:
-        """Describe how another encoding differs, apart from its symbols and labels; None if it does not."""
+        """Describe how another encoding differs, ignoring symbols and labels; None if it does not."""
         if (self.symbols is None) != (other.symbols is None):
             kinds = ["frames" if one.symbols is None else "texts" for one in (other, self)]
             return f"other inputs than this data: {kinds[0]}, not {kinds[1]}"

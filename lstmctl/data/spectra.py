@@ -48,7 +48,7 @@ class Spectra:
         """Return the transform that a config's `data` section describes.
 
         Raises:
-            DataError: the frames are too short for so many bands, or a step is shorter than a sample.
+            DataError: the frames are too short for the number of bands, or a step is shorter than a sample.
         """
         coefficients = data["coefficients"] if data["frames"] == "mfcc" else None
         centred = data["centre"] == "clip"
@@ -119,7 +119,7 @@ class Spectra:
         return found.float()
 
     def count(self, samples: int) -> int:
-        """Return the number of frames of so many samples."""
+        """Return the number of frames of a sound with `samples` samples."""
         return 1 + samples // self.hop
 
     def log_mel(self, waves: Tensor) -> Tensor:

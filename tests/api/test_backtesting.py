@@ -181,5 +181,5 @@ def test_intervals_that_could_not_be_calibrated_are_not_left_out_in_silence(
         "validation part in data.split, or a lower level."
     )
     assert run.backtest().notes == (
-        "The run has no calibrated intervals, and so no scores of them: its calibration rows have too few windows.",
+        "The run has no calibrated intervals to score: its calibration rows contain too few windows.",
     )

@@ -512,7 +512,7 @@ def test_notes_say_what_the_rows_have_seen(run: Run) -> None:
         "The intervals were calibrated on the second half of the validation part; the first half chose the weights."
     )
     assert final_fit.startswith("Forecasts use weights that were trained anew, in ")
-    assert "steps, on all rows (task.final_fit); the scores are of the weights before" in final_fit
+    assert "steps, on all rows (task.final_fit); the scores are from the weights before that" in final_fit
     assert any("choices were made on" in note for note in run.evaluate("validation").notes)
 
 

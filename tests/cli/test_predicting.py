@@ -207,7 +207,7 @@ def test_training_and_scoring_warn_of_a_table_sorted_by_label(
     (tmp_path / "requests.yaml").write_text(ordered, encoding="utf-8")
     (tmp_path / "new.csv").write_text("text,label\nxab,on\n", encoding="utf-8")
     validation, test = (
-        f"the {part} part holds one label only, `off`, so its scores say little; the table is sorted by label: "
+        f"the {part} part has only the label `off`, so its scores say little; the table is sorted by label: "
         "data.split_by=random shuffles the rows"
         for part in ("validation", "test")
     )
@@ -221,6 +221,6 @@ def test_training_and_scoring_warn_of_a_table_sorted_by_label(
     assert warned("train", *quick) == [validation, test]
     assert warned("evaluate", "--split", "test") == [test]
     assert warned("evaluate", "--split", "training") == []
-    assert warned("evaluate", "latest", "new.csv") == ["the table holds one label only, `on`, so its scores say little"]
+    assert warned("evaluate", "latest", "new.csv") == ["the table has only the label `on`, so its scores say little"]
     assert warned("compare", "rnn", "gru", "--config", *quick, "--seeds", "2") == [validation, test]
     assert f"warning: {test}\n" in lstmctl("data", "show", "requests.yaml").err

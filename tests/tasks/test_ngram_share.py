@@ -62,7 +62,7 @@ def test_a_stream_in_lanes_is_scored_symbol_by_symbol(small_config: Path) -> Non
     for before, after in zip(symbols[:-1].long(), symbols[1:].long(), strict=True):
         nats -= float(alone.read(before.view(1, 1)).log_softmax(-1)[0, after])
     assert score.metrics["nats_per_character"] == pytest.approx(nats / (len(symbols) - 1), rel=1e-5)
-    assert "30 % that of an n-gram model" in task.notes(corpus, "validation", chosen=True)[0]
+    assert "30 % an n-gram model's" in task.notes(corpus, "validation", chosen=True)[0]
 
 
 def test_what_is_mixed_for_the_next_symbol_are_probabilities(small_config: Path) -> None:
