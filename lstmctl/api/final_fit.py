@@ -100,7 +100,7 @@ def continued(settings: Settings, steps: int) -> Settings:
 
 
 def _with_all_rows(corpus: SeriesCorpus) -> SeriesCorpus:
-    """The corpus with all observed rows in its training part."""
+    """Return the corpus with all observed rows in its training part."""
     starts = corpus.parts["training"][:, 0]
     stops = np.max([part[:, 1] for part in corpus.parts.values()], axis=0)
     return replace(corpus, parts={**corpus.parts, "training": np.stack([starts, stops], axis=1)})

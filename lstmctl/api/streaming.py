@@ -266,7 +266,7 @@ class Forecasts:
 
     def __init__(self, run: Trained, intervals: str) -> None:
         if intervals not in ("calibrated", "adaptive"):
-            raise UsageError(f"there are no `{intervals}` intervals; use calibrated or adaptive")
+            raise UsageError(f"intervals must be calibrated or adaptive, not {intervals}")
         self.task, self.model = forecaster(run, final=True)
         encoding = self.encoding = self.task.encoding
         if encoding.known:

@@ -19,8 +19,8 @@ Item = TypeVar("Item", int, str)
 def split_clips(clips: Sequence[Clip], split: Share, by: str, held_out: Sequence[str]) -> dict[str, list[int]]:
     """Return the numbers of the clips of each part.
 
-    It depends on neither a seed nor the order of the files: within a label and speaker, the order is that of hashes of
-    the names.
+    The result depends on neither a seed nor the order of the files: within a label and speaker, clips are sorted by
+    hashes of their names.
 
     Args:
         clips: all of them.

@@ -50,7 +50,7 @@ class Ragged:
         return replace(self, starts=self.starts[start:stop], lengths=self.lengths[start:stop])
 
     def steps(self, start: int, stop: int) -> tuple[int, int]:
-        """First step, and the step after the last, of sequences `start` to `stop`."""
+        """Return the first step and the step after the last of sequences `start` to `stop`."""
         if start == stop:
             return 0, 0
         return int(self.starts[start]), int((self.starts + self.lengths)[start:stop].max())

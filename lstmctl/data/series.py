@@ -234,7 +234,7 @@ def open_series(
 
 
 def _about_holidays(given: Holidays, table: Table, step: Step, horizon: int) -> list[str]:
-    """Say how many holidays a table leaves out, and whether the list ends before the forecast does."""
+    """Return notes on the number of holidays that a table leaves out, and on a list that ends before the forecast."""
     first, last = int(table.times.min()), int(table.times.max())
     end = int(step.times_after(last, horizon)[-1])
     passed = sum(first <= day * DAY <= last for day in given.days)

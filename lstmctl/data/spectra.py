@@ -155,7 +155,7 @@ class Spectra:
         return frames if self.coefficients is None else frames @ self.cosines.T.to(frames)
 
     def _edges(self) -> Tensor:
-        """(bands + 2,) the edges of the bands in Hz: each band begins at the centre of the previous one."""
+        """Return the edges of the bands in Hz, (bands + 2,): each band begins at the centre of the previous one."""
         highest = 2595 * math.log10(1 + self.rate / 2 / 700)
         return 700 * (10 ** (torch.linspace(0, highest, self.bands + 2, dtype=torch.float64) / 2595) - 1)
 

@@ -1,6 +1,6 @@
-"""Tell the class of a sequence: many-to-one.
+"""Predict the class of a sequence: many-to-one.
 
-The loss is the cross-entropy of the class, in nats a sequence.
+The loss is the cross-entropy of the class, in nats per sequence.
 """
 
 from __future__ import annotations

@@ -52,13 +52,13 @@ class NGramShare:
         return max(0, self.model.order - 1)
 
     def to_json(self) -> dict[str, Any]:
-        """The share, the order, and the counted text: its symbols' numbers, compressed, in base 64."""
+        """Return the share, the order, and the counted text: its symbols' numbers, compressed, in base 64."""
         text = zlib.compress(self.training.astype("<u4").tobytes(), 9)
         return {"share": self.share, "order": self.model.order, "symbols": base64.b64encode(text).decode()}
 
     @classmethod
     def from_json(cls, values: dict[str, Any], vocabulary: int) -> Self:
-        """Raises ValueError if the values are damaged."""
+        """Restore from `to_json`; raise ValueError if the values are damaged."""
         share = float(values["share"])
         if not 0 <= share <= 1:
             raise ValueError(f"the share of the n-gram model is {share}, not between 0 and 1")

@@ -620,6 +620,6 @@ def test_other_intervals_are_refused(trained: Trained, lstmctl: Command) -> None
     run = trained("waves", "training.budget=20 steps")
     refused = lstmctl("forecast", run.name, "--intervals", "wide")
     assert refused.code == 2
-    assert "there are no `wide` intervals; use calibrated or adaptive" in refused.err
+    assert "intervals must be calibrated or adaptive, not wide" in refused.err
     told = json.loads(lstmctl("forecast", run.name, "--intervals", "adaptive", "--json").out)
     assert told["intervals"] == "adaptive"
