@@ -1,4 +1,4 @@
-"""How it grows: `runs list` over thousands of run folders, and a comparison of many tiny runs.
+"""Thousands of run folders in `runs list`, and a comparison of many tiny runs.
 
 usage: python benchmarks/many_runs.py [--folders 10000] [--runs 1000] [--nodes 100] [--train 0] [--jobs 1]
 
@@ -31,7 +31,7 @@ threads: 1
 
 
 def timed(folder: Path, *words: str) -> tuple[float, float]:
-    """Run a command of lstmctl; return its seconds and those of the processor, which a busy machine does not change."""
+    """Run a command of lstmctl; return its wall-clock seconds, and its processor seconds, which suit a busy machine."""
     start, before = time.perf_counter(), resource.getrusage(resource.RUSAGE_CHILDREN)
     subprocess.run(
         [sys.executable, "-m", "lstmctl", *words], cwd=folder, capture_output=True, check=True, env=os.environ

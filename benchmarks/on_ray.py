@@ -40,7 +40,7 @@ MEMORY = 80_000_000
 
 
 class Followed:
-    """What a comparison says, with the time of the first step."""
+    """The events of a comparison, with the time of the first step."""
 
     def __init__(self) -> None:
         self.start, self.first_step = time.perf_counter(), 0.0

@@ -47,7 +47,7 @@ class Setup:
 
 @dataclass(frozen=True)
 class Profile:
-    """What is run for each cell."""
+    """Steps to run for each cell."""
 
     tests: tuple[Setup, ...]
     tune: tuple[str, ...]
@@ -66,7 +66,7 @@ NEEDS = {
 TWO_LAYERS = "model.layers=2"
 """For all cells, since those whose gates do not see the state need a second layer to use what the first has stored."""
 EIGHT_PAIRS = ("data.length=17", "data.test_lengths=[34, 68, 136]")
-"""Of key and value, instead of 16: as many as some cells learn within the budget and others do not."""
+"""Of key and value, instead of 16: few enough for some cells to learn within the budget and others do not."""
 TEXT = ("training.budget=400k characters", "model.hidden=96", "model.layers=2", "model.embedding=32")
 PROFILES = {
     "quick": Profile(
@@ -125,7 +125,7 @@ def bench(
 
     Args:
         profile: a key of `PROFILES`.
-        cells: names of cells, or a user's `module:Class`; by default those of the profile.
+        cells: names of cells, or a user's `module:Class`; by default the profile's.
         tests: names of its tests; by default all.
         machines: where the runs are made.
         observe: called with every event of the comparisons.
@@ -162,7 +162,7 @@ def bench(
 
 
 def _row(test: Setup, cell: str, profile: Profile, command: str, machines: Machines, observe: Observer) -> Comparison:
-    """Return the comparison of one row, after making what is missing of it."""
+    """Return the comparison of one row, after making its missing runs."""
     loaded = load(test.config, test.overrides)
     arm = f"{cell_name(cell)}: {cell} {' '.join(NEEDS.get(cell, ()))}".strip()
     arms = arms_of([], [arm], least=1)

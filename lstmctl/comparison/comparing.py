@@ -37,7 +37,7 @@ part; see docs/benchmarks.md."""
 
 SEEDS = 3
 SECONDS_FOR_A_REPORT = 3600.0
-"""How long to wait for another command to report, once all runs are made."""
+"""Limit on the wait for another command to write the report, once all runs are finished."""
 
 
 @dataclass(frozen=True)
@@ -98,7 +98,7 @@ def compare(
         tune: `KEY=VALUE,VALUE`, tried on every arm with a separate seed; the best on validation is compared. Or
             `search:N`, for N trials of Optuna's TPE on every arm.
         space: of this search, such as `training.learning_rate=1e-3..1e-1:log`; see `lstmctl.search.search`.
-        jobs: runs in parallel, by default 1, or on Ray as many as fit; the metrics do not depend on it.
+        jobs: runs in parallel; by default 1, or on Ray the number that fits. The metrics do not depend on it.
         devices: GPUs of this machine, `cuda:0`, or `all`; each makes `jobs` runs at once.
         on: `ray`, or the address of a Ray cluster, `ray://HOST:PORT`, to make the runs there.
         track: live logs of every run elsewhere; see `lstmctl.train`.

@@ -72,7 +72,7 @@ class Exit:
 
 
 class Executor(Protocol):
-    """Where jobs are done: processes of this machine, its GPUs, or a cluster."""
+    """A place for jobs: processes of this machine, its GPUs, or a cluster."""
 
     def has_room(self) -> bool:
         """Return True if another job can start now."""
@@ -84,7 +84,7 @@ class Executor(Protocol):
         """Ask a job to finish its step, save and end."""
 
     def next(self, seconds: float) -> tuple[str, Mapping[str, Any] | Exit] | None:
-        """Return the name of a job and its next message; `Exit` is the last one. None after so many seconds."""
+        """Return the name of a job and its next message; `Exit` is the last one. None if none arrives in time."""
 
     def close(self) -> None:
         """End everything at once."""
@@ -230,7 +230,7 @@ class PlannedJobs:
 
     @property
     def is_done(self) -> bool:
-        """Whether no job is left to begin, nor to wait for."""
+        """True if every job has ended or is in progress here."""
         return not self._pending
 
     def waiting(self) -> Job | None:
@@ -283,7 +283,7 @@ def execute(folder: Path, plan: Plan, runs: Sequence[PlannedRun], *, executor: E
 
 
 def complete(jobs: Iterable[tuple[Job, Plan]], executor: Executor, observe: Observer) -> None:
-    """Do all jobs, each of a plan, and wait for those that other commands do; see `carry_out`."""
+    """Do all jobs, each of a plan, and wait for jobs of other commands; see `carry_out`."""
     work = PlannedJobs(jobs, observe)
     carry_out(work, executor)
     while not work.is_done:
@@ -293,7 +293,7 @@ def complete(jobs: Iterable[tuple[Job, Plan]], executor: Executor, observe: Obse
 
 @contextmanager
 def continuable(again: str) -> Iterator[None]:
-    """Have whatever ends the work in this context name the command that goes on with it.
+    """Add the command that continues the work to every error and interruption in this context.
 
     Raises:
         Interrupted: Ctrl-C or SIGTERM, also while no run was in progress.

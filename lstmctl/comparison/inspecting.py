@@ -41,7 +41,7 @@ def inspect_arms(comparison: Comparison, observe: Observer = lambda event: None)
         if finished is None:
             continue
         run = load_run(Path(comparison.path) / finished.name, trust=is_user_class(arm.cell))
-        run.model.eval()  # reads the weights, whose step says whether what is kept is about them
+        run.model.eval()  # reads the weights, whose step shows whether kept inspections belong to them
         kept = _kept(run)
         if kept is None:
             kept = RunInspections(run.step)

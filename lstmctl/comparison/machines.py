@@ -17,17 +17,17 @@ EXAMPLE = "--devices cuda:0,cuda:1, or --devices all"
 
 @dataclass(frozen=True)
 class Machines:
-    """Where runs are made, as asked for."""
+    """The requested place for runs."""
 
     jobs: int | None = None
-    """Runs at once: in all, or on each of `devices`; None for one, or on Ray for as many as it has room for."""
+    """Runs in parallel: in all, or on each of `devices`; None for one, or on Ray for the number that fits."""
     devices: tuple[str, ...] = ()
     """GPUs of this machine, `cuda:0`, or `all`; empty to leave the choice to the runs."""
     on: str | None = None
     """`ray`, or the address of a cluster, `ray://HOST:PORT`; None for this machine."""
 
     def check(self, match: Match) -> None:
-        """Raise UsageError if these machines cannot do what is asked for."""
+        """Raise UsageError if these machines do not suit the request."""
         if self.jobs is not None and self.jobs < 1:
             raise UsageError(f"--jobs {self.jobs}: 1 or more")
         if match == "time" and (self.at_once > 1 or self.on):
@@ -69,7 +69,7 @@ class Machines:
         """Return the chosen GPUs as in `CUDA_VISIBLE_DEVICES`.
 
         Raises:
-            UsageError: there is no such GPU.
+            UsageError: a GPU does not exist.
         """
         if not self.devices:
             return ()

@@ -17,7 +17,7 @@ from lstmctl.events import Event
 
 ENDED = "ended"
 STOP = "stop"
-"""What asks a run to finish its step, save and end."""
+"""The request to finish the current step, save and end."""
 EVENTS = {kind.__name__: kind for kind in get_args(Event)}
 
 

@@ -26,7 +26,7 @@ from lstmctl.comparison.execution import Exit, Job
 from lstmctl.comparison.messages import failure
 from lstmctl.comparison.plan import PlannedRun, read_plan
 from lstmctl.comparison.processes import Maker, Told
-from lstmctl.comparison.travelling import Away, Needs, SentData, State, Visit, data_names, node_error
+from lstmctl.comparison.travelling import Away, Needs, SentData, State, Visit, data_names
 from lstmctl.errors import LstmctlError, ResourceError, RunError, UsageError
 from lstmctl.runs.comparisons import PLAN
 from lstmctl.storage import read_json
@@ -36,10 +36,10 @@ log = logging.getLogger(__name__)
 
 SCHEME = "ray://"
 MOST_LOSSES = 3
-"""How often a run may be lost before the comparison ends."""
+"""Number of times that a run may be lost before the comparison ends."""
 SECONDS_OF_A_POLL = 1.0
 SECONDS_KEPT = 10.0
-"""How long an actor without a run keeps its place in the cluster, for the next one."""
+"""Time for which an actor without a run keeps its place in the cluster, for the next run."""
 STEP_OF_MEMORY = 2**29
 """Bytes; memory is rounded up, so that an actor suits the next run even if that is somewhat larger."""
 KILLED = -9
@@ -101,14 +101,15 @@ class MakerOnNode:
         return self.poll(0)
 
     def begin(self, needs: Needs, seen: int) -> list[Message]:
-        """Start the run with what was sent, and poll."""
+        """Start the run with the files and data that it needs, and poll."""
         import ray
 
         self._is_waiting = False
         try:
             visit = self._visit = Visit(needs, self._run.name, self._folder, ray.get)
         except (ResourceError, RunError) as error:
-            self._messages += [failure(node_error(error)), Exit(error.exit_code)]
+            text = on_this_node(str(error))
+            self._messages += [failure(type(error)(text, hint=error.hint)), Exit(error.exit_code)]
         else:
             self._start(visit.folder, visit.data)
         return self.poll(seen)
@@ -138,6 +139,8 @@ class MakerOnNode:
         if isinstance(message, Exit):
             with self._changing:
                 self._making = ""
+        elif message.get("type") == ResourceError.__name__:
+            message = {**message, "messages": [on_this_node(text) for text in message["messages"]]}
         self._messages += [message] if self._visit is None else self._visit.passed_on(message)
 
     def stop(self, name: str) -> None:
@@ -146,6 +149,11 @@ class MakerOnNode:
             self._stopped.add(name)
             if self._making == name:
                 self._maker.stop()
+
+
+def on_this_node(text: str) -> str:
+    """Return an error's text with the name of this machine, whose folders and memory it is about."""
+    return f"the node {platform.node()}: {text}"
 
 
 def _check_versions(wanted: Mapping[str, str]) -> None:
@@ -177,7 +185,7 @@ class Cluster:
 
     Args:
         on: `ray`, or `ray://HOST:PORT` for Ray's client server.
-        jobs: runs at once; None for as many as the cluster has CPUs for.
+        jobs: runs in parallel; None for the number that the CPUs of the cluster allow.
 
     Raises:
         ResourceError: it cannot be reached.
@@ -189,7 +197,7 @@ class Cluster:
         self._actors: dict[str, Any] = {}
         """By the name of the run that each makes."""
         self._idle: list[tuple[Any, dict[str, int], float]] = []
-        """Actors without a run, what they take of their nodes, and since when."""
+        """Actors without a run, the resources that they hold, and the time since when."""
         self._polls: dict[Any, str] = {}
         """The outstanding poll of each actor."""
         self._seen: dict[str, int] = {}
@@ -346,7 +354,7 @@ class Cluster:
         self.start(self._jobs_by_name[name])
 
     def _end(self, name: str, ended: Exit) -> None:
-        """End a run whose actor may be making it still."""
+        """End a run, and its actor, which may still be making it."""
         self._ray.kill(self._leave(name))
         self._ready.put((name, ended))
 
@@ -358,6 +366,6 @@ class Cluster:
 
 
 def _taken(job: Job) -> dict[str, int]:
-    """What a job takes of its node, as Ray's options."""
+    """Return the resources that a job takes from its node, as Ray's options."""
     memory = -(-job.memory // STEP_OF_MEMORY) * STEP_OF_MEMORY
     return {"num_cpus": job.threads, "num_gpus": 1 if job.on_gpu else 0, "memory": memory}

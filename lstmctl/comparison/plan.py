@@ -216,8 +216,8 @@ def for_tuning(settings: Settings, data: Mapping[str, Any]) -> Settings:
     """`settings` for a run that chooses among candidates, and so never sees the part that is reported.
 
     With a test part, that is the test part. Without one, the validation part is reported; tuning then trains on the
-    training part except its end, and is scored on that end. Generated sequences need no such split: training uses new
-    ones, and the test part is drawn separately.
+    training part except its end, and is scored on that end. Generated sequences are not split: training uses new ones,
+    and the test part is drawn separately.
 
     Args:
         settings: of the run.

@@ -250,7 +250,7 @@ def _planned(arm: Arm, drafts: Sequence[_Draft], base: Settings) -> PlannedArm:
     }
     for key in ("model.cell", "training.budget", *drafts[0].point):
         own.pop(key, None)
-    if own.get("model.options") == {}:  # those of the config belong to its own cell, not to the arm
+    if own.get("model.options") == {}:  # the config's options belong to its own cell, not to the arm
         del own["model.options"]
     return PlannedArm(
         name=arm.name,

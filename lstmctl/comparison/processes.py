@@ -30,7 +30,7 @@ class RunProcess:
     """A process that makes runs one after another, until it has ended.
 
     Args:
-        told: gets the messages of its runs, each under the run's name; `Exit` is the last one.
+        told: receives the messages of its runs, each with the run's name; `Exit` is the last one.
         gpu: the only GPU that it sees, as in `CUDA_VISIBLE_DEVICES`; None for all.
 
     Raises:
@@ -62,7 +62,7 @@ class RunProcess:
         threading.Thread(target=self._listen, daemon=True).start()
 
     def make(self, name: str, folder: Path, run: PlannedRun, data: Path | None = None) -> bool:
-        """Start a run while there is no other; return False if the process has ended, and nothing will be told.
+        """Start a run; the last one must have ended. Return False, and send no message, if the process has ended.
 
         Args:
             name: for its messages.
@@ -78,12 +78,12 @@ class RunProcess:
         return True
 
     def stop(self) -> None:
-        """Let the run finish its step and save. A signal would do the same, but Windows has none that can be caught."""
+        """Let the run finish its step and save. Windows has no signal for this."""
         self._write(STOP + "\n")
 
     def _write(self, line: str) -> None:
         assert self._process.stdin is not None
-        with suppress(OSError):  # it has just ended, which `_listen` tells
+        with suppress(OSError):  # it has just ended; `_listen` reports it
             self._process.stdin.write(line)
             self._process.stdin.flush()
 
@@ -132,7 +132,7 @@ class RunProcess:
 
 
 class Maker:
-    """What makes one run at a time, by the same process as long as it lives.
+    """Makes one run at a time, in the same process until that ends.
 
     Args:
         told: see `RunProcess`.
@@ -146,11 +146,11 @@ class Maker:
 
     @property
     def is_warm(self) -> bool:
-        """Whether there is a process that may have imported everything."""
+        """True if it has a process, which may have imported everything already."""
         return self._process is not None and not self._process.has_ended
 
     def make(self, name: str, folder: Path, run: PlannedRun, data: Path | None = None) -> None:
-        """Start a run while there is no other; see `RunProcess.make`."""
+        """Start a run; see `RunProcess.make`."""
         while self._process is None or not self._process.make(name, folder, run, data):
             self.close()
             self._process = RunProcess(self._told, self.gpu)

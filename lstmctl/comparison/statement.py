@@ -1,4 +1,4 @@
-"""What a comparison showed and did not show, in words."""
+"""The conclusion of a comparison, and its limits, in words."""
 
 from __future__ import annotations
 

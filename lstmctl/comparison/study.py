@@ -191,10 +191,10 @@ def _read_study(folder: Path, *, seeds: int | None, device: str | None, machines
 
 
 def join(folder: Path, *, machines: Machines, trust: bool, observe: Observer) -> bool:
-    """Make runs of a study beside the command that holds its folder, until all are finished.
+    """Make runs of a study together with the command that holds its folder, until all are finished.
 
     Returns:
-        False if there is no such command, or what is left to do cannot be shared.
+        False if no command holds it, or the remaining work cannot be shared.
 
     Raises:
         Interrupted, LstmctlError: see `Study.complete`.
@@ -235,14 +235,14 @@ def _plan_to_resume(folder: Path, *, seeds: int | None, device: str | None, mach
     if seeds is not None:
         if not len(plan.seeds) <= seeds <= MOST_SEEDS:
             raise UsageError(
-                f"--seeds {seeds}: {folder.name} has {len(plan.seeds)} already; as many or more, up to {MOST_SEEDS}"
+                f"--seeds {seeds}: {folder.name} has {len(plan.seeds)} already; use {len(plan.seeds)} to {MOST_SEEDS:,}"
             )
         first = plan.seeds[0]
         changed = {"seeds": tuple(range(first, first + seeds)), "command": _with_seeds(plan.command, seeds)}
         plan = plan.model_copy(update=changed)
     if device is not None and (found := str(choose_device(device))) != plan.device:
         log.warning(
-            "device was %s and is %s: neither times nor last bits of the runs made there and here compare",
+            "the device was %s and is now %s: times and last bits are not comparable between earlier and later runs",
             plan.device,
             found,
         )
@@ -353,7 +353,7 @@ def _warnings(plan: Plan, machines: Machines) -> Iterator[str]:
     yield from plan.data.get("warnings", ())
     scored = int(plan.data["parts"][plan.split])
     if scored < FEW:
-        yield f"the {plan.split} part has {scored} {plan.unit} only: what is measured on it says little"
+        yield f"the {plan.split} part has only {scored} {plan.unit}: its metrics are uncertain"
     cores, jobs = os.cpu_count() or 1, machines.at_once
     if jobs > 1 and plan.device == "cpu" and jobs * plan.threads > cores:
         yield (

@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import platform
 import shutil
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
@@ -69,7 +68,7 @@ class SentData:
     fingerprint: str
     """SHA-256 of all names and contents."""
     pieces: tuple[Any, ...]
-    """What stands for each piece, such as a reference into an object store."""
+    """A handle of each piece, such as a reference into an object store."""
 
 
 @dataclass(frozen=True)
@@ -108,7 +107,7 @@ def pack(name: str, settings: Settings, keep: Callable[[Piece], Any]) -> SentDat
     Args:
         name: one of `data_names`.
         settings: of the run.
-        keep: stores a piece and returns what stands for it.
+        keep: stores a piece and returns its handle.
 
     Raises:
         DataError: it cannot be read.
@@ -162,11 +161,11 @@ def unpack(data: SentData, fetch: Callable[[Any], Piece]) -> Path:
     """Return where data is in this machine's cache, after writing it if no other run has.
 
     Args:
-        data: what was packed.
-        fetch: returns the piece that something stands for.
+        data: returned by `pack`.
+        fetch: returns the piece of a handle.
 
     Raises:
-        ResourceError: there is no cache, its disk is full, or what it kept is not what was sent.
+        ResourceError: the machine has no cache, its disk is full, or the cached files are damaged.
     """
     folder = _cache("data") / data.fingerprint
     with disk_errors(folder, remedy=ELSEWHERE):
@@ -198,7 +197,7 @@ def _write(folder: Path, data: SentData, fetch: Callable[[Any], Piece]) -> None:
     for piece in _pieces(folder, names):
         _add(piece, digest)
     if digest.hexdigest() != data.fingerprint:
-        raise ResourceError(f"{folder} does not hold what was sent: its SHA-256 is {digest.hexdigest()[:16]}…")
+        raise ResourceError(f"{folder} is not a copy of the data sent: its SHA-256 is {digest.hexdigest()[:16]}…")
 
 
 def _checked(name: str) -> str:
@@ -211,7 +210,9 @@ def _checked(name: str) -> str:
 def _cache(kind: str) -> Path:
     folder = cache_folder()
     if folder is None:
-        raise ResourceError("no home folder, so no place for what is sent", hint="set one there: LSTMCTL_CACHE=FOLDER")
+        raise ResourceError(
+            "no home folder to keep the data in that runs are sent", hint="set one there: LSTMCTL_CACHE=FOLDER"
+        )
     return (folder / "sent" / kind).absolute()
 
 
@@ -260,7 +261,7 @@ def adopt(state: State, run: Path, had: Mapping[str, str], order: int | None = N
         state: of the same run elsewhere.
         run: its folder, held for writing.
         had: the names of the state that the folder is in.
-        order: for `run.json`; None for that of the state.
+        order: for `run.json`; None to keep the state's own.
 
     Raises:
         RunError: a file would be outside of the folder.
@@ -313,7 +314,7 @@ class Away:
         self._had: Mapping[str, str] = {}
 
     def needs(self, keep: Callable[[Piece], Any], sent: dict[str, SentData]) -> Needs:
-        """Return what the run needs there.
+        """Return the files and the data that the run needs there.
 
         Args:
             keep: see `pack`.
@@ -324,7 +325,7 @@ class Away:
             RunError: the plan or the run cannot.
         """
         folder = self._job.folder
-        plan = read_plan(folder, trust=True)  # whoever made or resumed the plan had the consent
+        plan = read_plan(folder, trust=True)  # consent was given when the plan was made or resumed
         settings = plan.settings(self._job.run)
         names = data_names(settings)
         for name in names:
@@ -337,7 +338,7 @@ class Away:
         return Needs(files, run, {name: sent[name] for name in names}, SECONDS_BETWEEN_RETURNS)
 
     def take(self, state: State) -> None:
-        """Write what came back.
+        """Write a state that came back.
 
         Raises:
             ResourceError: the disk is full.
@@ -357,13 +358,13 @@ class Visit:
     """A run on a machine that does not see its comparison's folder.
 
     Args:
-        needs: what was sent.
+        needs: files and data from the comparison's machine.
         run: the name of the run.
         home: the comparison's folder, where it was sent from.
         fetch: see `unpack`.
 
     Raises:
-        ResourceError: there is no cache, or its disk is full.
+        ResourceError: the machine has no cache, or its disk is full.
         RunError: another process uses the cache for too long.
     """
 
@@ -425,8 +426,3 @@ def _scratch_folder() -> Iterator[Path]:
             yield folder
         finally:
             shutil.rmtree(folder, ignore_errors=True)
-
-
-def node_error(error: ResourceError | RunError) -> ResourceError | RunError:
-    """Return an error that names this machine."""
-    return type(error)(f"the node {platform.node()}: {error}", hint=error.hint)

@@ -1,8 +1,8 @@
 """`compare --tune search:N`: every arm has N trials of Optuna's TPE, each a run that is scored on validation.
 
 A trial is a candidate of its arm, which is added to `plan.json` before it is trained. So all state is in the plan and
-the run folders: a comparison that continues tells a new study what it finds there, and the study suggests what an
-undisturbed one suggests.
+the run folders: a comparison that continues passes them on to a new study, which then suggests the same trials as in
+an undisturbed comparison.
 """
 
 from __future__ import annotations

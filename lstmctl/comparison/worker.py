@@ -44,7 +44,7 @@ from lstmctl.storage import disk_errors, read_json, require_folder
 from lstmctl.training.interruption import termination_as_exit
 
 DRAWING = ("matplotlib.figure", "matplotlib.backends.backend_agg", "matplotlib.backends.backend_svg", "jinja2")
-"""What is imported only when a run is finished."""
+"""Modules that are otherwise imported at the end of a run."""
 PR_SET_PDEATHSIG = 1
 """See prctl(2)."""
 
@@ -169,4 +169,4 @@ if __name__ == "__main__":
     for stream in (sys.stdout, sys.stderr):
         with suppress(OSError):  # the disk is full
             stream.flush()
-    os._exit(code)  # all is saved, and to take torch apart object by object lasts as long as a small run
+    os._exit(code)  # all is saved, and an orderly exit of Python with torch takes as long as a small run

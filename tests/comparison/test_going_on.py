@@ -27,7 +27,7 @@ def test_a_comparison_continues_without_the_gpu_it_was_planned_for(
     assert "hint: device=auto uses an available device" in refused.err
     told = lstmctl("compare", "--resume", "latest", "device=cpu", "--quiet")
     assert told.code == 0, told.err
-    assert "device was cuda:7 and is cpu: neither times nor last bits" in caplog.text
+    assert "device was cuda:7 and is now cpu: times and last bits are not comparable" in caplog.text
     assert json.loads((finished / "plan.json").read_text())["device"] == "cpu"
 
 

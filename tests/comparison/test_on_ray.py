@@ -244,11 +244,35 @@ def test_a_stopped_driver_continues_elsewhere(
     assert left(result, left_by) == left(compare(["rnn", "lstm"], config, seeds=1, quiet=True), left_by)
 
 
+def test_a_killed_driver_continues(cluster: Nodes, config: Path, left_by: Callable[[Path], dict[str, Any]]) -> None:
+    words = ["rnn", "lstm", "--config", str(config), "--seeds", "1", "--on", "ray", "--jobs", "1", "--name", "killed"]
+    driver = subprocess.Popen([sys.executable, "-m", "lstmctl", "compare", *words, "--quiet"], stderr=subprocess.PIPE)
+    mark = Path("runs/killed/rnn-seed-0/last.safetensors")
+    deadline = time.monotonic() + 120
+    while not mark.is_file():
+        assert driver.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    driver.kill()
+    driver.communicate()
+    assert json.loads(Path("runs/killed/rnn-seed-0/run.json").read_text())["status"] == "running"
+    result = resume("killed", on="ray", quiet=True)
+    assert isinstance(result, Comparison)
+    assert left(result, left_by) == left(compare(["rnn", "lstm"], config, seeds=1, quiet=True), left_by)
+
+
+FILLER = "filler"
+
+
+def fill(disk: Path) -> None:
+    free = os.statvfs(disk)
+    (disk / FILLER).write_bytes(bytes(free.f_bavail * free.f_frsize))
+
+
 @pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
+def small_disk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A separate file system of 4 MB."""
-    disk = tmp_path / "disk"
-    disk.mkdir()
+    disk = tmp_path_factory.mktemp("disk")
     command = ["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", str(disk)]
     try:
         mounted = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -296,16 +320,10 @@ def test_a_disk_that_fills_up_on_a_node_is_reported_and_the_runs_continue(
 ) -> None:
     alone = compare(["lstm"], config, seeds=2, quiet=True)
     monkeypatch.setenv("LSTMCTL_RUNS", str(small_disk))
-    filler = small_disk / "filler"
-
-    def fill(_: str) -> None:
-        free = os.statvfs(small_disk)
-        filler.write_bytes(bytes(free.f_bavail * free.f_frsize))
-
     with pytest.raises(ResourceError, match=r"lstm-seed-0: .* cannot be written.*: No space left on device") as caught:
-        compare(["lstm"], config, seeds=2, on="ray", observe=when_saved(100, fill))
+        compare(["lstm"], config, seeds=2, on="ray", observe=when_saved(100, lambda _: fill(small_disk)))
     assert "to go on: lstmctl compare --resume" in (caught.value.hint or "")
-    filler.unlink()
+    (small_disk / FILLER).unlink()
     again = resume("latest", on="ray", quiet=True)
     assert isinstance(again, Comparison)
     assert left(again, left_by) == left(alone, left_by)
@@ -348,9 +366,9 @@ class Blind(Nodes):
         super().__init__()
         self.hidden, self.caches = hidden, caches
 
-    def add(self) -> Path:
+    def add(self, cache: Path | None = None) -> Path:
         """Start a node, and return its cache."""
-        cache = self.caches / str(len(self.nodes))
+        cache = cache or self.caches / str(len(self.nodes))
         self.start(without=self.hidden, LSTMCTL_CACHE=str(cache))
         return cache
 
@@ -430,6 +448,20 @@ def test_a_run_of_a_lost_node_continues_elsewhere_from_what_came_back(
     assert [message for message in caplog.messages if "was lost" in message] == [
         "lstm-seed-0 was lost (its node or its process ended); it continues from its last checkpoint"
     ]
+
+
+def test_a_cache_that_fills_up_on_a_node_is_reported_and_the_runs_continue(
+    blind: Blind, config: Path, small_disk: Path, left_by: Callable[[Path], dict[str, Any]]
+) -> None:
+    alone = compare(["lstm"], config, seeds=2, quiet=True)
+    blind.add(small_disk)
+    with pytest.raises(ResourceError, match=r"lstm-seed-0: the node \S+: .* cannot be written.*: No space") as caught:
+        compare(["lstm"], config, seeds=2, on="ray", jobs=1, observe=when_saved(100, lambda _: fill(small_disk)))
+    assert "to go on: lstmctl compare --resume" in (caught.value.hint or "")
+    (small_disk / FILLER).unlink()
+    again = resume("latest", on="ray", quiet=True)
+    assert isinstance(again, Comparison)
+    assert left(again, left_by) == left(alone, left_by)
 
 
 def test_a_search_and_a_resumed_driver_need_no_shared_folder(

@@ -166,7 +166,7 @@ def _never(_: Any) -> Any:
 
 def test_what_is_damaged_on_its_way_is_not_kept(tmp_path: Path) -> None:
     _, data = text_of(50, tmp_path)
-    with pytest.raises(ResourceError, match="does not hold what was sent"):
+    with pytest.raises(ResourceError, match="is not a copy of the data sent"):
         unpack(data, lambda kept: [(name, content[:-1] + b"y") for name, content in kept])
     assert not list((tmp_path / "cache").rglob("own.txt"))
     assert unpack(data, list).read_bytes() == b"x" * 50
@@ -213,7 +213,7 @@ def test_a_machine_without_a_place_for_the_data_says_so(
     for name in ("LSTMCTL_CACHE", "XDG_CACHE_HOME"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr(Path, "home", classmethod(_no_home))
-    with pytest.raises(ResourceError, match="no home folder, so no place for what is sent"):
+    with pytest.raises(ResourceError, match="no home folder to keep the data in that runs are sent"):
         unpack(data, list)
     (tmp_path / "own.txt").unlink()
     with pytest.raises(DataError, match=r"own\.txt cannot be read: No such file or directory"):
