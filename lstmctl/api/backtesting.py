@@ -79,12 +79,12 @@ def backtest(
             calibrates and the second is forecast.
         windows: number of origins per series, counted from the end; all by default.
         stride: rows between origins; by default the horizon, so that no row is forecast twice.
-        refit: train a network for each origin on the rows before it; the last of these rows, in the number of the
-            validation part, select the weights. `anew` (or True) takes as long as the run did. `continue` starts from
-            the weights of the origin before (first, the run's), makes the run's number of steps per window for each new
-            window, and starts at 0.3 of the run's learning rate, which falls to zero. Series with the same
-            origin share one network: the same date if the run's parts are cut at dates, otherwise the same number of
-            rows before their end.
+        refit: train a network for each origin on the rows before it; the last rows, a part of the same size as the
+            run's validation part, select the weights. `anew` (or True) takes as long as the run did. `continue` starts
+            from the weights of the previous origin (first, the run's), with the run's number of steps per training
+            window for each new window, and a learning rate that falls from 0.3 of the run's to zero. Series with the
+            same origin share one network: the same date if the run's parts are cut at dates, otherwise the same number
+            of rows before their end.
         baselines: names of baselines to score on the same windows: any in `registry.BASELINES`, or `theta`, `ETS` and
             others that are not fitted to training rows.
         observe: called with every event of these trainings.
@@ -118,7 +118,7 @@ def backtest(
             )
     numbers = _numbers(part, stride, windows)
     if refit not in (False, True, "anew", "continue"):
-        raise UsageError(f"refit is anew or continue, not {refit}")
+        raise UsageError(f"refit must be anew or continue, not {refit}")
     built = {name: named_baseline(name, task.settings, task.plain.encoding) for name in baselines}
     if refit:
         folds = list(_refitted(run, corpus, part, numbers, observe, is_continued=refit == "continue"))

@@ -110,11 +110,11 @@ def restored(run: Trained, reader: Reader, path: Path) -> None:
         with np.load(io.BytesIO(read_plain(path)), allow_pickle=False) as file:
             found = dict(file)
     except (OSError, ValueError, EOFError) as error:
-        raise RunError(f"{path} is damaged: {error}", hint="delete it to begin anew") from error
+        raise RunError(f"{path} is damaged: {error}", hint="delete it to start over") from error
     if str(found.pop("of", "")) != _weights_of(run):
         raise RunError(
             f"{path} is the state of another run, or of other weights than {run.name} has now",
-            hint="name another --state FILE, or delete it to begin anew",
+            hint="name another --state FILE, or delete it to start over",
         )
     reader.restore(found)
 

@@ -261,7 +261,7 @@ class TextData(Section):
     emphasis: Annotated[float, Field(ge=1, le=1e6)] = Field(
         default=1.0,
         description="Weight in the training loss of the characters that distinguish a recalled answer from the other "
-        "possible ones, as listed in the table next to the text, NAME-dependencies.csv. Reported losses are unweighted",
+        "answers in the table of dependencies next to the text, NAME-dependencies.csv. Reported losses are unweighted",
     )
 
 

@@ -92,7 +92,7 @@ def open_audio(
             part, `validation`, and labels may be missing.
 
     Raises:
-        DataError: no clip is found, or one cannot be used; with the position, and what would be right.
+        DataError: no clip is found, or one cannot be used; with the position and a remedy.
     """
     is_own = encoding is None
     clips, names = find_clips(paths, data["file_names"], task, config_folder, is_own=is_own)
@@ -193,7 +193,7 @@ def _frames(
         )
     frames = np.empty((lengths.sum(), len(spectra.names)), np.float32)
     starts = np.cumsum(lengths) - lengths
-    # Many short clips at once, those of like lengths together: one call per clip would take ten times as long.
+    # Short clips of similar lengths are processed together: one call per clip would take ten times as long.
     order = np.argsort(lengths, kind="stable").tolist()
     while order:
         count = max(1, SAMPLES_AT_ONCE // len(sounds[order[-1]]))

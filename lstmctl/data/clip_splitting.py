@@ -77,7 +77,7 @@ def _matching(clips: Sequence[Clip], patterns: Sequence[str]) -> list[int]:
 
 
 def _spread(clips: Sequence[Clip], numbers: Sequence[int]) -> list[int]:
-    """Return the clips in an order whose every section has about the same share of each label and speaker."""
+    """Return the clips in an order in which every stretch has about the same share of each label and speaker."""
     groups: dict[tuple[str, str], list[int]] = {}
     hashes = {number: hashlib.sha256(clips[number].name.encode()).digest() for number in numbers}
     for number in sorted(numbers, key=lambda number: hashes[number]):

@@ -195,7 +195,7 @@ def _of_clear_years(
     """Return the readings whose two-digit years are unambiguous.
 
     Raises:
-        DataError: there is none.
+        DataError: no reading is.
     """
     times, form = readings[0]
     if form.format == "%B-%y" and min(texts.str.head(3).n_unique(), texts.str.tail(2).n_unique()) == 1:

@@ -44,7 +44,7 @@ POLARS_ERRORS: tuple[type[BaseException], ...] = (
 
 
 class DelimitedSheet(Sheet):
-    """A CSV or TSV file whose every row has the header's number of fields."""
+    """A CSV or TSV file in which every row has the same number of fields as the header."""
 
     unit = "line"
 
@@ -52,7 +52,7 @@ class DelimitedSheet(Sheet):
         """Check the whole file once.
 
         Raises:
-            DataError: the file is not such a table; with the line, and what would be right.
+            DataError: the file is not such a table; with the line and a remedy.
         """
         self._recognise(path, separator, decimal, hints)
         digest = hashlib.sha256()
@@ -72,7 +72,7 @@ class DelimitedSheet(Sheet):
         A block has about `size` bytes; a file in UTF-16, or with carriage returns as line breaks, is one block.
 
         Raises:
-            DataError: the file is not such a table; with the line, and what would be right.
+            DataError: the file is not such a table; with the line and a remedy.
         """
         whole = cls.__new__(cls)
         whole._recognise(path, separator, decimal, SERIES)

@@ -110,7 +110,7 @@ def open_table(
         with_labels: whether to read labels; without, their columns are kept like any other.
 
     Raises:
-        DataError: the data is missing or unsuitable; with the position, and what would be right.
+        DataError: the data is missing or unsuitable; with the position and a remedy.
     """
     # Imports polars, which tasks on texts should not wait for.
     from lstmctl.data.tables import open_sheet

@@ -135,7 +135,7 @@ def require_files(files: Iterable[Path]) -> list[Path]:
     """Return the files, each once, in the given order.
 
     Raises:
-        DataError: there is none.
+        DataError: there are no files.
     """
     unique = list(dict.fromkeys(files))
     if not unique:

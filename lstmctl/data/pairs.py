@@ -152,7 +152,7 @@ def open_pairs(
         with_targets: whether to keep the targets.
 
     Raises:
-        DataError: the pairs are missing or cannot be used; with the position, and what would be right.
+        DataError: the pairs are missing or cannot be used; with the position and a remedy.
     """
     lines, digest = _Lines(), hashlib.sha256()
     is_new = encoding is not None
@@ -242,7 +242,7 @@ def _read(content: bytes, path: Path, lines: _Lines, *, may_lack_target: bool, w
     """Add the pairs of one file, or its sources alone.
 
     Raises:
-        DataError: a line is not a pair; with the line, and what would be right.
+        DataError: a line is not a pair; with the line and a remedy.
     """
     text = content.removeprefix(BYTE_ORDER_MARK).decode("utf-8")
     for number, line in enumerate(text.split("\n"), start=1):

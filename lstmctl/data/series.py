@@ -102,7 +102,7 @@ def open_series(
             the corpus has an encoding with them.
 
     Raises:
-        DataError: the table is missing or cannot be used; with the position, and what would be right.
+        DataError: the table is missing or cannot be used; with the position and a remedy.
     """
     # These import polars, which takes a quarter of a second; texts and forecasts without a file do not need it.
     from lstmctl.data.categories import fit_categories, number_categories
@@ -255,7 +255,7 @@ def _read(path: Path, wanted: Wanted, layout: Layout, hints: TableHints) -> Rows
     A newer table with another separator is read like any other.
 
     Raises:
-        DataError: it cannot be used; with the position and what would be right.
+        DataError: it cannot be used; with the position and a remedy.
     """
     from lstmctl.data.tables import open_sheet, read_rows
 

@@ -81,7 +81,7 @@ def open_text(
         encoding: a run's vocabulary, for a text that the run has not seen; by default, the text defines its own.
 
     Raises:
-        DataError: the text is missing or cannot be used; with the position, and what would be right.
+        DataError: the text is missing or cannot be used; with the position and a remedy.
     """
     names = [sources] if isinstance(sources, str) else list(sources)
     found = [locate(name, config_folder, "data.text" if encoding is None else None) for name in names]
@@ -109,7 +109,7 @@ def files_of(found: Sequence[Path]) -> list[Path]:
     """Return the text files of some paths, each once, in the given order.
 
     Raises:
-        DataError: there is none.
+        DataError: there are no text files.
     """
     return require_files(file for path in found for file in text_files(path))
 

@@ -13,7 +13,7 @@ def open_lines(name: str, symbols: str) -> list[str]:
     """Return every line without its end.
 
     Args:
-        name: a file, or a folder whose every `.txt` file is read.
+        name: a file, or a folder of `.txt` files.
         symbols: as `data.symbols`; for `bytes`, bytes that are not UTF-8 become surrogates.
 
     Raises:

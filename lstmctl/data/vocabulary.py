@@ -129,7 +129,7 @@ class TextEncoding:
             return f"{self.kind}, not {other.kind}"
         lacking = [symbol for symbol in other.symbols if symbol not in self]
         surplus = [symbol for symbol in self.symbols if symbol not in other]
-        sides = [("lacks", lacking), ("has besides", surplus)]
+        sides = [("lacks", lacking), ("also has", surplus)]
         if not lacking and not surplus:
             return f"with{'out' * other.has_unknown} a number for unknown symbols"
         return "; ".join(f"it {verb} {', '.join(map(repr, found[:5]))}" for verb, found in sides if found)

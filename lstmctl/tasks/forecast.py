@@ -91,7 +91,7 @@ class Forecast(Problem[Config, SeriesCorpus, Ensemble, SeriesBatch, SeriesPart])
         layout: how to read a table.
         calibration: how far to widen intervals; None before calibration.
         shorten: the config's `training.shorten`.
-        ridge: the config's `model.ridge`; `auto` is settled by `calibrate`.
+        ridge: the config's `model.ridge`; `calibrate` replaces `auto`.
     """
 
     BASELINES = BASELINES
@@ -431,7 +431,7 @@ class Forecast(Problem[Config, SeriesCorpus, Ensemble, SeriesBatch, SeriesPart])
         """Score every window.
 
         Raises:
-            DataError: there is none.
+            DataError: the part has no window.
         """
         if len(part) == 0:
             raise DataError(

@@ -296,7 +296,7 @@ class LabelledSequences(
 
     @abstractmethod
     def score_of(self, sequences: Sequences, answers: Any) -> Score:
-        """Score answers to sequences, however they were made."""
+        """Score answers to sequences from any source."""
 
     # Use.
 

@@ -123,7 +123,7 @@ class LanguageModel(Problem[Config, TextCorpus, SequenceModel, Batch, Tensor]):
         encoding: the vocabulary.
         window: the config's `training.window`, which a many-to-one model reads before it predicts.
         emphasis: the config's `data.emphasis`.
-        share: the config's `model.ngram`; `auto` is settled by `calibrate`.
+        share: the config's `model.ngram`; `calibrate` replaces `auto`.
     """
 
     BASELINES: ClassVar[Mapping[str, Callable[[LanguageModel, TextCorpus, str], dict[str, float] | None]]] = {

@@ -1,8 +1,8 @@
 """An n-gram model's share in the predictions of a language model (`model.ngram`).
 
 With p the network's probability of a symbol and q the n-gram model's, the prediction is (1 - share) p + share q (linear
-interpolation; Jelinek and Mercer 1980). In a short text, the counts know rare words and exact phrases, and the network
-what holds over longer distances.
+interpolation; Jelinek and Mercer 1980). In a short text, the counts capture rare words and exact phrases, and the
+network captures longer dependencies.
 """
 
 from __future__ import annotations

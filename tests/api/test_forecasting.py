@@ -359,7 +359,7 @@ def test_refitting_can_go_on_from_the_last_weights(run: Run) -> None:
     budgets.clear()
     run.backtest(windows=1, stride=20, refit="anew", observe=heard)
     assert budgets == [20]
-    assert str(refused(UsageError, run.backtest, refit="again")) == "refit is anew or continue, not again"
+    assert str(refused(UsageError, run.backtest, refit="again")) == "refit must be anew or continue, not again"
 
 
 def test_a_continued_refit_begins_with_the_runs_weights(series_config: Path) -> None:
