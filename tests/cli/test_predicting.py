@@ -97,7 +97,7 @@ def test_a_run_on_texts_does_not_read_sound(lstmctl: Command) -> None:
     ("arguments", "code", "message"),
     [
         ([], 2, "give either a FILE or texts: with --text"),
-        (["--text", ""], 2, "an empty text"),
+        (["--text", ""], 2, "the text is empty"),
         (["missing.csv"], 3, "`missing.csv` does not exist"),
     ],
 )
@@ -215,7 +215,7 @@ def test_training_and_scoring_warn_of_a_table_sorted_by_label(
     def warned(*arguments: str) -> list[str]:
         caplog.clear()
         assert lstmctl(*arguments).code == 0
-        return [message for message in caplog.messages if "one label" in message]
+        return [message for message in caplog.messages if "has only the label" in message]
 
     quick = ["requests.yaml", "training.budget=2 steps", "--quiet"]
     assert warned("train", *quick) == [validation, test]
