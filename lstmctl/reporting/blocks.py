@@ -11,7 +11,7 @@ from typing import Literal, Self, TypeAlias
 
 from lstmctl.reporting.drawing import Plot
 
-TEXT_COLUMNS = ("arm", "arms", "cell", "settings", "each seed", "kernel", "test")
+TEXT_COLUMNS = ("arm", "arms", "cell", "settings", "each seed", "best to worst seed", "kernel", "test")
 
 
 @dataclass(frozen=True, slots=True)

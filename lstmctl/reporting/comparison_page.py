@@ -33,6 +33,7 @@ from lstmctl.reporting.comparison_words import (
     ensemble_value,
     final_value,
     fixed,
+    has_many_seeds,
     interval_words,
     match_words,
     metric_names,
@@ -42,8 +43,10 @@ from lstmctl.reporting.comparison_words import (
     percent,
     primary_words,
     runs,
+    seed_numbers,
     seeds_words,
     settings_words,
+    spread,
     time_words,
     value_words,
 )
@@ -97,6 +100,7 @@ def comparison_blocks(comparison: Comparison, looks: ArmInspections = NOT_LOOKED
             *figures.prose_of_warnings(),
             plots.get("figures"),
             Folded("As a table", (figures.body(),)),
+            *_all_seeds(comparison),
         ),
         *(
             section("Differences", *differences.prose_of_warnings(), plots.get("differences"), differences.body())
@@ -149,7 +153,7 @@ def _arm_card(comparison: Comparison, number: int, arm: ArmResult) -> Card:
         value_words(arm.mean, places),
         mean,
         (
-            *((value_words(run.value, places), _seed(comparison, run)) for run in arm.runs),
+            *_scores(comparison, arm),
             *([] if median is None else [(fixed(median, places), "median forecast of all")]),
         ),
         foot=f"{parameter_words(arm)} parameters",
@@ -157,9 +161,33 @@ def _arm_card(comparison: Comparison, number: int, arm: ArmResult) -> Card:
     )
 
 
-def _seed(comparison: Comparison, run: RunResult) -> Words:
+def _scores(comparison: Comparison, arm: ArmResult) -> list[tuple[str, Words]]:
+    """The score of every seed, or if they are many, of a few."""
+    places = decimals(comparison)
+    if not has_many_seeds(comparison):
+        return [(value_words(run.value, places), _seed(comparison, run)) for run in arm.runs]
+    lost = sum(run.value is None for run in arm.runs)
+    few = [(value_words(run.value, places), _seed(comparison, run, name)) for name, run in spread(comparison, arm)]
+    return [*few, *([(str(lost), DIVERGED)] if lost else [])]
+
+
+def _all_seeds(comparison: Comparison) -> list[Folded]:
+    """The scores of all seeds, collapsed, where the cards show only a few."""
+    if not has_many_seeds(comparison):
+        return []
+    places = decimals(comparison)
+    return [
+        Folded(
+            f"All {count(len(arm.runs))} seeds of {arm.name}",
+            (Facts(tuple((_seed(comparison, run), value_words(run.value, places)) for run in arm.runs)),),
+        )
+        for arm in comparison.arms
+    ]
+
+
+def _seed(comparison: Comparison, run: RunResult, name: str = "") -> Words:
     """A run's seed, with a link to its own report if it has one."""
-    words = f"seed {run.seed}"
+    words = f"{name}, seed {run.seed}".removeprefix(", ")
     if (Path(comparison.path) / run.name / "report.html").is_file():
         # Quoted, a name can only refer to a folder next to the page.
         return Link(words, f"{quote(run.name, safe='')}/report.html")
@@ -215,7 +243,7 @@ def _shared(comparison: Comparison) -> Facts | None:
             ("config", comparison.config),
             ("overrides", ", ".join(comparison.overrides)),
             ("each run", budget_words(comparison)),
-            ("seeds", ", ".join(map(str, comparison.seeds))),
+            ("seeds", seed_numbers(comparison)),
             ("match", f"{comparison.match}: {match_words(comparison)}"),
             ("runs in parallel", comparison.jobs),
             ("reported part", comparison.split),

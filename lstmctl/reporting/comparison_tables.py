@@ -15,6 +15,7 @@ from lstmctl.reporting.comparison_words import (
     ensemble_value,
     final_value,
     fixed,
+    has_many_seeds,
     level_time_words,
     level_words,
     machine_words,
@@ -27,6 +28,7 @@ from lstmctl.reporting.comparison_words import (
     percent,
     runs,
     settings_words,
+    spread,
     these,
     time_words,
     value_words,
@@ -47,12 +49,12 @@ def figures(comparison: Comparison) -> Table:
     """Scores of the arms, with the baselines below."""
     places = decimals(comparison)
     words = on_part(comparison)
+    seeds = "best to worst seed" if has_many_seeds(comparison) else "each seed"
     named_as_cells = all(arm.name == arm.cell for arm in comparison.arms)
 
     def row(arm: ArmResult) -> tuple[str, ...]:
         cell = "" if named_as_cells else arm.cell
-        seeds = ", ".join(value_words(value, places) for value in arm.values)
-        return (arm.name, cell, parameter_words(arm), mean_words(arm, places), seeds)
+        return (arm.name, cell, parameter_words(arm), mean_words(arm, places), _scores(comparison, arm, places))
 
     medians = [
         (f"{arm.name}, median forecast", "", "", fixed(value, places), "")
@@ -62,13 +64,24 @@ def figures(comparison: Comparison) -> Table:
     return Table(
         "figures",
         f"{words[:1].upper()}{words[1:]}, {better_words(comparison)}",
-        ("arm", "cell", "parameters", f"mean [{percent(comparison.confidence)} interval]", "each seed"),
+        ("arm", "cell", "parameters", f"mean [{percent(comparison.confidence)} interval]", seeds),
         tuple(row(arm) for arm in comparison.arms),
         (*medians, *((name, "", "", fixed(value, places), "") for name, value in baselines(comparison))),
         about=f"Mean over seeds with its {percent(comparison.confidence)} interval, on {these(comparison)} alone. "
         + circumstances(comparison),
         warnings=tuple(warnings_on_figures(comparison)),
     ).without_empty_columns()
+
+
+def _scores(comparison: Comparison, arm: ArmResult, places: int) -> str:
+    """The scores of an arm's seeds, or if they are many, the ends of their range and the number that diverged."""
+    if not has_many_seeds(comparison):
+        return ", ".join(value_words(value, places) for value in arm.values)
+    ends = [
+        fixed(run.value, places) for name, run in spread(comparison, arm) if run.value is not None and name != "median"
+    ]
+    lost = sum(value is None for value in arm.values)
+    return ", ".join([*([" to ".join(ends)] if ends else []), *([f"{lost} {DIVERGED}"] if lost else [])])
 
 
 def differences(comparison: Comparison) -> Table:

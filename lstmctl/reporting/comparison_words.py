@@ -14,6 +14,8 @@ DEVIATION_TO_WARN_OF = 0.02
 """Relative deviation of parameters from the target above which the match is questionable."""
 DIVERGED = "diverged"
 MOST_PLACES = 5
+MOST_LISTED = 12
+"""Number of seeds up to which the score of each is listed."""
 MATCHES = {
     "parameters": "each arm's width gives it about {target} parameters",
     "hidden": "widths are as given, so parameters differ",
@@ -171,7 +173,30 @@ def better_words(comparison: Comparison) -> str:
 
 def seeds_words(comparison: Comparison) -> str:
     """`seed 0`, or `seeds 0, 1, 2`."""
-    return f"seed{'s' if len(comparison.seeds) > 1 else ''} {', '.join(map(str, comparison.seeds))}"
+    return f"seed{'s' if len(comparison.seeds) > 1 else ''} {seed_numbers(comparison)}"
+
+
+def seed_numbers(comparison: Comparison) -> str:
+    """`0, 1, 2`, or `0 to 99`: seeds are consecutive."""
+    seeds = comparison.seeds
+    return f"{seeds[0]} to {seeds[-1]}" if has_many_seeds(comparison) else ", ".join(map(str, seeds))
+
+
+def has_many_seeds(comparison: Comparison) -> bool:
+    """Return True if the scores of all seeds are too many to list."""
+    return len(comparison.seeds) > MOST_LISTED
+
+
+def spread(comparison: Comparison, arm: ArmResult) -> list[tuple[str, RunResult]]:
+    """Return the best, the median and the worst run of an arm, named so; an empty list if every run diverged.
+
+    Of an even number of runs, the median is the better one of the middle two.
+    """
+    primary = metric(comparison.primary)
+    scored = [run for run in arm.runs if run.value is not None]
+    scored.sort(key=lambda run: primary.sign * (run.value or 0.0))
+    found = {"best": scored[:1], "median": scored[(len(scored) - 1) // 2 :][:1], "worst": scored[-1:]}
+    return [(name, run) for name, runs in found.items() for run in runs]
 
 
 def budget_words(comparison: Comparison) -> str:

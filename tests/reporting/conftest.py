@@ -151,7 +151,10 @@ def learning_curve(end: float, rate: float, points: int = 24) -> tuple[CurvePoin
 
 def run_result(arm: str, seed: int, *, diverged: bool) -> RunResult:
     facts: dict[str, Any] = ARMS[arm]
-    value, rate = facts["value"] + SEEDS_MOVE[seed], facts["rate"] * (1 + SEEDS_MOVE[seed])
+    value, rate = (
+        facts["value"] + (SEEDS_MOVE[seed % 5] + seed // 5 / 1000),
+        facts["rate"] * (1 + (SEEDS_MOVE[seed % 5] + seed // 5 / 1000)),
+    )
     curve = learning_curve(value - 0.02, rate)
     test = {"nats_per_character": value, "bits_per_character": value * 1.4427, "nats_per_character_cold": value + 0.1}
     validation = {"nats_per_character": value - 0.02, "bits_per_character": (value - 0.02) * 1.4427}

@@ -143,6 +143,20 @@ def test_the_page_says_what_was_shown_and_from_what(make_comparison: MakeCompari
     assert "comparable" not in page.text
 
 
+def test_many_seeds_are_summarised_and_listed_on_request(make_comparison: MakeComparison) -> None:
+    comparison = make_comparison(range(15), diverged=["lstm-seed-3"])
+    with_reports(comparison)
+    page = outline(comparison)
+    assert "lower is better · seeds 0 to 14 · training on" in page.text
+    # 1.584 plus the move of each seed, from -0.009 to 0.014; of 14 values, the better one of the middle two has none.
+    assert "1.575 best, seed 2 1.584 median, seed 0 1.598 worst, seed 11 1 diverged 86,591" in page.text
+    assert "All 15 seeds of lstm seed 0 1.584 seed 1 1.596 seed 2 1.575 seed 3 diverged seed 4 1.581" in page.text
+    assert "lstm-seed-14/report.html" in links(page)
+    assert "seeds 0 to 14 match" in page.text
+    assert "best to worst seed" in page.text
+    assert "1.575 to 1.598, 1 diverged" in page.text
+
+
 def test_only_reports_that_are_there_are_linked(make_comparison: MakeComparison) -> None:
     comparison = make_comparison(diverged=["rnn-seed-1"])
     with_reports(comparison)
